@@ -1,0 +1,140 @@
+"""Frozen records that travel between rooms. numpy is the only foreign package here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+Float16 = NDArray[np.float16]
+Int64 = NDArray[np.int64]
+UInt8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelId:
+    """What a library's vectors were made with; two libraries agree only if all of it is equal."""
+
+    name: str  # as the user named it: "mini", "blip2-coco", "/models/blip2.pth"
+    fingerprint: str  # sha256 over the weight files, hex
+    recipe: str  # version of the decode + preprocess recipe, with the image size: "v1-112"
+    dtype: str  # "float32", "bfloat16", "float16": what the model computed in
+    query_tokens: int  # T
+    dims: int  # D
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A folder (or single file) that the library watches. ``path`` is where it is now; the id never changes."""
+
+    root_id: int
+    path: Path
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFacts:
+    """What decoding told about one file's content. Sizes in pixels as a person sees them, after rotation."""
+
+    content_hash: str  # sha256 of the bytes, hex
+    perceptual_hash: int  # 64-bit pHash of the upright picture
+    width: int
+    height: int
+    format: str  # "JPEG", "PNG", "HEIF" ...
+    size_bytes: int
+    taken_at: str | None = None  # ISO 8601, local time as the camera wrote it
+    camera: str | None = None
+    latitude: float | None = None  # degrees, north positive
+    longitude: float | None = None  # degrees, east positive
+    orientation: int = 1  # EXIF value found in the file, 1-8
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """One row per distinct content."""
+
+    image_id: int
+    slot: int
+    facts: MediaFacts
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One row per place. ``relative_path`` is bytes-safe: text with surrogateescape, '' for a single-file root."""
+
+    file_id: int
+    root_id: int
+    relative_path: str
+    size_bytes: int
+    mtime_ns: int
+    image_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One file that could not be indexed."""
+
+    path: str
+    stage: str
+    reason: str
+    transient: bool
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRange:
+    """``count`` consecutive slots from ``first``; a slot holds one image's T vectors."""
+
+    first: int
+    count: int
+
+    @property
+    def stop(self) -> int:
+        return self.first + self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Best images per query, best first. ``slots`` int64 [Q, k], -1 where fewer than k exist; ``scores``
+    float32 [Q, k], the maximum inner product over the image's tokens, -inf where slot is -1."""
+
+    slots: Int64
+    scores: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer. ``itm_logit`` and ``itm_probability`` are None for an image that was not re-ranked."""
+
+    rank: int
+    image_id: int
+    path: Path
+    itc: float
+    itm_logit: float | None = None
+    itm_probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Hits, best first, and where the time went (stage -> milliseconds)."""
+
+    query: str
+    hits: tuple[Hit, ...]
+    took_ms: dict[str, float] = field(default_factory=dict)
+    reranked: int = 0
+    notes: tuple[str, ...] = ()  # sentences for the person: "the query was cut after 50 words"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the catalog's ordered event table."""
+
+    event_id: int
+    at: str  # ISO 8601, UTC
+    kind: str  # "run-started", "batch", "run-finished", "root-offline" ...
+    data: dict[str, Any]

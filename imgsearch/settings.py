@@ -1,0 +1,83 @@
+"""Settings: defaults < TOML file < environment < flags, as one frozen object."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imgsearch.errors import UsageError
+
+PREFIX = "IMGSEARCH_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a person may set. In the TOML file and on flags by these names (``-`` for ``_``), in the environment
+    as IMGSEARCH_ and the name in capitals."""
+
+    library: Path
+    model: str = ""  # "" = the library's own model; for a new library, blip2
+    device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
+    dtype: str = "auto"  # "auto", "float32", "bfloat16", "float16"
+    batch_size: int = 0  # images a batch; 0 = by device
+    workers: int = 0  # decode processes; 0 = by cores
+    rerank: int = -1  # candidates that ITM re-ranks; -1 = by device, 0 = off
+
+
+def default_library() -> Path:
+    """The platform's data folder for this user."""
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("imgsearch", appauthor=False)) / "library"
+
+
+def config_file(environment: Mapping[str, str]) -> Path:
+    """Where the TOML file is looked for: IMGSEARCH_CONFIG, else the platform's configuration folder."""
+    import platformdirs
+
+    named = environment.get(PREFIX + "CONFIG")
+    return Path(named) if named else Path(platformdirs.user_config_dir("imgsearch", appauthor=False)) / "imgsearch.toml"
+
+
+def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Settings:
+    """Merge all sources; flags whose value is None count as not given. Raises UsageError on an unknown name in
+    the file and on a value of the wrong type."""
+    environment = os.environ if environment is None else environment
+    names = {f.name: f for f in dataclasses.fields(Settings)}
+    merged: dict[str, Any] = {}
+    path = config_file(environment)
+    if path.is_file():
+        merged.update(_read_toml(path, names))
+    elif PREFIX + "CONFIG" in environment:
+        raise UsageError(f"IMGSEARCH_CONFIG names {path}, which is not a file", "unset IMGSEARCH_CONFIG or create the file")
+    merged.update({name: environment[PREFIX + name.upper()] for name in names if PREFIX + name.upper() in environment})
+    merged.update({name: value for name, value in flags.items() if name in names and value is not None})
+    merged.setdefault("library", default_library())
+    return Settings(**{name: _convert(name, value) for name, value in merged.items()})
+
+
+def _read_toml(path: Path, names: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as exc:
+        raise UsageError(f"the settings file {path} cannot be read: {exc}", "mend or remove it") from exc
+    unknown = sorted(set(table) - set(names))
+    if unknown:
+        raise UsageError(f"{path} sets {', '.join(unknown)}, which do not exist", f"the settings are {', '.join(names)}")
+    return table
+
+
+def _convert(name: str, value: Any) -> Any:
+    if name == "library":
+        return Path(value).expanduser()
+    if name in ("batch_size", "workers", "rerank"):
+        try:
+            return int(value)
+        except (TypeError, ValueError) as exc:
+            raise UsageError(f"{name} is {value!r}, expected a whole number", f"for example {PREFIX}{name.upper()}=8") from exc
+    return str(value)

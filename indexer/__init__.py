@@ -1,0 +1,1 @@
+"""Offline index building: walk, decode, encode, commit."""
