@@ -1,0 +1,66 @@
+"""Slot and row arithmetic, the maximum over an image's rows, and the one order that all answers follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgsearch.records import Float32, Int64
+
+TIE = 1e-5
+"""Scores that agree after rounding to this are a tie; float32 sums over 256 dims differ by less (design,
+4.6)."""
+
+
+def slots_of_rows(rows: Int64, query_tokens: int) -> Int64:
+    """row = slot * T + token, so slot = row // T. [n] -> [n]."""
+    return rows // query_tokens
+
+
+def rows_of_slots(slots: Int64, query_tokens: int) -> Int64:
+    """All rows of ``slots`` [n], slot by slot. -> [n * T]."""
+    return (slots[:, None] * query_tokens + np.arange(query_tokens, dtype=np.int64)).reshape(-1)
+
+
+def rounded(scores: NDArray[np.floating[Any]]) -> Int64:
+    """Scores as whole multiples of 1e-5, half to even: the number that decides places."""
+    return np.rint(np.asarray(scores, np.float64) / TIE).astype(np.int64)
+
+
+def rank_order(scores: NDArray[np.floating[Any]], tie_keys: Int64) -> Int64:
+    """Positions from best to worst: finite ``scores`` [n] rounded to 1e-5, descending, then ``tie_keys`` [n],
+    ascending. -> int64 [n]."""
+    return np.lexsort((tie_keys, -rounded(scores))).astype(np.int64)
+
+
+def best_over_tokens(vectors: Float32, text: Float32) -> NDArray[np.float64]:
+    """The score of each image, ``vectors`` [n, T, D] with ``text`` [D], summed in float64. -> [n].
+
+    One product of shape [T, D] @ [D] an image, whatever n is, so an image's score does not depend on the
+    company it is scored in: BLAS picks other kernels, and other roundings, for other shapes."""
+    products = np.matmul(vectors.astype(np.float64), text.astype(np.float64))  # [n, T]
+    best: NDArray[np.float64] = products.max(axis=1)
+    return best
+
+
+class ArrayRows:
+    """``VectorRows`` over one array [N, T, D] in memory or memory-mapped; float16, float32, or int8 with a
+    scale."""
+
+    def __init__(self, vectors: NDArray[Any], scale: float = 1.0) -> None:
+        if vectors.ndim != 3:
+            raise ValueError(f"got vectors of shape {vectors.shape}, expected [images, tokens, dims]")
+        self._vectors = vectors
+        self.scale = scale
+        self.slots, self.query_tokens, self.dims = (int(size) for size in vectors.shape)
+
+    def blocks(self, max_slots: int) -> Iterator[tuple[int, NDArray[Any]]]:
+        for first in range(0, self.slots, max_slots):
+            yield first, self._vectors[first : first + max_slots]
+
+    def read(self, slots: Int64) -> Float32:
+        vectors = self._vectors[slots].astype(np.float32)
+        return vectors if self.scale == 1.0 else vectors * np.float32(self.scale)
