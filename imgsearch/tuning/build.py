@@ -1,0 +1,140 @@
+"""A new, small BLIP-2: its sizes, its tokenizer, and saving both as an ordinary checkpoint directory."""
+
+from __future__ import annotations
+
+import json
+import string
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import Blip2Config, Blip2ForImageTextRetrieval
+
+from imgsearch.scenes.vocabulary import grammar_words
+
+SPECIAL_PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]")
+_PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, which BLIP-2 uses
+_PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Sizes of a small BLIP-2. 32 query tokens of 256 dimensions, as the real one has."""
+
+    image_size: int = 128
+    patch_size: int = 16
+    vision_width: int = 192
+    vision_layers: int = 4
+    vision_heads: int = 6
+    qformer_width: int = 192
+    qformer_layers: int = 4
+    qformer_heads: int = 6
+    qformer_intermediate: int = 384
+    query_tokens: int = 32
+    dims: int = 256
+    max_positions: int = 64
+
+
+def word_pieces() -> list[str]:
+    """The vocabulary: special pieces, letters, digits and marks alone and inside words, then the grammar's words.
+    Any English text falls back to letters."""
+    marks = [mark for mark in string.punctuation]
+    singles = [*string.ascii_lowercase, *string.digits, *marks]
+    inner = ["##" + letter for letter in (*string.ascii_lowercase, *string.digits)]
+    words = [word for word in grammar_words() if len(word) > 1]
+    return [*SPECIAL_PIECES, *singles, *inner, *words]
+
+
+def new_tokenizer() -> Tokenizer:
+    """BERT's word-piece tokenizer (lower-casing, accents stripped) over `word_pieces`."""
+    vocabulary = {piece: number for number, piece in enumerate(word_pieces())}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=40))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", vocabulary["[SEP]"]), ("[CLS]", vocabulary["[CLS]"]))
+    tokenizer.add_special_tokens(list(SPECIAL_PIECES))
+    return tokenizer
+
+
+def new_model(sizes: Sizes, seed: int) -> Blip2ForImageTextRetrieval:
+    """A model with random weights; the seed decides them."""
+    torch.manual_seed(seed)
+    config = Blip2Config(
+        vision_config={
+            "hidden_size": sizes.vision_width,
+            "intermediate_size": 4 * sizes.vision_width,
+            "num_hidden_layers": sizes.vision_layers,
+            "num_attention_heads": sizes.vision_heads,
+            "image_size": sizes.image_size,
+            "patch_size": sizes.patch_size,
+            "initializer_range": 0.02,
+        },
+        qformer_config={
+            "vocab_size": len(word_pieces()),
+            "hidden_size": sizes.qformer_width,
+            "num_hidden_layers": sizes.qformer_layers,
+            "num_attention_heads": sizes.qformer_heads,
+            "intermediate_size": sizes.qformer_intermediate,
+            "encoder_hidden_size": sizes.vision_width,
+            "cross_attention_frequency": 1,
+            "max_position_embeddings": sizes.max_positions,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+            "use_qformer_text_input": True,
+        },
+        num_query_tokens=sizes.query_tokens,
+        image_text_hidden_size=sizes.dims,
+        image_token_index=None,
+    )
+    model = Blip2ForImageTextRetrieval(config)
+    # transformers begins with zeros; equal queries get equal gradients and would stay one query for ever.
+    torch.nn.init.normal_(model.query_tokens, std=0.5)
+    torch.nn.init.normal_(model.vision_model.embeddings.position_embedding, std=0.1)
+    return model
+
+
+def save_checkpoint_directory(model: Blip2ForImageTextRetrieval, tokenizer: Tokenizer, folder: Path) -> None:
+    """Write config.json, model.safetensors (float16), the tokenizer and the preprocessor's settings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    half = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in model.state_dict().items()}
+    model.save_pretrained(folder, state_dict=half)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    (folder / "vocab.txt").write_text("\n".join(piece for piece, _ in pieces) + "\n", encoding="utf-8")
+    _write_json(
+        folder / "tokenizer_config.json",
+        {
+            "tokenizer_class": "BertTokenizer",
+            "do_lower_case": True,
+            "cls_token": "[CLS]",
+            "sep_token": "[SEP]",
+            "pad_token": "[PAD]",
+            "unk_token": "[UNK]",
+            "mask_token": "[MASK]",
+            "bos_token": "[DEC]",
+            "model_max_length": model.config.qformer_config.max_position_embeddings,
+        },
+    )
+    side = model.config.vision_config.image_size
+    _write_json(
+        folder / "preprocessor_config.json",
+        {
+            "image_processor_type": "BlipImageProcessor",
+            "size": {"height": side, "width": side},
+            "resample": 3,
+            "image_mean": list(_PIXEL_MEAN),
+            "image_std": list(_PIXEL_STD),
+        },
+    )
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def normalise(pixels: torch.Tensor) -> torch.Tensor:
+    """uint8 [B, S, S, 3] -> float32 [B, 3, S, S], CLIP's mean and deviation."""
+    mean = torch.tensor(_PIXEL_MEAN, device=pixels.device) * 255
+    deviation = torch.tensor(_PIXEL_STD, device=pixels.device) * 255
+    return ((pixels.float() - mean) / deviation).permute(0, 3, 1, 2).contiguous()

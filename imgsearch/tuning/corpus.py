@@ -1,0 +1,99 @@
+"""Pictures for training the small model: drawn in chunks by worker processes, kept on disk, read back as arrays.
+
+A chunk depends on nothing but (seed, number), so an interrupted run goes on where it stopped and a corpus can
+be enlarged later. Half of a chunk are families (a scene and its three twins), the rest single scenes; withheld
+colour-object pairs never appear.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from imgsearch.scenes.draw import Box, draw_scene
+from imgsearch.scenes.graph import TWIN_KINDS, Domain, Scene, sample_family, sample_scene
+
+CHUNK_FAMILIES = 160
+CHUNK_SINGLES = 360
+FAMILY_SIZE = 1 + len(TWIN_KINDS)
+CHUNK_PICTURES = CHUNK_FAMILIES * FAMILY_SIZE + CHUNK_SINGLES
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """``pixels`` uint8 [N, S, S, 3]; ``scenes`` and ``boxes`` by picture; ``families`` int64 [F, 4], the pictures of
+    each family, base first; ``singles`` int64 [M]."""
+
+    pixels: NDArray[np.uint8]
+    scenes: list[Scene]
+    boxes: list[list[Box]]
+    families: NDArray[np.int64]
+    singles: NDArray[np.int64]
+
+
+def draw_corpus(folder: Path, *, seed: int, chunks: int, image_size: int, workers: int) -> None:
+    """Draw the chunks that are missing in ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [n for n in range(chunks) if not _chunk_path(folder, n).exists()]
+    jobs = [(folder, seed, number, image_size) for number in missing]
+    if not jobs:
+        return
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        for _ in tqdm(pool.imap_unordered(_draw_chunk, jobs), total=len(jobs), desc="drawing", unit="chunk"):
+            pass
+
+
+def read_corpus(folder: Path, chunks: int) -> Corpus:
+    """The first ``chunks`` chunks as one corpus; raises FileNotFoundError if one was not drawn."""
+    parts: list[NDArray[np.uint8]] = []
+    scenes: list[Scene] = []
+    boxes: list[list[Box]] = []
+    families: list[NDArray[np.int64]] = []
+    singles: list[NDArray[np.int64]] = []
+    for number in range(chunks):
+        with np.load(_chunk_path(folder, number)) as chunk:
+            parts.append(chunk["pixels"])
+            rows = json.loads(str(chunk["rows"]))
+        start = len(scenes)
+        scenes += [Scene.from_dict(row["scene"]) for row in rows]
+        boxes += [[Box(*box) for box in row["boxes"]] for row in rows]
+        in_families = CHUNK_FAMILIES * FAMILY_SIZE
+        families.append(start + np.arange(in_families).reshape(-1, FAMILY_SIZE))
+        singles.append(start + np.arange(in_families, CHUNK_PICTURES))
+    return Corpus(np.concatenate(parts), scenes, boxes, np.concatenate(families), np.concatenate(singles))
+
+
+def _chunk_path(folder: Path, number: int) -> Path:
+    return folder / f"chunk-{number:04d}.npz"
+
+
+def _chunk_scenes(rng: random.Random) -> Iterator[Scene]:
+    domain = Domain(pairs="trained")
+    for _ in range(CHUNK_FAMILIES):
+        yield from sample_family(rng, domain).values()
+    for _ in range(CHUNK_SINGLES):
+        yield sample_scene(rng, Domain(pairs="trained", two_groups=0.5))
+
+
+def _draw_chunk(job: tuple[Path, int, int, int]) -> None:
+    folder, seed, number, image_size = job
+    pixels = np.empty((CHUNK_PICTURES, image_size, image_size, 3), dtype=np.uint8)
+    rows = []
+    for place, scene in enumerate(_chunk_scenes(random.Random(f"corpus:{seed}:{number}"))):
+        picture, boxes = draw_scene(scene)
+        pixels[place] = np.asarray(picture.resize((image_size, image_size), Image.Resampling.BICUBIC))
+        rows.append({"scene": scene.as_dict(), "boxes": [[b.group, b.x0, b.y0, b.x1, b.y1] for b in boxes]})
+    path = _chunk_path(folder, number)
+    unfinished = path.with_suffix(".tmp.npz")
+    np.savez(unfinished, pixels=pixels, rows=np.array(json.dumps(rows)))
+    os.replace(unfinished, path)

@@ -1,0 +1,82 @@
+"""BLIP-2's two losses for retrieval: image-text contrast (ITC) and image-text matching (ITM), and ITM's negatives.
+
+Source: Li et al. 2023 (BLIP-2), section 3.1, and LAVIS's ``blip2_qformer.py``. Two things are added: a batch may say
+which other captions are true of which pictures (they are neither negatives nor wrong), and negatives begin easy and
+grow hard, because a matching head that meets only hard ones from the start stays at chance.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from transformers import Blip2ForImageTextRetrieval
+
+
+def image_tokens(model: Blip2ForImageTextRetrieval, features: torch.Tensor) -> torch.Tensor:
+    """ViT features [B, N, W] -> query-token embeddings [B, T, D], each of L2 norm 1."""
+    queries = model.query_tokens.expand(features.shape[0], -1, -1)
+    hidden = model.qformer(query_embeds=queries, encoder_hidden_states=features).last_hidden_state
+    return F.normalize(model.vision_projection(hidden), dim=-1)
+
+
+def text_vectors(model: Blip2ForImageTextRetrieval, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Token ids and mask int64 [B, L] -> text embeddings [B, D] of L2 norm 1, from the [CLS] position."""
+    embedded = model.embeddings(input_ids=ids)
+    hidden = model.qformer(query_embeds=embedded, query_length=0, attention_mask=mask).last_hidden_state
+    return F.normalize(model.text_projection(hidden[:, 0]), dim=-1)
+
+
+def match_pair_logits(
+    model: Blip2ForImageTextRetrieval, features: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor
+) -> torch.Tensor:
+    """Features [K, N, W] with texts [K, L], pair by pair -> ITM logits [K, 2], mean over the query tokens."""
+    queries = model.query_tokens.expand(features.shape[0], -1, -1)
+    count = queries.shape[1]
+    embedded = model.embeddings(input_ids=ids, query_embeds=queries)
+    whole_mask = torch.cat([torch.ones_like(mask[:, :1]).expand(-1, count), mask], dim=1)
+    hidden = model.qformer(
+        query_embeds=embedded, query_length=count, attention_mask=whole_mask, encoder_hidden_states=features
+    ).last_hidden_state
+    return model.itm_head(hidden[:, :count]).mean(dim=1)
+
+
+def similarity(tokens: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
+    """Tokens [B, T, D], texts [C, D] -> [B, C], the maximum over the image's tokens."""
+    flat = tokens.reshape(-1, tokens.shape[-1]) @ texts.T  # [B * T, C]
+    return flat.reshape(tokens.shape[0], tokens.shape[1], -1).amax(dim=1)
+
+
+def contrastive_loss(sims: torch.Tensor, truth: torch.Tensor, temperature: torch.Tensor) -> torch.Tensor:
+    """ITC both ways. ``sims`` [B, B] (image, text); ``truth`` bool [B, B], True where the text is true of the image
+    (at least the diagonal). The pair itself is the target; other true pairs are left out of the denominator."""
+    count = sims.shape[0]
+    others = truth & ~torch.eye(count, dtype=torch.bool, device=truth.device)
+    logits = (sims / temperature).masked_fill(others, -1e4)
+    target = torch.arange(count, device=sims.device)
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+
+
+def mine_negatives(
+    sims: torch.Tensor, truth: torch.Tensor, sharpness: float, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(image for each text [B], text for each image [B]): untrue partners, drawn with probability proportional to
+    exp(sharpness * similarity). Sharpness 0 draws evenly. A row with no untrue partner draws anything; the caller
+    tells by ``truth``."""
+    weight = torch.exp(sharpness * (sims.detach() - 1)).masked_fill(truth, 0) + 1e-12
+    texts = torch.multinomial(weight, 1, generator=generator).squeeze(1)
+    images = torch.multinomial(weight.T, 1, generator=generator).squeeze(1)
+    return images, texts
+
+
+def matching_loss(
+    model: Blip2ForImageTextRetrieval,
+    features: torch.Tensor,
+    ids: torch.Tensor,
+    mask: torch.Tensor,
+    pairs: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cross-entropy over ITM's two classes for pairs (image index [K], text index [K], label int64 [K]); also the
+    share that the head had right."""
+    images, texts, labels = pairs
+    logits = match_pair_logits(model, features[images], ids[texts], mask[texts])
+    return F.cross_entropy(logits, labels), (logits.argmax(-1) == labels).float().mean()

@@ -1,0 +1,133 @@
+"""First stage of the small model: its ViT learns to name what every patch shows.
+
+The real BLIP-2 begins with a ViT that already sees (EVA-CLIP, frozen). Ours learns to see here: per patch the kind,
+the colour and the size of the thing in it and how many things have their centre there; from the class token the
+setting. The heads are dropped afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import nn
+from transformers import Blip2ForImageTextRetrieval
+
+from imgsearch.scenes.draw import Box
+from imgsearch.scenes.graph import Scene
+from imgsearch.scenes.vocabulary import COLOURS, KINDS, SETTINGS, SIZES
+from imgsearch.tuning.build import normalise
+from imgsearch.tuning.corpus import Corpus
+
+_KIND = {name: number + 1 for number, name in enumerate(KINDS)}
+_COLOUR = {name: number + 1 for number, name in enumerate(COLOURS)}
+_SIZE = {name: number + 1 for number, name in enumerate(SIZES)}
+_SETTING = {name: number for number, name in enumerate(SETTINGS)}
+_EASY_COLOURS = frozenset({"red", "blue", "yellow"})
+_MIN_COVER = 0.3  # a patch belongs to the thing that covers most of it, from this share on
+
+
+class NamingHeads(nn.Module):
+    """Linear read-outs of patch tokens [B, P, W] and of the class token [B, W]."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.kind = nn.Linear(width, 1 + len(KINDS))
+        self.colour = nn.Linear(width, 1 + len(COLOURS))
+        self.size = nn.Linear(width, 1 + len(SIZES))
+        self.centres = nn.Linear(width, 1)
+        self.setting = nn.Linear(width, len(SETTINGS))
+
+
+def patch_targets(scene: Scene, boxes: list[Box], grid: int) -> NDArray[np.int8]:
+    """int8 [4, grid * grid]: kind, colour, size (0 = background) and the number of centres in each patch."""
+    target = np.zeros((4, grid, grid), dtype=np.int8)
+    best = np.full((grid, grid), _MIN_COVER)
+    edges = np.arange(grid + 1) / grid
+    for box in boxes:
+        across = np.clip(np.minimum(edges[1:], box.x1) - np.maximum(edges[:-1], box.x0), 0, None) * grid
+        down = np.clip(np.minimum(edges[1:], box.y1) - np.maximum(edges[:-1], box.y0), 0, None) * grid
+        cover = down[:, None] * across[None, :]
+        group = scene.groups[box.group]
+        mine = cover > best
+        best[mine] = cover[mine]
+        target[0][mine] = _KIND[group.kind]
+        target[1][mine] = _COLOUR[group.colour]
+        target[2][mine] = _SIZE[group.size]
+        row = min(grid - 1, int((box.y0 + box.y1) / 2 * grid))
+        column = min(grid - 1, int((box.x0 + box.x1) / 2 * grid))
+        target[3, row, column] += 1
+    return target.reshape(4, -1)
+
+
+def naming_loss(
+    features: torch.Tensor, targets: torch.Tensor, settings: torch.Tensor, heads: NamingHeads
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """Loss and readings for ViT features [B, 1 + P, W], targets int64 [B, 4, P], settings int64 [B]."""
+    patches = features[:, 1:]
+    thing = targets[:, 0] > 0
+    weight = torch.where(thing, 1.0, 0.25)
+
+    def per_patch(head: nn.Linear, target: torch.Tensor) -> torch.Tensor:
+        loss = F.cross_entropy(head(patches).transpose(1, 2), target, reduction="none")
+        return (loss * weight).sum() / weight.sum()
+
+    kind, colour, size = (
+        per_patch(head, targets[:, number]) for number, head in enumerate((heads.kind, heads.colour, heads.size))
+    )
+    centres = F.mse_loss(heads.centres(patches).squeeze(-1), targets[:, 3].float())
+    setting = F.cross_entropy(heads.setting(features[:, 0]), settings)
+    with torch.no_grad():
+        right = (heads.kind(patches).argmax(-1) == targets[:, 0])[thing].float().mean().item()
+        hue = (heads.colour(patches).argmax(-1) == targets[:, 1])[thing].float().mean().item()
+    readings = {"kind": right, "colour": hue, "centres": centres.item(), "setting": setting.item()}
+    return kind + colour + 0.5 * size + 8 * centres + 0.5 * setting, readings
+
+
+def train_naming(
+    model: Blip2ForImageTextRetrieval,
+    corpus: Corpus,
+    *,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    log: Callable[[str], None],
+    easy_steps: int = 0,
+) -> NamingHeads:
+    """Train the ViT for ``steps`` batches (one-cycle cosine rate, AdamW); returns the heads. The first ``easy_steps``
+    see only pictures in `_EASY_COLOURS`: shapes are found sooner where fewer colours disguise them."""
+    grid = model.config.vision_config.image_size // model.config.vision_config.patch_size
+    vision = model.vision_model
+    device = next(vision.parameters()).device
+    torch.manual_seed(seed)
+    heads = NamingHeads(model.config.vision_config.hidden_size).to(device)
+    targets = torch.from_numpy(
+        np.stack([patch_targets(s, b, grid) for s, b in zip(corpus.scenes, corpus.boxes, strict=True)])
+    )
+    settings = torch.tensor([_SETTING[scene.setting] for scene in corpus.scenes])
+    parameters = [*vision.parameters(), *heads.parameters()]
+    optimiser = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.03, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps + 1, pct_start=0.08)
+    rng = np.random.default_rng(seed)
+    easy = np.array(
+        [n for n, scene in enumerate(corpus.scenes) if all(g.colour in _EASY_COLOURS for g in scene.groups)]
+    )
+    vision.train()
+    for step in range(1, steps + 1):
+        rows = rng.choice(easy, batch_size) if step <= easy_steps else rng.integers(0, len(corpus.scenes), batch_size)
+        pixels = normalise(torch.from_numpy(corpus.pixels[rows]).to(device))
+        features = vision(pixels).last_hidden_state
+        loss, readings = naming_loss(features, targets[rows].long().to(device), settings[rows].to(device), heads)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        schedule.step()
+        if step % 50 == 0 or step == steps:
+            shown = " ".join(f"{name} {value:.3f}" for name, value in readings.items())
+            log(f"naming {step}/{steps} loss {loss.item():.3f} {shown}")
+    return heads
