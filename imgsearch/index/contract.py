@@ -15,12 +15,10 @@ Allowed = NDArray[np.bool_] | Int64
 
 
 class VectorRows(Protocol):
-    """The vectors of slots 0..N-1, T rows of D dims each, every row of L2 norm 1 (or 0 for a slot never
-    filled).
+    """The vectors of an index: T rows of D dims a slot, each row of L2 norm 1. ``storage.View`` is one.
 
-    ``blocks`` gives them as they are stored, for the sweep; ``read`` gives chosen slots as float32, for the
-    exact score. A stored value times ``scale`` is the true value (1.0 unless the rows are int8).
-    """
+    ``slots`` is one past the highest slot. A slot may be missing, as after a compaction: ``blocks`` leaves
+    it out."""
 
     @property
     def slots(self) -> int: ...
@@ -31,15 +29,12 @@ class VectorRows(Protocol):
     @property
     def dims(self) -> int: ...
 
-    @property
-    def scale(self) -> float: ...
-
-    def blocks(self, max_slots: int) -> Iterator[tuple[int, NDArray[Any]]]:
-        """(first slot, rows [n <= max_slots, T, D] float16, float32 or int8), in slot order, no gaps."""
+    def blocks(self, max_slots: int = ...) -> Iterator[tuple[int, NDArray[Any]]]:
+        """(first slot, rows [n <= max_slots, T, D] float16 or float32), in slot order: the sweep."""
         ...
 
     def read(self, slots: Int64) -> Float32:
-        """The vectors of ``slots`` [n] as float32 [n, T, D], scale applied."""
+        """The vectors of ``slots`` [n], which exist, as float32 [n, T, D]: the exact score."""
         ...
 
 

@@ -50,9 +50,7 @@ class ExactIndex:
         if tie_keys is not None and tie_keys.shape != (rows.slots,):
             raise ValueError(f"got tie keys of shape {tie_keys.shape}, expected [{rows.slots}]")
         self._rows = rows
-        self._tie_keys = (
-            np.arange(rows.slots, dtype=np.int64) if tie_keys is None else tie_keys.astype(np.int64)
-        )
+        self._tie_keys = np.arange(rows.slots, dtype=np.int64) if tie_keys is None else tie_keys.astype(np.int64)
 
     def search(self, texts: Float32, k: int, allowed: Allowed | None = None) -> Candidates:
         """See ``CandidateIndex.search``."""
@@ -102,8 +100,8 @@ class ExactIndex:
                 part = slice(first, first + RESCORE_SLOTS)
                 coarse[:, part] = _maxima(rows.read(columns[part]), texts)
             return coarse
-        coarse = np.empty((len(texts), rows.slots), np.float32)
-        sweep = _Sweep(texts, rows.scale)
+        coarse = np.full((len(texts), rows.slots), -np.inf, np.float32)  # stays so where a slot is missing
+        sweep = _Sweep(texts)
         for first, block in rows.blocks(max(1, BLOCK_VALUES // (rows.query_tokens * rows.dims))):
             coarse[:, first : first + len(block)] = sweep.score(block)
         return coarse if columns is None else coarse[:, columns]
@@ -133,9 +131,7 @@ class ExactIndex:
         """How far below the k-th coarse score a true k-th can hide: one rounding step of the order, plus
         twice the worst error of a float32 inner product, D * 2**-24 * |row| * |text| (Higham, Accuracy and
         Stability, 3.1)."""
-        error = (
-            self._rows.dims * 2.0**-24 * 1.01 * float(np.linalg.norm(text))
-        )  # 1.01: rows stored in float16
+        error = self._rows.dims * 2.0**-24 * 1.01 * float(np.linalg.norm(text))  # 1.01: rows stored in float16
         return np.float32(TIE + 2 * error)
 
 
@@ -157,8 +153,8 @@ class _Sweep:
     come out as large numbers: embeddings hold none, and the second pass, which reads true values, drops
     them."""
 
-    def __init__(self, texts: Float32, scale: float) -> None:
-        self._plain = texts * np.float32(scale)
+    def __init__(self, texts: Float32) -> None:
+        self._plain = texts
         self._shifted = self._plain * HALF_TO_FLOAT
         self._buffer = np.empty(0, np.int32)
 

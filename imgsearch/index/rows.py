@@ -54,13 +54,18 @@ class ArrayRows:
         if vectors.ndim != 3:
             raise ValueError(f"got vectors of shape {vectors.shape}, expected [images, tokens, dims]")
         self._vectors = vectors
-        self.scale = scale
+        if scale != 1.0 and vectors.dtype != np.int8:
+            raise ValueError(f"got a scale of {scale} for {vectors.dtype} vectors, which have none")
+        self._scale = scale
         self.slots, self.query_tokens, self.dims = (int(size) for size in vectors.shape)
 
-    def blocks(self, max_slots: int) -> Iterator[tuple[int, NDArray[Any]]]:
+    def blocks(self, max_slots: int = 1024) -> Iterator[tuple[int, NDArray[Any]]]:
         for first in range(0, self.slots, max_slots):
-            yield first, self._vectors[first : first + max_slots]
+            block = self._vectors[first : first + max_slots]
+            yield first, block if block.dtype in (np.float16, np.float32) else self._true(block)
 
     def read(self, slots: Int64) -> Float32:
-        vectors = self._vectors[slots].astype(np.float32)
-        return vectors if self.scale == 1.0 else vectors * np.float32(self.scale)
+        return self._true(self._vectors[slots])
+
+    def _true(self, stored: NDArray[Any]) -> Float32:
+        return stored.astype(np.float32) * np.float32(self._scale)

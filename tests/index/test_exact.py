@@ -52,6 +52,24 @@ def test_subnormal_and_negative_float16_values_count() -> None:
     np.testing.assert_allclose(found.scores[1], 0.5)
 
 
+def test_missing_slots_are_never_returned() -> None:
+    class Sparse(ArrayRows):
+        """Slots 10..29 do not exist."""
+
+        def blocks(self, max_slots: int = 8):  # type: ignore[no-untyped-def]
+            for first, last in ((0, 10), (30, self.slots)):
+                for start in range(first, last, max_slots):
+                    yield start, self._vectors[start : min(last, start + max_slots)]
+
+        def read(self, slots: np.ndarray) -> np.ndarray:
+            assert not ((slots >= 10) & (slots < 30)).any()
+            return super().read(slots)
+
+    found = ExactIndex(Sparse(unit(8, 50, 4, 16).astype(np.float16))).search(unit(9, 3, 16), 50)
+    assert np.sort(found.slots, axis=1)[:, 20:].tolist() == [[*range(10), *range(30, 50)]] * 3
+    assert (found.slots[:, 30:] == -1).all()
+
+
 @pytest.mark.parametrize("damage", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_a_damaged_row_is_no_answer_and_hides_none(damage: float, dtype: type) -> None:
