@@ -1,0 +1,81 @@
+"""What the rest of the code asks of a model. Importing this loads no torch.
+
+Arrays in the annotations are torch tensors from the real model; NumPy arrays do as well, and fakes in tests use
+them. Callers go through ``numpy.asarray`` and never import torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from PIL import Image
+
+from imgsearch.records import ModelId, UInt8
+
+Array: TypeAlias = Any  # torch.Tensor or numpy.ndarray
+DEFAULT_MAX_TOKENS = 32  # LAVIS's max_txt_len; the authors' retrieval evaluation uses 35
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Pictures and texts to unit vectors; the similarity is the maximum inner product over a picture's tokens."""
+
+    @property
+    def model_id(self) -> ModelId:
+        """What a library made with this model is marked with."""
+        ...
+
+    @property
+    def image_size(self) -> int:
+        """S, pixels."""
+        ...
+
+    @property
+    def query_tokens(self) -> int:
+        """T, vectors of one picture."""
+        ...
+
+    @property
+    def dims(self) -> int:
+        """D, numbers of one vector."""
+        ...
+
+    def preprocess(self, images: Sequence[Image.Image]) -> Array:
+        """Upright pictures -> float32 [B, 3, S, S]."""
+        ...
+
+    def preprocess_arrays(self, arrays: UInt8) -> Array:
+        """uint8 [B, S, S, 3] from `imgsearch.media.preprocess.resize_to_model` -> float32 [B, 3, S, S]."""
+        ...
+
+    def encode_images(self, pixels: Array) -> Array:
+        """float32 [B, 3, S, S] -> features [B, N, W]."""
+        ...
+
+    def embed_features(self, features: Array) -> Array:
+        """Features [B, N, W] -> float32 [B, T, D], every token of L2 norm 1."""
+        ...
+
+    def embed_images(self, pixels: Array) -> Array:
+        """float32 [B, 3, S, S] -> float32 [B, T, D]."""
+        ...
+
+    def embed_texts(self, texts: Sequence[str], max_tokens: int = DEFAULT_MAX_TOKENS) -> Array:
+        """Q texts, cleaned here -> float32 [Q, D], L2 norm 1."""
+        ...
+
+
+@runtime_checkable
+class Matcher(Protocol):
+    """Reads one text and one picture together."""
+
+    def match_logits(self, texts: Sequence[str], features: Array, max_tokens: int = DEFAULT_MAX_TOKENS) -> Array:
+        """Text i with picture i: K texts and features [K, N, W] -> float32 [K], the logit of "matches"."""
+        ...
+
+    def match_probabilities(
+        self, texts: Sequence[str], features: Array, max_tokens: int = DEFAULT_MAX_TOKENS
+    ) -> Array:
+        """The same pairs -> float32 [K] in 0..1, the softmax over "does not match" and "matches"."""
+        ...

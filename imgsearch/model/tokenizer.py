@@ -1,0 +1,88 @@
+"""BERT word pieces: from text to ids. Reads any checkpoint's tokenizer.json or vocab.txt; needs neither torch nor
+transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+from imgsearch.errors import CheckpointInvalid
+from imgsearch.model.text import clean_text
+
+_NEEDED = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+
+
+class TextTokenizer:
+    """Cleans texts and cuts them into ids that begin with [CLS] and end with [SEP].
+
+    [DEC], BLIP-2's start of a generated caption, has an id too but begins neither an ITC nor an ITM text.
+    """
+
+    def __init__(self, pieces: Tokenizer, origin: Path) -> None:
+        pieces.no_padding()
+        pieces.no_truncation()
+        # A person may type "<image>" or "[SEP]": that is text, not a control piece.
+        pieces.encode_special_tokens = True
+        ids = [pieces.token_to_id(piece) for piece in _NEEDED]
+        missing = [piece for piece, number in zip(_NEEDED, ids, strict=True) if number is None]
+        if missing:
+            raise CheckpointInvalid(
+                f"the tokenizer {origin} has no {', '.join(missing)}; a BERT word-piece tokenizer was expected",
+                "use the tokenizer that belongs to this checkpoint",
+            )
+        self.pad_id, self._unknown_id, self._cls_id, self._sep_id = (int(number) for number in ids)
+        self._pieces = pieces
+        self.origin = origin
+
+    @property
+    def pieces(self) -> Tokenizer:
+        """The word-piece tokenizer itself, to be saved beside an exported model."""
+        return self._pieces
+
+    @property
+    def vocabulary_size(self) -> int:
+        """One more than the largest id that an encoded text may hold ([DEC] and the like not counted)."""
+        return 1 + max(self._pieces.get_vocab(with_added_tokens=False).values())
+
+    def encode(self, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
+        """Clean and tokenise; at most ``max_tokens`` ids each, cut on the right, [CLS] and [SEP] included."""
+        if max_tokens < 2:
+            raise ValueError(f"max_tokens is {max_tokens}, expected at least 2 ([CLS] and [SEP])")
+        encoded = self._pieces.encode_batch([clean_text(text) for text in texts], add_special_tokens=False)
+        return [[self._cls_id, *entry.ids[: max_tokens - 2], self._sep_id] for entry in encoded]
+
+
+def read_tokenizer(folder: Path) -> TextTokenizer:
+    """The tokenizer of a checkpoint directory: tokenizer.json, else vocab.txt. Raises CheckpointInvalid."""
+    described = folder / "tokenizer.json"
+    if not described.is_file():
+        return read_vocabulary(folder / "vocab.txt")
+    try:
+        pieces = Tokenizer.from_file(str(described))
+    except Exception as exc:  # noqa: BLE001 - tokenizers raises bare Exception
+        raise CheckpointInvalid(f"{described} is damaged: {exc}", "fetch the checkpoint again") from exc
+    return TextTokenizer(pieces, described)
+
+
+def read_vocabulary(path: Path) -> TextTokenizer:
+    """An uncased BERT tokenizer from a vocab.txt, one piece a line, the line's number its id."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError as exc:
+        raise CheckpointInvalid(
+            f"there is no tokenizer.json and no vocab.txt in {path.parent}",
+            "put the checkpoint's vocab.txt (bert-base-uncased for LAVIS's own) beside the weights",
+        ) from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise CheckpointInvalid(f"{path} cannot be read as a vocabulary: {exc}", "fetch it again") from exc
+    if lines and not lines[-1]:
+        lines.pop()
+    vocabulary = {line.rstrip("\r"): number for number, line in enumerate(lines)}
+    if "[UNK]" not in vocabulary:
+        raise CheckpointInvalid(f"{path} has no [UNK]; a BERT vocabulary was expected", "fetch it again")
+    pieces = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100))
+    pieces.normalizer = normalizers.BertNormalizer(lowercase=True)
+    pieces.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return TextTokenizer(pieces, path)
