@@ -18,7 +18,7 @@ from imgsearch.scenes.graph import TWIN_KINDS, Domain, Scene, sample_family, sam
 
 CAPTIONS_PER_PICTURE = 2
 FAMILY_SHARE = 0.9  # of the pictures of a set with twins; the rest are single scenes
-_TRIES = 40
+_TRIES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class _Truth:
                 self._by_kind[group.kind].append(scene)
 
     def is_unique(self, statement: Statement) -> bool:
-        candidates = self._by_kind[statement.mentions[0].kind]
-        return sum(statement.holds_of(scene) for scene in candidates) == 1
+        true_of = (scene for scene in self._by_kind[statement.mentions[0].kind] if statement.holds_of(scene))
+        return next(true_of, None) is not None and next(true_of, None) is None
 
 
 def make_set(count: int, seed: int, *, twins: bool = False, domain: Domain | None = None) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from imgsearch.scenes.graph import Group, Scene
 from imgsearch.scenes.settings_art import paint_background
 from imgsearch.scenes.shapes import SHAPES
-from imgsearch.scenes.vocabulary import COLOURS
+from imgsearch.scenes.vocabulary import COLOURS, SETTINGS
 
 DEFAULT_SIZE = 224
 _SUPERSAMPLE = 2
@@ -52,11 +53,30 @@ def draw_scene(scene: Scene, size: int = DEFAULT_SIZE) -> tuple[Image.Image, lis
         look = random.Random(f"{scene.style}:{group.kind}")
         shade = _vary(COLOURS[group.colour][0], look)
         for x, y, radius in spots:
-            _paint_object(canvas, group.kind, _nudge(shade, look), (x * size, y * size), radius * size, look)
+            paint_thing(canvas, group.kind, _nudge(shade, look), (x * size, y * size), radius * size, look)
             boxes.append(Box(number, x - radius, y - radius, x + radius, y + radius))
     if rng.random() < 0.3:
         canvas = canvas.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.9) * size / DEFAULT_SIZE))
     return _film(canvas, rng), boxes
+
+
+def draw_sheet(rng: random.Random, kinds: Sequence[tuple[str, str]], size: int = DEFAULT_SIZE) -> tuple[Image.Image, list[Box], Scene]:
+    """A picture full of single things of the (kind, colour) pairs given, for teaching a ViT to see: the picture, the
+    boxes, and a "scene" with one group a thing. It obeys no layout and has no captions."""
+    setting = rng.choice(tuple(SETTINGS))
+    canvas = paint_background(setting, rng, size)
+    across = math.ceil(math.sqrt(len(kinds)))
+    cell = 1 / across
+    boxes, groups = [], []
+    for number, (kind, colour) in enumerate(kinds):
+        thing_size = rng.choice(tuple(_RADII))
+        radius = min(rng.uniform(*_RADII[thing_size]), cell * 0.62)
+        x = (number % across + 0.5) * cell + rng.uniform(-0.3, 0.3) * max(cell - radius, 0)
+        y = (number // across + 0.5) * cell + rng.uniform(-0.3, 0.3) * max(cell - radius, 0)
+        paint_thing(canvas, kind, _vary(COLOURS[colour][0], rng), (x * size, y * size), radius * size, rng)
+        boxes.append(Box(number, x - radius, y - radius, x + radius, y + radius))
+        groups.append(Group(kind, colour, thing_size, 1, "middle"))
+    return _film(canvas, rng), boxes, Scene(setting, tuple(groups), 0)
 
 
 def _place(group: Group, rng: random.Random) -> list[tuple[float, float, float]]:
@@ -80,7 +100,7 @@ def _place(group: Group, rng: random.Random) -> list[tuple[float, float, float]]
     return spots
 
 
-def _paint_object(
+def paint_thing(
     canvas: Image.Image,
     kind: str,
     colour: RGB,

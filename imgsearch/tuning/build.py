@@ -39,7 +39,7 @@ class Sizes:
 def word_pieces() -> list[str]:
     """The vocabulary: special pieces, letters, digits and marks alone and inside words, then the grammar's words.
     Any English text falls back to letters."""
-    marks = [mark for mark in string.punctuation]
+    marks = list(string.punctuation)
     singles = [*string.ascii_lowercase, *string.digits, *marks]
     inner = ["##" + letter for letter in (*string.ascii_lowercase, *string.digits)]
     words = [word for word in grammar_words() if len(word) > 1]

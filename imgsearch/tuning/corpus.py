@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,12 +19,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from imgsearch.scenes.draw import Box, draw_scene
+from imgsearch.scenes.draw import Box, draw_scene, draw_sheet
 from imgsearch.scenes.graph import TWIN_KINDS, Domain, Scene, sample_family, sample_scene
+from imgsearch.scenes.vocabulary import COLOURS, KINDS, UNSEEN_PAIRS
 
 CHUNK_FAMILIES = 160
 CHUNK_SINGLES = 360
 FAMILY_SIZE = 1 + len(TWIN_KINDS)
+CHUNK_SHEETS = 500
 CHUNK_PICTURES = CHUNK_FAMILIES * FAMILY_SIZE + CHUNK_SINGLES
 
 
@@ -41,15 +42,16 @@ class Corpus:
     singles: NDArray[np.int64]
 
 
-def draw_corpus(folder: Path, *, seed: int, chunks: int, image_size: int, workers: int) -> None:
-    """Draw the chunks that are missing in ``folder``."""
+def draw_corpus(folder: Path, *, seed: int, chunks: int, image_size: int, workers: int, sheets: bool = False) -> None:
+    """Draw the chunks that are missing in ``folder``: scenes, or sheets of things for the naming stage."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [n for n in range(chunks) if not _chunk_path(folder, n).exists()]
+    draw = _draw_sheets if sheets else _draw_chunk
     jobs = [(folder, seed, number, image_size) for number in missing]
     if not jobs:
         return
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for _ in tqdm(pool.imap_unordered(_draw_chunk, jobs), total=len(jobs), desc="drawing", unit="chunk"):
+        for _ in tqdm(pool.imap_unordered(draw, jobs), total=len(jobs), desc="drawing", unit="chunk"):
             pass
 
 
@@ -61,16 +63,36 @@ def read_corpus(folder: Path, chunks: int) -> Corpus:
     families: list[NDArray[np.int64]] = []
     singles: list[NDArray[np.int64]] = []
     for number in range(chunks):
-        with np.load(_chunk_path(folder, number)) as chunk:
-            parts.append(chunk["pixels"])
-            rows = json.loads(str(chunk["rows"]))
+        pixels, more_scenes, more_boxes = _read_chunk(folder, number)
+        parts.append(pixels)
         start = len(scenes)
-        scenes += [Scene.from_dict(row["scene"]) for row in rows]
-        boxes += [[Box(*box) for box in row["boxes"]] for row in rows]
+        scenes += more_scenes
+        boxes += more_boxes
         in_families = CHUNK_FAMILIES * FAMILY_SIZE
         families.append(start + np.arange(in_families).reshape(-1, FAMILY_SIZE))
         singles.append(start + np.arange(in_families, CHUNK_PICTURES))
     return Corpus(np.concatenate(parts), scenes, boxes, np.concatenate(families), np.concatenate(singles))
+
+
+def read_sheets(folder: Path, chunks: int) -> Corpus:
+    """The first ``chunks`` chunks of sheets, as a corpus without families."""
+    parts = []
+    scenes: list[Scene] = []
+    boxes: list[list[Box]] = []
+    for number in range(chunks):
+        pixels, more_scenes, more_boxes = _read_chunk(folder, number)
+        parts.append(pixels)
+        scenes += more_scenes
+        boxes += more_boxes
+    none = np.empty((0, FAMILY_SIZE), dtype=np.int64)
+    return Corpus(np.concatenate(parts), scenes, boxes, none, np.arange(len(scenes)))
+
+
+def _read_chunk(folder: Path, number: int) -> tuple[NDArray[np.uint8], list[Scene], list[list[Box]]]:
+    with np.load(_chunk_path(folder, number)) as chunk:
+        rows = json.loads(str(chunk["rows"]))
+        boxes = [[Box(*box) for box in row["boxes"]] for row in rows]
+        return chunk["pixels"], [Scene.from_dict(row["scene"]) for row in rows], boxes
 
 
 def _chunk_path(folder: Path, number: int) -> Path:
@@ -85,15 +107,31 @@ def _chunk_scenes(rng: random.Random) -> Iterator[Scene]:
         yield sample_scene(rng, Domain(pairs="trained", two_groups=0.5))
 
 
+def _draw_sheets(job: tuple[Path, int, int, int]) -> None:
+    folder, seed, number, image_size = job
+    rng = random.Random(f"sheets:{seed}:{number}")
+    pairs = [(kind, colour) for kind in KINDS for colour in COLOURS if (kind, colour) not in UNSEEN_PAIRS]
+    drawn = [draw_sheet(rng, rng.choices(pairs, k=rng.choice((9, 16, 16, 20)))) for _ in range(CHUNK_SHEETS)]
+    pixels = np.stack([_at_size(picture, image_size) for picture, _, _ in drawn])
+    _save_chunk(_chunk_path(folder, number), pixels, [(scene, boxes) for _, boxes, scene in drawn])
+
+
 def _draw_chunk(job: tuple[Path, int, int, int]) -> None:
     folder, seed, number, image_size = job
-    pixels = np.empty((CHUNK_PICTURES, image_size, image_size, 3), dtype=np.uint8)
-    rows = []
-    for place, scene in enumerate(_chunk_scenes(random.Random(f"corpus:{seed}:{number}"))):
-        picture, boxes = draw_scene(scene)
-        pixels[place] = np.asarray(picture.resize((image_size, image_size), Image.Resampling.BICUBIC))
-        rows.append({"scene": scene.as_dict(), "boxes": [[b.group, b.x0, b.y0, b.x1, b.y1] for b in boxes]})
-    path = _chunk_path(folder, number)
+    scenes = list(_chunk_scenes(random.Random(f"corpus:{seed}:{number}")))
+    drawn = [draw_scene(scene) for scene in scenes]
+    pixels = np.stack([_at_size(picture, image_size) for picture, _ in drawn])
+    _save_chunk(_chunk_path(folder, number), pixels, [(s, boxes) for s, (_, boxes) in zip(scenes, drawn, strict=True)])
+
+
+def _at_size(picture: Image.Image, side: int) -> NDArray[np.uint8]:
+    return np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC))
+
+
+def _save_chunk(path: Path, pixels: NDArray[np.uint8], rows: list[tuple[Scene, list[Box]]]) -> None:
+    plain = [
+        {"scene": scene.as_dict(), "boxes": [[b.group, b.x0, b.y0, b.x1, b.y1] for b in boxes]} for scene, boxes in rows
+    ]
     unfinished = path.with_suffix(".tmp.npz")
-    np.savez(unfinished, pixels=pixels, rows=np.array(json.dumps(rows)))
-    os.replace(unfinished, path)
+    np.savez(unfinished, pixels=pixels, rows=np.array(json.dumps(plain)))
+    unfinished.replace(path)

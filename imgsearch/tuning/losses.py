@@ -37,7 +37,8 @@ def match_pair_logits(
     hidden = model.qformer(
         query_embeds=embedded, query_length=count, attention_mask=whole_mask, encoder_hidden_states=features
     ).last_hidden_state
-    return model.itm_head(hidden[:, :count]).mean(dim=1)
+    logits: torch.Tensor = model.itm_head(hidden[:, :count]).mean(dim=1)
+    return logits
 
 
 def similarity(tokens: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:

@@ -8,6 +8,7 @@ setting. The heads are dropped afterwards.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -26,8 +27,18 @@ _KIND = {name: number + 1 for number, name in enumerate(KINDS)}
 _COLOUR = {name: number + 1 for number, name in enumerate(COLOURS)}
 _SIZE = {name: number + 1 for number, name in enumerate(SIZES)}
 _SETTING = {name: number for number, name in enumerate(SETTINGS)}
-_EASY_COLOURS = frozenset({"red", "blue", "yellow"})
 _MIN_COVER = 0.3  # a patch belongs to the thing that covers most of it, from this share on
+
+
+@dataclass(frozen=True, slots=True)
+class NamingSettings:
+    """How the naming stage runs; the first ``sheet_steps`` see sheets only."""
+
+    steps: int = 1600
+    sheet_steps: int = 1000
+    batch_size: int = 64
+    learning_rate: float = 1.0e-3
+    seed: int = 0
 
 
 class NamingHeads(nn.Module):
@@ -88,46 +99,51 @@ def naming_loss(
 
 
 def train_naming(
-    model: Blip2ForImageTextRetrieval,
-    corpus: Corpus,
-    *,
-    steps: int,
-    batch_size: int,
-    learning_rate: float,
-    seed: int,
-    log: Callable[[str], None],
-    easy_steps: int = 0,
+    model: Blip2ForImageTextRetrieval, sheets: Corpus, scenes: Corpus, settings: NamingSettings, log: Callable[[str], None]
 ) -> NamingHeads:
-    """Train the ViT for ``steps`` batches (one-cycle cosine rate, AdamW); returns the heads. The first ``easy_steps``
-    see only pictures in `_EASY_COLOURS`: shapes are found sooner where fewer colours disguise them."""
+    """Train the ViT in place (one-cycle cosine rate, AdamW) and return the heads: first on sheets full of things, which
+    teach five times as much a picture, then half on scenes as they will be met."""
     grid = model.config.vision_config.image_size // model.config.vision_config.patch_size
     vision = model.vision_model
     device = next(vision.parameters()).device
-    torch.manual_seed(seed)
+    torch.manual_seed(settings.seed)
     heads = NamingHeads(model.config.vision_config.hidden_size).to(device)
-    targets = torch.from_numpy(
-        np.stack([patch_targets(s, b, grid) for s, b in zip(corpus.scenes, corpus.boxes, strict=True)])
-    )
-    settings = torch.tensor([_SETTING[scene.setting] for scene in corpus.scenes])
+    sources = [_Labelled(sheets, grid), _Labelled(scenes, grid)]
     parameters = [*vision.parameters(), *heads.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=0.03, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=steps + 1, pct_start=0.08)
-    rng = np.random.default_rng(seed)
-    easy = np.array(
-        [n for n, scene in enumerate(corpus.scenes) if all(g.colour in _EASY_COLOURS for g in scene.groups)]
+    optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=0.03, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, total_steps=settings.steps + 1, pct_start=0.08
     )
+    rng = np.random.default_rng(settings.seed)
     vision.train()
-    for step in range(1, steps + 1):
-        rows = rng.choice(easy, batch_size) if step <= easy_steps else rng.integers(0, len(corpus.scenes), batch_size)
-        pixels = normalise(torch.from_numpy(corpus.pixels[rows]).to(device))
-        features = vision(pixels).last_hidden_state
-        loss, readings = naming_loss(features, targets[rows].long().to(device), settings[rows].to(device), heads)
+    for step in range(1, settings.steps + 1):
+        source = sources[step % 2] if step > settings.sheet_steps else sources[0]
+        pixels, targets, places = source.batch(rng, settings.batch_size, device)
+        loss, readings = naming_loss(vision(pixels).last_hidden_state, targets, places, heads)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         schedule.step()
-        if step % 50 == 0 or step == steps:
+        if step % 50 < 2 or step == settings.steps:
             shown = " ".join(f"{name} {value:.3f}" for name, value in readings.items())
-            log(f"naming {step}/{steps} loss {loss.item():.3f} {shown}")
+            log(f"naming {step}/{settings.steps} loss {loss.item():.3f} {shown}")
     return heads
+
+
+class _Labelled:
+    """A corpus with its patch targets, giving random batches."""
+
+    def __init__(self, corpus: Corpus, grid: int) -> None:
+        self._pixels = corpus.pixels
+        pairs = zip(corpus.scenes, corpus.boxes, strict=True)
+        self._targets = torch.from_numpy(np.stack([patch_targets(scene, boxes, grid) for scene, boxes in pairs]))
+        self._settings = torch.tensor([_SETTING[scene.setting] for scene in corpus.scenes])
+
+    def batch(
+        self, rng: np.random.Generator, size: int, device: torch.device
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Pixels [B, 3, S, S], targets int64 [B, 4, P], settings int64 [B]."""
+        rows = rng.integers(0, len(self._pixels), size)
+        pixels = normalise(torch.from_numpy(self._pixels[rows]).to(device))
+        return pixels, self._targets[rows].long().to(device), self._settings[rows].to(device)
