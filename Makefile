@@ -1,0 +1,40 @@
+# `make demo` and `make test` do all their own set-up: a virtual environment in .venv, exact versions from
+# constraints.txt, torch first (an open range would pull gigabytes of CUDA).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint bench train-mini clean
+
+demo: $(VENV)/.demo-ready
+	$(BIN)/imgsearch demo
+
+test: $(VENV)/.test-ready lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test-ready
+	$(BIN)/ruff check imgsearch indexer tests benchmarks
+	$(BIN)/ruff format --check imgsearch indexer tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.test-ready
+	for file in benchmarks/index.py benchmarks/rescan.py benchmarks/decode.py benchmarks/cold.py; do $(BIN)/python $$file || exit 1; done
+
+train-mini: $(VENV)/.demo-ready
+	$(BIN)/imgsearch train --mini runs/mini
+
+$(VENV)/.demo-ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "imgsearch needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
+	$(PIP) torch==2.13.0
+	$(PIP) --editable '.[cpu]'
+	touch $@
+
+$(VENV)/.test-ready: $(VENV)/.demo-ready
+	$(PIP) --editable '.[cpu,dev,web,raw]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info demo

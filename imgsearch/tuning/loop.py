@@ -1,0 +1,209 @@
+"""The training loop: ITC over the maximum of the tokens plus ITM with mined negatives, resumable, with a log.
+
+The ViT is frozen, as in BLIP-2 (Li et al. 2023, section 3.1), and its features are computed once and kept on disk as
+float16; `LoopSettings.train_vision` lets it learn too, at the price of a ViT forward and backward each step.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import Blip2ForImageTextRetrieval
+
+from imgsearch.errors import UsageError
+from imgsearch.tuning.build import normalise
+from imgsearch.tuning.losses import (
+    contrastive_loss,
+    image_tokens,
+    matching_loss,
+    mine_negatives,
+    similarity,
+    text_vectors,
+)
+from imgsearch.tuning.pairs import PairBatch, PairSource, encode_captions
+
+_MAX_SHARPNESS = 30.0  # of the negatives' draw; about 1 / temperature at the end of training
+_MIN_TEMPERATURE = 0.02
+_LOG_EVERY = 25
+_SAVE_EVERY = 100
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSettings:
+    """``matching_pairs``: of a batch, how many pairs ITM sees; each brings two negatives. ``harden_steps``: over how many
+    steps the negatives go from random to hardest."""
+
+    steps: int
+    batch_size: int = 128
+    matching_pairs: int = 64
+    learning_rate: float = 1.0e-3
+    warmup_steps: int = 100
+    harden_steps: int = 400
+    weight_decay: float = 0.03
+    train_vision: bool = False
+    vision_rate: float = 0.1  # the ViT's learning rate, as a share of the rest's
+    seed: int = 0
+
+
+class Trainer:
+    """One training run; its state (weights, optimiser, step, random states) lives in ``folder``/state.pt."""
+
+    def __init__(
+        self, model: Blip2ForImageTextRetrieval, tokenizer: Any, source: PairSource, settings: LoopSettings, folder: Path
+    ) -> None:
+        self._model, self._tokenizer, self._source, self._settings = model, tokenizer, source, settings
+        self._tokenizer.enable_padding(pad_id=tokenizer.token_to_id("[PAD]"), pad_token="[PAD]")
+        self._tokenizer.enable_truncation(min(32, model.config.qformer_config.max_position_embeddings))
+        self._folder = folder
+        self._device = next(model.parameters()).device
+        self._temperature = torch.nn.Parameter(torch.tensor(math.log(0.07), device=self._device))
+        self._rng = random.Random(settings.seed)
+        self._generator = torch.Generator(self._device).manual_seed(settings.seed)
+        self._features: NDArray[np.float16] | None = None
+        self.step = 0
+        self._optimiser = self._new_optimiser()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._resume()
+
+    def run(self, log: Callable[[str], None]) -> None:
+        """Train to the last step; a state on disk is taken up where it stands."""
+        if not self._settings.train_vision:
+            self._model.vision_model.requires_grad_(False)
+            self._features = self._cached_features(log)
+        self._model.train()
+        started, first, readings = time.monotonic(), self.step, []
+        while self.step < self._settings.steps:
+            readings.append(self._train_step())
+            self.step += 1
+            last = self.step == self._settings.steps
+            if self.step % _LOG_EVERY == 0 or last:
+                itc, itm, right = np.mean(readings, axis=0)
+                per_step = (time.monotonic() - started) / (self.step - first)
+                left = per_step * (self._settings.steps - self.step) / 60
+                log(
+                    f"step {self.step}/{self._settings.steps} itc {itc:.3f} itm {itm:.3f} itm-right {right:.3f} "
+                    f"{per_step:.2f} s/step, {left:.0f} min left"
+                )
+                readings = []
+            if self.step % _SAVE_EVERY == 0 or last:
+                self._save()
+        self._model.eval()
+
+    def _train_step(self) -> tuple[float, float, float]:
+        settings = self._settings
+        batch = self._source.sample(self._rng, settings.batch_size)
+        features = self._features_of(batch)
+        ids, mask = encode_captions(self._tokenizer, batch.captions, self._device)
+        truth = torch.from_numpy(batch.truth).to(self._device)
+        sims = similarity(image_tokens(self._model, features), text_vectors(self._model, ids, mask))
+        temperature = self._temperature.exp().clamp(_MIN_TEMPERATURE, 0.5)
+        itc = contrastive_loss(sims, truth, temperature)
+        itm, right = matching_loss(self._model, features, ids, mask, self._matching_pairs(sims, truth))
+        self._set_rates()
+        self._optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(itc + itm)
+        torch.nn.utils.clip_grad_norm_([p for group in self._optimiser.param_groups for p in group["params"]], 1.0)
+        self._optimiser.step()
+        return itc.item(), itm.item(), right.item()
+
+    def _matching_pairs(
+        self, sims: torch.Tensor, truth: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(image [K], text [K], label [K]): true pairs, then each with another text, then each with another image."""
+        sharpness = _MAX_SHARPNESS * min(1.0, self.step / max(1, self._settings.harden_steps))
+        negative_images, negative_texts = mine_negatives(sims, truth, sharpness, self._generator)
+        count = sims.shape[0]
+        order = torch.randperm(count, generator=self._generator, device=self._device)
+        chosen = order[: min(count, self._settings.matching_pairs)]
+        images = torch.cat([chosen, chosen, negative_images[chosen]])
+        texts = torch.cat([chosen, negative_texts[chosen], chosen])
+        return images, texts, truth[images, texts].long()
+
+    def _features_of(self, batch: PairBatch) -> torch.Tensor:
+        if self._features is not None:
+            return torch.from_numpy(self._features[batch.rows].astype(np.float32)).to(self._device)
+        pixels = torch.from_numpy(self._source.pixels(batch.rows)).to(self._device)
+        features: torch.Tensor = self._model.vision_model(normalise(pixels)).last_hidden_state
+        return features
+
+    @torch.inference_mode()
+    def _cached_features(self, log: Callable[[str], None]) -> NDArray[np.float16]:
+        """Float16 [count, N, W], memory-mapped; computed once per folder, its file published when whole."""
+        path = self._folder / "features.npy"
+        if not path.exists():
+            vision = self._model.config.vision_config
+            shape = (self._source.count, (vision.image_size // vision.patch_size) ** 2 + 1, vision.hidden_size)
+            unfinished = path.with_suffix(".tmp")
+            log(f"computing ViT features of {shape[0]} pictures")
+            table = np.lib.format.open_memmap(unfinished, "w+", np.float16, shape)
+            self._model.eval()
+            for start in range(0, shape[0], 128):
+                rows = np.arange(start, min(start + 128, shape[0]))
+                pixels = torch.from_numpy(self._source.pixels(rows)).to(self._device)
+                table[rows] = self._model.vision_model(normalise(pixels)).last_hidden_state.cpu().numpy()
+            table.flush()
+            unfinished.replace(path)
+        return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
+
+    def _new_optimiser(self) -> torch.optim.Optimizer:
+        decay, plain, vision = [], [self._temperature], []
+        for name, parameter in self._model.named_parameters():
+            if name.startswith("vision_model."):
+                vision.append(parameter)
+            else:
+                (decay if parameter.ndim > 1 else plain).append(parameter)
+        groups: list[dict[str, Any]] = [
+            {"params": decay, "weight_decay": self._settings.weight_decay, "share": 1.0},
+            {"params": plain, "weight_decay": 0.0, "share": 1.0},
+        ]
+        if self._settings.train_vision:
+            share = self._settings.vision_rate
+            groups.append({"params": vision, "weight_decay": self._settings.weight_decay, "share": share})
+        return torch.optim.AdamW(groups, lr=self._settings.learning_rate, betas=(0.9, 0.98))
+
+    def _set_rates(self) -> None:
+        settings = self._settings
+        warm = min(1.0, (self.step + 1) / max(1, settings.warmup_steps))
+        fall = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.step / settings.steps))
+        for group in self._optimiser.param_groups:
+            group["lr"] = settings.learning_rate * warm * fall * group["share"]
+
+    def _save(self) -> None:
+        state = {
+            "settings": asdict(self._settings),
+            "step": self.step,
+            "model": self._model.state_dict(),
+            "temperature": self._temperature.data,
+            "optimiser": self._optimiser.state_dict(),
+            "random": self._rng.getstate(),
+            "generator": self._generator.get_state(),
+        }
+        unfinished = self._folder / "state.tmp"
+        torch.save(state, unfinished)
+        unfinished.replace(self._folder / "state.pt")
+
+    def _resume(self) -> None:
+        path = self._folder / "state.pt"
+        if not path.exists():
+            return
+        state = torch.load(path, map_location=self._device, weights_only=True)
+        if state["settings"] != asdict(self._settings):
+            raise UsageError(
+                f"{path} is of a run with other settings", "give the same settings to go on, or another folder to begin"
+            )
+        self._model.load_state_dict(state["model"])
+        self._temperature.data = state["temperature"]
+        self._optimiser.load_state_dict(state["optimiser"])
+        version, numbers, gauss = state["random"]
+        self._rng.setstate((version, tuple(numbers), gauss))
+        self._generator.set_state(state["generator"].cpu())
+        self.step = state["step"]

@@ -1,0 +1,132 @@
+"""Where training pairs come from: a drawn corpus (whose graphs tell every truth), or a pairs.jsonl of anybody's."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from imgsearch.errors import UsageError
+from imgsearch.media.preprocess import resize_to_model
+from imgsearch.scenes.captions import Statement, any_statement, full_statement, say
+from imgsearch.tuning.corpus import Corpus
+
+_FULL_SHARE = 0.6  # of family pictures' captions: those that tell a picture from its twins
+
+
+@dataclass(frozen=True, slots=True)
+class PairBatch:
+    """``rows`` int64 [B] into the source's pictures; caption i belongs to picture i; ``truth`` bool [B, B] is True where
+    caption j is true of picture i (at least the diagonal)."""
+
+    rows: NDArray[np.int64]
+    captions: list[str]
+    truth: NDArray[np.bool_]
+
+
+class PairSource(Protocol):
+    """Pictures and captions for training."""
+
+    @property
+    def count(self) -> int:
+        """How many pictures there are."""
+
+    def pixels(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """uint8 [B, S, S, 3]."""
+
+    def sample(self, rng: random.Random, size: int) -> PairBatch:
+        """A random batch of about ``size`` pairs."""
+
+
+class ScenePairs:
+    """Pairs from a drawn corpus: captions are made anew each time, truth is asked of the graphs, and a share of
+    every batch are families, so that a picture meets its twins."""
+
+    def __init__(self, corpus: Corpus, family_share: float = 0.6) -> None:
+        self._corpus, self._family_share = corpus, family_share
+
+    @property
+    def count(self) -> int:
+        return len(self._corpus.scenes)
+
+    def pixels(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return self._corpus.pixels[rows]
+
+    def sample(self, rng: random.Random, size: int) -> PairBatch:
+        corpus = self._corpus
+        family_size = corpus.families.shape[1]
+        wanted = int(size * self._family_share) // family_size
+        families = corpus.families[[rng.randrange(len(corpus.families)) for _ in range(wanted)]].reshape(-1)
+        singles = corpus.singles[[rng.randrange(len(corpus.singles)) for _ in range(size - len(families))]]
+        rows = np.concatenate([families, singles])
+        scenes = [corpus.scenes[row] for row in rows]
+        statements: list[Statement] = []
+        for number, scene in enumerate(scenes):
+            full = number < len(families) and rng.random() < _FULL_SHARE
+            statements.append(full_statement(scene, rng) if full else any_statement(scene, rng))
+        truth = np.array([[statement.holds_of(scene) for statement in statements] for scene in scenes])
+        return PairBatch(rows, [say(statement, rng.getrandbits(32)) for statement in statements], truth)
+
+
+class FilePairs:
+    """Pairs from a pairs.jsonl ({"image", "captions"} a line, paths relative to the file); pictures are decoded once
+    and held at the model's size (3 S^2 bytes each). A caption counts as true of its own picture only."""
+
+    def __init__(self, path: Path, image_size: int) -> None:
+        rows = _read_rows(path)
+        self._captions = [row["captions"] for row in rows]
+        self._pixels = np.stack([_load(path.parent / row["image"], image_size) for row in rows])
+
+    @property
+    def count(self) -> int:
+        return len(self._captions)
+
+    def pixels(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return self._pixels[rows]
+
+    def sample(self, rng: random.Random, size: int) -> PairBatch:
+        rows = np.array(rng.sample(range(self.count), min(size, self.count)))
+        captions = [rng.choice(self._captions[row]) for row in rows]
+        return PairBatch(rows, captions, np.eye(len(rows), dtype=bool))
+
+
+def _read_rows(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}", 'expected one JSON object a line: {"image": ..., "captions": [...]}')
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            if not row["captions"] or not isinstance(row["image"], str):
+                raise KeyError("captions")
+        except (json.JSONDecodeError, KeyError, TypeError) as exc:
+            raise UsageError(
+                f"line {number} of {path} is not a pair", 'expected {"image": "path", "captions": ["text", ...]}'
+            ) from exc
+        rows.append(row)
+    if len(rows) < 2:
+        raise UsageError(f"{path} holds {len(rows)} pairs, expected at least 2", "contrast needs other pictures")
+    return rows
+
+
+def _load(path: Path, image_size: int) -> NDArray[np.uint8]:
+    try:
+        with Image.open(path) as picture:
+            return resize_to_model(picture.convert("RGB"), image_size)
+    except (OSError, ValueError) as exc:
+        raise UsageError(f"{path} cannot be read as a picture: {exc}", "mend or remove its line") from exc
+
+
+def encode_captions(tokenizer: Any, captions: list[str], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask int64 [B, L], padded to the longest; ``tokenizer`` is a `tokenizers.Tokenizer`."""
+    encoded = tokenizer.encode_batch(captions)
+    ids = torch.tensor([one.ids for one in encoded], device=device)
+    mask = torch.tensor([one.attention_mask for one in encoded], device=device)
+    return ids, mask
