@@ -1,0 +1,67 @@
+"""From pixels and text to vectors and match scores.
+
+Importing this loads no torch; `load_model` does. See `imgsearch.model.contract` for what a model answers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgsearch.records import ModelId
+
+if TYPE_CHECKING:
+    from imgsearch.model.blip2 import Blip2Model
+    from imgsearch.model.sources import KnownModel
+
+__all__ = ["export_directory", "known_models", "load_model", "model_id_of", "same_vectors"]
+
+
+def load_model(
+    name: str | Path, device: str = "auto", dtype: str = "auto", image_size: int | None = None
+) -> Blip2Model:
+    """Load a BLIP-2: "mini", "blip2", "blip2-coco", a Hugging Face id that is in the local cache, a directory, or a LAVIS
+    ``.pth``. Never downloads, never takes another model in its place.
+
+    ``device`` "auto" is CUDA where there is one, else the CPU; ``dtype`` "auto" is bfloat16 on CUDA, float32 elsewhere.
+    With ``image_size`` (pixels) the ViT's position table is interpolated where it differs.
+
+    Raises UsageError (a bad argument), ModelUnavailable (unknown name, weights not here or half downloaded),
+    CheckpointInvalid (another architecture, damaged, unsafe) and NotEnoughMemory.
+    """
+    from imgsearch.model.checkpoint import load
+
+    return load(name, device, dtype, image_size)
+
+
+def model_id_of(
+    name: str | Path, device: str = "auto", dtype: str = "auto", image_size: int | None = None
+) -> ModelId:
+    """The `ModelId` that `load_model` would give, without loading weights. Raises as `load_model` does."""
+    from imgsearch.model.identity import identify
+
+    return identify(name, device, dtype, image_size)
+
+
+def same_vectors(one: ModelId, other: ModelId) -> bool:
+    """Whether vectors of the two may be compared: all is equal but the name and the arithmetic's dtype."""
+    return (one.fingerprint, one.recipe, one.query_tokens, one.dims) == (
+        other.fingerprint,
+        other.recipe,
+        other.query_tokens,
+        other.dims,
+    )
+
+
+def known_models() -> list[KnownModel]:
+    """The models that have a short name."""
+    from imgsearch.model.sources import KNOWN
+
+    return list(KNOWN.values())
+
+
+def export_directory(model: Blip2Model, folder: Path) -> None:
+    """Write a loaded model as an ordinary Hugging Face directory, which `load_model` reads to the same answers."""
+    from imgsearch.model.checkpoint import export
+
+    export(model, folder)

@@ -70,7 +70,16 @@ class Embedder(Protocol):
 class Matcher(Protocol):
     """Reads one text and one picture together."""
 
-    def match_logits(self, texts: Sequence[str], features: Array, max_tokens: int = DEFAULT_MAX_TOKENS) -> Array:
+    def match_both(
+        self, texts: Sequence[str], features: Array, max_tokens: int = DEFAULT_MAX_TOKENS
+    ) -> Array:
+        """Text i with picture i: K texts and features [K, N, W] -> float32 [K, 2], the raw logits of "does not match" and
+        "matches"."""
+        ...
+
+    def match_logits(
+        self, texts: Sequence[str], features: Array, max_tokens: int = DEFAULT_MAX_TOKENS
+    ) -> Array:
         """Text i with picture i: K texts and features [K, N, W] -> float32 [K], the logit of "matches"."""
         ...
 

@@ -28,7 +28,8 @@ def check_memory(needed_bytes: int, free_bytes: int | None, place: str, hint: st
     wanted = needed_bytes + _SPARE
     if free_bytes is not None and wanted > free_bytes:
         raise NotEnoughMemory(
-            f"the model needs about {wanted / 1e9:.1f} GB of {place}, and {free_bytes / 1e9:.1f} GB are free", hint
+            f"the model needs about {wanted / 1e9:.1f} GB of {place}, and {free_bytes / 1e9:.1f} GB are free",
+            hint,
         )
 
 
@@ -51,7 +52,9 @@ def _cgroup_available() -> int | None:
         if limit == "max":
             return None
         used = int((folder / "memory.current").read_text(encoding="ascii"))
-        counters = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines())
+        counters = dict(
+            line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines()
+        )
         return int(limit) - used + int(counters.get("inactive_file", 0))
     except (OSError, ValueError):
         return None

@@ -38,9 +38,16 @@ _BLIP2_BYTES = 4_700_000_000
 KNOWN = {
     model.name: model
     for model in (
-        KnownModel("mini", None, 128, 0, 600_000_000, "ships with imgsearch; knows drawn scenes, not photographs"),
         KnownModel(
-            "blip2", "Salesforce/blip2-itm-vit-g", 224, _BLIP2_BYTES, 6_000_000_000, "BLIP-2 ViT-g/14, for photographs"
+            "mini", None, 128, 0, 600_000_000, "ships with imgsearch; knows drawn scenes, not photographs"
+        ),
+        KnownModel(
+            "blip2",
+            "Salesforce/blip2-itm-vit-g",
+            224,
+            _BLIP2_BYTES,
+            6_000_000_000,
+            "BLIP-2 ViT-g/14, for photographs",
         ),
         KnownModel(
             "blip2-coco",
@@ -81,7 +88,9 @@ def find_source(name: str | Path) -> Source:
     if path.is_file():
         return _checkpoint_file(path.resolve())
     if path.is_absolute() or text.startswith((".", "~")) or path.suffix in (".pth", ".pt"):
-        raise ModelUnavailable(f"there is no model at {text}", f"known models: {', '.join(KNOWN)}; see `imgsearch models`")
+        raise ModelUnavailable(
+            f"there is no model at {text}", f"known models: {', '.join(KNOWN)}; see `imgsearch models`"
+        )
     if _REPOSITORY.fullmatch(text):
         return _cached(text, text)
     raise ModelUnavailable(
@@ -157,9 +166,17 @@ def _directory(name: str, folder: Path, pull_name: str | None = None) -> Source:
         hint = f"to load LAVIS's file name it: {folder / files[0]}" if files else "see `imgsearch models`"
         raise CheckpointInvalid(f"{folder} holds no config.json, so it is not a model directory", hint)
     read_config(folder)
-    mend = f"`imgsearch models pull {pull_name}` goes on where it stopped" if pull_name else "copy the whole directory again"
+    mend = (
+        f"`imgsearch models pull {pull_name}` goes on where it stopped"
+        if pull_name
+        else "copy the whole directory again"
+    )
     weights = _weight_files(folder, mend)
-    names = ("config.json", "tokenizer.json") if (folder / "tokenizer.json").is_file() else ("config.json", "vocab.txt")
+    names = (
+        ("config.json", "tokenizer.json")
+        if (folder / "tokenizer.json").is_file()
+        else ("config.json", "vocab.txt")
+    )
     companions = tuple(folder / file for file in names)
     if not companions[1].is_file():
         raise ModelUnavailable(f"{folder} has no tokenizer.json and no vocab.txt", mend)
@@ -184,7 +201,8 @@ def _weight_files(folder: Path, mend: str) -> tuple[Path, ...]:
         missing = [file.name for file in files if not file.is_file()]
         if missing:
             raise ModelUnavailable(
-                f"{folder} is half downloaded: {len(missing)} of {len(files)} weight files are missing ({missing[0]})", mend
+                f"{folder} is half downloaded: {len(missing)} of {len(files)} weight files are missing ({missing[0]})",
+                mend,
             )
         for file in files:
             if file.suffix == ".safetensors":
