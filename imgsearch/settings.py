@@ -54,7 +54,9 @@ def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str] | Non
     if path.is_file():
         merged.update(_read_toml(path, names))
     elif PREFIX + "CONFIG" in environment:
-        raise UsageError(f"IMGSEARCH_CONFIG names {path}, which is not a file", "unset IMGSEARCH_CONFIG or create the file")
+        raise UsageError(
+            f"IMGSEARCH_CONFIG names {path}, which is not a file", "unset IMGSEARCH_CONFIG or create the file"
+        )
     merged.update({name: environment[PREFIX + name.upper()] for name in names if PREFIX + name.upper() in environment})
     merged.update({name: value for name, value in flags.items() if name in names and value is not None})
     merged.setdefault("library", default_library())
@@ -68,7 +70,9 @@ def _read_toml(path: Path, names: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError(f"the settings file {path} cannot be read: {exc}", "mend or remove it") from exc
     unknown = sorted(set(table) - set(names))
     if unknown:
-        raise UsageError(f"{path} sets {', '.join(unknown)}, which do not exist", f"the settings are {', '.join(names)}")
+        raise UsageError(
+            f"{path} sets {', '.join(unknown)}, which do not exist", f"the settings are {', '.join(names)}"
+        )
     return table
 
 
@@ -79,5 +83,7 @@ def _convert(name: str, value: Any) -> Any:
         try:
             return int(value)
         except (TypeError, ValueError) as exc:
-            raise UsageError(f"{name} is {value!r}, expected a whole number", f"for example {PREFIX}{name.upper()}=8") from exc
+            raise UsageError(
+                f"{name} is {value!r}, expected a whole number", f"for example {PREFIX}{name.upper()}=8"
+            ) from exc
     return str(value)

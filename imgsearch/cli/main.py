@@ -13,7 +13,20 @@ from imgsearch.cli.command import Command
 from imgsearch.errors import ImgsearchError
 
 GROUP = "imgsearch.commands"
-ORDER = ("demo", "index", "search", "stats", "failures", "verify", "compact", "forget", "models", "eval", "scenes", "train")
+ORDER = (
+    "demo",
+    "index",
+    "search",
+    "stats",
+    "failures",
+    "verify",
+    "compact",
+    "forget",
+    "models",
+    "eval",
+    "scenes",
+    "train",
+)
 
 
 def verbs() -> dict[str, EntryPoint]:

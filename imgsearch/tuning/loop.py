@@ -58,7 +58,12 @@ class Trainer:
     """One training run; its state (weights, optimiser, step, random states) lives in ``folder``/state.pt."""
 
     def __init__(
-        self, model: Blip2ForImageTextRetrieval, tokenizer: Any, source: PairSource, settings: LoopSettings, folder: Path
+        self,
+        model: Blip2ForImageTextRetrieval,
+        tokenizer: Any,
+        source: PairSource,
+        settings: LoopSettings,
+        folder: Path,
     ) -> None:
         self._model, self._tokenizer, self._source, self._settings = model, tokenizer, source, settings
         self._tokenizer.enable_padding(pad_id=tokenizer.token_to_id("[PAD]"), pad_token="[PAD]")

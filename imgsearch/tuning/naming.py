@@ -99,7 +99,11 @@ def naming_loss(
 
 
 def train_naming(
-    model: Blip2ForImageTextRetrieval, sheets: Corpus, scenes: Corpus, settings: NamingSettings, log: Callable[[str], None]
+    model: Blip2ForImageTextRetrieval,
+    sheets: Corpus,
+    scenes: Corpus,
+    settings: NamingSettings,
+    log: Callable[[str], None],
 ) -> NamingHeads:
     """Train the ViT in place (one-cycle cosine rate, AdamW) and return the heads: first on sheets full of things, which
     teach five times as much a picture, then half on scenes as they will be met."""

@@ -99,7 +99,9 @@ class FilePairs:
 
 def _read_rows(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
-        raise UsageError(f"there is no file {path}", 'expected one JSON object a line: {"image": ..., "captions": [...]}')
+        raise UsageError(
+            f"there is no file {path}", 'expected one JSON object a line: {"image": ..., "captions": [...]}'
+        )
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:

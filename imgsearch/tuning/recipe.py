@@ -1,0 +1,53 @@
+"""The recipe of the shipped model, from nothing to a checkpoint directory; each stage is kept and not done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from imgsearch.tuning.build import Sizes, new_model, new_tokenizer, save_checkpoint_directory
+from imgsearch.tuning.corpus import draw_corpus, read_corpus, read_sheets
+from imgsearch.tuning.loop import LoopSettings, Trainer
+from imgsearch.tuning.naming import NamingSettings, train_naming
+from imgsearch.tuning.pairs import ScenePairs
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Chunks are of 1,000 scenes and of 500 sheets."""
+
+    sizes: Sizes = field(default_factory=Sizes)
+    scene_chunks: int = 60
+    sheet_chunks: int = 30
+    naming: NamingSettings = field(default_factory=NamingSettings)
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=2400))
+    seed: int = 7
+
+
+def train_mini(recipe: Recipe, folder: Path, *, device: str, workers: int, log: Callable[[str], None]) -> Path:
+    """Draw the pictures, teach the ViT to name patches, train ITC + ITM, write ``folder``/model; returns that path.
+
+    Takes up an interrupted run. The same recipe gives the same pictures and batches; weights agree to rounding on the
+    same kind of device and number of threads."""
+    side = recipe.sizes.image_size
+    draw_corpus(folder / "scenes", seed=recipe.seed, chunks=recipe.scene_chunks, image_size=side, workers=workers)
+    draw_corpus(
+        folder / "sheets", seed=recipe.seed, chunks=recipe.sheet_chunks, image_size=side, workers=workers, sheets=True
+    )
+    corpus = read_corpus(folder / "scenes", recipe.scene_chunks)
+    model = new_model(recipe.sizes, recipe.seed).to(torch.device(device))
+    named = folder / "named.pt"
+    if named.exists():
+        model.load_state_dict(torch.load(named, map_location=device, weights_only=True))
+    else:
+        train_naming(model, read_sheets(folder / "sheets", recipe.sheet_chunks), corpus, recipe.naming, log)
+        unfinished = named.with_suffix(".tmp")
+        torch.save(model.state_dict(), unfinished)
+        unfinished.replace(named)
+    tokenizer = new_tokenizer()
+    Trainer(model, tokenizer, ScenePairs(corpus), recipe.loop, folder / "loop").run(log)
+    save_checkpoint_directory(model.cpu(), new_tokenizer(), folder / "model")
+    return folder / "model"
