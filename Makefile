@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 .PHONY: demo test lint bench train-mini clean
 
 demo: $(VENV)/.demo-ready
-	$(BIN)/imgsearch demo
+	$(BIN)/imgsearch imgsearch-demo
 
 test: $(VENV)/.test-ready lint
 	$(BIN)/python -m pytest
@@ -37,4 +37,4 @@ $(VENV)/.test-ready: $(VENV)/.demo-ready
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo
+	rm -rf $(VENV) build dist *.egg-info imgsearch-demo

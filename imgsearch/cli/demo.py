@@ -1,0 +1,136 @@
+"""`imgsearch demo`: the whole path on drawn pictures and the model that ships: draw, index, search, look."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgsearch.cli.command import Command
+from imgsearch.cli.main import run as run_command
+from imgsearch.errors import ImgsearchError, UsageError
+
+if TYPE_CHECKING:
+    from imgsearch.records import Results
+    from imgsearch.search.searcher import Searcher
+
+PICTURES = 600
+SEED = 2026
+PLAIN_QUERIES = (
+    "a black cat in the snow",
+    "three yellow balloons",
+    "boats at sunset",
+    "a red umbrella on the left",
+    "two white birds above a house",
+)
+_RELATION_TRIES = 60  # captions about left and right that are looked through for the telling one
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out", type=Path, default=Path("imgsearch-demo"), help="folder to work in (default ./imgsearch-demo)"
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from imgsearch.library import open_searcher
+    from imgsearch.settings import load_settings
+
+    started = time.monotonic()
+    pictures, library = arguments.out / "pictures", arguments.out / "library"
+    _draw(pictures)
+    print(f"Indexing {pictures} with the small BLIP-2 that ships ...", flush=True)
+    code = run_command(["index", str(pictures / "images"), "--library", str(library), "--model", "mini"])
+    if code:
+        raise ImgsearchError(
+            f"indexing the demo's pictures ended with code {code}",
+            f"delete {arguments.out} and run imgsearch demo again",
+        )
+    with open_searcher(load_settings({"library": library})) as searcher:
+        answers = [(text, _search(searcher, text)) for text in PLAIN_QUERIES]
+        telling = _telling_relation(searcher, pictures)
+    for text, results in answers:
+        _print_answer(text, results)
+    rows = [(text, results, None) for text, results in answers]
+    if telling is None:
+        print("\nNo relation among the captions tried was wrong by ITC and mended by ITM.")
+    else:
+        text, before, after, wanted = telling
+        _print_relation(text, before, after, wanted)
+        rows += [(f"{text}  (ITC alone)", before, wanted), (f"{text}  (ITM re-ranked)", after, wanted)]
+    from imgsearch.cli.contact_sheet import save_contact_sheet
+
+    sheet = arguments.out / "answers.png"
+    save_contact_sheet(rows, sheet)
+    print(f"\nAll answers as one picture: {sheet}")
+    print(f"{PICTURES} pictures drawn, indexed and searched in {time.monotonic() - started:.0f} s. Try:")
+    print(f'  imgsearch search "two green fish at night" --library {library}')
+    print(f"  imgsearch eval {pictures / 'pairs.jsonl'} --model mini --k-test 16")
+    print("  imgsearch models                     # the real BLIP-2, for your own photos")
+    return 0
+
+
+def _draw(folder: Path) -> None:
+    """Draw the demo's pictures, or keep those of an earlier run."""
+    from imgsearch.scenes.dataset import make_set, write_set
+
+    if (folder / "pairs.jsonl").is_file():
+        print(f"Using the pictures drawn before in {folder}.")
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(
+            f"{folder} holds something else than a finished demo", f"delete {folder}, or name a folder with --out"
+        )
+    print(f"Drawing {PICTURES} captioned scenes into {folder} ...", flush=True)
+
+    rows = make_set(PICTURES, SEED, twins=True)
+    write_set(rows, folder)
+
+
+def _search(searcher: Searcher, text: str, rerank: int = -1) -> Results:
+    from imgsearch.search.query import Query
+
+    return searcher.search(Query(text, k=6, rerank=rerank))
+
+
+def _telling_relation(searcher: Searcher, pictures: Path) -> tuple[str, Results, Results, str] | None:
+    """The first caption about a relation for which ITC prefers a wrong picture and ITM finds the right one:
+    (text, answer by ITC, answer after ITM, name of the right picture). Found by asking, each time."""
+    rows = [json.loads(line) for line in (pictures / "pairs.jsonl").read_text(encoding="utf-8").splitlines()]
+    captions = [
+        (caption, Path(row["image"]).name)
+        for row in rows
+        if row["twin_kind"] == "relation"
+        for caption in row["captions"]
+        if " left of " in caption or " right of " in caption
+    ]
+    for caption, wanted in captions[:_RELATION_TRIES]:
+        before = _search(searcher, caption, rerank=0)
+        if before.hits[0].path.name == wanted:
+            continue
+        after = _search(searcher, caption)
+        if after.hits[0].path.name == wanted:
+            return caption, before, after, wanted
+    return None
+
+
+def _print_answer(text: str, results: Results) -> None:
+    print(f"\n  {text}")
+    for hit in results.hits[:3]:
+        print(f"    {hit.rank}. {hit.path.name}  ITC {hit.itc:.3f}{_itm(hit.itm_probability)}")
+
+
+def _print_relation(text: str, before: Results, after: Results, wanted: str) -> None:
+    print(f"\n  {text}\n    the one picture of which this is true: {wanted}")
+    itc, itm = before.hits[0], after.hits[0]
+    print(f"    best by ITC alone:     {itc.path.name}  ITC {itc.itc:.3f}  (wrong: not the one that was asked for)")
+    print(f"    best after ITM:        {itm.path.name}  ITC {itm.itc:.3f}{_itm(itm.itm_probability)}")
+
+
+def _itm(probability: float | None) -> str:
+    return "" if probability is None else f"  match {100 * probability:.0f} %"
+
+
+DEMO = Command("draw pictures, index and search them with the model that ships", _configure, _run)
