@@ -1,0 +1,73 @@
+"""The composition root: settings in, open objects out. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from imgsearch.records import ModelId
+from imgsearch.settings import Settings
+
+if TYPE_CHECKING:
+    from imgsearch.search.searcher import Searcher
+    from imgsearch.storage import Store
+
+DEFAULT_MODEL = "blip2"
+"""The model of a new library: the real one, never silently the small one."""
+
+
+def open_store(settings: Settings) -> Store:
+    """The library that the settings name. Raises LibraryMissing where there is none, LibraryUnsupported for a newer
+    format."""
+    from imgsearch import storage
+
+    return storage.open_store(settings.library)
+
+
+def create_store(settings: Settings, model: ModelId) -> Store:
+    """The library that the settings name, made if it is not there. Raises ModelMismatch if it is another model's."""
+    from imgsearch import storage
+
+    return storage.create_store(settings.library, model)
+
+
+def open_model(settings: Settings, library_model: ModelId | None = None) -> Any:
+    """The loaded model: the one that the settings name, else the library's, else blip2; on the settings' device and at
+    the image size that the library was made with. Raises ModelUnavailable, CheckpointInvalid, NotEnoughMemory."""
+    from imgsearch.model import load_model
+
+    name, image_size = _named(settings, library_model)
+    return load_model(name, device=settings.device, dtype=settings.dtype, image_size=image_size)
+
+
+def model_id(settings: Settings, library_model: ModelId | None = None) -> ModelId:
+    """The identity of what ``open_model`` would load, without loading it. Raises as it does."""
+    from imgsearch.model import model_id_of
+
+    name, image_size = _named(settings, library_model)
+    return model_id_of(name, device=settings.device, dtype=settings.dtype, image_size=image_size)
+
+
+def open_searcher(settings: Settings) -> Searcher:
+    """A searcher over the library, with its model loaded. Whoever opens it closes it.
+
+    Raises LibraryMissing, ModelMismatch if the settings name a model that did not make the library's vectors (found
+    out before anything is loaded), and what ``open_model`` raises.
+    """
+    from imgsearch.search.searcher import Searcher
+
+    store = open_store(settings)
+    try:
+        store.require_model(model_id(settings, store.model))
+        return Searcher(store, open_model(settings, store.model))
+    except BaseException:
+        store.close()
+        raise
+
+
+def _named(settings: Settings, library_model: ModelId | None) -> tuple[str, int | None]:
+    """Name and image size in pixels; the size is the end of a recipe such as "v1-112"."""
+    if library_model is None:
+        return settings.model or DEFAULT_MODEL, None
+    size = re.search(r"-(\d+)$", library_model.recipe)
+    return settings.model or library_model.name, int(size.group(1)) if size else None

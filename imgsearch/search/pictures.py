@@ -1,0 +1,58 @@
+"""Picture files to model pixels and features, decoded exactly as the indexer decodes them."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imgsearch.errors import MediaError
+from imgsearch.media.decode import DecodedImage, decode_file
+
+DECODE_THREADS = min(8, os.cpu_count() or 1)
+"""Pillow leaves the interpreter lock while it decodes and resizes, so threads share the cores; more than 8
+only raise the memory that decoding holds."""
+
+AHEAD = 64
+"""Decoded pictures that may wait: 25 MB at 364 px."""
+
+
+def decode_all(paths: Sequence[Path], size: int) -> Iterator[DecodedImage | MediaError]:
+    """Each path decoded for a model of ``size`` pixels, in order; a file that cannot be decoded is its
+    MediaError."""
+
+    def decode(path: Path) -> DecodedImage | MediaError:
+        try:
+            decoded = decode_file(path, size)
+        except MediaError as error:
+            return error
+        assert isinstance(decoded, DecodedImage)  # no known hashes were given
+        return decoded
+
+    with ThreadPoolExecutor(max_workers=DECODE_THREADS, thread_name_prefix="decode") as pool:
+        waiting: deque[Future[DecodedImage | MediaError]] = deque()
+        for path in paths:
+            waiting.append(pool.submit(decode, path))
+            if len(waiting) >= AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def as_numpy(tensor: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    """A model's answer as NumPy, whatever device and dtype it is in: bfloat16, which NumPy lacks, as
+    float32."""
+    return tensor if isinstance(tensor, np.ndarray) else np.asarray(tensor.float().cpu())
+
+
+def encode_batch_size(device: str, image_size: int) -> int:
+    """Pictures a batch: 64 on an accelerator; on a CPU 32 of the small model (112 px) and 4 of the real one
+    (224 px and more), whose activations fill memory before a larger batch gains anything."""
+    if not device.startswith("cpu"):
+        return 64
+    return 32 if image_size < 200 else 4

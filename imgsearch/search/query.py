@@ -1,0 +1,78 @@
+"""What a person asks, made fit for the model, with a word to the person where that changes it."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from imgsearch.errors import UsageError
+from imgsearch.model.text import clean_text
+
+MAX_K = 100_000
+MAX_WORDS = 50
+"""LAVIS keeps the first 50 words of a caption."""
+
+MAX_TOKENS = 32
+"""Word pieces that the model was trained to read, [CLS] and [SEP] among them."""
+
+LONGEST_WORD = 100
+"""Letters: the word-piece tokenizer takes a longer word for an unknown one."""
+
+EXAMPLE = 'say what the picture shows, for example: imgsearch search "a red boat left of a tree"'
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """``text`` as typed; ``k`` answers wanted; ``rerank`` candidates that ITM re-reads: -1 by device, 0 none."""
+
+    text: str
+    k: int = 10
+    rerank: int = -1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= MAX_K:
+            raise UsageError(f"got k = {self.k}, expected 1 to {MAX_K:,}", "for example -k 10")
+        if not -1 <= self.rerank <= MAX_K:
+            raise UsageError(
+                f"got rerank = {self.rerank}, expected 0 to {MAX_K:,}, or -1", "0 turns re-ranking off, -1 is automatic"
+            )
+
+
+def readable(text: str) -> str:
+    """``text`` without what no model reads: control characters and halves of characters become spaces, so that a tab
+    or a line end parts words, and bytes that were not UTF-8 are dropped."""
+    kept = (" " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text)
+    return " ".join("".join(kept).split())
+
+
+def require_words(text: str) -> None:
+    """Raise UsageError, saying why, if a readable ``text`` holds nothing that the model could look for."""
+    words = clean_text(text).split()
+    if not text:
+        raise UsageError("the query is empty", EXAMPLE)
+    if not any(letter.isalnum() for word in words for letter in word):
+        raise UsageError(f"the query {_short(text)!r} holds no word, and the model reads words only", EXAMPLE)
+    if all(len(word) > LONGEST_WORD for word in words):
+        raise UsageError(f"the query is one word of {len(words[0]):,} letters, which the model cannot read", EXAMPLE)
+
+
+def query_notes(text: str, count_tokens: Callable[[str], int] | None = None) -> tuple[str, ...]:
+    """What of a readable ``text`` the model will not see, one sentence each. ``count_tokens`` is the model's."""
+    notes = []
+    spoken = clean_text(text, max_words=len(text))  # a text has no more words than characters
+    words = spoken.split()
+    if len(words) > MAX_WORDS:
+        notes.append(f"the query has {len(words):,} words; only the first {MAX_WORDS} count")
+    if count_tokens is not None and (pieces := count_tokens(text)) > MAX_TOKENS:
+        notes.append(f"the query is {pieces} word pieces long; the model reads the first {MAX_TOKENS}")
+    if any(len(word) > LONGEST_WORD for word in words[:MAX_WORDS]):
+        notes.append(f"a word of more than {LONGEST_WORD} letters is unknown to the model")
+    symbols = sorted({letter for letter in spoken if unicodedata.category(letter) == "So"})
+    if symbols:
+        notes.append(f"the model reads words; it does not know {' '.join(symbols[:5])}")
+    return tuple(notes)
+
+
+def _short(text: str, letters: int = 40) -> str:
+    return text if len(text) <= letters else text[:letters] + "..."
