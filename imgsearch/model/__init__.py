@@ -5,6 +5,7 @@ Importing this loads no torch; `load_model` does. See `imgsearch.model.contract`
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,8 @@ __all__ = ["export_directory", "known_models", "load_model", "model_id_of", "sam
 def load_model(
     name: str | Path, device: str = "auto", dtype: str = "auto", image_size: int | None = None
 ) -> Blip2Model:
-    """Load a BLIP-2: "mini", "blip2", "blip2-coco", a Hugging Face id that is in the local cache, a directory, or a LAVIS
-    ``.pth``. Never downloads, never takes another model in its place.
+    """Load a BLIP-2: "mini", "blip2", "blip2-coco", a Hugging Face id that is in the local cache, a directory,
+    or a LAVIS ``.pth``. Never downloads, never takes another model in its place.
 
     ``device`` "auto" is CUDA where there is one, else the CPU; ``dtype`` "auto" is bfloat16 on CUDA, float32 elsewhere.
     With ``image_size`` (pixels) the ViT's position table is interpolated where it differs.
@@ -29,14 +30,15 @@ def load_model(
     Raises UsageError (a bad argument), ModelUnavailable (unknown name, weights not here or half downloaded),
     CheckpointInvalid (another architecture, damaged, unsafe) and NotEnoughMemory.
     """
+    # With other work on the cores (decode workers) OpenMP's busy waiting made encoding 4 to 7 times slower: 160 against
+    # 21 to 62 images/s on 2 shared cores. OpenMP reads this when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from imgsearch.model.checkpoint import load
 
     return load(name, device, dtype, image_size)
 
 
-def model_id_of(
-    name: str | Path, device: str = "auto", dtype: str = "auto", image_size: int | None = None
-) -> ModelId:
+def model_id_of(name: str | Path, device: str = "auto", dtype: str = "auto", image_size: int | None = None) -> ModelId:
     """The `ModelId` that `load_model` would give, without loading weights. Raises as `load_model` does."""
     from imgsearch.model.identity import identify
 

@@ -53,8 +53,10 @@ def _on_device(method: Callable[Concatenate[Blip2Model, P], R]) -> Callable[Conc
 
 
 class Blip2Model:
-    """A loaded BLIP-2; made by `imgsearch.model.load_model`. Results meant for the rest of the code (`embed_*`, `match_*`)
-    are float32 on the CPU; pixels and features stay on ``device``."""
+    """A loaded BLIP-2; made by `imgsearch.model.load_model`.
+
+    Results meant for the rest of the code (`embed_*`, `match_*`) are float32 on the CPU; pixels and features stay on
+    ``device``."""
 
     def __init__(self, network: Any, tokenizer: TextTokenizer, model_id: ModelId) -> None:
         vision, qformer = network.config.vision_config, network.config.qformer_config
@@ -99,9 +101,7 @@ class Blip2Model:
         """uint8 [B, S, S, 3] from `resize_to_model` -> float32 [B, 3, S, S] on the model's device."""
         side = self.image_size
         if arrays.dtype != np.uint8 or arrays.ndim != 4 or arrays.shape[1:] != (side, side, 3):
-            raise ValueError(
-                f"received {arrays.dtype} {list(arrays.shape)}, expected uint8 [B, {side}, {side}, 3]"
-            )
+            raise ValueError(f"received {arrays.dtype} {list(arrays.shape)}, expected uint8 [B, {side}, {side}, 3]")
         batch = torch.from_numpy(np.require(arrays, requirements=["C", "W"])).to(self._device)
         upright = batch.permute(0, 3, 1, 2)  # [B, 3, S, S]
         return torch.addcmul(self._pixel_shift, upright.float(), self._pixel_scale).contiguous()
@@ -139,8 +139,8 @@ class Blip2Model:
 
     @_on_device
     def embed_texts(self, texts: Sequence[str], max_tokens: int = DEFAULT_MAX_TOKENS) -> torch.Tensor:
-        """Q texts -> float32 [Q, D] on the CPU, L2 norm 1: the [CLS] state, projected. At most ``max_tokens`` word pieces
-        each, [CLS] and [SEP] included, cut on the right, and never past the model's own positions."""
+        """Q texts -> float32 [Q, D] on the CPU, L2 norm 1: the [CLS] state, projected. At most ``max_tokens`` word
+        pieces each, [CLS] and [SEP] included, cut on the right, and never past the model's own positions."""
         encoded = self._encode(texts, max_tokens)
         result = torch.empty((len(encoded), self.dims))
         # Texts of like length share a batch: less padding, the same answers.
@@ -155,9 +155,7 @@ class Blip2Model:
             result[rows] = F.normalize(projected, dim=-1).cpu()
         return result
 
-    def match_logits(
-        self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS
-    ) -> torch.Tensor:
+    def match_logits(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> torch.Tensor:
         """Text i with picture i: K texts, features [K, N, W] -> float32 [K] on the CPU, the raw logit of "matches"."""
         return self.match_both(texts, features, max_tokens)[:, 1]
 
@@ -168,17 +166,13 @@ class Blip2Model:
         return self.match_both(texts, features, max_tokens).softmax(dim=-1)[:, 1]
 
     @_on_device
-    def match_both(
-        self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS
-    ) -> torch.Tensor:
+    def match_both(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> torch.Tensor:
         """The same pairs -> float32 [K, 2] on the CPU: "does not match" and "matches", averaged over the T queries
         (LAVIS, Blip2Qformer.compute_itm)."""
         encoded = self._encode(texts, max_tokens)
         self._check_features(features)
         if len(encoded) != len(features):
-            raise ValueError(
-                f"received {len(encoded)} texts and features of {len(features)} pictures, expected pairs"
-            )
+            raise ValueError(f"received {len(encoded)} texts and features of {len(features)} pictures, expected pairs")
         result = torch.empty((len(encoded), 2))
         for rows in self._chunks(len(encoded)):
             result[rows] = self._read_pairs(encoded[rows], self._features(features[rows])).cpu()
@@ -257,7 +251,7 @@ class Blip2Model:
 
 
 def _bytes_of_pair(features_shape: tuple[int, int], qformer: Any, query_tokens: int) -> int:
-    """A generous estimate of one pair's float32 working space in the Q-Former: features, keys and values, hidden states."""
+    """A generous estimate of one pair's float32 working space in the Q-Former."""
     patches, width = features_shape
     states = (query_tokens + 64) * (6 * qformer.hidden_size + 2 * qformer.intermediate_size)
     return int(4 * (patches * (width + 2 * qformer.hidden_size) + states))

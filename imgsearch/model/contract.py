@@ -70,21 +70,15 @@ class Embedder(Protocol):
 class Matcher(Protocol):
     """Reads one text and one picture together."""
 
-    def match_both(
-        self, texts: Sequence[str], features: Array, max_tokens: int = DEFAULT_MAX_TOKENS
-    ) -> Array:
-        """Text i with picture i: K texts and features [K, N, W] -> float32 [K, 2], the raw logits of "does not match" and
-        "matches"."""
+    def match_both(self, texts: Sequence[str], features: Array, max_tokens: int = DEFAULT_MAX_TOKENS) -> Array:
+        """Text i with picture i: K texts and features [K, N, W] -> float32 [K, 2], the raw logits of "does not match"
+        and "matches"."""
         ...
 
-    def match_logits(
-        self, texts: Sequence[str], features: Array, max_tokens: int = DEFAULT_MAX_TOKENS
-    ) -> Array:
+    def match_logits(self, texts: Sequence[str], features: Array, max_tokens: int = DEFAULT_MAX_TOKENS) -> Array:
         """Text i with picture i: K texts and features [K, N, W] -> float32 [K], the logit of "matches"."""
         ...
 
-    def match_probabilities(
-        self, texts: Sequence[str], features: Array, max_tokens: int = DEFAULT_MAX_TOKENS
-    ) -> Array:
+    def match_probabilities(self, texts: Sequence[str], features: Array, max_tokens: int = DEFAULT_MAX_TOKENS) -> Array:
         """The same pairs -> float32 [K] in 0..1, the softmax over "does not match" and "matches"."""
         ...

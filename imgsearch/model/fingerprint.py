@@ -68,9 +68,7 @@ def remember(path: Path, fact: str, value: Any) -> None:
     target = cache_file()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=target.parent, suffix=".tmp", delete=False, encoding="utf-8"
-        ) as file:
+        with tempfile.NamedTemporaryFile("w", dir=target.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
             json.dump(cache, file)
         os.replace(file.name, target)  # noqa: PTH105 - the atomic publish
     except OSError:

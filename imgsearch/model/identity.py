@@ -28,7 +28,7 @@ def identify(name: str | Path, device: str, dtype: str, image_size: int | None) 
 
 
 def make_id(source: Source, dtype: str, query_tokens: int, dims: int, image_size: int) -> ModelId:
-    """The id of a source used at ``image_size``. Cost: hashes weights that were never seen before (some seconds a GB)."""
+    """The id of a source used at ``image_size``. Cost: hashes weights never seen before (seconds a GB)."""
     fingerprint = fingerprint_of(source.weights, source.companions)
     return ModelId(source.name, fingerprint, f"{RECIPE}-{image_size}", dtype, query_tokens, dims)
 
@@ -36,15 +36,11 @@ def make_id(source: Source, dtype: str, query_tokens: int, dims: int, image_size
 def check_arguments(device: str, dtype: str, image_size: int | None) -> None:
     """Raise UsageError on a device, dtype or image size that cannot be."""
     if device != "auto" and device.partition(":")[0] not in ("cpu", "cuda", "mps"):
-        raise UsageError(
-            f"the device is {device!r}, expected auto, cpu, cuda, cuda:N or mps", "try --device cpu"
-        )
+        raise UsageError(f"the device is {device!r}, expected auto, cpu, cuda, cuda:N or mps", "try --device cpu")
     if dtype != "auto" and dtype not in DTYPES:
         raise UsageError(f"the dtype is {dtype!r}, expected auto, {', '.join(DTYPES)}", "try --dtype auto")
     if image_size is not None and image_size < 1:
-        raise UsageError(
-            f"the image size is {image_size}, expected a positive number of pixels", "for example 224"
-        )
+        raise UsageError(f"the image size is {image_size}, expected a positive number of pixels", "for example 224")
 
 
 def resolve_device(device: str) -> str:
@@ -75,11 +71,7 @@ def default_dtype(device: str) -> str:
 def _nvidia_driver() -> bool:
     # Asking torch costs its import, seconds on a cold start; without a driver the answer is known.
     if os.name == "posix":
-        return (
-            Path("/proc/driver/nvidia").exists()
-            or Path("/dev/nvidiactl").exists()
-            or Path("/dev/dxg").exists()
-        )
+        return Path("/proc/driver/nvidia").exists() or Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()
     return shutil.which("nvidia-smi") is not None
 
 
@@ -107,6 +99,4 @@ def config_shape(config: dict[str, Any], origin: Path, image_size: int | None) -
             image_size or int(vision.get("image_size", 224)),
         )
     except (TypeError, ValueError, AttributeError) as exc:
-        raise CheckpointInvalid(
-            f"the config of {origin} makes no sense: {exc}", "fetch the checkpoint again"
-        ) from exc
+        raise CheckpointInvalid(f"the config of {origin} makes no sense: {exc}", "fetch the checkpoint again") from exc

@@ -96,9 +96,7 @@ def read_lavis(path: Path, image_size: int | None) -> LavisCheckpoint:
         size = image_size or (native if inside else DEFAULT_IMAGE_SIZE)
         return LavisCheckpoint(body, tower, size, _config(body, tower, size))
     except KeyError as exc:
-        raise CheckpointInvalid(
-            f"{path} holds no {exc.args[0]!r}; it is not a whole BLIP-2", "fetch it again"
-        ) from exc
+        raise CheckpointInvalid(f"{path} holds no {exc.args[0]!r}; it is not a whole BLIP-2", "fetch it again") from exc
 
 
 def read_state(path: Path) -> State:
@@ -117,7 +115,7 @@ def read_state(path: Path) -> State:
         raise CheckpointInvalid(f"{path} cannot be read as a checkpoint", mend) from exc
     except MemoryError:
         raise
-    except Exception as exc:  # noqa: BLE001 - torch.load raises almost anything on a damaged file
+    except Exception as exc:
         raise CheckpointInvalid(f"{path} cannot be read as a checkpoint", mend) from exc
     state = loaded.get("model", loaded) if isinstance(loaded, dict) else None
     if not isinstance(state, dict) or not any(isinstance(value, torch.Tensor) for value in state.values()):

@@ -52,9 +52,7 @@ def _cgroup_available() -> int | None:
         if limit == "max":
             return None
         used = int((folder / "memory.current").read_text(encoding="ascii"))
-        counters = dict(
-            line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines()
-        )
+        counters = dict(line.split() for line in (folder / "memory.stat").read_text(encoding="ascii").splitlines())
         return int(limit) - used + int(counters.get("inactive_file", 0))
     except (OSError, ValueError):
         return None

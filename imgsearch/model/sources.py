@@ -38,9 +38,7 @@ _BLIP2_BYTES = 4_700_000_000
 KNOWN = {
     model.name: model
     for model in (
-        KnownModel(
-            "mini", None, 128, 0, 600_000_000, "ships with imgsearch; knows drawn scenes, not photographs"
-        ),
+        KnownModel("mini", None, 128, 0, 600_000_000, "ships with imgsearch; knows drawn scenes, not photographs"),
         KnownModel(
             "blip2",
             "Salesforce/blip2-itm-vit-g",
@@ -91,12 +89,17 @@ def find_source(name: str | Path) -> Source:
         raise ModelUnavailable(
             f"there is no model at {text}", f"known models: {', '.join(KNOWN)}; see `imgsearch models`"
         )
-    if _REPOSITORY.fullmatch(text):
+    if is_repository(text):
         return _cached(text, text)
     raise ModelUnavailable(
         f"there is no model named {text!r}; the known ones are {', '.join(KNOWN)}",
         "a directory, a LAVIS .pth or a Hugging Face id such as Salesforce/blip2-itm-vit-g will do too",
     )
+
+
+def is_repository(name: str) -> bool:
+    """Whether a name has the form of a Hugging Face id, owner/name."""
+    return _REPOSITORY.fullmatch(name) is not None
 
 
 def shipped_folder() -> Path:
@@ -172,11 +175,7 @@ def _directory(name: str, folder: Path, pull_name: str | None = None) -> Source:
         else "copy the whole directory again"
     )
     weights = _weight_files(folder, mend)
-    names = (
-        ("config.json", "tokenizer.json")
-        if (folder / "tokenizer.json").is_file()
-        else ("config.json", "vocab.txt")
-    )
+    names = ("config.json", "tokenizer.json") if (folder / "tokenizer.json").is_file() else ("config.json", "vocab.txt")
     companions = tuple(folder / file for file in names)
     if not companions[1].is_file():
         raise ModelUnavailable(f"{folder} has no tokenizer.json and no vocab.txt", mend)
@@ -260,6 +259,7 @@ def _bert_vocabulary(path: Path) -> Path:
         if isinstance(found, str):
             return Path(found)
     raise ModelUnavailable(
-        f"{path.name} needs BERT's vocabulary: there is no vocab.txt in {path.parent}, and none in the Hugging Face cache",
-        f"put bert-base-uncased's vocab.txt into {path.parent}, or run `imgsearch models pull google-bert/bert-base-uncased`",
+        f"{path.name} needs BERT's vocabulary: no vocab.txt in {path.parent}, none in the Hugging Face cache",
+        f"put bert-base-uncased's vocab.txt into {path.parent}, "
+        "or run `imgsearch models pull google-bert/bert-base-uncased`",
     )

@@ -32,7 +32,7 @@ class TextTokenizer:
                 f"the tokenizer {origin} has no {', '.join(missing)}; a BERT word-piece tokenizer was expected",
                 "use the tokenizer that belongs to this checkpoint",
             )
-        self.pad_id, self._unknown_id, self._cls_id, self._sep_id = (int(number) for number in ids)
+        self.pad_id, _, self._cls_id, self._sep_id = (int(number) for number in ids if number is not None)
         self._pieces = pieces
         self.origin = origin
 
@@ -61,7 +61,7 @@ def read_tokenizer(folder: Path) -> TextTokenizer:
         return read_vocabulary(folder / "vocab.txt")
     try:
         pieces = Tokenizer.from_file(str(described))
-    except Exception as exc:  # noqa: BLE001 - tokenizers raises bare Exception
+    except Exception as exc:
         raise CheckpointInvalid(f"{described} is damaged: {exc}", "fetch the checkpoint again") from exc
     return TextTokenizer(pieces, described)
 
