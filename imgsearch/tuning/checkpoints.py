@@ -15,7 +15,7 @@ _TUNE_DEFAULTS: dict[str, Any] = {"steps": 1000, "batch_size": 32, "learning_rat
 
 
 def device_named(name: str) -> str:
-    """"auto" -> "cuda" where there is one, else "cpu"; other names as they are."""
+    """ "auto" -> "cuda" where there is one, else "cpu"; other names as they are."""
     import torch
 
     if name != "auto":

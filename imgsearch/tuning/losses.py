@@ -63,10 +63,14 @@ def mine_negatives(
     """(image for each text [B], text for each image [B]): untrue partners, drawn with probability proportional to
     exp(sharpness * similarity). Sharpness 0 draws evenly. A row with no untrue partner draws anything; the caller
     tells by ``truth``."""
-    weight = torch.exp(sharpness * (sims.detach() - 1)).masked_fill(truth, 0) + 1e-12
-    texts = torch.multinomial(weight, 1, generator=generator).squeeze(1)
-    images = torch.multinomial(weight.T, 1, generator=generator).squeeze(1)
-    return images, texts
+    logits = (sharpness * sims.detach()).masked_fill(truth, -torch.inf)
+
+    def draw(rows: torch.Tensor) -> torch.Tensor:
+        some = rows.isfinite().any(dim=1, keepdim=True)
+        weights = torch.softmax(torch.where(some, rows, 0.0), dim=1)
+        return torch.multinomial(weights, 1, generator=generator).squeeze(1)
+
+    return draw(logits.T), draw(logits)
 
 
 def matching_loss(

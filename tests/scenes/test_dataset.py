@@ -117,7 +117,10 @@ def test_reader_of_bags_of_words_stays_under_45_on_the_twin_set():
     chance = [1 / len(owners[lemmas(caption)]) for row in rows for caption in row.captions]
     recall = 100 * sum(chance) / len(chance)
     assert 20 < recall <= 45, recall
-    in_family = [row.twin_of is not None or row.scene.style in {r.scene.style for r in rows if r.twin_of is not None} for row in rows]
+    in_family = [
+        row.twin_of is not None or row.scene.style in {r.scene.style for r in rows if r.twin_of is not None}
+        for row in rows
+    ]
     assert np.mean(in_family) >= 0.4
 
 

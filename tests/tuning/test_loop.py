@@ -1,0 +1,215 @@
+"""Training: losses against definitions written another way, negatives that are never true, resuming, learning."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from imgsearch.errors import UsageError
+from imgsearch.scenes.draw import draw_scene
+from imgsearch.scenes.graph import TWIN_KINDS, Domain, sample_family, sample_scene
+from imgsearch.tuning.build import Sizes, new_model, new_tokenizer, save_checkpoint_directory
+from imgsearch.tuning.corpus import Corpus, draw_corpus, read_corpus
+from imgsearch.tuning.loop import LoopSettings, Trainer
+from imgsearch.tuning.losses import contrastive_loss, image_tokens, mine_negatives, similarity
+from imgsearch.tuning.naming import NamingSettings, patch_targets, train_naming
+from imgsearch.tuning.pairs import FilePairs, ScenePairs
+
+TINY = Sizes(
+    image_size=32,
+    patch_size=8,
+    vision_width=32,
+    vision_layers=1,
+    vision_heads=2,
+    qformer_width=32,
+    qformer_layers=1,
+    qformer_heads=2,
+    qformer_intermediate=64,
+    query_tokens=4,
+    dims=16,
+)
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    """Six families and twelve single scenes at 32 px."""
+    rng = random.Random(3)
+    domain = Domain(pairs="trained")
+    scenes = [scene for _ in range(6) for scene in sample_family(rng, domain).values()]
+    scenes += [sample_scene(rng, domain) for _ in range(12)]
+    drawn = [draw_scene(scene, 64) for scene in scenes]
+    pixels = np.stack([np.asarray(picture.resize((32, 32))) for picture, _ in drawn])
+    families = np.arange(24).reshape(6, 1 + len(TWIN_KINDS))
+    return Corpus(pixels, scenes, [boxes for _, boxes in drawn], families, np.arange(24, 36))
+
+
+def test_contrastive_loss_is_cross_entropy_over_untrue_partners():
+    rng = np.random.default_rng(0)
+    sims = rng.normal(size=(5, 5)).astype(np.float32)
+    truth = np.eye(5, dtype=bool)
+    truth[0, 3] = True
+    expected = []
+    for matrix, true in ((sims, truth), (sims.T, truth.T)):
+        for i in range(5):
+            kept = [j for j in range(5) if j == i or not true[i, j]]
+            scaled = matrix[i, kept].astype(np.float64) / 0.1
+            expected.append(np.log(np.exp(scaled).sum()) - matrix[i, i] / 0.1)
+    got = contrastive_loss(torch.from_numpy(sims), torch.from_numpy(truth), torch.tensor(0.1))
+    assert got.item() == pytest.approx(np.mean(expected), abs=1e-4)
+
+
+def test_similarity_is_the_maximum_over_tokens():
+    rng = np.random.default_rng(1)
+    tokens, texts = rng.normal(size=(3, 4, 8)), rng.normal(size=(5, 8))
+    expected = np.einsum("btd,cd->bct", tokens, texts).max(axis=2)
+    got = similarity(torch.from_numpy(tokens), torch.from_numpy(texts)).numpy()
+    assert np.allclose(got, expected)
+
+
+def test_mined_negatives_are_never_true_and_grow_hard():
+    generator = torch.Generator().manual_seed(0)
+    sims = torch.eye(16) * 0.2 + torch.rand(16, 16, generator=generator) * 0.1
+    truth = torch.eye(16, dtype=torch.bool)
+    truth[2, 5] = True
+    hardest = sims.masked_fill(truth, -1).argmax(dim=1)
+    hits = []
+    for sharpness in (0.0, 2000.0):
+        found = 0
+        for _ in range(40):
+            images, texts = mine_negatives(sims, truth, sharpness, generator)
+            rows = torch.arange(16)
+            assert not truth[rows, texts].any() and not truth[images, rows].any()
+            found += int((texts == hardest).sum())
+        hits.append(found / 640)
+    assert hits[0] < 0.15 and hits[1] > 0.8
+
+
+def test_sampled_truth_agrees_with_the_graphs_and_holds_twins(corpus):
+    batch = ScenePairs(corpus).sample(random.Random(1), 24)
+    assert batch.truth.diagonal().all()
+    assert len(batch.rows) == len(batch.captions) == 24
+    in_families = sum(row < 24 for row in batch.rows)
+    assert in_families == 12
+    assert batch.truth.sum() < 24 * 6
+
+
+def test_patch_targets_name_the_thing_under_the_patch():
+    scene = sample_scene(random.Random(9), Domain(two_groups=0.0))
+    _, boxes = draw_scene(scene, 64)
+    target = patch_targets(scene, boxes, 8).reshape(4, 8, 8)
+    assert target[3].sum() == scene.groups[0].count
+    for box in boxes:
+        x, y = int((box.x0 + box.x1) / 2 * 8), int((box.y0 + box.y1) / 2 * 8)
+        assert target[3, y, x] >= 1
+    assert (target[0] > 0).any() and ((target[0] > 0) == (target[1] > 0)).all()
+
+
+def test_naming_stage_learns_colours(corpus):
+    model = new_model(TINY, 0)
+    lines: list[str] = []
+    settings = NamingSettings(steps=40, sheet_steps=0, batch_size=16, learning_rate=5e-3)
+    train_naming(model, corpus, corpus, settings, lines.append)
+    losses = [float(line.split("loss ")[1].split()[0]) for line in lines]
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def test_loop_resumes_to_the_same_weights_as_an_undisturbed_run(corpus, tmp_path):
+    settings = LoopSettings(steps=200, batch_size=12, matching_pairs=6, seed=5)
+
+    class Stopped(Exception):
+        pass
+
+    def stop_at_125(line: str) -> None:
+        if line.startswith("step 125/"):
+            raise Stopped
+
+    def run(folder, log):
+        model = new_model(TINY, 1)
+        Trainer(model, new_tokenizer(), ScenePairs(corpus), settings, folder).run(log)
+        return model.state_dict()
+
+    whole = run(tmp_path / "whole", lambda line: None)
+    with pytest.raises(Stopped):
+        run(tmp_path / "parts", stop_at_125)
+    resumed_at: list[str] = []
+    parts = run(tmp_path / "parts", resumed_at.append)
+    assert any(line.startswith("step 125/") for line in resumed_at) and not any(
+        "step 75/" in line for line in resumed_at
+    )
+    for name, tensor in whole.items():
+        assert torch.allclose(tensor, parts[name], atol=1e-6), name
+
+
+def test_loop_learns_to_tell_pictures_apart(corpus, tmp_path):
+    model = new_model(TINY, 2)
+    readings: list[float] = []
+
+    def log(line: str) -> None:
+        if " itc " in line:
+            readings.append(float(line.split(" itc ")[1].split()[0]))
+
+    settings = LoopSettings(
+        steps=150, batch_size=24, matching_pairs=4, learning_rate=5e-3, train_vision=True, vision_rate=1.0
+    )
+    Trainer(model, new_tokenizer(), ScenePairs(corpus), settings, tmp_path).run(log)
+    assert readings[-1] < 0.75 * readings[0]
+
+
+def test_run_with_other_settings_in_the_same_folder_is_refused(corpus, tmp_path):
+    settings = LoopSettings(steps=2, batch_size=8, matching_pairs=4)
+    Trainer(new_model(TINY, 0), new_tokenizer(), ScenePairs(corpus), settings, tmp_path).run(lambda line: None)
+    with pytest.raises(UsageError, match="other settings"):
+        Trainer(new_model(TINY, 0), new_tokenizer(), ScenePairs(corpus), replace(settings, steps=4), tmp_path)
+
+
+def test_corpus_is_drawn_once_and_reads_back(tmp_path, monkeypatch):
+    for name, value in (("CHUNK_FAMILIES", 2), ("CHUNK_SINGLES", 3), ("CHUNK_PICTURES", 11)):
+        monkeypatch.setattr(f"imgsearch.tuning.corpus.{name}", value)
+    from imgsearch.tuning import corpus as module
+
+    module._draw_chunk((tmp_path, 1, 0, 32))
+    first = (tmp_path / "chunk-0000.npz").stat().st_mtime_ns
+    draw_corpus(tmp_path, seed=1, chunks=1, image_size=32, workers=1)
+    assert (tmp_path / "chunk-0000.npz").stat().st_mtime_ns == first
+    read = read_corpus(tmp_path, 1)
+    assert read.pixels.shape == (11, 32, 32, 3) and read.families.shape == (2, 4) and len(read.singles) == 3
+
+
+def test_file_pairs_read_what_scenes_write_and_refuse_bad_lines(tmp_path):
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "a.png")
+    Image.new("RGB", (40, 30), "blue").save(tmp_path / "b.png")
+    lines = [{"image": "a.png", "captions": ["red", "all red"]}, {"image": "b.png", "captions": ["blue"]}]
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    source = FilePairs(path, 32)
+    batch = source.sample(random.Random(0), 8)
+    assert sorted(batch.rows) == [0, 1] and batch.truth.sum() == 2
+    assert source.pixels(np.array([0]))[0, 0, 0].tolist() == [255, 0, 0]
+    path.write_text('{"image": "a.png"}\n')
+    with pytest.raises(UsageError, match="line 1"):
+        FilePairs(path, 32)
+    with pytest.raises(UsageError, match="no file"):
+        FilePairs(tmp_path / "absent.jsonl", 32)
+
+
+def test_saved_directory_gives_the_trained_vectors_through_the_loader(corpus, tmp_path):
+    from imgsearch.model import load_model
+
+    model = new_model(TINY, 4).eval()
+    save_checkpoint_directory(model, new_tokenizer(), tmp_path / "tiny")
+    loaded = load_model(tmp_path / "tiny", device="cpu")
+    pictures = corpus.pixels[:3]
+    got = np.asarray(loaded.embed_images(loaded.preprocess_arrays(pictures)))
+    from imgsearch.tuning.build import normalise
+
+    with torch.inference_mode():
+        features = model.vision_model(normalise(torch.from_numpy(pictures))).last_hidden_state
+        expected = image_tokens(model, features).numpy()
+    assert got.shape == (3, 4, 16)
+    assert np.abs(got - expected).max() < 5e-3  # the directory holds float16
