@@ -1,0 +1,287 @@
+"""A file's bytes -> the picture as a person sees it, at the size a model wants, and the facts about it.
+
+Upright (EXIF), transparency on white, colours taken to sRGB, 16-bit and palette and first frame handled. The
+limit is on the memory that decoding takes, told from the header before anything is decoded; a JPEG counts after
+`draft` has shrunk it, so a phone's 200 megapixels are fine. A file that is cut off is refused: half a grey
+picture would be found for the wrong words. Whatever the bytes, only MediaError is raised.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import BinaryIO
+
+from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
+
+from imgsearch.errors import MediaError
+from imgsearch.media.colour import shrink, to_srgb
+from imgsearch.media.fingerprint import content_hash, perceptual_hash
+from imgsearch.media.limits import LIMITS, MIB, Limits, check_memory, jpeg_coefficient_bytes, webp_canvas
+from imgsearch.media.metadata import CameraFacts, camera_facts, exif_of, orientation_of
+from imgsearch.media.preprocess import resize_to_model
+from imgsearch.media.raw import read_preview
+from imgsearch.media.sniff import HEAD_BYTES, Kind, sniff
+from imgsearch.media.source import open_source, read_and_hash
+from imgsearch.records import MediaFacts, UInt8
+
+# Our own limit (limits.py) stands in for Pillow's: its own counts a JPEG before `draft`.
+Image.MAX_IMAGE_PIXELS = None
+ImageFile.LOAD_TRUNCATED_IMAGES = False  # Pillow's default; a program beside us may have changed it
+# A workflow pasted into a PNG's text may be megabytes long; the total stays at Pillow's 64 MiB.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 * MIB
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the workers are the parallelism, and each thread costs memory
+
+_TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_DNG_VERSION = 0xC612
+_PLUGINS = {"JPEG": ("JPEG", "MPO"), "BMP": ("BMP", "DIB")}
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """One picture, ready for the model."""
+
+    pixels: UInt8  # uint8 [S, S, 3], sRGB, upright, squashed
+    facts: MediaFacts
+    mtime_ns: int = 0  # of the file as it was read; 0 for bytes without a file
+
+
+@dataclass(frozen=True, slots=True)
+class KnownContent:
+    """The file's bytes are already in the library: nothing was decoded."""
+
+    content_hash: str
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Upright:
+    """A picture as a person sees it (RGB, reduced), with its full size and what the camera wrote."""
+
+    image: Image.Image
+    width: int
+    height: int
+    format: str
+    camera: CameraFacts
+
+
+def decode_file(
+    path: str | os.PathLike[str], size: int, *, limits: Limits = LIMITS, known_hashes: Set[str] = frozenset()
+) -> DecodedImage | KnownContent:
+    """Read a file once: hash it, and unless its content is among ``known_hashes``, decode it for a model of
+    ``size`` pixels. Raises MediaError."""
+    with _translated("read"), open_source(os.fspath(path), limits) as source:
+        kind = _readable_kind(source.head, source.name)
+        digest, stream = read_and_hash(source)
+        if digest in known_hashes:
+            return KnownContent(digest, source.size_bytes, source.mtime_ns)
+        upright = _upright(stream, kind, source.name, source.size_bytes, (size, size), limits)
+        return _finish(upright, digest, source.size_bytes, size, source.mtime_ns)
+
+
+def decode_bytes(data: bytes, size: int, *, name: str = "", limits: Limits = LIMITS) -> DecodedImage:
+    """The same for bytes at hand; ``name`` only helps to tell RAW files from TIFF. Raises MediaError."""
+    with _translated("open"):
+        if not data:
+            raise MediaError("the file is empty (0 bytes)", stage="open")
+        kind = _readable_kind(data[:HEAD_BYTES], name)
+        upright = _upright(io.BytesIO(data), kind, name, len(data), (size, size), limits)
+        return _finish(upright, content_hash(data), len(data), size, 0)
+
+
+def open_upright(path: str | os.PathLike[str], max_side: int = 1024, *, limits: Limits = LIMITS) -> Image.Image:
+    """The picture to look at: RGB in sRGB, upright, its aspect kept, within ``max_side`` pixels (never enlarged).
+    Raises MediaError."""
+    with _translated("read"), open_source(os.fspath(path), limits) as source:
+        kind = _readable_kind(source.head, source.name)
+        source.stream.seek(0)
+        side = (max_side, max_side)
+        upright = _upright(source.stream, kind, source.name, source.size_bytes, side, limits)
+        scale = min(1.0, max_side / max(upright.width, upright.height))
+        wanted = max(1, round(upright.width * scale)), max(1, round(upright.height * scale))
+        return upright.image.resize(wanted, Image.Resampling.BICUBIC)
+
+
+def _finish(upright: _Upright, digest: str, size_bytes: int, size: int, mtime_ns: int) -> DecodedImage:
+    camera = upright.camera
+    facts = MediaFacts(
+        content_hash=digest,
+        perceptual_hash=perceptual_hash(upright.image),
+        width=upright.width,
+        height=upright.height,
+        format=upright.format,
+        size_bytes=size_bytes,
+        taken_at=camera.taken_at,
+        camera=camera.camera,
+        latitude=camera.latitude,
+        longitude=camera.longitude,
+        orientation=camera.orientation,
+    )
+    return DecodedImage(resize_to_model(upright.image, size), facts, mtime_ns)
+
+
+def _readable_kind(head: bytes, name: str) -> Kind:
+    kind = sniff(head, name)
+    if not kind.format:
+        raise MediaError(f"the file is {kind.description}", stage="open")
+    return kind
+
+
+def _upright(
+    stream: BinaryIO, kind: Kind, name: str, size_bytes: int, target: tuple[int, int], limits: Limits
+) -> _Upright:
+    """Decode to no less than twice ``target`` (width, height), where the file has that much."""
+    if kind.format == "RAW":
+        return _upright_raw(stream, name, target, limits)
+    with _open(stream, kind, size_bytes, limits) as image:
+        if kind.format == "TIFF" and _DNG_VERSION in getattr(image, "tag_v2", {}):
+            return _upright_raw(stream, name or "x.dng", target, limits)
+        full_size = image.size
+        # A TIFF turns itself when loaded; elsewhere EXIF may follow the pixels (PNG) and is read after them.
+        early = orientation_of(exif_of(image)) if kind.format == "TIFF" else 0
+        coefficients = jpeg_coefficient_bytes(stream) if kind.format == "JPEG" else 0
+        if kind.format == "JPEG":
+            image.draft(None, (2 * target[0], 2 * target[1]))
+        check_memory(
+            kind.format, image.mode, image.size, size_bytes=size_bytes, coefficient_bytes=coefficients, limits=limits
+        )
+        with _decoding(kind):
+            image.load()
+        exif = exif_of(image)
+        turn = orientation_of(exif)
+        camera = camera_facts(exif)
+        small = _turned(to_srgb(shrink(image, target), image.info.get("icc_profile")), turn)
+    width, height = full_size[::-1] if turn >= 5 else full_size
+    if kind.format == "HEIF":
+        camera = _with_orientation(camera, _heif_orientation(image))
+    return _Upright(small, width, height, kind.format, _with_orientation(camera, early or camera.orientation))
+
+
+def _upright_raw(stream: BinaryIO, name: str, target: tuple[int, int], limits: Limits) -> _Upright:
+    """The embedded preview stands for the picture; the RAW's own size and EXIF are its facts."""
+    preview = read_preview(stream)
+    kind = _readable_kind(preview.data[:HEAD_BYTES], "")
+    if kind.format == "RAW":
+        raise MediaError("the preview inside the camera RAW file is no picture", stage="open")
+    shown = _upright(io.BytesIO(preview.data), kind, "", len(preview.data), target, limits)
+    camera, image = shown.camera, shown.image
+    if camera.orientation == 1 and preview.orientation != 1:  # the preview is as the sensor saw it
+        image = _turned(image, preview.orientation)
+    if camera.taken_at is None:
+        camera = camera_facts(_raw_exif(stream))
+    camera = _with_orientation(camera, preview.orientation)
+    extension = os.path.splitext(name)[1].lstrip(".").upper()  # noqa: PTH122
+    return _Upright(image, preview.width, preview.height, extension or "RAW", camera)
+
+
+def _raw_exif(stream: BinaryIO) -> Image.Exif:
+    exif = Image.Exif()
+    try:
+        stream.seek(0)
+        exif.load_from_fp(stream)
+    except Exception:  # noqa: BLE001  only some RAW formats are built on TIFF
+        return Image.Exif()
+    return exif
+
+
+def _open(stream: BinaryIO, kind: Kind, size_bytes: int, limits: Limits) -> Image.Image:
+    """Read the header with the one plugin that the first bytes call for. Raises MediaError."""
+    if kind.format == "HEIF":
+        _register_heif()
+    if kind.format == "WEBP":
+        stream.seek(0)
+        canvas = webp_canvas(stream.read(HEAD_BYTES))
+        check_memory("WEBP", "RGBA", canvas, size_bytes=size_bytes, coefficient_bytes=0, limits=limits)
+    stream.seek(0)
+    try:
+        with _quiet():
+            image = Image.open(stream, formats=_PLUGINS.get(kind.format, (kind.format,)))
+    except (MediaError, MemoryError):
+        raise
+    except Exception as exc:
+        detail = "" if isinstance(exc, UnidentifiedImageError) else f": {_detail(exc)}"
+        message = f"the file begins like {kind.description}, but its header is damaged or incomplete{detail}"
+        raise MediaError(message, stage="open") from exc
+    if min(image.size) < 1:
+        raise MediaError(f"the picture is {image.size[0]} x {image.size[1]} pixels: nothing to see", stage="open")
+    return image
+
+
+@cache
+def _register_heif() -> None:
+    """Once, and only where a HEIC file is met: the library behind it takes 20 MB."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
+
+
+def _heif_orientation(image: Image.Image) -> int:
+    value = image.info.get("original_orientation")
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _with_orientation(camera: CameraFacts, orientation: int) -> CameraFacts:
+    return CameraFacts(camera.taken_at, camera.camera, camera.latitude, camera.longitude, orientation)
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    method = _TRANSPOSE.get(orientation)
+    return image if method is None else image.transpose(method)
+
+
+@contextmanager
+def _decoding(kind: Kind) -> Iterator[None]:
+    """What codecs raise over damaged data, in plain words."""
+    try:
+        with _quiet():
+            yield
+    except (MediaError, MemoryError):
+        raise
+    except Exception as exc:
+        detail = _detail(exc)
+        if "truncated" in detail.lower() or isinstance(exc, EOFError):
+            message = f"{kind.description} that is cut off: the file ends before the picture does ({detail})"
+        else:
+            message = f"{kind.description} whose data are damaged or of a kind that is not supported ({detail})"
+        raise MediaError(message, stage="decode") from exc
+
+
+def _detail(exc: BaseException) -> str:
+    text = " ".join(str(exc).split())[:200]
+    return text if text else type(exc).__name__
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Pillow warns of odd files through `warnings`; what matters becomes a MediaError, the rest is noise."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def _translated(stage: str) -> Iterator[None]:
+    """The promise of this module: MediaError and nothing else, for any bytes whatever."""
+    try:
+        with _quiet():
+            yield
+    except MediaError:
+        raise
+    except MemoryError as exc:
+        raise MediaError("not enough memory to decode the picture", stage="decode", transient=True) from exc
+    except Exception as exc:
+        raise MediaError(f"the file could not be decoded ({_detail(exc)})", stage=stage) from exc

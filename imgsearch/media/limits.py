@@ -1,0 +1,113 @@
+"""How much memory a picture will take, told from its header, before anything is decoded."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from imgsearch.errors import MediaError
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on one file. 640 MiB hold 160 megapixels of RGB, and the 600 MB of coefficients of a progressive
+    JPEG of 200 megapixels (4:2:0); a baseline JPEG is decoded at an eighth and needs a fraction of that."""
+
+    memory_bytes: int = 640 * MIB
+    file_bytes: int = 2048 * MIB
+
+
+LIMITS = Limits()
+
+
+class TooMuchMemory(MediaError):
+    """The picture needs more memory than the limits allow; ``needed_bytes`` is the estimate."""
+
+    def __init__(self, message: str, needed_bytes: int) -> None:
+        super().__init__(message, stage="open")
+        self.needed_bytes = needed_bytes
+
+
+# Bytes a pixel beyond Pillow's own copy: planes, canvases and buffers inside the codec.
+_CODEC_BYTES = {"WEBP": 12.0, "AVIF": 8.0, "HEIF": 9.0, "JPEG2000": 24.0, "TIFF": 4.0, "ICO": 8.0, "GIF": 2.0}
+_WHOLE_FILE = frozenset({"WEBP", "AVIF", "HEIF", "JPEG2000", "TIFF"})  # codecs that hold a copy of the file
+
+
+def check_memory(
+    kind: str, mode: str, size: tuple[int, int], *, size_bytes: int, coefficient_bytes: int, limits: Limits
+) -> None:
+    """Raise TooMuchMemory if decoding a picture of that format, Pillow mode and size (after `draft`) would pass
+    the limit."""
+    pixel_bytes = {"1": 1, "L": 1, "P": 1}.get(mode, 2 if mode.startswith("I;16") else 4)
+    needed = int(size[0] * size[1] * (pixel_bytes + _CODEC_BYTES.get(kind, 0.0))) + coefficient_bytes
+    needed += size_bytes if kind in _WHOLE_FILE else 0
+    if needed > limits.memory_bytes:
+        what = "progressive, and" if coefficient_bytes else f"{size[0]} x {size[1]} pixels:"
+        raise TooMuchMemory(
+            f"the picture is {what} decoding it needs {needed // MIB} MiB of memory,"
+            f" more than the limit of {limits.memory_bytes // MIB} MiB",
+            needed,
+        )
+
+
+def webp_canvas(head: bytes) -> tuple[int, int]:
+    """Width and height that a WebP file's header claims, (0, 0) if unreadable. Its decoder takes the canvas's
+    memory as soon as it is opened, so this comes first."""
+    if head[12:16] == b"VP8X" and len(head) >= 30:
+        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+    if head[12:16] == b"VP8L" and len(head) >= 25:
+        bits = int.from_bytes(head[21:25], "little")
+        return (bits & 0x3FFF) + 1, ((bits >> 14) & 0x3FFF) + 1
+    if head[12:16] == b"VP8 " and len(head) >= 30:
+        return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
+    return 0, 0
+
+
+def jpeg_coefficient_bytes(source: BinaryIO) -> int:
+    """Memory libjpeg takes for the coefficients of a JPEG in several scans (progressive, or one per component):
+    all of them, two bytes each, whatever the scale; 0 for a JPEG in one scan. The position is restored."""
+    start = source.tell()
+    try:
+        source.seek(0)
+        return _coefficient_bytes(source)
+    finally:
+        source.seek(start)
+
+
+def _coefficient_bytes(source: BinaryIO) -> int:
+    frame = b""
+    progressive = False
+    source.read(2)
+    for _ in range(10_000):
+        byte = source.read(1)
+        while byte and byte != b"\xff":  # rubbish between segments: libjpeg skips it too
+            byte = source.read(1)
+        while byte == b"\xff":
+            byte = source.read(1)
+        if not byte or byte == b"\xd9":
+            return 0
+        if byte in b"\x00\x01" or 0xD0 <= byte[0] <= 0xD8:
+            continue
+        length = int.from_bytes(source.read(2), "big")
+        if byte == b"\xda":
+            components = source.read(1)[:1]
+            many_scans = progressive or (len(frame) > 5 and components != frame[5:6])
+            return _all_samples(frame) * 2 if many_scans else 0
+        if 0xC0 <= byte[0] <= 0xCF and byte[0] not in (0xC4, 0xC8, 0xCC):
+            frame = source.read(max(length - 2, 0))
+            progressive = byte[0] & 3 == 2
+        else:
+            source.seek(max(length - 2, 0), io.SEEK_CUR)
+    return 0
+
+
+def _all_samples(frame: bytes) -> int:
+    """Samples of all components of a JPEG, from its frame header (SOF)."""
+    height, width = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")
+    factors = [(byte >> 4, byte & 15) for byte in frame[7::3]][: frame[5]]
+    across = max((h for h, _ in factors), default=1) or 1
+    down = max((v for _, v in factors), default=1) or 1
+    return sum(width * h // across * (height * v // down) for h, v in factors)
