@@ -16,6 +16,7 @@ and the web layer print.
         LibraryUnsupported                  newer format, network file system
         ModelMismatch                   2   the library belongs to another model
         SegmentDamaged                      vectors on disk disagree with the catalog
+        CatalogDamaged                      catalog.db is not readable as a catalog
         StorageFull                         no space left, quota, read-only folder
       MediaError                        -   one file cannot become pixels: a failure row, never the end of a run
 """
@@ -78,6 +79,10 @@ class ModelMismatch(LibraryError):
 
 
 class SegmentDamaged(LibraryError):
+    pass
+
+
+class CatalogDamaged(LibraryError):
     pass
 
 

@@ -1,0 +1,110 @@
+"""What goes into a write and what comes out of it: plain frozen records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgsearch.records import MediaFacts, Root, SlotRange
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlace:
+    """Where a content lies. ``relative_path`` is text with surrogateescape, '/' between parts, '' for a
+    single-file root."""
+
+    root_id: int
+    relative_path: str
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class EmbeddedBatch:
+    """B contents with their vectors. ``vectors``: floating point [B, T, D], finite. ``places``: for each content
+    its files, at least one."""
+
+    facts: Sequence[MediaFacts]
+    vectors: NDArray[np.floating[Any]]
+    places: Sequence[Sequence[FilePlace]]
+
+
+@dataclass(frozen=True, slots=True)
+class FailedFile:
+    """One file that could not be indexed, by its place; see records.Failure for the fields."""
+
+    root_id: int
+    relative_path: str
+    stage: str
+    reason: str
+    transient: bool
+    size_bytes: int
+    mtime_ns: int
+
+
+class FileState(NamedTuple):
+    """One file row as an incremental scan compares it."""
+
+    relative_path: str
+    size_bytes: int
+    mtime_ns: int
+    image_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What one transaction made durable: new images, placed files, and the slots of the new images."""
+
+    images: int
+    files: int
+    slots: SlotRange | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A root that left the library, with its file rows and the images that no other file holds."""
+
+    root: Root
+    files: int
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """What ``compact`` did; bytes are those of the folder ``segments``."""
+
+    images_removed: int
+    segments_rewritten: int
+    bytes_before: int
+    bytes_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What ``repair`` dropped: images whose vectors cannot be trusted, and the damaged batches they were in."""
+
+    images: int
+    batches: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchInfo:
+    """One batch row: ``count`` slots from ``first_slot``, with the crc32 of their bytes in the segment."""
+
+    batch_id: int
+    first_slot: int
+    count: int
+    checksum: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding of ``verify``: its kind, what it is about, and what is wrong."""
+
+    kind: str
+    subject: str
+    detail: str

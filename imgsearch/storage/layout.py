@@ -1,0 +1,128 @@
+"""Where things lie in a library's folder, and whether that folder is on a disk that can hold one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgsearch.errors import LibraryUnsupported, SegmentDamaged
+from imgsearch.storage.disk_errors import disk_errors
+from imgsearch.storage.faults import reached
+
+ALLOW_NETWORK = "IMGSEARCH_ALLOW_NETWORK"
+SEGMENT_SUFFIX = ".vec"
+
+_NETWORK_TYPES = set("nfs nfs4 cifs smb3 smbfs 9p ceph lustre afs ncpfs glusterfs gpfs beegfs".split())
+_NETWORK_FUSE = set(
+    "sshfs s3fs rclone gcsfuse goofys glusterfs davfs davfs2 curlftpfs smbnetfs ceph mount-s3 mountpoint-s3 juicefs "
+    "gvfsd-fuse httpfs blobfuse blobfuse2".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryLayout:
+    """The paths of one library's folder; nothing here touches the disk but ``make_folders``."""
+
+    folder: Path
+
+    @property
+    def catalog(self) -> Path:
+        return self.folder / "catalog.db"
+
+    @property
+    def segments(self) -> Path:
+        return self.folder / "segments"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.folder / "snapshots"
+
+    @property
+    def features(self) -> Path:
+        return self.folder / "features"
+
+    @property
+    def thumbs(self) -> Path:
+        return self.folder / "thumbs"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.folder / "quarantine"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "lock"
+
+    def make_folders(self) -> None:
+        """Create the folder and its six parts, and fsync them. Raises StorageFull, LibraryUnsupported."""
+        if self.folder.exists() and not self.folder.is_dir():
+            raise LibraryUnsupported(
+                f"{self.folder} is a file, expected a folder for the library", "choose another one with --library DIR"
+            )
+        with disk_errors(self.folder):
+            for part in (self.segments, self.snapshots, self.features, self.thumbs, self.quarantine):
+                part.mkdir(parents=True, exist_ok=True)
+            fsync_folder(self.folder)
+        reached("library-folders")
+
+    def refuse_lost_catalog(self) -> None:
+        """Segments without a catalog are somebody's vectors: never build a new library over them."""
+        if not self.catalog.exists() and any(self.segments.glob("*" + SEGMENT_SUFFIX)):
+            raise SegmentDamaged(
+                f"{self.segments} holds vectors, but {self.catalog} is missing",
+                f"put catalog.db back from a backup, or move {self.folder} away and index again",
+            )
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make new, renamed and removed names in ``folder`` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def refuse_network_file_system(folder: Path) -> None:
+    """Raise LibraryUnsupported where SQLite's WAL would lie: its shared memory does not reach other machines.
+
+    Reads /proc/self/mountinfo; where that does not exist (not Linux), nothing is refused. The environment
+    variable IMGSEARCH_ALLOW_NETWORK=1 switches the refusal off.
+    """
+    if os.environ.get(ALLOW_NETWORK, "") not in ("", "0"):
+        return
+    kind = file_system_type(folder)
+    network_fuse = kind.startswith("fuse.") and kind.removeprefix("fuse.") in _NETWORK_FUSE
+    if kind in _NETWORK_TYPES or network_fuse:
+        raise LibraryUnsupported(
+            f"{folder} is on a network file system ({kind}), where a library can be damaged; expected a local disk",
+            "choose a local folder with --library DIR (the pictures may stay where they are), "
+            f"or set {ALLOW_NETWORK}=1 if only this computer ever opens the library",
+        )
+
+
+def file_system_type(path: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> str:
+    """The type of the mount that ``path`` (or its nearest existing parent) is on; '' where it is not known."""
+    try:
+        lines = mountinfo.read_bytes().splitlines()
+    except OSError:
+        return ""
+    target = os.fsencode(os.path.realpath(path)) + b"/"
+    best, kind = b"", ""
+    for line in lines:
+        before, separator, after = line.partition(b" - ")
+        fields = before.split(b" ")
+        if not separator or len(fields) < 5:
+            continue
+        mount = _unescape(fields[4]).rstrip(b"/") + b"/"
+        if target.startswith(mount) and len(mount) >= len(best):  # of two on one point the later one is on top
+            best, kind = mount, after.split(b" ")[0].decode("ascii", "replace")
+    return kind
+
+
+def _unescape(field: bytes) -> bytes:
+    """mountinfo writes space, tab, newline and backslash as three octal digits (man 5 proc)."""
+    for octal in (b"040", b"011", b"012", b"134"):
+        field = field.replace(b"\\" + octal, bytes([int(octal, 8)]))
+    return field

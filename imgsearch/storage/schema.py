@@ -1,0 +1,139 @@
+"""The catalog's tables as of the newest migration, and the triggers that keep ``deletions`` true.
+
+The migrations are what makes a catalog; a test holds both to the same schema.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+FORMAT_VERSION = 1
+REVISIONS = ("0001",)  # every revision this code can read, oldest first
+HEAD = REVISIONS[-1]
+
+metadata = MetaData()
+
+library = Table(
+    "library",
+    metadata,
+    Column("id", Integer, primary_key=True),  # always 1
+    Column("format_version", Integer, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("model_name", Text, nullable=False),
+    Column("model_fingerprint", Text, nullable=False),
+    Column("model_recipe", Text, nullable=False),
+    Column("model_dtype", Text, nullable=False),
+    Column("query_tokens", Integer, nullable=False),
+    Column("dims", Integer, nullable=False),
+    Column("vector_dtype", Text, nullable=False),
+    Column("next_slot", BigInteger, nullable=False),  # never goes down: a slot number is used once
+    Column("generation", BigInteger, nullable=False),
+)
+
+roots = Table(
+    "roots",
+    metadata,
+    Column("root_id", Integer, primary_key=True),
+    Column("path", LargeBinary, nullable=False, unique=True),  # absolute, os.fsencode
+    Column("relative_path", LargeBinary, nullable=False),  # from the library's folder, os.fsencode
+    Column("offline", Boolean, nullable=False),
+    Column("added_at", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+images = Table(
+    "images",
+    metadata,
+    Column("image_id", Integer, primary_key=True),
+    Column("content_hash", LargeBinary, nullable=False, unique=True),  # sha256, 32 bytes
+    Column("slot", BigInteger, nullable=False, unique=True),
+    Column("perceptual_hash", BigInteger, nullable=False),  # 64 bits, as a signed number
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("taken_at", Text),
+    Column("camera", Text),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("orientation", Integer, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("file_id", Integer, primary_key=True),
+    Column("root_id", Integer, ForeignKey("roots.root_id"), nullable=False),
+    Column("relative_path", LargeBinary, nullable=False),  # os.fsencode, '' for a single-file root
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("image_id", Integer, ForeignKey("images.image_id"), nullable=False, index=True),
+    UniqueConstraint("root_id", "relative_path"),
+)
+
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("image_id", Integer, ForeignKey("images.image_id"), primary_key=True),
+    Column("deleted_at", Text, nullable=False),
+)
+
+failures = Table(
+    "failures",
+    metadata,
+    Column("failure_id", Integer, primary_key=True),
+    Column("root_id", Integer, ForeignKey("roots.root_id"), nullable=False),
+    Column("relative_path", LargeBinary, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("transient", Boolean, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("failed_at", Text, nullable=False),
+    UniqueConstraint("root_id", "relative_path"),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("segment_id", Integer, primary_key=True),
+    Column("file_name", Text, nullable=False, unique=True),
+    Column("first_slot", BigInteger, nullable=False, unique=True),
+    Column("scale", Float, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("batch_id", Integer, primary_key=True),
+    Column("segment_id", Integer, ForeignKey("segments.segment_id"), nullable=False, index=True),
+    Column("first_slot", BigInteger, nullable=False, unique=True),
+    Column("count", Integer, nullable=False),
+    Column("checksum", BigInteger, nullable=False),  # crc32 of the batch's bytes in the segment
+    Column("committed_at", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", Integer, primary_key=True),
+    Column("at", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("data", Text, nullable=False),  # JSON object, ASCII
+    sqlite_autoincrement=True,
+)

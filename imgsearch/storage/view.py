@@ -1,0 +1,105 @@
+"""A point in time of the library, as a search reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgsearch.records import Float32, Int64
+from imgsearch.storage.segments import SegmentInfo, VectorShape, decode
+
+
+class View:
+    """Immutable; safe from any thread; keeps working while a writer commits or compacts, since it owns maps of
+    exactly the slots that were committed when it was made.
+
+    ``slots`` is one past the highest committed slot. Slot numbers are sparse after a compaction, and a slot may
+    be dead (its image has no file): ``live_slots`` int64 [N] ascending and ``image_ids`` int64 [N] say which live.
+    """
+
+    def __init__(
+        self,
+        generation: int,
+        shape: VectorShape,
+        segments: Sequence[tuple[SegmentInfo, NDArray[Any]]],
+        live: tuple[Int64, Int64],
+        current_generation: Callable[[], int],
+    ) -> None:
+        self.generation = generation
+        self.shape = shape
+        self.live_slots, self.image_ids = live
+        self.slots = segments[-1][0].stop if segments else 0
+        self._segments = segments
+        self._firsts = np.array([info.first_slot for info, _ in segments], np.int64)
+        self._current_generation = current_generation
+
+    @property
+    def query_tokens(self) -> int:
+        return self.shape.query_tokens
+
+    @property
+    def dims(self) -> int:
+        return self.shape.dims
+
+    @property
+    def dtype(self) -> str:
+        return self.shape.dtype
+
+    @property
+    def count(self) -> int:
+        """N, the number of live images."""
+        return len(self.live_slots)
+
+    def changed(self) -> bool:
+        """True once a commit may have changed what a search finds; one look at one row."""
+        return self._current_generation() != self.generation
+
+    def blocks(self, max_slots: int = 8192) -> Iterator[tuple[int, NDArray[Any]]]:
+        """(first slot, [n, T, D]) of every committed slot, dead ones too, ascending, n <= ``max_slots``.
+
+        float16 and float32 come straight from the memory map (read-only, no copy); int8 as float32.
+        """
+        if max_slots < 1:
+            raise ValueError(f"max_slots is {max_slots}, expected at least 1")
+        for info, stored in self._segments:
+            for start in range(0, info.count, max_slots):
+                block = stored[start : start + max_slots]
+                if self.dtype == "int8":
+                    block = decode(block, self.shape, info.scale)
+                yield info.first_slot + start, block
+
+    def read(self, slots: Int64) -> Float32:
+        """Vectors of ``slots`` in the order asked for, float32 [n, T, D]. ValueError for an unknown slot."""
+        slots = np.asarray(slots, np.int64)
+        out = np.empty((len(slots), self.query_tokens, self.dims), np.float32)
+        owner = np.searchsorted(self._firsts, slots, side="right") - 1
+        for index in np.unique(owner):
+            info, stored = self._segments[index] if index >= 0 else (None, None)
+            mine = owner == index
+            if info is None or stored is None or (slots[mine] >= info.stop).any():
+                raise ValueError(f"got slots {slots[mine][:5].tolist()}, of which some were never committed")
+            out[mine] = decode(stored[slots[mine] - info.first_slot], self.shape, info.scale)
+        return out
+
+    def live_mask(self) -> NDArray[np.bool_]:
+        """bool [slots], True where a slot may be returned."""
+        mask = np.zeros(self.slots, np.bool_)
+        mask[self.live_slots] = True
+        return mask
+
+    def tie_keys(self) -> Int64:
+        """int64 [slots]: the image id of each slot, -1 where none is live."""
+        keys = np.full(self.slots, -1, np.int64)
+        keys[self.live_slots] = self.image_ids
+        return keys
+
+    def image_ids_of(self, slots: Int64) -> Int64:
+        """int64 [n]: the image ids of ``slots``, -1 where none is live."""
+        slots = np.asarray(slots, np.int64)
+        if not self.count:
+            return np.full(len(slots), -1, np.int64)
+        at = np.searchsorted(self.live_slots, slots).clip(max=self.count - 1)
+        return np.where(self.live_slots[at] == slots, self.image_ids[at], -1)

@@ -1,0 +1,134 @@
+"""What the holder of the writer lock may do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, insert, select, update
+
+from imgsearch.errors import LibraryError, UsageError
+from imgsearch.records import Root
+from imgsearch.storage import queries
+from imgsearch.storage.batch import Compacted, Forgotten, Repaired
+from imgsearch.storage.catalog import utc_now
+from imgsearch.storage.compaction import compact_library
+from imgsearch.storage.repair import repair_library
+from imgsearch.storage.schema import deletions, failures, files, library, roots
+from imgsearch.storage.segment_store import SegmentStore
+from imgsearch.storage.transaction import WriteTransaction, next_generation, write_events
+
+if TYPE_CHECKING:
+    from imgsearch.storage.store import Store
+
+
+class Writer:
+    """The writing side of a library, while its lock is held; made by ``Store.writing``. One thread's at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.catalog = store.catalog
+        self.segments = self.committed_segments()
+        self._in_transaction = False
+        self._broken = False
+
+    def committed_segments(self) -> SegmentStore:
+        """The segments exactly as the catalog has them."""
+        with self.catalog.read() as connection:
+            next_slot = connection.execute(select(library.c.next_slot)).scalar_one()
+            infos = queries.segment_rows(connection)
+        return SegmentStore(self.store.layout.segments, self.store.shape, infos, int(next_slot))
+
+    def recover(self) -> None:
+        """Cut back what a killed writer left, and write down where moved roots are. Raises SegmentDamaged."""
+        self.segments.recover()
+        self._refresh_roots()
+
+    def transaction(self) -> WriteTransaction:
+        """A new transaction; one at a time."""
+        if self._in_transaction:
+            raise ValueError("a transaction is open already, expected one at a time")
+        if self._broken:
+            raise LibraryError(
+                "an earlier write failed and could not be undone in place",
+                "run the same command again: taking the lock mends the library",
+            )
+        self._in_transaction = True
+        return WriteTransaction(self)
+
+    def transaction_over(self) -> None:
+        """Called by the transaction when it ends."""
+        self._in_transaction = False
+
+    def cut_back(self) -> None:
+        """Bring the segments back to what the catalog has committed. Where that fails too (the disk is gone), the
+        writer refuses further work, and the next holder of the lock mends the library."""
+        try:
+            with self.catalog.read() as connection:
+                next_slot = connection.execute(select(library.c.next_slot)).scalar_one()
+            self.segments.truncate(int(next_slot))
+        except (LibraryError, OSError):
+            self._broken = True
+
+    def add_root(self, path: Path) -> Root:
+        """Watch the folder or file ``path``; the root that is there already, if it is."""
+        absolute = Path(os.path.abspath(path))  # noqa: PTH100 - symbolic links stay as the person wrote them
+        for root in self.store.roots():
+            if root.path == absolute:
+                return root
+        row = self._root_columns(absolute) | {"offline": False, "added_at": utc_now()}
+        with self.catalog.write() as connection:
+            key = connection.execute(insert(roots).values(row)).inserted_primary_key
+        return Root(key[0] if key else 0, absolute)
+
+    def set_root_offline(self, root_id: int, offline: bool) -> None:
+        """Say whether a root can be reached; everything of it stays either way."""
+        with self.catalog.write() as connection:
+            connection.execute(update(roots).where(roots.c.root_id == root_id).values(offline=offline))
+            next_generation(connection)
+
+    def forget_root(self, root_id: int) -> Forgotten:
+        """Remove a root with its files and failures. Its images leave the results unless another root holds
+        them; the pictures themselves are not touched. UsageError for an unknown root."""
+        root = next((root for root in self.store.roots() if root.root_id == root_id), None)
+        if root is None:
+            raise UsageError(f"the library has no root {root_id}", "`imgsearch stats` lists its roots")
+        with self.catalog.write() as connection:
+            count = select(func.count()).select_from(deletions)
+            before = connection.execute(count).scalar_one()
+            removed = connection.execute(delete(files).where(files.c.root_id == root_id)).rowcount
+            connection.execute(delete(failures).where(failures.c.root_id == root_id))
+            connection.execute(delete(roots).where(roots.c.root_id == root_id))
+            deleted = connection.execute(count).scalar_one() - before
+            next_generation(connection)
+        return Forgotten(root, removed, deleted)
+
+    def record_event(self, kind: str, data: dict[str, Any]) -> None:
+        """Add one event at once."""
+        with self.catalog.write() as connection:
+            write_events(connection, [(kind, data)])
+
+    def compact(self, progress: Callable[[int, int], None] | None = None) -> Compacted:
+        """Remove deleted images for good: see compaction.compact_library."""
+        return compact_library(self, progress)
+
+    def repair(self, progress: Callable[[int, int], None] | None = None) -> Repaired:
+        """Drop what is damaged: see repair.repair_library."""
+        return repair_library(self, progress)
+
+    def _root_columns(self, absolute: Path) -> dict[str, bytes]:
+        relative = os.path.relpath(absolute, self.store.path)
+        return {"path": os.fsencode(absolute), "relative_path": os.fsencode(relative)}
+
+    def _refresh_roots(self) -> None:
+        with self.catalog.read() as connection:
+            stored = {row.root_id: (row.path, row.relative_path) for row in connection.execute(select(roots))}
+            found = queries.resolved_roots(connection, self.store.path)
+        moved = {root.root_id: self._root_columns(root.path) for root in found}
+        moved = {key: row for key, row in moved.items() if tuple(row.values()) != stored[key]}
+        if moved:
+            with self.catalog.write() as connection:
+                for root_id, row in moved.items():
+                    connection.execute(update(roots).where(roots.c.root_id == root_id).values(row))
