@@ -1,0 +1,78 @@
+"""Fixtures of several rooms: the small LAVIS checkpoint, and a real library of LAVIS's twelve pictures made with it.
+
+Rooms are imported inside, so that the tests of one room run while another is broken.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+LAVIS = Path(__file__).parent / "golden" / "lavis"
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Any:
+    """The model; float32 on the CPU. Never changed by a test."""
+    from imgsearch.model import load_model
+
+    return load_model(LAVIS / "blip2_tiny.pth", device="cpu", dtype="float32")
+
+
+@dataclass
+class Library:
+    """A library under ``folder``/library over the pictures in ``folder``/photos."""
+
+    folder: Path
+    model: Any
+    store: Any
+
+    @property
+    def photos(self) -> Path:
+        return self.folder / "photos"
+
+    def add(self, names: Sequence[str]) -> None:
+        """Index the pictures ``names`` of the photos folder as one committed batch."""
+        from imgsearch.media.decode import decode_file
+        from imgsearch.storage import EmbeddedBatch, FilePlace
+
+        decoded = [decode_file(self.photos / name, self.model.image_size) for name in names]
+        pixels = self.model.preprocess_arrays(np.stack([one.pixels for one in decoded]))
+        vectors = np.asarray(self.model.embed_images(pixels))
+        with self.store.writing(wait_s=5.0) as writer:
+            root = writer.add_root(self.photos)
+            places = [
+                [FilePlace(root.root_id, name, one.facts.size_bytes, one.mtime_ns)]
+                for name, one in zip(names, decoded, strict=True)
+            ]
+            with writer.transaction() as transaction:
+                transaction.add(EmbeddedBatch([one.facts for one in decoded], vectors, places))
+                transaction.commit()
+
+    def remove(self, names: Sequence[str]) -> None:
+        with self.store.writing(wait_s=5.0) as writer:
+            root = writer.add_root(self.photos)
+            with writer.transaction() as transaction:
+                transaction.remove_files(root.root_id, names)
+                transaction.commit()
+
+    def names(self, count: int = 12) -> list[str]:
+        return [f"scene{number:02d}.png" for number in range(count)]
+
+
+@pytest.fixture
+def library(tiny: Any, tmp_path: Path) -> Iterator[Library]:
+    from imgsearch.storage import create_store, open_store
+
+    (tmp_path / "photos").mkdir()
+    for picture in (LAVIS / "images").iterdir():
+        shutil.copyfile(picture, tmp_path / "photos" / picture.name)
+    create_store(tmp_path / "library", tiny.model_id).close()
+    with open_store(tmp_path / "library") as store:
+        yield Library(tmp_path, tiny, store)
