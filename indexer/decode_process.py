@@ -1,0 +1,170 @@
+"""One decode worker as its parent sees it: the process, its pipes, and the files it holds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from indexer.frames import read_frame, write_frame
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What every worker of a pool is started with."""
+
+    size: int
+    memory_bytes: int
+    heavy_memory_bytes: int
+    time_limit_s: float
+
+
+class _Job(Protocol):
+    @property
+    def path(self) -> str: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def known_hashes(self) -> frozenset[str]: ...
+
+
+class DecodeProcess:
+    """Not thread-safe but for `receive`: the pool's lock guards all else.
+
+    ``outstanding``: numbers of the files sent and not answered, in order: the first is the one at work.
+    ``progress_at``: monotonic time at which that one was begun.
+    """
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self.failed_starts = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Start the process anew, with nothing in hand. Raises OSError if the system has no room for it."""
+        self.outstanding: deque[int] = deque()
+        self._sizes: deque[int] = deque()
+        self.ready = False
+        self.overdue = False
+        self.busy_share = 1.0
+        self.progress_at = time.monotonic()
+        self._cpu_at_progress_s = 0.0
+        settings = self._settings
+        # Not multiprocessing: its children import the parent's main module, and torch with it.
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "indexer.decode_worker",
+                str(settings.size),
+                str(settings.memory_bytes),
+                str(settings.heavy_memory_bytes),
+                str(settings.time_limit_s),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environment(),
+            start_new_session=True,  # the terminal's Ctrl-C goes to the parent alone
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def receive(self) -> tuple[dict[str, Any], bytes] | None:
+        """Wait for the next message; None when the process is dead or talks nonsense."""
+        assert self._process.stdout is not None
+        try:
+            return read_frame(self._process.stdout)  # type: ignore[arg-type]
+        except (OSError, ValueError):
+            return None
+
+    def send(self, jobs: Sequence[tuple[int, _Job]], *, heavy: bool) -> None:
+        """Give it files. If it has died meanwhile, `receive` will tell."""
+        if not self.outstanding:
+            self.progress_at = time.monotonic()
+        self._cpu_at_progress_s = _cpu_seconds(self.pid)
+        self.outstanding.extend(number for number, _ in jobs)
+        self._sizes.extend(job.size_bytes for _, job in jobs)
+        rows = [(number, job.path, sorted(job.known_hashes)) for number, job in jobs]
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError, ValueError):
+            write_frame(self._process.stdin, {"heavy": heavy, "jobs": rows})  # type: ignore[arg-type]
+
+    def has_room(self, most_jobs: int, most_bytes: int) -> bool:
+        """Whether it should be sent more: always one file at work and one waiting, more if they are small."""
+        held = len(self.outstanding)
+        return held < 2 or (held < most_jobs and sum(self._sizes) < most_bytes)
+
+    def became_ready(self) -> None:
+        self.ready = True
+        self.failed_starts = 0
+        self.progress_at = time.monotonic()
+        self._cpu_at_progress_s = _cpu_seconds(self.pid)
+
+    def finished(self) -> None:
+        """The first outstanding file is answered."""
+        self.outstanding.popleft()
+        self._sizes.popleft()
+        self.progress_at = time.monotonic()
+
+    def kill_overdue(self) -> None:
+        """Kill it for taking too long, noting how much of that time it computed."""
+        if not self.overdue:
+            elapsed = max(time.monotonic() - self.progress_at, 1e-3)
+            self.busy_share = (_cpu_seconds(self.pid) - self._cpu_at_progress_s) / elapsed
+            self.overdue = True
+            self.kill()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def wait(self) -> int:
+        """Make sure it is dead, close its pipes; the exit status, negative for a signal."""
+        self._process.kill()
+        status = self._process.wait()
+        self.close_pipes()
+        return status
+
+    def end(self) -> None:
+        """Kill and reap; whoever waits in `receive` then meets the end of the pipe."""
+        self._process.kill()
+        self._process.wait()
+
+    def close_pipes(self) -> None:
+        """Only when the process is dead and nobody is in `receive`."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
+def _environment() -> dict[str, str]:
+    """The parent's environment and import path; one thread and few heaps, for memory's sake."""
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),  # noqa: PTH109
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "1",
+        "MALLOC_MMAP_THRESHOLD_": str(4 << 20),  # large buffers go back to the system as soon as they are free
+        "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
+    }
+
+
+def _cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far; 0 where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return 0.0
