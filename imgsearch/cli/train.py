@@ -70,7 +70,9 @@ def _train_mini(arguments: argparse.Namespace, log: Callable[[str], None]) -> Pa
     from imgsearch.tuning.recipe import Recipe, train_mini
 
     recipe = Recipe()
-    recipe = replace(recipe, loop=replace(recipe.loop, **_given(arguments)), seed=arguments.seed or recipe.seed)
+    recipe = replace(recipe, loop=replace(recipe.loop, **_given(arguments)))
+    if arguments.seed is not None:
+        recipe = replace(recipe, picture_seed=arguments.seed, weight_seed=arguments.seed)
     workers = os.cpu_count() or 1
     return train_mini(recipe, arguments.out, device=device_named(arguments.device), workers=workers, log=log)
 

@@ -34,7 +34,7 @@ _MIN_COVER = 0.3  # a patch belongs to the thing that covers most of it, from th
 class NamingSettings:
     """How the naming stage runs; the first ``sheet_steps`` see sheets only."""
 
-    steps: int = 1600
+    steps: int = 1700
     sheet_steps: int = 1000
     batch_size: int = 64
     learning_rate: float = 1.0e-3

@@ -22,9 +22,11 @@ class Recipe:
     sizes: Sizes = field(default_factory=Sizes)
     scene_chunks: int = 60
     sheet_chunks: int = 30
+    naming_scene_chunks: int = 20  # of the scenes, how many the naming stage sees
     naming: NamingSettings = field(default_factory=NamingSettings)
-    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=2400))
-    seed: int = 7
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=2400, batch_size=96, matching_pairs=48))
+    picture_seed: int = 7
+    weight_seed: int = 0
 
 
 def train_mini(recipe: Recipe, folder: Path, *, device: str, workers: int, log: Callable[[str], None]) -> Path:
@@ -33,17 +35,25 @@ def train_mini(recipe: Recipe, folder: Path, *, device: str, workers: int, log: 
     Takes up an interrupted run. The same recipe gives the same pictures and batches; weights agree to rounding on the
     same kind of device and number of threads."""
     side = recipe.sizes.image_size
-    draw_corpus(folder / "scenes", seed=recipe.seed, chunks=recipe.scene_chunks, image_size=side, workers=workers)
     draw_corpus(
-        folder / "sheets", seed=recipe.seed, chunks=recipe.sheet_chunks, image_size=side, workers=workers, sheets=True
+        folder / "scenes", seed=recipe.picture_seed, chunks=recipe.scene_chunks, image_size=side, workers=workers
+    )
+    draw_corpus(
+        folder / "sheets",
+        seed=recipe.picture_seed,
+        chunks=recipe.sheet_chunks,
+        image_size=side,
+        workers=workers,
+        sheets=True,
     )
     corpus = read_corpus(folder / "scenes", recipe.scene_chunks)
-    model = new_model(recipe.sizes, recipe.seed).to(torch.device(device))
+    model = new_model(recipe.sizes, recipe.weight_seed).to(torch.device(device))
     named = folder / "named.pt"
     if named.exists():
         model.load_state_dict(torch.load(named, map_location=device, weights_only=True))
     else:
-        train_naming(model, read_sheets(folder / "sheets", recipe.sheet_chunks), corpus, recipe.naming, log)
+        sheets = read_sheets(folder / "sheets", recipe.sheet_chunks)
+        train_naming(model, sheets, read_corpus(folder / "scenes", recipe.naming_scene_chunks), recipe.naming, log)
         unfinished = named.with_suffix(".tmp")
         torch.save(model.state_dict(), unfinished)
         unfinished.replace(named)
