@@ -57,16 +57,17 @@ def _fetch(repository: str) -> Path:
     from huggingface_hub import HfApi, hf_hub_download, snapshot_download
 
     # One question with a short limit first: without a network it fails at once, not after a row of retries.
+    # No revision is named: only then does the cache note which commit "main" is, by which a load finds the files.
     listing = HfApi().model_info(repository, timeout=_ANSWER_TIMEOUT_S, files_metadata=True)
     sizes = {entry.rfilename: int(entry.size or 0) for entry in listing.siblings or []}
     if repository == BERT_REPOSITORY:
         return Path(hf_hub_download(repository, "vocab.txt")).parent
     if "config.json" not in sizes:
         raise CheckpointInvalid(f"{repository} holds no config.json, so it is not a model", "check the name")
-    read_config(Path(hf_hub_download(repository, "config.json", revision=listing.sha)).parent)
+    read_config(Path(hf_hub_download(repository, "config.json")).parent)
     wanted = wanted_files(list(sizes))
     _check_space(sum(sizes[file] for file in wanted))
-    return Path(snapshot_download(repository, revision=listing.sha, allow_patterns=wanted))
+    return Path(snapshot_download(repository, allow_patterns=wanted))
 
 
 def wanted_files(files: list[str]) -> list[str]:

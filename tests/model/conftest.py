@@ -10,7 +10,15 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import Blip2Config, Blip2ForImageTextRetrieval
 
-PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz'-,", *["##" + c for c in "abcdefghijklmnopqrstuvwxyz"]]
+PIECES = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    *"abcdefghijklmnopqrstuvwxyz'-,",
+    *["##" + c for c in "abcdefghijklmnopqrstuvwxyz"],
+]
 PIECES += ["red", "boat", "tree", "left", "of", "the", "snow", "two"]
 
 
