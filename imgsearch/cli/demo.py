@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 PICTURES = 600
 SEED = 2026
 PLAIN_QUERIES = (
-    "a black cat in the snow",
-    "three yellow balloons",
-    "boats at sunset",
-    "a red umbrella on the left",
-    "two white birds above a house",
+    "four orange cats at night",
+    "a blue fish in a meadow",
+    "a yellow cat above an orange umbrella",
+    "two rockets at the top, on the grass",
+    "three black houses and red mushrooms",
 )
 _RELATION_TRIES = 60  # captions about left and right that are looked through for the telling one
 

@@ -60,9 +60,11 @@ def draw_scene(scene: Scene, size: int = DEFAULT_SIZE) -> tuple[Image.Image, lis
     return _film(canvas, rng), boxes
 
 
-def draw_sheet(rng: random.Random, kinds: Sequence[tuple[str, str]], size: int = DEFAULT_SIZE) -> tuple[Image.Image, list[Box], Scene]:
-    """A picture full of single things of the (kind, colour) pairs given, for teaching a ViT to see: the picture, the
-    boxes, and a "scene" with one group a thing. It obeys no layout and has no captions."""
+def draw_sheet(
+    rng: random.Random, kinds: Sequence[tuple[str, str]], size: int = DEFAULT_SIZE
+) -> tuple[Image.Image, list[Box], Scene]:
+    """A picture full of single things of the (kind, colour) pairs given, for teaching a ViT to see: the picture,
+    the boxes, and a "scene" with one group a thing. It obeys no layout and has no captions."""
     setting = rng.choice(tuple(SETTINGS))
     canvas = paint_background(setting, rng, size)
     across = math.ceil(math.sqrt(len(kinds)))

@@ -39,8 +39,8 @@ _SAVE_EVERY = 100
 
 @dataclass(frozen=True, slots=True)
 class LoopSettings:
-    """``matching_pairs``: of a batch, how many pairs ITM sees; each brings two negatives. ``harden_steps``: over how many
-    steps the negatives go from random to hardest."""
+    """``matching_pairs``: of a batch, how many pairs ITM sees; each brings two negatives. ``harden_steps``: over how
+    many steps the negatives go from random to hardest."""
 
     steps: int
     batch_size: int = 128

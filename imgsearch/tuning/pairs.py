@@ -23,8 +23,8 @@ _FULL_SHARE = 0.6  # of family pictures' captions: those that tell a picture fro
 
 @dataclass(frozen=True, slots=True)
 class PairBatch:
-    """``rows`` int64 [B] into the source's pictures; caption i belongs to picture i; ``truth`` bool [B, B] is True where
-    caption j is true of picture i (at least the diagonal)."""
+    """``rows`` int64 [B] into the source's pictures; caption i belongs to picture i; ``truth`` bool [B, B] is True
+    where caption j is true of picture i (at least the diagonal)."""
 
     rows: NDArray[np.int64]
     captions: list[str]
