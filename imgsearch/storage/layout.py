@@ -13,11 +13,10 @@ from imgsearch.storage.faults import reached
 ALLOW_NETWORK = "IMGSEARCH_ALLOW_NETWORK"
 SEGMENT_SUFFIX = ".vec"
 
-_NETWORK_TYPES = set("nfs nfs4 cifs smb3 smbfs 9p ceph lustre afs ncpfs glusterfs gpfs beegfs".split())
-_NETWORK_FUSE = set(
-    "sshfs s3fs rclone gcsfuse goofys glusterfs davfs davfs2 curlftpfs smbnetfs ceph mount-s3 mountpoint-s3 juicefs "
-    "gvfsd-fuse httpfs blobfuse blobfuse2".split()
-)
+_NETWORK_TYPES = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "lustre", "afs", "ncpfs", "glusterfs"}
+_NETWORK_TYPES |= {"gpfs", "beegfs"}
+_NETWORK_FUSE = {"sshfs", "s3fs", "rclone", "gcsfuse", "goofys", "glusterfs", "davfs", "davfs2", "curlftpfs", "ceph"}
+_NETWORK_FUSE |= {"smbnetfs", "mount-s3", "mountpoint-s3", "juicefs", "gvfsd-fuse", "httpfs", "blobfuse", "blobfuse2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +55,16 @@ class LibraryLayout:
 
     def make_folders(self) -> None:
         """Create the folder and its six parts, and fsync them. Raises StorageFull, LibraryUnsupported."""
-        if self.folder.exists() and not self.folder.is_dir():
+        try:
+            with disk_errors(self.folder):
+                for part in (self.segments, self.snapshots, self.features, self.thumbs, self.quarantine):
+                    part.mkdir(parents=True, exist_ok=True)
+                fsync_folder(self.folder)
+        except (NotADirectoryError, FileExistsError) as exc:
             raise LibraryUnsupported(
-                f"{self.folder} is a file, expected a folder for the library", "choose another one with --library DIR"
-            )
-        with disk_errors(self.folder):
-            for part in (self.segments, self.snapshots, self.features, self.thumbs, self.quarantine):
-                part.mkdir(parents=True, exist_ok=True)
-            fsync_folder(self.folder)
+                f"{exc.filename} is a file or lies below one, expected a folder for the library",
+                "choose another one with --library DIR",
+            ) from exc
         reached("library-folders")
 
     def refuse_lost_catalog(self) -> None:

@@ -45,8 +45,9 @@ def writer_lock(path: Path, *, wait_s: float = 0.0) -> Iterator[None]:
         yield
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # at once, whatever child was born this instant
     finally:
-        if descriptor in _held:
+        if descriptor in _held:  # else this is a forked child, which closed its copy at birth
             _held.discard(descriptor)
             os.close(descriptor)
 

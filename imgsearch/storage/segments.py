@@ -121,7 +121,8 @@ def fits_scale(vectors: Float32, scale: float) -> bool:
 def encode(vectors: NDArray[np.floating[Any]], shape: VectorShape, scale: float) -> NDArray[Any]:
     """[n, T, D] as stored; float16 rounds to nearest even, int8 to the nearest step."""
     if shape.dtype == "int8":
-        return np.rint(vectors / np.float32(scale)).clip(-_INT8_PEAK, _INT8_PEAK).astype(np.int8)
+        steps: NDArray[Any] = np.rint(vectors / np.float32(scale)).clip(-_INT8_PEAK, _INT8_PEAK)
+        return steps.astype(np.int8)
     return np.ascontiguousarray(vectors, dtype=shape.stored)
 
 
@@ -147,5 +148,5 @@ def map_segment(folder: Path, shape: VectorShape, info: SegmentInfo) -> NDArray[
             raise SegmentDamaged(f"{path} has {size} bytes, the catalog's batches need {length}", DAMAGE_HINT)
         check_header(file.read(_HEADER.size + _CHECK.size), path, shape, info)
         mapped = mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ)
-    numbers: NDArray[Any] = np.frombuffer(mapped, dtype=shape.stored, offset=HEADER_BYTES)
+    numbers = np.frombuffer(mapped, dtype=shape.stored, offset=HEADER_BYTES)
     return numbers.reshape(info.count, shape.query_tokens, shape.dims)  # [count, T, D]

@@ -1,0 +1,133 @@
+"""A point in time holds still while writers commit and compact, and never shows half a batch."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from imgsearch.errors import SegmentDamaged
+from imgsearch.storage import open_store, segment_store, verify
+
+
+def test_view_holds_still_through_commits_and_compaction(store, kit, photos):
+    root_id = kit.fill(store, photos, [1, 2, 3, 4])
+    view = store.view()
+    before = view.read(np.array([3, 0, 3]))
+    kit.remove(store, root_id, ["1.jpg", "2.jpg"])
+    kit.fill(store, photos, [5])
+    with store.writing() as writer:
+        done = writer.compact()
+    assert (done.images_removed, done.segments_rewritten) == (2, 1)
+    assert view.changed()
+    assert view.image_ids.tolist() == [1, 2, 3, 4]
+    assert np.array_equal(view.read(np.array([3, 0, 3])), before)
+    assert sum(len(block) for _, block in view.blocks(3)) == 4
+    fresh = store.view()
+    assert not fresh.changed()
+    assert fresh.image_ids.tolist() == [3, 4, 5]
+    assert fresh.live_slots.tolist() == [5, 6, 7]
+    assert np.array_equal(fresh.read(np.array([6, 7])), np.stack([kit.vectors(4), kit.vectors(5)]))
+
+
+def test_slot_arrays_agree(store, kit, photos):
+    root_id = kit.fill(store, photos, [1, 2, 3])
+    kit.remove(store, root_id, ["2.jpg"])
+    view = store.view()
+    assert view.slots == 3
+    assert view.live_mask().tolist() == [True, False, True]
+    assert view.tie_keys().tolist() == [1, -1, 3]
+    assert view.image_ids_of(np.array([2, 1, 0, 9, -1])).tolist() == [3, -1, 1, -1, -1]
+    for slot in (3, -1):
+        with pytest.raises(ValueError, match="never committed"):
+            view.read(np.array([0, slot]))
+    with pytest.raises(ValueError, match="at least 1"):
+        next(view.blocks(0))
+    with pytest.raises(ValueError, match="read-only"):
+        next(view.blocks())[1][0] = 0
+
+
+def test_empty_library_has_an_empty_view(store):
+    view = store.view()
+    assert (view.count, view.slots, list(view.blocks()), view.tie_keys().tolist()) == (0, 0, [], [])
+    assert view.image_ids_of(np.array([0, 5])).tolist() == [-1, -1]
+    assert view.read(np.empty(0, np.int64)).shape == (0, 2, 4)
+
+
+def test_damaged_segments_are_named(store, kit, photos):
+    kit.fill(store, photos, [1, 2])
+    segment = next(store.layout.segments.iterdir())
+    whole = segment.read_bytes()
+    flipped = whole[:20] + bytes([whole[20] ^ 1]) + whole[21:]
+    for content, word in ((whole[:-1], "need 4128"), (flipped, "checksum"), (b"x" * len(whole), "begin like")):
+        segment.write_bytes(content)
+        with pytest.raises(SegmentDamaged, match=word):
+            store.view()
+        assert verify(store)
+    segment.unlink()
+    with pytest.raises(SegmentDamaged, match="missing"):
+        store.view()
+    with pytest.raises(SegmentDamaged, match="imgsearch verify"), store.writing():
+        pass
+
+
+def test_readers_beside_a_writer_see_whole_batches_only(store, kit, photos, monkeypatch):
+    """Another process commits batches of 7, deletes and compacts; every view is a prefix of whole batches."""
+    monkeypatch.setattr(segment_store, "MAX_SLOTS", 20)
+    store.close()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            with open_store(store.path) as mine, mine.writing() as writer:
+                root_id = writer.add_root(photos).root_id
+                for batch in range(40):
+                    with writer.transaction() as tx:
+                        tx.add(kit.batch(root_id, list(range(batch * 7, batch * 7 + 7))))
+                        tx.commit()
+                    if batch % 10 == 9:  # the first batch of these ten goes, whole
+                        with writer.transaction() as tx:
+                            tx.remove_files(root_id, [f"{n}.jpg" for n in range((batch - 9) * 7, (batch - 9) * 7 + 7)])
+                            tx.commit()
+                        writer.compact()
+            code = 0
+        finally:
+            os._exit(code)
+    problems: list[str] = []
+    counts: set[int] = set()
+    stop = threading.Event()
+
+    def watch() -> None:
+        with open_store(store.path) as mine:
+            while not stop.is_set():
+                view = mine.view()
+                counts.add(view.count)
+                vectors = view.read(view.live_slots)
+                records = mine.images(view.image_ids.tolist())
+                numbers = [int(records[i].facts.content_hash, 16) for i in view.image_ids.tolist() if i in records]
+                for image_id, vector in zip(view.image_ids.tolist(), vectors, strict=True):
+                    if image_id in records:
+                        number = int(records[image_id].facts.content_hash, 16)
+                        if not np.array_equal(vector, kit.vectors(number)):
+                            problems.append(f"image {image_id} has the vectors of another")
+                if view.count % 7:
+                    problems.append(f"half a batch: {view.count}, {sorted(numbers)[-8:]}")
+                if sum(len(block) for _, block in view.blocks(5)) < view.count:
+                    problems.append("blocks without some live slots")
+
+    readers = [threading.Thread(target=watch) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    _, status = os.waitpid(child, 0)
+    time.sleep(0.1)
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert os.WEXITSTATUS(status) == 0
+    assert problems == []
+    assert len(counts) > 3, "the readers slept through it"
+    assert store.view().count == 36 * 7
+    assert verify(store) == []
