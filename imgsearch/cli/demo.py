@@ -32,6 +32,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("imgsearch-demo"), help="folder to work in (default ./imgsearch-demo)"
     )
+    parser.add_argument("--count", type=int, default=PICTURES, help=f"how many pictures to draw (default {PICTURES})")
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -39,8 +40,10 @@ def _run(arguments: argparse.Namespace) -> int:
     from imgsearch.settings import load_settings
 
     started = time.monotonic()
+    if arguments.count < 10:
+        raise UsageError(f"--count is {arguments.count}, expected at least 10", "imgsearch demo")
     pictures, library = arguments.out / "pictures", arguments.out / "library"
-    _draw(pictures)
+    _draw(pictures, arguments.count)
     print(f"Indexing {pictures} with the small BLIP-2 that ships ...", flush=True)
     code = run_command(["index", str(pictures / "images"), "--library", str(library), "--model", "mini"])
     if code:
@@ -65,14 +68,14 @@ def _run(arguments: argparse.Namespace) -> int:
     sheet = arguments.out / "answers.png"
     save_contact_sheet(rows, sheet)
     print(f"\nAll answers as one picture: {sheet}")
-    print(f"{PICTURES} pictures drawn, indexed and searched in {time.monotonic() - started:.0f} s. Try:")
+    print(f"{arguments.count} pictures drawn, indexed and searched in {time.monotonic() - started:.0f} s. Try:")
     print(f'  imgsearch search "two green fish at night" --library {library}')
     print(f"  imgsearch eval {pictures / 'pairs.jsonl'} --model mini --k-test 16")
     print("  imgsearch models                     # the real BLIP-2, for your own photos")
     return 0
 
 
-def _draw(folder: Path) -> None:
+def _draw(folder: Path, count: int) -> None:
     """Draw the demo's pictures, or keep those of an earlier run."""
     from imgsearch.scenes.dataset import make_set, write_set
 
@@ -83,9 +86,9 @@ def _draw(folder: Path) -> None:
         raise UsageError(
             f"{folder} holds something else than a finished demo", f"delete {folder}, or name a folder with --out"
         )
-    print(f"Drawing {PICTURES} captioned scenes into {folder} ...", flush=True)
+    print(f"Drawing {count} captioned scenes into {folder} ...", flush=True)
 
-    rows = make_set(PICTURES, SEED, twins=True)
+    rows = make_set(count, SEED, twins=True)
     write_set(rows, folder)
 
 
