@@ -28,8 +28,10 @@ def match_pairs(
 ) -> Float32:
     """Class-1 logits of ``pairs`` (text index [P], picture index [P]). -> [P].
 
-    A pair that comes twice is matched once. Pairs go in order of the text's length, so that a batch is
-    padded little, then of picture, so that the features read lie together."""
+    A pair that comes twice is matched once. Pairs go in order of the text's length, so that a batch is padded little,
+    then of picture, so that the features read lie together. A pair of the small model takes about 3 ms of one EPYC
+    core: 1,000 pictures with 2,000 captions at k_test = 16 take 3 minutes of CPU time.
+    """
     text_index, image_index = pairs
     keys, inverse = np.unique(text_index * np.int64(max(1, len(rows))) + image_index, return_inverse=True)
     wanted_texts, wanted_images = np.divmod(keys, max(1, len(rows)))
