@@ -29,12 +29,9 @@ _STATE = (files.c.relative_path, files.c.size_bytes, files.c.mtime_ns, files.c.i
 _STATES_AT = select(*_STATE).where(
     files.c.root_id == bindparam("root_id"), files.c.relative_path.in_(bindparam("keys", expanding=True))
 )
-_STATES_AFTER = (
-    select(*_STATE)
-    .where(files.c.root_id == bindparam("root_id"), files.c.relative_path > bindparam("after"))
-    .order_by(files.c.relative_path)
-    .limit(PAGE_ROWS)
-)
+# A re-scan reads every file row: rows straight from the driver take a third of the time of SQLAlchemy's.
+_STATES_AFTER = """SELECT relative_path, size_bytes, mtime_ns, image_id FROM files
+    WHERE root_id = ? {beyond} ORDER BY relative_path LIMIT {limit}"""
 _PLACES_OF = (
     select(files.c.image_id, files.c.root_id, files.c.relative_path)
     .join(roots, roots.c.root_id == files.c.root_id)
@@ -169,11 +166,10 @@ def states_at(connection: Connection, root_id: int, relative_paths: Iterable[str
 
 def states_after(connection: Connection, root_id: int, after: bytes | None) -> list[FileState]:
     """The next page of a root's files, by the bytes of the relative path; ``after`` None is the beginning."""
-    statement = _STATES_AFTER
-    if after is None:  # '' itself is a path: that of a single-file root
-        statement = select(*_STATE).where(files.c.root_id == root_id).order_by(files.c.relative_path).limit(PAGE_ROWS)
-        return list(map(_state, connection.execute(statement)))
-    return list(map(_state, connection.execute(statement, {"root_id": root_id, "after": after})))
+    beyond = "" if after is None else "AND relative_path > ?"  # '' itself is a path: that of a single-file root
+    parameters = (root_id,) if after is None else (root_id, after)
+    cursor = connection.exec_driver_sql(_STATES_AFTER.format(beyond=beyond, limit=PAGE_ROWS), parameters).cursor
+    return [] if cursor is None else list(map(_state, cursor.fetchall()))
 
 
 def _state(row: Any) -> FileState:

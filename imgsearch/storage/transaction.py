@@ -136,7 +136,7 @@ class WriteTransaction:
             connection.execute(_REMOVE_FILE, self._removed)
         self._write_files(connection, by_hash)
         cleared = self._removed + self._cleared + [_place_key(p.root_id, p.relative_path) for p, _ in self._placed]
-        if cleared:
+        if cleared and connection.execute(select(failures.c.failure_id).limit(1)).first() is not None:
             connection.execute(_CLEAR_FAILURE, cleared)
         _write_failures(connection, self._failed)
         write_events(connection, self._events)
