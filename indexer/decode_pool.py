@@ -28,6 +28,7 @@ _CHUNK_BYTES = 1 * MIB
 _HEAVY_WAITING = 8  # heavy files gathered before the pool is drained for them
 _NORMAL_TOTAL_BYTES = 400 * MIB  # for the pictures of all workers together
 _TICK_S = 0.2
+_FAULT_SHARE = 0.7  # of the time limit spent computing: the file is at fault
 _START_LIMIT_S = 60.0
 _START_ATTEMPTS = 3
 
@@ -259,10 +260,11 @@ class DecodePool:
         """What a dead worker says about the file it was decoding."""
         limit = f"{self._settings.time_limit_s:g} s"
         if process.overdue or status == -getattr(signal, "SIGALRM", 0):
-            busy = process.busy_share
-            why = "it was stopped" if busy >= 0.5 else "it was stopped, having waited for the disk or other programs"
+            # Less computing than that: a slow disk or a busy computer may be at fault, so every run tries again.
+            starved = process.computed_s < _FAULT_SHARE * self._settings.time_limit_s
+            why = f"it was stopped after {process.computed_s:.1f} s of computing" if starved else "it was stopped"
             message = f"decoding took longer than {limit}: {why}"
-            self._settle(number, MediaError(message, stage="decode", transient=busy < 0.5))
+            self._settle(number, MediaError(message, stage="decode", transient=starved))
         elif number not in self._crashed_once:
             self._crashed_once.add(number)
             self._heavy.append(number)  # once more, alone and with more memory

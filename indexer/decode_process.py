@@ -53,7 +53,7 @@ class DecodeProcess:
         self._sizes: deque[int] = deque()
         self.ready = False
         self.overdue = False
-        self.busy_share = 1.0
+        self.computed_s = 0.0
         self.progress_at = time.monotonic()
         self._cpu_at_progress_s = 0.0
         settings = self._settings
@@ -119,8 +119,7 @@ class DecodeProcess:
     def kill_overdue(self) -> None:
         """Kill it for taking too long, noting how much of that time it computed."""
         if not self.overdue:
-            elapsed = max(time.monotonic() - self.progress_at, 1e-3)
-            self.busy_share = (_cpu_seconds(self.pid) - self._cpu_at_progress_s) / elapsed
+            self.computed_s = _cpu_seconds(self.pid) - self._cpu_at_progress_s
             self.overdue = True
             self.kill()
 

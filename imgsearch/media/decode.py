@@ -8,6 +8,7 @@ picture would be found for the wrong words. Whatever the bytes, only MediaError 
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import warnings
@@ -22,7 +23,16 @@ from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedI
 from imgsearch.errors import MediaError
 from imgsearch.media.colour import shrink, to_srgb
 from imgsearch.media.fingerprint import content_hash, perceptual_hash
-from imgsearch.media.limits import LIMITS, MIB, Limits, check_memory, jpeg_coefficient_bytes, webp_canvas
+from imgsearch.media.limits import (
+    LIMITS,
+    MIB,
+    JpegLayout,
+    Limits,
+    check_memory,
+    largest_icon,
+    read_jpeg_layout,
+    webp_canvas,
+)
 from imgsearch.media.metadata import CameraFacts, camera_facts, exif_of, orientation_of
 from imgsearch.media.preprocess import resize_to_model
 from imgsearch.media.raw import read_preview
@@ -46,8 +56,8 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_DNG_VERSION = 0xC612
-_PLUGINS = {"JPEG": ("JPEG", "MPO"), "BMP": ("BMP", "DIB")}
+_DNG_VERSION, _ROWS_PER_STRIP = 0xC612, 0x0116
+_PLUGIN_MODULES = {"JPEG2000": "Jpeg2KImagePlugin", "WEBP": "WebPImagePlugin"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +163,7 @@ def _upright(
         full_size = image.size
         # A TIFF turns itself when loaded; elsewhere EXIF may follow the pixels (PNG) and is read after them.
         early = orientation_of(exif_of(image)) if kind.format == "TIFF" else 0
-        coefficients = jpeg_coefficient_bytes(stream) if kind.format == "JPEG" else 0
-        if kind.format == "JPEG":
-            image.draft(None, (2 * target[0], 2 * target[1]))
-        check_memory(
-            kind.format, image.mode, image.size, size_bytes=size_bytes, coefficient_bytes=coefficients, limits=limits
-        )
+        _check(image, stream, kind, size_bytes, target, limits)
         with _decoding(kind):
             image.load()
         exif = exif_of(image)
@@ -169,6 +174,32 @@ def _upright(
     if kind.format == "HEIF":
         camera = _with_orientation(camera, _heif_orientation(image))
     return _Upright(small, width, height, kind.format, _with_orientation(camera, early or camera.orientation))
+
+
+def _check(
+    image: Image.Image, stream: BinaryIO, kind: Kind, size_bytes: int, target: tuple[int, int], limits: Limits
+) -> None:
+    """Let a JPEG shrink itself while it is decoded, then see whether the picture fits the limits."""
+    size, layout = image.size, JpegLayout()
+    if kind.format == "JPEG":
+        layout = read_jpeg_layout(stream)
+        if size_bytes < layout.least_bytes:
+            message = f"a JPEG picture that is cut off: {size_bytes} bytes cannot hold {size[0]} x {size[1]} pixels"
+            raise MediaError(message, stage="open")
+        image.draft(None, (2 * target[0], 2 * target[1]))
+        size = image.size
+    extra = layout.coefficient_bytes
+    if kind.format == "TIFF":
+        extra = _tiff_bytes(image)
+    check_memory(kind.format, image.mode, size, size_bytes=size_bytes, extra_bytes=extra, limits=limits)
+
+
+def _tiff_bytes(image: Image.Image) -> int:
+    """What a TIFF takes beside its pixels: one strip or tile, and a second copy if Pillow turns it upright."""
+    width, height = image.size
+    rows = getattr(image, "tag_v2", {}).get(_ROWS_PER_STRIP, height)
+    strip = 4 * width * (min(rows, height) if isinstance(rows, int) else height)
+    return strip + (4 * width * height if orientation_of(exif_of(image)) > 1 else 0)
 
 
 def _upright_raw(stream: BinaryIO, name: str, target: tuple[int, int], limits: Limits) -> _Upright:
@@ -200,21 +231,20 @@ def _raw_exif(stream: BinaryIO) -> Image.Exif:
 
 def _open(stream: BinaryIO, kind: Kind, size_bytes: int, limits: Limits) -> Image.Image:
     """Read the header with the one plugin that the first bytes call for. Raises MediaError."""
-    if kind.format == "HEIF":
-        _register_heif()
-    if kind.format == "WEBP":
+    _register(kind.format)
+    if kind.format in ("WEBP", "ICO"):  # these take their memory as soon as they are opened
         stream.seek(0)
-        canvas = webp_canvas(stream.read(HEAD_BYTES))
-        check_memory("WEBP", "RGBA", canvas, size_bytes=size_bytes, coefficient_bytes=0, limits=limits)
+        claimed = webp_canvas(stream.read(HEAD_BYTES)) if kind.format == "WEBP" else largest_icon(stream)
+        check_memory(kind.format, "RGBA", claimed, size_bytes=size_bytes, extra_bytes=0, limits=limits)
     stream.seek(0)
     try:
         with _quiet():
-            image = Image.open(stream, formats=_PLUGINS.get(kind.format, (kind.format,)))
+            image = Image.open(stream, formats=(kind.format,))
     except (MediaError, MemoryError):
         raise
     except Exception as exc:
-        detail = "" if isinstance(exc, UnidentifiedImageError) else f": {_detail(exc)}"
-        message = f"the file begins like {kind.description}, but its header is damaged or incomplete{detail}"
+        detail = "" if isinstance(exc, UnidentifiedImageError | LookupError) else f" ({_detail(exc)})"
+        message = f"the file begins like {kind.description}, but is damaged or cut off{detail}"
         raise MediaError(message, stage="open") from exc
     if min(image.size) < 1:
         raise MediaError(f"the picture is {image.size[0]} x {image.size[1]} pixels: nothing to see", stage="open")
@@ -222,11 +252,14 @@ def _open(stream: BinaryIO, kind: Kind, size_bytes: int, limits: Limits) -> Imag
 
 
 @cache
-def _register_heif() -> None:
-    """Once, and only where a HEIC file is met: the library behind it takes 20 MB."""
-    import pillow_heif
+def _register(kind: str) -> None:
+    """Load one format's plugin, once and only when such a file is met: all of them take a second and 30 MB."""
+    if kind == "HEIF":
+        import pillow_heif
 
-    pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
+        pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
+    else:
+        importlib.import_module("PIL." + _PLUGIN_MODULES.get(kind, f"{kind.capitalize()}ImagePlugin"))
 
 
 def _heif_orientation(image: Image.Image) -> int:
@@ -262,6 +295,8 @@ def _decoding(kind: Kind) -> Iterator[None]:
 
 def _detail(exc: BaseException) -> str:
     text = " ".join(str(exc).split())[:200]
+    if "MAX_TEXT" in text:
+        return "its compressed text or colour profile inflates beyond all measure"
     return text if text else type(exc).__name__
 
 

@@ -32,20 +32,20 @@ class TooMuchMemory(MediaError):
 
 
 # Bytes a pixel beyond Pillow's own copy: planes, canvases and buffers inside the codec.
-_CODEC_BYTES = {"WEBP": 12.0, "AVIF": 8.0, "HEIF": 9.0, "JPEG2000": 24.0, "TIFF": 4.0, "ICO": 8.0, "GIF": 2.0}
+_CODEC_BYTES = {"WEBP": 12.0, "AVIF": 8.0, "HEIF": 9.0, "JPEG2000": 24.0, "ICO": 8.0, "GIF": 2.0}
 _WHOLE_FILE = frozenset({"WEBP", "AVIF", "HEIF", "JPEG2000", "TIFF"})  # codecs that hold a copy of the file
 
 
 def check_memory(
-    kind: str, mode: str, size: tuple[int, int], *, size_bytes: int, coefficient_bytes: int, limits: Limits
+    kind: str, mode: str, size: tuple[int, int], *, size_bytes: int, extra_bytes: int, limits: Limits
 ) -> None:
     """Raise TooMuchMemory if decoding a picture of that format, Pillow mode and size (after `draft`) would pass
-    the limit."""
+    the limit; ``extra_bytes`` come on top of what the format usually takes."""
     pixel_bytes = {"1": 1, "L": 1, "P": 1}.get(mode, 2 if mode.startswith("I;16") else 4)
-    needed = int(size[0] * size[1] * (pixel_bytes + _CODEC_BYTES.get(kind, 0.0))) + coefficient_bytes
+    needed = int(size[0] * size[1] * (pixel_bytes + _CODEC_BYTES.get(kind, 0.0))) + extra_bytes
     needed += size_bytes if kind in _WHOLE_FILE else 0
     if needed > limits.memory_bytes:
-        what = "progressive, and" if coefficient_bytes else f"{size[0]} x {size[1]} pixels:"
+        what = "progressive, and" if extra_bytes and kind == "JPEG" else f"{size[0]} x {size[1]} pixels:"
         raise TooMuchMemory(
             f"the picture is {what} decoding it needs {needed // MIB} MiB of memory,"
             f" more than the limit of {limits.memory_bytes // MIB} MiB",
@@ -66,20 +66,31 @@ def webp_canvas(head: bytes) -> tuple[int, int]:
     return 0, 0
 
 
-def jpeg_coefficient_bytes(source: BinaryIO) -> int:
-    """Memory libjpeg takes for the coefficients of a JPEG in several scans (progressive, or one per component):
-    all of them, two bytes each, whatever the scale; 0 for a JPEG in one scan. The position is restored."""
+@dataclass(frozen=True, slots=True)
+class JpegLayout:
+    """What a JPEG's headers say about the work behind them; all 0 where they cannot be read.
+
+    ``coefficient_bytes``: what libjpeg holds of a JPEG in several scans (progressive, or one per component): all
+    coefficients, two bytes each, whatever the scale; 0 for one in a single scan. ``least_bytes``: fewer cannot
+    hold a picture of this size, at one bit for each block of 8 x 8.
+    """
+
+    coefficient_bytes: int = 0
+    least_bytes: int = 0
+
+
+def read_jpeg_layout(source: BinaryIO) -> JpegLayout:
+    """Read a JPEG's headers; the stream's position is restored."""
     start = source.tell()
     try:
         source.seek(0)
-        return _coefficient_bytes(source)
+        return _read_layout(source)
     finally:
         source.seek(start)
 
 
-def _coefficient_bytes(source: BinaryIO) -> int:
-    frame = b""
-    progressive = False
+def _read_layout(source: BinaryIO) -> JpegLayout:
+    kind, frame = 0, b""
     source.read(2)
     for _ in range(10_000):
         byte = source.read(1)
@@ -88,26 +99,47 @@ def _coefficient_bytes(source: BinaryIO) -> int:
         while byte == b"\xff":
             byte = source.read(1)
         if not byte or byte == b"\xd9":
-            return 0
+            break
         if byte in b"\x00\x01" or 0xD0 <= byte[0] <= 0xD8:
             continue
         length = int.from_bytes(source.read(2), "big")
         if byte == b"\xda":
-            components = source.read(1)[:1]
-            many_scans = progressive or (len(frame) > 5 and components != frame[5:6])
-            return _all_samples(frame) * 2 if many_scans else 0
+            return _layout(kind, frame, source.read(1))
         if 0xC0 <= byte[0] <= 0xCF and byte[0] not in (0xC4, 0xC8, 0xCC):
-            frame = source.read(max(length - 2, 0))
-            progressive = byte[0] & 3 == 2
+            kind, frame = byte[0], source.read(max(length - 2, 0))
         else:
             source.seek(max(length - 2, 0), io.SEEK_CUR)
-    return 0
+    return JpegLayout()
 
 
-def _all_samples(frame: bytes) -> int:
-    """Samples of all components of a JPEG, from its frame header (SOF)."""
+def _layout(kind: int, frame: bytes, scan_components: bytes) -> JpegLayout:
+    """From the frame header (SOF) and the number of components in the first scan."""
+    if len(frame) < 6:
+        return JpegLayout()
     height, width = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")
     factors = [(byte >> 4, byte & 15) for byte in frame[7::3]][: frame[5]]
     across = max((h for h, _ in factors), default=1) or 1
     down = max((v for _, v in factors), default=1) or 1
-    return sum(width * h // across * (height * v // down) for h, v in factors)
+    samples = sum(width * h // across * (height * v // down) for h, v in factors)
+    many_scans = kind & 3 == 2 or scan_components != frame[5:6]
+    arithmetic = kind >= 0xC9  # such a coder may spend less than a bit
+    return JpegLayout(2 * samples if many_scans else 0, 0 if arithmetic else (width // 8) * (height // 8) // 8)
+
+
+def largest_icon(source: BinaryIO) -> tuple[int, int]:
+    """Width and height of the largest PNG that an icon file holds, whatever its directory claims; (0, 0) if none.
+    The stream's position is restored."""
+    start = source.tell()
+    try:
+        source.seek(4)
+        entries = source.read(2 + 16 * 256)
+        largest = (0, 0)
+        for at in range(2, 2 + 16 * min(int.from_bytes(entries[:2], "little"), 256), 16):
+            source.seek(int.from_bytes(entries[at + 12 : at + 16], "little"))
+            png = source.read(24)
+            if png.startswith(b"\x89PNG"):
+                size = int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
+                largest = max(largest, size, key=lambda each: each[0] * each[1])
+        return largest
+    finally:
+        source.seek(start)

@@ -30,7 +30,9 @@ def read_preview(source: BinaryIO) -> Preview:
         import rawpy
     except ImportError as exc:
         raise MediaError(
-            "a camera RAW file: reading it needs rawpy (pip install 'imgsearch[raw]')", stage="open", transient=True
+            "the file is a camera RAW file: reading it needs rawpy (pip install 'imgsearch[raw]')",
+            stage="open",
+            transient=True,
         ) from exc
     source.seek(0)
     try:
@@ -42,7 +44,9 @@ def read_preview(source: BinaryIO) -> Preview:
     except rawpy.LibRawNoThumbnailError as exc:
         raise MediaError("the camera RAW file has no embedded preview", stage="open") from exc
     except (rawpy.LibRawError, OSError, ValueError, RuntimeError) as exc:
-        raise MediaError(f"not a camera RAW file that LibRaw reads: {_words(exc)}", stage="open") from exc
+        raise MediaError(
+            f"the file is not a camera RAW file that LibRaw can read ({_words(exc)})", stage="open"
+        ) from exc
     if orientation in (6, 8):
         width, height = height, width
     if thumb.format == rawpy.ThumbFormat.JPEG:
