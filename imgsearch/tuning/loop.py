@@ -32,6 +32,9 @@ from imgsearch.tuning.losses import (
 from imgsearch.tuning.pairs import PairBatch, PairSource, encode_captions
 
 _MAX_SHARPNESS = 30.0  # of the negatives' draw; about 1 / temperature at the end of training
+# Two thirds of the pairs are negative, so 0.67 is chance: negatives harden between these shares of right answers.
+_EASY_RIGHT, _HARD_RIGHT = 0.75, 0.90
+_MEMORY = 0.05
 _MIN_TEMPERATURE = 0.02
 _LOG_EVERY = 25
 _SAVE_EVERY = 100
@@ -39,15 +42,16 @@ _SAVE_EVERY = 100
 
 @dataclass(frozen=True, slots=True)
 class LoopSettings:
-    """``matching_pairs``: of a batch, how many pairs ITM sees; each brings two negatives. ``harden_steps``: over how
-    many steps the negatives go from random to hardest."""
+    """``matching_pairs``: of a batch, how many pairs ITM sees; each brings two negatives. ``harden``: negatives begin
+    random and grow hard as the head learns to tell them; else they are the hardest from the start."""
 
     steps: int
     batch_size: int = 128
     matching_pairs: int = 64
     learning_rate: float = 1.0e-3
     warmup_steps: int = 100
-    harden_steps: int = 400
+    matching_weight: float = 2.0  # of ITM's loss beside ITC's
+    harden: bool = True
     weight_decay: float = 0.03
     train_vision: bool = False
     vision_rate: float = 0.1  # the ViT's learning rate, as a share of the rest's
@@ -75,6 +79,7 @@ class Trainer:
         self._generator = torch.Generator(self._device).manual_seed(settings.seed)
         self._features: NDArray[np.float16] | None = None
         self.step = 0
+        self._right = 0.0  # running share of pairs that ITM tells right
         self._optimiser = self._new_optimiser()
         folder.mkdir(parents=True, exist_ok=True)
         self._resume()
@@ -95,7 +100,7 @@ class Trainer:
                 per_step = (time.monotonic() - started) / (self.step - first)
                 left = per_step * (self._settings.steps - self.step) / 60
                 log(
-                    f"step {self.step}/{self._settings.steps} itc {itc:.3f} itm {itm:.3f} itm-right {right:.3f} "
+                    f"step {self.step}/{self._settings.steps} itc {itc:.3f} itm {itm:.3f} right {right:.3f} "
                     f"{per_step:.2f} s/step, {left:.0f} min left"
                 )
                 readings = []
@@ -115,16 +120,18 @@ class Trainer:
         itm, right = matching_loss(self._model, features, ids, mask, self._matching_pairs(sims, truth))
         self._set_rates()
         self._optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(itc + itm)
+        torch.autograd.backward(itc + settings.matching_weight * itm)
         torch.nn.utils.clip_grad_norm_([p for group in self._optimiser.param_groups for p in group["params"]], 1.0)
         self._optimiser.step()
+        self._right += _MEMORY * (right.item() - self._right)
         return itc.item(), itm.item(), right.item()
 
     def _matching_pairs(
         self, sims: torch.Tensor, truth: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(image [K], text [K], label [K]): true pairs, then each with another text, then each with another image."""
-        sharpness = _MAX_SHARPNESS * min(1.0, self.step / max(1, self._settings.harden_steps))
+        learned = min(1.0, max(0.0, (self._right - _EASY_RIGHT) / (_HARD_RIGHT - _EASY_RIGHT)))
+        sharpness = _MAX_SHARPNESS * (learned if self._settings.harden else 1.0)
         negative_images, negative_texts = mine_negatives(sims, truth, sharpness, self._generator)
         count = sims.shape[0]
         order = torch.randperm(count, generator=self._generator, device=self._device)
@@ -186,6 +193,7 @@ class Trainer:
         state = {
             "settings": asdict(self._settings),
             "step": self.step,
+            "right": self._right,
             "model": self._model.state_dict(),
             "temperature": self._temperature.data,
             "optimiser": self._optimiser.state_dict(),
@@ -212,3 +220,4 @@ class Trainer:
         self._rng.setstate((version, tuple(numbers), gauss))
         self._generator.set_state(state["generator"].cpu())
         self.step = state["step"]
+        self._right = state["right"]
