@@ -32,7 +32,7 @@ class KnownModel:
     about: str
 
 
-# 1.17 billion parameters of 4 bytes; working space measured as about a fifth of the weights.
+# 1.17 billion parameters of 4 bytes; working space is an estimate, not a measurement.
 _BLIP2_BYTES = 4_700_000_000
 
 KNOWN = {
