@@ -1,0 +1,81 @@
+"""`imgsearch index`: pictures into a library."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from imgsearch.cli.command import Command
+
+if TYPE_CHECKING:
+    from indexer.report import Summary
+
+_DESCRIPTION = """\
+Read pictures under PATH (folders or single files) into a library that `imgsearch search` searches.
+
+Run it again at any time: an unchanged file costs a look at its date, a moved or copied one a row, a deleted one leaves
+the results. A folder that is absent or suddenly empty (an unplugged drive) keeps everything; `imgsearch forget` removes
+it. Without PATH, all folders that the library knows are looked at again. Ctrl-C finishes the batch in flight; the same
+command goes on from there.
+"""
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = _DESCRIPTION
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="a folder, or a single picture")
+    parser.add_argument("--library", metavar="DIR", help="where the library is, or is to be made")
+    parser.add_argument(
+        "--model",
+        metavar="M",
+        help="for a new library: blip2 (the default), blip2-coco, mini, a directory, a Hugging Face id, a .pth; an "
+        "existing library keeps the model it was made with",
+    )
+    parser.add_argument("--device", help="auto (default), cpu, cuda, cuda:N")
+    parser.add_argument("--dtype", help="auto (default), float32, bfloat16, float16")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="pictures encoded at once (default by device)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that decode (default: one a core)")
+    parser.add_argument("--watch", action="store_true", help="stay, and keep the library current, until Ctrl-C")
+    parser.add_argument("--wait", action="store_true", help="wait while another process writes to the library")
+    parser.add_argument("--json", action="store_true", help="print one summary object (with --watch one a line)")
+    parser.add_argument("--quiet", action="store_true", help="no bar and no messages on stderr")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from imgsearch.settings import load_settings
+    from indexer.interrupt import Stop
+    from indexer.report import Bar, Silence
+    from indexer.session import IndexRequest, Session
+
+    request = IndexRequest(tuple(arguments.paths), load_settings(vars(arguments)), arguments.wait)
+    progress = Silence() if arguments.quiet else Bar()
+    with Stop() as stop, Session(request, progress, stop) as session:
+        summary = session.update(request.paths)
+        _show(summary, as_json=arguments.json, on_a_line=arguments.watch)
+        if summary.interrupted:
+            progress.say(
+                f"Stopped: {summary.images:,} images are in the library, {summary.remaining:,} pictures are still to "
+                "do. Run the same command again to go on."
+            )
+            return stop.exit_code
+        if not arguments.watch:
+            return summary.exit_code
+        from indexer.watch import watch
+
+        progress.say("Watching for changes; Ctrl-C ends it.")
+        for update in watch(session, request.paths, progress, stop):
+            _show(update, as_json=arguments.json, on_a_line=True)
+        return 0
+
+
+def _show(summary: Summary, *, as_json: bool, on_a_line: bool) -> None:
+    if as_json:
+        print(json.dumps(summary.as_dict(), indent=None if on_a_line else 2))
+    else:
+        print(summary.text())
+    sys.stdout.flush()
+
+
+INDEX = Command("read pictures into a library, or bring it up to date", _configure, _run)

@@ -1,0 +1,89 @@
+"""Pixels -> vectors, in a thread beside the decoding. The model is loaded when the first picture needs it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from imgsearch.errors import ImgsearchError, MediaError, NotEnoughMemory
+from imgsearch.records import Float32, UInt8
+
+
+class Embedder(Protocol):
+    """What is used of a model; see imgsearch.model.contract."""
+
+    def preprocess_arrays(self, arrays: UInt8) -> Any: ...
+
+    def embed_images(self, pixels: Any) -> Any: ...
+
+
+@dataclass(slots=True)
+class Encoded:
+    """One result a picture: float32 [T, D], or the reason why there is none. ``seconds`` without loading."""
+
+    vectors: list[Float32 | MediaError]
+    seconds: float
+
+
+class Encoder:
+    """Embeds one batch at a time in its own thread. Memory that does not suffice halves the batch, for the rest of
+    the run too; a picture that fails alone is a failure of that picture, never of the run."""
+
+    def __init__(self, load: Callable[[], Embedder]) -> None:
+        self._load = load
+        self._model: Embedder | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encode")
+        self.most = 1 << 30  # pictures that are known to fit at once
+
+    @property
+    def loaded(self) -> bool:
+        return self._model is not None
+
+    def submit(self, pixels: Sequence[UInt8]) -> Future[Encoded]:
+        """Embed uint8 [S, S, 3] pictures. The future raises ModelError if the model cannot be loaded."""
+        return self._thread.submit(self.encode, pixels)
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def encode(self, pixels: Sequence[UInt8]) -> Encoded:
+        """What ``submit`` does, in this thread."""
+        if self._model is None:
+            self._model = self._load()
+        started = time.monotonic()
+        vectors: list[Float32 | MediaError] = []
+        while len(vectors) < len(pixels):
+            part = pixels[len(vectors) : len(vectors) + self.most]
+            vectors += self._try(self._model, part)
+        return Encoded(vectors, time.monotonic() - started)
+
+    def _try(self, model: Embedder, part: Sequence[UInt8]) -> list[Float32 | MediaError]:
+        """All of ``part``; [] when it was too much at once, with ``most`` lowered."""
+        try:
+            found = np.asarray(model.embed_images(model.preprocess_arrays(np.stack(part))), dtype=np.float32)
+        except (NotEnoughMemory, MemoryError) as exc:
+            if len(part) > 1:
+                self.most = len(part) // 2
+                return []
+            return [MediaError(f"not enough memory to encode it: {_first_line(exc)}", stage="encode", transient=True)]
+        except (ImgsearchError, RuntimeError, ValueError) as exc:
+            if len(part) == 1:
+                return [MediaError(f"the model failed on it: {_first_line(exc)}", stage="encode", transient=True)]
+            return [one for picture in part for one in self._try(model, [picture])]
+        return [_checked(vectors) for vectors in found]
+
+
+def _checked(vectors: Float32) -> Float32 | MediaError:
+    if np.isfinite(vectors).all():
+        return vectors
+    return MediaError("the model gave vectors that are not finite", stage="encode", transient=True)
+
+
+def _first_line(exc: BaseException) -> str:
+    text = exc.message if isinstance(exc, ImgsearchError) else str(exc)
+    return text.splitlines()[0][:200] if text else type(exc).__name__

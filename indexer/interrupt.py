@@ -1,0 +1,46 @@
+"""Ctrl-C: the first lets the batch in flight finish, the second ends the process at once (which harms nothing)."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType, TracebackType
+from typing import Any
+
+_FIRST = b"\nStopping after the batch in flight. Once more: stop at once.\n"
+_SECOND = b"\nStopped at once; the library is as of its last commit.\n"
+
+
+class Stop:
+    """Asked as ``stop()`` between batches. As a context manager it takes over SIGINT and SIGTERM."""
+
+    def __init__(self) -> None:
+        self.signal_number = 0
+        self._before: dict[int, Any] = {}
+
+    def __call__(self) -> bool:
+        return self.signal_number != 0
+
+    @property
+    def exit_code(self) -> int:
+        """130 after Ctrl-C, 143 after SIGTERM, as shells have it."""
+        return 128 + (self.signal_number or signal.SIGINT)
+
+    def __enter__(self) -> Stop:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        # os.write, since a print may be interrupted in the middle of a print.
+        if self.signal_number:
+            os.write(2, _SECOND)
+            os._exit(128 + number)
+        self.signal_number = number
+        os.write(2, _FIRST)

@@ -1,0 +1,169 @@
+"""What a run did: counted as it is committed, shown as one JSON object or a few lines; and the bar meanwhile."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from indexer.estimate import time_text
+
+
+@dataclass
+class Summary:
+    """seen = unchanged + new + copied + moved + changed + touched + failed + vanished + remaining, all of them files;
+    ``embedded`` are contents that went through the model."""
+
+    library: str
+    model: str
+    roots: list[str] = field(default_factory=list)
+    seen: int = 0
+    unchanged: int = 0
+    new: int = 0
+    embedded: int = 0
+    copied: int = 0  # new files of a content that was known, or came twice
+    moved: int = 0  # likewise, and an old place of it is gone
+    changed: int = 0
+    touched: int = 0  # another time of change, the same content
+    failed: int = 0  # pictures that stand in `imgsearch failures` after this run
+    failed_before: int = 0  # of these: failed in an earlier run, unchanged since, not tried again
+    removed: int = 0
+    vanished: int = 0  # deleted between the walk and the reading
+    other_files: int = 0
+    hidden_folders: int = 0
+    offline: list[dict[str, str]] = field(default_factory=list)
+    unreadable: list[dict[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    interrupted: bool = False
+    images: int = 0
+    files: int = 0
+    library_bytes: int = 0
+    seconds: float = 0.0
+    scan_seconds: float = 0.0
+
+    @property
+    def remaining(self) -> int:
+        """Files seen and not dealt with: more than 0 only when the run was stopped."""
+        done = self.unchanged + self.new + self.copied + self.moved + self.changed + self.touched
+        return self.seen - done - self.failed - self.vanished
+
+    @property
+    def exit_code(self) -> int:
+        if self.interrupted:
+            return 130
+        return 3 if self.failed else 0
+
+    @property
+    def images_per_s(self) -> float:
+        busy = self.seconds - self.scan_seconds
+        return round(self.embedded / busy, 3) if busy > 0 else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """What --json prints."""
+        extra = {"remaining": self.remaining, "images_per_s": self.images_per_s, "exit_code": self.exit_code}
+        return {name: printable(value) for name, value in asdict(self).items()} | extra
+
+    def text(self) -> str:
+        """The same for people."""
+        parts = [
+            f"{count:,} {word}"
+            for count, word in (
+                (self.new, "new"),
+                (self.changed, "changed"),
+                (self.moved, "moved"),
+                (self.copied, "copies"),
+                (self.touched, "touched"),
+                (self.unchanged, "unchanged"),
+                (self.removed, "removed"),
+                (self.failed, "failed"),
+                (self.remaining, "still to do"),
+            )
+            if count
+        ]
+        rate = f", {self.images_per_s:.1f} images/s" if self.embedded > 1 else ""
+        lines = [
+            f"{self.seen:,} pictures seen: {', '.join(parts) or 'nothing to do'}.",
+            f"The library {printable(self.library)} holds {self.images:,} images in {self.files:,} files "
+            f"({time_text(self.seconds)}{rate}).",
+        ]
+        lines += [
+            f"Offline, everything of it kept: {printable(row['path'])} ({row['reason']}). "
+            f"`imgsearch forget` removes it."
+            for row in self.offline
+        ]
+        lines += [f"Not looked into: {printable(row['path'])} ({row['reason']})." for row in self.unreadable[:5]]
+        if len(self.unreadable) > 5:
+            lines.append(f"... and {len(self.unreadable) - 5:,} more that could not be looked into.")
+        lines += [printable(note) + "." for note in self.notes]
+        if self.other_files and not self.seen:
+            lines.append(f"{self.other_files:,} files of other types were there.")
+        if self.failed:
+            lines.append("`imgsearch failures` lists what failed and why.")
+        return "\n".join(lines)
+
+
+def printable(value: Any) -> Any:
+    """Strings that any terminal and JSON reader takes: bytes of names that are not UTF-8 become escapes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, list):
+        return [printable(item) for item in value]
+    if isinstance(value, dict):
+        return {key: printable(item) for key, item in value.items()}
+    return value
+
+
+class Progress(Protocol):
+    """Who listens to a run."""
+
+    def begin(self, files: int) -> None: ...
+
+    def advance(self, files: int) -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class Silence:
+    """Listens to nothing."""
+
+    def begin(self, files: int) -> None: ...
+
+    def advance(self, files: int) -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class Bar:
+    """A tqdm bar on stderr with images/s and time left; every ten seconds a line where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def begin(self, files: int) -> None:
+        from tqdm import tqdm
+
+        terminal = sys.stderr.isatty()
+        self._bar = tqdm(
+            total=files, unit="image", file=sys.stderr, mininterval=0.3 if terminal else 10.0, dynamic_ncols=terminal
+        )
+
+    def advance(self, files: int) -> None:
+        if self._bar is not None:
+            self._bar.update(files)
+
+    def say(self, text: str) -> None:
+        text = printable(text)
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

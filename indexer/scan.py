@@ -1,0 +1,129 @@
+"""The walk of a target against what the catalog knows of it: unchanged files cost a stat, the rest becomes a list."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from imgsearch.media.walk import FileEntry, Walk
+from imgsearch.storage import FailedFile, FileState, Store
+from indexer.pending import KnownFiles, PendingFiles, clamp
+from indexer.targets import Target
+
+_CHUNK_FILES = 4096
+
+
+@dataclass(slots=True)
+class Scan:
+    """What a walk of one target found out. ``missing`` are catalog rows whose file is gone, for removal."""
+
+    target: Target
+    pending: PendingFiles
+    missing: list[FileState] = field(default_factory=list)
+    stale_failures: list[str] = field(default_factory=list)  # failure rows of files that are gone
+    seen: int = 0
+    unchanged: int = 0
+    failed_before: int = 0  # content at fault in an earlier run, file unchanged: not tried again
+    other_files: int = 0
+    hidden_folders: int = 0
+    unreadable: list[tuple[str, str]] = field(default_factory=list)  # (path, reason)
+    offline: str = ""  # why the root counts as offline; nothing of it is removed then
+    note: str = ""  # a sentence for the person
+    doubtful: bool = False  # every known file is gone, others are there: moved, or another disk
+
+
+def scan_target(store: Store, target: Target, stop: Callable[[], bool] = lambda: False) -> Scan:
+    """Walk ``target``. Costs a stat a file and about 25 bytes a known one. Nothing is written."""
+    scan = Scan(target, PendingFiles(target.root.root_id, os.fspath(target.root.path)))
+    known = KnownFiles(_listing(store, target))
+    failed = {path: row for path, row in store.failed_files(target.root.root_id).items() if target.holds(path)}
+    scan.offline = _unreachable(target, len(known))
+    if scan.offline:
+        return scan
+    if target.scope and not os.path.lexists(target.path):  # deleted, with all that was below it
+        scan.missing, scan.stale_failures = list(_listing(store, target)), list(failed)
+        return scan
+    walk = Walk(target.path, skip=target.skip)
+    entries = (entry for entry in walk if entry.path not in target.skip)
+    while not stop() and (chunk := list(itertools.islice(entries, _CHUNK_FILES))):
+        _compare(scan, known, failed, chunk)
+    if stop():
+        return scan
+    scan.other_files, scan.hidden_folders = walk.counts.other, walk.counts.hidden_folders
+    scan.unreadable = [(problem.path, problem.reason) for problem in walk.problems]
+    if not _root_vanished(scan, walk, known):
+        _find_missing(store, scan, walk, known, failed)
+    return scan
+
+
+def _listing(store: Store, target: Target) -> Iterator[FileState]:
+    """The catalog's rows of the target."""
+    if not target.scope:
+        yield from store.files(target.root.root_id)
+        return
+    yield from store.files_at(target.root.root_id, [target.scope]).values()
+    prefix = target.scope + "/"
+    for state in store.files(target.root.root_id, after=prefix):
+        if not state.relative_path.startswith(prefix):
+            return
+        yield state
+
+
+def _unreachable(target: Target, known: int) -> str:
+    """Why nothing can be said about the root ('' if it can): absent, not readable, or suddenly empty."""
+    root = target.root.path
+    try:
+        if not root.is_dir():
+            return "" if root.exists() else "it is not there"
+        with os.scandir(root) as listing:
+            return "it is empty" if known and next(listing, None) is None else ""
+    except OSError as exc:
+        return f"it cannot be read ({exc.strerror})"
+
+
+def _compare(scan: Scan, known: KnownFiles, failed: dict[str, FailedFile], chunk: list[FileEntry]) -> None:
+    paths = [scan.target.relative(entry.relative_path) for entry in chunk]
+    have, unchanged = known.compare(paths, chunk)
+    scan.seen += len(chunk)
+    scan.unchanged += int(unchanged.sum())
+    for index in (~unchanged).nonzero()[0].tolist():
+        entry, path = chunk[index], paths[index]
+        failure = failed.pop(path, None)
+        if failure is not None and _still_at_fault(failure, entry):
+            scan.failed_before += 1
+        else:
+            scan.pending.append(path, entry.size_bytes, entry.mtime_ns, changed=bool(have[index]))
+
+
+def _still_at_fault(failure: FailedFile, entry: FileEntry) -> bool:
+    """A failure of the content stands until the file changes; an I/O, permission or memory failure is tried again."""
+    same = (failure.size_bytes, failure.mtime_ns) == (entry.size_bytes, clamp(entry.mtime_ns))
+    return same and not failure.transient
+
+
+def _root_vanished(scan: Scan, walk: Walk, known: KnownFiles) -> bool:
+    """Decide whether what is missing may be taken for deleted; True if the root counts as offline."""
+    if not scan.target.scope and any(problem.relative_path == "" for problem in walk.problems):
+        scan.offline = "it cannot be read"
+    elif not scan.target.scope and len(known) and not known.met and not scan.seen:
+        scan.offline = f"none of its {len(known):,} pictures is there any more"
+    return bool(scan.offline)
+
+
+def _find_missing(store: Store, scan: Scan, walk: Walk, known: KnownFiles, failed: dict[str, FailedFile]) -> None:
+    def readable(path: str) -> bool:
+        below = path[len(scan.target.scope) :].lstrip("/") if scan.target.scope else path
+        return not walk.unread(below)
+
+    if known.met < len(known):
+        scan.missing = [s for s in known.unmet(_listing(store, scan.target)) if readable(s.relative_path)]
+    if scan.missing and not known.met and not scan.target.scope:
+        scan.doubtful = True
+        scan.note = (
+            f"none of the {len(known):,} known pictures of {scan.target.root.path} is there any more, others are: "
+            "the known ones stay until the next run, in case it is another disk"
+        )
+    # What compare() did not pop belongs to files that are gone, or to files that have a row and are unchanged.
+    scan.stale_failures = [path for path in failed if readable(path)]

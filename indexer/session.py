@@ -1,0 +1,271 @@
+"""One library, brought up to date: the composition of scan, pipeline and storage."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from imgsearch import library, storage
+from imgsearch.errors import LibraryBusy, UsageError
+from imgsearch.settings import Settings
+from imgsearch.storage import Store
+from imgsearch.storage.writer import Writer
+from indexer.decode_pool import DecodePool
+from indexer.encoder import Encoder
+from indexer.estimate import Outlook, forecast, require_space
+from indexer.ingest import Ingest
+from indexer.pending import PendingFile
+from indexer.report import Progress, Silence, Summary
+from indexer.scan import Scan, scan_target
+from indexer.targets import Target, check_paths, choose_targets, new_root_paths
+
+# A picture of a million in the catalog costs 20 us to list, a decode at least 20 ms: listing pays from this share on.
+_LISTING_PAYS = 1000
+_BATCH_CUDA = 64
+_BATCH_CPU_SMALL, _BATCH_CPU = 32, 4  # encoding a batch takes about 1 s with the small model, 16 s with blip2
+_SMALL_IMAGE_SIZE = 160  # pixels
+_AHEAD = 96  # decoded pictures that may wait
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRequest:
+    """What `imgsearch index` was asked. No paths: every root that the library knows. ``wait``: until another process
+    that writes to the library has finished, instead of LibraryBusy."""
+
+    paths: Sequence[str]
+    settings: Settings
+    wait: bool = False
+
+
+def run_index(
+    request: IndexRequest, progress: Progress | None = None, stop: Callable[[], bool] = lambda: False
+) -> Summary:
+    """Bring the library up to date with the request's paths, once. ``stop`` is asked between batches.
+
+    Raises UsageError, LibraryBusy, ModelMismatch, ModelUnavailable, StorageFull and other ImgsearchErrors; whatever
+    was committed before stays.
+    """
+    with Session(request, progress or Silence(), stop) as session:
+        return session.update(request.paths)
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What is to be done, after the scan."""
+
+    scans: list[Scan]
+    hashes_by_size: dict[int, set[str]] = field(default_factory=dict)
+    missing_images: Counter[int] = field(default_factory=Counter)
+    missing_sizes: set[int] = field(default_factory=set)
+    repeated_sizes: frozenset[int] = frozenset()
+
+    @property
+    def count(self) -> int:
+        return sum(len(scan.pending) for scan in self.scans)
+
+    def files(self, *, suspects: bool) -> Iterator[PendingFile]:
+        """The pending files that may be moved ones (a missing file had their size), or all others."""
+        sizes = np.fromiter(self.missing_sizes, np.int64, len(self.missing_sizes))
+        for scan in self.scans:
+            mask = np.isin(scan.pending.sizes, sizes)
+            for index in (mask if suspects else ~mask).nonzero()[0].tolist():
+                yield scan.pending.at(index)
+
+    def probably_new(self) -> int:
+        """Pending files of a size that no known content has."""
+        known = np.fromiter(self.hashes_by_size, np.int64, len(self.hashes_by_size))
+        return sum(int((~np.isin(scan.pending.sizes, known)).sum()) for scan in self.scans)
+
+
+class Session:
+    """An open library and, once a picture needed it, a loaded model. The writer lock is held during ``update`` only."""
+
+    def __init__(self, request: IndexRequest, progress: Progress, stop: Callable[[], bool]) -> None:
+        self._settings = request.settings
+        self._wait = request.wait
+        self._progress = progress
+        self._stop = stop
+        self.store = _open_or_create(request)
+        self._encoder = Encoder(self._load_model)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._encoder.close()
+        self.store.close()
+
+    def update(self, paths: Sequence[str]) -> Summary:
+        """Scan and ingest ``paths`` (none: all roots). Raises what ``run_index`` raises."""
+        started = time.monotonic()
+        with self._writing() as writer:
+            targets = self._targets(writer, paths)
+            summary = Summary(str(self.store.path), self.store.model.name)
+            summary.roots = list(dict.fromkeys(str(target.path) for target in targets))
+            writer.record_event("index-started", {"paths": summary.as_dict()["roots"]})
+            try:
+                scans = [scan_target(self.store, target, self._stop) for target in targets]
+                summary.scan_seconds = round(time.monotonic() - started, 3)
+                self._note_scans(writer, scans, summary)
+                self._ingest(writer, scans, summary)
+            finally:
+                self._progress.end()
+            summary.interrupted = self._stop() and (summary.remaining > 0 or summary.seen == 0)
+            stats = self.store.stats()
+            summary.images, summary.files, summary.library_bytes = stats.images, stats.files, stats.total_bytes
+            summary.seconds = round(time.monotonic() - started, 3)
+            writer.record_event("index-finished", summary.as_dict())
+        return summary
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Writer]:
+        """The writer lock; says that it waits if it does."""
+        with contextlib.ExitStack() as held:
+            try:
+                writer = held.enter_context(self.store.writing())
+            except LibraryBusy as busy:
+                if not self._wait:
+                    raise
+                self._progress.say(f"{busy.message}: waiting")
+                writer = self._wait_for_lock(held)
+            yield writer
+
+    def _wait_for_lock(self, held: contextlib.ExitStack) -> Writer:
+        """In short waits, so that ``stop`` ends it."""
+        while True:
+            try:
+                return held.enter_context(self.store.writing(wait_s=0.5))
+            except LibraryBusy:
+                if self._stop():
+                    raise
+
+    def _targets(self, writer: Writer, paths: Sequence[str]) -> list[Target]:
+        known = self.store.roots()
+        if not paths:
+            paths = [os.fspath(root.path) for root in known]
+            if not paths:
+                raise UsageError(
+                    f"the library {self.store.path} knows no folder yet", "name one: imgsearch index FOLDER"
+                )
+        check_paths(paths, self.store.path, known)
+        for path in new_root_paths(paths, known):
+            writer.add_root(path)
+        return choose_targets(paths, self.store.roots(), self.store.path)
+
+    def _note_scans(self, writer: Writer, scans: list[Scan], summary: Summary) -> None:
+        """Count what the walks found, and keep the roots' offline marks true."""
+        for scan in scans:
+            root = scan.target.root
+            summary.seen += scan.seen
+            summary.unchanged += scan.unchanged
+            summary.failed += scan.failed_before
+            summary.failed_before += scan.failed_before
+            summary.other_files += scan.other_files
+            summary.hidden_folders += scan.hidden_folders
+            if scan.offline:
+                summary.offline.append({"path": str(root.path), "reason": scan.offline})
+                self._progress.say(f"{root.path} is offline: {scan.offline}; everything of it is kept")
+            else:
+                summary.unreadable += [{"path": path, "reason": reason} for path, reason in scan.unreadable]
+            if bool(scan.offline) != root.offline:
+                writer.set_root_offline(root.root_id, bool(scan.offline))
+                kind = "root-offline" if scan.offline else "root-online"
+                writer.record_event(kind, {"root_id": root.root_id})
+
+    def _ingest(self, writer: Writer, scans: list[Scan], summary: Summary) -> None:
+        """Moved files first, so that their images never leave the results; then deletions; then the long part."""
+        plan = self._plan(scans)
+        batch_size, overlap = self._batching()
+        ahead = max(_AHEAD, 3 * batch_size)
+        new = plan.probably_new()
+        if new:
+            require_space(new, self.store.model, self.store.dtype, self.store.path)
+        outlook = Outlook(new, ahead, lambda each: self._say_forecast(new, each))
+        with contextlib.closing(
+            DecodePool(_image_size(self.store), workers=self._settings.workers, ahead=ahead)
+        ) as pool:  # its workers start with the first job
+            ingest = Ingest(
+                self.store, writer, self._encoder, pool, batch_size, summary, self._progress, self._stop,
+                outlook.measured, plan.hashes_by_size, plan.repeated_sizes, plan.missing_images, overlap,
+            )  # fmt: skip
+            if plan.count:
+                self._progress.say(f"{plan.count:,} of {summary.seen:,} pictures are new or changed")
+                self._progress.begin(plan.count)
+                ingest.run(plan.files(suspects=True))
+            if not self._stop():
+                ingest.remove_missing(scans)
+            if plan.count:
+                ingest.run(plan.files(suspects=False))
+
+    def _say_forecast(self, images: int, seconds_each: float) -> None:
+        self._progress.say(forecast(images, seconds_each, self.store.model, self.store.dtype, self.store.path))
+
+    def _plan(self, scans: list[Scan]) -> _Plan:
+        missing = [state for scan in scans for state in scan.missing]
+        plan = _Plan(scans, missing_images=Counter(state.image_id for state in missing))
+        plan.missing_sizes = {state.size_bytes for state in missing}
+        if not plan.count:
+            return plan
+        sizes, counts = np.unique(np.concatenate([scan.pending.sizes for scan in scans]), return_counts=True)
+        plan.repeated_sizes = frozenset(sizes[counts > 1].tolist())
+        if plan.count * _LISTING_PAYS >= self.store.stats().images:
+            records = self.store.iter_images()
+        else:
+            records = iter(self.store.images(plan.missing_images).values())
+        wanted = set(sizes.tolist())
+        for record in records:
+            if record.facts.size_bytes in wanted:
+                plan.hashes_by_size.setdefault(record.facts.size_bytes, set()).add(record.facts.content_hash)
+        return plan
+
+    def _batching(self) -> tuple[int, bool]:
+        """Pictures a batch, and whether a commit overlaps the next batch's encoding."""
+        from imgsearch.model.identity import resolve_device
+
+        cuda = resolve_device(self._settings.device) != "cpu"
+        by_size = _BATCH_CPU_SMALL if _image_size(self.store) <= _SMALL_IMAGE_SIZE else _BATCH_CPU
+        return self._settings.batch_size or (_BATCH_CUDA if cuda else by_size), cuda
+
+    def _load_model(self) -> Any:
+        settings, made_with = self._settings, self.store.model
+        if settings.dtype == "auto":
+            settings = replace(settings, dtype=made_with.dtype)
+        model = library.open_model(settings, made_with)
+        self.store.require_model(model.model_id)
+        return model
+
+
+def _open_or_create(request: IndexRequest) -> Store:
+    """The library, made if need be, once all that can be wrong with the request is known not to be."""
+    settings = request.settings
+    if settings.batch_size < 0 or settings.workers < 0:
+        raise UsageError("--batch-size and --workers are numbers of at least 0", "leave them out to have them chosen")
+    if storage.library_exists(settings.library):
+        store = storage.open_store(settings.library)
+        try:
+            if settings.model:
+                named = replace(settings, dtype=store.model.dtype) if settings.dtype == "auto" else settings
+                store.require_model(library.model_id(named, store.model))
+        except BaseException:
+            store.close()
+            raise
+        return store
+    if not request.paths:
+        raise UsageError(f"there is no library in {settings.library} yet", "name a folder: imgsearch index FOLDER")
+    check_paths(request.paths, settings.library, [])
+    return library.create_store(settings, library.model_id(settings))
+
+
+def _image_size(store: Store) -> int:
+    """S in pixels, from the recipe ("v1-112"), so that the model need not be loaded for it."""
+    return int(store.model.recipe.rpartition("-")[2])

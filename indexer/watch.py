@@ -1,0 +1,115 @@
+"""Keeps a library current: waits for changes under its roots, and scans the parts that changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from imgsearch.errors import LibraryBusy, UsageError
+from imgsearch.media.sniff import IMAGE_EXTENSIONS
+from imgsearch.records import Root
+from indexer.report import Progress, Summary
+from indexer.session import Session
+
+_STEP_MS = 1000  # quiet time that ends a burst of changes
+_BURST_MS = 15_000  # a burst is taken in pieces of at most this length
+_LOOK_MS = 5000  # how often the presence of the roots is looked at
+_MANY_PATHS = 200  # more changed folders than this: the whole root is scanned
+
+
+def watch(session: Session, paths: Sequence[str], progress: Progress, stop: Callable[[], bool]) -> Iterator[Summary]:
+    """One summary for each update that found something, until ``stop``. A root that comes back is scanned whole, one
+    that goes is marked offline. While another process writes to the library, changes wait."""
+    waiting: set[str] = set()
+    while not stop():
+        roots = _watched(session.store.roots(), paths)
+        present = [root for root in roots if root.path.exists()]
+        for changed in _changes(present, session.store.path, progress, stop):
+            if stop():
+                return
+            waiting |= scopes(changed, roots)
+            back = [root for root in roots if root.path.exists() != (root in present)]
+            waiting |= {os.fspath(root.path) for root in back}
+            if waiting:
+                try:
+                    summary = session.update(sorted(waiting))
+                except LibraryBusy:
+                    continue
+                except UsageError:  # a path that has gone again, with its root
+                    waiting.clear()
+                    break
+                waiting.clear()
+                if summary.seen != summary.unchanged + summary.failed_before or summary.removed or summary.offline:
+                    yield summary
+            if back:
+                break  # watch another set of folders
+
+
+def scopes(changed: Iterable[str], roots: Sequence[Root]) -> set[str]:
+    """The paths to scan for some changed paths: themselves, or their whole root if they are many. Paths outside the
+    roots are left out."""
+    found: set[str] = set()
+    for root in roots:
+        top = os.path.realpath(root.path)
+        below = {path for path in changed if path == top or path.startswith(top.rstrip(os.sep) + os.sep)}
+        below = {path for path in below if _worth_a_look(path, top)}
+        found |= below if len(below) <= _MANY_PATHS else {os.fspath(root.path)}
+    return found
+
+
+def _worth_a_look(path: str, top: str) -> bool:
+    """Not in a hidden folder, and a folder, a file named like a picture, or gone (and then nobody knows)."""
+    if any(part.startswith(".") for part in path[len(top) :].replace(os.sep, "/").split("/")):
+        return False
+    return os.path.splitext(path)[1].lower() in IMAGE_EXTENSIONS or not os.path.isfile(path)  # noqa: PTH113, PTH122
+
+
+def _watched(roots: Iterable[Root], paths: Sequence[str]) -> list[Root]:
+    """The roots that the paths lie in or contain; all of them where no path was named."""
+    if not paths:
+        return list(roots)
+    reals = [os.path.realpath(path) for path in paths]
+    return [root for root in roots if any(_related(os.path.realpath(root.path), real) for real in reals)]
+
+
+def _related(one: str, other: str) -> bool:
+    return one == other or one.startswith(other + os.sep) or other.startswith(one + os.sep)
+
+
+def _changes(roots: Sequence[Root], library: Path, progress: Progress, stop: Callable[[], bool]) -> Iterator[set[str]]:
+    """Sets of changed real paths, empty ones every few seconds; polls where the system's watches are used up."""
+    import time
+
+    from watchfiles import watch as watch_files
+
+    inside = os.path.realpath(library) + os.sep
+
+    def wanted(_: object, path: str) -> bool:
+        return not path.startswith(inside)
+
+    real = [os.path.realpath(root.path) for root in roots]
+    if not real:
+        while not stop():
+            time.sleep(_LOOK_MS / 1000)
+            yield set()
+        return
+    for poll in (False, True):
+        try:
+            for changes in watch_files(
+                *real, watch_filter=wanted, debounce=_BURST_MS, step=_STEP_MS, rust_timeout=_LOOK_MS,
+                yield_on_timeout=True, force_polling=poll, stop_event=_StopEvent(stop), raise_interrupt=False,
+            ):  # fmt: skip
+                yield {os.path.realpath(path) if os.path.lexists(path) else path for _, path in changes}
+            return
+        except OSError as exc:
+            if poll:
+                return
+            progress.say(f"the system cannot watch that many folders ({exc}); looking at all of them in turn instead")
+
+
+class _StopEvent:
+    """What watchfiles asks whether to end."""
+
+    def __init__(self, stop: Callable[[], bool]) -> None:
+        self.is_set = stop

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imgsearch.errors import MediaError, ModelUnavailable, NotEnoughMemory
+from indexer.encoder import Encoder
+
+
+class Model:
+    """Gives each picture its first pixel as a vector; takes at most ``most`` pictures, fails on a black one."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.batches = most, []  # type: tuple[int, list[int]]
+
+    def preprocess_arrays(self, arrays: Any) -> Any:
+        return arrays
+
+    def embed_images(self, pixels: Any) -> Any:
+        if len(pixels) > self.most:
+            raise NotEnoughMemory("too many")
+        self.batches.append(len(pixels))
+        if (pixels[:, 0, 0, 0] == 0).any():
+            raise RuntimeError("black\nand more")
+        return np.repeat(pixels[:, :1, 0, :1].astype(np.float32), 3, axis=2)  # [B, 1, 3]
+
+
+def pictures(*values: int) -> list[Any]:
+    return [np.full((2, 2, 3), value, np.uint8) for value in values]
+
+
+def test_batch_is_halved_until_it_fits_and_stays_so() -> None:
+    model = Model(3)
+    encoder = Encoder(lambda: model)
+    encoded = encoder.submit(pictures(*range(1, 11))).result()
+    assert [float(v[0, 0]) for v in encoded.vectors if isinstance(v, np.ndarray)] == list(range(1, 11))
+    assert (encoder.most, max(model.batches)) == (2, 2)
+    encoder.close()
+
+
+def test_one_bad_picture_fails_alone() -> None:
+    encoder = Encoder(lambda: Model(8))
+    vectors = encoder.encode(pictures(1, 0, 2)).vectors
+    assert [type(v) for v in vectors] == [np.ndarray, MediaError, np.ndarray]
+    assert str(vectors[1]) == "the model failed on it: black"
+    encoder.close()
+
+
+def test_picture_that_never_fits_is_a_transient_failure() -> None:
+    encoder = Encoder(lambda: Model(0))
+    (error,) = encoder.encode(pictures(1)).vectors
+    assert isinstance(error, MediaError)
+    assert (error.stage, error.transient) == ("encode", True)
+    encoder.close()
+
+
+def test_model_that_is_not_there_ends_the_run() -> None:
+    def load() -> Model:
+        raise ModelUnavailable("no weights")
+
+    encoder = Encoder(load)
+    with pytest.raises(ModelUnavailable):
+        encoder.submit(pictures(1)).result()
+    encoder.close()

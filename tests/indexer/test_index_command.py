@@ -1,0 +1,193 @@
+"""The real command in real processes: killed at every kind of moment, interrupted, run twice, watching."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imgsearch.errors import LibraryMissing
+from imgsearch.storage import open_store, verify
+
+LAVIS = Path(__file__).parents[1] / "golden" / "lavis"
+MODEL = str(LAVIS / "blip2_tiny.pth")
+PICTURES = 40
+BATCH = 4
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("command") / "photos"
+    folder.mkdir()
+    noise = np.random.default_rng(1)
+    for number in range(PICTURES):
+        Image.fromarray(noise.integers(0, 255, (48, 64, 3), np.uint8)).save(folder / f"{number:03d}.png")
+    return folder
+
+
+def start(photos: Path, library: Path, *more: str, crash_at: str = "") -> subprocess.Popen[str]:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "IMGSEARCH_CRASH_AT": crash_at}
+    command = [sys.executable, "-m", "imgsearch", "index", str(photos), "--library", str(library), "--json"]
+    command += ["--model", MODEL, "--device", "cpu", "--workers", "1", "--batch-size", str(BATCH), *more]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def contents(library: Path) -> dict[str, Any]:
+    """Path -> (content hash, vectors float32 [T, D])."""
+    with open_store(library) as store:
+        assert verify(store) == []
+        view = store.view()
+        images = store.images(view.image_ids.tolist())
+        vectors = dict(zip(view.image_ids.tolist(), view.read(view.live_slots), strict=True))
+        paths = store.all_paths(images)
+        return {str(p): (images[i].facts.content_hash, vectors[i]) for i in images for p in paths[i]}
+
+
+def committed(library: Path) -> int:
+    """Images in the library; 0 while it is being made."""
+    try:
+        with open_store(library) as store:
+            return store.stats().images
+    except LibraryMissing:
+        return 0
+
+
+class Reader:
+    """Reads the library again and again while it is written to, and keeps what it found wrong."""
+
+    def __init__(self, library: Path) -> None:
+        self.library, self.wrong, self.counts = library, [], []  # type: tuple[Path, list[str], list[int]]
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Reader:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with open_store(self.library) as store:
+            while not self._stop.is_set():
+                try:
+                    view = store.view()
+                    norms = np.linalg.norm(view.read(view.live_slots), axis=2)
+                    if not np.allclose(norms, 1, atol=2e-3):
+                        self.wrong.append("a vector that is not of norm 1")
+                    if len(store.paths(view.image_ids.tolist())) != view.count:
+                        self.wrong.append("an image without a file")
+                    self.counts.append(view.count)
+                except Exception as exc:  # noqa: BLE001 - whatever a reader meets is a failure of the test
+                    self.wrong.append(repr(exc))
+                time.sleep(0.005)
+
+
+@pytest.mark.slow
+def test_library_is_the_undisturbed_one_after_kills_at_every_kind_of_moment(photos: Path, tmp_path: Path) -> None:
+    undisturbed, library = tmp_path / "undisturbed", tmp_path / "library"
+    whole = finish(start(photos, undisturbed))
+    assert (whole["embedded"], whole["images"]) == (PICTURES, PICTURES)
+    before = 0
+    moments = ("segment-fsynced", "segment-fsynced:2", "catalog-written:2", "catalog-committed")
+    for moment in moments:
+        process = start(photos, library, crash_at=moment)
+        _, err = process.communicate(timeout=240)
+        assert process.returncode == -signal.SIGKILL, err
+        now = committed(library)
+        full_batches = int(moment.partition(":")[2] or 1) - (moment != "catalog-committed")
+        assert now - before <= full_batches * BATCH
+        assert now >= before
+        before = now
+    with Reader(library) as reader:
+        last = finish(start(photos, library))
+    assert reader.wrong == []
+    assert reader.counts == sorted(reader.counts)
+    assert (last["embedded"], last["unchanged"]) == (PICTURES - before, before)
+    expected, got = contents(undisturbed), contents(library)
+    assert got.keys() == expected.keys()
+    for path, (content_hash, vectors) in got.items():
+        assert content_hash == expected[path][0]
+        np.testing.assert_allclose(vectors, expected[path][1], atol=1e-3)
+
+
+@pytest.mark.slow
+def test_ctrl_c_commits_says_how_to_go_on_and_exits_130(photos: Path, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    process = start(photos, library)
+    deadline = time.monotonic() + 120
+    while committed(library) == 0 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.002)
+    busy = start(photos, library)
+    process.send_signal(signal.SIGSTOP)  # so that it holds the lock while the second one asks
+    _, refused = busy.communicate(timeout=240)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGCONT)
+    out, err = process.communicate(timeout=240)
+    assert busy.returncode == 4
+    assert str(process.pid) in refused
+    assert process.returncode == 130, err
+    summary = json.loads(out)
+    assert summary["interrupted"]
+    assert summary["images"] + summary["remaining"] == PICTURES
+    assert "Run the same command again" in err
+    rest = finish(start(photos, library))
+    assert rest["embedded"] == summary["remaining"]
+
+
+@pytest.mark.slow
+def test_watch_follows_what_happens_to_the_folder(photos: Path, tmp_path: Path) -> None:
+    folder, library = tmp_path / "photos", tmp_path / "photos" / "library"
+    folder.mkdir()
+    shutil.copyfile(photos / "000.png", folder / "a.png")
+    process = start(folder, library, "--watch")
+    lines: list[dict[str, Any]] = []
+    assert process.stdout is not None
+    out = process.stdout
+    reading = threading.Thread(target=lambda: lines.extend(json.loads(line) for line in out))
+    reading.start()
+
+    def wait_for(images: int) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (lines and lines[-1]["images"] == images):
+            time.sleep(0.05)
+        assert lines[-1]["images"] == images
+
+    wait_for(1)
+    assert process.stderr is not None
+    while "Watching" not in process.stderr.readline():
+        pass
+    time.sleep(1.0)
+    (folder / "below").mkdir()
+    shutil.copyfile(photos / "001.png", folder / "below" / "b.png")
+    (folder / "notes.txt").write_text("no picture")
+    wait_for(2)
+    (folder / "a.png").unlink()
+    wait_for(1)
+    process.send_signal(signal.SIGINT)
+    process.stderr.read()
+    assert process.wait(timeout=60) == 0
+    reading.join()
+    process.stdout.close()
+    process.stderr.close()
+    assert lines[-1]["failed"] == 0
