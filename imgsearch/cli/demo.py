@@ -56,7 +56,7 @@ def _run(arguments: argparse.Namespace) -> int:
         telling = _telling_relation(searcher, pictures)
     for text, results in answers:
         _print_answer(text, results)
-    rows = [(text, results, None) for text, results in answers]
+    rows: list[tuple[str, Results, str | None]] = [(text, results, None) for text, results in answers]
     if telling is None:
         print("\nNo relation among the captions tried was wrong by ITC and mended by ITM.")
     else:

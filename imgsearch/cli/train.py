@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from imgsearch.cli.command import Command
 from imgsearch.errors import UsageError
@@ -56,7 +57,7 @@ def _logger(path: Path) -> Callable[[str], None]:
     return log
 
 
-def _given(arguments: argparse.Namespace) -> dict[str, object]:
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
     """The loop's settings that were given on the command line."""
     names = ("steps", "batch_size", "learning_rate", "seed")
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}

@@ -167,7 +167,8 @@ class Trainer:
         return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
 
     def _new_optimiser(self) -> torch.optim.Optimizer:
-        decay, plain, vision = [], [self._temperature], []
+        decay: list[torch.nn.Parameter] = []
+        plain, vision = [self._temperature], list(decay)
         for name, parameter in self._model.named_parameters():
             if name.startswith("vision_model."):
                 vision.append(parameter)
