@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    # Before torch is loaded. Its threads would spin while they wait for one another, on cores that the decoders need:
+    # on 2 busy cores a run took about 3 % (small PNGs) to 13 % (12-megapixel JPEGs) more CPU seconds that way.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from imgsearch.settings import load_settings
     from indexer.interrupt import Stop
     from indexer.report import Bar, Silence

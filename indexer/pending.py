@@ -100,7 +100,10 @@ class KnownFiles:
         at[at == len(self._keys)] = 0
         known = self._keys[at] == wanted
         sizes = np.fromiter((entry.size_bytes for entry in entries), np.int64, count)
-        times = np.fromiter((clamp(entry.mtime_ns) for entry in entries), np.int64, count)
+        try:
+            times = np.fromiter((entry.mtime_ns for entry in entries), np.int64, count)
+        except OverflowError:
+            times = np.fromiter((clamp(entry.mtime_ns) for entry in entries), np.int64, count)
         self._met[at[known]] = True
         return known, known & (self._sizes[at] == sizes) & (self._times[at] == times)
 

@@ -46,7 +46,8 @@ def scan_target(store: Store, target: Target, stop: Callable[[], bool] = lambda:
         scan.missing, scan.stale_failures = list(_listing(store, target)), list(failed)
         return scan
     walk = Walk(target.path, skip=target.skip)
-    entries = (entry for entry in walk if entry.path not in target.skip)
+    files = {path for path in target.skip if not os.path.isdir(path)}  # roots of their own; the walk skips folders only
+    entries = (entry for entry in walk if entry.path not in files) if files else iter(walk)
     while not stop() and (chunk := list(itertools.islice(entries, _CHUNK_FILES))):
         _compare(scan, known, failed, chunk)
     if stop():
@@ -84,7 +85,9 @@ def _unreachable(target: Target, known: int) -> str:
 
 
 def _compare(scan: Scan, known: KnownFiles, failed: dict[str, FailedFile], chunk: list[FileEntry]) -> None:
-    paths = [scan.target.relative(entry.relative_path) for entry in chunk]
+    paths = [entry.relative_path for entry in chunk]
+    if scan.target.scope:
+        paths = [scan.target.relative(path) for path in paths]
     have, unchanged = known.compare(paths, chunk)
     scan.seen += len(chunk)
     scan.unchanged += int(unchanged.sum())

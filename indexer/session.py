@@ -27,7 +27,7 @@ from indexer.report import Progress, Silence, Summary
 from indexer.scan import Scan, scan_target
 from indexer.targets import Target, check_paths, choose_targets, new_root_paths
 
-# A picture of a million in the catalog costs 20 us to list, a decode at least 20 ms: listing pays from this share on.
+# Listing a content of the catalog takes about 20 us, decoding a picture 20 ms: so listing pays from this share on.
 _LISTING_PAYS = 1000
 _BATCH_CUDA = 64
 _BATCH_CPU_SMALL, _BATCH_CPU = 32, 4  # encoding a batch takes about 1 s with the small model, 16 s with blip2
