@@ -6,6 +6,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from imgsearch.media.walk import FileEntry, Walk
 from imgsearch.storage import FailedFile, FileState, Store
@@ -46,7 +47,7 @@ def scan_target(store: Store, target: Target, stop: Callable[[], bool] = lambda:
         scan.missing, scan.stale_failures = list(_listing(store, target)), list(failed)
         return scan
     walk = Walk(target.path, skip=target.skip)
-    files = {path for path in target.skip if not os.path.isdir(path)}  # roots of their own; the walk skips folders only
+    files = {path for path in target.skip if not Path(path).is_dir()}  # roots too, and the walk skips only folders
     entries = (entry for entry in walk if entry.path not in files) if files else iter(walk)
     while not stop() and (chunk := list(itertools.islice(entries, _CHUNK_FILES))):
         _compare(scan, known, failed, chunk)
