@@ -11,7 +11,13 @@ from imgsearch.tuning.loop import LoopSettings, Trainer
 from imgsearch.tuning.pairs import FilePairs
 
 # Fine-tuning moves little: BLIP-2's retrieval fine-tuning uses 1e-5 and no hardening of negatives.
-_TUNE_DEFAULTS: dict[str, Any] = {"steps": 1000, "batch_size": 32, "learning_rate": 1e-5, "harden": False, "early_steps": 0}
+_TUNE_DEFAULTS: dict[str, Any] = {
+    "steps": 1000,
+    "batch_size": 32,
+    "learning_rate": 1e-5,
+    "harden": False,
+    "early_steps": 0,
+}
 
 
 def device_named(name: str) -> str:

@@ -118,7 +118,7 @@ class Trainer:
 
     def _train_step(self) -> tuple[float, float, float]:
         settings = self._settings
-        batch = self._source.sample(self._rng, settings.batch_size)
+        batch = self._source.sample(self._rng, settings.batch_size, self.step)
         features = self._features_of(batch)
         ids, mask = encode_captions(self._tokenizer, batch.captions, self._device)
         truth = torch.from_numpy(batch.truth).to(self._device)

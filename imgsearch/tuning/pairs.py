@@ -15,10 +15,14 @@ from PIL import Image
 
 from imgsearch.errors import UsageError
 from imgsearch.media.preprocess import resize_to_model
-from imgsearch.scenes.captions import Statement, any_statement, full_statement, say
+from imgsearch.scenes.captions import Mention, Statement, any_statement, full_statement, say
+from imgsearch.scenes.graph import TWIN_KINDS, Scene
 from imgsearch.tuning.corpus import Corpus
 
-_FULL_SHARE = 0.6  # of family pictures' captions: those that tell a picture from its twins
+# Shares of the captions of pictures that stand beside their twins.
+_PLACE_SHARE = 0.25  # one thing and its place
+_FULL_SHARE = 0.35  # all that tells a picture from its twins
+_COUPLE_WEIGHTS = {"colour": 1, "count": 1, "relation": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +45,18 @@ class PairSource(Protocol):
     def pixels(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """uint8 [B, S, S, 3]."""
 
-    def sample(self, rng: random.Random, size: int) -> PairBatch:
-        """A random batch of about ``size`` pairs."""
+    def sample(self, rng: random.Random, size: int, step: int) -> PairBatch:
+        """A random batch of about ``size`` pairs for a step of the training."""
 
 
 class ScenePairs:
     """Pairs from a drawn corpus: captions are made anew each time, truth is asked of the graphs, and a share of
-    every batch are families, so that a picture meets its twins."""
+    every batch stand beside their twins: whole families at first; from step ``couples_from`` on couples of a base and
+    one twin, half of them relation twins, which are learned last, and more captions that name one thing and its
+    place."""
 
-    def __init__(self, corpus: Corpus, family_share: float = 0.6) -> None:
-        self._corpus, self._family_share = corpus, family_share
+    def __init__(self, corpus: Corpus, family_share: float = 0.6, couples_from: int = 900) -> None:
+        self._corpus, self._family_share, self._couples_from = corpus, family_share, couples_from
 
     @property
     def count(self) -> int:
@@ -59,20 +65,33 @@ class ScenePairs:
     def pixels(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         return self._corpus.pixels[rows]
 
-    def sample(self, rng: random.Random, size: int) -> PairBatch:
-        corpus = self._corpus
-        family_size = corpus.families.shape[1]
-        wanted = int(size * self._family_share) // family_size
-        families = corpus.families[[rng.randrange(len(corpus.families)) for _ in range(wanted)]].reshape(-1)
-        singles = corpus.singles[[rng.randrange(len(corpus.singles)) for _ in range(size - len(families))]]
-        rows = np.concatenate([families, singles])
+    def sample(self, rng: random.Random, size: int, step: int) -> PairBatch:
+        corpus, couples = self._corpus, step >= self._couples_from
+        members = [self._members(rng, couples) for _ in range(int(size * self._family_share) // (2 if couples else 4))]
+        related = [row for group in members for row in group]
+        singles = [int(rng.choice(corpus.singles)) for _ in range(size - len(related))]
+        rows = np.array(related + singles)
         scenes = [corpus.scenes[row] for row in rows]
-        statements: list[Statement] = []
-        for number, scene in enumerate(scenes):
-            full = number < len(families) and rng.random() < _FULL_SHARE
-            statements.append(full_statement(scene, rng) if full else any_statement(scene, rng))
+        statements = [_state(rng, scene, number < len(related), couples) for number, scene in enumerate(scenes)]
         truth = np.array([[statement.holds_of(scene) for statement in statements] for scene in scenes])
         return PairBatch(rows, [say(statement, rng.getrandbits(32)) for statement in statements], truth)
+
+    def _members(self, rng: random.Random, couples: bool) -> list[int]:
+        family = self._corpus.families[rng.randrange(len(self._corpus.families))].tolist()
+        if not couples:
+            return list(family)
+        twin = rng.choices(range(1, len(family)), weights=[_COUPLE_WEIGHTS[kind] for kind in TWIN_KINDS])[0]
+        return [family[0], family[twin]]
+
+
+def _state(rng: random.Random, scene: Scene, related: bool, couples: bool) -> Statement:
+    """A statement for a picture; for one that stands beside a twin, mostly one that tells them apart."""
+    choice = rng.random() if related else 1.0
+    if couples and choice < _PLACE_SHARE:
+        group = rng.choice(scene.groups)
+        colour = group.colour if rng.random() < 0.5 else None
+        return Statement((Mention(group.kind, group.count, colour, None, group.position),))
+    return full_statement(scene, rng) if choice < _PLACE_SHARE + _FULL_SHARE else any_statement(scene, rng)
 
 
 class FilePairs:
@@ -91,7 +110,7 @@ class FilePairs:
     def pixels(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         return self._pixels[rows]
 
-    def sample(self, rng: random.Random, size: int) -> PairBatch:
+    def sample(self, rng: random.Random, size: int, step: int) -> PairBatch:
         rows = np.array(rng.sample(range(self.count), min(size, self.count)))
         captions = [rng.choice(self._captions[row]) for row in rows]
         return PairBatch(rows, captions, np.eye(len(rows), dtype=bool))

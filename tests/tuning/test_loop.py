@@ -91,12 +91,15 @@ def test_mined_negatives_are_never_true_and_grow_hard():
 
 
 def test_sampled_truth_agrees_with_the_graphs_and_holds_twins(corpus):
-    batch = ScenePairs(corpus).sample(random.Random(1), 24)
-    assert batch.truth.diagonal().all()
-    assert len(batch.rows) == len(batch.captions) == 24
-    in_families = sum(row < 24 for row in batch.rows)
-    assert in_families == 12
-    assert batch.truth.sum() < 24 * 6
+    source = ScenePairs(corpus, couples_from=5)
+    for step, together in ((4, 12), (5, 14)):
+        batch = source.sample(random.Random(1), 24, step)
+        assert batch.truth.diagonal().all()
+        assert len(batch.rows) == len(batch.captions) == 24
+        assert sum(row < 24 for row in batch.rows) == together
+        assert batch.truth.sum() < 24 * 6
+    couples = batch.rows[:14].reshape(-1, 2)
+    assert (couples[:, 0] % 4 == 0).all() and (couples[:, 1] // 4 == couples[:, 0] // 4).all()
 
 
 def test_patch_targets_name_the_thing_under_the_patch():
@@ -188,7 +191,7 @@ def test_file_pairs_read_what_scenes_write_and_refuse_bad_lines(tmp_path):
     path = tmp_path / "pairs.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     source = FilePairs(path, 32)
-    batch = source.sample(random.Random(0), 8)
+    batch = source.sample(random.Random(0), 8, 0)
     assert sorted(batch.rows) == [0, 1] and batch.truth.sum() == 2
     assert source.pixels(np.array([0]))[0, 0, 0].tolist() == [255, 0, 0]
     path.write_text('{"image": "a.png"}\n')
