@@ -36,16 +36,16 @@ def open_model(settings: Settings, library_model: ModelId | None = None) -> Any:
     the image size that the library was made with. Raises ModelUnavailable, CheckpointInvalid, NotEnoughMemory."""
     from imgsearch.model import load_model
 
-    name, image_size = _named(settings, library_model)
-    return load_model(name, device=settings.device, dtype=settings.dtype, image_size=image_size)
+    name, dtype, image_size = _named(settings, library_model)
+    return load_model(name, device=settings.device, dtype=dtype, image_size=image_size)
 
 
 def model_id(settings: Settings, library_model: ModelId | None = None) -> ModelId:
     """The identity of what ``open_model`` would load, without loading it. Raises as it does."""
     from imgsearch.model import model_id_of
 
-    name, image_size = _named(settings, library_model)
-    return model_id_of(name, device=settings.device, dtype=settings.dtype, image_size=image_size)
+    name, dtype, image_size = _named(settings, library_model)
+    return model_id_of(name, device=settings.device, dtype=dtype, image_size=image_size)
 
 
 def open_searcher(settings: Settings) -> Searcher:
@@ -65,9 +65,11 @@ def open_searcher(settings: Settings) -> Searcher:
         raise
 
 
-def _named(settings: Settings, library_model: ModelId | None) -> tuple[str, int | None]:
-    """Name and image size in pixels; the size is the end of a recipe such as "v1-112"."""
+def _named(settings: Settings, library_model: ModelId | None) -> tuple[str, str, int | None]:
+    """Name, dtype and image size in pixels. What the settings leave open is the library's: one that was made on a GPU
+    in bfloat16 is searched in bfloat16 on a CPU too. The size is the end of a recipe such as "v1-112"."""
     if library_model is None:
-        return settings.model or DEFAULT_MODEL, None
+        return settings.model or DEFAULT_MODEL, settings.dtype, None
     size = re.search(r"-(\d+)$", library_model.recipe)
-    return settings.model or library_model.name, int(size.group(1)) if size else None
+    dtype = library_model.dtype if settings.dtype == "auto" else settings.dtype
+    return settings.model or library_model.name, dtype, int(size.group(1)) if size else None
