@@ -24,7 +24,7 @@ class Recipe:
     sheet_chunks: int = 30
     naming_scene_chunks: int = 20  # of the scenes, how many the naming stage sees
     naming: NamingSettings = field(default_factory=NamingSettings)
-    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=2200, batch_size=80, matching_pairs=48))
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=2150, batch_size=80, matching_pairs=48))
     picture_seed: int = 7
     weight_seed: int = 0
 
