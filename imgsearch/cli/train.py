@@ -18,7 +18,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pairs", type=Path, nargs="?", metavar="PAIRS.jsonl", help='lines of {"image", "captions"}')
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for the run's state, log and finished model/")
     parser.add_argument("--mini", action="store_true", help="make the shipped small model from nothing (no PAIRS)")
-    parser.add_argument("--model", default="blip2", help="checkpoint to begin from (default blip2)")
+    parser.add_argument("--model", help="checkpoint to begin from (default blip2; with --mini: from nothing)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default auto)")
     parser.add_argument("--steps", type=int, help="steps of the ITC + ITM stage")
     parser.add_argument("--batch-size", type=int, help="pairs a step")
@@ -75,14 +75,20 @@ def _train_mini(arguments: argparse.Namespace, log: Callable[[str], None]) -> Pa
     if arguments.seed is not None:
         recipe = replace(recipe, picture_seed=arguments.seed, weight_seed=arguments.seed)
     workers = os.cpu_count() or 1
-    return train_mini(recipe, arguments.out, device=device_named(arguments.device), workers=workers, log=log)
+    device = device_named(arguments.device)
+    return train_mini(recipe, arguments.out, device=device, workers=workers, log=log, start=arguments.model)
 
 
 def _tune(arguments: argparse.Namespace, log: Callable[[str], None]) -> Path:
     from imgsearch.tuning.checkpoints import tune_checkpoint
 
     return tune_checkpoint(
-        arguments.model, arguments.pairs, arguments.out, device=arguments.device, given=_given(arguments), log=log
+        arguments.model or "blip2",
+        arguments.pairs,
+        arguments.out,
+        device=arguments.device,
+        given=_given(arguments),
+        log=log,
     )
 
 

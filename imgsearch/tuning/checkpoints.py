@@ -45,6 +45,6 @@ def tune_checkpoint(
     model = load_model(name, device=device, dtype="float32")
     settings = LoopSettings(**{**_TUNE_DEFAULTS, **given})
     source = FilePairs(pairs, model.image_size)
-    Trainer(model.network, model.tokenizer.pieces, source, settings, folder).run(log)
+    Trainer(model.network, model.tokenizer, source, settings, folder).run(log)
     export_directory(model, folder / "model")
     return folder / "model"

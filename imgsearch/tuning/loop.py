@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from transformers import Blip2ForImageTextRetrieval
 
 from imgsearch.errors import UsageError
+from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.tuning.build import normalise
 from imgsearch.tuning.losses import (
     contrastive_loss,
@@ -72,14 +73,13 @@ class Trainer:
     def __init__(
         self,
         model: Blip2ForImageTextRetrieval,
-        tokenizer: Any,
+        tokenizer: TextTokenizer,
         source: PairSource,
         settings: LoopSettings,
         folder: Path,
     ) -> None:
         self._model, self._tokenizer, self._source, self._settings = model, tokenizer, source, settings
-        self._tokenizer.enable_padding(pad_id=tokenizer.token_to_id("[PAD]"), pad_token="[PAD]")
-        self._tokenizer.enable_truncation(min(32, model.config.qformer_config.max_position_embeddings))
+        self._model.requires_grad_(True)
         self._folder = folder
         self._device = next(model.parameters()).device
         self._temperature = torch.nn.Parameter(torch.tensor(math.log(0.07), device=self._device))

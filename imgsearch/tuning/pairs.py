@@ -15,14 +15,17 @@ from PIL import Image
 
 from imgsearch.errors import UsageError
 from imgsearch.media.preprocess import resize_to_model
+from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.scenes.captions import Mention, Statement, any_statement, full_statement, say
 from imgsearch.scenes.graph import TWIN_KINDS, Scene
 from imgsearch.tuning.corpus import Corpus
 
+_MAX_TOKENS = 32
 # Shares of the captions of pictures that stand beside their twins.
-_PLACE_SHARE = 0.25  # one thing and its place
-_FULL_SHARE = 0.35  # all that tells a picture from its twins
-_COUPLE_WEIGHTS = {"colour": 1, "count": 1, "relation": 2}
+_PLACE_SHARE = 0.3  # one thing and its place
+_FULL_SHARE = 0.4  # all that tells a picture from its twins
+_COUPLE_WEIGHTS = {"colour": 2, "count": 1, "relation": 3}
+_COUPLES_SHARE = 0.9  # of a batch that are couples, once couples are drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class PairSource(Protocol):
 class ScenePairs:
     """Pairs from a drawn corpus: captions are made anew each time, truth is asked of the graphs, and a share of
     every batch stand beside their twins: whole families at first; from step ``couples_from`` on couples of a base and
-    one twin, half of them relation twins, which are learned last, and more captions that name one thing and its
+    one twin, most often a relation twin, which are learned last, and more captions that name one thing and its
     place."""
 
     def __init__(self, corpus: Corpus, family_share: float = 0.6, couples_from: int = 900) -> None:
@@ -67,7 +70,8 @@ class ScenePairs:
 
     def sample(self, rng: random.Random, size: int, step: int) -> PairBatch:
         corpus, couples = self._corpus, step >= self._couples_from
-        members = [self._members(rng, couples) for _ in range(int(size * self._family_share) // (2 if couples else 4))]
+        groups = int(size * _COUPLES_SHARE) // 2 if couples else int(size * self._family_share) // 4
+        members = [self._members(rng, couples) for _ in range(groups)]
         related = [row for group in members for row in group]
         singles = [int(rng.choice(corpus.singles)) for _ in range(size - len(related))]
         rows = np.array(related + singles)
@@ -145,9 +149,15 @@ def _load(path: Path, image_size: int) -> NDArray[np.uint8]:
         raise UsageError(f"{path} cannot be read as a picture: {exc}", "mend or remove its line") from exc
 
 
-def encode_captions(tokenizer: Any, captions: list[str], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and mask int64 [B, L], padded to the longest; ``tokenizer`` is a `tokenizers.Tokenizer`."""
-    encoded = tokenizer.encode_batch(captions)
-    ids = torch.tensor([one.ids for one in encoded], device=device)
-    mask = torch.tensor([one.attention_mask for one in encoded], device=device)
-    return ids, mask
+def encode_captions(
+    tokenizer: TextTokenizer, captions: list[str], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask int64 [B, L], cut at 32 as for ITC and ITM, padded to the longest."""
+    encoded = tokenizer.encode(captions, _MAX_TOKENS)
+    length = max(len(ids) for ids in encoded)
+    ids = torch.full((len(encoded), length), tokenizer.pad_id)
+    mask = torch.zeros((len(encoded), length), dtype=torch.long)
+    for row, one in enumerate(encoded):
+        ids[row, : len(one)] = torch.tensor(one)
+        mask[row, : len(one)] = 1
+    return ids.to(device), mask.to(device)

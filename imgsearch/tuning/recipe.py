@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+from imgsearch.model import load_model
+from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.tuning.build import Sizes, new_model, new_tokenizer, save_checkpoint_directory
 from imgsearch.tuning.corpus import draw_corpus, read_corpus, read_sheets
 from imgsearch.tuning.loop import LoopSettings, Trainer
@@ -29,8 +31,11 @@ class Recipe:
     weight_seed: int = 0
 
 
-def train_mini(recipe: Recipe, folder: Path, *, device: str, workers: int, log: Callable[[str], None]) -> Path:
+def train_mini(
+    recipe: Recipe, folder: Path, *, device: str, workers: int, log: Callable[[str], None], start: str | None = None
+) -> Path:
     """Draw the pictures, teach the ViT to name patches, train ITC + ITM, write ``folder``/model; returns that path.
+    With ``start``, a checkpoint of the recipe's sizes such as "mini", its ViT is kept and ITC + ITM go on from it.
 
     Takes up an interrupted run. The same recipe gives the same pictures and batches; weights agree to rounding on the
     same kind of device and number of threads."""
@@ -49,7 +54,10 @@ def train_mini(recipe: Recipe, folder: Path, *, device: str, workers: int, log: 
     corpus = read_corpus(folder / "scenes", recipe.scene_chunks)
     model = new_model(recipe.sizes, recipe.weight_seed).to(torch.device(device))
     named = folder / "named.pt"
-    if named.exists():
+    if start is not None:
+        weights = load_model(start, device="cpu", dtype="float32").network.state_dict()
+        model.load_state_dict(weights)
+    elif named.exists():
         model.load_state_dict(torch.load(named, map_location=device, weights_only=True))
     else:
         sheets = read_sheets(folder / "sheets", recipe.sheet_chunks)
@@ -57,7 +65,7 @@ def train_mini(recipe: Recipe, folder: Path, *, device: str, workers: int, log: 
         unfinished = named.with_suffix(".tmp")
         torch.save(model.state_dict(), unfinished)
         unfinished.replace(named)
-    tokenizer = new_tokenizer()
+    tokenizer = TextTokenizer(new_tokenizer(), folder)
     Trainer(model, tokenizer, ScenePairs(corpus), recipe.loop, folder / "loop").run(log)
     save_checkpoint_directory(model.cpu(), new_tokenizer(), folder / "model")
     return folder / "model"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 
 from imgsearch.errors import UsageError
+from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.scenes.draw import draw_scene
 from imgsearch.scenes.graph import TWIN_KINDS, Domain, sample_family, sample_scene
 from imgsearch.tuning.build import Sizes, new_model, new_tokenizer, save_checkpoint_directory
@@ -34,6 +36,9 @@ TINY = Sizes(
     query_tokens=4,
     dims=16,
 )
+
+
+TOKENIZER = TextTokenizer(new_tokenizer(), Path("new"))
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +97,13 @@ def test_mined_negatives_are_never_true_and_grow_hard():
 
 def test_sampled_truth_agrees_with_the_graphs_and_holds_twins(corpus):
     source = ScenePairs(corpus, couples_from=5)
-    for step, together in ((4, 12), (5, 14)):
+    for step, together in ((4, 12), (5, 20)):
         batch = source.sample(random.Random(1), 24, step)
         assert batch.truth.diagonal().all()
         assert len(batch.rows) == len(batch.captions) == 24
         assert sum(row < 24 for row in batch.rows) == together
         assert batch.truth.sum() < 24 * 6
-    couples = batch.rows[:14].reshape(-1, 2)
+    couples = batch.rows[:20].reshape(-1, 2)
     assert (couples[:, 0] % 4 == 0).all() and (couples[:, 1] // 4 == couples[:, 0] // 4).all()
 
 
@@ -123,7 +128,7 @@ def test_naming_stage_learns_colours(corpus):
 
 
 def test_loop_resumes_to_the_same_weights_as_an_undisturbed_run(corpus, tmp_path):
-    settings = LoopSettings(steps=200, batch_size=12, matching_pairs=6, seed=5)
+    settings = LoopSettings(steps=130, batch_size=8, matching_pairs=3, seed=5)
 
     class Stopped(Exception):
         pass
@@ -134,7 +139,7 @@ def test_loop_resumes_to_the_same_weights_as_an_undisturbed_run(corpus, tmp_path
 
     def run(folder, log):
         model = new_model(TINY, 1)
-        Trainer(model, new_tokenizer(), ScenePairs(corpus), settings, folder).run(log)
+        Trainer(model, TOKENIZER, ScenePairs(corpus), settings, folder).run(log)
         return model.state_dict()
 
     whole = run(tmp_path / "whole", lambda line: None)
@@ -160,15 +165,43 @@ def test_loop_learns_to_tell_pictures_apart(corpus, tmp_path):
     settings = LoopSettings(
         steps=150, batch_size=24, matching_pairs=4, learning_rate=5e-3, train_vision=True, vision_rate=1.0
     )
-    Trainer(model, new_tokenizer(), ScenePairs(corpus), settings, tmp_path).run(log)
+    Trainer(model, TOKENIZER, ScenePairs(corpus), settings, tmp_path).run(log)
     assert readings[-1] < 0.75 * readings[0]
+
+
+def test_training_from_a_lavis_checkpoint_moves_it_and_saves_a_directory(tmp_path):
+    from imgsearch.model import load_model
+    from imgsearch.tuning.checkpoints import tune_checkpoint
+
+    golden = Path(__file__).parents[1] / "golden" / "lavis"
+    about = json.loads((golden / "about.json").read_text())
+    pairs = tmp_path / "pairs.jsonl"
+    rows = zip(about["images"], about["captions"], strict=True)
+    pairs.write_text(
+        "".join(json.dumps({"image": str(golden / "images" / i), "captions": [c]}) + "\n" for i, c in rows)
+    )
+    given = {"steps": 4, "batch_size": 12, "learning_rate": 1e-3}
+    losses: list[float] = []
+
+    def log(line: str) -> None:
+        if " itc " in line:
+            losses.append(float(line.split(" itc ")[1].split()[0]))
+
+    start = golden / "blip2_tiny.pth"
+    folder = tune_checkpoint(str(start), pairs, tmp_path / "run", device="cpu", given=given, log=log)
+    before, after = load_model(start, device="cpu"), load_model(folder, device="cpu")
+    texts = about["captions"]
+    assert after.query_tokens == before.query_tokens and after.image_size == before.image_size
+    moved = np.abs(np.asarray(before.embed_texts(texts)) - np.asarray(after.embed_texts(texts))).max()
+    assert 1e-3 < moved < 1
+    assert losses and np.isfinite(losses).all()
 
 
 def test_run_with_other_settings_in_the_same_folder_is_refused(corpus, tmp_path):
     settings = LoopSettings(steps=2, batch_size=8, matching_pairs=4)
-    Trainer(new_model(TINY, 0), new_tokenizer(), ScenePairs(corpus), settings, tmp_path).run(lambda line: None)
+    Trainer(new_model(TINY, 0), TOKENIZER, ScenePairs(corpus), settings, tmp_path).run(lambda line: None)
     with pytest.raises(UsageError, match="other settings"):
-        Trainer(new_model(TINY, 0), new_tokenizer(), ScenePairs(corpus), replace(settings, steps=4), tmp_path)
+        Trainer(new_model(TINY, 0), TOKENIZER, ScenePairs(corpus), replace(settings, steps=4), tmp_path)
 
 
 def test_corpus_is_drawn_once_and_reads_back(tmp_path, monkeypatch):
