@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ PLAIN_QUERIES = (
     "two rockets at the top, on the grass",
     "three black houses and red mushrooms",
 )
-_RELATION_TRIES = 60  # captions about left and right that are looked through for the telling one
+_RELATION_CAPTIONS = 30  # about left and right; all are asked, one that ITM mends is shown
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -53,14 +54,16 @@ def _run(arguments: argparse.Namespace) -> int:
         )
     with open_searcher(load_settings({"library": library})) as searcher:
         answers = [(text, _search(searcher, text)) for text in PLAIN_QUERIES]
-        telling = _telling_relation(searcher, pictures)
+        relations = _ask_relations(searcher, pictures)
     for text, results in answers:
         _print_answer(text, results)
     rows: list[tuple[str, Results, str | None]] = [(text, results, None) for text, results in answers]
-    if telling is None:
-        print("\nNo relation among the captions tried was wrong by ITC and mended by ITM.")
-    else:
-        text, before, after, wanted = telling
+    print(
+        f"\n  Of {relations.asked} captions about left and right, the right picture "
+        f"comes first for {relations.right_by_itc} by ITC alone, for {relations.right_by_itm} after ITM."
+    )
+    if relations.mended:
+        text, before, after, wanted = relations.mended
         _print_relation(text, before, after, wanted)
         rows += [(f"{text}  (ITC alone)", before, wanted), (f"{text}  (ITM re-ranked)", after, wanted)]
     from imgsearch.cli.contact_sheet import save_contact_sheet
@@ -98,9 +101,18 @@ def _search(searcher: Searcher, text: str, rerank: int = -1) -> Results:
     return searcher.search(Query(text, k=6, rerank=rerank))
 
 
-def _telling_relation(searcher: Searcher, pictures: Path) -> tuple[str, Results, Results, str] | None:
-    """The first caption about a relation for which ITC prefers a wrong picture and ITM finds the right one:
-    (text, answer by ITC, answer after ITM, name of the right picture). Found by asking, each time."""
+@dataclass(frozen=True, slots=True)
+class _Relations:
+    """What captions about left and right gave: how many were asked, how often the right picture came first by ITC
+    alone and after ITM, and the first one that ITM mended: (text, by ITC, after ITM, name of the right picture)."""
+
+    asked: int
+    right_by_itc: int
+    right_by_itm: int
+    mended: tuple[str, Results, Results, str] | None
+
+
+def _ask_relations(searcher: Searcher, pictures: Path) -> _Relations:
     rows = [json.loads(line) for line in (pictures / "pairs.jsonl").read_text(encoding="utf-8").splitlines()]
     captions = [
         (caption, Path(row["image"]).name)
@@ -108,15 +120,16 @@ def _telling_relation(searcher: Searcher, pictures: Path) -> tuple[str, Results,
         if row["twin_kind"] == "relation"
         for caption in row["captions"]
         if " left of " in caption or " right of " in caption
-    ]
-    for caption, wanted in captions[:_RELATION_TRIES]:
-        before = _search(searcher, caption, rerank=0)
-        if before.hits[0].path.name == wanted:
-            continue
-        after = _search(searcher, caption)
-        if after.hits[0].path.name == wanted:
-            return caption, before, after, wanted
-    return None
+    ][:_RELATION_CAPTIONS]
+    by_itc = by_itm = 0
+    mended = None
+    for caption, wanted in captions:
+        before, after = _search(searcher, caption, rerank=0), _search(searcher, caption)
+        itc_right, itm_right = (results.hits[0].path.name == wanted for results in (before, after))
+        by_itc, by_itm = by_itc + itc_right, by_itm + itm_right
+        if mended is None and itm_right and not itc_right:
+            mended = (caption, before, after, wanted)
+    return _Relations(len(captions), by_itc, by_itm, mended)
 
 
 def _print_answer(text: str, results: Results) -> None:
