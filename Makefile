@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 .PHONY: demo test lint bench train-mini clean
 
 demo: $(VENV)/.demo-ready
-	$(BIN)/imgsearch imgsearch-demo
+	$(BIN)/imgsearch demo
 
 test: $(VENV)/.test-ready lint
 	$(BIN)/python -m pytest
