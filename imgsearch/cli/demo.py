@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 PICTURES = 600
 SEED = 2026
 PLAIN_QUERIES = (
-    "four orange cats at night",
     "a blue fish in a meadow",
     "a yellow cat above an orange umbrella",
-    "two rockets at the top, on the grass",
     "three black houses and red mushrooms",
+    "three purple lamps and a blue bell",
+    "two brown flowers at sunset",
 )
 _RELATION_CAPTIONS = 30  # about left and right; all are asked, one that ITM mends is shown
 
