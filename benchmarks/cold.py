@@ -15,7 +15,7 @@ from pathlib import Path
 
 from results import markdown_table, write_section
 
-ROUNDS = 5
+ROUNDS = 3
 PICTURES = 600
 COMMAND = [sys.executable, "-m", "imgsearch"]
 
