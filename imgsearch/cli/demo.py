@@ -143,6 +143,10 @@ def _print_relation(text: str, before: Results, after: Results, wanted: str) -> 
     itc, itm = before.hits[0], after.hits[0]
     print(f"    best by ITC alone:     {itc.path.name}  ITC {itc.itc:.3f}  (wrong: not the one that was asked for)")
     print(f"    best after ITM:        {itm.path.name}  ITC {itm.itc:.3f}{_itm(itm.itm_probability)}")
+    print("    Picked from the captions above because it came out right: between such twins this small model is at")
+    print(
+        "    chance (data/mini/README.md), so it shows what a re-rank does, not that the model knows left from right."
+    )
 
 
 def _itm(probability: float | None) -> str:
