@@ -1,8 +1,8 @@
 """Pictures for training the small model: drawn in chunks by worker processes, kept on disk, read back as arrays.
 
 A chunk depends on nothing but (seed, number), so an interrupted run goes on where it stopped and a corpus can
-be enlarged later. Half of a chunk are families (a scene and its three twins), the rest single scenes; withheld
-colour-object pairs never appear.
+be enlarged later. There are chunks of scenes (families of a scene and its three twins, and single ones), of moved
+scenes (one group of things, drawn at every place) and of sheets; withheld colour-object pairs never appear.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import multiprocessing
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,61 +21,82 @@ from tqdm import tqdm
 
 from imgsearch.scenes.draw import Box, draw_scene, draw_sheet
 from imgsearch.scenes.graph import TWIN_KINDS, Domain, Scene, sample_family, sample_scene
-from imgsearch.scenes.vocabulary import COLOURS, KINDS, UNSEEN_PAIRS
+from imgsearch.scenes.vocabulary import COLOURS, KINDS, POSITIONS, UNSEEN_PAIRS
 
 CHUNK_FAMILIES = 160
 CHUNK_SINGLES = 360
 FAMILY_SIZE = 1 + len(TWIN_KINDS)
 CHUNK_SHEETS = 500
+CHUNK_MOVED = 100  # times a picture for every place
 CHUNK_PICTURES = CHUNK_FAMILIES * FAMILY_SIZE + CHUNK_SINGLES
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
     """``pixels`` uint8 [N, S, S, 3]; ``scenes`` and ``boxes`` by picture; ``families`` int64 [F, 4], the pictures of
-    each family, base first; ``singles`` int64 [M]."""
+    each family, base first; ``singles`` int64 [S]; ``moved`` int64 [M, 5], the pictures of one group at every place."""
 
     pixels: NDArray[np.uint8]
     scenes: list[Scene]
     boxes: list[list[Box]]
     families: NDArray[np.int64]
     singles: NDArray[np.int64]
+    moved: NDArray[np.int64]
 
 
-def draw_corpus(folder: Path, *, seed: int, chunks: int, image_size: int, workers: int, sheets: bool = False) -> None:
-    """Draw the chunks that are missing in ``folder``: scenes, or sheets of things for the naming stage."""
+def draw_corpus(folder: Path, content: str, *, seed: int, chunks: int, image_size: int, workers: int) -> None:
+    """Draw the chunks that are missing in ``folder``; ``content`` is "scenes", "moved" or "sheets"."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [n for n in range(chunks) if not _chunk_path(folder, n).exists()]
-    draw = _draw_sheets if sheets else _draw_chunk
+    draw = {"scenes": _draw_scenes, "moved": _draw_moved, "sheets": _draw_sheets}[content]
     jobs = [(folder, seed, number, image_size) for number in missing]
     if not jobs:
         return
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for _ in tqdm(pool.imap_unordered(draw, jobs), total=len(jobs), desc="drawing", unit="chunk"):
+        for _ in tqdm(pool.imap_unordered(draw, jobs), total=len(jobs), desc=f"drawing {content}", unit="chunk"):
             pass
 
 
-def read_corpus(folder: Path, chunks: int) -> Corpus:
-    """The first ``chunks`` chunks as one corpus; raises FileNotFoundError if one was not drawn."""
-    parts: list[NDArray[np.uint8]] = []
-    scenes: list[Scene] = []
-    boxes: list[list[Box]] = []
-    families: list[NDArray[np.int64]] = []
-    singles: list[NDArray[np.int64]] = []
-    for number in range(chunks):
-        pixels, more_scenes, more_boxes = _read_chunk(folder, number)
-        parts.append(pixels)
-        start = len(scenes)
-        scenes += more_scenes
-        boxes += more_boxes
-        in_families = CHUNK_FAMILIES * FAMILY_SIZE
-        families.append(start + np.arange(in_families).reshape(-1, FAMILY_SIZE))
-        singles.append(start + np.arange(in_families, CHUNK_PICTURES))
-    return Corpus(np.concatenate(parts), scenes, boxes, np.concatenate(families), np.concatenate(singles))
+def read_scenes(folder: Path, chunks: int) -> Corpus:
+    """The first ``chunks`` chunks of scenes as one corpus; raises FileNotFoundError if one was not drawn."""
+    pixels, scenes, boxes = _read_chunks(folder, chunks)
+    numbers = np.arange(len(scenes)).reshape(chunks, CHUNK_PICTURES)
+    in_families = CHUNK_FAMILIES * FAMILY_SIZE
+    families = numbers[:, :in_families].reshape(-1, FAMILY_SIZE)
+    return Corpus(pixels, scenes, boxes, families, numbers[:, in_families:].reshape(-1), _none(len(POSITIONS)))
+
+
+def read_moved(folder: Path, chunks: int) -> Corpus:
+    """The same for chunks of moved scenes."""
+    pixels, scenes, boxes = _read_chunks(folder, chunks)
+    moved = np.arange(len(scenes)).reshape(-1, len(POSITIONS))
+    return Corpus(pixels, scenes, boxes, _none(FAMILY_SIZE), np.empty(0, np.int64), moved)
 
 
 def read_sheets(folder: Path, chunks: int) -> Corpus:
-    """The first ``chunks`` chunks of sheets, as a corpus without families."""
+    """The same for chunks of sheets."""
+    pixels, scenes, boxes = _read_chunks(folder, chunks)
+    return Corpus(pixels, scenes, boxes, _none(FAMILY_SIZE), np.arange(len(scenes)), _none(len(POSITIONS)))
+
+
+def join(first: Corpus, second: Corpus) -> Corpus:
+    """Both as one; the pictures of ``second`` are numbered after those of ``first``."""
+    start = len(first.scenes)
+    return Corpus(
+        np.concatenate([first.pixels, second.pixels]),
+        first.scenes + second.scenes,
+        first.boxes + second.boxes,
+        np.concatenate([first.families, start + second.families]),
+        np.concatenate([first.singles, start + second.singles]),
+        np.concatenate([first.moved, start + second.moved]),
+    )
+
+
+def _none(columns: int) -> NDArray[np.int64]:
+    return np.empty((0, columns), dtype=np.int64)
+
+
+def _read_chunks(folder: Path, chunks: int) -> tuple[NDArray[np.uint8], list[Scene], list[list[Box]]]:
     parts = []
     scenes: list[Scene] = []
     boxes: list[list[Box]] = []
@@ -84,8 +105,7 @@ def read_sheets(folder: Path, chunks: int) -> Corpus:
         parts.append(pixels)
         scenes += more_scenes
         boxes += more_boxes
-    none = np.empty((0, FAMILY_SIZE), dtype=np.int64)
-    return Corpus(np.concatenate(parts), scenes, boxes, none, np.arange(len(scenes)))
+    return np.concatenate(parts), scenes, boxes
 
 
 def _read_chunk(folder: Path, number: int) -> tuple[NDArray[np.uint8], list[Scene], list[list[Box]]]:
@@ -116,9 +136,20 @@ def _draw_sheets(job: tuple[Path, int, int, int]) -> None:
     _save_chunk(_chunk_path(folder, number), pixels, [(scene, boxes) for _, boxes, scene in drawn])
 
 
-def _draw_chunk(job: tuple[Path, int, int, int]) -> None:
-    folder, seed, number, image_size = job
-    scenes = list(_chunk_scenes(random.Random(f"corpus:{seed}:{number}")))
+def _draw_scenes(job: tuple[Path, int, int, int]) -> None:
+    _, seed, number, _ = job
+    _draw(job, list(_chunk_scenes(random.Random(f"corpus:{seed}:{number}"))))
+
+
+def _draw_moved(job: tuple[Path, int, int, int]) -> None:
+    _, seed, number, _ = job
+    rng = random.Random(f"moved:{seed}:{number}")
+    bases = [sample_scene(rng, Domain(pairs="trained", two_groups=0.0)) for _ in range(CHUNK_MOVED)]
+    _draw(job, [replace(base, groups=(replace(base.groups[0], position=p),)) for base in bases for p in POSITIONS])
+
+
+def _draw(job: tuple[Path, int, int, int], scenes: list[Scene]) -> None:
+    folder, _, number, image_size = job
     drawn = [draw_scene(scene) for scene in scenes]
     pixels = np.stack([_at_size(picture, image_size) for picture, _ in drawn])
     _save_chunk(_chunk_path(folder, number), pixels, [(s, boxes) for s, (_, boxes) in zip(scenes, drawn, strict=True)])

@@ -32,13 +32,8 @@ from imgsearch.tuning.losses import (
 )
 from imgsearch.tuning.pairs import PairBatch, PairSource, encode_captions
 
-_MAX_SHARPNESS = 30.0  # of the negatives' draw; about 1 / temperature at the end of training
-# Two thirds of the pairs are negative, so 0.67 is chance: negatives harden between these shares of right answers.
-_EASY_RIGHT, _HARD_RIGHT = 0.75, 0.90
-# By right answers alone the draw settled where random partners were all told and twins were not yet (AUC 0.98 and
-# 0.60 after 600 steps): from then on twins must come.
-_DUE_HARDNESS = 0.7
-_MEMORY = 0.05
+_MAX_SHARPNESS = 25.0  # of the negatives' draw; about half of 1 / temperature at the end of training
+_TWIN_SHARE = 0.9  # of the negatives of a picture with a twin in the batch that are its twin, at full hardness
 _MIN_TEMPERATURE = 0.02
 _LOG_EVERY = 25
 _SAVE_EVERY = 100
@@ -47,8 +42,9 @@ _SAVE_EVERY = 100
 @dataclass(frozen=True, slots=True)
 class LoopSettings:
     """``matching_pairs``: of a batch, how many pairs ITM sees; each brings two negatives. ``harden``: negatives begin
-    random and grow hard as the head learns to tell them, and in any case from ``harden_from`` on over
-    ``harden_steps``; else they are the hardest from the start."""
+    random and grow hard from step ``harden_from`` on, over ``harden_steps``: the captions that ITC takes for true, and
+    the picture's twin, if it has one in the batch; else they are hard from the start. (Hardening by the share of right
+    answers settled where random partners were all told apart and twins were not.)"""
 
     steps: int
     batch_size: int = 128
@@ -59,8 +55,8 @@ class LoopSettings:
     early_matching_weight: float = 2.0  # the same for the first ``early_steps``, while ITC finds its feet
     early_steps: int = 500
     harden: bool = True
-    harden_from: int = 600
-    harden_steps: int = 200
+    harden_from: int = 400
+    harden_steps: int = 300
     weight_decay: float = 0.03
     train_vision: bool = False
     vision_rate: float = 0.1  # the ViT's learning rate, as a share of the rest's
@@ -87,7 +83,6 @@ class Trainer:
         self._generator = torch.Generator(self._device).manual_seed(settings.seed)
         self._features: NDArray[np.float16] | None = None
         self.step = 0
-        self._right = 0.0  # running share of pairs that ITM tells right
         self._optimiser = self._new_optimiser()
         folder.mkdir(parents=True, exist_ok=True)
         self._resume()
@@ -125,7 +120,7 @@ class Trainer:
         sims = similarity(image_tokens(self._model, features), text_vectors(self._model, ids, mask))
         temperature = self._temperature.exp().clamp(_MIN_TEMPERATURE, 0.5)
         itc = contrastive_loss(sims, truth, temperature)
-        itm, right = matching_loss(self._model, features, ids, mask, self._matching_pairs(sims, truth))
+        itm, right = matching_loss(self._model, features, ids, mask, self._matching_pairs(sims, truth, batch.twins))
         self._set_rates()
         self._optimiser.zero_grad(set_to_none=True)
         early = self.step < settings.early_steps
@@ -133,21 +128,21 @@ class Trainer:
         torch.autograd.backward(itc + weight * itm)
         torch.nn.utils.clip_grad_norm_([p for group in self._optimiser.param_groups for p in group["params"]], 1.0)
         self._optimiser.step()
-        self._right += _MEMORY * (right.item() - self._right)
         return itc.item(), itm.item(), right.item()
 
     def _matching_pairs(
-        self, sims: torch.Tensor, truth: torch.Tensor
+        self, sims: torch.Tensor, truth: torch.Tensor, twins: NDArray[np.int64]
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(image [K], text [K], label [K]): true pairs, then each with another text, then each with another image."""
-        learned = min(1.0, max(0.0, (self._right - _EASY_RIGHT) / (_HARD_RIGHT - _EASY_RIGHT)))
-        due = (self.step - self._settings.harden_from) / self._settings.harden_steps
-        hardness = max(learned, min(_DUE_HARDNESS, due)) if self._settings.harden else 1.0
-        sharpness = _MAX_SHARPNESS * hardness
-        negative_images, negative_texts = mine_negatives(sims, truth, sharpness, self._generator)
+        settings = self._settings
+        due = (self.step - settings.harden_from) / max(1, settings.harden_steps)
+        hardness = min(1.0, max(0.0, due)) if settings.harden else 1.0
+        negative_images, negative_texts = mine_negatives(sims, truth, _MAX_SHARPNESS * hardness, self._generator)
         count = sims.shape[0]
-        order = torch.randperm(count, generator=self._generator, device=self._device)
-        chosen = order[: min(count, self._settings.matching_pairs)]
+        twin = torch.from_numpy(twins).to(self._device)
+        draw = torch.rand(count, generator=self._generator, device=self._device)
+        negative_images = torch.where((twin >= 0) & (draw < _TWIN_SHARE * hardness), twin, negative_images)
+        chosen = torch.randperm(count, generator=self._generator, device=self._device)[: settings.matching_pairs]
         images = torch.cat([chosen, chosen, negative_images[chosen]])
         texts = torch.cat([chosen, negative_texts[chosen], chosen])
         return images, texts, truth[images, texts].long()
@@ -207,7 +202,6 @@ class Trainer:
         state = {
             "settings": asdict(self._settings),
             "step": self.step,
-            "right": self._right,
             "model": self._model.state_dict(),
             "temperature": self._temperature.data,
             "optimiser": self._optimiser.state_dict(),
@@ -234,4 +228,3 @@ class Trainer:
         self._rng.setstate((version, tuple(numbers), gauss))
         self._generator.set_state(state["generator"].cpu())
         self.step = state["step"]
-        self._right = state["right"]

@@ -1,9 +1,10 @@
 """First stage of the small model: its ViT learns to name what every patch shows.
 
 The real BLIP-2 begins with a ViT that already sees (EVA-CLIP, frozen). Ours learns to see here: per patch the kind,
-the colour and the size of the thing in it and how many things have their centre there; from the class token the
-setting; and from every patch its own row and column, without which nothing of a picture's layout reached the Q-Former
-("a cat on the left" stayed at chance). The heads are dropped afterwards.
+the colour, the size and the place of the thing in it, how many of its like there are, and how many things have their
+centre there; from the class token the setting. The place is the word that a caption would say ("left"): with rows and
+columns as targets, eight classes each, a linear read-out of left against right was right for 74 % of the patches, and
+no caption about places was learned from such features. The heads are dropped afterwards.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ from transformers import Blip2ForImageTextRetrieval
 
 from imgsearch.scenes.draw import Box
 from imgsearch.scenes.graph import Scene
-from imgsearch.scenes.vocabulary import COLOURS, KINDS, SETTINGS, SIZES
+from imgsearch.scenes.vocabulary import COLOURS, KINDS, MAX_COUNT, POSITIONS, SETTINGS, SIZES
 from imgsearch.tuning.build import normalise
 from imgsearch.tuning.corpus import Corpus
 
 _KIND = {name: number + 1 for number, name in enumerate(KINDS)}
 _COLOUR = {name: number + 1 for number, name in enumerate(COLOURS)}
 _SIZE = {name: number + 1 for number, name in enumerate(SIZES)}
+_PLACE = {name: number for number, name in enumerate(POSITIONS)}
 _SETTING = {name: number for number, name in enumerate(SETTINGS)}
+_MAX_GROUPS = 2  # of a scene that captions are made of; a sheet has more
+_UNKNOWN = -100  # cross_entropy's ignore_index
 _MIN_COVER = 0.3  # a patch belongs to the thing that covers most of it, from this share on
 
 
@@ -45,20 +49,22 @@ class NamingSettings:
 class NamingHeads(nn.Module):
     """Linear read-outs of patch tokens [B, P, W] and of the class token [B, W]."""
 
-    def __init__(self, width: int, grid: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.kind = nn.Linear(width, 1 + len(KINDS))
         self.colour = nn.Linear(width, 1 + len(COLOURS))
         self.size = nn.Linear(width, 1 + len(SIZES))
         self.centres = nn.Linear(width, 1)
         self.setting = nn.Linear(width, len(SETTINGS))
-        self.row = nn.Linear(width, grid)
-        self.column = nn.Linear(width, grid)
+        self.place = nn.Linear(width, len(POSITIONS))
+        self.count = nn.Linear(width, MAX_COUNT)
 
 
 def patch_targets(scene: Scene, boxes: list[Box], grid: int) -> NDArray[np.int8]:
-    """int8 [4, grid * grid]: kind, colour, size (0 = background) and the number of centres in each patch."""
-    target = np.zeros((4, grid, grid), dtype=np.int8)
+    """int8 [6, grid * grid]: kind, colour, size (0 = background) and the number of centres; then place and
+    count - 1 of the group, `_UNKNOWN` on the background and on sheets, whose things form no groups."""
+    target = np.zeros((6, grid, grid), dtype=np.int8)
+    target[4:] = _UNKNOWN
     best = np.full((grid, grid), _MIN_COVER)
     edges = np.arange(grid + 1) / grid
     for box in boxes:
@@ -71,16 +77,19 @@ def patch_targets(scene: Scene, boxes: list[Box], grid: int) -> NDArray[np.int8]
         target[0][mine] = _KIND[group.kind]
         target[1][mine] = _COLOUR[group.colour]
         target[2][mine] = _SIZE[group.size]
+        if len(scene.groups) <= _MAX_GROUPS:
+            target[4][mine] = _PLACE[group.position]
+            target[5][mine] = group.count - 1
         row = min(grid - 1, int((box.y0 + box.y1) / 2 * grid))
         column = min(grid - 1, int((box.x0 + box.x1) / 2 * grid))
         target[3, row, column] += 1
-    return target.reshape(4, -1)
+    return target.reshape(6, -1)
 
 
 def naming_loss(
     features: torch.Tensor, targets: torch.Tensor, settings: torch.Tensor, heads: NamingHeads
 ) -> tuple[torch.Tensor, dict[str, float]]:
-    """Loss and readings for ViT features [B, 1 + P, W], targets int64 [B, 4, P], settings int64 [B]."""
+    """Loss and readings for ViT features [B, 1 + P, W], targets int64 [B, 6, P], settings int64 [B]."""
     patches = features[:, 1:]
     thing = targets[:, 0] > 0
     weight = torch.where(thing, 1.0, 0.25)
@@ -94,21 +103,21 @@ def naming_loss(
     )
     centres = F.mse_loss(heads.centres(patches).squeeze(-1), targets[:, 3].float())
     setting = F.cross_entropy(heads.setting(features[:, 0]), settings)
-    place = F.cross_entropy(heads.row(patches).transpose(1, 2), _places(heads, patches, 0))
-    place = place + F.cross_entropy(heads.column(patches).transpose(1, 2), _places(heads, patches, 1))
+    place, count = (
+        _known_cross_entropy(head(patches), targets[:, number]) for number, head in ((4, heads.place), (5, heads.count))
+    )
     with torch.no_grad():
         right = (heads.kind(patches).argmax(-1) == targets[:, 0])[thing].float().mean().item()
         hue = (heads.colour(patches).argmax(-1) == targets[:, 1])[thing].float().mean().item()
     readings = {"kind": right, "colour": hue, "centres": centres.item(), "setting": setting.item()}
     readings["place"] = place.item()
-    return kind + colour + 0.5 * size + 8 * centres + 0.5 * setting + 0.5 * place, readings
+    return kind + colour + 0.5 * size + 8 * centres + 0.5 * setting + 2 * place + count, readings
 
 
-def _places(heads: NamingHeads, patches: torch.Tensor, axis: int) -> torch.Tensor:
-    """Row (axis 0) or column (axis 1) of every patch, int64 [B, P]."""
-    grid = heads.row.out_features
-    index = torch.arange(grid * grid, device=patches.device)
-    return (index // grid if axis == 0 else index % grid).expand(patches.shape[0], -1)
+def _known_cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Mean over the patches whose target is known, 0 if none is. Logits [B, P, C], target int64 [B, P]."""
+    known = (target != _UNKNOWN).sum().clamp(min=1)
+    return F.cross_entropy(logits.transpose(1, 2), target, ignore_index=_UNKNOWN, reduction="sum") / known
 
 
 def train_naming(
@@ -124,7 +133,7 @@ def train_naming(
     vision = model.vision_model
     device = next(vision.parameters()).device
     torch.manual_seed(settings.seed)
-    heads = NamingHeads(model.config.vision_config.hidden_size, grid).to(device)
+    heads = NamingHeads(model.config.vision_config.hidden_size).to(device)
     sources = [_Labelled(sheets, grid), _Labelled(scenes, grid)]
     parameters = [*vision.parameters(), *heads.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=0.03, betas=(0.9, 0.98))
@@ -160,7 +169,7 @@ class _Labelled:
     def batch(
         self, rng: np.random.Generator, size: int, device: torch.device
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Pixels [B, 3, S, S], targets int64 [B, 4, P], settings int64 [B]."""
+        """Pixels [B, 3, S, S], targets int64 [B, 6, P], settings int64 [B]."""
         rows = rng.integers(0, len(self._pixels), size)
         pixels = normalise(torch.from_numpy(self._pixels[rows]).to(device))
         return pixels, self._targets[rows].long().to(device), self._settings[rows].to(device)

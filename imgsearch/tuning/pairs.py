@@ -21,21 +21,24 @@ from imgsearch.scenes.graph import TWIN_KINDS, Scene
 from imgsearch.tuning.corpus import Corpus
 
 _MAX_TOKENS = 32
-# Shares of the captions of pictures that stand beside their twins.
-_PLACE_SHARE = 0.3  # one thing and its place
-_FULL_SHARE = 0.4  # all that tells a picture from its twins
-_COUPLE_WEIGHTS = {"colour": 2, "count": 1, "relation": 3}
-_COUPLES_SHARE = 0.9  # of a batch that are couples, once couples are drawn
+_MOVED_SHARE = 0.3  # of a batch: one group of things, at two places
+_TWIN_SHARE = 0.4  # of a batch: a scene and one of its twins
+_TWIN_WEIGHTS = {"colour": 2, "count": 2, "relation": 3}
+# Shares of the captions of a scene that stands beside a twin.
+_PLACE_SHARE = 0.3  # one thing and its place, beside a relation twin
+_FULL_SHARE = 0.8  # all that tells a picture from its twins; else anything
 
 
 @dataclass(frozen=True, slots=True)
 class PairBatch:
     """``rows`` int64 [B] into the source's pictures; caption i belongs to picture i; ``truth`` bool [B, B] is True
-    where caption j is true of picture i (at least the diagonal)."""
+    where caption j is true of picture i (at least the diagonal); ``twins`` int64 [B] says where in the batch a
+    picture's twin is, -1 if it has none."""
 
     rows: NDArray[np.int64]
     captions: list[str]
     truth: NDArray[np.bool_]
+    twins: NDArray[np.int64]
 
 
 class PairSource(Protocol):
@@ -53,13 +56,12 @@ class PairSource(Protocol):
 
 
 class ScenePairs:
-    """Pairs from a drawn corpus: captions are made anew each time, truth is asked of the graphs, and a share of
-    every batch stand beside their twins: whole families at first; from step ``couples_from`` on couples of a base and
-    one twin, most often a relation twin, which are learned last, and more captions that name one thing and its
-    place."""
+    """Pairs from a drawn corpus: captions are made anew each time and truth is asked of the graphs. Three tenths of a
+    batch are one group of things at two places: two groups always stand opposite each other, so from them alone "on the
+    left" tells nothing until it is bound to a thing, and stayed at chance. Four tenths are scenes beside a twin."""
 
-    def __init__(self, corpus: Corpus, family_share: float = 0.6, couples_from: int = 900) -> None:
-        self._corpus, self._family_share, self._couples_from = corpus, family_share, couples_from
+    def __init__(self, corpus: Corpus) -> None:
+        self._corpus = corpus
 
     @property
     def count(self) -> int:
@@ -69,33 +71,45 @@ class ScenePairs:
         return self._corpus.pixels[rows]
 
     def sample(self, rng: random.Random, size: int, step: int) -> PairBatch:
-        corpus, couples = self._corpus, step >= self._couples_from
-        groups = int(size * _COUPLES_SHARE) // 2 if couples else int(size * self._family_share) // 4
-        members = [self._members(rng, couples) for _ in range(groups)]
-        related = [row for group in members for row in group]
-        singles = [int(rng.choice(corpus.singles)) for _ in range(size - len(related))]
-        rows = np.array(related + singles)
+        corpus = self._corpus
+        rows: list[int] = []
+        statements: list[Statement] = []
+        for _ in range(int(size * _MOVED_SHARE) // 2):
+            one, other = rng.sample(corpus.moved[rng.randrange(len(corpus.moved))].tolist(), 2)
+            for row in (one, other):
+                rows.append(row)
+                statements.append(_placed(rng, corpus.scenes[row]))
+        for _ in range(int(size * _TWIN_SHARE) // 2):
+            family = corpus.families[rng.randrange(len(corpus.families))].tolist()
+            kind = rng.choices(TWIN_KINDS, weights=[_TWIN_WEIGHTS[kind] for kind in TWIN_KINDS])[0]
+            for row in (family[0], family[1 + TWIN_KINDS.index(kind)]):
+                rows.append(row)
+                statements.append(_beside_twin(rng, corpus.scenes[row], kind))
+        twins = np.full(size, -1)
+        twins[: len(rows)] = np.arange(len(rows)) ^ 1
+        while len(rows) < size:
+            row = int(rng.choice(corpus.singles))
+            rows.append(row)
+            statements.append(any_statement(corpus.scenes[row], rng))
         scenes = [corpus.scenes[row] for row in rows]
-        statements = [_state(rng, scene, number < len(related), couples) for number, scene in enumerate(scenes)]
         truth = np.array([[statement.holds_of(scene) for statement in statements] for scene in scenes])
-        return PairBatch(rows, [say(statement, rng.getrandbits(32)) for statement in statements], truth)
-
-    def _members(self, rng: random.Random, couples: bool) -> list[int]:
-        family = self._corpus.families[rng.randrange(len(self._corpus.families))].tolist()
-        if not couples:
-            return list(family)
-        twin = rng.choices(range(1, len(family)), weights=[_COUPLE_WEIGHTS[kind] for kind in TWIN_KINDS])[0]
-        return [family[0], family[twin]]
+        captions = [say(statement, rng.getrandbits(32)) for statement in statements]
+        return PairBatch(np.array(rows), captions, truth, twins)
 
 
-def _state(rng: random.Random, scene: Scene, related: bool, couples: bool) -> Statement:
-    """A statement for a picture; for one that stands beside a twin, mostly one that tells them apart."""
-    choice = rng.random() if related else 1.0
-    if couples and choice < _PLACE_SHARE:
-        group = rng.choice(scene.groups)
-        colour = group.colour if rng.random() < 0.5 else None
-        return Statement((Mention(group.kind, group.count, colour, None, group.position),))
-    return full_statement(scene, rng) if choice < _PLACE_SHARE + _FULL_SHARE else any_statement(scene, rng)
+def _placed(rng: random.Random, scene: Scene) -> Statement:
+    """One group and its place, perhaps its colour and the setting."""
+    group = rng.choice(scene.groups)
+    colour = group.colour if rng.random() < 0.5 else None
+    setting = scene.setting if rng.random() < 0.3 else None
+    return Statement((Mention(group.kind, group.count, colour, None, group.position),), setting)
+
+
+def _beside_twin(rng: random.Random, scene: Scene, kind: str) -> Statement:
+    """A statement for a scene that stands beside a twin of this kind; mostly one that tells them apart."""
+    if kind == "relation" and rng.random() < _PLACE_SHARE:
+        return _placed(rng, scene)
+    return full_statement(scene, rng) if rng.random() < _FULL_SHARE else any_statement(scene, rng)
 
 
 class FilePairs:
@@ -117,7 +131,7 @@ class FilePairs:
     def sample(self, rng: random.Random, size: int, step: int) -> PairBatch:
         rows = np.array(rng.sample(range(self.count), min(size, self.count)))
         captions = [rng.choice(self._captions[row]) for row in rows]
-        return PairBatch(rows, captions, np.eye(len(rows), dtype=bool))
+        return PairBatch(rows, captions, np.eye(len(rows), dtype=bool), np.full(len(rows), -1))
 
 
 def _read_rows(path: Path) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import torch
 from imgsearch.model import load_model
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.tuning.build import Sizes, new_model, new_tokenizer, save_checkpoint_directory
-from imgsearch.tuning.corpus import draw_corpus, read_corpus, read_sheets
+from imgsearch.tuning.corpus import draw_corpus, join, read_moved, read_scenes, read_sheets
 from imgsearch.tuning.loop import LoopSettings, Trainer
 from imgsearch.tuning.naming import NamingSettings, train_naming
 from imgsearch.tuning.pairs import ScenePairs
@@ -19,14 +19,15 @@ from imgsearch.tuning.pairs import ScenePairs
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Chunks are of 1,000 scenes and of 500 sheets."""
+    """Chunks are of 1,000 scenes, of 500 moved scenes and of 500 sheets."""
 
     sizes: Sizes = field(default_factory=Sizes)
-    scene_chunks: int = 60
+    scene_chunks: int = 40
+    moved_chunks: int = 20
     sheet_chunks: int = 30
     naming_scene_chunks: int = 20  # of the scenes, how many the naming stage sees
     naming: NamingSettings = field(default_factory=NamingSettings)
-    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=2150, batch_size=80, matching_pairs=48))
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=2200, batch_size=80, matching_pairs=48))
     picture_seed: int = 7
     weight_seed: int = 0
 
@@ -40,18 +41,11 @@ def train_mini(
     Takes up an interrupted run. The same recipe gives the same pictures and batches; weights agree to rounding on the
     same kind of device and number of threads."""
     side = recipe.sizes.image_size
-    draw_corpus(
-        folder / "scenes", seed=recipe.picture_seed, chunks=recipe.scene_chunks, image_size=side, workers=workers
-    )
-    draw_corpus(
-        folder / "sheets",
-        seed=recipe.picture_seed,
-        chunks=recipe.sheet_chunks,
-        image_size=side,
-        workers=workers,
-        sheets=True,
-    )
-    corpus = read_corpus(folder / "scenes", recipe.scene_chunks)
+    chunks = {"scenes": recipe.scene_chunks, "moved": recipe.moved_chunks, "sheets": recipe.sheet_chunks}
+    for content, count in chunks.items():
+        draw_corpus(folder / content, content, seed=recipe.picture_seed, chunks=count, image_size=side, workers=workers)
+    moved = read_moved(folder / "moved", recipe.moved_chunks)
+    corpus = join(read_scenes(folder / "scenes", recipe.scene_chunks), moved)
     model = new_model(recipe.sizes, recipe.weight_seed).to(torch.device(device))
     named = folder / "named.pt"
     if start is not None:
@@ -61,7 +55,8 @@ def train_mini(
         model.load_state_dict(torch.load(named, map_location=device, weights_only=True))
     else:
         sheets = read_sheets(folder / "sheets", recipe.sheet_chunks)
-        train_naming(model, sheets, read_corpus(folder / "scenes", recipe.naming_scene_chunks), recipe.naming, log)
+        scenes = join(read_scenes(folder / "scenes", recipe.naming_scene_chunks), moved)
+        train_naming(model, sheets, scenes, recipe.naming, log)
         unfinished = named.with_suffix(".tmp")
         torch.save(model.state_dict(), unfinished)
         unfinished.replace(named)

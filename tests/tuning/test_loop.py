@@ -16,8 +16,9 @@ from imgsearch.errors import UsageError
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.scenes.draw import draw_scene
 from imgsearch.scenes.graph import TWIN_KINDS, Domain, sample_family, sample_scene
+from imgsearch.scenes.vocabulary import POSITIONS
 from imgsearch.tuning.build import Sizes, new_model, new_tokenizer, save_checkpoint_directory
-from imgsearch.tuning.corpus import Corpus, draw_corpus, read_corpus
+from imgsearch.tuning.corpus import Corpus, draw_corpus, join, read_moved, read_scenes, read_sheets
 from imgsearch.tuning.loop import LoopSettings, Trainer
 from imgsearch.tuning.losses import contrastive_loss, image_tokens, mine_negatives, similarity
 from imgsearch.tuning.naming import NamingSettings, patch_targets, train_naming
@@ -43,15 +44,18 @@ TOKENIZER = TextTokenizer(new_tokenizer(), Path("new"))
 
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
-    """Six families and twelve single scenes at 32 px."""
+    """Six families, twelve single scenes and three groups at all five places, at 32 px."""
     rng = random.Random(3)
     domain = Domain(pairs="trained")
     scenes = [scene for _ in range(6) for scene in sample_family(rng, domain).values()]
     scenes += [sample_scene(rng, domain) for _ in range(12)]
+    for base in [sample_scene(rng, replace(domain, two_groups=0.0)) for _ in range(3)]:
+        scenes += [replace(base, groups=(replace(base.groups[0], position=place),)) for place in POSITIONS]
     drawn = [draw_scene(scene, 64) for scene in scenes]
     pixels = np.stack([np.asarray(picture.resize((32, 32))) for picture, _ in drawn])
     families = np.arange(24).reshape(6, 1 + len(TWIN_KINDS))
-    return Corpus(pixels, scenes, [boxes for _, boxes in drawn], families, np.arange(24, 36))
+    moved = np.arange(36, 51).reshape(3, len(POSITIONS))
+    return Corpus(pixels, scenes, [boxes for _, boxes in drawn], families, np.arange(24, 36), moved)
 
 
 def test_contrastive_loss_is_cross_entropy_over_untrue_partners():
@@ -95,27 +99,52 @@ def test_mined_negatives_are_never_true_and_grow_hard():
     assert hits[0] < 0.15 and hits[1] > 0.8
 
 
-def test_sampled_truth_agrees_with_the_graphs_and_holds_twins(corpus):
-    source = ScenePairs(corpus, couples_from=5)
-    for step, together in ((4, 12), (5, 20)):
-        batch = source.sample(random.Random(1), 24, step)
-        assert batch.truth.diagonal().all()
-        assert len(batch.rows) == len(batch.captions) == 24
-        assert sum(row < 24 for row in batch.rows) == together
-        assert batch.truth.sum() < 24 * 6
-    couples = batch.rows[:20].reshape(-1, 2)
-    assert (couples[:, 0] % 4 == 0).all() and (couples[:, 1] // 4 == couples[:, 0] // 4).all()
+def test_sampled_truth_agrees_with_the_graphs_and_twins_stand_side_by_side(corpus):
+    batch = ScenePairs(corpus).sample(random.Random(1), 24, 0)
+    assert batch.truth.diagonal().all()
+    assert len(batch.rows) == len(batch.captions) == 24
+    assert batch.truth.sum() < 24 * 6
+    beside = np.flatnonzero(batch.twins >= 0)
+    assert len(beside) == 14 and (batch.twins[batch.twins[beside]] == beside).all()
+    for one in beside:
+        here, there = batch.rows[one], batch.rows[batch.twins[one]]
+        assert here != there
+        assert here // 4 == there // 4 if here < 24 else (here - 36) // 5 == (there - 36) // 5
+
+
+def test_negatives_become_the_twins_as_they_harden(corpus, tmp_path):
+    """Counted from what the matching head is given, at both ends of the hardening."""
+    shares = []
+    for start in (1, -1000):  # not begun; long over
+        settings = LoopSettings(steps=1, batch_size=24, matching_pairs=24, harden_from=start, harden_steps=10)
+        trainer = Trainer(new_model(TINY, 1), TOKENIZER, ScenePairs(corpus), settings, tmp_path / str(start))
+        rng, twins, seen = random.Random(2), 0, 0
+        for _ in range(20):
+            batch = ScenePairs(corpus).sample(rng, 24, 0)
+            truth = torch.from_numpy(batch.truth)
+            images, texts, labels = trainer._matching_pairs(torch.zeros(24, 24), truth, batch.twins)
+            assert (labels.bool() == truth[images, texts]).all()
+            for image, text in zip(images[48:].tolist(), texts[48:].tolist(), strict=True):
+                if batch.twins[text] >= 0:
+                    seen += 1
+                    twins += image == batch.twins[text]
+        shares.append(twins / seen)
+    assert shares[0] < 0.25 and shares[1] > 0.8
 
 
 def test_patch_targets_name_the_thing_under_the_patch():
     scene = sample_scene(random.Random(9), Domain(two_groups=0.0))
     _, boxes = draw_scene(scene, 64)
-    target = patch_targets(scene, boxes, 8).reshape(4, 8, 8)
+    target = patch_targets(scene, boxes, 8).reshape(6, 8, 8)
     assert target[3].sum() == scene.groups[0].count
     for box in boxes:
         x, y = int((box.x0 + box.x1) / 2 * 8), int((box.y0 + box.y1) / 2 * 8)
         assert target[3, y, x] >= 1
-    assert (target[0] > 0).any() and ((target[0] > 0) == (target[1] > 0)).all()
+    thing = target[0] > 0
+    assert thing.any() and (thing == (target[1] > 0)).all()
+    place = tuple(POSITIONS).index(scene.groups[0].position)
+    assert (target[4][thing] == place).all() and (target[5][thing] == scene.groups[0].count - 1).all()
+    assert (target[4:, ~thing] == -100).all()
 
 
 def test_naming_stage_learns_colours(corpus):
@@ -205,16 +234,25 @@ def test_run_with_other_settings_in_the_same_folder_is_refused(corpus, tmp_path)
 
 
 def test_corpus_is_drawn_once_and_reads_back(tmp_path, monkeypatch):
-    for name, value in (("CHUNK_FAMILIES", 2), ("CHUNK_SINGLES", 3), ("CHUNK_PICTURES", 11)):
+    small = {"CHUNK_FAMILIES": 2, "CHUNK_SINGLES": 3, "CHUNK_PICTURES": 11, "CHUNK_MOVED": 2, "CHUNK_SHEETS": 2}
+    for name, value in small.items():
         monkeypatch.setattr(f"imgsearch.tuning.corpus.{name}", value)
     from imgsearch.tuning import corpus as module
 
-    module._draw_chunk((tmp_path, 1, 0, 32))
-    first = (tmp_path / "chunk-0000.npz").stat().st_mtime_ns
-    draw_corpus(tmp_path, seed=1, chunks=1, image_size=32, workers=1)
-    assert (tmp_path / "chunk-0000.npz").stat().st_mtime_ns == first
-    read = read_corpus(tmp_path, 1)
-    assert read.pixels.shape == (11, 32, 32, 3) and read.families.shape == (2, 4) and len(read.singles) == 3
+    folders = {name: tmp_path / name for name in ("scenes", "moved", "sheets")}
+    for name, folder in folders.items():
+        folder.mkdir()
+        getattr(module, f"_draw_{name}")((folder, 1, 0, 32))
+    first = (tmp_path / "scenes" / "chunk-0000.npz").stat().st_mtime_ns
+    draw_corpus(tmp_path / "scenes", "scenes", seed=1, chunks=1, image_size=32, workers=1)
+    assert (tmp_path / "scenes" / "chunk-0000.npz").stat().st_mtime_ns == first
+    read = join(read_scenes(folders["scenes"], 1), read_moved(folders["moved"], 1))
+    assert read.pixels.shape == (21, 32, 32, 3) and read.families.shape == (2, 4) and len(read.singles) == 3
+    for pictures in read.moved:
+        scenes = [read.scenes[picture] for picture in pictures]
+        assert [scene.groups[0].position for scene in scenes] == list(POSITIONS)
+        assert len({scene.groups[0].kind for scene in scenes}) == 1
+    assert len(read_sheets(folders["sheets"], 1).scenes) == 2
 
 
 def test_file_pairs_read_what_scenes_write_and_refuse_bad_lines(tmp_path):
