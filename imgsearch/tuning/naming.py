@@ -37,12 +37,15 @@ _MIN_COVER = 0.3  # a patch belongs to the thing that covers most of it, from th
 
 @dataclass(frozen=True, slots=True)
 class NamingSettings:
-    """How the naming stage runs; the first ``sheet_steps`` see sheets only."""
+    """How the naming stage runs: the first ``sheet_steps`` see sheets only, the next ``mixed_steps`` sheets and scenes
+    in turn, the rest scenes only. ``head_rate``: the heads' learning rate over the ViT's."""
 
     steps: int = 1700
     sheet_steps: int = 1000
+    mixed_steps: int = 700
     batch_size: int = 64
     learning_rate: float = 1.0e-3
+    head_rate: float = 1.0
     seed: int = 0
 
 
@@ -128,22 +131,22 @@ def train_naming(
     log: Callable[[str], None],
 ) -> NamingHeads:
     """Train the ViT in place (one-cycle cosine rate, AdamW) and return the heads: first on sheets full of things, which
-    teach five times as much a picture, then half on scenes as they will be met."""
+    teach five times as much a picture, then on scenes as they will be met."""
     grid = model.config.vision_config.image_size // model.config.vision_config.patch_size
     vision = model.vision_model
     device = next(vision.parameters()).device
     torch.manual_seed(settings.seed)
     heads = NamingHeads(model.config.vision_config.hidden_size).to(device)
     sources = [_Labelled(sheets, grid), _Labelled(scenes, grid)]
-    parameters = [*vision.parameters(), *heads.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=0.03, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, total_steps=settings.steps + 1, pct_start=0.08
-    )
+    groups = [list(vision.parameters()), list(heads.parameters())]
+    parameters = groups[0] + groups[1]
+    rates = [settings.learning_rate, settings.head_rate * settings.learning_rate]
+    optimiser = torch.optim.AdamW([{"params": group} for group in groups], weight_decay=0.03, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=settings.steps + 1, pct_start=0.08)
     rng = np.random.default_rng(settings.seed)
     vision.train()
     for step in range(1, settings.steps + 1):
-        source = sources[step % 2] if step > settings.sheet_steps else sources[0]
+        source = _source_of(step, settings, sources)
         pixels, targets, places = source.batch(rng, settings.batch_size, device)
         loss, readings = naming_loss(vision(pixels).last_hidden_state, targets, places, heads)
         optimiser.zero_grad(set_to_none=True)
@@ -155,6 +158,13 @@ def train_naming(
             shown = " ".join(f"{name} {value:.3f}" for name, value in readings.items())
             log(f"naming {step}/{settings.steps} loss {loss.item():.3f} {shown}")
     return heads
+
+
+def _source_of(step: int, settings: NamingSettings, sources: list[_Labelled]) -> _Labelled:
+    """Sheets or scenes, for a step that counts from 1."""
+    if step <= settings.sheet_steps:
+        return sources[0]
+    return sources[step % 2] if step <= settings.sheet_steps + settings.mixed_steps else sources[1]
 
 
 class _Labelled:
