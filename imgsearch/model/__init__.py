@@ -13,9 +13,10 @@ from imgsearch.records import ModelId
 
 if TYPE_CHECKING:
     from imgsearch.model.blip2 import Blip2Model
+    from imgsearch.model.light import LightModel
     from imgsearch.model.sources import KnownModel
 
-__all__ = ["export_directory", "known_models", "load_model", "model_id_of", "same_vectors"]
+__all__ = ["export_directory", "known_models", "load_model", "model_id_of", "open_light", "same_vectors"]
 
 
 def load_model(
@@ -36,6 +37,17 @@ def load_model(
     from imgsearch.model.checkpoint import load
 
     return load(name, device, dtype, image_size)
+
+
+def open_light(
+    name: str | Path, device: str = "auto", dtype: str = "auto", image_size: int | None = None
+) -> LightModel | None:
+    """The same model with the same answers (to 1e-5), computed in NumPy without importing torch; None where only
+    `load_model` can give it: a GPU, another dtype than float32, a LAVIS ``.pth``, anything unknown. Raises as
+    `load_model` does on bad arguments, unknown names and missing files."""
+    from imgsearch.model.light import open_light as opened
+
+    return opened(name, device, dtype, image_size)
 
 
 def model_id_of(name: str | Path, device: str = "auto", dtype: str = "auto", image_size: int | None = None) -> ModelId:

@@ -1,0 +1,282 @@
+"""BLIP-2 without torch: the `Embedder` and `Matcher` contract on NumPy, from the same checkpoint directory.
+
+Importing torch and transformers takes seconds, and a search for one text needs a few hundred matrix products. This
+reads model.safetensors itself, only the tensors that a call needs: a text alone does not read the ViT. It computes in
+float32 on the CPU; all else is left to `imgsearch.model.load_model`. Answers agree with it to 1e-5
+(tests/model/test_light.py).
+
+Cost for the small model on one EPYC core, first call and its weights included: a text 20 ms, 16 pictures 130 ms, 16
+pairs 65 ms; later calls 3, 100 and 60, where torch takes as long. The real model (ViT-g) costs what its 0.5 TFLOP a
+picture cost, seconds, with or without torch. Letters in shapes as in `imgsearch.model.blip2`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property, wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from imgsearch.errors import NotEnoughMemory
+from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD, resize_to_model
+from imgsearch.model.contract import DEFAULT_MAX_TOKENS
+from imgsearch.model.identity import check_arguments, default_dtype, make_id, resolve_device
+from imgsearch.model.light_config import LightConfig, expected_shapes, read_sizes
+from imgsearch.model.light_layers import Linear, unit
+from imgsearch.model.light_qformer import LightQFormer
+from imgsearch.model.light_vision import LightVision
+from imgsearch.model.light_weights import Weights
+from imgsearch.model.memory import available_bytes, check_memory
+from imgsearch.model.sources import find_source, read_config
+from imgsearch.model.tokenizer import TextTokenizer, read_tokenizer
+from imgsearch.records import Float32, ModelId, UInt8
+
+_TEXT_BATCH = 128
+_PAIR_BATCH = 16
+"""Pairs of one Q-Former pass: the small model's working arrays (2 MB at 32 + 10 positions) stay in the L3 cache, the
+real one's take 60 MB."""
+_HIDDEN = np.float32(-1e30)  # added to an attention score that must not count
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def open_light(name: str | Path, device: str, dtype: str, image_size: int | None) -> LightModel | None:
+    """The model that `load_model` would give, without torch; None where torch is needed: a GPU, another dtype than
+    float32, a LAVIS ``.pth``, a ``.bin``, an architecture or a storage dtype that is not read here, or a checkpoint
+    with something wrong, of which `load_model` then tells.
+
+    Raises as `load_model` does on bad arguments, unknown names and missing files. Cost: the headers of the weight
+    files; nothing else is read."""
+    check_arguments(device, dtype, image_size)
+    if resolve_device(device) != "cpu" or dtype not in ("auto", "float32"):
+        return None
+    source = find_source(name)
+    if source.kind != "directory" or any(path.suffix != ".safetensors" for path in source.weights):
+        return None
+    sizes = read_sizes(read_config(source.path))
+    if sizes is None:
+        return None
+    try:
+        weights = Weights(source.weights)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if not expected_shapes_hold(sizes, weights):
+        return None
+    if image_size is not None and image_size != sizes.vision.image:
+        if image_size < sizes.vision.patch or image_size % sizes.vision.patch:
+            return None
+        sizes = replace(sizes, vision=replace(sizes.vision, image=image_size))
+    tokenizer = read_tokenizer(source.path)
+    if tokenizer.vocabulary_size > sizes.qformer.vocabulary:
+        return None
+    model_id = make_id(source, default_dtype("cpu"), sizes.tokens, sizes.dims, sizes.vision.image)
+    return LightModel(weights, sizes, tokenizer, model_id)
+
+
+def expected_shapes_hold(sizes: LightConfig, weights: Weights) -> bool:
+    """Whether every tensor is there, in the shape that the config asks for."""
+    found = weights.shapes
+    return all(found.get(name) == shape for name, shape in expected_shapes(sizes))
+
+
+def _in_memory(method: Callable[Concatenate[LightModel, P], R]) -> Callable[Concatenate[LightModel, P], R]:
+    """Memory running out told as our own error."""
+
+    @wraps(method)
+    def wrapped(self: LightModel, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except MemoryError as exc:
+            raise NotEnoughMemory(
+                f"the RAM ran out while {self.model_id.name} was reading a batch",
+                "take a smaller batch (--batch-size 1 needs least), or close other programs",
+            ) from exc
+
+    return wrapped
+
+
+class LightModel:
+    """A BLIP-2 opened by `open_light`; float32 NumPy arrays in and out, on the CPU.
+
+    Weights are read at their first use, so the first call of each kind takes longer."""
+
+    device = "cpu"
+    dtype = "float32"
+
+    def __init__(self, weights: Weights, sizes: LightConfig, tokenizer: TextTokenizer, model_id: ModelId) -> None:
+        self._weights = weights
+        self._sizes = sizes
+        self._tokenizer = tokenizer
+        self._words: dict[int, Float32] = {}  # the word vectors that were asked for
+        self.model_id = model_id
+        self.image_size = sizes.vision.image
+        self.query_tokens = sizes.tokens
+        self.dims = sizes.dims
+
+    @property
+    def tokenizer(self) -> TextTokenizer:
+        """Cleans and cuts texts into word pieces."""
+        return self._tokenizer
+
+    def preprocess(self, images: Sequence[Image.Image]) -> Float32:
+        """Upright PIL pictures -> float32 [B, 3, S, S]: squashed to S x S, CLIP's mean and deviation."""
+        if isinstance(images, Image.Image):
+            raise TypeError("preprocess takes a list of pictures; received one picture")
+        size = self.image_size
+        arrays = [resize_to_model(image, size) for image in images]
+        return self.preprocess_arrays(np.stack(arrays) if arrays else np.empty((0, size, size, 3), np.uint8))
+
+    @_in_memory
+    def preprocess_arrays(self, arrays: UInt8) -> Float32:
+        """uint8 [B, S, S, 3] from `resize_to_model` -> float32 [B, 3, S, S]."""
+        side = self.image_size
+        if arrays.dtype != np.uint8 or arrays.ndim != 4 or arrays.shape[1:] != (side, side, 3):
+            raise ValueError(f"received {arrays.dtype} {list(arrays.shape)}, expected uint8 [B, {side}, {side}, 3]")
+        deviation = np.array(PIXEL_STD, np.float32)
+        pixels = arrays * (1 / (255 * deviation))
+        pixels -= np.array(PIXEL_MEAN, np.float32) / deviation
+        return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+
+    @_in_memory
+    def encode_images(self, pixels: Any) -> Float32:
+        """Pixels [B, 3, S, S] -> features [B, N, W], the ViT's output after its last norm. All B in one go."""
+        side = self.image_size
+        batch = np.asarray(pixels, np.float32)
+        if batch.ndim != 4 or batch.shape[1:] != (3, side, side):
+            raise ValueError(f"received pixels {list(batch.shape)}, expected [B, 3, {side}, {side}]")
+        return self._vision(batch) if len(batch) else np.empty((0, *self._features_shape), np.float32)
+
+    @_in_memory
+    def embed_features(self, features: Any) -> Float32:
+        """Features [B, N, W] -> float32 [B, T, D], every token of L2 norm 1."""
+        return unit(self._vision_projection(self.query_states(features)))
+
+    @_in_memory
+    def query_states(self, features: Any) -> Float32:
+        """Features [B, N, W] -> the Q-Former's output for its queries [B, T, H]."""
+        batch = self._check_features(features)
+        states = np.empty((len(batch), self.query_tokens, self._sizes.qformer.width), np.float32)
+        for rows in _batches(len(batch), _PAIR_BATCH):
+            states[rows] = self._qformer.read_pictures(self._queries, batch[rows])
+        return states
+
+    def embed_images(self, pixels: Any) -> Float32:
+        """Pixels [B, 3, S, S] -> float32 [B, T, D]: `encode_images`, then `embed_features`."""
+        return self.embed_features(self.encode_images(pixels))
+
+    @_in_memory
+    def embed_texts(self, texts: Sequence[str], max_tokens: int = DEFAULT_MAX_TOKENS) -> Float32:
+        """Q texts -> float32 [Q, D], L2 norm 1: the [CLS] state, projected. At most ``max_tokens`` word pieces each,
+        [CLS] and [SEP] included, cut on the right, and never past the model's own positions."""
+        encoded = self._encode(texts, max_tokens)
+        result = np.empty((len(encoded), self.dims), np.float32)
+        # Texts of like length share a batch: less padding, the same answers.
+        order = np.array(sorted(range(len(encoded)), key=lambda row: len(encoded[row])), np.int64)
+        for part in _batches(len(order), _TEXT_BATCH):
+            words, mask = self._embed_words([encoded[row] for row in order[part]])
+            states = self._qformer.read_texts(words, mask)[:, 0]  # [Q, H]
+            result[order[part]] = unit(self._text_projection(states))
+        return result
+
+    def match_logits(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> Float32:
+        """Text i with picture i: K texts, features [K, N, W] -> float32 [K], the raw logit of "matches"."""
+        return self.match_both(texts, features, max_tokens)[:, 1]
+
+    def match_probabilities(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> Float32:
+        """The same pairs -> float32 [K] in 0..1: softmax over the two logits, class 1."""
+        both = self.match_both(texts, features, max_tokens)
+        odds = np.exp(both - both.max(axis=1, keepdims=True))
+        probabilities: Float32 = odds[:, 1] / odds.sum(axis=1)
+        return probabilities
+
+    @_in_memory
+    def match_both(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> Float32:
+        """The same pairs -> float32 [K, 2]: "does not match" and "matches", averaged over the T queries (LAVIS,
+        Blip2Qformer.compute_itm)."""
+        encoded = self._encode(texts, max_tokens)
+        batch = self._check_features(features)
+        if len(encoded) != len(batch):
+            raise ValueError(f"received {len(encoded)} texts and features of {len(batch)} pictures, expected pairs")
+        result = np.empty((len(encoded), 2), np.float32)
+        for rows in _batches(len(encoded), _PAIR_BATCH):
+            words, mask = self._embed_words(encoded[rows])
+            if mask is not None:
+                mask = np.concatenate([np.zeros((len(mask), self.query_tokens), np.float32), mask], axis=1)
+            states = self._qformer.read_pictures(self._queries, batch[rows], words, mask)
+            result[rows] = self._itm_head(states).mean(axis=1)
+        return result
+
+    def count_tokens(self, text: str) -> int:
+        """Word pieces of the cleaned text with [CLS] and [SEP], before any cut."""
+        return len(self._tokenizer.encode([text], 1 << 30)[0])
+
+    def _encode(self, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
+        if isinstance(texts, str):
+            raise TypeError("a list of texts is expected; received one string")
+        return self._tokenizer.encode(texts, min(max_tokens, self._sizes.qformer.positions))
+
+    def _embed_words(self, encoded: list[list[int]]) -> tuple[Float32, Float32 | None]:
+        """Word and place vectors [Q, L, H] padded to the longest, and the mask [Q, L], or None where nothing is
+        padded."""
+        longest = max(map(len, encoded))
+        pad = self._tokenizer.pad_id
+        ids = [row + [pad] * (longest - len(row)) for row in encoded]
+        unread = {number for row in ids for number in row} - self._words.keys()
+        self._words |= self._weights.rows("embeddings.word_embeddings.weight", unread)
+        words = np.array([[self._words[number] for number in row] for row in ids])  # [Q, L, H]
+        words += self._places[:longest]
+        lengths = np.array([len(row) for row in encoded])
+        if (lengths == longest).all():
+            return words, None
+        return words, np.where(np.arange(longest) < lengths[:, None], np.float32(0), _HIDDEN)
+
+    def _check_features(self, features: Any) -> Float32:
+        batch: Float32 = np.asarray(features, np.float32)
+        if batch.ndim != 3 or batch.shape[1:] != self._features_shape:
+            patches, width = self._features_shape
+            raise ValueError(f"received features {list(batch.shape)}, expected [B, {patches}, {width}]")
+        return batch
+
+    @property
+    def _features_shape(self) -> tuple[int, int]:
+        return self._sizes.vision.positions, self._sizes.vision.width
+
+    @cached_property
+    def _vision(self) -> LightVision:
+        values = sum(int(np.prod(shape)) for name, shape in self._weights.shapes.items() if name.startswith("vision_m"))
+        hint = "close other programs, search with --rerank 0, or take a smaller model (`imgsearch models` lists them)"
+        check_memory(4 * values, available_bytes(), "RAM", hint)
+        return LightVision(self._weights, self._sizes.vision)
+
+    @cached_property
+    def _qformer(self) -> LightQFormer:
+        return LightQFormer(self._weights, self._sizes.qformer)
+
+    @cached_property
+    def _places(self) -> Float32:
+        return self._weights.tensor("embeddings.position_embeddings.weight")
+
+    @cached_property
+    def _queries(self) -> Float32:
+        return self._weights.tensor("query_tokens")
+
+    @cached_property
+    def _text_projection(self) -> Linear:
+        return self._weights.linear("text_projection")
+
+    @cached_property
+    def _vision_projection(self) -> Linear:
+        return self._weights.linear("vision_projection")
+
+    @cached_property
+    def _itm_head(self) -> Linear:
+        return self._weights.linear("itm_head")
+
+
+def _batches(count: int, step: int) -> list[slice]:
+    return [slice(start, start + step) for start in range(0, count, step)]

@@ -1,0 +1,178 @@
+"""What a checkpoint's config.json says, as far as the arithmetic asks, and the tensors that must then be there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VisionSizes:
+    """The ViT: ``image`` and ``patch`` in pixels, ``width`` W, ``mlp`` the feed-forward width."""
+
+    image: int
+    patch: int
+    width: int
+    mlp: int
+    layers: int
+    heads: int
+    epsilon: float
+    last_epsilon: float
+    qkv_bias: bool
+
+    @property
+    def grid(self) -> int:
+        """Patches a side."""
+        return self.image // self.patch
+
+    @property
+    def positions(self) -> int:
+        """N, the class token and the patches."""
+        return 1 + self.grid**2
+
+
+@dataclass(frozen=True, slots=True)
+class QFormerSizes:
+    """The Q-Former: ``width`` H, ``mlp`` the feed-forward width, ``cross_every`` n: layers 0, n, 2n see pictures."""
+
+    width: int
+    mlp: int
+    layers: int
+    heads: int
+    epsilon: float
+    cross_every: int
+    positions: int
+    vocabulary: int
+
+
+@dataclass(frozen=True, slots=True)
+class LightConfig:
+    """``tokens`` T, ``dims`` D."""
+
+    vision: VisionSizes
+    qformer: QFormerSizes
+    tokens: int
+    dims: int
+
+
+def read_sizes(config: Mapping[str, Any]) -> LightConfig | None:
+    """The sizes in a Blip2Config given as a dictionary; what it leaves out is the default of transformers 5
+    (models/blip_2/configuration_blip_2.py). None where it describes something that is not computed here: another
+    activation than the exact GELU, a picture that is not square, a Q-Former that reads no text, nonsense."""
+    vision, qformer = config.get("vision_config") or {}, config.get("qformer_config") or {}
+    try:
+        found = LightConfig(
+            _vision(vision),
+            _qformer(qformer),
+            config.get("num_query_tokens", 32),
+            config.get("image_text_hidden_size", 256),
+        )
+        plain = vision.get("hidden_act", "gelu") == "gelu" == qformer.get("hidden_act", "gelu")
+        return found if plain and qformer.get("use_qformer_text_input", False) and _sensible(found) else None
+    except (TypeError, ValueError, AttributeError):
+        return None
+
+
+def _vision(config: Mapping[str, Any]) -> VisionSizes:
+    epsilon = float(config.get("layer_norm_eps", 1e-6))
+    last = config.get("post_layer_norm_eps")  # our own key: LAVIS's last norm has an epsilon of its own
+    return VisionSizes(
+        image=config.get("image_size", 224),
+        patch=config.get("patch_size", 14),
+        width=config.get("hidden_size", 1408),
+        mlp=config.get("intermediate_size", 6144),
+        layers=config.get("num_hidden_layers", 39),
+        heads=config.get("num_attention_heads", 16),
+        epsilon=epsilon,
+        last_epsilon=epsilon if last is None else float(last),
+        qkv_bias=bool(config.get("qkv_bias", True)),
+    )
+
+
+def _qformer(config: Mapping[str, Any]) -> QFormerSizes:
+    return QFormerSizes(
+        width=config.get("hidden_size", 768),
+        mlp=config.get("intermediate_size", 3072),
+        layers=config.get("num_hidden_layers", 12),
+        heads=config.get("num_attention_heads", 12),
+        epsilon=float(config.get("layer_norm_eps", 1e-12)),
+        cross_every=config.get("cross_attention_frequency", 2),
+        positions=config.get("max_position_embeddings", 512),
+        vocabulary=config.get("vocab_size", 30522),
+    )
+
+
+def _sensible(sizes: LightConfig) -> bool:
+    vision, qformer = sizes.vision, sizes.qformer
+    numbers = (
+        *(vision.image, vision.patch, vision.width, vision.mlp, vision.layers, vision.heads),
+        *(qformer.width, qformer.mlp, qformer.layers, qformer.heads, qformer.cross_every),
+        *(qformer.positions, qformer.vocabulary, sizes.tokens, sizes.dims),
+    )
+    if not all(type(number) is int and number > 0 for number in numbers):
+        return False
+    return vision.width % vision.heads == 0 and qformer.width % qformer.heads == 0 and vision.image >= vision.patch
+
+
+def expected_shapes(sizes: LightConfig) -> Iterator[tuple[str, Shape]]:
+    """Every tensor that Blip2ForImageTextRetrieval of these sizes has, by transformers' name."""
+    vision, qformer = sizes.vision, sizes.qformer
+    width = qformer.width
+    yield "query_tokens", (1, sizes.tokens, width)
+    yield "embeddings.word_embeddings.weight", (qformer.vocabulary, width)
+    yield "embeddings.position_embeddings.weight", (qformer.positions, width)
+    yield from _norm("qformer.layernorm", width)
+    for name, out in (("vision_projection", sizes.dims), ("text_projection", sizes.dims), ("itm_head", 2)):
+        yield from _linear(name, width, out)
+    for number in range(qformer.layers):
+        yield from _qformer_layer(f"qformer.encoder.layer.{number}", number, sizes)
+    embeddings = "vision_model.embeddings."
+    yield embeddings + "class_embedding", (1, 1, vision.width)
+    yield embeddings + "position_embedding", (1, vision.positions, vision.width)
+    yield embeddings + "patch_embedding.weight", (vision.width, 3, vision.patch, vision.patch)
+    yield embeddings + "patch_embedding.bias", (vision.width,)
+    yield from _norm("vision_model.post_layernorm", vision.width)
+    for number in range(vision.layers):
+        yield from _vision_layer(f"vision_model.encoder.layers.{number}", vision)
+
+
+def _vision_layer(name: str, sizes: VisionSizes) -> Iterator[tuple[str, Shape]]:
+    width = sizes.width
+    yield from _norm(name + ".layer_norm1", width)
+    yield from _norm(name + ".layer_norm2", width)
+    yield name + ".self_attn.qkv.weight", (3 * width, width)
+    if sizes.qkv_bias:
+        yield name + ".self_attn.qkv.bias", (3 * width,)
+    yield from _linear(name + ".self_attn.projection", width, width)
+    yield from _linear(name + ".mlp.fc1", width, sizes.mlp)
+    yield from _linear(name + ".mlp.fc2", sizes.mlp, width)
+
+
+def _qformer_layer(name: str, number: int, sizes: LightConfig) -> Iterator[tuple[str, Shape]]:
+    width, mlp = sizes.qformer.width, sizes.qformer.mlp
+    sources = {"attention": width}
+    if number % sizes.qformer.cross_every == 0:
+        sources["crossattention"] = sizes.vision.width
+    for kind, source in sources.items():
+        yield from _linear(f"{name}.{kind}.attention.query", width, width)
+        yield from _linear(f"{name}.{kind}.attention.key", source, width)
+        yield from _linear(f"{name}.{kind}.attention.value", source, width)
+        yield from _linear(f"{name}.{kind}.output.dense", width, width)
+        yield from _norm(f"{name}.{kind}.output.LayerNorm", width)
+    for branch in ("", "_query"):
+        yield from _linear(f"{name}.intermediate{branch}.dense", width, mlp)
+        yield from _linear(f"{name}.output{branch}.dense", mlp, width)
+        yield from _norm(f"{name}.output{branch}.LayerNorm", width)
+
+
+def _linear(name: str, size: int, out: int) -> Iterator[tuple[str, Shape]]:
+    yield name + ".weight", (out, size)
+    yield name + ".bias", (out,)
+
+
+def _norm(name: str, width: int) -> Iterator[tuple[str, Shape]]:
+    yield name + ".weight", (width,)
+    yield name + ".bias", (width,)

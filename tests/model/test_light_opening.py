@@ -1,0 +1,82 @@
+"""Which checkpoints the model without torch takes, which it leaves to torch, and what it says of a bad name."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from imgsearch.errors import CheckpointInvalid, ModelUnavailable, UsageError
+from imgsearch.model import open_light
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "lavis"
+
+
+def test_what_needs_torch_is_left_to_it(directory, monkeypatch):
+    assert open_light(GOLDEN / "blip2_tiny.pth", "cpu") is None
+    assert open_light(directory, "cpu", dtype="bfloat16") is None
+    assert open_light(directory, "cpu", image_size=41) is None  # load_model says what is wrong with it
+    monkeypatch.setattr("imgsearch.model.light.resolve_device", lambda device: "cuda:0")
+    assert open_light(directory, "cuda") is None
+
+
+def test_names_and_arguments_that_cannot_be_are_refused_as_ever(tmp_path):
+    with pytest.raises(UsageError):
+        open_light("mini", "tpu")
+    with pytest.raises(ModelUnavailable):
+        open_light("no-such-model", "cpu")
+    with pytest.raises(CheckpointInvalid):
+        open_light(tmp_path, "cpu")
+
+
+def change_config(config):
+    config["qformer_config"]["hidden_act"] = "relu"
+
+
+def change_size(config):
+    config["qformer_config"]["intermediate_size"] = 91
+
+
+def list_sizes(config):
+    config["vision_config"]["image_size"] = [40, 40]
+
+
+def no_texts(config):
+    config["qformer_config"].pop("use_qformer_text_input")
+
+
+@pytest.mark.parametrize("change", [change_config, change_size, list_sizes, no_texts])
+def test_an_unknown_architecture_is_left_to_torch(directory, tmp_path, change):
+    shutil.copytree(directory, tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    change(config)
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    assert open_light(tmp_path / "model", "cpu") is None
+
+
+@pytest.mark.parametrize("damage", ["missing", "integers"])
+def test_weights_with_something_wrong_are_left_to_torch(directory, tmp_path, damage):
+    shutil.copytree(directory, tmp_path / "model")
+    state = load_file(tmp_path / "model" / "model.safetensors")
+    if damage == "missing":
+        del state["itm_head.bias"]
+    else:
+        state["itm_head.bias"] = state["itm_head.bias"].to(torch.int32)
+    save_file(state, tmp_path / "model" / "model.safetensors")
+    assert open_light(tmp_path / "model", "cpu") is None
+
+
+def test_weights_that_change_under_an_open_model_are_noticed(directory, tmp_path):
+    shutil.copytree(directory, tmp_path / "model")
+    light = open_light(tmp_path / "model", "cpu")
+    light.embed_texts(["red"])
+    weights = tmp_path / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"abcd")
+    light.embed_texts(["red"])  # what was read stays
+    with pytest.raises(ModelUnavailable, match="has changed"):
+        light.encode_images(light.preprocess_arrays(np.zeros((1, 40, 40, 3), np.uint8)))
