@@ -10,7 +10,7 @@ from imgsearch.settings import Settings
 
 if TYPE_CHECKING:
     from imgsearch.search.searcher import Searcher
-    from imgsearch.storage import Store
+    from imgsearch.storage import FeatureStore, Store
 
 DEFAULT_MODEL = "blip2"
 """The model of a new library: the real one, never silently the small one."""
@@ -69,10 +69,24 @@ def open_searcher(settings: Settings) -> Searcher:
     store = open_store(settings)
     try:
         store.require_model(model_id(settings, store.model))
-        return Searcher(store, open_search_model(settings, store.model))
+        model = open_search_model(settings, store.model)
+        return Searcher(store, model, features=feature_store(settings, store))
     except BaseException:
         store.close()
         raise
+
+
+def feature_store(settings: Settings, store: Store) -> FeatureStore | None:
+    """Where ViT features of the library's pictures are kept, as the settings say; None where they keep none. "all" is
+    remembered in the library, until another word is given."""
+    from imgsearch.storage import FeatureStore
+
+    if settings.features == "none":
+        return None
+    kept = FeatureStore(store.layout.features, store.model, settings.features_mb * 1_000_000)
+    if settings.features:
+        kept.keep_all(settings.features == "all")
+    return kept
 
 
 def _named(settings: Settings, library_model: ModelId | None) -> tuple[str, str, int | None]:

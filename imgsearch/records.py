@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,8 +108,31 @@ class Candidates:
 
 
 @dataclass(frozen=True, slots=True)
+class Clause:
+    """One filter, such as ``width:>2000``: its name, its value in the form that docs/search.md gives it, and whether
+    pictures that have it are unwanted."""
+
+    name: str
+    value: Any
+    unwanted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What pictures must be like beside the description. Of the wanted clauses of one name any may hold, for the names
+    in ``ANY``; all others must hold, and no unwanted one."""
+
+    ANY: ClassVar[tuple[str, ...]] = ("folder", "name", "camera", "type", "is", "year")
+    clauses: tuple[Clause, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.clauses)
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer. ``itm_logit`` and ``itm_probability`` are None for an image that was not re-ranked."""
+    """One answer. ``itm_logit`` and ``itm_probability`` are None for an image that was not re-ranked. ``confident``
+    says whether the picture shows what was asked for, as far as the calibration can tell; None without one."""
 
     rank: int
     image_id: int
@@ -117,17 +140,21 @@ class Hit:
     itc: float
     itm_logit: float | None = None
     itm_probability: float | None = None
+    confident: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Hits, best first, and where the time went (stage -> milliseconds)."""
+    """Hits, best first, and where the time went (stage -> milliseconds). ``next_cursor`` asks for the page after this
+    one, None where nothing follows; ``complete`` is False if a time budget cut the re-rank short."""
 
     query: str
     hits: tuple[Hit, ...]
     took_ms: dict[str, float] = field(default_factory=dict)
     reranked: int = 0
     notes: tuple[str, ...] = ()  # sentences for the person: "the query was cut after 50 words"
+    next_cursor: str | None = None
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any
 from imgsearch.errors import UsageError
 
 PREFIX = "IMGSEARCH_"
+FEATURES = ("none", "cache", "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Settings:
     batch_size: int = 0  # images a batch; 0 = by device
     workers: int = 0  # decode processes; 0 = by cores
     rerank: int = -1  # candidates that ITM re-ranks; -1 = by device, 0 = off
+    features: str = ""  # ViT features kept for re-ranking: "none", "cache", "all"; "" = as the library does, else cache
+    features_mb: int = 2048  # megabytes of disk that kept features may fill
 
 
 def default_library() -> Path:
@@ -79,7 +82,9 @@ def _read_toml(path: Path, names: Mapping[str, Any]) -> dict[str, Any]:
 def _convert(name: str, value: Any) -> Any:
     if name == "library":
         return Path(value).expanduser()
-    if name in ("batch_size", "workers", "rerank"):
+    if name == "features" and value not in ("", *FEATURES):
+        raise UsageError(f"features is {value!r}, expected {', '.join(FEATURES)}", "for example --features cache")
+    if name in ("batch_size", "workers", "rerank", "features_mb"):
         try:
             return int(value)
         except (TypeError, ValueError) as exc:

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from imgsearch.cli.command import Command
+from imgsearch.settings import FEATURES
 
 if TYPE_CHECKING:
     from indexer.report import Summary
@@ -38,6 +39,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", help="auto (default), float32, bfloat16, float16")
     parser.add_argument("--batch-size", type=int, metavar="N", help="pictures encoded at once (default by device)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes that decode (default: one a core)")
+    parser.add_argument(
+        "--features",
+        choices=FEATURES,
+        help="what re-ranking finds ready: all pictures' features (363 KB each with blip2), those that searches used "
+        "last (cache, the default), or none",
+    )
     parser.add_argument("--watch", action="store_true", help="stay, and keep the library current, until Ctrl-C")
     parser.add_argument("--wait", action="store_true", help="wait while another process writes to the library")
     parser.add_argument("--json", action="store_true", help="print one summary object (with --watch one a line)")

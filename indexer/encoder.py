@@ -12,6 +12,8 @@ import numpy as np
 
 from imgsearch.errors import ImgsearchError, MediaError, NotEnoughMemory
 from imgsearch.records import Float32, UInt8
+from imgsearch.search.pictures import as_numpy
+from imgsearch.storage import QuantisedFeatures
 
 
 class Embedder(Protocol):
@@ -19,23 +21,28 @@ class Embedder(Protocol):
 
     def preprocess_arrays(self, arrays: UInt8) -> Any: ...
 
-    def embed_images(self, pixels: Any) -> Any: ...
+    def encode_images(self, pixels: Any) -> Any: ...
+
+    def embed_features(self, features: Any) -> Any: ...
 
 
 @dataclass(slots=True)
 class Encoded:
-    """One result a picture: float32 [T, D], or the reason why there is none. ``seconds`` without loading."""
+    """One result a picture: float32 [T, D], or the reason why there is none. ``seconds`` without loading. ``features``:
+    one a picture where they are to be kept, else none at all."""
 
     vectors: list[Float32 | MediaError]
     seconds: float
+    features: list[QuantisedFeatures | None]
 
 
 class Encoder:
     """Embeds one batch at a time in its own thread. Memory that does not suffice halves the batch, for the rest of
     the run too; a picture that fails alone is a failure of that picture, never of the run."""
 
-    def __init__(self, load: Callable[[], Embedder]) -> None:
+    def __init__(self, load: Callable[[], Embedder], *, keep_features: bool = False) -> None:
         self._load = load
+        self._keep_features = keep_features
         self._model: Embedder | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encode")
         self.most = 1 << 30  # pictures that are known to fit at once
@@ -56,32 +63,46 @@ class Encoder:
         if self._model is None:
             self._model = self._load()
         started = time.monotonic()
-        vectors: list[Float32 | MediaError] = []
-        while len(vectors) < len(pixels):
-            part = pixels[len(vectors) : len(vectors) + self.most]
-            vectors += self._try(self._model, part)
-        return Encoded(vectors, time.monotonic() - started)
+        results: list[tuple[Float32 | MediaError, QuantisedFeatures | None]] = []
+        while len(results) < len(pixels):
+            part = pixels[len(results) : len(results) + self.most]
+            results += self._try(self._model, part)
+        features = [kept for _, kept in results] if self._keep_features else []
+        return Encoded([vectors for vectors, _ in results], time.monotonic() - started, features)
 
-    def _try(self, model: Embedder, part: Sequence[UInt8]) -> list[Float32 | MediaError]:
+    def _try(
+        self, model: Embedder, part: Sequence[UInt8]
+    ) -> list[tuple[Float32 | MediaError, QuantisedFeatures | None]]:
         """All of ``part``; [] when it was too much at once, with ``most`` lowered."""
         try:
-            found = np.asarray(model.embed_images(model.preprocess_arrays(np.stack(part))), dtype=np.float32)
+            features = model.encode_images(model.preprocess_arrays(np.stack(part)))
+            found = np.asarray(model.embed_features(features), dtype=np.float32)
+            kept = self._quantised(features, len(part))
         except (NotEnoughMemory, MemoryError) as exc:
             if len(part) > 1:
                 self.most = len(part) // 2
                 return []
-            return [MediaError(f"not enough memory to encode it: {_first_line(exc)}", stage="encode", transient=True)]
+            return [(_failure(f"not enough memory to encode it: {_first_line(exc)}"), None)]
         except (ImgsearchError, RuntimeError, ValueError) as exc:
             if len(part) == 1:
-                return [MediaError(f"the model failed on it: {_first_line(exc)}", stage="encode", transient=True)]
+                return [(_failure(f"the model failed on it: {_first_line(exc)}"), None)]
             return [one for picture in part for one in self._try(model, [picture])]
-        return [_checked(vectors) for vectors in found]
+        return list(zip(map(_checked, found), kept, strict=True))
+
+    def _quantised(self, features: Any, count: int) -> list[QuantisedFeatures | None]:
+        if not self._keep_features:
+            return [None] * count
+        return [QuantisedFeatures.of(one) for one in as_numpy(features)]
 
 
 def _checked(vectors: Float32) -> Float32 | MediaError:
     if np.isfinite(vectors).all():
         return vectors
-    return MediaError("the model gave vectors that are not finite", stage="encode", transient=True)
+    return _failure("the model gave vectors that are not finite")
+
+
+def _failure(reason: str) -> MediaError:
+    return MediaError(reason, stage="encode", transient=True)
 
 
 def _first_line(exc: BaseException) -> str:

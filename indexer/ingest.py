@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ import numpy as np
 from imgsearch.errors import MediaError
 from imgsearch.media.decode import DecodedImage, KnownContent
 from imgsearch.records import Float32
-from imgsearch.storage import EmbeddedBatch, FailedFile, FilePlace, Store
+from imgsearch.storage import EmbeddedBatch, FailedFile, FeatureStore, FilePlace, Store
 from imgsearch.storage.writer import Writer
 from indexer.decode_pool import DecodeJob, DecodePool
 from indexer.encoder import Encoded, Encoder
@@ -30,6 +30,8 @@ from indexer.scan import Scan
 
 _LOOSE_ROWS = 1000  # rows without vectors (copies, failures) that wait for a commit
 _LOOSE_S = 5.0  # how long a row without vectors, or a half full batch, waits for company
+
+_NOTHING = Encoded([], 0.0, [])
 
 T = TypeVar("T")
 
@@ -69,6 +71,7 @@ class Ingest:
     repeated_sizes: frozenset[int]  # sizes that more than one pending file has
     missing_images: Counter[int]  # image ids whose file is gone from a place, and from how many
     overlap_commit: bool = False  # commit while the next batch is encoded: for a device that must not wait
+    kept: FeatureStore | None = None  # where the encoder's features go, if it keeps them
     _collecting: dict[str, Content] = field(default_factory=dict)
     _checked: int = 0  # how many of _collecting are known to be new to the catalog
     _in_flight: InFlight | None = None
@@ -95,7 +98,7 @@ class Ingest:
         self._finish()
         self._collecting.clear()
         self._checked = 0
-        self._commit({}, [])
+        self._commit({})
 
     def remove_missing(self, scans: Iterable[Scan]) -> None:
         """Take the rows of files that are gone out of the results; of a doubtful root only if pictures of it were
@@ -153,7 +156,7 @@ class Ingest:
             if len(self._collecting) >= self.batch_size or late:
                 self._submit()
         if len(self._placed) + len(self._failed) >= _LOOSE_ROWS or (late and self._in_flight is None):
-            self._commit({}, [])
+            self._commit({})
 
     def _set_known_aside(self) -> None:
         """Contents that the catalog has, deleted ones too, need a row and no embedding."""
@@ -177,21 +180,22 @@ class Ingest:
         if before is not None:
             self._commit(*before)
 
-    def _wait(self) -> tuple[dict[str, Content], Sequence[Float32 | MediaError]] | None:
+    def _wait(self) -> tuple[dict[str, Content], Encoded] | None:
         if self._in_flight is None:
             return None
         flight, self._in_flight = self._in_flight, None
         encoded = flight.future.result()
         self.measured(len(flight.contents), encoded.seconds)
-        return flight.contents, encoded.vectors
+        return flight.contents, encoded
 
     def _finish(self) -> None:
         done = self._wait()
         if done is not None:
             self._commit(*done)
 
-    def _commit(self, contents: dict[str, Content], vectors: Sequence[Float32 | MediaError]) -> None:
+    def _commit(self, contents: dict[str, Content], encoded: Encoded = _NOTHING) -> None:
         """One transaction: the encoded batch, and all rows that wait."""
+        vectors = encoded.vectors
         embedded = [(c, v) for c, v in zip(contents.values(), vectors, strict=True) if isinstance(v, np.ndarray)]
         for content, error in zip(contents.values(), vectors, strict=True):
             if isinstance(error, MediaError):
@@ -213,12 +217,18 @@ class Ingest:
                 transaction.remove_files(file.root_id, [file.relative_path])
             transaction.record_failures([_failed_file(*row) for row in failed])
             transaction.commit()
+        self._keep_features(contents, encoded)
         self._count_embedded(embedded)
         for file, _, key in placed:
             self._count_placed(file, ids[key], before.get((file.root_id, file.relative_path)))
         self.summary.failed += len(failed)
         self.summary.vanished += len(vanished)
         self.progress.advance(sum(len(c.files) for c, _ in embedded) + len(placed) + len(failed) + len(vanished))
+
+    def _keep_features(self, contents: dict[str, Content], encoded: Encoded) -> None:
+        for key, features in zip(contents, encoded.features, strict=False):  # none at all, or one each
+            if features is not None and self.kept is not None:
+                self.kept.put(key, features)
 
     def _images_before(self, files: list[PendingFile]) -> dict[tuple[int, str], int]:
         """The image id that each of these places holds now."""

@@ -94,7 +94,9 @@ class Session:
         self._progress = progress
         self._stop = stop
         self.store = _open_or_create(request)
-        self._encoder = Encoder(self._load_model)
+        self._kept = library.feature_store(request.settings, self.store)
+        keep_all = self._kept is not None and self._kept.keeps_all
+        self._encoder = Encoder(self._load_model, keep_features=keep_all)
 
     def __enter__(self) -> Session:
         return self
@@ -197,6 +199,7 @@ class Session:
             ingest = Ingest(
                 self.store, writer, self._encoder, pool, batch_size, summary, self._progress, self._stop,
                 outlook.measured, plan.hashes_by_size, plan.repeated_sizes, plan.missing_images, overlap,
+                self._kept,
             )  # fmt: skip
             if plan.count:
                 self._progress.say(f"{plan.count:,} of {summary.seen:,} pictures are new or changed")

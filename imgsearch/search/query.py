@@ -24,11 +24,18 @@ EXAMPLE = 'say what the picture shows, for example: imgsearch search "a red boat
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """``text`` as typed; ``k`` answers wanted; ``rerank`` candidates that ITM re-reads: -1 by device, 0 none."""
+    """``text`` as typed; ``k`` answers wanted; ``rerank`` candidates that ITM re-reads: -1 by device, 0 none.
+
+    ``cursor``: of an earlier answer, for the page behind it. ``everything``: go on behind the last picture that shows
+    what was asked for, to the end of the library. ``budget_ms``: stop re-ranking when so much time is gone; an answer
+    cut short this way need not be the beginning of a longer one."""
 
     text: str
     k: int = 10
     rerank: int = -1
+    cursor: str | None = None
+    everything: bool = False
+    budget_ms: float | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= MAX_K:
@@ -37,6 +44,8 @@ class Query:
             raise UsageError(
                 f"got rerank = {self.rerank}, expected 0 to {MAX_K:,}, or -1", "0 turns re-ranking off, -1 is automatic"
             )
+        if self.budget_ms is not None and not self.budget_ms >= 0:
+            raise UsageError(f"got a budget of {self.budget_ms} ms, expected 0 or more", "for example --budget-ms 200")
 
 
 def readable(text: str) -> str:

@@ -1,23 +1,23 @@
-"""ITM re-reads the best candidates: takes their pictures again, matches each with the text, and orders them."""
+"""ITM re-reads the best candidates: matches each with the text, and orders them."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from imgsearch.errors import MediaError
 from imgsearch.index.rows import rank_order
 from imgsearch.model.contract import Array, Embedder
-from imgsearch.records import Float32, Int64, UInt8
-from imgsearch.search.pictures import as_numpy, decode_all, encode_batch_size
+from imgsearch.records import Float32, Int64
+from imgsearch.search.features import FeatureSource, Source
+from imgsearch.search.pictures import as_numpy
 
 
 class Model(Embedder, Protocol):
-    """What a re-rank asks of a model."""
+    """What a search asks of a model."""
 
     @property
     def device(self) -> str: ...
@@ -31,18 +31,35 @@ class Model(Embedder, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The head's answer for one picture: the raw class-1 logit, and the softmax over both."""
+    """The head's answer for one picture: the raw class-1 logit, and ``margin``, by how much it is over the other one.
+    ``unwanted`` is the largest probability among the texts that the person does not want, 0 if there are none."""
 
     logit: float
-    probability: float
+    margin: float
+    unwanted: float = 0.0
+
+    @property
+    def probability(self) -> float:
+        """The softmax over both logits, class 1."""
+        return float(_probability(np.float64(self.margin)))
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Where a candidate's picture may be read, best first, and the content it was indexed with (sha256, hex)."""
+class Reading:
+    """What ITM is asked about each candidate: the description, "" if there is none, and what is not wanted."""
 
-    paths: Sequence[Path]
-    content_hash: str
+    wanted: str
+    unwanted: tuple[str, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return ((self.wanted,) if self.wanted else ()) + self.unwanted
+
+
+_STEP = 4
+"""Candidates matched at once on a CPU: little enough that a time budget is kept to, and as quick a pair as more."""
+
+_ACCELERATOR_STEP = 64
 
 
 def default_rerank(device: str, image_size: int) -> int:
@@ -58,37 +75,43 @@ def default_rerank(device: str, image_size: int) -> int:
     return 16 if image_size < 200 else 4
 
 
-def match_candidates(model: Model, text: str, sources: Sequence[Source]) -> tuple[list[Match | None], list[str]]:
-    """Match ``text`` with each source's picture. A picture that is gone, cannot be decoded, or is no longer what was
-    indexed has None; sentences say how many and why. Pixels come by the way that indexing took them, so the features
-    are those that the stored vectors were made from."""
-    pixels, reasons = _read_pixels(sources, model.image_size)
-    matches: list[Match | None] = [None] * len(sources)
-    readable = sorted(pixels)
-    step = encode_batch_size(model.device, model.image_size)
-    for first in range(0, len(readable), step):
-        part = readable[first : first + step]
-        features = model.encode_images(model.preprocess_arrays(np.stack([pixels[index] for index in part])))
-        answers = as_numpy(model.match_both([text] * len(part), features)).astype(np.float64)  # [n, 2]
-        for index, (against, in_favour) in zip(part, answers.tolist(), strict=True):
-            matches[index] = Match(in_favour, float(1.0 / (1.0 + np.exp(np.clip(against - in_favour, -500, 500)))))
-    return matches, _sentences(reasons)
+def match_candidates(
+    model: Model, reading: Reading, sources: Sequence[Source], features: FeatureSource, deadline: float | None = None
+) -> tuple[list[Match | None], list[str], bool]:
+    """Match each source's picture with the texts: (a match for each, or None where the picture cannot be read; a
+    sentence that says how many and why; whether all were reached before ``deadline``, a time.perf_counter()).
+
+    Candidates go to the model a fixed number at a time, whatever is kept of them, so an answer depends on neither.
+    With a deadline at least the first ones are matched; after it, those that were not reached are left out."""
+    matches: list[Match | None] = []
+    reasons: list[str] = []
+    step = _STEP if model.device.startswith("cpu") else _ACCELERATOR_STEP
+    for first in range(0, len(sources), step):
+        if first and deadline is not None and time.perf_counter() > deadline:
+            return matches, _sentences(reasons), False
+        found, failed = features.features(sources[first : first + step])
+        reasons += failed
+        matches += _match(model, reading, found)
+    return matches, _sentences(reasons), True
 
 
-def _read_pixels(sources: Sequence[Source], size: int) -> tuple[dict[int, UInt8], list[str]]:
-    """Pixels by the source's index, tried at every path in turn; the reason for each source that has none."""
-    pixels: dict[int, UInt8] = {}
-    reasons: dict[int, str] = dict.fromkeys(range(len(sources)), "gone")
-    for turn in range(max((len(source.paths) for source in sources), default=0)):
-        waiting = [i for i, source in enumerate(sources) if i not in pixels and turn < len(source.paths)]
-        for index, outcome in zip(waiting, decode_all([sources[i].paths[turn] for i in waiting], size), strict=True):
-            if isinstance(outcome, MediaError):
-                reasons[index] = outcome.message
-            elif outcome.facts.content_hash != sources[index].content_hash:
-                reasons[index] = f"{sources[index].paths[turn].name} has changed since it was indexed"
-            else:
-                pixels[index] = outcome.pixels
-    return pixels, [reason for index, reason in reasons.items() if index not in pixels]
+def _match(model: Model, reading: Reading, found: Sequence[Float32 | None]) -> list[Match | None]:
+    readable = [features for features in found if features is not None]
+    if not readable:
+        return [None] * len(found)
+    batch = np.stack(readable)
+    answers = [as_numpy(model.match_both([text] * len(batch), batch)).astype(np.float64) for text in reading.texts]
+    margins = [both[:, 1] - both[:, 0] for both in answers]  # each [n]
+    unwanted = [_probability(margin) for margin in margins[bool(reading.wanted) :]]
+    most_unwanted = np.max([np.zeros(len(batch)), *unwanted], axis=0)
+    logit = answers[0][:, 1] if reading.wanted else np.zeros(len(batch))
+    margin = margins[0] if reading.wanted else np.full(len(batch), np.inf)
+    rows = iter(zip(logit.tolist(), margin.tolist(), most_unwanted.tolist(), strict=True))
+    return [None if features is None else Match(*next(rows)) for features in found]
+
+
+def _probability(margin: Any) -> Any:
+    return 1.0 / (1.0 + np.exp(-np.clip(margin, -500, 500)))
 
 
 def _sentences(reasons: Sequence[str]) -> list[str]:
@@ -98,15 +121,20 @@ def _sentences(reasons: Sequence[str]) -> list[str]:
     return [f"{count} not re-ranked and kept the place of the first search: {reasons[0]}"]
 
 
-def fused_order(itc: Float32, matches: Sequence[Match | None], image_ids: Int64) -> Int64:
-    """The places of candidates, best first. ``itc`` [n] and ``image_ids`` [n] are in the first search's order,
-    ``matches`` [m <= n] belong to the first m. -> [n] positions.
+def fused_order(scores: Float32, matches: Sequence[Match | None], image_ids: Int64, reading: Reading) -> Int64:
+    """The places of candidates, best first. ``scores`` [n], of the first search, and ``image_ids`` [n] are in its
+    order, ``matches`` [m <= n] belong to the first m. -> [n] positions.
 
-    Matched candidates go by ITC + raw class-1 logit, as the authors fuse them, rounded to 1e-5, then by image id. One
-    without a match keeps the place that it had among all; those after the m-th are not touched.
+    Matched candidates go by ITC + raw class-1 logit, as the authors fuse them; where something is not wanted, by
+    P(wanted) (1 - P(unwanted)); rounded to 1e-5, then by image id. One without a match keeps the place that it had
+    among all; those after the m-th are not touched.
     """
-    order = np.arange(len(itc), dtype=np.int64)
+    order = np.arange(len(scores), dtype=np.int64)
     matched = np.array([i for i, match in enumerate(matches) if match is not None], np.int64)
-    logits = np.array([match.logit for match in matches if match is not None], np.float64)
-    order[matched] = matched[rank_order(itc[matched].astype(np.float64) + logits, image_ids[matched])]
+    known = [match for match in matches if match is not None]
+    if reading.unwanted:
+        fused = np.array([match.probability * (1 - match.unwanted) for match in known], np.float64)
+    else:
+        fused = scores[matched].astype(np.float64) + np.array([match.logit for match in known], np.float64)
+    order[matched] = matched[rank_order(fused, image_ids[matched])]
     return order

@@ -1,51 +1,81 @@
-"""A text in, the best pictures out: vectors first, then ITM on the best few."""
+"""A query in, the best pictures out: vectors first, then ITM on the best few, then where the matches end."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
-from imgsearch.index import CandidateIndex, ExactIndex
-from imgsearch.records import Float32, Hit, ImageRecord, Int64, Results
-from imgsearch.search.pictures import as_numpy
+from imgsearch.errors import MediaError, UsageError
+from imgsearch.records import Float32, Hit, Results
+from imgsearch.search.calibration import Calibration
+from imgsearch.search.candidates import Candidate, Library, Wanted
+from imgsearch.search.features import FeatureSource
+from imgsearch.search.language import Ask, parse
+from imgsearch.search.pages import Cursor, decoded, query_digest
+from imgsearch.search.pictures import as_numpy, decode_all
 from imgsearch.search.query import Query, query_notes, readable, require_words
-from imgsearch.search.rerank import Match, Model, Source, default_rerank, fused_order, match_candidates
-from imgsearch.storage import Store, View
+from imgsearch.search.rerank import Match, Model, Reading, default_rerank, fused_order, match_candidates
+from imgsearch.storage import FeatureStore, Store
 
-REFRESHES = 3
-"""Views tried when files vanish between the view and the catalog: an index run may be committing all the while."""
+REMEMBERED = 8
+"""Re-ranks kept for the pages that follow."""
+
+
+@dataclass(slots=True)
+class _Search:
+    """One query on its way: what was asked, and what the first stage found."""
+
+    query: Query
+    reading: Reading
+    depth: int
+    offset: int
+    candidates: list[Candidate] = field(default_factory=list)
+    more: bool = False  # the library holds allowed pictures behind the candidates
+    generation: int = 0
+    notes: list[str] = field(default_factory=list)
+    took: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
-    """What the vectors found, with what the catalog knows of it."""
+class _Reranked:
+    """ITM's answers for the first candidates, and what is to be said of them."""
 
-    image_id: int
-    itc: float
-    source: Source
+    matches: list[Match | None]
+    notes: list[str]
+    complete: bool = True
 
 
 class Searcher:
     """Answers queries over one library with one model.
 
     It looks at a point in time, and at a newer one as soon as a run has committed; a run in progress never disturbs it.
-    Safe to share between threads: searches take turns. Close it, or use it in a ``with``.
+    Safe to share between threads: searches take turns. Close it, or use it in a ``with``. ``features``: where ViT
+    features are kept; None keeps none. ``calibration``: without one no list ends before its k.
     """
 
-    def __init__(self, store: Store, model: Model) -> None:
+    def __init__(
+        self,
+        store: Store,
+        model: Model,
+        *,
+        features: FeatureStore | None = None,
+        calibration: Calibration | None = None,
+    ) -> None:
         self.store = store
         self.model = model
+        self.calibration = calibration
+        self._features = FeatureSource(model, model.device, features)
+        self._library = Library(store)
         self._lock = threading.Lock()
-        self._view: View | None = None
-        self._index: CandidateIndex | None = None
-        self._allowed: np.ndarray[Any, np.dtype[np.bool_]] | None = None
+        self._reranked: OrderedDict[tuple[object, ...], _Reranked] = OrderedDict()
 
     def __enter__(self) -> Searcher:
         return self
@@ -58,84 +88,157 @@ class Searcher:
     def close(self) -> None:
         """Let go of the library's files. Closing twice is fine."""
         with self._lock:
-            self._view = self._index = self._allowed = None
+            self._library.forget()
             self.store.close()
 
     def search(self, query: Query) -> Results:
-        """The ``query.k`` best pictures, best first; fewer only if the library holds fewer.
+        """The ``query.k`` best pictures, best first, behind the cursor if there is one.
 
         The first 5 for k = 50 are the answer for k = 5: how many candidates ITM re-reads depends on the query's
-        ``rerank`` and the device alone. Ties (scores equal to 1e-5) go by image id. Raises UsageError for a query with
-        no word in it. ``took_ms``: embed, search, rerank, total.
+        ``rerank`` and the device alone. Ties (scores equal to 1e-5) go by image id. With a calibration the list ends
+        where the matches end, unless ``query.everything``; then the others follow them. Raises UsageError for a query
+        that asks for nothing or holds a wrong filter. ``took_ms``: embed, search, rerank, total.
         """
-        text = readable(query.text)
-        require_words(text)
+        started = time.perf_counter()
+        search = self._begin(query)
+        return self._finish(search, started)
+
+    def stream(self, query: Query) -> Iterator[Results]:
+        """The answer by vectors alone, as soon as it is known, then the answer of ``search``."""
+        started = time.perf_counter()
+        search = self._begin(query)
+        if search.depth and search.reading.texts:
+            yield self._page(search, _Reranked([], []), started)
+        yield self._finish(search, started)
+
+    def _begin(self, query: Query) -> _Search:
+        """Read the query and find its candidates."""
+        ask = parse(readable(query.text))
+        cursor = decoded(query)
         model = self.model
         depth = default_rerank(model.device, model.image_size) if query.rerank < 0 else query.rerank
-        took: dict[str, float] = {}
-        with self._lock, _timed(took, "total"):
-            notes = list(query_notes(text, model.count_tokens))
-            with _timed(took, "embed"):
-                vector = as_numpy(model.embed_texts([text]))
-            with _timed(took, "search"):
-                candidates = self._candidates(vector, max(query.k, depth))
-            with _timed(took, "rerank"):
-                matches, failed = match_candidates(model, text, [found.source for found in candidates[:depth]])
-        if not candidates:
-            notes.append("the library holds no picture yet")
-        notes += failed
-        hits = _hits(candidates, matches, query.k)
-        reranked = sum(match is not None for match in matches)
-        return Results(query.text, hits, took, reranked, tuple(notes))
+        search = _Search(query, Reading(ask.description, ask.excluded), depth, cursor.offset if cursor else 0)
+        with self._lock:
+            with _timed(search.took, "embed"):
+                wanted = self._embed(ask, search)
+            with _timed(search.took, "search"):
+                # The k-th hit can have every re-ranked candidate behind it; one more tells whether a page follows.
+                found = self._library.find(wanted, search.offset + query.k + depth + 1)
+        search.candidates, search.more, search.generation = found.candidates, found.more, found.generation
+        if not found.candidates:
+            search.notes.append("no picture fits the filters" if ask.filters else "the library holds no picture yet")
+        if cursor and cursor.generation != found.generation:
+            search.notes.append("the library has changed since the page before: pictures may be missing or come twice")
+        return search
 
-    def _candidates(self, vector: Float32, count: int) -> list[_Candidate]:
-        """The ``count`` best pictures by ITC that have a file now. ``vector`` [1, D]."""
-        found: list[_Candidate] = []
-        for _ in range(REFRESHES):
-            view, index = self._refreshed()
-            best = index.search(vector, min(count, view.count), self._allowed)
-            slots = best.slots[0][best.slots[0] >= 0]
-            found = self._resolve(view.image_ids_of(slots), best.scores[0])
-            if len(found) == len(slots) or not view.changed():
-                break
-        return found
+    def _embed(self, ask: Ask, search: _Search) -> Wanted:
+        """What to look for in the library."""
+        text = None
+        if ask.description or not (ask.filters or ask.similar or ask.like or ask.excluded):
+            require_words(ask.description)
+            search.notes += query_notes(ask.description, self.model.count_tokens)
+            text = as_numpy(self.model.embed_texts([ask.description]))
+        for unwanted in ask.excluded:
+            require_words(unwanted)
+        picture, image_id = None, None
+        if ask.similar is not None and ask.similar.isdigit():
+            image_id = int(ask.similar)
+            picture = self._library.tokens_of(image_id)
+        elif ask.similar is not None or ask.like is not None:
+            picture = self._tokens_of_file(Path(ask.similar or ask.like or "").expanduser())
+        return Wanted(text, picture, ask.filters, excluding=image_id)
 
-    def _resolve(self, image_ids: Int64, scores: Float32) -> list[_Candidate]:
-        """Candidates of ``image_ids`` [n], without those that a commit since the view has taken away."""
-        wanted = image_ids.tolist()
-        records: dict[int, ImageRecord] = self.store.images(wanted)
-        paths = self.store.all_paths(wanted)
-        return [
-            _Candidate(image_id, float(score), Source(paths[image_id], records[image_id].facts.content_hash))
-            for image_id, score in zip(wanted, scores, strict=False)
-            if paths.get(image_id) and image_id in records
-        ]
+    def _tokens_of_file(self, path: Path) -> Float32:
+        """[T, D] of a picture file. Raises UsageError where it cannot be read."""
+        (outcome,) = decode_all([path], self.model.image_size)
+        if isinstance(outcome, MediaError):
+            raise UsageError(f"{path} cannot be read as a picture: {outcome.message}", "name a picture file")
+        pixels = self.model.preprocess_arrays(outcome.pixels[None])
+        tokens: Float32 = as_numpy(self.model.embed_images(pixels))[0]
+        return tokens
 
-    def _refreshed(self) -> tuple[View, CandidateIndex]:
-        if self._view is None or self._index is None or self._view.changed():
-            view = self.store.view()
-            self._index = ExactIndex(view, view.tie_keys())
-            self._allowed = view.live_mask()
-            self._view = view
-        return self._view, self._index
+    def _finish(self, search: _Search, started: float) -> Results:
+        with _timed(search.took, "rerank"):
+            reranked = self._rerank(search, started)
+        return self._page(search, reranked, started)
+
+    def _rerank(self, search: _Search, started: float) -> _Reranked:
+        """ITM on the first candidates; remembered for the pages that follow."""
+        if not search.reading.texts:
+            return _Reranked([], [])
+        budget_ms = search.query.budget_ms
+        key = (search.generation, query_digest(search.query), search.query.text)
+        with self._lock:
+            known = self._reranked.get(key)
+            if known is not None:
+                return known
+            sources = [found.source for found in search.candidates[: search.depth]]
+            deadline = None if budget_ms is None else started + budget_ms / 1000
+            answer = _Reranked(*match_candidates(self.model, search.reading, sources, self._features, deadline))
+            if answer.complete:
+                self._reranked[key] = answer
+                while len(self._reranked) > REMEMBERED:
+                    self._reranked.popitem(last=False)
+        return answer
+
+    def _page(self, search: _Search, reranked: _Reranked, started: float) -> Results:
+        query = search.query
+        ordered = self._ordered(search, reranked.matches)
+        ends = self.calibration is not None and not query.everything and bool(search.reading.wanted)
+        listed = [hit for hit in ordered if hit.confident] if ends else ordered
+        page = listed[search.offset : search.offset + query.k]
+        hits = tuple(replace(hit, rank=search.offset + place) for place, hit in enumerate(page, start=1))
+        follows = len(listed) > search.offset + query.k or (search.more and len(listed) == len(ordered))
+        cursor = Cursor(search.offset + len(hits), search.generation, query_digest(query)).encoded()
+        notes = [*search.notes, *reranked.notes]
+        if not reranked.complete:
+            notes.append(
+                f"the time was up after {len(reranked.matches)} of "
+                f"{min(search.depth, len(search.candidates))} candidates were re-ranked"
+            )
+        if ends and ordered and not listed:
+            notes.append("nothing in the library matches with confidence; --all shows the closest")
+        return Results(
+            query.text,
+            hits,
+            {**search.took, "total": _milliseconds(started)},
+            sum(match is not None for match in reranked.matches),
+            tuple(notes),
+            cursor if follows and hits else None,
+            reranked.complete,
+        )
+
+    def _ordered(self, search: _Search, matches: list[Match | None]) -> list[Hit]:
+        """All candidates, best first; with a calibration the confident ones before the others. Only so many are sure
+        of their place as were asked for: behind the last candidate others may come."""
+        candidates = search.candidates
+        scores = np.array([found.score for found in candidates], np.float32)
+        image_ids = np.array([found.image_id for found in candidates], np.int64)
+        padded = [*matches, *[None] * (len(candidates) - len(matches))]
+        order = fused_order(scores, matches, image_ids, search.reading).tolist()
+        hits = [self._hit(candidates[place], padded[place], search.reading) for place in order]
+        return sorted(hits, key=lambda hit: hit.confident is False)  # stable
+
+    def _hit(self, found: Candidate, match: Match | None, reading: Reading) -> Hit:
+        logit = probability = confident = None
+        if match is not None and reading.wanted:
+            logit, probability = match.logit, match.probability
+        if self.calibration is not None and reading.wanted:
+            if match is None:
+                confident = self.calibration.confident_by_vectors(found.z)
+            else:
+                confident = self.calibration.reranked_confident(match.margin, found.z) and match.unwanted < 0.5
+        return Hit(0, found.image_id, found.source.paths[0], found.score, logit, probability, confident)
 
 
-def _hits(candidates: list[_Candidate], matches: list[Match | None], k: int) -> tuple[Hit, ...]:
-    scores = np.array([found.itc for found in candidates], np.float32)
-    image_ids = np.array([found.image_id for found in candidates], np.int64)
-    padded = [*matches, *[None] * (len(candidates) - len(matches))]
-    hits = []
-    for rank, place in enumerate(fused_order(scores, matches, image_ids)[:k].tolist(), start=1):
-        found, match = candidates[place], padded[place]
-        logit, probability = (None, None) if match is None else (match.logit, match.probability)
-        hits.append(Hit(rank, found.image_id, found.source.paths[0], found.itc, logit, probability))
-    return tuple(hits)
+def _milliseconds(started: float) -> float:
+    return round(1000 * (time.perf_counter() - started), 3)
 
 
 @contextmanager
 def _timed(took: dict[str, float], stage: str) -> Iterator[None]:
-    start = time.perf_counter()
+    started = time.perf_counter()
     try:
         yield
     finally:
-        took[stage] = round(1000 * (time.perf_counter() - start), 3)
+        took[stage] = _milliseconds(started)

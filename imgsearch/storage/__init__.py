@@ -13,6 +13,7 @@ from imgsearch.storage.batch import (
     Problem,
     Repaired,
 )
+from imgsearch.storage.features import FeatureStore, QuantisedFeatures
 from imgsearch.storage.layout import LibraryLayout
 from imgsearch.storage.operations import compact, forget, repair
 from imgsearch.storage.stats import RootStats, Stats
@@ -27,11 +28,13 @@ __all__ = [
     "Compacted",
     "EmbeddedBatch",
     "FailedFile",
+    "FeatureStore",
     "FilePlace",
     "FileState",
     "Forgotten",
     "LibraryLayout",
     "Problem",
+    "QuantisedFeatures",
     "Repaired",
     "RootStats",
     "Stats",

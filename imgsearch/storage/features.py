@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from imgsearch.records import Float32, ModelId
 
 SUFFIX = ".q8"
+KEEP_ALL = "keep-all"
+"""A file of this name in the folder says that an index run keeps the features of every picture: no budget then."""
 _HEADER = struct.Struct("<8s16sIII")  # magic, model digest, N, W, crc32 of what follows
 _MAGIC = b"IMGSFEA1"
 _STEPS = 127
@@ -56,13 +58,29 @@ class FeatureStore:
     """The features of one library's pictures, by content hash. Safe from any thread and process; never raises for what
     the disk does, since a search must work on a full or read-only one too.
 
-    ``budget_bytes``: when more is kept, the least recently used go; None keeps all."""
+    ``budget_bytes``: when more is kept, the least recently used go; None keeps all, as `keep_all` does for good."""
 
     def __init__(self, folder: Path, model: ModelId, budget_bytes: int | None) -> None:
         self._folder = folder
         self._digest = _digest_of(model)
-        self._budget_bytes = budget_bytes
+        self._given_bytes = budget_bytes
+        self._budget_bytes = None if (folder / KEEP_ALL).exists() else budget_bytes
         self._size_bytes = -1  # not counted yet
+
+    def keep_all(self, wanted: bool) -> None:
+        """From now on keep every picture's features whatever the budget, in later processes too; or no longer."""
+        with contextlib.suppress(OSError):
+            if wanted:
+                (self._folder / KEEP_ALL).touch()
+                self._budget_bytes = None
+            else:
+                (self._folder / KEEP_ALL).unlink(missing_ok=True)
+                self._budget_bytes = self._given_bytes
+
+    @property
+    def keeps_all(self) -> bool:
+        """True where nothing is ever evicted."""
+        return self._budget_bytes is None
 
     def get(self, content_hash: str) -> QuantisedFeatures | None:
         """What is kept for a content, now the most recently used; None if there is nothing sound."""

@@ -1,6 +1,7 @@
 """The catalog's tables as of the newest migration, and the triggers that keep ``deletions`` true.
 
-The migrations are what makes a catalog; a test holds both to the same schema.
+The migrations are what makes a catalog; a test holds both to the same schema. ``file_words``, the full-text index over
+``files``, is a virtual table that SQLAlchemy has no word for: it stands in migration 0002 only.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from sqlalchemy import (
 )
 
 FORMAT_VERSION = 1
-REVISIONS = ("0001",)  # every revision this code can read, oldest first
+REVISIONS = ("0001", "0002")  # every revision this code can read, oldest first
 HEAD = REVISIONS[-1]
 
 metadata = MetaData()
@@ -64,9 +65,9 @@ images = Table(
     Column("height", Integer, nullable=False),
     Column("format", Text, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
-    Column("taken_at", Text),
+    Column("taken_at", Text, index=True),
     Column("camera", Text),
-    Column("latitude", Float),
+    Column("latitude", Float, index=True),
     Column("longitude", Float),
     Column("orientation", Integer, nullable=False),
     sqlite_autoincrement=True,
@@ -136,4 +137,27 @@ events = Table(
     Column("kind", Text, nullable=False),
     Column("data", Text, nullable=False),  # JSON object, ASCII
     sqlite_autoincrement=True,
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("snapshot_id", Integer, primary_key=True),
+    Column("file_name", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("first_slot", BigInteger, nullable=False),  # covers the slots from here ...
+    Column("stop_slot", BigInteger, nullable=False),  # ... to before here
+    Column("images", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("checksum", BigInteger, nullable=False),
+    Column("created_at", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+calibration = Table(
+    "calibration",
+    metadata,
+    Column("id", Integer, primary_key=True),  # always 1
+    Column("data", Text, nullable=False),  # JSON
+    Column("created_at", Text, nullable=False),
 )

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select
 
 from imgsearch.errors import LibraryMissing, LibraryUnsupported, ModelMismatch, SegmentDamaged
-from imgsearch.records import Event, Failure, ImageRecord, ModelId, Root
+from imgsearch.records import Event, Failure, Filters, ImageRecord, Int64, ModelId, Root
 from imgsearch.storage import queries, schema
 from imgsearch.storage.batch import FailedFile, FileState
 from imgsearch.storage.catalog import Catalog, check_revision, utc_now
 from imgsearch.storage.faults import reached
+from imgsearch.storage.filters import matching_image_ids
 from imgsearch.storage.layout import LibraryLayout, refuse_network_file_system
 from imgsearch.storage.lock import writer_lock
 from imgsearch.storage.schema import FORMAT_VERSION, HEAD
@@ -123,6 +124,12 @@ class Store:
         """Records by image id; absent ids are absent."""
         with self.catalog.read() as connection:
             return queries.images_by_id(connection, image_ids)
+
+    def matching_images(self, filters: Filters) -> Int64:
+        """Ids, ascending, of the live images that fit; see `filters.matching_image_ids`."""
+        with self.catalog.read() as connection:
+            roots = queries.resolved_roots(connection, self.path)
+            return matching_image_ids(connection, filters, roots)
 
     def iter_images(self) -> Iterator[ImageRecord]:
         """Every live image by id, a page at a time."""

@@ -96,6 +96,10 @@ class View:
         keys[self.live_slots] = self.image_ids
         return keys
 
+    def slots_of_images(self, image_ids: Int64) -> Int64:
+        """int64 [n], ascending: the slots of those of ``image_ids`` that are live."""
+        return self.live_slots[np.isin(self.image_ids, image_ids)]
+
     def image_ids_of(self, slots: Int64) -> Int64:
         """int64 [n]: the image ids of ``slots``, -1 where none is live."""
         slots = np.asarray(slots, np.int64)

@@ -18,13 +18,16 @@ class Model:
     def preprocess_arrays(self, arrays: Any) -> Any:
         return arrays
 
-    def embed_images(self, pixels: Any) -> Any:
+    def encode_images(self, pixels: Any) -> Any:
         if len(pixels) > self.most:
             raise NotEnoughMemory("too many")
         self.batches.append(len(pixels))
         if (pixels[:, 0, 0, 0] == 0).any():
             raise RuntimeError("black\nand more")
-        return np.repeat(pixels[:, :1, 0, :1].astype(np.float32), 3, axis=2)  # [B, 1, 3]
+        return pixels[:, :, 0].astype(np.float32)  # [B, 2, 3]
+
+    def embed_features(self, features: Any) -> Any:
+        return features[:, :1]  # [B, 1, 3]
 
 
 def pictures(*values: int) -> list[Any]:
@@ -64,3 +67,13 @@ def test_model_that_is_not_there_ends_the_run() -> None:
     with pytest.raises(ModelUnavailable):
         encoder.submit(pictures(1)).result()
     encoder.close()
+
+
+def test_features_come_with_the_vectors_where_they_are_to_be_kept() -> None:
+    encoder = Encoder(lambda: Model(8), keep_features=True)
+    encoded = encoder.encode(pictures(1, 0, 4))
+    assert len(encoded.features) == 3 and encoded.features[1] is None
+    assert encoded.features[2] is not None
+    np.testing.assert_array_equal(encoded.features[2].restored(), np.full((2, 3), 4, np.float32))
+    encoder.close()
+    assert Encoder(lambda: Model(8)).encode(pictures(1)).features == []

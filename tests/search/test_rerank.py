@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from imgsearch.search.rerank import Match, Source, default_rerank, fused_order, match_candidates
+from imgsearch.search.features import FeatureSource, Source
+from imgsearch.search.rerank import Match, Reading, default_rerank, fused_order, match_candidates
+from imgsearch.storage import FeatureStore
 
 LAVIS = Path(__file__).parents[1] / "golden" / "lavis"
 
@@ -20,16 +22,21 @@ def source(*paths: Path, of: Path | None = None) -> Source:
     return Source(paths, hashlib.sha256((of or paths[0]).read_bytes()).hexdigest())
 
 
+def match(model: Any, text: str, sources: list[Source], kept: FeatureStore | None = None) -> Any:
+    matches, notes, complete = match_candidates(model, Reading(text), sources, FeatureSource(model, "cpu", kept))
+    assert complete
+    return matches, notes
+
+
 def test_match_candidates_give_lavis_logits(tiny: Any) -> None:
     paths = [LAVIS / "images" / f"scene{number:02d}.png" for number in (4, 1, 9)]
-    matches, notes = match_candidates(
-        tiny, "A photo of a black house on grass under a blue sky.", [*map(source, paths)]
-    )
+    matches, notes = match(tiny, "A photo of a black house on grass under a blue sky.", [*map(source, paths)])
     expected = np.load(LAVIS / "lavis_answers.npz")["itm_logits"][[4, 1, 9], 1].astype(np.float64)  # text 1
     assert notes == []
-    np.testing.assert_allclose([match.logit for match in matches if match], expected[:, 1], atol=1e-4)
+    # int8 features move a logit of this random checkpoint by up to 1.3e-2.
+    np.testing.assert_allclose([match.logit for match in matches if match], expected[:, 1], atol=2e-2)
     softmax = np.exp(expected[:, 1]) / np.exp(expected).sum(1)
-    np.testing.assert_allclose([match.probability for match in matches if match], softmax, atol=1e-4)
+    np.testing.assert_allclose([match.probability for match in matches if match], softmax, atol=2e-2)
 
 
 def test_match_candidates_leave_out_what_is_gone_broken_or_changed(tiny: Any, tmp_path: Path) -> None:
@@ -46,7 +53,7 @@ def test_match_candidates_leave_out_what_is_gone_broken_or_changed(tiny: Any, tm
         source(gone, broken, good, of=good),
         Source((), "0" * 64),
     ]
-    matches, notes = match_candidates(tiny, "a cat", sources)
+    matches, notes = match(tiny, "a cat", sources)
     assert [match is not None for match in matches] == [False, False, False, True, True, False]
     assert matches[3] is not None and matches[4] is not None
     assert matches[3].logit == pytest.approx(matches[4].logit, abs=1e-5)
@@ -55,7 +62,7 @@ def test_match_candidates_leave_out_what_is_gone_broken_or_changed(tiny: Any, tm
 
 
 def test_match_candidates_of_nothing_are_nothing(tiny: Any) -> None:
-    assert match_candidates(tiny, "a cat", []) == ([], [])
+    assert match(tiny, "a cat", []) == ([], [])
 
 
 @given(st.data())
@@ -65,8 +72,8 @@ def test_fused_order_follows_its_rule(data: st.DataObject) -> None:
     ids = np.array(data.draw(st.permutations(range(count))), np.int64)
     logit = st.one_of(st.none(), st.sampled_from([-2.0, 0.0, 0.5]))
     logits = data.draw(st.lists(logit, max_size=count))
-    matches = [None if one is None else Match(one, 0.5) for one in logits]
-    order = fused_order(np.array(itc, np.float32), matches, ids).tolist()
+    matches = [None if one is None else Match(one, 0.0) for one in logits]
+    order = fused_order(np.array(itc, np.float32), matches, ids, Reading("a cat")).tolist()
     assert sorted(order) == list(range(count))
     for place in range(count):  # without a match: where it was
         if place >= len(logits) or logits[place] is None:
@@ -79,3 +86,62 @@ def test_fused_order_follows_its_rule(data: st.DataObject) -> None:
 
 def test_default_rerank_is_less_where_a_picture_costs_more() -> None:
     assert default_rerank("cpu", 224) < default_rerank("cpu", 112) < default_rerank("cuda:0", 224)
+
+
+def test_kept_features_give_the_very_answers_of_fresh_ones(tiny: Any, tmp_path: Path) -> None:
+    """Whatever part of them is kept."""
+    names = [f"scene{number:02d}.png" for number in range(6)]
+    sources = [source(LAVIS / "images" / name) for name in names]
+    fresh, _ = match(tiny, "a black house", sources)
+    kept = FeatureStore(tmp_path / "features", tiny.model_id, None)
+    match(tiny, "something else", [sources[1], sources[4]], kept)
+    for _ in range(2):  # two of six are kept, then all
+        assert match(tiny, "a black house", sources, kept)[0] == fresh
+
+
+def test_kept_features_need_no_picture(tiny: Any, tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    shutil.copy(LAVIS / "images" / "scene00.png", picture)
+    kept = FeatureStore(tmp_path / "features", tiny.model_id, 10**7)
+    one = source(picture)
+    first, _ = match(tiny, "a cat", [one], kept)
+    picture.unlink()
+    assert match(tiny, "a cat", [one], kept) == (first, [])
+
+
+class _Words:
+    """A model whose answer is the number of pictures so far, to see what is asked of it."""
+
+    device, image_size = "cpu", 64
+
+    def match_both(self, texts: Any, features: Any) -> Any:
+        assert len(texts) == len(features)
+        margin = {"a cat": 2.0, "a dog": -1.0, "a hat": 1.0}[texts[0]]
+        return np.array([[0.5, 0.5 + margin]] * len(texts), np.float32)
+
+
+class _Ready:
+    def features(self, sources: Any) -> Any:
+        return [np.zeros((2, 3), np.float32) for _ in sources], []
+
+
+def test_what_is_not_wanted_counts_by_its_most_probable_text() -> None:
+    matches, _, _ = match_candidates(_Words(), Reading("a cat", ("a dog", "a hat")), [None] * 3, _Ready())  # type: ignore
+    sigmoid = 1 / (1 + np.exp(-np.array([2.0, 1.0])))
+    assert [m.logit for m in matches if m] == [2.5] * 3
+    assert [m.probability for m in matches if m] == pytest.approx([sigmoid[0]] * 3)
+    assert [m.unwanted for m in matches if m] == pytest.approx([sigmoid[1]] * 3)
+    only_unwanted, _, _ = match_candidates(_Words(), Reading("", ("a hat",)), [None], _Ready())  # type: ignore
+    assert only_unwanted[0] is not None
+    assert (only_unwanted[0].probability, only_unwanted[0].unwanted) == pytest.approx((1.0, sigmoid[1]))
+
+
+def test_with_something_unwanted_the_order_is_by_p_a_times_one_less_p_b() -> None:
+    matches = [Match(9.0, 3.0, 0.9), Match(1.0, 0.0, 0.1), None, Match(2.0, 2.0, 0.1)]
+    order = fused_order(np.array([4, 3, 2, 1], np.float32), matches, np.arange(4), Reading("a", ("b",)))
+    assert order.tolist() == [3, 1, 2, 0]
+
+
+def test_no_time_left_still_reads_the_first_few_and_says_that_it_stopped() -> None:
+    matches, _, complete = match_candidates(_Words(), Reading("a cat"), [None] * 30, _Ready(), deadline=0.0)  # type: ignore
+    assert not complete and 0 < len(matches) < 30

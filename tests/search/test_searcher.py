@@ -25,7 +25,10 @@ def oracle(library: Any, names: list[str], text: str, rerank: int) -> list[tuple
         features = model.encode_images(model.preprocess_arrays(decoded.pixels[None]))
         tokens, query = np.asarray(model.embed_features(features))[0], np.asarray(model.embed_texts([text]))[0]
         itc = max(float(np.dot(token, query)) for token in tokens)
-        found.append((name, itc, float(model.match_logits([text], features)[0])))
+        # What is kept of features is int8 with a scale a token; fresh ones take the same way.
+        scales = features.abs().amax(dim=-1, keepdim=True) / 127
+        restored = (features / scales).round() * scales
+        found.append((name, itc, float(model.match_logits([text], restored)[0])))
     found.sort(key=lambda one: -one[1])
     best = sorted(found[:rerank], key=lambda one: -(one[1] + one[2]))
     return best + [(name, itc, None) for name, itc, _ in found[rerank:]]

@@ -79,3 +79,15 @@ def test_a_disk_that_refuses_costs_nothing_but_the_cache(tmp_path: Path):
     store = FeatureStore(blocked, MODEL, 1000)
     store.put(hash_of(1), features_of(1))
     assert store.get(hash_of(1)) is None
+
+
+def test_keeping_all_outlives_the_process_and_ends_when_told(tmp_path: Path):
+    FeatureStore(tmp_path, MODEL, None).keep_all(True)
+    store = FeatureStore(tmp_path, MODEL, 1)
+    for number in range(5):
+        store.put(hash_of(number), features_of(number))
+    assert all(store.get(hash_of(number)) is not None for number in range(5))
+    later = FeatureStore(tmp_path, MODEL, 150)
+    later.keep_all(False)
+    later.put(hash_of(9), features_of(9))
+    assert sum(path.stat().st_size for path in tmp_path.glob("*/*")) <= 150

@@ -65,7 +65,8 @@ def test_migrations_make_the_schema_that_the_code_names(store):
     schema.metadata.create_all(plain)
     made = create_engine(f"sqlite:///{store.layout.catalog}")
     wanted, found = inspect(plain), inspect(made)
-    assert set(found.get_table_names()) == set(wanted.get_table_names()) | {"alembic_version"}
+    tables = {name for name in found.get_table_names() if not name.startswith("file_words")}
+    assert tables == set(wanted.get_table_names()) | {"alembic_version"}
     for table in wanted.get_table_names():
         columns = [
             [(c["name"], str(c["type"]), c["nullable"]) for c in inspector.get_columns(table)]

@@ -1,0 +1,78 @@
+"""Knowing when nothing matches: which hits show what was asked for."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from imgsearch.errors import UsageError
+from imgsearch.records import Float32
+
+SAMPLE = 512
+"""Pictures of the library's background: the mean of their scores is then off by 1/22 of the deviation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A logistic rule on (margin, z). ``margin`` is ITM's logit of "matches" less that of "does not"; ``z`` is how many
+    deviations the ITC score lies over the mean of the library's pictures for the same query.
+
+    A re-ranked hit is confident if ``margin_weight`` * margin + ``z_weight`` * z + ``bias`` >= 0; one past the
+    re-ranked if z >= ``least_z``."""
+
+    margin_weight: float
+    z_weight: float
+    bias: float
+    least_z: float
+    source: str = ""  # what it was fitted on, for people
+
+    def reranked_confident(self, margin: float, z: float) -> bool:
+        return self.margin_weight * margin + self.z_weight * z + self.bias >= 0
+
+    def confident_by_vectors(self, z: float) -> bool:
+        return z >= self.least_z
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> Calibration:
+        """Raises UsageError for anything but what ``as_json`` gives."""
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            numbers = {name: float(fields[name]) for name in ("margin_weight", "z_weight", "bias", "least_z")}
+            if not all(map(math.isfinite, numbers.values())):
+                raise ValueError("a number is not finite")
+            return Calibration(**numbers, source=str(fields.get("source", "")))
+        except (ValueError, TypeError, KeyError) as exc:
+            raise UsageError(
+                f"this is not a calibration: {text[:60]!r}", "make a new one with `imgsearch calibrate`"
+            ) from exc
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """ITC scores of a query with pictures taken evenly from the library."""
+
+    mean: float
+    deviation: float
+
+    @staticmethod
+    def of(sample: Float32, vector: Float32) -> Background:
+        """``sample`` [n, T, D], ``vector`` [1, D]."""
+        if not len(sample):
+            return Background(0.0, 1.0)
+        scores = (sample.reshape(-1, sample.shape[-1]) @ vector[0]).reshape(len(sample), -1).max(axis=1)
+        return Background(float(scores.mean()), max(float(scores.std()), 1e-3))
+
+    def z(self, score: float) -> float:
+        return (score - self.mean) / self.deviation
+
+
+def evenly(count: int, wanted: int = SAMPLE) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Up to ``wanted`` positions spread evenly over ``count``, the same every time."""
+    return np.unique(np.linspace(0, max(0, count - 1), min(wanted, count)).astype(np.int64))

@@ -1,0 +1,168 @@
+"""The first stage: a library at a point in time, asked by vectors and filters."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+
+from imgsearch.errors import UsageError
+from imgsearch.index import CandidateIndex, ExactIndex, rank_order
+from imgsearch.records import Filters, Float32, Int64
+from imgsearch.search.calibration import Background, evenly
+from imgsearch.search.features import Source
+from imgsearch.search.likeness import POOL, likeness, mean_vector
+from imgsearch.storage import Store, View
+
+REFRESHES = 3
+"""Views tried when files vanish between the view and the catalog: an index run may be committing all the while."""
+
+FILTERS_KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to look for: a text vector [1, D], a picture's tokens [T, D], both or neither, among the pictures that the
+    filters leave. ``excluding`` is the image id of the picture that others are compared with."""
+
+    text: Float32 | None
+    picture: Float32 | None
+    filters: Filters
+    excluding: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What the vectors found, with what the catalog knows of it. ``score``: ITC, or likeness, or their sum; ``z``: how
+    many deviations it lies over the library's mean for this text."""
+
+    image_id: int
+    score: float
+    z: float
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    candidates: list[Candidate]
+    more: bool  # pictures that the filters leave come behind these
+    generation: int
+
+
+class Library:
+    """The library as of the last commit, held open between queries. Not safe between threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._view: View | None = None
+
+    def forget(self) -> None:
+        """Let go of the vectors."""
+        self._view = None
+
+    def tokens_of(self, image_id: int) -> Float32:
+        """Vectors [T, D] of a picture in the library. Raises UsageError for an id that it does not have."""
+        view = self._refreshed()
+        slots = view.slots_of_images(np.array([image_id], np.int64))
+        if not len(slots):
+            raise UsageError(
+                f"the library holds no picture with the id {image_id}", "ids are in `imgsearch search --json`"
+            )
+        tokens: Float32 = view.read(slots)[0]
+        return tokens
+
+    def find(self, wanted: Wanted, count: int) -> Found:
+        """The ``count`` best pictures that have a file now, best first, ties by image id."""
+        for attempt in range(REFRESHES):
+            view = self._refreshed()
+            allowed = self._allowed_slots(view, wanted)
+            total = view.count if allowed is None else len(allowed)
+            slots, scores = self._best(view, wanted, count, allowed)
+            background = self._background_of(wanted)
+            found = self._resolve(view.image_ids_of(slots), scores, background)
+            if len(found) == len(slots) or not view.changed() or attempt + 1 == REFRESHES:
+                break
+        return Found(found, total > len(slots), view.generation)
+
+    def _refreshed(self) -> View:
+        if self._view is None or self._view.changed():
+            view = self._store.view()
+            self._index: CandidateIndex = ExactIndex(view, view.tie_keys())
+            self._live = view.live_mask()
+            self._sample: Float32 | None = None
+            self._filtered: OrderedDict[Filters, Int64] = OrderedDict()
+            self._view = view
+        return self._view
+
+    def _allowed_slots(self, view: View, wanted: Wanted) -> Int64 | None:
+        """Slots that may answer, ascending; None where every live one may."""
+        slots = None
+        if wanted.filters:
+            if wanted.filters not in self._filtered:
+                self._filtered[wanted.filters] = view.slots_of_images(self._store.matching_images(wanted.filters))
+                while len(self._filtered) > FILTERS_KEPT:
+                    self._filtered.popitem(last=False)
+            slots = self._filtered[wanted.filters]
+        if wanted.excluding is None:
+            return slots
+        own = view.slots_of_images(np.array([wanted.excluding], np.int64))
+        return np.setdiff1d(view.live_slots if slots is None else slots, own, assume_unique=True)
+
+    def _best(self, view: View, wanted: Wanted, count: int, allowed: Int64 | None) -> tuple[Int64, Float32]:
+        """Slots and scores [n], best first."""
+        total = view.count if allowed is None else len(allowed)
+        if wanted.picture is not None:
+            return self._alike(view, wanted, count, allowed)
+        if wanted.text is None:
+            return self._newest(view, count, allowed)
+        best = self._index.search(wanted.text, min(count, total), self._live if allowed is None else allowed)
+        known = best.slots[0] >= 0
+        return best.slots[0][known], best.scores[0][known]
+
+    def _alike(self, view: View, wanted: Wanted, count: int, allowed: Int64 | None) -> tuple[Int64, Float32]:
+        """By likeness to a picture, plus ITC with the text if there is one. The nearest `POOL` by the mean of its
+        tokens (and the text) are compared token by token; behind them the order is the index's."""
+        assert wanted.picture is not None
+        vector = mean_vector(wanted.picture)
+        if wanted.text is not None:
+            vector = mean_vector(np.concatenate([vector, wanted.text]))
+        total = view.count if allowed is None else len(allowed)
+        best = self._index.search(vector, min(max(count, POOL), total), self._live if allowed is None else allowed)
+        slots, scores = best.slots[0][best.slots[0] >= 0], best.scores[0][best.slots[0] >= 0]
+        tokens = view.read(slots[:POOL])
+        alike = likeness(wanted.picture, tokens)
+        if wanted.text is not None:
+            alike = alike + (tokens @ wanted.text[0]).max(axis=1)
+        order = rank_order(alike, view.image_ids_of(slots[:POOL]))
+        slots = np.concatenate([slots[:POOL][order], slots[POOL:]])
+        return slots[:count], np.concatenate([alike[order], scores[POOL:]])[:count].astype(np.float32)
+
+    def _newest(self, view: View, count: int, allowed: Int64 | None) -> tuple[Int64, Float32]:
+        """Nothing to rank by: the pictures that came last first."""
+        slots = view.live_slots if allowed is None else allowed
+        newest = slots[np.argsort(-view.image_ids_of(slots), kind="stable")][:count]
+        return newest, np.zeros(len(newest), np.float32)
+
+    def _background_of(self, wanted: Wanted) -> Background:
+        if wanted.text is None or wanted.picture is not None or self._view is None:
+            return Background(0.0, 1.0)
+        if self._sample is None:
+            self._sample = self._view.read(self._view.live_slots[evenly(self._view.count)])
+        return Background.of(self._sample, wanted.text)
+
+    def _resolve(self, image_ids: Int64, scores: Float32, background: Background) -> list[Candidate]:
+        """Candidates of ``image_ids`` [n], without those that a commit since the view has taken away."""
+        wanted = image_ids.tolist()
+        records = self._store.images(wanted)
+        paths = self._store.all_paths(wanted)
+        return [
+            Candidate(
+                image_id,
+                float(score),
+                background.z(score),
+                Source(paths[image_id], records[image_id].facts.content_hash),
+            )
+            for image_id, score in zip(wanted, scores.tolist(), strict=True)
+            if paths.get(image_id) and image_id in records
+        ]

@@ -1,0 +1,146 @@
+"""The filters, and how the value of each is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from imgsearch.errors import UsageError
+
+_TYPES = {
+    "jpg": "JPEG",
+    "jpeg": "JPEG",
+    "heic": "HEIF",
+    "heif": "HEIF",
+    "tif": "TIFF",
+    "tiff": "TIFF",
+    "png": "PNG",
+    "gif": "GIF",
+    "bmp": "BMP",
+    "webp": "WEBP",
+    "avif": "AVIF",
+    "ico": "ICO",
+    "raw": "RAW",
+    "dng": "RAW",
+}
+SHAPES = ("landscape", "portrait", "square")
+FACTS = ("gps", "date", "camera")
+_COMPARED = re.compile(r"(>=|<=|>|<|=)?(\d{1,9})")
+_BETWEEN = re.compile(r"(\d{1,9})(?:-|\.\.)(\d{1,9})")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """``read`` turns the text behind the colon into a clause's value, or raises UsageError; ``example`` shows one."""
+
+    read: Callable[[str], Any]
+    example: str
+
+
+def _wrong(name: str, value: str, expected: str) -> UsageError:
+    return UsageError(
+        f"{name}:{value[:40]} is not understood, expected {expected}", f"for example {FILTERS[name].example}"
+    )
+
+
+def _words(name: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if not any(letter.isalnum() for letter in value) and "*" not in value and value.strip() != "/":
+            raise _wrong(name, value, "a name")
+        return value.strip()
+
+    return read
+
+
+def _chosen(name: str, choices: dict[str, str]) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        found = choices.get(value.strip().lower().removeprefix("."))
+        if found is None:
+            raise _wrong(name, value, f"one of {', '.join(choices)}")
+        return found
+
+    return read
+
+
+def _day(name: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        """A year, a month or a day, as ISO 8601 writes it."""
+        text = value.strip().replace("/", "-").replace(".", "-")
+        parts = text.split("-")
+        try:
+            if (
+                not 1 <= len(parts) <= 3
+                or not all(part.isascii() and part.isdigit() for part in parts)
+                or len(parts[0]) != 4
+            ):
+                raise ValueError
+            year, month, day = (*map(int, parts), 1, 1)[:3]
+            date(year, month, day)
+        except ValueError as exc:
+            raise _wrong(name, value, "a year, a month or a day") from exc
+        return "-".join([parts[0], *(f"{int(part):02d}" for part in parts[1:])])
+
+    return read
+
+
+def _years(value: str) -> tuple[int, int]:
+    """(first, last), both included."""
+    match = re.fullmatch(r"(\d{4})(?:(?:-|\.\.)(\d{4}))?", value.strip(), re.ASCII)
+    if match is None or int(match[2] or match[1]) < int(match[1]):
+        raise _wrong("year", value, "a year, or a first and a last one")
+    return int(match[1]), int(match[2] or match[1])
+
+
+def _pixels(name: str) -> Callable[[str], tuple[int, int]]:
+    def read(value: str) -> tuple[int, int]:
+        """(least, most), both included."""
+        text = value.replace(" ", "").removesuffix("px")
+        if match := _BETWEEN.fullmatch(text):
+            low, high = int(match[1]), int(match[2])
+            if low > high:
+                raise _wrong(name, value, "a number of pixels")
+            return low, high
+        match = _COMPARED.fullmatch(text)
+        if match is None:
+            raise _wrong(name, value, "a number of pixels")
+        number = int(match[2])
+        ends = {">": (number + 1, 1 << 40), ">=": (number, 1 << 40), "<": (0, number - 1), "<=": (0, number)}
+        return ends.get(match[1] or "=", (number, number))
+
+    return read
+
+
+def _near(value: str) -> tuple[float, float, float]:
+    """(degrees north, degrees east, kilometres)."""
+    try:
+        north, east, kilometres = (float(part) for part in value.split(","))
+        if not (-90 <= north <= 90 and -180 <= east <= 180 and 0 < kilometres < 30_000):
+            raise ValueError
+    except ValueError as exc:
+        raise _wrong("near", value, "degrees north, degrees east, kilometres") from exc
+    return north, east, kilometres
+
+
+def _picture(value: str) -> str:
+    return value
+
+
+FILTERS: dict[str, Filter] = {
+    "folder": Filter(_words("folder"), "folder:Holiday"),
+    "name": Filter(_words("name"), "name:IMG_2041"),
+    "after": Filter(_day("after"), "after:2019-06"),
+    "before": Filter(_day("before"), "before:2020"),
+    "year": Filter(_years, "year:2019"),
+    "camera": Filter(_words("camera"), "camera:Canon"),
+    "type": Filter(_chosen("type", _TYPES), "type:jpg"),
+    "width": Filter(_pixels("width"), "width:>2000"),
+    "height": Filter(_pixels("height"), "height:<=1080"),
+    "is": Filter(_chosen("is", {shape: shape for shape in SHAPES}), "is:landscape"),
+    "has": Filter(_chosen("has", {fact: fact for fact in FACTS}), "has:gps"),
+    "near": Filter(_near, "near:48.86,2.35,5"),
+    "similar": Filter(_picture, "similar:holiday.jpg"),
+    "like": Filter(_picture, 'like:holiday.jpg "at night"'),
+}
