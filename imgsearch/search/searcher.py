@@ -18,11 +18,12 @@ from imgsearch.records import Float32, Hit, Results
 from imgsearch.search.calibration import Calibration
 from imgsearch.search.candidates import Candidate, Library, Wanted
 from imgsearch.search.features import FeatureSource
-from imgsearch.search.language import Ask, parse
+from imgsearch.search.language import Ask
 from imgsearch.search.pages import Cursor, decoded, query_digest
 from imgsearch.search.pictures import as_numpy, decode_all
-from imgsearch.search.query import Query, query_notes, readable, require_words
+from imgsearch.search.query import Query, query_notes
 from imgsearch.search.rerank import Match, Model, Reading, default_rerank, fused_order, match_candidates
+from imgsearch.search.sense import require_sense
 from imgsearch.storage import FeatureStore, Store
 
 REMEMBERED = 8
@@ -113,7 +114,7 @@ class Searcher:
 
     def _begin(self, query: Query) -> _Search:
         """Read the query and find its candidates."""
-        ask = parse(readable(query.text))
+        ask = require_sense(query)
         cursor = decoded(query)
         model = self.model
         depth = default_rerank(model.device, model.image_size) if query.rerank < 0 else query.rerank
@@ -134,12 +135,9 @@ class Searcher:
     def _embed(self, ask: Ask, search: _Search) -> Wanted:
         """What to look for in the library."""
         text = None
-        if ask.description or not (ask.filters or ask.similar or ask.like or ask.excluded):
-            require_words(ask.description)
+        if ask.description:
             search.notes += query_notes(ask.description, self.model.count_tokens)
             text = as_numpy(self.model.embed_texts([ask.description]))
-        for unwanted in ask.excluded:
-            require_words(unwanted)
         picture, image_id = None, None
         if ask.similar is not None and ask.similar.isdigit():
             image_id = int(ask.similar)
