@@ -1,27 +1,69 @@
-"""The truth on disk: a library's folder, its vectors and its catalog (docs/formats.md)."""
+"""The truth on disk: a library's folder, its vectors and its catalog (docs/formats.md).
+
+Names are imported when they are asked for: what a search needs loads no SQLAlchemy, which takes as long as all the rest
+of a fresh search.
+"""
 
 from __future__ import annotations
 
-from imgsearch.storage.batch import (
-    Committed,
-    Compacted,
-    EmbeddedBatch,
-    FailedFile,
-    FilePlace,
-    FileState,
-    Forgotten,
-    Problem,
-    Repaired,
-)
-from imgsearch.storage.features import FeatureStore, QuantisedFeatures
-from imgsearch.storage.layout import LibraryLayout
-from imgsearch.storage.operations import compact, forget, repair
-from imgsearch.storage.stats import RootStats, Stats
-from imgsearch.storage.store import Store, create_store, library_exists, open_store
-from imgsearch.storage.transaction import WriteTransaction
-from imgsearch.storage.verification import verify
-from imgsearch.storage.view import View
-from imgsearch.storage.writer import Writer
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imgsearch.storage.batch import (
+        Committed,
+        Compacted,
+        EmbeddedBatch,
+        FailedFile,
+        FilePlace,
+        FileState,
+        Forgotten,
+        Problem,
+        Repaired,
+    )
+    from imgsearch.storage.features import FeatureStore, QuantisedFeatures
+    from imgsearch.storage.layout import LibraryLayout
+    from imgsearch.storage.opening import create_store, library_exists, open_store
+    from imgsearch.storage.operations import compact, forget, repair
+    from imgsearch.storage.stats import RootStats, Stats
+    from imgsearch.storage.store import Store
+    from imgsearch.storage.transaction import WriteTransaction
+    from imgsearch.storage.verification import verify
+    from imgsearch.storage.view import View
+    from imgsearch.storage.writer import Writer
+
+_HOMES = {
+    "batch": (
+        "Committed",
+        "Compacted",
+        "EmbeddedBatch",
+        "FailedFile",
+        "FilePlace",
+        "FileState",
+        "Forgotten",
+        "Problem",
+        "Repaired",
+    ),
+    "features": ("FeatureStore", "QuantisedFeatures"),
+    "layout": ("LibraryLayout",),
+    "opening": ("create_store", "library_exists", "open_store"),
+    "operations": ("compact", "forget", "repair"),
+    "stats": ("RootStats", "Stats"),
+    "store": ("Store",),
+    "transaction": ("WriteTransaction",),
+    "verification": ("verify",),
+    "view": ("View",),
+    "writer": ("Writer",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, by PEP 562. A submodule must not bear the name of one: once imported, it would hide it."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
 
 __all__ = [
     "Committed",

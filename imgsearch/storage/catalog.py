@@ -7,17 +7,19 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.pool import QueuePool
-
 from imgsearch.errors import LibraryMissing, LibraryUnsupported
-from imgsearch.storage import schema
+from imgsearch.storage import lookups
 from imgsearch.storage.disk_errors import disk_errors
 from imgsearch.storage.faults import reached
+from imgsearch.storage.revisions import HEAD, REVISIONS
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
 
 _BUSY_MS = 30_000
 _CACHE_KIB = 16_384
@@ -31,16 +33,38 @@ def utc_now() -> str:
 class Catalog:
     """One process's door to ``catalog.db``.
 
-    ``read()`` gives a consistent snapshot that no writer blocks; ``write()`` is one durable transaction
-    (WAL, synchronous=FULL) and asks that the caller holds the writer lock. Connections are pooled and may be
-    used from any thread.
+    ``read()`` and ``look()`` give a consistent snapshot that no writer blocks, through SQLAlchemy and through SQLite's
+    own driver; ``write()`` is one durable transaction (WAL, synchronous=FULL) and asks that the caller holds the
+    writer lock. Connections are pooled and may be used from any thread. SQLAlchemy is loaded by the first ``read()`` or
+    ``write()``: a search does without.
     """
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
         self._create = create
-        self._reader = self._engine("BEGIN", "query_only=ON")
-        self._writer = self._engine("BEGIN IMMEDIATE", "synchronous=FULL")
+        self._idle: list[sqlite3.Connection] = []  # of look(); append and pop are atomic
+
+    @cached_property
+    def _reader(self) -> Engine:
+        return self._engine("BEGIN", "query_only=ON")
+
+    @cached_property
+    def _writer(self) -> Engine:
+        return self._engine("BEGIN IMMEDIATE", "synchronous=FULL")
+
+    @contextlib.contextmanager
+    def look(self) -> Iterator[sqlite3.Connection]:
+        """A read transaction on SQLite's own driver, for `imgsearch.storage.lookups`. Raises as ``read`` does."""
+        with disk_errors(self.path):
+            connection = self._idle_connection()
+            try:
+                connection.execute("BEGIN")
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.close()
+                raise
+            self._idle.append(connection)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
@@ -58,8 +82,11 @@ class Catalog:
 
     def close(self) -> None:
         """Close every pooled connection."""
-        self._reader.dispose()
-        self._writer.dispose()
+        for name in ("_reader", "_writer"):
+            if name in self.__dict__:
+                getattr(self, name).dispose()
+        while self._idle:
+            self._idle.pop().close()
 
     def make_wal(self) -> None:
         """Turn the write-ahead log on; the file remembers it."""
@@ -68,10 +95,8 @@ class Catalog:
 
     def revision(self) -> str | None:
         """The schema's revision; None in a catalog whose creation never ended."""
-        with self.read() as connection:
-            tables = connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").first()
-            row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first() if tables else None
-        return None if row is None else str(row[0])
+        with self.look() as connection:
+            return lookups.revision(connection)
 
     def migrate(self, connection: Connection) -> None:
         """Bring the schema to HEAD inside the caller's write transaction."""
@@ -96,7 +121,18 @@ class Catalog:
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
+    def _idle_connection(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+            connection.execute("PRAGMA query_only=ON")
+            return connection
+
     def _engine(self, begin: str, pragma: str) -> Engine:
+        from sqlalchemy import create_engine, event
+        from sqlalchemy.pool import QueuePool
+
         engine = create_engine("sqlite://", creator=self._connect, poolclass=QueuePool, pool_size=4, max_overflow=16)
 
         @event.listens_for(engine, "connect")
@@ -114,15 +150,17 @@ def check_revision(found: str | None, folder: Path) -> None:
     """Raise LibraryMissing for a catalog never finished, LibraryUnsupported for a newer schema."""
     if found is None:
         raise LibraryMissing(f"{folder} holds no finished library", "make one with `imgsearch index FOLDER`")
-    if found not in schema.REVISIONS:
+    if found not in REVISIONS:
         raise LibraryUnsupported(
-            f"the library {folder} has schema {found}, this program knows up to {schema.HEAD}",
+            f"the library {folder} has schema {found}, this program knows up to {HEAD}",
             "install a newer imgsearch, or name another library with --library DIR",
         )
 
 
 def sqlite_check(connection: Connection) -> list[str]:
     """SQLite's own findings: broken pages and indexes, rows that point nowhere; [] is clean."""
+    from sqlalchemy import text
+
     found = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check(20)")) if row[0] != "ok"]
     found += [
         f"{row[0]} row {row[1]} points to no {row[2]}" for row in connection.execute(text("PRAGMA foreign_key_check"))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from imgsearch.errors import SegmentDamaged
 from imgsearch.records import Int64
-from imgsearch.storage import queries
+from imgsearch.storage import lookups, queries
 from imgsearch.storage.batch import Compacted
 from imgsearch.storage.faults import reached
 from imgsearch.storage.schema import batches, deletions, images, segments
@@ -105,7 +105,7 @@ def _publish(connection: Connection, info: SegmentInfo, living: Int64, appended:
         connection.execute(_MOVE, moves)
     dead = select(images.c.image_id).where(images.c.slot >= info.first_slot, images.c.slot < info.stop)
     ids = list(connection.execute(dead).scalars())
-    for chunk in queries.chunks(ids):
+    for chunk in lookups.chunks(ids):
         connection.execute(delete(deletions).where(deletions.c.image_id.in_(chunk)))
         connection.execute(delete(images).where(images.c.image_id.in_(chunk)))
     segment = select(segments.c.segment_id).where(segments.c.file_name == info.file_name).scalar_subquery()

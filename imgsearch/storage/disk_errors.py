@@ -8,8 +8,6 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
-
 from imgsearch.errors import CatalogDamaged, LibraryBusy, LibraryError, StorageFull
 
 _FULL = {
@@ -45,13 +43,10 @@ def disk_errors(path: Path) -> Iterator[None]:
         if raised is None:
             raise
         raise raised from exc
-    except DBAPIError as exc:
-        raised = _from_sqlite(exc.orig, path)
-        if raised is None:
-            raise
-        raise raised from exc
-    except sqlite3.Error as exc:
-        raised = _from_sqlite(exc, path)
+    except Exception as exc:
+        # SQLAlchemy wraps the driver's error as `orig`; naming its class would load it where only SQLite is used.
+        below = getattr(exc, "orig", exc)
+        raised = _from_sqlite(below, path) if isinstance(below, sqlite3.Error) else None
         if raised is None:
             raise
         raise raised from exc
@@ -65,7 +60,7 @@ def _from_os_error(exc: OSError, path: Path) -> LibraryError | None:
     return None
 
 
-def _from_sqlite(exc: BaseException | None, path: Path) -> LibraryError | None:
+def _from_sqlite(exc: sqlite3.Error, path: Path) -> LibraryError | None:
     code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return StorageFull(f"{path} cannot be written: no space is left", _SPACE_HINT)

@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import re
+import sqlite3
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection
 
 from imgsearch.records import Clause, Filters, Int64, Root
 
@@ -24,7 +24,7 @@ _FETCH = 65_536
 Condition = tuple[str, list[Any]]  # SQL with ?, and what stands for them
 
 
-def matching_image_ids(connection: Connection, filters: Filters, roots: Sequence[Root]) -> Int64:
+def matching_image_ids(connection: sqlite3.Connection, filters: Filters, roots: Sequence[Root]) -> Int64:
     """Ids, ascending, of the pictures that have a file and fit. What a clause wants of a file must hold of one and the
     same file; an unwanted clause rejects a picture if it holds of any of its files. A picture without a date, a place
     or a camera fits no clause about it. Cost: a scan of the images, and of the files for a name with ``*`` or ``?``."""
@@ -50,9 +50,7 @@ def matching_image_ids(connection: Connection, filters: Filters, roots: Sequence
         where.append(f"image_id IN (SELECT image_id FROM files WHERE {' AND '.join(file_where)})")
         values += file_values
     if any(clause.name == "name" for clause in filters.clauses):
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        driver.create_function("imgsearch_glob", 2, glob_matches, deterministic=True)
+        connection.create_function("imgsearch_glob", 2, glob_matches, deterministic=True)
     found = _ids(connection, " AND ".join(where), values)
     for clause in near:
         inside = np.isin(found, _near_ids(connection, clause.value))
@@ -79,11 +77,11 @@ def _any_of(conditions: Sequence[Condition]) -> Condition:
     return f"({' OR '.join(sql for sql, _ in conditions)})", [value for _, given in conditions for value in given]
 
 
-def _ids(connection: Connection, where: str, values: list[Any]) -> Int64:
+def _ids(connection: sqlite3.Connection, where: str, values: list[Any]) -> Int64:
     statement = f"SELECT image_id FROM images WHERE {where} ORDER BY image_id"
-    cursor = connection.exec_driver_sql(statement, tuple(values)).cursor
+    cursor = connection.execute(statement, values)
     pages = [np.empty(0, np.int64)]
-    while rows := cursor.fetchmany(_FETCH) if cursor is not None else []:
+    while rows := cursor.fetchmany(_FETCH):
         pages.append(np.array(rows, dtype=np.int64)[:, 0])
     return np.concatenate(pages)
 
@@ -199,14 +197,14 @@ def _has(clause: Clause, roots: Sequence[Root]) -> Condition:
     return columns.get(clause.value, "camera IS NOT NULL"), []
 
 
-def _near_ids(connection: Connection, value: tuple[float, float, float]) -> Int64:
+def _near_ids(connection: sqlite3.Connection, value: tuple[float, float, float]) -> Int64:
     """By the haversine of the great circle, among those in the belt of latitude."""
     north, east, kilometres = value
     belt = kilometres / _DEGREE_KM
     statement = (
         "SELECT image_id, latitude, longitude FROM images WHERE latitude BETWEEN ? AND ? AND longitude IS NOT NULL"
     )
-    rows = connection.exec_driver_sql(statement, (north - belt, north + belt)).fetchall()
+    rows = connection.execute(statement, (north - belt, north + belt)).fetchall()
     table = np.array([tuple(row) for row in rows], np.float64).reshape(-1, 3)
     lat, lon = np.radians(table[:, 1]), np.radians(table[:, 2])
     half = np.sin((lat - math.radians(north)) / 2) ** 2

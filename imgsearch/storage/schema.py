@@ -20,10 +20,6 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-FORMAT_VERSION = 1
-REVISIONS = ("0001", "0002")  # every revision this code can read, oldest first
-HEAD = REVISIONS[-1]
-
 metadata = MetaData()
 
 library = Table(

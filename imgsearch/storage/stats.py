@@ -14,7 +14,8 @@ from imgsearch.records import ModelId, Root
 from imgsearch.storage import queries
 from imgsearch.storage.catalog import Catalog
 from imgsearch.storage.layout import LibraryLayout
-from imgsearch.storage.schema import HEAD, batches, deletions, failures, files, images, segments
+from imgsearch.storage.revisions import HEAD
+from imgsearch.storage.schema import batches, deletions, failures, files, images, segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def read_stats(layout: LibraryLayout, catalog: Catalog) -> Stats:
             format_version=row.format_version,
             revision=HEAD,
             created_at=row.created_at,
-            model=queries.model_of(row),
+            model=row.model,
             dtype=row.vector_dtype,
             generation=row.generation,
             images=_count(connection, images) - deleted,

@@ -15,7 +15,7 @@ from imgsearch.storage import queries
 from imgsearch.storage.batch import Compacted, Forgotten, Repaired
 from imgsearch.storage.catalog import utc_now
 from imgsearch.storage.compaction import compact_library
-from imgsearch.storage.repair import repair_library
+from imgsearch.storage.repairs import repair_library
 from imgsearch.storage.schema import deletions, failures, files, library, roots
 from imgsearch.storage.segment_store import SegmentStore
 from imgsearch.storage.transaction import WriteTransaction, next_generation, write_events
@@ -115,7 +115,7 @@ class Writer:
         return compact_library(self, progress)
 
     def repair(self, progress: Callable[[int, int], None] | None = None) -> Repaired:
-        """Drop what is damaged: see repair.repair_library."""
+        """Drop what is damaged: see repairs.repair_library."""
         return repair_library(self, progress)
 
     def _root_columns(self, absolute: Path) -> dict[str, bytes]:

@@ -20,7 +20,7 @@ from imgsearch.errors import (
     SegmentDamaged,
     StorageFull,
 )
-from imgsearch.storage import FailedFile, create_store, layout, library_exists, open_store, schema
+from imgsearch.storage import FailedFile, create_store, layout, library_exists, open_store, revisions, schema
 
 
 def test_open_names_the_command_when_there_is_no_library(tmp_path):
@@ -59,8 +59,8 @@ def test_migrations_make_the_schema_that_the_code_names(store):
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__path__[0])))
     scripts = ScriptDirectory.from_config(config)
-    assert scripts.get_current_head() == schema.HEAD
-    assert tuple(script.revision for script in scripts.walk_revisions())[::-1] == schema.REVISIONS
+    assert scripts.get_current_head() == revisions.HEAD
+    assert tuple(script.revision for script in scripts.walk_revisions())[::-1] == revisions.REVISIONS
     plain = create_engine("sqlite://")
     schema.metadata.create_all(plain)
     made = create_engine(f"sqlite:///{store.layout.catalog}")

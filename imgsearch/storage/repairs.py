@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, delete, select, update
 
 from imgsearch.errors import LibraryError
-from imgsearch.storage import queries
+from imgsearch.storage import lookups, queries
 from imgsearch.storage.batch import Repaired
 from imgsearch.storage.compaction import compact_library
 from imgsearch.storage.schema import batches, deletions, files, images, segments
@@ -93,7 +93,7 @@ def _drop_images(connection: Connection, damage: _Damage) -> int:
             select(images.c.image_id).where(images.c.slot >= damage.first_slot, images.c.slot < stop)
         ).scalars()
     )
-    for chunk in queries.chunks(ids):
+    for chunk in lookups.chunks(ids):
         connection.execute(delete(files).where(files.c.image_id.in_(chunk)))
         connection.execute(delete(deletions).where(deletions.c.image_id.in_(chunk)))
         connection.execute(delete(images).where(images.c.image_id.in_(chunk)))

@@ -1,0 +1,8 @@
+"""The format and the schema revisions that this program reads; apart from the tables, so that asking loads no
+SQLAlchemy."""
+
+from __future__ import annotations
+
+FORMAT_VERSION = 1
+REVISIONS = ("0001", "0002")  # every revision this code can read, oldest first
+HEAD = REVISIONS[-1]
