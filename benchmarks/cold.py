@@ -1,11 +1,14 @@
 """Fresh processes: `imgsearch --help` and a cold `imgsearch search`, as ratios to `python -c "import torch"`.
 
+CPU time is user and system time together; on a machine with other work it tells more than the wall clock does.
+
 python benchmarks/cold.py
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -15,16 +18,17 @@ from pathlib import Path
 
 from results import markdown_table, write_section
 
-ROUNDS = 3
+ROUNDS = 5
 PICTURES = 600
+TORCH = 'python -c "import torch"'
 COMMAND = [sys.executable, "-m", "imgsearch"]
 
 
-def seconds(command: list[str]) -> float:
-    """Wall time of one process that must succeed."""
-    started = time.perf_counter()
+def seconds(command: list[str]) -> tuple[float, float]:
+    """Wall time and CPU time of one process that must succeed."""
+    before, started = _cpu_of_children(), time.perf_counter()
     subprocess.run(command, check=True, capture_output=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})
-    return time.perf_counter() - started
+    return time.perf_counter() - started, _cpu_of_children() - before
 
 
 def main() -> None:
@@ -33,26 +37,48 @@ def main() -> None:
         subprocess.run([*COMMAND, "scenes", "--count", str(PICTURES), "--seed", "1", str(pictures)], check=True)
         index = [*COMMAND, "index", str(pictures / "images"), "--library", library, "--model", "mini"]
         subprocess.run(index, check=True)
-        search = [*COMMAND, "search", "two red boats on the sea", "--library", library, "--json"]
-        subjects = {
-            'python -c "import torch"': [sys.executable, "-c", "import torch"],
-            "imgsearch --help": [*COMMAND, "--help"],
-            "imgsearch search, no re-rank": [*search, "--rerank", "0"],
-            "imgsearch search, re-ranked": search,
-        }
-        for command in subjects.values():  # files into the page cache
-            seconds(command)
-        # Interleaved, so that a slow minute of the machine meets all of them.
-        taken: dict[str, list[float]] = {name: [] for name in subjects}
-        for _ in range(ROUNDS):
-            for name, command in subjects.items():
-                taken[name].append(seconds(command))
-    median = {name: statistics.median(values) for name, values in taken.items()}
-    base = median['python -c "import torch"']
-    rows = [[name, f"{value:.2f} s", f"{value / base:.2f}"] for name, value in median.items()]
-    lines = markdown_table(["fresh process", f"median of {ROUNDS}", "ratio to import torch"], rows)
+        taken = measure(subjects(library))
+    base = [statistics.median(values) for values in zip(*taken[TORCH], strict=True)]
+    rows = []
+    for name, times in taken.items():
+        wall, cpu = (statistics.median(values) for values in zip(*times, strict=True))
+        rows.append([name, f"{wall:.2f} s", f"{wall / base[0]:.2f}", f"{cpu:.2f} s", f"{cpu / base[1]:.2f}"])
+    header = ["fresh process", f"median of {ROUNDS}", "ratio to import torch", "CPU time", "ratio"]
+    lines = markdown_table(header, rows)
     print("\n".join(lines))
     write_section(f"Cold start, library of {PICTURES} scenes, small model (benchmarks/cold.py)", lines)
+
+
+def subjects(library: str) -> dict[str, list[str]]:
+    """The processes by name."""
+    search = [*COMMAND, "search", "two red boats on the sea", "--library", library, "--json"]
+    no_features = [sys.executable, "-c", f"import os, sys; os.environ['IMGSEARCH_FEATURES'] = 'none'; {_MAIN}"]
+    return {
+        TORCH: [sys.executable, "-c", "import torch"],
+        "imgsearch --help": [*COMMAND, "--help"],
+        "imgsearch search, no re-rank": [*search, "--rerank", "0"],
+        "imgsearch search, 16 re-ranked, their features kept": search,
+        "imgsearch search, 16 re-ranked, decoded and encoded": [*no_features, *search[len(COMMAND) :]],
+    }
+
+
+_MAIN = "from imgsearch.cli import main; sys.exit(main())"
+
+
+def measure(commands: dict[str, list[str]]) -> dict[str, list[tuple[float, float]]]:
+    """Wall and CPU seconds of every round, interleaved, so that a slow minute of the machine meets all of them."""
+    for command in commands.values():  # files into the page cache
+        seconds(command)
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    for _ in range(ROUNDS):
+        for name, command in commands.items():
+            taken[name].append(seconds(command))
+    return taken
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":
