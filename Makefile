@@ -33,7 +33,7 @@ $(VENV)/.demo-ready: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test-ready: $(VENV)/.demo-ready
-	$(PIP) --editable '.[cpu,dev,web,raw]'
+	$(PIP) --editable '.[cpu,dev,web,raw,parquet]'
 	touch $@
 
 clean:

@@ -32,6 +32,11 @@ class Settings:
     features_mb: int = 2048  # megabytes of disk that kept features may fill
 
 
+def known_settings() -> frozenset[str]:
+    """The names of all settings."""
+    return frozenset(field.name for field in dataclasses.fields(Settings))
+
+
 def default_library() -> Path:
     """The platform's data folder for this user."""
     import platformdirs

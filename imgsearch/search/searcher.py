@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -25,6 +26,8 @@ from imgsearch.search.query import Query, query_notes
 from imgsearch.search.rerank import Match, Model, Reading, default_rerank, fused_order, match_candidates
 from imgsearch.search.sense import require_sense
 from imgsearch.storage import FeatureStore, Store
+
+_LONGEST_ID = 19  # digits that an int64 has at most
 
 REMEMBERED = 8
 """Re-ranks kept for the pages that follow."""
@@ -139,11 +142,12 @@ class Searcher:
             search.notes += query_notes(ask.description, self.model.count_tokens)
             text = as_numpy(self.model.embed_texts([ask.description]))
         picture, image_id = None, None
-        if ask.similar is not None and ask.similar.isdigit():
-            image_id = int(ask.similar)
+        named = ask.similar or ask.like
+        if named and named.isdecimal() and len(named) < _LONGEST_ID:
+            image_id = int(named)
             picture = self._library.tokens_of(image_id)
-        elif ask.similar is not None or ask.like is not None:
-            picture = self._tokens_of_file(Path(ask.similar or ask.like or "").expanduser())
+        elif named:
+            picture = self._tokens_of_file(Path(os.path.expanduser(named)))  # noqa: PTH111  leaves ~nobody as it is
         return Wanted(text, picture, ask.filters, excluding=image_id)
 
     def _tokens_of_file(self, path: Path) -> Float32:
