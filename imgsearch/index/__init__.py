@@ -1,9 +1,11 @@
-"""Vectors to candidates: which images hold the vector that best matches a text."""
+"""Vectors to candidates: which images hold the vector that best matches a text. Importing this loads no faiss."""
 
 from __future__ import annotations
 
 from imgsearch.index.contract import CandidateIndex, VectorRows
 from imgsearch.index.exact import ExactIndex
+from imgsearch.index.opening import open_index
 from imgsearch.index.rows import ArrayRows, rank_order
+from imgsearch.index.snapshot_index import SnapshotIndex
 
-__all__ = ["ArrayRows", "CandidateIndex", "ExactIndex", "VectorRows", "rank_order"]
+__all__ = ["ArrayRows", "CandidateIndex", "ExactIndex", "SnapshotIndex", "VectorRows", "open_index", "rank_order"]

@@ -17,8 +17,8 @@ Allowed = NDArray[np.bool_] | Int64
 class VectorRows(Protocol):
     """The vectors of an index: T rows of D dims a slot, each row of L2 norm 1. ``storage.View`` is one.
 
-    ``slots`` is one past the highest slot. A slot may be missing, as after a compaction: ``blocks`` leaves
-    it out."""
+    ``slots`` is one past the highest slot. A slot may be missing, as after a compaction: ``stored_blocks``
+    leaves it out."""
 
     @property
     def slots(self) -> int: ...
@@ -29,8 +29,15 @@ class VectorRows(Protocol):
     @property
     def dims(self) -> int: ...
 
-    def blocks(self, max_slots: int = ...) -> Iterator[tuple[int, NDArray[Any]]]:
-        """(first slot, rows [n <= max_slots, T, D] float16 or float32), in slot order: the sweep."""
+    def stored_blocks(
+        self, max_slots: int, first: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[int, NDArray[Any], float]]:
+        """(first slot, rows [n <= max_slots, T, D], scale) of the slots from ``first`` to before ``stop``, in slot
+        order: the sweep. float16, float32, or int8, of which a number times ``scale`` is the vector's."""
+        ...
+
+    def read_stored(self, slots: Int64) -> Iterator[tuple[slice, NDArray[Any], float]]:
+        """(which of ``slots``, their rows [n, T, D] as stored, scale); ``slots`` exist and ascend: the gather."""
         ...
 
     def read(self, slots: Int64) -> Float32:

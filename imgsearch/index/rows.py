@@ -59,13 +59,15 @@ class ArrayRows:
         self._scale = scale
         self.slots, self.query_tokens, self.dims = (int(size) for size in vectors.shape)
 
-    def blocks(self, max_slots: int = 1024) -> Iterator[tuple[int, NDArray[Any]]]:
-        for first in range(0, self.slots, max_slots):
-            block = self._vectors[first : first + max_slots]
-            yield first, block if block.dtype in (np.float16, np.float32) else self._true(block)
+    def stored_blocks(
+        self, max_slots: int, first: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[int, NDArray[Any], float]]:
+        stop = self.slots if stop is None else min(stop, self.slots)
+        for start in range(first, stop, max_slots):
+            yield start, self._vectors[start : min(stop, start + max_slots)], self._scale
+
+    def read_stored(self, slots: Int64) -> Iterator[tuple[slice, NDArray[Any], float]]:
+        yield slice(0, len(slots)), self._vectors[slots], self._scale
 
     def read(self, slots: Int64) -> Float32:
-        return self._true(self._vectors[slots])
-
-    def _true(self, stored: NDArray[Any]) -> Float32:
-        return stored.astype(np.float32) * np.float32(self._scale)
+        return self._vectors[slots].astype(np.float32) * np.float32(self._scale)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imgsearch.storage.layout import LibraryLayout
     from imgsearch.storage.opening import create_store, library_exists, open_store
     from imgsearch.storage.operations import compact, forget, repair
+    from imgsearch.storage.snapshots import SnapshotInfo, latest_snapshot
     from imgsearch.storage.stats import RootStats, Stats
     from imgsearch.storage.store import Store
     from imgsearch.storage.transaction import WriteTransaction
@@ -48,6 +49,7 @@ _HOMES = {
     "layout": ("LibraryLayout",),
     "opening": ("create_store", "library_exists", "open_store"),
     "operations": ("compact", "forget", "repair"),
+    "snapshots": ("SnapshotInfo", "latest_snapshot"),
     "stats": ("RootStats", "Stats"),
     "store": ("Store",),
     "transaction": ("WriteTransaction",),
@@ -79,6 +81,7 @@ __all__ = [
     "QuantisedFeatures",
     "Repaired",
     "RootStats",
+    "SnapshotInfo",
     "Stats",
     "Store",
     "View",
@@ -87,6 +90,7 @@ __all__ = [
     "compact",
     "create_store",
     "forget",
+    "latest_snapshot",
     "library_exists",
     "open_store",
     "repair",

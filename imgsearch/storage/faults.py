@@ -26,6 +26,13 @@ STEPS = (
     "compact-written",
     "compact-committed",
     "compact-unlinked",
+    "snapshot-written",
+    "snapshot-fsynced",
+    "snapshot-renamed",
+    "snapshot-named",
+    "snapshot-recorded",
+    "snapshot-committed",
+    "snapshot-unlinked",
 )
 
 _crash_at, _, _count = os.environ.get("IMGSEARCH_CRASH_AT", "").partition(":")

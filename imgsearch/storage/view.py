@@ -71,6 +71,31 @@ class View:
                     block = decode(block, self.shape, info.scale)
                 yield info.first_slot + start, block
 
+    def stored_blocks(
+        self, max_slots: int, first: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[int, NDArray[Any], float]]:
+        """(first slot, [n, T, D] as stored, scale) of the committed slots from ``first`` to before ``stop``, dead ones
+        too, ascending, n <= ``max_slots``: straight from the memory map. A stored int8 times the scale is the number;
+        the scale is 1 for the other dtypes."""
+        stop = self.slots if stop is None else stop
+        for info, stored in self._segments:
+            low, high = max(first, info.first_slot), min(stop, info.stop)
+            for start in range(low, high, max_slots):
+                end = min(high, start + max_slots)
+                yield start, stored[start - info.first_slot : end - info.first_slot], info.scale
+
+    def read_stored(self, slots: Int64) -> Iterator[tuple[slice, NDArray[Any], float]]:
+        """(which of ``slots``, their vectors [n, T, D] as stored, scale), a segment at a time; ``slots`` int64 [m]
+        ascend. ValueError for an unknown slot."""
+        bounds = np.searchsorted(slots, [*self._firsts.tolist(), self.slots]).tolist()
+        if bounds[0] > 0 or bounds[-1] < len(slots):
+            raise ValueError(f"got slots {slots[0]}..{slots[-1]}, of which some were never committed")
+        for (info, stored), low, high in zip(self._segments, bounds[:-1], bounds[1:], strict=True):
+            if low < high:
+                if slots[high - 1] >= info.stop:
+                    raise ValueError(f"got slot {slots[high - 1]}, which does not exist")
+                yield slice(low, high), stored[slots[low:high] - info.first_slot], info.scale
+
     def read(self, slots: Int64) -> Float32:
         """Vectors of ``slots`` in the order asked for, float32 [n, T, D]. ValueError for an unknown slot."""
         slots = np.asarray(slots, np.int64)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgsearch.index import ArrayRows, CandidateIndex, ExactIndex
+from imgsearch.index import ArrayRows, CandidateIndex, ExactIndex, SnapshotIndex
+from imgsearch.index.construction import build_first_stage
+from imgsearch.index.first_stage import FaissFirstStage
 from imgsearch.records import Candidates
 
 T, D = 4, 16
@@ -57,8 +61,32 @@ def exact(vectors: np.ndarray, tie_keys: np.ndarray | None = None) -> CandidateI
     return ExactIndex(ArrayRows(vectors), tie_keys)
 
 
-IMPLEMENTATIONS: list[Callable[..., CandidateIndex]] = [exact, LoopIndex]
-implementations = pytest.mark.parametrize("build", IMPLEMENTATIONS, ids=["exact", "loop"])
+def eight_bits(vectors: np.ndarray, tie_keys: np.ndarray | None = None) -> CandidateIndex:
+    """Numbers of the stored dtype pass through int8 only where that loses nothing; else as they are."""
+    steps = np.rint(vectors.astype(np.float32) * 4)
+    if len(vectors) and np.abs(steps).max() <= 127 and (steps / 4 == vectors).all():
+        return ExactIndex(ArrayRows(steps.astype(np.int8), scale=0.25), tie_keys)
+    return ExactIndex(ArrayRows(vectors), tie_keys)
+
+
+def snapshot(vectors: np.ndarray, tie_keys: np.ndarray | None = None) -> CandidateIndex:
+    """Two thirds in the snapshot, the rest its tail; no filter is too narrow for the first stage. All candidates fit
+    into the pool here, so nothing is relaxed: what a small pool may miss, tests/index/test_snapshot_index.py bounds."""
+    rows = ArrayRows(vectors)
+    covered = np.arange(2 * len(vectors) // 3, dtype=np.int64)
+    if not len(covered):
+        return ExactIndex(rows, tie_keys)
+    with tempfile.NamedTemporaryFile(suffix=".faiss") as file:
+        build_first_stage(rows, covered, file.write)
+        file.flush()
+        first_stage = FaissFirstStage(Path(file.name), len(covered))  # the map outlives the name
+    index = SnapshotIndex(rows, first_stage, tie_keys, candidates=500)
+    index._exact_limit = 0
+    return index
+
+
+IMPLEMENTATIONS: list[Callable[..., CandidateIndex]] = [exact, LoopIndex, eight_bits, snapshot]
+implementations = pytest.mark.parametrize("build", IMPLEMENTATIONS, ids=["exact", "loop", "int8", "snapshot"])
 
 
 def unit(rng: np.random.Generator, *shape: int, dtype: type = np.float16) -> np.ndarray:

@@ -5,8 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from imgsearch.index import ArrayRows, ExactIndex
-from imgsearch.index import exact as module
+from imgsearch.index import ArrayRows, ExactIndex, scoring, sweep
 
 
 def unit(seed: int, *shape: int) -> np.ndarray:
@@ -20,8 +19,9 @@ def test_answers_are_the_same_bits_whatever_the_block_and_the_number_of_texts(
     vectors, texts = unit(0, 501, 8, 64).astype(np.float16), unit(1, 33, 64)
     expected = ExactIndex(ArrayRows(vectors)).search(texts, 20)
     for block_values, coarse_values in ((8 * 64, 501), (8 * 64 * 7, 501 * 5), (1 << 24, 1 << 26)):
-        monkeypatch.setattr(module, "BLOCK_VALUES", block_values)
-        monkeypatch.setattr(module, "COARSE_VALUES", coarse_values)
+        monkeypatch.setattr(sweep, "BLOCK_VALUES", block_values)
+        monkeypatch.setattr(scoring, "BLOCK_VALUES", block_values)
+        monkeypatch.setattr(scoring, "COARSE_VALUES", coarse_values)
         found = ExactIndex(ArrayRows(vectors)).search(texts, 20)
         assert found.slots.tolist() == expected.slots.tolist()
         assert found.scores.tobytes() == expected.scores.tobytes()
@@ -56,10 +56,10 @@ def test_missing_slots_are_never_returned() -> None:
     class Sparse(ArrayRows):
         """Slots 10..29 do not exist."""
 
-        def blocks(self, max_slots: int = 8):  # type: ignore[no-untyped-def]
-            for first, last in ((0, 10), (30, self.slots)):
-                for start in range(first, last, max_slots):
-                    yield start, self._vectors[start : min(last, start + max_slots)]
+        def stored_blocks(self, max_slots: int, first: int = 0, stop: int | None = None):  # type: ignore[no-untyped-def]
+            stop = self.slots if stop is None else stop
+            for low, high in ((0, 10), (30, self.slots)):
+                yield from super().stored_blocks(max_slots, max(first, low), min(stop, high))
 
         def read(self, slots: np.ndarray) -> np.ndarray:
             assert not ((slots >= 10) & (slots < 30)).any()
@@ -94,9 +94,9 @@ def test_memory_is_bounded_when_vectors_are_many() -> None:
             super().__init__(unit(6, 64, 32, 64).astype(np.float16))
             self.slots = 40_000
 
-        def blocks(self, max_slots: int):  # type: ignore[no-untyped-def]
-            for first in range(0, self.slots, max_slots):
-                yield first, self._vectors[: min(max_slots, self.slots - first, 64)]
+        def stored_blocks(self, max_slots: int, first: int = 0, stop: int | None = None):  # type: ignore[no-untyped-def]
+            for start in range(first, self.slots if stop is None else stop, max_slots):
+                yield start, self._vectors[: min(max_slots, self.slots - start, 64)], 1.0
 
         def read(self, slots: np.ndarray) -> np.ndarray:
             return super().read(slots % 64)

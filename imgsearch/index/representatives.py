@@ -1,0 +1,50 @@
+"""The few tokens that stand for an image in a snapshot's first stage.
+
+An image's T tokens are alike: of 20,000 drawn scenes embedded by the small model, 4.6 of 32 lie within a cosine of 0.9
+of all others, and 8.6 within 0.95. A text's best token is then close to one that is kept, and the exact re-score over
+all T tokens mends what the first stage blurs. A model whose tokens differ keeps more of them, up to all T."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgsearch.records import Float32
+
+LIKENESS = 0.9
+"""Every token lies within this cosine of a kept one. 7,000 drawn scenes, 200 candidates: recall@10 .985 with 0.85 (3.2
+tokens an image), .998 with 0.9 (4.6); 400 candidates: .998 and 1.000."""
+
+PIECE = 256
+"""Images at once: their 32 x 32 inner products fill 1 MiB."""
+
+
+def representative_tokens(vectors: Float32) -> NDArray[np.bool_]:
+    """Which tokens of ``vectors`` [n, T, D], L2 norm 1, stand for their image. -> bool [n, T].
+
+    Farthest-first traversal (Gonzalez 1985: at most twice the best radius for as many points): the token most like all
+    the others, then always the one that is least like what was kept, until none is less like than `LIKENESS`. An image
+    with a number that is not finite keeps its finite tokens. About 40 us an image of 32 x 256 on one EPYC core."""
+    parts = [_kept(vectors[first : first + PIECE]) for first in range(0, len(vectors), PIECE)]
+    return np.concatenate(parts) if parts else np.zeros(vectors.shape[:2], np.bool_)
+
+
+def _kept(vectors: Float32) -> NDArray[np.bool_]:
+    finite = np.isfinite(vectors).all(axis=2)  # [n, T]
+    whole = vectors if finite.all() else np.where(finite[:, :, None], vectors, np.float32(0))
+    likeness = np.matmul(whole, whole.transpose(0, 2, 1))  # [n, T, T]
+    images = np.arange(len(vectors))
+    first = likeness.sum(axis=2).argmax(axis=1)
+    kept = np.zeros(finite.shape, np.bool_)
+    kept[images, first] = True
+    nearest = likeness[images, first]  # [n, T]: likeness to the most alike kept token
+    for _ in range(vectors.shape[1] - 1):
+        farthest = nearest.argmin(axis=1)
+        open_images = images[nearest[images, farthest] < LIKENESS]
+        if not len(open_images):
+            break
+        chosen = farthest[open_images]
+        kept[open_images, chosen] = True
+        nearest[open_images] = np.maximum(nearest[open_images], likeness[open_images, chosen])
+        nearest[open_images, chosen] = 1.0
+    return kept & finite

@@ -1,0 +1,259 @@
+"""Snapshots: files that speed a search up, published so that a reader meets the old one or the new one, never half of
+one. What is in the body is the index room's affair; this room knows its seal (docs/formats.md)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import IO, Any
+
+from imgsearch.errors import LibraryError, LibraryUnsupported, SegmentDamaged
+from imgsearch.records import ModelId
+from imgsearch.storage.catalog import utc_now
+from imgsearch.storage.disk_errors import disk_errors
+from imgsearch.storage.faults import reached
+from imgsearch.storage.layout import fsync_folder
+from imgsearch.storage.store import Store
+
+SNAPSHOT_FORMAT = 1
+SNAPSHOT_SUFFIX = ".faiss"
+BUILD_HINT = "`imgsearch build` makes a new one; until then every picture is compared, which is slower"
+_MAGIC = b"IMGSNAP\n"
+_FOOTER = struct.Struct("<8sIII")  # magic, format, bytes of the JSON before it, their crc32
+_BUILDING = ".building-"
+_FIELDS = "snapshot_id, file_name, kind, first_slot, stop_slot, images, size_bytes, checksum, created_at"
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotInfo:
+    """One row of the table ``snapshots``: covers the slots from ``first_slot`` to before ``stop_slot``, of which
+    ``images`` were alive; ``checksum`` is the crc32 of the body."""
+
+    snapshot_id: int
+    path: Path
+    kind: str
+    first_slot: int
+    stop_slot: int
+    images: int
+    size_bytes: int
+    checksum: int
+    created_at: str
+    model: ModelId  # the library's
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What a snapshot's file says of itself, in its last bytes. ``guarded_bytes``: the beginning of the body that
+    steers a reader (sizes, centroids), checked at every opening; of the rest a flipped bit can cost a candidate, never
+    a score, and only ``verify`` reads it."""
+
+    kind: str
+    model: str  # ModelId without its name: fingerprint, recipe, dtype
+    query_tokens: int
+    dims: int
+    first_slot: int
+    stop_slot: int
+    images: int
+    generation: int
+    body_bytes: int
+    checksum: int  # crc32 of the body
+    guarded_bytes: int
+    guarded_checksum: int
+
+
+class SnapshotDraft:
+    """A snapshot being written: ``write`` the body, then ``publish``. Made by ``draft_snapshot``."""
+
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self._file = file
+        self.path = path
+        self.body_bytes = 0
+        self.checksum = 0
+
+    def write(self, content: bytes) -> int:
+        """Append to the body; returns the bytes taken. Raises StorageFull."""
+        with disk_errors(self.path):
+            self._file.write(content)
+        self.body_bytes += len(content)
+        self.checksum = zlib.crc32(content, self.checksum)
+        return len(content)
+
+    def seal(self, seal: Seal) -> None:
+        """Write the last bytes and make the file durable. Raises StorageFull."""
+        text = json.dumps(asdict(seal)).encode("ascii")
+        with disk_errors(self.path):
+            self._file.write(text + _FOOTER.pack(_MAGIC, SNAPSHOT_FORMAT, len(text), zlib.crc32(text)))
+            self._file.flush()
+            reached("snapshot-written")
+            os.fsync(self._file.fileno())
+        reached("snapshot-fsynced")
+
+    def checksum_of_beginning(self, count: int) -> int:
+        """The crc32 of the first ``count`` bytes of the body."""
+        with disk_errors(self.path):
+            self._file.flush()
+            with self.path.open("rb") as file:
+                return zlib.crc32(file.read(count))
+
+
+@contextlib.contextmanager
+def draft_snapshot(store: Store) -> Iterator[SnapshotDraft]:
+    """A temporary file in ``snapshots/``, removed at the end unless it was published. Raises StorageFull."""
+    path = store.layout.snapshots / f"{_BUILDING}{os.getpid()}"
+    try:
+        with disk_errors(path):
+            path.parent.mkdir(exist_ok=True)
+            file = path.open("wb")
+        with contextlib.closing(file):
+            yield SnapshotDraft(file, path)
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def publish_snapshot(store: Store, draft: SnapshotDraft, seal: Seal, *, wait_s: float = 0.0) -> SnapshotInfo:
+    """Make a sealed draft the library's snapshot: rename, fsync of the folder, then one transaction; old files go last.
+
+    Takes the writer lock for that moment. Killed anywhere, the library has the old snapshot or the new one. Raises
+    LibraryBusy, StorageFull.
+    """
+    from sqlalchemy import delete, insert
+
+    from imgsearch.storage.schema import snapshots
+    from imgsearch.storage.transaction import next_generation
+
+    name = f"{seal.stop_slot:012d}-{seal.generation}-{seal.checksum:08x}{SNAPSHOT_SUFFIX}"
+    path = draft.path.with_name(name)
+    with store.writing(wait_s=wait_s) as writer:
+        with disk_errors(path):
+            os.replace(draft.path, path)  # noqa: PTH105 - as the docs call it
+            reached("snapshot-renamed")
+            fsync_folder(path.parent)
+        reached("snapshot-named")
+        row = {
+            "file_name": name,
+            "kind": seal.kind,
+            "first_slot": seal.first_slot,
+            "stop_slot": seal.stop_slot,
+            "images": seal.images,
+            "size_bytes": path.stat().st_size,
+            "checksum": seal.checksum,
+            "created_at": utc_now(),
+        }
+        with writer.catalog.write() as connection:
+            connection.execute(delete(snapshots))
+            connection.execute(insert(snapshots).values(row))
+            next_generation(connection)
+            reached("snapshot-recorded")
+        reached("snapshot-committed")
+        _remove_others(path)
+    found = latest_snapshot(store)
+    assert found is not None
+    return found
+
+
+def latest_snapshot(store: Store) -> SnapshotInfo | None:
+    """The library's snapshot as the catalog has it; its file may be gone or damaged."""
+    with store.catalog.look() as connection:
+        row = connection.execute(f"SELECT {_FIELDS} FROM snapshots ORDER BY snapshot_id DESC LIMIT 1").fetchone()
+    if row is None:
+        return None
+    snapshot_id, file_name, *rest = row
+    return SnapshotInfo(snapshot_id, store.layout.snapshots / file_name, *rest, store.model)
+
+
+def read_seal(info: SnapshotInfo) -> Seal:
+    """The seal of a snapshot's file, once everything that a reader relies on is known to be right.
+
+    Reads the last bytes and the guarded ones, a few MB, not the rest. Raises SegmentDamaged (missing, cut, changed, of
+    another row), LibraryUnsupported (newer format), LibraryError (another model's), each with the hint to build anew.
+    """
+    try:
+        with info.path.open("rb") as file:
+            seal = _parsed(file, info)
+            file.seek(0)
+            guarded = file.read(seal.guarded_bytes)
+    except FileNotFoundError as exc:
+        raise SegmentDamaged(f"the snapshot {info.path.name} is missing", BUILD_HINT) from exc
+    except OSError as exc:
+        raise SegmentDamaged(f"the snapshot {info.path.name} cannot be read: {exc}", BUILD_HINT) from exc
+    model = info.model
+    if (seal.model, seal.query_tokens, seal.dims) != (model_key(model), model.query_tokens, model.dims):
+        raise LibraryError(f"the snapshot {info.path.name} was made with another model", BUILD_HINT)
+    if len(guarded) != seal.guarded_bytes or zlib.crc32(guarded) != seal.guarded_checksum:
+        raise SegmentDamaged(f"the snapshot {info.path.name} is damaged: a checksum does not match", BUILD_HINT)
+    return seal
+
+
+def check_body(info: SnapshotInfo, progress: Callable[[int], None] | None = None) -> bool:
+    """Whether every byte of the body is what was written; reads it all. Raises OSError."""
+    checksum, left = 0, info.size_bytes
+    with info.path.open("rb") as file:
+        left = _parsed(file, info).body_bytes
+        file.seek(0)
+        while left and (content := file.read(min(left, 8 << 20))):
+            checksum, left = zlib.crc32(content, checksum), left - len(content)
+            if progress is not None:
+                progress(len(content))
+    return checksum == info.checksum and not left
+
+
+def model_key(model: ModelId) -> str:
+    """What must agree beside T and D; the name may differ."""
+    return f"{model.fingerprint}/{model.recipe}/{model.dtype}"
+
+
+def _parsed(file: IO[bytes], info: SnapshotInfo) -> Seal:
+    damaged = SegmentDamaged(f"the snapshot {info.path.name} is damaged or cut short", BUILD_HINT)
+    size = os.fstat(file.fileno()).st_size
+    if size != info.size_bytes or size < _FOOTER.size:
+        raise damaged
+    file.seek(size - _FOOTER.size)
+    magic, version, length, checksum = _FOOTER.unpack(file.read(_FOOTER.size))
+    if magic != _MAGIC or length > size - _FOOTER.size:
+        raise damaged
+    if version > SNAPSHOT_FORMAT:
+        raise LibraryUnsupported(
+            f"the snapshot {info.path.name} has format {version}, this program reads up to {SNAPSHOT_FORMAT}",
+            BUILD_HINT,
+        )
+    file.seek(size - _FOOTER.size - length)
+    text = file.read(length)
+    if zlib.crc32(text) != checksum:
+        raise damaged
+    seal = _seal_of(json.loads(text))
+    agreed = (seal.checksum, seal.first_slot, seal.stop_slot) == (info.checksum, info.first_slot, info.stop_slot)
+    if not agreed or seal.body_bytes + length + _FOOTER.size != size or seal.guarded_bytes > seal.body_bytes:
+        raise damaged
+    return seal
+
+
+def _seal_of(values: dict[str, Any]) -> Seal:
+    """Unknown names are left out: a later program may say more in the same format."""
+    return Seal(**{field.name: values[field.name] for field in fields(Seal)})
+
+
+def _remove_others(kept: Path) -> None:
+    """Earlier snapshots and what killed builds left; a reader keeps its map of an unlinked file."""
+    for path in kept.parent.iterdir():
+        stale = path.name.startswith(_BUILDING) and not _alive(path.name.removeprefix(_BUILDING))
+        if path != kept and (path.suffix == SNAPSHOT_SUFFIX or stale):
+            with contextlib.suppress(OSError):
+                path.unlink()
+    reached("snapshot-unlinked")
+
+
+def _alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except OSError:
+        return True
+    return True
