@@ -63,7 +63,7 @@ def open_light(name: str | Path, device: str, dtype: str, image_size: int | None
         return None
     try:
         weights = Weights(source.weights)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):  # a header that is damaged
         return None
     if not expected_shapes_hold(sizes, weights):
         return None

@@ -37,8 +37,8 @@ class Weights:
     """The tensors of a checkpoint's safetensors files. Opening reads the headers only.
 
     A tensor is copied out of its file, never mapped: whoever overwrites the file would pull the weights from under us.
-    Raises ValueError for a dtype that is not read here, KeyError for a damaged header; while reading, ModelUnavailable
-    if a file has changed since."""
+    Tensors of another dtype (older checkpoints hold position ids) are as if they were not there. Raises ValueError,
+    KeyError or TypeError for a damaged header; while reading, ModelUnavailable if a file has changed since."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._stamps = {path: _stamp(path) for path in paths}
@@ -100,8 +100,10 @@ def _read_header(path: Path) -> dict[str, _Tensor]:
         if name == "__metadata__":
             continue
         kind, shape, (begin, end) = entry["dtype"], tuple(map(int, entry["shape"])), entry["data_offsets"]
-        if kind not in _STORED or end - begin != math.prod(shape) * _STORED[kind].itemsize:
-            raise ValueError(f"tensor {name} of {path} is {kind} {list(shape)}, expected one of {', '.join(_STORED)}")
+        if kind not in _STORED:
+            continue
+        if end - begin != math.prod(shape) * _STORED[kind].itemsize:
+            raise ValueError(f"tensor {name} of {path} is {kind} {list(shape)} in {end - begin} bytes")
         found[name] = _Tensor(path, kind, shape, 8 + length + begin)
     return found
 

@@ -49,6 +49,18 @@ def test_attention_equals_a_loop_when_some_positions_are_masked():
                 np.testing.assert_allclose(found[b, row, part], wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize(("threads", "out"), [(2, 700), (3, 1000), (7, 5)])
+def test_a_large_product_is_the_same_when_threads_share_it(monkeypatch, threads, out):
+    rng = np.random.default_rng(out)
+    x, weight = (rng.standard_normal(shape).astype(np.float32) for shape in ((2, 130, 90), (out, 90)))
+    linear = Linear(weight, rng.standard_normal(out).astype(np.float32))
+    alone = linear(x)
+    monkeypatch.setattr("imgsearch.model.light_layers._SHARED_FLOP", 1)
+    monkeypatch.setattr("imgsearch.model.light_layers._own_threads", lambda: threads)
+    np.testing.assert_allclose(linear(x), alone, atol=1e-4)
+    assert alone.shape == (2, 130, out)
+
+
 def test_linear_without_bias_adds_nothing_and_unit_survives_zeros():
     assert Linear(np.float32([[1, 2]]), None)(np.float32([[[3, 4]]])).tolist() == [[[11]]]
     assert unit(np.float32([[3, 4], [0, 0]])).tolist() == [[np.float32(0.6), np.float32(0.8)], [0, 0]]

@@ -71,6 +71,16 @@ def test_weights_with_something_wrong_are_left_to_torch(directory, tmp_path, dam
     assert open_light(tmp_path / "model", "cpu") is None
 
 
+def test_a_tensor_that_nobody_asks_for_is_no_matter(directory, tmp_path):
+    shutil.copytree(directory, tmp_path / "model")
+    state = load_file(tmp_path / "model" / "model.safetensors")
+    state["embeddings.position_ids"] = torch.arange(40)[None]
+    save_file(state, tmp_path / "model" / "model.safetensors")
+    light = open_light(tmp_path / "model", "cpu")
+    assert light is not None
+    assert np.array_equal(light.embed_texts(["red"]), open_light(directory, "cpu").embed_texts(["red"]))
+
+
 def test_weights_that_change_under_an_open_model_are_noticed(directory, tmp_path):
     shutil.copytree(directory, tmp_path / "model")
     light = open_light(tmp_path / "model", "cpu")
