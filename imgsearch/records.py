@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
 Float16 = NDArray[np.float16]
+Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
 

@@ -16,22 +16,27 @@ SAMPLE = 512
 """Pictures of the library's background: the mean of their scores is then off by 1/22 of the deviation."""
 
 
+_NUMBERS = ("margin_weight", "itc_weight", "z_weight", "bias", "least_z")
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A logistic rule on (margin, z). ``margin`` is ITM's logit of "matches" less that of "does not"; ``z`` is how many
-    deviations the ITC score lies over the mean of the library's pictures for the same query.
+    """A linear rule on (margin, itc, z). ``margin`` is ITM's logit of "matches" less that of "does not"; ``z`` is how
+    many deviations the ITC score lies over the mean of the library's pictures for the same query.
 
-    A re-ranked hit is confident if ``margin_weight`` * margin + ``z_weight`` * z + ``bias`` >= 0; one past the
-    re-ranked if z >= ``least_z``."""
+    A re-ranked hit is confident if the three, each by its weight, and ``bias`` sum to 0 or more; one past the re-ranked
+    if z >= ``least_z``."""
 
     margin_weight: float
+    itc_weight: float
     z_weight: float
     bias: float
     least_z: float
     source: str = ""  # what it was fitted on, for people
 
-    def reranked_confident(self, margin: float, z: float) -> bool:
-        return self.margin_weight * margin + self.z_weight * z + self.bias >= 0
+    def strength(self, margin: float, itc: float, z: float) -> float:
+        """Confident from 0 on."""
+        return self.margin_weight * margin + self.itc_weight * itc + self.z_weight * z + self.bias
 
     def confident_by_vectors(self, z: float) -> bool:
         return z >= self.least_z
@@ -44,7 +49,7 @@ class Calibration:
         """Raises UsageError for anything but what ``as_json`` gives."""
         try:
             fields: dict[str, Any] = json.loads(text)
-            numbers = {name: float(fields[name]) for name in ("margin_weight", "z_weight", "bias", "least_z")}
+            numbers = {name: float(fields[name]) for name in _NUMBERS}
             if not all(map(math.isfinite, numbers.values())):
                 raise ValueError("a number is not finite")
             return Calibration(**numbers, source=str(fields.get("source", "")))
@@ -52,6 +57,16 @@ class Calibration:
             raise UsageError(
                 f"this is not a calibration: {text[:60]!r}", "make a new one with `imgsearch calibrate`"
             ) from exc
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One re-ranked candidate of a query."""
+
+    image_id: int
+    margin: float
+    itc: float
+    z: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +90,5 @@ class Background:
 
 def evenly(count: int, wanted: int = SAMPLE) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Up to ``wanted`` positions spread evenly over ``count``, the same every time."""
-    return np.unique(np.linspace(0, max(0, count - 1), min(wanted, count)).astype(np.int64))
+    # Steps are 1 at least, so no position comes twice.
+    return np.linspace(0, max(0, count - 1), min(wanted, count)).astype(np.int64)

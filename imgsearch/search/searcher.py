@@ -16,7 +16,7 @@ import numpy as np
 
 from imgsearch.errors import MediaError, UsageError
 from imgsearch.records import Float32, Hit, Results
-from imgsearch.search.calibration import Calibration
+from imgsearch.search.calibration import Calibration, Evidence
 from imgsearch.search.candidates import Candidate, Library, Wanted
 from imgsearch.search.features import FeatureSource
 from imgsearch.search.language import Ask
@@ -114,6 +114,16 @@ class Searcher:
         if search.depth and search.reading.texts:
             yield self._page(search, _Reranked([], []), started)
         yield self._finish(search, started)
+
+    def evidence(self, text: str, depth: int) -> list[Evidence]:
+        """What a calibration is fitted on: of the ``depth`` best by ITC, re-ranked, all that its rule may look at."""
+        search = self._begin(Query(text, k=1, rerank=depth))
+        matches = self._rerank(search, time.perf_counter()).matches
+        return [
+            Evidence(found.image_id, match.margin, found.score, found.z)
+            for found, match in zip(search.candidates, matches, strict=False)
+            if match is not None
+        ]
 
     def _begin(self, query: Query) -> _Search:
         """Read the query and find its candidates."""
@@ -229,7 +239,8 @@ class Searcher:
             if match is None:
                 confident = self.calibration.confident_by_vectors(found.z)
             else:
-                confident = self.calibration.reranked_confident(match.margin, found.z) and match.unwanted < 0.5
+                strength = self.calibration.strength(match.margin, found.score, found.z)
+                confident = strength >= 0 and match.unwanted < 0.5
         return Hit(0, found.image_id, found.source.paths[0], found.score, logit, probability, confident)
 
 

@@ -162,7 +162,7 @@ def test_answers_do_not_depend_on_what_was_kept(searcher: Searcher, library: Any
 
 
 def calibrated(library: Any, margin: float) -> Searcher:
-    rule = Calibration(1.0, 0.0, -margin, least_z=0.8)
+    rule = Calibration(1.0, 0.0, 0.0, -margin, least_z=0.8)
     return Searcher(open_store(library.folder / "library"), library.model, calibration=rule)
 
 
@@ -187,7 +187,7 @@ def test_list_ends_where_the_matches_end_and_all_goes_on(searcher: Searcher, lib
 
 def test_nothing_that_matches_is_said(searcher: Searcher, library: Any) -> None:
     with Searcher(
-        open_store(library.folder / "library"), library.model, calibration=Calibration(1.0, 0.0, -1e6, 1e6)
+        open_store(library.folder / "library"), library.model, calibration=Calibration(1.0, 0.0, 0.0, -1e6, 1e6)
     ) as ends:
         results = ends.search(Query(TEXT))
         assert results.hits == () and any("--all" in note for note in results.notes)
@@ -203,8 +203,8 @@ def test_background_is_the_mean_of_the_maxima() -> None:
 
 
 def test_calibration_comes_back_from_json_and_refuses_other_things() -> None:
-    rule = Calibration(1.5, 0.25, -2.0, 3.0, "500 scenes")
+    rule = Calibration(1.5, 0.5, 0.25, -2.0, 3.0, "500 scenes")
     assert Calibration.from_json(rule.as_json()) == rule
-    for wrong in ("", "[]", "{}", '{"margin_weight": NaN, "z_weight": 0, "bias": 0, "least_z": 0}'):
+    for wrong in ("", "[]", "{}", '{"margin_weight": NaN, "itc_weight": 0, "z_weight": 0, "bias": 0, "least_z": 0}'):
         with pytest.raises(UsageError, match="not a calibration"):
             Calibration.from_json(wrong)
