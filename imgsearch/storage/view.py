@@ -101,7 +101,7 @@ class View:
         slots = np.asarray(slots, np.int64)
         out = np.empty((len(slots), self.query_tokens, self.dims), np.float32)
         owner = np.searchsorted(self._firsts, slots, side="right") - 1
-        for index in np.unique(owner):
+        for index in (np.flatnonzero(np.bincount(owner + 1)) - 1).tolist():  # np.unique imports numpy.ma: 40 ms
             info, stored = self._segments[index] if index >= 0 else (None, None)
             mine = owner == index
             if info is None or stored is None or (slots[mine] >= info.stop).any():
