@@ -6,8 +6,9 @@ float32 on the CPU; all else is left to `imgsearch.model.load_model`. Answers ag
 (tests/model/test_light.py).
 
 Cost for the small model on one EPYC core, first call and its weights included: a text 20 ms, 16 pictures 130 ms, 16
-pairs 65 ms; later calls 3, 100 and 60, where torch takes as long. The real model (ViT-g) costs what its 0.5 TFLOP a
-picture cost, seconds, with or without torch. Letters in shapes as in `imgsearch.model.blip2`.
+pairs 65 ms; later calls 3, 100 and 60, where torch takes as long. A picture of
+the real model (ViT-g, 224 px) takes 7.1 s of one core's time, in torch too (a block's time, times 39); a text reads
+0.4 GB of its weights first. Letters in shapes as in `imgsearch.model.blip2`.
 """
 
 from __future__ import annotations
