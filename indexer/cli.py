@@ -59,11 +59,14 @@ def _run(arguments: argparse.Namespace) -> int:
     from indexer.interrupt import Stop
     from indexer.report import Bar, Silence
     from indexer.session import IndexRequest, Session
+    from indexer.snapshot import refresh_snapshot
 
     request = IndexRequest(tuple(arguments.paths), load_settings(vars(arguments)), arguments.wait)
     progress = Silence() if arguments.quiet else Bar()
     with Stop() as stop, Session(request, progress, stop) as session:
         summary = session.update(request.paths)
+        if not summary.interrupted and (note := refresh_snapshot(session.store, progress, stop)):
+            summary.notes.append(note)
         _show(summary, as_json=arguments.json, on_a_line=arguments.watch)
         if summary.interrupted:
             progress.say(
@@ -77,6 +80,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
         progress.say("Watching for changes; Ctrl-C ends it.")
         for update in watch(session, request.paths, progress, stop):
+            if note := refresh_snapshot(session.store, progress, stop):
+                update.notes.append(note)
             _show(update, as_json=arguments.json, on_a_line=True)
         return 0
 

@@ -16,6 +16,7 @@ GROUP = "imgsearch.commands"
 ORDER = (
     "demo",
     "index",
+    "build",
     "search",
     "stats",
     "failures",

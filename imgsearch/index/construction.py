@@ -26,7 +26,7 @@ LIST_ROWS = 1000
 MAX_LISTS = 4096
 """Assigning a million images' rows to more takes longer than all the rest of a build."""
 
-TRAIN_ROWS = 64
+TRAIN_ROWS = 50
 """Rows a list that k-means sees (FAISS asks for 39 to 256)."""
 
 CHUNK = 1024
@@ -86,7 +86,7 @@ def _trained(faiss: Any, rows: VectorRows, slots: Int64) -> Any:
     a_piece = sum(len(owners) for _, owners, _ in _representatives(rows, np.sort(few)))
     expected_rows = max(1, a_piece * len(slots) // len(few))
     lists = int(np.clip(expected_rows // LIST_ROWS, 1, MAX_LISTS))
-    wanted = max(lists * TRAIN_ROWS, 256 * TRAIN_ROWS)
+    wanted = max(lists, 256) * TRAIN_ROWS
     images = min(len(slots), max(1, wanted * len(few) // max(1, a_piece)))
     sample = np.sort(rng.permutation(slots)[:images])
     found = [vectors for _, _, vectors in _representatives(rows, sample)]
@@ -94,12 +94,13 @@ def _trained(faiss: Any, rows: VectorRows, slots: Int64) -> Any:
     if not len(training):
         training = np.ones((1, rows.dims), np.float32)
     training = np.resize(training, (max(len(training), 256, lists), rows.dims))  # faiss refuses fewer than centroids
-    code_bytes = next(size for size in range(min(CODE_BYTES, rows.dims), 0, -1) if rows.dims % size == 0)
+    most = min(CODE_BYTES, max(1, rows.dims // 4))
+    code_bytes = next(size for size in range(most, 0, -1) if rows.dims % size == 0)
     quantizer = faiss.IndexFlatIP(rows.dims)
     index = faiss.IndexIVFPQ(quantizer, rows.dims, lists, code_bytes, 8, faiss.METRIC_INNER_PRODUCT)
     for parameters in (index.cp, index.pq.cp):
         parameters.seed, parameters.niter, parameters.min_points_per_centroid = SEED, 10, 1
-        parameters.max_points_per_centroid = 256
+        parameters.max_points_per_centroid = TRAIN_ROWS
     if faiss.get_num_gpus() > 0:
         index.clustering_index = faiss.index_cpu_to_all_gpus(faiss.IndexFlatIP(rows.dims))
     index.train(training)
@@ -127,6 +128,8 @@ def _write(faiss: Any, index: Any, write: Callable[[bytes], int]) -> int:
 
     def take(content: bytes) -> int:
         nonlocal written
+        if failures:  # a buffer flushed on the way out
+            return len(content)
         try:
             written += write(bytes(content))
         except BaseException as error:

@@ -3,6 +3,7 @@ when a snapshot is built, and nowhere else."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,8 +40,7 @@ class FaissFirstStage:
 
     def __init__(self, path: Path, stop: int) -> None:
         """Raises RuntimeError where FAISS cannot make sense of the file."""
-        import faiss
-
+        faiss: Any = import_module("faiss")
         self._faiss = faiss
         if hasattr(faiss, "IO_FLAG_MMAP_IFC"):
             self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC | faiss.IO_FLAG_READ_ONLY)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from imgsearch.errors import LibraryError
+from imgsearch.index import first_stage
 from imgsearch.index.contract import CandidateIndex
 from imgsearch.index.exact import ExactIndex
+from imgsearch.index.snapshot_index import SnapshotIndex
 from imgsearch.storage.snapshots import BUILD_HINT, SnapshotInfo, read_seal
 from imgsearch.storage.view import View
+
+_with_snapshot = SnapshotIndex
 
 
 def open_index(view: View, snapshot: SnapshotInfo | None) -> tuple[CandidateIndex, str | None]:
@@ -22,14 +26,10 @@ def open_index(view: View, snapshot: SnapshotInfo | None) -> tuple[CandidateInde
         return exact, None
     if find_spec("faiss") is None:
         return exact, "every picture was compared, since faiss is not installed: pip install 'imgsearch[cpu]'"
-    from imgsearch.index.first_stage import FaissFirstStage
-    from imgsearch.index.snapshot_index import SnapshotIndex
-
     try:
-        seal = read_seal(snapshot)
-        first_stage = FaissFirstStage(snapshot.path, seal.stop_slot)
+        stage = first_stage.FaissFirstStage(snapshot.path, read_seal(snapshot).stop_slot)
     except LibraryError as error:
         return exact, f"{error.message}; {error.hint}"
     except (RuntimeError, ImportError, OSError) as error:  # faiss: not its file, too old, a broken installation
         return exact, f"the snapshot {snapshot.path.name} cannot be opened ({type(error).__name__}); {BUILD_HINT}"
-    return SnapshotIndex(view, first_stage, view.tie_keys(), view.live_mask()), None
+    return _with_snapshot(view, stage, view.tie_keys(), view.live_mask()), None

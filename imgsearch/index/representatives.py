@@ -30,7 +30,7 @@ def representative_tokens(vectors: Float32) -> NDArray[np.bool_]:
 
 
 def _kept(vectors: Float32) -> NDArray[np.bool_]:
-    finite = np.isfinite(vectors).all(axis=2)  # [n, T]
+    finite: NDArray[np.bool_] = np.all(np.isfinite(vectors), axis=2)  # [n, T]
     whole = vectors if finite.all() else np.where(finite[:, :, None], vectors, np.float32(0))
     likeness = np.matmul(whole, whole.transpose(0, 2, 1))  # [n, T, T]
     images = np.arange(len(vectors))

@@ -164,8 +164,9 @@ def latest_snapshot(store: Store) -> SnapshotInfo | None:
         row = connection.execute(f"SELECT {_FIELDS} FROM snapshots ORDER BY snapshot_id DESC LIMIT 1").fetchone()
     if row is None:
         return None
-    snapshot_id, file_name, *rest = row
-    return SnapshotInfo(snapshot_id, store.layout.snapshots / file_name, *rest, store.model)
+    snapshot_id, file_name, kind, first, stop, images, size_bytes, checksum, created_at = row
+    path = store.layout.snapshots / file_name
+    return SnapshotInfo(snapshot_id, path, kind, first, stop, images, size_bytes, checksum, created_at, store.model)
 
 
 def read_seal(info: SnapshotInfo) -> Seal:
