@@ -128,8 +128,6 @@ def _write(faiss: Any, index: Any, write: Callable[[bytes], int]) -> int:
 
     def take(content: bytes) -> int:
         nonlocal written
-        if failures:  # a buffer flushed on the way out
-            return len(content)
         try:
             written += write(bytes(content))
         except BaseException as error:
@@ -139,7 +137,7 @@ def _write(faiss: Any, index: Any, write: Callable[[bytes], int]) -> int:
 
     writer = faiss.PyCallbackIOWriter(take, 1 << 20)
     try:
-        faiss.write_index(index, faiss.BufferedIOWriter(writer, 1 << 20))
+        faiss.write_index(index, writer)
     except BaseException:
         if failures:
             raise failures[0] from None
