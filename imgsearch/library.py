@@ -9,6 +9,7 @@ from imgsearch.records import ModelId
 from imgsearch.settings import Settings
 
 if TYPE_CHECKING:
+    from imgsearch.search.calibration import Calibration
     from imgsearch.search.searcher import Searcher
     from imgsearch.storage import FeatureStore, Store
 
@@ -70,7 +71,7 @@ def open_searcher(settings: Settings) -> Searcher:
     try:
         store.require_model(model_id(settings, store.model))
         model = open_search_model(settings, store.model)
-        return Searcher(store, model, features=feature_store(settings, store))
+        return Searcher(store, model, features=feature_store(settings, store), calibration=calibration_of(store))
     except BaseException:
         store.close()
         raise
@@ -87,6 +88,34 @@ def feature_store(settings: Settings, store: Store) -> FeatureStore | None:
     if settings.features:
         kept.keep_all(settings.features == "all")
     return kept
+
+
+def calibration_of(store: Store) -> Calibration | None:
+    """The rule that says which hits are confident: the library's own, else its model's, else none."""
+    from imgsearch.search.calibration import Calibration
+
+    own = store.calibration()
+    return Calibration.from_json(own) if own else shipped_calibration(store.model)
+
+
+def shipped_calibration(model: ModelId) -> Calibration | None:
+    """The rule that ships beside the small model's weights, for a library of exactly those."""
+    import json
+
+    from imgsearch.model.sources import shipped_folder
+    from imgsearch.search.calibration import Calibration
+
+    path = shipped_folder() / "calibration.json"
+    if not path.is_file():
+        return None
+    text = path.read_text(encoding="utf-8")
+    return Calibration.from_json(text) if json.loads(text).get("fingerprint") == model.fingerprint else None
+
+
+def save_calibration(settings: Settings, rule: Calibration | None) -> None:
+    """Give the library this rule; None takes its own away. Raises LibraryBusy."""
+    with open_store(settings) as store, store.writing(wait_s=5.0) as writer:
+        writer.set_calibration(None if rule is None else rule.as_json())
 
 
 def _named(settings: Settings, library_model: ModelId | None) -> tuple[str, str, int | None]:

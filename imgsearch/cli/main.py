@@ -23,6 +23,7 @@ ORDER = (
     "verify",
     "compact",
     "forget",
+    "calibrate",
     "models",
     "eval",
     "scenes",

@@ -59,6 +59,10 @@ class Calibration:
             ) from exc
 
 
+UNCALIBRATED = Calibration(1.0, 0.0, 0.0, 0.0, 1e6)
+"""ITM's own answer: more for "matches" than for "does not"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One re-ranked candidate of a query."""

@@ -73,6 +73,12 @@ def generation(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT generation FROM library").fetchone()[0])
 
 
+def calibration(connection: sqlite3.Connection) -> str | None:
+    """The JSON of the library's own calibration, if it has one."""
+    row = connection.execute("SELECT data FROM calibration").fetchone()
+    return None if row is None else str(row[0])
+
+
 def segment_rows(connection: sqlite3.Connection) -> list[SegmentInfo]:
     """Every segment with its committed slots, ascending."""
     rows = connection.execute(_SEGMENTS)

@@ -122,6 +122,11 @@ class Store:
         with self.catalog.look() as connection:
             return lookups.images_by_id(connection, image_ids)
 
+    def calibration(self) -> str | None:
+        """The JSON of the library's own calibration; None if it has none."""
+        with self.catalog.look() as connection:
+            return lookups.calibration(connection)
+
     def matching_images(self, filters: Filters) -> Int64:
         """Ids, ascending, of the live images that fit; see `filters.matching_image_ids`."""
         from imgsearch.storage.filters import matching_image_ids

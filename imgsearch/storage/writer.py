@@ -16,7 +16,7 @@ from imgsearch.storage.batch import Compacted, Forgotten, Repaired
 from imgsearch.storage.catalog import utc_now
 from imgsearch.storage.compaction import compact_library
 from imgsearch.storage.repairs import repair_library
-from imgsearch.storage.schema import deletions, failures, files, library, roots
+from imgsearch.storage.schema import calibration, deletions, failures, files, library, roots
 from imgsearch.storage.segment_store import SegmentStore
 from imgsearch.storage.transaction import WriteTransaction, next_generation, write_events
 
@@ -104,6 +104,14 @@ class Writer:
             deleted = connection.execute(count).scalar_one() - before
             next_generation(connection)
         return Forgotten(root, removed, deleted)
+
+    def set_calibration(self, data: str | None) -> None:
+        """Give the library its own calibration (JSON), or take it away."""
+        with self.catalog.write() as connection:
+            connection.execute(delete(calibration))
+            if data is not None:
+                row = {"id": 1, "data": data, "created_at": utc_now()}
+                connection.execute(insert(calibration).values(row))
 
     def record_event(self, kind: str, data: dict[str, Any]) -> None:
         """Add one event at once."""

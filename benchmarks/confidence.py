@@ -1,0 +1,183 @@
+"""Knowing when nothing matches: how many false accepts, how many true pictures kept, on scenes never drawn for training.
+
+    python benchmarks/confidence.py [--model mini] [--seed 5150] [--fit data/mini/calibration.json]
+
+A library of 500 scenes lacks six kinds of object and thirty colour-object pairs (of objects and colours that it has).
+500 queries are true of at least one of its pictures; 500 of none: half ask for an absent object, half for an absent
+pair. A true picture is kept if its hit is confident. With --fit the rule is fitted on this seed and written; without, the
+rule that ships is measured, so give another seed. The rule without labels (`imgsearch calibrate`) is measured beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from results import markdown_table, write_section
+
+from imgsearch.cli.main import main as imgsearch
+from imgsearch.library import open_searcher, shipped_calibration
+from imgsearch.records import ModelId
+from imgsearch.scenes.captions import Statement, any_statement, say
+from imgsearch.scenes.draw import draw_scene
+from imgsearch.scenes.graph import Domain, Scene, sample_scene
+from imgsearch.scenes.vocabulary import COLOURS, KINDS
+from imgsearch.search.calibration import UNCALIBRATED, Calibration, Evidence
+from imgsearch.search.calibration_fit import Labelled, fit_labelled, fit_library
+from imgsearch.search.probes import scene_texts
+from imgsearch.settings import load_settings
+
+PICTURES = QUERIES = 500
+DEPTH = 16
+
+
+@dataclass(frozen=True)
+class World:
+    """What the library lacks."""
+
+    kinds: frozenset[str]
+    pairs: frozenset[tuple[str, str]]
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        return tuple(kind for kind in KINDS if kind not in self.kinds)
+
+    def lacks_pair(self, scene: Scene) -> bool:
+        return any((group.kind, group.colour) in self.pairs for group in scene.groups)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query: its text, what it lacks ("" if it has a match), and the pictures it is true of."""
+
+    text: str
+    lacks: str
+    true: frozenset[int]
+
+
+def make_world(rng: random.Random) -> World:
+    kinds = rng.sample(KINDS, 6)
+    present = [kind for kind in KINDS if kind not in kinds]
+    return World(frozenset(kinds), frozenset(rng.sample([(k, c) for k in present for c in COLOURS], 30)))
+
+
+def draw_scenes(rng: random.Random, world: World) -> list[Scene]:
+    scenes: list[Scene] = []
+    while len(scenes) < PICTURES:
+        scene = sample_scene(rng, Domain(kinds=world.present))
+        if not world.lacks_pair(scene):
+            scenes.append(scene)
+    return scenes
+
+
+def ask(rng: random.Random, world: World, scenes: list[Scene]) -> list[Asked]:
+    asked = []
+    for scene in rng.sample(scenes, QUERIES):
+        statement = any_statement(scene, rng)
+        true = frozenset(n for n, other in enumerate(scenes) if statement.holds_of(other))
+        asked.append(Asked(say(statement, rng.getrandbits(32)), "", true))
+    for lacks in ("object", "pair"):
+        for _ in range(QUERIES // 2):
+            asked.append(Asked(say(absent_statement(rng, world, lacks), rng.getrandbits(32)), lacks, frozenset()))
+    return asked
+
+
+def absent_statement(rng: random.Random, world: World, lacks: str) -> Statement:
+    """A statement that names something that the library lacks."""
+    kinds = KINDS if lacks == "object" else world.present
+    while True:
+        statement = any_statement(sample_scene(rng, Domain(kinds=kinds)), rng)
+        if lacks == "object" and any(mention.kind in world.kinds for mention in statement.mentions):
+            return statement
+        if lacks == "pair" and any((mention.kind, mention.colour) in world.pairs for mention in statement.mentions):
+            return statement
+
+
+def gather(
+    model: str, seed: int, probes: int
+) -> tuple[list[Asked], list[list[Evidence]], list[list[Evidence]], ModelId]:
+    """Queries, their evidence, the evidence of unlabelled probes, and the model."""
+    rng = random.Random(f"confidence:{seed}")
+    world = make_world(rng)
+    scenes = draw_scenes(rng, world)
+    asked = ask(rng, world, scenes)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, library = Path(scratch) / "pictures", Path(scratch) / "library"
+        folder.mkdir()
+        for number, scene in enumerate(scenes):
+            draw_scene(scene)[0].save(folder / f"{number:04d}.png")
+        index = ["index", str(folder), "--library", str(library), "--model", model, "--features", "all", "--quiet"]
+        if imgsearch(index):
+            raise SystemExit("indexing failed")
+        with open_searcher(load_settings({"library": library, "model": model})) as searcher:
+            number_of = {key: int(path.stem) for key, path in searcher.store.paths(range(1, PICTURES + 1)).items()}
+
+            def evidence(text: str) -> list[Evidence]:
+                found = searcher.evidence(text, DEPTH)
+                return [Evidence(number_of[one.image_id], one.margin, one.itc, one.z) for one in found]
+
+            gathered = [evidence(one.text) for one in asked]
+            unlabelled = [evidence(text) for text in scene_texts(probes, seed)]
+            return asked, gathered, unlabelled, searcher.store.model
+
+
+def best_strength(rule: Calibration, evidence: list[Evidence], among: frozenset[int] | None = None) -> float:
+    strengths = [
+        rule.strength(one.margin, one.itc, one.z) for one in evidence if among is None or one.image_id in among
+    ]
+    return max(strengths, default=-np.inf)
+
+
+def row_of(name: str, rule: Calibration, asked: list[Asked], gathered: list[list[Evidence]]) -> list[object]:
+    """Shares in percent at the rule's own threshold, and the true ones kept at 5 % false accepts of each kind."""
+    true = np.array([best_strength(rule, e, a.true) for a, e in zip(asked, gathered, strict=True) if not a.lacks])
+    false = {
+        lacks: np.array([best_strength(rule, e) for a, e in zip(asked, gathered, strict=True) if a.lacks == lacks])
+        for lacks in ("object", "pair")
+    }
+    kept_at = [100 * (true >= np.quantile(strengths, 0.95)).mean() for strengths in false.values()]
+    every = np.concatenate(list(false.values()))
+    area = (true[:, None] > every[None]).mean() + 0.5 * (true[:, None] == every[None]).mean()
+    accepted = [100 * (strengths >= 0).mean() for strengths in false.values()]
+    return [name, *accepted, 100 * (true >= 0).mean(), *kept_at, area]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="mini")
+    parser.add_argument("--seed", type=int, default=5150)
+    parser.add_argument("--probes", type=int, default=300)
+    parser.add_argument("--fit", type=Path, help="write the rule fitted on this seed")
+    parser.add_argument("--no-write", action="store_true", help="leave RESULTS.md as it is")
+    arguments = parser.parse_args()
+    asked, gathered, unlabelled, model = gather(arguments.model, arguments.seed, arguments.probes)
+    labelled = [Labelled(e, a.true) for a, e in zip(asked, gathered, strict=True)]
+    fitted = fit_labelled(labelled, source=f"{len(asked)} captions over {PICTURES} drawn scenes, seed {arguments.seed}")
+    rules = {"ITM alone, logit over 0": UNCALIBRATED}
+    if arguments.fit:
+        rules["fitted on these"] = fitted
+        table = {**json.loads(fitted.as_json()), "fingerprint": model.fingerprint}
+        arguments.fit.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+    else:
+        shipped = shipped_calibration(model)
+        if shipped is not None:
+            rules["as it ships, fitted on another seed"] = shipped
+            rules["moved to this library without labels"] = fit_library(unlabelled, shipped)
+    header = ["rule", "accepted: absent object, %", "absent pair, %", "true kept, %"]
+    header += ["kept at 5 % absent objects", "kept at 5 % absent pairs", "area under ROC"]
+    lines = markdown_table(header, [row_of(name, rule, asked, gathered) for name, rule in rules.items()])
+    in_reach = np.mean([bool({e.image_id for e in g} & a.true) for a, g in zip(asked, gathered, strict=True) if a.true])
+    lines += ["", f"{100 * in_reach:.1f} % of the queries have a true picture among the {DEPTH} that are re-ranked. "]
+    lines[-1] += f"Seed {arguments.seed}."
+    print("\n".join(lines))
+    if not arguments.no_write and not arguments.fit:
+        write_section("Knowing when nothing matches (benchmarks/confidence.py)", lines)
+
+
+if __name__ == "__main__":
+    main()
