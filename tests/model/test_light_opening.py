@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import try_to_load_from_cache
 from safetensors.torch import load_file, save_file
 
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable, UsageError
 from imgsearch.model import open_light
+from imgsearch.model.sources import cached_folder
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "lavis"
 
@@ -23,6 +25,21 @@ def test_what_needs_torch_is_left_to_it(directory, monkeypatch):
     assert open_light(directory, "cpu", image_size=41) is None  # load_model says what is wrong with it
     monkeypatch.setattr("imgsearch.model.light.resolve_device", lambda device: "cuda:0")
     assert open_light(directory, "cuda") is None
+
+
+def test_a_cached_repository_is_found_where_hugging_face_finds_it(directory, own_cache):
+    repository = own_cache / "hub" / "models--someone--small"
+    (repository / "refs").mkdir(parents=True)
+    assert cached_folder("someone/small") is None
+    for commit in ("0ld", "c0ffee"):
+        shutil.copytree(directory, repository / "snapshots" / commit)
+    (repository / "refs" / "main").write_text("c0ffee")
+    found = try_to_load_from_cache("someone/small", "config.json", cache_dir=own_cache / "hub")
+    assert cached_folder("someone/small") == Path(found).parent == repository / "snapshots" / "c0ffee"
+    light = open_light("someone/small", "cpu")
+    assert light is not None and light.model_id.name == "someone/small"
+    (repository / "refs" / "main").write_text("")
+    assert cached_folder("someone/small") is None
 
 
 def test_names_and_arguments_that_cannot_be_are_refused_as_ever(tmp_path):
