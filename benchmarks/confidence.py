@@ -1,11 +1,11 @@
-"""Knowing when nothing matches: how many false accepts, how many true pictures kept, on scenes never drawn for training.
+"""Knowing when nothing matches: false accepts, and true pictures kept, on scenes that training never drew.
 
     python benchmarks/confidence.py [--model mini] [--seed 5150] [--fit data/mini/calibration.json]
 
 A library of 500 scenes lacks six kinds of object and thirty colour-object pairs (of objects and colours that it has).
 500 queries are true of at least one of its pictures; 500 of none: half ask for an absent object, half for an absent
-pair. A true picture is kept if its hit is confident. With --fit the rule is fitted on this seed and written; without, the
-rule that ships is measured, so give another seed. The rule without labels (`imgsearch calibrate`) is measured beside it.
+pair. A true picture is kept if its hit is confident. With --fit the rule is fitted on this seed and written; without,
+the rule that ships is measured, so give another seed. The rule without labels (`imgsearch calibrate`) stands beside it.
 """
 
 from __future__ import annotations

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from imgsearch.errors import UsageError
-from imgsearch.index import CandidateIndex, ExactIndex, rank_order
+from imgsearch.index import CandidateIndex, open_index, rank_order
 from imgsearch.records import Filters, Float32, Int64
 from imgsearch.search.calibration import Background, evenly
 from imgsearch.search.features import Source
 from imgsearch.search.likeness import POOL, likeness, mean_vector
-from imgsearch.storage import Store, View
+from imgsearch.storage import Store, View, latest_snapshot
 
 REFRESHES = 3
 """Views tried when files vanish between the view and the catalog: an index run may be committing all the while."""
@@ -48,6 +48,7 @@ class Found:
     candidates: list[Candidate]
     more: bool  # pictures that the filters leave come behind these
     generation: int
+    note: str | None = None  # what a person should know of the index
 
 
 class Library:
@@ -83,17 +84,20 @@ class Library:
             found = self._resolve(view.image_ids_of(slots), scores, background)
             if len(found) == len(slots) or not view.changed() or attempt + 1 == REFRESHES:
                 break
-        return Found(found, total > len(slots), view.generation)
+        return Found(found, total > len(slots), view.generation, self._note)
 
     def _refreshed(self) -> View:
         if self._view is None or self._view.changed():
             view = self._store.view()
-            self._index: CandidateIndex = ExactIndex(view, view.tie_keys())
+            self._index, self._note = self._opened(view)
             self._live = view.live_mask()
             self._sample: Float32 | None = None
             self._filtered: OrderedDict[Filters, Int64] = OrderedDict()
             self._view = view
         return self._view
+
+    def _opened(self, view: View) -> tuple[CandidateIndex, str | None]:
+        return open_index(view, latest_snapshot(self._store))
 
     def _allowed_slots(self, view: View, wanted: Wanted) -> Int64 | None:
         """Slots that may answer, ascending; None where every live one may."""

@@ -139,6 +139,8 @@ class Searcher:
                 # The k-th hit can have every re-ranked candidate behind it; one more tells whether a page follows.
                 found = self._library.find(wanted, search.offset + query.k + depth + 1)
         search.candidates, search.more, search.generation = found.candidates, found.more, found.generation
+        if found.note:
+            search.notes.append(found.note)
         if not found.candidates:
             search.notes.append("no picture fits the filters" if ask.filters else "the library holds no picture yet")
         if cursor and cursor.generation != found.generation:
