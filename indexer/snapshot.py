@@ -24,8 +24,8 @@ cores, a search by snapshot 10."""
 TAIL_IMAGES = 4_000
 """Images outside the snapshot that are compared with every search, 8 ms, before `index` builds a new one ..."""
 
-TAIL_SHARE = 0.05
-"""... or this share of a large library: a build takes minutes a million images, and `index` may run every hour."""
+TAIL_SHARE = 0.02
+"""... or this share of a large library, 40 ms of a million: a build takes minutes then, `index` may run hourly."""
 
 WAIT_S = 60.0
 """For the writer lock, which another run holds for a batch at a time or for all of its run."""

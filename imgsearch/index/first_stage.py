@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from imgsearch.records import Float32, Int64
 
-ROWS = 6000
-"""Rows that FAISS returns; they hold the candidates several times over (see benchmarks/search.py)."""
+ROWS = 4000
+"""Rows that FAISS returns: about 2,400 distinct images of 100,000. 3,000 and 6,000 gave the same recall."""
 
 PROBES = 64
-"""Inverted lists looked into where every image may answer; more in proportion where a filter leaves fewer."""
+"""Inverted lists looked into where every image may answer; more in proportion where a filter leaves fewer.
+100,000 images in 858 lists, 600 candidates: recall@10 .9945 with 32 (1.7 ms), .997 with 64 (2.7 ms)."""
 
 
 class FirstStage(Protocol):

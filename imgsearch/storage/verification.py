@@ -17,6 +17,7 @@ from imgsearch.storage.catalog import sqlite_check
 from imgsearch.storage.lock import writer_lock
 from imgsearch.storage.schema import batches, images, library
 from imgsearch.storage.segments import HEADER_BYTES, SegmentInfo, check_header
+from imgsearch.storage.snapshots import check_body, latest_snapshot, read_seal
 from imgsearch.storage.store import Store
 
 _READ_BYTES = 8 << 20
@@ -46,7 +47,7 @@ def verify(store: Store, progress: Callable[[int, int], None] | None = None) -> 
         missing = any(problem.kind == "segment-missing" for problem in vectors)
         if not missing or store.generation() == generation:  # else a compaction replaced what we looked for
             break
-    return found + vectors + _check_folder(store)
+    return found + vectors + _check_snapshot(store) + _check_folder(store)
 
 
 def _check_rows(connection: Connection) -> list[Problem]:
@@ -123,6 +124,24 @@ def _check_segments(
             yield Problem("segment-header", info.file_name, exc.message)
         except OSError as exc:
             yield Problem("checksum", info.file_name, f"it cannot be read: {exc}")
+
+
+def _check_snapshot(store: Store) -> list[Problem]:
+    """A snapshot that disagrees with its checksum costs speed or candidates, never a score."""
+    info = latest_snapshot(store)
+    if info is None:
+        return []
+    try:
+        read_seal(info)
+        sound = check_body(info)
+    except LibraryError as exc:
+        return [Problem("snapshot", info.path.name, f"{exc.message}; `imgsearch build --force` makes a new one")]
+    except OSError as exc:
+        return [Problem("snapshot", info.path.name, f"it cannot be read: {exc}")]
+    if sound or latest_snapshot(store) != info:
+        return []
+    detail = "it is not what was written; `imgsearch build --force` makes a new one"
+    return [Problem("snapshot", info.path.name, detail)]
 
 
 def _check_folder(store: Store) -> list[Problem]:

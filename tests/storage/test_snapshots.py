@@ -13,7 +13,7 @@ import zlib
 import pytest
 
 from imgsearch.errors import LibraryError, LibraryUnsupported, SegmentDamaged, StorageFull
-from imgsearch.storage import create_store, faults, latest_snapshot, open_store, snapshots
+from imgsearch.storage import create_store, faults, latest_snapshot, open_store, snapshots, verify
 from imgsearch.storage.snapshots import Seal, check_body, draft_snapshot, model_key, publish_snapshot, read_seal
 
 STEPS = [step for step in faults.STEPS if step.startswith("snapshot")]
@@ -177,3 +177,16 @@ def test_draft_of_a_living_build_is_left_alone_and_of_a_dead_one_removed(store):
     dead.touch()
     info = publish(store, b"body")
     assert names(store) == [living.name, info.path.name]
+
+
+def test_verify_reads_every_byte_of_the_snapshot(store):
+    info = publish(store, bytes(range(200)))
+    assert verify(store) == []
+    whole = bytearray(info.path.read_bytes())
+    whole[150] ^= 1
+    info.path.write_bytes(whole)
+    (problem,) = verify(store)
+    assert (problem.kind, problem.subject) == ("snapshot", info.path.name)
+    assert "imgsearch build --force" in problem.detail
+    info.path.unlink()
+    assert [found.kind for found in verify(store)] == ["snapshot"]
