@@ -2,7 +2,8 @@
 
 A chunk depends on nothing but (seed, number), so an interrupted run goes on where it stopped and a corpus can
 be enlarged later. There are chunks of scenes (families of a scene and its three twins, and single ones), of moved
-scenes (one group of things, drawn at every place) and of sheets; withheld colour-object pairs never appear.
+scenes (one group of things, drawn at every place), of varied scenes (one with its setting changed, or one thing for
+another) and of sheets; withheld colour-object pairs never appear.
 """
 
 from __future__ import annotations
@@ -21,20 +22,25 @@ from tqdm import tqdm
 
 from imgsearch.scenes.draw import Box, draw_scene, draw_sheet
 from imgsearch.scenes.graph import TWIN_KINDS, Domain, Scene, sample_family, sample_scene
-from imgsearch.scenes.vocabulary import COLOURS, KINDS, POSITIONS, UNSEEN_PAIRS
+from imgsearch.scenes.vocabulary import COLOURS, KINDS, POSITIONS, SETTINGS, UNSEEN_PAIRS
 
 CHUNK_FAMILIES = 160
 CHUNK_SINGLES = 360
 FAMILY_SIZE = 1 + len(TWIN_KINDS)
 CHUNK_SHEETS = 500
 CHUNK_MOVED = 100  # times a picture for every place
+CHUNK_VARIED = 100
+VARIED_SETTINGS = 2
+VARIED_KINDS = 2
+VARIED_SIZE = 1 + VARIED_SETTINGS + VARIED_KINDS
 CHUNK_PICTURES = CHUNK_FAMILIES * FAMILY_SIZE + CHUNK_SINGLES
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
     """``pixels`` uint8 [N, S, S, 3]; ``scenes`` and ``boxes`` by picture; ``families`` int64 [F, 4], the pictures of
-    each family, base first; ``singles`` int64 [S]; ``moved`` int64 [M, 5], the pictures of one group at every place."""
+    each family, base first; ``singles`` int64 [S]; ``moved`` int64 [M, 5], the pictures of one group at every place;
+    ``varied`` int64 [V, 5], a scene, base first, and its like with one thing changed."""
 
     pixels: NDArray[np.uint8]
     scenes: list[Scene]
@@ -42,13 +48,14 @@ class Corpus:
     families: NDArray[np.int64]
     singles: NDArray[np.int64]
     moved: NDArray[np.int64]
+    varied: NDArray[np.int64]
 
 
 def draw_corpus(folder: Path, content: str, *, seed: int, chunks: int, image_size: int, workers: int) -> None:
-    """Draw the chunks that are missing in ``folder``; ``content`` is "scenes", "moved" or "sheets"."""
+    """Draw the chunks that are missing in ``folder``; ``content`` is "scenes", "moved", "varied" or "sheets"."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [n for n in range(chunks) if not _chunk_path(folder, n).exists()]
-    draw = {"scenes": _draw_scenes, "moved": _draw_moved, "sheets": _draw_sheets}[content]
+    draw = {"scenes": _draw_scenes, "moved": _draw_moved, "varied": _draw_varied, "sheets": _draw_sheets}[content]
     jobs = [(folder, seed, number, image_size) for number in missing]
     if not jobs:
         return
@@ -63,20 +70,30 @@ def read_scenes(folder: Path, chunks: int) -> Corpus:
     numbers = np.arange(len(scenes)).reshape(chunks, CHUNK_PICTURES)
     in_families = CHUNK_FAMILIES * FAMILY_SIZE
     families = numbers[:, :in_families].reshape(-1, FAMILY_SIZE)
-    return Corpus(pixels, scenes, boxes, families, numbers[:, in_families:].reshape(-1), _none(len(POSITIONS)))
+    singles = numbers[:, in_families:].reshape(-1)
+    return Corpus(pixels, scenes, boxes, families, singles, _none(len(POSITIONS)), _none(VARIED_SIZE))
 
 
 def read_moved(folder: Path, chunks: int) -> Corpus:
     """The same for chunks of moved scenes."""
     pixels, scenes, boxes = _read_chunks(folder, chunks)
     moved = np.arange(len(scenes)).reshape(-1, len(POSITIONS))
-    return Corpus(pixels, scenes, boxes, _none(FAMILY_SIZE), np.empty(0, np.int64), moved)
+    return Corpus(pixels, scenes, boxes, _none(FAMILY_SIZE), np.empty(0, np.int64), moved, _none(VARIED_SIZE))
+
+
+def read_varied(folder: Path, chunks: int) -> Corpus:
+    """The same for chunks of varied scenes."""
+    pixels, scenes, boxes = _read_chunks(folder, chunks)
+    varied = np.arange(len(scenes)).reshape(-1, VARIED_SIZE)
+    nothing = np.empty(0, np.int64)
+    return Corpus(pixels, scenes, boxes, _none(FAMILY_SIZE), nothing, _none(len(POSITIONS)), varied)
 
 
 def read_sheets(folder: Path, chunks: int) -> Corpus:
     """The same for chunks of sheets."""
     pixels, scenes, boxes = _read_chunks(folder, chunks)
-    return Corpus(pixels, scenes, boxes, _none(FAMILY_SIZE), np.arange(len(scenes)), _none(len(POSITIONS)))
+    singles = np.arange(len(scenes))
+    return Corpus(pixels, scenes, boxes, _none(FAMILY_SIZE), singles, _none(len(POSITIONS)), _none(VARIED_SIZE))
 
 
 def join(first: Corpus, second: Corpus) -> Corpus:
@@ -89,6 +106,7 @@ def join(first: Corpus, second: Corpus) -> Corpus:
         np.concatenate([first.families, start + second.families]),
         np.concatenate([first.singles, start + second.singles]),
         np.concatenate([first.moved, start + second.moved]),
+        np.concatenate([first.varied, start + second.varied]),
     )
 
 
@@ -146,6 +164,29 @@ def _draw_moved(job: tuple[Path, int, int, int]) -> None:
     rng = random.Random(f"moved:{seed}:{number}")
     bases = [sample_scene(rng, Domain(pairs="trained", two_groups=0.0)) for _ in range(CHUNK_MOVED)]
     _draw(job, [replace(base, groups=(replace(base.groups[0], position=p),)) for base in bases for p in POSITIONS])
+
+
+def _draw_varied(job: tuple[Path, int, int, int]) -> None:
+    _, seed, number, _ = job
+    rng = random.Random(f"varied:{seed}:{number}")
+    domain = Domain(pairs="trained", two_groups=0.5)
+    _draw(job, [scene for _ in range(CHUNK_VARIED) for scene in _variations(rng, sample_scene(rng, domain))])
+
+
+def _variations(rng: random.Random, base: Scene) -> list[Scene]:
+    """The scene, then in other settings, then with another kind of thing in place of one."""
+    settings = rng.sample([setting for setting in SETTINGS if setting != base.setting], VARIED_SETTINGS)
+    taken = {group.kind for group in base.groups}
+    others = []
+    for _ in range(VARIED_KINDS):
+        place = rng.randrange(len(base.groups))
+        old = base.groups[place]
+        fitting = [kind for kind in KINDS if kind not in taken and (kind, old.colour) not in UNSEEN_PAIRS]
+        groups = list(base.groups)
+        groups[place] = replace(old, kind=rng.choice(fitting))
+        taken.add(groups[place].kind)
+        others.append(replace(base, groups=tuple(groups)))
+    return [base, *(replace(base, setting=setting) for setting in settings), *others]
 
 
 def _draw(job: tuple[Path, int, int, int], scenes: list[Scene]) -> None:

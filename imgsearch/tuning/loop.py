@@ -58,6 +58,7 @@ class LoopSettings:
     harden_from: int = 400
     harden_steps: int = 300
     weight_decay: float = 0.03
+    temperature: float = 0.07  # of ITC, at the start
     train_vision: bool = False
     vision_rate: float = 0.1  # the ViT's learning rate, as a share of the rest's
     seed: int = 0
@@ -73,12 +74,15 @@ class Trainer:
         source: PairSource,
         settings: LoopSettings,
         folder: Path,
+        features: Path | None = None,
     ) -> None:
+        """``features``: a file of the ViT's features that several runs share; in ``folder`` unless given."""
+        self._features_path = features or folder / "features.npy"
         self._model, self._tokenizer, self._source, self._settings = model, tokenizer, source, settings
         self._model.requires_grad_(True)
         self._folder = folder
         self._device = next(model.parameters()).device
-        self._temperature = torch.nn.Parameter(torch.tensor(math.log(0.07), device=self._device))
+        self._temperature = torch.nn.Parameter(torch.tensor(math.log(settings.temperature), device=self._device))
         self._rng = random.Random(settings.seed)
         self._generator = torch.Generator(self._device).manual_seed(settings.seed)
         self._features: NDArray[np.float16] | None = None
@@ -156,8 +160,8 @@ class Trainer:
 
     @torch.inference_mode()
     def _cached_features(self, log: Callable[[str], None]) -> NDArray[np.float16]:
-        """Float16 [count, N, W], memory-mapped; computed once per folder, its file published when whole."""
-        path = self._folder / "features.npy"
+        """Float16 [count, N, W], memory-mapped; computed once, its file published when whole."""
+        path = self._features_path
         if not path.exists():
             vision = self._model.config.vision_config
             shape = (self._source.count, (vision.image_size // vision.patch_size) ** 2 + 1, vision.hidden_size)

@@ -21,8 +21,6 @@ from imgsearch.scenes.graph import TWIN_KINDS, Scene
 from imgsearch.tuning.corpus import Corpus
 
 _MAX_TOKENS = 32
-_MOVED_SHARE = 0.3  # of a batch: one group of things, at two places
-_TWIN_SHARE = 0.4  # of a batch: a scene and one of its twins
 _TWIN_WEIGHTS = {"colour": 2, "count": 2, "relation": 3}
 # Shares of the captions of a scene that stands beside a twin.
 _PLACE_SHARE = 0.3  # one thing and its place, beside a relation twin
@@ -55,13 +53,28 @@ class PairSource(Protocol):
         """A random batch of about ``size`` pairs for a step of the training."""
 
 
-class ScenePairs:
-    """Pairs from a drawn corpus: captions are made anew each time and truth is asked of the graphs. Three tenths of a
-    batch are one group of things at two places: two groups always stand opposite each other, so from them alone "on the
-    left" tells nothing until it is bound to a thing, and stayed at chance. Four tenths are scenes beside a twin."""
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Of a batch: ``moved``, one group of things at two places; ``twins``, a scene beside one of its twins; ``varied``,
+    beside one that differs in its setting or in a kind of thing. The rest are single scenes.
 
-    def __init__(self, corpus: Corpus) -> None:
-        self._corpus = corpus
+    Two groups always stand opposite each other, so from twins alone "on the left" tells nothing until it is bound to a
+    thing, and stayed at chance: hence the moved ones. Twins share their setting and their things, and a model that was
+    shown too many of them grew careless about both: hence the varied ones."""
+
+    moved: float = 0.3
+    twins: float = 0.4
+    varied: float = 0.0
+
+
+SHARES = Shares()
+
+
+class ScenePairs:
+    """Pairs from a drawn corpus: captions are made anew each time and truth is asked of the graphs."""
+
+    def __init__(self, corpus: Corpus, shares: Shares = SHARES) -> None:
+        self._corpus, self._shares = corpus, shares
 
     @property
     def count(self) -> int:
@@ -74,17 +87,22 @@ class ScenePairs:
         corpus = self._corpus
         rows: list[int] = []
         statements: list[Statement] = []
-        for _ in range(int(size * _MOVED_SHARE) // 2):
+        for _ in range(int(size * self._shares.moved) // 2):
             one, other = rng.sample(corpus.moved[rng.randrange(len(corpus.moved))].tolist(), 2)
             for row in (one, other):
                 rows.append(row)
                 statements.append(_placed(rng, corpus.scenes[row]))
-        for _ in range(int(size * _TWIN_SHARE) // 2):
+        for _ in range(int(size * self._shares.twins) // 2):
             family = corpus.families[rng.randrange(len(corpus.families))].tolist()
             kind = rng.choices(TWIN_KINDS, weights=[_TWIN_WEIGHTS[kind] for kind in TWIN_KINDS])[0]
             for row in (family[0], family[1 + TWIN_KINDS.index(kind)]):
                 rows.append(row)
                 statements.append(_beside_twin(rng, corpus.scenes[row], kind))
+        for _ in range(int(size * self._shares.varied) // 2):
+            group = corpus.varied[rng.randrange(len(corpus.varied))].tolist()
+            for row in (group[0], rng.choice(group[1:])):
+                rows.append(row)
+                statements.append(_told_apart(rng, corpus.scenes[row]))
         twins = np.full(size, -1)
         twins[: len(rows)] = np.arange(len(rows)) ^ 1
         while len(rows) < size:
@@ -103,6 +121,15 @@ def _placed(rng: random.Random, scene: Scene) -> Statement:
     colour = group.colour if rng.random() < 0.5 else None
     setting = scene.setting if rng.random() < 0.3 else None
     return Statement((Mention(group.kind, group.count, colour, None, group.position),), setting)
+
+
+def _told_apart(rng: random.Random, scene: Scene) -> Statement:
+    """All its things and its setting, so that it is true of neither a scene in another setting nor of other things;
+    now and then anything."""
+    if rng.random() < 0.2:
+        return any_statement(scene, rng)
+    mentions = tuple(Mention(g.kind, g.count, g.colour if rng.random() < 0.8 else None) for g in scene.groups)
+    return Statement(mentions, scene.setting)
 
 
 def _beside_twin(rng: random.Random, scene: Scene, kind: str) -> Statement:

@@ -16,13 +16,22 @@ from imgsearch.errors import UsageError
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.scenes.draw import draw_scene
 from imgsearch.scenes.graph import TWIN_KINDS, Domain, sample_family, sample_scene
-from imgsearch.scenes.vocabulary import POSITIONS
+from imgsearch.scenes.vocabulary import POSITIONS, UNSEEN_PAIRS
 from imgsearch.tuning.build import Sizes, new_model, new_tokenizer, save_checkpoint_directory
-from imgsearch.tuning.corpus import Corpus, draw_corpus, join, read_moved, read_scenes, read_sheets
+from imgsearch.tuning.corpus import (
+    VARIED_SIZE,
+    Corpus,
+    draw_corpus,
+    join,
+    read_moved,
+    read_scenes,
+    read_sheets,
+    read_varied,
+)
 from imgsearch.tuning.loop import LoopSettings, Trainer
 from imgsearch.tuning.losses import contrastive_loss, image_tokens, mine_negatives, similarity
 from imgsearch.tuning.naming import NamingSettings, patch_targets, train_naming
-from imgsearch.tuning.pairs import FilePairs, ScenePairs
+from imgsearch.tuning.pairs import FilePairs, ScenePairs, Shares
 
 TINY = Sizes(
     image_size=32,
@@ -55,7 +64,8 @@ def corpus() -> Corpus:
     pixels = np.stack([np.asarray(picture.resize((32, 32))) for picture, _ in drawn])
     families = np.arange(24).reshape(6, 1 + len(TWIN_KINDS))
     moved = np.arange(36, 51).reshape(3, len(POSITIONS))
-    return Corpus(pixels, scenes, [boxes for _, boxes in drawn], families, np.arange(24, 36), moved)
+    varied = np.empty((0, VARIED_SIZE), np.int64)
+    return Corpus(pixels, scenes, [boxes for _, boxes in drawn], families, np.arange(24, 36), moved, varied)
 
 
 def test_contrastive_loss_is_cross_entropy_over_untrue_partners():
@@ -234,25 +244,42 @@ def test_run_with_other_settings_in_the_same_folder_is_refused(corpus, tmp_path)
 
 
 def test_corpus_is_drawn_once_and_reads_back(tmp_path, monkeypatch):
-    small = {"CHUNK_FAMILIES": 2, "CHUNK_SINGLES": 3, "CHUNK_PICTURES": 11, "CHUNK_MOVED": 2, "CHUNK_SHEETS": 2}
+    small = {
+        "CHUNK_FAMILIES": 2,
+        "CHUNK_SINGLES": 3,
+        "CHUNK_PICTURES": 11,
+        "CHUNK_MOVED": 2,
+        "CHUNK_VARIED": 2,
+        "CHUNK_SHEETS": 2,
+    }
     for name, value in small.items():
         monkeypatch.setattr(f"imgsearch.tuning.corpus.{name}", value)
     from imgsearch.tuning import corpus as module
 
-    folders = {name: tmp_path / name for name in ("scenes", "moved", "sheets")}
+    folders = {name: tmp_path / name for name in ("scenes", "moved", "varied", "sheets")}
     for name, folder in folders.items():
         folder.mkdir()
         getattr(module, f"_draw_{name}")((folder, 1, 0, 32))
     first = (tmp_path / "scenes" / "chunk-0000.npz").stat().st_mtime_ns
     draw_corpus(tmp_path / "scenes", "scenes", seed=1, chunks=1, image_size=32, workers=1)
     assert (tmp_path / "scenes" / "chunk-0000.npz").stat().st_mtime_ns == first
-    read = join(read_scenes(folders["scenes"], 1), read_moved(folders["moved"], 1))
-    assert read.pixels.shape == (21, 32, 32, 3) and read.families.shape == (2, 4) and len(read.singles) == 3
+    read = join(
+        join(read_scenes(folders["scenes"], 1), read_moved(folders["moved"], 1)), read_varied(folders["varied"], 1)
+    )
+    assert read.pixels.shape == (31, 32, 32, 3) and read.families.shape == (2, 4) and len(read.singles) == 3
     for pictures in read.moved:
         scenes = [read.scenes[picture] for picture in pictures]
         assert [scene.groups[0].position for scene in scenes] == list(POSITIONS)
         assert len({scene.groups[0].kind for scene in scenes}) == 1
+    for base, *others in ([read.scenes[picture] for picture in pictures] for pictures in read.varied):
+        for number, other in enumerate(others):
+            assert (other.setting != base.setting) == (number < 2)
+            changed = [a.kind != b.kind for a, b in zip(base.groups, other.groups, strict=True)]
+            assert sum(changed) == (number >= 2)
+            assert not any((group.kind, group.colour) in UNSEEN_PAIRS for group in other.groups)
     assert len(read_sheets(folders["sheets"], 1).scenes) == 2
+    batch = ScenePairs(read, Shares(0.0, 0.0, 1.0)).sample(random.Random(0), 10, 0)
+    assert (batch.twins == np.arange(10) ^ 1).all() and batch.rows.min() >= 21
 
 
 def test_file_pairs_read_what_scenes_write_and_refuse_bad_lines(tmp_path):
