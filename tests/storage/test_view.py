@@ -131,3 +131,33 @@ def test_readers_beside_a_writer_see_whole_batches_only(store, kit, photos, monk
     assert len(counts) > 3, "the readers slept through it"
     assert store.view().count == 36 * 7
     assert verify(store) == []
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "int8"])
+def test_stored_vectors_times_their_scale_are_the_vectors(make_store, kit, photos, monkeypatch, dtype):
+    monkeypatch.setattr(segment_store, "MAX_SLOTS", 3)
+    store = make_store(dtype, dtype)
+    for numbers in ([1, 2, 3], [400, 500, 600], [7, 8]):  # int8: the large ones open a segment of another scale
+        root_id = kit.fill(store, photos, numbers)
+    kit.remove(store, root_id, ["2.jpg"])
+    with store.writing() as writer:
+        writer.compact()  # slots 0..2 are gone, 1 and 3 live behind the others
+    view = store.view()
+    assert view.live_slots.tolist() == [3, 4, 5, 6, 7, 8, 9]
+    truth = view.read(view.live_slots)
+    swept = {}
+    for first, block, scale in view.stored_blocks(2):
+        assert len(block) <= 2 and block.dtype == (np.int8 if dtype == "int8" else np.dtype(dtype))
+        swept |= {first + n: rows.astype(np.float32) * np.float32(scale) for n, rows in enumerate(block)}
+    np.testing.assert_array_equal(np.stack([swept[slot] for slot in view.live_slots.tolist()]), truth)
+    part = [(first, len(block)) for first, block, _ in view.stored_blocks(8, 4, 8)]
+    assert sum(count for _, count in part) == 4 and part[0][0] == 4
+    wanted = np.array([3, 5, 6, 9])
+    gathered = np.full((4, *truth.shape[1:]), np.nan, np.float32)
+    for positions, block, scale in view.read_stored(wanted):
+        gathered[positions] = block.astype(np.float32) * np.float32(scale)
+    np.testing.assert_array_equal(gathered, view.read(wanted))
+    for unknown in ([0], [2, 3], [9, 10], [-1, 4]):
+        with pytest.raises(ValueError):
+            list(view.read_stored(np.array(unknown)))
+    assert list(view.read_stored(np.empty(0, np.int64))) == []
