@@ -48,6 +48,7 @@ def main() -> None:
         rows.append([name, f"{wall:.2f} s", f"{wall / base[0]:.2f}", f"{cpu:.2f} s", f"{cpu / base[1]:.2f}"])
     header = ["fresh process", f"median of {ROUNDS}", "ratio to import torch", "CPU time", "ratio"]
     lines = markdown_table(header, rows)
+    lines += ["", f"Load average at the end {os.getloadavg()[0]:.1f}; 1 is this program alone."]
     print("\n".join(lines))
     write_section(f"Cold start, library of {PICTURES} scenes, small model (benchmarks/cold.py)", lines)
 
