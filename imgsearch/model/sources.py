@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import imgsearch
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable, UsageError
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -104,7 +103,7 @@ def is_repository(name: str) -> bool:
 
 def shipped_folder() -> Path:
     """Where the small model lies: inside the installed package, or in the checkout's ``data``."""
-    package = Path(imgsearch.__file__).parent
+    package = Path(__file__).parents[1]
     installed = package / "data" / "mini"
     return installed if (installed / "config.json").is_file() else package.parent / "data" / "mini"
 
