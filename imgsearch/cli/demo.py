@@ -98,7 +98,7 @@ def _draw(folder: Path, count: int) -> None:
 def _search(searcher: Searcher, text: str, rerank: int = -1) -> Results:
     from imgsearch.search.query import Query
 
-    return searcher.search(Query(text, k=6, rerank=rerank))
+    return searcher.search(Query(text, k=6, rerank=rerank, everything=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +143,7 @@ def _print_relation(text: str, before: Results, after: Results, wanted: str) -> 
     itc, itm = before.hits[0], after.hits[0]
     print(f"    best by ITC alone:     {itc.path.name}  ITC {itc.itc:.3f}  (wrong: not the one that was asked for)")
     print(f"    best after ITM:        {itm.path.name}  ITC {itm.itc:.3f}{_itm(itm.itm_probability)}")
-    print("    Picked from the captions above because it came out right: between such twins this small model is at")
-    print(
-        "    chance (data/mini/README.md), so it shows what a re-rank does, not that the model knows left from right."
-    )
+    print("    The first of the captions above that ITM mends; how often it does stands there.")
 
 
 def _itm(probability: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -37,11 +38,17 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(photos: Path, library: Path, *more: str, crash_at: str = "") -> subprocess.Popen[str]:
+def start(photos: Path, library: Path, *more: str, crash_at: str = "", largest_file: int = -1) -> subprocess.Popen[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "IMGSEARCH_CRASH_AT": crash_at}
     command = [sys.executable, "-m", "imgsearch", "index", str(photos), "--library", str(library), "--json"]
     command += ["--model", MODEL, "--device", "cpu", "--workers", "1", "--batch-size", str(BATCH), *more]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=limit
+    )
 
 
 def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -153,6 +160,60 @@ def test_ctrl_c_commits_says_how_to_go_on_and_exits_130(photos: Path, tmp_path: 
     assert "Run the same command again" in err
     rest = finish(start(photos, library))
     assert rest["embedded"] == summary["remaining"]
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_in_mid_run_is_said_and_loses_nothing(photos: Path, tmp_path: Path) -> None:
+    """No file may grow beyond a size that the run needs: the write is refused in the middle, as on a full disk."""
+    library = tmp_path / "library"
+    (tmp_path / "first").mkdir()
+    shutil.copy(photos / "000.png", tmp_path / "first")
+    assert finish(start(tmp_path / "first", library))["images"] == 1
+    room = max(path.stat().st_size for path in library.rglob("*") if path.is_file()) + 60_000
+    full = start(photos, library, largest_file=room)
+    _, err = full.communicate(timeout=240)
+    assert full.returncode == 4 and "Traceback" not in err
+    assert "free some space" in err
+    kept = committed(library)
+    assert 1 <= kept < PICTURES
+    last = finish(start(photos, library))
+    assert (last["embedded"], last["images"]) == (PICTURES - kept, PICTURES)
+    assert len(contents(library)) == PICTURES + 1
+
+
+@pytest.mark.slow
+def test_wait_goes_on_once_the_other_writer_is_done(photos: Path, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    (tmp_path / "first").mkdir()
+    shutil.copy(photos / "000.png", tmp_path / "first")
+    finish(start(tmp_path / "first", library))
+    with open_store(library) as store, store.writing():
+        waiting = start(photos, library, "--wait")
+        assert waiting.stderr is not None
+        said = waiting.stderr.readline()
+        assert "waiting" in said, said
+        assert waiting.poll() is None
+    assert finish(waiting)["images"] == PICTURES
+
+
+@pytest.mark.slow
+def test_second_ctrl_c_stops_at_once_and_harms_nothing(photos: Path, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    process = start(photos, library)
+    deadline = time.monotonic() + 120
+    while committed(library) == 0 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    while process.poll() is None and "Once more" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    if "Stopped at once" in err:  # else the first one was quicker
+        assert "Traceback" not in err
+    kept = len(contents(library))
+    assert finish(start(photos, library))["embedded"] == PICTURES - kept
 
 
 @pytest.mark.slow

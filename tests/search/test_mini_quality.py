@@ -1,6 +1,6 @@
-"""Regression bounds for the weights that ship, on scenes of a seed that training never drew. They lie under what these
-weights reach, not at what the project aims for: the card (data/mini/README.md) lists both, and what is missed. Nothing
-is asserted of relation twins or of ITM over ITC, where these weights do not do what is wanted."""
+"""Bounds for the weights that ship, on scenes of a seed that training never drew: what the project aims for, less what
+the small size of these sets may take away. That ITM should be 10 points over ITC on twins is aimed for too and not
+reached (data/mini/README.md), so nothing is asserted of it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def test_mini_is_a_blip2_with_32_tokens_of_256_dimensions(mini):
 def test_mini_finds_random_scenes_by_their_captions(mini, tmp_path):
     path = write_set(make_set(250, seed=424242), tmp_path / "set")
     found = evaluate(mini, load_pairs(path), k_test=1)["text_to_image"]["itc"]
-    assert found["r1"] >= 65
-    assert found["r10"] >= 95
+    assert found["r1"] >= 70
+    assert found["r10"] >= 97
 
 
-def test_mini_tells_colour_and_count_twins_apart(mini, tmp_path):
-    """Relation twins are at chance in the weights that ship: see the model's card."""
+def test_mini_tells_colour_count_and_relation_twins_apart(mini, tmp_path):
     path = write_set(make_set(120, seed=434343, twins=True), tmp_path / "set")
     twins = evaluate(mini, load_pairs(path), k_test=1)["twins"]
-    assert twins["colour"]["itm"] >= 80
+    assert twins["colour"]["itm"] >= 94
     assert twins["count"]["itm"] >= 85
+    assert twins["relation"]["itm"] >= 94
