@@ -11,14 +11,20 @@ from imgsearch.index.first_stage import FirstStage
 from imgsearch.index.scoring import Scorer
 from imgsearch.records import Candidates, Float32, Int64
 
-CANDIDATES = 1000
-"""Images of the snapshot that are scored exactly, whatever k is. Made-up images (benchmarks/search.py): recall@10 .99
-asks for 100 candidates of 10,000, 180 of 30,000, 290 of 100,000, so three times as many of ten times the images. Of
-100,000 images 1,000 candidates hold .999."""
+FEWEST_CANDIDATES = 1000
+CANDIDATES_A_ROOT = 3.0
+"""A snapshot of N slots names 3 sqrt(N) candidates, at least 1,000, whatever k is. Made-up images of benchmarks/search.py:
+recall@10 .99 asks for 100 candidates of 10,000 images, 180 of 30,000, 290 of 100,000 and 2,300 of 1,000,000; 1,000 of
+100,000 hold .999, 3,000 of 1,000,000 hold .993."""
 
 EXACT_SHARE = 0.02
-"""Up to this share of allowed images, and always up to `CANDIDATES`, every allowed image is scored exactly: it costs
-less than the lists that would have to be looked into."""
+"""Up to this share of allowed images, and always up to the number of candidates, every allowed image is scored exactly:
+it costs less than the lists that would have to be looked into (of a million images 1 % took 77 ms on a busy machine)."""
+
+
+def candidate_count(covered: int) -> int:
+    """How many candidates a snapshot of ``covered`` slots names: a property of the snapshot, not of the question."""
+    return max(FEWEST_CANDIDATES, round(CANDIDATES_A_ROOT * covered**0.5))
 
 
 class SnapshotIndex:
@@ -26,8 +32,8 @@ class SnapshotIndex:
     as for ``ExactIndex``.
 
     An answer is the exact order, by the exact scores, of a pool: ``candidates`` images that the first stage names and
-    every image of the tail, that is of the slots from ``first_stage.stop`` on. The pool does not depend on k, so k = 5
-    is the beginning of k = 50; behind the pool come all other allowed images in exact order (one sweep). An image that
+    every image of the tail, that is of the slots from ``first_stage.stop`` on (``candidates`` None: `candidate_count`).
+    The pool does not depend on k, so k = 5 is the beginning of k = 50; behind the pool come all other allowed images in exact order (one sweep). An image that
     the first stage misses is absent from the pool; benchmarks/search.py has the recall. The answers change with the
     snapshot only: the same before and after a restart."""
 
@@ -38,7 +44,7 @@ class SnapshotIndex:
         tie_keys: Int64 | None = None,
         present: NDArray[np.bool_] | None = None,
         *,
-        candidates: int = CANDIDATES,
+        candidates: int | None = None,
         exact_share: float = EXACT_SHARE,
     ) -> None:
         if present is not None and present.shape != (rows.slots,):
@@ -49,8 +55,8 @@ class SnapshotIndex:
         self._present = np.ones(rows.slots, np.bool_) if present is None else present.copy()
         self._covered = min(first_stage.stop, rows.slots)
         self._whole = bool(self._present[: self._covered].all())
-        self._candidates = candidates
-        self._exact_limit = max(candidates, int(exact_share * int(np.count_nonzero(self._present))))
+        self._candidates = candidate_count(first_stage.stop) if candidates is None else candidates
+        self._exact_limit = max(self._candidates, int(exact_share * int(np.count_nonzero(self._present))))
 
     def search(self, texts: Float32, k: int, allowed: Allowed | None = None) -> Candidates:
         """See ``CandidateIndex.search``; "the k best" are those of the pool, see the class."""
