@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,29 +15,29 @@ from imgsearch.records import Candidates, Float32, Int64
 
 FEWEST_CANDIDATES = 1000
 CANDIDATES_A_ROOT = 3.0
-"""A snapshot of N slots names 3 sqrt(N) candidates, at least 1,000, whatever k is. Made-up images of benchmarks/search.py:
-recall@10 .99 asks for 100 candidates of 10,000 images, 180 of 30,000, 290 of 100,000 and 2,300 of 1,000,000; 1,000 of
-100,000 hold .999, 3,000 of 1,000,000 hold .993."""
+"""A snapshot of N slots names 3 sqrt(N) candidates, at least 1,000, whatever k is. benchmarks/search.py: recall@10 .99
+asks for 100 candidates of 10,000 images, 180 of 30,000, 290 of 100,000 and 2,300 of 1,000,000; 1,000 of 100,000 hold
+.999, 3,000 of 1,000,000 hold .993."""
 
 EXACT_SHARE = 0.02
 """Up to this share of allowed images, and always up to the number of candidates, every allowed image is scored exactly:
-it costs less than the lists that would have to be looked into (of a million images 1 % took 77 ms on a busy machine)."""
+it costs less than the lists that would have to be looked into (1 % of a million images: 50 ms on a busy machine)."""
 
 
 def candidate_count(covered: int) -> int:
     """How many candidates a snapshot of ``covered`` slots names: a property of the snapshot, not of the question."""
-    return max(FEWEST_CANDIDATES, round(CANDIDATES_A_ROOT * covered**0.5))
+    return max(FEWEST_CANDIDATES, round(CANDIDATES_A_ROOT * math.sqrt(covered)))
 
 
 class SnapshotIndex:
     """``CandidateIndex`` over ``rows``. ``present`` bool [slots]: which slots exist and may answer at all; ``tie_keys``
     as for ``ExactIndex``.
 
-    An answer is the exact order, by the exact scores, of a pool: ``candidates`` images that the first stage names and
-    every image of the tail, that is of the slots from ``first_stage.stop`` on (``candidates`` None: `candidate_count`).
-    The pool does not depend on k, so k = 5 is the beginning of k = 50; behind the pool come all other allowed images in exact order (one sweep). An image that
-    the first stage misses is absent from the pool; benchmarks/search.py has the recall. The answers change with the
-    snapshot only: the same before and after a restart."""
+    An answer is the exact order, by the exact scores, of a pool: ``candidates`` images that the first stage names
+    (None: `candidate_count`) and every image of the tail, that is of the slots from ``first_stage.stop`` on. The pool
+    does not depend on k, so k = 5 is the beginning of k = 50; behind the pool come all other allowed images in exact
+    order (one sweep). An image that the first stage misses is absent from the pool; benchmarks/search.py has the recall.
+    The answers change with the snapshot only: the same before and after a restart."""
 
     def __init__(
         self,
