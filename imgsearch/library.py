@@ -91,25 +91,11 @@ def feature_store(settings: Settings, store: Store) -> FeatureStore | None:
 
 
 def calibration_of(store: Store) -> Calibration | None:
-    """The rule that says which hits are confident: the library's own, else its model's, else none."""
+    """The rule that says which of the library's hits are confident; None before `imgsearch calibrate`."""
     from imgsearch.search.calibration import Calibration
 
     own = store.calibration()
-    return Calibration.from_json(own) if own else shipped_calibration(store.model)
-
-
-def shipped_calibration(model: ModelId) -> Calibration | None:
-    """The rule that ships beside the small model's weights, for a library of exactly those."""
-    import json
-
-    from imgsearch.model.sources import shipped_folder
-    from imgsearch.search.calibration import Calibration
-
-    path = shipped_folder() / "calibration.json"
-    if not path.is_file():
-        return None
-    text = path.read_text(encoding="utf-8")
-    return Calibration.from_json(text) if json.loads(text).get("fingerprint") == model.fingerprint else None
+    return Calibration.from_json(own) if own else None
 
 
 def save_calibration(settings: Settings, rule: Calibration | None) -> None:

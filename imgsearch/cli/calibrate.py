@@ -37,7 +37,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from imgsearch.library import open_searcher, save_calibration, shipped_calibration
+    from imgsearch.library import open_searcher, save_calibration
     from imgsearch.search.calibration import UNCALIBRATED
     from imgsearch.search.calibration_fit import fit_library
     from imgsearch.search.rerank import default_rerank
@@ -56,9 +56,8 @@ def _run(arguments: argparse.Namespace) -> int:
         depth = arguments.depth or default_rerank(model.device, model.image_size)
         bar = tqdm(texts, desc="asking", unit="text", disable=arguments.json or not sys.stderr.isatty())
         probes = [searcher.evidence(text, depth) for text in bar]
-        base = shipped_calibration(searcher.store.model) or UNCALIBRATED
         rule = fit_library(
-            probes, base, false_accepts=arguments.false_accepts, source=f"{len(texts)} texts, this library"
+            probes, UNCALIBRATED, false_accepts=arguments.false_accepts, source=f"{len(texts)} texts, this library"
         )
     save_calibration(settings, rule)
     found = sum(any(rule.strength(one.margin, one.itc, one.z) >= 0 for one in probe) for probe in probes)
