@@ -36,8 +36,8 @@ class SnapshotIndex:
     An answer is the exact order, by the exact scores, of a pool: ``candidates`` images that the first stage names
     (None: `candidate_count`) and every image of the tail, that is of the slots from ``first_stage.stop`` on. The pool
     does not depend on k, so k = 5 is the beginning of k = 50; behind the pool come all other allowed images in exact
-    order (one sweep). An image that the first stage misses is absent from the pool; benchmarks/search.py has the recall.
-    The answers change with the snapshot only: the same before and after a restart."""
+    order (one sweep). An image that the first stage misses is absent from the pool (recall: benchmarks/search.py). The
+    answers change with the snapshot only: the same before and after a restart."""
 
     def __init__(
         self,
