@@ -93,9 +93,12 @@ def desk(tmp_path: Path, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> Desk:
         def preprocess_arrays(self, arrays: Any) -> Any:
             return tiny.preprocess_arrays(arrays)
 
-        def embed_images(self, pixels: Any) -> Any:
+        def encode_images(self, pixels: Any) -> Any:
             made.embedded.append(len(pixels))
-            return tiny.embed_images(pixels)
+            return tiny.encode_images(pixels)
+
+        def embed_features(self, features: Any) -> Any:
+            return tiny.embed_features(features)
 
     monkeypatch.setattr(indexer.session, "DecodePool", InlinePool)
     monkeypatch.setattr(indexer.session.library, "open_model", lambda settings, made_with: Counting())

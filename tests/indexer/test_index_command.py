@@ -212,8 +212,9 @@ def test_second_ctrl_c_stops_at_once_and_harms_nothing(photos: Path, tmp_path: P
     assert process.returncode == 130
     if "Stopped at once" in err:  # else the first one was quicker
         assert "Traceback" not in err
-    kept = len(contents(library))
+    kept = committed(library)  # behind it half a batch may lie, which the next run cuts off
     assert finish(start(photos, library))["embedded"] == PICTURES - kept
+    assert len(contents(library)) == PICTURES
 
 
 @pytest.mark.slow

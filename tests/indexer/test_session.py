@@ -207,10 +207,13 @@ def test_picture_that_cannot_be_encoded_is_a_failure_and_tried_every_run(
             self.bad = [bool((pixels == worst).all()) for pixels in arrays]
             return model.preprocess_arrays(arrays)
 
-        def embed_images(self, pixels: Any) -> Any:
+        def encode_images(self, pixels: Any) -> Any:
             if len(pixels) > 3:
                 raise MemoryError
-            vectors = np.asarray(model.embed_images(pixels)).copy()
+            return model.encode_images(pixels)
+
+        def embed_features(self, features: Any) -> Any:
+            vectors = np.asarray(model.embed_features(features)).copy()
             vectors[self.bad] = np.nan
             return vectors
 
@@ -344,3 +347,15 @@ def test_rows_without_vectors_do_not_wait_for_ever(desk: Any, monkeypatch: pytes
 
     desk.index(stop=stop)
     assert len(set(seen)) > 2
+
+
+def test_features_of_all_pictures_are_kept_where_that_is_asked_for(desk: Any, tiny: Any) -> None:
+    """And asked for once: later runs and searches go on keeping all."""
+    from imgsearch.storage import FeatureStore
+
+    desk.index(features="all")
+    with open_store(desk.library) as store:
+        kept = FeatureStore(store.layout.features, store.model, 1)
+        assert kept.keeps_all
+        for record in store.iter_images():
+            assert kept.get(record.facts.content_hash) is not None
