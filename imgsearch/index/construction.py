@@ -64,7 +64,7 @@ def build_first_stage(
     The same vectors and slots give the same file on the same machine (fixed seed, fixed sample). Memory: a chunk of
     images, the training rows (at most 270 MB at D = 256), and 40 bytes for each representative row, 180 MB a million
     images of the small model, 1.3 GB if no two tokens are alike. ``progress(done, total)`` counts images. A GPU, where
-    faiss has one, does the k-means and the assignment. Raises LibraryUnsupported without faiss, what ``write`` raises,
+    faiss has one, does the k-means. Raises LibraryUnsupported without faiss, what ``write`` raises,
     ValueError for no slots."""
     faiss = require_faiss()
     if not len(slots):
