@@ -17,6 +17,8 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from results import markdown_table, write_section
@@ -65,7 +67,7 @@ def main() -> None:
         write_section(f"Indexing, encoding on {where} (benchmarks/index.py)", lines, device=model.device)
 
 
-def measure(model: object, photos: Path, count: int, arguments: argparse.Namespace) -> tuple[float, ...]:
+def measure(model: Any, photos: Path, count: int, arguments: argparse.Namespace) -> tuple[float, ...]:
     """(images/s, d, e, bound, ratio, ratio of CPU seconds): medians over the rounds, each of which measures all three
     in turn."""
     rounds = []
@@ -77,7 +79,7 @@ def measure(model: object, photos: Path, count: int, arguments: argparse.Namespa
         before = cpu_seconds()
         whole = index_rate(model, photos, library, count, arguments)
         cpu_ratio = (decode_cpu / count + encode_cpu) / ((cpu_seconds() - before) / count)
-        bound = min(d, e) if model.device != "cpu" else 1 / (1 / d + 1 / e)  # type: ignore[attr-defined]
+        bound = min(d, e) if model.device != "cpu" else 1 / (1 / d + 1 / e)
         rounds.append((whole, d, e, bound, whole / bound, cpu_ratio))
     return tuple(float(value) for value in np.median(np.array(rounds), axis=0))
 
@@ -95,25 +97,25 @@ def cpu_seconds() -> float:
     return now.user + now.system + now.children_user + now.children_system
 
 
-def decode_alone(model: object, photos: Path, arguments: argparse.Namespace) -> None:
+def decode_alone(model: Any, photos: Path, arguments: argparse.Namespace) -> None:
     """Every file through the decode workers, as the pipeline does; workers are started beforehand there too."""
     from imgsearch.media.walk import Walk
     from indexer.decode_pool import DecodeJob, DecodePool
 
-    with DecodePool(model.image_size, workers=arguments.workers) as pool:  # type: ignore[attr-defined]
+    with DecodePool(model.image_size, workers=arguments.workers) as pool:
         for _ in pool.run(DecodeJob(entry.path, entry.size_bytes) for entry in Walk(photos)):
             pass
 
 
-def encode_rate(model: object, arguments: argparse.Namespace) -> tuple[float, float]:
+def encode_rate(model: Any, arguments: argparse.Namespace) -> tuple[float, float]:
     """Images/s, and CPU seconds an image, of preprocess + encode + embed at the pipeline's batch size, in 3 s."""
-    size = model.image_size  # type: ignore[attr-defined]
-    by_device = 64 if model.device != "cpu" else 32 if size <= 160 else 4  # type: ignore[attr-defined]
+    size = model.image_size
+    by_device = 64 if model.device != "cpu" else 32 if size <= 160 else 4
     batch = arguments.batch_size or by_device
     pixels = np.random.default_rng(0).integers(0, 255, (batch, size, size, 3), np.uint8)
 
     def once() -> None:
-        np.asarray(model.embed_images(model.preprocess_arrays(pixels)))  # type: ignore[attr-defined]
+        np.asarray(model.embed_images(model.preprocess_arrays(pixels)))
 
     once()
     started, before = time.perf_counter(), cpu_seconds()
@@ -124,7 +126,7 @@ def encode_rate(model: object, arguments: argparse.Namespace) -> tuple[float, fl
     return done * batch / (time.perf_counter() - started), (cpu_seconds() - before) / (done * batch)
 
 
-def index_rate(model: object, photos: Path, library: Path, count: int, arguments: argparse.Namespace) -> float:
+def index_rate(model: Any, photos: Path, library: Path, count: int, arguments: argparse.Namespace) -> float:
     """Images/s of the whole pipeline into a new library."""
     import imgsearch.library
     from imgsearch.settings import Settings
@@ -133,12 +135,8 @@ def index_rate(model: object, photos: Path, library: Path, count: int, arguments
     settings = Settings(
         library, arguments.model, arguments.device, arguments.dtype, arguments.batch_size, arguments.workers
     )
-    load = imgsearch.library.open_model
-    imgsearch.library.open_model = lambda *_: model  # type: ignore[assignment]
-    try:
+    with patch.object(imgsearch.library, "open_model", lambda *_: model):
         summary = run_index(IndexRequest([str(photos)], settings))
-    finally:
-        imgsearch.library.open_model = load
     assert summary.embedded == count, summary
     return summary.embedded / summary.seconds
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from results import markdown_table, write_section
@@ -64,7 +65,7 @@ def main() -> None:
         write_section("Quality of the small model on unseen scenes (benchmarks/quality.py)", lines)
 
 
-def unseen_recalls(model: object, rows: list[Row], path: Path) -> list[float]:
+def unseen_recalls(model: Any, rows: list[Row], path: Path) -> list[float]:
     """R@1, R@5, R@10 by ITC over the captions that name a withheld pair, among all pictures of the set."""
     from PIL import Image
 
@@ -73,7 +74,7 @@ def unseen_recalls(model: object, rows: list[Row], path: Path) -> list[float]:
         with Image.open(pair.image) as picture:
             pictures.append(picture.convert("RGB"))
     tokens = np.concatenate(
-        [np.asarray(model.embed_images(model.preprocess(pictures[i : i + 32]))) for i in range(0, len(pictures), 32)]  # type: ignore[attr-defined]
+        [np.asarray(model.embed_images(model.preprocess(pictures[i : i + 32]))) for i in range(0, len(pictures), 32)]
     )
     asked = [
         (number, caption)
@@ -81,7 +82,7 @@ def unseen_recalls(model: object, rows: list[Row], path: Path) -> list[float]:
         for statement, caption in zip(row.statements, row.captions, strict=True)
         if any((mention.kind, mention.colour) in UNSEEN_PAIRS for mention in statement.mentions)
     ]
-    texts = np.asarray(model.embed_texts([caption for _, caption in asked]))  # type: ignore[attr-defined]
+    texts = np.asarray(model.embed_texts([caption for _, caption in asked]))
     scores = np.stack([(token_set @ texts.T).max(axis=0) for token_set in tokens])  # [I, Q]
     own = scores[[number for number, _ in asked], np.arange(len(asked))]
     ranks = (scores >= own).sum(axis=0) - 1

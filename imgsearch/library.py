@@ -82,12 +82,10 @@ def feature_store(settings: Settings, store: Store) -> FeatureStore | None:
     remembered in the library, until another word is given."""
     from imgsearch.storage import FeatureStore
 
-    if settings.features == "none":
-        return None
     kept = FeatureStore(store.layout.features, store.model, settings.features_mb * 1_000_000)
     if settings.features:
         kept.keep_all(settings.features == "all")
-    return kept
+    return None if settings.features == "none" else kept
 
 
 def calibration_of(store: Store) -> Calibration | None:

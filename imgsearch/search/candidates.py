@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imgsearch.errors import UsageError
-from imgsearch.index import CandidateIndex, open_index, rank_order
+from imgsearch.index import open_index, rank_order
 from imgsearch.records import Filters, Float32, Int64
 from imgsearch.search.calibration import Background, evenly
 from imgsearch.search.features import Source
@@ -51,7 +51,7 @@ class Found:
     note: str | None = None  # what a person should know of the index
 
 
-class Library:
+class CandidateFinder:
     """The library as of the last commit, held open between queries. Not safe between threads."""
 
     def __init__(self, store: Store) -> None:
@@ -89,15 +89,12 @@ class Library:
     def _refreshed(self) -> View:
         if self._view is None or self._view.changed():
             view = self._store.view()
-            self._index, self._note = self._opened(view)
+            self._index, self._note = open_index(view, latest_snapshot(self._store))
             self._live = view.live_mask()
             self._sample: Float32 | None = None
             self._filtered: OrderedDict[Filters, Int64] = OrderedDict()
             self._view = view
         return self._view
-
-    def _opened(self, view: View) -> tuple[CandidateIndex, str | None]:
-        return open_index(view, latest_snapshot(self._store))
 
     def _allowed_slots(self, view: View, wanted: Wanted) -> Int64 | None:
         """Slots that may answer, ascending; None where every live one may."""

@@ -17,7 +17,7 @@ import numpy as np
 from imgsearch.errors import MediaError, UsageError
 from imgsearch.records import Float32, Hit, Results
 from imgsearch.search.calibration import Calibration, Evidence
-from imgsearch.search.candidates import Candidate, Library, Wanted
+from imgsearch.search.candidates import Candidate, CandidateFinder, Wanted
 from imgsearch.search.features import FeatureSource
 from imgsearch.search.language import Ask
 from imgsearch.search.pages import Cursor, decoded, query_digest
@@ -77,9 +77,9 @@ class Searcher:
         self.model = model
         self.calibration = calibration
         self._features = FeatureSource(model, model.device, features)
-        self._library = Library(store)
+        self._finder = CandidateFinder(store)
         self._lock = threading.Lock()
-        self._reranked: OrderedDict[tuple[object, ...], _Reranked] = OrderedDict()
+        self._reranked: OrderedDict[tuple[int, str], _Reranked] = OrderedDict()
 
     def __enter__(self) -> Searcher:
         return self
@@ -92,7 +92,7 @@ class Searcher:
     def close(self) -> None:
         """Let go of the library's files. Closing twice is fine."""
         with self._lock:
-            self._library.forget()
+            self._finder.forget()
             self.store.close()
 
     def search(self, query: Query) -> Results:
@@ -137,7 +137,7 @@ class Searcher:
                 wanted = self._embed(ask, search)
             with _timed(search.took, "search"):
                 # The k-th hit can have every re-ranked candidate behind it; one more tells whether a page follows.
-                found = self._library.find(wanted, search.offset + query.k + depth + 1)
+                found = self._finder.find(wanted, search.offset + query.k + depth + 1)
         search.candidates, search.more, search.generation = found.candidates, found.more, found.generation
         if found.note:
             search.notes.append(found.note)
@@ -157,7 +157,7 @@ class Searcher:
         named = ask.similar or ask.like
         if named and named.isdecimal() and len(named) < _LONGEST_ID:
             image_id = int(named)
-            picture = self._library.tokens_of(image_id)
+            picture = self._finder.tokens_of(image_id)
         elif named:
             picture = self._tokens_of_file(Path(os.path.expanduser(named)))  # noqa: PTH111  leaves ~nobody as it is
         return Wanted(text, picture, ask.filters, excluding=image_id)
@@ -181,7 +181,7 @@ class Searcher:
         if not search.reading.texts:
             return _Reranked([], [])
         budget_ms = search.query.budget_ms
-        key = (search.generation, query_digest(search.query), search.query.text)
+        key = (search.generation, query_digest(search.query))
         with self._lock:
             known = self._reranked.get(key)
             if known is not None:

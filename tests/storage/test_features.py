@@ -73,6 +73,16 @@ def test_the_least_recently_used_go_first_and_the_budget_holds(tmp_path: Path):
     assert sum(path.stat().st_size for path in tmp_path.glob("*/*")) <= 10 * size
 
 
+def test_settings_turn_keeping_on_and_off_for_good(tmp_path: Path):
+    from imgsearch.library import feature_store
+    from imgsearch.settings import Settings
+    from imgsearch.storage import create_store
+
+    with create_store(tmp_path / "library", MODEL) as store:
+        kept = [feature_store(Settings(store.path, features=word), store) for word in ("", "all", "", "none", "")]
+    assert [None if one is None else one.keeps_all for one in kept] == [False, True, True, None, False]
+
+
 def test_a_disk_that_refuses_costs_nothing_but_the_cache(tmp_path: Path):
     blocked = tmp_path / "features"
     blocked.write_text("a file where the folder should be")
