@@ -132,10 +132,10 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer. ``itc`` is the score of the first search: ITC for a description, the likeness for ``similar:``, their
-    sum for ``like:``, 0 where filters alone were asked. ``itm_logit`` and ``itm_probability`` are None for an image that
-    was not re-ranked. ``confident``
-    says whether the picture shows what was asked for, as far as the calibration can tell; None without one."""
+    """One answer. ``itc`` is the score of the first search: ITC for a description, the likeness for ``similar:``,
+    their sum for ``like:``, 0 where filters alone were asked. ``itm_logit`` and ``itm_probability`` are None for an
+    image that was not re-ranked. ``confident`` says whether the picture shows what was asked for, as far as the
+    calibration can tell; None without one."""
 
     rank: int
     image_id: int
