@@ -25,18 +25,22 @@ from imgsearch.tuning.build import normalise
 from imgsearch.tuning.losses import (
     contrastive_loss,
     image_tokens,
+    match_pair_logits,
     matching_loss,
     mine_negatives,
+    ranking_loss,
     similarity,
     text_vectors,
 )
 from imgsearch.tuning.pairs import PairBatch, PairSource, encode_captions
+from imgsearch.tuning.pool import CandidatePool
 
 _MAX_SHARPNESS = 25.0  # of the negatives' draw; about half of 1 / temperature at the end of training
 _TWIN_SHARE = 0.9  # of the negatives of a picture with a twin in the batch that are its twin, at full hardness
 _MIN_TEMPERATURE = 0.02
 _LOG_EVERY = 25
 _SAVE_EVERY = 100
+_REFRESH_EVERY = 100  # steps, of the pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class LoopSettings:
     temperature: float = 0.07  # of ITC, at the start
     train_vision: bool = False
     vision_rate: float = 0.1  # the ViT's learning rate, as a share of the rest's
+    pool: int = 0  # pictures of which ITM ranks some beside each true one, while the ViT is frozen; 0: none
+    pool_negatives: int = 2  # of them, a caption
     seed: int = 0
 
 
@@ -86,6 +92,7 @@ class Trainer:
         self._rng = random.Random(settings.seed)
         self._generator = torch.Generator(self._device).manual_seed(settings.seed)
         self._features: NDArray[np.float16] | None = None
+        self._pool: CandidatePool | None = None
         self.step = 0
         self._optimiser = self._new_optimiser()
         folder.mkdir(parents=True, exist_ok=True)
@@ -96,6 +103,8 @@ class Trainer:
         if not self._settings.train_vision:
             self._model.vision_model.requires_grad_(False)
             self._features = self._cached_features(log)
+            if self._settings.pool:
+                self._pool = CandidatePool(self._model, self._features, self._settings.pool)
         self._model.train()
         started, first, readings = time.monotonic(), self.step, []
         while self.step < self._settings.steps:
@@ -121,10 +130,23 @@ class Trainer:
         features = self._features_of(batch)
         ids, mask = encode_captions(self._tokenizer, batch.captions, self._device)
         truth = torch.from_numpy(batch.truth).to(self._device)
-        sims = similarity(image_tokens(self._model, features), text_vectors(self._model, ids, mask))
+        vectors = text_vectors(self._model, ids, mask)
+        sims = similarity(image_tokens(self._model, features), vectors)
         temperature = self._temperature.exp().clamp(_MIN_TEMPERATURE, 0.5)
         itc = contrastive_loss(sims, truth, temperature)
-        itm, right = matching_loss(self._model, features, ids, mask, self._matching_pairs(sims, truth, batch.twins))
+        images, texts, labels = self._matching_pairs(sims, truth, batch.twins)
+        shown = features[images]
+        if self._pool is not None:
+            own = texts[: settings.matching_pairs]  # the true pairs stand first
+            far, some = self._ranked_pairs(own.tolist(), vectors, batch, self._pool)
+            shown = torch.cat([shown, far])
+            texts = torch.cat([texts, own[some].repeat_interleave(settings.pool_negatives)])
+            labels = torch.cat([labels, labels.new_zeros(len(far))])
+        logits = match_pair_logits(self._model, shown, ids[texts], mask[texts])
+        itm, right = matching_loss(logits, labels)
+        if self._pool is not None:
+            found = logits[len(images) :, 1].reshape(-1, settings.pool_negatives)
+            itm = (itm + ranking_loss(torch.cat([logits[some, 1:], found], dim=1))) / 2
         self._set_rates()
         self._optimiser.zero_grad(set_to_none=True)
         early = self.step < settings.early_steps
@@ -133,6 +155,22 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_([p for group in self._optimiser.param_groups for p in group["params"]], 1.0)
         self._optimiser.step()
         return itc.item(), itm.item(), right.item()
+
+    def _ranked_pairs(
+        self, captions: list[int], vectors: torch.Tensor, batch: PairBatch, pool: CandidatePool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(ViT features [K C, N, W] of the C pictures mined for each of K captions, the captions' places int64 [K]);
+        a caption that is true of all that is near it is left out."""
+        if self.step % _REFRESH_EVERY == 0 or not pool.filled:
+            pool.refresh(self._rng)
+        mined = pool.mine(
+            vectors.detach()[captions],
+            self._settings.pool_negatives,
+            lambda text, row: batch.holds(captions[text], row),
+            np.random.default_rng(self._rng.getrandbits(64)),
+        )
+        some = np.flatnonzero(mined[:, 0] >= 0)
+        return pool.features_of(mined[some].reshape(-1)), torch.from_numpy(some).to(self._device)
 
     def _matching_pairs(
         self, sims: torch.Tensor, truth: torch.Tensor, twins: NDArray[np.int64]

@@ -73,15 +73,12 @@ def mine_negatives(
     return draw(logits.T), draw(logits)
 
 
-def matching_loss(
-    model: Blip2ForImageTextRetrieval,
-    features: torch.Tensor,
-    ids: torch.Tensor,
-    mask: torch.Tensor,
-    pairs: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cross-entropy over ITM's two classes for pairs (image index [K], text index [K], label int64 [K]); also the
-    share that the head had right."""
-    images, texts, labels = pairs
-    logits = match_pair_logits(model, features[images], ids[texts], mask[texts])
+def matching_loss(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cross-entropy over ITM's two classes, for logits [K, 2] and labels int64 [K]; also the share that is right."""
     return F.cross_entropy(logits, labels), (logits.argmax(-1) == labels).float().mean()
+
+
+def ranking_loss(logits: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy over candidates: class-1 logits [Q, 1 + C] of a text with its own picture, in the first place, and
+    with C pictures that it is not true of. What re-ranking does with them, put as a loss."""
+    return F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,12 +32,13 @@ _FULL_SHARE = 0.8  # all that tells a picture from its twins; else anything
 class PairBatch:
     """``rows`` int64 [B] into the source's pictures; caption i belongs to picture i; ``truth`` bool [B, B] is True
     where caption j is true of picture i (at least the diagonal); ``twins`` int64 [B] says where in the batch a
-    picture's twin is, -1 if it has none."""
+    picture's twin is, -1 if it has none; ``holds(j, row)`` whether caption j is true of any picture of the source."""
 
     rows: NDArray[np.int64]
     captions: list[str]
     truth: NDArray[np.bool_]
     twins: NDArray[np.int64]
+    holds: Callable[[int, int], bool]
 
 
 class PairSource(Protocol):
@@ -112,7 +114,11 @@ class ScenePairs:
         scenes = [corpus.scenes[row] for row in rows]
         truth = np.array([[statement.holds_of(scene) for statement in statements] for scene in scenes])
         captions = [say(statement, rng.getrandbits(32)) for statement in statements]
-        return PairBatch(np.array(rows), captions, truth, twins)
+
+        def holds(caption: int, row: int) -> bool:
+            return statements[caption].holds_of(corpus.scenes[row])
+
+        return PairBatch(np.array(rows), captions, truth, twins, holds)
 
 
 def _placed(rng: random.Random, scene: Scene) -> Statement:
@@ -158,7 +164,11 @@ class FilePairs:
     def sample(self, rng: random.Random, size: int, step: int) -> PairBatch:
         rows = np.array(rng.sample(range(self.count), min(size, self.count)))
         captions = [rng.choice(self._captions[row]) for row in rows]
-        return PairBatch(rows, captions, np.eye(len(rows), dtype=bool), np.full(len(rows), -1))
+
+        def holds(caption: int, row: int) -> bool:
+            return bool(rows[caption] == row)
+
+        return PairBatch(rows, captions, np.eye(len(rows), dtype=bool), np.full(len(rows), -1), holds)
 
 
 def _read_rows(path: Path) -> list[dict[str, Any]]:

@@ -29,9 +29,10 @@ from imgsearch.tuning.corpus import (
     read_varied,
 )
 from imgsearch.tuning.loop import LoopSettings, Trainer
-from imgsearch.tuning.losses import contrastive_loss, image_tokens, mine_negatives, similarity
+from imgsearch.tuning.losses import contrastive_loss, image_tokens, mine_negatives, ranking_loss, similarity
 from imgsearch.tuning.naming import NamingSettings, patch_targets, train_naming
 from imgsearch.tuning.pairs import FilePairs, ScenePairs, Shares
+from imgsearch.tuning.pool import CandidatePool
 
 TINY = Sizes(
     image_size=32,
@@ -109,6 +110,29 @@ def test_mined_negatives_are_never_true_and_grow_hard():
     assert hits[0] < 0.15 and hits[1] > 0.8
 
 
+def test_ranking_loss_is_the_surprise_at_the_true_picture():
+    logits = np.random.default_rng(4).normal(size=(6, 4))
+    odds = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert ranking_loss(torch.from_numpy(logits)).item() == pytest.approx(-np.log(odds[:, 0]).mean())
+
+
+def test_pool_finds_pictures_that_are_untrue_and_nearer_than_most():
+    model = new_model(TINY, 3).eval()
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(400, 17, 32)).astype(np.float16)
+    texts = torch.nn.functional.normalize(torch.from_numpy(rng.normal(size=(5, 16)).astype(np.float32)), dim=1)
+    pool = CandidatePool(model, features, 400)
+    pool.refresh(random.Random(0))
+    with torch.inference_mode():
+        sims = similarity(image_tokens(model, pool.features_of(np.arange(400))), texts).numpy()
+    mined = pool.mine(texts, 6, lambda text, row: row % 2 == text % 2, rng)
+    for text, rows in enumerate(mined):
+        assert len(set(rows.tolist())) == 6
+        assert all(row % 2 != text % 2 for row in rows)
+        assert (sims[rows, text] > np.median(sims[:, text])).all()
+    assert (pool.mine(texts, 6, lambda text, row: True, rng) == -1).all()
+
+
 def test_sampled_truth_agrees_with_the_graphs_and_twins_stand_side_by_side(corpus):
     batch = ScenePairs(corpus).sample(random.Random(1), 24, 0)
     assert batch.truth.diagonal().all()
@@ -166,8 +190,9 @@ def test_naming_stage_learns_colours(corpus):
     assert losses[-1] < 0.6 * losses[0]
 
 
-def test_loop_resumes_to_the_same_weights_as_an_undisturbed_run(corpus, tmp_path):
-    settings = LoopSettings(steps=130, batch_size=8, matching_pairs=3, seed=5)
+@pytest.mark.parametrize("pool", [0, 20])
+def test_loop_resumes_to_the_same_weights_as_an_undisturbed_run(corpus, tmp_path, pool):
+    settings = LoopSettings(steps=130, batch_size=8, matching_pairs=3, seed=5, pool=pool)
 
     class Stopped(Exception):
         pass
