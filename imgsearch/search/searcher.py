@@ -164,6 +164,8 @@ class Searcher:
 
     def _tokens_of_file(self, path: Path) -> Float32:
         """[T, D] of a picture file. Raises UsageError where it cannot be read."""
+        if not path.exists():
+            raise UsageError(f"there is no file {path}", "check the spelling; quote a path with spaces")
         (outcome,) = decode_all([path], self.model.image_size)
         if isinstance(outcome, MediaError):
             raise UsageError(f"{path} cannot be read as a picture: {outcome.message}", "name a picture file")
