@@ -14,8 +14,8 @@ test: $(VENV)/.test-ready lint
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.test-ready
-	$(BIN)/ruff check imgsearch indexer tests benchmarks
-	$(BIN)/ruff format --check imgsearch indexer tests benchmarks
+	$(BIN)/ruff check imgsearch indexer web tests benchmarks
+	$(BIN)/ruff format --check imgsearch indexer web tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 

@@ -18,6 +18,7 @@ ORDER = (
     "index",
     "build",
     "search",
+    "serve",
     "stats",
     "failures",
     "verify",

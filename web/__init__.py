@@ -1,0 +1,36 @@
+"""The web page and the API: Flask, one blueprint per noun, served by waitress (`imgsearch serve`)."""
+
+from __future__ import annotations
+
+import threading
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from web.config import WebConfig
+    from web.service import SearchService
+
+_NOUNS = ("pages", "api", "streams", "images", "facets", "jobs", "openapi", "login", "metrics")
+"""Modules of this package that have a ``blueprint``."""
+
+
+def create_app(service: SearchService, config: WebConfig) -> Flask:
+    """The app over one service. Whoever made the service closes it."""
+    from flask import Flask
+
+    from web.context import CONFIG, DRAINING, SERVICE
+    from web.problems import install_problems
+
+    app = Flask(__name__)
+    app.json.ensure_ascii = True  # type: ignore[attr-defined]  # file names may hold halves of characters
+    app.extensions[SERVICE] = service
+    app.extensions[CONFIG] = config
+    app.extensions[DRAINING] = threading.Event()
+    install_problems(app)
+    for noun in _NOUNS:
+        if find_spec(f"{__name__}.{noun}") is not None:
+            app.register_blueprint(import_module(f"{__name__}.{noun}").blueprint)
+    return app

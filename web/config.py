@@ -1,0 +1,37 @@
+"""What a server is told before it starts. Nothing of Flask here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_QUERY_CHARS = 1000
+"""A query of the language in docs/search.md: 50 words count, the rest are filters."""
+
+MAX_UPLOAD_BYTES = 32_000_000
+"""One uploaded picture: a phone's largest JPEG has 20 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """Settings of one server.
+
+    ``hosts``: names, in lower case and without port, that a request's Host header may bear beside IP addresses.
+    ``password_hash``: werkzeug's scrypt hash, None where nobody has to log in. ``token_hashes``: sha256 in hex of the
+    tokens that programs send as ``Authorization: Bearer``. ``secret_key`` signs session cookies. ``searches``: how many
+    may wait or run at once; ``streams``: how many event streams may be open beside them. ``secure_cookie``: send the
+    session cookie over HTTPS only."""
+
+    hosts: tuple[str, ...] = ("localhost",)
+    password_hash: str | None = None
+    token_hashes: tuple[str, ...] = ()
+    secret_key: bytes = b""
+    max_query_chars: int = MAX_QUERY_CHARS
+    max_upload_bytes: int = MAX_UPLOAD_BYTES
+    searches: int = 96
+    streams: int = 16
+    secure_cookie: bool = False
+
+    @property
+    def guarded(self) -> bool:
+        """Whether a person must log in and a program needs a token."""
+        return self.password_hash is not None or bool(self.token_hashes)

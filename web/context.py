@@ -1,0 +1,31 @@
+"""What a view finds around it: the service, the settings, and whether the server is about to leave."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, cast
+
+from flask import current_app
+
+if TYPE_CHECKING:
+    from web.config import WebConfig
+    from web.service import SearchService
+
+SERVICE, CONFIG, DRAINING = "imgsearch.service", "imgsearch.config", "imgsearch.draining"
+
+
+def current_service() -> SearchService:
+    """The search service of this app."""
+    return cast("SearchService", current_app.extensions[SERVICE])
+
+
+def current_config() -> WebConfig:
+    """The settings of this app."""
+    return cast("WebConfig", current_app.extensions[CONFIG])
+
+
+def draining() -> threading.Event:
+    """Set once the server has been asked to leave: an event stream that would go on ends itself then.
+
+    Take it before a generator starts, since inside one there may be no app around."""
+    return cast(threading.Event, current_app.extensions[DRAINING])

@@ -1,0 +1,193 @@
+"""Every error as an answer: application/problem+json (RFC 9457) for programs, a page for people. Never a traceback."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+
+from flask import Flask, Response, render_template, request
+from jinja2 import TemplateNotFound
+from markupsafe import escape
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+from imgsearch import errors
+from imgsearch.errors import ImgsearchError
+
+_LOG = logging.getLogger("imgsearch.web")
+
+
+class WebError(ImgsearchError):
+    """An error that only a server has; ``status`` is what it is answered with."""
+
+    status = 500
+
+    def __init__(self, message: str, hint: str = "", *, retry_after_s: int | None = None) -> None:
+        super().__init__(message, hint)
+        self.retry_after_s = retry_after_s
+
+
+class LoginRequired(WebError):
+    """Neither a session nor a token."""
+
+    status = 401
+
+
+class Forbidden(WebError):
+    """A change without the CSRF token, or asked for by another site."""
+
+    status = 403
+
+
+class NotFound(WebError):
+    """No picture, job or page of that name."""
+
+    status = 404
+
+
+class Conflict(WebError):
+    """What is asked for cannot be done now: a run is already under way."""
+
+    status = 409
+
+
+class Gone(WebError):
+    """The picture's file is not what was indexed any more."""
+
+    status = 410
+
+
+class TooLarge(WebError):
+    """An upload over the limit."""
+
+    status = 413
+
+
+class TooManyAttempts(WebError):
+    """Logins fail too often."""
+
+    status = 429
+
+
+class Overloaded(WebError):
+    """More is asked for at once than the limits allow; ``retry_after_s`` says when to come again."""
+
+    status = 503
+
+    def __init__(self, message: str = "too many searches at once", hint: str = "", *, retry_after_s: int = 1) -> None:
+        super().__init__(message, hint or f"try again in {retry_after_s} s", retry_after_s=retry_after_s)
+
+
+STATUS: dict[type[ImgsearchError], int] = {
+    ImgsearchError: 500,
+    errors.UsageError: 400,
+    errors.ModelError: 503,
+    errors.ModelUnavailable: 503,
+    errors.CheckpointInvalid: 500,
+    errors.NotEnoughMemory: 503,
+    errors.LibraryError: 500,
+    errors.LibraryMissing: 503,
+    errors.LibraryBusy: 409,
+    errors.LibraryUnsupported: 500,
+    errors.ModelMismatch: 500,
+    errors.SegmentDamaged: 500,
+    errors.CatalogDamaged: 500,
+    errors.StorageFull: 507,
+    errors.MediaError: 422,
+}
+"""What each error of the tree is answered with; tests/web/test_problems.py holds that none is left out."""
+
+
+def status_of(error: ImgsearchError) -> int:
+    """The HTTP status of an error of ours: its own, its nearest parent's otherwise."""
+    if isinstance(error, WebError):
+        return error.status
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def problem_of(error: ImgsearchError) -> dict[str, object]:
+    """The problem object {type, title, status, detail, hint?} of an error of ours; also what an event stream sends."""
+    status = status_of(error)
+    name = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
+    problem: dict[str, object] = {
+        "type": f"urn:imgsearch:{name}",
+        "title": HTTP_STATUS_CODES.get(status, "Error"),
+        "status": status,
+        "detail": printable(error.message),
+    }
+    return problem | ({"hint": printable(error.hint)} if error.hint else {})
+
+
+def printable(text: str) -> str:
+    """``text`` without halves of characters, which UTF-8 has no bytes for: file names may hold them."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def answer_problem(error: ImgsearchError) -> Response:
+    """The answer to an error of ours: problem+json under /api/ and to whoever does not ask for HTML, else a page."""
+    problem = problem_of(error)
+    retry_after_s = error.retry_after_s if isinstance(error, WebError) else None
+    return _answer(problem, retry_after_s)
+
+
+def install_problems(app: Flask) -> None:
+    """Let ``app`` answer every error this way."""
+    app.register_error_handler(ImgsearchError, _on_ours)
+    app.register_error_handler(HTTPException, _on_http)
+    app.register_error_handler(Exception, _on_bug)
+
+
+def _on_ours(error: ImgsearchError) -> Response:
+    if status_of(error) >= 500 and not isinstance(error, Overloaded):
+        _LOG.error("%s %s: %s", request.method, request.path, error.message)
+    return answer_problem(error)
+
+
+def _on_http(error: HTTPException) -> Response:
+    """Flask's own: an unknown route, a method that is not allowed, a body over the limit."""
+    if error.response is not None:
+        return Response(error.response.get_data(), error.response.status_code, error.response.headers)
+    status = error.code or 500
+    detail = error.description or HTTP_STATUS_CODES.get(status, "")
+    title = HTTP_STATUS_CODES.get(status, "Error")
+    answer = _answer({"type": "about:blank", "title": title, "status": status, "detail": detail}, None)
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            answer.headers[name] = value
+    return answer
+
+
+def _on_bug(error: Exception) -> Response:
+    """A fault of ours: told in the log, not to the client."""
+    _LOG.exception("%s %s failed", request.method, request.path, exc_info=error)
+    detail = "the server met an error that it did not expect; its log tells more"
+    title = HTTP_STATUS_CODES[500]
+    return _answer({"type": "about:blank", "title": title, "status": 500, "detail": detail}, None)
+
+
+def _answer(problem: dict[str, object], retry_after_s: int | None) -> Response:
+    status = int(str(problem["status"]))
+    if wants_page():
+        answer = Response(_page(problem), status, mimetype="text/html")
+    else:
+        answer = Response(json.dumps(problem), status, content_type="application/problem+json")
+    if retry_after_s is not None:
+        answer.headers["Retry-After"] = str(retry_after_s)
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="imgsearch"'
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def wants_page() -> bool:
+    """Whether this request comes from a person: outside of /api/, and HTML is accepted."""
+    return not request.path.startswith("/api/") and request.accept_mimetypes.accept_html
+
+
+def _page(problem: dict[str, object]) -> str:
+    try:
+        return render_template("error.html", problem=problem)
+    except TemplateNotFound:  # a page without any style, better than none
+        lines = (f"<p>{escape(problem[name])}</p>" for name in ("detail", "hint") if problem.get(name))
+        return f"<!doctype html><title>{escape(problem['title'])}</title>{''.join(lines)}"
