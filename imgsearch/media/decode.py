@@ -37,7 +37,7 @@ from imgsearch.media.metadata import CameraFacts, camera_facts, exif_of, orienta
 from imgsearch.media.preprocess import resize_to_model
 from imgsearch.media.raw import read_preview
 from imgsearch.media.sniff import HEAD_BYTES, Kind, sniff
-from imgsearch.media.source import open_source, read_and_hash
+from imgsearch.media.source import open_source, read_and_hash, read_known
 from imgsearch.records import MediaFacts, UInt8
 
 # Our own limit (limits.py) stands in for Pillow's: its own counts a JPEG before `draft`.
@@ -113,14 +113,17 @@ def decode_bytes(data: bytes, size: int, *, name: str = "", limits: Limits = LIM
         return _finish(upright, content_hash(data), len(data), size, 0)
 
 
-def open_upright(path: str | os.PathLike[str], max_side: int = 1024, *, limits: Limits = LIMITS) -> Image.Image:
-    """The picture to look at: RGB in sRGB, upright, its aspect kept, within ``max_side`` pixels (never enlarged).
-    Raises MediaError."""
+def open_upright(
+    path: str | os.PathLike[str], max_side: int = 1024, *, limits: Limits = LIMITS, content_hash: str | None = None
+) -> Image.Image:
+    """The picture to look at: RGB in sRGB, upright, its aspect kept, within ``max_side`` pixels (never enlarged). With
+    a ``content_hash`` the bytes that are decoded must have it. Raises MediaError, ContentChanged."""
     with _translated("read"), open_source(os.fspath(path), limits) as source:
         kind = _readable_kind(source.head, source.name)
-        source.stream.seek(0)
+        stream = source.stream if content_hash is None else read_known(source, content_hash)
+        stream.seek(0)
         side = (max_side, max_side)
-        upright = _upright(source.stream, kind, source.name, source.size_bytes, side, limits)
+        upright = _upright(stream, kind, source.name, source.size_bytes, side, limits)
         scale = min(1.0, max_side / max(upright.width, upright.height))
         wanted = max(1, round(upright.width * scale)), max(1, round(upright.height * scale))
         return upright.image.resize(wanted, Image.Resampling.BICUBIC)

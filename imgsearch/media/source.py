@@ -32,6 +32,10 @@ class Source:
     mtime_ns: int
 
 
+class ContentChanged(MediaError):
+    """The file no longer holds what was indexed."""
+
+
 @contextmanager
 def open_source(path: str, limits: Limits) -> Iterator[Source]:
     """Open a regular file; a FIFO, socket or device that took its place is refused without waiting on it.
@@ -79,6 +83,14 @@ def read_and_hash(source: Source) -> tuple[str, BinaryIO]:
     _check_unchanged(source, count)
     source.stream.seek(0)
     return digest.hexdigest(), source.stream
+
+
+def read_known(source: Source, content_hash: str) -> BinaryIO:
+    """A stream at the start of a file whose bytes have this sha256. Raises ContentChanged where they do not."""
+    digest, stream = read_and_hash(source)
+    if digest != content_hash:
+        raise ContentChanged(f"{source.name} has changed since it was indexed", stage="read")
+    return stream
 
 
 def _check_unchanged(source: Source, count: int) -> None:

@@ -1,18 +1,15 @@
 """ViT features on disk, so that a re-rank need not decode and encode its candidates again.
 
 One file a content, int8 with a float32 scale a token: 12.7 KB a picture of the small model, 363 KB of the real one.
-This is a cache: whatever is missing, damaged or of another model is as if it were not there, and nothing else depends
-on it. Files appear whole (written beside, then renamed) and are not fsynced: after a power cut a torn one fails its
-checksum.
+This is a cache (file_cache.py): whatever is missing, damaged or of another model is as if it were not there. After a
+power cut a torn file fails its checksum.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import struct
-import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgsearch.records import Float32, ModelId
+from imgsearch.storage.file_cache import FileCache
 
 SUFFIX = ".q8"
 KEEP_ALL = "keep-all"
@@ -29,8 +27,6 @@ KEEP_ALL = "keep-all"
 _HEADER = struct.Struct("<8s16sIII")  # magic, model digest, N, W, crc32 of what follows
 _MAGIC = b"IMGSFEA1"
 _STEPS = 127
-# After an eviction this share of the budget is left, so that it does not run again at every file.
-_KEPT_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +51,7 @@ class QuantisedFeatures:
 
 
 class FeatureStore:
-    """The features of one library's pictures, by content hash. Safe from any thread and process; never raises for what
-    the disk does, since a search must work on a full or read-only one too.
+    """The features of one library's pictures, by content hash, in a `FileCache`, whose promises are its own.
 
     ``budget_bytes``: when more is kept, the least recently used go; None keeps all, as `keep_all` does for good."""
 
@@ -64,91 +59,34 @@ class FeatureStore:
         self._folder = folder
         self._digest = _digest_of(model)
         self._given_bytes = budget_bytes
-        self._budget_bytes = None if (folder / KEEP_ALL).exists() else budget_bytes
-        self._size_bytes = -1  # not counted yet
+        self._files = FileCache(folder, SUFFIX, None if (folder / KEEP_ALL).exists() else budget_bytes)
 
     def keep_all(self, wanted: bool) -> None:
         """From now on keep every picture's features whatever the budget, in later processes too; or no longer."""
         with contextlib.suppress(OSError):
             if wanted:
                 (self._folder / KEEP_ALL).touch()
-                self._budget_bytes = None
+                self._files.budget_bytes = None
             else:
                 (self._folder / KEEP_ALL).unlink(missing_ok=True)
-                self._budget_bytes = self._given_bytes
+                self._files.budget_bytes = self._given_bytes
 
     @property
     def keeps_all(self) -> bool:
         """True where nothing is ever evicted."""
-        return self._budget_bytes is None
+        return self._files.budget_bytes is None
 
     def get(self, content_hash: str) -> QuantisedFeatures | None:
         """What is kept for a content, now the most recently used; None if there is nothing sound."""
-        path = self._path(content_hash)
-        try:
-            content = path.read_bytes()
-        except OSError:
-            return None
-        found = self._unpack(content)
-        with contextlib.suppress(OSError):
-            if found is None:
-                path.unlink()
-            else:
-                os.utime(path)
+        content = self._files.read(content_hash)
+        found = None if content is None else self._unpack(content)
+        if content is not None and found is None:
+            self._files.drop(content_hash)
         return found
 
     def put(self, content_hash: str, features: QuantisedFeatures) -> None:
         """Keep ``features``; makes room first where the budget asks for it."""
-        content = self._pack(features)
-        if self._budget_bytes is not None and len(content) > self._budget_bytes:
-            return
-        with contextlib.suppress(OSError):
-            path = self._path(content_hash)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-                try:
-                    file.write(content)
-                    file.flush()
-                    Path(file.name).replace(path)
-                except OSError:
-                    Path(file.name).unlink(missing_ok=True)
-                    raise
-            self._grow(len(content))
-
-    def _grow(self, size_bytes: int) -> None:
-        if self._budget_bytes is None:
-            return
-        self._size_bytes = self._count() if self._size_bytes < 0 else self._size_bytes + size_bytes
-        if self._size_bytes > self._budget_bytes:
-            self._evict(int(self._budget_bytes * _KEPT_SHARE))
-
-    def _count(self) -> int:
-        return sum(size for _, size, _ in self._kept())
-
-    def _evict(self, target_bytes: int) -> None:
-        """Remove the least recently used until ``target_bytes`` are left; sizes are read anew, since other processes
-        add and remove too."""
-        kept = sorted(self._kept())
-        total = sum(size for _, size, _ in kept)
-        for _, size, path in kept:
-            if total <= target_bytes:
-                break
-            with contextlib.suppress(OSError):
-                path.unlink()
-            total -= size
-        self._size_bytes = total
-
-    def _kept(self) -> list[tuple[int, int, Path]]:
-        """(last use in ns, bytes, path) of every file, half written ones of killed processes too."""
-        found = []
-        for path in self._folder.glob("??/*"):
-            with contextlib.suppress(OSError):
-                status = path.stat()
-                found.append((status.st_mtime_ns, status.st_size, path))
-        return found
-
-    def _path(self, content_hash: str) -> Path:
-        return self._folder / content_hash[:2] / (content_hash + SUFFIX)
+        self._files.write(content_hash, self._pack(features))
 
     def _pack(self, features: QuantisedFeatures) -> bytes:
         body = features.scales.astype("<f4").tobytes() + np.ascontiguousarray(features.steps).tobytes()

@@ -65,7 +65,7 @@ def test_the_least_recently_used_go_first_and_the_budget_holds(tmp_path: Path):
     store = FeatureStore(tmp_path, MODEL, 10 * size)
     for number in range(10):
         store.put(hash_of(number), features_of(number))
-        os.utime(store._path(hash_of(number)), ns=(number, number))
+        os.utime(store._files.path(hash_of(number)), ns=(number, number))
     assert store.get(hash_of(0)) is not None  # used now
     store.put(hash_of(10), features_of(10))
     left = {number for number in range(11) if store.get(hash_of(number)) is not None}

@@ -1,0 +1,101 @@
+"""Files by content hash in a folder with a budget: what thumbnails and ViT features share.
+
+A cache: whatever is missing is as if it had never been there, and nothing else depends on it. Files appear whole
+(written beside, then renamed) and are not fsynced: who reads one tells a torn one, which a power cut may leave, from a
+sound one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+from pathlib import Path
+
+_KEPT_SHARE = 0.9
+"""After an eviction this share of the budget is left, so that it does not run again at every file."""
+
+
+class FileCache:
+    """One file a key, in ``folder``/first two letters/key + ``suffix``. Safe from any thread and process; never raises
+    for what the disk does, since a full or read-only one must not stop a reader.
+
+    ``budget_bytes``: when more lies in the folder, under any suffix, the least recently used go; None keeps all."""
+
+    def __init__(self, folder: Path, suffix: str, budget_bytes: int | None) -> None:
+        self.folder = folder
+        self.budget_bytes = budget_bytes
+        self._suffix = suffix
+        self._size_bytes = -1  # not counted yet
+        self._evicting = threading.Lock()
+
+    def path(self, key: str) -> Path:
+        """Where ``key`` is kept, if it is."""
+        return self.folder / key[:2] / (key + self._suffix)
+
+    def read(self, key: str) -> bytes | None:
+        """What is kept, now the most recently used; None if there is nothing."""
+        path = self.path(key)
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return content
+
+    def write(self, key: str, content: bytes) -> None:
+        """Keep ``content``; makes room where the budget asks for it. The first call counts the folder: 5 us a file."""
+        if self.budget_bytes is not None and len(content) > self.budget_bytes:
+            return
+        with contextlib.suppress(OSError):
+            path = self.path(key)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+                try:
+                    file.write(content)
+                    file.flush()
+                    Path(file.name).replace(path)
+                except OSError:
+                    Path(file.name).unlink(missing_ok=True)
+                    raise
+            self._grow(len(content))
+
+    def drop(self, key: str) -> None:
+        """Forget ``key``: what was read is damaged."""
+        with contextlib.suppress(OSError):
+            self.path(key).unlink()
+
+    def _grow(self, size_bytes: int) -> None:
+        if self.budget_bytes is None:
+            return
+        with self._evicting:
+            self._size_bytes = self._count() if self._size_bytes < 0 else self._size_bytes + size_bytes
+            if self._size_bytes > self.budget_bytes:
+                self._evict(int(self.budget_bytes * _KEPT_SHARE))
+
+    def _count(self) -> int:
+        return sum(size for _, size, _ in self._kept())
+
+    def _evict(self, target_bytes: int) -> None:
+        """Remove the least recently used until ``target_bytes`` are left; sizes are read anew, since other processes
+        add and remove too."""
+        kept = sorted(self._kept())
+        total = sum(size for _, size, _ in kept)
+        for _, size, path in kept:
+            if total <= target_bytes:
+                break
+            with contextlib.suppress(OSError):
+                path.unlink()
+            total -= size
+        self._size_bytes = total
+
+    def _kept(self) -> list[tuple[int, int, Path]]:
+        """(last use in ns, bytes, path) of every file, half written ones of killed processes too."""
+        found = []
+        for path in self.folder.glob("??/*"):
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                found.append((status.st_mtime_ns, status.st_size, path))
+        return found
