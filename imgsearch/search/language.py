@@ -84,23 +84,35 @@ def _clause(token: _Token) -> Clause:
     return Clause(token.key, reader(token.text), token.unwanted)
 
 
+def without_filter(text: str, name: str) -> str:
+    """A query without what it wants by the filter ``name``; what it does not want (``-year:2019``) stays."""
+    kept = [text[start:end] for start, end, token in _placed(text) if token.key != name or token.unwanted]
+    return " ".join(kept)
+
+
 def _tokens(text: str) -> Iterator[_Token]:
     """Pieces between spaces; a quoted part keeps its spaces."""
+    return (token for _, _, token in _placed(text))
+
+
+def _placed(text: str) -> Iterator[tuple[int, int, _Token]]:
+    """Tokens with where they begin and end."""
     place = 0
     while place < len(text):
         if text[place].isspace():
             place += 1
             continue
+        begin = place
         unwanted = (
             text[place] == "-" and place + 1 < len(text) and not (text[place + 1].isspace() or text[place + 1] == "-")
         )
         start = place + unwanted
         if text[start] == '"':
             inner, place = _quoted(text, start)
-            yield _Token(inner, quoted=True, unwanted=unwanted)
-            continue
-        piece, place = _piece(text, start)
-        yield _keyed(piece, unwanted)
+            yield begin, place, _Token(inner, quoted=True, unwanted=unwanted)
+        else:
+            piece, place = _piece(text, start)
+            yield begin, place, _keyed(piece, unwanted)
 
 
 def _quoted(text: str, start: int) -> tuple[str, int]:

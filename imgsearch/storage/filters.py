@@ -21,6 +21,9 @@ _EARTH_KM = 6371.0088  # mean radius, IUGG
 _DEGREE_KM = _EARTH_KM * math.pi / 180
 _SQUARE = 1.05  # longer side over shorter: up to here a picture counts as square
 _FETCH = 65_536
+_OF_FILE = ("folder", "name")  # filters about a place; all others are about the content
+PLAIN_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF", "ICO", "JPEG2000", "PPM", "QOI")
+"""`MediaFacts.format` of all that is not camera RAW, whose files bear the name of their kind: "CR2", "NEF" ..."""
 Condition = tuple[str, list[Any]]  # SQL with ?, and what stands for them
 
 
@@ -29,33 +32,42 @@ def matching_image_ids(connection: sqlite3.Connection, filters: Filters, roots: 
     same file; an unwanted clause rejects a picture if it holds of any of its files. A picture without a date, a place
     or a camera fits no clause about it. Cost: a scan of the images, and of the files for a name with ``*`` or ``?``."""
     where, values = ["image_id NOT IN (SELECT image_id FROM deletions)"], []
-    file_where: list[str] = []
-    file_values: list[Any] = []
-    near: list[Clause] = []
     for group in _groups(filters):
-        if group[0].name == "near":
-            near += group
+        if group[0].name == "near" or _of_file(group):
             continue
         sql, given = _any_of([_CONDITIONS[clause.name](clause, roots) for clause in group])
-        of_file = group[0].name in ("folder", "name")
         if group[0].unwanted:
+            of_file = group[0].name in _OF_FILE
             sql = f"image_id NOT IN (SELECT image_id FROM files WHERE {sql})" if of_file else f"({sql}) IS NOT 1"
-        if of_file and not group[0].unwanted:
-            file_where.append(sql)
-            file_values += given
-        else:
-            where.append(sql)
-            values += given
-    if file_where:
-        where.append(f"image_id IN (SELECT image_id FROM files WHERE {' AND '.join(file_where)})")
+        where.append(sql)
+        values += given
+    file_sql, file_values = file_condition(connection, filters, roots)
+    if file_sql != "1":
+        where.append(f"image_id IN (SELECT image_id FROM files WHERE {file_sql})")
         values += file_values
+    found = _ids(connection, " AND ".join(where), values)
+    for clause in filters.clauses:
+        if clause.name == "near":
+            inside = np.isin(found, _near_ids(connection, clause.value))
+            found = found[~inside if clause.unwanted else inside]
+    return found
+
+
+def file_condition(connection: sqlite3.Connection, filters: Filters, roots: Sequence[Root]) -> Condition:
+    """What the wanted clauses ask of one and the same row of ``files``; "1" where they ask nothing. The connection
+    learns the function that it may need."""
     if any(clause.name == "name" for clause in filters.clauses):
         connection.create_function("imgsearch_glob", 2, glob_matches, deterministic=True)
-    found = _ids(connection, " AND ".join(where), values)
-    for clause in near:
-        inside = np.isin(found, _near_ids(connection, clause.value))
-        found = found[~inside if clause.unwanted else inside]
-    return found
+    parts, values = [], []
+    for group in filter(_of_file, _groups(filters)):
+        sql, given = _any_of([_CONDITIONS[clause.name](clause, roots) for clause in group])
+        parts.append(sql)
+        values += given
+    return " AND ".join(parts) or "1", values
+
+
+def _of_file(group: Sequence[Clause]) -> bool:
+    return group[0].name in _OF_FILE and not group[0].unwanted
 
 
 def _groups(filters: Filters) -> list[list[Clause]]:
@@ -187,6 +199,12 @@ def _camera(clause: Clause, roots: Sequence[Root]) -> Condition:
     return r"camera LIKE ? ESCAPE '\'", [f"%{escaped}%"]
 
 
+def _type(clause: Clause, roots: Sequence[Root]) -> Condition:
+    if clause.value == "RAW":
+        return f"format NOT IN ({', '.join('?' * len(PLAIN_FORMATS))})", list(PLAIN_FORMATS)
+    return "format = ?", [clause.value]
+
+
 def _shape(clause: Clause, roots: Sequence[Root]) -> Condition:
     wide, high = f"width > height * {_SQUARE}", f"height > width * {_SQUARE}"
     return {"landscape": wide, "portrait": high, "square": f"NOT ({wide} OR {high})"}[clause.value], []
@@ -221,7 +239,7 @@ _CONDITIONS: dict[str, Callable[[Clause, Sequence[Root]], Condition]] = {
     "before": _compare("taken_at < ?"),
     "year": _year,
     "camera": _camera,
-    "type": _compare("format = ?"),
+    "type": _type,
     "width": _between("width"),
     "height": _between("height"),
     "is": _shape,

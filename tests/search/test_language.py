@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from imgsearch.errors import UsageError
 from imgsearch.records import Clause, Filters
 from imgsearch.search.filter_values import FILTERS
-from imgsearch.search.language import Ask, parse
+from imgsearch.search.language import Ask, parse, without_filter
 
 
 def clauses(*pairs: tuple[str, Any]) -> Filters:
@@ -143,3 +143,16 @@ def test_parse_reads_back_what_was_said_in_quotes(data: st.DataObject) -> None:
         data.draw(st.none() | WORD),
     )
     assert parse(render(ask)) == ask
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('a dog folder:"My Trip" year:2019 -folder:x', "a dog year:2019 -folder:x"),
+        ("FOLDER:a folder:b", ""),
+        ('"folder:x" words', '"folder:x" words'),
+        ('not "a b" folder:"unclosed and so on', 'not "a b"'),
+    ],
+)
+def test_a_filter_is_taken_out_and_all_else_stays(text: str, left: str) -> None:
+    assert without_filter(text, "folder") == left
