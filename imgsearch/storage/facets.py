@@ -140,5 +140,7 @@ class _Counting:
 def _common_folder(first: bytes, last: bytes) -> bytes:
     """Of paths that all lie between these two in the order of their bytes, the folder that holds all of them, with a
     slash behind; b"" for the root."""
-    common = os.path.commonprefix([first, last])  # noqa: RUF071  of bytes; cut at a slash below
-    return common[: common.rfind(b"/") + 1]
+    shared = next(
+        (place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
+    )
+    return first[: first.rfind(b"/", 0, shared) + 1]
