@@ -1,0 +1,75 @@
+// The API. Every error is a Problem: what went wrong, and what mends it.
+
+const API = "/api/v1";
+
+export class Problem extends Error {
+  constructor({ title = "Something went wrong", detail = "", hint = "", status = 0 } = {}) {
+    super(detail || title);
+    Object.assign(this, { title, hint, status });
+  }
+}
+
+export const csrf = () => document.querySelector('meta[name="csrf-token"]').content;
+
+/** JSON of an API path. Throws Problem; an AbortError where `signal` was used. */
+export async function ask(path, { query = {}, ...options } = {}) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const search = new URLSearchParams(given).toString();
+  let response;
+  try {
+    response = await fetch(`${API}${path}${search ? `?${search}` : ""}`, { ...options, headers: { Accept: "application/json", ...options.headers } });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem({ title: "The server does not answer", detail: "The server does not answer.", hint: "Is imgsearch serve still running?" });
+  }
+  if (response.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  const told = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Problem({ status: response.status, ...told });
+  return told;
+}
+
+/** A change: carries the page's token. */
+export function change(path, method, body) {
+  const headers = { "X-CSRF-Token": csrf(), "Content-Type": "application/json" };
+  return ask(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+}
+
+/** Search with a picture. */
+export function askWithPicture(picture, fields, signal) {
+  const form = new FormData();
+  form.append("image", picture, picture.name || "picture");
+  for (const [name, value] of Object.entries(fields)) if (value) form.append(name, value);
+  return ask("/search", { method: "POST", body: form, signal, headers: { "X-CSRF-Token": csrf() } });
+}
+
+/**
+ * The answer by vectors alone as soon as it is known, then the answer after ITM: calls `first(answer)`, `last(answer)`
+ * or `failed(problem)`. A stream that cannot be had (too many are open) becomes one plain request. Returns what stops it.
+ */
+export function streamSearch(query, { first, last, failed }) {
+  const waiting = new AbortController();
+  const source = new EventSource(`${API}/search/stream?${new URLSearchParams(query)}`);
+  const stop = () => {
+    source.close();
+    waiting.abort();
+  };
+  source.addEventListener("itc", (event) => first(JSON.parse(event.data)));
+  source.addEventListener("itm", (event) => {
+    source.close();
+    last(JSON.parse(event.data));
+  });
+  source.addEventListener("problem", (event) => {
+    source.close();
+    failed(new Problem(JSON.parse(event.data)));
+  });
+  source.addEventListener("error", () => {
+    source.close(); // a browser would ask again and again
+    ask("/search", { query, signal: waiting.signal }).then(last, (problem) => problem.name === "AbortError" || failed(problem));
+  });
+  return stop;
+}
+
+export const pictureOf = (id) => ask(`/pictures/${id}`);
+export const matchOf = (id, q, signal) => ask(`/pictures/${id}/match`, { query: { q }, signal });
+export const thumbnail = (id, kind = "small") => `${API}/pictures/${id}/thumbnail?size=${kind}`;
+export const original = (id, download = false) => `${API}/pictures/${id}/original${download ? "?download=1" : ""}`;

@@ -1,0 +1,103 @@
+// What is known of a picture, and why it matched.
+
+import { copyButton, day, el, icon, percent, size } from "./dom.js";
+import { matchOf, original, pictureOf } from "./client.js";
+import { wordsOf } from "./query.js";
+
+/**
+ * Fill `panel` for one hit. `text` is the query, `warm(grid | null)` lays a heat map over the picture, `alike(id)` the
+ * address of a search for similar pictures. Returns the picture's facts, null where `signal` was raised before.
+ */
+export async function fillDetails(panel, hit, { text, warm, alike, signal }) {
+  const reasons = text && wordsOf(text) ? el("section", {}, el("h3", {}, "Why it matched"), meters(hit), el("div", { class: "why" })) : null;
+  panel.replaceChildren(heading(hit), ...(reasons ? [reasons] : []), acts(hit, alike), el("section", { class: "facts" }));
+  panel.scrollTop = 0;
+  if (reasons) explain(reasons, hit, text, warm, signal);
+  try {
+    const picture = await pictureOf(hit.image_id);
+    if (signal.aborted) return null;
+    panel.firstElementChild.replaceWith(heading(picture));
+    panel.querySelector(".facts").replaceChildren(...facts(picture));
+    return picture;
+  } catch (problem) {
+    if (!signal.aborted) panel.querySelector(".facts").replaceChildren(el("p", { class: "word-of-warning" }, problem.message));
+    return null;
+  }
+}
+
+function heading(picture) {
+  const when = picture.taken_at ? el("p", { class: "when" }, day(picture.taken_at, true)) : null;
+  return el("div", {}, el("h2", { class: "title" }, picture.name ?? `Picture ${picture.image_id}`), when);
+}
+
+/** ITC runs from -1 to 1; matches of BLIP-2 lie between .2 and .6, so that the bar shows 0 to .6. */
+function meters({ itc, itm_probability: sure }) {
+  const row = (name, value, text, max) =>
+    el("div", {}, el("span", {}, name), el("span", { class: "value" }, text), el("meter", { min: 0, max, value: Math.max(0, value), "aria-label": name }));
+  const rows = [];
+  if (typeof sure === "number") rows.push(row("The words fit the picture (ITM)", sure, percent(sure), 1));
+  if (typeof itc === "number") rows.push(row("Likeness of words and picture (ITC)", itc, itc.toFixed(3), 0.6));
+  return el("div", { class: "meters" }, ...rows);
+}
+
+async function explain(section, hit, text, warm, signal) {
+  const why = section.querySelector(".why");
+  try {
+    await pause(200, signal); // whoever leafs through the pictures asks for none of their maps
+    const match = await matchOf(hit.image_id, text, signal);
+    if (signal.aborted) return;
+    section.querySelector(".meters").replaceWith(meters({ itc: match.itc ?? hit.itc, itm_probability: match.itm_probability ?? hit.itm_probability }));
+    if (match.words?.length) why.replaceChildren(...wordButtons(match.words, warm));
+  } catch (problem) {
+    if (problem.name !== "AbortError") why.replaceChildren();
+  }
+}
+
+function wordButtons(words, warm) {
+  const buttons = words.map(({ word, grid }) => {
+    const button = el("button", { type: "button", "aria-pressed": "false" }, word);
+    button.addEventListener("click", () => {
+      const chosen = button.getAttribute("aria-pressed") === "false";
+      for (const one of buttons) one.setAttribute("aria-pressed", String(chosen && one === button));
+      warm(chosen ? grid : null);
+    });
+    return button;
+  });
+  return [
+    el("div", { class: "words", role: "group", "aria-label": "Show where a word is seen" }, ...buttons),
+    el("p", {}, "Choose a word to see where in the picture the model finds it."),
+  ];
+}
+
+function acts(hit, alike) {
+  return el("div", { class: "acts" },
+    el("a", { class: "button", href: alike(hit.image_id), "data-alike": hit.image_id }, icon("alike"), "Similar pictures"),
+    el("a", { class: "button", href: original(hit.image_id), target: "_blank", rel: "noopener" }, icon("open"), "Original"),
+    el("a", { class: "button", href: original(hit.image_id, true) }, icon("fetch"), "Download"));
+}
+
+function facts(picture) {
+  const { width, height, latitude, longitude } = picture;
+  const rows = [
+    ["Taken", picture.taken_at && day(picture.taken_at, true)],
+    ["Camera", picture.camera],
+    ["Pixels", `${width} × ${height}${width * height > 1e6 ? ` (${((width * height) / 1e6).toFixed(1)} MP)` : ""}`],
+    ["File", [picture.format, picture.size_bytes && size(picture.size_bytes)].filter(Boolean).join(", ")],
+  ].filter(([, value]) => value);
+  const list = el("dl", {}, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+  if (typeof latitude === "number" && typeof longitude === "number") {
+    const place = `${latitude.toFixed(5)}, ${longitude.toFixed(5)}`;
+    list.append(el("dt", {}, "Place"), el("dd", { class: "copied" }, el("code", {}, place), copyButton(place, "coordinates")));
+  }
+  const files = (picture.files ?? []).map((file) =>
+    el("li", { class: "copied" }, el("code", {}, file.path, file.offline ? " (offline)" : ""), copyButton(file.path, "path")));
+  return [el("h3", {}, "Details"), list, files.length ? el("h3", { class: "where" }, files.length > 1 ? "Files" : "Path") : null,
+    files.length ? el("ul", { class: "places-of" }, ...files) : null].filter(Boolean);
+}
+
+function pause(milliseconds, signal) {
+  return new Promise((done, given_up) => {
+    setTimeout(done, milliseconds);
+    signal.addEventListener("abort", () => given_up(new DOMException("gone on", "AbortError")));
+  });
+}

@@ -1,0 +1,87 @@
+// Elements, and how numbers and days are written.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An element with attributes (a function is a listener, `false` and `null` are left out) and children. */
+export function el(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (typeof value === "function") made.addEventListener(name, value);
+    else made.setAttribute(name, value === true ? "" : value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return made;
+}
+
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", `/static/icons.svg#${name}`);
+  svg.append(use);
+  return svg;
+}
+
+export const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+export const count = (number) => number.toLocaleString("en");
+
+/** "1 picture", "1,200 pictures". */
+export const several = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+
+export const percent = (share) => `${share > 0.995 && share < 1 ? 99 : Math.round(100 * share)} %`;
+
+export function size(bytes) {
+  const units = ["bytes", "kB", "MB", "GB", "TB"];
+  let step = 0;
+  for (; bytes >= 1000 && step < units.length - 1; step += 1) bytes /= 1000;
+  return `${bytes.toLocaleString("en", { maximumFractionDigits: step && bytes < 100 ? 1 : 0 })} ${units[step]}`;
+}
+
+/** A camera's clock knows no time zone: what it wrote is shown, never shifted. */
+export function day(iso, withTime = false) {
+  const at = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}:\d{2}))?/.exec(iso ?? "");
+  if (!at) return iso ?? "";
+  const date = new Date(Date.UTC(+at[1], +at[2] - 1, +at[3]));
+  const text = date.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+  return withTime && at[4] ? `${text}, ${at[4]}` : text;
+}
+
+export function duration(seconds) {
+  if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s`;
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
+  const hours = Math.floor(seconds / 3600);
+  return hours < 48 ? `${hours} h ${Math.round((seconds % 3600) / 60)} min` : `${Math.round(hours / 24)} days`;
+}
+
+/** A button that puts `text` on the clipboard and says so. */
+export function copyButton(text, what) {
+  const button = el("button", { class: "round", type: "button", "aria-label": `Copy ${what}`, title: `Copy ${what}` }, icon("copy"));
+  button.addEventListener("click", async () => {
+    const done = await written(text);
+    button.replaceChildren(icon(done ? "done" : "copy"));
+    button.setAttribute("aria-label", done ? "Copied" : "The browser did not allow it");
+    setTimeout(() => {
+      button.replaceChildren(icon("copy"));
+      button.setAttribute("aria-label", `Copy ${what}`);
+    }, 1600);
+  });
+  return button;
+}
+
+async function written(text) {
+  try {
+    await navigator.clipboard.writeText(text); // missing on plain HTTP of another machine
+    return true;
+  } catch {
+    const area = el("textarea", { class: "unseen" });
+    area.value = text;
+    (document.querySelector("dialog[open]") ?? document.body).append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}

@@ -1,0 +1,158 @@
+// The justified grid. Rows are made by style sheets alone (css/search.css); here tiles come, move and are held back.
+
+import { calm, day, el, percent } from "./dom.js";
+import { thumbnail } from "./client.js";
+
+const MOVE = { duration: 460, easing: "cubic-bezier(.2, .75, .2, 1)" };
+const NARROWEST = 0.45;
+const WIDEST = 3.2;
+
+/** The class of a tile's ratio: steps of 2 %, as css/ratios.css and web/tiles.py have them. */
+export function ratioClass(width, height) {
+  const ratio = Math.min(WIDEST, Math.max(NARROWEST, width / height || 1));
+  return `a${Math.round(Math.log(ratio) / Math.log(1.02)) + 40}`;
+}
+
+export const altOf = (hit) => [hit.name, hit.taken_at && `taken ${day(hit.taken_at)}`].filter(Boolean).join(", ");
+
+export class Grid {
+  /** `list` is the ol; `linked(hit)` the address of a picture's own page; `opened(hit)` is called for a plain click. */
+  constructor(list, { linked, opened }) {
+    Object.assign(this, { list, linked, opened, hits: [], tiles: new Map(), more: false });
+    list.addEventListener("click", (event) => this.#clicked(event));
+    list.addEventListener("keydown", (event) => this.#stepped(event));
+    new ResizeObserver(() => this.hold(this.more)).observe(list);
+  }
+
+  /** Take over the tiles that the server drew. */
+  adopt(more) {
+    for (const tile of this.list.querySelectorAll(".tile")) {
+      const hit = JSON.parse(tile.dataset.hit);
+      this.hits.push(hit);
+      this.tiles.set(hit.image_id, tile);
+    }
+    this.hold(more);
+  }
+
+  /** Show these and no others. With `moving`, tiles that stay glide to their new places. */
+  show(hits, { more = false, moving = false } = {}) {
+    const before = moving && !calm.matches ? this.#places() : new Map();
+    const focused = this.list.contains(document.activeElement) ? document.activeElement.closest(".tile")?.dataset.id : null;
+    const known = this.tiles;
+    this.hits = [];
+    this.tiles = new Map();
+    this.list.replaceChildren(...this.#made(hits, known));
+    this.list.classList.remove("waiting");
+    this.hold(more);
+    if (focused) this.focus(Number(focused));
+    if (before.size) this.#glide(before);
+  }
+
+  append(hits, more) {
+    const fresh = hits.filter((hit) => !this.tiles.has(hit.image_id));
+    this.list.append(...this.#made(fresh, new Map()));
+    this.hold(more);
+  }
+
+  /** While more pictures are to come, keep back the last row, which they would change. */
+  hold(more) {
+    this.more = more;
+    const tiles = [...this.list.children];
+    for (const tile of tiles) tile.hidden = false;
+    if (!more || tiles.length < 2) return;
+    const top = tiles.at(-1).offsetTop;
+    if (top === tiles[0].offsetTop) return;
+    for (let at = tiles.length - 1; tiles[at].offsetTop === top; at -= 1) tiles[at].hidden = true;
+  }
+
+  focus(id) {
+    this.tiles.get(id)?.firstElementChild.focus({ preventScroll: false });
+  }
+
+  /** The hits on either side of a picture; undefined where there is none. */
+  beside(id) {
+    const at = this.hits.findIndex((hit) => hit.image_id === id);
+    return at < 0 ? [undefined, undefined] : [this.hits[at - 1], this.hits[at + 1]];
+  }
+
+  #made(hits, known) {
+    const made = [];
+    for (const hit of hits) {
+      const before = this.hits.at(-1);
+      if (before?.confident && hit.confident === false) made.push(el("li", { class: "divider" }, "From here on less sure"));
+      const tile = known.get(hit.image_id) ?? this.#tile(hit);
+      tile.firstElementChild.href = this.linked(hit);
+      tile.querySelector(".sure").textContent = hit.itm_probability === null ? "" : percent(hit.itm_probability);
+      this.hits.push(hit);
+      this.tiles.set(hit.image_id, tile);
+      made.push(tile);
+    }
+    return made;
+  }
+
+  #tile(hit) {
+    const image = el("img", {
+      src: thumbnail(hit.image_id), srcset: `${thumbnail(hit.image_id)} 320w, ${thumbnail(hit.image_id, "large")} 1280w`,
+      sizes: "(max-width: 600px) 40vw, 320px", alt: altOf(hit), width: hit.width, height: hit.height, loading: "lazy", decoding: "async",
+    });
+    const says = el("span", { class: "says", "aria-hidden": "true" }, el("span", {}, hit.name), el("span", { class: "sure numbers" }));
+    return el("li", { class: `tile ${ratioClass(hit.width, hit.height)}`, "data-id": hit.image_id }, el("a", {}, image, says));
+  }
+
+  #clicked(event) {
+    const tile = event.target.closest(".tile");
+    if (!tile || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    this.opened(this.hits.find((hit) => hit.image_id === Number(tile.dataset.id)));
+  }
+
+  /** Arrow keys go from tile to tile, up and down to the nearest of the next row. */
+  #stepped(event) {
+    const here = event.target.closest(".tile");
+    if (!here || event.altKey || event.ctrlKey || event.metaKey) return;
+    const shown = [...this.tiles.values()].filter((tile) => !tile.hidden);
+    const at = shown.indexOf(here);
+    const target = {
+      ArrowLeft: () => shown[at - 1],
+      ArrowRight: () => shown[at + 1],
+      ArrowUp: () => nearest(here, shown.slice(0, at).reverse()),
+      ArrowDown: () => nearest(here, shown.slice(at + 1)),
+      Home: () => shown[0],
+      End: () => shown.at(-1),
+    }[event.key]?.();
+    if (!target) return;
+    event.preventDefault();
+    target.firstElementChild.focus();
+    target.scrollIntoView({ block: "nearest" });
+  }
+
+  #places() {
+    const near = [...this.tiles].map(([id, tile]) => [id, tile.getBoundingClientRect()]);
+    return new Map(near.filter(([, place]) => place.width && place.bottom > -200 && place.top < innerHeight + 200));
+  }
+
+  #glide(before) {
+    for (const [id, tile] of this.tiles) {
+      const now = tile.getBoundingClientRect();
+      if (now.top > innerHeight || now.bottom < 0) continue;
+      const then = before.get(id);
+      if (!then) {
+        tile.animate([{ opacity: 0, transform: "scale(.96)" }, {}], { ...MOVE, duration: 300 });
+        continue;
+      }
+      const [dx, dy] = [then.left - now.left, then.top - now.top];
+      if (dx || dy) {
+        const from = `translate(${dx}px, ${dy}px) scale(${then.width / now.width}, ${then.height / now.height})`;
+        tile.animate([{ transform: from, transformOrigin: "0 0" }, { transform: "none", transformOrigin: "0 0" }], MOVE);
+      }
+    }
+  }
+}
+
+/** The tile of the first other row whose middle is nearest. */
+function nearest(here, others) {
+  const middle = (tile) => tile.offsetLeft + tile.offsetWidth / 2;
+  const row = others.filter((tile) => tile.offsetTop !== here.offsetTop);
+  const same = row.filter((tile) => tile.offsetTop === row[0].offsetTop);
+  return same.sort((one, two) => Math.abs(middle(one) - middle(here)) - Math.abs(middle(two) - middle(here)))[0];
+}

@@ -1,0 +1,114 @@
+// The lightbox: a dialog over the grid. Which picture it shows stands in the address.
+
+import { el, icon } from "./dom.js";
+import { thumbnail } from "./client.js";
+import { fillDetails } from "./details.js";
+import { Stage } from "./stage.js";
+
+const PANEL_KEY = "imgsearch.panel";
+const WIDE = matchMedia("(min-width: 861px)");
+
+export class Viewer {
+  /** `beside(id)` gives the hits before and behind; `query()` the text; `alike(id)` an address; `moved(id | null)` is told
+   * which picture is shown, null when the dialog has closed. */
+  constructor(dialog, { beside, query, alike, moved }) {
+    Object.assign(this, { dialog, beside, query, alike, moved, shown: null, leaving: new AbortController() });
+    this.panel = dialog.querySelector(".panel");
+    this.name = dialog.querySelector("header h2");
+    this.info = dialog.querySelector("[data-do=info]");
+    this.steps = { "-1": dialog.querySelector(".back"), 1: dialog.querySelector(".forth") };
+    this.stage = new Stage(dialog.querySelector(".stage"), { swiped: (way) => this.step(way), dismissed: () => this.close() });
+    dialog.querySelector("[data-do=close]").addEventListener("click", () => this.close());
+    dialog.querySelector("[data-do=zoom]").addEventListener("click", () => this.stage.zoom(this.stage.scale > 1 ? 1 : 2.5));
+    this.info.addEventListener("click", () => this.#fold(!this.panel.hidden));
+    for (const way of [-1, 1]) this.steps[way].addEventListener("click", () => this.step(way));
+    dialog.addEventListener("keydown", (event) => this.#key(event));
+    dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      this.close();
+    });
+    this.#fold(WIDE.matches ? localStorage.getItem(PANEL_KEY) === "folded" : true, false);
+  }
+
+  /** Show a hit: opens the dialog if it is closed. */
+  open(hit) {
+    if (!this.dialog.open) {
+      this.dialog.showModal();
+      this.dialog.querySelector("[data-do=close]").focus();
+    }
+    if (this.shown?.image_id === hit.image_id) return;
+    this.shown = hit;
+    this.leaving.abort();
+    this.leaving = new AbortController();
+    this.name.textContent = hit.name ?? "";
+    this.dialog.setAttribute("aria-label", hit.name ?? "Picture");
+    this.stage.show(hit);
+    this.refresh();
+    this.#fill(hit, this.leaving.signal);
+  }
+
+  /** The grid has changed: other pictures may stand beside this one. */
+  refresh() {
+    if (!this.shown) return;
+    const [before, behind] = this.beside(this.shown.image_id);
+    const active = document.activeElement;
+    this.steps[-1].disabled = !before;
+    this.steps[1].disabled = !behind;
+    if (active?.disabled) this.dialog.querySelector("[data-do=close]").focus();
+    for (const hit of [behind, before]) if (hit) new Image().src = thumbnail(hit.image_id, "large");
+  }
+
+  step(way) {
+    const next = this.beside(this.shown.image_id)[way < 0 ? 0 : 1];
+    if (!next) return;
+    this.open(next);
+    this.moved(next.image_id);
+  }
+
+  /** Close, and tell it; `quiet` where the address has changed already. */
+  close({ quiet = false } = {}) {
+    if (!this.dialog.open) return;
+    this.leaving.abort();
+    this.dialog.close();
+    const last = this.shown;
+    this.shown = null;
+    if (!quiet) this.moved(null, last);
+  }
+
+  async #fill(hit, signal) {
+    const text = this.query();
+    const picture = await fillDetails(this.panel, hit, { text, warm: (grid) => this.stage.warm(grid), alike: this.alike, signal });
+    if (picture && !signal.aborted) Object.assign(this.stage.picture, { format: picture.format });
+  }
+
+  #fold(folded, remembered = true) {
+    this.panel.hidden = folded;
+    this.info.setAttribute("aria-expanded", String(!folded));
+    if (remembered && WIDE.matches) localStorage.setItem(PANEL_KEY, folded ? "folded" : "open");
+  }
+
+  #key(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const act = {
+      ArrowLeft: () => this.step(-1),
+      ArrowRight: () => this.step(1),
+      "+": () => this.stage.zoom(this.stage.scale * 1.5),
+      "=": () => this.stage.zoom(this.stage.scale * 1.5),
+      "-": () => this.stage.zoom(this.stage.scale / 1.5),
+      0: () => this.stage.zoom(1),
+      i: () => this.#fold(!this.panel.hidden),
+    }[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
+}
+
+/** The dialog's parts; made here, since without scripts there is none. */
+export function makeDialog() {
+  const button = (name, act, label, kind = "round") => el("button", { class: kind, type: "button", "data-do": act, "aria-label": label, title: label }, icon(name));
+  return el("dialog", { class: "viewer" },
+    el("header", {}, el("h2", {}), button("zoom", "zoom", "Zoom"), button("info", "info", "Details"), button("close", "close", "Close")),
+    el("div", { class: "stage" }, button("left", "back", "Previous picture", "round step back"), button("right", "forth", "Next picture", "round step forth")),
+    el("aside", { class: "panel", "aria-label": "Details", tabindex: "0" }));
+}
