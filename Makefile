@@ -5,6 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# Each takes minutes; FLAGS=--quick only tries them. `benchmarks/search.py --million` is left to be run by hand.
+BENCHMARKS := cold confidence decode encode exclusions index quality rerank rescan search
+FLAGS :=
+
 .PHONY: demo test lint bench train-mini clean
 
 demo: $(VENV)/.demo-ready
@@ -20,7 +24,7 @@ lint: $(VENV)/.test-ready
 	$(BIN)/lint-imports --no-cache
 
 bench: $(VENV)/.test-ready
-	for file in benchmarks/index.py benchmarks/rescan.py benchmarks/decode.py benchmarks/cold.py; do $(BIN)/python $$file || exit 1; done
+	for name in $(BENCHMARKS); do echo "== $$name" && $(BIN)/python benchmarks/$$name.py $(FLAGS) || exit 1; done
 
 train-mini: $(VENV)/.demo-ready
 	$(BIN)/imgsearch train --mini runs/mini

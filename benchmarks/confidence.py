@@ -1,12 +1,11 @@
 """Knowing when nothing matches: false accepts, and true pictures kept, on scenes that training never drew.
 
-    python benchmarks/confidence.py --seed 11 --fit rule.json
-    python benchmarks/confidence.py --seed 5150 --rule rule.json
+    python benchmarks/confidence.py [--model mini] [--seed 5150] [--fit-seed 11] [--quick]
 
 A library of 500 scenes lacks six kinds of object and thirty colour-object pairs (of objects and colours that it has).
 500 queries are true of at least one of its pictures; 500 of none: half ask for an absent object, half for an absent
-pair. A true picture is kept if its hit is confident. --fit fits a rule with labels on this seed and writes it; --rule
-measures it on another one. The rule that needs no labels (`imgsearch calibrate`) stands beside it.
+pair. A true picture is kept if its hit is confident. A rule is fitted with labels on the world of --fit-seed and
+measured on that of --seed, where the rule that needs no labels (`imgsearch calibrate`) stands beside it.
 """
 
 from __future__ import annotations
@@ -18,21 +17,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from results import markdown_table, write_section
+from drawn import draw_library, scene_numbers
+from results import add_flags, markdown_table, write_section, writes
 
-from imgsearch.cli.main import main as imgsearch
 from imgsearch.errors import UsageError
 from imgsearch.library import open_searcher
 from imgsearch.scenes.captions import Statement, any_statement, say
-from imgsearch.scenes.draw import draw_scene
 from imgsearch.scenes.graph import Domain, Scene, sample_scene
 from imgsearch.scenes.vocabulary import COLOURS, KINDS
 from imgsearch.search.calibration import UNCALIBRATED, Calibration, Evidence
 from imgsearch.search.calibration_fit import Labelled, fit_labelled, fit_library
 from imgsearch.search.probes import scene_texts
-from imgsearch.settings import load_settings
 
-PICTURES = QUERIES = 500
+PICTURES = 500  # and true queries, and queries with no match
 DEPTH = 16
 
 
@@ -66,9 +63,9 @@ def make_world(rng: random.Random) -> World:
     return World(frozenset(kinds), frozenset(rng.sample([(k, c) for k in present for c in COLOURS], 30)))
 
 
-def draw_scenes(rng: random.Random, world: World) -> list[Scene]:
+def draw_scenes(rng: random.Random, world: World, count: int) -> list[Scene]:
     scenes: list[Scene] = []
-    while len(scenes) < PICTURES:
+    while len(scenes) < count:
         scene = sample_scene(rng, Domain(kinds=world.present))
         if not world.lacks_pair(scene):
             scenes.append(scene)
@@ -77,12 +74,12 @@ def draw_scenes(rng: random.Random, world: World) -> list[Scene]:
 
 def ask(rng: random.Random, world: World, scenes: list[Scene]) -> list[Asked]:
     asked = []
-    for scene in rng.sample(scenes, QUERIES):
+    for scene in rng.sample(scenes, len(scenes)):
         statement = any_statement(scene, rng)
         true = frozenset(n for n, other in enumerate(scenes) if statement.holds_of(other))
         asked.append(Asked(say(statement, rng.getrandbits(32)), "", true))
     for lacks in ("object", "pair"):
-        for _ in range(QUERIES // 2):
+        for _ in range(len(scenes) // 2):
             asked.append(Asked(say(absent_statement(rng, world, lacks), rng.getrandbits(32)), lacks, frozenset()))
     return asked
 
@@ -98,30 +95,34 @@ def absent_statement(rng: random.Random, world: World, lacks: str) -> Statement:
             return statement
 
 
-def gather(model: str, seed: int, probes: int) -> tuple[list[Asked], list[list[Evidence]], list[list[Evidence]]]:
-    """Queries, their evidence, and the evidence of unlabelled probes."""
+def gather(
+    model: str, seed: int, count: int, probes: int
+) -> tuple[list[Asked], list[list[Evidence]], list[list[Evidence]]]:
+    """Queries about ``count`` pictures, their evidence, and the evidence of unlabelled probes."""
     rng = random.Random(f"confidence:{seed}")
     world = make_world(rng)
-    scenes = draw_scenes(rng, world)
+    scenes = draw_scenes(rng, world, count)
     asked = ask(rng, world, scenes)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder, library = Path(scratch) / "pictures", Path(scratch) / "library"
-        folder.mkdir()
-        for number, scene in enumerate(scenes):
-            draw_scene(scene)[0].save(folder / f"{number:04d}.png")
-        index = ["index", str(folder), "--library", str(library), "--model", model, "--features", "all", "--quiet"]
-        if imgsearch(index):
-            raise SystemExit("indexing failed")
-        with open_searcher(load_settings({"library": library, "model": model})) as searcher:
-            number_of = {key: int(path.stem) for key, path in searcher.store.paths(range(1, PICTURES + 1)).items()}
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        open_searcher(draw_library(scenes, Path(scratch), model)) as searcher,
+    ):
+        number_of = scene_numbers(searcher, count)
 
-            def evidence(text: str) -> list[Evidence]:
-                found = searcher.evidence(text, DEPTH)
-                return [Evidence(number_of[one.image_id], one.margin, one.itc, one.z) for one in found]
+        def evidence(text: str) -> list[Evidence]:
+            found = searcher.evidence(text, DEPTH)
+            return [Evidence(number_of[one.image_id], one.margin, one.itc, one.z) for one in found]
 
-            gathered = [evidence(one.text) for one in asked]
-            unlabelled = [evidence(text) for text in scene_texts(probes, seed)]
-            return asked, gathered, unlabelled
+        gathered = [evidence(one.text) for one in asked]
+        unlabelled = [evidence(text) for text in scene_texts(probes, seed)]
+        return asked, gathered, unlabelled
+
+
+def labelled_rule(model: str, seed: int, count: int) -> Calibration:
+    """The rule that fits the world of ``seed``, where it is known which pictures are right."""
+    asked, gathered, _ = gather(model, seed, count, 0)
+    labelled = [Labelled(evidence, one.true) for evidence, one in zip(gathered, asked, strict=True)]
+    return fit_labelled(labelled, source=f"{len(asked)} captions over {count} drawn scenes, seed {seed}")
 
 
 def best_strength(rule: Calibration, evidence: list[Evidence], among: frozenset[int] | None = None) -> float:
@@ -150,34 +151,28 @@ def main() -> None:
     parser.add_argument("--model", default="mini")
     parser.add_argument("--seed", type=int, default=5150)
     parser.add_argument("--probes", type=int, default=300)
-    parser.add_argument("--fit", type=Path, help="write the rule fitted on this seed, measure nothing else")
-    parser.add_argument("--rule", type=Path, help="a rule that --fit wrote")
-    parser.add_argument("--no-write", action="store_true", help="leave RESULTS.md as it is")
+    parser.add_argument("--fit-seed", type=int, default=11, help="another world, to fit a rule on")
+    add_flags(parser)
     arguments = parser.parse_args()
-    asked, gathered, unlabelled = gather(arguments.model, arguments.seed, arguments.probes)
-    labelled = [Labelled(e, a.true) for a, e in zip(asked, gathered, strict=True)]
-    fitted = fit_labelled(labelled, source=f"{len(asked)} captions over {PICTURES} drawn scenes, seed {arguments.seed}")
-    refused = ""
-    rules = {"ITM alone, logit over 0": UNCALIBRATED}
-    if arguments.fit:
-        rules["fitted on these"] = fitted
-        arguments.fit.write_text(fitted.as_json() + "\n", encoding="utf-8")
-    else:
-        try:
-            rules["without labels"] = fit_library(unlabelled, UNCALIBRATED)
-        except UsageError as error:
-            refused = f" Without labels: {error.message}."
-        if arguments.rule:
-            text = arguments.rule.read_text(encoding="utf-8")
-            rules["with labels, of another seed"] = Calibration.from_json(text)
+    pictures = PICTURES
+    if arguments.quick:
+        pictures, arguments.probes = 12, 6
+    asked, gathered, unlabelled = gather(arguments.model, arguments.seed, pictures, arguments.probes)
+    rules, refused = {"ITM alone, logit over 0": UNCALIBRATED}, ""
+    try:
+        rules["without labels"] = fit_library(unlabelled, UNCALIBRATED)
+    except UsageError as error:
+        refused = f" Without labels: {error.message}."
+    rules["with labels, of another seed"] = labelled_rule(arguments.model, arguments.fit_seed, pictures)
     header = ["rule", "accepted: absent object, %", "absent pair, %", "true kept, %"]
     header += ["kept at 5 % absent objects", "kept at 5 % absent pairs", "area under ROC"]
     lines = markdown_table(header, [row_of(name, rule, asked, gathered) for name, rule in rules.items()])
     in_reach = np.mean([bool({e.image_id for e in g} & a.true) for a, g in zip(asked, gathered, strict=True) if a.true])
     lines += ["", f"{100 * in_reach:.1f} % of the queries have a true picture among the {DEPTH} that are re-ranked. "]
-    lines[-1] += f"Seed {arguments.seed}.{refused}"
+    lines[-1] += f"Seed {arguments.seed}, "
+    lines[-1] += f"rule with labels of seed {arguments.fit_seed}.{refused}"
     print("\n".join(lines))
-    if not arguments.no_write and not arguments.fit:
+    if writes(arguments):
         write_section("Knowing when nothing matches (benchmarks/confidence.py)", lines)
 
 

@@ -1,6 +1,6 @@
 """What `draft` is worth: time of a 12-megapixel JPEG with it and without, as a ratio, and what it costs in pixels.
 
-python benchmarks/decode.py [--size 224] [--rounds 10] [--workers 2]
+python benchmarks/decode.py [--size 224] [--rounds 10] [--workers 2] [--quick]       # prints one JSON object
 """
 
 from __future__ import annotations
@@ -46,7 +46,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="a small size, to see that it runs")
     arguments = parser.parse_args()
+    files = 60
+    if arguments.quick:
+        arguments.rounds, files = 1, 6
     size = arguments.size
     buffer = io.BytesIO()
     photo_like(4000, 3000, 1).save(buffer, "JPEG", quality=90)
@@ -60,7 +64,7 @@ def main() -> None:
     full_ms = median_ms(full, arguments.rounds)
     with tempfile.TemporaryDirectory() as folder, DecodePool(size, workers=arguments.workers) as pool:
         jobs = []
-        for number in range(60):
+        for number in range(files):
             path = Path(folder) / f"{number}.jpg"
             path.write_bytes(jpeg + bytes([number]))
             jobs.append(DecodeJob(str(path), len(jpeg) + 1))

@@ -1,6 +1,6 @@
 """Images a second of the encoder, against the bound that the device's matrix multiplication sets.
 
-    python benchmarks/encode.py [--batch 64] [--model mini]
+    python benchmarks/encode.py [--batch 64] [--model mini] [--quick]
 
 With CUDA: a full-size ViT-g/14 + Q-Former (39 x 1408, 12 x 768, 224 pixels) with random weights in bfloat16, eager and
 compiled; the bound is 533 GFLOP an image at the matmul rate measured in the same run. Without: the named model on the
@@ -105,7 +105,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="images a second of the encoder")
     parser.add_argument("--batch", type=int, default=0, help="images a batch; 0 = 64 on a GPU, 16 on a CPU")
     parser.add_argument("--model", default="mini", help="what to measure on a CPU")
+    parser.add_argument("--quick", action="store_true", help="2 images a batch, to see that it runs")
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.batch = 2
     try:
         cuda = torch.cuda.is_available()
         result = on_gpu(arguments.batch or 64) if cuda else on_cpu(arguments.model, arguments.batch or 16)

@@ -1,5 +1,7 @@
-"""`python benchmarks/index.py [--model M] [--device D]`: images/s of the whole of `imgsearch index`, on 12-megapixel
-JPEGs and on small PNGs, beside decoding alone (d) and encoding alone (e) in the same run.
+"""Images/s of the whole of `imgsearch index`, on 12-megapixel JPEGs and on small PNGs, beside decoding alone (d) and
+encoding alone (e) in the same run.
+
+    python benchmarks/index.py [--model mini] [--device auto] [--quick]
 
 On a CPU decoding and encoding share the cores, so the bound is 1 / (1/d + 1/e); where a GPU encodes it is min(d, e).
 The whole pipeline is timed from the first file to the last commit, with the model loaded before: what a long run does.
@@ -21,7 +23,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from results import markdown_table, write_section
+from results import add_flags, markdown_table, write_section, writes
 
 _LARGE, _SMALL = (4000, 3000), (320, 240)
 _ROUNDS = 3
@@ -38,8 +40,10 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=_ROUNDS)
     parser.add_argument("--note", default="", help="a sentence for RESULTS.md: what else the machine was doing")
-    parser.add_argument("--no-write", action="store_true", help="leave RESULTS.md as it is")
+    add_flags(parser)
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.large, arguments.small, arguments.rounds = 4, 20, 1
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `imgsearch index` does
     from imgsearch.model import load_model
@@ -62,7 +66,7 @@ def main() -> None:
     settings = f"Model {arguments.model}, {model.dtype}; the median of {arguments.rounds} rounds of all three."
     lines += ["", f"{settings} {arguments.note}".rstrip()]
     print("\n".join(lines))
-    if not arguments.no_write:
+    if writes(arguments):
         where = "the GPU" if gpu else "the CPU"
         write_section(f"Indexing, encoding on {where} (benchmarks/index.py)", lines, device=model.device)
 

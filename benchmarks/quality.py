@@ -1,6 +1,6 @@
 """What the small model reaches on scenes of a seed that training never drew: recall, twins, withheld pairs.
 
-    python benchmarks/quality.py [--model mini] [--seed 90210] [--count 1000]
+    python benchmarks/quality.py [--model mini] [--seed 90210] [--count 1000] [--quick]
 
 The twin set is re-ranked at 16. "Withheld pairs" asks for pictures of colour-object pairs that training never showed;
 only captions that name such a pair count.
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from results import markdown_table, write_section
+from results import add_flags, markdown_table, write_section, writes
 
 from imgsearch.model import load_model
 from imgsearch.scenes.dataset import Row, make_set, write_set
@@ -30,8 +30,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=90210)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--k-test", type=int, default=16)
-    parser.add_argument("--no-write", action="store_true", help="leave RESULTS.md as it is")
+    add_flags(parser)
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.count = 40
     model = load_model(arguments.model)
     sets = {
         "random": make_set(arguments.count, arguments.seed),
@@ -61,7 +63,7 @@ def main() -> None:
         f"{arguments.count} pictures a set, seed {arguments.seed}, model {arguments.model}, ITM at {arguments.k_test}.",
     ]
     print("\n".join(lines))
-    if not arguments.no_write:
+    if writes(arguments):
         write_section("Quality of the small model on unseen scenes (benchmarks/quality.py)", lines)
 
 

@@ -1,4 +1,6 @@
-"""`python benchmarks/rescan.py [--files N]`: a re-scan of unchanged files, beside a bare os.scandir + stat walk.
+"""A re-scan of unchanged files, beside a bare os.scandir + stat walk.
+
+    python benchmarks/rescan.py [--files 100000] [--quick]
 
 The library is made with a catalog that knows every file, as after an index run: the rows are written through the
 storage room, all files being copies of one picture (what a file holds makes no difference to a stat). Both walks run
@@ -16,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from results import markdown_table, write_section
+from results import add_flags, markdown_table, write_section, writes
 
 _PER_FOLDER = 500
 _ROUNDS = 3
@@ -36,8 +38,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--note", default="", help="a sentence for RESULTS.md: what else the machine was doing")
-    parser.add_argument("--no-write", action="store_true", help="leave RESULTS.md as it is")
+    add_flags(parser)
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.files = 1000
     with tempfile.TemporaryDirectory() as folder:
         photos, library = Path(folder) / "photos", Path(folder) / "library"
         make_files(photos, arguments.files)
@@ -54,7 +58,7 @@ def main() -> None:
     lines = markdown_table(("what", "value"), rows)
     lines += ["", f"Best of {_ROUNDS} rounds, alternating; files in the page cache. {arguments.note}".rstrip()]
     print("\n".join(lines))
-    if not arguments.no_write:
+    if writes(arguments):
         write_section(f"Re-scan of {arguments.files:,} unchanged files (benchmarks/rescan.py)", lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import os
 import platform
@@ -10,6 +11,17 @@ from pathlib import Path
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 _HEAD = "# Measured\n\nEach section is written by the program that it names; run it again to replace it.\n"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags that every benchmark has."""
+    parser.add_argument("--quick", action="store_true", help="a small size, to see that it runs; writes nothing")
+    parser.add_argument("--no-write", action="store_true", help="leave RESULTS.md as it is")
+
+
+def writes(arguments: argparse.Namespace) -> bool:
+    """Whether this run's figures go into RESULTS.md."""
+    return not (arguments.quick or arguments.no_write)
 
 
 def machine() -> str:
@@ -30,6 +42,17 @@ def write_section(title: str, lines: Sequence[str], path: Path = RESULTS, *, dev
     where = machine() + (f", {device}" if device else "")
     kept.append(f"{title}\n\n{datetime.date.today().isoformat()}, {where}.\n\n" + "\n".join(lines))
     path.write_text(head.rstrip("\n") + "".join(f"\n\n## {section}" for section in kept) + "\n", encoding="utf-8")
+
+
+def write_copy(path: Path, name: str, lines: Sequence[str]) -> None:
+    """Put ``lines`` between the comments "<!-- name -->" and "<!-- /name -->" of a page. Raises ValueError if the page
+    has none."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    head, found, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not (found and closed):
+        raise ValueError(f"{path} has no part between {begin.strip()} and {end}")
+    path.write_text(f"{head}{begin}" + "".join(f"{line}\n" for line in lines) + f"{end}{tail}", encoding="utf-8")
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
