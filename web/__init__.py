@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from web.config import WebConfig
     from web.service import SearchService
 
-_NOUNS = ("pages", "api", "streams", "images", "facets", "jobs", "openapi", "login", "metrics")
+_NOUNS = ("pages", "api", "streams", "pictures", "images", "facets", "jobs", "openapi", "login", "metrics")
 """Modules of this package that have a ``blueprint``."""
 
 
@@ -22,13 +22,17 @@ def create_app(service: SearchService, config: WebConfig) -> Flask:
     from flask import Flask
 
     from web.context import CONFIG, DRAINING, SERVICE
+    from web.metrics import install_metrics
     from web.problems import install_problems
+    from web.security import install_security
 
     app = Flask(__name__)
     app.json.ensure_ascii = True  # type: ignore[attr-defined]  # file names may hold halves of characters
     app.extensions[SERVICE] = service
     app.extensions[CONFIG] = config
     app.extensions[DRAINING] = threading.Event()
+    install_metrics(app, service)
+    install_security(app, config)
     install_problems(app)
     for noun in _NOUNS:
         if find_spec(f"{__name__}.{noun}") is not None:

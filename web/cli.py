@@ -3,16 +3,177 @@
 from __future__ import annotations
 
 import argparse
+import getpass
+import os
+import sys
+from typing import TYPE_CHECKING
 
 from imgsearch.cli.command import Command
+from imgsearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flask import Flask
+
+    from imgsearch.settings import Settings
+    from web.access import Access
+    from web.config import WebConfig
+    from web.serving import Server
+
+_OTHER_THREADS = 16
+"""Workers beside those that searches and streams may hold: thumbnails, pages, and the word that it is too much."""
+
+_EPILOG = """\
+Only this machine can reach the page, unless --host names another address; then a password (--set-password) or a token
+(--new-token) is needed, and a proxy in front should add HTTPS. Ctrl-C ends it: what is under way is answered first.
+More in docs/operations.md and docs/security.md.
+"""
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
+    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8765, metavar="N", help="0 takes a free one (8765)")
     parser.add_argument("--library", metavar="DIR", help="where the library is")
+    parser.add_argument("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--rerank", type=int, metavar="N", help="re-read the N best with ITM; by device unless given")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a name that this machine is called by"
+    )
+    parser.add_argument("--https", action="store_true", help="people come over HTTPS: send cookies over nothing else")
+    keys = parser.add_mutually_exclusive_group()
+    keys.add_argument("--set-password", action="store_true", help="ask for a password to log in with, and exit")
+    keys.add_argument("--new-token", action="store_true", help="make a token for a program, print it, and exit")
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    raise NotImplementedError
+    # As in `imgsearch search`: a query is made of small products, which OpenBLAS's threads wait for more than they
+    # work on; the server's own threads use the cores. NumPy reads this when it is imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from imgsearch.settings import load_settings
+
+    settings = load_settings(vars(arguments))
+    if arguments.set_password or arguments.new_token:
+        return _change_access(settings, password=arguments.set_password)
+    return _serve(arguments, settings)
+
+
+def _change_access(settings: Settings, *, password: bool) -> int:
+    from imgsearch.library import open_store
+    from web.access import read_access, write_access
+
+    with open_store(settings) as store:
+        folder = store.path
+    access = read_access(folder)
+    if password:
+        write_access(folder, access.with_password(_ask_password()))
+        print("The password is set. A server that is running takes it when it starts again.")
+        return 0
+    access, token = access.with_new_token()
+    write_access(folder, access)
+    print(token)
+    print("Kept nowhere; programs send it as `Authorization: Bearer TOKEN`.", file=sys.stderr)
+    return 0
+
+
+def _ask_password() -> str:
+    """From the terminal twice; from a pipe one line."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    password = getpass.getpass("Password: ")
+    if password != getpass.getpass("Once more: "):
+        raise UsageError("the two passwords differ", "imgsearch serve --set-password")
+    return password
+
+
+def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
+    try:
+        import flask  # noqa: F401
+        import waitress  # noqa: F401
+    except ImportError as exc:
+        raise UsageError(
+            f"the web page needs {exc.name}, which is not installed", "pip install 'imgsearch[web]'"
+        ) from exc
+    from imgsearch.library import open_searcher
+    from web import create_app
+    from web.service import Limits, SearchService
+
+    with open_searcher(settings) as searcher:
+        config = _web_config(arguments, searcher.store.path)
+        service = SearchService(searcher, Limits(config.searches, config.max_query_chars, settings.rerank))
+        server = _bound(create_app(service, config), arguments, config)
+        server.leave_on_signals()
+        print(f"imgsearch: {searcher.store.path} at {_url(arguments.host, server.address[1])}", flush=True)
+        clean = server.run()
+    if not clean:
+        print("imgsearch: some requests took too long and were cut off", file=sys.stderr)
+    return 0
+
+
+def _web_config(arguments: argparse.Namespace, library: Path) -> WebConfig:
+    """The settings of this server. Raises UsageError where others could come in without a password or a token."""
+    from web.access import read_access
+    from web.config import WebConfig
+    from web.serving import is_loopback
+
+    access = read_access(library)
+    try:
+        alone = is_loopback(arguments.host)
+    except OSError as exc:
+        raise UsageError(f"--host {arguments.host} is not an address: {exc}", "for example --host 127.0.0.1") from exc
+    if not alone and access.password_hash is None and not access.token_hashes:
+        raise UsageError(
+            f"--host {arguments.host} lets other machines in, and the library has no password",
+            "set one first: imgsearch serve --set-password",
+        )
+    _keep_key(library, access)
+    names = ("localhost", arguments.host, *arguments.allow_host)
+    return WebConfig(
+        hosts=tuple(dict.fromkeys(name.lower() for name in names)),
+        password_hash=access.password_hash,
+        token_hashes=access.token_hashes,
+        secret_key=bytes.fromhex(access.secret_key),
+        secure_cookie=arguments.https,
+    )
+
+
+def _keep_key(library: Path, access: Access) -> None:
+    """Store a new key, so that a restart logs nobody out. Where the folder takes no file, sessions end with us."""
+    from imgsearch.errors import StorageFull
+    from web.access import FILE_NAME, write_access
+
+    if not (library / FILE_NAME).exists():
+        try:
+            write_access(library, access)
+        except StorageFull as error:
+            print(f"note: {error.message}; sessions end with the server", file=sys.stderr)
+
+
+def _bound(app: Flask, arguments: argparse.Namespace, config: WebConfig) -> Server:
+    """The server, listening. Raises UsageError where the address cannot be had."""
+    from web.context import DRAINING
+    from web.serving import Server
+
+    try:
+        return Server(
+            app,
+            arguments.host,
+            arguments.port,
+            threads=config.searches + config.streams + _OTHER_THREADS,
+            max_body_bytes=config.max_upload_bytes + 1_000_000,
+            draining=app.extensions[DRAINING],
+        )
+    except (OSError, ValueError, OverflowError) as exc:
+        raise UsageError(
+            f"{arguments.host} port {arguments.port} cannot be listened on: {exc}", "take another: --port 0 finds one"
+        ) from exc
+
+
+def _url(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{port}/"
 
 
 SERVE = Command("open the library in a browser", _configure, _run)

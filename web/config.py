@@ -10,6 +10,9 @@ MAX_QUERY_CHARS = 1000
 MAX_UPLOAD_BYTES = 32_000_000
 """One uploaded picture: a phone's largest JPEG has 20 MB."""
 
+THUMBS_BYTES = 2_000_000_000
+"""Thumbnails: 150,000 of the small ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
@@ -18,7 +21,9 @@ class WebConfig:
     ``hosts``: names, in lower case and without port, that a request's Host header may bear beside IP addresses.
     ``password_hash``: werkzeug's scrypt hash, None where nobody has to log in. ``token_hashes``: sha256 in hex of the
     tokens that programs send as ``Authorization: Bearer``. ``secret_key`` signs session cookies. ``searches``: how many
-    may wait or run at once; ``streams``: how many event streams may be open beside them. ``secure_cookie``: send the
+    may wait or run at once; ``streams``: how many event streams may be open beside them. ``thumbs_bytes`` of disk hold
+    thumbnails, the least recently seen go first. ``thumbs_bytes``: disk that
+    thumbnails may fill: 20 kB a small one, 120 a large one. ``secure_cookie``: send the
     session cookie over HTTPS only."""
 
     hosts: tuple[str, ...] = ("localhost",)
@@ -29,6 +34,7 @@ class WebConfig:
     max_upload_bytes: int = MAX_UPLOAD_BYTES
     searches: int = 96
     streams: int = 16
+    thumbs_bytes: int = THUMBS_BYTES
     secure_cookie: bool = False
 
     @property

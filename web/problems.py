@@ -144,10 +144,10 @@ def _on_ours(error: ImgsearchError) -> Response:
     return answer_problem(error)
 
 
-def _on_http(error: HTTPException) -> Response:
-    """Flask's own: an unknown route, a method that is not allowed, a body over the limit."""
-    if error.response is not None:
-        return Response(error.response.get_data(), error.response.status_code, error.response.headers)
+def _on_http(error: HTTPException) -> Response | HTTPException:
+    """Flask's own: an unknown route, a method that is not allowed, a body over the limit; a redirection stays one."""
+    if error.response is not None or (error.code or 500) < 400:
+        return error
     status = error.code or 500
     detail = error.description or HTTP_STATUS_CODES.get(status, "")
     title = HTTP_STATUS_CODES.get(status, "Error")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -51,20 +53,51 @@ class Found:
     note: str | None = None  # what a person should know of the index
 
 
-class CandidateFinder:
-    """The library as of the last commit, held open between queries. Not safe between threads."""
+class _Moment:
+    """The library as of one commit, with what is made of it once. Safe between threads."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._view: View | None = None
+        self.view = store.view()
+        self.index, self.note = open_index(self.view, latest_snapshot(store))
+        self.live = self.view.live_mask()
+        self._filtered: OrderedDict[Filters, Int64] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @cached_property
+    def sample(self) -> Float32:
+        """Vectors [n, T, D] of the library's background."""
+        return self.view.read(self.view.live_slots[evenly(self.view.count)])
+
+    def fitting_slots(self, filters: Filters) -> Int64:
+        """Slots, ascending, of the pictures that the filters leave; the latest few are kept."""
+        with self._lock:
+            known = self._filtered.get(filters)
+        if known is None:
+            known = self.view.slots_of_images(self._store.matching_images(filters))
+            with self._lock:
+                self._filtered[filters] = known
+                while len(self._filtered) > FILTERS_KEPT:
+                    self._filtered.popitem(last=False)
+        return known
+
+
+class CandidateFinder:
+    """The library as of the last commit, held open between queries. Safe between threads: while one looks at a new
+    commit, the others go on with the one before."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._moment: _Moment | None = None
+        self._renewing = threading.Lock()
 
     def forget(self) -> None:
         """Let go of the vectors."""
-        self._view = None
+        self._moment = None
 
     def tokens_of(self, image_id: int) -> Float32:
         """Vectors [T, D] of a picture in the library. Raises UsageError for an id that it does not have."""
-        view = self._refreshed()
+        view = self._refreshed().view
         slots = view.slots_of_images(np.array([image_id], np.int64))
         if not len(slots):
             raise UsageError(
@@ -76,60 +109,61 @@ class CandidateFinder:
     def find(self, wanted: Wanted, count: int) -> Found:
         """The ``count`` best pictures that have a file now, best first, ties by image id."""
         for attempt in range(REFRESHES):
-            view = self._refreshed()
-            allowed = self._allowed_slots(view, wanted)
+            moment = self._refreshed()
+            view = moment.view
+            allowed = self._allowed_slots(moment, wanted)
             total = view.count if allowed is None else len(allowed)
-            slots, scores = self._best(view, wanted, count, allowed)
-            background = self._background_of(wanted)
-            found = self._resolve(view.image_ids_of(slots), scores, background)
+            slots, scores = self._best(moment, wanted, count, allowed)
+            found = self._resolve(view.image_ids_of(slots), scores, _background(moment, wanted))
             if len(found) == len(slots) or not view.changed() or attempt + 1 == REFRESHES:
                 break
-        return Found(found, total > len(slots), view.generation, self._note)
+        return Found(found, total > len(slots), view.generation, moment.note)
 
-    def _refreshed(self) -> View:
-        if self._view is None or self._view.changed():
-            view = self._store.view()
-            self._index, self._note = open_index(view, latest_snapshot(self._store))
-            self._live = view.live_mask()
-            self._sample: Float32 | None = None
-            self._filtered: OrderedDict[Filters, Int64] = OrderedDict()
-            self._view = view
-        return self._view
+    def _refreshed(self) -> _Moment:
+        moment = self._moment
+        if moment is not None and not moment.view.changed():
+            return moment
+        if not self._renewing.acquire(blocking=moment is None):
+            assert moment is not None
+            return moment
+        try:
+            if self._moment is None or self._moment.view.changed():  # another may have done it while we waited
+                self._moment = _Moment(self._store)
+            return self._moment
+        finally:
+            self._renewing.release()
 
-    def _allowed_slots(self, view: View, wanted: Wanted) -> Int64 | None:
+    def _allowed_slots(self, moment: _Moment, wanted: Wanted) -> Int64 | None:
         """Slots that may answer, ascending; None where every live one may."""
-        slots = None
-        if wanted.filters:
-            if wanted.filters not in self._filtered:
-                self._filtered[wanted.filters] = view.slots_of_images(self._store.matching_images(wanted.filters))
-                while len(self._filtered) > FILTERS_KEPT:
-                    self._filtered.popitem(last=False)
-            slots = self._filtered[wanted.filters]
+        slots = moment.fitting_slots(wanted.filters) if wanted.filters else None
         if wanted.excluding is None:
             return slots
+        view = moment.view
         own = view.slots_of_images(np.array([wanted.excluding], np.int64))
         return np.setdiff1d(view.live_slots if slots is None else slots, own, assume_unique=True)
 
-    def _best(self, view: View, wanted: Wanted, count: int, allowed: Int64 | None) -> tuple[Int64, Float32]:
+    def _best(self, moment: _Moment, wanted: Wanted, count: int, allowed: Int64 | None) -> tuple[Int64, Float32]:
         """Slots and scores [n], best first."""
+        view = moment.view
         total = view.count if allowed is None else len(allowed)
         if wanted.picture is not None:
-            return self._alike(view, wanted, count, allowed)
+            return self._alike(moment, wanted, count, allowed)
         if wanted.text is None:
             return self._newest(view, count, allowed)
-        best = self._index.search(wanted.text, min(count, total), self._live if allowed is None else allowed)
+        best = moment.index.search(wanted.text, min(count, total), moment.live if allowed is None else allowed)
         known = best.slots[0] >= 0
         return best.slots[0][known], best.scores[0][known]
 
-    def _alike(self, view: View, wanted: Wanted, count: int, allowed: Int64 | None) -> tuple[Int64, Float32]:
+    def _alike(self, moment: _Moment, wanted: Wanted, count: int, allowed: Int64 | None) -> tuple[Int64, Float32]:
         """By likeness to a picture, plus ITC with the text if there is one. The nearest `POOL` by the mean of its
         tokens (and the text) are compared token by token; behind them the order is the index's."""
         assert wanted.picture is not None
+        view = moment.view
         vector = mean_vector(wanted.picture)
         if wanted.text is not None:
             vector = mean_vector(np.concatenate([vector, wanted.text]))
         total = view.count if allowed is None else len(allowed)
-        best = self._index.search(vector, min(max(count, POOL), total), self._live if allowed is None else allowed)
+        best = moment.index.search(vector, min(max(count, POOL), total), moment.live if allowed is None else allowed)
         slots, scores = best.slots[0][best.slots[0] >= 0], best.scores[0][best.slots[0] >= 0]
         tokens = view.read(slots[:POOL])
         alike = likeness(wanted.picture, tokens)
@@ -144,13 +178,6 @@ class CandidateFinder:
         slots = view.live_slots if allowed is None else allowed
         newest = slots[np.argsort(-view.image_ids_of(slots), kind="stable")][:count]
         return newest, np.zeros(len(newest), np.float32)
-
-    def _background_of(self, wanted: Wanted) -> Background:
-        if wanted.text is None or wanted.picture is not None or self._view is None:
-            return Background(0.0, 1.0)
-        if self._sample is None:
-            self._sample = self._view.read(self._view.live_slots[evenly(self._view.count)])
-        return Background.of(self._sample, wanted.text)
 
     def _resolve(self, image_ids: Int64, scores: Float32, background: Background) -> list[Candidate]:
         """Candidates of ``image_ids`` [n], without those that a commit since the view has taken away."""
@@ -167,3 +194,9 @@ class CandidateFinder:
             for image_id, score in zip(wanted, scores.tolist(), strict=True)
             if paths.get(image_id) and image_id in records
         ]
+
+
+def _background(moment: _Moment, wanted: Wanted) -> Background:
+    if wanted.text is None or wanted.picture is not None:
+        return Background(0.0, 1.0)
+    return Background.of(moment.sample, wanted.text)

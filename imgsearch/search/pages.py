@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 
 from imgsearch.errors import UsageError
+from imgsearch.records import Float32
 from imgsearch.search.query import Query
 
 
@@ -26,13 +27,18 @@ class Cursor:
         return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
 
 
-def query_digest(query: Query) -> str:
-    """What decides the order of an answer: the text, the re-rank depth and whether it goes on to the end."""
-    parts = json.dumps([query.text, query.rerank, query.everything])
+def picture_key(picture: Float32 | None) -> str:
+    """What tells the tokens [T, D] of a picture that comes with a query from another's; "" for none."""
+    return "" if picture is None else hashlib.blake2b(picture.tobytes(), digest_size=16).hexdigest()
+
+
+def query_digest(query: Query, picture: Float32 | None = None) -> str:
+    """What decides the order of an answer: the text, the re-rank depth, whether it goes on to the end, the picture."""
+    parts = json.dumps([query.text, query.rerank, query.everything, picture_key(picture)])
     return hashlib.blake2b(parts.encode(), digest_size=6).hexdigest()
 
 
-def decoded(query: Query) -> Cursor | None:
+def decoded(query: Query, picture: Float32 | None = None) -> Cursor | None:
     """The cursor of ``query``, None if it has none. Raises UsageError for one that is not ours or of another query."""
     if query.cursor is None:
         return None
@@ -44,6 +50,6 @@ def decoded(query: Query) -> Cursor | None:
         raise UsageError(f"got the cursor {query.cursor[:40]!r}, which no answer gave", hint) from exc
     if type(offset) is not int or type(generation) is not int or offset < 0 or not isinstance(digest, str):
         raise UsageError(f"got the cursor {query.cursor[:40]!r}, which no answer gave", hint)
-    if digest != query_digest(query):
+    if digest != query_digest(query, picture):
         raise UsageError("the cursor belongs to another query", hint)
     return Cursor(offset, generation, digest)

@@ -17,19 +17,19 @@ from imgsearch.errors import MediaError, UsageError
 from imgsearch.records import Float32, Hit, Results
 from imgsearch.search.calibration import Calibration, Evidence
 from imgsearch.search.candidates import Candidate, CandidateFinder, Wanted
-from imgsearch.search.features import FeatureSource
 from imgsearch.search.language import Ask
 from imgsearch.search.pages import Cursor, decoded, query_digest
-from imgsearch.search.pictures import as_numpy, decode_all
+from imgsearch.search.pictures import decode_all
 from imgsearch.search.query import Query, query_notes
-from imgsearch.search.rerank import Match, Model, Reading, default_rerank, fused_order, match_candidates
+from imgsearch.search.reader import PlainReader, Reader
+from imgsearch.search.rerank import Match, Model, Reading, default_rerank, fused_order
 from imgsearch.search.sense import require_sense
 from imgsearch.storage import FeatureStore, Store
 
 _LONGEST_ID = 19  # digits that an int64 has at most
 
-REMEMBERED = 8
-"""Re-ranks kept for the pages that follow."""
+REMEMBERED = 256
+"""Re-ranks kept for the pages that follow, of many people at once: some kB each."""
 
 
 @dataclass(slots=True)
@@ -37,6 +37,7 @@ class _Search:
     """One query on its way: what was asked, and what the first stage found."""
 
     query: Query
+    digest: str
     reading: Reading
     depth: int
     offset: int
@@ -60,8 +61,9 @@ class Searcher:
     """Answers queries over one library with one model.
 
     It looks at a point in time, and at a newer one as soon as a run has committed; a run in progress never disturbs it.
-    Safe to share between threads: searches take turns. Close it, or use it in a ``with``. ``features``: where ViT
-    features are kept; None keeps none. ``calibration``: without one no list ends before its k.
+    Safe to share between threads; they wait for each other at the model alone, as ``reader`` has it. Close it, or use
+    it in a ``with``. ``features``: where ViT features are kept; None keeps none. ``calibration``: without one no list
+    ends before its k. ``reader``: who asks the model; `PlainReader` unless given.
     """
 
     def __init__(
@@ -71,13 +73,15 @@ class Searcher:
         *,
         features: FeatureStore | None = None,
         calibration: Calibration | None = None,
+        reader: Reader | None = None,
     ) -> None:
         self.store = store
         self.model = model
+        self.features = features
         self.calibration = calibration
-        self._features = FeatureSource(model, model.device, features)
+        self.reader = reader or PlainReader(model, features)
         self._finder = CandidateFinder(store)
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of what is remembered
         self._reranked: OrderedDict[tuple[int, str], _Reranked] = OrderedDict()
 
     def __enter__(self) -> Searcher:
@@ -88,12 +92,12 @@ class Searcher:
 
     def close(self) -> None:
         """Let go of the library's files. Closing twice is fine."""
-        with self._lock:
-            self._finder.forget()
-            self.store.close()
+        self._finder.forget()
+        self.store.close()
 
-    def search(self, query: Query) -> Results:
-        """The ``query.k`` best pictures, best first, behind the cursor if there is one.
+    def search(self, query: Query, picture: Float32 | None = None) -> Results:
+        """The ``query.k`` best pictures, best first, behind the cursor if there is one. With the tokens [T, D] of a
+        ``picture`` from elsewhere, those like it; then the query may be filters alone, or empty.
 
         The first 5 for k = 50 are the answer for k = 5: how many candidates ITM re-reads depends on the query's
         ``rerank`` and the device alone. Ties (scores equal to 1e-5) go by image id. With a calibration the list ends
@@ -101,20 +105,24 @@ class Searcher:
         that asks for nothing or holds a wrong filter. ``took_ms``: embed, search, rerank, total.
         """
         started = time.perf_counter()
-        search = self._begin(query)
+        search = self._begin(query, picture)
         return self._finish(search, started)
 
-    def stream(self, query: Query) -> Iterator[Results]:
+    def stream(self, query: Query, picture: Float32 | None = None) -> Iterator[Results]:
         """The answer by vectors alone, as soon as it is known, then the answer of ``search``."""
         started = time.perf_counter()
-        search = self._begin(query)
+        search = self._begin(query, picture)
         if search.depth and search.reading.texts:
             yield self._page(search, _Reranked([], []), started)
         yield self._finish(search, started)
 
+    def tokens_of(self, image_id: int) -> Float32:
+        """Vectors [T, D] of a picture in the library. Raises UsageError for an id that it does not have."""
+        return self._finder.tokens_of(image_id)
+
     def evidence(self, text: str, depth: int) -> list[Evidence]:
         """What a calibration is fitted on: of the ``depth`` best by ITC, re-ranked, all that its rule may look at."""
-        search = self._begin(Query(text, k=1, rerank=depth))
+        search = self._begin(Query(text, k=1, rerank=depth), None)
         matches = self._rerank(search, time.perf_counter()).matches
         return [
             Evidence(found.image_id, match.margin, found.score, found.z)
@@ -122,19 +130,19 @@ class Searcher:
             if match is not None
         ]
 
-    def _begin(self, query: Query) -> _Search:
+    def _begin(self, query: Query, picture: Float32 | None) -> _Search:
         """Read the query and find its candidates."""
-        ask = require_sense(query)
-        cursor = decoded(query)
+        ask = require_sense(query, pictured=picture is not None)
+        cursor = decoded(query, picture)
         model = self.model
         depth = default_rerank(model.device, model.image_size) if query.rerank < 0 else query.rerank
-        search = _Search(query, Reading(ask.description, ask.excluded), depth, cursor.offset if cursor else 0)
-        with self._lock:
-            with _timed(search.took, "embed"):
-                wanted = self._embed(ask, search)
-            with _timed(search.took, "search"):
-                # The k-th hit can have every re-ranked candidate behind it; one more tells whether a page follows.
-                found = self._finder.find(wanted, search.offset + query.k + depth + 1)
+        reading = Reading(ask.description, ask.excluded)
+        search = _Search(query, query_digest(query, picture), reading, depth, cursor.offset if cursor else 0)
+        with _timed(search.took, "embed"):
+            wanted = self._embed(ask, search, picture)
+        with _timed(search.took, "search"):
+            # The k-th hit can have every re-ranked candidate behind it; one more tells whether a page follows.
+            found = self._finder.find(wanted, search.offset + query.k + depth + 1)
         search.candidates, search.more, search.generation = found.candidates, found.more, found.generation
         if found.note:
             search.notes.append(found.note)
@@ -144,13 +152,13 @@ class Searcher:
             search.notes.append("the library has changed since the page before: pictures may be missing or come twice")
         return search
 
-    def _embed(self, ask: Ask, search: _Search) -> Wanted:
+    def _embed(self, ask: Ask, search: _Search, picture: Float32 | None) -> Wanted:
         """What to look for in the library."""
         text = None
         if ask.description:
             search.notes += query_notes(ask.description, self.model.count_tokens)
-            text = as_numpy(self.model.embed_texts([ask.description]))
-        picture, image_id = None, None
+            text = self.reader.embed_text(ask.description)
+        image_id = None
         named = ask.similar or ask.like
         if named and named.isdecimal() and len(named) < _LONGEST_ID:
             image_id = int(named)
@@ -166,9 +174,7 @@ class Searcher:
         (outcome,) = decode_all([path], self.model.image_size)
         if isinstance(outcome, MediaError):
             raise UsageError(f"{path} cannot be read as a picture: {outcome.message}", "name a picture file")
-        pixels = self.model.preprocess_arrays(outcome.pixels[None])
-        tokens: Float32 = as_numpy(self.model.embed_images(pixels))[0]
-        return tokens
+        return self.reader.embed_picture(outcome.pixels)
 
     def _finish(self, search: _Search, started: float) -> Results:
         with _timed(search.took, "rerank"):
@@ -180,15 +186,16 @@ class Searcher:
         if not search.reading.texts:
             return _Reranked([], [])
         budget_ms = search.query.budget_ms
-        key = (search.generation, query_digest(search.query))
+        key = (search.generation, search.digest)
         with self._lock:
             known = self._reranked.get(key)
-            if known is not None:
-                return known
-            sources = [found.source for found in search.candidates[: search.depth]]
-            deadline = None if budget_ms is None else started + budget_ms / 1000
-            answer = _Reranked(*match_candidates(self.model, search.reading, sources, self._features, deadline))
-            if answer.complete:
+        if known is not None:
+            return known
+        sources = [found.source for found in search.candidates[: search.depth]]
+        deadline = None if budget_ms is None else started + budget_ms / 1000
+        answer = _Reranked(*self.reader.match(search.reading, sources, deadline))
+        if answer.complete:
+            with self._lock:
                 self._reranked[key] = answer
                 while len(self._reranked) > REMEMBERED:
                     self._reranked.popitem(last=False)
@@ -202,7 +209,7 @@ class Searcher:
         page = listed[search.offset : search.offset + query.k]
         hits = tuple(replace(hit, rank=search.offset + place) for place, hit in enumerate(page, start=1))
         follows = len(listed) > search.offset + query.k or (search.more and len(listed) == len(ordered))
-        cursor = Cursor(search.offset + len(hits), search.generation, query_digest(query)).encoded()
+        cursor = Cursor(search.offset + len(hits), search.generation, search.digest).encoded()
         notes = [*search.notes, *reranked.notes]
         if not reranked.complete:
             notes.append(
@@ -229,16 +236,20 @@ class Searcher:
         image_ids = np.array([found.image_id for found in candidates], np.int64)
         padded = [*matches, *[None] * (len(candidates) - len(matches))]
         order = fused_order(scores, matches, image_ids, search.reading).tolist()
-        hits = [self._hit(candidates[place], padded[place], search.reading) for place in order]
+        # Behind a snapshot's pool scores begin anew: what follows a doubtful picture is not listed, or the list for
+        # few would not be the beginning of the list for many.
+        lowest = np.minimum.accumulate(np.array([found.z for found in candidates], np.float64)).tolist()
+        hits = [self._hit(candidates[place], padded[place], search.reading, lowest[place]) for place in order]
         return sorted(hits, key=lambda hit: hit.confident is False)  # stable
 
-    def _hit(self, found: Candidate, match: Match | None, reading: Reading) -> Hit:
+    def _hit(self, found: Candidate, match: Match | None, reading: Reading, lowest_z: float) -> Hit:
+        """``lowest_z`` of all candidates up to this one."""
         logit = probability = confident = None
         if match is not None and reading.wanted:
             logit, probability = match.logit, match.probability
         if self.calibration is not None and reading.wanted:
             if match is None:
-                confident = self.calibration.confident_by_vectors(found.z)
+                confident = self.calibration.confident_by_vectors(lowest_z)
             else:
                 strength = self.calibration.strength(match.margin, found.score, found.z)
                 confident = strength >= 0 and match.unwanted < 0.5

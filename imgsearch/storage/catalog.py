@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _BUSY_MS = 30_000
 _CACHE_KIB = 16_384
+_IDLE_KEPT = 8  # connections that wait to be used again, each with a cache of up to 16 MiB
 
 
 def utc_now() -> str:
@@ -64,7 +65,10 @@ class Catalog:
             except BaseException:
                 connection.close()
                 raise
-            self._idle.append(connection)
+            if len(self._idle) < _IDLE_KEPT:
+                self._idle.append(connection)
+            else:
+                connection.close()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:

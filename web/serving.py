@@ -1,0 +1,176 @@
+"""waitress, with what it lacks: a drain, an end for connections that stall, threads that streams cannot use up.
+
+waitress reads whole requests in its own thread and hands them to workers, so a slow sender costs no worker; answers are
+sent by its thread too. `Server.run` serves until `Server.stop`; then nothing new is accepted, what was read is answered
+with ``Connection: close``, and the connections are closed. It relies on waitress 3.0's ``TcpWSGIServer``,
+``HTTPChannel`` and ``wasyncore``; tests/web/test_serving.py holds it to that."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher, WSGITask
+
+DRAIN_S = 30.0
+"""What is under way when the server is asked to leave may take so long; searches take seconds at most."""
+
+GRACE_S = 1.0
+"""A kept connection that is idle is closed so long after the server was asked to leave: a request that its client had
+sent by then is answered."""
+
+HEAD_S, BODY_S, STALL_S = 30.0, 300.0, 60.0
+"""Seconds within which a request's head and its body must have come, and within which some of an answer must be taken.
+32 MB in 300 s is 0.1 MB/s."""
+
+CONNECTIONS = 512
+
+
+class _Task(WSGITask):  # type: ignore[misc]  # waitress has no types
+    def build_response_header(self) -> Any:
+        channel = self.channel
+        if channel.server.leaving and len(channel.requests) == 1 and channel.request is None:
+            self.set_close_on_finish()
+        return super().build_response_header()
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    """One connection. ``began``: when the first byte of the request came that is not whole yet."""
+
+    task_class = _Task
+    began: float | None = None
+
+    def received(self, data: bytes) -> Any:
+        answer = super().received(data)
+        if self.request is None:
+            self.began = None
+        elif self.began is None:
+            self.began = time.monotonic()
+        return answer
+
+    def late(self, now: float) -> bool:
+        """Whether the client takes longer to send or to read than it may."""
+        partial, began = self.request, self.began
+        if partial is not None and began is not None:
+            return now - began > (BODY_S if partial.headers_finished else HEAD_S)
+        return bool(self.total_outbufs_len) and time.time() - self.last_activity > STALL_S
+
+    def idle(self) -> bool:
+        """Nothing was asked and nothing is left to be sent."""
+        return not self.requests and self.request is None and not self.total_outbufs_len
+
+
+class _Listener(TcpWSGIServer):  # type: ignore[misc]
+    channel_class = _Channel
+    leaving = False
+
+    def maintenance(self, now: float) -> None:
+        super().maintenance(now)
+        for channel in list(self.active_channels.values()):
+            if channel.late(time.monotonic()):
+                channel.will_close = True
+
+    def stop_listening(self) -> None:
+        """Take in what the system has accepted already, then close the socket that listens."""
+        for _ in range(self.adj.backlog):
+            before = len(self.active_channels)
+            self.handle_accept()
+            if len(self.active_channels) == before:
+                break
+        wasyncore.dispatcher.close(self)
+
+
+class Server:
+    """Serves ``app`` on one address with ``threads`` workers. ``draining`` is set when it has been asked to leave.
+
+    Raises OSError where the address cannot be had. ``port`` 0 takes a free one; ``address`` tells which."""
+
+    def __init__(
+        self,
+        app: Callable[..., Any],
+        host: str,
+        port: int,
+        *,
+        threads: int,
+        max_body_bytes: int,
+        draining: threading.Event,
+    ) -> None:
+        adjustments = Adjustments(
+            host=host,
+            port=port,
+            threads=threads,
+            connection_limit=CONNECTIONS,
+            channel_timeout=120,
+            cleanup_interval=5,
+            max_request_header_size=32_768,
+            max_request_body_size=max_body_bytes,
+            asyncore_use_poll=True,
+            send_bytes=1,  # an event of a stream leaves at once
+            ident="imgsearch",
+        )
+        dispatcher = ThreadedTaskDispatcher()
+        self._map: dict[int, Any] = {}
+        info = adjustments.listen[0]
+        self._listener = _Listener(app, self._map, dispatcher=dispatcher, adj=adjustments, sockinfo=info)
+        dispatcher.set_thread_count(threads)
+        self._dispatcher, self._draining = dispatcher, draining
+        self._asked = False
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        return str(self._listener.effective_host), int(self._listener.effective_port)
+
+    def run(self) -> bool:
+        """Serve until ``stop``, then drain. False if connections were left when `DRAIN_S` was over."""
+        while not self._asked:
+            wasyncore.loop(1.0, True, self._map, count=1)
+        started = time.monotonic()
+        self._draining.set()
+        self._listener.leaving = True
+        self._listener.stop_listening()
+        while self._listener.active_channels and time.monotonic() - started < DRAIN_S:
+            if time.monotonic() - started > GRACE_S:
+                for channel in list(self._listener.active_channels.values()):
+                    if channel.idle():
+                        channel.handle_close()
+            wasyncore.loop(0.05, True, self._map, count=1)
+        clean = not self._listener.active_channels
+        self._dispatcher.shutdown(cancel_pending=True, timeout=1)
+        wasyncore.close_all(self._map)
+        return clean
+
+    def stop(self) -> None:
+        """Ask it to leave; from any thread, and from a signal handler."""
+        self._asked = True
+        self._listener.pull_trigger()
+
+    def leave_on_signals(self) -> None:
+        """SIGTERM and Ctrl-C drain; a second one leaves at once. Main thread only."""
+
+        def on_signal(number: int, _frame: FrameType | None) -> None:
+            if self._asked:
+                os._exit(128 + number)
+            self.stop()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, on_signal)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach ``host``: every address that the name stands for is a loopback one.
+    Raises OSError for an unknown name."""
+    import ipaddress
+
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return bool(found) and all(ipaddress.ip_address(entry[4][0]).is_loopback for entry in found)
