@@ -10,9 +10,6 @@ MAX_QUERY_CHARS = 1000
 MAX_UPLOAD_BYTES = 32_000_000
 """One uploaded picture: a phone's largest JPEG has 20 MB."""
 
-THUMBS_BYTES = 2_000_000_000
-"""Thumbnails: 150,000 of the small ones."""
-
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
@@ -21,8 +18,7 @@ class WebConfig:
     ``hosts``: names, in lower case and without port, that a request's Host header may bear beside IP addresses.
     ``password_hash``: werkzeug's scrypt hash, None where nobody has to log in. ``token_hashes``: sha256 in hex of the
     tokens that programs send as ``Authorization: Bearer``. ``secret_key`` signs session cookies. ``searches``: how many
-    may wait or run at once; ``streams``: how many event streams may be open beside them. ``thumbs_bytes`` of disk hold
-    thumbnails, the least recently seen go first. ``thumbs_bytes``: disk that
+    may wait or run at once; ``streams``: how many event streams may be open beside them. ``thumbs_bytes``: disk that
     thumbnails may fill: 20 kB a small one, 120 a large one. ``secure_cookie``: send the
     session cookie over HTTPS only."""
 
