@@ -156,7 +156,7 @@ def main() -> None:
     arguments = parser.parse_args()
     pictures = PICTURES
     if arguments.quick:
-        pictures, arguments.probes = 12, 6
+        pictures, arguments.probes = 50, 6  # what a fit with labels asks for
     asked, gathered, unlabelled = gather(arguments.model, arguments.seed, pictures, arguments.probes)
     rules, refused = {"ITM alone, logit over 0": UNCALIBRATED}, ""
     try:
