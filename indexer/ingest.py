@@ -79,6 +79,7 @@ class Ingest:
     _failed: list[tuple[PendingFile, MediaError, FilePlace]] = field(default_factory=list)
     _vanished: list[PendingFile] = field(default_factory=list)
     _waiting_since: float = 0.0
+    _done: int = 0  # files dealt with, as the event "index-progress" tells
     _moved_images: set[int] = field(default_factory=set)
 
     def run(self, pending: Iterable[PendingFile]) -> None:
@@ -216,6 +217,10 @@ class Ingest:
             for file in [f for f, error, _ in failed if f.changed and not error.transient] + vanished:
                 transaction.remove_files(file.root_id, [file.relative_path])
             transaction.record_failures([_failed_file(*row) for row in failed])
+            done = sum(len(c.files) for c, _ in embedded) + len(placed) + len(failed) + len(vanished)
+            self._done += done
+            progress = {"done": self._done, "failed": self.summary.failed + len(failed)}
+            transaction.record_event("index-progress", progress)
             transaction.commit()
         self._keep_features(contents, encoded)
         self._count_embedded(embedded)
@@ -223,7 +228,7 @@ class Ingest:
             self._count_placed(file, ids[key], before.get((file.root_id, file.relative_path)))
         self.summary.failed += len(failed)
         self.summary.vanished += len(vanished)
-        self.progress.advance(sum(len(c.files) for c, _ in embedded) + len(placed) + len(failed) + len(vanished))
+        self.progress.advance(done)
 
     def _keep_features(self, contents: dict[str, Content], encoded: Encoded) -> None:
         for key, features in zip(contents, encoded.features, strict=False):  # none at all, or one each

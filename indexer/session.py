@@ -199,6 +199,7 @@ class Session:
                 self._kept,
             )  # fmt: skip
             if plan.count:
+                writer.record_event("index-planned", {"files": plan.count})
                 self._progress.say(f"{plan.count:,} of {summary.seen:,} pictures are new or changed")
                 self._progress.begin(plan.count)
                 ingest.run(plan.files(suspects=True))

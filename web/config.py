@@ -30,7 +30,7 @@ class WebConfig:
     max_upload_bytes: int = MAX_UPLOAD_BYTES
     searches: int = 96
     streams: int = 16
-    thumbs_bytes: int = THUMBS_BYTES
+    thumbs_bytes: int = 1_000_000_000
     secure_cookie: bool = False
 
     @property

@@ -1,0 +1,66 @@
+"""Jobs: index runs that are started, stopped and watched from the page (docs/http-api.md)."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import Blueprint, current_app, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from imgsearch.errors import UsageError
+from web.context import current_service, draining
+from web.problems import printable
+from web.runs import Runs, changes
+from web.streams import stream_events
+
+blueprint = Blueprint("jobs", __name__, url_prefix="/api/v1")
+
+RUNS = "imgsearch.runs"
+
+
+@blueprint.get("/jobs")
+def show_jobs() -> ResponseReturnValue:
+    """The runs of this server, the newest first."""
+    return jsonify({"jobs": [run.as_dict() for run in current_runs().all()]})
+
+
+@blueprint.post("/jobs")
+def start_job() -> ResponseReturnValue:
+    """Start an index run over the library's folders."""
+    wanted = request.get_json(silent=True)
+    kind = wanted.get("kind") if isinstance(wanted, dict) else None
+    if kind != "index":
+        raise UsageError(f"got the job {printable(str(kind)[:40])!r}", 'expected {"kind": "index"}')
+    run = current_runs().start()
+    answer = jsonify(run.as_dict())
+    answer.status_code = 202
+    answer.headers["Location"] = f"/api/v1/jobs/{run.run_id}"
+    return answer
+
+
+@blueprint.get("/jobs/<int:job_id>")
+def show_job(job_id: int) -> ResponseReturnValue:
+    """One run."""
+    return jsonify(current_runs().get(job_id).as_dict())
+
+
+@blueprint.delete("/jobs/<int:job_id>")
+def stop_job(job_id: int) -> ResponseReturnValue:
+    """Stop a run as Ctrl-C does; a second time, at once."""
+    run = current_runs().get(job_id)
+    run.stop()
+    return jsonify(run.as_dict()), 202
+
+
+@blueprint.get("/jobs/stream")
+def stream_jobs() -> ResponseReturnValue:
+    """``jobs``, then ``job`` at every change, ``end`` when no run goes on."""
+    return stream_events(changes(current_runs(), draining().is_set))
+
+
+def current_runs() -> Runs:
+    """The runs of this app."""
+    known = current_app.extensions.get(RUNS)
+    if known is None:
+        known = current_app.extensions.setdefault(RUNS, Runs(current_service().store))
+    return cast(Runs, known)
