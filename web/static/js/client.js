@@ -71,5 +71,6 @@ export function streamSearch(query, { first, last, failed }) {
 
 export const pictureOf = (id) => ask(`/pictures/${id}`);
 export const matchOf = (id, q, signal) => ask(`/pictures/${id}/match`, { query: { q }, signal });
-export const thumbnail = (id, kind = "small") => `${API}/pictures/${id}/thumbnail?size=${kind}`;
+export const large = (hit) => `${hit.thumbnail}?size=large`;
+export const smallOf = (id) => `${API}/pictures/${id}/thumbnail`;
 export const original = (id, download = false) => `${API}/pictures/${id}/original${download ? "?download=1" : ""}`;

@@ -8,16 +8,16 @@ import { wordsOf } from "./query.js";
  * Fill `panel` for one hit. `text` is the query, `warm(grid | null)` lays a heat map over the picture, `alike(id)` the
  * address of a search for similar pictures. Returns the picture's facts, null where `signal` was raised before.
  */
-export async function fillDetails(panel, hit, { text, warm, alike, signal }) {
-  const reasons = text && wordsOf(text) ? el("section", {}, el("h3", {}, "Why it matched"), meters(hit), el("div", { class: "why" })) : null;
-  panel.replaceChildren(heading(hit), ...(reasons ? [reasons] : []), acts(hit, alike), el("section", { class: "facts" }));
+export async function fillDetails(panel, hit, { text, warm, alike, signal, level = 2 }) {
+  const reasons = text && wordsOf(text) ? el("section", {}, el(`h${level + 1}`, {}, "Why it matched"), meters(hit), el("div", { class: "why" })) : null;
+  panel.replaceChildren(heading(hit, level), ...(reasons ? [reasons] : []), acts(hit, alike), el("section", { class: "facts" }));
   panel.scrollTop = 0;
   if (reasons) explain(reasons, hit, text, warm, signal);
   try {
     const picture = await pictureOf(hit.image_id);
     if (signal.aborted) return null;
-    panel.firstElementChild.replaceWith(heading(picture));
-    panel.querySelector(".facts").replaceChildren(...facts(picture));
+    panel.firstElementChild.replaceWith(heading(picture, level));
+    panel.querySelector(".facts").replaceChildren(...facts(picture, `h${level + 1}`));
     return picture;
   } catch (problem) {
     if (!signal.aborted) panel.querySelector(".facts").replaceChildren(el("p", { class: "word-of-warning" }, problem.message));
@@ -25,9 +25,9 @@ export async function fillDetails(panel, hit, { text, warm, alike, signal }) {
   }
 }
 
-function heading(picture) {
+function heading(picture, level) {
   const when = picture.taken_at ? el("p", { class: "when" }, day(picture.taken_at, true)) : null;
-  return el("div", {}, el("h2", { class: "title" }, picture.name ?? `Picture ${picture.image_id}`), when);
+  return el("div", {}, el(`h${level}`, { class: "title" }, picture.name ?? `Picture ${picture.image_id}`), when);
 }
 
 /** ITC runs from -1 to 1; matches of BLIP-2 lie between .2 and .6, so that the bar shows 0 to .6. */
@@ -76,7 +76,7 @@ function acts(hit, alike) {
     el("a", { class: "button", href: original(hit.image_id, true) }, icon("fetch"), "Download"));
 }
 
-function facts(picture) {
+function facts(picture, head) {
   const { width, height, latitude, longitude } = picture;
   const rows = [
     ["Taken", picture.taken_at && day(picture.taken_at, true)],
@@ -91,7 +91,7 @@ function facts(picture) {
   }
   const files = (picture.files ?? []).map((file) =>
     el("li", { class: "copied" }, el("code", {}, file.path, file.offline ? " (offline)" : ""), copyButton(file.path, "path")));
-  return [el("h3", {}, "Details"), list, files.length ? el("h3", { class: "where" }, files.length > 1 ? "Files" : "Path") : null,
+  return [el(head, {}, "Details"), list, files.length ? el(head, { class: "where" }, files.length > 1 ? "Files" : "Path") : null,
     files.length ? el("ul", { class: "places-of" }, ...files) : null].filter(Boolean);
 }
 

@@ -1,7 +1,7 @@
 // Chips for the filters of the query language, with the values that the library knows and how many pictures have them.
 
 import { count, el, icon } from "./dom.js";
-import { ask, thumbnail } from "./client.js";
+import { ask, smallOf } from "./client.js";
 import { filtersOf, holds, toggled } from "./query.js";
 
 const SHAPES = ["landscape", "portrait", "square"].map((value) => ({ value, query: `is:${value}` }));
@@ -30,7 +30,7 @@ export class Filters {
     this.text = text;
     this.known = null;
     this.active.replaceChildren(...filtersOf(text).map((term) => {
-      const label = term.replace(/^-/, "not ").replace(/^(not )?(\p{L}+):/u, "$1$2: ").replaceAll('"', "");
+      const label = labelOf(term);
       return el("button", { class: "chip on", type: "button", "aria-label": `Remove the filter ${label}`, click: () => this.changed(toggled(this.text, term)) },
         shownPicture(term), el("span", {}, label), icon("close"));
     }));
@@ -56,12 +56,12 @@ export class Filters {
 
   #list(menu, values, none) {
     if (!values.length) return menu.replaceChildren(el("p", {}, none));
-    const choose = (term) => () => {
+    const choose = ({ query, search }) => () => {
       menu.hidePopover();
-      this.changed(toggled(this.text, term));
+      this.changed(search === undefined || holds(this.text, query) ? toggled(this.text, query) : search);
     };
     menu.replaceChildren(el("ul", {}, ...values.map((one) => el("li", {},
-      el("button", { type: "button", "aria-pressed": String(holds(this.text, one.query)), click: choose(one.query) },
+      el("button", { type: "button", "aria-pressed": String(holds(this.text, one.query)), click: choose(one) },
         el("span", {}, String(one.value)), el("span", {}, one.count === undefined ? "" : count(one.count)))))));
     if (menu.matches(":popover-open")) menu.querySelector("button").focus({ preventScroll: true });
   }
@@ -75,8 +75,15 @@ function stepped(menu, event) {
   buttons[(buttons.indexOf(document.activeElement) + way + buttons.length) % buttons.length]?.focus();
 }
 
+/** "-camera:Canon" as "not camera: Canon"; of a folder's path its name. */
+function labelOf(term) {
+  const [, minus, name, value] = /^(-?)(\p{L}+):(.*)$/su.exec(term.replaceAll('"', ""));
+  const short = name.toLowerCase() === "folder" ? value.replace(/\/+$/, "").split("/").at(-1) || value : value;
+  return `${minus && "not "}${name.toLowerCase()}: ${short}`;
+}
+
 /** The picture that "similar:17" is about. */
 function shownPicture(term) {
   const id = /^(?:similar|like):(\d{1,18})$/i.exec(term)?.[1];
-  return id ? el("img", { src: thumbnail(id), alt: "", width: 24, height: 24 }) : null;
+  return id ? el("img", { src: smallOf(id), alt: "", width: 24, height: 24 }) : null;
 }

@@ -1,7 +1,7 @@
 // The justified grid. Rows are made by style sheets alone (css/search.css); here tiles come, move and are held back.
 
 import { calm, day, el, percent } from "./dom.js";
-import { thumbnail } from "./client.js";
+import { large } from "./client.js";
 
 const MOVE = { duration: 460, easing: "cubic-bezier(.2, .75, .2, 1)" };
 const NARROWEST = 0.45;
@@ -92,7 +92,7 @@ export class Grid {
 
   #tile(hit) {
     const image = el("img", {
-      src: thumbnail(hit.image_id), srcset: `${thumbnail(hit.image_id)} 320w, ${thumbnail(hit.image_id, "large")} 1280w`,
+      src: hit.thumbnail, srcset: `${hit.thumbnail} 320w, ${large(hit)} 1280w`,
       sizes: "(max-width: 600px) 40vw, 320px", alt: altOf(hit), width: hit.width, height: hit.height, loading: "lazy", decoding: "async",
     });
     const says = el("span", { class: "says", "aria-hidden": "true" }, el("span", {}, hit.name), el("span", { class: "sure numbers" }));

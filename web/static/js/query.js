@@ -2,7 +2,7 @@
 
 const FILTERS = ["folder", "name", "year", "after", "before", "camera", "type", "width", "height", "is", "has", "near", "similar", "like"];
 const PIECE = /-?\p{L}{2,}:"[^"]*"?|-?"[^"]*"?|\S+/gu;
-const FILTER = new RegExp(`^-?(?:${FILTERS.join("|")}):[^/]`, "i");
+const FILTER = new RegExp(`^-?(?:${FILTERS.join("|")}):(?!//)[^]`, "i");
 
 /** [{ text, filter }]: filters apart from words. */
 export function pieces(text) {

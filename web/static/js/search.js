@@ -1,7 +1,7 @@
 // The search page: what is asked, shown and opened stands in the address, so that back, reload and sharing work.
 
 import { ask, askWithPicture, streamSearch } from "./client.js";
-import { several } from "./dom.js";
+import { count, several } from "./dom.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { filtersOf, wordsOf } from "./query.js";
@@ -138,8 +138,8 @@ function verdict(answer, first) {
 function ordering(answer) {
   const number = answer.next_cursor ? "" : several(answer.hits.length, "picture");
   if (state.upload || /(^|\s)(similar|like):/i.test(state.q)) return number || "Most alike first";
-  if (!wordsOf(state.q)) return number || "Newest first";
-  const read = answer.reranked ? `${several(answer.reranked, "picture")} read twice` : "";
+  if (!wordsOf(state.q)) return number || (state.q ? "Newest first" : "");
+  const read = answer.reranked ? `${count(answer.reranked)} read closely` : "";
   return [number, "Best match first", read].filter(Boolean).join(" · ");
 }
 

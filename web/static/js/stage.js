@@ -1,12 +1,13 @@
 // One picture that fits its place, and is zoomed, moved and swiped; a heat map may lie over it.
 
 import { el } from "./dom.js";
-import { original, thumbnail } from "./client.js";
+import { large, original } from "./client.js";
 
 const SHOWN_BY_BROWSERS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "MPO"];
 const DEEPEST = 8;
 const MOST_ENLARGED = 3; // a tiny picture is not blown up to a blur
 const SWIPE = 56; // pixels
+const MARGIN = 20; // pixels around a picture on a wide screen
 
 export class Stage {
   /** `swiped(-1 | 1)`: to the picture before or behind; `dismissed()`: swiped down. */
@@ -28,8 +29,8 @@ export class Stage {
   show(picture) {
     this.picture = picture;
     this.sharp = false;
-    this.large = el("img", { alt: picture.name ?? "", src: thumbnail(picture.image_id, "large"), draggable: "false" });
-    const small = el("img", { alt: "", src: thumbnail(picture.image_id), draggable: "false" });
+    this.large = el("img", { alt: picture.name ?? "", src: large(picture), draggable: "false" });
+    const small = el("img", { alt: "", src: picture.thumbnail, draggable: "false" });
     this.heat.classList.remove("lit");
     this.frame.replaceChildren(small, this.large, this.heat);
     this.zoom(1);
@@ -68,7 +69,8 @@ export class Stage {
     if (!this.picture) return;
     const { width, height } = this.picture;
     const room = this.place.getBoundingClientRect();
-    const fitted = Math.min(room.width / width, room.height / height, Math.max(MOST_ENLARGED, 480 / Math.max(width, height)));
+    const margin = room.width > 700 ? MARGIN : 0;
+    const fitted = Math.min((room.width - 2 * margin) / width, (room.height - 2 * margin) / height, Math.max(MOST_ENLARGED, 480 / Math.max(width, height)));
     this.size = [width * fitted, height * fitted];
     this.left = (room.width - this.size[0]) / 2;
     this.top = (room.height - this.size[1]) / 2;

@@ -1,7 +1,7 @@
 // The lightbox: a dialog over the grid. Which picture it shows stands in the address.
 
 import { el, icon } from "./dom.js";
-import { thumbnail } from "./client.js";
+import { large } from "./client.js";
 import { fillDetails } from "./details.js";
 import { Stage } from "./stage.js";
 
@@ -33,6 +33,7 @@ export class Viewer {
   /** Show a hit: opens the dialog if it is closed. */
   open(hit) {
     if (!this.dialog.open) {
+      veil(true);
       this.dialog.showModal();
       this.dialog.querySelector("[data-do=close]").focus();
     }
@@ -55,7 +56,7 @@ export class Viewer {
     this.steps[-1].disabled = !before;
     this.steps[1].disabled = !behind;
     if (active?.disabled) this.dialog.querySelector("[data-do=close]").focus();
-    for (const hit of [behind, before]) if (hit) new Image().src = thumbnail(hit.image_id, "large");
+    for (const hit of [behind, before]) if (hit) new Image().src = large(hit);
   }
 
   step(way) {
@@ -70,6 +71,7 @@ export class Viewer {
     if (!this.dialog.open) return;
     this.leaving.abort();
     this.dialog.close();
+    veil(false);
     const last = this.shown;
     this.shown = null;
     if (!quiet) this.moved(null, last);
@@ -102,6 +104,13 @@ export class Viewer {
     event.preventDefault();
     act();
   }
+}
+
+/** Keep the page behind from scrolling, and from growing by the width of its scrollbar. */
+function veil(on) {
+  const bar = innerWidth - document.documentElement.clientWidth;
+  document.documentElement.classList.toggle("veiled", on);
+  document.body.style.paddingRight = on && bar ? `${bar}px` : "";
 }
 
 /** The dialog's parts; made here, since without scripts there is none. */

@@ -1,0 +1,58 @@
+"""How a template writes a picture's tile: its ratio's class, its alternative text, its probability."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from flask import Blueprint
+
+NARROWEST, WIDEST = 0.45, 3.2
+"""Ratios of a tile: what is narrower or wider loses its edges in the grid, and would be a stripe otherwise."""
+
+_STEP = math.log(1.02)
+_FIRST = 40  # the class of a square
+
+
+def ratio_class(hit: Mapping[str, Any]) -> str:
+    """The class in static/css/ratios.css with this picture's width over height, to 1 %; static/js/grid.js has the same
+    rule. A strict content policy allows no style on a tile."""
+    ratio = min(WIDEST, max(NARROWEST, hit["width"] / max(1, hit["height"])))
+    return f"a{math.floor(math.log(ratio) / _STEP + 0.5) + _FIRST}"
+
+
+def alt_text(hit: Mapping[str, Any]) -> str:
+    """What is known of a picture without looking at it: its name and its day."""
+    day = long_day(hit["taken_at"])
+    return f"{hit['name']}, taken {day}" if day else str(hit["name"])
+
+
+def long_day(taken_at: str | None) -> str:
+    """ "2023-05-03T10:00:00" as "3 May 2023"; "" for None and for what is no date."""
+    try:
+        day = date.fromisoformat((taken_at or "")[:10])
+    except ValueError:
+        return ""
+    return f"{day.day} {day:%B} {day.year}"
+
+
+def percent(share: float) -> str:
+    """ "97 %"; never 100 for less than all."""
+    return f"{99 if 0.995 < share < 1 else round(100 * share)} %"
+
+
+def file_size(size_bytes: float) -> str:
+    """ "3.4 MB"."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size_bytes < 1000:
+            return f"{size_bytes:.{0 if unit == 'bytes' or size_bytes >= 100 else 1}f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"
+
+
+def install_tiles(blueprint: Blueprint) -> None:
+    """Let templates use these as filters."""
+    for function in (ratio_class, alt_text, long_day, percent, file_size):
+        blueprint.add_app_template_filter(function)
