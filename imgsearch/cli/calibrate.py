@@ -69,10 +69,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _texts(arguments: argparse.Namespace, model_name: str) -> list[str]:
-    from imgsearch.search.probes import everyday_texts, scene_texts
+    from imgsearch.search.probes import probe_texts
 
     if arguments.probes is None:
-        return (scene_texts if model_name == "mini" else everyday_texts)(arguments.count)
+        return probe_texts(model_name, arguments.count)
     try:
         lines = arguments.probes.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as exc:

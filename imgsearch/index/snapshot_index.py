@@ -60,6 +60,11 @@ class SnapshotIndex:
         self._candidates = candidate_count(first_stage.stop) if candidates is None else candidates
         self._exact_limit = max(self._candidates, int(exact_share * int(np.count_nonzero(self._present))))
 
+    @property
+    def exact_limit(self) -> int:
+        """Up to so many allowed images, each is compared and the snapshot is not asked."""
+        return self._exact_limit
+
     def search(self, texts: Float32, k: int, allowed: Allowed | None = None) -> Candidates:
         """See ``CandidateIndex.search``; "the k best" are those of the pool, see the class."""
         texts = self._scorer.checked(texts, k)

@@ -38,3 +38,8 @@ def scene_texts(count: int, seed: int = 0) -> list[str]:
 
     rng = random.Random(f"scenes:{seed}")
     return [say(any_statement(sample_scene(rng, Domain()), rng), rng.getrandbits(32)) for _ in range(count)]
+
+
+def probe_texts(model_name: str, count: int, seed: int = 0) -> list[str]:
+    """Up to ``count`` texts in words that the library's model knows: the small one's are the drawn scenes'."""
+    return (scene_texts if model_name == "mini" else everyday_texts)(count, seed)
