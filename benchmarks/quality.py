@@ -33,7 +33,7 @@ def main() -> None:
     add_flags(parser)
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.count = 40
+        arguments.count, arguments.k_test = 20, 4
     model = load_model(arguments.model)
     sets = {
         "random": make_set(arguments.count, arguments.seed),
