@@ -68,7 +68,9 @@ def build_snapshot(
     view = store.view()
     if not view.count:
         raise ValueError("got a library without pictures, expected at least one")
-    progress.begin(view.count)
+    # A deleted picture's too: its file may come back, and no search looks for old slots outside the snapshot.
+    slots = np.sort(np.concatenate([view.live_slots, view.dead_slots]))
+    progress.begin(len(slots))
     done = 0
 
     def advance(images: int, _total: int) -> None:
@@ -80,7 +82,7 @@ def build_snapshot(
 
     try:
         with draft_snapshot(store) as draft:
-            built = build_first_stage(view, view.live_slots, draft.write, advance)
+            built = build_first_stage(view, slots, draft.write, advance)
             seal = Seal(
                 kind=KIND,
                 model=model_key(store.model),

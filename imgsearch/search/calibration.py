@@ -25,7 +25,7 @@ class Calibration:
     many deviations the ITC score lies over the mean of the library's pictures for the same query.
 
     A re-ranked hit is confident if the three, each by its weight, and ``bias`` sum to 0 or more; one past the re-ranked
-    if z >= ``least_z``."""
+    if z >= ``least_z`` for it and for all that the vectors put before it."""
 
     margin_weight: float
     itc_weight: float

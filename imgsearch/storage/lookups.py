@@ -98,6 +98,12 @@ def live_rows(connection: sqlite3.Connection) -> tuple[Int64, Int64]:
     return table[:, 0].copy(), table[:, 1].copy()
 
 
+def dead_slots(connection: sqlite3.Connection) -> Int64:
+    """Slots, ascending, of the images that no file holds now; they come back with a file until a compaction."""
+    rows = connection.execute("SELECT slot FROM deletions JOIN images USING (image_id) ORDER BY slot")
+    return np.fromiter((row[0] for row in rows), np.int64)
+
+
 def images_by_id(connection: sqlite3.Connection, image_ids: Iterable[int]) -> dict[int, ImageRecord]:
     """Absent ids are absent."""
     found: dict[int, ImageRecord] = {}

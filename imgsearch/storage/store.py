@@ -87,13 +87,14 @@ class Store:
                 generation = lookups.generation(connection)
                 infos = lookups.segment_rows(connection)
                 live = lookups.live_rows(connection)
+                dead = lookups.dead_slots(connection)
             try:
                 maps = [(info, map_segment(self.layout.segments, self.shape, info)) for info in infos]
             except FileNotFoundError as exc:  # a compaction published and unlinked in between: look again
                 if attempt + 1 == _VIEW_ATTEMPTS or self.generation() == generation:
                     raise SegmentDamaged(f"{exc.filename} is missing, but the catalog names it", DAMAGE_HINT) from exc
                 continue
-            return View(generation, self.shape, maps, live, self.generation)
+            return View(generation, self.shape, maps, live, dead, self.generation)
         raise AssertionError("unreachable")
 
     def roots(self) -> list[Root]:

@@ -17,7 +17,8 @@ class View:
     exactly the slots that were committed when it was made.
 
     ``slots`` is one past the highest committed slot. Slot numbers are sparse after a compaction, and a slot may
-    be dead (its image has no file): ``live_slots`` int64 [N] ascending and ``image_ids`` int64 [N] say which live.
+    be dead (its image has no file): ``live_slots`` int64 [N] ascending and ``image_ids`` int64 [N] say which live;
+    ``dead_slots``, ascending, are those of deleted images that live again when a file of theirs comes back.
     """
 
     def __init__(
@@ -26,11 +27,13 @@ class View:
         shape: VectorShape,
         segments: Sequence[tuple[SegmentInfo, NDArray[Any]]],
         live: tuple[Int64, Int64],
+        dead_slots: Int64,
         current_generation: Callable[[], int],
     ) -> None:
         self.generation = generation
         self.shape = shape
         self.live_slots, self.image_ids = live
+        self.dead_slots = dead_slots
         self.slots = segments[-1][0].stop if segments else 0
         self._segments = segments
         self._firsts = np.array([info.first_slot for info, _ in segments], np.int64)

@@ -53,6 +53,13 @@ class Shelf:
                 tx.remove_files(root, [f"{number}.jpg" for number in numbers])
                 tx.commit()
 
+    def restore(self, numbers: list[int]) -> None:
+        with self.store.writing() as writer:
+            root = writer.add_root(self.photos).root_id
+            with writer.transaction() as tx:
+                tx.place_files([(FilePlace(root, f"{number}.jpg", 1, 1), f"{number:064x}") for number in numbers])
+                tx.commit()
+
     def texts(self, count: int = 20) -> np.ndarray:
         texts = np.random.default_rng(4).standard_normal((count, D)).astype(np.float32)
         return texts / np.linalg.norm(texts, axis=1, keepdims=True)
@@ -119,6 +126,16 @@ def test_deleted_and_compacted_pictures_leave_and_moved_ones_stay(shelf: Shelf, 
     found, note, kind = shelf.answers()
     assert (note, kind) == (None, SnapshotIndex)
     assert found.tolist() == shelf.truth().tolist()
+
+
+def test_pictures_that_come_back_after_a_build_are_found(shelf: Shelf, small_pool: None) -> None:
+    gone = list(range(0, 600, 3))
+    shelf.remove(gone)
+    build_snapshot(shelf.store, Silence())
+    shelf.restore(gone)
+    found, note, kind = shelf.answers()
+    assert (note, kind) == (None, SnapshotIndex)
+    assert recall(found, shelf.truth()) >= 0.95
 
 
 @pytest.mark.parametrize("harm", ["missing", "cut", "steering byte", "not faiss"])
