@@ -5,9 +5,9 @@ A's, subtracting B's score from A's, and looking for A alone, on scenes that tra
 
 The library: scenes of 8 kinds of object in 5 colours, so that a picture's words fit others too. A names one group of
 things, by count and kind, sometimes by colour ("two cups", "a red cup"); B is a second thing ("three trees") or the
-setting ("at night") of some of the pictures where A holds: at least 3 show both, at least 5 show A alone. Half of the
-queries exclude a thing, half a setting. The scene graphs say what is shown; right is a picture where A holds and B does
-not. P@5: the share of right ones among the first 5; R-precision: among the first R, R being how many there are.
+setting ("at night") of a tenth or more of the pictures where A holds, and of at least 2; at least 5 show A alone. Half
+of the queries exclude a thing, half a setting. The scene graphs say what is shown; right is a picture where A holds and
+B does not. P@5: the share of right ones among the first 5; R-precision: among the first R, R being how many there are.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from imgsearch.scenes.vocabulary import COLOURS, KINDS, NUMBERS, SETTINGS, noun_
 from imgsearch.search.query import Query
 from imgsearch.search.searcher import Searcher
 
-BOTH, ALONE = 3, 5
+BOTH, ALONE, SHARE = 2, 5, 0.1
 DEPTHS = (16, 64)
 WEIGHTS = (0.5, 1.0)
 OURS = f"A -B, {DEPTHS[0]} re-ranked"
@@ -96,7 +96,8 @@ def draw_queries(
         excluded = [("thing", other, shown) for other, other_kind, shown in things if other_kind != kind]
         excluded += [("setting", SETTINGS[name][0], shown) for name, shown in settings.items()]
         for what, unwanted, shown in excluded:
-            if len(holds & shown) >= least[0] and len(holds - shown) >= least[1]:
+            both = len(holds & shown)
+            if both >= max(least[0], SHARE * len(holds)) and len(holds) - both >= least[1]:
                 made[what].append(Asked(text, unwanted, what, holds - shown, shown))
     return [one for what in sorted(made) for one in rng.sample(made[what], min(count // 2, len(made[what])))]
 
