@@ -45,7 +45,7 @@ def open_light(
     """The same model with the same answers (to 1e-5), computed in NumPy without importing torch; None where only
     `load_model` can give it: a GPU, another dtype than float32, a LAVIS ``.pth``, anything unknown. Raises as
     `load_model` does on bad arguments, unknown names and missing files."""
-    from imgsearch.model.light import open_light as opened
+    from imgsearch.model.light_opening import open_light as opened
 
     return opened(name, device, dtype, image_size)
 

@@ -6,13 +6,15 @@ picture comes. Letters in shapes: B rows, T query tokens, L word pieces, H the w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from imgsearch.model.contract import WATCHED_LAYERS
 from imgsearch.model.light_config import QFormerSizes
-from imgsearch.model.light_layers import LayerNorm, Linear, attend, gelu
+from imgsearch.model.light_layers import LayerNorm, Linear, attend, attention_shares, gelu
 from imgsearch.model.light_weights import Weights
 from imgsearch.records import Float32
 
@@ -36,9 +38,37 @@ class _CrossAttention:
     norm: LayerNorm
 
     def __call__(self, states: Float32, features: Float32, heads: int) -> Float32:
-        """``states`` [B, T, H], ``features`` [B, N, W] -> [B, T, H]."""
+        """``states`` [B, T, H], ``features`` [B or 1, N, W] -> [B, T, H]."""
         key, value = np.split(self.key_value(features), 2, axis=-1)
         return self.norm(self.dense(attend(self.query(states), key, value, heads)) + states)
+
+    def shares(self, states: Float32, features: Float32, heads: int) -> Float32:
+        """Of the attention that each state pays, the share of each position: [B, T, N], the mean over the heads."""
+        key, _ = np.split(self.key_value(features), 2, axis=-1)
+        mean: Float32 = attention_shares(self.query(states), key, heads).mean(axis=1)
+        return mean
+
+    def remember(self, features: Float32, heads: int) -> Float32:
+        """``features`` [N, W] -> keys and values [2, A, N, H / A], the keys scaled as attention asks."""
+        split = np.stack(np.split(self.key_value(features), 2, axis=-1))  # [2, N, H]
+        kept = np.ascontiguousarray(split.reshape(2, len(features), heads, -1).swapaxes(1, 2))
+        kept[0] *= np.float32(kept.shape[-1] ** -0.5)
+        return kept
+
+    def recall(self, states: Float32, memories: Sequence[Float32]) -> Float32:
+        """``states`` [P or 1, T, H], what ``remember`` gave of P pictures -> [P, T, H]. A picture at a time: its arrays
+        stay in the cache, where stacking them would copy 100 kB a picture and layer."""
+        heads = memories[0].shape[1]
+        queries = self.query(states).reshape(*states.shape[:2], heads, -1).swapaxes(1, 2)  # [P or 1, A, T, H / A]
+        found = np.empty((len(memories), *states.shape[1:]), np.float32)
+        for place, (keys, values) in enumerate(memories):
+            scores: Float32 = queries[min(place, len(queries) - 1)] @ keys.swapaxes(1, 2)  # [A, T, N]
+            scores -= scores.max(axis=-1, keepdims=True)
+            np.exp(scores, out=scores)
+            seen = scores @ values  # [A, T, H / A]
+            seen /= scores.sum(axis=-1, keepdims=True)
+            found[place] = seen.swapaxes(0, 1).reshape(found.shape[1:])
+        return self.norm(self.dense(found) + states)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +79,19 @@ class _FeedForward:
 
     def __call__(self, states: Float32) -> Float32:
         return self.norm(self.dense(gelu(self.inner(states))) + states)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureMemory:
+    """What reading one picture with any text takes of it: ``layers`` holds the keys and values [2, A, N, H / A] of each
+    cross-attention."""
+
+    layers: tuple[Float32, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """RAM that it takes."""
+        return sum(layer.nbytes for layer in self.layers)
 
 
 class LightQFormer:
@@ -66,12 +109,18 @@ class LightQFormer:
         return states
 
     def read_pictures(
-        self, queries: Float32, features: Float32, words: Float32 | None = None, mask: Float32 | None = None
+        self,
+        queries: Float32,
+        features: Float32,
+        words: Float32 | None = None,
+        mask: Float32 | None = None,
+        looks: list[Float32] | None = None,
     ) -> Float32:
         """The queries' states [B, T, H] after they have looked at ``features`` [B, N, W], and, where ``words``
-        [B, L, H] are given, at the text. ``queries`` [1, T, H]; ``mask`` [B, T + L]."""
+        [B, L, H] are given, at the text; ``features`` [1, N, W] are then one picture for all texts. ``queries``
+        [1, T, H]; ``mask`` [B, T + L]. The watched layers' shares of attention [B, T, N] are added to ``looks``."""
         tokens = queries.shape[1]
-        states = np.repeat(queries, len(features), axis=0)
+        states = np.repeat(queries, len(features if words is None else words), axis=0)
         if words is not None:
             states = np.concatenate([states, words], axis=1)  # [B, T + L, H]
         states = self._first_norm(states)
@@ -80,6 +129,8 @@ class LightQFormer:
             states = attention(states, heads, mask)
             seen = states[:, :tokens]
             if (cross := self._crosses.get(number)) is not None:
+                if looks is not None and number in list(self._crosses)[-WATCHED_LAYERS:]:
+                    looks.append(cross.shares(seen, features, heads))
                 seen = cross(seen, features, heads)
             seen = self._query_forwards[number](seen)
             if words is None or number + 1 == self._sizes.layers:  # nobody reads the words after the last layer
@@ -87,6 +138,31 @@ class LightQFormer:
             else:
                 states = np.concatenate([seen, self._text_forwards[number](states[:, tokens:])], axis=1)
         return states
+
+    def remember(self, features: Float32) -> PictureMemory:
+        """What the cross-attentions take of one picture's ``features`` [N, W], whatever the text."""
+        return PictureMemory(tuple(cross.remember(features, self._sizes.heads) for cross in self._crosses.values()))
+
+    def read_pairs(self, queries: Float32, words: Float32, memories: Sequence[PictureMemory]) -> Float32:
+        """One text with P pictures: ``read_pictures`` of ``words`` [1, L, H] with what ``remember`` gave of each, but
+        for rounding. Until the queries have looked at a picture, all pairs are one and computed once."""
+        tokens = queries.shape[1]
+        states = self._first_norm(np.concatenate([queries, words], axis=1))  # [1, T + L, H]
+        layers = iter(range(len(self._crosses)))
+        for number, attention in enumerate(self._attentions):
+            states = attention(states, self._sizes.heads, None)
+            seen = states[:, :tokens]
+            if (cross := self._crosses.get(number)) is not None:
+                layer = next(layers)
+                seen = cross.recall(seen, [memory.layers[layer] for memory in memories])
+            seen = self._query_forwards[number](seen)
+            if number + 1 == self._sizes.layers:
+                return seen
+            told = self._text_forwards[number](states[:, tokens:])
+            if len(told) < len(seen):
+                told = np.broadcast_to(told, (len(seen), *told.shape[1:]))
+            states = np.concatenate([seen, told], axis=1)
+        raise AssertionError("a Q-Former has layers")
 
     @cached_property
     def _first_norm(self) -> LayerNorm:

@@ -56,6 +56,8 @@ def check_same(light, heavy, texts, tolerance=1e-5) -> None:
             far(light.match_both(texts, features, longest), heavy.match_both(texts, features_there, longest))
             < tolerance
         )
+    remembered = light.match_remembered(texts, light.remember_pictures(features))
+    assert far(remembered, heavy.match_both(texts, features_there)) < tolerance
     assert far(light.match_logits(texts, features), heavy.match_logits(texts, features_there)) < tolerance
     probabilities = heavy.match_probabilities(texts, features_there)
     assert far(light.match_probabilities(texts, features), probabilities) < tolerance
@@ -240,3 +242,16 @@ print(*sorted({"torch", "transformers", "safetensors"} & set(sys.modules)), sep=
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_remembered_pictures_give_the_same_answers_whatever_their_company(directory, features):
+    light = open_light(directory, "cpu")
+    memories = light.remember_pictures(features)
+    texts = [TEXTS[row % 2] for row in range(len(memories))]
+    together = light.match_remembered(texts, memories)
+    assert far(together, light.match_both(texts, features)) < 1e-5
+    alone = [light.match_remembered([text], [memory])[0] for text, memory in zip(texts, memories, strict=True)]
+    assert far(together, np.stack(alone)) < 1e-5
+    assert memories[0].size_bytes == sum(layer.nbytes for layer in memories[0].layers)
+    with pytest.raises(ValueError, match="expected pairs"):
+        light.match_remembered(texts[1:], memories)

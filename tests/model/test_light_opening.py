@@ -23,7 +23,7 @@ def test_what_needs_torch_is_left_to_it(directory, monkeypatch):
     assert open_light(GOLDEN / "blip2_tiny.pth", "cpu") is None
     assert open_light(directory, "cpu", dtype="bfloat16") is None
     assert open_light(directory, "cpu", image_size=41) is None  # load_model says what is wrong with it
-    monkeypatch.setattr("imgsearch.model.light.resolve_device", lambda device: "cuda:0")
+    monkeypatch.setattr("imgsearch.model.light_opening.resolve_device", lambda device: "cuda:0")
     assert open_light(directory, "cuda") is None
 
 
