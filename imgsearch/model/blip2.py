@@ -20,6 +20,7 @@ from PIL import Image
 
 from imgsearch.errors import NotEnoughMemory
 from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD, resize_to_model
+from imgsearch.model.blip2_attention import attend_patches
 from imgsearch.model.contract import DEFAULT_MAX_TOKENS
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.records import ModelId, UInt8
@@ -176,6 +177,23 @@ class Blip2Model:
         result = torch.empty((len(encoded), 2))
         for rows in self._chunks(len(encoded)):
             result[rows] = self._read_pairs(encoded[rows], self._features(features[rows])).cpu()
+        return result
+
+    @_on_device
+    def attend_patches(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> torch.Tensor:
+        """Text i with picture i, or with the one picture: K texts, features [K or 1, N, W] -> float32 [K, T, N - 1] on
+        the CPU, the share of each query token's attention that each patch gets (`imgsearch.model.contract`)."""
+        encoded = self._encode(texts, max_tokens)
+        self._check_features(features)
+        if len(features) not in (1, len(encoded)):
+            raise ValueError(f"received {len(encoded)} texts and features of {len(features)} pictures, expected pairs")
+        result = torch.empty((len(encoded), self.query_tokens, self._features_shape[0] - 1))
+        for rows in self._chunks(len(encoded)):
+            ids, mask = self._pad(encoded[rows])
+            batch = self._features(features if len(features) == 1 else features[rows]).expand(len(ids), -1, -1)
+            queries = self._network.query_tokens.expand(len(ids), -1, -1)
+            shares = attend_patches(self._network.qformer, queries, self._word_embeddings(ids), mask, batch)
+            result[rows] = shares.cpu()
         return result
 
     def count_tokens(self, text: str) -> int:

@@ -124,7 +124,14 @@ def attend(query: Float32, key: Float32, value: Float32, heads: int, mask: Float
 
     ``mask`` [B, M] is added to the scores: 0 where a key may be seen, a large negative number where not.
     """
-    q, k, v = _by_head(query, heads), _by_head(key, heads), _by_head(value, heads)
+    shares = attention_shares(query, key, heads, mask)
+    return (shares @ _by_head(value, heads)).swapaxes(1, 2).reshape(query.shape)
+
+
+def attention_shares(query: Float32, key: Float32, heads: int, mask: Float32 | None = None) -> Float32:
+    """How much of its attention each query pays to each key: [B, L, H] and [B, M, H] -> [B, A, L, M], rows of sum 1.
+    ``mask`` as in `attend`."""
+    q, k = _by_head(query, heads), _by_head(key, heads)
     scores: Float32 = q @ k.swapaxes(-1, -2)  # [B, A, L, M]
     scores *= np.float32(q.shape[-1] ** -0.5)
     if mask is not None:
@@ -132,7 +139,7 @@ def attend(query: Float32, key: Float32, value: Float32, heads: int, mask: Float
     scores -= scores.max(axis=-1, keepdims=True)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=-1, keepdims=True)
-    return (scores @ v).swapaxes(1, 2).reshape(query.shape)
+    return scores
 
 
 def _by_head(x: Float32, heads: int) -> Float32:
