@@ -9,13 +9,13 @@ from flask.typing import ResponseReturnValue
 
 from imgsearch.errors import UsageError
 from web.context import current_service, draining
-from web.problems import printable
 from web.runs import Runs, changes
 from web.streams import stream_events
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/api/v1")
 
 RUNS = "imgsearch.runs"
+_MOST_BYTES = 10_000  # of a job's description
 
 
 @blueprint.get("/jobs")
@@ -27,10 +27,14 @@ def show_jobs() -> ResponseReturnValue:
 @blueprint.post("/jobs")
 def start_job() -> ResponseReturnValue:
     """Start an index run over the library's folders."""
-    wanted = request.get_json(silent=True)
+    request.max_content_length = _MOST_BYTES
+    try:
+        wanted = request.get_json(silent=True)
+    except RecursionError:  # thousands of brackets
+        wanted = None
     kind = wanted.get("kind") if isinstance(wanted, dict) else None
     if kind != "index":
-        raise UsageError(f"got the job {printable(str(kind)[:40])!r}", 'expected {"kind": "index"}')
+        raise UsageError("the request names no job that there is", 'send {"kind": "index"} as application/json')
     run = current_runs().start()
     answer = jsonify(run.as_dict())
     answer.status_code = 202
