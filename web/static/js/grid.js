@@ -59,6 +59,7 @@ export class Grid {
     this.more = more;
     const tiles = [...this.list.children];
     for (const tile of tiles) tile.hidden = false;
+    this.list.classList.toggle("goes-on", more); // all rows that are shown are full
     if (!more || tiles.length < 2) return;
     const top = tiles.at(-1).offsetTop;
     if (top === tiles[0].offsetTop) return;

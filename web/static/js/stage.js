@@ -106,7 +106,7 @@ export class Stage {
   }
 
   #down(event) {
-    if (event.target.closest("button") || event.button) return;
+    if (event.target.closest("button, a") || event.button) return;
     this.place.setPointerCapture(event.pointerId);
     this.fingers.set(event.pointerId, { at: event, from: event });
   }

@@ -1,0 +1,169 @@
+"""For everyone: keyboard alone, phone and wide screen, light and dark, axe, and the budget of bytes and shifts."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .conftest import PASSWORD, PICTURES, Site, Watched
+from .gestures import open_first, search, shown_ids, shown_picture, until, wait_for_answer
+
+PAGES = ("/", "/?q=a+red+star", "/?q=camera:Leica", "/pictures/1", "/pictures/1?q=star", "/library", "/duplicates")
+BUDGET_BYTES = 60_000
+LARGEST_SHIFT = 0.05
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing(open_page: Callable[..., Any], path: str, scheme: str) -> None:
+    page = open_page(path, color_scheme=scheme)
+    page.wait_for_load_state("networkidle")
+    check_with_axe(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_what_opens(open_page: Callable[..., Any], scheme: str, watched: Watched) -> None:
+    watched.expected.append("400")
+    page = open_page("/?q=star+year:2021-2024", color_scheme=scheme)
+    page.click("text=Folder")
+    page.wait_for_selector("#menu-folders button")
+    check_with_axe(page)
+    page.keyboard.press("Escape")
+    open_first(page)
+    page.wait_for_selector(".viewer dl")
+    page.wait_for_timeout(600)
+    check_with_axe(page)
+    page.keyboard.press("Escape")
+    search(page, "colour:red")
+    check_with_axe(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_at_the_door(
+    open_page: Callable[..., Any], strict_site: Site, watched: Watched, scheme: str
+) -> None:
+    watched.expected.append("401")
+    page = open_page("/", url=strict_site.url, color_scheme=scheme)
+    page.fill("#password", "not this one")
+    page.press("#password", "Enter")
+    page.wait_for_selector("[role=alert]")
+    check_with_axe(page)
+    page.fill("#password", PASSWORD)
+    page.press("#password", "Enter")
+    page.wait_for_selector("#grid")
+    search(page, "a red star")
+    check_with_axe(page)
+
+
+def check_with_axe(page: Any) -> None:
+    """No violation. axe is put in by the test's own way into the page, which no content policy forbids."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    assert not found, [(one["id"], [node["html"][:160] for node in one["nodes"][:3]]) for one in found]
+
+
+def test_keyboard_alone_is_enough(page: Any) -> None:
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "q"
+    page.keyboard.type("a red star")
+    page.keyboard.press("Enter")
+    wait_for_answer(page)
+    ids = shown_ids(page)
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent.trim()") == "Shape":
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#menu-shapes button")
+    until(page, "document.activeElement.closest('#menu-shapes')")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Escape")
+    until(page, "document.activeElement.textContent.trim() === 'Shape'")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.closest('.tile').dataset.id") == str(ids[2])
+    page.keyboard.press("ArrowDown")
+    below = page.evaluate("document.activeElement.closest('.tile').dataset.id")
+    page.keyboard.press("ArrowUp")
+    assert below not in map(str, ids[:3])
+    here = page.evaluate("document.activeElement.closest('.tile').dataset.id")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog.viewer[open]")
+    assert shown_picture(page) == int(here)
+    assert page.evaluate("document.activeElement.closest('dialog') !== null")
+    for _ in range(14):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement === document.body || !!document.activeElement.closest('dialog')")
+    page.keyboard.press("Escape")
+    until(page, "!document.querySelector('dialog[open]')")
+    assert page.evaluate("document.activeElement.closest('.tile').dataset.id") == here
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 2560])
+def test_pages_fit_every_width(open_page: Callable[..., Any], width: int) -> None:
+    phone = width < 700
+    page = open_page("/", viewport={"width": width, "height": 800}, is_mobile=phone, has_touch=phone)
+    for path in PAGES:
+        page.goto(page.url.split("/", 3)[0] + "//" + page.url.split("/", 3)[2] + path)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{path} is {wide} pixels wide on {width}"
+    search(page, "a red star")
+    open_first(page)
+    if phone:
+        page.tap("[data-do=info]")
+    page.wait_for_selector(".viewer dl")
+    assert page.evaluate("document.querySelector('dialog').scrollWidth") <= width
+    assert page.eval_on_selector(".stage", "(stage) => stage.clientHeight") > 200
+
+
+def test_dark_is_dark_and_light_is_light(open_page: Callable[..., Any]) -> None:
+    def tone(scheme: str) -> int:
+        page = open_page("/", color_scheme=scheme)
+        return int(page.evaluate("Number(getComputedStyle(document.body).backgroundColor.match(/\\\\d+/)[0])"))
+
+    assert tone("light") > 240 and tone("dark") < 30
+
+
+def test_first_page_stays_within_its_budget(open_page: Callable[..., Any]) -> None:
+    page = open_page("/library")
+    bodies: dict[str, bytes] = {}
+
+    def keep(answer: Any) -> None:
+        kind = answer.headers.get("content-type", "")
+        if any(word in kind for word in ("html", "css", "javascript", "svg")):
+            bodies[answer.url] = answer.body()
+
+    page.on("response", keep)
+    page.click("a.brand")
+    page.wait_for_selector(".tile")
+    page.wait_for_load_state("networkidle")
+    assert any("search.js" in url for url in bodies) and any("search.css" in url for url in bodies)
+    assert sum(len(gzip.compress(body)) for body in bodies.values()) < BUDGET_BYTES
+
+
+def test_layout_shifts_less_than_can_be_seen(open_page: Callable[..., Any]) -> None:
+    page = open_page("/")
+    page.evaluate(
+        """() => {
+          window.shifted = 0;
+          const add = (list) => list.getEntries().forEach((one) => { if (!one.hadRecentInput) window.shifted += one.value; });
+          new PerformanceObserver(add).observe({ type: 'layout-shift', buffered: true });
+        }"""
+    )
+    page.wait_for_load_state("networkidle")
+    for _ in range(12):
+        page.mouse.wheel(0, 700)
+        page.wait_for_timeout(60)
+    until(page, f"document.querySelectorAll('.tile').length === {PICTURES}")
+    page.mouse.wheel(0, -20_000)
+    search(page, "a red star")
+    page.wait_for_timeout(700)
+    assert page.evaluate("window.shifted") < LARGEST_SHIFT
