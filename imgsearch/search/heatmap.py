@@ -41,8 +41,8 @@ _QUIET = frozenset(_QUIET_WORDS.split())
 class WordMaps:
     """The maps of a text's words over one picture.
 
-    ``words`` in the text's order, in lower case; ``grids`` float32 [words, h, w], one number a patch, from the top left:
-    1 at the patch that is looked at most, 0 at the least. A map says where a word is seen best, not whether the
+    ``words`` in the text's order, in lower case; ``grids`` float32 [words, h, w], a number for each patch from the top
+    left: 1 at the one that is looked at most, 0 at the least. A map says where a word is seen best, not whether the
     picture shows it."""
 
     words: tuple[str, ...]
@@ -67,8 +67,8 @@ def heat_map(model: Explainer, text: str, features: Any) -> WordMaps:
 
 
 def content_words(text: str) -> tuple[str, ...]:
-    """The words of ``text`` that a picture can show, each once, in order, cleaned as the model reads them; all of them where
-    none says anything; at most ``MAX_WORDS``."""
+    """The words of ``text`` that a picture can show, each once, in order, cleaned as the model reads them; all of them
+    where none says anything; at most ``MAX_WORDS``."""
     words = dict.fromkeys(word.strip(_EDGES) for word in clean_text(text).split())
     words.pop("", None)
     telling = [word for word in words if word not in _QUIET]
