@@ -98,15 +98,18 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
         ) from exc
     from imgsearch.library import open_searcher
     from web import create_app
+    from web.jobs import close_runs
     from web.service import Limits, SearchService
 
     with open_searcher(settings) as searcher:
         config = _web_config(arguments, searcher.store.path)
         service = SearchService(searcher, Limits(config.searches, config.max_query_chars, settings.rerank))
-        server = _bound(create_app(service, config), arguments, config)
+        app = create_app(service, config)
+        server = _bound(app, arguments, config)
         server.leave_on_signals()
         print(f"imgsearch: {searcher.store.path} at {_url(arguments.host, server.address[1])}", flush=True)
         clean = server.run()
+        close_runs(app)
     if not clean:
         print("imgsearch: some requests took too long and were cut off", file=sys.stderr)
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from flask import Blueprint, current_app, jsonify, request
+from flask import Blueprint, Flask, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from imgsearch.errors import UsageError
@@ -60,6 +60,13 @@ def stop_job(job_id: int) -> ResponseReturnValue:
 def stream_jobs() -> ResponseReturnValue:
     """``jobs``, then ``job`` at every change, ``end`` when no run goes on."""
     return stream_events(changes(current_runs(), draining().is_set))
+
+
+def close_runs(app: Flask) -> None:
+    """Stop the run that goes on, as Ctrl-C does, and wait a little: the server is about to leave."""
+    runs = app.extensions.get(RUNS)
+    if runs is not None:
+        runs.close()
 
 
 def current_runs() -> Runs:
