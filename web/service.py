@@ -16,14 +16,14 @@ from imgsearch.errors import UsageError
 from imgsearch.media.decode import decode_bytes
 from imgsearch.records import Float32, Results
 from imgsearch.search.pages import picture_key
-from imgsearch.search.pictures import as_numpy
 from imgsearch.search.query import Query
+from imgsearch.search.searcher import Searcher
 from imgsearch.search.sense import require_sense
 from web.explaining import explain
 from web.problems import Overloaded
+from web.reading import BatchingReader
 
 if TYPE_CHECKING:
-    from imgsearch.search.searcher import Searcher
     from imgsearch.storage import Store
 
 _FULL = "as many searches are waiting as this server takes at once"
@@ -32,20 +32,32 @@ _FULL = "as many searches are waiting as this server takes at once"
 @dataclass(frozen=True, slots=True)
 class Limits:
     """``searches``: how many may wait or run at once; more get Overloaded. ``rerank``: how many candidates ITM re-reads
-    where a query leaves it open; -1 by device. ``coalesce``: answer identical queries in flight once."""
+    where a query leaves it open; -1 by device. ``coalesce``: answer identical queries in flight once. ``batching``: ask
+    the model for many queries at once (`web.reading`)."""
 
     searches: int = 96
     max_query_chars: int = 1000
     rerank: int = -1
     coalesce: bool = True
+    batching: bool = True
 
 
 class SearchService:
     """What the views ask. Safe between threads; whoever makes it closes it, and the searcher with it."""
 
     def __init__(self, searcher: Searcher, limits: Limits | None = None) -> None:
-        self.searcher = searcher
         self._limits = limits or Limits()
+        self._given, self._reader = searcher, None
+        if self._limits.batching:
+            self._reader = BatchingReader(searcher.model, searcher.features)
+            searcher = Searcher(
+                searcher.store,
+                searcher.model,
+                features=searcher.features,
+                calibration=searcher.calibration,
+                reader=self._reader,
+            )
+        self.searcher = searcher
         self._free = threading.BoundedSemaphore(self._limits.searches)
         self._lock = threading.Lock()
         self._in_flight: dict[tuple[Query, str], Future[Results]] = {}
@@ -77,36 +89,46 @@ class SearchService:
     def tokens_of(self, image: bytes) -> Float32:
         """Vectors [T, D] of an uploaded picture, decoded with the same limits as the library's own. Raises MediaError
         (not a picture, too large to decode), Overloaded."""
-        model = self.searcher.model
         with self._slot():
-            decoded = decode_bytes(image, model.image_size)
-            pixels = model.preprocess_arrays(decoded.pixels[None])
-            tokens: Float32 = as_numpy(model.embed_images(pixels))[0]
-            return tokens
+            decoded = decode_bytes(image, self.searcher.model.image_size)
+            return self.searcher.reader.embed_picture(decoded.pixels)
 
     def explain(self, text: str, image_id: int) -> dict[str, Any]:
         """Why a picture matched: ``itc`` and ``itm_probability`` of the words of ``text`` with it, and for each word
-        the grid of where it looks, rows of numbers in 0..1 from the top left. Raises UsageError for a text without words
-        and a picture that is not there, MediaError for one that cannot be read any more, Overloaded."""
+        the grid of where it looks, rows of numbers in 0..1 from the top left. Raises UsageError for a text without
+        words and a picture that is not there, MediaError for one that cannot be read any more, Overloaded."""
         query = self._checked(Query(text), None)
         with self._slot():
             return explain(self.searcher, require_sense(query).description, image_id)
 
     def gauges(self) -> dict[str, tuple[str, float]]:
         """Name -> (what it is, how much there is of it now)."""
-        return {"searches_in_flight": ("Searches that wait or run", self._running)}
+        found: dict[str, tuple[str, float]] = {
+            "searches_in_flight": ("Searches that wait or run", float(self._running))
+        }
+        if self._reader is not None:
+            found["pieces_waiting"] = ("Re-ranks, in pieces of a few candidates, that wait", self._reader.waiting)
+            found["picture_memory_bytes"] = ("RAM that remembered pictures take", self._reader.memory_bytes)
+        return found
 
     def counts(self) -> dict[str, tuple[str, float]]:
         """Name -> (what it is, how often it has been)."""
-        return {
+        found: dict[str, tuple[str, float]] = {
             "searches_answered": ("Searches answered", self._answered),
             "searches_refused": ("Searches refused because too many were waiting", self._refused),
             "searches_shared": ("Searches answered with another's answer", self._shared),
         }
+        for kind, (batches, jobs) in ({} if self._reader is None else self._reader.batched()).items():
+            found[f"{kind}_batches"] = (f"Batches of {kind}", batches)
+            found[f"{kind}_jobs"] = (f"What was done in batches of {kind}", jobs)
+        return found
 
     def close(self) -> None:
-        """Let go of the library."""
+        """Answer what waits, then let go of the library."""
+        if self._reader is not None:
+            self._reader.close()
         self.searcher.close()
+        self._given.close()
 
     def _checked(self, query: Query, picture: Float32 | None) -> Query:
         most = self._limits.max_query_chars

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +13,7 @@ import numpy as np
 from imgsearch.errors import UsageError
 from imgsearch.index import open_index, rank_order
 from imgsearch.records import Filters, Float32, Int64
-from imgsearch.search.calibration import Background, evenly
+from imgsearch.search.calibration import NO_BACKGROUND, Background, evenly
 from imgsearch.search.features import Source
 from imgsearch.search.likeness import POOL, likeness, mean_vector
 from imgsearch.storage import Store, View, latest_snapshot
@@ -53,7 +54,16 @@ class Found:
     note: str | None = None  # what a person should know of the index
 
 
-class _Moment:
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The best slots and their scores [n] for one text, and the library's background for it."""
+
+    slots: Int64
+    scores: Float32
+    background: Background
+
+
+class Moment:
     """The library as of one commit, with what is made of it once. Safe between threads."""
 
     def __init__(self, store: Store) -> None:
@@ -69,6 +79,16 @@ class _Moment:
         """Vectors [n, T, D] of the library's background."""
         return self.view.read(self.view.live_slots[evenly(self.view.count)])
 
+    def nearest(self, texts: Float32, count: int, allowed: Int64 | None = None) -> list[Nearest]:
+        """The ``count`` best slots (fewer where fewer are allowed) for each of ``texts`` [Q, D]; fewer asked for are
+        the beginning of more. Q texts at once cost less than one by one: vectors are read once for all."""
+        total = self.view.count if allowed is None else len(allowed)
+        best = self.index.search(texts, min(count, total), self.live if allowed is None else allowed)
+        backgrounds = Background.of_many(self.sample, texts)
+        known = best.slots >= 0
+        rows = zip(best.slots, best.scores, known, backgrounds, strict=True)
+        return [Nearest(slots[real], scores[real], background) for slots, scores, real, background in rows]
+
     def fitting_slots(self, filters: Filters) -> Int64:
         """Slots, ascending, of the pictures that the filters leave; the latest few are kept."""
         with self._lock:
@@ -82,13 +102,23 @@ class _Moment:
         return known
 
 
+AskMoment = Callable[[Moment, Float32, int, Int64 | None], Nearest]
+"""Moment, text [1, D], count, allowed slots -> what is nearest."""
+
+
+def ask_moment(moment: Moment, text: Float32, count: int, allowed: Int64 | None) -> Nearest:
+    """One text by itself."""
+    return moment.nearest(text, count, allowed)[0]
+
+
 class CandidateFinder:
     """The library as of the last commit, held open between queries. Safe between threads: while one looks at a new
     commit, the others go on with the one before."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, ask: AskMoment = ask_moment) -> None:
         self._store = store
-        self._moment: _Moment | None = None
+        self._ask = ask
+        self._moment: Moment | None = None
         self._renewing = threading.Lock()
 
     def forget(self) -> None:
@@ -113,13 +143,14 @@ class CandidateFinder:
             view = moment.view
             allowed = self._allowed_slots(moment, wanted)
             total = view.count if allowed is None else len(allowed)
-            slots, scores = self._best(moment, wanted, count, allowed)
-            found = self._resolve(view.image_ids_of(slots), scores, _background(moment, wanted))
+            best = self._best(moment, wanted, count, allowed)
+            slots = best.slots
+            found = self._resolve(view.image_ids_of(slots), best.scores, best.background)
             if len(found) == len(slots) or not view.changed() or attempt + 1 == REFRESHES:
                 break
         return Found(found, total > len(slots), view.generation, moment.note)
 
-    def _refreshed(self) -> _Moment:
+    def _refreshed(self) -> Moment:
         moment = self._moment
         if moment is not None and not moment.view.changed():
             return moment
@@ -128,12 +159,12 @@ class CandidateFinder:
             return moment
         try:
             if self._moment is None or self._moment.view.changed():  # another may have done it while we waited
-                self._moment = _Moment(self._store)
+                self._moment = Moment(self._store)
             return self._moment
         finally:
             self._renewing.release()
 
-    def _allowed_slots(self, moment: _Moment, wanted: Wanted) -> Int64 | None:
+    def _allowed_slots(self, moment: Moment, wanted: Wanted) -> Int64 | None:
         """Slots that may answer, ascending; None where every live one may."""
         slots = moment.fitting_slots(wanted.filters) if wanted.filters else None
         if wanted.excluding is None:
@@ -142,19 +173,15 @@ class CandidateFinder:
         own = view.slots_of_images(np.array([wanted.excluding], np.int64))
         return np.setdiff1d(view.live_slots if slots is None else slots, own, assume_unique=True)
 
-    def _best(self, moment: _Moment, wanted: Wanted, count: int, allowed: Int64 | None) -> tuple[Int64, Float32]:
-        """Slots and scores [n], best first."""
-        view = moment.view
-        total = view.count if allowed is None else len(allowed)
+    def _best(self, moment: Moment, wanted: Wanted, count: int, allowed: Int64 | None) -> Nearest:
+        """The best of those that are allowed."""
         if wanted.picture is not None:
-            return self._alike(moment, wanted, count, allowed)
+            return Nearest(*self._alike(moment, wanted, count, allowed), NO_BACKGROUND)
         if wanted.text is None:
-            return self._newest(view, count, allowed)
-        best = moment.index.search(wanted.text, min(count, total), moment.live if allowed is None else allowed)
-        known = best.slots[0] >= 0
-        return best.slots[0][known], best.scores[0][known]
+            return Nearest(*self._newest(moment.view, count, allowed), NO_BACKGROUND)
+        return self._ask(moment, wanted.text, count, allowed)
 
-    def _alike(self, moment: _Moment, wanted: Wanted, count: int, allowed: Int64 | None) -> tuple[Int64, Float32]:
+    def _alike(self, moment: Moment, wanted: Wanted, count: int, allowed: Int64 | None) -> tuple[Int64, Float32]:
         """By likeness to a picture, plus ITC with the text if there is one. The nearest `POOL` by the mean of its
         tokens (and the text) are compared token by token; behind them the order is the index's."""
         assert wanted.picture is not None
@@ -194,9 +221,3 @@ class CandidateFinder:
             for image_id, score in zip(wanted, scores.tolist(), strict=True)
             if paths.get(image_id) and image_id in records
         ]
-
-
-def _background(moment: _Moment, wanted: Wanted) -> Background:
-    if wanted.text is None or wanted.picture is not None:
-        return Background(0.0, 1.0)
-    return Background.of(moment.sample, wanted.text)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from imgsearch.errors import MediaError
-from imgsearch.records import Float32, UInt8
+from imgsearch.records import Float32, Int64, UInt8
+from imgsearch.search.candidates import Moment, Nearest, ask_moment
 from imgsearch.search.features import FeatureSource, Source
 from imgsearch.search.pictures import as_numpy
 from imgsearch.search.rerank import Match, Model, Reading, match_candidates
@@ -24,6 +25,10 @@ class Reader(Protocol):
 
     def embed_picture(self, pixels: UInt8) -> Float32:
         """uint8 [S, S, 3] -> float32 [T, D]."""
+        ...
+
+    def nearest(self, moment: Moment, text: Float32, count: int, allowed: Int64 | None) -> Nearest:
+        """``Moment.nearest`` for one text [1, D]."""
         ...
 
     def features(self, source: Source) -> Float32:
@@ -57,6 +62,10 @@ class PlainReader:
         with self._lock:
             tokens: Float32 = as_numpy(self._model.embed_images(self._model.preprocess_arrays(pixels[None])))[0]
         return tokens
+
+    def nearest(self, moment: Moment, text: Float32, count: int, allowed: Int64 | None) -> Nearest:
+        """See ``Reader``; threads do not wait for each other."""
+        return ask_moment(moment, text, count, allowed)
 
     def features(self, source: Source) -> Float32:
         """See ``Reader``."""

@@ -89,11 +89,11 @@ def match_candidates(
     step = _STEP if model.device.startswith("cpu") else _ACCELERATOR_STEP
     for first in range(0, len(sources), step):
         if first and deadline is not None and time.perf_counter() > deadline:
-            return matches, _sentences(reasons), False
+            return matches, failure_sentences(reasons), False
         found, failed = features.features(sources[first : first + step])
         reasons += failed
         matches += _match(model, reading, found)
-    return matches, _sentences(reasons), True
+    return matches, failure_sentences(reasons), True
 
 
 def _match(model: Model, reading: Reading, found: Sequence[Float32 | None]) -> list[Match | None]:
@@ -101,21 +101,31 @@ def _match(model: Model, reading: Reading, found: Sequence[Float32 | None]) -> l
     if not readable:
         return [None] * len(found)
     batch = np.stack(readable)
-    answers = [as_numpy(model.match_both([text] * len(batch), batch)).astype(np.float64) for text in reading.texts]
-    margins = [both[:, 1] - both[:, 0] for both in answers]  # each [n]
+    matches = iter(
+        read_matches(reading, [as_numpy(model.match_both([text] * len(batch), batch)) for text in reading.texts])
+    )
+    return [None if features is None else next(matches) for features in found]
+
+
+def read_matches(reading: Reading, answers: Sequence[Float32]) -> list[Match]:
+    """What the logits say of n pictures. ``answers``: for each of ``reading.texts`` float32 [n, 2]."""
+    count = len(answers[0])
+    both_of = [answer.astype(np.float64) for answer in answers]
+    margins = [both[:, 1] - both[:, 0] for both in both_of]  # each [n]
     unwanted = [_probability(margin) for margin in margins[bool(reading.wanted) :]]
-    most_unwanted = np.max([np.zeros(len(batch)), *unwanted], axis=0)
-    logit = answers[0][:, 1] if reading.wanted else np.zeros(len(batch))
-    margin = margins[0] if reading.wanted else np.full(len(batch), np.inf)
-    rows = iter(zip(logit.tolist(), margin.tolist(), most_unwanted.tolist(), strict=True))
-    return [None if features is None else Match(*next(rows)) for features in found]
+    most_unwanted = np.max([np.zeros(count), *unwanted], axis=0)
+    logit = both_of[0][:, 1] if reading.wanted else np.zeros(count)
+    margin = margins[0] if reading.wanted else np.full(count, np.inf)
+    rows = zip(logit.tolist(), margin.tolist(), most_unwanted.tolist(), strict=True)
+    return [Match(*row) for row in rows]
 
 
 def _probability(margin: Any) -> Any:
     return 1.0 / (1.0 + np.exp(-np.clip(margin, -500, 500)))
 
 
-def _sentences(reasons: Sequence[str]) -> list[str]:
+def failure_sentences(reasons: Sequence[str]) -> list[str]:
+    """One sentence for all candidates that could not be re-ranked; none for none."""
     if not reasons:
         return []
     count = "1 candidate was" if len(reasons) == 1 else f"{len(reasons)} candidates were"

@@ -80,7 +80,7 @@ class Searcher:
         self.features = features
         self.calibration = calibration
         self.reader = reader or PlainReader(model, features)
-        self._finder = CandidateFinder(store)
+        self._finder = CandidateFinder(store, self.reader.nearest)
         self._lock = threading.Lock()  # of what is remembered
         self._reranked: OrderedDict[tuple[int, str], _Reranked] = OrderedDict()
 
