@@ -29,7 +29,7 @@ def explain(searcher: Searcher, text: str, image_id: int) -> dict[str, Any]:
     vector = searcher.reader.embed_text(text)
     words: list[dict[str, Any]] = []
     if find_spec("imgsearch.search.heatmap") is not None:
-        maps = import_module("imgsearch.search.heatmap").heat_map(searcher.model, text, features[None])
+        maps = import_module("imgsearch.search.heatmap").heat_map(searcher.model, text, features)
         words = [
             {"word": word, "grid": grid.round(3).tolist()} for word, grid in zip(maps.words, maps.grids, strict=True)
         ]

@@ -38,6 +38,7 @@ class _Search:
 
     query: Query
     digest: str
+    reread: str  # the digest of what decides the re-rank: a list that goes on to the end has the same
     reading: Reading
     depth: int
     offset: int
@@ -137,7 +138,9 @@ class Searcher:
         model = self.model
         depth = default_rerank(model.device, model.image_size) if query.rerank < 0 else query.rerank
         reading = Reading(ask.description, ask.excluded)
-        search = _Search(query, query_digest(query, picture), reading, depth, cursor.offset if cursor else 0)
+        reread = query_digest(replace(query, everything=False), picture)
+        offset = cursor.offset if cursor else 0
+        search = _Search(query, query_digest(query, picture), reread, reading, depth, offset)
         with _timed(search.took, "embed"):
             wanted = self._embed(ask, search, picture)
         with _timed(search.took, "search"):
@@ -186,7 +189,7 @@ class Searcher:
         if not search.reading.texts:
             return _Reranked([], [])
         budget_ms = search.query.budget_ms
-        key = (search.generation, search.digest)
+        key = (search.generation, search.reread)
         with self._lock:
             known = self._reranked.get(key)
         if known is not None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from colour_shelf import NAMES, SURE
+from colour_shelf import NAMES, SURE, ColourModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,6 +63,14 @@ def test_nothing_confident_offers_the_closest(make_shelf: Callable[..., Any]) ->
     assert [hit["image_id"] for hit in everything["hits"][:8]] == [hit["image_id"] for hit in answer["closest"]]
     last = events(shelf.client.get("/api/v1/search/stream?q=red").get_data(as_text=True))[-1]
     assert (last[0], last[1]["closest"]) == ("itm", answer["closest"])
+
+
+def test_the_closest_cost_no_second_re_rank(make_shelf: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf, read = make_shelf([name for name in NAMES if "red" not in name], calibration=SURE), []
+    match_both = ColourModel.match_both
+    monkeypatch.setattr(ColourModel, "match_both", lambda *given: read.extend(given[1]) or match_both(*given))
+    assert len(shelf.client.get("/api/v1/search?q=red").get_json()["closest"]) == 8
+    assert len(read) == 9
 
 
 def test_filters_that_leave_nothing_offer_nothing(shelf: Any) -> None:
