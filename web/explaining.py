@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from imgsearch.model.contract import Explainer
 from imgsearch.search.features import Source
+from imgsearch.search.heatmap import heat_map
+from imgsearch.search.heatmap import heat_map
 from imgsearch.search.query import require_words
 from imgsearch.search.rerank import Reading
 from web.problems import NotFound
@@ -27,14 +28,11 @@ def explain(searcher: Searcher, text: str, image_id: int) -> dict[str, Any]:
     features = searcher.reader.features(source)
     ((match,), _, _) = searcher.reader.match(Reading(text), [source], None)
     vector = searcher.reader.embed_text(text)
-    words: list[dict[str, Any]] = []
-    if find_spec("imgsearch.search.heatmap") is not None:
-        maps = import_module("imgsearch.search.heatmap").heat_map(searcher.model, text, features)
-        words = [
-            {"word": word, "grid": grid.round(3).tolist()} for word, grid in zip(maps.words, maps.grids, strict=True)
-        ]
+    maps = heat_map(cast(Explainer, searcher.model), text, features)
     return {
         "itc": float((tokens @ vector[0]).max()),
         "itm_probability": None if match is None else match.probability,
-        "words": words,
+        "words": [
+            {"word": word, "grid": grid.round(3).tolist()} for word, grid in zip(maps.words, maps.grids, strict=True)
+        ],
     }
