@@ -108,7 +108,7 @@ def ways() -> dict[str, Way]:
 
 def _word_alone(model: Any, text: str, word: str, features: Float32) -> Float32:
     del text
-    grid: Float32 = heat_map(model, word, features).grids[0]
+    grid: Float32 = heat_map(model, word, features[0]).grids[0]
     return grid
 
 

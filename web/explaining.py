@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from imgsearch.model.contract import Explainer
 from imgsearch.search.features import Source
-from imgsearch.search.heatmap import heat_map
 from imgsearch.search.heatmap import heat_map
 from imgsearch.search.query import require_words
 from imgsearch.search.rerank import Reading
@@ -28,7 +26,7 @@ def explain(searcher: Searcher, text: str, image_id: int) -> dict[str, Any]:
     features = searcher.reader.features(source)
     ((match,), _, _) = searcher.reader.match(Reading(text), [source], None)
     vector = searcher.reader.embed_text(text)
-    maps = heat_map(cast(Explainer, searcher.model), text, features)
+    maps = heat_map(searcher.model, text, features)
     return {
         "itc": float((tokens @ vector[0]).max()),
         "itm_probability": None if match is None else match.probability,

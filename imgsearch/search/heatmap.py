@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import string
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from imgsearch.model.contract import Explainer
+from imgsearch.model.contract import Array, Explainer
 from imgsearch.model.text import clean_text
 from imgsearch.records import Float32
 from imgsearch.search.pictures import as_numpy
 
 MAX_WORDS = 16
-"""Words mapped of one text: one pass of pairs on a CPU, some 3 s of one core's time for the real model."""
+"""Words mapped of one text: one pass of pairs on a CPU, 130 GFLOP for the real model."""
 
 _EDGES = string.punctuation + "‘’“”„«»…–—¡¿、。，！？"
 _QUIET_WORDS = """
@@ -49,18 +48,18 @@ class WordMaps:
     grids: Float32
 
 
-def heat_map(model: Explainer, text: str, features: Any) -> WordMaps:
-    """Where the picture with ViT ``features`` [1, N, W] shows each content word of ``text``.
+def heat_map(model: Explainer, text: str, features: Array) -> WordMaps:
+    """Where the picture with ViT ``features`` [N, W] shows each content word of ``text``.
 
-    The same from torch and from NumPy to 1e-3. Raises ValueError for features of several pictures or another shape.
+    The same from torch and from NumPy to 1e-3. Raises ValueError for features of another shape.
     Cost: one picture and as many pairs as there are words through the Q-Former; the small model 15 ms for three words.
     """
-    if len(features) != 1:
-        raise ValueError(f"received features {list(features.shape)}, expected [1, N, W], of one picture")
-    words = content_words(text)
-    looks = as_numpy(model.attend_patches(words, features))  # [words, T, P]
+    if len(features.shape) != 2:
+        raise ValueError(f"received features {list(features.shape)}, expected [N, W], of one picture")
+    words, picture = content_words(text), features[None]
+    looks = as_numpy(model.attend_patches(words, picture))  # [words, T, P]
     side = round(looks.shape[2] ** 0.5)  # BLIP-2 takes square pictures
-    tokens = as_numpy(model.embed_features(features))[0]  # [T, D]
+    tokens = as_numpy(model.embed_features(picture))[0]  # [T, D]
     weights = _agreement(tokens, as_numpy(model.embed_texts([*words, ""])))  # [words, T]
     seen = np.einsum("wt,wtp->wp", weights, looks)
     return WordMaps(words, _stretch(seen).reshape(-1, side, side))

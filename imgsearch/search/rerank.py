@@ -10,14 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from imgsearch.index.rows import rank_order
-from imgsearch.model.contract import Array, Embedder
+from imgsearch.model.contract import Array, Explainer
 from imgsearch.records import Float32, Int64
 from imgsearch.search.features import FeatureSource, Source
 from imgsearch.search.pictures import as_numpy
 
 
-class Model(Embedder, Protocol):
-    """What a search asks of a model."""
+class Model(Explainer, Protocol):
+    """What a search, and why it found a picture, ask of a model."""
 
     @property
     def device(self) -> str: ...

@@ -25,7 +25,7 @@ class Dice:
     """Attention, tokens and texts drawn from the words themselves; a text's vectors do not depend on its company."""
 
     def attend_patches(self, texts, features):
-        assert features.shape[0] == 1
+        assert features.shape == (1, *ANY.shape)
         looks = [np.random.default_rng(list(text.encode())).random((TOKENS, SIDE * SIDE)) for text in texts]
         return np.array(looks, np.float32).reshape(-1, TOKENS, SIDE * SIDE)
 
@@ -40,12 +40,12 @@ class Dice:
         return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
 
 
-ANY = np.zeros((1, SIDE * SIDE + 1, 5), np.float32)
+ANY = np.zeros((SIDE * SIDE + 1, 5), np.float32)
 
 
 def by_hand(model, word: str) -> np.ndarray:
-    tokens, (vector, empty) = model.embed_features(ANY)[0], model.embed_texts([word, ""])
-    looks = model.attend_patches([word], ANY)[0]
+    tokens, (vector, empty) = model.embed_features(ANY[None])[0], model.embed_texts([word, ""])
+    looks = model.attend_patches([word], ANY[None])[0]
     agreement = [sum(float(a) * float(b - c) for a, b, c in zip(token, vector, empty, strict=True)) for token in tokens]
     mean = sum(agreement) / TOKENS
     map_ = [0.0] * SIDE**2
@@ -82,9 +82,9 @@ def test_text_without_words_has_no_map():
     assert found.words == () and found.grids.shape == (0, SIDE, SIDE)
 
 
-def test_features_of_several_pictures_are_refused():
-    with pytest.raises(ValueError, match=r"\[2, 10, 5\], expected \[1, N, W\]"):
-        heat_map(Dice(), "boat", ANY.repeat(2, axis=0))
+def test_features_of_a_batch_are_refused():
+    with pytest.raises(ValueError, match=r"\[1, 10, 5\], expected \[N, W\]"):
+        heat_map(Dice(), "boat", ANY[None])
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def mini():
 
 def features_of(model, scene):
     picture, boxes = draw_scene(scene)
-    return np.asarray(model.encode_images(model.preprocess([picture]))), boxes
+    return np.asarray(model.encode_images(model.preprocess([picture])))[0], boxes
 
 
 def test_peak_lies_in_the_named_things_box_for_seven_words_of_ten(mini):
