@@ -144,7 +144,7 @@ class BatchingReader:
 
     def batched(self) -> dict[str, tuple[int, int]]:
         """Kind -> (batches, jobs) so far."""
-        kinds = {"texts": self._texts, "scans": self._scans, "pieces": self._pieces}
+        kinds: dict[str, Batcher[Any, Any]] = {"texts": self._texts, "scans": self._scans, "pieces": self._pieces}
         return {name: (batcher.batches, batcher.jobs) for name, batcher in kinds.items()}
 
     def _embed(self, texts: Sequence[str]) -> list[Float32]:
