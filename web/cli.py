@@ -6,6 +6,7 @@ import argparse
 import getpass
 import os
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from imgsearch.cli.command import Command
@@ -93,9 +94,7 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
         import flask  # noqa: F401
         import waitress  # noqa: F401
     except ImportError as exc:
-        raise UsageError(
-            f"the web page needs {exc.name}, which is not installed", "pip install 'imgsearch[web]'"
-        ) from exc
+        raise UsageError(f"serve needs {exc.name}, which is not installed", "pip install 'imgsearch[web]'") from exc
     from imgsearch.library import open_searcher
     from web import create_app
     from web.jobs import close_runs
@@ -103,13 +102,15 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
 
     with open_searcher(settings) as searcher:
         config = _web_config(arguments, searcher.store.path)
-        service = SearchService(searcher, Limits(config.searches, config.max_query_chars, settings.rerank))
-        app = create_app(service, config)
-        server = _bound(app, arguments, config)
-        server.leave_on_signals()
-        print(f"imgsearch: {searcher.store.path} at {_url(arguments.host, server.address[1])}", flush=True)
-        clean = server.run()
-        close_runs(app)
+        limits = Limits(config.searches, config.max_query_chars, settings.rerank)
+        with closing(SearchService(searcher, limits)) as service:
+            app = create_app(service, config)
+            server = _bound(app, arguments, config)
+            server.leave_on_signals()
+            print(f"imgsearch: {searcher.store.path} at {_url(arguments.host, server.address[1])}", flush=True)
+            service.warm()
+            clean = server.run()
+            close_runs(app)
     if not clean:
         print("imgsearch: some requests took too long and were cut off", file=sys.stderr)
     return 0

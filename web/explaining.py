@@ -31,6 +31,7 @@ def explain(searcher: Searcher, text: str, image_id: int) -> dict[str, Any]:
         "itc": float((tokens @ vector[0]).max()),
         "itm_probability": None if match is None else match.probability,
         "words": [
-            {"word": word, "grid": grid.round(3).tolist()} for word, grid in zip(maps.words, maps.grids, strict=True)
+            {"word": word, "grid": grid.round(3).tolist()}
+            for word, grid in zip(maps.words, maps.grids.astype(float), strict=True)
         ],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import threading
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from imgsearch.errors import UsageError
+from imgsearch.errors import ImgsearchError, UsageError
 from imgsearch.media.decode import decode_bytes
 from imgsearch.records import Float32, Results
 from imgsearch.search.pages import picture_key
@@ -26,7 +27,11 @@ from web.reading import BatchingReader
 if TYPE_CHECKING:
     from imgsearch.storage import Store
 
+_LOG = logging.getLogger("imgsearch.web")
 _FULL = "as many searches are waiting as this server takes at once"
+
+
+_Key = tuple[Query, str, int]  # what decides an answer: query, picture, the library's generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ class SearchService:
         self.searcher = searcher
         self._free = threading.BoundedSemaphore(self._limits.searches)
         self._lock = threading.Lock()
-        self._in_flight: dict[tuple[Query, str], Future[Results]] = {}
+        self._in_flight: dict[_Key, Future[Results]] = {}
         self._running = 0
         self._usual_s = 0.5
         self._refused = self._shared = self._answered = 0
@@ -78,7 +83,9 @@ class SearchService:
         with self._slot():
             if not self._limits.coalesce:
                 return self.searcher.search(query, picture)
-            return self._once((query, picture_key(picture)), lambda: self.searcher.search(query, picture))
+            # With the generation: whoever asks after a commit must not be given an answer from before it.
+            key = (query, picture_key(picture), self.store.generation())
+            return self._once(key, lambda: self.searcher.search(query, picture))
 
     def stream(self, query: Query, picture: Float32 | None = None) -> Iterator[Results]:
         """The answer by vectors alone as soon as it is known, then the answer of ``search``. Raises as ``search`` does,
@@ -100,6 +107,17 @@ class SearchService:
         query = self._checked(Query(text), None)
         with self._slot():
             return explain(self.searcher, require_sense(query).description, image_id)
+
+    def warm(self) -> None:
+        """Read what a first search reads, in a thread of its own, so that the first person need not wait for it."""
+
+        def search_once() -> None:
+            try:
+                self.searcher.search(Query("a picture", k=1, rerank=1))
+            except ImgsearchError as error:
+                _LOG.warning("warming up: %s", error.message)
+
+        threading.Thread(target=search_once, name="warm", daemon=True).start()
 
     def gauges(self) -> dict[str, tuple[str, float]]:
         """Name -> (what it is, how much there is of it now)."""
@@ -160,7 +178,7 @@ class SearchService:
                 self._answered += 1
                 self._usual_s += 0.1 * (time.perf_counter() - started - self._usual_s)
 
-    def _once(self, key: tuple[Query, str], answer: Callable[[], Results]) -> Results:
+    def _once(self, key: _Key, answer: Callable[[], Results]) -> Results:
         """The answer, or that of the same question which another thread is busy with."""
         with self._lock:
             running = self._in_flight.get(key)

@@ -23,6 +23,10 @@ REFRESHES = 3
 
 FILTERS_KEPT = 8
 
+LONGEST_WAIT_S = 0.1
+"""While one thread looks at a new commit, the others wait so long and then go on with the one before: looking takes
+milliseconds in a small library, and a second in one of a million pictures, where a run may commit every second."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -112,8 +116,7 @@ def ask_moment(moment: Moment, text: Float32, count: int, allowed: Int64 | None)
 
 
 class CandidateFinder:
-    """The library as of the last commit, held open between queries. Safe between threads: while one looks at a new
-    commit, the others go on with the one before."""
+    """The library as of the last commit, held open between queries. Safe between threads."""
 
     def __init__(self, store: Store, ask: AskMoment = ask_moment) -> None:
         self._store = store
@@ -154,7 +157,7 @@ class CandidateFinder:
         moment = self._moment
         if moment is not None and not moment.view.changed():
             return moment
-        if not self._renewing.acquire(blocking=moment is None):
+        if not self._renewing.acquire(timeout=-1 if moment is None else LONGEST_WAIT_S):
             assert moment is not None
             return moment
         try:
