@@ -63,18 +63,16 @@ def show_facets() -> ResponseReturnValue:
 
 
 def _counted(store: Store, filters: Filters) -> Facets:
-    """Remembered until a commit changes what there is to count."""
+    """Remembered until a commit changes what there is to count. One count at a time, so that a crowd that opens the
+    same page of a large library waits for one, and searches keep a core."""
     key = (str(store.path), store.generation(), filters)
     with _lock:
-        known = _known.get(key)
-    if known is None:
-        known = read_facets(store, filters)
-    with _lock:
-        _known[key] = known
+        if key not in _known:
+            _known[key] = read_facets(store, filters)
         _known.move_to_end(key)
         while len(_known) > _KEPT:
             _known.popitem(last=False)
-    return known
+        return _known[key]
 
 
 def _values(text: str, name: str, found: Iterable[tuple[Any, str, int]]) -> list[dict[str, Any]]:

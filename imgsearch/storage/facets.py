@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,18 @@ from imgsearch.storage.store import Store
 
 _LIVE = "image_id NOT IN (SELECT image_id FROM deletions)"
 _SLASH = "x'2f'"
+_ALL_FILES: Condition = ("1", [])
+_BESIDE = 2000
+"""Files beside the folders, that are gone over one by one: 20 us each."""
+
+_FACTS = "SELECT substr(taken_at, 1, 4), camera, format FROM images WHERE {where}"
+_NEXT = "SELECT min(relative_path) FROM files WHERE root_id = ? AND relative_path >= ?"
+_WITHIN = "SELECT count(*) FROM files WHERE root_id = ? AND relative_path >= ? AND relative_path < ?"
+_REPEATED = """SELECT relative_path, image_id FROM files WHERE root_id = ? AND image_id IN
+    (SELECT image_id FROM files GROUP BY image_id HAVING count(*) > 1)"""
 _SPAN = "SELECT root_id, min(relative_path), max(relative_path) FROM files WHERE {where} GROUP BY root_id"
+_ENDS = """SELECT (SELECT min(relative_path) FROM files WHERE root_id = ?),
+    (SELECT max(relative_path) FROM files WHERE root_id = ?)"""
 _IN_ROOT = "SELECT count(DISTINCT image_id) FROM files WHERE root_id = ? AND {where}"
 _CHILDREN = f"""SELECT substr(rest, 1, instr(rest, {_SLASH}) - 1), count(DISTINCT image_id)
     FROM (SELECT substr(relative_path, ?) AS rest, image_id FROM files WHERE root_id = ? AND {{where}})
@@ -42,7 +53,8 @@ class Facets:
 
 
 def read_facets(store: Store, filters: Filters) -> Facets:
-    """Count. Without filters 2 s a million pictures, most of it the folders; with filters likewise of what is left."""
+    """Count. 5 s of CPU a million pictures without filters, and up to 10 s with one that leaves most of them (on two
+    busy cores); milliseconds for a thousand."""
     with store.catalog.look() as connection:
         counting = _Counting(connection, lookups.resolved_roots(connection, store.path))
         return Facets(
@@ -72,29 +84,30 @@ class _Counting:
         self._connection = connection
         self._roots = roots
         self._known: dict[Filters, Condition] = {}
+        self._counts: dict[Filters, tuple[Counter[str], Counter[str], Counter[str]]] = {}
 
     def years(self, filters: Filters) -> tuple[tuple[int, int], ...]:
-        rows = self._by("substr(taken_at, 1, 4)", filters)
-        return tuple(sorted(((int(year), count) for year, count in rows if year.isdecimal()), reverse=True))
+        """Newest first."""
+        years = self._facts(filters, 0)
+        return tuple(sorted(((int(year), count) for year, count in years.items() if year.isdecimal()), reverse=True))
 
     def cameras(self, filters: Filters) -> tuple[tuple[str, int], ...]:
         """``camera:`` takes every camera whose name holds the value, as SQL's LIKE compares: case counts only beyond
         ASCII."""
-        rows = [
-            (camera, camera.encode("utf-8", "replace").lower(), count) for camera, count in self._by("camera", filters)
-        ]
-        found = [(name, sum(count for _, other, count in rows if key in other)) for name, key, _ in rows]
-        return tuple(sorted(found, key=lambda row: (-row[1], row[0])))
+        keys = {name: name.encode("utf-8", "replace").lower() for name in self._facts(filters, 1)}
+        rows = [(keys[name], count) for name, count in self._facts(filters, 1).items()]
+        return _by_count({name: sum(count for other, count in rows if key in other) for name, key in keys.items()})
 
     def formats(self, filters: Filters) -> tuple[tuple[str, int], ...]:
+        """Camera RAW as one."""
         counts: Counter[str] = Counter()
-        for kind, count in self._by("format", filters):
+        for kind, count in self._facts(filters, 2).items():
             counts[kind if kind in PLAIN_FORMATS else "RAW"] += count
-        return tuple(sorted(counts.items(), key=lambda row: (-row[1], row[0])))
+        return _by_count(counts)
 
     def folders(self, filters: Filters) -> tuple[tuple[Path, int], ...]:
         where, values = self._files(filters)
-        spans = self._connection.execute(_SPAN.format(where=where), values).fetchall()
+        spans = self._spans(where, values)
         folders = {root.root_id: root.path for root in self._roots}
         if len(spans) > 1:
             count = _IN_ROOT.format(where=where)
@@ -108,15 +121,63 @@ class _Counting:
             (folders[root_id] / os.fsdecode(above + child), count)
             for root_id, first, last in spans
             for above in [_common_folder(first, last)]
-            for child, count in self._connection.execute(
-                _CHILDREN.format(where=where), (len(above) + 1, root_id, *values)
-            )
+            for child, count in self._children(root_id, above, (where, values))
         )
 
-    def _by(self, column: str, filters: Filters) -> list[tuple[str, int]]:
-        where, values = self._images(filters)
-        statement = f"SELECT {column}, count(*) FROM images WHERE {column} IS NOT NULL AND {where} GROUP BY 1"
-        return self._connection.execute(statement, values).fetchall()
+    def _spans(self, where: str, values: list[Any]) -> list[tuple[int, bytes, bytes]]:
+        """(root, first path, last path) of every root that has such files; two steps in the index where all count."""
+        if (where, values) != _ALL_FILES:
+            return self._connection.execute(_SPAN.format(where=where), values).fetchall()
+        found = [
+            (root.root_id, *self._connection.execute(_ENDS, (root.root_id,) * 2).fetchone()) for root in self._roots
+        ]
+        return [row for row in found if row[1] is not None]
+
+    def _children(self, root_id: int, above: bytes, wanted: Condition) -> list[tuple[bytes, int]]:
+        """The folders directly below ``above`` and their pictures."""
+        found = self._children_by_index(root_id, above) if wanted == _ALL_FILES else None
+        if found is None:
+            where, values = wanted
+            given = (len(above) + 1, root_id, *values)
+            found = self._connection.execute(_CHILDREN.format(where=where), given).fetchall()
+        return found
+
+    def _children_by_index(self, root_id: int, above: bytes) -> list[tuple[bytes, int]] | None:
+        """The same for all files, 50 times as fast at a million: a folder's paths stand together in the index. None
+        where too many files lie beside the folders."""
+        excess = self._excess(root_id, above)
+        found: list[tuple[bytes, int]] = []
+        beside, place = 0, above
+        while beside < _BESIDE:
+            (path,) = self._connection.execute(_NEXT, (root_id, place)).fetchone()
+            if path is None or not path.startswith(above):
+                return found
+            child, slash, _ = path[len(above) :].partition(b"/")
+            if not slash:
+                beside, place = beside + 1, path + b"\0"
+                continue
+            place = above + child + b"0"  # the byte behind "/"
+            (files,) = self._connection.execute(_WITHIN, (root_id, above + child + b"/", place)).fetchone()
+            found.append((child, files - excess[child]))
+        return None
+
+    def _excess(self, root_id: int, above: bytes) -> Counter[bytes]:
+        """By how many a folder has more files than pictures."""
+        rows = self._connection.execute(_REPEATED, (root_id,))
+        below = [(path[len(above) :].partition(b"/")[0], image_id) for path, image_id in rows if path.startswith(above)]
+        return Counter(child for child, _ in below) - Counter(child for child, _ in set(below))
+
+    def _facts(self, filters: Filters, column: int) -> Counter[str]:
+        """How often each year, camera or format is there; all three are counted in one pass."""
+        if filters not in self._counts:
+            where, values = self._images(filters)
+            counts = self._counts[filters] = (Counter(), Counter(), Counter())
+            rows = Counter(self._connection.execute(_FACTS.format(where=where), values))
+            for row, count in rows.items():
+                for place, value in enumerate(row):
+                    if value is not None:
+                        counts[place][value] += count
+        return self._counts[filters][column]
 
     def _images(self, filters: Filters) -> Condition:
         """As SQL over ``images`` or ``files``: the pictures that the filters leave."""
@@ -130,11 +191,15 @@ class _Counting:
     def _files(self, filters: Filters) -> Condition:
         """As SQL over ``files``: of those pictures the files that are themselves what the filters want."""
         if not filters:
-            return "1", []
+            return _ALL_FILES
         values: list[Any]
         sql, values = self._images(filters)
         of_file, given = file_condition(self._connection, filters, self._roots)
         return f"{sql} AND {of_file}", [*values, *given]
+
+
+def _by_count(counts: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(counts.items(), key=lambda row: (-row[1], row[0])))
 
 
 def _common_folder(first: bytes, last: bytes) -> bytes:
