@@ -111,18 +111,7 @@ class Shelf:
 
     def add(self, names: Sequence[str]) -> None:
         """Index these pictures of the folder, as one committed batch."""
-        model = ColourModel()
-        decoded = [decode_file(self.photos / name, SIDE) for name in names]
-        vectors = model.embed_images(model.preprocess_arrays(np.stack([one.pixels for one in decoded])))
-        with self.store.writing(wait_s=5.0) as writer:
-            root_id = writer.add_root(self.photos).root_id
-            places = [
-                [FilePlace(root_id, name, one.facts.size_bytes, one.mtime_ns)]
-                for name, one in zip(names, decoded, strict=True)
-            ]
-            with writer.transaction() as transaction:
-                transaction.add(EmbeddedBatch([one.facts for one in decoded], vectors, places))
-                transaction.commit()
+        index_pictures(self.store, self.photos, names)
 
     def fail(self, names: Sequence[str]) -> None:
         """Record these files as failures."""
@@ -137,6 +126,22 @@ class Shelf:
         """The image id of a file of the folder."""
         (root,) = self.store.roots()
         return self.store.files_at(root.root_id, [name])[name].image_id
+
+
+def index_pictures(store: Store, photos: Path, names: Sequence[str]) -> None:
+    """Index these files of a folder with the model of colours, as one committed batch."""
+    model = ColourModel()
+    decoded = [decode_file(photos / name, SIDE) for name in names]
+    vectors = model.embed_images(model.preprocess_arrays(np.stack([one.pixels for one in decoded])))
+    with store.writing(wait_s=5.0) as writer:
+        root_id = writer.add_root(photos).root_id
+        places = [
+            [FilePlace(root_id, name, one.facts.size_bytes, one.mtime_ns)]
+            for name, one in zip(names, decoded, strict=True)
+        ]
+        with writer.transaction() as transaction:
+            transaction.add(EmbeddedBatch([one.facts for one in decoded], vectors, places))
+            transaction.commit()
 
 
 def paint(path: Path, number: int) -> None:

@@ -1,4 +1,5 @@
-"""A photo album for the browser: drawn scenes in the shapes that cameras give, with dates, cameras, places, folders."""
+"""Photo albums for the browser, in the shapes that cameras give, with dates, cameras, places and folders: coloured
+pictures for a model that knows colours (colour_shelf.py), and drawn scenes for the one that ships."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from colour_shelf import COLOURS
 from PIL import Image
 
 from imgsearch.scenes.draw import draw_scene
@@ -20,6 +22,20 @@ _EXIF, _GPS = 0x8769, 0x8825
 _MAKE, _MODEL, _TAKEN = 0x010F, 0x0110, 0x9003
 
 
+def paint_album(folder: Path, count: int, *, seed: int = 7) -> None:
+    """``count`` JPEG files below ``folder``, each of one colour with a square in it, no two alike."""
+    rng = random.Random(seed)
+    for number in range(count):
+        across, down = SHAPES[number % len(SHAPES)]
+        name, tone = rng.choice(list(COLOURS.items()))
+        tone = tuple(max(0, min(255, band + rng.randint(-28, 28))) for band in tone)
+        scale = 20 if across > 9 else 60
+        picture = Image.new("RGB", (scale * across, scale * down), tone)
+        side, shade = rng.randint(20, 70), tuple(min(255, band + rng.randint(10, 60)) for band in tone)
+        picture.paste(shade, (rng.randint(0, 50), rng.randint(0, 60), 60 + side, 60 + side))
+        _save(picture, folder, f"{name} {2000 + number}.jpg", number, rng)
+
+
 def draw_album(folder: Path, count: int, *, seed: int = 7, side: int = 560) -> list[Scene]:
     """``count`` JPEG files below ``folder``, each ``side`` pixels or so in size; the scenes that they show."""
     rng = random.Random(seed)
@@ -29,15 +45,19 @@ def draw_album(folder: Path, count: int, *, seed: int = 7, side: int = 560) -> l
         scale = side / (across * down) ** 0.5
         drawn, _ = draw_scene(scene, side)
         picture = drawn.resize((round(across * scale), round(down * scale)), Image.Resampling.BICUBIC)
-        place = folder / FOLDERS[number % len(FOLDERS)]
-        place.mkdir(parents=True, exist_ok=True)
-        picture.save(place / f"IMG_{2000 + number}.jpg", quality=88, exif=_exif(number, rng))
+        _save(picture, folder, f"IMG_{2000 + number}.jpg", number, rng)
     return scenes
+
+
+def _save(picture: Image.Image, folder: Path, name: str, number: int, rng: random.Random) -> None:
+    place = folder / FOLDERS[number % len(FOLDERS)]
+    place.mkdir(parents=True, exist_ok=True)
+    picture.save(place / name, quality=88, exif=_exif(number, rng))
 
 
 def _exif(number: int, rng: random.Random) -> Image.Exif:
     exif = Image.Exif()
-    camera = CAMERAS[number % len(CAMERAS)]
+    camera = rng.choice(CAMERAS)
     if camera:
         exif[_MAKE], exif[_MODEL] = camera.split()[0], camera
     year, month, day = rng.choice((2021, 2022, 2023, 2024)), rng.randint(1, 12), rng.randint(1, 28)

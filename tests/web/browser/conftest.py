@@ -1,4 +1,4 @@
-"""Chromium, a real server over a drawn album, and pages that report every error and every request to another host.
+"""Chromium, a real server over an album, and pages that report every error and every request to another host.
 
 Where Chromium is missing the tests are skipped, with CI=true they fail: `.ci/run` installs it.
 """
@@ -6,58 +6,22 @@ Where Chromium is missing the tests are skipped, with CI=true they fail: `.ci/ru
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.security import generate_password_hash
 
-from . import album as drawn
+sys.path.insert(0, str(Path(__file__).parent))
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage"
-).split()
-PICTURES = 84
-PATIENCE_MS = 60_000
+from album import paint_album
+from colour_shelf import SURE, ColourModel, index_pictures
+from stand import ARGUMENTS, CHROMIUM, PASSWORD, PATIENCE_MS, PICTURES, Site, Watched, served
 
-
-@dataclass
-class Site:
-    """A running `imgsearch serve`."""
-
-    url: str
-    library: Path
-    pictures: Path
-
-
-@dataclass
-class Watched:
-    """What a page has said and asked for since it was opened; ``expected`` holds parts of errors that a test means to
-    cause."""
-
-    errors: list[str] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-    expected: list[str] = field(default_factory=list)
-
-    def attach(self, page: Any, url: str) -> None:
-        page.on("console", lambda told: told.type == "error" and self.errors.append(f"{told.text} {told.location}"))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", lambda asked: self._asked(asked.url, url))
-
-    def _asked(self, asked: str, url: str) -> None:
-        if not asked.startswith((url, "data:", "blob:")):
-            self.foreign.append(asked)
-
-    def check(self) -> None:
-        unexpected = [error for error in self.errors if not any(part in error for part in self.expected)]
-        assert not unexpected, f"the console says {unexpected}"
-        assert not self.foreign, f"asked of other hosts: {self.foreign}"
+from imgsearch.storage import create_store
+from web.config import WebConfig
 
 
 def _missing(what: str) -> None:
@@ -83,48 +47,29 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def album(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """Pictures and their library, served by nobody yet. Depends on the browser: without one nothing is drawn."""
+    """Coloured pictures and their library. Depends on the browser: without one nothing is made."""
     folder = tmp_path_factory.mktemp("album")
-    drawn.draw_album(folder / "pictures", PICTURES, side=260)
-    drawn.index_album(folder / "pictures", folder / "library")
-    return Site("", folder / "library", folder / "pictures")
-
-
-def serve(library: Path, pictures: Path) -> Iterator[Site]:
-    """A server in a process of its own, on a free port, until the iterator goes on."""
-    command = [sys.executable, "-m", "imgsearch", "serve", "--library", str(library), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            assert "http://" in line, f"imgsearch serve said {line!r}"
-            yield Site(line.split()[-1].rstrip("/"), library, pictures)
-        finally:
-            process.terminate()
-            process.wait(30)
+    paint_album(folder / "photos", PICTURES)
+    names = sorted(str(path.relative_to(folder / "photos")) for path in (folder / "photos").rglob("*.jpg"))
+    model = ColourModel()
+    with create_store(folder / "library", model.model_id) as store:
+        index_pictures(store, folder / "photos", names)
+    return Site("", folder / "library", folder / "photos")
 
 
 @pytest.fixture(scope="session")
 def site(album: Site) -> Iterator[Site]:
-    yield from serve(album.library, album.pictures)
-
-
-PASSWORD = "four words are enough"
+    """Open to this machine; without a calibration every list goes on to the end of the library."""
+    with served(album.library, album.pictures, WebConfig(secret_key=b"k" * 32)) as site:
+        yield site
 
 
 @pytest.fixture(scope="session")
-def strict_site(album: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Behind a password, and never sure of anything."""
-    from imgsearch.library import save_calibration
-    from imgsearch.search.calibration import Calibration
-    from imgsearch.settings import load_settings
-
-    library = tmp_path_factory.mktemp("strict") / "library"
-    shutil.copytree(album.library, library)
-    save_calibration(load_settings({"library": library}), Calibration(0.0, 0.0, 0.0, -1.0, 1e6))
-    command = [sys.executable, "-m", "imgsearch", "serve", "--library", str(library), "--set-password"]
-    subprocess.run(command, input=f"{PASSWORD}\n", text=True, check=True, capture_output=True)
-    yield from serve(library, album.pictures)
+def strict_site(album: Site) -> Iterator[Site]:
+    """Behind a password, and sure of what has the very colour alone."""
+    config = WebConfig(secret_key=b"s" * 32, password_hash=generate_password_hash(PASSWORD))
+    with served(album.library, album.pictures, config, calibration=SURE) as site:
+        yield site
 
 
 @pytest.fixture

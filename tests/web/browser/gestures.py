@@ -38,9 +38,7 @@ def shown_ids(page: Any) -> list[int]:
 def answered_ids(page: Any, query: str, **more: str) -> list[int]:
     """What the API answers."""
     given = {"q": query, "limit": "60", **more}
-    told = page.evaluate(
-        "async (given) => (await fetch('/api/v1/search?' + new URLSearchParams(given))).json()", given
-    )
+    told = page.evaluate("async (given) => (await fetch('/api/v1/search?' + new URLSearchParams(given))).json()", given)
     return [hit["image_id"] for hit in told["hits"]]
 
 
@@ -50,8 +48,8 @@ def boxes(page: Any) -> list[dict[str, float]]:
         page.eval_on_selector_all(
             ".tile:not([hidden])",
             """tiles => tiles.map((tile) => {
-              const box = tile.getBoundingClientRect();
-              return { id: Number(tile.dataset.id), x: box.x, y: box.y + scrollY, width: box.width, height: box.height };
+              const { x, y, width, height } = tile.getBoundingClientRect();
+              return { id: Number(tile.dataset.id), x, y: y + scrollY, width, height };
             })""",
         )
     )
@@ -79,11 +77,12 @@ def hand_over(page: Any, picture: Path, kind: str) -> None:
           const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
           const carried = new DataTransfer();
           carried.items.add(new File([bytes], name, { type: 'image/jpeg' }));
+          const way = { bubbles: true, cancelable: true };
           if (kind === 'paste') {
-            document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: carried, bubbles: true, cancelable: true }));
+            document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: carried, ...way }));
           } else {
             for (const step of ['dragenter', 'dragover', 'drop']) {
-              document.body.dispatchEvent(new DragEvent(step, { dataTransfer: carried, bubbles: true, cancelable: true }));
+              document.body.dispatchEvent(new DragEvent(step, { dataTransfer: carried, ...way }));
             }
           }
         }""",

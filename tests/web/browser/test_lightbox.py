@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from .conftest import Site
-from .gestures import answered_ids, open_first, search, shown_ids, shown_picture, swipe, until, wait_for_answer
+from gestures import answered_ids, open_first, search, shown_ids, shown_picture, swipe, until, wait_for_answer
+from stand import Site
 
 QUERY = "a red star"
 
@@ -83,7 +82,11 @@ def test_lightbox_tells_facts_and_copies_the_path(open_page: Callable[..., Any],
 def test_lightbox_tells_why_a_picture_matched(found: Any) -> None:
     grid = [[0.0] * 8 for _ in range(8)]
     grid[2][5] = 1.0
-    told = {"itc": 0.42, "itm_probability": 0.97, "words": [{"word": "red", "grid": grid}, {"word": "star", "grid": grid}]}
+    told = {
+        "itc": 0.42,
+        "itm_probability": 0.97,
+        "words": [{"word": "red", "grid": grid}, {"word": "star", "grid": grid}],
+    }
     found.route("**/match?**", lambda route: route.fulfill(body=json.dumps(told), content_type="application/json"))
     open_first(found)
     found.wait_for_selector(".words button")
@@ -97,7 +100,8 @@ def test_lightbox_tells_why_a_picture_matched(found: Any) -> None:
           const canvas = document.querySelector('.frame canvas');
           const { data, width, height } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
           let best = 0;
-          for (let at = 0; at < data.length; at += 4) if (data[at] + data[at + 3] > data[best] + data[best + 3]) best = at;
+          const warmth = (at) => data[at] + data[at + 3];
+          for (let at = 0; at < data.length; at += 4) if (warmth(at) > warmth(best)) best = at;
           return [(best / 4 % width) / width, Math.floor(best / 4 / width) / height];
         }"""
     )
@@ -131,7 +135,9 @@ def test_lightbox_zooms_with_keys_wheel_and_double_click(found: Any) -> None:
         return float(found.eval_on_selector(".frame", "(frame) => new DOMMatrix(frame.style.transform).a"))
 
     assert scale() == 1
-    found.keyboard.press("+")
+    found.wait_for_selector(".viewer dl")
+    with found.expect_response("**/original"):
+        found.keyboard.press("+")
     assert scale() > 1.3
     found.keyboard.press("0")
     assert scale() == 1
@@ -140,8 +146,7 @@ def test_lightbox_zooms_with_keys_wheel_and_double_click(found: Any) -> None:
     until(found, "new DOMMatrix(document.querySelector('.frame').style.transform).a > 1.5")
     found.dblclick(".viewer .stage")
     assert scale() == 1
-    with found.expect_response("**/original"):
-        found.dblclick(".viewer .stage")
+    found.dblclick(".viewer .stage")
     assert scale() == 2.5
 
 
@@ -156,8 +161,9 @@ def test_lightbox_is_swiped_on_a_phone(open_page: Callable[..., Any]) -> None:
     swipe(page, ".viewer .stage", 200)
     until(page, f"location.search.includes('picture={ids[0]}')")
     page.tap("[data-do=info]")
-    assert page.is_visible(".viewer .panel")
+    page.wait_for_selector(".viewer .panel", state="visible")
     page.tap("[data-do=info]")
+    page.wait_for_selector(".viewer .panel", state="hidden")
     swipe(page, ".viewer .stage", 0, 300)
     until(page, "!document.querySelector('dialog[open]')")
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from .conftest import PASSWORD, PICTURES, Site, Watched
-from .gestures import answered_ids, boxes, hand_over, search, shown_ids, until, wait_for_answer
+from gestures import answered_ids, boxes, hand_over, search, shown_ids, until, wait_for_answer
+from stand import PASSWORD, PICTURES, Site, Watched
 
-QUERY = "a red star above a green fish"
+QUERY = "red above green"
 
 
 def test_search_shows_the_order_of_the_api_when_words_are_typed(page: Any) -> None:
@@ -21,7 +21,7 @@ def test_search_shows_the_order_of_the_api_when_words_are_typed(page: Any) -> No
         }"""
     )
     search(page, QUERY)
-    assert page.url.endswith("/?q=a+red+star+above+a+green+fish")
+    assert page.url.endswith("/?q=red+above+green")
     assert shown_ids(page) == answered_ids(page, QUERY)
     said = page.evaluate("window.said")
     assert any("First look" in text for text in said) and "read closely" in said[-1]
@@ -100,7 +100,8 @@ def test_grid_fills_its_rows_and_keeps_ratios(page: Any) -> None:
     cut = page.eval_on_selector_all(
         ".tile:not([hidden]) img",
         """images => images.map((image) => {
-          const [is, was] = [image.clientWidth / image.clientHeight, image.getAttribute('width') / image.getAttribute('height')];
+          const is = image.clientWidth / image.clientHeight;
+          const was = image.getAttribute('width') / image.getAttribute('height');
           return Math.max(is / was, was / is);
         })""",
     )
@@ -173,7 +174,9 @@ def test_back_returns_to_the_place_in_the_grid(page: Any) -> None:
     assert len(shown_ids(page)) == PICTURES
 
 
-def test_picture_that_is_chosen_dropped_or_pasted_is_found(page: Any, site: Site, open_page: Callable[..., Any]) -> None:
+def test_picture_that_is_chosen_dropped_or_pasted_is_found(
+    page: Any, site: Site, open_page: Callable[..., Any]
+) -> None:
     files = sorted(site.pictures.rglob("*.jpg"))
     page.set_input_files("#file", str(files[3]))
     page.wait_for_url("**upload=*")
@@ -204,18 +207,39 @@ def test_picture_that_is_none_is_refused_with_a_reason(page: Any, watched: Watch
     assert page.inner_text("#nothing h2")
 
 
+def test_list_ends_where_the_sure_matches_end(open_page: Callable[..., Any], strict_site: Site) -> None:
+    page = open_page("/?q=red", url=strict_site.url)
+    enter(page)
+    sure = shown_ids(page)
+    assert 3 < len(sure) < PICTURES and page.is_visible("text=The sure matches end here")
+    page.click("#rest-link")
+    until(page, "location.search === '?q=red&all=1'")
+    wait_for_answer(page)
+    assert shown_ids(page)[: len(sure)] == sure and len(shown_ids(page)) > len(sure)
+    assert page.is_visible("text=From here on less sure")
+
+
 def test_nothing_with_confidence_offers_the_closest(open_page: Callable[..., Any], strict_site: Site) -> None:
-    page = open_page("/?q=a+red+star", url=strict_site.url)
-    page.fill("#password", PASSWORD)
-    page.press("#password", "Enter")
-    page.wait_for_url(f"{strict_site.url}/?q=a+red+star")
+    page = open_page("/?q=red+name:blue", url=strict_site.url)
+    enter(page)
+    page.wait_for_url(f"{strict_site.url}/?q=red+name:blue")
     assert "Nothing matches with confidence" in page.inner_text("#nothing")
-    assert 0 < len(shown_ids(page)) <= 8
-    search(page, "a blue house")
+    assert len(shown_ids(page)) == 8
+    search(page, "green name:blue")
     assert "Nothing matches with confidence" in page.inner_text("#nothing")
-    assert 0 < len(shown_ids(page)) <= 8
+    assert len(shown_ids(page)) == 8
+    page.click("text=Search without the filters")
+    wait_for_answer(page)
+    assert page.is_hidden("#nothing") and page.input_value("#q") == "green"
     page.click("text=Log out")
     page.wait_for_selector("#password")
+
+
+def enter(page: Any) -> None:
+    """Log in."""
+    page.fill("#password", PASSWORD)
+    page.press("#password", "Enter")
+    page.wait_for_selector("#grid")
 
 
 def test_search_works_without_scripts(open_page: Callable[..., Any]) -> None:
@@ -228,4 +252,4 @@ def test_search_works_without_scripts(open_page: Callable[..., Any]) -> None:
     page.click("text=More pictures")
     assert page.locator(".tile").count() == PICTURES - 60
     page.click(".tile a >> nth=0")
-    assert page.is_visible("text=Similar pictures") and "IMG_" in page.inner_text("h1")
+    assert page.is_visible("text=Similar pictures") and ".jpg" in page.inner_text("h1")

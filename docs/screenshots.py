@@ -1,0 +1,129 @@
+"""Take the pictures of docs/images: the pages over an album of drawn scenes, in Chromium.
+
+    .venv/bin/python docs/screenshots.py [FOLDER]
+
+Needs /usr/bin/chromium and the packages of the extra `dev`; takes two minutes, most of it for the album.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "tests" / "web"), str(ROOT / "tests" / "web" / "browser")]
+
+import album  # noqa: E402
+from gestures import open_first, search, until, wait_for_answer  # noqa: E402
+from stand import ARGUMENTS, CHROMIUM  # noqa: E402
+
+QUERY = "a red umbrella"
+NOTHING = "a submarine in a supermarket"
+DESKTOP = {"viewport": {"width": 1440, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+Shot = tuple[str, dict[str, Any], str, Callable[[Any], None]]
+
+
+def _search(page: Any) -> None:
+    search(page, QUERY)
+    page.evaluate("document.activeElement.blur()")
+
+
+def _filter(page: Any) -> None:
+    _search(page)
+    page.click("text=Year")
+    page.click("#menu-years button >> nth=1")
+    wait_for_answer(page)
+    page.click("text=Folder")
+    page.wait_for_selector("#menu-folders button")
+
+
+def _lightbox(page: Any) -> None:
+    _search(page)
+    open_first(page)
+    page.wait_for_selector(".viewer dl")
+    page.wait_for_timeout(600)
+    if page.viewport_size["width"] < 700:
+        page.tap("[data-do=info]")
+    page.wait_for_selector(".words button")
+    page.click(".words button >> nth=-1")
+    page.wait_for_timeout(500)
+
+
+def _library(page: Any) -> None:
+    page.goto(page.url.rstrip("/") + "/library")
+
+
+def _nothing(page: Any) -> None:
+    search(page, NOTHING)
+    until(page, "document.querySelectorAll('.tile').length > 0")
+
+
+def _newest(page: Any) -> None:
+    page.mouse.move(0, 0)
+
+
+SHOTS: tuple[Shot, ...] = (
+    ("newest-light", DESKTOP, "light", _newest),
+    ("search-light", DESKTOP, "light", _search),
+    ("search-dark", DESKTOP, "dark", _search),
+    ("filter-light", DESKTOP, "light", _filter),
+    ("search-phone-light", PHONE, "light", _search),
+    ("search-phone-dark", PHONE, "dark", _search),
+    ("lightbox", DESKTOP, "light", _lightbox),
+    ("lightbox-phone", PHONE, "dark", _lightbox),
+    ("library-light", DESKTOP, "light", _library),
+    ("library-dark", DESKTOP, "dark", _library),
+)
+
+
+def main(folder: Path) -> None:
+    """All of them into ``folder``, as PNG."""
+    from playwright.sync_api import sync_playwright
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as made, sync_playwright() as playwright:
+        pictures, library = Path(made) / "Pictures", Path(made) / "library"
+        album.draw_album(pictures, 96, side=620)
+        album.index_album(pictures, library)
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        _shoot(browser, folder, library, SHOTS)
+        _never_sure(library)
+        _shoot(browser, folder, library, (("nothing-light", DESKTOP, "light", _nothing),))
+        browser.close()
+
+
+def _shoot(browser: Any, folder: Path, library: Path, shots: tuple[Shot, ...]) -> None:
+    command = [sys.executable, "-m", "imgsearch", "serve", "--library", str(library), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[-1]
+        for name, options, scheme, act in shots:
+            context = browser.new_context(color_scheme=scheme, reduced_motion="reduce", **options)
+            context.set_default_timeout(120_000)
+            page = context.new_page()
+            page.goto(url)
+            page.wait_for_load_state("networkidle")
+            act(page)
+            page.wait_for_load_state("networkidle")
+            page.wait_for_timeout(300)
+            page.screenshot(path=folder / f"{name}.png")
+            context.close()
+        server.terminate()
+
+
+def _never_sure(library: Path) -> None:
+    """Give the library a rule by which nothing matches with confidence."""
+    from imgsearch.library import save_calibration
+    from imgsearch.search.calibration import Calibration
+    from imgsearch.settings import load_settings
+
+    save_calibration(load_settings({"library": library}), Calibration(0.0, 0.0, 0.0, -1.0, 1e6))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images")
