@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -125,10 +125,8 @@ class Run:
     def as_dict(self) -> dict[str, Any]:
         """What the API says of it."""
         with self._lock:
-            for event in read_events(self._store, self._last_event):
-                self._last_event = event.event_id
-                if not self.over:
-                    self._progress.take(event)
+            if not self.over:
+                self._catch_up()
             return {
                 "id": self.run_id,
                 "kind": "index",
@@ -141,12 +139,16 @@ class Run:
                 "progress": self._progress.as_dict(),
             }
 
+    def _catch_up(self) -> None:
+        while events := read_events(self._store, self._last_event):
+            for event in events:
+                self._progress.take(event)
+            self._last_event = events[-1].event_id
+
     def _wait(self) -> None:
         out, err = self._process.communicate()
         with self._lock:
-            for event in read_events(self._store, self._last_event):
-                self._last_event = event.event_id
-                self._progress.take(event)
+            self._catch_up()
             self.exit_code = self._process.returncode
             self.summary = _summary(out)
             self.message = printable(" ".join(err.decode("utf-8", "replace").split())[-1000:])
@@ -209,7 +211,7 @@ class Runs:
             run.join(max(0.0, deadline - time.monotonic()))
 
 
-def changes(runs: Runs, ended: Callable[[], bool], poll_s: float = 0.5) -> Any:
+def changes(runs: Runs, ended: Callable[[], bool], poll_s: float = 0.5) -> Iterator[tuple[str, Any]]:
     """(name, data) of a stream: ``jobs`` at once, ``job`` whenever one has changed, ``end`` when none goes on; "" now
     and then, so that a connection that is gone is noticed. ``ended``: whether the server is about to leave."""
     told = {run.run_id: run.as_dict() for run in runs.all()}

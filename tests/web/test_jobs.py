@@ -140,6 +140,20 @@ def test_progress_is_told_from_events() -> None:
     assert progress.as_dict() == told
 
 
+def test_a_run_that_nobody_watched_is_told_to_its_end(make_shelf: Callable[..., Any]) -> None:
+    shelf = make_shelf(NAMES[:1])
+    runs = Runs(shelf.store, python(PATIENT))
+    run = runs.start()
+    with shelf.store.writing() as writer, writer.transaction() as transaction:
+        transaction.record_event("index-planned", {"files": 2500})
+        for number in range(1, 2501):
+            transaction.record_event("index-progress", {"done": number, "failed": 0})
+        transaction.commit()
+    run.stop()
+    assert run.join(30) and run.as_dict()["progress"]["done"] == 2500
+    runs.close()
+
+
 def test_a_stream_of_jobs_tells_of_every_change_and_ends(make_shelf: Callable[..., Any]) -> None:
     shelf = make_shelf(NAMES[:1])
     runs = Runs(shelf.store, python(PATIENT))
