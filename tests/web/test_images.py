@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from web import images
 from web.images import FilePart, Thumbnails
 
 TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".gif": "image/gif", ".bmp": "image/bmp", ".webp": "image/webp"}
@@ -117,6 +118,27 @@ def test_a_thumbnail_that_many_want_at_once_is_made_once(tmp_path: Path, shelf: 
     for thread in threads:
         thread.join()
     assert len(set(found)) == 1 and len(found) == 6 and made == ["small"]
+
+
+def test_thumbnails_that_wait_too_long_are_refused_for_now(
+    make_shelf: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf, begun, go_on = make_shelf(NAMES[:2]), threading.Event(), threading.Event()
+    make = images._first_that_works
+    monkeypatch.setattr(images, "_WAIT_S", 0.05)
+    monkeypatch.setattr(images, "_first_that_works", lambda *given: (begun.set(), go_on.wait(30), make(*given))[2])
+    monkeypatch.setattr(images.os, "cpu_count", lambda: 1)
+    answers: list[int] = []
+    path = f"/api/v1/pictures/{shelf.id_of(NAMES[0])}/thumbnail"
+    first = threading.Thread(target=lambda: answers.append(shelf.app.test_client().get(path).status_code))
+    first.start()
+    assert begun.wait(30)
+    for other in (path, f"/api/v1/pictures/{shelf.id_of(NAMES[1])}/thumbnail"):  # the same one, and another
+        refused = shelf.client.get(other)
+        assert refused.status_code == 503 and int(refused.headers["Retry-After"]) > 0
+    go_on.set()
+    first.join()
+    assert answers == [200] and shelf.client.get(path).status_code == 200
 
 
 @pytest.mark.parametrize("name", NAMES)
