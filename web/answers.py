@@ -9,6 +9,7 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from imgsearch.errors import UsageError
+from imgsearch.media.thumbnail import RECIPE
 from imgsearch.records import Float32, Hit, ImageRecord, Results
 from imgsearch.search.query import Query
 from web.problems import printable
@@ -106,6 +107,11 @@ def _hit(hit: Hit, record: ImageRecord) -> dict[str, Any]:
 
 
 def thumbnail_path(record: ImageRecord) -> str:
-    """Where a picture's thumbnail is. It names the content, so that a browser may keep it for ever and yet never shows
-    it for the picture of that id in another library; ``?size=large`` may follow."""
-    return f"/api/v1/pictures/{record.image_id}/thumbnail/{record.facts.content_hash[:16]}"
+    """Where a picture's thumbnail is. It names the content and how thumbnails are made, so that a browser may keep it
+    for ever and yet never shows it for the picture of that id in another library; ``?size=large`` may follow."""
+    return f"/api/v1/pictures/{record.image_id}/thumbnail/{thumbnail_version(record)}"
+
+
+def thumbnail_version(record: ImageRecord) -> str:
+    """What another thumbnail of the same id would not have."""
+    return f"{record.facts.content_hash[:16]}-{RECIPE}"

@@ -24,7 +24,7 @@ from imgsearch.media.source import Source, open_source, read_known
 from imgsearch.media.thumbnail import RECIPE, SIDES, make_thumbnail
 from imgsearch.storage.gallery import Picture, Place
 from imgsearch.storage.thumbs import ThumbStore
-from web.answers import read_number
+from web.answers import read_number, thumbnail_version
 from web.context import current_config, current_service
 from web.pictures import find_picture
 from web.problems import Gone, Overloaded, printable
@@ -125,8 +125,7 @@ class Thumbnails:
 @blueprint.get("/<int:image_id>/thumbnail")
 @blueprint.get("/<int:image_id>/thumbnail/<version>")
 def show_thumbnail(image_id: int, version: str = "") -> ResponseReturnValue:
-    """The picture as a small WebP. Under its own version, the beginning of its content's hash, it may be kept for
-    ever."""
+    """The picture as a small WebP. Under its own version it may be kept for ever."""
     size = request.args.get("size", "small")
     if size not in SIDES:
         raise UsageError(f"got size={printable(size[:40])}, expected {' or '.join(SIDES)}", "leave size out")
@@ -134,7 +133,7 @@ def show_thumbnail(image_id: int, version: str = "") -> ResponseReturnValue:
     content_hash = picture.record.facts.content_hash
     answer = Response(mimetype="image/webp")
     answer.set_etag(f"{content_hash}-{size}-{RECIPE}")
-    answer.headers["Cache-Control"] = _FOR_EVER if version and content_hash.startswith(version) else _ASK_AGAIN
+    answer.headers["Cache-Control"] = _FOR_EVER if version == thumbnail_version(picture.record) else _ASK_AGAIN
     if not request.if_none_match.contains(answer.get_etag()[0] or ""):
         answer.set_data(_thumbnails().of(picture, size))
     return answer.make_conditional(request)

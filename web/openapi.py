@@ -98,7 +98,7 @@ def _picture_paths() -> dict[str, Part]:
         "name": "version",
         "in": "path",
         "required": True,
-        "schema": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{16}-[0-9]+$"},
     }
     thumbnail = _operation("thumbnail", "A small WebP", None, [picture, size], (404, 410))
     thumbnail["responses"] |= _bytes("image/webp")
