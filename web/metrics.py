@@ -23,7 +23,7 @@ from web.service import SearchService
 
 blueprint = Blueprint("metrics", __name__)
 
-disable_created_metrics()  # a second line for each number, which says when it was first counted
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second line for each number, which says when it was first counted
 
 _KEY = "imgsearch.metrics"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

@@ -33,6 +33,9 @@ HEAD_S, BODY_S, STALL_S = 30.0, 300.0, 60.0
 """Seconds within which a request's head and its body must have come, and within which some of an answer must be taken.
 32 MB in 300 s is 0.1 MB/s."""
 
+CLEANUP_S = 5
+"""Seconds between two looks for such clients."""
+
 CONNECTIONS = 512
 
 
@@ -72,13 +75,30 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
 class _Listener(TcpWSGIServer):  # type: ignore[misc]
     channel_class = _Channel
-    leaving = False
+    leaving = ended = False
 
-    def maintenance(self, now: float) -> None:
-        super().maintenance(now)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._waking = threading.RLock()  # a signal may come while its thread has it
+        super().__init__(*arguments, **options)
+
+    def pull_trigger(self) -> None:
+        with self._waking:
+            if not self.ended:  # else its file number may be another file's by now
+                super().pull_trigger()
+
+    def close_late(self) -> None:
+        """Hang up on clients that stall. waitress's own ``will_close`` waits until something can be sent, and to one
+        that does not read nothing ever can."""
+        now = time.monotonic()
         for channel in list(self.active_channels.values()):
-            if channel.late(time.monotonic()):
-                channel.will_close = True
+            if channel.late(now):
+                channel.handle_close()
+
+    def end(self) -> None:
+        """Close whatever is open still."""
+        with self._waking:
+            self.ended = True
+            wasyncore.close_all(self._map)
 
     def stop_listening(self) -> None:
         """Take in what the system has accepted already, then close the socket that listens."""
@@ -111,20 +131,23 @@ class Server:
             threads=threads,
             connection_limit=CONNECTIONS,
             channel_timeout=120,
-            cleanup_interval=5,
             max_request_header_size=32_768,
             max_request_body_size=max_body_bytes,
             asyncore_use_poll=True,
-            send_bytes=1,  # an event of a stream leaves at once
             ident="imgsearch",
         )
         dispatcher = ThreadedTaskDispatcher()
         self._map: dict[int, Any] = {}
         info = adjustments.listen[0]
-        self._listener = _Listener(app, self._map, dispatcher=dispatcher, adj=adjustments, sockinfo=info)
+        try:
+            self._listener = _Listener(app, self._map, dispatcher=dispatcher, adj=adjustments, sockinfo=info)
+        except BaseException:
+            wasyncore.close_all(self._map)
+            raise
         dispatcher.set_thread_count(threads)
         self._dispatcher, self._draining = dispatcher, draining
         self._asked = False
+        self._next_look = 0.0
 
     @property
     def address(self) -> tuple[str, int]:
@@ -134,7 +157,7 @@ class Server:
     def run(self) -> bool:
         """Serve until ``stop``, then drain. False if connections were left when `DRAIN_S` was over."""
         while not self._asked:
-            wasyncore.loop(1.0, True, self._map, count=1)
+            self._turn(1.0)
         started = time.monotonic()
         self._draining.set()
         self._listener.leaving = True
@@ -144,16 +167,23 @@ class Server:
                 for channel in list(self._listener.active_channels.values()):
                     if channel.idle():
                         channel.handle_close()
-            wasyncore.loop(0.05, True, self._map, count=1)
+            self._turn(0.05)
         clean = not self._listener.active_channels
         self._dispatcher.shutdown(cancel_pending=True, timeout=1)
-        wasyncore.close_all(self._map)
+        self._listener.end()
         return clean
 
     def stop(self) -> None:
         """Ask it to leave; from any thread, and from a signal handler."""
         self._asked = True
         self._listener.pull_trigger()
+
+    def _turn(self, timeout_s: float) -> None:
+        """Wait for something to happen, and see to it."""
+        wasyncore.loop(timeout_s, True, self._map, count=1)
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + CLEANUP_S
+            self._listener.close_late()
 
     def leave_on_signals(self) -> None:
         """SIGTERM and Ctrl-C drain; a second one leaves at once. Main thread only."""
