@@ -12,10 +12,11 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from results import add_flags, markdown_table, write_section, writes
+from results import add_flags, markdown_table, write_copy, write_section, writes
 
 from imgsearch.model import light_qformer, open_light
 from imgsearch.records import Float32
@@ -25,6 +26,7 @@ from imgsearch.scenes.graph import Domain, sample_scene
 from imgsearch.scenes.vocabulary import COLOURS, noun_of
 from imgsearch.search.heatmap import content_words, heat_map
 
+DOCS = Path(__file__).parents[1] / "docs" / "search.md"
 Way = Callable[[Any, str, str, Float32], Float32]  # model, text, word, features -> [h, w]
 
 
@@ -47,19 +49,26 @@ def main() -> None:
     add_flags(parser)
     arguments = parser.parse_args()
     model: Any = open_light(arguments.model, "cpu")
-    asked = list(ask(model, 20 if arguments.quick else arguments.scenes, arguments.seed))
+    scenes = 20 if arguments.quick else arguments.scenes
+    asked = list(ask(model, scenes, arguments.seed))
     rows = [[name, *score(way, model, asked)] for name, way in ways().items()]
     for layers in (1, 3):
         light_qformer.WATCHED_LAYERS = layers  # type: ignore[misc]
-        rows.append([f"as `imgsearch serve`, {layers} layers watched", *score(_word_alone, model, asked)])
+        rows.append(
+            [
+                f"as `imgsearch serve`, {layers} of the last layers watched instead of 2",
+                *score(_word_alone, model, asked),
+            ]
+        )
     kinds = Counter(one.kind for one in asked)
     chance = [100 * float(np.mean([_share(one.boxes, 64) for one in asked if one.kind == kind])) for kind in kinds]
     lines = markdown_table([f"peak in the box, % of {kinds['object']} objects, {kinds['colour']} colours", *HEAD], rows)
-    lines += ["", f"{arguments.scenes} scenes, seed {arguments.seed}, model {arguments.model}. "]
+    lines += ["", f"{scenes} scenes, seed {arguments.seed}, model {arguments.model}. "]
     lines[-1] += f"A random place lies in the box for {chance[0]:.0f} % of the objects."
     print("\n".join(lines))
     if writes(arguments):
         write_section("Where a word is seen (benchmarks/heatmap.py)", lines)
+        write_copy(DOCS, "heatmap", lines)
 
 
 HEAD = ("objects, patch", "objects, drawn smoothly", "colours, patch", "colours, drawn smoothly")

@@ -16,8 +16,9 @@ from imgsearch.records import ModelId, UInt8
 Array: TypeAlias = Any  # torch.Tensor or numpy.ndarray
 DEFAULT_MAX_TOKENS = 32  # LAVIS's max_txt_len; the authors' retrieval evaluation uses 35
 WATCHED_LAYERS = 2
-"""Layers that look at pictures, counted from the last, whose attention tells where a text is seen. On 309 object words
-of drawn scenes the peak lies in the thing's box for 84 % with one, 92 % with two, 89 % with three (docs/search.md)."""
+"""Layers that look at pictures, counted from the last, whose attention tells where a text is seen. The peak of a
+smoothly drawn map lies in the box for 81 % of 314 object words with one, 93 % with two, 90 % with three
+(benchmarks/heatmap.py)."""
 
 
 @runtime_checkable

@@ -52,7 +52,8 @@ def heat_map(model: Explainer, text: str, features: Array) -> WordMaps:
     """Where the picture with ViT ``features`` [N, W] shows each content word of ``text``.
 
     The same from torch and from NumPy to 1e-3. Raises ValueError for features of another shape.
-    Cost: one picture and as many pairs as there are words through the Q-Former; the small model 15 ms for three words.
+    Cost: one picture and as many pairs as there are words through the Q-Former; the small model 24 ms of one EPYC core for
+    three words, 71 ms for sixteen.
     """
     if len(features.shape) != 2:
         raise ValueError(f"received features {list(features.shape)}, expected [N, W], of one picture")
