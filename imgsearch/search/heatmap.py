@@ -2,8 +2,8 @@
 
 Only the Q-Former's query tokens look at the picture, and each token stands for something else in it. So a word's map is
 what the tokens that agree with the word look at, while the word alone is read with the picture. A token agrees by its
-ITC vector: how much nearer it is to the word than to an empty text. docs/search.md has the measurements and the ways
-that did worse: the whole text read at once, attention from words to tokens, gradients, and patches blotted out.
+ITC vector: how much nearer it is to the word than to an empty text. docs/search.md ("Where a word is seen") has the
+measurements and the ways that did worse.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def heat_map(model: Explainer, text: str, features: Array) -> WordMaps:
     """Where the picture with ViT ``features`` [N, W] shows each content word of ``text``.
 
     The same from torch and from NumPy to 1e-3. Raises ValueError for features of another shape.
-    Cost: one picture and as many pairs as there are words through the Q-Former; the small model 24 ms of one EPYC core for
-    three words, 71 ms for sixteen.
+    Cost: one picture and as many pairs as there are words through the Q-Former; the small model 24 ms of one EPYC core
+    for three words, 71 ms for sixteen.
     """
     if len(features.shape) != 2:
         raise ValueError(f"received features {list(features.shape)}, expected [N, W], of one picture")
