@@ -82,8 +82,8 @@ def show_search() -> ResponseReturnValue:
         page = _search_page(text)
     except UsageError as error:
         longest = current_config().max_query_chars
-        told = {"heading": printable(error.message), "advice": printable(error.hint)}
-        shown = SearchPage(text[:longest], longest=longest, **told)
+        heading, advice = printable(error.message), printable(error.hint)
+        shown = SearchPage(text[:longest], longest=longest, heading=heading, advice=advice)
         return render_template("search.html", page=shown), status_of(error)
     return render_template("search.html", page=page)
 
