@@ -74,6 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
     print(f"\nAll answers as one picture: {sheet}")
     print(f"{arguments.count} pictures drawn, indexed and searched in {time.monotonic() - started:.0f} s. Try:")
     print(f'  imgsearch search "two green fish at night" --library {library}')
+    print(f"  imgsearch serve --library {library}      # the same in a browser")
     print(f"  imgsearch eval {pictures / 'pairs.jsonl'} --model mini --k-test 16")
     print("  imgsearch models                     # the real BLIP-2, for your own photos")
     return 0
