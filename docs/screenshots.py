@@ -21,7 +21,7 @@ import album  # noqa: E402
 from gestures import open_first, search, until, wait_for_answer  # noqa: E402
 from stand import ARGUMENTS, CHROMIUM  # noqa: E402
 
-QUERY = "a red umbrella"
+QUERY = "two orange fish over a blue heart in the desert"
 NOTHING = "a submarine in a supermarket"
 DESKTOP = {"viewport": {"width": 1440, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
@@ -34,7 +34,7 @@ def _search(page: Any) -> None:
 
 
 def _filter(page: Any) -> None:
-    _search(page)
+    search(page, "blue hearts")
     page.click("text=Year")
     page.click("#menu-years button >> nth=1")
     wait_for_answer(page)
@@ -45,10 +45,8 @@ def _filter(page: Any) -> None:
 def _lightbox(page: Any) -> None:
     _search(page)
     open_first(page)
-    page.wait_for_selector(".viewer dl")
-    page.wait_for_timeout(600)
     if page.viewport_size["width"] < 700:
-        page.tap("[data-do=info]")
+        page.click("[data-do=info]")
     page.wait_for_selector(".words button")
     page.click(".words button >> nth=-1")
     page.wait_for_timeout(500)

@@ -160,6 +160,7 @@ def test_lightbox_is_swiped_on_a_phone(open_page: Callable[..., Any]) -> None:
     until(page, f"location.search.includes('picture={ids[1]}')")
     swipe(page, ".viewer .stage", 200)
     until(page, f"location.search.includes('picture={ids[0]}')")
+    page.wait_for_timeout(1500)  # Chromium takes a tap right behind a swipe for a part of it
     page.tap("[data-do=info]")
     page.wait_for_selector(".viewer .panel", state="visible")
     page.tap("[data-do=info]")

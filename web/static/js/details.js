@@ -30,13 +30,13 @@ function heading(picture, level) {
   return el("div", {}, el(`h${level}`, { class: "title" }, picture.name ?? `Picture ${picture.image_id}`), when);
 }
 
-/** ITC runs from -1 to 1; matches of BLIP-2 lie between .2 and .6, so that the bar shows 0 to .6. */
+/** ITC runs from -1 to 1; the bar shows what is above 0. */
 function meters({ itc, itm_probability: sure }) {
   const row = (name, value, text, max) =>
     el("div", {}, el("span", {}, name), el("span", { class: "value" }, text), el("meter", { min: 0, max, value: Math.max(0, value), "aria-label": name }));
   const rows = [];
   if (typeof sure === "number") rows.push(row("The words fit the picture (ITM)", sure, percent(sure), 1));
-  if (typeof itc === "number") rows.push(row("Likeness of words and picture (ITC)", itc, itc.toFixed(3), 0.6));
+  if (typeof itc === "number") rows.push(row("Likeness of words and picture (ITC)", itc, itc.toFixed(3), 1));
   return el("div", { class: "meters" }, ...rows);
 }
 

@@ -38,7 +38,7 @@ export class Grid {
   show(hits, { more = false, moving = false } = {}) {
     const before = moving && !calm.matches ? this.#places() : new Map();
     const focused = this.list.contains(document.activeElement) ? document.activeElement.closest(".tile")?.dataset.id : null;
-    const known = this.tiles;
+    const known = moving ? this.tiles : new Map(); // another answer is not the old one moved about
     this.hits = [];
     this.tiles = new Map();
     this.list.replaceChildren(...this.#made(hits, known));
