@@ -7,12 +7,15 @@ Needs /usr/bin/chromium and the packages of the extra `dev`; takes two minutes, 
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "web"), str(ROOT / "tests" / "web" / "browser")]
@@ -48,7 +51,7 @@ def _lightbox(page: Any) -> None:
     if page.viewport_size["width"] < 700:
         page.click("[data-do=info]")
     page.wait_for_selector(".words button")
-    page.click(".words button >> nth=-1")
+    page.click(".words >> text=heart")
     page.wait_for_timeout(500)
 
 
@@ -80,11 +83,11 @@ SHOTS: tuple[Shot, ...] = (
 
 
 def main(folder: Path) -> None:
-    """All of them into ``folder``, as PNG."""
+    """All of them into ``folder``, as WebP."""
     from playwright.sync_api import sync_playwright
 
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as made, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory(prefix="imgsearch-album-") as made, sync_playwright() as playwright:
         pictures, library = Path(made) / "Pictures", Path(made) / "library"
         album.draw_album(pictures, 96, side=620)
         album.index_album(pictures, library)
@@ -109,9 +112,16 @@ def _shoot(browser: Any, folder: Path, library: Path, shots: tuple[Shot, ...]) -
             act(page)
             page.wait_for_load_state("networkidle")
             page.wait_for_timeout(300)
-            page.screenshot(path=folder / f"{name}.png")
+            _save(page.screenshot(), folder / f"{name}.webp")
             context.close()
         server.terminate()
+
+
+def _save(png: bytes, path: Path) -> None:
+    """As WebP, small enough for a repository."""
+    with Image.open(io.BytesIO(png)) as picture:
+        picture.thumbnail((1280, 1280))
+        picture.convert("RGB").save(path, quality=82, method=6)
 
 
 def _never_sure(library: Path) -> None:
