@@ -11,6 +11,9 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from imgsearch.errors import CheckpointInvalid
 from imgsearch.model.text import clean_text
 
+_FEW = 16
+"""Fewer texts are cut one after the other: a batch wakes a thread a core, which costs more than cutting a few."""
+
 _NEEDED = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 
@@ -50,7 +53,11 @@ class TextTokenizer:
         """Clean and tokenise; at most ``max_tokens`` ids each, cut on the right, [CLS] and [SEP] included."""
         if max_tokens < 2:
             raise ValueError(f"max_tokens is {max_tokens}, expected at least 2 ([CLS] and [SEP])")
-        encoded = self._pieces.encode_batch([clean_text(text) for text in texts], add_special_tokens=False)
+        cleaned = [clean_text(text) for text in texts]
+        if len(cleaned) < _FEW:
+            encoded = [self._pieces.encode(text, add_special_tokens=False) for text in cleaned]
+        else:
+            encoded = self._pieces.encode_batch(cleaned, add_special_tokens=False)
         return [[self._cls_id, *entry.ids[: max_tokens - 2], self._sep_id] for entry in encoded]
 
 
