@@ -79,7 +79,7 @@ def test_new_pictures_are_found_after_a_run_from_the_page(open_page: Callable[..
     until(page, "document.querySelector('#run-says').textContent.startsWith('Done')", 200)
     assert "2 pictures added, 1 could not be read" in page.inner_text("#run-says")
     until(page, "document.querySelector('[data-count=images]').textContent === '12'")
-    assert "broken.jpg" in page.inner_text("#failures")
+    until(page, "document.querySelector('#failures').textContent.includes('broken.jpg')")
     page.click("a.brand")
     search(page, "folder:Latecomers")
     assert len(shown_ids(page)) == 2
