@@ -1,5 +1,6 @@
 // The search page: what is asked, shown and opened stands in the address, so that back, reload and sharing work.
 
+import { address, keyOf, readAddress } from "./address.js";
 import { ask, askWithPicture, streamSearch } from "./client.js";
 import { count, several } from "./dom.js";
 import { Filters } from "./filters.js";
@@ -18,23 +19,6 @@ let state = readAddress();
 let shown = { answer: null, next: null, search: null };
 let stop = () => {};
 let openedHere = false; // the lightbox has put an entry into the history
-
-function readAddress() {
-  const given = new URLSearchParams(location.search);
-  return { q: given.get("q")?.trim() ?? "", all: given.get("all") === "1", upload: given.get("upload"), picture: Number(given.get("picture")) || null };
-}
-
-function address({ q, all, upload, picture }) {
-  const given = new URLSearchParams();
-  if (q) given.set("q", q);
-  if (all) given.set("all", "1");
-  if (upload) given.set("upload", upload);
-  if (picture) given.set("picture", picture);
-  const text = given.toString();
-  return text ? `/?${text}` : "/";
-}
-
-const keyOf = ({ q, all, upload }) => address({ q, all, upload });
 
 /** Go to another state, as a new entry of the history or in place of this one. */
 function go(change, { replace = false } = {}) {
@@ -121,9 +105,9 @@ function draw(answer, { first = false, moving = false } = {}) {
 }
 
 function verdict(answer, first) {
-  const { nothing, title } = { nothing: find("nothing"), title: find("title") };
+  const nothing = find("nothing");
   nothing.hidden = answer.hits.length > 0;
-  title.textContent = state.upload ? "Pictures like yours" : state.q || "Newest pictures";
+  find("title").textContent = state.upload ? "Pictures like yours" : state.q || "Newest pictures";
   if (first) return say("First look. Reading the best again …", true);
   const seconds = answer.took_ms?.total >= 10 ? `${(answer.took_ms.total / 1000).toFixed(2)} s` : "";
   if (answer.hits.length) return say([ordering(answer), seconds].filter(Boolean).join(" · "));
@@ -144,8 +128,8 @@ function ordering(answer) {
 }
 
 function notes(answer) {
-  const unsaid = /matches with confidence/; // the page says so itself
-  find("notes").replaceChildren(...answer.notes.filter((note) => !unsaid.test(note)).map((note) => Object.assign(document.createElement("li"), { textContent: note })));
+  const told = answer.notes.filter((note) => !note.includes("matches with confidence")); // the page says so itself
+  find("notes").replaceChildren(...told.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
 }
 
 function say(text, busy = false) {
@@ -154,9 +138,7 @@ function say(text, busy = false) {
   status.classList.toggle("busy", busy);
 }
 
-function failed(problem) {
-  report(problem.message, problem.hint);
-}
+const failed = (problem) => report(problem.message, problem.hint);
 
 function report(text, hint = "") {
   grid.show([], {});

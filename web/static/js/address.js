@@ -1,0 +1,26 @@
+// What is asked, shown and opened, as an address.
+
+/** The state that the address of this page names: { q, all, upload, picture }. */
+export function readAddress() {
+  const given = new URLSearchParams(location.search);
+  return {
+    q: given.get("q")?.trim() ?? "",
+    all: given.get("all") === "1",
+    upload: given.get("upload"),
+    picture: Number(given.get("picture")) || null,
+  };
+}
+
+/** The address of a state. */
+export function address({ q, all, upload, picture }) {
+  const given = new URLSearchParams();
+  if (q) given.set("q", q);
+  if (all) given.set("all", "1");
+  if (upload) given.set("upload", upload);
+  if (picture) given.set("picture", picture);
+  const text = given.toString();
+  return text ? `/?${text}` : "/";
+}
+
+/** What names a search, whatever picture is open over it. */
+export const keyOf = ({ q, all, upload }) => address({ q, all, upload });
