@@ -33,7 +33,11 @@ PIECE = 8
 answer does not depend on its company. 16 candidates of the small model, CPU time of one busy core: 57 ms by 4, 48 by 8,
 45 at once; by 8 a lone query keeps two cores busy."""
 
-_TEXTS, _ACCELERATOR_PIECES = 64, 16
+AHEAD = 4
+"""Pieces for each worker that wait already: as long as there are more, texts wait for company too. A piece of the small
+model takes 25 ms, a batch of eight texts with their sweep 35."""
+
+_TEXTS, _ACCELERATOR_PIECES = 8, 16
 _LOCAL_PIECES = 2
 
 
@@ -87,9 +91,10 @@ class BatchingReader:
         local = model.device.startswith("cpu")
         remembering = isinstance(model, Remembering)
         count = workers or (_cores() if local and remembering else 1)
-        self._texts = Batcher("texts", self._embed, 1, _TEXTS)
-        self._scans = Batcher("scans", _scan, 1, _TEXTS)
-        self._pieces = Batcher("pieces", self._match, count, _LOCAL_PIECES if local else _ACCELERATOR_PIECES)
+        pieces = Batcher("pieces", self._match, count, _LOCAL_PIECES if local else _ACCELERATOR_PIECES)
+        self._pieces = pieces
+        self._texts = Batcher("texts", self._embed, 1, _TEXTS, lambda: pieces.waiting > AHEAD * count)
+        self._scans = Batcher("scans", _scan, 1, _TEXTS, lambda: pieces.waiting > AHEAD * count)
 
     def close(self) -> None:
         """End the threads once what waits is answered."""

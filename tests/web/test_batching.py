@@ -52,6 +52,23 @@ def test_batcher_shares_what_waits_among_its_workers() -> None:
     batcher.close()
 
 
+def test_batcher_waits_for_company_only_while_there_is_no_hurry() -> None:
+    gate, busy = Gate(), [True]
+    gate.open.set()
+    batcher = Batcher("test", gate, workers=1, most=3, patient=lambda: busy[0])
+    lonely = batcher.submit([1, 2])
+    assert not gate.entered.wait(0.2) and batcher.waiting == 2
+    full = batcher.submit([3])
+    assert [future.result(20) for future in [*lonely, *full]] == [10, 20, 30] and gate.batches == [[1, 2, 3]]
+    last = batcher.submit([4])
+    busy[0] = False
+    assert last[0].result(20) == 40
+    busy[0] = True
+    closing = batcher.submit([5])
+    batcher.close()
+    assert closing[0].result(0) == 50
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(-5, 5), max_size=30), st.integers(1, 3), st.integers(1, 7))
 def test_batcher_gives_each_job_its_own_answer_or_error(jobs: list[int], workers: int, most: int) -> None:
