@@ -223,7 +223,9 @@ def test_new_pictures_appear_and_old_ones_go_while_many_search(make_shelf: Calla
 def test_explain_says_why_and_where(shelf: Any) -> None:
     found = shelf.service.explain("the red folder:a", shelf.id_of("a/red one.png"))
     assert 0.8 < found["itc"] <= 1.001
-    assert found["itm_probability"] == pytest.approx(1 / (1 + np.exp(-20 * (found["itc"] - 0.9))), abs=1e-4)
+    assert found["itm_probability"] == pytest.approx(
+        1 / (1 + np.exp(-20 * (found["itc"] - 0.9))), abs=0.02
+    )  # from int8 features
     assert [word["word"] for word in found["words"]] == ["red"]
     assert np.shape(found["words"][0]["grid"]) == (2, 2)
     with pytest.raises(UsageError, match="no picture"):
