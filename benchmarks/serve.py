@@ -57,7 +57,7 @@ def main() -> None:
         library = arguments.library or made_library(Path(scratch))
         rows = [row for mode in arguments.modes for row in measure(library, mode, arguments)]
     head = ["server", "clients", "answers", "errors", "a second", "p50 ms", "p95 ms", "p99 ms", "p95 / p50"]
-    lines = markdown_table([*head, "CPU ms each", "memory MB, a third in", "at the end"], rows)
+    lines = markdown_table([*head, "CPU ms each", "memory MB, a third in", "at the end", "cores others took"], rows)
     lines += ["", *comparison(rows)]
     print("\n".join(lines))
     if writes(arguments):
@@ -128,6 +128,14 @@ class Child:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def others_s(self) -> float:
+        """CPU seconds that neither the server nor this process took, since the machine started."""
+        busy = Path("/proc/stat").read_text(encoding="ascii").split("\n")[0].split()[1:]
+        used = sum(
+            int(ticks) for place, ticks in enumerate(busy[:8]) if place not in (3, 4)
+        )  # neither idle nor waiting
+        return used / os.sysconf("SC_CLK_TCK") - self.cpu_s() - time.process_time()
+
     def end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
@@ -146,19 +154,19 @@ def measure(library: Path, mode: str, arguments: argparse.Namespace) -> Iterator
 
 
 def run(child: Child, mode: str, clients: int, texts: Iterator[str], seconds: float) -> list[object]:
-    cpu, begun = child.cpu_s(), time.perf_counter()
+    cpu, others, begun = child.cpu_s(), child.others_s(), time.perf_counter()
     third = [0.0]
     timer = threading.Timer(seconds / 3, lambda: third.__setitem__(0, child.memory_mb()))
     timer.start()
     load = put_load(child, clients, texts, seconds=seconds)
     timer.join()
-    took, cpu = time.perf_counter() - begun, child.cpu_s() - cpu
+    took, cpu, others = time.perf_counter() - begun, child.cpu_s() - cpu, child.others_s() - others
     for error in load.errors[:3]:
         print(f"{mode}: {error}", file=sys.stderr)
     ordered = sorted(load.seconds)
     p50, p95, p99 = (1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))] for share in (0.5, 0.95, 0.99))
     count = len(ordered)
-    figures = [count / took, p50, p95, p99, p95 / p50, 1000 * cpu / count, third[0], child.memory_mb()]
+    figures = [count / took, p50, p95, p99, p95 / p50, 1000 * cpu / count, third[0], child.memory_mb(), others / took]
     return [mode, clients, count, len(load.errors), *figures]
 
 

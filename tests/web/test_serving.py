@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -291,12 +291,25 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "library"
 
 
+@pytest.fixture(autouse=True)
+def _no_child_stays() -> Iterator[None]:
+    """A test that fails leaves no server behind."""
+    yield
+    for child in Child.started:
+        child.process.kill()
+        child.process.communicate()
+    Child.started.clear()
+
+
 class Child:
     """`imgsearch serve` in a process of its own."""
+
+    started: ClassVar[list[Child]] = []
 
     def __init__(self, library: Path, *arguments: str) -> None:
         command = [sys.executable, "-m", "imgsearch", "serve", "--library", str(library), "--port", "0", *arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.started.append(self)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert "http://127.0.0.1:" in line, (line, self.process.stderr and self.process.stderr.read())
@@ -312,6 +325,7 @@ class Child:
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         self.process.communicate(timeout=WAIT_S)
+        self.started.remove(self)
         return self.process.returncode
 
 
