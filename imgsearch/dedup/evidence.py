@@ -1,0 +1,69 @@
+"""What is said of two pictures, and how sure it is: the records that every module of this room shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imgsearch.records import MediaFacts
+
+TIERS = ("bytes", "pixels", "perceptual", "near", "burst", "semantic")
+"""Strongest first. *bytes*: the same file content. *pixels*: the same pixels, whatever container, metadata or EXIF
+rotation. *perceptual*: the same picture, resized, compressed again, recoloured a little, turned or mirrored. *near*:
+the same shot, cropped, written over or filtered. *burst*: another shot of the same moment. *semantic*: the same
+scene."""
+
+ACTED_ON = ("bytes", "pixels", "perceptual")
+"""The tiers whose copies a plan moves unless it is asked for more. Bursts and semantic neighbours are never moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What makes one picture a copy of another; None where a tier measures nothing of the kind."""
+
+    tier: str  # one of TIERS
+    score: float  # 0..1, how sure; 1 for bytes and pixels
+    turn: int = 1  # EXIF orientation (1-8) that makes the second look as the first
+    bits: int | None = None  # in which the pHashes differ, at that turn, 0..64
+    difference: float | None = None  # largest local difference of lightness once aligned, 0..1
+    cover: float | None = None  # share of the first's area that the second shows, 0..1; under 1 for a crop
+    similarity: float | None = None  # of the embeddings, -1..1
+    seconds: float | None = None  # between the two shots, where both say when they were taken
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two pictures of a library by image id, ``first < second``, and their strongest evidence."""
+
+    first: int
+    second: int
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One file that may be kept or moved, as the library knows it."""
+
+    path: str  # absolute; bytes that are not UTF-8 as lone surrogates
+    root_id: int
+    image_id: int
+    size_bytes: int  # of the file
+    mtime_ns: int
+    facts: MediaFacts  # of its content
+    links: int = 1  # names that the file has on disk; above 1 a move frees nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file of a group that is not kept, and what it has in common with the one that is."""
+
+    copy: Copy
+    evidence: Evidence  # the keeper is the first, this the second
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Files that show one picture. Each member is compared with the keeper itself, so that groups do not chain."""
+
+    keeper: Copy
+    reason: str  # "larger, has EXIF"
+    members: tuple[Member, ...]  # strongest evidence first, then by path
