@@ -1,0 +1,310 @@
+"""What happens to pictures as they are passed on: each alteration by family, with its strength.
+
+An `Alteration` turns a picture into a picture and says how to write it. The tier says what the result is to the one
+it was made of: "pixels" (a person sees the very same pixels), "perceptual" (the same picture, acted on) or "near"
+(something was cut off, written over or filtered so that a person may want both).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
+
+Change = Callable[[Image.Image, random.Random], Image.Image]
+_T = Image.Transpose
+TURNING = {
+    2: _T.FLIP_LEFT_RIGHT,
+    3: _T.ROTATE_180,
+    4: _T.FLIP_TOP_BOTTOM,
+    5: _T.TRANSPOSE,
+    6: _T.ROTATE_90,
+    7: _T.TRANSVERSE,
+    8: _T.ROTATE_270,
+}
+"""EXIF orientation -> how the upright picture is turned so that a reader who obeys it sees it upright again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alteration:
+    """One way to alter a picture. ``options`` are Pillow's for writing it."""
+
+    family: str  # "resize", "jpeg" ...
+    strength: str  # "q10", "50 %": for tables
+    tier: str  # "pixels", "perceptual" or "near"
+    change: Change
+    suffix: str = ".jpg"
+    options: dict[str, Any] = field(default_factory=lambda: {"quality": 90})
+
+    @property
+    def name(self) -> str:
+        """family and strength in one word, fit for a file's name."""
+        return "".join(c if c.isalnum() or c in "-.+" else "-" for c in f"{self.family}-{self.strength}")
+
+
+def alterations() -> tuple[Alteration, ...]:
+    """All of them, by family; about seventy. AVIF only where Pillow can write it."""
+    parts = (_sizes, _encodings, _crops, _turns, _overlays, _filters, _modes)
+    return tuple(alteration for part in parts for alteration in part())
+
+
+def _same(image: Image.Image, rng: random.Random) -> Image.Image:
+    return image
+
+
+def _sizes() -> Iterator[Alteration]:
+    for factor in (2.0, 0.7, 0.5, 0.25):
+        yield Alteration("resize", f"x{factor:g}", "perceptual", partial(_scaled, factor, factor))
+    yield Alteration("resize", "to 128 px", "perceptual", partial(_within, 128))
+    yield Alteration("resize", "to 64 px", "perceptual", partial(_within, 64))
+    for across in (0.8, 1.25):
+        yield Alteration("stretch", f"x{across:g}", "perceptual", partial(_scaled, across, 1.0))
+
+
+def _encodings() -> Iterator[Alteration]:
+    for quality in (95, 80, 60, 40, 20, 10):
+        yield Alteration("jpeg", f"q{quality}", "perceptual", _same, ".jpg", {"quality": quality})
+    for quality in (80, 40, 10):
+        yield Alteration("webp", f"q{quality}", "perceptual", _same, ".webp", {"quality": quality})
+    if ".avif" in Image.registered_extensions() and "AVIF" in Image.SAVE:
+        for quality in (60, 25):
+            yield Alteration("avif", f"q{quality}", "perceptual", _same, ".avif", {"quality": quality, "speed": 8})
+    lossless = {".png": {}, ".bmp": {}, ".tiff": {}, ".webp": {"lossless": True}}
+    for suffix, options in lossless.items():
+        yield Alteration("format", suffix[1:], "pixels", _same, suffix, dict(options))
+    yield Alteration("format", "gif", "perceptual", _same, ".gif", {})
+
+
+def _crops() -> Iterator[Alteration]:
+    for percent in (5, 10, 20, 35, 50):
+        yield Alteration("crop", f"{percent} %", "near", partial(_cropped, percent / 100))
+    yield Alteration("crop", "border 6 %", "near", partial(_trimmed, 0.03))
+
+
+def _turns() -> Iterator[Alteration]:
+    names = {3: "180", 6: "90", 8: "270"}
+    for orientation, name in names.items():
+        yield Alteration("turn", name, "perceptual", partial(_transposed, TURNING[orientation]))
+    for orientation in (2, 4, 5, 7):
+        yield Alteration("mirror", TURNING[orientation].name, "perceptual", partial(_transposed, TURNING[orientation]))
+    for orientation, method in TURNING.items():
+        options = {"orientation": orientation}
+        yield Alteration("exif", str(orientation), "pixels", partial(_transposed, method), ".png", options)
+    for degrees in (1, 3, 7):
+        yield Alteration("rotate", f"{degrees} deg, corners filled", "near", partial(_rotated, degrees))
+        yield Alteration("rotate", f"{degrees} deg, cut to fit", "near", partial(_rotated_inside, degrees))
+
+
+def _overlays() -> Iterator[Alteration]:
+    yield Alteration("overlay", "text", "near", _with_text)
+    yield Alteration("overlay", "caption bar", "near", _with_bar)
+    yield Alteration("overlay", "logo", "near", _with_logo)
+    yield Alteration("overlay", "sticker", "near", _with_sticker)
+    yield Alteration("overlay", "watermark", "near", _with_watermark)
+    yield Alteration("border", "black", "near", partial(_bordered, (0, 0, 0)))
+    yield Alteration("border", "white", "near", partial(_bordered, (255, 255, 255)))
+
+
+def _filters() -> Iterator[Alteration]:
+    for radius, tier in ((1, "perceptual"), (3, "perceptual"), (6, "near")):
+        yield Alteration("blur", f"{radius} px in 640", tier, partial(_blurred, radius))
+    for percent, tier in ((100, "perceptual"), (300, "near")):
+        yield Alteration("sharpen", f"{percent} %", tier, partial(_sharpened, percent))
+    for sigma, tier in ((5, "perceptual"), (12, "perceptual"), (25, "near")):
+        yield Alteration("noise", f"sigma {sigma}", tier, partial(_noisy, sigma))
+    for name, enhance in (("brightness", ImageEnhance.Brightness), ("contrast", ImageEnhance.Contrast)):
+        for factor, tier in ((0.6, "near"), (0.85, "perceptual"), (1.15, "perceptual"), (1.5, "near")):
+            yield Alteration(name, f"x{factor:g}", tier, partial(_enhanced, enhance, factor))
+    for factor, tier in ((0.5, "near"), (0.8, "perceptual"), (1.25, "perceptual"), (2.0, "near")):
+        yield Alteration("gamma", f"{factor:g}", tier, partial(_gamma, factor))
+    for factor, tier in ((0.5, "near"), (0.8, "perceptual"), (1.3, "perceptual"), (2.0, "near")):
+        yield Alteration("saturation", f"x{factor:g}", tier, partial(_enhanced, ImageEnhance.Color, factor))
+    for name, gains in (("warm", (1.12, 1.0, 0.86)), ("cold", (0.88, 1.0, 1.12))):
+        yield Alteration("white balance", name, "near", partial(_balanced, gains))
+    for name, change in (("sepia", _sepia), ("grey", _grey), ("invert", _inverted), ("equalise", _equalised)):
+        yield Alteration("recolour", name, "near", change)
+
+
+def _modes() -> Iterator[Alteration]:
+    yield Alteration("mode", "P, 256 colours", "perceptual", partial(_palette, 256), ".png", {})
+    yield Alteration("mode", "P, 32 colours", "perceptual", partial(_palette, 32), ".png", {})
+    yield Alteration("mode", "L", "near", lambda image, rng: image.convert("L"), ".png", {})
+    yield Alteration("mode", "1", "near", lambda image, rng: image.convert("1"), ".png", {})
+    yield Alteration("mode", "RGBA", "pixels", lambda image, rng: image.convert("RGBA"), ".png", {})
+    yield Alteration("mode", "CMYK", "perceptual", lambda image, rng: image.convert("CMYK"), ".jpg", {"quality": 92})
+    yield Alteration("mode", "16 bit", "near", _sixteen_bit, ".png", {})
+
+
+def _scaled(across: float, down: float, image: Image.Image, rng: random.Random) -> Image.Image:
+    size = max(8, round(image.width * across)), max(8, round(image.height * down))
+    return image.resize(size, rng.choice((Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)))
+
+
+def _within(side: int, image: Image.Image, rng: random.Random) -> Image.Image:
+    factor = side / max(image.size)
+    return _scaled(factor, factor, image, rng)
+
+
+def _cropped(lost: float, image: Image.Image, rng: random.Random) -> Image.Image:
+    """``lost`` of the area is cut off, at a random place, the aspect about kept."""
+    bend = rng.uniform(0.9, 1.1)
+    keep = (1 - lost) ** 0.5
+    across, down = min(1.0, keep * bend), min(1.0, keep / bend)
+    width, height = round(image.width * across), round(image.height * down)
+    left, top = rng.randint(0, image.width - width), rng.randint(0, image.height - height)
+    return image.crop((left, top, left + width, top + height))
+
+
+def _trimmed(share: float, image: Image.Image, rng: random.Random) -> Image.Image:
+    x, y = round(image.width * share), round(image.height * share)
+    return image.crop((x, y, image.width - x, image.height - y))
+
+
+def _transposed(method: Image.Transpose, image: Image.Image, rng: random.Random) -> Image.Image:
+    return image.transpose(method)
+
+
+def _rotated(degrees: float, image: Image.Image, rng: random.Random) -> Image.Image:
+    angle = degrees * rng.choice((-1, 1))
+    return image.rotate(angle, Image.Resampling.BICUBIC, fillcolor=rng.choice(((0, 0, 0), (255, 255, 255))))
+
+
+def _rotated_inside(degrees: float, image: Image.Image, rng: random.Random) -> Image.Image:
+    """Rotated, then cut to the largest part of the same aspect without corners."""
+    angle = np.radians(degrees)
+    aspect = max(image.size) / min(image.size)
+    keep = 1 / (np.cos(angle) + aspect * np.sin(angle))
+    whole = image.rotate(degrees * rng.choice((-1, 1)), Image.Resampling.BICUBIC)
+    return _trimmed((1 - keep) / 2, whole, rng)
+
+
+def _pen(image: Image.Image) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    canvas = image.copy()
+    return canvas, ImageDraw.Draw(canvas, "RGBA")
+
+
+def _with_text(image: Image.Image, rng: random.Random) -> Image.Image:
+    canvas, pen = _pen(image)
+    words = rng.choice(("2026-11-21 14:02", "www.example.org/p/81", "SAMPLE  do not copy", "Happy birthday!"))
+    size = round(min(image.size) * rng.uniform(0.06, 0.1))
+    place = round(image.width * rng.uniform(0.02, 0.25)), round(image.height * rng.uniform(0.05, 0.85))
+    pen.text(place, words, fill=rng.choice(((255, 220, 60), (255, 255, 255), (20, 20, 20))), font=_font(size))
+    return canvas
+
+
+def _font(size: int) -> Any:
+    return ImageFont.load_default(max(8, size))
+
+
+def _with_bar(image: Image.Image, rng: random.Random) -> Image.Image:
+    canvas, pen = _pen(image)
+    high = round(image.height * 0.12)
+    top = rng.choice((0, image.height - high))
+    pen.rectangle((0, top, image.width, top + high), fill=(245, 245, 245))
+    pen.text((high // 3, top + high // 4), "when the weekend comes", fill=(10, 10, 10), font=_font(high // 2))
+    return canvas
+
+
+def _with_logo(image: Image.Image, rng: random.Random) -> Image.Image:
+    canvas, pen = _pen(image)
+    side = round(min(image.size) * rng.uniform(0.12, 0.18))
+    margin = side // 4
+    x, y = rng.choice((margin, image.width - side - margin)), rng.choice((margin, image.height - side - margin))
+    colour = tuple(rng.randint(0, 255) for _ in range(3))
+    pen.ellipse((x, y, x + side, y + side), fill=(*colour, 255), outline=(255, 255, 255, 255), width=max(1, side // 12))
+    pen.polygon(
+        [(x + side / 2, y + side / 5), (x + 4 * side / 5, y + 3 * side / 4), (x + side / 5, y + 3 * side / 4)],
+        fill=(255, 255, 255, 255),
+    )
+    return canvas
+
+
+def _with_sticker(image: Image.Image, rng: random.Random) -> Image.Image:
+    """A round face over a tenth of the picture."""
+    canvas, pen = _pen(image)
+    side = round((0.1 * image.width * image.height) ** 0.5)
+    x, y = rng.randint(0, max(0, image.width - side)), rng.randint(0, max(0, image.height - side))
+    pen.ellipse(
+        (x, y, x + side, y + side), fill=(250, 205, 40, 255), outline=(60, 40, 0, 255), width=max(1, side // 20)
+    )
+    for eye in (0.32, 0.68):
+        pen.ellipse(
+            (x + (eye - 0.07) * side, y + 0.3 * side, x + (eye + 0.07) * side, y + 0.48 * side), fill=(40, 30, 0, 255)
+        )
+    pen.arc(
+        (x + 0.25 * side, y + 0.35 * side, x + 0.75 * side, y + 0.8 * side),
+        20,
+        160,
+        (40, 30, 0, 255),
+        max(1, side // 14),
+    )
+    return canvas
+
+
+def _with_watermark(image: Image.Image, rng: random.Random) -> Image.Image:
+    """Pale words all over."""
+    canvas, pen = _pen(image)
+    size = round(min(image.size) * 0.08)
+    for row, y in enumerate(range(0, image.height, 3 * size)):
+        for x in range(-2 * size * (row % 2), image.width, 7 * size):
+            pen.text((x, y), "(c) preview", fill=(255, 255, 255, 90), font=_font(size))
+    return canvas
+
+
+def _bordered(colour: tuple[int, int, int], image: Image.Image, rng: random.Random) -> Image.Image:
+    return ImageOps.expand(image, round(min(image.size) * rng.uniform(0.03, 0.06)), colour)
+
+
+def _blurred(radius: float, image: Image.Image, rng: random.Random) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(radius * max(image.size) / 640))
+
+
+def _sharpened(percent: int, image: Image.Image, rng: random.Random) -> Image.Image:
+    return image.filter(ImageFilter.UnsharpMask(2, percent, 2))
+
+
+def _noisy(sigma: float, image: Image.Image, rng: random.Random) -> Image.Image:
+    noise = np.random.default_rng(rng.getrandbits(32)).normal(0, sigma, (image.height, image.width, 3))
+    return Image.fromarray((np.asarray(image, np.float32) + noise).clip(0, 255).astype(np.uint8))
+
+
+def _enhanced(enhance: Any, factor: float, image: Image.Image, rng: random.Random) -> Image.Image:
+    changed: Image.Image = enhance(image).enhance(factor)
+    return changed
+
+
+def _gamma(gamma: float, image: Image.Image, rng: random.Random) -> Image.Image:
+    return image.point([round(255 * (v / 255) ** gamma) for v in range(256)] * len(image.getbands()))
+
+
+def _balanced(gains: tuple[float, float, float], image: Image.Image, rng: random.Random) -> Image.Image:
+    return Image.fromarray((np.asarray(image, np.float32) * gains).clip(0, 255).astype(np.uint8))
+
+
+def _sepia(image: Image.Image, rng: random.Random) -> Image.Image:
+    return ImageOps.colorize(image.convert("L"), (35, 20, 5), (255, 240, 205), (160, 120, 80))
+
+
+def _grey(image: Image.Image, rng: random.Random) -> Image.Image:
+    return image.convert("L").convert("RGB")
+
+
+def _inverted(image: Image.Image, rng: random.Random) -> Image.Image:
+    return ImageOps.invert(image)
+
+
+def _equalised(image: Image.Image, rng: random.Random) -> Image.Image:
+    return ImageOps.autocontrast(image, cutoff=4)
+
+
+def _palette(colours: int, image: Image.Image, rng: random.Random) -> Image.Image:
+    return image.quantize(colours)
+
+
+def _sixteen_bit(image: Image.Image, rng: random.Random) -> Image.Image:
+    return Image.fromarray(np.asarray(image.convert("L"), np.uint16) * 257)

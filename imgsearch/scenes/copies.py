@@ -1,0 +1,126 @@
+"""Altered copies of any pictures, with the truth of what was made of what."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from imgsearch.errors import StorageFull, UsageError
+from imgsearch.scenes.alterations import TURNING, Alteration, alterations
+
+TRUTH = "truth.jsonl"
+_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True, slots=True)
+class CopyTruth:
+    """One file that was written. ``source`` is the file that it shows (its own name for an original), both below the
+    folder; two files of one source are copies of each other, no others are."""
+
+    path: str
+    source: str
+    family: str  # "original", "resize" ..., or the family of a look-alike
+    strength: str = ""
+    tier: str = ""  # to its source: "bytes", "pixels", "perceptual", "near"; "" for an original or a look-alike
+
+
+def write_copies(
+    pictures: Sequence[Path], folder: Path, seed: int, *, chosen: Iterable[Alteration] | None = None, each: int = 0
+) -> list[CopyTruth]:
+    """Write every picture and altered copies of it into ``folder``, and the truth into its `TRUTH`, last.
+
+    ``pictures`` are files that Pillow reads; ``each`` copies a picture are drawn at random from ``chosen`` (all
+    alterations by default), 0 for every one. The same arguments write the same files. Raises UsageError where
+    ``folder`` holds anything, StorageFull where it cannot be written."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} exists and is not an empty folder", "name a new folder")
+    ways = tuple(alterations() if chosen is None else chosen)
+    truth: list[CopyTruth] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, picture in enumerate(pictures):
+            rng = random.Random(f"copies:{seed}:{number}")
+            taken = rng.sample(ways, min(each, len(ways))) if each else ways
+            truth += _write_family(picture, folder, f"{number:05d}", taken, rng)
+        write_truth(truth, folder)
+    except OSError as exc:
+        raise StorageFull(f"{folder} cannot be written: {exc}", "choose another folder or free space") from exc
+    return truth
+
+
+def write_truth(truth: Iterable[CopyTruth], folder: Path) -> Path:
+    """The truth as JSON lines, in ``folder``/`TRUTH`."""
+    path = folder / TRUTH
+    path.write_text("".join(json.dumps(asdict(row)) + "\n" for row in truth), encoding="utf-8")
+    return path
+
+
+def read_truth(folder: Path) -> list[CopyTruth]:
+    """What `write_truth` wrote."""
+    lines = (folder / TRUTH).read_text(encoding="utf-8").splitlines()
+    return [CopyTruth(**json.loads(line)) for line in lines]
+
+
+def altered_bytes(image: Image.Image, alteration: Alteration, rng: random.Random) -> bytes:
+    """The file of an upright RGB picture after ``alteration``."""
+    changed = alteration.change(image, rng)
+    options: dict[str, Any] = dict(alteration.options)
+    orientation = options.pop("orientation", None)
+    if orientation:
+        exif = Image.Exif()
+        exif[_ORIENTATION] = orientation
+        options["exif"] = exif
+    if changed.mode == "P" and alteration.suffix == ".jpg":
+        changed = changed.convert("RGB")
+    stream = io.BytesIO()
+    changed.save(stream, Image.registered_extensions()[alteration.suffix], **options)
+    return stream.getvalue()
+
+
+def with_other_metadata(jpeg: bytes, rng: random.Random) -> bytes:
+    """A JPEG file with other metadata and the very same pixels: a comment of its own after the first marker, other
+    application segments (EXIF, XMP, Adobe's but for the colour transform) left as they are."""
+    note = f"passed on {rng.getrandbits(64):016x}".encode()
+    return jpeg[:2] + b"\xff\xfe" + (len(note) + 2).to_bytes(2, "big") + note + jpeg[2:]
+
+
+def _write_family(
+    picture: Path, folder: Path, name: str, ways: Sequence[Alteration], rng: random.Random
+) -> list[CopyTruth]:
+    data = picture.read_bytes()
+    with Image.open(io.BytesIO(data)) as opened:
+        image = ImageOps.exif_transpose(opened).convert("RGB")
+        is_jpeg = opened.format == "JPEG"
+    original = f"{name}-original{picture.suffix.lower()}"
+    files = [
+        (original, "original", "", "", data),
+        (f"{name}-bytes{picture.suffix.lower()}", "bytes", "", "bytes", data),
+    ]
+    if is_jpeg:
+        files.append((f"{name}-metadata.jpg", "metadata", "comment", "pixels", with_other_metadata(data, rng)))
+    for way in ways:
+        seeded = random.Random(f"{rng.getrandbits(32)}:{way.name}")
+        file = f"{name}-{way.name}{way.suffix}"
+        files.append((file, way.family, way.strength, way.tier, altered_bytes(image, way, seeded)))
+    for file, *_, content in files:
+        (folder / file).write_bytes(content)
+    return [CopyTruth(file, original, family, strength, tier) for file, family, strength, tier, _ in files]
+
+
+__all__ = [
+    "TRUTH",
+    "TURNING",
+    "CopyTruth",
+    "altered_bytes",
+    "read_truth",
+    "with_other_metadata",
+    "write_copies",
+    "write_truth",
+]
