@@ -15,6 +15,12 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
 
+SIGNATURE_BYTES = 1536
+"""Of a picture's signature (imgsearch.media.signature): 32 x 32 of lightness, twice 16 x 16 of colour."""
+
+SIGNATURE_RECIPE = 1
+"""How signatures are made. Raise it when a change moves their bytes: older ones are then made anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelId:

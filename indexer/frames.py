@@ -14,7 +14,7 @@ import numpy as np
 
 from imgsearch.errors import MediaError
 from imgsearch.media.decode import DecodedImage, KnownContent
-from imgsearch.records import MediaFacts
+from imgsearch.records import SIGNATURE_BYTES, MediaFacts
 
 _LENGTHS = struct.Struct("<II")
 _MAX_HEAD_BYTES = 1 << 20
@@ -57,7 +57,8 @@ def pack_outcome(outcome: Outcome) -> tuple[dict[str, Any], bytes]:
     """An outcome as the head and body of a message."""
     if isinstance(outcome, DecodedImage):
         facts = dataclasses.asdict(outcome.facts)
-        return {"kind": "image", "facts": facts, "mtime_ns": outcome.mtime_ns}, outcome.pixels.tobytes()
+        head = {"kind": "image", "facts": facts, "mtime_ns": outcome.mtime_ns}
+        return head, outcome.pixels.tobytes() + outcome.signature
     if isinstance(outcome, KnownContent):
         return {"kind": "known", "known": dataclasses.asdict(outcome)}, b""
     return {
@@ -71,8 +72,11 @@ def pack_outcome(outcome: Outcome) -> tuple[dict[str, Any], bytes]:
 def unpack_outcome(head: dict[str, Any], body: bytes, size: int) -> Outcome:
     """The reverse. Raises ValueError, KeyError or TypeError over a message that makes no sense."""
     if head["kind"] == "image":
-        pixels = np.frombuffer(body, dtype=np.uint8).reshape(size, size, 3)  # [S, S, 3]
-        return DecodedImage(pixels, MediaFacts(**head["facts"]), int(head["mtime_ns"]))
+        count = size * size * 3
+        pixels = np.frombuffer(body, np.uint8, count).reshape(size, size, 3)  # [S, S, 3]
+        if len(body) - count not in (0, SIGNATURE_BYTES):
+            raise ValueError(f"got {len(body) - count} bytes of signature, expected {SIGNATURE_BYTES}")
+        return DecodedImage(pixels, MediaFacts(**head["facts"]), int(head["mtime_ns"]), body[count:])
     if head["kind"] == "known":
         return KnownContent(**head["known"])
     return MediaError(str(head["message"]), stage=str(head["stage"]), transient=bool(head["transient"]))

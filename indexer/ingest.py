@@ -212,7 +212,8 @@ class Ingest:
                 facts = [content.image.facts for content, _ in embedded]
                 places = [[place for _, place in content.files] for content, _ in embedded]
                 stacked = np.stack([vector for _, vector in embedded])
-                transaction.add(EmbeddedBatch(facts, stacked, places))
+                signatures = [content.image.signature for content, _ in embedded]
+                transaction.add(EmbeddedBatch(facts, stacked, places, signatures))
             transaction.place_files([(place, ids[key]) for _, place, key in placed])
             for file in [f for f, error, _ in failed if f.changed and not error.transient] + vanished:
                 transaction.remove_files(file.root_id, [file.relative_path])

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import BinaryIO
 
+import numpy as np
 from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from imgsearch.errors import MediaError
 from imgsearch.media.colour import shrink, to_srgb
-from imgsearch.media.fingerprint import content_hash, perceptual_hash
+from imgsearch.media.fingerprint import content_hash, hash_grey
 from imgsearch.media.limits import (
     LIMITS,
     MIB,
@@ -36,6 +37,7 @@ from imgsearch.media.limits import (
 from imgsearch.media.metadata import CameraFacts, camera_facts, exif_of, orientation_of
 from imgsearch.media.preprocess import resize_to_model
 from imgsearch.media.raw import read_preview
+from imgsearch.media.signature import luma_of, picture_signature
 from imgsearch.media.sniff import HEAD_BYTES, Kind, sniff
 from imgsearch.media.source import open_source, read_and_hash, read_known
 from imgsearch.records import MediaFacts, UInt8
@@ -67,6 +69,7 @@ class DecodedImage:
     pixels: UInt8  # uint8 [S, S, 3], sRGB, upright, squashed
     facts: MediaFacts
     mtime_ns: int = 0  # of the file as it was read; 0 for bytes without a file
+    signature: bytes = b""  # see imgsearch.media.signature; empty where none was made
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +134,11 @@ def open_upright(
 
 def _finish(upright: _Upright, digest: str, size_bytes: int, size: int, mtime_ns: int) -> DecodedImage:
     camera = upright.camera
+    signature = picture_signature(upright.image)
+    grey = luma_of(np.frombuffer(signature, np.uint8)[None])[0]
     facts = MediaFacts(
         content_hash=digest,
-        perceptual_hash=perceptual_hash(upright.image),
+        perceptual_hash=hash_grey(grey),
         width=upright.width,
         height=upright.height,
         format=upright.format,
@@ -144,7 +149,7 @@ def _finish(upright: _Upright, digest: str, size_bytes: int, size: int, mtime_ns
         longitude=camera.longitude,
         orientation=camera.orientation,
     )
-    return DecodedImage(resize_to_model(upright.image, size), facts, mtime_ns)
+    return DecodedImage(resize_to_model(upright.image, size), facts, mtime_ns, signature)
 
 
 def _readable_kind(head: bytes, name: str) -> Kind:

@@ -7,17 +7,19 @@ import hashlib
 import numpy as np
 from PIL import Image
 
-from imgsearch.records import UInt8
+from imgsearch.records import Float64, UInt8
 
-_SIDE = 32  # the picture is brought to 32 x 32 grey pixels
+GREY_SIDE = 32
+"""A picture is brought to 32 x 32 grey pixels for its pHash."""
+
 _LOW = 8  # and its 8 x 8 lowest frequencies, the mean included, make 64 bits
 
 
 def _cosines() -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """DCT-II, unnormalised, lowest frequencies only: float64 [8, 32]; row u is 2 cos(pi u (2x + 1) / 64)."""
     u = np.arange(_LOW)[:, None]
-    x = np.arange(_SIDE)[None, :]
-    return np.asarray(2.0 * np.cos(np.pi * u * (2 * x + 1) / (2 * _SIDE)))
+    x = np.arange(GREY_SIDE)[None, :]
+    return np.asarray(2.0 * np.cos(np.pi * u * (2 * x + 1) / (2 * GREY_SIDE)))
 
 
 _COSINES = _cosines()
@@ -36,11 +38,30 @@ def perceptual_hash(image: Image.Image) -> int:
     first (the mean) in the highest bit. Coefficients are rounded to 1e-3 first, so that a plain surface, whose
     coefficients are zero but for rounding noise, has the same hash everywhere.
     """
-    grey = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    pixels: UInt8 = np.asarray(grey)
-    low = np.round(_COSINES @ pixels.astype(np.float64) @ _COSINES.T, 3)  # [8, 8]
-    bits = (low > np.median(low)).reshape(-1)  # [64]
+    return hash_grey(small_grey(image))
+
+
+def small_grey(image: Image.Image) -> UInt8:
+    """What the pHash sees of a picture: uint8 [32, 32]."""
+    return np.asarray(image.convert("L").resize((GREY_SIDE, GREY_SIDE), Image.Resampling.LANCZOS))
+
+
+def hash_grey(grey: UInt8) -> int:
+    """``perceptual_hash`` of what ``small_grey`` gave, uint8 [32, 32]."""
+    bits = hash_bits(low_frequencies(grey[None]))[0]
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def low_frequencies(grey: UInt8) -> Float64:
+    """The 8 x 8 lowest frequencies of uint8 [n, 32, 32], vertical first: float64 [n, 8, 8], rounded to 1e-3. 3 us a
+    picture."""
+    return np.asarray(np.round(_COSINES @ grey.astype(np.float64) @ _COSINES.T, 3))
+
+
+def hash_bits(low: Float64) -> UInt8:
+    """One bit for each frequency that exceeds their median, row by row: float64 [n, 8, 8] -> uint8 [n, 64]."""
+    flat = low.reshape(len(low), _LOW * _LOW)
+    return np.asarray(flat > np.median(flat, axis=1, keepdims=True)).view(np.uint8)
 
 
 def hamming(first: int, second: int) -> int:

@@ -26,11 +26,12 @@ class FilePlace:
 @dataclass(frozen=True)
 class EmbeddedBatch:
     """B contents with their vectors. ``vectors``: floating point [B, T, D], finite. ``places``: for each content
-    its files, at least one."""
+    its files, at least one. ``signatures``: one a content, empty for a content without; or none at all."""
 
     facts: Sequence[MediaFacts]
     vectors: NDArray[np.floating[Any]]
     places: Sequence[Sequence[FilePlace]]
+    signatures: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,11 +50,15 @@ class LibraryLayout:
         return self.folder / "quarantine"
 
     @property
+    def dedup(self) -> Path:
+        return self.folder / "dedup"
+
+    @property
     def lock(self) -> Path:
         return self.folder / "lock"
 
     def make_folders(self) -> None:
-        """Create the folder and its six parts, and fsync them. Raises StorageFull, LibraryUnsupported."""
+        """Create the folder and its parts, and fsync them. Raises StorageFull, LibraryUnsupported."""
         try:
             with disk_errors(self.folder):
                 for part in (self.segments, self.snapshots, self.features, self.thumbs, self.quarantine):

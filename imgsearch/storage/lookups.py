@@ -108,7 +108,7 @@ def images_by_id(connection: sqlite3.Connection, image_ids: Iterable[int]) -> di
     """Absent ids are absent."""
     found: dict[int, ImageRecord] = {}
     for chunk in chunks(int(i) for i in image_ids):
-        rows = connection.execute(f"{_IMAGES} WHERE image_id IN ({_marks(chunk)})", chunk)
+        rows = connection.execute(f"{_IMAGES} WHERE image_id IN ({marks(chunk)})", chunk)
         found |= {row[0]: _image_record(row) for row in rows}
     return found
 
@@ -125,7 +125,7 @@ def images_after(connection: sqlite3.Connection, image_id: int) -> list[ImageRec
 def places_of(connection: sqlite3.Connection, image_ids: Iterable[int]) -> Iterator[tuple[int, int, str]]:
     """(image id, root id, relative path) of every file of these images; of one image the best file first."""
     for chunk in chunks(int(i) for i in image_ids):
-        for image_id, root_id, path in connection.execute(_PLACES.format(marks=_marks(chunk)), chunk):
+        for image_id, root_id, path in connection.execute(_PLACES.format(marks=marks(chunk)), chunk):
             yield image_id, root_id, os.fsdecode(path)
 
 
@@ -136,7 +136,8 @@ def resolved_roots(connection: sqlite3.Connection, folder: Path) -> list[Root]:
     return [Root(root_id, _root_path(path, relative, folder), bool(off)) for root_id, path, relative, off in rows]
 
 
-def _marks(values: Sequence[Any]) -> str:
+def marks(values: Sequence[Any]) -> str:
+    """As many question marks, for an IN (...)."""
     return ", ".join("?" * len(values))
 
 

@@ -103,6 +103,14 @@ failures = Table(
     UniqueConstraint("root_id", "relative_path"),
 )
 
+signatures = Table(
+    "signatures",
+    metadata,
+    Column("image_id", Integer, ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    Column("recipe", Integer, nullable=False),  # records.SIGNATURE_RECIPE when it was made
+    Column("data", LargeBinary, nullable=False),  # records.SIGNATURE_BYTES of them
+)
+
 segments = Table(
     "segments",
     metadata,

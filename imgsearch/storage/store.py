@@ -12,10 +12,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from imgsearch.errors import ModelMismatch, SegmentDamaged
-from imgsearch.records import Event, Failure, Filters, ImageRecord, Int64, ModelId, Root
-from imgsearch.storage import lookups
+from imgsearch.records import Event, Failure, Filters, ImageRecord, Int64, ModelId, Root, UInt8
+from imgsearch.storage import inventory, lookups
 from imgsearch.storage.catalog import Catalog
+from imgsearch.storage.inventory import HeldFile, Inventory
 from imgsearch.storage.layout import LibraryLayout
 from imgsearch.storage.lock import writer_lock
 from imgsearch.storage.segments import DAMAGE_HINT, VectorShape, map_segment
@@ -23,6 +27,7 @@ from imgsearch.storage.view import View
 
 if TYPE_CHECKING:
     from imgsearch.storage.batch import FailedFile, FileState
+    from imgsearch.storage.evidence_store import EvidenceStore
     from imgsearch.storage.stats import Stats
     from imgsearch.storage.writer import Writer
 
@@ -120,6 +125,34 @@ class Store:
         with self.catalog.look() as connection:
             return lookups.images_by_id(connection, image_ids)
 
+    def inventory(self) -> Inventory:
+        """Every live image as a few numbers, by ascending id; 2 s and 40 MB a million."""
+        with self.catalog.look() as connection:
+            return inventory.read_inventory(connection)
+
+    def signatures(self, image_ids: Int64) -> tuple[NDArray[np.bool_], UInt8]:
+        """(found bool [n], signatures uint8 [n, 1536]); see `inventory.read_signatures`."""
+        with self.catalog.look() as connection:
+            return inventory.read_signatures(connection, image_ids)
+
+    def copies(self, image_ids: Iterable[int]) -> dict[int, list[HeldFile]]:
+        """Every file of each image with its facts, the best first; images without a file are absent."""
+        with self.catalog.look() as connection:
+            return inventory.read_files(connection, self.path, image_ids)
+
+    def images_with_several_files(self) -> Iterator[int]:
+        """Ids, ascending, of the images that more than one file holds, a page at a time."""
+        last = 0
+        while page := self._several_after(last):
+            yield from page
+            last = page[-1]
+
+    def evidence(self) -> EvidenceStore:
+        """What dedup found so far, opened; made if it is not there. Whoever opens it closes it."""
+        from imgsearch.storage.evidence_store import EvidenceStore
+
+        return EvidenceStore(self.layout.dedup)
+
     def calibration(self) -> str | None:
         """The JSON of the library's own calibration; None if it has none."""
         with self.catalog.look() as connection:
@@ -213,6 +246,10 @@ class Store:
     def _images_after(self, image_id: int) -> list[ImageRecord]:
         with self.catalog.look() as connection:
             return lookups.images_after(connection, image_id)
+
+    def _several_after(self, image_id: int) -> list[int]:
+        with self.catalog.look() as connection:
+            return inventory.several_files_after(connection, image_id)
 
     def _failed(self, root_id: int | None) -> Iterator[FailedFile]:
         from imgsearch.storage import queries

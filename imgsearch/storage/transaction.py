@@ -12,12 +12,12 @@ from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
-from imgsearch.records import MediaFacts, SlotRange
+from imgsearch.records import SIGNATURE_BYTES, SIGNATURE_RECIPE, MediaFacts, SlotRange
 from imgsearch.storage import queries
 from imgsearch.storage.batch import Committed, EmbeddedBatch, FailedFile, FilePlace
 from imgsearch.storage.catalog import utc_now
 from imgsearch.storage.faults import reached
-from imgsearch.storage.schema import batches, events, failures, files, images, library, segments
+from imgsearch.storage.schema import batches, events, failures, files, images, library, segments, signatures
 from imgsearch.storage.segment_store import Appended
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class WriteTransaction:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._appended: list[Appended] = []
-        self._images: list[tuple[MediaFacts, int]] = []  # with the slot
+        self._images: list[tuple[MediaFacts, int, bytes]] = []  # with slot and signature
         self._placed: list[tuple[FilePlace, str | int]] = []
         self._removed: list[dict[str, Any]] = []
         self._cleared: list[dict[str, Any]] = []
@@ -68,7 +68,8 @@ class WriteTransaction:
             appended = self._writer.segments.append(batch.vectors[fresh])
             self._appended.append(appended)
             slots = range(appended.slots.first, appended.slots.stop)
-            self._images += [(batch.facts[index], slot) for index, slot in zip(fresh, slots, strict=True)]
+            made = batch.signatures or [b""] * len(batch.facts)
+            self._images += [(batch.facts[index], slot, made[index]) for index, slot in zip(fresh, slots, strict=True)]
         for facts, places in zip(batch.facts, batch.places, strict=True):
             self._placed += [(place, known.get(facts.content_hash, facts.content_hash)) for place in places]
 
@@ -201,11 +202,23 @@ def next_generation(connection: Connection) -> None:
     connection.execute(update(library).values(generation=library.c.generation + 1))
 
 
-def _insert_images(connection: Connection, added: list[tuple[MediaFacts, int]]) -> dict[str, int]:
+def write_signatures(connection: Connection, made: Iterable[tuple[int, bytes]]) -> None:
+    """Give images, by id, their signatures of this program's recipe, in place of any they have. Raises ValueError for
+    one of another length."""
+    rows = []
+    for image_id, data in made:
+        if len(data) != SIGNATURE_BYTES:
+            raise ValueError(f"got a signature of {len(data)} bytes, expected {SIGNATURE_BYTES}")
+        rows.append({"image_id": image_id, "recipe": SIGNATURE_RECIPE, "data": data})
+    if rows:
+        connection.execute(insert(signatures).prefix_with("OR REPLACE"), rows)
+
+
+def _insert_images(connection: Connection, added: list[tuple[MediaFacts, int, bytes]]) -> dict[str, int]:
     if not added:
         return {}
     used = connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = 'images'")).scalar() or 0
-    ids = {facts.content_hash: used + 1 + index for index, (facts, _) in enumerate(added)}
+    ids = {facts.content_hash: used + 1 + index for index, (facts, _, _) in enumerate(added)}
     rows = [
         {
             "image_id": ids[facts.content_hash],
@@ -222,9 +235,10 @@ def _insert_images(connection: Connection, added: list[tuple[MediaFacts, int]]) 
             "longitude": facts.longitude,
             "orientation": facts.orientation,
         }
-        for facts, slot in added
+        for facts, slot, _ in added
     ]
     connection.execute(insert(images), rows)
+    write_signatures(connection, [(ids[facts.content_hash], data) for facts, _, data in added if data])
     return ids
 
 
@@ -256,6 +270,8 @@ def _check_batch(batch: EmbeddedBatch) -> None:
         raise ValueError(
             f"got {count} facts, {len(batch.vectors)} vectors, {len(batch.places)} places; expected as many of each"
         )
+    if len(batch.signatures) not in (0, count):
+        raise ValueError(f"got {len(batch.signatures)} signatures for {count} contents, expected none or one each")
     if not all(batch.places):
         raise ValueError("got a content without a file, expected at least one place for each")
     if not np.isfinite(batch.vectors).all():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +11,14 @@ from sqlalchemy import delete, func, insert, select, update
 
 from imgsearch.errors import LibraryError, UsageError
 from imgsearch.records import Root
-from imgsearch.storage import queries
+from imgsearch.storage import lookups, queries
 from imgsearch.storage.batch import Compacted, Forgotten, Repaired
 from imgsearch.storage.catalog import utc_now
 from imgsearch.storage.compaction import compact_library
 from imgsearch.storage.repairs import repair_library
-from imgsearch.storage.schema import calibration, deletions, failures, files, library, roots
+from imgsearch.storage.schema import calibration, deletions, failures, files, images, library, roots
 from imgsearch.storage.segment_store import SegmentStore
-from imgsearch.storage.transaction import WriteTransaction, next_generation, write_events
+from imgsearch.storage.transaction import WriteTransaction, next_generation, write_events, write_signatures
 
 if TYPE_CHECKING:
     from imgsearch.storage.store import Store
@@ -112,6 +112,18 @@ class Writer:
             if data is not None:
                 row = {"id": 1, "data": data, "created_at": utc_now()}
                 connection.execute(insert(calibration).values(row))
+
+    def add_signatures(self, made: Mapping[int, bytes]) -> int:
+        """Give images, by id, their signatures (see records.SIGNATURE_BYTES), at once; images that are gone are passed
+        over. Returns how many were written. Raises ValueError for one of another length."""
+        with self.catalog.write() as connection:
+            there: set[int] = set()
+            for chunk in lookups.chunks(made):
+                there.update(
+                    connection.execute(select(images.c.image_id).where(images.c.image_id.in_(chunk))).scalars()
+                )
+            write_signatures(connection, [(image_id, made[image_id]) for image_id in sorted(there)])
+        return len(there)
 
     def record_event(self, kind: str, data: dict[str, Any]) -> None:
         """Add one event at once."""

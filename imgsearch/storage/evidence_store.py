@@ -1,0 +1,273 @@
+"""What dedup found so far, kept in the library: ``dedup/evidence.db`` (docs/formats.md).
+
+Pairs of pictures with what speaks for them, which pictures were compared with which, digests of pixels: all of it can
+be computed again. What a person said is not: *distinct*, two contents that are not duplicates, told by their content
+hashes, so that it survives an index run from nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from imgsearch.errors import CatalogDamaged, LibraryUnsupported
+from imgsearch.records import Int64
+from imgsearch.storage import lookups
+from imgsearch.storage.catalog import utc_now
+from imgsearch.storage.disk_errors import disk_errors
+from imgsearch.storage.evidence_rows import TABLES, VERSION, PairRow, marked_ranges, strongest, write_marked
+from imgsearch.storage.id_ranges import as_ranges, covered, members, merged, without
+from imgsearch.storage.lock import writer_lock
+
+FILE_NAME = "evidence.db"
+
+_BUSY_MS = 30_000
+_INSERT_ROWS = 10_000  # a transaction: 60 ms
+_PAGE_ROWS = 8192
+
+_ADD_PAIR = f"INSERT OR REPLACE INTO pairs VALUES ({', '.join('?' * 10)})"
+
+
+class EvidenceStore:
+    """The evidence of one library; every write is a durable transaction of its own, reads go on beside it, from any
+    thread and process. Errors of every method: CatalogDamaged, StorageFull, LibraryBusy (half a minute of waiting for
+    another writer did not suffice)."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the file in ``folder``; both are made if they are not there. Raises LibraryUnsupported for a newer
+        program's."""
+        self.folder = folder
+        self.path = folder / FILE_NAME
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with self._connected() as connection:
+            found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            if found > VERSION:
+                raise LibraryUnsupported(
+                    f"{self.path} has version {found}, this program reads up to {VERSION}", "install a newer imgsearch"
+                )
+            if found < VERSION:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.executescript(f"BEGIN IMMEDIATE;{TABLES}PRAGMA user_version={VERSION};COMMIT;")
+
+    def __enter__(self) -> EvidenceStore:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing is held between two calls; here for whoever closes what was opened."""
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Be the only run that compares; what a person decides meanwhile is still written. Raises LibraryBusy."""
+        with writer_lock(self.folder / "lock"):
+            yield
+
+    # Pairs
+
+    def add_pairs(self, rows: Iterable[PairRow]) -> int:
+        """Write pairs, in place of those of the same two images and tier; returns how many. 6 us a pair."""
+        count = 0
+        for chunk in lookups.chunks(rows, _INSERT_ROWS):  # ``rows`` may be computed as they are asked for
+            with self._connected() as connection, _transaction(connection):
+                connection.executemany(_ADD_PAIR, chunk)
+            count += len(chunk)
+        return count
+
+    def pairs(self, tiers: Sequence[str]) -> Iterator[PairRow]:
+        """Every pair that has evidence of one of ``tiers``, by its two ids, each once: with the tier that comes first
+        in ``tiers``. A page at a time, 2 us a pair."""
+        rank = {tier: number for number, tier in enumerate(tiers)}
+        statement = f"""SELECT * FROM pairs WHERE (first, second) > (?, ?) AND tier IN ({lookups.marks(tiers)})
+            ORDER BY first, second LIMIT ?"""
+        last = (-1, -1)
+        while True:
+            with self._connected() as connection:
+                rows = [PairRow(*row) for row in connection.execute(statement, (*last, *tiers, _PAGE_ROWS))]
+            if len(rows) < _PAGE_ROWS:
+                yield from strongest(rows, rank)
+                return
+            cut = rows[-1][:2]  # whose evidence may go on with the next page
+            whole = [row for row in rows if row[:2] != cut]
+            yield from strongest(whole, rank)
+            last = whole[-1][:2]
+
+    def pairs_of(self, image_ids: Iterable[int], tiers: Sequence[str]) -> list[PairRow]:
+        """The pairs that one of these images belongs to, by their two ids; as ``pairs`` otherwise."""
+        rank = {tier: number for number, tier in enumerate(tiers)}
+        found: set[PairRow] = set()
+        with self._connected() as connection:
+            for column in ("first", "second"):
+                for chunk in lookups.chunks(int(i) for i in image_ids):
+                    statement = f"SELECT * FROM pairs WHERE {column} IN ({lookups.marks(chunk)})"
+                    found.update(PairRow(*row) for row in connection.execute(statement, chunk) if row[2] in rank)
+        return list(strongest(sorted(found, key=lambda row: row[:3]), rank))
+
+    def count(self, tiers: Sequence[str]) -> int:
+        """How many rows these tiers have."""
+        with self._connected() as connection:
+            statement = f"SELECT count(*) FROM pairs WHERE tier IN ({lookups.marks(tiers)})"
+            return int(connection.execute(statement, tuple(tiers)).fetchone()[0])
+
+    # What was compared
+
+    def renew(self, kind: str, recipe: str, tiers: Sequence[str]) -> bool:
+        """Before a comparison of this kind: if it was done by another recipe, drop what was compared and the pairs of
+        ``tiers`` that came of it. True if anything was."""
+        with self._connected() as connection, _transaction(connection):
+            other = "kind = ? AND recipe <> ?"
+            if connection.execute(f"SELECT 1 FROM compared WHERE {other} LIMIT 1", (kind, recipe)).fetchone() is None:
+                return False
+            connection.execute(f"DELETE FROM compared WHERE {other}", (kind, recipe))
+            connection.execute(f"DELETE FROM pairs WHERE tier IN ({lookups.marks(tiers)})", tuple(tiers))
+            return True
+
+    def mark_compared(self, kind: str, recipe: str, image_ids: Int64) -> None:
+        """Each of these was compared with each other and with all that were marked before. Kept as ranges of ids;
+        marks by another recipe are dropped."""
+        with self._connected() as connection, _transaction(connection):
+            before = marked_ranges(connection, kind, recipe)
+            after = merged(np.concatenate([before, as_ranges(np.asarray(image_ids, np.int64))]))
+            write_marked(connection, kind, recipe, after)
+
+    def not_compared(self, kind: str, recipe: str, image_ids: Int64) -> Int64:
+        """Those of ``image_ids`` int64 [n] that are not marked, in their order: int64 [m]."""
+        with self._connected() as connection:
+            ranges = marked_ranges(connection, kind, recipe)
+        return image_ids[~covered(ranges, image_ids)]
+
+    def drop_images(self, image_ids: Iterable[int]) -> None:
+        """Forget everything about these images; they are compared anew if they come back."""
+        self._drop(np.unique(np.fromiter(image_ids, np.int64)))
+
+    def keep_only(self, image_ids: Int64) -> int:
+        """Forget every image but these (the library's live ones), so that one that is gone now and comes back later is
+        compared with what came meanwhile. Call it before a comparison. Returns how many images were forgotten."""
+        live = np.unique(np.asarray(image_ids, np.int64))
+        with self._connected() as connection:
+            known = [np.empty(0, np.int64)]
+            for kind, recipe in connection.execute("SELECT DISTINCT kind, recipe FROM compared").fetchall():
+                known.append(members(marked_ranges(connection, kind, recipe)))
+            for statement in ("SELECT DISTINCT first FROM pairs", "SELECT DISTINCT second FROM pairs"):
+                known.append(np.fromiter((row[0] for row in connection.execute(statement)), np.int64))
+            rows = connection.execute("SELECT image_id FROM pixel_hashes")
+            known.append(np.fromiter((row[0] for row in rows), np.int64))
+        gone = np.setdiff1d(np.concatenate(known), live)
+        if len(gone):
+            self._drop(gone)
+        return len(gone)
+
+    # Digests of pixels
+
+    def add_pixel_hashes(self, recipe: str, hashes: Mapping[int, bytes]) -> None:
+        """Keep digests of pixels by image id."""
+        with self._connected() as connection, _transaction(connection):
+            rows = ((int(image_id), recipe, digest) for image_id, digest in hashes.items())
+            connection.executemany("INSERT OR REPLACE INTO pixel_hashes VALUES (?, ?, ?)", rows)
+
+    def pixel_hashes(self, recipe: str, image_ids: Iterable[int]) -> dict[int, bytes]:
+        """The digests that are kept; absent ids are absent."""
+        found: dict[int, bytes] = {}
+        with self._connected() as connection:
+            for chunk in lookups.chunks(int(i) for i in image_ids):
+                statement = f"""SELECT image_id, hash FROM pixel_hashes WHERE recipe = ?
+                    AND image_id IN ({lookups.marks(chunk)})"""
+                found |= dict(connection.execute(statement, (recipe, *chunk)).fetchall())
+        return found
+
+    # What a person said
+
+    def remember_distinct(self, pairs: Iterable[tuple[str, str]]) -> int:
+        """Say of pairs of contents (sha256, hex) that they are not duplicates; returns how many were new."""
+        with self._connected() as connection, _transaction(connection):
+            before = connection.total_changes
+            rows = [(*key, utc_now()) for key in map(_content_key, pairs)]
+            connection.executemany("INSERT OR IGNORE INTO distinct_contents VALUES (?, ?, ?)", rows)
+            return connection.total_changes - before
+
+    def forget_distinct(self, pairs: Iterable[tuple[str, str]] | None = None) -> int:
+        """Take that back, of these pairs or (None) of all; returns how many there were."""
+        with self._connected() as connection, _transaction(connection):
+            before = connection.total_changes
+            if pairs is None:
+                connection.execute("DELETE FROM distinct_contents WHERE 1")
+            else:
+                rows = list(map(_content_key, pairs))
+                connection.executemany("DELETE FROM distinct_contents WHERE first = ? AND second = ?", rows)
+            return connection.total_changes - before
+
+    def distinct(self) -> Iterator[tuple[str, str, str]]:
+        """Every pair that was said not to be duplicates, with the time (ISO 8601, UTC), a page at a time."""
+        statement = "SELECT * FROM distinct_contents WHERE (first, second) > (?, ?) ORDER BY first, second LIMIT ?"
+        last = (b"", b"")
+        while True:
+            with self._connected() as connection:
+                rows = connection.execute(statement, (*last, _PAGE_ROWS)).fetchall()
+            yield from ((first.hex(), second.hex(), at) for first, second, at in rows)
+            if len(rows) < _PAGE_ROWS:
+                return
+            last = rows[-1][:2]
+
+    def distinct_among(self, hashes: Iterable[str]) -> set[frozenset[str]]:
+        """Which two of these contents (sha256, hex) are not duplicates, as sets of two hashes."""
+        wanted = {bytes.fromhex(text) for text in hashes}
+        found: set[frozenset[str]] = set()
+        with self._connected() as connection:
+            for chunk in lookups.chunks(wanted):
+                statement = f"SELECT first, second FROM distinct_contents WHERE first IN ({lookups.marks(chunk)})"
+                rows = connection.execute(statement, chunk)
+                found |= {frozenset((first.hex(), second.hex())) for first, second in rows if second in wanted}
+        return found
+
+    def _drop(self, gone: Int64) -> None:
+        with self._connected() as connection, _transaction(connection):
+            for chunk in lookups.chunks(gone.tolist()):
+                marks = lookups.marks(chunk)
+                connection.execute(f"DELETE FROM pairs WHERE first IN ({marks})", chunk)
+                connection.execute(f"DELETE FROM pairs WHERE second IN ({marks})", chunk)
+                connection.execute(f"DELETE FROM pixel_hashes WHERE image_id IN ({marks})", chunk)
+            for kind, recipe in connection.execute("SELECT DISTINCT kind, recipe FROM compared").fetchall():
+                write_marked(connection, kind, recipe, without(marked_ranges(connection, kind, recipe), gone))
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own for each call: opening one takes 0.2 ms, and no thread waits for another."""
+        uri = f"file:{quote(os.fsencode(self.path.absolute()))}?mode=rwc"
+        try:
+            with (
+                disk_errors(self.path),
+                contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection,
+            ):
+                connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+                connection.execute("PRAGMA synchronous=FULL")
+                yield connection
+        except CatalogDamaged as exc:
+            raise CatalogDamaged(
+                f"{self.path} is not readable as evidence of duplicates: {exc.__cause__ or exc.message}",
+                f"move {self.path} away and run `imgsearch dedup find` again: it is computed anew, "
+                "only what was marked as not duplicates is lost with it",
+            ) from exc
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _content_key(pair: tuple[str, str]) -> tuple[bytes, bytes]:
+    first, second = sorted(bytes.fromhex(text) for text in pair)
+    return first, second
