@@ -58,6 +58,9 @@ class Member:
 
     copy: Copy
     evidence: Evidence  # the keeper is the first, this the second
+    move: bool = (
+        True  # whether a plan moves it; False for what is only shown, and for another name of the keeper's file
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +70,6 @@ class Group:
     keeper: Copy
     reason: str  # "larger, has EXIF"
     members: tuple[Member, ...]  # strongest evidence first, then by path
+    kept: tuple[
+        Member, ...
+    ] = ()  # files of reference folders that show it too: kept beside the keeper, whatever they are

@@ -1,0 +1,76 @@
+"""Copies, pairs and folders of files that the tests of this room share."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from imgsearch.dedup.evidence import Copy
+from imgsearch.records import MediaFacts
+
+OLD_NS = 1_600_000_000_123_456_789
+
+
+def make_copy(path: str, image_id: int, content: str = "", **facts) -> Copy:
+    """A copy that is on no disk; ``content`` is what its hash is made of."""
+    digest = hashlib.sha256((content or f"image {image_id}").encode()).hexdigest()
+    size = facts.pop("size_bytes", 100)
+    mtime = facts.pop("mtime_ns", 1_000)
+    known = {"perceptual_hash": 0, "width": 10, "height": 10, "format": "JPEG", "size_bytes": size} | facts
+    return Copy(path, 1, image_id, size, mtime, MediaFacts(digest, **known))
+
+
+@pytest.fixture
+def copy():
+    return make_copy
+
+
+@dataclass
+class Desk:
+    """A root of files on a disk and a quarantine beside it."""
+
+    root: Path
+    quarantine: Path
+    images: dict[bytes, int] = field(default_factory=dict)
+
+    def path(self, name: str | bytes) -> Path:
+        return self.root / os.fsdecode(name)
+
+    def write(self, name: str | bytes, content: bytes, mtime_ns: int = OLD_NS, mode: int = 0o640) -> Path:
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(mode)
+        os.utime(path, ns=(mtime_ns, mtime_ns))
+        return path
+
+    def copy(self, name: str | bytes) -> Copy:
+        """What the library would say of the file."""
+        path = self.path(name)
+        content, status = path.read_bytes(), path.stat()
+        number = self.images.setdefault(content, len(self.images) + 1)
+        facts = MediaFacts(hashlib.sha256(content).hexdigest(), 0, 10, 10, "JPEG", len(content))
+        return Copy(str(path), 1, number, len(content), status.st_mtime_ns, facts)
+
+    def content(self) -> dict[str, tuple[bytes, int, int]]:
+        """Every file below the root: path -> bytes, mtime, mode; links as where they lead."""
+        found = {}
+        for folder, folders, names in os.walk(self.root):
+            for name in [*names, *folders]:
+                path = Path(folder) / name
+                if path.is_symlink():
+                    found[str(path)] = (os.fsencode(path.readlink()), 0, 0)
+                elif path.is_file():
+                    status = path.stat()
+                    found[str(path)] = (path.read_bytes(), status.st_mtime_ns, status.st_mode)
+        return found
+
+
+@pytest.fixture
+def desk(tmp_path):
+    (tmp_path / "photos").mkdir()
+    return Desk(tmp_path / "photos", tmp_path / "quarantine")
