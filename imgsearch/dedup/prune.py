@@ -3,8 +3,9 @@ arXiv:2303.09540).
 
 Pictures are clustered by the mean direction of their tokens (spherical k-means). Inside a cluster they are put in
 order, those farthest from its centre first, and each gets the cosine to the most alike before it; those with the
-greatest are dropped, until as many are left as were asked for. SemDeDup gives a threshold and takes the fraction that comes of it;
-here the fraction is given and exact. Unlike there, a picture that is dropped names the nearest one that is *kept*."""
+greatest are dropped, until as many are left as were asked for. SemDeDup gives a threshold and takes the fraction that
+comes of it; here the fraction is given and exact. Unlike there, a picture that is dropped names the nearest one that is
+*kept*."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Tile:
 
 @dataclass(slots=True)
 class Totals:
-    """By tier: groups with such a member (by their strongest), members, and the bytes that moving them would free."""
+    """By tier: groups whose weakest evidence it is, members, and the bytes that moving them would free."""
 
     groups: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TIERS, 0))
     files: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TIERS, 0))
@@ -40,13 +40,19 @@ class Totals:
 
     def take(self, group: Group) -> None:
         """Count another group."""
-        tiers = [member.evidence.tier for member in group.members]
-        if tiers:
-            self.groups[min(tiers, key=TIERS.index)] += 1
+        if group.members:
+            self.groups[weakest_tier(group)] += 1
         for member in group.members:
             tier = member.evidence.tier
             self.files[tier] += 1
             self.freed_bytes[tier] += freed_bytes([member])
+
+
+def weakest_tier(group: Group) -> str:
+    """That of what is moved; of all of a group that moves nothing. What a person must agree with to accept it."""
+    moved = [member.evidence.tier for member in group.members if member.move]
+    shown = [member.evidence.tier for member in (*group.members, *group.kept)]
+    return max(moved or shown, key=TIERS.index, default="bytes")
 
 
 def freed_bytes(members: Iterable[Member]) -> int:
@@ -99,7 +105,6 @@ def group_html(number: int, group: Group, tiles: list[Tile]) -> bytes:
     """A group: the keeper, what is kept beside it, then the members; ``tiles`` are theirs in this order, of the first
     of them."""
     others = others_of(group)
-    strongest = min((member.evidence.tier for member in others), key=TIERS.index, default="bytes")
     freed = freed_bytes(group.members)
     told = f"{_several(1 + len(others), 'file')}, " + (f"frees {describe_size(freed)}" if freed else "frees nothing")
     keeper = _tile_html(tiles[0], "keep", "Keep", group.reason)
@@ -110,7 +115,7 @@ def group_html(number: int, group: Group, tiles: list[Tile]) -> bytes:
     rest = len(others) - len(shown)
     more = f'<li class="rest">and {_several(rest, "more file")}</li>' if rest else ""
     return _bytes(f"""<section class="group" id="g{number}" tabindex="-1" aria-labelledby="t{number}">
-<h2 id="t{number}"><a href="#g{number}">{number:,}</a> {TIER_TITLES[strongest]} <small>{told}</small></h2>
+<h2 id="t{number}"><a href="#g{number}">{number:,}</a> {TIER_TITLES[weakest_tier(group)]} <small>{told}</small></h2>
 <ul>{keeper}{"".join(shown)}{more}</ul></section>
 """)
 
