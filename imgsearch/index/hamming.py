@@ -48,29 +48,48 @@ def hamming_pairs(hashes: _UInt64, others: _UInt64 | None, radius: int) -> Itera
 
     The same as brute force, equal hashes included: a thousand equal ones are half a million pairs, so whoever expects
     many collapses them first (``distinct_hashes``). At radius 8 a million uniform hashes among themselves take 10 s of
-    one core and 250 MB beside their own 8 MB, 100,000 take 0.4 s; at radius 10 four times that (benchmarks/hamming.py).
+    one core and 150 MB, 100,000 take 0.4 s; at radius 10 two to ten times that (benchmarks/hamming.py).
     Raises ValueError for a radius outside 0..64.
     """
     if not 0 <= radius <= BITS:
         raise ValueError(f"radius is {radius}, expected 0 to {BITS} bits")
     within = others is None
-    first = np.ascontiguousarray(hashes, dtype=np.uint64)
-    second = first if others is None else np.ascontiguousarray(others, dtype=np.uint64)
-    chunks = plan_chunks(len(first), len(second), radius)
-    if not len(first) or not len(second):
-        return
-    if not chunks:
-        yield from _all_with_all(first, second, radius, within)
-        return
-    for number, chunk in enumerate(chunks):
-        table = _Table.of(second, chunk)
-        for at in range(0, len(first), _QUERIES):
-            queries = _Queries.of(first[at : at + _QUERIES], at, chunk)
-            for asking, flipped in _rounds(queries, chunk, within):
-                for found in _looked_up(asking, table, flipped, within, radius):
-                    block = _not_met(found, first, second, chunks[:number])
-                    if len(block[0]):
-                        yield block
+    queries = np.ascontiguousarray(hashes, dtype=np.uint64)
+    index = HammingIndex(queries if others is None else others, radius, len(queries))
+    yield from index.pairs(queries, within=within)
+
+
+class HammingIndex:
+    """Hashes uint64 [M] made ready to be looked up again and again at one radius; 12 bytes a hash for each of two to
+    five tables, and 20 MB for each table's keys at most."""
+
+    def __init__(self, hashes: _UInt64, radius: int, queries: int) -> None:
+        """``queries``: how many look-ups are expected in all; what is cheapest depends on it (``plan_chunks``). Raises
+        ValueError for a radius outside 0..64."""
+        if not 0 <= radius <= BITS:
+            raise ValueError(f"radius is {radius}, expected 0 to {BITS} bits")
+        self.hashes: _UInt64 = np.ascontiguousarray(hashes, dtype=np.uint64)
+        self.radius = radius
+        self.chunks = plan_chunks(queries, len(hashes), radius)
+        self._tables: dict[Chunk, _Table] = {}
+
+    def pairs(self, queries: _UInt64, *, within: bool = False) -> Iterator[HammingBlock]:
+        """Every (row in ``queries`` uint64 [N], row in the index, bits) within the radius, each once, in blocks;
+        ``within``: the queries are the index itself, and each two rows are wanted once, the lower first."""
+        if not len(queries) or not len(self.hashes):
+            return
+        if not self.chunks:
+            yield from _all_with_all(queries, self.hashes, self.radius, within)
+            return
+        for number, chunk in enumerate(self.chunks):
+            table = self._tables.get(chunk) or self._tables.setdefault(chunk, _Table.of(self.hashes, chunk))
+            for at in range(0, len(queries), _QUERIES):
+                part = _Queries.of(queries[at : at + _QUERIES], at, chunk)
+                for asking, flipped in _rounds(part, chunk, within):
+                    for found in _looked_up(asking, table, flipped, within, self.radius):
+                        block = _not_met(found, queries, self.hashes, self.chunks[:number])
+                        if len(block[0]):
+                            yield block
 
 
 def distinct_hashes(hashes: _UInt64) -> tuple[_UInt64, Int64, Int64]:
@@ -112,14 +131,14 @@ class _Table:
     """The second set sorted by a chunk: those of key k are ``rows[starts[k]:starts[k + 1]]``, where ``used[k]``."""
 
     hashes: _UInt64
-    rows: Int64
+    rows: NDArray[np.int32]
     starts: NDArray[np.int32]
     used: NDArray[np.bool_]
 
     @classmethod
     def of(cls, hashes: _UInt64, chunk: Chunk) -> _Table:
         keys = _keys(hashes, chunk)
-        rows = np.argsort(keys, kind="stable")
+        rows = np.argsort(keys, kind="stable").astype(np.int32)
         counts = np.bincount(keys, minlength=1 << chunk.bits)
         starts = np.zeros((1 << chunk.bits) + 1, np.int32)
         np.cumsum(counts, out=starts[1:])
@@ -182,7 +201,7 @@ def _looked_up(queries: _Queries, table: _Table, flipped: int, within: bool, rad
         near = np.flatnonzero(bits <= radius)
         if not len(near):
             continue
-        first, second = queries.rows[some[query[near]]], table.rows[place[near]]
+        first, second = queries.rows[some[query[near]]], table.rows[place[near]].astype(np.int64)
         if not within:
             yield first, second, bits[near]
             continue

@@ -20,6 +20,9 @@ _IMAGES = """SELECT image_id, slot, perceptual_hash, width, height FROM images
 _SEVERAL = """SELECT image_id FROM files WHERE image_id > ? GROUP BY image_id HAVING count(*) > 1
     ORDER BY image_id LIMIT ?"""
 _SIGNATURES = "SELECT image_id, data FROM signatures WHERE recipe = ? AND image_id IN ({marks})"
+_SIGNED = "SELECT image_id FROM signatures WHERE recipe = ? AND image_id IN ({marks})"
+_CONTENT = """SELECT image_id FROM images WHERE content_hash = ?
+    AND image_id NOT IN (SELECT image_id FROM deletions)"""
 _FILES = """SELECT image_id, root_id, files.relative_path, files.size_bytes, files.mtime_ns, offline
     FROM files JOIN roots USING (root_id) WHERE image_id IN ({marks})
     ORDER BY offline, root_id, files.relative_path"""
@@ -38,6 +41,11 @@ class Inventory:
 
     def __len__(self) -> int:
         return len(self.image_ids)
+
+    def take(self, rows: Int64) -> Inventory:
+        """Some of its rows, ascending."""
+        hashes = self.perceptual_hashes[rows]
+        return Inventory(self.image_ids[rows], self.slots[rows], hashes, self.widths[rows], self.heights[rows])
 
     def rows(self, image_ids: Int64) -> Int64:
         """Where these image ids stand, int64 [n]; -1 for an id that is not here."""
@@ -87,6 +95,22 @@ def read_signatures(connection: sqlite3.Connection, image_ids: Int64) -> tuple[N
             found[rows] = True
             signatures[rows] = np.frombuffer(data, np.uint8)
     return found, signatures
+
+
+def read_unsigned(connection: sqlite3.Connection, image_ids: Int64) -> Int64:
+    """Those of ``image_ids`` that have no signature of this program's recipe, ascending; 3 us each."""
+    wanted = np.unique(np.asarray(image_ids, dtype=np.int64))
+    signed: list[int] = []
+    for chunk in lookups.chunks(wanted.tolist()):
+        rows = connection.execute(_SIGNED.format(marks=lookups.marks(chunk)), (SIGNATURE_RECIPE, *chunk))
+        signed += [row[0] for row in rows]
+    return np.setdiff1d(wanted, np.array(signed, np.int64), assume_unique=True)
+
+
+def read_image_of(connection: sqlite3.Connection, content_hash: str) -> int | None:
+    """The live image of that content (sha256, hex); None if the library does not hold it."""
+    row = connection.execute(_CONTENT, (bytes.fromhex(content_hash),)).fetchone()
+    return None if row is None else int(row[0])
 
 
 def read_files(connection: sqlite3.Connection, folder: Path, image_ids: Iterable[int]) -> dict[int, list[HeldFile]]:

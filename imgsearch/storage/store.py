@@ -135,6 +135,16 @@ class Store:
         with self.catalog.look() as connection:
             return inventory.read_signatures(connection, image_ids)
 
+    def unsigned(self, image_ids: Int64) -> Int64:
+        """Those of ``image_ids`` that have no signature, ascending."""
+        with self.catalog.look() as connection:
+            return inventory.read_unsigned(connection, image_ids)
+
+    def image_of(self, content_hash: str) -> int | None:
+        """The live image of that content (sha256, hex), if there is one."""
+        with self.catalog.look() as connection:
+            return inventory.read_image_of(connection, content_hash)
+
     def copies(self, image_ids: Iterable[int]) -> dict[int, list[HeldFile]]:
         """Every file of each image with its facts, the best first; images without a file are absent."""
         with self.catalog.look() as connection:
