@@ -13,10 +13,11 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from imgsearch.errors import StorageFull, UsageError
-from imgsearch.scenes.alterations import TURNING, Alteration, alterations
+from imgsearch.scenes.alterations import Alteration, alterations
 
 TRUTH = "truth.jsonl"
 _ORIENTATION = 0x0112
+_NO_PROFILE = (".bmp", ".gif")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,10 @@ def read_truth(folder: Path) -> list[CopyTruth]:
     return [CopyTruth(**json.loads(line)) for line in lines]
 
 
-def altered_bytes(image: Image.Image, alteration: Alteration, rng: random.Random) -> bytes:
-    """The file of an upright RGB picture after ``alteration``."""
+def altered_bytes(
+    image: Image.Image, alteration: Alteration, rng: random.Random, profile: bytes | None = None
+) -> bytes:
+    """The file of an upright RGB picture after ``alteration``, with its colour profile where the format can hold one."""
     changed = alteration.change(image, rng)
     options: dict[str, Any] = dict(alteration.options)
     orientation = options.pop("orientation", None)
@@ -77,8 +80,8 @@ def altered_bytes(image: Image.Image, alteration: Alteration, rng: random.Random
         exif = Image.Exif()
         exif[_ORIENTATION] = orientation
         options["exif"] = exif
-    if changed.mode == "P" and alteration.suffix == ".jpg":
-        changed = changed.convert("RGB")
+    if profile and changed.mode in ("RGB", "RGBA") and alteration.suffix not in _NO_PROFILE:
+        options["icc_profile"] = profile
     stream = io.BytesIO()
     changed.save(stream, Image.registered_extensions()[alteration.suffix], **options)
     return stream.getvalue()
@@ -97,6 +100,7 @@ def _write_family(
     data = picture.read_bytes()
     with Image.open(io.BytesIO(data)) as opened:
         image = ImageOps.exif_transpose(opened).convert("RGB")
+        profile = opened.info.get("icc_profile") if opened.mode == "RGB" else None
         is_jpeg = opened.format == "JPEG"
     original = f"{name}-original{picture.suffix.lower()}"
     files = [
@@ -108,19 +112,10 @@ def _write_family(
     for way in ways:
         seeded = random.Random(f"{rng.getrandbits(32)}:{way.name}")
         file = f"{name}-{way.name}{way.suffix}"
-        files.append((file, way.family, way.strength, way.tier, altered_bytes(image, way, seeded)))
+        content = altered_bytes(image, way, seeded, profile)
+        lost = profile is not None and way.suffix in _NO_PROFILE
+        tier = "perceptual" if lost and way.tier == "pixels" else way.tier
+        files.append((file, way.family, way.strength, tier, content))
     for file, *_, content in files:
         (folder / file).write_bytes(content)
     return [CopyTruth(file, original, family, strength, tier) for file, family, strength, tier, _ in files]
-
-
-__all__ = [
-    "TRUTH",
-    "TURNING",
-    "CopyTruth",
-    "altered_bytes",
-    "read_truth",
-    "with_other_metadata",
-    "write_copies",
-    "write_truth",
-]

@@ -54,8 +54,8 @@ def _belt(rng: random.Random) -> Iterator[Image.Image]:
     for frame in range(8):
         canvas = still.copy()
         for thing, lane, begin in zip(things, lanes, begins, strict=True):
-            x = (begin + frame * step) % (1.1 * width)
-            canvas.paste(thing, (round(x - thing.width), round(lane - thing.height / 2)), thing)
+            x = (begin + frame * step) % width
+            canvas.paste(thing, (round(x - thing.width / 2), round(lane - thing.height / 2)), thing)
         yield _exposed(canvas, rng, gain=0.015, sigma=2.5)
 
 

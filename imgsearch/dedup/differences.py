@@ -1,0 +1,141 @@
+"""What is left of one picture once another is brought to it, judged where it is largest.
+
+The other picture's lightness goes through a curve (brightness, contrast, gamma and clipping are no difference), and
+takes a share of its own gradients and of its Laplacian: to first order these are a small shift, scale or turn (Lucas
+and Kanade, 1981) and a blur or sharpening. All weights come from one least-squares fit. A place where much is left
+although neither picture has an edge there shows something that only one of them has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from imgsearch.records import Float32
+
+_KNOTS = 12  # of the curve; hat functions between the darkest and the lightest value
+_WARPS = 7  # shift 2, scale 2, turn and shear 2, blur 1
+_SMOOTH = 5e-4
+"""Ridge on the second differences of the curve, of the number of pixels: at 3e-3 a picture differs from itself where
+few pixels are as light, at 5e-4 it does not."""
+
+_WARP_RIDGE = 0.02
+_FLOOR = 2.0
+_NOISE_SHARE = 1.0
+_NOISE_QUANTILE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What is left, for n pairs, each float32 [n]. ``peak``: the largest rest over what edges there allow, over the
+    noise of the pair; ``largest``: the largest rest, 0..255; ``explained``: share of the variance that the fit
+    explains, at most 1; ``gain``: contrast of the first over that of the second, negative for a negative."""
+
+    peak: Float32
+    largest: Float32
+    explained: Float32
+    gain: Float32
+
+
+def compare_lightness(first: Float32, second: Float32) -> Rest:
+    """Lightness 0..255, float32 [n, h, w] each, laid over each other. Each is brought to the other and the better fit
+    counts: what one of them clipped can be told from the other, not the other way. 0.3 ms a pair at 32 x 32, 20 ms at
+    128 x 128."""
+    forth, back = _one_way(first, second), _one_way(second, first)
+    gain = (first.std(axis=(1, 2)) + 0.5) / (second.std(axis=(1, 2)) + 0.5)
+    together = ((first - first.mean(axis=(1, 2), keepdims=True)) * second).sum(axis=(1, 2))
+    return Rest(
+        np.minimum(forth[0], back[0]),
+        np.minimum(forth[1], back[1]),
+        np.maximum(forth[2], back[2]),
+        np.copysign(gain, together).astype(np.float32),
+    )
+
+
+def compare_colour(first: Float32, second: Float32) -> tuple[Float32, Float32]:
+    """(largest, mean) rest of colour, 0..255, once the second's lightness and colour are mapped linearly (white
+    balance, saturation), from YCbCr planes [n, 3, h, w]: float32 [n] each. The largest is that of the better way round; the mean
+    (root of the squares) that of the worse, so that a grey copy of a coloured picture is told from it."""
+    forth, back = _colour_one_way(first, second), _colour_one_way(second, first)
+    return np.minimum(forth[0], back[0]), np.maximum(forth[1], back[1])
+
+
+def smooth(planes: Float32) -> Float32:
+    """[..., h, w] through the binomial [1 2 1] / 4 both ways."""
+    edge = [(0, 0)] * (planes.ndim - 2)
+    padded = np.pad(planes, [*edge, (1, 1), (1, 1)], mode="edge")
+    across = (padded[..., :-2] + 2 * padded[..., 1:-1] + padded[..., 2:]) / 4
+    out: Float32 = (across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]) / 4
+    return out
+
+
+def gradients(planes: Float32) -> tuple[Float32, Float32]:
+    """Central differences across and down of [..., h, w]."""
+    across, down = np.empty_like(planes), np.empty_like(planes)
+    across[..., 1:-1] = (planes[..., 2:] - planes[..., :-2]) / 2
+    across[..., 0], across[..., -1] = planes[..., 1] - planes[..., 0], planes[..., -1] - planes[..., -2]
+    down[..., 1:-1, :] = (planes[..., 2:, :] - planes[..., :-2, :]) / 2
+    down[..., 0, :] = planes[..., 1, :] - planes[..., 0, :]
+    down[..., -1, :] = planes[..., -1, :] - planes[..., -2, :]
+    return across, down
+
+
+def _one_way(target: Float32, source: Float32) -> tuple[Float32, Float32, Float32]:
+    """(peak, largest, explained) [n] of ``source`` brought to ``target``."""
+    n = len(target)
+    rest = _rest(target, source)
+    edges = np.hypot(*gradients(target))
+    unexpected = (np.abs(rest) / (_FLOOR + edges)).reshape(n, -1)
+    noise = np.quantile(unexpected, _NOISE_QUANTILE, axis=1)
+    peak = unexpected.max(axis=1) / (1 + _NOISE_SHARE * noise)
+    largest = np.abs(rest).reshape(n, -1).max(axis=1)
+    explained = 1 - rest.var(axis=(1, 2)) / np.maximum(target.var(axis=(1, 2)), 1e-3)
+    return peak.astype(np.float32), largest.astype(np.float32), explained.astype(np.float32)
+
+
+def _rest(target: Float32, source: Float32) -> Float32:
+    n, pixels = len(target), target[0].size
+    y = source.reshape(n, -1) - source.mean(axis=(1, 2))[:, None]
+    x = target.reshape(n, -1) - target.mean(axis=(1, 2))[:, None]
+    gain = (x * y).sum(axis=1, keepdims=True) / np.maximum((y * y).sum(axis=1, keepdims=True), 1e-3)
+    x = x - gain * y  # the curve only mends a line, so that the ridge pulls towards a line and not towards nothing
+    design = _design(source)  # [n, knots + warps, p]
+    normal = design @ design.transpose(0, 2, 1) + _ridge(pixels)
+    weights = np.linalg.solve(normal, design @ x[..., None])  # [n, knots + warps, 1]
+    rest: Float32 = (x - (weights.transpose(0, 2, 1) @ design)[:, 0]).reshape(target.shape)
+    return rest
+
+
+def _design(source: Float32) -> Float32:
+    n, height, width = source.shape
+    low, high = source.min(axis=(1, 2), keepdims=True), source.max(axis=(1, 2), keepdims=True)
+    level = (source - low) / np.maximum(high - low, 1) * (_KNOTS - 1)
+    columns = [np.maximum(0, 1 - np.abs(level - knot)) for knot in range(_KNOTS)]
+    across, down = gradients(source)
+    v = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    u = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
+    columns += [across, down, u * across, v * down, v * across, u * down, smooth(source) - source]
+    return np.stack([column.reshape(n, -1) for column in columns], axis=1)
+
+
+def _ridge(pixels: int) -> Float32:
+    bend = np.diff(np.eye(_KNOTS), 2, axis=0)
+    ridge = np.zeros((_KNOTS + _WARPS, _KNOTS + _WARPS), np.float32)
+    ridge[:_KNOTS, :_KNOTS] = _SMOOTH * (bend.T @ bend + 0.03 * np.eye(_KNOTS))
+    ridge[_KNOTS:, _KNOTS:] = _WARP_RIDGE * np.eye(_WARPS)
+    return ridge * np.float32(pixels)
+
+
+def _colour_one_way(target: Float32, source: Float32) -> tuple[Float32, Float32]:
+    n = len(target)
+    flat = source.reshape(n, 3, -1) - 128.0
+    design = np.concatenate([np.ones_like(flat[:, :1]), flat], axis=1)  # [n, 4, p]
+    wanted = target[:, 1:].reshape(n, 2, -1)
+    normal = design @ design.transpose(0, 2, 1) + 1e-2 * flat.shape[2] * np.eye(4, dtype=np.float32)
+    weights = np.linalg.solve(normal, design @ (wanted - 128.0).transpose(0, 2, 1))  # [n, 4, 2]
+    rest = (wanted - 128.0 - weights.transpose(0, 2, 1) @ design).reshape(target[:, 1:].shape)
+    edges = np.hypot(*gradients(target[:, 1:]))
+    largest = np.maximum(np.abs(rest) - edges, 0).reshape(n, -1).max(axis=1)
+    mean = np.sqrt((rest * rest).reshape(n, -1).mean(axis=1))
+    return np.asarray(largest, np.float32), np.asarray(mean, np.float32)
