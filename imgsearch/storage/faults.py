@@ -33,6 +33,21 @@ STEPS = (
     "snapshot-recorded",
     "snapshot-committed",
     "snapshot-unlinked",
+    "dedup-run-made",
+    "dedup-intent-written",
+    "dedup-substitute-made",
+    "dedup-moved",
+    "dedup-copied",
+    "dedup-aside",
+    "dedup-placed",
+    "dedup-removed",
+    "dedup-done-written",
+    "dedup-substitute-aside",
+    "dedup-copied-back",
+    "dedup-returned",
+    "dedup-returned-written",
+    "dedup-purging",
+    "dedup-purged",
 )
 
 _crash_at, _, _count = os.environ.get("IMGSEARCH_CRASH_AT", "").partition(":")

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from imgsearch.dedup.evidence import Copy
+from imgsearch.dedup.evidence import Copy, Evidence, Group, Member
+from imgsearch.dedup.plan import Plan, make_plan
 from imgsearch.records import MediaFacts
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 OLD_NS = 1_600_000_000_123_456_789
 
@@ -56,6 +61,24 @@ class Desk:
         facts = MediaFacts(hashlib.sha256(content).hexdigest(), 0, 10, 10, "JPEG", len(content))
         return Copy(str(path), 1, number, len(content), status.st_mtime_ns, facts)
 
+    def group(self, keeper: str | bytes, *names: str | bytes, tier: str | None = None) -> Group:
+        """The members are of tier bytes where they are, else perceptual, unless ``tier`` says."""
+        kept = self.copy(keeper)
+        members = []
+        for name in names:
+            copy = self.copy(name)
+            same = copy.facts.content_hash == kept.facts.content_hash
+            members.append(Member(copy, Evidence(tier or ("bytes" if same else "perceptual"), 1.0)))
+        return Group(kept, "first by name", tuple(members))
+
+    def plan(self, *groups: Group) -> Plan:
+        return make_plan(groups, {1: self.root})
+
+    def waiting(self) -> dict[str, bytes]:
+        """The files in the quarantine: name -> bytes."""
+        found = (path for path in self.quarantine.glob("runs/*/files/*/*"))
+        return {path.name.partition("-")[2]: path.read_bytes() for path in found}
+
     def content(self) -> dict[str, tuple[bytes, int, int]]:
         """Every file below the root: path -> bytes, mtime, mode; links as where they lead."""
         found = {}
@@ -71,6 +94,26 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path):
+def desk(tmp_path, monkeypatch):
+    # A killed process leaves the same files with and without fsync, which takes most of the time here.
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     (tmp_path / "photos").mkdir()
     return Desk(tmp_path / "photos", tmp_path / "quarantine")
+
+
+@pytest.fixture
+def other_disk(tmp_path):
+    """A folder on another file system than tmp_path; skips where there is none."""
+    shared = Path("/dev/shm")
+    if not os.access(shared, os.W_OK) or shared.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second file system")
+    with tempfile.TemporaryDirectory(dir=shared) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(params=["same disk", "other disk"])
+def any_desk(request, desk):
+    """A desk with the quarantine on the same and on another file system."""
+    if request.param == "other disk":
+        desk.quarantine = request.getfixturevalue("other_disk") / "quarantine"
+    return desk

@@ -1,0 +1,150 @@
+"""What waits in the quarantine is deleted for good. The only place of this program that does so."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from imgsearch.dedup.apply import Left, Progress, reason_of
+from imgsearch.dedup.disk import Refused, digest_of, look, open_file, open_folder, remove_file
+from imgsearch.dedup.journal import History, Journal, Step, StepState, present
+from imgsearch.dedup.quarantine import RunFolder, find_run, run_folders, working
+from imgsearch.dedup.undo import tidy
+from imgsearch.storage.disk_errors import disk_errors
+from imgsearch.storage.faults import reached
+
+_GONE_WITH_A_KEEPER = ("done", "purging", "purged")
+
+
+@dataclass(slots=True)
+class Purged:
+    """What a purge did."""
+
+    runs: list[str] = field(default_factory=list)  # ids of runs that it looked at
+    purged: int = 0
+    purged_bytes: int = 0
+    left: list[Left] = field(default_factory=list)  # still in the quarantine, and why
+
+
+def purge(
+    quarantine: str | os.PathLike[str],
+    run_id: str | None = None,
+    *,
+    older_than_days: float = 0.0,
+    changed_keepers: bool = False,
+    progress: Progress | None = None,
+    now: datetime | None = None,
+) -> Purged:
+    """Delete the files of one run, or of every run begun more than ``older_than_days`` ago.
+
+    A file goes only if the one that was kept for it still is at its place with the bytes it had, read whole now (or
+    was itself moved later in favour of one of which that is true); with ``changed_keepers`` it may have changed, not
+    be gone. Steps that a kill left half done wait for an undo, and a run whose journal has damaged lines is left
+    alone. Killed half way, the rest can still be undone. Raises UsageError for an unknown run, LibraryBusy,
+    StorageFull."""
+    found = Purged()
+    with working(quarantine) as folder:
+        everything = [(run, run.history()) for run in run_folders(folder)]
+        keepers = _Keepers(folder, [history for _, history in everything], changed_keepers)
+        before = (now or datetime.now(UTC)) - timedelta(days=older_than_days)
+        wanted = None if run_id is None else find_run(folder, run_id).run_id
+        chosen = [
+            (run, history)
+            for run, history in everything
+            if (run.run_id == wanted if wanted is not None else _begun_before(history, before))
+        ]
+        total, done = sum(1 for _, history in chosen for _ in present(history)), 0
+        for run, history in chosen:
+            found.runs.append(run.run_id)
+            if history.bad_lines:
+                found.left.append(Left(str(run.path), f"its journal has {history.bad_lines} damaged lines"))
+                continue
+            with disk_errors(folder), Journal(run.journal, history.good_bytes) as journal:
+                for own in list(present(history)):
+                    _purge_one(run, journal, own, keepers, found)
+                    done += 1
+                    if progress is not None:
+                        progress(done, total)
+            tidy(run)
+    return found
+
+
+def _begun_before(history: History, moment: datetime) -> bool:
+    try:
+        return datetime.fromisoformat(str(history.head.get("started_at"))) <= moment
+    except (ValueError, TypeError):
+        return False
+
+
+def _purge_one(run: RunFolder, journal: Journal, own: StepState, keepers: _Keepers, found: Purged) -> None:
+    step = own.step
+    try:
+        if own.state not in ("done", "purging"):
+            raise Refused("its move was cut short: run `imgsearch dedup undo` first")
+        stored = run.path / step.stored
+        with open_folder(str(run.path), str(stored.parent)) as folder:
+            if look(folder, stored.name) is None:
+                if own.state == "done":
+                    raise Refused("it is not in the quarantine any more")
+            else:
+                keepers.check(step)
+                journal.write("purging", step.number)
+                reached("dedup-purging")
+                remove_file(folder, stored.name)
+                os.fsync(folder)
+                reached("dedup-purged")
+                found.purged += 1
+                found.purged_bytes += step.size_bytes
+        journal.write("purged", step.number, durable=False)
+    except (OSError, Refused) as exc:
+        found.left.append(Left(step.path, reason_of(exc)))
+
+
+class _Keepers:
+    """Whether the files stand that moved ones were moved for. Each is read once a purge."""
+
+    def __init__(self, quarantine: Path, histories: list[History], changed: bool) -> None:
+        self._quarantine, self._changed = str(quarantine), changed
+        self._later: dict[tuple[str, str], list[Step]] = defaultdict(list)  # path and hash of a file that was moved
+        for history in histories:
+            for own in history.steps.values():
+                if own.state in _GONE_WITH_A_KEEPER:
+                    self._later[own.step.path, own.step.sha256].append(own.step)
+        self._stands: dict[tuple[str, str], str] = {}  # "" if it stands, else why not
+
+    def check(self, step: Step) -> None:
+        """Raises Refused unless a keeper of this file, or a keeper's keeper, stands."""
+        waiting, seen, reasons = [step], {step.path}, []
+        while waiting:
+            one = waiting.pop()
+            problem = self._problem(one.keeper, one.keeper_sha256)
+            if not problem:
+                return
+            reasons.append(problem)
+            for later in self._later[one.keeper, one.keeper_sha256]:
+                if later.path not in seen:
+                    seen.add(later.path)
+                    waiting.append(later)
+        raise Refused(reasons[0])
+
+    def _problem(self, path: str, sha256: str) -> str:
+        if (path, sha256) not in self._stands:
+            self._stands[path, sha256] = self._read(path, sha256)
+        return self._stands[path, sha256]
+
+    def _read(self, path: str, sha256: str) -> str:
+        real = os.path.realpath(path)
+        if real.startswith(self._quarantine + "/"):
+            return f"the file that was kept, {path}, lies in the quarantine"
+        folder, _, name = real.rpartition("/")
+        try:
+            with open_folder(folder or "/", folder or "/") as parent, open_file(parent, name) as descriptor:
+                changed = digest_of(descriptor)[0] != sha256
+        except (OSError, Refused) as exc:
+            return f"the file that was kept, {path}, cannot be read: {reason_of(exc)}"
+        if changed and not self._changed:
+            return f"the file that was kept, {path}, has changed since"
+        return ""

@@ -1,0 +1,96 @@
+"""What an apply moved comes back: every file of a run to its own place, or beside it where that is taken."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from imgsearch.dedup.apply import Left, Progress, reason_of
+from imgsearch.dedup.disk import Refused
+from imgsearch.dedup.journal import History, Journal, present
+from imgsearch.dedup.quarantine import RunFolder, find_run, run_folders, working
+from imgsearch.dedup.returning import put_back
+from imgsearch.storage.disk_errors import disk_errors
+
+
+@dataclass(slots=True)
+class Undone:
+    """What an undo did. ``run_id`` is "" where no run had anything in the quarantine."""
+
+    run_id: str = ""
+    returned: int = 0  # files at their place again, under their own name or beside
+    beside: list[Left] = field(default_factory=list)  # of these, whose name was taken: where they are, in words
+    notes: list[Left] = field(default_factory=list)  # of these, what else there is to say
+    left: list[Left] = field(default_factory=list)  # not brought back, and why: still in the quarantine
+    missing: list[Left] = field(default_factory=list)  # in neither place: somebody took them out
+
+
+def undo(quarantine: str | os.PathLike[str], run_id: str | None = None, progress: Progress | None = None) -> Undone:
+    """Bring back everything of the run ``run_id``, or of the newest that has anything in the quarantine; the last
+    moved first. Also ends what a killed apply or undo left half done. Nothing is overwritten: a file whose name is
+    taken is put beside it as "NAME (restored).EXT". Folders that are gone are made again, a root that is gone is not.
+    What cannot be brought back stays in the quarantine, and a further undo tries again. Raises UsageError for an
+    unknown run, LibraryBusy, StorageFull."""
+    with working(quarantine) as folder:
+        run, history = _chosen(folder, run_id)
+        undone = Undone()
+        if run is None:
+            return undone
+        undone.run_id = run.run_id
+        waiting = list(present(history, missing=run_id is not None))  # somebody may have put one back since
+        with disk_errors(folder), Journal(run.journal, history.good_bytes) as journal:
+            for done, own in enumerate(waiting, 1):
+                path = own.step.path
+                try:
+                    result = put_back(run, journal, own)
+                except FileNotFoundError as exc:
+                    undone.left.append(Left(path, f"{exc.filename or own.step.root} is not there"))
+                except (OSError, Refused) as exc:
+                    undone.left.append(Left(path, reason_of(exc)))
+                else:
+                    _count(undone, path, own.step.name, result.state, result.name, result.note)
+                if progress is not None:
+                    progress(done, len(waiting))
+        undone.left += [Left(str(path), "no line of the journal knows it") for path in _strays(run, history)]
+        tidy(run)
+    return undone
+
+
+def _chosen(quarantine: Path, run_id: str | None) -> tuple[RunFolder | None, History]:
+    if run_id is not None:
+        run = find_run(quarantine, run_id)
+        return run, run.history()
+    for run in reversed(run_folders(quarantine)):
+        history = run.history()
+        if any(True for _ in present(history)):
+            return run, history
+    return None, History()
+
+
+def _count(undone: Undone, path: str, name: str, state: str, given: str, note: str) -> None:
+    if state == "missing":
+        undone.missing.append(Left(path, note))
+    elif state == "returned":
+        undone.returned += 1
+        if given != name:
+            undone.beside.append(Left(path, note))
+        elif note:
+            undone.notes.append(Left(path, note))
+
+
+def _strays(run: RunFolder, history: History) -> Iterator[Path]:
+    known = {str(run.path / own.step.stored) for own in history.steps.values()}
+    for path in sorted((run.path / "files").glob("*/*")):
+        if str(path) not in known:
+            yield path
+
+
+def tidy(run: RunFolder) -> None:
+    """Remove the empty folders of a run; the journal stays."""
+    folder = run.path / "files"
+    for empty in [*folder.glob("*"), folder]:
+        with contextlib.suppress(OSError):
+            empty.rmdir()
