@@ -92,8 +92,8 @@ class CandidateSearch:
 
     def candidates(self, rows: Int64, hashes: NDArray[np.uint64]) -> Iterator[Candidates]:
         """Who may be a copy of the new pictures ``rows`` int64 [n] of the inventory with turned hashes uint64 [n,
-        turns]: of new pictures those of a lower id, of the others all. In one part, or where that were too much to hold, in
-        several, every pair whole in one."""
+        turns]: of new pictures those of a lower id, of the others all. In one part, or where that were too much to
+        hold, in several, every pair whole in one."""
         found = self._found(rows, hashes)
         if found is not None:
             yield found

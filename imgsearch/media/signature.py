@@ -6,6 +6,8 @@ other, turned if need be, and their largest local difference seen.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -52,8 +54,8 @@ def chroma_of(signatures: UInt8) -> UInt8:
     return signatures[:, GREY_SIDE * GREY_SIDE :].reshape(-1, 2, COLOUR_SIDE, COLOUR_SIDE)
 
 
-def turned(planes: UInt8, turn: int) -> UInt8:
-    """Square planes uint8 [..., s, s] turned as a viewer turns a file of EXIF orientation ``turn``; a view.
+def turned(planes: NDArray[Any], turn: int) -> NDArray[Any]:
+    """Planes [..., h, w] turned as a viewer turns a file of EXIF orientation ``turn``; a view.
     Raises ValueError for a turn outside 1..8."""
     if turn not in TURNS:
         raise ValueError(f"turn is {turn}, expected an EXIF orientation, 1 to 8")

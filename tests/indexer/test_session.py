@@ -39,6 +39,7 @@ def test_index_stores_what_the_model_gives_for_every_picture(desk: Any, tiny: An
             alone = np.asarray(tiny.embed_images(tiny.preprocess_arrays(pixels[None])))[0]
             np.testing.assert_allclose(view.read(np.array([slot]))[0], alone, atol=1e-3)
         assert verify(store) == []
+        assert len(store.unsigned(view.image_ids)) == 0
 
 
 def test_second_run_embeds_nothing_and_needs_no_torch(desk: Any) -> None:

@@ -1,0 +1,100 @@
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pictured_library import PicturedLibrary, picture
+from PIL import Image
+
+from imgsearch.dedup import exact
+from imgsearch.dedup.exact import same_bytes, same_pixels
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory) -> PicturedLibrary:
+    """0: as PNG, as uncompressed TIFF, as a JPEG with a PNG of its pixels, turned by EXIF. 1: one pixel changed."""
+    made = PicturedLibrary(tmp_path_factory.mktemp("exact"))
+    image = picture(0)
+    made.save(image, "0.png")
+    made.save(image, "0.tif")
+    made.save(image.convert("RGBA"), "0-alpha.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    made.save(image.transpose(Image.Transpose.ROTATE_90), "0-turned.png", exif=exif)
+    (made.photos / "0-again.png").write_bytes((made.photos / "0.png").read_bytes())
+    saved = made.save(picture(5), "5.jpg", quality=80)
+    with Image.open(saved) as opened:
+        made.save(opened.convert("RGB"), "5.png")
+    changed = image.copy()
+    changed.putpixel((3, 3), (0, 0, 0))
+    made.save(changed, "1.png")
+    made.save(image.resize((120, 90)), "0-small.png")
+    for name in ("black.png", "black.bmp"):
+        made.save(Image.new("RGB", (64, 48)), name)
+    made.index(sorted(path.name for path in made.photos.iterdir()))
+    yield made
+    made.store.close()
+
+
+ZERO = ("0-again.png", "0.tif", "0-alpha.png", "0-turned.png")
+WANTED = {frozenset(("5.jpg", "5.png")), frozenset(("black.png", "black.bmp"))}
+WANTED |= {frozenset(pair) for pair in itertools.combinations(ZERO, 2)}
+
+
+def test_same_pixels_are_found_in_any_container_and_under_any_exif_turn(library, tmp_path) -> None:
+    evidence = library.store.evidence()
+    found = list(same_pixels(library.store, evidence, library.ids, pytest.fail))
+    assert library.named(found) == WANTED
+    assert {(pair.evidence.tier, pair.evidence.score) for pair in found} == {("pixels", 1.0)}
+    assert all(pair.first < pair.second for pair in found)
+
+
+def test_same_pixels_are_decoded_once_and_only_where_they_may_be_the_same(library, monkeypatch) -> None:
+    evidence = library.store.evidence()
+    evidence.keep_only(np.empty(0, np.int64))
+    decoded: list[str] = []
+    real = exact.open_upright
+    monkeypatch.setattr(
+        exact,
+        "open_upright",
+        lambda path, *more, **named: decoded.append(Path(path).name) or real(path, *more, **named),
+    )
+    list(same_pixels(library.store, evidence, library.ids, pytest.fail))
+    assert "0-small.png" not in decoded
+    assert len(decoded) == len(set(decoded))
+    decoded.clear()
+    assert library.named(same_pixels(library.store, evidence, library.ids, pytest.fail)) == WANTED
+    assert decoded == []
+
+
+def test_same_pixels_are_paired_where_one_is_new(library) -> None:
+    evidence = library.store.evidence()
+    new = np.array([library.id_of("5.png"), library.id_of("0.tif")])
+    found = library.named(same_pixels(library.store, evidence, new, pytest.fail))
+    assert found == {pair for pair in WANTED if pair & {"5.png", "0.tif"}}
+
+
+def test_unreadable_file_is_told_and_the_rest_goes_on(tmp_path) -> None:
+    library = PicturedLibrary(tmp_path)
+    for name in ("a.png", "b.bmp", "c.tif"):
+        library.save(picture(0), name)
+    library.index(["a.png", "b.bmp", "c.tif"])
+    (library.photos / "c.tif").write_bytes((library.photos / "b.bmp").read_bytes())  # now another content
+    told = []
+    found = library.named(same_pixels(library.store, library.store.evidence(), library.ids, told.append))
+    assert found == {frozenset(("a.png", "b.bmp"))}
+    assert [(Path(one.path).name, one.reason) for one in told] == [("c.tif", "c.tif has changed since it was indexed")]
+    library.store.close()
+
+
+def test_pairs_of_a_crowd_of_equal_pixels_stay_few(library, monkeypatch) -> None:
+    monkeypatch.setattr(exact, "CROWD", 1)
+    found = library.named(same_pixels(library.store, library.store.evidence(), library.ids, pytest.fail))
+    first = library.names()[min(library.id_of(name) for name in ZERO)]
+    assert {pair for pair in found if pair <= set(ZERO)} == {frozenset((first, name)) for name in ZERO if name != first}
+
+
+def test_same_bytes_are_the_files_of_one_content(library) -> None:
+    (group,) = same_bytes(library.store)
+    assert [Path(file.path).name for file in group] == ["0-again.png", "0.png"]
+    assert {file.image_id for file in group} == {library.id_of("0-again.png")}
