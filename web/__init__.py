@@ -13,7 +13,19 @@ if TYPE_CHECKING:
     from web.config import WebConfig
     from web.service import SearchService
 
-_NOUNS = ("pages", "api", "streams", "pictures", "images", "facets", "jobs", "openapi", "login", "metrics")
+_NOUNS = (
+    "pages",
+    "api",
+    "streams",
+    "pictures",
+    "images",
+    "facets",
+    "duplicates",
+    "jobs",
+    "openapi",
+    "login",
+    "metrics",
+)
 """Modules of this package that have a ``blueprint``."""
 
 

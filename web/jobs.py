@@ -1,15 +1,17 @@
-"""Jobs: index runs that are started, stopped and watched from the page (docs/http-api.md)."""
+"""Jobs: runs that are started, stopped and watched from the page: of the index, and those that move duplicates or bring
+them back (docs/http-api.md)."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from flask import Blueprint, Flask, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from imgsearch.errors import UsageError
 from web.context import current_service, draining
-from web.runs import Runs, changes
+from web.desk import current_desk
+from web.runs import Run, Runs, changes
 from web.streams import stream_events
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/api/v1")
@@ -26,20 +28,28 @@ def show_jobs() -> ResponseReturnValue:
 
 @blueprint.post("/jobs")
 def start_job() -> ResponseReturnValue:
-    """Start an index run over the library's folders."""
+    """Start a run: of the index, an apply of the duplicates that were accepted, or an undo of one."""
     request.max_content_length = _MOST_BYTES
     try:
         wanted = request.get_json(silent=True)
     except RecursionError:  # thousands of brackets
         wanted = None
-    kind = wanted.get("kind") if isinstance(wanted, dict) else None
-    if kind != "index":
-        raise UsageError("the request names no job that there is", 'send {"kind": "index"} as application/json')
-    run = current_runs().start()
+    run = _started(wanted if isinstance(wanted, dict) else {})
     answer = jsonify(run.as_dict())
     answer.status_code = 202
     answer.headers["Location"] = f"/api/v1/jobs/{run.run_id}"
     return answer
+
+
+def _started(wanted: dict[str, Any]) -> Run:
+    runs, kind, run_id = current_runs(), wanted.get("kind"), wanted.get("run_id")
+    if kind == "index":
+        return runs.start()
+    if kind == "dedup-apply":
+        return runs.start_moving("apply", prepare=current_desk().write_accepted)
+    if kind == "dedup-undo" and isinstance(run_id, str):
+        return runs.start_moving("undo", current_desk().known_run(run_id))
+    raise UsageError("the request names no job that there is", 'send {"kind": "index"} as application/json')
 
 
 @blueprint.get("/jobs/<int:job_id>")

@@ -7,8 +7,11 @@ from typing import Any
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
+from imgsearch.dedup.evidence import TIERS
+from imgsearch.dedup.review import STATES
 from web.answers import LIMIT, LONGEST_CURSOR, MOST, MOST_RERANKED
 from web.config import MAX_QUERY_CHARS
+from web.duplicates import DECISIONS, GROUPS, MOST_GROUPS
 from web.schemas import IMAGE_ID, SCHEMAS, Schema, ref
 
 blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
@@ -19,7 +22,7 @@ _PROBLEMS = {
     400: "a parameter or the query is not what it should be",
     401: "a login or a token is needed",
     403: "another site asked, or the change came without the CSRF token",
-    404: "there is no such picture or job",
+    404: "there is no such picture, job or group",
     409: "it cannot be done now",
     410: "no file holds the picture any more",
     413: "the upload is too large",
@@ -63,7 +66,7 @@ def document() -> Part:
 
 
 def _paths() -> dict[str, Part]:
-    return _search_paths() | _picture_paths() | _library_paths() | _job_paths()
+    return _search_paths() | _picture_paths() | _library_paths() | _duplicate_paths() | _job_paths()
 
 
 def _search_paths() -> dict[str, Part]:
@@ -130,17 +133,48 @@ def _library_paths() -> dict[str, Part]:
     }
 
 
+def _duplicate_paths() -> dict[str, Part]:
+    key = {"name": "key", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[0-9a-f]{24}$"}}
+    limit = {"type": "integer", "minimum": 1, "maximum": MOST_GROUPS, "default": GROUPS}
+    parameters = [
+        _parameter("state", {"enum": list(STATES), "default": "open"}, "what was decided about the groups"),
+        _parameter("tier", {"enum": list(TIERS)}, "the weakest evidence of what a group moves"),
+        _parameter("limit", limit, "how many at most"),
+        _cursor(24),
+    ]
+    decide = _operation("decide", "Decide about groups of duplicates", "Decided", [], (404, 409, 413, 415))
+    body: Schema = {
+        "type": "object",
+        "properties": {
+            "decide": {"enum": list(DECISIONS)},
+            "groups": {"type": "array", "items": {"type": "string"}},
+            "tier": {"enum": list(TIERS), "description": "in place of groups: all open ones of this tier"},
+            "file": {"type": "string", "description": "of one group, for keeper, stay, move; distinct may have one"},
+        },
+        "required": ["decide"],
+    }
+    decide["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    one = _operation("duplicateGroup", "One group of duplicates", "DuplicateGroup", [key], (404,))
+    return {
+        "/duplicates": {"get": _operation("duplicates", "Groups of the newest plan", "Duplicates", parameters)},
+        "/duplicates/groups/{key}": {"get": one},
+        "/duplicates/decisions": {"post": decide},
+    }
+
+
 def _job_paths() -> dict[str, Part]:
     job = {"name": "job_id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
-    start = _operation("startJob", "Index the library's folders", "Job", [], (409, 413, 415), status=202)
-    body: Schema = {"type": "object", "properties": {"kind": {"const": "index"}}, "required": ["kind"]}
+    told = "Index the library's folders; move the duplicates that were accepted; bring a run's files back"
+    start = _operation("startJob", told, "Job", [], (404, 409, 413, 415), status=202)
+    kinds = {"kind": {"enum": ["index", "dedup-apply", "dedup-undo"]}, "run_id": {"type": "string"}}
+    body: Schema = {"type": "object", "properties": kinds, "required": ["kind"]}
     start["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     stream = _operation("streamJobs", "Runs as they go on", None, [])
     stream["responses"]["200"] = _events(
         "`jobs` with all, `job` with one that changed, `end` when none goes on", ["jobs", "job", "end"]
     )
     return {
-        "/jobs": {"get": _operation("jobs", "Index runs, the newest first", "Jobs", []), "post": start},
+        "/jobs": {"get": _operation("jobs", "Runs of this server, the newest first", "Jobs", []), "post": start},
         "/jobs/{job_id}": {
             "get": _operation("job", "One run", "Job", [job], (404,)),
             "delete": _operation("stopJob", "Stop a run, as Ctrl-C does", "Job", [job], (404,), status=202),

@@ -129,9 +129,3 @@ def show_library() -> ResponseReturnValue:
 
     store = current_service().store
     return render_template("library.html", status=status_json(store), failures=failures_json(store, limit=20))
-
-
-@blueprint.get("/duplicates")
-def show_duplicates() -> ResponseReturnValue:
-    """A place for the review of duplicates."""
-    return render_template("duplicates.html")

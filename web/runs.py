@@ -1,4 +1,5 @@
-"""Index runs that the page starts: a child process each, stopped as by Ctrl-C, watched by the catalog's events."""
+"""Runs that the page starts: a child process each, stopped as by Ctrl-C. An index run is watched by the catalog's
+events, one that moves duplicates by the lines that it prints."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
@@ -67,6 +69,15 @@ class Progress:
             while self.marks[-1][0] - self.marks[0][0] > _WINDOW_S and len(self.marks) > 2:
                 self.marks.popleft()
 
+    def take_line(self, line: bytes) -> bool:
+        """Another line that the run printed; False if it is not about how far it is."""
+        try:
+            told = json.loads(line)["progress"]
+            self.done, self.total = int(told["done"]), int(told["total"])
+        except (ValueError, KeyError, TypeError):
+            return False
+        return True
+
     def as_dict(self) -> dict[str, Any]:
         """With images/s and the seconds that are left, None before the first batch."""
         rate = None
@@ -86,8 +97,9 @@ class Progress:
 class Run:
     """One child process. ``state``: "running", "stopping", then "finished", "stopped" or "failed"."""
 
-    def __init__(self, run_id: int, store: Store, command: Sequence[str]) -> None:
+    def __init__(self, run_id: int, store: Store, command: Sequence[str], kind: str = "index") -> None:
         self.run_id = run_id
+        self.kind = kind
         self.state = "running"
         self.started_at = utc_now()
         self.finished_at: str | None = None
@@ -96,8 +108,9 @@ class Run:
         self.summary: dict[str, Any] | None = None
         self._store, self._progress, self._last_event = store, Progress(), newest_event_id(store)
         self._lock = threading.Lock()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed by _wait; a pipe would need a reader of its own
         self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._said, start_new_session=True
         )
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
@@ -129,7 +142,7 @@ class Run:
                 self._catch_up()
             return {
                 "id": self.run_id,
-                "kind": "index",
+                "kind": self.kind,
                 "state": self.state,
                 "started_at": self.started_at,
                 "finished_at": self.finished_at,
@@ -146,19 +159,32 @@ class Run:
             self._last_event = events[-1].event_id
 
     def _wait(self) -> None:
-        out, err = self._process.communicate()
-        with self._lock:
+        out = self._read_lines()
+        exit_code = self._process.wait()
+        with self._lock, self._said as said:
             self._catch_up()
-            self.exit_code = self._process.returncode
-            self.summary = _summary(out)
-            self.message = printable(" ".join(err.decode("utf-8", "replace").split())[-1000:])
+            self.exit_code = exit_code
+            self.summary = _summary(out) if self.kind == "index" else _object(out)
+            said.seek(0)
+            self.message = printable(" ".join(said.read().decode("utf-8", "replace").split())[-1000:])
             stopped = self.state == "stopping"
             self.state = "stopped" if stopped else "finished" if self.exit_code in (0, 3) else "failed"
             self.finished_at = utc_now()
 
+    def _read_lines(self) -> bytes:
+        """What it printed, without the lines that tell how far it is."""
+        assert self._process.stdout is not None
+        kept = []
+        with self._process.stdout as lines:
+            for line in lines:
+                with self._lock:
+                    if self.kind == "index" or not self._progress.take_line(line):
+                        kept.append(line)
+        return b"".join(kept)
+
 
 class Runs:
-    """The runs of one server, one at a time. ``command`` is what starts one."""
+    """The runs of one server, one at a time. ``command`` is what starts an index run."""
 
     def __init__(self, store: Store, command: Sequence[str] | None = None) -> None:
         self._store = store
@@ -181,13 +207,23 @@ class Runs:
     def start(self) -> Run:
         """Bring the library up to date with its folders. Raises Conflict while another run of this server goes on, and
         where the library knows no folder."""
+        if not self._store.roots():
+            raise Conflict("the library knows no folder yet", "`imgsearch index FOLDER` names one")
+        return self._begin("index", self._command)
+
+    def start_moving(self, verb: str, *arguments: str, prepare: Callable[[], None] = lambda: None) -> Run:
+        """Apply what was accepted, or undo a run that did (`web.moving`). ``prepare`` is called once it is sure that no
+        other run goes on; an error of its is raised. Raises Conflict as ``start``."""
+        command = (sys.executable, "-P", "-m", "web.moving", verb, str(self._store.path), *arguments)
+        return self._begin(f"dedup-{verb}", command, prepare)
+
+    def _begin(self, kind: str, command: Sequence[str], prepare: Callable[[], None] = lambda: None) -> Run:
         with self._lock:
             if self._runs and not self._runs[-1].over:
                 raise Conflict(f"run {self._runs[-1].run_id} is under way", "wait until it is done, or stop it")
-            if not self._store.roots():
-                raise Conflict("the library knows no folder yet", "`imgsearch index FOLDER` names one")
+            prepare()
             self._started += 1
-            self._runs.append(Run(self._started, self._store, self._command))
+            self._runs.append(Run(self._started, self._store, command, kind))
             return self._runs[-1]
 
     def all(self) -> list[Run]:
@@ -232,6 +268,15 @@ def changes(runs: Runs, ended: Callable[[], bool], poll_s: float = 0.5) -> Itera
             yield "", "still here"
         time.sleep(poll_s)
     yield "end", {}
+
+
+def _object(out: bytes) -> dict[str, Any] | None:
+    """The JSON object that a run printed last; None if it did not get so far."""
+    try:
+        told = json.loads(out.splitlines()[-1])
+    except (ValueError, IndexError):
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def _summary(out: bytes) -> dict[str, Any] | None:

@@ -115,7 +115,7 @@ _FAILURES = _object(
 )
 _JOB = _object(
     id=COUNT,
-    kind={"const": "index"},
+    kind={"enum": ["index", "dedup-apply", "dedup-undo"]},
     state={"enum": ["running", "stopping", "finished", "stopped", "failed"]},
     started_at=WHEN,
     finished_at=_or_null(WHEN),
@@ -128,6 +128,52 @@ _JOB = _object(
         failed=COUNT,
         images_per_s=_or_null(NUMBER),
         seconds_left=_or_null(NUMBER),
+    ),
+)
+_TIER: Schema = {"enum": ["bytes", "pixels", "perceptual", "near", "burst", "semantic"]}
+_DUPLICATE_FILE = _object(
+    id=_said("of the file within the plan", type="string", pattern="^[0-9a-f]{16}$"),
+    role=_said("kept is in a reference folder", enum=["keep", "kept", "move", "stay"]),
+    image_id=COUNT,
+    name=TEXT,
+    path=TEXT,
+    there=_said("whether a file of this name is there now", type="boolean"),
+    width=_said("pixels, upright", **COUNT),
+    height=_said("pixels, upright", **COUNT),
+    format=TEXT,
+    size_bytes=COUNT,
+    taken_at=_or_null(TEXT),
+    camera=_or_null(TEXT),
+    evidence=_said("what it has in common with the one to keep", anyOf=[ref("Evidence"), {"type": "null"}]),
+    words=_said("the evidence, for a person", type="string"),
+    thumbnail=TEXT,
+    page=TEXT,
+)
+_DUPLICATE_GROUP = _object(
+    id=_said("the same as long as find finds the same group", type="string", pattern="^[0-9a-f]{24}$"),
+    state={"enum": ["open", "accepted", "distinct", "applied"]},
+    tier=_said("the weakest of what is moved", **_TIER),
+    reason=_said("why that one is kept", type="string"),
+    movable=_said("whether accepting it would move anything", type="boolean"),
+    moved=_said("files that accepting it moves", **COUNT),
+    freed_bytes=COUNT,
+    files=_said("the one to keep comes first", **_list(ref("DuplicateFile"))),
+    more=_said("files that are not listed", **COUNT),
+)
+_REVIEW = _object(
+    created_at=_or_null(_said("of the plan; null where find has not run", type="string")),
+    tiers=_list(
+        _object(
+            tier=_TIER,
+            **dict.fromkeys(("open", "accepted", "distinct", "applied"), _said("groups", **COUNT)),
+            files=_said("that accepting the open groups would move", **COUNT),
+            freed_bytes=_said("by moving these", **COUNT),
+        )
+    ),
+    accepted=_object(groups=COUNT, files=COUNT, freed_bytes=COUNT),
+    runs=_said(
+        "that have files in the quarantine, the newest first",
+        **_list(_object(id=TEXT, started_at=WHEN, files=COUNT, bytes=COUNT)),
     ),
 )
 _PROBLEM: Schema = {
@@ -153,6 +199,21 @@ SCHEMAS: dict[str, Schema] = {
     "Snapshot": _object(kind=TEXT, images=COUNT, size_bytes=COUNT, created_at=WHEN),
     "Status": _STATUS,
     "Failures": _FAILURES,
+    "Evidence": _object(
+        tier=_TIER,
+        score=_said("how sure", type="number", minimum=0, maximum=1),
+        turn=_said("EXIF orientation that makes it look as the one to keep", type="integer", minimum=1, maximum=8),
+        bits=_or_null(_said("in which the pHashes differ", type="integer")),
+        difference=_or_null(_said("largest local difference of lightness", type="number")),
+        cover=_or_null(_said("share of the one to keep that it shows", type="number")),
+        similarity=_or_null(_said("of the embeddings", type="number")),
+        seconds=_or_null(_said("between the shots", type="number")),
+    ),
+    "DuplicateFile": _DUPLICATE_FILE,
+    "DuplicateGroup": _DUPLICATE_GROUP,
+    "Review": _REVIEW,
+    "Duplicates": _object(review=ref("Review"), groups=_list(ref("DuplicateGroup")), next_cursor=_or_null(TEXT)),
+    "Decided": _object(changed=_said("groups", **COUNT), review=ref("Review")),
     "Job": _JOB,
     "Jobs": _object(jobs=_list(ref("Job"))),
     "Problem": _PROBLEM,
