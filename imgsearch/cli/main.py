@@ -19,6 +19,7 @@ ORDER = (
     "build",
     "search",
     "serve",
+    "dedup",
     "stats",
     "failures",
     "verify",

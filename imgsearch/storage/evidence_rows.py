@@ -22,6 +22,10 @@ CREATE INDEX IF NOT EXISTS pairs_second ON pairs (second);
 CREATE TABLE IF NOT EXISTS compared (
     kind TEXT NOT NULL, recipe TEXT NOT NULL, first_id INTEGER NOT NULL, last_id INTEGER NOT NULL,
     PRIMARY KEY (kind, first_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS judged (
+    first INTEGER NOT NULL, second INTEGER NOT NULL, recipe TEXT NOT NULL, is_copy INTEGER NOT NULL,
+    PRIMARY KEY (first, second), CHECK (first < second)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS judged_second ON judged (second);
 CREATE TABLE IF NOT EXISTS pixel_hashes (image_id INTEGER PRIMARY KEY, recipe TEXT NOT NULL, hash BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS distinct_contents (
     first BLOB NOT NULL, second BLOB NOT NULL, at TEXT NOT NULL,

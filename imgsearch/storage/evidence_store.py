@@ -165,6 +165,20 @@ class EvidenceStore:
             self._drop(gone)
         return len(gone)
 
+    # The last look at pairs
+
+    def add_judged(self, recipe: str, judged: Mapping[tuple[int, int], bool]) -> None:
+        """Keep what a closer look said of pairs of images, by ids, the lower first: whether they are copies."""
+        with self._connected() as connection, _transaction(connection):
+            rows = ((first, second, recipe, is_copy) for (first, second), is_copy in judged.items())
+            connection.executemany("INSERT OR REPLACE INTO judged VALUES (?, ?, ?, ?)", rows)
+
+    def judged(self, recipe: str) -> dict[tuple[int, int], bool]:
+        """All that was looked at by this recipe; 200 bytes a pair."""
+        with self._connected() as connection:
+            rows = connection.execute("SELECT first, second, is_copy FROM judged WHERE recipe = ?", (recipe,))
+            return {(first, second): bool(is_copy) for first, second, is_copy in rows}
+
     # Digests of pixels
 
     def add_pixel_hashes(self, recipe: str, hashes: Mapping[int, bytes]) -> None:
@@ -233,6 +247,8 @@ class EvidenceStore:
                 marks = lookups.marks(chunk)
                 connection.execute(f"DELETE FROM pairs WHERE first IN ({marks})", chunk)
                 connection.execute(f"DELETE FROM pairs WHERE second IN ({marks})", chunk)
+                connection.execute(f"DELETE FROM judged WHERE first IN ({marks})", chunk)
+                connection.execute(f"DELETE FROM judged WHERE second IN ({marks})", chunk)
                 connection.execute(f"DELETE FROM pixel_hashes WHERE image_id IN ({marks})", chunk)
             for kind, recipe in connection.execute("SELECT DISTINCT kind, recipe FROM compared").fetchall():
                 write_marked(connection, kind, recipe, without(marked_ranges(connection, kind, recipe), gone))

@@ -1,0 +1,184 @@
+"""One run over a library: what is new is compared with everything, what was found stays in the library's evidence, and
+groups are made of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from imgsearch.dedup import confirmation, exact, perceptual
+from imgsearch.dedup.confirmation import Confirmer, open_members
+from imgsearch.dedup.evidence import ACTED_ON, TIERS, Copy, Evidence, Group, Pair
+from imgsearch.dedup.groups import make_groups, tell_links
+from imgsearch.dedup.keep import KeepRule, parse_keep
+from imgsearch.dedup.signing import fill_signatures
+from imgsearch.records import Failure, Int64
+from imgsearch.storage.evidence_rows import PairRow
+from imgsearch.storage.evidence_store import EvidenceStore
+from imgsearch.storage.inventory import Inventory
+from imgsearch.storage.store import Store
+
+Progress = Callable[[str, int, int], object]
+"""Told (stage, done, total)."""
+
+SHOWN = ("bytes", "pixels", "perceptual", "near", "burst")
+"""What is looked for unless more or less is asked for."""
+
+_BY_EMBEDDING = ("near", "burst", "semantic")
+_AT_ONCE = 50_000
+"""New pictures compared before what was found is kept: what a killed run loses. An index of a million hashes is made in
+two seconds, once for each so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindOptions:
+    """``tiers``: what is looked for; ``acted_on``: of these, what a plan moves; ``rule``: which copy is kept."""
+
+    tiers: tuple[str, ...] = SHOWN
+    acted_on: tuple[str, ...] = ACTED_ON
+    rule: KeepRule = field(default_factory=parse_keep)
+
+
+@dataclass(slots=True)
+class Found:
+    """What a run saw: pictures in the library, how many of them were new to each stage, files that could not be
+    read."""
+
+    pictures: int = 0
+    new: dict[str, int] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def compare(store: Store, evidence: EvidenceStore, tiers: Sequence[str], progress: Progress) -> Found:
+    """Compare what is new with everything, for ``tiers``; killed, it goes on where it was. Raises LibraryBusy beside
+    another run, StorageFull."""
+    inventory = store.inventory()
+    found = Found(pictures=len(inventory))
+    evidence.keep_only(inventory.image_ids)
+    lacking = np.empty(0, np.int64)
+    if set(tiers) - {"bytes"}:
+        lacking = fill_signatures(store, inventory.image_ids, found.failures.append, _of(progress, "reading"))
+    if "pixels" in tiers:
+        _compare_pixels(store, evidence, inventory, found, progress)
+    if "perceptual" in tiers:
+        _compare_hashes(store, evidence, inventory, lacking, found, progress)
+    if set(tiers) & set(_BY_EMBEDDING):
+        _compare_vectors(store, evidence, inventory, found, progress)
+    found.failures = list({failure.path: failure for failure in found.failures}.values())
+    return found
+
+
+def groups_of(
+    store: Store, evidence: EvidenceStore, options: FindOptions, failed: Callable[[Failure], None], progress: Progress
+) -> list[Group]:
+    """The groups that the evidence makes, every member of tier perceptual looked at closely first."""
+    judged = evidence.judged(confirmation.RECIPE)
+    confirmer = Confirmer(failed)
+    several = list(store.images_with_several_files()) if "bytes" in options.tiers else []
+    while True:
+        kept = (pair for pair in read_pairs(evidence, options.tiers) if _stands(pair, judged))
+        groups = list(
+            make_groups(
+                kept,
+                lambda ids: copies_of(store, ids),
+                options.rule,
+                several=several,
+                distinct=evidence.distinct_among,
+                acted_on=options.acted_on,
+            )
+        )
+        todo = [group for group in groups if open_members(group, judged)]
+        if not todo:
+            return list(tell_links(groups))
+        for done, group in enumerate(todo, 1):
+            fresh = confirmer.judge([group], judged)
+            judged |= fresh
+            evidence.add_judged(confirmation.RECIPE, fresh)
+            progress("confirming", done, len(todo))
+
+
+def copies_of(store: Store, image_ids: Sequence[int]) -> Mapping[int, Sequence[Copy]]:
+    """Every file of these pictures that can be reached."""
+    found = store.copies(image_ids)
+    return {
+        image_id: [
+            Copy(file.path, file.root_id, file.image_id, file.size_bytes, file.mtime_ns, file.facts)
+            for file in files
+            if not file.offline
+        ]
+        for image_id, files in found.items()
+    }
+
+
+def read_pairs(evidence: EvidenceStore, tiers: Sequence[str]) -> Iterator[Pair]:
+    """What the evidence store holds, the strongest of ``tiers`` for each two pictures."""
+    ranked = [tier for tier in TIERS if tier in tiers and tier != "bytes"]
+    for row in evidence.pairs(ranked) if ranked else ():
+        measured = (row.bits, row.difference, row.cover, row.similarity, row.seconds)
+        yield Pair(row.first, row.second, Evidence(row.tier, row.score, row.turn, *measured))
+
+
+def _stands(pair: Pair, judged: Mapping[tuple[int, int], bool]) -> bool:
+    return pair.evidence.tier != "perceptual" or judged.get((pair.first, pair.second), True)
+
+
+def _compare_pixels(
+    store: Store, evidence: EvidenceStore, inventory: Inventory, found: Found, progress: Progress
+) -> None:
+    new = _new(evidence, exact.KIND, exact.RECIPE, ("pixels",), inventory.image_ids, found)
+    before = len(found.failures)
+    pairs = exact.same_pixels(
+        store, evidence, new, found.failures.append, inventory=inventory, progress=_of(progress, "pixels")
+    )
+    evidence.add_pairs(_rows(pairs))
+    if len(found.failures) == before:  # else all are looked at again: the digests of the others are kept
+        evidence.mark_compared(exact.KIND, exact.RECIPE, new)
+
+
+def _compare_hashes(
+    store: Store, evidence: EvidenceStore, inventory: Inventory, lacking: Int64, found: Found, progress: Progress
+) -> None:
+    signed = np.setdiff1d(inventory.image_ids, lacking)
+    new = _new(evidence, perceptual.KIND, perceptual.RECIPE, ("perceptual",), signed, found)
+    for at in range(0, len(new), _AT_ONCE):
+        part = new[at : at + _AT_ONCE]
+
+        def told(done: int, total: int, before: int = at) -> None:
+            progress("hashes", before + done, len(new))
+
+        evidence.add_pairs(_rows(perceptual.perceptual_pairs(store, part, inventory=inventory, progress=told)))
+        evidence.mark_compared(perceptual.KIND, perceptual.RECIPE, part)
+
+
+def _compare_vectors(
+    store: Store, evidence: EvidenceStore, inventory: Inventory, found: Found, progress: Progress
+) -> None:
+    from imgsearch.dedup import near
+
+    new = _new(evidence, near.KIND, near.RECIPE, _BY_EMBEDDING, inventory.image_ids, found)
+    pairs = near.near_pairs(
+        store, new, found.failures.append, inventory=inventory, progress=_of(progress, "embeddings")
+    )
+    evidence.add_pairs(_rows(pairs))
+    evidence.mark_compared(near.KIND, near.RECIPE, new)
+
+
+def _new(
+    evidence: EvidenceStore, kind: str, recipe: str, tiers: Sequence[str], image_ids: Int64, found: Found
+) -> Int64:
+    evidence.renew(kind, recipe, tiers)
+    new = evidence.not_compared(kind, recipe, image_ids)
+    found.new[kind] = len(new)
+    return new
+
+
+def _rows(pairs: Iterable[Pair]) -> Iterator[PairRow]:
+    for pair in pairs:
+        yield PairRow(pair.first, pair.second, *dataclasses.astuple(pair.evidence))
+
+
+def _of(progress: Progress, stage: str) -> Callable[[int, int], object]:
+    return lambda done, total: progress(stage, done, total)
