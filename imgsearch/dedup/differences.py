@@ -55,8 +55,8 @@ def compare_lightness(first: Float32, second: Float32) -> Rest:
 
 def compare_colour(first: Float32, second: Float32) -> tuple[Float32, Float32]:
     """(largest, mean) rest of colour, 0..255, once the second's lightness and colour are mapped linearly (white
-    balance, saturation), from YCbCr planes [n, 3, h, w]: float32 [n] each. The largest is that of the better way round; the mean
-    (root of the squares) that of the worse, so that a grey copy of a coloured picture is told from it."""
+    balance, saturation), from YCbCr planes [n, 3, h, w]: float32 [n] each. The largest is that of the better way round;
+    the mean (root of the squares) that of the worse, so that a grey copy of a coloured picture is told from it."""
     forth, back = _colour_one_way(first, second), _colour_one_way(second, first)
     return np.minimum(forth[0], back[0]), np.maximum(forth[1], back[1])
 
@@ -66,8 +66,7 @@ def smooth(planes: Float32) -> Float32:
     edge = [(0, 0)] * (planes.ndim - 2)
     padded = np.pad(planes, [*edge, (1, 1), (1, 1)], mode="edge")
     across = (padded[..., :-2] + 2 * padded[..., 1:-1] + padded[..., 2:]) / 4
-    out: Float32 = (across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]) / 4
-    return out
+    return np.asarray((across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]) / 4, np.float32)
 
 
 def gradients(planes: Float32) -> tuple[Float32, Float32]:

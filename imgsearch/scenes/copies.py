@@ -72,7 +72,8 @@ def read_truth(folder: Path) -> list[CopyTruth]:
 def altered_bytes(
     image: Image.Image, alteration: Alteration, rng: random.Random, profile: bytes | None = None
 ) -> bytes:
-    """The file of an upright RGB picture after ``alteration``, with its colour profile where the format can hold one."""
+    """The file of an upright RGB picture after ``alteration``, with its colour profile where the format holds
+    one."""
     changed = alteration.change(image, rng)
     options: dict[str, Any] = dict(alteration.options)
     orientation = options.pop("orientation", None)

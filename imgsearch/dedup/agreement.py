@@ -1,0 +1,103 @@
+"""How much of two pictures agrees once one lies on the other, block by block, and whose the rest is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgsearch.records import Float32
+
+BLOCK = 8
+"""Pixels of a block's side, at 128 px for the longer side of a picture."""
+
+_BLAND = 3.0  # deviation of lightness within a block under which it says nothing
+_UNLIKE = 0.5  # share of a block's variance that may be left in a block that agrees
+_NOISE = 4.0  # lightness that is no difference whatever the block: JPEG of quality 10 leaves up to 3
+_OWNER = 1.7  # contrast over the other's that makes a thing one picture's
+_KNOTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Blocks in which either picture has anything to see: how many there are, and of them the share that agrees.
+    ``largest``: greatest difference of a block's mean lightness, 0..255. ``both_ways``: there are things that only the
+    first has and things that only the second has, apart from each other, and all else agrees: something moved."""
+
+    blocks: int
+    share: float
+    largest: float
+    both_ways: bool
+
+
+def compare_blocks(first: Float32, second: Float32, mask: NDArray[np.bool_]) -> Agreement:
+    """Lightness [h, w] of two pictures laid over each other; only blocks wholly in ``mask`` count."""
+    mapped = _mapped(first, second, mask)
+    inside = _blocks(mask.astype(np.float32)).min(axis=-1) > 0  # [r, c]
+    if not inside.any():
+        return Agreement(0, 0.0, 255.0, False)
+    x, y = _blocks(first), _blocks(mapped)  # [r, c, 64]
+    rest = x - y
+    contrast = np.stack([x.std(axis=-1), y.std(axis=-1)])  # [2, r, c]
+    seen = inside & (contrast.max(axis=0) > _BLAND)
+    mean = np.abs(rest.mean(axis=-1))
+    left = (rest**2).mean(axis=-1)
+    agrees = left <= np.maximum(_NOISE**2, _UNLIKE * contrast.max(axis=0) ** 2)
+    share = float(agrees[seen].mean()) if seen.any() else 0.0
+    return Agreement(
+        int(seen.sum()), share, float(mean[inside].max()), share > 0.6 and _both_ways(inside & ~agrees, contrast)
+    )
+
+
+def _both_ways(differs: NDArray[np.bool_], contrast: Float32) -> bool:
+    """Whether one group of differing blocks that touch is the first's and another the second's."""
+    owners = set()
+    for blob in _blobs(differs):
+        rows, columns = zip(*blob, strict=True)
+        mine, other = (float(plane[rows, columns].max()) for plane in contrast)
+        if max(mine, other) > 2 * _BLAND and max(mine, other) > _OWNER * min(mine, other):
+            owners.add(mine > other)
+    return len(owners) == 2
+
+
+def _blobs(marked: NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
+    """Groups of marked cells that touch, corners included."""
+    waiting = {(int(row), int(column)) for row, column in np.argwhere(marked)}
+    blobs = []
+    while waiting:
+        blob, edge = [], [waiting.pop()]
+        while edge:
+            row, column = edge.pop()
+            blob.append((row, column))
+            beside = {(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)} & waiting
+            waiting -= beside
+            edge.extend(beside)
+        blobs.append(blob)
+    return blobs
+
+
+def _mapped(first: Float32, second: Float32, mask: NDArray[np.bool_]) -> Float32:
+    """The second's lightness through the curve that brings most of it to the first's: least squares, twice, the second
+    time without the tenth that fits worst."""
+    low, high = float(second[mask].min()), float(second[mask].max())
+    level = ((second - low) / max(high - low, 1.0) * (_KNOTS - 1)).clip(0, _KNOTS - 1)
+    design = np.maximum(0, 1 - np.abs(level[..., None] - np.arange(_KNOTS, dtype=np.float32)))  # [h, w, knots]
+    bend = np.diff(np.eye(_KNOTS), 2, axis=0)
+    kept = mask
+    mapped = second
+    for _ in range(2):
+        columns, target = design[kept], first[kept]
+        ridge = (1e-3 * bend.T @ bend + 1e-5 * np.eye(_KNOTS)) * len(target)
+        weights = np.linalg.solve(columns.T @ columns + ridge, columns.T @ target)
+        mapped = np.asarray(design @ weights, np.float32)
+        rest = np.abs(first - mapped)
+        kept = mask & (rest <= np.quantile(rest[mask], 0.9))
+    return mapped
+
+
+def _blocks(plane: Float32) -> Float32:
+    """[h, w] -> [h // 8, w // 8, 64]; what does not fill a block is left out."""
+    rows, columns = plane.shape[0] // BLOCK, plane.shape[1] // BLOCK
+    cut = plane[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
+    return cut.swapaxes(1, 2).reshape(rows, columns, BLOCK * BLOCK)
