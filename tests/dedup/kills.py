@@ -1,52 +1,76 @@
-"""Ends a process at every moment at which the disk could differ: after each call that changes something on it."""
+"""Ends work at every moment at which the disk could differ: after each call that changes something on it."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 CHANGING = {"open", "mkdir", "rename", "replace", "link", "unlink", "rmdir", "write", "pwrite", "ftruncate", "utime"}
 CHANGING |= {"fchmod", "fchown", "setxattr"}
 WRAPPED = ("_renameat2",)  # called through ctypes, which the interpreter does not show
-KILLED = 99
+REALLY_EACH = 9
+"""Every so many kills the work runs in a process that really ends; a fork takes 50 times as long as an exception."""
+_KILLED = 99
 
 
-def killed_after(calls: int, work: Callable[[], object]) -> bool:
-    """Run ``work`` in a fork that ends, with no handler and no flush, after its ``calls``-th changing call; False if it
-    got to its end before."""
+class Killed(BaseException):
+    """Nothing in the program catches it: on its way out only descriptors and locks are let go, as by a real end."""
+
+
+def killed_after(calls: int, work: Callable[[], object], *, really: bool = False) -> bool:
+    """End ``work`` after its ``calls``-th changing call; False if it came to its end before. ``really``: in a fork that
+    ends with no handler and no flush."""
+    if not really:
+        try:
+            _watched(calls, work, _raise)
+        except Killed:
+            return True
+        return False
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            remaining = calls
-
-            def watch(frame, event, argument):
-                nonlocal remaining
-                own = event == "c_return" and argument.__module__ == "posix" and argument.__name__ in CHANGING
-                if own or (event == "return" and frame.f_code.co_name in WRAPPED):
-                    remaining -= 1
-                    if remaining == 0:
-                        os._exit(KILLED)
-
-            sys.setprofile(watch)
-            work()
-            sys.setprofile(None)
+            _watched(calls, work, lambda: os._exit(_KILLED))
             code = 0
         finally:
             os._exit(code)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
-    assert code in (0, KILLED), f"the work itself failed: {code}"
-    return code == KILLED
+    assert code in (0, _KILLED), f"the work itself failed: {code}"
+    return code == _KILLED
 
 
-def every_kill(work: Callable[[], object], fresh: Callable[[], object]):
-    """For each changing call of ``work``: make a ``fresh`` state, kill after that call, and yield its number."""
+def _raise() -> None:
+    raise Killed
+
+
+def _watched(calls: int, work: Callable[[], object], end: Callable[[], object]) -> None:
+    remaining = calls
+
+    def watch(frame, event, argument):
+        nonlocal remaining
+        own = event == "c_return" and argument.__module__ == "posix" and argument.__name__ in CHANGING
+        if own or (event == "return" and frame.f_code.co_name in WRAPPED):
+            remaining -= 1
+            if remaining == 0:
+                sys.setprofile(None)
+                end()
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+
+
+def every_kill(work: Callable[[], object], fresh: Callable[[], object]) -> Iterator[int]:
+    """For each changing call of ``work``: make a ``fresh`` state, end it after that call, and yield its number."""
     calls = 0
     while True:
         calls += 1
         fresh()
-        if not killed_after(calls, work):
+        if not killed_after(calls, work, really=calls % REALLY_EACH == 0):
             return
         yield calls
