@@ -6,8 +6,9 @@ import os
 
 import numpy as np
 
-from imgsearch.dedup.comparison import HASH_RADIUS, compare_signatures
+from imgsearch.dedup.comparison import HASH_RADIUS
 from imgsearch.dedup.evidence import Evidence
+from imgsearch.dedup.screening import screened
 from imgsearch.dedup.signing import picture_side
 from imgsearch.index.hamming import hamming_pairs
 from imgsearch.media.decode import DecodedImage, decode_file
@@ -59,7 +60,7 @@ class Shelf:
         turns, rows, bits = (turns[nearest] + 1).astype(np.uint8), rows[nearest], bits[nearest]
         ids = inventory.image_ids[rows]
         there, others = self._store.signatures(ids)
-        compared = compare_signatures(others, np.repeat(signature, len(others), axis=0), turns)
+        compared = screened(others, np.repeat(signature, len(others), axis=0), turns)
         best: dict[int, Evidence] = {}
         for at in np.flatnonzero(compared.is_copy & there & ~is_flat(luma_of(others))).tolist():
             difference, image_id = float(compared.difference[at]), int(ids[at])
