@@ -3,9 +3,10 @@ between requests, and read again when a file of either has changed."""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from flask import current_app
 from imgsearch.dedup.evidence import TIERS, Evidence, Group
 from imgsearch.dedup.plan import Plan
 from imgsearch.dedup.plan_file import read_plan, write_plan
-from imgsearch.dedup.quarantine import RunInfo, runs
+from imgsearch.dedup.quarantine import RunInfo, run_folders, runs
 from imgsearch.dedup.report_page import freed_bytes, weakest_tier
 from imgsearch.dedup.review import (
     ACCEPTED,
@@ -66,13 +67,25 @@ class _Read:
     groups: dict[str, Group] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Disk:
+    """What lies in the quarantine, and which files of the plan are not at their places; looked at again when the plan
+    or a journal has changed."""
+
+    stamp: tuple[object, ...] = ()
+    runs: tuple[RunInfo, ...] = ()
+    missing: frozenset[str] = frozenset()
+
+
 class Desk:
-    """Safe between threads. A plan of 100,000 groups takes 10 s to read once and 0.4 GB as long as it is kept."""
+    """Safe between threads. A plan of 30,000 groups takes 3 s to read once and 85 MB as long as it is kept; its counts
+    0.1 s, 0.7 s once all of it is decided."""
 
     def __init__(self, store: Store) -> None:
         self._folder, self._quarantine = store.layout.dedup, store.layout.quarantine
         self._lock = threading.Lock()
         self._plan = _Read()
+        self._disk = _Disk()
         self._decided: tuple[_Stamp, dict[str, Decision]] = (None, {})
         self.decisions = Decisions(self._folder)
 
@@ -90,15 +103,15 @@ class Desk:
 
     def shown(self) -> Iterator[Shown]:
         """Every group, in the plan's order."""
-        decisions, known = self.decided(), self._read()
-        return (self._shown(known, key, group, decisions) for key, group in known.groups.items())
+        decisions, known, missing = self.decided(), self._read(), self._on_disk().missing
+        return (self._shown(known, key, group, decisions, missing) for key, group in known.groups.items())
 
     def find(self, key: str) -> Shown:
         """Raises NotFound."""
         known = self._read()
         if key not in known.groups:
             raise NotFound(f"the plan has no group {printable(key[:40])!r}", "load the page again: the plan may be new")
-        return self._shown(known, key, known.groups[key], self.decided())
+        return self._shown(known, key, known.groups[key], self.decided(), self._on_disk().missing)
 
     def evidence(self) -> EvidenceStore:
         """Where it is remembered that pictures are no duplicates."""
@@ -106,7 +119,7 @@ class Desk:
 
     def runs(self) -> list[RunInfo]:
         """Runs that have files in the quarantine, the newest first."""
-        return [run for run in reversed(runs(self._quarantine)) if run.moved]
+        return [run for run in reversed(self._on_disk().runs) if run.moved]
 
     def known_run(self, run_id: str) -> str:
         """``run_id``, if the quarantine holds files of that run. Raises NotFound."""
@@ -133,11 +146,30 @@ class Desk:
                 self._plan = _Read(stamp, plan, {group_key(group): group for group in plan.groups})
             return self._plan
 
-    def _shown(self, known: _Read, key: str, group: Group, decisions: Mapping[str, Decision]) -> Shown:
+    def _on_disk(self) -> _Disk:
+        known = self._read()
+        journals = tuple((run.path, _stamp(run.journal)) for run in run_folders(self._quarantine))
+        stamp = (known.stamp, journals)
+        with self._lock:
+            if self._disk.stamp != stamp:
+                members = (member for group in known.groups.values() for member in group.members)
+                missing = frozenset(one.copy.path for one in members if not os.path.lexists(one.copy.path))
+                self._disk = _Disk(stamp, tuple(runs(self._quarantine)), missing)
+            return self._disk
+
+    def _shown(
+        self, known: _Read, key: str, group: Group, decisions: Mapping[str, Decision], missing: frozenset[str]
+    ) -> Shown:
+        """As the disk has it: also what the command line moved, or brought back."""
         decision = decisions.get(key, UNDECIDED)
-        if decision == UNDECIDED or known.plan is None:
-            return Shown(key, group, group, decision)
-        left = decided(group, decision, self._evidence_of, reference_folders(known.plan))
+        left: Group | None = group
+        if decision != UNDECIDED and known.plan is not None:
+            left = decided(group, decision, self._evidence_of, reference_folders(known.plan))
+        gone = [one.copy.path in missing for one in (left or group).members if one.move]
+        if any(gone) and (all(gone) or decision.state == "applied"):
+            decision = replace(decision, state="applied")
+        elif decision.state == "applied":
+            decision = replace(decision, state="open", run_id="")
         return Shown(key, group, left, decision)
 
     def _evidence_of(self, image_id: int, others: Sequence[int]) -> Mapping[int, Evidence]:

@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from imgsearch.dedup.apply import Left, apply_plan
+from imgsearch.dedup.bookkeeping import Placed, follow_files, planned_files, run_files
 from imgsearch.dedup.plan_file import read_plan
 from imgsearch.dedup.quarantine import runs
 from imgsearch.dedup.review import ACCEPTED, PLAN, Decisions, mark_applied, mark_undone
 from imgsearch.dedup.undo import undo
 from imgsearch.errors import ImgsearchError
+from imgsearch.storage import open_store
 from imgsearch.storage.layout import LibraryLayout
 
 _EVERY_S = 0.25
@@ -48,14 +50,31 @@ def _apply(layout: LibraryLayout) -> dict[str, Any]:
         if known:
             with Decisions(layout.dedup).changing() as decisions:
                 mark_applied(decisions, read_plan(layout.dedup / PLAN), known[-1].run_id)
-    return {"run_id": done.run_id, "moved": done.moved, "moved_bytes": done.moved_bytes, **_left(done.left)}
+        note = _follow(layout, planned_files(plan))
+    told = {"run_id": done.run_id, "moved": done.moved, "moved_bytes": done.moved_bytes}
+    return told | {"note": note} | _left(done.left)
 
 
 def _undo(layout: LibraryLayout, run_id: str) -> dict[str, Any]:
-    done = undo(layout.quarantine, run_id, progress=_progress())
+    files = run_files(layout.quarantine, run_id)
+    try:
+        done = undo(layout.quarantine, run_id, progress=_progress())
+    finally:
+        note = _follow(layout, files)
     with Decisions(layout.dedup).changing() as decisions:
         mark_undone(decisions, run_id)
-    return {"run_id": run_id, "returned": done.returned, **_left([*done.left, *done.missing])}
+    told = {"run_id": run_id, "returned": done.returned, "note": note}
+    return told | _left([*done.left, *done.missing])
+
+
+def _follow(layout: LibraryLayout, files: Iterable[Placed]) -> str:
+    """Let searches know, without a look at any other file; what there is to say where that failed."""
+    try:
+        with open_store(layout.folder) as store:
+            follow_files(store, files)
+    except ImgsearchError as error:
+        return f"searches know of it after the next index run ({error.message})"
+    return ""
 
 
 def _left(left: Sequence[Left]) -> dict[str, Any]:

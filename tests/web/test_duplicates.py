@@ -258,3 +258,30 @@ def _copies(twins: Shelf, name: str) -> list[Any]:
     group = next(one for one in plan.groups if name in one.keeper.path)
     assert all(member.move == (member.evidence.tier in ACTED_ON) for member in group.members)
     return [group.keeper, *(member.copy for member in group.members)]
+
+
+def test_what_the_command_line_moved_and_brought_back_is_seen(twins: Shelf) -> None:
+    from imgsearch.dedup.apply import apply_plan
+    from imgsearch.dedup.undo import undo
+
+    layout = twins.store.layout
+    decide(twins, decide="accept", tier="pixels")
+    assert groups(twins, state="applied") == []
+    apply_plan(read_plan(layout.dedup / "plan.json"), layout.quarantine)
+    assert {one["tier"] for one in groups(twins, state="applied")} == {"bytes", "pixels", "perceptual"}
+    assert {one["tier"] for one in groups(twins)} == {"near", "semantic"}
+    undo(layout.quarantine)
+    assert groups(twins, state="applied") == [] and [one["tier"] for one in groups(twins, state="accepted")] == [
+        "pixels"
+    ]
+
+
+def test_searches_know_what_was_moved(twins: Shelf) -> None:
+    one = group_of(twins, "hard")
+    moved = one["files"][1]["image_id"]
+    assert twins.programs.get(f"/api/v1/pictures/{moved}").status_code == 200
+    decide(twins, decide="accept", groups=[one["id"]])
+    job = run(twins, kind="dedup-apply")
+    assert job["summary"]["note"] == "" and twins.programs.get(f"/api/v1/pictures/{moved}").status_code == 404
+    run(twins, kind="dedup-undo", run_id=job["summary"]["run_id"])
+    assert twins.programs.get(f"/api/v1/pictures/{moved}").status_code == 200

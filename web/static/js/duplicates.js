@@ -194,7 +194,7 @@ function ended({ kind, state, summary, message }) {
   if (!summary) return `${state === "stopped" ? "Stopped" : "The run failed"}. ${message}`;
   const did = kind === "dedup-apply" ? `${several(summary.moved, "file")} moved, ${size(summary.moved_bytes)}` : `${several(summary.returned, "file")} brought back`;
   const left = summary.left ? ` ${several(summary.left, "file")} left alone: ${summary.left_files[0].path}: ${summary.left_files[0].reason}` : "";
-  return `Done: ${did}.${left} Searches know of it after the next index run.`;
+  return [`Done: ${did}.${left}`, summary.note].filter(Boolean).join(" ");
 }
 
 const wholes = {
