@@ -28,17 +28,18 @@ from web.batching import Batcher
 MEMORY_BYTES = 256_000_000
 """RAM for what is kept of pictures: 640 of the small model, 27 of the real one."""
 
-PIECE = 8
+PIECE = 16
 """Candidates of one query that go to the model together on a CPU, always the same ones whatever else waits, so that an
-answer does not depend on its company. 16 candidates of the small model, CPU time of one busy core: 57 ms by 4, 48 by 8,
-45 at once; by 8 a lone query keeps two cores busy."""
+answer does not depend on its company. As many as a query has by default: 16 of the small model take 42 ms of a busy
+core at once and 50 by eight, since two threads that make twice as many calls into NumPy wait for each other twice as
+often. A lone query pays for it: it is read by one core."""
 
-AHEAD = 4
+AHEAD = 2
 """Pieces for each worker that wait already: as long as there are more, texts wait for company too. A piece of the small
-model takes 25 ms, a batch of eight texts with their sweep 35."""
+model takes 40 ms, a batch of eight texts with their sweep 35."""
 
-_TEXTS, _ACCELERATOR_PIECES = 8, 16
-_LOCAL_PIECES = 2
+_TEXTS, _ACCELERATOR_PIECES = 8, 8
+_LOCAL_PIECES = 1
 
 
 @runtime_checkable

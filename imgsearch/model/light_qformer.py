@@ -14,7 +14,7 @@ import numpy as np
 
 from imgsearch.model.contract import WATCHED_LAYERS
 from imgsearch.model.light_config import QFormerSizes
-from imgsearch.model.light_layers import LayerNorm, Linear, attend, attention_shares, gelu
+from imgsearch.model.light_layers import LayerNorm, Linear, attend, attention_shares, exponentials, gelu
 from imgsearch.model.light_weights import Weights
 from imgsearch.records import Float32
 
@@ -27,7 +27,7 @@ class _SelfAttention:
 
     def __call__(self, states: Float32, heads: int, mask: Float32 | None) -> Float32:
         query, key, value = np.split(self.qkv(states), 3, axis=-1)
-        return self.norm(self.dense(attend(query, key, value, heads, mask)) + states)
+        return self.norm.of_sum(self.dense(attend(query, key, value, heads, mask)), states)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class _CrossAttention:
     def __call__(self, states: Float32, features: Float32, heads: int) -> Float32:
         """``states`` [B, T, H], ``features`` [B or 1, N, W] -> [B, T, H]."""
         key, value = np.split(self.key_value(features), 2, axis=-1)
-        return self.norm(self.dense(attend(self.query(states), key, value, heads)) + states)
+        return self.norm.of_sum(self.dense(attend(self.query(states), key, value, heads)), states)
 
     def shares(self, states: Float32, features: Float32, heads: int) -> Float32:
         """Of the attention that each state pays, the share of each position: [B, T, N], the mean over the heads."""
@@ -56,19 +56,21 @@ class _CrossAttention:
         return kept
 
     def recall(self, states: Float32, memories: Sequence[Float32]) -> Float32:
-        """``states`` [P or 1, T, H], what ``remember`` gave of P pictures -> [P, T, H]. A picture at a time: its arrays
-        stay in the cache, where stacking them would copy 100 kB a picture and layer."""
+        """``states`` [P or 1, T, H], what ``remember`` gave of P pictures -> [P, T, H]. Products a picture at a time:
+        stacking the memories would copy 100 kB a picture and layer. All else at once."""
         heads = memories[0].shape[1]
         queries = self.query(states).reshape(*states.shape[:2], heads, -1).swapaxes(1, 2)  # [P or 1, A, T, H / A]
-        found = np.empty((len(memories), *states.shape[1:]), np.float32)
-        for place, (keys, values) in enumerate(memories):
-            scores: Float32 = queries[min(place, len(queries) - 1)] @ keys.swapaxes(1, 2)  # [A, T, N]
-            scores -= scores.max(axis=-1, keepdims=True)
-            np.exp(scores, out=scores)
-            seen = scores @ values  # [A, T, H / A]
-            seen /= scores.sum(axis=-1, keepdims=True)
-            found[place] = seen.swapaxes(0, 1).reshape(found.shape[1:])
-        return self.norm(self.dense(found) + states)
+        count, tokens = len(memories), queries.shape[2]
+        scores = np.empty((count, heads, tokens, memories[0].shape[2]), np.float32)
+        for place, (keys, _) in enumerate(memories):
+            np.matmul(queries[min(place, len(queries) - 1)], keys.swapaxes(1, 2), out=scores[place])
+        totals = exponentials(scores)
+        found = np.empty((count, tokens, heads, queries.shape[3]), np.float32)
+        seen = found.swapaxes(1, 2)  # [P, A, T, H / A]
+        for place, (_, values) in enumerate(memories):
+            np.matmul(scores[place], values, out=seen[place])
+        seen /= totals
+        return self.norm.of_sum(self.dense(found.reshape(count, tokens, -1)), states)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class _FeedForward:
     norm: LayerNorm
 
     def __call__(self, states: Float32) -> Float32:
-        return self.norm(self.dense(gelu(self.inner(states))) + states)
+        return self.norm.of_sum(self.dense(gelu(self.inner(states))), states)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
-from imgsearch.model.light_layers import LayerNorm, Linear, attend, gelu, unit
+from imgsearch.model.light_layers import LayerNorm, Linear, attend, attention_shares, exponentials, gelu, unit
 from imgsearch.model.light_vision import interpolate_places
 
 
@@ -31,6 +34,45 @@ def test_layer_norm_equals_float64_when_values_are_large_or_constant():
     centred = x - x.mean(-1, keepdims=True)
     wanted = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-12) * norm.weight + norm.bias
     np.testing.assert_allclose(norm(x.astype(np.float32)), wanted, atol=1e-4)
+
+
+def test_layer_norm_of_a_sum_is_the_norm_of_it_and_leaves_what_was_added():
+    rng = np.random.default_rng(2)
+    norm = LayerNorm(*(rng.standard_normal(48).astype(np.float32) for _ in range(2)), 1e-12)
+    x, other = rng.standard_normal((3, 5, 48)).astype(np.float32), rng.standard_normal((1, 5, 48)).astype(np.float32)
+    added, before, wanted = x.copy(), other.copy(), norm(x + other)
+    np.testing.assert_allclose(norm.of_sum(added, other), wanted, atol=1e-6)
+    assert np.array_equal(other, before) and np.array_equal(norm(x), norm(x.copy()))
+
+
+ROWS = hnp.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 9)), elements=st.floats(-9, 9, width=32))
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=ROWS, data=st.data())
+def test_exponentials_over_their_sums_are_the_softmax_however_large_the_scores(rows, data):
+    """Rows on both sides of what float32's exponentials can hold, and some scores that must not count."""
+    moves = data.draw(
+        st.lists(st.sampled_from([-1e4, -95, -59, 0, 59, 95, 1e4]), min_size=len(rows), max_size=len(rows))
+    )
+    rows = rows + np.float32(moves)[:, None]
+    rows[:, 1:][data.draw(hnp.arrays(bool, rows[:, 1:].shape))] = -1e30
+    wide = rows.astype(np.float64)
+    wanted = np.exp(wide - wide.max(axis=1, keepdims=True))
+    wanted /= wanted.sum(axis=1, keepdims=True)
+    found = rows.copy()
+    totals = exponentials(found)
+    np.testing.assert_allclose(found / totals, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 30])
+def test_attention_and_its_shares_agree_whatever_the_scores_are(size):
+    rng = np.random.default_rng(3)
+    query, key, value = (rng.standard_normal((2, length, 12)).astype(np.float32) for length in (4, 6, 6))
+    shares = attention_shares(size * query, size * key, 3)
+    by_head = (shares[:, head] @ value[:, :, 4 * head : 4 * head + 4] for head in range(3))
+    np.testing.assert_allclose(attend(size * query, size * key, value, 3), np.concatenate([*by_head], -1), atol=1e-5)
+    np.testing.assert_allclose(shares.sum(-1), 1, atol=1e-5)
 
 
 def test_attention_equals_a_loop_when_some_positions_are_masked():

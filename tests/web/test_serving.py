@@ -114,6 +114,17 @@ def read_all(connection: socket.socket) -> bytes:
     return b"".join(parts)
 
 
+def test_threads_change_places_often_only_while_it_serves() -> None:
+    before = sys.getswitchinterval()
+    served = Running()
+    try:
+        assert b"ok" in served.get("/")
+        assert sys.getswitchinterval() == pytest.approx(serving.SWITCH_S) and before > serving.SWITCH_S
+    finally:
+        served.end()
+    assert sys.getswitchinterval() == before
+
+
 def test_a_request_in_flight_is_answered_and_told_to_close(running: Running) -> None:
     with running.connect() as connection:
         connection.sendall(GET % b"/hold")
