@@ -146,10 +146,13 @@ def _compare_hashes(
     for at in range(0, len(new), _AT_ONCE):
         part = new[at : at + _AT_ONCE]
 
+        later = inventory.rows(new[at + _AT_ONCE :])  # compared with these when their turn comes
+        others = inventory.take(np.setdiff1d(np.arange(len(inventory)), later))
+
         def told(done: int, total: int, before: int = at) -> None:
             progress("hashes", before + done, len(new))
 
-        evidence.add_pairs(_rows(perceptual.perceptual_pairs(store, part, inventory=inventory, progress=told)))
+        evidence.add_pairs(_rows(perceptual.perceptual_pairs(store, part, inventory=others, progress=told)))
         evidence.mark_compared(perceptual.KIND, perceptual.RECIPE, part)
 
 

@@ -1,0 +1,152 @@
+"""A run over a library: what is new alone, what was refuted, what a kill leaves, what the catalog says afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from pictured_library import PicturedLibrary, picture
+from PIL import Image, ImageDraw
+
+from imgsearch.dedup import perceptual
+from imgsearch.dedup.apply import apply_plan
+from imgsearch.dedup.bookkeeping import follow_files, planned_files, run_files
+from imgsearch.dedup.find import FindOptions, compare, groups_of, read_pairs
+from imgsearch.dedup.keep import parse_keep
+from imgsearch.dedup.plan import make_plan
+from imgsearch.dedup.undo import undo
+from imgsearch.errors import LibraryBusy
+
+TIERS = ("bytes", "pixels", "perceptual")
+OPTIONS = FindOptions(TIERS)
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    pass
+
+
+@pytest.fixture
+def library(tmp_path) -> PicturedLibrary:
+    made = PicturedLibrary(tmp_path)
+    first, second = picture(1), picture(2)
+    made.save(first, "a.png")
+    made.save(first, "a again.png", compress_level=1)
+    made.save(first.resize((120, 90), Image.Resampling.LANCZOS), "a small.jpg", quality=85)
+    made.save(second, "b.jpg", quality=95)
+    made.save(second.transpose(Image.Transpose.ROTATE_90), "b turned.jpg", quality=85)
+    made.save(picture(3), "c.png")
+    made.index(["a.png", "a again.png", "a small.jpg", "b.jpg", "b turned.jpg", "c.png"])
+    return made
+
+
+def found_groups(library: PicturedLibrary, options: FindOptions = OPTIONS) -> dict[str, dict[str, str]]:
+    """Keeper -> its members with their tiers, by name."""
+    store = library.store
+    groups = groups_of(store, store.evidence(), options, pytest.fail, silent)
+    return {
+        group.keeper.path.rsplit("/", 1)[1]: {
+            member.copy.path.rsplit("/", 1)[1]: member.evidence.tier for member in group.members
+        }
+        for group in groups
+    }
+
+
+def test_run_finds_every_tier_and_a_second_one_looks_at_nothing(library) -> None:
+    evidence = library.store.evidence()
+    first = compare(library.store, evidence, TIERS, silent)
+    assert first.pictures == 6 and first.new == {"pixels": 6, "perceptual": 6} and not first.failures
+    wanted = {
+        "a again.png": {"a.png": "pixels", "a small.jpg": "perceptual"},
+        "b.jpg": {"b turned.jpg": "perceptual"},
+    }
+    assert found_groups(library) == wanted  # "a again.png" is larger
+    second = compare(library.store, evidence, TIERS, silent)
+    assert second.new == {"pixels": 0, "perceptual": 0}
+    assert found_groups(library) == wanted
+
+
+def test_new_picture_is_compared_with_all_that_were_there(library) -> None:
+    evidence = library.store.evidence()
+    compare(library.store, evidence, TIERS, silent)
+    library.save(picture(3), "c.jpg", quality=90)
+    library.index(["c.jpg"])
+    assert compare(library.store, evidence, TIERS, silent).new == {"pixels": 1, "perceptual": 1}
+    assert found_groups(library)["c.png"] == {"c.jpg": "perceptual"}
+
+
+def test_picture_that_left_and_came_back_is_compared_again(library) -> None:
+    evidence = library.store.evidence()
+    compare(library.store, evidence, TIERS, silent)
+    library.remove(["b turned.jpg"])
+    compare(library.store, evidence, TIERS, silent)
+    assert "b.jpg" not in found_groups(library)
+    library.index(["b turned.jpg"])
+    assert compare(library.store, evidence, TIERS, silent).new["perceptual"] == 1
+    assert found_groups(library)["b.jpg"] == {"b turned.jpg": "perceptual"}
+
+
+def test_run_that_was_stopped_goes_on_and_finds_the_same(library, monkeypatch) -> None:
+    evidence = library.store.evidence()
+    monkeypatch.setattr("imgsearch.dedup.find._AT_ONCE", 2)
+    original, calls = perceptual.perceptual_pairs, []
+
+    def stops(*given, **more):
+        calls.append(given)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(*given, **more)
+
+    monkeypatch.setattr(perceptual, "perceptual_pairs", stops)
+    with pytest.raises(KeyboardInterrupt):
+        compare(library.store, evidence, TIERS, silent)
+    assert compare(library.store, evidence, TIERS, silent).new["perceptual"] == 4
+    assert {(pair.first, pair.second) for pair in read_pairs(evidence, TIERS)} == {(1, 2), (1, 3), (2, 3), (4, 5)}
+
+
+def test_small_thing_that_only_the_pictures_show_keeps_two_apart(tmp_path) -> None:
+    library = PicturedLibrary(tmp_path)
+    quiet = picture(7, (1024, 768))
+    marked = quiet.copy()
+    ImageDraw.Draw(marked).ellipse((600, 400, 615, 415), fill="white")
+    library.save(quiet, "quiet.png")
+    library.save(marked, "marked.png")
+    library.index(["quiet.png", "marked.png"])
+    evidence = library.store.evidence()
+    compare(library.store, evidence, TIERS, silent)
+    assert len(list(read_pairs(evidence, ["perceptual"]))) == 1  # 32 x 32 cells cannot tell
+    assert found_groups(library) == {}
+    assert evidence.judged("1") == {(1, 2): False}
+
+
+def test_file_that_became_unreadable_is_told_once_and_never_moved(library) -> None:
+    evidence = library.store.evidence()
+    compare(library.store, evidence, TIERS, silent)
+    (library.photos / "b turned.jpg").write_bytes(b"no picture any more")
+    failures: list[object] = []
+    groups = groups_of(library.store, evidence, OPTIONS, failures.append, silent)
+    assert len(failures) == 1 and len(groups) == 1
+
+
+def test_second_run_at_the_same_time_is_refused(library) -> None:
+    evidence = library.store.evidence()
+    with evidence.running(), pytest.raises(LibraryBusy), evidence.running():
+        pass
+
+
+def test_catalog_follows_an_apply_and_its_undo(library, tmp_path) -> None:
+    store, evidence = library.store, library.store.evidence()
+    compare(store, evidence, TIERS, silent)
+    options = replace(OPTIONS, rule=parse_keep("oldest"))
+    groups = groups_of(store, evidence, options, pytest.fail, silent)
+    plan = make_plan(groups, {root.root_id: root.path for root in store.roots()}, library=store.path)
+    before = {path for paths in store.all_paths(store.inventory().image_ids).values() for path in paths}
+    quarantine = tmp_path / "quarantine"
+    done = apply_plan(plan, quarantine)
+    assert done.moved == 3
+    assert follow_files(store, planned_files(plan)) == 3
+    assert len(store.inventory()) == 3
+    waiting = run_files(quarantine, done.run_id)
+    undo(quarantine)
+    assert follow_files(store, waiting) == 3
+    after = {path for paths in store.all_paths(store.inventory().image_ids).values() for path in paths}
+    assert after == before and len(store.inventory()) == 6
