@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "web"), str(ROOT / "tests" / "web" / "browser")]
@@ -64,6 +64,18 @@ def _nothing(page: Any) -> None:
     until(page, "document.querySelectorAll('.tile').length > 0")
 
 
+def _duplicates(page: Any) -> None:
+    page.goto(page.url.rstrip("/") + "/duplicates")
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    page.wait_for_selector("#tray:not([hidden])")
+    page.wait_for_timeout(1000)
+    while page.locator(".twins.at [data-do=differ]").count() < 2:
+        page.keyboard.press("j")
+    page.click(".twins.at [data-do=differ] >> nth=1")
+    page.wait_for_selector("canvas")
+
+
 def _newest(page: Any) -> None:
     page.mouse.move(0, 0)
 
@@ -81,6 +93,11 @@ SHOTS: tuple[Shot, ...] = (
     ("library-dark", DESKTOP, "dark", _library),
 )
 
+COPIED: tuple[Shot, ...] = (
+    ("duplicates-light", DESKTOP, "light", _duplicates),
+    ("duplicates-dark", PHONE, "dark", _duplicates),
+)
+
 
 def main(folder: Path) -> None:
     """All of them into ``folder``, as WebP."""
@@ -95,6 +112,8 @@ def main(folder: Path) -> None:
         _shoot(browser, folder, library, SHOTS)
         _never_sure(library)
         _shoot(browser, folder, library, (("nothing-light", DESKTOP, "light", _nothing),))
+        _copied(Path(made))
+        _shoot(browser, folder, Path(made) / "copied", COPIED)
         browser.close()
 
 
@@ -122,6 +141,24 @@ def _save(png: bytes, path: Path) -> None:
     with Image.open(io.BytesIO(png)) as picture:
         picture.thumbnail((1280, 1280))
         picture.convert("RGB").save(path, quality=82, method=6)
+
+
+def _copied(folder: Path) -> None:
+    """Drawn pictures, copies of some of them, and the plan that find writes about these."""
+    pictures, phone = folder / "Drawn", folder / "Drawn" / "Phone"
+    album.draw_album(pictures, 24, side=620)
+    phone.mkdir()
+    for number, path in enumerate(sorted(pictures.rglob("*.jpg"))[:9]):
+        with Image.open(path) as picture:
+            if number % 3 == 0:
+                (phone / f"{path.stem} copy.jpg").write_bytes(path.read_bytes())
+            if number % 3 == 2:
+                ImageOps.mirror(picture).save(phone / f"{path.stem} mirrored.jpg", quality=85)
+            if number % 3:
+                picture.resize((picture.width // 2, picture.height // 2)).save(phone / f"{path.stem} small.jpg")
+    album.index_album(pictures, folder / "copied")
+    command = [sys.executable, "-m", "imgsearch", "dedup", "find", "--library", str(folder / "copied"), "--quiet"]
+    subprocess.run([*command, "--tiers", "bytes,pixels,perceptual"], check=True, stdout=subprocess.DEVNULL)
 
 
 def _never_sure(library: Path) -> None:

@@ -90,6 +90,16 @@ def test_review_is_done_with_keys(review: Any) -> None:
     assert review.evaluate(STATES) == ["open"] * 4
 
 
+def test_pictures_are_seen_whole(review: Any) -> None:
+    """Also one that is higher than wide."""
+    within = """images => images.every((image) => {
+      const [box, frame] = [image.getBoundingClientRect(), image.parentElement.getBoundingClientRect()];
+      const fits = [box.top >= frame.top, box.bottom <= frame.bottom, box.left >= frame.left, box.right <= frame.right];
+      return fits.every(Boolean) && getComputedStyle(image).objectFit === 'contain';
+    })"""
+    assert review.eval_on_selector_all(".look img", within)
+
+
 def test_digit_keeps_another_file_instead(review: Any) -> None:
     press(review, "j2")
     until(review, f"{AT} === 'bytes copy.png'")
