@@ -5,8 +5,8 @@ reads model.safetensors itself, only the tensors that a call needs: a text alone
 float32 on the CPU; all else is left to `imgsearch.model.load_model`. Answers agree with it to 1e-5
 (tests/model/test_light.py).
 
-Cost for the small model on one EPYC core, first call and its weights included: a text 20 ms, 16 pictures 130 ms, 16
-pairs 65 ms; later calls 3, 100 and 60, where torch takes as long. A picture of
+Cost for the small model on one EPYC core, first call and its weights included: a text 12 ms, 16 pictures 140, 16 pairs
+50; later calls 2, 120 and 46, and 33 where the pictures are remembered. A picture of
 the real model (ViT-g, 224 px) takes 7.1 s of one core's time, in torch too (a block's time, times 39); a text reads
 0.4 GB of its weights first. Letters in shapes as in `imgsearch.model.blip2`.
 """
@@ -197,7 +197,7 @@ class LightModel:
         """``match_both`` of text i with the picture of memory i, to 1e-5. -> float32 [K, 2].
 
         A text that comes with several pictures is read with all of them at once. Cost for the small model, 16 pictures
-        with one text: 0.6 of ``match_both``."""
+        with one text: 0.7 of ``match_both``."""
         if len(texts) != len(memories):
             raise ValueError(f"received {len(texts)} texts and {len(memories)} pictures, expected pairs")
         rows_of: dict[str, list[int]] = {}
