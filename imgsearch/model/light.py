@@ -6,7 +6,7 @@ float32 on the CPU; all else is left to `imgsearch.model.load_model`. Answers ag
 (tests/model/test_light.py).
 
 Cost for the small model on one EPYC core, first call and its weights included: a text 12 ms, 16 pictures 140, 16 pairs
-50; later calls 2, 120 and 46, and 33 where the pictures are remembered. A picture of
+70; later calls 2, 120 and 46, and 33 where the pictures are remembered. A picture of
 the real model (ViT-g, 224 px) takes 7.1 s of one core's time, in torch too (a block's time, times 39); a text reads
 0.4 GB of its weights first. Letters in shapes as in `imgsearch.model.blip2`.
 """
