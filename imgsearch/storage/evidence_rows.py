@@ -29,7 +29,7 @@ CREATE INDEX IF NOT EXISTS judged_second ON judged (second);
 CREATE TABLE IF NOT EXISTS pixel_hashes (image_id INTEGER PRIMARY KEY, recipe TEXT NOT NULL, hash BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS distinct_contents (
     first BLOB NOT NULL, second BLOB NOT NULL, at TEXT NOT NULL,
-    PRIMARY KEY (first, second), CHECK (first < second)) WITHOUT ROWID;
+    PRIMARY KEY (first, second), CHECK (first <= second)) WITHOUT ROWID;
 """
 
 

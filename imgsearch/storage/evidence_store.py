@@ -200,7 +200,8 @@ class EvidenceStore:
     # What a person said
 
     def remember_distinct(self, pairs: Iterable[tuple[str, str]]) -> int:
-        """Say of pairs of contents (sha256, hex) that they are not duplicates; returns how many were new."""
+        """Say of pairs of contents (sha256, hex) that they are not duplicates, of a content with itself that its files
+        are wanted, each; returns how many were new."""
         with self._connected() as connection, _transaction(connection):
             before = connection.total_changes
             rows = [(*key, utc_now()) for key in map(_content_key, pairs)]

@@ -101,6 +101,13 @@ def test_pixel_hashes_belong_to_their_recipe(evidence) -> None:
     assert evidence.pixel_hashes("2", [5, 6]) == {5: b"new"}
 
 
+def test_files_of_one_content_are_remembered_as_wanted(evidence) -> None:
+    content = "ab" * 32
+    assert evidence.remember_distinct([(content, content)]) == 1
+    assert evidence.distinct_among([content, "cd" * 32]) == {frozenset([content])}
+    assert evidence.forget_distinct([(content, content)]) == 1 and evidence.distinct_among([content]) == set()
+
+
 def test_what_is_distinct_is_remembered_either_way_round(evidence, monkeypatch) -> None:
     monkeypatch.setattr(evidence_store, "_PAGE_ROWS", 2)
     a, b, c, d = (f"{number:064x}" for number in range(4))

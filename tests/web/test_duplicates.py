@@ -111,6 +111,13 @@ def test_not_duplicates_is_remembered_by_content_and_taken_back(twins: Shelf) ->
     assert group_of(twins, "large saved") == one
 
 
+def test_two_files_of_one_content_may_both_be_wanted(twins: Shelf) -> None:
+    decide(twins, decide="distinct", groups=[group_of(twins, "bytes copy")["id"]])
+    (content,) = {copy.facts.content_hash for copy in _copies(twins, "originals/bytes.png")}
+    with EvidenceStore(twins.store.layout.dedup) as evidence:
+        assert evidence.distinct_among([content]) == {frozenset([content])}
+
+
 def test_one_file_is_no_duplicate(twins: Shelf) -> None:
     one = group_of(twins, "large saved")
     mirrored = next(file for file in one["files"] if "mirrored" in file["name"])
