@@ -1,0 +1,147 @@
+"""imgsearch dedup from find to purge, as a person types it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from imgsearch.cli.main import main
+from imgsearch.scenes.dataset import make_set, write_set
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("drawn")
+    write_set(make_set(6, 3), folder)
+    return sorted((folder / "images").iterdir())
+
+
+@pytest.fixture
+def photos(tmp_path: Path, drawn: list[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Four pictures, one of them twice, one of them smaller and one upside down again, and a file that is none."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, path in enumerate(drawn[:4]):
+        (folder / f"{number}.png").write_bytes(path.read_bytes())
+    (folder / "0 again.png").write_bytes(drawn[0].read_bytes())
+    with Image.open(drawn[1]) as image:
+        image.convert("RGB").resize((100, 100)).save(folder / "1 small.jpg", quality=85)
+    with Image.open(drawn[2]) as image:
+        image.convert("RGB").transpose(Image.Transpose.ROTATE_180).save(folder / "2 turned.jpg", quality=90)
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
+    return folder
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+def test_find_apply_undo_purge_as_a_person_types_them(photos: Path, tmp_path: Path, capsys) -> None:
+    before = contents(photos)
+    page = tmp_path / "report.html"
+    assert main(["dedup", "find", str(photos), "--json", "--report", str(page)]) == 3  # one file is no picture
+    told = json.loads(capsys.readouterr().out)
+    assert told["pictures"] == 6 and told["groups"] == 3
+    assert told["to_move_by_tier"] == {"bytes": 1, "perceptual": 2}
+    assert [Path(one["path"]).name for one in told["failures"]] == ["broken.jpg"]
+    assert contents(photos) == before
+    assert page.read_text(encoding="utf-8").count("broken.jpg") == 1
+    library = ["--library", told["library"]]
+
+    assert main(["dedup", "apply", *library]) == 0
+    assert "3 files moved" in capsys.readouterr().out
+    assert sorted(contents(photos)) == ["0.png", "1.png", "2.png", "3.png", "broken.jpg"]
+    assert main(["dedup", "undo", *library]) == 0
+    assert contents(photos) == before
+    assert main(["dedup", "undo", *library]) == 1
+    assert "nothing is in the quarantine" in capsys.readouterr().err
+
+    assert main(["dedup", "apply", *library, "--quiet"]) == 0
+    assert main(["dedup", "purge", *library]) == 2  # nobody is there to ask
+    assert "cannot be brought back" in capsys.readouterr().err
+    assert main(["dedup", "purge", *library, "--yes"]) == 0
+    assert main(["dedup", "find", str(photos), "--quiet", "--check"]) == 3
+    assert "no copies" in capsys.readouterr().out
+
+
+def test_pictures_said_to_differ_are_not_found_again(photos: Path, capsys) -> None:
+    (photos / "broken.jpg").unlink()
+    assert main(["dedup", "find", str(photos), "--json", "--check"]) == 5
+    library = json.loads(capsys.readouterr().out)["library"]
+    pair = [str(photos / "1.png"), str(photos / "1 small.jpg")]
+    assert main(["dedup", "distinct", *pair, "--library", library]) == 0
+    assert main(["dedup", "distinct", "--list", "--library", library]) == 0
+    assert "1 small.jpg" in capsys.readouterr().out
+    assert main(["dedup", "find", "--json", "--library", library]) == 0
+    assert json.loads(capsys.readouterr().out)["to_move_by_tier"] == {"bytes": 1, "perceptual": 1}
+    assert main(["dedup", "distinct", *pair, "--forget", "--library", library]) == 0
+    assert main(["dedup", "distinct", pair[0], "--library", library]) == 2
+
+
+def test_reference_folder_and_keep_rule_decide_what_stays(photos: Path, capsys) -> None:
+    kept = photos / "kept"
+    kept.mkdir()
+    (photos / "1 small.jpg").rename(kept / "small.jpg")
+    assert main(["dedup", "find", str(photos), "--json", "--reference", str(kept)]) == 3
+    plan = json.loads(Path(json.loads(capsys.readouterr().out)["plan"]).read_text(encoding="utf-8"))
+    by_keeper = {Path(group["keeper"]["path"]).name: group for group in plan["groups"]}
+    assert [Path(one["file"]["path"]).name for one in by_keeper["small.jpg"]["members"]] == ["1.png"], by_keeper["small.jpg"]
+    assert "reference" in by_keeper["small.jpg"]["reason"]
+
+
+def test_here_says_which_pictures_the_library_has(photos: Path, drawn: list[Path], tmp_path: Path, capsys) -> None:
+    main(["dedup", "find", str(photos), "--json"])
+    library = json.loads(capsys.readouterr().out)["library"]
+    with Image.open(drawn[3]) as image:
+        image.convert("RGB").save(tmp_path / "another.jpg", quality=70)
+    assert main(["dedup", "here", str(tmp_path / "another.jpg"), "--library", library]) == 0
+    assert "3.png" in capsys.readouterr().out
+    assert main(["dedup", "here", str(drawn[5]), "--library", library]) == 1
+    assert "not here" in capsys.readouterr().out
+    assert main(["dedup", "here", str(photos / "broken.jpg"), "--library", library]) == 3
+
+
+def test_leaks_are_listed_and_fail_a_check(photos: Path, drawn: list[Path], tmp_path: Path, capsys) -> None:
+    test_set, table = tmp_path / "test", tmp_path / "leaks.csv"
+    test_set.mkdir()
+    (test_set / "new.png").write_bytes(drawn[5].read_bytes())
+    with Image.open(drawn[3]) as image:
+        image.convert("RGB").transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(test_set / "mirrored.jpg", quality=80)
+    (photos / "broken.jpg").unlink()
+    sets = ["--train", str(photos), "--test", str(test_set)]
+    assert main(["dedup", "leaks", *sets, "--check", "--json", "--out", str(table)]) == 5
+    told = json.loads(capsys.readouterr().out)
+    assert (told["train"], told["test"], told["leaks"]) == (6, 2, 1)
+    assert told["rows"][0]["path"].endswith("mirrored.jpg") and told["rows"][0]["turn"] == 2
+    assert table.read_text(encoding="utf-8").count("\n") == 2
+
+
+def test_prune_keeps_the_share_that_was_asked_for(photos: Path, capsys) -> None:
+    assert main(["dedup", "prune", str(photos), "--keep-fraction", "0.5", "--quiet"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert main(["dedup", "prune", str(photos), "--keep-fraction", "0", "--quiet"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["find", "/no/such/folder"], "there is no folder"),
+        (["find", "--tiers", "bites"], "there is no tier 'bites'"),
+        (["find", "--act-on", "burst"], "never moved"),
+        (["find", "--act-on", "near", "--tiers", "bytes"], "leaves out"),
+        (["find", "--keep", "biggest"], "unknown word"),
+        (["find", "--reference", "/no/such/folder"], "is no folder"),
+        (["find", ".", "--library", "x"], "expected one of the two"),
+        (["apply", "/no/such/plan.json"], "plan"),
+        (["leaks", "--train", "/no/such", "--test", "."], "there is no folder"),
+    ],
+)
+def test_wrong_words_get_a_sentence(arguments: list[str], told: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert main(["dedup", *arguments]) == 2
+    assert told in capsys.readouterr().err
