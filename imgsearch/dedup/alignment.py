@@ -25,10 +25,15 @@ LEAST_AGREEMENT = 0.6
 """Share of the blocks with anything in them that must agree in a near copy."""
 
 LEAST_BLOCKS = 12
-LEAST_COVER = 0.2
+LEAST_COVER = 0.3
+"""Share of either picture that the other must show."""
 
-_STEPS = 12
-_TRIED = 3
+_STEPS = 10
+_TRIED = 3  # places that are tried
+_JUDGED = 2  # of which so many are looked at closely
+_HOPELESS = 0.3  # a correlation that unrelated pictures reach somewhere
+_POOR_FIT = 0.5  # of lightness, where unrelated pictures end up
+_ENOUGH_COVER = 0.5
 _GOOD_PLACE = 0.75  # a correlation so high needs no look at the other turns
 
 
@@ -45,6 +50,9 @@ class Alignment:
     score: float  # 0..1, how sure that they are one shot
 
 
+_UNRELATED = Alignment("other", 1, (0.0, 0.0, 0.0, 0.0), 0.0, 0.0, 1.0, 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Fit:
     """``second`` (turned) brought onto the first: the map [2, 3] from the first's coordinates (-1..1 both ways) to the
@@ -59,19 +67,28 @@ def align(first: Image.Image, second: Image.Image) -> Alignment:
     """Find how two upright pictures overlap and compare what both show. Within 256 px is enough. 60 ms where they lie
     over each other upright, 250 ms where all turns are tried."""
     a, b = _lightness(first), _lightness(second)
-    fits = [_refine(a, turned_plane(b, turn), turn, start) for turn, start in _starts(a, b)]
-    fit = max(fits, key=lambda found: abs(found.correlation))
-    return _judge(a, turned_plane(b, fit.turn), fit)
+    starts = _starts(a, b)
+    if not starts:
+        return _UNRELATED
+    rough = [_refine(a, turned_plane(b, turn), _Fit(turn, start, 0.0), (4, 2)) for turn, start in starts]
+    rough = sorted((fit for fit in rough if fit.correlation > _POOR_FIT), key=lambda fit: -fit.correlation)
+    found = _UNRELATED
+    for fit in rough[:_JUDGED]:
+        other = turned_plane(b, fit.turn)
+        judged = _judge(a, other, _refine(a, other, fit, (1,)))
+        found = judged if judged.score >= found.score else found
+        if found.kind != "other":
+            break
+    return found
 
 
 def _judge(a: Float32, b: Float32, fit: _Fit) -> Alignment:
     values, mask = _warp(smooth(b), fit.map, a.shape)
-    cover = float(mask.mean())
+    cover, other_cover = _covers(fit.map, mask)
     box = _box(mask)
     if not mask.any():
-        return Alignment("other", fit.turn, box, cover, 0.0, 1.0, 0.0)
+        return _UNRELATED
     found = compare_blocks(smooth(a), values, mask)
-    other_cover = cover / max(abs(float(np.linalg.det(fit.map[:, :2]))) ** -1, 1e-3)
     enough = found.blocks >= LEAST_BLOCKS and max(cover, other_cover) >= LEAST_COVER
     kind = "other"
     if enough and found.share >= LEAST_AGREEMENT:
@@ -110,9 +127,11 @@ def _starts(a: Float32, b: Float32) -> list[tuple[int, NDArray[np.float64]]]:
         found.append((abs(around.correlation), turn, _map_out_of(around)))
         if turn == 1 and max(start[0] for start in found) > _GOOD_PLACE:
             break
-    found.sort(key=lambda start: -start[0])
+    found = sorted((start for start in found if start[0] >= _HOPELESS), key=lambda start: -start[0])[:_TRIED]
+    if not found:
+        return []
     plain = np.array([[1.0, 0, 0], [0, 1.0, 0]])
-    return [(turn, start) for _, turn, start in found[:_TRIED]] + [(found[0][1], plain)]
+    return [(turn, start) for _, turn, start in found] + [(found[0][1], plain)]
 
 
 def _coarse(plane: Float32) -> Float32:
@@ -133,22 +152,29 @@ def _map_out_of(place: Place) -> NDArray[np.float64]:
     return np.array([[right - left, 0, right + left - 1], [0, bottom - top, bottom + top - 1]])
 
 
-def _refine(a: Float32, b: Float32, turn: int, start: NDArray[np.float64]) -> _Fit:
-    """Gauss-Newton at a quarter, a half and the whole of the size; falls back on the start where it runs away."""
-    current, correlation = start, -1.0
-    for shrink in (4, 2, 1):
+def _refine(a: Float32, b: Float32, fit: _Fit, shrinks: tuple[int, ...]) -> _Fit:
+    """Gauss-Newton at parts of the full size, and how well that fits: the correlation of what both show, less where
+    they share little."""
+    current = fit.map
+    for shrink in shrinks:
         x = smooth(resized(a, max(12, a.shape[0] // shrink), max(12, a.shape[1] // shrink)))
         y = smooth(resized(b, max(12, b.shape[0] // shrink), max(12, b.shape[1] // shrink)))
-        for _ in range(_STEPS if shrink > 1 else _STEPS // 2):
+        for _ in range(_STEPS):
             moved = _step(x, y, current)
-            done = np.abs(moved - current).max() < 0.1 / max(x.shape)
+            done = np.abs(moved - current).max() < 0.2 / max(x.shape)
             current = moved
             if done:
                 break
-    values, mask = _warp(smooth(b), current, a.shape)
-    if mask.mean() >= LEAST_COVER * 0.5:
-        correlation = _correlation(smooth(a)[mask], values[mask])
-    return _Fit(turn, current, correlation)
+    values, mask = _warp(y, current, x.shape)
+    shared = max(_covers(current, mask))
+    fits = abs(_correlation(x[mask], values[mask])) if mask.any() else 0.0
+    return _Fit(fit.turn, current, fits * min(1.0, shared / _ENOUGH_COVER))
+
+
+def _covers(current: NDArray[np.float64], mask: NDArray[np.bool_]) -> tuple[float, float]:
+    """(share of the first's area that the second shows, share of the second's area that lies there)."""
+    cover = float(mask.mean())
+    return cover, min(1.0, cover * abs(float(np.linalg.det(current[:, :2]))))
 
 
 def _step(x: Float32, y: Float32, current: NDArray[np.float64]) -> NDArray[np.float64]:

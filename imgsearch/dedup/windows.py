@@ -1,0 +1,60 @@
+"""Which pictures may be parts of others, told from their signatures: windows of one against the whole of another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from imgsearch.records import Float32, UInt8
+
+SIDE = 8
+DIMS = SIDE * SIDE
+
+_FLAT = 2.0  # deviation of lightness under which a window says nothing
+
+
+def _windows() -> list[tuple[float, float, float]]:
+    """(left, top, side) in shares of the picture: the whole, and windows of 0.93, 0.84, 0.75, 0.66 of each side, so
+    near each other that every crop that keeps at least 40 % of the area is within half a cell of one."""
+    found = [(0.0, 0.0, 1.0)]
+    for side, steps in ((0.93, 2), (0.84, 3), (0.75, 4), (0.66, 5)):
+        shifts = np.linspace(0, 1 - side, steps)
+        found += [(float(x), float(y), side) for y in shifts for x in shifts]
+    return found
+
+
+WINDOWS = _windows()
+
+
+def describe_wholes(luma: UInt8) -> Float32:
+    """float32 [n, 64] of L2 norm 1 from lightness uint8 [n, 32, 32]; zero for a flat picture."""
+    return describe_windows(luma, WINDOWS[:1])[:, 0]
+
+
+def describe_windows(luma: UInt8, windows: list[tuple[float, float, float]] = WINDOWS) -> Float32:
+    """float32 [n, windows, 64]: each window brought to 8 x 8, without its mean and of norm 1, so that inner products
+    are correlations; zero where it is flat. 0.1 ms a picture."""
+    planes = luma.astype(np.float32)
+    out = np.empty((len(luma), len(windows), DIMS), np.float32)
+    for number, (left, top, side) in enumerate(windows):
+        rows, columns = _weights(top, side), _weights(left, side)
+        out[:, number] = (rows @ planes @ columns.T).reshape(len(luma), DIMS)
+    out -= out.mean(axis=2, keepdims=True)
+    norms = np.linalg.norm(out, axis=2, keepdims=True)
+    return np.where(norms > _FLAT * SIDE, out / np.maximum(norms, 1e-6), 0).astype(np.float32)
+
+
+def _weights(start: float, side: float) -> Float32:
+    """Averages over the cells of a window: float32 [8, 32]."""
+    edges = 32 * (start + side * np.arange(SIDE + 1) / SIDE)
+    cells = np.arange(32)
+    share = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
+    weights = np.maximum(share, 0)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+
+
+def in_parts(count: int, size: int) -> Iterator[slice]:
+    """Slices of ``size`` over ``count``."""
+    for at in range(0, count, size):
+        yield slice(at, min(at + size, count))
