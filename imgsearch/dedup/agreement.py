@@ -87,13 +87,22 @@ def _mapped(first: Float32, second: Float32, mask: NDArray[np.bool_]) -> Float32
     kept = mask
     mapped = second
     for _ in range(2):
-        columns, target = design[kept], first[kept]
-        ridge = (1e-3 * bend.T @ bend + 1e-5 * np.eye(_KNOTS)) * len(target)
+        line = _line(second[kept], first[kept])
+        straight = line[0] * second + line[1]
+        columns, target = design[kept], (first - straight)[kept]
+        ridge = (1e-3 * bend.T @ bend + 1e-4 * np.eye(_KNOTS)) * len(target)
         weights = np.linalg.solve(columns.T @ columns + ridge, columns.T @ target)
-        mapped = np.asarray(design @ weights, np.float32)
+        mapped = np.asarray(straight + design @ weights, np.float32)
         rest = np.abs(first - mapped)
-        kept = mask & (rest <= np.quantile(rest[mask], 0.9))
+        kept = mask & (rest <= max(_NOISE, float(np.quantile(rest[mask], 0.9))))
     return mapped
+
+
+def _line(values: Float32, target: Float32) -> tuple[float, float]:
+    """(gain, offset) that bring ``values`` to ``target``."""
+    mean, wanted = float(values.mean()), float(target.mean())
+    gain = float(((values - mean) * (target - wanted)).sum() / max(float(((values - mean) ** 2).sum()), 1e-3))
+    return gain, wanted - gain * mean
 
 
 def _blocks(plane: Float32) -> Float32:

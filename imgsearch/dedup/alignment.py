@@ -31,6 +31,7 @@ LEAST_COVER = 0.3
 _STEPS = 10
 _TRIED = 3  # places that are tried
 _JUDGED = 2  # of which so many are looked at closely
+_SURELY = 0.9  # agreement that needs no search
 _HOPELESS = 0.3  # a correlation that unrelated pictures reach somewhere
 _POOR_FIT = 0.5  # of lightness, where unrelated pictures end up
 _ENOUGH_COVER = 0.5
@@ -50,6 +51,7 @@ class Alignment:
     score: float  # 0..1, how sure that they are one shot
 
 
+_SQUASH = np.array([[1.0, 0, 0], [0, 1.0, 0]])  # all of one on all of the other
 _UNRELATED = Alignment("other", 1, (0.0, 0.0, 0.0, 0.0), 0.0, 0.0, 1.0, 0.0)
 
 
@@ -67,19 +69,23 @@ def align(first: Image.Image, second: Image.Image) -> Alignment:
     """Find how two upright pictures overlap and compare what both show. Within 256 px is enough. 60 ms where they lie
     over each other upright, 250 ms where all turns are tried."""
     a, b = _lightness(first), _lightness(second)
-    starts = _starts(a, b)
-    if not starts:
-        return _UNRELATED
-    rough = [_refine(a, turned_plane(b, turn), _Fit(turn, start, 0.0), (4, 2)) for turn, start in starts]
-    rough = sorted((fit for fit in rough if fit.correlation > _POOR_FIT), key=lambda fit: -fit.correlation)
-    found = _UNRELATED
-    for fit in rough[:_JUDGED]:
+    plain = _judge(a, b, _Fit(1, _SQUASH, 0.0))
+    if plain.agreement >= _SURELY:
+        return plain
+    found = plain
+    for fit in _rough_fits(a, b)[:_JUDGED]:
         other = turned_plane(b, fit.turn)
         judged = _judge(a, other, _refine(a, other, fit, (1,)))
-        found = judged if judged.score >= found.score else found
-        if found.kind != "other":
+        found = max(found, judged, key=lambda seen: seen.score)
+        if judged.kind != "other":
             break
     return found
+
+
+def _rough_fits(a: Float32, b: Float32) -> list[_Fit]:
+    """The starts that lead somewhere, each refined at a quarter and a half of the size, the best first."""
+    rough = [_refine(a, turned_plane(b, turn), _Fit(turn, start, 0.0), (4, 2)) for turn, start in _starts(a, b)]
+    return sorted((fit for fit in rough if fit.correlation > _POOR_FIT), key=lambda fit: -fit.correlation)
 
 
 def _judge(a: Float32, b: Float32, fit: _Fit) -> Alignment:
@@ -130,8 +136,7 @@ def _starts(a: Float32, b: Float32) -> list[tuple[int, NDArray[np.float64]]]:
     found = sorted((start for start in found if start[0] >= _HOPELESS), key=lambda start: -start[0])[:_TRIED]
     if not found:
         return []
-    plain = np.array([[1.0, 0, 0], [0, 1.0, 0]])
-    return [(turn, start) for _, turn, start in found] + [(found[0][1], plain)]
+    return [(turn, start) for _, turn, start in found] + [(found[0][1], _SQUASH)]
 
 
 def _coarse(plane: Float32) -> Float32:
