@@ -90,7 +90,7 @@ def test_reference_folder_and_keep_rule_decide_what_stays(photos: Path, capsys) 
     assert main(["dedup", "find", str(photos), "--json", "--reference", str(kept)]) == 3
     plan = json.loads(Path(json.loads(capsys.readouterr().out)["plan"]).read_text(encoding="utf-8"))
     by_keeper = {Path(group["keeper"]["path"]).name: group for group in plan["groups"]}
-    assert [Path(one["file"]["path"]).name for one in by_keeper["small.jpg"]["members"]] == ["1.png"], by_keeper["small.jpg"]
+    assert [Path(one["file"]["path"]).name for one in by_keeper["small.jpg"]["members"]] == ["1.png"]
     assert "reference" in by_keeper["small.jpg"]["reason"]
 
 
