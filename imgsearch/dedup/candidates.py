@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from imgsearch.dedup.comparison import compare_signatures
-from imgsearch.dedup.windows import WINDOWS, describe_wholes, describe_windows
+from imgsearch.dedup.background import fit_background
+from imgsearch.dedup.perceptual import CandidateSearch
+from imgsearch.dedup.screening import screened
+from imgsearch.dedup.windows import DIMS, WINDOWS, describe_wholes, describe_windows
 from imgsearch.index.neighbours import Neighbours
 from imgsearch.media.signature import luma_of
 from imgsearch.records import Float32, Int64, UInt8
@@ -16,16 +18,29 @@ from imgsearch.storage.inventory import Inventory
 from imgsearch.storage.store import Store
 from imgsearch.storage.view import View
 
-NEIGHBOURS = 12
+NEIGHBOURS = 20
 """Nearest pictures by embedding that are compared token by token."""
 
-WINDOW_CORRELATION = 0.9
-"""Of an 8 x 8 window of one picture with the whole of another, from which they are looked at."""
+HASH_RADIUS = 14
+"""Bits of the pHash, upright or as a negative, in which pictures written over or filtered may differ. 9 of 10 stickers,
+logos and captions over photographs are within it."""
 
+LEAST_CORRELATION = 0.75
+"""Of the detail of a window of one picture with that of the whole of another (`windows.describe_windows`)."""
+
+LEAST_ALIKE = 0.4
+"""Of the detail of two wholes whose pHashes are near."""
+
+EXPECTED_FALSE = 0.2
+"""Pairs of unrelated pictures a picture that signatures may name: where this library's are more alike (drawn before
+few backgrounds, frames of one camera), more is asked of a pair, so that looking ends."""
+
+_MOST = 0.97  # what is asked at most
 _A_WINDOW = 3  # nearest wholes asked for a window
-_A_PICTURE = 6  # pairs by windows kept a picture, the most alike
+_A_PICTURE = 8  # pairs kept a picture, the most alike
 _PART = 4096
 _COMPARED = 8192
+_SAMPLED = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,67 +109,100 @@ def likeness_of(view: View, first: Int64, second: Int64) -> Float32:
     return out
 
 
-def alike_by_window(store: Store, inventory: Inventory, rows: Int64) -> list[Alike]:
-    """Pairs with one of ``rows`` (ascending) of which a window of one correlates with the whole of the other by
-    `WINDOW_CORRELATION` or more. Pictures without a signature have none. 2 ms a picture of ``rows``, 0.3 ms for each of
-    the others; 64 floats a picture."""
-    wholes = _wholes(store, inventory)
-    best: dict[tuple[int, int], float] = {}
-    everything = Neighbours(wholes, len(rows) * len(WINDOWS))
-    for at in range(0, len(rows), _PART):
-        _ask(store, inventory, rows[at : at + _PART], everything, None, best)
-    others = np.setdiff1d(np.arange(len(inventory)), rows)
-    fresh = Neighbours(wholes[rows], len(others) * len(WINDOWS))
-    for at in range(0, len(others), _PART):
-        _ask(store, inventory, others[at : at + _PART], fresh, rows, best)
-    return [Alike(first, second) for first, second in _most_alike(best)]
+class Signed:
+    """The wholes of a library's signatures, ready to be asked: 256 bytes a picture."""
 
+    def __init__(self, store: Store, inventory: Inventory) -> None:
+        self._store, self._inventory = store, inventory
+        parts = [np.empty((0, DIMS), np.float32)]
+        for at in range(0, len(inventory), _PART):
+            parts.append(describe_wholes(self._luma(np.arange(at, min(at + _PART, len(inventory))))))
+        self.wholes = np.concatenate(parts)
 
-def _wholes(store: Store, inventory: Inventory) -> Float32:
-    parts = [np.empty((0, 64), np.float32)]
-    for at in range(0, len(inventory), _PART):
-        found, signatures = store.signatures(inventory.image_ids[at : at + _PART])
-        parts.append(np.where(found[:, None], describe_wholes(luma_of(signatures)), 0).astype(np.float32))
-    return np.concatenate(parts)
+    def alike_by_window(self, rows: Int64) -> list[Alike]:
+        """Pairs with one of ``rows`` (ascending) of which a window of one shows what the whole of the other shows; no
+        copies. 3 ms a picture of ``rows``, 0.6 ms for each of the others."""
+        best: dict[tuple[int, int], float] = {}
+        least = self._least(WINDOWS, LEAST_CORRELATION)
+        everything = Neighbours(self.wholes, len(rows) * len(WINDOWS))
+        for at in range(0, len(rows), _PART):
+            self._ask(rows[at : at + _PART], everything, None, least, best)
+        others = np.setdiff1d(np.arange(len(self._inventory)), rows)
+        fresh = Neighbours(self.wholes[rows], len(others) * len(WINDOWS))
+        for at in range(0, len(others), _PART):
+            self._ask(others[at : at + _PART], fresh, rows, least, best)
+        return self._most_alike(best)
 
+    def alike_by_hash(self, rows: Int64) -> list[Alike]:
+        """Pairs with one of ``rows`` (ascending) whose pHashes are near, upright or one a negative, and of which
+        most of the detail agrees; no copies."""
+        best: dict[tuple[int, int], float] = {}
+        least = self._least(WINDOWS[:1], LEAST_ALIKE)
+        telling = rows[np.abs(self.wholes[rows]).max(axis=1, initial=0) > 0]
+        search = CandidateSearch(self._inventory, telling, HASH_RADIUS, 2)
+        for at in range(0, len(telling), _PART):
+            asking = telling[at : at + _PART]
+            hashes = self._inventory.perceptual_hashes[asking]
+            for found in search.candidates(asking, np.stack([hashes, ~hashes], axis=1)):
+                alike = np.abs(np.einsum("nd,nd->n", self.wholes[found.first], self.wholes[found.second]))
+                good = np.flatnonzero(alike >= least)
+                keys = zip(found.first[good].tolist(), found.second[good].tolist(), strict=True)
+                best.update(zip(keys, alike[good].tolist(), strict=True))
+        return self._most_alike(best)
 
-def _ask(
-    store: Store,
-    inventory: Inventory,
-    asking: Int64,
-    wholes: Neighbours,
-    names: Int64 | None,
-    best: dict[tuple[int, int], float],
-) -> None:
-    """Add to ``best`` the pairs of pictures ``asking`` with the nearest of ``wholes``, which stand for the rows
-    ``names`` (None: for themselves)."""
-    _, signatures = store.signatures(inventory.image_ids[asking])
-    windows = describe_windows(luma_of(signatures))  # [n, windows, 64]
-    places, scores = wholes.nearest(windows.reshape(-1, windows.shape[-1]), _A_WINDOW)
-    a = np.repeat(asking, len(WINDOWS) * _A_WINDOW)
-    place, score = places.reshape(-1), scores.reshape(-1)
-    good = np.flatnonzero((place >= 0) & (score >= WINDOW_CORRELATION))
-    b = place[good] if names is None else names[place[good]]
-    for first, second, found in zip(a[good].tolist(), b.tolist(), score[good].tolist(), strict=True):
-        if first != second:
-            key = (min(first, second), max(first, second))
-            best[key] = max(best.get(key, 0.0), found)
+    def _luma(self, rows: Int64) -> UInt8:
+        return luma_of(self._store.signatures(self._inventory.image_ids[rows])[1])
 
+    def _least(self, windows: list[tuple[float, float, float]], floor: float) -> float:
+        """The correlation that `EXPECTED_FALSE` pairs a picture reach by chance in this library, within bounds."""
+        count = len(self._inventory)
+        rows = np.unique(np.linspace(0, count - 1, min(count, _SAMPLED)).astype(np.int64))
+        if len(rows) < 50:
+            return floor
+        asked = describe_windows(self._luma(rows), windows)  # [n, windows, 64]
+        alike = np.stack([(asked[:, number] @ self.wholes[rows].T) for number in range(len(windows))]).max(axis=0)
+        chance = fit_background(alike[~np.eye(len(rows), dtype=np.bool_)])
+        return min(_MOST, max(floor, chance.threshold(EXPECTED_FALSE / count)))
 
-def _most_alike(best: dict[tuple[int, int], float]) -> list[tuple[int, int]]:
-    """Of each picture the `_A_PICTURE` pairs that are most alike; a pair stays if either picture keeps it."""
-    taken: dict[int, int] = {}
-    kept = []
-    for (first, second), _ in sorted(best.items(), key=lambda item: (-item[1], item[0])):
-        counts = taken.get(first, 0), taken.get(second, 0)
-        if min(counts) < _A_PICTURE:
-            kept.append((first, second))
-            taken[first], taken[second] = counts[0] + 1, counts[1] + 1
-    return kept
+    def _ask(
+        self,
+        asking: Int64,
+        wholes: Neighbours,
+        names: Int64 | None,
+        least: float,
+        best: dict[tuple[int, int], float],
+    ) -> None:
+        """Add to ``best`` the pairs of pictures ``asking`` with the nearest of ``wholes``, which stand for the rows
+        ``names`` (None: for themselves)."""
+        windows = describe_windows(self._luma(asking))  # [n, windows, 64]
+        places, scores = wholes.nearest(windows.reshape(-1, DIMS), _A_WINDOW)
+        a = np.repeat(asking, len(WINDOWS) * _A_WINDOW)
+        place, score = places.reshape(-1), scores.reshape(-1)
+        good = np.flatnonzero((place >= 0) & (score >= least))
+        b = place[good] if names is None else names[place[good]]
+        for first, second, found in zip(a[good].tolist(), b.tolist(), score[good].tolist(), strict=True):
+            if first != second:
+                key = (min(first, second), max(first, second))
+                best[key] = max(best.get(key, 0.0), found)
+
+    def _most_alike(self, best: dict[tuple[int, int], float]) -> list[Alike]:
+        """Of each picture the `_A_PICTURE` pairs that are most alike and no copies; a pair stays if either picture
+        keeps it."""
+        taken: dict[int, int] = {}
+        kept = []
+        ordered = [key for key, _ in sorted(best.items(), key=lambda item: (-item[1], item[0]))]
+        pairs = marked_copies(self._store, self._inventory, [Alike(first, second) for first, second in ordered])
+        for pair in pairs:
+            counts = taken.get(pair.first, 0), taken.get(pair.second, 0)
+            if not pair.is_copy and min(counts) < _A_PICTURE:
+                kept.append(pair)
+                taken[pair.first], taken[pair.second] = counts[0] + 1, counts[1] + 1
+        return kept
 
 
 def marked_copies(store: Store, inventory: Inventory, pairs: list[Alike]) -> list[Alike]:
-    """The same pairs, those marked whose signatures, upright, say that they are copies. 0.4 ms a pair."""
+    """The same pairs, those marked whose signatures, upright, say that they are copies. 20 us a pair, 0.5
+    ms one that may be a copy."""
     found = []
     for at in range(0, len(pairs), _COMPARED):
         part = pairs[at : at + _COMPARED]
@@ -170,7 +218,7 @@ def are_copies(store: Store, inventory: Inventory, first: Int64, second: Int64) 
     there, a = store.signatures(inventory.image_ids[first])
     there_too, b = store.signatures(inventory.image_ids[second])
     upright: UInt8 = np.ones(len(first), np.uint8)
-    return np.asarray(compare_signatures(a, b, upright).is_copy & there & there_too)
+    return np.asarray(screened(a, b, upright).is_copy & there & there_too)
 
 
 def _each_once(a: Int64, b: Int64) -> tuple[Int64, Int64]:

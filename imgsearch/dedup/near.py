@@ -15,7 +15,7 @@ from datetime import datetime
 import numpy as np
 
 from imgsearch.dedup.background import Background, background
-from imgsearch.dedup.candidates import Alike, alike_by_embedding, alike_by_window, marked_copies
+from imgsearch.dedup.candidates import Alike, Signed, alike_by_embedding, marked_copies
 from imgsearch.dedup.evidence import Evidence, Pair
 from imgsearch.dedup.looking import Looker
 from imgsearch.records import Failure, Int64, MediaFacts
@@ -70,10 +70,11 @@ def near_pairs(
     chance = background(view, seed)
     count = max(1, len(inventory))
     limits = _Limits(chance.threshold(false_share / count), chance.threshold(_LOOKED_AT / count))
+    signed = Signed(store, inventory)
+    by_embedding = alike_by_embedding(view, inventory, rows, min(1.0, limits.looked_at))
     candidates = _together(
-        alike_by_embedding(view, inventory, rows, limits.looked_at), alike_by_window(store, inventory, rows)
+        marked_copies(store, inventory, by_embedding), signed.alike_by_window(rows), signed.alike_by_hash(rows)
     )
-    candidates = marked_copies(store, inventory, candidates)
     looker = Looker(store, failed)
     total = len(candidates)
     for done, found in enumerate(candidates, 1):
