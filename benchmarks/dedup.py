@@ -1,0 +1,257 @@
+"""Copies found, by kind of alteration, beside imagededup and imagehash; time and memory.
+
+    python benchmarks/dedup.py --venv DIR [--pictures DIR ...] [--files 10000 50000] [--quick]
+
+The others run as programs of a virtual environment of their own (DIR; made where it is not there, with pip): imagededup
+without what its network needs, which hashing does not use.
+
+Quality: pictures (photographs of --pictures, or $IMGSEARCH_SHARED/photos/images, and drawn scenes) each with altered
+copies drawn at random, and look-alikes that are no copies. A copy of a family is found when it is paired with its
+original; a false pair of a family is one of its copies with a file of another picture. F1 of both. "acted on" is what a
+plan would move: same bytes, same pixels, and perceptual pairs that were confirmed; "with near" adds near copies.
+Speed: drawn scenes, every fifth an original and four copies of it, from files to pairs. Ours indexes the files too
+(decodes, embeds by the small model, stores), the others only hash.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from results import add_flags, markdown_table, write_section, writes
+
+from imgsearch.scenes.copies import CopyTruth, write_copies, write_truth
+from imgsearch.scenes.dataset import make_set
+from imgsearch.scenes.draw import draw_scene
+from imgsearch.scenes.look_alikes import write_look_alikes
+
+OTHERS = ("imagededup-phash", "imagededup-dhash", "imagehash-phash", "imagehash-dhash")
+SEED = 4711
+Pair = tuple[str, str]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--venv", type=Path, help="virtual environment with imagededup and imagehash (a new one)")
+    parser.add_argument("--pictures", type=Path, nargs="*", help="folders of photographs")
+    parser.add_argument("--copies", type=int, default=12, help="copies a picture (default 12)")
+    parser.add_argument("--files", type=int, nargs="*", default=[10_000, 50_000], help="sizes for time and memory")
+    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
+    add_flags(parser)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        find_ours(*map(Path, arguments.worker))
+        return
+    if arguments.quick:
+        arguments.files = [300]
+    with tempfile.TemporaryDirectory() as scratch:
+        python = ready_venv(arguments.venv or Path(scratch) / "venv")
+        lines = measure_quality(Path(scratch), python, photographs(arguments), arguments.copies, arguments.quick)
+        show(lines, "Copies found beside other tools (benchmarks/dedup.py)", arguments)
+        if arguments.files:
+            lines = measure_speed(Path(scratch), python, arguments.files)
+            show(lines, "Time and memory to find copies beside other tools (benchmarks/dedup.py)", arguments)
+
+
+def show(lines: Sequence[str], title: str, arguments: argparse.Namespace) -> None:
+    print("\n".join(lines), flush=True)
+    if writes(arguments):
+        write_section(title, lines)
+
+
+def ready_venv(folder: Path) -> Path:
+    """The environment's Python; made and filled where it is not there."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, "imagehash", "tqdm", "matplotlib", "scikit-learn"], check=True)
+        subprocess.run([*pip, "--no-deps", "imagededup"], check=True)
+    return python
+
+
+def photographs(arguments: argparse.Namespace) -> list[Path]:
+    folders = arguments.pictures or [Path(os.environ.get("IMGSEARCH_SHARED", "/nowhere")) / "photos" / "images"]
+    found = [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir()) if path.is_file()]
+    return found[:6] if arguments.quick else found
+
+
+def measure_quality(scratch: Path, python: Path, photos: list[Path], copies: int, quick: bool) -> list[str]:
+    folder = scratch / "quality"
+    scenes = draw_originals(scratch / "scenes", 6 if quick else 60)
+    truth = write_copies([*photos, *scenes], folder, SEED, each=copies)
+    truth += write_look_alikes(folder, SEED, 1 if quick else 6)
+    write_truth(truth, scratch)
+    (folder / "truth.jsonl").unlink()
+    ours = run_ours(scratch, folder)
+    found = {"acted on": pairs_of(ours["acted on"]), "with near": pairs_of(ours["near"]) | pairs_of(ours["acted on"])}
+    for tool in OTHERS:
+        found[tool] = pairs_of(run_other(python, tool, folder, scratch)["pairs"])
+    return quality_tables(truth, found, len(photos), len(scenes))
+
+
+def draw_originals(folder: Path, count: int, size: int = 320) -> list[Path]:
+    folder.mkdir()
+    paths = [folder / f"{number:05d}.png" for number in range(count)]
+    for path, row in zip(paths, make_set(count, SEED), strict=True):
+        draw_scene(row.scene, size)[0].save(path)
+    return paths
+
+
+def quality_tables(truth: list[CopyTruth], found: dict[str, set[Pair]], photos: int, scenes: int) -> list[str]:
+    source = {row.path: row.source for row in truth}
+    false = {tool: [pair for pair in pairs if source[pair[0]] != source[pair[1]]] for tool, pairs in found.items()}
+    families: dict[str, list[CopyTruth]] = defaultdict(list)
+    alike: dict[str, list[CopyTruth]] = defaultdict(list)
+    for row in truth:
+        if row.tier:
+            families[f"{row.family} ({row.tier})"].append(row)
+        elif row.path == row.source and row.path.startswith("alike-"):
+            alike[row.family].append(row)
+    rows: list[list[object]] = [[name, len(members)] for name, members in sorted(families.items())]
+    for row in rows:
+        row += [f1(families[str(row[0])], pairs, false[tool]) for tool, pairs in found.items()]
+    totals: list[list[object]] = []
+    for tool, pairs in found.items():
+        true = len(pairs) - len(false[tool])
+        totals.append([tool, len(pairs), len(false[tool]), round(true / max(1, len(pairs)), 4)])
+    wrong: list[list[object]] = [[name, len(members)] for name, members in alike.items()]
+    for row in wrong:
+        names = {member.path for member in alike[str(row[0])]}
+        row += [sum(a in names or b in names for a, b in false[tool]) for tool in found]
+    return [
+        f"{photos} photographs and {scenes} drawn scenes with copies, and {sum(map(len, alike.values()))} look-alikes. "
+        "F1 by family:",
+        "",
+        *markdown_table(["family (tier by design)", "copies", *found], rows),
+        "",
+        "All pairs, copies with copies too:",
+        "",
+        *markdown_table(["tool", "pairs", "of two pictures", "precision"], totals),
+        "",
+        "False pairs with a look-alike:",
+        "",
+        *markdown_table(["look-alikes", "pictures", *found], wrong),
+    ]
+
+
+def f1(members: list[CopyTruth], pairs: set[Pair], false: list[Pair]) -> float:
+    names = {row.path for row in members}
+    hits = sum((min(row.path, row.source), max(row.path, row.source)) in pairs for row in members)
+    wrong = sum(a in names or b in names for a, b in false)
+    return 2 * hits / (hits + len(members) + wrong)
+
+
+def pairs_of(listed: Iterable[Sequence[str]]) -> set[Pair]:
+    return {(min(a, b), max(a, b)) for a, b in listed}
+
+
+def run_other(python: Path, tool: str, folder: Path, scratch: Path) -> dict[str, object]:
+    out = scratch / "other.json"
+    program = Path(__file__).with_name("dedup_others.py")
+    subprocess.run([str(python), str(program), tool, str(folder), str(out)], check=True, stdout=subprocess.DEVNULL)
+    return json.loads(out.read_text(encoding="utf-8"))
+
+
+def run_ours(scratch: Path, folder: Path, tiers: str = "bytes,pixels,perceptual,near") -> dict[str, object]:
+    """Index ``folder`` and look for copies, each in a process of its own; with seconds and peak memory."""
+    library, out = scratch / f"library-{folder.name}", scratch / "ours.json"
+    index = [sys.executable, "-m", "imgsearch", "index", str(folder), "--library", str(library), "--model", "mini"]
+    seconds, indexing_mb = timed([*index, "--quiet"])
+    worker = [sys.executable, __file__, "--worker", str(library), str(out), tiers]
+    finding, finding_mb = timed(worker)
+    found: dict[str, object] = json.loads(out.read_text(encoding="utf-8"))
+    return found | {"indexing": seconds, "finding": finding, "peak_mb": max(indexing_mb, finding_mb)}
+
+
+def timed(command: list[str]) -> tuple[float, float]:
+    """Seconds of the clock and peak MB of a program without its children."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in (0, 3):
+        raise SystemExit(f"{command} exited with {process.returncode}")
+    return time.perf_counter() - started, usage.ru_maxrss / 1000
+
+
+def find_ours(library: Path, out: Path, tiers: Path) -> None:
+    """In a process of its own: pairs by file name, those of tier perceptual confirmed as a plan's are."""
+    from imgsearch.dedup.find import compare, read_pairs
+    from imgsearch.storage import open_store
+
+    wanted = str(tiers).split(",")
+    with open_store(library) as store, store.evidence() as evidence:
+        compare(store, evidence, wanted, lambda *_: None)
+        files = store.copies(store.inventory().image_ids.tolist())
+        names = {image_id: [Path(file.path).name for file in held] for image_id, held in files.items()}
+        acted = [(a, b) for held in names.values() for a in held for b in held if a < b]
+        near: list[Pair] = []
+        confirmed = Confirmed({image_id: held[0].path for image_id, held in files.items()})
+        for pair in read_pairs(evidence, wanted):
+            both = [(a, b) for a in names[pair.first] for b in names[pair.second]]
+            if pair.evidence.tier == "near":
+                near += both
+            elif pair.evidence.tier != "perceptual" or confirmed(pair.first, pair.second, pair.evidence.turn):
+                acted += both
+    out.write_text(json.dumps({"acted on": acted, "near": near}), encoding="utf-8")
+
+
+class Confirmed:
+    """What `comparison.confirm` says of two pictures of the library, the pictures kept."""
+
+    def __init__(self, paths: dict[int, str]) -> None:
+        self._paths = paths
+        self._pictures: dict[int, object] = {}
+
+    def __call__(self, first: int, second: int, turn: int) -> bool:
+        from imgsearch.dedup.comparison import FINE_SIDE, confirm
+        from imgsearch.media.decode import open_upright
+
+        for image_id in (first, second):
+            if image_id not in self._pictures:
+                if len(self._pictures) > 4000:
+                    self._pictures.clear()
+                self._pictures[image_id] = open_upright(self._paths[image_id], FINE_SIDE)
+        return bool(confirm(self._pictures[first], self._pictures[second], turn).is_copy[0])  # type: ignore[arg-type]
+
+
+def measure_speed(scratch: Path, python: Path, sizes: Sequence[int]) -> list[str]:
+    rows: list[list[object]] = []
+    for count in sizes:
+        folder = scratch / f"speed-{count}"
+        write_many(folder, scratch / f"drawn-{count}", count)
+        ours = run_ours(scratch, folder, "bytes,pixels,perceptual")
+        rows.append([count, "ours, indexing", ours["indexing"], ours["peak_mb"]])
+        rows.append([count, "ours, finding and confirming every pair", ours["finding"], ours["peak_mb"]])
+        for tool in OTHERS:
+            found = run_other(python, tool, folder, scratch)
+            rows.append([count, tool, found["seconds"], found["peak_mb"]])
+    lines = markdown_table(["files", "what", "seconds", "peak MB"], rows)
+    return [*lines, "", "Drawn scenes of 224 px, a fifth of them originals with four copies each."]
+
+
+def write_many(folder: Path, drawn: Path, count: int) -> None:
+    """``count`` files: scenes and four copies of each by cheap alterations."""
+    from imgsearch.scenes.alterations import alterations
+
+    originals = draw_originals(drawn, count // 5, 224)
+    cheap = [way for way in alterations() if way.family in ("jpeg", "resize", "turn", "brightness")]
+    rng = random.Random(SEED)
+    write_copies(originals, folder, rng.getrandbits(16), chosen=cheap, each=3)
+    for path in [folder / "truth.jsonl", *drawn.iterdir()]:
+        path.unlink()
+
+
+if __name__ == "__main__":
+    main()
