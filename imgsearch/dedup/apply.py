@@ -80,11 +80,11 @@ def _silent(done: int, total: int) -> None:
 
 
 def _mend(quarantine: Path, applied: Applied) -> int:
-    """Put back the steps that a killed run had begun and not ended."""
+    """Put back the steps that a killed apply, or the undo of one, had begun and not ended."""
     mended = 0
     for run in run_folders(quarantine):
         history = run.history()
-        half_done = [own for own in present(history) if own.state == "open"]
+        half_done = [own for own in present(history) if own.state == "open" or own.returning is not None]
         if not half_done:
             continue
         with disk_errors(quarantine), Journal(run.journal, history.good_bytes) as journal:

@@ -50,12 +50,8 @@ def purge(
         everything = [(run, run.history()) for run in run_folders(folder)]
         keepers = _Keepers(folder, [history for _, history in everything], changed_keepers)
         before = (now or datetime.now(UTC)) - timedelta(days=older_than_days)
-        wanted = None if run_id is None else find_run(folder, run_id).run_id
-        chosen = [
-            (run, history)
-            for run, history in everything
-            if (run.run_id == wanted if wanted is not None else _begun_before(history, before))
-        ]
+        wanted = find_run(folder, run_id).run_id if run_id is not None else ""
+        chosen = [one for one in everything if _is_meant(*one, wanted, before)]
         total, done = sum(1 for _, history in chosen for _ in present(history)), 0
         for run, history in chosen:
             found.runs.append(run.run_id)
@@ -72,7 +68,10 @@ def purge(
     return found
 
 
-def _begun_before(history: History, moment: datetime) -> bool:
+def _is_meant(run: RunFolder, history: History, wanted: str, moment: datetime) -> bool:
+    """Whether it is the run ``wanted``, or, where none is named, was begun before the moment."""
+    if wanted:
+        return run.run_id == wanted
     try:
         return datetime.fromisoformat(str(history.head.get("started_at"))) <= moment
     except (ValueError, TypeError):

@@ -88,10 +88,18 @@ class _Return:
         if look(self._parent, self._new) is None:
             return
         status = os.stat(self._new, dir_fd=self._parent, follow_symlinks=False)
-        if status.st_nlink > 1 or status.st_size == 0 or self._holds_bytes(self._new):
+        if (
+            status.st_nlink > 1
+            or status.st_size == 0
+            or (self._holds_bytes(self._new) and self._original_is_somewhere())
+        ):
             remove_file(self._parent, self._new)
-        else:  # a clone that somebody wrote into before it could be put back in its place
+        else:  # somebody wrote into it, or deleted both the original and the file that was kept
             self._give_free_name(self._parent, self._new)
+
+    def _original_is_somewhere(self) -> bool:
+        places = ((self._stored, self._stored_name), (self._parent, self._out))
+        return any(look(*place) is not None for place in places) or self._holds_bytes(self._name)
 
     def _land_aside(self) -> Returned | None:
         """The original itself, renamed while it was copied to another file system."""
@@ -212,10 +220,11 @@ class _Return:
         return one is not None and other is not None and one.same_file(other)
 
     def _take_substitute_away(self) -> bool:
-        """Rename the link or clone at the file's place to a name of ours, if it still is that and holds the bytes that
-        the original has too; edited, it is somebody's file and stays."""
+        """Rename what stands in for the file to a name of ours, if an apply put something there and it holds the bytes
+        that the original has too; edited, it is somebody's file and stays. Its inode does not matter: a later run may
+        have carried it to another disk and back."""
         present = look(self._parent, self._name)
-        if present is None or self._own.placed_inode != present.inode or not self._holds_bytes(self._name):
+        if present is None or self._own.placed_inode is None or not self._holds_bytes(self._name):
             return False
         rename_exclusive(self._parent, self._name, self._parent, self._new)
         reached("dedup-substitute-aside")

@@ -75,9 +75,15 @@ class Desk:
         return make_plan(groups, {1: self.root})
 
     def waiting(self) -> dict[str, bytes]:
-        """The files in the quarantine: name -> bytes."""
-        found = (path for path in self.quarantine.glob("runs/*/files/*/*"))
-        return {path.name.partition("-")[2]: path.read_bytes() for path in found}
+        """The files of one run in the quarantine: name -> bytes."""
+        found = self.waiting_of_all_runs()
+        assert len({path.parents[2] for path in found}) < 2
+        return {path.name.partition("-")[2]: content for path, content in found.items()}
+
+    def waiting_of_all_runs(self) -> dict[Path, bytes]:
+        """The files in the quarantine; no half copies, of which the originals stand."""
+        found = (path for path in self.quarantine.glob("runs/*/files/*/*") if path.suffix != ".part")
+        return {path: path.read_bytes() for path in found}
 
     def content(self) -> dict[str, tuple[bytes, int, int]]:
         """Every file below the root: path -> bytes, mtime, mode; links as where they lead."""

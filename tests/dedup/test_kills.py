@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 
 import pytest
 from kills import every_kill, killed_after
@@ -14,6 +15,7 @@ from imgsearch.dedup.journal import read_journal
 from imgsearch.dedup.purge import purge
 from imgsearch.dedup.quarantine import runs
 from imgsearch.dedup.undo import undo
+from imgsearch.storage import faults
 
 ACTIONS = ["move", "hardlink", "reflink"]
 
@@ -44,7 +46,9 @@ class Scene:
         apply_plan(self.plan, self.desk.quarantine, action=action)
 
     def check_nothing_is_lost(self):
-        found = [content for content, _, _ in self.desk.content().values()] + list(self.desk.waiting().values())
+        found = [content for content, _, _ in self.desk.content().values()] + list(
+            self.desk.waiting_of_all_runs().values()
+        )
         for content in (b"one", b"two" * 4_000):
             assert found.count(content) >= 2
         assert self.desk.content()[str(self.desk.path("a.jpg"))] == self.before[str(self.desk.path("a.jpg"))]
@@ -88,9 +92,9 @@ def test_undo_killed_anywhere_is_ended_by_the_next(scene, action):
 
 
 def test_undo_of_a_killed_apply_killed_too_is_ended_by_the_next(scene):
-    """Both at moments that a shift of seven and five runs through."""
-    for first in range(1, 60, 7):
-        for second in range(1, 30, 5):
+    """Both at moments that a shift of nine and six runs through."""
+    for first in range(1, 60, 9):
+        for second in range(1, 30, 6):
             scene.fresh()
             if not killed_after(first, lambda: apply_plan(scene.plan, scene.desk.quarantine, action="hardlink")):
                 return
@@ -155,3 +159,35 @@ def test_journal_torn_at_any_byte_of_its_last_line_loses_nothing(scene):
                     assert len(whole) > start
                     assert read_journal(journal).bad_lines == 0
                 scene.check_all_is_back()
+
+
+@pytest.mark.parametrize("step", [step for step in faults.STEPS if step.startswith("dedup")])
+def test_named_step_is_reached_and_survived(desk, other_disk, monkeypatch, step):
+    """SIGKILL at the steps that an engineer can name in IMGSEARCH_CRASH_AT, on one disk or between two."""
+    here, there = desk.quarantine, other_disk / "quarantine"
+
+    def work(quarantine):
+        apply_plan(scene.plan, quarantine, action="hardlink")
+        undo(quarantine)
+        apply_plan(scene.plan, quarantine)
+        purge(quarantine)
+
+    died = []
+    for quarantine in (here, there):
+        desk.quarantine = quarantine
+        scene = Scene(desk)
+        child = os.fork()
+        if child == 0:
+            faults._crash_at, faults._remaining = step, 1
+            work(quarantine)
+            os._exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert code in (0, -signal.SIGKILL)
+        if code:
+            died.append(quarantine)
+            if "purg" not in step:
+                scene.check_nothing_is_lost()
+                scene.check_all_is_back()
+            else:
+                assert purge(quarantine).left == []
+    assert died, f"nothing reaches {step}"

@@ -26,8 +26,8 @@ from imgsearch.dedup.purge import purge
 from imgsearch.dedup.undo import undo
 
 NAMES = st.sampled_from(["a.jpg", "b\n.jpg", "c\udcff.jpg", "sub/d.jpg", "sub/e.jpg", "f.jpg"])
-CONTENTS = st.sampled_from([b"A1", b"A2", b"B1", b"B2"])
-KILL = st.none() | st.none() | st.integers(1, 60)
+CONTENTS = st.sampled_from([b"A1", b"A2", b"B1"])
+CALLS = st.integers(1, 60)
 ACTIONS = st.sampled_from(["move", "move", "hardlink", "reflink"])
 SHARED = Path("/dev/shm")
 
@@ -37,7 +37,7 @@ def fake_clone(source, target):
 
 
 class Person(RuleBasedStateMachine):
-    @initialize(other_disk=st.booleans(), files=st.dictionaries(NAMES, CONTENTS, min_size=2))
+    @initialize(other_disk=st.booleans(), files=st.dictionaries(NAMES, CONTENTS, min_size=5))
     def begin(self, other_disk, files):
         self.stack = contextlib.ExitStack()
         self.stack.enter_context(mock.patch.object(os, "fsync", lambda descriptor: None))
@@ -61,27 +61,32 @@ class Person(RuleBasedStateMachine):
     # What is there
 
     def standing(self):
-        return [content for content, _, kind in self.desk.content().values() if kind]
+        """Contents of the person's files; not of what a killed run left under names of its own."""
+        files = self.desk.content().items()
+        return [content for path, (content, _, kind) in files if kind and not Path(path).name.startswith(".imgsearch-")]
 
-    def waiting(self):
-        return list(self.desk.waiting().values())
+    def everything(self):
+        """Contents of all files but empty ones, which are copies that had not begun."""
+        standing = [content for content, _, kind in self.desk.content().values() if kind and content]
+        return [*standing, *self.desk.waiting_of_all_runs().values()]
 
     def check(self, standing, everything, *, purged=False):
         assert {one[:1] for one in standing} <= {one[:1] for one in self.standing()}, "a picture left the folder"
         if not purged:
-            assert set(everything) <= {*self.standing(), *self.waiting()}, "a content is gone"
-        for name in ("a.jpg", "b.jpg"):
-            assert not self.desk.path(name + ".part").exists()
+            gone = set(everything) - set(self.everything())
+            assert not gone, (
+                f"gone: {gone}; left: {[*self.desk.content().items(), *self.desk.waiting_of_all_runs().items()]}"
+            )
 
     def act(self, work, kill, *, purged=False):
-        standing, waiting = self.standing(), self.waiting()
+        standing, everything = self.standing(), self.everything()
         try:
-            ended = kill is None or not killed_after(kill, work)
             if kill is None:
                 work()
+            else:
+                killed_after(kill, work)
         finally:
-            self.check(standing, [*standing, *waiting], purged=purged)
-        return ended
+            self.check(standing, everything, purged=purged)
 
     # What a person does
 
@@ -89,38 +94,30 @@ class Person(RuleBasedStateMachine):
         self.clock += 1
         self.desk.write(name, content, mtime_ns=self.clock, mode=0o600 + self.clock % 8)
 
-    @rule(name=NAMES, content=CONTENTS)
-    def write(self, name, content):
+    @rule(
+        one=NAMES,
+        other=NAMES,
+        content=CONTENTS,
+        how=st.sampled_from(["new", "edit", "delete", "rename", "link", "symlink"]),
+    )
+    def edit(self, one, other, content, how):
+        """What people do to any file."""
         self.untouched = None
-        with contextlib.suppress(OSError):
-            self.desk.path(name).unlink()
-        self.put(name, content)
-
-    @rule(name=NAMES, content=CONTENTS)
-    def edit_in_place(self, name, content):
-        self.untouched = None
-        if self.desk.path(name).is_file():
-            self.desk.path(name).write_bytes(content)
-
-    @rule(name=NAMES)
-    def delete(self, name):
-        self.untouched = None
-        self.desk.path(name).unlink(missing_ok=True)
-
-    @rule(one=NAMES, other=NAMES, symbolic=st.booleans())
-    def link(self, one, other, symbolic):
-        self.untouched = None
-        source, target = self.desk.path(one), self.desk.path(other)
-        if source.is_file() and not target.exists() and not target.is_symlink():
-            target.parent.mkdir(exist_ok=True)
-            target.symlink_to(source) if symbolic else os.link(source, target, follow_symlinks=False)
-
-    @rule(one=NAMES, other=NAMES)
-    def rename(self, one, other):
-        self.untouched = None
-        if self.desk.path(one).exists():
-            self.desk.path(other).parent.mkdir(exist_ok=True)
-            self.desk.path(one).replace(self.desk.path(other))
+        path, target = self.desk.path(one), self.desk.path(other)
+        target.parent.mkdir(exist_ok=True)
+        if how == "new":
+            path.unlink(missing_ok=True)
+            self.put(one, content)
+        elif how == "delete":
+            path.unlink(missing_ok=True)
+        elif not path.is_file():
+            return
+        elif how == "edit":
+            path.write_bytes(content)
+        elif how == "rename":
+            path.replace(target)
+        elif not target.exists() and not target.is_symlink():
+            target.symlink_to(path) if how == "symlink" else os.link(path, target, follow_symlinks=False)
 
     @rule(data=st.data(), keeper=st.booleans(), content=st.none() | CONTENTS)
     def meddle(self, data, keeper, content):
@@ -153,48 +150,58 @@ class Person(RuleBasedStateMachine):
         if groups:
             self.plans.append(self.desk.plan(*groups))
 
-    @rule(data=st.data(), kill=KILL, action=ACTIONS, old=st.booleans())
-    def apply(self, data, kill, action, old):
-        if not old:
-            self.find(data)
-        if not self.plans:
-            return
-        plan = data.draw(st.sampled_from(self.plans[-3:]))
-        before = self.desk.content()
-        if not self.waiting():
-            self.untouched = before
-        self.act(lambda: apply_plan(plan, self.desk.quarantine, action=action), kill)
+    @rule(data=st.data(), action=ACTIONS)
+    def find_and_apply(self, data, action):
+        self.find(data)
+        self.apply(-1, None, action)
 
-    @rule(kill=KILL)
-    def undo_one(self, kill):
-        self.act(lambda: undo(self.desk.quarantine), kill)
+    @rule(data=st.data(), action=ACTIONS, calls=CALLS)
+    def find_and_apply_until_killed(self, data, action, calls):
+        self.find(data)
+        self.apply(-1, calls, action)
+
+    @rule(age=st.integers(1, 3), action=ACTIONS)
+    def apply_an_old_plan(self, age, action):
+        self.apply(-age, None, action)
+
+    def apply(self, which, kill, action):
+        if len(self.plans) < -which:
+            return
+        if not self.desk.waiting_of_all_runs() and not list(self.desk.root.rglob(".imgsearch-*")):
+            self.untouched = self.desk.content()
+        self.act(lambda: apply_plan(self.plans[which], self.desk.quarantine, action=action), kill)
+
+    @rule(calls=st.none() | CALLS)
+    def undo_one(self, calls):
+        self.act(lambda: undo(self.desk.quarantine), calls)
 
     @rule()
     def undo_all(self):
         while True:
-            standing, waiting = self.standing(), self.waiting()
+            standing, everything = self.standing(), self.everything()
             done = undo(self.desk.quarantine)
-            self.check(standing, [*standing, *waiting])
+            self.check(standing, everything)
             if not done.run_id or done.left:
                 break
         if self.untouched is not None:
-            assert self.desk.content() == self.untouched
-            assert self.waiting() == []
+            found = self.desk.content()
+            assert found == self.untouched, {*found.items()} ^ {*self.untouched.items()}
+            assert self.desk.waiting_of_all_runs() == {}
 
-    @rule(kill=KILL)
+    @rule(kill=st.none() | CALLS)
     def purge_all(self, kill):
-        standing, waiting = self.standing(), self.waiting()
+        standing, waiting, everything = self.standing(), self.desk.waiting_of_all_runs(), set(self.everything())
         self.act(lambda: purge(self.desk.quarantine), kill, purged=True)
-        gone = {*standing, *waiting} - {*self.standing(), *self.waiting()}
+        gone = everything - set(self.everything())
         assert not gone & set(standing), "a purge touches nothing outside the quarantine"
         assert {one[:1] for one in gone} <= {one[:1] for one in self.standing()}, "a purged picture stands nowhere"
-        if len(self.waiting()) != len(waiting):
+        if len(self.desk.waiting_of_all_runs()) != len(waiting):
             self.untouched = None
 
 
 Person.TestCase.settings = settings(
-    max_examples=60,
-    stateful_step_count=15,
+    max_examples=80,
+    stateful_step_count=10,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
