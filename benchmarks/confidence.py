@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import random
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +111,7 @@ def gather(
 
         def evidence(text: str) -> list[Evidence]:
             found = searcher.evidence(text, DEPTH)
-            return [Evidence(number_of[one.image_id], one.margin, one.itc, one.z) for one in found]
+            return [replace(one, image_id=number_of[one.image_id]) for one in found]
 
         gathered = [evidence(one.text) for one in asked]
         unlabelled = [evidence(text) for text in scene_texts(probes, seed)]
@@ -126,9 +126,7 @@ def labelled_rule(model: str, seed: int, count: int) -> Calibration:
 
 
 def best_strength(rule: Calibration, evidence: list[Evidence], among: frozenset[int] | None = None) -> float:
-    strengths = [
-        rule.strength(one.margin, one.itc, one.z) for one in evidence if among is None or one.image_id in among
-    ]
+    strengths = [rule.judge(one) for one in evidence if among is None or one.image_id in among]
     return max(strengths, default=-np.inf)
 
 

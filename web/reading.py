@@ -104,7 +104,11 @@ class BatchingReader:
 
     def embed_text(self, text: str) -> Float32:
         """[1, D]; in a batch with whatever waits."""
-        return self._texts.submit([text])[0].result()
+        return self.embed_texts([text])
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32:
+        """[Q, D]; in batches with whatever waits."""
+        return np.concatenate([future.result() for future in self._texts.submit(texts)])
 
     def embed_picture(self, pixels: UInt8) -> Float32:
         """[T, D]; at once, in the caller's thread."""

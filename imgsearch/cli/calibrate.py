@@ -60,7 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
             probes, UNCALIBRATED, false_accepts=arguments.false_accepts, source=f"{len(texts)} texts, this library"
         )
     save_calibration(settings, rule)
-    found = sum(any(rule.strength(one.margin, one.itc, one.z) >= 0 for one in probe) for probe in probes)
+    found = sum(any(rule.judge(one) >= 0 for one in probe) for probe in probes)
     if arguments.json:
         print(json.dumps({"calibration": json.loads(rule.as_json()), "texts": len(texts), "answered": found}, indent=2))
     else:

@@ -17,14 +17,29 @@ SAMPLE = 512
 
 
 _NUMBERS = ("margin_weight", "itc_weight", "z_weight", "bias", "least_z")
+_LATER = ("clause_weight", "weakest_weight", "held_weight", "word_weight")  # 0 in a calibration from before they were
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How well a picture agrees with the parts of the description, by ITC; see `imgsearch.search.parts`."""
+
+    clauses: float = 0.0  # mean over the clauses
+    weakest: float = 0.0  # the smallest over the clauses, in deviations over the library's mean for that clause
+    held: float = 0.0  # of the clause that the re-ranked pictures agree with least, the best one's score
+    words: float = 0.0  # mean over the telling words
+
+
+UNDIVIDED = Agreement()
+"""Where the parts were not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A linear rule on (margin, itc, z). ``margin`` is ITM's logit of "matches" less that of "does not"; ``z`` is how
-    many deviations the ITC score lies over the mean of the library's pictures for the same query.
+    """A linear rule on (margin, itc, z, agreement). ``margin`` is ITM's logit of "matches" less that of "does not";
+    ``z`` is how many deviations the ITC score lies over the mean of the library's pictures for the same query.
 
-    A re-ranked hit is confident if the three, each by its weight, and ``bias`` sum to 0 or more; one past the re-ranked
+    A re-ranked hit is confident if these, each by its weight, and ``bias`` sum to 0 or more; one past the re-ranked
     if z >= ``least_z`` for it and for all that the vectors put before it."""
 
     margin_weight: float
@@ -33,10 +48,25 @@ class Calibration:
     bias: float
     least_z: float
     source: str = ""  # what it was fitted on, for people
+    clause_weight: float = 0.0
+    weakest_weight: float = 0.0
+    held_weight: float = 0.0
+    word_weight: float = 0.0
 
-    def strength(self, margin: float, itc: float, z: float) -> float:
+    @property
+    def reads_parts(self) -> bool:
+        """Whether it looks at the parts of the description, which cost a search some milliseconds."""
+        return any((self.clause_weight, self.weakest_weight, self.held_weight, self.word_weight))
+
+    def strength(self, margin: float, itc: float, z: float, agreement: Agreement = UNDIVIDED) -> float:
         """Confident from 0 on."""
-        return self.margin_weight * margin + self.itc_weight * itc + self.z_weight * z + self.bias
+        whole = self.margin_weight * margin + self.itc_weight * itc + self.z_weight * z
+        parts = self.clause_weight * agreement.clauses + self.weakest_weight * agreement.weakest
+        return whole + parts + self.held_weight * agreement.held + self.word_weight * agreement.words + self.bias
+
+    def judge(self, one: Evidence) -> float:
+        """``strength`` of a candidate."""
+        return self.strength(one.margin, one.itc, one.z, one.agreement)
 
     def confident_by_vectors(self, z: float) -> bool:
         return z >= self.least_z
@@ -50,6 +80,7 @@ class Calibration:
         try:
             fields: dict[str, Any] = json.loads(text)
             numbers = {name: float(fields[name]) for name in _NUMBERS}
+            numbers |= {name: float(fields.get(name, 0.0)) for name in _LATER}
             if not all(map(math.isfinite, numbers.values())):
                 raise ValueError("a number is not finite")
             return Calibration(**numbers, source=str(fields.get("source", "")))
@@ -71,6 +102,7 @@ class Evidence:
     margin: float
     itc: float
     z: float
+    agreement: Agreement = UNDIVIDED
 
 
 @dataclass(frozen=True, slots=True)

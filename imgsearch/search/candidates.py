@@ -13,9 +13,10 @@ import numpy as np
 from imgsearch.errors import UsageError
 from imgsearch.index import open_index, rank_order
 from imgsearch.records import Filters, Float32, Int64
-from imgsearch.search.calibration import NO_BACKGROUND, Background, evenly
+from imgsearch.search.calibration import NO_BACKGROUND, Agreement, Background, evenly
 from imgsearch.search.features import Source
 from imgsearch.search.likeness import POOL, likeness, mean_vector
+from imgsearch.search.parts import Parts, agreements
 from imgsearch.storage import Store, View, latest_snapshot
 
 REFRESHES = 3
@@ -31,12 +32,16 @@ milliseconds in a small library, and a second in one of a million pictures, wher
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What to look for: a text vector [1, D], a picture's tokens [T, D], both or neither, among the pictures that the
-    filters leave. ``excluding`` is the image id of the picture that others are compared with."""
+    filters leave. ``excluding`` is the image id of the picture that others are compared with. The first ``depth``
+    candidates are compared with ``parts`` of the description, if any are given; ``vectors`` [P, D] are theirs."""
 
     text: Float32 | None
     picture: Float32 | None
     filters: Filters
     excluding: int | None = None
+    parts: Parts | None = None
+    vectors: Float32 | None = None
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class Found:
     more: bool  # pictures that the filters leave come behind these
     generation: int
     note: str | None = None  # what a person should know of the index
+    agreements: tuple[Agreement, ...] = ()  # of the first candidates with the parts of the description
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +157,18 @@ class CandidateFinder:
             found = self._resolve(view.image_ids_of(slots), best.scores, best.background)
             if len(found) == len(slots) or not view.changed() or attempt + 1 == REFRESHES:
                 break
-        return Found(found, total > len(slots), view.generation, moment.note)
+        agreeing = self._agreements(moment, wanted, slots, found[: wanted.depth])
+        return Found(found, total > len(slots), view.generation, moment.note, agreeing)
+
+    def _agreements(
+        self, moment: Moment, wanted: Wanted, slots: Int64, found: list[Candidate]
+    ) -> tuple[Agreement, ...]:
+        """With the parts of the description, one for each of ``found``, which are of ``slots`` [m]."""
+        if wanted.parts is None or wanted.vectors is None:
+            return ()
+        slot_of = dict(zip(moment.view.image_ids_of(slots).tolist(), slots.tolist(), strict=True))
+        tokens = moment.view.read(np.array([slot_of[one.image_id] for one in found], np.int64))
+        return tuple(agreements(wanted.parts, wanted.vectors, tokens, moment.sample))
 
     def _refreshed(self) -> Moment:
         moment = self._moment

@@ -32,7 +32,7 @@ i me my we us our you your he him his she her it its they them their who whom wh
 one two three four five six seven eight nine ten several many few more most much lots
 see seen show shows showing picture pictures photo photos photograph photographs image images shot
 """
-_QUIET = frozenset(_QUIET_WORDS.split())
+QUIET = frozenset(_QUIET_WORDS.split())
 """Words that show nothing by themselves: they bind, count, say where, or speak of the picture."""
 
 
@@ -71,7 +71,7 @@ def content_words(text: str) -> tuple[str, ...]:
     where none says anything; at most ``MAX_WORDS``."""
     words = dict.fromkeys(word.strip(_EDGES) for word in clean_text(text).split())
     words.pop("", None)
-    telling = [word for word in words if word not in _QUIET]
+    telling = [word for word in words if word not in QUIET]
     return tuple(telling or words)[:MAX_WORDS]
 
 

@@ -23,6 +23,10 @@ class Reader(Protocol):
         """One text -> float32 [1, D]."""
         ...
 
+    def embed_texts(self, texts: Sequence[str]) -> Float32:
+        """Q texts -> float32 [Q, D]."""
+        ...
+
     def embed_picture(self, pixels: UInt8) -> Float32:
         """uint8 [S, S, 3] -> float32 [T, D]."""
         ...
@@ -53,9 +57,13 @@ class PlainReader:
 
     def embed_text(self, text: str) -> Float32:
         """See ``Reader``."""
+        return self.embed_texts([text])
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32:
+        """See ``Reader``."""
         with self._lock:
-            vector: Float32 = as_numpy(self._model.embed_texts([text]))
-        return vector
+            vectors: Float32 = as_numpy(self._model.embed_texts(list(texts)))
+        return vectors
 
     def embed_picture(self, pixels: UInt8) -> Float32:
         """See ``Reader``."""

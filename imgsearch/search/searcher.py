@@ -15,10 +15,11 @@ import numpy as np
 
 from imgsearch.errors import MediaError, UsageError
 from imgsearch.records import Float32, Hit, Results
-from imgsearch.search.calibration import Calibration, Evidence
+from imgsearch.search.calibration import UNDIVIDED, Agreement, Calibration, Evidence
 from imgsearch.search.candidates import Candidate, CandidateFinder, Wanted
 from imgsearch.search.language import Ask
 from imgsearch.search.pages import Cursor, decoded, query_digest
+from imgsearch.search.parts import parts_of
 from imgsearch.search.pictures import decode_all
 from imgsearch.search.query import Query, query_notes
 from imgsearch.search.reader import PlainReader, Reader
@@ -42,7 +43,9 @@ class _Search:
     reading: Reading
     depth: int
     offset: int
+    judged: bool  # whether hits are called confident or not
     candidates: list[Candidate] = field(default_factory=list)
+    agreements: tuple[Agreement, ...] = ()  # of the first candidates with the parts of the description
     more: bool = False  # the library holds allowed pictures behind the candidates
     generation: int = 0
     notes: list[str] = field(default_factory=list)
@@ -123,16 +126,16 @@ class Searcher:
 
     def evidence(self, text: str, depth: int) -> list[Evidence]:
         """What a calibration is fitted on: of the ``depth`` best by ITC, re-ranked, all that its rule may look at."""
-        search = self._begin(Query(text, k=1, rerank=depth), None)
+        search = self._begin(Query(text, k=1, rerank=depth), None, parts=True)
         matches = self._rerank(search, time.perf_counter()).matches
         return [
-            Evidence(found.image_id, match.margin, found.score, found.z)
-            for found, match in zip(search.candidates, matches, strict=False)
+            Evidence(found.image_id, match.margin, found.score, found.z, agreement)
+            for found, match, agreement in zip(search.candidates, matches, search.agreements, strict=False)
             if match is not None
         ]
 
-    def _begin(self, query: Query, picture: Float32 | None) -> _Search:
-        """Read the query and find its candidates."""
+    def _begin(self, query: Query, picture: Float32 | None, *, parts: bool = False) -> _Search:
+        """Read the query and find its candidates. ``parts``: compare them with its parts, needed or not."""
         ask = require_sense(query, pictured=picture is not None)
         cursor = decoded(query, picture)
         model = self.model
@@ -140,13 +143,21 @@ class Searcher:
         reading = Reading(ask.description, ask.excluded)
         reread = query_digest(replace(query, everything=False), picture)
         offset = cursor.offset if cursor else 0
-        search = _Search(query, query_digest(query, picture), reread, reading, depth, offset)
+        # A score of likeness is none of ITC: no calibration says what it means.
+        compared = picture is not None or bool(ask.similar or ask.like)
+        judged = self.calibration is not None and bool(reading.wanted) and not compared
+        search = _Search(query, query_digest(query, picture), reread, reading, depth, offset, judged)
         with _timed(search.took, "embed"):
             wanted = self._embed(ask, search, picture)
+            if depth and (parts or (judged and self.calibration is not None and self.calibration.reads_parts)):
+                divided = parts_of(reading.wanted)
+                vectors = self.reader.embed_texts(divided.texts)
+                wanted = replace(wanted, parts=divided, vectors=vectors, depth=depth)
         with _timed(search.took, "search"):
             # The k-th hit can have every re-ranked candidate behind it; one more tells whether a page follows.
             found = self._finder.find(wanted, search.offset + query.k + depth + 1)
         search.candidates, search.more, search.generation = found.candidates, found.more, found.generation
+        search.agreements = found.agreements
         if found.note:
             search.notes.append(found.note)
         if not found.candidates:
@@ -207,7 +218,7 @@ class Searcher:
     def _page(self, search: _Search, reranked: _Reranked, started: float) -> Results:
         query = search.query
         ordered = self._ordered(search, reranked.matches)
-        ends = self.calibration is not None and not query.everything and bool(search.reading.wanted)
+        ends = search.judged and not query.everything
         listed = [hit for hit in ordered if hit.confident] if ends else ordered
         page = listed[search.offset : search.offset + query.k]
         hits = tuple(replace(hit, rank=search.offset + place) for place, hit in enumerate(page, start=1))
@@ -242,19 +253,23 @@ class Searcher:
         # Behind a snapshot's pool scores begin anew: what follows a doubtful picture is not listed, or the list for
         # few would not be the beginning of the list for many.
         lowest = np.minimum.accumulate(np.array([found.z for found in candidates], np.float64)).tolist()
-        hits = [self._hit(candidates[place], padded[place], search.reading, lowest[place]) for place in order]
+        agreeing = [*search.agreements, *[UNDIVIDED] * (len(candidates) - len(search.agreements))]
+        evidence = [(candidates[place], padded[place], agreeing[place], lowest[place]) for place in order]
+        hits = [self._hit(search, *one) for one in evidence]
         return sorted(hits, key=lambda hit: hit.confident is False)  # stable
 
-    def _hit(self, found: Candidate, match: Match | None, reading: Reading, lowest_z: float) -> Hit:
+    def _hit(
+        self, search: _Search, found: Candidate, match: Match | None, agreement: Agreement, lowest_z: float
+    ) -> Hit:
         """``lowest_z`` of all candidates up to this one."""
         logit = probability = confident = None
-        if match is not None and reading.wanted:
+        if match is not None and search.reading.wanted:
             logit, probability = match.logit, match.probability
-        if self.calibration is not None and reading.wanted:
+        if self.calibration is not None and search.judged:
             if match is None:
                 confident = self.calibration.confident_by_vectors(lowest_z)
             else:
-                strength = self.calibration.strength(match.margin, found.score, found.z)
+                strength = self.calibration.strength(match.margin, found.score, found.z, agreement)
                 confident = strength >= 0 and match.unwanted < 0.5
         return Hit(0, found.image_id, found.source.paths[0], found.score, logit, probability, confident)
 

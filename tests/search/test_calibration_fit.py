@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imgsearch.errors import UsageError
-from imgsearch.search.calibration import Calibration, Evidence
+from imgsearch.search.calibration import Agreement, Calibration, Evidence
 from imgsearch.search.calibration_fit import Labelled, fit_labelled, fit_library
 
 BASE = Calibration(1.0, 0.0, 0.0, 0.0, 1e6)
@@ -36,6 +36,20 @@ def test_labelled_fit_holds_the_share_of_false_accepts_on_other_queries() -> Non
     false = np.mean([confident(rule, one) for one in drawn(rng, 2000, False)])
     true = np.mean([confident(rule, one) for one in drawn(rng, 2000, True)])
     assert 0.03 < false < 0.07 and true > 0.97
+
+
+def test_labelled_fit_learns_from_the_parts_where_nothing_else_tells() -> None:
+    rng = np.random.default_rng(6)
+
+    def query(held: float) -> list[Evidence]:
+        parts = Agreement(held=held + float(rng.normal(0, 0.2)))
+        return [Evidence(n, float(rng.normal()), 0.3, 2.0, parts) for n in range(4)]
+
+    queries = [Labelled(query(2.0), frozenset(range(4))) for _ in range(100)]
+    queries += [Labelled(query(0.0), frozenset()) for _ in range(100)]
+    rule = fit_labelled(queries)
+    assert rule.reads_parts and Calibration.from_json(rule.as_json()) == rule
+    assert np.mean([any(rule.judge(one) >= 0 for one in query(2.0)) for _ in range(200)]) > 0.95
 
 
 @pytest.mark.parametrize("shift", [-4.0, 0.0, 5.0])

@@ -194,6 +194,30 @@ def test_nothing_that_matches_is_said(searcher: Searcher, library: Any) -> None:
         assert len(ends.search(Query(TEXT, k=5, everything=True)).hits) == 5
 
 
+def test_rule_that_reads_parts_judges_by_its_evidence_and_keeps_the_order(searcher: Searcher, library: Any) -> None:
+    evidence = {one.image_id: one for one in searcher.evidence(TEXT, 8)}
+    assert len(evidence) == 8 and len({one.agreement.held for one in evidence.values()}) == 1
+    weights = {"clause_weight": 1.0, "weakest_weight": 0.1, "held_weight": 1.0, "word_weight": 1.0}
+    strengths = {key: Calibration(0, 0, 0, 0, 1e6, **weights).judge(one) for key, one in evidence.items()}
+    bias = -float(np.median(list(strengths.values())))
+    rule = Calibration(0.0, 0.0, 0.0, bias, 1e6, **weights)
+    with Searcher(open_store(library.folder / "library"), library.model, calibration=rule) as ends:
+        whole = ends.search(Query(TEXT, k=50, rerank=8))
+        assert {hit.image_id for hit in whole.hits} == {key for key, one in strengths.items() if one + bias >= 0}
+        plain_order = [hit.image_id for hit in searcher.search(Query(TEXT, k=50, rerank=8)).hits]
+        order = [hit.image_id for hit in whole.hits]
+        assert order == sorted(order, key=plain_order.index) and 0 < len(order) < 8
+        assert plain(ends.search(Query(TEXT, k=2, rerank=8)).hits) == plain(whole.hits[:2])
+
+
+@pytest.mark.parametrize("named", ["similar", "like"])
+def test_likeness_is_not_judged(searcher: Searcher, library: Any, named: str) -> None:
+    assert searcher.search(Query("similar:1")).hits[0].confident is None
+    with calibrated(library, 1e6) as ends:
+        found = ends.search(Query(f"{named}:{library.photos / 'scene04.png'} at night", k=50))
+        assert len(found.hits) == 12 and {hit.confident for hit in found.hits} == {None}
+
+
 def test_background_is_the_mean_of_the_maxima() -> None:
     rng = np.random.default_rng(0)
     sample, vector = rng.normal(size=(40, 3, 8)).astype(np.float32), rng.normal(size=(1, 8)).astype(np.float32)
