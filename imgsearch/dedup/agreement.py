@@ -15,29 +15,38 @@ BLOCK = 8
 _BLAND = 3.0  # deviation of lightness within a block under which it says nothing
 _UNLIKE = 0.5  # share of a block's variance that may be left in a block that agrees
 _NOISE = 4.0  # lightness that is no difference whatever the block: JPEG of quality 10 leaves up to 3
-_OWNER = 1.7  # contrast over the other's that makes a thing one picture's
+_OWNER = 2.0  # contrast over the other's that makes a thing one picture's
+_BEST = 0.33
 _KNOTS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Blocks in which either picture has anything to see: how many there are, and of them the share that agrees.
+    """Blocks in which either picture has anything to see: how many there are, and of them the share that agrees;
+    ``left``: share of their variance that is left in the best third of them.
     ``largest``: greatest difference of a block's mean lightness, 0..255. ``both_ways``: there are things that only the
     first has and things that only the second has, apart from each other, and all else agrees: something moved."""
 
     blocks: int
     share: float
+    left: float
     largest: float
     both_ways: bool
 
 
 def compare_blocks(first: Float32, second: Float32, mask: NDArray[np.bool_]) -> Agreement:
-    """Lightness [h, w] of two pictures laid over each other; only blocks wholly in ``mask`` count."""
-    mapped = _mapped(first, second, mask)
+    """Lightness [h, w] of two pictures laid over each other; only blocks wholly in ``mask`` count. Each is brought to
+    the other, and the better way counts: what one of them clipped can be told from the other, not the other way."""
     inside = _blocks(mask.astype(np.float32)).min(axis=-1) > 0  # [r, c]
     if not inside.any():
-        return Agreement(0, 0.0, 255.0, False)
-    x, y = _blocks(first), _blocks(mapped)  # [r, c, 64]
+        return Agreement(0, 0.0, 1.0, 255.0, False)
+    forth = _one_way(first, _mapped(first, second, mask), inside)
+    back = _one_way(second, _mapped(second, first, mask), inside)
+    return max(forth, back, key=lambda found: (found.share, found.blocks))
+
+
+def _one_way(target: Float32, brought: Float32, inside: NDArray[np.bool_]) -> Agreement:
+    x, y = _blocks(target), _blocks(brought)  # [r, c, 64]
     rest = x - y
     contrast = np.stack([x.std(axis=-1), y.std(axis=-1)])  # [2, r, c]
     seen = inside & (contrast.max(axis=0) > _BLAND)
@@ -45,9 +54,10 @@ def compare_blocks(first: Float32, second: Float32, mask: NDArray[np.bool_]) -> 
     left = (rest**2).mean(axis=-1)
     agrees = left <= np.maximum(_NOISE**2, _UNLIKE * contrast.max(axis=0) ** 2)
     share = float(agrees[seen].mean()) if seen.any() else 0.0
-    return Agreement(
-        int(seen.sum()), share, float(mean[inside].max()), share > 0.6 and _both_ways(inside & ~agrees, contrast)
-    )
+    best = left[seen] / np.maximum(contrast.max(axis=0)[seen] ** 2, 1e-3)
+    closeness = float(np.quantile(best, _BEST)) if seen.any() else 1.0
+    both_ways = share > 0.6 and _both_ways(inside & ~agrees, contrast)
+    return Agreement(int(seen.sum()), share, closeness, float(mean[inside].max()), both_ways)
 
 
 def _both_ways(differs: NDArray[np.bool_], contrast: Float32) -> bool:

@@ -14,8 +14,8 @@ from datetime import datetime
 
 import numpy as np
 
-from imgsearch.dedup.background import Background, background
-from imgsearch.dedup.candidates import Alike, Signed, alike_by_embedding, marked_copies
+from imgsearch.dedup.background import SAMPLED, Background, background
+from imgsearch.dedup.candidates import Alike, Signed, alike_by_embedding, marked_copies, unrelated_rows
 from imgsearch.dedup.evidence import Evidence, Pair
 from imgsearch.dedup.looking import Looker
 from imgsearch.records import Failure, Int64, MediaFacts
@@ -67,7 +67,8 @@ def near_pairs(
     if not len(rows):
         return
     view = store.view()
-    chance = background(view, seed)
+    unrelated = inventory.slots[unrelated_rows(inventory, SAMPLED)]
+    chance = background(view, seed, unrelated[np.isin(unrelated, view.live_slots)])
     count = max(1, len(inventory))
     limits = _Limits(chance.threshold(false_share / count), chance.threshold(_LOOKED_AT / count))
     signed = Signed(store, inventory)
