@@ -30,8 +30,9 @@ LEAST_COVER = 0.3
 
 _WHOLLY = 0.95
 _UNTOUCHED = 0.08
-"""`Agreement.left`: where less agrees than `_WHOLLY`, something was put over the picture, and a third of the blocks were
-left alone: 0.07 and less of 40 overlays, 0.09 to 0.23 of pages of text in one layout, which agree in 0.66 to 0.83."""
+"""`Agreement.left`: where less agrees than `_WHOLLY`, something was put over the picture, and a third of the blocks
+were left alone: 0.07 and less of 40 overlays, 0.09 to 0.23 of pages of text in one layout, of whose blocks 66 to 83 %
+agree."""
 
 _STEPS = 10
 _TRIED = 3  # places that are tried

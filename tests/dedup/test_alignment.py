@@ -1,0 +1,115 @@
+"""Where one picture lies in another: against the place it was cut from, and against correlation by plain loops."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from imgsearch.dedup.agreement import compare_blocks
+from imgsearch.dedup.comparison import compare_pictures, turn_picture
+from imgsearch.dedup.placing import find_place, resized
+from imgsearch.media.signature import INVERSE_TURN
+from imgsearch.scenes.draw import draw_sheet
+from imgsearch.scenes.look_alikes import FAMILIES
+from imgsearch.scenes.overlays import with_logo, with_sticker, with_text
+from imgsearch.scenes.vocabulary import COLOURS, KINDS
+
+
+def busy(seed):
+    rng = random.Random(seed)
+    things = [(rng.choice(KINDS), rng.choice(tuple(COLOURS))) for _ in range(14)]
+    return draw_sheet(rng, things, 256)[0]
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return busy(1).resize((256, 192))
+
+
+@pytest.mark.parametrize("box", [(20, 10, 230, 170), (0, 0, 190, 140), (70, 50, 256, 192), (60, 40, 236, 172)])
+def test_crop_is_found_at_its_place(picture, box):
+    found = compare_pictures(picture, picture.crop(box).resize((300, 225)))
+    assert (found.kind, found.turn) == ("near", 1)
+    wanted = [box[0] / 256, box[1] / 192, box[2] / 256, box[3] / 192]
+    assert found.box == pytest.approx(wanted, abs=0.03)
+    assert found.cover == pytest.approx((wanted[2] - wanted[0]) * (wanted[3] - wanted[1]), abs=0.04)
+    assert found.agreement > 0.9
+
+
+def test_whole_is_found_around_its_crop(picture):
+    found = compare_pictures(picture.crop((20, 10, 230, 170)), picture)
+    assert found.kind == "near"
+    assert found.cover > 0.95
+
+
+@pytest.mark.parametrize("turn", [2, 3, 6, 7])
+def test_turned_picture_is_found_at_its_turn(picture, turn):
+    found = compare_pictures(picture, turn_picture(picture, INVERSE_TURN[turn]))
+    assert (found.kind, found.turn) == ("near", turn)
+
+
+@pytest.mark.parametrize("change", [with_text, with_logo, with_sticker, lambda image, rng: ImageOps.invert(image)])
+def test_covered_or_inverted_picture_is_near(picture, change):
+    assert compare_pictures(picture, change(picture, random.Random(2))).kind == "near"
+
+
+def test_tilted_picture_is_near(picture):
+    assert compare_pictures(picture, picture.rotate(4, Image.Resampling.BICUBIC)).kind == "near"
+
+
+def test_other_pictures_are_not_near(picture):
+    assert [compare_pictures(picture, busy(seed)).kind for seed in range(2, 8)] == ["other"] * 6
+
+
+@pytest.mark.parametrize("family", ["pages", "flat", "skies"])
+def test_look_alikes_of_no_shot_are_not_near(family):
+    pictures = list(FAMILIES[family](random.Random(3)))
+    assert compare_pictures(pictures[0], pictures[1]).kind == "other"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 2), (16, 16)])
+def test_pictures_of_any_size_can_be_compared(picture, size):
+    tiny = picture.resize(size)
+    assert 0 <= compare_pictures(picture, tiny).score <= 1
+    assert 0 <= compare_pictures(tiny, picture).score <= 1
+    assert 0 <= compare_pictures(tiny, Image.new("RGB", size)).score <= 1
+
+
+def test_place_is_that_of_plain_loops():
+    """Without its slow changes a plane is not what loops see, so the part is of noise, which has none."""
+    rng = np.random.default_rng(3)
+    whole = resized(rng.normal(0, 60, (24, 32)).astype(np.float32), 36, 48)
+    part = whole[6:33, 9:45].copy()
+    found = find_place(whole, part)
+    best = max(
+        (float(np.corrcoef(whole[y : y + 27, x : x + 36].ravel(), part.ravel())[0, 1]), x, y)
+        for y in range(36 - 27 + 1)
+        for x in range(48 - 36 + 1)
+    )
+    assert best[1:] == (9, 6)
+    assert found.box == pytest.approx((9 / 48, 6 / 36, 45 / 48, 33 / 36), abs=0.04)
+    assert found.correlation > 0.9
+
+
+def test_picture_agrees_with_itself_wholly_whatever_its_light():
+    plane = np.asarray(busy(9).convert("L").resize((128, 96)), np.float32)
+    everywhere = np.ones(plane.shape, np.bool_)
+    for other in (plane, 255 - plane, 0.5 * plane + 60, np.minimum(plane * 1.4, 255)):
+        found = compare_blocks(plane, other.astype(np.float32), everywhere)
+        assert found.share > 0.97 and found.blocks > 50
+
+
+def test_thing_that_moved_is_seen_on_both_sides():
+    first, second = np.full((96, 128), 90, np.float32), np.full((96, 128), 90, np.float32)
+    pattern = 40 * np.sin(np.arange(128) / 2)[None, :]  # a background with something to see
+    first[64:] += pattern
+    second[64:] += pattern
+    first[8:24, 8:24] = np.random.default_rng(1).uniform(0, 255, (16, 16))
+    second[8:24, 80:96] = np.random.default_rng(1).uniform(0, 255, (16, 16))
+    everywhere = np.ones(first.shape, np.bool_)
+    assert compare_blocks(first, second, everywhere).both_ways
+    second[8:24, 80:96] = 90
+    assert not compare_blocks(first, second, everywhere).both_ways

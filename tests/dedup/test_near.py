@@ -1,0 +1,188 @@
+"""Near copies, bursts and semantic neighbours of small libraries, and the background they are measured against."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pictured_library import MODEL, SIDE, PicturedLibrary, picture
+from PIL import Image, ImageDraw
+
+from imgsearch.dedup.background import Background, fit_background, thresholds
+from imgsearch.dedup.candidates import likeness_of, mean_directions, unrelated_rows
+from imgsearch.dedup.near import near_pairs
+from imgsearch.dedup.windows import WINDOWS, describe_wholes, describe_windows
+from imgsearch.media.decode import decode_file
+from imgsearch.media.signature import luma_of, picture_signature
+from imgsearch.search.likeness import likeness
+from imgsearch.storage import EmbeddedBatch, FilePlace
+
+
+class Shots(PicturedLibrary):
+    """A library with a vector of its own for each picture: pictures of one ``kind`` point one way."""
+
+    def add(self, name: str, image: Image.Image, kind: int, **options: object) -> None:
+        path = self.save(image, name, **options)
+        one = decode_file(path, SIDE)
+        vectors = np.zeros((1, 2, 4), np.float32)
+        vectors[0, :, kind % 4] = 1 if kind < 4 else -1
+        with self.store.writing() as writer:
+            root_id = writer.add_root(self.photos).root_id
+            with writer.transaction() as transaction:
+                place = FilePlace(root_id, name, one.facts.size_bytes, one.mtime_ns)
+                transaction.add(EmbeddedBatch([one.facts], vectors, [[place]], [one.signature]))
+                transaction.commit()
+
+    def tiers(self, new=None, failed=None):
+        failures = [] if failed is None else failed
+        pairs = list(near_pairs(self.store, self.ids if new is None else np.array(new), failures.append))
+        names = self.names()
+        return {(names[pair.first], names[pair.second]): pair.evidence for pair in pairs}
+
+
+def taken(at: str, camera: str = "Maker") -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0110] = camera
+    exif.get_ifd(0x8769)[0x9003] = at
+    return exif
+
+
+def covered(image: Image.Image) -> Image.Image:
+    image = image.copy()
+    ImageDraw.Draw(image).ellipse((90, 60, 150, 120), fill=(250, 210, 40))
+    return image
+
+
+@pytest.fixture
+def shots(tmp_path):
+    return Shots(tmp_path)
+
+
+def test_crop_and_sticker_are_near_and_strangers_are_not(shots):
+    shots.add("a.png", picture(1), 0)
+    shots.add("crop.png", picture(1).crop((20, 15, 235, 175)), 1)
+    shots.add("sticker.png", covered(picture(1)), 2)
+    shots.add("stranger.png", picture(2), 3)
+    found = shots.tiers()
+    assert found[("a.png", "crop.png")].tier == found[("a.png", "sticker.png")].tier == "near"
+    assert found[("a.png", "crop.png")].cover == pytest.approx(215 * 160 / (240 * 180), abs=0.05)
+    assert all(pair.turn == 1 and 0.5 < pair.score <= 1 for pair in found.values())
+    assert not any("stranger.png" in names for names in found)
+
+
+def test_what_signatures_call_a_copy_is_left_to_them(shots):
+    shots.add("a.png", picture(1), 0)
+    shots.add("b.jpg", picture(1), 0, quality=80)
+    assert shots.tiers() == {}
+
+
+def test_shots_of_one_moment_are_a_burst_and_others_semantic(shots):
+    at = {"a.jpg": "2026:05:01 10:00:00", "b.jpg": "2026:05:01 10:00:04", "c.jpg": "2026:05:01 11:00:00"}
+    for seed, (name, when) in enumerate(at.items()):
+        shots.add(name, picture(10 + seed), 0, exif=taken(when))
+    shots.add("other.jpg", picture(20), 1, exif=taken("2026:05:01 10:00:01"))
+    shots.add("camera.jpg", picture(21), 0, exif=taken("2026:05:01 10:00:01", "Another"))
+    found = shots.tiers()
+    assert (found[("a.jpg", "b.jpg")].tier, found[("a.jpg", "b.jpg")].seconds) == ("burst", 4)
+    assert found[("a.jpg", "c.jpg")].tier == found[("a.jpg", "camera.jpg")].tier == "semantic"
+    assert found[("a.jpg", "b.jpg")].similarity == pytest.approx(1)
+    assert not any("other.jpg" in names for names in found)
+
+
+def test_new_ones_against_all_give_what_all_at_once_give(shots):
+    for seed in range(3):
+        shots.add(f"{seed}.png", picture(seed), seed)
+    for seed in range(3):
+        shots.add(f"{seed}-crop.png", picture(seed).crop((0, 0, 215, 165)), seed)
+    ids = shots.ids.tolist()
+    whole = {names: evidence.tier for names, evidence in shots.tiers().items()}
+    parts = {names: evidence.tier for new in (ids[:3], ids[3:]) for names, evidence in shots.tiers(new).items()}
+    assert {(f"{seed}.png", f"{seed}-crop.png") for seed in range(3)} <= set(whole)
+    assert {names for names, tier in whole.items() if tier == "near"} <= set(parts)
+    again = shots.tiers(ids[4:5])
+    assert all("1-crop.png" in names for names in again) and again
+
+
+def test_file_that_is_gone_is_told_once_and_the_rest_goes_on(shots):
+    shots.add("a.png", picture(1), 0)
+    shots.add("crop.png", picture(1).crop((20, 15, 235, 175)), 0)
+    shots.add("crop2.png", picture(1).crop((5, 5, 225, 170)), 0)
+    (shots.photos / "crop.png").unlink()
+    failures: list = []
+    found = shots.tiers(failed=failures)
+    assert [Path(failure.path).name for failure in failures] == ["crop.png"]
+    assert found[("a.png", "crop2.png")].tier == "near"
+
+
+def test_empty_library_and_unknown_ids_have_no_pairs(shots):
+    assert shots.tiers(new=[5, 6]) == {}
+
+
+def test_likeness_of_pairs_is_that_of_the_search(tmp_path):
+    library = PicturedLibrary(tmp_path)
+    rng = np.random.default_rng(2)
+    with library.store.writing() as writer:
+        root_id = writer.add_root(library.photos).root_id
+        with writer.transaction() as transaction:
+            for number in range(9):
+                one = decode_file(library.save(picture(number), f"{number}.png"), SIDE)
+                vectors = rng.normal(size=(1, 2, 4)).astype(np.float32)
+                vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+                place = FilePlace(root_id, f"{number}.png", one.facts.size_bytes, one.mtime_ns)
+                transaction.add(EmbeddedBatch([one.facts], vectors, [[place]], [one.signature]))
+            transaction.commit()
+    view = library.store.view()
+    slots = view.live_slots
+    tokens = view.read(slots)
+    got = likeness_of(view, slots[:8], slots[1:])
+    assert got == pytest.approx([likeness(tokens[i], tokens[i + 1 : i + 2])[0] for i in range(8)], abs=1e-4)
+    assert np.linalg.norm(mean_directions(view, slots), axis=1) == pytest.approx(np.ones(9), abs=1e-4)
+    assert MODEL.dims == view.dims
+
+
+@given(st.floats(-0.9, 0.95), st.floats(0.01, 0.6), st.floats(1e-9, 0.4))
+def test_threshold_is_reached_with_the_chance_it_was_asked_for(mean, deviation, chance):
+    law = Background(mean, deviation)
+    limit = law.threshold(chance)
+    assert -1 <= limit <= 1
+    if limit < 0.9999:
+        assert law.chance(limit) == pytest.approx(chance, rel=1e-3)
+
+
+def test_background_is_not_moved_by_copies_in_the_sample():
+    rng = np.random.default_rng(1)
+    plain = np.tanh(rng.normal(0.3, 0.2, 200_000)).astype(np.float32)
+    spoilt = np.concatenate([plain, np.full(2000, 0.999, np.float32)])
+    wanted = fit_background(plain).threshold(1e-6)
+    assert wanted == pytest.approx(np.tanh(0.3 + 0.2 * 4.7534), abs=0.02)
+    assert fit_background(spoilt).threshold(1e-6) == pytest.approx(wanted, abs=0.06)
+    rows = thresholds(np.stack([plain[:5000], plain[5000:10_000] * 0.5]), 1e-4)
+    assert rows[0] > rows[1] + 0.1
+
+
+def test_unrelated_rows_are_one_of_each_picture_and_its_copies(shots):
+    for seed in range(4):
+        shots.add(f"{seed}.png", picture(seed), seed)
+        shots.add(f"{seed}.jpg", picture(seed), seed, quality=70)
+    assert unrelated_rows(shots.store.inventory()).tolist() == [0, 2, 4, 6]
+
+
+def test_window_of_a_picture_looks_like_the_crop_there():
+    whole = picture(5, (320, 320))
+    rng = random.Random(1)
+    for left, top, side in rng.sample(WINDOWS[1:], 6):
+        box = tuple(round(320 * edge) for edge in (left, top, left + side, top + side))
+        luma = luma_of(np.frombuffer(picture_signature(whole.crop(box)), np.uint8)[None])
+        window = describe_windows(luma_of(np.frombuffer(picture_signature(whole), np.uint8)[None]))[0]
+        alike = window @ describe_wholes(luma)[0]
+        assert alike[WINDOWS.index((left, top, side))] > 0.95
+        assert alike[WINDOWS.index((left, top, side))] >= alike.max() - 0.05
+
+
+def test_flat_picture_has_no_windows():
+    flat = luma_of(np.frombuffer(picture_signature(Image.new("RGB", (50, 50), (9, 9, 9))), np.uint8)[None])
+    assert not describe_windows(flat).any()
