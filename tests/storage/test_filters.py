@@ -221,7 +221,7 @@ def test_a_library_of_the_first_schema_is_brought_up_to_date_with_its_names(tmp_
     with sqlite3.connect(catalog) as connection:  # as 0001 left it
         for trigger in ("added", "removed", "changed"):
             connection.execute(f"DROP TRIGGER file_words_{trigger}")
-        for table in ("file_words", "snapshots", "calibration"):
+        for table in ("file_words", "snapshots", "calibration", "signatures"):
             connection.execute(f"DROP TABLE {table}")
         for index in ("taken_at", "latitude"):
             connection.execute(f"DROP INDEX ix_images_{index}")

@@ -182,6 +182,7 @@ def test_a_stream_of_jobs_ends_when_the_server_leaves(make_shelf: Callable[..., 
     runs.start()
     stream = changes(runs, leaving.is_set, poll_s=0.01)
     assert next(stream)[0] == "jobs"
+    time.sleep(0.5)  # the child must have put its handler up: a shell's background jobs ignore Ctrl-C until then
     leaving.set()
     assert [name for name, _ in stream if name][-1] == "end"
     runs.close()
