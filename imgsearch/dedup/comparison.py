@@ -36,6 +36,7 @@ _LEAST_EXPLAINED = 0.985  # share of variance; 99 % of the pairs of copies have 
 _GAIN = 2.5
 _COLOUR = 28.0
 _COLOUR_MEAN = 6.0
+_EARLY = 0.7  # of a limit: a straight line of lightness that leaves less needs no better fit
 _CHUNK = 512
 _METHODS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -87,7 +88,7 @@ def confirm(first: Image.Image, second: Image.Image, turn: int) -> Comparison:
     scale = side / max(first.size)
     size = max(8, round(first.width * scale)), max(8, round(first.height * scale))
     x, y = _planes(first, size), _planes(turn_picture(second, turn), size)
-    rest = compare_lightness(x[:1], y[:1])
+    rest = compare_lightness(x[:1], y[:1], _EARLY * fine_peak(side))
     colour = compare_colour(x[None, :, ::2, ::2], y[None, :, ::2, ::2])
     return Comparison(*_decide(rest, colour, fine_peak(side)))
 
@@ -117,7 +118,7 @@ def _compare_block(first: UInt8, second: UInt8, turns: UInt8) -> tuple[Float32, 
         those = np.flatnonzero(turns == turn)
         if len(those):
             y[those], y_colour[those] = turned(luma_of(second)[those], turn), turned(chroma_of(second)[those], turn)
-    rest = compare_lightness(x, y)
+    rest = compare_lightness(x, y, _EARLY * SIGNATURE_PEAK)
     colour = compare_colour(_with_lightness(x, x_colour), _with_lightness(y, y_colour))
     return _decide(rest, colour, SIGNATURE_PEAK)
 
