@@ -202,12 +202,13 @@ def find_ours(library: Path, out: Path, tiers: Path) -> None:
         acted = [(a, b) for held in names.values() for a in held for b in held if a < b]
         near: list[Pair] = []
         confirmed = Confirmed({image_id: held[0].path for image_id, held in files.items()})
-        for pair in read_pairs(evidence, wanted):
-            both = [(a, b) for a in names[pair.first] for b in names[pair.second]]
-            if pair.evidence.tier == "near":
-                near += both
-            elif pair.evidence.tier != "perceptual" or confirmed(pair.first, pair.second, pair.evidence.turn):
-                acted += both
+        for tier in ("pixels", "perceptual", "near"):
+            for pair in read_pairs(evidence, [tier]):
+                both = [(a, b) for a in names[pair.first] for b in names[pair.second]]
+                if tier == "near":
+                    near += both
+                elif tier == "pixels" or confirmed(pair.first, pair.second, pair.evidence.turn):
+                    acted += both
     out.write_text(json.dumps({"acted on": acted, "near": near}), encoding="utf-8")
 
 

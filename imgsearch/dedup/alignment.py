@@ -24,7 +24,7 @@ SIDE = 128
 LEAST_AGREEMENT = 0.6
 """Share of the blocks with anything in them that must agree in a near copy."""
 
-LEAST_BLOCKS = 8
+LEAST_BLOCKS = 12
 LEAST_COVER = 0.3
 """Share of either picture that the other must show."""
 

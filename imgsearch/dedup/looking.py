@@ -8,6 +8,7 @@ from collections.abc import Callable
 from PIL import Image
 
 from imgsearch.dedup.alignment import Alignment, align
+from imgsearch.dedup.comparison import confirm
 from imgsearch.errors import MediaError
 from imgsearch.media.decode import open_upright
 from imgsearch.records import Failure, MediaFacts
@@ -32,6 +33,11 @@ class Looker:
         """How the two lie on each other; None where one of them cannot be read."""
         a, b = self._picture(first), self._picture(second)
         return None if a is None or b is None else align(a, b)
+
+    def confirmed(self, first: int, second: int) -> bool:
+        """Whether the two, upright, are copies to `comparison.confirm`; False where one cannot be read."""
+        a, b = self._picture(first), self._picture(second)
+        return a is not None and b is not None and bool(confirm(a, b, 1).is_copy[0])
 
     def facts(self, image_id: int) -> MediaFacts | None:
         """What the library knows of a picture; None where no file of it is left."""

@@ -55,9 +55,9 @@ def near_pairs(
     seed: int = 0,
 ) -> Iterator[Pair]:
     """Near copies, bursts and semantic neighbours among the pictures of a library, of which at least one is among the
-    ids ``new``; each pair once, no pair that signatures call a copy (tier perceptual). ``failed`` is told of each file
-    that could not be read. ``false_share``: false semantic pairs expected a picture. ``progress(done, total)`` counts
-    the new pictures.
+    ids ``new``; each pair once. A pair that signatures call a copy is here only if its pictures deny it. ``failed`` is
+    told of each file that could not be read. ``false_share``: false semantic pairs expected a picture.
+    ``progress(done, total)`` counts the new pictures.
 
     100,000 pictures: 0.5 GB, minutes for the candidates; looking at a candidate costs two decodings and 60 ms to 200
     ms of one core."""
@@ -101,10 +101,10 @@ def _together(*sources: list[Alike]) -> list[Alike]:
 
 def _decide(store: Store, looker: Looker, inventory: Inventory, found: Alike, limits: _Limits) -> Pair | None:
     first, second = (int(inventory.image_ids[row]) for row in (found.first, found.second))
-    if found.is_copy:
+    if found.surely or (found.is_copy and looker.confirmed(first, second)):
         return None
     similarity = found.similarity
-    seen = looker.look(first, second) if found.worth_a_look else None
+    seen = looker.look(first, second)
     if seen is not None and seen.kind == "near":
         return Pair(
             first,
