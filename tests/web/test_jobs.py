@@ -149,6 +149,7 @@ def test_a_run_that_nobody_watched_is_told_to_its_end(make_shelf: Callable[..., 
         for number in range(1, 2501):
             transaction.record_event("index-progress", {"done": number, "failed": 0})
         transaction.commit()
+    time.sleep(0.5)  # the child must have put its handler up
     run.stop()
     assert run.join(30) and run.as_dict()["progress"]["done"] == 2500
     runs.close()

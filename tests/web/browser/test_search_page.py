@@ -248,6 +248,7 @@ def test_search_works_without_scripts(open_page: Callable[..., Any]) -> None:
     count = page.locator(".tile").count()
     assert count == 60 and not page.is_visible("#choose")
     page.click("text=More pictures")
+    page.wait_for_load_state()
     assert page.locator(".tile").count() == PICTURES - 60
     page.click(".tile a >> nth=0")
     assert page.is_visible("text=Similar pictures") and ".jpg" in page.inner_text("h1")
