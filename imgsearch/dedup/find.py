@@ -79,7 +79,7 @@ def groups_of(
     confirmer = Confirmer(failed)
     several = list(store.images_with_several_files()) if "bytes" in options.tiers else []
     while True:
-        kept = (pair for pair in read_pairs(evidence, options.tiers) if _stands(pair, judged))
+        kept = _standing(evidence, options.tiers, judged)
         groups = list(
             make_groups(
                 kept,
@@ -121,8 +121,14 @@ def read_pairs(evidence: EvidenceStore, tiers: Sequence[str]) -> Iterator[Pair]:
         yield Pair(row.first, row.second, Evidence(row.tier, row.score, row.turn, *measured))
 
 
-def _stands(pair: Pair, judged: Mapping[tuple[int, int], bool]) -> bool:
-    return pair.evidence.tier != "perceptual" or judged.get((pair.first, pair.second), True)
+def _standing(evidence: EvidenceStore, tiers: Sequence[str], judged: Mapping[tuple[int, int], bool]) -> Iterator[Pair]:
+    """The pairs but for those of tier perceptual that a closer look refuted; of these, what else speaks for them."""
+    for pair in read_pairs(evidence, tiers):
+        if pair.evidence.tier != "perceptual" or judged.get((pair.first, pair.second), True):
+            yield pair
+    for pair in read_pairs(evidence, [tier for tier in tiers if tier != "perceptual"]):
+        if not judged.get((pair.first, pair.second), True):
+            yield pair
 
 
 def _compare_pixels(

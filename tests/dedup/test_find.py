@@ -16,6 +16,7 @@ from imgsearch.dedup.keep import parse_keep
 from imgsearch.dedup.plan import make_plan
 from imgsearch.dedup.undo import undo
 from imgsearch.errors import LibraryBusy
+from imgsearch.storage.evidence_rows import PairRow
 
 TIERS = ("bytes", "pixels", "perceptual")
 OPTIONS = FindOptions(TIERS)
@@ -116,6 +117,8 @@ def test_small_thing_that_only_the_pictures_show_keeps_two_apart(tmp_path) -> No
     assert len(list(read_pairs(evidence, ["perceptual"]))) == 1  # 32 x 32 cells cannot tell
     assert found_groups(library) == {}
     assert evidence.judged("1") == {(1, 2): False}
+    evidence.add_pairs([PairRow(1, 2, "near", 0.9)])  # as a run over embeddings would say
+    assert found_groups(library, replace(OPTIONS, tiers=(*TIERS, "near"))) == {"marked.png": {"quiet.png": "near"}}
 
 
 def test_file_that_became_unreadable_is_told_once_and_never_moved(library) -> None:
