@@ -9,6 +9,8 @@ from typing import Any
 
 from flask import Blueprint
 
+from imgsearch.dedup.words import describe_size
+
 NARROWEST, WIDEST = 0.45, 3.2
 """Ratios of a tile: what is narrower or wider loses its edges in the grid, and would be a stripe otherwise."""
 
@@ -43,16 +45,8 @@ def percent(share: float) -> str:
     return f"{99 if 0.995 < share < 1 else round(100 * share)} %"
 
 
-def file_size(size_bytes: float) -> str:
-    """ "3.4 MB"."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size_bytes < 1000:
-            return f"{size_bytes:.{0 if unit == 'bytes' or size_bytes >= 100 else 1}f} {unit}"
-        size_bytes /= 1000
-    return f"{size_bytes:.1f} TB"
-
-
 def install_tiles(blueprint: Blueprint) -> None:
     """Let templates use these as filters."""
-    for function in (ratio_class, alt_text, long_day, percent, file_size):
+    for function in (ratio_class, alt_text, long_day, percent):
         blueprint.add_app_template_filter(function)
+    blueprint.add_app_template_filter(describe_size, "file_size")

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imgsearch.dedup.alignment import Alignment, align
 from imgsearch.dedup.differences import Rest, compare_colour, compare_lightness, smooth
+from imgsearch.media.orientation import turn_picture
 from imgsearch.media.signature import TURNS, chroma_of, luma_of, turned
 from imgsearch.records import Float32, UInt8
 
@@ -29,24 +29,12 @@ SIGNATURE_PEAK = 1.6
 FINE_SIDE = 256
 """Pixels of the longer side at which `confirm` looks, less where one of the two is smaller."""
 
-CONFIRM_RECIPE = "1"
-"""Names what `confirm` decides by: raise it when that changes, and pairs are looked at anew."""
-
 _LEAST_EXPLAINED = 0.985  # share of variance; 99 % of the pairs of copies have 0.991
 _GAIN = 2.5
 _COLOUR = 28.0
 _COLOUR_MEAN = 6.0
 _EARLY = 0.7  # of a limit: a straight line of lightness that leaves less needs no better fit
 _CHUNK = 512
-_METHODS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +63,6 @@ def compare_signatures(first: UInt8, second: UInt8, turns: UInt8) -> Comparison:
     return Comparison(difference, score, is_copy)
 
 
-def compare_pictures(first: Image.Image, second: Image.Image) -> Alignment:
-    """Where and how one of two upright pictures shows the other: see `Alignment`."""
-    return align(first, second)
-
-
 def confirm(first: Image.Image, second: Image.Image, turn: int) -> Comparison:
     """The last word on one pair that `compare_signatures` calls a copy (n = 1). Upright pictures, ``second`` not yet
     turned, at least `FINE_SIDE` pixels where they have so many and at their own size where not: a thumbnail is compared
@@ -97,11 +80,6 @@ def fine_peak(side: int) -> float:
     """`Rest.peak` that a copy may have in `confirm` at ``side`` pixels. At 256, 99 % of 1,000 pairs of copies have less
     than 2.8 and 3 of 277 pairs of belt frames; at 64, copies have up to 0.66 and belt frames 1.2 and more."""
     return 0.3 + 2.5 * min(1.0, side / FINE_SIDE)
-
-
-def turn_picture(picture: Image.Image, turn: int) -> Image.Image:
-    """``picture`` as a viewer turns a file of EXIF orientation ``turn``, 1-8."""
-    return picture if turn == 1 else picture.transpose(_METHODS[turn])
 
 
 def _planes(image: Image.Image, size: tuple[int, int]) -> Float32:

@@ -7,6 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from imgsearch.media.orientation import turn_picture
 from imgsearch.records import UInt8
 
 GAIN = 4
@@ -15,25 +16,12 @@ GAIN = 4
 _DIM = 0.35
 """Of the picture's own brightness, so that one sees where a difference is."""
 
-_METHODS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What an EXIF orientation asks of a viewer."""
-
 
 def difference_image(first: bytes, second: bytes, turn: int = 1) -> bytes:
     """A WebP in the size of ``first``: it in dark grey, and in red how far ``second``, turned by the EXIF orientation
     ``turn`` and brought to its size, is from it, `GAIN` times as strong. Both are image files; 4 ms at 240 pixels."""
     one, other = _grey(first), _grey(second)
-    if turn != 1:
-        other = other.transpose(_METHODS[turn])
-    other = other.resize(one.size, Image.Resampling.BICUBIC)
+    other = turn_picture(other, turn).resize(one.size, Image.Resampling.BICUBIC)
     return _webp(_overlay(np.asarray(one, np.float32), np.asarray(other, np.float32)))
 
 

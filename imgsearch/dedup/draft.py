@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from imgsearch.errors import UsageError
 from imgsearch.storage.disk_errors import disk_errors
+from imgsearch.storage.layout import fsync_folder
 
 
 @contextlib.contextmanager
@@ -29,5 +30,6 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(target)
+            fsync_folder(folder)
         finally:
             draft.unlink(missing_ok=True)

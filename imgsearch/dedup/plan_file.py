@@ -6,18 +6,17 @@ import json
 import math
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
+from imgsearch.dedup.draft import replacing
 from imgsearch.dedup.evidence import TIERS, Copy, Evidence, Group, Member
 from imgsearch.dedup.plan import VERSION, Plan, check_plan
 from imgsearch.errors import UsageError
 from imgsearch.records import MediaFacts
 from imgsearch.storage.disk_errors import disk_errors
-from imgsearch.storage.layout import fsync_folder
 
 FORMAT = "imgsearch-dedup-plan"
 
@@ -32,22 +31,14 @@ _KNOWN_FACTS = ("taken_at", "camera", "latitude", "longitude")
 
 
 def write_plan(plan: Plan, path: str | os.PathLike[str]) -> None:
-    """Write the plan, whole or not at all (a file beside it, fsync, rename, fsync of the folder). A byte of a path that
-    is not UTF-8 is a lone surrogate, written ``\\udcXX``. Raises StorageFull."""
+    """Write the plan, whole or not at all; its folder is made if it is not there. A byte of a path that is not UTF-8
+    is a lone surrogate, written ``\\udcXX``. Raises UsageError where ``path`` is a folder, StorageFull."""
     target = Path(path)
     with disk_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".plan-", delete=False) as file:
-            try:
-                for piece in plan_text(plan):
-                    file.write(piece.encode())
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(target)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
-        fsync_folder(target.parent)
+    with replacing(target) as file:
+        for piece in plan_text(plan):
+            file.write(piece.encode())
 
 
 def plan_text(plan: Plan) -> Iterator[str]:

@@ -114,9 +114,9 @@ def decided(group: Group, decision: Decision, evidence_of: EvidenceOf, reference
         return None
     chosen = next((member for member in group.members if file_key(member.copy) == decision.keeper), None)
     if chosen is not None:
-        group = _with_keeper(group, chosen, evidence_of, reference)
+        group = _with_keeper(group, chosen, evidence_of)
     members = [member for member in group.members if file_key(member.copy) not in decision.apart]
-    return replace(group, members=tuple(_moved(member, decision) for member in members)) if members else None
+    return replace(group, members=tuple(_moved(member, decision, reference) for member in members)) if members else None
 
 
 def content_pairs(group: Group, files: Sequence[str] = ()) -> list[tuple[str, str]]:
@@ -189,18 +189,20 @@ def reference_folders(plan: Plan) -> list[str]:
     return [folder for folder in plan.options.get("reference", "").split("\n") if folder]
 
 
-def _moved(member: Member, decision: Decision) -> Member:
+def _moved(member: Member, decision: Decision, reference: Sequence[str]) -> Member:
     key = file_key(member.copy)
+    if _below(member.copy.path, reference):  # whoever asks for it: another keeper makes the old one a member
+        return replace(member, move=False)
     wanted = member.move or (key in decision.move and member.evidence.tier not in NEVER_MOVED)
     return replace(member, move=wanted and key not in decision.stay)
 
 
-def _with_keeper(group: Group, chosen: Member, evidence_of: EvidenceOf, reference: Sequence[str]) -> Group:
+def _with_keeper(group: Group, chosen: Member, evidence_of: EvidenceOf) -> Group:
     old, new, back = group.keeper, chosen.copy, seen_from_second(chosen.evidence)
     acted = frozenset(ACTED_ON) | {member.evidence.tier for member in group.members if member.move}
     rest = [member for member in group.members if member is not chosen]
     compared = evidence_of(new.image_id, [member.copy.image_id for member in rest])
-    members = [Member(old, back, chosen.move and not _below(old.path, reference))]
+    members = [Member(old, back, chosen.move)]
     for member in rest:
         if member.copy.facts.content_hash == new.facts.content_hash:
             evidence: Evidence | None = Evidence("bytes", 1.0)

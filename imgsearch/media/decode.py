@@ -35,6 +35,7 @@ from imgsearch.media.limits import (
     webp_canvas,
 )
 from imgsearch.media.metadata import CameraFacts, camera_facts, exif_of, orientation_of
+from imgsearch.media.orientation import turn_picture
 from imgsearch.media.preprocess import resize_to_model
 from imgsearch.media.raw import read_preview
 from imgsearch.media.signature import luma_of, picture_signature
@@ -49,15 +50,6 @@ ImageFile.LOAD_TRUNCATED_IMAGES = False  # Pillow's default; a program beside us
 PngImagePlugin.MAX_TEXT_CHUNK = 16 * MIB
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the workers are the parallelism, and each thread costs memory
 
-_TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _DNG_VERSION, _ROWS_PER_STRIP = 0xC612, 0x0116
 _PLUGIN_MODULES = {"JPEG2000": "Jpeg2KImagePlugin", "WEBP": "WebPImagePlugin"}
 
@@ -177,7 +169,7 @@ def _upright(
         exif = exif_of(image)
         turn = orientation_of(exif)
         camera = camera_facts(exif)
-        small = _turned(to_srgb(shrink(image, target), image.info.get("icc_profile")), turn)
+        small = turn_picture(to_srgb(shrink(image, target), image.info.get("icc_profile")), turn)
     width, height = full_size[::-1] if turn >= 5 else full_size
     if kind.format == "HEIF":
         camera = _with_orientation(camera, _heif_orientation(image))
@@ -219,7 +211,7 @@ def _upright_raw(stream: BinaryIO, name: str, target: tuple[int, int], limits: L
     shown = _upright(io.BytesIO(preview.data), kind, "", len(preview.data), target, limits)
     camera, image = shown.camera, shown.image
     if camera.orientation == 1 and preview.orientation != 1:  # the preview is as the sensor saw it
-        image = _turned(image, preview.orientation)
+        image = turn_picture(image, preview.orientation)
     if camera.taken_at is None:
         camera = camera_facts(_raw_exif(stream))
     camera = _with_orientation(camera, preview.orientation)
@@ -277,11 +269,6 @@ def _heif_orientation(image: Image.Image) -> int:
 
 def _with_orientation(camera: CameraFacts, orientation: int) -> CameraFacts:
     return CameraFacts(camera.taken_at, camera.camera, camera.latitude, camera.longitude, orientation)
-
-
-def _turned(image: Image.Image, orientation: int) -> Image.Image:
-    method = _TRANSPOSE.get(orientation)
-    return image if method is None else image.transpose(method)
 
 
 @contextmanager

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from imgsearch.dedup.agreement import compare_blocks
-from imgsearch.dedup.comparison import compare_pictures, turn_picture
+from imgsearch.dedup.alignment import align
 from imgsearch.dedup.placing import find_place, resized
+from imgsearch.media.orientation import turn_picture
 from imgsearch.media.signature import INVERSE_TURN
 from imgsearch.scenes.draw import draw_sheet
 from imgsearch.scenes.look_alikes import FAMILIES
@@ -31,7 +32,7 @@ def picture():
 
 @pytest.mark.parametrize("box", [(20, 10, 230, 170), (0, 0, 190, 140), (70, 50, 256, 192), (60, 40, 236, 172)])
 def test_crop_is_found_at_its_place(picture, box):
-    found = compare_pictures(picture, picture.crop(box).resize((300, 225)))
+    found = align(picture, picture.crop(box).resize((300, 225)))
     assert (found.kind, found.turn) == ("near", 1)
     wanted = [box[0] / 256, box[1] / 192, box[2] / 256, box[3] / 192]
     assert found.box == pytest.approx(wanted, abs=0.03)
@@ -40,42 +41,42 @@ def test_crop_is_found_at_its_place(picture, box):
 
 
 def test_whole_is_found_around_its_crop(picture):
-    found = compare_pictures(picture.crop((20, 10, 230, 170)), picture)
+    found = align(picture.crop((20, 10, 230, 170)), picture)
     assert found.kind == "near"
     assert found.cover > 0.95
 
 
 @pytest.mark.parametrize("turn", [2, 3, 6, 7])
 def test_turned_picture_is_found_at_its_turn(picture, turn):
-    found = compare_pictures(picture, turn_picture(picture, INVERSE_TURN[turn]))
+    found = align(picture, turn_picture(picture, INVERSE_TURN[turn]))
     assert (found.kind, found.turn) == ("near", turn)
 
 
 @pytest.mark.parametrize("change", [with_text, with_logo, with_sticker, lambda image, rng: ImageOps.invert(image)])
 def test_covered_or_inverted_picture_is_near(picture, change):
-    assert compare_pictures(picture, change(picture, random.Random(2))).kind == "near"
+    assert align(picture, change(picture, random.Random(2))).kind == "near"
 
 
 def test_tilted_picture_is_near(picture):
-    assert compare_pictures(picture, picture.rotate(4, Image.Resampling.BICUBIC)).kind == "near"
+    assert align(picture, picture.rotate(4, Image.Resampling.BICUBIC)).kind == "near"
 
 
 def test_other_pictures_are_not_near(picture):
-    assert [compare_pictures(picture, busy(seed)).kind for seed in range(2, 8)] == ["other"] * 6
+    assert [align(picture, busy(seed)).kind for seed in range(2, 8)] == ["other"] * 6
 
 
 @pytest.mark.parametrize("family", ["pages", "flat", "skies"])
 def test_look_alikes_of_no_shot_are_not_near(family):
     pictures = list(FAMILIES[family](random.Random(3)))
-    assert compare_pictures(pictures[0], pictures[1]).kind == "other"
+    assert align(pictures[0], pictures[1]).kind == "other"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 2), (16, 16)])
 def test_pictures_of_any_size_can_be_compared(picture, size):
     tiny = picture.resize(size)
-    assert 0 <= compare_pictures(picture, tiny).score <= 1
-    assert 0 <= compare_pictures(tiny, picture).score <= 1
-    assert 0 <= compare_pictures(tiny, Image.new("RGB", size)).score <= 1
+    assert 0 <= align(picture, tiny).score <= 1
+    assert 0 <= align(tiny, picture).score <= 1
+    assert 0 <= align(tiny, Image.new("RGB", size)).score <= 1
 
 
 def test_place_is_that_of_plain_loops():

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from imgsearch.dedup.comparison import compare_signatures, confirm, turn_picture
+from imgsearch.dedup.comparison import compare_signatures, confirm
 from imgsearch.dedup.differences import compare_lightness
 from imgsearch.media.decode import open_upright
+from imgsearch.media.orientation import turn_picture
 from imgsearch.media.signature import INVERSE_TURN, picture_signature
 from imgsearch.scenes.alterations import alterations
 from imgsearch.scenes.copies import altered_bytes

@@ -87,6 +87,9 @@ def test_reference_file_is_never_moved_for_another_keeper() -> None:
     kept = Group(copy(7, folder="/kept"), "in a reference folder", (member(copy(8)),))
     group = decided(kept, Decision(keeper=file_key(copy(8))), alone, ["/kept"])
     assert group is not None and group.keeper == copy(8) and not group.members[0].move
+    asked = Decision(keeper=file_key(copy(8)), move=(file_key(kept.keeper),))
+    group = decided(kept, asked, alone, ["/kept"])
+    assert group is not None and not group.members[0].move
     plan = replace(plan_of(kept), options={"reference": "/elsewhere\n/kept"})
     accepted = {group_key(kept): Decision("accepted", file_key(copy(8)))}
     assert accepted_plan(plan, accepted, alone).groups == ()

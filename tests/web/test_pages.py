@@ -14,7 +14,8 @@ from colour_shelf import NAMES, SURE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from web.tiles import NARROWEST, WIDEST, alt_text, file_size, long_day, percent, ratio_class
+from imgsearch.dedup.words import describe_size
+from web.tiles import NARROWEST, WIDEST, alt_text, long_day, percent, ratio_class
 
 STATIC = Path(__file__).parents[2] / "web" / "static"
 HTML = {"Accept": "text/html"}
@@ -122,7 +123,7 @@ def test_days_are_written_out(taken_at: str | None, day: str) -> None:
 
 def test_numbers_are_written_for_people() -> None:
     assert [percent(share) for share in (0, 0.004, 0.5, 0.999, 1)] == ["0 %", "0 %", "50 %", "99 %", "100 %"]
-    assert [file_size(size) for size in (0, 999, 1000, 3_400_000, 250_000_000)] == [
+    assert [describe_size(size) for size in (0, 999, 1000, 3_400_000, 250_000_000)] == [
         "0 bytes",
         "999 bytes",
         "1.0 kB",
