@@ -16,7 +16,7 @@ from imgsearch.records import Failure
 LOOKED_AT = "perceptual"
 """The tier that signatures of 32 x 32 decide, and nothing else has looked at."""
 
-RECIPE = "1"
+RECIPE = "2"
 """Names what decides: raise it when `comparison.confirm` changes, and pairs are looked at anew."""
 
 _KEPT = 256

@@ -9,10 +9,14 @@ although neither picture has an edge there shows something that only one of them
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imgsearch.records import Float32
+
+Complex64 = NDArray[np.complex64]
 
 _KNOTS = 12  # of the curve; hat functions between the darkest and the lightest value
 _WARPS = 7  # shift 2, scale 2, turn and shear 2, blur 1
@@ -24,6 +28,11 @@ _WARP_RIDGE = 0.02
 _FLOOR = 2.0
 _NOISE_SHARE = 1.0
 _NOISE_QUANTILE = 0.9
+
+_SATURATION = 1.5
+_HUE = np.radians(10)
+_CAST = 0.05  # of a step in lightness: 12 of 255 from black to white
+_COLOUR_RIDGE = 1.0  # squared levels a pixel
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +65,11 @@ def compare_lightness(first: Float32, second: Float32, enough: float = 0.0) -> R
 
 
 def compare_colour(first: Float32, second: Float32) -> tuple[Float32, Float32]:
-    """(largest, mean) rest of colour, 0..255, once the second's lightness and colour are mapped linearly (white
-    balance, saturation), from YCbCr planes [n, 3, h, w]: float32 [n] each. The largest is that of the better way round;
-    the mean (root of the squares) that of the worse, so that a grey copy of a coloured picture is told from it."""
+    """(largest, mean) rest of colour, 0..255, once the second's colour is brought to the first's by what an editor does
+    to a whole picture: saturation, a slight turn of hue, a cast, also one that grows with lightness. From YCbCr planes
+    [n, 3, h, w]: float32 [n] each. Nothing more is allowed: any linear map of colours turns a red car into a blue one.
+    The largest, smoothed, is that of the better way round; the mean (root of the squares) that of the worse, so that a
+    grey copy of a coloured picture is told from it."""
     forth, back = _colour_one_way(first, second), _colour_one_way(second, first)
     return np.minimum(forth[0], back[0]), np.maximum(forth[1], back[1])
 
@@ -134,14 +145,30 @@ def _ridge(pixels: int) -> Float32:
 
 
 def _colour_one_way(target: Float32, source: Float32) -> tuple[Float32, Float32]:
-    n = len(target)
-    flat = source.reshape(n, 3, -1) - 128.0
-    design = np.concatenate([np.ones_like(flat[:, :1]), flat], axis=1)  # [n, 4, p]
-    wanted = target[:, 1:].reshape(n, 2, -1)
-    normal = design @ design.transpose(0, 2, 1) + 1e-2 * flat.shape[2] * np.eye(4, dtype=np.float32)
-    weights = np.linalg.solve(normal, design @ (wanted - 128.0).transpose(0, 2, 1))  # [n, 4, 2]
-    rest = (wanted - 128.0 - weights.transpose(0, 2, 1) @ design).reshape(target[:, 1:].shape)
-    edges = np.hypot(*gradients(target[:, 1:]))
-    largest = np.maximum(np.abs(rest) - edges, 0).reshape(n, -1).max(axis=1)
-    mean = np.sqrt((rest * rest).reshape(n, -1).mean(axis=1))
+    wanted, colour = _complex(target), _complex(source)  # [n, p]
+    lightness = source[:, 0].reshape(len(source), -1) - 128.0
+    design = np.stack([_centred(colour), _centred(lightness)], axis=1)  # [n, 2, p]
+    ridge = _COLOUR_RIDGE * colour.shape[1]
+    normal = design.conj() @ design.transpose(0, 2, 1) + ridge * np.eye(2, dtype=np.float32)
+    weights = (design.conj() @ _centred(wanted)[..., None])[..., 0]
+    weights[:, 0] += ridge  # a grey picture is pulled to saturation as it is
+    change, cast = np.linalg.solve(normal, weights[..., None])[..., 0].T  # [n] each
+    saturation = np.clip(np.abs(change), 1 / _SATURATION, _SATURATION)
+    change = saturation * np.exp(1j * np.clip(np.angle(change), -_HUE, _HUE))
+    cast = cast * np.minimum(1, _CAST / np.maximum(np.abs(cast), 1e-6))
+    rest = wanted - change[:, None] * colour - cast[:, None] * lightness
+    planes = np.stack([rest.real, rest.imag], axis=1).astype(np.float32)  # [n, 2, p]
+    planes -= np.median(planes, axis=2, keepdims=True)
+    mean = np.sqrt((planes * planes).mean(axis=(1, 2)))
+    largest = np.abs(smooth(planes.reshape(target[:, 1:].shape))).reshape(len(target), -1).max(axis=1)
     return np.asarray(largest, np.float32), np.asarray(mean, np.float32)
+
+
+def _complex(planes: Float32) -> Complex64:
+    """Cb + i Cr of YCbCr planes [n, 3, h, w], 0 for grey: [n, h w]; its angle is the hue."""
+    n = len(planes)
+    return np.asarray((planes[:, 1] + 1j * planes[:, 2] - (128 + 128j)).reshape(n, -1), np.complex64)
+
+
+def _centred(values: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(values - values.mean(axis=1, keepdims=True))

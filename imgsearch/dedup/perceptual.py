@@ -24,7 +24,7 @@ from imgsearch.storage.inventory import Inventory
 from imgsearch.storage.store import Store
 
 KIND = "perceptual"
-RECIPE = f"1-{HASH_RADIUS}-{SIGNATURE_PEAK}"
+RECIPE = f"2-{HASH_RADIUS}-{SIGNATURE_PEAK}"
 """Names what decides (hash, radius, comparison): another one, and pairs are computed anew. Raise its first number when
 the comparison changes in another way."""
 

@@ -16,6 +16,8 @@ from imgsearch.scenes.draw import draw_scene, paint_thing
 from imgsearch.scenes.graph import Domain, make_twin, sample_scene
 from imgsearch.scenes.shapes import SHAPES
 
+_ALIKE_IN_LIGHTNESS = ("blue", "brown", "green", "purple", "red")
+
 RGB = tuple[int, int, int]
 
 
@@ -120,6 +122,15 @@ def _exchanged(rng: random.Random) -> Iterator[Image.Image]:
         yield draw_scene(replace(scene, groups=(replace(scene.groups[0], kind=kind),)))[0]
 
 
+def _repainted(rng: random.Random) -> Iterator[Image.Image]:
+    """The same things at the same places, one of them in other colours that are about as light."""
+    scene = sample_scene(rng, Domain(two_groups=1.0))
+    yield draw_scene(scene)[0]
+    group = scene.groups[0]
+    for colour in rng.sample(sorted(set(_ALIKE_IN_LIGHTNESS) - {group.colour, scene.groups[1].colour}), 3):
+        yield draw_scene(replace(scene, groups=(replace(group, colour=colour), *scene.groups[1:])))[0]
+
+
 def _flat(rng: random.Random) -> Iterator[Image.Image]:
     """Plain colours, with and without grain."""
     for number in range(6):
@@ -173,6 +184,7 @@ FAMILIES: dict[str, Callable[[random.Random], Iterator[Image.Image]]] = {
     "twins": _twins,
     "moved": _moved,
     "exchanged": _exchanged,
+    "repainted": _repainted,
     "flat": _flat,
     "gradients": _gradients,
     "pages": _pages,
