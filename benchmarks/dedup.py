@@ -201,26 +201,29 @@ def find_ours(library: Path, out: Path, tiers: Path) -> None:
         names = {image_id: [Path(file.path).name for file in held] for image_id, held in files.items()}
         acted = [(a, b) for held in names.values() for a in held for b in held if a < b]
         near: list[Pair] = []
-        confirmed = Confirmed({image_id: held[0].path for image_id, held in files.items()})
+        look = Look({image_id: held[0].path for image_id, held in files.items()})
         for tier in ("pixels", "perceptual", "near"):
             for pair in read_pairs(evidence, [tier]):
                 both = [(a, b) for a in names[pair.first] for b in names[pair.second]]
-                if tier == "near":
+                kind = look(pair.first, pair.second, pair.evidence.turn) if tier == "perceptual" else tier
+                if kind == "near":
                     near += both
-                elif tier == "pixels" or confirmed(pair.first, pair.second, pair.evidence.turn):
+                elif kind != "other":
                     acted += both
     out.write_text(json.dumps({"acted on": acted, "near": near}), encoding="utf-8")
 
 
-class Confirmed:
-    """What `comparison.confirm` says of two pictures of the library, the pictures kept."""
+class Look:
+    """What a closer look says of two pictures of the library whose signatures agree, as a plan's does: "perceptual",
+    "near" or "other". The pictures are kept."""
 
     def __init__(self, paths: dict[int, str]) -> None:
         self._paths = paths
         self._pictures: dict[int, object] = {}
 
-    def __call__(self, first: int, second: int, turn: int) -> bool:
+    def __call__(self, first: int, second: int, turn: int) -> str:
         from imgsearch.dedup.comparison import FINE_SIDE, confirm
+        from imgsearch.dedup.confirmation import look_again
         from imgsearch.media.decode import open_upright
 
         for image_id in (first, second):
@@ -228,7 +231,10 @@ class Confirmed:
                 if len(self._pictures) > 4000:
                     self._pictures.clear()
                 self._pictures[image_id] = open_upright(self._paths[image_id], FINE_SIDE)
-        return bool(confirm(self._pictures[first], self._pictures[second], turn).is_copy[0])  # type: ignore[arg-type]
+        one, other = self._pictures[first], self._pictures[second]
+        if confirm(one, other, turn).is_copy[0]:  # type: ignore[arg-type]
+            return "perceptual"
+        return "near" if look_again(one, other).kind == "near" else "other"  # type: ignore[arg-type]
 
 
 def measure_speed(scratch: Path, python: Path, sizes: Sequence[int]) -> list[str]:

@@ -7,6 +7,7 @@ with differences that are too large to be noise counted less, so that a sticker 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,9 @@ _UNTOUCHED = 0.08
 were left alone: 0.07 and less of 40 overlays, 0.09 to 0.23 of pages of text in one layout, of whose blocks 66 to 83 %
 agree."""
 
+_OVERLAID = 0.4
+"""The same where all that is left is lighter, or darker: watermarks over whole pictures leave 0.5."""
+
 _CUT_AGREEMENT = 0.8
 _UNCUT = 0.9
 """The share of both that must be shown for `LEAST_AGREEMENT`. Of crops, which leave a choice of places, more must
@@ -42,11 +46,12 @@ agree: 44 crops of photographs and drawn scenes agree in 0.98 and more, parts of
 
 _STEPS = 10
 _TRIED = 3  # places that are tried
-_JUDGED = 2  # of which so many are looked at closely
+_REFINED = 4  # of which so many are refined further
+_JUDGED = 2  # and so many looked at closely
 _SURELY = 0.9  # agreement that needs no search
 _HOPELESS = 0.3  # a correlation that unrelated pictures reach somewhere
 _POOR_FIT = 0.5  # of lightness, where unrelated pictures end up
-_GOOD_FIT = 0.9  # which no tilted start need better
+_GOOD_FIT = 0.96  # at a quarter of the size, which no tilted start need better
 _TILT = 0.11  # radians, 6 degrees: what a quarter of the size converges from is 4
 _ENOUGH_COVER = 0.5
 _GOOD_PLACE = 0.75  # a correlation so high needs no look at the other turns
@@ -89,7 +94,7 @@ def align(first: Image.Image, second: Image.Image) -> Alignment:
     found = plain
     for fit in _rough_fits(a, b)[:_JUDGED]:
         other = turned_plane(b, fit.turn)
-        judged = _judge(a, other, _refine(a, other, fit, (1,)))
+        judged = _judge(a, other, _refine(a, other, fit, 1))
         found = max(found, judged, key=lambda seen: (seen.kind != "other", seen.score))
         if judged.kind != "other":
             break
@@ -97,11 +102,16 @@ def align(first: Image.Image, second: Image.Image) -> Alignment:
 
 
 def _rough_fits(a: Float32, b: Float32) -> list[_Fit]:
-    """The starts that lead somewhere, each refined at a quarter and a half of the size, the best first."""
-    rough = [_refine(a, turned_plane(b, turn), _Fit(turn, start, 0.0), (4, 2)) for turn, start in _starts(a, b)]
+    """The starts that lead somewhere: all refined at a quarter of the size, the best at half of it, the best first."""
+    rough = [_refine(a, turned_plane(b, turn), _Fit(turn, start, 0.0), 4) for turn, start in _starts(a, b)]
     if max((fit.correlation for fit in rough), default=0.0) < _GOOD_FIT:
-        rough += [_refine(a, b, _Fit(1, start, 0.0), (4, 2)) for start in _tilted(a.shape)]
-    return sorted((fit for fit in rough if fit.correlation > _POOR_FIT), key=lambda fit: -fit.correlation)
+        rough += [_refine(a, b, _Fit(1, start, 0.0), 4) for start in _tilted(a.shape)]
+    fine = [_refine(a, turned_plane(b, fit.turn), fit, 2) for fit in _best(rough)[:_REFINED]]
+    return _best(fine)
+
+
+def _best(fits: list[_Fit]) -> list[_Fit]:
+    return sorted((fit for fit in fits if fit.correlation > _POOR_FIT), key=lambda fit: -fit.correlation)
 
 
 def _judge(a: Float32, b: Float32, fit: _Fit) -> Alignment:
@@ -112,11 +122,13 @@ def _judge(a: Float32, b: Float32, fit: _Fit) -> Alignment:
         return _UNRELATED
     found = compare_blocks(smooth(a), values, mask)
     enough = found.blocks >= LEAST_BLOCKS and max(cover, other_cover) >= LEAST_COVER
+    whole = min(cover, other_cover) > _UNCUT
+    overlaid = whole and found.one_sided
     kind = "other"
-    least = LEAST_AGREEMENT if min(cover, other_cover) > _UNCUT else _CUT_AGREEMENT
-    if enough and found.share >= least and (found.share >= _WHOLLY or found.left <= _UNTOUCHED):
+    least = _OVERLAID if overlaid else LEAST_AGREEMENT if whole else _CUT_AGREEMENT
+    if enough and found.share >= least and (overlaid or found.share >= _WHOLLY or found.left <= _UNTOUCHED):
         kind = "moved" if found.both_ways else "near"
-    score = 1 / (1 + ((1 - found.share) / (1 - LEAST_AGREEMENT)) ** 3) if enough else 0.0
+    score = 1 / (1 + ((1 - found.share) / (1 - least)) ** 3) if enough else 0.0
     score = min(score, 0.49) if kind == "other" else score
     return Alignment(kind, fit.turn, box, cover, found.share, min(1.0, found.largest / 255), score)
 
@@ -186,19 +198,18 @@ def _map_out_of(place: Place) -> NDArray[np.float64]:
     return np.array([[right - left, 0, right + left - 1], [0, bottom - top, bottom + top - 1]])
 
 
-def _refine(a: Float32, b: Float32, fit: _Fit, shrinks: tuple[int, ...]) -> _Fit:
-    """Gauss-Newton at parts of the full size, and how well that fits: the correlation of what both show, less where
+def _refine(a: Float32, b: Float32, fit: _Fit, shrink: int) -> _Fit:
+    """Gauss-Newton at a part of the full size, and how well that fits: the correlation of what both show, less where
     they share little."""
     current = fit.map
-    for shrink in shrinks:
-        x = smooth(resized(a, max(12, a.shape[0] // shrink), max(12, a.shape[1] // shrink)))
-        y = smooth(resized(b, max(12, b.shape[0] // shrink), max(12, b.shape[1] // shrink)))
-        for _ in range(_STEPS):
-            moved = _step(x, y, current)
-            done = np.abs(moved - current).max() < 0.2 / max(x.shape)
-            current = moved
-            if done:
-                break
+    x = smooth(resized(a, max(12, a.shape[0] // shrink), max(12, a.shape[1] // shrink)))
+    y = smooth(resized(b, max(12, b.shape[0] // shrink), max(12, b.shape[1] // shrink)))
+    for _ in range(_STEPS):
+        moved = _step(x, y, current)
+        done = np.abs(moved - current).max() < 0.2 / max(x.shape)
+        current = moved
+        if done:
+            break
     values, mask = _warp(y, current, x.shape)
     shared = max(_covers(current, mask))
     fits = abs(_correlation(x[mask], values[mask])) if mask.any() else 0.0
@@ -217,26 +228,23 @@ def _step(x: Float32, y: Float32, current: NDArray[np.float64]) -> NDArray[np.fl
         return current
     across, down = gradients(values)
     height, width = x.shape
-    v, u = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    u, v = _grid(x.shape)
     # d value / d map, chain rule through the map's own linear part: gradients are taken in the first's frame
-    linear = current[:, :2]
-    inverse = np.linalg.pinv(linear)
-    gx, gy = across * (width - 1) / 2, down * (height - 1) / 2
-    gradient_x = gx * inverse[0, 0] + gy * inverse[1, 0]
-    gradient_y = gx * inverse[0, 1] + gy * inverse[1, 1]
+    inverse = np.linalg.pinv(current[:, :2])
+    gx, gy = across * ((width - 1) / 2), down * ((height - 1) / 2)
+    gain, offset = _line(values[mask], x[mask])
+    gradient_x = gx * np.float32(gain * inverse[0, 0]) + gy * np.float32(gain * inverse[1, 0])
+    gradient_y = gx * np.float32(gain * inverse[0, 1]) + gy * np.float32(gain * inverse[1, 1])
     columns = [gradient_x * u, gradient_x * v, gradient_x, gradient_y * u, gradient_y * v, gradient_y]
-    design = np.stack([*columns, values, np.ones_like(values)], axis=-1)[mask]  # [p, 8]
-    target = x[mask].astype(np.float64)
-    gain, offset = _line(values[mask], target)
-    rest = target - gain * values[mask] - offset
-    spread = 1.5 * np.median(np.abs(rest)) + 1
-    weight = 1 / (1 + (rest / (2 * spread)) ** 2)
-    design[:, :6] *= gain
-    weighted = design * weight[:, None]
-    normal = weighted.T @ design
+    design = np.stack([*columns, values, np.ones_like(values)]).reshape(8, -1)  # [8, p]
+    rest = x - np.float32(gain) * values - np.float32(offset)
+    spread = 1.5 * np.median(np.abs(rest[mask])) + 1
+    weight = mask / (1 + (rest / np.float32(2 * spread)) ** 2)
+    weighted = design * weight.reshape(-1)
+    normal = (weighted @ design.T).astype(np.float64)
     normal[np.diag_indices(6)] *= 1.001
     normal += 1e-6 * np.eye(8) * np.trace(normal)
-    change = np.linalg.solve(normal, weighted.T @ rest)[:6].reshape(2, 3)
+    change = np.linalg.solve(normal, (weighted @ rest.reshape(-1)).astype(np.float64))[:6].reshape(2, 3)
     moved: NDArray[np.float64] = current + np.clip(change, -0.15, 0.15)
     return moved
 
@@ -244,19 +252,28 @@ def _step(x: Float32, y: Float32, current: NDArray[np.float64]) -> NDArray[np.fl
 def _warp(plane: Float32, into: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[Float32, NDArray[np.bool_]]:
     """``plane`` [h, w] seen through the map, bilinear: (values [shape], where it has any)."""
     height, width = plane.shape
-    v, u = np.mgrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j]
-    x = (into[0, 0] * u + into[0, 1] * v + into[0, 2] + 1) * (width - 1) / 2
-    y = (into[1, 0] * u + into[1, 1] * v + into[1, 2] + 1) * (height - 1) / 2
+    u, v = _grid(shape)
+    across, down = into.astype(np.float32)
+    x = (across[0] * u + across[1] * v + (across[2] + 1)) * np.float32((width - 1) / 2)
+    y = (down[0] * u + down[1] * v + (down[2] + 1)) * np.float32((height - 1) / 2)
     mask = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
-    x, y = x.clip(0, width - 1.001), y.clip(0, height - 1.001)
-    column, row = x.astype(np.intp), y.astype(np.intp)
+    x, y = x.clip(0, np.float32(width - 1.001)), y.clip(0, np.float32(height - 1.001))
+    column, row = x.astype(np.int32), y.astype(np.int32)
     fx, fy = x - column, y - row
-    upper = plane[row, column] * (1 - fx) + plane[row, column + 1] * fx
-    lower = plane[row + 1, column] * (1 - fx) + plane[row + 1, column + 1] * fx
+    flat, at = plane.reshape(-1), row * width + column
+    upper = flat[at] * (1 - fx) + flat[at + 1] * fx
+    lower = flat[at + width] * (1 - fx) + flat[at + width + 1] * fx
     return np.asarray(upper * (1 - fy) + lower * fy, np.float32), mask
 
 
-def _line(values: Float32, target: NDArray[np.float64]) -> tuple[float, float]:
+@lru_cache(maxsize=256)
+def _grid(shape: tuple[int, ...]) -> tuple[Float32, Float32]:
+    """Coordinates -1..1 of the pixels of a plane, across and down: float32 [shape] each."""
+    v, u = np.mgrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j]
+    return u.astype(np.float32), v.astype(np.float32)
+
+
+def _line(values: Float32, target: Float32) -> tuple[float, float]:
     mean, wanted = values.mean(), target.mean()
     gain = float(((values - mean) * (target - wanted)).sum() / max(float(((values - mean) ** 2).sum()), 1e-3))
     return gain, float(wanted - gain * mean)

@@ -37,10 +37,6 @@ EXPECTED_FALSE = 0.2
 """Unrelated pictures that the windows of a picture may name: where its like are many (drawn before few backgrounds,
 frames of one camera), more is asked of a pair, so that looking ends."""
 
-SURE_SCORE = 0.95
-"""Of signatures. Of 1,334 pairs of an original and its copy that signatures call copies, `comparison.confirm` denies
-64, of which 59 score less than this; 72 % of the others score more."""
-
 _MOST = 0.97  # what is asked at most
 _A_WINDOW = 3  # nearest wholes asked for a window
 _A_PICTURE = 8  # pairs kept a picture, the most alike
@@ -54,14 +50,12 @@ _APART = 20  # bits between the pHashes of pictures that are taken for unrelated
 @dataclass(frozen=True, slots=True)
 class Alike:
     """Two rows of an inventory, ``first < second``. ``similarity``: of the embeddings, where that named them;
-    ``is_copy``: their signatures say so, upright, and ``surely``: so clearly that `comparison.confirm` hardly denies
-    it."""
+    ``is_copy``: their signatures say so, upright."""
 
     first: int
     second: int
     similarity: float | None = None
     is_copy: bool = False
-    surely: bool = False
 
     def joined(self, other: Alike) -> Alike:
         """What both know of one pair."""
@@ -205,7 +199,7 @@ class Signed:
         pairs = marked_copies(self._store, self._inventory, [Alike(first, second) for first, second in ordered])
         for pair in pairs:
             counts = taken.get(pair.first, 0), taken.get(pair.second, 0)
-            if not pair.surely and min(counts) < _A_PICTURE:
+            if not pair.is_copy and min(counts) < _A_PICTURE:
                 kept.append(pair)
                 taken[pair.first], taken[pair.second] = counts[0] + 1, counts[1] + 1
         return kept
@@ -222,11 +216,8 @@ def marked_copies(store: Store, inventory: Inventory, pairs: list[Alike]) -> lis
         there, a = store.signatures(first)
         there_too, b = store.signatures(second)
         alike = screened(a, b, np.ones(len(part), np.uint8))
-        copies, sure = alike.is_copy & there & there_too, alike.score >= SURE_SCORE
-        found += [
-            replace(pair, is_copy=copy, surely=copy and surely)
-            for pair, copy, surely in zip(part, copies.tolist(), sure.tolist(), strict=True)
-        ]
+        copies = alike.is_copy & there & there_too
+        found += [replace(pair, is_copy=copy) for pair, copy in zip(part, copies.tolist(), strict=True)]
     return found
 
 

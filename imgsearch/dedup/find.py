@@ -94,8 +94,9 @@ def groups_of(
         if not todo:
             return list(tell_links(groups))
         for done, group in enumerate(todo, 1):
-            fresh = confirmer.judge([group], judged)
+            fresh, others = confirmer.judge(group, judged)
             judged |= fresh
+            evidence.add_pairs(_rows(others))
             evidence.add_judged(confirmation.RECIPE, fresh)
             progress("confirming", done, len(todo))
 

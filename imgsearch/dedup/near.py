@@ -14,7 +14,8 @@ from datetime import datetime
 
 import numpy as np
 
-from imgsearch.dedup.background import SAMPLED, Background, background
+from imgsearch.dedup.alignment import Alignment
+from imgsearch.dedup.background import SAMPLED, background
 from imgsearch.dedup.candidates import Alike, Signed, alike_by_embedding, marked_copies, unrelated_rows
 from imgsearch.dedup.evidence import Evidence, Pair
 from imgsearch.dedup.looking import Looker
@@ -23,7 +24,7 @@ from imgsearch.storage.inventory import Inventory
 from imgsearch.storage.store import Store
 
 KIND = "near"
-RECIPE = "1"
+RECIPE = "2"
 """Names what decides (candidates, alignment, thresholds): raise it when that changes."""
 
 BURST_SECONDS = 10.0
@@ -34,8 +35,6 @@ EXPECTED_FALSE = 0.01
 
 _LOOKED_AT = 1.0  # the same for pairs whose pictures are read; what decides there is pixels
 _PART = 512  # new pictures at a time
-
-__all__ = ["BURST_SECONDS", "EXPECTED_FALSE", "KIND", "RECIPE", "Background", "background", "near_pairs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +54,8 @@ def near_pairs(
     seed: int = 0,
 ) -> Iterator[Pair]:
     """Near copies, bursts and semantic neighbours among the pictures of a library, of which at least one is among the
-    ids ``new``; each pair once. A pair that signatures call a copy is here only if its pictures deny it. ``failed`` is
-    told of each file that could not be read. ``false_share``: false semantic pairs expected a picture.
+    ids ``new``; each pair once, none that signatures call a copy. ``failed`` is told of each file that could not be
+    read. ``false_share``: false semantic pairs expected a picture.
     ``progress(done, total)`` counts the new pictures.
 
     100,000 pictures: 0.5 GB, minutes for the candidates; looking at a candidate costs two decodings and 60 ms to 200
@@ -76,12 +75,16 @@ def near_pairs(
     candidates = _together(
         marked_copies(store, inventory, by_embedding), signed.alike_by_window(rows), signed.alike_by_hash(rows)
     )
+    looked_at = [found for found in candidates if not found.is_copy]  # copies are `confirmation`'s
+    ids = [(int(inventory.image_ids[found.first]), int(inventory.image_ids[found.second])) for found in looked_at]
     looker = Looker(store, failed)
-    total = len(candidates)
-    for done, found in enumerate(candidates, 1):
-        pair = _decide(store, looker, inventory, found, limits)
-        if pair is not None:
-            yield pair
+    total = len(ids)
+    for done, (found, pair, seen) in enumerate(zip(looked_at, ids, looker.look(ids), strict=True), 1):
+        first, second = (looker.facts(image_id) for image_id in pair)
+        alike = found.similarity is not None and found.similarity >= limits.semantic
+        evidence = evidence_of(seen, first, second, alike, found.similarity)
+        if evidence is not None:
+            yield Pair(*pair, evidence)
         if progress is not None and (done % _PART == 0 or done == total):
             progress(done * len(rows) // total, len(rows))
     if progress is not None and not total:
@@ -99,34 +102,31 @@ def _together(*sources: list[Alike]) -> list[Alike]:
     return [pairs[key] for key in sorted(pairs)]
 
 
-def _decide(store: Store, looker: Looker, inventory: Inventory, found: Alike, limits: _Limits) -> Pair | None:
-    first, second = (int(inventory.image_ids[row]) for row in (found.first, found.second))
-    if found.surely or (found.is_copy and looker.confirmed(first, second)):
-        return None
-    similarity = found.similarity
-    seen = looker.look(first, second)
+def evidence_of(
+    seen: Alignment | None,
+    first: MediaFacts | None,
+    second: MediaFacts | None,
+    alike: bool,
+    similarity: float | None = None,
+) -> Evidence | None:
+    """What two pictures are to each other that lie on each other as ``seen`` (None: one could not be read), taken as
+    ``first`` and ``second`` say; ``alike``: known to be, whatever the look says."""
     if seen is not None and seen.kind == "near":
-        return Pair(
-            first,
-            second,
-            Evidence(
-                "near",
-                float(seen.score),
-                turn=seen.turn,
-                difference=float(seen.difference),
-                cover=float(seen.cover),
-                similarity=similarity,
-            ),
+        return Evidence(
+            "near",
+            float(seen.score),
+            turn=seen.turn,
+            difference=float(seen.difference),
+            cover=float(seen.cover),
+            similarity=similarity,
         )
-    alike = similarity is not None and similarity >= limits.semantic
     same_view = seen is not None and seen.kind == "moved"
     if not alike and not same_view:
         return None
-    seconds = _seconds(looker.facts(first), looker.facts(second))
     score = similarity if similarity is not None else float(seen.score) if seen is not None else 0.0
-    if seconds is not None and seconds <= BURST_SECONDS:
-        return Pair(first, second, Evidence("burst", _unit(score), similarity=similarity, seconds=seconds))
-    return Pair(first, second, Evidence("semantic", _unit(score), similarity=similarity, seconds=seconds))
+    seconds = _seconds(first, second)
+    tier = "burst" if seconds is not None and seconds <= BURST_SECONDS else "semantic"
+    return Evidence(tier, _unit(score), similarity=similarity, seconds=seconds)
 
 
 def _seconds(first: MediaFacts | None, second: MediaFacts | None) -> float | None:

@@ -31,15 +31,12 @@ def find_place(whole: Float32, part: Float32) -> Place:
     height, width = whole.shape
     fit = min(height / part.shape[0], width / part.shape[1])
     detail = _detail(whole, height, width)
-    size = max(height, width)  # shifts at which the part lies wholly inside do not wrap
-    spectrum = np.fft.rfft2(detail, (size, size))
     sums = _integral(detail), _integral(detail * detail)
+    sizes = [(round(part.shape[0] * fit * scale), round(part.shape[1] * fit * scale)) for scale in _SCALES]
+    sizes = [size for size in sizes if min(size) >= 10]
     best = Place((0.0, 0.0, 1.0, 1.0), 0.0)
-    for scale in _SCALES:
-        h, w = round(part.shape[0] * fit * scale), round(part.shape[1] * fit * scale)
-        if min(h, w) < 10:
-            break
-        found, top, left = _best_shift(spectrum, sums, _detail(part, h, w), (height, width))
+    for (h, w), product in zip(sizes, _products(detail, part, sizes), strict=True):
+        found, top, left = _best_shift(product, sums, h, w)
         if abs(found) > abs(best.correlation):
             best = Place((left / width, top / height, (left + w) / width, (top + h) / height), found)
     return best
@@ -77,23 +74,30 @@ def _filters(source: int, target: int) -> tuple[Float32, Float32]:
     return np.asarray(fine, np.float32), np.asarray(slow, np.float32)
 
 
+def _products(detail: Float32, part: Float32, sizes: list[tuple[int, int]]) -> list[Float32]:
+    """Of the part at each size (h, w), of mean 0 and norm 1, the inner product with the whole's detail [H, W] at every
+    shift at which it lies wholly inside: float32 [H - h + 1, W - w + 1] each."""
+    side = max(detail.shape)  # shifts at which the part lies wholly inside do not wrap
+    templates = np.zeros((len(sizes), side, side), np.float32)
+    for template, (h, w) in zip(templates, sizes, strict=True):
+        shown = _detail(part, h, w)
+        shown -= shown.mean()
+        template[:h, :w] = shown / max(float(np.linalg.norm(shown)), 0.03)
+    spectrum = np.fft.rfft2(detail, (side, side))
+    products = np.fft.irfft2(spectrum * np.conj(np.fft.rfft2(templates)), (side, side))
+    height, width = detail.shape
+    return [found[: height - h + 1, : width - w + 1] for found, (h, w) in zip(products, sizes, strict=True)]
+
+
 def _best_shift(
-    spectrum: NDArray[np.complex128],
-    sums: tuple[NDArray[np.float64], NDArray[np.float64]],
-    template: Float32,
-    shape: tuple[int, int],
+    product: Float32, sums: tuple[NDArray[np.float64], NDArray[np.float64]], h: int, w: int
 ) -> tuple[float, int, int]:
-    """(correlation, top, left) where ``template`` [h, w] fits best within a whole of ``shape``."""
-    h, w = template.shape
-    size = spectrum.shape[0]
-    zero_mean = template - template.mean()
-    product = np.fft.irfft2(spectrum * np.conj(np.fft.rfft2(zero_mean, (size, size))), (size, size))
-    down, across = shape[0] - h + 1, shape[1] - w + 1
+    """(correlation, top, left) where a template of h x w fits best, from its products with the whole."""
     first, second = (_window_sums(table, h, w) for table in sums)
     variance = np.maximum(second - first * first / (h * w), 1e-3)
-    correlation = product[:down, :across] / np.sqrt(variance * max(float((zero_mean**2).sum()), 1e-3))
+    correlation = product / np.sqrt(variance)
     at = int(np.abs(correlation).argmax())
-    top, left = divmod(at, across)
+    top, left = divmod(at, correlation.shape[1])
     return float(correlation[top, left]), top, left
 
 

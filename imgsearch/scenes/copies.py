@@ -39,7 +39,7 @@ def write_copies(
 
     ``pictures`` are files that Pillow reads; ``each`` copies a picture are drawn at random from ``chosen`` (all
     alterations by default), 0 for every one. The same arguments write the same files. Raises UsageError where
-    ``folder`` holds anything, StorageFull where it cannot be written."""
+    ``folder`` holds anything or a picture cannot be read, StorageFull where the folder cannot be written."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} exists and is not an empty folder", "name a new folder")
     ways = tuple(alterations() if chosen is None else chosen)
@@ -98,11 +98,14 @@ def with_other_metadata(jpeg: bytes, rng: random.Random) -> bytes:
 def _write_family(
     picture: Path, folder: Path, name: str, ways: Sequence[Alteration], rng: random.Random
 ) -> list[CopyTruth]:
-    data = picture.read_bytes()
-    with Image.open(io.BytesIO(data)) as opened:
-        image = ImageOps.exif_transpose(opened).convert("RGB")
-        profile = opened.info.get("icc_profile") if opened.mode == "RGB" else None
-        is_jpeg = opened.format == "JPEG"
+    try:
+        data = picture.read_bytes()
+        with Image.open(io.BytesIO(data)) as opened:
+            image = ImageOps.exif_transpose(opened).convert("RGB")
+            profile = opened.info.get("icc_profile") if opened.mode == "RGB" else None
+            is_jpeg = opened.format == "JPEG"
+    except OSError as exc:
+        raise UsageError(f"{picture} cannot be read as a picture: {exc}", "name pictures only") from exc
     original = f"{name}-original{picture.suffix.lower()}"
     files = [
         (original, "original", "", "", data),

@@ -15,7 +15,7 @@ from imgsearch.media.orientation import turn_picture
 from imgsearch.media.signature import INVERSE_TURN
 from imgsearch.scenes.draw import draw_sheet
 from imgsearch.scenes.look_alikes import FAMILIES
-from imgsearch.scenes.overlays import with_logo, with_sticker, with_text
+from imgsearch.scenes.overlays import with_logo, with_sticker, with_text, with_watermark
 from imgsearch.scenes.vocabulary import COLOURS, KINDS
 
 
@@ -55,6 +55,21 @@ def test_turned_picture_is_found_at_its_turn(picture, turn):
 @pytest.mark.parametrize("change", [with_text, with_logo, with_sticker, lambda image, rng: ImageOps.invert(image)])
 def test_covered_or_inverted_picture_is_near(picture, change):
     assert align(picture, change(picture, random.Random(2))).kind == "near"
+
+
+def test_watermark_all_over_is_near_and_as_much_of_other_text_is_not():
+    page = next(FAMILIES["pages"](random.Random(5)))
+    marked = with_watermark(busy(11), random.Random(3))
+    assert align(busy(11), marked).kind == "near"
+    plane = np.full((96, 128), 120, np.float32) + 30 * np.sin(np.arange(128) / 2, dtype=np.float32)[None, :]
+    lighter, either = plane.copy(), plane.copy()
+    lighter[::12] += 60
+    either[::24] += 60
+    either[12::24] -= 60
+    everywhere = np.ones(plane.shape, np.bool_)
+    assert compare_blocks(plane, lighter, everywhere).one_sided
+    assert not compare_blocks(plane, either, everywhere).one_sided
+    assert align(page, busy(11)).kind == "other"
 
 
 def test_tilted_picture_is_near(picture):

@@ -8,7 +8,7 @@ import pytest
 from pictured_library import PicturedLibrary, picture
 from PIL import Image, ImageDraw
 
-from imgsearch.dedup import perceptual
+from imgsearch.dedup import confirmation, perceptual
 from imgsearch.dedup.apply import apply_plan
 from imgsearch.dedup.bookkeeping import follow_files, planned_files, run_files
 from imgsearch.dedup.find import FindOptions, compare, groups_of, read_pairs
@@ -16,7 +16,6 @@ from imgsearch.dedup.keep import parse_keep
 from imgsearch.dedup.plan import make_plan
 from imgsearch.dedup.undo import undo
 from imgsearch.errors import LibraryBusy
-from imgsearch.storage.evidence_rows import PairRow
 
 TIERS = ("bytes", "pixels", "perceptual")
 OPTIONS = FindOptions(TIERS)
@@ -116,8 +115,7 @@ def test_small_thing_that_only_the_pictures_show_keeps_two_apart(tmp_path) -> No
     compare(library.store, evidence, TIERS, silent)
     assert len(list(read_pairs(evidence, ["perceptual"]))) == 1  # 32 x 32 cells cannot tell
     assert found_groups(library) == {}
-    assert evidence.judged("1") == {(1, 2): False}
-    evidence.add_pairs([PairRow(1, 2, "near", 0.9)])  # as a run over embeddings would say
+    assert evidence.judged(confirmation.RECIPE) == {(1, 2): False}
     assert found_groups(library, replace(OPTIONS, tiers=(*TIERS, "near"))) == {"marked.png": {"quiet.png": "near"}}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,16 @@ from hypothesis import strategies as st
 from pictured_library import MODEL, SIDE, PicturedLibrary, picture
 from PIL import Image, ImageDraw
 
+from imgsearch.dedup import looking
 from imgsearch.dedup.background import Background, fit_background, thresholds
 from imgsearch.dedup.candidates import likeness_of, mean_directions, unrelated_rows
+from imgsearch.dedup.looking import Looker
 from imgsearch.dedup.near import near_pairs
 from imgsearch.dedup.windows import WINDOWS, describe_wholes, describe_windows
+from imgsearch.errors import ImgsearchError
 from imgsearch.media.decode import decode_file
 from imgsearch.media.signature import luma_of, picture_signature
+from imgsearch.records import Failure
 from imgsearch.search.likeness import likeness
 from imgsearch.storage import EmbeddedBatch, FilePlace
 
@@ -72,6 +78,36 @@ def test_crop_and_sticker_are_near_and_strangers_are_not(shots):
     assert found[("a.png", "crop.png")].cover == pytest.approx(215 * 160 / (240 * 180), abs=0.05)
     assert all(pair.turn == 1 and 0.5 < pair.score <= 1 for pair in found.values())
     assert not any("stranger.png" in names for names in found)
+
+
+def test_workers_see_what_one_process_sees_in_the_same_order(shots, monkeypatch):
+    names = [f"{number}.png" for number in range(9)]
+    for number, name in enumerate(names):
+        shots.add(name, picture(number // 3).rotate(number % 3, Image.Resampling.BICUBIC), number % 8)
+    (shots.photos / "4.png").write_bytes(b"no picture")
+    ids = shots.ids.tolist()
+    pairs = [(first, second) for first in ids for second in ids if first < second]
+    told: list[Failure] = []
+    alone = list(Looker(shots.store, told.append, workers=1).look(pairs))
+    monkeypatch.setattr(looking, "_WORTH_WORKERS", 0)
+    monkeypatch.setattr(looking, "_PART", 3)
+    told_by_workers: list[Failure] = []
+    assert list(Looker(shots.store, told_by_workers.append, workers=2).look(pairs)) == alone
+    assert [Path(failure.path).name for failure in told_by_workers] == ["4.png"] and told_by_workers == told
+    assert {seen.kind for seen in alone if seen is not None} >= {"near", "other"}
+
+
+def test_worker_that_is_killed_is_said_with_what_to_do(shots, monkeypatch):
+    shots.add("a.png", picture(1), 0)
+    shots.add("b.png", picture(2), 1)
+    monkeypatch.setattr(looking, "_WORTH_WORKERS", 0)
+    monkeypatch.setattr(looking, "_look", _dies)
+    with pytest.raises(ImgsearchError, match="memory"):
+        list(Looker(shots.store, print, workers=2).look([(1, 2)]))
+
+
+def _dies(pairs: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_what_signatures_call_a_copy_is_left_to_them(shots):

@@ -71,6 +71,12 @@ def test_copies_are_refused_where_the_folder_holds_something(originals, tmp_path
         write_copies(originals, tmp_path, 1)
 
 
+def test_file_that_is_no_picture_is_named(tmp_path):
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(UsageError, match="cannot be read as a picture"):
+        write_copies([tmp_path / "notes.txt"], tmp_path / "out", 1)
+
+
 def test_metadata_changes_the_bytes_alone(originals):
     data = originals[1].read_bytes()
     other = with_other_metadata(data, random.Random(3))
