@@ -28,6 +28,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from PIL import Image
 from results import add_flags, markdown_table, write_section, writes
 
 from imgsearch.scenes.copies import CopyTruth, write_copies, write_truth
@@ -219,11 +220,11 @@ class Look:
 
     def __init__(self, paths: dict[int, str]) -> None:
         self._paths = paths
-        self._pictures: dict[int, object] = {}
+        self._pictures: dict[int, Image.Image] = {}
 
     def __call__(self, first: int, second: int, turn: int) -> str:
-        from imgsearch.dedup.comparison import FINE_SIDE, confirm
-        from imgsearch.dedup.confirmation import look_again
+        from imgsearch.dedup.comparison import FINE_SIDE
+        from imgsearch.dedup.looking import confirmed
         from imgsearch.media.decode import open_upright
 
         for image_id in (first, second):
@@ -231,10 +232,10 @@ class Look:
                 if len(self._pictures) > 4000:
                     self._pictures.clear()
                 self._pictures[image_id] = open_upright(self._paths[image_id], FINE_SIDE)
-        one, other = self._pictures[first], self._pictures[second]
-        if confirm(one, other, turn).is_copy[0]:  # type: ignore[arg-type]
+        look = confirmed(self._pictures[first], self._pictures[second], turn)
+        if look.is_copy:
             return "perceptual"
-        return "near" if look_again(one, other).kind == "near" else "other"  # type: ignore[arg-type]
+        return "near" if look.seen is not None and look.seen.kind == "near" else "other"
 
 
 def measure_speed(scratch: Path, python: Path, sizes: Sequence[int]) -> list[str]:

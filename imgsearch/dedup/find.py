@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from imgsearch.dedup import confirmation, exact, perceptual
-from imgsearch.dedup.confirmation import Confirmer, open_members
+from imgsearch.dedup.confirmation import open_members, verdicts
 from imgsearch.dedup.evidence import ACTED_ON, TIERS, Copy, Evidence, Group, Pair
 from imgsearch.dedup.groups import make_groups, tell_links
 from imgsearch.dedup.keep import KeepRule, parse_keep
 from imgsearch.dedup.signing import fill_signatures
 from imgsearch.records import Failure, Int64
+from imgsearch.storage import lookups
 from imgsearch.storage.evidence_rows import PairRow
 from imgsearch.storage.evidence_store import EvidenceStore
 from imgsearch.storage.inventory import Inventory
@@ -31,6 +32,8 @@ _BY_EMBEDDING = ("near", "burst", "semantic")
 _AT_ONCE = 50_000
 """New pictures compared before what was found is kept: what a killed run loses. An index of a million hashes is made in
 two seconds, once for each so many."""
+
+_KEPT_AT_ONCE = 128  # verdicts; what a killed run loses
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,6 @@ def groups_of(
 ) -> list[Group]:
     """The groups that the evidence makes, every member of tier perceptual looked at closely first."""
     judged = evidence.judged(confirmation.RECIPE)
-    confirmer = Confirmer(failed)
     several = list(store.images_with_several_files()) if "bytes" in options.tiers else []
     while True:
         kept = _standing(evidence, options.tiers, judged)
@@ -93,12 +95,16 @@ def groups_of(
         todo = [group for group in groups if open_members(group, judged)]
         if not todo:
             return list(tell_links(groups))
-        for done, group in enumerate(todo, 1):
-            fresh, others = confirmer.judge(group, judged)
-            judged |= fresh
-            evidence.add_pairs(_rows(others))
+        total = sum(len(open_members(group, judged)) for group in todo)
+        found = verdicts(todo, dict(judged), failed)
+        done = 0
+        for part in lookups.chunks(found, _KEPT_AT_ONCE):
+            fresh = {verdict.key: verdict.is_copy for verdict in part}
+            evidence.add_pairs(_rows(verdict.other for verdict in part if verdict.other is not None))
             evidence.add_judged(confirmation.RECIPE, fresh)
-            progress("confirming", done, len(todo))
+            judged |= fresh
+            done += len(part)
+            progress("confirming", done, max(done, total))
 
 
 def copies_of(store: Store, image_ids: Sequence[int]) -> Mapping[int, Sequence[Copy]]:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from imgsearch.dedup.evidence import ACTED_ON, TIERS, Copy, Evidence, Group, Member, Pair
 from imgsearch.dedup.keep import KeepRule, rank, reason
+from imgsearch.media.signature import INVERSE_TURN
 from imgsearch.records import Int64
 
 AT_ONCE = 2_000
 """Images whose copies are asked for at a time; a larger component is asked for whole."""
 
-_INVERSE_TURN = (0, 1, 2, 3, 4, 5, 8, 7, 6)  # a quarter turn to the right is undone by one to the left
 _SAME_BYTES = Evidence("bytes", 1.0)
 _NO_BITS = -1
 _ROW = np.dtype(
@@ -92,7 +92,7 @@ def _linked(copy: Copy) -> tuple[Copy, tuple[int, int] | None]:
 def seen_from_second(evidence: Evidence) -> Evidence:
     """The same evidence where the second picture is the keeper. What share of the second the first shows is not
     known: ``cover`` becomes None."""
-    return replace(evidence, turn=_INVERSE_TURN[evidence.turn], cover=None)
+    return replace(evidence, turn=INVERSE_TURN[evidence.turn], cover=None)
 
 
 def _rows(pairs: Iterable[Pair]) -> NDArray[np.void]:

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from imgsearch.dedup import looking
 from imgsearch.dedup.background import Background, fit_background, thresholds
 from imgsearch.dedup.candidates import likeness_of, mean_directions, unrelated_rows
-from imgsearch.dedup.looking import Looker
+from imgsearch.dedup.looking import Shown, Task, looks
 from imgsearch.dedup.near import near_pairs
 from imgsearch.dedup.windows import WINDOWS, describe_wholes, describe_windows
 from imgsearch.errors import ImgsearchError
@@ -84,26 +84,27 @@ def test_workers_see_what_one_process_sees_in_the_same_order(shots, monkeypatch)
     names = [f"{number}.png" for number in range(9)]
     for number, name in enumerate(names):
         shots.add(name, picture(number // 3).rotate(number % 3, Image.Resampling.BICUBIC), number % 8)
+    shots.add("copy.jpg", picture(0), 1, quality=80)
     (shots.photos / "4.png").write_bytes(b"no picture")
-    ids = shots.ids.tolist()
-    pairs = [(first, second) for first in ids for second in ids if first < second]
+    files = shots.store.copies(shots.ids.tolist())
+    shown = [Shown(image_id, tuple(held)) for image_id, held in files.items()]
+    tasks = [Task(a, b, turn) for turn in (None, 1) for a in shown for b in shown if a.image_id < b.image_id]
     told: list[Failure] = []
-    alone = list(Looker(shots.store, told.append, workers=1).look(pairs))
+    alone = list(looks(tasks, len(tasks), told.append, workers=1))
     monkeypatch.setattr(looking, "_WORTH_WORKERS", 0)
     monkeypatch.setattr(looking, "_PART", 3)
     told_by_workers: list[Failure] = []
-    assert list(Looker(shots.store, told_by_workers.append, workers=2).look(pairs)) == alone
+    assert list(looks(tasks, len(tasks), told_by_workers.append, workers=2)) == alone
     assert [Path(failure.path).name for failure in told_by_workers] == ["4.png"] and told_by_workers == told
-    assert {seen.kind for seen in alone if seen is not None} >= {"near", "other"}
+    assert {look.seen.kind for look in alone if look is not None and look.seen} >= {"near", "other"}
+    assert any(look is not None and look.is_copy for look in alone)
 
 
-def test_worker_that_is_killed_is_said_with_what_to_do(shots, monkeypatch):
-    shots.add("a.png", picture(1), 0)
-    shots.add("b.png", picture(2), 1)
+def test_worker_that_is_killed_is_said_with_what_to_do(monkeypatch):
     monkeypatch.setattr(looking, "_WORTH_WORKERS", 0)
     monkeypatch.setattr(looking, "_look", _dies)
     with pytest.raises(ImgsearchError, match="memory"):
-        list(Looker(shots.store, print, workers=2).look([(1, 2)]))
+        list(looks([Task(Shown(1, ()), Shown(2, ()))], 1, print, workers=2))
 
 
 def _dies(pairs: object) -> None:
