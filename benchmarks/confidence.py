@@ -1,16 +1,18 @@
 """Knowing when nothing matches: false accepts, and true pictures kept, on scenes that training never drew.
 
-    python benchmarks/confidence.py [--model mini] [--seed 5150] [--fit-seed 11] [--quick]
+    python benchmarks/confidence.py [--model mini] [--seed 5150] [--fit-seeds 11 12 13 14] [--keep FILE] [--quick]
 
 A library of 500 scenes lacks six kinds of object and thirty colour-object pairs (of objects and colours that it has).
 500 queries are true of at least one of its pictures; 500 of none: half ask for an absent object, half for an absent
-pair. A true picture is kept if its hit is confident. A rule is fitted with labels on the world of --fit-seed and
-measured on that of --seed, where the rule that needs no labels (`imgsearch calibrate`) stands beside it.
+pair. A true picture is kept if its hit is confident. A rule is fitted with labels on the worlds of --fit-seeds and
+measured on that of --seed, where the rule that needs no labels (`imgsearch calibrate`) stands beside it. With
+--keep FILE the rule with labels is written for the model to come with (`data/mini/calibration.json`).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import tempfile
 from dataclasses import dataclass, replace
@@ -22,6 +24,7 @@ from results import add_flags, markdown_table, write_section, writes
 
 from imgsearch.errors import UsageError
 from imgsearch.library import open_searcher
+from imgsearch.model import model_id_of
 from imgsearch.scenes.captions import Statement, any_statement, say
 from imgsearch.scenes.graph import Domain, Scene, sample_scene
 from imgsearch.scenes.vocabulary import COLOURS, KINDS
@@ -118,11 +121,21 @@ def gather(
         return asked, gathered, unlabelled
 
 
-def labelled_rule(model: str, seed: int, count: int) -> Calibration:
-    """The rule that fits the world of ``seed``, where it is known which pictures are right."""
-    asked, gathered, _ = gather(model, seed, count, 0)
-    labelled = [Labelled(evidence, one.true) for evidence, one in zip(gathered, asked, strict=True)]
-    return fit_labelled(labelled, source=f"{len(asked)} captions over {count} drawn scenes, seed {seed}")
+def labelled_rule(model: str, seeds: list[int], count: int) -> Calibration:
+    """The rule that fits the worlds of ``seeds``, where it is known which pictures are right."""
+    labelled: list[Labelled] = []
+    for seed in seeds:
+        asked, gathered, _ = gather(model, seed, count, 0)
+        labelled += [Labelled(evidence, one.true) for evidence, one in zip(gathered, asked, strict=True)]
+    worlds = ", ".join(map(str, seeds))
+    return fit_labelled(labelled, source=f"{len(labelled)} captions over drawn scenes, seeds {worlds}")
+
+
+def keep_rule(rule: Calibration, model: str, path: Path) -> None:
+    """As `imgsearch.model.shipped_calibration` reads it."""
+    known = model_id_of(model)
+    kept = {"fingerprint": known.fingerprint, "recipe": known.recipe, "rule": json.loads(rule.as_json())}
+    path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 def best_strength(rule: Calibration, evidence: list[Evidence], among: frozenset[int] | None = None) -> float:
@@ -149,26 +162,31 @@ def main() -> None:
     parser.add_argument("--model", default="mini")
     parser.add_argument("--seed", type=int, default=5150)
     parser.add_argument("--probes", type=int, default=300)
-    parser.add_argument("--fit-seed", type=int, default=11, help="another world, to fit a rule on")
+    parser.add_argument("--fit-seeds", type=int, nargs="+", default=[11, 12, 13, 14], help="other worlds, to fit on")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="write the rule with labels")
     add_flags(parser)
     arguments = parser.parse_args()
     pictures = PICTURES
     if arguments.quick:
-        pictures, arguments.probes = 50, 6  # what a fit with labels asks for
+        pictures, arguments.probes, arguments.fit_seeds = 50, 6, [11]  # what a fit with labels asks for
     asked, gathered, unlabelled = gather(arguments.model, arguments.seed, pictures, arguments.probes)
     rules, refused = {"ITM alone, logit over 0": UNCALIBRATED}, ""
-    try:
-        rules["without labels"] = fit_library(unlabelled, UNCALIBRATED)
-    except UsageError as error:
-        refused = f" Without labels: {error.message}."
-    rules["with labels, of another seed"] = labelled_rule(arguments.model, arguments.fit_seed, pictures)
+    labelled = labelled_rule(arguments.model, arguments.fit_seeds, pictures)
+    if arguments.keep:
+        keep_rule(labelled, arguments.model, arguments.keep)
+    for name, base in (("ITM alone", UNCALIBRATED), ("with labels", labelled)):
+        try:
+            rules[f"{name}, moved to this library without labels"] = fit_library(unlabelled, base)
+        except UsageError as error:
+            refused += f" {name[0].upper()}{name[1:]}, moved without labels: {error.message}."
+    rules["with labels, of other worlds (ships with the model)"] = labelled
     header = ["rule", "accepted: absent object, %", "absent pair, %", "true kept, %"]
     header += ["kept at 5 % absent objects", "kept at 5 % absent pairs", "area under ROC"]
     lines = markdown_table(header, [row_of(name, rule, asked, gathered) for name, rule in rules.items()])
     in_reach = np.mean([bool({e.image_id for e in g} & a.true) for a, g in zip(asked, gathered, strict=True) if a.true])
     lines += ["", f"{100 * in_reach:.1f} % of the queries have a true picture among the {DEPTH} that are re-ranked. "]
     lines[-1] += f"Seed {arguments.seed}, "
-    lines[-1] += f"rule with labels of seed {arguments.fit_seed}.{refused}"
+    lines[-1] += f"rule with labels of seeds {', '.join(map(str, arguments.fit_seeds))}.{refused}"
     print("\n".join(lines))
     if writes(arguments):
         write_section("Knowing when nothing matches (benchmarks/confidence.py)", lines)

@@ -89,11 +89,21 @@ def feature_store(settings: Settings, store: Store) -> FeatureStore | None:
 
 
 def calibration_of(store: Store) -> Calibration | None:
-    """The rule that says which of the library's hits are confident; None before `imgsearch calibrate`."""
+    """The rule that says which of the library's hits are confident: its own (`imgsearch calibrate`), else the one that
+    its model came with; None where there is neither."""
     from imgsearch.search.calibration import Calibration
 
     own = store.calibration()
-    return Calibration.from_json(own) if own else None
+    return Calibration.from_json(own) if own else model_calibration(store.model)
+
+
+def model_calibration(model: ModelId) -> Calibration | None:
+    """The rule that a model came with; None without one."""
+    from imgsearch.model import shipped_calibration
+    from imgsearch.search.calibration import Calibration
+
+    shipped = shipped_calibration(model)
+    return Calibration.from_json(shipped) if shipped else None
 
 
 def save_calibration(settings: Settings, rule: Calibration | None) -> None:

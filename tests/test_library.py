@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 
 from imgsearch.errors import ModelMismatch
-from imgsearch.library import open_searcher
+from imgsearch.library import calibration_of, open_searcher, save_calibration
 from imgsearch.media.decode import decode_file
-from imgsearch.model import load_model
+from imgsearch.model import load_model, model_id_of
+from imgsearch.model.sources import shipped_folder
+from imgsearch.search.calibration import Calibration
 from imgsearch.search.query import Query
 from imgsearch.settings import load_settings
 from imgsearch.storage import EmbeddedBatch, FilePlace, create_store
@@ -40,3 +45,24 @@ def test_another_dtype_by_name_is_refused(bfloat16_library):
     settings = load_settings({"library": bfloat16_library, "device": "cpu", "dtype": "float32"}, {})
     with pytest.raises(ModelMismatch, match="dtype"):
         open_searcher(settings)
+
+
+def test_rule_of_a_model_counts_until_the_library_has_its_own(tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(shipped_folder(), folder, ignore=shutil.ignore_patterns("calibration.json"))
+    known = model_id_of(folder, device="cpu")
+    shipped, own = (Calibration(weight, 0.0, 0.0, 0.0, 1.0) for weight in (1.0, 2.0))
+    settings = load_settings({"library": tmp_path / "library", "device": "cpu"}, {})
+    with create_store(tmp_path / "library", known) as store:
+        assert calibration_of(store) is None
+        kept = {"fingerprint": known.fingerprint, "recipe": known.recipe, "rule": json.loads(shipped.as_json())}
+        (folder / "calibration.json").write_text(json.dumps(kept))
+        assert model_id_of(folder, device="cpu") == known  # the rule is no part of the model
+        assert calibration_of(store) == shipped
+        save_calibration(settings, own)
+        assert calibration_of(store) == own
+        save_calibration(settings, None)
+        (folder / "calibration.json").write_text(json.dumps(kept | {"fingerprint": "of other weights"}))
+        assert calibration_of(store) is None
+        (folder / "calibration.json").write_text("{")
+        assert calibration_of(store) is None

@@ -30,14 +30,18 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--false-accepts", type=float, default=0.05, metavar="SHARE", help="of texts without a match, may be accepted"
     )
-    parser.add_argument("--reset", action="store_true", help="forget the library's calibration")
+    parser.add_argument(
+        "--reset",
+        action="store_true",
+        help="forget the library's own calibration; what its model came with counts again",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from imgsearch.library import open_searcher, save_calibration
+    from imgsearch.library import model_calibration, open_searcher, save_calibration
     from imgsearch.search.calibration import UNCALIBRATED
     from imgsearch.search.calibration_fit import fit_library
     from imgsearch.search.rerank import default_rerank
@@ -48,7 +52,7 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = load_settings({"library": arguments.library, "device": arguments.device})
     if arguments.reset:
         save_calibration(settings, None)
-        print("the library's calibration is forgotten")
+        print("the library's own calibration is forgotten")
         return 0
     with open_searcher(settings) as searcher:
         texts = _texts(arguments, searcher.store.model.name)
@@ -56,8 +60,9 @@ def _run(arguments: argparse.Namespace) -> int:
         depth = arguments.depth or default_rerank(model.device, model.image_size)
         bar = tqdm(texts, desc="asking", unit="text", disable=arguments.json or not sys.stderr.isatty())
         probes = [searcher.evidence(text, depth) for text in bar]
+        base = model_calibration(searcher.store.model) or UNCALIBRATED
         rule = fit_library(
-            probes, UNCALIBRATED, false_accepts=arguments.false_accepts, source=f"{len(texts)} texts, this library"
+            probes, base, false_accepts=arguments.false_accepts, source=f"{len(texts)} texts, this library"
         )
     save_calibration(settings, rule)
     found = sum(any(rule.judge(one) >= 0 for one in probe) for probe in probes)

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from imgsearch.model.light import LightModel
     from imgsearch.model.sources import KnownModel
 
-__all__ = ["export_directory", "known_models", "load_model", "model_id_of", "open_light", "same_vectors"]
+__all__ = [
+    "export_directory",
+    "known_models",
+    "load_model",
+    "model_id_of",
+    "open_light",
+    "same_vectors",
+    "shipped_calibration",
+]
 
 
 def load_model(
@@ -65,6 +73,14 @@ def same_vectors(one: ModelId, other: ModelId) -> bool:
         other.query_tokens,
         other.dims,
     )
+
+
+def shipped_calibration(model: ModelId) -> str | None:
+    """What lies in ``calibration.json`` beside a model's weights: the rule that says which of its hits are confident,
+    as `imgsearch.search.calibration` writes it. None where there is none, or it is of other weights."""
+    from imgsearch.model.sources import read_calibration
+
+    return read_calibration(model)
 
 
 def known_models() -> list[KnownModel]:

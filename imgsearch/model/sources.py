@@ -12,9 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from imgsearch.errors import CheckpointInvalid, ModelUnavailable, UsageError
+from imgsearch.errors import CheckpointInvalid, ImgsearchError, ModelUnavailable, UsageError
+from imgsearch.records import ModelId
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+CALIBRATION = "calibration.json"
+"""Beside a model's weights: ``{"fingerprint", "recipe", "rule"}``, the first two of the `ModelId` that it was fitted
+for."""
+
 _DEMO_HINT = "`imgsearch demo` works without, on the small model that ships with imgsearch"
 
 
@@ -121,6 +126,17 @@ def cached_folder(repository: str) -> Path | None:
         return None
     folder = cache / "snapshots" / commit
     return folder if commit and (folder / "config.json").is_file() else None
+
+
+def read_calibration(model: ModelId) -> str | None:
+    """What `imgsearch.model.shipped_calibration` returns."""
+    try:
+        source = find_source(model.name)
+        kept = json.loads((source.path / CALIBRATION).read_text(encoding="utf-8"))
+    except (ImgsearchError, OSError, ValueError):
+        return None
+    same = isinstance(kept, dict) and (kept.get("fingerprint"), kept.get("recipe")) == (model.fingerprint, model.recipe)
+    return json.dumps(kept.get("rule")) if same else None
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -16,6 +16,9 @@ SAMPLE = 512
 """Pictures of the library's background: the mean of their scores is then off by 1/22 of the deviation."""
 
 
+NEVER_Z = 1e6
+"""`Calibration.least_z` of a rule that calls no picture confident by its vectors alone."""
+
 _NUMBERS = ("margin_weight", "itc_weight", "z_weight", "bias", "least_z")
 _LATER = ("clause_weight", "weakest_weight", "held_weight", "word_weight")  # 0 in a calibration from before they were
 
@@ -58,6 +61,11 @@ class Calibration:
         """Whether it looks at the parts of the description, which cost a search some milliseconds."""
         return any((self.clause_weight, self.weakest_weight, self.held_weight, self.word_weight))
 
+    @property
+    def reads_vectors(self) -> bool:
+        """Whether it says anything of pictures that were not re-ranked."""
+        return self.least_z < NEVER_Z
+
     def strength(self, margin: float, itc: float, z: float, agreement: Agreement = UNDIVIDED) -> float:
         """Confident from 0 on."""
         whole = self.margin_weight * margin + self.itc_weight * itc + self.z_weight * z
@@ -90,7 +98,7 @@ class Calibration:
             ) from exc
 
 
-UNCALIBRATED = Calibration(1.0, 0.0, 0.0, 0.0, 1e6)
+UNCALIBRATED = Calibration(1.0, 0.0, 0.0, 0.0, NEVER_Z)
 """ITM's own answer: more for "matches" than for "does not"."""
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from imgsearch.errors import UsageError
 from imgsearch.records import Float64
-from imgsearch.search.calibration import Calibration, Evidence
+from imgsearch.search.calibration import NEVER_Z, Calibration, Evidence
 
 FALSE_ACCEPTS = 0.05
 """Share of queries with no match that may give a confident hit."""
@@ -19,7 +19,6 @@ _RIDGE = 1.0  # of standardised weights; the parts' scores are much alike
 # 5 % false accepts of absent objects and of absent pairs, and how many of the confident pictures of the other queries
 # are right ones: at 1 77.8, 82.9, 83.0 %; at 0.1 81.3, 83.7, 73.8; at 0 81.1, 83.7, 69.1.
 _NEAR_MISS = 0.1
-_NEVER_Z = 1e6  # no picture past the re-ranked is confident
 _TAIL_PRECISION = 0.9  # of candidates with a z from least_z on, the share that the rule must call confident
 _LEAST_TAIL = 20  # candidates, below which that share says nothing
 _LEAST_PROBES = 50
@@ -62,7 +61,7 @@ def fit_labelled(queries: Sequence[Labelled], *, false_accepts: float = FALSE_AC
     best = np.array([max(float(_row(one) @ weights) for one in query.evidence) for query in absent])
     bias = -float(np.quantile(best, 1 - false_accepts))
     margin, itc, z, *parts = weights.tolist()
-    rule = Calibration(margin, itc, z, float(np.nextafter(bias, -np.inf)), _NEVER_Z, source, *parts)
+    rule = Calibration(margin, itc, z, float(np.nextafter(bias, -np.inf)), NEVER_Z, source, *parts)
     return replace(rule, least_z=_least_z(rule, [one for query in queries for one in query.evidence]))
 
 
@@ -84,7 +83,7 @@ def fit_library(
             "give texts of both kinds with --probes FILE, one a line; the calibration is as it was",
         )
     shift = low.mean + float(_normal_quantile(1 - false_accepts)) * low.deviation
-    rule = replace(base, bias=base.bias - shift, least_z=_NEVER_Z, source=source)
+    rule = replace(base, bias=base.bias - shift, least_z=NEVER_Z, source=source)
     return replace(rule, least_z=_least_z(rule, [one for probe in probes for one in probe]))
 
 
@@ -118,7 +117,7 @@ def _least_z(rule: Calibration, evidence: Sequence[Evidence]) -> float:
     order = np.argsort(-z)
     share = np.cumsum(confident[order]) / np.arange(1, len(order) + 1)
     enough = np.flatnonzero((share >= _TAIL_PRECISION) & (np.arange(1, len(order) + 1) >= _LEAST_TAIL))
-    return float(z[order][enough[-1]]) if len(enough) else _NEVER_Z
+    return float(z[order][enough[-1]]) if len(enough) else NEVER_Z
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,8 +217,11 @@ class Searcher:
 
     def _page(self, search: _Search, reranked: _Reranked, started: float) -> Results:
         query = search.query
-        ordered = self._ordered(search, reranked.matches)
-        ends = search.judged and not query.everything
+        # What was not re-ranked (none was asked for, or the first answer of a stream) may be nothing to the rule.
+        silent = not reranked.matches and self.calibration is not None and not self.calibration.reads_vectors
+        judged = search.judged and not silent
+        ordered = self._ordered(search, reranked.matches, judged)
+        ends = judged and not query.everything
         listed = [hit for hit in ordered if hit.confident] if ends else ordered
         page = listed[search.offset : search.offset + query.k]
         hits = tuple(replace(hit, rank=search.offset + place) for place, hit in enumerate(page, start=1))
@@ -242,7 +245,7 @@ class Searcher:
             reranked.complete,
         )
 
-    def _ordered(self, search: _Search, matches: list[Match | None]) -> list[Hit]:
+    def _ordered(self, search: _Search, matches: list[Match | None], judged: bool) -> list[Hit]:
         """All candidates, best first; with a calibration the confident ones before the others. Only so many are sure
         of their place as were asked for: behind the last candidate others may come."""
         candidates = search.candidates
@@ -255,17 +258,23 @@ class Searcher:
         lowest = np.minimum.accumulate(np.array([found.z for found in candidates], np.float64)).tolist()
         agreeing = [*search.agreements, *[UNDIVIDED] * (len(candidates) - len(search.agreements))]
         evidence = [(candidates[place], padded[place], agreeing[place], lowest[place]) for place in order]
-        hits = [self._hit(search, *one) for one in evidence]
+        hits = [self._hit(search, judged, *one) for one in evidence]
         return sorted(hits, key=lambda hit: hit.confident is False)  # stable
 
     def _hit(
-        self, search: _Search, found: Candidate, match: Match | None, agreement: Agreement, lowest_z: float
+        self,
+        search: _Search,
+        judged: bool,
+        found: Candidate,
+        match: Match | None,
+        agreement: Agreement,
+        lowest_z: float,
     ) -> Hit:
         """``lowest_z`` of all candidates up to this one."""
         logit = probability = confident = None
         if match is not None and search.reading.wanted:
             logit, probability = match.logit, match.probability
-        if self.calibration is not None and search.judged:
+        if self.calibration is not None and judged:
             if match is None:
                 confident = self.calibration.confident_by_vectors(lowest_z)
             else:

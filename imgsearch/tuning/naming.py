@@ -144,6 +144,7 @@ def train_naming(
     optimiser = torch.optim.AdamW([{"params": group} for group in groups], weight_decay=0.03, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=settings.steps + 1, pct_start=0.08)
     rng = np.random.default_rng(settings.seed)
+    vision.requires_grad_(True)  # a loop before may have frozen it
     vision.train()
     for step in range(1, settings.steps + 1):
         source = _source_of(step, settings, sources)
