@@ -91,14 +91,14 @@ def run_index(kind: str, count: int, radius: int) -> dict[str, Any]:
     hashes = generate(kind, count)
     clock, cpu = time.perf_counter(), time.process_time()
     pairs = sum(len(i) for i, _, _ in hamming_pairs(hashes, None, radius))
-    return _spent(clock, cpu) | {"pairs": pairs, "chunks": len(plan_chunks(count, count, radius))}
+    return spent(clock, cpu) | {"pairs": pairs, "chunks": len(plan_chunks(count, count, radius))}
 
 
 def run_turns(kind: str, count: int, radius: int) -> dict[str, Any]:
     hashes, turned = generate(kind, count), generate(kind, 8 * count, seed=1)
     clock, cpu = time.perf_counter(), time.process_time()
     pairs = sum(len(i) for i, _, _ in hamming_pairs(turned, hashes, radius))
-    return _spent(clock, cpu) | {"pairs": pairs}
+    return spent(clock, cpu) | {"pairs": pairs}
 
 
 def run_brute(kind: str, count: int, radius: int) -> dict[str, Any]:
@@ -106,10 +106,10 @@ def run_brute(kind: str, count: int, radius: int) -> dict[str, Any]:
     hashes = generate(kind, count)
     clock, cpu = time.perf_counter(), time.process_time()
     pairs = sum(int((np.bitwise_count(hashes[at + 1 :] ^ hashes[at]) <= radius).sum()) for at in range(len(hashes) - 1))
-    return _spent(clock, cpu) | {"pairs": pairs}
+    return spent(clock, cpu) | {"pairs": pairs}
 
 
-def _spent(clock: float, cpu: float) -> dict[str, Any]:
+def spent(clock: float, cpu: float) -> dict[str, Any]:
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"clock_s": time.perf_counter() - clock, "cpu_s": time.process_time() - cpu, "peak_mb": peak_mb}
 
