@@ -61,11 +61,6 @@ class Calibration:
         """Whether it looks at the parts of the description, which cost a search some milliseconds."""
         return any((self.clause_weight, self.weakest_weight, self.held_weight, self.word_weight))
 
-    @property
-    def reads_vectors(self) -> bool:
-        """Whether it says anything of pictures that were not re-ranked."""
-        return self.least_z < NEVER_Z
-
     def strength(self, margin: float, itc: float, z: float, agreement: Agreement = UNDIVIDED) -> float:
         """Confident from 0 on."""
         whole = self.margin_weight * margin + self.itc_weight * itc + self.z_weight * z

@@ -217,9 +217,8 @@ class Searcher:
 
     def _page(self, search: _Search, reranked: _Reranked, started: float) -> Results:
         query = search.query
-        # What was not re-ranked (none was asked for, or the first answer of a stream) may be nothing to the rule.
-        silent = not reranked.matches and self.calibration is not None and not self.calibration.reads_vectors
-        judged = search.judged and not silent
+        # Vectors alone say of few pictures that they match, and of none that it does not: no list ends by them.
+        judged = search.judged and bool(reranked.matches)
         ordered = self._ordered(search, reranked.matches, judged)
         ends = judged and not query.everything
         listed = [hit for hit in ordered if hit.confident] if ends else ordered

@@ -33,10 +33,10 @@ def search(library: Path, capsys: pytest.CaptureFixture[str], *words: str) -> li
 def test_a_calibration_ends_lists_and_reset_takes_it_back(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = load_settings({"library": str(library)})
     before = search(library, capsys, "two red boats")
-    assert len(before) == 20 and {hit["confident"] for hit in before} == {None}
-    save_calibration(settings, Calibration(1.0, 0.0, 0.0, 1.0, 1e6))
+    assert len(before) < 20 and all(hit["confident"] for hit in before)  # the model came with a rule
+    save_calibration(settings, Calibration(1.0, 0.0, 0.0, 5.0, 1e6))
     found = search(library, capsys, "two red boats")
-    assert len(found) < 20 and all(hit["confident"] for hit in found)
+    assert found != before and len(found) < 20 and all(hit["confident"] for hit in found)
     everything = search(library, capsys, "two red boats", "--all")
     assert len(everything) == 20 and everything[: len(found)] == found
     assert main(["calibrate", "--library", str(library), "--reset"]) == 0
