@@ -68,7 +68,7 @@ def _run(arguments: argparse.Namespace) -> int:
         rows += [(f"{text}  (ITC alone)", before, wanted), (f"{text}  (ITM re-ranked)", after, wanted)]
     from imgsearch.cli.contact_sheet import save_contact_sheet
 
-    print("\nThe small model puts the right picture first for five captions of six (data/mini/README.md).")
+    print("\nThe small model puts the right picture first for fifteen captions of sixteen (data/mini/README.md).")
     sheet = arguments.out / "answers.png"
     save_contact_sheet(rows, sheet)
     print(f"\nAll answers as one picture: {sheet}")
