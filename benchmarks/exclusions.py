@@ -142,7 +142,7 @@ def ways(searcher: Searcher, pictures: int) -> Ways:
         return [owners[place] for place in np.argsort(-scores, kind="stable")]
 
     def searched(text: str, query: Asked, depth: int) -> list[int]:
-        wanted = Query(text, k=max(5, len(query.right)), rerank=depth)
+        wanted = Query(text, k=max(5, len(query.right)), rerank=depth, everything=True)
         return [numbers[hit.image_id] for hit in searcher.search(wanted).hits]
 
     made: Ways = {}

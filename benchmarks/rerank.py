@@ -70,11 +70,11 @@ def main() -> None:
 def search_all(searcher: Searcher, captions: list[str]) -> dict[int, list[Results]]:
     """The answers for ``captions``, by depth."""
     for depth in DEPTHS:  # pages in, and the model's first steps
-        searcher.search(Query("a red boat left of a tree", k=K, rerank=depth))
+        searcher.search(Query("a red boat left of a tree", k=K, rerank=depth, everything=True))
     answers: dict[int, list[Results]] = defaultdict(list)
     for caption in captions:
         for depth in DEPTHS:
-            answers[depth].append(searcher.search(Query(caption, k=K, rerank=depth)))
+            answers[depth].append(searcher.search(Query(caption, k=K, rerank=depth, everything=True)))
     return answers
 
 

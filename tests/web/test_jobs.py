@@ -208,13 +208,13 @@ def test_a_true_run_brings_new_pictures_without_a_restart(tmp_path: Path) -> Non
     service = SearchService(open_searcher(settings))
     client = create_app(service, WebConfig(token_hashes=(hash_token(TOKEN),))).test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {TOKEN}"
-    assert client.get("/api/v1/search?q=red").get_json()["hits"] == []
+    assert client.get("/api/v1/search?all=1&q=red").get_json()["hits"] == []
     assert client.post("/api/v1/jobs", json={"kind": "index"}).status_code == 202
     body = client.get("/api/v1/jobs/stream").get_data(as_text=True)
     last = [json.loads(line.removeprefix("data: ")) for line in body.splitlines() if line.startswith("data: ")][-2]
     assert (last["state"], last["exit_code"], last["summary"]["new"]) == ("finished", 0, 1), last
     assert (last["progress"]["total"], last["progress"]["done"]) == (1, 1)
-    hits = client.get("/api/v1/search?q=red").get_json()["hits"]
+    hits = client.get("/api/v1/search?all=1&q=red").get_json()["hits"]
     assert [hit["name"] for hit in hits] == ["red one.png"]
     client.application.extensions[RUNS].close()
     service.close()

@@ -345,7 +345,7 @@ class Child:
 
 
 def ask(connection: http.client.HTTPConnection, text: str) -> tuple[http.client.HTTPResponse, Any]:
-    connection.request("GET", "/api/v1/search?limit=5&q=" + text.replace(" ", "+"))
+    connection.request("GET", "/api/v1/search?limit=5&all=1&q=" + text.replace(" ", "+"))
     answer = connection.getresponse()
     return answer, json.loads(answer.read())
 
