@@ -33,6 +33,11 @@ _AT_ONCE = 50_000
 """New pictures compared before what was found is kept: what a killed run loses. An index of a million hashes is made in
 two seconds, once for each so many."""
 
+_LEAST_LOOKED_AT = 4096
+_LOOKS_IN_PARTS = 16
+"""The same for near copies, whose looks take hours where pictures are many: the new ones in 16 parts, but not under
+4,096 at a time, because each part describes all the others once more (1 ms each)."""
+
 _KEPT_AT_ONCE = 128  # verdicts; what a killed run loses
 
 
@@ -156,15 +161,7 @@ def _compare_hashes(
 ) -> None:
     signed = np.setdiff1d(inventory.image_ids, lacking)
     new = _new(evidence, perceptual.KIND, perceptual.RECIPE, ("perceptual",), signed, found)
-    for at in range(0, len(new), _AT_ONCE):
-        part = new[at : at + _AT_ONCE]
-
-        later = inventory.rows(new[at + _AT_ONCE :])  # compared with these when their turn comes
-        others = inventory.take(np.setdiff1d(np.arange(len(inventory)), later))
-
-        def told(done: int, total: int, before: int = at) -> None:
-            progress("hashes", before + done, len(new))
-
+    for part, others, told in _in_parts(inventory, new, _AT_ONCE, _of(progress, "hashes")):
         evidence.add_pairs(_rows(perceptual.perceptual_pairs(store, part, inventory=others, progress=told)))
         evidence.mark_compared(perceptual.KIND, perceptual.RECIPE, part)
 
@@ -175,11 +172,26 @@ def _compare_vectors(
     from imgsearch.dedup import near
 
     new = _new(evidence, near.KIND, near.RECIPE, _BY_EMBEDDING, inventory.image_ids, found)
-    pairs = near.near_pairs(
-        store, new, found.failures.append, inventory=inventory, progress=_of(progress, "embeddings")
-    )
-    evidence.add_pairs(_rows(pairs))
-    evidence.mark_compared(near.KIND, near.RECIPE, new)
+    size = max(_LEAST_LOOKED_AT, -(-len(new) // _LOOKS_IN_PARTS))
+    for part, others, told in _in_parts(inventory, new, size, _of(progress, "embeddings")):
+        pairs = near.near_pairs(store, part, found.failures.append, inventory=others, progress=told)
+        evidence.add_pairs(_rows(pairs))
+        evidence.mark_compared(near.KIND, near.RECIPE, part)
+
+
+def _in_parts(
+    inventory: Inventory, new: Int64, size: int, progress: Callable[[int, int], object]
+) -> Iterator[tuple[Int64, Inventory, Callable[[int, int], object]]]:
+    """The new ids part by part, each with what it is compared with (all but the parts that follow, whose turn comes)
+    and with a ``progress`` of its own that counts on."""
+    for at in range(0, len(new), size):
+        later = inventory.rows(new[at + size :])
+        others = inventory.take(np.setdiff1d(np.arange(len(inventory)), later))
+
+        def told(done: int, total: int, before: int = at) -> None:
+            progress(before + done, len(new))
+
+        yield new[at : at + size], others, told
 
 
 def _new(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pictured_library import MODEL, SIDE, PicturedLibrary, picture
 from PIL import Image, ImageDraw
 
-from imgsearch.dedup import looking
+from imgsearch.dedup import find, looking, near
 from imgsearch.dedup.background import Background, fit_background, thresholds
 from imgsearch.dedup.candidates import likeness_of, mean_directions, unrelated_rows
 from imgsearch.dedup.looking import Shown, Task, looks
@@ -109,6 +109,33 @@ def test_worker_that_is_killed_is_said_with_what_to_do(monkeypatch):
 
 def _dies(pairs: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_run_that_was_stopped_looks_only_at_what_is_left_and_finds_the_same(shots, monkeypatch):
+    shots.add("a.png", picture(1), 0)
+    shots.add("stranger.png", picture(2), 3)
+    shots.add("crop.png", picture(1).crop((20, 15, 235, 175)), 1)
+    shots.add("sticker.png", covered(picture(1)), 2)
+    shots.add("other.png", picture(3), 1)
+    evidence, original, calls = shots.store.evidence(), near.near_pairs, []
+    monkeypatch.setattr(find, "_LEAST_LOOKED_AT", 2)
+
+    def stops(*given, **more):
+        calls.append(given)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(*given, **more)
+
+    monkeypatch.setattr(near, "near_pairs", stops)
+    with pytest.raises(KeyboardInterrupt):
+        find.compare(shots.store, evidence, ["near"], lambda *_: None)
+    told = []
+    assert find.compare(shots.store, evidence, ["near"], lambda *one: told.append(one)).new["near"] == 3
+    monkeypatch.undo()
+    names = shots.names()
+    found = {(names[pair.first], names[pair.second]) for pair in find.read_pairs(evidence, ["near"])}
+    assert found == {pair for pair, one in shots.tiers().items() if one.tier == "near"} and len(found) == 3
+    assert told[-1] == ("embeddings", 3, 3)
 
 
 def test_what_signatures_call_a_copy_is_left_to_them(shots):
