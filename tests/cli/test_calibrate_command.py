@@ -49,7 +49,7 @@ def test_calibrate_refuses_where_matches_and_others_cannot_be_told_apart(
 ) -> None:
     """The small model's head is not sure enough of what is absent: a threshold would be a guess."""
     before = search(library, capsys, "two red boats")
-    assert main(["calibrate", "--library", str(library), "--json", "--count", "80", "--depth", "6"]) == 2
+    assert main(["calibrate", "--library", str(library), "--json", "--count", "55", "--depth", "4"]) == 2
     assert "do not fall into" in capsys.readouterr().err
     assert search(library, capsys, "two red boats") == before
 
