@@ -1,5 +1,5 @@
 """Bounds for the weights that ship, on scenes of a seed that training never drew: what the project aims for, less what
-the small size of these sets may take away: fewer pictures to mistake for each other, and single mistakes that weigh more."""
+the small size of these sets may take away: single mistakes weigh more."""
 
 from __future__ import annotations
 
