@@ -16,6 +16,11 @@ PREFIX = "IMGSEARCH_"
 FEATURES = ("none", "cache", "all")
 
 
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a person may set. In the TOML file and on flags by these names (``-`` for ``_``), in the environment

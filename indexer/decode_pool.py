@@ -8,7 +8,6 @@ that hangs is killed, one that dies is replaced, and only the file it held is lo
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 import threading
 import time
@@ -19,6 +18,7 @@ from typing import Any
 
 from imgsearch.errors import ImgsearchError, MediaError
 from imgsearch.media.limits import MIB
+from imgsearch.settings import available_cores
 from indexer.decode_process import DecodeProcess, WorkerSettings
 from indexer.frames import Outcome, unpack_outcome
 
@@ -55,7 +55,7 @@ class DecodePool:
         memory_bytes: int = 0,
         heavy_memory_bytes: int = 640 * MIB,
     ) -> None:
-        self.workers = workers or min(_cores(), 16)
+        self.workers = workers or min(available_cores(), 16)
         self.size = size
         self._ahead = max(ahead, 1)
         memory = memory_bytes or max(96 * MIB, min(160 * MIB, _NORMAL_TOTAL_BYTES // self.workers))
@@ -281,10 +281,6 @@ class DecodePool:
                     allowed = self._settings.time_limit_s if process.ready else _START_LIMIT_S
                     if (process.outstanding or not process.ready) and now - process.progress_at > allowed:
                         process.kill_overdue()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _signal_name(status: int) -> str:

@@ -21,6 +21,7 @@ from imgsearch.dedup.evidence import Copy
 from imgsearch.errors import ImgsearchError, MediaError
 from imgsearch.media.decode import open_upright
 from imgsearch.records import Failure, MediaFacts
+from imgsearch.settings import available_cores
 from imgsearch.storage.inventory import HeldFile
 from imgsearch.storage.store import Store
 
@@ -68,7 +69,7 @@ def looks(
     """
     source = iter(tasks)
     parts = iter(lambda: list(itertools.islice(source, _PART)), [])
-    workers = workers or min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+    workers = workers or min(available_cores(), _MOST_WORKERS)
     serial = workers == 1 or count < _WORTH_WORKERS
     told: set[str] = set()
     for found, failures in map(_Pictures().look, parts) if serial else _by_workers(parts, workers):

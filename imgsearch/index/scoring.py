@@ -8,7 +8,6 @@ is returned."""
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -18,6 +17,7 @@ from imgsearch.index.contract import Allowed, VectorRows
 from imgsearch.index.rows import TIE, best_over_tokens, rank_order
 from imgsearch.index.sweep import BLOCK_VALUES, Sweep
 from imgsearch.records import Float32, Int64
+from imgsearch.settings import available_cores
 
 COARSE_VALUES = 1 << 24
 """Scores held at once, 64 MiB: decides how many of the Q texts one sweep serves."""
@@ -33,7 +33,7 @@ GATHER_SHARE = 0.3
 """Up to this share of the slots between the first and the last asked for, rows are fetched one by one instead of
 sweeping all: 5 us an image fetched, 3.5 us (float16) or 2.3 us (int8) swept, in whole blocks."""
 
-THREADS = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+THREADS = min(8, available_cores())
 """Threads of one sweep or gather; NumPy lets go of the interpreter while it copies and multiplies."""
 
 SLOTS_A_THREAD = 256

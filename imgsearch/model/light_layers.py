@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 
 from imgsearch.records import Float32
+from imgsearch.settings import available_cores
 
 # Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.28: erfc(z) = poly(z) ** -16 for z >= 0, error at most
 # 3e-7, and no exponential to compute. Here z = |x| / sqrt(2), and the half of GELU's formula is in the polynomial too:
@@ -64,7 +65,7 @@ def _own_threads() -> int:
     ours; elsewhere it has its own."""
     if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
         return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return available_cores()
 
 
 @cache

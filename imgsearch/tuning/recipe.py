@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -16,6 +16,20 @@ from imgsearch.tuning.corpus import Corpus, draw_corpus, join, read_moved, read_
 from imgsearch.tuning.loop import LoopSettings, Trainer
 from imgsearch.tuning.naming import NamingSettings, train_naming
 from imgsearch.tuning.pairs import SHARES, ScenePairs, Shares
+
+_RANKING = LoopSettings(
+    steps=1700,
+    batch_size=72,
+    matching_pairs=32,
+    learning_rate=6.0e-4,
+    warmup_steps=50,
+    early_steps=0,
+    harden=False,
+    temperature=0.03,
+    pool=5000,
+    pool_negatives=2,
+    seed=2,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +66,7 @@ class Recipe:
     )
     finish_shares: Shares = field(default_factory=lambda: Shares(moved=0.1, twins=0.3, varied=0.4))
     # Last, ITM beside what ITC ranks first among thousands, which is what re-ranking meets.
-    ranking: LoopSettings = field(
-        default_factory=lambda: LoopSettings(
-            steps=1700,
-            batch_size=72,
-            matching_pairs=32,
-            learning_rate=6.0e-4,
-            warmup_steps=50,
-            early_steps=0,
-            harden=False,
-            temperature=0.03,
-            pool=5000,
-            pool_negatives=2,
-            seed=2,
-        )
-    )
+    ranking: LoopSettings = _RANKING
     ranking_shares: Shares = field(default_factory=lambda: Shares(moved=0.1, twins=0.3, varied=0.2))
     # By then most wrong answers were of another kind of thing or another setting, which the ViT itself confused: it
     # learns to name once more, on all pictures, and the rest follows it.
@@ -75,21 +75,7 @@ class Recipe:
             steps=1200, sheet_steps=0, mixed_steps=800, learning_rate=5.0e-4, head_rate=6.0, seed=3
         )
     )
-    follow: LoopSettings = field(
-        default_factory=lambda: LoopSettings(
-            steps=1000,
-            batch_size=72,
-            matching_pairs=32,
-            learning_rate=6.0e-4,
-            warmup_steps=50,
-            early_steps=0,
-            harden=False,
-            temperature=0.03,
-            pool=5000,
-            pool_negatives=2,
-            seed=3,
-        )
-    )
+    follow: LoopSettings = field(default_factory=lambda: replace(_RANKING, steps=1000, seed=3))
     picture_seed: int = 7
     weight_seed: int = 0
 

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny import TINY
 
 from imgsearch.errors import UsageError
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.scenes.draw import draw_scene
 from imgsearch.scenes.graph import TWIN_KINDS, Domain, sample_family, sample_scene
 from imgsearch.scenes.vocabulary import POSITIONS, UNSEEN_PAIRS
-from imgsearch.tuning.build import Sizes, new_model, new_tokenizer, save_checkpoint_directory
+from imgsearch.tuning.build import new_model, new_tokenizer, save_checkpoint_directory
 from imgsearch.tuning.corpus import (
     VARIED_SIZE,
     Corpus,
@@ -33,21 +34,6 @@ from imgsearch.tuning.losses import contrastive_loss, image_tokens, mine_negativ
 from imgsearch.tuning.naming import NamingSettings, patch_targets, train_naming
 from imgsearch.tuning.pairs import FilePairs, ScenePairs, Shares
 from imgsearch.tuning.pool import CandidatePool
-
-TINY = Sizes(
-    image_size=32,
-    patch_size=8,
-    vision_width=32,
-    vision_layers=1,
-    vision_heads=2,
-    qformer_width=32,
-    qformer_layers=1,
-    qformer_heads=2,
-    qformer_intermediate=64,
-    query_tokens=4,
-    dims=16,
-)
-
 
 TOKENIZER = TextTokenizer(new_tokenizer(), Path("new"))
 

@@ -6,28 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny import TINY
 
 from imgsearch.model import load_model
 from imgsearch.tuning import corpus
-from imgsearch.tuning.build import Sizes
 from imgsearch.tuning.loop import LoopSettings
 from imgsearch.tuning.naming import NamingSettings
 from imgsearch.tuning.recipe import Recipe, train_mini
 
 CONTENTS = ("scenes", "moved", "varied", "sheets")
-SIZES = Sizes(
-    image_size=32,
-    patch_size=8,
-    vision_width=32,
-    vision_layers=1,
-    vision_heads=2,
-    qformer_width=32,
-    qformer_layers=1,
-    qformer_heads=2,
-    qformer_intermediate=64,
-    query_tokens=4,
-    dims=16,
-)
 NAMING = NamingSettings(steps=2, sheet_steps=0, mixed_steps=1, batch_size=4)
 LOOP = LoopSettings(steps=2, batch_size=6, matching_pairs=3)
 RANKING = LoopSettings(steps=2, batch_size=6, matching_pairs=3, pool=12)
@@ -47,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_recipe_goes_from_nothing_to_a_checkpoint_and_takes_nothing_up_twice(folder: Path) -> None:
     recipe = Recipe(
-        SIZES,
+        TINY,
         1,
         1,
         1,
