@@ -1,6 +1,6 @@
 """Copies found, by kind of alteration, beside imagededup and imagehash; time and memory.
 
-    python benchmarks/dedup.py --venv DIR [--pictures DIR ...] [--files 10000 50000] [--quick]
+    python benchmarks/dedup.py --venv DIR [--only quality|speed] [--pictures DIR ...] [--files 10000 50000] [--quick]
 
 The others run as programs of a virtual environment of their own (DIR; made where it is not there, with pip): imagededup
 without what its network needs, which hashing does not use.
@@ -10,12 +10,14 @@ copies drawn at random, and look-alikes that are no copies. A copy of a family i
 original; a false pair of a family is one of its copies with a file of another picture. F1 of both. "acted on" is what a
 plan would move: same bytes, same pixels, and perceptual pairs that were confirmed; "with near" adds near copies.
 Speed: drawn scenes, every fifth an original and four copies of it, from files to pairs. Ours indexes the files too
-(decodes, embeds by the small model, stores), the others only hash.
+(decodes, embeds by the small model, stores), the others only hash. Memory is the largest sum over a program and its
+children, pages that they share counted once (Linux).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -47,6 +49,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, nargs="*", help="folders of photographs")
     parser.add_argument("--copies", type=int, default=12, help="copies a picture (default 12)")
     parser.add_argument("--files", type=int, nargs="*", default=[10_000, 50_000], help="sizes for time and memory")
+    parser.add_argument("--only", choices=("quality", "speed"), help="one of the two parts")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     add_flags(parser)
     arguments = parser.parse_args()
@@ -57,9 +60,10 @@ def main() -> None:
         arguments.files = [300]
     with tempfile.TemporaryDirectory() as scratch:
         python = ready_venv(arguments.venv or Path(scratch) / "venv")
-        lines = measure_quality(Path(scratch), python, photographs(arguments), arguments.copies, arguments.quick)
-        show(lines, "Copies found beside other tools (benchmarks/dedup.py)", arguments)
-        if arguments.files:
+        if arguments.only != "speed":
+            lines = measure_quality(Path(scratch), python, photographs(arguments), arguments.copies, arguments.quick)
+            show(lines, "Copies found beside other tools (benchmarks/dedup.py)", arguments)
+        if arguments.only != "quality":
             lines = measure_speed(Path(scratch), python, arguments.files)
             show(lines, "Time and memory to find copies beside other tools (benchmarks/dedup.py)", arguments)
 
@@ -160,8 +164,9 @@ def pairs_of(listed: Iterable[Sequence[str]]) -> set[Pair]:
 def run_other(python: Path, tool: str, folder: Path, scratch: Path) -> dict[str, object]:
     out = scratch / "other.json"
     program = Path(__file__).with_name("dedup_others.py")
-    subprocess.run([str(python), str(program), tool, str(folder), str(out)], check=True, stdout=subprocess.DEVNULL)
-    return json.loads(out.read_text(encoding="utf-8"))
+    _, peak_mb = timed([str(python), str(program), tool, str(folder), str(out)])
+    found: dict[str, object] = json.loads(out.read_text(encoding="utf-8"))
+    return found | {"peak_mb": peak_mb}
 
 
 def run_ours(scratch: Path, folder: Path, tiers: str = "bytes,pixels,perceptual,near") -> dict[str, object]:
@@ -172,18 +177,31 @@ def run_ours(scratch: Path, folder: Path, tiers: str = "bytes,pixels,perceptual,
     worker = [sys.executable, __file__, "--worker", str(library), str(out), tiers]
     finding, finding_mb = timed(worker)
     found: dict[str, object] = json.loads(out.read_text(encoding="utf-8"))
-    return found | {"indexing": seconds, "finding": finding, "peak_mb": max(indexing_mb, finding_mb)}
+    return found | {"indexing": seconds, "indexing_mb": indexing_mb, "finding": finding, "finding_mb": finding_mb}
 
 
 def timed(command: list[str]) -> tuple[float, float]:
-    """Seconds of the clock and peak MB of a program without its children."""
-    started = time.perf_counter()
+    """Seconds of the clock, and the peak MB of a program and its children as seen twice a second."""
+    started, peak_kb = time.perf_counter(), 0
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    while process.poll() is None:
+        peak_kb = max(peak_kb, family_kb(process.pid))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.5)
     if process.returncode not in (0, 3):
         raise SystemExit(f"{command} exited with {process.returncode}")
-    return time.perf_counter() - started, usage.ru_maxrss / 1000
+    return time.perf_counter() - started, peak_kb / 1000
+
+
+def family_kb(pid: int) -> int:
+    """Proportional set size of a process and all below it; 0 where it has ended or the system does not tell."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+        children = [child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").open()]
+    except OSError:
+        return 0
+    own = next((int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")), 0)
+    return own + sum(family_kb(int(child)) for line in children for child in line.split())
 
 
 def find_ours(library: Path, out: Path, tiers: Path) -> None:
@@ -244,8 +262,8 @@ def measure_speed(scratch: Path, python: Path, sizes: Sequence[int]) -> list[str
         folder = scratch / f"speed-{count}"
         write_many(folder, scratch / f"drawn-{count}", count)
         ours = run_ours(scratch, folder, "bytes,pixels,perceptual")
-        rows.append([count, "ours, indexing", ours["indexing"], ours["peak_mb"]])
-        rows.append([count, "ours, from there to confirmed groups", ours["finding"], ours["peak_mb"]])
+        rows.append([count, "ours, indexing", ours["indexing"], ours["indexing_mb"]])
+        rows.append([count, "ours, from there to confirmed groups", ours["finding"], ours["finding_mb"]])
         for tool in OTHERS:
             found = run_other(python, tool, folder, scratch)
             rows.append([count, tool, found["seconds"], found["peak_mb"]])

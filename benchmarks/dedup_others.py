@@ -4,14 +4,13 @@
 
 TOOL: imagededup-phash, imagededup-dhash (their defaults), imagehash-phash, imagehash-dhash (8 x 8, within 10 bits, the
 threshold that imagededup has by default; imagehash has none). OUT is JSON: pairs of file names, seconds of the clock,
-peak memory in MB, files that were not read.
+files that were not read.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import resource
 import sys
 import time
 import types
@@ -26,8 +25,7 @@ def main() -> None:
     started = time.perf_counter()
     pairs, unread = with_imagededup(folder, kind) if package == "imagededup" else with_imagehash(folder, kind)
     seconds = time.perf_counter() - started
-    kilobytes = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    found = {"pairs": pairs, "seconds": seconds, "peak_mb": kilobytes / 1000, "unread": unread}
+    found = {"pairs": pairs, "seconds": seconds, "unread": unread}
     out.write_text(json.dumps(found), encoding="utf-8")
 
 
