@@ -15,9 +15,10 @@ from flask.typing import ResponseReturnValue
 from imgsearch.dedup.evidence import TIERS, Copy, Group, Member
 from imgsearch.dedup.report_page import freed_bytes
 from imgsearch.dedup.review import STATES, UNDECIDED, Decision, content_pairs, file_key
-from imgsearch.dedup.words import TIER_TITLES, describe_evidence, printable
+from imgsearch.dedup.words import TIER_TITLES, describe_evidence
 from imgsearch.errors import UsageError
 from imgsearch.media.thumbnail import RECIPE
+from imgsearch.wording import one_line
 from web.answers import read_number
 from web.desk import Desk, Shown, current_desk, review_json
 from web.problems import Conflict
@@ -122,7 +123,7 @@ def group_json(shown: Shown) -> dict[str, Any]:
         "id": shown.key,
         "state": _state_of(shown),
         "tier": shown.tier,
-        "reason": printable(group.reason),
+        "reason": one_line(group.reason),
         "movable": shown.movable,
         "moved": sum(member.move for member in group.members),
         "freed_bytes": freed_bytes(group.members),
@@ -137,15 +138,15 @@ def _file_json(role: str, copy: Copy, member: Member | None = None) -> dict[str,
         "id": file_key(copy),
         "role": role,
         "image_id": copy.image_id,
-        "name": printable(os.path.basename(copy.path)),  # noqa: PTH119  bytes-safe
-        "path": printable(copy.path),
+        "name": one_line(os.path.basename(copy.path)),  # noqa: PTH119  bytes-safe
+        "path": one_line(copy.path),
         "there": os.path.lexists(copy.path),
         "width": facts.width,
         "height": facts.height,
         "format": facts.format,
         "size_bytes": copy.size_bytes,
         "taken_at": facts.taken_at,
-        "camera": None if facts.camera is None else printable(facts.camera),
+        "camera": None if facts.camera is None else one_line(facts.camera),
         "evidence": None if evidence is None else asdict(evidence),
         "words": "" if evidence is None else describe_evidence(evidence),
         "thumbnail": f"/api/v1/pictures/{copy.image_id}/thumbnail/{facts.content_hash[:16]}-{RECIPE}",
@@ -156,7 +157,7 @@ def _file_json(role: str, copy: Copy, member: Member | None = None) -> dict[str,
 def _after(desk: Desk, cursor: str | None) -> Any:
     groups = desk.shown()
     if cursor and all(shown.key != cursor for shown in groups):  # goes on behind it, if it is there
-        raise UsageError(f"got the cursor {printable(cursor[:40])!r}, which no answer gave", "leave it out")
+        raise UsageError(f"got the cursor {one_line(cursor[:40])!r}, which no answer gave", "leave it out")
     return groups
 
 
@@ -167,14 +168,14 @@ def _state_of(shown: Shown) -> str:
 def _state() -> str:
     state = request.args.get("state", "open")
     if state not in STATES:
-        raise UsageError(f"got state={printable(state[:40])}, expected one of {', '.join(STATES)}", "leave state out")
+        raise UsageError(f"got state={one_line(state[:40])}, expected one of {', '.join(STATES)}", "leave state out")
     return state
 
 
 def _tier() -> str:
     tier = request.args.get("tier", "")
     if tier and tier not in TIERS:
-        raise UsageError(f"got tier={printable(tier[:40])}, expected one of {', '.join(TIERS)}", "leave tier out")
+        raise UsageError(f"got tier={one_line(tier[:40])}, expected one of {', '.join(TIERS)}", "leave tier out")
     return tier
 
 
@@ -231,7 +232,7 @@ def _changed(decision: Decision, group: Group, wanted: Wanted) -> Decision:
         return replace(decision, state="accepted")
     keys = {file_key(copy) for copy in (group.keeper, *(member.copy for member in group.members))}
     if file and file not in keys:
-        raise UsageError(f"the group has no file {printable(file[:40])!r}", "GET /api/v1/duplicates names its files")
+        raise UsageError(f"the group has no file {one_line(file[:40])!r}", "GET /api/v1/duplicates names its files")
     if wanted.decide == "keeper":
         return replace(decision, keeper="" if file == file_key(group.keeper) else file, stay=(), move=())
     if wanted.decide == "distinct":

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from imgsearch.dedup.words import describe_size
+from imgsearch.wording import describe_size
 
 NARROWEST, WIDEST = 0.45, 3.2
 """Ratios of a tile: what is narrower or wider loses its edges in the grid, and would be a stripe otherwise."""

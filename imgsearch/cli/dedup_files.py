@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsearch.cli.dedup_find import bars, known_plan
-from imgsearch.cli.terminal import shown, size
+from imgsearch.cli.terminal import shown
 from imgsearch.errors import ImgsearchError, LibraryMissing, UsageError
+from imgsearch.wording import describe_size
 
 if TYPE_CHECKING:
     from imgsearch.dedup.apply import Left
@@ -36,7 +37,7 @@ def apply(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({**dataclasses.asdict(done), "quarantine": str(quarantine), "note": note}, indent=2))
     else:
-        print(f"{done.moved:,} files moved to {shown(quarantine)}, {size(done.moved_bytes)}")
+        print(f"{done.moved:,} files moved to {shown(quarantine)}, {describe_size(done.moved_bytes)}")
         _tell_all("left where it is", done.left)
         if done.already:
             print(f"{done.already:,} were moved before")
@@ -92,7 +93,8 @@ def purge(arguments: argparse.Namespace) -> int:
         return 1
     files, held = sum(one.moved for one in chosen), sum(one.moved_bytes for one in chosen)
     if not arguments.yes:
-        _ask(f"This deletes up to {files:,} files, {size(held)}, in {shown(quarantine)}. They cannot be brought back.")
+        what = f"up to {files:,} files, {describe_size(held)}, in {shown(quarantine)}"
+        _ask(f"This deletes {what}. They cannot be brought back.")
     with bars(arguments) as progress:
         done = empty(
             quarantine,
@@ -103,7 +105,7 @@ def purge(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(dataclasses.asdict(done), indent=2))
     else:
-        print(f"{done.purged:,} files deleted, {size(done.purged_bytes)} freed")
+        print(f"{done.purged:,} files deleted, {describe_size(done.purged_bytes)} freed")
         _tell_all("still in the quarantine", done.left)
     return 3 if done.left else 0
 
@@ -165,8 +167,8 @@ def _list_runs(quarantine: Path, *, as_json: bool) -> int:
     for one in [] if as_json else known:
         state = "" if one.finished else ", did not come to its end"
         print(
-            f"{one.run_id}  {one.started_at}  {one.action}: {one.moved:,} in the quarantine ({size(one.moved_bytes)}), "
-            f"{one.returned:,} brought back, {one.purged:,} deleted{state}"
+            f"{one.run_id}  {one.started_at}  {one.action}: {one.moved:,} in the quarantine "
+            f"({describe_size(one.moved_bytes)}), {one.returned:,} brought back, {one.purged:,} deleted{state}"
         )
     return 0 if known else 1
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.folder_library import opened_library
 from imgsearch.cli.terminal import shown
-from imgsearch.errors import UsageError
+from imgsearch.errors import ImgsearchError, UsageError
 
 if TYPE_CHECKING:
     from imgsearch.dedup.find import FindOptions, Found, Progress
@@ -75,12 +75,23 @@ def find(arguments: argparse.Namespace) -> int:
 def report(arguments: argparse.Namespace) -> int:
     """The verb report."""
     plan = known_plan(arguments)
-    written = _write_report(plan, Path(arguments.out).expanduser(), ())
+    written = _write_report(plan, Path(arguments.out).expanduser(), _unread_in(plan.library))
     if arguments.json:
         print(json.dumps(written))
     else:
         print(f"{written['shown']:,} of {written['groups']:,} groups in {shown(arguments.out)}")
     return 0
+
+
+def _unread_in(library: str) -> list[Failure]:
+    """The files of a plan's library that could not be read; none where the library is gone or cannot be opened."""
+    from imgsearch.storage import open_store
+
+    try:
+        with open_store(Path(library)) as store:
+            return list(store.failures())
+    except ImgsearchError:
+        return []
 
 
 def known_plan(arguments: argparse.Namespace) -> Plan:

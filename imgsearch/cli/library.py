@@ -40,7 +40,8 @@ def _open(arguments: argparse.Namespace) -> Store:
 
 
 def _stats(arguments: argparse.Namespace) -> int:
-    from imgsearch.cli.terminal import shown, size
+    from imgsearch.cli.terminal import shown
+    from imgsearch.wording import describe_size
 
     with _open(arguments) as store:
         stats = store.stats()
@@ -56,7 +57,7 @@ def _stats(arguments: argparse.Namespace) -> int:
     )
     print(f"pictures   {stats.images:,}{deleted}")
     print(f"files      {stats.files:,}, {stats.failures:,} failed")
-    print(f"on disk    {size(stats.total_bytes)}, of it vectors {size(stats.vector_bytes)}")
+    print(f"on disk    {describe_size(stats.total_bytes)}, of it vectors {describe_size(stats.vector_bytes)}")
     for entry in stats.roots:
         state = ", offline" if entry.root.offline else ""
         print(f"folder     {shown(entry.root.path)}: {entry.files:,} files, {entry.failures:,} failed{state}")
@@ -103,15 +104,15 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _compact(arguments: argparse.Namespace) -> int:
-    from imgsearch.cli.terminal import size
     from imgsearch.storage import compact
+    from imgsearch.wording import describe_size
 
     with _open(arguments) as store:
         done = compact(store)
     if arguments.json:
         _print_json(done)
     else:
-        saved = size(max(0, done.bytes_before - done.bytes_after))
+        saved = describe_size(max(0, done.bytes_before - done.bytes_after))
         print(f"{done.images_removed:,} deleted pictures removed, {saved} freed")
     return 0
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from urllib.parse import quote_from_bytes
 
 from imgsearch.dedup.evidence import TIERS, Copy, Group, Member
-from imgsearch.dedup.words import TIER_TITLES, describe_evidence, describe_place, describe_size, printable
+from imgsearch.dedup.words import TIER_TITLES, describe_evidence, describe_place
 from imgsearch.records import Failure
+from imgsearch.wording import describe_size, one_line
 
 
 @dataclass(slots=True)
@@ -183,7 +184,7 @@ def _tile_html(tile: Tile, kind: str, verdict: str, why: str) -> str:
 
 
 def _safe(text: str) -> str:
-    return html.escape(printable(text), quote=True)
+    return html.escape(one_line(text), quote=True)
 
 
 def _address(path: str) -> str:

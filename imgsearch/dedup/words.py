@@ -1,11 +1,9 @@
-"""Evidence in words, and names that are safe to show: what reports, tables and the page say of two pictures."""
+"""Evidence in words: what reports, tables and the page say of two pictures."""
 
 from __future__ import annotations
 
-import os
-import unicodedata
-
 from imgsearch.dedup.evidence import Copy, Evidence
+from imgsearch.wording import describe_size, one_line
 
 TIER_TITLES = {
     "bytes": "Same file",
@@ -35,8 +33,6 @@ _TURNS = {
     8: "turned a quarter counter-clockwise",
 }
 """What brings the second picture to the first, by EXIF orientation (CIPA DC-008, 4.6.4 A)."""
-_REORDERING = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
-"""Characters that no one sees and that change what the others seem to say (Unicode UAX 9); joiners of emoji stay."""
 
 
 def describe_evidence(evidence: Evidence) -> str:
@@ -52,28 +48,12 @@ def describe_place(copy: Copy) -> str:
     if facts.taken_at:
         parts.append(facts.taken_at.replace("T", " "))
     if facts.camera:
-        parts.append(printable(facts.camera))
+        parts.append(one_line(facts.camera))
     if facts.latitude is not None:
         parts.append("has a place")
     if copy.links > 1:
         parts.append(f"{copy.links} names on disk, so that moving one frees nothing")
     return ", ".join(parts)
-
-
-def describe_size(size_bytes: float) -> str:
-    """ "3.4 MB", in powers of ten as disks are sold."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size_bytes < 1000:
-            return f"{size_bytes:.{0 if unit == 'bytes' or size_bytes >= 100 else 1}f} {unit}"
-        size_bytes /= 1000
-    return f"{size_bytes:,.1f} TB"
-
-
-def printable(text: str) -> str:
-    """``text`` as one line that is valid UTF-8 and reads as it is stored: bytes that are no text, control characters
-    and characters that reorder others become escapes such as \\xff, \\n, \\u202e."""
-    whole = os.fsencode(text).decode("utf-8", "backslashreplace") if not text.isascii() and _broken(text) else text
-    return "".join(_shown(letter) for letter in whole)
 
 
 def _details(evidence: Evidence) -> list[str]:
@@ -112,13 +92,3 @@ def _percent(share: float) -> str:
     if 0 < share < 0.005:
         return "under 1 %"
     return f"{99 if 0.99 < share < 1 else round(100 * share)} %"
-
-
-def _broken(text: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def _shown(letter: str) -> str:
-    if letter in _REORDERING or unicodedata.category(letter) in ("Cc", "Cs"):
-        return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
-    return letter

@@ -52,6 +52,10 @@ def test_find_apply_undo_purge_as_a_person_types_them(photos: Path, tmp_path: Pa
     assert contents(photos) == before
     assert page.read_text(encoding="utf-8").count("broken.jpg") == 1
     library = ["--library", told["library"]]
+    again = tmp_path / "again.html"
+    assert main(["dedup", "report", *library, "--out", str(again), "--quiet"]) == 0
+    assert again.read_text(encoding="utf-8").count("broken.jpg") == 1
+    capsys.readouterr()
 
     assert main(["dedup", "apply", *library]) == 0
     assert "3 files moved" in capsys.readouterr().out

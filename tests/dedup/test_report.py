@@ -23,9 +23,10 @@ from imgsearch.dedup import report_page
 from imgsearch.dedup.difference import difference_image
 from imgsearch.dedup.evidence import Copy, Group
 from imgsearch.dedup.report import Report, ReportOptions, write_report
-from imgsearch.dedup.words import describe_evidence, printable
+from imgsearch.dedup.words import describe_evidence
 from imgsearch.errors import UsageError
 from imgsearch.records import Failure
+from imgsearch.wording import one_line
 
 ALLOWED = {"html", "head", "meta", "title", "style", "body", "header", "main", "section", "h1", "h2", "small", "p"}
 ALLOWED |= {"ul", "li", "a", "img", "bdi", "code", "kbd", "details", "summary", "script"}
@@ -89,9 +90,9 @@ def test_report_holds_every_picture_and_says_why(written: tuple[Report, Reader],
         kind, _, content = (each["src"] or "").partition(",")
         assert kind == "data:image/webp;base64" and Image.open(io.BytesIO(base64.b64decode(content))).format == "WEBP"
     for group in groups:
-        assert group.reason in page.texts and printable(group.keeper.path) in page.texts
+        assert group.reason in page.texts and one_line(group.keeper.path) in page.texts
         for member in group.members:
-            assert describe_evidence(member.evidence) in page.texts and printable(member.copy.path) in page.texts
+            assert describe_evidence(member.evidence) in page.texts and one_line(member.copy.path) in page.texts
 
 
 def test_report_asks_nothing_of_the_network_and_takes_no_orders_from_names(written: tuple[Report, Reader]) -> None:

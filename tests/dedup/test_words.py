@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import unicodedata
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from imgsearch.dedup.evidence import TIERS, Evidence
-from imgsearch.dedup.words import TIER_TITLES, describe_evidence, describe_size, describe_span, printable
+from imgsearch.dedup.words import TIER_TITLES, describe_evidence, describe_span
 
 FULL = Evidence("near", 0.93, 6, bits=5, difference=0.12, cover=0.8, similarity=0.9125, seconds=2.5)
 
@@ -40,27 +36,6 @@ def test_describe_evidence_is_silent_about_what_was_not_measured(field: str) -> 
 def test_describe_evidence_never_rounds_up_to_sure(share: float) -> None:
     assert "99 % sure" in describe_evidence(Evidence("perceptual", share))
     assert "under 1 %" in describe_evidence(Evidence("perceptual", 1.0, difference=1 - share))
-
-
-@given(st.binary(max_size=40))
-def test_printable_is_one_line_of_visible_text(name: bytes) -> None:
-    told = printable(os.fsdecode(name))
-    told.encode("utf-8")
-    assert not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in told)
-
-
-def test_printable_shows_what_hides() -> None:
-    assert printable("a\nb\u202egpj.exe") == "a\\nb\\u202egpj.exe"
-    assert printable(os.fsdecode(b"blue \xff.png")) == "blue \\xff.png"
-    assert printable("Ünïcödé 👩‍💻 写真.jpg") == "Ünïcödé 👩‍💻 写真.jpg"
-
-
-@pytest.mark.parametrize(
-    ("size", "told"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (123_456_789, "123 MB"), (5e15, "5,000.0 TB")],
-)
-def test_describe_size_uses_powers_of_ten(size: float, told: str) -> None:
-    assert describe_size(size) == told
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,35 @@
+"""Names of files that are safe to show, and sizes, as every face of the program writes them."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+
+_REORDERING = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+"""Characters that no one sees and that change what the others seem to say (Unicode UAX 9); joiners of emoji stay."""
+
+
+def one_line(text: str) -> str:
+    """``text`` as one line that is valid UTF-8 and reads as it is stored: bytes that are no text, control characters
+    and characters that reorder others become escapes such as \\xff, \\n, \\u202e."""
+    whole = os.fsencode(text).decode("utf-8", "backslashreplace") if not text.isascii() and _broken(text) else text
+    return "".join(_shown(letter) for letter in whole)
+
+
+def describe_size(size_bytes: float) -> str:
+    """ "3.4 MB", in powers of ten as disks are sold."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size_bytes < 1000:
+            return f"{size_bytes:.{0 if unit == 'bytes' or size_bytes >= 100 else 1}f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:,.1f} TB"
+
+
+def _broken(text: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _shown(letter: str) -> str:
+    if letter in _REORDERING or unicodedata.category(letter) in ("Cc", "Cs"):
+        return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
+    return letter
