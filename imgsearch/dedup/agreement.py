@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from imgsearch.dedup.differences import gradients
 from imgsearch.records import Float32
 
 BLOCK = 8
@@ -17,10 +18,7 @@ _UNLIKE = 0.5  # share of a block's variance that may be left in a block that ag
 _NOISE = 4.0  # lightness that is no difference whatever the block: JPEG of quality 10 leaves up to 3
 _OWNER = 2.0  # contrast over the other's that makes a thing one picture's
 _BEST = 0.33
-_SIDED = 100.0
-"""How much more is left of the lighter than of the darker, or the other way: squares of lightness over `_NOISE`. 230
-and more of 100 watermarks; 5 and less of pages of text in one layout, 20 and less of most things exchanged."""
-
+_LEAST_DETAIL = 30  # blocks of one picture that tell whether its detail was kept
 _KNOTS = 10
 
 
@@ -30,14 +28,19 @@ class Agreement:
     ``left``: share of their variance that is left in the best third of them.
     ``largest``: greatest difference of a block's mean lightness, 0..255. ``both_ways``: there are things that only the
     first has and things that only the second has, apart from each other, and all else agrees: something moved.
-    ``one_sided``: what is left is lighter, or darker, nearly everywhere, as under a watermark."""
+    ``sided``: how much more is left of the lighter than of the darker, or the other way (squares of lightness over
+    noise): much under a watermark. ``kept``: as ``share``, of the blocks in which one picture, the better one, has
+    anything to see by itself; 0 where these are few. ``directions``: 0 where edges of what agrees all run one way, as
+    the bands of a sky do, 1 where they run as much every way."""
 
     blocks: int
     share: float
     left: float
     largest: float
     both_ways: bool
-    one_sided: bool
+    sided: float
+    kept: float
+    directions: float
 
 
 def compare_blocks(first: Float32, second: Float32, mask: NDArray[np.bool_]) -> Agreement:
@@ -45,7 +48,7 @@ def compare_blocks(first: Float32, second: Float32, mask: NDArray[np.bool_]) -> 
     the other, and the better way counts: what one of them clipped can be told from the other, not the other way."""
     inside = _blocks(mask.astype(np.float32)).min(axis=-1) > 0  # [r, c]
     if not inside.any():
-        return Agreement(0, 0.0, 1.0, 255.0, False, False)
+        return Agreement(0, 0.0, 1.0, 255.0, False, 0.0, 0.0, 0.0)
     forth = _one_way(first, _mapped(first, second, mask), inside)
     back = _one_way(second, _mapped(second, first, mask), inside)
     return max(forth, back, key=lambda found: (found.share, found.blocks))
@@ -63,14 +66,25 @@ def _one_way(target: Float32, brought: Float32, inside: NDArray[np.bool_]) -> Ag
     best = left[seen] / np.maximum(contrast.max(axis=0)[seen] ** 2, 1e-3)
     closeness = float(np.quantile(best, _BEST)) if seen.any() else 1.0
     both_ways = share > 0.6 and _both_ways(inside & ~agrees, contrast)
-    one_sided = _one_sided(rest[inside])
-    return Agreement(int(seen.sum()), share, closeness, float(mean[inside].max()), both_ways, one_sided)
+    detail = [agrees[inside & (own > _BLAND)] for own in contrast]
+    kept = max(float(own.mean()) if len(own) >= _LEAST_DETAIL else 0.0 for own in detail)
+    largest = float(mean[inside].max())
+    directions = _directions(target, seen & agrees)
+    return Agreement(int(seen.sum()), share, closeness, largest, both_ways, _sided(rest[inside]), kept, directions)
 
 
-def _one_sided(rest: Float32) -> bool:
+def _directions(plane: Float32, blocks: NDArray[np.bool_]) -> float:
+    """The lesser over the greater eigenvalue of the structure tensor of ``blocks``."""
+    across, down = gradients(plane)
+    xx, xy, yy = (float(_blocks(product)[blocks].sum()) for product in (across * across, across * down, down * down))
+    apart = np.hypot(xx - yy, 2 * xy)
+    return float((xx + yy - apart) / max(xx + yy + apart, 1e-9))
+
+
+def _sided(rest: Float32) -> float:
     over = rest - np.median(rest)
     lighter, darker = (float((np.maximum(side - _NOISE, 0) ** 2).sum()) for side in (over, -over))
-    return max(lighter, darker) > _SIDED * (1 + min(lighter, darker))
+    return max(lighter, darker) / (1 + min(lighter, darker))
 
 
 def _both_ways(differs: NDArray[np.bool_], contrast: Float32) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imgsearch.dedup.agreement import compare_blocks
+from imgsearch.dedup.agreement import Agreement, compare_blocks
 from imgsearch.dedup.differences import gradients, smooth
 from imgsearch.dedup.placing import COARSE_SIDE, Place, find_place, resized
 from imgsearch.media.signature import TURNS, turned
@@ -35,15 +35,28 @@ _UNTOUCHED = 0.08
 were left alone: 0.07 and less of 40 overlays, 0.09 to 0.23 of pages of text in one layout, of whose blocks 66 to 83 %
 agree."""
 
+_SIDED = 100.0
+"""`Agreement.sided` of something put over a picture: 230 and more of 100 watermarks; 5 and less of pages of text in one
+layout, 20 and less of most things exchanged."""
+
 _OVERLAID = 0.4
-"""The same where all that is left is lighter, or darker: watermarks over whole pictures leave 0.5."""
+"""`LEAST_AGREEMENT` there: watermarks over whole pictures leave 0.5."""
+
+_WHOLLY_SIDED = 5000.0
+_KEPT = 0.5
+"""`Agreement.kept` of a picture with little in it, of whose blocks hardly any show anything but the watermark: 0.54 and
+more, where what is left is over `_WHOLLY_SIDED`; 0.13 of pictures that are so by chance."""
 
 _CUT_AGREEMENT = 0.8
 _UNCUT = 0.9
 """The share of both that must be shown for `LEAST_AGREEMENT`. Of crops, which leave a choice of places, more must
-agree: 44 crops of photographs and drawn scenes agree in 0.98 and more, parts of scenes before one kind of sky in
-0.6."""
+agree: 98 crops of photographs and drawn scenes agree in 1.0, parts of scenes before one kind of sky in 0.6."""
 
+_BANDED = 0.06
+"""`Agreement.directions` of what can be laid on any picture with a horizon: 0.02 to 0.04 of parts of two skies and of
+frames of one belt; 98 crops have 0.25 and more, 42 rotations 0.1."""
+
+_SEAM = 3  # pixels at the edge of what both show, into which a border around one of them bleeds
 _STEPS = 10
 _TRIED = 3  # places that are tried
 _REFINED = 4  # of which so many are refined further
@@ -120,17 +133,38 @@ def _judge(a: Float32, b: Float32, fit: _Fit) -> Alignment:
     box = _box(mask)
     if not mask.any():
         return _UNRELATED
-    found = compare_blocks(smooth(a), values, mask)
-    enough = found.blocks >= LEAST_BLOCKS and max(cover, other_cover) >= LEAST_COVER
     whole = min(cover, other_cover) > _UNCUT
-    overlaid = whole and found.one_sided
-    kind = "other"
-    least = _OVERLAID if overlaid else LEAST_AGREEMENT if whole else _CUT_AGREEMENT
-    if enough and found.share >= least and (overlaid or found.share >= _WHOLLY or found.left <= _UNTOUCHED):
-        kind = "moved" if found.both_ways else "near"
-    score = 1 / (1 + ((1 - found.share) / (1 - least)) ** 3) if enough else 0.0
-    score = min(score, 0.49) if kind == "other" else score
+    found = compare_blocks(smooth(a), values, mask if whole else _eroded(mask, _SEAM))
+    enough = found.blocks >= LEAST_BLOCKS and max(cover, other_cover) >= LEAST_COVER
+    kind, score = _verdict(found, whole) if enough else ("other", 0.0)
     return Alignment(kind, fit.turn, box, cover, found.share, min(1.0, found.largest / 255), score)
+
+
+def _verdict(found: Agreement, whole: bool) -> tuple[str, float]:
+    """(`Alignment.kind`, `Alignment.score`) of what agrees so; ``whole``: both are shown nearly wholly."""
+    if whole and found.sided > _WHOLLY_SIDED and found.kept >= _KEPT and found.share < _OVERLAID:
+        return "near", _sureness(found.kept, _KEPT)
+    overlaid = whole and found.sided > _SIDED
+    least = _OVERLAID if overlaid else LEAST_AGREEMENT if whole else _CUT_AGREEMENT
+    score = _sureness(found.share, least)
+    surely = overlaid or (whole and found.share >= _WHOLLY)
+    if found.share >= least and (surely or found.left <= _UNTOUCHED):
+        if found.both_ways and not overlaid:
+            return "moved", score
+        if surely or found.directions >= _BANDED:
+            return "near", score
+    return "other", min(score, 0.49)
+
+
+def _sureness(share: float, least: float) -> float:
+    return 1 / (1 + ((1 - share) / (1 - least)) ** 3)
+
+
+def _eroded(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
+    """Without what lies within ``by`` pixels of its edges, those of the plane included."""
+    inside = np.pad(mask, by)
+    rows = inside[: -2 * by] & inside[by:-by] & inside[2 * by :]
+    return rows[:, : -2 * by] & rows[:, by:-by] & rows[:, 2 * by :]
 
 
 def _box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:

@@ -24,7 +24,7 @@ from imgsearch.storage.inventory import Inventory
 from imgsearch.storage.store import Store
 
 KIND = "near"
-RECIPE = "2"
+RECIPE = "3"
 """Names what decides (candidates, alignment, thresholds): raise it when that changes."""
 
 BURST_SECONDS = 10.0
@@ -73,7 +73,10 @@ def near_pairs(
     signed = Signed(store, inventory)
     by_embedding = alike_by_embedding(view, inventory, rows, min(1.0, limits.looked_at))
     candidates = _together(
-        marked_copies(store, inventory, by_embedding), signed.alike_by_window(rows), signed.alike_by_hash(rows)
+        marked_copies(store, inventory, by_embedding),
+        signed.alike_by_window(rows),
+        signed.alike_by_corner(rows),
+        signed.alike_by_hash(rows),
     )
     looked_at = [found for found in candidates if not found.is_copy]  # copies are `confirmation`'s
     ids = [(int(inventory.image_ids[found.first]), int(inventory.image_ids[found.second])) for found in looked_at]

@@ -6,16 +6,17 @@ import random
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 from imgsearch.dedup.agreement import compare_blocks
 from imgsearch.dedup.alignment import align
 from imgsearch.dedup.placing import find_place, resized
 from imgsearch.media.orientation import turn_picture
 from imgsearch.media.signature import INVERSE_TURN
-from imgsearch.scenes.draw import draw_sheet
+from imgsearch.scenes.dataset import make_set
+from imgsearch.scenes.draw import draw_scene, draw_sheet
 from imgsearch.scenes.look_alikes import FAMILIES
-from imgsearch.scenes.overlays import with_logo, with_sticker, with_text, with_watermark
+from imgsearch.scenes.overlays import bordered, with_logo, with_sticker, with_text, with_watermark
 from imgsearch.scenes.vocabulary import COLOURS, KINDS
 
 
@@ -67,9 +68,34 @@ def test_watermark_all_over_is_near_and_as_much_of_other_text_is_not():
     either[::24] += 60
     either[12::24] -= 60
     everywhere = np.ones(plane.shape, np.bool_)
-    assert compare_blocks(plane, lighter, everywhere).one_sided
-    assert not compare_blocks(plane, either, everywhere).one_sided
+    assert compare_blocks(plane, lighter, everywhere).sided > 500
+    assert compare_blocks(plane, either, everywhere).sided < 10
     assert align(page, busy(11)).kind == "other"
+
+
+def test_watermark_over_a_picture_with_little_in_it_is_near():
+    """Hardly a block shows anything but letters; the little that the picture had is still there."""
+    night = Image.new("RGB", (256, 256), (16, 16, 40))
+    night.paste(busy(3).crop((60, 60, 150, 120)), (80, 150))
+    marked = with_watermark(night, random.Random(3))
+    assert align(night, marked).agreement < 0.4
+    assert align(night, marked).kind == "near"
+    other = Image.new("RGB", (256, 256), (16, 16, 40))
+    other.paste(busy(4).crop((60, 60, 150, 120)), (80, 150))
+    assert align(other, marked).kind == "other"
+
+
+@pytest.mark.parametrize("colour", [(255, 255, 255), (0, 0, 0)])
+def test_border_takes_nothing_from_what_it_surrounds(picture, colour):
+    found = align(picture, bordered(colour, picture, random.Random(1)))
+    assert found.kind == "near"
+    assert found.cover > 0.97 and found.agreement > 0.97
+
+
+def test_bands_of_two_skies_that_can_be_laid_on_each_other_are_not_near():
+    rows = make_set(60, 4711)
+    field, sea = (draw_scene(rows[number].scene, 320)[0] for number in (2, 57))
+    assert align(field.filter(ImageFilter.GaussianBlur(3)), sea).kind == "other"
 
 
 def test_tilted_picture_is_near(picture):

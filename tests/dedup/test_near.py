@@ -16,10 +16,10 @@ from PIL import Image, ImageDraw
 
 from imgsearch.dedup import find, looking, near
 from imgsearch.dedup.background import Background, fit_background, thresholds
-from imgsearch.dedup.candidates import likeness_of, mean_directions, unrelated_rows
+from imgsearch.dedup.candidates import HASH_RADIUS, Signed, likeness_of, mean_directions, unrelated_rows
 from imgsearch.dedup.looking import Shown, Task, looks
 from imgsearch.dedup.near import near_pairs
-from imgsearch.dedup.windows import WINDOWS, describe_wholes, describe_windows
+from imgsearch.dedup.windows import WINDOWS, describe_windows
 from imgsearch.errors import ImgsearchError
 from imgsearch.media.decode import decode_file
 from imgsearch.media.signature import luma_of, picture_signature
@@ -78,6 +78,23 @@ def test_crop_and_sticker_are_near_and_strangers_are_not(shots):
     assert found[("a.png", "crop.png")].cover == pytest.approx(215 * 160 / (240 * 180), abs=0.05)
     assert all(pair.turn == 1 and 0.5 < pair.score <= 1 for pair in found.values())
     assert not any("stranger.png" in names for names in found)
+
+
+def test_what_a_large_sticker_leaves_in_the_corners_names_the_pair(shots):
+    """Its pHash is far off, and no window of it looks like the whole."""
+    large = picture(5)
+    ImageDraw.Draw(large).ellipse((60, 0, 185, 95), fill=(250, 210, 40))
+    shots.add("a.png", picture(5), 0)
+    shots.add("large.png", large, 1)
+    for seed in range(1, 4):
+        shots.add(f"stranger {seed}.png", picture(seed), seed + 4)
+    inventory = shots.store.inventory()
+    hashes = inventory.perceptual_hashes
+    assert np.bitwise_count(hashes[0] ^ hashes[1]) > HASH_RADIUS
+    signed = Signed(shots.store, inventory)
+    named = [(pair.first, pair.second) for pair in signed.alike_by_corner(np.arange(len(inventory)))]
+    assert named == [(0, 1)]
+    assert {names: found.tier for names, found in shots.tiers().items()} == {("a.png", "large.png"): "near"}
 
 
 def test_workers_see_what_one_process_sees_in_the_same_order(shots, monkeypatch):
@@ -241,7 +258,7 @@ def test_window_of_a_picture_looks_like_the_crop_there():
         box = tuple(round(320 * edge) for edge in (left, top, left + side, top + side))
         luma = luma_of(np.frombuffer(picture_signature(whole.crop(box)), np.uint8)[None])
         window = describe_windows(luma_of(np.frombuffer(picture_signature(whole), np.uint8)[None]))[0]
-        alike = window @ describe_wholes(luma)[0]
+        alike = window @ describe_windows(luma, WINDOWS[:1])[0, 0]
         assert alike[WINDOWS.index((left, top, side))] > 0.95
         assert alike[WINDOWS.index((left, top, side))] >= alike.max() - 0.05
 
