@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-# Each takes minutes; FLAGS=--quick only tries them. `benchmarks/search.py --million` is left to be run by hand.
-BENCHMARKS := cold confidence decode encode exclusions index quality rerank rescan search
+# Each takes minutes; FLAGS=--quick only tries them. Left to be run by hand: search.py --million, serve.py, heatmap.py, and
+# dedup.py, which installs other tools.
+BENCHMARKS := cold confidence decode encode exclusions hamming index neighbours quality rerank rescan search
 FLAGS :=
 
 .PHONY: demo test lint bench train-mini clean

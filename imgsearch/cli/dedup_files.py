@@ -33,7 +33,7 @@ def apply(arguments: argparse.Namespace) -> int:
     quarantine = _quarantine(arguments, plan.library)
     with bars(arguments) as progress:
         done = apply_plan(plan, quarantine, arguments.action, lambda n, total: progress("moving", n, total))
-    note = _follow(plan.library, planned_files(plan))
+    note = _follow(plan.library, planned_files(plan)) if done.moved or done.already else ""
     if arguments.json:
         print(json.dumps({**dataclasses.asdict(done), "quarantine": str(quarantine), "note": note}, indent=2))
     else:

@@ -104,6 +104,8 @@ class Mover:
         if self.action != "move" and member.copy.facts.content_hash != keeper.copy.facts.content_hash:
             raise Refused(f"a {self.action} takes the same bytes; this is another file of the picture")
         with open_folder(real_root, folder) as parent, open_file(parent, Path(path).name) as descriptor:
+            if not os.access(".", os.W_OK, dir_fd=parent):
+                raise Refused("its folder is read-only")
             identity = self._check_member(member, descriptor, keeper)
             status = os.fstat(descriptor)
             step = Step(

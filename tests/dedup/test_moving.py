@@ -96,6 +96,28 @@ def test_refusing_disk_leaves_that_file_and_the_rest_goes_on(any_desk, monkeypat
     assert desk.content() == before
 
 
+def test_file_in_a_read_only_folder_is_left_and_nothing_of_it_copied(any_desk, monkeypatch):
+    desk = any_desk
+    for name in ("a.jpg", "sub/b.jpg", "c.jpg"):
+        desk.write(name, b"one")
+    before, plan = desk.content(), desk.plan(desk.group("a.jpg", "sub/b.jpg", "c.jpg"))
+    desk.path("sub").chmod(0o500)
+    if os.geteuid() == 0:  # whom modes do not hold back: as a disk mounted read-only answers
+        real, folder = os.access, desk.path("sub").stat().st_ino
+        monkeypatch.setattr(
+            os,
+            "access",
+            lambda path, mode, dir_fd: os.fstat(dir_fd).st_ino != folder and real(path, mode, dir_fd=dir_fd),
+        )
+    applied = apply_plan(plan, desk.quarantine)
+    monkeypatch.undo()
+    desk.path("sub").chmod(0o700)
+    assert reasons(applied) == {"b.jpg": "its folder is read-only"}
+    assert desk.waiting() == {"c.jpg": b"one"}
+    assert undo(desk.quarantine).returned == 1
+    assert desk.content() == before
+
+
 def test_full_disk_for_every_line_of_the_journal_moves_nothing(desk, monkeypatch):
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         desk.write(name, b"one")
