@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from kills import killed_after
+from moved import clone_or_copy
 
 from imgsearch.dedup import moving
 from imgsearch.dedup.apply import apply_plan
@@ -32,16 +33,12 @@ ACTIONS = st.sampled_from(["move", "move", "hardlink", "reflink"])
 SHARED = Path("/dev/shm")
 
 
-def fake_clone(source, target):
-    os.pwrite(target, os.pread(source, 100, 0), 0)
-
-
 class Person(RuleBasedStateMachine):
     @initialize(other_disk=st.booleans(), files=st.dictionaries(NAMES, CONTENTS, min_size=5))
     def begin(self, other_disk, files):
         self.stack = contextlib.ExitStack()
         self.stack.enter_context(mock.patch.object(os, "fsync", lambda descriptor: None))
-        self.stack.enter_context(mock.patch.object(moving, "clone", fake_clone))
+        self.stack.enter_context(mock.patch.object(moving, "clone", clone_or_copy))
         self.folders = [Path(tempfile.mkdtemp()) for _ in range(1)]
         if other_disk and os.access(SHARED, os.W_OK):
             self.folders.append(Path(tempfile.mkdtemp(dir=SHARED)))

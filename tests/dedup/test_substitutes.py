@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import pytest
-from moved import reasons
+from moved import clone_or_copy, reasons
 
 from imgsearch.dedup import moving
 from imgsearch.dedup.apply import apply_plan
@@ -14,17 +13,10 @@ from imgsearch.dedup.evidence import Evidence, Group, Member
 from imgsearch.dedup.undo import undo
 
 
-def fake_clone(source, target):
-    """What FICLONE does to the bytes, for file systems without it."""
-    content = os.pread(source, 1 << 24, 0)
-    os.ftruncate(target, 0)
-    os.pwrite(target, content, 0)
-
-
 @pytest.mark.parametrize("action", ["hardlink", "reflink"])
 def test_substitute_stands_in_and_undo_brings_the_original(any_desk, monkeypatch, action):
     desk = any_desk
-    monkeypatch.setattr(moving, "clone", fake_clone)
+    monkeypatch.setattr(moving, "clone", clone_or_copy)
     desk.write("a.jpg", b"one", mtime_ns=1)
     for name in ("b.jpg", "c.jpg"):
         desk.write(name, b"one", mtime_ns=2)
@@ -44,7 +36,7 @@ def test_substitute_stands_in_and_undo_brings_the_original(any_desk, monkeypatch
 
 @pytest.mark.parametrize("action", ["hardlink", "reflink"])
 def test_edited_substitute_is_somebodys_file(desk, monkeypatch, action):
-    monkeypatch.setattr(moving, "clone", fake_clone)
+    monkeypatch.setattr(moving, "clone", clone_or_copy)
     for name in ("a.jpg", "b.jpg"):
         desk.write(name, b"one")
     apply_plan(desk.plan(desk.group("a.jpg", "b.jpg")), desk.quarantine, action=action)
