@@ -33,10 +33,10 @@ _AT_ONCE = 50_000
 """New pictures compared before what was found is kept: what a killed run loses. An index of a million hashes is made in
 two seconds, once for each so many."""
 
-_LEAST_LOOKED_AT = 4096
+_LEAST_LOOKED_AT = 1024
 _LOOKS_IN_PARTS = 16
 """The same for near copies, whose looks take hours where pictures are many: the new ones in 16 parts, but not under
-4,096 at a time, because each part describes all the others once more (1 ms each)."""
+1,024 at a time, because each part describes all the others once more (1 ms each)."""
 
 _KEPT_AT_ONCE = 128  # verdicts; what a killed run loses
 
