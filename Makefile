@@ -10,13 +10,16 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 BENCHMARKS := cold confidence decode encode exclusions hamming index neighbours quality rerank rescan search
 FLAGS :=
 
+# Processes that run tests, a file at a time each.
+TESTS_AT_ONCE := 2
+
 .PHONY: demo test lint bench train-mini clean
 
 demo: $(VENV)/.demo-ready
 	$(BIN)/imgsearch demo
 
 test: $(VENV)/.test-ready lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist loadfile
 
 lint: $(VENV)/.test-ready
 	$(BIN)/ruff check imgsearch indexer web tests benchmarks

@@ -71,7 +71,7 @@ class Summary:
                 (self.new, "new"),
                 (self.changed, "changed"),
                 (self.moved, "moved"),
-                (self.copied, "copies"),
+                (self.copied, "copy" if self.copied == 1 else "copies"),
                 (self.touched, "touched"),
                 (self.unchanged, "unchanged"),
                 (self.removed, "removed"),
@@ -98,7 +98,7 @@ class Summary:
         if self.other_files and not self.seen:
             lines.append(f"{self.other_files:,} files of other types were there.")
         if self.failed:
-            lines.append("`imgsearch failures` lists what failed and why.")
+            lines.append(f"`imgsearch failures --library {printable(self.library)}` lists what failed and why.")
         return "\n".join(lines)
 
 
