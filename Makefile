@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 BENCHMARKS := cold confidence decode encode exclusions hamming index neighbours quality rerank rescan search
 FLAGS :=
 
-# Processes that run tests, a file at a time each.
+# Processes that run tests, a file at a time each, of one thread.
 TESTS_AT_ONCE := 2
 
 .PHONY: demo test lint bench train-mini clean
@@ -19,7 +19,7 @@ demo: $(VENV)/.demo-ready
 	$(BIN)/imgsearch demo
 
 test: $(VENV)/.test-ready lint
-	$(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test-ready
 	$(BIN)/ruff check imgsearch indexer web tests benchmarks

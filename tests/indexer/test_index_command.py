@@ -141,12 +141,12 @@ def test_library_is_the_undisturbed_one_after_kills_at_every_kind_of_moment(phot
 @pytest.mark.slow
 def test_ctrl_c_commits_says_how_to_go_on_and_exits_130(photos: Path, tmp_path: Path) -> None:
     library = tmp_path / "library"
-    process = start(photos, library)
+    process = start(photos, library, "--batch-size", "1")
     deadline = time.monotonic() + 120
     while committed(library) == 0 and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.002)
-    busy = start(photos, library)
     process.send_signal(signal.SIGSTOP)  # so that it holds the lock while the second one asks
+    busy = start(photos, library)
     _, refused = busy.communicate(timeout=240)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGCONT)
@@ -199,7 +199,7 @@ def test_wait_goes_on_once_the_other_writer_is_done(photos: Path, tmp_path: Path
 @pytest.mark.slow
 def test_second_ctrl_c_stops_at_once_and_harms_nothing(photos: Path, tmp_path: Path) -> None:
     library = tmp_path / "library"
-    process = start(photos, library)
+    process = start(photos, library, "--batch-size", "1")
     deadline = time.monotonic() + 120
     while committed(library) == 0 and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.002)
