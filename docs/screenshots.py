@@ -33,6 +33,8 @@ Shot = tuple[str, dict[str, Any], str, Callable[[Any], None]]
 
 def _search(page: Any) -> None:
     search(page, QUERY)
+    page.click("text=Show less sure ones too")
+    wait_for_answer(page)
     page.evaluate("document.activeElement.blur()")
 
 

@@ -210,9 +210,12 @@ def test_list_ends_where_the_sure_matches_end(open_page: Callable[..., Any], str
     enter(page)
     sure = shown_ids(page)
     assert 3 < len(sure) < PICTURES and page.is_visible("text=The sure matches end here")
+    last = page.locator(f".tile[data-id='{sure[-1]}']")
+    height = last.bounding_box()["height"]
     page.click("#rest-link")
     until(page, "location.search === '?q=red&all=1'")
     wait_for_answer(page)
+    assert abs(last.bounding_box()["height"] - height) < 3, "what ends before the line is not drawn out to its end"
     assert shown_ids(page)[: len(sure)] == sure and len(shown_ids(page)) > len(sure)
     assert page.is_visible("text=From here on less sure")
 

@@ -80,7 +80,10 @@ export class Grid {
     const made = [];
     for (const hit of hits) {
       const before = this.hits.at(-1);
-      if (before?.confident && hit.confident === false) made.push(el("li", { class: "divider" }, "From here on less sure"));
+      if (before?.confident && hit.confident === false) {
+        made.push(el("li", { class: "filler", "aria-hidden": "true" })); // else a single sure one fills the page
+        made.push(el("li", { class: "divider" }, "From here on less sure"));
+      }
       const tile = known.get(hit.image_id) ?? this.#tile(hit);
       tile.firstElementChild.href = this.linked(hit);
       tile.querySelector(".sure").textContent = hit.itm_probability === null ? "" : percent(hit.itm_probability);
