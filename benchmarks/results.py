@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
+
+from imgsearch.settings import available_cores
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 _HEAD = "# Measured\n\nEach section is written by the program that it names; run it again to replace it.\n"
@@ -26,12 +27,7 @@ def writes(arguments: argparse.Namespace) -> bool:
 
 def machine() -> str:
     """CPU model, cores of this process, system and Python."""
-    return f"{_cpu_model()}, {cores()} cores, {platform.system()}, Python {platform.python_version()}"
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"{_cpu_model()}, {available_cores()} cores, {platform.system()}, Python {platform.python_version()}"
 
 
 def write_section(title: str, lines: Sequence[str], path: Path = RESULTS, *, device: str = "") -> None:

@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from imgsearch.wording import one_line
 from indexer.estimate import time_text
 
 
@@ -103,9 +104,9 @@ class Summary:
 
 
 def printable(value: Any) -> Any:
-    """Strings that any terminal and JSON reader takes: bytes of names that are not UTF-8 become escapes."""
+    """The same with `one_line` of every string in it."""
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
+        return one_line(value)
     if isinstance(value, list):
         return [printable(item) for item in value]
     if isinstance(value, dict):

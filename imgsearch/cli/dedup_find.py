@@ -87,6 +87,8 @@ def _unread_in(library: str) -> list[Failure]:
     """The files of a plan's library that could not be read; none where the library is gone or cannot be opened."""
     from imgsearch.storage import open_store
 
+    if not library:
+        return []
     try:
         with open_store(Path(library)) as store:
             return list(store.failures())
