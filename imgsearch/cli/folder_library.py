@@ -62,6 +62,8 @@ def _indexed(folders: Sequence[str], arguments: argparse.Namespace) -> Path:
     print(f"Reading the pictures (what is read is kept in {shown(library)}) ...", file=told)
     with contextlib.redirect_stdout(told):  # standard output is for the answer
         code = run([*command, *([] if sys.stderr.isatty() and not arguments.quiet else ["--quiet"])])
+    if code == 130:  # stopped, and said so
+        raise KeyboardInterrupt
     if code not in (0, 3):  # 3: some files are no pictures, which the report says
         raise ImgsearchError(f"reading the pictures ended with code {code}", "run the same command again to go on")
     return library

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 from pathlib import Path
 
@@ -149,3 +150,13 @@ def test_wrong_words_get_a_sentence(arguments: list[str], told: str, tmp_path: P
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert main(["dedup", *arguments]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_reading_that_is_stopped_ends_as_any_stopped_command(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    cli = importlib.import_module("imgsearch.cli.main")  # the package's `main` is the function
+    real = cli.run
+    monkeypatch.setattr(cli, "run", lambda argv: 130 if argv[0] == "index" else real(argv))
+    assert main(["dedup", "find", str(photos)]) == 130
+    assert "imgsearch: stopped" in capsys.readouterr().err
