@@ -155,10 +155,9 @@ def tiers_of(text: str | None, default: Sequence[str]) -> tuple[str, ...]:
 
 
 def _options(arguments: argparse.Namespace) -> FindOptions:
-    from imgsearch.dedup.evidence import ACTED_ON
+    from imgsearch.dedup.evidence import ACTED_ON, NEVER_MOVED
     from imgsearch.dedup.find import SHOWN, FindOptions
     from imgsearch.dedup.keep import DEFAULT, parse_keep
-    from imgsearch.dedup.plan import NEVER_MOVED
 
     tiers = tiers_of(arguments.tiers, SHOWN)
     acted_on = tiers_of(arguments.act_on, [tier for tier in ACTED_ON if tier in tiers])

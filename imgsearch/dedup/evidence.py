@@ -6,11 +6,16 @@ from dataclasses import dataclass
 
 from imgsearch.records import MediaFacts
 
-TIERS = ("bytes", "pixels", "perceptual", "near", "burst", "semantic")
-"""Strongest first. *bytes*: the same file content. *pixels*: the same pixels, whatever container, metadata or EXIF
-rotation. *perceptual*: the same picture, resized, compressed again, recoloured a little, turned or mirrored. *near*:
-the same shot, cropped, written over or filtered. *burst*: another shot of the same moment. *semantic*: the same
+TIERS = ("bytes", "pixels", "perceptual", "near", "part", "stack", "burst", "semantic")
+"""Strongest first. *bytes*: the same file content. *pixels*: the same samples at their full depth, with transparency,
+of every frame or page, whatever container, metadata or EXIF rotation. *perceptual*: the same picture, resized,
+compressed again, recoloured a little, turned or mirrored. *near*: the same shot, cropped, written over or filtered.
+*part*: one file shows its first picture only, or less of each sample, of what the other holds. *stack*: files that
+belong together, such as a RAW and its JPEG. *burst*: another shot: a burst, a bracket, a series. *semantic*: the same
 scene."""
+
+NEVER_MOVED = ("part", "stack", "burst", "semantic")
+"""Tiers of files that are no copies of each other: no plan moves them, whoever wrote it."""
 
 ACTED_ON = ("bytes", "pixels", "perceptual")
 """The tiers whose copies a plan moves unless it is asked for more. Bursts and semantic neighbours are never moved."""
@@ -28,6 +33,7 @@ class Evidence:
     cover: float | None = None  # share of the first's area that the second shows, 0..1; under 1 for a crop
     similarity: float | None = None  # of the embeddings, -1..1
     seconds: float | None = None  # between the two shots, where both say when they were taken
+    why: str = ""  # what decided, for a person, where the tier does not say: "RAW and its JPEG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,16 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class Companion:
+    """A file beside a picture that goes where it goes: a sidecar, the film of a Live Photo, a sound note."""
+
+    path: str  # absolute; bytes that are not UTF-8 as lone surrogates
+    sha256: str  # of its bytes, hex
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """A file of a group that is not kept, and what it has in common with the one that is."""
 
@@ -61,6 +77,8 @@ class Member:
     move: bool = (
         True  # whether a plan moves it; False for what is only shown, and for another name of the keeper's file
     )
+    stays: str = ""  # why a file of a tier that is moved is not: "it alone has transparency"; "" where it is moved
+    companions: tuple[Companion, ...] = ()  # files that are moved along, and come back with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +91,4 @@ class Group:
     kept: tuple[
         Member, ...
     ] = ()  # files of reference folders that show it too: kept beside the keeper, whatever they are
+    picture: int = 0  # groups of one number show versions of one picture; 0 where a group is alone

@@ -25,7 +25,7 @@ from imgsearch.storage.store import Store
 Progress = Callable[[str, int, int], object]
 """Told (stage, done, total)."""
 
-SHOWN = ("bytes", "pixels", "perceptual", "near", "burst")
+SHOWN = ("bytes", "pixels", "perceptual", "near", "part", "stack", "burst")
 """What is looked for unless more or less is asked for."""
 
 _BY_EMBEDDING = ("near", "burst", "semantic")
@@ -129,7 +129,7 @@ def read_pairs(evidence: EvidenceStore, tiers: Sequence[str]) -> Iterator[Pair]:
     """What the evidence store holds, the strongest of ``tiers`` for each two pictures."""
     ranked = [tier for tier in TIERS if tier in tiers and tier != "bytes"]
     for row in evidence.pairs(ranked) if ranked else ():
-        measured = (row.bits, row.difference, row.cover, row.similarity, row.seconds)
+        measured = (row.bits, row.difference, row.cover, row.similarity, row.seconds, row.why)
         yield Pair(row.first, row.second, Evidence(row.tier, row.score, row.turn, *measured))
 
 

@@ -21,7 +21,7 @@ AT_ONCE = 2_000
 _SAME_BYTES = Evidence("bytes", 1.0)
 _NO_BITS = -1
 _ROW = np.dtype(
-    [("first", "i8"), ("second", "i8"), ("tier", "u1"), ("turn", "u1"), ("bits", "i2")]
+    [("first", "i8"), ("second", "i8"), ("tier", "u1"), ("turn", "u1"), ("bits", "i2"), ("why", "i4")]
     + [(name, "f8") for name in ("score", "difference", "cover", "similarity", "seconds")]
 )
 
@@ -55,7 +55,7 @@ def make_groups(
 
     Pairs are held as 60 bytes each, components one batch at a time: 1,000,000 pairs take 60 MB. n log n.
     """
-    rows = _rows(pairs)
+    rows, reasons = _rows(pairs)
     single = np.fromiter(several, np.int64)
     component_of, images = _components(rows, single)
     wanted = frozenset(acted_on)
@@ -64,7 +64,7 @@ def make_groups(
         hashes = sorted({copy.facts.content_hash for ones in found.values() for copy in ones})
         apart = frozenset(distinct(hashes))
         for ids, own in zip(part_ids, part_rows, strict=True):
-            yield from _Component(ids.tolist(), own, found, rule, apart, wanted).groups()
+            yield from _Component(ids.tolist(), own, reasons, found, rule, apart, wanted).groups()
 
 
 def tell_links(groups: Iterable[Group]) -> Iterator[Group]:
@@ -95,27 +95,30 @@ def seen_from_second(evidence: Evidence) -> Evidence:
     return replace(evidence, turn=INVERSE_TURN[evidence.turn], cover=None)
 
 
-def _rows(pairs: Iterable[Pair]) -> NDArray[np.void]:
+def _rows(pairs: Iterable[Pair]) -> tuple[NDArray[np.void], list[str]]:
+    """A row each two images, and the texts that ``why`` numbers."""
     order = {tier: number for number, tier in enumerate(TIERS)}
+    reasons: dict[str, int] = {}
 
     def row(pair: Pair) -> tuple[float, ...]:
         evidence = pair.evidence
         bits = _NO_BITS if evidence.bits is None else evidence.bits
         rest = (evidence.difference, evidence.cover, evidence.similarity, evidence.seconds)
         numbers = (np.nan if value is None else value for value in rest)
-        return (pair.first, pair.second, order[evidence.tier], evidence.turn, bits, evidence.score, *numbers)
+        why = reasons.setdefault(evidence.why, len(reasons))
+        return (pair.first, pair.second, order[evidence.tier], evidence.turn, bits, why, evidence.score, *numbers)
 
     table = np.fromiter((row(pair) for pair in pairs), _ROW)
     # Of several rows of one pair the strongest stands; sorted by ids, so that the order of arrival means nothing.
     table = table[np.lexsort((-table["score"], table["tier"], table["second"], table["first"]))]
     again = (table["first"][1:] == table["first"][:-1]) & (table["second"][1:] == table["second"][:-1])
-    return table[np.concatenate(([True], ~again))] if len(table) else table
+    return (table[np.concatenate(([True], ~again))] if len(table) else table), list(reasons)
 
 
-def _evidence(row: np.void) -> Evidence:
-    _, _, tier, turn, bits, score, *rest = row.tolist()
+def _evidence(row: np.void, reasons: Sequence[str]) -> Evidence:
+    _, _, tier, turn, bits, why, score, *rest = row.tolist()
     numbers = [None if value != value else value for value in rest]
-    return Evidence(TIERS[tier], score, turn, None if bits == _NO_BITS else bits, *numbers)
+    return Evidence(TIERS[tier], score, turn, None if bits == _NO_BITS else bits, *numbers, reasons[why])
 
 
 def _components(rows: NDArray[np.void], single: Int64) -> tuple[Int64, Int64]:
@@ -178,6 +181,7 @@ class _Component:
         self,
         ids: Sequence[int],
         rows: NDArray[np.void],
+        reasons: Sequence[str],
         found: Mapping[int, Sequence[Copy]],
         rule: KeepRule,
         apart: frozenset[frozenset[str]],
@@ -192,7 +196,7 @@ class _Component:
         self._best_first = sorted(self._files, key=lambda number: rule.order_of(self._files[number][0]))
         self._place = {number: place for place, number in enumerate(self._best_first)}
         self._near: dict[int, list[tuple[int, int]]] = defaultdict(list)  # image -> (other, row)
-        self._rows = rows
+        self._rows, self._reasons = rows, reasons
         self._tiers, self._scores = rows["tier"].tolist(), rows["score"].tolist()
         for place, (first, second) in enumerate(zip(rows["first"].tolist(), rows["second"].tolist(), strict=True)):
             self._near[first].append((second, place))
@@ -232,7 +236,7 @@ class _Component:
         return self._stars[number]
 
     def _seen_from(self, number: int, row: int) -> Evidence:
-        evidence = _evidence(self._rows[row])
+        evidence = _evidence(self._rows[row], self._reasons)
         return evidence if self._rows["first"][row] == number else seen_from_second(evidence)
 
     def _add_own_files(self, star: _Star, number: int) -> None:

@@ -9,13 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from imgsearch.dedup.evidence import TIERS, Copy, Group, Member
+from imgsearch.dedup.evidence import NEVER_MOVED, TIERS, Copy, Group, Member
 from imgsearch.errors import UsageError
 
 VERSION = 1
-NEVER_MOVED = ("burst", "semantic")
-"""Other shots and other scenes: no plan moves them, whoever wrote it."""
-
 _HINT = "write a new plan with `imgsearch dedup find`"
 
 

@@ -26,7 +26,7 @@ _HASH64 = re.compile(r"[0-9a-f]{16}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INDENT = 1
 _GROUPS = ' "groups": ['
-_MEASURES = tuple(one.name for one in fields(Evidence) if one.name not in ("tier", "score"))
+_MEASURES = tuple(one.name for one in fields(Evidence) if one.name not in ("tier", "score", "why"))
 _KNOWN_FACTS = ("taken_at", "camera", "latitude", "longitude")
 
 
@@ -71,7 +71,7 @@ def _group_json(group: Group) -> dict[str, Any]:
 def _member_json(member: Member) -> dict[str, Any]:
     evidence = member.evidence
     plain = Evidence(evidence.tier, evidence.score)
-    told = {name: value for name in _MEASURES if (value := getattr(evidence, name)) != getattr(plain, name)}
+    told = {name: value for name in (*_MEASURES, "why") if (value := getattr(evidence, name)) != getattr(plain, name)}
     return {"tier": evidence.tier, "score": evidence.score, "evidence": told, "file": _file_json(member.copy)}
 
 
@@ -180,7 +180,7 @@ def _read_member(reader: _Reader, kept: bool = False) -> Member:
             measures[name] = told.get(name, int)
     if not 1 <= measures.get("turn", 1) <= 8:
         _wrong(told.where, f"turn {measures['turn']}", "1 to 8")
-    evidence = Evidence(tier, reader.number("score"), **measures)
+    evidence = Evidence(tier, reader.number("score"), **measures, why=told.get("why", str, ""))
     return Member(_read_file(reader.below("file")), evidence, False if kept else reader.get("move", bool))
 
 

@@ -16,9 +16,9 @@ from itertools import combinations
 from pathlib import Path
 
 from imgsearch.dedup.draft import replacing
-from imgsearch.dedup.evidence import ACTED_ON, TIERS, Copy, Evidence, Group, Member
+from imgsearch.dedup.evidence import ACTED_ON, NEVER_MOVED, TIERS, Copy, Evidence, Group, Member
 from imgsearch.dedup.groups import seen_from_second
-from imgsearch.dedup.plan import NEVER_MOVED, Plan, check_plan
+from imgsearch.dedup.plan import Plan, check_plan
 from imgsearch.errors import UsageError
 from imgsearch.storage.evidence_store import EvidenceStore
 from imgsearch.storage.lock import writer_lock

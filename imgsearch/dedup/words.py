@@ -10,7 +10,9 @@ TIER_TITLES = {
     "pixels": "Same pixels",
     "perceptual": "Same picture",
     "near": "Near copy",
-    "burst": "Burst",
+    "part": "Part of it",
+    "stack": "Belong together",
+    "burst": "Other shot",
     "semantic": "Same scene",
 }
 """Of a few letters each, by tier, in the order of ``TIERS``."""
@@ -20,6 +22,8 @@ _SAME = {
     "pixels": "the same pixels in another file",
     "perceptual": "the same picture, saved again",
     "near": "the same shot, altered",
+    "part": "it shares its first picture, and lacks something that the other holds",
+    "stack": "files that belong together",
     "burst": "another shot of the same moment",
     "semantic": "another picture of the same scene",
 }
@@ -57,7 +61,7 @@ def describe_place(copy: Copy) -> str:
 
 
 def _details(evidence: Evidence) -> list[str]:
-    found = []
+    found = [evidence.why] if evidence.why else []
     if evidence.turn != 1:
         found.append(_TURNS[evidence.turn])
     if evidence.cover is not None and evidence.cover < 0.995:

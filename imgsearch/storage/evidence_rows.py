@@ -11,12 +11,13 @@ import numpy as np
 
 from imgsearch.records import Int64
 
-VERSION = 1
+VERSION = 2
+"""2 added ``why`` to pairs."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS pairs (
     first INTEGER NOT NULL, second INTEGER NOT NULL, tier TEXT NOT NULL, score REAL NOT NULL, turn INTEGER NOT NULL,
-    bits INTEGER, difference REAL, cover REAL, similarity REAL, seconds REAL,
+    bits INTEGER, difference REAL, cover REAL, similarity REAL, seconds REAL, why TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (first, second, tier), CHECK (first < second)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS pairs_second ON pairs (second);
 CREATE TABLE IF NOT EXISTS compared (
@@ -31,6 +32,9 @@ CREATE TABLE IF NOT EXISTS distinct_contents (
     first BLOB NOT NULL, second BLOB NOT NULL, at TEXT NOT NULL,
     PRIMARY KEY (first, second), CHECK (first <= second)) WITHOUT ROWID;
 """
+
+UPGRADES = {1: "ALTER TABLE pairs ADD COLUMN why TEXT NOT NULL DEFAULT '';"}
+"""By the version that a file has: what brings it to the next one."""
 
 
 class PairRow(NamedTuple):
@@ -47,6 +51,7 @@ class PairRow(NamedTuple):
     cover: float | None = None
     similarity: float | None = None
     seconds: float | None = None
+    why: str = ""
 
 
 def marked_ranges(connection: sqlite3.Connection, kind: str, recipe: str) -> Int64:

@@ -21,7 +21,7 @@ from imgsearch.records import Int64
 from imgsearch.storage import lookups
 from imgsearch.storage.catalog import utc_now
 from imgsearch.storage.disk_errors import disk_errors
-from imgsearch.storage.evidence_rows import TABLES, VERSION, PairRow, marked_ranges, strongest, write_marked
+from imgsearch.storage.evidence_rows import TABLES, UPGRADES, VERSION, PairRow, marked_ranges, strongest, write_marked
 from imgsearch.storage.id_ranges import as_ranges, covered, members, merged, without
 from imgsearch.storage.lock import writer_lock
 
@@ -31,7 +31,7 @@ _BUSY_MS = 30_000
 _INSERT_ROWS = 10_000  # a transaction: 60 ms
 _PAGE_ROWS = 8192
 
-_ADD_PAIR = f"INSERT OR REPLACE INTO pairs VALUES ({', '.join('?' * 10)})"
+_ADD_PAIR = f"INSERT OR REPLACE INTO pairs VALUES ({', '.join('?' * 11)})"
 
 
 class EvidenceStore:
@@ -54,7 +54,8 @@ class EvidenceStore:
                 )
             if found < VERSION:
                 connection.execute("PRAGMA journal_mode=WAL")
-                connection.executescript(f"BEGIN IMMEDIATE;{TABLES}PRAGMA user_version={VERSION};COMMIT;")
+                upgrades = "".join(UPGRADES[version] for version in range(max(found, 1), VERSION) if found)
+                connection.executescript(f"BEGIN IMMEDIATE;{upgrades}{TABLES}PRAGMA user_version={VERSION};COMMIT;")
 
     def __enter__(self) -> EvidenceStore:
         return self

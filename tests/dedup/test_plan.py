@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imgsearch.dedup.evidence import TIERS, Evidence, Group, Member
-from imgsearch.dedup.plan import NEVER_MOVED, check_plan, make_plan
+from imgsearch.dedup.evidence import NEVER_MOVED, TIERS, Evidence, Group, Member
+from imgsearch.dedup.plan import check_plan, make_plan
 from imgsearch.dedup.plan_file import plan_text, read_plan, write_plan
 from imgsearch.errors import UsageError
 
