@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from imgsearch.media.decode import decode_bytes
+from imgsearch.media.decode_pool import DecodeJob, DecodePool
 from imgsearch.media.preprocess import resize_to_model
-from indexer.decode_pool import DecodeJob, DecodePool
 
 
 def photo_like(width: int, height: int, seed: int) -> Image.Image:

@@ -103,8 +103,8 @@ def cpu_seconds() -> float:
 
 def decode_alone(model: Any, photos: Path, arguments: argparse.Namespace) -> None:
     """Every file through the decode workers, as the pipeline does; workers are started beforehand there too."""
+    from imgsearch.media.decode_pool import DecodeJob, DecodePool
     from imgsearch.media.walk import Walk
-    from indexer.decode_pool import DecodeJob, DecodePool
 
     with DecodePool(model.image_size, workers=arguments.workers) as pool:
         for _ in pool.run(DecodeJob(entry.path, entry.size_bytes) for entry in Walk(photos)):

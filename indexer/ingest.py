@@ -19,10 +19,10 @@ import numpy as np
 
 from imgsearch.errors import MediaError
 from imgsearch.media.decode import DecodedImage, KnownContent
+from imgsearch.media.decode_pool import DecodeJob, DecodePool
 from imgsearch.records import Float32
 from imgsearch.storage import EmbeddedBatch, FailedFile, FeatureStore, FilePlace, Store
 from imgsearch.storage.writer import Writer
-from indexer.decode_pool import DecodeJob, DecodePool
 from indexer.encoder import Encoded, Encoder
 from indexer.pending import PendingFile, clamp
 from indexer.report import Progress, Summary

@@ -14,10 +14,10 @@ import numpy as np
 
 from imgsearch import library, storage
 from imgsearch.errors import LibraryBusy, UsageError
+from imgsearch.media.decode_pool import DecodePool
 from imgsearch.settings import Settings
 from imgsearch.storage import Store
 from imgsearch.storage.writer import Writer
-from indexer.decode_pool import DecodePool
 from indexer.encoder import Encoder
 from indexer.estimate import Outlook, forecast, require_space
 from indexer.ingest import Ingest

@@ -1,7 +1,7 @@
 """The decode worker: a process of its own that reads jobs from stdin and writes pictures to stdout.
 
 Never imports torch. Ends when its parent is gone (end of stdin; in the middle of a file, by its own alarm).
-Started by `decode_pool`; ``python -m indexer.decode_worker --check`` tells whether it could start.
+Started by the pool; ``python -m imgsearch.media.decode_pool.worker --check`` tells whether it could start.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 
 from imgsearch.errors import MediaError
 from imgsearch.media.decode import decode_file
+from imgsearch.media.decode_pool.frames import Outcome, pack_outcome, read_frame, write_frame
 from imgsearch.media.limits import MIB, Limits, TooMuchMemory
-from indexer.frames import Outcome, pack_outcome, read_frame, write_frame
 
 _SLACK_BYTES = 64 * MIB  # beside the picture: the file itself (up to 32 MiB), codec tables, libraries loaded late
 _ALARM_GRACE_S = 2.0

@@ -14,10 +14,10 @@ from PIL import Image
 
 from imgsearch.errors import ImgsearchError, MediaError
 from imgsearch.media.decode import DecodedImage, KnownContent, decode_file
+from imgsearch.media.decode_pool import DecodeJob, DecodePool
+from imgsearch.media.decode_pool.frames import read_frame
+from imgsearch.media.decode_pool.process import DecodeProcess, WorkerSettings
 from imgsearch.media.limits import MIB
-from indexer.decode_pool import DecodeJob, DecodePool
-from indexer.decode_process import DecodeProcess, WorkerSettings
-from indexer.frames import read_frame
 
 SIDE = 32
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -58,7 +58,7 @@ def misbehaving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "        if 'nonsense' in path: os._exit(0)\n"
         "        return real(path, size, **options)\n"
         "    decode.decode_file = decode_file\n"
-        "if 'indexer.decode_worker' in sys.orig_argv: install()\n"
+        "if 'imgsearch.media.decode_pool.worker' in sys.orig_argv: install()\n"
     )
     monkeypatch.syspath_prepend(str(site))
 
@@ -191,7 +191,7 @@ def test_worker_never_loads_torch_and_ends_with_its_parent(tmp_path: Path) -> No
 
 
 def test_importing_the_worker_imports_no_torch() -> None:
-    code = "import sys, indexer.decode_worker; sys.exit('torch' in sys.modules or 'pillow_heif' in sys.modules)"
+    code = "import sys, imgsearch.media.decode_pool.worker; sys.exit(bool({'torch', 'pillow_heif'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

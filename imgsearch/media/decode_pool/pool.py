@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from imgsearch.errors import ImgsearchError, MediaError
+from imgsearch.media.decode_pool.frames import Outcome, unpack_outcome
+from imgsearch.media.decode_pool.process import DecodeProcess, WorkerSettings
 from imgsearch.media.limits import MIB
 from imgsearch.settings import available_cores
-from indexer.decode_process import DecodeProcess, WorkerSettings
-from indexer.frames import Outcome, unpack_outcome
 
 _CHUNK_JOBS = 8
 _CHUNK_BYTES = 1 * MIB
@@ -248,7 +248,7 @@ class DecodePool:
         if process.failed_starts >= _START_ATTEMPTS:
             self._fatal = ImgsearchError(
                 f"the decode workers cannot start (exit status {status}, {process.failed_starts} attempts)",
-                "python -m indexer.decode_worker --check shows why",
+                "python -m imgsearch.media.decode_pool.worker --check shows why",
             )
         else:
             process.restart()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from indexer.frames import read_frame, write_frame
+from imgsearch.media.decode_pool.frames import read_frame, write_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class DecodeProcess:
             [
                 sys.executable,
                 "-m",
-                "indexer.decode_worker",
+                "imgsearch.media.decode_pool.worker",
                 str(settings.size),
                 str(settings.memory_bytes),
                 str(settings.heavy_memory_bytes),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from imgsearch.media.decode import DecodedImage
+from imgsearch.media.decode_pool.frames import pack_outcome, read_frame, unpack_outcome, write_frame
 from imgsearch.records import SIGNATURE_BYTES, MediaFacts
-from indexer.frames import pack_outcome, read_frame, unpack_outcome, write_frame
 
 
 @pytest.mark.parametrize("signature", [b"", bytes(range(256)) * 6])

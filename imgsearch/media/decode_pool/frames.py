@@ -1,6 +1,6 @@
-"""Messages between the indexer and its decode workers: a JSON head and raw bytes, length first.
+"""Messages between a pool and its decode workers: a JSON head and raw bytes, length first.
 
-No pickle: a decoder that a hostile file has taken over must not be able to run code in the indexer.
+No pickle: a decoder that a hostile file has taken over must not be able to run code in the parent.
 """
 
 from __future__ import annotations
