@@ -8,50 +8,30 @@ picture would be found for the wrong words. Whatever the bytes, only MediaError 
 
 from __future__ import annotations
 
-import importlib
 import io
 import os
-import warnings
-from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Set
 from dataclasses import dataclass
-from functools import cache
 from typing import BinaryIO
 
 import numpy as np
-from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
+from PIL import Image
 
 from imgsearch.errors import MediaError
 from imgsearch.media.colour import shrink, to_srgb
 from imgsearch.media.fingerprint import content_hash, hash_grey
-from imgsearch.media.limits import (
-    LIMITS,
-    MIB,
-    JpegLayout,
-    Limits,
-    check_memory,
-    largest_icon,
-    read_jpeg_layout,
-    webp_canvas,
-)
+from imgsearch.media.limits import LIMITS, JpegLayout, Limits, check_memory, read_jpeg_layout
 from imgsearch.media.metadata import CameraFacts, camera_facts, exif_of, orientation_of
+from imgsearch.media.opening import decoding, open_image, readable_kind, translated
 from imgsearch.media.orientation import turn_picture
 from imgsearch.media.preprocess import resize_to_model
 from imgsearch.media.raw import read_preview
 from imgsearch.media.signature import luma_of, picture_signature
-from imgsearch.media.sniff import HEAD_BYTES, Kind, sniff
+from imgsearch.media.sniff import HEAD_BYTES, Kind
 from imgsearch.media.source import open_source, read_and_hash, read_known
 from imgsearch.records import MediaFacts, UInt8
 
-# Our own limit (limits.py) stands in for Pillow's: its own counts a JPEG before `draft`.
-Image.MAX_IMAGE_PIXELS = None
-ImageFile.LOAD_TRUNCATED_IMAGES = False  # Pillow's default; a program beside us may have changed it
-# A workflow pasted into a PNG's text may be megabytes long; the total stays at Pillow's 64 MiB.
-PngImagePlugin.MAX_TEXT_CHUNK = 16 * MIB
-AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the workers are the parallelism, and each thread costs memory
-
 _DNG_VERSION, _ROWS_PER_STRIP = 0xC612, 0x0116
-_PLUGIN_MODULES = {"JPEG2000": "Jpeg2KImagePlugin", "WEBP": "WebPImagePlugin"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +69,8 @@ def decode_file(
 ) -> DecodedImage | KnownContent:
     """Read a file once: hash it, and unless its content is among ``known_hashes``, decode it for a model of
     ``size`` pixels. Raises MediaError."""
-    with _translated("read"), open_source(os.fspath(path), limits) as source:
-        kind = _readable_kind(source.head, source.name)
+    with translated("read"), open_source(os.fspath(path), limits) as source:
+        kind = readable_kind(source.head, source.name)
         digest, stream = read_and_hash(source)
         if digest in known_hashes:
             return KnownContent(digest, source.size_bytes, source.mtime_ns)
@@ -100,10 +80,10 @@ def decode_file(
 
 def decode_bytes(data: bytes, size: int, *, name: str = "", limits: Limits = LIMITS) -> DecodedImage:
     """The same for bytes at hand; ``name`` only helps to tell RAW files from TIFF. Raises MediaError."""
-    with _translated("open"):
+    with translated("open"):
         if not data:
             raise MediaError("the file is empty (0 bytes)", stage="open")
-        kind = _readable_kind(data[:HEAD_BYTES], name)
+        kind = readable_kind(data[:HEAD_BYTES], name)
         upright = _upright(io.BytesIO(data), kind, name, len(data), (size, size), limits)
         return _finish(upright, content_hash(data), len(data), size, 0)
 
@@ -113,8 +93,8 @@ def open_upright(
 ) -> Image.Image:
     """The picture to look at: RGB in sRGB, upright, its aspect kept, within ``max_side`` pixels (never enlarged). With
     a ``content_hash`` the bytes that are decoded must have it. Raises MediaError, ContentChanged."""
-    with _translated("read"), open_source(os.fspath(path), limits) as source:
-        kind = _readable_kind(source.head, source.name)
+    with translated("read"), open_source(os.fspath(path), limits) as source:
+        kind = readable_kind(source.head, source.name)
         stream = source.stream if content_hash is None else read_known(source, content_hash)
         stream.seek(0)
         side = (max_side, max_side)
@@ -144,27 +124,20 @@ def _finish(upright: _Upright, digest: str, size_bytes: int, size: int, mtime_ns
     return DecodedImage(resize_to_model(upright.image, size), facts, mtime_ns, signature)
 
 
-def _readable_kind(head: bytes, name: str) -> Kind:
-    kind = sniff(head, name)
-    if not kind.format:
-        raise MediaError(f"the file is {kind.description}", stage="open")
-    return kind
-
-
 def _upright(
     stream: BinaryIO, kind: Kind, name: str, size_bytes: int, target: tuple[int, int], limits: Limits
 ) -> _Upright:
     """Decode to no less than twice ``target`` (width, height), where the file has that much."""
     if kind.format == "RAW":
         return _upright_raw(stream, name, target, limits)
-    with _open(stream, kind, size_bytes, limits) as image:
+    with open_image(stream, kind, size_bytes, limits) as image:
         if kind.format == "TIFF" and _DNG_VERSION in getattr(image, "tag_v2", {}):
             return _upright_raw(stream, name or "x.dng", target, limits)
         full_size = image.size
         # A TIFF turns itself when loaded; elsewhere EXIF may follow the pixels (PNG) and is read after them.
         early = orientation_of(exif_of(image)) if kind.format == "TIFF" else 0
         _check(image, stream, kind, size_bytes, target, limits)
-        with _decoding(kind):
+        with decoding(kind):
             image.load()
         exif = exif_of(image)
         turn = orientation_of(exif)
@@ -205,7 +178,7 @@ def _tiff_bytes(image: Image.Image) -> int:
 def _upright_raw(stream: BinaryIO, name: str, target: tuple[int, int], limits: Limits) -> _Upright:
     """The embedded preview stands for the picture; the RAW's own size and EXIF are its facts."""
     preview = read_preview(stream)
-    kind = _readable_kind(preview.data[:HEAD_BYTES], "")
+    kind = readable_kind(preview.data[:HEAD_BYTES], "")
     if kind.format == "RAW":
         raise MediaError("the preview inside the camera RAW file is no picture", stage="open")
     shown = _upright(io.BytesIO(preview.data), kind, "", len(preview.data), target, limits)
@@ -229,39 +202,6 @@ def _raw_exif(stream: BinaryIO) -> Image.Exif:
     return exif
 
 
-def _open(stream: BinaryIO, kind: Kind, size_bytes: int, limits: Limits) -> Image.Image:
-    """Read the header with the one plugin that the first bytes call for. Raises MediaError."""
-    _register(kind.format)
-    if kind.format in ("WEBP", "ICO"):  # these take their memory as soon as they are opened
-        stream.seek(0)
-        claimed = webp_canvas(stream.read(HEAD_BYTES)) if kind.format == "WEBP" else largest_icon(stream)
-        check_memory(kind.format, "RGBA", claimed, size_bytes=size_bytes, extra_bytes=0, limits=limits)
-    stream.seek(0)
-    try:
-        with _quiet():
-            image = Image.open(stream, formats=(kind.format,))
-    except (MediaError, MemoryError):
-        raise
-    except Exception as exc:
-        detail = "" if isinstance(exc, UnidentifiedImageError | LookupError) else f" ({_detail(exc)})"
-        message = f"the file begins like {kind.description}, but is damaged or cut off{detail}"
-        raise MediaError(message, stage="open") from exc
-    if min(image.size) < 1:
-        raise MediaError(f"the picture is {image.size[0]} x {image.size[1]} pixels: nothing to see", stage="open")
-    return image
-
-
-@cache
-def _register(kind: str) -> None:
-    """Load one format's plugin, once and only when such a file is met: all of them take a second and 30 MB."""
-    if kind == "HEIF":
-        import pillow_heif
-
-        pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
-    else:
-        importlib.import_module("PIL." + _PLUGIN_MODULES.get(kind, f"{kind.capitalize()}ImagePlugin"))
-
-
 def _heif_orientation(image: Image.Image) -> int:
     value = image.info.get("original_orientation")
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
@@ -269,49 +209,3 @@ def _heif_orientation(image: Image.Image) -> int:
 
 def _with_orientation(camera: CameraFacts, orientation: int) -> CameraFacts:
     return CameraFacts(camera.taken_at, camera.camera, camera.latitude, camera.longitude, orientation)
-
-
-@contextmanager
-def _decoding(kind: Kind) -> Iterator[None]:
-    """What codecs raise over damaged data, in plain words."""
-    try:
-        with _quiet():
-            yield
-    except (MediaError, MemoryError):
-        raise
-    except Exception as exc:
-        detail = _detail(exc)
-        if "truncated" in detail.lower() or isinstance(exc, EOFError):
-            message = f"{kind.description} that is cut off: the file ends before the picture does ({detail})"
-        else:
-            message = f"{kind.description} whose data are damaged or of a kind that is not supported ({detail})"
-        raise MediaError(message, stage="decode") from exc
-
-
-def _detail(exc: BaseException) -> str:
-    text = " ".join(str(exc).split())[:200]
-    if "MAX_TEXT" in text:
-        return "its compressed text or colour profile inflates beyond all measure"
-    return text if text else type(exc).__name__
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Pillow warns of odd files through `warnings`; what matters becomes a MediaError, the rest is noise."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-@contextmanager
-def _translated(stage: str) -> Iterator[None]:
-    """The promise of this module: MediaError and nothing else, for any bytes whatever."""
-    try:
-        with _quiet():
-            yield
-    except MediaError:
-        raise
-    except MemoryError as exc:
-        raise MediaError("not enough memory to decode the picture", stage="decode", transient=True) from exc
-    except Exception as exc:
-        raise MediaError(f"the file could not be decoded ({_detail(exc)})", stage=stage) from exc

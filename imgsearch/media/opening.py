@@ -1,0 +1,113 @@
+"""Opening a picture's bytes with the one plugin that they call for: the promise of MediaError and nothing else, and
+the settings of Pillow that hold for the whole program."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import BinaryIO
+
+from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
+
+from imgsearch.errors import MediaError
+from imgsearch.media.limits import MIB, Limits, check_memory, largest_icon, webp_canvas
+from imgsearch.media.sniff import HEAD_BYTES, Kind, sniff
+
+# Our own limit (limits.py) stands in for Pillow's: its own counts a JPEG before `draft`.
+Image.MAX_IMAGE_PIXELS = None
+ImageFile.LOAD_TRUNCATED_IMAGES = False  # Pillow's default; a program beside us may have changed it
+# A workflow pasted into a PNG's text may be megabytes long; the total stays at Pillow's 64 MiB.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 * MIB
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the workers are the parallelism, and each thread costs memory
+
+_PLUGIN_MODULES = {"JPEG2000": "Jpeg2KImagePlugin", "WEBP": "WebPImagePlugin"}
+
+
+def readable_kind(head: bytes, name: str) -> Kind:
+    """Tell the format from the first bytes. Raises MediaError for bytes that are no picture that is read here."""
+    kind = sniff(head, name)
+    if not kind.format:
+        raise MediaError(f"the file is {kind.description}", stage="open")
+    return kind
+
+
+def open_image(stream: BinaryIO, kind: Kind, size_bytes: int, limits: Limits) -> Image.Image:
+    """Read the header with the one plugin that the first bytes call for. Raises MediaError."""
+    register_format(kind.format)
+    if kind.format in ("WEBP", "ICO"):  # these take their memory as soon as they are opened
+        stream.seek(0)
+        claimed = webp_canvas(stream.read(HEAD_BYTES)) if kind.format == "WEBP" else largest_icon(stream)
+        check_memory(kind.format, "RGBA", claimed, size_bytes=size_bytes, extra_bytes=0, limits=limits)
+    stream.seek(0)
+    try:
+        with quiet():
+            image = Image.open(stream, formats=(kind.format,))
+    except (MediaError, MemoryError):
+        raise
+    except Exception as exc:
+        detail = "" if isinstance(exc, UnidentifiedImageError | LookupError) else f" ({_detail(exc)})"
+        message = f"the file begins like {kind.description}, but is damaged or cut off{detail}"
+        raise MediaError(message, stage="open") from exc
+    if min(image.size) < 1:
+        raise MediaError(f"the picture is {image.size[0]} x {image.size[1]} pixels: nothing to see", stage="open")
+    return image
+
+
+@cache
+def register_format(kind: str) -> None:
+    """Load one format's plugin, once and only when such a file is met: all of them take a second and 30 MB."""
+    if kind == "HEIF":
+        import pillow_heif
+
+        pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
+    else:
+        importlib.import_module("PIL." + _PLUGIN_MODULES.get(kind, f"{kind.capitalize()}ImagePlugin"))
+
+
+@contextmanager
+def decoding(kind: Kind) -> Iterator[None]:
+    """What codecs raise over damaged data, in plain words."""
+    try:
+        with quiet():
+            yield
+    except (MediaError, MemoryError):
+        raise
+    except Exception as exc:
+        detail = _detail(exc)
+        if "truncated" in detail.lower() or isinstance(exc, EOFError):
+            message = f"{kind.description} that is cut off: the file ends before the picture does ({detail})"
+        else:
+            message = f"{kind.description} whose data are damaged or of a kind that is not supported ({detail})"
+        raise MediaError(message, stage="decode") from exc
+
+
+def _detail(exc: BaseException) -> str:
+    text = " ".join(str(exc).split())[:200]
+    if "MAX_TEXT" in text:
+        return "its compressed text or colour profile inflates beyond all measure"
+    return text if text else type(exc).__name__
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Pillow warns of odd files through `warnings`; what matters becomes a MediaError, the rest is noise."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def translated(stage: str) -> Iterator[None]:
+    """The promise of this room: MediaError and nothing else, for any bytes whatever."""
+    try:
+        with quiet():
+            yield
+    except MediaError:
+        raise
+    except MemoryError as exc:
+        raise MediaError("not enough memory to decode the picture", stage="decode", transient=True) from exc
+    except Exception as exc:
+        raise MediaError(f"the file could not be decoded ({_detail(exc)})", stage=stage) from exc
