@@ -1,0 +1,159 @@
+"""A folder of files that are no copies of each other, true copies of each beside them, and the truth of it."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from imgsearch.errors import UsageError
+from imgsearch.scenes.draw import draw_scene
+from imgsearch.scenes.graph import Domain, sample_scene
+
+_FIRST_NS = 1_500_000_000_000_000_000
+_DAY_NS = 86_400_000_000_000
+_LOSSLESS = {".png": ".tiff", ".tiff": ".png", ".webp": ".png", ".gif": ".png", ".bmp": ".png", ".jpg": ".png"}
+_WAYS = (("bytes", "half"), ("container", "jpeg"), ("bytes", "jpeg"), ("container", "half"))
+"""Which true copies stand beside an original, by its number in the set."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotCopy:
+    """One file that was written. Two files are copies of each other where their ``source`` is the same, never else."""
+
+    path: str  # below the folder, with "/"
+    source: str  # the file that it is a true copy of; its own path for an original
+    family: str
+    set: int
+    may_move: bool  # False: a plan that moves it is wrong, whatever it keeps instead
+    whole: bool  # holds all that its source holds; one such file of each source must stay
+
+
+class Pictures:
+    """Pictures that are no copies of each other: the photographs in a shuffled order, each once, then drawn scenes."""
+
+    def __init__(self, photographs: Sequence[Path], seed: int) -> None:
+        self._rng = random.Random(f"pictures:{seed}")
+        self._paths = self._rng.sample(list(photographs), len(photographs))
+
+    def take(self, width: int = 640, height: int = 480) -> Image.Image:
+        """The next one, RGB [height, width], cut to that shape around its middle. Raises UsageError where a
+        photograph cannot be read."""
+        if not self._paths:
+            image = draw_scene(sample_scene(self._rng, Domain()), max(width, height))[0]
+            return ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
+        path = self._paths.pop()
+        try:
+            with Image.open(path) as opened:
+                image = ImageOps.exif_transpose(opened).convert("RGB")
+        except OSError as exc:
+            raise UsageError(f"{path} cannot be read as a picture: {exc}", "name pictures only") from exc
+        return ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
+
+
+class Album:
+    """One set of one family: where its files go, and what is true of them."""
+
+    def __init__(self, folder: Path, family: str, number: int, seed: int, pictures: Pictures) -> None:
+        self.family, self.number, self.pictures = family, number, pictures
+        self.rng = random.Random(f"{family}:{seed}:{number}")
+        self._folder, self._place = folder, f"{family}/{number:02d}"
+        self._rows: dict[str, NotCopy] = {}
+        self._shown = 0
+
+    @property
+    def rows(self) -> list[NotCopy]:
+        """What was written, in that order."""
+        return list(self._rows.values())
+
+    def write(self, name: str, data: bytes) -> str:
+        """A file that is no picture, or that no row speaks of. Its path below the folder."""
+        path = self._folder / self._place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        stamp = _FIRST_NS + self.rng.randrange(3000) * _DAY_NS
+        os.utime(path, ns=(stamp, stamp))  # else the order of writing would decide which file is older
+        return f"{self._place}/{name}"
+
+    def original(self, name: str, data: bytes) -> str:
+        """A file that is a copy of no other, and is never moved."""
+        path = self.write(name, data)
+        self._rows[path] = NotCopy(path, path, self.family, self.number, may_move=False, whole=True)
+        return path
+
+    def copy(self, source: str, name: str, data: bytes, *, whole: bool = False) -> str:
+        """A true copy of ``source`` that may be moved; ``whole`` where it holds as much, so that either may."""
+        path = self.write(name, data)
+        self._rows[path] = NotCopy(path, source, self.family, self.number, may_move=True, whole=whole)
+        if whole:
+            self._rows[source] = replace(self._rows[source], may_move=True)
+        return path
+
+    def held(self, source: str, name: str, data: bytes) -> str:
+        """A true copy of ``source`` that is never moved because something else depends on it."""
+        path = self.copy(source, name, data)
+        self._rows[path] = replace(self._rows[path], may_move=False)
+        return path
+
+    def hold(self, path: str) -> None:
+        """Never move the file, even where a file of the same content is kept."""
+        self._rows[path] = replace(self._rows[path], may_move=False)
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file that was written."""
+        return (self._folder / path).read_bytes()
+
+    def show(
+        self,
+        name: str,
+        image: Image.Image,
+        ways: Iterable[str] | None = None,
+        exif: Image.Exif | None = None,
+        **how: Any,
+    ) -> str:
+        """An original picture in the format of its name, and true copies of it.
+
+        ``ways``: "bytes", "container" (the same samples in another lossless format), "jpeg" (quality 85), "half" (half
+        as wide); two of them by turns, unless given. ``how``: options of the file; ``exif`` is the original's and that
+        of its lossy copies."""
+        chosen = _WAYS[self._shown % len(_WAYS)] if ways is None else tuple(ways)
+        self._shown += 1
+        suffix = Path(name).suffix
+        told: dict[str, Any] = {} if exif is None else {"exif": exif}
+        path = self.original(name, encoded(image, suffix, **told, **how))
+        stem = Path(name).stem
+        if "bytes" in chosen:
+            self.twin(path)
+        if "container" in chosen:
+            other = _LOSSLESS[suffix]
+            same = Image.open(io.BytesIO(self.read(path))) if suffix == ".jpg" else image
+            self.copy(path, f"converted/{stem}{other}", encoded(same, other), whole=suffix != ".jpg" and not told)
+        if "jpeg" in chosen:
+            self.copy(path, f"sent/{stem}.jpg", encoded(image.convert("RGB"), ".jpg", quality=85, **told))
+        if "half" in chosen:
+            small = image.convert("RGB").resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS)
+            self.copy(path, f"small/{stem}.jpg", encoded(small, ".jpg", quality=88, **told))
+        return path
+
+    def twin(self, source: str) -> str:
+        """The same bytes under another name; either may be moved."""
+        name = Path(source).name
+        return self.copy(source, f"backup/copy of {name}", self.read(source), whole=True)
+
+
+def encoded(image: Image.Image, suffix: str, **how: Any) -> bytes:
+    """The picture as a file of that suffix; JPEG of quality 92 unless told."""
+    stream = io.BytesIO()
+    given = {"quality": 92} if suffix == ".jpg" else {"lossless": True} if suffix == ".webp" else {}
+    image.save(stream, Image.registered_extensions()[suffix], **(given | how))
+    return stream.getvalue()
+
+
+Draw = Callable[[Album], None]
+"""Writes one set of a family."""

@@ -1,0 +1,44 @@
+"""All families, written to a folder, with the truth of every file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from imgsearch.errors import StorageFull, UsageError
+from imgsearch.scenes.not_copies import containers, directories, drawings, flattening, forms, shots
+from imgsearch.scenes.not_copies.album import Album, Draw, NotCopy, Pictures
+
+FAMILIES: dict[str, Draw] = {
+    name: draw
+    for part in (containers, flattening, drawings, directories, shots, forms)
+    for name, draw in part.FAMILIES.items()
+}
+"""Family -> what writes one set of it, in the order of writing."""
+
+
+def write_not_copies(
+    folder: Path, seed: int, photographs: Sequence[Path] = (), sets: int = 3, *, families: Collection[str] = ()
+) -> list[NotCopy]:
+    """Write ``sets`` of every family (or of those named) below ``folder``/family/set.
+
+    The files of a set look alike and are no copies of each other; true copies of them stand beside them. Pictures are
+    taken from ``photographs`` as long as these last, each once, else drawn. The same arguments write the same files.
+    Returns a row for every file that is a picture. Raises UsageError where ``folder`` holds anything, a family is
+    unknown or a photograph cannot be read, StorageFull where the folder cannot be written. About 0.1 s a file."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} exists and is not an empty folder", "name a new folder")
+    if unknown := sorted(set(families) - set(FAMILIES)):
+        raise UsageError(f"there is no family {unknown[0]!r}", f"the families are {', '.join(FAMILIES)}")
+    pictures = Pictures(photographs, seed)
+    rows: list[NotCopy] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(sets):
+            for family in [name for name in FAMILIES if not families or name in families]:
+                album = Album(folder, family, number, seed, pictures)
+                FAMILIES[family](album)
+                rows += album.rows
+    except OSError as exc:
+        raise StorageFull(f"{folder} cannot be written: {exc}", "choose another folder or free space") from exc
+    return rows
