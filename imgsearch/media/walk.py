@@ -12,14 +12,12 @@ from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
 
+from imgsearch.media.program_folders import Included, program_folder_in
 from imgsearch.media.sniff import IMAGE_EXTENSIONS, sniff
 
 _SORTED_AT_A_TIME = 20_000  # entries of one folder held in memory (about 10 MB) and yielded by name
 _MAX_OTHER_EXTENSIONS = 200
 _TYPE_BITS = 0o170000  # of st_mode; what stat.S_IFMT masks
-_SYSTEM_FOLDERS = frozenset(
-    {"$RECYCLE.BIN", "System Volume Information", "@eaDir", "#recycle", "lost+found", "__MACOSX"}
-)
 # "._IMG_1.jpg" holds macOS attributes, not a picture; Android renames what was thrown away or is half written.
 _NOT_PICTURES = ("._", ".trashed-", ".pending-")
 _SNIFF_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -54,7 +52,8 @@ class WalkCounts:
     other: int = 0  # files of other types, links that lead nowhere, pipes, sockets, devices
     folders: int = 0
     hidden_folders: int = 0
-    skipped_folders: int = 0  # libraries, system folders, links back up
+    skipped_folders: int = 0  # libraries, links back up
+    program_folders: Counter[str] = field(default_factory=Counter)  # by the words of `program_folder`: not entered
     other_by_extension: Counter[str] = field(default_factory=Counter)
 
 
@@ -63,17 +62,25 @@ class Walk:
 
     A file is a candidate by its extension, or, having none, by its first bytes; whether a candidate is what its
     name says is the decoder's business. Hidden folders are left out unless ``hidden``; so are ``skip``, every
-    folder that holds an imgsearch library, and system folders. A link to a folder is followed after all real
-    folders (so a real path wins), each real folder is entered once, a link that leads back up never.
+    folder that holds an imgsearch library, and folders that belong to a program (`program_folders`). ``include`` names
+    hidden ones and ones of programs that are walked all the same (see `Included`); the root always is. A link to a
+    folder is followed after all real folders (so a real path wins), each real folder is entered once, a link that leads
+    back up never.
     """
 
     def __init__(
-        self, root: str | os.PathLike[str], *, skip: Iterable[str | os.PathLike[str]] = (), hidden: bool = False
+        self,
+        root: str | os.PathLike[str],
+        *,
+        skip: Iterable[str | os.PathLike[str]] = (),
+        hidden: bool = False,
+        include: Iterable[str] = (),
     ) -> None:
         self.root = os.path.abspath(os.fspath(root))  # noqa: PTH100  Path costs 10 us a file, and drops ".."
         self.counts = WalkCounts()
         self.problems: list[WalkProblem] = []
         self._hidden = hidden
+        self._include = Included(include)
         self._skip = {os.path.realpath(os.fspath(folder)) for folder in skip}
         self._entered: set[tuple[int, int]] = set()
         self._folders: deque[str] = deque()  # relative paths, still to be entered
@@ -160,7 +167,7 @@ class Walk:
             name = entry.name
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    if self._wanted(name):
+                    if self._wanted(entry.path):
                         below.append(prefix + name)
                 elif name[name.rfind(".") :].lower() in IMAGE_EXTENSIONS and not name.startswith(_NOT_PICTURES):
                     # The plain case, 100,000 times over, without a call: _file is for links and for trouble.
@@ -173,7 +180,7 @@ class Walk:
                     elif (found := self._file(entry, prefix + name)) is not None:
                         yield found
                 elif entry.is_symlink() and entry.is_dir():
-                    if self._wanted(name):
+                    if self._wanted(entry.path):
                         self._links.append(prefix + name)
                 else:
                     if (found := self._nameless(entry, prefix + name)) is not None:
@@ -183,9 +190,12 @@ class Walk:
         self.counts.images += images
         self._folders.extend(reversed(below))  # the deque is a stack: first by name, first entered
 
-    def _wanted(self, name: str) -> bool:
-        if name in _SYSTEM_FOLDERS:
-            self.counts.skipped_folders += 1
+    def _wanted(self, path: str) -> bool:
+        if self._include.matches(path):
+            return True
+        folder, name = os.path.split(path)
+        if words := program_folder_in(folder, name):
+            self.counts.program_folders[words] += 1
             return False
         if name.startswith(".") and not self._hidden:
             self.counts.hidden_folders += 1
@@ -202,7 +212,7 @@ class Walk:
                 self._other(entry.name)
             return None  # else deleted while we looked
         if stat.S_ISDIR(status.st_mode):  # a link to a folder, named like a picture
-            if self._wanted(entry.name):
+            if self._wanted(entry.path):
                 self._links.append(relative)
             return None
         if not stat.S_ISREG(status.st_mode) or (link and self._inside_skipped(os.path.realpath(entry.path))):

@@ -1,0 +1,253 @@
+"""Folders that belong to a program: their pictures are parts of a library, thumbnails, or thrown away.
+
+A picture moved out of one of them breaks what the program knows, or is a copy that the program makes again. So `index`
+does not walk them, and no dedup plan touches a file in them.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+# Words for a person, then names, compared without case. ``*.x``: names that end so. ``x*``: names that begin so.
+# ``a/b``: b directly in a. ``a + b``: a where the path b, relative to it, is there as well, because the name alone is
+# too common. A name that a person may give to a folder of pictures stands here in one of the last two ways only.
+_TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
+    # Libraries of photo programs.
+    # Apple, "Photos User Guide" (libraries are packages); packages of iPhoto and Aperture, and what migration leaves.
+    ("an Apple Photos library", ("*.photoslibrary",)),
+    ("an iPhoto library", ("*.photolibrary", "*.migratedphotolibrary", "iPhoto Library", "iPod Photo Cache")),
+    ("an Aperture library", ("*.aplibrary", "*.migratedaplibrary", "*.apvault")),
+    ("a Photo Booth library", ("Photo Booth Library",)),
+    # Adobe, "Lightroom Classic: back up the catalog", "Lightroom preference and other file locations".
+    ("Lightroom's previews and catalog data", ("*.lrdata", "*.lrlibrary", "*.lrcat-data", "*.lrcat-wal")),
+    # Capture One, "Catalogs overview" and "Sessions overview": a session keeps CaptureOne/Cache and CaptureOne/Settings
+    # beside the pictures; its own folder of pictures is walked.
+    (
+        "a Capture One catalog",
+        ("*.cocatalog", "*.cosessiondb", "*.cocatalogdb", "CaptureOne/Cache", "CaptureOne/Settings*"),
+    ),
+    # Skylum, "Luminar Neo: catalog": PreviewCache, CacheDocuments and Backups lie in it.
+    ("a Luminar catalog", ("Luminar Neo Catalog", "Luminar AI Catalog", "Luminar Catalog", "Luminar 4 Catalog")),
+    # Picasa: originals of edited pictures (Google, "Picasa: how edits are saved"); ACDSee: likewise.
+    ("originals that Picasa keeps of its edits", (".picasaoriginals",)),
+    ("originals that ACDSee keeps of its edits", ("[Originals]", "[Developed]")),
+    # Nikon NX Studio, "Adjustment files".
+    ("settings of Nikon NX Studio", ("NKSC_PARAM",)),
+    # Eagle, "library structure"; Hydrus Network, "database layout": pictures under names that only it can read.
+    ("an Eagle library", ("*.library + metadata.json",)),
+    ("a Hydrus library", ("client_files + f00",)),
+    # Packages of macOS that hold pictures (Apple, "Bundle Programming Guide"; UTIs of com.apple.package).
+    ("a video project or library", ("*.imovielibrary", "*.fcpbundle", "*.theater", "*.tvlibrary", "*.musiclibrary")),
+    ("a program or a document that is a folder", ("*.app", "*.rtfd", "*.pages", "*.numbers", "*.key", "*.xcassets")),
+    # Adobe and Microsoft: caches in a home folder (Microsoft, "KNOWNFOLDERID"; Apple, "File System Basics").
+    ("caches of programs", ("AppData/Local", "AppData/LocalLow", "Library/Caches", ".cache/*")),
+    # Stores of packages and of versions (npm, "folders"; Python, "site"; git, "gitrepository-layout").
+    ("packages of a programming language", ("node_modules", "site-packages", "dist-packages")),
+    ("a store of versions", (".git", ".svn", ".hg", ".bzr", ".dvc")),
+    # Thumbnails and indexes.
+    # freedesktop.org, "Thumbnail Managing Standard": ~/.thumbnails, ~/.cache/thumbnails, .sh_thumbnails in a folder;
+    # Android writes DCIM/.thumbnails; xv and The GIMP wrote .xvpics, gThumb .comments, Geeqie .geeqie, GQview .gqview.
+    ("thumbnails of a file manager", (".thumbnails", ".sh_thumbnails", ".cache/thumbnails", ".thumbs", ".thumb")),
+    ("thumbnails and comments of a picture viewer", (".xvpics", ".comments", ".geeqie", ".gqview", ".gthumb")),
+    ("data of Shotwell", (".shotwell", "shotwell/thumbs")),
+    ("data of darktable", (".darktable", ".dtcache")),
+    # Sony, "XAVC S: structure of the folders on a card".
+    ("thumbnails of films on a camera's card", ("M4ROOT/THMBNL",)),
+    # Synology, "What are @eaDir folders"; QNAP, "What are .@__thumb folders"; ASUSTOR and TerraMaster likewise.
+    ("thumbnails and system data of a Synology NAS", ("@eaDir", "@tmp", "@SynoResource", ".SynologyWorkingDirectory")),
+    ("thumbnails and system data of a QNAP NAS", (".@__thumb", "@__thumb", ".@*", "@Transcode", ".streams", ".qpkg")),
+    ("attributes that macOS keeps for files", ("__MACOSX", ".AppleDouble", ".AppleDesktop", ".AppleDB")),
+    # Photo servers.
+    # PhotoPrism, pkg/fs/const.go: hidden folder and storage marker. Its originals are ordinary folders.
+    ("PhotoPrism's storage", (".photoprism", "storage + .ppstorage")),
+    # Immich, "System integrity": it puts a file .immich into each folder of its upload location.
+    ("Immich's storage", ("thumbs + .immich", "encoded-video + .immich", "profile + .immich", "backups + .immich")),
+    # Nextcloud and ownCloud, "Admin manual": previews, deleted files, versions, unfinished uploads.
+    ("previews and versions of Nextcloud", ("appdata_*/preview", "files_trashbin", "files_versions", "appdata_oc*")),
+    # Piwigo, "File structure": _data/i and pwg_representative; Lychee, "Directories"; Gallery 3; LibrePhotos.
+    ("thumbnails of Piwigo", ("_data/i", "pwg_representative", "pwg_high", "pwg_format")),
+    ("thumbnails of Lychee", ("thumb + ../thumb2x", "small + ../thumb2x", "medium + ../thumb2x", "thumb2x + ../thumb")),
+    ("thumbnails of Lychee", ("small2x + ../thumb2x", "medium2x + ../thumb2x")),
+    ("thumbnails of Gallery", ("var/thumbs", "var/resizes")),
+    ("thumbnails of LibrePhotos", ("protected_media",)),
+    ("data of PhotoStructure", (".photostructure",)),
+    # Plex, "Where is the Plex Media Server data directory located"; Jellyfin, "Trickplay"; Kodi, ".actors".
+    ("data of a media server", ("Plex Media Server", "*.trickplay", ".actors")),
+    # Recycle bins.
+    # Microsoft: FAT, NTFS before and since Vista; recovery folders.
+    ("a recycle bin of Windows", ("$Recycle.Bin", "Recycle.Bin", "RECYCLER", "RECYCLED", "$RECYCLE")),
+    ("system data of Windows", ("System Volume Information", "$Extend", "$WINDOWS.~BT", "$WinREAgent")),
+    # freedesktop.org, "Trash specification": .Trash and .Trash-$uid, ~/.local/share/Trash. Apple: .Trash, .Trashes.
+    # Android galleries (Samsung, Xiaomi, Huawei); Unraid .Recycle.Bin; Samba's vfs_recycle(8): .recycle.
+    (
+        "a recycle bin",
+        (".Trash", ".Trashes", ".Trash-*", "share/Trash", ".trashBin", ".globalTrash", ".recycle", ".Recycle.Bin"),
+    ),
+    ("a recycle bin", (".RecycleBin", "Network Trash Folder", ".$recycle_bin$", ".deleted", "LOST.DIR")),
+    ("a recycle bin of a NAS", ("#recycle", "@Recycle", "@sharebin", "Network Recycle Bin*", "trashbox")),
+    ("digiKam's recycle bin", (".dtrash",)),
+    # Snapshots: Synology, QNAP, NetApp, ZFS, snapper(8), Ceph and UFS, Samba's vfs_shadow_copy2(8), Time Machine.
+    (
+        "snapshots",
+        ("#snapshot", "@Recently-Snapshot", "@sharesnap", "~snapshot", ".snapshot", ".snapshots", ".snap", ".zfs"),
+    ),
+    ("snapshots", ("@GMT-*", ".ckpt", "@snapshots", ".timeshift", ".MobileBackups", "timeshift/snapshots*")),
+    ("a Time Machine backup", ("Backups.backupdb", "*.backupbundle", "*.sparsebundle", "*.backupdb")),
+    # Apple: what a volume carries. ext(5): lost+found.
+    (
+        "system data of macOS",
+        (".Spotlight-V100", ".fseventsd", ".DocumentRevisions-V100", ".TemporaryItems", "Temporary Items", ".vol"),
+    ),
+    ("system data of macOS", (".PKInstallSandboxManager", "TheVolumeSettingsFolder")),
+    ("files that a disk check found", ("lost+found", "FOUND.000")),
+    # Syncthing, "Versioning"; Resilio Sync, ".sync folder"; Dropbox; Google Drive; MEGA; Seafile; GoodSync.
+    ("versions that Syncthing keeps", (".stversions", ".stfolder")),
+    (
+        "a store of a sync program",
+        (".dropbox.cache", ".sync", ".SyncArchive", ".SyncTrash", ".tmp.drivedownload", ".tmp.driveupload", ".debris"),
+    ),
+    ("a store of a sync program", ("_gsdata_", ".seafile-data", "seafile-data", ".qsync")),
+)
+
+_ORIGINALS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    # Immich's `upload` and `library` are what a person wants to find, under paths that stand in its database.
+    ("Immich's originals", ("library + .immich", "upload + .immich")),
+)
+"""Folders that are walked, and that no plan touches: pictures of a program that lie there in the open."""
+
+
+class ProgramFolder(NamedTuple):
+    """A folder that belongs to a program."""
+
+    path: str  # absolute, as it was written
+    words: str  # for a person: "an Apple Photos library"
+
+
+class Included:
+    """Folders that are walked although they are hidden or belong to a program, as a person named them: a name
+    (`Photos Library.photoslibrary`, `*.lrdata`) or a path, with ``*``, ``?`` and ``[...]``, compared without case.
+    ``*`` in a path stands for folders too. A path that is not absolute starts at the current folder."""
+
+    def __init__(self, patterns: Iterable[str] = ()) -> None:
+        self._names: list[str] = []
+        self._paths: list[str] = []
+        for pattern in patterns:
+            bare = pattern.rstrip("/" + os.sep)
+            if "/" in bare or os.sep in bare or bare.startswith("~"):
+                self._paths.append(_fold(os.path.abspath(os.path.expanduser(bare))))  # noqa: PTH100, PTH111
+            elif bare:
+                self._names.append(_fold(bare))
+
+    def __bool__(self) -> bool:
+        return bool(self._names or self._paths)
+
+    def matches(self, path: str) -> bool:
+        """True if the folder of that absolute path is one of them. A name is also taken as it stands, so that
+        ``[Originals]`` means the folder of this name."""
+        if not self:
+            return False
+        name = _fold(os.path.basename(path))  # noqa: PTH119
+        if any(name == pattern or fnmatchcase(name, pattern) for pattern in self._names):
+            return True
+        paths = {_fold(path), _fold(os.path.realpath(path))} if self._paths else ()
+        return any(one == pattern or fnmatchcase(one, pattern) for one in paths for pattern in self._paths)
+
+
+class _Patterns:
+    """One kind of the table's rows, ready to be looked up."""
+
+    def __init__(self, table: Iterable[tuple[str, tuple[str, ...]]]) -> None:
+        self.names: dict[str, str] = {}
+        self.endings: dict[str, str] = {}  # ".photoslibrary"
+        self.beginnings: dict[str, str] = {}  # ".trash-"
+        self.parents: dict[str, list[tuple[str, str]]] = {}  # "captureone": the folder in it, words
+        self.markers: dict[str, list[tuple[str, str]]] = {}  # name or ending: what must be there, words
+        for words, names in table:
+            for name in names:
+                self._add(name.lower(), words)
+
+    def _add(self, name: str, words: str) -> None:
+        name, _, marker = name.partition(" + ")
+        if marker:
+            self.markers.setdefault(name.lstrip("*"), []).append((marker, words))
+        elif "/" in name:
+            above, _, below = name.partition("/")
+            self.parents.setdefault(above, []).append((below, words))
+        elif name.startswith("*"):
+            self.endings[name[1:]] = words
+        elif name.endswith("*"):
+            self.beginnings[name[:-1]] = words
+        else:
+            self.names[name] = words
+
+
+_PATTERNS, _ORIGINAL_PATTERNS = _Patterns(_TABLE), _Patterns(_ORIGINALS)
+_BEGINNINGS = tuple(_PATTERNS.beginnings)
+
+
+def program_folder(name: str) -> str | None:
+    """The program that a folder of this name belongs to, in words ("an Apple Photos library"); None for an ordinary
+    name, and where the name alone does not say. Costs about 1 us."""
+    return _by_name(name.lower())
+
+
+def program_folder_in(folder: str, name: str) -> str | None:
+    """`program_folder` of the folder ``name`` in the absolute path ``folder``, which also decides what the name alone
+    does not: CaptureOne/Cache, Immich's thumbs. Reads the disk for a few names only; never raises."""
+    lower = name.lower()
+    return _by_name(lower) or _by_parent(folder, lower) or _by_marker(_PATTERNS, folder, name)
+
+
+def program_folder_above(path: str) -> ProgramFolder | None:
+    """The outermost folder on the absolute ``path`` (itself included) that belongs to a program, and whose it is; None
+    for an ordinary path. Unlike the walk this knows Immich's originals too. Costs about 2 us a folder; never raises."""
+    found = None
+    above, name = os.path.split(path.rstrip("/" + os.sep))
+    while name:
+        words = program_folder_in(above, name) or _by_marker(_ORIGINAL_PATTERNS, above, name)
+        if words:
+            found = ProgramFolder(os.path.join(above, name), words)  # noqa: PTH118
+        above, name = os.path.split(above)
+    return found
+
+
+def program_folder_of(path: str) -> str | None:
+    """Whose the folder is that ``path`` lies in, in words; None for an ordinary path. See `program_folder_above`."""
+    found = program_folder_above(path)
+    return found.words if found else None
+
+
+def _by_name(lower: str) -> str | None:
+    found = _PATTERNS.names.get(lower)
+    if found is None and (dot := lower.rfind(".")) > 0:
+        found = _PATTERNS.endings.get(lower[dot:])
+    if found is None and lower.startswith(_BEGINNINGS):
+        return next(words for start, words in _PATTERNS.beginnings.items() if lower.startswith(start))
+    return found
+
+
+def _by_parent(folder: str, lower: str) -> str | None:
+    parent = folder[folder.rfind(os.sep) + 1 :].lower()
+    rows = _PATTERNS.parents.get("appdata_*" if parent.startswith("appdata_") else parent, ())
+    return next((words for name, words in rows if fnmatchcase(lower, name)), None)
+
+
+def _by_marker(patterns: _Patterns, folder: str, name: str) -> str | None:
+    lower = name.lower()
+    rows = patterns.markers.get(lower) or patterns.markers.get(lower[lower.rfind(".") :])
+    for marker, words in rows or ():
+        try:
+            if os.path.lexists(os.path.normpath(os.path.join(folder, name, marker))):  # noqa: PTH118
+                return words
+        except ValueError:  # a null byte: no folder of this system
+            return None
+    return None
+
+
+def _fold(name: str) -> str:
+    """For comparison: macOS hands out accents in two characters."""
+    return unicodedata.normalize("NFC", name).casefold()
