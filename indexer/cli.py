@@ -45,6 +45,15 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="what re-ranking finds ready: all pictures' features (363 KB each with blip2), those that searches used "
         "last (cache, the default), or none",
     )
+    parser.add_argument(
+        "--include",
+        metavar="PATTERN",
+        action="append",
+        default=[],
+        help="walk a folder that is passed over otherwise, because it belongs to a program (a Photos library, "
+        "thumbnails, a recycle bin) or is hidden: its name or its path, * and ? allowed; as often as needed, and again "
+        "at each run",
+    )
     parser.add_argument("--watch", action="store_true", help="stay, and keep the library current, until Ctrl-C")
     parser.add_argument("--wait", action="store_true", help="wait while another process writes to the library")
     parser.add_argument("--json", action="store_true", help="print one summary object (with --watch one a line)")
@@ -61,7 +70,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from indexer.session import IndexRequest, Session
     from indexer.snapshot import refresh_snapshot
 
-    request = IndexRequest(tuple(arguments.paths), load_settings(vars(arguments)), arguments.wait)
+    request = IndexRequest(tuple(arguments.paths), load_settings(vars(arguments)), arguments.wait, tuple(arguments.include))
     progress = Silence() if arguments.quiet else Bar()
     with Stop() as stop, Session(request, progress, stop) as session:
         summary = session.update(request.paths)

@@ -10,6 +10,9 @@ from imgsearch.wording import one_line
 from indexer.estimate import time_text
 
 
+_MOST_PROGRAMS = 6  # named in the line about their folders
+
+
 @dataclass
 class Summary:
     """seen = unchanged + new + copied + moved + changed + touched + failed + vanished + remaining, all of them files;
@@ -32,6 +35,7 @@ class Summary:
     vanished: int = 0  # deleted between the walk and the reading
     other_files: int = 0
     hidden_folders: int = 0
+    program_folders: dict[str, int] = field(default_factory=dict)  # whose they are, how many: not walked
     offline: list[dict[str, str]] = field(default_factory=list)
     unreadable: list[dict[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -92,6 +96,7 @@ class Summary:
             f"`imgsearch forget` removes it."
             for row in self.offline
         ]
+        lines += self._passed_over()
         lines += [f"Not looked into: {printable(row['path'])} ({row['reason']})." for row in self.unreadable[:5]]
         if len(self.unreadable) > 5:
             lines.append(f"... and {len(self.unreadable) - 5:,} more that could not be looked into.")
@@ -101,6 +106,20 @@ class Summary:
         if self.failed:
             lines.append(f"`imgsearch failures --library {printable(self.library)}` lists what failed and why.")
         return "\n".join(lines)
+
+    def _passed_over(self) -> list[str]:
+        """A line about the folders of other programs; none where there were none."""
+        if not self.program_folders:
+            return []
+        often = sorted(self.program_folders.items(), key=lambda row: (-row[1], row[0]))
+        named = [words + (f" ({folders:,})" if folders > 1 else "") for words, folders in often[:_MOST_PROGRAMS]]
+        if len(often) > _MOST_PROGRAMS:
+            named.append(f"{len(often) - _MOST_PROGRAMS:,} other kinds")
+        folders = sum(self.program_folders.values())
+        return [
+            f"Passed over, as other programs own what is in them: {folders:,} folder{'s' * (folders > 1)}, "
+            f"{', '.join(named)}. `--include NAME` walks one all the same."
+        ]
 
 
 def printable(value: Any) -> Any:

@@ -29,6 +29,7 @@ class Scan:
     failed_before: int = 0  # content at fault in an earlier run, file unchanged: not tried again
     other_files: int = 0
     hidden_folders: int = 0
+    program_folders: dict[str, int] = field(default_factory=dict)  # whose they are, how many: not walked
     unreadable: list[tuple[str, str]] = field(default_factory=list)  # (path, reason)
     offline: str = ""  # why the root counts as offline; nothing of it is removed then
     note: str = ""  # a sentence for the person
@@ -46,7 +47,7 @@ def scan_target(store: Store, target: Target, stop: Callable[[], bool] = lambda:
     if target.scope and not os.path.lexists(target.path):  # deleted, with all that was below it
         scan.missing, scan.stale_failures = list(_listing(store, target)), list(failed)
         return scan
-    walk = Walk(target.path, skip=target.skip)
+    walk = Walk(target.path, skip=target.skip, include=target.include)
     files = {path for path in target.skip if not Path(path).is_dir()}  # roots too, and the walk skips only folders
     entries = (entry for entry in walk if entry.path not in files) if files else iter(walk)
     while not stop() and (chunk := list(itertools.islice(entries, _CHUNK_FILES))):
@@ -54,6 +55,7 @@ def scan_target(store: Store, target: Target, stop: Callable[[], bool] = lambda:
     if stop():
         return scan
     scan.other_files, scan.hidden_folders = walk.counts.other, walk.counts.hidden_folders
+    scan.program_folders = dict(walk.counts.program_folders)
     scan.unreadable = [(problem.path, problem.reason) for problem in walk.problems]
     if not _root_vanished(scan, walk, known):
         _find_missing(store, scan, walk, known, failed)

@@ -37,11 +37,13 @@ _AHEAD = 96  # decoded pictures that may wait
 @dataclass(frozen=True, slots=True)
 class IndexRequest:
     """What `imgsearch index` was asked. No paths: every root that the library knows. ``wait``: until another process
-    that writes to the library has finished, instead of LibraryBusy."""
+    that writes to the library has finished, instead of LibraryBusy. ``include``: folders that are walked although they
+    are hidden or belong to a program (see `media.program_folders.Included`)."""
 
     paths: Sequence[str]
     settings: Settings
     wait: bool = False
+    include: Sequence[str] = ()
 
 
 def run_index(
@@ -92,6 +94,7 @@ class Session:
         self._wait = request.wait
         self._progress = progress
         self._stop = stop
+        self.include = tuple(request.include)
         self.store = _open_or_create(request)
         self._kept = library.feature_store(request.settings, self.store)
         keep_all = self._kept is not None and self._kept.keeps_all
@@ -159,7 +162,7 @@ class Session:
         check_paths(paths, self.store.path, known)
         for path in new_root_paths(paths, known):
             writer.add_root(path)
-        return choose_targets(paths, self.store.roots(), self.store.path)
+        return choose_targets(paths, self.store.roots(), self.store.path, self.include)
 
     def _note_scans(self, writer: Writer, scans: list[Scan], summary: Summary) -> None:
         """Count what the walks found, and keep the roots' offline marks true."""
@@ -171,6 +174,8 @@ class Session:
             summary.failed_before += scan.failed_before
             summary.other_files += scan.other_files
             summary.hidden_folders += scan.hidden_folders
+            for words, folders in scan.program_folders.items():
+                summary.program_folders[words] = summary.program_folders.get(words, 0) + folders
             if scan.offline:
                 summary.offline.append({"path": str(root.path), "reason": scan.offline})
                 self._progress.say(f"{root.path} is offline: {scan.offline}; everything of it is kept")

@@ -14,11 +14,13 @@ from imgsearch.records import Root
 @dataclass(frozen=True, slots=True)
 class Target:
     """A root, or a part of it. ``scope`` is the part's path under the root, '' for all of it. ``skip`` are real
-    paths that the walk leaves out: the library, and roots inside this one, which are scanned by themselves."""
+    paths that the walk leaves out: the library, and roots inside this one, which are scanned by themselves.
+    ``include`` names folders that a walk passes over otherwise (see `media.program_folders.Included`)."""
 
     root: Root
     scope: str = ""
     skip: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -63,7 +65,9 @@ def new_root_paths(paths: Iterable[str], known: Iterable[Root]) -> list[Path]:
     return kept
 
 
-def choose_targets(paths: Iterable[str], roots: Sequence[Root], library: Path) -> list[Target]:
+def choose_targets(
+    paths: Iterable[str], roots: Sequence[Root], library: Path, include: Sequence[str] = ()
+) -> list[Target]:
     """What is scanned for ``paths``, each of which lies in a root. A path that contains other roots brings them
     along; one inside a root is scanned as a part of it; what another target covers is left out."""
     reals = {root.root_id: _real(root.path) for root in roots}
@@ -82,7 +86,8 @@ def choose_targets(paths: Iterable[str], roots: Sequence[Root], library: Path) -
     for root_id in sorted(chosen):
         nested = [reals[other] for other in reals if other != root_id and _under(reals[other], reals[root_id])]
         skip = (os.path.realpath(library), *nested)
-        targets += [Target(by_id[root_id], scope, skip) for scope in _outermost(chosen[root_id])]
+        scopes = _outermost(chosen[root_id])
+        targets += [Target(by_id[root_id], scope, skip, tuple(include)) for scope in scopes]
     return targets
 
 

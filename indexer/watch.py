@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from imgsearch.errors import LibraryBusy, UsageError
+from imgsearch.media.program_folders import Included, program_folder_in
 from imgsearch.media.sniff import IMAGE_EXTENSIONS
 from imgsearch.records import Root
 from indexer.report import Progress, Summary
@@ -22,13 +23,14 @@ def watch(session: Session, paths: Sequence[str], progress: Progress, stop: Call
     """One summary for each update that found something, until ``stop``. A root that comes back is scanned whole, one
     that goes is marked offline. While another process writes to the library, changes wait."""
     waiting: set[str] = set()
+    included = Included(session.include)
     while not stop():
         roots = _watched(session.store.roots(), paths)
         present = [root for root in roots if root.path.exists()]
         for changed in _changes(present, session.store.path, progress, stop):
             if stop():
                 return
-            waiting |= scopes(changed, roots)
+            waiting |= scopes(changed, roots, included)
             back = [root for root in roots if root.path.exists() != (root in present)]
             waiting |= {os.fspath(root.path) for root in back}
             if waiting:
@@ -46,22 +48,28 @@ def watch(session: Session, paths: Sequence[str], progress: Progress, stop: Call
                 break  # watch another set of folders
 
 
-def scopes(changed: Iterable[str], roots: Sequence[Root]) -> set[str]:
+def scopes(changed: Iterable[str], roots: Sequence[Root], included: Included | None = None) -> set[str]:
     """The paths to scan for some changed paths: themselves, or their whole root if they are many. Paths outside the
-    roots are left out."""
+    roots are left out, and paths in folders that a walk of the root passes over."""
+    included = included or Included()
     found: set[str] = set()
     for root in roots:
         top = os.path.realpath(root.path)
         below = {path for path in changed if path == top or path.startswith(top.rstrip(os.sep) + os.sep)}
-        below = {path for path in below if _worth_a_look(path, top)}
+        below = {path for path in below if _worth_a_look(path, top, included)}
         found |= below if len(below) <= _MANY_PATHS else {os.fspath(root.path)}
     return found
 
 
-def _worth_a_look(path: str, top: str) -> bool:
-    """Not in a hidden folder, and a folder, a file named like a picture, or gone (and then nobody knows)."""
-    if any(part.startswith(".") for part in path[len(top) :].replace(os.sep, "/").split("/")):
-        return False
+def _worth_a_look(path: str, top: str, included: Included) -> bool:
+    """Not in a hidden folder nor in one of a program, and a folder, a file named like a picture, or gone (and then
+    nobody knows)."""
+    folder = top
+    for part in filter(None, path[len(top) :].split(os.sep)):
+        here = os.path.join(folder, part)  # noqa: PTH118
+        if (part.startswith(".") or program_folder_in(folder, part)) and not included.matches(here):
+            return False
+        folder = here
     return os.path.splitext(path)[1].lower() in IMAGE_EXTENSIONS or not os.path.isfile(path)  # noqa: PTH113, PTH122
 
 
