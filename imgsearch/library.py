@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from imgsearch.records import ModelId
+from imgsearch.errors import ModelUnavailable
+from imgsearch.records import MODEL_FREE, ModelId, is_model_free
 from imgsearch.settings import Settings
 
 if TYPE_CHECKING:
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "blip2"
 """The model of a new library: the real one, never silently the small one."""
+
+
+MODEL_FREE_SIDE = 112
+"""Pixels for which a library without a model decodes its pictures: the small model's, so that signatures are the same
+as in a library of that model."""
 
 
 def open_store(settings: Settings) -> Store:
@@ -38,15 +44,26 @@ def open_model(settings: Settings, library_model: ModelId | None = None) -> Any:
     from imgsearch.model import load_model
 
     name, dtype, image_size = _named(settings, library_model)
+    _require_model(name)
     return load_model(name, device=settings.device, dtype=dtype, image_size=image_size)
 
 
 def model_id(settings: Settings, library_model: ModelId | None = None) -> ModelId:
-    """The identity of what ``open_model`` would load, without loading it. Raises as it does."""
+    """The identity of what ``open_model`` would load, without loading it; for the name "none" that of a library without
+    a model. Raises as it does."""
+    name, dtype, image_size = _named(settings, library_model)
+    if name == MODEL_FREE:
+        return model_free_id()
     from imgsearch.model import model_id_of
 
-    name, dtype, image_size = _named(settings, library_model)
     return model_id_of(name, device=settings.device, dtype=dtype, image_size=image_size)
+
+
+def model_free_id() -> ModelId:
+    """What a library without a model is marked with: it stores one number a picture, 2 bytes, in place of vectors."""
+    from imgsearch.media.preprocess import RECIPE
+
+    return ModelId(MODEL_FREE, MODEL_FREE, f"{RECIPE}-{MODEL_FREE_SIDE}", "float16", query_tokens=1, dims=1)
 
 
 def open_search_model(settings: Settings, library_model: ModelId | None = None) -> Any:
@@ -56,6 +73,7 @@ def open_search_model(settings: Settings, library_model: ModelId | None = None) 
     from imgsearch.model import open_light
 
     name, dtype, image_size = _named(settings, library_model)
+    _require_model(name)
     return open_light(name, settings.device, dtype, image_size) or open_model(settings, library_model)
 
 
@@ -69,6 +87,7 @@ def open_searcher(settings: Settings) -> Searcher:
 
     store = open_store(settings)
     try:
+        store.require_vectors()
         store.require_model(model_id(settings, store.model))
         model = open_search_model(settings, store.model)
         return Searcher(store, model, features=feature_store(settings, store), calibration=calibration_of(store))
@@ -79,9 +98,11 @@ def open_searcher(settings: Settings) -> Searcher:
 
 def feature_store(settings: Settings, store: Store) -> FeatureStore | None:
     """Where ViT features of the library's pictures are kept, as the settings say; None where they keep none. "all" is
-    remembered in the library, until another word is given."""
+    remembered in the library, until another word is given. None for a library without a model."""
     from imgsearch.storage import FeatureStore
 
+    if is_model_free(store.model):
+        return None
     kept = FeatureStore(store.layout.features, store.model, settings.features_mb * 1_000_000)
     if settings.features:
         kept.keep_all(settings.features == "all")
@@ -110,6 +131,14 @@ def save_calibration(settings: Settings, rule: Calibration | None) -> None:
     """Give the library this rule; None takes its own away. Raises LibraryBusy."""
     with open_store(settings) as store, store.writing(wait_s=5.0) as writer:
         writer.set_calibration(None if rule is None else rule.as_json())
+
+
+def _require_model(name: str) -> None:
+    if name == MODEL_FREE:
+        raise ModelUnavailable(
+            f"received the model {MODEL_FREE!r}, which stands for a library without vectors, expected one to load",
+            "name one with --model: blip2, blip2-coco, mini, a directory",
+        )
 
 
 def _named(settings: Settings, library_model: ModelId | None) -> tuple[str, str, int | None]:

@@ -34,6 +34,15 @@ class ModelId:
     dims: int  # D
 
 
+MODEL_FREE = "none"
+"""Name and fingerprint of the model of a library that holds no vectors: it can find copies, but not be searched."""
+
+
+def is_model_free(model: ModelId) -> bool:
+    """Whether a library of ``model`` was made without one."""
+    return model.fingerprint == MODEL_FREE
+
+
 @dataclass(frozen=True, slots=True)
 class Root:
     """A folder (or single file) that the library watches. ``path`` is where it is now; the id never changes."""

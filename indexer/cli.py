@@ -6,12 +6,14 @@ import argparse
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.command import Command
-from imgsearch.settings import FEATURES
+from imgsearch.settings import FEATURES, Settings
 
 if TYPE_CHECKING:
+    from indexer.folders import Told
     from indexer.report import Summary
 
 _DESCRIPTION = """\
@@ -32,8 +34,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="M",
-        help="for a new library: blip2 (the default), blip2-coco, mini, a directory, a Hugging Face id, a .pth; an "
-        "existing library keeps the model it was made with",
+        help="for a new library: blip2 (the default), blip2-coco, mini, a directory, a Hugging Face id, a .pth; none: "
+        "for finding copies only; an existing library keeps the model it was made with",
     )
     parser.add_argument("--device", help="auto (default), cpu, cuda, cuda:N")
     parser.add_argument("--dtype", help="auto (default), float32, bfloat16, float16")
@@ -103,4 +105,10 @@ def _show(summary: Summary, *, as_json: bool, on_a_line: bool) -> None:
     sys.stdout.flush()
 
 
-INDEX = Command("read pictures into a library, or bring it up to date", _configure, _run)
+def _read_folders(folders: Sequence[str], settings: Settings, told: Told, **more: Any) -> Summary:
+    from indexer.folders import read_folders
+
+    return read_folders(folders, settings, told, **more)
+
+
+INDEX = Command("read pictures into a library, or bring it up to date", _configure, _run, _read_folders)

@@ -15,6 +15,8 @@ from imgsearch.records import Float32, UInt8
 from imgsearch.search.pictures import as_numpy
 from imgsearch.storage import QuantisedFeatures
 
+_ONE = np.ones((1, 1), np.float32)
+
 
 class Embedder(Protocol):
     """What is used of a model; see imgsearch.model.contract."""
@@ -34,6 +36,28 @@ class Encoded:
     vectors: list[Float32 | MediaError]
     seconds: float
     features: list[QuantisedFeatures | None]
+
+
+class VectorSource(Protocol):
+    """Where the vectors of a batch come from."""
+
+    def submit(self, pixels: Sequence[UInt8]) -> Future[Encoded]: ...
+
+    def close(self) -> None: ...
+
+
+class NoVectors:
+    """For a library without a model: one number a picture, no thread, nothing loaded. The number is 1, so that whoever
+    reads it all the same reads unit vectors."""
+
+    def submit(self, pixels: Sequence[UInt8]) -> Future[Encoded]:
+        """The answer is there at once; ``pixels`` are only counted."""
+        done: Future[Encoded] = Future()
+        done.set_result(Encoded([_ONE] * len(pixels), 0.0, []))
+        return done
+
+    def close(self) -> None:
+        pass
 
 
 class Encoder:

@@ -23,13 +23,12 @@ from imgsearch.media.decode_pool import DecodeJob, DecodePool
 from imgsearch.records import Float32
 from imgsearch.storage import EmbeddedBatch, FailedFile, FeatureStore, FilePlace, Store
 from imgsearch.storage.writer import Writer
-from indexer.encoder import Encoded, Encoder
+from indexer.encoder import Encoded, VectorSource
 from indexer.pending import PendingFile, clamp
 from indexer.report import Progress, Summary
 from indexer.scan import Scan
 
 _LOOSE_ROWS = 1000  # rows without vectors (copies, failures) that wait for a commit
-_LOOSE_S = 5.0  # how long a row without vectors, or a half full batch, waits for company
 
 _NOTHING = Encoded([], 0.0, [])
 
@@ -60,7 +59,7 @@ class Ingest:
 
     store: Store
     writer: Writer
-    encoder: Encoder
+    encoder: VectorSource
     pool: DecodePool
     batch_size: int
     summary: Summary
@@ -72,6 +71,7 @@ class Ingest:
     missing_images: Counter[int]  # image ids whose file is gone from a place, and from how many
     overlap_commit: bool = False  # commit while the next batch is encoded: for a device that must not wait
     kept: FeatureStore | None = None  # where the encoder's features go, if it keeps them
+    patience_s: float = 5.0  # how long a row without vectors, or a half full batch, waits for company
     _collecting: dict[str, Content] = field(default_factory=dict)
     _checked: int = 0  # how many of _collecting are known to be new to the catalog
     _in_flight: InFlight | None = None
@@ -151,7 +151,7 @@ class Ingest:
         """Submit or commit what is due."""
         if self._in_flight is not None and self._in_flight.future.done():
             self._finish()
-        late = time.monotonic() - self._waiting_since > _LOOSE_S
+        late = time.monotonic() - self._waiting_since > self.patience_s
         if len(self._collecting) >= self.batch_size or (late and self._collecting and self._in_flight is None):
             self._set_known_aside()
             if len(self._collecting) >= self.batch_size or late:

@@ -136,6 +136,8 @@ def printable(value: Any) -> Any:
 class Progress(Protocol):
     """Who listens to a run."""
 
+    def walked(self, files: int) -> None: ...
+
     def begin(self, files: int) -> None: ...
 
     def advance(self, files: int) -> None: ...
@@ -147,6 +149,8 @@ class Progress(Protocol):
 
 class Silence:
     """Listens to nothing."""
+
+    def walked(self, files: int) -> None: ...
 
     def begin(self, files: int) -> None: ...
 
@@ -162,6 +166,9 @@ class Bar:
 
     def __init__(self) -> None:
         self._bar: Any = None
+
+    def walked(self, files: int) -> None:
+        pass
 
     def begin(self, files: int) -> None:
         from tqdm import tqdm

@@ -36,8 +36,14 @@ class Scan:
     doubtful: bool = False  # every known file is gone, others are there: moved, or another disk
 
 
-def scan_target(store: Store, target: Target, stop: Callable[[], bool] = lambda: False) -> Scan:
-    """Walk ``target``. Costs a stat a file and about 25 bytes a known one. Nothing is written."""
+def scan_target(
+    store: Store,
+    target: Target,
+    stop: Callable[[], bool] = lambda: False,
+    walked: Callable[[int], None] = lambda files: None,
+) -> Scan:
+    """Walk ``target``. Costs a stat a file and about 25 bytes a known one. Nothing is written. ``walked`` is told how
+    many files were seen, every few thousand."""
     scan = Scan(target, PendingFiles(target.root.root_id, os.fspath(target.root.path)))
     known = KnownFiles(_listing(store, target))
     failed = {path: row for path, row in store.failed_files(target.root.root_id).items() if target.holds(path)}
@@ -52,6 +58,7 @@ def scan_target(store: Store, target: Target, stop: Callable[[], bool] = lambda:
     entries = (entry for entry in walk if entry.path not in files) if files else iter(walk)
     while not stop() and (chunk := list(itertools.islice(entries, _CHUNK_FILES))):
         _compare(scan, known, failed, chunk)
+        walked(scan.seen)
     if stop():
         return scan
     scan.other_files, scan.hidden_folders = walk.counts.other, walk.counts.hidden_folders

@@ -15,10 +15,11 @@ import numpy as np
 from imgsearch import library, storage
 from imgsearch.errors import LibraryBusy, UsageError
 from imgsearch.media.decode_pool import DecodePool
+from imgsearch.records import is_model_free
 from imgsearch.settings import Settings
 from imgsearch.storage import Store
 from imgsearch.storage.writer import Writer
-from indexer.encoder import Encoder
+from indexer.encoder import Encoder, NoVectors, VectorSource
 from indexer.estimate import Outlook, forecast, require_space
 from indexer.ingest import Ingest
 from indexer.pending import PendingFile
@@ -32,6 +33,8 @@ _BATCH_CUDA = 64
 _BATCH_CPU_SMALL, _BATCH_CPU = 32, 4  # encoding a batch takes about 1 s with the small model, 16 s with blip2
 _SMALL_IMAGE_SIZE = 160  # pixels
 _AHEAD = 96  # decoded pictures that may wait
+_BATCH_MODEL_FREE = 512  # a commit takes 10 ms and 0.1 ms a picture
+_PATIENCE_S, _PATIENCE_MODEL_FREE_S = 5.0, 2.0  # how long a half full batch waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,10 @@ class Session:
         self.store = _open_or_create(request)
         self._kept = library.feature_store(request.settings, self.store)
         keep_all = self._kept is not None and self._kept.keeps_all
-        self._encoder = Encoder(self._load_model, keep_features=keep_all)
+        self._model_free = is_model_free(self.store.model)
+        self._encoder: VectorSource = (
+            NoVectors() if self._model_free else Encoder(self._load_model, keep_features=keep_all)
+        )
 
     def __enter__(self) -> Session:
         return self
@@ -116,7 +122,7 @@ class Session:
             summary.roots = list(dict.fromkeys(str(target.path) for target in targets))
             writer.record_event("index-started", {"paths": summary.as_dict()["roots"]})
             try:
-                scans = [scan_target(self.store, target, self._stop) for target in targets]
+                scans = [scan_target(self.store, target, self._stop, self._progress.walked) for target in targets]
                 summary.scan_seconds = round(time.monotonic() - started, 3)
                 self._note_scans(writer, scans, summary)
                 self._ingest(writer, scans, summary)
@@ -201,7 +207,7 @@ class Session:
             ingest = Ingest(
                 self.store, writer, self._encoder, pool, batch_size, summary, self._progress, self._stop,
                 outlook.measured, plan.hashes_by_size, plan.repeated_sizes, plan.missing_images, overlap,
-                self._kept,
+                self._kept, _PATIENCE_MODEL_FREE_S if self._model_free else _PATIENCE_S,
             )  # fmt: skip
             if plan.count:
                 writer.record_event("index-planned", {"files": plan.count})
@@ -236,6 +242,8 @@ class Session:
 
     def _batching(self) -> tuple[int, bool]:
         """Pictures a batch, and whether a commit overlaps the next batch's encoding."""
+        if self._model_free:
+            return self._settings.batch_size or _BATCH_MODEL_FREE, False
         from imgsearch.model.identity import resolve_device
 
         cuda = resolve_device(self._settings.device) != "cpu"

@@ -13,6 +13,7 @@ import numpy as np
 
 from imgsearch.cli.command import Command
 from imgsearch.index.construction import KIND, build_first_stage, require_faiss
+from imgsearch.records import is_model_free
 from imgsearch.storage import SnapshotInfo, Store, View, latest_snapshot
 from imgsearch.storage.snapshots import Seal, draft_snapshot, model_key, publish_snapshot, read_seal
 from indexer.report import Bar, Progress, Silence
@@ -105,6 +106,8 @@ def build_snapshot(
 
 def refresh_snapshot(store: Store, progress: Progress, stop: Callable[[], bool]) -> str | None:
     """Build where it pays (``Outlook.due``), as `index` does at its end. -> a sentence for the person, or None."""
+    if is_model_free(store.model):
+        return None
     view = store.view()
     if view.count < PAYS_FROM:
         return None
@@ -150,6 +153,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     require_faiss()
     with open_store(load_settings(vars(arguments))) as store, Stop() as stop:
+        store.require_vectors()
         outlook = outlook_of(store.view(), latest_snapshot(store))
         reason = _needless(outlook)
         info = None

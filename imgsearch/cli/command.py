@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +15,12 @@ class Command:
     ``summary`` is its line in ``imgsearch --help``; ``configure`` adds its arguments to a parser (every verb
     gets ``--library DIR`` and ``--json`` only if it asks for them there); ``run`` does the work and returns the
     exit code: 0 ok, 1 nothing found, 2 usage, 3 done but some images failed, 4 an error of ours. ``run`` may
-    raise ImgsearchError: main() prints message and hint, and exits with its code.
+    raise ImgsearchError: main() prints message and hint, and exits with its code. ``service`` is the same work as a
+    function, where another verb needs it: imports run downward only, so that verb asks `imgsearch.cli.main.service_of`
+    for it and builds no command line.
     """
 
     summary: str
     configure: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
+    service: Callable[..., Any] | None = None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imgsearch.cli.dedup_find import FOUND_SOME, bars, path_of, tiers_of
-from imgsearch.cli.folder_library import opened_library
+from imgsearch.cli.folder_library import needs_vectors, opened_library
 from imgsearch.cli.terminal import shown
 from imgsearch.errors import MediaError, UsageError
 
@@ -68,7 +68,8 @@ def leaks(arguments: argparse.Namespace) -> int:
 
     tiers = tiers_of(arguments.tiers, LEAKING)
     folders = [] if arguments.library else [*arguments.train, *arguments.test]
-    with opened_library(arguments, folders) as store, bars(arguments) as progress:
+    opened = opened_library(arguments, folders, vectors=needs_vectors(tiers))
+    with opened as store, bars(arguments) as progress:
         train, test = (_images_below(store, named) for named in (arguments.train, arguments.test))
         evidence = store.evidence()
         with evidence.running():

@@ -5,27 +5,39 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
-import io
 import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgsearch.errors import ImgsearchError, UsageError
+from imgsearch.cli.progress import Phases, phases
+from imgsearch.errors import UsageError
+from imgsearch.records import MODEL_FREE
 
 if TYPE_CHECKING:
     from imgsearch.storage import Store
 
-MODEL = "mini"
-"""The model of a temporary library unless another is asked for: only near copies ask for vectors, and what these name
-is compared pixel by pixel before it counts."""
+SMALL_MODEL = "mini"
+"""The model of a temporary library where vectors are asked for and no model is named."""
+
+_BY_VECTORS = frozenset({"near", "burst", "semantic"})
+"""Tiers that compare vectors; all others compare bytes, pixels, signatures, and looks at the files."""
 
 
 @contextlib.contextmanager
-def opened_library(arguments: argparse.Namespace, folders: Sequence[str] = ()) -> Iterator[Store]:
+def opened_library(
+    arguments: argparse.Namespace,
+    folders: Sequence[str] = (),
+    *,
+    vectors: bool = True,
+    progress: Phases | None = None,
+) -> Iterator[Store]:
     """The library that ``--library`` names, or that the settings name; or, where ``folders`` are given, a temporary one
-    of just these, brought up to date first. Raises UsageError for both at once and for folders that are not there."""
+    of just these, brought up to date first: without a model, unless ``--model`` names one or ``vectors`` are needed.
+
+    Raises UsageError for both at once and for folders that are not there, ModelMismatch where ``vectors`` are needed
+    and the library has none, KeyboardInterrupt if the reading was stopped, and what an index run raises.
+    """
     from imgsearch.library import open_store
     from imgsearch.settings import load_settings
 
@@ -34,14 +46,34 @@ def opened_library(arguments: argparse.Namespace, folders: Sequence[str] = ()) -
             f"received folders and --library {arguments.library}, expected one of the two",
             "leave --library out to look at folders, or index them into the library first",
         )
-    library = _indexed(folders, arguments) if folders else arguments.library
+    library = arguments.library
+    if folders:
+        library = read_folders(folders, model_for(arguments.model, vectors=vectors), arguments, progress)
     with open_store(load_settings({"library": library})) as store:
+        if vectors:
+            store.require_vectors()
         yield store
+
+
+def needs_vectors(tiers: Collection[str]) -> bool:
+    """Whether a search for these tiers compares vectors, and so needs a library with a model."""
+    return not _BY_VECTORS.isdisjoint(tiers)
+
+
+def model_for(named: str | None, *, vectors: bool) -> str:
+    """The model of a temporary library: the one that ``--model`` names, else none unless ``vectors`` are needed.
+    Raises UsageError where "none" is named and they are."""
+    if named == MODEL_FREE and vectors:
+        raise UsageError(
+            "received --model none, expected a model: what was asked for compares vectors",
+            f"leave --model out, or name one: --model {SMALL_MODEL}",
+        )
+    return named or (SMALL_MODEL if vectors else MODEL_FREE)
 
 
 def temporary_library(folders: Sequence[str], model: str) -> Path:
     """Where the temporary library of these folders lies: in the user's data folder, not in the cache, because an apply
-    keeps its quarantine there."""
+    keeps its quarantine there. One for each model, so that those of older programs stay as they are."""
     import platformdirs
 
     named = "\0".join([model, *sorted(map(os.path.realpath, folders))])
@@ -49,21 +81,26 @@ def temporary_library(folders: Sequence[str], model: str) -> Path:
     return Path(platformdirs.user_data_dir("imgsearch", appauthor=False)) / "folders" / digest
 
 
-def _indexed(folders: Sequence[str], arguments: argparse.Namespace) -> Path:
-    from imgsearch.cli.main import run
+def read_folders(
+    folders: Sequence[str], model: str, arguments: argparse.Namespace, progress: Phases | None = None
+) -> Path:
+    """Bring the temporary library of ``folders`` up to date; where it lies. Told on stderr unless ``--quiet``, to
+    ``progress`` where one is given. Raises as `opened_library` does."""
+    from imgsearch.cli.main import service_of
     from imgsearch.cli.terminal import shown
+    from imgsearch.settings import load_settings
+    from imgsearch.storage import library_exists
 
     for folder in folders:
         if not Path(folder).exists():
             raise UsageError(f"there is no folder {shown(folder)}", "name a folder of pictures")
-    library = temporary_library(folders, arguments.model or MODEL)
-    command = ["index", *folders, "--library", str(library), "--model", arguments.model or MODEL, "--features", "none"]
-    told = io.StringIO() if arguments.quiet else sys.stderr
-    print(f"Reading the pictures (what is read is kept in {shown(library)}) ...", file=told)
-    with contextlib.redirect_stdout(told):  # standard output is for the answer
-        code = run([*command, *([] if sys.stderr.isatty() and not arguments.quiet else ["--quiet"])])
-    if code == 130:  # stopped, and said so
-        raise KeyboardInterrupt
-    if code not in (0, 3):  # 3: some files are no pictures, which the report says
-        raise ImgsearchError(f"reading the pictures ended with code {code}", "run the same command again to go on")
+    library = temporary_library(folders, model)
+    # One that is there keeps what it was made with, whatever an older program made of the model's name.
+    given = {"library": library, "model": "" if library_exists(library) else model, "features": "none"}
+    with contextlib.nullcontext(progress) if progress else phases(arguments) as told:
+        told.say(f"Reading the pictures (what is read is kept in {shown(library)}) ...")
+        summary = service_of("index")(folders, load_settings(given), told)
+        told.close()
+        for line in summary.text().splitlines():
+            told.say(line)
     return library

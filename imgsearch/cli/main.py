@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from imgsearch import __version__
 from imgsearch.cli.command import Command
@@ -45,6 +47,17 @@ def _load(point: EntryPoint) -> Command:
     if not isinstance(command, Command):
         raise TypeError(f"entry point {point.name} is {type(command).__name__}, not a Command")
     return command
+
+
+def service_of(verb: str) -> Callable[..., Any]:
+    """The function that ``verb`` offers to other verbs. Raises ImgsearchError where it is not installed."""
+    point = verbs().get(verb)
+    service = None if point is None else _load(point).service
+    if service is None:
+        raise ImgsearchError(
+            f"this imgsearch was installed without the verb {verb!r}", "install it again: pip install imgsearch"
+        )
+    return service
 
 
 def _help(points: dict[str, EntryPoint]) -> str:
@@ -86,6 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"  {error.hint}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
+        if arguments is None:  # the program itself, which ends now: a second Ctrl-C meanwhile leaves no traceback
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         print("imgsearch: stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:

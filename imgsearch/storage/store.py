@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgsearch.errors import ModelMismatch, SegmentDamaged
-from imgsearch.records import Event, Failure, Filters, ImageRecord, Int64, ModelId, Root, UInt8
+from imgsearch.records import Event, Failure, Filters, ImageRecord, Int64, ModelId, Root, UInt8, is_model_free
 from imgsearch.storage import inventory, lookups
 from imgsearch.storage.catalog import Catalog
 from imgsearch.storage.inventory import HeldFile, Inventory
@@ -24,6 +25,7 @@ from imgsearch.storage.layout import LibraryLayout
 from imgsearch.storage.lock import writer_lock
 from imgsearch.storage.segments import DAMAGE_HINT, VectorShape, map_segment
 from imgsearch.storage.view import View
+from imgsearch.wording import one_line
 
 if TYPE_CHECKING:
     from imgsearch.storage.batch import FailedFile, FileState
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from imgsearch.storage.writer import Writer
 
 _VIEW_ATTEMPTS = 10
+_FOLDERS_NAMED = 3  # in the hint of an error
 
 
 class Store:
@@ -67,6 +70,8 @@ class Store:
     def require_model(self, model: ModelId) -> None:
         """Raise ModelMismatch unless vectors of ``model`` may stand beside those in the library. The name may
         differ (one checkpoint has many paths), nothing else."""
+        if not is_model_free(model):
+            self.require_vectors()
         differing = [
             f"{name} {getattr(model, name)}, library {getattr(self.model, name)}"
             for name in ("fingerprint", "recipe", "dtype", "query_tokens", "dims")
@@ -78,6 +83,17 @@ class Store:
                 f"({'; '.join(differing)})",
                 f"leave --model out to use the library's own model, or index again beside it: "
                 f"imgsearch index --model {model.name} --library OTHER FOLDER",
+            )
+
+    def require_vectors(self) -> None:
+        """Raise ModelMismatch where the library was made without a model (`records.is_model_free`)."""
+        if is_model_free(self.model):
+            folders = [shlex.quote(one_line(str(root.path))) for root in self.roots()]
+            named = " ".join(folders[:_FOLDERS_NAMED]) + (" ..." if len(folders) > _FOLDERS_NAMED else "")
+            raise ModelMismatch(
+                f"the library {self.path} was made without a model: copies can be found in it, but it holds no vectors "
+                "to search by",
+                f"read the pictures into a library with a model: imgsearch index {named or 'FOLDER'} --library OTHER",
             )
 
     def generation(self) -> int:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -155,8 +158,14 @@ def test_wrong_words_get_a_sentence(arguments: list[str], told: str, tmp_path: P
 def test_reading_that_is_stopped_ends_as_any_stopped_command(
     photos: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    cli = importlib.import_module("imgsearch.cli.main")  # the package's `main` is the function
-    real = cli.run
-    monkeypatch.setattr(cli, "run", lambda argv: 130 if argv[0] == "index" else real(argv))
+    session = importlib.import_module("indexer.session")
+    scan = session.scan_target
+
+    def pressed(*given: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C while the folders are walked
+        return scan(*given)
+
+    monkeypatch.setattr(session, "scan_target", pressed)
     assert main(["dedup", "find", str(photos)]) == 130
-    assert "imgsearch: stopped" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "imgsearch: stopped" in told and "Run the same command again" in told

@@ -332,12 +332,12 @@ def test_names_that_are_not_utf8_are_indexed(desk: Any) -> None:
 
 
 def test_rows_without_vectors_do_not_wait_for_ever(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import indexer.ingest
+    import indexer.session
 
     desk.index()
     for number in range(6):
         shutil.copyfile(scene(desk, number), desk.photos / f"copy{number}.png")
-    monkeypatch.setattr(indexer.ingest, "_LOOSE_S", 0.0)
+    monkeypatch.setattr(indexer.session, "_PATIENCE_S", 0.0)
     seen: list[int] = []
 
     def stop() -> bool:

@@ -1,0 +1,171 @@
+"""How far a run is: bars on a terminal, lines every few seconds where there is none, nothing with --quiet."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from imgsearch.wording import one_line
+
+STAGES = {
+    "walking": "looking through the folders",
+    "reading": "reading pictures",
+    "pixels": "comparing pixels",
+    "hashes": "comparing hashes",
+    "embeddings": "comparing embeddings",
+    "confirming": "looking closely",
+    "moving": "moving files",
+    "returning": "bringing files back",
+    "deleting": "deleting files",
+}
+"""What each stage is called; one that is not here is called by its own name."""
+
+_FIRST_S = 2.0  # a stage that ends sooner says nothing where there is no terminal
+_EVERY_S = 5.0
+_WINDOW_S = 30.0  # the pace is that of the last half minute
+
+
+@contextmanager
+def phases(arguments: argparse.Namespace) -> Iterator[Phases]:
+    """Progress for a verb with --quiet: a bar for each stage on a terminal, else lines; all of it on stderr, so that
+    --json has standard output for itself."""
+    shown: Phases
+    if arguments.quiet:
+        shown = Phases()
+    elif sys.stderr.isatty():
+        shown = Bars(sys.stderr)
+    else:
+        shown = Lines(sys.stderr)
+    try:
+        yield shown
+    finally:
+        shown.close()
+
+
+class Phases:
+    """Told (stage, done, total) as often as one likes; ``total`` 0 where it is not known. This one shows nothing."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """``done`` of ``total`` things of a stage are done; another stage ends the one before."""
+
+    def say(self, text: str) -> None:
+        """Show a sentence beside the progress."""
+
+    def close(self) -> None:
+        """End the stage that is shown."""
+
+
+class Bars(Phases):
+    """A tqdm bar for the stage, with its pace and the time left; it is gone when the stage is over."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._stage = ""
+        self._bar: Any = None
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if self._bar is None or stage != self._stage:
+            from tqdm import tqdm
+
+            self.close()
+            self._stage = stage
+            self._bar = tqdm(
+                desc=STAGES.get(stage, stage), total=total or None, file=self._stream, leave=False, dynamic_ncols=True
+            )
+        self._bar.total = total or None
+        self._bar.update(done - self._bar.n)
+
+    def say(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.write(one_line(text), file=self._stream)
+        else:
+            print(one_line(text), file=self._stream, flush=True)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class Lines(Phases):
+    """A line for the stage after two seconds and every five, and one when it is over: "reading pictures: 1,200 of
+    10,000, 410/s, 21 s left". ``clock`` gives seconds."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._stage = ""
+        self._due = self._started = 0.0
+        self._begun_at = 0  # what was done when the stage began: a run that goes on begins in the middle
+        self._seen: deque[tuple[float, int]] = deque()  # (when, done), a second apart
+        self._last = (0, 0)
+        self._told = False
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        now = self._clock()
+        if stage != self._stage:
+            self.close()
+            self._stage, self._started, self._begun_at = stage, now, done
+            self._due, self._told = now + _FIRST_S, False
+            self._seen.clear()
+        self._last = (done, total)
+        if not self._seen or now - self._seen[-1][0] >= 1.0:
+            self._seen.append((now, done))
+            while now - self._seen[0][0] > _WINDOW_S:
+                self._seen.popleft()
+        if now >= self._due and not (total and done >= total):
+            self._due, self._told = now + _EVERY_S, True
+            self._print(self._line(now))
+
+    def say(self, text: str) -> None:
+        self._print(text)
+
+    def close(self) -> None:
+        if not self._stage:
+            return
+        took = self._clock() - self._started
+        done, total = self._last
+        if self._told or took >= _FIRST_S:
+            pace = _pace(done - self._begun_at, took)
+            self._print(f"{self._name()}: {_count(done, total)} in {duration(took)}{pace}")
+        self._stage = ""
+
+    def _line(self, now: float) -> str:
+        done, total = self._last
+        since, before = self._seen[0]
+        line = f"{self._name()}: {_count(done, total)}{_pace(done - before, now - since)}"
+        if total and done > before:
+            line += f", {duration((total - done) * (now - since) / (done - before))} left"
+        return line
+
+    def _name(self) -> str:
+        return STAGES.get(self._stage, self._stage)
+
+    def _print(self, text: str) -> None:
+        print(one_line(text), file=self._stream, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """A duration in a few letters: "21 s", "3 min 20 s", "2 h 5 min"."""
+    whole = max(0, round(seconds))
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600:,} h {whole % 3600 // 60} min"
+
+
+def _count(done: int, total: int) -> str:
+    return f"{done:,} of {total:,}" if total else f"{done:,}"
+
+
+def _pace(done: int, seconds: float) -> str:
+    if done <= 0 or seconds <= 0:
+        return ""
+    pace = done / seconds
+    return f", {pace:,.0f}/s" if pace >= 10 else f", {pace:.1f}/s"
