@@ -191,7 +191,7 @@ _BEGINNINGS = tuple(_PATTERNS.beginnings)
 
 def program_folder(name: str) -> str | None:
     """The program that a folder of this name belongs to, in words ("an Apple Photos library"); None for an ordinary
-    name, and where the name alone does not say. Costs about 1 us."""
+    name, and where the name alone does not say."""
     return _by_name(name.lower())
 
 
@@ -202,13 +202,16 @@ def program_folder_in(folder: str, name: str) -> str | None:
     return _by_name(lower) or _by_parent(folder, lower) or _by_marker(_PATTERNS, folder, name)
 
 
-def program_folder_above(path: str) -> ProgramFolder | None:
+def program_folder_above(path: str, *, originals: bool = True) -> ProgramFolder | None:
     """The outermost folder on the absolute ``path`` (itself included) that belongs to a program, and whose it is; None
-    for an ordinary path. Unlike the walk this knows Immich's originals too. Costs about 2 us a folder; never raises."""
+    for an ordinary path. ``originals``: also those that a walk enters and no plan may touch, such as Immich's. Costs
+    about 6 us a folder; never raises."""
     found = None
     above, name = os.path.split(path.rstrip("/" + os.sep))
     while name:
-        words = program_folder_in(above, name) or _by_marker(_ORIGINAL_PATTERNS, above, name)
+        words = program_folder_in(above, name)
+        if words is None and originals:
+            words = _by_marker(_ORIGINAL_PATTERNS, above, name)
         if words:
             found = ProgramFolder(os.path.join(above, name), words)  # noqa: PTH118
         above, name = os.path.split(above)

@@ -12,7 +12,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
 
-from imgsearch.media.program_folders import Included, program_folder_in
+from imgsearch.media.program_folders import Included, program_folder_above, program_folder_in
 from imgsearch.media.sniff import IMAGE_EXTENSIONS, sniff
 
 _SORTED_AT_A_TIME = 20_000  # entries of one folder held in memory (about 10 MB) and yielded by name
@@ -125,11 +125,16 @@ class Walk:
         return os.path.join(self.root, relative.replace("/", os.sep) if os.sep != "/" else relative)  # noqa: PTH118
 
     def _follow(self, relative: str) -> None:
-        """A link to a folder: queued unless it leads back up, or into a library."""
+        """A link to a folder: queued unless it leads back up, or into a library or the folder of a program."""
         target = os.path.realpath(self._absolute(relative))
         above = os.path.realpath(self.root)
         if above == target or above.startswith(target.rstrip(os.sep) + os.sep) or self._inside_skipped(target):
             self.counts.skipped_folders += 1
+            return
+        owned = program_folder_above(target, originals=False)
+        inside = owned and (above == owned.path or above.startswith(owned.path + os.sep))  # the root lies in it as well
+        if owned and not inside and not self._include.matches(owned.path):
+            self.counts.program_folders[owned.words] += 1
         else:
             self._folders.append(relative)
 

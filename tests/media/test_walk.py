@@ -162,3 +162,44 @@ def test_walk_of_many_files_holds_little_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert count == 3000
     assert peak_bytes < 3_000_000
+
+
+def test_folders_of_programs_are_passed_over_and_counted(tmp_path: Path) -> None:
+    touch(
+        tmp_path / "a.jpg",
+        tmp_path / "Photos.photoslibrary/originals/0/b.jpg",
+        tmp_path / "x/@EADIR/a.jpg/SYNOPHOTO_THUMB_M.jpg",
+        tmp_path / "y/@eaDir/a.jpg",
+        tmp_path / "shoot/CaptureOne/Cache/Proxies/c.jpg",
+        tmp_path / "shoot/CaptureOne/Output/d.jpg",
+        tmp_path / ".Trash-1000/files/e.jpg",
+        tmp_path / ".hidden/f.jpg",
+    )
+    (tmp_path / "link").symlink_to(tmp_path / "Photos.photoslibrary/originals")
+    (tmp_path / "again.photoslibrary").symlink_to(tmp_path / "x")
+    walk = Walk(tmp_path)
+    assert sorted(names(walk)) == ["a.jpg", "shoot/CaptureOne/Output/d.jpg"]
+    assert walk.counts.program_folders == {
+        "an Apple Photos library": 3,
+        "thumbnails and system data of a Synology NAS": 2,
+        "a Capture One catalog": 1,
+        "a recycle bin": 1,
+    }
+    assert (walk.counts.hidden_folders, walk.counts.skipped_folders) == (1, 0)
+
+
+def test_include_walks_what_is_passed_over_otherwise(tmp_path: Path) -> None:
+    touch(
+        tmp_path / "Photos.photoslibrary/originals/b.jpg",
+        tmp_path / "sub/Photos.photoslibrary/c.jpg",
+        tmp_path / ".hidden/f.jpg",
+    )
+    below = ["Photos.photoslibrary/originals/b.jpg", "sub/Photos.photoslibrary/c.jpg"]
+    assert sorted(names(Walk(tmp_path, include=["PHOTOS.photoslibrary"]))) == below
+    assert names(Walk(tmp_path, include=[str(tmp_path / "*.PhotosLibrary")])) == below
+    assert names(Walk(tmp_path, include=[str(tmp_path / "sub" / "*.photoslibrary")])) == below[1:]
+    assert names(Walk(tmp_path, include=[".hidden"])) == [".hidden/f.jpg"]
+    (tmp_path / "Photos.photoslibrary/all").symlink_to(tmp_path / "Photos.photoslibrary/originals")
+    assert names(Walk(tmp_path / "Photos.photoslibrary")) == ["originals/b.jpg"]  # named as the root: always
+    (tmp_path / "link").symlink_to(tmp_path / "sub/Photos.photoslibrary")
+    assert names(Walk(tmp_path / "link")) == ["c.jpg"]
