@@ -38,7 +38,7 @@ _DNG_VERSION, _ROWS_PER_STRIP = 0xC612, 0x0116
 class DecodedImage:
     """One picture, ready for the model."""
 
-    pixels: UInt8  # uint8 [S, S, 3], sRGB, upright, squashed
+    pixels: UInt8  # uint8 [S, S, 3], sRGB, upright, squashed; [0, 0, 3] where none were asked for
     facts: MediaFacts
     mtime_ns: int = 0  # of the file as it was read; 0 for bytes without a file
     signature: bytes = b""  # see imgsearch.media.signature; empty where none was made
@@ -65,17 +65,22 @@ class _Upright:
 
 
 def decode_file(
-    path: str | os.PathLike[str], size: int, *, limits: Limits = LIMITS, known_hashes: Set[str] = frozenset()
+    path: str | os.PathLike[str],
+    size: int,
+    *,
+    limits: Limits = LIMITS,
+    known_hashes: Set[str] = frozenset(),
+    pixels: bool = True,
 ) -> DecodedImage | KnownContent:
     """Read a file once: hash it, and unless its content is among ``known_hashes``, decode it for a model of
-    ``size`` pixels. Raises MediaError."""
+    ``size`` pixels; without ``pixels`` only facts and signature are made. Raises MediaError."""
     with translated("read"), open_source(os.fspath(path), limits) as source:
         kind = readable_kind(source.head, source.name)
         digest, stream = read_and_hash(source)
         if digest in known_hashes:
             return KnownContent(digest, source.size_bytes, source.mtime_ns)
         upright = _upright(stream, kind, source.name, source.size_bytes, (size, size), limits)
-        return _finish(upright, digest, source.size_bytes, size, source.mtime_ns)
+        return _finish(upright, digest, source.size_bytes, size if pixels else 0, source.mtime_ns)
 
 
 def decode_bytes(data: bytes, size: int, *, name: str = "", limits: Limits = LIMITS) -> DecodedImage:
@@ -121,7 +126,8 @@ def _finish(upright: _Upright, digest: str, size_bytes: int, size: int, mtime_ns
         longitude=camera.longitude,
         orientation=camera.orientation,
     )
-    return DecodedImage(resize_to_model(upright.image, size), facts, mtime_ns, signature)
+    pixels = resize_to_model(upright.image, size) if size else np.empty((0, 0, 3), np.uint8)
+    return DecodedImage(pixels, facts, mtime_ns, signature)
 
 
 def _upright(

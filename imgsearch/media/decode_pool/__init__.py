@@ -1,8 +1,47 @@
-"""One hardened pool of decoding processes: indexing and the search for duplicates share it."""
+"""One hardened pool of decoding processes: indexing and the search for duplicates share it.
+
+`HardenedPool` runs one task in processes that a hostile file cannot harm; `DecodePool` (facts, signature, model pixels)
+and `SmallPool` (pictures to look at) are typed layers over it.
+"""
 
 from __future__ import annotations
 
-from imgsearch.media.decode_pool.frames import Outcome
-from imgsearch.media.decode_pool.pool import DecodeJob, DecodePool
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["DecodeJob", "DecodePool", "Outcome"]
+if TYPE_CHECKING:
+    from imgsearch.media.decode_pool.images import DecodeJob, DecodePool, Outcome
+    from imgsearch.media.decode_pool.jobs import Answer, Job
+    from imgsearch.media.decode_pool.pool import HardenedPool
+    from imgsearch.media.decode_pool.small import SmallJob, SmallPool, read_small
+
+__all__ = [
+    "Answer",
+    "DecodeJob",
+    "DecodePool",
+    "HardenedPool",
+    "Job",
+    "Outcome",
+    "SmallJob",
+    "SmallPool",
+    "read_small",
+]
+
+_MODULES = {
+    "Answer": "jobs",
+    "DecodeJob": "images",
+    "DecodePool": "images",
+    "HardenedPool": "pool",
+    "Job": "jobs",
+    "Outcome": "images",
+    "SmallJob": "small",
+    "SmallPool": "small",
+    "read_small": "small",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # On demand: a worker imports this package on its way to its own module and has no use for the parent's side.
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,53 +1,55 @@
-"""Worker processes that decode files, and stay harmless whatever a file does to them.
+"""Worker processes that run one task on files, and stay harmless whatever a file does to them.
 
-The pool never runs further ahead of its consumer than ``ahead`` files. Small files travel several in a message.
-A file that needs much memory waits and is decoded alone, so that all processes together stay small. A worker
-that hangs is killed, one that dies is replaced, and only the file it held is lost.
+The pool never runs further ahead of its consumer than ``ahead`` jobs. Small jobs travel several in a message. A job
+that needs much memory waits and runs alone, so that all processes together stay small. A worker that hangs is killed,
+one that dies is replaced, and only the file it held is lost.
 """
 
 from __future__ import annotations
 
 import itertools
-import signal
+import queue
+import re
 import threading
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar, overload
 
 from imgsearch.errors import ImgsearchError, MediaError
-from imgsearch.media.decode_pool.frames import Outcome, unpack_outcome
-from imgsearch.media.decode_pool.process import DecodeProcess, WorkerSettings
+from imgsearch.media.decode_pool.dispatch import Dispatcher
+from imgsearch.media.decode_pool.interrupts import interrupts_held
+from imgsearch.media.decode_pool.jobs import Answer, Job, Parcel, bounded
+from imgsearch.media.decode_pool.process import WorkerProcess, WorkerSettings
+from imgsearch.media.decode_pool.verdict import verdict
 from imgsearch.media.limits import MIB
+from imgsearch.media.source import ContentChanged
 from imgsearch.settings import available_cores
 
-_CHUNK_JOBS = 8
-_CHUNK_BYTES = 1 * MIB
-_HEAVY_WAITING = 8  # heavy files gathered before the pool is drained for them
+T = TypeVar("T")
+Read = Callable[[dict[str, Any], bytes], Any]
+
+_TASK = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+_TAKEN_AT_ONCE = 8
 _NORMAL_TOTAL_BYTES = 400 * MIB  # for the pictures of all workers together
 _TICK_S = 0.2
-_FAULT_SHARE = 0.7  # of the time limit spent computing: the file is at fault
 _START_LIMIT_S = 60.0
 _START_ATTEMPTS = 3
+_CLOSE_S = 0.4  # for processes and threads to end; killed ones take a few milliseconds
 
 
-@dataclass(frozen=True, slots=True)
-class DecodeJob:
-    """One file to decode."""
+class HardenedPool:
+    """Runs ``task`` on many jobs in ``workers`` processes (0: one a core, 16 at most), which start as they are needed.
 
-    path: str
-    size_bytes: int  # as the walk saw it: decides how jobs are chunked
-    known_hashes: frozenset[str] = frozenset()  # of contents of exactly this size that need no decoding
-    tag: Any = None  # the caller's own; never leaves this process
-
-
-class DecodePool:
-    """Decode files to uint8 [size, size, 3] in ``workers`` processes (0: one a core, 16 at most)."""
+    ``task``: "package.module:function", see `worker.Task`; ``settings``: what it gets with every job, as JSON carries
+    it, in at most 64 KiB. Both are fixed for the life of the workers. ``ahead``: jobs taken and not yet handed out.
+    ``time_limit_s``: for one job. ``memory_bytes``: what a job may take (0: a fair share of 400 MiB); one that needs
+    more runs again alone, with ``heavy_memory_bytes``. Raises TypeError, ValueError over a task or settings not so.
+    """
 
     def __init__(
         self,
-        size: int,
+        task: str,
+        settings: Mapping[str, Any],
         *,
         workers: int = 0,
         ahead: int = 96,
@@ -55,236 +57,229 @@ class DecodePool:
         memory_bytes: int = 0,
         heavy_memory_bytes: int = 640 * MIB,
     ) -> None:
+        if _TASK.fullmatch(task) is None:
+            raise ValueError(f'task is {task!r}, expected "package.module:function"')
         self.workers = workers or min(available_cores(), 16)
-        self.size = size
         self._ahead = max(ahead, 1)
         memory = memory_bytes or max(96 * MIB, min(160 * MIB, _NORMAL_TOTAL_BYTES // self.workers))
-        self._settings = WorkerSettings(size, memory, max(heavy_memory_bytes, memory), time_limit_s)
-        self._changed = threading.Condition()  # guards all that follows
+        text = bounded(dict(settings), "the settings of a task").decode("ascii")
+        self._settings = WorkerSettings(task, text, memory, max(heavy_memory_bytes, memory), time_limit_s)
+        self._lock = threading.Lock()  # guards all that follows
         self._numbers = itertools.count()
-        self._jobs: dict[int, DecodeJob] = {}  # taken, not yet handed out
-        self._pending: deque[int] = deque()
-        self._heavy: deque[int] = deque()
-        self._draining = False  # normal work is held back until the heavy files are done
-        self._heavy_running: int | None = None
+        self._jobs: dict[int, Job] = {}  # taken, not yet handed out
+        self._read: Read = Answer
         self._crashed_once: set[int] = set()
-        self._ready: deque[tuple[int, Outcome]] = deque()
-        self._processes: list[DecodeProcess] = []
-        self._threads: list[threading.Thread] = []
+        # A queue made in C, and a plain lock: Ctrl-C leaves neither of them half taken. None wakes the consumer.
+        self._ready: queue.SimpleQueue[tuple[int, Any] | None] = queue.SimpleQueue()
+        self._processes: list[WorkerProcess] = []
+        self._servers: list[threading.Thread] = []  # one a process, in the same order
+        self._dispatcher = Dispatcher(self.workers, self._processes, self._start_process)
         self._fatal: ImgsearchError | None = None
         self._closed = False
         self._closing = threading.Event()
+        self._watcher: threading.Thread | None = None
 
-    def __enter__(self) -> DecodePool:
-        self._start()
+    def __enter__(self) -> HardenedPool:
         return self
 
-    def __exit__(self, *raised: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        self.close(interrupted=kind is not None and issubclass(kind, KeyboardInterrupt))
 
-    def run(self, jobs: Iterable[DecodeJob]) -> Iterator[tuple[DecodeJob, Outcome]]:
-        """One outcome for each job, as they come. ``jobs`` is advanced in the caller's thread only. Leaving early
-        drops what is in flight. Raises ImgsearchError if no worker can be started."""
-        self._start()
+    @overload
+    def run(self, jobs: Iterable[Job], *, ordered: bool = False) -> Iterator[tuple[Job, Answer | MediaError]]: ...
+    @overload
+    def run(
+        self, jobs: Iterable[Job], read: Callable[[dict[str, Any], bytes], T], *, ordered: bool = False
+    ) -> Iterator[tuple[Job, T | MediaError]]: ...
+    def run(self, jobs: Iterable[Job], read: Read = Answer, *, ordered: bool = False) -> Iterator[tuple[Job, Any]]:
+        """One outcome for each job, as they come, or in the order of the jobs if ``ordered`` (those that wait count as
+        ahead). ``jobs`` is advanced in the caller's thread only. ``read`` makes the outcome out of an answer's head
+        and body: where it raises ValueError, KeyError or TypeError the worker talked nonsense and counts as crashed.
+        One run at a time; leaving it early drops what is in flight.
+
+        Raises ImgsearchError if no worker can be started, TypeError or ValueError over arguments that JSON cannot
+        carry or that are too long.
+        """
+        self._begin(read)
         source = iter(jobs)
         exhausted = False
+        early: dict[int, Any] = {}  # outcomes that wait for the ones before them
         try:
             while True:
                 while not exhausted and len(self._jobs) < self._ahead:
                     exhausted = self._take(source)
                 if not self._jobs:
                     return
-                yield self._next_outcome()
+                number, outcome = self._next_outcome()
+                if not ordered:
+                    yield self._jobs.pop(number), outcome
+                    continue
+                early[number] = outcome
+                while (number := next(iter(self._jobs), -1)) in early:
+                    yield self._jobs.pop(number), early.pop(number)
         finally:
-            with self._changed:
+            with self._lock:
                 self._jobs.clear()
-                self._pending.clear()
-                self._heavy.clear()
-                self._ready.clear()
-                self._draining = False
+                self._dispatcher.clear()
 
-    def close(self) -> None:
-        """End the workers at once: they hold nothing worth keeping."""
-        with self._changed:
+    def close(self, *, interrupted: bool = False) -> None:
+        """End the workers at once: they hold nothing worth keeping. Ctrl-C waits until that is done, half a second at
+        the most, and is dropped if ``interrupted`` says that one is on its way already."""
+        with interrupts_held(drop=interrupted):
             self._closed = True
             self._closing.set()
-            self._changed.notify_all()
-            for process in self._processes:
-                process.end()
-        for thread in self._threads:
-            thread.join(timeout=5)
-        for process in self._processes:
-            process.close_pipes()
+            self._ready.put(None)
+            for process in list(self._processes):
+                process.kill()  # before the lock is taken: its holder may be writing to one of them
+            with self._lock:
+                for process in self._processes:
+                    process.kill()
+            deadline = time.monotonic() + _CLOSE_S
+            for process, server in zip(self._processes, self._servers, strict=True):
+                process.reap(deadline)
+                server.join(timeout=max(0.0, deadline - time.monotonic()))
+                if not server.is_alive():
+                    process.close_pipes()
+            if self._watcher is not None:
+                self._watcher.join(timeout=max(0.0, deadline - time.monotonic()))
 
     # -- the consumer's side -------------------------------------------------------------------------------------
 
-    def _take(self, source: Iterator[DecodeJob]) -> bool:
-        """Take a chunk's worth of jobs; True when there are no more."""
-        taken = list(itertools.islice(source, min(_CHUNK_JOBS, self._ahead - len(self._jobs))))
-        with self._changed:
-            for job in taken:
-                number = next(self._numbers)
-                self._jobs[number] = job
-                self._pending.append(number)
-            self._dispatch()
-        return not taken
-
-    def _next_outcome(self) -> tuple[DecodeJob, Outcome]:
-        with self._changed:
-            while not self._ready:
-                if self._fatal is not None:
-                    raise self._fatal
-                if self._closed:
-                    raise ImgsearchError("the decode pool was closed while it was at work")
-                self._changed.wait(timeout=1.0)
-            number, outcome = self._ready.popleft()
-            return self._jobs.pop(number), outcome
-
-    # -- giving work out (the lock is held) ------------------------------------------------------------------------
-
-    def _dispatch(self) -> None:
-        if self._heavy_running is not None or self._closed:
-            return
-        if self._heavy and (not self._pending or len(self._heavy) >= _HEAVY_WAITING):
-            self._draining = True
-        if self._draining and self._heavy:
-            if not any(process.outstanding for process in self._processes):
-                number = self._heavy.popleft()
-                self._heavy_running = number
-                self._processes[0].send([(number, self._jobs[number])], heavy=True)
-            return
-        self._draining = False
-        while self._pending:
-            process = min(self._processes, key=lambda each: len(each.outstanding))
-            if not process.has_room(_CHUNK_JOBS, _CHUNK_BYTES):
-                return
-            process.send(self._chunk(), heavy=False)
-
-    def _chunk(self) -> list[tuple[int, DecodeJob]]:
-        """The next few pending jobs: many if small, one if large, a fair share when few are left."""
-        chunk: list[tuple[int, DecodeJob]] = []
-        total_bytes = 0
-        count = min(_CHUNK_JOBS, 1 + len(self._pending) // (2 * self.workers))
-        while self._pending and len(chunk) < count and total_bytes < _CHUNK_BYTES:
-            number = self._pending.popleft()
-            chunk.append((number, self._jobs[number]))
-            total_bytes += self._jobs[number].size_bytes
-        return chunk
-
-    # -- the workers' side -------------------------------------------------------------------------------------------
-
-    def _start(self) -> None:
-        with self._changed:
+    def _begin(self, read: Read) -> None:
+        with self._lock:
             if self._closed:
                 raise ImgsearchError("the decode pool is closed")
-            if self._threads:
-                return
-            self._processes = [DecodeProcess(self._settings) for _ in range(self.workers)]
-            self._threads = [
-                threading.Thread(target=self._serve, args=(process,), daemon=True) for process in self._processes
-            ]
-            self._threads.append(threading.Thread(target=self._watch, daemon=True))
-        for thread in self._threads:
-            thread.start()
+            if self._fatal is not None:
+                raise self._fatal
+            self._read = read
+            self._ready = queue.SimpleQueue()
+            if self._watcher is None:
+                self._watcher = threading.Thread(target=self._watch, daemon=True)
+                self._watcher.start()
 
-    def _serve(self, process: DecodeProcess) -> None:
+    def _take(self, source: Iterator[Job]) -> bool:
+        """Take a few jobs; True when there are no more."""
+        taken = list(itertools.islice(source, min(_TAKEN_AT_ONCE, self._ahead - len(self._jobs))))
+        texts = [bounded(job.arguments, "the arguments of a job") for job in taken]
+        with self._lock:
+            for job, text in zip(taken, texts, strict=True):
+                number = next(self._numbers)
+                self._jobs[number] = job
+                self._dispatcher.pending.append(Parcel(number, text, job.size_bytes))
+            self._give_out()
+        return not taken
+
+    def _next_outcome(self) -> tuple[int, Any]:
+        while True:
+            try:
+                found = self._ready.get(timeout=1.0)  # without a timeout some systems would not hear of Ctrl-C
+            except queue.Empty:
+                found = None
+            if found is not None:
+                return found
+            if self._fatal is not None:
+                raise self._fatal
+            if self._closed:
+                raise ImgsearchError("the decode pool was closed while it was at work")
+
+    # -- the workers' side (the lock is held, but in _serve and _watch) ----------------------------------------------
+
+    def _give_out(self) -> None:
+        if not self._closed:
+            self._dispatcher.give_out()
+
+    def _start_process(self) -> WorkerProcess:
+        process = WorkerProcess(self._settings)
+        server = threading.Thread(target=self._serve, args=(process,), daemon=True)
+        self._processes.append(process)
+        self._servers.append(server)
+        server.start()
+        return process
+
+    def _serve(self, process: WorkerProcess) -> None:
         """One thread a worker: takes its answers, gives it work, replaces it when it dies."""
         while True:
             message = process.receive()
-            with self._changed:
+            with self._lock:
                 if self._closed:
                     return
                 if message is None:
                     self._bury(process)
                     if self._fatal is not None:
+                        self._ready.put(None)
                         return
                 elif not process.ready:
                     process.became_ready()
                 elif not self._accept(process, *message):
                     process.kill()  # it talks nonsense: treated as a crash when its pipe ends
                     continue
-                self._dispatch()
-                self._changed.notify_all()
+                self._give_out()
 
-    def _accept(self, process: DecodeProcess, head: dict[str, Any], body: bytes) -> bool:
+    def _accept(self, process: WorkerProcess, head: dict[str, Any], body: bytes) -> bool:
         """File one answer; False if it makes no sense."""
-        number = process.outstanding[0] if process.outstanding else None
-        if number is None or head.get("id") != number:
+        parcel = process.outstanding[0] if process.outstanding else None
+        if parcel is None or head.get("id") != parcel.number:
             return False
+        wanted = parcel.number in self._jobs  # else its run() was left
         try:
-            outcome = None if head["kind"] == "heavy" else unpack_outcome(head, body, self.size)
+            heavy = head["kind"] == "heavy"
+            outcome = self._outcome(head, body) if wanted and not heavy else None
         except (ValueError, KeyError, TypeError):
             return False
         process.finished()
-        if self._heavy_running == number:
-            self._heavy_running = None
-        if number in self._jobs:  # else its run() was left
-            if outcome is None:
-                self._heavy.append(number)
-            else:
-                self._settle(number, outcome)
+        if self._dispatcher.heavy_running is parcel:
+            self._dispatcher.heavy_running = None
+        if wanted and heavy:
+            self._dispatcher.heavy.append(parcel)
+        elif wanted:
+            self._settle(parcel.number, outcome)
         return True
 
-    def _settle(self, number: int, outcome: Outcome) -> None:
-        self._crashed_once.discard(number)
-        self._ready.append((number, outcome))
+    def _outcome(self, head: dict[str, Any], body: bytes) -> Any:
+        if head["kind"] == "answer":
+            return self._read(head["head"], body)
+        make = ContentChanged if head["changed"] else MediaError
+        return make(str(head["message"]), stage=str(head["stage"]), transient=bool(head["transient"]))
 
-    def _bury(self, process: DecodeProcess) -> None:
+    def _settle(self, number: int, outcome: Any) -> None:
+        self._crashed_once.discard(number)
+        self._ready.put((number, outcome))
+
+    def _bury(self, process: WorkerProcess) -> None:
         """A worker is dead: decide about the file it held, give the others back, start another."""
         status = process.wait()
-        if not process.ready:
-            process.failed_starts += 1
         held = list(process.outstanding)
         if process.ready and held:
-            culprit = held.pop(0)
-            if culprit in self._jobs:
-                self._judge(culprit, process, status)
-        if self._heavy_running is not None and self._heavy_running in process.outstanding:
-            if self._heavy_running in held:
-                self._heavy.appendleft(self._heavy_running)
-                held.remove(self._heavy_running)
-            self._heavy_running = None
-        self._pending.extendleft(number for number in reversed(held) if number in self._jobs)
+            self._judge(held.pop(0), process, status)
+        self._dispatcher.take_back([parcel for parcel in held if parcel.number in self._jobs])
+        if self._dispatcher.heavy_running in process.outstanding:
+            self._dispatcher.heavy_running = None
+        process.failed_starts += not process.ready
         if process.failed_starts >= _START_ATTEMPTS:
             self._fatal = ImgsearchError(
                 f"the decode workers cannot start (exit status {status}, {process.failed_starts} attempts)",
-                "python -m imgsearch.media.decode_pool.worker --check shows why",
+                f"python -m imgsearch.media.decode_pool.worker --check {self._settings.task} shows why",
             )
         else:
             process.restart()
 
-    def _judge(self, number: int, process: DecodeProcess, status: int) -> None:
-        """What a dead worker says about the file it was decoding."""
-        limit = f"{self._settings.time_limit_s:g} s"
-        if process.overdue or status == -getattr(signal, "SIGALRM", 0):
-            # Less computing than that: a slow disk or a busy computer may be at fault, so every run tries again.
-            starved = process.computed_s < _FAULT_SHARE * self._settings.time_limit_s
-            why = f"it was stopped after {process.computed_s:.1f} s of computing" if starved else "it was stopped"
-            message = f"decoding took longer than {limit}: {why}"
-            self._settle(number, MediaError(message, stage="decode", transient=starved))
-        elif number not in self._crashed_once:
-            self._crashed_once.add(number)
-            self._heavy.append(number)  # once more, alone and with more memory
-        elif status == -getattr(signal, "SIGKILL", 0):
-            message = "the system ended the decoder twice over this file, probably for lack of memory"
-            self._settle(number, MediaError(message, stage="decode", transient=True))
+    def _judge(self, parcel: Parcel, process: WorkerProcess, status: int) -> None:
+        if parcel.number not in self._jobs:
+            return
+        before = parcel.number in self._crashed_once
+        failure = verdict(process, status, self._settings.time_limit_s, before=before)
+        if failure is not None:
+            self._settle(parcel.number, failure)
         else:
-            message = f"the decoder crashed twice on this file ({_signal_name(status)})"
-            self._settle(number, MediaError(message, stage="decode"))
+            self._crashed_once.add(parcel.number)
+            self._dispatcher.heavy.append(parcel)
 
     def _watch(self) -> None:
         """Kill a worker that has sat on one file, or on its own start, for too long."""
         while not self._closing.wait(timeout=_TICK_S):
-            with self._changed:
+            with self._lock:
                 now = time.monotonic()
                 for process in self._processes:
                     allowed = self._settings.time_limit_s if process.ready else _START_LIMIT_S
                     if (process.outstanding or not process.ready) and now - process.progress_at > allowed:
                         process.kill_overdue()
-
-
-def _signal_name(status: int) -> str:
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"exit status {status}"

@@ -1,4 +1,4 @@
-"""One decode worker as its parent sees it: the process, its pipes, and the files it holds."""
+"""One worker as its parent sees it: the process, its pipes, and the jobs it holds."""
 
 from __future__ import annotations
 
@@ -11,34 +11,28 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from imgsearch.media.decode_pool.frames import read_frame, write_frame
+from imgsearch.media.decode_pool.jobs import Parcel
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What every worker of a pool is started with."""
+    """What every worker of a pool is started with. ``task``: "package.module:function"; ``settings``: its own, as
+    JSON."""
 
-    size: int
+    task: str
+    settings: str
     memory_bytes: int
     heavy_memory_bytes: int
     time_limit_s: float
 
 
-class _Job(Protocol):
-    @property
-    def path(self) -> str: ...
-    @property
-    def size_bytes(self) -> int: ...
-    @property
-    def known_hashes(self) -> frozenset[str]: ...
+class WorkerProcess:
+    """Not thread-safe but for `receive` and `kill`: the pool's lock guards all else.
 
-
-class DecodeProcess:
-    """Not thread-safe but for `receive`: the pool's lock guards all else.
-
-    ``outstanding``: numbers of the files sent and not answered, in order: the first is the one at work.
+    ``outstanding``: the jobs sent and not answered, in order: the first is the one at work.
     ``progress_at``: monotonic time at which that one was begun.
     """
 
@@ -49,8 +43,8 @@ class DecodeProcess:
 
     def restart(self) -> None:
         """Start the process anew, with nothing in hand. Raises OSError if the system has no room for it."""
-        self.outstanding: deque[int] = deque()
-        self._sizes: deque[int] = deque()
+        self.outstanding: deque[Parcel] = deque()
+        self._held_bytes = 0
         self.ready = False
         self.overdue = False
         self.computed_s = 0.0
@@ -63,7 +57,8 @@ class DecodeProcess:
                 sys.executable,
                 "-m",
                 "imgsearch.media.decode_pool.worker",
-                str(settings.size),
+                settings.task,
+                settings.settings,
                 str(settings.memory_bytes),
                 str(settings.heavy_memory_bytes),
                 str(settings.time_limit_s),
@@ -87,22 +82,23 @@ class DecodeProcess:
         except (OSError, ValueError):
             return None
 
-    def send(self, jobs: Sequence[tuple[int, _Job]], *, heavy: bool) -> None:
-        """Give it files. If it has died meanwhile, `receive` will tell."""
+    def send(self, parcels: Sequence[Parcel], *, heavy: bool) -> None:
+        """Give it jobs. If it has died meanwhile, `receive` will tell."""
         if not self.outstanding:
             self.progress_at = time.monotonic()
         self._cpu_at_progress_s = _cpu_seconds(self.pid)
-        self.outstanding.extend(number for number, _ in jobs)
-        self._sizes.extend(job.size_bytes for _, job in jobs)
-        rows = [(number, job.path, sorted(job.known_hashes)) for number, job in jobs]
+        self.outstanding.extend(parcels)
+        self._held_bytes += sum(parcel.size_bytes for parcel in parcels)
+        rows = b",".join(b"[%d,%b]" % (parcel.number, parcel.arguments) for parcel in parcels)
+        head = b'{"heavy":%b,"jobs":[%b]}' % (b"true" if heavy else b"false", rows)
         assert self._process.stdin is not None
         with contextlib.suppress(OSError, ValueError):
-            write_frame(self._process.stdin, {"heavy": heavy, "jobs": rows})  # type: ignore[arg-type]
+            write_frame(self._process.stdin, head)  # type: ignore[arg-type]
 
     def has_room(self, most_jobs: int, most_bytes: int) -> bool:
-        """Whether it should be sent more: always one file at work and one waiting, more if they are small."""
+        """Whether it should be sent more: always one job at work and one waiting, more if they are small."""
         held = len(self.outstanding)
-        return held < 2 or (held < most_jobs and sum(self._sizes) < most_bytes)
+        return held < 2 or (held < most_jobs and self._held_bytes < most_bytes)
 
     def became_ready(self) -> None:
         self.ready = True
@@ -111,9 +107,8 @@ class DecodeProcess:
         self._cpu_at_progress_s = _cpu_seconds(self.pid)
 
     def finished(self) -> None:
-        """The first outstanding file is answered."""
-        self.outstanding.popleft()
-        self._sizes.popleft()
+        """The first outstanding job is answered."""
+        self._held_bytes -= self.outstanding.popleft().size_bytes
         self.progress_at = time.monotonic()
 
     def kill_overdue(self) -> None:
@@ -133,10 +128,10 @@ class DecodeProcess:
         self.close_pipes()
         return status
 
-    def end(self) -> None:
-        """Kill and reap; whoever waits in `receive` then meets the end of the pipe."""
-        self._process.kill()
-        self._process.wait()
+    def reap(self, deadline: float) -> None:
+        """Wait until it is dead, but not past ``deadline`` (monotonic): a process that waits for a lost disk stays."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=max(0.0, deadline - time.monotonic()))
 
     def close_pipes(self) -> None:
         """Only when the process is dead and nobody is in `receive`."""

@@ -1,68 +1,109 @@
-"""The decode worker: a process of its own that reads jobs from stdin and writes pictures to stdout.
+"""The worker: a process of its own that reads jobs from stdin, runs its one task on each and writes answers to stdout.
 
-Never imports torch. Ends when its parent is gone (end of stdin; in the middle of a file, by its own alarm).
-Started by the pool; ``python -m imgsearch.media.decode_pool.worker --check`` tells whether it could start.
+The task is named when the process starts and never by a message, so that no message can choose code. Never imports
+torch, and nothing but what the task needs. Ends when its parent is gone. Started by the pool; ``python -m
+imgsearch.media.decode_pool.worker --check TASK`` tells whether it could start.
 """
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
+import select
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from imgsearch.errors import MediaError
-from imgsearch.media.decode import decode_file
-from imgsearch.media.decode_pool.frames import Outcome, pack_outcome, read_frame, write_frame
+from imgsearch.media.decode_pool.frames import MAX_BODY_BYTES, MAX_HEAD_BYTES, dump, read_frame, write_frame
 from imgsearch.media.limits import MIB, Limits, TooMuchMemory
+from imgsearch.media.source import ContentChanged
+
+Task = Callable[[Any, dict[str, Any], Limits], tuple[dict[str, Any], bytes]]
+"""``task(arguments, settings, limits) -> (head, body)``: what a worker does for one job. ``arguments`` and ``settings``
+came through JSON and ``head`` goes through it. Raises MediaError, and TooMuchMemory to be asked again with more."""
 
 _SLACK_BYTES = 64 * MIB  # beside the picture: the file itself (up to 32 MiB), codec tables, libraries loaded late
 _ALARM_GRACE_S = 2.0
+_HEAD_ROOM_BYTES = 256  # of a message's head, for what surrounds the task's own
 
 
 def main(arguments: list[str]) -> int:
-    """``arguments``: image size, memory limit and heavy memory limit in bytes, time limit in seconds."""
-    if arguments == ["--check"]:
+    """``arguments``: task, its settings as JSON, memory limit and heavy limit in bytes, time limit in seconds."""
+    if arguments[:1] == ["--check"]:
+        for name in arguments[1:]:
+            find_task(name)
         return 0
-    size, memory_bytes, heavy_bytes = (int(text) for text in arguments[:3])
-    time_limit_s = float(arguments[3])
+    task, settings = find_task(arguments[0]), json.loads(arguments[1])
+    memory_bytes, heavy_bytes = int(arguments[2]), int(arguments[3])
+    time_limit_s = float(arguments[4])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     jobs, results = _take_pipes()
+    _end_with_parent(jobs.fileno())
     limit_memory = _memory_limiter()
-    write_frame(results, {"ready": os.getpid()})
+    write_frame(results, dump({"ready": os.getpid()}))
     while (message := read_frame(jobs)) is not None:
         heavy = bool(message[0]["heavy"])
         limits = Limits(memory_bytes=heavy_bytes if heavy else memory_bytes)
         limit_memory(limits.memory_bytes + _SLACK_BYTES)
-        for number, path, known in message[0]["jobs"]:
+        for number, each in message[0]["jobs"]:
             _alarm(time_limit_s + _ALARM_GRACE_S)
-            head, body = _answer(path, size, limits, frozenset(known), None if heavy else heavy_bytes)
+            head, body = _answer(task, each, settings, limits, may_grow=not heavy)
             _alarm(0.0)
             try:
-                write_frame(results, {"id": number, **head}, body)
+                write_frame(results, b'{"id":%d,' % number + head[1:], body)
             except OSError:
                 return 0  # the parent is gone
     return 0
 
 
+def find_task(name: str) -> Task:
+    """The function that "package.module:function" names. Raises ImportError, AttributeError."""
+    module, _, function = name.partition(":")
+    task: Task = getattr(importlib.import_module(module), function)
+    return task
+
+
 def _answer(
-    path: str, size: int, limits: Limits, known: frozenset[str], heavier: int | None
-) -> tuple[dict[str, Any], bytes]:
-    """Decode one file; "heavy" asks the parent to try again with ``heavier`` bytes, alone."""
-    outcome: Outcome
+    task: Task, arguments: Any, settings: dict[str, Any], limits: Limits, *, may_grow: bool
+) -> tuple[bytes, bytes]:
+    """Run the task on one job: a message's head as JSON, and its body; "heavy" asks the parent to try again with more
+    memory, alone."""
     try:
-        outcome = decode_file(path, size, limits=limits, known_hashes=known)
-    except TooMuchMemory as exc:
-        if heavier is not None:  # also where it will not fit there either: the parent's limit makes the message
-            return {"kind": "heavy"}, b""
-        outcome = exc
+        head, body = task(arguments, settings, limits)
+        text = dump({"kind": "answer", "head": head})
+        if len(text) > MAX_HEAD_BYTES - _HEAD_ROOM_BYTES or len(body) > MAX_BODY_BYTES:
+            raise MediaError(_too_long(len(text), len(body)), stage="decode")
     except MediaError as exc:
-        if heavier is not None and isinstance(exc.__cause__, MemoryError):
-            return {"kind": "heavy"}, b""
-        outcome = exc
-    return pack_outcome(outcome)
+        # "heavy" also where it will not fit there either: the parent's limit makes the message.
+        if may_grow and (isinstance(exc, TooMuchMemory) or isinstance(exc.__cause__, MemoryError)):
+            return dump({"kind": "heavy"}), b""
+        return _failed(exc), b""
+    except MemoryError:
+        if may_grow:
+            return dump({"kind": "heavy"}), b""
+        return _failed(MediaError("not enough memory to decode the picture", stage="decode", transient=True)), b""
+    except Exception as exc:  # noqa: BLE001  a task's own fault over one file is that file's failure
+        detail = " ".join(str(exc).split())[:200]
+        return _failed(
+            MediaError(f"the file could not be decoded ({type(exc).__name__}: {detail})", stage="decode")
+        ), b""
+    return text, body
+
+
+def _failed(error: MediaError) -> bytes:
+    changed = isinstance(error, ContentChanged)
+    what = {"message": error.message[:1000], "stage": error.stage, "transient": error.transient, "changed": changed}
+    return dump({"kind": "failed", **what})
+
+
+def _too_long(head_bytes: int, body_bytes: int) -> str:
+    limit = f"{MAX_HEAD_BYTES - _HEAD_ROOM_BYTES} and {MAX_BODY_BYTES}"
+    return f"the answer is {head_bytes} bytes of head and {body_bytes} of body, expected at most {limit}"
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -74,6 +115,22 @@ def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
         os.dup2(nowhere, descriptor)
     os.close(nowhere)
     return jobs, results
+
+
+def _end_with_parent(descriptor: int) -> None:
+    """End this process as soon as the other end of its pipe is closed, also in the middle of a file. A thread that
+    sleeps: codecs let it run while they work. Where one does not, the alarm ends us; where there is no `poll`, the end
+    of the file does."""
+    if not hasattr(select, "poll"):
+        return
+    waiter = select.poll()
+    waiter.register(descriptor, 0)  # nothing but the hang-up, which is always told
+
+    def wait() -> None:
+        waiter.poll()
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _alarm(seconds: float) -> None:

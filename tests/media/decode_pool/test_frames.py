@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from imgsearch.media.decode import DecodedImage
-from imgsearch.media.decode_pool.frames import pack_outcome, read_frame, unpack_outcome, write_frame
+from imgsearch.media.decode_pool.decoding import pack_outcome, unpack_outcome
+from imgsearch.media.decode_pool.frames import dump, read_frame, write_frame
 from imgsearch.records import SIGNATURE_BYTES, MediaFacts
 
 
@@ -13,7 +14,8 @@ def test_picture_travels_with_its_signature(signature) -> None:
     pixels = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
     sent = DecodedImage(pixels, MediaFacts("ab" * 32, 2**63 + 1, 640, 480, "JPEG", 1000), 77, signature)
     stream = io.BytesIO()
-    write_frame(stream, *pack_outcome(sent))
+    head, body = pack_outcome(sent)
+    write_frame(stream, dump(head), body)
     stream.seek(0)
     message = read_frame(stream)
     assert message is not None
@@ -24,6 +26,6 @@ def test_picture_travels_with_its_signature(signature) -> None:
 
 
 def test_picture_with_half_a_signature_makes_no_sense() -> None:
-    head = {"kind": "image", "facts": {}, "mtime_ns": 0}
+    head = {"facts": {}, "mtime_ns": 0}
     with pytest.raises(ValueError, match=f"100 bytes of signature, expected {SIGNATURE_BYTES}"):
         unpack_outcome(head, bytes(8 * 8 * 3 + 100), 8)

@@ -1,0 +1,49 @@
+"""What the workers do: decode a file for the index, or read a picture to look at. They import nothing of the pool."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from imgsearch.media.decode import DecodedImage, KnownContent, decode_file, open_upright
+from imgsearch.media.limits import Limits
+from imgsearch.records import SIGNATURE_BYTES, MediaFacts
+
+_FACTS = tuple(field.name for field in fields(MediaFacts))
+
+
+def decode_task(arguments: Any, settings: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], bytes]:
+    """The workers' task: `decode_file` of [path, known hashes] with {"size", "pixels"}. Raises MediaError."""
+    path, known_hashes = arguments
+    size, pixels = settings["size"], settings["pixels"]
+    return pack_outcome(decode_file(path, size, limits=limits, known_hashes=frozenset(known_hashes), pixels=pixels))
+
+
+def pack_outcome(outcome: DecodedImage | KnownContent) -> tuple[dict[str, Any], bytes]:
+    """An outcome as the head and body of an answer."""
+    if isinstance(outcome, KnownContent):
+        return {"known": [outcome.content_hash, outcome.size_bytes, outcome.mtime_ns]}, b""
+    facts = {name: getattr(outcome.facts, name) for name in _FACTS}
+    return {"facts": facts, "mtime_ns": outcome.mtime_ns}, outcome.pixels.tobytes() + outcome.signature
+
+
+def unpack_outcome(head: dict[str, Any], body: bytes, side: int) -> DecodedImage | KnownContent:
+    """The reverse, for pixels uint8 [side, side, 3]. Raises ValueError, KeyError or TypeError over an answer that makes
+    no sense."""
+    if "known" in head:
+        digest, size_bytes, mtime_ns = head["known"]
+        return KnownContent(str(digest), int(size_bytes), int(mtime_ns))
+    count = side * side * 3
+    if len(body) - count not in (0, SIGNATURE_BYTES):
+        raise ValueError(f"got {len(body) - count} bytes of signature, expected {SIGNATURE_BYTES}")
+    pixels = np.frombuffer(body, np.uint8, count).reshape(side, side, 3)  # [S, S, 3]
+    return DecodedImage(pixels, MediaFacts(**head["facts"]), int(head["mtime_ns"]), body[count:])
+
+
+def small_task(arguments: Any, settings: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], bytes]:
+    """The workers' task: `open_upright` of [path, content hash] with {"side"}. Raises MediaError."""
+    path, content_hash = arguments
+    image = open_upright(path, settings["side"], limits=limits, content_hash=content_hash)
+    return {"height": image.height, "width": image.width}, image.tobytes()

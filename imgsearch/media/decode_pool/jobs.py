@@ -1,0 +1,44 @@
+"""What goes into a pool and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from imgsearch.media.decode_pool.frames import dump
+
+_MOST_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One call of a pool's task."""
+
+    arguments: Any  # whatever JSON carries, in at most 64 KiB
+    size_bytes: int = 0  # of the file: decides how jobs travel together
+    tag: Any = None  # the caller's own; never leaves this process
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the task returned."""
+
+    head: dict[str, Any]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A job on its way to a worker: its number in the pool, its arguments as JSON, and the size of its file."""
+
+    number: int
+    arguments: bytes
+    size_bytes: int
+
+
+def bounded(value: Any, name: str) -> bytes:
+    """``value`` as JSON. Raises TypeError where JSON has no place for it, ValueError where it is too long."""
+    text = dump(value)
+    if len(text) > _MOST_BYTES:
+        raise ValueError(f"{name}: {len(text)} bytes of JSON, expected at most {_MOST_BYTES}")
+    return text
