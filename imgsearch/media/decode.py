@@ -19,6 +19,9 @@ from PIL import Image
 
 from imgsearch.errors import MediaError
 from imgsearch.media.colour import shrink, to_srgb
+from imgsearch.media.containers.header import load_exif_from
+from imgsearch.media.containers.tiff import Pages, main_page
+from imgsearch.media.containers.tiff_directories import at_directory
 from imgsearch.media.fingerprint import content_hash, hash_grey
 from imgsearch.media.limits import LIMITS, JpegLayout, Limits, check_memory, read_jpeg_layout
 from imgsearch.media.metadata import CameraFacts, camera_facts, exif_of, orientation_of
@@ -136,8 +139,11 @@ def _upright(
     """Decode to no less than twice ``target`` (width, height), where the file has that much."""
     if kind.format == "RAW":
         return _upright_raw(stream, name, target, limits)
+    pages = main_page(stream) if kind.format == "TIFF" else None
+    if pages is not None:
+        stream = at_directory(stream, pages.main_page.offset)
     with open_image(stream, kind, size_bytes, limits) as image:
-        if kind.format == "TIFF" and _DNG_VERSION in getattr(image, "tag_v2", {}):
+        if kind.format == "TIFF" and (_DNG_VERSION in getattr(image, "tag_v2", {}) or (pages and pages.raw)):
             return _upright_raw(stream, name or "x.dng", target, limits)
         full_size = image.size
         # A TIFF turns itself when loaded; elsewhere EXIF may follow the pixels (PNG) and is read after them.
@@ -146,13 +152,22 @@ def _upright(
         with decoding(kind):
             image.load()
         exif = exif_of(image)
-        turn = orientation_of(exif)
-        camera = camera_facts(exif)
+        turn, camera = orientation_of(exif), camera_facts(exif)
+        if pages is not None:
+            camera = _first_facts(stream, pages, camera, early)
+            early, turn = camera.orientation, turn if pages.main_page.has_orientation else camera.orientation
         small = turn_picture(to_srgb(shrink(image, target), image.info.get("icc_profile")), turn)
     width, height = full_size[::-1] if turn >= 5 else full_size
     if kind.format == "HEIF":
         camera = _with_orientation(camera, _heif_orientation(image))
     return _Upright(small, width, height, kind.format, _with_orientation(camera, early or camera.orientation))
+
+
+def _first_facts(stream: BinaryIO, pages: Pages, own: CameraFacts, orientation: int) -> CameraFacts:
+    """Facts of a main picture behind its thumbnail: cameras and scanners write them into the first directory."""
+    first = camera_facts(load_exif_from(at_directory(stream, pages.first.offset)))
+    facts = own if own.taken_at or own.camera else first
+    return _with_orientation(facts, orientation if pages.main_page.has_orientation else first.orientation)
 
 
 def _check(

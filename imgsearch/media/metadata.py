@@ -39,35 +39,37 @@ def exif_of(image: Image.Image) -> Image.Exif:
 
 def orientation_of(exif: Image.Exif) -> int:
     """The EXIF orientation, 1-8; 1 where absent or absurd."""
-    value = _first(_get(exif, _ORIENTATION))
+    value = _first(tag_of(exif, _ORIENTATION))
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def camera_facts(exif: Image.Exif) -> CameraFacts:
     """All that the catalog keeps of an EXIF block."""
-    details, gps = _ifd(exif, _EXIF_IFD), _ifd(exif, _GPS_IFD)
-    dates = (_get(details, _ORIGINAL), _get(details, _DIGITIZED), _get(exif, _DATETIME))
-    latitude = _degrees(_get(gps, 2), _get(gps, 1), "S", 90.0)
-    longitude = _degrees(_get(gps, 4), _get(gps, 3), "W", 180.0)
+    details, gps = table_of(exif, _EXIF_IFD), table_of(exif, _GPS_IFD)
+    dates = (tag_of(details, _ORIGINAL), tag_of(details, _DIGITIZED), tag_of(exif, _DATETIME))
+    latitude = _degrees(tag_of(gps, 2), tag_of(gps, 1), "S", 90.0)
+    longitude = _degrees(tag_of(gps, 4), tag_of(gps, 3), "W", 180.0)
     # Cameras without a fix write zeros: nothing lies at 0 N 0 E but water.
     placed = latitude is not None and longitude is not None and (latitude, longitude) != (0.0, 0.0)
     return CameraFacts(
         taken_at=next((text for text in map(_iso_date, dates) if text), None),
-        camera=_camera(_text(_get(exif, _MAKE)), _text(_get(exif, _MODEL))),
+        camera=camera_name(text_of(tag_of(exif, _MAKE)), text_of(tag_of(exif, _MODEL))),
         latitude=latitude if placed else None,
         longitude=longitude if placed else None,
         orientation=orientation_of(exif),
     )
 
 
-def _get(table: Mapping[int, Any] | Image.Exif, tag: int) -> Any:
+def tag_of(table: Mapping[int, Any] | Image.Exif, tag: int) -> Any:
+    """A tag's value as Pillow gives it; None where it is absent or damaged."""
     try:
         return table.get(tag)
     except Exception:  # noqa: BLE001  Pillow decodes a tag when it is asked for it
         return None
 
 
-def _ifd(exif: Image.Exif, tag: int) -> Mapping[int, Any]:
+def table_of(exif: Image.Exif, tag: int) -> Mapping[int, Any]:
+    """The table that a tag points at (EXIF, GPS ...); empty where it is absent or damaged."""
     try:
         table = exif.get_ifd(tag)
     except Exception:  # noqa: BLE001  a sub-table may point anywhere
@@ -79,7 +81,8 @@ def _first(value: Any) -> Any:
     return value[0] if isinstance(value, tuple | list) and value else value
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value as text in one line, at most 120 letters; "" for what is none."""
     value = _first(value)
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
@@ -89,7 +92,7 @@ def _text(value: Any) -> str:
     return " ".join(printable.split())[:_MAX_TEXT]
 
 
-def _camera(make: str, model: str) -> str | None:
+def camera_name(make: str, model: str) -> str | None:
     """ "Canon" and "Canon EOS R5" are one "Canon EOS R5"."""
     if model.lower().startswith(make.lower()):
         return model or None
@@ -97,7 +100,7 @@ def _camera(make: str, model: str) -> str | None:
 
 
 def _iso_date(value: Any) -> str | None:
-    match = _DATE.search(_text(value))
+    match = _DATE.search(text_of(value))
     if match is None:
         return None
     try:
@@ -118,5 +121,5 @@ def _degrees(value: Any, reference: Any, negative: str, limit: float) -> float |
         return None
     if not math.isfinite(degrees) or degrees > limit:
         return None
-    southern = _text(reference).upper().startswith(negative) or parts[0] < 0
+    southern = text_of(reference).upper().startswith(negative) or parts[0] < 0
     return -degrees if southern else degrees

@@ -1,0 +1,197 @@
+"""JPEG: its segments up to the first scan, and the further pictures of an MPO (CIPA DC-007).
+
+Gain maps and depth maps (Ultra HDR, Apple's, ISO 21496-1) are no pictures, and neither is the large preview that
+cameras put behind every photograph; the other eye of a stereo picture and the other angles are.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from imgsearch.media.containers.film import find_film, xmp_names_film
+from imgsearch.media.containers.header import Header, Part, load_exif, read_at, stream_size
+
+_EXIF, _XMP, _XMP_MORE = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
+_ICC, _MPF, _RESOURCES = b"ICC_PROFILE\0", b"MPF\0", b"Photoshop 3.0\0"
+_ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
+_MAX_SEGMENTS = 4096
+_MAX_PICTURES = 10_002
+_LOSSLESS_FRAMES = (0xC3, 0xC7, 0xCB, 0xCF)
+_PREVIEW_CLASS, _PART_CLASS = 1, 2  # the highest byte of an MP type code
+_AUXILIARY = re.compile(rb"hdrgm:|HDRGainMap|AuxiliaryImageType|aux:hdrgainmap|GainMapVersion|GDepth:|Camera:Depth")
+_SEMANTIC = re.compile(rb"""Semantic\s*(?:=\s*["']|>)\s*(\w+)""")
+_NOT_SEEN = frozenset({b"GainMap", b"Depth", b"Confidence", b"RecoveryMap", b"SegmentationMap"})
+# Comments of programs, not of people.
+_PROGRAMS = re.compile(
+    r"CREATOR:|Created with|File written by|LEAD Tech|Lavc|AppleMark|Optimized|Compressed by|Handmade Software|Intel",
+    re.IGNORECASE,
+)
+
+
+@dataclass(slots=True)
+class Segments:
+    """The segments of one JPEG up to its first scan (SOS); ``end`` is where its data begin. ``frame`` is the SOF
+    marker, 0 where none was met."""
+
+    frame: int = 0
+    depth: int = 8
+    size: tuple[int, int] = (0, 0)
+    channels: int = 3
+    exif: bytes = b""
+    xmp: bytes = b""
+    more_xmp: dict[int, bytes] = field(default_factory=dict)
+    icc: dict[int, bytes] = field(default_factory=dict)
+    mpf: bytes = b""
+    mpf_at: int = 0  # offsets in an MPF count from here
+    resources: bytes = b""
+    comments: list[str] = field(default_factory=list)
+    gain_map: bool = False
+    end: int = 0
+
+    @property
+    def profile(self) -> bytes:
+        return b"".join(self.icc[number] for number in sorted(self.icc))
+
+    @property
+    def all_xmp(self) -> tuple[bytes, bytes]:
+        """The main packet and the extended one."""
+        return self.xmp, b"".join(self.more_xmp[at] for at in sorted(self.more_xmp))
+
+
+def read_segments(stream: BinaryIO, start: int = 0) -> Segments:
+    """Segments of the JPEG that begins at ``start``; what follows a damaged one is left out. 50 us."""
+    found = Segments()
+    for marker, at, length in _walk(stream, start):
+        if marker in (0xE1, 0xE2, 0xED, 0xFE):
+            stream.seek(at)
+            _keep(found, marker, stream.read(length), at)
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            frame = read_at(stream, at, 6)
+            if len(frame) == 6:
+                found.frame, found.depth, found.channels = marker, frame[0], frame[5]
+                found.size = int.from_bytes(frame[3:5], "big"), int.from_bytes(frame[1:3], "big")
+        found.end = at + length
+    return found
+
+
+def read_header(stream: BinaryIO) -> Header:
+    """Reads the header and what it points at; and the last bytes of the file, for a film. Raises ValueError where
+    there is no frame header."""
+    found = read_segments(stream)
+    if not found.frame:
+        raise ValueError("no frame header")
+    xmp, more = found.all_xmp
+    header = Header(depth=found.depth, lossless=found.frame in _LOSSLESS_FRAMES, icc=found.profile)
+    header.space = {1: "GRAY", 4: "CMYK"}.get(found.channels, "RGB")
+    header.extent = found.size
+    header.exif = load_exif(found.exif)
+    header.xmp, header.iptc = xmp, found.resources
+    header.words = [text for text in found.comments if not _PROGRAMS.search(text)]
+    size = stream_size(stream)
+    header.parts = [Part(0, size), *_further_parts(stream, found, size)]
+    header.images = len(header.parts)
+    if b"GImage:Data" in more or b"GImage:Data" in xmp:  # the other eye of a Cardboard picture, as text
+        header.images += 1
+        header.hidden.append("a second picture in its XMP")
+    header.film = find_film(stream, found.end, size, xmp if xmp_names_film(xmp) else b"")
+    return header
+
+
+def _walk(stream: BinaryIO, start: int) -> Iterator[tuple[int, int, int]]:
+    """(marker, offset of its content, length) of each segment, SOS the last."""
+    at = start + 2
+    for _ in range(_MAX_SEGMENTS):
+        stream.seek(at)
+        head = stream.read(4)
+        if len(head) < 4:
+            return
+        if head[0] != 0xFF:  # rubbish between segments: libjpeg skips it too
+            rest = head + stream.read(65536)
+            skip = rest.find(b"\xff", 1)
+            if skip < 0:
+                return
+            at += skip
+            continue
+        marker = head[1]
+        if marker in (0xFF, 0x00):  # fill bytes
+            at += 1
+        elif marker == 0x01 or 0xD0 <= marker <= 0xD8:
+            at += 2
+        elif marker == 0xD9:
+            return
+        else:
+            length = max(int.from_bytes(head[2:4], "big") - 2, 0)
+            yield marker, at + 4, length
+            if marker == 0xDA:
+                return
+            at += 4 + length
+
+
+def _keep(found: Segments, marker: int, data: bytes, at: int) -> None:
+    if marker == 0xFE:
+        text = data.decode("utf-8", "replace").strip("\0 \r\n\t")
+        found.comments += [text] if text else []
+    elif data.startswith(_EXIF):
+        found.exif = found.exif or data
+    elif data.startswith(_XMP):
+        found.xmp = found.xmp or data[len(_XMP) :]
+    elif data.startswith(_XMP_MORE):
+        body = data[len(_XMP_MORE) :]  # GUID, full length, offset
+        found.more_xmp[int.from_bytes(body[36:40], "big")] = body[40:]
+    elif data.startswith(_ICC):
+        found.icc[data[12] if len(data) > 12 else 0] = data[14:]
+    elif data.startswith(_MPF):
+        found.mpf, found.mpf_at = data[4:], at + 4
+    elif data.startswith(_ISO_GAIN_MAP):
+        found.gain_map = True
+    elif data.startswith(_RESOURCES):
+        found.resources += data[len(_RESOURCES) :]
+
+
+def _further_parts(stream: BinaryIO, found: Segments, size: int) -> list[Part]:
+    """The pictures behind the first that a person is meant to see."""
+    entries = _mpf_entries(found.mpf)
+    if len(entries) < 2:
+        return []
+    kinds = [attribute & 0xFFFFFF for attribute, _, _ in entries]
+    is_stereo = any(kind >> 16 == _PART_CLASS for kind in kinds)
+    semantics = _SEMANTIC.findall(found.xmp)
+    parts = []
+    for place, (_, length, offset) in enumerate(entries[1:], 1):
+        at = offset + found.mpf_at
+        if kinds[place] >> 16 == _PREVIEW_CLASS and not is_stereo:
+            continue
+        if not offset or read_at(stream, at, 3) != b"\xff\xd8\xff":
+            continue  # the part was cut off by a program that did not know of it
+        named = place < len(semantics) and semantics[place] in _NOT_SEEN
+        if not named and not _is_auxiliary(stream, at):
+            parts.append(Part(at, min(length, size - at)))
+    return parts
+
+
+def _is_auxiliary(stream: BinaryIO, at: int) -> bool:
+    """Whether the JPEG there says of itself that it is a gain map, a depth map or a matte."""
+    found = read_segments(stream, at)
+    return found.gain_map or bool(_AUXILIARY.search(found.xmp))
+
+
+def _mpf_entries(data: bytes) -> list[tuple[int, int, int]]:
+    """(attribute, length, offset) of each picture in the MP index; the first's offset is 0."""
+    order = {b"II": "<", b"MM": ">"}.get(data[:2])
+    if order is None:
+        return []
+    try:
+        at = struct.unpack_from(order + "I", data, 4)[0]
+        for place in range(struct.unpack_from(order + "H", data, at)[0]):
+            tag, _, count, value = struct.unpack_from(order + "HHII", data, at + 2 + 12 * place)
+            if tag == 0xB002:
+                number = min(count // 16, _MAX_PICTURES)
+                entries = [struct.unpack_from(order + "III", data, value + 16 * entry) for entry in range(number)]
+                return [(int(a), int(b), int(c)) for a, b, c in entries]
+    except struct.error:
+        pass
+    return []

@@ -1,0 +1,45 @@
+"""Which module reads which format's headers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import BinaryIO
+
+from imgsearch.errors import MediaError
+from imgsearch.media.containers import animated, camera_raw, heif, jpeg, plain, png, tiff
+from imgsearch.media.containers.header import Header
+from imgsearch.media.sniff import Kind
+
+
+def _read_tiff(stream: BinaryIO) -> Header:
+    header, _ = tiff.read_header(stream)
+    return camera_raw.read_header(stream) if header.raw else header
+
+
+_READERS: dict[str, Callable[[BinaryIO], Header]] = {
+    "JPEG": jpeg.read_header,
+    "PNG": png.read_header,
+    "GIF": animated.read_gif,
+    "WEBP": animated.read_webp,
+    "TIFF": _read_tiff,
+    "HEIF": heif.read_header,
+    "AVIF": heif.read_header,
+    "JPEG2000": plain.read_jpeg2000,
+    "BMP": plain.read_bmp,
+    "ICO": plain.read_ico,
+    "PPM": plain.read_ppm,
+    "QOI": plain.read_qoi,
+    "RAW": camera_raw.read_header,
+}
+
+
+def read_header(stream: BinaryIO, kind: Kind) -> Header:
+    """A file's headers. Raises MediaError where they are damaged or cut off."""
+    reader = _READERS.get(kind.format)
+    if reader is None:
+        return Header()
+    try:
+        return reader(stream)
+    except (ValueError, IndexError) as exc:
+        message = f"the file begins like {kind.description}, but is damaged or cut off ({exc})"
+        raise MediaError(message, stage="open") from exc
