@@ -186,7 +186,7 @@ class _Patterns:
 
 
 _PATTERNS, _ORIGINAL_PATTERNS = _Patterns(_TABLE), _Patterns(_ORIGINALS)
-_BEGINNINGS = tuple(_PATTERNS.beginnings)
+_BEGINNINGS, _MARKED = tuple(_PATTERNS.beginnings), tuple(_PATTERNS.markers)
 
 
 def program_folder(name: str) -> str | None:
@@ -199,7 +199,13 @@ def program_folder_in(folder: str, name: str) -> str | None:
     """`program_folder` of the folder ``name`` in the absolute path ``folder``, which also decides what the name alone
     does not: CaptureOne/Cache, Immich's thumbs. Reads the disk for a few names only; never raises."""
     lower = name.lower()
-    return _by_name(lower) or _by_parent(folder, lower) or _by_marker(_PATTERNS, folder, name)
+    if found := _by_name(lower):
+        return found
+    parent = folder[folder.rfind(os.sep) + 1 :].lower()
+    rows = _PATTERNS.parents.get("appdata_*" if parent.startswith("appdata_") else parent)
+    if rows and (found := next((words for pattern, words in rows if fnmatchcase(lower, pattern)), None)):
+        return found
+    return _by_marker(_PATTERNS, folder, name) if lower.endswith(_MARKED) else None
 
 
 def program_folder_above(path: str, *, originals: bool = True) -> ProgramFolder | None:
@@ -231,12 +237,6 @@ def _by_name(lower: str) -> str | None:
     if found is None and lower.startswith(_BEGINNINGS):
         return next(words for start, words in _PATTERNS.beginnings.items() if lower.startswith(start))
     return found
-
-
-def _by_parent(folder: str, lower: str) -> str | None:
-    parent = folder[folder.rfind(os.sep) + 1 :].lower()
-    rows = _PATTERNS.parents.get("appdata_*" if parent.startswith("appdata_") else parent, ())
-    return next((words for name, words in rows if fnmatchcase(lower, name)), None)
 
 
 def _by_marker(patterns: _Patterns, folder: str, name: str) -> str | None:

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
@@ -74,13 +74,13 @@ class Walk:
         *,
         skip: Iterable[str | os.PathLike[str]] = (),
         hidden: bool = False,
-        include: Iterable[str] = (),
+        include: Sequence[str] = (),
     ) -> None:
         self.root = os.path.abspath(os.fspath(root))  # noqa: PTH100  Path costs 10 us a file, and drops ".."
         self.counts = WalkCounts()
         self.problems: list[WalkProblem] = []
         self._hidden = hidden
-        self._include = Included(include)
+        self._include = Included(include) if include else None
         self._skip = {os.path.realpath(os.fspath(folder)) for folder in skip}
         self._entered: set[tuple[int, int]] = set()
         self._folders: deque[str] = deque()  # relative paths, still to be entered
@@ -133,7 +133,7 @@ class Walk:
             return
         owned = program_folder_above(target, originals=False)
         inside = owned and (above == owned.path or above.startswith(owned.path + os.sep))  # the root lies in it as well
-        if owned and not inside and not self._include.matches(owned.path):
+        if owned and not inside and not (self._include and self._include.matches(owned.path)):
             self.counts.program_folders[owned.words] += 1
         else:
             self._folders.append(relative)
@@ -172,7 +172,7 @@ class Walk:
             name = entry.name
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    if self._wanted(entry.path):
+                    if self._wanted(name, entry.path):
                         below.append(prefix + name)
                 elif name[name.rfind(".") :].lower() in IMAGE_EXTENSIONS and not name.startswith(_NOT_PICTURES):
                     # The plain case, 100,000 times over, without a call: _file is for links and for trouble.
@@ -185,7 +185,7 @@ class Walk:
                     elif (found := self._file(entry, prefix + name)) is not None:
                         yield found
                 elif entry.is_symlink() and entry.is_dir():
-                    if self._wanted(entry.path):
+                    if self._wanted(name, entry.path):
                         self._links.append(prefix + name)
                 else:
                     if (found := self._nameless(entry, prefix + name)) is not None:
@@ -195,11 +195,10 @@ class Walk:
         self.counts.images += images
         self._folders.extend(reversed(below))  # the deque is a stack: first by name, first entered
 
-    def _wanted(self, path: str) -> bool:
-        if self._include.matches(path):
+    def _wanted(self, name: str, path: str) -> bool:
+        if self._include is not None and self._include.matches(path):
             return True
-        folder, name = os.path.split(path)
-        if words := program_folder_in(folder, name):
+        if words := program_folder_in(path[: -len(name) - 1], name):
             self.counts.program_folders[words] += 1
             return False
         if name.startswith(".") and not self._hidden:
@@ -217,7 +216,7 @@ class Walk:
                 self._other(entry.name)
             return None  # else deleted while we looked
         if stat.S_ISDIR(status.st_mode):  # a link to a folder, named like a picture
-            if self._wanted(entry.path):
+            if self._wanted(entry.name, entry.path):
                 self._links.append(relative)
             return None
         if not stat.S_ISREG(status.st_mode) or (link and self._inside_skipped(os.path.realpath(entry.path))):
