@@ -71,7 +71,7 @@ def load_exif_from(stream: BinaryIO, offset: int | None = None) -> Image.Exif:
 
 def read_at(stream: BinaryIO, offset: int, count: int) -> bytes:
     """Up to ``count`` bytes at ``offset``; fewer where the file ends before."""
-    if offset < 0 or count <= 0:
+    if not 0 <= offset < 1 << 62 or count <= 0:
         return b""
     stream.seek(offset)
     return stream.read(min(count, MAX_BLOCK_BYTES))

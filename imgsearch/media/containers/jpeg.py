@@ -20,6 +20,7 @@ _ICC, _MPF, _RESOURCES = b"ICC_PROFILE\0", b"MPF\0", b"Photoshop 3.0\0"
 _ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
 _MAX_SEGMENTS = 4096
 _MAX_PICTURES = 10_002
+_SEARCHED = 1024  # bytes behind the place that the index tells; programs that edit the header move it
 _LOSSLESS_FRAMES = (0xC3, 0xC7, 0xCB, 0xCF)
 _PREVIEW_CLASS, _PART_CLASS = 1, 2  # the highest byte of an MP type code
 _AUXILIARY = re.compile(rb"hdrgm:|HDRGainMap|AuxiliaryImageType|aux:hdrgainmap|GainMapVersion|GDepth:|Camera:Depth")
@@ -165,8 +166,10 @@ def _further_parts(stream: BinaryIO, found: Segments, size: int) -> list[Part]:
         at = offset + found.mpf_at
         if kinds[place] >> 16 == _PREVIEW_CLASS and not is_stereo:
             continue
-        if not offset or read_at(stream, at, 3) != b"\xff\xd8\xff":
+        shift = read_at(stream, at, _SEARCHED).find(b"\xff\xd8\xff") if offset else -1
+        if shift < 0:
             continue  # the part was cut off by a program that did not know of it
+        at += shift
         named = place < len(semantics) and semantics[place] in _NOT_SEEN
         if not named and not _is_auxiliary(stream, at):
             parts.append(Part(at, min(length, size - at)))

@@ -36,7 +36,8 @@ def read_header(stream: BinaryIO) -> Header:
         elif not header.depth:
             break
         elif name == b"acTL" and before_pixels:
-            frames = min(int.from_bytes(data[:4], "big"), 1 << 20)
+            announced = int.from_bytes(data[:4], "big")
+            frames = -1 if frames or not 0 < announced < 1 << 31 else announced  # as readers take a false one
         elif name == b"fcTL":
             first_is_frame = first_is_frame or before_pixels
         elif name == b"IDAT":
@@ -51,7 +52,7 @@ def read_header(stream: BinaryIO) -> Header:
         raise ValueError("no image header")
     if plain:
         header.icc, header.gamma = b"", 0.0
-    header.images = max(1, frames + (not first_is_frame)) if frames else 1
+    header.images = frames + (not first_is_frame) if frames > 0 else 1
     return header
 
 
