@@ -33,6 +33,7 @@ _BATCH_CUDA = 64
 _BATCH_CPU_SMALL, _BATCH_CPU = 32, 4  # encoding a batch takes about 1 s with the small model, 16 s with blip2
 _SMALL_IMAGE_SIZE = 160  # pixels
 _AHEAD = 96  # decoded pictures that may wait
+_AHEAD_MODEL_FREE = 256
 _BATCH_MODEL_FREE = 512  # a commit takes 10 ms and 0.1 ms a picture
 _PATIENCE_S, _PATIENCE_MODEL_FREE_S = 5.0, 2.0  # how long a half full batch waits
 
@@ -196,13 +197,14 @@ class Session:
         """Moved files first, so that their images never leave the results; then deletions; then the long part."""
         plan = self._plan(scans)
         batch_size, overlap = self._batching()
-        ahead = max(_AHEAD, 3 * batch_size)
+        ahead = _AHEAD_MODEL_FREE if self._model_free else max(_AHEAD, 3 * batch_size)
         new = plan.probably_new()
         if new:
             require_space(new, self.store.model, self.store.dtype, self.store.path)
         outlook = Outlook(new, ahead, lambda each: self._say_forecast(new, each))
+        size, workers = _image_size(self.store), self._settings.workers
         with contextlib.closing(
-            DecodePool(_image_size(self.store), workers=self._settings.workers, ahead=ahead)
+            DecodePool(size, pixels=not self._model_free, workers=workers, ahead=ahead)
         ) as pool:  # its workers start with the first job
             ingest = Ingest(
                 self.store, writer, self._encoder, pool, batch_size, summary, self._progress, self._stop,

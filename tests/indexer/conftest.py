@@ -19,15 +19,15 @@ MODEL = str(LAVIS / "blip2_tiny.pth")
 class InlinePool:
     """The decode pool's contract without processes: starting those takes longer than all else in these tests."""
 
-    def __init__(self, size: int, *, workers: int = 0, ahead: int = 96) -> None:
-        self.size = size
+    def __init__(self, size: int, *, pixels: bool = True, workers: int = 0, ahead: int = 96) -> None:
+        self.size, self.pixels = size, pixels
 
     def run(self, jobs: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
         from imgsearch.media.decode import decode_file
 
         for job in jobs:
             try:
-                yield job, decode_file(job.path, self.size, known_hashes=job.known_hashes)
+                yield job, decode_file(job.path, self.size, known_hashes=job.known_hashes, pixels=self.pixels)
             except MediaError as error:
                 yield job, error
 
