@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from imgsearch.dedup.evidence import NEVER_MOVED, TIERS, Copy, Group, Member
-from imgsearch.errors import UsageError
+from imgsearch.dedup.evidence import TIERS, Group, Member
+from imgsearch.dedup.filed_groups import FiledGroups, spill
+from imgsearch.dedup.plan_check import PlanCheck
 
-VERSION = 1
-_HINT = "write a new plan with `imgsearch dedup find`"
+VERSION = 2
+READ_VERSIONS = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class PlanSummary:
     freed_bytes: int
     moved_by_tier: dict[str, int]  # tiers with at least one file, strongest first
     shown_by_tier: dict[str, int]  # members that stay where they are
+    companions: int = 0  # files that go along with those that are moved
+    companion_bytes: int = 0  # of these, counted nowhere else
 
     def lines(self) -> Iterator[str]:
         """For a person, a line a fact."""
@@ -36,6 +39,8 @@ class PlanSummary:
         yield f"{self.moved:,} files to move ({tiers or 'none'}), {self.moved_bytes:,} bytes"
         if self.freed_bytes != self.moved_bytes:
             yield f"{self.freed_bytes:,} bytes of them in files without another name on the disk"
+        if self.companions:
+            yield f"{self.companions:,} files that belong to them go along, {self.companion_bytes:,} bytes"
         if self.shown_by_tier:
             tiers = ", ".join(f"{count:,} {tier}" for tier, count in self.shown_by_tier.items())
             yield f"only shown, not moved: {tiers}"
@@ -44,48 +49,82 @@ class PlanSummary:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Groups and what was asked for. ``roots``: where each `Copy.root_id` is, absolute; nothing outside is touched.
-    Made by `make_plan` or `plan_file.read_plan`, which check it."""
+    Made by `make_plan` or `plan_file.read_plan`, which check it. ``groups`` are a tuple, or stay in a file and are
+    parsed each time they are gone through (`FiledGroups`)."""
 
-    groups: tuple[Group, ...]
+    groups: Sequence[Group]
     roots: dict[int, str]
     created_at: str  # ISO 8601, UTC
     library: str = ""  # the library's folder
     options: dict[str, str] = field(default_factory=dict)  # as they were given: keep rule, tiers, reference folders
+    _summary: list[PlanSummary] = field(default_factory=list, init=False, compare=False, repr=False)  # once counted
 
     def moves(self) -> Iterator[tuple[Group, Member]]:
         """Every file to be moved, with its group, in the plan's order."""
         return ((group, member) for group in self.groups for member in group.members if member.move)
 
     def summary(self) -> PlanSummary:
-        """Counts; one pass over the groups."""
-        moved: Counter[str] = Counter()
-        shown: Counter[str] = Counter()
-        moved_bytes = freed_bytes = files = 0
-        for group in self.groups:
-            files += 1 + len(group.members)
-            for member in group.members:
-                (moved if member.move else shown)[member.evidence.tier] += 1
-                if member.move:
-                    moved_bytes += member.copy.size_bytes
-                    freed_bytes += member.copy.size_bytes if member.copy.links == 1 else 0
-        return PlanSummary(
-            len(self.groups), files, moved.total(), moved_bytes, freed_bytes, _in_order(moved), _in_order(shown)
-        )
+        """Counts; one pass over the groups, the first time."""
+        if not self._summary:
+            tally = _Tally()
+            for group in self.groups:
+                tally.take(group)
+            self._summary.append(tally.summary())
+        return self._summary[0]
 
     def decided(self, moves: Mapping[str, bool], drop: Iterable[str] = ()) -> Plan:
         """The plan with other decisions: ``moves`` says by path whether a member is moved, ``drop`` names members that
         are no duplicates; groups left without members go. Raises UsageError as `check_plan` does."""
         dropped = frozenset(drop)
-        groups = []
-        for group in self.groups:
-            members = tuple(
-                replace(member, move=moves.get(member.copy.path, member.move))
-                for member in group.members
-                if member.copy.path not in dropped
-            )
-            if members:
-                groups.append(replace(group, members=members))
-        return check_plan(replace(self, groups=tuple(groups)))
+
+        def decide(group: Group) -> Group:
+            kept = (member for member in group.members if member.copy.path not in dropped)
+            members = (replace(member, move=moves.get(member.copy.path, member.move)) for member in kept)
+            return replace(group, members=tuple(members))
+
+        groups = (changed for group in self.groups if (changed := decide(group)).members)
+        return make_plan(
+            groups if isinstance(self.groups, FiledGroups) else tuple(groups),
+            self.roots,
+            library=self.library,
+            options=self.options,
+            created_at=self.created_at,
+        )
+
+
+class _Tally:
+    """Counts what groups would do, one after the other."""
+
+    def __init__(self) -> None:
+        self._moved: Counter[str] = Counter()
+        self._shown: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
+
+    def take(self, group: Group) -> None:
+        counts = self._counts
+        counts["groups"] += 1
+        counts["files"] += 1 + len(group.members)
+        for member in group.members:
+            (self._moved if member.move else self._shown)[member.evidence.tier] += 1
+            if member.move:
+                counts["moved_bytes"] += member.copy.size_bytes
+                counts["freed_bytes"] += member.copy.size_bytes if member.copy.links == 1 else 0
+                counts["companions"] += len(member.companions)
+                counts["companion_bytes"] += sum(one.size_bytes for one in member.companions)
+
+    def summary(self) -> PlanSummary:
+        counts, moved = self._counts, self._moved
+        return PlanSummary(
+            counts["groups"],
+            counts["files"],
+            moved.total(),
+            counts["moved_bytes"],
+            counts["freed_bytes"],
+            _in_order(moved),
+            _in_order(self._shown),
+            counts["companions"],
+            counts["companion_bytes"],
+        )
 
 
 def _in_order(counts: Counter[str]) -> dict[str, int]:
@@ -101,68 +140,45 @@ def make_plan(
     created_at: str | None = None,
 ) -> Plan:
     """A plan of ``groups``, sorted by the keeper's path. ``roots``: the folders of `Copy.root_id`, or the file where
-    the root is one. ``created_at``: now, unless given. Raises UsageError as `check_plan` does."""
-    ordered = tuple(sorted(groups, key=lambda group: group.keeper.path))
-    return check_plan(
-        Plan(
-            ordered,
-            {number: os.path.abspath(path) for number, path in sorted(roots.items())},  # noqa: PTH100  surrogates
-            created_at or datetime.now(UTC).isoformat(timespec="seconds"),
-            str(library),
-            dict(sorted((options or {}).items())),
-        )
+    the root is one. ``created_at``: now, unless given.
+
+    A list or a tuple stays in memory. Of anything else, such as a generator, one group is held at a time: they go to a
+    nameless file in the library's folder, or among the system's temporary files where that cannot be written (1.3 kB
+    a group of three, 0.5 ms). Raises UsageError as `check_plan` does, StorageFull."""
+    places = {number: os.path.abspath(path) for number, path in sorted(roots.items())}  # noqa: PTH100  surrogates
+    check, tally = PlanCheck(places), _Tally()
+    ordered: Sequence[Group]
+    if isinstance(groups, list | tuple):
+        ordered = tuple(_seen(check, tally, sorted(groups, key=lambda group: group.keeper.path)))
+    else:
+        ordered = spill(_seen(check, tally, groups), library if Path(library).is_dir() else "")
+    check.settle(ordered)
+    plan = Plan(
+        ordered,
+        places,
+        created_at or datetime.now(UTC).isoformat(timespec="seconds"),
+        str(library),
+        dict(sorted((options or {}).items())),
     )
-
-
-def check_plan(plan: Plan) -> Plan:
-    """The plan itself, if it makes sense: else UsageError, naming the group and the file.
-
-    A file may be named once; a keeper is never moved; files of tier bytes have the content of their keeper; nothing of
-    `NEVER_MOVED` is moved; every file lies below its root."""
-    seen: dict[str, str] = {}
-    for number, group in enumerate(plan.groups):
-        place = f"groups[{number}]"
-        _check_file(group.keeper, f"{place}.keeper", plan.roots, seen)
-        if not group.members:
-            raise _bad(place, "no members", "at least one file besides the keeper")
-        for index, member in enumerate(group.members):
-            where = f"{place}.members[{index}]"
-            _check_file(member.copy, where, plan.roots, seen)
-            _check_member(member, group.keeper, where)
-    _check_kept(plan, seen)
+    plan._summary.append(tally.summary())
     return plan
 
 
-def _check_file(copy: Copy, where: str, roots: Mapping[int, str], seen: dict[str, str]) -> None:
-    path, root = copy.path, roots.get(copy.root_id)
-    if root is None:
-        raise _bad(where, f"root {copy.root_id}", f"one of {sorted(roots)}")
-    if "\0" in path or os.path.normpath(path) != path or not Path(path).is_absolute():
-        raise _bad(where, f"path {path!r}", "an absolute path without '..'")
-    if path != root and not path.startswith(root.rstrip("/") + "/"):
-        raise _bad(where, f"path {path!r}", f"a path below its root {root!r}")
-    if path in seen:
-        raise _bad(where, f"path {path!r}, which is {seen[path]} too", "each file once")
-    seen[path] = where
+def check_plan(plan: Plan) -> Plan:
+    """The plan itself, if it makes sense: else UsageError, naming the group and the file. One pass over the groups.
+
+    A file may be named once; a keeper is never moved; files of tier bytes have the content of their keeper; nothing of
+    `NEVER_MOVED` is moved, and nothing in a folder that belongs to a program; every file lies below its root,
+    companions in the folder of their picture."""
+    check, tally = PlanCheck(plan.roots), _Tally()
+    for _ in _seen(check, tally, plan.groups):
+        pass
+    check.settle(plan.groups)
+    plan._summary[:] = [tally.summary()]
+    return plan
 
 
-def _check_member(member: Member, keeper: Copy, where: str) -> None:
-    tier = member.evidence.tier
-    if member.move and tier in NEVER_MOVED:
-        raise _bad(where, f"move true for tier {tier}", "false: such pictures are never moved")
-    if tier == "bytes" and member.copy.facts.content_hash != keeper.facts.content_hash:
-        raise _bad(where, "tier bytes with another sha256 than the keeper's", "the same sha256, or another tier")
-
-
-def _check_kept(plan: Plan, seen: Mapping[str, str]) -> None:
-    """A reference file may be noted in several groups and be a keeper, never a member."""
-    for number, group in enumerate(plan.groups):
-        for index, one in enumerate(group.kept):
-            where = f"groups[{number}].kept[{index}]"
-            _check_file(one.copy, where, plan.roots, {})
-            if ".members[" in seen.get(one.copy.path, ""):
-                raise _bad(where, f"path {one.copy.path!r}, which is {seen[one.copy.path]} too", "kept or member")
-
-
-def _bad(where: str, got: str, expected: str) -> UsageError:
-    return UsageError(f"the plan is not valid at {where}: got {got}, expected {expected}", _HINT)
+def _seen(check: PlanCheck, tally: _Tally, groups: Iterable[Group]) -> Iterator[Group]:
+    for group in check.watched(groups):
+        tally.take(group)
+        yield group

@@ -18,7 +18,7 @@ from pathlib import Path
 from imgsearch.dedup.draft import replacing
 from imgsearch.dedup.evidence import ACTED_ON, NEVER_MOVED, TIERS, Copy, Evidence, Group, Member
 from imgsearch.dedup.groups import seen_from_second
-from imgsearch.dedup.plan import Plan, check_plan
+from imgsearch.dedup.plan import Plan, make_plan
 from imgsearch.errors import UsageError
 from imgsearch.storage.evidence_store import EvidenceStore
 from imgsearch.storage.lock import writer_lock
@@ -136,15 +136,18 @@ def content_pairs(group: Group, files: Sequence[str] = ()) -> list[tuple[str, st
 
 
 def accepted_plan(plan: Plan, decisions: Mapping[str, Decision], evidence_of: EvidenceOf) -> Plan:
-    """The plan of the groups that were accepted, as they were decided. Raises UsageError as `check_plan`."""
-    groups = []
-    for group in plan.groups:
-        decision = decisions.get(group_key(group), UNDECIDED)
-        if decision.state == "accepted":
-            left = decided(group, decision, evidence_of, reference_folders(plan))
-            if left is not None and any(member.move for member in left.members):
-                groups.append(left)
-    return check_plan(replace(plan, groups=tuple(sorted(groups, key=lambda group: group.keeper.path))))
+    """The plan of the groups that were accepted, as they were decided; holds one at a time. Raises UsageError as
+    `check_plan`."""
+
+    def accepted() -> Iterator[Group]:
+        for group in plan.groups:
+            decision = decisions.get(group_key(group), UNDECIDED)
+            if decision.state == "accepted":
+                left = decided(group, decision, evidence_of, reference_folders(plan))
+                if left is not None and any(member.move for member in left.members):
+                    yield left
+
+    return make_plan(accepted(), plan.roots, library=plan.library, options=plan.options, created_at=plan.created_at)
 
 
 def mark_applied(decisions: dict[str, Decision], plan: Plan, run_id: str) -> int:
@@ -212,9 +215,9 @@ def _with_keeper(group: Group, chosen: Member, evidence_of: EvidenceOf) -> Group
             evidence = compared.get(member.copy.image_id)
         if evidence is not None:
             move = member.move and evidence.tier in acted and evidence.tier not in NEVER_MOVED
-            members.append(Member(member.copy, evidence, move))
+            members.append(replace(member, evidence=evidence, move=move))
     ordered = sorted(members, key=lambda one: (TIERS.index(one.evidence.tier), -one.evidence.score, one.copy.path))
-    return Group(new, "chosen by hand", tuple(ordered), group.kept)
+    return replace(group, keeper=new, reason="chosen by hand", members=tuple(ordered))
 
 
 def _below(path: str, folders: Sequence[str]) -> bool:

@@ -46,7 +46,7 @@ def test_file_gives_back_what_was_written(plan, tmp_path):
     raw = path.read_bytes()
     assert b'"path": "/p/c\\n\\udcff.jpg"' in raw
     document = json.loads(raw)
-    assert document["version"] == 1
+    assert document["version"] == 2
     assert "".join(plan_text(plan)).encode() == raw
     for text in (json.dumps(document), json.dumps(document, indent=4), json.dumps(document, indent=1)):
         path.write_text(text)  # as another program would lay it out
@@ -169,7 +169,7 @@ FIRST = ("groups", 1, "members", 1)
         (lambda d: put(d, [], "groups", 0, "members"), r"groups\[0\]"),
         (lambda d: put(d, 7, "groups", 0, "keeper", "root"), r"groups\[0\].keeper"),
         (lambda d: put(d, {"x": "/p"}, "roots"), "roots"),
-        (lambda d: put(d, 2, "version"), "version 2"),
+        (lambda d: put(d, 3, "version"), "version 3"),
         (lambda d: put(d, "other", "format"), "not a plan"),
         (lambda d: drop(d, "groups"), "groups"),
         (lambda d: drop(d, "created_at"), "created_at"),
