@@ -1,6 +1,6 @@
 """Copies found, by kind of alteration, beside imagededup and imagehash; time and memory.
 
-    python benchmarks/dedup.py --venv DIR [--only quality|speed] [--pictures DIR ...] [--files 10000 50000] [--quick]
+    python benchmarks/dedup.py --venv DIR [--only quality|speed|notcopies] [--pictures DIR ...] [--files 10000 50000]
 
 The others run as programs of a virtual environment of their own (DIR; made where it is not there, with pip): imagededup
 without what its network needs, which hashing does not use.
@@ -12,6 +12,7 @@ plan would move: same bytes, same pixels, and perceptual pairs that were confirm
 Speed: drawn scenes, every fifth an original and four copies of it, from files to pairs. Ours indexes the files too
 (decodes, embeds by the small model, stores), the others only hash. Memory is the largest sum over a program and its
 children, pages that they share counted once (Linux).
+Not copies: dedup_notcopies.py.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import dedup_notcopies
 from PIL import Image
 from results import add_flags, markdown_table, write_section, writes
 
@@ -53,7 +55,9 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, nargs="*", help="folders of photographs")
     parser.add_argument("--copies", type=int, default=12, help="copies a picture (default 12)")
     parser.add_argument("--files", type=int, nargs="*", default=[10_000, 50_000], help="sizes for time and memory")
-    parser.add_argument("--only", choices=("quality", "speed"), help="one of the two parts")
+    parser.add_argument("--only", choices=("quality", "speed", "notcopies"), help="one of the parts")
+    parser.add_argument("--sets", type=int, default=3, help="sets of every family that are no copies (default 3)")
+    parser.add_argument("--families", nargs="*", default=[], help="of the parts, only these families (notcopies)")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     add_flags(parser)
     arguments = parser.parse_args()
@@ -63,6 +67,13 @@ def main() -> None:
     if arguments.quick:
         arguments.files = [300]
     with tempfile.TemporaryDirectory() as scratch:
+        wrong = False
+        if arguments.only in (None, "notcopies"):
+            sets = 1 if arguments.quick else arguments.sets
+            lines, wrong = dedup_notcopies.measure(Path(scratch), photographs(arguments), sets, arguments.families)
+            show(lines, "Files that are no copies (benchmarks/dedup.py)", arguments)
+        if arguments.only == "notcopies":
+            sys.exit(int(wrong))
         python = ready_venv(arguments.venv or Path(scratch) / "venv")
         if arguments.only != "speed":
             lines = measure_quality(Path(scratch), python, photographs(arguments), arguments.copies, arguments.quick)

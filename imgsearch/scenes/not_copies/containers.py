@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from imgsearch.scenes.not_copies.album import Album, Draw, encoded
+from imgsearch.scenes.not_copies.album import QUICK_HEIC, Album, Draw, encoded
 
 
 def film(frames: Sequence[Image.Image], suffix: str, **how: Any) -> bytes:
@@ -98,7 +98,7 @@ def _heics(album: Album) -> None:
         file, stream = pillow_heif.HeifFile(), io.BytesIO()
         for image in chosen:
             file.add_from_pillow(image)
-        file.save(stream, quality=90)
+        file.save(stream, quality=90, enc_params=QUICK_HEIC)
         return stream.getvalue()
 
     first, second, third, fourth = pictures

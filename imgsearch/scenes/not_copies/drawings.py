@@ -27,7 +27,7 @@ PURPLE, BLUE, RED, GREEN, YELLOW, WHITE, BLACK, ORANGE = (
 
 def _repainted(album: Album) -> None:
     """One flower, other colours of it and of what is behind."""
-    kind, style = album.rng.choice(sorted(SHAPES)), album.rng.getrandbits(30)
+    kind, style = sorted(SHAPES)[7 * album.number % len(SHAPES)], album.rng.getrandbits(30)
     pairs = ((PURPLE, BLUE), (RED, GREEN), (YELLOW, BLUE), (RED, BLUE), (GREEN, RED), (WHITE, BLACK))
     for number, (thing, behind) in enumerate(pairs):
         canvas = Image.new("RGB", (400, 400), behind)
@@ -123,7 +123,7 @@ def _negatives(album: Album) -> None:
 
 def _icon_sets(album: Album) -> None:
     """One glyph in the colours of a set, 64 px; and selected or not."""
-    kind, style = album.rng.choice(sorted(SHAPES)), album.rng.getrandbits(30)
+    kind, style = sorted(SHAPES)[(7 * album.number + 3) % len(SHAPES)], album.rng.getrandbits(30)
     for number, colour in enumerate((RED, BLUE, GREEN, ORANGE, PURPLE, (120, 120, 120))):
         tile = Image.new("RGB", (64, 64), WHITE)
         ImageDraw.Draw(tile).rounded_rectangle((2, 2, 61, 61), 12, fill=colour)
@@ -131,29 +131,50 @@ def _icon_sets(album: Album) -> None:
         album.show(f"icon-{number}.png", tile, ("bytes", "container"))
 
 
-def _flags(album: Album) -> None:
-    """Flags of one layout: three bars upright, three across, a cross."""
-    upright = {
+_FLAGS: tuple[dict[str, tuple[RGB, ...]], ...] = (
+    {
         "france": ((0, 35, 149), WHITE, (237, 41, 57)),
         "italy": ((0, 146, 70), WHITE, (206, 43, 55)),
         "ireland": ((22, 155, 98), WHITE, (255, 136, 62)),
         "romania": ((0, 43, 127), (252, 209, 22), (206, 17, 38)),
         "chad": ((0, 38, 100), (254, 203, 0), (198, 12, 48)),
         "belgium": (BLACK, (253, 218, 36), (239, 51, 64)),
-    }
-    height = album.rng.choice((200, 240, 300))
+    },
+    {
+        "germany": (BLACK, (221, 0, 0), (255, 206, 0)),
+        "netherlands": ((174, 28, 40), WHITE, (33, 70, 139)),
+        "russia": (WHITE, (0, 57, 166), (213, 43, 30)),
+        "hungary": ((206, 41, 57), WHITE, (71, 112, 80)),
+        "bulgaria": (WHITE, (0, 150, 110), (214, 38, 18)),
+        "lithuania": ((253, 185, 19), (0, 106, 68), (193, 39, 45)),
+        "luxembourg": ((239, 51, 64), WHITE, (0, 163, 224)),
+    },
+    {
+        "sweden": ((0, 106, 167), (254, 204, 0)),
+        "finland": (WHITE, (0, 53, 128)),
+        "denmark": (RED, WHITE),
+        "iceland": ((2, 82, 156), WHITE),
+    },
+)
+
+
+def _flags(album: Album) -> None:
+    """Flags of one layout: three bars upright, three across, a cross; in sets behind the third in made-up colours."""
+    layout, height = album.number % 3, album.rng.choice((200, 240, 300))
     width = height * 3 // 2
-    for name, bars in upright.items():
-        flag = Image.new("RGB", (width, height))
-        for at, colour in enumerate(bars):
-            flag.paste(colour, (at * width // 3, 0, (at + 1) * width // 3, height))
-        album.show(f"{name}.png", flag, ("bytes", "jpeg"))
-    crosses = {"sweden": ((0, 106, 167), (254, 204, 0)), "finland": (WHITE, (0, 53, 128)), "denmark": (RED, WHITE)}
-    for name, (ground, cross) in crosses.items():
-        flag = Image.new("RGB", (width, height), ground)
-        flag.paste(cross, (width * 5 // 16, 0, width * 7 // 16, height))
-        flag.paste(cross, (0, height * 4 // 10, width, height * 6 // 10))
-        album.show(f"{name}.png", flag, ("container", "half"))
+    for name, real in _FLAGS[layout].items():
+        made: list[RGB] = [(album.rng.randrange(256), album.rng.randrange(256), album.rng.randrange(256)) for _ in real]
+        colours = real if album.number < 3 else tuple(made)
+        flag = Image.new("RGB", (width, height), colours[0])
+        for at, colour in enumerate(colours):
+            if layout == 0:
+                flag.paste(colour, (at * width // 3, 0, (at + 1) * width // 3, height))
+            elif layout == 1:
+                flag.paste(colour, (0, at * height // 3, width, (at + 1) * height // 3))
+            elif at:
+                flag.paste(colour, (width * 5 // 16, 0, width * 7 // 16, height))
+                flag.paste(colour, (0, height * 4 // 10, width, height * 6 // 10))
+        album.show(f"{name}.png", flag)
 
 
 def _lights(album: Album) -> None:

@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw
 
-from imgsearch.scenes.not_copies.album import Album, Draw, encoded
+from imgsearch.scenes.not_copies.album import QUICK_HEIC, Album, Draw, encoded
 from imgsearch.scenes.not_copies.exif import P3, profile
 
 
@@ -20,6 +20,8 @@ def _white_drawings(album: Album) -> None:
         points = [(rng.randrange(320), rng.randrange(240)) for _ in range(9)]
         pen.line(points, fill=(255, 255, 255, 255), width=6)
         album.show(f"white-logo-{number}.png", sheet, ("bytes",) if number % 2 else ("container",))
+    if album.number:  # empty pages of two sets would be copies of each other
+        return
     album.show("empty.png", Image.new("RGB", size, "white"), ("bytes", "half"))
     album.show("nothing.png", Image.new("RGBA", size, (255, 255, 255, 0)), ("bytes",))
 
@@ -44,21 +46,22 @@ def _labels(album: Album, values: tuple[int, ...], kind: type[np.generic], suffi
             mask[(x - cx) ** 2 + (y - cy) ** 2 < r * r] = value
         way = "container" if kind is np.uint16 and number % 2 else "bytes"
         album.show(f"label-{number:03d}{suffix}", Image.fromarray(mask), (way,))
-    blank = np.zeros((240, 320), np.uint8)
-    album.show("all-black.png", Image.fromarray(blank), ("bytes",))
 
 
 def _label_masks(album: Album) -> None:
     """Instance masks at 16 bits, values 17 and 42 of 65,535: black at 8 bits."""
     _labels(album, (17, 42), np.uint16, ".png")
+    if not album.number:  # black pages of two sets would be copies of each other
+        album.show("all-black.png", Image.new("L", (320, 240)), ("bytes",))
 
 
 def _class_masks(album: Album) -> None:
     """Class masks at 8 bits, values 1 to 4 of 255, and one thing of another class at the same place."""
     _labels(album, (1, 2, 4), np.uint8, ".png")
+    x, y = album.rng.randrange(20, 150), album.rng.randrange(20, 100)
     for value in (7, 8):
         mask = np.zeros((240, 320), np.uint8)
-        mask[60:170, 90:220] = value
+        mask[y : y + 110, x : x + 130] = value
         album.show(f"class-{value}.png", Image.fromarray(mask), ("bytes", "container"))
 
 
@@ -86,10 +89,11 @@ def _low_bits(album: Album) -> None:
 def _one_bit(album: Album) -> None:
     """Cut-out masks of 1 bit; one part is elsewhere or is not there."""
     places = [(album.rng.randrange(10, 280), album.rng.randrange(10, 210)) for _ in range(5)]
+    left, top = album.rng.randrange(20, 180), album.rng.randrange(20, 110)
     for number in range(4):
         mask = Image.new("1", (320, 240), 0)
         pen = ImageDraw.Draw(mask)
-        pen.ellipse((90, 60, 230, 190), fill=1)
+        pen.ellipse((left, top, left + 130, top + 110), fill=1)
         x, y = places[number]
         if number < 3:
             pen.rectangle((x, y, x + 14, y + 14), fill=1 if mask.getpixel((x + 7, y + 7)) == 0 else 0)
@@ -98,10 +102,11 @@ def _one_bit(album: Album) -> None:
 
 def _indexed(album: Album) -> None:
     """Palette masks of one shape whose class differs, and indices of which the palette shows two alike."""
+    x, y = album.rng.randrange(10, 110), album.rng.randrange(10, 70)
     for number in range(4):
         mask = np.zeros((240, 320), np.uint8)
-        mask[40:200, 60:250] = number + 1
-        mask[90:150, 120:190] = number + 2
+        mask[y : y + 160, x : x + 190] = number + 1
+        mask[y + 50 : y + 110, x + 60 : x + 130] = number + 2
         image = Image.fromarray(mask, "L").convert("P")
         image.putdata(mask.ravel().tolist())
         voc = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0, 0, 0, 128, 128, 0, 128]
@@ -142,7 +147,7 @@ def _deep_heic(album: Album) -> None:
     grain = np.random.default_rng(album.rng.getrandbits(32)).normal(0, 150, (300, 400, 3))
     deep = (np.asarray(image, np.float32) * 257 + grain).clip(0, 65535).astype(np.uint16)
     stream = io.BytesIO()
-    pillow_heif.encode("RGB;16", (400, 300), deep.tobytes(), stream, quality=92)
+    pillow_heif.encode("RGB;16", (400, 300), deep.tobytes(), stream, quality=92, enc_params=QUICK_HEIC)
     path = album.original("IMG_0042.heic", stream.getvalue())
     album.twin(path)
     album.copy(path, "sent/IMG_0042.jpg", encoded(image, ".jpg", quality=98))

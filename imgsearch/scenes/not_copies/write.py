@@ -6,12 +6,36 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from imgsearch.errors import StorageFull, UsageError
-from imgsearch.scenes.not_copies import containers, directories, drawings, flattening, forms, shots
+from imgsearch.scenes.not_copies import (
+    boards,
+    containers,
+    directories,
+    drawings,
+    flattening,
+    forms,
+    keeping,
+    programs,
+    shots,
+    stacks,
+    textures,
+)
 from imgsearch.scenes.not_copies.album import Album, Draw, NotCopy, Pictures
 
 FAMILIES: dict[str, Draw] = {
     name: draw
-    for part in (containers, flattening, drawings, directories, shots, forms)
+    for part in (
+        containers,
+        flattening,
+        drawings,
+        directories,
+        shots,
+        forms,
+        boards,
+        textures,
+        stacks,
+        keeping,
+        programs,
+    )
     for name, draw in part.FAMILIES.items()
 }
 """Family -> what writes one set of it, in the order of writing."""
