@@ -45,9 +45,10 @@ class Dispatcher:
         self._draining = False
         while self.pending:
             process = self._least_busy()
-            if not process.has_room(_CHUNK_JOBS, _CHUNK_BYTES):
+            chunk = self._chunk(process.room_bytes()) if process.has_room(_CHUNK_JOBS, _CHUNK_BYTES) else []
+            if not chunk:
                 return
-            process.send(self._chunk(), heavy=False)
+            process.send(chunk, heavy=False)
 
     def take_back(self, parcels: Sequence[Parcel]) -> None:
         """Jobs that a dead worker held and had not begun: they are next again."""
@@ -63,12 +64,16 @@ class Dispatcher:
             return self._start()
         return process
 
-    def _chunk(self) -> list[Parcel]:
-        """The next few pending jobs: many if small, one if large, a fair share when few are left."""
+    def _chunk(self, room_bytes: int) -> list[Parcel]:
+        """The next few pending jobs: many if small, one if large, a fair share when few are left; none if the
+        arguments of the first pass ``room_bytes``."""
         chunk: list[Parcel] = []
         total_bytes = 0
         count = min(_CHUNK_JOBS, 1 + len(self.pending) // (2 * self._workers))
         while self.pending and len(chunk) < count and total_bytes < _CHUNK_BYTES:
+            room_bytes -= self.pending[0].sent_bytes
+            if room_bytes < 0:
+                break
             chunk.append(self.pending.popleft())
             total_bytes += chunk[-1].size_bytes
         return chunk

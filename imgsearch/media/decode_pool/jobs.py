@@ -8,6 +8,7 @@ from typing import Any
 from imgsearch.media.decode_pool.frames import dump
 
 _MOST_BYTES = 1 << 16
+_AROUND_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class Parcel:
     number: int
     arguments: bytes
     size_bytes: int
+
+    @property
+    def sent_bytes(self) -> int:
+        """What it takes in a message, at most."""
+        return len(self.arguments) + _AROUND_BYTES
 
 
 def bounded(value: Any, name: str) -> bytes:

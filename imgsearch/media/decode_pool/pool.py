@@ -83,7 +83,13 @@ class HardenedPool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
-        self.close(interrupted=kind is not None and issubclass(kind, KeyboardInterrupt))
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        try:
+            self.close(interrupted=interrupted)
+        except KeyboardInterrupt:  # before it was held back, or handed on
+            self.close(interrupted=True)
+            if not interrupted:
+                raise
 
     @overload
     def run(self, jobs: Iterable[Job], *, ordered: bool = False) -> Iterator[tuple[Job, Answer | MediaError]]: ...

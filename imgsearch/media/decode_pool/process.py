@@ -29,6 +29,9 @@ class WorkerSettings:
     time_limit_s: float
 
 
+_PIPE_BYTES = 48 << 10 if sys.platform == "linux" else 12 << 10  # of the 64 and 16 KiB that pipes hold at least
+
+
 class WorkerProcess:
     """Not thread-safe but for `receive` and `kill`: the pool's lock guards all else.
 
@@ -99,6 +102,13 @@ class WorkerProcess:
         """Whether it should be sent more: always one job at work and one waiting, more if they are small."""
         held = len(self.outstanding)
         return held < 2 or (held < most_jobs and self._held_bytes < most_bytes)
+
+    def room_bytes(self) -> int:
+        """How many bytes of arguments it takes without delay. One at work reads nothing: beyond what the pipe holds,
+        its parent would wait for it, and it perhaps for its parent to take an answer."""
+        if self.ready and not self.outstanding:
+            return sys.maxsize
+        return _PIPE_BYTES - sum(parcel.sent_bytes for parcel in self.outstanding)
 
     def became_ready(self) -> None:
         self.ready = True
