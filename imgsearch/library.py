@@ -18,7 +18,7 @@ DEFAULT_MODEL = "blip2"
 """The model of a new library: the real one, never silently the small one."""
 
 
-MODEL_FREE_SIDE = 112
+MODEL_FREE_SIDE = 128
 """Pixels for which a library without a model decodes its pictures: the small model's, so that signatures are the same
 as in a library of that model."""
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgsearch.cli.folder_library import opened_library
+from imgsearch.cli.folder_library import needs_vectors, opened_library
 from imgsearch.cli.terminal import shown
 from imgsearch.errors import ImgsearchError, UsageError
 
@@ -44,7 +44,8 @@ def find(arguments: argparse.Namespace) -> int:
     from imgsearch.dedup.review import PLAN
 
     options = _options(arguments)
-    with opened_library(arguments, arguments.folders) as store, bars(arguments) as progress:
+    opened = opened_library(arguments, arguments.folders, vectors=needs_vectors(options.tiers))
+    with opened as store, bars(arguments) as progress:
         evidence = store.evidence()
         with evidence.running():
             found = compare(store, evidence, options.tiers, progress)
