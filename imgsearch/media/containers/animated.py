@@ -8,6 +8,7 @@ from imgsearch.media.containers.film import begins_film
 from imgsearch.media.containers.header import MAX_BLOCK_BYTES, Header, load_exif, read_at, stream_size
 
 _MAX_CHUNKS = 100_000
+_MAX_FRAMES = 10_002  # more are too many to be compared anyway
 _GIF_XMP, _GIF_ICC = b"XMP DataXMP", b"ICCRGBG1012"
 
 
@@ -19,7 +20,7 @@ def read_gif(stream: BinaryIO) -> Header:
     stream.seek(0)
     data = stream.read()
     at = 13 + (3 << (data[10] & 7) + 1 if len(data) > 12 and data[10] & 0x80 else 0)
-    while at < len(data):
+    while at < len(data) and header.images < _MAX_FRAMES:
         kind = data[at]
         if kind == 0x3B:
             break
