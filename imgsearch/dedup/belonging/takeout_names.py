@@ -1,0 +1,77 @@
+"""How Google Takeout names the notes (JSON) beside a picture. Everything here is folded.
+
+``IMG_1.jpg`` has ``IMG_1.jpg.json``, since 2024 ``IMG_1.jpg.supplemental-metadata.json``. What stands before ``.json``
+is cut to 46 characters, so that "supplemental-metadata" and then the picture's name lose their ends. The second
+``IMG_1.jpg`` of an album is ``IMG_1(1).jpg`` with ``IMG_1.jpg(1).json`` or ``IMG_1.jpg.supplemental-metadata(1).json``.
+Sources: Google Takeout exports, as immich-go's and GooglePhotosTakeoutHelper's tests record them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+_MOST = 46  # characters (UTF-16, as JavaScript and Java count) before the number and ".json"
+_NOTES = ".supplemental-metadata"
+_NUMBER = re.compile(r"\(\d{1,4}\)$")
+
+
+def notes_of(name: str) -> Iterator[str]:
+    """The names that the notes of the picture ``name`` may have."""
+    stem, extension = os.path.splitext(name)  # noqa: PTH122
+    number = _NUMBER.search(stem)
+    yield from _notes(name, "")
+    if number:
+        yield from _notes(stem[: number.start()] + extension, number[0])
+    yield stem + ".json"  # before 2018, and programs other than Takeout
+
+
+def pictures_of_notes(name: str) -> Iterator[str]:
+    """The names that the picture of the notes ``name`` may have; where Takeout cut the picture's own name, the longest
+    beginning that is left of it (see `was_cut`)."""
+    bare = name.removesuffix(".json")
+    number = _NUMBER.search(bare)
+    for text, copy in ((bare, ""), (bare[: number.start()], number[0])) if number else ((bare, ""),):
+        for media in {text, _without_notes(text)}:
+            yield media
+            stem, extension = os.path.splitext(media)  # noqa: PTH122
+            yield stem + copy + extension
+
+
+def was_cut(name: str) -> str:
+    """The beginning of the picture's name that the notes ``name`` keep, if Takeout may have cut it; else ""."""
+    bare = _NUMBER.sub("", name.removesuffix(".json"))
+    return bare if _units(bare) >= _MOST - 1 else ""
+
+
+def _notes(media: str, number: str) -> Iterator[str]:
+    yield f"{media}{number}.json"
+    for length in range(1, len(_NOTES) + 1):
+        yield f"{media}{_NOTES[:length]}{number}.json"
+    if number:
+        yield f"{media}{number}{_NOTES}.json"
+    cut = _cut(media)
+    if cut != media:
+        yield f"{cut}{number}.json"
+        if number:  # Takeout sometimes writes the notes of the first one only
+            yield f"{cut}.json"
+
+
+def _without_notes(text: str) -> str:
+    for length in range(len(_NOTES), 0, -1):
+        if text.endswith(_NOTES[:length]):
+            return text[:-length]
+    return text
+
+
+def _units(text: str) -> int:
+    return len(text) + sum(letter > "\uffff" for letter in text)
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _MOST and _units(text) <= _MOST:
+        return text
+    if _units(text) == len(text):
+        return text[:_MOST]
+    return text.encode("utf-16-le", "surrogatepass")[: 2 * _MOST].decode("utf-16-le", "ignore")
