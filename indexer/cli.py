@@ -72,7 +72,9 @@ def _run(arguments: argparse.Namespace) -> int:
     from indexer.session import IndexRequest, Session
     from indexer.snapshot import refresh_snapshot
 
-    request = IndexRequest(tuple(arguments.paths), load_settings(vars(arguments)), arguments.wait, tuple(arguments.include))
+    request = IndexRequest(
+        tuple(arguments.paths), load_settings(vars(arguments)), arguments.wait, tuple(arguments.include)
+    )
     progress = Silence() if arguments.quiet else Bar()
     with Stop() as stop, Session(request, progress, stop) as session:
         summary = session.update(request.paths)

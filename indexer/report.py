@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from imgsearch.wording import one_line
 from indexer.estimate import time_text
 
-
 _MOST_PROGRAMS = 6  # named in the line about their folders
 
 

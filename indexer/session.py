@@ -204,7 +204,7 @@ class Session:
         outlook = Outlook(new, ahead, lambda each: self._say_forecast(new, each))
         size, workers = _image_size(self.store), self._settings.workers
         with contextlib.closing(
-            DecodePool(size, pixels=not self._model_free, workers=workers, ahead=ahead)
+            DecodePool(size, pixels=not self._model_free, workers=workers, ahead=ahead, stop=self._stop)
         ) as pool:  # its workers start with the first job
             ingest = Ingest(
                 self.store, writer, self._encoder, pool, batch_size, summary, self._progress, self._stop,

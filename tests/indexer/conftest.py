@@ -19,7 +19,7 @@ MODEL = str(LAVIS / "blip2_tiny.pth")
 class InlinePool:
     """The decode pool's contract without processes: starting those takes longer than all else in these tests."""
 
-    def __init__(self, size: int, *, pixels: bool = True, workers: int = 0, ahead: int = 96) -> None:
+    def __init__(self, size: int, *, pixels: bool = True, **more: Any) -> None:
         self.size, self.pixels = size, pixels
 
     def run(self, jobs: Iterable[Any]) -> Iterator[tuple[Any, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,7 @@ class DecodePool:
         time_limit_s: float = 9.0,
         memory_bytes: int = 0,
         heavy_memory_bytes: int = 640 * MIB,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._pool = HardenedPool(
             _TASK,
@@ -54,6 +55,7 @@ class DecodePool:
             time_limit_s=time_limit_s,
             memory_bytes=memory_bytes,
             heavy_memory_bytes=heavy_memory_bytes,
+            stop=stop,
         )
         self.size = size
         self.workers = self._pool.workers

@@ -43,7 +43,8 @@ class HardenedPool:
     ``task``: "package.module:function", see `worker.Task`; ``settings``: what it gets with every job, as JSON carries
     it, in at most 64 KiB. Both are fixed for the life of the workers. ``ahead``: jobs taken and not yet handed out.
     ``time_limit_s``: for one job. ``memory_bytes``: what a job may take (0: a fair share of 400 MiB); one that needs
-    more runs again alone, with ``heavy_memory_bytes``. Raises TypeError, ValueError over a task or settings not so.
+    more runs again alone, with ``heavy_memory_bytes``. ``stop``: asked once a second while no answer comes, True ends
+    the run early. Raises TypeError, ValueError over a task or settings not so.
     """
 
     def __init__(
@@ -56,11 +57,13 @@ class HardenedPool:
         time_limit_s: float = 9.0,
         memory_bytes: int = 0,
         heavy_memory_bytes: int = 640 * MIB,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
         if _TASK.fullmatch(task) is None:
             raise ValueError(f'task is {task!r}, expected "package.module:function"')
         self.workers = workers or min(available_cores(), 16)
         self._ahead = max(ahead, 1)
+        self._stop = stop
         memory = memory_bytes or max(96 * MIB, min(160 * MIB, _NORMAL_TOTAL_BYTES // self.workers))
         text = bounded(dict(settings), "the settings of a task").decode("ascii")
         self._settings = WorkerSettings(task, text, memory, max(heavy_memory_bytes, memory), time_limit_s)
@@ -116,7 +119,10 @@ class HardenedPool:
                     exhausted = self._take(source)
                 if not self._jobs:
                     return
-                number, outcome = self._next_outcome()
+                found = self._next_outcome()
+                if found is None:
+                    return
+                number, outcome = found
                 if not ordered:
                     yield self._jobs.pop(number), outcome
                     continue
@@ -175,7 +181,7 @@ class HardenedPool:
             self._give_out()
         return not taken
 
-    def _next_outcome(self) -> tuple[int, Any]:
+    def _next_outcome(self) -> tuple[int, Any] | None:
         while True:
             try:
                 found = self._ready.get(timeout=1.0)  # without a timeout some systems would not hear of Ctrl-C
@@ -187,6 +193,8 @@ class HardenedPool:
                 raise self._fatal
             if self._closed:
                 raise ImgsearchError("the decode pool was closed while it was at work")
+            if self._stop():
+                return None
 
     # -- the workers' side (the lock is held, but in _serve and _watch) ----------------------------------------------
 

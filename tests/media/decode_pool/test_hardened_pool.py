@@ -246,3 +246,11 @@ def test_job_that_is_stopped_by_the_pools_own_limit_fails_alone() -> None:
     assert "longer than 1 s" in failure.message
     assert all(isinstance(outcome, Answer) for outcome in outcomes.values())
     assert len(outcomes) == 11
+
+
+def test_run_ends_early_where_it_is_stopped_while_no_answer_comes() -> None:
+    done: list[int] = []
+    with HardenedPool("awkward_tasks:echo", {}, workers=2, stop=lambda: len(done) == 4) as pool:
+        for job, _ in pool.run([Job({"sleep": 0 if number < 4 else 400}, tag=number) for number in range(20)]):
+            done.append(job.tag)
+    assert sorted(done) == [0, 1, 2, 3]
