@@ -99,7 +99,8 @@ def read_folders(
     given = {"library": library, "model": "" if library_exists(library) else model, "features": "none"}
     with contextlib.nullcontext(progress) if progress else phases(arguments) as told:
         told.say(f"Reading the pictures (what is read is kept in {shown(library)}) ...")
-        summary = service_of("index")(folders, load_settings(given), told)
+        include = tuple(getattr(arguments, "include", None) or ())  # a verb may offer it
+        summary = service_of("index")(folders, load_settings(given), told, include=include)
         told.close()
         for line in summary.text().splitlines():
             told.say(line)
