@@ -69,11 +69,11 @@ def read_pnm(stream: BinaryIO, picture: Pnm) -> Array:
         raise EOFError(f"{len(data)} bytes instead of {picture.end - picture.data}")
     samples = np.frombuffer(data, ">u2").reshape(picture.height, picture.width, channels)
     if picture.highest == 65535:
-        return samples.astype(np.uint16)
+        return np.asarray(samples, np.uint16)
     scaled = np.minimum(samples, picture.highest).astype(np.float32) * (65535 / picture.highest) + 0.5
-    return scaled.astype(np.uint16)
+    return np.asarray(scaled, np.uint16)
 
 
 def grey_of(image: Image.Image) -> Array:
     """Pillow's 32-bit grey of a PGM, which it scales to 65535, as uint16 [H, W]."""
-    return np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
+    return np.asarray(np.clip(np.asarray(image), 0, 65535), np.uint16)

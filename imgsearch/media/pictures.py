@@ -101,16 +101,18 @@ class _Frames:
         counts = file.kind.format in ("PNG", "WEBP", "AVIF")  # the others count by reading every frame
         self.count = int(getattr(image, "n_frames", 1)) if counts else file.header.images
         self.main = 0
+        told, opened = file.header.extent, image.size
+        file.header.extent = max(told[0], opened[0]), max(told[1], opened[1])
 
     def read(self, place: int) -> Picture:
         file, image, deep_file = self._file, self._image, self._file.header.depth > 8
-        size = max(image.size[0], file.header.extent[0]), max(image.size[1], file.header.extent[1])
+        size = file.header.extent
         if self.count > 1:
             image.seek(place)
         if deep_file and file.kind.format == "PNG" and self.count == 1:
             file.check("RGBA", size, 4 * size[0] * size[1])
             return read_deep_png(image, file)
-        file.check(image.mode, size)
+        file.check(image.mode if self.count == 1 else "RGBA", size)
         image.load()
         lost = TOO_DEEP if deep_file and (self.count > 1 or not image.mode.startswith("I")) else ""
         duration = round(float(image.info.get("duration") or 0))

@@ -41,7 +41,9 @@ class FileTraits:
     raw: bool = False
     """A camera RAW file."""
     film: bool = False
-    """A film lies in the file: a motion photo."""
+    """A film or a sound lies in the file: a motion photo."""
+    maps: int = 0
+    """Gain maps (HDR), depth maps and mattes beside the main picture."""
     taken: str = ""
     """When it was taken: ISO 8601, sub-seconds and offset where the file has them; never a date of editing."""
     camera: str = ""
@@ -95,6 +97,7 @@ def _traits(header: Header) -> FileTraits:
         lossless=header.lossless,
         raw=header.raw,
         film=header.film,
+        maps=header.maps,
         taken=facts.taken,
         camera=facts.camera,
         shot=facts.shot,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from odd_files import encode, in_mode, p3_profile, photo, png_chunk, tiff_of
+from odd_files import encode, in_mode, odd_files, p3_profile, photo, png_chunk, tiff_of
 from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
 from whole_files import (
@@ -28,7 +28,7 @@ from whole_files import (
 
 from imgsearch.errors import MediaError
 from imgsearch.media.source import ContentChanged
-from imgsearch.media.whole import FileTraits, describe_file
+from imgsearch.media.whole import FileTraits, describe_file, read_samples
 
 JPEG = encode(photo(), "JPEG", quality=90)
 PNG = encode(photo(), "PNG")
@@ -92,7 +92,8 @@ def test_gain_and_depth_maps_are_no_pictures(traits) -> None:
     own = [b'hdrgm:Version="1.0"', b"<HDRGainMap:HDRGainMapVersion>1", b"<apdi:AuxiliaryImageType>", b'GDepth:Near="1"']
     for words in own:
         mapped = with_xmp(encode(photo().convert("L"), "JPEG"), words)
-        assert traits(mpo_bytes([JPEG, mapped], [0x030000, 0])).images == 1, words
+        found = traits(mpo_bytes([JPEG, mapped], [0x030000, 0]))
+        assert (found.images, found.maps) == (1, 1), words
     iso = with_segment(JPEG, 0xE2, b"urn:iso:std:iso:ts:21496:-1\0" + bytes(4))
     assert traits(mpo_bytes([JPEG, iso], [0x030000, 0])).images == 1
     directory = xmp_packet(
@@ -437,3 +438,14 @@ def test_other_bytes_than_expected_are_refused(tmp_path: Path) -> None:
     for data in (b"", b"\xff\xd8\xff", b"GIF89a", b"RIFF\0\0\0\0WEBPVP8X", b"hello", b"\0\0\0\x18ftypheic" + bytes(20)):
         with pytest.raises(MediaError):
             describe_file(write(tmp_path, "b.jpg", data))
+
+
+def test_no_bytes_raise_anything_but_our_error(tmp_path: Path) -> None:
+    path = tmp_path / "odd"
+    for name, data, expected in odd_files(seed=3, rounds=2):
+        path.with_suffix(Path(name).suffix).write_bytes(data)
+        for read in (describe_file, read_samples):
+            try:
+                read(path.with_suffix(Path(name).suffix))
+            except MediaError:
+                assert expected != "image", name

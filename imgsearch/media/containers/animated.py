@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from imgsearch.media.containers.film import begins_film
 from imgsearch.media.containers.header import MAX_BLOCK_BYTES, Header, load_exif, read_at, stream_size
+from imgsearch.media.limits import webp_canvas
 
 _MAX_CHUNKS = 100_000
 _MAX_FRAMES = 10_002  # more are too many to be compared anyway
@@ -71,7 +72,7 @@ def _skip(data: bytes, at: int) -> int:
 
 
 def _joined(data: bytes, at: int) -> bytes:
-    parts = []
+    parts: list[bytes] = []
     while at < len(data) and data[at] and len(parts) < MAX_BLOCK_BYTES // 255:
         parts.append(data[at + 1 : at + 1 + data[at]])
         at += 1 + data[at]
@@ -80,7 +81,7 @@ def _joined(data: bytes, at: int) -> bytes:
 
 def read_webp(stream: BinaryIO) -> Header:
     """Walks over the chunks (RFC 9649). Raises ValueError where there is no picture."""
-    header = Header(images=0, lossless=None)
+    header = Header(images=0, extent=webp_canvas(read_at(stream, 0, 64)))
     size = stream_size(stream)
     end = min(8 + int.from_bytes(read_at(stream, 4, 4), "little"), size)
     lossless = set[bool]()

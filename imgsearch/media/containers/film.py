@@ -17,7 +17,7 @@ _NAMES_FILM = re.compile(
     rb"""(?:MicroVideo|MotionPhoto)\s*(?:=\s*["']|>)\s*1|Semantic\s*(?:=\s*["']|>)\s*MotionPhoto""", re.IGNORECASE
 )
 _OFFSETS = re.compile(rb"""(?:MicroVideoOffset|Length)\s*(?:=\s*["']|>)\s*(\d{1,12})""")
-_MOTION_PHOTO = 0x0A30  # the type of the film's entry in Samsung's directory
+_SAMSUNG_FILMS = (0x0A30, 0x0100)  # types in Samsung's directory: MotionPhoto_Data, SoundShot (a sound)
 _TAIL_BYTES = 64
 _PIECE_BYTES = 1024 * 1024
 _OVERLAP = 32
@@ -72,4 +72,4 @@ def _samsung_has_film(stream: BinaryIO, size: int) -> bool:
         return False
     count = int.from_bytes(directory[8:12], "little")
     entries = struct.iter_unpack("<HHII", directory[12 : 12 + 12 * min(count, len(directory) // 12 - 1)])
-    return any(kind == _MOTION_PHOTO for _, kind, _, _ in entries)
+    return any(kind in _SAMSUNG_FILMS for _, kind, _, _ in entries)

@@ -33,6 +33,7 @@ class Header:
     lossless: bool | None = None
     raw: bool = False
     film: bool = False
+    maps: int = 0
     space: str = "RGB"
     icc: bytes = b""
     cicp: tuple[int, int] | None = None

@@ -15,6 +15,7 @@ _IMAGES = frozenset(
 _SEQUENCE_BRANDS = frozenset({b"avis", b"msf1", b"hevc", b"hevx"})
 _ALPHA = (b"alpha", b"auxid:1")
 _PQ, _HLG = 16, 18
+_MAX_BLOCKS = 64
 _MONOCHROME = 0x10  # in the third byte of av1C
 
 
@@ -98,6 +99,9 @@ def _describe(header: Header, items: Items, primary: Item) -> None:
         auxiliary = items.by_number.get(number)
         if auxiliary is not None and any(name in auxiliary.property(b"auxC") for name in _ALPHA):
             header.has_alpha = True
+        else:
+            header.maps += 1
+    header.maps += sum(item.kind == b"tmap" for item in items.by_number.values())
     for name, content in [*primary.properties, *(each for tile in tiles[:1] for each in tile.properties)]:
         if name != b"colr":
             continue
@@ -131,7 +135,8 @@ def _is_monochrome(item: Item) -> bool:
 
 def _read_metadata(header: Header, stream: BinaryIO, items: Items) -> None:
     """EXIF and XMP that describe the primary picture, or nothing in particular."""
-    for item in items.by_number.values():
+    told = [item for item in items.by_number.values() if item.kind in (b"Exif", b"mime")]
+    for item in told[:_MAX_BLOCKS]:
         targets = items.targets(b"cdsc", item.number)
         if targets and items.primary not in targets:
             continue

@@ -18,7 +18,7 @@ from imgsearch.media.containers.header import Header, Part, load_exif, read_at, 
 _EXIF, _XMP, _XMP_MORE = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 _ICC, _MPF, _RESOURCES = b"ICC_PROFILE\0", b"MPF\0", b"Photoshop 3.0\0"
 _ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
-_MAX_SEGMENTS = 4096
+_MAX_SEGMENTS, _MAX_MORE_XMP = 4096, 256
 _MAX_PICTURES = 10_002
 _SEARCHED = 1024  # bytes behind the place that the index tells; programs that edit the header move it
 _LOSSLESS_FRAMES = (0xC3, 0xC7, 0xCB, 0xCF)
@@ -93,12 +93,13 @@ def read_header(stream: BinaryIO) -> Header:
     header.xmp, header.iptc = xmp, found.resources
     header.words = [text for text in found.comments if not _PROGRAMS.search(text)]
     size = stream_size(stream)
-    header.parts = [Part(0, size), *_further_parts(stream, found, size)]
+    header.parts = [Part(0, size), *_further_parts(stream, found, size, header)]
     header.images = len(header.parts)
+    header.maps += b"GDepth:Data" in more or b"GDepth:Data" in xmp
     if b"GImage:Data" in more or b"GImage:Data" in xmp:  # the other eye of a Cardboard picture, as text
         header.images += 1
         header.hidden.append("a second picture in its XMP")
-    header.film = find_film(stream, found.end, size, xmp if xmp_names_film(xmp) else b"")
+    header.film = find_film(stream, found.end, size, xmp if xmp_names_film(xmp) else b"") or b"GAudio:Data" in more
     return header
 
 
@@ -140,7 +141,7 @@ def _keep(found: Segments, marker: int, data: bytes, at: int) -> None:
         found.exif = found.exif or data
     elif data.startswith(_XMP):
         found.xmp = found.xmp or data[len(_XMP) :]
-    elif data.startswith(_XMP_MORE):
+    elif data.startswith(_XMP_MORE) and len(found.more_xmp) < _MAX_MORE_XMP:
         body = data[len(_XMP_MORE) :]  # GUID, full length, offset
         found.more_xmp[int.from_bytes(body[36:40], "big")] = body[40:]
     elif data.startswith(_ICC):
@@ -153,8 +154,8 @@ def _keep(found: Segments, marker: int, data: bytes, at: int) -> None:
         found.resources += data[len(_RESOURCES) :]
 
 
-def _further_parts(stream: BinaryIO, found: Segments, size: int) -> list[Part]:
-    """The pictures behind the first that a person is meant to see."""
+def _further_parts(stream: BinaryIO, found: Segments, size: int, header: Header) -> list[Part]:
+    """The pictures behind the first that a person is meant to see; maps are counted in the header."""
     entries = _mpf_entries(found.mpf)
     if len(entries) < 2:
         return []
@@ -171,7 +172,9 @@ def _further_parts(stream: BinaryIO, found: Segments, size: int) -> list[Part]:
             continue  # the part was cut off by a program that did not know of it
         at += shift
         named = place < len(semantics) and semantics[place] in _NOT_SEEN
-        if not named and not _is_auxiliary(stream, at):
+        if named or _is_auxiliary(stream, at):
+            header.maps += 1
+        else:
             parts.append(Part(at, min(length, size - at)))
     return parts
 

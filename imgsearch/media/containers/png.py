@@ -13,7 +13,10 @@ from imgsearch.media.containers.header import MAX_BLOCK_BYTES, Header, load_exif
 _KEPT = frozenset(
     {b"IHDR", b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cICP", b"acTL", b"fcTL", b"eXIf", b"tEXt", b"zTXt", b"iTXt"}
 )
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _MAX_CHUNKS = 200_000
+_MAX_TEXTS = 64
+_MAX_INFLATED = 4 * 1024 * 1024
 _GREY, _PALETTE, _ALPHA = (0, 4), 3, (4, 6)
 _RAW_PROFILE = re.compile(r"raw profile type (exif|APP1|iptc|8bim|xmp)", re.IGNORECASE)
 _XMP_KEY = "XML:com.adobe.xmp"
@@ -25,7 +28,7 @@ def read_header(stream: BinaryIO) -> Header:
     """Walks over all chunks, and reads the small ones. 0.1 ms, and 1 us more for each IDAT chunk. Raises ValueError
     where the first is no IHDR."""
     header, colour_type, frames, before_pixels = Header(lossless=True, depth=0), 0, 0, True
-    first_is_frame, plain = False, False
+    first_is_frame, plain, texts = False, False, 0
     for name, data, end in _chunks(stream):
         if name == b"IHDR" and len(data) == 13:
             header.extent = int.from_bytes(data[:4], "big"), int.from_bytes(data[4:8], "big")
@@ -46,12 +49,14 @@ def read_header(stream: BinaryIO) -> Header:
             header.film = begins_film(read_at(stream, end, 12))
         elif name == b"sRGB":
             plain = True
-        else:
+        elif name not in _TEXTS:
             _keep(header, name, data)
+        elif (texts := texts + 1) <= _MAX_TEXTS:
+            _keep_text(header, *_text(name, data))
     if not header.depth:
         raise ValueError("no image header")
     if plain:
-        header.icc, header.gamma = b"", 0.0
+        header.gamma = 0.0
     header.images = frames + (not first_is_frame) if frames > 0 else 1
     return header
 
@@ -82,8 +87,6 @@ def _keep(header: Header, name: bytes, data: bytes) -> None:
         header.gamma = int.from_bytes(data, "big") / 100_000
     elif name == b"eXIf":
         header.exif = load_exif(data)
-    elif name in (b"tEXt", b"zTXt", b"iTXt"):
-        _keep_text(header, *_text(name, data))
 
 
 def _text(name: bytes, data: bytes) -> tuple[str, bytes]:
@@ -125,8 +128,8 @@ def _unhex(text: bytes) -> bytes:
 
 
 def _inflate(data: bytes) -> bytes:
-    """At most MAX_BLOCK_BYTES; what a bomb would inflate to beyond it is left out."""
+    """What a bomb would inflate to beyond the limit is left out."""
     try:
-        return zlib.decompressobj().decompress(data, MAX_BLOCK_BYTES)
+        return zlib.decompressobj().decompress(data, _MAX_INFLATED)
     except zlib.error:
         return b""

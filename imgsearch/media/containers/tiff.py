@@ -34,7 +34,8 @@ def read_pages(stream: BinaryIO) -> Pages | None:
     chain = list(reader.chain())
     if not chain:
         return None
-    pages, starts = [], []
+    pages: list[Directory] = []
+    starts: list[int] = []
     for directory in chain:
         starts.append(len(pages))
         pages += _shown(reader, directory)

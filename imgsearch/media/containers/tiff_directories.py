@@ -52,7 +52,7 @@ _NUMBERS = frozenset(
 _CODES = {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _MAX_VALUES = 256
-_MAX_TAGS = 4096
+_MAX_TAGS, _MAX_TAGS_IN_ALL = 4096, 1_000_000
 _UNSEEN = frozenset({4, 32803, 34892, 51177, 52527})  # masks, sensor data and depth maps
 _SPACES = {0: "GRAY", 1: "GRAY", 5: "CMYK", 8: "Lab", 9: "Lab", 10: "Lab"}
 
@@ -180,14 +180,16 @@ def as_tiff(stream: BinaryIO) -> BinaryIO:
     return opened
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DirectoryReader:
-    """Reads directories of a TIFF whose header it has read: byte order, BigTIFF or not, offset of the first."""
+    """Reads directories of a TIFF whose header it has read: byte order, BigTIFF or not, offset of the first. After
+    ``tags_left`` tags it finds no more: directories that overlap would make a small file endless."""
 
     stream: BinaryIO
     order: str
     big: bool
     first: int
+    tags_left: int = _MAX_TAGS_IN_ALL
 
     @classmethod
     def of(cls, stream: BinaryIO) -> DirectoryReader | None:
@@ -220,7 +222,8 @@ class DirectoryReader:
         if len(head) < struct.calcsize(counter):
             return None
         count = struct.unpack(self.order + counter, head)[0]
-        if not 0 < count <= _MAX_TAGS:
+        self.tags_left -= min(count, _MAX_TAGS)
+        if not 0 < count <= _MAX_TAGS or self.tags_left < 0:
             return None
         table = self.stream.read(count * entry + word)
         if len(table) < count * entry:
