@@ -1,13 +1,15 @@
 """`describe_file`: what the headers of a file tell, without decoding it."""
 
+import contextlib
 import io
 import json
+import random
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-from odd_files import encode, in_mode, odd_files, p3_profile, photo, png_chunk, tiff_of
+from odd_files import encode, in_mode, p3_profile, photo, png_chunk, tiff_of
 from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
 from whole_files import (
@@ -440,12 +442,28 @@ def test_other_bytes_than_expected_are_refused(tmp_path: Path) -> None:
             describe_file(write(tmp_path, "b.jpg", data))
 
 
-def test_no_bytes_raise_anything_but_our_error(tmp_path: Path) -> None:
-    path = tmp_path / "odd"
-    for name, data, expected in odd_files(seed=3, rounds=2):
-        path.with_suffix(Path(name).suffix).write_bytes(data)
+def test_damaged_headers_raise_nothing_but_our_error(tmp_path: Path) -> None:
+    small = Page(np.zeros((4, 4, 3), np.uint8), [(254, 4, [1])], below=[Page(np.zeros((8, 8, 3), np.uint16))])
+    good = [
+        mpo_bytes([with_xmp(JPEG, xmp_packet(MOTION[1])), JPEG], [0x020002, 0x020002]) + FILM,
+        JPEG + samsung_trailer([(0x0A30, b"MotionPhoto_Data", FILM)]),
+        tiff_bytes([small, Page(np.zeros((9, 9), np.uint8))]),
+        tiff_bytes([small], big=True),
+        heif_bytes([box(b"pixi", bytes(4) + bytes([3, 12, 12, 12]))], film=track(b"pict", 3), kinds=(b"hvc1", b"Exif")),
+        deep_png(np.zeros((5, 5, 3), np.uint16)),
+        encode(photo(), "JPEG", icc_profile=p3_profile(), exif=exif_of({0x9003: "2019:05:03 10:00:00"})),
+        animation("GIF", ["red", "green"]),
+        animation("WEBP", ["red", "green"]),
+        ppm_bytes(np.asarray(photo(8, 8)), 255) * 2,
+        encode(photo(32, 32), "ICO", sizes=[(32, 32), (16, 16)]),
+        encode(photo(8, 8), "JPEG2000"),
+    ]
+    chance, path = random.Random(5), tmp_path / "damaged"
+    for number in range(40 * len(good)):
+        data = bytearray(good[number % len(good)])
+        for _ in range(chance.choice((1, 3, 20))):
+            data[chance.randrange(min(len(data), 600))] = chance.randrange(256)
+        path.write_bytes(data[: chance.choice((len(data), chance.randrange(len(data))))])
         for read in (describe_file, read_samples):
-            try:
-                read(path.with_suffix(Path(name).suffix))
-            except MediaError:
-                assert expected != "image", name
+            with contextlib.suppress(MediaError):
+                read(path)
