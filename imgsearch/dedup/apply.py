@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from imgsearch.dedup.bundles import Bundle, bundles, return_bundle
 from imgsearch.dedup.disk import Refused
 from imgsearch.dedup.evidence import Group, Member
+from imgsearch.dedup.holding import Keeper, hold_keeper
 from imgsearch.dedup.journal import Journal, present
-from imgsearch.dedup.moving import ACTIONS, Keeper, Mover, Unfinished, hold_keeper
+from imgsearch.dedup.moving import ACTIONS, Mover, Unfinished
 from imgsearch.dedup.plan import Plan, check_plan
 from imgsearch.dedup.quarantine import RunFolder, begin_run, run_folders, working
-from imgsearch.dedup.returning import put_back
+from imgsearch.dedup.returning import Returned
 from imgsearch.dedup.sidecar import facts_only_of
 from imgsearch.errors import UsageError
 from imgsearch.storage.disk_errors import disk_errors
@@ -37,10 +39,12 @@ class Applied:
     """What an apply did. ``run_id`` is "" where there was nothing to do."""
 
     run_id: str = ""
-    moved: int = 0
+    moved: int = 0  # files, companions included
     moved_bytes: int = 0
-    already: int = 0  # files of the plan that an earlier run had moved
+    companions: int = 0  # of these, files that went along with a picture
+    already: int = 0  # pictures of the plan that an earlier run had moved
     left: list[Left] = field(default_factory=list)
+    notes: list[Left] = field(default_factory=list)  # what else there is to say of what was moved
     mended: int = 0  # half steps of a killed run that were put back first
 
 
@@ -51,16 +55,16 @@ def apply_plan(
     link to, or a clone of, the keeper where a member of the same bytes was; others are left.
 
     Both files are read whole and compared with the plan's sha256 right before each move; the keeper must be another
-    file and is locked against other runs meanwhile. What cannot be moved is left and reported. Steps that a killed run
-    left half done are put back first. ``progress(files done, files in all)``.
+    file and is locked against other runs meanwhile. Companions of a picture are moved along with it: if one of them
+    cannot be, the picture is left too; one that is gone is noted. What cannot be moved is left and reported. Steps
+    that a killed run left half done are put back first. ``progress(pictures done, pictures in all)``.
 
     Raises UsageError for a plan that makes no sense, LibraryBusy where another process works on the quarantine,
     StorageFull where it cannot be written at all. Reads each moved and kept file once (a moved one twice more on its
     way to another file system) and takes three fsyncs a file."""
     if action not in ACTIONS:
         raise UsageError(f"unknown action {action!r}", f"known actions: {', '.join(ACTIONS)}")
-    check_plan(plan)
-    total = sum(1 for _ in plan.moves())
+    total = check_plan(plan).summary().moved
     applied = Applied()
     with working(quarantine) as folder:
         applied.mended = _mend(folder, applied)
@@ -84,16 +88,16 @@ def _mend(quarantine: Path, applied: Applied) -> int:
     mended = 0
     for run in run_folders(quarantine):
         history = run.history()
-        half_done = [own for own in present(history) if own.state == "open" or own.returning is not None]
+        half_done = [bundle for bundle in bundles(history) if bundle.half_done]
         if not half_done:
             continue
         with disk_errors(quarantine), Journal(run.journal, history.good_bytes) as journal:
-            for own in half_done:
-                try:
-                    put_back(run, journal, own)
-                    mended += 1
-                except (OSError, Refused) as exc:
-                    applied.left.append(Left(own.step.path, f"half moved by run {run.run_id}: {reason_of(exc)}"))
+            for bundle in half_done:
+                for own, result in return_bundle(run, journal, bundle, bundle.waiting()):
+                    if isinstance(result, Returned):
+                        mended += 1
+                    else:
+                        applied.left.append(Left(own.step.path, f"half moved by run {run.run_id}: {reason_of(result)}"))
     return mended
 
 
@@ -132,9 +136,10 @@ class _Run:
         if self._mover.action != "move" and self._stands_in(member.copy.path):
             self._applied.already += 1
             return
-        self._number += 1
+        number, self._number = self._number + 1, self._number + 1 + len(member.companions)
+        told = facts_only_of(member.copy, keeper.copy)  # now: a sidecar may go along
         try:
-            step = self._mover.move(self._number, member, self._plan.roots[member.copy.root_id], keeper)
+            moved = self._mover.move(number, member, self._plan.roots[member.copy.root_id], keeper)
         except Unfinished as exc:
             self._leave(member, reason_of(exc.cause) + self._undone(exc))
         except FileNotFoundError:
@@ -145,17 +150,24 @@ class _Run:
         except (OSError, Refused) as exc:
             self._leave(member, reason_of(exc))
         else:
-            self._applied.moved += 1
-            self._applied.moved_bytes += step.size_bytes
-            self._note_metadata(member, keeper)
+            self._applied.moved += len(moved.steps)
+            self._applied.moved_bytes += sum(step.size_bytes for step in moved.steps)
+            self._applied.companions += len(moved.steps) - 1
+            self._applied.notes += [
+                Left(path, "it belonged to a file that was moved, and is gone") for path in moved.gone
+            ]
+            self._note_metadata(member, keeper, told)
 
     def _undone(self, unfinished: Unfinished) -> str:
         """Put back what was begun; what to add to the reason."""
-        try:
-            note = put_back(self._run, self._journal, unfinished.own).note
-        except (OSError, Refused) as exc:
-            return f"; it could not be put back yet ({reason_of(exc)}): run `imgsearch dedup undo`"
-        return f"; {note}" if note else ""
+        picture, *others = unfinished.begun
+        said = ""
+        for _, result in return_bundle(self._run, self._journal, Bundle(picture, tuple(others)), unfinished.begun):
+            if isinstance(result, Returned):
+                said += f"; {result.note}" if result.note else ""
+            else:
+                said += f"; it could not be put back yet ({reason_of(result)}): run `imgsearch dedup undo`"
+        return said
 
     def _leave(self, member: Member, reason: str) -> None:
         self._applied.left.append(Left(member.copy.path, reason))
@@ -175,9 +187,8 @@ class _Run:
             self._earlier = {own.step.path: own.placed_inode for run in others for own in present(run.history())}
         return self._earlier
 
-    def _note_metadata(self, member: Member, keeper: Keeper) -> None:
+    def _note_metadata(self, member: Member, keeper: Keeper, told: dict[str, Any]) -> None:
         """What only the moved copy knew, for a person or a program to write elsewhere."""
-        told: dict[str, Any] = facts_only_of(member.copy, keeper.copy)
         if not told:
             return
         line = json.dumps({"keeper": keeper.copy.path, "member": member.copy.path} | told) + "\n"

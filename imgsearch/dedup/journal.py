@@ -37,6 +37,7 @@ class Step:
     action: str  # "move", "hardlink", "reflink"
     way: str  # "rename", or "copy" to another file system
     stored: str  # where it lies, from the run's folder
+    of: int = 0  # number of the picture that this file goes along with, whose "done" follows its own; 0 for a picture
 
 
 @dataclass(slots=True)
@@ -50,6 +51,12 @@ class StepState:
     placed_inode: int | None = None  # of the link or clone at the file's old name
     returning: tuple[str, int] | None = None  # name and inode of a copy on its way back
     note: str = ""
+    given: str = ""  # the name under which it came back
+
+    @property
+    def waits(self) -> bool:
+        """Whether something of it may lie in the quarantine."""
+        return self.state not in ENDED
 
 
 @dataclass(slots=True)
@@ -95,7 +102,8 @@ class Journal:
 
     def intend(self, step: Step) -> None:
         """Write a step down before it is done; a second one of the same number replaces the first."""
-        self.write("intent", step.number, step=asdict(step))
+        told = {name: value for name, value in asdict(step).items() if value or name not in _OPTIONAL}
+        self.write("intent", step.number, step=told)
 
 
 def create_journal(path: Path, head: dict[str, Any]) -> None:
@@ -146,7 +154,8 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-_STEP_FIELDS = tuple(one.name for one in fields(Step))
+_OPTIONAL = ("of",)  # not written for pictures
+_STEP_FIELDS = tuple(one.name for one in fields(Step) if one.name not in _OPTIONAL)
 
 
 def _take(history: History, value: dict[str, Any]) -> None:
@@ -156,7 +165,9 @@ def _take(history: History, value: dict[str, Any]) -> None:
     elif kind == "finished":
         history.finished = True
     elif kind == "intent":
-        step = Step(**{name: value["step"][name] for name in _STEP_FIELDS})
+        told = value["step"]
+        more = {name: int(told[name]) for name in _OPTIONAL if name in told}
+        step = Step(**{name: told[name] for name in _STEP_FIELDS}, **more)
         history.steps[step.number] = StepState(step)
     elif (own := history.steps.get(value.get("n", -1))) is not None:
         if kind == "placing":
@@ -166,6 +177,7 @@ def _take(history: History, value: dict[str, Any]) -> None:
         else:
             own.state = str(kind)
             own.note = str(value.get("note", ""))
+            own.given = str(value.get("name", ""))
 
 
 def present(history: History, *, missing: bool = False) -> Iterator[StepState]:

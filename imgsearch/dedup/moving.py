@@ -1,4 +1,5 @@
-"""One file into the quarantine. Whatever happens on the way, `returning.put_back` brings it back."""
+"""One picture into the quarantine, and the files that belong to it. Whatever happens on the way,
+`bundles.return_bundle` brings them back."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,64 +26,18 @@ from imgsearch.dedup.disk import (
     rename_exclusive,
     resolve_folder,
 )
-from imgsearch.dedup.evidence import Copy, Member
+from imgsearch.dedup.evidence import Member
+from imgsearch.dedup.holding import Keeper
 from imgsearch.dedup.journal import Journal, Step, StepState
 from imgsearch.dedup.quarantine import RunFolder
+from imgsearch.media.program_folders import program_folder_above
 from imgsearch.storage.faults import reached
 
 ACTIONS = ("move", "hardlink", "reflink")
+COMPANION = "companion"
+"""The journal's word in place of a tier for files that go along with a picture."""
+
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
-
-
-@dataclass(slots=True)
-class Keeper:
-    """The file that stays: open, locked against other runs, and found to hold the bytes of the plan."""
-
-    copy: Copy
-    root: str
-    folder: str
-    name: str
-    descriptor: int
-    identity: Identity
-
-    def check(self) -> None:
-        """Raises Refused unless the file of the plan still stands at its path with its bytes, which are read again if
-        anything touched it since (a link made to it does)."""
-        try:
-            with open_folder(self.root, self.folder) as folder:
-                now = look(folder, self.name)
-        except OSError as exc:
-            raise Refused(f"the file to keep cannot be seen: {exc.strerror}") from exc
-        if now is not None and now.same_content(self.identity) and now != self.identity:
-            digest, self.identity = digest_of(self.descriptor)
-            now = now if digest == self.copy.facts.content_hash else None
-        if now != self.identity:
-            raise Refused("the file to keep is gone or has changed")
-
-
-@contextlib.contextmanager
-def hold_keeper(copy: Copy, root: str) -> Iterator[Keeper]:
-    """Open the file to keep and read all of it. Raises Refused unless it has the bytes of the plan."""
-    with contextlib.ExitStack() as opened:
-        try:
-            keeper = _open_keeper(copy, root, opened)
-        except Refused as exc:
-            raise Refused(f"the file to keep, {copy.path}: {exc}") from exc
-        except OSError as exc:
-            raise Refused(f"the file to keep, {copy.path}, cannot be read: {exc.strerror}") from exc
-        yield keeper
-
-
-def _open_keeper(copy: Copy, root: str, opened: contextlib.ExitStack) -> Keeper:
-    real_root, folder = resolve_folder(root, copy.path)
-    name = Path(copy.path).name
-    with open_folder(real_root, folder) as parent:
-        descriptor = opened.enter_context(open_file(parent, name))
-    lock_file(descriptor, alone=False)
-    digest, identity = digest_of(descriptor)
-    if digest != copy.facts.content_hash:
-        raise Refused("it has changed since the plan was made")
-    return Keeper(copy, real_root, folder, name, descriptor, identity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,75 +49,111 @@ class Mover:
     action: str
     quarantine: Path
 
-    def move(self, number: int, member: Member, root: str, keeper: Keeper) -> Step:
-        """Move one member; the journal says "done" when this returns. Raises Refused or OSError with nothing written
-        down where nothing was touched; later, `Unfinished` with the step that has to be put back."""
-        path = member.copy.path
+    def move(self, number: int, member: Member, root: str, keeper: Keeper) -> Moved:
+        """Move one member and its companions, as steps from ``number`` on; the journal says "done" when this returns.
+        All of them are opened, read whole and compared with the plan before the first is touched. A link or clone
+        leaves the companions where they are, because the picture's name stays.
+
+        Raises Refused or OSError with nothing written down where nothing was touched; later, `Unfinished` with the
+        steps that have to be put back."""
+        with contextlib.ExitStack() as opened:
+            place = self._open_place(member.copy.path, root, opened)
+            if self.action != "move" and member.copy.facts.content_hash != keeper.copy.facts.content_hash:
+                raise Refused(f"a {self.action} takes the same bytes; this is another file of the picture")
+            asked = _Asked(member.copy.path, member.copy.facts.content_hash, member.evidence.tier)
+            picture = self._prepare(number, asked, place, keeper, opened)
+            along, gone = self._prepare_companions(picture, member, place, keeper, opened)
+            self._carry([picture, *along])
+            return Moved(tuple(one.own.step for one in (picture, *along)), gone)
+
+    def _open_place(self, path: str, root: str, opened: contextlib.ExitStack) -> _Place:
         real_root, folder = resolve_folder(root, path)
         if folder == str(self.quarantine) or folder.startswith(f"{self.quarantine}/"):
             raise Refused("it lies in the quarantine")
-        if self.action != "move" and member.copy.facts.content_hash != keeper.copy.facts.content_hash:
-            raise Refused(f"a {self.action} takes the same bytes; this is another file of the picture")
-        with open_folder(real_root, folder) as parent, open_file(parent, Path(path).name) as descriptor:
-            if not os.access(".", os.W_OK, dir_fd=parent):
-                raise Refused("its folder is read-only")
-            identity = self._check_member(member, descriptor, keeper)
-            status = os.fstat(descriptor)
-            step = Step(
-                number,
-                path,
-                real_root,
-                folder,
-                Path(path).name,
-                member.copy.facts.content_hash,
-                identity.size_bytes,
-                identity.mtime_ns,
-                stat.S_IMODE(status.st_mode),
-                identity.inode,
-                member.evidence.tier,
-                keeper.copy.path,
-                keeper.copy.facts.content_hash,
-                self.action,
-                "rename" if identity.device == self.run.path.stat().st_dev else "copy",
-                self.run.stored_name(number, Path(path).name),
-            )
-            with self._stored_folder(step) as stored:
-                self._carry(StepState(step), _Hands(parent, stored, descriptor, identity, keeper))
-        return step
+        program = program_folder_above(folder)
+        if program is not None:
+            raise Refused(f"it lies in {program.words}, {program.path}")
+        return _Place(real_root, folder, opened.enter_context(open_folder(real_root, folder)))
 
-    def _check_member(self, member: Member, descriptor: int, keeper: Keeper) -> Identity:
-        if Identity.of(os.fstat(descriptor)).same_file(keeper.identity):
-            raise Refused("it is the file to keep under another name: moving it would free nothing")
-        lock_file(descriptor, alone=True)
-        digest, identity = digest_of(descriptor)
-        if digest != member.copy.facts.content_hash:
-            raise Refused("it has changed since the plan was made")
-        keeper.check()
-        return identity
+    def _prepare(
+        self, number: int, asked: _Asked, place: _Place, keeper: Keeper, opened: contextlib.ExitStack
+    ) -> _Carried:
+        """A file that is open, locked and what the plan says, and the step that it is about to take."""
+        name = Path(asked.path).name
+        descriptor = opened.enter_context(open_file(place.parent, name))
+        if not os.access(".", os.W_OK, dir_fd=place.parent):
+            raise Refused("its folder is read-only")
+        identity = _check_file(asked, descriptor, keeper)
+        stored = self.run.stored_name(number, name)
+        step = Step(
+            number,
+            asked.path,
+            place.root,
+            place.folder,
+            name,
+            asked.sha256,
+            identity.size_bytes,
+            identity.mtime_ns,
+            stat.S_IMODE(os.fstat(descriptor).st_mode),
+            identity.inode,
+            asked.tier,
+            keeper.copy.path,
+            keeper.copy.facts.content_hash,
+            self.action,
+            "rename" if identity.device == self.run.path.stat().st_dev else "copy",
+            stored,
+            asked.of,
+        )
+        own = str((self.run.path / stored).parent)
+        inside = opened.enter_context(open_folder(str(self.run.path), own, create=True))
+        return _Carried(StepState(step), place.parent, inside, descriptor, identity, keeper)
 
-    @contextlib.contextmanager
-    def _stored_folder(self, step: Step) -> Iterator[int]:
-        own = str((self.run.path / step.stored).parent)
-        with open_folder(str(self.run.path), own, create=True) as descriptor:
-            yield descriptor
-
-    def _carry(self, own: StepState, hands: _Hands) -> None:
-        self.journal.intend(own.step)
-        reached("dedup-intent-written")
-        try:
+    def _prepare_companions(
+        self, picture: _Carried, member: Member, place: _Place, keeper: Keeper, opened: contextlib.ExitStack
+    ) -> tuple[list[_Carried], tuple[str, ...]]:
+        """Those that are there, and the paths of those that are gone. Raises Refused for one that cannot be moved."""
+        along: list[_Carried] = []
+        gone: list[str] = []
+        for companion in member.companions if self.action == "move" else ():
+            number = picture.own.step.number
+            asked = _Asked(companion.path, companion.sha256, COMPANION, number)
             try:
-                self._go(own, hands)
-            except OSError as exc:
-                if exc.errno != errno.EXDEV or own.step.way == "copy":
-                    raise
-                own.step = replace(own.step, way="copy")  # a mount of the same disk, or a disk without links
-                self.journal.intend(own.step)
-                self._go(own, hands)
-        except (OSError, Refused) as exc:
-            raise Unfinished(own, exc) from exc
+                along.append(self._prepare(number + len(along) + 1, asked, place, keeper, opened))
+            except (OSError, Refused) as exc:
+                name, told = Path(companion.path).name, getattr(exc, "strerror", None) or exc
+                if not isinstance(exc, FileNotFoundError) or look(place.parent, name) is not None:
+                    raise Refused(f"{name}, which belongs to it: {told}") from exc
+                gone.append(companion.path)
+        return along, tuple(gone)
 
-    def _go(self, own: StepState, hands: _Hands) -> None:
-        step = own.step
+    def _carry(self, bundle: Sequence[_Carried]) -> None:
+        begun: list[StepState] = []
+        try:
+            for one in bundle:
+                self.journal.intend(one.own.step)
+                begun.append(one.own)
+                reached("dedup-intent-written")
+                self._go_either_way(one)
+            # An undo looks at the disk; the next line brings this one there. A picture is done when its companions are.
+            self.journal.write("done", bundle[0].own.step.number, durable=False)
+            reached("dedup-done-written")
+        except (OSError, Refused) as exc:
+            if not begun:
+                raise
+            raise Unfinished(begun, exc) from exc
+
+    def _go_either_way(self, one: _Carried) -> None:
+        try:
+            self._go(one)
+        except OSError as exc:
+            if exc.errno != errno.EXDEV or one.own.step.way == "copy":
+                raise
+            one.own.step = replace(one.own.step, way="copy")  # a mount of the same disk, or a disk without links
+            self.journal.intend(one.own.step)
+            self._go(one)
+
+    def _go(self, hands: _Carried) -> None:
+        own, step = hands.own, hands.own.step
         new, name = self.run.private_name(step.number, "new"), Path(step.stored).name
         if step.action != "move":
             remove_file(hands.parent, new)
@@ -181,12 +172,10 @@ class Mover:
             remove_file(hands.parent, self.run.private_name(step.number, "out"))
             reached("dedup-removed")
         os.fsync(hands.parent)
-        self.journal.write(
-            "done", step.number, durable=False
-        )  # an undo looks at the disk; the next line brings it there
-        reached("dedup-done-written")
+        if step.of:
+            self.journal.write("done", step.number, durable=False)
 
-    def _copy_out(self, step: Step, hands: _Hands, name: str) -> None:
+    def _copy_out(self, step: Step, hands: _Carried, name: str) -> None:
         """Onto another file system: a whole and compared copy first, then the original under a name of ours."""
         part = f"{step.number:06d}.part"
         remove_file(hands.stored, part)
@@ -203,13 +192,13 @@ class Mover:
         reached("dedup-aside")
         self._check_moved(hands, look(hands.parent, aside))
 
-    def _check_moved(self, hands: _Hands, moved: Identity | None) -> None:
+    def _check_moved(self, hands: _Carried, moved: Identity | None) -> None:
         """That the file which was renamed is the one that was read, and that the keeper stands: else all goes back."""
         if moved is None or not moved.same_content(hands.identity):
             raise Refused("another file took its place while it was read")
         hands.keeper.check()
 
-    def _make_substitute(self, step: Step, hands: _Hands, new: str) -> int:
+    def _make_substitute(self, step: Step, hands: _Carried, new: str) -> int:
         """A link to the keeper, or a clone of it, beside the member under a name of ours; its inode."""
         if step.action == "hardlink":
             with open_folder(hands.keeper.root, hands.keeper.folder) as folder:
@@ -234,9 +223,37 @@ class Mover:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hands:
+class Moved:
+    """What a move did: a step a file, the picture's first, and the paths of companions that were not there."""
+
+    steps: tuple[Step, ...]
+    gone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One file that the plan wants moved; ``of``: the number of the picture that it goes along with."""
+
+    path: str
+    sha256: str
+    tier: str
+    of: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The folder of a picture and of its companions, open."""
+
+    root: str
+    folder: str
+    parent: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
     """What is open while one file is moved: its folder, its place in the quarantine, itself."""
 
+    own: StepState
     parent: int
     stored: int
     descriptor: int
@@ -245,12 +262,23 @@ class _Hands:
 
 
 class Unfinished(Exception):  # never leaves the room
-    """A step that was written down and cannot be done; it has to be put back."""
+    """Steps that were written down and cannot be done; they have to be put back. The picture's is the first."""
 
-    def __init__(self, own: StepState, cause: OSError | Refused) -> None:
+    def __init__(self, begun: Sequence[StepState], cause: OSError | Refused) -> None:
         super().__init__(str(cause))
-        self.own = own
+        self.begun = tuple(begun)
         self.cause = cause
+
+
+def _check_file(asked: _Asked, descriptor: int, keeper: Keeper) -> Identity:
+    if Identity.of(os.fstat(descriptor)).same_file(keeper.identity):
+        raise Refused("it is the file to keep under another name: moving it would free nothing")
+    lock_file(descriptor, alone=True)
+    digest, identity = digest_of(descriptor)
+    if digest != asked.sha256:
+        raise Refused("it has changed since the plan was made")
+    keeper.check()
+    return identity
 
 
 def _link(from_folder: int, name: str, to_folder: int, new_name: str) -> None:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from imgsearch.dedup.apply import Left, Progress, reason_of
+from imgsearch.dedup.bundles import Bundle, bundles
 from imgsearch.dedup.disk import Refused, digest_of, look, open_file, open_folder, remove_file
-from imgsearch.dedup.journal import History, Journal, Step, StepState, present
+from imgsearch.dedup.journal import History, Journal, Step, StepState
 from imgsearch.dedup.quarantine import RunFolder, find_run, run_folders, working
 from imgsearch.dedup.undo import tidy
 from imgsearch.storage.disk_errors import disk_errors
@@ -40,10 +41,11 @@ def purge(
 ) -> Purged:
     """Delete the files of one run, or of every run begun more than ``older_than_days`` ago.
 
-    A file goes only if the one that was kept for it still is at its place with the bytes it had, read whole now (or
-    was itself moved later in favour of one of which that is true); with ``changed_keepers`` it may have changed, not
-    be gone. Steps that a kill left half done wait for an undo, and a run whose journal has damaged lines is left
-    alone. Killed half way, the rest can still be undone. Raises UsageError for an unknown run, LibraryBusy,
+    A picture and its companions go together. They go only if the file that was kept for it still is at its place with
+    the bytes it had, read whole now (or was itself moved later in favour of one of which that is true); with
+    ``changed_keepers`` it may have changed, not be gone. Steps that a kill left half done wait for an undo, and a run
+    whose journal has damaged lines is left alone. Killed half way, the rest can still be undone, but for companions
+    whose picture was deleted: they wait for the next purge. Raises UsageError for an unknown run, LibraryBusy,
     StorageFull."""
     found = Purged()
     with working(quarantine) as folder:
@@ -52,16 +54,16 @@ def purge(
         before = (now or datetime.now(UTC)) - timedelta(days=older_than_days)
         wanted = find_run(folder, run_id).run_id if run_id is not None else ""
         chosen = [one for one in everything if _is_meant(*one, wanted, before)]
-        total, done = sum(1 for _, history in chosen for _ in present(history)), 0
+        total, done = sum(len(one.waiting()) for _, history in chosen for one in bundles(history)), 0
         for run, history in chosen:
             found.runs.append(run.run_id)
             if history.bad_lines:
                 found.left.append(Left(str(run.path), f"its journal has {history.bad_lines} damaged lines"))
                 continue
             with disk_errors(folder), Journal(run.journal, history.good_bytes) as journal:
-                for own in list(present(history)):
-                    _purge_one(run, journal, own, keepers, found)
-                    done += 1
+                for bundle in [one for one in bundles(history) if one.waiting()]:
+                    done += len(bundle.waiting())
+                    _purge_bundle(run, journal, bundle, keepers, found)
                     if progress is not None:
                         progress(done, total)
             tidy(run)
@@ -78,28 +80,60 @@ def _is_meant(run: RunFolder, history: History, wanted: str, moment: datetime) -
         return False
 
 
-def _purge_one(run: RunFolder, journal: Journal, own: StepState, keepers: _Keepers, found: Purged) -> None:
-    step = own.step
+def _purge_bundle(run: RunFolder, journal: Journal, bundle: Bundle, keepers: _Keepers, found: Purged) -> None:
+    """The picture first: killed in between, its companions wait for the next purge, and none has left without it."""
+    waiting = bundle.waiting()
     try:
-        if own.state not in ("done", "purging"):
-            raise Refused("its move was cut short: run `imgsearch dedup undo` first")
-        stored = run.path / step.stored
-        with open_folder(str(run.path), str(stored.parent)) as folder:
-            if look(folder, stored.name) is None:
-                if own.state == "done":
-                    raise Refused("it is not in the quarantine any more")
-            else:
-                keepers.check(step)
-                journal.write("purging", step.number)
-                reached("dedup-purging")
-                remove_file(folder, stored.name)
-                os.fsync(folder)
-                reached("dedup-purged")
-                found.purged += 1
-                found.purged_bytes += step.size_bytes
-        journal.write("purged", step.number, durable=False)
+        _check_ended(bundle)
+        there = [own for own in waiting if _is_there(run, own)]
+        if there:
+            keepers.check(bundle.picture.step)
+        if bundle.picture.state == "done" and not any(bundle.picture is own for own in there):
+            raise Refused("it is not in the quarantine any more")
+        for own in there:
+            journal.write("purging", own.step.number, durable=own is there[-1])
+        reached("dedup-purging")
     except (OSError, Refused) as exc:
-        found.left.append(Left(step.path, reason_of(exc)))
+        found.left += [Left(own.step.path, reason_of(exc)) for own in waiting]
+        return
+    for own in waiting:
+        try:
+            if any(own is one for one in there):
+                _delete(run, own, found)
+            elif own.state == "done":
+                raise Refused("it is not in the quarantine any more")
+            journal.write("purged", own.step.number, durable=False)
+        except (OSError, Refused) as exc:
+            found.left.append(Left(own.step.path, reason_of(exc)))
+            if own is bundle.picture:
+                return
+
+
+def _check_ended(bundle: Bundle) -> None:
+    """Raises Refused unless all of it is in the quarantine, or was deleted."""
+    if any(own.state == "open" for own in bundle.waiting()):
+        raise Refused("its move was cut short: run `imgsearch dedup undo` first")
+    if bundle.picture.state not in _GONE_WITH_A_KEEPER:
+        raise Refused("its picture is not in the quarantine: run `imgsearch dedup undo` first")
+
+
+def _is_there(run: RunFolder, own: StepState) -> bool:
+    stored = run.path / own.step.stored
+    try:
+        with open_folder(str(run.path), str(stored.parent)) as folder:
+            return look(folder, stored.name) is not None
+    except FileNotFoundError:
+        return False
+
+
+def _delete(run: RunFolder, own: StepState, found: Purged) -> None:
+    stored = run.path / own.step.stored
+    with open_folder(str(run.path), str(stored.parent)) as folder:
+        remove_file(folder, stored.name)
+        os.fsync(folder)
+    reached("dedup-purged")
+    found.purged += 1
+    found.purged_bytes += own.step.size_bytes
 
 
 class _Keepers:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +24,9 @@ from imgsearch.dedup.disk import (
     rename_exclusive,
 )
 from imgsearch.dedup.journal import Journal, StepState
+from imgsearch.dedup.names_beside import Followed, names_beside
 from imgsearch.dedup.quarantine import RunFolder
 from imgsearch.storage.faults import reached
-
-_MOST_BESIDE = 10_000
-_LONGEST_NAME = 255  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +39,25 @@ class Returned:
     note: str = ""
 
 
-def put_back(run: RunFolder, journal: Journal, own: StepState) -> Returned:
+def put_back(
+    run: RunFolder,
+    journal: Journal,
+    own: StepState,
+    company: Sequence[StepState] = (),
+    followed: Followed | None = None,
+) -> Returned:
     """Bring one file back to its folder, which is made again if need be, and write it down.
 
-    If its name is taken, it is put beside as "NAME (restored).EXT". Raises Refused or OSError if it cannot be brought
-    back now; it then is where it was, and the next undo tries again."""
+    If its name is taken, it is put beside as "NAME (restored).EXT". ``company``: its companions, which come after it:
+    the name is one under which theirs are free too. ``followed``: its picture, whose name it takes. Raises Refused or
+    OSError if it cannot be brought back now; it then is where it was, and the next undo tries again."""
     step = own.step
     stored_folder = str((run.path / step.stored).parent)
     with (
         open_folder(step.root, step.folder, create=True) as parent,
         open_folder(str(run.path), stored_folder, create=True) as stored,
     ):
-        back = _Return(run, journal, own, parent, stored)
+        back = _Return(run, journal, own, (parent, stored), company, followed)
         result = back.settle()
         os.fsync(parent)
     with contextlib.suppress(OSError):  # a full disk: the next undo sees for itself that nothing is left to do
@@ -62,9 +67,18 @@ def put_back(run: RunFolder, journal: Journal, own: StepState) -> Returned:
 
 
 class _Return:
-    def __init__(self, run: RunFolder, journal: Journal, own: StepState, parent: int, stored: int) -> None:
+    def __init__(
+        self,
+        run: RunFolder,
+        journal: Journal,
+        own: StepState,
+        folders: tuple[int, int],
+        company: Sequence[StepState],
+        followed: Followed | None,
+    ) -> None:
         self._journal, self._own, self._step = journal, own, own.step
-        self._parent, self._stored = parent, stored
+        self._parent, self._stored = folders
+        self._company, self._followed = company, followed
         self._name, self._stored_name = own.step.name, Path(own.step.stored).name
         self._new, self._out, self._back = (run.private_name(own.step.number, part) for part in ("new", "out", "back"))
         self._part = f"{own.step.number:06d}.part"
@@ -105,7 +119,7 @@ class _Return:
         """The original itself, renamed while it was copied to another file system."""
         found = look(self._parent, self._out)
         assert found is not None
-        name = self._rename_to_free(self._parent, self._out)
+        name = self._rename_to_free(self._parent, self._out, found.inode)
         os.fsync(self._parent)
         if self._is_original(found):
             remove_file(self._stored, self._stored_name)
@@ -123,7 +137,7 @@ class _Return:
             return Returned("returned", landed, self._beside_note(landed))
         changed = not self._has_original_times(stored)
         try:
-            name = self._rename_to_free(self._stored, self._stored_name)
+            name = self._rename_to_free(self._stored, self._stored_name, stored.inode)
         except OSError as exc:
             if exc.errno != errno.EXDEV:
                 raise
@@ -136,7 +150,7 @@ class _Return:
     def _copy_back(self) -> str:
         with open_file(self._stored, self._stored_name) as descriptor:
             _, inode = copy_file(descriptor, self._parent, self._back)
-        name = self._rename_to_free(self._parent, self._back, announce=inode)
+        name = self._rename_to_free(self._parent, self._back, inode, copied=True)
         os.fsync(self._parent)
         reached("dedup-copied-back")
         remove_file(self._stored, self._stored_name)
@@ -154,8 +168,7 @@ class _Return:
         return Returned("missing", self._name, "it is neither in the quarantine nor at its place")
 
     def _is_original(self, found: Identity) -> bool:
-        """By inode, size and time: device numbers may be others after a restart."""
-        return found.inode == self._step.inode and self._has_original_times(found)
+        return _is_of(found, self._own)
 
     def _has_original_times(self, found: Identity) -> bool:
         return (found.size_bytes, found.mtime_ns) == (self._step.size_bytes, self._step.mtime_ns)
@@ -171,7 +184,7 @@ class _Return:
             return False
 
     def _landed_copy_name(self) -> str | None:
-        """The name under which a copy that was announced stands in the folder."""
+        """The name under which a file that was announced stands in the folder."""
         if self._own.returning is None:
             return None
         name, inode = self._own.returning
@@ -186,12 +199,13 @@ class _Return:
         with open_file(self._parent, name) as one, open_file(self._stored, self._stored_name) as other:
             return name if digest_of(one)[0] == digest_of(other)[0] else None
 
-    def _rename_to_free(self, folder: int, name: str, announce: int | None = None) -> str:
+    def _rename_to_free(self, folder: int, name: str, inode: int, *, copied: bool = False) -> str:
         """Give the file its own name back, after what an apply put there is out of the way, or else the first free one
-        beside it. ``announce``: the inode of a copy, written down before it appears."""
+        beside it. ``inode``: its own; it is written down before it appears under another name, as a copy, or before its
+        companions, so that the next undo knows it."""
         aside = self._take_substitute_away()
         try:
-            given = self._give_free_name(folder, name, announce)
+            given = self._give_free_name(folder, name, inode, copied=copied)
         except (OSError, Refused):
             if aside:
                 rename_exclusive(self._parent, self._new, self._parent, self._name)
@@ -201,10 +215,10 @@ class _Return:
             remove_file(self._parent, self._new)
         return given
 
-    def _give_free_name(self, folder: int, name: str, announce: int | None = None) -> str:
-        for candidate in _names_beside(self._name):
-            if announce is not None:
-                self._journal.write("returning", self._step.number, name=candidate, inode=announce)
+    def _give_free_name(self, folder: int, name: str, inode: int | None = None, *, copied: bool = False) -> str:
+        for candidate in self._candidates():
+            if inode is not None and (copied or self._company or candidate != self._name):
+                self._journal.write("returning", self._step.number, name=candidate, inode=inode)
             try:
                 rename_exclusive(folder, name, self._parent, candidate)
             except FileExistsError:
@@ -213,6 +227,20 @@ class _Return:
                 remove_file(folder, name)
             return candidate
         raise Refused("every name beside it is taken")
+
+    def _candidates(self) -> Iterator[str]:
+        if self._followed is not None:
+            yield from names_beside(self._followed.name_of(self._name))
+            return
+        for name in names_beside(self._name):
+            followed = Followed(self._name, name)
+            if all(self._is_free_for(own, followed.name_of(own.step.name)) for own in self._company):
+                yield name
+
+    def _is_free_for(self, own: StepState, name: str) -> bool:
+        """Whether a companion can have the name: nothing is there but, perhaps, itself, because it never left."""
+        found = look(self._parent, name)
+        return found is None or _is_of(found, own)
 
     def _is_half_renamed(self, folder: int, name: str, candidate: str) -> bool:
         """Whether both names are of one file: a kill came between the link and the unlink of a rename by links."""
@@ -235,13 +263,14 @@ class _Return:
         return True
 
     def _beside_note(self, name: str) -> str:
-        return "" if name == self._name else f"its name is taken: it is beside as {name}"
+        if name == self._name:
+            return ""
+        if self._followed is not None and name == self._followed.name_of(self._name):
+            return f"it is with its picture as {name}"
+        return f"its name is taken: it is beside as {name}"
 
 
-def _names_beside(name: str) -> Iterator[str]:
-    """The name, then "NAME (restored).EXT", "NAME (restored 2).EXT" ..., cut to what file systems hold."""
-    yield name
-    stem, dot, extension = name.rpartition(".") if "." in name[1:] else (name, "", "")
-    for number in range(1, _MOST_BESIDE):
-        mark = os.fsencode(f" (restored{f' {number}' if number > 1 else ''}){dot}{extension}")
-        yield os.fsdecode(os.fsencode(stem)[: _LONGEST_NAME - len(mark)] + mark)
+def _is_of(found: Identity, own: StepState) -> bool:
+    """Whether it is the file of a step, by inode, size and time: device numbers may be others after a restart."""
+    step = own.step
+    return (found.inode, found.size_bytes, found.mtime_ns) == (step.inode, step.size_bytes, step.mtime_ns)

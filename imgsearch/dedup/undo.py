@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgsearch.dedup.apply import Left, Progress, reason_of
+from imgsearch.dedup.bundles import bundles, return_bundle
 from imgsearch.dedup.disk import Refused
-from imgsearch.dedup.journal import History, Journal, present
+from imgsearch.dedup.journal import History, Journal, Step
 from imgsearch.dedup.quarantine import RunFolder, find_run, run_folders, working
-from imgsearch.dedup.returning import put_back
+from imgsearch.dedup.returning import Returned
 from imgsearch.storage.disk_errors import disk_errors
 
 
@@ -31,29 +32,25 @@ class Undone:
 def undo(quarantine: str | os.PathLike[str], run_id: str | None = None, progress: Progress | None = None) -> Undone:
     """Bring back everything of the run ``run_id``, or of the newest that has anything in the quarantine; the last
     moved first. Also ends what a killed apply or undo left half done. Nothing is overwritten: a file whose name is
-    taken is put beside it as "NAME (restored).EXT". Folders that are gone are made again, a root that is gone is not.
-    What cannot be brought back stays in the quarantine, and a further undo tries again. Raises UsageError for an
-    unknown run, LibraryBusy, StorageFull."""
+    taken is put beside it as "NAME (restored).EXT", and its companions follow that name. Folders that are gone are made
+    again, a root that is gone is not. What cannot be brought back stays in the quarantine, and a further undo tries
+    again. Raises UsageError for an unknown run, LibraryBusy, StorageFull."""
     with working(quarantine) as folder:
         run, history = _chosen(folder, run_id)
         undone = Undone()
         if run is None:
             return undone
         undone.run_id = run.run_id
-        waiting = list(present(history, missing=run_id is not None))  # somebody may have put one back since
+        with_missing = run_id is not None  # somebody may have put one back since
+        waiting = [(bundle, bundle.waiting(missing=with_missing)) for bundle in bundles(history)]
+        total, done = sum(len(steps) for _, steps in waiting), 0
         with disk_errors(folder), Journal(run.journal, history.good_bytes) as journal:
-            for done, own in enumerate(waiting, 1):
-                path = own.step.path
-                try:
-                    result = put_back(run, journal, own)
-                except FileNotFoundError as exc:
-                    undone.left.append(Left(path, f"{exc.filename or own.step.root} is not there"))
-                except (OSError, Refused) as exc:
-                    undone.left.append(Left(path, reason_of(exc)))
-                else:
-                    _count(undone, path, own.step.name, result.state, result.name, result.note)
-                if progress is not None:
-                    progress(done, len(waiting))
+            for bundle, steps in waiting:
+                for own, result in return_bundle(run, journal, bundle, steps):
+                    _count(undone, own.step, result)
+                    done += 1
+                    if progress is not None:
+                        progress(done, total)
         undone.left += [Left(str(path), "no line of the journal knows it") for path in _strays(run, history)]
         tidy(run)
     return undone
@@ -65,20 +62,24 @@ def _chosen(quarantine: Path, run_id: str | None) -> tuple[RunFolder | None, His
         return run, run.history()
     for run in reversed(run_folders(quarantine)):
         history = run.history()
-        if any(True for _ in present(history)):
+        if any(bundle.returnable for bundle in bundles(history)):
             return run, history
     return None, History()
 
 
-def _count(undone: Undone, path: str, name: str, state: str, given: str, note: str) -> None:
-    if state == "missing":
-        undone.missing.append(Left(path, note))
-    elif state == "returned":
+def _count(undone: Undone, step: Step, result: Returned | OSError | Refused) -> None:
+    if isinstance(result, FileNotFoundError):
+        undone.left.append(Left(step.path, f"{result.filename or step.root} is not there"))
+    elif isinstance(result, OSError | Refused):
+        undone.left.append(Left(step.path, reason_of(result)))
+    elif result.state == "missing":
+        undone.missing.append(Left(step.path, result.note))
+    elif result.state == "returned":
         undone.returned += 1
-        if given != name:
-            undone.beside.append(Left(path, note))
-        elif note:
-            undone.notes.append(Left(path, note))
+        if result.name != step.name:
+            undone.beside.append(Left(step.path, result.note))
+        elif result.note:
+            undone.notes.append(Left(step.path, result.note))
 
 
 def _strays(run: RunFolder, history: History) -> Iterator[Path]:

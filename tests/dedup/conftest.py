@@ -6,12 +6,13 @@ import hashlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from imgsearch.dedup.evidence import Copy, Evidence, Group, Member
+from imgsearch.dedup.evidence import Companion, Copy, Evidence, Group, Member
 from imgsearch.dedup.plan import Plan, make_plan
 from imgsearch.records import MediaFacts
 
@@ -61,14 +62,28 @@ class Desk:
         facts = MediaFacts(hashlib.sha256(content).hexdigest(), 0, 10, 10, "JPEG", len(content))
         return Copy(str(path), 1, number, len(content), status.st_mtime_ns, facts)
 
-    def group(self, keeper: str | bytes, *names: str | bytes, tier: str | None = None) -> Group:
-        """The members are of tier bytes where they are, else perceptual, unless ``tier`` says."""
+    def companion(self, name: str | bytes) -> Companion:
+        """What a plan would say of a file beside a picture."""
+        content, status = self.path(name).read_bytes(), self.path(name).stat()
+        return Companion(str(self.path(name)), hashlib.sha256(content).hexdigest(), status.st_size, status.st_mtime_ns)
+
+    def group(
+        self,
+        keeper: str | bytes,
+        *names: str | bytes,
+        tier: str | None = None,
+        companions: Mapping[str, Iterable[str]] | None = None,
+    ) -> Group:
+        """The members are of tier bytes where they are, else perceptual, unless ``tier`` says. ``companions``: names
+        by the member's."""
         kept = self.copy(keeper)
         members = []
         for name in names:
             copy = self.copy(name)
             same = copy.facts.content_hash == kept.facts.content_hash
-            members.append(Member(copy, Evidence(tier or ("bytes" if same else "perceptual"), 1.0)))
+            along = tuple(self.companion(one) for one in (companions or {}).get(os.fsdecode(name), ()))
+            evidence = Evidence(tier or ("bytes" if same else "perceptual"), 1.0)
+            members.append(Member(copy, evidence, companions=along))
         return Group(kept, "first by name", tuple(members))
 
     def plan(self, *groups: Group) -> Plan:

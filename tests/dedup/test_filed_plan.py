@@ -94,13 +94,13 @@ def test_plan_holds_a_few_bytes_of_each_group(copy, tmp_path, monkeypatch):
         finally:
             tracemalloc.stop()
 
-    in_memory, groups = peak(lambda: list(many(copy, 800)))
+    in_memory, groups = peak(lambda: list(many(copy, 300)))
     path = tmp_path / "plan.json"
-    made, plan = peak(lambda: make_plan(many(copy, 800), {1: "/p"}, library=tmp_path))
+    made, plan = peak(lambda: make_plan(many(copy, 300), {1: "/p"}, library=tmp_path))
     written, _ = peak(lambda: write_plan(plan, path))
     read, again = peak(lambda: read_plan(path))
     through, _ = peak(lambda: sum(1 for _ in again.moves()))
-    assert len(groups) == len(again.groups) == 800
+    assert len(groups) == len(again.groups) == 300
     assert max(made, read) < in_memory / 3
     assert max(written, through) < in_memory / 8
 
