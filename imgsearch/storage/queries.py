@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,10 @@ from imgsearch.records import Int64, Root
 from imgsearch.storage import lookups
 from imgsearch.storage.batch import BatchInfo, FailedFile, FileState
 from imgsearch.storage.lookups import PAGE_ROWS, chunks
-from imgsearch.storage.schema import batches, failures, files, images
+from imgsearch.storage.schema import batches, failures, files
 from imgsearch.storage.segments import SegmentInfo
 
-_BY_HASH = select(images.c.content_hash, images.c.image_id).where(
-    images.c.content_hash.in_(bindparam("keys", expanding=True))
-)
+_BY_HASH = "SELECT content_hash, image_id FROM images WHERE content_hash IN ({marks})"
 _STATE = (files.c.relative_path, files.c.size_bytes, files.c.mtime_ns, files.c.image_id)
 _STATES_AT = select(*_STATE).where(
     files.c.root_id == bindparam("root_id"), files.c.relative_path.in_(bindparam("keys", expanding=True))
@@ -74,9 +72,21 @@ def batch_rows(connection: Connection, info: SegmentInfo) -> list[BatchInfo]:
 def ids_by_hash(connection: Connection, content_hashes: Iterable[str]) -> dict[str, int]:
     """Content hash -> image id, deleted images too. ValueError for what is not 64 hex digits."""
     found: dict[str, int] = {}
+    below = driver(connection)
     for chunk in chunks(hash_bytes(value) for value in content_hashes):
-        found |= {key.hex(): image_id for key, image_id in connection.execute(_BY_HASH, {"keys": chunk})}
+        rows = below.execute(_BY_HASH.format(marks=lookups.marks(chunk)), chunk)
+        found |= {key.hex(): image_id for key, image_id in rows}
     return found
+
+
+def insert_rows(
+    connection: Connection, table: str, rows: Sequence[Mapping[str, Any]], *, verb: str = "INSERT", tail: str = ""
+) -> None:
+    """Insert many rows of the same columns on the driver, which takes a third of the time that SQLAlchemy takes.
+    ``verb`` may be "INSERT OR REPLACE", ``tail`` an ON CONFLICT clause. Raises sqlite3.IntegrityError."""
+    names = list(rows[0])
+    columns, values = ", ".join(names), ", ".join(f":{name}" for name in names)
+    driver(connection).executemany(f"{verb} INTO {table} ({columns}) VALUES ({values}) {tail}", rows)
 
 
 def hash_bytes(content_hash: str) -> bytes:

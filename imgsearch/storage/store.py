@@ -202,8 +202,10 @@ class Store:
         """Content hash -> image id of what the library has vectors of, deleted images too."""
         from imgsearch.storage import queries
 
+        if not (wanted := list(content_hashes)):
+            return {}
         with self.catalog.read() as connection:
-            return queries.ids_by_hash(connection, content_hashes)
+            return queries.ids_by_hash(connection, wanted)
 
     def files(self, root_id: int, after: str | None = None) -> Iterator[FileState]:
         """A root's files, ordered by the bytes of the whole relative path, a page at a time, so that commits in

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from imgsearch.storage import queries
 from imgsearch.storage.batch import Committed, EmbeddedBatch, FailedFile, FilePlace
 from imgsearch.storage.catalog import utc_now
 from imgsearch.storage.faults import reached
-from imgsearch.storage.schema import batches, events, failures, files, images, library, segments, signatures
+from imgsearch.storage.schema import batches, events, failures, library, segments
 from imgsearch.storage.segment_store import Appended
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _INT64 = np.iinfo(np.int64)
 _PATH_PARAMETERS = "root_id = :root_id AND relative_path = :relative_path"
 _REMOVE_FILE = text(f"DELETE FROM files WHERE {_PATH_PARAMETERS}")
+_SAME_PLACE = """ON CONFLICT (root_id, relative_path) DO UPDATE SET
+    size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, image_id = excluded.image_id"""
 _CLEAR_FAILURE = text(f"DELETE FROM failures WHERE {_PATH_PARAMETERS}")
 
 
@@ -104,9 +107,10 @@ class WriteTransaction:
             with self._writer.catalog.write() as connection:
                 self._write_rows(connection)
                 reached("catalog-written")
-        except IntegrityError as exc:
+        except (IntegrityError, sqlite3.IntegrityError) as exc:
             self.rollback()
-            raise ValueError(f"a row names an image or root that the library does not have: {exc.orig}") from exc
+            reason = getattr(exc, "orig", exc)
+            raise ValueError(f"a row names an image or root that the library does not have: {reason}") from exc
         except BaseException:
             self.rollback()
             raise
@@ -157,11 +161,7 @@ class WriteTransaction:
             }
             for place, key in self._placed
         ]
-        statement = upsert(files)
-        changed = {name: statement.excluded[name] for name in ("size_bytes", "mtime_ns", "image_id")}
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=["root_id", "relative_path"], set_=changed), rows
-        )
+        queries.insert_rows(connection, "files", rows, tail=_SAME_PLACE)
 
 
 def write_batches(connection: Connection, appended: list[Appended]) -> None:
@@ -211,7 +211,7 @@ def write_signatures(connection: Connection, made: Iterable[tuple[int, bytes]]) 
             raise ValueError(f"got a signature of {len(data)} bytes, expected {SIGNATURE_BYTES}")
         rows.append({"image_id": image_id, "recipe": SIGNATURE_RECIPE, "data": data})
     if rows:
-        connection.execute(insert(signatures).prefix_with("OR REPLACE"), rows)
+        queries.insert_rows(connection, "signatures", rows, verb="INSERT OR REPLACE")
 
 
 def _insert_images(connection: Connection, added: list[tuple[MediaFacts, int, bytes]]) -> dict[str, int]:
@@ -237,7 +237,7 @@ def _insert_images(connection: Connection, added: list[tuple[MediaFacts, int, by
         }
         for facts, slot, _ in added
     ]
-    connection.execute(insert(images), rows)
+    queries.insert_rows(connection, "images", rows)
     write_signatures(connection, [(ids[facts.content_hash], data) for facts, _, data in added if data])
     return ids
 
