@@ -62,8 +62,8 @@ class HardenedPool:
         if _TASK.fullmatch(task) is None:
             raise ValueError(f'task is {task!r}, expected "package.module:function"')
         self.workers = workers or min(available_cores(), 16)
-        self._ahead = max(ahead, 1)
-        self._stop = stop
+        self._ahead, self._stop = max(ahead, 1), stop
+        self._step = max(1, min(_TAKEN_AT_ONCE, self._ahead // 8))
         memory = memory_bytes or max(96 * MIB, min(160 * MIB, _NORMAL_TOTAL_BYTES // self.workers))
         text = bounded(dict(settings), "the settings of a task").decode("ascii")
         self._settings = WorkerSettings(task, text, memory, max(heavy_memory_bytes, memory), time_limit_s)
@@ -115,7 +115,7 @@ class HardenedPool:
         early: dict[int, Any] = {}  # outcomes that wait for the ones before them
         try:
             while True:
-                while not exhausted and len(self._jobs) < self._ahead:
+                while not exhausted and len(self._jobs) + self._step <= self._ahead:
                     exhausted = self._take(source)
                 if not self._jobs:
                     return
