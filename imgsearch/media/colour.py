@@ -29,7 +29,8 @@ def shrink(image: Image.Image, smallest: tuple[int, int]) -> Image.Image:
     scale = _sample_scale(image)
     rows = max(1, _BAND_PIXELS // max(1, width) // down) * down
     if rows >= height:
-        return _flatten(image, scale).reduce((across, down))
+        flat = _flatten(image, scale)
+        return flat if across == down == 1 else flat.reduce((across, down))
     small: Image.Image | None = None
     for top in range(0, height, rows):
         band = image.crop((0, top, width, min(top + rows, height)))

@@ -45,6 +45,8 @@ def orientation_of(exif: Image.Exif) -> int:
 
 def camera_facts(exif: Image.Exif) -> CameraFacts:
     """All that the catalog keeps of an EXIF block."""
+    if not exif:
+        return CameraFacts()
     details, gps = table_of(exif, _EXIF_IFD), table_of(exif, _GPS_IFD)
     dates = (tag_of(details, _ORIGINAL), tag_of(details, _DIGITIZED), tag_of(exif, _DATETIME))
     latitude = _degrees(tag_of(gps, 2), tag_of(gps, 1), "S", 90.0)

@@ -5,7 +5,7 @@ import numpy as np
 from odd_files import photo
 from PIL import Image
 
-from imgsearch.media.fingerprint import content_hash, hamming, perceptual_hash
+from imgsearch.media.fingerprint import content_hash, hamming, hash_bits, perceptual_hash
 
 
 def reference_phash(image: Image.Image) -> str:
@@ -46,6 +46,16 @@ def test_perceptual_hash_survives_small_changes_and_tells_pictures_apart() -> No
     near = image.resize((180, 130)).point(lambda value: min(255, value + 8))
     assert hamming(perceptual_hash(image), perceptual_hash(near)) <= 4
     assert hamming(perceptual_hash(image), perceptual_hash(other)) >= 15
+
+
+def test_bits_are_the_frequencies_above_their_median_also_where_many_are_equal() -> None:
+    rng = np.random.default_rng(3)
+    low = np.round(rng.normal(0, 500, (300, 8, 8)), 3)
+    low[100:200] = rng.integers(-2, 3, (100, 8, 8))
+    low[200:] *= rng.random((100, 8, 8)) < 0.4
+    medians = np.median(low, axis=(1, 2))[:, None]
+    assert np.array_equal(hash_bits(low), low.reshape(300, 64) > medians)
+    assert hash_bits(low).dtype == np.uint8
 
 
 def test_content_hash_is_sha256() -> None:
