@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from imgsearch.errors import UsageError
@@ -21,6 +22,8 @@ _DAY_NS = 86_400_000_000_000
 _LOSSLESS = {".png": ".tiff", ".tiff": ".png", ".webp": ".png", ".gif": ".png", ".bmp": ".png", ".jpg": ".png"}
 _WAYS = (("bytes", "half"), ("container", "jpeg"), ("bytes", "jpeg"), ("container", "half"))
 """Which true copies stand beside an original, by its number in the set."""
+
+_COLOURED = 25.0  # levels of 255; grey photographs have under 10
 
 QUICK_HEIC = {"preset": "ultrafast"}
 """For x265: a fifth of the time, files a fifth larger."""
@@ -46,19 +49,30 @@ class Pictures:
         self._rng = random.Random(f"pictures:{seed}")
         self._paths = self._rng.sample(list(photographs), len(photographs))
 
-    def take(self, width: int = 640, height: int = 480) -> Image.Image:
-        """The next one, RGB [height, width], cut to that shape around its middle. Raises UsageError where a
-        photograph cannot be read."""
-        if not self._paths:
-            image = draw_scene(sample_scene(self._rng, Domain()), max(width, height))[0]
-            return ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
-        path = self._paths.pop()
-        try:
-            with Image.open(path) as opened:
-                image = ImageOps.exif_transpose(opened).convert("RGB")
-        except OSError as exc:
-            raise UsageError(f"{path} cannot be read as a picture: {exc}", "name pictures only") from exc
+    def take(self, width: int = 640, height: int = 480, *, coloured: bool = False) -> Image.Image:
+        """The next one, RGB [height, width], cut to that shape around its middle; ``coloured``: one that is not nearly
+        grey. Raises UsageError where a photograph cannot be read."""
+        for at in reversed(range(len(self._paths))):
+            image = _read(self._paths[at])
+            if not coloured or _chroma(image) > _COLOURED:
+                del self._paths[at]
+                return ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
+        image = draw_scene(sample_scene(self._rng, Domain()), max(width, height))[0]
         return ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
+
+
+def _read(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as opened:
+            return ImageOps.exif_transpose(opened).convert("RGB")
+    except OSError as exc:
+        raise UsageError(f"{path} cannot be read as a picture: {exc}", "name pictures only") from exc
+
+
+def _chroma(image: Image.Image) -> float:
+    """Mean range of a pixel's three levels."""
+    small = np.asarray(image.resize((64, 64)), np.float32)
+    return float((small.max(-1) - small.min(-1)).mean())
 
 
 class Album:
@@ -70,6 +84,11 @@ class Album:
         self._folder, self._place = folder, f"{family}/{number:02d}"
         self._rows: dict[str, NotCopy] = {}
         self._shown = 0
+
+    @property
+    def scale(self) -> float:
+        """How large what differs is, by the number of the set: some sets differ in a small part only."""
+        return (0.5, 1.0, 0.3)[self.number % 3]
 
     @property
     def rows(self) -> list[NotCopy]:
@@ -127,23 +146,23 @@ class Album:
     ) -> str:
         """An original picture in the format of its name, and true copies of it.
 
-        ``ways``: "bytes", "container" (the same samples in another lossless format), "jpeg" (quality 85), "half" (half
-        as wide); two of them by turns, unless given. ``how``: options of the file; ``exif`` is the original's and that
-        of its lossy copies."""
+        ``ways``: "bytes", "container" (the same samples in another lossless format), "jpeg" (of lower quality), "half"
+        (half as wide); two of them by turns, unless given. ``how``: options of the file; ``exif`` is the original's and
+        that of its lossy copies, whose JPEG quality is lower than the original's."""
         chosen = _WAYS[self._shown % len(_WAYS)] if ways is None else tuple(ways)
         self._shown += 1
         suffix = Path(name).suffix
         told: dict[str, Any] = {} if exif is None else {"exif": exif}
         path = self.original(name, encoded(image, suffix, **told, **how))
-        stem = Path(name).stem
+        stem, lower = Path(name).stem, min(85, int(how.get("quality", 92)) - 6)
         if "bytes" in chosen:
             self.twin(path)
         if "container" in chosen:
             other = _LOSSLESS[suffix]
             same = Image.open(io.BytesIO(self.read(path))) if suffix == ".jpg" else image
-            self.copy(path, f"converted/{stem}{other}", encoded(same, other), whole=suffix != ".jpg" and not told)
+            self.copy(path, f"converted/{stem}{other}", encoded(same, other), whole=not told)
         if "jpeg" in chosen:
-            self.copy(path, f"sent/{stem}.jpg", encoded(image.convert("RGB"), ".jpg", quality=85, **told))
+            self.copy(path, f"sent/{stem}.jpg", encoded(image.convert("RGB"), ".jpg", quality=lower, **told))
         if "half" in chosen:
             small = image.convert("RGB").resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS)
             self.copy(path, f"small/{stem}.jpg", encoded(small, ".jpg", quality=88, **told))

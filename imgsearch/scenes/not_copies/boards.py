@@ -72,9 +72,10 @@ def _maps(album: Album) -> None:
     for number in range(4):
         shown, x, y = land.copy(), rng.randrange(60, 580), rng.randrange(80, 420)
         pin = ImageDraw.Draw(shown)
-        pin.polygon([(x - 12, y - 26), (x + 12, y - 26), (x, y)], fill=(215, 50, 45))
-        pin.ellipse((x - 14, y - 44, x + 14, y - 16), fill=(215, 50, 45))
-        pin.ellipse((x - 5, y - 35, x + 5, y - 25), fill=(255, 255, 255))
+        r = 14 * album.scale**0.5
+        pin.polygon([(x - r, y - 2 * r), (x + r, y - 2 * r), (x, y)], fill=(215, 50, 45))
+        pin.ellipse((x - r, y - 3 * r, x + r, y - r), fill=(215, 50, 45))
+        pin.ellipse((x - r / 3, y - 2.3 * r, x + r / 3, y - 1.6 * r), fill=(255, 255, 255))
         album.show(f"map-{number}.png", shown)
 
 
@@ -95,9 +96,11 @@ def _plates(album: Album) -> None:
     for number in range(4):
         shown = car.copy()
         pen = ImageDraw.Draw(shown)
-        pen.rounded_rectangle((220, 330, 430, 380), 6, fill=(245, 245, 245), outline=(10, 10, 10), width=2)
+        size = round(36 * album.scale)
+        box = (220, 330, 220 + 6 * size, 330 + round(1.4 * size))
+        pen.rounded_rectangle(box, 3, fill=(245, 245, 245), outline=(10, 10, 10))
         text = f"M-{album.rng.choice('ABCDEFG')}{album.rng.choice('HKLMN')} {album.rng.randrange(100, 999)}"
-        pen.text((236, 335), text, fill=(10, 10, 10), font=ImageFont.load_default(36))
+        pen.text((220 + size // 2, 330), text, fill=(10, 10, 10), font=ImageFont.load_default(size))
         album.show(f"car-{number}.jpg", shown, quality=90)
 
 
@@ -129,11 +132,11 @@ def _dice(album: Album) -> None:
     colour = tuple(album.rng.randrange(100, 256) for _ in range(3))
     for value, places in spots.items():
         image = Image.new("RGB", (240, 240), GREEN)
-        pen = ImageDraw.Draw(image)
-        pen.rounded_rectangle((30, 30, 210, 210), 24, fill=colour)
+        pen, s = ImageDraw.Draw(image), album.scale
+        pen.rounded_rectangle((120 - 90 * s, 120 - 90 * s, 120 + 90 * s, 120 + 90 * s), 24 * s, fill=colour)
         for place in places:
-            x, y = 75 + 45 * (place % 3), 75 + 45 * (place // 3)
-            pen.ellipse((x - 14, y - 14, x + 14, y + 14), fill=(20, 20, 20))
+            x, y = 120 + 45 * s * (place % 3 - 1), 120 + 45 * s * (place // 3 - 1)
+            pen.ellipse((x - 14 * s, y - 14 * s, x + 14 * s, y + 14 * s), fill=(20, 20, 20))
         album.show(f"die-{value}.png", image)
 
 

@@ -53,7 +53,7 @@ def moved(image: Image.Image, rng: random.Random, motion: float = 0.012, paralla
     large = image.resize((width + 2 * margin, height + 2 * margin), Image.Resampling.BICUBIC)
     shift = [rng.uniform(-motion, motion) * width for _ in range(2)]
     near = [rng.choice((-1, 1)) * parallax * width, rng.uniform(-0.3, 0.3) * parallax * width]
-    angle, zoom = rng.uniform(-0.008, 0.008), rng.uniform(-0.008, 0.008)
+    angle, zoom = rng.uniform(-0.6, 0.6) * motion, rng.uniform(-0.6, 0.6) * motion
     uneven = {
         (i, j): [rng.uniform(-0.3, 0.3) * parallax * width for _ in range(2)]
         for i in range(_GRID + 1)

@@ -25,13 +25,24 @@ PURPLE, BLUE, RED, GREEN, YELLOW, WHITE, BLACK, ORANGE = (
 )
 
 
+_AS_LIGHT: tuple[tuple[RGB, RGB], ...] = (
+    ((125, 45, 140), (75, 120, 215)),
+    ((190, 30, 50), (40, 165, 70)),
+    ((20, 115, 40), (225, 75, 60)),
+    ((40, 70, 240), (130, 125, 40)),
+    ((110, 72, 40), (160, 90, 190)),
+    ((82, 82, 82), (118, 118, 118)),
+)
+"""Colours of a thing and of what is behind; each column is as light from row to row (luma 80, 118)."""
+
+
 def _repainted(album: Album) -> None:
-    """One flower, other colours of it and of what is behind."""
+    """One thing, other colours of it and of what is behind: as light as each other, and lighter."""
     kind, style = sorted(SHAPES)[7 * album.number % len(SHAPES)], album.rng.getrandbits(30)
-    pairs = ((PURPLE, BLUE), (RED, GREEN), (YELLOW, BLUE), (RED, BLUE), (GREEN, RED), (WHITE, BLACK))
-    for number, (thing, behind) in enumerate(pairs):
+    pairs = ((PURPLE, BLUE), (RED, GREEN), (YELLOW, BLUE), (WHITE, BLACK))
+    for number, (thing, behind) in enumerate((*_AS_LIGHT, *pairs)):
         canvas = Image.new("RGB", (400, 400), behind)
-        paint_thing(canvas, kind, thing, (200, 200), 150, random.Random(style))
+        paint_thing(canvas, kind, thing, (200, 200), 220 * album.scale, random.Random(style))
         album.show(f"{kind}-{number}.png", canvas)
 
 
@@ -84,12 +95,10 @@ def _other_values(album: Album) -> None:
 
 def _outlines(album: Album) -> None:
     """A shape as outline, filled, hatched and thick."""
-    sides, turn = album.rng.randint(3, 8), album.rng.random()
-    points = [
-        (200 + 140 * math.cos(2 * math.pi * (k / sides + turn)), 200 + 140 * math.sin(2 * math.pi * (k / sides + turn)))
-        for k in range(sides)
-    ]
-    for name in ("outline", "filled", "thick", "hatched"):
+    sides, turn, reach = album.rng.randint(3, 8), album.rng.random(), 160 * album.scale
+    angles = [2 * math.pi * (k / sides + turn) for k in range(sides)]
+    points = [(200 + reach * math.cos(angle), 200 + reach * math.sin(angle)) for angle in angles]
+    for name in ("outline", "filled", "thick", "hatched", "pale"):
         image = Image.new("RGB", (400, 400), WHITE)
         pen = ImageDraw.Draw(image)
         if name == "hatched":
@@ -99,7 +108,8 @@ def _outlines(album: Album) -> None:
             for x in range(-400, 400, 14):
                 ImageDraw.Draw(lines).line((x, 0, x + 400, 400), fill=BLACK, width=3)
             image.paste(lines, (0, 0), cover)
-        pen.polygon(points, fill=BLACK if name == "filled" else None, outline=BLACK, width=22 if name == "thick" else 4)
+        fill = {"filled": BLACK, "pale": (225, 225, 225)}.get(name)
+        pen.polygon(points, fill=fill, outline=BLACK, width=round(reach / 6) if name == "thick" else 4)
         album.show(f"shape-{name}.png", image)
 
 
@@ -114,7 +124,7 @@ def _ramps(album: Album) -> None:
 
 def _negatives(album: Album) -> None:
     """A picture, its negative, and each channel alone."""
-    image = album.pictures.take()
+    image = album.pictures.take(coloured=True)
     album.show("scan.png", image)
     album.show("scan-negative.png", ImageOps.invert(image))
     for name, band in zip("rgb", image.split(), strict=True):
@@ -124,7 +134,7 @@ def _negatives(album: Album) -> None:
 def _icon_sets(album: Album) -> None:
     """One glyph in the colours of a set, 64 px; and selected or not."""
     kind, style = sorted(SHAPES)[(7 * album.number + 3) % len(SHAPES)], album.rng.getrandbits(30)
-    for number, colour in enumerate((RED, BLUE, GREEN, ORANGE, PURPLE, (120, 120, 120))):
+    for number, colour in enumerate((*(thing for thing, _ in _AS_LIGHT), ORANGE, YELLOW)):
         tile = Image.new("RGB", (64, 64), WHITE)
         ImageDraw.Draw(tile).rounded_rectangle((2, 2, 61, 61), 12, fill=colour)
         paint_thing(tile, kind, WHITE, (32, 32), 20, random.Random(style))
@@ -185,10 +195,12 @@ def _lights(album: Album) -> None:
     for name, on in lit.items():
         image = street.copy()
         pen = ImageDraw.Draw(image)
-        pen.rectangle((x, y, x + 44, y + 124), fill=(30, 30, 30))
+        side = round(44 * album.scale)
+        pen.rectangle((x, y, x + side, y + 3 * side), fill=(30, 30, 30))
         for at, colour in enumerate(((230, 40, 30), (240, 180, 30), (40, 200, 80))):
             dim = tuple(value // 5 for value in colour)
-            pen.ellipse((x + 6, y + 6 + 40 * at, x + 38, y + 38 + 40 * at), fill=colour if at == on else dim)
+            box = (x + 2, y + 2 + side * at, x + side - 2, y + side - 2 + side * at)
+            pen.ellipse(box, fill=colour if at == on else dim)
         album.show(f"light-{name}.png", image)
 
 

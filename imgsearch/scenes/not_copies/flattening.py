@@ -117,7 +117,7 @@ def _indexed(album: Album) -> None:
 def _profiles(album: Album) -> None:
     """The same numbers in other colour spaces: a stripped profile is a loss, red and blue exchanged another
     picture."""
-    image = album.pictures.take()
+    image = album.pictures.take(coloured=True)
     path = album.original("tagged.png", encoded(image, ".png", icc_profile=profile()))
     album.copy(path, "sent/stripped.png", encoded(image, ".png"))
     album.twin(path)
@@ -129,7 +129,7 @@ def _profiles(album: Album) -> None:
 
 def _inks(album: Album) -> None:
     """CMYK separations: files whose plates exchange the inks, and a spot of black that only one plate has."""
-    image = album.pictures.take(480, 360)
+    image = album.pictures.take(480, 360, coloured=True)
     cmyk = image.convert("CMYK")
     bands = cmyk.split()
     album.show("print.tif", cmyk, ("bytes", "jpeg"))

@@ -43,7 +43,7 @@ def _filled_forms(album: Album) -> None:
     for person in range(5):
         sheet, hand = form.copy(), random.Random(rng.getrandbits(30))
         for at in range(len(_LABELS) if person else 0):
-            scrawl(ImageDraw.Draw(sheet), hand, (350, 275 + 130 * at), hand.uniform(120, 420), 26)
+            scrawl(ImageDraw.Draw(sheet), hand, (350, 275 + 130 * at), hand.uniform(120, 420), 28 * album.scale)
         album.show(f"form {person}.jpg", sheet, quality=60 + 8 * person)
 
 
@@ -96,9 +96,10 @@ def _one_word(album: Album) -> None:
 
 
 def _statements(album: Album) -> None:
-    """Bank statements of one layout, other amounts."""
+    """Bank statements of one layout: other amounts, or (two of three sets) one other amount and another month."""
     rng = album.rng
     texts = [words(rng, 4)[:30] for _ in range(22)]
+    amounts = [rng.randrange(-90_000, 90_000) for _ in texts]
     for month in range(3):
         page = Image.new("RGB", (1240, 1754), PAPER)
         pen, font = ImageDraw.Draw(page), ImageFont.load_default(22)
@@ -107,7 +108,9 @@ def _statements(album: Album) -> None:
         for line, text in enumerate(texts):
             y = 320 + 56 * line
             pen.text((90, y), f"{line + 3:02d}.{month + 1:02d}.  {text}", fill=INK, font=font)
-            pen.text((980, y), f"{rng.randrange(-90_000, 90_000) / 100:10.2f}", fill=INK, font=font)
+            changes = line == 3 + month or album.number % 3 == 1
+            amount = rng.randrange(-90_000, 90_000) if changes else amounts[line]
+            pen.text((980, y), f"{amount / 100:10.2f}", fill=INK, font=font)
             pen.line((90, y + 36, 1150, y + 36), fill=FAINT)
         album.show(f"statement-{month + 1:02d}.png", page)
 
@@ -162,14 +165,15 @@ def _themes(album: Album) -> None:
 
 
 def _numbers(album: Album) -> None:
-    """A rendered number: a meter, a counter, a price tag, one figure apart."""
-    value = album.rng.randrange(10_000, 99_000)
+    """A rendered number, a figure apart: a counter that fills the picture, or a small one in a photograph."""
+    value, scale = album.rng.randrange(10_000, 99_000), album.scale
+    back = album.pictures.take() if scale < 1 else Image.new("RGB", (420, 200), (225, 225, 220))
     for step in (0, 1, 10, 3000):
-        image = Image.new("RGB", (420, 200), (225, 225, 220))
+        image = back.copy()
         pen = ImageDraw.Draw(image)
-        pen.rectangle((30, 50, 390, 150), fill=(15, 15, 18))
-        pen.text((60, 62), f"{value + step:05d}", fill=(240, 240, 230), font=ImageFont.load_default(70))
-        pen.text((320, 160), "kWh", fill=INK, font=ImageFont.load_default(20))
+        pen.rectangle((30, 50, 30 + 330 * scale, 50 + 100 * scale), fill=(15, 15, 18))
+        font = ImageFont.load_default(round(70 * scale))
+        pen.text((30 + 40 * scale, 50 + 10 * scale), f"{value + step:05d}", fill=(240, 240, 230), font=font)
         album.show(f"meter-{step}.png", image)
 
 
@@ -179,9 +183,10 @@ def _cards(album: Album) -> None:
     for at, name in enumerate(_NAMES[:4]):
         card = back.copy()
         pen = ImageDraw.Draw(card)
-        pen.rectangle((180, 210, 620, 350), fill=PAPER)
-        pen.text((210, 225), "is awarded to", fill=INK, font=ImageFont.load_default(24))
-        pen.text((210, 270), name, fill=INK, font=ImageFont.load_default(44))
+        size = round(44 * album.scale)
+        pen.rectangle((180, 210, 220 + 9 * size, 250 + 2 * size), fill=PAPER)
+        pen.text((200, 215), "is awarded to", fill=INK, font=ImageFont.load_default(max(12, size // 2)))
+        pen.text((200, 235 + size // 2), name, fill=INK, font=ImageFont.load_default(size))
         album.show(f"certificate-{at}.jpg", card, quality=88)
 
 
@@ -192,7 +197,7 @@ def _signed(album: Album) -> None:
         page = invoice(random.Random(style), 7)
         pen = ImageDraw.Draw(page)
         for at in range(signatures):
-            scrawl(pen, album.rng, (140 + 560 * at, 1640), 260, 34)
+            scrawl(pen, album.rng, (140 + 560 * at, 1640), 260, 36 * album.scale)
         album.show(f"contract-{signatures}.jpg", page, quality=80)
 
 

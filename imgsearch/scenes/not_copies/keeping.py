@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
@@ -11,7 +13,7 @@ from imgsearch.scenes.not_copies.exif import ORIENTATION, profile, shot
 
 
 def _photo(album: Album) -> Image.Image:
-    return noisy(album.pictures.take(), album.rng, 1.5)
+    return noisy(album.pictures.take(coloured=True), album.rng, 1.5)
 
 
 def _upscaled(album: Album) -> None:
@@ -41,6 +43,14 @@ def _sharpened(album: Album) -> None:
     for percent in (80, 150):
         sharp = image.filter(ImageFilter.UnsharpMask(2, percent, 2))
         album.copy(path, f"sharp/garden-{percent}.jpg", encoded(sharp, ".jpg", quality=95))
+
+
+def _saved_again(album: Album) -> None:
+    """Saved again at a higher quality: larger, no better; smaller, worse."""
+    path = album.original("ferry.jpg", encoded(_photo(album), ".jpg", quality=75))
+    with Image.open(io.BytesIO(album.read(path))) as shown:
+        for quality in (97, 88, 60):
+            album.copy(path, f"saved/ferry-{quality}.jpg", encoded(shown, ".jpg", quality=quality))
 
 
 def _turned(album: Album) -> None:
@@ -130,6 +140,7 @@ FAMILIES: dict[str, Draw] = {
     "keep-upscaled": _upscaled,
     "keep-smoothed": _smoothed,
     "keep-sharpened": _sharpened,
+    "keep-saved-again": _saved_again,
     "keep-turned": _turned,
     "keep-notes": _without_notes,
     "keep-depth": _less_deep,

@@ -42,14 +42,16 @@ def _program_folders(album: Album) -> None:
 
 
 def _program_folders_only(album: Album) -> None:
-    """Two copies inside of one folder, none outside; other cases of the names."""
-    image = noisy(album.pictures.take(480, 360), album.rng, 2)
-    data = encoded(image, ".jpg")
+    """Copies inside of several folders, none outside; other cases of the names."""
+    data, source = encoded(noisy(album.pictures.take(480, 360), album.rng, 2), ".jpg"), ""
     for at, folder in enumerate(FOLDERS):
         if at % 3 == (album.number + 1) % 3:
             shown = folder.swapcase() if at % 2 else folder
-            path = album.original(f"{shown}/a.jpg", data + bytes(at))
-            album.held(path, f"{shown}/b.jpg", data + bytes(at))
+            if source:
+                album.held(source, f"{shown}/a.jpg", data)
+            else:
+                source = album.original(f"{shown}/a.jpg", data)
+            album.held(source, f"{shown}/b.jpg", data)
 
 
 FAMILIES: dict[str, Draw] = {"program-folders": _program_folders, "program-folders-only": _program_folders_only}

@@ -33,7 +33,7 @@ def _small_exposures(album: Album) -> None:
 
 def _balances(album: Album) -> None:
     """A white-balance bracket."""
-    still = album.pictures.take()
+    still = album.pictures.take(coloured=True)
     for at, warmth in enumerate((0.0, -0.08, 0.08)):
         image = noisy(balanced(still, warmth), album.rng, 2)
         album.show(_name(album, at), image, exif=shot(0.21 * at, white_balance=int(at > 0)))
@@ -67,17 +67,18 @@ def _zones(album: Album) -> None:
 
 def _hand(album: Album) -> None:
     """A burst by hand: small motion of the camera, the foreground a little more; with times, or (odd sets) without."""
-    still = album.pictures.take()
+    still, motion = album.pictures.take(), 0.012 * album.scale**1.5
     for at in range(4):
-        image = noisy(moved(still, album.rng) if at else still, album.rng)
+        image = noisy(moved(still, album.rng, motion, motion) if at else still, album.rng)
         album.show(_name(album, at), image, exif=shot(0.1 * at) if album.number % 2 == 0 else None)
 
 
 def _two_cameras(album: Album) -> None:
     """Two people press the button in the same second."""
     still = album.pictures.take()
+    motion = 0.02 * album.scale**1.5
     for at, model in enumerate(("EOS R6", "Pixel 8", "ILCE-7M4")):
-        image = noisy(moved(still, album.rng, 0.02, 0.02) if at else still, album.rng)
+        image = noisy(moved(still, album.rng, motion, motion) if at else still, album.rng)
         album.show(f"{model[:3]}_{_name(album, at)}", image, exif=shot(0.0, model=model, sub_seconds=False))
 
 
@@ -98,7 +99,7 @@ def _face(image: Image.Image, place: tuple[int, int], side: int, shut: bool) -> 
 def _eyes(album: Album) -> None:
     """A portrait with the eyes open, shut, and of two people one shut; with times, or (odd sets) without."""
     still = album.pictures.take()
-    side = album.rng.randint(90, 150)
+    side = round(album.rng.randint(90, 150) * album.scale)
     for at, (left, right) in enumerate(((False, False), (True, True), (False, True))):
         image = still.copy()
         _face(image, (120, 150), side, left)
@@ -131,7 +132,7 @@ def _shaken(album: Album) -> None:
     """A sharp shot, and three seconds later a shaken one that is larger in bytes."""
     still = album.pictures.take()
     album.show(_name(album, 0), noisy(still, album.rng, 2), quality=80, exif=shot(0))
-    blurred = noisy(moved(shaken(still), album.rng, 0.003, 0.0), album.rng, 4)
+    blurred = noisy(moved(shaken(still, round(14 * album.scale)), album.rng, 0.003 * album.scale, 0.0), album.rng, 4)
     album.show(_name(album, 1), blurred, quality=97, exif=shot(3))
 
 
@@ -145,7 +146,7 @@ def _passing(album: Album) -> None:
     """A tripod without times: one person walks through, the next one stands elsewhere."""
     still = album.pictures.take()
     for at in range(4):
-        image = with_thing(still, album.rng, 0.05) if at else still
+        image = with_thing(still, album.rng, 0.05 * album.scale) if at else still
         album.show(f"still {at}.jpg", noisy(image, album.rng, 2))
 
 

@@ -1,0 +1,51 @@
+"""The sceptic's test: files that look alike and are no copies stay where they are, and true copies are found.
+
+One set of every family, drawn; `imgsearch dedup find` runs over them once, as a program with a home of its own.
+benchmarks/dedup.py --only notcopies does the same with photographs and more sets.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from imgsearch.scenes.not_copies import FAMILIES, write_not_copies
+from imgsearch.scenes.not_copies.judge import judge
+
+NOT_YET: frozenset[str] = frozenset()
+"""Families in which something is still moved."""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What the plan does to each family."""
+    home = tmp_path_factory.mktemp("home")
+    folder, plan = home / "pictures", home / "plan.json"
+    rows = write_not_copies(folder, 1, sets=1)
+    homes = {name: str(home / name) for name in ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
+    command = [sys.executable, "-m", "imgsearch", "dedup", "find", str(folder), "--plan", str(plan), "--quiet"]
+    tiers = ["--tiers", "bytes,pixels,perceptual"]
+    done = subprocess.run([*command, *tiers], env={**os.environ, **homes}, capture_output=True, text=True)
+    assert done.returncode in (0, 3), done.stderr
+    return judge(rows, folder, json.loads(plan.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason="not yet") if name in NOT_YET else ())
+        for name in FAMILIES
+    ],
+)
+def test_plan_moves_no_file_that_is_not_a_copy(found, family):
+    offences = [f"{one.what}: {one.path} for {one.keeper} ({one.tier}; {one.why})" for one in found[family].offences]
+    assert not offences
+
+
+def test_plan_finds_the_true_copies_beside_them(found):
+    copies, seen = (sum(getattr(tally, name) for tally in found.values()) for name in ("copies", "found"))
+    assert seen >= 0.8 * copies
