@@ -50,7 +50,7 @@ class PictureDigest:
 
 
 def digest_rows(rows: Rows, profile: str) -> PictureDigest:
-    """Two passes over the picture: what it really uses, then its digest. 12 megapixels of RGB: 60 ms."""
+    """Two passes over the picture: what it really uses, then its digest. 12 megapixels of RGB: 80 ms."""
     use = _use_of(rows)
     width, height = rows.size
     space = "L" if use.grey and rows.space == "RGB" else rows.space
