@@ -18,14 +18,12 @@ Not copies: dedup_notcopies.py.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import random
 import subprocess
 import sys
 import tempfile
-import time
 import venv
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -33,6 +31,7 @@ from pathlib import Path
 
 import dedup_notcopies
 from PIL import Image
+from processes import timed
 from results import add_flags, markdown_table, write_section, writes
 
 from imgsearch.scenes.copies import CopyTruth, write_copies, write_truth
@@ -81,6 +80,7 @@ def main() -> None:
         if arguments.only != "quality":
             lines = measure_speed(Path(scratch), python, arguments.files)
             show(lines, "Time and memory to find copies beside other tools (benchmarks/dedup.py)", arguments)
+    sys.exit(int(wrong))
 
 
 def show(lines: Sequence[str], title: str, arguments: argparse.Namespace) -> None:
@@ -193,30 +193,6 @@ def run_ours(scratch: Path, folder: Path, tiers: str = "bytes,pixels,perceptual,
     finding, finding_mb = timed(worker)
     found: dict[str, object] = json.loads(out.read_text(encoding="utf-8"))
     return found | {"indexing": seconds, "indexing_mb": indexing_mb, "finding": finding, "finding_mb": finding_mb}
-
-
-def timed(command: list[str]) -> tuple[float, float]:
-    """Seconds of the clock, and the peak MB of a program and its children as seen twice a second."""
-    started, peak_kb = time.perf_counter(), 0
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    while process.poll() is None:
-        peak_kb = max(peak_kb, family_kb(process.pid))
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.5)
-    if process.returncode not in (0, 3):
-        raise SystemExit(f"{command} exited with {process.returncode}")
-    return time.perf_counter() - started, peak_kb / 1000
-
-
-def family_kb(pid: int) -> int:
-    """Proportional set size of a process and all below it; 0 where it has ended or the system does not tell."""
-    try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-        children = [child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").open()]
-    except OSError:
-        return 0
-    own = next((int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")), 0)
-    return own + sum(family_kb(int(child)) for line in children for child in line.split())
 
 
 def find_ours(library: Path, out: Path, tiers: Path) -> None:

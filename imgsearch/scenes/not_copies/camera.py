@@ -7,8 +7,6 @@ import random
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from imgsearch.records import Float32
-
 _GRID = 6
 
 
@@ -21,7 +19,7 @@ def noisy(image: Image.Image, rng: random.Random, sigma: float = 2.5, gain: floa
 
 def exposed(image: Image.Image, stops: float) -> Image.Image:
     """The shot at another exposure time: light doubled per stop in linear light, cut off at white."""
-    light: Float32 = (np.asarray(image.convert("RGB"), np.float32) / 255) ** 2.2 * 2**stops
+    light = (np.asarray(image.convert("RGB"), np.float32) / 255) ** 2.2 * 2**stops
     return Image.fromarray((light.clip(0, 1) ** (1 / 2.2) * 255).round().astype(np.uint8))
 
 

@@ -25,8 +25,8 @@ def _raw_and_jpeg(album: Album) -> None:
     backup, where its files are older and newer by turns."""
     for at in range(2):
         image = noisy(album.pictures.take(), album.rng, 2)
-        name, place = f"IMG_{4100 + at}", {"place": (48.1, 11.6)} if album.number % 2 else {}
-        jpeg = encoded(image, ".jpg", exif=shot(60 * at, sub_seconds=False, **place))
+        name, place = f"IMG_{4100 + at}", (48.1, 11.6) if album.number % 2 else None
+        jpeg = encoded(image, ".jpg", exif=shot(60 * at, sub_seconds=False, place=place))
         raw = dng(image, album.rng.getrandbits(30), f"{START:%Y:%m:%d} 14:0{3 + at}:21")
         raw_path = album.original(f"{name}.DNG", raw, name)
         jpeg_path = album.original(f"{name}.JPG", jpeg, name)
