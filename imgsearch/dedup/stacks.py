@@ -161,7 +161,10 @@ def _split(path: str) -> tuple[str, str, str]:
     """Folder, stem and folded extension."""
     folder, name = os.path.split(path)
     stem, extension = os.path.splitext(name)  # noqa: PTH122
-    return folder, stem, fold(extension)
+    extension = fold(extension)
+    if extension in _FILMS and stem.lower().endswith("_hevc"):  # icloudpd's name for the film of X.HEIC
+        stem = stem[:-5]
+    return folder, stem, extension
 
 
 def _live(one: _Parsed, other: _Parsed) -> str:
@@ -169,7 +172,7 @@ def _live(one: _Parsed, other: _Parsed) -> str:
     film, still = (one, other) if one.film_file else (other, one)
     if still.film_file or film.folder != still.folder:
         return ""
-    return LIVE if still.stem in (film.stem, film.stem + film.extension, film.stem.removesuffix("_hevc")) else ""
+    return LIVE if still.stem in (film.stem, film.stem + film.extension) else ""
 
 
 def _of_one_shot(raw: _Parsed, picture: _Parsed) -> bool:

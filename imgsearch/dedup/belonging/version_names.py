@@ -122,10 +122,11 @@ def version_name(stem: str) -> VersionName:
     pixel = bool(_PIXEL.match(rest))
     while not _NO_PARTS.fullmatch(rest) and (found := _last_part(rest, pixel)):
         kind, text, length = found
-        if length >= len(rest):  # the whole name, such as "edited.jpg"
+        shorter = rest[:-length].rstrip()
+        if not shorter:  # the whole name, such as "edited.jpg"
             break
         parts.append((kind, text))
-        rest = rest[:-length].rstrip() or rest
+        rest = shorter
     if len(rest) >= _LONG_NAME and (cut := _CUT_MARK.search(rest)):
         parts.append(("mark", "edited"))
         rest = rest[: cut.start()]
