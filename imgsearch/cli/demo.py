@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsearch.cli.command import Command
-from imgsearch.cli.main import run as run_command
+from imgsearch.cli.main import service_of
+from imgsearch.cli.progress import phases
 from imgsearch.errors import ImgsearchError, UsageError
 
 if TYPE_CHECKING:
@@ -46,10 +47,13 @@ def _run(arguments: argparse.Namespace) -> int:
     pictures, library = arguments.out / "pictures", arguments.out / "library"
     _draw(pictures, arguments.count)
     print(f"Indexing {pictures} with the small BLIP-2 that ships ...", flush=True)
-    code = run_command(["index", str(pictures / "images"), "--library", str(library), "--model", "mini"])
-    if code:
+    with phases(argparse.Namespace(quiet=False)) as told:
+        given = load_settings({"library": library, "model": "mini"})
+        summary = service_of("index")([str(pictures / "images")], given, told)
+    print(summary.text())
+    if summary.failed:
         raise ImgsearchError(
-            f"indexing the demo's pictures ended with code {code}",
+            f"{summary.failed} of the demo's pictures could not be indexed",
             f"delete {arguments.out} and run imgsearch demo again",
         )
     with open_searcher(load_settings({"library": library})) as searcher:

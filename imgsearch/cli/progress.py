@@ -116,7 +116,7 @@ class Lines(Phases):
         self._last = (done, total)
         if not self._seen or now - self._seen[-1][0] >= 1.0:
             self._seen.append((now, done))
-            while now - self._seen[0][0] > _WINDOW_S:
+            while len(self._seen) > 2 and now - self._seen[1][0] >= _WINDOW_S:
                 self._seen.popleft()
         if now >= self._due and not (total and done >= total):
             self._due, self._told = now + _EVERY_S, True

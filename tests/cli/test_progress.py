@@ -74,5 +74,17 @@ def test_progress_is_on_stderr_and_nowhere_if_quiet(quiet: bool, capsys: pytest.
     assert shown.err == ("" if quiet else "a file named \\n line end\n")
 
 
+def test_pace_is_told_where_news_come_seldom() -> None:
+    out, clock = io.StringIO(), Clock()
+    told = Lines(out, clock)
+    for done in (0, 32, 64):
+        told("reading", done, 100)
+        clock.now += 40
+    assert out.getvalue().splitlines() == [
+        "reading pictures: 32 of 100, 0.8/s, 85 s left",
+        "reading pictures: 64 of 100, 0.8/s, 45 s left",
+    ]
+
+
 def test_durations_are_short() -> None:
     assert [duration(seconds) for seconds in (0.2, 119, 200, 7500)] == ["0 s", "119 s", "3 min 20 s", "2 h 5 min"]
