@@ -1,466 +1,246 @@
-"""Files that belong to a picture go where it goes: into the quarantine, back, and out of the world."""
+"""What goes along with a picture, whose it is, and whether two companions say the same."""
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import shutil
-import zlib
-from dataclasses import replace
+import struct
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 
 import pytest
-from conftest import Desk
-from kills import every_kill, killed_after
-from moved import reasons
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from imgsearch.dedup import moving, returning
-from imgsearch.dedup.apply import apply_plan
-from imgsearch.dedup.names_beside import Followed
-from imgsearch.dedup.purge import purge
-from imgsearch.dedup.quarantine import run_folders, runs
-from imgsearch.dedup.undo import undo
-
-GOLDEN = Path(__file__).parents[1] / "golden" / "dedup" / "quarantine-v1"
-ALONG = {"b.jpg": ["b.xmp", "b.jpg.xmp", "B.AAE"], "sub/d.jpg": ["sub/d.mov"]}
-CONTENTS = {"a.jpg": b"one", "b.jpg": b"one", "c.jpg": b"two" * 4_000, "sub/d.jpg": b"two" * 4_000}
-CONTENTS |= {name: name.encode() for names in ALONG.values() for name in names}
-
-
-def fill(desk: Desk) -> None:
-    for number, (name, content) in enumerate(CONTENTS.items()):
-        desk.write(name, content, mtime_ns=10**18 + number, mode=0o600 + number)
-
-
-def plan_of(desk: Desk):
-    return desk.plan(*(desk.group(*names, companions=ALONG) for names in (("a.jpg", "b.jpg"), ("c.jpg", "sub/d.jpg"))))
-
-
-@pytest.fixture
-def filled(any_desk):
-    """Two pictures to be moved, one with three companions, one with one."""
-    fill(any_desk)
-    return any_desk
-
-
-def standing(desk: Desk) -> set[str]:
-    return {os.path.relpath(path, desk.root) for path in desk.content()}
-
-
-def test_companions_move_with_their_picture_and_come_back(filled):
-    before, seen = filled.content(), []
-    done = apply_plan(plan_of(filled), filled.quarantine, progress=lambda *told: seen.append(told))
-    assert (done.moved, done.companions, done.left, done.notes) == (6, 4, [], [])
-    assert done.moved_bytes == sum(len(CONTENTS[name]) for name in CONTENTS if name not in ("a.jpg", "c.jpg"))
-    assert seen == [(1, 2), (2, 2)]
-    assert standing(filled) == {"a.jpg", "c.jpg"}
-    undone = undo(filled.quarantine)
-    assert (undone.returned, undone.beside, undone.notes, undone.left) == (6, [], [], [])
-    assert filled.content() == before and filled.waiting_of_all_runs() == {}
-
-
-def test_journal_says_of_a_companion_whose_it_is(filled):
-    apply_plan(plan_of(filled), filled.quarantine)
-    (run,) = run_folders(filled.quarantine)
-    steps = [own.step for own in run.history().steps.values()]
-    assert [(step.number, step.of) for step in steps] == [(1, 0), (2, 1), (3, 1), (4, 1), (5, 0), (6, 5)]
-    assert {step.tier for step in steps if step.of} == {"companion"}
-    assert {step.keeper for step in steps[:4]} == {str(filled.path("a.jpg"))}
-    kinds = [json.loads(line[9:]) for line in run.journal.read_bytes().splitlines()]
-    last = [(one["kind"], one.get("n")) for one in kinds[-5:]]
-    assert last == [("intent", 5), ("intent", 6), ("done", 6), ("done", 5), ("finished", None)]
-    assert "of" not in kinds[1]["step"], "as journals have always been"
-
-
-def test_apply_again_finds_them_moved(filled):
-    before, plan = filled.content(), plan_of(filled)
-    apply_plan(plan, filled.quarantine)
-    again = apply_plan(plan, filled.quarantine)
-    assert (again.moved, again.already, again.left) == (0, 2, [])
-    undo(filled.quarantine)
-    assert filled.content() == before
-
-
-# What is not as the plan says
-
-
-@pytest.mark.parametrize(
-    ("spoil", "reason"),
-    [
-        (lambda path: path.write_bytes(b"edited since"), "b.jpg.xmp, which belongs to it: it has changed"),
-        (lambda path: (path.unlink(), path.symlink_to("b.xmp")), "b.jpg.xmp, which belongs to it: it is a symbolic"),
-        (lambda path: (path.unlink(), path.mkdir()), "b.jpg.xmp, which belongs to it: it is not a regular"),
-        (lambda path: (path.unlink(), os.mkfifo(path)), "b.jpg.xmp, which belongs to it: it is not a regular"),
-        (lambda path: (path.unlink(), os.link(path.with_name("a.jpg"), path)), "b.jpg.xmp, which belongs to it: it is"),
-    ],
+from imgsearch.dedup.belonging.contents import film_seconds
+from imgsearch.dedup.companions import (
+    FolderListing,
+    FolderNames,
+    companions_of,
+    owners_of,
+    same_companion,
+    shared_with,
 )
-def test_picture_stays_with_a_companion_that_cannot_be_moved(filled, spoil, reason):
-    plan = plan_of(filled)
-    spoil(filled.path("b.jpg.xmp"))
-    before = filled.content()
-    done = apply_plan(plan, filled.quarantine)
-    assert reason in reasons(done)["b.jpg"] and len(done.left) == 1
-    assert (done.moved, done.companions) == (2, 1)
-    undo(filled.quarantine)
-    assert filled.content() == before
+from imgsearch.media.sniff import IMAGE_EXTENSIONS
 
+LONG = "PXL_20230809_203449253.LONG_EXPOSURE-02.ORIGINAL.jpg"
+EMOJI = "\U0001f600" * 24 + ".jpg"
 
-def test_companion_that_is_gone_is_noted_and_the_picture_moved(filled):
-    plan = plan_of(filled)
-    filled.path("b.jpg.xmp").unlink()
-    before = filled.content()
-    done = apply_plan(plan, filled.quarantine)
-    assert (done.moved, done.left) == (5, [])
-    assert [(Path(note.path).name, "is gone" in note.reason) for note in done.notes] == [("b.jpg.xmp", True)]
-    undo(filled.quarantine)
-    assert filled.content() == before
-
-
-@pytest.mark.parametrize("action", ["hardlink", "reflink"])
-def test_link_or_clone_leaves_the_companions_with_the_name(filled, monkeypatch, action):
-    from moved import clone_or_copy
-
-    monkeypatch.setattr(moving, "clone", clone_or_copy)
-    before = filled.content()
-    done = apply_plan(plan_of(filled), filled.quarantine, action=action)
-    assert (done.moved, done.companions, done.left) == (2, 0, [])
-    assert standing(filled) == set(CONTENTS)
-    undo(filled.quarantine)
-    assert filled.content() == before
-
-
-@pytest.mark.parametrize("call", ["rename_exclusive", "copy_file", "look"])
-@pytest.mark.parametrize("when", range(1, 9))
-def test_disk_that_refuses_a_companion_leaves_all_of_them(filled, monkeypatch, call, when):
-    plan, before = plan_of(filled), filled.content()
-    real, count = getattr(moving, call), 0
-
-    def refusing(*arguments):
-        nonlocal count
-        count += 1
-        if count == when:
-            raise OSError(errno.EIO, "the disk is broken")
-        return real(*arguments)
-
-    monkeypatch.setattr(moving, call, refusing)
-    done = apply_plan(plan, filled.quarantine)
-    monkeypatch.undo()
-    check_nothing_is_parted(filled)
-    assert len(done.left) == (1 if count >= when else 0)
-    undo(filled.quarantine)
-    assert filled.content() == before
-
-
-@pytest.mark.parametrize("when", range(1, 9))
-@pytest.mark.parametrize("target", ["b.jpg", "b.xmp", "B.AAE", "a.jpg"])
-def test_companion_replaced_at_the_last_moment_is_not_lost(filled, monkeypatch, when, target):
-    plan, before = plan_of(filled), filled.content()
-    real, count, saved = moving.rename_exclusive, 0, []
-
-    def saving(*arguments):
-        nonlocal count
-        count += 1
-        if count == when and filled.path(target).exists():
-            filled.write("incoming", b"precious")
-            filled.path("incoming").replace(filled.path(target))
-            saved.append(target)
-        real(*arguments)
-
-    monkeypatch.setattr(moving, "rename_exclusive", saving)
-    apply_plan(plan, filled.quarantine)
-    monkeypatch.undo()
-    check_nothing_is_parted(filled)
-    undo(filled.quarantine)
-    found = filled.content()
-    if saved:
-        path = str(filled.path(target))
-        assert found.pop(path)[0] == b"precious"
-        del before[path]
-    assert {path: told for path, told in before.items() if path not in found} == {}
-
-
-def check_nothing_is_parted(desk: Desk) -> None:
-    names = standing(desk)
-    for picture, others in ALONG.items():
-        if picture in names:
-            assert set(others) <= names, f"{picture} stands alone"
-        else:
-            assert not set(others) & names, f"{picture} left {set(others) & names}"
-
-
-# Undo where names are taken
-
-
-@pytest.mark.parametrize("taken", ["b.jpg", "b.xmp", "b.jpg.xmp", "B.AAE"])
-def test_companions_follow_the_name_that_their_picture_gets(filled, taken):
-    """Also where only one of theirs is taken: they belong together."""
-    apply_plan(plan_of(filled), filled.quarantine)
-    filled.write(taken, b"somebody's")
-    filled.write("b (restored).jpg.xmp", b"somebody's too")
-    undone = undo(filled.quarantine)
-    assert (undone.returned, len(undone.beside), undone.left) == (6, 4, [])
-    found = {path.name: path.read_bytes() for path in filled.root.iterdir() if path.is_file()}
-    assert found.pop(taken) == b"somebody's" and found.pop("b (restored).jpg.xmp") == b"somebody's too"
-    assert found == {
-        "a.jpg": b"one",
-        "c.jpg": CONTENTS["c.jpg"],
-        "b (restored 2).jpg": b"one",
-        "b (restored 2).xmp": b"b.xmp",
-        "b (restored 2).jpg.xmp": b"b.jpg.xmp",
-        "B (restored 2).AAE": b"B.AAE",
-    }
-
-
-@pytest.mark.parametrize(
-    ("picture", "given", "companion", "expected"),
-    [
-        ("a.jpg", "a.jpg", "a.xmp", "a.xmp"),
-        ("a.jpg", "a (restored).jpg", "a.xmp", "a (restored).xmp"),
-        ("a.jpg", "a (restored 3).jpg", "a.jpg.xmp", "a (restored 3).jpg.xmp"),
-        ("IMG_1.JPG", "IMG_1 (restored).JPG", "img_1.xmp", "img_1 (restored).xmp"),
-        ("IMG_E1.JPG", "IMG_E1 (restored).JPG", "IMG_O1.AAE", "IMG_O1 (restored).AAE"),
-        ("a(1).jpg", "a(1) (restored).jpg", "a.jpg(1).json", "a.jpg(1) (restored).json"),
-        (
-            "a.jpg",
-            "a (restored).jpg",
-            "a.jpg.supplemental-metadata.json",
-            "a (restored).jpg.supplemental-metadata.json",
-        ),
-        ("a (restored).jpg", "a (restored) (restored).jpg", "a (restored).xmp", "a (restored) (restored).xmp"),
-        ("x" * 251 + ".jpg", "x" * 240 + " (restored).jpg", "x" * 251 + ".xmp", "x" * 240 + " (restored).xmp"),
-        (".hidden", ".hidden (restored)", ".hidden.xmp", ".hidden (restored).xmp"),
+COMPANIONS = {
+    "IMG_1.jpg": ["IMG_1.xmp", "IMG_1.jpg.xmp", "img_1.XMP", "IMG_1.aae", "IMG_1.jpg.json", "IMG_1.json", "IMG_1.WAV"],
+    "IMG_1234.HEIC": ["IMG_1234.MOV", "IMG_1234.mp4", "IMG_O1234.AAE", "IMG_1234.AAE", "IMG_1234_HEVC.MOV"],
+    "IMG_1234 (1).HEIC": ["IMG_O1234 (1).AAE", "IMG_1234 (1).MOV"],
+    "AROP4792.JPG": ["AROPO4792.AAE"],
+    "a.nef": ["a.nef.xmp", "a.xmp", "a_01.nef.xmp", "a.nef.dop", "a.NEF.pp3", "a.pp3", "a.on1", "a.nef.cos", "a.vrd"],
+    "a.cr3": ["a.dr4", "a.thm", "a.cr3.wav", "a.lrv", "a.cr3.arp"],
+    "DSCN0001.JPG": ["DSCA0001.WAV", "DSCB0001.WAV"],
+    "scan.tif": ["scan.tfw", "scan.tif.aux.xml", "scan.tif.ovr", "scan.txt"],
+    "b.jpg": [f"b.jpg{'.supplemental-metadata'[:length]}.json" for length in range(1, 23)],
+    "b(1).jpg": [
+        "b.jpg(1).json",
+        "b.jpg.supplemental-metadata(1).json",
+        "b.jpg.supplemental-m(1).json",
+        "b(1).jpg.json",
     ],
-)
-def test_companions_name_gets_the_mark_of_its_pictures(picture, given, companion, expected):
-    assert Followed(picture, given).name_of(companion) == expected
+    "scan(3).jpg": ["scan(3).jpg.supplemental-metadata.json", "scan.jpg(3).supplemental-metadata.json"],
+    LONG: [LONG[:46] + ".json"],
+    "05yqt21kruxwwlhhgrwrdyb6chhwszi9bqmzu16w0 2.jpg.png": ["05yqt21kruxwwlhhgrwrdyb6chhwszi9bqmzu16w0 2.jp.json"],
+    "original_1d4caa6f-16c6-4c3d-901b-9387de10e528_P.jpg": ["original_1d4caa6f-16c6-4c3d-901b-9387de10e528_.json"],
+    "Backyard_ceremony_wedding_photography_xxxxxxx_m(494).jpg": [
+        "Backyard_ceremony_wedding_photography_xxxxxxx_(494).json"
+    ],
+    "13039_327707840323_537645323_9470255_27214_n(1).jpg": ["13039_327707840323_537645323_9470255_27214_n.j(1).json"],
+    "PXL_20230115_103045123.PORTRAIT-01.COVER.jpg": ["PXL_20230115_103045123.PORTRAIT-01.COVER.jpg.s.json"],
+    EMOJI: ["\U0001f600" * 23 + ".json"],
+    "PXL_20230101_120000000.MP.jpg": ["PXL_20230101_120000000.MP", "PXL_20230101_120000000.MP.mp4"],
+    "caf\udce9.jpg": ["caf\udce9.xmp", "caf\udce9.jpg.json"],
+    "Bibliothe\u0300que.jpg": ["Biblioth\u00e8que.xmp"],
+    "no-extension": ["no-extension.xmp", "no-extension.json"],
+}
+OTHERS = {
+    "IMG_1.jpg": [
+        "IMG_10.xmp",
+        "IMG_1.png",
+        "IMG_1.jpg.png",
+        "IMG_1(1).xmp",
+        "IMG_1.jpg(1).json",
+        "IMG_11.mov",
+        "IMG_1.NEF",
+    ],
+    "IMG_1(1).jpg": ["IMG_1.jpg.json", "IMG_1.jpg.supplemental-metadata.json", "IMG_1.jpg(2).json", "IMG_1.xmp"],
+    "IMG_1.jpg.jpg": ["IMG_1.xmp"],
+    "IMG_E1234.JPG": ["IMG_1234.AAE", "IMG_O1234.AAE", "IMG_1234.MOV"],
+    "IMG_1-edited.jpg": ["IMG_1.jpg.json", "IMG_1.xmp"],
+    "a.jpg": ["metadata.json", "b.json", ".xmp", "a", "a.jpg.jpg", "a.zip", "a.psd", "a.html"],
+}
 
 
-def test_picture_that_cannot_come_back_keeps_its_companions(filled, monkeypatch):
-    before = filled.content()
-    apply_plan(plan_of(filled), filled.quarantine)
-    real = returning.rename_exclusive
-
-    def refusing(folder, name, *rest):
-        if name.endswith("b.jpg") or "-1.back" in name:
-            raise OSError(errno.EIO, "the disk is broken")
-        real(folder, name, *rest)
-
-    monkeypatch.setattr(returning, "rename_exclusive", refusing)
-    undone = undo(filled.quarantine)
-    monkeypatch.undo()
-    assert (undone.returned, len(undone.left)) == (2, 4)
-    check_nothing_is_parted(filled)
-    undo(filled.quarantine)
-    assert filled.content() == before
+@pytest.mark.parametrize(("picture", "beside"), [(p, each) for p, beside in COMPANIONS.items() for each in beside])
+def test_companion_is_found_and_belongs_to_its_picture(picture: str, beside: str) -> None:
+    names = [picture, beside, "unrelated.txt", "zz.jpg"]
+    assert companions_of(f"/p/{picture}", names) == [f"/p/{beside}"]
+    if "." in picture:  # the folder's other pictures are told by their suffix
+        assert owners_of(f"/p/{beside}", names) == [f"/p/{picture}"]
+        assert shared_with(f"/p/{beside}", names) == [f"/p/{picture}"]
+    assert shared_with(f"/p/{picture}", names) == []
 
 
-# Kills
+@pytest.mark.parametrize(("picture", "beside"), [(p, each) for p, beside in OTHERS.items() for each in beside])
+def test_other_files_are_no_companions(picture: str, beside: str) -> None:
+    assert companions_of(f"/p/{picture}", [picture, beside]) == []
+    assert f"/p/{picture}" not in owners_of(f"/p/{beside}", [picture, beside])
 
 
-class Scene:
-    """One picture with two companions, in a run with nothing else: each kill costs a run."""
-
-    contents: ClassVar = {name: CONTENTS[name] for name in ("a.jpg", "b.jpg", "b.xmp", "b.jpg.xmp")}
-
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.fresh()
-        self.plan = desk.plan(desk.group("a.jpg", "b.jpg", companions={"b.jpg": ["b.xmp", "b.jpg.xmp"]}))
-        self.before = desk.content()
-
-    def fresh(self):
-        for folder in (self.desk.root, self.desk.quarantine):
-            shutil.rmtree(folder, ignore_errors=True)
-        for number, (name, content) in enumerate(self.contents.items()):
-            self.desk.write(name, content, mtime_ns=10**18 + number, mode=0o600 + number)
-
-    def applied(self):
-        self.fresh()
-        apply_plan(self.plan, self.desk.quarantine)
-
-    def check_nothing_is_lost(self):
-        found = [content for content, _, _ in self.desk.content().values()]
-        found += self.desk.waiting_of_all_runs().values()
-        assert set(self.contents.values()) <= set(found) and found.count(b"one") >= 2
-
-    def check_nothing_is_parted(self):
-        names = standing(self.desk)
-        assert len({"b.jpg", "b.xmp", "b.jpg.xmp"} & names) in (0, 3), names
-
-    def check_all_is_back(self):
-        while undo(self.desk.quarantine).run_id:
-            pass
-        assert self.desk.content() == self.before
-        assert self.desk.waiting_of_all_runs() == {}
+def test_sidecar_of_a_stem_is_shared_by_its_pictures() -> None:
+    names = ["A.NEF", "a.jpg", "a.xmp", "a.jpg.xmp", "A.NEF.dop", "b.jpg"]
+    assert companions_of("/p/A.NEF", names) == ["/p/A.NEF.dop", "/p/a.xmp"]
+    assert companions_of("/p/a.jpg", names) == ["/p/a.jpg.xmp", "/p/a.xmp"]
+    assert owners_of("/p/a.xmp", names) == ["/p/A.NEF", "/p/a.jpg"]
+    assert owners_of("/p/a.jpg.xmp", names) == ["/p/a.jpg"]
+    assert shared_with("/p/a.jpg", names) == ["/p/A.NEF"]
+    assert shared_with("/p/b.jpg", names) == []
 
 
-@pytest.fixture
-def scene(any_desk):
-    return Scene(any_desk)
+def test_darktable_duplicate_belongs_to_the_picture_that_is_there() -> None:
+    assert companions_of("/p/a.nef", ["a.nef", "a_01.nef", "a_01.nef.xmp"]) == []
+    assert companions_of("/p/a_01.nef", ["a.nef", "a_01.nef", "a_01.nef.xmp"]) == ["/p/a_01.nef.xmp"]
 
 
-def test_apply_with_companions_killed_anywhere_is_undone_or_ended(scene):
-    count = 0
-    for count in every_kill(lambda: apply_plan(scene.plan, scene.desk.quarantine), scene.fresh):
-        scene.check_nothing_is_lost()
-        if count % 2 == 0:
-            again = apply_plan(scene.plan, scene.desk.quarantine)
-            assert (again.left, again.moved - again.companions + again.already) == ([], 1)
-            assert standing(scene.desk) == {"a.jpg"}
-        scene.check_all_is_back()
-    assert count > 20
+def test_notes_of_a_forgotten_duplicate_are_shared() -> None:
+    stem = "original_1d4caa6f-16c6-4c3d-901b-9387de10e528_"
+    names = [stem + "P.jpg", stem + "P(1).jpg", stem + ".json"]
+    assert owners_of(f"/p/{stem}.json", names) == [f"/p/{stem}P(1).jpg", f"/p/{stem}P.jpg"]
+    assert shared_with(f"/p/{stem}P.jpg", names) == [f"/p/{stem}P(1).jpg"]
 
 
-def test_next_run_brings_a_half_bundle_back_before_anything_else(scene):
-    """A picture without its companions, or they without it, stand nowhere once another run has begun."""
-    for work, fresh in (
-        (lambda: apply_plan(scene.plan, scene.desk.quarantine), scene.fresh),
-        (lambda: undo(scene.desk.quarantine), scene.applied),
-    ):
-        for _ in every_kill(work, fresh):
-            apply_plan(scene.desk.plan(), scene.desk.quarantine)
-            scene.check_nothing_is_parted()
+PARTS = st.sampled_from(
+    ["a", "A", "IMG_1234", "IMG_O1234", "a(1)", "DSCN0001", "x.MP", "e\u0301", "\udcff", ".jpg", ".nef", ".xmp",
+     ".json", ".mov", ".wav", "(1)", "_01", ".supplemental-metadata", ".s", "_hevc", ".aae", "x" * 44]
+)  # fmt: skip
+NAMES = st.lists(PARTS, min_size=1, max_size=4).map("".join)
 
 
-@pytest.mark.parametrize("taken", ["", "b.jpg", "b.xmp"])
-def test_undo_with_companions_killed_anywhere_keeps_them_together(scene, taken):
-    def applied():
-        scene.applied()
-        if taken:
-            scene.desk.path(taken).write_bytes(b"somebody's")
-
-    for _ in every_kill(lambda: undo(scene.desk.quarantine), applied):
-        scene.check_nothing_is_lost()
-        if not taken:
-            scene.check_all_is_back()
-            continue
-        while undo(scene.desk.quarantine).run_id:
-            pass
-        found = {path.name: path.read_bytes() for path in scene.desk.root.iterdir()}
-        assert found.pop(taken) == b"somebody's"
-        assert sorted(found) == ["a.jpg", "b (restored).jpg", "b (restored).jpg.xmp", "b (restored).xmp"]
-        assert scene.desk.waiting_of_all_runs() == {}
+@settings(max_examples=150, deadline=None)
+@given(NAMES, st.lists(NAMES, max_size=12))
+def test_companions_are_never_pictures_and_owners_agree(picture: str, names: list[str]) -> None:
+    listing = FolderListing({*names, picture})
+    found = companions_of(f"/p/{picture}", listing)
+    assert found == sorted(found) == companions_of(f"/p/{picture}", [*names, picture])
+    for path in found:
+        name = path.removeprefix("/p/")
+        assert name in listing and name != picture
+        assert Path(name).suffix.lower() not in IMAGE_EXTENSIONS
+        if Path(picture).suffix.lower() in IMAGE_EXTENSIONS:
+            assert f"/p/{picture}" in owners_of(path, listing)
 
 
-def test_undo_of_a_killed_apply_killed_too_keeps_bundles(scene):
-    for first in range(1, 80, 11):
-        for second in range(1, 40, 9):
-            scene.fresh()
-            if not killed_after(first, lambda: apply_plan(scene.plan, scene.desk.quarantine)):
-                return
-            if killed_after(second, lambda: undo(scene.desk.quarantine)):
-                scene.check_nothing_is_lost()
-            scene.check_all_is_back()
+def test_folder_is_read_where_no_names_are_given(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.xmp", "b.xmp"):
+        (tmp_path / name).touch()
+    (tmp_path / "a.json").mkdir()
+    assert companions_of(str(tmp_path / "a.jpg")) == [str(tmp_path / "a.xmp")]
+    assert companions_of(str(tmp_path / "nowhere" / "a.jpg")) == []
+    assert owners_of(str(tmp_path / "a.xmp")) == [str(tmp_path / "a.jpg")]
 
 
-# Purge
+def test_folder_names_are_read_once_and_forgotten_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, read = os.scandir, []
+    monkeypatch.setattr(os, "scandir", lambda path: (read.append(path), real(path))[1])
+    folders = [str(tmp_path / name) for name in "abc"]
+    for folder in folders:
+        os.mkdir(folder)  # noqa: PTH102
+        (Path(folder) / "x.jpg").touch()
+    names = FolderNames(most_folders=2)
+    for folder in (folders[0], folders[0], folders[1], folders[0], folders[2], folders[0], folders[1]):
+        assert list(names.of(folder)) == ["x.jpg"]
+    assert read == [folders[0], folders[1], folders[2], folders[1]]
+    (Path(folders[1]) / "y.jpg").touch()
+    assert len(names.of(folders[1])) == 1
+    names.forget(folders[1])
+    names.forget("/never/asked")
+    assert sorted(names.of(folders[1])) == ["x.jpg", "y.jpg"]
 
 
-def test_purge_deletes_them_together(filled):
-    apply_plan(plan_of(filled), filled.quarantine)
-    done = purge(filled.quarantine)
-    assert (done.purged, done.left, filled.waiting_of_all_runs()) == (6, [], {})
-    assert undo(filled.quarantine).run_id == ""
-    (run,) = runs(filled.quarantine)
-    assert (run.purged, run.moved) == (6, 0)
+def film(path: Path, seconds: float, *, long_form: bool = False) -> str:
+    scale = 600
+    if long_form:
+        mvhd = struct.pack(">B3xQQIQ", 1, 0, 0, scale, int(seconds * scale)) + bytes(80)
+    else:
+        mvhd = struct.pack(">B3xIIII", 0, 0, 0, scale, int(seconds * scale)) + bytes(80)
+    mvhd = struct.pack(">I4s", len(mvhd) + 8, b"mvhd") + mvhd
+    moov = struct.pack(">I4s", len(mvhd) + 8, b"moov") + mvhd
+    mdat = struct.pack(">I4sQ", 1, b"mdat", 16 + 1000) + bytes(1000)
+    path.write_bytes(struct.pack(">I4s", 16, b"ftyp") + b"qt  \0\0\0\0" + mdat + moov)
+    return str(path)
 
 
-def test_purge_leaves_companions_whose_picture_it_leaves(filled):
-    before = filled.content()
-    apply_plan(plan_of(filled), filled.quarantine)
-    filled.path("a.jpg").write_bytes(b"edited")
-    done = purge(filled.quarantine)
-    assert (done.purged, len(done.left)) == (2, 4)
-    assert all("has changed" in one.reason for one in done.left)
-    assert undo(filled.quarantine).returned == 4
-    assert {path for path in before if path not in filled.content()} == {
-        str(filled.path(name)) for name in ("sub/d.jpg", "sub/d.mov")
-    }
+def test_long_film_of_the_same_number_is_no_live_photo(tmp_path: Path) -> None:
+    (tmp_path / "IMG_1.HEIC").touch()
+    (tmp_path / "IMG_2.HEIC").touch()
+    short, long = film(tmp_path / "IMG_1.MOV", 2.8), film(tmp_path / "IMG_2.MOV", 95, long_form=True)
+    assert (film_seconds(short), film_seconds(long)) == (pytest.approx(2.8), 95)
+    assert companions_of(str(tmp_path / "IMG_1.HEIC")) == [short]
+    assert companions_of(str(tmp_path / "IMG_2.HEIC")) == []
+    assert owners_of(long) == []
 
 
-def test_purge_leaves_companions_whose_picture_somebody_took(filled):
-    apply_plan(plan_of(filled), filled.quarantine)
-    (taken,) = filled.quarantine.glob("runs/*/files/*/*-b.jpg")
-    taken.unlink()
-    done = purge(filled.quarantine)
-    assert (done.purged, len(done.left)) == (2, 4)
-    undone = undo(filled.quarantine)
-    assert (undone.returned, len(undone.missing)) == (3, 1)
-    assert {"b.xmp", "b.jpg.xmp", "B.AAE"} <= standing(filled)
+@pytest.mark.parametrize("data", [b"", b"x", b"\0\0\0\0moov", b"\0\0\0\x08moov", b"\0\0\0\x01moov", b"\xff" * 40,
+                                  b"\0\0\0\x18moov\0\0\0\x10mvhd\0\0\0\0"])  # fmt: skip
+def test_damaged_film_has_no_length(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.mov").write_bytes(data)
+    assert film_seconds(str(tmp_path / "a.mov")) is None
 
 
-def test_purge_killed_anywhere_deletes_no_companion_before_its_picture(scene):
-    for count in every_kill(lambda: purge(scene.desk.quarantine), scene.applied):
-        waiting = set(scene.desk.waiting())
-        assert {"b.xmp", "b.jpg.xmp"} <= waiting or "b.jpg" not in waiting
-        if count % 2:
-            undo(scene.desk.quarantine)
-            scene.check_nothing_is_parted()
-            assert undo(scene.desk.quarantine).run_id == "", "what only waits for a purge holds up no undo"
-        assert purge(scene.desk.quarantine).left == []
-        scene.check_nothing_is_parted()
-        assert scene.desk.waiting_of_all_runs() == {}
-        assert scene.desk.path("a.jpg").read_bytes() == b"one"
+def notes(**changed: Any) -> dict[str, Any]:
+    return {
+        "title": "IMG_1.jpg",
+        "description": "",
+        "imageViews": "3",
+        "creationTime": {"timestamp": "1", "formatted": "1 Jan 1970"},
+        "photoTakenTime": {"timestamp": "1700000000", "formatted": "14 Nov 2023"},
+        "url": "https://photos.google.com/1",
+        "googlePhotosOrigin": {"mobileUpload": {"deviceFolder": {"localFolderName": "a"}, "deviceType": "IOS_PHONE"}},
+    } | changed
 
 
-# What was there before companions were
+def written(path: Path, content: Any) -> str:
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    return str(path)
 
 
-def test_run_of_the_program_before_is_undone(desk):
-    """A move, a hard link and a move that was killed, of folders that were elsewhere then."""
-    shutil.copytree(GOLDEN, desk.quarantine)
-    for journal in desk.quarantine.glob("runs/*/journal.jsonl"):
-        lines = journal.read_bytes().splitlines()
-        texts = [line[9:].replace(b"/golden/photos", os.fsencode(desk.root)) for line in lines]
-        journal.write_bytes(b"".join(b"%08x %s\n" % (zlib.crc32(text), text) for text in texts))
-    for name, content in (("a.jpg", b"one"), ("c.jpg", b"two")):
-        desk.write(name, content)
-    os.link(desk.path("a.jpg"), desk.path("e.jpg"))
-    assert [(run.action, run.moved, run.finished, run.bad_lines) for run in runs(desk.quarantine)] == [
-        ("move", 2, True, 0),
-        ("hardlink", 1, True, 0),
-        ("move", 1, False, 0),
-    ]
-    assert apply_plan(desk.plan(), desk.quarantine).mended == 1
-    assert desk.path("d.jpg").read_bytes() == b"two"
-    assert [undo(desk.quarantine).returned for _ in range(3)] == [1, 2, 0]
-    assert standing(desk) == {"a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg", "sub/b c.jpg"}
-    assert desk.path("e.jpg").stat().st_nlink == 1 and desk.path("sub/b c.jpg").read_bytes() == b"another"
-    assert desk.waiting_of_all_runs() == {}
-
-
-def test_sidecar_that_goes_along_is_still_written_down(desk):
-    for name in ("a.jpg", "b.jpg"):
-        desk.write(name, b"one")
-    desk.write("b.xmp", b"<stars/>")
-    apply_plan(desk.plan(desk.group("a.jpg", "b.jpg", companions={"b.jpg": ["b.xmp"]})), desk.quarantine)
-    (sidecar,) = desk.quarantine.glob("runs/*/metadata.jsonl")
-    assert json.loads(sidecar.read_text())["xmp"]["text"] == "<stars/>"
-
-
-def test_picture_behind_a_link_into_a_programs_folder_is_left(desk):
-    """The plan's path is an ordinary one; where it leads is not."""
-    desk.write("a.jpg", b"one")
-    desk.write("My.photoslibrary/originals/b.jpg", b"one")
-    desk.path("mine").symlink_to("My.photoslibrary/originals")
-    done = apply_plan(desk.plan(desk.group("a.jpg", "mine/b.jpg")), desk.quarantine)
-    assert "an Apple Photos library" in reasons(done)["b.jpg"]
-    assert desk.path("mine/b.jpg").exists()
-
-
-def test_root_of_one_file_moves_its_companions_too(desk):
-    for name in ("a.jpg", "b.jpg"):
-        desk.write(name, b"one")
-    desk.write("b.xmp", b"x")
-    before, group = desk.content(), desk.group("a.jpg", "b.jpg", companions={"b.jpg": ["b.xmp"]})
-    single = replace(group.members[0], copy=replace(group.members[0].copy, root_id=2))
-    plan = replace(
-        desk.plan(),
-        groups=(replace(group, members=(single,)),),
-        roots={1: str(desk.root), 2: single.copy.path},
+def test_equal_bytes_and_takeouts_changes_are_the_same(tmp_path: Path) -> None:
+    first = written(tmp_path / "1.json", notes())
+    same = notes(
+        imageViews="9",
+        url="https://else",
+        creationTime={"timestamp": "2"},
+        photoTakenTime={"formatted": "14. Nov. 2023", "timestamp": "1700000000"},
+        googlePhotosOrigin={"mobileUpload": {"deviceType": "IOS_PHONE"}},
     )
-    assert apply_plan(plan, desk.quarantine).moved == 2
-    undo(desk.quarantine)
-    assert desk.content() == before
+    same["googlePhotosOrigin"]["mobileUpload"]["deviceFolder"] = {"localFolderName": "b"}
+    second = written(tmp_path / "2.json", json.dumps(same, indent=2).encode())
+    assert same_companion(first, second) and same_companion(second, first) and same_companion(first, first)
+    for changed in ({"description": "x"}, {"title": "y"}, {"photoTakenTime": {"timestamp": "2"}}, {"favorited": True}):
+        assert not same_companion(first, written(tmp_path / "3.json", notes(**changed)))
+
+
+def test_other_companions_are_the_same_only_byte_for_byte(tmp_path: Path) -> None:
+    one, two = written(tmp_path / "1.xmp", b"<x/>" * 500_000), written(tmp_path / "2.xmp", b"<x/>" * 500_000)
+    assert same_companion(one, two)
+    assert not same_companion(one, written(tmp_path / "3.xmp", b"<x/>" * 499_999 + b"<y/>"))
+    assert not same_companion(one, written(tmp_path / "4.xmp", b"<x/>"))
+    labels = (
+        written(tmp_path / "1.json", {"url": "a", "shapes": []}),
+        written(tmp_path / "2.json", {"url": "b", "shapes": []}),
+    )
+    assert not same_companion(*labels)  # another program's JSON: its url may be what it says
+
+
+def test_unreadable_companion_is_never_the_same(tmp_path: Path) -> None:
+    one = written(tmp_path / "1.json", notes())
+    os.mkfifo(tmp_path / "pipe.json")
+    for other in (b"[" * 100_000, b"\xff\xfe", b"", b"null", b'{"title": 1' + b"0" * 5000 + b"}", b"[1]"):
+        assert not same_companion(one, written(tmp_path / "2.json", other))
+        assert same_companion(str(tmp_path / "2.json"), str(tmp_path / "2.json"))
+    for path in (str(tmp_path / "nothing.json"), str(tmp_path), str(tmp_path / "pipe.json"), "\0", ""):
+        assert not same_companion(one, path) and not same_companion(path, one) and not same_companion(path, path)

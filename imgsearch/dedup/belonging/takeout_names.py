@@ -30,13 +30,17 @@ def notes_of(name: str) -> Iterator[str]:
 def pictures_of_notes(name: str) -> Iterator[str]:
     """The names that the picture of the notes ``name`` may have; where Takeout cut the picture's own name, the longest
     beginning that is left of it (see `was_cut`)."""
-    bare = name.removesuffix(".json")
-    number = _NUMBER.search(bare)
-    for text, copy in ((bare, ""), (bare[: number.start()], number[0])) if number else ((bare, ""),):
-        for media in {text, _without_notes(text)}:
-            yield media
-            stem, extension = os.path.splitext(media)  # noqa: PTH122
-            yield stem + copy + extension
+    for text in _with_and_without_number(name.removesuffix(".json")):
+        for media in {text[0], _without_notes(text[0])}:
+            for bare, number in _with_and_without_number(media):
+                stem, extension = os.path.splitext(bare)  # noqa: PTH122
+                yield stem + (number or text[1]) + extension
+
+
+def _with_and_without_number(text: str) -> list[tuple[str, str]]:
+    """("a", "(1)") and ("a(1)", "") of "a(1)"."""
+    number = _NUMBER.search(text)
+    return [(text, ""), (text[: number.start()], number[0])] if number else [(text, "")]
 
 
 def was_cut(name: str) -> str:
