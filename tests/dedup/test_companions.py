@@ -144,8 +144,13 @@ def test_folder_is_read_where_no_names_are_given(tmp_path: Path) -> None:
 
 
 def test_folder_names_are_read_once_and_forgotten_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, read = os.scandir, []
-    monkeypatch.setattr(os, "scandir", lambda path: (read.append(path), real(path))[1])
+    real, read = os.scandir, list[str]()
+
+    def scandir(path: str) -> Any:
+        read.append(path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
     folders = [str(tmp_path / name) for name in "abc"]
     for folder in folders:
         os.mkdir(folder)  # noqa: PTH102
@@ -178,7 +183,8 @@ def test_long_film_of_the_same_number_is_no_live_photo(tmp_path: Path) -> None:
     (tmp_path / "IMG_1.HEIC").touch()
     (tmp_path / "IMG_2.HEIC").touch()
     short, long = film(tmp_path / "IMG_1.MOV", 2.8), film(tmp_path / "IMG_2.MOV", 95, long_form=True)
-    assert (film_seconds(short), film_seconds(long)) == (pytest.approx(2.8), 95)
+    assert film_seconds(short) == pytest.approx(2.8)
+    assert film_seconds(long) == 95
     assert companions_of(str(tmp_path / "IMG_1.HEIC")) == [short]
     assert companions_of(str(tmp_path / "IMG_2.HEIC")) == []
     assert owners_of(long) == []
