@@ -38,7 +38,10 @@ def apply(arguments: argparse.Namespace) -> int:
         print(json.dumps({**dataclasses.asdict(done), "quarantine": str(quarantine), "note": note}, indent=2))
     else:
         print(f"{done.moved:,} files moved to {shown(quarantine)}, {describe_size(done.moved_bytes)}")
+        if done.companions:
+            print(f"{done.companions:,} of them belong to a picture that was moved")
         _tell_all("left where it is", done.left)
+        _tell_all("note", done.notes)
         if done.already:
             print(f"{done.already:,} were moved before")
         if done.moved:

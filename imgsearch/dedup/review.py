@@ -15,13 +15,15 @@ from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
+from imgsearch.dedup.companions import companions_of, shared_with
 from imgsearch.dedup.draft import replacing
-from imgsearch.dedup.evidence import ACTED_ON, NEVER_MOVED, TIERS, Copy, Evidence, Group, Member
+from imgsearch.dedup.evidence import ACTED_ON, NEVER_MOVED, TIERS, Companion, Copy, Evidence, Group, Member
 from imgsearch.dedup.groups import seen_from_second
 from imgsearch.dedup.plan import Plan, make_plan
 from imgsearch.errors import UsageError
 from imgsearch.storage.evidence_store import EvidenceStore
 from imgsearch.storage.lock import writer_lock
+from imgsearch.wording import one_line
 
 PLAN, DECISIONS, ACCEPTED = "plan.json", "review.json", "accepted.json"
 """Files in the library's folder ``dedup``: what find wrote, what was decided, the plan that an apply was given."""
@@ -144,10 +146,38 @@ def accepted_plan(plan: Plan, decisions: Mapping[str, Decision], evidence_of: Ev
             decision = decisions.get(group_key(group), UNDECIDED)
             if decision.state == "accepted":
                 left = decided(group, decision, evidence_of, reference_folders(plan))
+                left = None if left is None else _with_companions(left, group)
                 if left is not None and any(member.move for member in left.members):
                     yield left
 
     return make_plan(accepted(), plan.roots, library=plan.library, options=plan.options, created_at=plan.created_at)
+
+
+def _with_companions(group: Group, planned: Group) -> Group:
+    """What the plan moves has its companions named in it; what a person moves instead gets those that are there now.
+    A file stays where they cannot be read, or belong to other pictures too."""
+    known = {member.copy.path for member in planned.members if member.move}
+    members = (
+        member if not member.move or member.copy.path in known else _accompanied(member) for member in group.members
+    )
+    return replace(group, members=tuple(members))
+
+
+def _accompanied(member: Member) -> Member:
+    path = member.copy.path
+    others = shared_with(path)
+    if others:
+        return replace(member, move=False, stays=f"what belongs to it belongs to {one_line(Path(others[0]).name)} too")
+    try:
+        return replace(member, companions=tuple(_companion(one) for one in companions_of(path)))
+    except OSError as exc:
+        return replace(member, move=False, stays=f"what belongs to it cannot be read: {exc.strerror}")
+
+
+def _companion(path: str) -> Companion:
+    with Path(path).open("rb") as file:
+        status = os.fstat(file.fileno())
+        return Companion(path, hashlib.file_digest(file, "sha256").hexdigest(), status.st_size, status.st_mtime_ns)
 
 
 def mark_applied(decisions: dict[str, Decision], plan: Plan, run_id: str) -> int:

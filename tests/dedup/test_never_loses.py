@@ -1,9 +1,11 @@
 """Any sequence of plans, applies, undos, purges, kills and a person's own edits: no picture is ever lost by the
 program.
 
-A picture is a letter; its contents are "A1", "A2" ... The promises, checked after every act of the program, ended or
-not: every content that was anywhere still is somewhere; every picture that stood in the folder still stands there; a
-purge may delete contents, but only of pictures that stand. And if nobody else touched anything, undo is exact."""
+A picture is a letter; its contents are "A1", "A2" ... Beside it may lie sidecars, of contents that are all different.
+The promises, checked after every act of the program, ended or not: every content that was anywhere still is somewhere;
+every picture that stood in the folder still stands there; a purge may delete contents, but only of pictures that stand,
+and sidecars only once their picture is deleted. An act that comes to its end leaves no picture in the quarantine
+without its sidecars, nor them without it. And if nobody else touched anything, undo is exact."""
 
 from __future__ import annotations
 
@@ -23,10 +25,15 @@ from moved import clone_or_copy
 
 from imgsearch.dedup import moving
 from imgsearch.dedup.apply import apply_plan
+from imgsearch.dedup.bundles import bundles
+from imgsearch.dedup.names_beside import Followed
 from imgsearch.dedup.purge import purge
+from imgsearch.dedup.quarantine import run_folders
 from imgsearch.dedup.undo import undo
 
-NAMES = st.sampled_from(["a.jpg", "b\n.jpg", "c\udcff.jpg", "sub/d.jpg", "sub/e.jpg", "f.jpg"])
+PICTURES = ["a.jpg", "b\n.jpg", "c\udcff.jpg", "sub/d.jpg", "sub/e.jpg", "sub/e.dng", "f.jpg"]
+NAMES = st.sampled_from(PICTURES)
+SIDECARS = st.sampled_from([*(f"{name}.xmp" for name in PICTURES), *(f"{name[:-4]}.xmp" for name in PICTURES)])
 CONTENTS = st.sampled_from([b"A1", b"A2", b"B1"])
 CALLS = st.integers(1, 60)
 ACTIONS = st.sampled_from(["move", "move", "hardlink", "reflink"])
@@ -34,8 +41,12 @@ SHARED = Path("/dev/shm")
 
 
 class Person(RuleBasedStateMachine):
-    @initialize(other_disk=st.booleans(), files=st.dictionaries(NAMES, CONTENTS, min_size=5))
-    def begin(self, other_disk, files):
+    @initialize(
+        other_disk=st.booleans(),
+        files=st.dictionaries(NAMES, CONTENTS, min_size=5),
+        sidecars=st.sets(SIDECARS, max_size=6),
+    )
+    def begin(self, other_disk, files, sidecars):
         self.stack = contextlib.ExitStack()
         self.stack.enter_context(mock.patch.object(os, "fsync", lambda descriptor: None))
         self.stack.enter_context(mock.patch.object(moving, "clone", clone_or_copy))
@@ -49,6 +60,8 @@ class Person(RuleBasedStateMachine):
         self.untouched = None  # the folder before the first run that is not undone, while nobody else touched it
         for name, content in files.items():
             self.put(name, content)
+        for name in sorted(sidecars):
+            self.put(name, self.words())
 
     def teardown(self):
         self.stack.close()
@@ -58,9 +71,9 @@ class Person(RuleBasedStateMachine):
     # What is there
 
     def standing(self):
-        """Contents of the person's files; not of what a killed run left under names of its own."""
-        files = self.desk.content().items()
-        return [content for path, (content, _, kind) in files if kind and not Path(path).name.startswith(".imgsearch-")]
+        """Contents of the person's pictures; not of what a killed run left under names of its own."""
+        own = ((Path(path), content) for path, (content, _, kind) in self.desk.content().items() if kind)
+        return [content for path, content in own if path.suffix != ".xmp" and path.name[:11] != ".imgsearch-"]
 
     def everything(self):
         """Contents of all files but empty ones, which are copies that had not begun."""
@@ -77,15 +90,45 @@ class Person(RuleBasedStateMachine):
 
     def act(self, work, kill, *, purged=False):
         standing, everything = self.standing(), self.everything()
+        killed, result = False, None
         try:
             if kill is None:
-                work()
+                result = work()
             else:
-                killed_after(kill, work)
+                killed = killed_after(kill, work)
         finally:
             self.check(standing, everything, purged=purged)
+        if not killed and not getattr(result, "left", None):
+            self.check_nothing_is_parted(result)
+        self.check_nothing_is_orphaned()
+
+    def histories(self):
+        return [(run, bundle) for run in run_folders(self.desk.quarantine) for bundle in bundles(run.history())]
+
+    def check_nothing_is_parted(self, result):
+        """Of what an act that came to its end and left nothing, or killed, has to do with: an undo sees to one run."""
+        for run, bundle in self.histories():
+            if getattr(result, "run_id", run.run_id) != run.run_id or bundle.picture.state == "missing":
+                continue
+            for own in bundle.companions:
+                assert own.waits == bundle.picture.waits, (bundle.picture, own)
+                if bundle.picture.state == own.state == "returned":
+                    names = Followed(bundle.picture.step.name, bundle.picture.given)
+                    assert own.given == names.name_of(own.step.name) or bundle.picture.given == bundle.picture.step.name
+
+    def check_nothing_is_orphaned(self):
+        """A sidecar that a purge deleted: then its picture is deleted too, however the purge ended."""
+        for run, bundle in self.histories():
+            deleted = (own for own in bundle.companions if own.state in ("purging", "purged"))
+            for own in deleted:
+                assert (run.path / own.step.stored).exists() or not (run.path / bundle.picture.step.stored).exists()
 
     # What a person does
+
+    def words(self):
+        """A text that no other sidecar has."""
+        self.clock += 1
+        return b"x%d" % self.clock
 
     def put(self, name, content):
         self.clock += 1
@@ -116,6 +159,19 @@ class Person(RuleBasedStateMachine):
         elif not target.exists() and not target.is_symlink():
             target.symlink_to(path) if how == "symlink" else os.link(path, target, follow_symlinks=False)
 
+    @rule(name=SIDECARS, how=st.sampled_from(["new", "edit", "delete", "symlink"]))
+    def edit_sidecar(self, name, how):
+        """What other programs do to sidecars, and people who tidy up."""
+        self.untouched = None
+        path = self.desk.path(name)
+        path.parent.mkdir(exist_ok=True)
+        if how != "edit":
+            path.unlink(missing_ok=True)
+        if how == "symlink":
+            path.symlink_to(self.desk.root / "a.jpg.xmp")
+        elif how == "new" or (how == "edit" and path.is_file() and not path.is_symlink()):
+            self.put(name, self.words())
+
     @rule(data=st.data(), keeper=st.booleans(), content=st.none() | CONTENTS)
     def meddle(self, data, keeper, content):
         """Delete or edit just a file that a plan speaks of: where most harm could be done."""
@@ -135,17 +191,28 @@ class Person(RuleBasedStateMachine):
 
     def find(self, data):
         """A plan of what stands there now; applied now or when it has become old."""
-        names = sorted(
-            str(path.relative_to(self.desk.root)) for path in self.desk.root.rglob("*.jpg") if path.is_file()
-        )
+        found = (path for path in self.desk.root.rglob("*") if path.suffix in (".jpg", ".dng") and path.is_file())
+        names = sorted(str(path.relative_to(self.desk.root)) for path in found)
         groups = []
         for letter in (b"A", b"B"):
             own = [name for name in names if self.desk.path(name).read_bytes()[:1] == letter]
             own = data.draw(st.permutations(own))
             if len(own) > 1:
-                groups.append(self.desk.group(*own))
+                groups.append(own)
+        companions = self.companions(names, [name for own in groups for name in own[1:]])
         if groups:
-            self.plans.append(self.desk.plan(*groups))
+            self.plans.append(self.desk.plan(*(self.desk.group(*own, companions=companions) for own in groups)))
+
+    def companions(self, names, moved):
+        """Sidecars of the pictures that are moved; one of several pictures only if all of them are."""
+        found = {}
+        for name in moved:
+            beside = [other for other in names if other[:-4] == name[:-4]]
+            sidecars = [f"{name}.xmp"]
+            if set(beside) <= set(moved) and name == beside[-1]:
+                sidecars.append(f"{name[:-4]}.xmp")
+            found[name] = [one for one in sidecars if self.desk.path(one).is_file()]
+        return found
 
     @rule(data=st.data(), action=ACTIONS)
     def find_and_apply(self, data, action):
@@ -178,6 +245,8 @@ class Person(RuleBasedStateMachine):
             standing, everything = self.standing(), self.everything()
             done = undo(self.desk.quarantine)
             self.check(standing, everything)
+            if done.run_id and not done.left:
+                self.check_nothing_is_parted(done)
             if not done.run_id or done.left:
                 break
         if self.untouched is not None:
@@ -189,7 +258,7 @@ class Person(RuleBasedStateMachine):
     def purge_all(self, kill):
         standing, waiting, everything = self.standing(), self.desk.waiting_of_all_runs(), set(self.everything())
         self.act(lambda: purge(self.desk.quarantine), kill, purged=True)
-        gone = everything - set(self.everything())
+        gone = {one for one in everything - set(self.everything()) if one[:1] != b"x"}
         assert not gone & set(standing), "a purge touches nothing outside the quarantine"
         assert {one[:1] for one in gone} <= {one[:1] for one in self.standing()}, "a purged picture stands nowhere"
         if len(self.desk.waiting_of_all_runs()) != len(waiting):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -239,3 +240,22 @@ def test_stored_evidence_is_seen_from_the_picture_that_is_asked_for(tmp_path: Pa
         )
         found = stored_evidence(store)(5, [1, 8, 9])
     assert found == {1: Evidence("near", 0.9, 8), 8: Evidence("pixels", 1.0, 6)}
+
+
+def test_old_keeper_takes_what_belongs_to_it_along(tmp_path: Path) -> None:
+    """The plan names companions of what it moves; the file that it keeps may have some too."""
+    one, other = copy(1, folder=str(tmp_path)), copy(2, folder=str(tmp_path))
+    group = Group(one, "larger", (member(other),))
+    for found in (one, other):
+        Path(found.path).write_bytes(b"x")
+    (tmp_path / "1.xmp").write_bytes(b"stars")
+    plan = make_plan([group], {1: tmp_path})
+    chosen = {group_key(group): Decision("accepted", file_key(other))}
+    (left,) = accepted_plan(plan, chosen, alone).groups
+    (moved,) = left.members
+    assert (moved.copy, moved.move) == (one, True)
+    (along,) = moved.companions
+    assert (along.path, along.size_bytes) == (str(tmp_path / "1.xmp"), 5)
+    assert along.sha256 == hashlib.sha256(b"stars").hexdigest()
+    (tmp_path / "1.nef").write_bytes(b"raw")
+    assert accepted_plan(plan, chosen, alone).groups == (), "its companion belongs to another picture too"
