@@ -153,7 +153,7 @@ class Included:
         name = _fold(os.path.basename(path))  # noqa: PTH119
         if any(name == pattern or fnmatchcase(name, pattern) for pattern in self._names):
             return True
-        paths = {_fold(path), _fold(os.path.realpath(path))} if self._paths else ()
+        paths = {_fold(path), _fold(_real(path))} if self._paths else ()
         return any(one == pattern or fnmatchcase(one, pattern) for one in paths for pattern in self._paths)
 
 
@@ -249,6 +249,13 @@ def _by_marker(patterns: _Patterns, folder: str, name: str) -> str | None:
         except ValueError:  # a null byte: no folder of this system
             return None
     return None
+
+
+def _real(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):  # a circle of links, a null byte
+        return path
 
 
 def _fold(name: str) -> str:

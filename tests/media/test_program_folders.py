@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from imgsearch.media.program_folders import (
@@ -103,7 +103,10 @@ def test_originals_of_immich_are_walked_and_known_to_plans(tmp_path: Path) -> No
     assert program_folder_of(str(tmp_path / "library/me/1.jpg")) == "Immich's originals"
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec=None), max_size=30))
+@example("a\ud800")
+@example("a\0/thumbs")
 def test_any_name_and_path_gets_an_answer(name: str) -> None:
     path = "/photos/" + name
     assert program_folder(name) is None or isinstance(program_folder(name), str)
