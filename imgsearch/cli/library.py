@@ -41,6 +41,7 @@ def _open(arguments: argparse.Namespace) -> Store:
 
 def _stats(arguments: argparse.Namespace) -> int:
     from imgsearch.cli.terminal import shown
+    from imgsearch.records import is_model_free
     from imgsearch.wording import describe_size
 
     with _open(arguments) as store:
@@ -49,9 +50,10 @@ def _stats(arguments: argparse.Namespace) -> int:
         _print_json(stats)
         return 0
     print(f"library    {shown(stats.path)}")
-    print(
-        f"model      {shown(stats.model.name)}, {stats.model.query_tokens} x {stats.model.dims} {stats.dtype} a picture"
-    )
+    vectors = f"{stats.model.query_tokens} x {stats.model.dims} {stats.dtype} a picture"
+    if is_model_free(stats.model):
+        vectors = "no vectors: copies can be found, nothing can be searched"
+    print(f"model      {shown(stats.model.name)}, {vectors}")
     deleted = (
         f" ({stats.deleted_images:,} deleted, imgsearch compact frees their space)" if stats.deleted_images else ""
     )
