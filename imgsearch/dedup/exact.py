@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from imgsearch.dedup.evidence import Evidence, Pair
+from imgsearch.dedup.examination import sample_digests
 from imgsearch.dedup.perceptual import CandidateSearch
-from imgsearch.dedup.signing import Progress, failure_of
-from imgsearch.errors import MediaError
-from imgsearch.media.decode import open_upright
+from imgsearch.dedup.signing import Progress
 from imgsearch.records import Failure, Int64
-from imgsearch.search.pictures import DECODE_THREADS
 from imgsearch.storage.evidence_store import EvidenceStore
 from imgsearch.storage.inventory import HeldFile, Inventory
 from imgsearch.storage.store import Store
 
 KIND = "pixels"
-RECIPE = "1"
+RECIPE = "2"
 """How pixels are made into a digest: raise it when a change of decoding moves them."""
 
 PIXEL_RADIUS = 4
@@ -38,9 +33,7 @@ CROWD = 512
 """Of more pictures than this with the same pixels each is paired with the first so many only."""
 
 _PAGE = 512
-_ALL_BITS = 1 << 24  # pixels a side that no picture has: decode at full size
 _COMPARED = 16_384
-_WRITTEN = 64  # digests computed before they are kept
 
 
 def same_bytes(store: Store) -> Iterator[list[HeldFile]]:
@@ -63,15 +56,17 @@ def same_pixels(
 ) -> Iterator[Pair]:
     """Pictures of the same pixels in other bytes, of which at least one is among the ids ``new``; each pair once.
 
-    Only those that share the upright size and nearly the pHash and signature are decoded, at full size and with the
-    decoder's limits; the sha256 of what a person sees (RGB) is kept in ``evidence``, so each is decoded once. A file
-    that cannot be read, or changed since it was indexed, is told to ``failed`` and has no pairs.
+    Only those that share the upright size and nearly the pHash and signature are decoded, by the hardened pool: all
+    their frames and pages, at full depth and with transparency (`media.samples`). The digest is kept in ``evidence``,
+    so each is decoded once. A file that cannot be read, or changed since it was indexed, is told to ``failed`` and has
+    no pairs.
     ``progress(done, total)`` counts the decoded ones. 100 ms of one core for 12 megapixels.
     """
     inventory = inventory or store.inventory()
     first, second = _candidates(store, inventory, np.unique(np.asarray(new, np.int64)))
     wanted = np.unique(np.concatenate([first, second]))
-    digests = pixel_digests(store, evidence, inventory.image_ids[wanted].tolist(), failed, progress)
+    told = progress or (lambda done, total: None)
+    digests = sample_digests(store, evidence, inventory.image_ids[wanted].tolist(), failed, told)
     same: dict[bytes, list[int]] = {}
     for image_id, digest in sorted(digests.items()):
         same.setdefault(digest, []).append(image_id)
@@ -83,37 +78,6 @@ def same_pixels(
                 for b in ids[place + 1 :]
                 if a in fresh or b in fresh
             )
-
-
-def pixel_digests(
-    store: Store,
-    evidence: EvidenceStore,
-    image_ids: list[int],
-    failed: Callable[[Failure], None],
-    progress: Progress | None = None,
-) -> dict[int, bytes]:
-    """sha256 of the pixels of these images as a person sees them; kept ones are not computed again. Images without a
-    file that can be read are absent."""
-    found = evidence.pixel_hashes(RECIPE, image_ids)
-    todo = [image_id for image_id in image_ids if image_id not in found]
-    done = 0
-    for chunk in _chunks(todo, _PAGE):
-        fresh: dict[int, bytes] = {}
-        for image_id, outcome in _digest_all(store.copies(chunk)):
-            if isinstance(outcome, Failure):
-                failed(outcome)
-            else:
-                fresh[image_id] = outcome
-            done += 1
-            if progress is not None:
-                progress(done, len(todo))
-            if len(fresh) >= _WRITTEN:
-                evidence.add_pixel_hashes(RECIPE, fresh)
-                found |= fresh
-                fresh = {}
-        evidence.add_pixel_hashes(RECIPE, fresh)
-        found |= fresh
-    return found
 
 
 def _candidates(store: Store, inventory: Inventory, new: Int64) -> tuple[Int64, Int64]:
@@ -154,38 +118,3 @@ def _alike(store: Store, inventory: Inventory, first: Int64, second: Int64) -> t
         apart = np.abs(signatures[a].astype(np.int16) - signatures[b]).max(axis=1, initial=0)
         kept[part] = (apart <= PIXEL_STEPS) | ~found[a] | ~found[b]
     return first[kept], second[kept]
-
-
-def _digest_all(files: dict[int, list[HeldFile]]) -> Iterator[tuple[int, bytes | Failure]]:
-    """Of each image the digest, or why there is none; a few decoded ahead, in threads."""
-    with ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="pixels") as pool:
-        waiting: deque[tuple[int, Future[bytes | Failure]]] = deque()
-        for image_id, found in files.items():
-            waiting.append((image_id, pool.submit(_digest, found)))
-            if len(waiting) >= 2 * DECODE_THREADS:
-                image, future = waiting.popleft()
-                yield image, future.result()
-        for image, future in waiting:
-            yield image, future.result()
-
-
-def _digest(files: list[HeldFile]) -> bytes | Failure:
-    """From the first file that still holds the content; else the first one's failure."""
-    reason: Failure | None = None
-    for file in files:
-        try:
-            picture = open_upright(file.path, _ALL_BITS, content_hash=file.facts.content_hash)
-        except MediaError as error:
-            reason = reason or failure_of(file, error)
-            continue
-        digest = hashlib.sha256(f"{picture.width} {picture.height} {picture.mode}\n".encode())
-        digest.update(picture.tobytes())
-        return digest.digest()
-    assert reason is not None  # there is at least one file
-    return reason
-
-
-def _chunks(values: Iterable[int], size: int) -> Iterator[list[int]]:
-    iterator = iter(values)
-    while chunk := list(itertools.islice(iterator, size)):
-        yield chunk

@@ -3,24 +3,22 @@ groups are made of it."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from imgsearch.dedup import confirmation, exact, perceptual
-from imgsearch.dedup.confirmation import open_members, verdicts
-from imgsearch.dedup.evidence import ACTED_ON, TIERS, Copy, Evidence, Group, Pair
-from imgsearch.dedup.groups import make_groups, tell_links
+from imgsearch.dedup import exact, perceptual
+from imgsearch.dedup.evidence import ACTED_ON, Group
+from imgsearch.dedup.grouping import Grouping, copies_of, pair_rows, read_pairs
 from imgsearch.dedup.keep import KeepRule, parse_keep
 from imgsearch.dedup.signing import fill_signatures
 from imgsearch.records import Failure, Int64
-from imgsearch.storage import lookups
-from imgsearch.storage.evidence_rows import PairRow
 from imgsearch.storage.evidence_store import EvidenceStore
 from imgsearch.storage.inventory import Inventory
 from imgsearch.storage.store import Store
+
+__all__ = ["FindOptions", "Found", "Progress", "compare", "copies_of", "groups_of", "read_pairs"]
 
 Progress = Callable[[str, int, int], object]
 """Told (stage, done, total)."""
@@ -37,8 +35,6 @@ _LEAST_LOOKED_AT = 1024
 _LOOKS_IN_PARTS = 16
 """The same for near copies, whose looks take hours where pictures are many: the new ones in 16 parts, but not under
 1,024 at a time, because each part describes all the others once more (1 ms each)."""
-
-_KEPT_AT_ONCE = 128  # verdicts; what a killed run loses
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,66 +77,9 @@ def compare(store: Store, evidence: EvidenceStore, tiers: Sequence[str], progres
 
 def groups_of(
     store: Store, evidence: EvidenceStore, options: FindOptions, failed: Callable[[Failure], None], progress: Progress
-) -> list[Group]:
-    """The groups that the evidence makes, every member of tier perceptual looked at closely first."""
-    judged = evidence.judged(confirmation.RECIPE)
-    several = list(store.images_with_several_files()) if "bytes" in options.tiers else []
-    while True:
-        kept = _standing(evidence, options.tiers, judged)
-        groups = list(
-            make_groups(
-                kept,
-                lambda ids: copies_of(store, ids),
-                options.rule,
-                several=several,
-                distinct=evidence.distinct_among,
-                acted_on=options.acted_on,
-            )
-        )
-        todo = [group for group in groups if open_members(group, judged)]
-        if not todo:
-            return list(tell_links(groups))
-        total = sum(len(open_members(group, judged)) for group in todo)
-        found = verdicts(todo, dict(judged), failed)
-        done = 0
-        for part in lookups.chunks(found, _KEPT_AT_ONCE):
-            fresh = {verdict.key: verdict.is_copy for verdict in part}
-            evidence.add_pairs(_rows(verdict.other for verdict in part if verdict.other is not None))
-            evidence.add_judged(confirmation.RECIPE, fresh)
-            judged |= fresh
-            done += len(part)
-            progress("confirming", done, max(done, total))
-
-
-def copies_of(store: Store, image_ids: Sequence[int]) -> Mapping[int, Sequence[Copy]]:
-    """Every file of these pictures that can be reached."""
-    found = store.copies(image_ids)
-    return {
-        image_id: [
-            Copy(file.path, file.root_id, file.image_id, file.size_bytes, file.mtime_ns, file.facts)
-            for file in files
-            if not file.offline
-        ]
-        for image_id, files in found.items()
-    }
-
-
-def read_pairs(evidence: EvidenceStore, tiers: Sequence[str]) -> Iterator[Pair]:
-    """What the evidence store holds, the strongest of ``tiers`` for each two pictures."""
-    ranked = [tier for tier in TIERS if tier in tiers and tier != "bytes"]
-    for row in evidence.pairs(ranked) if ranked else ():
-        measured = (row.bits, row.difference, row.cover, row.similarity, row.seconds, row.why)
-        yield Pair(row.first, row.second, Evidence(row.tier, row.score, row.turn, *measured))
-
-
-def _standing(evidence: EvidenceStore, tiers: Sequence[str], judged: Mapping[tuple[int, int], bool]) -> Iterator[Pair]:
-    """The pairs but for those of tier perceptual that a closer look refuted; of these, what else speaks for them."""
-    for pair in read_pairs(evidence, tiers):
-        if pair.evidence.tier != "perceptual" or judged.get((pair.first, pair.second), True):
-            yield pair
-    for pair in read_pairs(evidence, [tier for tier in tiers if tier != "perceptual"]):
-        if not judged.get((pair.first, pair.second), True):
-            yield pair
+) -> Iterator[Group]:
+    """The groups that the evidence makes (`grouping`)."""
+    return Grouping(store, evidence, options.tiers, options.acted_on, options.rule).groups(failed, progress)
 
 
 def _compare_pixels(
@@ -151,7 +90,7 @@ def _compare_pixels(
     pairs = exact.same_pixels(
         store, evidence, new, found.failures.append, inventory=inventory, progress=_of(progress, "pixels")
     )
-    evidence.add_pairs(_rows(pairs))
+    evidence.add_pairs(pair_rows(pairs))
     if len(found.failures) == before:  # else all are looked at again: the digests of the others are kept
         evidence.mark_compared(exact.KIND, exact.RECIPE, new)
 
@@ -162,7 +101,7 @@ def _compare_hashes(
     signed = np.setdiff1d(inventory.image_ids, lacking)
     new = _new(evidence, perceptual.KIND, perceptual.RECIPE, ("perceptual",), signed, found)
     for part, others, told in _in_parts(inventory, new, _AT_ONCE, _of(progress, "hashes")):
-        evidence.add_pairs(_rows(perceptual.perceptual_pairs(store, part, inventory=others, progress=told)))
+        evidence.add_pairs(pair_rows(perceptual.perceptual_pairs(store, part, inventory=others, progress=told)))
         evidence.mark_compared(perceptual.KIND, perceptual.RECIPE, part)
 
 
@@ -175,7 +114,7 @@ def _compare_vectors(
     size = max(_LEAST_LOOKED_AT, -(-len(new) // _LOOKS_IN_PARTS))
     for part, others, told in _in_parts(inventory, new, size, _of(progress, "embeddings")):
         pairs = near.near_pairs(store, part, found.failures.append, inventory=others, progress=told)
-        evidence.add_pairs(_rows(pairs))
+        evidence.add_pairs(pair_rows(pairs))
         evidence.mark_compared(near.KIND, near.RECIPE, part)
 
 
@@ -201,11 +140,6 @@ def _new(
     new = evidence.not_compared(kind, recipe, image_ids)
     found.new[kind] = len(new)
     return new
-
-
-def _rows(pairs: Iterable[Pair]) -> Iterator[PairRow]:
-    for pair in pairs:
-        yield PairRow(pair.first, pair.second, *dataclasses.astuple(pair.evidence))
 
 
 def _of(progress: Progress, stage: str) -> Callable[[int, int], object]:

@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from imgsearch.dedup.evidence import Copy
+from imgsearch.dedup.worth import ORDER_WORDS, Judgement
 from imgsearch.errors import UsageError
+from imgsearch.media.sniff import RAW_EXTENSIONS
 
 DEFAULT = "resolution,metadata,lossless,largest,oldest"
 """Most pixels; what the camera wrote before the container (a PNG made of a JPEG adds no detail and has usually lost the
 date and the place); then the least compressed; then the file that was there first."""
 
-LOSSLESS = frozenset({"PNG", "BMP", "DIB", "TIFF", "GIF", "PPM", "TGA", "RAW", "PCX", "SGI", "ICO", "QOI"})
-"""Formats that as a rule keep every pixel (Pillow's names). WebP, JPEG 2000, AVIF and HEIF may be either: counted as
-not."""
+LOSSLESS = frozenset(
+    {"PNG", "BMP", "DIB", "TIFF", "GIF", "PPM", "TGA", "RAW", "PCX", "SGI", "ICO", "QOI"}
+    | {extension.lstrip(".").upper() for extension in RAW_EXTENSIONS}
+)
+"""Formats that as a rule keep every pixel, as facts name them: Pillow's names, a RAW's by its extension. WebP, JPEG
+2000, AVIF and HEIF may be either: counted as not."""
 
 _FOLDER = "folder:"
 
@@ -40,7 +45,7 @@ def _depth(copy: Copy) -> int:
 _WISHES: dict[str, _Wish] = {
     "resolution": _Wish(lambda copy: copy.facts.width * copy.facts.height, "more pixels"),
     "metadata": _Wish(_told, "more metadata"),
-    "lossless": _Wish(lambda copy: int(copy.facts.format in LOSSLESS), "lossless"),
+    "lossless": _Wish(lambda copy: int(copy.facts.format.upper() in LOSSLESS), "lossless"),
     "largest": _Wish(lambda copy: copy.size_bytes, "larger file"),
     "smallest": _Wish(lambda copy: -copy.size_bytes, "smaller file"),
     "oldest": _Wish(lambda copy: -copy.mtime_ns, "older file"),
@@ -64,9 +69,11 @@ class KeepRule:
         """Whether the file lies in a reference folder: it is then kept and never moved."""
         return any(_below(copy.path, folder) for folder in self.reference)
 
-    def order_of(self, copy: Copy) -> tuple[object, ...]:
-        """Sorts the copy to keep first. No two files have the same: the path comes last."""
-        return (not self.is_reference(copy), *(-wish.value(copy) for wish in self.wishes), copy.path)
+    def order_of(self, copy: Copy, judgement: Judgement | None = None) -> tuple[object, ...]:
+        """Sorts the copy to keep first; no wish outweighs what a copy loses (`worth`). No two files have the same: the
+        path comes last."""
+        worth = judgement.order_of(copy) if judgement is not None else ()
+        return (not self.is_reference(copy), *worth, *(-wish.value(copy) for wish in self.wishes), copy.path)
 
 
 def parse_keep(text: str = DEFAULT, reference: Iterable[str | os.PathLike[str]] = ()) -> KeepRule:
@@ -105,25 +112,19 @@ def _has_run(parts: Sequence[str], wanted: Sequence[str]) -> bool:
     return any(tuple(parts[first : first + width]) == tuple(wanted) for first in range(len(parts) - width + 1))
 
 
-def rank(copies: Iterable[Copy], rule: KeepRule) -> list[Copy]:
+def rank(copies: Iterable[Copy], rule: KeepRule, judgement: Judgement | None = None) -> list[Copy]:
     """The copies, the one to keep first; the same order whatever order they come in. n log n."""
-    return sorted(copies, key=rule.order_of)
+    return sorted(copies, key=lambda copy: rule.order_of(copy, judgement))
 
 
-def reason(keeper: Copy, others: Iterable[Copy], rule: KeepRule) -> str:
-    """Why ``keeper`` and not one of ``others``: for each of them the first wish that decided, in the rule's order
+def reason(keeper: Copy, others: Iterable[Copy], rule: KeepRule, judgement: Judgement | None = None) -> str:
+    """Why ``keeper`` and not one of ``others``: for each of them what decided first, in the order in which it counts
     ("more pixels, more metadata"); "first by name" where nothing but the path did."""
+    words = ["in a reference folder", *(ORDER_WORDS if judgement else ()), *(wish.words for wish in rule.wishes)]
+    words.append("first by name")
+    ours = rule.order_of(keeper, judgement)
     found: set[str] = set()
     for other in others:
-        found.add(_deciding(keeper, other, rule))
-    order = ["in a reference folder", *(wish.words for wish in rule.wishes), "first by name"]
-    return ", ".join(words for words in order if words in found) or "the only one"
-
-
-def _deciding(keeper: Copy, other: Copy, rule: KeepRule) -> str:
-    if rule.is_reference(keeper) and not rule.is_reference(other):
-        return "in a reference folder"
-    for wish in rule.wishes:
-        if wish.value(keeper) != wish.value(other):
-            return wish.words
-    return "first by name"
+        theirs = rule.order_of(other, judgement)
+        found.add(next(name for name, one, two in zip(words, ours, theirs, strict=True) if one != two))
+    return ", ".join(dict.fromkeys(name for name in words if name in found)) or "the only one"

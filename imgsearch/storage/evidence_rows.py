@@ -12,7 +12,7 @@ import numpy as np
 from imgsearch.records import Int64
 
 VERSION = 2
-"""2 added ``why`` to pairs."""
+"""2 added ``why`` to pairs, ``why`` and ``altered`` to judged, and the table examined."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS pairs (
@@ -25,15 +25,23 @@ CREATE TABLE IF NOT EXISTS compared (
     PRIMARY KEY (kind, first_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS judged (
     first INTEGER NOT NULL, second INTEGER NOT NULL, recipe TEXT NOT NULL, is_copy INTEGER NOT NULL,
+    why TEXT NOT NULL DEFAULT '', altered INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (first, second), CHECK (first < second)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS judged_second ON judged (second);
 CREATE TABLE IF NOT EXISTS pixel_hashes (image_id INTEGER PRIMARY KEY, recipe TEXT NOT NULL, hash BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS examined (
+    image_id INTEGER NOT NULL, kind TEXT NOT NULL, recipe TEXT NOT NULL, data TEXT NOT NULL,
+    PRIMARY KEY (image_id, kind)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS distinct_contents (
     first BLOB NOT NULL, second BLOB NOT NULL, at TEXT NOT NULL,
     PRIMARY KEY (first, second), CHECK (first <= second)) WITHOUT ROWID;
 """
 
-UPGRADES = {1: "ALTER TABLE pairs ADD COLUMN why TEXT NOT NULL DEFAULT '';"}
+UPGRADES = {
+    1: "ALTER TABLE pairs ADD COLUMN why TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE judged ADD COLUMN why TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE judged ADD COLUMN altered INTEGER NOT NULL DEFAULT 0;"
+}
 """By the version that a file has: what brings it to the next one."""
 
 
@@ -52,6 +60,15 @@ class PairRow(NamedTuple):
     similarity: float | None = None
     seconds: float | None = None
     why: str = ""
+
+
+class Judged(NamedTuple):
+    """What a closer look said of two images: whether they are copies, and what was altered or speaks against it.
+    ``altered``: one of the two is more than the other saved again, and nothing says which."""
+
+    is_copy: bool
+    why: str = ""
+    altered: bool = False
 
 
 def marked_ranges(connection: sqlite3.Connection, kind: str, recipe: str) -> Int64:

@@ -21,7 +21,7 @@ from imgsearch.records import Int64
 from imgsearch.storage import lookups
 from imgsearch.storage.catalog import utc_now
 from imgsearch.storage.disk_errors import disk_errors
-from imgsearch.storage.evidence_rows import TABLES, UPGRADES, VERSION, PairRow, marked_ranges, strongest, write_marked
+from imgsearch.storage.evidence_rows import TABLES, UPGRADES, VERSION, Judged, PairRow, marked_ranges, strongest, write_marked
 from imgsearch.storage.id_ranges import as_ranges, covered, members, merged, without
 from imgsearch.storage.lock import writer_lock
 
@@ -159,8 +159,8 @@ class EvidenceStore:
                 known.append(members(marked_ranges(connection, kind, recipe)))
             for statement in ("SELECT DISTINCT first FROM pairs", "SELECT DISTINCT second FROM pairs"):
                 known.append(np.fromiter((row[0] for row in connection.execute(statement)), np.int64))
-            rows = connection.execute("SELECT image_id FROM pixel_hashes")
-            known.append(np.fromiter((row[0] for row in rows), np.int64))
+            for statement in ("SELECT image_id FROM pixel_hashes", "SELECT DISTINCT image_id FROM examined"):
+                known.append(np.fromiter((row[0] for row in connection.execute(statement)), np.int64))
         gone = np.setdiff1d(np.concatenate(known), live)
         if len(gone):
             self._drop(gone)
@@ -168,17 +168,40 @@ class EvidenceStore:
 
     # The last look at pairs
 
-    def add_judged(self, recipe: str, judged: Mapping[tuple[int, int], bool]) -> None:
-        """Keep what a closer look said of pairs of images, by ids, the lower first: whether they are copies."""
+    def add_judged(self, recipe: str, judged: Mapping[tuple[int, int], Judged]) -> None:
+        """Keep what a closer look said of pairs of images, by ids, the lower first."""
         with self._connected() as connection, _transaction(connection):
-            rows = ((first, second, recipe, is_copy) for (first, second), is_copy in judged.items())
-            connection.executemany("INSERT OR REPLACE INTO judged VALUES (?, ?, ?, ?)", rows)
+            rows = ((first, second, recipe, *said) for (first, second), said in judged.items())
+            connection.executemany("INSERT OR REPLACE INTO judged VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    def judged(self, recipe: str) -> dict[tuple[int, int], bool]:
-        """All that was looked at by this recipe; 200 bytes a pair."""
+    def judged(self, recipe: str) -> dict[tuple[int, int], Judged]:
+        """All that was looked at by this recipe; 300 bytes a pair."""
         with self._connected() as connection:
-            rows = connection.execute("SELECT first, second, is_copy FROM judged WHERE recipe = ?", (recipe,))
-            return {(first, second): bool(is_copy) for first, second, is_copy in rows}
+            statement = "SELECT first, second, is_copy, why, altered FROM judged WHERE recipe = ?"
+            rows = connection.execute(statement, (recipe,))
+            texts: dict[str, str] = {}
+            return {
+                (first, second): Judged(bool(is_copy), texts.setdefault(why, why), bool(altered))
+                for first, second, is_copy, why, altered in rows
+            }
+
+    # What was read of single images
+
+    def add_examined(self, kind: str, recipe: str, found: Mapping[int, str]) -> None:
+        """Keep texts (JSON) of one kind by image id."""
+        with self._connected() as connection, _transaction(connection):
+            rows = ((int(image_id), kind, recipe, text) for image_id, text in found.items())
+            connection.executemany("INSERT OR REPLACE INTO examined VALUES (?, ?, ?, ?)", rows)
+
+    def examined(self, kind: str, recipe: str, image_ids: Iterable[int]) -> dict[int, str]:
+        """The texts that are kept of these images; absent ids are absent."""
+        found: dict[int, str] = {}
+        with self._connected() as connection:
+            for chunk in lookups.chunks(int(i) for i in image_ids):
+                statement = f"""SELECT image_id, data FROM examined WHERE kind = ? AND recipe = ?
+                    AND image_id IN ({lookups.marks(chunk)})"""
+                found |= dict(connection.execute(statement, (kind, recipe, *chunk)).fetchall())
+        return found
 
     # Digests of pixels
 
@@ -252,6 +275,7 @@ class EvidenceStore:
                 connection.execute(f"DELETE FROM judged WHERE first IN ({marks})", chunk)
                 connection.execute(f"DELETE FROM judged WHERE second IN ({marks})", chunk)
                 connection.execute(f"DELETE FROM pixel_hashes WHERE image_id IN ({marks})", chunk)
+                connection.execute(f"DELETE FROM examined WHERE image_id IN ({marks})", chunk)
             for kind, recipe in connection.execute("SELECT DISTINCT kind, recipe FROM compared").fetchall():
                 write_marked(connection, kind, recipe, without(marked_ranges(connection, kind, recipe), gone))
 

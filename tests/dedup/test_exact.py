@@ -6,7 +6,7 @@ import pytest
 from pictured_library import PicturedLibrary, picture
 from PIL import Image
 
-from imgsearch.dedup import exact
+from imgsearch.dedup import exact, examination
 from imgsearch.dedup.exact import same_bytes, same_pixels
 
 
@@ -52,19 +52,11 @@ def test_same_pixels_are_found_in_any_container_and_under_any_exif_turn(library,
 def test_same_pixels_are_decoded_once_and_only_where_they_may_be_the_same(library, monkeypatch) -> None:
     evidence = library.store.evidence()
     evidence.keep_only(np.empty(0, np.int64))
-    decoded: list[str] = []
-    real = exact.open_upright
-    monkeypatch.setattr(
-        exact,
-        "open_upright",
-        lambda path, *more, **named: decoded.append(Path(path).name) or real(path, *more, **named),
-    )
     list(same_pixels(library.store, evidence, library.ids, pytest.fail))
-    assert "0-small.png" not in decoded
-    assert len(decoded) == len(set(decoded))
-    decoded.clear()
+    decoded = evidence.pixel_hashes(f"samples-{examination.RECIPE}", library.ids.tolist())
+    assert decoded and library.id_of("0-small.png") not in decoded
+    monkeypatch.setattr(examination, "HardenedPool", pytest.fail)  # nothing is left to read
     assert library.named(same_pixels(library.store, evidence, library.ids, pytest.fail)) == WANTED
-    assert decoded == []
 
 
 def test_same_pixels_are_paired_where_one_is_new(library) -> None:

@@ -1,0 +1,185 @@
+"""Files that belong together move together or not at all: the last word on what a plan moves.
+
+A stack (a RAW and its JPEG, an edit and its original) moves as a whole. Companions (sidecars, sounds, the film of a
+Live Photo) go along with their picture, and only where the kept picture has the same ones: nothing that only a
+companion tells is ever moved away.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from imgsearch.dedup.belonging.folder_names import FolderListing, FolderNames
+from imgsearch.dedup.companions import companions_of, owners_of, same_companion
+from imgsearch.dedup.disk import Refused, digest_of, open_file, open_folder
+from imgsearch.dedup.evidence import Companion, Copy, Evidence, Group, Member
+from imgsearch.dedup.stacks import StackFile, belong_together, stack_key
+from imgsearch.media.sniff import IMAGE_EXTENSIONS
+from imgsearch.media.whole import FileTraits
+
+_MOST_ROUNDS = 50  # in each a stack loses one file that was to be moved
+
+TraitsOf = Callable[[int], FileTraits | None]
+
+
+@dataclass(slots=True)
+class _Folder:
+    """What is beside the pictures of one folder."""
+
+    listing: FolderListing
+    stacks: dict[str, list[str]] = field(default_factory=dict)  # key -> absolute paths of several pictures
+    others: bool = False  # whether there is any file that is no picture
+
+
+class Belongings:
+    """Asked while a plan is made. Reads folders, and companions of what would be moved."""
+
+    def __init__(self, traits: TraitsOf = lambda image_id: None) -> None:
+        self._traits = traits
+        self._names = FolderNames()
+        self._folders: dict[str, _Folder] = {}
+
+    def companions(self, path: str) -> list[str]:
+        """The absolute paths of a picture's companions; most folders have none, which costs a look-up."""
+        folder = self._folder(path)
+        return companions_of(path, folder.listing) if folder.others else []
+
+    def attached(self, path: str) -> int:
+        """How many files belong to a picture: its stack's and its companions."""
+        return len(self._mates(path)) + len(self.companions(path))
+
+    def settled(self, groups: Callable[[], Iterable[Group]]) -> Iterator[Group]:
+        """The groups that ``groups`` gives, each time the same, with what has to stay marked so (`Member.stays`) and
+        companions named. Holds the paths of what is moved: 200 bytes each."""
+        refused: dict[str, str] = {}
+        moving: dict[str, str] = {}  # path -> the kept file's
+        for group in groups():
+            for member in group.members:
+                if member.move:
+                    why = self._apart_from(group.keeper, member)
+                    if why:
+                        refused[member.copy.path] = why
+                    else:
+                        moving[member.copy.path] = group.keeper.path
+        self._keep_stacks_whole(moving, refused)
+        carried = self._carriers(moving)
+        for group in groups():
+            members = [self._settled(group.keeper, member, moving, refused, carried) for member in group.members]
+            yield replace(group, members=tuple(members))
+
+    def _settled(
+        self,
+        keeper: Copy,
+        member: Member,
+        moving: dict[str, str],
+        refused: dict[str, str],
+        carried: dict[str, list[Companion]],
+    ) -> Member:
+        path = member.copy.path
+        if member.evidence.tier not in ("bytes", "stack") and (kind := self._stack_of(keeper, member)):
+            return replace(member, move=False, stays="", evidence=_stacked(member.evidence, kind))
+        if not member.move or path in moving:
+            return replace(member, companions=tuple(carried.get(path, ()))) if member.move else member
+        return replace(member, move=False, stays=refused.get(path, ""))
+
+    def _apart_from(self, keeper: Copy, member: Member) -> str:
+        """Why a member must stay for what lies beside it, "" where nothing speaks against it."""
+        if member.evidence.tier != "bytes" and (kind := self._stack_of(keeper, member)):
+            return kind
+        beside = self.companions(keeper.path)
+        for companion in self.companions(member.copy.path):
+            if companion not in beside and not any(same_companion(companion, other) for other in beside):
+                return f"{os.path.basename(companion)} beside it has no equal beside the kept file"  # noqa: PTH119
+        return ""
+
+    def _stack_of(self, keeper: Copy, member: Member) -> str:
+        return belong_together(self._stack_file(keeper), self._stack_file(member.copy))
+
+    def _stack_file(self, copy: Copy) -> StackFile:
+        return StackFile(copy.path, copy.facts.format, copy.facts.taken_at, self._traits(copy.image_id))
+
+    def _keep_stacks_whole(self, moving: dict[str, str], refused: dict[str, str]) -> None:
+        """Take out of ``moving`` what would part a stack, until nothing does."""
+        waiting = list(moving)
+        for _ in range(_MOST_ROUNDS):
+            parted = [(path, mate) for path in waiting if path in moving and (mate := self._left_behind(path, moving))]
+            if not parted:
+                return
+            waiting = []
+            for path, mate in parted:
+                del moving[path]
+                refused[path] = f"it belongs to {os.path.basename(mate)}, which stays"  # noqa: PTH119
+                waiting += self._mates(path)
+        for path in waiting:
+            moving.pop(path, None)
+
+    def _left_behind(self, path: str, moving: dict[str, str]) -> str:
+        """A file of the same stack that is not moved; "" where all are."""
+        return next((mate for mate in self._mates(path) if mate not in moving), "")
+
+    def _mates(self, path: str) -> list[str]:
+        stacks = self._folder(path).stacks
+        if not stacks:
+            return []
+        return [mate for mate in stacks.get(stack_key(path), ()) if mate != path and _together(path, mate)]
+
+    def _carriers(self, moving: dict[str, str]) -> dict[str, list[Companion]]:
+        """Path of a moved picture -> the companions that go with it: each once, with the first of its pictures. One
+        that belongs to a picture that stays, stays with that; one that cannot be read keeps its picture where it
+        is."""
+        carried: dict[str, list[Companion]] = defaultdict(list)
+        taken: set[str] = set()
+        for path in sorted(moving):
+            for companion in self.companions(path):
+                owners = owners_of(companion, self._folder(path).listing)
+                if companion in taken or not all(owner in moving for owner in owners):
+                    continue
+                taken.add(companion)
+                described = _described(companion)
+                if described is None:
+                    moving.pop(path)
+                    carried.pop(path, None)
+                    break
+                carried[path].append(described)
+        return carried
+
+    def _folder(self, path: str) -> _Folder:
+        name = os.path.dirname(path)  # noqa: PTH120
+        found = self._folders.get(name)
+        if found is None:
+            listing = self._names.of(name)
+            keys: dict[str, list[str]] = defaultdict(list)
+            others = False
+            for each in listing:
+                if os.path.splitext(each)[1].lower() in IMAGE_EXTENSIONS:  # noqa: PTH122
+                    keys[stack_key(os.path.join(name, each))].append(os.path.join(name, each))  # noqa: PTH118
+                else:
+                    others = True
+            stacks = {key: paths for key, paths in keys.items() if len(paths) > 1}
+            found = self._folders[name] = _Folder(listing, stacks, others)
+            if len(self._folders) > 64:
+                self._folders.pop(next(iter(self._folders)))
+        return found
+
+
+def _together(path: str, other: str) -> bool:
+    """By their names alone: what is beside a picture need not be in the library."""
+    return bool(belong_together(StackFile(path, ""), StackFile(other, "")))
+
+
+def _stacked(evidence: Evidence, kind: str) -> Evidence:
+    return replace(evidence, tier="stack", why=kind)
+
+
+def _described(path: str) -> Companion | None:
+    """A companion with the hash of its bytes, as the plan names it; None where it cannot be read."""
+    folder, name = os.path.split(os.path.realpath(path))
+    try:
+        with open_folder(folder, folder) as parent, open_file(parent, name) as descriptor:
+            digest, identity = digest_of(descriptor)
+    except (OSError, Refused):
+        return None
+    return Companion(path, digest, identity.size_bytes, identity.mtime_ns)

@@ -1,0 +1,161 @@
+"""From what was found alike to groups: everything that a plan moves is looked at closely first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+
+from imgsearch.dedup.belonging.moved_together import Belongings
+from imgsearch.dedup.confirmation import LOOKED_AT, RECIPE, Look, Verdict, looks_at, verdicts
+from imgsearch.dedup.evidence import NEVER_MOVED, TIERS, Copy, Evidence, Group, Pair
+from imgsearch.dedup.examination import Traits, sample_facts
+from imgsearch.dedup.groups import make_groups, on_disk, tell_links
+from imgsearch.dedup.keep import KeepRule
+from imgsearch.dedup.relation import relate
+from imgsearch.dedup.worth import Judgement, Worth
+from imgsearch.records import Failure
+from imgsearch.storage import lookups
+from imgsearch.storage.evidence_rows import Judged, PairRow
+from imgsearch.storage.evidence_store import EvidenceStore
+from imgsearch.storage.store import Store
+
+Progress = Callable[[str, int, int], object]
+Failed = Callable[[Failure], None]
+
+_COPIES = tuple(tier for tier in TIERS if tier not in NEVER_MOVED)
+_TOLD_BY_TRAITS = ("part", "stack", "burst")
+"""What files that look alike turn out to be: shown whether asked for or not."""
+
+_KEPT_AT_ONCE = 64  # verdicts; what a killed run loses
+_REMEMBERED = 8192  # traits, parsed
+
+
+class Grouping:
+    """One library's evidence, ready to be grouped. Reads traits as they are needed, and pictures where two files are
+    called copies and nothing but their signatures says so."""
+
+    def __init__(
+        self,
+        store: Store,
+        evidence: EvidenceStore,
+        tiers: Sequence[str],
+        acted_on: Sequence[str],
+        rule: KeepRule,
+    ) -> None:
+        self._store, self._evidence = store, evidence
+        self._tiers, self._acted_on, self._rule = tiers, acted_on, rule
+        self._traits = Traits(store, evidence)
+        self._parsed = lru_cache(maxsize=_REMEMBERED)(self._traits.get)
+        self._belongings = Belongings(self._parsed)
+        self._judged: dict[tuple[int, int], Judged] = {}
+        self._samples: dict[int, Worth] = {}
+
+    def groups(self, failed: Failed, progress: Progress) -> Iterator[Group]:
+        """The groups, by smallest image id, after every look was taken; they are made as they are asked for. Killed
+        before, what was looked at is kept. Raises ImgsearchError where no worker starts, StorageFull."""
+        self._judged = self._evidence.judged(RECIPE)
+        told: set[str] = set()
+
+        def failed_once(failure: Failure) -> None:
+            if failure.path not in told:
+                told.add(failure.path)
+                failed(failure)
+
+        self._read_traits(failed_once, progress)
+        while looks := self._open_looks():
+            self._look(looks, failed_once, progress)
+        return self._belongings.settled(lambda: tell_links(self._made()))
+
+    def _read_traits(self, failed: Failed, progress: Progress) -> None:
+        alike: set[int] = set()
+        exact: set[int] = set()
+        for pair in read_pairs(self._evidence, [tier for tier in self._tiers if tier in _COPIES]):
+            alike |= {pair.first, pair.second}
+            if pair.evidence.tier == "pixels":
+                exact |= {pair.first, pair.second}
+        self._traits.read(sorted(alike), failed, lambda done, total: progress("examining", done, total))
+        for image_id, facts in sample_facts(self._evidence, sorted(exact)).items():
+            self._samples[image_id] = Worth(None, bool(facts["transparent"]), int(facts["depth"]))
+
+    def _open_looks(self) -> list[Look]:
+        """Each pair that the groups as they are now rest on and that was not looked at yet, once."""
+        looks = {look.key: look for group in self._made() for look in looks_at(group, self._judged.__contains__)}
+        return list(looks.values())
+
+    def _look(self, looks: Sequence[Look], failed: Failed, progress: Progress) -> None:
+        done = 0
+        for part in lookups.chunks(verdicts(looks, self._traits, failed), _KEPT_AT_ONCE):
+            self._keep(part)
+            done += len(part)
+            progress("confirming", done, len(looks))
+
+    def _keep(self, found: Sequence[Verdict]) -> None:
+        self._evidence.add_pairs(pair_rows(verdict.other for verdict in found if verdict.other is not None))
+        self._evidence.add_judged(RECIPE, {verdict.key: verdict.judged for verdict in found if verdict.read})
+        self._judged |= {verdict.key: verdict.judged for verdict in found}
+
+    def _made(self) -> Iterator[Group]:
+        judgement = Judgement(self._worth, self._judged, self._belongings.attached)
+        return make_groups(
+            self._standing(),
+            lambda ids: copies_of(self._store, ids),
+            self._rule,
+            several=self._store.images_with_several_files() if "bytes" in self._tiers else (),
+            distinct=self._evidence.distinct_among,
+            acted_on=self._acted_on,
+            judgement=judgement,
+        )
+
+    def _worth(self, image_id: int) -> Worth:
+        traits = self._parsed(image_id)
+        seen = self._samples.get(image_id)
+        return Worth(traits) if seen is None else Worth(traits, seen.transparent, seen.depth)
+
+    def _standing(self) -> Iterator[Pair]:
+        """The pairs as their files' traits allow, but for those of tier perceptual that a closer look refuted; of
+        these, what else speaks for them."""
+        allowed = {*self._tiers, *_TOLD_BY_TRAITS}
+        for pair in self._read():
+            evidence = relate(pair.evidence, self._parsed(pair.first), self._parsed(pair.second))
+            if evidence.tier in allowed:
+                yield pair if evidence is pair.evidence else Pair(pair.first, pair.second, evidence)
+
+    def _read(self) -> Iterator[Pair]:
+        refuted = {key for key, said in self._judged.items() if not said.is_copy}
+        for pair in read_pairs(self._evidence, self._tiers):
+            if pair.evidence.tier != LOOKED_AT or (pair.first, pair.second) not in refuted:
+                yield pair
+        if refuted:
+            for pair in read_pairs(self._evidence, [tier for tier in self._tiers if tier != LOOKED_AT]):
+                if (pair.first, pair.second) in refuted:
+                    yield pair
+
+
+def copies_of(store: Store, image_ids: Sequence[int]) -> Mapping[int, Sequence[Copy]]:
+    """Every file of these pictures that can be reached and that may be moved at all: no link, none inside a folder that
+    belongs to a program."""
+    found = store.copies(image_ids)
+    return {
+        image_id: [
+            Copy(file.path, file.root_id, file.image_id, file.size_bytes, file.mtime_ns, file.facts)
+            for file in files
+            if not file.offline and on_disk(file.path)
+        ]
+        for image_id, files in found.items()
+    }
+
+
+def read_pairs(evidence: EvidenceStore, tiers: Sequence[str]) -> Iterator[Pair]:
+    """What the evidence store holds, the strongest of ``tiers`` for each two pictures."""
+    ranked = [tier for tier in TIERS if tier in tiers and tier != "bytes"]
+    for row in evidence.pairs(ranked) if ranked else ():
+        measured = (row.bits, row.difference, row.cover, row.similarity, row.seconds, row.why)
+        yield Pair(row.first, row.second, Evidence(row.tier, row.score, row.turn, *measured))
+
+
+def pair_rows(pairs: Iterable[Pair]) -> Iterator[PairRow]:
+    """Pairs as the evidence store takes them."""
+    for pair in pairs:
+        evidence = pair.evidence
+        measured = (evidence.bits, evidence.difference, evidence.cover, evidence.similarity, evidence.seconds)
+        yield PairRow(pair.first, pair.second, evidence.tier, evidence.score, evidence.turn, *measured, evidence.why)

@@ -1,0 +1,1 @@
+"""Two files that may be copies, looked at once more at the full size of the smaller one."""

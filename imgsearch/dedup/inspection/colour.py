@@ -1,0 +1,82 @@
+"""Whether one picture's colour is another's, after what an editor does to a whole picture, and no more of it than a
+little."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgsearch.dedup.differences import gradients, smooth
+from imgsearch.dedup.inspection.residual import Peak, peak_of
+from imgsearch.records import Float32, UInt8
+
+SATURATION = 1.6
+"""A change of saturation, up or down, that is a little."""
+
+HUE = np.radians(10)
+CAST = 9.0
+"""Steps of 255 by which all colours may shift: an old print under two lamps, no sepia, which is 20 and more."""
+
+_FLOOR = 5.0
+_SAMPLED = 60_000
+_LEAST_CHROMA = 4.0  # of the root of the mean square: under it a picture is grey, and has no hue to turn
+_ROUNDS = 2
+_KEPT = 0.93
+
+
+@dataclass(frozen=True, slots=True)
+class ColourChange:
+    """``saturation``: of the target over the source, 1 where nothing changed; ``hue``: radians; ``cast``: steps of 255;
+    ``peak``: of what is left, as lightness has it; ``rest``: root of its mean square."""
+
+    saturation: float
+    hue: float
+    cast: float
+    peak: Peak
+    rest: float
+
+    @property
+    def little(self) -> bool:
+        """Whether the change is one that a copy may have."""
+        return 1 / SATURATION <= self.saturation <= SATURATION and abs(self.hue) <= HUE and self.cast <= CAST
+
+
+def colour_change(source: UInt8, target: UInt8) -> ColourChange:
+    """What brings ``source`` uint8 [2, h, w] (Cb, Cr) to ``target``: a complex factor (saturation and hue) and a cast,
+    by least squares without what fits worst, and what is then left at its worst place."""
+    x, y = _complex(source), _complex(target)
+    step = max(1, x.size // _SAMPLED)
+    a, b = x.ravel()[::step], y.ravel()[::step]
+    kept = np.ones(len(a), np.bool_)
+    factor, cast = 1.0 + 0j, 0j
+    for _ in range(_ROUNDS):
+        factor, cast = _fitted(a[kept], b[kept])
+        rest = np.abs(b - factor * a - cast)
+        kept = rest <= max(_FLOOR, float(np.quantile(rest, _KEPT)))
+    left = y - factor * x - cast
+    planes = [smooth(smooth(np.asarray(part, np.float32))) for part in (left.real, left.imag)]
+    edges = _edges(x) + _edges(y)  # of either: JPEG keeps colour at half the resolution, and bleeds at its edges
+    peak = peak_of(np.hypot(*planes), _FLOOR, edges)
+    mean = float(np.sqrt((planes[0] ** 2 + planes[1] ** 2).mean()))
+    return ColourChange(float(abs(factor)), float(np.angle(factor)), abs(cast), peak, mean)
+
+
+def _edges(colour: NDArray[np.complex64]) -> Float32:
+    parts = [gradients(smooth(np.asarray(part, np.float32))) for part in (colour.real, colour.imag)]
+    return np.asarray(np.sqrt(sum(plane * plane for pair in parts for plane in pair)), np.float32)
+
+
+def _fitted(a: NDArray[np.complex64], b: NDArray[np.complex64]) -> tuple[complex, complex]:
+    centred = a - a.mean()
+    energy = float((np.abs(centred) ** 2).mean())
+    if energy < _LEAST_CHROMA:
+        return 1.0 + 0j, complex(b.mean() - a.mean())
+    factor = complex((centred.conj() * b).mean() / energy)
+    return factor, complex(b.mean() - factor * a.mean())
+
+
+def _complex(planes: UInt8) -> NDArray[np.complex64]:
+    """Cb + i Cr, 0 for grey [h, w]."""
+    return np.asarray(planes[0].astype(np.float32) - 128 + 1j * (planes[1].astype(np.float32) - 128), np.complex64)

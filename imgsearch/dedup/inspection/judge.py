@@ -1,0 +1,197 @@
+"""Is one picture the other saved again? Decided at the full size of the smaller one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from imgsearch.dedup.differences import gradients, smooth
+from imgsearch.dedup.inspection.colour import ColourChange, colour_change
+from imgsearch.dedup.inspection.detail import Detail, detail_of
+from imgsearch.dedup.inspection.fit import Fit, fit_lightness
+from imgsearch.dedup.inspection.planes import Planes, common_size, planes_of
+from imgsearch.dedup.inspection.residual import Peak, Rest, rest_of
+from imgsearch.records import Float32, UInt8
+
+FAINT = 0.8
+"""`Peak.largest` that is no difference, wherever it is."""
+
+UNUSUAL = 2.6
+"""How far the largest ratio may exceed the usual one (the one that a hundredth of the pixels exceeds)."""
+
+STRETCH = 1.35
+"""Ratio of the two aspects up to which one picture may be the other stretched."""
+
+_LEAST_EXPLAINED = 0.97  # share of variance
+_GAIN = 2.0
+_TONE = 8.0  # steps of lightness, root mean square: a tone curve that moves them more recolours a picture
+_DRAWN_TONE = 10.0  # and the most that any level of a drawing may move
+_DRAWN_CAST = 5.0
+_CAST_SEEN = 4.0
+_SATURATION_SEEN = 1.15
+_GREY = 3.0  # steps of chroma, root mean square, under which a picture has no colour
+_ENLARGED_BY = 1.1
+_MORE_DETAIL = 0.55
+"""What an enlargement has beyond the smaller picture is under this share of the smaller one's finest detail: 0.28 to
+0.54 in 250 enlargements by 1.15 to 3; 0.57 and more in 200 sharp pictures that were made smaller by 1.25 and more, 0.25 to
+0.6 in blurred ones, so that under it neither is taken for the source."""
+
+_SOFTER = 0.6
+_SHARPER = 1.3
+_SAME_SIZE = 1.03
+_COMPRESSED = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """``same``: the two show one picture, saved again. ``score`` 0..1, over 0.5 exactly where they do. ``why``: what
+    speaks against it, or what was altered; "" where nothing was. ``altered``: recoloured, sharpened, softened or
+    enlarged, so that one of the two is more than the other saved again."""
+
+    same: bool
+    score: float
+    why: str = ""
+    altered: bool = False
+    difference: float = 0.0  # largest local difference of lightness, 0..1
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def inspect_images(first: Image.Image, second: Image.Image, sizes: tuple[int, int] = (1, 1)) -> Inspection:
+    """Two upright RGB pictures at their full size, the second turned to lie as the first; ``sizes`` of their files in
+    bytes. About 0.3 us a pixel of the smaller one and what resizing the larger one takes."""
+    size = common_size(first.size, second.size)
+    stretch = _ratio(first.width * second.height, second.width * first.height)
+    if stretch > STRETCH:
+        return Inspection(False, 0.0, "another shape")
+    one, other = planes_of(first, size), planes_of(second, size)
+    forth, back = fit_lightness(one.luma, other.luma), fit_lightness(other.luma, one.luma)
+    fit, rest, source = _better(
+        (forth, rest_of(forth, one.luma, other.luma), one.luma), (back, rest_of(back, other.luma, one.luma), other.luma)
+    )
+    colour = _colour(one, other)
+    drawn = one.drawn or other.drawn
+    worst, why = _worst(fit, rest, source, colour, drawn)
+    score = 1 / (1 + min(worst, 100.0) ** 3)
+    if worst >= 1:
+        return Inspection(False, score, why, difference=rest.largest / 255)
+    altered = _altered(first, second, one, other, fit, colour, sizes)
+    return Inspection(True, score, altered, bool(altered), rest.largest / 255)
+
+
+def _better(*ways: tuple[Fit, Rest, UInt8]) -> tuple[Fit, Rest, UInt8]:
+    """Of the two ways round the one that leaves less at its worst place: what one picture clipped can be told from the
+    other, not the other way."""
+    return min(ways, key=lambda way: max(map(_excess, way[1].peaks)))
+
+
+def _excess(peak: Peak, faint: float = FAINT) -> float:
+    """1 at the limit."""
+    return peak.largest / max(faint, UNUSUAL * peak.usual)
+
+
+def _colour(one: Planes, other: Planes) -> ColourChange | None:
+    """The change of colour from the more colourful picture to the other; None where neither has any."""
+    strengths = [float(np.sqrt(((planes.chroma.astype(np.float32) - 128) ** 2).mean())) for planes in (one, other)]
+    if max(strengths) < _GREY:
+        return None
+    source, target = (one, other) if strengths[0] >= strengths[1] else (other, one)
+    return colour_change(source.chroma, target.chroma)
+
+
+def _worst(fit: Fit, rest: Rest, source: UInt8, colour: ColourChange | None, drawn: bool) -> tuple[float, str]:
+    """What speaks most against a copy, 1 at the limit, and its name."""
+    found = [
+        (max(map(_excess, rest.peaks)), "something differs at one place"),
+        (rest.share / (1 - _LEAST_EXPLAINED), "other lightness"),
+        (abs(math.log(max(fit.gain, 1e-3))) / math.log(_GAIN) if fit.gain > 0 else 99.0, "other contrast"),
+    ]
+    if drawn:
+        moved = np.abs(fit.tone(levels := _main_levels(source)) - levels).max(initial=0.0)
+        found.append((float(moved) / _DRAWN_TONE, "a drawing in other colours"))
+    if colour is not None:
+        found.append((_excess(colour.peak, 1.2), "another colour at one place"))
+        found.append((0.0 if colour.little else 2.0, "other colours"))
+        if drawn:
+            found.append((max(colour.cast / _DRAWN_CAST, abs(colour.hue) / 0.1), "a drawing in other colours"))
+    return max(found)
+
+
+def _main_levels(luma: UInt8) -> Float32:
+    """Levels of lightness that a fiftieth of a drawing has and that no neighbour has more of."""
+    counts = np.bincount(luma.ravel(), minlength=256)
+    beside = np.maximum.reduce([np.roll(counts, shift) for shift in (-2, -1, 1, 2)])
+    return np.flatnonzero((counts >= luma.size / 50) & (counts >= beside)).astype(np.float32)
+
+
+def _altered(
+    first: Image.Image,
+    second: Image.Image,
+    one: Planes,
+    other: Planes,
+    fit: Fit,
+    colour: ColourChange | None,
+    sizes: tuple[int, int],
+) -> str:
+    found = []
+    if _toned(fit, one.luma) or (colour is not None and _recoloured(colour)):
+        found.append("recoloured")
+    by = _ratio(first.width, second.width)
+    if by > _ENLARGED_BY:
+        large, small = (first, other.luma) if first.width > second.width else (second, one.luma)
+        if _detail_beyond(large, small) < _MORE_DETAIL:
+            found.append("perhaps enlarged")
+    elif by < _SAME_SIZE:
+        found += _sharpness(detail_of(one.luma), detail_of(other.luma), sizes)
+    return ", ".join(found)
+
+
+def _toned(fit: Fit, luma: UInt8) -> bool:
+    levels = np.arange(256, dtype=np.float32)
+    weights = np.bincount(luma.ravel(), minlength=256) / luma.size
+    return bool(np.sqrt(float((weights * (fit.tone(levels) - levels) ** 2).sum())) > _TONE)
+
+
+def _recoloured(colour: ColourChange) -> bool:
+    return colour.cast > _CAST_SEEN or _ratio(colour.saturation, 1.0) > _SATURATION_SEEN or abs(colour.hue) > 0.07
+
+
+def _sharpness(one: Detail, other: Detail, sizes: tuple[int, int]) -> list[str]:
+    """Softened: less of the finest detail beside the next; sharpened: more of both beside the coarse. Compression takes
+    fine detail too, but then the file that has less of it is much the smaller one."""
+    softer = sizes[0 if one.fine < other.fine else 1]
+    if softer < _COMPRESSED * max(sizes):
+        return []
+    if _ratio(one.slope, other.slope) > 1 / _SOFTER:
+        return ["sharper or softer"]
+    fine, other_fine = (each.fine / max(each.coarse, 1e-3) for each in (one, other))
+    return ["sharpened"] if min(one.coarse, other.coarse) > 1 and _ratio(fine, other_fine) > _SHARPER else []
+
+
+def _detail_beyond(large: Image.Image, small: UInt8) -> float:
+    """What the larger picture has beside strong edges that the smaller one, enlarged, has not, over the smaller one's
+    finest detail there."""
+    size = small.shape[1], small.shape[0]
+    luma = large.convert("L")
+    reduced = luma.resize(size, Image.Resampling.LANCZOS)
+    again = np.asarray(reduced.resize(luma.size, Image.Resampling.BICUBIC), np.float32)
+    blocks = np.asarray(luma.resize(size, Image.Resampling.NEAREST).resize(luma.size, Image.Resampling.NEAREST))
+    full, plain = np.asarray(luma, np.float32), np.asarray(reduced, np.float32)
+    beyond, finest = _at_edges(full - again, again), _at_edges(plain - smooth(plain), plain)
+    if _at_edges(full - blocks, again) < finest / 4:  # enlarged by repeating pixels
+        return 0.0
+    return beyond / max(finest, 1e-3)
+
+
+def _at_edges(values: np.ndarray[Any, Any], picture: np.ndarray[Any, Any]) -> float:
+    edges = np.hypot(*gradients(smooth(picture)))
+    return float(np.sqrt((values[edges >= np.quantile(edges[::4, ::4], 0.9)] ** 2).mean()))
+
+
+def _ratio(a: float, b: float) -> float:
+    return max(a, b) / max(min(a, b), 1e-9)

@@ -1,0 +1,99 @@
+"""What the hardened pool's workers do for dedup: traits, samples, and a closer look at two files."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from imgsearch.dedup.alignment import align
+from imgsearch.dedup.inspection.judge import Inspection, inspect_images
+from imgsearch.errors import MediaError
+from imgsearch.media.decode import open_upright
+from imgsearch.media.limits import Limits, TooMuchMemory
+from imgsearch.media.metadata import exif_of, orientation_of
+from imgsearch.media.opening import decoding, open_image, readable_kind, translated
+from imgsearch.media.orientation import turn_picture
+from imgsearch.media.source import open_source
+from imgsearch.media.whole import describe_file, read_samples
+
+Answer = tuple[dict[str, Any], bytes]
+
+_FULL = 1 << 24  # pixels a side that no picture has: decode at full size
+_NEAR_SIDE = 256
+_MOSTLY = 0.8  # of the blocks: what is denied as a copy and agrees so far is near
+_TRANSPARENCY = 24.0  # of 255, over 3 x 3 pixels, by which the transparency of two copies may differ
+
+
+def describe(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
+    """[path] -> `FileTraits`. Raises MediaError."""
+    return describe_file(arguments[0], limits=limits).to_json(), b""
+
+
+def samples(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
+    """[path, sha256] -> `Samples`, the digests in the body. Raises MediaError."""
+    path, content_hash = arguments
+    found = asdict(read_samples(path, content_hash=content_hash, limits=limits))
+    digest = found.pop("digest")
+    found.pop("main_digest")
+    return found, digest
+
+
+def inspect(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
+    """[[path, sha256, bytes, has alpha], the same of the second, turn] -> `Inspection`, and where the two are no copies
+    how they lie on each other ("seen"). Both are decoded at full size. Raises MediaError, whose message begins with the
+    path at fault."""
+    (path, digest, size, clear), (other_path, other_digest, other_size, other_clear), turn = arguments
+    first = _opened(path, digest, limits)
+    second = turn_picture(_opened(other_path, other_digest, limits), turn)
+    found = inspect_images(first, second, (size, other_size))
+    if found.same and clear and other_clear:
+        found = _with_transparency(found, _alpha(path, limits), turn_picture(_alpha(other_path, limits), turn))
+    head: dict[str, Any] = found.to_json()
+    if not found.same:
+        for picture in (first, second):
+            picture.thumbnail((2 * _NEAR_SIDE, 2 * _NEAR_SIDE), Image.Resampling.LANCZOS)
+        seen = align(first, second)
+        mostly = seen.kind == "other" and seen.agreement >= _MOSTLY
+        head["seen"] = {
+            "kind": "near" if mostly else seen.kind,
+            "score": float(seen.score),
+            "difference": float(seen.difference),
+            "cover": float(seen.cover),
+        }
+    return head, b""
+
+
+def _opened(path: str, digest: str, limits: Limits) -> Image.Image:
+    try:
+        return open_upright(path, _FULL, limits=limits, content_hash=digest)
+    except TooMuchMemory:
+        raise
+    except MediaError as error:
+        raise MediaError(f"{path}: {error.message}", stage=error.stage, transient=error.transient) from error
+
+
+def _with_transparency(found: Inspection, first: Image.Image, second: Image.Image) -> Inspection:
+    """Denied where the two are not transparent at the same places; a picture without any is told by its worth."""
+    if first.getextrema() == (255, 255) or second.getextrema() == (255, 255):
+        return found
+    size = min(first.size, second.size, key=lambda each: each[0] * each[1])
+    one, other = (
+        np.asarray(each.resize(size, Image.Resampling.BOX).reduce(1 if min(size) < 12 else 3), np.float32)
+        for each in (first, second)
+    )
+    if float(np.abs(one - other).max()) > _TRANSPARENCY:
+        return Inspection(False, 0.0, "other transparency", difference=found.difference)
+    return found
+
+
+def _alpha(path: str, limits: Limits) -> Image.Image:
+    """The upright alpha of a picture, mode L; 255 everywhere where it has none."""
+    with translated("read"), open_source(os.fspath(path), limits) as source:
+        kind = readable_kind(source.head, source.name)
+        with open_image(source.stream, kind, source.size_bytes, limits) as image, decoding(kind):
+            turn = orientation_of(exif_of(image)) if kind.format != "HEIF" else 1
+            return turn_picture(image.convert("RGBA").getchannel("A"), turn)
