@@ -55,7 +55,7 @@ def service_of(verb: str) -> Callable[..., Any]:
     service = None if point is None else _load(point).service
     if service is None:
         raise ImgsearchError(
-            f"this imgsearch was installed without the verb {verb!r}", "install it again: pip install imgsearch"
+            f"this imgsearch has no verb {verb!r} that others can use", "install it again: pip install imgsearch"
         )
     return service
 

@@ -18,6 +18,7 @@ STAGES = {
     "pixels": "comparing pixels",
     "hashes": "comparing hashes",
     "embeddings": "comparing embeddings",
+    "examining": "looking at details",
     "confirming": "looking closely",
     "moving": "moving files",
     "returning": "bringing files back",
@@ -75,7 +76,12 @@ class Bars(Phases):
             self.close()
             self._stage = stage
             self._bar = tqdm(
-                desc=STAGES.get(stage, stage), total=total or None, file=self._stream, leave=False, dynamic_ncols=True
+                desc=STAGES.get(stage, stage),
+                total=total or None,
+                unit="",
+                file=self._stream,
+                leave=False,
+                dynamic_ncols=True,
             )
         self._bar.total = total or None
         self._bar.update(done - self._bar.n)

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from imgsearch.cli import main
-from imgsearch.cli.main import verbs
+from imgsearch.cli.main import service_of, verbs
+from imgsearch.errors import ImgsearchError
 
 
 def test_every_verb_of_the_package_loads_and_has_a_summary(capsys):
@@ -51,3 +52,10 @@ def test_train_command_wants_pairs_or_mini(capsys, tmp_path):
     assert main(["train", str(tmp_path / "out")]) == 2
     assert main(["train", str(tmp_path / "absent.jsonl"), str(tmp_path / "out"), "--model", "mini"]) == 2
     assert "absent.jsonl" in capsys.readouterr().err
+
+
+def test_verb_offers_its_work_as_a_function_or_says_that_it_does_not():
+    assert callable(service_of("index"))
+    for verb in ("stats", "no such verb"):
+        with pytest.raises(ImgsearchError, match=verb):
+            service_of(verb)
