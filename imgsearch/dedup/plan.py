@@ -17,6 +17,18 @@ VERSION = 2
 READ_VERSIONS = (1, 2)
 
 
+_COUNTED = {
+    "bytes": "of the same bytes",
+    "pixels": "of the same pixels",
+    "perceptual": "the same picture saved again",
+    "near": "near copies",
+    "part": "parts of another",
+    "stack": "that belong to another",
+    "burst": "other shots",
+    "semantic": "of the same scene",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class PlanSummary:
     """What a plan would do, in numbers. ``freed_bytes`` counts files of one name only: another name of a file on disk
@@ -35,15 +47,13 @@ class PlanSummary:
     def lines(self) -> Iterator[str]:
         """For a person, a line a fact."""
         yield f"{self.groups:,} groups of {self.files:,} files"
-        tiers = ", ".join(f"{count:,} {tier}" for tier, count in self.moved_by_tier.items())
-        yield f"{self.moved:,} files to move ({tiers or 'none'}), {self.moved_bytes:,} bytes"
+        yield f"{self.moved:,} files to move ({_in_words(self.moved_by_tier)}), {self.moved_bytes:,} bytes"
         if self.freed_bytes != self.moved_bytes:
             yield f"{self.freed_bytes:,} bytes of them in files without another name on the disk"
         if self.companions:
             yield f"{self.companions:,} files that belong to them go along, {self.companion_bytes:,} bytes"
         if self.shown_by_tier:
-            tiers = ", ".join(f"{count:,} {tier}" for tier, count in self.shown_by_tier.items())
-            yield f"only shown, not moved: {tiers}"
+            yield f"only shown, not moved: {_in_words(self.shown_by_tier)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,10 @@ class Plan:
             options=self.options,
             created_at=self.created_at,
         )
+
+
+def _in_words(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {_COUNTED[tier]}" for tier, count in counts.items()) or "none"
 
 
 class _Tally:

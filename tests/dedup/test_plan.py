@@ -91,6 +91,12 @@ def test_summary_counts_what_would_move(plan):
     assert (summary.moved_bytes, summary.freed_bytes) == (207, 107)
     assert summary.moved_by_tier == {"bytes": 1, "perceptual": 2}
     assert summary.shown_by_tier == {"near": 1}
+    assert list(summary.lines()) == [
+        "2 groups of 6 files",
+        "3 files to move (1 of the same bytes, 2 the same picture saved again), 207 bytes",
+        "107 bytes of them in files without another name on the disk",
+        "only shown, not moved: 1 near copies",
+    ]
 
 
 def test_decisions_make_another_plan(plan):
