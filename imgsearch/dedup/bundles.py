@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from imgsearch.dedup.disk import Refused
 from imgsearch.dedup.journal import History, Journal, StepState
+from imgsearch.dedup.names_beside import Followed
 from imgsearch.dedup.quarantine import RunFolder
-from imgsearch.dedup.returning import Followed, Returned, put_back
+from imgsearch.dedup.returning import Returned, put_back
 
 BACK = ("left", "returned")
 """States of a file that stands in its folder again, or always did."""

@@ -166,8 +166,7 @@ def _take(history: History, value: dict[str, Any]) -> None:
         history.finished = True
     elif kind == "intent":
         told = value["step"]
-        more = {name: int(told[name]) for name in _OPTIONAL if name in told}
-        step = Step(**{name: told[name] for name in _STEP_FIELDS}, **more)
+        step = Step(**{name: told[name] for name in _STEP_FIELDS}, of=int(told.get("of", 0)))
         history.steps[step.number] = StepState(step)
     elif (own := history.steps.get(value.get("n", -1))) is not None:
         if kind == "placing":

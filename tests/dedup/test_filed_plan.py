@@ -83,7 +83,7 @@ def test_new_words_survive_the_file_and_are_left_out_where_there_are_none(copy, 
 
 
 def test_plan_holds_a_few_bytes_of_each_group(copy, tmp_path, monkeypatch):
-    """Of what they take in memory less than half while they are made, checked or read, and a fifth when gone through."""
+    """Of what they take in memory less than half while made, checked or read, and a fifth when gone through."""
     monkeypatch.setattr(json_stream, "CHUNK_BYTES", 1 << 12)
 
     def peak(work) -> tuple[int, object]:
