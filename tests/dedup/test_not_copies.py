@@ -16,8 +16,63 @@ import pytest
 from imgsearch.scenes.not_copies import FAMILIES, write_not_copies
 from imgsearch.scenes.not_copies.judge import judge
 
-NOT_YET: frozenset[str] = frozenset()
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+NOT_YET: frozenset[str] = frozenset(
+    {
+        "animated-gif",
+        "animated-png",
+        "animated-webp",
+        "animated-avif",
+        "heic-collections",
+        "tiff-pages",
+        "mpo",
+        "ico",
+        "white-drawings",
+        "label-masks-16-bit",
+        "class-masks",
+        "float-maps",
+        "height-maps",
+        "heic-10-bit",
+        "repainted",
+        "charts-tinted",
+        "exposure-bracket",
+        "exposure-thirds",
+        "white-balance-bracket",
+        "focus-bracket",
+        "tripod-minutes",
+        "time-zones",
+        "eyes",
+        "security-days",
+        "invoices",
+        "one-word",
+        "statements",
+        "chats",
+        "clocks",
+        "certificates",
+        "scores",
+        "licence-plates",
+        "spreadsheets",
+        "raw-and-jpeg",
+        "live-photos",
+        "motion-photos",
+        "edited",
+        "derived-from",
+        "companions",
+        "keep-upscaled",
+        "keep-smoothed",
+        "keep-sharpened",
+        "keep-saved-again",
+        "keep-turned",
+        "keep-depth",
+        "keep-transparency",
+        "keep-profile",
+    }
+)
 """Families in which something is still moved."""
+
+FOUND = 0.975
+"""Share of the true copies that is found, whatever the tier: measured before any family was mended."""
 
 
 @pytest.fixture(scope="module")
@@ -48,4 +103,4 @@ def test_plan_moves_no_file_that_is_not_a_copy(found, family):
 
 def test_plan_finds_the_true_copies_beside_them(found):
     copies, seen = (sum(getattr(tally, name) for tally in found.values()) for name in ("copies", "found"))
-    assert seen >= 0.8 * copies
+    assert seen >= FOUND * copies

@@ -95,25 +95,27 @@ class Album:
         """What was written, in that order."""
         return list(self._rows.values())
 
-    def write(self, name: str, data: bytes) -> str:
-        """A file that is no picture, or that no row speaks of. Its path below the folder."""
+    def _write(self, name: str, data: bytes, *, lesser: bool = False) -> str:
+        """The file's path below the folder. A ``lesser`` copy is older than its source in two of three sets: a rule
+        that keeps the oldest must not decide before what the files hold does."""
         path = self._folder / self._place / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-        stamp = _FIRST_NS + self.rng.randrange(3000) * _DAY_NS
-        os.utime(path, ns=(stamp, stamp))  # else the order of writing would decide which file is older
+        days = self.rng.randrange(1000, 2000) + (0 if not lesser else 1000 if self.number % 3 == 1 else -1000)
+        stamp = _FIRST_NS + days * _DAY_NS
+        os.utime(path, ns=(stamp, stamp))
         return f"{self._place}/{name}"
 
     def original(self, name: str, data: bytes, stack: str = "") -> str:
         """A file that is a copy of no other, and is never moved. ``stack``: a name of the files it belongs with."""
-        path = self.write(name, data)
+        path = self._write(name, data)
         belongs = f"{self._place}:{stack}" if stack else ""
         self._rows[path] = NotCopy(path, path, self.family, self.number, False, True, belongs)
         return path
 
     def copy(self, source: str, name: str, data: bytes, *, whole: bool = False, stack: str = "") -> str:
         """A true copy of ``source`` that may be moved; ``whole`` where it holds as much, so that either may."""
-        path = self.write(name, data)
+        path = self._write(name, data, lesser=not whole)
         belongs = f"{self._place}:{stack}" if stack else ""
         self._rows[path] = NotCopy(path, source, self.family, self.number, True, whole, belongs)
         if whole:
