@@ -1,11 +1,11 @@
-"""Pairs of pHashes within a radius: multi-index hashing beside brute force, from 10,000 to 1,000,000 hashes.
+"""Pairs of pHashes within a radius: sorted by covering masks, beside brute force, from 10,000 to 1,000,000 hashes.
 
     python benchmarks/hamming.py [--radius 8 10] [--counts 10000 100000 1000000] [--turns] [--quick]
 
 Generated hashes: uniform, and clustered (a tenth as many centres, each hash up to 4 bits from one). Each figure is of a
-process of its own, so that peak memory is its own: seconds of CPU and of the clock, and the largest resident size, with
-what Python and NumPy take themselves. Brute force is what fits in a minute or so. With ``--turns`` eight look-ups a
-picture among all, as the perceptual tier asks for.
+process of its own, so that peak memory is its own: seconds of CPU and of the clock (medians of ``--repeats``), and the
+largest resident size, with what Python and NumPy take themselves. Brute force is what fits in a minute or so. With
+``--turns`` eight look-ups a picture among all, 65,536 at a time, as the perceptual tier asks for.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ import argparse
 import multiprocessing
 import resource
 import time
+from statistics import median
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from results import add_flags, markdown_table, write_section, writes
 
-from imgsearch.index.hamming import hamming_pairs, plan_chunks
+from imgsearch.index.hamming import HammingIndex, cheapest, hamming_pairs
 
 BRUTE_MOST = 100_000
 KINDS = ("uniform", "clustered")
+BLOCK = 8 * 8192  # look-ups at a time of the perceptual tier
 
 
 def main() -> None:
@@ -31,40 +33,45 @@ def main() -> None:
     parser.add_argument("--radius", type=int, nargs="+", default=[8, 10])
     parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--turns", action="store_true", help="eight look-ups a picture among all, too")
+    parser.add_argument("--repeats", type=int, default=3)
     add_flags(parser)
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.counts, arguments.radius = [1_000, 5_000], [8]
+        arguments.counts, arguments.radius, arguments.repeats = [1_000, 5_000], [8], 1
     rows: list[list[object]] = []
     for kind in KINDS:
         for radius in arguments.radius:
             before: float | None = None
             for count in arguments.counts:
-                row, before = measure(kind, count, radius, arguments.turns, before)
+                row, before = measure(kind, count, radius, arguments, before)
                 print("\t".join(map(str, row)), flush=True)
                 rows.append(row)
-    header = ["hashes", "count", "radius", "chunks", "pairs", "CPU s", "clock s", "times the row above", "peak MB"]
+    header = ["hashes", "count", "radius", "masks", "pairs", "CPU s", "clock s", "times the row above", "peak MB"]
     header += ["brute force, s"] + (["eight turns, CPU s"] if arguments.turns else [])
     lines = [
         *markdown_table(header, rows),
         "",
-        "Pairs within one set, one core. Brute force: all with all in blocks, NumPy, the same pairs.",
+        f"Pairs within one set, one core, medians of {arguments.repeats}, on a machine that other programs use too. "
+        "Masks: 0 where all are compared with all. Brute force: all with all in blocks, NumPy, the same pairs.",
     ]
     if writes(arguments):
         write_section("Pairs of hashes within a radius (benchmarks/hamming.py)", lines)
 
 
-def measure(kind: str, count: int, radius: int, turns: bool, before: float | None) -> tuple[list[object], float]:
+def measure(
+    kind: str, count: int, radius: int, arguments: argparse.Namespace, before: float | None
+) -> tuple[list[object], float]:
     """One row of the table, and its CPU seconds."""
-    found = apart(run_index, kind, count, radius)
+    runs = [apart(run_index, kind, count, radius) for _ in range(arguments.repeats)]
+    found = {name: median(run[name] for run in runs) for name in runs[0]}
     brute = apart(run_brute, kind, count, radius) if count <= BRUTE_MOST else None
     if brute is not None and brute["pairs"] != found["pairs"]:
         raise SystemExit(f"{kind}, {count}, radius {radius}: {found['pairs']} pairs, brute force {brute['pairs']}")
     ratio = f"{found['cpu_s'] / before:.1f}" if before else ""
-    row: list[object] = [kind, f"{count:,}", radius, found["chunks"], f"{found['pairs']:,}"]
+    row: list[object] = [kind, f"{count:,}", radius, int(found["masks"]), f"{int(found['pairs']):,}"]
     row += [round(found["cpu_s"], 2), round(found["clock_s"], 2), ratio, f"{found['peak_mb']:.0f}"]
     row.append("" if brute is None else round(brute["cpu_s"], 2))
-    if turns:
+    if arguments.turns:
         row.append(round(apart(run_turns, kind, count, radius)["cpu_s"], 2))
     return row, float(found["cpu_s"])
 
@@ -91,13 +98,17 @@ def run_index(kind: str, count: int, radius: int) -> dict[str, Any]:
     hashes = generate(kind, count)
     clock, cpu = time.perf_counter(), time.process_time()
     pairs = sum(len(i) for i, _, _ in hamming_pairs(hashes, None, radius))
-    return spent(clock, cpu) | {"pairs": pairs, "chunks": len(plan_chunks(count, count, radius))}
+    measured = spent(clock, cpu)
+    plan = cheapest(HammingIndex(hashes, radius, count).plans, count, count, within=True)
+    return measured | {"pairs": pairs, "masks": sum(len(part.masks) for part in plan.parts) if plan else 0}
 
 
 def run_turns(kind: str, count: int, radius: int) -> dict[str, Any]:
     hashes, turned = generate(kind, count), generate(kind, 8 * count, seed=1)
     clock, cpu = time.perf_counter(), time.process_time()
-    pairs = sum(len(i) for i, _, _ in hamming_pairs(turned, hashes, radius))
+    index = HammingIndex(hashes, radius, len(turned))
+    blocks = [turned[at : at + BLOCK] for at in range(0, len(turned), BLOCK)]
+    pairs = sum(len(i) for block in blocks for i, _, _ in index.pairs(block))
     return spent(clock, cpu) | {"pairs": pairs}
 
 

@@ -1,45 +1,38 @@
 """Which of many 64-bit hashes differ in few bits: exact, without comparing all with all.
 
-Multi-index hashing (Norouzi, Punjani and Fleet, "Fast Search in Hamming Space with Multi-Index Hashing", 2012): a hash
-is cut into m chunks; of two hashes that differ in at most r bits some chunk differs in at most r / m. So for each chunk
-the others are sorted by it, and each hash looks up its chunk with every pattern of that few bits flipped. The patterns
-are taken one after the other, for all hashes at once, which is what NumPy is good at.
+Hashes are sorted by the bits of one mask after the other (``covering``), such that each two within the radius agree in
+all bits of some mask; those that agree are compared (``agreeing``). No pattern of flipped bits is looked up, as
+multi-index hashing does (Norouzi, Punjani and Fleet, "Fast Search in Hamming Space with Multi-Index Hashing", 2012):
+among a million at radius 10 those are 1,800 look-ups a hash, the masks are 92.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imgsearch.records import Int64, UInt8
+from imgsearch.index.agreeing import WordPairs, pairs_between, pairs_within
+from imgsearch.index.covering import BITS, Part, moved, parts_of, spread_bits
+from imgsearch.records import Int64
 
-BITS = 64
-HammingBlock = tuple[Int64, Int64, UInt8]
+HammingBlock = WordPairs
 """Rows in the first set int64 [p], rows in the second int64 [p], bits that differ uint8 [p]."""
 
 _UInt64 = NDArray[np.uint64]
-_BLOCK = 1 << 18  # candidates compared at a time: 2 MB of hashes, which stays in the cache
-_QUERIES = 1 << 20  # hashes of the first set that look up at a time: bounds memory at 100 MB, whatever their number
-_MOST_CHUNK_BITS = 22  # a table of 2**22 starts: 16 MB
-# Nanoseconds on one core of the build machine (benchmarks/hamming.py), to choose the number of chunks.
-_COMPARE_NS = 1.5  # a pair, all with all
-_LOOK_NS = 12.0  # a hash and a pattern
-_CANDIDATE_NS = 9.0  # a candidate that a pattern names
-_TABLE_NS = 150.0  # a hash that is sorted into a chunk's table
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """``bits`` of a hash from bit ``shift`` on, compared with up to ``radius`` of them flipped."""
-
-    shift: int
-    bits: int
-    radius: int
+_BLOCK = 1 << 14  # pairs compared at a time, all with all: 128 KB, which stays in the cache
+_MOST_PARTS = 6
+_SAMPLE = 4096
+# Nanoseconds on one core of the build machine (benchmarks/hamming.py), to choose how the bits are dealt out.
+_COMPARE_NS = 1.0  # a pair, all with all
+_SORT_NS = 20.0  # a hash and a mask that it is sorted by
+_LOOK_NS = 8.0  # a hash and a mask by which it is looked up among others
+_WITHIN_NS = 2.0  # a pair of one set that agrees in a mask
+_BETWEEN_NS = 8.0  # a pair of two sets that agrees in a mask
+_MASK_NS = 150_000.0  # a mask, however few the hashes
+_PLANNED_NS = 2e7  # what comparing all with all costs at least where other ways are weighed, which takes 10 ms
 
 
 def hamming_pairs(hashes: _UInt64, others: _UInt64 | None, radius: int) -> Iterator[HammingBlock]:
@@ -47,12 +40,10 @@ def hamming_pairs(hashes: _UInt64, others: _UInt64 | None, radius: int) -> Itera
     blocks, in no particular order; with ``others`` None the pairs within ``hashes``, the first row below the second.
 
     The same as brute force, equal hashes included: a thousand equal ones are half a million pairs, so whoever expects
-    many collapses them first (``distinct_hashes``). At radius 8 a million uniform hashes among themselves take 10 s of
-    one core and 150 MB, 100,000 take 0.4 s; at radius 10 two to ten times that (benchmarks/hamming.py).
+    many collapses them first (``distinct_hashes``). At radius 10 a million uniform hashes among themselves take 5 s of
+    one core and 110 MB, 100,000 take 0.4 s; at radius 8 half of that (benchmarks/hamming.py).
     Raises ValueError for a radius outside 0..64.
     """
-    if not 0 <= radius <= BITS:
-        raise ValueError(f"radius is {radius}, expected 0 to {BITS} bits")
     within = others is None
     queries = np.ascontiguousarray(hashes, dtype=np.uint64)
     index = HammingIndex(queries if others is None else others, radius, len(queries))
@@ -60,36 +51,34 @@ def hamming_pairs(hashes: _UInt64, others: _UInt64 | None, radius: int) -> Itera
 
 
 class HammingIndex:
-    """Hashes uint64 [M] made ready to be looked up again and again at one radius; 12 bytes a hash for each of two to
-    five tables, and 20 MB for each table's keys at most."""
+    """Hashes uint64 [M] made ready to be looked up again and again at one radius. Each time they, or the queries if
+    those are fewer, are sorted anew by every mask: the orders of a million hashes by 92 masks would be 400 MB."""
 
     def __init__(self, hashes: _UInt64, radius: int, queries: int) -> None:
-        """``queries``: how many look-ups are expected in all; what is cheapest depends on it (``plan_chunks``). Raises
-        ValueError for a radius outside 0..64."""
+        """``queries``: how many look-ups are expected in all; for few, nothing is prepared. Raises ValueError for a
+        radius outside 0..64."""
         if not 0 <= radius <= BITS:
             raise ValueError(f"radius is {radius}, expected 0 to {BITS} bits")
         self.hashes: _UInt64 = np.ascontiguousarray(hashes, dtype=np.uint64)
         self.radius = radius
-        self.chunks = plan_chunks(queries, len(hashes), radius)
-        self._tables: dict[Chunk, _Table] = {}
+        many = _COMPARE_NS * queries * len(hashes) > _PLANNED_NS
+        self.plans = plans_for(self.hashes, radius) if many else []
 
     def pairs(self, queries: _UInt64, *, within: bool = False) -> Iterator[HammingBlock]:
         """Every (row in ``queries`` uint64 [N], row in the index, bits) within the radius, each once, in blocks;
         ``within``: the queries are the index itself, and each two rows are wanted once, the lower first."""
+        queries = np.ascontiguousarray(queries, dtype=np.uint64)
         if not len(queries) or not len(self.hashes):
             return
-        if not self.chunks:
+        plan = cheapest(self.plans, len(queries), len(self.hashes), within)
+        if plan is None:
             yield from _all_with_all(queries, self.hashes, self.radius, within)
             return
-        for number, chunk in enumerate(self.chunks):
-            table = self._tables.get(chunk) or self._tables.setdefault(chunk, _Table.of(self.hashes, chunk))
-            for at in range(0, len(queries), _QUERIES):
-                part = _Queries.of(queries[at : at + _QUERIES], at, chunk)
-                for asking, flipped in _rounds(part, chunk, within):
-                    for found in _looked_up(asking, table, flipped, within, self.radius):
-                        block = _not_met(found, queries, self.hashes, self.chunks[:number])
-                        if len(block[0]):
-                            yield block
+        words = moved(self.hashes, plan.places)
+        if within:
+            yield from pairs_within(words, plan.parts, self.radius)
+        else:
+            yield from pairs_between(moved(queries, plan.places), words, plan.parts, self.radius)
 
 
 def distinct_hashes(hashes: _UInt64) -> tuple[_UInt64, Int64, Int64]:
@@ -101,141 +90,67 @@ def distinct_hashes(hashes: _UInt64) -> tuple[_UInt64, Int64, Int64]:
     return ordered[begins], rows, np.append(begins, len(ordered)).astype(np.int64)
 
 
-def plan_chunks(count: int, others: int, radius: int) -> tuple[Chunk, ...]:
-    """How hashes are cut for ``count`` look-ups among ``others`` at that radius; () where comparing all with all costs
-    less. The radii hold the pigeonhole: sum(radius + 1) over the chunks is ``radius + 1``."""
-    best: tuple[Chunk, ...] = ()
-    least = _COMPARE_NS * count * others
-    for m in range(math.ceil(BITS / _MOST_CHUNK_BITS), 17):
-        chunks = _cut(m, radius)
-        cost = _TABLE_NS * others * len(chunks)
-        for chunk in chunks:
-            patterns = sum(math.comb(chunk.bits, flips) for flips in range(chunk.radius + 1))
-            cost += patterns * count * (_LOOK_NS + _CANDIDATE_NS * others / 2**chunk.bits)
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A way to deal out the bits of hashes to parts: ``places`` as of ``spread_bits``; ``agreeing``: for each part the
+    share of all pairs that agree in one of its masks."""
+
+    parts: tuple[Part, ...]
+    places: _UInt64
+    agreeing: tuple[float, ...]
+
+    def cost_ns(self, count: int, others: int, within: bool) -> float:
+        """What so many hashes and others will take, on one core."""
+        fewer, more = sorted((count, others))
+        cost = 0.0
+        for part, share in zip(self.parts, self.agreeing, strict=True):
+            if within:
+                a_mask = _SORT_NS * count + _WITHIN_NS * share * count * count / 2
+            else:
+                a_mask = _SORT_NS * fewer + _LOOK_NS * more + _BETWEEN_NS * share * fewer * more
+            cost += len(part.masks) * (_MASK_NS + a_mask)
+        return cost
+
+
+def plans_for(hashes: _UInt64, radius: int) -> list[Plan]:
+    """The ways to deal out the bits for a radius, with what a sample of the hashes says of each. 10 ms."""
+    found = []
+    for count in range(2, _MOST_PARTS + 1):
+        parts = parts_of(radius, count)
+        if parts:
+            places = spread_bits(hashes, count)
+            sample = moved(hashes[:: max(1, len(hashes) // _SAMPLE)], places)
+            found.append(Plan(parts, places, tuple(_share_agreeing(sample, part) for part in parts)))
+    return found
+
+
+def cheapest(plans: list[Plan], count: int, others: int, within: bool) -> Plan | None:
+    """The plan of least cost for so many hashes and others; None: to compare all with all costs less."""
+    best, least = None, _COMPARE_NS * count * others / (2 if within else 1)
+    for plan in plans:
+        cost = plan.cost_ns(count, others, within)
         if cost < least:
-            best, least = chunks, cost
+            best, least = plan, cost
     return best
 
 
-def _cut(m: int, radius: int) -> tuple[Chunk, ...]:
-    widths = [BITS // m + (part < BITS % m) for part in range(m)]
-    shifts = [sum(widths[:part]) for part in range(m)]
-    flips, more = divmod(radius + 1, m)
-    radii = [flips - 1 + (part < more) for part in range(m)]  # -1: this chunk need not be looked up
-    cut = zip(shifts, widths, radii, strict=True)
-    return tuple(Chunk(shift, bits, min(most, bits)) for shift, bits, most in cut if most >= 0)
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """The second set sorted by a chunk: those of key k are ``rows[starts[k]:starts[k + 1]]``, where ``used[k]``."""
-
-    hashes: _UInt64
-    rows: NDArray[np.int32]
-    starts: NDArray[np.int32]
-    used: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, hashes: _UInt64, chunk: Chunk) -> _Table:
-        keys = _keys(hashes, chunk)
-        rows = np.argsort(keys, kind="stable").astype(np.int32)
-        counts = np.bincount(keys, minlength=1 << chunk.bits)
-        starts = np.zeros((1 << chunk.bits) + 1, np.int32)
-        np.cumsum(counts, out=starts[1:])
-        return cls(hashes[rows], rows, starts, counts > 0)
-
-
-@dataclass(frozen=True, slots=True)
-class _Queries:
-    """Some of the first set sorted by a chunk, so that look-ups go through a table in order."""
-
-    hashes: _UInt64
-    rows: Int64
-    keys: NDArray[np.int32]
-
-    @classmethod
-    def of(cls, hashes: _UInt64, offset: int, chunk: Chunk) -> _Queries:
-        keys = _keys(hashes, chunk)
-        order = np.argsort(keys, kind="stable")
-        return cls(hashes[order], order + offset, keys[order])
-
-    def without_bit(self, bit: int) -> _Queries:
-        """Those whose key has that bit clear."""
-        those = np.flatnonzero((self.keys & np.int32(1 << bit)) == 0)
-        return _Queries(self.hashes[those], self.rows[those], self.keys[those])
-
-
-def _keys(hashes: _UInt64, chunk: Chunk) -> NDArray[np.int32]:
-    mask = np.uint64((1 << chunk.bits) - 1)
-    return ((hashes >> np.uint64(chunk.shift)) & mask).astype(np.int32)
-
-
-def _rounds(queries: _Queries, chunk: Chunk, within: bool) -> Iterator[tuple[_Queries, int]]:
-    """Who looks up with which pattern of flipped bits.
-
-    Within one set a pattern leads from each of two hashes to the other, so only those whose lowest flipped bit is clear
-    look up, and each two are met once; without any flipped bit they are met in both orders (``_looked_up``).
-    """
-    yield queries, 0
-    for lowest in range(chunk.bits):
-        asking = queries.without_bit(lowest) if within and chunk.radius else queries
-        for more in range(chunk.radius):
-            for bits in itertools.combinations(range(lowest + 1, chunk.bits), more):
-                yield asking, sum(1 << bit for bit in (lowest, *bits))
-
-
-def _looked_up(queries: _Queries, table: _Table, flipped: int, within: bool, radius: int) -> Iterator[HammingBlock]:
-    """Every pair within the radius that one pattern leads to, in blocks; within one set the lower row first."""
-    keys = queries.keys ^ np.int32(flipped)
-    some = np.flatnonzero(table.used[keys])
-    if not len(some):
-        return
-    keys = keys[some]
-    begins = table.starts[keys]
-    counts = (table.starts[keys + 1] - begins).astype(np.int64)
-    hashes = queries.hashes[some]
-    stops = np.cumsum(counts)
-    for at in range(0, int(stops[-1]), _BLOCK):
-        query, place = _spread(begins, counts, stops, at, min(at + _BLOCK, int(stops[-1])))
-        bits = np.bitwise_count(hashes[query] ^ table.hashes[place])
-        near = np.flatnonzero(bits <= radius)
-        if not len(near):
-            continue
-        first, second = queries.rows[some[query[near]]], table.rows[place[near]].astype(np.int64)
-        if not within:
-            yield first, second, bits[near]
-            continue
-        once = slice(None) if flipped else np.flatnonzero(first < second)
-        yield np.minimum(first, second)[once], np.maximum(first, second)[once], bits[near][once]
-
-
-def _spread(begins: NDArray[np.int32], counts: Int64, stops: Int64, start: int, stop: int) -> tuple[Int64, Int64]:
-    """Candidates ``start`` to ``stop`` of all that the queries name: (query [p], place in the table [p]). Query q names
-    ``counts[q]`` places from ``begins[q]``; ``stops`` are the running sums of ``counts``."""
-    low = int(np.searchsorted(stops, start, side="right"))
-    high = int(np.searchsorted(stops, stop, side="left")) + 1
-    before = stops[low:high] - counts[low:high]
-    taken = np.minimum(stops[low:high], stop) - np.maximum(before, start)
-    query = np.repeat(np.arange(low, high), taken)
-    places = np.repeat(begins[low:high] - before, taken) + np.arange(start, stop)
-    return query, places
-
-
-def _not_met(block: HammingBlock, hashes: _UInt64, others: _UInt64, earlier: tuple[Chunk, ...]) -> HammingBlock:
-    """Those that no earlier chunk has met."""
-    first, second, bits = block
-    different = hashes[first] ^ others[second]
-    fresh = np.ones(len(first), np.bool_)
-    for chunk in earlier:
-        fresh &= np.bitwise_count(_keys(different, chunk)) > chunk.radius
-    return first[fresh], second[fresh], bits[fresh]
+def _share_agreeing(words: _UInt64, part: Part) -> float:
+    """Of the pairs of two words, how many agree in a mask: the mean of some masks of the part."""
+    masks = part.masks[:: max(1, len(part.masks) // 4)]
+    agreeing = 0.0
+    for mask in masks:
+        counts = np.unique(words & np.uint64(mask), return_counts=True)[1].astype(np.float64)
+        agreeing += float((counts * (counts - 1)).sum())
+    return agreeing / len(masks) / max(1, len(words) * (len(words) - 1))
 
 
 def _all_with_all(first: _UInt64, second: _UInt64, radius: int, within: bool) -> Iterator[HammingBlock]:
     rows = max(1, _BLOCK // len(second))
     for at in range(0, len(first), rows):
-        for beside in range(0, len(second), _BLOCK):
+        for beside in range(at + 1 if within else 0, len(second), _BLOCK):
             bits = np.bitwise_count(first[at : at + rows, None] ^ second[None, beside : beside + _BLOCK])
+            if int(bits.min()) > radius:
+                continue
             i, j = np.nonzero(bits <= radius)
             found = bits[i, j]
             i, j = i + at, j + beside
