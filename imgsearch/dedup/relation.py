@@ -41,6 +41,8 @@ def relate(evidence: Evidence, first: FileTraits | None, second: FileTraits | No
         if first.raw and second.raw:
             return _as("burst", another_shot(first, second) or "two RAW files", evidence)
         return _as("stack", "a RAW and a picture made of it", evidence)
+    if first.film:
+        return _as("part", "two motion photos: their films are not compared", evidence)
     if evidence.tier == "pixels":
         return evidence
     if first.images != second.images:
@@ -48,8 +50,6 @@ def relate(evidence: Evidence, first: FileTraits | None, second: FileTraits | No
         return _as("part", f"{_count(few)} against {_count(many)}", evidence)
     if first.images > 1:
         return _as("part", f"{_count(first.images)} each, not all of them equal", evidence)
-    if first.film:
-        return _as("part", "two motion photos: their films are not compared", evidence)
     shot = another_shot(first, second)
     if shot:
         return replace(_as("burst", shot, evidence), seconds=seconds_between(first.taken, second.taken))

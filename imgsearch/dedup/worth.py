@@ -150,6 +150,8 @@ class Judgement:
         if its_pixels > _MORE_PIXELS * pixels:
             return "it has more pixels"
         if its_pixels * _MORE_PIXELS > pixels:
+            if its.lossless and mine.lossless:
+                return "both keep every sample, and not all of them are equal"
             if its.lossless and not mine.lossless:
                 return "it is not compressed with loss, the kept one is"
             if not mine.lossless and member.size_bytes > _LESS_COMPRESSED * keeper.size_bytes:
@@ -160,12 +162,11 @@ class Judgement:
         """Where one of the two is more than the other saved again: moved only if several signs agree on the source."""
         key = (min(keeper.image_id, member.image_id), max(keeper.image_id, member.image_id))
         said = self.judged.get(key)
-        changes = [said.why] if said is not None and said.altered else []
         if evidence.tier == "perceptual" and evidence.turn != 1:
-            changes.append("turned or mirrored")
-        if not changes or self._signs(keeper, member) >= _SIGNS:
+            return "turned or mirrored: nothing tells which of the two is the source"
+        if said is None or not said.altered or self._signs(keeper, member) >= _SIGNS:
             return ""
-        return f"{', '.join(changes)}: nothing tells which of the two is the source"
+        return f"{said.why}: nothing tells which of the two is the source"
 
     def _signs(self, keeper: Copy, member: Copy) -> int:
         """Signs that the keeper is the source, less those that the member is."""
@@ -177,11 +178,8 @@ class Judgement:
             (mine > its, its > mine),
             (more > 0.25 * _area(member), -more > 0.02 * _area(keeper)),
             (it_edited and not edited, edited and not it_edited),
-            (keeper.mtime_ns < member.mtime_ns, False),
         )
-        if any(against for _, against in signs):
-            return 0
-        return sum(bool(in_favour) for in_favour, _ in signs[:3]) + bool(signs[3][0] and signs[0][0])
+        return 0 if any(against for _, against in signs) else sum(bool(in_favour) for in_favour, _ in signs)
 
 
 def _told(traits: FileTraits) -> frozenset[str]:

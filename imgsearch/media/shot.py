@@ -144,8 +144,9 @@ def _iso(text: str, part: str = "", offset: str = "") -> str:
     if year < _FIRST_YEAR:
         return ""
     digits = re.match(r"\d*", part.strip())
-    fraction = (match[7] or (digits[0] if digits else "")).rstrip("0")
-    return taken.isoformat() + (f".{fraction[:9]}" if fraction else "") + _offset(match[8] or offset)
+    fraction = match[7] or (digits[0] if digits else "")
+    fraction = fraction[:9].rstrip("0") or fraction[:1]  # ".0" is known to be no later than ".4"
+    return taken.isoformat() + (f".{fraction}" if fraction else "") + _offset(match[8] or offset)
 
 
 def _offset(text: str) -> str:
@@ -188,8 +189,10 @@ def _fraction(value: Any) -> Fraction | None:
     try:
         if isinstance(value, str):
             found = Fraction(value.replace(" ", ""))
-        elif isinstance(value, float) and not math.isfinite(value):
-            return None
+        elif isinstance(value, float):  # of a program that writes doubles where the standard has rationals
+            if not math.isfinite(value):
+                return None
+            found = Fraction(value).limit_denominator(100_000)
         else:
             found = Fraction(getattr(value, "numerator", value), getattr(value, "denominator", 1))
     except (ValueError, TypeError, ZeroDivisionError, OverflowError):

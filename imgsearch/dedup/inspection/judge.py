@@ -29,17 +29,20 @@ STRETCH = 1.35
 _LEAST_EXPLAINED = 0.97  # share of variance
 _GAIN = 2.0
 _TONE = 8.0  # steps of lightness, root mean square: a tone curve that moves them more recolours a picture
-_DRAWN_TONE = 10.0  # and the most that any level of a drawing may move
+_DRAWN_TONE = 4.0  # and the most that a level which much of a drawing has may move
 _DRAWN_CAST = 5.0
 _CAST_SEEN = 4.0
 _SATURATION_SEEN = 1.15
 _GREY = 3.0  # steps of chroma, root mean square, under which a picture has no colour
 _ENLARGED_BY = 1.1
-_MORE_DETAIL = 0.55
-"""What an enlargement has beyond the smaller picture is under this share of the smaller one's finest detail: 0.28 to
-0.54 in 250 enlargements by 1.15 to 3; 0.57 and more in 200 sharp pictures that were made smaller by 1.25 and more, 0.25 to
-0.6 in blurred ones, so that under it neither is taken for the source."""
+_MORE_DETAIL, _MORE_AN_OCTAVE = 0.5, 0.35
+"""What a larger picture has beyond the smaller one, over the smaller one's finest detail, if it is the source; more is
+asked the larger it is. 250 enlargements by 1.15 to 3 have 0.28 to 0.54, sharpened ones up to 0.7; sharp pictures that
+were made smaller have 0.57 and more at 1.25, 0.72 at 1.5, 0.85 at 2, 1.02 at 3. Blurred ones have as little as
+enlargements: neither is then taken for the source."""
 
+_STRETCHED = 1.01
+_ROUNDED = 1.5  # pixels of the shorter side by which rounding may change an aspect
 _SOFTER = 0.6
 _SHARPER = 1.3
 _SAME_SIZE = 1.03
@@ -80,7 +83,7 @@ def inspect_images(first: Image.Image, second: Image.Image, sizes: tuple[int, in
     score = 1 / (1 + min(worst, 100.0) ** 3)
     if worst >= 1:
         return Inspection(False, score, why, difference=rest.largest / 255)
-    altered = _altered(first, second, one, other, fit, colour, sizes)
+    altered = _altered(first, second, one, other, fit, colour, sizes, stretch)
     return Inspection(True, score, altered, bool(altered), rest.largest / 255)
 
 
@@ -137,14 +140,19 @@ def _altered(
     fit: Fit,
     colour: ColourChange | None,
     sizes: tuple[int, int],
+    stretched: float,
 ) -> str:
     found = []
     if _toned(fit, one.luma) or (colour is not None and _recoloured(colour)):
         found.append("recoloured")
-    by = _ratio(first.width, second.width)
+    if stretched > _STRETCHED and abs(math.log(stretched)) * min(one.luma.shape) > _ROUNDED:
+        found.append("stretched")
+    by = _ratio(first.width * first.height, second.width * second.height) ** 0.5
     if by > _ENLARGED_BY:
-        large, small = (first, other.luma) if first.width > second.width else (second, one.luma)
-        if _detail_beyond(large, small) < _MORE_DETAIL:
+        large, small = (
+            (first, other.luma) if first.width * first.height > second.width * second.height else (second, one.luma)
+        )
+        if _detail_beyond(large, small) < min(1.0, _MORE_DETAIL + _MORE_AN_OCTAVE * math.log2(by)):
             found.append("perhaps enlarged")
     elif by < _SAME_SIZE:
         found += _sharpness(detail_of(one.luma), detail_of(other.luma), sizes)

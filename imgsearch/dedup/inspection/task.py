@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from PIL import Image
 
 from imgsearch.dedup.alignment import align
 from imgsearch.dedup.inspection.judge import Inspection, inspect_images
+from imgsearch.dedup.inspection.saved_again import was_made_of
 from imgsearch.errors import MediaError
 from imgsearch.media.decode import open_upright
 from imgsearch.media.limits import Limits, TooMuchMemory
@@ -50,6 +51,9 @@ def inspect(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> A
     first = _opened(path, digest, limits)
     second = turn_picture(_opened(other_path, other_digest, limits), turn)
     found = inspect_images(first, second, (size, other_size))
+    if found.same and not found.altered and turn == 1 and first.size == second.size:
+        gentle, harsh = (first, other_path) if size > other_size else (second, path)
+        found = _unless_saved_again(found, gentle, harsh, limits)
     if found.same and clear and other_clear:
         found = _with_transparency(found, _alpha(path, limits), turn_picture(_alpha(other_path, limits), turn))
     head: dict[str, Any] = found.to_json()
@@ -74,6 +78,20 @@ def _opened(path: str, digest: str, limits: Limits) -> Image.Image:
         raise
     except MediaError as error:
         raise MediaError(f"{path}: {error.message}", stage=error.stage, transient=error.transient) from error
+
+
+def _unless_saved_again(found: Inspection, gentle: Image.Image, harsh: str, limits: Limits) -> Inspection:
+    """``gentle``: the picture of the larger file; ``harsh``: the smaller file. Where that is a JPEG which the larger
+    one was made of, neither is taken for a mere copy of the other."""
+    with translated("read"), open_source(os.fspath(harsh), limits) as source:
+        kind = readable_kind(source.head, source.name)
+        if kind.format != "JPEG":
+            return found
+        with open_image(source.stream, kind, source.size_bytes, limits) as image:
+            steps = getattr(image, "quantization", {}).get(0)
+    if steps is None or not was_made_of(np.asarray(gentle.convert("YCbCr").getchannel(0)), steps):
+        return found
+    return replace(found, why="the larger file was made of the smaller one", altered=True)
 
 
 def _with_transparency(found: Inspection, first: Image.Image, second: Image.Image) -> Inspection:
