@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +13,7 @@ import numpy as np
 from imgsearch.records import Int64
 
 VERSION = 2
-"""2 added ``why`` to pairs, ``why`` and ``altered`` to judged, and the table examined."""
+"""2 added ``why`` to pairs, ``why`` and ``altered`` to judged, and the tables examined and looked."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS pairs (
@@ -28,6 +29,10 @@ CREATE TABLE IF NOT EXISTS judged (
     why TEXT NOT NULL DEFAULT '', altered INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (first, second), CHECK (first < second)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS judged_second ON judged (second);
+CREATE TABLE IF NOT EXISTS looked (
+    first INTEGER NOT NULL, second INTEGER NOT NULL, recipe TEXT NOT NULL,
+    PRIMARY KEY (first, second), CHECK (first < second)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS looked_second ON looked (second);
 CREATE TABLE IF NOT EXISTS pixel_hashes (image_id INTEGER PRIMARY KEY, recipe TEXT NOT NULL, hash BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS examined (
     image_id INTEGER NOT NULL, kind TEXT NOT NULL, recipe TEXT NOT NULL, data TEXT NOT NULL,
@@ -36,6 +41,8 @@ CREATE TABLE IF NOT EXISTS distinct_contents (
     first BLOB NOT NULL, second BLOB NOT NULL, at TEXT NOT NULL,
     PRIMARY KEY (first, second), CHECK (first <= second)) WITHOUT ROWID;
 """
+
+ADD_PAIR = f"INSERT OR REPLACE INTO pairs VALUES ({', '.join('?' * 11)})"
 
 UPGRADES = {
     1: "ALTER TABLE pairs ADD COLUMN why TEXT NOT NULL DEFAULT '';"
@@ -88,3 +95,15 @@ def strongest(rows: Iterable[PairRow], rank: Mapping[str, int]) -> Iterator[Pair
     """Of rows in order of their two ids one for each two: of the lowest rank."""
     for _, same in itertools.groupby(rows, key=lambda row: row[:2]):
         yield min(same, key=lambda row: rank[row.tier])
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of a block or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")

@@ -8,6 +8,7 @@ hashes, so that it survives an index run from nothing.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +22,18 @@ from imgsearch.records import Int64
 from imgsearch.storage import lookups
 from imgsearch.storage.catalog import utc_now
 from imgsearch.storage.disk_errors import disk_errors
-from imgsearch.storage.evidence_rows import TABLES, UPGRADES, VERSION, Judged, PairRow, marked_ranges, strongest, write_marked
+from imgsearch.storage.evidence_looks import LookedPairs
+from imgsearch.storage.evidence_rows import (
+    ADD_PAIR,
+    TABLES,
+    UPGRADES,
+    VERSION,
+    PairRow,
+    marked_ranges,
+    strongest,
+    transaction,
+    write_marked,
+)
 from imgsearch.storage.id_ranges import as_ranges, covered, members, merged, without
 from imgsearch.storage.lock import writer_lock
 
@@ -31,10 +43,8 @@ _BUSY_MS = 30_000
 _INSERT_ROWS = 10_000  # a transaction: 60 ms
 _PAGE_ROWS = 8192
 
-_ADD_PAIR = f"INSERT OR REPLACE INTO pairs VALUES ({', '.join('?' * 11)})"
 
-
-class EvidenceStore:
+class EvidenceStore(LookedPairs):
     """The evidence of one library; every write is a durable transaction of its own, reads go on beside it, from any
     thread and process. Errors of every method: CatalogDamaged, StorageFull, LibraryBusy (half a minute of waiting for
     another writer did not suffice)."""
@@ -78,8 +88,8 @@ class EvidenceStore:
         """Write pairs, in place of those of the same two images and tier; returns how many. 6 us a pair."""
         count = 0
         for chunk in lookups.chunks(rows, _INSERT_ROWS):  # ``rows`` may be computed as they are asked for
-            with self._connected() as connection, _transaction(connection):
-                connection.executemany(_ADD_PAIR, chunk)
+            with self._connected() as connection, transaction(connection):
+                connection.executemany(ADD_PAIR, chunk)
             count += len(chunk)
         return count
 
@@ -123,7 +133,7 @@ class EvidenceStore:
     def renew(self, kind: str, recipe: str, tiers: Sequence[str]) -> bool:
         """Before a comparison of this kind: if it was done by another recipe, drop what was compared and the pairs of
         ``tiers`` that came of it. True if anything was."""
-        with self._connected() as connection, _transaction(connection):
+        with self._connected() as connection, transaction(connection):
             other = "kind = ? AND recipe <> ?"
             if connection.execute(f"SELECT 1 FROM compared WHERE {other} LIMIT 1", (kind, recipe)).fetchone() is None:
                 return False
@@ -134,7 +144,7 @@ class EvidenceStore:
     def mark_compared(self, kind: str, recipe: str, image_ids: Int64) -> None:
         """Each of these was compared with each other and with all that were marked before. Kept as ranges of ids;
         marks by another recipe are dropped."""
-        with self._connected() as connection, _transaction(connection):
+        with self._connected() as connection, transaction(connection):
             before = marked_ranges(connection, kind, recipe)
             after = merged(np.concatenate([before, as_ranges(np.asarray(image_ids, np.int64))]))
             write_marked(connection, kind, recipe, after)
@@ -157,7 +167,8 @@ class EvidenceStore:
             known = [np.empty(0, np.int64)]
             for kind, recipe in connection.execute("SELECT DISTINCT kind, recipe FROM compared").fetchall():
                 known.append(members(marked_ranges(connection, kind, recipe)))
-            for statement in ("SELECT DISTINCT first FROM pairs", "SELECT DISTINCT second FROM pairs"):
+            for table, column in itertools.product(("pairs", "looked"), ("first", "second")):
+                statement = f"SELECT DISTINCT {column} FROM {table}"
                 known.append(np.fromiter((row[0] for row in connection.execute(statement)), np.int64))
             for statement in ("SELECT image_id FROM pixel_hashes", "SELECT DISTINCT image_id FROM examined"):
                 known.append(np.fromiter((row[0] for row in connection.execute(statement)), np.int64))
@@ -166,30 +177,11 @@ class EvidenceStore:
             self._drop(gone)
         return len(gone)
 
-    # The last look at pairs
-
-    def add_judged(self, recipe: str, judged: Mapping[tuple[int, int], Judged]) -> None:
-        """Keep what a closer look said of pairs of images, by ids, the lower first."""
-        with self._connected() as connection, _transaction(connection):
-            rows = ((first, second, recipe, *said) for (first, second), said in judged.items())
-            connection.executemany("INSERT OR REPLACE INTO judged VALUES (?, ?, ?, ?, ?, ?)", rows)
-
-    def judged(self, recipe: str) -> dict[tuple[int, int], Judged]:
-        """All that was looked at by this recipe; 300 bytes a pair."""
-        with self._connected() as connection:
-            statement = "SELECT first, second, is_copy, why, altered FROM judged WHERE recipe = ?"
-            rows = connection.execute(statement, (recipe,))
-            texts: dict[str, str] = {}
-            return {
-                (first, second): Judged(bool(is_copy), texts.setdefault(why, why), bool(altered))
-                for first, second, is_copy, why, altered in rows
-            }
-
     # What was read of single images
 
     def add_examined(self, kind: str, recipe: str, found: Mapping[int, str]) -> None:
         """Keep texts (JSON) of one kind by image id."""
-        with self._connected() as connection, _transaction(connection):
+        with self._connected() as connection, transaction(connection):
             rows = ((int(image_id), kind, recipe, text) for image_id, text in found.items())
             connection.executemany("INSERT OR REPLACE INTO examined VALUES (?, ?, ?, ?)", rows)
 
@@ -207,7 +199,7 @@ class EvidenceStore:
 
     def add_pixel_hashes(self, recipe: str, hashes: Mapping[int, bytes]) -> None:
         """Keep digests of pixels by image id."""
-        with self._connected() as connection, _transaction(connection):
+        with self._connected() as connection, transaction(connection):
             rows = ((int(image_id), recipe, digest) for image_id, digest in hashes.items())
             connection.executemany("INSERT OR REPLACE INTO pixel_hashes VALUES (?, ?, ?)", rows)
 
@@ -226,7 +218,7 @@ class EvidenceStore:
     def remember_distinct(self, pairs: Iterable[tuple[str, str]]) -> int:
         """Say of pairs of contents (sha256, hex) that they are not duplicates, of a content with itself that its files
         are wanted, each; returns how many were new."""
-        with self._connected() as connection, _transaction(connection):
+        with self._connected() as connection, transaction(connection):
             before = connection.total_changes
             rows = [(*key, utc_now()) for key in map(_content_key, pairs)]
             connection.executemany("INSERT OR IGNORE INTO distinct_contents VALUES (?, ?, ?)", rows)
@@ -234,7 +226,7 @@ class EvidenceStore:
 
     def forget_distinct(self, pairs: Iterable[tuple[str, str]] | None = None) -> int:
         """Take that back, of these pairs or (None) of all; returns how many there were."""
-        with self._connected() as connection, _transaction(connection):
+        with self._connected() as connection, transaction(connection):
             before = connection.total_changes
             if pairs is None:
                 connection.execute("DELETE FROM distinct_contents WHERE 1")
@@ -267,13 +259,14 @@ class EvidenceStore:
         return found
 
     def _drop(self, gone: Int64) -> None:
-        with self._connected() as connection, _transaction(connection):
+        with self._connected() as connection, transaction(connection):
             for chunk in lookups.chunks(gone.tolist()):
                 marks = lookups.marks(chunk)
                 connection.execute(f"DELETE FROM pairs WHERE first IN ({marks})", chunk)
                 connection.execute(f"DELETE FROM pairs WHERE second IN ({marks})", chunk)
-                connection.execute(f"DELETE FROM judged WHERE first IN ({marks})", chunk)
-                connection.execute(f"DELETE FROM judged WHERE second IN ({marks})", chunk)
+                for table in ("judged", "looked"):
+                    connection.execute(f"DELETE FROM {table} WHERE first IN ({marks})", chunk)
+                    connection.execute(f"DELETE FROM {table} WHERE second IN ({marks})", chunk)
                 connection.execute(f"DELETE FROM pixel_hashes WHERE image_id IN ({marks})", chunk)
                 connection.execute(f"DELETE FROM examined WHERE image_id IN ({marks})", chunk)
             for kind, recipe in connection.execute("SELECT DISTINCT kind, recipe FROM compared").fetchall():
@@ -297,17 +290,6 @@ class EvidenceStore:
                 f"move {self.path} away and run `imgsearch dedup find` again: it is computed anew, "
                 "only what was marked as not duplicates is lost with it",
             ) from exc
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 def _content_key(pair: tuple[str, str]) -> tuple[bytes, bytes]:
