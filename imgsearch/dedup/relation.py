@@ -13,6 +13,7 @@ from imgsearch.dedup.evidence import Evidence
 from imgsearch.media.whole import FileTraits
 
 _BURST_S = 10.0
+_MILLISECONDS = 3  # digits
 _SHOT_WORDS = {
     "exposure_time": "another exposure",
     "iso": "another exposure",
@@ -20,6 +21,7 @@ _SHOT_WORDS = {
     "exposure_bias": "another exposure",
     "focal_length": "another focal length",
     "white_balance": "another white balance",
+    "flash": "another flash",
     "subject_distance": "another focus",
     "image_number": "another shot of one camera",
 }
@@ -40,6 +42,9 @@ def relate(evidence: Evidence, first: FileTraits | None, second: FileTraits | No
     if first.raw or second.raw:
         if first.raw and second.raw:
             return _as("burst", another_shot(first, second) or "two RAW files", evidence)
+        apart = seconds_between(first.taken, second.taken)
+        if apart:
+            return replace(_as("burst", _apart(apart), evidence), seconds=apart)
         return _as("stack", "a RAW and a picture made of it", evidence)
     if first.film:
         return _as("part", "two motion photos: their films are not compared", evidence)
@@ -65,7 +70,7 @@ def another_shot(first: FileTraits, second: FileTraits) -> str:
         return "by another camera"
     apart = seconds_between(first.taken, second.taken)
     if apart:
-        return "a burst" if abs(apart) <= _BURST_S else "another time"
+        return _apart(apart)
     if first.taken and second.taken and apart is None and first.taken != second.taken:
         return "another time"
     for name, words in _SHOT_WORDS.items():
@@ -75,15 +80,18 @@ def another_shot(first: FileTraits, second: FileTraits) -> str:
 
 
 def same_camera(first: str, second: str) -> bool:
-    """Whether two cameras ("Make Model #serial") may be one: the serial number counts where both have it."""
-    name, _, serial = first.partition(" #")
-    other, _, other_serial = second.partition(" #")
-    return name.casefold() == other.casefold() and (not serial or not other_serial or serial == other_serial)
+    """Whether two cameras ("Make Model #serial") may be one: the serial number counts where both have it, the make
+    where both have that."""
+    name, _, serial = first.casefold().partition(" #")
+    other, _, other_serial = second.casefold().partition(" #")
+    named = name == other or name.endswith(" " + other) or other.endswith(" " + name)
+    return named and (not serial or not other_serial or serial == other_serial)
 
 
 def seconds_between(first: str, second: str) -> float | None:
     """Between two times in ISO 8601; None where one is missing or makes no sense. Offsets count where both have one,
-    fractions of a second where both have them, to the fewer digits."""
+    fractions of a second where both have them: .5 and .51 are two shots (zeros at the end were cut off), .5123 and .512
+    are one (a program that keeps milliseconds)."""
     if not first or not second:
         return None
     try:
@@ -93,7 +101,7 @@ def seconds_between(first: str, second: str) -> float | None:
     if one.tzinfo is None or other.tzinfo is None:
         one, other = one.replace(tzinfo=None), other.replace(tzinfo=None)
     digits = min(_digits(first), _digits(second), 6)
-    step = int(10 ** (6 - digits))
+    step = int(10 ** (6 - max(digits, _MILLISECONDS))) if digits else 1_000_000
     whole = (one.replace(microsecond=0) - other.replace(microsecond=0)).total_seconds()
     return abs(whole + (one.microsecond // step - other.microsecond // step) * step / 1e6)
 
@@ -107,7 +115,16 @@ def _digits(text: str) -> int:
     return count
 
 
+def _apart(seconds: float) -> str:
+    return "a burst" if seconds <= _BURST_S else "another time"
+
+
 def _derived(made: FileTraits, source: FileTraits) -> bool:
+    """Whether XMP calls ``made`` a work made of ``source``. Copies of one file have one document, and two exports of
+    one picture are derived from the same: neither was made of the other."""
+    one_document = bool(made.document) and made.document == source.document
+    if one_document or made.derived_from == source.derived_from:
+        return False
     return bool(made.derived_from) and made.derived_from in (source.document, source.original_document)
 
 
