@@ -129,7 +129,8 @@ def _same_names(album: Album) -> None:
         image = album.pictures.take(480, 360)
         album.show(("IMG_0001.jpg", "IMG_0001.png")[at], image, ("bytes", "half"))
     grey = Image.new("L", (480, 360), 90 + 40 * album.number)
-    grey.paste(200, (40, 40, 300, 200))
+    x, y = album.rng.randrange(20, 160), album.rng.randrange(20, 130)
+    grey.paste(200, (x, y, x + 150 + 60 * album.number, y + 190 - 50 * album.number))
     album.show("IMG_0001.bmp", grey, ("bytes",))
 
 
