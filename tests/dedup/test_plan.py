@@ -82,7 +82,7 @@ def test_empty_plan_is_a_plan(tmp_path):
     write_plan(plan, tmp_path / "plan.json")
     assert read_plan(tmp_path / "plan.json") == plan
     assert plan.summary().moved == 0
-    assert list(plan.summary().lines()) == ["0 groups of 0 files", "0 files to move (none), 0 bytes"]
+    assert list(plan.summary().lines()) == ["0 groups of 0 files", "nothing to move"]
 
 
 def test_summary_counts_what_would_move(plan):
@@ -93,9 +93,34 @@ def test_summary_counts_what_would_move(plan):
     assert summary.shown_by_tier == {"near": 1}
     assert list(summary.lines()) == [
         "2 groups of 6 files",
-        "3 files to move (1 of the same bytes, 2 the same picture saved again), 207 bytes",
-        "107 bytes of them in files without another name on the disk",
-        "only shown, not moved: 1 near copies",
+        "3 files to move: 1 the same file, 2 the same picture saved again; 207 bytes",
+        "107 bytes would be freed; the other files have another name on the disk",
+        "only shown, not moved: near copies (1)",
+    ]
+
+
+def test_summary_says_how_many_stay_and_why(plan):
+    reasons = [
+        *("turned or mirrored: nothing tells which of the two is the source",) * 3,
+        "it was compared with a.jpg alone",
+        "it was compared with it alone, b.jpg alone",
+        "it alone has a film",
+        "it alone has transparency",
+        "it alone tells when it was taken",
+    ]
+    first = plan.groups[0].members[0]
+    members = tuple(
+        replace(first, copy=replace(first.copy, path=f"/p/s{number}.jpg"), move=False, stays=why)
+        for number, why in enumerate(reasons)
+    )
+    summary = make_plan([replace(plan.groups[0], members=members)], plan.roots).summary()
+    tier = first.evidence.tier
+    assert summary.shown_by_tier == summary.stay_by_tier == {tier: 8}
+    assert list(summary.stay_by_reason.values()) == [3, 2, 1, 1, 1]
+    assert list(summary.lines())[1:] == [
+        "nothing to move",
+        "8 stay: turned or mirrored (3), compared with another copy alone (2), it alone has a film (1), "
+        "it alone has transparency (1), other reasons (1)",
     ]
 
 
