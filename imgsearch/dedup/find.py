@@ -23,6 +23,9 @@ __all__ = ["FindOptions", "Found", "Progress", "compare", "copies_of", "groups_o
 Progress = Callable[[str, int, int], object]
 """Told (stage, done, total)."""
 
+COPIES = ("bytes", "pixels", "perceptual")
+"""What is looked for where there are no vectors: of all tiers these compare files alone."""
+
 SHOWN = ("bytes", "pixels", "perceptual", "near", "part", "stack", "burst")
 """What is looked for unless more or less is asked for."""
 
@@ -31,19 +34,16 @@ _AT_ONCE = 50_000
 """New pictures compared before what was found is kept: what a killed run loses. An index of a million hashes is made in
 two seconds, once for each so many."""
 
-_LEAST_LOOKED_AT = 1024
-_LOOKS_IN_PARTS = 16
-"""The same for near copies, whose looks take hours where pictures are many: the new ones in 16 parts, but not under
-1,024 at a time, because each part describes all the others once more (1 ms each)."""
-
 
 @dataclass(frozen=True, slots=True)
 class FindOptions:
-    """``tiers``: what is looked for; ``acted_on``: of these, what a plan moves; ``rule``: which copy is kept."""
+    """``tiers``: what is looked for; ``acted_on``: of these, what a plan moves; ``rule``: which copy is kept;
+    ``within``: only files below these folders are grouped, as the library's roots name them; all where it is empty."""
 
     tiers: tuple[str, ...] = SHOWN
     acted_on: tuple[str, ...] = ACTED_ON
     rule: KeepRule = field(default_factory=parse_keep)
+    within: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -79,7 +79,8 @@ def groups_of(
     store: Store, evidence: EvidenceStore, options: FindOptions, failed: Callable[[Failure], None], progress: Progress
 ) -> Iterator[Group]:
     """The groups that the evidence makes (`grouping`)."""
-    return Grouping(store, evidence, options.tiers, options.acted_on, options.rule).groups(failed, progress)
+    grouping = Grouping(store, evidence, options.tiers, options.acted_on, options.rule, within=options.within)
+    return grouping.groups(failed, progress)
 
 
 def _compare_pixels(
@@ -111,11 +112,8 @@ def _compare_vectors(
     from imgsearch.dedup import near
 
     new = _new(evidence, near.KIND, near.RECIPE, _BY_EMBEDDING, inventory.image_ids, found)
-    size = max(_LEAST_LOOKED_AT, -(-len(new) // _LOOKS_IN_PARTS))
-    for part, others, told in _in_parts(inventory, new, size, _of(progress, "embeddings")):
-        pairs = near.near_pairs(store, part, found.failures.append, inventory=others, progress=told)
-        evidence.add_pairs(pair_rows(pairs))
-        evidence.mark_compared(near.KIND, near.RECIPE, part)
+    told = _of(progress, "embeddings")
+    near.compare_near(store, evidence, new, found.failures.append, inventory=inventory, progress=told)
 
 
 def _in_parts(

@@ -32,7 +32,8 @@ _REMEMBERED = 8192  # traits, parsed
 
 class Grouping:
     """One library's evidence, ready to be grouped. Reads traits as they are needed, and pictures where two files are
-    called copies and nothing but their signatures says so."""
+    called copies and nothing but their signatures says so. ``within``: folders, of whose files alone groups are made; all
+    files where there are none."""
 
     def __init__(
         self,
@@ -41,9 +42,12 @@ class Grouping:
         tiers: Sequence[str],
         acted_on: Sequence[str],
         rule: KeepRule,
+        *,
+        within: Sequence[str] = (),
     ) -> None:
         self._store, self._evidence = store, evidence
         self._tiers, self._acted_on, self._rule = tiers, acted_on, rule
+        self._within = within
         self._traits = Traits(store, evidence)
         self._parsed = lru_cache(maxsize=_REMEMBERED)(self._traits.get)
         self._belongings = Belongings(self._parsed)
@@ -98,7 +102,7 @@ class Grouping:
         judgement = Judgement(self._worth, self._judged, self._belongings.attached)
         return make_groups(
             self._standing(),
-            lambda ids: copies_of(self._store, ids),
+            lambda ids: copies_of(self._store, ids, self._within),
             self._rule,
             several=self._store.images_with_several_files() if "bytes" in self._tiers else (),
             distinct=self._evidence.distinct_among,
@@ -131,15 +135,16 @@ class Grouping:
                     yield pair
 
 
-def copies_of(store: Store, image_ids: Sequence[int]) -> Mapping[int, Sequence[Copy]]:
+def copies_of(store: Store, image_ids: Sequence[int], within: Sequence[str] = ()) -> Mapping[int, Sequence[Copy]]:
     """Every file of these pictures that can be reached and that may be moved at all: no link, none inside a folder that
-    belongs to a program."""
+    belongs to a program; below one of the folders ``within``, where any are given."""
+    tops = tuple(folder.rstrip("/") + "/" for folder in within)
     found = store.copies(image_ids)
     return {
         image_id: [
             Copy(file.path, file.root_id, file.image_id, file.size_bytes, file.mtime_ns, file.facts)
             for file in files
-            if not file.offline and on_disk(file.path)
+            if not file.offline and (not tops or f"{file.path}/".startswith(tops)) and on_disk(file.path)
         ]
         for image_id, files in found.items()
     }
