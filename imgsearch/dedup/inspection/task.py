@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,9 @@ from imgsearch.dedup.alignment import align
 from imgsearch.dedup.inspection.judge import Inspection, inspect_images
 from imgsearch.dedup.inspection.saved_again import was_made_of
 from imgsearch.errors import MediaError
+from imgsearch.media.containers.header import load_exif_from
+from imgsearch.media.containers.tiff import main_page
+from imgsearch.media.containers.tiff_directories import at_directory
 from imgsearch.media.decode import open_upright
 from imgsearch.media.limits import Limits, TooMuchMemory
 from imgsearch.media.metadata import exif_of, orientation_of
@@ -30,8 +36,16 @@ _TRANSPARENCY = 24.0  # of 255, over 3 x 3 pixels, by which the transparency of 
 
 
 def describe(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
-    """[path] -> `FileTraits`. Raises MediaError."""
-    return describe_file(arguments[0], limits=limits).to_json(), b""
+    """[path, sha256, bytes, mtime in ns] -> `FileTraits`. The content is hashed only where size or time are not those.
+    Raises MediaError, ContentChanged."""
+    path, content_hash, *indexed = arguments
+    with translated("read"):
+        try:
+            status = Path(path).stat()
+            changed = [status.st_size, status.st_mtime_ns] != indexed
+        except OSError:
+            changed = True  # the reader says why
+    return describe_file(path, content_hash=content_hash if changed else None, limits=limits).to_json(), b""
 
 
 def samples(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
@@ -72,12 +86,8 @@ def inspect(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> A
 
 
 def _opened(path: str, digest: str, limits: Limits) -> Image.Image:
-    try:
+    with _naming(path):
         return open_upright(path, _FULL, limits=limits, content_hash=digest)
-    except TooMuchMemory:
-        raise
-    except MediaError as error:
-        raise MediaError(f"{path}: {error.message}", stage=error.stage, transient=error.transient) from error
 
 
 def _unless_saved_again(found: Inspection, gentle: Image.Image, harsh: str, limits: Limits) -> Inspection:
@@ -95,9 +105,13 @@ def _unless_saved_again(found: Inspection, gentle: Image.Image, harsh: str, limi
 
 
 def _with_transparency(found: Inspection, first: Image.Image, second: Image.Image) -> Inspection:
-    """Denied where the two are not transparent at the same places; a picture without any is told by its worth."""
-    if first.getextrema() == (255, 255) or second.getextrema() == (255, 255):
+    """Denied where the two are not transparent at the same places. A file without transparency at all is told by its
+    worth; one that has room for it, and makes no use of it, is not what a transparent one was saved as."""
+    opaque = [picture.getextrema() == (255, 255) for picture in (first, second)]
+    if all(opaque):
         return found
+    if any(opaque):
+        return Inspection(False, 0.0, "one of them alone has transparency", difference=found.difference)
     size = min(first.size, second.size, key=lambda each: each[0] * each[1])
     one, other = (
         np.asarray(each.resize(size, Image.Resampling.BOX).reduce(1 if min(size) < 12 else 3), np.float32)
@@ -109,9 +123,27 @@ def _with_transparency(found: Inspection, first: Image.Image, second: Image.Imag
 
 
 def _alpha(path: str, limits: Limits) -> Image.Image:
-    """The upright alpha of a picture, mode L; 255 everywhere where it has none."""
-    with translated("read"), open_source(os.fspath(path), limits) as source:
+    """The upright alpha of the main picture, mode L; 255 everywhere where it has none."""
+    with _naming(path), translated("read"), open_source(os.fspath(path), limits) as source:
         kind = readable_kind(source.head, source.name)
-        with open_image(source.stream, kind, source.size_bytes, limits) as image, decoding(kind):
-            turn = orientation_of(exif_of(image)) if kind.format != "HEIF" else 1
+        stream = source.stream
+        pages = main_page(stream) if kind.format == "TIFF" else None
+        if pages is not None:
+            stream = at_directory(stream, pages.main_page.offset)
+        with open_image(stream, kind, source.size_bytes, limits) as image, decoding(kind):
+            image.load()  # before EXIF is asked: a TIFF turns itself, and a PNG may have EXIF behind its pixels
+            turn = orientation_of(exif_of(image))
+            if pages is not None and not pages.main_page.has_orientation:
+                turn = orientation_of(load_exif_from(at_directory(stream, pages.first.offset)))
             return turn_picture(image.convert("RGBA").getchannel("A"), turn)
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """MediaErrors begin with the path at fault: a look has two files."""
+    try:
+        yield
+    except TooMuchMemory:
+        raise
+    except MediaError as error:
+        raise MediaError(f"{path}: {error.message}", stage=error.stage, transient=error.transient) from error
