@@ -164,19 +164,20 @@ class Judgement:
         said = self.judged.get(key)
         if evidence.tier == "perceptual" and evidence.turn != 1:
             return "turned or mirrored: nothing tells which of the two is the source"
-        if said is None or not said.altered or self._signs(keeper, member) >= _SIGNS:
+        if said is None or not said.altered or self._signs(keeper, member, said.why) >= _SIGNS:
             return ""
         return f"{said.why}: nothing tells which of the two is the source"
 
-    def _signs(self, keeper: Copy, member: Copy) -> int:
-        """Signs that the keeper is the source, less those that the member is."""
+    def _signs(self, keeper: Copy, member: Copy, altered: str) -> int:
+        """Signs that the keeper is the source; none where one says that the member is. Pixels are no sign where one may
+        be the other enlarged."""
         ours, theirs = ((self.worth_of(copy.image_id).traits or _UNKNOWN) for copy in (keeper, member))
         mine, its = _told(ours), _told(theirs)
         more = _area(keeper) - _area(member)
         edited, it_edited = _edited(ours), _edited(theirs)
         signs = (
             (mine > its, its > mine),
-            (more > 0.25 * _area(member), -more > 0.02 * _area(keeper)),
+            (more > 0.25 * _area(member) and "enlarged" not in altered, -more > 0.02 * _area(keeper)),
             (it_edited and not edited, edited and not it_edited),
         )
         return 0 if any(against for _, against in signs) else sum(bool(in_favour) for in_favour, _ in signs)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from imgsearch.dedup.differences import gradients, smooth
 from imgsearch.dedup.inspection.colour import ColourChange, colour_change
 from imgsearch.dedup.inspection.detail import Detail, detail_of
-from imgsearch.dedup.inspection.fit import Fit, fit_lightness
+from imgsearch.dedup.inspection.filters import smooth, steepness
+from imgsearch.dedup.inspection.fit import Fit, fit_lightness, fit_line
 from imgsearch.dedup.inspection.planes import Planes, common_size, planes_of
 from imgsearch.dedup.inspection.residual import Peak, Rest, rest_of
 from imgsearch.records import Float32, UInt8
@@ -44,7 +44,7 @@ enlargements: neither is then taken for the source."""
 _STRETCHED = 1.01
 _ROUNDED = 1.5  # pixels of the shorter side by which rounding may change an aspect
 _SOFTER = 0.6
-_SHARPER = 1.3
+_SHARPER = 1.15
 _SAME_SIZE = 1.03
 _COMPRESSED = 0.5
 
@@ -73,10 +73,7 @@ def inspect_images(first: Image.Image, second: Image.Image, sizes: tuple[int, in
     if stretch > STRETCH:
         return Inspection(False, 0.0, "another shape")
     one, other = planes_of(first, size), planes_of(second, size)
-    forth, back = fit_lightness(one.luma, other.luma), fit_lightness(other.luma, one.luma)
-    fit, rest, source = _better(
-        (forth, rest_of(forth, one.luma, other.luma), one.luma), (back, rest_of(back, other.luma, one.luma), other.luma)
-    )
+    fit, rest, source = _lightness(one.luma, other.luma)
     colour = _colour(one, other)
     drawn = one.drawn or other.drawn
     worst, why = _worst(fit, rest, source, colour, drawn)
@@ -87,9 +84,19 @@ def inspect_images(first: Image.Image, second: Image.Image, sizes: tuple[int, in
     return Inspection(True, score, altered, bool(altered), rest.largest / 255)
 
 
-def _better(*ways: tuple[Fit, Rest, UInt8]) -> tuple[Fit, Rest, UInt8]:
-    """Of the two ways round the one that leaves less at its worst place: what one picture clipped can be told from the
-    other, not the other way."""
+def _lightness(one: UInt8, other: UInt8) -> tuple[Fit, Rest, UInt8]:
+    """The fit, what it leaves, and its source. A straight line where it leaves next to nothing anywhere; else all that
+    may be fitted, the better way round: what one picture clipped can be told from the other, not the other way."""
+    line = fit_line(one, other)
+    rest = rest_of(line, one, other)
+    if max(peak.largest for peak in rest.peaks) <= FAINT:
+        return line, rest, one
+    ways = []
+    for source, target in ((one, other), (other, one)):
+        fit = fit_lightness(source, target)
+        ways.append((fit, rest_of(fit, source, target), source))
+        if max(map(_excess, ways[-1][1].peaks)) < 1:
+            return ways[-1]
     return min(ways, key=lambda way: max(map(_excess, way[1].peaks)))
 
 
@@ -186,7 +193,7 @@ def _detail_beyond(large: Image.Image, small: UInt8) -> float:
     finest detail there."""
     size = small.shape[1], small.shape[0]
     luma = large.convert("L")
-    reduced = luma.resize(size, Image.Resampling.LANCZOS)
+    reduced = luma.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     again = np.asarray(reduced.resize(luma.size, Image.Resampling.BICUBIC), np.float32)
     blocks = np.asarray(luma.resize(size, Image.Resampling.NEAREST).resize(luma.size, Image.Resampling.NEAREST))
     full, plain = np.asarray(luma, np.float32), np.asarray(reduced, np.float32)
@@ -197,8 +204,9 @@ def _detail_beyond(large: Image.Image, small: UInt8) -> float:
 
 
 def _at_edges(values: np.ndarray[Any, Any], picture: np.ndarray[Any, Any]) -> float:
-    edges = np.hypot(*gradients(smooth(picture)))
-    return float(np.sqrt((values[edges >= np.quantile(edges[::4, ::4], 0.9)] ** 2).mean()))
+    edges = steepness(smooth(picture))
+    chosen = values[edges >= np.quantile(edges[::4, ::4], 0.9)]
+    return float(np.sqrt((chosen * chosen).mean())) if chosen.size else 0.0
 
 
 def _ratio(a: float, b: float) -> float:

@@ -13,7 +13,7 @@ COLOURS = 16
 """A drawing's colours are counted up to here: charts, icons, flags, masks and pages have few."""
 
 _DRAWN_SHARE = 0.9
-_COUNTED_SIDE = 256
+_COUNTED_SIDE = 96
 _LEAST_SIDE = 8
 
 

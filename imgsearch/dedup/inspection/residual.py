@@ -11,19 +11,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imgsearch.dedup.differences import gradients, smooth
+from imgsearch.dedup.inspection.filters import boxed, halved, smooth, steepness
 from imgsearch.dedup.inspection.fit import Fit, apply_fit
 from imgsearch.records import Float32, UInt8
 
-LEVELS = 5
-"""Scales: means over 3 x 3 pixels, and each level half as fine as the one before."""
-
-_FLOORS = (6.0, 4.0, 3.0, 2.5, 2.5)  # lightness: the rest that edges do not explain and that is no difference
+_FLOORS = (
+    6.0,
+    4.0,
+    3.0,
+    2.5,
+    2.5,
+)  # lightness that is no difference: of means over 3 x 3 pixels, then each level half as fine
 _EDGE_SHARE = 0.5
-_BAND = 512  # rows at a time; a multiple of 2 ** LEVELS
+_BAND_PIXELS = 131_072  # at a time: what a band needs stays in the cache
+_LEAST_ROWS = 32
 _HALO = 8  # rows above and below a band that its filters see
 _USUAL = 0.99
-_SAMPLED = 60_000  # ratios that the quantile is taken of
+_SAMPLED = 20_000  # ratios that the quantile is taken of
 _LEAST = 6  # pixels of a level's shorter side
 
 
@@ -48,33 +52,35 @@ class Rest:
 
 def rest_of(fit: Fit, source: UInt8, target: UInt8) -> Rest:
     """What is left of ``target`` uint8 [h, w] after ``source``, of its size, was brought to it. In bands: 20 bytes a
-    pixel of one band, 2.5 a pixel of the picture. 0.1 us a pixel."""
+    pixel of one band, 2.5 a pixel of the picture. 60 ns a pixel, 40 with a line alone."""
     height, width = target.shape
-    finest = _Level(_FLOORS[0])
+    finest = _Level(_FLOORS[0], height * width)
     halves: list[tuple[Float32, Float32]] = []
     squares = values = value_squares = 0.0
-    for top in range(0, height, _BAND):
-        first, stop = max(0, top - _HALO), min(height, top + _BAND + _HALO)
-        inner = slice(top - first, min(top + _BAND, height) - first)
+    rows = max(_LEAST_ROWS, _BAND_PIXELS // width // 2 * 2)
+    for top in range(0, height, rows):
+        first, stop = max(0, top - _HALO), min(height, top + rows + _HALO)
+        inner = slice(top - first, min(top + rows, height) - first)
         brought = apply_fit(fit, smooth(np.asarray(source[first:stop], np.float32)), first, height)
         wanted = smooth(np.asarray(target[first:stop], np.float32))
-        rest = wanted - brought
-        edges = np.maximum(np.hypot(*gradients(wanted)), np.hypot(*gradients(brought)))
-        rest3, edges3 = _boxed(rest)[inner], _boxed(edges)[inner]
+        edges = np.maximum(steepness(wanted), steepness(brought))
+        rest = np.subtract(wanted, brought, out=brought)
+        rest3, edges3 = boxed(rest)[inner], boxed(edges)[inner]
         finest.take(rest3, edges3)
-        halves.append((_halved(rest3), _halved(edges3)))
-        squares += float((rest[inner] ** 2).sum())
-        values += float(wanted[inner].sum(dtype=np.float64))
-        value_squares += float((wanted[inner].astype(np.float64) ** 2).sum())
+        halves.append((halved(rest3), halved(edges3)))
+        inside, seen = rest[inner].ravel(), wanted[inner].ravel()
+        squares += float(inside @ inside)
+        values += float(seen.sum(dtype=np.float64))
+        value_squares += float(seen @ seen)
     peaks = [finest.peak()]
     rest, edges = (np.concatenate(parts) for parts in zip(*halves, strict=True))
     for floor in _FLOORS[1:]:
         if min(rest.shape) < _LEAST:
             break
-        level = _Level(floor)
+        level = _Level(floor, rest.size)
         level.take(rest, edges)
         peaks.append(level.peak())
-        rest, edges = _halved(rest), _halved(edges)
+        rest, edges = halved(rest), halved(edges)
     count = height * width
     variance = max(value_squares / count - (values / count) ** 2, 1e-3)
     return Rest(tuple(peaks), squares / count / variance, finest.largest_rest)
@@ -83,38 +89,28 @@ def rest_of(fit: Fit, source: UInt8, target: UInt8) -> Rest:
 class _Level:
     """Ratios of one scale, a band at a time."""
 
-    def __init__(self, floor: float) -> None:
-        self._floor = floor
+    def __init__(self, floor: float, size: int) -> None:
+        self._floor = np.float32(floor)
+        self._step = max(1, size // _SAMPLED)
         self._largest = self.largest_rest = 0.0
         self._sampled: list[Float32] = []
 
     def take(self, rest: Float32, edges: Float32) -> None:
         size = np.abs(rest)
-        ratio = size / (self._floor + _EDGE_SHARE * edges)
-        self._largest = max(self._largest, float(ratio.max()))
-        self.largest_rest = max(self.largest_rest, float(size.max()))
-        self._sampled.append(ratio.ravel()[:: max(1, ratio.size // _SAMPLED)])
+        self.largest_rest = max(self.largest_rest, float(size.max(initial=0.0)))
+        allowed = edges * np.float32(_EDGE_SHARE)
+        allowed += self._floor
+        size /= allowed
+        self._largest = max(self._largest, float(size.max(initial=0.0)))
+        self._sampled.append(size.ravel()[:: self._step])
 
     def peak(self) -> Peak:
-        return Peak(self._largest, float(np.quantile(np.concatenate(self._sampled), _USUAL)))
+        sampled = np.concatenate(self._sampled)
+        return Peak(self._largest, float(np.quantile(sampled, _USUAL)) if len(sampled) else 0.0)
 
 
-def peak_of(planes: Float32, floor: float, edges: Float32) -> Peak:
+def peak_of(plane: Float32, floor: float, edges: Float32) -> Peak:
     """The same of one plane by itself, float32 [h, w] each."""
-    level = _Level(floor)
-    level.take(planes, edges)
+    level = _Level(floor, plane.size)
+    level.take(plane, edges)
     return level.peak()
-
-
-def _boxed(plane: Float32) -> Float32:
-    """Means over 3 x 3 pixels."""
-    padded = np.pad(plane, 1, mode="edge")
-    across = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
-    return np.asarray((across[:-2] + across[1:-1] + across[2:]) / np.float32(9), np.float32)
-
-
-def _halved(plane: Float32) -> Float32:
-    """Means over 2 x 2 pixels; an odd last row or column is left out."""
-    rows, columns = plane.shape[0] // 2 * 2, plane.shape[1] // 2 * 2
-    cut = plane[:rows, :columns]
-    return np.asarray((cut[::2, ::2] + cut[1::2, ::2] + cut[::2, 1::2] + cut[1::2, 1::2]) / np.float32(4), np.float32)
