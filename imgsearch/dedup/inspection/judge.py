@@ -125,7 +125,7 @@ def _worst(fit: Fit, rest: Rest, source: UInt8, colour: ColourChange | None, dra
         moved = np.abs(fit.tone(levels := _main_levels(source)) - levels).max(initial=0.0)
         found.append((float(moved) / _DRAWN_TONE, "a drawing in other colours"))
     if colour is not None:
-        found.append((_excess(colour.peak, 1.2), "another colour at one place"))
+        found.append((_excess(colour.peak, 1.3), "another colour at one place"))
         found.append((0.0 if colour.little else 2.0, "other colours"))
         if drawn:
             found.append((max(colour.cast / _DRAWN_CAST, abs(colour.hue) / 0.1), "a drawing in other colours"))
