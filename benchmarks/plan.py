@@ -46,7 +46,8 @@ def main() -> None:
     lines = [
         *markdown_table(["what", "clock s", "CPU s", "peak MB"], rows),
         "",
-        f"{count:,} groups of three files; {size / 1e6:.0f} MB on disk. Where others use the machine too, CPU seconds tell more than the clock.",
+        f"{count:,} groups of three files; {size / 1e6:.0f} MB on disk. "
+        "Where others use the machine too, CPU seconds tell more than the clock.",
     ]
     if writes(arguments):
         write_section("A plan of 200,000 groups (benchmarks/plan.py)", lines)
