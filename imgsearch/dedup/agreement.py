@@ -20,6 +20,10 @@ _OWNER = 2.0  # contrast over the other's that makes a thing one picture's
 _BEST = 0.33
 _LEAST_DETAIL = 30  # blocks of one picture that tell whether its detail was kept
 _KNOTS = 10
+_EVERY = 5
+_LEAST_SAMPLE = 500
+_BEND = np.diff(np.eye(_KNOTS), 2, axis=0)
+_RIDGE = (1e-3 * _BEND.T @ _BEND + 1e-4 * np.eye(_KNOTS)).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,8 @@ def compare_blocks(first: Float32, second: Float32, mask: NDArray[np.bool_]) -> 
     inside = _blocks(mask.astype(np.float32)).min(axis=-1) > 0  # [r, c]
     if not inside.any():
         return Agreement(0, 0.0, 1.0, 255.0, False, 0.0, 0.0, 0.0)
-    forth = _one_way(first, _mapped(first, second, mask), inside)
-    back = _one_way(second, _mapped(second, first, mask), inside)
+    forth = _one_way(first, bring(first, second, mask), inside)
+    back = _one_way(second, bring(second, first, mask), inside)
     return max(forth, back, key=lambda found: (found.share, found.blocks))
 
 
@@ -90,7 +94,7 @@ def _sided(rest: Float32) -> float:
 def _both_ways(differs: NDArray[np.bool_], contrast: Float32) -> bool:
     """Whether one group of differing blocks that touch is the first's and another the second's."""
     owners = set()
-    for blob in _blobs(differs):
+    for blob in blobs(differs):
         rows, columns = zip(*blob, strict=True)
         mine, other = (float(plane[rows, columns].max()) for plane in contrast)
         if max(mine, other) > 2 * _BLAND and max(mine, other) > _OWNER * min(mine, other):
@@ -98,7 +102,7 @@ def _both_ways(differs: NDArray[np.bool_], contrast: Float32) -> bool:
     return len(owners) == 2
 
 
-def _blobs(marked: NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
+def blobs(marked: NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
     """Groups of marked cells that touch, corners included."""
     waiting = {(int(row), int(column)) for row, column in np.argwhere(marked)}
     blobs = []
@@ -114,31 +118,41 @@ def _blobs(marked: NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
     return blobs
 
 
-def _mapped(first: Float32, second: Float32, mask: NDArray[np.bool_]) -> Float32:
-    """The second's lightness through the curve that brings most of it to the first's: least squares, twice, the second
-    time without the tenth that fits worst."""
-    low, high = float(second[mask].min()), float(second[mask].max())
-    level = ((second - low) / max(high - low, 1.0) * (_KNOTS - 1)).clip(0, _KNOTS - 1)
-    design = np.maximum(0, 1 - np.abs(level[..., None] - np.arange(_KNOTS, dtype=np.float32)))  # [h, w, knots]
-    bend = np.diff(np.eye(_KNOTS), 2, axis=0)
-    kept = mask
-    mapped = second
-    for _ in range(2):
-        line = _line(second[kept], first[kept])
-        straight = line[0] * second + line[1]
-        columns, target = design[kept], (first - straight)[kept]
-        ridge = (1e-3 * bend.T @ bend + 1e-4 * np.eye(_KNOTS)) * len(target)
-        weights = np.linalg.solve(columns.T @ columns + ridge, columns.T @ target)
-        mapped = np.asarray(straight + design @ weights, np.float32)
-        rest = np.abs(first - mapped)
-        kept = mask & (rest <= max(_NOISE, float(np.quantile(rest[mask], 0.9))))
-    return mapped
+def bring(first: Float32, second: Float32, mask: NDArray[np.bool_], *, monotone: bool = False) -> Float32:
+    """The second's lightness [h, w] through the curve that brings most of it to the first's in ``mask``: least squares
+    over a fifth of the pixels, twice, the second time without the tenth that fits worst. ``monotone``: only what an
+    editor's curve makes of it. 1 ms at 128 x 128."""
+    seen = np.flatnonzero(mask if mask.any() else np.ones_like(mask))
+    seen = seen[:: max(1, min(_EVERY, len(seen) // _LEAST_SAMPLE))]  # not a divisor of a row: patterns do not hide
+    source, target = second.reshape(-1)[seen], first.reshape(-1)[seen]
+    low, high = float(source.min()), float(source.max())
+    places = np.linspace(low, max(high, low + 1), _KNOTS, dtype=np.float32)
+    level = (source - low) / np.float32(max(high - low, 1.0)) * np.float32(_KNOTS - 1)
+    design = np.maximum(0, 1 - np.abs(level - np.arange(_KNOTS, dtype=np.float32)[:, None]))  # [knots, p]
+    kept = np.ones(len(source), np.float32)
+    for attempt in range(2):
+        gain, offset = _line(source, target, kept)
+        straight = np.float32(gain) * source + np.float32(offset)
+        columns = design * kept
+        normal = columns @ design.T + _RIDGE * np.float32(kept.sum())
+        weights = np.linalg.solve(normal, columns @ (target - straight)).astype(np.float32)
+        if attempt == 0:
+            rest = np.abs(target - straight - weights @ design)
+            kept = (rest <= max(_NOISE, float(np.quantile(rest, 0.9)))).astype(np.float32)
+    curve = np.float32(gain) * places + np.float32(offset) + weights
+    if monotone:
+        rising = curve if gain >= 0 else -curve
+        low_high = np.maximum.accumulate(rising), np.minimum.accumulate(rising[::-1])[::-1]
+        curve = (low_high[0] + low_high[1]) / (2 if gain >= 0 else -2)
+    return np.interp(second.reshape(-1), places, curve).astype(np.float32).reshape(second.shape)
 
 
-def _line(values: Float32, target: Float32) -> tuple[float, float]:
+def _line(values: Float32, target: Float32, weights: Float32) -> tuple[float, float]:
     """(gain, offset) that bring ``values`` to ``target``."""
-    mean, wanted = float(values.mean()), float(target.mean())
-    gain = float(((values - mean) * (target - wanted)).sum() / max(float(((values - mean) ** 2).sum()), 1e-3))
+    total = max(float(weights.sum()), 1.0)
+    mean, wanted = float(values @ weights) / total, float(target @ weights) / total
+    apart = (values - mean) * weights
+    gain = float(apart @ (target - wanted)) / max(float(apart @ (values - mean)), 1e-3)
     return gain, wanted - gain * mean
 
 

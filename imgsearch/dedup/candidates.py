@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,7 +45,8 @@ _MOST = 0.97  # what is asked at most
 _A_WINDOW = 3  # nearest wholes asked for a window
 _A_PICTURE = 8  # pairs kept a picture, the most alike
 _PART = 4096
-_COMPARED = 8192
+_ASKED = 512  # pictures described by all windows at a time: half a second, 5 MB
+_COMPARED = 4096
 _SAMPLED = 512
 _FEW = 50  # pictures of which no law is made
 _APART = 20  # bits between the pHashes of pictures that are taken for unrelated
@@ -53,17 +55,18 @@ _APART = 20  # bits between the pHashes of pictures that are taken for unrelated
 @dataclass(frozen=True, slots=True)
 class Alike:
     """Two rows of an inventory, ``first < second``. ``similarity``: of the embeddings, where that named them;
-    ``is_copy``: their signatures say so, upright."""
+    ``is_copy``: their signatures say so, upright; ``likeness``: correlation of the detail that named them, 0..1."""
 
     first: int
     second: int
     similarity: float | None = None
     is_copy: bool = False
+    likeness: float = 0.0
 
     def joined(self, other: Alike) -> Alike:
         """What both know of one pair."""
         similarity = self.similarity if self.similarity is not None else other.similarity
-        return replace(self, similarity=similarity)
+        return replace(self, similarity=similarity, likeness=max(self.likeness, other.likeness))
 
 
 def alike_by_embedding(view: View, inventory: Inventory, rows: Int64, least: float) -> list[Alike]:
@@ -126,8 +129,9 @@ def unrelated_rows(inventory: Inventory, wanted: int = _SAMPLED) -> Int64:
 class Signed:
     """The wholes of a library's signatures, ready to be asked: 256 bytes a picture."""
 
-    def __init__(self, store: Store, inventory: Inventory) -> None:
-        self._store, self._inventory = store, inventory
+    def __init__(self, store: Store, inventory: Inventory, told: Callable[[], object] = lambda: None) -> None:
+        """``told`` is called every second or so while they are described and asked for."""
+        self._store, self._inventory, self._told = store, inventory, told
         self.wholes = self._described(WINDOWS[0])
         self.unrelated = unrelated_rows(inventory)
 
@@ -136,12 +140,12 @@ class Signed:
         copies. 3 ms a picture of ``rows``, 1 ms for each of the others."""
         best: dict[tuple[int, int], float] = {}
         everything = Neighbours(self.wholes, len(rows) * len(WINDOWS))
-        for at in range(0, len(rows), _PART):
-            self._ask(rows[at : at + _PART], everything, None, best)
+        for at in range(0, len(rows), _ASKED):
+            self._ask(rows[at : at + _ASKED], everything, None, best)
         others = np.setdiff1d(np.arange(len(self._inventory)), rows)
         fresh = Neighbours(self.wholes[rows], len(others) * len(WINDOWS))
-        for at in range(0, len(others), _PART):
-            self._ask(others[at : at + _PART], fresh, rows, best)
+        for at in range(0, len(others), _ASKED):
+            self._ask(others[at : at + _ASKED], fresh, rows, best)
         return self._most_alike(best)
 
     def alike_by_corner(self, rows: Int64) -> list[Alike]:
@@ -168,6 +172,7 @@ class Signed:
             asking = telling[at : at + _PART]
             hashes = self._inventory.perceptual_hashes[asking]
             for found in search.candidates(asking, np.stack([hashes, ~hashes], axis=1)):
+                self._told()
                 alike = np.abs(np.einsum("nd,nd->n", self.wholes[found.first], self.wholes[found.second]))
                 good = np.flatnonzero((alike >= LEAST_ALIKE) | (found.bits <= NEAR_HASH))
                 keys = zip(found.first[good].tolist(), found.second[good].tolist(), strict=True)
@@ -180,6 +185,7 @@ class Signed:
         for at in range(0, len(self._inventory), _PART):
             luma = self._luma(np.arange(at, min(at + _PART, len(self._inventory))))
             parts.append(describe_windows(luma, [window])[:, 0])
+            self._told()
         return np.concatenate(parts)
 
     def _luma(self, rows: Int64) -> UInt8:
@@ -200,6 +206,7 @@ class Signed:
     def _ask(self, asking: Int64, wholes: Neighbours, names: Int64 | None, best: dict[tuple[int, int], float]) -> None:
         """Add to ``best`` the pairs of pictures ``asking`` with the nearest of ``wholes``, which stand for the rows
         ``names`` (None: for themselves)."""
+        self._told()
         windows = describe_windows(self._luma(asking))  # [n, windows, 64]
         places, scores = wholes.nearest(windows.reshape(-1, DIMS), _A_WINDOW)
         places = places.reshape(len(asking), -1)
@@ -212,8 +219,9 @@ class Signed:
         keeps it."""
         taken: dict[int, int] = {}
         kept = []
-        ordered = [key for key, _ in sorted(best.items(), key=lambda item: (-item[1], item[0]))]
-        pairs = marked_copies(self._store, self._inventory, [Alike(first, second) for first, second in ordered])
+        ordered = sorted(best.items(), key=lambda item: (-item[1], item[0]))
+        named = [Alike(first, second, likeness=alike) for (first, second), alike in ordered]
+        pairs = marked_copies(self._store, self._inventory, named, self._told)
         for pair in pairs:
             counts = taken.get(pair.first, 0), taken.get(pair.second, 0)
             if not pair.is_copy and min(counts) < _A_PICTURE:
@@ -222,12 +230,15 @@ class Signed:
         return kept
 
 
-def marked_copies(store: Store, inventory: Inventory, pairs: list[Alike]) -> list[Alike]:
+def marked_copies(
+    store: Store, inventory: Inventory, pairs: list[Alike], told: Callable[[], object] = lambda: None
+) -> list[Alike]:
     """The same pairs, those marked whose signatures, upright, say that they are copies. 20 us a pair, 0.2 to 0.5 ms one
     that may be a copy."""
     found = []
     for at in range(0, len(pairs), _COMPARED):
         part = pairs[at : at + _COMPARED]
+        told()
         first = inventory.image_ids[[pair.first for pair in part]]
         second = inventory.image_ids[[pair.second for pair in part]]
         there, a = store.signatures(first)

@@ -1,210 +1,168 @@
-"""Pictures read and compared in pairs, by worker processes where there are many pairs."""
+"""Looks at pairs of a library's pictures. Each picture is decoded once, small, in the hardened pool, and kept for as
+long as the looks last; most pairs that are no copies are told by their signatures before any decoding."""
 
 from __future__ import annotations
 
-import itertools
-import multiprocessing
-import os
-import signal
-import threading
-from collections import OrderedDict, deque
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
 
-from PIL import Image
+import numpy as np
 
-from imgsearch.dedup.alignment import Alignment, align
-from imgsearch.dedup.comparison import FINE_SIDE, confirm
-from imgsearch.dedup.evidence import Copy
+from imgsearch.dedup.registration.register import UNRELATED, Alignment
+from imgsearch.dedup.registration.sheets import Sheets
+from imgsearch.dedup.registration.task import TASK, alignments_from
+from imgsearch.dedup.signing import failure_of
 from imgsearch.errors import ImgsearchError, MediaError
-from imgsearch.media.decode import open_upright
-from imgsearch.records import Failure, MediaFacts
-from imgsearch.settings import available_cores
+from imgsearch.media.decode_pool import Answer, HardenedPool, Job
+from imgsearch.records import Failure
+from imgsearch.storage import lookups
 from imgsearch.storage.inventory import HeldFile
 from imgsearch.storage.store import Store
 
-_KEPT = 256  # pictures in each process, 0.8 MB each at most
-_PART = 32  # tasks given to a worker at a time: two to five seconds
-_WORTH_WORKERS = 200  # tasks that take longer than starting workers
-_MOST_WORKERS = 16
-_MOSTLY = 0.8  # of the blocks
+FILE_NAME = "looks.tmp"
+
+LEAST_START = 0.35
+"""Correlation at 32 x 32, once laid over each other as well as may be, under which two pictures are nothing to each
+other: 1 of 1,000 near copies of 60 pictures has less, all others 0.4 and more."""
+
+_AT_ONCE = 512  # pairs: what a stopped run decodes again
+_STARTS = 64  # pairs in a job: a fifth of a second
+_LOOKS = 16  # the same
+_TIME_LIMIT_S = 30.0  # for a job on a busy machine
+_HELD = 8192  # pictures whose files are remembered
 
 IdPair = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A picture to be read: from the first of ``files`` that can be."""
+class PairLooks:
+    """Looks at pairs by image id. Starts no process before the first look; all are gone when it is left."""
 
-    image_id: int
-    files: tuple[Copy | HeldFile, ...]
+    def __init__(self, store: Store, failed: Callable[[Failure], None], workers: int = 0) -> None:
+        """``failed`` is told once of each picture of which no file can be read. The small pictures are in the folder of
+        the library's evidence meanwhile."""
+        self._store, self._failed = store, failed
+        path = store.evidence().folder / FILE_NAME
+        self._sheets = Sheets(path)
+        self._pool = HardenedPool(
+            TASK, {"sheets": str(path.absolute())}, workers=workers, time_limit_s=_TIME_LIMIT_S, ahead=64
+        )
+        self._rows: dict[int, int] = {}
+        self._drawn: set[int] = set()  # decoded
+        self._unread: set[int] = set()
+        self._files: dict[int, list[HeldFile]] = {}
 
+    def __enter__(self) -> PairLooks:
+        return self
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """Two pictures to be looked at. ``turn``: that of the signatures, if they call the two copies."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._pool.__exit__(kind, error, trace)
+        finally:
+            self._sheets.__exit__(kind, error, trace)
 
-    first: Shown
-    second: Shown
-    turn: int | None = None
+    def look(
+        self, pairs: Iterable[IdPair], told: Callable[[], object] = lambda: None
+    ) -> Iterator[tuple[IdPair, Alignment | None]]:
+        """How the two of each pair lie on each other, in order; None where one of them cannot be read. ``told`` is
+        called several times a second. Pairs that share a picture should stand together. 3 ms of one core a pair that
+        is nothing, 10 ms one that is a copy, and a decoding each picture. Raises ImgsearchError where a worker was
+        ended from outside, StorageFull."""
+        for chunk in lookups.chunks(pairs, _AT_ONCE):
+            yield from self._look_at(chunk, told)
 
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """``is_copy``: signatures call the two copies and the pictures do not deny it; else how they lie on each other."""
-
-    is_copy: bool
-    seen: Alignment | None
-
-
-def looks(
-    tasks: Iterable[Task], count: int, failed: Callable[[Failure], None], workers: int | None = None
-) -> Iterator[Look | None]:
-    """What is seen of each task, in order; None where a picture cannot be read. Tasks that share a picture should stand
-    together: the latest are kept. ``count``: about how many tasks there are. ``failed`` is told once of each picture of
-    which no file can be read. ``workers``: processes, as many as there are cores unless given. Raises ImgsearchError
-    where one of them is killed. 40 ms of one core a copy of 12 megapixels that is confirmed, 60 to 200 ms what is not.
-    """
-    source = iter(tasks)
-    parts = iter(lambda: list(itertools.islice(source, _PART)), [])
-    workers = workers or min(available_cores(), _MOST_WORKERS)
-    serial = workers == 1 or count < _WORTH_WORKERS
-    told: set[str] = set()
-    for found, failures in map(_Pictures().look, parts) if serial else _by_workers(parts, workers):
-        for failure in failures:
-            if failure.path not in told:
-                told.add(failure.path)
-                failed(failure)
-        yield from found
-
-
-def confirmed(first: Image.Image, second: Image.Image, turn: int) -> Look:
-    """A closer look at two upright pictures whose signatures call them copies at ``turn``. Denied, they are near copies
-    if most of what both show agrees, however the rest came about (strong sharpening of a grainy picture)."""
-    if confirm(first, second, turn).is_copy[0]:
-        return Look(True, None)
-    seen = align(first, second)
-    mostly = seen.kind == "other" and seen.agreement >= _MOSTLY
-    return Look(False, replace(seen, kind="near") if mostly else seen)
-
-
-class Looker:
-    """Looks at pictures of a library by image id."""
-
-    def __init__(self, store: Store, failed: Callable[[Failure], None]) -> None:
-        self._store = store
-        self._failed = failed
-        self._files: OrderedDict[int, list[HeldFile]] = OrderedDict()
-
-    def look(self, pairs: Sequence[IdPair]) -> Iterator[Alignment | None]:
-        """How the two of each pair lie on each other, in order; None where one of them cannot be read."""
-        tasks = (Task(self._shown(first), self._shown(second)) for first, second in pairs)
-        for found in looks(tasks, len(pairs), self._failed):
-            yield None if found is None else found.seen
-
-    def facts(self, image_id: int) -> MediaFacts | None:
-        """What the library knows of a picture; None where no file of it is left."""
-        files = self._files_of(image_id)
-        return files[0].facts if files else None
-
-    def _shown(self, image_id: int) -> Shown:
-        return Shown(image_id, tuple(file for file in self._files_of(image_id) if not file.offline))
-
-    def _files_of(self, image_id: int) -> list[HeldFile]:
+    def files_of(self, image_id: int) -> list[HeldFile]:
+        """Every file of a picture, the reachable first."""
         if image_id not in self._files:
-            self._files[image_id] = self._store.copies([image_id]).get(image_id, [])
-            if len(self._files) > 8 * _KEPT:
-                self._files.popitem(last=False)
+            self.read_files([image_id])
         return self._files[image_id]
 
+    def read_files(self, image_ids: Iterable[int]) -> None:
+        """Ask for the files of many pictures at once."""
+        if len(self._files) > _HELD:
+            self._files.clear()
+        lacking = sorted({image_id for image_id in image_ids if image_id not in self._files})
+        found = self._store.copies(lacking)
+        self._files.update({image_id: found.get(image_id, []) for image_id in lacking})
 
-_Looked = tuple[list[Look | None], list[Failure]]
+    def _look_at(
+        self, pairs: Sequence[IdPair], told: Callable[[], object]
+    ) -> Iterator[tuple[IdPair, Alignment | None]]:
+        self._sign({image_id for pair in pairs for image_id in pair})
+        starts: dict[IdPair, list[Any]] = {}
+        jobs = (Job(["starts", self._rows_of(part)], tag=part) for part in lookups.chunks(pairs, _STARTS))
+        for part, body in self._answers(jobs, told):
+            starts.update(zip(part, json.loads(body), strict=True))
+        worth = [pair for pair in pairs if max(start[-1] for start in starts[pair]) >= LEAST_START]
+        self._draw({image_id for pair in worth for image_id in pair}, told)
+        there = [pair for pair in worth if self._unread.isdisjoint(pair)]
+        found: dict[IdPair, Alignment | None] = dict.fromkeys(pairs, UNRELATED)
+        found.update(dict.fromkeys([pair for pair in worth if not self._unread.isdisjoint(pair)]))
+        waiting = iter(pairs)
+        jobs = (
+            Job(["looks", self._rows_of(part), [starts[pair] for pair in part]], tag=part)
+            for part in lookups.chunks(there, _LOOKS)
+        )
+        for part, body in self._answers(jobs, told):
+            found.update(zip(part, alignments_from(body), strict=True))
+            for pair in waiting:
+                yield pair, found[pair]
+                if pair == part[-1]:
+                    break
+        for pair in waiting:
+            yield pair, found[pair]
+
+    def _answers(self, jobs: Iterator[Job], told: Callable[[], object]) -> Iterator[tuple[list[IdPair], bytes]]:
+        for job, answer in self._pool.run(jobs, ordered=True):
+            if not isinstance(answer, Answer):
+                raise ImgsearchError(
+                    f"a process that looked at pictures did not answer: {answer.message}",
+                    "give the command again: what was looked at is kept",
+                )
+            told()
+            yield job.tag, answer.body
+
+    def _rows_of(self, pairs: Sequence[IdPair]) -> list[tuple[int, int]]:
+        return [(self._rows[first], self._rows[second]) for first, second in pairs]
+
+    def _sign(self, image_ids: set[int]) -> None:
+        fresh = sorted(image_ids - self._rows.keys())
+        _, signatures = self._store.signatures(np.array(fresh, np.int64))
+        for image_id, signature in zip(fresh, signatures, strict=True):
+            self._rows[image_id] = len(self._rows)
+            self._sheets.put_signature(self._rows[image_id], signature.tobytes())
+
+    def _draw(self, image_ids: set[int], told: Callable[[], object]) -> None:
+        """Decode those that were not yet: from the first of the files of each that can be read."""
+        waiting = sorted(image_ids - self._drawn - self._unread)
+        self.read_files(waiting)
+        reasons: dict[int, Failure] = {}
+        attempt = 0
+        while waiting:
+            tried = [(image_id, self._reachable(image_id)[attempt:]) for image_id in waiting]
+            jobs = (_reading(image_id, files[0]) for image_id, files in tried if files)
+            for job, answer in self._pool.run(jobs):
+                told()
+                image_id, file = job.tag
+                if isinstance(answer, MediaError):
+                    reasons.setdefault(image_id, failure_of(file, answer))
+                else:
+                    self._sheets.put_planes(self._rows[image_id], answer.body)
+                    self._drawn.add(image_id)
+            self._unread |= {image_id for image_id, files in tried if not files}
+            waiting = [image_id for image_id, files in tried if files and image_id not in self._drawn]
+            attempt += 1
+        for image_id in sorted(reasons.keys() - self._drawn):
+            self._failed(reasons[image_id])
+
+    def _reachable(self, image_id: int) -> list[HeldFile]:
+        return [file for file in self.files_of(image_id) if not file.offline]
 
 
-def _by_workers(parts: Iterator[list[Task]], workers: int) -> Iterator[_Looked]:
-    spawned = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, spawned, initializer=_begin_worker) as pool:
-        waiting: deque[Future[_Looked]] = deque()
-        try:
-            for part in itertools.islice(parts, 2 * workers):
-                waiting.append(pool.submit(_look, part))
-            while waiting:
-                yield waiting.popleft().result()
-                waiting += [pool.submit(_look, part) for part in itertools.islice(parts, 1)]
-        except BrokenProcessPool as error:
-            raise ImgsearchError(
-                "a process that looked at pictures was ended from outside, as happens when memory is short",
-                "give the command again: what was compared is kept",
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-class _Pictures:
-    """The latest pictures that were read, by image id."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[int, Image.Image | None] = OrderedDict()
-
-    def look(self, tasks: Sequence[Task]) -> _Looked:
-        failures: list[Failure] = []
-        found: list[Look | None] = []
-        for task in tasks:
-            first, second = self._opened(task.first, failures), self._opened(task.second, failures)
-            if first is None or second is None:
-                found.append(None)
-            elif task.turn is None:
-                found.append(Look(False, align(first, second)))
-            else:
-                found.append(confirmed(first, second, task.turn))
-        return found, failures
-
-    def _opened(self, shown: Shown, failures: list[Failure]) -> Image.Image | None:
-        if shown.image_id in self._kept:
-            self._kept.move_to_end(shown.image_id)
-            return self._kept[shown.image_id]
-        opened = _read(shown.files, failures)
-        self._kept[shown.image_id] = opened
-        if len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
-        return opened
-
-
-def _read(files: Sequence[Copy | HeldFile], failures: list[Failure]) -> Image.Image | None:
-    """The first of ``files`` that can be read; if none can, what is wrong with the first joins ``failures``."""
-    reasons = []
-    for file in files:
-        try:
-            picture = open_upright(file.path, FINE_SIDE, content_hash=file.facts.content_hash).convert("RGB")
-        except MediaError as error:
-            reasons.append(
-                Failure(file.path, error.stage, error.message, error.transient, file.size_bytes, file.mtime_ns)
-            )
-            continue
-        picture.thumbnail((2 * FINE_SIDE, 2 * FINE_SIDE), Image.Resampling.LANCZOS)
-        return picture
-    failures += reasons[:1]
-    return None
-
-
-_PICTURES = _Pictures()
-"""Of a worker process."""
-
-
-def _look(tasks: Sequence[Task]) -> _Looked:
-    return _PICTURES.look(tasks)
-
-
-def _begin_worker() -> None:
-    """Ctrl-C is the parent's to answer, and a parent that was killed takes the worker along."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _reading(image_id: int, file: HeldFile) -> Job:
+    path = str(Path(file.path))
+    return Job(["planes", path, file.facts.content_hash], file.size_bytes, tag=(image_id, file))

@@ -1,30 +1,34 @@
 """One shot cropped, written over or filtered; another shot of a moment; the same scene.
 
-Candidates come from embeddings (nearest neighbours by the mean direction of the tokens, then likeness token by token
-against the library's own background) and from signatures (windows of one picture that look like the whole of
-another). Of each candidate pair the pictures themselves are read and aligned: what agrees is *near*; else what was
-taken within seconds by one camera is a *burst*; else what is more alike than chance is *semantic*.
+Candidates come from embeddings, where the library has any (nearest neighbours by the mean direction of the tokens, then
+likeness token by token against the library's own background), and from signatures (windows of one picture that look
+like the whole of another). What one camera took at another time, and frames of a crowd, are told without a look; of
+each other pair the pictures themselves are laid over each other: what agrees is *near*; else what was taken within
+seconds by one camera is a *burst*; else what is more alike than chance is *semantic*.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+import contextlib
+import time
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 
 from imgsearch.dedup.alignment import Alignment
-from imgsearch.dedup.background import SAMPLED, background
-from imgsearch.dedup.candidates import Alike, Signed, alike_by_embedding, marked_copies, unrelated_rows
+from imgsearch.dedup.candidates import Alike
 from imgsearch.dedup.evidence import Evidence, Pair
-from imgsearch.dedup.looking import Looker
-from imgsearch.records import Failure, Int64, MediaFacts
+from imgsearch.dedup.grouping import pair_rows
+from imgsearch.dedup.looking import IdPair, PairLooks
+from imgsearch.dedup.naming import Heard, Named, ids_of, name_pairs
+from imgsearch.dedup.series import seconds_between
+from imgsearch.records import Failure, Int64
+from imgsearch.storage.evidence_store import EvidenceStore
 from imgsearch.storage.inventory import Inventory
 from imgsearch.storage.store import Store
 
 KIND = "near"
-RECIPE = "3"
+RECIPE = "4"
 """Names what decides (candidates, alignment, thresholds): raise it when that changes."""
 
 BURST_SECONDS = 10.0
@@ -33,87 +37,129 @@ BURST_SECONDS = 10.0
 EXPECTED_FALSE = 0.01
 """Pairs of unrelated pictures a picture that are called semantic neighbours, by the library's background."""
 
-_LOOKED_AT = 1.0  # the same for pairs whose pictures are read; what decides there is pixels
-_PART = 512  # new pictures at a time
+_SAME_VIEW = 0.8  # correlation of 32 x 32 of two shots of one camera from which on they show one view
+_KEPT_EVERY_S = 2.0
+_KEPT_AT_ONCE = 4096
+
+Told = Callable[[int, int], object]
+Failed = Callable[[Failure], None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    semantic: float  # likeness from which unrelated pictures hardly are so alike
-    looked_at: float
+def compare_near(
+    store: Store,
+    evidence: EvidenceStore,
+    new: Int64,
+    failed: Failed,
+    *,
+    inventory: Inventory | None = None,
+    progress: Told | None = None,
+) -> None:
+    """`near_pairs` of the ids ``new``, kept in ``evidence`` every two seconds with what was looked at for nothing, so
+    that a stopped run goes on where it was; then they are marked as compared. Raises as it does."""
+    name = f"{KIND}-{RECIPE}"
+    looked: list[IdPair] = []
+    found: list[Pair] = []
+    last = time.monotonic()
+
+    def keep() -> None:
+        evidence.add_looked(name, looked, pair_rows(found))
+        looked.clear()
+        found.clear()
+
+    found_out = looks(store, new, failed, inventory=inventory, progress=progress, known=evidence.looked(name))
+    try:
+        with contextlib.closing(found_out):
+            for key, seen in found_out:
+                looked.append(key)
+                if seen is not None:
+                    found.append(Pair(*key, seen))
+                if time.monotonic() - last > _KEPT_EVERY_S or len(looked) >= _KEPT_AT_ONCE:
+                    keep()
+                    last = time.monotonic()
+    finally:
+        keep()
+    evidence.mark_compared(KIND, RECIPE, new)
+    evidence.forget_looked()
 
 
 def near_pairs(
     store: Store,
     new: Int64,
-    failed: Callable[[Failure], None],
+    failed: Failed,
     *,
     inventory: Inventory | None = None,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Told | None = None,
     false_share: float = EXPECTED_FALSE,
     seed: int = 0,
 ) -> Iterator[Pair]:
     """Near copies, bursts and semantic neighbours among the pictures of a library, of which at least one is among the
     ids ``new``; each pair once, none that signatures call a copy. ``failed`` is told of each file that could not be
-    read. ``false_share``: false semantic pairs expected a picture.
-    ``progress(done, total)`` counts the new pictures.
+    read. ``false_share``: false semantic pairs expected a picture. ``progress(done, total)`` counts the new pictures,
+    every second.
 
-    100,000 pictures: 0.5 GB, minutes for the candidates; looking at a candidate costs two decodings and 60 ms to 200
-    ms of one core."""
+    100,000 pictures: 0.5 GB, minutes for the candidates; looking at a candidate costs 3 to 10 ms of one core, and each
+    picture is decoded once. Raises ImgsearchError where no worker starts, StorageFull."""
+    for key, seen in looks(
+        store, new, failed, inventory=inventory, progress=progress, false_share=false_share, seed=seed
+    ):
+        if seen is not None:
+            yield Pair(*key, seen)
+
+
+def looks(
+    store: Store,
+    new: Int64,
+    failed: Failed,
+    *,
+    inventory: Inventory | None = None,
+    progress: Told | None = None,
+    false_share: float = EXPECTED_FALSE,
+    seed: int = 0,
+    known: Collection[IdPair] = (),
+) -> Iterator[tuple[IdPair, Evidence | None]]:
+    """The same for every pair that was named, with None for what came to nothing, but for those that are ``known``."""
     inventory = inventory or store.inventory()
     rows = inventory.rows(np.unique(np.asarray(new, np.int64)))
     rows = rows[rows >= 0]
     if not len(rows):
         return
-    view = store.view()
-    unrelated = inventory.slots[unrelated_rows(inventory, SAMPLED)]
-    chance = background(view, seed, unrelated[np.isin(unrelated, view.live_slots)])
-    count = max(1, len(inventory))
-    limits = _Limits(chance.threshold(false_share / count), chance.threshold(_LOOKED_AT / count))
-    signed = Signed(store, inventory)
-    by_embedding = alike_by_embedding(view, inventory, rows, min(1.0, limits.looked_at))
-    candidates = _together(
-        marked_copies(store, inventory, by_embedding),
-        signed.alike_by_window(rows),
-        signed.alike_by_corner(rows),
-        signed.alike_by_hash(rows),
-    )
-    looked_at = [found for found in candidates if not found.is_copy]  # copies are `confirmation`'s
-    ids = [(int(inventory.image_ids[found.first]), int(inventory.image_ids[found.second])) for found in looked_at]
-    looker = Looker(store, failed)
-    total = len(ids)
-    for done, (found, pair, seen) in enumerate(zip(looked_at, ids, looker.look(ids), strict=True), 1):
-        first, second = (looker.facts(image_id) for image_id in pair)
-        alike = found.similarity is not None and found.similarity >= limits.semantic
-        evidence = evidence_of(seen, first, second, alike, found.similarity)
-        if evidence is not None:
-            yield Pair(*pair, evidence)
-        if progress is not None and (done % _PART == 0 or done == total):
-            progress(done * len(rows) // total, len(rows))
-    if progress is not None and not total:
-        progress(len(rows), len(rows))
+    told = Heard(progress, len(rows))
+    named = name_pairs(store, inventory, rows, told.again, (false_share, seed))
+    for pair, likeness in named.timed:
+        key = ids_of(inventory, pair)
+        if key not in known:
+            yield key, _timed(named, pair, likeness)
+    for pair in named.series:
+        if (key := ids_of(inventory, pair)) not in known:
+            yield key, Evidence("burst", _unit(pair.likeness), similarity=pair.similarity, why="a series")
+    alike = {key: pair for pair in named.looked_at if (key := ids_of(inventory, pair)) not in known}
+    with PairLooks(store, failed) as looking:
+        for done, (key, seen) in enumerate(looking.look(list(alike), told.again), 1):
+            pair = alike[key]
+            seconds = seconds_between(named.shots.get(pair.first), named.shots.get(pair.second))
+            yield key, _evidence(seen, seconds, named.is_semantic(pair), pair.similarity)
+            told.done(done, len(alike))
+    told.done(1, 1)
 
 
-def _together(*sources: list[Alike]) -> list[Alike]:
-    """Each pair once, with what either source knows, in the order of the rows: neighbours share pictures."""
-    pairs: dict[tuple[int, int], Alike] = {}
-    for source in sources:
-        for found in source:
-            key = (found.first, found.second)
-            known = pairs.get(key)
-            pairs[key] = found if known is None else known.joined(found)
-    return [pairs[key] for key in sorted(pairs)]
+def _timed(named: Named, pair: Alike, likeness: float) -> Evidence | None:
+    """What two shots of one camera at different times are: no copies, whatever they show."""
+    same_view, semantic = likeness >= _SAME_VIEW, named.is_semantic(pair)
+    if not (same_view or semantic):
+        return None
+    seconds = seconds_between(named.shots.get(pair.first), named.shots.get(pair.second))
+    return _shot(seconds, same_view, likeness if pair.similarity is None else pair.similarity, pair.similarity)
 
 
-def evidence_of(
-    seen: Alignment | None,
-    first: MediaFacts | None,
-    second: MediaFacts | None,
-    alike: bool,
-    similarity: float | None = None,
-) -> Evidence | None:
-    """What two pictures are to each other that lie on each other as ``seen`` (None: one could not be read), taken as
-    ``first`` and ``second`` say; ``alike``: known to be, whatever the look says."""
+def _shot(seconds: float | None, same_view: bool, score: float, similarity: float | None) -> Evidence:
+    moment = seconds is not None and seconds <= BURST_SECONDS
+    if moment or (same_view and seconds):
+        why = "a burst" if moment else "a series"
+        return Evidence("burst", _unit(score), similarity=similarity, seconds=seconds, why=why)
+    return Evidence("semantic", _unit(score), similarity=similarity, seconds=seconds)
+
+
+def _evidence(seen: Alignment | None, seconds: float | None, alike: bool, similarity: float | None) -> Evidence | None:
     if seen is not None and seen.kind == "near":
         return Evidence(
             "near",
@@ -127,20 +173,7 @@ def evidence_of(
     if not alike and not same_view:
         return None
     score = similarity if similarity is not None else float(seen.score) if seen is not None else 0.0
-    seconds = _seconds(first, second)
-    tier = "burst" if seconds is not None and seconds <= BURST_SECONDS else "semantic"
-    return Evidence(tier, _unit(score), similarity=similarity, seconds=seconds)
-
-
-def _seconds(first: MediaFacts | None, second: MediaFacts | None) -> float | None:
-    """Between two shots of one camera; None where it or a time is unknown."""
-    if first is None or second is None or not (first.taken_at and second.taken_at) or first.camera != second.camera:
-        return None
-    try:
-        apart = datetime.fromisoformat(first.taken_at) - datetime.fromisoformat(second.taken_at)
-    except (ValueError, TypeError):
-        return None
-    return abs(apart.total_seconds())
+    return _shot(seconds, False, score, similarity)
 
 
 def _unit(score: float) -> float:

@@ -10,7 +10,6 @@ from PIL import Image, ImageFilter, ImageOps
 
 from imgsearch.dedup.agreement import compare_blocks
 from imgsearch.dedup.alignment import align
-from imgsearch.dedup.placing import find_place, resized
 from imgsearch.media.orientation import turn_picture
 from imgsearch.media.signature import INVERSE_TURN
 from imgsearch.scenes.dataset import make_set
@@ -118,22 +117,6 @@ def test_pictures_of_any_size_can_be_compared(picture, size):
     assert 0 <= align(picture, tiny).score <= 1
     assert 0 <= align(tiny, picture).score <= 1
     assert 0 <= align(tiny, Image.new("RGB", size)).score <= 1
-
-
-def test_place_is_that_of_plain_loops():
-    """Without its slow changes a plane is not what loops see, so the part is of noise, which has none."""
-    rng = np.random.default_rng(3)
-    whole = resized(rng.normal(0, 60, (24, 32)).astype(np.float32), 36, 48)
-    part = whole[6:33, 9:45].copy()
-    found = find_place(whole, part)
-    best = max(
-        (float(np.corrcoef(whole[y : y + 27, x : x + 36].ravel(), part.ravel())[0, 1]), x, y)
-        for y in range(36 - 27 + 1)
-        for x in range(48 - 36 + 1)
-    )
-    assert best[1:] == (9, 6)
-    assert found.box == pytest.approx((9 / 48, 6 / 36, 45 / 48, 33 / 36), abs=0.04)
-    assert found.correlation > 0.9
 
 
 def test_picture_agrees_with_itself_wholly_whatever_its_light():

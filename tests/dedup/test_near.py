@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +13,12 @@ from pictured_library import MODEL, SIDE, PicturedLibrary, picture
 from PIL import Image, ImageDraw
 
 from imgsearch.dedup import find, looking, near
+from imgsearch.dedup.alignment import align
 from imgsearch.dedup.background import Background, fit_background, thresholds
 from imgsearch.dedup.candidates import HASH_RADIUS, Signed, likeness_of, mean_directions, unrelated_rows
-from imgsearch.dedup.looking import Shown, Task, looks
+from imgsearch.dedup.looking import PairLooks
 from imgsearch.dedup.near import near_pairs
 from imgsearch.dedup.windows import WINDOWS, describe_windows
-from imgsearch.errors import ImgsearchError
 from imgsearch.media.decode import decode_file
 from imgsearch.media.signature import luma_of, picture_signature
 from imgsearch.records import Failure
@@ -97,34 +95,29 @@ def test_what_a_large_sticker_leaves_in_the_corners_names_the_pair(shots):
     assert {names: found.tier for names, found in shots.tiers().items()} == {("a.png", "large.png"): "near"}
 
 
-def test_workers_see_what_one_process_sees_in_the_same_order(shots, monkeypatch):
+def test_looks_come_in_order_whatever_their_number_and_say_what_one_look_says(shots, monkeypatch):
     for number in range(4):
         shots.add(f"{number}.png", picture(number // 2).rotate(number % 2, Image.Resampling.BICUBIC), number)
-    shots.add("copy.jpg", picture(0), 1, quality=80)
+    shots.add("crop.png", picture(0).crop((20, 15, 235, 175)), 1)
     (shots.photos / "3.png").write_bytes(b"no picture")
-    files = shots.store.copies(shots.ids.tolist())
-    shown = [Shown(image_id, tuple(held)) for image_id, held in files.items()]
-    tasks = [Task(a, b, turn) for turn in (None, 1) for a in shown for b in shown if a.image_id < b.image_id]
+    names = shots.names()
+    pairs = [(a, b) for a in shots.ids.tolist() for b in shots.ids.tolist() if a < b]
+    for name, size in (("_AT_ONCE", 4), ("_STARTS", 3), ("_LOOKS", 2)):
+        monkeypatch.setattr(looking, name, size)
     told: list[Failure] = []
-    alone = list(looks(tasks, len(tasks), told.append, workers=1))
-    monkeypatch.setattr(looking, "_WORTH_WORKERS", 0)
-    monkeypatch.setattr(looking, "_PART", 3)
-    told_by_workers: list[Failure] = []
-    assert list(looks(tasks, len(tasks), told_by_workers.append, workers=2)) == alone
-    assert [Path(failure.path).name for failure in told_by_workers] == ["3.png"] and told_by_workers == told
-    assert {look.seen.kind for look in alone if look is not None and look.seen} >= {"near", "other"}
-    assert any(look is not None and look.is_copy for look in alone)
-
-
-def test_worker_that_is_killed_is_said_with_what_to_do(monkeypatch):
-    monkeypatch.setattr(looking, "_WORTH_WORKERS", 0)
-    monkeypatch.setattr(looking, "_look", _dies)
-    with pytest.raises(ImgsearchError, match="memory"):
-        list(looks([Task(Shown(1, ()), Shown(2, ()))], 1, print, workers=2))
-
-
-def _dies(pairs: object) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+    beats: list[int] = []
+    with PairLooks(shots.store, told.append) as looks:
+        found = list(looks.look(pairs, lambda: beats.append(1)))
+    assert [key for key, _ in found] == pairs and len(beats) >= 4
+    assert [Path(failure.path).name for failure in told] == ["3.png"]
+    for (first, second), seen in found:
+        if "3.png" in (names[first], names[second]):
+            assert seen is None or seen.kind == "other"
+        else:
+            files = [Image.open(shots.photos / names[end]) for end in (first, second)]
+            assert seen.kind == align(*files).kind, (names[first], names[second])
+    assert {seen.kind for _, seen in found if seen} == {"near", "other"}
+    assert not (shots.store.evidence().folder / looking.FILE_NAME).exists()
 
 
 def test_run_that_was_stopped_looks_only_at_what_is_left_and_finds_the_same(shots, monkeypatch):
@@ -132,26 +125,33 @@ def test_run_that_was_stopped_looks_only_at_what_is_left_and_finds_the_same(shot
     shots.add("stranger.png", picture(2), 3)
     shots.add("crop.png", picture(1).crop((20, 15, 235, 175)), 1)
     shots.add("sticker.png", covered(picture(1)), 2)
-    shots.add("other.png", picture(3), 1)
-    evidence, original, calls = shots.store.evidence(), near.near_pairs, []
-    monkeypatch.setattr(find, "_LEAST_LOOKED_AT", 2)
+    evidence, original = shots.store.evidence(), PairLooks.look
+    looked: list[tuple[int, int]] = []
 
-    def stops(*given, **more):
-        calls.append(given)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return original(*given, **more)
+    def stops(self, pairs, told):
+        for number, found in enumerate(original(self, pairs, told)):
+            if number == 2:
+                raise KeyboardInterrupt
+            looked.append(found[0])
+            yield found
 
-    monkeypatch.setattr(near, "near_pairs", stops)
+    monkeypatch.setattr(PairLooks, "look", stops)
     with pytest.raises(KeyboardInterrupt):
         find.compare(shots.store, evidence, ["near"], lambda *_: None)
+    kept = evidence.looked(f"{near.KIND}-{near.RECIPE}")
+    assert kept == set(looked) and len(kept) == 2
+    monkeypatch.setattr(
+        PairLooks, "look", lambda self, pairs, told: original(self, [looked.append(pair) or pair for pair in pairs], told)
+    )
     told = []
-    assert find.compare(shots.store, evidence, ["near"], lambda *one: told.append(one)).new["near"] == 3
+    assert find.compare(shots.store, evidence, ["near"], lambda *one: told.append(one)).new["near"] == 4
+    assert len(looked) == len(set(looked))
     monkeypatch.undo()
     names = shots.names()
     found = {(names[pair.first], names[pair.second]) for pair in find.read_pairs(evidence, ["near"])}
     assert found == {pair for pair, one in shots.tiers().items() if one.tier == "near"} and len(found) == 3
-    assert told[-1] == ("embeddings", 3, 3)
+    assert told[-1] == ("embeddings", 4, 4)
+    assert not evidence.looked(f"{near.KIND}-{near.RECIPE}")
 
 
 def test_what_signatures_call_a_copy_is_left_to_them(shots):

@@ -1,0 +1,125 @@
+"""What two pictures laid over each other are: the thresholds, and what they were measured on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from imgsearch.dedup.agreement import Agreement
+from imgsearch.dedup.registration.differing import Differing
+
+LEAST_AGREEMENT = 0.6
+"""Share of the blocks with anything in them that must agree in a near copy."""
+
+LEAST_BLOCKS = 12
+LEAST_COVER = 0.3
+"""Share of either picture that the other must show."""
+
+UNCUT = 0.9
+"""The share of both that must be shown for `LEAST_AGREEMENT`. Of crops, which leave a choice of places, more must
+agree: 98 crops of photographs and drawn scenes agree in 1.0, parts of scenes before one kind of sky in 0.6."""
+
+_CUT_AGREEMENT = 0.8
+_WHOLLY = 0.95
+_UNTOUCHED = 0.08
+"""`Agreement.left`: where less agrees than `_WHOLLY`, something was put over the picture, and a third of the blocks
+were left alone: 0.07 and less of 40 overlays, 0.09 to 0.23 of pages of text in one layout, of whose blocks 66 to 83 %
+agree."""
+
+_SIDED = 100.0
+"""`Agreement.sided` of something put over a picture: 230 and more of 100 watermarks; 5 and less of pages of text in one
+layout, 20 and less of most things exchanged."""
+
+_OVERLAID = 0.4
+"""`LEAST_AGREEMENT` there: watermarks over whole pictures leave 0.5."""
+
+_WHOLLY_SIDED = 5000.0
+_KEPT = 0.5
+"""`Agreement.kept` of a picture with little in it, of whose blocks hardly any show anything but the watermark: 0.54 and
+more, where what is left is over `_WHOLLY_SIDED`; 0.13 of pictures that are so by chance."""
+
+_BANDED = 0.06
+"""`Agreement.directions` of what can be laid on any picture with a horizon: 0.02 to 0.04 of parts of two skies and of
+frames of one belt; 98 crops have 0.25 and more, 42 rotations 0.1."""
+
+
+_APART = 0.1
+_PLAIN = 2.0  # `Differing.ground`: drawn scenes and belts have 0.2 to 1.8, photographs 2.4 and more
+_VERY_PLAIN = 1.5
+_ALONE = 8.0  # `Differing.beside`: more, and the outlines are those of detail, not of things
+_LAID_OVER = 300.0
+_EXCHANGED = 0.1
+_MOSTLY_OUT = 0.55  # a sticker's outline is 0.62 and more of all
+_OUTLINED_MOST = 0.66
+_COLOURED = 3.0
+_LEAST_PAINT = 0.008
+_LEAST_HUE = 0.005
+_OUTLINED = 0.45  # 0.26 and less of a sticker's or a bar's outline is in both
+_AROUND = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Two pictures laid over each other; ``whole``: both are shown nearly wholly."""
+
+    blocks: Agreement
+    whole: bool
+
+
+def alike(found: Agreement, whole: bool) -> tuple[str, float]:
+    """("near", "moved" or "other", how sure 0..1) by how many blocks agree."""
+    if whole and found.sided > _WHOLLY_SIDED and found.kept >= _KEPT and found.share < _OVERLAID:
+        return "near", sureness(found.kept, _KEPT)
+    overlaid = whole and found.sided > _SIDED
+    least = _OVERLAID if overlaid else LEAST_AGREEMENT if whole else _CUT_AGREEMENT
+    score = sureness(found.share, least)
+    surely = overlaid or (whole and found.share >= _WHOLLY)
+    if found.share >= least and (surely or found.left <= _UNTOUCHED):
+        if found.both_ways and not overlaid:
+            return "moved", score
+        if surely or found.directions >= _BANDED:
+            return "near", score
+    return "other", min(score, 0.49)
+
+
+def decide(seen: Seen, differing: Differing, score: float) -> tuple[str, float]:
+    """The same once it is known whose the things are in which the two differ."""
+    if _moved(seen.blocks, differing) or _exchanged(seen.blocks, differing) or _repainted(differing):
+        return "moved", score
+    return "near", score
+
+
+def _moved(blocks: Agreement, found: Differing) -> bool:
+    """Things that only one shows stand where the other shows the plain ground: 0.12 and more of belt frames and of
+    things elsewhere; of things put over a picture before a plain ground (`Agreement.sided` over `_LAID_OVER`) 0.39 at
+    most, of the others 0.07 but for two of 400. Over detail an outline is not whole, and nothing is told so."""
+    plain = found.ground < _PLAIN and found.beside < _ALONE
+    return plain and found.apart > _APART and blocks.sided < _LAID_OVER
+
+
+def _exchanged(blocks: Agreement, found: Differing) -> bool:
+    """Another thing in one place before a plain ground: neither picture's thing covers the other's."""
+    whole = found.first + found.second + found.both + 1
+    return (
+        found.ground < _VERY_PLAIN
+        and found.beside < _ALONE
+        and found.exchanged > _EXCHANGED
+        and max(found.first_out, found.second_out) < _MOSTLY_OUT * whole
+        and found.outlined < _OUTLINED_MOST
+        and blocks.sided < _LAID_OVER / 2
+    )
+
+
+def _repainted(found: Differing) -> bool:
+    """One thing in another hue while all else kept its colours, and its outline is the same in both."""
+    return (
+        found.saturation > _COLOURED
+        and found.repainted > _LEAST_PAINT
+        and found.hue > _LEAST_HUE
+        and found.outlined > _OUTLINED
+        and found.around > _AROUND
+    )
+
+
+def sureness(share: float, least: float) -> float:
+    """0.5 at ``least``, 1 at 1."""
+    return 1 / (1 + ((1 - share) / (1 - least)) ** 3)
