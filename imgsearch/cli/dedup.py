@@ -12,7 +12,7 @@ Find copies of pictures, see why they are copies, move them away, and get them b
 
   imgsearch dedup find                 look through the library; writes a plan, changes nothing
   imgsearch dedup find ~/Photos        the same for folders that are in no library
-  imgsearch dedup apply                move the copies of the plan to the quarantine
+  imgsearch dedup apply                show the plan that was made last, ask, move its copies to the quarantine
   imgsearch dedup undo                 bring them back
   imgsearch dedup purge                delete what is in the quarantine; that ends the undo
 
@@ -43,7 +43,8 @@ def _find(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tiers",
         metavar="T,...",
-        help="what to look for: bytes, pixels, perceptual, near, burst, semantic (all but semantic)",
+        help="what to look for: bytes, pixels, perceptual, near, burst, semantic (all but semantic; folders in no "
+        "library: bytes,pixels,perceptual, which need no model)",
     )
     parser.add_argument("--act-on", metavar="T,...", help="of these, what the plan moves (bytes,pixels,perceptual)")
     parser.add_argument(
@@ -68,7 +69,7 @@ def _report(parser: argparse.ArgumentParser) -> None:
 
 
 def _apply(parser: argparse.ArgumentParser) -> None:
-    _runs(parser, "imgsearch.cli.dedup_files:apply")
+    _runs(parser, "imgsearch.cli.dedup_apply:apply")
     _plan(parser)
     parser.add_argument(
         "--action",
@@ -76,6 +77,7 @@ def _apply(parser: argparse.ArgumentParser) -> None:
         choices=("move", "hardlink", "reflink"),
         help="what stands at the copy's place afterwards: nothing, or a link to or clone of the kept file",
     )
+    parser.add_argument("--yes", action="store_true", help="do not ask")
     _quarantine(parser)
     _form(parser)
 
@@ -147,13 +149,23 @@ def _library(parser: argparse.ArgumentParser) -> None:
 
 
 def _folders(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folders", nargs="*", metavar="DIR", help="look at these folders in place of a library")
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        metavar="DIR",
+        help="look at these folders in place of a library; with --library, at its files below them",
+    )
     _library(parser)
     parser.add_argument("--model", metavar="M", help="for folders that are in no library (mini)")
 
 
 def _plan(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("plan", nargs="?", metavar="PLAN", help="a plan (what find wrote last)")
+    parser.add_argument(
+        "plan",
+        nargs="*",
+        metavar="PLAN | DIR",
+        help="a plan, or the folders that the last one must be for (the last plan that find made)",
+    )
     _library(parser)
 
 

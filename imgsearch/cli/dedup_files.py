@@ -1,4 +1,4 @@
-"""imgsearch dedup apply, undo, purge, distinct: what touches files, and what a person said of them."""
+"""imgsearch dedup undo, purge, distinct: what was moved comes back or is deleted, and what a person said of files."""
 
 from __future__ import annotations
 
@@ -7,49 +7,20 @@ import dataclasses
 import itertools
 import json
 import sys
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgsearch.cli.dedup_find import bars, known_plan
-from imgsearch.cli.terminal import shown
-from imgsearch.errors import ImgsearchError, LibraryMissing, UsageError
+from imgsearch.cli.dedup_apply import follow, quarantine_of, tell_all
+from imgsearch.cli.last_plan import last_apply
+from imgsearch.cli.progress import phases
+from imgsearch.cli.terminal import ask, shown
+from imgsearch.errors import LibraryMissing, UsageError
 from imgsearch.wording import describe_size
 
 if TYPE_CHECKING:
-    from imgsearch.dedup.apply import Left
-    from imgsearch.dedup.bookkeeping import Placed
     from imgsearch.storage import Store
 
 _LISTED = 50
-
-
-def apply(arguments: argparse.Namespace) -> int:
-    """The verb apply."""
-    from imgsearch.dedup.apply import apply_plan
-    from imgsearch.dedup.bookkeeping import planned_files
-
-    plan = known_plan(arguments)
-    quarantine = _quarantine(arguments, plan.library)
-    with bars(arguments) as progress:
-        done = apply_plan(plan, quarantine, arguments.action, lambda n, total: progress("moving", n, total))
-    note = _follow(plan.library, planned_files(plan)) if done.moved or done.already else ""
-    if arguments.json:
-        print(json.dumps({**dataclasses.asdict(done), "quarantine": str(quarantine), "note": note}, indent=2))
-    else:
-        print(f"{done.moved:,} files moved to {shown(quarantine)}, {describe_size(done.moved_bytes)}")
-        if done.companions:
-            print(f"{done.companions:,} of them belong to a picture that was moved")
-        _tell_all("left where it is", done.left)
-        _tell_all("note", done.notes)
-        if done.already:
-            print(f"{done.already:,} were moved before")
-        if done.moved:
-            where = f"--quarantine {shown(quarantine)}" if arguments.quarantine else f"--library {shown(plan.library)}"
-            print(f"Bring them back:   imgsearch dedup undo {where}\nDelete them:       imgsearch dedup purge {where}")
-        if note:
-            print(f"note: {note}", file=sys.stderr)
-    return 3 if done.left else 0
 
 
 def undo(arguments: argparse.Namespace) -> int:
@@ -58,26 +29,25 @@ def undo(arguments: argparse.Namespace) -> int:
     from imgsearch.dedup.quarantine import runs
     from imgsearch.dedup.undo import undo as bring_back
 
-    library = _library(arguments)
-    quarantine = _quarantine(arguments, library)
+    library, quarantine = _place(arguments)
     if arguments.list:
         return _list_runs(quarantine, as_json=arguments.json)
     waiting = [one.run_id for one in runs(quarantine) if one.moved] if quarantine.is_dir() else []
     run_id = arguments.run or (waiting[-1] if waiting else None)
     files = run_files(quarantine, run_id) if run_id and quarantine.is_dir() else []
-    with bars(arguments) as progress:
+    with phases(arguments) as progress:
         done = bring_back(quarantine, arguments.run, lambda n, total: progress("returning", n, total))
-    note = _follow(library, files)
+    note = follow(library, files)
     if arguments.json:
         print(json.dumps({**dataclasses.asdict(done), "note": note}, indent=2))
     elif not done.run_id:
-        print("nothing is in the quarantine", file=sys.stderr)
+        print(f"nothing is in the quarantine {shown(quarantine)}", file=sys.stderr)
     else:
-        print(f"{done.returned:,} files are back")
-        _tell_all("put beside", done.beside)
-        _tell_all("note", done.notes)
-        _tell_all("still in the quarantine", done.left)
-        _tell_all("in neither place", done.missing)
+        print(f"{done.returned:,} files are back from {shown(quarantine)}")
+        tell_all("put beside", done.beside)
+        tell_all("note", done.notes)
+        tell_all("still in the quarantine", done.left)
+        tell_all("in neither place", done.missing)
     if not done.run_id:
         return 1
     return 3 if done.left or done.missing else 0
@@ -88,17 +58,17 @@ def purge(arguments: argparse.Namespace) -> int:
     from imgsearch.dedup.purge import purge as empty
     from imgsearch.dedup.quarantine import runs
 
-    quarantine = _quarantine(arguments, _library(arguments))
+    _, quarantine = _place(arguments)
     known = runs(quarantine) if quarantine.is_dir() else []
     chosen = [one for one in known if one.moved and (arguments.run is None or one.run_id == arguments.run)]
     if not chosen:
-        print("nothing is in the quarantine", file=sys.stderr)
+        print(f"nothing is in the quarantine {shown(quarantine)}", file=sys.stderr)
         return 1
     files, held = sum(one.moved for one in chosen), sum(one.moved_bytes for one in chosen)
     if not arguments.yes:
         what = f"up to {files:,} files, {describe_size(held)}, in {shown(quarantine)}"
-        _ask(f"This deletes {what}. They cannot be brought back.")
-    with bars(arguments) as progress:
+        ask(f"This deletes {what}. They cannot be brought back.", "nothing was deleted")
+    with phases(arguments) as progress:
         done = empty(
             quarantine,
             arguments.run,
@@ -109,7 +79,7 @@ def purge(arguments: argparse.Namespace) -> int:
         print(json.dumps(dataclasses.asdict(done), indent=2))
     else:
         print(f"{done.purged:,} files deleted, {describe_size(done.purged_bytes)} freed")
-        _tell_all("still in the quarantine", done.left)
+        tell_all("still in the quarantine", done.left)
     return 3 if done.left else 0
 
 
@@ -176,6 +146,33 @@ def _list_runs(quarantine: Path, *, as_json: bool) -> int:
     return 0 if known else 1
 
 
+def _place(arguments: argparse.Namespace) -> tuple[str, Path]:
+    """The library's folder ("" where none is known) and its quarantine: those that are named; else of the library that
+    the settings name and of the one that was applied to last, that with the run that is named, or the newest."""
+    if arguments.library or arguments.quarantine:
+        library = _library(arguments)
+        return library, quarantine_of(arguments, library)
+    places = []
+    last = last_apply()
+    if last is not None:
+        places.append((last.library, Path(last.quarantine)))
+    try:
+        library = _library(arguments)
+        places.append((library, quarantine_of(arguments, library)))
+    except LibraryMissing:
+        if not places:
+            raise
+    return max(places, key=lambda place: _newest_run(place[1], arguments.run))  # the first of equals
+
+
+def _newest_run(quarantine: Path, run_id: str | None) -> tuple[bool, str]:
+    """Whether a run is there, and when the newest began, "" where there was none."""
+    from imgsearch.dedup.quarantine import runs
+
+    known = runs(quarantine) if quarantine.is_dir() else []
+    return any(one.run_id == run_id for one in known), max((one.started_at for one in known), default="")
+
+
 def _library(arguments: argparse.Namespace) -> str:
     """The library's folder; "" where only a quarantine is named and no library is there."""
     from imgsearch.library import open_store
@@ -188,43 +185,3 @@ def _library(arguments: argparse.Namespace) -> str:
         if arguments.quarantine and not arguments.library:
             return ""
         raise
-
-
-def _quarantine(arguments: argparse.Namespace, library: str) -> Path:
-    from imgsearch.storage.layout import LibraryLayout
-
-    if arguments.quarantine:
-        return Path(arguments.quarantine).expanduser().absolute()
-    if not library:
-        raise UsageError("the plan names no library to keep the quarantine in", "name one with --quarantine DIR")
-    return LibraryLayout(Path(library)).quarantine
-
-
-def _follow(library: str, files: Iterable[Placed]) -> str:
-    """Bring the library up to date; what there is to say where that failed."""
-    from imgsearch.dedup.bookkeeping import follow_files
-    from imgsearch.storage import open_store
-
-    if not library:
-        return ""
-    try:
-        with open_store(Path(library)) as store:
-            follow_files(store, files)
-    except ImgsearchError as error:
-        return f"the library does not know it yet ({error.message}); imgsearch index --library {library} tells it"
-    return ""
-
-
-def _ask(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise UsageError(f"{question} Nobody is there to ask.", "add --yes if that is wanted")
-    print(question, file=sys.stderr)
-    if input("Type yes to go on: ").strip().lower() != "yes":
-        raise UsageError("nothing was deleted", "type yes, or add --yes")
-
-
-def _tell_all(what: str, ones: Sequence[Left]) -> None:
-    for one in ones[:_LISTED]:
-        print(f"{what}: {shown(one.path)}: {shown(one.reason)}")
-    if len(ones) > _LISTED:
-        print(f"{what}: {len(ones) - _LISTED:,} more")

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imgsearch.cli.chosen_plan import choose_plan
 from imgsearch.cli.folder_library import needs_vectors, opened_library
-from imgsearch.cli.terminal import shown
+from imgsearch.cli.folders_below import require_images
+from imgsearch.cli.last_plan import begin_plan, folders_text, outermost, planned_folders, remember_plan
+from imgsearch.cli.progress import phases
+from imgsearch.cli.terminal import shell_word, shown
 from imgsearch.errors import ImgsearchError, UsageError
+from imgsearch.records import MODEL_FREE, is_model_free
 
 if TYPE_CHECKING:
-    from imgsearch.dedup.find import FindOptions, Found, Progress
+    from imgsearch.cli.progress import Phases
+    from imgsearch.dedup.find import FindOptions, Found
     from imgsearch.dedup.plan import Plan
     from imgsearch.records import Failure
     from imgsearch.storage import Store
@@ -24,58 +31,87 @@ FOUND_SOME = 5
 """Exit code of --check where there is something to find."""
 
 _LISTED = 20  # unreadable files named in the summary
-_STAGES = {
-    "reading": "reading pictures",
-    "pixels": "comparing pixels",
-    "hashes": "comparing hashes",
-    "embeddings": "comparing embeddings",
-    "confirming": "looking closely",
-    "moving": "moving files",
-    "returning": "bringing files back",
-    "deleting": "deleting files",
-}
 
 
 def find(arguments: argparse.Namespace) -> int:
     """The verb find."""
+    begin_plan(arguments.folders, arguments.library)
+    options = _options(arguments)
+    read = () if arguments.library else arguments.folders
+    vectors = bool(read) and needs_vectors(options.tiers)
+    with (
+        phases(arguments) as progress,
+        opened_library(arguments, read, vectors=vectors, progress=progress) as store,
+    ):
+        if not read:
+            options = _options(arguments, model_free=is_model_free(store.model))
+            if needs_vectors(options.tiers):
+                store.require_vectors()
+        plan, found, written = _make(arguments, store, options, progress)
+    unknown = remember_plan(written, planned_folders(plan.options, plan.roots.values()), plan.created_at)
+    if unknown and not arguments.quiet:
+        print(
+            f"note: apply has to be given the plan's name, because it was not noted: {shown(unknown)}", file=sys.stderr
+        )
+    if arguments.report:
+        _write_report(plan, Path(arguments.report).expanduser(), found.failures)
+    if arguments.json:
+        print(json.dumps(_as_json(plan, found, written), indent=2))
+    else:
+        _tell(plan, found, written, arguments, options)
+    if arguments.check and plan.summary().moved:
+        return FOUND_SOME
+    return 3 if found.failures else 0
+
+
+def _make(
+    arguments: argparse.Namespace, store: Store, options: FindOptions, progress: Phases
+) -> tuple[Plan, Found, Path]:
+    """Compare, make the plan and write it, and the tables that are asked for."""
     from imgsearch.dedup.find import compare, groups_of
     from imgsearch.dedup.plan import make_plan
     from imgsearch.dedup.plan_file import write_plan
     from imgsearch.dedup.review import PLAN
 
-    options = _options(arguments)
-    opened = opened_library(arguments, arguments.folders, vectors=needs_vectors(options.tiers))
-    with opened as store, bars(arguments) as progress:
-        evidence = store.evidence()
-        with evidence.running():
-            found = compare(store, evidence, options.tiers, progress)
-            groups = groups_of(store, evidence, options, found.failures.append, progress)
-        plan = make_plan(
-            groups,
-            {root.root_id: root.path for root in store.roots()},
-            library=store.path,
-            options={"tiers": ",".join(options.tiers), "act_on": ",".join(options.acted_on), "keep": options.rule.text}
-            | ({"reference": "\n".join(options.rule.reference)} if options.rule.reference else {}),
-        )
-        written = Path(arguments.plan).expanduser() if arguments.plan else store.layout.dedup / PLAN
-        write_plan(plan, written)
-        _write_tables(arguments, store, options, plan)
-        found.failures = list({one.path: one for one in [*found.failures, *store.failures()]}.values())
-    if arguments.report:
-        _write_report(plan, Path(arguments.report).expanduser(), found.failures)
-    summary = plan.summary()
-    if arguments.json:
-        print(json.dumps(_as_json(plan, found, written), indent=2))
-    else:
-        _tell(plan, found, written, arguments)
-    if arguments.check and summary.moved:
-        return FOUND_SOME
-    return 3 if found.failures else 0
+    within: tuple[str, ...] = ()
+    if arguments.library and arguments.folders:
+        pictures, within = require_images(store, arguments.folders)
+        options = replace(options, within=within)
+    evidence = store.evidence()
+    with evidence.running():
+        found = compare(store, evidence, options.tiers, progress)
+        groups = groups_of(store, evidence, options, found.failures.append, progress)
+    roots = {root.root_id: root.path for root in store.roots()}
+    plan = make_plan(groups, roots, library=store.path, options=_told(arguments, options))
+    named = Path(arguments.plan).expanduser() if arguments.plan else store.layout.dedup / PLAN
+    written = Path(os.path.abspath(named))  # noqa: PTH100  without links
+    write_plan(plan, written)
+    _write_tables(arguments, store, options, plan)
+    failures = [*found.failures, *store.failures()]
+    if within:
+        found.pictures = pictures
+        tops = tuple(top.rstrip("/") + "/" for top in within)
+        failures = [one for one in failures if f"{one.path}/".startswith(tops)]
+    found.failures = list({one.path: one for one in failures}.values())
+    return plan, found, written
+
+
+def _told(arguments: argparse.Namespace, options: FindOptions) -> dict[str, str]:
+    """What was asked for, as the plan says it."""
+    told = {"tiers": ",".join(options.tiers), "act_on": ",".join(options.acted_on), "keep": options.rule.text}
+    if options.rule.reference:
+        told["reference"] = "\n".join(options.rule.reference)
+    if arguments.folders:
+        told["folders"] = folders_text(sorted(outermost(arguments.folders)))
+    return told
 
 
 def report(arguments: argparse.Namespace) -> int:
     """The verb report."""
-    plan = known_plan(arguments)
+    chosen = choose_plan(arguments)
+    if chosen.note and not arguments.quiet:
+        print(f"note: {chosen.note}", file=sys.stderr)
+    plan = chosen.plan
     written = _write_report(plan, Path(arguments.out).expanduser(), _unread_in(plan.library))
     if arguments.json:
         print(json.dumps(written))
@@ -97,51 +133,6 @@ def _unread_in(library: str) -> list[Failure]:
         return []
 
 
-def known_plan(arguments: argparse.Namespace) -> Plan:
-    """The plan that PLAN names, else the one that find wrote last. Raises UsageError where there is none."""
-    from imgsearch.dedup.plan_file import read_plan
-    from imgsearch.dedup.review import PLAN
-    from imgsearch.library import open_store
-    from imgsearch.settings import load_settings
-
-    if arguments.plan:
-        return read_plan(Path(arguments.plan).expanduser())
-    with open_store(load_settings(vars(arguments))) as store:
-        path = store.layout.dedup / PLAN
-        if not path.exists():
-            raise UsageError(
-                f"the library {store.path} has no plan", f"imgsearch dedup find --library {store.path} writes one"
-            )
-        return read_plan(path)
-
-
-@contextmanager
-def bars(arguments: argparse.Namespace) -> Iterator[Progress]:
-    """A bar on stderr for each stage, where a person looks on."""
-    from tqdm import tqdm
-
-    silent = arguments.quiet or arguments.json or not sys.stderr.isatty()
-    current: dict[str, Any] = {}
-
-    def told(stage: str, done: int, total: int) -> None:
-        if silent:
-            return
-        if stage not in current:
-            close()
-            current[stage] = tqdm(desc=_STAGES[stage], total=total, leave=False)
-        current[stage].total = total
-        current[stage].update(done - current[stage].n)
-
-    def close() -> None:
-        while current:
-            current.popitem()[1].close()
-
-    try:
-        yield told
-    finally:
-        close()
-
-
 def tiers_of(text: str | None, default: Sequence[str]) -> tuple[str, ...]:
     """The tiers of a list such as "bytes,pixels", in their order. Raises UsageError for an unknown one."""
     from imgsearch.dedup.evidence import TIERS
@@ -155,17 +146,21 @@ def tiers_of(text: str | None, default: Sequence[str]) -> tuple[str, ...]:
     return tuple(tier for tier in TIERS if tier in named)
 
 
-def _options(arguments: argparse.Namespace) -> FindOptions:
-    from imgsearch.dedup.evidence import ACTED_ON, NEVER_MOVED
-    from imgsearch.dedup.find import SHOWN, FindOptions
+def _options(arguments: argparse.Namespace, *, model_free: bool = False) -> FindOptions:
+    """What is asked for. Unless --tiers says so, near copies and bursts are looked for where vectors are known: in a
+    library that is not ``model_free``, and in bare folders if --model names a model."""
+    from imgsearch.dedup.evidence import ACTED_ON, NEVER_MOVED, TIERS
+    from imgsearch.dedup.find import COPIES, SHOWN, FindOptions
     from imgsearch.dedup.keep import DEFAULT, parse_keep
 
-    tiers = tiers_of(arguments.tiers, SHOWN)
-    acted_on = tiers_of(arguments.act_on, [tier for tier in ACTED_ON if tier in tiers])
+    bare = bool(arguments.folders) and not arguments.library and arguments.model in (None, MODEL_FREE)
+    acted_on = tiers_of(arguments.act_on, ())
+    asked = {*(COPIES if bare or model_free else SHOWN), *acted_on}
+    tiers = tiers_of(arguments.tiers, [tier for tier in TIERS if tier in asked])
+    if arguments.act_on is None:
+        acted_on = tuple(tier for tier in ACTED_ON if tier in tiers)
     if wrong := [tier for tier in acted_on if tier in NEVER_MOVED]:
-        raise UsageError(
-            f"--act-on names {wrong[0]}: such pictures are other shots, and are never moved", "leave it out"
-        )
+        raise UsageError(f"--act-on names {wrong[0]}: such pictures are no copies, and are never moved", "leave it out")
     if wrong := [tier for tier in acted_on if tier not in tiers]:
         raise UsageError(f"--act-on names {wrong[0]}, which --tiers leaves out", "name it in both")
     for folder in arguments.reference:
@@ -207,6 +202,8 @@ def _as_json(plan: Plan, found: Found, written: Path) -> dict[str, Any]:
     return {
         "plan": str(written),
         "library": plan.library,
+        "folders": sorted(planned_folders(plan.options, plan.roots.values())),
+        "tiers": plan.options["tiers"].split(","),
         "pictures": found.pictures,
         "new": found.new,
         "groups": summary.groups,
@@ -214,22 +211,32 @@ def _as_json(plan: Plan, found: Found, written: Path) -> dict[str, Any]:
         "to_move": summary.moved,
         "to_move_bytes": summary.moved_bytes,
         "freed_bytes": summary.freed_bytes,
+        "companions": summary.companions,
         "to_move_by_tier": summary.moved_by_tier,
         "shown_by_tier": summary.shown_by_tier,
+        "stay_by_reason": summary.stay_by_reason,
         "failures": [{"path": one.path, "stage": one.stage, "reason": one.reason} for one in found.failures],
     }
 
 
-def _tell(plan: Plan, found: Found, written: Path, arguments: argparse.Namespace) -> None:
-    print(f"{found.pictures:,} different pictures in {shown(plan.library)}")
+def _tell(plan: Plan, found: Found, written: Path, arguments: argparse.Namespace, options: FindOptions) -> None:
+    from imgsearch.dedup.plan_summary import tier_words
+
+    where = ", ".join(map(shown, arguments.folders)) or shown(plan.library)
+    print(f"{found.pictures:,} different pictures in {where}")
     for line in plan.summary().lines() if plan.groups else ("no copies",):
         print(line)
+    print(f"looked for: {tier_words(options.tiers)}")
+    if "near" not in options.tiers and arguments.tiers is None:
+        bare = bool(arguments.folders) and not arguments.library
+        mend = f"add --tiers {','.join([*options.tiers, 'near'])}" if bare else "the library has no model"
+        print(f"near copies were not looked for: {mend}")
     for one in found.failures[:_LISTED]:
         print(f"not read: {shown(one.path)}: {shown(one.reason)}")
     if len(found.failures) > _LISTED:
-        print(f"and {len(found.failures) - _LISTED:,} more (imgsearch failures --library {shown(plan.library)})")
+        print(f"and {len(found.failures) - _LISTED:,} more (imgsearch failures --library {shell_word(plan.library)})")
     print(f"\nThe plan is {shown(written)}; nothing was changed.")
-    given = shown(written) if arguments.plan else f"--library {shown(plan.library)}"
     if plan.groups:
-        print(f"  imgsearch dedup report {given} --out duplicates.html    # look at it")
-        print(f"  imgsearch dedup apply {given}")
+        print(f"  imgsearch dedup report {shell_word(written)} --out duplicates.html    # look at it")
+    if plan.summary().moved:
+        print(f"  imgsearch dedup apply {shell_word(written)}    # asks, then moves these files to a quarantine")

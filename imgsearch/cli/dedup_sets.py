@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imgsearch.cli.dedup_find import FOUND_SOME, bars, path_of, tiers_of
+from imgsearch.cli.dedup_find import FOUND_SOME, path_of, tiers_of
 from imgsearch.cli.folder_library import needs_vectors, opened_library
+from imgsearch.cli.folders_below import images_below
+from imgsearch.cli.progress import phases
 from imgsearch.cli.terminal import shown
 from imgsearch.errors import MediaError, UsageError
 
@@ -68,8 +68,10 @@ def leaks(arguments: argparse.Namespace) -> int:
 
     tiers = tiers_of(arguments.tiers, LEAKING)
     folders = [] if arguments.library else [*arguments.train, *arguments.test]
-    opened = opened_library(arguments, folders, vectors=needs_vectors(tiers))
-    with opened as store, bars(arguments) as progress:
+    with (
+        phases(arguments) as progress,
+        opened_library(arguments, folders, vectors=needs_vectors(tiers), progress=progress) as store,
+    ):
         train, test = (_images_below(store, named) for named in (arguments.train, arguments.test))
         evidence = store.evidence()
         with evidence.running():
@@ -122,15 +124,11 @@ def _images_below(store: Store, folders: Sequence[str]) -> dict[int, list[str]]:
     of."""
     found: dict[int, list[str]] = {}
     for folder in folders:
-        base = os.path.abspath(Path(folder).expanduser())  # noqa: PTH100  bytes-safe and without links
-        before = sum(map(len, found.values()))
-        for root in store.roots():
-            for file in store.files(root.root_id):
-                path = os.path.join(root.path, file.relative_path) if file.relative_path else str(root.path)  # noqa: PTH118
-                if path == base or path.startswith(base.rstrip("/") + "/"):
-                    found.setdefault(file.image_id, []).append(path)
-        if sum(map(len, found.values())) == before:
+        below = images_below(store, folder)
+        if not below:
             raise UsageError(f"there is no picture below {shown(folder)}", "name a folder of pictures that can be read")
+        for image_id, paths in below.items():
+            found.setdefault(image_id, []).extend(paths)
     return found
 
 

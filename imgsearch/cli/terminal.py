@@ -1,12 +1,15 @@
-"""Text for a terminal or a pipe: file names that hold anything, links."""
+"""Text for a terminal or a pipe: file names that hold anything, links, words for a shell; and questions."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
+from typing import TextIO
 from urllib.parse import quote
 
+from imgsearch.errors import UsageError
 from imgsearch.wording import one_line
 
 
@@ -29,3 +32,41 @@ def write_path(path: Path, end: bytes) -> None:
     """The file name's own bytes, for another program to read."""
     sys.stdout.flush()
     sys.stdout.buffer.write(os.fsencode(path) + end)
+
+
+def shell_word(path: str | Path) -> str:
+    """A file name as a word for the shell, to be copied into a command line. What `shown` would escape comes as
+    ``$'...'``, which bash, zsh, ksh and POSIX of 2024 read."""
+    text = str(path)
+    if shown(text) == text:
+        return shlex.quote(text)
+    escaped = "".join(chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}" for byte in _quoted(os.fsencode(text)))
+    return f"$'{escaped}'"
+
+
+def _quoted(name: bytes) -> bytes:
+    return name.replace(b"\\", b"\\\\").replace(b"'", b"\\'")
+
+
+def ask(question: str, otherwise: str) -> None:
+    """Go on only after "yes". Raises UsageError where nobody is there to ask, and with ``otherwise`` ("nothing was
+    deleted") for another answer and where the input ends; KeyboardInterrupt after Ctrl-C."""
+    if not _is_terminal(sys.stdin):
+        raise UsageError(f"{question} Nobody is there to ask: {otherwise}.".lstrip(), "add --yes if that is wanted")
+    if question:
+        print(question, file=sys.stderr)
+    print("Type yes to go on: ", end="", file=sys.stderr, flush=True)
+    try:
+        answer = input()
+    except EOFError:  # Ctrl-D
+        print(file=sys.stderr)
+        answer = ""
+    if answer.strip().lower() != "yes":
+        raise UsageError(otherwise, "type yes, or add --yes")
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False
