@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from imgsearch.dedup.belonging.moved_together import Belongings
 from imgsearch.dedup.confirmation import LOOKED_AT, RECIPE, Look, Verdict, looks_at, verdicts
@@ -17,6 +18,7 @@ from imgsearch.records import Failure
 from imgsearch.storage import lookups
 from imgsearch.storage.evidence_rows import Judged, PairRow
 from imgsearch.storage.evidence_store import EvidenceStore
+from imgsearch.storage.inventory import HeldFile
 from imgsearch.storage.store import Store
 
 Progress = Callable[[str, int, int], object]
@@ -32,8 +34,8 @@ _REMEMBERED = 8192  # traits, parsed
 
 class Grouping:
     """One library's evidence, ready to be grouped. Reads traits as they are needed, and pictures where two files are
-    called copies and nothing but their signatures says so. ``within``: folders, of whose files alone groups are made; all
-    files where there are none."""
+    called copies and nothing but their signatures says so. ``within``: folders; groups are made of files below them, or
+    of all files where there are none."""
 
     def __init__(
         self,
@@ -136,15 +138,31 @@ class Grouping:
 
 
 def copies_of(store: Store, image_ids: Sequence[int], within: Sequence[str] = ()) -> Mapping[int, Sequence[Copy]]:
-    """Every file of these pictures that can be reached and that may be moved at all: no link, none inside a folder that
-    belongs to a program; below one of the folders ``within``, where any are given."""
+    """Every file of these pictures that can be reached and that may be moved at all: no link, not reached through a
+    linked folder, none inside a folder that belongs to a program; below one of the folders ``within``, where any are
+    given."""
     tops = tuple(folder.rstrip("/") + "/" for folder in within)
+    bases = {root.root_id: str(root.path) for root in store.roots()}
+    real = {root_id: os.path.realpath(base) for root_id, base in bases.items()}
+
+    @cache
+    def is_linked(root_id: int, folder: str) -> bool:
+        beyond = os.path.relpath(folder, bases[root_id])
+        return os.path.realpath(folder) != os.path.normpath(os.path.join(real[root_id], beyond))  # noqa: PTH118
+
+    def is_own(file: HeldFile) -> bool:
+        if tops and not f"{file.path}/".startswith(tops):
+            return False
+        if file.path != bases[file.root_id] and is_linked(file.root_id, os.path.dirname(file.path)):  # noqa: PTH120
+            return False
+        return on_disk(file.path)
+
     found = store.copies(image_ids)
     return {
         image_id: [
             Copy(file.path, file.root_id, file.image_id, file.size_bytes, file.mtime_ns, file.facts)
             for file in files
-            if not file.offline and (not tops or f"{file.path}/".startswith(tops)) and on_disk(file.path)
+            if not file.offline and is_own(file)
         ]
         for image_id, files in found.items()
     }
