@@ -14,7 +14,7 @@ WordPairs = tuple[Int64, Int64, UInt8]
 """Places in the first words int64 [p], in the second int64 [p], bits that differ uint8 [p]."""
 
 _UInt64 = NDArray[np.uint64]
-_BLOCK = 1 << 13  # words compared with others at a time: 64 KB, which stays in the cache
+_BLOCK = 1 << 13  # words compared with others at a time, a power of two: 64 KB, which stays in the cache
 _STREAM = 1 << 14  # words looked up at a time
 _SEGMENT = 1 << 16  # words sorted at a time, where there are many: 0.5 MB, 11 ns a word; a million at once take 20
 _HELD = 1 << 17  # pairs held at a time, and some more
@@ -152,8 +152,8 @@ def _next(words: _UInt64, steps: int, radius: int, room: _Room) -> Iterator[tupl
             bits[step - 1, stop - at :] = BITS + 1
         if int(bits.min()) <= radius:
             hits = np.flatnonzero(bits.ravel() <= radius)
-            first = at + hits % _BLOCK
-            yield first, first + 1 + hits // _BLOCK
+            first = at + (hits & _BLOCK - 1)
+            yield first, first + 1 + (hits >> _BLOCK.bit_length() - 1)
 
 
 class _Table:

@@ -40,8 +40,8 @@ def hamming_pairs(hashes: _UInt64, others: _UInt64 | None, radius: int) -> Itera
     blocks, in no particular order; with ``others`` None the pairs within ``hashes``, the first row below the second.
 
     The same as brute force, equal hashes included: a thousand equal ones are half a million pairs, so whoever expects
-    many collapses them first (``distinct_hashes``). At radius 10 a million uniform hashes among themselves take 5 s of
-    one core and 110 MB, 100,000 take 0.4 s; at radius 8 half of that (benchmarks/hamming.py).
+    many collapses them first (``distinct_hashes``). At radius 10 a million uniform hashes among themselves take 6 s of
+    one core and 110 MB, 100,000 take 0.5 s; at radius 8 half of that (benchmarks/hamming.py).
     Raises ValueError for a radius outside 0..64.
     """
     within = others is None
