@@ -65,6 +65,11 @@ class Named:
         """Whether the embeddings of the two are more alike than chance."""
         return pair.similarity is not None and pair.similarity >= self.semantic
 
+    def is_series(self, pair: Alike) -> bool:
+        """Whether the two are numbered files of one folder and one size."""
+        first, second = self.shots.get(pair.first), self.shots.get(pair.second)
+        return first is not None and second is not None and first.is_beside(second)
+
 
 def name_pairs(store: Store, inventory: Inventory, rows: Int64, told: Told, chance: tuple[float, int]) -> Named:
     """All pairs with one of ``rows`` that may be near copies, none that signatures call copies. ``chance``: false

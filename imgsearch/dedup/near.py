@@ -131,13 +131,16 @@ def looks(
             yield key, _timed(named, pair, likeness)
     for pair in named.series:
         if (key := ids_of(inventory, pair)) not in known:
-            yield key, Evidence("burst", _unit(pair.likeness), similarity=pair.similarity, why="a series")
+            yield key, _series(pair)
     alike = {key: pair for pair in named.looked_at if (key := ids_of(inventory, pair)) not in known}
     with PairLooks(store, failed) as looking:
         for done, (key, seen) in enumerate(looking.look(list(alike), told.again), 1):
             pair = alike[key]
             seconds = seconds_between(named.shots.get(pair.first), named.shots.get(pair.second))
-            yield key, _evidence(seen, seconds, named.is_semantic(pair), pair.similarity)
+            if seen is not None and seen.kind == "moved" and named.is_series(pair):
+                yield key, _series(pair)
+            else:
+                yield key, _evidence(seen, seconds, named.is_semantic(pair), pair.similarity)
             told.done(done, len(alike))
     told.done(1, 1)
 
@@ -157,6 +160,11 @@ def _shot(seconds: float | None, same_view: bool, score: float, similarity: floa
         why = "a burst" if moment else "a series"
         return Evidence("burst", _unit(score), similarity=similarity, seconds=seconds, why=why)
     return Evidence("semantic", _unit(score), similarity=similarity, seconds=seconds)
+
+
+def _series(pair: Alike) -> Evidence:
+    """Frames of one view, by their names."""
+    return Evidence("burst", _unit(pair.likeness), similarity=pair.similarity, why="a series")
 
 
 def _evidence(seen: Alignment | None, seconds: float | None, alike: bool, similarity: float | None) -> Evidence | None:

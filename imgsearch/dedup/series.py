@@ -37,6 +37,11 @@ class Shot:
     taken_at: str | None
     camera: str | None
 
+    def is_beside(self, other: Shot) -> bool:
+        """Whether the two differ in nothing but a number of their names: frames of one series, it seems."""
+        mine, others = (self.folder, self.pattern, self.size), (other.folder, other.pattern, other.size)
+        return "#" in self.pattern and mine == others
+
 
 @dataclass(frozen=True, slots=True)
 class Looks:
@@ -86,7 +91,7 @@ def chosen_looks(candidates: Sequence[Alike], shots: Mapping[int, Shot]) -> Look
             joined.add((pair.first, pair.second))
         elif (pair.first, pair.second) in most_like:
             looked_at.append(pair)
-        elif shots[pair.first].pattern == shots[pair.second].pattern and "#" in shots[pair.first].pattern:
+        elif shots[pair.first].is_beside(shots[pair.second]):
             series.append(pair)
     for row, crowd in crowd_of.items():
         key = keeper[crowd], row

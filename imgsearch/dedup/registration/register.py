@@ -24,6 +24,8 @@ _NEARLY = 0.5  # agreement of what may differ in sharpness only
 _SHARPER = 1.3  # pages of one layout are equally sharp
 _MOST_SMOOTHINGS = 6
 _POOR_FIT = 0.5  # of lightness, where unrelated pictures end up
+_SHIFT = 0.12  # of a map's numbers: a sixteenth of the picture
+_STILL = 0.8  # agreement of what did not move
 _AS_GOOD = 0.995
 _JUDGED = 4  # ways that are looked at closely
 _SAME = 0.005  # of a map's numbers: a third of a pixel
@@ -92,10 +94,14 @@ class _Pair:
     second: UInt8
 
     def best(self, ways: Iterator[tuple[int, Float32]]) -> Alignment:
-        """Of the first way that makes them anything, else of the one that fits best."""
+        """Of the first way that makes them anything, else of the one that fits best. Where a small shift makes them
+        near, what is still in both counts first: a shift may follow things that moved before a ground that did not."""
         found = UNRELATED
         for turn, fit in ways:
             judged = self.judge(turn, fit)
+            if judged.kind == "near" and turn == 1 and _SAME < np.abs(fit - IDENTITY).max() < _SHIFT:
+                still = self.judge(1, IDENTITY)
+                return still if still.kind == "moved" and still.agreement >= _STILL else judged
             if judged.kind != "other":
                 return judged
             found = max(found, judged, key=lambda seen: seen.score)
