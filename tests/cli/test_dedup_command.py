@@ -14,31 +14,6 @@ import pytest
 from PIL import Image
 
 from imgsearch.cli.main import main
-from imgsearch.scenes.dataset import make_set, write_set
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("drawn")
-    write_set(make_set(6, 3), folder)
-    return sorted((folder / "images").iterdir())
-
-
-@pytest.fixture
-def photos(tmp_path: Path, drawn: list[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Four pictures, one of them twice, one of them smaller and one upside down again, and a file that is none."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number, path in enumerate(drawn[:4]):
-        (folder / f"{number}.png").write_bytes(path.read_bytes())
-    (folder / "0 again.png").write_bytes(drawn[0].read_bytes())
-    with Image.open(drawn[1]) as image:
-        image.convert("RGB").resize((100, 100)).save(folder / "1 small.jpg", quality=85)
-    with Image.open(drawn[2]) as image:
-        image.convert("RGB").transpose(Image.Transpose.ROTATE_180).save(folder / "2 turned.jpg", quality=90)
-    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
-    return folder
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -51,7 +26,8 @@ def test_find_apply_undo_purge_as_a_person_types_them(photos: Path, tmp_path: Pa
     assert main(["dedup", "find", str(photos), "--json", "--report", str(page)]) == 3  # one file is no picture
     told = json.loads(capsys.readouterr().out)
     assert told["pictures"] == 6 and told["groups"] == 3
-    assert told["to_move_by_tier"] == {"bytes": 1, "perceptual": 2}
+    assert told["to_move_by_tier"] == {"bytes": 1, "perceptual": 1}
+    assert told["stay_by_reason"] == {"turned or mirrored": 1} and told["tiers"] == ["bytes", "pixels", "perceptual"]
     assert [Path(one["path"]).name for one in told["failures"]] == ["broken.jpg"]
     assert contents(photos) == before
     assert page.read_text(encoding="utf-8").count("broken.jpg") == 1
@@ -61,20 +37,20 @@ def test_find_apply_undo_purge_as_a_person_types_them(photos: Path, tmp_path: Pa
     assert again.read_text(encoding="utf-8").count("broken.jpg") == 1
     capsys.readouterr()
 
-    assert main(["dedup", "apply", *library]) == 0
-    assert "3 files moved" in capsys.readouterr().out
-    assert sorted(contents(photos)) == ["0.png", "1.png", "2.png", "3.png", "broken.jpg"]
+    assert main(["dedup", "apply", *library, "--yes"]) == 0
+    assert "2 files moved" in capsys.readouterr().out
+    assert sorted(contents(photos)) == ["0.png", "1.png", "2 turned.jpg", "2.png", "3.png", "broken.jpg"]
     assert main(["dedup", "undo", *library]) == 0
     assert contents(photos) == before
     assert main(["dedup", "undo", *library]) == 1
     assert "nothing is in the quarantine" in capsys.readouterr().err
 
-    assert main(["dedup", "apply", *library, "--quiet"]) == 0
+    assert main(["dedup", "apply", *library, "--quiet", "--yes"]) == 0
     assert main(["dedup", "purge", *library]) == 2  # nobody is there to ask
     assert "cannot be brought back" in capsys.readouterr().err
     assert main(["dedup", "purge", *library, "--yes"]) == 0
     assert main(["dedup", "find", str(photos), "--quiet", "--check"]) == 3
-    assert "no copies" in capsys.readouterr().out
+    assert "nothing to move" in capsys.readouterr().out
 
 
 def test_pictures_said_to_differ_are_not_found_again(photos: Path, capsys) -> None:
@@ -86,7 +62,7 @@ def test_pictures_said_to_differ_are_not_found_again(photos: Path, capsys) -> No
     assert main(["dedup", "distinct", "--list", "--library", library]) == 0
     assert "1 small.jpg" in capsys.readouterr().out
     assert main(["dedup", "find", "--json", "--library", library]) == 0
-    assert json.loads(capsys.readouterr().out)["to_move_by_tier"] == {"bytes": 1, "perceptual": 1}
+    assert json.loads(capsys.readouterr().out)["to_move_by_tier"] == {"bytes": 1}
     assert main(["dedup", "distinct", *pair, "--forget", "--library", library]) == 0
     assert main(["dedup", "distinct", pair[0], "--library", library]) == 2
 
@@ -144,7 +120,10 @@ def test_prune_keeps_the_share_that_was_asked_for(photos: Path, capsys) -> None:
         (["find", "--act-on", "near", "--tiers", "bytes"], "leaves out"),
         (["find", "--keep", "biggest"], "unknown word"),
         (["find", "--reference", "/no/such/folder"], "is no folder"),
-        (["find", ".", "--library", "x"], "expected one of the two"),
+        (["find", ".", "--library", "/no/such"], "no library"),
+        (["prune", ".", "--library", "x", "--keep-fraction", "0.5"], "expected one of the two"),
+        (["apply"], "no plan was made yet"),
+        (["apply", ".", "/no/such/plan.json"], "expected one plan, or folders"),
         (["apply", "/no/such/plan.json"], "plan"),
         (["leaks", "--train", "/no/such", "--test", "."], "there is no folder"),
     ],
