@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from imgsearch.dedup.inspection.colour import ColourChange, colour_change
 from imgsearch.dedup.inspection.detail import Detail, detail_of
 from imgsearch.dedup.inspection.filters import smooth, steepness
 from imgsearch.dedup.inspection.fit import Fit, fit_lightness, fit_line
-from imgsearch.dedup.inspection.planes import Planes, common_size, planes_of
+from imgsearch.dedup.inspection.planes import Planes, common_size, is_drawn, planes_of
 from imgsearch.dedup.inspection.residual import Peak, Rest, rest_of
 from imgsearch.records import Float32, UInt8
 
@@ -33,7 +34,7 @@ _DRAWN_TONE = 4.0  # and the most that a level which much of a drawing has may m
 _DRAWN_CAST = 5.0
 _CAST_SEEN = 4.0
 _SATURATION_SEEN = 1.15
-_GREY = 3.0  # steps of chroma, root mean square, under which a picture has no colour
+_GREY = 1.2  # steps of chroma, root mean square, under which a picture has no colour
 _ENLARGED_BY = 1.1
 _MORE_DETAIL, _MORE_AN_OCTAVE = 0.5, 0.35
 """What a larger picture has beyond the smaller one, over the smaller one's finest detail, if it is the source; more is
@@ -43,6 +44,8 @@ enlargements: neither is then taken for the source."""
 
 _STRETCHED = 1.01
 _ROUNDED = 1.5  # pixels of the shorter side by which rounding may change an aspect
+_FADED = 3.0
+_LOOKED_AT = 768  # pixels of the side of the middle that enlargement is told by
 _SOFTER = 0.6
 _SHARPER = 1.15
 _SAME_SIZE = 1.03
@@ -75,13 +78,17 @@ def inspect_images(first: Image.Image, second: Image.Image, sizes: tuple[int, in
     one, other = planes_of(first, size), planes_of(second, size)
     fit, rest, source = _lightness(one.luma, other.luma)
     colour = _colour(one, other)
-    drawn = one.drawn or other.drawn
+    recoloured = _toned(fit, one.luma) or (colour is not None and _recoloured(colour))
+    drawn = is_drawn(first) or is_drawn(second)
     worst, why = _worst(fit, rest, source, colour, drawn)
     score = 1 / (1 + min(worst, 100.0) ** 3)
     if worst >= 1:
         return Inspection(False, score, why, difference=rest.largest / 255)
-    altered = _altered(first, second, one, other, fit, colour, sizes, stretch)
-    return Inspection(True, score, altered, bool(altered), rest.largest / 255)
+    altered = ["recoloured"] if recoloured else []
+    if stretch > _STRETCHED and abs(math.log(stretch)) * min(size) > _ROUNDED:
+        altered.append("stretched")
+    altered += _finer_or_coarser(first, second, (one.luma, other.luma), sizes)
+    return Inspection(True, score, ", ".join(altered), bool(altered), rest.largest / 255)
 
 
 def _lightness(one: UInt8, other: UInt8) -> tuple[Fit, Rest, UInt8]:
@@ -110,6 +117,8 @@ def _colour(one: Planes, other: Planes) -> ColourChange | None:
     strengths = [float(np.sqrt(((planes.chroma.astype(np.float32) - 128) ** 2).mean())) for planes in (one, other)]
     if max(strengths) < _GREY:
         return None
+    if min(strengths) < max(strengths) / _FADED:
+        return ColourChange(0.0, 0.0, 0.0, Peak(0.0, 0.0), 0.0)
     source, target = (one, other) if strengths[0] >= strengths[1] else (other, one)
     return colour_change(source.chroma, target.chroma)
 
@@ -139,31 +148,15 @@ def _main_levels(luma: UInt8) -> Float32:
     return np.flatnonzero((counts >= luma.size / 50) & (counts >= beside)).astype(np.float32)
 
 
-def _altered(
-    first: Image.Image,
-    second: Image.Image,
-    one: Planes,
-    other: Planes,
-    fit: Fit,
-    colour: ColourChange | None,
-    sizes: tuple[int, int],
-    stretched: float,
-) -> str:
-    found = []
-    if _toned(fit, one.luma) or (colour is not None and _recoloured(colour)):
-        found.append("recoloured")
-    if stretched > _STRETCHED and abs(math.log(stretched)) * min(one.luma.shape) > _ROUNDED:
-        found.append("stretched")
-    by = _ratio(first.width * first.height, second.width * second.height) ** 0.5
+def _finer_or_coarser(
+    first: Image.Image, second: Image.Image, lumas: tuple[UInt8, UInt8], sizes: tuple[int, int]
+) -> list[str]:
+    areas = first.width * first.height, second.width * second.height
+    by = _ratio(*areas) ** 0.5
     if by > _ENLARGED_BY:
-        large, small = (
-            (first, other.luma) if first.width * first.height > second.width * second.height else (second, one.luma)
-        )
-        if _detail_beyond(large, small) < min(1.0, _MORE_DETAIL + _MORE_AN_OCTAVE * math.log2(by)):
-            found.append("perhaps enlarged")
-    elif by < _SAME_SIZE:
-        found += _sharpness(detail_of(one.luma), detail_of(other.luma), sizes)
-    return ", ".join(found)
+        wanted = min(1.0, _MORE_DETAIL + _MORE_AN_OCTAVE * math.log2(by))
+        return ["perhaps enlarged"] if _detail_beyond(first if areas[0] > areas[1] else second, by) < wanted else []
+    return _sharpness(detail_of(lumas[0]), detail_of(lumas[1]), sizes) if by < _SAME_SIZE else []
 
 
 def _toned(fit: Fit, luma: UInt8) -> bool:
@@ -188,25 +181,33 @@ def _sharpness(one: Detail, other: Detail, sizes: tuple[int, int]) -> list[str]:
     return ["sharpened"] if min(one.coarse, other.coarse) > 1 and _ratio(fine, other_fine) > _SHARPER else []
 
 
-def _detail_beyond(large: Image.Image, small: UInt8) -> float:
-    """What the larger picture has beside strong edges that the smaller one, enlarged, has not, over the smaller one's
-    finest detail there."""
-    size = small.shape[1], small.shape[0]
-    luma = large.convert("L")
-    reduced = luma.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    again = np.asarray(reduced.resize(luma.size, Image.Resampling.BICUBIC), np.float32)
+def _detail_beyond(large: Image.Image, by: float) -> float:
+    """What a picture has beside strong edges and has not after it was made smaller by ``by`` and enlarged again, over
+    the smaller one's finest detail there. Looked for in the middle, where it is large."""
+    width, height = (min(side, _LOOKED_AT) for side in large.size)
+    left, top = (large.width - width) // 2, (large.height - height) // 2
+    luma = large.crop((left, top, left + width, top + height)).convert("L")
+    size = max(2, round(width / by)), max(2, round(height / by))
+    reduced = luma.resize(size, Image.Resampling.LANCZOS)
+    enlarged = np.asarray(reduced.resize(luma.size, Image.Resampling.BICUBIC), np.float32)
     blocks = np.asarray(luma.resize(size, Image.Resampling.NEAREST).resize(luma.size, Image.Resampling.NEAREST))
     full, plain = np.asarray(luma, np.float32), np.asarray(reduced, np.float32)
-    beyond, finest = _at_edges(full - again, again), _at_edges(plain - smooth(plain), plain)
-    if _at_edges(full - blocks, again) < finest / 4:  # enlarged by repeating pixels
+    at_edges, at_plain_edges = _strong_edges(enlarged), _strong_edges(plain)
+    finest = _mean_square((plain - smooth(plain))[at_plain_edges])
+    if _mean_square((full - blocks)[at_edges]) < finest / 16:  # enlarged by repeating pixels
         return 0.0
-    return beyond / max(finest, 1e-3)
+    return math.sqrt(_mean_square((full - enlarged)[at_edges]) / max(finest, 1e-6))
 
 
-def _at_edges(values: np.ndarray[Any, Any], picture: np.ndarray[Any, Any]) -> float:
-    edges = steepness(smooth(picture))
-    chosen = values[edges >= np.quantile(edges[::4, ::4], 0.9)]
-    return float(np.sqrt((chosen * chosen).mean())) if chosen.size else 0.0
+def _strong_edges(plane: Float32) -> NDArray[np.bool_]:
+    """The tenth of the pixels with the steepest slopes."""
+    steep = steepness(smooth(plane))
+    sampled = steep.ravel()[:: max(1, steep.size // 4096)]
+    return np.asarray(steep >= np.partition(sampled, int(0.9 * len(sampled)))[int(0.9 * len(sampled))])
+
+
+def _mean_square(values: Float32) -> float:
+    return float(values @ values) / max(len(values), 1)
 
 
 def _ratio(a: float, b: float) -> float:

@@ -7,39 +7,37 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from imgsearch.records import Float32, UInt8
+from imgsearch.records import UInt8
 
 COLOURS = 16
 """A drawing's colours are counted up to here: charts, icons, flags, masks and pages have few."""
 
 _DRAWN_SHARE = 0.9
-_COUNTED_SIDE = 96
+_COUNTED_SIDE = 64
 _LEAST_SIDE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Planes:
-    """``luma`` uint8 [h, w]; ``chroma`` uint8 [2, h/2, w/2], Cb and Cr, 128 for grey; ``drawn``: nearly all of it has
-    one of a few colours, so that each colour means something."""
+    """``luma`` uint8 [h, w]; ``chroma`` uint8 [2, h/2, w/2], Cb and Cr, 128 for grey."""
 
     luma: UInt8
     chroma: UInt8
-    drawn: bool
 
 
 def planes_of(image: Image.Image, size: tuple[int, int]) -> Planes:
     """The planes of an RGB picture brought to ``size`` (width, height). 60 ms for 12 megapixels."""
     if image.size != size:
         image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    drawn = is_drawn(image)
     luma, *colour = image.convert("YCbCr").split()
     half = max(1, size[0] // 2), max(1, size[1] // 2)
     chroma = [np.asarray(plane.resize(half, Image.Resampling.BOX)) for plane in colour]
-    return Planes(np.asarray(luma), np.stack(chroma), drawn)
+    return Planes(np.asarray(luma), np.stack(chroma))
 
 
 def is_drawn(image: Image.Image) -> bool:
-    """Whether at least nine of ten pixels have one of `COLOURS` colours, to four bits a channel."""
+    """Whether at least nine of ten pixels have one of `COLOURS` colours, to four bits a channel, so that each colour
+    means something."""
     small = image
     if max(image.size) > _COUNTED_SIDE:  # by nearest: a mean would make new colours
         scale = _COUNTED_SIDE / max(image.size)
@@ -55,8 +53,3 @@ def common_size(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, i
     """The size (width, height) of the smaller of two pictures, at least 8 pixels each way."""
     smaller = min(first, second, key=lambda size: size[0] * size[1])
     return max(_LEAST_SIDE, smaller[0]), max(_LEAST_SIDE, smaller[1])
-
-
-def as_float(plane: UInt8) -> Float32:
-    """The same values as float32."""
-    return np.asarray(plane, np.float32)
