@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from imgsearch.dedup.evidence import Copy, Evidence, Group, Member, Pair
+from imgsearch.dedup.evidence import Copy, Group, Member
 from imgsearch.dedup.examination import Traits
 from imgsearch.media.decode_pool import Answer, HardenedPool, Job
 from imgsearch.media.signature import INVERSE_TURN
@@ -18,7 +18,7 @@ IdPair = tuple[int, int]
 LOOKED_AT = "perceptual"
 """The tier that signatures of 32 x 32 decide, and nothing else has looked at."""
 
-RECIPE = "3"
+RECIPE = "4"
 """Names what decides: raise it when `inspection` changes, and pairs are looked at anew."""
 
 _LIMIT_S = 60.0  # two pictures of 200 megapixels
@@ -26,12 +26,10 @@ _LIMIT_S = 60.0  # two pictures of 200 megapixels
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """On the pair ``key`` (image ids in order) of a keeper and a member: what was seen, and where they are no copies,
-    how else they are alike; None: not at all."""
+    """What was seen of the pair ``key`` (image ids in order) of a keeper and a member."""
 
     key: IdPair
     judged: Judged
-    other: Pair | None = None
     read: bool = True  # False: one of the two could not be read now
 
 
@@ -70,7 +68,8 @@ def verdicts(looks: Sequence[Look], traits: Traits, failed: Callable[[Failure], 
         for job, outcome in pool.run(jobs):
             look: Look = job.tag
             if isinstance(outcome, Answer):
-                yield _verdict(look, outcome.head)
+                head = outcome.head
+                yield Verdict(look.key, Judged(bool(head["same"]), str(head["why"]), bool(head["altered"])))
                 continue
             for copy in (look.first, look.second):
                 if outcome.message.startswith(copy.path + ": ") and copy.path not in told:
@@ -92,13 +91,3 @@ def _job(look: Look, traits: Traits) -> Job:
         known = traits.get(copy.image_id)
         sides.append([copy.path, copy.facts.content_hash, copy.size_bytes, known is None or known.has_alpha])
     return Job([*sides, look.turn], look.first.size_bytes + look.second.size_bytes, look)
-
-
-def _verdict(look: Look, head: dict[str, Any]) -> Verdict:
-    judged = Judged(bool(head["same"]), str(head["why"]), bool(head["altered"]))
-    seen = head.get("seen")
-    if judged.is_copy or seen is None or seen["kind"] != "near":
-        return Verdict(look.key, judged)
-    difference, cover = float(seen["difference"]), float(seen["cover"])
-    near = Evidence("near", float(seen["score"]), look.turn, difference=difference, cover=cover, why=judged.why)
-    return Verdict(look.key, judged, Pair(*look.key, near))

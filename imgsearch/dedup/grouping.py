@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 
+from imgsearch.dedup.alignment import Alignment
 from imgsearch.dedup.belonging.moved_together import Belongings
-from imgsearch.dedup.confirmation import LOOKED_AT, RECIPE, Look, Verdict, looks_at, verdicts
+from imgsearch.dedup.confirmation import LOOKED_AT, RECIPE, Look, looks_at, verdicts
 from imgsearch.dedup.evidence import NEVER_MOVED, TIERS, Copy, Evidence, Group, Pair
 from imgsearch.dedup.examination import Traits, sample_facts
 from imgsearch.dedup.groups import make_groups, on_disk, tell_links
 from imgsearch.dedup.keep import KeepRule
+from imgsearch.dedup.looking import PairLooks
 from imgsearch.dedup.relation import relate
 from imgsearch.dedup.worth import Judgement, Worth
 from imgsearch.records import Failure
@@ -28,7 +30,9 @@ _COPIES = tuple(tier for tier in TIERS if tier not in NEVER_MOVED)
 _TOLD_BY_TRAITS = ("part", "stack", "burst")
 """What files that look alike turn out to be: shown whether asked for or not."""
 
-_KEPT_AT_ONCE = 64  # verdicts; what a killed run loses
+_RECIPE_NEAR = f"{RECIPE}-near"  # of looks after which refuted copies were looked at as near ones
+_MOSTLY = 0.8  # of the blocks
+_KEPT_AT_ONCE = 256  # verdicts; what a killed run loses
 _REMEMBERED = 8192  # traits, parsed
 
 
@@ -50,6 +54,7 @@ class Grouping:
         self._store, self._evidence = store, evidence
         self._tiers, self._acted_on, self._rule = tiers, acted_on, rule
         self._within = within
+        self._near = "near" in tiers
         self._traits = Traits(store, evidence)
         self._parsed = lru_cache(maxsize=_REMEMBERED)(self._traits.get)
         self._belongings = Belongings(self._parsed)
@@ -59,7 +64,7 @@ class Grouping:
     def groups(self, failed: Failed, progress: Progress) -> Iterator[Group]:
         """The groups, by smallest image id, after every look was taken; they are made as they are asked for. Killed
         before, what was looked at is kept. Raises ImgsearchError where no worker starts, StorageFull."""
-        self._judged = self._evidence.judged(RECIPE)
+        self._judged = self._known()
         told: set[str] = set()
 
         def failed_once(failure: Failure) -> None:
@@ -88,17 +93,28 @@ class Grouping:
         looks = {look.key: look for group in self._made() for look in looks_at(group, self._judged.__contains__)}
         return list(looks.values())
 
+    def _known(self) -> dict[tuple[int, int], Judged]:
+        """What closer looks said before. Where near copies are looked for, what was refuted without asking whether it
+        is one is looked at again."""
+        alone, near = (self._evidence.judged(recipe) for recipe in (RECIPE, _RECIPE_NEAR))
+        return {key: said for key, said in alone.items() if said.is_copy or not self._near} | near
+
     def _look(self, looks: Sequence[Look], failed: Failed, progress: Progress) -> None:
         done = 0
-        for part in lookups.chunks(verdicts(looks, self._traits, failed), _KEPT_AT_ONCE):
-            self._keep(part)
-            done += len(part)
-            progress("confirming", done, len(looks))
-
-    def _keep(self, found: Sequence[Verdict]) -> None:
-        self._evidence.add_pairs(pair_rows(verdict.other for verdict in found if verdict.other is not None))
-        self._evidence.add_judged(RECIPE, {verdict.key: verdict.judged for verdict in found if verdict.read})
-        self._judged |= {verdict.key: verdict.judged for verdict in found}
+        turns = {look.key: look.turn for look in looks}
+        with PairLooks(self._store, failed) as near_looks:
+            for part in lookups.chunks(verdicts(looks, self._traits, failed), _KEPT_AT_ONCE):
+                if self._near:
+                    refuted = sorted(verdict.key for verdict in part if not verdict.judged.is_copy and verdict.read)
+                    whys = {verdict.key: verdict.judged.why for verdict in part}
+                    seen = near_looks.look(refuted)
+                    pairs = (_near_pair(key, found, turns[key], whys[key]) for key, found in seen)
+                    self._evidence.add_pairs(pair_rows(pair for pair in pairs if pair is not None))
+                fresh = {verdict.key: verdict.judged for verdict in part if verdict.read}
+                self._evidence.add_judged(_RECIPE_NEAR if self._near else RECIPE, fresh)
+                self._judged |= {verdict.key: verdict.judged for verdict in part}
+                done += len(part)
+                progress("confirming", done, len(looks))
 
     def _made(self) -> Iterator[Group]:
         judgement = Judgement(self._worth, self._judged, self._belongings.attached)
@@ -135,6 +151,14 @@ class Grouping:
             for pair in read_pairs(self._evidence, [tier for tier in self._tiers if tier != LOOKED_AT]):
                 if (pair.first, pair.second) in refuted:
                     yield pair
+
+
+def _near_pair(key: tuple[int, int], seen: Alignment | None, turn: int, why: str) -> Pair | None:
+    """A refuted copy as a near one, where most of what both show agrees, however the rest came about."""
+    if seen is None or (seen.kind != "near" and not (seen.kind == "other" and seen.agreement >= _MOSTLY)):
+        return None
+    difference, cover = float(seen.difference), float(seen.cover)
+    return Pair(*key, Evidence("near", float(seen.score), turn, difference=difference, cover=cover, why=why))
 
 
 def copies_of(store: Store, image_ids: Sequence[int], within: Sequence[str] = ()) -> Mapping[int, Sequence[Copy]]:

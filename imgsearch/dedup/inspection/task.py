@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from imgsearch.dedup.alignment import align
 from imgsearch.dedup.inspection.judge import Inspection, inspect_images
 from imgsearch.dedup.inspection.saved_again import was_made_of
 from imgsearch.errors import MediaError
@@ -30,8 +29,6 @@ from imgsearch.media.whole import describe_file, read_samples
 Answer = tuple[dict[str, Any], bytes]
 
 _FULL = 1 << 24  # pixels a side that no picture has: decode at full size
-_NEAR_SIDE = 256
-_MOSTLY = 0.8  # of the blocks: what is denied as a copy and agrees so far is near
 _TRANSPARENCY = 24.0  # of 255, over 3 x 3 pixels, by which the transparency of two copies may differ
 
 
@@ -58,9 +55,8 @@ def samples(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> A
 
 
 def inspect(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
-    """[[path, sha256, bytes, has alpha], the same of the second, turn] -> `Inspection`, and where the two are no copies
-    how they lie on each other ("seen"). Both are decoded at full size. Raises MediaError, whose message begins with the
-    path at fault."""
+    """[[path, sha256, bytes, has alpha], the same of the second, turn] -> `Inspection`. Both are decoded at full size.
+    Raises MediaError, whose message begins with the path at fault."""
     (path, digest, size, clear), (other_path, other_digest, other_size, other_clear), turn = arguments
     first = _opened(path, digest, limits)
     second = turn_picture(_opened(other_path, other_digest, limits), turn)
@@ -70,19 +66,7 @@ def inspect(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> A
         found = _unless_saved_again(found, gentle, harsh, limits)
     if found.same and clear and other_clear:
         found = _with_transparency(found, _alpha(path, limits), turn_picture(_alpha(other_path, limits), turn))
-    head: dict[str, Any] = found.to_json()
-    if not found.same:
-        for picture in (first, second):
-            picture.thumbnail((2 * _NEAR_SIDE, 2 * _NEAR_SIDE), Image.Resampling.LANCZOS)
-        seen = align(first, second)
-        mostly = seen.kind == "other" and seen.agreement >= _MOSTLY
-        head["seen"] = {
-            "kind": "near" if mostly else seen.kind,
-            "score": float(seen.score),
-            "difference": float(seen.difference),
-            "cover": float(seen.cover),
-        }
-    return head, b""
+    return found.to_json(), b""
 
 
 def _opened(path: str, digest: str, limits: Limits) -> Image.Image:
