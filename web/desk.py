@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,6 +36,7 @@ from web.context import current_service
 from web.problems import Conflict, NotFound, printable
 
 DESK = "imgsearch.desk"
+_ALSO = 12  # other groups of a picture that are named
 _Stamp = tuple[int, int, int] | None
 
 
@@ -46,6 +48,7 @@ class Shown:
     original: Group
     group: Group | None  # None where nothing is left of it
     decision: Decision
+    also: tuple[tuple[str, str], ...] = ()  # other groups of this picture: their key and their keeper's path
 
     @property
     def tier(self) -> str:
@@ -65,6 +68,20 @@ class _Read:
     stamp: _Stamp = None
     plan: Plan | None = None
     groups: dict[str, Group] = field(default_factory=dict)
+    pictures: dict[int, list[str]] = field(default_factory=dict)  # keys of the groups of one picture
+
+    def also(self, key: str) -> tuple[tuple[str, str], ...]:
+        """Other groups that show the picture of this one, the first dozen."""
+        others = (other for other in self.pictures.get(self.groups[key].picture, ()) if other != key)
+        return tuple((other, self.groups[other].keeper.path) for other in islice(others, _ALSO))
+
+
+def _read_groups(stamp: _Stamp, plan: Plan) -> _Read:
+    found = _Read(stamp, plan, {group_key(group): group for group in plan.groups})
+    for key, group in found.groups.items():
+        if group.picture:
+            found.pictures.setdefault(group.picture, []).append(key)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +159,7 @@ class Desk:
             if stamp is None:
                 self._plan = _Read()
             elif self._plan.stamp != stamp:
-                plan = read_plan(path)
-                self._plan = _Read(stamp, plan, {group_key(group): group for group in plan.groups})
+                self._plan = _read_groups(stamp, read_plan(path))
             return self._plan
 
     def _on_disk(self) -> _Disk:
@@ -170,7 +186,7 @@ class Desk:
             decision = replace(decision, state="applied")
         elif decision.state == "applied":
             decision = replace(decision, state="open", run_id="")
-        return Shown(key, group, left, decision)
+        return Shown(key, group, left, decision, known.also(key))
 
     def _evidence_of(self, image_id: int, others: Sequence[int]) -> Mapping[int, Evidence]:
         return stored_evidence(self.evidence())(image_id, others) if others else {}

@@ -12,7 +12,7 @@ from typing import Any
 from flask import Blueprint, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
-from imgsearch.dedup.evidence import TIERS, Copy, Group, Member
+from imgsearch.dedup.evidence import NEVER_MOVED, TIERS, Copy, Group, Member
 from imgsearch.dedup.report_page import freed_bytes
 from imgsearch.dedup.review import STATES, UNDECIDED, Decision, content_pairs, file_key
 from imgsearch.dedup.words import TIER_TITLES, describe_evidence
@@ -58,24 +58,31 @@ def show_duplicates() -> ResponseReturnValue:
         review=review_json(desk),
         groups=groups,
         following=following,
-        titles=TIER_TITLES,
         state=_state(),
         tier=_tier(),
+        **_words(),
     )
+
+
+def _words() -> dict[str, Any]:
+    """What templates know of tiers."""
+    return {"titles": TIER_TITLES, "never_moved": NEVER_MOVED}
 
 
 @blueprint.get("/duplicates/groups")
 def show_more_groups() -> ResponseReturnValue:
     """The next groups, as a piece of the page."""
     groups, following = groups_json(current_desk())
-    return render_template("groups.html", groups=groups, following=following, titles=TIER_TITLES)
+    return render_template(
+        "groups.html", groups=groups, following=following, titles=TIER_TITLES, never_moved=NEVER_MOVED
+    )
 
 
 @blueprint.get("/duplicates/groups/<key>")
 def show_group(key: str) -> ResponseReturnValue:
     """One group as it is now, as a piece of the page."""
     groups = [group_json(current_desk().find(key))]
-    return render_template("groups.html", groups=groups, following=None, titles=TIER_TITLES)
+    return render_template("groups.html", groups=groups, following=None, **_words())
 
 
 @blueprint.get("/api/v1/duplicates")
@@ -129,11 +136,16 @@ def group_json(shown: Shown) -> dict[str, Any]:
         "freed_bytes": freed_bytes(group.members),
         "files": files,
         "more": max(0, len(others) - MOST_FILES),
+        "also": [
+            {"id": key, "name": one_line(os.path.basename(path))}  # noqa: PTH119  bytes-safe
+            for key, path in shown.also
+        ],
     }
 
 
 def _file_json(role: str, copy: Copy, member: Member | None = None) -> dict[str, Any]:
     facts, evidence = copy.facts, None if member is None else member.evidence
+    companions = member.companions if member is not None and role == "move" else ()
     return {
         "id": file_key(copy),
         "role": role,
@@ -149,6 +161,8 @@ def _file_json(role: str, copy: Copy, member: Member | None = None) -> dict[str,
         "camera": None if facts.camera is None else one_line(facts.camera),
         "evidence": None if evidence is None else asdict(evidence),
         "words": "" if evidence is None else describe_evidence(evidence),
+        "stays": one_line(member.stays) if member is not None and role == "stay" else "",
+        "companions": [one_line(os.path.basename(one.path)) for one in companions],  # noqa: PTH119  bytes-safe
         "thumbnail": f"/api/v1/pictures/{copy.image_id}/thumbnail/{facts.content_hash[:16]}-{RECIPE}",
         "page": f"/pictures/{copy.image_id}",
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from imgsearch.dedup.evidence import TIERS
+
 Schema = dict[str, Any]
 
 
@@ -130,7 +132,7 @@ _JOB = _object(
         seconds_left=_or_null(NUMBER),
     ),
 )
-_TIER: Schema = {"enum": ["bytes", "pixels", "perceptual", "near", "burst", "semantic"]}
+_TIER: Schema = {"enum": list(TIERS)}
 _DUPLICATE_FILE = _object(
     id=_said("of the file within the plan", type="string", pattern="^[0-9a-f]{16}$"),
     role=_said("kept is in a reference folder", enum=["keep", "kept", "move", "stay"]),
@@ -146,6 +148,8 @@ _DUPLICATE_FILE = _object(
     camera=_or_null(TEXT),
     evidence=_said("what it has in common with the one to keep", anyOf=[ref("Evidence"), {"type": "null"}]),
     words=_said("the evidence, for a person", type="string"),
+    stays=_said('why a copy is not moved; "" where it is', type="string"),
+    companions=_said("files that go where it goes, by name", **_list(TEXT)),
     thumbnail=TEXT,
     page=TEXT,
 )
@@ -159,6 +163,7 @@ _DUPLICATE_GROUP = _object(
     freed_bytes=COUNT,
     files=_said("the one to keep comes first", **_list(ref("DuplicateFile"))),
     more=_said("files that are not listed", **COUNT),
+    also=_said("other groups that show this picture", **_list(_object(id=TEXT, name=TEXT))),
 )
 _REVIEW = _object(
     created_at=_or_null(_said("of the plan; null where find has not run", type="string")),
@@ -208,6 +213,7 @@ SCHEMAS: dict[str, Schema] = {
         cover=_or_null(_said("share of the one to keep that it shows", type="number")),
         similarity=_or_null(_said("of the embeddings", type="number")),
         seconds=_or_null(_said("between the shots", type="number")),
+        why=_said("what decided, where the tier does not say", type="string"),
     ),
     "DuplicateFile": _DUPLICATE_FILE,
     "DuplicateGroup": _DUPLICATE_GROUP,

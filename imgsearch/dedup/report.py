@@ -90,13 +90,15 @@ def write_report(
 
 
 class _Writer:
-    """The groups go to a file of their own first: what stands above them, the totals, is known at their end."""
+    """The groups go to a file of their own first: what stands above them, the totals, is known at their end, and so is
+    which of them show one picture."""
 
     def __init__(self, path: Path, thumbnails: Thumbnails, options: ReportOptions) -> None:
         self.report = Report(path)
         self._thumbnails, self._options = thumbnails, options
         self._unreadable: dict[str, Failure] = {}
         self._full = False
+        self._headings: list[tuple[int, int, int]] = []  # (where its heading ends, number, picture) of a group
 
     def write_groups(self, groups: Iterable[Group], body: BinaryIO) -> None:
         options, report = self._options, self.report
@@ -105,7 +107,7 @@ class _Writer:
                 self._full = self._full or report.shown >= options.groups or body.tell() >= options.size_bytes
                 if not self._full:
                     report.shown += 1
-                    body.write(page.group_html(report.shown, group, tiles))
+                    self._write_group(group, tiles, body)
                     found = (tile.failure for tile in tiles if tile.failure is not None)
                     self._unreadable.update((failure.path, failure) for failure in found)
 
@@ -113,8 +115,7 @@ class _Writer:
         options, report = self._options, self.report
         file.write(page.head_html(options.title, options.notes))
         file.write(page.summary_html(report.totals))
-        body.seek(0)
-        shutil.copyfileobj(body, file)
+        self._copy(body, file)
         if report.groups > report.shown:
             file.write(page.left_out_html(report.groups - report.shown))
         every = chain(self._unreadable.values(), (each for each in failures if each.path not in self._unreadable))
@@ -122,6 +123,25 @@ class _Writer:
         file.write(lines)
         file.write(page.foot_html())
         report.size_bytes = file.tell()
+
+    def _write_group(self, group: Group, tiles: list[Tile], body: BinaryIO) -> None:
+        text = page.group_html(self.report.shown, group, tiles)
+        if group.picture:
+            end = body.tell() + text.index(page.HEADING_END) + len(page.HEADING_END)
+            self._headings.append((end, self.report.shown, group.picture))
+        body.write(text)
+
+    def _copy(self, body: BinaryIO, file: BinaryIO) -> None:
+        """The groups, with links between those of one picture."""
+        numbers: dict[int, list[int]] = {}
+        for _, number, picture in self._headings:
+            numbers.setdefault(picture, []).append(number)
+        body.seek(0)
+        for end, number, picture in self._headings:
+            file.write(body.read(end - body.tell()))
+            if others := [other for other in numbers[picture] if other != number]:
+                file.write(page.also_html(others))
+        shutil.copyfileobj(body, file)
 
     def _counted(self, groups: Iterable[Group]) -> Iterator[Group]:
         """Those that may be shown; all are counted."""

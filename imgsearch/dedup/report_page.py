@@ -15,9 +15,14 @@ from pathlib import Path
 from urllib.parse import quote_from_bytes
 
 from imgsearch.dedup.evidence import TIERS, Copy, Group, Member
-from imgsearch.dedup.words import TIER_TITLES, describe_evidence, describe_place
+from imgsearch.dedup.words import TIER_TITLES, describe_companions, describe_evidence, describe_place
 from imgsearch.records import Failure
 from imgsearch.wording import describe_size, one_line
+
+HEADING_END = b"</h2>"
+"""The first of a group's HTML: no name of a file is in front of it."""
+
+_ALSO = 12  # other groups of a picture that are named
 
 
 @dataclass(slots=True)
@@ -108,9 +113,9 @@ def group_html(number: int, group: Group, tiles: list[Tile]) -> bytes:
     others = others_of(group)
     freed = freed_bytes(group.members)
     told = f"{_several(1 + len(others), 'file')}, " + (f"frees {describe_size(freed)}" if freed else "frees nothing")
-    keeper = _tile_html(tiles[0], "keep", "Keep", group.reason)
+    keeper = _tile_html(tiles[0], "keep", "Keep", [group.reason])
     shown = [
-        _tile_html(tile, *_fate(at < len(group.kept), member), describe_evidence(member.evidence))
+        _tile_html(tile, *_fate(at < len(group.kept), member), _reasons(member))
         for at, (tile, member) in enumerate(zip(tiles[1:], others, strict=False))
     ]
     rest = len(others) - len(shown)
@@ -119,6 +124,17 @@ def group_html(number: int, group: Group, tiles: list[Tile]) -> bytes:
 <h2 id="t{number}"><a href="#g{number}">{number:,}</a> {TIER_TITLES[weakest_tier(group)]} <small>{told}</small></h2>
 <ul>{keeper}{"".join(shown)}{more}</ul></section>
 """)
+
+
+def also_html(numbers: list[int]) -> bytes:
+    """Links to the other groups of one picture; it stands behind a group's heading (`HEADING_END`)."""
+    links = [f'<a href="#g{number}">group {number:,}</a>' for number in numbers[:_ALSO]]
+    rest = len(numbers) - len(links)
+    if rest:
+        links.append(_several(rest, "more group"))
+    told = f"{', '.join(links[:-1])} and {links[-1]}" if len(links) > 1 else links[0]
+    verb = "shows" if len(numbers) == 1 else "show"
+    return _bytes(f'<p class="also">Also {told} {verb} this picture.</p>')
 
 
 def left_out_html(groups: int) -> bytes:
@@ -161,7 +177,14 @@ def _fate(kept: bool, member: Member) -> tuple[str, str]:
     return ("move", "Move") if member.move else ("stay", "Stays")
 
 
-def _tile_html(tile: Tile, kind: str, verdict: str, why: str) -> str:
+def _reasons(member: Member) -> list[str]:
+    """What speaks for it, why it stays, and what goes along."""
+    stays = f"stays: {member.stays}" if member.stays and not member.move else ""
+    goes = describe_companions(member.companions) if member.move else ""
+    return [describe_evidence(member.evidence), *filter(None, (stays, goes))]
+
+
+def _tile_html(tile: Tile, kind: str, verdict: str, reasons: list[str]) -> str:
     copy = tile.copy
     name = Path(copy.path).name
     if tile.picture:
@@ -177,9 +200,10 @@ def _tile_html(tile: Tile, kind: str, verdict: str, why: str) -> str:
         differs = (
             f"<details><summary>Where they differ</summary>{shown}<p>Red, four times as strong as it is.</p></details>"
         )
+    said = "".join(f'<p class="why">{_safe(why)}</p>' for why in reasons)
     return (
         f'<li class="{kind}">{picture}<p class="verdict">{verdict}</p><p class="path"><bdi>{_safe(copy.path)}</bdi></p>'
-        f'<p class="facts">{_safe(describe_place(copy))}</p><p class="why">{_safe(why)}</p>{differs}</li>'
+        f'<p class="facts">{_safe(describe_place(copy))}</p>{said}{differs}</li>'
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from imgsearch.dedup.evidence import Copy, Evidence
+import os
+from collections.abc import Sequence
+
+from imgsearch.dedup.evidence import Companion, Copy, Evidence
 from imgsearch.wording import describe_size, one_line
 
 TIER_TITLES = {
@@ -27,6 +30,7 @@ _SAME = {
     "burst": "another shot of the same moment",
     "semantic": "another picture of the same scene",
 }
+_COMPANIONS = 3  # named
 _TURNS = {
     2: "mirrored left to right",
     3: "turned upside down",
@@ -43,6 +47,16 @@ def describe_evidence(evidence: Evidence) -> str:
     """One sentence without its full stop: "the same picture, saved again; mirrored left to right; pHash differs in 3 of
     64 bits; brightness differs by 4 % at most; 97 % sure". What a tier does not measure is not mentioned."""
     return "; ".join([_SAME[evidence.tier], *_details(evidence)])
+
+
+def describe_companions(companions: Sequence[Companion]) -> str:
+    """ "goes along: IMG_1.xmp", "go along: IMG_1.aae, IMG_1.mov and 2 more"; "" where there are none."""
+    if not companions:
+        return ""
+    names = [one_line(os.path.basename(one.path)) for one in companions[:_COMPANIONS]]  # noqa: PTH119  bytes-safe
+    rest = len(companions) - len(names)
+    verb = "goes along" if len(companions) == 1 else "go along"
+    return f"{verb}: {', '.join(names)}" + (f" and {rest:,} more" if rest else "")
 
 
 def describe_place(copy: Copy) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,7 +22,7 @@ from albums import HOSTILE, make_groups, picture
 
 from imgsearch.dedup import report_page
 from imgsearch.dedup.difference import difference_image
-from imgsearch.dedup.evidence import Copy, Group
+from imgsearch.dedup.evidence import Companion, Copy, Group
 from imgsearch.dedup.report import Report, ReportOptions, write_report
 from imgsearch.dedup.words import describe_evidence
 from imgsearch.errors import UsageError
@@ -196,6 +197,32 @@ def test_report_marks_what_is_kept_beside_the_keeper(groups: list[Group], tmp_pa
     report, text = small([kept], tmp_path / "r.html")
     assert text.count("Keep: in a reference folder") == 1 and text.count('class="move"') == len(kept.members)
     assert report.totals.files["bytes"] == 0
+
+
+def test_report_says_why_a_copy_stays_and_what_goes_along(groups: list[Group], tmp_path: Path) -> None:
+    first, second, *rest = groups[0].members
+    sidecars = tuple(Companion(f"/p/<{number}>.xmp", "0" * 64, 1, 1) for number in range(5))
+    staying = replace(first, move=False, stays="it alone has <a film>", companions=sidecars)
+    group = replace(groups[0], members=(staying, replace(second, companions=sidecars), *rest))
+    _, text = small([group], tmp_path / "r.html")
+    page = Reader(text)
+    assert page.texts.count("stays: it alone has <a film>") == 1
+    assert page.texts.count("go along: <0>.xmp, <1>.xmp, <2>.xmp and 2 more") == 1
+
+
+def test_report_links_the_groups_of_one_picture(groups: list[Group], tmp_path: Path) -> None:
+    """Also to groups that come later; not to those that are left out, and not a group to itself."""
+    pictures = [7, 0, 7, 9, 7, 9, 5, 5]
+    made = [replace(groups[3], picture=picture) for picture in pictures]
+    _, text = small(made, tmp_path / "r.html", groups=7)
+    sections = text.split('<section class="group"')[1:]
+    told = [re.findall(r'<a href="#g(\d+)">group \1</a>', section) for section in sections]
+    assert told == [["3", "5"], [], ["1", "5"], ["6"], ["1", "3"], ["4"], []]
+    assert "Also group 3 and group 5 show this picture." in re.sub("<[^>]*>", "", sections[0])
+    assert "Also group 6 shows this picture." in re.sub("<[^>]*>", "", sections[3])
+    _, plain = small([replace(one, picture=0) for one in made], tmp_path / "p.html", groups=7)
+    assert re.sub('<p class="also">.*?</p>', "", text) == plain
+    assert not Reader(text).open
 
 
 def test_report_leaves_the_old_one_when_it_cannot_be_finished(groups: list[Group], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from colour_shelf import Shelf
 from twins import NAMES, plan_twins, serve_twins
 
-from imgsearch.dedup.evidence import ACTED_ON
+from imgsearch.dedup.evidence import ACTED_ON, NEVER_MOVED
 from imgsearch.dedup.plan_file import read_plan
 from imgsearch.storage.evidence_store import EvidenceStore
 from web.jobs import RUNS
@@ -292,3 +292,38 @@ def test_searches_know_what_was_moved(twins: Shelf) -> None:
     assert job["summary"]["note"] == "" and twins.programs.get(f"/api/v1/pictures/{moved}").status_code == 404
     run(twins, kind="dedup-undo", run_id=job["summary"]["run_id"])
     assert twins.programs.get(f"/api/v1/pictures/{moved}").status_code == 200
+
+
+def test_why_a_copy_stays_what_goes_along_and_other_groups_are_told(twins: Shelf) -> None:
+    path = twins.store.layout.dedup / "plan.json"
+    plan = json.loads(path.read_text())
+    large, near = (next(one for one in plan["groups"] if name in one["keeper"]["path"]) for name in ("large", "near"))
+    large["picture"] = near["picture"] = 4
+    large["members"][0] |= {"move": False, "stays": "it alone has <a film>"}
+    sidecar = large["members"][1]["file"]["path"].removesuffix(".jpg") + ".xmp"
+    large["members"][1]["companions"] = [{"path": sidecar, "sha256": "0" * 64, "size_bytes": 1, "mtime_ns": 1}]
+    path.write_text(json.dumps(plan))
+
+    told = group_of(twins, "large saved")
+    assert [file["stays"] for file in told["files"]] == ["", "it alone has <a film>", "", ""]
+    assert [file["companions"] for file in told["files"]] == [[], [], [Path(sidecar).name], []]
+    assert told["also"] == [{"id": group_of(twins, "near crop")["id"], "name": "near.png"}]
+    assert group_of(twins, "bytes copy")["also"] == []
+    page = twins.client.get("/duplicates").get_data(as_text=True)
+    assert "Stays: it alone has &lt;a film&gt;" in page and f"Goes along: <bdi>{Path(sidecar).name}</bdi>" in page
+    assert f'<a href="#group-{told["also"][0]["id"]}"><bdi>near.png</bdi></a>' in page
+    decide(twins, decide="move", groups=[told["id"]], file=told["files"][1]["id"])
+    assert group_of(twins, "large saved")["files"][1]["stays"] == ""
+
+
+def test_page_offers_no_move_of_what_no_plan_moves(twins: Shelf) -> None:
+    path = twins.store.layout.dedup / "plan.json"
+    plan = json.loads(path.read_text())
+    for group, tier in zip(plan["groups"], NEVER_MOVED, strict=False):
+        for member in group["members"]:
+            member |= {"tier": tier, "move": False}
+    path.write_text(json.dumps(plan))
+    for tier in NEVER_MOVED:
+        for group in groups(twins, tier=tier):
+            piece = twins.client.get(f"/duplicates/groups/{group['id']}").get_data(as_text=True)
+            assert 'data-do="move"' not in piece
