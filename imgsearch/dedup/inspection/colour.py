@@ -3,14 +3,15 @@ little."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imgsearch.dedup.inspection.filters import smooth, steepness
+from imgsearch.dedup.inspection.filters import halved, smooth, steepness
 from imgsearch.dedup.inspection.residual import Peak, peak_of
-from imgsearch.records import UInt8
+from imgsearch.records import Float32, UInt8
 
 SATURATION = 1.6
 """A change of saturation, up or down, that is a little."""
@@ -20,6 +21,7 @@ CAST = 9.0
 """Steps of 255 by which all colours may shift: an old print under two lamps, no sepia, which is 20 and more."""
 
 _FLOOR = 5.0
+_BROAD = 3  # halvings of colour, which is at half the size of lightness
 _SAMPLED = 20_000
 _LEAST_CHROMA = 4.0  # of the root of the mean square: under it a picture is grey, and has no hue to turn
 _ROUNDS = 2
@@ -29,13 +31,15 @@ _KEPT = 0.93
 @dataclass(frozen=True, slots=True)
 class ColourChange:
     """``saturation``: of the target over the source, 1 where nothing changed; ``hue``: radians; ``cast``: steps of 255;
-    ``peak``: of what is left, as lightness has it; ``rest``: root of its mean square."""
+    ``peak``: of what is left, as lightness has it; ``broad``: the largest rest over 16 x 16 pixels, steps of 255;
+    ``rest``: root of the mean square."""
 
     saturation: float
     hue: float
     cast: float
     peak: Peak
     rest: float
+    broad: float = 0.0
 
     @property
     def little(self) -> bool:
@@ -65,7 +69,16 @@ def colour_change(source: UInt8, target: UInt8) -> ColourChange:
     away = np.sqrt(planes[0] ** 2 + planes[1] ** 2)
     edges = sum(steepness(smooth(plane.astype(np.float32))) for plane in (*source, *target))
     peak = peak_of(away, _FLOOR, np.asarray(edges, np.float32))  # JPEG keeps colour at half, and bleeds at its edges
-    return ColourChange(float(abs(factor)), float(np.angle(factor)), abs(cast), peak, float(np.sqrt((away**2).mean())))
+    rest_ms = float(np.sqrt((away**2).mean()))
+    return ColourChange(float(abs(factor)), float(np.angle(factor)), abs(cast), peak, rest_ms, _broad(planes))
+
+
+def _broad(planes: Sequence[Float32]) -> float:
+    for _ in range(_BROAD):
+        if min(planes[0].shape) < 2:
+            break
+        planes = [halved(plane) for plane in planes]
+    return float(np.sqrt(planes[0] ** 2 + planes[1] ** 2).max())
 
 
 def _fitted(a: NDArray[np.complex64], b: NDArray[np.complex64]) -> tuple[complex, complex]:

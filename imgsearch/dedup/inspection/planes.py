@@ -51,5 +51,5 @@ def is_drawn(image: Image.Image) -> bool:
 
 def common_size(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
     """The size (width, height) of the smaller of two pictures, at least 8 pixels each way."""
-    smaller = min(first, second, key=lambda size: size[0] * size[1])
+    smaller = min(first, second, key=lambda size: (size[0] * size[1], size))
     return max(_LEAST_SIDE, smaller[0]), max(_LEAST_SIDE, smaller[1])
