@@ -20,8 +20,6 @@ from imgsearch.dedup.stacks import StackFile, belong_together, stack_key
 from imgsearch.media.sniff import IMAGE_EXTENSIONS
 from imgsearch.media.whole import FileTraits
 
-_MOST_ROUNDS = 50  # in each a stack loses one file that was to be moved
-
 TraitsOf = Callable[[int], FileTraits | None]
 
 
@@ -64,8 +62,7 @@ class Belongings:
                         refused[member.copy.path] = why
                     else:
                         moving[member.copy.path] = group.keeper.path
-        self._keep_stacks_whole(moving, refused)
-        carried = self._carriers(moving)
+        carried = self._carriers(moving, refused)
         for group in groups():
             members = [self._settled(group.keeper, member, moving, refused, carried) for member in group.members]
             yield replace(group, members=tuple(members))
@@ -91,7 +88,8 @@ class Belongings:
             return kind
         beside = self.companions(keeper.path)
         for companion in self.companions(member.copy.path):
-            if companion not in beside and not any(same_companion(companion, other) for other in beside):
+            alike = (other for other in beside if _kind(other) == _kind(companion))
+            if companion not in beside and not any(same_companion(companion, other) for other in alike):
                 return f"{os.path.basename(companion)} beside it has no equal beside the kept file"  # noqa: PTH119
         return ""
 
@@ -104,19 +102,14 @@ class Belongings:
     def _keep_stacks_whole(self, moving: dict[str, str], refused: dict[str, str]) -> None:
         """Take out of ``moving`` what would part a stack, until nothing does."""
         waiting = list(moving)
-        for _ in range(_MOST_ROUNDS):
-            parted = [(path, mate) for path in waiting if path in moving and (mate := self._left_behind(path, moving))]
-            if not parted:
-                return
+        while parted := [(path, mate) for path in waiting if path in moving and (mate := self._left(path, moving))]:
             waiting = []
             for path, mate in parted:
                 del moving[path]
                 refused[path] = f"it belongs to {os.path.basename(mate)}, which stays"  # noqa: PTH119
                 waiting += self._mates(path)
-        for path in waiting:
-            moving.pop(path, None)
 
-    def _left_behind(self, path: str, moving: dict[str, str]) -> str:
+    def _left(self, path: str, moving: dict[str, str]) -> str:
         """A file of the same stack that is not moved; "" where all are."""
         return next((mate for mate in self._mates(path) if mate not in moving), "")
 
@@ -126,25 +119,41 @@ class Belongings:
             return []
         return [mate for mate in stacks.get(stack_key(path), ()) if mate != path and _together(path, mate)]
 
-    def _carriers(self, moving: dict[str, str]) -> dict[str, list[Companion]]:
+    def _carriers(self, moving: dict[str, str], refused: dict[str, str]) -> dict[str, list[Companion]]:
         """Path of a moved picture -> the companions that go with it: each once, with the first of its pictures. One
-        that belongs to a picture that stays, stays with that; one that cannot be read keeps its picture where it
-        is."""
+        that belongs to a picture that stays, stays with that; one that cannot be read keeps its pictures, and what
+        belongs to these, where they are."""
+        known: dict[str, Companion | None] = {}
+        while True:
+            self._keep_stacks_whole(moving, refused)
+            carried, unread = self._carried(moving, known)
+            if not unread:
+                return carried
+            for path, companion in unread.items():
+                del moving[path]
+                refused[path] = f"{os.path.basename(companion)} beside it cannot be read"  # noqa: PTH119
+
+    def _carried(
+        self, moving: dict[str, str], known: dict[str, Companion | None]
+    ) -> tuple[dict[str, list[Companion]], dict[str, str]]:
+        """What goes along, and pictures with a companion that cannot be read; ``known``: companions as they were
+        read."""
         carried: dict[str, list[Companion]] = defaultdict(list)
+        unread: dict[str, str] = {}
         taken: set[str] = set()
         for path in sorted(moving):
             for companion in self.companions(path):
-                owners = owners_of(companion, self._folder(path).listing)
-                if companion in taken or not all(owner in moving for owner in owners):
+                if not all(owner in moving for owner in owners_of(companion, self._folder(path).listing)):
                     continue
-                taken.add(companion)
-                described = _described(companion)
+                if companion not in known:
+                    known[companion] = _described(companion)
+                described = known[companion]
                 if described is None:
-                    moving.pop(path)
-                    carried.pop(path, None)
-                    break
-                carried[path].append(described)
-        return carried
+                    unread[path] = companion
+                elif companion not in taken:
+                    taken.add(companion)
+                    carried[path].append(described)
+        return carried, unread
 
     def _folder(self, path: str) -> _Folder:
         name = os.path.dirname(path)  # noqa: PTH120
@@ -165,6 +174,10 @@ class Belongings:
         return found
 
 
+def _kind(companion: str) -> str:
+    return os.path.splitext(companion)[1].casefold()  # noqa: PTH122
+
+
 def _together(path: str, other: str) -> bool:
     """By their names alone: what is beside a picture need not be in the library."""
     return bool(belong_together(StackFile(path, ""), StackFile(other, "")))
@@ -175,8 +188,9 @@ def _stacked(evidence: Evidence, kind: str) -> Evidence:
 
 
 def _described(path: str) -> Companion | None:
-    """A companion with the hash of its bytes, as the plan names it; None where it cannot be read."""
-    folder, name = os.path.split(os.path.realpath(path))
+    """A companion with the hash of its bytes, as the plan names it; None where it cannot be read or is a link."""
+    folder, name = os.path.split(path)
+    folder = os.path.realpath(folder)
     try:
         with open_folder(folder, folder) as parent, open_file(parent, name) as descriptor:
             digest, identity = digest_of(descriptor)
