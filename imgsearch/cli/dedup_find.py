@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgsearch.cli.chosen_plan import choose_plan
+from imgsearch.cli.chosen_plan import choose_plan, named_folders
 from imgsearch.cli.folder_library import needs_vectors, opened_library
 from imgsearch.cli.folders_below import require_images
 from imgsearch.cli.last_plan import begin_plan, folders_text, outermost, planned_folders, remember_plan
@@ -116,7 +116,8 @@ def report(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(written))
     else:
-        print(f"{written['shown']:,} of {written['groups']:,} groups in {shown(arguments.out)}")
+        where = named_folders(chosen.folders)
+        print(f"{written['shown']:,} of {written['groups']:,} groups of {where} in {shown(arguments.out)}")
     return 0
 
 
@@ -192,7 +193,12 @@ def path_of(store: Store) -> Any:
 def _write_report(plan: Plan, path: Path, failures: Sequence[Failure]) -> dict[str, Any]:
     from imgsearch.dedup.report import ReportOptions, write_report
 
-    notes = (f"Kept is what comes first by: {plan.options.get('keep', '')}.", "Nothing was moved yet.")
+    folders = named_folders(planned_folders(plan.options, plan.roots.values()))
+    notes = (
+        f"Found in {folders} on {plan.created_at}.",
+        f"Kept is what comes first by: {plan.options.get('keep', '')}.",
+        "Nothing was moved yet.",
+    )
     done = write_report(plan.groups, path, options=ReportOptions(notes=notes), failures=failures)
     return {"groups": done.groups, "shown": done.shown, "unreadable": done.unreadable, "bytes": done.size_bytes}
 
