@@ -226,10 +226,10 @@ def _as_json(plan: Plan, found: Found, written: Path) -> dict[str, Any]:
 
 
 def _tell(plan: Plan, found: Found, written: Path, arguments: argparse.Namespace, options: FindOptions) -> None:
-    from imgsearch.dedup.plan_summary import tier_words
+    from imgsearch.dedup.plan_summary import several, tier_words
 
     where = ", ".join(map(shown, arguments.folders)) or shown(plan.library)
-    print(f"{found.pictures:,} different pictures in {where}")
+    print(f"{several(found.pictures, 'different picture')} in {where}")
     for line in plan.summary().lines() if plan.groups else ("no copies",):
         print(line)
     print(f"looked for: {tier_words(options.tiers)}")
