@@ -83,8 +83,8 @@ def fit_lightness(source: UInt8, target: UInt8) -> Fit:
         gain, offset = _line(x[kept], y[kept])
         wanted = y - gain * x - offset
         chosen = design[kept]
-        normal, target = chosen.T @ chosen + ridge * len(chosen), chosen.T @ wanted[kept]
-        weights = np.asarray(np.linalg.solve(normal, target), np.float64)
+        normal, moment = chosen.T @ chosen + ridge * len(chosen), chosen.T @ wanted[kept]
+        weights = np.asarray(np.linalg.solve(normal, moment), np.float64)
         rest = np.abs(wanted - design @ weights)
         kept = rest <= max(_LEAST_REST, float(np.quantile(rest, _KEPT)))
     return Fit(gain, offset, low, high, weights[:_KNOTS], weights[_KNOTS:])
