@@ -28,9 +28,9 @@ import venv
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import median
 
 import dedup_notcopies
-from PIL import Image
 from processes import timed
 from results import add_flags, markdown_table, write_section, writes
 
@@ -41,9 +41,13 @@ from imgsearch.scenes.look_alikes import write_look_alikes
 
 OTHERS = ("imagededup-phash", "imagededup-dhash", "imagehash-phash", "imagehash-dhash")
 SEED = 4711
+TIMED = {
+    "ours, as it is for folders": "bytes,pixels,perceptual",
+    "ours, with near copies": "bytes,pixels,perceptual,near",
+}
 SPEED_NOTE = (
-    "Drawn scenes of 224 px, a fifth of them originals with four copies each. Ours embeds every picture too and looks "
-    "at both pictures of every pair before it groups them; the others give pairs of hashes."
+    "Ours from files to the plan, every copy that would be moved looked at in full size; the others give pairs of "
+    "hashes. Drawn scenes of 224 px, a fifth of them originals with four copies each; JPEGs of 12 megapixels."
 )
 Pair = tuple[str, str]
 
@@ -54,6 +58,9 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, nargs="*", help="folders of photographs")
     parser.add_argument("--copies", type=int, default=12, help="copies a picture (default 12)")
     parser.add_argument("--files", type=int, nargs="*", default=[10_000, 50_000], help="sizes for time and memory")
+    parser.add_argument("--folders", type=Path, nargs="*", default=[], help="time these folders in place of drawn ones")
+    parser.add_argument("--repeats", type=int, default=1, help="times each is timed; the median counts (default 1)")
+    parser.add_argument("--tools", nargs="*", default=OTHERS[:1], choices=OTHERS, help="others that are timed")
     parser.add_argument("--only", choices=("quality", "speed", "notcopies"), help="one of the parts")
     parser.add_argument("--sets", type=int, default=3, help="sets of every family that are no copies (default 3)")
     parser.add_argument("--families", nargs="*", default=[], help="of the parts, only these families (notcopies)")
@@ -78,7 +85,7 @@ def main() -> None:
             lines = measure_quality(Path(scratch), python, photographs(arguments), arguments.copies, arguments.quick)
             show(lines, "Copies found beside other tools (benchmarks/dedup.py)", arguments)
         if arguments.only != "quality":
-            lines = measure_speed(Path(scratch), python, arguments.files)
+            lines = measure_speed(Path(scratch), python, arguments)
             show(lines, "Time and memory to find copies beside other tools (benchmarks/dedup.py)", arguments)
     sys.exit(int(wrong))
 
@@ -185,86 +192,74 @@ def run_other(python: Path, tool: str, folder: Path, scratch: Path) -> dict[str,
 
 
 def run_ours(scratch: Path, folder: Path, tiers: str = "bytes,pixels,perceptual,near") -> dict[str, object]:
-    """Index ``folder`` and look for copies, each in a process of its own; with seconds and peak memory."""
+    """Index ``folder`` and look for copies."""
     library, out = scratch / f"library-{folder.name}", scratch / "ours.json"
     index = [sys.executable, "-m", "imgsearch", "index", str(folder), "--library", str(library), "--model", "mini"]
-    seconds, indexing_mb = timed([*index, "--quiet"])
-    worker = [sys.executable, __file__, "--worker", str(library), str(out), tiers]
-    finding, finding_mb = timed(worker)
+    timed([*index, "--quiet"])
+    timed([sys.executable, __file__, "--worker", str(library), str(out), tiers])
     found: dict[str, object] = json.loads(out.read_text(encoding="utf-8"))
-    return found | {"indexing": seconds, "indexing_mb": indexing_mb, "finding": finding, "finding_mb": finding_mb}
+    return found
 
 
 def find_ours(library: Path, out: Path, tiers: Path) -> None:
     """In a process of its own: pairs by file name, those of tier perceptual confirmed as a plan's are."""
-    from imgsearch.dedup.find import FindOptions, compare, groups_of, read_pairs
+    from imgsearch.dedup.confirmation import Look
+    from imgsearch.dedup.evidence import ACTED_ON
+    from imgsearch.dedup.find import compare
+    from imgsearch.dedup.grouping import Grouping, copies_of, read_pairs
+    from imgsearch.dedup.keep import parse_keep
     from imgsearch.storage import open_store
 
     wanted = str(tiers).split(",")
     with open_store(library) as store, store.evidence() as evidence:
         compare(store, evidence, wanted, lambda *_: None)
-        if "near" not in wanted:  # for time and memory: what `dedup find` does, to the groups of its plan
-            groups = groups_of(store, evidence, FindOptions(tuple(wanted)), lambda _: None, lambda *_: None)
-            out.write_text(json.dumps({"groups": len(groups)}), encoding="utf-8")
-            return
         files = store.copies(store.inventory().image_ids.tolist())
         names = {image_id: [Path(file.path).name for file in held] for image_id, held in files.items()}
         acted = [(a, b) for held in names.values() for a in held for b in held if a < b]
+        grouping = Grouping(store, evidence, wanted, ACTED_ON, parse_keep())
+        ones = {image_id: copies[0] for image_id, copies in copies_of(store, list(files)).items()}
+        alike = list(read_pairs(evidence, ["perceptual"]))
+        looks = [Look(ones[pair.first], ones[pair.second], pair.evidence.turn) for pair in alike]
+        grouping.look(looks, lambda _: None, lambda *_: None)
+        refuted = {look.key for look in looks if not grouping.judged[look.key].is_copy}
         near: list[Pair] = []
-        look = Look({image_id: held[0].path for image_id, held in files.items()})
-        for tier in ("pixels", "perceptual", "near"):
+        for tier, into in (("pixels", acted), ("perceptual", acted), ("near", near)):
             for pair in read_pairs(evidence, [tier]):
-                both = [(a, b) for a in names[pair.first] for b in names[pair.second]]
-                kind = look(pair.first, pair.second, pair.evidence.turn) if tier == "perceptual" else tier
-                if kind == "near":
-                    near += both
-                elif kind != "other":
-                    acted += both
+                if tier != "perceptual" or (pair.first, pair.second) not in refuted:
+                    into += [(a, b) for a in names[pair.first] for b in names[pair.second]]
     out.write_text(json.dumps({"acted on": acted, "near": near}), encoding="utf-8")
 
 
-class Look:
-    """What a closer look says of two pictures of the library whose signatures agree, as a plan's does: "perceptual",
-    "near" or "other". The pictures are kept."""
-
-    def __init__(self, paths: dict[int, str]) -> None:
-        self._paths = paths
-        self._pictures: dict[int, Image.Image] = {}
-
-    def __call__(self, first: int, second: int, turn: int) -> str:
-        from imgsearch.dedup.comparison import FINE_SIDE
-        from imgsearch.dedup.looking import confirmed
-        from imgsearch.media.decode import open_upright
-
-        for image_id in (first, second):
-            if image_id not in self._pictures:
-                if len(self._pictures) > 4000:
-                    self._pictures.clear()
-                self._pictures[image_id] = open_upright(self._paths[image_id], FINE_SIDE)
-        look = confirmed(self._pictures[first], self._pictures[second], turn)
-        if look.is_copy:
-            return "perceptual"
-        return "near" if look.seen is not None and look.seen.kind == "near" else "other"
-
-
-def measure_speed(scratch: Path, python: Path, sizes: Sequence[int]) -> list[str]:
+def measure_speed(scratch: Path, python: Path, arguments: argparse.Namespace) -> list[str]:
     rows: list[list[object]] = []
+    folders = list(arguments.folders)
+    for count in [] if folders else arguments.files:
+        folders.append(scratch / f"speed-{count}")
+        write_many(folders[-1], scratch / f"drawn-{count}", count)
+    for folder in folders:
+        count = sum(path.is_file() for path in folder.rglob("*"))
+        runs: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        for _ in range(arguments.repeats):
+            for name, tiers in TIMED.items():
+                runs[name].append(run_find(folder, tiers))
+            for tool in arguments.tools:
+                found = run_other(python, tool, folder, scratch)
+                runs[tool].append((float(str(found["seconds"])), float(str(found["peak_mb"]))))
+        for name, measured in runs.items():
+            seconds, peak_mb = (median(values) for values in zip(*measured, strict=True))
+            rows.append([count, folder.name, name, round(seconds, 1), round(peak_mb)])
+            print("\t".join(map(str, rows[-1])), flush=True)
+    lines = markdown_table(["files", "folder", "what", "seconds", "peak MB"], rows)
+    return [*lines, "", f"Medians of {arguments.repeats}. {SPEED_NOTE}"]
 
-    def tell(*row: object) -> None:
-        rows.append(list(row))
-        print("\t".join(map(str, row)), flush=True)  # each of the others takes a quarter of an hour at 50,000
 
-    for count in sizes:
-        folder = scratch / f"speed-{count}"
-        write_many(folder, scratch / f"drawn-{count}", count)
-        ours = run_ours(scratch, folder, "bytes,pixels,perceptual")
-        tell(count, "ours, indexing", ours["indexing"], ours["indexing_mb"])
-        tell(count, "ours, from there to confirmed groups", ours["finding"], ours["finding_mb"])
-        for tool in OTHERS:
-            found = run_other(python, tool, folder, scratch)
-            tell(count, tool, found["seconds"], found["peak_mb"])
-    lines = markdown_table(["files", "what", "seconds", "peak MB"], rows)
-    return [*lines, "", SPEED_NOTE]
+def run_find(folder: Path, tiers: str) -> tuple[float, float]:
+    """`imgsearch dedup find` from files to plan, in a home of its own: seconds and peak MB."""
+    with tempfile.TemporaryDirectory() as home:
+        names = ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
+        variables = [f"{name}={home}/{name.lower()}" for name in names]
+        command = [sys.executable, "-m", "imgsearch", "dedup", "find", str(folder), "--tiers", tiers, "--quiet"]
+        return timed(["env", *variables, *command, "--model", "none"])
 
 
 def write_many(folder: Path, drawn: Path, count: int) -> None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 SMALL_MODEL = "mini"
 """The model of a temporary library where vectors are asked for and no model is named."""
 
-_BY_VECTORS = frozenset({"near", "burst", "semantic"})
-"""Tiers that compare vectors; all others compare bytes, pixels, signatures, and looks at the files."""
+_BY_VECTORS = frozenset({"semantic"})
+"""Tiers that need vectors; near copies and bursts are named by signatures too, and by vectors where there are any."""
 
 
 @contextlib.contextmanager

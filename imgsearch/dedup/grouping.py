@@ -58,13 +58,13 @@ class Grouping:
         self._traits = Traits(store, evidence)
         self._parsed = lru_cache(maxsize=_REMEMBERED)(self._traits.get)
         self._belongings = Belongings(self._parsed)
-        self._judged: dict[tuple[int, int], Judged] = {}
+        self.judged: dict[tuple[int, int], Judged] = {}
         self._samples: dict[int, Worth] = {}
 
     def groups(self, failed: Failed, progress: Progress) -> Iterator[Group]:
         """The groups, by smallest image id, after every look was taken; they are made as they are asked for. Killed
         before, what was looked at is kept. Raises ImgsearchError where no worker starts, StorageFull."""
-        self._judged = self._known()
+        self.judged = self._known()
         told: set[str] = set()
 
         def failed_once(failure: Failure) -> None:
@@ -74,7 +74,7 @@ class Grouping:
 
         self._read_traits(failed_once, progress)
         while looks := self._open_looks():
-            self._look(looks, failed_once, progress)
+            self.look(looks, failed_once, progress)
         return self._belongings.settled(lambda: tell_links(self._made()))
 
     def _read_traits(self, failed: Failed, progress: Progress) -> None:
@@ -90,7 +90,7 @@ class Grouping:
 
     def _open_looks(self) -> list[Look]:
         """Each pair that the groups as they are now rest on and that was not looked at yet, once."""
-        looks = {look.key: look for group in self._made() for look in looks_at(group, self._judged.__contains__)}
+        looks = {look.key: look for group in self._made() for look in looks_at(group, self.judged.__contains__)}
         return list(looks.values())
 
     def _known(self) -> dict[tuple[int, int], Judged]:
@@ -99,7 +99,9 @@ class Grouping:
         alone, near = (self._evidence.judged(recipe) for recipe in (RECIPE, _RECIPE_NEAR))
         return {key: said for key, said in alone.items() if said.is_copy or not self._near} | near
 
-    def _look(self, looks: Sequence[Look], failed: Failed, progress: Progress) -> None:
+    def look(self, looks: Sequence[Look], failed: Failed, progress: Progress) -> None:
+        """Take these looks and keep what they say: of refuted copies also, where near ones are looked for, whether they
+        are near. `judged` has it then."""
         done = 0
         turns = {look.key: look.turn for look in looks}
         with PairLooks(self._store, failed) as near_looks:
@@ -112,12 +114,12 @@ class Grouping:
                     self._evidence.add_pairs(pair_rows(pair for pair in pairs if pair is not None))
                 fresh = {verdict.key: verdict.judged for verdict in part if verdict.read}
                 self._evidence.add_judged(_RECIPE_NEAR if self._near else RECIPE, fresh)
-                self._judged |= {verdict.key: verdict.judged for verdict in part}
+                self.judged |= {verdict.key: verdict.judged for verdict in part}
                 done += len(part)
                 progress("confirming", done, len(looks))
 
     def _made(self) -> Iterator[Group]:
-        judgement = Judgement(self._worth, self._judged, self._belongings.attached)
+        judgement = Judgement(self._worth, self.judged, self._belongings.attached)
         return make_groups(
             self._standing(),
             lambda ids: copies_of(self._store, ids, self._within),
@@ -143,7 +145,7 @@ class Grouping:
                 yield pair if evidence is pair.evidence else Pair(pair.first, pair.second, evidence)
 
     def _read(self) -> Iterator[Pair]:
-        refuted = {key for key, said in self._judged.items() if not said.is_copy}
+        refuted = {key for key, said in self.judged.items() if not said.is_copy}
         for pair in read_pairs(self._evidence, self._tiers):
             if pair.evidence.tier != LOOKED_AT or (pair.first, pair.second) not in refuted:
                 yield pair
