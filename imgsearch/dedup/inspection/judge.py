@@ -14,7 +14,7 @@ from imgsearch.dedup.inspection.colour import ColourChange, colour_change
 from imgsearch.dedup.inspection.detail import Detail, detail_of
 from imgsearch.dedup.inspection.filters import smooth, steepness
 from imgsearch.dedup.inspection.fit import Fit, fit_lightness, fit_line
-from imgsearch.dedup.inspection.planes import Planes, common_size, is_drawn, planes_of
+from imgsearch.dedup.inspection.planes import Planes, common_size, has_palette, is_drawn, planes_of
 from imgsearch.dedup.inspection.residual import Peak, Rest, rest_of
 from imgsearch.records import Float32, UInt8
 
@@ -104,6 +104,8 @@ def inspect_images(first: Image.Image, second: Image.Image, sizes: tuple[int, in
     altered = ["recoloured"] if recoloured else []
     if stretch > _STRETCHED and abs(math.log(stretch)) * min(size) > _ROUNDED:
         altered.append("stretched")
+    if not drawn and has_palette(first) != has_palette(second):
+        altered.append("fewer colours in one of them")
     altered += _finer_or_coarser(first, second, (one.luma, other.luma), sizes)
     return Inspection(True, score, ", ".join(altered), bool(altered), rest.largest / 255)
 
