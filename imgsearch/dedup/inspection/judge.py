@@ -104,7 +104,7 @@ def inspect_images(first: Image.Image, second: Image.Image, sizes: tuple[int, in
     altered = ["recoloured"] if recoloured else []
     if stretch > _STRETCHED and abs(math.log(stretch)) * min(size) > _ROUNDED:
         altered.append("stretched")
-    if not drawn and has_palette(first) != has_palette(second):
+    if _fewer_colours(first, second) or _fewer_colours(second, first):
         altered.append("fewer colours in one of them")
     altered += _finer_or_coarser(first, second, (one.luma, other.luma), sizes)
     return Inspection(True, score, ", ".join(altered), bool(altered), rest.largest / 255)
@@ -168,6 +168,12 @@ def _worst(fit: Fit, rest: Rest, colour: ColourChange | None, drawn: bool) -> tu
         if drawn:
             found.append((max(colour.cast / _DRAWN_CAST, abs(colour.hue) / 0.1), "a drawing in other colours"))
     return max(found)
+
+
+def _fewer_colours(one: Image.Image, other: Image.Image) -> bool:
+    """Whether the second has a palette and the first is no drawing and needs none: JPEG's noise gives a drawing more
+    colours than its palette had."""
+    return has_palette(other) and not has_palette(one) and not is_drawn(one)
 
 
 def _levels_moved(one: UInt8, other: UInt8) -> float:

@@ -45,7 +45,7 @@ def is_drawn(image: Image.Image) -> bool:
 
 
 def has_palette(image: Image.Image) -> bool:
-    """Whether an RGB picture seems to have no more than 256 colours, as GIF and palette PNG have: no more are among 4,096
+    """Whether an RGB picture seems to have at most 256 colours, as GIF and palette PNG have: no more are among 4,096
     of its pixels."""
     return len(np.unique(_sampled(image) @ np.array([1, 256, 65_536]))) <= _PALETTE
 
