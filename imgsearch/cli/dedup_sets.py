@@ -24,8 +24,9 @@ _LISTED = 50
 
 
 def here(arguments: argparse.Namespace) -> int:
-    """The verb here: exit code 0 where every picture is there, 1 where one is not, 3 where one cannot be read."""
-    from imgsearch.dedup.here import Shelf
+    """The verb here: exit code 0 where the library has a copy of every picture, 1 where of one it has none (what only
+    shares its first picture, its stack or its series with one is listed, and is none), 3 where one cannot be read."""
+    from imgsearch.dedup.here import Shelf, counts
     from imgsearch.dedup.words import describe_evidence
     from imgsearch.library import open_store
     from imgsearch.settings import load_settings
@@ -37,7 +38,7 @@ def here(arguments: argparse.Namespace) -> int:
             try:
                 found = shelf.is_here(path)
             except MediaError as error:
-                rows.append({"path": path, "error": error.message, "copies": []})
+                rows.append({"path": path, "error": error.message, "here": False, "copies": []})
                 continue
             paths = store.paths([image_id for image_id, _ in found])
             copies = [
@@ -45,19 +46,20 @@ def here(arguments: argparse.Namespace) -> int:
                 | {"words": describe_evidence(evidence)}
                 for image_id, evidence in found
             ]
-            rows.append({"path": path, "error": "", "copies": copies})
+            there = any(counts(evidence) for _, evidence in found)
+            rows.append({"path": path, "error": "", "here": there, "copies": copies})
     if arguments.json:
         print(json.dumps({"pictures": rows}, indent=2))
     for row in [] if arguments.json else rows:
         if row["error"]:
             print(f"{shown(row['path'])}: not read: {shown(row['error'])}")
-        elif not row["copies"]:
+        elif not row["here"]:
             print(f"{shown(row['path'])}: not here")
         for copy in row["copies"]:
             print(f"{shown(row['path'])}: {shown(copy['path'])}: {copy['words']}")
     if any(row["error"] for row in rows):
         return 3
-    return 0 if all(row["copies"] for row in rows) else 1
+    return 0 if all(row["here"] for row in rows) else 1
 
 
 def leaks(arguments: argparse.Namespace) -> int:
