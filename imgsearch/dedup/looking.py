@@ -32,7 +32,7 @@ LEAST_START = 0.35
 """Correlation at 32 x 32, once laid over each other as well as may be, under which two pictures are nothing to each
 other: 1 of 1,000 near copies of 60 pictures has less, all others 0.4 and more."""
 
-_AT_ONCE = 512  # pairs: what a stopped run decodes again
+_AT_ONCE = 192  # pairs: what a stopped run decodes again
 _STARTS = 64  # pairs in a job: a fifth of a second
 _LOOKS = 16  # the same
 _TIME_LIMIT_S = 30.0  # for a job on a busy machine

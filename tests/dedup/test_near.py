@@ -141,7 +141,9 @@ def test_run_that_was_stopped_looks_only_at_what_is_left_and_finds_the_same(shot
     kept = evidence.looked(f"{near.KIND}-{near.RECIPE}")
     assert kept == set(looked) and len(kept) == 2
     monkeypatch.setattr(
-        PairLooks, "look", lambda self, pairs, told: original(self, [looked.append(pair) or pair for pair in pairs], told)
+        PairLooks,
+        "look",
+        lambda self, pairs, told: original(self, [looked.append(pair) or pair for pair in pairs], told),
     )
     told = []
     assert find.compare(shots.store, evidence, ["near"], lambda *one: told.append(one)).new["near"] == 4

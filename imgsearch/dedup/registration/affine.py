@@ -30,6 +30,7 @@ _RIDGE = 1e-3
 _STILL = 0.1  # pixels, twice over: a step that moves less is the last
 _PIXELS = 16_384  # at a time: what a step works on stays in the cache
 _LEAST_GAIN = 0.05
+_FLAT = 1e-3
 _UPPER = np.triu_indices(8)
 _FLOOR = 1.0  # lightness: the least that is taken for noise
 
@@ -118,12 +119,15 @@ def warp(planes: Float32, maps: Float32, side: int = 0) -> tuple[Float32, Masks]
     return upper + (lower - upper) * y, mask
 
 
-def composed(maps: Float32, then: Float32) -> Float32:
-    """The map that goes through ``maps`` first and through ``then`` after it: [n, 2, 3]."""
-    out = np.empty(np.broadcast_shapes(maps.shape, then.shape), np.float32)
-    out[:, :, :2] = then[:, :, :2] @ maps[:, :, :2]
-    out[:, :, 2] = np.einsum("nij,nj->ni", then[:, :, :2], maps[:, :, 2]) + then[:, :, 2]
-    return out
+def inverse(maps: Float32) -> Float32:
+    """The maps the other way round, [n, 2, 3]; one that squashes a picture to a line comes back as it is."""
+    linear = maps[:, :, :2].astype(np.float64)
+    flat = np.abs(np.linalg.det(linear)) < _FLAT
+    linear[flat] = np.eye(2)
+    back = np.linalg.inv(linear)
+    out = np.concatenate([back, -back @ maps[:, :, 2:].astype(np.float64)], axis=2)
+    out[flat] = maps[flat]
+    return out.astype(np.float32)
 
 
 @lru_cache(maxsize=8)

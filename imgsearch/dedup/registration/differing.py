@@ -47,7 +47,7 @@ class Differing:
     ``saturation``: mean of the less coloured picture, 0..128. ``repainted``: share of the area that has another colour
     than all else says it should; ``outlined``: share of the contrast along its outline that both show; ``around``: that
     contrast over what both show a little outside; ``hue``: share of the area whose hue is turned by more than 40
-    degrees."""
+    degrees where no curves of the channels do it; ``paint``: mean rest of colour where there is one, of Cb and Cr."""
 
     first: float
     second: float
@@ -62,6 +62,7 @@ class Differing:
     outline: float
     around: float
     hue: float
+    paint: float
 
     @property
     def exchanged(self) -> float:
@@ -151,10 +152,10 @@ def _spanned(cells: Mask, axis: int) -> Mask:
 
 def _colours(
     lightness: tuple[Float32, Float32], brought: Float32, colours: tuple[Float32, Float32], inside: Mask
-) -> tuple[float, float, float, float, float, float]:
+) -> tuple[float, float, float, float, float, float, float]:
     """From `Differing.saturation` on; lightness [s, s] of the two, and of the second ``brought`` to the first."""
     if not inside.any():
-        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     one, other = (_complex(planes) for planes in colours)
     saturation = min(float(np.abs(one[inside]).mean()), float(np.abs(other[inside]).mean()))
     ways = [_colour_rest(one, other, brought, inside), _colour_rest(other, one, lightness[0], inside)]
@@ -185,6 +186,7 @@ def _colours(
         around,
         around / (beside + 1),
         float(turned.sum()) / area,
+        float(np.abs(rest[differs]).mean()) if differs.any() else 0.0,
     )
 
 
@@ -210,8 +212,10 @@ def _colour_rest(
         aim[0] += _KEEP * total * (np.exp(1j * np.angle(found[0])) if attempt else 0)
         found = np.linalg.solve(normal, aim)
         weights = (1 / (1 + (np.abs(wanted - found @ sample) / _COLOUR_NOISE) ** 2)).astype(np.float32)
-    rest = target - np.tensordot(found, columns, 1)
-    return _smooth(rest), _smooth(target), _smooth(found[0] * source)
+    change, cast, offset = found.astype(np.complex64)
+    wanted_colour = change * source
+    rest = target - wanted_colour - cast * grey - offset
+    return _smooth(rest), _smooth(target), _smooth(wanted_colour)
 
 
 def _one_hue(colours: Complex) -> float:

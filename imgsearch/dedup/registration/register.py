@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from imgsearch.dedup.agreement import Agreement, compare_blocks
 from imgsearch.dedup.differences import gradients, smooth
-from imgsearch.dedup.registration.affine import IDENTITY, correlation_of, covers, refine, warp
+from imgsearch.dedup.registration.affine import IDENTITY, Fits, correlation_of, covers, inverse, refine, warp
 from imgsearch.dedup.registration.differing import find_differing
 from imgsearch.dedup.registration.planes import colour_of, halved, lightness_of
 from imgsearch.dedup.registration.starts import Starts, turned_planes
@@ -27,8 +27,8 @@ _POOR_FIT = 0.5  # of lightness, where unrelated pictures end up
 _SHIFT = 0.12  # of a map's numbers: a sixteenth of the picture
 _STILL = 0.8  # agreement of what did not move
 _AS_GOOD = 0.995
-_JUDGED = 4  # ways that are looked at closely
-_SAME = 0.005  # of a map's numbers: a third of a pixel
+_JUDGED = 3  # ways that are looked at closely
+_SAME = 0.008  # of a map's numbers: half a pixel
 _PAIRS = 16  # at a time
 
 Mask = NDArray[np.bool_]
@@ -65,10 +65,21 @@ def _register(first: UInt8, second: UInt8, turns: Int64, maps: Float32) -> Itera
     others = turned_planes(np.repeat(half, k, axis=0), turns.reshape(-1)).reshape(n, k, *half.shape[1:])
     own = smooth(halved(lightness_of(first)))
     fits = refine(own, others, maps, _STEPS)
+    best = np.abs(fits.correlation).argmax(axis=1)
+    back = _other_way(own, others[np.arange(n), best], fits.maps[np.arange(n), best])
     plain = np.abs(correlation_of(own, half, np.broadcast_to(IDENTITY, (n, 2, 3))))
+    turns = np.concatenate([turns, turns[np.arange(n), best][:, None]], axis=1)
+    found = np.concatenate([fits.maps, back.maps], axis=1)
+    correlation = np.abs(np.concatenate([fits.correlation, back.correlation], axis=1))
     for row in range(n):
         pair = _Pair(a[row], b[row], first[row], second[row])
-        yield pair.best(_in_order(turns[row], fits.maps[row], np.abs(fits.correlation[row]), float(plain[row])))
+        yield pair.best(_in_order(turns[row], found[row], correlation[row], float(plain[row])))
+
+
+def _other_way(first: Float32, second: Float32, maps: Float32) -> Fits:
+    """Lightness [n, s, s] laid over each other by what the second shows: a border around the first holds no map."""
+    found = inverse(refine(second, first[:, None], inverse(maps)[:, None], _STEPS).maps[:, 0])
+    return Fits(found[:, None], correlation_of(first, second, found)[:, None])
 
 
 def _in_order(turns: Int64, maps: Float32, correlation: Float32, plain: float) -> Iterator[tuple[int, Float32]]:
@@ -78,8 +89,10 @@ def _in_order(turns: Int64, maps: Float32, correlation: Float32, plain: float) -
     place = next((number for number, way in enumerate(ways) if plain >= _AS_GOOD * way[2]), len(ways))
     ways.insert(place, (1, IDENTITY, plain))
     tried: list[tuple[int, Float32]] = []
-    for turn, fit, _ in ways[:_JUDGED]:
-        if not any(turn == other and np.abs(fit - known).max() < _SAME for other, known in tried):
+    for turn, fit, _ in ways:
+        if len(tried) < _JUDGED and not any(
+            turn == other and np.abs(fit - known).max() < _SAME for other, known in tried
+        ):
             tried.append((turn, fit))
             yield turn, fit
 

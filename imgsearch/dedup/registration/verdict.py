@@ -42,12 +42,16 @@ _BANDED = 0.06
 frames of one belt; 98 crops have 0.25 and more, 42 rotations 0.1."""
 
 
+_LINED = 0.02
+"""The same of what something seems to be put over: 0.005 of lines of text on the lines of a form."""
+
 _APART = 0.1
 _PLAIN = 2.0  # `Differing.ground`: drawn scenes and belts have 0.2 to 1.8, photographs 2.4 and more
 _VERY_PLAIN = 1.5
 _ALONE = 8.0  # `Differing.beside`: more, and the outlines are those of detail, not of things
 _LAID_OVER = 300.0
 _EXCHANGED = 0.1
+_STICKS_OUT = 0.004  # of all contrast: a bar or a sticker leaves nothing of what it covers
 _MOSTLY_OUT = 0.55  # a sticker's outline is 0.62 and more of all
 _OUTLINED_MOST = 0.66
 _COLOURED = 3.0
@@ -55,6 +59,9 @@ _LEAST_PAINT = 0.008
 _LEAST_HUE = 0.005
 _OUTLINED = 0.45  # 0.26 and less of a sticker's or a bar's outline is in both
 _AROUND = 2.0
+_HUE_PAINT = 24.0
+_PAINT = 41.0
+_AROUND_PAINT = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +79,11 @@ def alike(found: Agreement, whole: bool) -> tuple[str, float]:
     overlaid = whole and found.sided > _SIDED
     least = _OVERLAID if overlaid else LEAST_AGREEMENT if whole else _CUT_AGREEMENT
     score = sureness(found.share, least)
-    surely = overlaid or (whole and found.share >= _WHOLLY)
-    if found.share >= least and (surely or found.left <= _UNTOUCHED):
+    wholly = whole and found.share >= _WHOLLY
+    if found.share >= least and (wholly or overlaid or found.left <= _UNTOUCHED):
         if found.both_ways and not overlaid:
             return "moved", score
-        if surely or found.directions >= _BANDED:
+        if found.directions >= (0.0 if wholly else _LINED if overlaid else _BANDED):
             return "near", score
     return "other", min(score, 0.49)
 
@@ -103,6 +110,7 @@ def _exchanged(blocks: Agreement, found: Differing) -> bool:
         found.ground < _VERY_PLAIN
         and found.beside < _ALONE
         and found.exchanged > _EXCHANGED
+        and found.apart > _STICKS_OUT
         and max(found.first_out, found.second_out) < _MOSTLY_OUT * whole
         and found.outlined < _OUTLINED_MOST
         and blocks.sided < _LAID_OVER / 2
@@ -110,14 +118,11 @@ def _exchanged(blocks: Agreement, found: Differing) -> bool:
 
 
 def _repainted(found: Differing) -> bool:
-    """One thing in another hue while all else kept its colours, and its outline is the same in both."""
-    return (
-        found.saturation > _COLOURED
-        and found.repainted > _LEAST_PAINT
-        and found.hue > _LEAST_HUE
-        and found.outlined > _OUTLINED
-        and found.around > _AROUND
-    )
+    """One thing in another hue, or in quite another colour, while all else kept its colours, and its outline is the
+    same in both. Curves, saturation, 32 colours and toning leave a rest of 40 at most, repainted things 25 to 78."""
+    outlined = found.saturation > _COLOURED and found.repainted > _LEAST_PAINT and found.outlined > _OUTLINED
+    turned = found.hue > _LEAST_HUE and found.around > _AROUND and found.paint > _HUE_PAINT
+    return outlined and (turned or (found.paint > _PAINT and found.around > _AROUND_PAINT))
 
 
 def sureness(share: float, least: float) -> float:
