@@ -144,7 +144,7 @@ def bring(first: Float32, second: Float32, mask: NDArray[np.bool_], *, monotone:
         rising = curve if gain >= 0 else -curve
         low_high = np.maximum.accumulate(rising), np.minimum.accumulate(rising[::-1])[::-1]
         curve = (low_high[0] + low_high[1]) / (2 if gain >= 0 else -2)
-    return np.interp(second.reshape(-1), places, curve).astype(np.float32).reshape(second.shape)
+    return np.asarray(np.interp(second.reshape(-1), places, curve).reshape(second.shape), np.float32)
 
 
 def _line(values: Float32, target: Float32, weights: Float32) -> tuple[float, float]:

@@ -21,8 +21,7 @@ __all__ = ["Alignment", "align"]
 def align(first: Image.Image, second: Image.Image) -> Alignment:
     """Find how two upright pictures overlap and compare what both show. Within 256 px is enough. 15 ms; many pairs of a
     library cost less by `looking.PairLooks`."""
-    signatures = [_signature(image) for image in (first, second)]
-    starts = find_starts(*signatures)
+    starts = find_starts(_signature(first), _signature(second))
     return next(register(small_planes(first)[None], small_planes(second)[None], starts))
 
 

@@ -75,7 +75,8 @@ def name_pairs(store: Store, inventory: Inventory, rows: Int64, told: Told, chan
     """All pairs with one of ``rows`` that may be near copies, none that signatures call copies. ``chance``: false
     semantic pairs expected a picture, and a seed. In a library without a model embeddings name nothing."""
     signed = Signed(store, inventory, told)
-    semantic, by_embedding = _NO_SEMANTIC, []
+    semantic = _NO_SEMANTIC
+    by_embedding: list[Alike] = []
     if not is_model_free(store.model):
         semantic, by_embedding = _by_embedding(store, inventory, rows, *chance)
     found = _together(
@@ -86,7 +87,8 @@ def name_pairs(store: Store, inventory: Inventory, rows: Int64, told: Told, chan
     )
     pairs = [pair for pair in found if not pair.is_copy]  # copies are looked at by `confirmation`
     shots = _shots(store, inventory, {row for pair in pairs for row in (pair.first, pair.second)}, told)
-    timed, others = [], []
+    timed: list[Alike] = []
+    others: list[Alike] = []
     for pair in pairs:
         (timed if seconds_between(shots.get(pair.first), shots.get(pair.second)) else others).append(pair)
     chosen = chosen_looks(others, shots)

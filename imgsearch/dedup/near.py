@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 
 import numpy as np
 
@@ -116,7 +116,7 @@ def looks(
     false_share: float = EXPECTED_FALSE,
     seed: int = 0,
     known: Collection[IdPair] = (),
-) -> Iterator[tuple[IdPair, Evidence | None]]:
+) -> Generator[tuple[IdPair, Evidence | None], None, None]:
     """The same for every pair that was named, with None for what came to nothing, but for those that are ``known``."""
     inventory = inventory or store.inventory()
     rows = inventory.rows(np.unique(np.asarray(new, np.int64)))

@@ -121,8 +121,8 @@ def _filled(marked: Mask) -> Mask:
     row and in its column, or in one of the two where it runs off the picture; to the picture's edge beyond a line all
     across."""
     side = marked.shape[0]
-    coarse = marked.reshape(side // 2, 2, side // 2, 2).any(axis=(1, 3))
-    kept = coarse & (np.sum(_around(coarse), axis=0, dtype=np.int8) >= 3)
+    coarse: Mask = np.asarray(marked.reshape(side // 2, 2, side // 2, 2).any(axis=(1, 3)))
+    kept: Mask = np.asarray(coarse & (np.sum(_around(coarse), axis=0, dtype=np.int8) >= 3))
     out = np.zeros_like(coarse)
     for blob in blobs(kept):
         cells = np.zeros_like(coarse)
