@@ -21,6 +21,10 @@ from imgsearch.records import Float32, UInt8
 FAINT = 0.8
 """`Peak.largest` that is no difference, wherever it is."""
 
+_FAINTEST, _FAINT_SLOPE = 0.35, 4.5
+"""Less where next to nothing differs elsewhere: of 440 copies those with a usual ratio under .03 have .26 at most,
+under .12 .56 at most; a dim clock of 9 px on an otherwise equal picture has .26 to .96."""
+
 UNUSUAL = 2.6
 """How far the largest ratio may exceed the usual one (the one that a hundredth of the pixels exceeds)."""
 
@@ -29,6 +33,10 @@ _MOST = (2.8, 2.8, 2.3, 1.9, 1.5)
 the picture makes itself usual. 440 copies (resized, JPEG from 20, WebP from 30, AVIF 50, paler) have up to 1.8, 1.8,
 1.8, 1.9 and 1.3, line drawings as JPEG of 20 up to 2.6, 2.7, 2.2; a disc of 2 to 30 % that is 8 steps lighter has 1.3
 to 1.5, 1.7 to 2.1, 1.7 to 2.7, 1.7 to 3.0 and 1.3 to 2.9."""
+
+_SMALL, _MOST_OF_SMALL = 96 * 96, 1.3
+"""Pixels of a small picture, where a thing of any size is usual: 1,080 copies of 16 to 96 px have up to 1.2, one black
+pixel in an icon of 16 px has 1.6."""
 
 _MOST_COLOUR = 3.0
 _MOST_BROAD = 9.5
@@ -115,7 +123,7 @@ def _lightness(one: UInt8, other: UInt8) -> tuple[Fit, Rest]:
     may be fitted, the better way round: what one picture clipped can be told from the other, not the other way."""
     line = fit_line(one, other)
     rest = rest_of(line, one, other)
-    if max(peak.largest for peak in rest.peaks) <= FAINT:
+    if max(peak.largest for peak in rest.peaks) <= FAINT and _most_excess(rest) < 1:
         return line, rest
     ways = []
     for source, target in ((one, other), (other, one)):
@@ -135,7 +143,9 @@ def _key(planes: Planes) -> tuple[float, ...]:
 
 
 def _most_excess(rest: Rest) -> float:
-    return max(_excess(peak, FAINT, most) for peak, most in zip(rest.peaks, _MOST, strict=False))
+    largest = (min(most, _MOST_OF_SMALL) if rest.pixels <= _SMALL else most for most in _MOST)
+    found = zip(rest.peaks, largest, strict=False)
+    return max(_excess(peak, min(FAINT, _FAINTEST + _FAINT_SLOPE * peak.usual), most) for peak, most in found)
 
 
 def _excess(peak: Peak, faint: float, most: float) -> float:

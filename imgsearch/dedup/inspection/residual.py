@@ -43,11 +43,12 @@ class Peak:
 @dataclass(frozen=True, slots=True)
 class Rest:
     """``peaks``: of each scale, the finest first. ``share``: of the target's variance that is left. ``largest``: the
-    greatest rest over 3 x 3 pixels, 0..255."""
+    greatest rest over 3 x 3 pixels, 0..255. ``pixels``: of the picture."""
 
     peaks: tuple[Peak, ...]
     share: float
     largest: float
+    pixels: int = 1 << 30
 
 
 def rest_of(fit: Fit, source: UInt8, target: UInt8) -> Rest:
@@ -83,7 +84,7 @@ def rest_of(fit: Fit, source: UInt8, target: UInt8) -> Rest:
         rest, edges = halved(rest), halved(edges)
     count = height * width
     variance = max(value_squares / count - (values / count) ** 2, 1e-3)
-    return Rest(tuple(peaks), squares / count / variance, finest.largest_rest)
+    return Rest(tuple(peaks), squares / count / variance, finest.largest_rest, count)
 
 
 class _Level:
