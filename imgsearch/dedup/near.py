@@ -22,6 +22,7 @@ from imgsearch.dedup.grouping import pair_rows
 from imgsearch.dedup.looking import IdPair, PairLooks
 from imgsearch.dedup.naming import Heard, Named, ids_of, name_pairs
 from imgsearch.dedup.series import seconds_between
+from imgsearch.media.decode_pool.interrupts import interrupts_held
 from imgsearch.records import Failure, Int64
 from imgsearch.storage.evidence_store import EvidenceStore
 from imgsearch.storage.inventory import Inventory
@@ -77,7 +78,8 @@ def compare_near(
                     keep()
                     last = time.monotonic()
     finally:
-        keep()
+        with interrupts_held():  # a second Ctrl-C waits for the transaction
+            keep()
     evidence.mark_compared(KIND, RECIPE, new)
     evidence.forget_looked()
 
