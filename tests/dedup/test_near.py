@@ -21,9 +21,9 @@ from imgsearch.dedup.near import near_pairs
 from imgsearch.dedup.windows import WINDOWS, describe_windows
 from imgsearch.media.decode import decode_file
 from imgsearch.media.signature import luma_of, picture_signature
-from imgsearch.records import Failure
+from imgsearch.records import MODEL_FREE, Failure, ModelId
 from imgsearch.search.likeness import likeness
-from imgsearch.storage import EmbeddedBatch, FilePlace
+from imgsearch.storage import EmbeddedBatch, FilePlace, create_store
 
 
 class Shots(PicturedLibrary):
@@ -173,6 +173,41 @@ def test_shots_of_one_moment_are_a_burst_and_others_semantic(shots):
     assert found[("a.jpg", "c.jpg")].tier == found[("a.jpg", "camera.jpg")].tier == "semantic"
     assert found[("a.jpg", "b.jpg")].similarity == pytest.approx(1)
     assert not any("other.jpg" in names for names in found)
+
+
+def test_library_without_a_model_has_near_copies_and_no_semantic_pairs(tmp_path):
+    folder = tmp_path / "free"
+    shots = Shots(folder)
+    shots.store = create_store(folder / "without", ModelId(MODEL_FREE, MODEL_FREE, f"v1-{SIDE}", "float16", 1, 1))
+    shots.save(picture(1), "a.png")
+    shots.save(picture(1).crop((20, 15, 235, 175)), "crop.png")
+    shots.save(picture(2), "stranger.png")
+    with shots.store.writing() as writer:
+        root_id = writer.add_root(shots.photos).root_id
+        with writer.transaction() as transaction:
+            for name in ("a.png", "crop.png", "stranger.png"):
+                one = decode_file(shots.photos / name, SIDE)
+                place = FilePlace(root_id, name, one.facts.size_bytes, one.mtime_ns)
+                transaction.add(EmbeddedBatch([one.facts], np.ones((1, 1, 1), np.float32), [[place]], [one.signature]))
+            transaction.commit()
+    found = shots.tiers()
+    assert {names: evidence.tier for names, evidence in found.items()} == {("a.png", "crop.png"): "near"}
+    assert found[("a.png", "crop.png")].similarity is None
+
+
+def test_frames_taken_apart_by_one_camera_are_a_series_without_a_look(shots, monkeypatch):
+    for minute in range(3):
+        shots.add(
+            f"{minute}.jpg",
+            picture(1).crop((7 * minute, 5 * minute, 200 + 7 * minute, 150 + 5 * minute)),
+            minute,
+            exif=taken(f"2026:05:01 10:0{minute}:00"),
+            quality=95,
+        )
+    monkeypatch.setattr(PairLooks, "look", lambda self, pairs, told: iter([(pair, None) for pair in pairs if 1 / 0]))
+    found = shots.tiers()
+    assert {evidence.tier for evidence in found.values()} == {"burst"} and found[("0.jpg", "1.jpg")].seconds == 60
+    assert {evidence.why for evidence in found.values()} == {"a series"}
 
 
 def test_new_ones_against_all_give_what_all_at_once_give(shots):
