@@ -24,6 +24,7 @@ _HALO = 3  # pixels beside a tile that its filters see
 _SAMPLES = 6_000  # pixels that the fit is made on
 _ROUNDS = 3
 _KEPT = 0.93
+_FLAT = 1e-6  # squared lightness a sample, under which a picture has no contrast to be compared
 _LEAST_REST = 4.0  # lightness within which a sample always counts
 _CURVE_RIDGE = 5e-4
 _WARP_RIDGE = 0.02
@@ -144,7 +145,8 @@ def _along(first: int, count: int, length: int) -> Float32:
 
 def _line(x: Float64, y: Float64) -> tuple[float, float]:
     centred = x - x.mean()
-    gain = float((centred @ y) / max(float(centred @ centred), 1e-3))
+    energy = float(centred @ centred)
+    gain = float(centred @ y) / energy if energy > _FLAT * len(x) else 1.0
     return gain, float(y.mean() - gain * x.mean())
 
 
