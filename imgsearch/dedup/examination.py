@@ -119,7 +119,7 @@ def _examined(
 
 def _job(task: str, image_id: int, held: list[HeldFile]) -> Job:
     file = held[0]
-    arguments = [file.path, file.facts.content_hash]
+    arguments: list[Any] = [file.path, file.facts.content_hash]
     if task == "describe":
         arguments += [file.facts.size_bytes, file.mtime_ns]
     return Job(arguments, file.size_bytes, (image_id, file))
