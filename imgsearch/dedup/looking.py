@@ -28,9 +28,9 @@ from imgsearch.storage.store import Store
 
 FILE_NAME = "looks.tmp"
 
-LEAST_START = 0.35
-"""Correlation at 32 x 32, once laid over each other as well as may be, under which two pictures are nothing to each
-other: 1 of 1,000 near copies of 60 pictures has less, all others 0.4 and more."""
+MOST_REST = 0.22
+"""`Starts.rest` over which two pictures are nothing to each other: 2,100 near copies have 0.18 at most, two in three
+pairs of unrelated pictures more than 0.22."""
 
 _AT_ONCE = 192  # pairs: what a stopped run decodes again
 _STARTS = 64  # pairs in a job: a fifth of a second
@@ -110,7 +110,7 @@ class PairLooks:
         jobs = (Job(["starts", self._rows_of(part)], tag=part) for part in lookups.chunks(pairs, _STARTS))
         for part, body in self._answers(jobs, told):
             starts.update(zip(part, json.loads(body), strict=True))
-        worth = [pair for pair in pairs if max(start[-1] for start in starts[pair]) >= LEAST_START]
+        worth = [pair for pair in pairs if _is_worth(starts[pair])]
         self._draw({image_id for pair in worth for image_id in pair}, told)
         there = [pair for pair in worth if self._unread.isdisjoint(pair)]
         found: dict[IdPair, Alignment | None] = dict.fromkeys(pairs, UNRELATED)
@@ -174,6 +174,10 @@ class PairLooks:
 
     def _reachable(self, image_id: int) -> list[HeldFile]:
         return [file for file in self.files_of(image_id) if not file.offline]
+
+
+def _is_worth(starts: Sequence[Sequence[float]]) -> bool:
+    return starts[0][-1] <= MOST_REST
 
 
 def _reading(image_id: int, file: HeldFile) -> Job:

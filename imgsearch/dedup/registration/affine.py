@@ -31,6 +31,8 @@ _STILL = 0.1  # pixels, twice over: a step that moves less is the last
 _PIXELS = 16_384  # at a time: what a step works on stays in the cache
 _LEAST_GAIN = 0.05
 _FLAT = 1e-3
+_ROBUST = 3
+_NOTHING = 9.0
 _UPPER = np.triu_indices(8)
 _FLOOR = 1.0  # lightness: the least that is taken for noise
 
@@ -85,6 +87,33 @@ def correlation_of(first: Float32, second: Float32, maps: Float32) -> Float32:
     found = np.einsum("np,np->n", x, y) / np.maximum(norm, total)
     shared = np.maximum(*covers(maps, mask))
     return np.asarray(found * np.minimum(1, shared / _ENOUGH_COVER), np.float32)
+
+
+def rest_of(first: Float32, second: Float32, maps: Float32) -> Float32:
+    """Median of what is left of each first once the second, in most of what it shows, is brought to it by a straight
+    line of lightness or by an offset, over the deviation of the first there: [n]; near 0 for copies, whatever is put
+    over them."""
+    n = len(first)
+    warped, shown = warp(second, maps)
+    mask = shown.reshape(n, 1, -1).astype(np.float32)
+    x, y = first.reshape(n, 1, -1), warped.reshape(n, 1, -1)
+    level = _median(x - y + 256, mask)[..., None]
+    least = _median(np.abs(x - y + 256 - level), mask)[:, 0]
+    kept, median = mask, least
+    for _ in range(_ROBUST):
+        total = np.maximum(kept.sum(axis=2, keepdims=True), 1)
+        apart = y - (y * kept).sum(axis=2, keepdims=True) / total
+        wanted = x - (x * kept).sum(axis=2, keepdims=True) / total
+        gain = (apart * wanted * kept).sum(axis=2, keepdims=True)
+        gain /= np.maximum((apart * apart * kept).sum(axis=2, keepdims=True), 1e-3)
+        rest = np.abs(wanted - gain * apart)
+        median = _median(rest, mask)[:, 0]
+        kept = mask * (rest <= 2.5 * median[:, None, None] + 1)
+    total = np.maximum(mask.sum(axis=2), 1)
+    mean = (x * mask).sum(axis=2) / total
+    deviation = np.sqrt(((x - mean[..., None]) ** 2 * mask).sum(axis=2) / total)[:, 0]
+    found = np.minimum(least, median) / np.maximum(deviation, 2)
+    return np.where(mask.mean(axis=(1, 2)) < _LEAST_SHARED, _NOTHING, found).astype(np.float32)
 
 
 def covers(maps: Float32, mask: Masks) -> tuple[Float32, Float32]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imgsearch.dedup.differences import smooth
-from imgsearch.dedup.registration.affine import refine
+from imgsearch.dedup.registration.affine import IDENTITY, refine, rest_of
 from imgsearch.dedup.windows import SIDE as CELLS
 from imgsearch.dedup.windows import WINDOWS, describe_windows
 from imgsearch.media.signature import TURNS, luma_of, turned
@@ -30,8 +30,17 @@ _PAIRS = 64  # at a time: their planes stay in the cache
 @dataclass(frozen=True, slots=True)
 class Starts:
     """Of n pairs the best fits at 32 px, k each, the best first: ``turns`` int64 [n, k] (EXIF, of the second), ``maps``
-    float32 [n, k, 2, 3], ``correlation`` float32 [n, k], 0 to 1."""
+    float32 [n, k, 2, 3], ``correlation`` float32 [n, k], 0 to 1, and ``rest`` float32 [n], the least `affine.rest_of`
+    any of them and of all on all."""
 
+    turns: Int64
+    maps: Float32
+    correlation: Float32
+    rest: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
     turns: Int64
     maps: Float32
     correlation: Float32
@@ -44,24 +53,29 @@ def find_starts(first: UInt8, second: UInt8, keep: int = KEPT) -> Starts:
         np.concatenate([part.turns for part in parts] or [np.empty((0, keep), np.int64)]),
         np.concatenate([part.maps for part in parts] or [np.empty((0, keep, 2, 3), np.float32)]),
         np.concatenate([part.correlation for part in parts] or [np.empty((0, keep), np.float32)]),
+        np.concatenate([part.rest for part in parts] or [np.empty(0, np.float32)]),
     )
 
 
 def _find(first: UInt8, second: UInt8, keep: int) -> Starts:
     a, b = luma_of(first), luma_of(second)
-    turns, maps = _places(a, b)
-    found = _refined(a, b, turns, maps)
+    x, y = smooth(a.astype(np.float32)), smooth(b.astype(np.float32))
+    found = _refined(x, y, *_places(a, b))
     poor = np.flatnonzero(found.correlation.max(axis=1) < _SURELY)
     if len(poor):
         tilted = np.broadcast_to(_TILTED, (len(poor), *_TILTED.shape))
-        more = _refined(a[poor], b[poor], np.ones((len(poor), len(_TILTED)), np.int64), tilted)
+        more = _refined(x[poor], y[poor], np.ones((len(poor), len(_TILTED)), np.int64), tilted)
         found = _joined(found, more, poor)
     order = np.argsort(-_distinct(found), axis=1, kind="stable")[:, :keep]
     rows = np.arange(len(a))[:, None]
-    return Starts(found.turns[rows, order], found.maps[rows, order], found.correlation[rows, order])
+    turns, maps = found.turns[rows, order], found.maps[rows, order]
+    others = turned_planes(np.repeat(y, keep, axis=0), turns.reshape(-1))
+    rest = rest_of(np.repeat(x, keep, axis=0), others, maps.reshape(-1, 2, 3)).reshape(-1, keep).min(axis=1)
+    plain = rest_of(x, y, np.broadcast_to(IDENTITY, (len(x), 2, 3)))
+    return Starts(turns, maps, found.correlation[rows, order], np.minimum(rest, plain))
 
 
-def _distinct(found: Starts) -> Float32:
+def _distinct(found: _Fitted) -> Float32:
     """The correlation of each start, or -1 where a better one of the pair came to the same place: [n, k]."""
     correlation = found.correlation.copy()
     count = correlation.shape[1]
@@ -76,25 +90,24 @@ def _distinct(found: Starts) -> Float32:
     return correlation
 
 
-def _joined(found: Starts, more: Starts, rows: Int64) -> Starts:
+def _joined(found: _Fitted, more: _Fitted, rows: Int64) -> _Fitted:
     n, k = len(found.turns), more.turns.shape[1]
     turns, maps = np.ones((n, k), np.int64), np.zeros((n, k, 2, 3), np.float32)
     correlation = np.zeros((n, k), np.float32)
     turns[rows], maps[rows], correlation[rows] = more.turns, more.maps, more.correlation
-    return Starts(
+    return _Fitted(
         np.concatenate([found.turns, turns], axis=1),
         np.concatenate([found.maps, maps], axis=1),
         np.concatenate([found.correlation, correlation], axis=1),
     )
 
 
-def _refined(a: UInt8, b: UInt8, turns: Int64, maps: Float32) -> Starts:
+def _refined(x: Float32, y: Float32, turns: Int64, maps: Float32) -> _Fitted:
     """Every start of every pair by Gauss-Newton at 32 px."""
     n, k = turns.shape
-    x, y = smooth(a.astype(np.float32)), smooth(b.astype(np.float32))
     others = turned_planes(np.repeat(y, k, axis=0), turns.reshape(-1)).reshape(n, k, *y.shape[1:])
     fits = refine(x, others, maps, _STEPS)
-    return Starts(turns, fits.maps, np.abs(fits.correlation))
+    return _Fitted(turns, fits.maps, np.abs(fits.correlation))
 
 
 def turned_planes(planes: Float32, turns: Int64) -> Float32:

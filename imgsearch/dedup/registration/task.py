@@ -36,10 +36,11 @@ def work(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answ
 
 
 def starts_from(listed: Sequence[Sequence[Any]]) -> Starts:
-    """`Starts` from a list for each pair of [turn, six numbers of the map, correlation]."""
-    table = np.array(listed, np.float32)  # [n, k, 8]
+    """`Starts` from a list for each pair of [turn, six numbers of the map, correlation, rest]."""
+    table = np.array(listed, np.float32)  # [n, k, 9]
     n, k = table.shape[:2]
-    return Starts(table[:, :, 0].astype(np.int64), table[:, :, 1:7].reshape(n, k, 2, 3), table[:, :, 7])
+    turns, maps = table[:, :, 0].astype(np.int64), table[:, :, 1:7].reshape(n, k, 2, 3)
+    return Starts(turns, maps, table[:, :, 7], table[:, 0, 8])
 
 
 def alignments_from(body: bytes) -> list[Alignment]:
@@ -54,9 +55,9 @@ def _starts(path: str, pairs: Sequence[Sequence[int]]) -> Starts:
 
 def _listed(starts: Starts) -> bytes:
     n, k = starts.turns.shape
-    table = np.concatenate(
-        [starts.turns[..., None], starts.maps.reshape(n, k, 6), starts.correlation[..., None]], axis=2
-    )
+    rest = np.broadcast_to(starts.rest[:, None], (n, k))
+    parts = (starts.turns[..., None], starts.maps.reshape(n, k, 6), starts.correlation[..., None], rest[..., None])
+    table = np.concatenate(parts, axis=2)
     return json.dumps(np.round(table.astype(np.float64), 5).tolist()).encode("ascii")
 
 
