@@ -172,11 +172,10 @@ def test_smaller_file_that_was_made_of_the_larger_one_is_a_copy(photo, tmp_path,
         assert found["same"] and not found["altered"], (suffix, found)
 
 
-def test_denied_pair_says_how_it_lies_on_the_other(photo, tmp_path) -> None:
+def test_denied_pair_says_why(photo, tmp_path) -> None:
     photo.save(tmp_path / "a.png")
     marked = photo.copy()
     marked.paste((250, 250, 0), (20, 20, 120, 70))
     marked.save(tmp_path / "b.png")
     found = seen(tmp_path / "a.png", tmp_path / "b.png")
-    assert not found["same"] and found["why"]
-    assert {type(found["seen"][name]) for name in ("score", "difference", "cover")} == {float}
+    assert not found["same"] and found["why"] and found["score"] < 0.5
