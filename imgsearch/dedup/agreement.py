@@ -47,14 +47,22 @@ class Agreement:
     directions: float
 
 
-def compare_blocks(first: Float32, second: Float32, mask: NDArray[np.bool_]) -> Agreement:
+def brought_both_ways(first: Float32, second: Float32, mask: NDArray[np.bool_]) -> tuple[Float32, Float32]:
+    """(the second brought to the first, the first brought to the second)."""
+    return bring(first, second, mask), bring(second, first, mask)
+
+
+def compare_blocks(
+    first: Float32, second: Float32, mask: NDArray[np.bool_], brought: tuple[Float32, Float32] | None = None
+) -> Agreement:
     """Lightness [h, w] of two pictures laid over each other; only blocks wholly in ``mask`` count. Each is brought to
-    the other, and the better way counts: what one of them clipped can be told from the other, not the other way."""
+    the other, and the better way counts: what one of them clipped can be told from the other, not the other way.
+    ``brought``: `brought_both_ways`, if it is known."""
     inside = _blocks(mask.astype(np.float32)).min(axis=-1) > 0  # [r, c]
     if not inside.any():
         return Agreement(0, 0.0, 1.0, 255.0, False, 0.0, 0.0, 0.0)
-    forth = _one_way(first, bring(first, second, mask), inside)
-    back = _one_way(second, bring(second, first, mask), inside)
+    ways = brought_both_ways(first, second, mask) if brought is None else brought
+    forth, back = _one_way(first, ways[0], inside), _one_way(second, ways[1], inside)
     return max(forth, back, key=lambda found: (found.share, found.blocks))
 
 

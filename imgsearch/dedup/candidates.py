@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
@@ -47,6 +49,7 @@ _A_PICTURE = 8  # pairs kept a picture, the most alike
 _PART = 4096
 _ASKED = 512  # pictures described by all windows at a time: half a second, 5 MB
 _COMPARED = 4096
+_MARKED = 1024  # pairs whose signatures are compared before it is seen which others are still wanted
 _SAMPLED = 512
 _FEW = 50  # pictures of which no law is made
 _APART = 20  # bits between the pHashes of pictures that are taken for unrelated
@@ -217,17 +220,23 @@ class Signed:
     def _most_alike(self, best: dict[tuple[int, int], float]) -> list[Alike]:
         """Of each picture the `_A_PICTURE` pairs that are most alike and no copies; a pair stays if either picture
         keeps it."""
-        taken: dict[int, int] = {}
+        taken: dict[int, int] = defaultdict(int)
         kept = []
         ordered = sorted(best.items(), key=lambda item: (-item[1], item[0]))
-        named = [Alike(first, second, likeness=alike) for (first, second), alike in ordered]
-        pairs = marked_copies(self._store, self._inventory, named, self._told)
-        for pair in pairs:
-            counts = taken.get(pair.first, 0), taken.get(pair.second, 0)
-            if not pair.is_copy and min(counts) < _A_PICTURE:
-                kept.append(pair)
-                taken[pair.first], taken[pair.second] = counts[0] + 1, counts[1] + 1
+        named = (Alike(first, second, likeness=alike) for (first, second), alike in ordered)
+        # A part at a time: where thousands are alike (frames of one camera), most pairs are never compared.
+        while part := list(islice((pair for pair in named if _wanted(pair, taken)), _MARKED)):
+            for pair in marked_copies(self._store, self._inventory, part, self._told):
+                if not pair.is_copy and _wanted(pair, taken):
+                    kept.append(pair)
+                    taken[pair.first] += 1
+                    taken[pair.second] += 1
         return kept
+
+
+def _wanted(pair: Alike, taken: Mapping[int, int]) -> bool:
+    """Whether either picture keeps fewer pairs than it may."""
+    return min(taken.get(pair.first, 0), taken.get(pair.second, 0)) < _A_PICTURE
 
 
 def marked_copies(

@@ -23,7 +23,7 @@ LEAST_NEIGHBOURS = 10
 """Alike pictures of its size in its folder that make a picture one of a crowd. Of 41 pictures with 12 altered copies
 each, none has more than 8 (looks-alikes aside); of 426 frames of a belt nine in ten have 12 and more."""
 
-_MOST_LIKE = 2  # candidates that each frame of a crowd is looked at against, beside the keeper
+_MOST_LIKE = 1  # candidates that each frame of a crowd is looked at against, beside the keeper
 _NUMBER = re.compile(r"\d+")
 
 

@@ -23,7 +23,7 @@ def test_crowd_is_looked_at_against_its_keeper_and_the_most_alike():
     found = chosen_looks(pairs, frames(count))
     keys = {(pair.first, pair.second) for pair in found.looked_at}
     assert {(0, row) for row in range(1, count)} <= keys
-    assert len(found.looked_at) <= 3 * count
+    assert len(found.looked_at) <= 2 * count
     assert len(found.looked_at) + len(found.series) == len(pairs)
 
 

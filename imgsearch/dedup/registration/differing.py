@@ -76,11 +76,14 @@ class Differing:
         return min(self.first_out, self.second_out) / (self.first + self.second + self.both + 1)
 
 
-def find_differing(first: Float32, second: Float32, mask: Mask, colours: tuple[Float32, Float32]) -> Differing:
-    """Lightness [S, S] of the two, smoothed and laid over each other, which count in ``mask``; ``colours``: Cb and Cr
-    [2, S / 2, S / 2] of each, likewise. 3 ms at S = 128."""
-    brought = bring(first, second, mask)
-    outlines = _outlines(first, second, brought, bring(second, first, mask), mask)
+def find_differing(
+    laid: tuple[Float32, Float32], ways: tuple[Float32, Float32], mask: Mask, colours: tuple[Float32, Float32]
+) -> Differing:
+    """``laid``: lightness [S, S] of the two, smoothed and laid over each other, which count in ``mask``; ``ways``: both
+    `agreement.brought_both_ways`; ``colours``: Cb and Cr [2, S / 2, S / 2] of each, likewise. 3 ms at S = 128."""
+    first, second = laid
+    brought, back = ways
+    outlines = _outlines(first, second, brought, back, mask)
     inside = mask[::2, ::2] & mask[1::2, 1::2]
     lightness = halved(first), halved(second)
     return Differing(*outlines, *_colours(lightness, halved(brought), colours, inside))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imgsearch.dedup.agreement import Agreement, compare_blocks
+from imgsearch.dedup.agreement import Agreement, brought_both_ways, compare_blocks
 from imgsearch.dedup.differences import gradients, smooth
 from imgsearch.dedup.registration.affine import IDENTITY, Fits, correlation_of, covers, inverse, refine, warp
 from imgsearch.dedup.registration.differing import find_differing
@@ -129,31 +129,41 @@ class _Pair:
         if not mask.any() or max(cover, other_cover) < LEAST_COVER:
             return UNRELATED
         whole = min(cover, other_cover) > UNCUT
-        inside = mask if whole else eroded(mask, _SEAM)
-        own = self.a
-        blocks, kind, score = _compared(own, values, inside, whole)
+        laid = _Laid(self.a, values, mask if whole else eroded(mask, _SEAM))
+        blocks, kind, score = laid.compared(whole)
         if kind == "other" and blocks.share >= _NEARLY:
-            own, values = equally_sharp(own, values, inside)
-            blocks, kind, score = _compared(own, values, inside, whole)
+            laid = laid.equally_sharp()
+            blocks, kind, score = laid.compared(whole)
         if kind == "near":
-            kind, score = self._closer(turn, maps, Seen(blocks, whole), (own, values, mask), score)
+            kind, score = self._closer(turn, maps, Seen(blocks, whole), (laid, mask), score)
         largest = min(1.0, blocks.largest / 255)
         return Alignment(kind, turn, _box(mask), cover, blocks.share, largest, score)
 
     def _closer(
-        self, turn: int, maps: Float32, seen: Seen, shown: tuple[Float32, Float32, Mask], score: float
+        self, turn: int, maps: Float32, seen: Seen, shown: tuple[_Laid, Mask], score: float
     ) -> tuple[str, float]:
-        own, values, mask = shown
+        laid, mask = shown
         mask = eroded(mask, _RIM if seen.whole else _SEAM)
         colours = turned_planes(colour_of(self.second[None])[0], np.array([turn, turn]))
-        laid, _ = warp(colours, np.repeat(maps, 2, axis=0))
-        differing = find_differing(own, values, mask, (colour_of(self.first[None])[0], laid))
-        return decide(seen, differing, score)
+        over, _ = warp(colours, np.repeat(maps, 2, axis=0))
+        own = colour_of(self.first[None])[0]
+        return decide(seen, find_differing((laid.first, laid.second), laid.ways, mask, (own, over)), score)
 
 
-def _compared(first: Float32, second: Float32, inside: Mask, whole: bool) -> tuple[Agreement, str, float]:
-    blocks = compare_blocks(first, second, inside)
-    return (blocks, *(alike(blocks, whole) if blocks.blocks >= LEAST_BLOCKS else ("other", 0.0)))
+class _Laid:
+    """Lightness [S, S] of two pictures laid over each other, which count ``inside``."""
+
+    def __init__(self, first: Float32, second: Float32, inside: Mask) -> None:
+        self.first, self.second, self.inside = first, second, inside
+        self.ways = brought_both_ways(first, second, inside)
+
+    def compared(self, whole: bool) -> tuple[Agreement, str, float]:
+        blocks = compare_blocks(self.first, self.second, self.inside, self.ways)
+        return (blocks, *(alike(blocks, whole) if blocks.blocks >= LEAST_BLOCKS else ("other", 0.0)))
+
+    def equally_sharp(self) -> _Laid:
+        made = equally_sharp(self.first, self.second, self.inside)
+        return self if made[0] is self.first and made[1] is self.second else _Laid(*made, self.inside)
 
 
 def equally_sharp(first: Float32, second: Float32, inside: Mask) -> tuple[Float32, Float32]:
