@@ -290,7 +290,7 @@ def test_capture_time_has_sub_seconds_and_offset(traits) -> None:
     assert taken(traits, {0x9003: date}) == "2019-05-03T10:00:00"
     assert taken(traits, {0x9003: date, 0x9291: "25", 0x9011: "+02:00"}) == "2019-05-03T10:00:00.25+02:00"
     assert taken(traits, {0x9003: date, 0x9291: "250 "}) == "2019-05-03T10:00:00.25"
-    assert taken(traits, {0x9003: date, 0x9291: "00", 0x9011: "Z"}) == "2019-05-03T10:00:00+00:00"
+    assert taken(traits, {0x9003: date, 0x9291: "00", 0x9011: "Z"}) == "2019-05-03T10:00:00.0+00:00"
     assert taken(traits, {0x9004: date, 0x9292: "5", 0x9291: "9"}) == "2019-05-03T10:00:00.5"
     assert taken(traits, {0x9003: "2019:05:03 24:10:00"}) == "2019-05-03T00:10:00"
 
