@@ -38,7 +38,7 @@ _LONGEST_LIVE_S = 10.0  # a Live Photo's film has 3 s, a motion photo's up to 7;
 def companions_of(path: str, names_in_folder: Collection[str] | None = None) -> list[str]:
     """The absolute paths of the companions of the picture ``path``, never a picture, sorted. ``names_in_folder``: the
     files of its folder, best a `FolderListing` (see `FolderNames`); by default the folder is read. Some may belong to
-    other pictures too: see `owners_of`. About 0.2 ms with a listing; a film of a Live Photo is opened for its length."""
+    other pictures too: see `owners_of`. 0.2 ms with a listing; a film of a Live Photo is opened for its length."""
     folder, name = os.path.split(path)
     listing = _listing(folder, names_in_folder)
     found = {

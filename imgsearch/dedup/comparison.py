@@ -2,7 +2,7 @@
 
 A copy that was compressed again or resized differs a little everywhere; the next frame of a fixed camera is the same
 everywhere but in one place. Signatures (32 x 32) are asked first: they cost nothing to read and rule most pairs out.
-Things smaller than a cell of theirs show only in the pictures, so `confirm` has the last word.
+Things smaller than a cell of theirs show only in the pictures, so `inspection` has the last word.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from imgsearch.dedup.differences import Rest, compare_colour, compare_lightness, smooth
-from imgsearch.media.orientation import turn_picture
+from imgsearch.dedup.differences import Rest, compare_colour, compare_lightness
 from imgsearch.media.signature import TURNS, chroma_of, luma_of, turned
 from imgsearch.records import Float32, UInt8
 
@@ -25,9 +23,6 @@ frames, which have little contrast, 80 % of JPEG quality 10 and 95-100 % of the 
 
 SIGNATURE_PEAK = 1.6
 """`Rest.peak` that a copy's signature may have. 99 % of 6,000 pairs of copies have less than 1.5."""
-
-FINE_SIDE = 256
-"""Pixels of the longer side at which `confirm` looks, less where one of the two is smaller."""
 
 _LEAST_EXPLAINED = 0.985  # share of variance; 99 % of the pairs of copies have 0.991
 _GAIN = 2.5
@@ -64,32 +59,6 @@ def compare_signatures(first: UInt8, second: UInt8, turns: UInt8) -> Comparison:
         return Comparison(np.empty(0, np.float32), np.empty(0, np.float32), np.empty(0, np.bool_))
     difference, score, is_copy = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Comparison(difference, score, is_copy)
-
-
-def confirm(first: Image.Image, second: Image.Image, turn: int) -> Comparison:
-    """The last word on one pair that `compare_signatures` calls a copy (n = 1). Upright pictures, ``second`` not yet
-    turned, at least `FINE_SIDE` pixels where they have so many and at their own size where not: a thumbnail is compared
-    at its size, and more strictly, because small things are lost in it. 30 ms."""
-    side = min(FINE_SIDE, max(first.size), max(second.size))
-    scale = side / max(first.size)
-    size = max(8, round(first.width * scale)), max(8, round(first.height * scale))
-    x, y = _planes(first, size), _planes(turn_picture(second, turn), size)
-    rest = compare_lightness(x[:1], y[:1], _EARLY * fine_peak(side))
-    colour = compare_colour(x[None, :, ::2, ::2], y[None, :, ::2, ::2])
-    return Comparison(*_decide(rest, colour, fine_peak(side)))
-
-
-def fine_peak(side: int) -> float:
-    """`Rest.peak` that a copy may have in `confirm` at ``side`` pixels. At 256, 99 % of 1,000 pairs of copies have less
-    than 2.8 and 3 of 277 pairs of belt frames; at 64, copies have up to 0.66 and belt frames 1.2 and more."""
-    return 0.3 + 2.5 * min(1.0, side / FINE_SIDE)
-
-
-def _planes(image: Image.Image, size: tuple[int, int]) -> Float32:
-    """YCbCr float32 [3, h, w] at half of ``size``, smoothed: JPEG's blocks and dither are no difference."""
-    ycc = image.convert("RGB").resize(size, Image.Resampling.LANCZOS).convert("YCbCr")
-    planes = np.moveaxis(np.asarray(ycc, np.float32), -1, 0)
-    return np.ascontiguousarray(smooth(smooth(planes))[:, ::2, ::2])
 
 
 def _compare_block(first: UInt8, second: UInt8, turns: UInt8) -> tuple[Float32, Float32, NDArray[np.bool_]]:

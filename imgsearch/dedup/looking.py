@@ -5,16 +5,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from imgsearch.dedup.alignment import Alignment, align
-from imgsearch.dedup.comparison import confirm
+from imgsearch.dedup.alignment import Alignment
 from imgsearch.dedup.registration.register import UNRELATED
 from imgsearch.dedup.registration.sheets import Sheets
 from imgsearch.dedup.registration.task import TASK, alignments_from
@@ -36,18 +33,9 @@ _AT_ONCE = 192  # pairs: what a stopped run decodes again
 _STARTS = 64  # pairs in a job: a fifth of a second
 _LOOKS = 16  # the same
 _TIME_LIMIT_S = 30.0  # for a job on a busy machine
-_MOSTLY = 0.8  # of the blocks
 _HELD = 8192  # pictures whose files are remembered
 
 IdPair = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """``is_copy``: signatures call the two copies and the pictures do not deny it; else how they lie on each other."""
-
-    is_copy: bool
-    seen: Alignment | None
 
 
 class PairLooks:
@@ -183,13 +171,3 @@ def _is_worth(starts: Sequence[Sequence[float]]) -> bool:
 def _reading(image_id: int, file: HeldFile) -> Job:
     path = str(Path(file.path))
     return Job(["planes", path, file.facts.content_hash], file.size_bytes, tag=(image_id, file))
-
-
-def confirmed(first: Image.Image, second: Image.Image, turn: int) -> Look:
-    """A closer look at two upright pictures whose signatures call them copies at ``turn``. Denied, they are near copies
-    if most of what both show agrees, however the rest came about (strong sharpening of a grainy picture)."""
-    if confirm(first, second, turn).is_copy[0]:
-        return Look(True, None)
-    seen = align(first, second)
-    mostly = seen.kind == "other" and seen.agreement >= _MOSTLY
-    return Look(False, replace(seen, kind="near") if mostly else seen)

@@ -1,4 +1,4 @@
-"""Ctrl-C while pairs are looked at: the program ends, says no more than that, and leaves no process and no look behind."""
+"""Ctrl-C while pairs are looked at: the program ends without a traceback, and leaves no process and no look behind."""
 
 from __future__ import annotations
 
