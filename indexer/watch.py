@@ -65,7 +65,7 @@ def _worth_a_look(path: str, top: str, included: Included) -> bool:
     """Not in a hidden folder nor in one of a program, and a folder, a file named like a picture, or gone (and then
     nobody knows)."""
     folder = top
-    for part in filter(None, path[len(top) :].split(os.sep)):
+    for part in Path(path[len(top) :].lstrip(os.sep)).parts:
         here = os.path.join(folder, part)  # noqa: PTH118
         if (part.startswith(".") or program_folder_in(folder, part)) and not included.matches(here):
             return False
