@@ -10,11 +10,20 @@ from numpy.typing import NDArray
 
 from imgsearch.dedup.agreement import Agreement, brought_both_ways, compare_blocks
 from imgsearch.dedup.differences import gradients, smooth
-from imgsearch.dedup.registration.affine import IDENTITY, Fits, correlation_of, covers, inverse, refine, warp
+from imgsearch.dedup.registration.affine import IDENTITY, Fits, correlation_of, covers, inverse, refine, rest_of, warp
 from imgsearch.dedup.registration.differing import find_differing
 from imgsearch.dedup.registration.planes import colour_of, halved, lightness_of
 from imgsearch.dedup.registration.starts import Starts, turned_planes
-from imgsearch.dedup.registration.verdict import LEAST_BLOCKS, LEAST_COVER, UNCUT, Seen, alike, decide
+from imgsearch.dedup.registration.verdict import (
+    LEAST_BLOCKS,
+    LEAST_COVER,
+    UNCUT,
+    WHOLLY,
+    WHOLLY_ONCE_SHARP,
+    Seen,
+    alike,
+    decide,
+)
 from imgsearch.records import Float32, Int64, UInt8
 
 _STEPS = 6
@@ -25,7 +34,11 @@ _SHARPER = 1.3  # pages of one layout are equally sharp
 _MOST_SMOOTHINGS = 6
 _POOR_FIT = 0.5  # of lightness, where unrelated pictures end up
 _SHIFT = 0.12  # of a map's numbers: a sixteenth of the picture
+_STRAIGHT = 0.015  # of a map's other numbers: rotations by 1 degree have 0.017
 _STILL = 0.8  # agreement of what did not move
+_BETTER = 0.15  # agreement by which a crop fits better than things that moved
+_AS_STILL = 0.01  # of the deviation
+_FIRST = 2.0  # more than any correlation
 _AS_GOOD = 0.995
 _JUDGED = 3  # ways that are looked at closely
 _SAME = 0.008  # of a map's numbers: half a pixel
@@ -71,6 +84,9 @@ def _register(first: UInt8, second: UInt8, turns: Int64, maps: Float32) -> Itera
     turns = np.concatenate([turns, turns[np.arange(n), best][:, None]], axis=1)
     found = np.concatenate([fits.maps, back.maps], axis=1)
     correlation = np.abs(np.concatenate([fits.correlation, back.correlation], axis=1))
+    still = rest_of(own, half, np.broadcast_to(IDENTITY, (n, 2, 3)))
+    least = rest_of(own, others[np.arange(n), best], fits.maps[np.arange(n), best])
+    plain = np.where(still <= least + _AS_STILL, _FIRST, plain)
     for row in range(n):
         pair = _Pair(a[row], b[row], first[row], second[row])
         yield pair.best(_in_order(turns[row], found[row], correlation[row], float(plain[row])))
@@ -82,8 +98,15 @@ def _other_way(first: Float32, second: Float32, maps: Float32) -> Fits:
     return Fits(found[:, None], correlation_of(first, second, found)[:, None])
 
 
+def _is_shift(fit: Float32) -> bool:
+    """Whether a map moves a picture a little, and neither scales nor turns it."""
+    by = np.abs(fit - IDENTITY)
+    return bool(by[:, :2].max() < _STRAIGHT and _SAME < by[:, 2].max() < _SHIFT)
+
+
 def _in_order(turns: Int64, maps: Float32, correlation: Float32, plain: float) -> Iterator[tuple[int, Float32]]:
-    """(turn, map) that fit, the best first; all on all goes before what hardly fits better, and is always there."""
+    """(turn, map) that fit, the best first; all on all goes before what hardly fits better, or
+    leaves hardly less where what differs most is set aside, and is always there."""
     order = sorted(range(len(turns)), key=lambda at: -float(correlation[at]))
     ways = [(int(turns[at]), maps[at], float(correlation[at])) for at in order if correlation[at] > _POOR_FIT]
     place = next((number for number, way in enumerate(ways) if plain >= _AS_GOOD * way[2]), len(ways))
@@ -112,12 +135,15 @@ class _Pair:
         found = UNRELATED
         for turn, fit in ways:
             judged = self.judge(turn, fit)
-            if judged.kind == "near" and turn == 1 and _SAME < np.abs(fit - IDENTITY).max() < _SHIFT:
+            if judged.kind == "near" and turn == 1 and _is_shift(fit):
                 still = self.judge(1, IDENTITY)
                 return still if still.kind == "moved" and still.agreement >= _STILL else judged
-            if judged.kind != "other":
+            least = found.agreement + _BETTER if found.kind == "moved" else 0.0
+            if judged.kind == "near" and judged.agreement >= least:
                 return judged
-            found = max(found, judged, key=lambda seen: seen.score)
+            if judged.kind == "moved" and fit is not IDENTITY:
+                return judged
+            found = max(found, judged, key=lambda seen: (seen.kind != "other", seen.score))
         return found
 
     def judge(self, turn: int, fit: Float32) -> Alignment:
@@ -131,9 +157,8 @@ class _Pair:
         whole = min(cover, other_cover) > UNCUT
         laid = _Laid(self.a, values, mask if whole else eroded(mask, _SEAM))
         blocks, kind, score = laid.compared(whole)
-        if kind == "other" and blocks.share >= _NEARLY:
-            laid = laid.equally_sharp()
-            blocks, kind, score = laid.compared(whole)
+        if kind != "near" and blocks.share >= _NEARLY:
+            laid, blocks, kind, score = laid.equally_sharp_compared(whole, (blocks, kind, score))
         if kind == "near":
             kind, score = self._closer(turn, maps, Seen(blocks, whole), (laid, mask), score)
         largest = min(1.0, blocks.largest / 255)
@@ -150,6 +175,10 @@ class _Pair:
         return decide(seen, find_differing((laid.first, laid.second), laid.ways, mask, (own, over)), score)
 
 
+_Compared = tuple[Agreement, str, float]
+"""The blocks, what they make two pictures, and how sure that is."""
+
+
 class _Laid:
     """Lightness [S, S] of two pictures laid over each other, which count ``inside``."""
 
@@ -157,13 +186,17 @@ class _Laid:
         self.first, self.second, self.inside = first, second, inside
         self.ways = brought_both_ways(first, second, inside)
 
-    def compared(self, whole: bool) -> tuple[Agreement, str, float]:
+    def compared(self, whole: bool, wholly: float = WHOLLY) -> _Compared:
         blocks = compare_blocks(self.first, self.second, self.inside, self.ways)
-        return (blocks, *(alike(blocks, whole) if blocks.blocks >= LEAST_BLOCKS else ("other", 0.0)))
+        return (blocks, *(alike(blocks, whole, wholly) if blocks.blocks >= LEAST_BLOCKS else ("other", 0.0)))
 
-    def equally_sharp(self) -> _Laid:
+    def equally_sharp_compared(self, whole: bool, known: _Compared) -> tuple[_Laid, Agreement, str, float]:
+        """The same once both are equally sharp; ``known`` where they are."""
         made = equally_sharp(self.first, self.second, self.inside)
-        return self if made[0] is self.first and made[1] is self.second else _Laid(*made, self.inside)
+        if made[0] is self.first and made[1] is self.second:
+            return self, *known
+        laid = _Laid(*made, self.inside)
+        return laid, *laid.compared(whole, WHOLLY_ONCE_SHARP)
 
 
 def equally_sharp(first: Float32, second: Float32, inside: Mask) -> tuple[Float32, Float32]:

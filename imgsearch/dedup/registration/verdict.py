@@ -19,9 +19,12 @@ UNCUT = 0.9
 agree: 98 crops of photographs and drawn scenes agree in 1.0, parts of scenes before one kind of sky in 0.6."""
 
 _CUT_AGREEMENT = 0.8
-_WHOLLY = 0.95
+WHOLLY = 0.95
+WHOLLY_ONCE_SHARP = 0.9
+"""The same where the sharper of two was smoothed: 0.94 of strong sharpening; look-alikes are equally sharp."""
+
 _UNTOUCHED = 0.08
-"""`Agreement.left`: where less agrees than `_WHOLLY`, something was put over the picture, and a third of the blocks
+"""`Agreement.left`: where less agrees than `WHOLLY`, something was put over the picture, and a third of the blocks
 were left alone: 0.07 and less of 40 overlays, 0.09 to 0.23 of pages of text in one layout, of whose blocks 66 to 83 %
 agree."""
 
@@ -51,11 +54,13 @@ _VERY_PLAIN = 1.5
 _ALONE = 8.0  # `Differing.beside`: more, and the outlines are those of detail, not of things
 _LAID_OVER = 300.0
 _EXCHANGED = 0.1
+_LEAST_OUTLINE = 1000.0  # what a border leaves has 500, things exchanged 1,700 and more
 _STICKS_OUT = 0.004  # of all contrast: a bar or a sticker leaves nothing of what it covers
 _MOSTLY_OUT = 0.55  # a sticker's outline is 0.62 and more of all
 _OUTLINED_MOST = 0.66
 _COLOURED = 3.0
 _LEAST_PAINT = 0.008
+_MOST_PAINT = 0.15  # of the area: things repainted have 0.10 at most
 _LEAST_HUE = 0.005
 _OUTLINED = 0.45  # 0.26 and less of a sticker's or a bar's outline is in both
 _AROUND = 2.0
@@ -72,14 +77,14 @@ class Seen:
     whole: bool
 
 
-def alike(found: Agreement, whole: bool) -> tuple[str, float]:
-    """("near", "moved" or "other", how sure 0..1) by how many blocks agree."""
+def alike(found: Agreement, whole: bool, surely: float = WHOLLY) -> tuple[str, float]:
+    """("near", "moved" or "other", how sure 0..1) by how many blocks agree; ``surely``: a share that is enough."""
     if whole and found.sided > _WHOLLY_SIDED and found.kept >= _KEPT and found.share < _OVERLAID:
         return "near", sureness(found.kept, _KEPT)
     overlaid = whole and found.sided > _SIDED
     least = _OVERLAID if overlaid else LEAST_AGREEMENT if whole else _CUT_AGREEMENT
     score = sureness(found.share, least)
-    wholly = whole and found.share >= _WHOLLY
+    wholly = whole and found.share >= surely
     if found.share >= least and (wholly or overlaid or found.left <= _UNTOUCHED):
         if found.both_ways and not overlaid:
             return "moved", score
@@ -107,7 +112,8 @@ def _exchanged(blocks: Agreement, found: Differing) -> bool:
     """Another thing in one place before a plain ground: neither picture's thing covers the other's."""
     whole = found.first + found.second + found.both + 1
     return (
-        found.ground < _VERY_PLAIN
+        whole > _LEAST_OUTLINE
+        and found.ground < _VERY_PLAIN
         and found.beside < _ALONE
         and found.exchanged > _EXCHANGED
         and found.apart > _STICKS_OUT
@@ -120,7 +126,9 @@ def _exchanged(blocks: Agreement, found: Differing) -> bool:
 def _repainted(found: Differing) -> bool:
     """One thing in another hue, or in quite another colour, while all else kept its colours, and its outline is the
     same in both. Curves, saturation, 32 colours and toning leave a rest of 40 at most, repainted things 25 to 78."""
-    outlined = found.saturation > _COLOURED and found.repainted > _LEAST_PAINT and found.outlined > _OUTLINED
+    outlined = (
+        found.saturation > _COLOURED and _LEAST_PAINT < found.repainted < _MOST_PAINT and found.outlined > _OUTLINED
+    )
     turned = found.hue > _LEAST_HUE and found.around > _AROUND and found.paint > _HUE_PAINT
     return outlined and (turned or (found.paint > _PAINT and found.around > _AROUND_PAINT))
 
