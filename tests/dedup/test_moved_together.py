@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from conftest import make_copy
+from desks import make_copy
 
 from imgsearch.dedup.belonging.moved_together import Belongings
 from imgsearch.dedup.evidence import Copy, Evidence, Group, Member

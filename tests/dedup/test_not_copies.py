@@ -18,61 +18,9 @@ from imgsearch.scenes.not_copies.judge import judge
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-NOT_YET: frozenset[str] = frozenset(
-    {
-        "animated-gif",
-        "animated-png",
-        "animated-webp",
-        "animated-avif",
-        "heic-collections",
-        "tiff-pages",
-        "mpo",
-        "ico",
-        "white-drawings",
-        "label-masks-16-bit",
-        "class-masks",
-        "float-maps",
-        "height-maps",
-        "heic-10-bit",
-        "repainted",
-        "charts-tinted",
-        "exposure-bracket",
-        "exposure-thirds",
-        "white-balance-bracket",
-        "focus-bracket",
-        "tripod-minutes",
-        "time-zones",
-        "eyes",
-        "security-days",
-        "invoices",
-        "one-word",
-        "statements",
-        "chats",
-        "clocks",
-        "certificates",
-        "scores",
-        "licence-plates",
-        "spreadsheets",
-        "raw-and-jpeg",
-        "live-photos",
-        "motion-photos",
-        "edited",
-        "derived-from",
-        "companions",
-        "keep-upscaled",
-        "keep-smoothed",
-        "keep-sharpened",
-        "keep-saved-again",
-        "keep-turned",
-        "keep-depth",
-        "keep-transparency",
-        "keep-profile",
-    }
-)
-"""Families in which something is still moved."""
-
-FOUND = 0.975
-"""Share of the true copies that is found, whatever the tier: measured before any family was mended."""
+FOUND = 0.97
+"""Share of the true copies that is found, whatever the tier, without near copies: 581 of 596 (584 before any family was
+mended; what was lost are crops of stars and lossy copies of pages, which the tier near may find)."""
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +37,7 @@ def found(tmp_path_factory):
     return judge(rows, folder, json.loads(plan.read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize(
-    "family",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason="not yet") if name in NOT_YET else ())
-        for name in FAMILIES
-    ],
-)
+@pytest.mark.parametrize("family", list(FAMILIES))
 def test_plan_moves_no_file_that_is_not_a_copy(found, family):
     offences = [f"{one.what}: {one.path} for {one.keeper} ({one.tier}; {one.why})" for one in found[family].offences]
     assert not offences

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from conftest import make_copy
+from desks import make_copy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
