@@ -70,7 +70,7 @@ _SOFTER = 0.6
 _SHARPER = 1.15
 _SAME_SIZE = 1.03
 _HOPELESS = 4.0  # over the limit: the other way round will not help
-_COMPRESSED = 0.4
+_COMPRESSED = 0.3
 
 
 @dataclass(frozen=True, slots=True)
