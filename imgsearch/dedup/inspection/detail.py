@@ -1,50 +1,28 @@
-"""How much fine detail a picture has, by itself: that tells a blur and a sharpening."""
+"""How much stronger one picture's finest detail is than another's, where both have it: that tells a sharpening and a
+blur from compression, which takes detail away here and there and strengthens none."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from imgsearch.dedup.inspection.filters import halved, smooth
+from imgsearch.dedup.inspection.filters import smooth
 from imgsearch.records import UInt8
 
-_TILE = 64
-_TILES = 24
+_LOOKED_AT = 768  # pixels of the side of the middle
+_LEAST = 0.3  # lightness, root mean square, under which there is no detail to compare
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
-    """Root mean squares of lightness in three bands, each coarser than the one before."""
-
-    fine: float
-    middle: float
-    coarse: float
-
-    @property
-    def slope(self) -> float:
-        """Fine over middle: 0.9 to 1.6 in seven sharp photographs of 640 px, 0.4 to 0.55 in the same blurred by 1 px,
-        0.55 to 0.65 enlarged twice; sharpening changes it little."""
-        return self.fine / max(self.middle, 1e-3)
-
-
-def detail_of(luma: UInt8) -> Detail:
-    """The detail of lightness uint8 [h, w], of tiles spread over it. 1 ms."""
-    height, width = luma.shape
-    rng = np.random.default_rng(height * 65_537 + width)
-    whole = height * width <= _TILES * _TILE * _TILE or min(height, width) <= _TILE
-    tops = [0] if whole else rng.integers(0, height - _TILE, _TILES).tolist()
-    lefts = [0] if whole else rng.integers(0, width - _TILE, _TILES).tolist()
-    sums, counts = np.zeros(3), np.zeros(3)
-    for top, left in zip(tops, lefts, strict=True):
-        plane = np.asarray(luma if whole else luma[top : top + _TILE, left : left + _TILE], np.float32)
-        for band in range(3):
-            if min(plane.shape) < 2:
-                break
-            slow = smooth(plane)
-            fine = (plane - slow).ravel()
-            sums[band] += float(fine @ fine)
-            counts[band] += fine.size
-            plane = halved(slow)
-    fine, middle, coarse = np.sqrt(sums / np.maximum(counts, 1)).tolist()
-    return Detail(fine, middle, coarse)
+def detail_gain(one: UInt8, other: UInt8) -> float:
+    """What the weaker detail has to be multiplied by to be the stronger one, by least squares, of lightness uint8 [h,
+    w] each; 1 where there is none. 2 ms. Ten photographs of JPEG 90 against themselves as JPEG of 10 to 95, WebP, AVIF
+    and with noise have 0.46 to 1.08, with other contrast up to 1.13; sharpened by 50 % 1.34 and more, blurred by 0.5 px
+    1.33 and more."""
+    height, width = one.shape
+    top, left = max(0, (height - _LOOKED_AT) // 2), max(0, (width - _LOOKED_AT) // 2)
+    details = []
+    for luma in (one, other):
+        plane = np.asarray(luma[top : top + _LOOKED_AT, left : left + _LOOKED_AT], np.float32)
+        details.append((plane - smooth(plane)).ravel())
+    weak, strong = sorted(details, key=lambda detail: float(detail @ detail))
+    energy = float(weak @ weak)
+    return float(strong @ weak) / energy if energy > len(weak) * _LEAST**2 else 1.0

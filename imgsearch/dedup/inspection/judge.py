@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imgsearch.dedup.inspection.colour import ColourChange, colour_change
-from imgsearch.dedup.inspection.detail import Detail, detail_of
+from imgsearch.dedup.inspection.detail import detail_gain
 from imgsearch.dedup.inspection.filters import smooth, steepness
 from imgsearch.dedup.inspection.fit import Fit, fit_lightness, fit_line
 from imgsearch.dedup.inspection.planes import Planes, common_size, has_palette, is_drawn, planes_of
@@ -66,11 +66,9 @@ _STRETCHED = 1.01
 _ROUNDED = 1.5  # pixels of the shorter side by which rounding may change an aspect
 _FADED = 3.0
 _LOOKED_AT = 768  # pixels of the side of the middle that enlargement is told by
-_SOFTER = 0.6
-_SHARPER = 1.15
+_SHARPER = 1.2  # `detail_gain`
 _SAME_SIZE = 1.03
 _HOPELESS = 4.0  # over the limit: the other way round will not help
-_COMPRESSED = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +87,16 @@ class Inspection:
         return asdict(self)
 
 
-def inspect_images(first: Image.Image, second: Image.Image, sizes: tuple[int, int] = (1, 1)) -> Inspection:
-    """Two upright RGB pictures at their full size, the second turned to lie as the first; ``sizes`` of their files in
-    bytes. About 0.3 us a pixel of the smaller one and what resizing the larger one takes."""
+def inspect_images(first: Image.Image, second: Image.Image) -> Inspection:
+    """Two upright RGB pictures at their full size, the second turned to lie as the first. About 0.1
+    to 0.3 us a pixel of the smaller one and what resizing the larger one takes."""
     size = common_size(first.size, second.size)
     stretch = _ratio(first.width * second.height, second.width * first.height)
     if stretch > STRETCH:
         return Inspection(False, 0.0, "another shape")
     one, other = planes_of(first, size), planes_of(second, size)
     if _key(one) > _key(other):  # so that the order of the two files makes no difference
-        first, second, one, other, sizes = second, first, other, one, sizes[::-1]
+        first, second, one, other = second, first, other, one
     drawn = is_drawn(first) or is_drawn(second)
     if drawn and _levels_moved(one.luma, other.luma) > _DRAWN_TONE:
         return Inspection(False, 0.0, "a drawing in other colours")
@@ -114,7 +112,7 @@ def inspect_images(first: Image.Image, second: Image.Image, sizes: tuple[int, in
         altered.append("stretched")
     if _fewer_colours(first, second) or _fewer_colours(second, first):
         altered.append("fewer colours in one of them")
-    altered += _finer_or_coarser(first, second, (one.luma, other.luma), sizes)
+    altered += _finer_or_coarser(first, second, (one.luma, other.luma))
     return Inspection(True, score, ", ".join(altered), bool(altered), rest.largest / 255)
 
 
@@ -195,15 +193,13 @@ def _levels_moved(one: UInt8, other: UInt8) -> float:
     return max((abs(float(np.median(other[one == level])) - level) for level in levels.tolist()), default=0.0)
 
 
-def _finer_or_coarser(
-    first: Image.Image, second: Image.Image, lumas: tuple[UInt8, UInt8], sizes: tuple[int, int]
-) -> list[str]:
+def _finer_or_coarser(first: Image.Image, second: Image.Image, lumas: tuple[UInt8, UInt8]) -> list[str]:
     areas = first.width * first.height, second.width * second.height
     by = _ratio(*areas) ** 0.5
     if by > _ENLARGED_BY:
         wanted = min(1.0, _MORE_DETAIL + _MORE_AN_OCTAVE * math.log2(by))
         return ["perhaps enlarged"] if _detail_beyond(first if areas[0] > areas[1] else second, by) < wanted else []
-    return _sharpness(detail_of(lumas[0]), detail_of(lumas[1]), sizes) if by < _SAME_SIZE else []
+    return ["sharpened or softened"] if by < _SAME_SIZE and detail_gain(*lumas) > _SHARPER else []
 
 
 def _toned(fit: Fit, luma: UInt8) -> bool:
@@ -214,18 +210,6 @@ def _toned(fit: Fit, luma: UInt8) -> bool:
 
 def _recoloured(colour: ColourChange) -> bool:
     return colour.cast > _CAST_SEEN or _ratio(colour.saturation, 1.0) > _SATURATION_SEEN or abs(colour.hue) > 0.07
-
-
-def _sharpness(one: Detail, other: Detail, sizes: tuple[int, int]) -> list[str]:
-    """Softened: less of the finest detail beside the next; sharpened: more of both beside the coarse. Compression takes
-    fine detail too, but then the file that has less of it is much the smaller one."""
-    softer = sizes[0 if one.fine < other.fine else 1]
-    if softer < _COMPRESSED * max(sizes):
-        return []
-    if _ratio(one.slope, other.slope) > 1 / _SOFTER:
-        return ["sharper or softer"]
-    fine, other_fine = (each.fine / max(each.coarse, 1e-3) for each in (one, other))
-    return ["sharpened"] if min(one.coarse, other.coarse) > 1 and _ratio(fine, other_fine) > _SHARPER else []
 
 
 def _detail_beyond(large: Image.Image, by: float) -> float:

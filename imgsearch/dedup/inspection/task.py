@@ -60,7 +60,7 @@ def inspect(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> A
     (path, digest, size, clear), (other_path, other_digest, other_size, other_clear), turn = arguments
     first = _opened(path, digest, limits)
     second = turn_picture(_opened(other_path, other_digest, limits), turn)
-    found = inspect_images(first, second, (size, other_size))
+    found = inspect_images(first, second)
     if found.same and not found.altered and turn == 1 and first.size == second.size:
         gentle, harsh = (first, other_path) if size > other_size else (second, path)
         found = _unless_saved_again(found, gentle, harsh, limits)
