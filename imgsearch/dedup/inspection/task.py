@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from imgsearch.dedup.inspection.detail import detail_strength
 from imgsearch.dedup.inspection.judge import Inspection, inspect_images
 from imgsearch.dedup.inspection.saved_again import was_made_of
 from imgsearch.errors import MediaError
@@ -29,6 +30,7 @@ from imgsearch.media.whole import describe_file, read_samples
 Answer = tuple[dict[str, Any], bytes]
 
 _FULL = 1 << 24  # pixels a side that no picture has: decode at full size
+_STRONGER, _NO_DETAIL, _NOT_COMPRESSED = 1.4, 0.2, 0.8
 _TRANSPARENCY = 24.0  # of 255, over 3 x 3 pixels, by which the transparency of two copies may differ
 
 
@@ -64,6 +66,7 @@ def inspect(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> A
     if found.same and not found.altered and turn == 1 and first.size == second.size:
         gentle, harsh = (first, other_path) if size > other_size else (second, path)
         found = _unless_saved_again(found, gentle, harsh, limits)
+        found = _unless_softened(found, (first, size), (second, other_size))
     if found.same and clear and other_clear:
         found = _with_transparency(found, _alpha(path, limits), turn_picture(_alpha(other_path, limits), turn))
     return found.to_json(), b""
@@ -86,6 +89,16 @@ def _unless_saved_again(found: Inspection, gentle: Image.Image, harsh: str, limi
     if steps is None or not was_made_of(np.asarray(gentle.convert("YCbCr").getchannel(0)), steps):
         return found
     return replace(found, why="the larger file was made of the smaller one", altered=True)
+
+
+def _unless_softened(found: Inspection, first: tuple[Image.Image, int], second: tuple[Image.Image, int]) -> Inspection:
+    """Two pictures with the bytes of their files. Where one has clearly less of the finest detail and is not much
+    smaller, something else than compression took it: noise was removed, or a blur."""
+    strengths = [(detail_strength(np.asarray(image.convert("L"))), size) for image, size in (first, second)]
+    (weak, size), (strong, other_size) = sorted(strengths)
+    if strong > _STRONGER * max(weak, _NO_DETAIL) and size > _NOT_COMPRESSED * other_size:
+        return replace(found, why="softened", altered=True)
+    return found
 
 
 def _with_transparency(found: Inspection, first: Image.Image, second: Image.Image) -> Inspection:
