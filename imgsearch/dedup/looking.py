@@ -29,6 +29,9 @@ MOST_REST = 0.22
 """`Starts.rest` over which two pictures are nothing to each other: 2,100 near copies have 0.18 at most, two in three
 pairs of unrelated pictures more than 0.22."""
 
+MOST_CLIPPED, LEAST_CLIPPED = 0.35, 0.8
+"""The rest, and the correlation of the best start, of pictures of which most was clipped: made brighter by half."""
+
 _AT_ONCE = 192  # pairs: what a stopped run decodes again
 _STARTS = 64  # pairs in a job: a fifth of a second
 _LOOKS = 16  # the same
@@ -165,7 +168,8 @@ class PairLooks:
 
 
 def _is_worth(starts: Sequence[Sequence[float]]) -> bool:
-    return starts[0][-1] <= MOST_REST
+    rest, correlation = starts[0][-1], max(start[-2] for start in starts)
+    return rest <= MOST_REST or (rest <= MOST_CLIPPED and correlation >= LEAST_CLIPPED)
 
 
 def _reading(image_id: int, file: HeldFile) -> Job:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,17 +53,23 @@ class Heard:
 class Named:
     """Pairs of rows of an inventory. ``looked_at``: to be looked at; ``timed``: shots of one camera at different times,
     with the correlation of their lightness, -1..1; ``series``: frames of one numbered series; ``shots``: what is known
-    of the pictures. ``semantic``: likeness of embeddings that unrelated pictures hardly have."""
+    of the pictures; ``crowd_of``: as `series.Looks` has it. ``semantic``: likeness of embeddings that
+    unrelated pictures hardly have."""
 
     looked_at: list[Alike]
     timed: list[tuple[Alike, float]]
     series: list[Alike]
     shots: dict[int, Shot]
+    crowd_of: Mapping[int, int]
     semantic: float
 
     def is_semantic(self, pair: Alike) -> bool:
         """Whether the embeddings of the two are more alike than chance."""
         return pair.similarity is not None and pair.similarity >= self.semantic
+
+    def are_frames(self, pair: Alike) -> bool:
+        """Whether the two belong to one crowd."""
+        return pair.first in self.crowd_of and self.crowd_of[pair.first] == self.crowd_of.get(pair.second)
 
     def is_series(self, pair: Alike) -> bool:
         """Whether the two are numbered files of one folder and one size."""
@@ -93,7 +99,7 @@ def name_pairs(store: Store, inventory: Inventory, rows: Int64, told: Told, chan
         (timed if seconds_between(shots.get(pair.first), shots.get(pair.second)) else others).append(pair)
     chosen = chosen_looks(others, shots)
     correlated = list(zip(timed, _correlated(store, inventory, timed), strict=True))
-    return Named(chosen.looked_at, correlated, chosen.series, shots, semantic)
+    return Named(chosen.looked_at, correlated, chosen.series, shots, chosen.crowd_of, semantic)
 
 
 def ids_of(inventory: Inventory, pair: Alike) -> tuple[int, int]:

@@ -39,6 +39,7 @@ EXPECTED_FALSE = 0.01
 """Pairs of unrelated pictures a picture that are called semantic neighbours, by the library's background."""
 
 _SAME_VIEW = 0.8  # correlation of 32 x 32 of two shots of one camera from which on they show one view
+_WHOLE = 0.995
 _KEPT_EVERY_S = 2.0
 _KEPT_AT_ONCE = 4096
 
@@ -139,7 +140,9 @@ def looks(
         for done, (key, seen) in enumerate(looking.look(list(alike), told.again), 1):
             pair = alike[key]
             seconds = seconds_between(named.shots.get(pair.first), named.shots.get(pair.second))
-            if seen is not None and seen.kind == "moved" and named.is_series(pair):
+            moved = seen is not None and seen.kind == "moved" and named.is_series(pair)
+            # Frames have one size: what fits only as a part follows things that moved.
+            if moved or (seen is not None and seen.cover < _WHOLE and named.are_frames(pair)):
                 yield key, _series(pair)
             else:
                 yield key, _evidence(seen, seconds, named.is_semantic(pair), pair.similarity)

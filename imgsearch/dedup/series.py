@@ -16,12 +16,11 @@ from imgsearch.dedup.candidates import Alike
 from imgsearch.records import MediaFacts
 
 CROWD = 24
-"""Pictures of one size in one folder from which on alike ones are a crowd. A picture beside 12 altered copies is none:
-copies of one size are told by their signatures and are no candidates."""
+"""Numbered pictures of one size in one folder from which on alike ones are a crowd: frames of a series."""
 
 LEAST_NEIGHBOURS = 10
-"""Alike pictures of its size in its folder that make a picture one of a crowd. Of 41 pictures with 12 altered copies
-each, none has more than 8 (looks-alikes aside); of 426 frames of a belt nine in ten have 12 and more."""
+"""Alike pictures of its kind that make a picture one of a crowd: of 426 frames of a belt nine in ten have 12 and more.
+Numbered copies of one picture are fewer as a rule, and those of its size are told by their signatures."""
 
 _MOST_LIKE = 1  # candidates that each frame of a crowd is looked at against, beside the keeper
 _NUMBER = re.compile(r"\d+")
@@ -45,10 +44,12 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """``looked_at``: pairs to be looked at; ``series``: pairs of frames of one numbered series that are not."""
+    """``looked_at``: pairs to be looked at; ``series``: pairs of frames of one numbered series that are not;
+    ``crowd_of``: the crowd, named by its keeper's row, of each row that is in one."""
 
     looked_at: list[Alike]
     series: list[Alike]
+    crowd_of: Mapping[int, int]
 
 
 def shot_of(path: str, facts: MediaFacts) -> Shot:
@@ -74,11 +75,11 @@ def seconds_between(first: Shot | None, second: Shot | None) -> float | None:
 
 
 def chosen_looks(candidates: Sequence[Alike], shots: Mapping[int, Shot]) -> Looks:
-    """Which of the candidates are worth a look, by row of the inventory; a crowd's keeper is the one of most pixels,
-    then of the lowest row, which is joined to every frame of its crowd."""
+    """Which of the candidates are worth a look, by row of the inventory; a crowd's keeper is its first picture (all
+    have one size), which is joined to every frame of its crowd."""
     crowd_of = _crowds(candidates, shots)
     if not crowd_of:
-        return Looks(list(candidates), [])
+        return Looks(list(candidates), [], {})
     keeper = {crowd: min(rows) for crowd, rows in _members(crowd_of).items()}
     most_like = _most_like(candidates, crowd_of)
     looked_at, series, joined = [], [], set()
@@ -91,13 +92,13 @@ def chosen_looks(candidates: Sequence[Alike], shots: Mapping[int, Shot]) -> Look
             joined.add((pair.first, pair.second))
         elif (pair.first, pair.second) in most_like:
             looked_at.append(pair)
-        elif shots[pair.first].is_beside(shots[pair.second]):
+        else:
             series.append(pair)
     for row, crowd in crowd_of.items():
         key = keeper[crowd], row
         if row != keeper[crowd] and key not in joined:
             looked_at.append(Alike(*key))
-    return Looks(sorted(looked_at, key=lambda pair: (pair.first, pair.second)), series)
+    return Looks(sorted(looked_at, key=lambda pair: (pair.first, pair.second)), series, crowd_of)
 
 
 def _crowds(candidates: Sequence[Alike], shots: Mapping[int, Shot]) -> dict[int, int]:
@@ -105,7 +106,7 @@ def _crowds(candidates: Sequence[Alike], shots: Mapping[int, Shot]) -> dict[int,
     near: dict[int, set[int]] = defaultdict(set)
     for pair in candidates:
         first, second = shots.get(pair.first), shots.get(pair.second)
-        if first and second and (first.folder, first.size) == (second.folder, second.size):
+        if first and second and first.is_beside(second):
             near[pair.first].add(pair.second)
             near[pair.second].add(pair.first)
     core = {row for row, others in near.items() if len(others) >= LEAST_NEIGHBOURS}

@@ -58,9 +58,9 @@ def test_crop_beside_a_crowd_is_looked_at_against_every_frame():
     assert set(crops) <= set(found.looked_at)
 
 
-def test_alike_pictures_that_are_not_numbered_are_no_series():
+def test_alike_pictures_that_are_not_numbered_are_no_crowd():
     shots = {row: Shot("/belt", f"{'ab'[row % 2] * (row + 1)}.png", (640, 480), None, None) for row in range(40)}
-    assert chosen_looks(all_pairs(range(40)), shots).series == []
+    assert chosen_looks(all_pairs(range(40)), shots).looked_at == all_pairs(range(40))
 
 
 def test_shot_is_known_by_folder_number_and_size():

@@ -36,6 +36,10 @@ _POOR_FIT = 0.5  # of lightness, where unrelated pictures end up
 _SHIFT = 0.12  # of a map's numbers: a sixteenth of the picture
 _STRAIGHT = 0.015  # of a map's other numbers: rotations by 1 degree have 0.017
 _STILL = 0.8  # agreement of what did not move
+_SCALED = 0.018  # a crop of 5 % of the area scales by 0.025
+_ALL = 0.97
+_ROTATED = 0.1  # of the other number: pictures of 3 to 1 have 0.11
+_SLANTED = 0.06
 _BETTER = 0.15  # agreement by which a crop fits better than things that moved
 _AS_STILL = 0.01  # of the deviation
 _FIRST = 2.0  # more than any correlation
@@ -104,11 +108,27 @@ def _is_shift(fit: Float32) -> bool:
     return bool(by[:, :2].max() < _STRAIGHT and _SAME < by[:, 2].max() < _SHIFT)
 
 
+def _is_sheared(fit: Float32, least: float) -> bool:
+    """Whether a map slants a picture, by ``least`` or more, as no copy is: one that is rotated has two such numbers, of
+    opposite signs."""
+    one, other = float(fit[0, 1]), float(fit[1, 0])
+    large, small = max(abs(one), abs(other)), min(abs(one), abs(other))
+    return large > least and (one * other >= 0 or small < _ROTATED * large)
+
+
+def _is_crop(fit: Float32, agreement: float, still: float) -> bool:
+    """Whether a map scales or turns a picture, and so brings all to agree where without it (``still``) things seem to
+    have moved."""
+    apart = float(np.abs(fit - IDENTITY)[:, :2].max())
+    return apart > _SCALED and not _is_sheared(fit, _SCALED) and agreement >= _ALL and agreement >= still + _BETTER
+
+
 def _in_order(turns: Int64, maps: Float32, correlation: Float32, plain: float) -> Iterator[tuple[int, Float32]]:
     """(turn, map) that fit, the best first; all on all goes before what hardly fits better, or
     leaves hardly less where what differs most is set aside, and is always there."""
     order = sorted(range(len(turns)), key=lambda at: -float(correlation[at]))
     ways = [(int(turns[at]), maps[at], float(correlation[at])) for at in order if correlation[at] > _POOR_FIT]
+    ways = [way for way in ways if not _is_sheared(way[1], _SLANTED)]
     place = next((number for number, way in enumerate(ways) if plain >= _AS_GOOD * way[2]), len(ways))
     ways.insert(place, (1, IDENTITY, plain))
     tried: list[tuple[int, Float32]] = []
@@ -138,8 +158,7 @@ class _Pair:
             if judged.kind == "near" and turn == 1 and _is_shift(fit):
                 still = self.judge(1, IDENTITY)
                 return still if still.kind == "moved" and still.agreement >= _STILL else judged
-            least = found.agreement + _BETTER if found.kind == "moved" else 0.0
-            if judged.kind == "near" and judged.agreement >= least:
+            if judged.kind == "near" and (found.kind != "moved" or _is_crop(fit, judged.agreement, found.agreement)):
                 return judged
             if judged.kind == "moved" and fit is not IDENTITY:
                 return judged
@@ -228,4 +247,5 @@ def eroded(mask: Mask, by: int) -> Mask:
 def _box(mask: Mask) -> tuple[float, float, float, float]:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     height, width = mask.shape
-    return columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height
+    edges = columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height
+    return float(edges[0]), float(edges[1]), float(edges[2]), float(edges[3])
