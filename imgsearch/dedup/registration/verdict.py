@@ -28,6 +28,9 @@ _UNTOUCHED = 0.08
 were left alone: 0.07 and less of 40 overlays, 0.09 to 0.23 of pages of text in one layout, of whose blocks 66 to 83 %
 agree."""
 
+_BARRED, _KEPT_UNDER_BAR, _ALL_LEFT_ALONE = 0.55, 0.75, 0.02
+"""`LEAST_AGREEMENT`, `Agreement.kept` and `Agreement.left` of a picture with little in it beside a bar of words."""
+
 _SIDED = 100.0
 """`Agreement.sided` of something put over a picture: 230 and more of 100 watermarks; 5 and less of pages of text in one
 layout, 20 and less of most things exchanged."""
@@ -82,7 +85,8 @@ def alike(found: Agreement, whole: bool, surely: float = WHOLLY) -> tuple[str, f
     if whole and found.sided > _WHOLLY_SIDED and found.kept >= _KEPT and found.share < _OVERLAID:
         return "near", sureness(found.kept, _KEPT)
     overlaid = whole and found.sided > _SIDED
-    least = _OVERLAID if overlaid else LEAST_AGREEMENT if whole else _CUT_AGREEMENT
+    barred = whole and found.kept >= _KEPT_UNDER_BAR and found.left <= _ALL_LEFT_ALONE
+    least = _OVERLAID if overlaid else _BARRED if barred else LEAST_AGREEMENT if whole else _CUT_AGREEMENT
     score = sureness(found.share, least)
     wholly = whole and found.share >= surely
     if found.share >= least and (wholly or overlaid or found.left <= _UNTOUCHED):
