@@ -41,6 +41,8 @@ _ALL = 0.97
 _ROTATED = 0.1  # of the other number: pictures of 3 to 1 have 0.11
 _SLANTED = 0.06
 _BETTER = 0.15  # agreement by which a crop fits better than things that moved
+_HOPELESS = 0.25  # `affine.rest_of` at 64 px, where nothing correlates well either
+_POOR = 0.8
 _AS_STILL = 0.01  # of the deviation
 _FIRST = 2.0  # more than any correlation
 _AS_GOOD = 0.995
@@ -76,11 +78,31 @@ def register(first: UInt8, second: UInt8, starts: Starts) -> Iterator[Alignment]
 
 
 def _register(first: UInt8, second: UInt8, turns: Int64, maps: Float32) -> Iterator[Alignment]:
+    own, half = smooth(halved(lightness_of(first))), smooth(halved(lightness_of(second)))
+    worth = np.flatnonzero(_hopes(own, half, turns, maps))
+    found = dict.fromkeys(range(len(first)), UNRELATED)
+    if len(worth):
+        ways = _ways(own[worth], half[worth], turns[worth], maps[worth])
+        for row, way in zip(worth.tolist(), ways, strict=True):
+            found[row] = _Pair(first[row], second[row]).best(way)
+    yield from found.values()
+
+
+def _hopes(own: Float32, half: Float32, turns: Int64, maps: Float32) -> Mask:
+    """Whether any start, or all on all, leaves so little, or correlates so well, that the pair is worth more: [n]."""
     n, k = turns.shape
-    a, b = smooth(lightness_of(first)), smooth(lightness_of(second))
-    half = smooth(halved(lightness_of(second)))
+    others = turned_planes(np.repeat(half, k, axis=0), turns.reshape(-1))
+    repeated, starts = np.repeat(own, k, axis=0), maps.reshape(-1, 2, 3)
+    rest = rest_of(repeated, others, starts).reshape(n, k).min(axis=1)
+    plain = rest_of(own, half, np.broadcast_to(IDENTITY, (n, 2, 3)))
+    correlation = np.abs(correlation_of(repeated, others, starts)).reshape(n, k).max(axis=1)
+    return np.asarray((np.minimum(rest, plain) <= _HOPELESS) | (correlation >= _POOR))
+
+
+def _ways(own: Float32, half: Float32, turns: Int64, maps: Float32) -> Iterator[Iterator[tuple[int, Float32]]]:
+    """For each pair the ways in which it may lie, refined, the best first."""
+    n, k = turns.shape
     others = turned_planes(np.repeat(half, k, axis=0), turns.reshape(-1)).reshape(n, k, *half.shape[1:])
-    own = smooth(halved(lightness_of(first)))
     fits = refine(own, others, maps, _STEPS)
     best = np.abs(fits.correlation).argmax(axis=1)
     back = _other_way(own, others[np.arange(n), best], fits.maps[np.arange(n), best])
@@ -92,8 +114,7 @@ def _register(first: UInt8, second: UInt8, turns: Int64, maps: Float32) -> Itera
     least = rest_of(own, others[np.arange(n), best], fits.maps[np.arange(n), best])
     plain = np.where(still <= least + _AS_STILL, _FIRST, plain)
     for row in range(n):
-        pair = _Pair(a[row], b[row], first[row], second[row])
-        yield pair.best(_in_order(turns[row], found[row], correlation[row], float(plain[row])))
+        yield _in_order(turns[row], found[row], correlation[row], float(plain[row]))
 
 
 def _other_way(first: Float32, second: Float32, maps: Float32) -> Fits:
@@ -140,14 +161,12 @@ def _in_order(turns: Int64, maps: Float32, correlation: Float32, plain: float) -
             yield turn, fit
 
 
-@dataclass(frozen=True, slots=True)
 class _Pair:
-    """Lightness [128, 128] of two pictures, smoothed, and their planes."""
+    """The planes of two pictures, and their lightness [128, 128], smoothed."""
 
-    a: Float32
-    b: Float32
-    first: UInt8
-    second: UInt8
+    def __init__(self, first: UInt8, second: UInt8) -> None:
+        self.first, self.second = first, second
+        self.a, self.b = (smooth(lightness_of(planes[None]))[0] for planes in (first, second))
 
     def best(self, ways: Iterator[tuple[int, Float32]]) -> Alignment:
         """Of the first way that makes them anything, else of the one that fits best. Where a small shift makes them

@@ -123,7 +123,7 @@ def turned_planes(planes: Float32, turns: Int64) -> Float32:
 
 def _places(a: UInt8, b: UInt8) -> tuple[Int64, Float32]:
     """(turns [n, k], maps [n, k, 2, 3]) of the windows that look most alike, and all on all."""
-    windows_a, windows_b = describe_windows(a), describe_windows(b)  # [n, windows, 64]
+    windows_a, windows_b = _described(a), _described(b)  # [n, windows, 64]
     n, count = windows_a.shape[:2]
     whole_b = np.stack([_turned_cells(windows_b[:, 0], turn) for turn in TURNS], axis=1)  # [n, 8, 64]
     whole_a = np.stack([_turned_cells(windows_a[:, 0], _undo(turn)) for turn in TURNS], axis=1)
@@ -139,6 +139,13 @@ def _places(a: UInt8, b: UInt8) -> tuple[Int64, Float32]:
     )
     maps[:, _PLACES] = _INTO[0]
     return np.concatenate([turns, np.ones((n, 1), np.int64)], axis=1), maps
+
+
+def _described(luma: UInt8) -> Float32:
+    """`describe_windows`, of a picture that comes again once."""
+    keys = np.ascontiguousarray(luma).reshape(len(luma), -1).view(f"V{luma[0].size}")[:, 0]
+    _, own, place = np.unique(keys, return_index=True, return_inverse=True)
+    return describe_windows(luma[own])[place.reshape(-1)]
 
 
 def _turned_cells(cells: Float32, turn: int) -> Float32:
