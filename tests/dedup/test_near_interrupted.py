@@ -18,6 +18,7 @@ from imgsearch.dedup import near
 SCRIPT = """
 import signal
 import sys
+import time
 from pathlib import Path
 from imgsearch.dedup import looking, near
 from imgsearch.storage import open_store
@@ -29,6 +30,7 @@ with open_store(Path(sys.argv[1])) as store:
         if done and not seen:
             seen.append(done)
             print("looking", flush=True)
+            time.sleep(60)
     try:
         near.compare_near(store, store.evidence(), store.inventory().image_ids, print, progress=told)
     except KeyboardInterrupt:
