@@ -1,7 +1,8 @@
 """The catalog's tables as of the newest migration, and the triggers that keep ``deletions`` true.
 
 The migrations are what makes a catalog; a test holds both to the same schema. ``file_words``, the full-text index over
-``files``, is a virtual table that SQLAlchemy has no word for: it stands in migration 0002 only.
+``files``, and ``word_search``, the one over what people wrote, are virtual tables that SQLAlchemy has no word for:
+they stand in migrations 0002 and 0004 only.
 """
 
 from __future__ import annotations
@@ -66,6 +67,11 @@ images = Table(
     Column("latitude", Float, index=True),
     Column("longitude", Float),
     Column("orientation", Integer, nullable=False),
+    Column("taken_source", Text),  # what told the date: records.DATE_SOURCES; NULL beside a date: EXIF
+    Column("place_source", Text),
+    Column("rating", Integer),  # -1 (rejected) to 5
+    Column("rating_source", Text),
+    Column("facts_recipe", Integer, nullable=False, server_default="0"),  # records.FACTS_RECIPE when they were read
     sqlite_autoincrement=True,
 )
 
@@ -78,7 +84,32 @@ files = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
     Column("image_id", Integer, ForeignKey("images.image_id"), nullable=False, index=True),
+    Column("dated_at", Text),  # of its sidecar, its name or its time
+    Column("dated_source", Text),
+    Column("sidecars", BigInteger, nullable=False, server_default="0"),  # digest of those it was read with; 0: none
     UniqueConstraint("root_id", "relative_path"),
+)
+
+sidecar_facts = Table(
+    "sidecar_facts",
+    metadata,
+    Column("file_id", Integer, ForeignKey("files.file_id", ondelete="CASCADE"), primary_key=True),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("place_source", Text),
+    Column("rating", Integer),
+    Column("rating_source", Text),
+)
+
+image_words = Table(
+    "image_words",
+    metadata,
+    Column("word_id", Integer, primary_key=True),
+    Column("image_id", Integer, ForeignKey("images.image_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("file_id", Integer, ForeignKey("files.file_id", ondelete="CASCADE"), index=True),  # of a sidecar's words
+    Column("kind", Text, nullable=False),  # tag, person, title, caption
+    Column("text", Text, nullable=False),
+    Column("source", Text, nullable=False),
 )
 
 deletions = Table(
