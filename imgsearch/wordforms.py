@@ -1,0 +1,160 @@
+"""The words of a name, as the full-text index keeps them and as a query asks for them: one form for both sides.
+
+Two rules: a text always finds itself, in every script; and it is found without its marks where people leave them out
+while typing: Latin, Greek, Cyrillic, Hebrew and Arabic points ("Cafe" finds "Café"), not the voicing of kana, not the
+vowel signs of India. Scripts that put no spaces between words, and Korean, are cut into letters, so that a phrase finds
+any part. Apple's decomposed names and composed ones are the same. Source: Unicode Standard Annex 15 (NFKD, NFC),
+Lucene's ArabicNormalizer and CJKBigramFilter for what is folded and cut.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+SEAM = "¦"
+"""Stands between the two readings of a text in the index. It is no word, so no phrase reaches across it."""
+
+# Marks that people leave out: combining marks of Latin, Greek and Cyrillic, Hebrew points, Arabic vowels and hamzas,
+# Syriac points, the nukta of Devanagari, variation selectors.
+_LEFT_OUT = (
+    *((0x300, 0x36F), (0x483, 0x489), (0x591, 0x5BD), (0x5BF, 0x5BF), (0x5C1, 0x5C2), (0x5C4, 0x5C5), (0x5C7, 0x5C7)),
+    *((0x610, 0x61A), (0x64B, 0x65F), (0x670, 0x670), (0x6D6, 0x6DC), (0x6DF, 0x6E4), (0x6E7, 0x6E8), (0x6EA, 0x6ED)),
+    *((0x711, 0x711), (0x730, 0x74A), (0x8CA, 0x8E1), (0x8E3, 0x8FF), (0x93C, 0x93C), (0x1AB0, 0x1ACE)),
+    *((0x1DC0, 0x1DFF), (0x20D0, 0x20F0), (0x2DE0, 0x2DFF), (0xA66F, 0xA672), (0xA674, 0xA67D), (0xA69E, 0xA69F)),
+    *((0xFE20, 0xFE2F), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF)),
+)
+# Letters that nobody sees: fillers, joiners, tatweel, Mongolian selectors.
+_UNSEEN = {0x34F, 0x640, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x3164, 0xFFA0}
+# What Unicode does not decompose and keyboards lack; Persian and Urdu forms of Arabic letters.
+_SAME = {
+    **{"ı": "i", "ȷ": "j", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ħ": "h", "Ħ": "H"},
+    **{"ŧ": "t", "Ŧ": "T", "ð": "d", "Ð": "D", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "þ": "th", "Þ": "Th"},
+    **{"ى": "ي", "ی": "ي", "ک": "ك", "ة": "ه", "ہ": "ه", "ۀ": "ه", "ە": "ه", "ґ": "г", "Ґ": "Г"},
+}
+# Apostrophes among the letters (Ukrainian, Hawaiian): word breaks, as ' and ’ are.
+_APOSTROPHES = range(0x2B9, 0x2C2)
+_SYMBOLS = range(0x1F000, 0x1FB00)  # emoji, also those that this Python's Unicode does not know yet
+_CUT = (
+    *((0xE01, 0xE3A), (0xE40, 0xE4E), (0xE80, 0xEFF), (0x1000, 0x109F), (0x1780, 0x17D3), (0x17D7, 0x17DD)),
+    *((0x1950, 0x19DF), (0x1A20, 0x1AAD), (0x2E80, 0x2FDF), (0x3005, 0x3007), (0x3021, 0x3029), (0x3031, 0x303C)),
+    *((0x3040, 0x3098), (0x309D, 0x318F), (0x31A0, 0x31BF), (0x31F0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0xA4CF)),
+    *((0xA9E0, 0xA9FF), (0xAA60, 0xAADF), (0xAC00, 0xD7A3), (0xF900, 0xFAFF), (0x16FE0, 0x18DFF)),
+    *((0x1AFF0, 0x1B2FF), (0x20000, 0x3FFFD)),
+)
+
+
+def _within(code: int, ranges: Sequence[tuple[int, int]]) -> bool:
+    return any(first <= code <= last for first, last in ranges)
+
+
+class _Letters(dict[int, "str | None"]):
+    """For `str.translate`, filled as letters come: what becomes of each of a decomposed text."""
+
+    def __missing__(self, code: int) -> str | None:
+        self[code] = found = self._find(code)
+        return found
+
+    def _find(self, code: int) -> str | None:
+        letter = chr(code)
+        kind = unicodedata.category(letter)
+        if kind == "Cf" and code != 0x200B:  # a zero width space is a space
+            return None
+        if code in _UNSEEN or _within(code, _LEFT_OUT):
+            return None
+        return str(unicodedata.decimal(letter)) if kind == "Nd" else _SAME.get(letter, letter)
+
+
+class _Kinds(dict[int, str]):
+    """For `str.translate`: U upper case, l lower, o other letter, d digit, s a letter cut off by itself, m mark, and a
+    space for all that separates words. Letters that this Python's Unicode does not know count as letters."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = found = self._find(code)
+        return found
+
+    def _find(self, code: int) -> str:
+        letter = chr(code)
+        kind = unicodedata.category(letter)
+        if kind[0] == "M":
+            return "m"
+        if code in _APOSTROPHES or code in _SYMBOLS or kind[0] in "ZPS" or kind in ("Cc", "Cf", "Cs"):
+            return " "
+        if kind == "Nd":
+            return "d"
+        if _within(code, _CUT):
+            return "s"
+        return "U" if letter.isupper() else "l" if letter.islower() else "o"
+
+
+_LETTERS, _KINDS = _Letters(), _Kinds()
+_PLAIN = re.compile(r"sm*|d[dm]*|[Ulom]+")
+_CAMEL = re.compile(r"sm*|d[dm]*|U+(?=Ul)|U*[lom]+|U+")  # "MyHTMLPage2": my, html, page, 2
+_CAPITALS_INSIDE = re.compile(r"[lom]U|UUl")
+_ASCII_WORDS = re.compile(r"[a-z]+|[0-9]+")
+_ASCII_CAPITALS_INSIDE = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]")
+
+
+def _bare(text: str) -> str:
+    """Without the marks that people leave out; upper case stays."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFKD", text).translate(_LETTERS))
+
+
+def folded(text: str) -> str:
+    """``text`` as a whole in the form that is compared, with its spaces and signs: for patterns with ``*``."""
+    return _bare(text).casefold()
+
+
+def words(text: str) -> list[str]:
+    """The words of ``text`` one after the other: "IMG_2041 Café" gives img, 2041, cafe; "東京2019" gives 東, 京, 2019."""
+    return readings(text, whole_only=True)[0] if text else []
+
+
+def readings(text: str, *, whole_only: bool = False) -> list[list[str]]:
+    """The words, and where capitals stand inside words a second time, cut there: "MyHoliday" is [["myholiday"],
+    ["my", "holiday"]]. [[]] for a text without words."""
+    bare = _bare(text)
+    if bare.isascii():  # nine names of ten, five times as fast
+        whole = _ASCII_WORDS.findall(bare.lower())
+        if whole_only or not _ASCII_CAPITALS_INSIDE.search(bare):
+            return [whole]
+    kinds = bare.translate(_KINDS)
+    whole = _spans(bare, kinds, _PLAIN)
+    if whole_only or not _CAPITALS_INSIDE.search(kinds):
+        return [whole]
+    return [whole, _spans(bare, kinds, _CAMEL)]
+
+
+def _spans(bare: str, kinds: str, pattern: re.Pattern[str]) -> list[str]:
+    return [bare[at.start() : at.end()].casefold() for at in pattern.finditer(kinds)]
+
+
+def indexed(text: str) -> str:
+    """What a full-text column holds for ``text``: its readings, words between spaces. The tokenizer need only split at
+    spaces: FTS5's ``ascii`` does. Cost: 3 microseconds for a usual name."""
+    return f" {SEAM} ".join(" ".join(reading) for reading in readings(text))
+
+
+def phrase(text: str, *, unfinished: bool = False) -> str:
+    """The FTS5 expression, in brackets, that finds ``text`` in columns made by `indexed`; "" if it has no words. The
+    last word may be ``unfinished``."""
+    end = " *" if unfinished else ""
+    found = [f'"{" ".join(reading)}"{end}' for reading in readings(text) if reading]
+    return f"({' OR '.join(found)})" if found else ""
+
+
+def holds(text: str, wanted: str, *, unfinished: bool = False) -> bool:
+    """Whether ``wanted`` stands in ``text``, word by word: what `phrase` asks of FTS5, of a text at hand."""
+    inside = indexed(text).split()
+    return any(_stands(inside, reading, unfinished) for reading in readings(wanted) if reading)
+
+
+def _stands(inside: list[str], reading: list[str], unfinished: bool) -> bool:
+    for start in range(len(inside) - len(reading) + 1):
+        part = inside[start : start + len(reading)]
+        if part == reading or (unfinished and part[:-1] == reading[:-1] and part[-1].startswith(reading[-1])):
+            return True
+    return False
