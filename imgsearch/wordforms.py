@@ -29,9 +29,35 @@ _LEFT_OUT = (
 _UNSEEN = {0x34F, 0x640, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x3164, 0xFFA0}
 # What Unicode does not decompose and keyboards lack; Persian and Urdu forms of Arabic letters.
 _SAME = {
-    **{"ı": "i", "ȷ": "j", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ħ": "h", "Ħ": "H"},
-    **{"ŧ": "t", "Ŧ": "T", "ð": "d", "Ð": "D", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "þ": "th", "Þ": "Th"},
-    **{"ى": "ي", "ی": "ي", "ک": "ك", "ة": "ه", "ہ": "ه", "ۀ": "ه", "ە": "ه", "ґ": "г", "Ґ": "Г"},
+    "ı": "i",
+    "ȷ": "j",
+    "ł": "l",
+    "Ł": "L",
+    "ø": "o",
+    "Ø": "O",
+    "đ": "d",
+    "Đ": "D",
+    "ħ": "h",
+    "Ħ": "H",
+    "ŧ": "t",
+    "Ŧ": "T",
+    "ð": "d",
+    "Ð": "D",
+    "æ": "ae",
+    "Æ": "Ae",
+    "œ": "oe",
+    "Œ": "Oe",
+    "þ": "th",
+    "Þ": "Th",
+    "ى": "ي",
+    "ی": "ي",
+    "ک": "ك",
+    "ة": "ه",
+    "ہ": "ه",
+    "ۀ": "ه",
+    "ە": "ه",
+    "ґ": "г",
+    "Ґ": "Г",
 }
 # Apostrophes among the letters (Ukrainian, Hawaiian): word breaks, as ' and ’ are.
 _APOSTROPHES = range(0x2B9, 0x2C2)
@@ -109,7 +135,7 @@ def folded(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    """The words of ``text`` one after the other: "IMG_2041 Café" gives img, 2041, cafe; "東京2019" gives 東, 京, 2019."""
+    """The words of ``text``, in order: "IMG_2041 Café" gives img, 2041, cafe; "東京2019" gives 東, 京, 2019."""
     return readings(text, whole_only=True)[0] if text else []
 
 
