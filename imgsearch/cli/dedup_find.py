@@ -77,6 +77,8 @@ def _make(
     if arguments.library and arguments.folders:
         pictures, within = require_images(store, arguments.folders)
         options = replace(options, within=within)
+    if not arguments.plan:
+        store.layout.require_writable("say where the plan shall be written: --plan FILE; looking alone writes nothing")
     evidence = store.evidence()
     with evidence.running():
         found = compare(store, evidence, options.tiers, progress)

@@ -20,6 +20,9 @@ _REFUSED = {
     errno.EACCES: "permission was denied",
     errno.EPERM: "permission was denied",
 }
+WRITE_REFUSALS = _FULL | _REFUSED
+"""Why a file cannot be written, in words, by errno."""
+
 _SPACE_HINT = "free some space, then run the same command again: it goes on where it stopped"
 _ACCESS_HINT = "make the folder writable for you, or choose another one with --library DIR"
 _DAMAGED_HINT = (

@@ -17,10 +17,10 @@ from urllib.parse import quote
 
 import numpy as np
 
-from imgsearch.errors import CatalogDamaged, LibraryUnsupported
+from imgsearch.errors import CatalogDamaged, LibraryUnsupported, StorageFull
 from imgsearch.records import Int64
 from imgsearch.storage import lookups
-from imgsearch.storage.catalog import utc_now
+from imgsearch.storage.aside import scratch_of
 from imgsearch.storage.disk_errors import disk_errors
 from imgsearch.storage.evidence_looks import LookedPairs
 from imgsearch.storage.evidence_rows import (
@@ -34,6 +34,7 @@ from imgsearch.storage.evidence_rows import (
     transaction,
     write_marked,
 )
+from imgsearch.storage.evidence_said import SaidDistinct
 from imgsearch.storage.id_ranges import as_ranges, covered, members, merged, without
 from imgsearch.storage.lock import writer_lock
 
@@ -44,18 +45,28 @@ _INSERT_ROWS = 10_000  # a transaction: 60 ms
 _PAGE_ROWS = 8192
 
 
-class EvidenceStore(LookedPairs):
+class EvidenceStore(LookedPairs, SaidDistinct):
     """The evidence of one library; every write is a durable transaction of its own, reads go on beside it, from any
     thread and process. Errors of every method: CatalogDamaged, StorageFull, LibraryBusy (half a minute of waiting for
     another writer did not suffice)."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the file in ``folder``; both are made if they are not there. Raises LibraryUnsupported for a newer
-        program's."""
+        """Open the file in ``folder``; both are made if they are not there. Where nothing can be written there, a copy
+        in a temporary folder (`aside`) takes what is found until the process ends; what a person says is refused then.
+        Raises LibraryUnsupported for a newer program's."""
+        try:
+            self._open(folder)
+        except StorageFull:
+            self._open(scratch_of(folder / FILE_NAME).parent)
+            self.stands_in_for = folder / FILE_NAME
+
+    def _open(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / FILE_NAME
         with disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK) or (self.path.exists() and not os.access(self.path, os.W_OK)):
+            raise StorageFull(f"{self.path} cannot be written", "make the library's folder writable for you")
         with self._connected() as connection:
             found = int(connection.execute("PRAGMA user_version").fetchone()[0])
             if found > VERSION:
@@ -213,51 +224,6 @@ class EvidenceStore(LookedPairs):
                 found |= dict(connection.execute(statement, (recipe, *chunk)).fetchall())
         return found
 
-    # What a person said
-
-    def remember_distinct(self, pairs: Iterable[tuple[str, str]]) -> int:
-        """Say of pairs of contents (sha256, hex) that they are not duplicates, of a content with itself that its files
-        are wanted, each; returns how many were new."""
-        with self._connected() as connection, transaction(connection):
-            before = connection.total_changes
-            rows = [(*key, utc_now()) for key in map(_content_key, pairs)]
-            connection.executemany("INSERT OR IGNORE INTO distinct_contents VALUES (?, ?, ?)", rows)
-            return connection.total_changes - before
-
-    def forget_distinct(self, pairs: Iterable[tuple[str, str]] | None = None) -> int:
-        """Take that back, of these pairs or (None) of all; returns how many there were."""
-        with self._connected() as connection, transaction(connection):
-            before = connection.total_changes
-            if pairs is None:
-                connection.execute("DELETE FROM distinct_contents WHERE 1")
-            else:
-                rows = list(map(_content_key, pairs))
-                connection.executemany("DELETE FROM distinct_contents WHERE first = ? AND second = ?", rows)
-            return connection.total_changes - before
-
-    def distinct(self) -> Iterator[tuple[str, str, str]]:
-        """Every pair that was said not to be duplicates, with the time (ISO 8601, UTC), a page at a time."""
-        statement = "SELECT * FROM distinct_contents WHERE (first, second) > (?, ?) ORDER BY first, second LIMIT ?"
-        last = (b"", b"")
-        while True:
-            with self._connected() as connection:
-                rows = connection.execute(statement, (*last, _PAGE_ROWS)).fetchall()
-            yield from ((first.hex(), second.hex(), at) for first, second, at in rows)
-            if len(rows) < _PAGE_ROWS:
-                return
-            last = rows[-1][:2]
-
-    def distinct_among(self, hashes: Iterable[str]) -> set[frozenset[str]]:
-        """Which two of these contents (sha256, hex) are not duplicates, as sets of two hashes."""
-        wanted = {bytes.fromhex(text) for text in hashes}
-        found: set[frozenset[str]] = set()
-        with self._connected() as connection:
-            for chunk in lookups.chunks(wanted):
-                statement = f"SELECT first, second FROM distinct_contents WHERE first IN ({lookups.marks(chunk)})"
-                rows = connection.execute(statement, chunk)
-                found |= {frozenset((first.hex(), second.hex())) for first, second in rows if second in wanted}
-        return found
-
     def _drop(self, gone: Int64) -> None:
         with self._connected() as connection, transaction(connection):
             for chunk in lookups.chunks(gone.tolist()):
@@ -290,8 +256,3 @@ class EvidenceStore(LookedPairs):
                 f"move {self.path} away and run `imgsearch dedup find` again: it is computed anew, "
                 "only what was marked as not duplicates is lost with it",
             ) from exc
-
-
-def _content_key(pair: tuple[str, str]) -> tuple[bytes, bytes]:
-    first, second = sorted(bytes.fromhex(text) for text in pair)
-    return first, second

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgsearch.errors import LibraryUnsupported, SegmentDamaged
+from imgsearch.errors import LibraryUnsupported, SegmentDamaged, StorageFull
 from imgsearch.storage.disk_errors import disk_errors
 from imgsearch.storage.faults import reached
 
@@ -70,6 +70,11 @@ class LibraryLayout:
                 "choose another one with --library DIR",
             ) from exc
         reached("library-folders")
+
+    def require_writable(self, hint: str) -> None:
+        """Raise StorageFull where this user, or the disk, takes no new file in the folder."""
+        if not os.access(self.folder, os.W_OK):
+            raise StorageFull(f"the library {self.folder} cannot be written", hint)
 
     def refuse_lost_catalog(self) -> None:
         """Segments without a catalog are somebody's vectors: never build a new library over them."""

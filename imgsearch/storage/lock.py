@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from imgsearch.errors import LibraryBusy
-from imgsearch.storage.disk_errors import disk_errors
+from imgsearch.errors import LibraryBusy, StorageFull
+from imgsearch.storage.disk_errors import WRITE_REFUSALS, disk_errors
 
 _POLL_S = 0.1
 _held: set[int] = set()
@@ -32,10 +32,9 @@ def writer_lock(path: Path, *, wait_s: float = 0.0) -> Iterator[None]:
     """Hold the lock file ``path``, which names this process while it is held.
 
     Waits up to ``wait_s`` seconds. Raises LibraryBusy, naming the holder's pid, and StorageFull where the
-    file cannot be made. The kernel drops the lock when the process ends in any way.
+    file cannot be made or locked. The kernel drops the lock when the process ends in any way.
     """
-    with disk_errors(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = _opened(path)
     _held.add(descriptor)
     try:
         _acquire(descriptor, path, time.monotonic() + wait_s)
@@ -52,6 +51,17 @@ def writer_lock(path: Path, *, wait_s: float = 0.0) -> Iterator[None]:
             os.close(descriptor)
 
 
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as exc:
+        reason = WRITE_REFUSALS.get(exc.errno or 0, exc.strerror or str(exc))
+        raise StorageFull(
+            f"the library {path.parent} cannot be written: {reason} ({path.name})",
+            "searching it works; to write, make its folder writable for you, or choose another one with --library DIR",
+        ) from exc
+
+
 def _acquire(descriptor: int, path: Path, deadline: float) -> None:
     while True:
         try:
@@ -66,4 +76,9 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
                     "wait until it is done, or end that process and run the same command again; "
                     "searching works meanwhile",
                 ) from exc
+        except OSError as exc:  # a file system without locks
+            raise StorageFull(
+                f"the library {path.parent} cannot be written: {path.name} cannot be locked ({exc.strerror})",
+                "put the library on a local disk with --library DIR",
+            ) from exc
         time.sleep(_POLL_S)

@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from imgsearch.errors import LibraryMissing, LibraryUnsupported, ModelMismatch
+from imgsearch.errors import LibraryMissing, LibraryUnsupported, ModelMismatch, StorageFull
 from imgsearch.records import ModelId
 from imgsearch.storage import lookups
 from imgsearch.storage.catalog import Catalog, check_revision, utc_now
@@ -107,8 +107,7 @@ def _open(layout: LibraryLayout, catalog: Catalog) -> Store:
     revision = catalog.revision()
     check_revision(revision, layout.folder)
     if revision != HEAD:
-        with writer_lock(layout.lock), catalog.write() as connection:
-            catalog.migrate(connection)
+        _migrate(layout, catalog)
     with catalog.look() as connection:
         row = lookups.library_row(connection)
     if row is None:
@@ -119,3 +118,12 @@ def _open(layout: LibraryLayout, catalog: Catalog) -> Store:
             "install a newer imgsearch, or name another library with --library DIR",
         )
     return Store(layout, catalog, row.model, row.vector_dtype)
+
+
+def _migrate(layout: LibraryLayout, catalog: Catalog) -> None:
+    """In place; where nothing can be written, in a copy that is read in its place."""
+    try:
+        with writer_lock(layout.lock), catalog.write() as connection:
+            catalog.migrate(connection)
+    except StorageFull:
+        catalog.migrate_copy()
