@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -48,7 +49,19 @@ def _wrong(name: str, value: str, expected: str) -> UsageError:
 
 def _words(name: str) -> Callable[[str], str]:
     def read(value: str) -> str:
-        if not any(letter.isalnum() for letter in value) and "*" not in value and value.strip() != "/":
+        if not any(letter.isalnum() for letter in value):
+            raise _wrong(name, value, "a name")
+        return value.strip()
+
+    return read
+
+
+def _name_of_file(name: str) -> Callable[[str], str]:
+    """Letters, digits, emoji, a pattern or the root of all; not punctuation alone."""
+
+    def read(value: str) -> str:
+        telling = any(unicodedata.category(letter)[0] in "LMN" or letter in "*?" for letter in value)
+        if not (telling or "So" in map(unicodedata.category, value) or value.strip() == "/"):
             raise _wrong(name, value, "a name")
         return value.strip()
 
@@ -129,8 +142,8 @@ def _picture(value: str) -> str:
 
 
 FILTERS: dict[str, Filter] = {
-    "folder": Filter(_words("folder"), "folder:Holiday"),
-    "name": Filter(_words("name"), "name:IMG_2041"),
+    "folder": Filter(_name_of_file("folder"), "folder:Holiday"),
+    "name": Filter(_name_of_file("name"), "name:IMG_2041"),
     "after": Filter(_day("after"), "after:2019-06"),
     "before": Filter(_day("before"), "before:2020"),
     "year": Filter(_years, "year:2019"),

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from imgsearch.errors import LibraryMissing, LibraryUnsupported
-from imgsearch.storage import lookups
+from imgsearch.storage import lookups, words
+from imgsearch.storage.aside import Aside, direct_uri, is_refusal
 from imgsearch.storage.disk_errors import disk_errors
 from imgsearch.storage.faults import reached
 from imgsearch.storage.revisions import HEAD, REVISIONS
@@ -37,27 +37,32 @@ class Catalog:
     ``read()`` and ``look()`` give a consistent snapshot that no writer blocks, through SQLAlchemy and through SQLite's
     own driver; ``write()`` is one durable transaction (WAL, synchronous=FULL) and asks that the caller holds the
     writer lock. Connections are pooled and may be used from any thread. SQLAlchemy is loaded by the first ``read()`` or
-    ``write()``: a search does without.
+    ``write()``: a search does without. Where nothing can be written beside the file, it is read all the same, with
+    every committed row (see `aside`); then each ``read()`` and ``look()`` costs two stats more.
     """
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
         self._create = create
         self._idle: list[sqlite3.Connection] = []  # of look(); append and pop are atomic
+        self._aside: Aside | None = None
+        self._migrated_copy = False
+        self._choosing = threading.RLock()
 
     @cached_property
     def _reader(self) -> Engine:
-        return self._engine("BEGIN", "query_only=ON")
+        return self._engine("BEGIN", "query_only=ON", self._connect_to_read)
 
     @cached_property
     def _writer(self) -> Engine:
-        return self._engine("BEGIN IMMEDIATE", "synchronous=FULL")
+        return self._engine("BEGIN IMMEDIATE", "synchronous=FULL", self._connect)
 
     @contextlib.contextmanager
     def look(self) -> Iterator[sqlite3.Connection]:
         """A read transaction on SQLite's own driver, for `imgsearch.storage.lookups`. Raises as ``read`` does."""
         with disk_errors(self.path):
-            connection = self._idle_connection()
+            self._look_for_changes()
+            connection, aside = self._idle_connection(), self._aside
             try:
                 connection.execute("BEGIN")
                 yield connection
@@ -65,7 +70,7 @@ class Catalog:
             except BaseException:
                 connection.close()
                 raise
-            if len(self._idle) < _IDLE_KEPT:
+            if len(self._idle) < _IDLE_KEPT and aside is self._aside:
                 self._idle.append(connection)
             else:
                 connection.close()
@@ -73,8 +78,10 @@ class Catalog:
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         """A read transaction. Raises CatalogDamaged, StorageFull, LibraryBusy."""
-        with disk_errors(self.path), self._reader.connect() as connection, connection.begin():
-            yield connection
+        with disk_errors(self.path):
+            self._look_for_changes()
+            with self._reader.connect() as connection, connection.begin():
+                yield connection
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
@@ -85,12 +92,10 @@ class Catalog:
         reached("catalog-committed")
 
     def close(self) -> None:
-        """Close every pooled connection."""
-        for name in ("_reader", "_writer"):
-            if name in self.__dict__:
-                getattr(self, name).dispose()
-        while self._idle:
-            self._idle.pop().close()
+        """Close every pooled connection, and remove the copy that was read, if there is one."""
+        self._drop_connections()
+        if "_writer" in self.__dict__:
+            self._writer.dispose()
 
     def make_wal(self) -> None:
         """Turn the write-ahead log on; the file remembers it."""
@@ -115,29 +120,68 @@ class Catalog:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
+    def migrate_copy(self) -> None:
+        """Bring the schema of a catalog that cannot be written to HEAD in a copy of it, which is read from now on."""
+        with self._choosing, disk_errors(self.path):
+            self._drop_connections()
+            self._migrated_copy = True
+            self._aside = self._new_aside()
+
     def _connect(self) -> sqlite3.Connection:
-        mode = "rwc" if self._create else "rw"
-        if os.statvfs(self.path.parent).f_flag & os.ST_RDONLY:
-            mode = "ro&immutable=1"  # WAL needs a writable folder; on a read-only disk nobody writes
-        uri = f"file:{quote(os.fsencode(self.path.absolute()))}?mode={mode}"
-        connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
-        for pragma in (f"busy_timeout={_BUSY_MS}", "foreign_keys=ON", f"cache_size=-{_CACHE_KIB}", "temp_store=MEMORY"):
-            connection.execute(f"PRAGMA {pragma}")
-        return connection
+        return _opened(direct_uri(self.path, "rwc" if self._create else "rw"))
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        """In place, or, once that was refused, aside."""
+        with self._choosing:
+            if self._aside is None:
+                try:
+                    return self._connect()
+                except sqlite3.Error as exc:
+                    if not is_refusal(exc) or not self.path.is_file():
+                        raise
+                    self._aside = self._new_aside()
+            return _opened(self._aside.uri)
+
+    def _new_aside(self) -> Aside:
+        aside = Aside(self.path, copy=self._migrated_copy)
+        if self._migrated_copy and aside.copy is not None:
+            try:
+                with contextlib.closing(Catalog(aside.copy)) as copied, copied.write() as connection:
+                    copied.migrate(connection)
+            except BaseException:
+                aside.close()
+                raise
+        return aside
+
+    def _look_for_changes(self) -> None:
+        """What is read aside holds until the file changes: somebody who may write did."""
+        if self._aside is not None and not self._aside.current():
+            with self._choosing:
+                if self._aside is not None and not self._aside.current():
+                    self._drop_connections()
+
+    def _drop_connections(self) -> None:
+        if "_reader" in self.__dict__:
+            self._reader.dispose()
+        while self._idle:
+            self._idle.pop().close()
+        if self._aside is not None:
+            self._aside.close()
+            self._aside = None
 
     def _idle_connection(self) -> sqlite3.Connection:
         try:
             return self._idle.pop()
         except IndexError:
-            connection = self._connect()
+            connection = self._connect_to_read()
             connection.execute("PRAGMA query_only=ON")
             return connection
 
-    def _engine(self, begin: str, pragma: str) -> Engine:
+    def _engine(self, begin: str, pragma: str, connect: Callable[[], sqlite3.Connection]) -> Engine:
         from sqlalchemy import create_engine, event
         from sqlalchemy.pool import QueuePool
 
-        engine = create_engine("sqlite://", creator=self._connect, poolclass=QueuePool, pool_size=4, max_overflow=16)
+        engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=4, max_overflow=16)
 
         @event.listens_for(engine, "connect")
         def _prepare(connection: Any, _record: Any) -> None:
@@ -148,6 +192,19 @@ class Catalog:
             connection.exec_driver_sql(begin)
 
         return engine
+
+
+def _opened(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+    words.register(connection)
+    try:
+        for pragma in (f"busy_timeout={_BUSY_MS}", "foreign_keys=ON", f"cache_size=-{_CACHE_KIB}", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()  # a refusal shows here, not later
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def check_revision(found: str | None, folder: Path) -> None:

@@ -194,7 +194,7 @@ class _Counting:
             return _ALL_FILES
         values: list[Any]
         sql, values = self._images(filters)
-        of_file, given = file_condition(self._connection, filters, self._roots)
+        of_file, given = file_condition(filters, self._roots)
         return f"{sql} AND {of_file}", [*values, *given]
 
 

@@ -9,13 +9,14 @@ import re
 import sqlite3
 import unicodedata
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from imgsearch import wordforms
 from imgsearch.records import Clause, Filters, Int64, Root
+from imgsearch.storage import words
 
 _EARTH_KM = 6371.0088  # mean radius, IUGG
 _DEGREE_KM = _EARTH_KM * math.pi / 180
@@ -41,7 +42,7 @@ def matching_image_ids(connection: sqlite3.Connection, filters: Filters, roots: 
             sql = f"image_id NOT IN (SELECT image_id FROM files WHERE {sql})" if of_file else f"({sql}) IS NOT 1"
         where.append(sql)
         values += given
-    file_sql, file_values = file_condition(connection, filters, roots)
+    file_sql, file_values = file_condition(filters, roots)
     if file_sql != "1":
         where.append(f"image_id IN (SELECT image_id FROM files WHERE {file_sql})")
         values += file_values
@@ -53,11 +54,8 @@ def matching_image_ids(connection: sqlite3.Connection, filters: Filters, roots: 
     return found
 
 
-def file_condition(connection: sqlite3.Connection, filters: Filters, roots: Sequence[Root]) -> Condition:
-    """What the wanted clauses ask of one and the same row of ``files``; "1" where they ask nothing. The connection
-    learns the function that it may need."""
-    if any(clause.name == "name" for clause in filters.clauses):
-        connection.create_function("imgsearch_glob", 2, glob_matches, deterministic=True)
+def file_condition(filters: Filters, roots: Sequence[Root]) -> Condition:
+    """What the wanted clauses ask of one and the same row of ``files``; "1" where they ask nothing."""
     parts, values = [], []
     for group in filter(_of_file, _groups(filters)):
         sql, given = _any_of([_CONDITIONS[clause.name](clause, roots) for clause in group])
@@ -99,15 +97,35 @@ def _ids(connection: sqlite3.Connection, where: str, values: list[Any]) -> Int64
 
 
 def _folder(clause: Clause, roots: Sequence[Root]) -> Condition:
-    """Under an absolute path; else words of the folders' names, those that lead to the root too."""
+    """Under an absolute path; folders that fit a pattern; else words of the folders' names. The folders that lead to
+    the root count too."""
+    value = clause.value
     with contextlib.suppress(RuntimeError):  # ~somebody who does not exist
-        path = Path(clause.value).expanduser()
-        if path.is_absolute():
-            return _under(Path(os.path.normpath(path)), roots)
-    words = _phrase(clause.value)
-    inside = [root.root_id for root in roots if _holds(words, _folder_of_root(root))]
-    sql, given = _words_sql("folder", words)
+        value = str(Path(value).expanduser())
+    if any(mark in value for mark in "*?"):
+        return _folder_pattern(value, roots)
+    if value.startswith("/"):
+        return _under(Path(os.path.normpath(value)), roots)
+    inside = [root.root_id for root in roots if _holds(clause.value, _folder_of_root(root))]
+    sql, given = _words_sql("folder", clause.value)
     return f"({sql} OR root_id IN ({', '.join('?' * len(inside))}))", [*given, *inside]
+
+
+def _folder_pattern(pattern: str, roots: Sequence[Root]) -> Condition:
+    conditions: list[Condition] = []
+    for root in roots:
+        folder = _folder_of_root(root)
+        if words.folder_fits(pattern, folder):
+            conditions.append(("root_id = ?", [root.root_id]))
+        else:
+            sql = "(root_id = ? AND imgsearch_folder_fits(?, ?, relative_path))"
+            conditions.append((sql, [root.root_id, _sql_text(pattern), _sql_text(folder)]))
+    return _any_of(conditions) if conditions else ("0", [])
+
+
+def _sql_text(path: str) -> str:
+    """What SQLite takes as text: bytes that are not UTF-8 become a sign that no pattern names."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _folder_of_root(root: Root) -> str:
@@ -131,55 +149,39 @@ def _name(clause: Clause, roots: Sequence[Root]) -> Condition:
     """A glob, or words that stand in the name one after the other, the last perhaps unfinished."""
     single = [root for root in roots if root.path.is_file()]
     if any(mark in clause.value for mark in "*?"):
-        pattern = _glob(clause.value)
-        inside = [root.root_id for root in single if pattern.fullmatch(_folded(root.path.name))]
-        path = "CAST(relative_path AS TEXT)"
-        name = f"CAST(substr({path}, length(rtrim({path}, replace({path}, '/', ''))) + 1) AS BLOB)"
-        sql, given = f"imgsearch_glob(?, {name})", [clause.value]
+        inside = [root.root_id for root in single if words.name_fits(clause.value, root.path.name)]
+        sql, given = "imgsearch_name_fits(?, relative_path)", [clause.value]
     else:
-        words = _phrase(clause.value)
-        inside = [root.root_id for root in single if _holds(words, root.path.name, unfinished=True)]
-        sql, given = _words_sql("name", words, unfinished=True)
+        inside = [root.root_id for root in single if _holds(clause.value, root.path.name, unfinished=True)]
+        sql, given = _words_sql("name", clause.value, unfinished=True)
     return f"({sql} OR (relative_path = x'' AND root_id IN ({', '.join('?' * len(inside))})))", [*given, *inside]
 
 
-def _words_sql(column: str, words: list[str], *, unfinished: bool = False) -> Condition:
-    if not words:
+def _words_sql(column: str, text: str, *, unfinished: bool = False) -> Condition:
+    """The words of ``text`` one after the other, and its signs anywhere; what holds no word is found letter by letter,
+    which reads every name."""
+    phrase, signs = wordforms.phrase(text, unfinished=unfinished), _signs(text)
+    parts: list[Condition] = []
+    if phrase:
+        parts.append(("file_id IN (SELECT rowid FROM file_words WHERE file_words MATCH ?)", [f"{column} : {phrase}"]))
+    if signs:
+        parts.append((f"imgsearch_{column}_signs(?, relative_path)", [signs]))
+    if not parts:
         return "0", []
-    phrase = f'{column} : "{" ".join(words)}"{" *" if unfinished else ""}'
-    return "file_id IN (SELECT rowid FROM file_words WHERE file_words MATCH ?)", [phrase]
+    return f"({' AND '.join(sql for sql, _ in parts)})", [value for _, given in parts for value in given]
 
 
-def _folded(text: str) -> str:
-    """Lower-case, without accents, as FTS5's unicode61 tokenizer compares."""
-    plain = unicodedata.normalize("NFKD", text).lower()
-    return "".join(letter for letter in plain if not unicodedata.combining(letter))
+def _signs(text: str) -> str:
+    """What the index of words does not hold: emoji and the like, one a line; of a text without words all of it."""
+    if not any(wordforms.readings(text)):
+        return words.plain(text.strip())
+    return "\n".join(letter for letter in words.plain(text) if unicodedata.category(letter) == "So")
 
 
-def _phrase(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+", _folded(text))
-
-
-def _holds(words: list[str], text: str, *, unfinished: bool = False) -> bool:
-    """Whether ``words`` stand in ``text`` one after the other."""
-    found = _phrase(text)
-    for start in range(len(found) - len(words) + 1):
-        part = found[start : start + len(words)]
-        if part == words or (unfinished and part[:-1] == words[:-1] and part[-1].startswith(words[-1])):
-            return bool(words)
-    return False
-
-
-@lru_cache(16)
-def _glob(pattern: str) -> re.Pattern[str]:
-    """``*`` and ``?`` as shells read them; all else is itself."""
-    marks = {"*": ".*", "?": "."}
-    return re.compile("".join(marks.get(letter) or re.escape(letter) for letter in _folded(pattern)), re.DOTALL)
-
-
-def glob_matches(pattern: str, name: bytes) -> bool:
-    """SQL's ``imgsearch_glob``: a file name of the catalog fits the pattern, whatever its case and accents."""
-    return _glob(pattern).fullmatch(_folded(name.decode("utf-8", "replace"))) is not None
+def _holds(wanted: str, text: str, *, unfinished: bool = False) -> bool:
+    """Whether ``wanted`` stands in ``text``, as `_words_sql` asks it of the index."""
+    found = wordforms.holds(text, wanted, unfinished=unfinished) or not any(wordforms.readings(wanted))
+    return found and words.holds_signs(_signs(wanted), text)
 
 
 def _compare(sql: str) -> Callable[[Clause, Sequence[Root]], Condition]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from imgsearch.records import MediaFacts, ModelId
 from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 TOKENS, DIMS = 2, 4
 

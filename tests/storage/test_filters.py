@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from old_catalogs import take_back
 
 from imgsearch.records import Clause, Filters, MediaFacts, ModelId
 from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store, open_store
@@ -208,7 +208,8 @@ def test_names_that_are_not_text_neither_break_nor_hide_others(tmp_path: Path) -
         assert store.matching_images(Filters((Clause("name", "*.jpg"),))).tolist() == [1, 2, 3]
 
 
-def test_a_library_of_the_first_schema_is_brought_up_to_date_with_its_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
+def test_a_library_of_an_old_schema_is_brought_up_to_date_with_its_names(tmp_path: Path, revision: str) -> None:
     with create_store(tmp_path / "library", MODEL) as store:
         with store.writing() as writer:
             root_id = writer.add_root(tmp_path / "photos").root_id
@@ -218,14 +219,6 @@ def test_a_library_of_the_first_schema_is_brought_up_to_date_with_its_names(tmp_
                 transaction.add(EmbeddedBatch([facts], np.zeros((1, 2, 4), np.float32), [[place]]))
                 transaction.commit()
         catalog = store.layout.catalog
-    with sqlite3.connect(catalog) as connection:  # as 0001 left it
-        for trigger in ("added", "removed", "changed"):
-            connection.execute(f"DROP TRIGGER file_words_{trigger}")
-        for table in ("file_words", "snapshots", "calibration", "signatures"):
-            connection.execute(f"DROP TABLE {table}")
-        for index in ("taken_at", "latitude"):
-            connection.execute(f"DROP INDEX ix_images_{index}")
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
-    connection.close()
+    take_back(catalog, revision)
     with open_store(tmp_path / "library") as store:
         assert store.matching_images(Filters((Clause("folder", "trips"), Clause("name", "cat")))).tolist() == [1]

@@ -3,7 +3,8 @@ import sqlite3
 
 import numpy as np
 import pytest
-from sqlalchemy import create_engine, text
+from old_catalogs import take_back
+from sqlalchemy import text
 
 from imgsearch.records import SIGNATURE_BYTES
 from imgsearch.storage import EmbeddedBatch, compact, open_store
@@ -92,11 +93,7 @@ def test_batch_with_too_few_signatures_is_refused(kit, store, photos) -> None:
 def test_library_from_before_signatures_gets_their_table(kit, store, photos) -> None:
     kit.fill(store, photos, [1, 2])
     store.close()
-    engine = create_engine(f"sqlite:///{store.layout.catalog}")
-    with engine.begin() as connection:
-        connection.execute(text("DROP TABLE signatures"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
-    engine.dispose()
+    take_back(store.layout.catalog, "0002")
     with open_store(store.path) as opened:
         ids = opened.inventory().image_ids
         assert opened.unsigned(ids).tolist() == ids.tolist()
