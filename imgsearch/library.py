@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.errors import ModelUnavailable
@@ -77,8 +78,8 @@ def open_search_model(settings: Settings, library_model: ModelId | None = None) 
     return open_light(name, settings.device, dtype, image_size) or open_model(settings, library_model)
 
 
-def open_searcher(settings: Settings) -> Searcher:
-    """A searcher over the library, with its model opened. Whoever opens it closes it.
+def open_searcher(settings: Settings, told: Callable[[str], None] | None = None) -> Searcher:
+    """A searcher over the library, with its model opened. Whoever opens it closes it. ``told`` hears what comes next.
 
     Raises LibraryMissing, ModelMismatch if the settings name a model that did not make the library's vectors (found
     out before anything is loaded), and what ``open_model`` raises.
@@ -88,7 +89,12 @@ def open_searcher(settings: Settings) -> Searcher:
     store = open_store(settings)
     try:
         store.require_vectors()
+        name = settings.model or store.model.name
+        if told is not None:
+            told(f"checking the model {name} (1 of 3)")
         store.require_model(model_id(settings, store.model))
+        if told is not None:
+            told(f"loading the model {name} (2 of 3)")
         model = open_search_model(settings, store.model)
         return Searcher(store, model, features=feature_store(settings, store), calibration=calibration_of(store))
     except BaseException:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,26 @@ SIGNATURE_BYTES = 1536
 
 SIGNATURE_RECIPE = 1
 """How signatures are made. Raise it when a change moves their bytes: older ones are then made anew."""
+
+
+OWN_SOURCES = ("exif", "xmp", "iptc", "gps", "png")
+"""Where a date or place of the content itself comes from; an older library names none, and means EXIF."""
+
+FILE_SOURCES = ("takeout", "sidecar", "name", "file")
+"""Where a date of a file comes from, the best first: what Google's notes or an XMP file beside it say, its name, the
+time of its last change."""
+
+FACTS_RECIPE = 1
+"""How facts are read. Raise it when a change finds more or other ones: older rows are then read anew by `index`."""
+
+
+class Word(NamedTuple):
+    """A text that a person wrote about a picture. ``kind``: "tag", "person", "title" or "caption"; ``source``: one of
+    OWN_SOURCES, "comment", "sidecar" or "takeout"."""
+
+    kind: str
+    text: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +82,15 @@ class MediaFacts:
     height: int
     format: str  # "JPEG", "PNG", "HEIF" ...
     size_bytes: int
-    taken_at: str | None = None  # ISO 8601, local time as the camera wrote it
+    taken_at: str | None = None  # ISO 8601 as far as it is known, local time as the camera wrote it
     camera: str | None = None
     latitude: float | None = None  # degrees, north positive
     longitude: float | None = None  # degrees, east positive
     orientation: int = 1  # EXIF value found in the file, 1-8
+    taken_source: str | None = None  # one of OWN_SOURCES
+    place_source: str | None = None  # the same; of an image in a library "sidecar" or "takeout" too
+    rating: int | None = None  # 1 to 5 stars, -1 for a rejected picture
+    rating_source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +100,8 @@ class ImageRecord:
     image_id: int
     slot: int
     facts: MediaFacts
+    dated_at: str | None = None  # when it was taken, as far as the content or else one of its files tells
+    dated_source: str | None = None  # one of OWN_SOURCES or of FILE_SOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +175,9 @@ class Filters:
 class Hit:
     """One answer. ``itc`` is the score of the first search: ITC for a description, the likeness for ``similar:``,
     their sum for ``like:``, 0 where filters alone were asked. ``itm_logit`` and ``itm_probability`` are None for an
-    image that was not re-ranked. ``confident`` says whether the picture shows what was asked for, as far as the
-    calibration can tell; None without one."""
+    image that was not re-ranked. ``score`` is what put the re-ranked ones in order: ITC + ``itm_logit``, or P(wanted)
+    (1 - P(unwanted)) where the query excludes something; None as before. ``confident`` says whether the picture shows
+    what was asked for, as far as the calibration can tell; None without one."""
 
     rank: int
     image_id: int
@@ -159,6 +186,7 @@ class Hit:
     itm_logit: float | None = None
     itm_probability: float | None = None
     confident: bool | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,22 @@ from __future__ import annotations
 import dataclasses
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from imgsearch.errors import UsageError
+from imgsearch.wording import closest, one_line
 
 PREFIX = "IMGSEARCH_"
 FEATURES = ("none", "cache", "all")
+
+_LEAST = {"batch_size": 0, "workers": 0, "rerank": -1, "features_mb": 0}
+"""The smallest value of each setting that is a number."""
+
+_NO_SETTINGS = frozenset({"CONFIG"})
+"""What else the environment may hold behind the prefix."""
 
 
 def available_cores() -> int:
@@ -70,7 +77,9 @@ def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str] | Non
         raise UsageError(
             f"IMGSEARCH_CONFIG names {path}, which is not a file", "unset IMGSEARCH_CONFIG or create the file"
         )
-    merged.update({name: environment[PREFIX + name.upper()] for name in names if PREFIX + name.upper() in environment})
+    _refuse_misspelt(environment, names)
+    named = {name: environment.get(PREFIX + name.upper()) for name in names}
+    merged.update({name: value for name, value in named.items() if value})
     merged.update({name: value for name, value in flags.items() if name in names and value is not None})
     merged.setdefault("library", default_library())
     return Settings(**{name: _convert(name, value) for name, value in merged.items()})
@@ -81,24 +90,58 @@ def _read_toml(path: Path, names: Mapping[str, Any]) -> dict[str, Any]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as exc:
         raise UsageError(f"the settings file {path} cannot be read: {exc}", "mend or remove it") from exc
-    unknown = sorted(set(table) - set(names))
-    if unknown:
-        raise UsageError(
-            f"{path} sets {', '.join(unknown)}, which do not exist", f"the settings are {', '.join(names)}"
-        )
+    refuse_unknown(table, names, f"the settings file {path}")
     return table
+
+
+def refuse_unknown(given: Iterable[str], known: Iterable[str], origin: str) -> None:
+    """Raise UsageError, with what was probably meant, where ``given`` holds a name that is not ``known``."""
+    known = list(known)
+    unknown = sorted(set(given) - set(known))
+    if not unknown:
+        return
+    near = {name: closest(name.replace("-", "_"), known) for name in unknown}
+    meant = [f"{one_line(name)} (did you mean {near[name]}?)" if near[name] else one_line(name) for name in unknown]
+    raise UsageError(
+        f"{origin} sets {', '.join(meant)}; there is no such setting", f"the settings are {', '.join(sorted(known))}"
+    )
+
+
+def _refuse_misspelt(environment: Mapping[str, str], names: Iterable[str]) -> None:
+    """What begins as our variables do and is like none of them is somebody else's."""
+    known = {name.upper() for name in names} | _NO_SETTINGS
+    for variable in sorted(environment):
+        given = variable.removeprefix(PREFIX)
+        if given == variable or given in known:
+            continue
+        near = closest(given, known)
+        if near:
+            raise UsageError(
+                f"the environment sets {one_line(variable)}, which does not exist; did you mean {PREFIX}{near}?",
+                f"unset {one_line(variable)}, or set {PREFIX}{near}",
+            )
 
 
 def _convert(name: str, value: Any) -> Any:
     if name == "library":
+        if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+            raise UsageError(f"library is {value!r}, expected the path of a folder", "for example --library ~/pictures")
         return Path(value).expanduser()
     if name == "features" and value not in ("", *FEATURES):
         raise UsageError(f"features is {value!r}, expected {', '.join(FEATURES)}", "for example --features cache")
-    if name in ("batch_size", "workers", "rerank", "features_mb"):
-        try:
-            return int(value)
-        except (TypeError, ValueError) as exc:
-            raise UsageError(
-                f"{name} is {value!r}, expected a whole number", f"for example {PREFIX}{name.upper()}=8"
-            ) from exc
-    return str(value)
+    return _whole(name, value) if name in _LEAST else str(value)
+
+
+def _whole(name: str, value: Any) -> int:
+    try:
+        if isinstance(value, float) and value != int(value):
+            raise ValueError
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = _LEAST[name] - 1
+    if number < _LEAST[name]:
+        raise UsageError(
+            f"{name} is {value!r}, expected a whole number of {_LEAST[name]} or more",
+            f"for example {PREFIX}{name.upper()}=8",
+        )
+    return number

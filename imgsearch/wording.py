@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Iterable
 
 _REORDERING = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 """Characters that no one sees and that change what the others seem to say (Unicode UAX 9); joiners of emoji stay."""
@@ -14,6 +15,15 @@ def one_line(text: str) -> str:
     and characters that reorder others become escapes such as \\xff, \\n, \\u202e."""
     whole = os.fsencode(text).decode("utf-8", "backslashreplace") if not text.isascii() and _broken(text) else text
     return "".join(_shown(letter) for letter in whole)
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """Of ``known`` names the one that was meant by ``word``, case aside; "" where none is like it."""
+    import difflib
+
+    lowered = {name.casefold(): name for name in known}
+    found = difflib.get_close_matches(word.casefold(), lowered, 1, 0.6)
+    return lowered[found[0]] if found else ""
 
 
 def describe_size(size_bytes: float) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.command import Command
+from imgsearch.cli.parser import whole
 from imgsearch.settings import FEATURES, Settings
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", help="auto (default), cpu, cuda, cuda:N")
     parser.add_argument("--dtype", help="auto (default), float32, bfloat16, float16")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="pictures encoded at once (default by device)")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes that decode (default: one a core)")
+    parser.add_argument("--batch-size", type=whole(1), metavar="N", help="pictures encoded at once (default by device)")
+    parser.add_argument("--workers", type=whole(1), metavar="N", help="processes that decode (default: one a core)")
     parser.add_argument(
         "--features",
         choices=FEATURES,

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from imgsearch.cli.command import Command
+from imgsearch.cli.parser import whole
 from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,10 +37,15 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8765, metavar="N", help="0 takes a free one (8765)")
+    parser.add_argument("--port", type=whole(0, 65535), default=8765, metavar="N", help="0 takes a free one (8765)")
     parser.add_argument("--library", metavar="DIR", help="where the library is")
     parser.add_argument("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps")
-    parser.add_argument("--rerank", type=int, metavar="N", help="re-read the N best with ITM; by device unless given")
+    parser.add_argument(
+        "--rerank",
+        type=whole(0, 100_000, "rerank", "leave it out to have it chosen by the device"),
+        metavar="N",
+        help="re-read the N best with ITM; by device unless given",
+    )
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a name that this machine is called by"
     )

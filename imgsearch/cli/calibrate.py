@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from imgsearch.cli.command import Command
+from imgsearch.cli.parser import whole
 from imgsearch.errors import UsageError
 
 _DESCRIPTION = """\
@@ -23,9 +24,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--library", metavar="DIR", help="where the library is")
     parser.add_argument("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--probes", type=Path, metavar="FILE", help="texts to ask, one a line (a built-in list)")
-    parser.add_argument("--count", type=int, default=300, metavar="N", help="how many of the built-in list (300)")
+    parser.add_argument("--count", type=whole(1), default=300, metavar="N", help="how many of the built-in list (300)")
     parser.add_argument(
-        "--depth", type=int, default=0, metavar="N", help="candidates re-ranked a text; as searches do unless given"
+        "--depth",
+        type=whole(1, 100_000),
+        default=0,
+        metavar="N",
+        help="candidates re-ranked a text; as searches do unless given",
     )
     parser.add_argument(
         "--false-accepts", type=float, default=0.05, metavar="SHARE", help="of texts without a match, may be accepted"

@@ -17,10 +17,12 @@ class Command:
     exit code: 0 ok, 1 nothing found, 2 usage, 3 done but some images failed, 4 an error of ours. ``run`` may
     raise ImgsearchError: main() prints message and hint, and exits with its code. ``service`` is the same work as a
     function, where another verb needs it: imports run downward only, so that verb asks `imgsearch.cli.main.service_of`
-    for it and builds no command line.
+    for it and builds no command line. ``words``: what the verb takes beside its options is free text, whose words may
+    begin with a minus.
     """
 
     summary: str
     configure: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
     service: Callable[..., Any] | None = None
+    words: bool = False

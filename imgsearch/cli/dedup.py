@@ -6,6 +6,7 @@ import argparse
 import importlib
 
 from imgsearch.cli.command import Command
+from imgsearch.cli.parser import real
 
 _DESCRIPTION = """\
 Find copies of pictures, see why they are copies, move them away, and get them back.
@@ -94,7 +95,7 @@ def _undo(parser: argparse.ArgumentParser) -> None:
 def _purge(parser: argparse.ArgumentParser) -> None:
     _runs(parser, "imgsearch.cli.dedup_files:purge")
     parser.add_argument("run", nargs="?", metavar="RUN", help="which apply (all)")
-    parser.add_argument("--older-than", type=float, default=0.0, metavar="DAYS", help="leave younger ones")
+    parser.add_argument("--older-than", type=real(0), default=0.0, metavar="DAYS", help="leave younger ones")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     _library(parser)
     _quarantine(parser)

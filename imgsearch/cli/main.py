@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -12,7 +10,10 @@ from typing import Any
 
 from imgsearch import __version__
 from imgsearch.cli.command import Command
-from imgsearch.errors import ImgsearchError
+from imgsearch.cli.parser import Parser, spoken
+from imgsearch.cli.streams import give_up_output, guard_streams, output_fault
+from imgsearch.errors import ImgsearchError, UsageError
+from imgsearch.wording import closest, one_line
 
 GROUP = "imgsearch.commands"
 ORDER = (
@@ -20,6 +21,7 @@ ORDER = (
     "index",
     "build",
     "search",
+    "show",
     "serve",
     "dedup",
     "stats",
@@ -32,7 +34,13 @@ ORDER = (
     "eval",
     "scenes",
     "train",
+    "completion",
+    "manual",
 )
+
+_BEFORE = ("--library", "--model", "--device", "--dtype", "--features", "--rerank", "--batch-size", "--workers")
+_SWITCHES = ("--json", "--quiet", "--null", "--paths", "--yes")
+"""Options that may stand before the verb: with a value, and without one. The verb must have them."""
 
 
 def verbs() -> dict[str, EntryPoint]:
@@ -60,6 +68,18 @@ def service_of(verb: str) -> Callable[..., Any]:
     return service
 
 
+def parsers() -> dict[str, Parser]:
+    """The parser of every verb, in the order of the help page."""
+    return {name: parser_of(name, _load(point)) for name, point in verbs().items()}
+
+
+def parser_of(name: str, command: Command) -> Parser:
+    """The parser of one verb."""
+    parser = Parser(prog=f"imgsearch {name}", description=command.summary)
+    command.configure(parser)
+    return parser
+
+
 def _help(points: dict[str, EntryPoint]) -> str:
     width = max(len(name) for name in points) + 2
     lines = ["usage: imgsearch COMMAND [options]", "", "Search your own pictures by describing them.", "", "commands:"]
@@ -68,31 +88,101 @@ def _help(points: dict[str, EntryPoint]) -> str:
     return "\n".join(lines)
 
 
+def _version() -> str:
+    from imgsearch.media.preprocess import RECIPE
+    from imgsearch.storage.revisions import FORMAT_VERSION, HEAD
+
+    return (
+        f"imgsearch {__version__}\n"
+        f"library format {FORMAT_VERSION}, catalog {HEAD}; older ones are read and brought up to date\n"
+        f"model recipe {RECIPE}; reads Hugging Face BLIP-2 directories (safetensors, .bin) and LAVIS .pth"
+    )
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line (without the program's name); returns the exit code, raises ImgsearchError."""
-    points = verbs()
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
+    before, rest = _split(arguments)
+    if not rest or rest[0] in ("-h", "--help", "help"):
+        points = verbs()
+        if rest[1:] and rest[0] == "help" and rest[1] in points:
+            return run([*rest[1:], "--help"])
         print(_help(points))
-        return 0 if arguments else 2
-    if arguments[0] in ("-V", "--version"):
-        print(f"imgsearch {__version__}")
+        return 0 if rest else 2
+    if rest[0] in ("-V", "--version"):
+        print(_version())
         return 0
-    name = arguments[0]
+    name = rest[0]
+    point = _point(name)
+    command = _load(point)
+    parser = parser_of(name, command)
+    words = _placed(parser, before, rest[1:])
+    try:
+        return command.run(parser.parse_args(spoken(parser, words) if command.words else words))
+    except SystemExit as end:  # --help has been printed
+        return end.code if isinstance(end.code, int) else 0
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Options before the verb, and the verb with what is behind it."""
+    place = 0
+    while place < len(arguments):
+        name, given, _ = arguments[place].partition("=")
+        if name in _BEFORE:
+            place += 1 if given else 2
+        elif name in _SWITCHES:
+            place += 1
+        else:
+            break
+    place = min(place, len(arguments))
+    before, rest = list(arguments[:place]), list(arguments[place:])
+    if rest and rest[0].startswith("-") and rest[0] not in ("-h", "--help", "-V", "--version"):
+        near = closest(rest[0].partition("=")[0], (*_BEFORE, *_SWITCHES, "--help", "--version"))
+        raise UsageError(
+            f"received {one_line(rest[0])} before the command{f'; did you mean {near}?' if near else ''}",
+            "options of a command stand behind it: imgsearch COMMAND [options]; imgsearch --help lists the commands",
+        )
+    return before, rest
+
+
+def _point(name: str) -> EntryPoint:
+    points = verbs()
     if name not in points:
-        print(f"imgsearch: there is no command {name!r}; the commands are {', '.join(points)}", file=sys.stderr)
-        return 2
-    command = _load(points[name])
-    parser = argparse.ArgumentParser(prog=f"imgsearch {name}", description=command.summary)
-    command.configure(parser)
-    return command.run(parser.parse_args(arguments[1:]))
+        near = closest(name, points)
+        meant = f"; did you mean {near!r}?" if near else ""
+        raise UsageError(f"there is no command {one_line(name)!r}{meant}", f"the commands are {', '.join(points)}")
+    return points[name]
+
+
+def _placed(parser: Parser, before: Sequence[str], words: Sequence[str]) -> list[str]:
+    """The verb's words with the options that stood before it, behind the verb below it where there is one."""
+    place = 1 if words and words[0] in parser.verbs() else 0
+    holder = parser.verbs()[words[0]] if place and not parser.option(before[0] if before else "") else parser
+    if holder is parser:
+        place = 0
+    for word in before:
+        if word.startswith("--") and holder.option(word) is None:
+            raise UsageError(
+                f"{holder.prog} has no option {word.partition('=')[0]}", f"{holder.prog} --help tells what there is"
+            )
+    return [*words[:place], *before, *words[place:]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script: prints errors instead of raising them."""
+    if arguments is None:
+        guard_streams()
+    code = _guarded(arguments)
+    fault = output_fault()
+    if fault is not None:
+        give_up_output()
+        if not isinstance(fault, BrokenPipeError) and code in (0, 1):
+            return _lost(fault)
+    return code
+
+
+def _guarded(arguments: Sequence[str] | None) -> int:
     try:
-        code = run(sys.argv[1:] if arguments is None else arguments)
-        sys.stdout.flush()
-        return code
+        return run(sys.argv[1:] if arguments is None else arguments)
     except ImgsearchError as error:
         print(f"imgsearch: {error.message}", file=sys.stderr)
         if error.hint:
@@ -104,5 +194,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("imgsearch: stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_output()
         return 0
+    except OSError as error:
+        fault = output_fault()
+        if fault is not None:
+            give_up_output()
+            return _lost(fault)
+        where = f"{one_line(str(error.filename))}: " if error.filename else ""
+        print(f"imgsearch: {where}{error.strerror or error}", file=sys.stderr)
+        return 4
+
+
+def _lost(fault: OSError) -> int:
+    """Say that the answer went nowhere."""
+    print(f"imgsearch: the answer cannot be written: {fault.strerror}", file=sys.stderr)
+    return 4

@@ -5,16 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imgsearch.cli.command import Command
+from imgsearch.cli.parser import probability, real, whole
+from imgsearch.cli.signs import Sign, signs
 from imgsearch.settings import FEATURES
 
 if TYPE_CHECKING:
     from imgsearch.records import Results
+    from imgsearch.search.searcher import Searcher
 
 
 _EPILOG = """\
@@ -27,22 +31,37 @@ Plain words describe the picture. Among them may stand:
   similar:photo.jpg|ID            like that picture
   like:photo.jpg at night         like that one, but as the words say
   -folder:Trash                   a minus before a filter turns it round
-More in docs/search.md. Words that begin with a minus need "--" before all of them:
-  imgsearch search -- a beach -people
+Quotes around the whole query or around single words are the same. A word that begins with a minus and is no option
+belongs to the query; "--" before the words ends the options. More in docs/search.md.
 """
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
-    parser.add_argument("text", nargs="+", metavar="TEXT", help="what the picture shows; quotes are not needed")
-    parser.add_argument("-k", type=int, default=10, metavar="N", help="how many answers (10)")
+    parser.add_argument(
+        "text", nargs="+", metavar="TEXT", help="what the picture shows, in one word or many; - reads standard input"
+    )
+    parser.add_argument("-k", type=whole(1, 100_000, "k"), default=10, metavar="N", help="how many answers (10)")
     parser.add_argument("--all", action="store_true", help="go on behind the last picture that matches")
-    parser.add_argument("--cursor", metavar="C", help="the page behind an earlier answer, whose next_cursor this is")
-    parser.add_argument("--budget-ms", type=float, metavar="MS", help="stop re-ranking when so much time is gone")
+    parser.add_argument(
+        "--threshold", type=probability, metavar="P", help="only what matches with this probability, 0.5 or 50%%"
+    )
+    parser.add_argument(
+        "--sort", choices=("best", "newest", "oldest", "name"), default="best", help="the order of what was found"
+    )
+    page = parser.add_mutually_exclusive_group()
+    page.add_argument("--page", type=whole(1, 100_000), default=1, metavar="N", help="the N-th page of -k answers (1)")
+    page.add_argument("--cursor", metavar="C", help="the page behind an earlier answer, whose next_cursor this is")
+    parser.add_argument(
+        "--budget-ms", type=real(0, 1e9), metavar="MS", help="stop re-ranking when so much time is gone"
+    )
     parser.add_argument("--features", choices=FEATURES, help="ViT features kept for later searches (cache)")
     parser.add_argument(
-        "--rerank", type=int, metavar="N", help="re-read the N best with ITM; 0 = off; by device unless given"
+        "--rerank",
+        type=whole(0, 100_000, "rerank", "leave it out to have it chosen by the device"),
+        metavar="N",
+        help="re-read the N best with ITM; 0 = off; by device unless given",
     )
     parser.add_argument("--library", metavar="DIR", help="where the library is")
     parser.add_argument("--model", metavar="NAME", help="insist on this model; the library's own unless given")
@@ -54,35 +73,22 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--copy-to", metavar="DIR", help="copy the answers into DIR; nothing there is overwritten")
     place.add_argument("--link-to", metavar="DIR", help="make symbolic links to the answers in DIR")
+    parser.add_argument("--open", action="store_true", help="show the answers with the desktop's program for pictures")
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    # One query is made of small matrix products, which OpenBLAS's threads wait for more than they work on: with two of
-    # them on two busy cores a search with 16 re-ranked took 1.25 s of CPU time and 7.5 s, with one 0.65 and 1.7. NumPy
-    # reads this when it is imported.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from imgsearch.library import open_searcher
-    from imgsearch.search.query import Query
-    from imgsearch.search.sense import require_sense
-    from imgsearch.settings import load_settings
-
-    settings = load_settings(vars(arguments))
-    query = Query(
-        _joined(arguments.text),
-        k=arguments.k,
-        rerank=settings.rerank,
-        cursor=arguments.cursor,
-        everything=arguments.all,
-        budget_ms=arguments.budget_ms,
-    )
-    require_sense(query)  # a hopeless query is refused before the model is loaded
-    start = time.perf_counter()
-    with open_searcher(settings) as searcher:
-        loaded_ms = round(1000 * (time.perf_counter() - start), 1)
-        results = searcher.search(query)
+    with signs() as sign:
+        sign("opening the library")
+        # One query is made of small matrix products, which OpenBLAS's threads wait for more than they work on: with two
+        # of them on two busy cores a search with 16 re-ranked took 1.25 s of CPU time and 7.5 s, with one 0.65 and 1.7.
+        # NumPy reads this when it is imported.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        results, loaded_ms = _search(arguments, sign)
     code = 0 if results.hits else 1
     delivered, lost = _deliver(arguments, results)
     _print(arguments, results, loaded_ms, delivered)
+    if arguments.open:
+        lost += _open(results)
     for note in results.notes:
         print(f"note: {note}", file=sys.stderr)
     for reason in lost:
@@ -90,17 +96,71 @@ def _run(arguments: argparse.Namespace) -> int:
     return 3 if lost else code
 
 
-def _joined(words: list[str]) -> str:
-    """One query of the shell's words. What the shell's quotes held together stays together behind a filter's colon or a
-    minus; plain words need no quotes of their own."""
-    return " ".join(_requoted(word) for word in words)
+def _search(arguments: argparse.Namespace, sign: Sign) -> tuple[Results, float]:
+    """The answer, and the milliseconds until the model was there."""
+    from imgsearch.library import open_searcher
+    from imgsearch.search.query import Query
+    from imgsearch.search.selection import above, at_page, in_order
+    from imgsearch.search.sense import require_sense
+    from imgsearch.search.shell_words import is_ambiguous, join_words
+    from imgsearch.settings import load_settings
+
+    settings = load_settings(vars(arguments))
+    words = _words(arguments.text)
+    query = Query(
+        join_words(words),
+        k=arguments.k,
+        rerank=settings.rerank,
+        cursor=arguments.cursor,
+        everything=arguments.all or arguments.threshold is not None,
+        budget_ms=arguments.budget_ms,
+    )
+    if not is_ambiguous(words):
+        require_sense(query)  # a hopeless query is refused before the model is loaded
+    start = time.perf_counter()
+    with open_searcher(settings, told=sign) as searcher:
+        loaded_ms = round(1000 * (time.perf_counter() - start), 1)
+        sign("searching (3 of 3)")
+        if is_ambiguous(words):
+            query = replace(query, text=join_words(words, _names_in(searcher)))
+        query = at_page(query, arguments.page, searcher.store.generation()) if arguments.page > 1 else query
+        results = searcher.search(query)
+        if arguments.threshold is not None:
+            results = above(results, arguments.threshold)
+        return in_order(results, arguments.sort, lambda ids: _dates(searcher, ids)), loaded_ms
 
 
-def _requoted(word: str) -> str:
-    if '"' in word or not any(letter.isspace() for letter in word):
-        return word
-    match = re.match(r"-?[^\W\d_]{2,}:(?!\s)", word) or re.match(r"-(?=\w)", word)
-    return f'{match[0]}"{word[match.end() :]}"' if match and len(match[0].split()) == 1 else word
+def _words(text: list[str]) -> list[str]:
+    """The words of the query; "-" alone stands for what standard input holds."""
+    if text != ["-"]:
+        return text
+    if sys.stdin.isatty():
+        print("Type the query; Ctrl-D ends it.", file=sys.stderr)
+    return [sys.stdin.read().strip()]
+
+
+def _names_in(searcher: Searcher) -> Callable[[str, str], bool]:
+    from imgsearch.records import Clause, Filters
+    from imgsearch.search.filter_values import FILTERS
+
+    def known(key: str, value: str) -> bool:
+        found = FILTERS.get(key)
+        return found is not None and bool(
+            len(searcher.store.matching_images(Filters((Clause(key, found.read(value)),))))
+        )
+
+    return known
+
+
+def _dates(searcher: Searcher, image_ids: Sequence[int]) -> dict[int, str | None]:
+    return {number: record.facts.taken_at for number, record in searcher.store.images(image_ids).items()}
+
+
+def _open(results: Results) -> list[str]:
+    """Show the pictures; what failed and why."""
+    from imgsearch.cli.desktop import open_pictures
+
+    return open_pictures([hit.path for hit in results.hits])
 
 
 def _deliver(arguments: argparse.Namespace, results: Results) -> tuple[list[str], list[str]]:
@@ -136,19 +196,13 @@ def _print(arguments: argparse.Namespace, results: Results, loaded_ms: float, de
 
 
 def _print_table(results: Results) -> None:
-    from imgsearch.cli.terminal import linked
+    from imgsearch.cli.result_table import table_lines
 
     if not results.hits:
         print("nothing found", file=sys.stderr)
         return
-    print("rank    ITC  match  picture")
-    unsure = False
-    for hit in results.hits:
-        if hit.confident is False and not unsure:
-            print("                    -- below here nothing matches with confidence --")
-            unsure = True
-        match = "    -" if hit.itm_probability is None else f"{100 * hit.itm_probability:4.0f}%"
-        print(f"{hit.rank:4d}  {hit.itc:5.3f}  {match}  {linked(hit.path)}")
+    for line in table_lines(results):
+        print(line)
     took_s = results.took_ms["total"] / 1000
     print(f"{took_s:.2f} s; {results.reranked} re-ranked" if results.reranked else f"{took_s:.2f} s; not re-ranked")
 
@@ -168,4 +222,4 @@ def _as_json(results: Results, loaded_ms: float, delivered: list[str]) -> dict[s
     return answer | ({"delivered": delivered} if delivered else {})
 
 
-SEARCH = Command("find pictures by describing them", _configure, _run)
+SEARCH = Command("find pictures by describing them", _configure, _run, words=True)

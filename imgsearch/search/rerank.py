@@ -132,6 +132,11 @@ def failure_sentences(reasons: Sequence[str]) -> list[str]:
     return [f"{count} not re-ranked and kept the place of the first search: {reasons[0]}"]
 
 
+def fused_score(score: float, match: Match, reading: Reading) -> float:
+    """What puts a matched candidate in its place, as `fused_order` says. ``score``: of the first search."""
+    return match.probability * (1 - match.unwanted) if reading.unwanted else score + match.logit
+
+
 def fused_order(scores: Float32, matches: Sequence[Match | None], image_ids: Int64, reading: Reading) -> Int64:
     """The places of candidates, best first. ``scores`` [n], of the first search, and ``image_ids`` [n] are in its
     order, ``matches`` [m <= n] belong to the first m. -> [n] positions.
@@ -143,9 +148,7 @@ def fused_order(scores: Float32, matches: Sequence[Match | None], image_ids: Int
     order = np.arange(len(scores), dtype=np.int64)
     matched = np.array([i for i, match in enumerate(matches) if match is not None], np.int64)
     known = [match for match in matches if match is not None]
-    if reading.unwanted:
-        fused = np.array([match.probability * (1 - match.unwanted) for match in known], np.float64)
-    else:
-        fused = scores[matched].astype(np.float64) + np.array([match.logit for match in known], np.float64)
+    found = scores[matched].astype(np.float64).tolist()
+    fused = np.array([fused_score(*pair, reading) for pair in zip(found, known, strict=True)], np.float64)
     order[matched] = matched[rank_order(fused, image_ids[matched])]
     return order

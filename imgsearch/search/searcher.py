@@ -23,7 +23,7 @@ from imgsearch.search.parts import parts_of
 from imgsearch.search.pictures import decode_all
 from imgsearch.search.query import Query, query_notes
 from imgsearch.search.reader import PlainReader, Reader
-from imgsearch.search.rerank import Match, Model, Reading, default_rerank, fused_order
+from imgsearch.search.rerank import Match, Model, Reading, default_rerank, fused_order, fused_score
 from imgsearch.search.sense import require_sense
 from imgsearch.storage import FeatureStore, Store
 
@@ -270,16 +270,18 @@ class Searcher:
         lowest_z: float,
     ) -> Hit:
         """``lowest_z`` of all candidates up to this one."""
-        logit = probability = confident = None
-        if match is not None and search.reading.wanted:
-            logit, probability = match.logit, match.probability
+        logit = probability = confident = score = None
+        if match is not None:
+            score = fused_score(found.score, match, search.reading)
+            if search.reading.wanted:
+                logit, probability = match.logit, match.probability
         if self.calibration is not None and judged:
             if match is None:
                 confident = self.calibration.confident_by_vectors(lowest_z)
             else:
                 strength = self.calibration.strength(match.margin, found.score, found.z, agreement)
                 confident = strength >= 0 and match.unwanted < 0.5
-        return Hit(0, found.image_id, found.source.paths[0], found.score, logit, probability, confident)
+        return Hit(0, found.image_id, found.source.paths[0], found.score, logit, probability, confident, score)
 
 
 def _milliseconds(started: float) -> float:

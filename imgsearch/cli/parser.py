@@ -1,0 +1,151 @@
+"""The parser of every verb: whole option names only, errors as ours with "did you mean", numbers within their bounds,
+and words that begin with a minus."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NoReturn
+
+from imgsearch.errors import UsageError
+from imgsearch.wording import closest, one_line
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, but for these: an option counts by its whole name; what is wrong raises UsageError and names what is
+    like it. Parsers of verbs below it are of the same kind."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        options.setdefault("allow_abbrev", False)
+        super().__init__(*arguments, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError."""
+        raise UsageError(one_line(message), f"{self.prog} --help tells what there is")
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        """Raises UsageError where something is wrong or left over."""
+        found, rest = self.parse_known_args(args, namespace)
+        if rest:
+            options = [word for word in rest if word.startswith("-")]
+            if not options:
+                self.error(f"received {_quoted(rest)}, which is one too many" if len(rest) == 1 else _too_many(rest))
+            wrong = options[0].partition("=")[0]
+            near = closest(wrong, self.every_option())
+            self.error(f"there is no option {wrong}{f'; did you mean {near}?' if near else ''}")
+        return found
+
+    def every_option(self) -> list[str]:
+        """The options of this parser and of those below it."""
+        mine = list(self._option_string_actions)
+        for verb in self.verbs().values():
+            mine += verb.every_option()
+        return mine
+
+    def verbs(self) -> dict[str, Parser]:
+        """Parsers below this one, by the verb."""
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                return dict(action.choices)
+        return {}
+
+    def option(self, word: str) -> argparse.Action | None:
+        """The option that ``word`` is, with or without a value ("--k=5", "-k5")."""
+        name = word.partition("=")[0]
+        found = self._option_string_actions.get(name)
+        if found is None and word[:2] in self._option_string_actions and word[2:].lstrip("-").isdigit():
+            found = self._option_string_actions[word[:2]]
+        return found
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        known = [str(choice) for choice in action.choices]
+        near = closest(str(value), known)
+        meant = f"; did you mean {near}?" if near else ""
+        raise argparse.ArgumentError(action, f"got {one_line(str(value))!r}, expected one of {', '.join(known)}{meant}")
+
+
+def spoken(parser: Parser, words: Sequence[str]) -> list[str]:
+    """``words`` of a verb whose other words are free text, as argparse reads them right: its options first, then "--",
+    then the text. A word such as ``-hat`` is text, an option is one by its whole name. Raises UsageError for what is
+    meant as an option and is none: two minus signs, or a long option's name behind one."""
+    options: list[str] = []
+    text: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            text += rest
+        elif not word.startswith("-") or word == "-":
+            text.append(word)
+        elif parser.option(word) is not None:
+            options += _with_value(parser, word, rest)
+        elif word.startswith("--") or f"-{word}" in parser.every_option():
+            near = closest(word.partition("=")[0], parser.every_option())
+            raise UsageError(
+                f"there is no option {one_line(word)}{f'; did you mean {near}?' if near else ''}",
+                f'where it belongs to the description, put "--" before the words: {parser.prog} -- ...',
+            )
+        else:
+            text.append(word)
+    return [*options, "--", *text]
+
+
+def _with_value(parser: Parser, word: str, rest: Iterator[str]) -> list[str]:
+    """The option and its value, which may begin with a minus, as one word."""
+    action = parser.option(word)
+    if action is None or action.nargs == 0 or "=" in word or word not in action.option_strings:
+        return [word]
+    value = next(rest, None)
+    return [word] if value is None else [f"{word}={value}"]
+
+
+def whole(least: int, most: int | None = None, name: str = "", other: str = "") -> Callable[[str], int]:
+    """A type of argument: a whole number from ``least`` to ``most``. ``name`` says what it is, ``other`` what else
+    there is to do."""
+    return _number(int, least, most, "a whole number", name, other)
+
+
+def real(least: float, most: float | None = None) -> Callable[[str], float]:
+    """A type of argument: a finite number from ``least`` to ``most``."""
+    return _number(float, least, most, "a number")
+
+
+def probability(text: str) -> float:
+    """A type of argument: a number from 0 to 1, or a percentage."""
+    number = text.strip()
+    try:
+        value = float(number[:-1]) / 100 if number.endswith("%") else float(number)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"got {one_line(text)!r}, expected a probability from 0 to 1, or 0% to 100%")
+    return value
+
+
+def _number(
+    kind: Callable[[str], Any], least: float, most: float | None, called: str, name: str = "", other: str = ""
+) -> Any:
+    allowed = f"{called} of {least:,} or more" if most is None else f"{called} from {least:,} to {most:,}"
+
+    def read(text: str) -> Any:
+        try:
+            value = kind(text)
+        except (ValueError, OverflowError):
+            value = math.nan
+        if not (least <= value <= (math.inf if most is None else most)) or math.isinf(value):
+            more = f" ({other})" if other else ""
+            given = f"{name} = {one_line(text)}" if name else repr(one_line(text))
+            raise argparse.ArgumentTypeError(f"got {given}, expected {allowed}{more}")
+        return value
+
+    return read
+
+
+def _quoted(words: Iterable[str]) -> str:
+    return ", ".join(repr(one_line(word)) for word in words)
+
+
+def _too_many(words: Sequence[str]) -> str:
+    return f"received {_quoted(words)}, which are {len(words)} too many"

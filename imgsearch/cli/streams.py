@@ -1,0 +1,121 @@
+"""Standard input, output and error as the program finds them: closed, full, or a pipe that nobody reads."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from typing import Any
+
+_CLOSED = "standard output is closed"
+
+
+class _ClosedOutput(io.TextIOBase):
+    """Stands for a standard output that was closed before the program began."""
+
+    encoding = "utf-8"
+    fault: OSError | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 1  # /dev/null is there by now
+
+    @property
+    def buffer(self) -> _ClosedOutput:
+        return self
+
+    def write(self, text: Any) -> int:
+        self.fault = OSError(errno.EBADF, _CLOSED)
+        raise self.fault
+
+
+class _Output(io.TextIOWrapper):
+    """Standard output that remembers why it could not be written: argparse and others pass over that in silence."""
+
+    fault: OSError | None = None
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except OSError as exc:
+            self.fault = exc
+            raise
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as exc:
+            self.fault = exc
+            raise
+
+
+class _Errors(io.TextIOWrapper):
+    """Standard error, where what cannot be written is lost in silence: there is nobody else to tell."""
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except OSError:
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError:
+            return
+
+
+def guard_streams() -> None:
+    """Make the three streams fit to be used. A descriptor that is closed becomes /dev/null, since the next file that
+    is opened would otherwise take its number, and what is printed would go there. Then what is read is at its end,
+    what is written to standard output raises OSError, and what is written to standard error is lost."""
+    missing = [number for number in (0, 1, 2) if not _is_open(number)]
+    for _ in missing:
+        os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    for number in missing:
+        os.set_inheritable(number, True)
+    if sys.stdin is None:
+        sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
+    if sys.stdout is None:
+        sys.stdout = _ClosedOutput()
+    elif sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+        old = sys.stdout
+        raw = io.BufferedWriter(io.FileIO(1, "w", closefd=False))
+        at_once = old.line_buffering or old.write_through
+        sys.stdout = _Output(raw, old.encoding, old.errors, line_buffering=at_once)
+    plain = sys.stderr is None or (sys.stderr is sys.__stderr__ and not sys.stderr.isatty())
+    if plain:
+        raw = io.BufferedWriter(io.FileIO(2, "w", closefd=False))
+        encoding = "utf-8" if sys.stderr is None else sys.stderr.encoding
+        sys.stderr = _Errors(raw, encoding, "backslashreplace", line_buffering=True)
+
+
+def output_fault() -> OSError | None:
+    """Why standard output cannot be written, None if it can. What it still holds is given up, so that the interpreter
+    does not try again when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError as exc:
+        return exc
+    return getattr(sys.stdout, "fault", None)
+
+
+def give_up_output() -> None:
+    """Send what standard output still holds nowhere."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+    except (OSError, ValueError, io.UnsupportedOperation):
+        return
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True

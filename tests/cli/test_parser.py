@@ -1,0 +1,135 @@
+"""Command lines: what is accepted, what is refused, and what is said then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from imgsearch.cli import main
+from imgsearch.cli.command import Command
+from imgsearch.cli.main import parser_of, parsers
+from imgsearch.cli.parser import Parser, probability, real, spoken, whole
+from imgsearch.cli.search import SEARCH
+from imgsearch.errors import UsageError
+
+
+@pytest.fixture
+def parser() -> Parser:
+    return parser_of("search", SEARCH)
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "options"),
+    [
+        ("a man -hat", ["a", "man", "-hat"], {}),
+        ("-hat a man", ["-hat", "a", "man"], {}),
+        ("a man -hat -k 3 -people", ["a", "man", "-hat", "-people"], {"k": 3}),
+        ("a man -k3 -1", ["a", "man", "-1"], {"k": 3}),
+        ("a man -k=3", ["a", "man"], {"k": 3}),
+        ("a man --json -hat --rerank 0", ["a", "man", "-hat"], {"json": True, "rerank": 0}),
+        ("--rerank=4 a man", ["a", "man"], {"rerank": 4}),
+        ("-- a man --json -k 3", ["a", "man", "--json", "-k", "3"], {"json": False, "k": 10}),
+        ("--copy-to -odd a man", ["a", "man"], {"copy_to": "-odd"}),
+        ("-folder:Trash a man", ["-folder:Trash", "a", "man"], {}),
+        ("a - b", ["a", "-", "b"], {}),
+    ],
+)
+def test_words_with_a_minus_belong_to_the_query(parser: Parser, line: str, text: list[str], options: Any) -> None:
+    found = parser.parse_args(spoken(parser, line.split()))
+    assert found.text == text
+    assert {name: getattr(found, name) for name in options} == options
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("a man --hat", "there is no option --hat"),
+        ("a man --lib x", "did you mean --library?"),
+        ("a man --librari=x", "did you mean --library?"),
+        ("a man -json", "did you mean --json?"),
+        ("a man -k 0", "expected a whole number from 1"),
+        ("a man -k many", "expected a whole number"),
+        ("a man --rerank -1", "leave it out"),
+        ("a man --budget-ms -5", "from 0"),
+        ("a man --budget-ms nan", "expected a number"),
+        ("a man --threshold 1.5", "from 0 to 1"),
+        ("a man --sort newst", "did you mean newest?"),
+        ("a man --features al", "did you mean all?"),
+        ("a man --page 0", "from 1"),
+        ("a man --json --paths", "not allowed with"),
+        ("a man -k", "expected one argument"),
+        ("", "TEXT"),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_is_allowed(parser: Parser, line: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parser.parse_args(spoken(parser, line.split()))
+    assert said in str(caught.value) and caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("serach boat", "did you mean 'search'?"),
+        ("nothing-like-it", "the commands are demo"),
+        ("--librari x search boat", "did you mean --library?"),
+        ("serve --port 99999", "from 0 to 65,535"),
+        ("serve --port -1", "from 0 to 65,535"),
+        ("dedup fnd", "did you mean find?"),
+        ("dedup find --tier bytes", "did you mean --tiers?"),
+        ("models pul x", "did you mean pull?"),
+        ("stats extra", "'extra'"),
+        ("index --batch-size 0 x", "of 1 or more"),
+        ("index --workers -2 x", "of 1 or more"),
+        ("--device cpu stats", "imgsearch stats has no option --device"),
+    ],
+)
+def test_wrong_command_lines_exit_2_and_say_what_was_meant(
+    line: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line.split()) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err and captured.out == "" and "usage:" not in captured.err
+
+
+@pytest.mark.parametrize("line", ["--library {} stats", "--library={} stats", "--json --library {} stats"])
+def test_options_before_the_verb_count(line: str, tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.format(tmp_path / "none").split()) == 2
+    assert str(tmp_path / "none") in capsys.readouterr().err
+
+
+def test_options_before_a_verb_of_verbs_reach_the_lower_one(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--library", str(tmp_path / "none"), "dedup", "undo", "--list"]) == 2
+    assert "none" in capsys.readouterr().err
+
+
+def test_every_verb_takes_whole_option_names_only() -> None:
+    for parser in parsers().values():
+        below = [*parser.verbs().values()]
+        assert not any(one.allow_abbrev for one in (parser, *below))
+        assert all(isinstance(one, Parser) for one in below)
+
+
+def test_version_names_the_formats(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("imgsearch ") and "library format 1" in shown and "model recipe" in shown
+
+
+def test_help_of_a_verb_returns_0(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "search"]) == main(["search", "--help"]) == 0
+    assert "--threshold" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("text", "value"), [("0.5", 0.5), ("50%", 0.5), ("1", 1.0), ("0", 0.0)])
+def test_a_probability_is_a_share_or_a_percentage(text: str, value: float) -> None:
+    assert probability(text) == value
+
+
+def test_numbers_end_at_their_bounds() -> None:
+    assert (whole(1, 3)("3"), real(0)("2.5")) == (3, 2.5)
+
+
+def test_a_verb_of_free_words_says_so() -> None:
+    assert SEARCH.words and not Command("", lambda parser: None, lambda found: 0).words
