@@ -22,9 +22,11 @@ from imgsearch.media.colour import shrink, to_srgb
 from imgsearch.media.containers.header import load_exif_from
 from imgsearch.media.containers.tiff import Pages, main_page
 from imgsearch.media.containers.tiff_directories import at_directory
+from imgsearch.media.facts.content import content_facts
+from imgsearch.media.facts.reading import FileFacts
 from imgsearch.media.fingerprint import content_hash, hash_grey
 from imgsearch.media.limits import LIMITS, JpegLayout, Limits, check_memory, read_jpeg_layout
-from imgsearch.media.metadata import CameraFacts, camera_facts, exif_of, orientation_of
+from imgsearch.media.metadata import exif_of, orientation_of
 from imgsearch.media.opening import decoding, open_image, readable_kind, translated
 from imgsearch.media.orientation import turn_picture
 from imgsearch.media.preprocess import resize_to_model
@@ -32,7 +34,7 @@ from imgsearch.media.raw import read_preview
 from imgsearch.media.signature import luma_of, picture_signature
 from imgsearch.media.sniff import HEAD_BYTES, Kind
 from imgsearch.media.source import open_source, read_and_hash, read_known
-from imgsearch.records import MediaFacts, UInt8
+from imgsearch.records import MediaFacts, UInt8, Word
 
 _DNG_VERSION, _ROWS_PER_STRIP = 0xC612, 0x0116
 
@@ -45,6 +47,7 @@ class DecodedImage:
     facts: MediaFacts
     mtime_ns: int = 0  # of the file as it was read; 0 for bytes without a file
     signature: bytes = b""  # see imgsearch.media.signature; empty where none was made
+    words: tuple[Word, ...] = ()  # that people wrote into it
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +61,13 @@ class KnownContent:
 
 @dataclass(frozen=True, slots=True)
 class _Upright:
-    """A picture as a person sees it (RGB, reduced), with its full size and what the camera wrote."""
+    """A picture as a person sees it (RGB, reduced), with its full size."""
 
     image: Image.Image
     width: int
     height: int
     format: str
-    camera: CameraFacts
+    orientation: int  # as the file has it, 1-8
 
 
 def decode_file(
@@ -83,7 +86,8 @@ def decode_file(
         if digest in known_hashes:
             return KnownContent(digest, source.size_bytes, source.mtime_ns)
         upright = _upright(stream, kind, source.name, source.size_bytes, (size, size), limits)
-        return _finish(upright, digest, source.size_bytes, size if pixels else 0, source.mtime_ns)
+        facts = content_facts(stream, kind)
+        return _finish(upright, facts, digest, source.size_bytes, size if pixels else 0, source.mtime_ns)
 
 
 def decode_bytes(data: bytes, size: int, *, name: str = "", limits: Limits = LIMITS) -> DecodedImage:
@@ -93,7 +97,7 @@ def decode_bytes(data: bytes, size: int, *, name: str = "", limits: Limits = LIM
             raise MediaError("the file is empty (0 bytes)", stage="open")
         kind = readable_kind(data[:HEAD_BYTES], name)
         upright = _upright(io.BytesIO(data), kind, name, len(data), (size, size), limits)
-        return _finish(upright, content_hash(data), len(data), size, 0)
+        return _finish(upright, content_facts(io.BytesIO(data), kind), content_hash(data), len(data), size, 0)
 
 
 def open_upright(
@@ -112,8 +116,7 @@ def open_upright(
         return upright.image.resize(wanted, Image.Resampling.BICUBIC)
 
 
-def _finish(upright: _Upright, digest: str, size_bytes: int, size: int, mtime_ns: int) -> DecodedImage:
-    camera = upright.camera
+def _finish(upright: _Upright, told: FileFacts, digest: str, size_bytes: int, size: int, mtime_ns: int) -> DecodedImage:
     signature = picture_signature(upright.image)
     grey = luma_of(np.frombuffer(signature, np.uint8)[None])[0]
     facts = MediaFacts(
@@ -123,14 +126,18 @@ def _finish(upright: _Upright, digest: str, size_bytes: int, size: int, mtime_ns
         height=upright.height,
         format=upright.format,
         size_bytes=size_bytes,
-        taken_at=camera.taken_at,
-        camera=camera.camera,
-        latitude=camera.latitude,
-        longitude=camera.longitude,
-        orientation=camera.orientation,
+        taken_at=told.taken,
+        camera=told.camera,
+        latitude=told.latitude,
+        longitude=told.longitude,
+        orientation=upright.orientation,
+        taken_source=told.taken_source,
+        place_source=told.place_source,
+        rating=told.rating,
+        rating_source=told.rating_source,
     )
     pixels = resize_to_model(upright.image, size) if size else np.empty((0, 0, 3), np.uint8)
-    return DecodedImage(pixels, facts, mtime_ns, signature)
+    return DecodedImage(pixels, facts, mtime_ns, signature, told.words)
 
 
 def _upright(
@@ -151,23 +158,20 @@ def _upright(
         _check(image, stream, kind, size_bytes, target, limits)
         with decoding(kind):
             image.load()
-        exif = exif_of(image)
-        turn, camera = orientation_of(exif), camera_facts(exif)
-        if pages is not None:
-            camera = _first_facts(stream, pages, camera, early)
-            early, turn = camera.orientation, turn if pages.main_page.has_orientation else camera.orientation
+        if kind.format == "TIFF":  # it may have turned itself by an orientation that only its XMP tells
+            full_size = image.size
+        turn = orientation_of(exif_of(image))
+        if pages is not None and not pages.main_page.has_orientation:
+            early = turn = _first_orientation(stream, pages)
         small = turn_picture(to_srgb(shrink(image, target), image.info.get("icc_profile")), turn)
+        original = _heif_orientation(image) if kind.format == "HEIF" else early or turn
     width, height = full_size[::-1] if turn >= 5 else full_size
-    if kind.format == "HEIF":
-        camera = _with_orientation(camera, _heif_orientation(image))
-    return _Upright(small, width, height, kind.format, _with_orientation(camera, early or camera.orientation))
+    return _Upright(small, width, height, kind.format, original)
 
 
-def _first_facts(stream: BinaryIO, pages: Pages, own: CameraFacts, orientation: int) -> CameraFacts:
-    """Facts of a main picture behind its thumbnail: cameras and scanners write them into the first directory."""
-    first = camera_facts(load_exif_from(at_directory(stream, pages.first.offset)))
-    facts = own if own.taken_at or own.camera else first
-    return _with_orientation(facts, orientation if pages.main_page.has_orientation else first.orientation)
+def _first_orientation(stream: BinaryIO, pages: Pages) -> int:
+    """Of a main picture behind its thumbnail: cameras and scanners write it into the first directory."""
+    return orientation_of(load_exif_from(at_directory(stream, pages.first.offset)))
 
 
 def _check(
@@ -203,30 +207,13 @@ def _upright_raw(stream: BinaryIO, name: str, target: tuple[int, int], limits: L
     if kind.format == "RAW":
         raise MediaError("the preview inside the camera RAW file is no picture", stage="open")
     shown = _upright(io.BytesIO(preview.data), kind, "", len(preview.data), target, limits)
-    camera, image = shown.camera, shown.image
-    if camera.orientation == 1 and preview.orientation != 1:  # the preview is as the sensor saw it
+    image = shown.image
+    if shown.orientation == 1 and preview.orientation != 1:  # the preview is as the sensor saw it
         image = turn_picture(image, preview.orientation)
-    if camera.taken_at is None:
-        camera = camera_facts(_raw_exif(stream))
-    camera = _with_orientation(camera, preview.orientation)
     extension = os.path.splitext(name)[1].lstrip(".").upper()  # noqa: PTH122
-    return _Upright(image, preview.width, preview.height, extension or "RAW", camera)
-
-
-def _raw_exif(stream: BinaryIO) -> Image.Exif:
-    exif = Image.Exif()
-    try:
-        stream.seek(0)
-        exif.load_from_fp(stream)
-    except Exception:  # noqa: BLE001  only some RAW formats are built on TIFF
-        return Image.Exif()
-    return exif
+    return _Upright(image, preview.width, preview.height, extension or "RAW", preview.orientation)
 
 
 def _heif_orientation(image: Image.Image) -> int:
     value = image.info.get("original_orientation")
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _with_orientation(camera: CameraFacts, orientation: int) -> CameraFacts:
-    return CameraFacts(camera.taken_at, camera.camera, camera.latitude, camera.longitude, orientation)

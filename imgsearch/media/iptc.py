@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 _IPTC_RESOURCE = 0x0404
 _MAX_RECORDS = 10_000
 
 
 def read_iptc(data: bytes) -> dict[int, list[bytes]]:
     """The datasets of the application record (2) by number: 5 title, 25 keywords, 80 author, 120 caption ..."""
+    found: dict[int, list[bytes]] = {}
+    for record, number, content in _datasets(data):
+        if record == 2 and (text := content.strip(b"\0 ")):
+            found.setdefault(number, []).append(text)
+    return found
+
+
+def read_charset(data: bytes) -> bytes:
+    """The escape sequence of ISO 2022 that names the encoding of the texts (dataset 1:90): b"\\x1b%G" is UTF-8;
+    b"" where there is none."""
+    return next((content for record, number, content in _datasets(data) if (record, number) == (1, 90)), b"")
+
+
+def _datasets(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """(record, dataset, content) of each."""
     if data[:4] in (b"8BIM", b"AgHg", b"DCSR", b"PHUT"):
         data = _resource(data)
-    found: dict[int, list[bytes]] = {}
     at = data.find(b"\x1c")
     for _ in range(_MAX_RECORDS):
         if at < 0 or data[at : at + 1] != b"\x1c" or at + 5 > len(data):
@@ -18,10 +34,8 @@ def read_iptc(data: bytes) -> dict[int, list[bytes]]:
         length = int.from_bytes(data[at + 3 : at + 5], "big")
         if length & 0x8000:  # an extended dataset, of which photographs have none
             break
-        if data[at + 1] == 2 and (text := data[at + 5 : at + 5 + length].strip(b"\0 ")):
-            found.setdefault(data[at + 2], []).append(text)
+        yield data[at + 1], data[at + 2], data[at + 5 : at + 5 + length]
         at += 5 + length
-    return found
 
 
 def _resource(data: bytes) -> bytes:

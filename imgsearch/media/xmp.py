@@ -3,7 +3,7 @@ exception."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
@@ -23,10 +23,12 @@ NAMESPACES = {
     "lr": "http://ns.adobe.com/lightroom/1.0/",
     "mwg-rs": "http://www.metadataworkinggroup.com/schemas/regions/",
     "MP": "http://ns.microsoft.com/photo/1.2/",
+    "MPReg": "http://ns.microsoft.com/photo/1.2/t/Region#",
     "MicrosoftPhoto": "http://ns.microsoft.com/photo/1.0/",
     "Iptc4xmpCore": "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
     "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
     "digiKam": "http://www.digikam.org/ns/1.0/",
+    "acdsee": "http://ns.acdsee.com/iptc/1.0/",
 }
 _PREFIXES = {uri: prefix for prefix, uri in NAMESPACES.items()}
 
@@ -37,6 +39,8 @@ class Xmp:
     "xmpMM:DerivedFrom/stRef:documentID". Those of its ingredients and of its history are not among them."""
 
     properties: dict[str, list[str]] = field(default_factory=dict)
+    people: tuple[str, ...] = ()
+    """Names of the faces that programs marked (mwg-rs and Microsoft's regions)."""
 
     def first(self, *names: str) -> str:
         """The first text that is not blank among these properties; "" where there is none."""
@@ -62,12 +66,24 @@ def parse_xmp(data: bytes) -> Xmp:
     found: dict[str, list[str]] = {}
     for description in _descriptions(root):
         _keep(found, description, "")
-    return Xmp(found)
+    marked = b"RegionList" in data or b"PersonDisplayName" in data
+    return Xmp(found, tuple(_people(root)) if marked else ())
 
 
 def _descriptions(root: ElementTree.Element) -> list[ElementTree.Element]:
     rdf = root if root.tag == f"{{{_RDF}}}RDF" else root.find(f".//{{{_RDF}}}RDF")
     return [] if rdf is None else rdf.findall(f"{{{_RDF}}}Description")
+
+
+def _people(root: ElementTree.Element) -> Iterator[str]:
+    """Of regions that are faces or say nothing of their kind; a dog's is not one."""
+    for node in root.iter():
+        named = {_name(key): text for key, text in node.attrib.items()}
+        named |= {_name(child.tag): (child.text or "").strip() for child in node if isinstance(child.tag, str)}
+        if named.get("mwg-rs:Type", "Face").lower() == "face" and named.get("mwg-rs:Name", "").strip():
+            yield named["mwg-rs:Name"]
+        if named.get("MPReg:PersonDisplayName", "").strip():
+            yield named["MPReg:PersonDisplayName"]
 
 
 def _keep(found: dict[str, list[str]], node: ElementTree.Element, above: str) -> None:

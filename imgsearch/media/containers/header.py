@@ -44,6 +44,9 @@ class Header:
     xmp: bytes = b""
     iptc: bytes = b""
     words: list[str] = field(default_factory=list)  # comments and text chunks
+    text_chunks: bool = False  # the words are a PNG's
+    created: list[str] = field(default_factory=list)  # dates of making that a PNG's text tells
+    more_exif: Image.Exif = field(default_factory=Image.Exif)  # of the page that is not the main one, for what it lacks
     software: str = ""
     parts: list[Part] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)  # pictures that are there and cannot be read, in words

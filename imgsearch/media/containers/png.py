@@ -20,6 +20,8 @@ _MAX_INFLATED = 4 * 1024 * 1024
 _GREY, _PALETTE, _ALPHA = (0, 4), 3, (4, 6)
 _RAW_PROFILE = re.compile(r"raw profile type (exif|APP1|iptc|8bim|xmp)", re.IGNORECASE)
 _XMP_KEY = "XML:com.adobe.xmp"
+# Dates of the picture, not of the file: PNG's own keyword, and EXIF's as ImageMagick copies them.
+_CREATED = re.compile(r"creation[ _]?time|(exif:)?date[ _]?time[ _]?original|(xmp:)?create[ _]?date", re.IGNORECASE)
 # Text that a program writes of itself, or of the file.
 _NO_WORDS = re.compile(r"software|creation time|date:|exif:|png:|icc:|signature|thumb::|xmp:|tiff:|dpi", re.IGNORECASE)
 
@@ -114,8 +116,19 @@ def _keep_text(header: Header, key: str, text: bytes) -> None:
             header.iptc = header.iptc or data
     elif key.lower() == "software":
         header.software = text.decode("utf-8", "replace")
+    elif _CREATED.fullmatch(key):
+        header.created.append(text[:100].decode("utf-8", "replace"))
     elif not _NO_WORDS.match(key):
-        header.words.append(text[:4096].decode("utf-8", "replace"))
+        header.words.append(_decoded(text[:4096]))
+        header.text_chunks = True
+
+
+def _decoded(text: bytes) -> str:
+    """tEXt is Latin-1, iTXt is UTF-8, and many write UTF-8 into both."""
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
 
 
 def _unhex(text: bytes) -> bytes:

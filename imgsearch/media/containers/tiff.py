@@ -71,7 +71,9 @@ def read_header(stream: BinaryIO) -> tuple[Header, Pages]:
     header.lossless = page.compression not in _LOSSY
     header.icc = page.icc or first.icc
     header.extent = page.size
-    header.exif = load_exif_from(at_directory(stream, first.offset))
+    header.exif = load_exif_from(at_directory(stream, page.offset))
+    if page.offset != first.offset:  # cameras and scanners write them into the first directory, a thumbnail's
+        header.more_exif = load_exif_from(at_directory(stream, first.offset))
     header.xmp = page.xmp or first.xmp
     header.iptc = page.iptc or first.iptc
     return header, pages

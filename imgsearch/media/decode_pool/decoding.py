@@ -9,7 +9,7 @@ import numpy as np
 
 from imgsearch.media.decode import DecodedImage, KnownContent, decode_file, open_upright
 from imgsearch.media.limits import Limits
-from imgsearch.records import SIGNATURE_BYTES, MediaFacts
+from imgsearch.records import SIGNATURE_BYTES, MediaFacts, Word
 
 _FACTS = tuple(field.name for field in fields(MediaFacts))
 
@@ -26,7 +26,8 @@ def pack_outcome(outcome: DecodedImage | KnownContent) -> tuple[dict[str, Any], 
     if isinstance(outcome, KnownContent):
         return {"known": [outcome.content_hash, outcome.size_bytes, outcome.mtime_ns]}, b""
     facts = {name: getattr(outcome.facts, name) for name in _FACTS}
-    return {"facts": facts, "mtime_ns": outcome.mtime_ns}, outcome.pixels.tobytes() + outcome.signature
+    head = {"facts": facts, "mtime_ns": outcome.mtime_ns, "words": outcome.words}
+    return head, outcome.pixels.tobytes() + outcome.signature
 
 
 def unpack_outcome(head: dict[str, Any], body: bytes, side: int) -> DecodedImage | KnownContent:
@@ -39,7 +40,8 @@ def unpack_outcome(head: dict[str, Any], body: bytes, side: int) -> DecodedImage
     if len(body) - count not in (0, SIGNATURE_BYTES):
         raise ValueError(f"got {len(body) - count} bytes of signature, expected {SIGNATURE_BYTES}")
     pixels = np.frombuffer(body, np.uint8, count).reshape(side, side, 3)  # [S, S, 3]
-    return DecodedImage(pixels, MediaFacts(**head["facts"]), int(head["mtime_ns"]), body[count:])
+    words = tuple(Word(*map(str, each)) for each in head["words"])
+    return DecodedImage(pixels, MediaFacts(**head["facts"]), int(head["mtime_ns"]), body[count:], words)
 
 
 def small_task(arguments: Any, settings: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], bytes]:

@@ -34,9 +34,8 @@ _STATEMENTS = (
         source TEXT NOT NULL)""",
     "CREATE INDEX ix_image_words_image_id ON image_words (image_id)",
     "CREATE INDEX ix_image_words_file_id ON image_words (file_id)",
-    # Rows are written by the program, normalised (see storage/facts.py); marks that stand on letters are part of words.
-    """CREATE VIRTUAL TABLE word_search USING fts5 (
-        tags, texts, tokenize = "unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'")""",
+    # Its rows, by image id, are words in the program's own form (imgsearch.wordforms): "ascii" splits at spaces only.
+    "CREATE VIRTUAL TABLE word_search USING fts5 (tags, texts, tokenize = 'ascii')",
     "CREATE TRIGGER word_search_removed AFTER DELETE ON images BEGIN "
     "DELETE FROM word_search WHERE rowid = OLD.image_id; END",
 )

@@ -1,0 +1,193 @@
+"""Dates as cameras, programs and people write them -> ISO 8601 to the precision that is known. Whatever the text, never
+an exception.
+
+"2015-08-22T00:08:19.25+02:00", "2015-08-22", "1998-07" and "1998" are all dates here: what is blank, zero or cannot be
+is left out, and nothing is made up. Sources: EXIF 3.0, XMP (ISO 16684-1), IPTC-IIM 4.2, PNG third edition, and files of
+phones whose language wrote the time ("下午", "오후", digits of Arabic).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from email.utils import parsedate_tz
+from typing import NamedTuple
+
+FIRST_YEAR = 1826  # of the first photograph
+_BEFORE_NOON = "a\\.?m\\.?|上午|午前|오전|凌晨|早上"
+_AFTER_NOON = "p\\.?m\\.?|下午|午後|오후|晚上|中午"
+_ZONE = r"Z|[+-]\d{1,2}(?::?\d{2})?(?!\d)"
+# Parts may be blank: "1998:  :     :  :  " is EXIF's way to say the year only.
+_DATE = re.compile(r"\s*(\d{4})(?:\s*[-:/.,年년]\s*(\d{0,2})\s*(?:[-:/.,月월]\s*(\d{0,2})\s*[日일.]?)?)?(?=\D|\d\d:|$)")
+_SPACED = re.compile(r"\s*(\d{4}) (\d{1,2}) (\d{1,2})(?=\D|$)")
+_COMPACT = re.compile(r"\s*(\d{4})(\d{2})(\d{2})(?:[ T_-]?(?=\d{4,6}(?:\D|$)))?(?=\D|\d{4,6}(?:\D|$)|$)")
+_DAY_FIRST = re.compile(r"\s*(\d{1,2})([./])(\d{1,2})\2(\d{4})(?=\D|$)")
+_TIME = re.compile(
+    rf"[\sT,_-]*(?P<before>{_BEFORE_NOON}|{_AFTER_NOON})?\s*(?P<hour>\d{{1,2}})"
+    r"(?:\s*(?P<mark>[:.\-時时시h])\s*(?P<minute>\d{0,2})"
+    r"(?:\s*(?:(?P=mark)|[分분m])\s*(?P<second>\d{0,2})\s*[秒초]?(?:[.,](?P<part>\d+))?)?)?"
+    rf"\s*(?P<after>{_BEFORE_NOON}|{_AFTER_NOON})?\s*(?P<zone>{_ZONE})?",
+    re.IGNORECASE,
+)
+_COMPACT_TIME = re.compile(rf"[\sT_-]*(?P<hour>\d{{2}})(?P<minute>\d{{2}})(?P<second>\d{{2}})?\s*(?P<zone>{_ZONE})?")
+_OFFSET = re.compile(r"(Z|UTC|GMT)|([+-])(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
+_MAIL_ZONE = re.compile(r"\d\s+(?!-0000)(?:[+-]\d{4}|[A-Za-z]{1,4})\s*(?:\(.*\))?\s*$")
+_WIDE = str.maketrans("：．／－，　", ":./-, ")
+_DIGITS = re.compile(r"\d")
+
+
+class Clock(NamedTuple):
+    """Parts of a date as they were read; None for those that are blank."""
+
+    year: int
+    month: int | None = None
+    day: int | None = None
+    hour: int | None = None
+    minute: int | None = None
+    second: int | None = None
+    part: str = ""  # digits behind the second's point
+    offset: str = ""
+
+
+def parse_date(text: str, part: str = "", offset: str = "") -> str:
+    """ISO 8601 of a date of EXIF, XMP or a person; "" for none. ``part`` and ``offset`` are EXIF's SubSecTime and
+    OffsetTime, used where the text itself has neither."""
+    text = _plain(text)
+    found = _DAY_FIRST.match(text)
+    if found is not None:
+        return _day_first(text, found, part, offset)
+    spaced = _SPACED.match(text)
+    match = spaced or _DATE.match(text) or _COMPACT.match(text)
+    if match is None:
+        return ""
+    numbers = [int(group) if group else None for group in match.groups()]
+    return _joined(numbers, text[match.end() :], part, offset, compact=match.re is _COMPACT)
+
+
+def iptc_date(day: str, time: str = "") -> str:
+    """Of IPTC-IIM's "CCYYMMDD", in which unknown parts are zeros, and "HHMMSS+HHMM"."""
+    match = re.match(r"(\d{4})(\d{2})(\d{2})$", day.strip()) or re.match(r"(\d{4})\D(\d{2})\D(\d{2})$", day.strip())
+    if match is None:
+        return parse_date(f"{day} {time}".strip())
+    return _joined([int(group) for group in match.groups()], time, "", "", compact=True)
+
+
+def gps_date(day: str, time: tuple[float, float, float] | None) -> str:
+    """Of the satellites' clock, which is UTC; the day alone where the time is not known."""
+    found = parse_date(day)
+    if len(found) < 10 or time is None:
+        return found[:10]
+    hour, minute, second = time
+    whole = int(second)
+    part = f"{second - whole:.3f}"[2:] if second != whole else ""
+    year, month, date_ = map(int, found[:10].split("-"))
+    return written(Clock(year, month, date_, int(hour), int(minute), whole, part, "+00:00"))
+
+
+def mail_date(text: str) -> str:
+    """Of RFC 1123, as PNG's "Creation Time" is to be written: "Sun, 14 Jul 2019 15:30:12 +0200"; "" for none."""
+    try:
+        found = parsedate_tz(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return ""
+    if found is None or found[0] < FIRST_YEAR:
+        return ""
+    year, month, day, hour, minute, second, *_, zone = found
+    offset = _offset_of(zone or 0) if _MAIL_ZONE.search(text) else ""
+    return written(Clock(year, month, day, hour, minute, second, "", offset))
+
+
+def any_date(text: str) -> str:
+    """Of a text that may be of either kind."""
+    return parse_date(text) or mail_date(text)
+
+
+def written(clock: Clock) -> str:
+    """ISO 8601 up to the first part that is not known; "" where the day never was. Hour 24 is hour 0 of the same day:
+    phones of three makers write the first hour so. A second 60 counts as 59; a minute 60 and what is no time is left
+    out."""
+    if not FIRST_YEAR <= clock.year <= 9999:
+        return ""
+    if not clock.month:
+        return f"{clock.year:04}" if clock.month is None or not clock.day else ""
+    if not clock.day:
+        return f"{clock.year:04}-{clock.month:02}" if clock.month <= 12 else ""
+    try:
+        text = date(clock.year, clock.month, clock.day).isoformat()
+    except ValueError:
+        return ""
+    if clock.hour is None or clock.hour > 24 or (clock.minute or 0) > 60:
+        return text
+    text += f"T{clock.hour % 24:02}"
+    if clock.minute is None or clock.minute == 60:
+        return text
+    text += f":{clock.minute:02}"
+    if clock.second is not None and clock.second <= 60:
+        fraction = clock.part[:9].rstrip("0") or clock.part[:1]  # ".0" is known to be no later than ".4"
+        text += f":{min(clock.second, 59):02}" + (f".{fraction}" if fraction else "")
+    return text + clock.offset
+
+
+def offset_text(text: str) -> str:
+    """ "+02:00" of "+02:00", "+0200", "+2" and "Z"; "" for none."""
+    match = _OFFSET.fullmatch(text.strip())
+    if match is None:
+        return ""
+    if match[1]:
+        return "+00:00"
+    hours, minutes = int(match[3]), int(match[4] or 0)
+    within = timedelta(hours=hours, minutes=minutes) <= timedelta(hours=14) and minutes < 60
+    return f"{match[2]}{hours:02}:{minutes:02}" if within else ""
+
+
+def has_time(text: str) -> bool:
+    """Whether a date of this module is known to the second."""
+    return len(text) >= 19
+
+
+def _offset_of(seconds: int) -> str:
+    minutes = abs(seconds) // 60
+    return offset_text(f"{'-' if seconds < 0 else '+'}{minutes // 60:02}:{minutes % 60:02}")
+
+
+def _plain(text: str) -> str:
+    """With ASCII's digits and marks, whatever script they were typed in."""
+    text = text.translate(_WIDE)
+    return text if text.isascii() else _DIGITS.sub(lambda match: str(int(match[0])), text)
+
+
+def _day_first(text: str, found: re.Match[str], part: str, offset: str) -> str:
+    """ "14.07.2019", "14/07/2019" and "07/14/2019"; with slashes only where one number can be no month."""
+    first, mark, second, year = int(found[1]), found[2], int(found[3]), int(found[4])
+    day, month = (first, second) if mark == "." or first > 12 else (second, first)
+    if mark == "/" and first <= 12 and second <= 12 and first != second:
+        return f"{year:04}" if year >= FIRST_YEAR else ""
+    return _joined([year, month, day], text[found.end() :], part, offset)
+
+
+def _joined(numbers: list[int | None], rest: str, part: str, offset: str, *, compact: bool = False) -> str:
+    year, month, day = (*numbers, None, None)[:3]
+    if year is None or (month == 0 and day):
+        return ""
+    clock = Clock(year, month or None, day or None)
+    if not (clock.month and clock.day):
+        return written(clock)
+    match = (_COMPACT_TIME.match(rest) if compact else None) or _TIME.match(rest)
+    if match is None:
+        return written(clock)
+    groups = match.groupdict()
+    hour, minute, second = (int(groups[name]) if groups.get(name) else None for name in ("hour", "minute", "second"))
+    digits = re.match(r"\d*", part.strip())
+    fraction = groups.get("part") or (digits[0] if digits else "")
+    zone = offset_text(groups.get("zone") or "") or offset_text(offset)
+    hour = _of_day(hour, (groups.get("before") or groups.get("after") or "").lower())
+    return written(Clock(year, month, day, hour, minute, second, fraction, zone))
+
+
+def _of_day(hour: int | None, half: str) -> int | None:
+    """The hour from 0 on, of one that was counted from noon or midnight."""
+    if hour is None or not half or hour > 12:
+        return hour
+    if re.fullmatch(_AFTER_NOON, half):
+        return hour % 12 + 12
+    return hour % 12

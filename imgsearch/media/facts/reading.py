@@ -1,0 +1,167 @@
+"""A file's header -> its facts: when, where, by what camera, what people wrote. Whatever the bytes, never an exception.
+
+EXIF goes before XMP before IPTC, as everywhere here, and among dates what says when the picture was taken before what
+says when it was scanned, made or changed (Metadata Working Group, guidelines 2.0, 5.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from PIL import Image
+
+from imgsearch.media.containers.header import Header
+from imgsearch.media.facts.dates import any_date, gps_date, has_time, iptc_date, parse_date
+from imgsearch.media.facts.encodings import iptc_text, plain_text
+from imgsearch.media.facts.places import Place, exif_place, xmp_place
+from imgsearch.media.facts.words import rating_of, words_of
+from imgsearch.media.iptc import read_iptc
+from imgsearch.media.metadata import camera_name, table_of, tag_of, text_of
+from imgsearch.media.xmp import Xmp, parse_xmp
+from imgsearch.records import Word
+
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+_MAKE, _MODEL = 0x010F, 0x0110
+# Date, sub-seconds, offset.
+_ORIGINAL, _DIGITIZED, _CHANGED = (0x9003, 0x9291, 0x9011), (0x9004, 0x9292, 0x9012), (0x0132, 0x9290, 0x9010)
+_XMP_ORIGINAL = ("exif:DateTimeOriginal", "photoshop:DateCreated")
+_XMP_MADE = ("exif:DateTimeDigitized", "xmp:CreateDate", "acdsee:datetime", "tiff:DateTime")
+
+Table = Mapping[int, Any] | Image.Exif
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a file says of itself. ``taken``: ISO 8601 as far as it is known (`facts.dates`). A source is one of
+    `records.OWN_SOURCES`; of what lies beside the file "sidecar" or "takeout"."""
+
+    taken: str | None = None
+    taken_source: str | None = None
+    camera: str | None = None
+    latitude: float | None = None  # degrees, north positive
+    longitude: float | None = None  # degrees, east positive
+    place_source: str | None = None
+    rating: int | None = None  # 1 to 5 stars, -1 for a rejected one
+    rating_source: str | None = None
+    words: tuple[Word, ...] = ()
+
+
+NO_FACTS = FileFacts()
+
+
+def file_facts(header: Header) -> FileFacts:
+    """All that a header tells: 0.1 ms without metadata, 0.5 ms with all kinds of them."""
+    blocks = header.xmp or header.iptc or header.tables or header.created or header.words
+    if not (blocks or len(header.exif) or len(header.more_exif)):
+        return NO_FACTS
+    xmp = parse_xmp(header.xmp)
+    taken, taken_source = next(_dates(header, xmp), (None, None))
+    place, place_source = next(_places(header, xmp), (None, None))
+    rating, rating_source = rating_of(header, xmp)
+    return FileFacts(
+        taken=taken,
+        taken_source=taken_source,
+        camera=_camera(header, xmp),
+        latitude=None if place is None else place.latitude,
+        longitude=None if place is None else place.longitude,
+        place_source=place_source,
+        rating=rating,
+        rating_source=rating_source,
+        words=words_of(header, xmp),
+    )
+
+
+def details_of(header: Header) -> Table:
+    """EXIF's own table, below the first directory or a block of its own."""
+    return header.tables.get(_EXIF_IFD) or table_of(header.exif, _EXIF_IFD)
+
+
+def gps_of(header: Header) -> Table:
+    """The GPS table, likewise."""
+    return header.tables.get(_GPS_IFD) or table_of(header.exif, _GPS_IFD)
+
+
+def shot_date(header: Header, xmp: Xmp) -> str:
+    """When the exposure was made, to the second, as EXIF or XMP say; never a date of editing. "" where neither does."""
+    tables = _date_tables(header)
+    exif = [_exif_date(table, tags) for tags in (_ORIGINAL, _DIGITIZED) for table in tables]
+    told = [parse_date(xmp.first(name)) for name in (*_XMP_ORIGINAL, "exif:DateTimeDigitized")]
+    return next((text for text in (*exif, *told) if has_time(text)), "")
+
+
+def xmp_date(xmp: Xmp) -> str:
+    """The date that an XMP packet tells; "" for none."""
+    return next((text for name in (*_XMP_ORIGINAL, *_XMP_MADE) if (text := parse_date(xmp.first(name)))), "")
+
+
+def _dates(header: Header, xmp: Xmp) -> Iterator[tuple[str, str]]:
+    """(date, source), the best first."""
+    for text, source in _all_dates(header, xmp):
+        if text:
+            yield text, source
+
+
+def _all_dates(header: Header, xmp: Xmp) -> Iterator[tuple[str, str]]:
+    tables = _date_tables(header)
+    iptc = read_iptc(header.iptc) if header.iptc else {}
+    yield from ((_exif_date(table, _ORIGINAL), "exif") for table in tables)
+    yield from ((parse_date(xmp.first(name)), "xmp") for name in _XMP_ORIGINAL)
+    yield _iptc_date(iptc, 55, 60), "iptc"
+    yield from ((_exif_date(table, _DIGITIZED), "exif") for table in tables)
+    yield parse_date(xmp.first("exif:DateTimeDigitized")), "xmp"
+    yield _iptc_date(iptc, 62, 63), "iptc"
+    yield from ((_exif_date(table, _CHANGED), "exif") for table in tables)
+    yield from ((parse_date(xmp.first(name)), "xmp") for name in _XMP_MADE)
+    yield from ((any_date(text), "png") for text in header.created)
+    yield _gps_date(gps_of(header)), "gps"
+
+
+def _date_tables(header: Header) -> tuple[Table, ...]:
+    """Where dates may stand: EXIF's table, and the first directory, where programs misplace them."""
+    more = header.more_exif
+    behind: tuple[Table, ...] = (table_of(more, _EXIF_IFD), more) if len(more) else ()
+    return (details_of(header), header.exif, *behind)
+
+
+def _exif_date(table: Table, tags: tuple[int, int, int]) -> str:
+    date, part, offset = tags
+    value = tag_of(table, date)
+    if value is None:
+        return ""
+    return parse_date(plain_text(value), text_of(tag_of(table, part)), text_of(tag_of(table, offset)))
+
+
+def _iptc_date(datasets: Mapping[int, list[bytes]], day: int, time: int) -> str:
+    days, times = datasets.get(day, []), datasets.get(time, [])
+    return iptc_date(iptc_text(days[0], b""), iptc_text(times[0], b"") if times else "") if days else ""
+
+
+def _gps_date(gps: Table) -> str:
+    day, time = text_of(tag_of(gps, 29)), tag_of(gps, 7)
+    if not day:
+        return ""
+    try:
+        hour, minute, second = (float(Fraction(each.numerator, each.denominator)) for each in time)
+    except (AttributeError, TypeError, ValueError, ZeroDivisionError):
+        return gps_date(day, None)
+    return gps_date(day, (hour, minute, second) if 0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 61 else None)
+
+
+def _places(header: Header, xmp: Xmp) -> Iterator[tuple[Place, str]]:
+    for place, source in (
+        (exif_place(gps_of(header)), "exif"),
+        (exif_place(table_of(header.more_exif, _GPS_IFD)) if len(header.more_exif) else None, "exif"),
+        (xmp_place(xmp), "xmp"),
+    ):
+        if place is not None:
+            yield place, source
+
+
+def _camera(header: Header, xmp: Xmp) -> str | None:
+    for exif in (header.exif, header.more_exif):
+        if len(exif) and (name := camera_name(text_of(tag_of(exif, _MAKE)), text_of(tag_of(exif, _MODEL)))):
+            return name
+    return camera_name(text_of(xmp.first("tiff:Make")), text_of(xmp.first("tiff:Model")))
