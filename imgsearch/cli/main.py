@@ -38,8 +38,8 @@ ORDER = (
     "manual",
 )
 
-_BEFORE = ("--library", "--model", "--device", "--dtype", "--features", "--rerank", "--batch-size", "--workers")
-_SWITCHES = ("--json", "--quiet", "--null", "--paths", "--yes")
+BEFORE = ("--library", "--model", "--device", "--dtype", "--features", "--rerank", "--batch-size", "--workers")
+SWITCHES = ("--json", "--quiet", "--null", "--paths", "--yes")
 """Options that may stand before the verb: with a value, and without one. The verb must have them."""
 
 
@@ -50,7 +50,8 @@ def verbs() -> dict[str, EntryPoint]:
     return {name: found[name] for name in known + sorted(set(found) - set(known))}
 
 
-def _load(point: EntryPoint) -> Command:
+def load(point: EntryPoint) -> Command:
+    """The command behind an entry point."""
     command = point.load()
     if not isinstance(command, Command):
         raise TypeError(f"entry point {point.name} is {type(command).__name__}, not a Command")
@@ -60,7 +61,7 @@ def _load(point: EntryPoint) -> Command:
 def service_of(verb: str) -> Callable[..., Any]:
     """The function that ``verb`` offers to other verbs. Raises ImgsearchError where it is not installed."""
     point = verbs().get(verb)
-    service = None if point is None else _load(point).service
+    service = None if point is None else load(point).service
     if service is None:
         raise ImgsearchError(
             f"this imgsearch has no verb {verb!r} that others can use", "install it again: pip install imgsearch"
@@ -70,7 +71,7 @@ def service_of(verb: str) -> Callable[..., Any]:
 
 def parsers() -> dict[str, Parser]:
     """The parser of every verb, in the order of the help page."""
-    return {name: parser_of(name, _load(point)) for name, point in verbs().items()}
+    return {name: parser_of(name, load(point)) for name, point in verbs().items()}
 
 
 def parser_of(name: str, command: Command) -> Parser:
@@ -83,7 +84,7 @@ def parser_of(name: str, command: Command) -> Parser:
 def _help(points: dict[str, EntryPoint]) -> str:
     width = max(len(name) for name in points) + 2
     lines = ["usage: imgsearch COMMAND [options]", "", "Search your own pictures by describing them.", "", "commands:"]
-    lines += [f"  {name:<{width}}{_load(point).summary}" for name, point in points.items()]
+    lines += [f"  {name:<{width}}{load(point).summary}" for name, point in points.items()]
     lines += ["", "imgsearch COMMAND --help tells more. Start with: imgsearch demo"]
     return "\n".join(lines)
 
@@ -113,7 +114,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     name = rest[0]
     point = _point(name)
-    command = _load(point)
+    command = load(point)
     parser = parser_of(name, command)
     words = _placed(parser, before, rest[1:])
     try:
@@ -127,16 +128,16 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     place = 0
     while place < len(arguments):
         name, given, _ = arguments[place].partition("=")
-        if name in _BEFORE:
+        if name in BEFORE:
             place += 1 if given else 2
-        elif name in _SWITCHES:
+        elif name in SWITCHES:
             place += 1
         else:
             break
     place = min(place, len(arguments))
     before, rest = list(arguments[:place]), list(arguments[place:])
     if rest and rest[0].startswith("-") and rest[0] not in ("-h", "--help", "-V", "--version"):
-        near = closest(rest[0].partition("=")[0], (*_BEFORE, *_SWITCHES, "--help", "--version"))
+        near = closest(rest[0].partition("=")[0], (*BEFORE, *SWITCHES, "--help", "--version"))
         raise UsageError(
             f"received {one_line(rest[0])} before the command{f'; did you mean {near}?' if near else ''}",
             "options of a command stand behind it: imgsearch COMMAND [options]; imgsearch --help lists the commands",
