@@ -130,15 +130,17 @@ class ProgramFolder(NamedTuple):
 class Included:
     """Folders that are walked although they are hidden or belong to a program, as a person named them: a name
     (`Photos Library.photoslibrary`, `*.lrdata`) or a path, with ``*``, ``?`` and ``[...]``, compared without case.
-    ``*`` in a path stands for folders too. A path that is not absolute starts at the current folder."""
+    ``*`` in a path stands for folders too. A path that is not absolute starts at ``folder``, the current one if none
+    is given."""
 
-    def __init__(self, patterns: Iterable[str] = ()) -> None:
+    def __init__(self, patterns: Iterable[str] = (), folder: str = "") -> None:
         self._names: list[str] = []
         self._paths: list[str] = []
         for pattern in patterns:
             bare = pattern.rstrip("/" + os.sep)
             if "/" in bare or os.sep in bare or bare.startswith("~"):
-                self._paths.append(_fold(os.path.abspath(os.path.expanduser(bare))))  # noqa: PTH100, PTH111
+                whole = os.path.join(folder, os.path.expanduser(bare))  # noqa: PTH111, PTH118
+                self._paths.append(_fold(os.path.abspath(whole)))  # noqa: PTH100
             elif bare:
                 self._names.append(_fold(bare))
 
@@ -153,6 +155,10 @@ class Included:
         name = _fold(os.path.basename(path))  # noqa: PTH119
         if any(name == pattern or fnmatchcase(name, pattern) for pattern in self._names):
             return True
+        return self.names_path(path)
+
+    def names_path(self, path: str) -> bool:
+        """True if one of the paths, not of the names, is that absolute path, of a folder or a file."""
         paths = {_fold(path), _fold(_real(path))} if self._paths else ()
         return any(one == pattern or fnmatchcase(one, pattern) for one in paths for pattern in self._paths)
 
