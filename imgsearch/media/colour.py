@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
+from imgsearch.media.code_points import CodePoints, to_srgb_samples
+from imgsearch.media.croppable import Croppable
+
 _BAND_PIXELS = 2_000_000  # pixels converted at a time: 8 MB of RGB
 _MAX_PROFILE_BYTES = 16 * 1024 * 1024
 _MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 
 
-def shrink(image: Image.Image, smallest: tuple[int, int]) -> Image.Image:
+def shrink(image: Croppable, smallest: tuple[int, int]) -> Image.Image:
     """Flatten a decoded picture (transparency on white, 8 bits, no palette) and box-average it by whole factors
     to no less than three times ``smallest`` (width, height); three, as Pillow's reducing_gap advises, leaves the
     final bicubic nothing to miss. Mode L, RGB, CMYK or LAB, still in the file's own colour space.
@@ -29,7 +32,7 @@ def shrink(image: Image.Image, smallest: tuple[int, int]) -> Image.Image:
     scale = _sample_scale(image)
     rows = max(1, _BAND_PIXELS // max(1, width) // down) * down
     if rows >= height:
-        flat = _flatten(image, scale)
+        flat = _flatten(image if isinstance(image, Image.Image) else image.crop((0, 0, width, height)), scale)
         return flat if across == down == 1 else flat.reduce((across, down))
     small: Image.Image | None = None
     for top in range(0, height, rows):
@@ -42,9 +45,13 @@ def shrink(image: Image.Image, smallest: tuple[int, int]) -> Image.Image:
     return small
 
 
-def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+def to_srgb(image: Image.Image, profile: bytes | None, codes: CodePoints | None = None) -> Image.Image:
     """Mode L, RGB, CMYK or LAB with its embedded ICC profile -> RGB in sRGB. A profile that is broken or belongs
-    to another kind of picture is left aside, as viewers do."""
+    to another kind of picture is left aside, as viewers do. ``codes`` go before a profile."""
+    if codes is not None and image.mode in ("L", "RGB"):
+        if codes.is_srgb:
+            return image.convert("RGB")
+        return Image.fromarray(to_srgb_samples(np.asarray(image.convert("RGB")), codes))
     if profile and len(profile) <= _MAX_PROFILE_BYTES:
         for candidate in _profile_inputs(image):
             transform = _transform(_Profile(profile), candidate.mode)
@@ -142,7 +149,7 @@ def _on_white(band: Image.Image) -> Image.Image:
     return white
 
 
-def _sample_scale(image: Image.Image) -> tuple[float, float]:
+def _sample_scale(image: Croppable) -> tuple[float, float]:
     """(lowest, highest) sample of a picture of more than 8 bits: what shall become black and white.
 
     16-bit samples run to 65535. 32-bit and float samples have no agreed range: the usual ones (1, 255, 65535)
@@ -154,7 +161,7 @@ def _sample_scale(image: Image.Image) -> tuple[float, float]:
         return 0.0, 255.0
     low, high = _extremes(image)
     usual: tuple[float, ...] = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-    if image.format == "PPM" and image.mode == "I":
+    if getattr(image, "format", "") == "PPM" and image.mode == "I":
         usual = (65535.0,)
     if low >= 0.0:
         for top in usual:
@@ -163,7 +170,7 @@ def _sample_scale(image: Image.Image) -> tuple[float, float]:
     return low, max(high, low + 1e-30)
 
 
-def _extremes(image: Image.Image) -> tuple[float, float]:
+def _extremes(image: Croppable) -> tuple[float, float]:
     """Smallest and largest finite sample, in bands."""
     width, height = image.size
     rows = max(1, _BAND_PIXELS // max(1, width))

@@ -72,11 +72,25 @@ class JpegLayout:
 
     ``coefficient_bytes``: what libjpeg holds of a JPEG in several scans (progressive, or one per component): all
     coefficients, two bytes each, whatever the scale; 0 for one in a single scan. ``least_bytes``: fewer cannot
-    hold a picture of this size, at one bit for each block of 8 x 8.
+    hold a picture of this size, at one bit for each block of 8 x 8. ``depth``: bits a sample. ``marker``: the frame's
+    kind (SOF).
     """
 
     coefficient_bytes: int = 0
     least_bytes: int = 0
+    depth: int = 0
+    size: tuple[int, int] = (0, 0)
+    marker: int = 0
+
+    @property
+    def is_ls(self) -> bool:
+        """JPEG-LS."""
+        return self.marker == 0xF7
+
+    @property
+    def is_lossless(self) -> bool:
+        """Of another kind than what everybody calls JPEG: JPEG-LS, or lossless JPEG."""
+        return self.marker in (0xC3, 0xC7, 0xCB, 0xCF, 0xF7)
 
 
 def read_jpeg_layout(source: BinaryIO) -> JpegLayout:
@@ -105,7 +119,7 @@ def _read_layout(source: BinaryIO) -> JpegLayout:
         length = int.from_bytes(source.read(2), "big")
         if byte == b"\xda":
             return _layout(kind, frame, source.read(1))
-        if 0xC0 <= byte[0] <= 0xCF and byte[0] not in (0xC4, 0xC8, 0xCC):
+        if (0xC0 <= byte[0] <= 0xCF and byte[0] not in (0xC4, 0xC8, 0xCC)) or byte[0] == 0xF7:
             kind, frame = byte[0], source.read(max(length - 2, 0))
         else:
             source.seek(max(length - 2, 0), io.SEEK_CUR)
@@ -123,7 +137,8 @@ def _layout(kind: int, frame: bytes, scan_components: bytes) -> JpegLayout:
     samples = sum(width * h // across * (height * v // down) for h, v in factors)
     many_scans = kind & 3 == 2 or scan_components != frame[5:6]
     arithmetic = kind >= 0xC9  # such a coder may spend less than a bit
-    return JpegLayout(2 * samples if many_scans else 0, 0 if arithmetic else (width // 8) * (height // 8) // 8)
+    least = 0 if arithmetic else (width // 8) * (height // 8) // 8
+    return JpegLayout(2 * samples if many_scans else 0, least, frame[0], (width, height), kind)
 
 
 def largest_icon(source: BinaryIO) -> tuple[int, int]:

@@ -23,7 +23,7 @@ ImageFile.LOAD_TRUNCATED_IMAGES = False  # Pillow's default; a program beside us
 PngImagePlugin.MAX_TEXT_CHUNK = 16 * MIB
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the workers are the parallelism, and each thread costs memory
 
-_PLUGIN_MODULES = {"JPEG2000": "Jpeg2KImagePlugin", "WEBP": "WebPImagePlugin"}
+_PLUGIN_MODULES = {"JPEG2000": "Jpeg2KImagePlugin", "WEBP": "WebPImagePlugin", "DIB": "BmpImagePlugin"}
 
 
 def readable_kind(head: bytes, name: str) -> Kind:
@@ -63,8 +63,19 @@ def register_format(kind: str) -> None:
         import pillow_heif
 
         pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
+    elif kind == "JXL":
+        _register_jxl()
     else:
         importlib.import_module("PIL." + _PLUGIN_MODULES.get(kind, f"{kind.capitalize()}ImagePlugin"))
+
+
+def _register_jxl() -> None:
+    try:
+        from pillow_jxl import JpegXLImagePlugin
+    except ImportError as exc:
+        message = "not supported: a JPEG XL picture needs pillow-jxl-plugin (pip install 'imgsearch[formats]')"
+        raise MediaError(message, stage="open", transient=True) from exc
+    JpegXLImagePlugin.DECODE_THREADS = 0  # as for AVIF
 
 
 @contextmanager

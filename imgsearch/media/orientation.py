@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 from PIL import Image
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 _METHODS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -19,3 +24,14 @@ def turn_picture(picture: Image.Image, orientation: int) -> Image.Image:
     """``picture`` as a viewer turns a file of EXIF ``orientation``; itself for 1 and for numbers that mean nothing."""
     method = _METHODS.get(orientation)
     return picture if method is None else picture.transpose(method)
+
+
+def turn_array(samples: Array, orientation: int) -> Array:
+    """The same for samples [H, W, ...]; a view of them."""
+    if orientation >= 5:
+        samples = np.swapaxes(samples, 0, 1)
+    if orientation in (2, 3, 6, 7):
+        samples = samples[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        samples = samples[::-1]
+    return samples

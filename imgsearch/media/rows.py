@@ -161,17 +161,22 @@ class PillowRows:
 
 @dataclass(frozen=True, slots=True)
 class ArrayRows:
-    """Upright samples [H, W] or [H, W, C]; two channels are grey and alpha, four colour and alpha."""
+    """Upright samples [H, W] or [H, W, C]; two channels are grey and alpha, four colour and alpha, unless ``colours``
+    says how many are colour."""
 
     samples: Array
     space: str = "RGB"
+    colours: int = 0
 
     @property
     def size(self) -> tuple[int, int]:
         return self.samples.shape[1], self.samples.shape[0]
 
     def read(self, top: int, bottom: int) -> tuple[Array, Array | None]:
-        return _split(self.samples[top:bottom], has_alpha=self.space != "CMYK")
+        band = self.samples[top:bottom]
+        if self.colours:
+            return band[..., : self.colours], band[..., self.colours] if band.shape[2] > self.colours else None
+        return _split(band, has_alpha=self.space != "CMYK")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,76 +8,31 @@ from dataclasses import dataclass
 #: First bytes that `sniff` wants to see; more does no harm.
 HEAD_BYTES = 4096
 
-RAW_EXTENSIONS = frozenset(
-    {
-        ".3fr",
-        ".arw",
-        ".cr2",
-        ".cr3",
-        ".crw",
-        ".dcr",
-        ".dng",
-        ".erf",
-        ".fff",
-        ".iiq",
-        ".k25",
-        ".kdc",
-        ".mef",
-        ".mos",
-        ".mrw",
-        ".nef",
-        ".nrw",
-        ".orf",
-        ".pef",
-        ".raf",
-        ".raw",
-        ".rw2",
-        ".rwl",
-        ".sr2",
-        ".srf",
-        ".srw",
-        ".x3f",
-    }
+
+def _set_of(*names: str) -> frozenset[str]:
+    return frozenset(" ".join(names).split())
+
+
+RAW_EXTENSIONS = _set_of(
+    ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .fff .iiq .k25 .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .raw .rw2",
+    ".rwl .sr2 .srf .srw .x3f",
 )
-IMAGE_EXTENSIONS = RAW_EXTENSIONS | frozenset(
-    {
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".jif",
-        ".pjpeg",
-        ".pjp",
-        ".mpo",
-        ".png",
-        ".apng",
-        ".webp",
-        ".gif",
-        ".bmp",
-        ".dib",
-        ".tif",
-        ".tiff",
-        ".avif",
-        ".avifs",
-        ".heic",
-        ".heif",
-        ".heics",
-        ".heifs",
-        ".hif",
-        ".jp2",
-        ".j2k",
-        ".j2c",
-        ".jpc",
-        ".jpx",
-        ".jpf",
-        ".pbm",
-        ".pgm",
-        ".ppm",
-        ".pnm",
-        ".qoi",
-        ".ico",
-    }
+IMAGE_EXTENSIONS = RAW_EXTENSIONS | _set_of(
+    ".jpg .jpeg .jpe .jfif .jif .jfi .pjpeg .pjp .mpo .jps .insp",
+    ".avif .avifs .heic .heif .heics .heifs .hif .avci .avcs",
+    ".jp2 .j2k .j2c .jpc .jpx .jpf .jph .jhc .jxl .jxr .wdp .hdp",
+    ".png .apng .webp .gif .bmp .dib .tif .tiff .btf .tf8 .qoi .ico .cur .icns .psd .psb .psdt",
+    ".pbm .pgm .ppm .pnm .pam .pfm .tga .targa .icb .vda .vst .dds .pcx .sgi .ras .xbm .xpm .pcd",
 )
+"""Files of these names are read, whatever they turn out to be."""
+
+LOOK_INSIDE_EXTENSIONS = _set_of(
+    ".svg .txt .bin .dat .data .tmp .temp .bak .old .orig .original .copy .part .partial .crdownload .download",
+    ".opdownload .img .image .pic .pict .photo .picture .thumb .unknown .file .html .htm .php .asp .aspx .cgi",
+    ".rgb .rgba .bw .small .large .jpg_ .jpg! .jpg~ .jpeg_ .png_ .png~ .jpg_large .jpg_orig .jpg:large",
+)
+"""Names that say nothing sure: browsers, web sites and rescue programs put pictures under them. `begins_like_a_picture`
+tells from the first bytes; every other extension is somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +60,17 @@ _PREFIXES: tuple[tuple[bytes, Kind], ...] = (
     (b"IIRS", Kind("RAW", "a camera RAW file")),
     (b"MMOR", Kind("RAW", "a camera RAW file")),
     (b"II\x1a\x00\x00\x00HEAPCCDR", Kind("RAW", "a camera RAW file")),
-    (b"8BPS", Kind("", "a Photoshop document")),
-    (b"\xff\x0a", Kind("", "a JPEG XL picture")),
-    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", Kind("", "a JPEG XL picture")),
+    (b"8BPS\x00\x01", Kind("PSD", "a Photoshop document")),
+    (b"8BPS\x00\x02", Kind("PSD", "a large Photoshop document (PSB)")),
+    (b"8BPS", Kind("", "a Photoshop document of a version that is not known")),
+    (b"\xff\x0a", Kind("JXL", "a JPEG XL picture")),
+    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", Kind("JXL", "a JPEG XL picture")),
+    (b"II\xbc\x01", Kind("JXR", "a JPEG XR picture")),
+    (b"DDS \x7c\x00\x00\x00", Kind("DDS", "a DDS texture")),
+    (b"icns", Kind("ICNS", "a macOS icon file")),
+    (b"\x01\xda", Kind("SGI", "an SGI picture")),
+    (b"\x59\xa6\x6a\x95", Kind("SUN", "a Sun raster picture")),
+    (b"/* XPM */", Kind("XPM", "an XPM picture")),
     (b"%PDF", Kind("", "a PDF document")),
     (b"%!PS", Kind("", "a PostScript document")),
     (b"\xc5\xd0\xd3\xc6", Kind("", "a PostScript document")),
@@ -115,9 +78,9 @@ _PREFIXES: tuple[tuple[bytes, Kind], ...] = (
     (b"\x1f\x8b", Kind("", "a gzip archive")),
     (b"7z\xbc\xaf\x27\x1c", Kind("", "a 7-Zip archive")),
     (b"Rar!", Kind("", "a RAR archive")),
-    (b"gimp xcf", Kind("", "a GIMP document")),
-    (b"\x76\x2f\x31\x01", Kind("", "an OpenEXR picture")),
-    (b"#?RADIANCE", Kind("", "a Radiance HDR picture")),
+    (b"gimp xcf", Kind("", "a GIMP document, which is not supported (export it as PNG)")),
+    (b"\x76\x2f\x31\x01", Kind("", "an OpenEXR picture, which is not supported")),
+    (b"#?RADIANCE", Kind("", "a Radiance HDR picture, which is not supported")),
     (b"\x00\x05\x16\x07", Kind("", "a companion file that macOS writes, without a picture in it")),
     (b"\x1aE\xdf\xa3", Kind("", "a Matroska or WebM video")),
     (b"\x7fELF", Kind("", "a program")),
@@ -130,7 +93,16 @@ _TEXT_BYTES = bytes([9, 10, 12, 13, 27, *range(32, 127)])
 _BMP_HEADER_BYTES = (12, 16, 40, 52, 56, 64, 108, 124)
 _TIFF_MAGICS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
-_HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"msf1"})
+_HEIF_BRANDS = frozenset(
+    name.encode()
+    for name in _set_of(
+        "heic heix hevc hevx heim heis hevm hevs mif1 mif2 mif3 msf1 miaf",
+        "avci avcs j2ki j2is jpeg jpgs vvic vvis evbi evbs evmi evms unif",
+    )
+)
+_TGA_EXTENSIONS = (".tga", ".targa", ".icb", ".vda", ".vst")
+_TGA_DEPTHS = {1: (8,), 2: (15, 16, 24, 32), 3: (8, 16), 9: (8,), 10: (15, 16, 24, 32), 11: (8, 16)}
+_PHOTO_CD_AT = 2048
 
 
 def sniff(head: bytes, name: str = "") -> Kind:
@@ -146,16 +118,24 @@ def sniff(head: bytes, name: str = "") -> Kind:
         return Kind("WEBP", "a WebP picture") if webp else Kind("", "a RIFF sound or video")
     if head[4:8] == b"ftyp":
         return _sniff_brands(head)
-    return _sniff_weak(head)
+    return _sniff_by_name(head, name) or _sniff_weak(head)
+
+
+def begins_like_a_picture(head: bytes, name: str = "") -> bool:
+    """Whether the first bytes (64 will do) are those of a picture that is read here; for files whose names do not say
+    so (`LOOK_INSIDE_EXTENSIONS`, or no extension at all). 2 microseconds."""
+    return bool(sniff(head, name).format)
 
 
 def _sniff_brands(head: bytes) -> Kind:
-    """The ISO container: the major brand, then the compatible ones."""
+    """The ISO container: the major brand, then the compatible ones. A film may be compatible with nothing of these."""
     stop = min(max(int.from_bytes(head[:4], "big"), 16), 512)
     major = head[8:12]
     brands = {major} | {head[at : at + 4] for at in range(16, stop, 4)}
     if major == b"crx ":
         return Kind("RAW", "a camera RAW file")
+    if major == b"mif3":  # the short form: the codec's brand stands where others have a version
+        brands.add(head[12:16])
     if major in _AVIF_BRANDS or (major in _HEIF_BRANDS and brands & _AVIF_BRANDS):
         return Kind("AVIF", "an AVIF picture")
     if brands & _HEIF_BRANDS:
@@ -165,17 +145,44 @@ def _sniff_brands(head: bytes) -> Kind:
     return Kind("", "a video")
 
 
+def _sniff_by_name(head: bytes, name: str) -> Kind | None:
+    """Formats without a magic number of their own, where the name speaks for them and the header makes sense."""
+    extension = os.path.splitext(name)[1].lower()  # noqa: PTH122
+    if extension in _TGA_EXTENSIONS and len(head) >= 18:
+        sized = head[12:14] != b"\0\0" and head[14:16] != b"\0\0"
+        if sized and head[1] in (0, 1) and head[16] in _TGA_DEPTHS.get(head[2], ()):
+            return Kind("TGA", "a TGA picture")
+    if extension in (".dib", ".bmp", ".rle") and int.from_bytes(head[:4], "little") in _BMP_HEADER_BYTES:
+        return Kind("DIB", "a BMP picture without its file header")
+    return None
+
+
 def _sniff_weak(head: bytes) -> Kind:
     """Formats with a magic of two bytes or four, and text."""
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_BYTES:
         return Kind("BMP", "a BMP picture")
     if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3] in (b" ", b"\n", b"\r", b"\t", b"#"):
         return Kind("PPM", "a PPM picture")
+    if head[:2] in (b"P7", b"PF", b"Pf") and head[2:3] in (b" ", b"\n", b"\r", b"\t"):
+        return Kind("PAM", "a PAM or PFM picture")
+    if (
+        head[:1] == b"\x0a"
+        and head[1:2] in b"\x00\x02\x03\x04\x05"
+        and head[2:3] == b"\1"
+        and head[3:4] in b"\1\2\4\x08"
+    ):
+        return Kind("PCX", "a PCX picture")
+    if head[_PHOTO_CD_AT : _PHOTO_CD_AT + 4] == b"PCD_":
+        return Kind("PCD", "a Photo CD picture")
+    if head[:4] == b"\x00\x00\x02\x00" and head[4:6] != b"\x00\x00":
+        return Kind("CUR", "a mouse pointer")
     if head[:4] == b"\x00\x00\x01\x00" and head[4:6] != b"\x00\x00":
         return Kind("ICO", "an icon file")
     if head and not head.strip(b"\x00"):
         return Kind("", "nothing but zero bytes, as an interrupted copy or a damaged disk leaves it")
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"#define", b"/*")) and b"_width" in text:
+        return Kind("XBM", "an XBM picture")
     if text.startswith(b"<svg") or (text.startswith((b"<?xml", b"<!--", b"<!doctype svg")) and b"<svg" in text):
         return Kind("", "an SVG drawing")
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")) or b"<html" in text[:512]:

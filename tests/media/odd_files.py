@@ -187,7 +187,7 @@ def _no_pictures() -> Iterator[Entry]:
         "text": b"This is a letter, not a picture.\n" * 20,
         "html": b"<!DOCTYPE html><html><body>404 Not Found</body></html>",
         "svg": b'<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9"/></svg>',
-        "psd": b"8BPS\0\x01" + bytes(6) + struct.pack(">HIIHH", 3, 10, 10, 8, 3) + bytes(600),
+        "psd": b"8BPS\0\x01" + bytes(6) + struct.pack(">HIIHH", 3, 10, 10, 8, 3) + bytes(200),
         "pdf": b"%PDF-1.7\n1 0 obj",
         "eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n",
         "zip": b"PK\x03\x04" + bytes(80),

@@ -166,6 +166,16 @@ def read_jpeg2000(stream: BinaryIO) -> Header:
     return header
 
 
+def read_jpeg2000_bits(stream: BinaryIO) -> int:
+    """Bits a sample of the first codestream, exactly; 8 where there is none."""
+    if read_at(stream, 0, 4) == b"\xff\x4f\xff\x51":
+        return (read_at(stream, 42, 1)[0] & 0x7F) + 1
+    for box in file_boxes(stream, 0, stream_size(stream)):
+        if box.name == b"jp2c" and (depth := read_at(stream, box.start + 42, 1)):
+            return (depth[0] & 0x7F) + 1
+    return 8
+
+
 def _read_jp2_header(header: Header, data: bytes) -> None:
     for box in inner_boxes(data):
         content = data[box.start : box.end]

@@ -52,12 +52,22 @@ def read_pages(stream: BinaryIO) -> Pages | None:
 def main_page(stream: BinaryIO) -> Pages | None:
     """`read_pages` where the main picture is not what the first directory holds; None for ordinary files, of which
     only the first directory is read."""
+    return main_directory(stream)[1]
+
+
+def main_directory(stream: BinaryIO) -> tuple[Directory | None, Pages | None]:
+    """The directory of the main picture, None where the bytes are no TIFF that can be read; and all pages where it is
+    not the first."""
     reader = DirectoryReader.of(stream)
     first = None if reader is None else reader.read(reader.first)
-    if reader is None or first is None or (first[0].is_picture and not first[0].sub_directories):
-        return None
+    if reader is None or first is None:
+        return None, None
+    if first[0].is_picture and not first[0].sub_directories:
+        return first[0], None
     pages = read_pages(stream)
-    return pages if pages is not None and pages.main_page.offset != pages.first.offset else None
+    if pages is None or pages.main_page.offset == pages.first.offset:
+        return first[0], None
+    return pages.main_page, pages
 
 
 def read_header(stream: BinaryIO) -> tuple[Header, Pages]:

@@ -30,6 +30,7 @@ _SAMPLES, _PLANAR, _SUB_IFDS, _EXTRA, _FORMAT, _XMP, _IPTC, _RESOURCES, _ICC = (
     34675,
 )
 _DNG_VERSION = 0xC612
+_MAX_SAMPLE, _HIGHEST = 281, 341  # SMaxSampleValue may be a float
 _BLOCKS = frozenset({_XMP, _IPTC, _RESOURCES, _ICC})
 _NUMBERS = frozenset(
     {
@@ -47,6 +48,8 @@ _NUMBERS = frozenset(
         _EXTRA,
         _FORMAT,
         _DNG_VERSION,
+        _MAX_SAMPLE,
+        _HIGHEST,
     }
 )
 _CODES = {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
@@ -110,6 +113,23 @@ class Directory:
     def sample_format(self) -> int:
         """1 unsigned, 2 signed, 3 float, 4 undefined."""
         return self.number(_FORMAT, 1)
+
+    @property
+    def samples(self) -> int:
+        """Samples a pixel."""
+        return self.number(_SAMPLES, 1)
+
+    @property
+    def extra_samples(self) -> tuple[int, ...]:
+        """What the channels behind the colours are: 0 nothing in particular, 1 alpha that colours are multiplied by, 2
+        alpha."""
+        return self.numbers.get(_EXTRA, ())
+
+    @property
+    def has_range(self) -> bool:
+        """It says which samples are black and white, and not merely those that its bits tell."""
+        usual = (1 << self.bits) - 1
+        return any(self.number(tag, usual) != usual for tag in (_MAX_SAMPLE, _HIGHEST))
 
     @property
     def unseen_channels(self) -> int:
@@ -249,6 +269,8 @@ class DirectoryReader:
             data = read_at(self.stream, struct.unpack(self.order + ("Q" if self.big else "I"), inline)[0], length)
         if tag in _BLOCKS:
             directory.blocks[tag] = data
+        elif tag in (_MAX_SAMPLE, _HIGHEST) and kind in (11, 12):
+            directory.numbers[tag] = (-1,)  # it is there
         elif kind in _CODES and len(data) == length:
             directory.numbers[tag] = struct.unpack(f"{self.order}{count}{_CODES[kind]}", data)
 

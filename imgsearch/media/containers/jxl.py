@@ -1,0 +1,56 @@
+"""The size and orientation at the head of a JPEG XL codestream (ISO/IEC 18181-1, annex D; 18181-2 for the boxes)."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from imgsearch.media.containers.boxes import file_boxes
+from imgsearch.media.containers.header import read_at, stream_size
+
+_RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
+_SIZE_BITS = (9, 13, 18, 30)
+
+
+class _Bits:
+    """Reads little-endian bits."""
+
+    def __init__(self, data: bytes) -> None:
+        self._value = int.from_bytes(data, "little")
+
+    def take(self, count: int) -> int:
+        found = self._value & ((1 << count) - 1)
+        self._value >>= count
+        return found
+
+
+def read_jxl_size(stream: BinaryIO) -> tuple[int, int, int]:
+    """Width and height as stored, and the orientation (EXIF's numbers); (0, 0, 1) where no codestream is found."""
+    head = read_at(stream, 0, 32)
+    if not head.startswith(b"\xff\x0a"):
+        head = next(
+            (
+                read_at(stream, box.start + (4 if box.name == b"jxlp" else 0), 32)
+                for box in file_boxes(stream, 0, stream_size(stream))
+                if box.name in (b"jxlc", b"jxlp")
+            ),
+            b"",
+        )
+    if not head.startswith(b"\xff\x0a"):
+        return 0, 0, 1
+    bits = _Bits(head[2:])
+    width, height = _read_size(bits)
+    orientation = 1
+    if not bits.take(1) and bits.take(1):  # not all default; extra fields
+        orientation = bits.take(3) + 1
+    return width, height, orientation
+
+
+def _read_size(bits: _Bits) -> tuple[int, int]:
+    small = bits.take(1)
+    height = (bits.take(5) + 1) * 8 if small else bits.take(_SIZE_BITS[bits.take(2)]) + 1
+    ratio = bits.take(3)
+    if ratio:
+        across, down = _RATIOS[ratio]
+        return height * across // down, height
+    width = (bits.take(5) + 1) * 8 if small else bits.take(_SIZE_BITS[bits.take(2)]) + 1
+    return width, height

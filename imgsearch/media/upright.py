@@ -1,0 +1,209 @@
+"""A picture file's bytes -> the picture as a viewer shows it, in sRGB, upright and small: which reader for which file.
+
+Pillow reads nearly all. Another reader takes over where Pillow 13 is wrong or cannot: `iso_pictures` (HEIC, AVIF),
+`deep_tiff`, `other_readers` (PNG, JPEG and JPEG 2000 of more than 8 bits, Photoshop documents, PAM), `raw`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import BinaryIO
+
+from PIL import Image
+
+from imgsearch.errors import MediaError
+from imgsearch.media import other_readers
+from imgsearch.media.code_points import CodePoints, usable_chromaticities
+from imgsearch.media.colour import shrink, to_srgb
+from imgsearch.media.containers.header import load_exif_from
+from imgsearch.media.containers.jxl import read_jxl_size
+from imgsearch.media.containers.png_colour import PngColour, read_png_colour
+from imgsearch.media.containers.tiff import Pages, main_directory
+from imgsearch.media.containers.tiff_directories import Directory, at_directory
+from imgsearch.media.deep_tiff import pillow_is_right, read_deep_tiff
+from imgsearch.media.iso_pictures import read_iso
+from imgsearch.media.limits import JpegLayout, TooMuchMemory, check_memory, read_jpeg_layout
+from imgsearch.media.metadata import exif_of, orientation_of
+from imgsearch.media.opening import decoding, open_image, readable_kind
+from imgsearch.media.orientation import turn_picture
+from imgsearch.media.photoshop import read_psd
+from imgsearch.media.raw import read_preview
+from imgsearch.media.small import DeepPicture, small_srgb
+from imgsearch.media.sniff import HEAD_BYTES
+from imgsearch.media.wanted import Upright, Wanted
+
+_ROWS_PER_STRIP = 0x0116
+
+
+def read_upright(wanted: Wanted) -> Upright:
+    """Decode the main picture. Raises MediaError, or what a codec raises over damaged data."""
+    reader = _READERS.get(wanted.kind.format)
+    return reader(wanted) if reader else _read_plain(wanted)
+
+
+def _read_plain(wanted: Wanted, codes: CodePoints | None = None, layout: JpegLayout | None = None) -> Upright:
+    """Whatever Pillow reads as it should."""
+    with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as image:
+        full_size = image.size
+        _check(image, wanted, layout)
+        with decoding(wanted.kind):
+            image.load()
+        turn = orientation_of(exif_of(image))  # EXIF may follow the pixels (PNG)
+        small = to_srgb(shrink(image, wanted.target), image.info.get("icc_profile"), codes)
+    width, height = full_size[::-1] if turn >= 5 else full_size
+    return Upright(turn_picture(small, turn), width, height, wanted.kind.format, turn)
+
+
+def _from_deep(wanted: Wanted, picture: DeepPicture, turn: int) -> Upright:
+    """Samples that are upright already."""
+    width, height = picture.rows.size
+    return Upright(small_srgb(picture, wanted.target), width, height, wanted.kind.format, turn)
+
+
+def _read_iso(wanted: Wanted) -> Upright:
+    found = read_iso(wanted.stream, wanted.kind, wanted.size_bytes, wanted.target, wanted.limits)
+    return Upright(found.image, *found.size, wanted.kind.format, found.orientation)
+
+
+def _read_png(wanted: Wanted) -> Upright:
+    """Colours by cICP before iCCP before sRGB before gAMA and cHRM (PNG, third edition, 4.3)."""
+    told = read_png_colour(wanted.stream)
+    codes = _png_codes(told)
+    if told.depth == 16 and (told.has_key or (codes is not None and codes.is_hdr)):
+        return _from_deep(wanted, *other_readers.read_deep_png(wanted, codes))
+    return _read_plain(wanted, codes)
+
+
+def _png_codes(told: PngColour) -> CodePoints | None:
+    if told.cicp is not None:
+        return CodePoints(*told.cicp)
+    if told.has_profile or told.is_srgb or not (told.gamma or told.chromaticities):
+        return None
+    return CodePoints(gamma=told.gamma, chromaticities=usable_chromaticities(told.chromaticities))
+
+
+def _read_jpeg(wanted: Wanted) -> Upright:
+    """12 bits, lossless JPEG and JPEG-LS are not Pillow's."""
+    frame = read_jpeg_layout(wanted.stream)
+    if frame.depth in (0, 8) and not frame.is_lossless:
+        return _read_plain(wanted, layout=frame)
+    return _from_deep(wanted, *other_readers.read_odd_jpeg(wanted, frame))
+
+
+def _read_jpeg2000(wanted: Wanted) -> Upright:
+    if other_readers.is_deep_jpeg2000(wanted):
+        return _from_deep(wanted, other_readers.read_deep_jpeg2000(wanted), 1)
+    return _read_plain(wanted)
+
+
+def _read_jxl(wanted: Wanted) -> Upright:
+    """The codestream says what is up, and EXIF does not. A JPEG that was packed comes back as it was: not turned."""
+    width, height, turn = read_jxl_size(wanted.stream)
+    check_memory("JXL", "RGBA", (width, height), size_bytes=wanted.size_bytes, extra_bytes=0, limits=wanted.limits)
+    with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as image:
+        with decoding(wanted.kind):
+            image.load()
+        shown = turn if getattr(image, "jpeg", False) else 1
+        small = to_srgb(shrink(image, wanted.target), image.info.get("icc_profile"))
+        width, height = image.size[::-1] if shown >= 5 else image.size
+        return Upright(turn_picture(small, shown), width, height, "JXL", turn)
+
+
+def _read_tiff(wanted: Wanted) -> Upright:
+    page, pages = main_directory(wanted.stream)
+    if page is None:
+        return _read_plain(wanted)
+    if page.is_dng or (pages is not None and pages.raw):
+        return _read_raw(wanted)
+    turn = _tiff_orientation(wanted.stream, page, pages)
+    if not pillow_is_right(page):
+        return _deep_tiff(wanted, page, turn)
+    try:
+        return _plain_tiff(wanted, page, turn)
+    except TooMuchMemory:
+        raise
+    except MediaError as error:
+        try:
+            return _deep_tiff(wanted, page, turn)
+        except TooMuchMemory:
+            raise
+        except Exception as exc:
+            told = isinstance(exc, MediaError) and exc.message.startswith("not supported")
+            raise exc if told else error from exc
+
+
+def _deep_tiff(wanted: Wanted, page: Directory, turn: int) -> Upright:
+    with decoding(wanted.kind):
+        return _from_deep(wanted, read_deep_tiff(wanted.stream, page, turn, wanted.size_bytes, wanted.limits), turn)
+
+
+def _plain_tiff(wanted: Wanted, page: Directory, turn: int) -> Upright:
+    """Pillow turns a TIFF as it loads it, by what it finds; the rest is turned here."""
+    with open_image(at_directory(wanted.stream, page.offset), wanted.kind, wanted.size_bytes, wanted.limits) as image:
+        _check(image, wanted)
+        with decoding(wanted.kind):
+            done = orientation_of(exif_of(image))
+            image.load()
+        rest = turn if done == 1 else 1
+        small = to_srgb(shrink(image, wanted.target), image.info.get("icc_profile") or page.icc)
+        width, height = image.size[::-1] if rest >= 5 else image.size
+    return Upright(turn_picture(small, rest), width, height, wanted.kind.format, turn)
+
+
+def _tiff_orientation(stream: BinaryIO, page: Directory, pages: Pages | None) -> int:
+    """The main page's own; else that of the first directory, where cameras and scanners write it; else XMP's."""
+    for offset in (page.offset,) if pages is None else (page.offset, pages.first.offset):
+        found = orientation_of(load_exif_from(at_directory(stream, offset)))
+        if found != 1 or (offset == page.offset and page.has_orientation):
+            return found
+    return 1
+
+
+def _check(image: Image.Image, wanted: Wanted, layout: JpegLayout | None = None) -> None:
+    """Let a JPEG shrink itself while it is decoded, then see whether the picture fits the limits."""
+    size, kind, extra = image.size, wanted.kind.format, 0
+    if layout is not None:
+        if wanted.size_bytes < layout.least_bytes:
+            held = f"{wanted.size_bytes} bytes cannot hold {size[0]} x {size[1]} pixels"
+            raise MediaError(f"a JPEG picture that is cut off: {held}", stage="open")
+        image.draft(None, (2 * wanted.target[0], 2 * wanted.target[1]))
+        size, extra = image.size, layout.coefficient_bytes
+    if kind == "TIFF":
+        extra = _tiff_bytes(image)
+    check_memory(kind, image.mode, size, size_bytes=wanted.size_bytes, extra_bytes=extra, limits=wanted.limits)
+
+
+def _tiff_bytes(image: Image.Image) -> int:
+    """What a TIFF takes beside its pixels: one strip or tile, and a second copy if Pillow turns it upright."""
+    width, height = image.size
+    rows = getattr(image, "tag_v2", {}).get(_ROWS_PER_STRIP, height)
+    strip = 4 * width * (min(rows, height) if isinstance(rows, int) else height)
+    return strip + (4 * width * height if orientation_of(exif_of(image)) > 1 else 0)
+
+
+def _read_raw(wanted: Wanted) -> Upright:
+    """The embedded preview stands for the picture; the RAW's own size and orientation are its facts."""
+    preview = read_preview(wanted.stream)
+    kind = readable_kind(preview.data[:HEAD_BYTES], "")
+    if kind.format == "RAW":
+        raise MediaError("the preview inside the camera RAW file is no picture", stage="open")
+    inner = Wanted(io.BytesIO(preview.data), kind, "", len(preview.data), wanted.target, wanted.limits)
+    shown = read_upright(inner)
+    image = turn_picture(shown.image, preview.remaining_turn(shown.width, shown.height, shown.orientation))
+    extension = os.path.splitext(wanted.name or "x.dng")[1].lstrip(".").upper()  # noqa: PTH122
+    return Upright(image, preview.width, preview.height, extension or "RAW", preview.orientation)
+
+
+_READERS = {
+    "HEIF": _read_iso,
+    "AVIF": _read_iso,
+    "PNG": _read_png,
+    "TIFF": _read_tiff,
+    "JPEG": _read_jpeg,
+    "JPEG2000": _read_jpeg2000,
+    "JXL": _read_jxl,
+    "RAW": _read_raw,
+    "PSD": lambda wanted: _from_deep(wanted, read_psd(wanted), 1),
+    "PAM": lambda wanted: _from_deep(wanted, other_readers.read_pam(wanted), 1),
+}
