@@ -94,6 +94,21 @@ class MediaFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a file, or what lies beside it, says of a picture; each source is one of those of `Word`."""
+
+    taken_at: str | None = None  # ISO 8601 as far as it is known
+    taken_source: str | None = None
+    camera: str | None = None
+    latitude: float | None = None  # degrees, north positive
+    longitude: float | None = None  # degrees, east positive
+    place_source: str | None = None
+    rating: int | None = None  # 1 to 5 stars, -1 for a rejected picture
+    rating_source: str | None = None
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ImageRecord:
     """One row per distinct content."""
 

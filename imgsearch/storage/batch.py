@@ -9,29 +9,34 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imgsearch.records import MediaFacts, Root, SlotRange
+from imgsearch.records import MediaFacts, Root, SlotRange, Word
 
 
 @dataclass(frozen=True, slots=True)
 class FilePlace:
     """Where a content lies. ``relative_path`` is text with surrogateescape, '/' between parts, '' for a
-    single-file root."""
+    single-file root. ``dated_at``: the date that the file's name or time tells, and which of them (see
+    `records.FILE_SOURCES`)."""
 
     root_id: int
     relative_path: str
     size_bytes: int
     mtime_ns: int
+    dated_at: str | None = None
+    dated_source: str | None = None
 
 
 @dataclass(frozen=True)
 class EmbeddedBatch:
     """B contents with their vectors. ``vectors``: floating point [B, T, D], finite. ``places``: for each content
-    its files, at least one. ``signatures``: one a content, empty for a content without; or none at all."""
+    its files, at least one. ``signatures``: one a content, empty for a content without; or none at all; ``words``
+    likewise."""
 
     facts: Sequence[MediaFacts]
     vectors: NDArray[np.floating[Any]]
     places: Sequence[Sequence[FilePlace]]
     signatures: Sequence[bytes] = ()
+    words: Sequence[tuple[Word, ...]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ import itertools
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from imgsearch.records import ImageRecord, Int64, MediaFacts, ModelId, Root
+from imgsearch.records import FILE_SOURCES, ImageRecord, Int64, MediaFacts, ModelId, Root
 from imgsearch.storage.segments import SegmentInfo
 
 PAGE_ROWS = 8192
@@ -27,8 +27,9 @@ _LIBRARY = """SELECT format_version, created_at, vector_dtype, generation,
     model_name, model_fingerprint, model_recipe, model_dtype, query_tokens, dims FROM library"""
 _SEGMENTS = """SELECT file_name, segments.first_slot, max(batches.first_slot + batches."count"), scale
     FROM segments JOIN batches USING (segment_id) GROUP BY segment_id ORDER BY segments.first_slot"""
-_IMAGES = """SELECT image_id, slot, content_hash, perceptual_hash, width, height, format, size_bytes, taken_at, camera,
-    latitude, longitude, orientation FROM images"""
+_IMAGES = """SELECT image_id, slot, taken_at, taken_source, content_hash, perceptual_hash, width, height, format,
+    size_bytes, taken_at, camera, latitude, longitude, orientation, taken_source, place_source, rating, rating_source
+    FROM images"""
 _PLACES = """SELECT image_id, root_id, files.relative_path FROM files JOIN roots USING (root_id)
     WHERE image_id IN ({marks}) ORDER BY offline, root_id, files.relative_path"""
 
@@ -142,8 +143,11 @@ def marks(values: Sequence[Any]) -> str:
 
 
 def _image_record(row: Sequence[Any]) -> ImageRecord:
-    image_id, slot, content_hash, perceptual_hash, *facts = row
-    return ImageRecord(image_id, slot, MediaFacts(content_hash.hex(), perceptual_hash & (2**64 - 1), *facts))
+    image_id, slot, dated_at, dated_source, content_hash, perceptual_hash, *rest = row
+    facts = MediaFacts(content_hash.hex(), perceptual_hash & (2**64 - 1), *rest)
+    if dated_source in FILE_SOURCES:  # no date of the content's own
+        facts = replace(facts, taken_at=None, taken_source=None)
+    return ImageRecord(image_id, slot, facts, dated_at, dated_source or ("exif" if dated_at else None))
 
 
 def _root_path(path: bytes, relative_path: bytes, folder: Path) -> Path:

@@ -13,11 +13,13 @@ from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
-from imgsearch.records import SIGNATURE_BYTES, SIGNATURE_RECIPE, MediaFacts, SlotRange
+from imgsearch.records import SlotRange
 from imgsearch.storage import queries
 from imgsearch.storage.batch import Committed, EmbeddedBatch, FailedFile, FilePlace
 from imgsearch.storage.catalog import utc_now
+from imgsearch.storage.facts import FactWrites, images_at, settle
 from imgsearch.storage.faults import reached
+from imgsearch.storage.image_rows import NewImage, insert_images, stored_text
 from imgsearch.storage.schema import batches, events, failures, library, segments
 from imgsearch.storage.segment_store import Appended
 
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
 _INT64 = np.iinfo(np.int64)
 _PATH_PARAMETERS = "root_id = :root_id AND relative_path = :relative_path"
 _REMOVE_FILE = text(f"DELETE FROM files WHERE {_PATH_PARAMETERS}")
+# What sidecars said goes (see migration 0004): they are read again for what the file holds now.
 _SAME_PLACE = """ON CONFLICT (root_id, relative_path) DO UPDATE SET
-    size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, image_id = excluded.image_id"""
+    size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, image_id = excluded.image_id,
+    dated_at = excluded.dated_at, dated_source = excluded.dated_source, sidecars = 0"""
 _CLEAR_FAILURE = text(f"DELETE FROM failures WHERE {_PATH_PARAMETERS}")
 
 
@@ -41,13 +45,14 @@ class WriteTransaction:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._appended: list[Appended] = []
-        self._images: list[tuple[MediaFacts, int, bytes]] = []  # with slot and signature
+        self._images: list[NewImage] = []
         self._placed: list[tuple[FilePlace, str | int]] = []
         self._removed: list[dict[str, Any]] = []
         self._cleared: list[dict[str, Any]] = []
         self._failed: list[FailedFile] = []
         self._events: list[tuple[str, dict[str, Any]]] = []
         self._new_hashes: set[str] = set()
+        self.facts = FactWrites()
         self._open = True
 
     def __enter__(self) -> WriteTransaction:
@@ -72,7 +77,11 @@ class WriteTransaction:
             self._appended.append(appended)
             slots = range(appended.slots.first, appended.slots.stop)
             made = batch.signatures or [b""] * len(batch.facts)
-            self._images += [(batch.facts[index], slot, made[index]) for index, slot in zip(fresh, slots, strict=True)]
+            words = batch.words or [()] * len(batch.facts)
+            self._images += [
+                NewImage(batch.facts[index], slot, made[index], words[index])
+                for index, slot in zip(fresh, slots, strict=True)
+            ]
         for facts, places in zip(batch.facts, batch.places, strict=True):
             self._placed += [(place, known.get(facts.content_hash, facts.content_hash)) for place in places]
 
@@ -133,16 +142,22 @@ class WriteTransaction:
 
     def _write_rows(self, connection: Connection) -> None:
         write_batches(connection, self._appended)
-        by_hash = _insert_images(connection, self._images)
+        by_hash = insert_images(connection, self._images)
+        places = [(row["root_id"], row["relative_path"]) for row in self._removed]
+        places += [(place.root_id, os.fsencode(place.relative_path)) for place, _ in self._placed]
+        unsettled = images_at(queries.driver(connection), places)  # the images that were there before
         if self._removed:
             connection.execute(_REMOVE_FILE, self._removed)
         self._write_files(connection, by_hash)
+        unsettled |= set(by_hash.values()) | {key for _, key in self._placed if isinstance(key, int)}
+        unsettled |= self.facts.write(queries.driver(connection))
+        settle(queries.driver(connection), unsettled)
         cleared = self._removed + self._cleared + [_place_key(p.root_id, p.relative_path) for p, _ in self._placed]
         if cleared and connection.execute(select(failures.c.failure_id).limit(1)).first() is not None:
             connection.execute(_CLEAR_FAILURE, cleared)
         _write_failures(connection, self._failed)
         write_events(connection, self._events)
-        if self._appended or self._placed or self._removed:
+        if self._appended or self._placed or self._removed or self.facts:
             next_generation(connection)
 
     def _write_files(self, connection: Connection, by_hash: dict[str, int]) -> None:
@@ -158,6 +173,8 @@ class WriteTransaction:
                 "size_bytes": place.size_bytes,
                 "mtime_ns": _clamp(place.mtime_ns),
                 "image_id": by_hash[key] if isinstance(key, str) else int(key),
+                "dated_at": place.dated_at,
+                "dated_source": place.dated_source,
             }
             for place, key in self._placed
         ]
@@ -202,46 +219,6 @@ def next_generation(connection: Connection) -> None:
     connection.execute(update(library).values(generation=library.c.generation + 1))
 
 
-def write_signatures(connection: Connection, made: Iterable[tuple[int, bytes]]) -> None:
-    """Give images, by id, their signatures of this program's recipe, in place of any they have. Raises ValueError for
-    one of another length."""
-    rows = []
-    for image_id, data in made:
-        if len(data) != SIGNATURE_BYTES:
-            raise ValueError(f"got a signature of {len(data)} bytes, expected {SIGNATURE_BYTES}")
-        rows.append({"image_id": image_id, "recipe": SIGNATURE_RECIPE, "data": data})
-    if rows:
-        queries.insert_rows(connection, "signatures", rows, verb="INSERT OR REPLACE")
-
-
-def _insert_images(connection: Connection, added: list[tuple[MediaFacts, int, bytes]]) -> dict[str, int]:
-    if not added:
-        return {}
-    used = connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = 'images'")).scalar() or 0
-    ids = {facts.content_hash: used + 1 + index for index, (facts, _, _) in enumerate(added)}
-    rows = [
-        {
-            "image_id": ids[facts.content_hash],
-            "content_hash": queries.hash_bytes(facts.content_hash),
-            "slot": slot,
-            "perceptual_hash": _signed(facts.perceptual_hash),
-            "width": facts.width,
-            "height": facts.height,
-            "format": _text(facts.format),
-            "size_bytes": facts.size_bytes,
-            "taken_at": None if facts.taken_at is None else _text(facts.taken_at),
-            "camera": None if facts.camera is None else _text(facts.camera),
-            "latitude": facts.latitude,
-            "longitude": facts.longitude,
-            "orientation": facts.orientation,
-        }
-        for facts, slot, _ in added
-    ]
-    queries.insert_rows(connection, "images", rows)
-    write_signatures(connection, [(ids[facts.content_hash], data) for facts, _, data in added if data])
-    return ids
-
-
 def _write_failures(connection: Connection, failed: list[FailedFile]) -> None:
     if not failed:
         return
@@ -249,8 +226,8 @@ def _write_failures(connection: Connection, failed: list[FailedFile]) -> None:
     rows = [
         _place_key(entry.root_id, entry.relative_path)
         | {
-            "stage": _text(entry.stage),
-            "reason": _text(entry.reason),
+            "stage": stored_text(entry.stage),
+            "reason": stored_text(entry.reason),
             "transient": entry.transient,
             "size_bytes": entry.size_bytes,
             "mtime_ns": _clamp(entry.mtime_ns),
@@ -282,16 +259,6 @@ def _place_key(root_id: int, relative_path: str) -> dict[str, Any]:
     return {"root_id": root_id, "relative_path": os.fsencode(relative_path)}
 
 
-def _signed(perceptual_hash: int) -> int:
-    value = perceptual_hash & (2**64 - 1)
-    return value - 2**64 if value >= 2**63 else value
-
-
 def _clamp(value: int) -> int:
     """A file system may hold times that 64 bits of nanoseconds do not (after 2262)."""
     return max(int(_INT64.min), min(int(_INT64.max), value))
-
-
-def _text(value: str) -> str:
-    """Camera names and messages may hold lone surrogates, which SQLite's UTF-8 cannot."""
-    return value.encode("utf-8", "backslashreplace").decode("utf-8")

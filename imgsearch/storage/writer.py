@@ -15,10 +15,11 @@ from imgsearch.storage import lookups, queries
 from imgsearch.storage.batch import Compacted, Forgotten, Repaired
 from imgsearch.storage.catalog import utc_now
 from imgsearch.storage.compaction import compact_library
+from imgsearch.storage.image_rows import write_signatures
 from imgsearch.storage.repairs import repair_library
 from imgsearch.storage.schema import calibration, deletions, failures, files, images, library, roots
 from imgsearch.storage.segment_store import SegmentStore
-from imgsearch.storage.transaction import WriteTransaction, next_generation, write_events, write_signatures
+from imgsearch.storage.transaction import WriteTransaction, next_generation, write_events
 
 if TYPE_CHECKING:
     from imgsearch.storage.store import Store

@@ -4,8 +4,9 @@ import pytest
 from PIL import Image
 
 from imgsearch.media.containers.header import Header
-from imgsearch.media.facts.reading import FileFacts, file_facts
+from imgsearch.media.facts.reading import file_facts
 from imgsearch.media.metadata import orientation_of
+from imgsearch.records import FileFacts
 
 
 def camera_facts(block: Image.Exif) -> FileFacts:
@@ -30,7 +31,7 @@ def test_facts_are_read() -> None:
             {1: "S", 2: (33.0, 51.0, 24.0), 3: "E", 4: (151.0, 12.0, 36.0)},
         )
     )
-    assert facts.taken == "2023-12-31T23:59:58"
+    assert facts.taken_at == "2023-12-31T23:59:58"
     assert facts.camera == "Canon EOS R5"
     assert facts.latitude == pytest.approx(-33.856667, abs=1e-5)
     assert facts.longitude == pytest.approx(151.21, abs=1e-5)
@@ -67,7 +68,7 @@ def test_maker_and_model_are_joined() -> None:
     ],
 )
 def test_odd_dates(text: str, expected: str | None) -> None:
-    assert camera_facts(exif({}, {0x9003: text})).taken == expected
+    assert camera_facts(exif({}, {0x9003: text})).taken_at == expected
 
 
 @pytest.mark.parametrize(

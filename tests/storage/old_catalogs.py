@@ -7,7 +7,7 @@ from pathlib import Path
 
 _LATER = {
     "0003": (
-        "DROP TRIGGER word_search_removed",
+        *(f"DROP TRIGGER {trigger}" for trigger in ("word_search_removed", "sidecars_gone")),
         *(f"DROP TABLE {table}" for table in ("sidecar_facts", "image_words", "word_search", "file_words")),
         *(f"DROP TRIGGER file_words_{event}" for event in ("added", "removed", "changed")),
         *(

@@ -51,7 +51,7 @@ def test_fsync_comes_before_the_catalog_names_the_vectors(store, kit, root_id, m
     order = []
     monkeypatch.setattr(segment_store.os, "fsync", lambda descriptor: order.append("fsync"))
     monkeypatch.setattr("imgsearch.storage.transaction.write_batches", lambda *_: order.append("rows"))
-    monkeypatch.setattr("imgsearch.storage.transaction._insert_images", lambda *_: {})
+    monkeypatch.setattr("imgsearch.storage.transaction.insert_images", lambda *_: {})
     with store.writing() as writer, writer.transaction() as tx:
         tx.add(kit.batch(root_id, [4]))
         tx._placed.clear()

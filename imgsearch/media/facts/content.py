@@ -7,9 +7,10 @@ from typing import BinaryIO
 from imgsearch.errors import MediaError
 from imgsearch.media.containers.header import Header
 from imgsearch.media.containers.reading import read_header
-from imgsearch.media.facts.reading import NO_FACTS, FileFacts, file_facts
+from imgsearch.media.facts.reading import NO_FACTS, file_facts
 from imgsearch.media.opening import quiet
 from imgsearch.media.sniff import Kind
+from imgsearch.records import FileFacts
 
 
 def content_facts(stream: BinaryIO, kind: Kind) -> FileFacts:

@@ -7,7 +7,6 @@ says when it was scanned, made or changed (Metadata Working Group, guidelines 2.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -21,7 +20,7 @@ from imgsearch.media.facts.words import rating_of, words_of
 from imgsearch.media.iptc import read_iptc
 from imgsearch.media.metadata import camera_name, table_of, tag_of, text_of
 from imgsearch.media.xmp import Xmp, parse_xmp
-from imgsearch.records import Word
+from imgsearch.records import FileFacts
 
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _MAKE, _MODEL = 0x010F, 0x0110
@@ -31,22 +30,6 @@ _XMP_ORIGINAL = ("exif:DateTimeOriginal", "photoshop:DateCreated")
 _XMP_MADE = ("exif:DateTimeDigitized", "xmp:CreateDate", "acdsee:datetime", "tiff:DateTime")
 
 Table = Mapping[int, Any] | Image.Exif
-
-
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What a file says of itself. ``taken``: ISO 8601 as far as it is known (`facts.dates`). A source is one of
-    `records.OWN_SOURCES`; of what lies beside the file "sidecar" or "takeout"."""
-
-    taken: str | None = None
-    taken_source: str | None = None
-    camera: str | None = None
-    latitude: float | None = None  # degrees, north positive
-    longitude: float | None = None  # degrees, east positive
-    place_source: str | None = None
-    rating: int | None = None  # 1 to 5 stars, -1 for a rejected one
-    rating_source: str | None = None
-    words: tuple[Word, ...] = ()
 
 
 NO_FACTS = FileFacts()
@@ -62,7 +45,7 @@ def file_facts(header: Header) -> FileFacts:
     place, place_source = next(_places(header, xmp), (None, None))
     rating, rating_source = rating_of(header, xmp)
     return FileFacts(
-        taken=taken,
+        taken_at=taken,
         taken_source=taken_source,
         camera=_camera(header, xmp),
         latitude=None if place is None else place.latitude,

@@ -1,4 +1,4 @@
-"""For facts: where a date and a place come from, ratings, what sidecars say, words people wrote, and an index of them."""
+"""For facts: where dates and places come from, ratings, what sidecars say, words people wrote and an index of them."""
 
 from __future__ import annotations
 
@@ -36,6 +36,10 @@ _STATEMENTS = (
     "CREATE INDEX ix_image_words_file_id ON image_words (file_id)",
     # Its rows, by image id, are words in the program's own form (imgsearch.wordforms): "ascii" splits at spaces only.
     "CREATE VIRTUAL TABLE word_search USING fts5 (tags, texts, tokenize = 'ascii')",
+    # A file that is placed anew holds something else, perhaps: what its sidecars said is read again.
+    """CREATE TRIGGER sidecars_gone AFTER UPDATE OF sidecars ON files WHEN NEW.sidecars = 0 AND OLD.sidecars <> 0
+        BEGIN DELETE FROM sidecar_facts WHERE file_id = OLD.file_id;
+        DELETE FROM image_words WHERE file_id = OLD.file_id; END""",
     "CREATE TRIGGER word_search_removed AFTER DELETE ON images BEGIN "
     "DELETE FROM word_search WHERE rowid = OLD.image_id; END",
 )
