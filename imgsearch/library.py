@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from imgsearch.errors import ModelUnavailable
+from imgsearch.errors import ModelError, ModelUnavailable
 from imgsearch.records import MODEL_FREE, ModelId, is_model_free
 from imgsearch.settings import Settings
 
@@ -33,10 +34,44 @@ def open_store(settings: Settings) -> Store:
 
 
 def create_store(settings: Settings, model: ModelId) -> Store:
-    """The library that the settings name, made if it is not there. Raises ModelMismatch if it is another model's."""
+    """The library that the settings name, made if it is not there. All that is quick to check of the model is checked
+    before. Raises ModelMismatch if it is another model's, CheckpointInvalid, ModelUnavailable."""
     from imgsearch import storage
 
+    if not is_model_free(model) and not storage.library_exists(settings.library):
+        _check(settings.model or model.name)
     return storage.create_store(settings.library, model)
+
+
+def rebound(settings: Settings, store: Store) -> Store:
+    """``store``, or where it holds no picture yet and the settings name another model, or its own one has changed, the
+    same library for that model. Raises as ``create_store`` does; the store is closed then."""
+    from imgsearch.storage.rebinding import is_unbound, rebind_store
+
+    if not is_unbound(store):
+        return store
+    wanted = replace(settings, model=settings.model or store.model.name)
+    try:
+        model = model_id(wanted)
+        if model == store.model:
+            return store
+        if not is_model_free(model):
+            _check(wanted.model)
+        return rebind_store(store, model)
+    except ModelError:
+        if not settings.model:  # nobody asked for it: loading it will tell, where a picture needs it
+            return store
+        store.close()
+        raise
+    except BaseException:
+        store.close()
+        raise
+
+
+def _check(name: str) -> None:
+    from imgsearch.model import check_model
+
+    check_model(name)
 
 
 def open_model(settings: Settings, library_model: ModelId | None = None) -> Any:

@@ -267,7 +267,7 @@ def _open_or_create(request: IndexRequest) -> Store:
     if settings.batch_size < 0 or settings.workers < 0:
         raise UsageError("--batch-size and --workers are numbers of at least 0", "leave them out to have them chosen")
     if storage.library_exists(settings.library):
-        store = storage.open_store(settings.library)
+        store = library.rebound(settings, storage.open_store(settings.library))
         try:
             if settings.model:
                 named = replace(settings, dtype=store.model.dtype) if settings.dtype == "auto" else settings

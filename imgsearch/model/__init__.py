@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from imgsearch.model.sources import KnownModel
 
 __all__ = [
+    "check_model",
     "export_directory",
     "known_models",
     "load_model",
@@ -63,6 +64,14 @@ def model_id_of(name: str | Path, device: str = "auto", dtype: str = "auto", ima
     from imgsearch.model.identity import identify
 
     return identify(name, device, dtype, image_size)
+
+
+def check_model(name: str | Path) -> None:
+    """Raise what `load_model` would for a checkpoint that is not whole, or whose tokenizer is another model's; see
+    `imgsearch.model.soundness`."""
+    from imgsearch.model.soundness import check_checkpoint
+
+    check_checkpoint(name)
 
 
 def same_vectors(one: ModelId, other: ModelId) -> bool:

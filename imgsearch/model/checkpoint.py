@@ -18,8 +18,9 @@ from imgsearch.model.blip2 import Blip2Model
 from imgsearch.model.identity import check_arguments, default_dtype, make_id, resolve_device
 from imgsearch.model.lavis import check_image_size, interpolate_positions, read_lavis, read_state
 from imgsearch.model.memory import available_bytes, check_memory
+from imgsearch.model.soundness import mend_of
 from imgsearch.model.sources import Source, find_source, read_config
-from imgsearch.model.tokenizer import TextTokenizer, read_tokenizer, read_vocabulary
+from imgsearch.model.tokenizer import TextTokenizer, read_tokenizer, read_vocabulary, require_own_vocabulary
 
 _POSITIONS = "vision_model.embeddings.position_embedding"
 _SMALLER = "close other programs, or take a smaller model (`imgsearch models` lists what each needs)"
@@ -103,7 +104,7 @@ def _empty_network(config: dict[str, Any], source: Source) -> Any:
         raise
     except Exception as exc:
         reason = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
-        raise CheckpointInvalid(f"the config of {source.path} makes no sense: {reason}", _mend(source)) from exc
+        raise CheckpointInvalid(f"the config of {source.path} makes no sense: {reason}", mend_of(source)) from exc
     # LAVIS's last norm has an epsilon of its own; our converted directories keep it in the config.
     epsilon = getattr(parsed.vision_config, "post_layer_norm_eps", None)
     if epsilon is not None:
@@ -124,14 +125,14 @@ def _fill(network: Any, tensors: Tensors, place: torch.device, kind: torch.dtype
         if value.shape != wanted[name].shape:
             raise CheckpointInvalid(
                 f"in {source.path} {name} is {list(value.shape)}, expected {list(wanted[name].shape)}",
-                _mend(source),
+                mend_of(source),
             )
         # A copy, never the mapped file: whoever overwrites the file would pull the weights from under us.
         state[name] = value.to(place, kind, copy=True).contiguous()
     missing = sorted(set(wanted) - set(state))
     if missing:
         raise CheckpointInvalid(
-            f"{source.path} lacks {len(missing)} of {len(wanted)} weights ({missing[0]})", _mend(source)
+            f"{source.path} lacks {len(missing)} of {len(wanted)} weights ({missing[0]})", mend_of(source)
         )
     network.load_state_dict(state, assign=True)
     positions = network.config.qformer_config.max_position_embeddings
@@ -148,7 +149,7 @@ def _directory_tensors(source: Source) -> Iterator[tuple[str, torch.Tensor]]:
                 for name in file.keys():  # noqa: SIM118 - not a mapping
                     yield name, file.get_tensor(name)
         except (SafetensorError, OSError) as exc:
-            raise CheckpointInvalid(f"{path} cannot be read: {exc}", _mend(source)) from exc
+            raise CheckpointInvalid(f"{path} cannot be read: {exc}", mend_of(source)) from exc
 
 
 def _resize_positions(network: Any, image_size: int) -> None:
@@ -167,20 +168,10 @@ def _resize_positions(network: Any, image_size: int) -> None:
 
 
 def _check_vocabulary(tokenizer: TextTokenizer, network: Any, source: Source) -> None:
-    """A vocabulary of another model would give plausible nonsense. [DEC] is the one row it may lack."""
-    rows, pieces = network.config.qformer_config.vocab_size, tokenizer.vocabulary_size
-    wrong = pieces > rows or (source.kind == "lavis" and rows - pieces > 1)
-    if wrong:
-        raise CheckpointInvalid(
-            f"{tokenizer.origin} has {pieces} pieces, and the model has {rows} word vectors: it is another model's",
-            "put the vocab.txt that belongs to the checkpoint beside it",
-        )
-
-
-def _mend(source: Source) -> str:
-    if source.pull_name:
-        return f"`imgsearch models pull {source.pull_name}` fetches what is missing"
-    return "the file is damaged or of another model: get it again"
+    """Raise CheckpointInvalid for a vocabulary of another model."""
+    rows = network.config.qformer_config.vocab_size
+    mend = "put the vocab.txt that belongs to the checkpoint beside it" if source.kind == "lavis" else mend_of(source)
+    require_own_vocabulary(tokenizer, rows, mend, lavis=source.kind == "lavis")
 
 
 def _write_json(path: Path, value: object) -> None:

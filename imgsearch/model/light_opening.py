@@ -9,8 +9,9 @@ from imgsearch.model.identity import check_arguments, default_dtype, make_id, re
 from imgsearch.model.light import LightModel
 from imgsearch.model.light_config import LightConfig, expected_shapes, read_sizes
 from imgsearch.model.light_weights import Weights
+from imgsearch.model.soundness import mend_of
 from imgsearch.model.sources import find_source, read_config
-from imgsearch.model.tokenizer import read_tokenizer
+from imgsearch.model.tokenizer import read_tokenizer, require_own_vocabulary
 
 
 def open_light(name: str | Path, device: str, dtype: str, image_size: int | None) -> LightModel | None:
@@ -40,8 +41,7 @@ def open_light(name: str | Path, device: str, dtype: str, image_size: int | None
             return None
         sizes = replace(sizes, vision=replace(sizes.vision, image=image_size))
     tokenizer = read_tokenizer(source.path)
-    if tokenizer.vocabulary_size > sizes.qformer.vocabulary:
-        return None
+    require_own_vocabulary(tokenizer, sizes.qformer.vocabulary, mend_of(source))
     model_id = make_id(source, default_dtype("cpu"), sizes.tokens, sizes.dims, sizes.vision.image)
     return LightModel(weights, sizes, tokenizer, model_id)
 

@@ -10,9 +10,14 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from imgsearch.errors import CheckpointInvalid
 from imgsearch.model.text import clean_text
+from imgsearch.model.words import Word, WordReader
 
 _FEW = 16
 """Fewer texts are cut one after the other: a batch wakes a thread a core, which costs more than cutting a few."""
+
+_SPARE_ROWS, _PADDED_ROWS, _PADDED_TO = 8, 127, 64
+"""Word vectors that a model may have beyond its vocabulary: added pieces such as [DEC], or a table that was padded to a
+multiple."""
 
 _NEEDED = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
@@ -37,6 +42,7 @@ class TextTokenizer:
             )
         self.pad_id, _, self._cls_id, self._sep_id = (int(number) for number in ids if number is not None)
         self._pieces = pieces
+        self._words = WordReader(pieces)
         self.origin = origin
 
     @property
@@ -49,6 +55,10 @@ class TextTokenizer:
         """One more than the largest id that an encoded text may hold ([DEC] and the like not counted)."""
         return 1 + max(self._pieces.get_vocab(with_added_tokens=False).values())
 
+    def words(self, text: str) -> list[Word]:
+        """The words of a text, and the pieces that each is cut into."""
+        return self._words.words(text)
+
     def encode(self, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
         """Clean and tokenise; at most ``max_tokens`` ids each, cut on the right, [CLS] and [SEP] included."""
         if max_tokens < 2:
@@ -59,6 +69,19 @@ class TextTokenizer:
         else:
             encoded = self._pieces.encode_batch(cleaned, add_special_tokens=False)
         return [[self._cls_id, *entry.ids[: max_tokens - 2], self._sep_id] for entry in encoded]
+
+
+def require_own_vocabulary(tokenizer: TextTokenizer, rows: int, mend: str, *, lavis: bool = False) -> None:
+    """Raise CheckpointInvalid, with ``mend`` as what to do, unless the tokenizer's pieces can be those of a model with
+    ``rows`` word vectors: a vocabulary of another model would give plausible nonsense. In LAVIS's own files [DEC] is
+    the one row more."""
+    usual = _PADDED_ROWS if rows % _PADDED_TO == 0 else _SPARE_ROWS
+    if not 0 <= rows - tokenizer.vocabulary_size <= (1 if lavis else usual):
+        raise CheckpointInvalid(
+            f"{tokenizer.origin} has {tokenizer.vocabulary_size:,} pieces, and the model has {rows:,} word vectors: "
+            "it is another model's",
+            mend,
+        )
 
 
 def read_tokenizer(folder: Path) -> TextTokenizer:
