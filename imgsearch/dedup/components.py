@@ -48,21 +48,22 @@ def row_evidence(row: np.void, reasons: Sequence[str]) -> Evidence:
     return Evidence(TIERS[tier], score, turn, known_bits, difference, cover, similarity, seconds, why=reasons[why])
 
 
-def components(rows: NDArray[np.void], single: Int64) -> tuple[Int64, Int64]:
-    """(component of each image, images ascending): connected pictures share the smallest index among them.
+def components(one: Int64, other: Int64, single: Sequence[int] | Int64 = ()) -> tuple[Int64, Int64]:
+    """(component of each image, images ascending) of the pairs of ``one`` [n] and ``other`` [n]: connected pictures
+    share the smallest index among them.
 
     Every index points at a smaller or equal one; both ends of a pair are hooked to the smaller of their roots, then
     paths are cut short, until nothing changes: O(log n) rounds as a rule (Shiloach and Vishkin, 1982)."""
-    images = np.unique(np.concatenate([rows["first"], rows["second"], single])).astype(np.int64)
-    first, second = np.searchsorted(images, rows["first"]), np.searchsorted(images, rows["second"])
+    images = np.unique(np.concatenate([one, other, np.asarray(single, np.int64)])).astype(np.int64)
+    first, second = np.searchsorted(images, one), np.searchsorted(images, other)
     root = np.arange(len(images))
     while True:
-        one, other = root[first], root[second]
-        if np.array_equal(one, other):
+        ends = root[first], root[second]
+        if np.array_equal(*ends):
             return root, images
-        low = np.minimum(one, other)
-        np.minimum.at(root, one, low)
-        np.minimum.at(root, other, low)
+        low = np.minimum(*ends)
+        for end in ends:
+            np.minimum.at(root, end, low)
         while not np.array_equal(shorter := root[root], root):
             root = shorter
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from imgsearch.dedup.batches import Bounds, in_batches, run_batches
 from imgsearch.errors import MediaError
 from imgsearch.media.decode_pool import Answer, HardenedPool, Job
 from imgsearch.media.whole import FileTraits
@@ -24,6 +25,7 @@ RECIPE = "1"
 """How traits and samples are read: raise it when that changes, and they are read anew."""
 
 _KEPT_AT_ONCE = 256  # texts a transaction: what a killed run loses
+_TOGETHER = Bounds(jobs=8, cost=1 << 20)  # files and their bytes in a job
 _SAMPLES_LIMIT_S = 60.0  # a film of 10,000 frames
 
 
@@ -98,7 +100,8 @@ def _examined(
             waiting = list(files.items())
             while waiting:
                 again = []
-                for job, outcome in pool.run(_job(task, image_id, held) for image_id, held in waiting if held):
+                jobs = (_job(task, image_id, held) for image_id, held in waiting if held)
+                for job, outcome in run_batches(pool, in_batches(jobs, _TOGETHER, lambda job: job.size_bytes)):
                     image_id, file = job.tag
                     if isinstance(outcome, Answer):
                         found[image_id] = outcome

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
+
+import numpy as np
 
 from imgsearch.dedup.alignment import Alignment
 from imgsearch.dedup.belonging.moved_together import Belongings
+from imgsearch.dedup.components import components
 from imgsearch.dedup.confirmation import LOOKED_AT, RECIPE, Look, looks_at, verdicts
 from imgsearch.dedup.evidence import NEVER_MOVED, TIERS, Copy, Evidence, Group, Pair
 from imgsearch.dedup.examination import Traits, sample_facts
-from imgsearch.dedup.groups import make_groups, on_disk, tell_links
+from imgsearch.dedup.groups import is_link, make_groups, tell_links
 from imgsearch.dedup.keep import KeepRule
 from imgsearch.dedup.looking import PairLooks
 from imgsearch.dedup.relation import relate
 from imgsearch.dedup.worth import Judgement, Worth
+from imgsearch.media.program_folders import program_folder_above
 from imgsearch.records import Failure
 from imgsearch.storage import lookups
 from imgsearch.storage.evidence_rows import Judged, PairRow
@@ -73,8 +77,11 @@ class Grouping:
                 failed(failure)
 
         self._read_traits(failed_once, progress)
-        while looks := self._open_looks():
+        looks = self._open_looks(None)
+        while looks:
             self.look(looks, failed_once, progress)
+            touched = self._hanging_with(looks)
+            looks = self._open_looks(touched) if touched else []
         return self._belongings.settled(lambda: tell_links(self._made()))
 
     def _read_traits(self, failed: Failed, progress: Progress) -> None:
@@ -88,10 +95,25 @@ class Grouping:
         for image_id, facts in sample_facts(self._evidence, sorted(exact)).items():
             self._samples[image_id] = Worth(None, bool(facts["transparent"]), int(facts["depth"]))
 
-    def _open_looks(self) -> list[Look]:
-        """Each pair that the groups as they are now rest on and that was not looked at yet, once."""
-        looks = {look.key: look for group in self._made() for look in looks_at(group, self.judged.__contains__)}
+    def _open_looks(self, among: Collection[int] | None) -> list[Look]:
+        """Each pair that the groups as they are now rest on and that was not looked at yet, once. ``among``: whole
+        components, which alone are grouped."""
+        made = self._made(among)
+        looks = {look.key: look for group in made for look in looks_at(group, self.judged.__contains__)}
         return list(looks.values())
+
+    def _hanging_with(self, looks: Sequence[Look]) -> Collection[int]:
+        """The images of the components in which one of these looks changed something: most confirm what was taken for
+        granted."""
+        said = ((key, self.judged[key]) for key in (look.key for look in looks))
+        changed = {image_id for key, each in said if not each.is_copy or each.altered for image_id in key}
+        if not changed:
+            return ()
+        tiers = [tier for tier in TIERS if tier in self._tiers and tier != "bytes"]
+        ends = np.fromiter((row[:2] for row in self._evidence.pairs(tiers)), np.dtype("i8,i8"))
+        component_of, images = components(ends["f0"], ends["f1"])
+        hit = np.unique(component_of[np.isin(images, list(changed))])
+        return frozenset(images[np.isin(component_of, hit)].tolist())
 
     def _known(self) -> dict[tuple[int, int], Judged]:
         """What closer looks said before. Where near copies are looked for, what was refuted without asking whether it
@@ -118,13 +140,14 @@ class Grouping:
                 done += len(part)
                 progress("confirming", done, len(looks))
 
-    def _made(self) -> Iterator[Group]:
+    def _made(self, among: Collection[int] | None = None) -> Iterator[Group]:
+        several = self._store.images_with_several_files() if "bytes" in self._tiers else iter(())
         judgement = Judgement(self._worth, self.judged, self._belongings.attached)
         return make_groups(
-            self._standing(),
+            self._standing(among),
             lambda ids: copies_of(self._store, ids, self._within),
             self._rule,
-            several=self._store.images_with_several_files() if "bytes" in self._tiers else (),
+            several=(image_id for image_id in several if among is None or image_id in among),
             distinct=self._evidence.distinct_among,
             acted_on=self._acted_on,
             judgement=judgement,
@@ -135,11 +158,13 @@ class Grouping:
         seen = self._samples.get(image_id)
         return Worth(traits) if seen is None else Worth(traits, seen.transparent, seen.depth)
 
-    def _standing(self) -> Iterator[Pair]:
+    def _standing(self, among: Collection[int] | None) -> Iterator[Pair]:
         """The pairs as their files' traits allow, but for those of tier perceptual that a closer look refuted; of
         these, what else speaks for them."""
         allowed = {*self._tiers, *_TOLD_BY_TRAITS}
         for pair in self._read():
+            if among is not None and pair.first not in among:
+                continue
             evidence = relate(pair.evidence, self._parsed(pair.first), self._parsed(pair.second))
             if evidence.tier in allowed:
                 yield pair if evidence is pair.evidence else Pair(pair.first, pair.second, evidence)
@@ -176,12 +201,16 @@ def copies_of(store: Store, image_ids: Sequence[int], within: Sequence[str] = ()
         beyond = os.path.relpath(folder, bases[root_id])
         return os.path.realpath(folder) != os.path.normpath(os.path.join(real[root_id], beyond))  # noqa: PTH118
 
+    @cache
+    def is_programs(folder: str) -> bool:
+        return program_folder_above(folder) is not None
+
     def is_own(file: HeldFile) -> bool:
         if tops and not f"{file.path}/".startswith(tops):
             return False
         if file.path != bases[file.root_id] and is_linked(file.root_id, os.path.dirname(file.path)):  # noqa: PTH120
             return False
-        return on_disk(file.path)
+        return not is_programs(os.path.dirname(file.path)) and not is_link(file.path)  # noqa: PTH120
 
     found = store.copies(image_ids)
     return {

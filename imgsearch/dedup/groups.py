@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from imgsearch.dedup.components import batches, components, pair_rows, row_evidence
 from imgsearch.dedup.evidence import ACTED_ON, NEVER_MOVED, TIERS, Copy, Evidence, Group, Member, Pair
-from imgsearch.dedup.keep import KeepRule, rank, reason
+from imgsearch.dedup.keep import KeepRule, reason
 from imgsearch.dedup.worth import Judgement
-from imgsearch.media.program_folders import program_folder_above
 from imgsearch.media.signature import INVERSE_TURN
 
 _SAME_BYTES = Evidence("bytes", 1.0)
@@ -57,7 +56,7 @@ def make_groups(
     """
     rows, reasons = pair_rows(pairs)
     single = np.fromiter(several, np.int64)
-    component_of, images = components(rows, single)
+    component_of, images = components(rows["first"], rows["second"], single)
     wanted = frozenset(acted_on)
     for part_ids, part_rows in batches(component_of, images, rows):
         found = copies([int(number) for number in np.concatenate(part_ids)])
@@ -81,15 +80,12 @@ def tell_links(groups: Iterable[Group]) -> Iterator[Group]:
         yield replace(group, keeper=keeper, members=tuple(members))
 
 
-def on_disk(path: str) -> bool:
-    """Whether a plan may deal with a file: it is no symbolic link (moving one frees nothing) and lies outside of
-    folders that belong to a program. A file that is gone is left to the reader."""
-    if program_folder_above(os.path.dirname(path)) is not None:  # noqa: PTH120
-        return False
+def is_link(path: str) -> bool:
+    """Whether a file is a symbolic link, which frees nothing if it is moved. One that is gone is left to the reader."""
     try:
-        return not stat.S_ISLNK(os.lstat(path).st_mode)
+        return stat.S_ISLNK(os.lstat(path).st_mode)
     except OSError:
-        return True
+        return False
 
 
 def _linked(copy: Copy) -> tuple[Copy, tuple[int, int] | None]:
@@ -152,8 +148,9 @@ class _Component:
         for said in given.apart:
             for content in said:
                 self._apart[content] |= said - {content} if len(said) > 1 else said
-        self._files = {number: rank(found[number], given.rule, given.order) for number in ids if found.get(number)}
-        first = {number: given.rule.order_of(files[0], given.order) for number, files in self._files.items()}
+        self._orders: dict[str, tuple[object, ...]] = {}
+        self._files = {number: sorted(found[number], key=self._order_of) for number in ids if found.get(number)}
+        first = {number: self._order_of(files[0]) for number, files in self._files.items()}
         self._best_first = sorted(self._files, key=lambda number: first[number])
         self._place = {number: place for place, number in enumerate(self._best_first)}
         self._near: dict[int, list[tuple[int, int]]] = defaultdict(list)  # image -> (other, row)
@@ -164,6 +161,13 @@ class _Component:
             self._near[other].append((one, place))
         self._taken: dict[int, int] = {}  # image -> the image whose group it is in
         self._stars: dict[int, _Star] = {}
+
+    def _order_of(self, copy: Copy) -> tuple[object, ...]:
+        """The rule's, by path."""
+        found = self._orders.get(copy.path)
+        if found is None:
+            found = self._orders[copy.path] = self._given.rule.order_of(copy, self._given.order)
+        return found
 
     def groups(self) -> Iterator[Group]:
         acted_on = self._given.acted_on
@@ -177,7 +181,8 @@ class _Component:
         pictures = self._pictures(stars)
         for number, star in stars.items():
             members = sorted(star.members, key=_strongest_first)
-            why = reason(star.keeper, [member.copy for member in members], self._given.rule, self._given.order)
+            others = [member.copy for member in members]
+            why = reason(star.keeper, others, self._given.rule, self._given.order, order_of=self._order_of)
             kept = tuple(sorted(star.kept, key=_strongest_first))
             yield Group(star.keeper, why, tuple(members), kept, pictures[number])
 

@@ -97,12 +97,12 @@ def _inspected(asked: Asked, file: HeldFile, turn: int, known: FileTraits) -> Ju
         [asked.path, asked.facts.content_hash, asked.facts.size_bytes, asked.traits.has_alpha],
     ]
     try:
-        head, _ = task.inspect([*sides, turn], {}, LIMITS)
+        found = task.inspect_pair([*sides, turn], LIMITS)
     except MediaError as error:
         if error.message.startswith(file.path + ": ") and file.path != asked.path:
             raise _Unread from error
         raise
-    return Judged(bool(head["same"]), str(head["why"]), bool(head["altered"]))
+    return Judged(found.same, found.why, found.altered)
 
 
 def _worded(asked: Asked, file: HeldFile, found: Evidence, worths: dict[int, Worth], judged: Judged | None) -> Evidence:
@@ -117,8 +117,7 @@ def _worded(asked: Asked, file: HeldFile, found: Evidence, worths: dict[int, Wor
 
 
 def _traits(path: str, facts: MediaFacts, mtime_ns: int) -> FileTraits:
-    head, _ = task.describe([path, facts.content_hash, facts.size_bytes, mtime_ns], {}, LIMITS)
-    return FileTraits.from_json(head)
+    return task.describe_indexed([path, facts.content_hash, facts.size_bytes, mtime_ns], LIMITS)
 
 
 def _stack_file(path: str, facts: MediaFacts, traits: FileTraits) -> StackFile:

@@ -117,14 +117,23 @@ def rank(copies: Iterable[Copy], rule: KeepRule, judgement: Judgement | None = N
     return sorted(copies, key=lambda copy: rule.order_of(copy, judgement))
 
 
-def reason(keeper: Copy, others: Iterable[Copy], rule: KeepRule, judgement: Judgement | None = None) -> str:
+def reason(
+    keeper: Copy,
+    others: Iterable[Copy],
+    rule: KeepRule,
+    judgement: Judgement | None = None,
+    *,
+    order_of: Callable[[Copy], tuple[object, ...]] | None = None,
+) -> str:
     """Why ``keeper`` and not one of ``others``: for each of them what decided first, in the order in which it counts
-    ("more pixels, more metadata"); "first by name" where nothing but the path did."""
+    ("more pixels, more metadata"); "first by name" where nothing but the path did. ``order_of``: the rule's, where it
+    is known already."""
+    asked = order_of or (lambda copy: rule.order_of(copy, judgement))
     words = ["in a reference folder", *(ORDER_WORDS if judgement else ()), *(wish.words for wish in rule.wishes)]
     words.append("first by name")
-    ours = rule.order_of(keeper, judgement)
+    ours = asked(keeper)
     found: set[str] = set()
     for other in others:
-        theirs = rule.order_of(other, judgement)
+        theirs = asked(other)
         found.add(next(name for name, one, two in zip(words, ours, theirs, strict=True) if one != two))
     return ", ".join(dict.fromkeys(name for name in words if name in found)) or "the only one"

@@ -11,6 +11,7 @@ import pytest
 from pictured_library import picture
 from PIL import Image
 
+from imgsearch.dedup.batches import run_batches
 from imgsearch.dedup.inspection.task import describe, inspect, samples
 from imgsearch.media.decode_pool import Answer, HardenedPool, Job
 from imgsearch.media.limits import LIMITS
@@ -33,9 +34,9 @@ def side(path: Path, clear: bool = False) -> list:
 
 def seen(first: Path, second: Path, turn: int = 1, clear: bool = False) -> dict:
     """What is said of two files, the same in both orders where neither is turned."""
-    found = inspect([side(first, clear), side(second, clear), turn], {}, LIMITS)[0]
+    found = inspect([[side(first, clear), side(second, clear), turn]], {}, LIMITS)[0]["heads"][0]
     if turn == 1:
-        other = inspect([side(second, clear), side(first, clear), 1], {}, LIMITS)[0]
+        other = inspect([[side(second, clear), side(first, clear), 1]], {}, LIMITS)[0]["heads"][0]
         assert (other["same"], other["altered"]) == (found["same"], found["altered"])
     return found
 
@@ -49,8 +50,13 @@ def photo() -> Image.Image:
 
 
 def ask(task: str, *jobs: list) -> list:
+    """Together, and each by itself: the outcomes, which are the same."""
+    asked = [Job(each, 1, at) for at, each in enumerate(jobs)]
     with HardenedPool(f"imgsearch.dedup.inspection.task:{task}", {}, time_limit_s=20.0) as pool:
-        found = {job.tag: outcome for job, outcome in pool.run(Job(each, 1, at) for at, each in enumerate(jobs))}
+        found = {job.tag: outcome for job, outcome in run_batches(pool, [asked])}
+        alone = {job.tag: outcome for job, outcome in run_batches(pool, [[job] for job in asked])}
+    for at, outcome in found.items():
+        assert outcome == alone[at] if isinstance(outcome, Answer) else outcome.message == alone[at].message
     return [found[at] for at in range(len(jobs))]
 
 
@@ -91,12 +97,12 @@ def test_traits_are_of_the_indexed_content_alone(photo, tmp_path) -> None:
     photo.save(path)
     asked = indexed(path)
     os.utime(path, ns=(1, 1))
-    assert describe(asked, {}, LIMITS)[0]["has_alpha"] is False, "touched, with the same bytes"
+    assert describe([asked], {}, LIMITS)[0]["heads"][0]["has_alpha"] is False, "touched, with the same bytes"
     photo.convert("RGBA").save(path)
     with pytest.raises(ContentChanged):
-        describe(asked, {}, LIMITS)
+        describe([asked], {}, LIMITS)
     with pytest.raises(ContentChanged):
-        samples(asked[:2], {}, LIMITS)
+        samples([asked[:2]], {}, LIMITS)
 
 
 def cut_out(photo: Image.Image, left: int = 100) -> Image.Image:

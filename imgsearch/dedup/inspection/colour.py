@@ -3,13 +3,13 @@ little."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imgsearch.dedup.inspection.filters import halved, smooth, steepness
+from imgsearch.dedup.inspection.filters import halved, quantile
+from imgsearch.dedup.inspection.planes import Planes
 from imgsearch.dedup.inspection.residual import Peak, peak_of
 from imgsearch.records import Float32, UInt8
 
@@ -47,49 +47,65 @@ class ColourChange:
         return 1 / SATURATION <= self.saturation <= SATURATION and abs(self.hue) <= HUE and self.cast <= CAST
 
 
-def colour_change(source: UInt8, target: UInt8) -> ColourChange:
-    """What brings ``source`` uint8 [2, h, w] (Cb, Cr) to ``target``: a complex factor (saturation and hue) and a cast,
-    by least squares without what fits worst, and what is then left at its worst place. Nothing is fitted where next to
-    nothing differs."""
-    planes = [smooth(smooth(difference)) for difference in np.subtract(target, source, dtype=np.float32)]
-    away = np.sqrt(planes[0] ** 2 + planes[1] ** 2)
-    if float(away.max(initial=0.0)) <= _FLOOR:
-        return ColourChange(1.0, 0.0, 0.0, Peak(float(away.max(initial=0.0)) / _FLOOR, 0.0), 0.0)
-    x, y = _complex(source), _complex(target)
-    step = max(1, x.size // _SAMPLED)
-    a, b = x.ravel()[::step], y.ravel()[::step]
+def colour_change(source: Planes, target: Planes) -> ColourChange:
+    """What brings the colours of ``source`` to those of ``target``: a complex factor of Cb + i Cr (saturation and hue)
+    and a cast, by least squares without what fits worst, and what is then left at its worst place. Nothing is fitted
+    where next to nothing differs."""
+    (given, steep), (wanted, other_steep) = source.smooth_colour(), target.smooth_colour()
+    largest = float(_away(wanted - given).max(initial=0.0))
+    if largest <= _FLOOR:
+        return ColourChange(1.0, 0.0, 0.0, Peak(largest / _FLOOR, 0.0), 0.0)
+    factor, cast = _fit(source.chroma, target.chroma)
+    left = np.empty_like(given)  # smoothed as they are: filters keep a factor and a cast
+    left[0] = wanted[0] - np.float32(factor.real) * given[0] + np.float32(factor.imag) * given[1] - cast.real
+    left[1] = wanted[1] - np.float32(factor.imag) * given[0] - np.float32(factor.real) * given[1] - cast.imag
+    away = _away(left)
+    peak = peak_of(away, _FLOOR, steep + other_steep)  # JPEG keeps colour at half, and bleeds at its edges
+    flat = away.ravel()
+    rest_ms = float(np.sqrt(flat @ flat / flat.size))
+    return ColourChange(float(abs(factor)), float(np.angle(factor)), abs(cast), peak, rest_ms, _broad(left))
+
+
+def _fit(source: UInt8, target: UInt8) -> tuple[complex, complex]:
+    step = max(1, source[0].size // _SAMPLED)
+    a, b = _complex(source, step), _complex(target, step)
     kept = np.ones(len(a), np.bool_)
     factor, cast = 1.0 + 0j, 0j
-    for _ in range(_ROUNDS):
+    for last in range(_ROUNDS - 1, -1, -1):
         factor, cast = _fitted(a[kept], b[kept])
-        rest = np.abs(b - factor * a - cast)
-        kept = rest <= max(_FLOOR, float(np.quantile(rest, _KEPT)))
-    left = y - factor * x - cast
-    planes = [smooth(smooth(np.ascontiguousarray(part, np.float32))) for part in (left.real, left.imag)]
-    away = np.sqrt(planes[0] ** 2 + planes[1] ** 2)
-    edges = sum(steepness(smooth(plane.astype(np.float32))) for plane in (*source, *target))
-    peak = peak_of(away, _FLOOR, np.asarray(edges, np.float32))  # JPEG keeps colour at half, and bleeds at its edges
-    rest_ms = float(np.sqrt((away**2).mean()))
-    return ColourChange(float(abs(factor)), float(np.angle(factor)), abs(cast), peak, rest_ms, _broad(planes))
+        if last:
+            rest = np.abs(b - factor * a - cast)
+            kept = rest <= max(_FLOOR, quantile(rest, _KEPT))
+    return factor, cast
 
 
-def _broad(planes: Sequence[Float32]) -> float:
+def _away(planes: Float32) -> Float32:
+    """Distances [h, w] of differences of colour [2, h, w]."""
+    squares = planes[0] * planes[0]
+    squares += planes[1] * planes[1]
+    return np.asarray(np.sqrt(squares, out=squares), np.float32)
+
+
+def _broad(planes: Float32) -> float:
     for _ in range(_BROAD):
-        if min(planes[0].shape) < 2:
+        if min(planes.shape[1:]) < 2:
             break
-        planes = [halved(plane) for plane in planes]
-    return float(np.sqrt(planes[0] ** 2 + planes[1] ** 2).max())
+        planes = halved(planes)
+    return float(_away(planes).max())
 
 
 def _fitted(a: NDArray[np.complex64], b: NDArray[np.complex64]) -> tuple[complex, complex]:
     centred = a - a.mean()
-    energy = float((np.abs(centred) ** 2).mean())
+    energy = float(np.vdot(centred, centred).real) / len(a)
     if energy < _LEAST_CHROMA:
         return 1.0 + 0j, complex(b.mean() - a.mean())
-    factor = complex((centred.conj() * b).mean() / energy)
+    factor = complex(np.vdot(centred, b)) / len(a) / energy
     return factor, complex(b.mean() - factor * a.mean())
 
 
-def _complex(planes: UInt8) -> NDArray[np.complex64]:
-    """Cb + i Cr, 0 for grey [h, w]."""
-    return np.asarray(planes[0].astype(np.float32) - 128 + 1j * (planes[1].astype(np.float32) - 128), np.complex64)
+def _complex(planes: UInt8, step: int) -> NDArray[np.complex64]:
+    """Cb + i Cr of each ``step``-th pixel, 0 for grey, flat."""
+    found = np.empty(len(planes[0].reshape(-1)[::step]), np.complex64)
+    found.real, found.imag = (plane.reshape(-1)[::step] for plane in planes)
+    found -= np.complex64(128 + 128j)
+    return found

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imgsearch.dedup.inspection.filters import slopes, smooth
-from imgsearch.records import Float32, Float64, UInt8
+from imgsearch.dedup.inspection.filters import quantile, slopes, smooth
+from imgsearch.dedup.inspection.planes import Planes
+from imgsearch.records import Float32, Float64
 
 _KNOTS = 12  # of the tone curve; hat functions between the darkest and the lightest value
 _WARPS = 8
@@ -26,6 +27,7 @@ _ROUNDS = 3
 _KEPT = 0.93
 _FLAT = 1e-6  # squared lightness a sample, under which a picture has no contrast to be compared
 _LEAST_REST = 4.0  # lightness within which a sample always counts
+_SIXTEENTHS = 16 * 255 + 1
 _CURVE_RIDGE = 5e-4
 _WARP_RIDGE = 0.02
 
@@ -52,23 +54,49 @@ class Fit:
             found += np.interp(place, np.arange(_KNOTS), self.curve).astype(np.float32)
         return found
 
+    def tone_smoothed(self, levels: Float32) -> Float32:
+        """The same of smoothed lightness, which is in steps of a sixteenth."""
+        if self.curve is None:
+            return self.tone(levels)
+        table = self.tone(np.arange(_SIXTEENTHS, dtype=np.float32) / np.float32(16))
+        return table[(levels * np.float32(16)).astype(np.intp)]
 
-def fit_line(source: UInt8, target: UInt8) -> Fit:
-    """The straight line alone, uint8 [h, w] each; without the tenth of the samples that fits worst. 1 ms."""
-    step = max(1, source.size // _SAMPLES)
-    x, y = (plane.ravel()[::step].astype(np.float64) for plane in (source, target))
+
+def fit_line(source: Planes, target: Planes) -> Fit:
+    """The straight line alone; without the tenth of the samples that fits worst. 0.2 ms."""
+    step = max(1, source.luma.size // _SAMPLES)
+    x, y = (planes.luma.reshape(-1)[::step].astype(np.float64) for planes in (source, target))
     gain, offset = _line(x, y)
     rest = np.abs(y - gain * x - offset)
-    kept = rest <= max(_LEAST_REST, float(np.quantile(rest, 0.9)))
+    kept = rest <= max(_LEAST_REST, quantile(rest, 0.9))
     return Fit(*_line(x[kept], y[kept]))
 
 
-def fit_lightness(source: UInt8, target: UInt8) -> Fit:
-    """All that brings ``source`` to ``target``, uint8 [h, w] each. 8 ms, whatever the size."""
-    tops, lefts = _places(*source.shape)
+def fit_lightness(source: Planes, target: Planes) -> Fit:
+    """All that brings ``source`` to ``target``. 4 ms, whatever the size."""
+    tops, lefts = _places(*source.luma.shape)
     x, filters = _sampled(source, tops, lefts)
     y = _sampled(target, tops, lefts, filtered=False)[0]
     low, high = float(x.min()), float(x.max())
+    design = _design(x, filters, low, high)
+    ridge, whole = _ridge(), design.T @ design
+    kept = np.ones(len(x), np.bool_)
+    gain, offset = 1.0, 0.0
+    weights: Float64 = np.zeros(_KNOTS + _WARPS)
+    for _ in range(_ROUNDS):
+        gain, offset = _line(x[kept], y[kept])
+        wanted = y - gain * x - offset
+        dropped = design[~kept]  # a few
+        count = len(x) - len(dropped)
+        moment = design.T @ np.where(kept, wanted, 0.0)
+        weights = np.asarray(np.linalg.solve(whole - dropped.T @ dropped + ridge * count, moment), np.float64)
+        rest = np.abs(wanted - design @ weights)
+        kept = rest <= max(_LEAST_REST, quantile(rest, _KEPT))
+    return Fit(gain, offset, low, high, weights[:_KNOTS], weights[_KNOTS:])
+
+
+def _design(x: Float64, filters: Float64, low: float, high: float) -> Float64:
+    """Hat functions of ``x`` [n], then the filters: [n, 20]."""
     place = (x - low) / max(high - low, 1.0) * (_KNOTS - 1)
     below = np.minimum(place.astype(np.intp), _KNOTS - 2)
     design = np.zeros((len(x), _KNOTS + _WARPS))
@@ -76,25 +104,13 @@ def fit_lightness(source: UInt8, target: UInt8) -> Fit:
     design[rows, below + 1] = place - below
     design[rows, below] = 1 - (place - below)
     design[:, _KNOTS:] = filters
-    ridge = _ridge()
-    kept = np.ones(len(x), np.bool_)
-    gain, offset = 1.0, 0.0
-    weights: Float64 = np.zeros(_KNOTS + _WARPS)
-    for _ in range(_ROUNDS):
-        gain, offset = _line(x[kept], y[kept])
-        wanted = y - gain * x - offset
-        chosen = design[kept]
-        normal, moment = chosen.T @ chosen + ridge * len(chosen), chosen.T @ wanted[kept]
-        weights = np.asarray(np.linalg.solve(normal, moment), np.float64)
-        rest = np.abs(wanted - design @ weights)
-        kept = rest <= max(_LEAST_REST, float(np.quantile(rest, _KEPT)))
-    return Fit(gain, offset, low, high, weights[:_KNOTS], weights[_KNOTS:])
+    return design
 
 
 def apply_fit(fit: Fit, source: Float32, top: int, height: int) -> Float32:
     """The rows ``source`` [r, w], smoothed, of a picture of ``height`` rows, brought to the other picture; ``top`` is
     the first row's number."""
-    found = fit.tone(source)
+    found = fit.tone_smoothed(source)
     if fit.warps is not None:
         u, v = _along(0, source.shape[1], source.shape[1]), _along(top, len(source), height)[:, None]
         w = fit.warps.astype(np.float32)
@@ -107,23 +123,27 @@ def apply_fit(fit: Fit, source: Float32, top: int, height: int) -> Float32:
     return found
 
 
-def _sampled(plane: UInt8, tops: Places, lefts: Places, *, filtered: bool = True) -> tuple[Float64, Float64]:
+def _sampled(planes: Planes, tops: Places, lefts: Places, *, filtered: bool = True) -> tuple[Float64, Float64]:
     """Smoothed lightness [n] and the filters [n, 8] at samples of the tiles."""
-    height, width = plane.shape
+    height, width = planes.luma.shape
     values, filters = [], []
     for top, left in zip(tops.tolist(), lefts.tolist(), strict=True):
-        tall, wide = (height, width) if len(tops) == 1 else (_TILE + 2 * _HALO, _TILE + 2 * _HALO)
-        tile = smooth(np.asarray(plane[top : top + tall, left : left + wide], np.float32))
-        inner = (slice(_HALO, -_HALO),) * 2 if min(tile.shape) > 4 * _HALO else (slice(None),) * 2
-        seen = tile[inner]
-        step = max(1, seen.size * len(tops) // _SAMPLES)
-        values.append(seen.ravel()[::step])
+        whole, side = len(tops) == 1, _TILE + 2 * _HALO
+        cut = planes.luma[top : top + side, left : left + side]
+        tile = planes.smoothed() if whole else smooth(np.asarray(cut, np.float32))
+        inset = _HALO if min(tile.shape) > 4 * _HALO else 0
+        rows, columns = tile.shape[0] - 2 * inset, tile.shape[1] - 2 * inset
+        step = max(1, rows * columns * len(tops) // _SAMPLES)
+        at, beside = np.divmod(np.arange(0, rows * columns, step), columns)
+        place = (at + inset) * tile.shape[1] + beside + inset
+        seen = tile.reshape(-1)[place]
+        values.append(seen)
         if filtered:
-            u = np.broadcast_to(_along(left, tile.shape[1], width), tile.shape)[inner].ravel()[::step]
-            v = np.broadcast_to(_along(top, len(tile), height)[:, None], tile.shape)[inner].ravel()[::step]
-            across, down = (part[inner].ravel()[::step] for part in slopes(tile))
+            u = _along(left, tile.shape[1], width)[beside + inset]
+            v = _along(top, len(tile), height)[at + inset]
+            across, down = (part.reshape(-1)[place] for part in slopes(tile))
             once = smooth(tile)
-            blurs = [(blur - tile)[inner].ravel()[::step] for blur in (once, smooth(once))]
+            blurs = [blur.reshape(-1)[place] - seen for blur in (once, smooth(once))]
             filters.append(np.stack([across, down, u * across, v * across, u * down, v * down, *blurs], axis=1))
     found = np.concatenate(values).astype(np.float64)
     return found, np.concatenate(filters).astype(np.float64) if filtered else np.empty((0, _WARPS))

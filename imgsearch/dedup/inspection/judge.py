@@ -14,9 +14,10 @@ from imgsearch.dedup.inspection.colour import ColourChange, colour_change
 from imgsearch.dedup.inspection.detail import detail_gain
 from imgsearch.dedup.inspection.filters import smooth, steepness
 from imgsearch.dedup.inspection.fit import Fit, fit_lightness, fit_line
-from imgsearch.dedup.inspection.planes import Planes, common_size, has_palette, is_drawn, planes_of
+from imgsearch.dedup.inspection.picture import Picture
+from imgsearch.dedup.inspection.planes import Planes, common_size, joint_counts
 from imgsearch.dedup.inspection.residual import Peak, Rest, rest_of
-from imgsearch.records import Float32, UInt8
+from imgsearch.records import Float32, Int64
 
 FAINT = 0.8
 """`Peak.largest` that is no difference, wherever it is."""
@@ -88,21 +89,26 @@ class Inspection:
 
 
 def inspect_images(first: Image.Image, second: Image.Image) -> Inspection:
-    """Two upright RGB pictures at their full size, the second turned to lie as the first. About 0.1
-    to 0.3 us a pixel of the smaller one and what resizing the larger one takes."""
+    """`inspect_pictures` of two upright RGB pictures at their full size, the second turned to lie as the first."""
+    return inspect_pictures(Picture(first), Picture(second))
+
+
+def inspect_pictures(first: Picture, second: Picture) -> Inspection:
+    """Two pictures, the second turned to lie as the first. About 0.06 to 0.2 us a pixel of the smaller one and what
+    resizing the larger one takes."""
     size = common_size(first.size, second.size)
-    stretch = _ratio(first.width * second.height, second.width * first.height)
+    stretch = _ratio(first.size[0] * second.size[1], second.size[0] * first.size[1])
     if stretch > STRETCH:
         return Inspection(False, 0.0, "another shape")
-    one, other = planes_of(first, size), planes_of(second, size)
-    if _key(one) > _key(other):  # so that the order of the two files makes no difference
+    one, other = first.planes(size), second.planes(size)
+    if one.key > other.key:  # so that the order of the two files makes no difference
         first, second, one, other = second, first, other, one
-    drawn = is_drawn(first) or is_drawn(second)
-    if drawn and _levels_moved(one.luma, other.luma) > _DRAWN_TONE:
+    drawn = first.is_drawn or second.is_drawn
+    if drawn and _levels_moved(one, other) > _DRAWN_TONE:
         return Inspection(False, 0.0, "a drawing in other colours")
-    fit, rest = _lightness(one.luma, other.luma)
+    fit, rest = _lightness(one, other)
     colour = _colour(one, other)
-    recoloured = _toned(fit, one.luma) or (colour is not None and _recoloured(colour))
+    recoloured = _toned(fit, one) or (colour is not None and _recoloured(colour))
     worst, why = _worst(fit, rest, colour, drawn)
     score = 1 / (1 + min(worst, 100.0) ** 3)
     if worst >= 1:
@@ -112,11 +118,11 @@ def inspect_images(first: Image.Image, second: Image.Image) -> Inspection:
         altered.append("stretched")
     if _fewer_colours(first, second) or _fewer_colours(second, first):
         altered.append("fewer colours in one of them")
-    altered += _finer_or_coarser(first, second, (one.luma, other.luma))
+    altered += _finer_or_coarser(first, second, (one, other))
     return Inspection(True, score, ", ".join(altered), bool(altered), rest.largest / 255)
 
 
-def _lightness(one: UInt8, other: UInt8) -> tuple[Fit, Rest]:
+def _lightness(one: Planes, other: Planes) -> tuple[Fit, Rest]:
     """The fit and what it leaves. A straight line where it leaves next to nothing anywhere; else all that
     may be fitted, the better way round: what one picture clipped can be told from the other, not the other way."""
     line = fit_line(one, other)
@@ -132,14 +138,6 @@ def _lightness(one: UInt8, other: UInt8) -> tuple[Fit, Rest]:
     return min(ways, key=lambda way: _most_excess(way[1]))
 
 
-def _key(planes: Planes) -> tuple[float, ...]:
-    return (
-        float(planes.luma.sum(dtype=np.float64)),
-        float(planes.luma.std()),
-        float(planes.chroma.sum(dtype=np.float64)),
-    )
-
-
 def _most_excess(rest: Rest) -> float:
     largest = (min(most, _MOST_OF_SMALL) if rest.pixels <= _SMALL else most for most in _MOST)
     found = zip(rest.peaks, largest, strict=False)
@@ -153,13 +151,13 @@ def _excess(peak: Peak, faint: float, most: float) -> float:
 
 def _colour(one: Planes, other: Planes) -> ColourChange | None:
     """The change of colour from the more colourful picture to the other; None where neither has any."""
-    strengths = [float(np.sqrt(((planes.chroma.astype(np.float32) - 128) ** 2).mean())) for planes in (one, other)]
+    strengths = [planes.strength for planes in (one, other)]
     if max(strengths) < _GREY:
         return None
     if min(strengths) < max(strengths) / _FADED:
         return ColourChange(0.0, 0.0, 0.0, Peak(0.0, 0.0), 0.0)
     source, target = (one, other) if strengths[0] >= strengths[1] else (other, one)
-    return colour_change(source.chroma, target.chroma)
+    return colour_change(source, target)
 
 
 def _worst(fit: Fit, rest: Rest, colour: ColourChange | None, drawn: bool) -> tuple[float, str]:
@@ -178,33 +176,42 @@ def _worst(fit: Fit, rest: Rest, colour: ColourChange | None, drawn: bool) -> tu
     return max(found)
 
 
-def _fewer_colours(one: Image.Image, other: Image.Image) -> bool:
+def _fewer_colours(one: Picture, other: Picture) -> bool:
     """Whether the second has a palette and the first is no drawing and needs none: JPEG's noise gives a drawing more
     colours than its palette had."""
-    return has_palette(other) and not has_palette(one) and not is_drawn(one)
+    return other.has_palette and not one.has_palette and not one.is_drawn
 
 
-def _levels_moved(one: UInt8, other: UInt8) -> float:
+def _levels_moved(one: Planes, other: Planes) -> float:
     """The most by which a level of lightness that a fiftieth of a drawing has, and no neighbour has more of, is another
     in the second: by the median over the pixels that have it, so that a changed place does not count."""
-    counts = np.bincount(one.ravel(), minlength=256)
+    counts = one.counts
     beside = np.maximum.reduce([np.roll(counts, shift) for shift in (-2, -1, 1, 2)])
-    levels = np.flatnonzero((counts >= one.size / 50) & (counts >= beside))
-    return max((abs(float(np.median(other[one == level])) - level) for level in levels.tolist()), default=0.0)
+    levels = np.flatnonzero((counts >= one.luma.size / 50) & (counts >= beside))
+    joint = joint_counts(one.luma, other.luma)
+    return max((abs(_median(joint[level]) - level) for level in levels.tolist()), default=0.0)
 
 
-def _finer_or_coarser(first: Image.Image, second: Image.Image, lumas: tuple[UInt8, UInt8]) -> list[str]:
-    areas = first.width * first.height, second.width * second.height
+def _median(counts: Int64) -> float:
+    """Of lightness, of which there are so many pixels of each level."""
+    below = np.cumsum(counts)
+    middle = [(int(below[-1]) - 1) // 2, int(below[-1]) // 2]
+    return float(np.searchsorted(below, middle, side="right").mean())
+
+
+def _finer_or_coarser(first: Picture, second: Picture, planes: tuple[Planes, Planes]) -> list[str]:
+    areas = first.size[0] * first.size[1], second.size[0] * second.size[1]
     by = _ratio(*areas) ** 0.5
     if by > _ENLARGED_BY:
         wanted = min(1.0, _MORE_DETAIL + _MORE_AN_OCTAVE * math.log2(by))
-        return ["perhaps enlarged"] if _detail_beyond(first if areas[0] > areas[1] else second, by) < wanted else []
-    return ["sharpened or softened"] if by < _SAME_SIZE and detail_gain(*lumas) > _SHARPER else []
+        large = first.image if areas[0] > areas[1] else second.image
+        return [] if _has_detail_beyond(large, by, wanted) else ["perhaps enlarged"]
+    return ["sharpened or softened"] if by < _SAME_SIZE and detail_gain(*planes) > _SHARPER else []
 
 
-def _toned(fit: Fit, luma: UInt8) -> bool:
+def _toned(fit: Fit, planes: Planes) -> bool:
     levels = np.arange(256, dtype=np.float32)
-    weights = np.bincount(luma.ravel(), minlength=256) / luma.size
+    weights = planes.counts / planes.luma.size
     return bool(np.sqrt(float((weights * (fit.tone(levels) - levels) ** 2).sum())) > _TONE)
 
 
@@ -212,22 +219,24 @@ def _recoloured(colour: ColourChange) -> bool:
     return colour.cast > _CAST_SEEN or _ratio(colour.saturation, 1.0) > _SATURATION_SEEN or abs(colour.hue) > 0.07
 
 
-def _detail_beyond(large: Image.Image, by: float) -> float:
-    """What a picture has beside strong edges and has not after it was made smaller by ``by`` and enlarged again, over
-    the smaller one's finest detail there. Looked for in the middle, where it is large."""
+def _has_detail_beyond(large: Image.Image, by: float, wanted: float) -> bool:
+    """Whether a picture has, beside strong edges, ``wanted`` times the finest detail of itself made smaller by ``by``
+    that is gone once that is enlarged again. Looked for in the middle, where it is large."""
     width, height = (min(side, _LOOKED_AT) for side in large.size)
     left, top = (large.width - width) // 2, (large.height - height) // 2
     luma = large.crop((left, top, left + width, top + height)).convert("L")
     size = max(2, round(width / by)), max(2, round(height / by))
     reduced = luma.resize(size, Image.Resampling.LANCZOS)
-    enlarged = np.asarray(reduced.resize(luma.size, Image.Resampling.BICUBIC), np.float32)
+    enlarged = np.asarray(reduced.resize(luma.size, Image.Resampling.BICUBIC)).astype(np.float32)
+    full, plain = np.asarray(luma).astype(np.float32), np.asarray(reduced).astype(np.float32)
+    at_edges = _strong_edges(enlarged)
+    finest = _mean_square(plain - smooth(plain), _strong_edges(plain))
+    beyond = _mean_square(full - enlarged, at_edges)
+    if math.sqrt(beyond / max(finest, 1e-6)) < wanted:
+        return False
     blocks = np.asarray(luma.resize(size, Image.Resampling.NEAREST).resize(luma.size, Image.Resampling.NEAREST))
-    full, plain = np.asarray(luma, np.float32), np.asarray(reduced, np.float32)
-    at_edges, at_plain_edges = _strong_edges(enlarged), _strong_edges(plain)
-    finest = _mean_square((plain - smooth(plain))[at_plain_edges])
-    if _mean_square((full - blocks)[at_edges]) < finest / 16:  # enlarged by repeating pixels
-        return 0.0
-    return math.sqrt(_mean_square((full - enlarged)[at_edges]) / max(finest, 1e-6))
+    repeated = _mean_square(full - blocks, at_edges) < finest / 16  # enlarged by repeating pixels
+    return not repeated
 
 
 def _strong_edges(plane: Float32) -> NDArray[np.bool_]:
@@ -237,7 +246,9 @@ def _strong_edges(plane: Float32) -> NDArray[np.bool_]:
     return np.asarray(steep >= np.partition(sampled, int(0.9 * len(sampled)))[int(0.9 * len(sampled))])
 
 
-def _mean_square(values: Float32) -> float:
+def _mean_square(plane: Float32, places: NDArray[np.bool_]) -> float:
+    """Of the values at these places."""
+    values = plane[places]
     return float(values @ values) / max(len(values), 1)
 
 

@@ -1,29 +1,92 @@
-"""A picture as planes of 8 bits: lightness at full size, colour at half of it."""
+"""A picture as planes of 8 bits: lightness at full size, colour at half of it; and what is made of them, each once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from imgsearch.records import Int64, UInt8
+from imgsearch.dedup.inspection.filters import UInt16, smooth, smooth_whole, steepness
+from imgsearch.records import Float32, Int64, UInt8
 
-COLOURS = 16
-"""A drawing's colours are counted up to here: charts, icons, flags, masks and pages have few."""
+KEPT_PIXELS = 131_072
+"""Up to here what is made of a plane is kept beside it, 30 bytes a pixel; of larger ones it is made band by band."""
 
-_DRAWN_SHARE = 0.9
-_COUNTED_SIDE = 64
-_PALETTE = 256
 _LEAST_SIDE = 8
+_ACROSS = 768  # pixels of the side of the middle
 
 
-@dataclass(frozen=True, slots=True)
 class Planes:
     """``luma`` uint8 [h, w]; ``chroma`` uint8 [2, h/2, w/2], Cb and Cr, 128 for grey."""
 
-    luma: UInt8
-    chroma: UInt8
+    def __init__(self, luma: UInt8, chroma: UInt8) -> None:
+        self.luma, self.chroma = luma, chroma
+        self.is_small = luma.size <= KEPT_PIXELS
+        self._slopes: Float32 | None = None
+        self._colour: tuple[Float32, Float32] | None = None
+
+    @cached_property
+    def counts(self) -> Int64:
+        """Pixels of each lightness, int64 [256]."""
+        found = np.zeros(256, np.int64)
+        flat = self.luma.reshape(-1)
+        for at in range(0, len(flat), 1 << 20):  # eight bytes a pixel
+            found += np.bincount(flat[at : at + (1 << 20)], minlength=256)
+        return found
+
+    @cached_property
+    def key(self) -> tuple[float, ...]:
+        """Puts two pictures in an order that is the same whichever is given first."""
+        levels = np.arange(256)
+        total, squares = int(self.counts @ levels), int(self.counts @ levels**2)
+        return total, squares * self.luma.size - total**2, int(self.chroma.sum(dtype=np.int64))
+
+    @cached_property
+    def strength(self) -> float:
+        """Of the colour: root of the mean square, steps."""
+        away = self.chroma.astype(np.float32).ravel()
+        away -= 128
+        return float(np.sqrt(away @ away / max(len(away), 1)))
+
+    @cached_property
+    def detail(self) -> Float32:
+        """The finest detail of the middle, flat."""
+        if self.is_small and max(self.luma.shape) <= _ACROSS:
+            return (self.luma - self.smoothed()).ravel()
+        top, left = (max(0, (side - _ACROSS) // 2) for side in self.luma.shape)
+        plane = self.luma[top : top + _ACROSS, left : left + _ACROSS].astype(np.float32)
+        return (plane - smooth(plane)).ravel()
+
+    def smoothed(self, rows: slice = slice(None)) -> Float32:
+        """`filters.smooth` of these rows of lightness, by themselves where the picture is large."""
+        if self.is_small:
+            return self._smoothed[rows]
+        return _exact(smooth_whole(self.luma[rows]))
+
+    def slopes(self, smoothed: Float32, rows: slice = slice(None)) -> Float32:
+        """`filters.steepness` of these rows."""
+        if not self.is_small:
+            return steepness(smoothed)
+        if self._slopes is None:
+            self._slopes = steepness(self._smoothed)
+        return self._slopes[rows]
+
+    def smooth_colour(self) -> tuple[Float32, Float32]:
+        """Chroma smoothed twice, float32 [2, h, w] less 128, and the sum of its slopes [h, w]."""
+        if self._colour is not None:
+            return self._colour
+        once = smooth(self.chroma.astype(np.float32) - np.float32(128))
+        steep = steepness(once)
+        found = smooth(once), steep[0] + steep[1]
+        if self.is_small:
+            self._colour = found
+        return found
+
+    @cached_property
+    def _smoothed(self) -> Float32:
+        return _exact(smooth_whole(self.luma))
 
 
 def planes_of(image: Image.Image, size: tuple[int, int]) -> Planes:
@@ -36,31 +99,30 @@ def planes_of(image: Image.Image, size: tuple[int, int]) -> Planes:
     return Planes(np.asarray(luma), np.stack(chroma))
 
 
-def is_drawn(image: Image.Image) -> bool:
-    """Whether at least nine of ten pixels have one of `COLOURS` colours, to four bits a channel, so that each colour
-    means something."""
-    pixels = (_sampled(image) + 8) >> 4  # rounded: JPEG's noise around white and black makes no colour
-    counts = np.bincount(pixels @ np.array([1, 32, 1024]))
-    return bool(np.sort(counts)[-COLOURS:].sum() >= _DRAWN_SHARE * len(pixels))
-
-
-def has_palette(image: Image.Image) -> bool:
-    """Whether an RGB picture seems to have at most 256 colours, as GIF and palette PNG have: no more are among 4,096
-    of its pixels."""
-    return len(np.unique(_sampled(image) @ np.array([1, 256, 65_536]))) <= _PALETTE
-
-
 def common_size(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
     """The size (width, height) of the smaller of two pictures, at least 8 pixels each way."""
     smaller = min(first, second, key=lambda size: (size[0] * size[1], size))
-    return max(_LEAST_SIDE, smaller[0]), max(_LEAST_SIDE, smaller[1])
+    return least_size(smaller)
 
 
-def _sampled(image: Image.Image) -> Int64:
-    """Colours of up to 4,096 pixels, spread evenly: int64 [n, 3]."""
-    small = image
-    if max(image.size) > _COUNTED_SIDE:  # by nearest: a mean would make new colours
-        scale = _COUNTED_SIDE / max(image.size)
-        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-        small = image.resize(size, Image.Resampling.NEAREST)
-    return np.asarray(small.convert("RGB"), np.int64).reshape(-1, 3)
+def least_size(size: tuple[int, int]) -> tuple[int, int]:
+    """The size (width, height) at which a picture is compared: its own, at least 8 pixels each way."""
+    return max(_LEAST_SIDE, size[0]), max(_LEAST_SIDE, size[1])
+
+
+def joint_counts(one: UInt8, other: UInt8) -> Int64:
+    """How many pixels have one lightness in the first and another in the second: int64 [256, 256]."""
+    found = np.zeros(1 << 16, np.int64)
+    first, second = one.reshape(-1), other.reshape(-1)
+    for at in range(0, len(first), 1 << 20):
+        pairs = first[at : at + (1 << 20)].astype(np.intp)
+        pairs <<= 8
+        pairs += second[at : at + (1 << 20)]
+        found += np.bincount(pairs, minlength=1 << 16)
+    return found.reshape(256, 256)
+
+
+def _exact(whole: UInt16) -> NDArray[np.float32]:
+    found = whole.astype(np.float32)
+    found *= np.float32(1 / 16)
+    return found

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imgsearch.dedup.inspection.filters import boxed, halved, smooth, steepness
+from imgsearch.dedup.inspection.filters import boxed, halved, steepness
 from imgsearch.dedup.inspection.fit import Fit, apply_fit
-from imgsearch.records import Float32, UInt8
+from imgsearch.dedup.inspection.planes import KEPT_PIXELS, Planes
+from imgsearch.records import Float32
 
 _FLOORS = (
     6.0,
@@ -23,7 +24,7 @@ _FLOORS = (
     2.5,
 )  # lightness that is no difference: of means over 3 x 3 pixels, then each level half as fine
 _EDGE_SHARE = 0.5
-_BAND_PIXELS = 131_072  # at a time: what a band needs stays in the cache
+_BAND_PIXELS = KEPT_PIXELS  # at a time: what a band needs stays in the cache
 _LEAST_ROWS = 32
 _HALO = 8  # rows above and below a band that its filters see
 _USUAL = 0.99
@@ -51,40 +52,48 @@ class Rest:
     pixels: int = 1 << 30
 
 
-def rest_of(fit: Fit, source: UInt8, target: UInt8) -> Rest:
-    """What is left of ``target`` uint8 [h, w] after ``source``, of its size, was brought to it. In bands: 20 bytes a
-    pixel of one band, 2.5 a pixel of the picture. 60 ns a pixel, 40 with a line alone."""
-    height, width = target.shape
+def rest_of(fit: Fit, source: Planes, target: Planes) -> Rest:
+    """What is left of ``target`` after ``source``, of its size, was brought to it. In bands: 20 bytes a
+    pixel of one band, 2.5 a pixel of the picture. 30 ns a pixel, 12 with a line alone."""
+    height, width = target.luma.shape
     finest = _Level(_FLOORS[0], height * width)
-    halves: list[tuple[Float32, Float32]] = []
+    halves: list[Float32] = []
     squares = values = value_squares = 0.0
-    rows = max(_LEAST_ROWS, _BAND_PIXELS // width // 2 * 2)
+    rows = height if target.is_small else max(_LEAST_ROWS, _BAND_PIXELS // width // 2 * 2)
     for top in range(0, height, rows):
         first, stop = max(0, top - _HALO), min(height, top + rows + _HALO)
         inner = slice(top - first, min(top + rows, height) - first)
-        brought = apply_fit(fit, smooth(np.asarray(source[first:stop], np.float32)), first, height)
-        wanted = smooth(np.asarray(target[first:stop], np.float32))
-        edges = np.maximum(steepness(wanted), steepness(brought))
-        rest = np.subtract(wanted, brought, out=brought)
+        wanted, rest, edges = _band(fit, source, target, slice(first, stop))
         rest3, edges3 = boxed(rest)[inner], boxed(edges)[inner]
         finest.take(rest3, edges3)
-        halves.append((halved(rest3), halved(edges3)))
+        halves.append(np.stack([halved(rest3), halved(edges3)]))
         inside, seen = rest[inner].ravel(), wanted[inner].ravel()
         squares += float(inside @ inside)
         values += float(seen.sum(dtype=np.float64))
         value_squares += float(seen @ seen)
     peaks = [finest.peak()]
-    rest, edges = (np.concatenate(parts) for parts in zip(*halves, strict=True))
+    both = np.concatenate(halves, axis=1)
     for floor in _FLOORS[1:]:
-        if min(rest.shape) < _LEAST:
+        if min(both.shape[1:]) < _LEAST:
             break
-        level = _Level(floor, rest.size)
-        level.take(rest, edges)
+        level = _Level(floor, both[0].size)
+        level.take(both[0], both[1])
         peaks.append(level.peak())
-        rest, edges = halved(rest), halved(edges)
+        both = halved(both)
     count = height * width
     variance = max(value_squares / count - (values / count) ** 2, 1e-3)
     return Rest(tuple(peaks), squares / count / variance, finest.largest_rest, count)
+
+
+def _band(fit: Fit, source: Planes, target: Planes, rows: slice) -> tuple[Float32, Float32, Float32]:
+    """Of these rows: the target smoothed, what is left of it, and the edges that either has."""
+    wanted, given = target.smoothed(rows), source.smoothed(rows)
+    edges = target.slopes(wanted, rows)
+    brought = apply_fit(fit, given, rows.start, target.luma.shape[0])
+    plain = fit.curve is None  # a line makes slopes steeper, and that is all
+    own = source.slopes(given, rows) * np.float32(abs(fit.gain)) if plain else steepness(brought)
+    edges = np.maximum(edges, own, out=own)
+    return wanted, np.subtract(wanted, brought, out=brought), edges
 
 
 class _Level:

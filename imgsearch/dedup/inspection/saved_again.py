@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imgsearch.records import Float32, UInt8
 
@@ -27,20 +28,23 @@ def was_made_of(luma: UInt8, steps: Sequence[int]) -> bool:
     table = np.asarray(steps, np.float32).reshape(8, 8)
     wanted = table >= _LEAST_STEP
     wanted[0, 0] = False  # the mean
-    coefficients = _coefficients(luma)[:, wanted] / table[wanted]  # [blocks, n]
+    coefficients = _coefficients(luma, wanted) / table[wanted]  # [blocks, n]
     told = coefficients[np.abs(coefficients) > 0.6]
     if len(told) < _LEAST_SEEN:
         return False
     return float(np.abs(told - np.round(told)).mean()) < _CLOSE
 
 
-def _coefficients(luma: UInt8) -> Float32:
-    """DCT-II, orthonormal as in JPEG, of blocks spread over the picture: float32 [blocks, 8, 8]."""
+def _coefficients(luma: UInt8, wanted: NDArray[np.bool_]) -> Float32:
+    """DCT-II, orthonormal as in JPEG, of blocks spread over the picture: those ``wanted`` [8, 8], float32 [blocks,
+    n]."""
     rows, columns = luma.shape[0] // 8, luma.shape[1] // 8
-    chosen = np.unique(np.linspace(0, rows * columns - 1, min(_BLOCKS, rows * columns)).astype(np.intp))
+    count = min(_BLOCKS, rows * columns)
+    chosen = np.linspace(0, rows * columns - 1, count).astype(np.intp)  # a step of 1 or more: none twice
     tops, lefts = chosen // columns * 8, chosen % columns * 8
     at = np.arange(8)
-    blocks = luma[tops[:, None, None] + at[:, None], lefts[:, None, None] + at].astype(np.float32) - 128
+    blocks = luma[tops[:, None, None] + at[:, None], lefts[:, None, None] + at].reshape(count, 64).astype(np.float32)
     cosines = np.cos(np.pi * np.outer(at, 2 * at + 1) / 16) / 2
     cosines[0] /= np.sqrt(2)
-    return np.asarray(cosines @ blocks @ cosines.T, np.float32)
+    both = np.kron(cosines, cosines)[wanted.ravel()].astype(np.float32)  # [n, 64]: down, then across
+    return np.asarray((blocks - 128) @ both.T, np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,8 +13,10 @@ import numpy as np
 from PIL import Image
 
 from imgsearch.dedup.inspection.detail import detail_strength
-from imgsearch.dedup.inspection.judge import Inspection, inspect_images
+from imgsearch.dedup.inspection.judge import Inspection, inspect_pictures
+from imgsearch.dedup.inspection.picture import Picture
 from imgsearch.dedup.inspection.saved_again import was_made_of
+from imgsearch.dedup.inspection.several import call_all
 from imgsearch.errors import MediaError
 from imgsearch.media.containers.header import load_exif_from
 from imgsearch.media.containers.tiff import main_page
@@ -25,7 +27,7 @@ from imgsearch.media.metadata import exif_of, orientation_of
 from imgsearch.media.opening import decoding, open_image, readable_kind, translated
 from imgsearch.media.orientation import turn_picture
 from imgsearch.media.source import open_source
-from imgsearch.media.whole import describe_file, read_samples
+from imgsearch.media.whole import FileTraits, describe_file, read_samples
 
 Answer = tuple[dict[str, Any], bytes]
 
@@ -35,8 +37,26 @@ _TRANSPARENCY = 24.0  # of 255, over 3 x 3 pixels, by which the transparency of 
 
 
 def describe(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
-    """[path, sha256, bytes, mtime in ns] -> `FileTraits`. The content is hashed only where size or time are not those.
-    Raises MediaError, ContentChanged."""
+    """[[path, sha256, bytes, mtime in ns], ...] -> `FileTraits` of each (`several`). The content is hashed only where
+    size or time are not those. Raises MediaError, ContentChanged."""
+    return call_all(lambda file, limits: (describe_indexed(file, limits).to_json(), b""), arguments, limits)
+
+
+def samples(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
+    """[[path, sha256], ...] -> `Samples` of each (`several`), the digests in the body. Raises MediaError."""
+    return call_all(_samples, arguments, limits)
+
+
+def inspect(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
+    """[[[path, sha256, bytes, has alpha], the same of the second, turn], ...] -> `Inspection` of each (`several`). Both
+    are decoded at full size, once for pairs that follow each other. Raises MediaError, whose message begins with the
+    path at fault."""
+    desk = _Desk()
+    return call_all(lambda pair, limits: (inspect_pair(pair, limits, desk).to_json(), b""), arguments, limits)
+
+
+def describe_indexed(arguments: list[Any], limits: Limits) -> FileTraits:
+    """One of `describe`'s files."""
     path, content_hash, *indexed = arguments
     with translated("read"):
         try:
@@ -44,11 +64,10 @@ def describe(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> 
             changed = [status.st_size, status.st_mtime_ns] != indexed
         except OSError:
             changed = True  # the reader says why
-    return describe_file(path, content_hash=content_hash if changed else None, limits=limits).to_json(), b""
+    return describe_file(path, content_hash=content_hash if changed else None, limits=limits)
 
 
-def samples(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
-    """[path, sha256] -> `Samples`, the digests in the body. Raises MediaError."""
+def _samples(arguments: list[Any], limits: Limits) -> Answer:
     path, content_hash = arguments
     found = asdict(read_samples(path, content_hash=content_hash, limits=limits))
     digest = found.pop("digest")
@@ -56,28 +75,42 @@ def samples(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> A
     return found, digest
 
 
-def inspect(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
-    """[[path, sha256, bytes, has alpha], the same of the second, turn] -> `Inspection`. Both are decoded at full size.
-    Raises MediaError, whose message begins with the path at fault."""
+class _Desk:
+    """The two pictures of the last look: one of them is often in the next."""
+
+    def __init__(self) -> None:
+        self._pictures: dict[tuple[str, str], Picture] = {}
+
+    def put_away(self, wanted: Collection[tuple[str, str]]) -> None:
+        """All but these, before another is decoded."""
+        self._pictures = {key: picture for key, picture in self._pictures.items() if key in wanted}
+
+    def opened(self, path: str, digest: str, limits: Limits) -> Picture:
+        if (path, digest) not in self._pictures:
+            with _naming(path):
+                image = open_upright(path, _FULL, limits=limits, content_hash=digest)
+            self._pictures[path, digest] = Picture(image)
+        return self._pictures[path, digest]
+
+
+def inspect_pair(arguments: list[Any], limits: Limits, desk: _Desk | None = None) -> Inspection:
+    """One of `inspect`'s pairs."""
     (path, digest, size, clear), (other_path, other_digest, other_size, other_clear), turn = arguments
-    first = _opened(path, digest, limits)
-    second = turn_picture(_opened(other_path, other_digest, limits), turn)
-    found = inspect_images(first, second)
+    desk = desk or _Desk()
+    desk.put_away([(path, digest), (other_path, other_digest)])
+    first = desk.opened(path, digest, limits)
+    second = desk.opened(other_path, other_digest, limits).turned(turn)
+    found = inspect_pictures(first, second)
     if found.same and not found.altered and turn == 1 and first.size == second.size:
         gentle, harsh = (first, other_path) if size > other_size else (second, path)
         found = _unless_saved_again(found, gentle, harsh, limits)
         found = _unless_softened(found, (first, size), (second, other_size))
     if found.same and clear and other_clear:
         found = _with_transparency(found, _alpha(path, limits), turn_picture(_alpha(other_path, limits), turn))
-    return found.to_json(), b""
+    return found
 
 
-def _opened(path: str, digest: str, limits: Limits) -> Image.Image:
-    with _naming(path):
-        return open_upright(path, _FULL, limits=limits, content_hash=digest)
-
-
-def _unless_saved_again(found: Inspection, gentle: Image.Image, harsh: str, limits: Limits) -> Inspection:
+def _unless_saved_again(found: Inspection, gentle: Picture, harsh: str, limits: Limits) -> Inspection:
     """``gentle``: the picture of the larger file; ``harsh``: the smaller file. Where that is a JPEG which the larger
     one was made of, neither is taken for a mere copy of the other."""
     with translated("read"), open_source(os.fspath(harsh), limits) as source:
@@ -86,15 +119,15 @@ def _unless_saved_again(found: Inspection, gentle: Image.Image, harsh: str, limi
             return found
         with open_image(source.stream, kind, source.size_bytes, limits) as image:
             steps = getattr(image, "quantization", {}).get(0)
-    if steps is None or not was_made_of(np.asarray(gentle.convert("YCbCr").getchannel(0)), steps):
+    if steps is None or not was_made_of(gentle.luma, steps):
         return found
     return replace(found, why="the larger file was made of the smaller one", altered=True)
 
 
-def _unless_softened(found: Inspection, first: tuple[Image.Image, int], second: tuple[Image.Image, int]) -> Inspection:
+def _unless_softened(found: Inspection, first: tuple[Picture, int], second: tuple[Picture, int]) -> Inspection:
     """Two pictures with the bytes of their files. Where one has clearly less of the finest detail and is not much
     smaller, something else than compression took it: noise was removed, or a blur."""
-    strengths = [(detail_strength(np.asarray(image.convert("L"))), size) for image, size in (first, second)]
+    strengths = [(detail_strength(picture.own_planes()), size) for picture, size in (first, second)]
     (weak, size), (strong, other_size) = sorted(strengths)
     if strong > _STRONGER * max(weak, _NO_DETAIL) and size > _NOT_COMPRESSED * other_size:
         return replace(found, why="softened", altered=True)
