@@ -25,8 +25,8 @@ SIGNATURE_RECIPE = 1
 OWN_SOURCES = ("exif", "xmp", "iptc", "gps", "png")
 """Where a date or place of the content itself comes from; an older library names none, and means EXIF."""
 
-FILE_SOURCES = ("takeout", "sidecar", "name", "file")
-"""Where a date of a file comes from, the best first: what Google's notes or an XMP file beside it say, its name, the
+FILE_SOURCES = ("sidecar", "takeout", "name", "file")
+"""Where a date of a file comes from, the best first: what an XMP file or Google's notes beside it say, its name, the
 time of its last change."""
 
 FACTS_RECIPE = 1

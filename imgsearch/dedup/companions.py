@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator
 
 from imgsearch.dedup.belonging.contents import film_seconds, same_companion
 from imgsearch.dedup.belonging.folder_names import FolderListing, FolderNames, listing_of
-from imgsearch.dedup.belonging.takeout_names import notes_of, pictures_of_notes, was_cut
 from imgsearch.dedup.belonging.version_names import fold
+from imgsearch.media.facts.takeout_names import notes_of, pictures_of_notes, was_cut
 from imgsearch.media.sniff import IMAGE_EXTENSIONS
 
 __all__ = ["FolderListing", "FolderNames", "companions_of", "owners_of", "same_companion", "shared_with"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from imgsearch.dedup.evidence import Copy
+from imgsearch.media.facts.sidecar_names import xmp_names
 
 _FACTS = ("taken_at", "camera", "latitude", "longitude")
 _MOST_XMP_BYTES = 1 << 20
@@ -27,11 +28,10 @@ def facts_only_of(copy: Copy, keeper: Copy) -> dict[str, Any]:
 
 
 def _xmp_beside(path: str) -> Path | None:
-    """``IMG_1.xmp`` or ``IMG_1.jpg.xmp``, as Lightroom and darktable name them."""
+    """The XMP file of the picture, as Lightroom, darktable and their like name it."""
     picture = Path(path)
-    candidates = (picture.with_suffix(".xmp"), picture.with_name(picture.name + ".xmp"))
     try:
-        return next((one for one in candidates if one.is_file()), None)
+        return next((one for one in map(picture.with_name, xmp_names(picture.name)) if one.is_file()), None)
     except OSError:  # a name too long, a folder gone
         return None
 

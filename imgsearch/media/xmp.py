@@ -3,11 +3,24 @@ exception."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
-_MAX_BYTES = 4 * 1024 * 1024  # parsing takes 20 ns a byte; the packets of people have a hundredth of it
+MAX_BYTES = 4 * 1024 * 1024  # parsing takes 20 ns a byte; the packets of people have a hundredth of it
+_DECLARATION = re.compile(rb"^<\?xml[^>]{0,200}\?>")  # its encoding no longer holds
+_MARKS = (
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe\0\0", "utf-32-le"),
+    (b"\0\0\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+    (b"<\0\0\0", "utf-32-le"),
+    (b"\0\0\0<", "utf-32-be"),
+    (b"<\0", "utf-16-le"),
+    (b"\0<", "utf-16-be"),
+)
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 NAMESPACES = {
     "dc": "http://purl.org/dc/elements/1.1/",
@@ -56,18 +69,36 @@ class Xmp:
 
 def parse_xmp(data: bytes) -> Xmp:
     """An XMP packet's properties; none where it is damaged, too large or declares entities. 0.2 ms for 10 KB."""
-    data = data.strip(b"\0 \r\n\t")
-    if not data or len(data) > _MAX_BYTES or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        return Xmp()
-    try:
-        root = ElementTree.fromstring(data)
-    except (ElementTree.ParseError, ValueError, LookupError):
+    data = data if len(data) <= MAX_BYTES else b""
+    root = _parsed(_as_utf_8(data))
+    if root is None and not data.isascii():  # of a program that says UTF-8 and writes Windows' letters
+        root = _parsed(data.decode("cp1252", "replace").encode())
+    if root is None:
         return Xmp()
     found: dict[str, list[str]] = {}
     for description in _descriptions(root):
         _keep(found, description, "")
     marked = b"RegionList" in data or b"PersonDisplayName" in data
     return Xmp(found, tuple(_people(root)) if marked else ())
+
+
+def _parsed(data: bytes) -> ElementTree.Element | None:
+    data = _DECLARATION.sub(b"", data.strip(b"\0 \r\n\t"), count=1)
+    if not data or b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        return None
+    try:
+        return ElementTree.fromstring(data)
+    except (ElementTree.ParseError, ValueError, LookupError):
+        return None
+
+
+def _as_utf_8(data: bytes) -> bytes:
+    """A packet may be UTF-16 or UTF-32 (ISO 16684-1, 7.3.2), marked or not; what entities it declares is then seen."""
+    data = data.lstrip(b" \r\n\t") if data[:1] in b" \r\n\t" else data
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data.decode(encoding, "replace").lstrip("\ufeff").encode("utf-8", "replace")
+    return data
 
 
 def _descriptions(root: ElementTree.Element) -> list[ElementTree.Element]:

@@ -16,8 +16,8 @@ from imgsearch import wordforms
 from imgsearch.records import FACTS_RECIPE, FileFacts, Word
 from imgsearch.storage.lookups import chunks, marks
 
-_RANK = "CASE dated_source WHEN 'takeout' THEN 0 WHEN 'sidecar' THEN 1 WHEN 'name' THEN 2 ELSE 3 END"
-_OF_FILES = "('takeout', 'sidecar', 'name', 'file')"
+_RANK = "CASE dated_source WHEN 'sidecar' THEN 0 WHEN 'takeout' THEN 1 WHEN 'name' THEN 2 ELSE 3 END"
+_OF_FILES = "('sidecar', 'takeout', 'name', 'file')"
 _SETTLE_DATES = f"""UPDATE images SET (taken_at, taken_source) = (
     SELECT dated_at, dated_source FROM files WHERE files.image_id = images.image_id AND dated_at IS NOT NULL
     ORDER BY {_RANK}, dated_at LIMIT 1)
@@ -67,14 +67,18 @@ class FactWrites:
     images: dict[int, FileFacts] = field(default_factory=dict)
     sidecars: list[SidecarFacts] = field(default_factory=list)
     dates: list[FileDate] = field(default_factory=list)
+    unreadable: list[int] = field(default_factory=list)  # ids of images whose headers say nothing any more
 
     def __bool__(self) -> bool:
-        return bool(self.images or self.sidecars or self.dates)
+        return bool(self.images or self.sidecars or self.dates or self.unreadable)
 
     def write(self, connection: sqlite3.Connection) -> set[int]:
         """Write them; the ids of the images that are now to be settled."""
         touched = set(self.images)
         _renew_images(connection, self.images)
+        connection.executemany(
+            "UPDATE images SET facts_recipe = ? WHERE image_id = ?", ((FACTS_RECIPE, i) for i in self.unreadable)
+        )
         for told in self.sidecars:
             touched |= _place_sidecar(connection, told)
         rows = [(d.dated_at, d.dated_source, d.root_id, os.fsencode(d.relative_path)) for d in self.dates]

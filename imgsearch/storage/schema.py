@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -111,6 +112,8 @@ image_words = Table(
     Column("text", Text, nullable=False),
     Column("source", Text, nullable=False),
 )
+
+Index("ix_files_sidecars", files.c.root_id, sqlite_where=files.c.sidecars != 0)
 
 deletions = Table(
     "deletions",

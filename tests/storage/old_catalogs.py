@@ -14,6 +14,7 @@ _LATER = {
             f"ALTER TABLE images DROP COLUMN {column}"
             for column in ("taken_source", "place_source", "rating", "rating_source", "facts_recipe")
         ),
+        "DROP INDEX ix_files_sidecars",
         *(f"ALTER TABLE files DROP COLUMN {column}" for column in ("dated_at", "dated_source", "sidecars")),
         # As 0002 made it, with what its triggers need; a word is in it for 0005 to throw away.
         """CREATE VIRTUAL TABLE file_words USING fts5 (

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+
+from imgsearch.media.facts.sidecar_names import fold as fold
 
 # "Edited" as Google Photos, Lightroom, Samsung, Apple and their like write it behind a name, in the language of the
 # account or the program. Sources: Google Takeout exports as GooglePhotosTakeoutHelper and PhotoMigrator list them;
@@ -50,11 +51,6 @@ _COPY = (
     "copy copia cópia copie kopie kopia kopio kopi kopija kópia kópie másolat koopia копия копія kopyası kopya "
     "αντίγραφο コピー 副本 复制 拷贝 複製 복사본 salinan duplicate duplikat"
 )
-
-
-def fold(name: str) -> str:
-    """For comparison: without case, accents composed (macOS hands them out in two characters)."""
-    return name.casefold() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
 def _words(lines: tuple[str, ...]) -> str:

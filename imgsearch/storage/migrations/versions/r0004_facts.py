@@ -18,6 +18,7 @@ _STATEMENTS = (
     "ALTER TABLE files ADD COLUMN dated_at TEXT",
     "ALTER TABLE files ADD COLUMN dated_source TEXT",
     "ALTER TABLE files ADD COLUMN sidecars BIGINT DEFAULT 0 NOT NULL",
+    "CREATE INDEX ix_files_sidecars ON files (root_id) WHERE sidecars <> 0",
     """CREATE TABLE sidecar_facts (
         file_id INTEGER NOT NULL PRIMARY KEY REFERENCES files (file_id) ON DELETE CASCADE,
         latitude FLOAT,

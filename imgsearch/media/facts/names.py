@@ -1,0 +1,118 @@
+"""Dates in file names, as phones, cameras and messengers write them: "PXL_20210102_030405678", "WhatsApp Image
+2019-07-14 at 15.30.12", "mmexport1563117012345"; and the time of a file's last change.
+
+A number that merely could be a date is none: its parts must be a day of this calendar, from 1990 to next year, and it
+must stand by itself. Sources: names that these programs give, as their users' libraries and Google's, PhotoPrism's and
+immich's importers know them.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+
+from imgsearch.media.facts.dates import Clock, written
+
+_FIRST_YEAR = 1990
+_DAY = r"(?<!\d)(?P<year>(?:19|20)\d\d)(?P<mark>[-_. ]?)(?P<month>\d\d)(?P<second_mark>[-_. ]?)(?P<day>\d\d)"
+# Directly behind the day: six digits, with one sign before them or none, and perhaps milliseconds.
+_CLOSE = r"(?:[-_ T.]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?P<part>\d{3})?)(?!\d)"
+# Or three numbers with signs between them, behind a sign and perhaps a word: "at", "um", "a las".
+_APART = (
+    r"(?:[-_ T.,]{1,2}(?:[^\W\d_]{1,4}\.?[ _]){0,2}(?P<far_hour>\d{1,2})(?P<far_mark>[-_.: h])(?P<far_minute>\d\d)"
+    r"(?:(?P=far_mark)|m)(?P<far_second>\d\d)(?:[-_.](?P<far_part>\d{3}))?(?!\d)[ _]?(?P<half>[ap]\.?m\b)?)"
+)
+_NAME = re.compile(f"{_DAY}(?:{_CLOSE}|{_APART}|(?!\\d))", re.IGNORECASE)
+_DAY_FIRST = re.compile(
+    r"(?<!\d)(?P<day>\d{1,2})(?P<mark>[-.])(?P<month>\d{1,2})(?P=mark)(?P<year>(?:19|20)\d\d)"
+    + f"(?:{_APART}|(?!\\d))",
+    re.IGNORECASE,
+)
+# Milliseconds since 1970, behind the names of programs that write them.
+_EPOCH = re.compile(
+    r"(?:^|[^a-z])(?:fb_img|mmexport|wx_camera|microMsg|faceapp|img|image|photo|pic|screenshot|camera|collage)[-_. ]?"
+    r"(\d{13})(?!\d)",
+    re.IGNORECASE,
+)
+_UTC = re.compile(r"pxl_", re.IGNORECASE)  # Pixel phones write UTC into their names
+_RUN = re.compile(r"[a-z0-9]*", re.IGNORECASE)
+
+
+def name_date(name: str) -> str | None:
+    """The date that a file's ``name`` tells, ISO 8601 to the precision that it has; None for none. 2 microseconds."""
+    stem = name.rpartition(".")[0] or name
+    if not re.search(r"\d{4}", stem):
+        return None
+    for match in _NAME.finditer(stem):
+        if found := _checked(stem, match):
+            return found
+    epoch = _EPOCH.search(stem)
+    if epoch is not None and (when := epoch_date(int(epoch[1]) // 1000)):
+        return when
+    for match in _DAY_FIRST.finditer(stem):
+        day, month = int(match["day"]), int(match["month"])
+        is_sure = day > 12 or match["mark"] == "." or day == month  # else nobody knows which is the month
+        if is_sure and (found := _written(match, month, day, "")):
+            return found
+    return None
+
+
+def file_date(mtime_ns: int) -> str | None:
+    """The time of a file's last change by the clock of this machine; None for one that no clock showed."""
+    try:
+        changed = datetime.fromtimestamp(mtime_ns // 1_000_000_000)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return changed.isoformat(timespec="seconds") if _plausible(changed.year) else None
+
+
+def date_of_file(name: str, mtime_ns: int) -> tuple[str | None, str | None]:
+    """(date, source) of a file that nothing else dates: "name", else "file"."""
+    found = name_date(name)
+    if found:
+        return found, "name"
+    found = file_date(mtime_ns)
+    return found, "file" if found else None
+
+
+def epoch_date(seconds: float, first_year: int = _FIRST_YEAR) -> str | None:
+    """Of seconds since 1970, UTC; None for what is no time of a photograph."""
+    try:
+        when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    except (ValueError, OverflowError):
+        return None
+    return when.isoformat(timespec="seconds") if first_year <= when.year <= date.today().year + 1 else None
+
+
+def _checked(stem: str, match: re.Match[str]) -> str:
+    """Of a year, a month and a day that look like one date and not like a part of some number."""
+    marks = match["mark"], match["second_mark"]
+    if marks not in (("", ""), ("-", "-"), ("_", "_"), (".", "."), (" ", " "), ("_", "")):
+        return ""
+    before = _RUN.match(stem[match.start() - 1 :: -1] if match.start() else "")
+    after = _RUN.match(stem, match.end())
+    left, right = before[0] if before else "", after[0] if after else ""
+    is_hexadecimal = re.fullmatch("[0-9a-f]+", left, re.IGNORECASE) is not None
+    if is_hexadecimal or (right and any(map(str.isdigit, right)) and re.fullmatch("[0-9a-f]+", right, re.IGNORECASE)):
+        return ""
+    return _written(match, int(match["month"]), int(match["day"]), "+00:00" if _UTC.match(stem) else "")
+
+
+def _written(match: re.Match[str], month: int, day: int, offset: str) -> str:
+    groups = match.groupdict()
+    year = int(groups["year"])
+    if not (_plausible(year) and 1 <= month <= 12 and 1 <= day <= 31):
+        return ""
+    parts = [groups.get(name) or groups.get(f"far_{name}") for name in ("hour", "minute", "second")]
+    hour, minute, second = (int(part) if part else None for part in parts)
+    half = (groups.get("half") or "").lower()
+    if hour is not None and half and hour <= 12:
+        hour = hour % 12 + (12 if half.startswith("p") else 0)
+    if hour is None or hour > 23 or (minute or 0) > 59 or (second or 0) > 59:
+        return written(Clock(year, month, day))
+    part = groups.get("part") or groups.get("far_part") or ""
+    return written(Clock(year, month, day, hour, minute, second, part, offset))
+
+
+def _plausible(year: int) -> bool:
+    return _FIRST_YEAR <= year <= date.today().year + 1

@@ -1,0 +1,132 @@
+"""What the files beside a picture say of it: XMP sidecars, and the JSON notes of Google Takeout. Read only; a hostile
+one says nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from imgsearch.errors import MediaError
+from imgsearch.media.facts.encodings import tidy
+from imgsearch.media.facts.names import epoch_date
+from imgsearch.media.facts.places import decimal_place, xmp_place
+from imgsearch.media.facts.reading import NO_FACTS, xmp_date
+from imgsearch.media.facts.words import distinct_words, xmp_rating, xmp_words
+from imgsearch.media.limits import MIB, Limits
+from imgsearch.media.source import open_source
+from imgsearch.media.xmp import MAX_BYTES, parse_xmp
+from imgsearch.records import FileFacts, Word
+
+_MOST_JSON_BYTES = 1 * MIB  # of a picture's notes, which have 2 KB
+_LIMITS = Limits(file_bytes=max(MAX_BYTES, _MOST_JSON_BYTES))
+
+
+def read_sidecars(paths: Iterable[str]) -> FileFacts:
+    """All that these files tell, each fact by the first that has it; words of all of them. Raises MediaError where one
+    cannot be read now but perhaps later (permission, disk)."""
+    found = [_read(path) for path in paths]
+    words = distinct_words(word for facts in found for word in facts.words)
+    return replace(merged(found), words=words)
+
+
+def merged(found: Iterable[FileFacts]) -> FileFacts:
+    """Each date, place and rating of the first that has it, with its source."""
+    facts = NO_FACTS
+    for more in found:
+        if facts.taken_at is None:
+            facts = replace(facts, taken_at=more.taken_at, taken_source=more.taken_source)
+        if facts.latitude is None:
+            place = more.latitude, more.longitude, more.place_source
+            facts = replace(facts, latitude=place[0], longitude=place[1], place_source=place[2])
+        if facts.rating is None:
+            facts = replace(facts, rating=more.rating, rating_source=more.rating_source)
+    return facts
+
+
+def xmp_facts(data: bytes) -> FileFacts:
+    """Of an XMP sidecar."""
+    xmp = parse_xmp(data)
+    date, place, rating = xmp_date(xmp), xmp_place(xmp), xmp_rating(xmp)
+    return FileFacts(
+        taken_at=date or None,
+        taken_source="sidecar" if date else None,
+        latitude=None if place is None else place.latitude,
+        longitude=None if place is None else place.longitude,
+        place_source=None if place is None else "sidecar",
+        rating=rating,
+        rating_source="sidecar" if rating else None,
+        words=distinct_words(xmp_words(xmp, "sidecar")),
+    )
+
+
+def takeout_facts(data: bytes) -> FileFacts:
+    """Of Google's notes; nothing of any other JSON. Their time is UTC; a place of zeros is none, and what the picture's
+    own EXIF says (geoDataExif) it says itself."""
+    try:
+        notes = json.loads(data)
+    except (ValueError, RecursionError):
+        return NO_FACTS
+    if not isinstance(notes, dict) or not isinstance(notes.get("photoTakenTime"), dict):
+        return NO_FACTS
+    date = _time_of(notes["photoTakenTime"])
+    place = _place_of(notes.get("geoData")) or _place_of(notes.get("geoDataExif"))
+    return FileFacts(
+        taken_at=date,
+        taken_source="takeout" if date else None,
+        latitude=None if place is None else place[0],
+        longitude=None if place is None else place[1],
+        place_source=None if place is None else "takeout",
+        words=distinct_words(_notes_words(notes)),
+    )
+
+
+def packed(facts: FileFacts) -> dict[str, Any]:
+    """As JSON carries them."""
+    return {each.name: getattr(facts, each.name) for each in fields(FileFacts)}
+
+
+def unpacked(head: Mapping[str, Any]) -> FileFacts:
+    """The reverse. Raises TypeError, KeyError over what makes no sense."""
+    words = tuple(Word(*map(str, each)) for each in head["words"])
+    return FileFacts(**{**head, "words": words})
+
+
+def _read(path: str) -> FileFacts:
+    is_json = os.path.splitext(path)[1].lower() == ".json"  # noqa: PTH122
+    try:
+        with open_source(path, _LIMITS) as source:
+            source.stream.seek(0)
+            data = source.stream.read(_MOST_JSON_BYTES if is_json else MAX_BYTES)
+    except MediaError as error:
+        if error.transient:
+            raise
+        return NO_FACTS
+    return takeout_facts(data) if is_json else xmp_facts(data)
+
+
+def _time_of(told: dict[str, Any]) -> str | None:
+    try:
+        seconds = float(told.get("timestamp", 0))
+    except (TypeError, ValueError):
+        return None
+    return epoch_date(seconds, first_year=1826) if seconds else None
+
+
+def _place_of(told: Any) -> tuple[float, float] | None:
+    return decimal_place(told.get("latitude"), told.get("longitude")) if isinstance(told, dict) else None
+
+
+def _notes_words(notes: dict[str, Any]) -> list[Word]:
+    found = []
+    if isinstance(text := notes.get("description"), str):
+        found.append(Word("caption", tidy(text), "takeout"))
+    people = notes.get("people")
+    for person in people if isinstance(people, list) else ():
+        if isinstance(person, dict) and isinstance(name := person.get("name"), str):
+            found.append(Word("person", tidy(name), "takeout"))
+    if notes.get("favorited") is True:
+        found.append(Word("tag", "favorite", "takeout"))
+    return found

@@ -1,0 +1,144 @@
+"""Facts that need no pixels: what sidecars say, read when they are new or changed, and the facts of pictures that an
+older program read. Headers and sidecars are read in the decode workers; nothing is embedded anew."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from imgsearch.errors import MediaError
+from imgsearch.media.decode_pool.jobs import Job
+from imgsearch.media.decode_pool.pool import HardenedPool
+from imgsearch.media.facts.names import date_of_file
+from imgsearch.media.facts.reading import NO_FACTS
+from imgsearch.media.facts.sidecar_names import FoundSidecars, Sidecar, SidecarListing, digest_of
+from imgsearch.media.facts.sidecars import unpacked
+from imgsearch.media.facts.task import TASK
+from imgsearch.records import FileFacts
+from imgsearch.storage import Store
+from imgsearch.storage.fact_reads import (
+    PlacedFile,
+    read_files_in,
+    read_files_of,
+    read_folders_with_sidecars,
+    read_stale_images,
+)
+from imgsearch.storage.facts import FactWrites, FileDate, SidecarFacts
+from imgsearch.storage.writer import Writer
+from indexer.report import Progress, Summary
+from indexer.scan import Scan
+
+_BATCH = 500  # pictures a commit: 10 ms and 0.1 ms each
+_AHEAD = 256
+
+
+class _Beside(NamedTuple):
+    """A file whose sidecars are to be read, and their digest."""
+
+    file: PlacedFile
+    digest: int
+
+
+@dataclass(slots=True)
+class FactsRun:
+    """Brings facts up to date after the pictures are."""
+
+    store: Store
+    writer: Writer
+    workers: int
+    progress: Progress
+    stop: Callable[[], bool]
+    summary: Summary
+    _writes: FactWrites = field(default_factory=FactWrites)
+    _waiting: int = 0
+
+    def run(self, scans: Iterable[Scan]) -> None:
+        """Read what is new. When ``stop`` says so the rest is left for the next run. Raises StorageFull, ImgsearchError
+        if no worker starts."""
+        stale = read_stale_images(self.store)
+        if stale:
+            self.progress.say(f"{len(stale):,} pictures are of an older program: reading their dates, places and words")
+        jobs = itertools.chain(self._sidecar_jobs(scans), self._stale_jobs(stale))
+        with HardenedPool(TASK, {}, workers=self.workers, ahead=_AHEAD, stop=self.stop) as pool:  # starts with a job
+            for job, outcome in pool.run(jobs, lambda head, _: unpacked(head)):
+                if isinstance(job.tag, _Beside):
+                    self._keep_sidecars(job.tag, outcome)
+                else:
+                    self._keep_image(job.tag, outcome)
+                self._commit(least=_BATCH)
+                if self.stop():
+                    break
+        self._commit(least=1)
+
+    def _sidecar_jobs(self, scans: Iterable[Scan]) -> Iterator[Job]:
+        """Files whose sidecars are not those that they were read with."""
+        for scan in scans:
+            if scan.beside is not None and not self.stop():
+                for folder, sidecars in self._folders(scan, scan.beside):
+                    yield from self._changed(scan, folder, SidecarListing(sidecars))
+
+    def _folders(self, scan: Scan, beside: FoundSidecars) -> Iterator[tuple[str, Iterable[Sidecar]]]:
+        """Folders, under the root, that have sidecars or had some, with those that they have now."""
+        target = scan.target
+        had = read_folders_with_sidecars(self.store, target.root.root_id)
+        if beside.of_single_file:
+            yield os.path.dirname(target.scope), beside.folders.get("", ())  # noqa: PTH120
+            return
+        there = {target.relative(folder): sidecars for folder, sidecars in beside.folders.items()}
+        for folder in sorted(there.keys() | {folder for folder in had if target.holds(folder)}):
+            if not beside.unread(folder[len(target.scope) :].lstrip("/")):
+                yield folder, there.get(folder, ())
+
+    def _changed(self, scan: Scan, folder: str, listing: SidecarListing) -> Iterator[Job]:
+        for file in read_files_in(self.store, scan.target.root.root_id, folder):
+            sidecars = listing.of(file.path.name) if scan.target.holds(file.relative_path) else []
+            digest = digest_of(sidecars)
+            if digest != file.sidecars and scan.target.holds(file.relative_path):
+                paths = [os.fspath(file.path.with_name(sidecar.name)) for sidecar in sidecars]
+                yield Job(["", paths], sum(each.size_bytes for each in sidecars), _Beside(file, digest))
+
+    def _stale_jobs(self, stale: list[int]) -> Iterator[Job]:
+        for start in range(0, len(stale), _BATCH):
+            ids = stale[start : start + _BATCH]
+            files = read_files_of(self.store, ids)
+            # What their names and times tell, where no sidecar told it.
+            self._writes.dates += [_date_of(file) for file in files if not file.sidecars]
+            for image_id, path in self.store.paths(ids).items():
+                yield Job([os.fspath(path), []], 0, image_id)
+
+    def _keep_sidecars(self, beside: _Beside, found: FileFacts | MediaError) -> None:
+        if isinstance(found, MediaError):
+            if found.transient:
+                return  # tried again at the next run
+            found = NO_FACTS
+        date = _date_of(beside.file)
+        if found.taken_at is not None:
+            date = replace(date, dated_at=found.taken_at, dated_source=found.taken_source)
+        self._writes.sidecars.append(SidecarFacts(date, beside.digest, found))
+        self._waiting += 1
+        self.summary.sidecars += 1
+
+    def _keep_image(self, image_id: int, found: FileFacts | MediaError) -> None:
+        if isinstance(found, MediaError):
+            if found.transient:
+                return
+            self._writes.unreadable.append(image_id)
+        else:
+            self._writes.images[image_id] = found
+        self._waiting += 1
+        self.summary.facts_renewed += 1
+
+    def _commit(self, least: int) -> None:
+        if self._waiting < least and not (least == 1 and self._writes):
+            return
+        with self.writer.transaction() as transaction:
+            transaction.facts, self._writes = self._writes, FactWrites()
+            transaction.commit()
+        self._waiting = 0
+
+
+def _date_of(file: PlacedFile) -> FileDate:
+    return FileDate(file.root_id, file.relative_path, *date_of_file(file.path.name, file.mtime_ns))
