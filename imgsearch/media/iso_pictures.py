@@ -19,17 +19,20 @@ from imgsearch.media.containers.header import Header
 from imgsearch.media.containers.heif_items import Item, Items
 from imgsearch.media.containers.heif_shape import Grid, Shape, read_grid, read_primary, shape_of, tile_file
 from imgsearch.media.croppable import ArrayImage, Croppable, PartImage, TiledImage
-from imgsearch.media.limits import Limits, TooMuchMemory, check_memory
+from imgsearch.media.limits import MIB, Limits, check_bytes, check_memory
 from imgsearch.media.metadata import orientation_of
 from imgsearch.media.opening import decoding, open_image, quiet
 from imgsearch.media.rows import Array, ArrayRows
-from imgsearch.media.small import DeepPicture, small_srgb
+from imgsearch.media.small import DeepPicture, reduced_size, small_srgb
 from imgsearch.media.sniff import Kind
 
 _EMBEDDED = {b"jpeg": "JPEG", b"j2k1": "JPEG2000"}
 _CODECS = {b"avc1": "AVC", b"vvc1": "VVC", b"evc1": "EVC", b"unci": "uncompressed samples", b"hvt1": "HEVC tiles"}
 _HEVC_BYTES, _HEVC_DEEP_BYTES = 6.0, 12.0
 """Bytes a pixel while libheif 1.23 decodes to 8 bits and to 16: 4.8 measured for 24 and 62 megapixels."""
+
+_LARGEST_WHOLE_GRID = 400 * MIB
+"""Grids that would take more are read tile by tile, at the same speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,20 +158,12 @@ def _read_hevc(file: IsoFile, found: tuple[Items, Item] | None, codes: CodePoint
         raise MediaError(f"not supported: an HEIF picture coded as {name}", stage="open")
     is_deep = codes is not None and codes.is_hdr and file.header.depth > 8
     width, height = file.header.extent
-    try:
-        check_memory(
-            "HEVC",
-            "1",
-            (width, height),
-            size_bytes=file.size_bytes,
-            extra_bytes=int(width * height * ((_HEVC_DEEP_BYTES if is_deep else _HEVC_BYTES) - 1)),
-            limits=file.limits,
-        )
-    except TooMuchMemory:
-        grid = None if found is None or file.header.has_alpha else read_grid(file.stream, *found)
-        if grid is None or found is None:
-            raise
-        return _read_grid(file, *found, grid, codes)
+    needed = int(width * height * (_HEVC_DEEP_BYTES if is_deep else _HEVC_BYTES))
+    if found is not None and not file.header.has_alpha:
+        grid = read_grid(file.stream, *found)
+        if grid is not None and needed + file.size_bytes > min(file.limits.memory_bytes, _LARGEST_WHOLE_GRID):
+            return _read_grid(file, *found, grid, codes)
+    check_bytes((width, height), needed + file.size_bytes, file.limits)
     with decoding(file.kind):
         file.stream.seek(0)
         opened = _opened(file, not is_deep)
@@ -220,8 +215,11 @@ def _read_grid(
 
 def _tiled(file: IsoFile, grid: Grid, tile: Any, shape: Shape, codes: CodePoints | None) -> Image.Image:
     first = tile(0)
-    band_bytes = first.size[0] * first.size[1] * 4 * grid.columns * 3
-    check_memory("HEVC", "1", (1, 1), size_bytes=file.size_bytes, extra_bytes=band_bytes, limits=file.limits)
+    width, height = reduced_size(grid.size, file.target)
+    # Three rows of tiles, and what becomes of them; a byte for each pixel is not memory but time: 200 megapixels run
+    # alone, with patience.
+    needed = 12 * first.size[0] * first.size[1] * grid.columns + 8 * width * height + grid.size[0] * grid.size[1]
+    check_bytes(grid.size, needed + file.size_bytes, file.limits)
     whole = TiledImage(grid.size, grid.columns, first.size, tile)
     return _finished(file, PartImage(whole, shape.crop), codes)
 

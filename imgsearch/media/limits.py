@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import BinaryIO
 
 from imgsearch.errors import MediaError
@@ -22,6 +25,36 @@ class Limits:
 
 LIMITS = Limits()
 
+HEAVY_PATIENCE = 4
+"""How many times the usual time a picture may take that runs alone for its memory: 200 megapixels of HEIC take 10 s."""
+
+_LARGEST_BUDGET = 4096 * MIB
+_BUDGET_SHARE = 6  # of the memory that is free: pictures are decoded beside a model, a browser, other programs
+
+
+@cache
+def machine_budget() -> int:
+    """Bytes that a single large picture may take on this machine: a sixth of the memory that was free when first asked,
+    640 MiB at the least and 4 GiB at the most. 200 megapixels of HEIC in one piece take 1.2 GB."""
+    return max(LIMITS.memory_bytes, min(_LARGEST_BUDGET, _free_bytes() // _BUDGET_SHARE))
+
+
+def _free_bytes() -> int:
+    """0 where the system does not tell. A container's own limit counts, but not what it has used."""
+    try:
+        match = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+        free = int(match[1]) * 1024 if match else 0
+    except OSError:
+        return 0
+    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            text = Path(name).read_text().strip()
+        except OSError:
+            continue
+        if text.isdecimal():
+            free = min(free, int(text))
+    return free
+
 
 class TooMuchMemory(MediaError):
     """The picture needs more memory than the limits allow; ``needed_bytes`` is the estimate."""
@@ -32,8 +65,8 @@ class TooMuchMemory(MediaError):
 
 
 # Bytes a pixel beyond Pillow's own copy: planes, canvases and buffers inside the codec.
-_CODEC_BYTES = {"WEBP": 12.0, "AVIF": 8.0, "HEIF": 9.0, "JPEG2000": 24.0, "ICO": 8.0, "GIF": 2.0}
-_WHOLE_FILE = frozenset({"WEBP", "AVIF", "HEIF", "JPEG2000", "TIFF"})  # codecs that hold a copy of the file
+_CODEC_BYTES = {"WEBP": 12.0, "AVIF": 8.0, "HEIF": 4.0, "JPEG2000": 24.0, "ICO": 8.0, "GIF": 2.0, "JXL": 8.0}
+_WHOLE_FILE = frozenset({"WEBP", "AVIF", "HEIF", "JPEG2000", "TIFF", "JXL"})  # codecs that hold a copy of the file
 
 
 def check_memory(
@@ -44,8 +77,13 @@ def check_memory(
     pixel_bytes = {"1": 1, "L": 1, "P": 1}.get(mode, 2 if mode.startswith("I;16") else 4)
     needed = int(size[0] * size[1] * (pixel_bytes + _CODEC_BYTES.get(kind, 0.0))) + extra_bytes
     needed += size_bytes if kind in _WHOLE_FILE else 0
+    check_bytes(size, needed, limits, many_scans=kind == "JPEG" and extra_bytes > 0)
+
+
+def check_bytes(size: tuple[int, int], needed: int, limits: Limits, *, many_scans: bool = False) -> None:
+    """Raise TooMuchMemory where a picture of that size needs more bytes than the limit."""
     if needed > limits.memory_bytes:
-        what = "progressive, and" if extra_bytes and kind == "JPEG" else f"{size[0]} x {size[1]} pixels:"
+        what = "progressive, and" if many_scans else f"{size[0]} x {size[1]} pixels:"
         raise TooMuchMemory(
             f"the picture is {what} decoding it needs {needed // MIB} MiB of memory,"
             f" more than the limit of {limits.memory_bytes // MIB} MiB",

@@ -13,7 +13,7 @@ from imgsearch.errors import MediaError
 from imgsearch.media.code_points import CodePoints
 from imgsearch.media.containers import jpeg, plain
 from imgsearch.media.containers.header import Header, load_exif, read_at
-from imgsearch.media.limits import JpegLayout, check_memory
+from imgsearch.media.limits import JpegLayout, check_bytes, check_memory
 from imgsearch.media.metadata import orientation_of
 from imgsearch.media.opening import decoding
 from imgsearch.media.orientation import turn_array
@@ -114,7 +114,7 @@ def read_pam(wanted: Wanted) -> DeepPicture:
 
 def _read_pam(wanted: Wanted, head: bytes) -> DeepPicture:
     start = re.search(rb"\nENDHDR[ \t\r]*\n", head)
-    fields = {name: value for name, value in _PAM_FIELD.findall(head[: start.start()] if start else b"")}
+    fields = dict(_PAM_FIELD.findall(head[: start.start()] if start else b""))
     try:
         width, height, depth, highest = (int(fields[name]) for name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL"))
     except (KeyError, ValueError):
@@ -142,7 +142,7 @@ def _samples(wanted: Wanted, start: int, shape: tuple[int, int, int], kind: str)
     if not count or count > wanted.size_bytes - start:
         held = f"{max(0, wanted.size_bytes - start)} bytes cannot hold {shape[1]} x {shape[0]} pixels"
         raise MediaError(f"{wanted.kind.description} that is cut off: {held}", stage="open")
-    check_memory("PAM", "1", (1, 1), size_bytes=count, extra_bytes=count, limits=wanted.limits)
+    check_bytes(shape[1::-1], 2 * count, wanted.limits)
     wanted.stream.seek(start)
     return np.frombuffer(wanted.stream.read(count), kind).reshape(shape)
 

@@ -15,7 +15,7 @@ from PIL import Image
 from imgsearch.errors import MediaError
 from imgsearch.media.containers import psd
 from imgsearch.media.containers.header import read_at
-from imgsearch.media.limits import check_memory
+from imgsearch.media.limits import check_bytes
 from imgsearch.media.rows import Array, ArrayRows
 from imgsearch.media.small import DeepPicture, Span
 from imgsearch.media.wanted import Wanted
@@ -41,8 +41,7 @@ def read_psd(wanted: Wanted) -> DeepPicture:
         )
     row_bytes = -(-document.width * document.depth // 8)
     # Packed and unpacked side by side, then the samples of all channels.
-    extra = 3 * row_bytes * document.height * document.colours
-    check_memory("PSD", "1", (1, 1), size_bytes=wanted.size_bytes, extra_bytes=extra, limits=wanted.limits)
+    check_bytes(size, 3 * row_bytes * document.height * document.colours, wanted.limits)
     planes = _planes(wanted.stream, document, row_bytes)
     return _picture(document, planes)
 

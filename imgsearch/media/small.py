@@ -55,6 +55,12 @@ def small_srgb(picture: DeepPicture, smallest: tuple[int, int]) -> Image.Image:
     return to_srgb(image, None if picture.codes is not None else picture.icc)
 
 
+def reduced_size(size: tuple[int, int], smallest: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of what is made of a picture of ``size``, here and by `colour.shrink`."""
+    across, down = max(1, size[0] // (3 * smallest[0])), max(1, size[1] // (3 * smallest[1]))
+    return -(-size[0] // across), -(-size[1] // down)
+
+
 def usual_range(rows: Rows) -> Span:
     """The range of samples whose file says none. Of 8 and 16 bits it is their type's. Floats count to 1, 255 or 65535,
     signed and 32-bit numbers to 255, 65535 or what their type holds: the first that holds them and of which they use

@@ -23,13 +23,13 @@ from imgsearch.media.containers.tiff import Pages, main_directory
 from imgsearch.media.containers.tiff_directories import Directory, at_directory
 from imgsearch.media.deep_tiff import pillow_is_right, read_deep_tiff
 from imgsearch.media.iso_pictures import read_iso
-from imgsearch.media.limits import JpegLayout, TooMuchMemory, check_memory, read_jpeg_layout
+from imgsearch.media.limits import JpegLayout, TooMuchMemory, check_bytes, check_memory, read_jpeg_layout
 from imgsearch.media.metadata import exif_of, orientation_of
 from imgsearch.media.opening import decoding, open_image, readable_kind
 from imgsearch.media.orientation import turn_picture
 from imgsearch.media.photoshop import read_psd
 from imgsearch.media.raw import read_preview
-from imgsearch.media.small import DeepPicture, small_srgb
+from imgsearch.media.small import DeepPicture, reduced_size, small_srgb
 from imgsearch.media.sniff import HEAD_BYTES
 from imgsearch.media.wanted import Upright, Wanted
 
@@ -58,6 +58,8 @@ def _read_plain(wanted: Wanted, codes: CodePoints | None = None, layout: JpegLay
 def _from_deep(wanted: Wanted, picture: DeepPicture, turn: int) -> Upright:
     """Samples that are upright already."""
     width, height = picture.rows.size
+    across, down = reduced_size(picture.rows.size, wanted.target)
+    check_bytes((width, height), 40 * across * down, wanted.limits)
     return Upright(small_srgb(picture, wanted.target), width, height, wanted.kind.format, turn)
 
 

@@ -33,14 +33,14 @@ def box(name: bytes, content: bytes) -> bytes:
 
 def iso_file(items: list[Item], brand: bytes = b"heic") -> bytes:
     """The first item is the primary one; items are numbered from 1."""
-    properties = [each for item in items for each in item.properties]
+    properties = list(dict.fromkeys(each for item in items for each in item.properties))
     ipco = box(b"ipco", b"".join(box(*each) for each in properties))
-    associations, at = b"", 1
+    associations = b""
     for number, item in enumerate(items, 1):
         marks = [0x8000 * (name in _ESSENTIAL) for name, _ in item.properties]
-        indexes = b"".join(struct.pack(">H", mark | at + n) for n, mark in enumerate(marks))
+        places = [properties.index(each) + 1 for each in item.properties]
+        indexes = b"".join(struct.pack(">H", mark | at) for mark, at in zip(marks, places, strict=True))
         associations += struct.pack(">HB", number, len(item.properties)) + indexes
-        at += len(item.properties)
     ipma = box(b"ipma", struct.pack(">II", 1, len(items)) + associations)
     infos = b"".join(
         box(

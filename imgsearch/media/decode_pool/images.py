@@ -11,7 +11,6 @@ from imgsearch.media.decode import DecodedImage, KnownContent
 from imgsearch.media.decode_pool.decoding import unpack_outcome
 from imgsearch.media.decode_pool.jobs import Job
 from imgsearch.media.decode_pool.pool import HardenedPool
-from imgsearch.media.limits import MIB
 
 Outcome = DecodedImage | KnownContent | MediaError
 
@@ -44,7 +43,7 @@ class DecodePool:
         ahead: int = 96,
         time_limit_s: float = 9.0,
         memory_bytes: int = 0,
-        heavy_memory_bytes: int = 640 * MIB,
+        heavy_memory_bytes: int = 0,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._pool = HardenedPool(

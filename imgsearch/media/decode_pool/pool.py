@@ -21,7 +21,7 @@ from imgsearch.media.decode_pool.interrupts import interrupts_held
 from imgsearch.media.decode_pool.jobs import Answer, Job, Parcel, bounded
 from imgsearch.media.decode_pool.process import WorkerProcess, WorkerSettings
 from imgsearch.media.decode_pool.verdict import verdict
-from imgsearch.media.limits import MIB
+from imgsearch.media.limits import HEAVY_PATIENCE, MIB, machine_budget
 from imgsearch.media.source import ContentChanged
 from imgsearch.settings import available_cores
 
@@ -43,8 +43,9 @@ class HardenedPool:
     ``task``: "package.module:function", see `worker.Task`; ``settings``: what it gets with every job, as JSON carries
     it, in at most 64 KiB. Both are fixed for the life of the workers. ``ahead``: jobs taken and not yet handed out.
     ``time_limit_s``: for one job. ``memory_bytes``: what a job may take (0: a fair share of 400 MiB); one that needs
-    more runs again alone, with ``heavy_memory_bytes``. ``stop``: asked once a second while no answer comes, True ends
-    the run early. Raises TypeError, ValueError over a task or settings not so.
+    more runs again alone, with ``heavy_memory_bytes`` (0: `limits.machine_budget`) and four times the time. ``stop``:
+    asked once a second while no answer comes, True ends the run early. Raises TypeError, ValueError over a task or
+    settings not so.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class HardenedPool:
         ahead: int = 96,
         time_limit_s: float = 9.0,
         memory_bytes: int = 0,
-        heavy_memory_bytes: int = 640 * MIB,
+        heavy_memory_bytes: int = 0,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
         if _TASK.fullmatch(task) is None:
@@ -65,8 +66,9 @@ class HardenedPool:
         self._ahead, self._stop = max(ahead, 1), stop
         self._step = max(1, min(_TAKEN_AT_ONCE, self._ahead // 8))
         memory = memory_bytes or max(96 * MIB, min(160 * MIB, _NORMAL_TOTAL_BYTES // self.workers))
+        heavy = max(heavy_memory_bytes or machine_budget(), memory)
         text = bounded(dict(settings), "the settings of a task").decode("ascii")
-        self._settings = WorkerSettings(task, text, memory, max(heavy_memory_bytes, memory), time_limit_s)
+        self._settings = WorkerSettings(task, text, memory, heavy, time_limit_s)
         self._lock = threading.Lock()  # guards all that follows
         self._numbers = itertools.count()
         self._jobs: dict[int, Job] = {}  # taken, not yet handed out
@@ -281,12 +283,16 @@ class HardenedPool:
         if parcel.number not in self._jobs:
             return
         before = parcel.number in self._crashed_once
-        failure = verdict(process, status, self._settings.time_limit_s, before=before)
+        failure = verdict(process, status, self._allowed_s(process), before=before)
         if failure is not None:
             self._settle(parcel.number, failure)
         else:
             self._crashed_once.add(parcel.number)
             self._dispatcher.heavy.append(parcel)
+
+    def _allowed_s(self, process: WorkerProcess) -> float:
+        alone = self._dispatcher.heavy_running in process.outstanding
+        return self._settings.time_limit_s * (HEAVY_PATIENCE if alone else 1)
 
     def _watch(self) -> None:
         """Kill a worker that has sat on one file, or on its own start, for too long."""
@@ -294,6 +300,6 @@ class HardenedPool:
             with self._lock:
                 now = time.monotonic()
                 for process in self._processes:
-                    allowed = self._settings.time_limit_s if process.ready else _START_LIMIT_S
+                    allowed = self._allowed_s(process) if process.ready else _START_LIMIT_S
                     if (process.outstanding or not process.ready) and now - process.progress_at > allowed:
                         process.kill_overdue()

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from imgsearch.errors import MediaError
 from imgsearch.media.decode_pool.frames import MAX_BODY_BYTES, MAX_HEAD_BYTES, dump, read_frame, write_frame
-from imgsearch.media.limits import MIB, Limits, TooMuchMemory
+from imgsearch.media.limits import HEAVY_PATIENCE, MIB, Limits, TooMuchMemory
 from imgsearch.media.source import ContentChanged
 
 Task = Callable[[Any, dict[str, Any], Limits], tuple[dict[str, Any], bytes]]
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
         limits = Limits(memory_bytes=heavy_bytes if heavy else memory_bytes)
         limit_memory(limits.memory_bytes + _SLACK_BYTES)
         for number, each in message[0]["jobs"]:
-            _alarm(time_limit_s + _ALARM_GRACE_S)
+            _alarm(time_limit_s * (HEAVY_PATIENCE if heavy else 1) + _ALARM_GRACE_S)
             head, body = _answer(task, each, settings, limits, may_grow=not heavy)
             _alarm(0.0)
             try:
