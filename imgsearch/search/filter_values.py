@@ -28,7 +28,7 @@ _TYPES = {
     "dng": "RAW",
 }
 SHAPES = ("landscape", "portrait", "square")
-FACTS = ("gps", "date", "camera")
+FACTS = ("gps", "date", "camera", "tag", "rating")
 _COMPARED = re.compile(r"(>=|<=|>|<|=)?(\d{1,9})")
 _BETWEEN = re.compile(r"(\d{1,9})(?:-|\.\.)(\d{1,9})")
 
@@ -126,6 +126,32 @@ def _pixels(name: str) -> Callable[[str], tuple[int, int]]:
     return read
 
 
+def _tag(value: str) -> str:
+    """The words of a tag; a ``*`` behind them leaves the last unfinished."""
+    if not value.strip(" *") or "*" in value[:-1] or "?" in value:
+        raise _wrong("tag", value, "the words of a tag, perhaps with * at their end")
+    return value.strip()
+
+
+def _rating(value: str) -> tuple[int, int]:
+    """(fewest, most stars), both included; (0, 0) is no rating, (-1, -1) a rejected picture."""
+    text = value.replace(" ", "").lower()
+    if text in ("-1", "rejected"):
+        return -1, -1
+    match = re.fullmatch(r"(>=|<=|>|<|=)?(\d)|(\d)(?:-|\.\.)(\d)", text, re.ASCII)
+    if match is None:
+        raise _wrong("rating", value, "a number of stars from 0 (none) to 5, or -1 for rejected pictures")
+    if match[3]:
+        low, high = int(match[3]), int(match[4])
+    else:
+        stars = int(match[2])
+        ends = {">": (stars + 1, 5), ">=": (stars, 5), "<": (1, stars - 1), "<=": (1, stars)}
+        low, high = ends.get(match[1] or "=", (stars, stars))
+    if not (1 <= low <= high <= 5 or low == high == 0):
+        raise _wrong("rating", value, "a number of stars from 0 (none) to 5, or -1 for rejected pictures")
+    return low, high
+
+
 def _near(value: str) -> tuple[float, float, float]:
     """(degrees north, degrees east, kilometres)."""
     try:
@@ -153,6 +179,8 @@ FILTERS: dict[str, Filter] = {
     "height": Filter(_pixels("height"), "height:<=1080"),
     "is": Filter(_chosen("is", {shape: shape for shape in SHAPES}), "is:landscape"),
     "has": Filter(_chosen("has", {fact: fact for fact in FACTS}), "has:gps"),
+    "tag": Filter(_tag, "tag:beach"),
+    "rating": Filter(_rating, "rating:>=3"),
     "near": Filter(_near, "near:48.86,2.35,5"),
     "similar": Filter(_picture, "similar:holiday.jpg"),
     "like": Filter(_picture, 'like:holiday.jpg "at night"'),

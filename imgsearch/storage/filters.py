@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from imgsearch import wordforms
-from imgsearch.records import Clause, Filters, Int64, Root
+from imgsearch.records import FILE_SOURCES, Clause, Filters, Int64, Root
 from imgsearch.storage import words
 
 _EARTH_KM = 6371.0088  # mean radius, IUGG
@@ -25,6 +25,13 @@ _FETCH = 65_536
 _OF_FILE = ("folder", "name")  # filters about a place; all others are about the content
 PLAIN_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF", "ICO", "JPEG2000", "PPM", "QOI")
 """`MediaFacts.format` of all that is not camera RAW, whose files bear the name of their kind: "CR2", "NEF" ..."""
+_FACTS = {
+    "gps": "latitude IS NOT NULL AND longitude IS NOT NULL",
+    "date": f"taken_at IS NOT NULL AND ifnull(taken_source, 'exif') NOT IN {FILE_SOURCES}",  # of the content's own
+    "camera": "camera IS NOT NULL",
+    "tag": "image_id IN (SELECT image_id FROM image_words WHERE kind IN ('tag', 'person'))",
+    "rating": "rating IS NOT NULL",
+}
 Condition = tuple[str, list[Any]]  # SQL with ?, and what stands for them
 
 
@@ -213,8 +220,26 @@ def _shape(clause: Clause, roots: Sequence[Root]) -> Condition:
 
 
 def _has(clause: Clause, roots: Sequence[Root]) -> Condition:
-    columns = {"gps": "latitude IS NOT NULL AND longitude IS NOT NULL", "date": "taken_at IS NOT NULL"}
-    return columns.get(clause.value, "camera IS NOT NULL"), []
+    return _FACTS[clause.value], []
+
+
+def _before(clause: Clause, roots: Sequence[Root]) -> Condition:
+    """A picture of which only the year is known is before that year's end, but not before one of its months."""
+    return "(taken_at < ? AND substr(?, 1, length(taken_at)) <> taken_at)", [clause.value] * 2
+
+
+def _tag(clause: Clause, roots: Sequence[Root]) -> Condition:
+    """A tag or a person; signs without words are compared letter by letter."""
+    text = clause.value.removesuffix("*")
+    phrase = wordforms.phrase(text, unfinished=text != clause.value)
+    if phrase:
+        return "image_id IN (SELECT rowid FROM word_search WHERE word_search MATCH ?)", [f"tags : {phrase}"]
+    sql = "image_id IN (SELECT image_id FROM image_words WHERE kind IN ('tag', 'person') AND instr(text, ?) > 0)"
+    return sql, [text.strip()]
+
+
+def _rating(clause: Clause, roots: Sequence[Root]) -> Condition:
+    return ("rating IS NULL", []) if clause.value == (0, 0) else ("rating BETWEEN ? AND ?", list(clause.value))
 
 
 def _near_ids(connection: sqlite3.Connection, value: tuple[float, float, float]) -> Int64:
@@ -238,7 +263,7 @@ _CONDITIONS: dict[str, Callable[[Clause, Sequence[Root]], Condition]] = {
     "folder": _folder,
     "name": _name,
     "after": _compare("taken_at >= ?"),  # ISO 8601: a year or a month sorts before all of its days
-    "before": _compare("taken_at < ?"),
+    "before": _before,
     "year": _year,
     "camera": _camera,
     "type": _type,
@@ -246,4 +271,6 @@ _CONDITIONS: dict[str, Callable[[Clause, Sequence[Root]], Condition]] = {
     "height": _between("height"),
     "is": _shape,
     "has": _has,
+    "tag": _tag,
+    "rating": _rating,
 }
