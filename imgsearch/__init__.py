@@ -1,4 +1,5 @@
-"""Text-to-image search on BLIP-2. Importing this package loads neither torch nor Flask.
+"""Text-to-image search on BLIP-2. Importing this package loads neither NumPy nor torch nor Flask; its names are loaded
+when they are asked for.
 
 with imgsearch.open() as library:
     library.search("a dog running on the beach")
@@ -6,25 +7,41 @@ with imgsearch.open() as library:
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from imgsearch import errors
     from imgsearch.api import Answer, Library
+    from imgsearch.records import Hit, Results
+    from imgsearch.search.query import Query
 
-__all__ = ["Answer", "Library", "open"]
+__all__ = ["Answer", "Hit", "Library", "Query", "Results", "errors", "open"]
 __version__ = "0.1.0"
 
+_HOMES = {
+    "Answer": "imgsearch.api",
+    "Library": "imgsearch.api",
+    "Hit": "imgsearch.records",
+    "Results": "imgsearch.records",
+    "Query": "imgsearch.search.query",
+}
 
-def open(path: Any = None, **settings: Any) -> Library:
+
+def open(path: Any = None, *, create: bool = False, **settings: Any) -> Library:
     """The library in the folder ``path``, open for searching; see `imgsearch.api.open_library`."""
     from imgsearch.api import open_library
 
-    return open_library(path, **settings)
+    return open_library(path, create=create, **settings)
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Answer", "Library"):
-        from imgsearch import api
-
-        return getattr(api, name)
+    if name == "errors":
+        return import_module("imgsearch.errors")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'imgsearch' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -16,6 +16,8 @@ MAX_WORDS = 50
 MAX_TOKENS = 32
 """Word pieces that the model was trained to read, [CLS] and [SEP] among them."""
 
+_TYPE_HINT = 'for example Query("a red boat", k=10)'
+
 LONGEST_WORD = 100
 """Letters: the word-piece tokenizer takes a longer word for an unknown one."""
 
@@ -38,6 +40,7 @@ class Query:
     budget_ms: float | None = None
 
     def __post_init__(self) -> None:
+        self._require_types()
         if not 1 <= self.k <= MAX_K:
             raise UsageError(f"got k = {self.k}, expected 1 to {MAX_K:,}", "for example -k 10")
         if not -1 <= self.rerank <= MAX_K:
@@ -46,6 +49,22 @@ class Query:
             )
         if self.budget_ms is not None and not self.budget_ms >= 0:
             raise UsageError(f"got a budget of {self.budget_ms} ms, expected 0 or more", "for example --budget-ms 200")
+
+    def _require_types(self) -> None:
+        wanted: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
+            ("text", str, "a text"),
+            ("k", int, "a whole number"),
+            ("rerank", int, "a whole number"),
+            ("cursor", (str, type(None)), "the text of an earlier answer's next_cursor, or None"),
+            ("everything", bool, "True or False"),
+            ("budget_ms", (int, float, type(None)), "milliseconds, or None"),
+        )
+        for name, kinds, expected in wanted:
+            value = getattr(self, name)
+            if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
+                raise UsageError(
+                    f"got {name} = {value!r:.60} ({type(value).__name__}), expected {expected}", _TYPE_HINT
+                )
 
 
 def readable(text: str) -> str:
