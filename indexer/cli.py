@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.command import Command
 from imgsearch.cli.parser import whole
+from imgsearch.errors import UsageError
 from imgsearch.settings import FEATURES, Settings
 
 if TYPE_CHECKING:
@@ -49,13 +50,30 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "last (cache, the default), or none",
     )
     parser.add_argument(
+        "--exclude",
+        metavar="PATTERN",
+        action="append",
+        default=[],
+        help="leave out what fits, as a line of a .gitignore file in PATH would: *.png, raw/, /2019/**; as often as "
+        "needed. Remembered for PATH. A file .imgsearchignore in any folder says the same",
+    )
+    parser.add_argument(
         "--include",
         metavar="PATTERN",
         action="append",
         default=[],
-        help="walk a folder that is passed over otherwise, because it belongs to a program (a Photos library, "
-        "thumbnails, a recycle bin) or is hidden: its name or its path, * and ? allowed; as often as needed, and again "
-        "at each run",
+        help="take what fits all the same, whatever excludes it; and walk a folder that is passed over otherwise, "
+        "because it belongs to a program (a Photos library, thumbnails, a recycle bin) or is hidden: its name or its "
+        "path, * and ? allowed. Remembered for PATH",
+    )
+    parser.add_argument("--no-patterns", action="store_true", help="forget the patterns of earlier commands for PATH")
+    parser.add_argument(
+        "--recheck",
+        action="store_true",
+        help="read every file, also where size and time agree, and embed those whose content differs",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be read and left out, how long, how much disk; no more"
     )
     parser.add_argument("--watch", action="store_true", help="stay, and keep the library current, until Ctrl-C")
     parser.add_argument("--wait", action="store_true", help="wait while another process writes to the library")
@@ -72,9 +90,17 @@ def _run(arguments: argparse.Namespace) -> int:
     from indexer.snapshot import refresh_snapshot
 
     request = IndexRequest(
-        tuple(arguments.paths), load_settings(vars(arguments)), arguments.wait, tuple(arguments.include)
-    )
+        tuple(arguments.paths), load_settings(vars(arguments)), arguments.wait, tuple(arguments.include),
+        tuple(arguments.exclude), arguments.no_patterns, arguments.recheck,
+    )  # fmt: skip
     progress = Silence() if arguments.quiet else Bar()
+    if arguments.dry_run:
+        from indexer.dry_run import dry_run
+
+        if arguments.watch:
+            raise UsageError("received --dry-run and --watch, expected one of the two", "leave --watch out")
+        print(dry_run(request, progress).shown(as_json=arguments.json))
+        return 0
     with Stop() as stop, Session(request, progress, stop) as session:
         summary = session.update(request.paths)
         if not summary.interrupted and (note := refresh_snapshot(session.store, progress, stop)):

@@ -24,7 +24,7 @@ from imgsearch.records import Float32
 from imgsearch.storage import EmbeddedBatch, FailedFile, FeatureStore, FilePlace, Store
 from imgsearch.storage.writer import Writer
 from indexer.encoder import Encoded, VectorSource
-from indexer.pending import PendingFile, clamp
+from indexer.pending import PendingFile, place_of
 from indexer.report import Progress, Summary
 from indexer.scan import Scan
 
@@ -125,7 +125,7 @@ class Ingest:
         if isinstance(outcome, MediaError):
             self._fail(file, outcome)
         elif isinstance(outcome, KnownContent):
-            place = FilePlace(file.root_id, file.relative_path, outcome.size_bytes, clamp(outcome.mtime_ns))
+            place = place_of(file, outcome.size_bytes, outcome.mtime_ns)
             self._placed.append((file, place, outcome.content_hash))
         else:
             self._collect(file, outcome)
@@ -138,7 +138,7 @@ class Ingest:
 
     def _collect(self, file: PendingFile, image: DecodedImage) -> None:
         """A decoded content: beside an equal one that is waiting or being encoded, else as a new one."""
-        place = FilePlace(file.root_id, file.relative_path, image.facts.size_bytes, clamp(image.mtime_ns))
+        place = place_of(file, image.facts.size_bytes, image.mtime_ns)
         key = image.facts.content_hash
         flying = self._in_flight.contents if self._in_flight else {}
         content = self._collecting.get(key) or flying.get(key)
@@ -207,14 +207,16 @@ class Ingest:
         self._placed, self._failed, self._vanished = [], [], []
         ids = self.store.known_contents(key for _, _, key in placed)
         before = self._images_before([file for file, _, _ in placed if file.changed])
+        same = {id(file) for file, _, key in placed if file.recheck and before.get(_key(file)) == ids[key]}
         with self.writer.transaction() as transaction:
             if embedded:
                 facts = [content.image.facts for content, _ in embedded]
                 places = [[place for _, place in content.files] for content, _ in embedded]
                 stacked = np.stack([vector for _, vector in embedded])
                 signatures = [content.image.signature for content, _ in embedded]
-                transaction.add(EmbeddedBatch(facts, stacked, places, signatures))
-            transaction.place_files([(place, ids[key]) for _, place, key in placed])
+                words = [content.image.words for content, _ in embedded]
+                transaction.add(EmbeddedBatch(facts, stacked, places, signatures, words))
+            transaction.place_files([(place, ids[key]) for file, place, key in placed if id(file) not in same])
             for file in [f for f, error, _ in failed if f.changed and not error.transient] + vanished:
                 transaction.remove_files(file.root_id, [file.relative_path])
             transaction.record_failures([_failed_file(*row) for row in failed])
@@ -226,7 +228,10 @@ class Ingest:
         self._keep_features(contents, encoded)
         self._count_embedded(embedded)
         for file, _, key in placed:
-            self._count_placed(file, ids[key], before.get((file.root_id, file.relative_path)))
+            if id(file) in same:
+                self.summary.unchanged += 1
+            else:
+                self._count_placed(file, ids[key], before.get(_key(file)))
         self.summary.failed += len(failed)
         self.summary.vanished += len(vanished)
         self.progress.advance(done)
@@ -269,6 +274,10 @@ class Ingest:
             summary.moved += 1
         else:
             summary.copied += 1
+
+
+def _key(file: PendingFile) -> tuple[int, str]:
+    return file.root_id, file.relative_path
 
 
 def _failed_file(file: PendingFile, error: MediaError, place: FilePlace) -> FailedFile:

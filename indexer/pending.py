@@ -10,13 +10,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from imgsearch.media.facts.names import date_of_file
 from imgsearch.media.walk import FileEntry
 from imgsearch.records import Int64
-from imgsearch.storage import FileState
+from imgsearch.storage import FilePlace, FileState
 
 
 class PendingFile(NamedTuple):
-    """A file to be read: it is new, or differs from its row in size or time (``changed``)."""
+    """A file to be read: it is new, or has a row (``changed``) from which it differs in size or time, unless it is read
+    only to compare the content (``recheck``)."""
 
     root_id: int
     path: str
@@ -24,6 +26,7 @@ class PendingFile(NamedTuple):
     size_bytes: int
     mtime_ns: int
     changed: bool
+    recheck: bool = False
 
 
 class PendingFiles:
@@ -36,7 +39,7 @@ class PendingFiles:
         self._ends = array("q", [0])
         self._sizes = array("q")
         self._times = array("q")
-        self._changed = bytearray()
+        self._marks = bytearray()  # 1: changed, 2: recheck
 
     def __len__(self) -> int:
         return len(self._sizes)
@@ -46,18 +49,26 @@ class PendingFiles:
         """Sizes in bytes, int64 [N]."""
         return np.array(self._sizes, dtype=np.int64)
 
-    def append(self, relative_path: str, size_bytes: int, mtime_ns: int, *, changed: bool) -> None:
+    def append(
+        self, relative_path: str, size_bytes: int, mtime_ns: int, *, changed: bool, recheck: bool = False
+    ) -> None:
         self._names += os.fsencode(relative_path)
         self._ends.append(len(self._names))
         self._sizes.append(size_bytes)
         self._times.append(mtime_ns)
-        self._changed.append(changed)
+        self._marks.append(changed + 2 * recheck)
 
     def at(self, index: int) -> PendingFile:
         relative = os.fsdecode(bytes(self._names[self._ends[index] : self._ends[index + 1]]))
         path = os.path.join(self._folder, relative) if relative else self._folder  # noqa: PTH118
         return PendingFile(
-            self._root_id, path, relative, self._sizes[index], self._times[index], bool(self._changed[index])
+            self._root_id,
+            path,
+            relative,
+            self._sizes[index],
+            self._times[index],
+            bool(self._marks[index] & 1),
+            bool(self._marks[index] & 2),
         )
 
 
@@ -118,3 +129,9 @@ class KnownFiles:
 def clamp(mtime_ns: int) -> int:
     """What the catalog can hold: some file systems give times of the year 30,000,000,000."""
     return max(-(2**63), min(mtime_ns, 2**63 - 1))
+
+
+def place_of(file: PendingFile, size_bytes: int, mtime_ns: int) -> FilePlace:
+    """Where a content lies, with the date that the file's name or its time tell."""
+    date = date_of_file(os.path.basename(file.path), mtime_ns)  # noqa: PTH119
+    return FilePlace(file.root_id, file.relative_path, size_bytes, clamp(mtime_ns), *date)

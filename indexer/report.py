@@ -6,8 +6,10 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from imgsearch.media.walk_counts import PassedOver
 from imgsearch.wording import one_line
 from indexer.estimate import time_text
+from indexer.passed_text import left_line, passed_line
 
 _MOST_PROGRAMS = 6  # named in the line about their folders
 
@@ -31,10 +33,13 @@ class Summary:
     failed: int = 0  # pictures that stand in `imgsearch failures` after this run
     failed_before: int = 0  # of these: failed in an earlier run, unchanged since, not tried again
     removed: int = 0
+    sidecars: int = 0  # files whose sidecars were read: new, changed or gone
+    facts_renewed: int = 0  # pictures whose facts an older program had read
     vanished: int = 0  # deleted between the walk and the reading
     other_files: int = 0
     hidden_folders: int = 0
     program_folders: dict[str, int] = field(default_factory=dict)  # whose they are, how many: not walked
+    passed: PassedOver = field(default_factory=PassedOver)  # what was not taken, and why
     offline: list[dict[str, str]] = field(default_factory=list)
     unreadable: list[dict[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -65,7 +70,8 @@ class Summary:
     def as_dict(self) -> dict[str, Any]:
         """What --json prints."""
         extra = {"remaining": self.remaining, "images_per_s": self.images_per_s, "exit_code": self.exit_code}
-        return {name: printable(value) for name, value in asdict(self).items()} | extra
+        facts = {name: printable(value) for name, value in asdict(self).items() if name != "passed"}
+        return facts | {"passed_over": printable(self.passed.as_dict())} | extra
 
     def text(self) -> str:
         """The same for people."""
@@ -95,13 +101,12 @@ class Summary:
             f"`imgsearch forget` removes it."
             for row in self.offline
         ]
+        lines += [printable(line) for line in (left_line(self.passed), passed_line(self.passed)) if line]
         lines += self._passed_over()
         lines += [f"Not looked into: {printable(row['path'])} ({row['reason']})." for row in self.unreadable[:5]]
         if len(self.unreadable) > 5:
             lines.append(f"... and {len(self.unreadable) - 5:,} more that could not be looked into.")
         lines += [printable(note) + "." for note in self.notes]
-        if self.other_files and not self.seen:
-            lines.append(f"{self.other_files:,} files of other types were there.")
         if self.failed:
             lines.append(f"`imgsearch failures --library {printable(self.library)}` lists what failed and why.")
         return "\n".join(lines)

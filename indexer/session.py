@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -21,11 +20,13 @@ from imgsearch.storage import Store
 from imgsearch.storage.writer import Writer
 from indexer.encoder import Encoder, NoVectors, VectorSource
 from indexer.estimate import Outlook, forecast, require_space
+from indexer.facts import FactsRun
 from indexer.ingest import Ingest
 from indexer.pending import PendingFile
 from indexer.report import Progress, Silence, Summary
 from indexer.scan import Scan, scan_target
-from indexer.targets import Target, check_paths, choose_targets, new_root_paths
+from indexer.scope import Choice, Scope
+from indexer.targets import check_paths
 
 # Listing a content of the catalog takes about 20 us, decoding a picture 20 ms: so listing pays from this share on.
 _LISTING_PAYS = 1000
@@ -41,13 +42,22 @@ _PATIENCE_S, _PATIENCE_MODEL_FREE_S = 5.0, 2.0  # how long a half full batch wai
 @dataclass(frozen=True, slots=True)
 class IndexRequest:
     """What `imgsearch index` was asked. No paths: every root that the library knows. ``wait``: until another process
-    that writes to the library has finished, instead of LibraryBusy. ``include``: folders that are walked although they
-    are hidden or belong to a program (see `media.program_folders.Included`)."""
+    that writes to the library has finished, instead of LibraryBusy. ``include``, ``exclude``: patterns, remembered for
+    the folders that are named (see `media.pass_rules.Patterns`); ``no_patterns``: the remembered ones no longer hold.
+    ``recheck``: contents are compared though size and time agree."""
 
     paths: Sequence[str]
     settings: Settings
     wait: bool = False
     include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    no_patterns: bool = False
+    recheck: bool = False
+
+    @property
+    def choice(self) -> Choice:
+        """What it says of what to read."""
+        return Choice(tuple(self.exclude), tuple(self.include), self.no_patterns, self.recheck)
 
 
 def run_index(
@@ -98,8 +108,9 @@ class Session:
         self._wait = request.wait
         self._progress = progress
         self._stop = stop
-        self.include = tuple(request.include)
+        request.choice.check()
         self.store = _open_or_create(request)
+        self.scope = Scope(self.store, request.choice, progress.say)
         self._kept = library.feature_store(request.settings, self.store)
         keep_all = self._kept is not None and self._kept.keeps_all
         self._model_free = is_model_free(self.store.model)
@@ -114,11 +125,12 @@ class Session:
         self._encoder.close()
         self.store.close()
 
-    def update(self, paths: Sequence[str]) -> Summary:
-        """Scan and ingest ``paths`` (none: all roots). Raises what ``run_index`` raises."""
+    def update(self, paths: Sequence[str], *, named: bool = True) -> Summary:
+        """Scan and ingest ``paths`` (none: all roots). ``named``: a person did, else they are places that changed.
+        Raises what ``run_index`` raises."""
         started = time.monotonic()
         with self._writing() as writer:
-            targets = self._targets(writer, paths)
+            targets = self.scope.targets(writer, paths, named=named)
             summary = Summary(str(self.store.path), self.store.model.name)
             summary.roots = list(dict.fromkeys(str(target.path) for target in targets))
             writer.record_event("index-started", {"paths": summary.as_dict()["roots"]})
@@ -127,6 +139,8 @@ class Session:
                 summary.scan_seconds = round(time.monotonic() - started, 3)
                 self._note_scans(writer, scans, summary)
                 self._ingest(writer, scans, summary)
+                facts = FactsRun(self.store, writer, self._settings.workers, self._progress, self._stop, summary)
+                facts.run(scans)
             finally:
                 self._progress.end()
             summary.interrupted = self._stop() and (summary.remaining > 0 or summary.seen == 0)
@@ -158,19 +172,6 @@ class Session:
                 if self._stop():
                     raise
 
-    def _targets(self, writer: Writer, paths: Sequence[str]) -> list[Target]:
-        known = self.store.roots()
-        if not paths:
-            paths = [os.fspath(root.path) for root in known]
-            if not paths:
-                raise UsageError(
-                    f"the library {self.store.path} knows no folder yet", "name one: imgsearch index FOLDER"
-                )
-        check_paths(paths, self.store.path, known)
-        for path in new_root_paths(paths, known):
-            writer.add_root(path)
-        return choose_targets(paths, self.store.roots(), self.store.path, self.include)
-
     def _note_scans(self, writer: Writer, scans: list[Scan], summary: Summary) -> None:
         """Count what the walks found, and keep the roots' offline marks true."""
         for scan in scans:
@@ -181,6 +182,9 @@ class Session:
             summary.failed_before += scan.failed_before
             summary.other_files += scan.other_files
             summary.hidden_folders += scan.hidden_folders
+            summary.passed.files.update(scan.passed.files)
+            summary.passed.folders.update(scan.passed.folders)
+            summary.passed.left.update(scan.passed.left)
             for words, folders in scan.program_folders.items():
                 summary.program_folders[words] = summary.program_folders.get(words, 0) + folders
             if scan.offline:

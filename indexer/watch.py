@@ -7,15 +7,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from imgsearch.errors import LibraryBusy, UsageError
+from imgsearch.media.ignore import IGNORE_FILE
+from imgsearch.media.pass_rules import MARKERS
 from imgsearch.media.program_folders import Included, program_folder_in
 from imgsearch.media.sniff import IMAGE_EXTENSIONS
 from imgsearch.records import Root
+from indexer.remembered import AnyIncluded
 from indexer.report import Progress, Summary
 from indexer.session import Session
 
 _STEP_MS = 1000  # quiet time that ends a burst of changes
 _BURST_MS = 15_000  # a burst is taken in pieces of at most this length
 _LOOK_MS = 5000  # how often the presence of the roots is looked at
+_SAYING = frozenset({IGNORE_FILE, *MARKERS})  # files that change what is walked
 _MANY_PATHS = 200  # more changed folders than this: the whole root is scanned
 
 
@@ -23,8 +27,8 @@ def watch(session: Session, paths: Sequence[str], progress: Progress, stop: Call
     """One summary for each update that found something, until ``stop``. A root that comes back is scanned whole, one
     that goes is marked offline. While another process writes to the library, changes wait."""
     waiting: set[str] = set()
-    included = Included(session.include)
     while not stop():
+        included = AnyIncluded(session.scope.patterns())
         roots = _watched(session.store.roots(), paths)
         present = [root for root in roots if root.path.exists()]
         for changed in _changes(present, session.store.path, progress, stop):
@@ -35,7 +39,7 @@ def watch(session: Session, paths: Sequence[str], progress: Progress, stop: Call
             waiting |= {os.fspath(root.path) for root in back}
             if waiting:
                 try:
-                    summary = session.update(sorted(waiting))
+                    summary = session.update(sorted(waiting), named=False)
                 except LibraryBusy:
                     continue
                 except UsageError:  # a path that has gone again, with its root
@@ -48,10 +52,12 @@ def watch(session: Session, paths: Sequence[str], progress: Progress, stop: Call
                 break  # watch another set of folders
 
 
-def scopes(changed: Iterable[str], roots: Sequence[Root], included: Included | None = None) -> set[str]:
-    """The paths to scan for some changed paths: themselves, or their whole root if they are many. Paths outside the
-    roots are left out, and paths in folders that a walk of the root passes over."""
+def scopes(changed: Iterable[str], roots: Sequence[Root], included: Included | AnyIncluded | None = None) -> set[str]:
+    """The paths to scan for some changed paths: themselves, or their whole root if they are many; the folder of a file
+    that says what to pass over. Paths outside the roots are left out, and paths in folders that a walk of the root
+    passes over by their names; what patterns say is the scan's business."""
     included = included or Included()
+    changed = [os.path.dirname(path) if os.path.basename(path) in _SAYING else path for path in changed]  # noqa: PTH119, PTH120
     found: set[str] = set()
     for root in roots:
         top = os.path.realpath(root.path)
@@ -61,13 +67,14 @@ def scopes(changed: Iterable[str], roots: Sequence[Root], included: Included | N
     return found
 
 
-def _worth_a_look(path: str, top: str, included: Included) -> bool:
+def _worth_a_look(path: str, top: str, included: Included | AnyIncluded) -> bool:
     """Not in a hidden folder nor in one of a program, and a folder, a file named like a picture, or gone (and then
     nobody knows)."""
     folder = top
     for part in Path(path[len(top) :].lstrip(os.sep)).parts:
         here = os.path.join(folder, part)  # noqa: PTH118
-        if (part.startswith(".") or program_folder_in(folder, part)) and not included.matches(here):
+        hidden = part.startswith(".") and here != path  # a hidden file may be one that patterns take
+        if (hidden or program_folder_in(folder, part)) and not included.matches(here):
             return False
         folder = here
     return os.path.splitext(path)[1].lower() in IMAGE_EXTENSIONS or not os.path.isfile(path)  # noqa: PTH113, PTH122

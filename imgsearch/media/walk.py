@@ -5,18 +5,31 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
 
-from imgsearch.media.program_folders import Included, program_folder_above, program_folder_in
-from imgsearch.media.sniff import IMAGE_EXTENSIONS, sniff
+from imgsearch.media.facts.sidecar_names import EXTENSIONS as SIDECAR_EXTENSIONS
+from imgsearch.media.facts.sidecar_names import FoundSidecars
+from imgsearch.media.ignore import IGNORE_FILE, read_ignore_file
+from imgsearch.media.pass_rules import PROGRAM, Chain, PassRules, Patterns, dotted_names, special_names
+from imgsearch.media.program_folders import program_folder_above
+from imgsearch.media.sniff import IMAGE_EXTENSIONS, LOOK_INSIDE_EXTENSIONS, begins_like_a_picture
+from imgsearch.media.walk_counts import (
+    DEAD_LINK,
+    INTO_LIBRARY,
+    MAC_ATTRIBUTES,
+    NO_FILE,
+    NO_PICTURE,
+    THROWN_AWAY,
+    WalkCounts,
+    WalkProblem,
+    problem_reason,
+)
 
 _SORTED_AT_A_TIME = 20_000  # entries of one folder held in memory (about 10 MB) and yielded by name
-_MAX_OTHER_EXTENSIONS = 200
 _TYPE_BITS = 0o170000  # of st_mode; what stat.S_IFMT masks
 # "._IMG_1.jpg" holds macOS attributes, not a picture; Android renames what was thrown away or is half written.
 _NOT_PICTURES = ("._", ".trashed-", ".pending-")
@@ -34,38 +47,18 @@ class FileEntry(NamedTuple):
     inode: int
 
 
-@dataclass(frozen=True, slots=True)
-class WalkProblem:
-    """A folder or file that could not be looked at. What lies under it is unknown, not deleted."""
-
-    path: str
-    relative_path: str
-    reason: str
-    folder: bool
-
-
-@dataclass(slots=True)
-class WalkCounts:
-    """What a walk met, beside the entries it yielded."""
-
-    images: int = 0
-    other: int = 0  # files of other types, links that lead nowhere, pipes, sockets, devices
-    folders: int = 0
-    hidden_folders: int = 0
-    skipped_folders: int = 0  # libraries, links back up
-    program_folders: Counter[str] = field(default_factory=Counter)  # by the words of `program_folder`: not entered
-    other_by_extension: Counter[str] = field(default_factory=Counter)
-
-
 class Walk:
     """Iterate once; ``counts`` and ``problems`` are complete when the iteration has ended.
 
     A file is a candidate by its extension, or, having none, by its first bytes; whether a candidate is what its
-    name says is the decoder's business. Hidden folders are left out unless ``hidden``; so are ``skip``, every
-    folder that holds an imgsearch library, and folders that belong to a program (`program_folders`). ``include`` names
-    hidden ones and ones of programs that are walked all the same (see `Included`); the root always is. A link to a
-    folder is followed after all real folders (so a real path wins), each real folder is entered once, a link that leads
-    back up never.
+    name says is the decoder's business. Hidden files and folders are left out unless ``hidden``; so are ``skip``, every
+    folder that holds an imgsearch library, folders that belong to a program (`program_folders`), that hold ``.nomedia``
+    or the like, and what `.imgsearchignore` files say (`PassRules`). ``include`` names hidden ones and ones of programs
+    that are walked all the same (see `Included`); the root always is. A link to a folder is followed after all real
+    folders (so a real path wins), each real folder is entered once, a link that leads back up never.
+
+    ``rules`` stand in place of ``hidden`` and ``include``, and bring the lists of the folders above; then OSError and
+    ValueError are raised for one that cannot be read.
     """
 
     def __init__(
@@ -75,12 +68,15 @@ class Walk:
         skip: Iterable[str | os.PathLike[str]] = (),
         hidden: bool = False,
         include: Sequence[str] = (),
+        rules: PassRules | None = None,
     ) -> None:
         self.root = os.path.abspath(os.fspath(root))  # noqa: PTH100  Path costs 10 us a file, and drops ".."
         self.counts = WalkCounts()
         self.problems: list[WalkProblem] = []
-        self._hidden = hidden
-        self._include = Included(include) if include else None
+        self.sidecars = FoundSidecars(self.unread)
+        self._rules = rules or PassRules(self.root, [Patterns(self.root, include=tuple(include))], hidden=hidden)
+        chain = rules.chain_above(self.root) if rules else ()  # may raise OSError, ValueError
+        self._chains: dict[str, Chain] = {"": chain} if chain else {}  # of folders still to be entered
         self._skip = {os.path.realpath(os.fspath(folder)) for folder in skip}
         self._entered: set[tuple[int, int]] = set()
         self._folders: deque[str] = deque()  # relative paths, still to be entered
@@ -99,6 +95,7 @@ class Walk:
             return
         if stat.S_ISREG(status.st_mode):
             self.counts.images += 1
+            self.sidecars.note_folder(os.path.dirname(self.root))  # noqa: PTH120
             yield FileEntry(self.root, "", status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
             return
         self._folders.append("")
@@ -133,8 +130,8 @@ class Walk:
             return
         owned = program_folder_above(target, originals=False)
         inside = owned and (above == owned.path or above.startswith(owned.path + os.sep))  # the root lies in it as well
-        if owned and not inside and not (self._include and self._include.matches(owned.path)):
-            self.counts.program_folders[owned.words] += 1
+        if owned and not inside and not self._rules.includes(owned.path):
+            self.counts.pass_folder(PROGRAM + owned.words)
         else:
             self._folders.append(relative)
 
@@ -143,6 +140,7 @@ class Walk:
 
     def _enter(self, relative: str) -> Iterator[FileEntry]:
         folder = self._absolute(relative)
+        chain = self._chains.pop(relative, ())
         try:
             status = os.stat(folder)  # noqa: PTH116
             if (status.st_dev, status.st_ino) in self._entered:
@@ -152,12 +150,32 @@ class Walk:
                 self.counts.skipped_folders += 1
                 return
             with os.scandir(folder) as listing:
+                chunk = sorted(islice(listing, _SORTED_AT_A_TIME), key=_by_name)
+                dotted = dotted_names(chunk) if len(chunk) < _SORTED_AT_A_TIME else special_names(folder)
+                if reason := self._rules.marker_reason(folder, dotted):
+                    self.counts.pass_folder(reason)
+                    return
+                if IGNORE_FILE in dotted:
+                    found = self._read_list(folder, relative)
+                    if found is None:
+                        return
+                    chain = found + chain
                 self.counts.folders += 1
-                while chunk := list(islice(listing, _SORTED_AT_A_TIME)):
-                    chunk.sort(key=attrgetter("name"))
-                    yield from self._sift(chunk, relative + "/" if relative else "")
+                while chunk:
+                    yield from self._sift(chunk, relative + "/" if relative else "", chain)
+                    chunk = sorted(islice(listing, _SORTED_AT_A_TIME), key=_by_name)
         except OSError as exc:
             self._problem(relative, exc, folder=True)
+
+    def _read_list(self, folder: str, relative: str) -> Chain | None:
+        """The list in that folder; None where it cannot be read: then nobody knows what may be taken of the folder."""
+        try:
+            found = read_ignore_file(folder, self._rules.source(folder))
+        except (OSError, ValueError) as exc:
+            reason = f"its {IGNORE_FILE} cannot be read: {problem_reason(exc)}"
+            self.problems.append(WalkProblem(folder, relative, reason, True))
+            return None
+        return (found,) if found else ()
 
     def _is_skipped(self, folder: str) -> bool:
         if self._skip and self._inside_skipped(os.path.realpath(folder)):
@@ -165,16 +183,17 @@ class Walk:
         catalog, segments = os.path.join(folder, "catalog.db"), os.path.join(folder, "segments")  # noqa: PTH118
         return os.path.isfile(catalog) and os.path.isdir(segments)  # noqa: PTH113, PTH112
 
-    def _sift(self, chunk: list[os.DirEntry[str]], prefix: str) -> Iterator[FileEntry]:
+    def _sift(self, chunk: list[os.DirEntry[str]], prefix: str, chain: Chain) -> Iterator[FileEntry]:
         below: list[str] = []
         images = 0
+        ruled = bool(chain) or not self._rules.plain
         for entry in chunk:
             name = entry.name
             try:
                 if entry.is_dir(follow_symlinks=False):
-                    if self._wanted(name, entry.path):
+                    if self._wanted(name, entry.path, prefix + name, chain):
                         below.append(prefix + name)
-                elif name[name.rfind(".") :].lower() in IMAGE_EXTENSIONS and not name.startswith(_NOT_PICTURES):
+                elif name[name.rfind(".") :].lower() in IMAGE_EXTENSIONS and not (ruled or name[0] == "."):
                     # The plain case, 100,000 times over, without a call: _file is for links and for trouble.
                     status = None if entry.is_symlink() else entry.stat(follow_symlinks=False)
                     if status is not None and status.st_mode & _TYPE_BITS == stat.S_IFREG:
@@ -182,87 +201,97 @@ class Walk:
                         yield FileEntry(
                             entry.path, prefix + name, status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino
                         )
-                    elif (found := self._file(entry, prefix + name)) is not None:
+                    elif (found := self._file(entry, prefix + name, chain)) is not None:
                         yield found
-                elif entry.is_symlink() and entry.is_dir():
-                    if self._wanted(name, entry.path):
-                        self._links.append(prefix + name)
-                else:
-                    if (found := self._nameless(entry, prefix + name)) is not None:
-                        yield found
+                elif (found := self._other_entry(entry, prefix + name, chain)) is not None:
+                    yield found
             except OSError as exc:
                 self._problem(prefix + name, exc, folder=False)
         self.counts.images += images
         self._folders.extend(reversed(below))  # the deque is a stack: first by name, first entered
 
-    def _wanted(self, name: str, path: str) -> bool:
-        if self._include is not None and self._include.matches(path):
-            return True
-        if words := program_folder_in(path[: -len(name) - 1], name):
-            self.counts.program_folders[words] += 1
+    def _wanted(self, name: str, path: str, relative: str, chain: Chain) -> bool:
+        """Whether a folder is to be entered; then the lists above it wait for it."""
+        if reason := self._rules.folder_reason(path, name, chain):
+            self.counts.pass_folder(reason)
             return False
-        if name.startswith(".") and not self._hidden:
-            self.counts.hidden_folders += 1
-            return False
+        if chain:
+            self._chains[relative] = chain
         return True
 
-    def _file(self, entry: os.DirEntry[str], relative: str) -> FileEntry | None:
-        """The entry of a candidate if it is, or leads to, a regular file."""
+    def _other_entry(self, entry: os.DirEntry[str], relative: str, chain: Chain) -> FileEntry | None:
+        """What is no plain picture: a hidden one, one that rules are about, a link, a file of another name."""
+        name = entry.name
+        extension = name[name.rfind(".") :].lower() if "." in name else ""
+        if extension not in IMAGE_EXTENSIONS:
+            if entry.is_symlink() and entry.is_dir():
+                if self._wanted(name, entry.path, relative, chain):
+                    self._links.append(relative)
+                return None
+            if extension in SIDECAR_EXTENSIONS:
+                self.sidecars.note(entry, relative)
+            if not self._begins_like_a_picture(entry, extension):
+                self._pass_other(entry)
+                return None
+        if name.startswith(_NOT_PICTURES):
+            self.counts.other += 1
+            self.counts.pass_file(name, MAC_ATTRIBUTES if name.startswith("._") else THROWN_AWAY)
+            return None
+        return self._file(entry, relative, chain)
+
+    def _file(self, entry: os.DirEntry[str], relative: str, chain: Chain) -> FileEntry | None:
+        """The entry of a candidate if it is, or leads to, a regular file that no rule passes over."""
         link = entry.is_symlink()
         try:
             status = entry.stat()
         except FileNotFoundError:
             if link:  # leads nowhere: nothing to index, nothing to mend
-                self._other(entry.name)
+                self._pass_other(entry)
             return None  # else deleted while we looked
         if stat.S_ISDIR(status.st_mode):  # a link to a folder, named like a picture
-            if self._wanted(entry.name, entry.path):
+            if self._wanted(entry.name, entry.path, relative, chain):
                 self._links.append(relative)
             return None
         if not stat.S_ISREG(status.st_mode) or (link and self._inside_skipped(os.path.realpath(entry.path))):
-            self._other(entry.name)
+            self._pass_other(entry)
+            return None
+        if reason := self._rules.file_reason(entry.path, entry.name, chain):
+            self.counts.pass_file(entry.name, reason)
             return None
         self.counts.images += 1
         return FileEntry(entry.path, relative, status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
 
-    def _nameless(self, entry: os.DirEntry[str], relative: str) -> FileEntry | None:
-        """A file of another extension is counted; one without any is a candidate if it begins like a picture."""
-        if "." not in entry.name and entry.is_file() and _begins_like_a_picture(entry.path):
-            return self._file(entry, relative)
-        self._other(entry.name)
-        return None
+    def _begins_like_a_picture(self, entry: os.DirEntry[str], extension: str) -> bool:
+        """Asked of files without an extension, and of those whose extension says nothing sure; an unreadable one
+        counts as none. Opens it: 10 us."""
+        if (extension and extension not in LOOK_INSIDE_EXTENSIONS) or not entry.is_file():
+            return False
+        try:
+            descriptor = os.open(entry.path, _SNIFF_FLAGS)
+        except OSError:
+            return False
+        try:
+            return begins_like_a_picture(os.read(descriptor, 64), entry.name)
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
 
-    def _other(self, name: str) -> None:
+    def _pass_other(self, entry: os.DirEntry[str]) -> None:
+        """A file that is no picture, or no file."""
+        reason = NO_PICTURE
+        if not entry.is_file():
+            reason = DEAD_LINK if entry.is_symlink() and not os.path.exists(entry.path) else NO_FILE  # noqa: PTH110
+        elif entry.is_symlink() and entry.name[entry.name.rfind(".") :].lower() in IMAGE_EXTENSIONS:
+            reason = INTO_LIBRARY
         self.counts.other += 1
-        dot = name.rfind(".")
-        extension = name[dot:].lower() if dot > 0 and len(name) - dot <= 12 else ""
-        if extension in self.counts.other_by_extension or len(self.counts.other_by_extension) < _MAX_OTHER_EXTENSIONS:
-            self.counts.other_by_extension[extension] += 1
+        self.counts.pass_file(entry.name, reason)
 
     def _problem(self, relative: str, exc: OSError | ValueError, *, folder: bool) -> None:
         number = exc.errno if isinstance(exc, OSError) else None
         if number == errno.ENOENT and relative:
             return  # deleted while we walked
-        reason = {
-            errno.EACCES: "no permission to read it",
-            errno.EPERM: "no permission to read it",
-            errno.ENOENT: "does not exist",
-            errno.ELOOP: "a symbolic link that leads in a circle",
-            errno.ENAMETOOLONG: "the path is too long for this system",
-            errno.EIO: "the disk failed to read it (input/output error)",
-        }.get(number or 0, str(exc.strerror or exc) if isinstance(exc, OSError) else str(exc))
-        self.problems.append(WalkProblem(self._absolute(relative), relative, reason, folder))
+        self.problems.append(WalkProblem(self._absolute(relative), relative, problem_reason(exc), folder))
 
 
-def _begins_like_a_picture(path: str) -> bool:
-    """Only asked of regular files; an unreadable one counts as none."""
-    try:
-        descriptor = os.open(path, _SNIFF_FLAGS)
-    except OSError:
-        return False
-    try:
-        return bool(sniff(os.read(descriptor, 64)).format)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
+_by_name = attrgetter("name")

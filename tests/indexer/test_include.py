@@ -16,9 +16,9 @@ from indexer.watch import scopes
 MODEL = str(Path(__file__).parents[1] / "golden" / "lavis" / "blip2_tiny.pth")
 
 
-def index(desk: Any, *include: str, path: Path | None = None) -> Summary:
+def index(desk: Any, *include: str, path: Path | None = None, **more: Any) -> Summary:
     settings = Settings(desk.library, model=MODEL, device="cpu")
-    return run_index(IndexRequest((str(path or desk.photos),), settings, include=include))
+    return run_index(IndexRequest((str(path or desk.photos),), settings, include=include, **more))
 
 
 def test_folder_of_a_program_is_told_and_walked_where_it_is_included(desk: Any) -> None:
@@ -40,8 +40,12 @@ def test_folder_of_a_program_is_told_and_walked_where_it_is_included(desk: Any) 
     summary = index(desk, "photos.PHOTOSLIBRARY")
     assert (summary.seen, summary.copied) == (seen + 1, 1)
     assert list(summary.program_folders) == ["thumbnails and system data of a Synology NAS"]
-    assert index(desk).removed == 1  # not included again: it leaves the library, and nothing else does
+    summary = index(desk)  # the pattern is remembered
+    assert (summary.seen, summary.removed) == (seen + 1, 0)
+    summary = index(desk, no_patterns=True)
+    assert (summary.removed, summary.passed.left) == (1, {"belongs to a program: an Apple Photos library": 1})
     assert index(desk, path=inside.parent).seen == 1  # named itself: walked
+    assert index(desk).removed == 0  # and wanted from now on
 
 
 def test_line_about_passed_over_folders_is_one_line_and_short() -> None:
