@@ -6,13 +6,14 @@ import hashlib
 import io
 import math
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms
 
 from imgsearch.media.code_points import CodePoints, to_srgb_samples
 from imgsearch.media.croppable import Croppable
+from imgsearch.media.ranges import usual_range
+from imgsearch.media.rows import PillowRows
 
 _BAND_PIXELS = 2_000_000  # pixels converted at a time: 8 MB of RGB
 _MAX_PROFILE_BYTES = 16 * 1024 * 1024
@@ -152,35 +153,13 @@ def _on_white(band: Image.Image) -> Image.Image:
 def _sample_scale(image: Croppable) -> tuple[float, float]:
     """(lowest, highest) sample of a picture of more than 8 bits: what shall become black and white.
 
-    16-bit samples run to 65535. 32-bit and float samples have no agreed range: the usual ones (1, 255, 65535)
-    are taken where the samples fit into them, else the picture's own extremes.
+    16-bit samples run to 65535; of 32-bit and float samples see `usual_range`.
     """
     if image.mode.startswith("I;16"):
         return 0.0, 65535.0
-    if image.mode not in ("I", "F"):
+    if image.mode not in ("I", "F") or not isinstance(image, Image.Image):
         return 0.0, 255.0
-    low, high = _extremes(image)
-    usual: tuple[float, ...] = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-    if getattr(image, "format", "") == "PPM" and image.mode == "I":
-        usual = (65535.0,)
-    if low >= 0.0:
-        for top in usual:
-            if high <= top:
-                return 0.0, top
-    return low, max(high, low + 1e-30)
-
-
-def _extremes(image: Croppable) -> tuple[float, float]:
-    """Smallest and largest finite sample, in bands."""
-    width, height = image.size
-    rows = max(1, _BAND_PIXELS // max(1, width))
-    low, high = math.inf, -math.inf
-    for top in range(0, height, rows):
-        samples: Any = np.asarray(image.crop((0, top, width, min(top + rows, height))), dtype=np.float64)
-        finite = samples[np.isfinite(samples)]
-        if finite.size:
-            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-    return (low, high) if low <= high else (0.0, 1.0)
+    return (0.0, 65535.0) if image.format == "PPM" and image.mode == "I" else usual_range(PillowRows(image))
 
 
 def _eight_bits(band: Image.Image, scale: tuple[float, float]) -> Image.Image:

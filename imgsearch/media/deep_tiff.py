@@ -16,15 +16,17 @@ from imgsearch.errors import MediaError
 from imgsearch.media.containers.tiff_directories import Directory, at_directory
 from imgsearch.media.limits import Limits, check_memory
 from imgsearch.media.orientation import turn_array
+from imgsearch.media.ranges import Span
 from imgsearch.media.rows import Array, ArrayRows
-from imgsearch.media.small import DeepPicture, Span
+from imgsearch.media.small import DeepPicture
 from imgsearch.media.ycbcr_tiff import read_ycbcr
 
 # Of Pillow 13: raw, CCITT, LZW, JPEG, Deflate, PackBits, ZSTD. Others (LZMA, WebP) depend on how it was built.
 _PILLOW_CODECS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34925, 50000})
 _JPEGS = (6, 7)
 _YCBCR_CODECS = (*_JPEGS, 33003, 33005, 34712, 34892, 50001, 50002)  # which give RGB
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _SEPARATED, _YCBCR, _CIE_LAB, _ICC_LAB, _ITU_LAB = range(10)
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _SEPARATED, _YCBCR = range(7)
+_CIE_LAB, _ICC_LAB, _ITU_LAB = 8, 9, 10
 _SPACES = {_SEPARATED: "CMYK", _CIE_LAB: "LAB", _ICC_LAB: "LAB", _ITU_LAB: "LAB"}
 _MIN_SAMPLE, _MAX_SAMPLE, _LOWEST, _HIGHEST = 280, 281, 340, 341
 _PALETTE_TAG = 320

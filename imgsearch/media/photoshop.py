@@ -16,8 +16,9 @@ from imgsearch.errors import MediaError
 from imgsearch.media.containers import psd
 from imgsearch.media.containers.header import read_at
 from imgsearch.media.limits import check_bytes
+from imgsearch.media.ranges import Span
 from imgsearch.media.rows import Array, ArrayRows
-from imgsearch.media.small import DeepPicture, Span
+from imgsearch.media.small import DeepPicture
 from imgsearch.media.wanted import Wanted
 
 _RAW, _PACKBITS, _DEFLATE, _DEFLATE_DELTA = range(4)
@@ -56,7 +57,7 @@ def _planes(stream: BinaryIO, document: psd.Document, row_bytes: int) -> Array:
         data = stream.read(count)
     elif compression == _PACKBITS:
         data = _unpacked(stream, document, at, row_bytes)
-    elif compression in (_DEFLATE, _DEFLATE_DELTA) and document.depth < 32:
+    elif compression == _DEFLATE or (compression == _DEFLATE_DELTA and document.depth < 32):
         stream.seek(at)
         data = zlib.decompressobj().decompress(stream.read(), count)
     else:

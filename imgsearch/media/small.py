@@ -8,22 +8,16 @@ where it says nothing, floats and 32-bit numbers have no agreed range: see `usua
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from imgsearch.media.code_points import CodePoints, encode_srgb, to_srgb_samples
 from imgsearch.media.colour import to_srgb
+from imgsearch.media.ranges import Span, usual_range
 from imgsearch.media.rows import Array, Rows
 
 _BAND_SAMPLES = 3_000_000  # turned to float32 at a time: 12 MB
-_OUTLIERS = 0.25
-"""Share of float samples beyond 1.0 up to which a picture still counts from 0 to 1: highlights of a linear picture."""
-_SLIGHTLY_NEGATIVE = 0.05  # of the largest: what sharpening and resampling leave below black
-
-Span = tuple[float, float]
-"""The samples that become black and white."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,42 +53,6 @@ def reduced_size(size: tuple[int, int], smallest: tuple[int, int]) -> tuple[int,
     """Width and height of what is made of a picture of ``size``, here and by `colour.shrink`."""
     across, down = max(1, size[0] // (3 * smallest[0])), max(1, size[1] // (3 * smallest[1]))
     return -(-size[0] // across), -(-size[1] // down)
-
-
-def usual_range(rows: Rows) -> Span:
-    """The range of samples whose file says none. Of 8 and 16 bits it is their type's. Floats count to 1, 255 or 65535,
-    signed and 32-bit numbers to 255, 65535 or what their type holds: the first that holds them and of which they use
-    more than half. Anything else is stretched from its least to its largest sample."""
-    kind, low, high, beyond_one = _survey(rows)
-    if kind.kind == "u" and kind.itemsize <= 2:
-        return 0.0, float(np.iinfo(kind).max)
-    if kind == np.int8:
-        return min(low, 0.0), 127.0
-    own = (65535.0,) if kind.kind == "f" else (float(np.iinfo(kind).max),)
-    tops = (1.0, 255.0, *own) if kind.kind == "f" else (255.0, *own) if kind.itemsize == 2 else (255.0, 65535.0, *own)
-    if low >= -_SLIGHTLY_NEGATIVE * high:
-        if kind.kind == "f" and beyond_one <= _OUTLIERS and high > 0:
-            return 0.0, 1.0
-        for top in tops:
-            if top / 2 < high <= top:
-                return 0.0, top
-    return low, max(high, low + 1e-30)
-
-
-def _survey(rows: Rows) -> tuple[np.dtype[Any], float, float, float]:
-    """Type, least and largest finite sample, and the share of those beyond 1."""
-    low, high, beyond, count = np.inf, -np.inf, 0, 0
-    kind = np.dtype(np.uint8)
-    for top, bottom in _bands(rows, 1):
-        samples, _ = rows.read(top, bottom)
-        kind = samples.dtype
-        if kind.kind == "u" and kind.itemsize <= 2:
-            break
-        finite = samples[np.isfinite(samples)] if kind.kind == "f" else samples
-        if finite.size:
-            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-            beyond, count = beyond + int((finite > 1).sum()), count + finite.size
-    return (kind, low, high, beyond / count) if count else (kind, 0.0, 1.0, 0.0)
 
 
 def _bands(rows: Rows, down: int) -> list[tuple[int, int]]:

@@ -17,12 +17,12 @@ from imgsearch.media import other_readers
 from imgsearch.media.code_points import CodePoints, usable_chromaticities
 from imgsearch.media.colour import shrink, to_srgb
 from imgsearch.media.containers.header import load_exif_from
-from imgsearch.media.containers.jxl import read_jxl_size
 from imgsearch.media.containers.png_colour import PngColour, read_png_colour
 from imgsearch.media.containers.tiff import Pages, main_directory
 from imgsearch.media.containers.tiff_directories import Directory, at_directory
 from imgsearch.media.deep_tiff import pillow_is_right, read_deep_tiff
 from imgsearch.media.iso_pictures import read_iso
+from imgsearch.media.jpeg_xl import read_jxl
 from imgsearch.media.limits import JpegLayout, TooMuchMemory, check_bytes, check_memory, read_jpeg_layout
 from imgsearch.media.metadata import exif_of, orientation_of
 from imgsearch.media.opening import decoding, open_image, readable_kind
@@ -42,14 +42,20 @@ def read_upright(wanted: Wanted) -> Upright:
     return reader(wanted) if reader else _read_plain(wanted)
 
 
-def _read_plain(wanted: Wanted, codes: CodePoints | None = None, layout: JpegLayout | None = None) -> Upright:
-    """Whatever Pillow reads as it should."""
+def _read_plain(
+    wanted: Wanted, codes: CodePoints | None = None, layout: JpegLayout | None = None, key_factor: int = 0
+) -> Upright:
+    """Whatever Pillow reads as it should. ``key_factor``: what makes the transparent grey of a PNG of less than 8 bits
+    one of 8, which Pillow forgets."""
     with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as image:
         full_size = image.size
         _check(image, wanted, layout)
         with decoding(wanted.kind):
             image.load()
         turn = orientation_of(exif_of(image))  # EXIF may follow the pixels (PNG)
+        if key_factor and isinstance(key := image.info.get("transparency"), int):
+            image = image if image.mode == "L" else image.convert("L")
+            image.info["transparency"] = key * key_factor
         small = to_srgb(shrink(image, wanted.target), image.info.get("icc_profile"), codes)
     width, height = full_size[::-1] if turn >= 5 else full_size
     return Upright(turn_picture(small, turn), width, height, wanted.kind.format, turn)
@@ -74,6 +80,8 @@ def _read_png(wanted: Wanted) -> Upright:
     codes = _png_codes(told)
     if told.depth == 16 and (told.has_key or (codes is not None and codes.is_hdr)):
         return _from_deep(wanted, *other_readers.read_deep_png(wanted, codes))
+    if told.is_grey and told.has_key and told.depth < 8:
+        return _read_plain(wanted, codes, key_factor=255 // ((1 << told.depth) - 1))
     return _read_plain(wanted, codes)
 
 
@@ -97,19 +105,6 @@ def _read_jpeg2000(wanted: Wanted) -> Upright:
     if other_readers.is_deep_jpeg2000(wanted):
         return _from_deep(wanted, other_readers.read_deep_jpeg2000(wanted), 1)
     return _read_plain(wanted)
-
-
-def _read_jxl(wanted: Wanted) -> Upright:
-    """The codestream says what is up, and EXIF does not. A JPEG that was packed comes back as it was: not turned."""
-    width, height, turn = read_jxl_size(wanted.stream)
-    check_memory("JXL", "RGBA", (width, height), size_bytes=wanted.size_bytes, extra_bytes=0, limits=wanted.limits)
-    with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as image:
-        with decoding(wanted.kind):
-            image.load()
-        shown = turn if getattr(image, "jpeg", False) else 1
-        small = to_srgb(shrink(image, wanted.target), image.info.get("icc_profile"))
-        width, height = image.size[::-1] if shown >= 5 else image.size
-        return Upright(turn_picture(small, shown), width, height, "JXL", turn)
 
 
 def _read_tiff(wanted: Wanted) -> Upright:
@@ -204,7 +199,7 @@ _READERS = {
     "TIFF": _read_tiff,
     "JPEG": _read_jpeg,
     "JPEG2000": _read_jpeg2000,
-    "JXL": _read_jxl,
+    "JXL": read_jxl,
     "RAW": _read_raw,
     "PSD": lambda wanted: _from_deep(wanted, read_psd(wanted), 1),
     "PAM": lambda wanted: _from_deep(wanted, other_readers.read_pam(wanted), 1),

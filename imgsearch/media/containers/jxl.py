@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from imgsearch.media.containers.boxes import file_boxes
@@ -23,8 +24,19 @@ class _Bits:
         return found
 
 
-def read_jxl_size(stream: BinaryIO) -> tuple[int, int, int]:
-    """Width and height as stored, and the orientation (EXIF's numbers); (0, 0, 1) where no codestream is found."""
+@dataclass(frozen=True, slots=True)
+class JxlHead:
+    """Width and height as stored, EXIF's number of the orientation, and bits a sample: 0 for floats, and where an
+    animation or a preview stands before them."""
+
+    width: int = 0
+    height: int = 0
+    orientation: int = 1
+    bits: int = 8
+
+
+def read_jxl_head(stream: BinaryIO) -> JxlHead:
+    """The beginning of the codestream; an empty one where none is found."""
     head = read_at(stream, 0, 32)
     if not head.startswith(b"\xff\x0a"):
         head = next(
@@ -36,13 +48,22 @@ def read_jxl_size(stream: BinaryIO) -> tuple[int, int, int]:
             b"",
         )
     if not head.startswith(b"\xff\x0a"):
-        return 0, 0, 1
+        return JxlHead()
     bits = _Bits(head[2:])
     width, height = _read_size(bits)
+    if bits.take(1):  # all default
+        return JxlHead(width, height)
     orientation = 1
-    if not bits.take(1) and bits.take(1):  # not all default; extra fields
+    if bits.take(1):  # extra fields
         orientation = bits.take(3) + 1
-    return width, height, orientation
+        if bits.take(1):
+            _read_size(bits)  # as it is meant to be shown
+        if bits.take(1) or bits.take(1):  # a preview, an animation
+            return JxlHead(width, height, orientation, 0)
+    if bits.take(1):  # floats
+        return JxlHead(width, height, orientation, 0)
+    kind = bits.take(2)
+    return JxlHead(width, height, orientation, (8, 10, 12)[kind] if kind < 3 else bits.take(6) + 1)
 
 
 def _read_size(bits: _Bits) -> tuple[int, int]:

@@ -16,6 +16,7 @@ class PngColour:
     ``chromaticities``: cHRM's x and y of white, red, green, blue, empty where absent."""
 
     depth: int = 8
+    is_grey: bool = False  # without alpha
     has_key: bool = False  # a colour or grey that is transparent, or a palette's alphas
     cicp: tuple[int, int] | None = None
     has_profile: bool = False
@@ -44,6 +45,7 @@ def _colour_of(found: dict[bytes, bytes]) -> PngColour:
     header, codes, chromaticities = (found.get(name, b"") for name in (b"IHDR", b"cICP", b"cHRM"))
     return PngColour(
         depth=header[8] if header else 8,
+        is_grey=header[9:10] == b"\0",
         has_key=b"tRNS" in found,
         cicp=(codes[0], codes[1]) if codes and codes[2] == 0 else None,
         has_profile=b"iCCP" in found,
