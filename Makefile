@@ -41,7 +41,7 @@ $(VENV)/.demo-ready: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test-ready: $(VENV)/.demo-ready
-	$(PIP) --editable '.[cpu,dev,web,raw,parquet]'
+	$(PIP) --editable '.[cpu,dev,web,raw,formats,parquet]'
 	touch $@
 
 clean:

@@ -128,10 +128,11 @@ def _channels_last(samples: Array, page: Directory) -> Array:
     """tifffile's [planes, depth, height, width, channels] -> [H, W, C]; the first of several depths."""
     while samples.ndim > 5:
         samples = samples[0]
-    planes = samples[:, 0] if samples.ndim == 5 else samples.reshape(-1, *samples.shape[-3:])
+    planes: Array = samples[:, 0] if samples.ndim == 5 else samples.reshape(-1, *samples.shape[-3:])
     if planes.shape[0] > 1:  # each channel apart
         return np.moveaxis(planes[..., 0], 0, -1)
-    return planes[0]
+    whole: Array = planes[0]
+    return whole
 
 
 def _picture(samples: Array, page: Directory, tags: dict[int, Any], orientation: int) -> DeepPicture:

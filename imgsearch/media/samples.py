@@ -23,6 +23,9 @@ MAX_PICTURES = 10_000
 MAX_PIXELS = 2_000_000_000
 """Of all pictures of one file together; 20 s of one core. A file with more is not compared by its samples."""
 
+_COMPARED = frozenset(("JPEG", "PNG", "GIF", "WEBP", "TIFF", "HEIF", "AVIF", "JPEG2000", "BMP", "ICO", "PPM", "QOI"))
+"""Files of other formats are copies of none but their own bytes."""
+
 _MOST_REASONS = 3
 
 
@@ -47,15 +50,15 @@ class Samples:
 
 
 def read_samples(path: str | os.PathLike[str], *, content_hash: str | None = None, limits: Limits = LIMITS) -> Samples:
-    """Decode every picture of a file, one at a time; a camera RAW is its bytes. With a ``content_hash`` the bytes must
-    have it. 200 ms of one core for 12 megapixels of JPEG. Raises ContentChanged, and MediaError where the file or its
-    main picture cannot be read."""
+    """Decode every picture of a file, one at a time; a camera RAW, and what else is not `_COMPARED`, is its bytes. With
+    a ``content_hash`` the bytes must have it. 200 ms of one core for 12 megapixels of JPEG. Raises ContentChanged, and
+    MediaError where the file or its main picture cannot be read."""
     with translated("read"), open_source(os.fspath(path), limits) as source:
         kind = readable_kind(source.head, source.name)
         file_hash, stream = _hashed(source, content_hash)
         stream.seek(0)
         header = read_header(stream, kind)
-        if header.raw:
+        if header.raw or kind.format not in _COMPARED:
             return _of_bytes(file_hash, header)
         file = Opened(stream, kind, source.size_bytes, header, colour_space(header), limits)
         with decoding(kind), open_pictures(file) as pictures:

@@ -76,12 +76,11 @@ def _reduced(picture: DeepPicture, smallest: tuple[int, int]) -> Array:
 def _scaled(colour: Array, alpha: Array | None, span: Span, picture: DeepPicture) -> Array:
     """Float32 samples from 0 to 1, on white."""
     low, high = span
-    scaled = np.asarray(colour, np.float32)
+    scaled: Array = np.asarray(colour, np.float32)
     if colour.dtype.kind == "f":
         scaled = np.nan_to_num(scaled, nan=low, posinf=high, neginf=low)
     if picture.rows.space.startswith("LAB"):
         return scaled
-    # float32 would round 32-bit ranges; 24 bits are more than are shown
     scaled = np.clip((scaled - np.float32(low)) * np.float32(1.0 / (high - low)), 0, 1)
     if picture.inverted:
         scaled = 1 - scaled
@@ -91,7 +90,8 @@ def _scaled(colour: Array, alpha: Array | None, span: Span, picture: DeepPicture
     full = high if alpha.dtype == colour.dtype and alpha.dtype.kind != "f" else full
     cover = np.clip(np.asarray(alpha, np.float32) / np.float32(full), 0, 1)[..., None]
     paper = np.float32(0.0 if picture.rows.space.startswith("CMYK") else 1.0)
-    return scaled * (1 if picture.premultiplied else cover) + paper * (1 - cover)
+    shown: Array = scaled * (1 if picture.premultiplied else cover) + paper * (1 - cover)
+    return shown
 
 
 def _box_mean(samples: Array, across: int, down: int) -> Array:

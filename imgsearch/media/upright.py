@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from typing import BinaryIO
 
 from PIL import Image
@@ -192,7 +193,7 @@ def _read_raw(wanted: Wanted) -> Upright:
     return Upright(image, preview.width, preview.height, extension or "RAW", preview.orientation)
 
 
-_READERS = {
+_READERS: dict[str, Callable[[Wanted], Upright]] = {
     "HEIF": _read_iso,
     "AVIF": _read_iso,
     "PNG": _read_png,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from imgsearch.media.containers.boxes import file_boxes
-from imgsearch.media.containers.header import read_at, stream_size
+from imgsearch.media.containers.boxes import file_boxes, read_box
+from imgsearch.media.containers.header import Header, load_exif, read_at, stream_size, usual_depth
 
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 _SIZE_BITS = (9, 13, 18, 30)
@@ -33,6 +33,24 @@ class JxlHead:
     height: int = 0
     orientation: int = 1
     bits: int = 8
+
+
+def read_header(stream: BinaryIO) -> Header:
+    """What the catalog keeps: the boxes `Exif` and `xml ` (those that are packed by Brotli are not read)."""
+    head = read_jxl_head(stream)
+    if not head.width:
+        raise ValueError("no codestream")
+    header = Header(depth=usual_depth(head.bits or 32), extent=(head.width, head.height))
+    header.maps, header.hidden = 1, ["frames and extra channels are not compared"]
+    if read_at(stream, 0, 2) == b"\xff\x0a":
+        return header
+    for box in file_boxes(stream, 0, stream_size(stream)):
+        if box.name == b"Exif":
+            data = read_box(stream, box)
+            header.exif = load_exif(data[4 + int.from_bytes(data[:4], "big") :])
+        elif box.name == b"xml " and not header.xmp:
+            header.xmp = read_box(stream, box)
+    return header
 
 
 def read_jxl_head(stream: BinaryIO) -> JxlHead:

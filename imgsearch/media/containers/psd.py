@@ -73,7 +73,7 @@ def read_header(stream: BinaryIO) -> Header:
     header.exif = load_exif(found[_EXIF]) if _EXIF in found else header.exif
     header.xmp = found.get(_XMP, b"")
     header.iptc = found.get(_IPTC, b"")
-    header.hidden = ["layers are not compared"]
+    header.maps, header.hidden = 1, ["layers are not compared"]
     return header
 
 

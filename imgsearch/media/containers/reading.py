@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from imgsearch.errors import MediaError
-from imgsearch.media.containers import animated, camera_raw, heif, jpeg, plain, png, tiff
+from imgsearch.media.containers import animated, camera_raw, heif, jpeg, jxl, plain, png, psd, tiff
 from imgsearch.media.containers.header import Header
 from imgsearch.media.sniff import Kind
 
@@ -30,14 +30,17 @@ _READERS: dict[str, Callable[[BinaryIO], Header]] = {
     "PPM": plain.read_ppm,
     "QOI": plain.read_qoi,
     "RAW": camera_raw.read_header,
+    "PSD": psd.read_header,
+    "JXL": jxl.read_header,
 }
+_MORE = "what these formats hold beside the picture is not compared"
 
 
 def read_header(stream: BinaryIO, kind: Kind) -> Header:
     """A file's headers. Raises MediaError where they are damaged or cut off."""
     reader = _READERS.get(kind.format)
-    if reader is None:
-        return Header()
+    if reader is None:  # mipmaps, other sizes, planes that are not looked at: never taken for less than it may be
+        return Header(maps=1, hidden=[_MORE])
     try:
         return reader(stream)
     except (ValueError, IndexError) as exc:
