@@ -23,6 +23,7 @@ from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD, resize_to_model
 from imgsearch.model.blip2_attention import attend_patches
 from imgsearch.model.contract import DEFAULT_MAX_TOKENS
 from imgsearch.model.tokenizer import TextTokenizer
+from imgsearch.model.words import Word
 from imgsearch.records import ModelId, UInt8
 
 _TEXT_BATCH = 128
@@ -199,6 +200,10 @@ class Blip2Model:
     def count_tokens(self, text: str) -> int:
         """Word pieces of the cleaned text with [CLS] and [SEP], before any cut."""
         return len(self._encode([text], 1 << 30, bounded=False)[0])
+
+    def words(self, text: str) -> list[Word]:
+        """The words of a text, and the pieces that the vocabulary has for each."""
+        return self._tokenizer.words(text)
 
     def _read_queries(self, features: torch.Tensor) -> torch.Tensor:
         states: torch.Tensor = self._network.qformer(

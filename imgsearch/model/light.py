@@ -30,6 +30,7 @@ from imgsearch.model.light_vision import LightVision
 from imgsearch.model.light_weights import Weights
 from imgsearch.model.memory import available_bytes, check_memory
 from imgsearch.model.tokenizer import TextTokenizer
+from imgsearch.model.words import Word
 from imgsearch.records import Float32, ModelId, UInt8
 
 _TEXT_BATCH = 128
@@ -215,6 +216,10 @@ class LightModel:
     def count_tokens(self, text: str) -> int:
         """Word pieces of the cleaned text with [CLS] and [SEP], before any cut."""
         return len(self._tokenizer.encode([text], 1 << 30)[0])
+
+    def words(self, text: str) -> list[Word]:
+        """The words of a text, and the pieces that the vocabulary has for each."""
+        return self._tokenizer.words(text)
 
     def _encode(self, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
         if isinstance(texts, str):

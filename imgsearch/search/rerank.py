@@ -11,6 +11,7 @@ import numpy as np
 
 from imgsearch.index.rows import rank_order
 from imgsearch.model.contract import Array, Explainer
+from imgsearch.model.words import Word
 from imgsearch.records import Float32, Int64
 from imgsearch.search.features import FeatureSource, Source
 from imgsearch.search.pictures import as_numpy
@@ -27,6 +28,8 @@ class Model(Explainer, Protocol):
         ...
 
     def count_tokens(self, text: str) -> int: ...
+
+    def words(self, text: str) -> list[Word]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from PIL import Image
 from imgsearch.media.decode import decode_bytes
 from imgsearch.media.preprocess import RECIPE, resize_to_model
 from imgsearch.model.text import clean_text
+from imgsearch.model.words import Word
 from imgsearch.records import MediaFacts, ModelId
 
 SIZE, TOKENS, DIMS = 4, 3, 8
@@ -84,6 +85,9 @@ class ArithmeticModel:
 
     def count_tokens(self, text: str) -> int:
         return len(clean_text(text).split()) + 2
+
+    def words(self, text: str) -> list[Word]:
+        return [Word(word, (word,)) for word in clean_text(text).split()]
 
 
 def inside(features: np.ndarray) -> np.ndarray:
