@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from imgsearch.media.pass_rules import HIDDEN, PROGRAM
 from imgsearch.media.walk_counts import NO_PICTURE, PassedOver
 
 _MOST_EXTENSIONS = 6
+_MOST_PROGRAMS = 6
 _MOST_REASONS = 8
 
 
 def passed_line(passed: PassedOver) -> str:
-    """ "Left out: 12 files that are no pictures (.mp4 8, .txt 4), 3 hidden files; folders: 1 hidden."; "" for nothing.
+    """ "Left out: 12 files that are no pictures (.mp4 8, .txt 4), 3 hidden files; folders: hidden (1)."; or nothing.
     The folders of programs have a line of their own."""
     by_reason: Counter[str] = Counter()
     for (reason, _), count in passed.files.items():
@@ -21,7 +23,7 @@ def passed_line(passed: PassedOver) -> str:
     folders = Counter({why: count for why, count in passed.folders.items() if not why.startswith(PROGRAM)})
     parts = [", ".join(_cut(files, "more reasons"))] if files else []
     if folders:
-        rows = [f"{count:,} {why}" for why, count in _often(folders)]
+        rows = [f"{why} ({count:,})" for why, count in _often(folders)]
         parts.append("folders: " + ", ".join(_cut(rows, "more reasons")))
     return f"Left out: {'; '.join(parts)}." if parts else ""
 
@@ -30,12 +32,25 @@ def left_line(passed: PassedOver) -> str:
     """About files of the library that are on the disk still and were taken out of it; "" for none."""
     if not passed.left:
         return ""
-    rows = [f"{count:,} {why}" for why, count in _often(passed.left)]
+    rows = [f"{why} ({count:,})" for why, count in _often(passed.left)]
     total = passed.left.total()
     return (
         f"{total:,} file{'s' * (total > 1)} left the library and stay{'s' * (total == 1)} on the disk: "
         f"{', '.join(_cut(rows, 'more reasons'))}."
     )
+
+
+def program_line(program_folders: Mapping[str, int]) -> list[str]:
+    """A line about the folders of other programs; none where there were none."""
+    if not program_folders:
+        return []
+    often = _often(Counter(program_folders))
+    named = [words + (f" ({folders:,})" if folders > 1 else "") for words, folders in often]
+    folders = sum(program_folders.values())
+    return [
+        f"Passed over, as other programs own what is in them: {folders:,} folder{'s' * (folders > 1)}, "
+        f"{', '.join(_cut(named, 'other kinds', _MOST_PROGRAMS))}. `--include NAME` walks one all the same."
+    ]
 
 
 def _files_text(passed: PassedOver, reason: str, count: int) -> str:
@@ -46,7 +61,7 @@ def _files_text(passed: PassedOver, reason: str, count: int) -> str:
         return f"{count:,} {what} ({', '.join(_cut(named, 'more kinds', _MOST_EXTENSIONS))})"
     if reason == HIDDEN:
         return f"{count:,} hidden file{'s' * (count > 1)}"
-    return f"{count:,} {reason}"
+    return f"{reason} ({count:,})"
 
 
 def _often(counts: Counter[str]) -> list[tuple[str, int]]:

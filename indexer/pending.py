@@ -49,6 +49,11 @@ class PendingFiles:
         """Sizes in bytes, int64 [N]."""
         return np.array(self._sizes, dtype=np.int64)
 
+    def counts(self) -> tuple[int, int, int]:
+        """(new, changed, read only to compare the content)."""
+        rechecked = sum(self._marks.count(mark) for mark in (2, 3))
+        return self._marks.count(0), self._marks.count(1), rechecked
+
     def append(
         self, relative_path: str, size_bytes: int, mtime_ns: int, *, changed: bool, recheck: bool = False
     ) -> None:

@@ -9,9 +9,7 @@ from typing import Any, Protocol
 from imgsearch.media.walk_counts import PassedOver
 from imgsearch.wording import one_line
 from indexer.estimate import time_text
-from indexer.passed_text import left_line, passed_line
-
-_MOST_PROGRAMS = 6  # named in the line about their folders
+from indexer.passed_text import left_line, passed_line, program_line
 
 
 @dataclass
@@ -102,7 +100,7 @@ class Summary:
             for row in self.offline
         ]
         lines += [printable(line) for line in (left_line(self.passed), passed_line(self.passed)) if line]
-        lines += self._passed_over()
+        lines += program_line(self.program_folders)
         lines += [f"Not looked into: {printable(row['path'])} ({row['reason']})." for row in self.unreadable[:5]]
         if len(self.unreadable) > 5:
             lines.append(f"... and {len(self.unreadable) - 5:,} more that could not be looked into.")
@@ -110,20 +108,6 @@ class Summary:
         if self.failed:
             lines.append(f"`imgsearch failures --library {printable(self.library)}` lists what failed and why.")
         return "\n".join(lines)
-
-    def _passed_over(self) -> list[str]:
-        """A line about the folders of other programs; none where there were none."""
-        if not self.program_folders:
-            return []
-        often = sorted(self.program_folders.items(), key=lambda row: (-row[1], row[0]))
-        named = [words + (f" ({folders:,})" if folders > 1 else "") for words, folders in often[:_MOST_PROGRAMS]]
-        if len(often) > _MOST_PROGRAMS:
-            named.append(f"{len(often) - _MOST_PROGRAMS:,} other kinds")
-        folders = sum(self.program_folders.values())
-        return [
-            f"Passed over, as other programs own what is in them: {folders:,} folder{'s' * (folders > 1)}, "
-            f"{', '.join(named)}. `--include NAME` walks one all the same."
-        ]
 
 
 def printable(value: Any) -> Any:

@@ -76,6 +76,14 @@ class Scope:
             paths, roots, self._store.path, self._remembered.patterns(roots), recheck=self._choice.recheck
         )
 
+    def note(self, targets: Sequence[Target]) -> str:
+        """A sentence about patterns that hold although this command gave none; "" where there are none."""
+        if self._choice.speaks:
+            return ""
+        said = dict.fromkeys(one for target in targets for one in target.said)
+        texts = [f"{described(one.exclude, one.include)} below {one.base}" for one in said]
+        return f"Patterns of earlier commands hold: {'; '.join(texts)} (--no-patterns ends that)" if texts else ""
+
     def _remember(self, paths: Sequence[str]) -> None:
         choice, roots = self._choice, self._store.roots()
         for target in choose_targets(paths, roots, self._store.path):

@@ -133,6 +133,8 @@ class Session:
             targets = self.scope.targets(writer, paths, named=named)
             summary = Summary(str(self.store.path), self.store.model.name)
             summary.roots = list(dict.fromkeys(str(target.path) for target in targets))
+            if named and (note := self.scope.note(targets)):
+                summary.notes.append(note)
             writer.record_event("index-started", {"paths": summary.as_dict()["roots"]})
             try:
                 scans = [scan_target(self.store, target, self._stop, self._progress.walked) for target in targets]

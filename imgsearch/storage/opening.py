@@ -25,8 +25,9 @@ def library_exists(path: Path) -> bool:
     return LibraryLayout(path).catalog.is_file()
 
 
-def open_store(path: Path) -> Store:
-    """Open the library in the folder ``path``. A schema of an older program is migrated, under the writer lock.
+def open_store(path: Path, *, migrate: bool = True) -> Store:
+    """Open the library in the folder ``path``. A schema of an older program is migrated, under the writer lock; in a
+    copy that is read in its place unless ``migrate``, or where nothing can be written.
 
     Raises LibraryMissing, LibraryUnsupported (newer program, network file system), LibraryBusy (only to migrate).
     """
@@ -39,7 +40,7 @@ def open_store(path: Path) -> Store:
     refuse_network_file_system(layout.folder)
     catalog = Catalog(layout.catalog)
     try:
-        return _open(layout, catalog)
+        return _open(layout, catalog, migrate=migrate)
     except BaseException:
         catalog.close()
         raise
@@ -103,11 +104,14 @@ def _create(layout: LibraryLayout, model: ModelId, dtype: str) -> None:
             connection.execute(insert(schema.library).values(row))
 
 
-def _open(layout: LibraryLayout, catalog: Catalog) -> Store:
+def _open(layout: LibraryLayout, catalog: Catalog, *, migrate: bool) -> Store:
     revision = catalog.revision()
     check_revision(revision, layout.folder)
     if revision != HEAD:
-        _migrate(layout, catalog)
+        if migrate:
+            _migrate(layout, catalog)
+        else:
+            catalog.migrate_copy()
     with catalog.look() as connection:
         row = lookups.library_row(connection)
     if row is None:
