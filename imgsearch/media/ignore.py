@@ -144,7 +144,7 @@ def read_ignore_file(folder: str, source: str) -> IgnoreList | None:
     path = os.path.join(folder, IGNORE_FILE)  # noqa: PTH118
     try:
         descriptor = os.open(path, _READ_FLAGS)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from operator import attrgetter
@@ -62,9 +62,14 @@ class PassRules:
     """The rules of one walk. ``said``: what the command line said of the root and of folders in it and above it, in any
     order; of two that fit the one of the deeper folder decides, and any of them before an `.imgsearchignore` file."""
 
-    def __init__(self, root: str, said: Iterable[Patterns] = (), *, hidden: bool = False) -> None:
+    def __init__(
+        self, root: str, said: Iterable[Patterns] = (), *, hidden: bool = False, top: str | None = None
+    ) -> None:
+        """``top``: the folder above the root from which on `.imgsearchignore` files count, because it is a root too."""
         self.root = root
+        self.top = top or root
         self._hidden = hidden
+        self._folders: dict[str, tuple[str, Chain]] = {}
         deepest_first = sorted((one for one in said if one), key=lambda one: -len(one.base))
         self._said: Chain = tuple(one.as_list() for one in deepest_first)
         self._included = [
@@ -114,42 +119,36 @@ class PassRules:
 
     def source(self, folder: str) -> str:
         """Where the list of ``folder`` stands, for a person."""
-        below = os.path.relpath(folder, self.root)
+        below = os.path.relpath(folder, self.top)
         return f"in {IGNORE_FILE}" if below == "." else f"in {below}/{IGNORE_FILE}"
 
     def chain_above(self, path: str) -> Chain:
-        """The lists from the root down to the folder that ``path`` lies in. Raises as `read_ignore_file` does."""
-        chain: Chain = ()
-        for folder in _folders_down(self.root, os.path.dirname(path)) if path != self.root else ():  # noqa: PTH120
-            if found := read_ignore_file(folder, self.source(folder)):
-                chain = (found, *chain)
-        return chain
+        """The lists from ``top`` down to the folder that ``path`` lies in. Raises as `read_ignore_file` does."""
+        return () if path == self.top else self._folder(os.path.dirname(path))[1]  # noqa: PTH120
 
     def reason(self, path: str) -> str:
         """Why a walk of the root passes over the absolute ``path`` below it, or what it lies in; "" where it does not.
-        Looks at the disk in every folder between. Raises OSError, ValueError where a list cannot be read."""
-        if path == self.root:
-            return ""
-        for folder in [*_folders_down(self.root, path)][1:]:
-            name = folder[folder.rfind(os.sep) + 1 :]
-            chain = self.chain_above(folder)
-            if not os.path.isdir(folder):  # noqa: PTH112
-                return self.file_reason(folder, name, chain)
-            if said := self.folder_reason(folder, name, chain):
-                return said
-            here = [marker for marker in MARKERS if os.path.isfile(os.path.join(folder, marker))]  # noqa: PTH113, PTH118
-            if said := self.marker_reason(folder, here):
-                return said
-        return ""
+        Looks at each folder between once in the life of these rules. Raises OSError, ValueError where a list cannot be
+        read."""
+        if os.path.isdir(path):  # noqa: PTH112
+            return self._folder(path)[0]
+        said, chain = self._folder(os.path.dirname(path))  # noqa: PTH120
+        return said or self.file_reason(path, path[path.rfind(os.sep) + 1 :], chain)
 
-
-def _folders_down(root: str, path: str) -> Sequence[str]:
-    """``root``, then every path between it and ``path``, then ``path``."""
-    found = []
-    while path.startswith(root.rstrip(os.sep) + os.sep) and path != root:
-        found.append(path)
-        path = os.path.dirname(path)  # noqa: PTH120
-    return [root, *reversed(found)]
+    def _folder(self, folder: str) -> tuple[str, Chain]:
+        """(why it is passed over, the lists that hold in it)."""
+        found = self._folders.get(folder)
+        if found is None:
+            said, chain = "", ()
+            if folder != self.top and len(folder) > len(self.top):
+                said, chain = self._folder(os.path.dirname(folder))  # noqa: PTH120
+            inside = folder != self.root and folder.startswith(self.root.rstrip(os.sep) + os.sep)
+            if inside and not said:
+                name = folder[folder.rfind(os.sep) + 1 :]
+                said = self.folder_reason(folder, name, chain) or self.marker_reason(folder, special_names(folder))
+            own = read_ignore_file(folder, self.source(folder))
+            found = self._folders[folder] = (said, (own, *chain) if own else chain)
+        return found
 
 
 def _line(text: str, base: str) -> IgnorePattern:
