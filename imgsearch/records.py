@@ -202,6 +202,7 @@ class Hit:
     itm_probability: float | None = None
     confident: bool | None = None
     score: float | None = None
+    words: str = ""  # that people wrote of it and that were asked for: 'tag "beach"'
 
 
 @dataclass(frozen=True, slots=True)

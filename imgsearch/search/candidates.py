@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,9 @@ from imgsearch.search.calibration import NO_BACKGROUND, Agreement, Background, e
 from imgsearch.search.features import Source
 from imgsearch.search.likeness import POOL, likeness, mean_vector
 from imgsearch.search.parts import Parts, agreements
+from imgsearch.search.word_matches import MOST_LIFTED, MOST_MATCHES, shown_words, word_expression
 from imgsearch.storage import Store, View, latest_snapshot
+from imgsearch.storage.fact_reads import read_word_matches, read_words
 
 REFRESHES = 3
 """Views tried when files vanish between the view and the catalog: an index run may be committing all the while."""
@@ -33,7 +35,8 @@ milliseconds in a small library, and a second in one of a million pictures, wher
 class Wanted:
     """What to look for: a text vector [1, D], a picture's tokens [T, D], both or neither, among the pictures that the
     filters leave. ``excluding`` is the image id of the picture that others are compared with. The first ``depth``
-    candidates are compared with ``parts`` of the description, if any are given; ``vectors`` [P, D] are theirs."""
+    candidates are compared with ``parts`` of the description, if any are given; ``vectors`` [P, D] are theirs. Where
+    ``words`` are given, pictures that people described with them (`word_matches`) follow the first ``depth``."""
 
     text: Float32 | None
     picture: Float32 | None
@@ -42,17 +45,21 @@ class Wanted:
     parts: Parts | None = None
     vectors: Float32 | None = None
     depth: int = 0
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """What the vectors found, with what the catalog knows of it. ``score``: ITC, or likeness, or their sum; ``z``: how
-    many deviations it lies over the library's mean for this text."""
+    many deviations it lies over the library's mean for this text; ``words``: what people wrote of it that was asked
+    for; ``lifted``: it stands here for that only."""
 
     image_id: int
     score: float
     z: float
     source: Source
+    words: str = ""
+    lifted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ class Found:
     generation: int
     note: str | None = None  # what a person should know of the index
     agreements: tuple[Agreement, ...] = ()  # of the first candidates with the parts of the description
+    lifted: int = 0  # candidates behind the first ``depth`` that words lifted there
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,15 @@ class Nearest:
     slots: Int64
     scores: Float32
     background: Background
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """``best`` with ``lifted`` slots more behind the first ones, and the ids of all images with the words."""
+
+    best: Nearest
+    worded: frozenset[int] = frozenset()
+    lifted: int = 0
 
 
 class Moment:
@@ -153,12 +170,52 @@ class CandidateFinder:
             allowed = self._allowed_slots(moment, wanted)
             total = view.count if allowed is None else len(allowed)
             best = self._best(moment, wanted, count, allowed)
+            lift = self._lift(moment, wanted, best, allowed)
+            best = lift.best
             slots = best.slots
             found = self._resolve(view.image_ids_of(slots), best.scores, best.background)
             if len(found) == len(slots) or not view.changed() or attempt + 1 == REFRESHES:
                 break
-        agreeing = self._agreements(moment, wanted, slots, found[: wanted.depth])
-        return Found(found, total > len(slots), view.generation, moment.note, agreeing)
+        agreeing = self._agreements(moment, wanted, slots, found[: wanted.depth + lift.lifted])
+        found = self._with_words(found, wanted, lift)
+        return Found(found, total > len(slots), view.generation, moment.note, agreeing, lift.lifted)
+
+    def _lift(self, moment: Moment, wanted: Wanted, best: Nearest, allowed: Int64 | None) -> Lift:
+        """Put the pictures that people described so, the best by vectors of them, behind the first ``depth``."""
+        expression = word_expression(wanted.words) if wanted.words and wanted.depth else ""
+        if not expression or wanted.text is None:
+            return Lift(best)
+        ids = read_word_matches(self._store, expression, MOST_MATCHES)
+        slots = moment.view.slots_of_images(ids) if len(ids) else ids
+        slots = np.intersect1d(slots, moment.view.live_slots if allowed is None else allowed)
+        if not len(slots):
+            return Lift(best)
+        first, rest = best.slots[: wanted.depth], best.slots[wanted.depth :]
+        worded = frozenset(moment.view.image_ids_of(slots).tolist())
+        missed = np.setdiff1d(slots, first)
+        if not len(missed):
+            return Lift(best, worded)
+        chosen = self._ask(moment, wanted.text, MOST_LIFTED, missed)
+        kept = ~np.isin(rest, chosen.slots)
+        merged = Nearest(
+            np.concatenate([first, chosen.slots, rest[kept]]),
+            np.concatenate([best.scores[: wanted.depth], chosen.scores, best.scores[wanted.depth :][kept]]),
+            best.background,
+        )
+        return Lift(merged, worded, len(chosen.slots))
+
+    def _with_words(self, found: list[Candidate], wanted: Wanted, lift: Lift) -> list[Candidate]:
+        """Say of those that people described so with which of their words."""
+        if not lift.worded:
+            return found
+        told = read_words(self._store, [one.image_id for one in found if one.image_id in lift.worded])
+        lifted = range(wanted.depth, wanted.depth + lift.lifted)
+        return [
+            replace(one, words=shown_words(wanted.words, told[one.image_id]), lifted=place in lifted)
+            if one.image_id in told
+            else one
+            for place, one in enumerate(found)
+        ]
 
     def _agreements(
         self, moment: Moment, wanted: Wanted, slots: Int64, found: list[Candidate]

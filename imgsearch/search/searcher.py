@@ -25,6 +25,7 @@ from imgsearch.search.query import Query, query_notes
 from imgsearch.search.reader import PlainReader, Reader
 from imgsearch.search.rerank import Match, Model, Reading, default_rerank, fused_order, fused_score
 from imgsearch.search.sense import require_sense
+from imgsearch.search.understanding import understand, understanding_notes
 from imgsearch.storage import FeatureStore, Store
 
 _LONGEST_ID = 19  # digits that an int64 has at most
@@ -44,6 +45,7 @@ class _Search:
     depth: int
     offset: int
     judged: bool  # whether hits are called confident or not
+    understood: bool = True  # if not, none is
     candidates: list[Candidate] = field(default_factory=list)
     agreements: tuple[Agreement, ...] = ()  # of the first candidates with the parts of the description
     more: bool = False  # the library holds allowed pictures behind the candidates
@@ -148,16 +150,17 @@ class Searcher:
         judged = self.calibration is not None and bool(reading.wanted) and not compared
         search = _Search(query, query_digest(query, picture), reread, reading, depth, offset, judged)
         with _timed(search.took, "embed"):
-            wanted = self._embed(ask, search, picture)
+            words = "" if parts or compared else ask.description
+            wanted = replace(self._embed(ask, search, picture), depth=depth, words=words)
             if depth and (parts or (judged and self.calibration is not None and self.calibration.reads_parts)):
                 divided = parts_of(reading.wanted)
                 vectors = self.reader.embed_texts(divided.texts)
-                wanted = replace(wanted, parts=divided, vectors=vectors, depth=depth)
+                wanted = replace(wanted, parts=divided, vectors=vectors)
         with _timed(search.took, "search"):
             # The k-th hit can have every re-ranked candidate behind it; one more tells whether a page follows.
             found = self._finder.find(wanted, search.offset + query.k + depth + 1)
         search.candidates, search.more, search.generation = found.candidates, found.more, found.generation
-        search.agreements = found.agreements
+        search.agreements, search.depth = found.agreements, depth + found.lifted
         if found.note:
             search.notes.append(found.note)
         if not found.candidates:
@@ -171,6 +174,7 @@ class Searcher:
         text = None
         if ask.description:
             search.notes += query_notes(ask.description, self.model.count_tokens)
+            self._judge_words(ask, search)
             text = self.reader.embed_text(ask.description)
         image_id = None
         named = ask.similar or ask.like
@@ -180,6 +184,12 @@ class Searcher:
         elif named:
             picture = self._tokens_of_file(Path(os.path.expanduser(named)))  # noqa: PTH111  leaves ~nobody as it is
         return Wanted(text, picture, ask.filters, excluding=image_id)
+
+    def _judge_words(self, ask: Ask, search: _Search) -> None:
+        """Whether the model can know what was asked for, and what is not wanted."""
+        description, *excluded = (understand(self.model.words(text)) for text in (ask.description, *ask.excluded))
+        search.understood = description.sure and not any(one.unknown for one in excluded)
+        search.notes += understanding_notes(description, excluded)
 
     def _tokens_of_file(self, path: Path) -> Float32:
         """[T, D] of a picture file. Raises UsageError where it cannot be read."""
@@ -221,7 +231,7 @@ class Searcher:
         judged = search.judged and bool(reranked.matches)
         ordered = self._ordered(search, reranked.matches, judged)
         ends = judged and not query.everything
-        listed = [hit for hit in ordered if hit.confident] if ends else ordered
+        listed = [hit for hit in ordered if hit.confident or hit.words] if ends else ordered
         page = listed[search.offset : search.offset + query.k]
         hits = tuple(replace(hit, rank=search.offset + place) for place, hit in enumerate(page, start=1))
         follows = len(listed) > search.offset + query.k or (search.more and len(listed) == len(ordered))
@@ -232,6 +242,8 @@ class Searcher:
                 f"the time was up after {len(reranked.matches)} of "
                 f"{min(search.depth, len(search.candidates))} candidates were re-ranked"
             )
+        if ends and any(hit.words and not hit.confident for hit in hits):
+            notes.append("some are here because people described them so, whatever the model sees")
         if ends and ordered and not listed:
             notes.append("nothing in the library matches with confidence; --all shows the closest")
         return Results(
@@ -254,7 +266,8 @@ class Searcher:
         order = fused_order(scores, matches, image_ids, search.reading).tolist()
         # Behind a snapshot's pool scores begin anew: what follows a doubtful picture is not listed, or the list for
         # few would not be the beginning of the list for many.
-        lowest = np.minimum.accumulate(np.array([found.z for found in candidates], np.float64)).tolist()
+        heights = [np.inf if found.lifted else found.z for found in candidates]
+        lowest = np.minimum.accumulate(np.array(heights, np.float64)).tolist()
         agreeing = [*search.agreements, *[UNDIVIDED] * (len(candidates) - len(search.agreements))]
         evidence = [(candidates[place], padded[place], agreeing[place], lowest[place]) for place in order]
         hits = [self._hit(search, judged, *one) for one in evidence]
@@ -276,12 +289,14 @@ class Searcher:
             if search.reading.wanted:
                 logit, probability = match.logit, match.probability
         if self.calibration is not None and judged:
-            if match is None:
+            if not search.understood:
+                confident = False
+            elif match is None:
                 confident = self.calibration.confident_by_vectors(lowest_z)
             else:
                 strength = self.calibration.strength(match.margin, found.score, found.z, agreement)
                 confident = strength >= 0 and match.unwanted < 0.5
-        return Hit(0, found.image_id, found.source.paths[0], found.score, logit, probability, confident, score)
+        return Hit(0, found.image_id, found.source.paths[0], found.score, logit, probability, confident, score, found.words)
 
 
 def _milliseconds(started: float) -> float:

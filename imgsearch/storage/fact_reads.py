@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from imgsearch.records import Word
+import numpy as np
+
+from imgsearch.records import Int64, Word
 from imgsearch.storage import facts, lookups
 from imgsearch.storage.store import Store, place_path
 
@@ -72,6 +74,15 @@ def read_words(store: Store, image_ids: Iterable[int]) -> dict[int, tuple[Word, 
     """What people wrote of these images; absent ones have no words."""
     with store.catalog.look() as connection:
         return facts.words_of_images(connection, image_ids)
+
+
+def read_word_matches(store: Store, expression: str, most: int) -> Int64:
+    """Ids, ascending, of at most ``most`` images whose words fit an FTS5 expression over tags and texts, the newest; a
+    deleted one may be among them. 0.1 ms where a library has no words."""
+    statement = "SELECT rowid FROM word_search WHERE word_search MATCH ? ORDER BY rowid DESC LIMIT ?"
+    with store.catalog.look() as connection:
+        found = [row[0] for row in connection.execute(statement, (expression, most))]
+    return np.array(found[::-1], np.int64)
 
 
 def _folders(store: Store) -> dict[int, Path]:
