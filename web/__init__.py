@@ -36,6 +36,7 @@ def create_app(service: SearchService, config: WebConfig) -> Flask:
     from web.context import CONFIG, DRAINING, SERVICE
     from web.metrics import install_metrics
     from web.problems import install_problems
+    from web.proxy import install_proxy
     from web.security import install_security
 
     app = Flask(__name__)
@@ -46,6 +47,7 @@ def create_app(service: SearchService, config: WebConfig) -> Flask:
     install_metrics(app, service)
     install_security(app, config)
     install_problems(app)
+    install_proxy(app, config)
     for noun in _NOUNS:
         if find_spec(f"{__name__}.{noun}") is not None:
             app.register_blueprint(import_module(f"{__name__}.{noun}").blueprint)

@@ -12,6 +12,7 @@ from imgsearch.errors import UsageError
 from imgsearch.media.thumbnail import RECIPE
 from imgsearch.records import Float32, Hit, ImageRecord, Results
 from imgsearch.search.query import Query
+from web.context import rooted
 from web.problems import printable
 from web.service import SearchService
 
@@ -102,14 +103,14 @@ def _hit(hit: Hit, record: ImageRecord) -> dict[str, Any]:
         "height": facts.height,
         "taken_at": facts.taken_at,
         "thumbnail": thumbnail_path(record),
-        "page": f"/pictures/{hit.image_id}",
+        "page": rooted(f"/pictures/{hit.image_id}"),
     }
 
 
 def thumbnail_path(record: ImageRecord) -> str:
     """Where a picture's thumbnail is. It names the content and how thumbnails are made, so that a browser may keep it
     for ever and yet never shows it for the picture of that id in another library; ``?size=large`` may follow."""
-    return f"/api/v1/pictures/{record.image_id}/thumbnail/{thumbnail_version(record)}"
+    return rooted(f"/api/v1/pictures/{record.image_id}/thumbnail/{thumbnail_version(record)}")
 
 
 def thumbnail_version(record: ImageRecord) -> str:

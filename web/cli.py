@@ -50,6 +50,10 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--allow-host", action="append", default=[], metavar="NAME", help="a name that this machine is called by"
     )
     parser.add_argument("--https", action="store_true", help="people come over HTTPS: send cookies over nothing else")
+    parser.add_argument(
+        "--proxy", action="store_true", help="believe X-Forwarded-For, -Proto and -Host: a proxy of mine sets them"
+    )
+    parser.add_argument("--prefix", default="", metavar="PATH", help="serve under this path, such as /photos")
     keys = parser.add_mutually_exclusive_group()
     keys.add_argument("--set-password", action="store_true", help="ask for a password to log in with, and exit")
     keys.add_argument("--new-token", action="store_true", help="make a token for a program, print it, and exit")
@@ -113,7 +117,8 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
             app = create_app(service, config)
             server = _bound(app, arguments, config)
             server.leave_on_signals()
-            print(f"imgsearch: {searcher.store.path} at {_url(arguments.host, server.address[1])}", flush=True)
+            address = _url(arguments.host, server.address[1], config.prefix)
+            print(f"imgsearch: {searcher.store.path} at {address}", flush=True)
             service.warm()
             clean = server.run()
             close_runs(app)
@@ -126,6 +131,7 @@ def _web_config(arguments: argparse.Namespace, library: Path) -> WebConfig:
     """The settings of this server. Raises UsageError where others could come in without a password or a token."""
     from web.access import read_access
     from web.config import WebConfig
+    from web.proxy import read_prefix
     from web.serving import is_loopback
 
     access = read_access(library)
@@ -139,13 +145,15 @@ def _web_config(arguments: argparse.Namespace, library: Path) -> WebConfig:
             "set one first: imgsearch serve --set-password",
         )
     _keep_key(library, access)
-    names = ("localhost", arguments.host, *arguments.allow_host)
+    names = ("localhost", arguments.host, *map(_without_port, arguments.allow_host))
     return WebConfig(
         hosts=tuple(dict.fromkeys(name.lower() for name in names)),
         password_hash=access.password_hash,
         token_hashes=access.token_hashes,
         secret_key=bytes.fromhex(access.secret_key),
         secure_cookie=arguments.https,
+        proxy=arguments.proxy,
+        prefix=read_prefix(arguments.prefix),
     )
 
 
@@ -174,6 +182,7 @@ def _bound(app: Flask, arguments: argparse.Namespace, config: WebConfig) -> Serv
             threads=config.searches + config.streams + _OTHER_THREADS,
             max_body_bytes=config.max_upload_bytes + 1_000_000,
             draining=app.extensions[DRAINING],
+            proxy=config.proxy,
         )
     except (OSError, ValueError, OverflowError) as exc:
         raise UsageError(
@@ -181,9 +190,19 @@ def _bound(app: Flask, arguments: argparse.Namespace, config: WebConfig) -> Serv
         ) from exc
 
 
-def _url(host: str, port: int) -> str:
+def _without_port(name: str) -> str:
+    """A host's name of "photos.example:8443", and of an address in brackets what is in them."""
+    from urllib.parse import urlsplit
+
+    try:
+        return urlsplit(f"//{name}").hostname or name
+    except ValueError:
+        return name
+
+
+def _url(host: str, port: int, prefix: str = "") -> str:
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{shown}:{port}/"
+    return f"http://{shown}:{port}{prefix}/"
 
 
 SERVE = Command("open the library in a browser", _configure, _run)

@@ -20,7 +20,8 @@ class WebConfig:
     tokens that programs send as ``Authorization: Bearer``. ``secret_key`` signs session cookies. ``searches``: how many
     may wait or run at once; ``streams``: how many event streams may be open beside them. ``thumbs_bytes``: disk that
     thumbnails may fill: 20 kB a small one, 120 a large one. ``secure_cookie``: send the
-    session cookie over HTTPS only."""
+    session cookie over HTTPS only. ``proxy``: believe what one proxy in front says of the request (X-Forwarded-For,
+    -Proto, -Host). ``prefix``: the path that it serves this library under, "/photos"; "" for none."""
 
     hosts: tuple[str, ...] = ("localhost",)
     password_hash: str | None = None
@@ -32,6 +33,8 @@ class WebConfig:
     streams: int = 16
     thumbs_bytes: int = 1_000_000_000
     secure_cookie: bool = False
+    proxy: bool = False
+    prefix: str = ""
 
     @property
     def guarded(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, cast
 
-from flask import current_app
+from flask import current_app, request
 
 if TYPE_CHECKING:
     from web.config import WebConfig
@@ -22,6 +22,11 @@ def current_service() -> SearchService:
 def current_config() -> WebConfig:
     """The settings of this app."""
     return cast("WebConfig", current_app.extensions[CONFIG])
+
+
+def rooted(path: str) -> str:
+    """A path of this site as a browser asks for it: behind the prefix that a proxy serves it under, if there is one."""
+    return request.script_root + path
 
 
 def draining() -> threading.Event:

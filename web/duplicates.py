@@ -20,6 +20,7 @@ from imgsearch.errors import UsageError
 from imgsearch.media.thumbnail import RECIPE
 from imgsearch.wording import one_line
 from web.answers import read_number
+from web.context import rooted
 from web.desk import Desk, Shown, current_desk, review_json
 from web.problems import Conflict
 
@@ -163,8 +164,8 @@ def _file_json(role: str, copy: Copy, member: Member | None = None) -> dict[str,
         "words": "" if evidence is None else describe_evidence(evidence),
         "stays": one_line(member.stays) if member is not None and role == "stay" else "",
         "companions": [one_line(os.path.basename(one.path)) for one in companions],  # noqa: PTH119  bytes-safe
-        "thumbnail": f"/api/v1/pictures/{copy.image_id}/thumbnail/{facts.content_hash[:16]}-{RECIPE}",
-        "page": f"/pictures/{copy.image_id}",
+        "thumbnail": rooted(f"/api/v1/pictures/{copy.image_id}/thumbnail/{facts.content_hash[:16]}-{RECIPE}"),
+        "page": rooted(f"/pictures/{copy.image_id}"),
     }
 
 

@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from imgsearch.errors import UsageError
-from web.context import current_service, draining
+from web.context import current_service, draining, rooted
 from web.desk import current_desk
 from web.runs import Run, Runs, changes
 from web.streams import stream_events
@@ -37,7 +37,7 @@ def start_job() -> ResponseReturnValue:
     run = _started(wanted if isinstance(wanted, dict) else {})
     answer = jsonify(run.as_dict())
     answer.status_code = 202
-    answer.headers["Location"] = f"/api/v1/jobs/{run.run_id}"
+    answer.headers["Location"] = rooted(f"/api/v1/jobs/{run.run_id}")
     return answer
 
 

@@ -11,7 +11,7 @@ from flask import Blueprint, current_app, redirect, render_template, request, se
 from flask.typing import ResponseReturnValue
 from werkzeug.security import check_password_hash
 
-from web.context import current_config
+from web.context import current_config, rooted
 from web.problems import TooManyAttempts
 from web.security import local_path, logged_in, password_mark
 
@@ -79,7 +79,7 @@ _ONE_AT_A_TIME = threading.Lock()
 @blueprint.get("/login")
 def show_login() -> ResponseReturnValue:
     """The form; whoever needs no login is sent on."""
-    target = local_path(request.args.get("next", "/"))
+    target = local_path(request.args.get("next", rooted("/")))
     if logged_in() or not current_config().guarded:
         return redirect(target)
     return _form(target)
@@ -91,7 +91,7 @@ def log_in() -> ResponseReturnValue:
     config, attempts = current_config(), _attempts()
     address = request.remote_addr or ""
     password = request.form.get("password", "")
-    target = local_path(request.form.get("next", "/"))
+    target = local_path(request.form.get("next", rooted("/")))
     known = config.password_hash
     with _ONE_AT_A_TIME:
         wait_s = attempts.wait_s(address)
@@ -111,7 +111,7 @@ def log_in() -> ResponseReturnValue:
 def log_out() -> ResponseReturnValue:
     """Forget this browser."""
     session.clear()
-    return redirect("/login" if current_config().guarded else "/")
+    return redirect(rooted("/login" if current_config().guarded else "/"))
 
 
 def _form(target: str, error: str = "") -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, jsonify
+from flask import Blueprint, has_request_context, jsonify
 from flask.typing import ResponseReturnValue
 
 from imgsearch.dedup.evidence import TIERS
 from imgsearch.dedup.review import STATES
 from web.answers import LIMIT, LONGEST_CURSOR, MOST, MOST_RERANKED
 from web.config import MAX_QUERY_CHARS
+from web.context import rooted
 from web.duplicates import DECISIONS, GROUPS, MOST_GROUPS
 from web.schemas import IMAGE_ID, SCHEMAS, Schema, ref
 
@@ -52,7 +53,7 @@ def document() -> Part:
             "description": "See docs/http-api.md. Errors are application/problem+json.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": rooted("/") if has_request_context() else "/"}],
         "security": [{}, {"token": []}, {"session": []}],
         "paths": {f"/api/v1{path}": operations for path, operations in _paths().items()},
         "components": {

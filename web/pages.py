@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from imgsearch.errors import UsageError
 from imgsearch.search.query import Query
 from web.answers import LONGEST_CURSOR, find
-from web.context import current_config, current_service
+from web.context import current_config, current_service, rooted
 from web.pictures import find_picture, picture_json
 from web.problems import printable, status_of
 from web.tiles import install_tiles
@@ -71,7 +71,7 @@ class SearchPage:
 
     def _address(self, **parameters: str) -> str:
         given = {"q": self.query, **parameters}
-        return f"/?{urlencode({name: value for name, value in given.items() if value})}"
+        return rooted(f"/?{urlencode({name: value for name, value in given.items() if value})}")
 
 
 @blueprint.get("/")

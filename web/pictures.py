@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from imgsearch.storage.gallery import Picture, Place, read_picture
 from web.answers import thumbnail_path
-from web.context import current_service
+from web.context import current_service, rooted
 from web.problems import NotFound, printable
 
 blueprint = Blueprint("pictures", __name__, url_prefix="/api/v1/pictures")
@@ -39,7 +39,7 @@ def find_picture(image_id: int) -> Picture:
 def picture_json(picture: Picture) -> dict[str, Any]:
     """A picture as the API tells it, and as its page shows it."""
     record, facts = picture.record, picture.record.facts
-    link = f"/api/v1/pictures/{record.image_id}"
+    link = rooted(f"/api/v1/pictures/{record.image_id}")
     return {
         "image_id": record.image_id,
         "name": printable(picture.places[0].path.name),
@@ -53,13 +53,13 @@ def picture_json(picture: Picture) -> dict[str, Any]:
         "longitude": facts.longitude,
         "content_hash": facts.content_hash,
         "files": [_file_json(place) for place in picture.places],
-        "page": f"/pictures/{record.image_id}",
+        "page": rooted(f"/pictures/{record.image_id}"),
         "thumbnail": thumbnail_path(record),
         "large": f"{thumbnail_path(record)}?size=large",
         "original": f"{link}/original",
         "download": f"{link}/original?download=1",
         "match": f"{link}/match",
-        "similar": f"/api/v1/search?q=similar:{record.image_id}",
+        "similar": rooted(f"/api/v1/search?q=similar:{record.image_id}"),
     }
 
 

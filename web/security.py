@@ -14,8 +14,9 @@ from flask.typing import ResponseReturnValue
 
 from web.access import knows_token
 from web.config import WebConfig
-from web.context import current_config
+from web.context import current_config, rooted
 from web.problems import Forbidden, LoginRequired, WebError, wants_page
+from web.proxy import same_site
 
 CONTENT_POLICY = (
     "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -90,10 +91,10 @@ def password_mark(config: WebConfig) -> str | None:
 
 
 def local_path(target: str) -> str:
-    """``target`` if it is a path of this site, else "/": a login must not lead elsewhere."""
+    """``target`` if it is a path of this site, else its first page: a login must not lead elsewhere."""
     parts = urlsplit(target.replace("\\", "/"))
     inside = target.startswith("/") and not parts.scheme and not parts.netloc and target.isprintable()
-    return target if inside else "/"
+    return target if inside else rooted("/")
 
 
 def _check() -> ResponseReturnValue | None:
@@ -105,7 +106,7 @@ def _check() -> ResponseReturnValue | None:
     by_token = _has_token(config)
     if config.guarded and request.endpoint not in _OPEN and not by_token and not logged_in():
         if wants_page() and request.method in _READING:
-            return redirect(f"/login?next={quote(request.full_path.rstrip('?'))}")
+            return redirect(rooted(f"/login?next={quote(rooted(request.full_path.rstrip('?')))}"))
         raise LoginRequired(
             "this needs a login or a token",
             "send `Authorization: Bearer TOKEN`; `imgsearch serve --new-token` makes one",
@@ -119,7 +120,7 @@ def _check_host(config: WebConfig) -> None:
     """Against DNS rebinding: a page of another site whose name was made to lead here still sends its own name. An IP
     address cannot be made to lead elsewhere."""
     host = urlsplit(f"//{request.environ.get('HTTP_HOST', '')}").hostname if _plain_host() else None
-    if host is None or not (host in config.hosts or _is_address(host)):
+    if host is None or not (host.rstrip(".") in config.hosts or _is_address(host)):
         raise WrongHost(
             f"this server does not answer for the host {request.environ.get('HTTP_HOST', '')[:80]!r}",
             "name it when the server starts: imgsearch serve --allow-host NAME",
@@ -147,7 +148,7 @@ def _check_site() -> None:
     if site in ("cross-site", "same-site") and not (followed and request.headers.get("Sec-Fetch-Dest") == "document"):
         raise Forbidden("another site's page asked for this", "open the library's own page")
     origin = request.headers.get("Origin")
-    if origin is not None and request.method not in _READING and urlsplit(origin).netloc != request.host:
+    if origin is not None and request.method not in _READING and not same_site(origin, request.host):
         raise Forbidden(f"a page of {origin[:80]} asked for this", "open the library's own page")
 
 

@@ -119,7 +119,8 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
 class Server:
     """Serves ``app`` on one address with ``threads`` workers. ``draining`` is set when it has been asked to leave.
 
-    Raises OSError where the address cannot be had. ``port`` 0 takes a free one; ``address`` tells which."""
+    Raises OSError where the address cannot be had. ``port`` 0 takes a free one; ``address`` tells which. ``proxy``: the
+    app is told what a proxy says of the request."""
 
     def __init__(
         self,
@@ -130,6 +131,7 @@ class Server:
         threads: int,
         max_body_bytes: int,
         draining: threading.Event,
+        proxy: bool = False,
     ) -> None:
         adjustments = Adjustments(
             host=host,
@@ -141,6 +143,7 @@ class Server:
             max_request_body_size=max_body_bytes,
             asyncore_use_poll=True,
             ident="imgsearch",
+            clear_untrusted_proxy_headers=not proxy,  # X-Forwarded-* reach the app only where they are believed
         )
         dispatcher = ThreadedTaskDispatcher()
         self._map: dict[int, Any] = {}

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, cast
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
 from imgsearch.errors import ImgsearchError
@@ -60,7 +60,7 @@ def stream_events(happenings: Iterator[Happening]) -> Response:
     known = current_app.extensions.setdefault(_SLOTS, StreamSlots(current_config().streams))
     slots = cast(StreamSlots, known)
     slots.take()
-    answer = Response(_sent(happenings), mimetype="text/event-stream", headers=_HEADERS)
+    answer = Response(stream_with_context(_sent(happenings)), mimetype="text/event-stream", headers=_HEADERS)
     answer.call_on_close(slots.give_back)
     return answer
 

@@ -1,5 +1,7 @@
 // What is asked, shown and opened, as an address.
 
+import { ROOT } from "./dom.js";
+
 /** The state that the address of this page names: { q, all, upload, picture }. */
 export function readAddress() {
   const given = new URLSearchParams(location.search);
@@ -19,7 +21,7 @@ export function address({ q, all, upload, picture }) {
   if (upload) given.set("upload", upload);
   if (picture) given.set("picture", picture);
   const text = given.toString();
-  return text ? `/?${text}` : "/";
+  return text ? `${ROOT}/?${text}` : `${ROOT}/`;
 }
 
 /** What names a search, whatever picture is open over it. */

@@ -1,6 +1,8 @@
 // The API. Every error is a Problem: what went wrong, and what mends it.
 
-const API = "/api/v1";
+import { ROOT } from "./dom.js";
+
+export const API = `${ROOT}/api/v1`;
 
 export class Problem extends Error {
   constructor({ title = "Something went wrong", detail = "", hint = "", status = 0 } = {}) {
@@ -22,7 +24,7 @@ export async function ask(path, { query = {}, ...options } = {}) {
     if (error.name === "AbortError") throw error;
     throw new Problem({ title: "The server does not answer", detail: "The server does not answer.", hint: "Is imgsearch serve still running?" });
   }
-  if (response.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  if (response.status === 401) location.assign(`${ROOT}/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   const told = await response.json().catch(() => ({}));
   if (!response.ok) throw new Problem({ status: response.status, ...told });
   return told;

@@ -2,6 +2,9 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** The path that a proxy serves the page under; "" for none. */
+export const ROOT = document.documentElement.dataset.root ?? "";
+
 /** An element with attributes (a function is a listener, `false` and `null` are left out) and children. */
 export function el(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -19,7 +22,7 @@ export function icon(name) {
   svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `/static/icons.svg#${name}`);
+  use.setAttribute("href", `${ROOT}/static/icons.svg#${name}`);
   svg.append(use);
   return svg;
 }

@@ -1,8 +1,8 @@
 // The review of duplicates: decisions by click and by key, and the runs that move files and bring them back.
 
-import { ask, change, Problem } from "./client.js";
+import { API, ask, change, Problem } from "./client.js";
 import { differenceOf } from "./difference.js";
-import { calm, count, day, el, several, size } from "./dom.js";
+import { calm, count, day, el, ROOT, several, size } from "./dom.js";
 
 const find = (id) => document.getElementById(id);
 const list = find("groups");
@@ -68,7 +68,7 @@ function more() {
 }
 
 async function renew(group) {
-  const [fresh] = await fetched(`/duplicates/groups/${group.dataset.id}`);
+  const [fresh] = await fetched(`${ROOT}/duplicates/groups/${group.dataset.id}`);
   const [had, focused] = [group === at, group.contains(document.activeElement)];
   group.replaceWith(fresh);
   if (had) {
@@ -165,7 +165,7 @@ async function run(body, going) {
   bar.hidden = false;
   tell(going);
   const over = await new Promise((done) => {
-    const source = new EventSource("/api/v1/jobs/stream");
+    const source = new EventSource(`${API}/jobs/stream`);
     const take = (now) => {
       if (now?.id !== job.id) return;
       const { total, done: so } = now.progress;

@@ -1,6 +1,6 @@
 // The library's page: start an index run, watch it, stop it.
 
-import { ask, change } from "./client.js";
+import { API, ask, change } from "./client.js";
 import { count, duration, el, several, size } from "./dom.js";
 
 const find = (id) => document.getElementById(id);
@@ -72,7 +72,7 @@ async function moreFailures(cursor) {
 /** Follow the runs by their events until none goes on. */
 function watch() {
   watching?.close();
-  watching = new EventSource("/api/v1/jobs/stream");
+  watching = new EventSource(`${API}/jobs/stream`);
   watching.addEventListener("jobs", (event) => show(JSON.parse(event.data).jobs[0]));
   watching.addEventListener("job", (event) => {
     const now = JSON.parse(event.data);

@@ -1,6 +1,7 @@
 // A picture's own page: zoom, and why it matched.
 
 import { fillDetails } from "./details.js";
+import { ROOT } from "./dom.js";
 import { Stage } from "./stage.js";
 
 const place = document.getElementById("picture");
@@ -11,7 +12,7 @@ stage.show(picture);
 fillDetails(place.querySelector(".panel"), picture, {
   text: place.dataset.query,
   warm: (grid) => stage.warm(grid),
-  alike: (id) => `/?${new URLSearchParams({ q: `similar:${id}` })}`,
+  alike: (id) => `${ROOT}/?${new URLSearchParams({ q: `similar:${id}` })}`,
   signal: new AbortController().signal,
   level: 1,
 });

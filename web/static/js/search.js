@@ -2,7 +2,7 @@
 
 import { address, keyOf, readAddress } from "./address.js";
 import { ask, askWithPicture, streamSearch } from "./client.js";
-import { count, several } from "./dom.js";
+import { count, ROOT, several } from "./dom.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { filtersOf, wordsOf } from "./query.js";
@@ -159,7 +159,7 @@ function onward(next) {
   more.hidden = !next;
   if (next) {
     const given = new URLSearchParams({ ...(state.q ? { q: state.q } : {}), cursor: next, ...(state.all ? { all: 1 } : {}) });
-    more.href = `/?${given}`;
+    more.href = `${ROOT}/?${given}`;
   }
   const last = shown.answer?.hits?.at(-1);
   const ended = !next && !state.all && last?.confident === true;
@@ -228,7 +228,7 @@ async function showUpload() {
 
 const field = find("q");
 const grid = new Grid(list, {
-  linked: (hit) => `/pictures/${hit.image_id}${state.q ? `?${new URLSearchParams({ q: state.q })}` : ""}`,
+  linked: (hit) => `${ROOT}/pictures/${hit.image_id}${state.q ? `?${new URLSearchParams({ q: state.q })}` : ""}`,
   opened: (hit) => {
     openedHere = true;
     go({ picture: hit.image_id });
