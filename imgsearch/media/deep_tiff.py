@@ -19,7 +19,7 @@ from imgsearch.media.orientation import turn_array
 from imgsearch.media.ranges import Span
 from imgsearch.media.rows import Array, ArrayRows
 from imgsearch.media.small import DeepPicture
-from imgsearch.media.ycbcr_tiff import read_ycbcr
+from imgsearch.media.raw_tiff import is_packed, read_packed, read_ycbcr
 
 # Of Pillow 13: raw, CCITT, LZW, JPEG, Deflate, PackBits, ZSTD. Others (LZMA, WebP) depend on how it was built.
 _PILLOW_CODECS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34925, 50000})
@@ -97,6 +97,8 @@ def _read(stream: BinaryIO) -> tuple[Array, dict[int, Any]]:
         try:
             if page.photometric == _YCBCR and page.compression not in _YCBCR_CODECS:
                 return read_ycbcr(page)[None, None], tags
+            if is_packed(page):
+                return read_packed(page)[None, None], tags
             return np.asarray(page.asarray(maxworkers=1, squeeze=False)), tags
         except Exception as exc:
             raise _refusal(page, exc) from exc
@@ -108,7 +110,7 @@ def _refusal(page: Any, exc: Exception) -> Exception:
     text = str(exc)
     if isinstance(exc, MemoryError):
         return exc
-    if "imagecodecs" in text or "requires" in text:
+    if "imagecodecs" in text or "requires" in text or isinstance(exc, ImportError):
         message = f"not supported: a TIFF picture of {what} needs imagecodecs (pip install 'imgsearch[formats]')"
         return MediaError(message, stage="open", transient=not _has_imagecodecs())
     if isinstance(exc, NotImplementedError) or "not supported" in text or "not implemented" in text:

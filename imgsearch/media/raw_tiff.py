@@ -1,5 +1,5 @@
-"""TIFF pictures in YCbCr that is not JPEG's, chroma subsampled or not (TIFF 6.0, section 21): neither Pillow nor
-tifffile puts them together."""
+"""TIFF samples that are put together here: YCbCr that is not JPEG's, chroma subsampled or not (TIFF 6.0, section 21),
+which neither Pillow nor tifffile reads; and packed bits, for which tifffile needs imagecodecs."""
 
 from __future__ import annotations
 
@@ -38,6 +38,31 @@ def read_ycbcr(page: Any) -> Array:
         block = _unpacked(data, step, rows if is_tiled else kept, across, down)
         whole[top : top + kept, left : left + step] = block[:kept, : width - left]
     return _to_rgb(whole, page)
+
+
+def is_packed(page: Any) -> bool:
+    """Uncompressed strips of 9 to 15 bits a sample, whose rows begin at whole bytes; of tifffile's page."""
+    plain = page.compression == 1 and page.planarconfig == 1 and page.fillorder == 1 and not page.is_tiled
+    return plain and 8 < page.bitspersample < 16 and page.sampleformat == 1
+
+
+def read_packed(page: Any) -> Array:
+    """The page as uint16 [H, W, C]. Raises EOFError where it is cut off."""
+    bits, channels, width = int(page.bitspersample), int(page.samplesperpixel), int(page.imagewidth)
+    height, rows = int(page.imagelength), min(int(page.rowsperstrip), int(page.imagelength))
+    row_bytes = -(-width * channels * bits // 8)
+    weights = (1 << np.arange(bits - 1, -1, -1)).astype(np.uint16)
+    whole = np.zeros((height, width, channels), np.uint16)
+    for place, offset in enumerate(page.dataoffsets):
+        top = place * rows
+        page.parent.filehandle.seek(offset)
+        for row in range(top, min(top + rows, height)):
+            data = page.parent.filehandle.read(row_bytes)
+            if len(data) < row_bytes:
+                raise EOFError(f"{len(data)} bytes instead of {row_bytes}")
+            single = np.unpackbits(np.frombuffer(data, np.uint8))[: width * channels * bits]
+            whole[row] = (single.reshape(-1, bits) @ weights).reshape(width, channels)
+    return whole
 
 
 def _unpacked(data: bytes, width: int, height: int, across: int, down: int) -> Array:
