@@ -32,7 +32,10 @@ _CLASSES: dict[bytes, Callable[[int], bool]] = {
 def wildmatch(pattern: bytes, text: bytes, *, pathname: bool) -> bool:
     """True if all of ``text`` fits. ``pathname``: only ``**`` between slashes stands for slashes. Takes microseconds,
     more with several stars (each star tries every place, as in git)."""
-    return _Matcher(pattern, text, pathname).run(0, 0) == _MATCH
+    try:
+        return _Matcher(pattern, text, pathname).run(0, 0) == _MATCH
+    except RecursionError:  # hundreds of stars
+        return False
 
 
 class _Matcher:
