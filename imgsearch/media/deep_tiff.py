@@ -17,9 +17,9 @@ from imgsearch.media.containers.tiff_directories import Directory, at_directory
 from imgsearch.media.limits import Limits, check_memory
 from imgsearch.media.orientation import turn_array
 from imgsearch.media.ranges import Span
+from imgsearch.media.raw_tiff import is_packed, read_packed, read_ycbcr
 from imgsearch.media.rows import Array, ArrayRows
 from imgsearch.media.small import DeepPicture
-from imgsearch.media.raw_tiff import is_packed, read_packed, read_ycbcr
 
 # Of Pillow 13: raw, CCITT, LZW, JPEG, Deflate, PackBits, ZSTD. Others (LZMA, WebP) depend on how it was built.
 _PILLOW_CODECS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34925, 50000})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path
+import re
 from dataclasses import dataclass
 
 #: First bytes that `sniff` wants to see; more does no harm.
@@ -103,6 +104,7 @@ _HEIF_BRANDS = frozenset(
 _TGA_EXTENSIONS = (".tga", ".targa", ".icb", ".vda", ".vst")
 _TGA_DEPTHS = {1: (8,), 2: (15, 16, 24, 32), 3: (1, 8, 16), 9: (8,), 10: (15, 16, 24, 32), 11: (8, 16)}
 _PHOTO_CD_AT = 2048
+_NUMBER_NEXT = re.compile(rb"\s*(#|\d)")
 
 
 def sniff(head: bytes, name: str = "") -> Kind:
@@ -161,7 +163,7 @@ def _sniff_weak(head: bytes) -> Kind:
     """Formats with a magic of two bytes or four, and text."""
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_BYTES:
         return Kind("BMP", "a BMP picture")
-    if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3] in (b" ", b"\n", b"\r", b"\t", b"#"):
+    if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].strip() in (b"", b"#") and _NUMBER_NEXT.match(head, 2):
         return Kind("PPM", "a PPM picture")
     if head[:2] in (b"P7", b"PF", b"Pf") and head[2:3] in (b" ", b"\n", b"\r", b"\t"):
         return Kind("PAM", "a PAM or PFM picture")

@@ -15,7 +15,6 @@ from known_pictures import ALPHA, GREY, HEIGHT, RGB, WIDTH, error, numbers, on_w
 from odd_files import tiff_of
 from PIL import Image
 
-from imgsearch.errors import MediaError
 from imgsearch.media.decode import decode_bytes
 
 PLAIN = {"minisblack": GREY, "miniswhite": GREY, "rgb": RGB}
