@@ -158,8 +158,9 @@ def _still_at_fault(failure: FailedFile, entry: FileEntry) -> bool:
 
 def _root_vanished(store: Catalogued, scan: Scan, walk: Walk, known: KnownFiles) -> bool:
     """Decide whether what is missing may be taken for deleted; True if the root counts as offline."""
-    if not scan.target.scope and any(problem.relative_path == "" for problem in walk.problems):
-        scan.offline = "it cannot be read"
+    above = [problem.reason for problem in walk.problems if problem.relative_path == ""]
+    if not scan.target.scope and above:
+        scan.offline = above[0] if above[0].startswith("its ") else "it cannot be read"
     elif not scan.target.scope and len(known) and not known.met and not scan.seen:
         there = (os.path.lexists(scan.path_of(state)) for state in _listing(store, scan.target))
         if not any(there):  # else rules pass over all of them
