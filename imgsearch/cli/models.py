@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from imgsearch.cli.command import Command
+from imgsearch.cli.progress import Phases, phases
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable
 from imgsearch.model import known_models
 from imgsearch.model.identity import config_shape
@@ -32,20 +34,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--json", action="store_true", help="print one JSON list")
     verbs = parser.add_subparsers(dest="verb", metavar="pull")
-    pull = verbs.add_parser("pull", help="fetch a model's files; goes on where an earlier try stopped")
+    pull = verbs.add_parser(
+        "pull", help="fetch a model's files, checked by their hashes; goes on where an earlier try stopped"
+    )
     pull.add_argument("name", metavar="NAME", help="blip2, blip2-coco or a Hugging Face id (owner/name)")
+    pull.add_argument("--again", action="store_true", help="ask whether there is a newer one than the one on disk")
+    pull.add_argument("--quiet", action="store_true", help="no bar and no messages on stderr")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what was asked."""
     if arguments.verb == "pull":
-        folder = pull_model(arguments.name)
-        print(f"{arguments.name} is in {folder}")
+        with phases(arguments) as told:
+            pulled = pull_model(arguments.name, in_megabytes(told), again=arguments.again)
+        print(f"{arguments.name} is {'already here: ' if pulled.already else 'in '}{pulled.folder}")
         print(f"next: imgsearch index --model {arguments.name} FOLDER")
         return 0
     rows = [describe(model) for model in known_models()]
     print(json.dumps([_as_json(row) for row in rows], indent=2) if arguments.json else _as_table(rows))
     return 0
+
+
+def in_megabytes(told: Phases) -> Callable[[str, int, int], None]:
+    """Tells of bytes in millions."""
+    return lambda what, done, total: told(f"{what} (MB)", done // 1_000_000, max(1, total // 1_000_000))
 
 
 def describe(model: KnownModel) -> ModelRow:

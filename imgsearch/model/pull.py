@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable, StorageFull, UsageError
+from imgsearch.model.fetching import Cache, RemoteFile, Told
+from imgsearch.model.soundness import check_checkpoint
 from imgsearch.model.sources import KNOWN, find_source, is_repository, read_config
 
 BERT_REPOSITORY = "google-bert/bert-base-uncased"  # only its vocabulary: LAVIS's .pth files need it
@@ -21,22 +25,48 @@ _COMPANIONS = (
 )
 
 
-def pull_model(name: str) -> Path:
-    """Fetch the weights, config and tokenizer of a known model or a Hugging Face id; returns their folder.
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """Where a model's files are, and whether they were there before."""
 
-    Prints progress bars on stderr. Raises UsageError (nothing to fetch under this name), ModelUnavailable (no such
-    repository, no network), CheckpointInvalid (not a BLIP-2, told before the weights are fetched) and StorageFull.
+    folder: Path
+    already: bool
+
+
+def pull_model(name: str, told: Told = lambda what, done, total: None, *, again: bool = False) -> Pulled:
+    """Fetch the weights, config and tokenizer of a known model or a Hugging Face id. What is whole on disk is not asked
+    for, so that this works without a network then; ``again`` asks the hub whether there is a newer one.
+
+    Raises UsageError (nothing to fetch under this name), ModelUnavailable (no such repository, no network),
+    CheckpointInvalid (not a BLIP-2, told before the weights are fetched; damaged on the way) and StorageFull.
     """
     repository = _repository(name)
+    folder = None if again else _whole_here(name, repository)
+    if folder is not None:
+        return Pulled(folder, already=True)
     try:
-        folder = _fetch(repository)
+        folder = _fetch(repository, told)
     except (ModelUnavailable, CheckpointInvalid, StorageFull):
         raise
     except Exception as exc:
         raise _translated(exc, name, repository) from exc
     if repository != BERT_REPOSITORY:
-        find_source(name)  # whole and of the right kind
-    return folder
+        check_checkpoint(name)  # whole and of the right kind
+    return Pulled(folder, already=False)
+
+
+def _whole_here(name: str, repository: str) -> Path | None:
+    """Where the model is on disk, if it is there and sound."""
+    if repository == BERT_REPOSITORY:
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(repository, "vocab.txt")
+        return Path(found).parent if isinstance(found, str) else None
+    try:
+        check_checkpoint(name)
+        return find_source(name).path
+    except (ModelUnavailable, CheckpointInvalid):
+        return None
 
 
 def _repository(name: str) -> str:
@@ -53,21 +83,43 @@ def _repository(name: str) -> str:
     return name
 
 
-def _fetch(repository: str) -> Path:
-    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+def _fetch(repository: str, told: Told) -> Path:
+    from huggingface_hub import HfApi, constants, hf_hub_url
+    from huggingface_hub.file_download import get_hf_file_metadata
 
     # One question with a short limit first: without a network it fails at once, not after a row of retries.
-    # No revision is named: only then does the cache note which commit "main" is, by which a load finds the files.
     listing = HfApi().model_info(repository, timeout=_ANSWER_TIMEOUT_S, files_metadata=True)
-    sizes = {entry.rfilename: int(entry.size or 0) for entry in listing.siblings or []}
-    if repository == BERT_REPOSITORY:
-        return Path(hf_hub_download(repository, "vocab.txt")).parent
-    if "config.json" not in sizes:
+    siblings = {entry.rfilename: entry for entry in listing.siblings or []}
+    bare = repository == BERT_REPOSITORY
+    if not bare and "config.json" not in siblings:
         raise CheckpointInvalid(f"{repository} holds no config.json, so it is not a model", "check the name")
-    read_config(Path(hf_hub_download(repository, "config.json")).parent)
-    wanted = wanted_files(list(sizes))
-    _check_space(sum(sizes[file] for file in wanted))
-    return Path(snapshot_download(repository, allow_patterns=wanted))
+    cache, commit = Cache(Path(constants.HF_HUB_CACHE), repository), listing.sha or "main"
+
+    def remote(name: str) -> RemoteFile:
+        url = hf_hub_url(repository, name, revision=commit)
+        told_of = get_hf_file_metadata(url, retry_on_errors=True)
+        size = told_of.size if told_of.size is not None else int(siblings[name].size or 0)
+        large = getattr(siblings[name], "lfs", None)
+        sha256 = str(getattr(large, "sha256", "") or "")
+        return RemoteFile(repository, commit, name, url, _safe(told_of.etag or sha256 or name), int(size), sha256)
+
+    if bare:
+        wanted = [remote("vocab.txt")]
+    else:
+        config = remote("config.json")
+        cache.fetch(config, told)
+        read_config(cache.snapshot(commit))
+        wanted = [config, *(remote(name) for name in wanted_files(list(siblings)) if name != "config.json")]
+    cache.set_main(commit)
+    _check_space(sum(cache.missing_bytes(file) for file in wanted))
+    for file in wanted:
+        cache.fetch(file, told)
+    return cache.snapshot(commit)
+
+
+def _safe(etag: str) -> str:
+    """An etag as the name of a file."""
+    return re.sub(r"[^0-9A-Za-z._-]", "_", etag)
 
 
 def wanted_files(files: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -26,6 +27,8 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.folder = folder
         self.cut_weights = False
+        self.stall_after = 0  # bytes of the weights; then nothing comes any more
+        self.stalled = threading.Event()
         self.ranges: list[str] = []
         self.fetched: list[str] = []
 
@@ -80,6 +83,12 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if not body:
             return
+        if self.server.stall_after and len(data) > 100_000:
+            self.wfile.write(data[: self.server.stall_after])
+            self.wfile.flush()
+            self.server.stalled.set()
+            time.sleep(30)
+            return
         if self.server.cut_weights and len(data) > 100_000:
             self.server.cut_weights = False
             self.wfile.write(data[: len(data) // 2])
@@ -103,8 +112,7 @@ def hub(directory, tmp_path):
     server.server_close()
 
 
-def imgsearch(hub, home, *arguments):
-    """The real command in a process of its own, because huggingface_hub reads its environment when imported."""
+def settings(hub, home):
     environment = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HOME": str(home)}
     environment |= {
         "XDG_CACHE_HOME": str(home),
@@ -112,10 +120,14 @@ def imgsearch(hub, home, *arguments):
         "no_proxy": "127.0.0.1",
         "NO_PROXY": "127.0.0.1",
     }
-    code = "import sys; from imgsearch.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    return environment
+
+
+def imgsearch(hub, home, *arguments):
+    """The real command in a process of its own, because huggingface_hub reads its environment when imported."""
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        env=environment,
+        [sys.executable, "-m", "imgsearch", *arguments],
+        env=settings(hub, home),
         capture_output=True,
         text=True,
         timeout=120,
@@ -149,3 +161,71 @@ def test_a_repository_that_does_not_exist_is_told(hub, tmp_path):
     pulled = imgsearch(hub, tmp_path, "models", "pull", "someone/else")
     assert pulled.returncode == 4
     assert "there is no model someone/else" in pulled.stderr and "Traceback" not in pulled.stderr
+
+
+def killed_in_the_middle(hub, home):
+    """A pull that is killed when 20 MB of the weights have come; returns the partial file."""
+    hub.stall_after = 20_000_000
+    command = [sys.executable, "-m", "imgsearch", "models", "pull", "someone/small"]
+    process = subprocess.Popen(command, env=settings(hub, home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert hub.stalled.wait(60)
+    until = time.monotonic() + 30
+    while not (parts := [one for one in home.rglob("*.imgsearch-part") if one.stat().st_size > 9_000_000]):
+        assert time.monotonic() < until and process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    hub.stall_after = 0
+    return parts[0]
+
+
+def test_a_killed_download_goes_on_where_it_stopped(hub, tmp_path):
+    partial = killed_in_the_middle(hub, tmp_path)
+    size = partial.stat().st_size
+    listed = imgsearch(hub, tmp_path, "models")
+    assert listed.returncode == 0
+    pulled = imgsearch(hub, tmp_path, "models", "pull", "someone/small")
+    assert pulled.returncode == 0, pulled.stderr
+    assert hub.ranges == [f"bytes={size}-"]
+    folder = Path(pulled.stdout.splitlines()[0].removeprefix("someone/small is in "))
+    assert (folder / "model.safetensors").read_bytes() == (hub.folder / "model.safetensors").read_bytes()
+    assert not list(tmp_path.rglob("*.imgsearch-part")) and not list(tmp_path.rglob("blobs/*.lock"))
+
+
+def test_a_part_that_is_damaged_is_fetched_from_the_beginning(hub, tmp_path):
+    partial = killed_in_the_middle(hub, tmp_path)
+    data = bytearray(partial.read_bytes())
+    data[1_000] ^= 255
+    partial.write_bytes(data)
+    pulled = imgsearch(hub, tmp_path, "models", "pull", "someone/small")
+    assert pulled.returncode == 0, pulled.stderr
+    folder = Path(pulled.stdout.splitlines()[0].removeprefix("someone/small is in "))
+    assert (folder / "model.safetensors").read_bytes() == (hub.folder / "model.safetensors").read_bytes()
+
+
+def test_what_is_on_disk_is_already_here_without_a_network(hub, tmp_path):
+    assert imgsearch(hub, tmp_path, "models", "pull", "someone/small").returncode == 0
+    hub.server_close()  # nobody answers any more
+    pulled = imgsearch(hub, tmp_path, "models", "pull", "someone/small")
+    assert pulled.returncode == 0 and "someone/small is already here: " in pulled.stdout
+    asked = imgsearch(hub, tmp_path, "models", "pull", "someone/small", "--again", "--quiet")
+    assert asked.returncode == 4 and "does not answer" in asked.stderr
+
+
+def test_redirected_progress_is_lines_and_no_bar(hub, tmp_path):
+    pulled = imgsearch(hub, tmp_path, "models", "pull", "someone/small")
+    assert pulled.returncode == 0 and "\r" not in pulled.stderr and "%|" not in pulled.stderr
+
+
+@pytest.mark.parametrize(("free", "refused"), [(10, True), (10**9, False)])
+def test_free_space_is_looked_at_before_anything_comes(free, refused, tmp_path, monkeypatch):
+    from imgsearch.errors import StorageFull
+    from imgsearch.model import pull
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 0, free))
+    if refused:
+        with pytest.raises(StorageFull, match="are free"):
+            pull._check_space(1_000_000)
+    else:
+        pull._check_space(1_000_000)
