@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from sqlalchemy import Connection, select, text
 
-from imgsearch.errors import LibraryBusy, LibraryError
+from imgsearch.errors import LibraryBusy, LibraryError, StorageFull
 from imgsearch.records import Int64
 from imgsearch.storage import queries
 from imgsearch.storage.batch import BatchInfo, Problem
@@ -145,7 +145,8 @@ def _check_snapshot(store: Store) -> list[Problem]:
 
 
 def _check_folder(store: Store) -> list[Problem]:
-    """Leftovers of a killed writer; under the lock, since a living one has files that no row names yet."""
+    """Leftovers of a killed writer; under the lock, since a living one has files that no row names yet. Where no lock
+    can be held (a read-only disk), nothing is said of them."""
     found = []
     try:
         with writer_lock(store.layout.lock):
@@ -158,6 +159,6 @@ def _check_folder(store: Store) -> list[Problem]:
                 elif path.stat().st_size > (length := HEADER_BYTES + info.count * store.shape.slot_bytes):
                     detail = f"{path.stat().st_size} bytes, expected {length}; the next `imgsearch index` cuts it"
                     found.append(Problem("segment-long", path.name, detail))
-    except LibraryBusy:
+    except (LibraryBusy, StorageFull):
         return []
     return found
