@@ -7,6 +7,8 @@ A library of 500 scenes lacks six kinds of object and thirty colour-object pairs
 pair. A true picture is kept if its hit is confident. A rule is fitted with labels on the worlds of --fit-seeds and
 measured on that of --seed, where the rule that needs no labels (`imgsearch calibrate`) stands beside it. With
 --keep FILE the rule with labels is written for the model to come with (`data/mini/calibration.json`).
+
+Last, 500 foreign and nonsense texts, of which no picture should be called a sure match (`confidence_words.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from confidence_words import words_table
 from drawn import draw_library, scene_numbers
 from results import add_flags, markdown_table, write_section, writes
 
@@ -187,9 +190,11 @@ def main() -> None:
     lines += ["", f"{100 * in_reach:.1f} % of the queries have a true picture among the {DEPTH} that are re-ranked. "]
     lines[-1] += f"Seed {arguments.seed}, "
     lines[-1] += f"rule with labels of seeds {', '.join(map(str, arguments.fit_seeds))}.{refused}"
-    print("\n".join(lines))
+    words = words_table(arguments.model, arguments.seed, quick=arguments.quick)
+    print("\n".join([*lines, "", *words]))
     if writes(arguments):
         write_section("Knowing when nothing matches (benchmarks/confidence.py)", lines)
+        write_section("Words that were not understood (benchmarks/confidence.py)", words)
 
 
 if __name__ == "__main__":

@@ -37,12 +37,15 @@ def understand(words: Sequence[Word]) -> Understanding:
     asked = [
         word
         for place, word in enumerate(words)
-        if any(letter.isalnum() for letter in word.spelling)
-        and word.spelling not in QUIET
-        and not _belongs_to_another(words, place)
+        if _says_something(word.spelling) and word.spelling not in QUIET and not _belongs_to_another(words, place)
     ]
     unknown = dict.fromkeys(word.spelling for word in asked if not _understood(word))
-    return Understanding(tuple(unknown), any(not word.spelling.isdigit() for word in asked))
+    return Understanding(tuple(unknown), any(word.spelling[0].isalpha() for word in asked))
+
+
+def _says_something(spelling: str) -> bool:
+    """Not punctuation; a sign such as "=", "|" or an emoji counts, for it means something that no picture shows."""
+    return any(letter.isalnum() or unicodedata.category(letter)[0] == "S" for letter in spelling.strip("+$`´"))
 
 
 def _belongs_to_another(words: Sequence[Word], place: int) -> bool:
@@ -58,9 +61,11 @@ def _understood(word: Word) -> bool:
     if word.foreign or UNKNOWN in word.pieces:
         return False
     if len(word.pieces) == 1:
+        if not word.spelling[0].isalnum():
+            return False
         return len(word.spelling) > 1 or word.spelling.isdigit() or unicodedata.category(word.spelling) == "Lo"
     pieces = word.pieces[:-1] if word.pieces[-1] == "s" else word.pieces  # a plural
-    return sum(map(len, pieces)) / len(pieces) >= _PIECE_LETTERS
+    return min(map(len, pieces)) > 1 and sum(map(len, pieces)) / len(pieces) >= _PIECE_LETTERS
 
 
 def understanding_notes(description: Understanding, excluded: Sequence[Understanding]) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from imgsearch.model.tokenizer import TextTokenizer, read_tokenizer
@@ -41,7 +43,19 @@ def test_known_words_are_understood_bare_or_not(mini: TextTokenizer, text: str) 
 
 @pytest.mark.parametrize(
     "text",
-    ["قارب أحمر", "красная лодка", "asdfgh qwerty", "红色的船", "빨간 배", "เรือสีแดง", "סירה", "ein rotes Boot", "2019"],
+    [
+        "قارب أحمر",
+        "красная лодка",
+        "asdfgh qwerty",
+        "红色的船",
+        "빨간 배",
+        "เรือสีแดง",
+        "סירה",
+        "ein rotes Boot",
+        "2019",
+        "redish",
+        "| boat",
+    ],
 )
 def test_words_of_other_scripts_and_mashed_keys_are_not(mini: TextTokenizer, text: str) -> None:
     found = understand(mini.words(text))
@@ -87,3 +101,10 @@ def test_a_large_vocabulary_knows_words_that_it_cuts_in_parts(
     like_bert: TextTokenizer, text: str, unknown: tuple[str, ...]
 ) -> None:
     assert understand(like_bert.words(text)).unknown == unknown
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(text=st.text(max_size=30))
+def test_any_text_can_be_looked_at(mini: TextTokenizer, text: str) -> None:
+    found = understand(mini.words(text))
+    assert found.sure == (found.telling and not found.unknown)
