@@ -25,8 +25,9 @@ class Limits:
 
 LIMITS = Limits()
 
-HEAVY_PATIENCE = 4
-"""How many times the usual time a picture may take that runs alone for its memory: 200 megapixels of HEIC take 10 s."""
+HEAVY_PATIENCE = 6
+"""How many times the usual time a picture may take that runs alone for its memory: 200 megapixels of HEIC take 10 to
+25 s."""
 
 _LARGEST_BUDGET = 4096 * MIB
 _BUDGET_SHARE = 6  # of the memory that is free: pictures are decoded beside a model, a browser, other programs

@@ -43,7 +43,7 @@ class HardenedPool:
     ``task``: "package.module:function", see `worker.Task`; ``settings``: what it gets with every job, as JSON carries
     it, in at most 64 KiB. Both are fixed for the life of the workers. ``ahead``: jobs taken and not yet handed out.
     ``time_limit_s``: for one job. ``memory_bytes``: what a job may take (0: a fair share of 400 MiB); one that needs
-    more runs again alone, with ``heavy_memory_bytes`` (0: `limits.machine_budget`) and four times the time. ``stop``:
+    more runs again alone, with ``heavy_memory_bytes`` (0: `limits.machine_budget`) and six times the time. ``stop``:
     asked once a second while no answer comes, True ends the run early. Raises TypeError, ValueError over a task or
     settings not so.
     """
