@@ -269,7 +269,7 @@ def _as_file(picture: Image.Image) -> bytes:
 
 
 def _dates(searcher: Searcher, image_ids: Sequence[int]) -> dict[int, str | None]:
-    return {number: record.facts.taken_at for number, record in searcher.store.images(image_ids).items()}
+    return {number: record.dated_at for number, record in searcher.store.images(image_ids).items()}
 
 
 def _percent(hit: Hit) -> str:

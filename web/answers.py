@@ -101,7 +101,8 @@ def _hit(hit: Hit, record: ImageRecord) -> dict[str, Any]:
         "name": printable(hit.path.name),
         "width": facts.width,
         "height": facts.height,
-        "taken_at": facts.taken_at,
+        "taken_at": None if record.dated_source == "file" else record.dated_at,  # a file's time is no shot's
+        "words": printable(hit.words),
         "thumbnail": thumbnail_path(record),
         "page": rooted(f"/pictures/{hit.image_id}"),
     }

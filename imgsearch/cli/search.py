@@ -153,7 +153,7 @@ def _names_in(searcher: Searcher) -> Callable[[str, str], bool]:
 
 
 def _dates(searcher: Searcher, image_ids: Sequence[int]) -> dict[int, str | None]:
-    return {number: record.facts.taken_at for number, record in searcher.store.images(image_ids).items()}
+    return {number: record.dated_at for number, record in searcher.store.images(image_ids).items()}
 
 
 def _open(results: Results) -> list[str]:
@@ -209,7 +209,7 @@ def _print_table(results: Results) -> None:
 
 def _as_json(results: Results, loaded_ms: float, delivered: list[str]) -> dict[str, object]:
     """What --json prints. A byte of a path that is not UTF-8 is a lone surrogate: os.fsencode gives it back."""
-    fields = ("rank", "image_id", "itc", "itm_logit", "itm_probability", "confident")
+    fields = ("rank", "image_id", "itc", "itm_logit", "itm_probability", "confident", "words")
     answer: dict[str, object] = {
         "query": results.query,
         "hits": [{**{name: getattr(hit, name) for name in fields}, "path": str(hit.path)} for hit in results.hits],

@@ -8,8 +8,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgsearch.records import Event, ImageRecord
+from imgsearch.records import Event, ImageRecord, Word
 from imgsearch.storage import lookups
+from imgsearch.storage.facts import words_of_images
 from imgsearch.storage.store import Store, place_path
 
 _PLACES = """SELECT root_id, files.relative_path, files.size_bytes, files.mtime_ns, offline
@@ -40,6 +41,7 @@ class Picture:
 
     record: ImageRecord
     places: tuple[Place, ...]
+    words: tuple[Word, ...] = ()  # that people wrote of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,12 @@ def read_picture(store: Store, image_id: int) -> Picture | None:
         if record is None or not rows:
             return None
         folders = {root.root_id: root.path for root in lookups.resolved_roots(connection, store.path)}
+        words = words_of_images(connection, [image_id]).get(image_id, ())
     places = [
         Place(root_id, folders[root_id], place_path(folders[root_id], os.fsdecode(path)), size, mtime_ns, bool(offline))
         for root_id, path, size, mtime_ns, offline in rows
     ]
-    return Picture(record, tuple(places))
+    return Picture(record, tuple(places), words)
 
 
 def read_failures(store: Store, limit: int, after: tuple[int, bytes] = BEGINNING) -> list[FailedPlace]:

@@ -32,7 +32,7 @@ def test_json_has_the_promised_form(indexed: Any, capsys: pytest.CaptureFixture[
     assert answer["query"] == TEXT
     assert set(answer["took_ms"]) >= {"load", "embed", "search", "rerank", "total"}
     assert [set(hit) for hit in answer["hits"]] == [
-        {"rank", "path", "image_id", "itc", "itm_logit", "itm_probability", "confident"}
+        {"rank", "path", "image_id", "itc", "itm_logit", "itm_probability", "confident", "words"}
     ] * 4
     assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3, 4]
     assert [hit["itm_logit"] is None for hit in answer["hits"]] == [False, False, True, True]

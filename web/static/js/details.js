@@ -79,9 +79,11 @@ function acts(hit, alike) {
 function facts(picture, head) {
   const { width, height, latitude, longitude } = picture;
   const rows = [
-    ["Taken", picture.taken_at && day(picture.taken_at, true)],
+    [picture.taken_source === "file" ? "File changed" : "Taken", picture.taken_at && day(picture.taken_at, true)],
     ["Camera", picture.camera],
     ["Pixels", `${width} × ${height}${width * height > 1e6 ? ` (${((width * height) / 1e6).toFixed(1)} MP)` : ""}`],
+    ["Rating", picture.rating && (picture.rating < 0 ? "rejected" : `${picture.rating} of 5`)],
+    ...(picture.words ?? []).map(({ kind, text }) => [kind[0].toUpperCase() + kind.slice(1), text]),
     ["File", [picture.format, picture.size_bytes && size(picture.size_bytes)].filter(Boolean).join(", ")],
   ].filter(([, value]) => value);
   const list = el("dl", {}, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
