@@ -12,7 +12,7 @@ from imgsearch.media.limits import Limits, machine_budget
 SIDES = {"small": 320, "large": 1280}
 """Pixels, the longer side: twice a tile of 160 px for screens of double density, and a screen's width."""
 
-RECIPE = "1"
+RECIPE = "2"
 """How thumbnails are made. Raise it when a change moves their pixels: caches and browsers keep them by it."""
 
 _QUALITY = 80

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import BinaryIO
 
 from PIL import Image
@@ -35,12 +36,14 @@ from imgsearch.media.sniff import HEAD_BYTES
 from imgsearch.media.wanted import Upright, Wanted
 
 _ROWS_PER_STRIP = 0x0116
+_CALLED = {"DIB": "BMP", "PAM": "PPM"}  # by people
 
 
 def read_upright(wanted: Wanted) -> Upright:
     """Decode the main picture. Raises MediaError, or what a codec raises over damaged data."""
     reader = _READERS.get(wanted.kind.format)
-    return reader(wanted) if reader else _read_plain(wanted)
+    found = reader(wanted) if reader else _read_plain(wanted)
+    return replace(found, format=_CALLED[found.format]) if found.format in _CALLED else found
 
 
 def _read_plain(

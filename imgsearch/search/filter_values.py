@@ -24,6 +24,11 @@ _TYPES = {
     "webp": "WEBP",
     "avif": "AVIF",
     "ico": "ICO",
+    "jp2": "JPEG2000",
+    "j2k": "JPEG2000",
+    "psb": "PSD",
+    "pgm": "PPM",
+    "pnm": "PPM",
     "raw": "RAW",
     "dng": "RAW",
 }

@@ -23,7 +23,10 @@ _DEGREE_KM = _EARTH_KM * math.pi / 180
 _SQUARE = 1.05  # longer side over shorter: up to here a picture counts as square
 _FETCH = 65_536
 _OF_FILE = ("folder", "name")  # filters about a place; all others are about the content
-PLAIN_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF", "ICO", "JPEG2000", "PPM", "QOI")
+PLAIN_FORMATS = (
+    *("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF", "ICO", "JPEG2000", "PPM", "QOI"),
+    *("PSD", "JXL", "TGA", "DDS", "ICNS", "CUR", "PCX", "PCD", "SGI", "SUN", "XBM", "XPM"),
+)
 """`MediaFacts.format` of all that is not camera RAW, whose files bear the name of their kind: "CR2", "NEF" ..."""
 _FACTS = {
     "gps": "latitude IS NOT NULL AND longitude IS NOT NULL",
