@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from imgsearch.cli.progress import Lines
 from imgsearch.media.walk_counts import PassedOver
 from imgsearch.wording import one_line
 from indexer.estimate import time_text
@@ -150,24 +151,31 @@ class Silence:
 
 
 class Bar:
-    """A tqdm bar on stderr with images/s and time left; every ten seconds a line where stderr is no terminal."""
+    """A tqdm bar on stderr with images/s and time left; plain lines every few seconds where stderr is no terminal."""
 
     def __init__(self) -> None:
         self._bar: Any = None
+        self._lines = None if sys.stderr.isatty() else Lines(sys.stderr)
+        self._done = self._total = 0
 
     def walked(self, files: int) -> None:
-        pass
+        if self._lines is not None:
+            self._lines("walking", files, 0)
 
     def begin(self, files: int) -> None:
+        self._done, self._total = 0, files
+        if self._lines is not None:
+            self._lines("reading", 0, files)
+            return
         from tqdm import tqdm
 
-        terminal = sys.stderr.isatty()
-        self._bar = tqdm(
-            total=files, unit="image", file=sys.stderr, mininterval=0.3 if terminal else 10.0, dynamic_ncols=terminal
-        )
+        self._bar = tqdm(total=files, unit="image", file=sys.stderr, mininterval=0.3, dynamic_ncols=True)
 
     def advance(self, files: int) -> None:
-        if self._bar is not None:
+        self._done += files
+        if self._lines is not None:
+            self._lines("reading", self._done, self._total)
+        elif self._bar is not None:
             self._bar.update(files)
 
     def say(self, text: str) -> None:
@@ -179,6 +187,8 @@ class Bar:
             sys.stderr.flush()
 
     def end(self) -> None:
+        if self._lines is not None:
+            self._lines.close()
         if self._bar is not None:
             self._bar.close()
             self._bar = None

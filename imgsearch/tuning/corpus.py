@@ -60,7 +60,8 @@ def draw_corpus(folder: Path, content: str, *, seed: int, chunks: int, image_siz
     if not jobs:
         return
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for _ in tqdm(pool.imap_unordered(draw, jobs), total=len(jobs), desc=f"drawing {content}", unit="chunk"):
+        drawn = pool.imap_unordered(draw, jobs)
+        for _ in tqdm(drawn, total=len(jobs), desc=f"drawing {content}", unit="chunk", disable=None):
             pass
 
 

@@ -277,7 +277,7 @@ class HardenedPool:
                 f"python -m imgsearch.media.decode_pool.worker --check {self._settings.task} shows why",
             )
         else:
-            process.restart()
+            self._fatal = process.try_restart()
 
     def _judge(self, parcel: Parcel, process: WorkerProcess, status: int) -> None:
         if parcel.number not in self._jobs:

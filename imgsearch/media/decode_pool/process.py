@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imgsearch.errors import ImgsearchError
 from imgsearch.media.decode_pool.frames import read_frame, write_frame
 from imgsearch.media.decode_pool.jobs import Parcel
 
@@ -44,8 +45,16 @@ class WorkerProcess:
         self.failed_starts = 0
         self.restart()
 
+    def try_restart(self) -> ImgsearchError | None:
+        """`restart`; what it raises is returned."""
+        try:
+            self.restart()
+        except ImgsearchError as error:
+            return error
+        return None
+
     def restart(self) -> None:
-        """Start the process anew, with nothing in hand. Raises OSError if the system has no room for it."""
+        """Start the process anew, with nothing in hand. Raises ImgsearchError if the system does not let it."""
         self.outstanding: deque[Parcel] = deque()
         self._held_bytes = 0
         self.ready = False
@@ -54,24 +63,25 @@ class WorkerProcess:
         self.progress_at = time.monotonic()
         self._cpu_at_progress_s = 0.0
         settings = self._settings
-        # Not multiprocessing: its children import the parent's main module, and torch with it.
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "imgsearch.media.decode_pool.worker",
-                settings.task,
-                settings.settings,
-                str(settings.memory_bytes),
-                str(settings.heavy_memory_bytes),
-                str(settings.time_limit_s),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=_environment(),
-            start_new_session=True,  # the terminal's Ctrl-C goes to the parent alone
-        )
+        command = [
+            *(sys.executable, "-m", "imgsearch.media.decode_pool.worker", settings.task, settings.settings),
+            *(str(settings.memory_bytes), str(settings.heavy_memory_bytes), str(settings.time_limit_s)),
+        ]
+        try:
+            # Not multiprocessing: its children import the parent's main module, and torch with it.
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=_environment(),
+                start_new_session=True,  # the terminal's Ctrl-C goes to the parent alone
+            )
+        except OSError as exc:
+            raise ImgsearchError(
+                f"a decode worker cannot start: {exc.strerror} ({exc.filename or sys.executable})",
+                "end other programs, or take fewer workers (--workers 1); what was read before is kept",
+            ) from exc
 
     @property
     def pid(self) -> int:

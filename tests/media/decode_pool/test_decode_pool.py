@@ -218,3 +218,11 @@ def test_workers_that_cannot_start_are_one_clear_error(tmp_path: Path, monkeypat
 def test_message_that_is_cut_off_or_senseless_reads_as_the_end() -> None:
     for data in (b"", b"\1\0", b"\5\0\0\0\0\0\0\0{}", b"\2\0\0\0\0\0\0\0[]", b"\3\0\0\0\0\0\0\0abc", b"\xff" * 40):
         assert read_frame(io.BytesIO(data)) is None
+
+
+def test_a_worker_that_the_system_does_not_start_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    jobs = write_pictures(tmp_path, 2)
+    with DecodePool(SIDE, workers=2) as pool, pytest.raises(ImgsearchError, match="worker cannot start") as caught:
+        list(pool.run(jobs))
+    assert "/nonexistent/python" in caught.value.message and "--workers 1" in caught.value.hint
