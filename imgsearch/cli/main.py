@@ -11,7 +11,7 @@ from typing import Any
 from imgsearch import __version__
 from imgsearch.cli.command import Command
 from imgsearch.cli.parser import Parser, spoken
-from imgsearch.cli.streams import give_up_output, guard_streams, output_fault
+from imgsearch.cli.streams import end_start, give_up_output, guard_streams, output_fault, show_start
 from imgsearch.errors import ImgsearchError, UsageError
 from imgsearch.wording import closest, one_line
 
@@ -113,6 +113,7 @@ def run(arguments: Sequence[str]) -> int:
         print(_version())
         return 0
     name = rest[0]
+    show_start(f"imgsearch {name}")
     point = _point(name)
     command = load(point)
     parser = parser_of(name, command)
@@ -173,6 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         guard_streams()
     code = _guarded(arguments)
+    end_start()
     fault = output_fault()
     if fault is not None:
         give_up_output()

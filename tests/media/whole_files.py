@@ -70,7 +70,7 @@ class _TiffWriter:
         return self.append(count + entries + struct.pack(self.order + word, following))
 
     def entry(self, tag: int, kind: int, values: Sequence[int]) -> bytes:
-        code, room = {1: "B", 3: "H", 4: "I", 7: "B"}[kind], 8 if self.big else 4
+        code, room = {1: "B", 2: "B", 3: "H", 4: "I", 7: "B"}[kind], 8 if self.big else 4
         data = struct.pack(f"{self.order}{len(values)}{code}", *values)
         word = "Q" if self.big else "I"
         inline = data.ljust(room, b"\0") if len(data) <= room else struct.pack(self.order + word, self.append(data))

@@ -87,9 +87,9 @@ def _utf_16(data: bytes) -> str:
     zero, of turned ones they are as many as there are letters."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace")
-    data = data[: len(data) & ~1]
     if data and b"\0" not in data.rstrip(b"\0") and data.isascii():  # a program that wrote ASCII behind "UNICODE"
         return data.decode("ascii")
+    data = data[: len(data) & ~1]
     stop = next((at for at in range(0, len(data), 2) if data[at : at + 2] == b"\0\0"), len(data))
     even, odd = data[:stop:2], data[1:stop:2]
     zeros = even.count(0), odd.count(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,10 +41,11 @@ def show_file(path: Path) -> ShownFile:
     own = NO_FACTS
     try:
         own = header_facts(path, LIMITS)
-        traits = describe_file(path)
         decoded = decode_file(path, 64, pixels=False)
         assert isinstance(decoded, DecodedImage)  # no known hashes were given
         content = decoded.facts
+        with suppress(MediaError):
+            traits = describe_file(path)
     except MediaError as error:
         fault = error
     sidecars = _sidecars_of(path)

@@ -1,0 +1,60 @@
+"""imgsearch show: all facts of a picture with their sources, with a library and without."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from PIL import Image
+
+from imgsearch.cli import main
+
+
+@pytest.fixture
+def picture(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMGSEARCH_LIBRARY", str(tmp_path / "library"))
+    block = Image.Exif()
+    block.update({0x010F: "ACME", 0x9003: "2015:08:22 24:08:19", 0x4746: 3, 0x010E: "at the lake"})
+    path = tmp_path / "pictures" / "a.jpg"
+    path.parent.mkdir()
+    Image.new("RGB", (40, 30), "red").save(path, exif=block)
+    return path
+
+
+def shown(capsys, *arguments) -> dict:
+    capsys.readouterr()
+    assert main(["show", *map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_picture_is_shown_without_a_library(picture, capsys):
+    found = shown(capsys, picture)
+    assert (found["taken_at"], found["taken_source"]) == ("2015-08-22T00:08:19", "exif")
+    assert (found["rating"], found["rating_source"], found["camera"]) == (3, "exif", "ACME")
+    assert (found["width"], found["height"], found["format"], found["library"]) == (40, 30, "JPEG", None)
+    assert found["words"] == [{"kind": "caption", "text": "at the lake", "source": "exif"}]
+    assert main(["show", str(picture)]) == 0
+    assert "2015-08-22 00:08:19 (EXIF)" in capsys.readouterr().out
+
+
+def test_its_library_and_its_sidecars_are_told(picture, capsys):
+    notes = {"photoTakenTime": {"timestamp": "1563117012"}, "geoData": {"latitude": 48.1, "longitude": 2.0}}
+    beside = picture.with_name("a.jpg.json")
+    beside.write_text(json.dumps(notes))
+    broken = picture.with_name("b.jpg")
+    broken.write_bytes(b"\xff\xd8\xff")
+    assert main(["index", str(picture.parent), "--model", "none", "--quiet"]) == 3
+    found = shown(capsys, picture)
+    assert (found["latitude"], found["place_source"], found["sidecars"]) == (48.1, "takeout", [str(beside)])
+    assert (found["library"]["indexed"], found["library"]["files"]) == (True, [str(picture)])
+    assert shown(capsys, found["library"]["image_id"])["path"] == str(picture)
+    assert main(["show", str(broken), "--json"]) == 3
+    told = json.loads(capsys.readouterr().out)
+    assert told["failure"]["reason"] == told["library"]["failure"]["reason"]
+    assert told["taken_source"] == "file"
+
+
+@pytest.mark.parametrize("name", ["absent.jpg", "", "99"])
+def test_what_is_no_picture_is_refused_in_one_sentence(picture, capsys, name):
+    assert main(["show", str(picture.parent / name)]) == 2
+    assert "Traceback" not in capsys.readouterr().err

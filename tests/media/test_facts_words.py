@@ -1,0 +1,88 @@
+"""Tags, titles and captions, in the encodings of cameras and programs."""
+
+from __future__ import annotations
+
+import pytest
+from facts_files import bag, dataset, exif, facts, jpeg, png, xmp
+
+from imgsearch.media.facts.encodings import user_comment
+
+UTF_8 = dataset(1, 90, b"\x1b%G")
+
+
+def words(data: bytes) -> list[tuple[str, str, str]]:
+    return [tuple(word) for word in facts(data).words]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"ASCII\0\0\0a day out", "a day out"),
+        (b"UNICODE\0" + "Großmutter".encode("utf-16-le"), "Großmutter"),
+        (b"UNICODE\0" + "Großmutter".encode("utf-16-be"), "Großmutter"),
+        (b"UNICODE\0" + "東京の夜景と桜".encode("utf-16-le"), "東京の夜景と桜"),
+        (b"UNICODE\0" + "東京の夜景と桜".encode("utf-16-be"), "東京の夜景と桜"),
+        (b"UNICODE\0" + "лодка на реке".encode("utf-16"), "лодка на реке"),
+        (b"UNICODE\0plain letters", "plain letters"),
+        (b"JIS\0\0\0\0\0" + "こんにちは".encode("iso2022_jp"), "こんにちは"),
+        (b"JIS\0\0\0\0\0" + "こんにちは".encode("iso2022_jp")[3:-3], "こんにちは"),
+        (b"JIS\0\0\0\0\0" + "こんにちは".encode("shift_jis"), "こんにちは"),
+        (bytes(8) + "Zürich".encode(), "Zürich"),
+        ("Zürich".encode(), "Zürich"),
+    ],
+)
+def test_a_user_comment_is_read_by_the_code_that_it_names(value, expected):
+    assert user_comment(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (jpeg(exif({0x010E: "Anna at the lake"})), [("caption", "Anna at the lake", "exif")]),
+        (jpeg(exif({0x010E: "Zürich".encode()})), [("caption", "Zürich", "exif")]),
+        (
+            jpeg(exif({0x9C9E: "beach;New York\0".encode("utf-16-le"), 0x9C9B: "Título\0".encode("utf-16-le")})),
+            [("tag", "beach", "exif"), ("tag", "New York", "exif"), ("title", "Título", "exif")],
+        ),
+        (
+            jpeg(packet=xmp(elements=bag("dc:subject", "beach") + bag("lr:hierarchicalSubject", "places|USA|Beach"))),
+            [("tag", "beach", "xmp"), ("tag", "places", "xmp"), ("tag", "USA", "xmp")],
+        ),
+        (
+            jpeg(packet=xmp(elements=bag("digiKam:TagsList", "Pets/Dog"))),
+            [("tag", "Pets", "xmp"), ("tag", "Dog", "xmp")],
+        ),
+        (
+            jpeg(iptc=UTF_8 + dataset(2, 25, "Brücke".encode()) + dataset(2, 120, b"An der Elbe")),
+            [("tag", "Brücke", "iptc"), ("caption", "An der Elbe", "iptc")],
+        ),
+        (jpeg(iptc=dataset(2, 25, "Brücke".encode("latin-1"))), [("tag", "Brücke", "iptc")]),
+        (
+            jpeg(iptc=dataset(1, 90, b"\x1b-L") + dataset(2, 25, "лодка".encode("iso8859-5"))),
+            [("tag", "лодка", "iptc")],
+        ),
+        (png({"Title": "Заря"}), [("caption", "Заря", "png")]),
+        (jpeg(comment="grandmother"), [("caption", "grandmother", "comment")]),
+        (jpeg(exif({0x010E: "OLYMPUS DIGITAL CAMERA         "})), []),
+        (jpeg(exif({0x010E: "SONY DSC"}, {0x9286: b"ASCII\0\0\0Screenshot"})), []),
+        (jpeg(comment='{"nodes": [1, 2]}'), []),
+    ],
+)
+def test_words_are_read_from_every_place(data, expected):
+    assert words(data) == expected
+
+
+def test_faces_are_people_and_pets_are_not():
+    region = '<rdf:li><rdf:Description mwg-rs:Name="{}" mwg-rs:Type="{}"/></rdf:li>'
+    inner = region.format("Anna", "Face") + region.format("Rex", "Pet")
+    elements = (
+        '<mwg-rs:Regions rdf:parseType="Resource"><mwg-rs:RegionList><rdf:Bag>'
+        f"{inner}</rdf:Bag></mwg-rs:RegionList></mwg-rs:Regions>"
+    )
+    assert words(jpeg(packet=xmp(elements=elements))) == [("person", "Anna", "xmp")]
+
+
+def test_a_tag_counts_once_and_the_number_of_words_is_bounded():
+    many = jpeg(packet=xmp(elements=bag("dc:subject", "Beach", "beach", *(f"tag {n}" for n in range(1000)))))
+    assert len(words(many)) == 500
+    assert [word[1] for word in words(many)].count("beach") == 0
