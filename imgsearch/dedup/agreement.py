@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgsearch.dedup.differences import gradients
+from imgsearch.dedup.inspection.filters import quantile
 from imgsearch.records import Float32
 
 BLOCK = 8
@@ -76,7 +77,7 @@ def _one_way(target: Float32, brought: Float32, inside: NDArray[np.bool_]) -> Ag
     agrees = left <= np.maximum(_NOISE**2, _UNLIKE * contrast.max(axis=0) ** 2)
     share = float(agrees[seen].mean()) if seen.any() else 0.0
     best = left[seen] / np.maximum(contrast.max(axis=0)[seen] ** 2, 1e-3)
-    closeness = float(np.quantile(best, _BEST)) if seen.any() else 1.0
+    closeness = quantile(best, _BEST) if seen.any() else 1.0
     both_ways = share > 0.6 and _both_ways(inside & ~agrees, contrast)
     detail = [agrees[inside & (own > _BLAND)] for own in contrast]
     kept = max(float(own.mean()) if len(own) >= _LEAST_DETAIL else 0.0 for own in detail)
@@ -146,13 +147,24 @@ def bring(first: Float32, second: Float32, mask: NDArray[np.bool_], *, monotone:
         weights = np.linalg.solve(normal, columns @ (target - straight)).astype(np.float32)
         if attempt == 0:
             rest = np.abs(target - straight - weights @ design)
-            kept = (rest <= max(_NOISE, float(np.quantile(rest, 0.9)))).astype(np.float32)
+            kept = (rest <= max(_NOISE, quantile(rest, 0.9))).astype(np.float32)
     curve = np.float32(gain) * places + np.float32(offset) + weights
     if monotone:
         rising = curve if gain >= 0 else -curve
         low_high = np.maximum.accumulate(rising), np.minimum.accumulate(rising[::-1])[::-1]
         curve = (low_high[0] + low_high[1]) / (2 if gain >= 0 else -2)
-    return np.asarray(np.interp(second.reshape(-1), places, curve).reshape(second.shape), np.float32)
+    return _curved(second, low, float(places[1] - places[0]), curve)
+
+
+def _curved(plane: Float32, low: float, step: float, curve: Float32) -> Float32:
+    """`numpy.interp` at knots that stand evenly from ``low``, a quarter of its time."""
+    place = (plane - np.float32(low)) / np.float32(step)
+    np.clip(place, 0, len(curve) - 1, out=place)
+    below = np.minimum(place.astype(np.int32), len(curve) - 2)
+    place -= below
+    place *= np.diff(curve)[below]
+    place += curve[below]
+    return place
 
 
 def _line(values: Float32, target: Float32, weights: Float32) -> tuple[float, float]:

@@ -32,7 +32,7 @@ thing has another colour, or two have exchanged theirs, pass for copies (199 do 
 
 _COLOUR_MEAN = 6.0
 _EARLY = 0.7  # of a limit: a straight line of lightness that leaves less needs no better fit
-_CHUNK = 512
+_CHUNK = 128  # pairs at a time: their planes stay near the cache
 
 
 @dataclass(frozen=True, slots=True)

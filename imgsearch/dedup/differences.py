@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imgsearch.dedup.inspection import filters
 from imgsearch.records import Float32
 
 Complex64 = NDArray[np.complex64]
@@ -76,21 +77,12 @@ def compare_colour(first: Float32, second: Float32) -> tuple[Float32, Float32]:
 
 def smooth(planes: Float32) -> Float32:
     """[..., h, w] through the binomial [1 2 1] / 4 both ways."""
-    edge = [(0, 0)] * (planes.ndim - 2)
-    padded = np.pad(planes, [*edge, (1, 1), (1, 1)], mode="edge")
-    across = (padded[..., :-2] + 2 * padded[..., 1:-1] + padded[..., 2:]) / 4
-    return np.asarray((across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]) / 4, np.float32)
+    return filters.smooth(np.asarray(planes, np.float32))
 
 
 def gradients(planes: Float32) -> tuple[Float32, Float32]:
     """Central differences across and down of [..., h, w]."""
-    across, down = np.empty_like(planes), np.empty_like(planes)
-    across[..., 1:-1] = (planes[..., 2:] - planes[..., :-2]) / 2
-    across[..., 0], across[..., -1] = planes[..., 1] - planes[..., 0], planes[..., -1] - planes[..., -2]
-    down[..., 1:-1, :] = (planes[..., 2:, :] - planes[..., :-2, :]) / 2
-    down[..., 0, :] = planes[..., 1, :] - planes[..., 0, :]
-    down[..., -1, :] = planes[..., -1, :] - planes[..., -2, :]
-    return across, down
+    return filters.slopes(planes)
 
 
 def _judged(target: Float32, rest: Float32) -> tuple[Float32, Float32, Float32]:

@@ -43,7 +43,7 @@ class Traits:
         self._texts |= self._evidence.examined(TRAITS, RECIPE, wanted)
         todo = [image_id for image_id in wanted if image_id not in self._texts]
         for part in _examined(self._store, todo, "describe", failed, progress):
-            texts = {image_id: json.dumps(answer.head, separators=(",", ":")) for image_id, answer in part.items()}
+            texts = {image_id: _text(answer.head) for image_id, answer in part.items()}
             self._evidence.add_examined(TRAITS, RECIPE, texts)
             self._texts |= texts
 
@@ -62,8 +62,9 @@ def sample_digests(
     found = evidence.pixel_hashes(_digest_recipe(), ids)
     for part in _examined(store, [each for each in ids if each not in found], "samples", failed, progress):
         digests = {image_id: answer.body for image_id, answer in part.items()}
-        told = {image_id: json.dumps(answer.head, separators=(",", ":")) for image_id, answer in part.items()}
-        evidence.add_examined(SAMPLES, RECIPE, told)
+        for kind in (SAMPLES, TRAITS):  # both come of one reading
+            told = {image_id: _text(answer.head[kind]) for image_id, answer in part.items() if answer.head[kind]}
+            evidence.add_examined(kind, RECIPE, told)
         evidence.add_pixel_hashes(_digest_recipe(), digests)
         found |= digests
     return found
@@ -118,6 +119,10 @@ def _examined(
                         found = {}
                 waiting = again
             yield found
+
+
+def _text(found: dict[str, Any]) -> str:
+    return json.dumps(found, separators=(",", ":"))
 
 
 def _job(task: str, image_id: int, held: list[HeldFile]) -> Job:

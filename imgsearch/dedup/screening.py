@@ -13,7 +13,7 @@ LEAST_CORRELATION = 0.88
 """Of the lightness of two pictures, one turned, under which they are no copies, whatever else is found. The least of
 935 copies that `compare_signatures` accepts, of 14 photographs altered in 94 ways, is 0.955."""
 
-_CHUNK = 2048
+_CHUNK = 256
 
 
 def screened(first: UInt8, second: UInt8, turns: UInt8) -> Comparison:

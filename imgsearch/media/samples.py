@@ -54,15 +54,20 @@ def read_samples(path: str | os.PathLike[str], *, content_hash: str | None = Non
     a ``content_hash`` the bytes must have it. 200 ms of one core for 12 megapixels of JPEG. Raises ContentChanged, and
     MediaError where the file or its main picture cannot be read."""
     with translated("read"), open_source(os.fspath(path), limits) as source:
-        kind = readable_kind(source.head, source.name)
-        file_hash, stream = _hashed(source, content_hash)
-        stream.seek(0)
-        header = read_header(stream, kind)
-        if header.raw or kind.format not in _COMPARED:
-            return _of_bytes(file_hash, header)
-        file = Opened(stream, kind, source.size_bytes, header, colour_space(header), limits)
-        with decoding(kind), open_pictures(file) as pictures:
-            return _read_all(file, pictures, file_hash)
+        return samples_of(source, content_hash, limits)[1]
+
+
+def samples_of(source: Source, content_hash: str | None, limits: Limits) -> tuple[Header, Samples]:
+    """The same of a file that is open, with its header."""
+    kind = readable_kind(source.head, source.name)
+    file_hash, stream = _hashed(source, content_hash)
+    stream.seek(0)
+    header = read_header(stream, kind)
+    if header.raw or kind.format not in _COMPARED:
+        return header, _of_bytes(file_hash, header)
+    file = Opened(stream, kind, source.size_bytes, header, colour_space(header), limits)
+    with decoding(kind), open_pictures(file) as pictures:
+        return header, _read_all(file, pictures, file_hash)
 
 
 def colour_space(header: Header, facts: ShotFacts | None = None) -> str:

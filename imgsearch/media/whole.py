@@ -10,15 +10,16 @@ import os
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from imgsearch.errors import MediaError
 from imgsearch.media.containers.header import Header
 from imgsearch.media.containers.reading import read_header
 from imgsearch.media.limits import LIMITS, Limits
 from imgsearch.media.opening import readable_kind, translated
-from imgsearch.media.samples import Samples, colour_space, read_samples
+from imgsearch.media.samples import Samples, colour_space, read_samples, samples_of
 from imgsearch.media.shot import shot_facts
 from imgsearch.media.source import open_source, read_known
 
-__all__ = ["FileTraits", "Samples", "describe_file", "read_samples"]
+__all__ = ["FileTraits", "Samples", "describe_and_read", "describe_file", "read_samples"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,19 @@ def describe_file(
         kind = readable_kind(source.head, source.name)
         stream = source.stream if content_hash is None else read_known(source, content_hash)
         return _traits(read_header(stream, kind))
+
+
+def describe_and_read(
+    path: str | os.PathLike[str], *, content_hash: str | None = None, limits: Limits = LIMITS
+) -> tuple[FileTraits | None, Samples]:
+    """`describe_file` and `read_samples` of one file that is opened once; no traits where they alone cannot be told.
+    Raises as `read_samples` does."""
+    with translated("read"), open_source(os.fspath(path), limits) as source:
+        header, samples = samples_of(source, content_hash, limits)
+        try:
+            return _traits(header), samples
+        except MediaError:
+            return None, samples
 
 
 def _traits(header: Header) -> FileTraits:

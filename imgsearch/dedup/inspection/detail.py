@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from imgsearch.dedup.inspection.planes import Planes
+from imgsearch.dedup.inspection.planes import Planes, finest_detail
+from imgsearch.records import UInt8
 
 _LEAST = 0.3  # lightness, root mean square, under which there is no detail to compare
 
@@ -20,7 +21,7 @@ def detail_gain(one: Planes, other: Planes) -> float:
     return float(strong @ weak) / energy if energy > len(weak) * _LEAST**2 else 1.0
 
 
-def detail_strength(planes: Planes) -> float:
-    """Root mean square of the finest detail."""
-    detail = planes.detail
+def detail_strength(luma: UInt8) -> float:
+    """Root mean square of the finest detail of lightness uint8 [h, w]."""
+    detail = finest_detail(luma)
     return float(np.sqrt(detail @ detail / max(len(detail), 1)))

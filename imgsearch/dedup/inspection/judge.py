@@ -12,12 +12,12 @@ from PIL import Image
 
 from imgsearch.dedup.inspection.colour import ColourChange, colour_change
 from imgsearch.dedup.inspection.detail import detail_gain
-from imgsearch.dedup.inspection.filters import smooth, steepness
+from imgsearch.dedup.inspection.filters import smooth_whole, steepness
 from imgsearch.dedup.inspection.fit import Fit, fit_lightness, fit_line
 from imgsearch.dedup.inspection.picture import Picture
-from imgsearch.dedup.inspection.planes import Planes, common_size, joint_counts
+from imgsearch.dedup.inspection.planes import KEPT_PIXELS, Planes, common_size, joint_counts
 from imgsearch.dedup.inspection.residual import Peak, Rest, rest_of
-from imgsearch.records import Float32, Int64
+from imgsearch.records import Float32, Int64, UInt8
 
 FAINT = 0.8
 """`Peak.largest` that is no difference, wherever it is."""
@@ -101,7 +101,7 @@ def inspect_pictures(first: Picture, second: Picture) -> Inspection:
     if stretch > STRETCH:
         return Inspection(False, 0.0, "another shape")
     one, other = first.planes(size), second.planes(size)
-    if one.key > other.key:  # so that the order of the two files makes no difference
+    if one.is_behind(other):  # so that the order of the two files makes no difference
         first, second, one, other = second, first, other, one
     drawn = first.is_drawn or second.is_drawn
     if drawn and _levels_moved(one, other) > _DRAWN_TONE:
@@ -227,21 +227,30 @@ def _has_detail_beyond(large: Image.Image, by: float, wanted: float) -> bool:
     luma = large.crop((left, top, left + width, top + height)).convert("L")
     size = max(2, round(width / by)), max(2, round(height / by))
     reduced = luma.resize(size, Image.Resampling.LANCZOS)
-    enlarged = np.asarray(reduced.resize(luma.size, Image.Resampling.BICUBIC)).astype(np.float32)
-    full, plain = np.asarray(luma).astype(np.float32), np.asarray(reduced).astype(np.float32)
+    enlarged, full = (np.asarray(each) for each in (reduced.resize(luma.size, Image.Resampling.BICUBIC), luma))
+    small = np.asarray(reduced)
+    finest = _mean_square(small - _smoothed(small), _strong_edges(small))
     at_edges = _strong_edges(enlarged)
-    finest = _mean_square(plain - smooth(plain), _strong_edges(plain))
-    beyond = _mean_square(full - enlarged, at_edges)
+    beyond = _mean_square(np.subtract(full, enlarged, dtype=np.float32), at_edges)
     if math.sqrt(beyond / max(finest, 1e-6)) < wanted:
         return False
     blocks = np.asarray(luma.resize(size, Image.Resampling.NEAREST).resize(luma.size, Image.Resampling.NEAREST))
-    repeated = _mean_square(full - blocks, at_edges) < finest / 16  # enlarged by repeating pixels
-    return not repeated
+    repeated = _mean_square(np.subtract(full, blocks, dtype=np.float32), at_edges) < finest / 16
+    return not repeated  # as what was enlarged by repeating pixels
 
 
-def _strong_edges(plane: Float32) -> NDArray[np.bool_]:
+def _smoothed(plane: UInt8) -> Float32:
+    return smooth_whole(plane) * np.float32(1 / 16)
+
+
+def _strong_edges(plane: UInt8) -> NDArray[np.bool_]:
     """The tenth of the pixels with the steepest slopes."""
-    steep = steepness(smooth(plane))
+    steep = np.empty(plane.shape, np.float32)
+    rows = max(16, KEPT_PIXELS // 4 // plane.shape[1])  # at a time: they stay in the cache
+    for top in range(0, len(plane), rows):
+        first = max(0, top - 2)
+        band = steepness(_smoothed(plane[first : top + rows + 2]))
+        steep[top : top + rows] = band[top - first : top - first + rows]
     sampled = steep.ravel()[:: max(1, steep.size // 4096)]
     return np.asarray(steep >= np.partition(sampled, int(0.9 * len(sampled)))[int(0.9 * len(sampled))])
 

@@ -56,9 +56,10 @@ class Picture:
         """Whether at least nine of ten pixels have one of `COLOURS` colours, to four bits a channel, so that each
         colour means something."""
         rounded = (self._sampled + 8) >> 4  # rounded: JPEG's noise around white and black makes no colour
-        counts = np.bincount(rounded[:, 0] | rounded[:, 1] << 5 | rounded[:, 2] << 10)
-        counts = counts[counts > 0]
-        return bool(np.sort(counts)[-COLOURS:].sum() >= _DRAWN_SHARE * len(rounded))
+        values = np.sort((rounded[:, 0] | rounded[:, 1] << 5 | rounded[:, 2] << 10).astype(np.uint16))
+        bounds = np.flatnonzero(values[1:] != values[:-1])
+        counts = np.diff(bounds, prepend=-1, append=len(values) - 1)
+        return bool(np.sort(counts)[-COLOURS:].sum() >= _DRAWN_SHARE * len(values))
 
     @cached_property
     def has_palette(self) -> bool:
@@ -73,6 +74,11 @@ class Picture:
         if least_size(self.size) == self.size:
             return self.own_planes().luma
         return np.asarray(self.image.convert("YCbCr").getchannel(0))
+
+    @cached_property
+    def grey(self) -> UInt8:
+        """Pillow's mode L, which rounds otherwise than `luma`: uint8 [h, w]."""
+        return np.asarray(self.image.convert("L"))
 
     @cached_property
     def _sampled(self) -> NDArray[np.int32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -21,11 +22,15 @@ _ACROSS = 768  # pixels of the side of the middle
 class Planes:
     """``luma`` uint8 [h, w]; ``chroma`` uint8 [2, h/2, w/2], Cb and Cr, 128 for grey."""
 
-    def __init__(self, luma: UInt8, chroma: UInt8) -> None:
-        self.luma, self.chroma = luma, chroma
+    def __init__(self, luma: UInt8, make_chroma: Callable[[], UInt8]) -> None:
+        self.luma, self._make_chroma = luma, make_chroma
         self.is_small = luma.size <= KEPT_PIXELS
         self._slopes: Float32 | None = None
         self._colour: tuple[Float32, Float32] | None = None
+
+    @cached_property
+    def chroma(self) -> UInt8:
+        return self._make_chroma()
 
     @cached_property
     def counts(self) -> Int64:
@@ -37,11 +42,17 @@ class Planes:
         return found
 
     @cached_property
-    def key(self) -> tuple[float, ...]:
-        """Puts two pictures in an order that is the same whichever is given first."""
-        levels = np.arange(256)
-        total, squares = int(self.counts @ levels), int(self.counts @ levels**2)
-        return total, squares * self.luma.size - total**2, int(self.chroma.sum(dtype=np.int64))
+    def total(self) -> int:
+        """The sum of its lightness."""
+        return int(self.luma.sum(dtype=np.int64))
+
+    def is_behind(self, other: Planes) -> bool:
+        """Puts two pictures of one size in an order that is the same whichever is given first."""
+        if self.total != other.total:
+            return self.total > other.total
+        squares = np.arange(256) ** 2
+        ours, theirs = ((int(each.counts @ squares), int(each.chroma.sum(dtype=np.int64))) for each in (self, other))
+        return ours > theirs
 
     @cached_property
     def strength(self) -> float:
@@ -55,9 +66,7 @@ class Planes:
         """The finest detail of the middle, flat."""
         if self.is_small and max(self.luma.shape) <= _ACROSS:
             return (self.luma - self.smoothed()).ravel()
-        top, left = (max(0, (side - _ACROSS) // 2) for side in self.luma.shape)
-        plane = self.luma[top : top + _ACROSS, left : left + _ACROSS].astype(np.float32)
-        return (plane - smooth(plane)).ravel()
+        return finest_detail(self.luma)
 
     def smoothed(self, rows: slice = slice(None)) -> Float32:
         """`filters.smooth` of these rows of lightness, by themselves where the picture is large."""
@@ -93,10 +102,14 @@ def planes_of(image: Image.Image, size: tuple[int, int]) -> Planes:
     """The planes of an RGB picture brought to ``size`` (width, height). 60 ms for 12 megapixels."""
     if image.size != size:
         image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-    luma, *colour = image.convert("YCbCr").split()
+    whole = image.convert("YCbCr")
+    if size[0] * size[1] <= KEPT_PIXELS:
+        pixels = np.asarray(whole)
+        return Planes(np.ascontiguousarray(pixels[..., 0]), lambda: _half(pixels[..., 1:]))
+    luma, *colour = whole.split()
     half = max(1, size[0] // 2), max(1, size[1] // 2)
-    chroma = [np.asarray(plane.resize(half, Image.Resampling.BOX)) for plane in colour]
-    return Planes(np.asarray(luma), np.stack(chroma))
+    chroma = np.stack([np.asarray(plane.resize(half, Image.Resampling.BOX)) for plane in colour])
+    return Planes(np.asarray(luma), lambda: chroma)
 
 
 def common_size(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
@@ -110,6 +123,13 @@ def least_size(size: tuple[int, int]) -> tuple[int, int]:
     return max(_LEAST_SIDE, size[0]), max(_LEAST_SIDE, size[1])
 
 
+def finest_detail(luma: UInt8) -> Float32:
+    """What smoothing takes from the middle of lightness uint8 [h, w]: flat."""
+    top, left = (max(0, (side - _ACROSS) // 2) for side in luma.shape)
+    middle = luma[top : top + _ACROSS, left : left + _ACROSS]
+    return (middle - _exact(smooth_whole(middle))).ravel()
+
+
 def joint_counts(one: UInt8, other: UInt8) -> Int64:
     """How many pixels have one lightness in the first and another in the second: int64 [256, 256]."""
     found = np.zeros(1 << 16, np.int64)
@@ -120,6 +140,23 @@ def joint_counts(one: UInt8, other: UInt8) -> Int64:
         pairs += second[at : at + (1 << 20)]
         found += np.bincount(pairs, minlength=1 << 16)
     return found.reshape(256, 256)
+
+
+def _half(colour: UInt8) -> UInt8:
+    """Pillow's BOX of uint8 [h, w, 2] at half the size, which rounds after each way: uint8 [2, h/2, w/2]."""
+    height, width = colour.shape[:2]
+    if height % 2 or width % 2:
+        half = width // 2, height // 2
+        planes = (Image.fromarray(np.ascontiguousarray(colour[..., at])) for at in range(2))
+        return np.stack([np.asarray(plane.resize(half, Image.Resampling.BOX)) for plane in planes])
+    sums = colour[:, ::2].astype(np.uint16)
+    sums += colour[:, 1::2]
+    sums += 1
+    sums >>= 1
+    found = sums[::2] + sums[1::2]
+    found += 1
+    found >>= 1
+    return np.ascontiguousarray(found.astype(np.uint8).transpose(2, 0, 1))
 
 
 def _exact(whole: UInt16) -> NDArray[np.float32]:

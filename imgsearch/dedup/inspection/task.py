@@ -27,7 +27,7 @@ from imgsearch.media.metadata import exif_of, orientation_of
 from imgsearch.media.opening import decoding, open_image, readable_kind, translated
 from imgsearch.media.orientation import turn_picture
 from imgsearch.media.source import open_source
-from imgsearch.media.whole import FileTraits, describe_file, read_samples
+from imgsearch.media.whole import FileTraits, describe_and_read, describe_file
 
 Answer = tuple[dict[str, Any], bytes]
 
@@ -43,7 +43,8 @@ def describe(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> 
 
 
 def samples(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
-    """[[path, sha256], ...] -> `Samples` of each (`several`), the digests in the body. Raises MediaError."""
+    """[[path, sha256], ...] -> {"samples": `Samples`, "traits": `FileTraits` or None} of each (`several`), the digests
+    in the body. Raises MediaError."""
     return call_all(_samples, arguments, limits)
 
 
@@ -69,10 +70,11 @@ def describe_indexed(arguments: list[Any], limits: Limits) -> FileTraits:
 
 def _samples(arguments: list[Any], limits: Limits) -> Answer:
     path, content_hash = arguments
-    found = asdict(read_samples(path, content_hash=content_hash, limits=limits))
+    traits, read = describe_and_read(path, content_hash=content_hash, limits=limits)
+    found = asdict(read)
     digest = found.pop("digest")
     found.pop("main_digest")
-    return found, digest
+    return {"samples": found, "traits": None if traits is None else traits.to_json()}, digest
 
 
 class _Desk:
@@ -127,7 +129,7 @@ def _unless_saved_again(found: Inspection, gentle: Picture, harsh: str, limits: 
 def _unless_softened(found: Inspection, first: tuple[Picture, int], second: tuple[Picture, int]) -> Inspection:
     """Two pictures with the bytes of their files. Where one has clearly less of the finest detail and is not much
     smaller, something else than compression took it: noise was removed, or a blur."""
-    strengths = [(detail_strength(picture.own_planes()), size) for picture, size in (first, second)]
+    strengths = [(detail_strength(picture.grey), size) for picture, size in (first, second)]
     (weak, size), (strong, other_size) = sorted(strengths)
     if strong > _STRONGER * max(weak, _NO_DETAIL) and size > _NOT_COMPRESSED * other_size:
         return replace(found, why="softened", altered=True)

@@ -128,10 +128,11 @@ def warp(planes: Float32, maps: Float32, side: int = 0) -> tuple[Float32, Masks]
     where they have any)."""
     n, own = planes.shape[:2]
     u, v = grid(side or own)
-    m = maps.astype(np.float32)[:, :, :, None, None]
+    across, down = u[:1], v[:, :1]
     half = np.float32(own / 2)
-    x = (m[:, 0, 0] * u + m[:, 0, 1] * v + (m[:, 0, 2] + 1)) * half - np.float32(0.5)
-    y = (m[:, 1, 0] * u + m[:, 1, 1] * v + (m[:, 1, 2] + 1)) * half - np.float32(0.5)
+    m = maps.astype(np.float32)[:, :, :, None, None] * half
+    x = m[:, 0, 0] * across + (m[:, 0, 1] * down + (m[:, 0, 2] + half - np.float32(0.5)))
+    y = m[:, 1, 0] * across + (m[:, 1, 1] * down + (m[:, 1, 2] + half - np.float32(0.5)))
     mask = (x >= -0.5) & (x <= own - 0.5) & (y >= -0.5) & (y <= own - 0.5)
     np.clip(x, 0, np.float32(own - 1.001), out=x)
     np.clip(y, 0, np.float32(own - 1.001), out=y)
