@@ -44,6 +44,7 @@ class Scan:
     other_files: int = 0
     hidden_folders: int = 0
     program_folders: dict[str, int] = field(default_factory=dict)  # whose they are, how many: not walked
+    used: set[str] = field(default_factory=set)  # patterns of the command line that excluded something
     passed: PassedOver = field(default_factory=PassedOver)
     unreadable: list[tuple[str, str]] = field(default_factory=list)  # (path, reason)
     offline: str = ""  # why the root counts as offline; nothing of it is removed then
@@ -95,6 +96,7 @@ def scan_target(
     scan.other_files, scan.hidden_folders = walk.counts.other, walk.counts.hidden_folders
     scan.program_folders = dict(walk.counts.program_folders)
     scan.passed.add(walk.counts)
+    scan.used = rules.used
     scan.unreadable = [(problem.path, problem.reason) for problem in walk.problems]
     if not _root_vanished(store, scan, walk, known):
         _find_missing(store, scan, walk, known, failed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +75,15 @@ class Scope:
         return choose_targets(
             paths, roots, self._store.path, self._remembered.patterns(roots), recheck=self._choice.recheck
         )
+
+    def needless(self, used: Iterable[set[str]]) -> list[str]:
+        """Sentences about patterns of this command that left out nothing: perhaps they are not what was meant."""
+        found: set[str] = set().union(*used)
+        return [
+            f"--exclude {text} left out nothing; a pattern with a slash in it starts at the folder that is named"
+            for text in self._choice.exclude
+            if text not in found and not text.startswith("!")
+        ]
 
     def note(self, targets: Sequence[Target]) -> str:
         """A sentence about patterns that hold although this command gave none; "" where there are none."""

@@ -57,7 +57,7 @@ class IndexRequest:
     @property
     def choice(self) -> Choice:
         """What it says of what to read."""
-        return Choice(tuple(self.exclude), tuple(self.include), self.no_patterns, self.recheck)
+        return Choice(_listed(self.exclude), _listed(self.include), self.no_patterns, self.recheck)
 
 
 def run_index(
@@ -70,6 +70,11 @@ def run_index(
     """
     with Session(request, progress or Silence(), stop) as session:
         return session.update(request.paths)
+
+
+def _listed(patterns: Sequence[str]) -> tuple[str, ...]:
+    """One text is one pattern, not one a letter."""
+    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
 @dataclass(slots=True)
@@ -138,6 +143,8 @@ class Session:
             writer.record_event("index-started", {"paths": summary.as_dict()["roots"]})
             try:
                 scans = [scan_target(self.store, target, self._stop, self._progress.walked) for target in targets]
+                if named and not self._stop():
+                    summary.notes += self.scope.needless(scan.used for scan in scans)
                 summary.scan_seconds = round(time.monotonic() - started, 3)
                 self._note_scans(writer, scans, summary)
                 self._ingest(writer, scans, summary)

@@ -70,6 +70,7 @@ class PassRules:
         self.top = top or root
         self._hidden = hidden
         self._folders: dict[str, tuple[str, Chain]] = {}
+        self.used: set[str] = set()  # patterns that excluded something, as they were written
         deepest_first = sorted((one for one in said if one), key=lambda one: -len(one.base))
         self._said: Chain = tuple(one.as_list() for one in deepest_first)
         self._included = [
@@ -91,6 +92,7 @@ class PassRules:
             return ""
         decision = decide(self._said + chain, path, folder=True) if self._said or chain else None
         if decision is not None and decision.excluded:
+            self.used.add(decision.pattern.text)
             return decision.reason
         if words := program_folder_in(path[: -len(name) - 1], name):
             return PROGRAM + words
@@ -106,6 +108,7 @@ class PassRules:
         decision = decide(self._said + chain, path, folder=False) if self._said or chain else None
         named = any(path.startswith(base) and included.names_path(path) for base, included in self._included)
         if decision is not None and decision.excluded and not named:
+            self.used.add(decision.pattern.text)
             return decision.reason
         if name.startswith(".") and not self._hidden and not named:
             return "" if decision is not None and decision.pattern.names_hidden else HIDDEN

@@ -108,6 +108,13 @@ def test_patterns_of_a_part_hold_for_the_part_and_of_a_root_for_roots_in_it(desk
     assert len(held(desk)) == 12
 
 
+def test_pattern_that_left_out_nothing_is_said(desk: Any) -> None:
+    summary = index(desk, desk.photos, exclude=["photos/scene00.png", "scene01.png"])
+    (note,) = summary.notes
+    assert note.startswith("--exclude photos/scene00.png left out nothing")
+    assert index(desk, desk.photos, exclude="*.png").seen == 0
+
+
 def test_damaged_patterns_stop_the_run_instead_of_letting_all_in(desk: Any) -> None:
     index(desk, desk.photos, exclude=["*.png"])
     assert json.loads((desk.library / FILE_NAME).read_text())["patterns"][0]["exclude"] == ["*.png"]
