@@ -149,7 +149,8 @@ class Library:
 
     def index(self, paths: PathLike | Iterable[PathLike] = (), **options: Any) -> Summary:
         """Bring the library up to date with these folders and pictures, without any with all that it knows, as
-        `imgsearch index` does; what is found is searched from the next call on. ``options``: wait, include.
+        `imgsearch index` does; what is found is searched from the next call on. ``options``: wait, include,
+        exclude, no_patterns, recheck (docs/operations.md).
 
         -> what was done: ``images``, ``new``, ``failed`` and so on. Raises UsageError for a path that is not there,
         LibraryBusy, StorageFull. Cost: that of decoding and embedding what is new; loads torch."""
