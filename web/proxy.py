@@ -53,7 +53,7 @@ def install_proxy(app: Flask, config: WebConfig) -> None:
     app.jinja_env.globals["root"] = _Root()
     app.config["SESSION_COOKIE_PATH"] = config.prefix or "/"
     if config.prefix:
-        app.wsgi_app = Prefix(app.wsgi_app, config.prefix)  # type: ignore[method-assign]
+        app.wsgi_app = Prefix(app.wsgi_app, config.prefix)  # type: ignore[method-assign, assignment]
     if config.proxy:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=1, x_proto=1, x_host=1, x_port=0, x_prefix=0

@@ -126,7 +126,7 @@ def probability(text: str) -> float:
 
 def _number(
     kind: Callable[[str], Any], least: float, most: float | None, called: str, name: str = "", other: str = ""
-) -> Any:
+) -> Callable[[str], Any]:
     allowed = f"{called} of {least:,} or more" if most is None else f"{called} from {least:,} to {most:,}"
 
     def read(text: str) -> Any:

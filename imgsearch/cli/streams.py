@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -52,6 +53,38 @@ class _Output(io.TextIOWrapper):
             raise
 
 
+class _Terminal(io.TextIOWrapper):
+    """A terminal, on which the first thing that is written takes away what `show_start` has put there."""
+
+    def write(self, text: str) -> int:
+        if text:
+            end_start()
+        return super().write(text)
+
+    def flush(self) -> None:
+        end_start()
+        super().flush()
+
+
+_started: list[int] = []
+"""The descriptor of the terminal on which a sign stands, if one does."""
+
+
+def show_start(what: str) -> None:
+    """Say at once what is being started, on a terminal only: importing what a command needs takes longer than a person
+    waits without a sign (a search 0.5 s, torch several). It is gone with the first thing that is written."""
+    if isinstance(sys.stderr, _Terminal) and os.environ.get("TERM", "dumb") != "dumb":
+        os.write(sys.stderr.fileno(), f"{what} ...".encode())
+        _started.append(sys.stderr.fileno())
+
+
+def end_start() -> None:
+    """Take the sign away, if it is there."""
+    while _started:
+        with contextlib.suppress(OSError):
+            os.write(_started.pop(), b"\r\x1b[K")
+
+
 class _Errors(io.TextIOWrapper):
     """Standard error, where what cannot be written is lost in silence: there is nobody else to tell."""
 
@@ -78,19 +111,23 @@ def guard_streams() -> None:
     for number in missing:
         os.set_inheritable(number, True)
     if sys.stdin is None:
-        sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
     if sys.stdout is None:
         sys.stdout = _ClosedOutput()
-    elif sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+    elif sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper):
         old = sys.stdout
-        raw = io.BufferedWriter(io.FileIO(1, "w", closefd=False))
         at_once = old.line_buffering or old.write_through
-        sys.stdout = _Output(raw, old.encoding, old.errors, line_buffering=at_once)
-    plain = sys.stderr is None or (sys.stderr is sys.__stderr__ and not sys.stderr.isatty())
-    if plain:
-        raw = io.BufferedWriter(io.FileIO(2, "w", closefd=False))
-        encoding = "utf-8" if sys.stderr is None else sys.stderr.encoding
-        sys.stderr = _Errors(raw, encoding, "backslashreplace", line_buffering=True)
+        kind: type[io.TextIOWrapper] = _Terminal if old.isatty() else _Output
+        sys.stdout = kind(_raw(1), old.encoding, old.errors, line_buffering=at_once)
+    if sys.stderr is None:
+        sys.stderr = _Errors(_raw(2), "utf-8", "backslashreplace", line_buffering=True)
+    elif sys.stderr is sys.__stderr__ and isinstance(sys.stderr, io.TextIOWrapper):
+        kind = _Terminal if sys.stderr.isatty() else _Errors
+        sys.stderr = kind(_raw(2), sys.stderr.encoding, "backslashreplace", line_buffering=True)
+
+
+def _raw(number: int) -> io.BufferedWriter:
+    return io.BufferedWriter(io.FileIO(number, "w", closefd=False))
 
 
 def output_fault() -> OSError | None:

@@ -59,7 +59,7 @@ class Cache:
     def fetch(self, file: RemoteFile, told: Told) -> None:
         """Bring a file here, unless it is. Raises CheckpointInvalid where what arrived is not what was announced, and
         what huggingface_hub and the file system raise; what came so far is kept then."""
-        from huggingface_hub.utils import WeakFileLock
+        from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]  # documented, not listed
 
         self.blobs.mkdir(parents=True, exist_ok=True)
         blob = self.blobs / file.etag
@@ -133,7 +133,7 @@ def is_whole(path: Path, file: RemoteFile, told: Told) -> bool:
 
 def _get(file: RemoteFile, partial: Path, resumed: int, told: Told) -> None:
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers, disable_progress_bars
+    from huggingface_hub.utils import build_hf_headers, disable_progress_bars  # type: ignore[attr-defined]
 
     disable_progress_bars()
     with _Counted(partial, file, told) as stream:
@@ -141,7 +141,7 @@ def _get(file: RemoteFile, partial: Path, resumed: int, told: Told) -> None:
         told(f"fetching {file.name}", resumed, file.size)
         http_get(
             file.url,
-            stream,  # type: ignore[arg-type]  # it reads, writes and seeks as a binary file does
+            stream,
             resume_size=resumed,
             headers={**build_hf_headers(), "Accept-Encoding": "identity"},
             expected_size=file.size,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -58,3 +60,45 @@ def test_a_search_into_a_full_disk_says_so(library: Any) -> None:
     for form in ("", "--json", "--paths", "--null"):
         done = shell(f"{PROGRAM} search a cat --all --library {where} {form} > /dev/full")
         assert done.returncode == 4 and "No space left on device" in done.stderr
+
+
+def on_a_terminal(*words: str, term: str = "xterm") -> bytes:
+    """All that a command shows where its three streams are a terminal."""
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "TERM": term}
+    command = [sys.executable, "-m", "imgsearch", *words]
+    process = subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, env=environment)
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            block = os.read(leader, 4096)
+        except OSError:  # the other side is closed
+            break
+        if not block:
+            break
+        shown += block
+    os.close(leader)
+    assert process.wait(60) in (0, 1, 2)
+    return shown
+
+
+def test_a_terminal_shows_at_once_what_starts_and_takes_it_away(library: Any) -> None:
+    library.add(library.names(2))
+    where = str(library.folder / "library")
+    shown = on_a_terminal("stats", "--library", where)
+    assert shown.startswith(b"imgsearch stats ...\r\x1b[K") and shown.count(b"\x1b[K") == 1
+    search = on_a_terminal("search", "a cat", "--all", "--library", where, "--device", "cpu")
+    assert search.startswith(b"imgsearch search ...") and b"searching (3 of 3) ..." in search
+    assert b"\r\x1b[Krank" in search
+
+
+def test_a_terminal_that_takes_nothing_back_shows_no_signs(tmp_path: Path) -> None:
+    shown = on_a_terminal("stats", "--library", str(tmp_path / "none"), term="dumb")
+    assert shown.startswith(b"imgsearch: there is no library") and b"\x1b" not in shown
+
+
+def test_a_redirected_search_shows_no_signs(library: Any) -> None:
+    library.add(library.names(2))
+    done = shell(f"{PROGRAM} search a cat --all --library {library.folder / 'library'} --device cpu")
+    assert done.returncode == 0 and done.stderr == "" and done.stdout.startswith("rank")
