@@ -35,7 +35,8 @@ class Model(Explainer, Protocol):
 @dataclass(frozen=True, slots=True)
 class Match:
     """The head's answer for one picture: the raw class-1 logit, and ``margin``, by how much it is over the other one.
-    ``unwanted`` is the largest probability among the texts that the person does not want, 0 if there are none."""
+    ``unwanted`` is the largest probability among the texts that the person does not want, each alone and together with
+    the description, 0 if there are none."""
 
     logit: float
     margin: float
@@ -56,7 +57,27 @@ class Reading:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        return ((self.wanted,) if self.wanted else ()) + self.unwanted
+        """The description, what is not wanted, and both together: the head was trained on whole descriptions, and is
+        sure of "a red boat at night" where it is not of "at night"."""
+        if not self.wanted:
+            return self.unwanted
+        joined = (together(self.wanted, text) for text in self.unwanted)
+        return (self.wanted, *self.unwanted, *(text for text in joined if text))
+
+
+_PLACE_WORDS = """
+in on at under over above below beneath beside behind by near next inside outside with without from of to
+"""
+_PLACES = frozenset(_PLACE_WORDS.split())
+_LONGEST_TOGETHER = 24
+"""Words: more would be cut behind 32 pieces, and a description without its end is true where the whole one is not."""
+
+
+def together(wanted: str, unwanted: str) -> str:
+    """ "a boat", "at night" -> "a boat at night"; "a boat", "two trees" -> "a boat and two trees"; "" if too long."""
+    binding = " " if unwanted.split(" ", 1)[0].lower() in _PLACES else " and "
+    joined = wanted + binding + unwanted
+    return joined if len(joined.split()) <= _LONGEST_TOGETHER else ""
 
 
 _STEP = 4

@@ -195,7 +195,7 @@ def answer(
     else:
         matched.sort(key=lambda hit: (-step(hit.itc + (hit.logit or 0.0)), hit.image_id))
     hits[: len(matched)] = matched
-    if calibration is not None and question.words and hits:
+    if calibration is not None and question.words and matched:  # vectors alone decide nothing
         _judge(hits, len(matched), first, question, pictures, calibration)
         hits = [hit for hit in hits if hit.confident] + [hit for hit in hits if not hit.confident]
     return hits
@@ -205,7 +205,12 @@ def _match(hit: Expected, question: Question, features: np.ndarray) -> None:
     if question.words:
         no, yes = (float(logit) for logit in MODEL.match_both([question.words], features[None])[0])
         hit.logit, hit.margin, hit.probability = yes, yes - no, math.exp(yes) / (math.exp(yes) + math.exp(no))
-    for text in question.unwanted:
+    together = [
+        f"{question.words} {text}" if text.startswith("at ") else f"{question.words} and {text}"
+        for text in question.unwanted
+        if question.words
+    ]
+    for text in [*question.unwanted, *together]:
         no, yes = (float(logit) for logit in MODEL.match_both([text], features[None])[0])
         hit.unwanted = max(hit.unwanted, math.exp(yes) / (math.exp(yes) + math.exp(no)))
 

@@ -214,7 +214,7 @@ class Engine(RuleBasedStateMachine):
             expected = answer(question, first, pictures, 16 if depth < 0 else depth, self.library.calibration)
         except Undecided:
             return
-        ends = self.library.calibration is not None and not everything and question.words
+        ends = self.library.calibration is not None and not everything and question.words and depth
         hits = [hit for hit in expected if hit.confident] if ends else expected
         assert [hit.image_id for hit in whole.hits] == [hit.image_id for hit in hits]
         for place, (hit, wanted) in enumerate(zip(whole.hits, hits, strict=True), start=1):

@@ -116,7 +116,7 @@ class _Words:
 
     def match_both(self, texts: Any, features: Any) -> Any:
         assert len(texts) == len(features)
-        margin = {"a cat": 2.0, "a dog": -1.0, "a hat": 1.0}[texts[0]]
+        margin = {"a cat": 2.0, "a dog": -1.0, "a hat": 1.0, "a cat and a dog": 1.5, "a cat and a hat": -3.0}[texts[0]]
         return np.array([[0.5, 0.5 + margin]] * len(texts), np.float32)
 
 
@@ -127,13 +127,20 @@ class _Ready:
 
 def test_what_is_not_wanted_counts_by_its_most_probable_text() -> None:
     matches, _, _ = match_candidates(_Words(), Reading("a cat", ("a dog", "a hat")), [None] * 3, _Ready())  # type: ignore
-    sigmoid = 1 / (1 + np.exp(-np.array([2.0, 1.0])))
+    sigmoid = 1 / (1 + np.exp(-np.array([2.0, 1.0, 1.5])))
     assert [m.logit for m in matches if m] == [2.5] * 3
     assert [m.probability for m in matches if m] == pytest.approx([sigmoid[0]] * 3)
-    assert [m.unwanted for m in matches if m] == pytest.approx([sigmoid[1]] * 3)
+    assert [m.unwanted for m in matches if m] == pytest.approx([sigmoid[2]] * 3)
     only_unwanted, _, _ = match_candidates(_Words(), Reading("", ("a hat",)), [None], _Ready())  # type: ignore
     assert only_unwanted[0] is not None
     assert (only_unwanted[0].probability, only_unwanted[0].unwanted) == pytest.approx((1.0, sigmoid[1]))
+
+
+def test_what_is_not_wanted_is_read_alone_and_together_with_the_description() -> None:
+    reading = Reading("a boat", ("at night", "two trees"))
+    assert reading.texts == ("a boat", "at night", "two trees", "a boat at night", "a boat and two trees")
+    assert Reading("", ("a hat",)).texts == ("a hat",)
+    assert Reading("a boat " * 12, ("at night",)).texts == ("a boat " * 12, "at night")
 
 
 def test_with_something_unwanted_the_order_is_by_p_a_times_one_less_p_b() -> None:
