@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.command import Command
+from imgsearch.cli.listed import listed_paths
 from imgsearch.cli.parser import whole
 from imgsearch.errors import UsageError
 from imgsearch.settings import FEATURES, Settings
@@ -31,7 +32,7 @@ command goes on from there.
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = _DESCRIPTION
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="a folder, or a single picture")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="a folder, or a single picture; - reads paths from standard input")
     parser.add_argument("--library", metavar="DIR", help="where the library is, or is to be made")
     parser.add_argument(
         "--model",
@@ -90,7 +91,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from indexer.snapshot import refresh_snapshot
 
     request = IndexRequest(
-        tuple(arguments.paths), load_settings(vars(arguments)), arguments.wait, tuple(arguments.include),
+        tuple(listed_paths(arguments.paths)), load_settings(vars(arguments)), arguments.wait, tuple(arguments.include),
         tuple(arguments.exclude), arguments.no_patterns, arguments.recheck,
     )  # fmt: skip
     progress = Silence() if arguments.quiet else Bar()

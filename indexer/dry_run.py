@@ -173,9 +173,7 @@ def _count(found: DryRun, scan: Scan) -> None:
     found.read_bytes += int(scan.pending.sizes.sum())
     new, changed, rechecked = scan.pending.counts()
     found.new, found.changed, found.rechecked = found.new + new, found.changed + changed, found.rechecked + rechecked
-    found.passed.files.update(scan.passed.files)
-    found.passed.folders.update(scan.passed.folders)
-    found.passed.left.update(scan.passed.left)
+    found.passed.merge(scan.passed)
     for words, folders in scan.program_folders.items():
         found.program_folders[words] = found.program_folders.get(words, 0) + folders
     if scan.offline:

@@ -191,9 +191,7 @@ class Session:
             summary.failed_before += scan.failed_before
             summary.other_files += scan.other_files
             summary.hidden_folders += scan.hidden_folders
-            summary.passed.files.update(scan.passed.files)
-            summary.passed.folders.update(scan.passed.folders)
-            summary.passed.left.update(scan.passed.left)
+            summary.passed.merge(scan.passed)
             for words, folders in scan.program_folders.items():
                 summary.program_folders[words] = summary.program_folders.get(words, 0) + folders
             if scan.offline:
@@ -226,7 +224,8 @@ class Session:
             )  # fmt: skip
             if plan.count:
                 writer.record_event("index-planned", {"files": plan.count})
-                self._progress.say(f"{plan.count:,} of {summary.seen:,} pictures are new or changed")
+                what = "compared with what is known" if any(s.target.recheck for s in scans) else "new or changed"
+                self._progress.say(f"{plan.count:,} of {summary.seen:,} pictures are {what}")
                 self._progress.begin(plan.count)
                 ingest.run(plan.files(suspects=True))
             if not self._stop():

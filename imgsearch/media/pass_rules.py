@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from operator import attrgetter
+from typing import cast
 
 from imgsearch.errors import UsageError
 from imgsearch.media.ignore import IGNORE_FILE, IgnoreList, IgnorePattern, decide, read_ignore_file
@@ -142,7 +143,7 @@ class PassRules:
         """(why it is passed over, the lists that hold in it)."""
         found = self._folders.get(folder)
         if found is None:
-            said, chain = "", ()
+            said, chain = "", cast("Chain", ())
             if folder != self.top and len(folder) > len(self.top):
                 said, chain = self._folder(os.path.dirname(folder))  # noqa: PTH120
             inside = folder != self.root and folder.startswith(self.root.rstrip(os.sep) + os.sep)

@@ -78,6 +78,11 @@ class PassedOver:
         self.files.update(counts.passed_files)
         self.folders.update(counts.passed_folders)
 
+    def merge(self, other: PassedOver) -> None:
+        self.files.update(other.files)
+        self.folders.update(other.folders)
+        self.left.update(other.left)
+
     def as_dict(self) -> dict[str, Any]:
         """For --json: totals, and rows with the most first."""
         return {
