@@ -13,6 +13,7 @@ import numpy as np
 from imgsearch.cli.dedup_find import FOUND_SOME, path_of, tiers_of
 from imgsearch.cli.folder_library import needs_vectors, opened_library
 from imgsearch.cli.folders_below import images_below
+from imgsearch.cli.listed import listed_paths
 from imgsearch.cli.progress import phases
 from imgsearch.cli.terminal import shown
 from imgsearch.errors import MediaError, UsageError
@@ -34,7 +35,7 @@ def here(arguments: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     with open_store(load_settings(vars(arguments))) as store:
         shelf = Shelf(store)
-        for path in arguments.paths:
+        for path in listed_paths(arguments.paths):
             try:
                 found = shelf.is_here(path)
             except MediaError as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.command import Command
+from imgsearch.cli.listed import listed_paths
 
 if TYPE_CHECKING:
     from imgsearch.storage import Store
@@ -124,7 +125,7 @@ def _forget(arguments: argparse.Namespace) -> int:
     from imgsearch.storage import forget
 
     with _open(arguments) as store:
-        gone = [forget(store, Path(path).expanduser().absolute()) for path in arguments.paths]
+        gone = [forget(store, Path(path).expanduser().absolute()) for path in listed_paths(arguments.paths)]
     if arguments.json:
         _print_json({"forgotten": gone})
     else:
