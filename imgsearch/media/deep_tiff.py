@@ -128,6 +128,8 @@ def _has_imagecodecs() -> bool:
 
 def _channels_last(samples: Array, page: Directory) -> Array:
     """tifffile's [planes, depth, height, width, channels] -> [H, W, C]; the first of several depths."""
+    if samples.dtype.kind not in "biuf":
+        raise MediaError("not supported: a TIFF picture of complex numbers", stage="open")
     while samples.ndim > 5:
         samples = samples[0]
     planes: Array = samples[:, 0] if samples.ndim == 5 else samples.reshape(-1, *samples.shape[-3:])

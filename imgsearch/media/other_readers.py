@@ -75,15 +75,13 @@ def read_odd_jpeg(wanted: Wanted, frame: JpegLayout) -> tuple[DeepPicture, int]:
     return DeepPicture(_rows(turn_array(np.asarray(samples), turn)), (0.0, highest), segments.profile), turn
 
 
-def is_deep_jpeg2000(wanted: Wanted) -> bool:
-    """Of more than 8 bits, unless it is grey alone, which Pillow reads right."""
-    header = _jpeg2000_header(wanted)
+def is_deep(header: Header) -> bool:
+    """Whether a JPEG 2000 has more than 8 bits, unless it is grey alone, which Pillow reads right."""
     return header.depth > 8 and (header.space != "GRAY" or header.has_alpha)
 
 
-def read_deep_jpeg2000(wanted: Wanted) -> DeepPicture:
+def read_deep_jpeg2000(wanted: Wanted, header: Header) -> DeepPicture:
     """Samples as the codestream has them."""
-    header = _jpeg2000_header(wanted)
     codecs = imagecodecs_for(f"a JPEG 2000 picture of {header.depth} bits in colour")
     check_memory(
         "JPEG2000",
@@ -99,10 +97,11 @@ def read_deep_jpeg2000(wanted: Wanted) -> DeepPicture:
     return DeepPicture(_rows(samples), (0.0, float((1 << bits) - 1)), header.icc)
 
 
-def _jpeg2000_header(wanted: Wanted) -> Header:
+def jpeg2000_header(wanted: Wanted) -> Header:
+    """The headers; empty ones where they cannot be read, of which the decoder will tell."""
     try:
         return plain.read_jpeg2000(wanted.stream)
-    except (ValueError, IndexError):  # its plugin will tell
+    except (ValueError, IndexError):
         return Header()
 
 

@@ -18,7 +18,8 @@ from imgsearch.errors import MediaError
 from imgsearch.media import other_readers
 from imgsearch.media.code_points import CodePoints, usable_chromaticities
 from imgsearch.media.colour import shrink, to_srgb
-from imgsearch.media.containers.header import load_exif_from
+from imgsearch.media.containers.header import load_exif_from, read_at
+from imgsearch.media.containers.plain import read_bmp
 from imgsearch.media.containers.png_colour import PngColour, read_png_colour
 from imgsearch.media.containers.tiff import Pages, main_directory
 from imgsearch.media.containers.tiff_directories import Directory, at_directory
@@ -34,6 +35,7 @@ from imgsearch.media.raw import read_preview
 from imgsearch.media.small import DeepPicture, reduced_size, small_srgb
 from imgsearch.media.sniff import HEAD_BYTES
 from imgsearch.media.wanted import Upright, Wanted
+from imgsearch.media.xmp import parse_xmp
 
 _ROWS_PER_STRIP = 0x0116
 _CALLED = {"DIB": "BMP", "PAM": "PPM"}  # by people
@@ -47,10 +49,14 @@ def read_upright(wanted: Wanted) -> Upright:
 
 
 def _read_plain(
-    wanted: Wanted, codes: CodePoints | None = None, layout: JpegLayout | None = None, key_factor: int = 0
+    wanted: Wanted,
+    codes: CodePoints | None = None,
+    layout: JpegLayout | None = None,
+    key_factor: int = 0,
+    icc: bytes = b"",
 ) -> Upright:
-    """Whatever Pillow reads as it should. ``key_factor``: what makes the transparent grey of a PNG of less than 8 bits
-    one of 8, which Pillow forgets."""
+    """Whatever Pillow reads as it should. ``icc``: a profile that it does not find. ``key_factor``: what makes the
+    transparent grey of a PNG of less than 8 bits one of 8, which Pillow forgets."""
     with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as image:
         full_size = image.size
         _check(image, wanted, layout)
@@ -60,7 +66,7 @@ def _read_plain(
         if key_factor and isinstance(key := image.info.get("transparency"), int):
             image = image if image.mode == "L" else image.convert("L")
             image.info["transparency"] = key * key_factor
-        small = to_srgb(shrink(image, wanted.target), image.info.get("icc_profile"), codes)
+        small = to_srgb(shrink(image, wanted.target), image.info.get("icc_profile") or icc, codes)
     width, height = full_size[::-1] if turn >= 5 else full_size
     return Upright(turn_picture(small, turn), width, height, wanted.kind.format, turn)
 
@@ -74,7 +80,13 @@ def _from_deep(wanted: Wanted, picture: DeepPicture, turn: int) -> Upright:
 
 
 def _read_iso(wanted: Wanted) -> Upright:
-    found = read_iso(wanted.stream, wanted.kind, wanted.size_bytes, wanted.target, wanted.limits)
+    try:
+        found = read_iso(wanted.stream, wanted.kind, wanted.size_bytes, wanted.target, wanted.limits)
+    except MediaError as error:
+        if error.stage == "open" and read_at(wanted.stream, 8, 4) == b"mif3":
+            message = f"not supported: {wanted.kind.description} in the short form (mif3)"
+            raise MediaError(message, stage="open") from error
+        raise
     return Upright(found.image, *found.size, wanted.kind.format, found.orientation)
 
 
@@ -106,9 +118,18 @@ def _read_jpeg(wanted: Wanted) -> Upright:
 
 
 def _read_jpeg2000(wanted: Wanted) -> Upright:
-    if other_readers.is_deep_jpeg2000(wanted):
-        return _from_deep(wanted, other_readers.read_deep_jpeg2000(wanted), 1)
-    return _read_plain(wanted)
+    header = other_readers.jpeg2000_header(wanted)
+    if other_readers.is_deep(header):
+        return _from_deep(wanted, other_readers.read_deep_jpeg2000(wanted, header), 1)
+    return _read_plain(wanted, icc=header.icc)
+
+
+def _read_bmp(wanted: Wanted) -> Upright:
+    try:
+        icc = read_bmp(wanted.stream).icc
+    except (ValueError, IndexError):  # its plugin will tell
+        icc = b""
+    return _read_plain(wanted, icc=icc)
 
 
 def _read_tiff(wanted: Wanted) -> Upright:
@@ -154,11 +175,12 @@ def _plain_tiff(wanted: Wanted, page: Directory, turn: int) -> Upright:
 
 def _tiff_orientation(stream: BinaryIO, page: Directory, pages: Pages | None) -> int:
     """The main page's own; else that of the first directory, where cameras and scanners write it; else XMP's."""
-    for offset in (page.offset,) if pages is None else (page.offset, pages.first.offset):
-        found = orientation_of(load_exif_from(at_directory(stream, offset)))
-        if found != 1 or (offset == page.offset and page.has_orientation):
-            return found
-    return 1
+    directories = (page,) if pages is None else (page, pages.first)
+    for each in directories:
+        if each.has_orientation:
+            return orientation_of(load_exif_from(at_directory(stream, each.offset)))
+    text = next((parse_xmp(each.xmp).first("tiff:Orientation") for each in directories if each.xmp), "")
+    return int(text) if text in set("12345678") else 1
 
 
 def _check(image: Image.Image, wanted: Wanted, layout: JpegLayout | None = None) -> None:
@@ -202,6 +224,7 @@ _READERS: dict[str, Callable[[Wanted], Upright]] = {
     "PNG": _read_png,
     "TIFF": _read_tiff,
     "JPEG": _read_jpeg,
+    "BMP": _read_bmp,
     "JPEG2000": _read_jpeg2000,
     "JXL": read_jxl,
     "RAW": _read_raw,

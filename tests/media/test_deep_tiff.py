@@ -15,6 +15,7 @@ from known_pictures import ALPHA, GREY, HEIGHT, RGB, WIDTH, error, numbers, on_w
 from odd_files import tiff_of
 from PIL import Image
 
+from imgsearch.errors import MediaError
 from imgsearch.media.decode import decode_bytes
 
 PLAIN = {"minisblack": GREY, "miniswhite": GREY, "rgb": RGB}
@@ -193,3 +194,23 @@ def test_what_needs_imagecodecs_says_so() -> None:
     for line in lines:
         assert line.endswith(" read") or "True not supported: a TIFF picture of" in line
         assert line.endswith(" read") or "imgsearch[formats]" in line
+
+
+XMP_6 = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+)
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2", "f4"])
+def test_orientation_that_only_xmp_tells_turns_a_tiff(kind: str) -> None:
+    stored = np.ascontiguousarray(np.rot90(numbers(RGB, kind)))  # a quarter to the left
+    data = tiff(stored, photometric="rgb", extratags=[(700, "B", len(XMP_6), XMP_6, True)])
+    assert error(data, RGB) <= 1
+    facts = decode_bytes(data, 8).facts
+    assert (facts.width, facts.height, facts.orientation) == (WIDTH, HEIGHT, 6)
+
+
+def test_complex_numbers_are_not_supported() -> None:
+    with pytest.raises(MediaError, match="not supported"):
+        decode_bytes(tiff((GREY + 1j * GREY).astype("c8"), photometric="minisblack"), 8)

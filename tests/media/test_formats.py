@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from known_pictures import ALPHA, GREY, HEIGHT, RGB, UPPER, WIDTH, error, numbers, on_white
-from odd_files import encode, png_chunk
+from odd_files import encode, p3_profile, png_chunk
 from PIL import Image
 from test_deep_tiff import lab_of
 
@@ -264,3 +264,26 @@ def test_only_pictures_begin_like_pictures() -> None:
 )
 def test_kinds_are_told_by_their_first_bytes(head: bytes, kind: str) -> None:
     assert sniff(head.ljust(64, b"\0")).format == kind
+
+
+@pytest.mark.parametrize("kind", ["JPEG2000", "BMP"])
+def test_profiles_that_pillow_does_not_see_are_used(kind: str) -> None:
+    profile = p3_profile()
+    image = Image.new("RGB", (16, 16), (200, 80, 60))
+    data = encode(image, kind)
+    if kind == "BMP":  # a header of version 5 with the profile behind the pixels
+        pixels = data[54:]
+        header = data[14:54].replace(data[14:18], struct.pack("<I", 124), 1) + bytes(16) + b"DEBM"
+        header = header.ljust(124 - 16, b"\0") + struct.pack("<IIII", 4, 124 + len(pixels), len(profile), 0)
+        body = header + pixels + profile
+        data = b"BM" + struct.pack("<IHHI", 14 + len(body), 0, 0, 14 + 124) + body
+    else:
+        at = data.index(b"colr") - 4
+        old = int.from_bytes(data[at : at + 4], "big")
+        box = struct.pack(">I", 11 + len(profile)) + b"colr" + b"\2\0\0" + profile
+        head = data.index(b"jp2h") - 4
+        size = int.from_bytes(data[head : head + 4], "big") + len(box) - old
+        data = data[:head] + struct.pack(">I", size) + data[head + 4 : at] + box + data[at + old :]
+    reference = decode_bytes(encode(image, "PNG", icc_profile=profile), 8).pixels[4, 4].astype(int)
+    assert np.abs(decode_bytes(data, 8).pixels[4, 4] - reference).max() <= 1
+    assert np.abs(reference - (200, 80, 60)).max() > 5
