@@ -32,7 +32,7 @@ command goes on from there.
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = _DESCRIPTION
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="a folder or a picture; - reads paths from standard input")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="a folder or a picture; - reads standard input")
     parser.add_argument("--library", metavar="DIR", help="where the library is, or is to be made")
     parser.add_argument(
         "--model",

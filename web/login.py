@@ -79,7 +79,7 @@ _ONE_AT_A_TIME = threading.Lock()
 @blueprint.get("/login")
 def show_login() -> ResponseReturnValue:
     """The form; whoever needs no login is sent on."""
-    target = local_path(request.args.get("next", rooted("/")))
+    target = local_path(request.args.get("next", rooted("/")), rooted("/"))
     if logged_in() or not current_config().guarded:
         return redirect(target)
     return _form(target)
@@ -91,7 +91,7 @@ def log_in() -> ResponseReturnValue:
     config, attempts = current_config(), _attempts()
     address = request.remote_addr or ""
     password = request.form.get("password", "")
-    target = local_path(request.form.get("next", rooted("/")))
+    target = local_path(request.form.get("next", rooted("/")), rooted("/"))
     known = config.password_hash
     with _ONE_AT_A_TIME:
         wait_s = attempts.wait_s(address)

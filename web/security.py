@@ -90,11 +90,11 @@ def password_mark(config: WebConfig) -> str | None:
     return hashlib.sha256(b"session" + config.password_hash.encode()).hexdigest()[:32]
 
 
-def local_path(target: str) -> str:
-    """``target`` if it is a path of this site, else its first page: a login must not lead elsewhere."""
+def local_path(target: str, home: str = "/") -> str:
+    """``target`` if it is a path of this site, else ``home``: a login must not lead elsewhere."""
     parts = urlsplit(target.replace("\\", "/"))
     inside = target.startswith("/") and not parts.scheme and not parts.netloc and target.isprintable()
-    return target if inside else rooted("/")
+    return target if inside else home
 
 
 def _check() -> ResponseReturnValue | None:
