@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from pictured_library import PicturedLibrary, picture
@@ -11,7 +13,9 @@ from PIL import Image, ImageDraw
 from imgsearch.dedup import confirmation, perceptual
 from imgsearch.dedup.apply import apply_plan
 from imgsearch.dedup.bookkeeping import follow_files, planned_files, run_files
+from imgsearch.dedup.confirmation import Look
 from imgsearch.dedup.find import FindOptions, compare, groups_of, read_pairs
+from imgsearch.dedup.grouping import Grouping
 from imgsearch.dedup.keep import parse_keep
 from imgsearch.dedup.plan import make_plan
 from imgsearch.dedup.undo import undo
@@ -117,6 +121,41 @@ def test_small_thing_that_only_the_pictures_show_keeps_two_apart(tmp_path) -> No
     assert found_groups(library) == {}
     assert [said.is_copy for said in evidence.judged(confirmation.RECIPE).values()] == [False]
     assert found_groups(library, replace(OPTIONS, tiers=(*TIERS, "near"))) == {"marked.png": {"quiet.png": "near"}}
+
+
+def families(folder: Path) -> PicturedLibrary:
+    """Three pictures, each with a mark of its own that 32 x 32 cells do not show, and with copies of both."""
+    folder.mkdir()
+    library, names = PicturedLibrary(folder), []
+    for number in (7, 8, 9):
+        plain = picture(number, (512, 384))
+        marked = plain.copy()
+        ImageDraw.Draw(marked).ellipse((300, 200, 308, 208), fill="white")
+        for name, image in (("plain", plain), ("marked", marked if number < 9 else plain.resize((256, 192)))):
+            library.save(image, f"{number} {name}.png")
+            library.save(image, f"{number} {name}.jpg", quality=90)
+            names += [f"{number} {name}.png", f"{number} {name}.jpg"]
+    library.index(names)
+    return library
+
+
+def test_only_what_a_look_changed_is_grouped_again_and_nothing_is_missed(tmp_path, monkeypatch) -> None:
+    found = []
+    among: list[Collection[int]] = []
+    hanging = Grouping._hanging_with
+    for every in (False, True):
+        library = families(tmp_path / str(every))
+        evidence = library.store.evidence()
+        compare(library.store, evidence, TIERS, silent)
+
+        def asked(self: Grouping, looks: Sequence[Look], every: bool = every, library=library) -> Collection[int]:
+            among.append(hanging(self, looks))
+            return library.ids.tolist() if every else among[-1]
+
+        monkeypatch.setattr(Grouping, "_hanging_with", asked)
+        found.append((found_groups(library), evidence.judged(confirmation.RECIPE)))
+    assert found[0] == found[1] and not all(said.is_copy for said in found[0][1].values())
+    assert 0 < len(among[0]) < 12, "one of three families has nothing that was refuted"
 
 
 def test_file_that_became_unreadable_is_told_once_and_never_moved(library) -> None:
