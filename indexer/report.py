@@ -95,6 +95,10 @@ class Summary:
             f"The library {printable(self.library)} holds {self.images:,} images in {self.files:,} files "
             f"({time_text(self.seconds)}{rate}).",
         ]
+        if self.sidecars:
+            lines.append(f"Sidecars of {self.sidecars:,} pictures were new, changed or gone, and are taken in.")
+        if self.facts_renewed:
+            lines.append(f"Dates, places and words of {self.facts_renewed:,} pictures were read anew.")
         lines += [
             f"Offline, everything of it kept: {printable(row['path'])} ({row['reason']}). "
             f"`imgsearch forget` removes it."

@@ -33,7 +33,7 @@ class PlacedFile(NamedTuple):
 
 
 def read_stale_images(store: Store) -> list[int]:
-    """Ids of the live images whose facts an older program read. Scans the images: 60 ms a million."""
+    """See `facts.stale_images`."""
     with store.catalog.look() as connection:
         return facts.stale_images(connection)
 
