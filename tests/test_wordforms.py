@@ -1,0 +1,84 @@
+"""The one form of words, and that FTS5 takes it as it is."""
+
+from __future__ import annotations
+
+import sqlite3
+import unicodedata
+
+import pytest
+
+from imgsearch import wordforms
+
+# Every code point up to Japanese signs, and of the tens of thousands of alike letters behind them every 16th.
+LETTERS = [chr(code) for code in (*range(0x3400), *range(0x3400, 0x40000, 16)) if not 0xD800 <= code < 0xE000]
+
+
+def test_fts5_takes_letters_of_all_scripts_as_they_are_indexed() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE VIRTUAL TABLE held USING fts5 (text, tokenize = 'ascii')")
+    connection.execute("CREATE VIRTUAL TABLE terms USING fts5vocab (held, 'row')")
+    expected: set[str] = set()
+    for first in range(0, len(LETTERS), 512):
+        text = wordforms.indexed(" ".join(LETTERS[first : first + 512]))
+        expected |= set(text.split(" "))
+        connection.execute("INSERT INTO held VALUES (?)", (text,))
+    found = {term for (term,) in connection.execute("SELECT term FROM terms")}
+    connection.close()
+    assert found == expected - {""}
+
+
+def test_composed_and_decomposed_letters_are_the_same() -> None:
+    text = " ".join(LETTERS)
+    assert wordforms.folded(unicodedata.normalize("NFD", text)) == wordforms.folded(text)
+
+
+def test_the_form_of_a_form_is_itself() -> None:
+    once = wordforms.folded(" ".join(LETTERS))
+    assert wordforms.folded(once) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("IMG_2041", ["img", "2041"]),
+        ("2019trip", ["2019", "trip"]),
+        ("東京旅行2019", ["東", "京", "旅", "行", "2019"]),
+        ("ばら ﾊﾞ", ["ば", "ら", "バ"]),
+        ("한국어", ["한", "국", "어"]),
+        ("น้ำ", ["น้ํ", "า"]),
+        ("हिन्दी", ["हिन्दी"]),
+        ("Ёлка Йод", ["елка", "иод"]),
+        ("Straße", ["strasse"]),
+        ("a\u200db\u00adc", ["abc"]),
+        ("a\u200bb", ["a", "b"]),
+        ("...", []),
+        ("", []),
+    ],
+)
+def test_words_of_a_text(text: str, found: list[str]) -> None:
+    assert wordforms.words(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("MyHoliday", "my holiday"),
+        ("MyHTMLPage2", "my html page 2"),
+        ("iPhone", "i phone"),
+        ("ПриветМир", "привет мир"),
+        ("IMG_2041", None),
+        ("IMG", None),
+        ("Holiday", None),
+    ],
+)
+def test_capitals_inside_words_are_a_second_reading(text: str, cut: str | None) -> None:
+    whole, *second = wordforms.readings(text)
+    assert second == ([] if cut is None else [cut.split()])
+    assert "".join(whole) == wordforms.folded(text).replace("_", "")
+
+
+def test_phrase_reaches_not_from_one_reading_into_the_other() -> None:
+    assert wordforms.holds("MyTrip", "my trip")
+    assert wordforms.holds("MyTrip", "mytr", unfinished=True)
+    assert not wordforms.holds("MyTrip", "mytrip my")
+    assert not wordforms.holds("MyTrip", "...")
