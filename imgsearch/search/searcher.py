@@ -7,7 +7,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from imgsearch.search.query import Query, query_notes
 from imgsearch.search.reader import PlainReader, Reader
 from imgsearch.search.rerank import Match, Model, Reading, default_rerank, fused_order, fused_score
 from imgsearch.search.sense import require_sense
+from imgsearch.search.timing import milliseconds_since, timed
 from imgsearch.search.understanding import understand, understanding_notes
 from imgsearch.storage import FeatureStore, Store
 
@@ -149,14 +149,14 @@ class Searcher:
         compared = picture is not None or bool(ask.similar or ask.like)
         judged = self.calibration is not None and bool(reading.wanted) and not compared
         search = _Search(query, query_digest(query, picture), reread, reading, depth, offset, judged)
-        with _timed(search.took, "embed"):
+        with timed(search.took, "embed"):
             words = "" if parts or compared else ask.description
             wanted = replace(self._embed(ask, search, picture), depth=depth, words=words)
             if depth and (parts or (judged and self.calibration is not None and self.calibration.reads_parts)):
                 divided = parts_of(reading.wanted)
                 vectors = self.reader.embed_texts(divided.texts)
                 wanted = replace(wanted, parts=divided, vectors=vectors)
-        with _timed(search.took, "search"):
+        with timed(search.took, "search"):
             # The k-th hit can have every re-ranked candidate behind it; one more tells whether a page follows.
             found = self._finder.find(wanted, search.offset + query.k + depth + 1)
         search.candidates, search.more, search.generation = found.candidates, found.more, found.generation
@@ -201,7 +201,7 @@ class Searcher:
         return self.reader.embed_picture(outcome.pixels)
 
     def _finish(self, search: _Search, started: float) -> Results:
-        with _timed(search.took, "rerank"):
+        with timed(search.took, "rerank"):
             reranked = self._rerank(search, started)
         return self._page(search, reranked, started)
 
@@ -249,7 +249,7 @@ class Searcher:
         return Results(
             query.text,
             hits,
-            {**search.took, "total": _milliseconds(started)},
+            {**search.took, "total": milliseconds_since(started)},
             sum(match is not None for match in reranked.matches),
             tuple(notes),
             cursor if follows and hits else None,
@@ -296,17 +296,5 @@ class Searcher:
             else:
                 strength = self.calibration.strength(match.margin, found.score, found.z, agreement)
                 confident = strength >= 0 and match.unwanted < 0.5
-        return Hit(0, found.image_id, found.source.paths[0], found.score, logit, probability, confident, score, found.words)
-
-
-def _milliseconds(started: float) -> float:
-    return round(1000 * (time.perf_counter() - started), 3)
-
-
-@contextmanager
-def _timed(took: dict[str, float], stage: str) -> Iterator[None]:
-    started = time.perf_counter()
-    try:
-        yield
-    finally:
-        took[stage] = _milliseconds(started)
+        path = found.source.paths[0]
+        return Hit(0, found.image_id, path, found.score, logit, probability, confident, score, found.words)

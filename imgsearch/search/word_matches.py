@@ -21,11 +21,10 @@ MOST_LIFTED = 32
 LONGEST_SHOWN = 80
 """Letters of what was found that an answer shows."""
 
-SMALL_WORDS = frozenset(
-    """a an and are as at be by for from had has have her his i in is it its me my of on or our picture image photo
-    photograph photos pictures images some that the their there these this those to was we were where which who with
-    your you""".split()
-)
+_SMALL = """a an and are as at be by for from had has have her his i in is it its me my of on or our picture image photo
+photograph photos pictures images some that the their there these this those to was we were where which who with your
+you"""
+SMALL_WORDS = frozenset(_SMALL.split())
 """Left out of a description before its words are looked for."""
 
 _PLAIN = re.compile(r"[a-z]{3,}")
