@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Any
 
 LONGEST = 2000
 """Letters of one text that are kept: a caption, not a book."""
+
+_LOOKED_AT = 16 * LONGEST
+"""Bytes of a text that are looked at: a hostile one may have millions."""
 
 _ISO_8859 = {"A": 1, "B": 2, "C": 3, "D": 4, "F": 7, "G": 6, "H": 8, "L": 5, "M": 9, "b": 15}
 _CHARSET = re.compile(rb"\x1b[-./]([A-Za-z])")
@@ -19,6 +23,8 @@ def plain_text(value: Any) -> str:
         value = value[0]
     if isinstance(value, tuple | list):
         value = _bytes_of(value)
+    if isinstance(value, str | bytes):
+        value = value[:_LOOKED_AT]
     if isinstance(value, str) and not value.isascii():
         try:
             value = value.encode("latin-1")  # Pillow decodes all of EXIF's texts so
@@ -34,6 +40,7 @@ def windows_text(value: Any) -> str:
     data = _bytes_of(value) if isinstance(value, tuple | list) else value
     if not isinstance(data, bytes):
         return plain_text(value)
+    data = data[:_LOOKED_AT]
     if len(data) > 2 and b"\0" not in data and data.isascii():  # a program that wrote plain text there
         return plain_text(data)
     return tidy(data.decode("utf-16-le", "replace"))
@@ -43,7 +50,7 @@ def user_comment(value: Any) -> str:
     """Of EXIF's UserComment: eight bytes name the code of what follows."""
     if not isinstance(value, bytes):
         return plain_text(value)
-    code, text = value[:8].upper(), value[8:]
+    code, text = value[:8].upper(), value[8 : 8 + _LOOKED_AT]
     if code.startswith(b"UNICODE"):
         return tidy(_utf_16(text))
     if code.startswith(b"JIS"):
@@ -64,20 +71,21 @@ def iptc_text(value: bytes, charset: bytes) -> str:
 
 def tidy(text: str) -> str:
     """Without control characters and long runs of blanks; lines stay."""
-    lines = ("".join(char if char.isprintable() else " " for char in line) for line in text.split("\0")[0].splitlines())
+    text = text[:_LOOKED_AT].split("\0")[0]
+    lines = ("".join(char if char.isprintable() else " " for char in line) for line in text.splitlines())
     return "\n".join(" ".join(line.split()) for line in lines).strip()[:LONGEST]
 
 
 def _bytes_of(value: Any) -> bytes:
     try:
-        return bytes(value)
+        return bytes(value[:_LOOKED_AT])
     except (TypeError, ValueError):
         return b""
 
 
 def _western(data: bytes) -> str:
     try:
-        return data.decode("utf-8")
+        return codecs.getincrementaldecoder("utf-8")().decode(data)  # a letter that is cut off at the end is left out
     except UnicodeDecodeError:
         return data.decode("cp1252", "replace")
 

@@ -57,7 +57,7 @@ def xmp_words(xmp: Xmp, source: str) -> list[Word]:
     tags = [text for name in _TAGS for text in xmp.properties.get(name, ())]
     for name, mark in _PATHS.items():
         tags += [part for path in xmp.properties.get(name, ()) for part in path.split(mark)]
-    found = [Word("tag", tidy(text), source) for text in tags]
+    found = [Word("tag", tidy(text), source) for text in tags[: 4 * _MOST]]
     found += [Word("person", tidy(text), source) for text in xmp.people]
     found += [Word("person", tidy(text), source) for text in xmp.properties.get("Iptc4xmpExt:PersonInImage", ())]
     for kind, names in (("title", _TITLES), ("caption", _CAPTIONS)):
