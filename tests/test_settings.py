@@ -32,3 +32,44 @@ def test_wrong_file_is_refused_by_name(tmp_path, text, named):
 def test_config_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(UsageError, match="IMGSEARCH_CONFIG"):
         load_settings({}, {"IMGSEARCH_CONFIG": str(tmp_path / "absent.toml")})
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"IMGSEARCH_MODLE": "x"}, "did you mean IMGSEARCH_MODEL"),
+        ({"IMGSEARCH_BATCHSIZE": "4"}, "did you mean IMGSEARCH_BATCH_SIZE"),
+        ({"IMGSEARCH_CONFG": "x"}, "did you mean IMGSEARCH_CONFIG"),
+        ({"IMGSEARCH_RERANK": "-2"}, "of -1 or more"),
+        ({"IMGSEARCH_WORKERS": "-1"}, "of 0 or more"),
+        ({"IMGSEARCH_BATCH_SIZE": "many"}, "a whole number"),
+    ],
+)
+def test_wrong_variables_are_refused_with_what_was_meant(environment, said):
+    with pytest.raises(UsageError, match=said):
+        load_settings({}, environment)
+
+
+def test_variables_of_others_and_empty_ones_do_not_count():
+    environment = {"IMGSEARCH_ALLOW_NETWORK": "1", "IMGSEARCH_SHARED": "x", "IMGSEARCH_CRASH_AT": "y"}
+    settings = load_settings({}, {**environment, "IMGSEARCH_LIBRARY": "", "IMGSEARCH_RERANK": ""})
+    assert settings.library.name == "library" and settings.rerank == -1
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("devise", "device"), ("batch-size", "batch_size"), ("feature", "features")]
+)
+def test_a_setting_that_does_not_exist_is_told_with_what_was_meant(tmp_path, name, meant):
+    file = tmp_path / "s.toml"
+    file.write_text(f'{name} = "x"\n')
+    with pytest.raises(UsageError, match=f"did you mean {meant}"):
+        load_settings({}, {"IMGSEARCH_CONFIG": str(file)})
+
+
+@pytest.mark.parametrize("value", [1.5, "1.5", None, [], -7])
+def test_a_number_that_is_none_is_refused(value):
+    if value is None:
+        assert load_settings({"workers": value}, {}).workers == 0
+    else:
+        with pytest.raises(UsageError, match="workers"):
+            load_settings({"workers": value}, {})
