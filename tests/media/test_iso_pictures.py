@@ -10,6 +10,7 @@ from odd_files import encode, photo
 from PIL import Image
 
 from imgsearch.errors import MediaError
+from imgsearch.media import limits
 from imgsearch.media.decode import decode_bytes
 from imgsearch.media.limits import MIB, Limits
 
@@ -120,5 +121,15 @@ def test_codecs_without_a_reader_are_not_called_damaged() -> None:
 def test_large_heic_takes_less_than_8_bytes_a_pixel() -> None:
     out = io.BytesIO()
     pillow_heif.from_pillow(photo(1000, 800)).save(out, format="HEIF", quality=60)
-    limits = Limits(memory_bytes=int(1000 * 800 * 7.5) + MIB)
-    assert difference(out.getvalue(), photo(1000, 800), limits=limits) < 8
+    tight = Limits(memory_bytes=int(1000 * 800 * 7.5) + MIB)
+    assert difference(out.getvalue(), photo(1000, 800), limits=tight) < 8
+
+
+def test_budget_of_the_machine_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    for free, budget in ((0, 640 * MIB), (3000 * MIB, 640 * MIB), (12_000 * MIB, 2000 * MIB), (10**12, 4096 * MIB)):
+        monkeypatch.setattr(limits, "_free_bytes", lambda free=free: free)
+        limits.machine_budget.cache_clear()
+        assert limits.machine_budget() == budget
+    monkeypatch.undo()
+    limits.machine_budget.cache_clear()
+    assert 640 * MIB <= limits.machine_budget() <= 4096 * MIB

@@ -21,7 +21,7 @@ from imgsearch.media.decode_pool.interrupts import interrupts_held
 from imgsearch.media.decode_pool.jobs import Answer, Job, Parcel, bounded
 from imgsearch.media.decode_pool.process import WorkerProcess, WorkerSettings
 from imgsearch.media.decode_pool.verdict import verdict
-from imgsearch.media.limits import HEAVY_PATIENCE, MIB, machine_budget
+from imgsearch.media.limits import MIB, machine_budget
 from imgsearch.media.source import ContentChanged
 from imgsearch.settings import available_cores
 
@@ -43,9 +43,8 @@ class HardenedPool:
     ``task``: "package.module:function", see `worker.Task`; ``settings``: what it gets with every job, as JSON carries
     it, in at most 64 KiB. Both are fixed for the life of the workers. ``ahead``: jobs taken and not yet handed out.
     ``time_limit_s``: for one job. ``memory_bytes``: what a job may take (0: a fair share of 400 MiB); one that needs
-    more runs again alone, with ``heavy_memory_bytes`` (0: `limits.machine_budget`) and six times the time. ``stop``:
-    asked once a second while no answer comes, True ends the run early. Raises TypeError, ValueError over a task or
-    settings not so.
+    more runs again alone, with ``heavy_memory_bytes`` (0: `limits.machine_budget`) and six times the time. ``stop``,
+    asked once a second while no answer comes, ends the run by True. Raises TypeError, ValueError over what is not so.
     """
 
     def __init__(
@@ -107,7 +106,6 @@ class HardenedPool:
         ahead). ``jobs`` is advanced in the caller's thread only. ``read`` makes the outcome out of an answer's head
         and body: where it raises ValueError, KeyError or TypeError the worker talked nonsense and counts as crashed.
         One run at a time; leaving it early drops what is in flight.
-
         Raises ImgsearchError if no worker can be started, TypeError or ValueError over arguments that JSON cannot
         carry or that are too long.
         """
@@ -283,16 +281,12 @@ class HardenedPool:
         if parcel.number not in self._jobs:
             return
         before = parcel.number in self._crashed_once
-        failure = verdict(process, status, self._allowed_s(process), before=before)
+        failure = verdict(process, status, process.allowed_s, before=before)
         if failure is not None:
             self._settle(parcel.number, failure)
         else:
             self._crashed_once.add(parcel.number)
             self._dispatcher.heavy.append(parcel)
-
-    def _allowed_s(self, process: WorkerProcess) -> float:
-        alone = self._dispatcher.heavy_running in process.outstanding
-        return self._settings.time_limit_s * (HEAVY_PATIENCE if alone else 1)
 
     def _watch(self) -> None:
         """Kill a worker that has sat on one file, or on its own start, for too long."""
@@ -300,6 +294,6 @@ class HardenedPool:
             with self._lock:
                 now = time.monotonic()
                 for process in self._processes:
-                    allowed = self._allowed_s(process) if process.ready else _START_LIMIT_S
+                    allowed = process.allowed_s if process.ready else _START_LIMIT_S
                     if (process.outstanding or not process.ready) and now - process.progress_at > allowed:
                         process.kill_overdue()

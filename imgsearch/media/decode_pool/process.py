@@ -16,6 +16,7 @@ from typing import Any
 from imgsearch.errors import ImgsearchError
 from imgsearch.media.decode_pool.frames import read_frame, write_frame
 from imgsearch.media.decode_pool.jobs import Parcel
+from imgsearch.media.limits import HEAVY_PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class WorkerProcess:
         """Start the process anew, with nothing in hand. Raises ImgsearchError if the system does not let it."""
         self.outstanding: deque[Parcel] = deque()
         self._held_bytes = 0
+        self._heavy = False
         self.ready = False
         self.overdue = False
         self.computed_s = 0.0
@@ -84,6 +86,11 @@ class WorkerProcess:
             ) from exc
 
     @property
+    def allowed_s(self) -> float:
+        """How long the job at work may take."""
+        return self._settings.time_limit_s * (HEAVY_PATIENCE if self._heavy else 1)
+
+    @property
     def pid(self) -> int:
         return self._process.pid
 
@@ -100,6 +107,7 @@ class WorkerProcess:
         if not self.outstanding:
             self.progress_at = time.monotonic()
         self._cpu_at_progress_s = _cpu_seconds(self.pid)
+        self._heavy = heavy
         self.outstanding.extend(parcels)
         self._held_bytes += sum(parcel.size_bytes for parcel in parcels)
         rows = b",".join(b"[%d,%b]" % (parcel.number, parcel.arguments) for parcel in parcels)
