@@ -212,6 +212,8 @@ def _match(hit: Expected, question: Question, features: np.ndarray) -> None:
     ]
     for text in [*question.unwanted, *together]:
         no, yes = (float(logit) for logit in MODEL.match_both([text], features[None])[0])
+        if text in together:
+            no += hit.margin - 2
         hit.unwanted = max(hit.unwanted, math.exp(yes) / (math.exp(yes) + math.exp(no)))
 
 
