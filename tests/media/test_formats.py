@@ -260,6 +260,7 @@ def test_only_pictures_begin_like_pictures() -> None:
         (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", ""),
         (b"8BPS\0\2", "PSD"),
         (b"8BPS\0\7", ""),
+        (b"II\xbc\x01", ""),
     ],
 )
 def test_kinds_are_told_by_their_first_bytes(head: bytes, kind: str) -> None:
@@ -287,3 +288,21 @@ def test_profiles_that_pillow_does_not_see_are_used(kind: str) -> None:
     reference = decode_bytes(encode(image, "PNG", icc_profile=profile), 8).pixels[4, 4].astype(int)
     assert np.abs(decode_bytes(data, 8).pixels[4, 4] - reference).max() <= 1
     assert np.abs(reference - (200, 80, 60)).max() > 5
+
+
+def test_every_kind_that_is_told_has_a_reader() -> None:
+    from imgsearch.media.opening import register_format
+    from imgsearch.media.sniff import _PREFIXES
+
+    own = {"RAW", "PSD", "PAM", "JXL"}
+    for kind in {kind.format for _, kind in _PREFIXES if kind.format} | {
+        "TGA",
+        "DIB",
+        "PCX",
+        "PCD",
+        "CUR",
+        "XBM",
+        "HEIF",
+    }:
+        if kind not in own:
+            register_format(kind)
