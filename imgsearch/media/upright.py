@@ -33,7 +33,7 @@ from imgsearch.media.orientation import turn_picture
 from imgsearch.media.photoshop import read_psd
 from imgsearch.media.raw import read_preview
 from imgsearch.media.small import DeepPicture, reduced_size, small_srgb
-from imgsearch.media.sniff import HEAD_BYTES
+from imgsearch.media.sniff import HEAD_BYTES, Kind
 from imgsearch.media.wanted import Upright, Wanted
 from imgsearch.media.xmp import parse_xmp
 
@@ -107,6 +107,13 @@ def _png_codes(told: PngColour) -> CodePoints | None:
     if told.has_profile or told.is_srgb or not (told.gamma or told.chromaticities):
         return None
     return CodePoints(gamma=told.gamma, chromaticities=usable_chromaticities(told.chromaticities))
+
+
+def _read_cursor(wanted: Wanted) -> Upright:
+    """An icon by another number; Pillow's reader of icons knows PNG inside, its reader of cursors does not."""
+    data = b"\0\0\1\0" + other_readers.read_all(wanted)[4:]
+    icon = replace(wanted, stream=io.BytesIO(data), kind=Kind("ICO", wanted.kind.description))
+    return replace(_read_plain(icon), format="CUR")
 
 
 def _read_jpeg(wanted: Wanted) -> Upright:
@@ -225,6 +232,7 @@ _READERS: dict[str, Callable[[Wanted], Upright]] = {
     "TIFF": _read_tiff,
     "JPEG": _read_jpeg,
     "BMP": _read_bmp,
+    "CUR": _read_cursor,
     "JPEG2000": _read_jpeg2000,
     "JXL": read_jxl,
     "RAW": _read_raw,

@@ -306,3 +306,13 @@ def test_every_kind_that_is_told_has_a_reader() -> None:
     }:
         if kind not in own:
             register_format(kind)
+
+
+@pytest.mark.parametrize("form", ["png", "bmp"])
+def test_mouse_pointers_are_read(form: str) -> None:
+    image = RGB_IMAGE.resize((32, 32))
+    data = bytearray(encode(image, "ICO", sizes=[(32, 32)], bitmap_format=form))
+    data[2] = 2
+    decoded = decode_bytes(bytes(data), 32, name="x.cur")
+    assert np.abs(decoded.pixels.astype(int) - np.asarray(image)).max() <= 1
+    assert decoded.facts.format == "CUR"
