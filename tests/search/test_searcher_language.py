@@ -100,8 +100,11 @@ def test_what_is_unwanted_sinks(searcher: Searcher, library: Any) -> None:
         features = model.encode_images(model.preprocess_arrays(decoded.pixels[None]))
         scales = features.abs().amax(dim=-1, keepdim=True) / 127
         restored = (features / scales).round() * scales
-        wanted, cat, trees = (float(model.match_probabilities([t], restored)[0]) for t in (TEXT, "cat", "two trees"))
-        scores[name] = wanted * (1 - max(cat, trees))
+        unwanted = ("cat", "two trees")
+        texts = (TEXT, *unwanted, *(f"{TEXT} and {text}" for text in unwanted))
+        wanted, *alone_and_added = (float(model.match_probabilities([text], restored)[0]) for text in texts)
+        odds = [one / (1 - one) * (1 - wanted) / wanted * np.exp(2) for one in alone_and_added[2:]]
+        scores[name] = wanted * (1 - max(*alone_and_added[:2], *(one / (1 + one) for one in odds)))
     assert names_of(results) == sorted(scores, key=lambda name: -scores[name])
 
 
