@@ -1,8 +1,8 @@
 """What `.imgsearchignore` files and the command line say to pass over, in the syntax and with the meaning of gitignore.
 
-The rules are git's (dir.c, 2.39): the last pattern of a list that fits decides; lists of deeper folders go before those
-above them; what lies in a folder that is passed over cannot be taken back. A link to a folder counts as a folder here,
-since it is walked like one. Names are compared as bytes, with case.
+The rules are those of gitignore's manual page, and git 2.39's where it is silent: the last pattern of a list that fits
+decides; lists of deeper folders go before those above them; what lies in a folder that is passed over cannot be taken
+back. A link to a folder counts as a folder here, since it is walked like one. Names are compared as bytes, with case.
 """
 
 from __future__ import annotations
@@ -159,16 +159,7 @@ def read_ignore_file(folder: str, source: str) -> IgnoreList | None:
 
 
 def _without_trailing_spaces(line: bytes) -> bytes:
-    """Spaces at the end go unless a backslash stands before them; tabs stay."""
-    last, at = -1, 0
-    while at < len(line):
-        if line[at] == 0x20:
-            last = at if last < 0 else last
-        else:
-            if line[at] == 0x5C:
-                at += 1
-                if at >= len(line):
-                    return line
-            last = -1
-        at += 1
-    return line if last < 0 else line[:last]
+    """Spaces at the end go, but for one behind a backslash that nothing escapes; tabs stay."""
+    kept = line.rstrip(b" ")
+    backslashes = len(kept) - len(kept.rstrip(b"\\"))
+    return line[: len(kept) + backslashes % 2]
