@@ -91,7 +91,7 @@ _PREFIXES: tuple[tuple[bytes, Kind], ...] = (
     (b"ID3", Kind("", "an MP3 sound")),
 )
 _TEXT_BYTES = bytes([9, 10, 12, 13, 27, *range(32, 127)])
-_BMP_HEADER_BYTES = (12, 16, 40, 52, 56, 64, 108, 124)
+_BMP_HEADER_BYTES = frozenset({12, *range(16, 65, 4), 108, 124})  # OS/2 cuts its own anywhere
 _TIFF_MAGICS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _HEIF_BRANDS = frozenset(

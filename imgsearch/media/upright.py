@@ -16,6 +16,7 @@ from PIL import Image
 
 from imgsearch.errors import MediaError
 from imgsearch.media import other_readers
+from imgsearch.media.bitmaps import read_odd_bmp
 from imgsearch.media.code_points import CodePoints, usable_chromaticities
 from imgsearch.media.colour import shrink, to_srgb
 from imgsearch.media.containers.header import load_exif_from, read_at
@@ -132,11 +133,28 @@ def _read_jpeg2000(wanted: Wanted) -> Upright:
 
 
 def _read_bmp(wanted: Wanted) -> Upright:
+    """What Pillow refuses is read another way."""
     try:
-        icc = read_bmp(wanted.stream).icc
+        icc = read_bmp(wanted.stream).icc if wanted.kind.format == "BMP" else b""
     except (ValueError, IndexError):  # its plugin will tell
         icc = b""
-    return _read_plain(wanted, icc=icc)
+    try:
+        return _read_plain(wanted, icc=icc)
+    except TooMuchMemory:
+        raise
+    except MediaError as error:
+        if "cut off:" in error.message:
+            raise
+        found = read_odd_bmp(wanted)
+        if isinstance(found, DeepPicture):
+            return _from_deep(wanted, found, 1)
+        try:
+            upright = _read_plain(found, icc=icc) if found.kind.format == "BMP" else read_upright(found)
+        except TooMuchMemory:
+            raise
+        except MediaError:
+            raise error from None
+        return replace(upright, format="BMP")
 
 
 def _read_tiff(wanted: Wanted) -> Upright:
@@ -232,6 +250,7 @@ _READERS: dict[str, Callable[[Wanted], Upright]] = {
     "TIFF": _read_tiff,
     "JPEG": _read_jpeg,
     "BMP": _read_bmp,
+    "DIB": _read_bmp,
     "CUR": _read_cursor,
     "JPEG2000": _read_jpeg2000,
     "JXL": read_jxl,
