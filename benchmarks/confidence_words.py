@@ -17,7 +17,7 @@ from imgsearch.library import open_searcher
 from imgsearch.model.sources import find_source
 from imgsearch.model.tokenizer import read_tokenizer
 from imgsearch.scenes.captions import any_statement, say
-from imgsearch.scenes.graph import Scene, sample_scene
+from imgsearch.scenes.graph import Domain, Scene, sample_scene
 from imgsearch.scenes.vocabulary import KINDS, noun_of
 from imgsearch.search.query import Query
 from imgsearch.search.searcher import Searcher
@@ -30,7 +30,7 @@ def words_table(model: str, seed: int, *, quick: bool = False) -> list[str]:
     """Lines of Markdown. Over drawn scenes of all kinds: how many foreign and nonsense texts have a sure match, by the
     calibration alone and with the words looked at; true captions, bare words and the same with an article."""
     rng = random.Random(f"confidence-words:{seed}")
-    scenes = [sample_scene(rng) for _ in range(40 if quick else PICTURES)]
+    scenes = [sample_scene(rng, Domain()) for _ in range(40 if quick else PICTURES)]
     with (
         tempfile.TemporaryDirectory() as scratch,
         open_searcher(draw_library(scenes, Path(scratch), model)) as searcher,
