@@ -291,4 +291,6 @@ class _Patched:
         return patch + data[len(patch) :]
 
     def __getattr__(self, name: str) -> Any:
+        if name == "name":  # that of a file opened by its descriptor is a number, which tifffile takes for a path
+            raise AttributeError(name)
         return getattr(self._stream, name)
