@@ -17,6 +17,7 @@ from imgsearch.media.rows import PillowRows
 
 _BAND_PIXELS = 2_000_000  # pixels converted at a time: 8 MB of RGB
 _MAX_PROFILE_BYTES = 16 * 1024 * 1024
+_LEAST_WHITE = 128  # of 255, of what a profile makes of white; usable ones give 250 and more
 _MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 
 
@@ -97,7 +98,7 @@ def _transform(profile: _Profile, mode: str) -> ImageCms.ImageCmsTransform | Non
         space = str(source.profile.xcolor_space).strip()
         if _MODE_OF_SPACE.get(space) != mode:
             return None
-        return ImageCms.buildTransform(
+        transform = ImageCms.buildTransform(
             source,
             _srgb(),
             mode,
@@ -105,8 +106,15 @@ def _transform(profile: _Profile, mode: str) -> ImageCms.ImageCmsTransform | Non
             ImageCms.Intent.RELATIVE_COLORIMETRIC,
             ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
+        return transform if mode not in ("L", "RGB") or _keeps_white(transform, mode) else None
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError, MemoryError):
         return None
+
+
+def _keeps_white(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Whether white stays bright, as it does under all profiles but those of empty tables, which make noise."""
+    white = ImageCms.applyTransform(Image.new(mode, (1, 1), "white"), transform)
+    return white is not None and min(white.tobytes()) >= _LEAST_WHITE
 
 
 @lru_cache(maxsize=1)
