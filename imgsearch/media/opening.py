@@ -4,6 +4,8 @@ the settings of Pillow that hold for the whole program."""
 from __future__ import annotations
 
 import importlib
+import re
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +25,12 @@ ImageFile.LOAD_TRUNCATED_IMAGES = False  # Pillow's default; a program beside us
 PngImagePlugin.MAX_TEXT_CHUNK = 16 * MIB
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the workers are the parallelism, and each thread costs memory
 
-_PLUGIN_MODULES = {"JPEG2000": "Jpeg2KImagePlugin", "WEBP": "WebPImagePlugin", "DIB": "BmpImagePlugin"}
+_PLUGIN_MODULES = {
+    "JPEG2000": "Jpeg2KImagePlugin",
+    "WEBP": "WebPImagePlugin",
+    "DIB": "BmpImagePlugin",
+    "XVTHUMB": "XVThumbImagePlugin",
+}
 
 
 def readable_kind(head: bytes, name: str) -> Kind:
@@ -48,8 +55,11 @@ def open_image(stream: BinaryIO, kind: Kind, size_bytes: int, limits: Limits) ->
     except (MediaError, MemoryError):
         raise
     except Exception as exc:
-        detail = "" if isinstance(exc, UnidentifiedImageError | LookupError) else f" ({_detail(exc)})"
-        message = f"the file begins like {kind.description}, but is damaged or cut off{detail}"
+        detail = "" if isinstance(exc, UnidentifiedImageError) else _detail(exc)
+        if _UNSUPPORTED.search(detail):
+            message = f"not supported: {kind.description} of this kind ({detail})"
+        else:
+            message = f"the file begins like {kind.description}, but is damaged or cut off{_in_brackets(detail)}"
         raise MediaError(message, stage="open") from exc
     if min(image.size) < 1:
         raise MediaError(f"the picture is {image.size[0]} x {image.size[1]} pixels: nothing to see", stage="open")
@@ -88,18 +98,38 @@ def decoding(kind: Kind) -> Iterator[None]:
         raise
     except Exception as exc:
         detail = _detail(exc)
-        if "truncated" in detail.lower() or isinstance(exc, EOFError):
-            message = f"{kind.description} that is cut off: the file ends before the picture does ({detail})"
+        if _CUT_OFF.search(str(exc)) or isinstance(exc, EOFError):
+            message = f"{kind.description} that is cut off: the file ends before the picture does"
+        elif _UNSUPPORTED.search(detail):
+            message = f"not supported: {kind.description} of this kind ({detail})"
         else:
-            message = f"{kind.description} whose data are damaged or of a kind that is not supported ({detail})"
+            message = f"{kind.description} whose data are damaged{_in_brackets(detail)}"
         raise MediaError(message, stage="decode") from exc
 
 
+# What codecs say of a file that is sound for all they know.
+_UNSUPPORTED = re.compile(r"(?i)unsupported|not supported|unimplemented|not implemented|colour matrix|not been built")
+_CUT_OFF = re.compile(r"(?i)truncated|unexpected end of file|not enough image data")
+_OF_PYTHON = (TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, RecursionError, struct.error)
+# Words of Python, NumPy and of codecs about themselves, which tell a person nothing of the file.
+_OF_PROGRAMS = re.compile(
+    r"(?i)object|argument|shape|broadcast|operand|unpack|literal|codec can't|tuple|NoneType|COMPRESSION|returned"
+    r"|decoder error|libjxl|seek value|tile cannot|cannot load|must be|'PIL|decoder plugin|out of (range|bounds)"
+)
+
+
 def _detail(exc: BaseException) -> str:
+    """What it was, in words that mean something to people; "" without any."""
     text = " ".join(str(exc).split())[:200]
     if "MAX_TEXT" in text:
         return "its compressed text or colour profile inflates beyond all measure"
-    return text if text else type(exc).__name__
+    if "Reformat failed" in text:
+        return "its colour matrix"
+    return "" if isinstance(exc, _OF_PYTHON) or _OF_PROGRAMS.search(text) else text
+
+
+def _in_brackets(detail: str) -> str:
+    return f" ({detail})" if detail else ""
 
 
 @contextmanager
@@ -121,4 +151,4 @@ def translated(stage: str) -> Iterator[None]:
     except MemoryError as exc:
         raise MediaError("not enough memory to decode the picture", stage="decode", transient=True) from exc
     except Exception as exc:
-        raise MediaError(f"the file could not be decoded ({_detail(exc)})", stage=stage) from exc
+        raise MediaError(f"the file could not be decoded{_in_brackets(_detail(exc))}", stage=stage) from exc

@@ -1,7 +1,8 @@
 """The merged picture of a Photoshop document, at any depth, PSB included: Pillow 13 reads 8 bits of PSD only, and
 psd-tools decodes all layers to get there.
 
-Photoshop stores it on white already, so that the transparency that may follow it is not wanted.
+Photoshop stores it on white already, so that the transparency that may follow it is not wanted; other programs store
+the bare colours, which shows where nothing is to be seen.
 """
 
 from __future__ import annotations
@@ -42,16 +43,20 @@ def read_psd(wanted: Wanted) -> DeepPicture:
         )
     row_bytes = -(-document.width * document.depth // 8)
     # Packed and unpacked side by side, then the samples of all channels.
-    check_bytes(size, 3 * row_bytes * document.height * document.colours, wanted.limits)
+    check_bytes(size, 3 * row_bytes * document.height * _channels(document), wanted.limits)
     planes = _planes(wanted.stream, document, row_bytes)
     return _picture(document, planes)
 
 
+def _channels(document: psd.Document) -> int:
+    return document.colours + document.has_alpha
+
+
 def _planes(stream: BinaryIO, document: psd.Document, row_bytes: int) -> Array:
-    """Bytes [channels, H, row_bytes] of the colours."""
-    shape = document.colours, document.height, row_bytes
+    """Bytes [channels, H, row_bytes] of the colours, and of the transparency behind them."""
+    shape = _channels(document), document.height, row_bytes
     compression = int.from_bytes(read_at(stream, document.data, 2), "big")
-    at, count = document.data + 2, document.colours * document.height * row_bytes
+    at, count = document.data + 2, _channels(document) * document.height * row_bytes
     if compression == _RAW:
         stream.seek(at)
         data = stream.read(count)
@@ -82,12 +87,12 @@ def _unpacked(stream: BinaryIO, document: psd.Document, at: int, row_bytes: int)
     counts = np.frombuffer(stream.read(rows * wide), f">u{wide}")
     if len(counts) < rows:
         return b""
-    total = int(counts[: document.colours * document.height].sum(dtype=np.int64))
+    total = int(counts[: _channels(document) * document.height].sum(dtype=np.int64))
     data = stream.read(total)
     if len(data) < total:
         return b""
     try:
-        return Image.frombytes("L", (row_bytes, document.colours * document.height), data, "packbits", "L").tobytes()
+        return Image.frombytes("L", (row_bytes, _channels(document) * document.height), data, "packbits", "L").tobytes()
     except ValueError as exc:
         raise MediaError(f"a Photoshop document whose data are damaged ({exc})", stage="decode") from exc
 
@@ -98,7 +103,7 @@ def _picture(document: psd.Document, planes: Array) -> DeepPicture:
         bits = np.unpackbits(planes, axis=2)[..., :width]
         return DeepPicture(ArrayRows(bits[0][..., None], colours=1), (0.0, 1.0), inverted=True)
     samples = np.moveaxis(planes.view(_TYPES[document.depth]), 0, -1)
-    span: Span | None = (0.0, 1.0 if document.depth == 32 else float((1 << document.depth) - 1))
+    span: Span = (0.0, 1.0 if document.depth == 32 else float((1 << document.depth) - 1))
     if mode == psd.INDEXED and len(document.palette) >= 768:
         colours = np.frombuffer(document.palette[:768], np.uint8).reshape(3, 256).T
         return DeepPicture(ArrayRows(colours[samples[..., 0]]), span, document.icc)
@@ -107,7 +112,9 @@ def _picture(document: psd.Document, planes: Array) -> DeepPicture:
     if mode == psd.CMYK and document.colours == 4:  # stored as what is left of the paper
         return DeepPicture(ArrayRows(samples, "CMYK", 4), span, document.icc, inverted=True)
     colours_count = 3 if mode == psd.RGB and document.colours == 3 else 1
-    return DeepPicture(ArrayRows(samples[..., :colours_count], colours=colours_count), span, document.icc)
+    alpha = document.has_alpha and bool((samples[samples[..., colours_count] == 0][:, :colours_count] < span[1]).any())
+    kept = samples[..., : colours_count + alpha]
+    return DeepPicture(ArrayRows(kept, colours=colours_count), span, document.icc)
 
 
 def _lab(samples: Array, depth: int) -> Array:

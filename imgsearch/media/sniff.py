@@ -23,13 +23,15 @@ IMAGE_EXTENSIONS = RAW_EXTENSIONS | _set_of(
     ".avif .avifs .heic .heif .heics .heifs .hif .avci .avcs",
     ".jp2 .j2k .j2c .jpc .jpx .jpf .jph .jhc .jxl",
     ".png .apng .webp .gif .bmp .dib .tif .tiff .btf .tf8 .qoi .ico .cur .icns .psd .psb .psdt",
-    ".pbm .pgm .ppm .pnm .pam .pfm .tga .targa .icb .vda .vst .dds .pcx .sgi .ras .xbm .xpm .pcd",
+    ".pbm .pgm .ppm .pnm .pam .pfm .tga .targa .icb .vda .vst .dds .pcx .dcx .sgi .ras .xbm .xpm .pcd",
+    ".fli .flc .blp .fits",
 )
 """Files of these names are read, whatever they turn out to be."""
 
 LOOK_INSIDE_EXTENSIONS = _set_of(
     ".svg .txt .bin .dat .data .tmp .temp .bak .old .orig .original .copy .part .partial .crdownload .download",
     ".opdownload .img .image .pic .pict .photo .picture .thumb .unknown .file .html .htm .php .asp .aspx .cgi",
+    ".sun .rs .rle .fit .fts .im .msp .gbr .p7",
     ".rgb .rgba .bw .small .large .jpg_ .jpg! .jpg~ .jpeg_ .png_ .png~ .jpg_large .jpg_orig .jpg:large",
 )
 """Names that say nothing sure: browsers, web sites and rescue programs put pictures under them. `begins_like_a_picture`
@@ -72,6 +74,14 @@ _PREFIXES: tuple[tuple[bytes, Kind], ...] = (
     (b"\x01\xda", Kind("SGI", "an SGI picture")),
     (b"\x59\xa6\x6a\x95", Kind("SUN", "a Sun raster picture")),
     (b"/* XPM */", Kind("XPM", "an XPM picture")),
+    (b"BLP1", Kind("BLP", "a BLP texture")),
+    (b"BLP2", Kind("BLP", "a BLP texture")),
+    (b"SIMPLE  =", Kind("FITS", "a FITS picture")),
+    (b"Image type:", Kind("IM", "an IM picture")),
+    (b"DanM", Kind("MSP", "a Windows Paint picture (MSP)")),
+    (b"LinS", Kind("MSP", "a Windows Paint picture (MSP)")),
+    (b"\xb1\x68\xde\x3a", Kind("DCX", "a DCX picture")),
+    (b"P7 332", Kind("XVTHUMB", "a thumbnail of xv")),
     (b"%PDF", Kind("", "a PDF document")),
     (b"%!PS", Kind("", "a PostScript document")),
     (b"\xc5\xd0\xd3\xc6", Kind("", "a PostScript document")),
@@ -92,6 +102,7 @@ _PREFIXES: tuple[tuple[bytes, Kind], ...] = (
 )
 _TEXT_BYTES = bytes([9, 10, 12, 13, 27, *range(32, 127)])
 _BMP_HEADER_BYTES = frozenset({12, *range(16, 65, 4), 108, 124})  # OS/2 cuts its own anywhere
+_OS2_ICONS = (b"IC", b"CI", b"PT", b"CP")
 _TIFF_MAGICS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _HEIF_BRANDS = frozenset(
@@ -174,6 +185,13 @@ def _sniff_weak(head: bytes) -> Kind:
         and head[3:4] in b"\1\2\4\x08"
     ):
         return Kind("PCX", "a PCX picture")
+    if head[4:6] in (b"\x11\xaf", b"\x12\xaf") and head[14:16] in (b"\0\0", b"\3\0") and head[20:22] == b"\0\0":
+        return Kind("FLI", "an FLI or FLC animation")
+    if head[20:24] == b"GIMP" and head[4:8] == b"\0\0\0\2" and head[16:20] in (b"\0\0\0\1", b"\0\0\0\4"):
+        return Kind("GBR", "a GIMP brush")
+    several = head[:2] == b"BA" and head[14:16] in (b"BM", b"BA", *_OS2_ICONS)
+    if several or (head[:2] in _OS2_ICONS and int.from_bytes(head[14:18], "little") in _BMP_HEADER_BYTES):
+        return Kind("", "an icon, pointer or picture of OS/2, which is not supported")
     if head[_PHOTO_CD_AT : _PHOTO_CD_AT + 4] == b"PCD_":
         return Kind("PCD", "a Photo CD picture")
     if head[:4] == b"\x00\x00\x02\x00" and head[4:6] != b"\x00\x00":

@@ -19,7 +19,7 @@ from imgsearch.media import other_readers
 from imgsearch.media.bitmaps import read_odd_bmp
 from imgsearch.media.code_points import CodePoints, usable_chromaticities
 from imgsearch.media.colour import shrink, to_srgb
-from imgsearch.media.containers.header import load_exif_from, read_at
+from imgsearch.media.containers.header import Header, load_exif_from, read_at
 from imgsearch.media.containers.plain import read_bmp
 from imgsearch.media.containers.png_colour import PngColour, read_png_colour
 from imgsearch.media.containers.tiff import Pages, main_directory
@@ -29,6 +29,7 @@ from imgsearch.media.iso_pictures import read_iso
 from imgsearch.media.jpeg_xl import read_jxl
 from imgsearch.media.limits import JpegLayout, TooMuchMemory, check_bytes, check_memory, read_jpeg_layout
 from imgsearch.media.metadata import exif_of, orientation_of
+from imgsearch.media.old_formats import check_blp, read_fits
 from imgsearch.media.opening import decoding, open_image, readable_kind
 from imgsearch.media.orientation import turn_picture
 from imgsearch.media.photoshop import read_psd
@@ -135,10 +136,13 @@ def _read_jpeg2000(wanted: Wanted) -> Upright:
 def _read_bmp(wanted: Wanted) -> Upright:
     """What Pillow refuses is read another way."""
     try:
-        icc = read_bmp(wanted.stream).icc if wanted.kind.format == "BMP" else b""
+        header = read_bmp(wanted.stream) if wanted.kind.format == "BMP" else Header()
     except (ValueError, IndexError):  # its plugin will tell
-        icc = b""
+        header = Header()
+    icc = header.icc
     try:
+        if header.has_alpha and isinstance(found := read_odd_bmp(wanted), DeepPicture):  # of 1 bit, or forgotten
+            return _from_deep(wanted, replace(found, icc=icc), 1)
         return _read_plain(wanted, icc=icc)
     except TooMuchMemory:
         raise
@@ -147,7 +151,7 @@ def _read_bmp(wanted: Wanted) -> Upright:
             raise
         found = read_odd_bmp(wanted)
         if isinstance(found, DeepPicture):
-            return _from_deep(wanted, found, 1)
+            return _from_deep(wanted, replace(found, icc=icc), 1)
         try:
             upright = _read_plain(found, icc=icc) if found.kind.format == "BMP" else read_upright(found)
         except TooMuchMemory:
@@ -155,6 +159,11 @@ def _read_bmp(wanted: Wanted) -> Upright:
         except MediaError:
             raise error from None
         return replace(upright, format="BMP")
+
+
+def _read_blp(wanted: Wanted) -> Upright:
+    check_blp(wanted)
+    return _read_plain(wanted)
 
 
 def _read_tiff(wanted: Wanted) -> Upright:
@@ -251,7 +260,9 @@ _READERS: dict[str, Callable[[Wanted], Upright]] = {
     "JPEG": _read_jpeg,
     "BMP": _read_bmp,
     "DIB": _read_bmp,
+    "BLP": _read_blp,
     "CUR": _read_cursor,
+    "FITS": lambda wanted: _from_deep(wanted, read_fits(wanted), 1),
     "JPEG2000": _read_jpeg2000,
     "JXL": read_jxl,
     "RAW": _read_raw,

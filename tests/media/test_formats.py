@@ -316,3 +316,77 @@ def test_mouse_pointers_are_read(form: str) -> None:
     decoded = decode_bytes(bytes(data), 32, name="x.cur")
     assert np.abs(decoded.pixels.astype(int) - np.asarray(image)).max() <= 1
     assert decoded.facts.format == "CUR"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "modes"), [("IM", "x.im", "L RGB P"), ("MSP", "x.msp", "1"), ("BLP", "x.blp", "P")]
+)
+def test_formats_of_old_programs_are_read(kind: str, name: str, modes: str) -> None:
+    for mode in modes.split():
+        image = {"1": GREY_IMAGE.convert("1"), "L": GREY_IMAGE, "P": RGB_IMAGE.quantize(64)}.get(mode, RGB_IMAGE)
+        assert error(encode(image, kind), np.asarray(image.convert("RGB")) / 255, name) <= 2, mode
+
+
+def test_dcx_shows_its_first_page() -> None:
+    page = encode(RGB_IMAGE, "PCX")
+    data = struct.pack("<IIII", 0x3ADE68B1, 16, 16 + len(page), 0) + page + encode(GREY_IMAGE, "PCX")
+    assert error(data, RGB, "x.dcx") <= 1
+
+
+def test_gimp_brush_of_colours_is_read() -> None:
+    pixels = np.concatenate([RGB, ALPHA], axis=2)
+    head = struct.pack(">5I4sI", 33, 2, WIDTH, HEIGHT, 4, b"GIMP", 10) + b"name\0"
+    assert error(head + numbers(pixels, "u1").tobytes(), on_white(RGB), "x.gbr") <= 1
+
+
+def test_first_frame_of_an_fli_animation_is_read() -> None:
+    grey = numbers(GREY, "u1")
+    palette = struct.pack("<HHBB", 4, 1, 0, 0) + b"".join(bytes((each,) * 3) for each in range(256))
+    chunks = struct.pack("<I", 4 + len(palette)) + palette + struct.pack("<IH", 6 + grey.size, 16) + grey.tobytes()
+    frame = struct.pack("<IHH8x", 16 + len(chunks), 0xF1FA, 2) + chunks
+    head = struct.pack("<IHHHHHHI", 128 + len(frame), 0xAF12, 1, WIDTH, HEIGHT, 8, 3, 70).ljust(80, b"\0")
+    assert error(head + struct.pack("<II", 128, 0).ljust(48, b"\0") + frame, GREY, "x.flc") <= 1
+
+
+def fits(samples: np.ndarray) -> bytes:
+    bits = {1: 8, 2: 16, 4: -32}[samples.dtype.itemsize]
+    cards = [("SIMPLE", "T"), ("BITPIX", bits), ("NAXIS", 2), ("NAXIS1", WIDTH), ("NAXIS2", HEIGHT)]
+    text = "".join(f"{name:8}= {value!s:>20}".ljust(80) for name, value in cards) + "END".ljust(80)
+    data = samples[::-1].tobytes()
+    return text.encode().ljust(2880) + data.ljust(-(-len(data) // 2880) * 2880, b"\0")
+
+
+@pytest.mark.parametrize("kind", ["u1", ">u2", ">f4"])
+def test_fits_is_upright_and_stretched_past_its_brightest_stars(kind: str) -> None:
+    samples = numbers(GREY, kind, 255 if kind == "u1" else 900)
+    wanted = GREY
+    if kind != "u1":
+        samples[5, 5] = 60_000
+        low, high = np.percentile(GREY, (0.5, 99.5))
+        wanted = np.clip((GREY - low) / (high - low), 0, 1)
+        wanted[5, 5] = 1
+    assert error(fits(samples), wanted, "x.fits") <= 3
+
+
+def test_jpeg_in_a_blp_is_checked_by_its_own_size() -> None:
+    jpeg = encode(Image.new("RGB", (8, 8)), "JPEG").replace(struct.pack(">HH", 8, 8), struct.pack(">HH", 65000, 65000))
+    head = b"BLP1" + struct.pack("<IIIIII", 0, 0, 8, 8, 5, 0) + struct.pack("<I15xB", 160, 0).ljust(64, b"\0")
+    data = head + struct.pack("<I", len(jpeg)).ljust(64, b"\0") + struct.pack("<I", 0) + jpeg
+    with pytest.raises(MediaError, match="65000 x 65000"):
+        decode_bytes(data, 8, name="x.blp")
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_transparency_of_a_document_counts_where_the_colours_are_bare(bare: bool) -> None:
+    clear = (UPPER[..., None] * 1.0).astype(float)
+    colours = RGB if bare else np.where(UPPER[..., None], RGB, 1.0)
+    samples = numbers(np.concatenate([colours, clear], axis=2), "u1")
+    data = psd(samples, 3, large=False, compression=0)
+    empty = 26 + 4 + 4
+    data = data[:empty] + struct.pack(">IIhH", 8, 4, -1, 0) + data[empty + 4 :]
+    assert error(data, np.where(UPPER[..., None], RGB, 1.0)) <= 2
+
+
+def test_icon_arrays_of_os2_are_named() -> None:
+    with pytest.raises(MediaError, match="OS/2, which is not supported"):
+        decode_bytes(b"BA" + struct.pack("<IIHH", 40, 0, 0, 0) + b"CI" + bytes(60), 8, name="x.ico")

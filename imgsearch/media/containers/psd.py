@@ -29,10 +29,15 @@ class Document:
     palette: bytes
     resources: dict[int, bytes]
     data: int
+    clear: bool = False  # the first channel behind the colours is the merged picture's transparency
 
     @property
     def colours(self) -> int:
         return min(_COLOURS.get(self.mode, 1), self.channels)
+
+    @property
+    def has_alpha(self) -> bool:
+        return self.clear and self.mode in (GREY, RGB) and self.channels > _COLOURS[self.mode]
 
     @property
     def has_picture(self) -> bool:
@@ -59,8 +64,11 @@ def read_document(stream: BinaryIO) -> Document:
     size = read_at(stream, at, wide)
     if len(size) < wide or not 0 < channels <= 56:
         raise ValueError("cut off")
+    # Behind the lengths of the section and of the layers; the section may be empty.
+    count = read_at(stream, at + 2 * wide, 2) if int.from_bytes(size, "big") > wide + 2 else b""
+    clear = int.from_bytes(count, "big", signed=True) < 0
     at += wide + int.from_bytes(size, "big")
-    return Document(version == 2, channels, width, height, depth, mode, palette, _resources(resources), at)
+    return Document(version == 2, channels, width, height, depth, mode, palette, _resources(resources), at, clear)
 
 
 def read_header(stream: BinaryIO) -> Header:
