@@ -77,7 +77,10 @@ def read_odd_bmp(wanted: Wanted) -> DeepPicture | Wanted:
 
 def _read_headers(wanted: Wanted) -> _Bitmap:
     at = 14 if wanted.kind.format == "BMP" else 0
-    head = read_at(wanted.stream, 0, at + _ENOUGH)
+    head = read_at(wanted.stream, 0, 2 * at + _ENOUGH)
+    file_header = 0
+    if head[:2] == b"BA":  # the first of several, for displays of several sizes
+        at, file_header = 28, 14
     size = int.from_bytes(head[at : at + 4], "little")
     info = (head[at : at + size] if size > 12 else b"").ljust(124, b"\0")
     if size == 12:
@@ -88,7 +91,7 @@ def _read_headers(wanted: Wanted) -> _Bitmap:
     masks = struct.unpack_from("<4I", head.ljust(at + 56, b"\0"), at + 40)
     if size < 56 and compression != _ALPHA_FIELDS:
         masks = (*masks[:3], 0)
-    told = int.from_bytes(head[10:14], "little") if at else 0
+    told = int.from_bytes(head[file_header + 10 : file_header + 14], "little") if at else 0
     found = _Bitmap(at, size, width, height, bits, compression, colours, masks, told)
     most = 1 << bits if bits <= 8 else 0
     room = max(0, found.data - found.palette) // found.palette_entry if told else most

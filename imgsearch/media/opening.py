@@ -108,7 +108,9 @@ def decoding(kind: Kind) -> Iterator[None]:
 
 
 # What codecs say of a file that is sound for all they know.
-_UNSUPPORTED = re.compile(r"(?i)unsupported|not supported|unimplemented|not implemented|colour matrix|not been built")
+_UNSUPPORTED = re.compile(
+    r"(?i)unsupported (?!marker)|not supported|unimplemented|not implemented|colour matrix|not been built"
+)
 _CUT_OFF = re.compile(r"(?i)truncated|unexpected end of file|not enough image data")
 _OF_PYTHON = (TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, RecursionError, struct.error)
 # Words of Python, NumPy and of codecs about themselves, which tell a person nothing of the file.

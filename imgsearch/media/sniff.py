@@ -189,7 +189,9 @@ def _sniff_weak(head: bytes) -> Kind:
         return Kind("FLI", "an FLI or FLC animation")
     if head[20:24] == b"GIMP" and head[4:8] == b"\0\0\0\2" and head[16:20] in (b"\0\0\0\1", b"\0\0\0\4"):
         return Kind("GBR", "a GIMP brush")
-    several = head[:2] == b"BA" and head[14:16] in (b"BM", b"BA", *_OS2_ICONS)
+    if head[:2] == b"BA" and head[14:16] == b"BM" and int.from_bytes(head[28:32], "little") in _BMP_HEADER_BYTES:
+        return Kind("BMP", "a BMP picture of OS/2")
+    several = head[:2] == b"BA" and head[14:16] in (b"BA", *_OS2_ICONS)
     if several or (head[:2] in _OS2_ICONS and int.from_bytes(head[14:18], "little") in _BMP_HEADER_BYTES):
         return Kind("", "an icon, pointer or picture of OS/2, which is not supported")
     if head[_PHOTO_CD_AT : _PHOTO_CD_AT + 4] == b"PCD_":

@@ -17,6 +17,7 @@ from PIL import Image
 from imgsearch.errors import MediaError
 from imgsearch.media import other_readers
 from imgsearch.media.bitmaps import read_odd_bmp
+from imgsearch.media.broken_png import mended_png
 from imgsearch.media.code_points import CodePoints, usable_chromaticities
 from imgsearch.media.colour import shrink, to_srgb
 from imgsearch.media.containers.header import Header, load_exif_from, read_at
@@ -32,6 +33,7 @@ from imgsearch.media.metadata import exif_of, orientation_of
 from imgsearch.media.old_formats import check_blp, read_fits
 from imgsearch.media.opening import decoding, open_image, readable_kind
 from imgsearch.media.orientation import turn_picture
+from imgsearch.media.pcx import read_odd_pcx
 from imgsearch.media.photoshop import read_psd
 from imgsearch.media.raw import read_preview
 from imgsearch.media.small import DeepPicture, reduced_size, small_srgb
@@ -73,6 +75,23 @@ def _read_plain(
     return Upright(turn_picture(small, turn), width, height, wanted.kind.format, turn)
 
 
+def _or_else(first: Callable[[Wanted], Upright], second: Callable[[Wanted], Upright], wanted: Wanted) -> Upright:
+    """By the second way what the first refuses; where both do, the first one's reason, unless it is a want of support
+    of which the second knows more."""
+    try:
+        return first(wanted)
+    except TooMuchMemory:
+        raise
+    except MediaError as error:
+        try:
+            return second(wanted)
+        except TooMuchMemory:
+            raise
+        except MediaError as other:
+            wanting = any(each.message.startswith("not supported") for each in (error, other))
+            raise other if wanting else error from None
+
+
 def _from_deep(wanted: Wanted, picture: DeepPicture, turn: int) -> Upright:
     """Samples that are upright already."""
     width, height = picture.rows.size
@@ -94,6 +113,10 @@ def _read_iso(wanted: Wanted) -> Upright:
 
 def _read_png(wanted: Wanted) -> Upright:
     """Colours by cICP before iCCP before sRGB before gAMA and cHRM (PNG, third edition, 4.3)."""
+    return _or_else(_read_sound_png, lambda each: _read_sound_png(mended_png(each)), wanted)
+
+
+def _read_sound_png(wanted: Wanted) -> Upright:
     told = read_png_colour(wanted.stream)
     codes = _png_codes(told)
     if told.depth == 16 and (told.has_key or (codes is not None and codes.is_hdr)):
@@ -134,31 +157,23 @@ def _read_jpeg2000(wanted: Wanted) -> Upright:
 
 
 def _read_bmp(wanted: Wanted) -> Upright:
-    """What Pillow refuses is read another way."""
     try:
         header = read_bmp(wanted.stream) if wanted.kind.format == "BMP" else Header()
     except (ValueError, IndexError):  # its plugin will tell
         header = Header()
-    icc = header.icc
-    try:
-        if header.has_alpha and isinstance(found := read_odd_bmp(wanted), DeepPicture):  # of 1 bit, or forgotten
-            return _from_deep(wanted, replace(found, icc=icc), 1)
-        return _read_plain(wanted, icc=icc)
-    except TooMuchMemory:
-        raise
-    except MediaError as error:
-        if "cut off:" in error.message:
-            raise
-        found = read_odd_bmp(wanted)
+
+    def usual(each: Wanted) -> Upright:
+        return _read_plain(each, icc=header.icc)
+
+    def other(each: Wanted) -> Upright:
+        found = read_odd_bmp(each)
         if isinstance(found, DeepPicture):
-            return _from_deep(wanted, replace(found, icc=icc), 1)
-        try:
-            upright = _read_plain(found, icc=icc) if found.kind.format == "BMP" else read_upright(found)
-        except TooMuchMemory:
-            raise
-        except MediaError:
-            raise error from None
+            return _from_deep(each, replace(found, icc=header.icc), 1)
+        upright = usual(found) if found.kind.format == "BMP" else read_upright(found)
         return replace(upright, format="BMP")
+
+    # Pillow forgets transparency of 1 bit, and takes one that was never written for real.
+    return _or_else(other, usual, wanted) if header.has_alpha else _or_else(usual, other, wanted)
 
 
 def _read_blp(wanted: Wanted) -> Upright:
@@ -261,6 +276,7 @@ _READERS: dict[str, Callable[[Wanted], Upright]] = {
     "BMP": _read_bmp,
     "DIB": _read_bmp,
     "BLP": _read_blp,
+    "PCX": lambda wanted: _or_else(_read_plain, lambda each: _from_deep(each, read_odd_pcx(each), 1), wanted),
     "CUR": _read_cursor,
     "FITS": lambda wanted: _from_deep(wanted, read_fits(wanted), 1),
     "JPEG2000": _read_jpeg2000,

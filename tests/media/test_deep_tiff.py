@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from odd_files import tiff_of
 from PIL import Image
 
 from imgsearch.errors import MediaError
-from imgsearch.media.decode import decode_bytes
+from imgsearch.media.decode import decode_bytes, open_upright
 
 PLAIN = {"minisblack": GREY, "miniswhite": GREY, "rgb": RGB}
 
@@ -214,3 +215,10 @@ def test_orientation_that_only_xmp_tells_turns_a_tiff(kind: str) -> None:
 def test_complex_numbers_are_not_supported() -> None:
     with pytest.raises(MediaError, match="not supported"):
         decode_bytes(tiff((GREY + 1j * GREY).astype("c8"), photometric="minisblack"), 8)
+
+
+def test_planes_of_16_bits_are_shown_from_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "deep.tif"
+    path.write_bytes(tiff(planes(numbers(RGB, "u2"), "separate"), photometric="rgb", planarconfig="separate"))
+    shown = np.asarray(open_upright(path, 64)).astype(int)
+    assert np.abs(shown - np.round(RGB * 255)).max() <= 1

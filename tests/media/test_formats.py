@@ -390,3 +390,65 @@ def test_transparency_of_a_document_counts_where_the_colours_are_bare(bare: bool
 def test_icon_arrays_of_os2_are_named() -> None:
     with pytest.raises(MediaError, match="OS/2, which is not supported"):
         decode_bytes(b"BA" + struct.pack("<IIHH", 40, 0, 0, 0) + b"CI" + bytes(60), 8, name="x.ico")
+
+
+def pcx(indices: np.ndarray, bits: int, planes: int, palette: bytes, version: int = 5) -> bytes:
+    """uint8 [H, W] in so many planes, run lengths of one; by the manual."""
+    lines = []
+    for row in indices:
+        for plane in range(planes):
+            samples = row >> (bits * plane) & ((1 << bits) - 1)
+            each = np.unpackbits(samples[:, None].astype(np.uint8), axis=1)[:, 8 - bits :]
+            lines.append(np.packbits(each.ravel()).tobytes())
+    stride = len(lines[0])
+    body = b"".join(b"\xc1" + bytes([byte]) if byte >= 192 else bytes([byte]) for line in lines for byte in line)
+    head = struct.pack("<BBBBHHHHHH", 10, version, 1, bits, 0, 0, WIDTH - 1, HEIGHT - 1, 72, 72)
+    head += palette.ljust(48, b"\0")[:48] + bytes([0, planes]) + struct.pack("<H", stride)
+    return head.ljust(128, b"\0") + body
+
+
+@pytest.mark.parametrize(("bits", "planes"), [(1, 2), (1, 3), (1, 4), (2, 1), (2, 2), (4, 1)])
+def test_pcx_of_any_planes_is_read(bits: int, planes: int) -> None:
+    colours = min(16, 1 << bits * planes)
+    palette = bytes(range(255, 255 - 3 * colours * 5, -5))[: 3 * colours]
+    indices = np.round(GREY * (colours - 1)).astype(np.uint8)
+    wanted = np.frombuffer(palette, np.uint8).reshape(-1, 3)[indices] / 255
+    assert error(pcx(indices, bits, planes, palette), wanted, "x.pcx") <= 1
+
+
+@pytest.mark.parametrize(
+    ("version", "palette", "colours"),
+    [
+        (5, bytes((0x13, 0x13, 0x13, 164, 255, 103)), [(0, 0, 170), (85, 255, 85), (255, 85, 85), (255, 255, 85)]),
+        (5, bytes((0x30, 0, 0, 240, 0, 0)), [(0, 170, 170), (0, 170, 170), (170, 0, 170), (170, 170, 170)]),
+        (2, bytes((0x60, 0, 0, 0x20)), [(170, 85, 0), (85, 255, 85), (255, 85, 85), (255, 255, 85)]),
+    ],
+)
+def test_pcx_in_the_colours_of_cga_is_read(version: int, palette: bytes, colours: list[tuple[int, ...]]) -> None:
+    indices = np.round(GREY * 3).astype(np.uint8)
+    assert error(pcx(indices, 2, 1, palette, version), np.array(colours)[indices] / 255, "x.pcx") <= 1
+
+
+@pytest.mark.parametrize("chunk", [png_chunk(b"zTXt", b"Comment\0\x84rubbish"), b"\0\0\0\4tIME1234nope"])
+def test_png_with_a_damaged_text_or_time_is_read(chunk: bytes) -> None:
+    data = encode(RGB_IMAGE, "PNG")
+    whole = data[:33] + chunk + data[33:]
+    assert error(whole, RGB) <= 1
+    assert error(whole[:-12], RGB) <= 1  # the end is missing
+    with pytest.raises(MediaError):
+        decode_bytes(whole[: len(whole) // 2], 8)
+
+
+def test_damaged_colours_of_a_png_are_left_aside_and_sound_ones_kept() -> None:
+    data = encode(RGB_IMAGE, "PNG", icc_profile=p3_profile())
+    broken = data[:33] + b"\0\0\0\4gAMA\0\0\0\1nope" + data[33:]
+    wanted = decode_bytes(data, 32).pixels.astype(int)
+    assert np.abs(decode_bytes(broken, 32).pixels - wanted).max() <= 1
+
+
+def test_noise_from_an_empty_profile_is_not_shown() -> None:
+    profile = bytearray(p3_profile())
+    for name in (b"rXYZ", b"gXYZ", b"bXYZ"):
+        at = int.from_bytes(profile[profile.index(name) + 4 :][:4], "big")
+        profile[at + 8 : at + 20] = bytes(12)
+    assert error(encode(RGB_IMAGE, "PNG", icc_profile=bytes(profile)), RGB) <= 1
