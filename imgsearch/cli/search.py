@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from imgsearch.cli.command import Command
 from imgsearch.cli.parser import probability, real, whole
 from imgsearch.cli.signs import Sign, signs
+from imgsearch.errors import UsageError
 from imgsearch.settings import FEATURES
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ Plain words describe the picture. Among them may stand:
   folder:Holiday   name:IMG_20    words of the folder's or the file's name; name:*.png, folder:/a/path
   year:2019   after:2019-06   before:2020-01-31        when it was taken
   camera:Canon   type:jpg   width:>2000   height:100-200   is:landscape|portrait|square
-  has:gps|date|camera   near:48.86,2.35,5              within 5 km of a place
+  tag:beach   rating:>=3          what people wrote about it, and their stars
+  has:gps|date|camera|tag|rating  near:48.86,2.35,5    within 5 km of a place
   similar:photo.jpg|ID            like that picture
   like:photo.jpg at night         like that one, but as the words say
   -folder:Trash                   a minus before a filter turns it round
@@ -125,6 +127,8 @@ def _search(arguments: argparse.Namespace, sign: Sign) -> tuple[Results, float]:
             query = replace(query, text=join_words(words, _names_in(searcher)))
         query = at_page(query, arguments.page, searcher.store.generation()) if arguments.page > 1 else query
         results = searcher.search(query)
+        if arguments.page > 1 and not results.hits:
+            results = replace(results, notes=(*results.notes, f"page {arguments.page:,} lies behind the last answer"))
         if arguments.threshold is not None:
             results = above(results, arguments.threshold)
         return in_order(results, arguments.sort, lambda ids: _dates(searcher, ids)), loaded_ms
@@ -132,6 +136,11 @@ def _search(arguments: argparse.Namespace, sign: Sign) -> tuple[Results, float]:
 
 def _words(text: list[str]) -> list[str]:
     """The words of the query; "-" alone stands for what standard input holds."""
+    if text[0] == "-" and len(text) > 1:
+        raise UsageError(
+            "received words behind -, which reads the whole query from standard input",
+            'leave the - out, or put them into the input: echo "a boat is:square" | imgsearch search -',
+        )
     if text != ["-"]:
         return text
     if sys.stdin.isatty():

@@ -134,9 +134,15 @@ def _piece(text: str, start: int) -> tuple[str, int]:
 
 def _keyed(piece: str, unwanted: bool) -> _Token:
     match = LIKE_A_FILTER.fullmatch(piece)
-    if match is None or match[2].startswith("//") or not match[2]:
+    if match is None or match[2].startswith("//"):
         return _Token(piece, unwanted=unwanted)
     key = match[1].lower()
+    if not match[2]:
+        if key not in FILTERS:
+            return _Token(piece, unwanted=unwanted)
+        raise UsageError(
+            f"nothing stands right behind {key}:", f"for example {FILTERS[key].example}; a word with a colon in quotes"
+        )
     if key not in FILTERS:
         raise UsageError(
             f"there is no filter {key!r}{_closest(key)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -35,6 +36,11 @@ def above(results: Results, threshold: float) -> Results:
     kept = tuple(hit for hit in results.hits if (hit.itm_probability or 0.0) >= threshold and _read(hit))
     unread = sum(not _read(hit) for hit in results.hits)
     notes = results.notes
+    best = max((hit.itm_probability or 0.0 for hit in results.hits), default=0.0)
+    if not kept and unread < len(results.hits):
+        notes += (
+            f"nothing matches with a probability of {_percent(threshold)} or more; the best has {_percent(best)}",
+        )
     if unread:
         notes += (f"{unread} not re-ranked and so left out: a threshold needs the matching head (rerank)",)
     return replace(results, hits=kept, notes=notes)
@@ -54,6 +60,11 @@ def in_order(results: Results, sort: str, taken_at: Callable[[Sequence[int]], Ma
     dated.sort(key=lambda hit: str(dates[hit.image_id]), reverse=sort == "newest")  # stable: equal ones by rank
     undated = [hit for hit in results.hits if not dates.get(hit.image_id)]
     return replace(results, hits=(*dated, *undated))
+
+
+def _percent(share: float) -> str:
+    """Rounded down, so that what is below a threshold never looks like it."""
+    return f"{math.floor(1000 * share + 1e-9) / 10:g} %"
 
 
 def _read(hit: Hit) -> bool:

@@ -22,14 +22,18 @@ Names = Callable[[str, str], bool]
 
 
 def join_words(words: Sequence[str], names: Names | None = None) -> str:
-    """The query that ``words`` make. Words that were put in quotes each for itself stay together behind a minus or a
-    filter's colon; a whole query in quotes is read as it stands.
+    """The query that ``words`` make. Words that were put in quotes each for itself stay together behind a minus, behind
+    "not" or behind a filter's colon; a whole query in quotes is read as it stands.
 
     ``'folder:photos two people'`` and ``folder:"My Trip"`` look alike here. ``names`` tells which names the library
     knows: the longest one that begins the value counts. Where it knows none, or is not given, one word in quotes among
     plain ones is one value, and everything else a query. For ``like:`` and ``similar:`` the files on disk decide."""
     apart = any(_is_plain(word) for word in words) and len(words) > 1
-    return " ".join(_with_quotes(word, apart, names) for word in words)
+    before = ("", *words)
+    return " ".join(
+        f'"{word}"' if _is_unwanted(word, last) else _with_quotes(word, apart, names)
+        for word, last in zip(words, before, strict=False)
+    )
 
 
 def is_ambiguous(words: Sequence[str]) -> bool:
@@ -43,6 +47,11 @@ def _spaced(word: str) -> bool:
 
 def _is_plain(word: str) -> bool:
     return not word.startswith("-") and _FILTERED.fullmatch(word) is None
+
+
+def _is_unwanted(word: str, before: str) -> bool:
+    """Words that were in quotes behind "not"."""
+    return before.lower() == "not" and _spaced(word) and _is_plain(word)
 
 
 def _with_quotes(word: str, apart: bool, names: Names | None) -> str:

@@ -60,6 +60,8 @@ def test_words_need_no_quotes_and_all_forms_agree(indexed: Any, capsysbinary: py
         (["🐈"], "holds no word"),
         (["cat", "-k", "0"], "got k = 0"),
         (["cat", "--rerank", "-7"], "got rerank = -7"),
+        (["-", "is:square"], "reads the whole query from standard input"),
+        (["folder:", "cat"], "nothing stands right behind folder:"),
     ],
 )
 def test_bad_input_exits_2_with_one_clear_message(
@@ -91,6 +93,11 @@ def test_nothing_found_exits_1(library: Any, capsys: pytest.CaptureFixture[str])
     assert "nothing found" in capsys.readouterr().err
     assert search(library, "cat", "--json") == 1
     assert json.loads(capsys.readouterr().out)["hits"] == []
+
+
+def test_a_page_behind_the_last_answer_says_so(indexed: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert search(indexed, TEXT, "--page", "99") == 1
+    assert "page 99 lies behind the last answer" in capsys.readouterr().err
 
 
 def test_a_strange_file_name_prints_safely(library: Any, capsysbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -69,6 +69,9 @@ def test_parse_reads_what_people_mean(text: str, ask: Ask) -> None:
     [
         ("foldr:x", "did you mean 'folder'"),
         ("colour:red car", "there is no filter 'colour'"),
+        ("folder:", "nothing stands right behind folder:"),
+        ("a boat -Name: x", "nothing stands right behind name:"),
+        ('tag:""', "tag:beach"),
         ("width:abc", "width:>2000"),
         ("width:20-10", "number of pixels"),
         ("near:1", "near:48.86,2.35,5"),

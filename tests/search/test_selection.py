@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,14 @@ def test_an_unknown_order_is_refused() -> None:
 def test_a_threshold_leaves_what_matches_well_and_says_what_was_not_read() -> None:
     found = above(ANSWER, 0.5)
     assert [hit.rank for hit in found.hits] == [1, 2] and "1 not re-ranked" in found.notes[0]
+
+
+def test_a_threshold_that_nothing_reaches_says_what_the_best_has() -> None:
+    chances = [0.3256, 0.1, 0.0, None]
+    hits = tuple(replace(hit, itm_probability=chance) for hit, chance in zip(ANSWER.hits, chances, strict=True))
+    said = above(replace(ANSWER, hits=hits), 0.5).notes
+    assert said[-2] == "nothing matches with a probability of 50 % or more; the best has 32.5 %"
+    assert above(replace(ANSWER, hits=()), 0.5).notes == ANSWER.notes
 
 
 @pytest.mark.parametrize("wrong", [-0.1, 1.1, float("nan"), "x", True, None])

@@ -43,6 +43,10 @@ def names(key: str, value: str) -> bool:
         (['folder:"My Trip" a boat'], 'folder:"My Trip" a boat'),
         (["http://example.org/x a sign"], "http://example.org/x a sign"),
         (["note: two dogs"], "note: two dogs"),
+        (["a", "boat", "not", "at night"], 'a boat not "at night"'),
+        (["a house", "NOT", "two trees", "is:square"], 'a house not "two trees" is:square'),
+        (["a", "man", "not", "smiling"], "a man not smiling"),
+        (["not", "folder:My Trip"], 'not folder:"My Trip"'),
     ],
 )
 def test_words_and_one_string_mean_the_same(words: list[str], same_as: str) -> None:
