@@ -14,6 +14,7 @@ from imgsearch.errors import UsageError
 from imgsearch.wording import closest, one_line
 
 PREFIX = "IMGSEARCH_"
+DTYPES = ("auto", "float32", "bfloat16", "float16")
 FEATURES = ("none", "cache", "all")
 
 _LEAST = {"batch_size": 0, "workers": 0, "rerank": -1, "features_mb": 0}

@@ -13,7 +13,7 @@ from imgsearch.cli.command import Command
 from imgsearch.cli.listed import listed_paths
 from imgsearch.cli.parser import whole
 from imgsearch.errors import UsageError
-from imgsearch.settings import FEATURES, Settings
+from imgsearch.settings import DTYPES, FEATURES, Settings
 
 if TYPE_CHECKING:
     from indexer.folders import Told
@@ -41,7 +41,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "for finding copies only; an existing library keeps the model it was made with",
     )
     parser.add_argument("--device", help="auto (default), cpu, cuda, cuda:N")
-    parser.add_argument("--dtype", help="auto (default), float32, bfloat16, float16")
+    parser.add_argument("--dtype", choices=DTYPES, metavar="DTYPE", help="auto (default), float32, bfloat16, float16")
     parser.add_argument("--batch-size", type=whole(1), metavar="N", help="pictures encoded at once (default by device)")
     parser.add_argument("--workers", type=whole(1), metavar="N", help="processes that decode (default: one a core)")
     parser.add_argument(

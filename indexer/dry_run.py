@@ -114,7 +114,7 @@ class DryRun:
         if read:
             lines.append(self._cost())
         lines += [f"Offline, everything of it kept: {row['path']} ({row['reason']})." for row in self.offline]
-        lines += [line for line in (left_line(self.passed), passed_line(self.passed)) if line]
+        lines += [line for line in (left_line(self.passed, planned=True), passed_line(self.passed)) if line]
         lines += program_line(self.program_folders)
         lines += [f"Not looked into: {row['path']} ({row['reason']})." for row in self.unreadable[:5]]
         return "\n".join([*map(one_line, lines), "Nothing was written."])

@@ -28,16 +28,15 @@ def passed_line(passed: PassedOver) -> str:
     return f"Left out: {'; '.join(parts)}." if parts else ""
 
 
-def left_line(passed: PassedOver) -> str:
-    """About files of the library that are on the disk still and were taken out of it; "" for none."""
+def left_line(passed: PassedOver, planned: bool = False) -> str:
+    """About files of the library that are on the disk still and were taken out of it, or would be if that is only
+    ``planned``; "" for none."""
     if not passed.left:
         return ""
     rows = [f"{why} ({count:,})" for why, count in _often(passed.left)]
     total = passed.left.total()
-    return (
-        f"{total:,} file{'s' * (total > 1)} left the library and stay{'s' * (total == 1)} on the disk: "
-        f"{', '.join(_cut(rows, 'more reasons'))}."
-    )
+    does = "would leave the library and stay" if planned else f"left the library and stay{'s' * (total == 1)}"
+    return f"{total:,} file{'s' * (total > 1)} {does} on the disk: {', '.join(_cut(rows, 'more reasons'))}."
 
 
 def program_line(program_folders: Mapping[str, int]) -> list[str]:

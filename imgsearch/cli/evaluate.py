@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from imgsearch.cli.command import Command
 from imgsearch.cli.terminal import shown
 from imgsearch.errors import UsageError
+from imgsearch.settings import DTYPES
 
 if TYPE_CHECKING:
     from imgsearch.search.self_evaluation import IndexRecall, Miss, SelfEvaluation, SelfRetrieval
@@ -45,7 +46,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object; PAIRS in percent, --self in shares of 1")
     pairs = parser.add_argument_group("with PAIRS.jsonl")
     pairs.add_argument("--k-test", type=int, metavar="K", help="candidates that ITM re-ranks (128, as the authors)")
-    pairs.add_argument("--dtype", metavar="DTYPE", help="auto, float32, bfloat16, float16")
+    pairs.add_argument("--dtype", choices=DTYPES, metavar="DTYPE", help=", ".join(DTYPES))
     own = parser.add_argument_group("with --self")
     own.add_argument("--sample", type=int, metavar="N", help="pictures to look for, and texts to ask (200)")
     own.add_argument("--seed", type=int, metavar="N", help="another seed takes other pictures (0)")

@@ -64,6 +64,10 @@ class Parser(argparse.ArgumentParser):
         known = [str(choice) for choice in action.choices]
         near = closest(str(value), known)
         meant = f"; did you mean {near}?" if near else ""
+        if isinstance(action, argparse._SubParsersAction):
+            raise UsageError(
+                f"{self.prog} has no command {one_line(str(value))!r}{meant}", f"{self.prog} has {', '.join(known)}"
+            )
         raise argparse.ArgumentError(action, f"got {one_line(str(value))!r}, expected one of {', '.join(known)}{meant}")
 
 
@@ -127,7 +131,7 @@ def probability(text: str) -> float:
 def _number(
     kind: Callable[[str], Any], least: float, most: float | None, called: str, name: str = "", other: str = ""
 ) -> Callable[[str], Any]:
-    allowed = f"{called} of {least:,} or more" if most is None else f"{called} from {least:,} to {most:,}"
+    allowed = f"{called} of {least:,} or more" if most is None else f"{called} from {least:,} to {most:,.12g}"
 
     def read(text: str) -> Any:
         try:
