@@ -17,6 +17,7 @@ from PIL import Image
 from imgsearch.errors import MediaError
 from imgsearch.media import other_readers
 from imgsearch.media.bitmaps import read_odd_bmp
+from imgsearch.media.broken_jpeg import mended_jpeg
 from imgsearch.media.broken_png import mended_png
 from imgsearch.media.code_points import CodePoints, usable_chromaticities
 from imgsearch.media.colour import shrink, to_srgb
@@ -145,7 +146,12 @@ def _read_jpeg(wanted: Wanted) -> Upright:
     """12 bits, lossless JPEG and JPEG-LS are not Pillow's."""
     frame = read_jpeg_layout(wanted.stream)
     if frame.depth in (0, 8) and not frame.is_lossless:
-        return _read_plain(wanted, layout=frame)
+        try:
+            return _read_plain(wanted, layout=frame)
+        except MediaError as error:
+            if "ends before the picture" not in error.message:
+                raise
+            return _read_plain(mended_jpeg(wanted, frame), layout=frame)
     return _from_deep(wanted, *other_readers.read_odd_jpeg(wanted, frame))
 
 
