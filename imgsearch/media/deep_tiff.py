@@ -24,6 +24,7 @@ from imgsearch.media.small import DeepPicture
 # Of Pillow 13: raw, CCITT, LZW, JPEG, Deflate, PackBits, ZSTD. Others (LZMA, WebP) depend on how it was built.
 _PILLOW_CODECS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34925, 50000})
 _JPEGS = (6, 7)
+_LIBTIFF_ALONE = (32809, 34676, 34677)  # ThunderScan, SGI's logarithmic light
 _YCBCR_CODECS = (*_JPEGS, 33003, 33005, 34712, 34892, 50001, 50002)  # which give RGB
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _SEPARATED, _YCBCR = range(7)
 _CIE_LAB, _ICC_LAB, _ITU_LAB = 8, 9, 10
@@ -66,8 +67,18 @@ def read_deep_tiff(stream: BinaryIO, page: Directory, orientation: int, size_byt
         extra_bytes=2 * width * height * sample_bytes,
         limits=limits,
     )
+    if page.compression in _LIBTIFF_ALONE and _has_imagecodecs():
+        return _by_libtiff(at_directory(stream, page.offset))
     samples, tags = _read(at_directory(stream, page.offset))
     return _picture(_channels_last(samples, page), page, tags, orientation)
+
+
+def _by_libtiff(stream: BinaryIO) -> DeepPicture:
+    """As libtiff shows it in 8 bits, upright but for what EXIF would turn by a quarter, which such files never are."""
+    import imagecodecs
+
+    samples = np.asarray(imagecodecs.tiff_decode(stream.read(), asrgb=True))
+    return DeepPicture(ArrayRows(samples[..., :3], colours=3), (0.0, 255.0))
 
 
 def _check_strips(page: Directory, size_bytes: int) -> None:

@@ -222,3 +222,16 @@ def test_planes_of_16_bits_are_shown_from_the_file(tmp_path: Path) -> None:
     path.write_bytes(tiff(planes(numbers(RGB, "u2"), "separate"), photometric="rgb", planarconfig="separate"))
     shown = np.asarray(open_upright(path, 64)).astype(int)
     assert np.abs(shown - np.round(RGB * 255)).max() <= 1
+
+
+def test_logarithmic_light_of_sgi_is_read() -> None:
+    pytest.importorskip("imagecodecs")
+    light = np.round(256 * (np.log2(GREY**2) + 64)).astype(np.uint16)  # LogL16; libtiff shows its square root
+    packed = bytearray()
+    for row in light:
+        for half in (row >> 8, row & 255):
+            packed += b"".join(bytes([len(part), *part]) for part in (half[:50].tolist(), half[50:].tolist()))
+    tags = [(256, 3, 1, WIDTH), (257, 3, 1, HEIGHT), (258, 3, 1, 16), (259, 3, 1, 34676), (262, 3, 1, 32844)]
+    tags += [(273, 4, 1, 8 + 2 + 12 * 10 + 4), (277, 3, 1, 1), (278, 3, 1, HEIGHT), (279, 4, 1, len(packed))]
+    tags += [(339, 3, 1, 2)]
+    assert error(tiff_of(tags, bytes(packed)), GREY) <= 2
