@@ -121,11 +121,16 @@ def _refusal(page: Any, exc: Exception) -> Exception:
     text = str(exc)
     if isinstance(exc, MemoryError):
         return exc
-    if "imagecodecs" in text or "requires" in text or isinstance(exc, ImportError):
+    if (
+        "imagecodecs" in text
+        or "requires" in text
+        or isinstance(exc, ImportError)
+        or page.compression in _LIBTIFF_ALONE
+    ):
         message = f"not supported: a TIFF picture of {what} needs imagecodecs (pip install 'imgsearch[formats]')"
         return MediaError(message, stage="open", transient=not _has_imagecodecs())
     if isinstance(exc, NotImplementedError) or "not supported" in text or "not implemented" in text:
-        return MediaError(f"not supported: a TIFF picture of this kind ({what}: {text[:120]})", stage="open")
+        return MediaError(f"not supported: a TIFF picture of this kind ({what})", stage="open")
     return exc
 
 
