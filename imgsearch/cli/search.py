@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from imgsearch.cli.command import Command
 from imgsearch.cli.parser import probability, real, whole
 from imgsearch.cli.signs import Sign, signs
+from imgsearch.cli.streams import without_chatter
 from imgsearch.errors import UsageError
 from imgsearch.settings import FEATURES
 
@@ -126,7 +127,8 @@ def _search(arguments: argparse.Namespace, sign: Sign) -> tuple[Results, float]:
         if is_ambiguous(words):
             query = replace(query, text=join_words(words, _names_in(searcher)))
         query = at_page(query, arguments.page, searcher.store.generation()) if arguments.page > 1 else query
-        results = searcher.search(query)
+        with without_chatter():  # it decodes what like: names, and pictures of which no features are kept
+            results = searcher.search(query)
         if arguments.page > 1 and not results.hits:
             results = replace(results, notes=(*results.notes, f"page {arguments.page:,} lies behind the last answer"))
         if arguments.threshold is not None:

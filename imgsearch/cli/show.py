@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.command import Command
+from imgsearch.cli.streams import without_chatter
 from imgsearch.errors import MediaError, UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def _show(arguments: argparse.Namespace, store: Store | None) -> int:
 
     path = _path_of(arguments.picture, store)
     try:
-        found = show_file(path)
+        with without_chatter():
+            found = show_file(path)
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         raise UsageError(f"{path} cannot be read: {reason}", "name a picture, or its id in the library") from exc

@@ -65,11 +65,31 @@ class Line(Sign):
 
 @contextmanager
 def signs() -> Iterator[Sign]:
-    """A sign on standard error, where that is a terminal that can take a line back."""
+    """A sign on standard error, where that is a terminal that can take a line back. It goes on being shown inside
+    `imgsearch.cli.streams.without_chatter`."""
     import os
 
-    sign = Line(sys.stderr) if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else Sign()
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield Sign()
+        return
+    with _of_its_own(sys.stderr) as stream:
+        sign = Line(stream)
+        try:
+            yield sign
+        finally:
+            sign.close()
+
+
+@contextmanager
+def _of_its_own(stream: TextIO) -> Iterator[TextIO]:
+    """The same terminal by another descriptor; the stream itself where it has none."""
+    import os
+
+    stream.flush()  # takes away what stands there from the start
     try:
-        yield sign
-    finally:
-        sign.close()
+        copy = os.fdopen(os.dup(stream.fileno()), "w", encoding="utf-8", errors="replace")
+    except (OSError, ValueError, AttributeError):
+        yield stream
+        return
+    with copy:
+        yield copy

@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 _CLOSED = "standard output is closed"
@@ -148,6 +149,25 @@ def give_up_output() -> None:
         os.close(null)
     except (OSError, ValueError, io.UnsupportedOperation):
         return
+
+
+@contextlib.contextmanager
+def without_chatter() -> Iterator[None]:
+    """Standard error leads nowhere meanwhile: libtiff and others write a line there for every flaw of a file, past
+    Python. For the command line alone, where no other thread has anything to say."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _is_open(number: int) -> bool:

@@ -37,6 +37,21 @@ def test_a_picture_is_shown_without_a_library(picture, capsys):
     assert "2015-08-22 00:08:19 (EXIF)" in capsys.readouterr().out
 
 
+def test_what_libtiff_says_of_a_flaw_is_not_shown(tmp_path, monkeypatch, capfd):
+    """A strip of which half is noise: libtiff writes a line for every code word that it does not know."""
+    monkeypatch.setenv("IMGSEARCH_LIBRARY", str(tmp_path / "library"))
+    path = tmp_path / "fax.tif"
+    Image.effect_noise((400, 300), 90).convert("1").save(path, compression="group3")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3 : len(data) // 2] = b"\xa5" * (len(data) // 2 - len(data) // 3)
+    path.write_bytes(data)
+    code = main(["show", str(path)])
+    captured = capfd.readouterr()
+    assert "Fax3" not in captured.err and f"{path}" in captured.out and code in (0, 3)
+    assert main(["show", str(tmp_path / "none.tif")]) == 2
+    assert "cannot be read" in capfd.readouterr().err  # standard error is back
+
+
 def test_its_library_and_its_sidecars_are_told(picture, capsys):
     notes = {"photoTakenTime": {"timestamp": "1563117012"}, "geoData": {"latitude": 48.1, "longitude": 2.0}}
     beside = picture.with_name("a.jpg.json")
