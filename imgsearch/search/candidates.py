@@ -46,6 +46,7 @@ class Wanted:
     vectors: Float32 | None = None
     depth: int = 0
     words: str = ""
+    reach: int = 0  # where more of them may be re-ranked than ``depth``, how many: parts are compared with all these
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +172,11 @@ class CandidateFinder:
             total = view.count if allowed is None else len(allowed)
             best = self._best(moment, wanted, count, allowed)
             lift = self._lift(moment, wanted, best, allowed)
-            best = lift.best
-            slots = best.slots
+            best, slots = lift.best, lift.best.slots
             found = self._resolve(view.image_ids_of(slots), best.scores, best.background)
             if len(found) == len(slots) or not view.changed() or attempt + 1 == REFRESHES:
                 break
-        agreeing = self._agreements(moment, wanted, slots, found[: wanted.depth + lift.lifted])
+        agreeing = self._agreements(moment, wanted, slots, found[: max(wanted.depth + lift.lifted, wanted.reach)])
         found = self._with_words(found, wanted, lift)
         return Found(found, total > len(slots), view.generation, moment.note, agreeing, lift.lifted)
 

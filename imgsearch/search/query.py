@@ -26,7 +26,8 @@ EXAMPLE = 'say what the picture shows, for example: imgsearch search "a red boat
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """``text`` as typed; ``k`` answers wanted; ``rerank`` candidates that ITM re-reads: -1 by device, 0 none.
+    """``text`` as typed; ``k`` answers wanted; ``rerank`` candidates that ITM re-reads: -1 by device, 0 none;
+    one more for each of them that shows what is not wanted.
 
     ``cursor``: of an earlier answer, for the page behind it. ``everything``: go on behind the last picture that shows
     what was asked for, to the end of the library. ``budget_ms``: stop re-ranking when so much time is gone; an answer

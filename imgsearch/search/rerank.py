@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -47,6 +47,11 @@ class Match:
         """The softmax over both logits, class 1."""
         return float(_probability(np.float64(self.margin)))
 
+    @property
+    def shows_unwanted(self) -> bool:
+        """Whether the picture more likely than not shows what is not wanted."""
+        return self.unwanted >= 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -63,6 +68,12 @@ class Reading:
             return self.unwanted
         joined = (together(self.wanted, text) for text in self.unwanted)
         return (self.wanted, *self.unwanted, *(text for text in joined if text))
+
+
+Matched = tuple[list[Match | None], list[str], bool]
+"""What `match_candidates` gives."""
+
+Matching = Callable[[Reading, Sequence[Source]], Matched]
 
 
 _PLACE_WORDS = """
@@ -107,7 +118,7 @@ def default_rerank(device: str, image_size: int) -> int:
 
 def match_candidates(
     model: Model, reading: Reading, sources: Sequence[Source], features: FeatureSource, deadline: float | None = None
-) -> tuple[list[Match | None], list[str], bool]:
+) -> Matched:
     """Match each source's picture with the texts: (a match for each, or None where the picture cannot be read; a
     sentence that says how many and why; whether all were reached before ``deadline``, a time.perf_counter()).
 
@@ -123,6 +134,29 @@ def match_candidates(
         reasons += failed
         matches += _match(model, reading, found)
     return matches, failure_sentences(reasons), True
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """ITM's answers for the first candidates, and what is to be said of them. ``due``: for how many there should be."""
+
+    matches: list[Match | None]
+    notes: list[str]
+    complete: bool = True
+    due: int = 0
+
+
+def match_and_replace(match: Matching, reading: Reading, sources: Sequence[Source], depth: int) -> Reranked:
+    """``match`` the first ``depth`` of ``sources``, and for each that shows what is not wanted one more behind them: of
+    a description whose best pictures are at night, few would else be left for "not at night"."""
+    matches, notes, complete = match(reading, sources[:depth])
+    dropped = sum(one is not None and one.shows_unwanted for one in matches)
+    following = sources[depth : depth + dropped]
+    due = min(depth, len(sources)) + len(following)
+    if not (following and complete):
+        return Reranked(matches, notes, complete, due)
+    more, told, complete = match(reading, following)
+    return Reranked([*matches, *more], [*notes, *told], complete, due)
 
 
 def _match(model: Model, reading: Reading, found: Sequence[Float32 | None]) -> list[Match | None]:

@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,16 @@ from imgsearch.search.parts import parts_of
 from imgsearch.search.pictures import decode_all
 from imgsearch.search.query import Query, query_notes
 from imgsearch.search.reader import PlainReader, Reader
-from imgsearch.search.rerank import Match, Model, Reading, default_rerank, fused_order, fused_score
+from imgsearch.search.rerank import (
+    Match,
+    Model,
+    Reading,
+    Reranked,
+    default_rerank,
+    fused_order,
+    fused_score,
+    match_and_replace,
+)
 from imgsearch.search.sense import require_sense
 from imgsearch.search.timing import milliseconds_since, timed
 from imgsearch.search.understanding import understand, understanding_notes
@@ -43,6 +53,7 @@ class _Search:
     reread: str  # the digest of what decides the re-rank: a list that goes on to the end has the same
     reading: Reading
     depth: int
+    reach: int  # candidates that may be re-ranked where some of the first ``depth`` show what is not wanted
     offset: int
     judged: bool  # whether hits are called confident or not
     understood: bool = True  # if not, none is
@@ -52,15 +63,6 @@ class _Search:
     generation: int = 0
     notes: list[str] = field(default_factory=list)
     took: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reranked:
-    """ITM's answers for the first candidates, and what is to be said of them."""
-
-    matches: list[Match | None]
-    notes: list[str]
-    complete: bool = True
 
 
 class Searcher:
@@ -88,7 +90,7 @@ class Searcher:
         self.reader = reader or PlainReader(model, features)
         self._finder = CandidateFinder(store, self.reader.nearest)
         self._lock = threading.Lock()  # of what is remembered
-        self._reranked: OrderedDict[tuple[int, str], _Reranked] = OrderedDict()
+        self._reranked: OrderedDict[tuple[int, str], Reranked] = OrderedDict()
 
     def __enter__(self) -> Searcher:
         return self
@@ -119,7 +121,7 @@ class Searcher:
         started = time.perf_counter()
         search = self._begin(query, picture)
         if search.depth and search.reading.texts:
-            yield self._page(search, _Reranked([], []), started)
+            yield self._page(search, Reranked([], []), started)
         yield self._finish(search, started)
 
     def tokens_of(self, image_id: int) -> Float32:
@@ -148,17 +150,18 @@ class Searcher:
         # A score of likeness is none of ITC: no calibration says what it means.
         compared = picture is not None or bool(ask.similar or ask.like)
         judged = self.calibration is not None and bool(reading.wanted) and not compared
-        search = _Search(query, query_digest(query, picture), reread, reading, depth, offset, judged)
+        reach = 2 * depth if reading.unwanted else depth
+        search = _Search(query, query_digest(query, picture), reread, reading, depth, reach, offset, judged)
         with timed(search.took, "embed"):
             words = "" if parts or compared else ask.description
-            wanted = replace(self._embed(ask, search, picture), depth=depth, words=words)
+            wanted = replace(self._embed(ask, search, picture), depth=depth, words=words, reach=reach)
             if depth and (parts or (judged and self.calibration is not None and self.calibration.reads_parts)):
                 divided = parts_of(reading.wanted)
                 vectors = self.reader.embed_texts(divided.texts)
                 wanted = replace(wanted, parts=divided, vectors=vectors)
         with timed(search.took, "search"):
             # The k-th hit can have every re-ranked candidate behind it; one more tells whether a page follows.
-            found = self._finder.find(wanted, search.offset + query.k + depth + 1)
+            found = self._finder.find(wanted, search.offset + query.k + reach + 1)
         search.candidates, search.more, search.generation = found.candidates, found.more, found.generation
         search.agreements, search.depth = found.agreements, depth + found.lifted
         if found.note:
@@ -205,19 +208,19 @@ class Searcher:
             reranked = self._rerank(search, started)
         return self._page(search, reranked, started)
 
-    def _rerank(self, search: _Search, started: float) -> _Reranked:
+    def _rerank(self, search: _Search, started: float) -> Reranked:
         """ITM on the first candidates; remembered for the pages that follow."""
         if not search.reading.texts:
-            return _Reranked([], [])
-        budget_ms = search.query.budget_ms
+            return Reranked([], [])
         key = (search.generation, search.reread)
         with self._lock:
             known = self._reranked.get(key)
         if known is not None:
             return known
-        sources = [found.source for found in search.candidates[: search.depth]]
-        deadline = None if budget_ms is None else started + budget_ms / 1000
-        answer = _Reranked(*self.reader.match(search.reading, sources, deadline))
+        sources = [found.source for found in search.candidates[: max(search.depth, search.reach)]]
+        deadline = None if search.query.budget_ms is None else started + search.query.budget_ms / 1000
+        match = partial(self.reader.match, deadline=deadline)
+        answer = match_and_replace(match, search.reading, sources, search.depth)
         if answer.complete:
             with self._lock:
                 self._reranked[key] = answer
@@ -225,7 +228,7 @@ class Searcher:
                     self._reranked.popitem(last=False)
         return answer
 
-    def _page(self, search: _Search, reranked: _Reranked, started: float) -> Results:
+    def _page(self, search: _Search, reranked: Reranked, started: float) -> Results:
         query = search.query
         # Vectors alone say of few pictures that they match, and of none that it does not: no list ends by them.
         judged = search.judged and bool(reranked.matches)
@@ -238,10 +241,7 @@ class Searcher:
         cursor = Cursor(search.offset + len(hits), search.generation, search.digest).encoded()
         notes = [*search.notes, *reranked.notes]
         if not reranked.complete:
-            notes.append(
-                f"the time was up after {len(reranked.matches)} of "
-                f"{min(search.depth, len(search.candidates))} candidates were re-ranked"
-            )
+            notes.append(f"the time was up after {len(reranked.matches)} of {reranked.due} candidates were re-ranked")
         if ends and any(hit.words and not hit.confident for hit in hits):
             notes.append("some are here because people described them so, whatever the model sees")
         if ends and ordered and not listed:
@@ -295,6 +295,6 @@ class Searcher:
                 confident = self.calibration.confident_by_vectors(lowest_z)
             else:
                 strength = self.calibration.strength(match.margin, found.score, found.z, agreement)
-                confident = strength >= 0 and match.unwanted < 0.5
+                confident = strength >= 0 and not match.shows_unwanted
         path = found.source.paths[0]
         return Hit(0, found.image_id, path, found.score, logit, probability, confident, score, found.words)

@@ -190,6 +190,10 @@ def answer(
     matched = hits[:depth] if texts else []
     for hit in matched:
         _match(hit, question, pictures[hit.image_id].content.features)
+    dropped = len([hit for hit in matched if hit.unwanted >= 0.5])
+    for hit in hits[len(matched) : len(matched) + dropped]:
+        _match(hit, question, pictures[hit.image_id].content.features)
+        matched.append(hit)
     if question.unwanted:
         matched.sort(key=lambda hit: (-step((hit.probability or 1.0) * (1 - hit.unwanted)), hit.image_id))
     else:

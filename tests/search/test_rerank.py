@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imgsearch.search.features import FeatureSource, Source
-from imgsearch.search.rerank import Match, Reading, default_rerank, fused_order, match_candidates
+from imgsearch.search.rerank import Match, Reading, default_rerank, fused_order, match_and_replace, match_candidates
 from imgsearch.storage import FeatureStore
 
 LAVIS = Path(__file__).parents[1] / "golden" / "lavis"
@@ -152,3 +152,34 @@ def test_with_something_unwanted_the_order_is_by_p_a_times_one_less_p_b() -> Non
 def test_no_time_left_still_reads_the_first_few_and_says_that_it_stopped() -> None:
     matches, _, complete = match_candidates(_Words(), Reading("a cat"), [None] * 30, _Ready(), deadline=0.0)  # type: ignore
     assert not complete and 0 < len(matches) < 30
+
+
+@pytest.mark.parametrize(
+    ("shown", "read"),
+    [
+        ("..........", 4),
+        ("b.........", 5),
+        ("bb.b......", 7),
+        ("bbbbbbbbbb", 8),
+        ("....bbbbbb", 4),
+        ("bbb", 3),
+        ("b.", 2),
+    ],
+)
+def test_for_each_that_shows_what_is_not_wanted_one_more_is_read(shown: str, read: int) -> None:
+    """``shown``: by picture, b where it shows the unwanted; four are read, and those that stand in."""
+    reached: list[Any] = []
+
+    def matching(reading: Reading, sources: Any) -> Any:
+        reached.extend(sources)
+        return [Match(0.0, 0.0, 0.5 if one[0] == "b" else 0.4) for one in sources], [], True
+
+    pictures: Any = [f"{mark}{place}" for place, mark in enumerate(shown)]
+    found = match_and_replace(matching, Reading("a boat", ("a cat",)), pictures, 4)
+    assert reached == pictures[:read]
+    assert (len(found.matches), found.due, found.complete) == (read, read, True)
+
+
+def test_nothing_stands_in_where_the_time_was_up() -> None:
+    found = match_and_replace(lambda *_: ([Match(0.0, 0.0, 0.9)] * 2, [], False), Reading("a"), [None] * 9, 4)  # type: ignore
+    assert (len(found.matches), found.due, found.complete) == (2, 6, False)
