@@ -1,7 +1,7 @@
 """`A -B` by P(A)(1 - P(B)) of the matching head, as `imgsearch search` does it, beside subtracting B's text vector from
 A's, subtracting B's score from A's, and looking for A alone, on scenes that training never drew.
 
-    python benchmarks/exclusions.py [--model mini] [--seed 4242] [--count 1000] [--queries 300] [--quick]
+    python benchmarks/exclusions.py [--seed 4242] [--count 1000] [--queries 300] [--depths 16 64] [--quick]
 
 The library: scenes of 8 kinds of object in 5 colours, so that a picture's words fit others too. A names one group of
 things, by count and kind, sometimes by colour ("two cups", "a red cup"); B is a second thing ("three trees") or the
@@ -33,9 +33,7 @@ from imgsearch.search.query import Query
 from imgsearch.search.searcher import Searcher
 
 BOTH, ALONE, SHARE = 2, 5, 0.1
-DEPTHS = (16, 64)
 WEIGHTS = (0.5, 1.0)
-OURS = f"A -B, {DEPTHS[0]} re-ranked"
 
 Ways = dict[str, Callable[["Asked"], Sequence[int]]]
 
@@ -58,6 +56,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=4242)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--queries", type=int, default=300)
+    parser.add_argument("--depths", type=int, nargs="+", default=[16, 64], help="how many are re-ranked, ours first")
     add_flags(parser)
     arguments = parser.parse_args()
     least = (BOTH, ALONE)
@@ -70,7 +69,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         settings = draw_library(scenes, Path(scratch), arguments.model)
         with open_searcher(settings) as searcher:
-            figures = measure(ways(searcher, len(scenes)), asked)
+            figures = measure(ways(searcher, len(scenes), arguments.depths), asked)
     lines = table(figures, asked)
     lines += ["", verdict(figures)]
     sizes = [len(one.right) for one in asked]
@@ -122,7 +121,7 @@ def spoken(mention: Mention) -> str:
     return " ".join([one if mention.count == 1 else NUMBERS[mention.count], *words])
 
 
-def ways(searcher: Searcher, pictures: int) -> Ways:
+def ways(searcher: Searcher, pictures: int, depths: Sequence[int]) -> Ways:
     """Each way by name: a query -> scene numbers, best first, as many as R-precision looks at, or more."""
     numbers = scene_numbers(searcher, pictures)
     view = searcher.store.view()
@@ -146,7 +145,7 @@ def ways(searcher: Searcher, pictures: int) -> Ways:
         return [numbers[hit.image_id] for hit in searcher.search(wanted).hits]
 
     made: Ways = {}
-    for depth in DEPTHS:
+    for depth in depths:
         made[f"A -B, {depth} re-ranked"] = lambda q, d=depth: searched(f'{q.wanted} -"{q.unwanted}"', q, d)
     for w in WEIGHTS:
         made[f"vector A - {w:g} B"] = lambda q, w=w: ranked(itc(vector(q.wanted) - w * vector(q.unwanted)))
@@ -154,7 +153,7 @@ def ways(searcher: Searcher, pictures: int) -> Ways:
         made[f"score of A - {w:g} score of B"] = lambda q, w=w: ranked(
             itc(vector(q.wanted)) - w * itc(vector(q.unwanted))
         )
-    for depth in (0, *DEPTHS):
+    for depth in (0, *depths):
         made[f"A alone, {depth} re-ranked"] = lambda q, d=depth: searched(q.wanted, q, d)
     return made
 
@@ -186,11 +185,12 @@ def table(figures: dict[str, np.ndarray], asked: list[Asked]) -> list[str]:
 
 def verdict(figures: dict[str, np.ndarray]) -> str:
     """Who wins: the search as it is by default against the best of the others, query by query."""
+    ours = next(name for name in figures if name.startswith("A -B"))
     others = {name: each for name, each in figures.items() if not name.startswith("A -B")}
     sentences = []
     for column, measured in enumerate(("P@5", "R-precision")):
         best = max(others, key=lambda way: float(others[way][:, column].mean()))
-        gap = 100 * (figures[OURS][:, column] - others[best][:, column])
+        gap = 100 * (figures[ours][:, column] - others[best][:, column])
         error = 1.96 * gap.std(ddof=1) / np.sqrt(len(gap))
         clear = abs(gap.mean()) > error
         wins = ("`A -B` wins" if gap.mean() > 0 else "`A -B` loses") if clear else "no clear winner"
