@@ -156,6 +156,8 @@ class Library:
         LibraryBusy, StorageFull. Cost: that of decoding and embedding what is new; loads torch."""
         self._searcher  # noqa: B018  raises where it is closed
         given = [paths] if isinstance(paths, (str, os.PathLike)) else _listed(paths)
+        if not given and paths != ():
+            raise UsageError("got an empty list of paths, expected at least one", "index() brings all up to date")
         for path in given:
             if not isinstance(path, (str, os.PathLike)):
                 raise _wrong("a path", path, "a text or a pathlib.Path")

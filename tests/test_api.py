@@ -138,6 +138,8 @@ def test_thresholds_and_orders_count(library: Any) -> None:
         lambda library: library.similar(1, filters=3),
         lambda library: library.index(5),
         lambda library: library.index([5]),
+        lambda library: library.index([]),
+        lambda library: library.index(iter(())),
         lambda library: library.index("/no/such/folder"),
         lambda library: imgsearch.open(5),
         lambda library: imgsearch.open(librari="x"),
