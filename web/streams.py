@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, cast
 
-from flask import Blueprint, Response, current_app, request, stream_with_context
+from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
 
 from imgsearch.errors import ImgsearchError
@@ -60,7 +60,7 @@ def stream_events(happenings: Iterator[Happening]) -> Response:
     known = current_app.extensions.setdefault(_SLOTS, StreamSlots(current_config().streams))
     slots = cast(StreamSlots, known)
     slots.take()
-    answer = Response(stream_with_context(_sent(happenings)), mimetype="text/event-stream", headers=_HEADERS)
+    answer = Response(_sent(_in_request(happenings)), mimetype="text/event-stream", headers=_HEADERS)
     answer.call_on_close(slots.give_back)
     return answer
 
@@ -73,6 +73,22 @@ def _search(service: SearchService, query: Query) -> Iterator[Happening]:
         results = found
     assert results is not None
     yield "itm", search_json(service, query, results)
+
+
+def _in_request(happenings: Iterator[Happening]) -> Iterator[Happening]:
+    """Each step in a context of this request: addresses are made for it. Flask's `stream_with_context` keeps one
+    context open from step to step, which fails where a thread closes streams in another order than it opened them."""
+    app, environ = current_app._get_current_object(), request.environ  # type: ignore[attr-defined]
+
+    def steps() -> Iterator[Happening]:
+        while True:
+            with app.request_context(environ):
+                happening = next(happenings, None)
+            if happening is None:
+                return
+            yield happening
+
+    return steps()
 
 
 def _sent(happenings: Iterator[Happening]) -> Iterator[str]:
