@@ -26,6 +26,11 @@ def closest(word: str, known: Iterable[str]) -> str:
     return lowered[found[0]] if found else ""
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 picture", "1,200 pictures"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def describe_size(size_bytes: float) -> str:
     """ "3.4 MB", in powers of ten as disks are sold."""
     for unit in ("bytes", "kB", "MB", "GB"):

@@ -24,7 +24,7 @@ from imgsearch.records import ModelId, is_model_free
 from imgsearch.settings import Settings
 from imgsearch.storage import FailedFile, FileState, Store
 from imgsearch.storage.runs import finished_runs
-from imgsearch.wording import describe_size, one_line
+from imgsearch.wording import counted, describe_size, one_line
 from indexer.estimate import bytes_for, free_bytes, time_text
 from indexer.passed_text import left_line, passed_line, program_line
 from indexer.pending import PendingFile
@@ -107,8 +107,8 @@ class DryRun:
         ]
         place = "" if self.exists else ", which would be made"
         lines = [
-            f"{self.seen:,} pictures seen: {', '.join(parts) or 'nothing to do'}.",
-            f"Would be read into the library {one_line(self.library)}{place}: {read:,} files, "
+            f"{counted(self.seen, 'picture')} seen: {', '.join(parts) or 'nothing to do'}.",
+            f"Would be read into the library {one_line(self.library)}{place}: {counted(read, 'file')}, "
             f"{describe_size(self.read_bytes)}.",
         ]
         if read:

@@ -11,6 +11,7 @@ import numpy as np
 
 from imgsearch.errors import StorageFull
 from imgsearch.records import ModelId
+from imgsearch.wording import counted
 
 # Catalog with its indexes: 2.4 KB an image and its file, 1.5 of it the signature, on a library of 10,000 drawn scenes
 # with names of 25 characters; the log (WAL) and longer paths come on top.
@@ -45,7 +46,7 @@ def forecast(images: int, seconds_each: float, model: ModelId, dtype: str, folde
     each = f"{seconds_each:.1f} s" if seconds_each >= 1 else f"{seconds_each * 1000:.0f} ms"
     disk = size_text(bytes_for(images, model, dtype))
     return (
-        f"{images:,} new pictures at {each} each: about {time_text(images * seconds_each)}; "
+        f"{counted(images, 'new picture')} at {each} each: about {time_text(images * seconds_each)}; "
         f"{disk} of disk ({size_text(free_bytes(folder))} free)"
     )
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from imgsearch.cli.progress import Lines
 from imgsearch.media.walk_counts import PassedOver
-from imgsearch.wording import one_line
+from imgsearch.wording import counted, one_line
 from indexer.estimate import time_text
 from indexer.passed_text import left_line, passed_line, program_line
 
@@ -91,8 +91,9 @@ class Summary:
         ]
         rate = f", {self.images_per_s:.1f} images/s" if self.embedded > 1 else ""
         lines = [
-            f"{self.seen:,} pictures seen: {', '.join(parts) or 'nothing to do'}.",
-            f"The library {printable(self.library)} holds {self.images:,} images in {self.files:,} files "
+            f"{counted(self.seen, 'picture')} seen: {', '.join(parts) or 'nothing to do'}.",
+            f"The library {printable(self.library)} holds {counted(self.images, 'image')} in "
+            f"{counted(self.files, 'file')} "
             f"({time_text(self.seconds)}{rate}).",
         ]
         if self.sidecars:

@@ -10,6 +10,7 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from imgsearch.errors import UsageError
+from imgsearch.search.language import parse
 from imgsearch.search.query import Query
 from web.answers import LONGEST_CURSOR, find
 from web.context import current_config, current_service, rooted
@@ -56,7 +57,12 @@ class SearchPage:
     def status(self) -> str:
         if not self.hits or self.closest:
             return ""
-        return "Best match first" if self.query else ""
+        ask = parse(self.query)
+        if ask.similar or ask.like:
+            return "Most alike first"
+        if not (ask.description or ask.excluded):
+            return "Newest first" if self.query else ""
+        return "Best match first"
 
     @property
     def next_address(self) -> str:

@@ -38,6 +38,13 @@ def test_search_page_holds_the_answer_of_the_api(shelf: Any) -> None:
         assert f'src="{hit["thumbnail"]}"' in page and f'href="/pictures/{hit["image_id"]}?q=red"' in page
 
 
+def test_search_page_says_what_its_order_is(shelf: Any) -> None:
+    orders = {"red": "Best match first", "width:>1": "Newest first"}
+    for query, order in orders.items():
+        page = get(shelf, "/", q=query)[1]
+        assert order in page and not any(other in page for other in set(orders.values()) - {order})
+
+
 def test_search_page_shows_the_newest_when_nothing_is_asked(shelf: Any) -> None:
     _, page = get(shelf, "/")
     assert len(ids(page)) == len(NAMES) and "Newest pictures" in page
