@@ -43,6 +43,23 @@ SWITCHES = ("--json", "--quiet", "--null", "--paths", "--yes")
 """Options that may stand before the verb: with a value, and without one. The verb must have them."""
 
 
+_OTHER_WORDS = {
+    **dict.fromkeys(("find", "query", "ask", "look"), "search"),
+    **dict.fromkeys(("add", "scan", "import", "update", "ingest"), "index"),
+    **dict.fromkeys(("web", "server", "start", "ui"), "serve"),
+    **dict.fromkeys(("duplicates", "dups", "dedupe", "clean"), "dedup"),
+    **dict.fromkeys(("info", "exif", "facts"), "show"),
+    **dict.fromkeys(("status", "list", "ls"), "stats"),
+    **dict.fromkeys(("remove", "rm", "delete"), "forget"),
+    **dict.fromkeys(("errors", "failed"), "failures"),
+    **dict.fromkeys(("pull", "download", "model"), "models"),
+    "check": "verify",
+    "man": "manual",
+    "version": "--version",
+}
+"""What other programs call our commands."""
+
+
 def verbs() -> dict[str, EntryPoint]:
     """Every verb that is installed, in the order of the help page."""
     found = {point.name: point for point in entry_points(group=GROUP)}
@@ -149,7 +166,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 def _point(name: str) -> EntryPoint:
     points = verbs()
     if name not in points:
-        near = closest(name, points)
+        near = _OTHER_WORDS.get(name.lower()) or closest(name, points)
         meant = f"; did you mean {near!r}?" if near else ""
         raise UsageError(f"there is no command {one_line(name)!r}{meant}", f"the commands are {', '.join(points)}")
     return points[name]

@@ -72,6 +72,8 @@ def test_what_is_wrong_is_said_with_what_is_allowed(parser: Parser, line: str, s
     ("line", "said"),
     [
         ("serach boat", "did you mean 'search'?"),
+        ("find boat", "did you mean 'search'?"),
+        ("version", "did you mean '--version'?"),
         ("nothing-like-it", "the commands are demo"),
         ("--librari x search boat", "did you mean --library?"),
         ("serve --port 99999", "from 0 to 65,535"),
