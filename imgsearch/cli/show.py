@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Show when, where and by what camera a picture was taken, what people wrote about it, its sizes, format and colours, and
 which part of the file, which file beside it, or what else tells each of them. PICTURE is a file, or the id of a picture
-in the library. The library need not know the picture, and need not be there; nothing is changed.
+in the library. The library need not know the picture, nor exist unless --library names one; nothing is changed.
 """
 _NAMES_OF_SOURCES = {
     "exif": "EXIF",
