@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.command import Command
 from imgsearch.cli.listed import listed_paths
+from imgsearch.wording import counted
 
 if TYPE_CHECKING:
     from imgsearch.storage import Store
@@ -79,7 +80,7 @@ def _failures(arguments: argparse.Namespace) -> int:
             count += 1
             again = "; tried again on every run" if failure.transient else ""
             print(f"{shown(failure.path)}: {shown(failure.reason)} ({failure.stage}{again})")
-    print(f"{count:,} files failed" if count else "no file failed", file=sys.stderr)
+    print(f"{counted(count, 'file')} failed" if count else "no file failed", file=sys.stderr)
     return 0
 
 
