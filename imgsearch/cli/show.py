@@ -15,7 +15,7 @@ from imgsearch.cli.streams import without_chatter
 from imgsearch.errors import MediaError, UsageError
 
 if TYPE_CHECKING:
-    from imgsearch.media.facts.shown import ShownFile
+    from imgsearch.media.shown import ShownFile
     from imgsearch.records import Word
     from imgsearch.storage import Store
 
@@ -59,7 +59,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace, store: Store | None) -> int:
-    from imgsearch.media.facts.shown import show_file
+    from imgsearch.media.shown import show_file
 
     path = _path_of(arguments.picture, store)
     try:

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from imgsearch.dedup.belonging.stacks import StackFile, belong_together
 from imgsearch.dedup.evidence import Copy, Evidence
 from imgsearch.dedup.inspection import task
 from imgsearch.dedup.relation import relate
-from imgsearch.dedup.stacks import StackFile, belong_together
 from imgsearch.dedup.worth import Judgement, Worth
 from imgsearch.errors import MediaError
 from imgsearch.media.limits import LIMITS

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
-from imgsearch.dedup.companions import companions_of, shared_with
+from imgsearch.dedup.belonging.companions import companions_of, shared_with
 from imgsearch.dedup.draft import replacing
 from imgsearch.dedup.evidence import ACTED_ON, NEVER_MOVED, TIERS, Companion, Copy, Evidence, Group, Member
 from imgsearch.dedup.groups import seen_from_second

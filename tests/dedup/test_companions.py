@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgsearch.dedup.belonging.contents import film_seconds
-from imgsearch.dedup.companions import (
+from imgsearch.dedup.belonging.companions import (
     FolderListing,
     FolderNames,
     companions_of,
@@ -21,6 +20,7 @@ from imgsearch.dedup.companions import (
     same_companion,
     shared_with,
 )
+from imgsearch.dedup.belonging.contents import film_seconds
 from imgsearch.media.sniff import IMAGE_EXTENSIONS
 
 LONG = "PXL_20230809_203449253.LONG_EXPOSURE-02.ORIGINAL.jpg"

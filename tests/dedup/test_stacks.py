@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from imgsearch.dedup.stacks import (
+from imgsearch.dedup.belonging.stacks import (
     EDITED,
     LIVE,
     MOTION,

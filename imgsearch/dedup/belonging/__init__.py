@@ -1,1 +1,1 @@
-"""What the names of files say about each other: versions of one picture, copies, sidecars."""
+"""Which files belong together: versions of one picture, stacks, companions; and what a plan may move of them."""

@@ -12,11 +12,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
+from imgsearch.dedup.belonging.companions import companions_of, owners_of, same_companion
 from imgsearch.dedup.belonging.folder_names import FolderListing, FolderNames
-from imgsearch.dedup.companions import companions_of, owners_of, same_companion
+from imgsearch.dedup.belonging.stacks import StackFile, belong_together, stack_key
 from imgsearch.dedup.disk import Refused, digest_of, open_file, open_folder
 from imgsearch.dedup.evidence import Companion, Copy, Evidence, Group, Member
-from imgsearch.dedup.stacks import StackFile, belong_together, stack_key
 from imgsearch.media.sniff import IMAGE_EXTENSIONS
 from imgsearch.media.whole import FileTraits
 
