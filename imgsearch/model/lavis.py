@@ -25,7 +25,7 @@ DEFAULT_IMAGE_SIZE = 224  # LAVIS's pre-training size, for the form that does no
 
 # LAVIS: create_eva_vit_g has num_heads = 1408 // 88; BERT has 64 numbers a head.
 _VIT_HEAD_WIDTH = 88
-_QFORMER_HEAD_WIDTH = 64
+QFORMER_HEAD_WIDTH = 64
 # EVA's own ViT-g has 40 blocks; BLIP-2 reads the output of the 39th, and LAVIS builds 39 (create_eva_vit_g).
 _EVA_G_WIDTH, _EVA_G_BLOCKS, _BLIP2_BLOCKS = 1408, 40, 39
 # nn.LayerNorm's default in LAVIS's ln_vision, where transformers uses the ViT's own 1e-6.
@@ -56,7 +56,7 @@ _TOP_NAMES = {
     "itm_head.weight": "itm_head.weight",
     "itm_head.bias": "itm_head.bias",
 }
-_LAYER = "Qformer.bert.encoder.layer."
+LAYER_PREFIX = "Qformer.bert.encoder.layer."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class LavisCheckpoint:
     def tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
         """transformers' names with their tensors, converted one by one, so that memory holds no second copy."""
         try:
-            yield from _convert_tower(self.tower, self.config["vision_config"])
+            yield from convert_tower(self.tower, self.config["vision_config"])
             yield from _convert_body(self.body, self.config["qformer_config"])
         except KeyError as exc:
             raise CheckpointInvalid(
@@ -90,7 +90,7 @@ def read_lavis(path: Path, image_size: int | None) -> LavisCheckpoint:
     tower = {key[15:]: value for key, value in body.items() if key.startswith("visual_encoder.")}
     inside = bool(tower)
     if not inside:
-        tower = dict(read_state(_tower_beside(path)))
+        tower = dict(read_state(tower_beside(path)))
     try:
         native = image_size_of(tower)
         size = image_size or (native if inside else DEFAULT_IMAGE_SIZE)
@@ -156,7 +156,7 @@ def check_image_size(image_size: int, patch_size: int) -> None:
         )
 
 
-def _tower_beside(path: Path) -> Path:
+def tower_beside(path: Path) -> Path:
     tower = path.parent / TOWER_FILE
     if not tower.is_file():
         raise ModelUnavailable(
@@ -182,14 +182,26 @@ def _check_body(body: State, path: Path) -> None:
     )
 
 
-def _config(body: State, tower: State, image_size: int) -> dict[str, Any]:
-    convolution = tower["patch_embed.proj.weight"]
-    vit_width, _, patch_size, _ = convolution.shape
+def tower_config(tower: State, image_size: int) -> dict[str, Any]:
+    """What transformers' Blip2VisionConfig takes for a ViT used at ``image_size``."""
+    width, _, patch_size, _ = tower["patch_embed.proj.weight"].shape
     check_image_size(image_size, patch_size)
-    blocks = _count(tower, r"blocks\.(\d+)\.")
-    if vit_width == _EVA_G_WIDTH and blocks == _EVA_G_BLOCKS:
+    blocks = count_layers(tower, r"blocks\.(\d+)\.")
+    if width == _EVA_G_WIDTH and blocks == _EVA_G_BLOCKS:
         blocks = _BLIP2_BLOCKS
-    layers = _count(body, re.escape(_LAYER) + r"(\d+)\.")
+    return {
+        "hidden_size": width,
+        "intermediate_size": tower["blocks.0.mlp.fc1.weight"].shape[0],
+        "num_hidden_layers": blocks,
+        "num_attention_heads": heads_of(width, _VIT_HEAD_WIDTH, "ViT"),
+        "image_size": image_size,
+        "patch_size": patch_size,
+        "post_layer_norm_eps": LN_VISION_EPS,
+    }
+
+
+def _config(body: State, tower: State, image_size: int) -> dict[str, Any]:
+    layers = count_layers(body, re.escape(LAYER_PREFIX) + r"(\d+)\.")
     words = body["Qformer.bert.embeddings.word_embeddings.weight"]
     width = words.shape[1]
     return {
@@ -198,30 +210,22 @@ def _config(body: State, tower: State, image_size: int) -> dict[str, Any]:
         "num_query_tokens": body["query_tokens"].shape[1],
         "image_text_hidden_size": body["vision_proj.weight"].shape[0],
         "image_token_index": None,
-        "vision_config": {
-            "hidden_size": vit_width,
-            "intermediate_size": tower["blocks.0.mlp.fc1.weight"].shape[0],
-            "num_hidden_layers": blocks,
-            "num_attention_heads": _heads(vit_width, _VIT_HEAD_WIDTH, "ViT"),
-            "image_size": image_size,
-            "patch_size": patch_size,
-            "post_layer_norm_eps": LN_VISION_EPS,
-        },
+        "vision_config": tower_config(tower, image_size),
         "qformer_config": {
             "vocab_size": words.shape[0],
             "hidden_size": width,
             "num_hidden_layers": layers,
-            "num_attention_heads": _heads(width, _QFORMER_HEAD_WIDTH, "Q-Former"),
-            "intermediate_size": body[_LAYER + "0.intermediate.dense.weight"].shape[0],
+            "num_attention_heads": heads_of(width, QFORMER_HEAD_WIDTH, "Q-Former"),
+            "intermediate_size": body[LAYER_PREFIX + "0.intermediate.dense.weight"].shape[0],
             "max_position_embeddings": body["Qformer.bert.embeddings.position_embeddings.weight"].shape[0],
-            "encoder_hidden_size": vit_width,
-            "cross_attention_frequency": _cross_attention_frequency(body, layers),
+            "encoder_hidden_size": tower["patch_embed.proj.weight"].shape[0],
+            "cross_attention_frequency": cross_attention_frequency(body, layers),
             "use_qformer_text_input": True,
         },
     }
 
 
-def _heads(width: int, head_width: int, part: str) -> int:
+def heads_of(width: int, head_width: int, part: str) -> int:
     heads = width // head_width
     if heads < 1 or width % heads:
         raise CheckpointInvalid(
@@ -231,15 +235,15 @@ def _heads(width: int, head_width: int, part: str) -> int:
     return heads
 
 
-def _count(state: State, pattern: str) -> int:
+def count_layers(state: State, pattern: str) -> int:
     numbers = {int(found.group(1)) for key in state if (found := re.match(pattern, key))}
     if not numbers or max(numbers) + 1 != len(numbers):
         raise CheckpointInvalid("the LAVIS checkpoint misses layers", "it is damaged: fetch it again")
     return len(numbers)
 
 
-def _cross_attention_frequency(body: State, layers: int) -> int:
-    having = [n for n in range(layers) if f"{_LAYER}{n}.crossattention.self.query.weight" in body]
+def cross_attention_frequency(body: State, layers: int) -> int:
+    having = [n for n in range(layers) if f"{LAYER_PREFIX}{n}.crossattention.self.query.weight" in body]
     frequency = having[1] - having[0] if len(having) > 1 else layers
     if having != list(range(0, layers, frequency)):
         raise CheckpointInvalid(
@@ -249,7 +253,7 @@ def _cross_attention_frequency(body: State, layers: int) -> int:
     return frequency
 
 
-def _convert_tower(tower: State, config: Mapping[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
+def convert_tower(tower: State, config: Mapping[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
     grid = config["image_size"] // config["patch_size"]
     yield "vision_model.embeddings.class_embedding", tower["cls_token"]
     yield "vision_model.embeddings.position_embedding", interpolate_positions(tower["pos_embed"], grid)
@@ -273,8 +277,13 @@ def _qkv_bias(tower: State, block: str) -> torch.Tensor:
 def _convert_body(body: State, config: Mapping[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
     for old, new in _TOP_NAMES.items():
         yield new, body[old]
+    yield from convert_layers(body)
+
+
+def convert_layers(body: State) -> Iterator[tuple[str, torch.Tensor]]:
+    """The Q-Former's layers under transformers' names."""
     for key, value in body.items():
-        if key.startswith(_LAYER):
+        if key.startswith(LAYER_PREFIX):
             name = key.removeprefix("Qformer.bert.")
             # BERT's attention modules are `self`; transformers' Q-Former calls them `attention`.
             yield "qformer." + re.sub(r"\.(attention|crossattention)\.self\.", r".\1.attention.", name), value

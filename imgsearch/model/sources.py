@@ -196,7 +196,7 @@ def _directory(name: str, folder: Path, pull_name: str | None = None) -> Source:
         if pull_name
         else "copy the whole directory again"
     )
-    weights = _weight_files(folder, mend)
+    weights = weight_files(folder, mend)
     names = ("config.json", "tokenizer.json") if (folder / "tokenizer.json").is_file() else ("config.json", "vocab.txt")
     companions = tuple(folder / file for file in names)
     if not companions[1].is_file():
@@ -204,7 +204,8 @@ def _directory(name: str, folder: Path, pull_name: str | None = None) -> Source:
     return Source(name, "directory", folder, weights, companions, pull_name)
 
 
-def _weight_files(folder: Path, mend: str) -> tuple[Path, ...]:
+def weight_files(folder: Path, mend: str) -> tuple[Path, ...]:
+    """The files of a directory that hold its weights, in one format, checked to be whole; ``mend`` says what to do."""
     for single, index in (
         ("model.safetensors", "model.safetensors.index.json"),
         ("pytorch_model.bin", "pytorch_model.bin.index.json"),
