@@ -89,7 +89,7 @@ def _open(source: Source, place: torch.device, kind: torch.dtype, image_size: in
     network = _empty_network(read_config(source.path), source)
     _fill(network, _directory_tensors(source), place, kind, source)
     if image_size is not None:
-        _resize_positions(network, image_size)
+        resize_positions(network, image_size)
     return network, read_tokenizer(source.path)
 
 
@@ -152,7 +152,7 @@ def _directory_tensors(source: Source) -> Iterator[tuple[str, torch.Tensor]]:
             raise CheckpointInvalid(f"{path} cannot be read: {exc}", mend_of(source)) from exc
 
 
-def _resize_positions(network: Any, image_size: int) -> None:
+def resize_positions(network: Any, image_size: int) -> None:
     """Use a loaded network at another image size: its position table interpolated as LAVIS does."""
     vision = network.config.vision_config
     if vision.image_size == image_size:

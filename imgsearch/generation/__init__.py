@@ -1,0 +1,43 @@
+"""From a picture to words: captions, and answers to questions, by the generative half of BLIP-2.
+
+Importing this loads no torch; `load_generator` does. See `imgsearch.generation.contract` for what a generator answers.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgsearch.generation.contract import Answer, Caption, Captions, Generator
+
+if TYPE_CHECKING:
+    from imgsearch.generation.blip2 import Blip2Generator
+
+__all__ = ["Answer", "Caption", "Captions", "Generator", "load_generator"]
+
+
+def load_generator(
+    name: str | Path,
+    language_model: str | Path | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    *,
+    image_size: int | None = None,
+) -> Blip2Generator:
+    """Load a BLIP-2 that writes: "mini", a name of `imgsearch.generation.sources.KNOWN`, a Hugging Face id that is in
+    the local cache, a directory, or a LAVIS ``.pth``. Never downloads, never takes another model in its place.
+
+    A LAVIS ``.pth`` holds no language model: ``language_model`` names the directory (or cached Hugging Face id) of the
+    OPT or Flan-T5 that it was trained with; its pre-trained form takes the ViT from ``eva_vit_g.pth`` beside it.
+    With ``image_size`` (pixels) the ViT's position table is interpolated where it differs.
+    ``device`` "auto" is CUDA where there is one, else the CPU; ``dtype`` "auto" is bfloat16 on CUDA, float32 elsewhere.
+
+    Raises UsageError (a bad argument, a ``.pth`` without a language model), ModelUnavailable (unknown name, files not
+    here or half downloaded), CheckpointInvalid (a retrieval checkpoint, another architecture, damaged, unsafe) and
+    NotEnoughMemory. Cost: reads every weight once.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `imgsearch.model.load_model` says
+    from imgsearch.generation.loading import load
+
+    return load(name, language_model, device, dtype, image_size)

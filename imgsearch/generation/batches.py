@@ -1,0 +1,76 @@
+"""Work cut into batches that are halved when memory runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import torch
+
+from imgsearch.errors import NotEnoughMemory
+from imgsearch.generation.decoding import Decoding
+from imgsearch.model.memory import available_bytes
+
+R = TypeVar("R")
+
+_MOST = {"cpu": 32, "cuda": 128}
+_SHARE_OF_FREE = 0.5  # of the memory that is free; the estimate below is rough
+
+
+def in_batches(part: Callable[[Sequence[int]], list[R]], order: Sequence[int], size: int) -> list[R]:
+    """``part`` of every place of ``order``, at most ``size`` at a time -> its results by place. A batch for which
+    memory does not suffice is tried again in halves, and later ones keep to the smaller size. Raises NotEnoughMemory
+    where one place alone is too much."""
+    results: dict[int, R] = {}
+    at = 0
+    while at < len(order):
+        places = order[at : at + size]
+        found = _attempt(part, places)
+        if found is None:
+            if len(places) == 1:
+                raise NotEnoughMemory("the memory does not suffice for one picture", "")
+            size = len(places) // 2
+            continue
+        results.update(zip(places, found, strict=True))
+        at += len(places)
+    return [results[place] for place in sorted(results)]
+
+
+def _attempt(part: Callable[[Sequence[int]], list[R]], places: Sequence[int]) -> list[R] | None:
+    """None where memory ran out. In a function of its own, so that nothing of the failed batch is still held."""
+    try:
+        return part(places)
+    except (torch.OutOfMemoryError, MemoryError):
+        pass
+    except RuntimeError as exc:
+        # The CPU allocator has no error class of its own.
+        if not any(words in str(exc) for words in ("not enough memory", "can't allocate memory", "out of memory")):
+            raise
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return None
+
+
+def usual_batch_size(config: Any, settings: Decoding, device: torch.device) -> int:
+    """Pictures of one batch: 32 on a CPU, 128 on a GPU, fewer where the free memory would not hold them."""
+    most = _MOST["cuda" if device.type == "cuda" else "cpu"]
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_bytes()
+    if free is None:
+        return most
+    return max(1, min(most, int(free * _SHARE_OF_FREE / _bytes_of_picture(config, settings))))
+
+
+def _bytes_of_picture(config: Any, settings: Decoding) -> int:
+    """A generous estimate of one picture's working space, in float32: the ViT's widest layer; keys and values of all
+    beams twice over (they are reordered at each step); the scores of all steps."""
+    vision, text = config.vision_config, config.text_config
+    patches = 1 + (vision.image_size // vision.patch_size) ** 2
+    tower = 4 * patches * (2 * vision.intermediate_size + 8 * vision.hidden_size)
+    rows = max(settings.beams, settings.rows)
+    layers, width = text.num_hidden_layers, text.hidden_size
+    if text.model_type == "t5":
+        layers, width = text.num_layers + text.num_decoder_layers, text.num_heads * text.d_kv
+    length = config.num_query_tokens + 32 + settings.max_new_tokens
+    kept = 4 * rows * length * layers * width * 2 * 2
+    scores = 4 * rows * text.vocab_size * (settings.max_new_tokens + 8)
+    return int(tower + kept + scores)

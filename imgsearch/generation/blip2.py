@@ -1,0 +1,313 @@
+"""The `Generator` contract on the parts of transformers' Blip2ForConditionalGeneration.
+
+A picture is encoded once, and what is known before the first new id is computed once for all its beams: OPT's keys and
+values of picture and prompt, T5's encoder. Letters in shapes: B pictures, S pixels a side, N = 1 + patches, W the ViT's
+width, T query tokens, E the language model's width, L ids of a prompt, V the vocabulary.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import DynamicCache
+from transformers.modeling_outputs import BaseModelOutput
+
+from imgsearch.errors import NotEnoughMemory, UsageError
+from imgsearch.generation.batches import in_batches
+from imgsearch.generation.contract import QUESTION_FORM, Answer, Caption, Captions
+from imgsearch.generation.decoding import Decoding, Noise, draw
+from imgsearch.generation.pictures import upright_pixels
+from imgsearch.generation.tokenizer import PromptTokenizer
+from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD
+
+MAX_PROMPT_TOKENS = 512
+"""Ids of a prompt at most: T5's own length, and far more than any question that BLIP-2 was trained on."""
+LOSS_TOKENS = 32  # LAVIS's max_txt_len
+
+R = TypeVar("R")
+
+
+class Blip2Generator:
+    """A loaded BLIP-2 that writes; made by `imgsearch.generation.load_generator`. Not for two threads at a time."""
+
+    def __init__(self, network: Any, tokenizer: PromptTokenizer, name: str, fingerprint: Callable[[], str]) -> None:
+        self._network = network
+        self._tokenizer = tokenizer
+        self._fingerprint = fingerprint
+        self.name = name
+        config = network.config
+        self._language = network.language_model
+        self._encoder_decoder = bool(config.text_config.is_encoder_decoder)
+        weight = network.language_projection.weight
+        self._device: torch.device = weight.device
+        self._dtype: torch.dtype = network.vision_model.embeddings.class_embedding.dtype
+        self.device = str(self._device)
+        self.dtype = str(self._dtype).removeprefix("torch.")
+        self.image_size = int(config.vision_config.image_size)
+        self.query_tokens = int(config.num_query_tokens)
+
+    @property
+    def network(self) -> Any:
+        """transformers' Blip2ForConditionalGeneration, for training and export."""
+        return self._network
+
+    @property
+    def tokenizer(self) -> PromptTokenizer:
+        """The language model's tokenizer."""
+        return self._tokenizer
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """As `Generator.fingerprint`. Cost: hashes weights never seen before (seconds a GB)."""
+        return self._fingerprint()
+
+    def caption(
+        self,
+        images: Sequence[Image.Image],
+        prompt: str | Sequence[str] = "",
+        num_beams: int = 5,
+        max_new_tokens: int = 30,
+        min_new_tokens: int = 1,
+        length_penalty: float = 1.0,
+        repetition_penalty: float = 1.0,
+        do_sample: bool = False,
+        top_p: float = 0.9,
+        temperature: float = 1.0,
+        num_captions: int = 1,
+        seed: int | Sequence[int] | None = None,
+        *,
+        no_repeat: int = 0,
+        batch_size: int | None = None,
+    ) -> list[Captions]:
+        """As `Generator.caption`."""
+        settings = Decoding(
+            num_beams,
+            max_new_tokens,
+            min_new_tokens,
+            length_penalty,
+            repetition_penalty,
+            do_sample,
+            top_p,
+            temperature,
+            num_captions,
+            no_repeat,
+        )
+        noise = self._noise(seed, len(images), settings) if do_sample else None
+        written = self._write(images, self._prompts(prompt, len(images)), settings, noise, batch_size)
+        return [Captions.of(candidates) for candidates in written]
+
+    def answer(
+        self,
+        images: Sequence[Image.Image],
+        questions: str | Sequence[str],
+        form: str = QUESTION_FORM,
+        num_beams: int = 5,
+        max_new_tokens: int = 10,
+        min_new_tokens: int = 1,
+        length_penalty: float = -1.0,
+        *,
+        batch_size: int | None = None,
+    ) -> list[Answer]:
+        """As `Generator.answer`."""
+        if form and "{}" not in form:
+            raise UsageError(f"the form {form!r} has no {{}} for the question", f"for example {QUESTION_FORM!r}")
+        asked = self._texts(questions, len(images), "questions")
+        prompts = [form.replace("{}", question) if form else question for question in asked]
+        settings = Decoding(num_beams, max_new_tokens, min_new_tokens, length_penalty)
+        written = self._write(images, self._prompts(prompts, len(images)), settings, None, batch_size)
+        return [Answer(candidates[0].text, candidates[0].token_ids) for candidates in written]
+
+    def caption_loss(
+        self, images: Sequence[Image.Image], texts: Sequence[str], prompt: str | Sequence[str] = ""
+    ) -> float:
+        """As `Generator.caption_loss`."""
+        from imgsearch.generation.loss import loss_of_batch
+
+        wanted = self._texts(texts, len(images), "texts")
+        prompts = self._texts(prompt, len(images), "prompts")
+        if not wanted:
+            raise UsageError("no pictures were given, so there is no loss", "give one at least")
+
+        def part(places: Sequence[int]) -> list[tuple[float, int]]:
+            projected = self._project([images[place] for place in places])
+            chosen = [(prompts[place], wanted[place]) for place in places]
+            return loss_of_batch(self._network, self._tokenizer, projected, chosen)
+
+        sums = self._batched(part, range(len(images)), self._batch_size(None, Decoding()))
+        return sum(total for total, _ in sums) / max(1, sum(count for _, count in sums))
+
+    def project(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """B pictures -> float32 [B, T, E] on the CPU: what the language model reads of each."""
+        parts = self._batched(
+            lambda places: list(self._project([images[place] for place in places]).float().cpu()),
+            range(len(images)),
+            self._batch_size(None, Decoding(num_beams=1)),
+        )
+        width = self._network.language_projection.out_features
+        return torch.stack(parts) if parts else torch.empty((0, self.query_tokens, width))
+
+    def first_logits(self, images: Sequence[Image.Image], prompt: str | Sequence[str] = "") -> torch.Tensor:
+        """B pictures with their prompts -> float32 [B, V] on the CPU: the logits of the first new id."""
+        prompts = self._prompts(prompt, len(images))
+
+        def part(places: Sequence[int]) -> list[torch.Tensor]:
+            embeds, mask = self._embed([images[place] for place in places], [prompts[place] for place in places])
+            if self._encoder_decoder:
+                start = torch.full((len(places), 1), self._start, device=self._device)
+                found = self._language(inputs_embeds=embeds, attention_mask=mask, decoder_input_ids=start)
+            else:
+                found = self._language(inputs_embeds=embeds, attention_mask=mask)
+            return list(found.logits[:, -1].float().cpu())
+
+        rows = self._batched(part, range(len(images)), self._batch_size(None, Decoding(num_beams=1)))
+        return torch.stack(rows) if rows else torch.empty((0, self._network.config.text_config.vocab_size))
+
+    @property
+    def _start(self) -> int:
+        return int(self._network.config.text_config.decoder_start_token_id or 0)
+
+    def _write(
+        self,
+        images: Sequence[Image.Image],
+        prompts: list[list[int]],
+        settings: Decoding,
+        noise: Noise | None,
+        batch_size: int | None,
+    ) -> list[list[Caption]]:
+        self._check_room(prompts, settings)
+
+        def part(places: Sequence[int]) -> list[list[Caption]]:
+            embeds, mask = self._embed([images[place] for place in places], [prompts[place] for place in places])
+            numbers = noise.reader(places) if noise is not None else None
+            inputs = self._inputs(embeds, mask, [prompts[place] for place in places], settings)
+            rows, scores = draw(self._language, inputs, settings, self._tokenizer.marks, numbers)
+            texts = [Caption(self._tokenizer.decode(row), row, score) for row, score in zip(rows, scores, strict=True)]
+            each = settings.num_captions
+            return [texts[at : at + each] for at in range(0, len(texts), each)]
+
+        # Prompts of like length share a batch: less padding, the same texts.
+        order = sorted(range(len(images)), key=lambda place: len(prompts[place]))
+        return self._batched(part, order, self._batch_size(batch_size, settings))
+
+    def _inputs(
+        self, embeds: torch.Tensor, mask: torch.Tensor, prompts: Sequence[list[int]], settings: Decoding
+    ) -> dict[str, Any]:
+        """What the language model's generate goes on from: all but the last id of a prompt is in the cache already."""
+        repeats = settings.rows
+        if self._encoder_decoder:
+            states = self._language.get_encoder()(inputs_embeds=embeds, attention_mask=mask).last_hidden_state
+            encoded = BaseModelOutput(last_hidden_state=states.repeat_interleave(repeats, dim=0))
+            return {"encoder_outputs": encoded, "attention_mask": mask.repeat_interleave(repeats, dim=0)}
+        cache = DynamicCache(config=self._language.config)
+        self._language.model(
+            inputs_embeds=embeds[:, :-1], attention_mask=mask[:, :-1], past_key_values=cache, use_cache=True
+        )
+        cache.batch_repeat_interleave(repeats * settings.beams)
+        ids = self._padded_ids(prompts).repeat_interleave(repeats, dim=0)
+        return {
+            "input_ids": ids,
+            "attention_mask": mask.repeat_interleave(repeats, dim=0),
+            "past_key_values": cache,
+        }
+
+    def _embed(self, images: Sequence[Image.Image], prompts: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """[B, T + L, E] and the mask int64 [B, T + L]: the picture's places, then the prompt; OPT's padding lies
+        between them (it goes on at the right end), T5's after it."""
+        projected = self._project(images)
+        ids = self._padded_ids(prompts)[:, self.query_tokens :]
+        words = self._language.get_input_embeddings()(ids)
+        longest = ids.shape[1]
+        lengths = torch.tensor([len(prompt) for prompt in prompts], device=self._device)[:, None]
+        places = torch.arange(longest, device=self._device)[None]
+        text = places < lengths if self._encoder_decoder else places >= longest - lengths
+        seen = torch.ones(projected.shape[:2], dtype=torch.long, device=self._device)
+        embeds = torch.cat([projected.to(words.dtype), words], dim=1)
+        return embeds, torch.cat([seen, text.long()], dim=1)
+
+    def _padded_ids(self, prompts: Sequence[list[int]]) -> torch.Tensor:
+        """int64 [B, T + L] with the picture's placeholders, as transformers' own generate is given them."""
+        longest = max(map(len, prompts))
+        places = [self._network.config.image_token_index] * self.query_tokens
+        pads = [[self._tokenizer.marks.pad] * (longest - len(prompt)) for prompt in prompts]
+        left = not self._encoder_decoder
+        rows = [places + (pad + prompt if left else prompt + pad) for pad, prompt in zip(pads, prompts, strict=True)]
+        return torch.tensor(rows, device=self._device)
+
+    def _project(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """B pictures -> [B, T, E] on the device, in the language model's dtype."""
+        pixels = np.stack([upright_pixels(image, self.image_size) for image in images])
+        batch = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float()  # [B, 3, S, S]
+        deviation = torch.tensor(PIXEL_STD, device=self._device).view(1, 3, 1, 1)
+        mean = torch.tensor(PIXEL_MEAN, device=self._device).view(1, 3, 1, 1)
+        # As imgsearch.model.blip2 does it, so that both read the same numbers.
+        batch = torch.addcmul(-mean / deviation, batch, 1 / (255 * deviation)).to(self._dtype)
+        features = self._network.vision_model(pixel_values=batch).last_hidden_state  # [B, N, W]
+        queries = self._network.query_tokens.expand(len(features), -1, -1)
+        states = self._network.qformer(query_embeds=queries, encoder_hidden_states=features).last_hidden_state
+        projected: torch.Tensor = self._network.language_projection(states.to(features.dtype))
+        return projected
+
+    def _noise(self, seed: int | Sequence[int] | None, count: int, settings: Decoding) -> Noise:
+        if seed is None:
+            seed = random.SystemRandom().randrange(1 << 62)
+        elif not isinstance(seed, int):
+            seed = [int(one) for one in seed]
+            if len(seed) != count:
+                raise UsageError(f"{len(seed)} seeds were given for {count} pictures", "give one, or one a picture")
+        return Noise(seed, count * settings.rows, settings.rows, self._device)
+
+    def _prompts(self, prompt: str | Sequence[str], count: int) -> list[list[int]]:
+        return [self._tokenizer.encode(text) for text in self._texts(prompt, count, "prompts")]
+
+    @staticmethod
+    def _texts(texts: str | Sequence[str], count: int, what: str) -> list[str]:
+        found = [texts] * count if isinstance(texts, str) else list(texts)
+        if len(found) != count:
+            raise UsageError(f"{len(found)} {what} were given for {count} pictures", "give one, or one a picture")
+        for text in found:
+            if not isinstance(text, str):
+                raise UsageError(f"one of the {what} is {type(text).__name__}, expected a text", "give strings")
+        return found
+
+    def _check_room(self, prompts: Sequence[list[int]], settings: Decoding) -> None:
+        """Raise UsageError for a prompt that the language model cannot read."""
+        room = MAX_PROMPT_TOKENS
+        if not self._encoder_decoder:
+            positions = int(self._network.config.text_config.max_position_embeddings)
+            room = min(room, positions - self.query_tokens - settings.max_new_tokens)
+        longest = max(map(len, prompts), default=0)
+        if longest > room:
+            raise UsageError(
+                f"a prompt or question of {longest:,} tokens was given, and this generator reads at most {room:,} "
+                f"beside {settings.max_new_tokens} new ones",
+                "shorten it",
+            )
+
+    def _batch_size(self, batch_size: int | None, settings: Decoding) -> int:
+        from imgsearch.generation.batches import usual_batch_size
+
+        if batch_size is not None:
+            if batch_size < 1:
+                raise UsageError(f"batch_size is {batch_size}, expected 1 or more", "leave it out")
+            return batch_size
+        return usual_batch_size(self._network.config, settings, self._device)
+
+    def _batched(self, part: Callable[[Sequence[int]], list[R]], order: Sequence[int], size: int) -> list[R]:
+        def guarded(places: Sequence[int]) -> list[R]:
+            with torch.inference_mode():
+                return part(places)
+
+        try:
+            return in_batches(guarded, order, size)
+        except NotEnoughMemory as exc:
+            place = "RAM" if self._device.type == "cpu" else f"memory of {self.device}"
+            raise NotEnoughMemory(
+                f"the {place} ran out while {self.name} was reading one picture",
+                "close other programs, take fewer beams, or load with dtype='bfloat16'",
+            ) from exc

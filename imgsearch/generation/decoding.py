@@ -1,0 +1,242 @@
+"""How texts are drawn from a language model: the settings, and what they ask of transformers' generate.
+
+Beams are transformers' own search. Sampling goes through its greedy loop with the drawing done in a logits processor,
+so that the random numbers are ours: they depend on the seed and the picture's place, never on the batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    MinNewTokensLengthLogitsProcessor,
+    NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from imgsearch.errors import UsageError
+from imgsearch.generation.tokenizer import Marks
+
+TOP_K = 50
+"""Ids that nucleus sampling chooses among at most: the default of the transformers that LAVIS ran on."""
+_MAX_BEAMS, _MAX_NEW_TOKENS, _MAX_CAPTIONS = 64, 512, 64
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How to draw; `imgsearch.generation.contract.Generator.caption` says what each is."""
+
+    num_beams: int = 5
+    max_new_tokens: int = 30
+    min_new_tokens: int = 1
+    length_penalty: float = 1.0
+    repetition_penalty: float = 1.0
+    do_sample: bool = False
+    top_p: float = 0.9
+    temperature: float = 1.0
+    num_captions: int = 1
+    no_repeat: int = 0
+
+    def __post_init__(self) -> None:
+        _within("num_beams", self.num_beams, 1, _MAX_BEAMS)
+        _within("max_new_tokens", self.max_new_tokens, 1, _MAX_NEW_TOKENS)
+        _within("min_new_tokens", self.min_new_tokens, 0, self.max_new_tokens)
+        _within("num_captions", self.num_captions, 1, _MAX_CAPTIONS)
+        _within("no_repeat", self.no_repeat, 0, self.max_new_tokens)
+        for name in ("repetition_penalty", "temperature", "top_p"):
+            value = getattr(self, name)
+            if not (0 < value < float("inf")) or (name == "top_p" and value > 1):
+                raise UsageError(f"{name} is {value}, expected a number above 0", f"for example {name}=1.0")
+        if not abs(self.length_penalty) < float("inf"):
+            raise UsageError(f"length_penalty is {self.length_penalty}, expected a number", "for example 1.0")
+        if not self.do_sample and self.num_captions > self.num_beams:
+            raise UsageError(
+                f"{self.num_captions} captions were asked of {self.num_beams} beams: there is at most one a beam",
+                "raise num_beams, or draw them with do_sample=True",
+            )
+
+    @property
+    def beams(self) -> int:
+        """Beams of one row; sampling has one."""
+        return 1 if self.do_sample else self.num_beams
+
+    @property
+    def rows(self) -> int:
+        """Rows of one picture that are drawn one by one."""
+        return self.num_captions if self.do_sample else 1
+
+
+def _within(name: str, value: int, lowest: int, highest: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+        raise UsageError(
+            f"{name} is {value!r}, expected a whole number of {lowest} to {highest}", f"for example {name}=5"
+        )
+
+
+class Noise:
+    """The random numbers of one call, exponentially distributed: the likeliest id after its probability is divided by
+    its number is a draw from the distribution, as torch.multinomial does it.
+
+    With one seed the numbers of a step lie in one table for all rows of the call, so that any batch reads what it would
+    have read among all; with a seed a picture each picture has a generator of its own.
+    """
+
+    def __init__(self, seeds: int | Sequence[int], rows: int, rows_each: int, device: torch.device) -> None:
+        self._seeds, self._rows, self._each, self._device = seeds, rows, rows_each, device
+
+    def reader(self, pictures: Sequence[int]) -> Callable[[int], torch.Tensor]:
+        """What gives the numbers of the rows of ``pictures`` (places in the call), step by step: called with the
+        vocabulary's size V -> float32 [len(pictures) * rows a picture, V]."""
+        if isinstance(self._seeds, int):
+            generator = self._generator(self._seeds)
+            places = [picture * self._each + row for picture in pictures for row in range(self._each)]
+
+            def shared(size: int) -> torch.Tensor:
+                table = torch.empty((self._rows, size), device=self._device).exponential_(1, generator=generator)
+                return table[places]
+
+            return shared
+        generators = [self._generator(self._seeds[picture]) for picture in pictures]
+
+        def own(size: int) -> torch.Tensor:
+            shape = (self._each, size)
+            parts = [torch.empty(shape, device=self._device).exponential_(1, generator=one) for one in generators]
+            return torch.cat(parts)
+
+        return own
+
+    def _generator(self, seed: int) -> torch.Generator:
+        return torch.Generator(self._device).manual_seed(seed)
+
+
+class _Draw(LogitsProcessor):  # type: ignore[misc]
+    """Nucleus sampling: afterwards the highest score is the draw."""
+
+    def __init__(self, settings: Decoding, numbers: Callable[[int], torch.Tensor]) -> None:
+        self._numbers = numbers
+        self._warpers: list[Any] = []
+        if settings.temperature != 1.0:
+            self._warpers.append(TemperatureLogitsWarper(float(settings.temperature)))
+        self._warpers.append(TopKLogitsWarper(TOP_K))
+        if settings.top_p < 1.0:
+            self._warpers.append(TopPLogitsWarper(float(settings.top_p)))
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        for warper in self._warpers:
+            scores = warper(input_ids, scores)
+        return scores.softmax(dim=-1) / self._numbers(scores.shape[-1])
+
+
+class _Penalty(RepetitionPenaltyLogitsProcessor):  # type: ignore[misc]
+    """The padding before a short prompt is no text that could be repeated."""
+
+    def __init__(self, penalty: float, pad: int) -> None:
+        super().__init__(penalty)
+        self._pad = pad
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = super().__call__(input_ids, scores)
+        found[:, self._pad] = scores[:, self._pad]
+        return found
+
+
+class _Likelihood(LogitsProcessor):  # type: ignore[misc]
+    """Changes nothing; sums the log-probabilities of the ids that are chosen. First of the processors, it sees the
+    model's own logits."""
+
+    def __init__(self, end: Sequence[int]) -> None:
+        self._end = list(end)
+        self._last: torch.Tensor | None = None
+        self._sum: torch.Tensor | None = None
+        self._open: torch.Tensor | None = None
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        if self._last is None:
+            self._sum = scores.new_zeros(len(scores), dtype=torch.float32)
+            self._open = scores.new_ones(len(scores), dtype=torch.bool)
+        else:
+            self._add(input_ids[:, -1])
+        self._last = scores.float().log_softmax(dim=-1)
+        return scores
+
+    def total(self, last_ids: torch.Tensor) -> torch.Tensor:
+        """float32 [rows]; ``last_ids`` [rows] are those that were chosen last."""
+        self._add(last_ids)
+        assert self._sum is not None
+        return self._sum
+
+    def _add(self, ids: torch.Tensor) -> None:
+        assert self._last is not None and self._sum is not None and self._open is not None
+        chosen = self._last.gather(1, ids[:, None])[:, 0]
+        self._sum += torch.where(self._open, chosen, torch.zeros_like(chosen))
+        self._open &= ~torch.isin(ids, torch.tensor(self._end, device=ids.device))
+
+
+def draw(
+    language_model: Any,
+    inputs: dict[str, Any],
+    settings: Decoding,
+    marks: Marks,
+    numbers: Callable[[int], torch.Tensor] | None,
+) -> tuple[list[list[int]], list[float]]:
+    """The new ids of every row, end left out, with their scores; ``num_captions`` rows a picture, picture by picture.
+    ``inputs`` are those of the language model's generate; ``numbers`` those of `Noise.reader`, for sampling."""
+    ids = inputs.get("input_ids")
+    begun = 1 if ids is None else int(ids.shape[1])  # T5 begins with its start alone
+    likelihood = _Likelihood(marks.end)
+    processors = LogitsProcessorList([likelihood] if settings.beams == 1 else [])
+    device = language_model.device
+    if settings.repetition_penalty != 1.0:
+        processors.append(_Penalty(float(settings.repetition_penalty), marks.pad))
+    if settings.no_repeat:
+        processors.append(NoRepeatNGramLogitsProcessor(settings.no_repeat))
+    if settings.min_new_tokens:
+        shortest = MinNewTokensLengthLogitsProcessor(begun, settings.min_new_tokens, list(marks.end), device=device)
+        processors.append(shortest)
+    if numbers is not None:
+        processors.append(_Draw(settings, numbers))
+    found = language_model.generate(
+        **inputs, logits_processor=processors, generation_config=_config(language_model, settings, marks)
+    )
+    new = found.sequences[:, begun:]
+    rows = [_cut(row, marks.end) for row in new.tolist()]
+    if settings.beams > 1:
+        return rows, found.sequences_scores.float().tolist()
+    sums = likelihood.total(new[:, -1]).tolist()
+    lengths = [min(len(row) + 1, new.shape[1]) for row in rows]
+    return rows, [one / length**settings.length_penalty for one, length in zip(sums, lengths, strict=True)]
+
+
+def _config(language_model: Any, settings: Decoding, marks: Marks) -> Any:
+    beams = settings.beams
+    return GenerationConfig(
+        do_sample=False,
+        num_beams=beams,
+        num_return_sequences=settings.num_captions if beams > 1 else 1,
+        length_penalty=float(settings.length_penalty),
+        max_new_tokens=settings.max_new_tokens,
+        early_stopping=False,
+        eos_token_id=list(marks.end),
+        pad_token_id=marks.pad,
+        bos_token_id=marks.before[0] if marks.before else None,
+        decoder_start_token_id=getattr(language_model.config, "decoder_start_token_id", None),
+        return_dict_in_generate=True,
+        output_scores=beams > 1,
+    )
+
+
+def _cut(ids: list[int], end: Sequence[int]) -> list[int]:
+    """Up to the first end; what a finished row is filled up with after it is no text."""
+    for place, number in enumerate(ids):
+        if number in end:
+            return ids[:place]
+    return ids

@@ -1,0 +1,28 @@
+"""From a PIL picture of any mode to the square of pixels that the model sees, as indexing makes it from a file."""
+
+from __future__ import annotations
+
+from PIL import Image
+
+from imgsearch.errors import MediaError, UsageError
+from imgsearch.media.colour import shrink, to_srgb
+from imgsearch.media.metadata import exif_of, orientation_of
+from imgsearch.media.orientation import turn_picture
+from imgsearch.media.preprocess import resize_to_model
+from imgsearch.records import UInt8
+
+
+def upright_pixels(image: Image.Image, size: int) -> UInt8:
+    """uint8 [S, S, 3] in sRGB: turned by its EXIF, transparency on white, more than 8 bits and palettes reduced, an
+    embedded profile applied. Raises MediaError where the picture cannot be decoded, UsageError where it is none."""
+    if not isinstance(image, Image.Image):
+        raise UsageError(f"received {type(image).__name__}, expected a PIL picture", "open it with PIL.Image.open")
+    try:
+        image.load()
+        turn = orientation_of(exif_of(image))
+        small = to_srgb(shrink(image, (size, size)), image.info.get("icc_profile"))
+    except (MemoryError, MediaError):
+        raise
+    except Exception as exc:  # a damaged file raises a dozen kinds
+        raise MediaError(f"the picture cannot be decoded: {exc}", stage="decode") from exc
+    return resize_to_model(turn_picture(small, turn), size)
