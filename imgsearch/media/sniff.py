@@ -21,7 +21,7 @@ RAW_EXTENSIONS = _set_of(
 IMAGE_EXTENSIONS = RAW_EXTENSIONS | _set_of(
     ".jpg .jpeg .jpe .jfif .jif .jfi .pjpeg .pjp .mpo .jps .insp",
     ".avif .avifs .heic .heif .heics .heifs .hif .avci .avcs",
-    ".jp2 .j2k .j2c .jpc .jpx .jpf .jph .jhc .jxl",
+    ".jp2 .j2k .j2c .jpc .jpx .jpf .jph .jhc .jxl .jxr .wdp .hdp",
     ".png .apng .webp .gif .bmp .dib .tif .tiff .btf .tf8 .qoi .ico .cur .icns .psd .psb .psdt",
     ".pbm .pgm .ppm .pnm .pam .pfm .tga .targa .icb .vda .vst .dds .pcx .dcx .sgi .ras .xbm .xpm .pcd",
     ".fli .flc .blp .fits",
@@ -68,7 +68,7 @@ _PREFIXES: tuple[tuple[bytes, Kind], ...] = (
     (b"8BPS", Kind("", "a Photoshop document of a version that is not known")),
     (b"\xff\x0a", Kind("JXL", "a JPEG XL picture")),
     (b"\x00\x00\x00\x0cJXL \r\n\x87\n", Kind("JXL", "a JPEG XL picture")),
-    (b"II\xbc\x01", Kind("", "a JPEG XR picture, which is not supported")),
+    (b"II\xbc\x01", Kind("JXR", "a JPEG XR picture")),
     (b"DDS \x7c\x00\x00\x00", Kind("DDS", "a DDS texture")),
     (b"icns", Kind("ICNS", "a macOS icon file")),
     (b"\x01\xda", Kind("SGI", "an SGI picture")),

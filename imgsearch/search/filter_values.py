@@ -28,6 +28,7 @@ _TYPES = {
     "psd": "PSD",
     "psb": "PSD",
     "jxl": "JXL",
+    "jxr": "JXR",
     "ppm": "PPM",
     "pnm": "PPM",
     "qoi": "QOI",

@@ -25,7 +25,7 @@ _FETCH = 65_536
 _OF_FILE = ("folder", "name")  # filters about a place; all others are about the content
 PLAIN_FORMATS = (
     *("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF", "ICO", "JPEG2000", "PPM", "QOI"),
-    *("PSD", "JXL", "TGA", "DDS", "ICNS", "CUR", "PCX", "PCD", "SGI", "SUN", "XBM", "XPM"),
+    *("PSD", "JXL", "JXR", "TGA", "DDS", "ICNS", "CUR", "PCX", "PCD", "SGI", "SUN", "XBM", "XPM"),
     *("FLI", "BLP", "FITS", "IM", "MSP", "DCX", "GBR", "XVTHUMB"),
 )
 """`MediaFacts.format` of all that is not camera RAW, whose files bear the name of their kind: "CR2", "NEF" ..."""

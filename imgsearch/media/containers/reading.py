@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from imgsearch.errors import MediaError
-from imgsearch.media.containers import animated, camera_raw, heif, jpeg, jxl, plain, png, psd, tiff
+from imgsearch.media.containers import animated, camera_raw, heif, jpeg, jxl, jxr, plain, png, psd, tiff
 from imgsearch.media.containers.header import Header
 from imgsearch.media.sniff import Kind
 
@@ -32,6 +32,7 @@ _READERS: dict[str, Callable[[BinaryIO], Header]] = {
     "RAW": camera_raw.read_header,
     "PSD": psd.read_header,
     "JXL": jxl.read_header,
+    "JXR": jxr.read_header,
 }
 _MORE = "what these formats hold beside the picture is not compared"
 
