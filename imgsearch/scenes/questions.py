@@ -1,7 +1,7 @@
 """Questions about a scene with their right answers, of five kinds, and whether an answer given is right.
 
 Only what the graph decides is asked, and only where one answer is right: kinds differ within a scene, so "the ball"
-names one group; a place is asked for what stands there; "are there two balls?" is not asked of three, which contain two.
+names one group; a place is asked for what stands there; "are there two balls?" is not asked of three, which hold two.
 """
 
 from __future__ import annotations

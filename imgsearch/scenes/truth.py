@@ -13,7 +13,9 @@ from imgsearch.scenes.vocabulary import COLOURS, NOUNS, NUMBERS, POSITIONS, RELA
 ASPECTS = ("object", "colour", "count", "size", "position", "relation", "setting")
 _WORD = re.compile(r"[a-z0-9]+|[^\sa-z0-9]")
 # Words that join mentions or open a caption and claim nothing.
-_FILLERS = frozenset("and with together , . there is are i see it here this shows".split())
+_FILLERS = frozenset(
+    ("and", "with", "together", ",", ".", "there", "is", "are", "i", "see", "it", "here", "this", "shows")
+)
 _OPENINGS = (("picture", "of"), ("photo", "of"), ("image", "of"), ("photograph", "of"))
 
 

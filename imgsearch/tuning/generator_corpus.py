@@ -33,7 +33,7 @@ _WAIT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """``features`` float16 [N, tokens, W] of the ViT (after its last norm), ``scenes`` the graphs they were drawn of."""
+    """``features`` float16 [N, tokens, W] of the ViT (after its last norm), ``scenes`` their graphs."""
 
     features: NDArray[np.float16]
     scenes: list[Scene]
