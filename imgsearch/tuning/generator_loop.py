@@ -38,8 +38,8 @@ class GeneratorSettings:
     steps: int
     batch_size: int = 16
     captions: int = 2  # a picture and step, beside a question of every kind
-    chunks: int = 23
-    first_chunks: int = 23
+    chunks: int = 26
+    first_chunks: int = 26
     steps_per_chunk: int = 50
     learning_rate: float = 1.5e-3
     qformer_rate: float = 0.5
