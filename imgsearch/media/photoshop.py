@@ -17,6 +17,7 @@ from imgsearch.errors import MediaError
 from imgsearch.media.containers import psd
 from imgsearch.media.containers.header import read_at
 from imgsearch.media.limits import check_bytes
+from imgsearch.media.photoshop_layers import merge_layers
 from imgsearch.media.ranges import Span
 from imgsearch.media.rows import Array, ArrayRows
 from imgsearch.media.small import DeepPicture
@@ -37,10 +38,8 @@ def read_psd(wanted: Wanted) -> DeepPicture:
     if min(size) < 1 or document.depth not in (1, 8, 16, 32):
         raise MediaError(f"a Photoshop document of {size[0]} x {size[1]} pixels of {document.depth} bits", stage="open")
     if not document.has_picture:
-        raise MediaError(
-            'not supported: a Photoshop document without a merged picture (saved without "maximize compatibility")',
-            stage="open",
-        )
+        merged = np.asarray(merge_layers(wanted, document))
+        return DeepPicture(ArrayRows(merged, colours=3), (0.0, 255.0))
     row_bytes = -(-document.width * document.depth // 8)
     # Packed and unpacked side by side, then the samples of all channels.
     check_bytes(size, 3 * row_bytes * document.height * _channels(document), wanted.limits)
