@@ -29,8 +29,12 @@ FILE_SOURCES = ("sidecar", "takeout", "name", "file")
 """Where a date of a file comes from, the best first: what an XMP file or Google's notes beside it say, its name, the
 time of its last change."""
 
-FACTS_RECIPE = 1
+FACTS_RECIPE = 2
 """How facts are read. Raise it when a change finds more or other ones: older rows are then read anew by `index`."""
+
+DECODE_RECIPE = 1
+"""How pixels are read. Raise it when a change moves them, and say in `imgsearch.media.rereading` which files it concerns:
+of older rows `index` reads those again. 0: before there was such a number."""
 
 
 class Word(NamedTuple):
@@ -86,11 +90,22 @@ class MediaFacts:
     camera: str | None = None
     latitude: float | None = None  # degrees, north positive
     longitude: float | None = None  # degrees, east positive
-    orientation: int = 1  # EXIF value found in the file, 1-8
+    orientation: int = 1  # EXIF value, 1-8, of the file, or of its sidecar where the file has none
     taken_source: str | None = None  # one of OWN_SOURCES
     place_source: str | None = None  # the same; of an image in a library "sidecar" or "takeout" too
     rating: int | None = None  # 1 to 5 stars, -1 for a rejected picture
     rating_source: str | None = None
+    orientation_source: str | None = None  # "file", "sidecar"; None where nothing tells which side is up
+
+    @property
+    def told_orientation(self) -> int:
+        """The orientation by which pictures of this content are turned because a sidecar says so; 0 for none."""
+        return self.orientation if self.orientation_source == "sidecar" else 0
+
+    @property
+    def shown_key(self) -> str:
+        """What caches keep the picture's features and thumbnails by: its content, and how a sidecar turns it."""
+        return f"{self.content_hash}-o{told}" if (told := self.told_orientation) else self.content_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +121,7 @@ class FileFacts:
     rating: int | None = None  # 1 to 5 stars, -1 for a rejected picture
     rating_source: str | None = None
     words: tuple[Word, ...] = ()
+    orientation: int | None = None  # EXIF's number, of a sidecar: what a file itself says, decoding tells
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from imgsearch.errors import UsageError
 from imgsearch.media.thumbnail import RECIPE
-from imgsearch.records import Float32, Hit, ImageRecord, Results
+from imgsearch.records import Float32, Hit, ImageRecord, MediaFacts, Results
 from imgsearch.search.query import Query
 from web.context import rooted
 from web.problems import printable
@@ -116,4 +116,10 @@ def thumbnail_path(record: ImageRecord) -> str:
 
 def thumbnail_version(record: ImageRecord) -> str:
     """What another thumbnail of the same id would not have."""
-    return f"{record.facts.content_hash[:16]}-{RECIPE}"
+    return version_of(record.facts)
+
+
+def version_of(facts: MediaFacts) -> str:
+    """The same of a content: how it is turned counts too."""
+    turn = f"-o{facts.told_orientation}" if facts.told_orientation else ""
+    return f"{facts.content_hash[:16]}-{RECIPE}{turn}"

@@ -17,9 +17,8 @@ from imgsearch.dedup.report_page import freed_bytes
 from imgsearch.dedup.review import STATES, UNDECIDED, Decision, content_pairs, file_key
 from imgsearch.dedup.words import TIER_TITLES, describe_evidence
 from imgsearch.errors import UsageError
-from imgsearch.media.thumbnail import RECIPE
 from imgsearch.wording import one_line
-from web.answers import read_number
+from web.answers import read_number, version_of
 from web.context import rooted
 from web.desk import Desk, Shown, current_desk, review_json
 from web.problems import Conflict
@@ -164,7 +163,7 @@ def _file_json(role: str, copy: Copy, member: Member | None = None) -> dict[str,
         "words": "" if evidence is None else describe_evidence(evidence),
         "stays": one_line(member.stays) if member is not None and role == "stay" else "",
         "companions": [one_line(os.path.basename(one.path)) for one in companions],  # noqa: PTH119  bytes-safe
-        "thumbnail": rooted(f"/api/v1/pictures/{copy.image_id}/thumbnail/{facts.content_hash[:16]}-{RECIPE}"),
+        "thumbnail": rooted(f"/api/v1/pictures/{copy.image_id}/thumbnail/{version_of(facts)}"),
         "page": rooted(f"/pictures/{copy.image_id}"),
     }
 

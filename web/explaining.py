@@ -22,7 +22,7 @@ def explain(searcher: Searcher, text: str, image_id: int) -> dict[str, Any]:
     paths = searcher.store.all_paths([image_id]).get(image_id)
     if record is None or not paths:
         raise NotFound(f"the library holds no file of the picture {image_id}", "it was taken away since")
-    source = Source(paths, record.facts.content_hash)
+    source = Source.of(paths, record.facts)
     features = searcher.reader.features(source)
     ((match,), _, _) = searcher.reader.match(Reading(text), [source], None)
     vector = searcher.reader.embed_text(text)

@@ -92,7 +92,7 @@ class Thumbnails:
 
     def of(self, picture: Picture, size: str) -> bytes:
         """The WebP. Raises Gone where no file holds the picture any more, Overloaded where too many are being made."""
-        key = (picture.record.facts.content_hash, size)
+        key = (picture.record.facts.shown_key, size)
         kept = self._store.get(*key)
         if kept is not None:
             return kept
@@ -116,7 +116,7 @@ class Thumbnails:
             raise _busy()
         try:
             content = _first_that_works(picture, size)
-            self._store.put(picture.record.facts.content_hash, size, content)
+            self._store.put(picture.record.facts.shown_key, size, content)
             return content
         finally:
             self._turns.release()
@@ -130,9 +130,8 @@ def show_thumbnail(image_id: int, version: str = "") -> ResponseReturnValue:
     if size not in SIDES:
         raise UsageError(f"got size={printable(size[:40])}, expected {' or '.join(SIDES)}", "leave size out")
     picture = find_picture(image_id)
-    content_hash = picture.record.facts.content_hash
     answer = Response(mimetype="image/webp")
-    answer.set_etag(f"{content_hash}-{size}-{RECIPE}")
+    answer.set_etag(f"{picture.record.facts.shown_key}-{size}-{RECIPE}")
     answer.headers["Cache-Control"] = _FOR_EVER if version == thumbnail_version(picture.record) else _ASK_AGAIN
     if not request.if_none_match.contains(answer.get_etag()[0] or ""):
         answer.set_data(_thumbnails().of(picture, size))
@@ -206,7 +205,8 @@ def _first_that_works(picture: Picture, size: str) -> bytes:
     facts, reason = picture.record.facts, ""
     for place in picture.places:
         try:
-            return make_thumbnail(place.path, SIDES[size], content_hash=facts.content_hash)
+            told = facts.told_orientation
+            return make_thumbnail(place.path, SIDES[size], content_hash=facts.content_hash, told=told)
         except MediaError as error:
             reason = reason or _reason(place, error)
     raise Gone(f"the picture cannot be shown: {reason}", "`imgsearch index` brings the library up to date")

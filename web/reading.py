@@ -172,21 +172,21 @@ class BatchingReader:
         texts: list[str] = []
         read: list[Any] = []
         for piece in pieces:
-            known = [memories[s.content_hash] for s in piece.sources if s.content_hash in memories]
+            known = [memories[s.key] for s in piece.sources if s.key in memories]
             for text in piece.reading.texts:
                 texts += [text] * len(known)
                 read += known
         logits = iter(self._logits(texts, read))
         replies: list[_Reply] = []
         for piece in pieces:
-            known_count = sum(source.content_hash in memories for source in piece.sources)
+            known_count = sum(source.key in memories for source in piece.sources)
             answers = [
                 np.array([next(logits) for _ in range(known_count)], np.float32).reshape(known_count, 2)
                 for _ in piece.reading.texts
             ]
             matches = iter(read_matches(piece.reading, answers))
-            found = [next(matches) if source.content_hash in memories else None for source in piece.sources]
-            reasons = [failed[s.content_hash] for s in piece.sources if s.content_hash not in memories]
+            found = [next(matches) if source.key in memories else None for source in piece.sources]
+            reasons = [failed[s.key] for s in piece.sources if s.key not in memories]
             replies.append((found, reasons))
         return replies
 
@@ -202,16 +202,16 @@ class BatchingReader:
         """What is kept or made of each readable picture, and the reason for each other, by content."""
         found: dict[str, Any] = {}
         failed: dict[str, str] = {}
-        for source in {source.content_hash: source for source in sources}.values():
-            memory = self._memories.get(source.content_hash)
+        for source in {source.key: source for source in sources}.values():
+            memory = self._memories.get(source.key)
             if memory is None:
                 (features,), reasons = self._features.features([source])
                 if features is None:
-                    failed[source.content_hash] = reasons[0]
+                    failed[source.key] = reasons[0]
                     continue
                 memory = self._memory_of(features)
-                self._memories.put(source.content_hash, memory)
-            found[source.content_hash] = memory
+                self._memories.put(source.key, memory)
+            found[source.key] = memory
         return found, failed
 
     def _memory_of(self, features: Float32) -> Any:

@@ -23,13 +23,14 @@ ALTERATION = f"{COPY_SIDE:,} px at most, middle {100 * COPY_SHARE:.0f} %, JPEG o
 """The same in words, for people."""
 
 
-def altered_pixels(path: str | os.PathLike[str], size: int, content_hash: str) -> UInt8:
+def altered_pixels(path: str | os.PathLike[str], size: int, content_hash: str, told: int = 0) -> UInt8:
     """The picture at ``path``, altered, as a model of ``size`` pixels sees it: uint8 [S, S, 3].
 
     Decoded, reduced to `COPY_SIDE`, cropped to the middle `COPY_SHARE` of width and height, compressed as JPEG of
     `COPY_QUALITY`, decoded again as any file is. Raises MediaError where the file is gone, cannot be decoded, or no
-    longer holds the content ``content_hash`` (sha256, hex). Cost: one read, two decodings, one compression."""
-    copy = middle_of(open_upright(path, COPY_SIDE, content_hash=content_hash), COPY_SHARE)
+    longer holds the content ``content_hash`` (sha256, hex). ``told`` as in `decode_file`. Cost: one read, two
+    decodings, one compression."""
+    copy = middle_of(open_upright(path, COPY_SIDE, content_hash=content_hash, told=told), COPY_SHARE)
     stream = io.BytesIO()
     copy.save(stream, "JPEG", quality=COPY_QUALITY)
     return decode_bytes(stream.getvalue(), size).pixels

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -21,6 +21,7 @@ from imgsearch.media.facts.content import content_facts
 from imgsearch.media.fingerprint import content_hash, hash_grey
 from imgsearch.media.limits import LIMITS, Limits
 from imgsearch.media.opening import readable_kind, translated
+from imgsearch.media.orientation import turn_picture
 from imgsearch.media.preprocess import resize_to_model
 from imgsearch.media.signature import luma_of, picture_signature
 from imgsearch.media.sniff import HEAD_BYTES
@@ -57,9 +58,11 @@ def decode_file(
     limits: Limits = LIMITS,
     known_hashes: Set[str] = frozenset(),
     pixels: bool = True,
+    told: int = 0,
 ) -> DecodedImage | KnownContent:
     """Read a file once: hash it, and unless its content is among ``known_hashes``, decode it for a model of
-    ``size`` pixels; without ``pixels`` only facts and signature are made. Raises MediaError."""
+    ``size`` pixels; without ``pixels`` only facts and signature are made. ``told``: the orientation that a sidecar
+    tells, for a picture that has none of its own. Raises MediaError."""
     with translated("read"), open_source(os.fspath(path), limits) as source:
         kind = readable_kind(source.head, source.name)
         digest, stream = read_and_hash(source)
@@ -68,7 +71,7 @@ def decode_file(
         wanted = Wanted(stream, kind, source.name, source.size_bytes, (size, size), limits)
         upright = read_upright(wanted)
         facts = content_facts(stream, kind)
-        return _finish(upright, facts, digest, source.size_bytes, size if pixels else 0, source.mtime_ns)
+        return _finish(upright, facts, digest, source.size_bytes, size if pixels else 0, source.mtime_ns, told)
 
 
 def decode_bytes(data: bytes, size: int, *, name: str = "", limits: Limits = LIMITS) -> DecodedImage:
@@ -82,23 +85,43 @@ def decode_bytes(data: bytes, size: int, *, name: str = "", limits: Limits = LIM
 
 
 def open_upright(
-    path: str | os.PathLike[str], max_side: int = 1024, *, limits: Limits = LIMITS, content_hash: str | None = None
+    path: str | os.PathLike[str],
+    max_side: int = 1024,
+    *,
+    limits: Limits = LIMITS,
+    content_hash: str | None = None,
+    told: int = 0,
 ) -> Image.Image:
     """The picture to look at: RGB in sRGB, upright, its aspect kept, within ``max_side`` pixels (never enlarged). With
-    a ``content_hash`` the bytes that are decoded must have it. Raises MediaError, ContentChanged."""
+    a ``content_hash`` the bytes that are decoded must have it. ``told`` as in `decode_file`. Raises MediaError,
+    ContentChanged."""
     with translated("read"), open_source(os.fspath(path), limits) as source:
         kind = readable_kind(source.head, source.name)
         stream = source.stream if content_hash is None else read_known(source, content_hash)
         stream.seek(0)
         side = (max_side, max_side)
-        upright = read_upright(Wanted(stream, kind, source.name, source.size_bytes, side, limits))
+        wish = Wanted(stream, kind, source.name, source.size_bytes, side, limits)
+        upright = told_upright(read_upright(wish), told)
         scale = min(1.0, max_side / max(upright.width, upright.height))
         wanted = max(1, round(upright.width * scale)), max(1, round(upright.height * scale))
         return upright.image.resize(wanted, Image.Resampling.BICUBIC)
 
 
-def _finish(upright: Upright, told: FileFacts, digest: str, size_bytes: int, size: int, mtime_ns: int) -> DecodedImage:
-    signature = picture_signature(upright.image)
+def told_upright(found: Upright, told: int) -> Upright:
+    """The picture as a sidecar's orientation (1-8) turns it, which counts only where the file has none: the one place
+    that decides so. Dedup does not come here: it compares what the files hold."""
+    if found.orientation or not 2 <= told <= 8:
+        return found
+    width, height = (found.height, found.width) if told >= 5 else (found.width, found.height)
+    return replace(found, image=turn_picture(found.image, told), width=width, height=height, orientation=told)
+
+
+def _finish(
+    found: Upright, told: FileFacts, digest: str, size_bytes: int, size: int, mtime_ns: int, told_turn: int = 0
+) -> DecodedImage:
+    """Hash and signature are of what the file holds, whatever lies beside it."""
+    upright = told_upright(found, told_turn)
+    signature = picture_signature(found.image)
     grey = luma_of(np.frombuffer(signature, np.uint8)[None])[0]
     facts = MediaFacts(
         content_hash=digest,
@@ -111,7 +134,8 @@ def _finish(upright: Upright, told: FileFacts, digest: str, size_bytes: int, siz
         camera=told.camera,
         latitude=told.latitude,
         longitude=told.longitude,
-        orientation=upright.orientation,
+        orientation=upright.orientation or 1,
+        orientation_source="file" if found.orientation else "sidecar" if upright.orientation else None,
         taken_source=told.taken_source,
         place_source=told.place_source,
         rating=told.rating,

@@ -20,14 +20,15 @@ from imgsearch.media.containers.heif_items import Item, Items
 from imgsearch.media.containers.heif_shape import Grid, Shape, read_grid, read_primary, shape_of, tile_file
 from imgsearch.media.croppable import ArrayImage, Croppable, PartImage, TiledImage
 from imgsearch.media.limits import MIB, Limits, check_bytes, check_memory
-from imgsearch.media.metadata import orientation_of
+from imgsearch.media.metadata import own_orientation
 from imgsearch.media.opening import decoding, open_image, quiet
 from imgsearch.media.rows import Array, ArrayRows
 from imgsearch.media.small import DeepPicture, reduced_size, small_srgb
 from imgsearch.media.sniff import Kind
+from imgsearch.media.uncompressed import read_uncompressed
 
-_EMBEDDED = {b"jpeg": "JPEG", b"j2k1": "JPEG2000"}
-_CODECS = {b"avc1": "AVC", b"vvc1": "VVC", b"evc1": "EVC", b"unci": "uncompressed samples", b"hvt1": "HEVC tiles"}
+_EMBEDDED = {b"jpeg": "JPEG", b"j2k1": "JPEG2000", b"unci": ""}
+_CODECS = {b"avc1": "AVC", b"vvc1": "VVC", b"evc1": "EVC", b"hvt1": "HEVC tiles"}
 _HEVC_BYTES, _HEVC_DEEP_BYTES = 6.0, 12.0
 """Bytes a pixel while libheif 1.23 decodes to 8 bits and to 16: 4.8 measured for 24 and 62 megapixels."""
 
@@ -49,7 +50,8 @@ class IsoFile:
 
 @dataclass(frozen=True, slots=True)
 class IsoPicture:
-    """In sRGB, upright and small; the full size, upright; EXIF's orientation, which turned nothing, or the boxes'."""
+    """In sRGB, upright and small; the full size, upright; EXIF's orientation, which turned nothing, or the boxes';
+    0 where neither tells one."""
 
     image: Image.Image
     size: tuple[int, int]
@@ -64,12 +66,14 @@ def read_iso(stream: BinaryIO, kind: Kind, size_bytes: int, target: tuple[int, i
     codes = _codes(stream, header, found)
     if kind.format == "AVIF":
         image, shape = _read_avif(file, found, codes)
+    elif found is not None and found[1].kind == b"unci":
+        image, shape = _read_bare(file, *found, codes)
     elif found is not None and _coded_as(*found) in _EMBEDDED:
         image, shape = _read_embedded(file, *found, codes)
     else:
         image, shape = _read_hevc(file, found, codes)
-    orientation = orientation_of(header.exif)
-    if orientation == 1 and found is not None:
+    orientation = own_orientation(header.exif)
+    if orientation <= 1 and found is not None and any(map(found[1].property, (b"irot", b"imir"))):
         orientation = shape_of(found[1], shape.size).orientation
     return IsoPicture(shape.turned(image), shape.upright_size, orientation)
 
@@ -224,10 +228,29 @@ def _tiled(file: IsoFile, grid: Grid, tile: Any, shape: Shape, codes: CodePoints
     return _finished(file, PartImage(whole, shape.crop), codes)
 
 
+def _stored_size(item: Item) -> tuple[int, int]:
+    """Width and height as the item's own property tells them."""
+    data = item.property(b"ispe")
+    return int.from_bytes(data[4:8], "big"), int.from_bytes(data[8:12], "big")
+
+
+def _read_bare(file: IsoFile, items: Items, primary: Item, codes: CodePoints | None) -> tuple[Image.Image, Shape]:
+    """Samples that are not coded at all."""
+    shape = shape_of(primary, _stored_size(primary))
+    with decoding(file.kind):
+        samples = read_uncompressed(file.stream, items, primary, shape.size, file.limits)
+    left, top, right, bottom = shape.crop
+    kept = ArrayRows(samples[top:bottom, left:right])
+    return small_srgb(DeepPicture(kept, (0.0, 65535.0), file.header.icc, codes), file.target), shape
+
+
 def _read_embedded(file: IsoFile, items: Items, primary: Item, codes: CodePoints | None) -> tuple[Image.Image, Shape]:
-    """JPEG or JPEG 2000 inside the container, whole or in tiles."""
+    """JPEG or JPEG 2000 inside the container, whole or in tiles; tiles of bare samples."""
 
     def part(item: Item) -> Image.Image:
+        if item.kind == b"unci":
+            samples = read_uncompressed(file.stream, items, item, _stored_size(item), file.limits)
+            return small_srgb(DeepPicture(ArrayRows(samples), (0.0, 65535.0)), _stored_size(item))
         data = items.content(file.stream, item)
         prefix = item.property(b"jpgC") if item.kind == b"jpeg" and not data.startswith(b"\xff\xd8") else b""
         kind = Kind(_EMBEDDED[item.kind], file.kind.description)

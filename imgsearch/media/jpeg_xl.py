@@ -46,7 +46,12 @@ def read_jxl(wanted: Wanted) -> Upright:
         turn = head.orientation if packed else 1
         small = to_srgb(shrink(image, wanted.target), image.info.get("icc_profile"), codes)
         width, height = image.size[::-1] if turn >= 5 else image.size
-        return Upright(turn_picture(small, turn), width, height, "JXL", head.orientation)
+        return Upright(turn_picture(small, turn), width, height, "JXL", _own(head))
+
+
+def _own(head: JxlHead) -> int:
+    """0 for 1, which a codestream says that says nothing."""
+    return head.orientation if head.orientation > 1 else 0
 
 
 def _read_deep(wanted: Wanted, head: JxlHead, codes: CodePoints | None) -> Upright | None:
@@ -68,7 +73,7 @@ def _read_deep(wanted: Wanted, head: JxlHead, codes: CodePoints | None) -> Uprig
     across, down = reduced_size((width, height), wanted.target)
     check_bytes((width, height), 40 * across * down, wanted.limits)
     image = small_srgb(DeepPicture(ArrayRows(kept, colours=colours), span, b"", codes), wanted.target)
-    return Upright(image, width, height, "JXL", head.orientation)
+    return Upright(image, width, height, "JXL", _own(head))
 
 
 def _expected_bytes(image: Image.Image) -> int:

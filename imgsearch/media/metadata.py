@@ -21,8 +21,13 @@ def exif_of(image: Image.Image) -> Image.Exif:
 
 def orientation_of(exif: Image.Exif) -> int:
     """The EXIF orientation, 1-8; 1 where absent or absurd."""
+    return own_orientation(exif) or 1
+
+
+def own_orientation(exif: Image.Exif) -> int:
+    """The same, but 0 where the file has none."""
     value = _first(tag_of(exif, _ORIENTATION))
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 0
 
 
 def tag_of(table: Mapping[int, Any] | Image.Exif, tag: int) -> Any:

@@ -14,12 +14,12 @@ from imgsearch.media.code_points import CodePoints
 from imgsearch.media.containers import jpeg, plain
 from imgsearch.media.containers.header import Header, load_exif, read_at
 from imgsearch.media.limits import JpegLayout, check_bytes, check_memory
-from imgsearch.media.metadata import orientation_of
+from imgsearch.media.metadata import exif_of, own_orientation
 from imgsearch.media.opening import decoding
 from imgsearch.media.orientation import turn_array
 from imgsearch.media.pictures import Opened
 from imgsearch.media.pictures import read_deep_png as read_png_samples
-from imgsearch.media.rows import Array, ArrayRows, PillowRows
+from imgsearch.media.rows import Array, ArrayRows
 from imgsearch.media.small import DeepPicture
 from imgsearch.media.wanted import Wanted
 
@@ -45,7 +45,7 @@ def read_deep_png(wanted: Wanted, codes: CodePoints | None) -> tuple[DeepPicture
         with decoding(wanted.kind):
             rows = read_png_samples(image, opened).rows
         icc = image.info.get("icc_profile") or b""
-        turn = rows.orientation if isinstance(rows, PillowRows) else getattr(rows, "orientation", 1)
+        turn = own_orientation(exif_of(image))
         return DeepPicture(rows, None, icc if codes is None else b"", codes), turn
 
 
@@ -70,7 +70,7 @@ def read_odd_jpeg(wanted: Wanted, frame: JpegLayout) -> tuple[DeepPicture, int]:
             samples = codecs.ljpeg_decode(data)
         else:
             samples = codecs.jpeg8_decode(data)
-    turn = orientation_of(load_exif(segments.exif))
+    turn = own_orientation(load_exif(segments.exif))
     highest = float((1 << frame.depth) - 1)
     return DeepPicture(_rows(turn_array(np.asarray(samples), turn)), (0.0, highest), segments.profile), turn
 

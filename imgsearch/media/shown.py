@@ -38,21 +38,21 @@ def show_file(path: Path) -> ShownFile:
     """Read the file, its header and its sidecars. 10 to 200 ms. Raises OSError where it is not there."""
     status = path.stat()
     content, traits, fault = None, None, None
+    sidecars = _sidecars_of(path)
+    try:
+        beside = read_sidecars(map(os.fspath, sidecars))
+    except MediaError:
+        beside = NO_FACTS
     own = NO_FACTS
     try:
         own = header_facts(path, LIMITS)
-        decoded = decode_file(path, 64, pixels=False)
+        decoded = decode_file(path, 64, pixels=False, told=beside.orientation or 0)
         assert isinstance(decoded, DecodedImage)  # no known hashes were given
         content = decoded.facts
         with suppress(MediaError):
             traits = describe_file(path)
     except MediaError as error:
         fault = error
-    sidecars = _sidecars_of(path)
-    try:
-        beside = read_sidecars(map(os.fspath, sidecars))
-    except MediaError:
-        beside = NO_FACTS
     date, source = date_of_file(path.name, status.st_mtime_ns)
     facts = merged([own, beside, FileFacts(taken_at=date, taken_source=source)])
     facts = replace(facts, camera=own.camera, words=distinct_words([*own.words, *beside.words]))

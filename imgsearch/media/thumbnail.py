@@ -19,13 +19,18 @@ _QUALITY = 80
 
 
 def make_thumbnail(
-    path: str | os.PathLike[str], max_side: int, *, content_hash: str | None = None, limits: Limits | None = None
+    path: str | os.PathLike[str],
+    max_side: int,
+    *,
+    content_hash: str | None = None,
+    limits: Limits | None = None,
+    told: int = 0,
 ) -> bytes:
     """The picture within ``max_side`` pixels, its aspect kept, never enlarged, as WebP. With a ``content_hash`` (sha256
-    in hex) the very bytes that are decoded must have it: ContentChanged otherwise. Raises MediaError. A 12-megapixel
-    JPEG takes 60 ms at 320 px and 460 ms at 1,280 px, of which WebP takes most."""
+    in hex) the very bytes that are decoded must have it: ContentChanged otherwise. ``told`` as in `decode_file`. Raises
+    MediaError. A 12-megapixel JPEG takes 60 ms at 320 px and 460 ms at 1,280 px, of which WebP takes most."""
     limits = limits or Limits(memory_bytes=machine_budget())  # what an index run has read, this reads too
-    picture = open_upright(path, max_side, limits=limits, content_hash=content_hash)
+    picture = open_upright(path, max_side, limits=limits, content_hash=content_hash, told=told)
     file = io.BytesIO()
     try:
         picture.save(file, "WEBP", quality=_QUALITY, icc_profile=b"", exif=b"", xmp=b"")

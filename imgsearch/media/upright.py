@@ -21,6 +21,7 @@ from imgsearch.media.broken_jpeg import mended_jpeg
 from imgsearch.media.broken_png import mended_png
 from imgsearch.media.code_points import CodePoints, usable_chromaticities
 from imgsearch.media.colour import shrink, to_srgb
+from imgsearch.media.containers import camera_raw
 from imgsearch.media.containers.header import Header, load_exif_from, read_at
 from imgsearch.media.containers.plain import read_bmp
 from imgsearch.media.containers.png_colour import PngColour, read_png_colour
@@ -28,9 +29,11 @@ from imgsearch.media.containers.tiff import Pages, main_directory
 from imgsearch.media.containers.tiff_directories import Directory, at_directory
 from imgsearch.media.deep_tiff import pillow_is_right, read_deep_tiff
 from imgsearch.media.iso_pictures import read_iso
+from imgsearch.media.jpeg2000_sampling import read_sampling, read_shared_jpeg2000
 from imgsearch.media.jpeg_xl import read_jxl
+from imgsearch.media.jpeg_xr import read_jxr
 from imgsearch.media.limits import JpegLayout, TooMuchMemory, check_bytes, check_memory, read_jpeg_layout
-from imgsearch.media.metadata import exif_of, orientation_of
+from imgsearch.media.metadata import exif_of, orientation_of, own_orientation
 from imgsearch.media.old_formats import check_blp, read_fits
 from imgsearch.media.opening import decoding, open_image, readable_kind
 from imgsearch.media.orientation import turn_picture
@@ -67,7 +70,7 @@ def _read_plain(
         _check(image, wanted, layout)
         with decoding(wanted.kind):
             image.load()
-        turn = orientation_of(exif_of(image))  # EXIF may follow the pixels (PNG)
+        turn = own_orientation(exif_of(image))  # EXIF may follow the pixels (PNG)
         if key_factor and isinstance(key := image.info.get("transparency"), int):
             image = image if image.mode == "L" else image.convert("L")
             image.info["transparency"] = key * key_factor
@@ -156,9 +159,15 @@ def _read_jpeg(wanted: Wanted) -> Upright:
 
 
 def _read_jpeg2000(wanted: Wanted) -> Upright:
-    header = other_readers.jpeg2000_header(wanted)
+    header, sampling = other_readers.jpeg2000_header(wanted), read_sampling(wanted.stream)
+    if sampling.is_shared:
+        try:
+            return _from_deep(wanted, read_shared_jpeg2000(wanted, header, sampling), 0)
+        except MediaError as error:
+            if not (error.transient and sampling.suits_pillow):
+                raise
     if other_readers.is_deep(header):
-        return _from_deep(wanted, other_readers.read_deep_jpeg2000(wanted, header), 1)
+        return _from_deep(wanted, other_readers.read_deep_jpeg2000(wanted, header), 0)
     return _read_plain(wanted, icc=header.icc)
 
 
@@ -174,7 +183,7 @@ def _read_bmp(wanted: Wanted) -> Upright:
     def other(each: Wanted) -> Upright:
         found = read_odd_bmp(each)
         if isinstance(found, DeepPicture):
-            return _from_deep(each, replace(found, icc=header.icc), 1)
+            return _from_deep(each, replace(found, icc=header.icc), 0)
         upright = usual(found) if found.kind.format == "BMP" else read_upright(found)
         return replace(upright, format="BMP")
 
@@ -233,9 +242,9 @@ def _tiff_orientation(stream: BinaryIO, page: Directory, pages: Pages | None) ->
     directories = (page,) if pages is None else (page, pages.first)
     for each in directories:
         if each.has_orientation:
-            return orientation_of(load_exif_from(at_directory(stream, each.offset)))
+            return own_orientation(load_exif_from(at_directory(stream, each.offset)))
     text = next((parse_xmp(each.xmp).first("tiff:Orientation") for each in directories if each.xmp), "")
-    return int(text) if text in set("12345678") else 1
+    return int(text) if text in set("12345678") else 0
 
 
 def _check(image: Image.Image, wanted: Wanted, layout: JpegLayout | None = None) -> None:
@@ -268,9 +277,18 @@ def _read_raw(wanted: Wanted) -> Upright:
         raise MediaError("the preview inside the camera RAW file is no picture", stage="open")
     inner = Wanted(io.BytesIO(preview.data), kind, "", len(preview.data), wanted.target, wanted.limits)
     shown = read_upright(inner)
-    image = turn_picture(shown.image, preview.remaining_turn(shown.width, shown.height, shown.orientation))
+    image = turn_picture(shown.image, preview.remaining_turn(shown.width, shown.height, shown.orientation or 1))
     extension = os.path.splitext(wanted.name or "x.dng")[1].lstrip(".").upper()  # noqa: PTH122
-    return Upright(image, preview.width, preview.height, extension or "RAW", preview.orientation)
+    turn = preview.orientation if preview.orientation > 1 else _raw_orientation(wanted)
+    return Upright(image, preview.width, preview.height, extension or "RAW", turn)
+
+
+def _raw_orientation(wanted: Wanted) -> int:
+    """That of the RAW's own tables where LibRaw turns nothing: 1, or 0 for none."""
+    try:
+        return min(1, own_orientation(camera_raw.read_header(wanted.stream).exif))
+    except (ValueError, IndexError):
+        return 0
 
 
 _READERS: dict[str, Callable[[Wanted], Upright]] = {
@@ -282,12 +300,13 @@ _READERS: dict[str, Callable[[Wanted], Upright]] = {
     "BMP": _read_bmp,
     "DIB": _read_bmp,
     "BLP": _read_blp,
-    "PCX": lambda wanted: _or_else(_read_plain, lambda each: _from_deep(each, read_odd_pcx(each), 1), wanted),
+    "PCX": lambda wanted: _or_else(_read_plain, lambda each: _from_deep(each, read_odd_pcx(each), 0), wanted),
     "CUR": _read_cursor,
-    "FITS": lambda wanted: _from_deep(wanted, read_fits(wanted), 1),
+    "FITS": lambda wanted: _from_deep(wanted, read_fits(wanted), 0),
     "JPEG2000": _read_jpeg2000,
     "JXL": read_jxl,
+    "JXR": lambda wanted: _from_deep(wanted, *read_jxr(wanted)),
     "RAW": _read_raw,
-    "PSD": lambda wanted: _from_deep(wanted, read_psd(wanted), 1),
-    "PAM": lambda wanted: _from_deep(wanted, other_readers.read_pam(wanted), 1),
+    "PSD": lambda wanted: _from_deep(wanted, read_psd(wanted), 0),
+    "PAM": lambda wanted: _from_deep(wanted, other_readers.read_pam(wanted), 0),
 }

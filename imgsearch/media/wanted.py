@@ -31,4 +31,4 @@ class Upright:
     width: int
     height: int
     format: str
-    orientation: int  # as the file has it, 1-8
+    orientation: int  # as the file has it, 1-8; 0 where it says nothing of it

@@ -293,7 +293,7 @@ class CandidateFinder:
                 image_id,
                 float(score),
                 background.z(score),
-                Source(paths[image_id], records[image_id].facts.content_hash),
+                Source.of(paths[image_id], records[image_id].facts),
             )
             for image_id, score in zip(wanted, scores.tolist(), strict=True)
             if paths.get(image_id) and image_id in records

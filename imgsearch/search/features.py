@@ -14,17 +14,29 @@ import numpy as np
 
 from imgsearch.errors import MediaError
 from imgsearch.model.contract import Embedder
-from imgsearch.records import Float32, UInt8
+from imgsearch.records import Float32, MediaFacts, UInt8
 from imgsearch.search.pictures import as_numpy, decode_all, encode_batch_size
 from imgsearch.storage.features import FeatureStore, QuantisedFeatures
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a candidate's picture may be read, best first, and the content it was indexed with (sha256, hex)."""
+    """Where a candidate's picture may be read, best first, the content it was indexed with (sha256, hex), and the
+    orientation that a sidecar told then, 0 for none."""
 
     paths: Sequence[Path]
     content_hash: str
+    told: int = 0
+
+    @staticmethod
+    def of(paths: Sequence[Path], facts: MediaFacts) -> Source:
+        """That of a picture of the library."""
+        return Source(paths, facts.content_hash, facts.told_orientation)
+
+    @property
+    def key(self) -> str:
+        """See `MediaFacts.shown_key`."""
+        return f"{self.content_hash}-o{self.told}" if self.told else self.content_hash
 
 
 class FeatureSource:
@@ -48,11 +60,11 @@ class FeatureSource:
                 quantised = QuantisedFeatures.of(features)
                 found[missing[index]] = quantised.restored()
                 if self._kept is not None:
-                    self._kept.put(sources[missing[index]].content_hash, quantised)
+                    self._kept.put(sources[missing[index]].key, quantised)
         return found, reasons
 
     def _kept_features(self, source: Source) -> Float32 | None:
-        quantised = None if self._kept is None else self._kept.get(source.content_hash)
+        quantised = None if self._kept is None else self._kept.get(source.key)
         return None if quantised is None else quantised.restored()
 
 
@@ -62,7 +74,9 @@ def _read_pixels(sources: Sequence[Source], size: int) -> tuple[dict[int, UInt8]
     reasons: dict[int, str] = dict.fromkeys(range(len(sources)), "gone")
     for turn in range(max((len(source.paths) for source in sources), default=0)):
         waiting = [i for i, source in enumerate(sources) if i not in pixels and turn < len(source.paths)]
-        for index, outcome in zip(waiting, decode_all([sources[i].paths[turn] for i in waiting], size), strict=True):
+        told = [sources[i].told for i in waiting]
+        decoded = decode_all([sources[i].paths[turn] for i in waiting], size, told)
+        for index, outcome in zip(waiting, decoded, strict=True):
             if isinstance(outcome, MediaError):
                 reasons[index] = outcome.message
             elif outcome.facts.content_hash != sources[index].content_hash:

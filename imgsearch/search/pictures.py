@@ -22,13 +22,13 @@ AHEAD = 64
 """Decoded pictures that may wait: 25 MB at 364 px."""
 
 
-def decode_all(paths: Sequence[Path], size: int) -> Iterator[DecodedImage | MediaError]:
+def decode_all(paths: Sequence[Path], size: int, told: Sequence[int] = ()) -> Iterator[DecodedImage | MediaError]:
     """Each path decoded for a model of ``size`` pixels, in order; a file that cannot be decoded is its
-    MediaError."""
+    MediaError. ``told``: the orientation of each that a sidecar tells, or none at all."""
 
-    def decode(path: Path) -> DecodedImage | MediaError:
+    def decode(path: Path, turn: int) -> DecodedImage | MediaError:
         try:
-            decoded = decode_file(path, size)
+            decoded = decode_file(path, size, told=turn)
         except MediaError as error:
             return error
         assert isinstance(decoded, DecodedImage)  # no known hashes were given
@@ -36,8 +36,8 @@ def decode_all(paths: Sequence[Path], size: int) -> Iterator[DecodedImage | Medi
 
     with ThreadPoolExecutor(max_workers=DECODE_THREADS, thread_name_prefix="decode") as pool:
         waiting: deque[Future[DecodedImage | MediaError]] = deque()
-        for path in paths:
-            waiting.append(pool.submit(decode, path))
+        for path, turn in zip(paths, told or [0] * len(paths), strict=True):
+            waiting.append(pool.submit(decode, path, turn))
             if len(waiting) >= AHEAD:
                 yield waiting.popleft().result()
         while waiting:

@@ -137,7 +137,9 @@ def retrieve_altered(
     indexed is left out."""
     finder, wanted = CandidateFinder(store), image_ids.tolist()
     paths, records = store.all_paths(wanted), store.images(wanted)
-    sources = [Source(paths.get(one, []), records[one].facts.content_hash if one in records else "") for one in wanted]
+    sources = [
+        Source.of(paths.get(one, []), records[one].facts) if one in records else Source([], "") for one in wanted
+    ]
     places: list[int | None] = []
     missed: list[Miss] = []
     reasons: list[str] = []
@@ -217,7 +219,7 @@ def _altered(source: Source, size: int) -> UInt8 | MediaError:
     reason = MediaError("the file is gone", stage="read")
     for path in source.paths:
         try:
-            return altered_pixels(path, size, source.content_hash)
+            return altered_pixels(path, size, source.content_hash, source.told)
         except ContentChanged:  # in words that are the same for each file, to be counted
             reason = MediaError("the file has changed since it was indexed", stage="read")
         except MediaError as error:

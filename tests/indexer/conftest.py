@@ -27,7 +27,8 @@ class InlinePool:
 
         for job in jobs:
             try:
-                yield job, decode_file(job.path, self.size, known_hashes=job.known_hashes, pixels=self.pixels)
+                known, told = job.known_hashes, job.told
+                yield job, decode_file(job.path, self.size, known_hashes=known, pixels=self.pixels, told=told)
             except MediaError as error:
                 yield job, error
 

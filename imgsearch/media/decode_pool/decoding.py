@@ -15,10 +15,12 @@ _FACTS = tuple(field.name for field in fields(MediaFacts))
 
 
 def decode_task(arguments: Any, settings: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], bytes]:
-    """The workers' task: `decode_file` of [path, known hashes] with {"size", "pixels"}. Raises MediaError."""
-    path, known_hashes = arguments
+    """The workers' task: `decode_file` of [path, known hashes, told orientation] with {"size", "pixels"}. Raises
+    MediaError."""
+    path, known_hashes, told = (*arguments, 0)[:3]
     size, pixels = settings["size"], settings["pixels"]
-    return pack_outcome(decode_file(path, size, limits=limits, known_hashes=frozenset(known_hashes), pixels=pixels))
+    known = frozenset(known_hashes)
+    return pack_outcome(decode_file(path, size, limits=limits, known_hashes=known, pixels=pixels, told=told))
 
 
 def pack_outcome(outcome: DecodedImage | KnownContent) -> tuple[dict[str, Any], bytes]:

@@ -28,6 +28,7 @@ class DecodeJob:
     size_bytes: int  # as the walk saw it: decides how jobs are chunked
     known_hashes: frozenset[str] = frozenset()  # of contents of exactly this size that need no decoding
     tag: Any = None  # the caller's own; never leaves this process
+    told: int = 0  # the orientation that a sidecar tells, for a picture that has none of its own
 
 
 class DecodePool:
@@ -69,7 +70,7 @@ class DecodePool:
     def run(self, jobs: Iterable[DecodeJob], *, ordered: bool = False) -> Iterator[tuple[DecodeJob, Outcome]]:
         """One outcome for each job, as they come, or in the order of the jobs if ``ordered``; see `HardenedPool.run`.
         Raises ImgsearchError if no worker can be started."""
-        wrapped = (Job([job.path, _listed(job.known_hashes)], job.size_bytes, job) for job in jobs)
+        wrapped = (Job([job.path, _listed(job.known_hashes), job.told], job.size_bytes, job) for job in jobs)
         for wrapper, outcome in self._pool.run(wrapped, self._read, ordered=ordered):
             job: DecodeJob = wrapper.tag
             if isinstance(outcome, DecodedImage) and outcome.facts.content_hash in job.known_hashes:

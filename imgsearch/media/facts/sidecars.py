@@ -17,10 +17,11 @@ from imgsearch.media.facts.reading import NO_FACTS, xmp_date
 from imgsearch.media.facts.words import distinct_words, xmp_rating, xmp_words
 from imgsearch.media.limits import MIB, Limits
 from imgsearch.media.source import open_source
-from imgsearch.media.xmp import MAX_BYTES, parse_xmp
+from imgsearch.media.xmp import MAX_BYTES, Xmp, parse_xmp
 from imgsearch.records import FileFacts, Word
 
 _MOST_JSON_BYTES = 1 * MIB  # of a picture's notes, which have 2 KB
+_ORIENTATIONS = frozenset("12345678")
 _LIMITS = Limits(file_bytes=max(MAX_BYTES, _MOST_JSON_BYTES))
 
 
@@ -33,7 +34,7 @@ def read_sidecars(paths: Iterable[str]) -> FileFacts:
 
 
 def merged(found: Iterable[FileFacts]) -> FileFacts:
-    """Each date, place and rating of the first that has it, with its source."""
+    """Each date, place, rating and orientation of the first that has it, with its source."""
     facts = NO_FACTS
     for more in found:
         if facts.taken_at is None:
@@ -43,6 +44,8 @@ def merged(found: Iterable[FileFacts]) -> FileFacts:
             facts = replace(facts, latitude=place[0], longitude=place[1], place_source=place[2])
         if facts.rating is None:
             facts = replace(facts, rating=more.rating, rating_source=more.rating_source)
+        if facts.orientation is None:
+            facts = replace(facts, orientation=more.orientation)
     return facts
 
 
@@ -59,6 +62,7 @@ def xmp_facts(data: bytes) -> FileFacts:
         rating=rating,
         rating_source="sidecar" if rating else None,
         words=distinct_words(xmp_words(xmp, "sidecar")),
+        orientation=_orientation_of(xmp),
     )
 
 
@@ -105,6 +109,11 @@ def _read(path: str) -> FileFacts:
             raise
         return NO_FACTS
     return takeout_facts(data) if is_json else xmp_facts(data)
+
+
+def _orientation_of(xmp: Xmp) -> int | None:
+    text = xmp.first("tiff:Orientation", "exif:Orientation").strip()
+    return int(text) if text in _ORIENTATIONS else None
 
 
 def _time_of(told: dict[str, Any]) -> str | None:
