@@ -10,7 +10,7 @@ import numpy as np
 from imgsearch.dedup.evidence import Evidence, Pair
 from imgsearch.dedup.examination import sample_digests
 from imgsearch.dedup.perceptual import CandidateSearch
-from imgsearch.dedup.signing import Progress
+from imgsearch.dedup.signing import Progress, picture_side
 from imgsearch.records import Failure, Int64
 from imgsearch.storage.evidence_store import EvidenceStore
 from imgsearch.storage.inventory import HeldFile, Inventory
@@ -28,6 +28,15 @@ size of 112 (none at 224), none over 21 turned by EXIF in seven ways."""
 PIXEL_STEPS = 24
 """Of 255, how far lightness and colour in the signatures of equal pixels may be apart, for the same reason; above it
 nothing is decoded. At most 16 over the same."""
+
+UNSHRUNK_STEPS = 2
+"""The same where no picture is shrunk before its signature is made: equal pixels then have equal signatures, but for
+what rounding moves where two readers bring them to 8 bits of sRGB, a step. Of 10,000 drawn files with copies as JPEG of
+80 and more, 1,439 pictures are decoded with 2 and 3,337 with 24."""
+
+_SHRUNK_FROM = 4
+"""Times the side at which a library decodes: pictures less wide and high are read in full (`colour.shrink` begins at 6,
+a JPEG's own shrinking at 4)."""
 
 CROWD = 512
 """Of more pictures than this with the same pixels each is paired with the first so many only."""
@@ -96,6 +105,11 @@ def _candidates(store: Store, inventory: Inventory, new: Int64) -> tuple[Int64, 
     return np.concatenate([a for a, _ in pairs]), np.concatenate([b for _, b in pairs])
 
 
+def pixel_steps(store: Store, longer_sides: Int64) -> Int64:
+    """How far the signatures of equal pixels may be apart, of pictures of these longer sides [n]: int64 [n]."""
+    return np.where(longer_sides < _SHRUNK_FROM * picture_side(store), UNSHRUNK_STEPS, PIXEL_STEPS).astype(np.int64)
+
+
 def _groups(keys: Int64, is_new: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterator[Int64]:
     """The rows of each key that several have, one of them new."""
     order = np.argsort(keys, kind="stable").astype(np.int64)
@@ -116,5 +130,6 @@ def _alike(store: Store, inventory: Inventory, first: Int64, second: Int64) -> t
         found, signatures = store.signatures(inventory.image_ids[rows])
         a, b = place[: len(first[part])], place[len(first[part]) :]
         apart = np.abs(signatures[a].astype(np.int16) - signatures[b]).max(axis=1, initial=0)
-        kept[part] = (apart <= PIXEL_STEPS) | ~found[a] | ~found[b]
+        sides = np.maximum(inventory.widths[first[part]], inventory.heights[first[part]])  # both have one size
+        kept[part] = (apart <= pixel_steps(store, sides)) | ~found[a] | ~found[b]
     return first[kept], second[kept]
