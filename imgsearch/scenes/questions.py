@@ -29,6 +29,7 @@ from imgsearch.scenes.vocabulary import (
 QUESTION_KINDS = ("what", "colour", "how many", "where", "yes/no")
 _ABSENT_SHARE = 0.1  # of the "how many" questions, those about what is not there
 _NOTHING = ("zero", "none", "no", "nothing")
+_UNDER_STARS = "under the stars"  # at night, or below things of the kind "star": asked only where it means one thing
 _ARTICLES = frozenset(("a", "an", "the", "it", "is", "are", "they", "there"))
 
 
@@ -102,7 +103,7 @@ def _ask_what(scene: Scene, rng: random.Random) -> Question:
         ways = [(wordings.WHAT_ALL, {})]
     elif rng.random() < 0.4:
         other = _other(scene, group)
-        relation = rng.choice(RELATIONS[relation_between(group, other)])
+        relation = _relation_words(relation_between(group, other), other, rng)
         ways = [(wordings.WHAT_RELATION, {"relation": relation, "other": _noun(other)})]
     elif all(other.colour != group.colour for other in scene.groups if other != group) and rng.random() < 0.4:
         ways = [(wordings.WHAT_COLOUR, {"colour": group.colour})]
@@ -208,14 +209,16 @@ def _claim_place(scene: Scene, group: Group, yes: bool, rng: random.Random) -> s
 
 def _claim_setting(scene: Scene, group: Group, yes: bool, rng: random.Random) -> str:
     setting = scene.setting if yes else _another(scene.setting, SETTINGS, rng)
-    return _fill(rng.choice(wordings.IS_SETTING), group, rng, setting=rng.choice(SETTINGS[setting]))
+    starry = any(one.kind == "star" for one in scene.groups)
+    phrases = [phrase for phrase in SETTINGS[setting] if not (starry and phrase == _UNDER_STARS)]
+    return _fill(rng.choice(wordings.IS_SETTING), group, rng, setting=rng.choice(phrases))
 
 
 def _claim_relation(scene: Scene, group: Group, yes: bool, rng: random.Random) -> str:
     other = _other(scene, group)
     true = relation_between(group, other)
     relation = true if yes else _another(true, RELATIONS, rng)
-    words = {"relation": rng.choice(RELATIONS[relation]), "other": _noun(other)}
+    words = {"relation": _relation_words(relation, other, rng), "other": _noun(other)}
     return _fill(rng.choice(wordings.IS_RELATION), group, rng, **words)
 
 
@@ -235,6 +238,12 @@ def _fill(template: str, group: Group, rng: random.Random, **given: str) -> str:
 
 def _noun(group: Group) -> str:
     return noun_of(group.kind).words[0][group.count > 1]
+
+
+def _relation_words(relation: str, other: Group, rng: random.Random) -> str:
+    """A phrase for it, before "the ..."."""
+    noun = _noun(other)
+    return rng.choice([phrase for phrase in RELATIONS[relation] if f"{phrase} the {noun}" != _UNDER_STARS])
 
 
 def _are(group: Group) -> str:
