@@ -20,7 +20,7 @@ from results import markdown_table
 from imgsearch.index.representatives import representative_tokens
 from imgsearch.index.sweep import Sweep
 from imgsearch.records import MediaFacts, ModelId
-from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store, open_store
+from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store, open_store, writing
 
 HELD_OUT_SEED, SCENE_SEED = 90_210, 777
 T, D, SPREAD, NEAR = 32, 256, 1.5, 8
@@ -131,7 +131,7 @@ def new_library(folder: Path, dtype: str) -> Store:
 
 def fill(folder: Path, blocks: Iterator[np.ndarray]) -> None:
     """Append images without pictures to a library: their vectors, [n, T, D] at a time."""
-    with open_store(folder) as store, store.writing() as writer:
+    with open_store(folder) as store, writing(store) as writer:
         root, first = writer.add_root(folder.parent / "pictures").root_id, store.view().slots
         for vectors in blocks:
             entries = [_entry(number, root) for number in range(first, first + len(vectors))]

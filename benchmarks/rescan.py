@@ -75,12 +75,12 @@ def make_library(library: Path, photos: Path) -> None:
 
     from imgsearch.media.walk import Walk
     from imgsearch.records import MediaFacts, ModelId
-    from imgsearch.storage import EmbeddedBatch, FilePlace, create_store
+    from imgsearch.storage import EmbeddedBatch, FilePlace, create_store, writing
 
     model = ModelId("mini", "0" * 64, "v1-128", "float32", 32, 256)
     facts = MediaFacts("0" * 64, 0, 1, 1, "JPEG", 0)
     vectors = np.full((1, 32, 256), 1 / 16, np.float32)
-    with create_store(library, model) as store, store.writing() as writer:
+    with create_store(library, model) as store, writing(store) as writer:
         root = writer.add_root(photos).root_id
         places = [FilePlace(root, e.relative_path, e.size_bytes, e.mtime_ns) for e in Walk(photos)]
         with writer.transaction() as transaction:

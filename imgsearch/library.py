@@ -170,7 +170,9 @@ def model_calibration(model: ModelId) -> Calibration | None:
 
 def save_calibration(settings: Settings, rule: Calibration | None) -> None:
     """Give the library this rule; None takes its own away. Raises LibraryBusy."""
-    with open_store(settings) as store, store.writing(wait_s=5.0) as writer:
+    from imgsearch.storage import writing
+
+    with open_store(settings) as store, writing(store, wait_s=5.0) as writer:
         writer.set_calibration(None if rule is None else rule.as_json())
 
 

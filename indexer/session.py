@@ -17,7 +17,7 @@ from imgsearch.media.decode_pool import DecodePool
 from imgsearch.records import is_model_free
 from imgsearch.settings import Settings
 from imgsearch.storage import Store
-from imgsearch.storage.writer import Writer
+from imgsearch.storage.writer import Writer, writing
 from indexer.encoder import Encoder, NoVectors, VectorSource
 from indexer.estimate import Outlook, forecast, require_space
 from indexer.facts import FactsRun
@@ -164,7 +164,7 @@ class Session:
         """The writer lock; says that it waits if it does."""
         with contextlib.ExitStack() as held:
             try:
-                writer = held.enter_context(self.store.writing())
+                writer = held.enter_context(writing(self.store))
             except LibraryBusy as busy:
                 if not self._wait:
                     raise
@@ -176,7 +176,7 @@ class Session:
         """In short waits, so that ``stop`` ends it."""
         while True:
             try:
-                return held.enter_context(self.store.writing(wait_s=0.5))
+                return held.enter_context(writing(self.store, wait_s=0.5))
             except LibraryBusy:
                 if self._stop():
                     raise

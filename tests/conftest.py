@@ -40,12 +40,12 @@ class Library:
     def add(self, names: Sequence[str]) -> None:
         """Index the pictures ``names`` of the photos folder as one committed batch."""
         from imgsearch.media.decode import decode_file
-        from imgsearch.storage import EmbeddedBatch, FilePlace
+        from imgsearch.storage import EmbeddedBatch, FilePlace, writing
 
         decoded = [decode_file(self.photos / name, self.model.image_size) for name in names]
         pixels = self.model.preprocess_arrays(np.stack([one.pixels for one in decoded]))
         vectors = np.asarray(self.model.embed_images(pixels))
-        with self.store.writing(wait_s=5.0) as writer:
+        with writing(self.store, wait_s=5.0) as writer:
             root = writer.add_root(self.photos)
             places = [
                 [FilePlace(root.root_id, name, one.facts.size_bytes, one.mtime_ns)]
@@ -56,7 +56,9 @@ class Library:
                 transaction.commit()
 
     def remove(self, names: Sequence[str]) -> None:
-        with self.store.writing(wait_s=5.0) as writer:
+        from imgsearch.storage import writing
+
+        with writing(self.store, wait_s=5.0) as writer:
             root = writer.add_root(self.photos)
             with writer.transaction() as transaction:
                 transaction.remove_files(root.root_id, names)

@@ -16,7 +16,7 @@ from imgsearch.model.sources import shipped_folder
 from imgsearch.search.calibration import Calibration
 from imgsearch.search.query import Query
 from imgsearch.settings import load_settings
-from imgsearch.storage import EmbeddedBatch, FilePlace, create_store
+from imgsearch.storage import EmbeddedBatch, FilePlace, create_store, writing
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def bfloat16_library(library, tmp_path):
     model = load_model(library.model.model_id.name, device="cpu", dtype="bfloat16")
     one = decode_file(library.photos / "scene00.png", model.image_size)
     vectors = np.asarray(model.embed_images(model.preprocess_arrays(one.pixels[None])))
-    with create_store(tmp_path / "other", model.model_id) as store, store.writing() as writer:
+    with create_store(tmp_path / "other", model.model_id) as store, writing(store) as writer:
         root = writer.add_root(library.photos)
         with writer.transaction() as transaction:
             place = FilePlace(root.root_id, "scene00.png", one.facts.size_bytes, one.mtime_ns)

@@ -26,11 +26,13 @@ def follow_files(store: Store, files: Iterable[Placed]) -> int:
     """Make the catalog agree with the disk about these files: one that is gone leaves the results, one that is there
     again comes back, with the content that the plan or the journal says. Returns how many rows were written. Raises
     LibraryBusy where an index run goes on writing for half a minute; `imgsearch index` does the same by itself."""
+    from imgsearch.storage.writer import writing  # loads SQLAlchemy
+
     roots, written = store.roots(), 0
     places = ((found, path, sha256) for path, sha256 in files if (found := _place(roots, path)))
     while chunk := list(itertools.islice(places, _AT_ONCE)):
         known = store.known_contents(sha256 for _, _, sha256 in chunk)
-        with store.writing(wait_s=_BUSY_S) as writer, writer.transaction() as transaction:
+        with writing(store, wait_s=_BUSY_S) as writer, writer.transaction() as transaction:
             for (root_id, relative), path, sha256 in chunk:
                 status = _regular(path)
                 if status is None:

@@ -37,7 +37,9 @@ def fill_signatures(
         chunk = lacking[at : at + _CHUNK].tolist()
         made = _decode(store, chunk, failed)
         if made:
-            with store.writing(wait_s=_BUSY_S) as writer:
+            from imgsearch.storage.writer import writing  # loads SQLAlchemy
+
+            with writing(store, wait_s=_BUSY_S) as writer:
                 writer.add_signatures(made)
         left += [image_id for image_id in chunk if image_id not in made]
         if progress is not None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from imgsearch.storage.transaction import WriteTransaction
     from imgsearch.storage.verification import verify
     from imgsearch.storage.view import View
-    from imgsearch.storage.writer import Writer
+    from imgsearch.storage.writer import Writer, writing
 
 _HOMES = {
     "batch": (
@@ -55,7 +55,7 @@ _HOMES = {
     "transaction": ("WriteTransaction",),
     "verification": ("verify",),
     "view": ("View",),
-    "writer": ("Writer",),
+    "writer": ("Writer", "writing"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -95,4 +95,5 @@ __all__ = [
     "open_store",
     "repair",
     "verify",
+    "writing",
 ]

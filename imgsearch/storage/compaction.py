@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from imgsearch.errors import SegmentDamaged
 from imgsearch.records import Int64
-from imgsearch.storage import lookups, queries
+from imgsearch.storage import queries
 from imgsearch.storage.batch import Compacted
 from imgsearch.storage.faults import reached
-from imgsearch.storage.schema import batches, deletions, images, segments
+from imgsearch.storage.row_writes import delete_images, next_generation, write_batches
+from imgsearch.storage.schema import batches, images, segments
 from imgsearch.storage.segment_store import Appended
 from imgsearch.storage.segments import DAMAGE_HINT, SegmentInfo, map_segment
 from imgsearch.storage.stats import folder_bytes
-from imgsearch.storage.transaction import next_generation, write_batches
-
-if TYPE_CHECKING:
-    from imgsearch.storage.writer import Writer
+from imgsearch.storage.writer import Writer
 
 _COPY_SLOTS = 1024
 _MOVE = update(images).where(images.c.slot == bindparam("old_slot")).values(slot=bindparam("new_slot"))
@@ -105,9 +102,7 @@ def _publish(connection: Connection, info: SegmentInfo, living: Int64, appended:
         connection.execute(_MOVE, moves)
     dead = select(images.c.image_id).where(images.c.slot >= info.first_slot, images.c.slot < info.stop)
     ids = list(connection.execute(dead).scalars())
-    for chunk in lookups.chunks(ids):
-        connection.execute(delete(deletions).where(deletions.c.image_id.in_(chunk)))
-        connection.execute(delete(images).where(images.c.image_id.in_(chunk)))
+    delete_images(connection, ids)
     segment = select(segments.c.segment_id).where(segments.c.file_name == info.file_name).scalar_subquery()
     connection.execute(delete(batches).where(batches.c.segment_id == segment))
     connection.execute(delete(segments).where(segments.c.file_name == info.file_name))

@@ -8,20 +8,22 @@ from pathlib import Path
 
 from imgsearch.errors import UsageError
 from imgsearch.storage.batch import Compacted, Forgotten, Repaired
+from imgsearch.storage.compaction import compact_library
 from imgsearch.storage.lock import writer_lock
+from imgsearch.storage.repairs import repair_library
 from imgsearch.storage.store import Store
-from imgsearch.storage.writer import Writer
+from imgsearch.storage.writer import Writer, writing
 
 
 def compact(store: Store, progress: Callable[[int, int], None] | None = None, *, wait_s: float = 0.0) -> Compacted:
     """Shrink the segments of deleted pictures. Raises LibraryBusy, SegmentDamaged, StorageFull."""
-    with store.writing(wait_s=wait_s) as writer:
-        return writer.compact(progress)
+    with writing(store, wait_s=wait_s) as writer:
+        return compact_library(writer, progress)
 
 
 def forget(store: Store, root: Path | int, *, wait_s: float = 0.0) -> Forgotten:
     """Remove a root, by id or by path; the pictures stay where they are. Raises UsageError, LibraryBusy."""
-    with store.writing(wait_s=wait_s) as writer:
+    with writing(store, wait_s=wait_s) as writer:
         if isinstance(root, int):
             return writer.forget_root(root)
         absolute = Path(os.path.abspath(root))  # noqa: PTH100 - as add_root stores it
@@ -35,9 +37,9 @@ def forget(store: Store, root: Path | int, *, wait_s: float = 0.0) -> Forgotten:
 
 def repair(store: Store, progress: Callable[[int, int], None] | None = None, *, wait_s: float = 0.0) -> Repaired:
     """Drop what is damaged, so that the next index embeds it again. Raises LibraryBusy, StorageFull."""
-    with writer_lock(store.layout.lock, wait_s=wait_s):  # not store.writing(): that refuses a damaged segment
+    with writer_lock(store.layout.lock, wait_s=wait_s):  # not writing(): that refuses a damaged segment
         writer = Writer(store)
         try:
-            return writer.repair(progress)
+            return repair_library(writer, progress)
         finally:
             writer.segments.close()

@@ -9,6 +9,7 @@ from imgsearch.records import ModelId
 from imgsearch.storage import schema
 from imgsearch.storage.opening import open_store
 from imgsearch.storage.store import Store
+from imgsearch.storage.writer import writing
 
 _WAIT_S = 5.0
 
@@ -17,7 +18,7 @@ def rebind_store(store: Store, model: ModelId) -> Store:
     """Give an empty library to ``model``: the store opened anew; the one given is closed. Its folders and failures
     stay, and its own calibration goes. Raises ModelMismatch where it holds a picture or vectors, LibraryBusy."""
     folder = store.path
-    with store.writing(wait_s=_WAIT_S), store.catalog.write() as connection:
+    with writing(store, wait_s=_WAIT_S), store.catalog.write() as connection:
         for table in (schema.images, schema.segments):
             if connection.execute(select(func.count()).select_from(table)).scalar_one():
                 raise ModelMismatch(

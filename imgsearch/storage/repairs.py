@@ -6,7 +6,6 @@ import os
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -14,12 +13,10 @@ from imgsearch.errors import LibraryError
 from imgsearch.storage import lookups, queries
 from imgsearch.storage.batch import Repaired
 from imgsearch.storage.compaction import compact_library
-from imgsearch.storage.schema import batches, deletions, files, images, segments
+from imgsearch.storage.row_writes import delete_images, next_generation
+from imgsearch.storage.schema import batches, files, images, segments
 from imgsearch.storage.segments import HEADER_BYTES, SegmentInfo, check_header
-from imgsearch.storage.transaction import next_generation
-
-if TYPE_CHECKING:
-    from imgsearch.storage.writer import Writer
+from imgsearch.storage.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +92,7 @@ def _drop_images(connection: Connection, damage: _Damage) -> int:
     )
     for chunk in lookups.chunks(ids):
         connection.execute(delete(files).where(files.c.image_id.in_(chunk)))
-        connection.execute(delete(deletions).where(deletions.c.image_id.in_(chunk)))
-        connection.execute(delete(images).where(images.c.image_id.in_(chunk)))
+    delete_images(connection, ids)
     return len(ids)
 
 

@@ -125,12 +125,13 @@ def publish_snapshot(store: Store, draft: SnapshotDraft, seal: Seal, *, wait_s: 
     """
     from sqlalchemy import delete, insert
 
+    from imgsearch.storage.row_writes import next_generation
     from imgsearch.storage.schema import snapshots
-    from imgsearch.storage.transaction import next_generation
+    from imgsearch.storage.writer import writing
 
     name = f"{seal.stop_slot:012d}-{seal.generation}-{seal.checksum:08x}{SNAPSHOT_SUFFIX}"
     path = draft.path.with_name(name)
-    with store.writing(wait_s=wait_s) as writer:
+    with writing(store, wait_s=wait_s) as writer:
         with disk_errors(path):
             os.replace(draft.path, path)  # noqa: PTH105 - as the docs call it
             reached("snapshot-renamed")

@@ -1,11 +1,10 @@
-"""A library on disk, opened: the readers' side, and the door to the writer.
+"""A library on disk, opened: the readers' side. The writers' side is in `imgsearch.storage.writer`.
 
 What a search asks goes through `lookups`; the other questions import SQLAlchemy when they are asked.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shlex
@@ -22,7 +21,6 @@ from imgsearch.storage import inventory, lookups
 from imgsearch.storage.catalog import Catalog
 from imgsearch.storage.inventory import HeldFile, Inventory
 from imgsearch.storage.layout import LibraryLayout
-from imgsearch.storage.lock import writer_lock
 from imgsearch.storage.segments import DAMAGE_HINT, VectorShape, map_segment
 from imgsearch.storage.view import View
 from imgsearch.wording import one_line
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from imgsearch.storage.batch import FailedFile, FileState
     from imgsearch.storage.evidence_store import EvidenceStore
     from imgsearch.storage.stats import Stats
-    from imgsearch.storage.writer import Writer
 
 _VIEW_ATTEMPTS = 10
 _FOLDERS_NAMED = 3  # in the hint of an error
@@ -257,19 +254,6 @@ class Store:
         from imgsearch.storage.stats import read_stats
 
         return read_stats(self.layout, self.catalog)
-
-    @contextlib.contextmanager
-    def writing(self, *, wait_s: float = 0.0) -> Iterator[Writer]:
-        """Hold the writer lock, and mend what a killed writer left. Raises LibraryBusy, SegmentDamaged."""
-        from imgsearch.storage.writer import Writer  # the writer needs Store
-
-        with writer_lock(self.layout.lock, wait_s=wait_s):
-            writer = Writer(self)
-            try:
-                writer.recover()
-                yield writer
-            finally:
-                writer.segments.close()
 
     def _images_after(self, image_id: int) -> list[ImageRecord]:
         with self.catalog.look() as connection:

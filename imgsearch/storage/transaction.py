@@ -2,48 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, insert, select, text, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from imgsearch.records import SlotRange
-from imgsearch.storage import queries
+from imgsearch.storage import queries, row_writes
 from imgsearch.storage.batch import Committed, EmbeddedBatch, FailedFile, FilePlace
-from imgsearch.storage.catalog import utc_now
+from imgsearch.storage.catalog import Catalog
 from imgsearch.storage.facts import FactWrites, images_at, settle
 from imgsearch.storage.faults import reached
-from imgsearch.storage.image_rows import NewImage, insert_images, stored_text
-from imgsearch.storage.schema import batches, events, failures, library, segments
-from imgsearch.storage.segment_store import Appended
-
-if TYPE_CHECKING:
-    from imgsearch.storage.writer import Writer
-
-_INT64 = np.iinfo(np.int64)
-_PATH_PARAMETERS = "root_id = :root_id AND relative_path = :relative_path"
-_REMOVE_FILE = text(f"DELETE FROM files WHERE {_PATH_PARAMETERS}")
-# What sidecars said goes (see migration 0004): they are read again for what the file holds now.
-_SAME_PLACE = """ON CONFLICT (root_id, relative_path) DO UPDATE SET
-    size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, image_id = excluded.image_id,
-    dated_at = excluded.dated_at, dated_source = excluded.dated_source, sidecars = 0"""
-_CLEAR_FAILURE = text(f"DELETE FROM failures WHERE {_PATH_PARAMETERS}")
+from imgsearch.storage.image_rows import NewImage, insert_images
+from imgsearch.storage.row_writes import place_key
+from imgsearch.storage.segment_store import Appended, SegmentStore
 
 
 class WriteTransaction:
     """Collects writes; ``commit()`` makes all of them durable at once, leaving without it undoes all of them.
 
-    Vectors go to the segment when they are added, rows wait in memory. Not for use from two threads.
+    Vectors go to the segment when they are added, rows wait in memory. Not for use from two threads. ``ended`` is
+    called once, with whether everything was committed; if not, it has to cut the segments back.
     """
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
+    def __init__(self, catalog: Catalog, segments: SegmentStore, ended: Callable[[bool], None]) -> None:
+        self._catalog = catalog
+        self._segments = segments
+        self._ended = ended
         self._appended: list[Appended] = []
         self._images: list[NewImage] = []
         self._placed: list[tuple[FilePlace, str | int]] = []
@@ -66,14 +55,15 @@ class WriteTransaction:
         are ignored and the files are placed. Raises StorageFull; ValueError for shapes that disagree and for
         vectors that are not finite."""
         _check_batch(batch)
-        known = self._writer.store.known_contents(facts.content_hash for facts in batch.facts)
+        with self._catalog.read() as connection:
+            known = queries.ids_by_hash(connection, [facts.content_hash for facts in batch.facts])
         fresh = []
         for index, facts in enumerate(batch.facts):
             if facts.content_hash not in known and facts.content_hash not in self._new_hashes:
                 fresh.append(index)
                 self._new_hashes.add(facts.content_hash)
         if fresh:
-            appended = self._writer.segments.append(batch.vectors[fresh])
+            appended = self._segments.append(batch.vectors[fresh])
             self._appended.append(appended)
             slots = range(appended.slots.first, appended.slots.stop)
             made = batch.signatures or [b""] * len(batch.facts)
@@ -91,7 +81,7 @@ class WriteTransaction:
 
     def remove_files(self, root_id: int, relative_paths: Iterable[str]) -> None:
         """These files are gone (or hold something else now). An image without files leaves the results."""
-        self._removed += [_place_key(root_id, path) for path in relative_paths]
+        self._removed += [place_key(root_id, path) for path in relative_paths]
 
     def record_failures(self, failed: Iterable[FailedFile]) -> None:
         """Write failure rows; a file has one, the latest. File rows stay as they are."""
@@ -99,7 +89,7 @@ class WriteTransaction:
 
     def clear_failures(self, root_id: int, relative_paths: Iterable[str]) -> None:
         """Remove failure rows, of files that are gone; placing or removing a file does it too."""
-        self._cleared += [_place_key(root_id, path) for path in relative_paths]
+        self._cleared += [place_key(root_id, path) for path in relative_paths]
 
     def record_event(self, kind: str, data: dict[str, Any]) -> None:
         """Add an event, ordered behind all earlier ones; ``data`` must be JSON."""
@@ -112,8 +102,8 @@ class WriteTransaction:
             raise ValueError("the transaction is over")
         try:
             if self._appended:
-                self._writer.segments.sync()
-            with self._writer.catalog.write() as connection:
+                self._segments.sync()
+            with self._catalog.write() as connection:
                 self._write_rows(connection)
                 reached("catalog-written")
         except (IntegrityError, sqlite3.IntegrityError) as exc:
@@ -123,7 +113,7 @@ class WriteTransaction:
         except BaseException:
             self.rollback()
             raise
-        self._end()
+        self._end(committed=True)
         slots = None
         if self._appended:
             first = self._appended[0].slots.first
@@ -133,112 +123,28 @@ class WriteTransaction:
     def rollback(self) -> None:
         """Undo everything; nothing happens after ``commit()``."""
         if self._open:
-            self._end()
-            self._writer.cut_back()
+            self._end(committed=False)
 
-    def _end(self) -> None:
+    def _end(self, *, committed: bool) -> None:
         self._open = False
-        self._writer.transaction_over()
+        self._ended(committed)
 
     def _write_rows(self, connection: Connection) -> None:
-        write_batches(connection, self._appended)
+        row_writes.write_batches(connection, self._appended)
         by_hash = insert_images(connection, self._images)
         places = [(row["root_id"], row["relative_path"]) for row in self._removed]
         places += [(place.root_id, os.fsencode(place.relative_path)) for place, _ in self._placed]
         unsettled = images_at(queries.driver(connection), places)  # the images that were there before
-        if self._removed:
-            connection.execute(_REMOVE_FILE, self._removed)
-        self._write_files(connection, by_hash)
-        unsettled |= set(by_hash.values()) | {key for _, key in self._placed if isinstance(key, int)}
+        row_writes.remove_files(connection, self._removed)
+        unsettled |= row_writes.write_files(connection, self._placed, by_hash)
         unsettled |= self.facts.write(queries.driver(connection))
         settle(queries.driver(connection), unsettled)
-        cleared = self._removed + self._cleared + [_place_key(p.root_id, p.relative_path) for p, _ in self._placed]
-        if cleared and connection.execute(select(failures.c.failure_id).limit(1)).first() is not None:
-            connection.execute(_CLEAR_FAILURE, cleared)
-        _write_failures(connection, self._failed)
-        write_events(connection, self._events)
+        placed = [place_key(place.root_id, place.relative_path) for place, _ in self._placed]
+        row_writes.clear_failures(connection, self._removed + self._cleared + placed)
+        row_writes.write_failures(connection, self._failed)
+        row_writes.write_events(connection, self._events)
         if self._appended or self._placed or self._removed or self.facts:
-            next_generation(connection)
-
-    def _write_files(self, connection: Connection, by_hash: dict[str, int]) -> None:
-        if not self._placed:
-            return
-        unknown = {key for _, key in self._placed if isinstance(key, str) and key not in by_hash}
-        by_hash |= queries.ids_by_hash(connection, unknown)
-        if absent := [key for key in unknown if key not in by_hash]:
-            raise ValueError(f"the library has no content {absent[0]}; add() it with its vectors first")
-        rows = [
-            _place_key(place.root_id, place.relative_path)
-            | {
-                "size_bytes": place.size_bytes,
-                "mtime_ns": _clamp(place.mtime_ns),
-                "image_id": by_hash[key] if isinstance(key, str) else int(key),
-                "dated_at": place.dated_at,
-                "dated_source": place.dated_source,
-            }
-            for place, key in self._placed
-        ]
-        queries.insert_rows(connection, "files", rows, tail=_SAME_PLACE)
-
-
-def write_batches(connection: Connection, appended: list[Appended]) -> None:
-    """The segment and batch rows of vectors that are already durable, and the next free slot."""
-    if not appended:
-        return
-    rows = connection.execute(select(segments.c.file_name, segments.c.segment_id))
-    known = {str(row[0]): int(row[1]) for row in rows}
-    now = utc_now()
-    for batch in appended:
-        if batch.file_name not in known:
-            row = {"file_name": batch.file_name, "first_slot": batch.slots.first, "scale": batch.scale}
-            key = connection.execute(insert(segments).values(row)).inserted_primary_key
-            known[batch.file_name] = key[0] if key else 0
-    batch_rows = [
-        {
-            "segment_id": known[batch.file_name],
-            "first_slot": batch.slots.first,
-            "count": batch.slots.count,
-            "checksum": batch.checksum,
-            "committed_at": now,
-        }
-        for batch in appended
-    ]
-    connection.execute(insert(batches), batch_rows)
-    connection.execute(update(library).values(next_slot=appended[-1].slots.stop))
-
-
-def write_events(connection: Connection, recorded: list[tuple[str, dict[str, Any]]]) -> None:
-    """Append to the ordered table of events."""
-    if recorded:
-        rows = [{"at": utc_now(), "kind": kind, "data": json.dumps(data)} for kind, data in recorded]
-        connection.execute(insert(events), rows)
-
-
-def next_generation(connection: Connection) -> None:
-    """Tell every view that it may be out of date."""
-    connection.execute(update(library).values(generation=library.c.generation + 1))
-
-
-def _write_failures(connection: Connection, failed: list[FailedFile]) -> None:
-    if not failed:
-        return
-    now = utc_now()
-    rows = [
-        _place_key(entry.root_id, entry.relative_path)
-        | {
-            "stage": stored_text(entry.stage),
-            "reason": stored_text(entry.reason),
-            "transient": entry.transient,
-            "size_bytes": entry.size_bytes,
-            "mtime_ns": _clamp(entry.mtime_ns),
-            "failed_at": now,
-        }
-        for entry in failed
-    ]
-    statement = upsert(failures)
-    names = ("stage", "reason", "transient", "size_bytes", "mtime_ns", "failed_at")
-    changed = {name: statement.excluded[name] for name in names}
-    connection.execute(statement.on_conflict_do_update(index_elements=["root_id", "relative_path"], set_=changed), rows)
+            row_writes.next_generation(connection)
 
 
 def _check_batch(batch: EmbeddedBatch) -> None:
@@ -253,12 +159,3 @@ def _check_batch(batch: EmbeddedBatch) -> None:
         raise ValueError("got a content without a file, expected at least one place for each")
     if not np.isfinite(batch.vectors).all():
         raise ValueError("got vectors that are not finite, expected numbers")
-
-
-def _place_key(root_id: int, relative_path: str) -> dict[str, Any]:
-    return {"root_id": root_id, "relative_path": os.fsencode(relative_path)}
-
-
-def _clamp(value: int) -> int:
-    """A file system may hold times that 64 bits of nanoseconds do not (after 2262)."""
-    return max(int(_INT64.min), min(int(_INT64.max), value))

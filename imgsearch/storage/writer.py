@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 
 from imgsearch.errors import LibraryError, UsageError
 from imgsearch.records import Root
 from imgsearch.storage import lookups, queries
-from imgsearch.storage.batch import Compacted, Forgotten, Repaired
+from imgsearch.storage.batch import Forgotten
 from imgsearch.storage.catalog import utc_now
-from imgsearch.storage.compaction import compact_library
 from imgsearch.storage.image_rows import write_signatures
-from imgsearch.storage.repairs import repair_library
+from imgsearch.storage.lock import writer_lock
+from imgsearch.storage.row_writes import next_generation, write_events
 from imgsearch.storage.schema import calibration, deletions, failures, files, images, library, roots
 from imgsearch.storage.segment_store import SegmentStore
-from imgsearch.storage.transaction import WriteTransaction, next_generation, write_events
+from imgsearch.storage.store import Store
+from imgsearch.storage.transaction import WriteTransaction
 
-if TYPE_CHECKING:
-    from imgsearch.storage.store import Store
+
+@contextlib.contextmanager
+def writing(store: Store, *, wait_s: float = 0.0) -> Iterator[Writer]:
+    """Hold the writer lock, and mend what a killed writer left. Raises LibraryBusy, SegmentDamaged."""
+    with writer_lock(store.layout.lock, wait_s=wait_s):
+        writer = Writer(store)
+        try:
+            writer.recover()
+            yield writer
+        finally:
+            writer.segments.close()
 
 
 class Writer:
-    """The writing side of a library, while its lock is held; made by ``Store.writing``. One thread's at a time."""
+    """The writing side of a library, while its lock is held; made by `writing`. One thread's at a time."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -57,11 +68,7 @@ class Writer:
                 "run the same command again: taking the lock mends the library",
             )
         self._in_transaction = True
-        return WriteTransaction(self)
-
-    def transaction_over(self) -> None:
-        """Called by the transaction when it ends."""
-        self._in_transaction = False
+        return WriteTransaction(self.catalog, self.segments, self._transaction_ended)
 
     def cut_back(self) -> None:
         """Bring the segments back to what the catalog has committed. Where that fails too (the disk is gone), the
@@ -131,13 +138,10 @@ class Writer:
         with self.catalog.write() as connection:
             write_events(connection, [(kind, data)])
 
-    def compact(self, progress: Callable[[int, int], None] | None = None) -> Compacted:
-        """Remove deleted images for good: see compaction.compact_library."""
-        return compact_library(self, progress)
-
-    def repair(self, progress: Callable[[int, int], None] | None = None) -> Repaired:
-        """Drop what is damaged: see repairs.repair_library."""
-        return repair_library(self, progress)
+    def _transaction_ended(self, committed: bool) -> None:
+        self._in_transaction = False
+        if not committed:
+            self.cut_back()
 
     def _root_columns(self, absolute: Path) -> dict[str, bytes]:
         relative = os.path.relpath(absolute, self.store.path)

@@ -25,9 +25,9 @@ def indexed(library: Any) -> Any:
 
 
 def fail(library: Any, name: str) -> None:
-    from imgsearch.storage import FailedFile
+    from imgsearch.storage import FailedFile, writing
 
-    with library.store.writing() as writer:
+    with writing(library.store) as writer:
         root = writer.add_root(library.photos)
         with writer.transaction() as transaction:
             transaction.record_failures([FailedFile(root.root_id, name, "decode", "it is\nno picture", False, 3, 4)])

@@ -10,7 +10,7 @@ from PIL import Image
 
 from imgsearch.media.decode import decode_file
 from imgsearch.records import ModelId
-from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store
+from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store, writing
 
 SIDE = 64
 MODEL = ModelId("mini", "ab" * 32, f"v1-{SIDE}", "float32", 2, 4)
@@ -35,7 +35,7 @@ class PicturedLibrary:
         return self.photos / name
 
     def index(self, names: Iterable[str], *, sign: bool = True) -> None:
-        with self.store.writing() as writer:
+        with writing(self.store) as writer:
             root_id = writer.add_root(self.photos).root_id
             with writer.transaction() as transaction:
                 for name in names:
@@ -47,7 +47,7 @@ class PicturedLibrary:
                 transaction.commit()
 
     def remove(self, names: Iterable[str]) -> None:
-        with self.store.writing() as writer:
+        with writing(self.store) as writer:
             root_id = writer.add_root(self.photos).root_id
             with writer.transaction() as transaction:
                 transaction.remove_files(root_id, names)

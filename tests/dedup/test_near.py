@@ -23,7 +23,7 @@ from imgsearch.media.decode import decode_file
 from imgsearch.media.signature import luma_of, picture_signature
 from imgsearch.records import MODEL_FREE, Failure, ModelId
 from imgsearch.search.likeness import likeness
-from imgsearch.storage import EmbeddedBatch, FilePlace, create_store
+from imgsearch.storage import EmbeddedBatch, FilePlace, create_store, writing
 
 
 class Shots(PicturedLibrary):
@@ -34,7 +34,7 @@ class Shots(PicturedLibrary):
         one = decode_file(path, SIDE)
         vectors = np.zeros((1, 2, 4), np.float32)
         vectors[0, :, kind % 4] = 1 if kind < 4 else -1
-        with self.store.writing() as writer:
+        with writing(self.store) as writer:
             root_id = writer.add_root(self.photos).root_id
             with writer.transaction() as transaction:
                 place = FilePlace(root_id, name, one.facts.size_bytes, one.mtime_ns)
@@ -182,7 +182,7 @@ def test_library_without_a_model_has_near_copies_and_no_semantic_pairs(tmp_path)
     shots.save(picture(1), "a.png")
     shots.save(picture(1).crop((20, 15, 235, 175)), "crop.png")
     shots.save(picture(2), "stranger.png")
-    with shots.store.writing() as writer:
+    with writing(shots.store) as writer:
         root_id = writer.add_root(shots.photos).root_id
         with writer.transaction() as transaction:
             for name in ("a.png", "crop.png", "stranger.png"):
@@ -242,7 +242,7 @@ def test_empty_library_and_unknown_ids_have_no_pairs(shots):
 def test_likeness_of_pairs_is_that_of_the_search(tmp_path):
     library = PicturedLibrary(tmp_path)
     rng = np.random.default_rng(2)
-    with library.store.writing() as writer:
+    with writing(library.store) as writer:
         root_id = writer.add_root(library.photos).root_id
         with writer.transaction() as transaction:
             for number in range(9):

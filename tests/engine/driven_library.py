@@ -20,7 +20,16 @@ from imgsearch.index import SnapshotIndex, construction, first_stage, opening
 from imgsearch.index.first_stage import FaissFirstStage
 from imgsearch.search.calibration import Calibration
 from imgsearch.search.searcher import Searcher
-from imgsearch.storage import EmbeddedBatch, FeatureStore, FilePlace, compact, create_store, open_store, segment_store
+from imgsearch.storage import (
+    EmbeddedBatch,
+    FeatureStore,
+    FilePlace,
+    compact,
+    create_store,
+    open_store,
+    segment_store,
+    writing,
+)
 from indexer.report import Silence
 from indexer.snapshot import build_snapshot
 
@@ -62,7 +71,7 @@ class DrivenLibrary:
         self.store = open_store(self.folder / "library")
         for name in ROOTS:
             (self.folder / name).mkdir()
-        with self.store.writing() as writer:
+        with writing(self.store) as writer:
             self.root_ids = {name: writer.add_root(self.folder / name).root_id for name in ROOTS}
         self.searcher = self._searcher()
 
@@ -93,7 +102,7 @@ class DrivenLibrary:
         contents = [content(number) for number in files.values()]
         rows = [[self._row(place)] for place in files]
         batch = EmbeddedBatch([one.facts for one in contents], np.stack([one.tokens for one in contents]), rows)
-        with self.store.writing() as writer, writer.transaction() as transaction:
+        with writing(self.store) as writer, writer.transaction() as transaction:
             transaction.add(batch)
             done = transaction.commit()
         assert done.images == len(set(files.values()) - self.embedded)
@@ -109,7 +118,7 @@ class DrivenLibrary:
         else:
             os.replace(self._path(before), self._path(place))  # noqa: PTH105 - over what is there
             del self.files[before]
-        with self.store.writing() as writer, writer.transaction() as transaction:
+        with writing(self.store) as writer, writer.transaction() as transaction:
             if not stays:
                 transaction.remove_files(self.root_ids[before[0]], [before[1]])
             transaction.place_files([(self._row(place), content(number).facts.content_hash)])
@@ -117,7 +126,7 @@ class DrivenLibrary:
         self.files[place] = number
 
     def delete(self, places: Iterable[Where]) -> None:
-        with self.store.writing() as writer, writer.transaction() as transaction:
+        with writing(self.store) as writer, writer.transaction() as transaction:
             for root, relative in places:
                 transaction.remove_files(self.root_ids[root], [relative])
             transaction.commit()
@@ -127,7 +136,7 @@ class DrivenLibrary:
 
     def unplug_or_plug(self, root: str) -> None:
         self.offline ^= {root}
-        with self.store.writing() as writer:
+        with writing(self.store) as writer:
             writer.set_root_offline(self.root_ids[root], root in self.offline)
 
     def build(self) -> None:

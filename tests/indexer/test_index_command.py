@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from imgsearch.errors import LibraryMissing
-from imgsearch.storage import open_store, verify
+from imgsearch.storage import open_store, verify, writing
 
 LAVIS = Path(__file__).parents[1] / "golden" / "lavis"
 MODEL = str(LAVIS / "blip2_tiny.pth")
@@ -187,7 +187,7 @@ def test_wait_goes_on_once_the_other_writer_is_done(photos: Path, tmp_path: Path
     (tmp_path / "first").mkdir()
     shutil.copy(photos / "000.png", tmp_path / "first")
     finish(start(tmp_path / "first", library))
-    with open_store(library) as store, store.writing():
+    with open_store(library) as store, writing(store):
         waiting = start(photos, library, "--wait")
         assert waiting.stderr is not None
         said = waiting.stderr.readline()

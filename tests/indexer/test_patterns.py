@@ -14,7 +14,7 @@ from imgsearch.errors import LibraryError, UsageError
 from imgsearch.media.ignore import IGNORE_FILE
 from imgsearch.records import Root
 from imgsearch.settings import Settings
-from imgsearch.storage import forget, open_store
+from imgsearch.storage import forget, open_store, writing
 from indexer.remembered import FILE_NAME
 from indexer.report import Silence, Summary
 from indexer.session import IndexRequest, Session, run_index
@@ -161,7 +161,7 @@ def test_path_that_is_neither_folder_nor_file_is_refused_before_anything_is_made
 
 def test_device_that_an_older_program_took_is_told_and_forgotten_by_its_path(desk: Any) -> None:
     index(desk, desk.photos)
-    with open_store(desk.library) as store, store.writing() as writer:
+    with open_store(desk.library) as store, writing(store) as writer:
         writer.add_root(Path("/dev/null"))
     (row,) = index(desk).offline
     assert row["path"] == "/dev/null"

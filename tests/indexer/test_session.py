@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from imgsearch.errors import LibraryBusy, ModelMismatch, ModelUnavailable, StorageFull, UsageError
-from imgsearch.storage import open_store, verify
+from imgsearch.storage import open_store, verify, writing
 
 LAVIS = Path(__file__).parents[1] / "golden" / "lavis"
 
@@ -314,7 +314,7 @@ def test_disk_that_is_too_small_is_refused_at_once(desk: Any, monkeypatch: pytes
 
 def test_second_run_at_the_same_time_is_refused_and_names_the_process(desk: Any) -> None:
     desk.index()
-    with open_store(desk.library) as store, store.writing(), pytest.raises(LibraryBusy, match=str(os.getpid())):
+    with open_store(desk.library) as store, writing(store), pytest.raises(LibraryBusy, match=str(os.getpid())):
         desk.index()
 
 

@@ -15,7 +15,16 @@ from imgsearch.cli import main
 from imgsearch.errors import LibraryUnsupported, StorageFull
 from imgsearch.index import ExactIndex, SnapshotIndex, first_stage, open_index
 from imgsearch.records import MediaFacts, ModelId
-from imgsearch.storage import EmbeddedBatch, FilePlace, Store, compact, create_store, latest_snapshot, open_store
+from imgsearch.storage import (
+    EmbeddedBatch,
+    FilePlace,
+    Store,
+    compact,
+    create_store,
+    latest_snapshot,
+    open_store,
+    writing,
+)
 from indexer import snapshot
 from indexer.report import Silence
 from indexer.snapshot import build_snapshot, outlook_of, refresh_snapshot
@@ -38,7 +47,7 @@ class Shelf:
         vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
         numbers = range(self.count, self.count + count)
         facts = [MediaFacts(f"{number:064x}", number, 10, 10, "PNG", 1) for number in numbers]
-        with self.store.writing() as writer:
+        with writing(self.store) as writer:
             root = writer.add_root(self.photos).root_id
             places = [[FilePlace(root, f"{number}.jpg", 1, 1)] for number in numbers]
             with writer.transaction() as tx:
@@ -47,14 +56,14 @@ class Shelf:
         self.count += count
 
     def remove(self, numbers: list[int]) -> None:
-        with self.store.writing() as writer:
+        with writing(self.store) as writer:
             root = writer.add_root(self.photos).root_id
             with writer.transaction() as tx:
                 tx.remove_files(root, [f"{number}.jpg" for number in numbers])
                 tx.commit()
 
     def restore(self, numbers: list[int]) -> None:
-        with self.store.writing() as writer:
+        with writing(self.store) as writer:
             root = writer.add_root(self.photos).root_id
             with writer.transaction() as tx:
                 tx.place_files([(FilePlace(root, f"{number}.jpg", 1, 1), f"{number:064x}") for number in numbers])

@@ -19,7 +19,7 @@ from imgsearch.media.decode import decode_bytes, decode_file
 from imgsearch.records import Candidates
 from imgsearch.search import self_evaluation
 from imgsearch.search.self_evaluation import EXACT, evaluate_self, recalls, retrieve_altered
-from imgsearch.storage import EmbeddedBatch, FilePlace
+from imgsearch.storage import EmbeddedBatch, FilePlace, writing
 
 T, D = 3, 8
 
@@ -149,7 +149,7 @@ def test_retrieval_reads_another_place_of_a_picture_when_the_first_is_gone(libra
     for folder in ("a", "b"):
         (library.photos / folder).mkdir()
         (library.photos / folder / "copy.png").write_bytes((library.photos / "scene00.png").read_bytes())
-    with library.store.writing(wait_s=5.0) as writer:
+    with writing(library.store, wait_s=5.0) as writer:
         root = writer.add_root(library.photos)
         places = [
             FilePlace(root.root_id, f"{folder}/copy.png", decoded.facts.size_bytes, decoded.mtime_ns) for folder in "ab"

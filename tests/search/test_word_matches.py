@@ -12,7 +12,7 @@ from imgsearch.records import FileFacts, Word
 from imgsearch.search.query import Query
 from imgsearch.search.searcher import Searcher
 from imgsearch.search.word_matches import content_words, shown_words, word_expression
-from imgsearch.storage import open_store
+from imgsearch.storage import open_store, writing
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_what_is_shown_holds_the_word():
 
 def told(library: Any, name: str, *words: Word) -> None:
     """Say what people wrote of a picture of the library."""
-    with library.store.writing() as writer, writer.transaction() as transaction:
+    with writing(library.store) as writer, writer.transaction() as transaction:
         ids = library.store.files_at(1, [name])
         transaction.facts.images[ids[name].image_id] = FileFacts(words=words)
         transaction.commit()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from imgsearch.records import MediaFacts, ModelId
-from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store
+from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store, writing
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -45,7 +45,7 @@ class Kit:
 
     def fill(self, store: Store, root: Path, numbers: list[int]) -> int:
         """Commit these contents as one batch; returns the root's id."""
-        with store.writing() as writer:
+        with writing(store) as writer:
             root_id = writer.add_root(root).root_id
             with writer.transaction() as tx:
                 tx.add(self.batch(root_id, numbers))
@@ -54,7 +54,7 @@ class Kit:
 
     @staticmethod
     def remove(store: Store, root_id: int, paths: list[str]) -> None:
-        with store.writing() as writer, writer.transaction() as tx:
+        with writing(store) as writer, writer.transaction() as tx:
             tx.remove_files(root_id, paths)
             tx.commit()
 

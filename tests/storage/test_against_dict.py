@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from imgsearch.storage import create_store, segment_store, verify
+from imgsearch.storage import create_store, segment_store, verify, writing
+from imgsearch.storage.compaction import compact_library
 
 _spec = importlib.util.spec_from_file_location("storage_kit", Path(__file__).with_name("conftest.py"))
 _module = importlib.util.module_from_spec(_spec)
@@ -30,7 +31,7 @@ class Library(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.limit, segment_store.MAX_SLOTS = segment_store.MAX_SLOTS, 5
         self.store = create_store(self.folder / "library", self.kit.model)
-        with self.store.writing() as writer:
+        with writing(self.store) as writer:
             self.root_id = writer.add_root(self.folder).root_id
         self.files: dict[str, int] = {}
         self.embedded: set[int] = set()
@@ -43,7 +44,7 @@ class Library(RuleBasedStateMachine):
 
     @rule(entries=st.lists(st.tuples(PATHS, NUMBERS), min_size=1, max_size=6), keep=st.booleans())
     def add(self, entries, keep):
-        with self.store.writing() as writer, writer.transaction() as tx:
+        with writing(self.store) as writer, writer.transaction() as tx:
             tx.add(self.kit.batch(self.root_id, [n for _, n in entries], [path for path, _ in entries]))
             if not keep:
                 return
@@ -56,7 +57,7 @@ class Library(RuleBasedStateMachine):
     @rule(data=st.data(), path=PATHS)
     def place(self, data, path):
         number = data.draw(st.sampled_from(sorted(self.embedded)))
-        with self.store.writing() as writer, writer.transaction() as tx:
+        with writing(self.store) as writer, writer.transaction() as tx:
             tx.place_files([(self.kit.place(self.root_id, path), self.kit.facts(number).content_hash)])
             assert tx.commit().slots is None
         self.files[path] = number
@@ -69,8 +70,8 @@ class Library(RuleBasedStateMachine):
 
     @rule()
     def compact(self):
-        with self.store.writing() as writer:
-            done = writer.compact()
+        with writing(self.store) as writer:
+            done = compact_library(writer)
         assert done.images_removed == len(self.embedded - set(self.files.values()))
         self.embedded = set(self.files.values())
 

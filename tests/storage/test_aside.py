@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from imgsearch.errors import StorageFull
-from imgsearch.storage import open_store
+from imgsearch.storage import open_store, writing
 from imgsearch.storage.aside import Aside, scratch_of
 
 
@@ -70,7 +70,7 @@ def test_snapshot_on_a_read_only_disk_shows_rows_that_are_in_the_log(
         with open_store(place) as store:
             assert store.view().count == store.stats().images == 2
             assert len(store.paths([1, 2])) == 2
-            with pytest.raises(StorageFull, match="read-only"), store.writing():
+            with pytest.raises(StorageFull, match="read-only"), writing(store):
                 pass
         assert listing(place) == before
     assert list(temporary.iterdir()) == []
@@ -156,6 +156,6 @@ def test_scratch_is_one_copy_until_the_original_changes(tmp_path: Path, temporar
 def test_lock_that_cannot_be_made_is_an_error_of_ours(library: Any) -> None:
     (library.folder / "library" / "lock").unlink(missing_ok=True)
     (library.folder / "library" / "lock").mkdir()
-    with pytest.raises(StorageFull, match="lock"), library.store.writing():
+    with pytest.raises(StorageFull, match="lock"), writing(library.store):
         pass
     assert library.store.stats().images == 0

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from imgsearch.errors import SegmentDamaged, StorageFull, UsageError
-from imgsearch.storage import compact, forget, repair, segment_store, verify
+from imgsearch.storage import compact, forget, repair, segment_store, verify, writing
+from imgsearch.storage.compaction import compact_library
 
 
 @pytest.fixture
@@ -115,9 +116,9 @@ def test_compact_on_a_full_disk_changes_nothing(store, kit, root_id, monkeypatch
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with store.writing() as writer, monkeypatch.context() as patched, pytest.raises(StorageFull):
+    with writing(store) as writer, monkeypatch.context() as patched, pytest.raises(StorageFull):
         patched.setattr(segment_store.os, "pwrite", full)
-        writer.compact()
+        compact_library(writer)
     assert (segment_sizes(store), kit.content(store)) == before
     compact(store)
     assert len(kit.content(store)) == 8

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from imgsearch.storage import create_store, faults, open_store, segment_store, verify
+from imgsearch.storage import create_store, faults, open_store, segment_store, verify, writing
+from imgsearch.storage.compaction import compact_library
 
 BATCHES = [list(range(first, first + 6)) for first in range(0, 30, 6)]
 GONE = [f"{number}.jpg" for number in range(0, 30, 4)]
@@ -18,7 +19,7 @@ GONE = [f"{number}.jpg" for number in range(0, 30, 4)]
 
 def run_like_an_indexer(kit, library: Path, photos: Path, embedded: Path) -> None:
     """Embeds what the library does not know, removes what is gone, compacts: safe to run again and again."""
-    with create_store(library, kit.model) as store, store.writing() as writer:
+    with create_store(library, kit.model) as store, writing(store) as writer:
         root_id = writer.add_root(photos).root_id
         for numbers in BATCHES:
             hashes = [kit.facts(number).content_hash for number in numbers]
@@ -38,7 +39,7 @@ def run_like_an_indexer(kit, library: Path, photos: Path, embedded: Path) -> Non
         with writer.transaction() as tx:
             tx.remove_files(root_id, GONE)
             tx.commit()
-        writer.compact()
+        compact_library(writer)
 
 
 def killed(step: str, count: int, work) -> bool:
@@ -133,7 +134,7 @@ def test_torn_tail_of_any_length_is_cut(kit, store, photos):
         segment.write_bytes(whole + os.urandom(garbage))
         assert [problem.kind for problem in verify(store)] == ["segment-long"]
         assert store.view().count == 2
-        with store.writing():
+        with writing(store):
             pass
         assert segment.read_bytes() == whole
         assert verify(store) == []

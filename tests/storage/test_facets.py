@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgsearch.records import Clause, Filters, MediaFacts, ModelId
-from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store
+from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store, writing
 from imgsearch.storage.facets import read_facets
 
 MODEL = ModelId("mini", "ab" * 32, "v1-112", "float32", 2, 4)
@@ -33,7 +33,7 @@ KINDS = ["JPEG", "PNG", "CR2", "NEF", "HEIF"]
 def build(folder: Path, roots: list[str], pictures: int) -> Store:
     """A library whose pictures lie here and there, every ninth of them deleted."""
     rng, store = random.Random(7), create_store(folder / "library", MODEL)
-    with store.writing() as writer:
+    with writing(store) as writer:
         root_ids = [writer.add_root(folder / root).root_id for root in roots]
         for number in range(pictures):
             taken = f"{rng.randint(2017, 2021)}-05-06T10:00:00" if rng.random() < 0.8 else None

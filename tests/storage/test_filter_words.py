@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgsearch.records import Clause, Filters, MediaFacts, ModelId
-from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store
+from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store, writing
 
 MODEL = ModelId("mini", "ab" * 32, "v1-112", "float32", 2, 4)
 
@@ -23,7 +23,7 @@ class Shelf:
 
     def __init__(self, store: Store, root: Path) -> None:
         self.store, self.root, self.made = store, root, 0
-        with store.writing() as writer:
+        with writing(store) as writer:
             self.root_id = writer.add_root(root).root_id
 
     def holding(self, paths: list[str]) -> list[int]:
@@ -31,7 +31,7 @@ class Shelf:
         facts = [MediaFacts(f"{self.made + n:064x}", 0, 10, 10, "JPEG", 1) for n in range(len(paths))]
         places = [[FilePlace(self.root_id, path, 1, 1)] for path in paths]
         self.made += len(paths)
-        with self.store.writing() as writer, writer.transaction() as transaction:
+        with writing(self.store) as writer, writer.transaction() as transaction:
             transaction.remove_files(self.root_id, [one.relative_path for one in self.store.files(self.root_id)])
             transaction.add(EmbeddedBatch(facts, np.zeros((len(paths), 2, 4), np.float32), places))
             transaction.commit()

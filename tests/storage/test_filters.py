@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from old_catalogs import take_back
 
 from imgsearch.records import Clause, Filters, MediaFacts, ModelId
-from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store, open_store
+from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store, open_store, writing
 
 MODEL = ModelId("mini", "ab" * 32, "v1-112", "float32", 2, 4)
 FOLDERS = ["", "Trips/My Trip", "Trips/Spain 2019", "été", "work/trip-notes"]
@@ -54,7 +54,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, lis
     folder = tmp_path_factory.mktemp("filters")
     rng, pictures = random.Random(4), []
     with create_store(folder / "library", MODEL) as store:
-        with store.writing() as writer:
+        with writing(store) as writer:
             root_id = writer.add_root(folder / "photos").root_id
             for number in range(80):
                 facts = facts_of(number, rng)
@@ -197,7 +197,7 @@ def test_name_with_marks_is_a_glob(shelf: tuple[Store, list[Picture]], pattern: 
 
 def test_names_that_are_not_text_neither_break_nor_hide_others(tmp_path: Path) -> None:
     names = [b"caf\xe9 one.jpg", b"\xff\xfe.jpg", b"plain one.jpg"]
-    with create_store(tmp_path / "library", MODEL) as store, store.writing() as writer:
+    with create_store(tmp_path / "library", MODEL) as store, writing(store) as writer:
         root_id = writer.add_root(tmp_path / "photos").root_id
         facts = [facts_of(number, random.Random(number)) for number in range(3)]
         places = [[FilePlace(root_id, name.decode("utf-8", "surrogateescape"), 1, 1)] for name in names]
@@ -211,7 +211,7 @@ def test_names_that_are_not_text_neither_break_nor_hide_others(tmp_path: Path) -
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
 def test_a_library_of_an_old_schema_is_brought_up_to_date_with_its_names(tmp_path: Path, revision: str) -> None:
     with create_store(tmp_path / "library", MODEL) as store:
-        with store.writing() as writer:
+        with writing(store) as writer:
             root_id = writer.add_root(tmp_path / "photos").root_id
             place = FilePlace(root_id, "Trips/cat.jpg", 1, 1)
             with writer.transaction() as transaction:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from imgsearch.storage import FailedFile, create_store
+from imgsearch.storage import FailedFile, create_store, writing
 from imgsearch.storage.gallery import BEGINNING, newest_event_id, read_events, read_failures, read_picture
 
 
@@ -20,7 +20,7 @@ def store(tmp_path: Path, kit: Any) -> Any:
 
 def test_a_picture_comes_with_every_place_the_best_first(tmp_path: Path, store: Any, kit: Any):
     kit.fill(store, tmp_path / "far", [1])
-    with store.writing() as writer:
+    with writing(store) as writer:
         near = writer.add_root(tmp_path / "near").root_id
         with writer.transaction() as tx:
             tx.place_files([(kit.place(near, "sub/b.jpg", mtime_ns=7), 1), (kit.place(near, "a.jpg"), 1)])
@@ -46,7 +46,7 @@ def test_an_unknown_or_deleted_picture_is_none(tmp_path: Path, store: Any, kit: 
 
 def test_failures_come_by_the_page_whole_and_in_order(tmp_path: Path, store: Any):
     names = sorted(os.fsdecode(name) for name in (b"a.jpg", b"b/\xff.jpg", b"c", b"d'; DROP", "é".encode()))
-    with store.writing() as writer:
+    with writing(store) as writer:
         roots = [writer.add_root(tmp_path / name).root_id for name in ("one", "two")]
         with writer.transaction() as tx:
             tx.record_failures([FailedFile(r, n, "open", f"why {n!r}", r == 1, 5, 6) for r in roots for n in names])
@@ -62,7 +62,7 @@ def test_failures_come_by_the_page_whole_and_in_order(tmp_path: Path, store: Any
 
 def test_events_follow_an_id(store: Any):
     assert newest_event_id(store) == 0
-    with store.writing() as writer:
+    with writing(store) as writer:
         for number in range(5):
             writer.record_event("batch", {"n": number})
     assert newest_event_id(store) == 5

@@ -7,7 +7,7 @@ from old_catalogs import take_back
 from sqlalchemy import text
 
 from imgsearch.records import SIGNATURE_BYTES
-from imgsearch.storage import EmbeddedBatch, compact, open_store
+from imgsearch.storage import EmbeddedBatch, compact, open_store, writing
 
 
 def signature(number: int) -> bytes:
@@ -16,7 +16,7 @@ def signature(number: int) -> bytes:
 
 def fill(kit, store, photos, numbers: list[int]) -> int:
     """As `Kit.fill`, with a signature for every content of an even number."""
-    with store.writing() as writer:
+    with writing(store) as writer:
         root_id = writer.add_root(photos).root_id
         plain = kit.batch(root_id, numbers)
         made = [signature(number) if number % 2 == 0 else b"" for number in numbers]
@@ -60,7 +60,7 @@ def test_signatures_come_in_the_order_asked_for(kit, store, photos) -> None:
 def test_signatures_are_added_later_and_leave_with_their_image(kit, store, photos) -> None:
     root = fill(kit, store, photos, [1, 2, 3])
     ids = ids_of(kit, store)
-    with store.writing() as writer:
+    with writing(store) as writer:
         assert writer.add_signatures({ids[1]: signature(1), ids[2]: signature(9), 12345: signature(0)}) == 2
         with pytest.raises(ValueError, match="signature of 7 bytes, expected 1536"):
             writer.add_signatures({ids[3]: b"1234567"})
@@ -84,7 +84,7 @@ def test_signature_of_another_recipe_counts_as_none(kit, store, photos) -> None:
 
 
 def test_batch_with_too_few_signatures_is_refused(kit, store, photos) -> None:
-    with store.writing() as writer:
+    with writing(store) as writer:
         batch = kit.batch(writer.add_root(photos).root_id, [1, 2])
         with writer.transaction() as transaction, pytest.raises(ValueError, match="1 signatures for 2 contents"):
             transaction.add(EmbeddedBatch(batch.facts, batch.vectors, batch.places, [signature(1)]))
@@ -101,7 +101,7 @@ def test_library_from_before_signatures_gets_their_table(kit, store, photos) -> 
 
 def test_copies_are_every_file_with_the_best_first(kit, store, photos) -> None:
     odd = os.fsdecode(b"caf\xe9\n.jpg")
-    with store.writing() as writer:
+    with writing(store) as writer:
         root_id = writer.add_root(photos).root_id
         with writer.transaction() as transaction:
             transaction.add(kit.batch(root_id, [1, 2, 3], ["z.jpg", "2.jpg", "3.jpg"]))

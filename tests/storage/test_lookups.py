@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from imgsearch import storage
 from imgsearch.errors import CatalogDamaged, StorageFull
-from imgsearch.storage import lookups, schema
+from imgsearch.storage import lookups, schema, writing
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def filled(store, kit, photos):
     kit.fill(store, photos, [7, 8])
     other = photos.parent / "other é"
     other.mkdir()
-    with store.writing() as writer:
+    with writing(store) as writer:
         second = writer.add_root(other).root_id
         with writer.transaction() as tx:
             tx.add(kit.batch(second, [5], ["5.jpg"]))

@@ -20,7 +20,7 @@ from imgsearch.errors import (
     SegmentDamaged,
     StorageFull,
 )
-from imgsearch.storage import FailedFile, create_store, layout, library_exists, open_store, revisions, schema
+from imgsearch.storage import FailedFile, create_store, layout, library_exists, open_store, revisions, schema, writing
 
 
 def test_open_names_the_command_when_there_is_no_library(tmp_path):
@@ -160,7 +160,7 @@ def test_library_moved_with_its_pictures_finds_them(tmp_path, kit):
     home.rename(tmp_path / "new")
     with open_store(tmp_path / "new" / "library") as store:
         assert store.paths([1]) == {1: tmp_path / "new" / "photos" / "1.jpg"}
-        with store.writing() as writer:
+        with writing(store) as writer:
             assert writer.add_root(tmp_path / "new" / "photos").root_id == root_id
     shutil.move(tmp_path / "new" / "library", tmp_path / "library")  # alone: the written-down absolute path holds
     with open_store(tmp_path / "library") as store:
@@ -174,7 +174,7 @@ def test_absent_root_keeps_its_absolute_path(store, kit, photos):
 
 
 def test_paths_prefer_roots_that_are_online(store, kit, tmp_path):
-    with store.writing() as writer:
+    with writing(store) as writer:
         first, second = (writer.add_root(tmp_path / name).root_id for name in ("first", "second"))
         with writer.transaction() as tx:
             tx.add(kit.batch(first, [1], ["b.jpg"]))
@@ -188,7 +188,7 @@ def test_paths_prefer_roots_that_are_online(store, kit, tmp_path):
 
 def test_file_names_that_are_not_text_come_back(store, kit, photos):
     name = os.fsdecode(b"caf\xe9/\xff\xfe.jpg")
-    with store.writing() as writer:
+    with writing(store) as writer:
         root_id = writer.add_root(photos).root_id
         with writer.transaction() as tx:
             tx.add(kit.batch(root_id, [1], [name]))
@@ -209,7 +209,7 @@ def test_records_come_back_as_they_went_in(store, kit, photos):
         longitude=151.25, orientation=6,
     )  # fmt: skip
     batch = kit.batch(1, [9])
-    with store.writing() as writer, writer.transaction() as tx:
+    with writing(store) as writer, writer.transaction() as tx:
         tx.add(dataclasses.replace(batch, facts=[facts]))
         tx.commit()
     record = store.images([3])[3]
@@ -223,7 +223,7 @@ def test_records_come_back_as_they_went_in(store, kit, photos):
 
 def test_files_come_in_the_order_of_their_bytes_across_pages(store, kit, photos, monkeypatch):
     names = [*(f"d/{n:05d}.jpg" for n in range(2000)), "a.jpg", "a/b.jpg", "a-b.jpg", "é.jpg", ""]
-    with store.writing() as writer:
+    with writing(store) as writer:
         root_id = writer.add_root(photos).root_id
         with writer.transaction() as tx:
             tx.add(kit.batch(root_id, [1], ["a.jpg"]))
@@ -238,7 +238,7 @@ def test_files_come_in_the_order_of_their_bytes_across_pages(store, kit, photos,
 
 def test_stats_count_what_is_there(store, kit, photos):
     root_id = kit.fill(store, photos, [1, 2, 3])
-    with store.writing() as writer, writer.transaction() as tx:
+    with writing(store) as writer, writer.transaction() as tx:
         tx.remove_files(root_id, ["3.jpg"])
         tx.record_failures([FailedFile(root_id, f"x{n}", "read", "denied", n == 0, 1, 2) for n in range(3)])
         tx.commit()
@@ -260,7 +260,7 @@ def test_dtypes_come_back_within_their_step(make_store, kit, photos):
     vectors[0] *= 1e-3  # a first batch that would clip the second, were the scale kept
     for dtype, allowed in (("float32", 0.0), ("float16", 2**-11), ("int8", 1.25 / 254)):
         store = make_store(dtype, dtype)
-        with store.writing() as writer:
+        with writing(store) as writer:
             root_id = writer.add_root(photos).root_id
             for part in (slice(0, 1), slice(1, 50)):
                 numbers = list(range(50))[part]

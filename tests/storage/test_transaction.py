@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from imgsearch.errors import LibraryBusy, StorageFull
-from imgsearch.storage import FailedFile, segment_store, verify
+from imgsearch.storage import FailedFile, segment_store, verify, writing
 
 
 @pytest.fixture
@@ -24,14 +24,14 @@ def live(store):
 
 
 def write(store, act):
-    with store.writing() as writer, writer.transaction() as tx:
+    with writing(store) as writer, writer.transaction() as tx:
         act(tx)
         return tx.commit()
 
 
 def test_leaving_without_commit_undoes_everything(store, kit, root_id):
     before = (kit.content(store), store.generation(), store.stats().total_bytes)
-    with store.writing() as writer:
+    with writing(store) as writer:
         with writer.transaction() as tx:
             tx.add(kit.batch(root_id, [4, 5]))
             tx.remove_files(root_id, ["1.jpg"])
@@ -50,9 +50,9 @@ def test_leaving_without_commit_undoes_everything(store, kit, root_id):
 def test_fsync_comes_before_the_catalog_names_the_vectors(store, kit, root_id, monkeypatch):
     order = []
     monkeypatch.setattr(segment_store.os, "fsync", lambda descriptor: order.append("fsync"))
-    monkeypatch.setattr("imgsearch.storage.transaction.write_batches", lambda *_: order.append("rows"))
+    monkeypatch.setattr("imgsearch.storage.row_writes.write_batches", lambda *_: order.append("rows"))
     monkeypatch.setattr("imgsearch.storage.transaction.insert_images", lambda *_: {})
-    with store.writing() as writer, writer.transaction() as tx:
+    with writing(store) as writer, writer.transaction() as tx:
         tx.add(kit.batch(root_id, [4]))
         tx._placed.clear()
         tx.commit()
@@ -140,7 +140,7 @@ def test_failures_are_replaced_and_cleared_by_success(store, kit, root_id):
 
 def test_events_are_ordered_and_wake_no_searcher(store, root_id):
     view = store.view()
-    with store.writing() as writer:
+    with writing(store) as writer:
         writer.record_event("run-started", {"n": 1})
         write_events = [("batch", {"n": n}) for n in range(5)]
         with writer.transaction() as tx:
@@ -154,7 +154,7 @@ def test_events_are_ordered_and_wake_no_searcher(store, root_id):
 
 
 def test_forgetting_a_root_keeps_what_another_holds(store, kit, root_id, tmp_path):
-    with store.writing() as writer:
+    with writing(store) as writer:
         other = writer.add_root(tmp_path / "other").root_id
         with writer.transaction() as tx:
             tx.place_files([(kit.place(other, "mine.jpg"), kit.facts(2).content_hash)])
@@ -182,7 +182,7 @@ def test_a_full_disk_undoes_the_batch_and_the_writer_goes_on(store, kit, root_id
         return real(descriptor, content[:taken], offset)
 
     monkeypatch.setattr(segment_store, "MAX_SLOTS", 3)  # the next batch needs a new file
-    with store.writing() as writer:
+    with writing(store) as writer:
         with monkeypatch.context() as full:
             full.setattr(segment_store.os, "pwrite", write_until_full)
             with pytest.raises(StorageFull, match=r"run the same command again|--library"), writer.transaction() as tx:
@@ -198,7 +198,7 @@ def test_a_full_disk_undoes_the_batch_and_the_writer_goes_on(store, kit, root_id
 
 def test_a_full_catalog_is_reported_as_a_full_disk(store, kit, root_id):
     before = kit.content(store)
-    with store.writing() as writer:
+    with writing(store) as writer:
         with writer.catalog.write() as connection:
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
             connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
@@ -214,11 +214,11 @@ def test_a_full_catalog_is_reported_as_a_full_disk(store, kit, root_id):
 
 
 def test_a_second_writer_is_told_who_holds_the_lock(store, root_id):
-    with store.writing():
-        with pytest.raises(LibraryBusy, match=rf"process {os.getpid()}\b"), store.writing():
+    with writing(store):
+        with pytest.raises(LibraryBusy, match=rf"process {os.getpid()}\b"), writing(store):
             pass
         assert store.view().count == 3
-    with store.writing():
+    with writing(store):
         pass
 
 
@@ -228,7 +228,7 @@ def test_children_of_a_killed_writer_do_not_keep_the_lock(store, root_id):
     store.close()
     writer = os.fork()
     if writer == 0:
-        with store.writing():
+        with writing(store):
             if os.fork() == 0:
                 os.close(hold)
                 os.write(say, b"!")
@@ -238,7 +238,7 @@ def test_children_of_a_killed_writer_do_not_keep_the_lock(store, root_id):
             os.kill(os.getpid(), signal.SIGKILL)
     assert os.WTERMSIG(os.waitpid(writer, 0)[1]) == signal.SIGKILL
     try:
-        with store.writing():
+        with writing(store):
             pass
     finally:
         for descriptor in (born, say, wait, hold):
@@ -246,7 +246,7 @@ def test_children_of_a_killed_writer_do_not_keep_the_lock(store, root_id):
 
 
 def test_one_transaction_at_a_time(store, root_id):
-    with store.writing() as writer, writer.transaction() as tx:
+    with writing(store) as writer, writer.transaction() as tx:
         with pytest.raises(ValueError, match="one at a time"):
             writer.transaction()
         tx.commit()

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from imgsearch.errors import SegmentDamaged
-from imgsearch.storage import open_store, segment_store, verify
+from imgsearch.storage import open_store, segment_store, verify, writing
+from imgsearch.storage.compaction import compact_library
 
 
 def test_view_holds_still_through_commits_and_compaction(store, kit, photos):
@@ -19,8 +20,8 @@ def test_view_holds_still_through_commits_and_compaction(store, kit, photos):
     before = view.read(np.array([3, 0, 3]))
     kit.remove(store, root_id, ["1.jpg", "2.jpg"])
     kit.fill(store, photos, [5])
-    with store.writing() as writer:
-        done = writer.compact()
+    with writing(store) as writer:
+        done = compact_library(writer)
     assert (done.images_removed, done.segments_rewritten) == (2, 1)
     assert view.changed()
     assert view.image_ids.tolist() == [1, 2, 3, 4]
@@ -70,7 +71,7 @@ def test_damaged_segments_are_named(store, kit, photos):
     segment.unlink()
     with pytest.raises(SegmentDamaged, match="missing"):
         store.view()
-    with pytest.raises(SegmentDamaged, match="imgsearch verify"), store.writing():
+    with pytest.raises(SegmentDamaged, match="imgsearch verify"), writing(store):
         pass
 
 
@@ -82,7 +83,7 @@ def test_readers_beside_a_writer_see_whole_batches_only(store, kit, photos, monk
     if child == 0:
         code = 1
         try:
-            with open_store(store.path) as mine, mine.writing() as writer:
+            with open_store(store.path) as mine, writing(mine) as writer:
                 root_id = writer.add_root(photos).root_id
                 for batch in range(40):
                     with writer.transaction() as tx:
@@ -92,7 +93,7 @@ def test_readers_beside_a_writer_see_whole_batches_only(store, kit, photos, monk
                         with writer.transaction() as tx:
                             tx.remove_files(root_id, [f"{n}.jpg" for n in range((batch - 9) * 7, (batch - 9) * 7 + 7)])
                             tx.commit()
-                        writer.compact()
+                        compact_library(writer)
             code = 0
         finally:
             os._exit(code)
@@ -140,8 +141,8 @@ def test_stored_vectors_times_their_scale_are_the_vectors(make_store, kit, photo
     for numbers in ([1, 2, 3], [400, 500, 600], [7, 8]):  # int8: the large ones open a segment of another scale
         root_id = kit.fill(store, photos, numbers)
     kit.remove(store, root_id, ["2.jpg"])
-    with store.writing() as writer:
-        writer.compact()  # slots 0..2 are gone, 1 and 3 live behind the others
+    with writing(store) as writer:
+        compact_library(writer)  # slots 0..2 are gone, 1 and 3 live behind the others
     view = store.view()
     assert view.live_slots.tolist() == [3, 4, 5, 6, 7, 8, 9]
     truth = view.read(view.live_slots)

@@ -20,7 +20,7 @@ from imgsearch.model.words import Word
 from imgsearch.records import ModelId
 from imgsearch.search.calibration import Calibration
 from imgsearch.search.searcher import Searcher
-from imgsearch.storage import EmbeddedBatch, FailedFile, FilePlace, Store, create_store
+from imgsearch.storage import EmbeddedBatch, FailedFile, FilePlace, Store, create_store, writing
 from web import create_app
 from web.access import hash_token
 from web.config import WebConfig
@@ -119,7 +119,7 @@ class Shelf:
 
     def fail(self, names: Sequence[str]) -> None:
         """Record these files as failures."""
-        with self.store.writing(wait_s=5.0) as writer:
+        with writing(self.store, wait_s=5.0) as writer:
             root_id = writer.add_root(self.photos).root_id
             with writer.transaction() as transaction:
                 rows = [FailedFile(root_id, name, "open", f"{name} is no picture", False, 5, 6) for name in names]
@@ -137,7 +137,7 @@ def index_pictures(store: Store, photos: Path, names: Sequence[str]) -> None:
     model = ColourModel()
     decoded = [decode_file(photos / name, SIDE) for name in names]
     vectors = model.embed_images(model.preprocess_arrays(np.stack([one.pixels for one in decoded])))
-    with store.writing(wait_s=5.0) as writer:
+    with writing(store, wait_s=5.0) as writer:
         root_id = writer.add_root(photos).root_id
         places = [
             [FilePlace(root_id, name, one.facts.size_bytes, one.mtime_ns)]

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from imgsearch.storage import FilePlace, writing
 from web import images
 from web.images import FilePart, Thumbnails
 
@@ -83,9 +84,7 @@ def test_another_place_of_the_same_content_serves_when_the_first_is_gone(make_sh
     shelf = make_shelf(NAMES[:1])
     copy = shelf.photos / "z copy.png"
     copy.write_bytes((shelf.photos / NAMES[0]).read_bytes())
-    with shelf.store.writing() as writer, writer.transaction() as tx:
-        from imgsearch.storage import FilePlace
-
+    with writing(shelf.store) as writer, writer.transaction() as tx:
         status = copy.stat()
         tx.place_files([(FilePlace(1, "z copy.png", status.st_size, status.st_mtime_ns), 1)])
         tx.commit()
@@ -224,7 +223,7 @@ def test_an_original_must_still_be_what_was_indexed(make_shelf: Callable[..., An
 
 def test_an_offline_folder_is_the_reason(make_shelf: Callable[..., Any]) -> None:
     shelf = make_shelf(NAMES[:1])
-    with shelf.store.writing() as writer:
+    with writing(shelf.store) as writer:
         writer.set_root_offline(1, True)
     shelf.photos.rename(shelf.photos.with_name("unplugged"))
     for kind in ("original", "thumbnail"):

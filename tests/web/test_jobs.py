@@ -14,6 +14,7 @@ import pytest
 from colour_shelf import NAMES, TOKEN, paint
 
 from imgsearch.records import Event
+from imgsearch.storage import writing
 from web.jobs import RUNS
 from web.runs import Progress, Runs, changes
 
@@ -144,7 +145,7 @@ def test_a_run_that_nobody_watched_is_told_to_its_end(make_shelf: Callable[..., 
     shelf = make_shelf(NAMES[:1])
     runs = Runs(shelf.store, python(PATIENT))
     run = runs.start()
-    with shelf.store.writing() as writer, writer.transaction() as transaction:
+    with writing(shelf.store) as writer, writer.transaction() as transaction:
         transaction.record_event("index-planned", {"files": 2500})
         for number in range(1, 2501):
             transaction.record_event("index-progress", {"done": number, "failed": 0})
@@ -163,11 +164,11 @@ def test_a_stream_of_jobs_tells_of_every_change_and_ends(make_shelf: Callable[..
     stream = changes(runs, lambda: False, poll_s=0.01)
     name, first = next(stream)
     assert name == "jobs" and first["jobs"][0]["progress"]["total"] is None
-    with shelf.store.writing() as writer:
+    with writing(shelf.store) as writer:
         writer.record_event("index-planned", {"files": 10})
     name, told = next(stream)
     assert name == "job" and told["progress"]["total"] == 10
-    with shelf.store.writing() as writer:
+    with writing(shelf.store) as writer:
         writer.record_event("index-progress", {"done": 5, "failed": 0})
     name, told = next(stream)
     assert (told["progress"]["done"], told["state"]) == (5, "running")
@@ -203,7 +204,7 @@ def test_a_true_run_brings_new_pictures_without_a_restart(tmp_path: Path) -> Non
     paint(tmp_path / "photos" / "red one.png", 1)
     from imgsearch.library import create_store, model_id
 
-    with create_store(settings, model_id(settings)) as store, store.writing() as writer:
+    with create_store(settings, model_id(settings)) as store, writing(store) as writer:
         writer.add_root(tmp_path / "photos")
     service = SearchService(open_searcher(settings))
     client = create_app(service, WebConfig(token_hashes=(hash_token(TOKEN),))).test_client()

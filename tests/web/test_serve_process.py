@@ -21,7 +21,7 @@ import pytest
 from imgsearch.media.decode import decode_file
 from imgsearch.model import open_light
 from imgsearch.scenes.dataset import make_set, write_set
-from imgsearch.storage import EmbeddedBatch, FilePlace, create_store
+from imgsearch.storage import EmbeddedBatch, FilePlace, create_store, writing
 
 WAIT_S = 30
 
@@ -36,7 +36,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert model is not None
     decoded = [decode_file(path, model.image_size) for path in paths]
     vectors = model.embed_images(model.preprocess_arrays(np.stack([one.pixels for one in decoded])))
-    with create_store(folder / "library", model.model_id) as store, store.writing() as writer:
+    with create_store(folder / "library", model.model_id) as store, writing(store) as writer:
         root = writer.add_root(paths[0].parent).root_id
         places = [
             [FilePlace(root, path.name, one.facts.size_bytes, one.mtime_ns)]

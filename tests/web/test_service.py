@@ -21,6 +21,7 @@ from imgsearch.search.query import Query
 from imgsearch.search.reader import PlainReader
 from imgsearch.search.rerank import Reading
 from imgsearch.search.searcher import Searcher
+from imgsearch.storage import writing
 from web.problems import Overloaded
 from web.reading import PIECE, BatchingReader, PictureMemories
 from web.service import Limits, SearchService
@@ -211,7 +212,7 @@ def test_new_pictures_appear_and_old_ones_go_while_many_search(make_shelf: Calla
         paint(shelf.photos / name, 20 + number)
         shelf.add([name])
         assert name.rpartition("/")[2] in {hit.path.name for hit in service.search(Query("red", k=50)).hits}
-        with shelf.store.writing(wait_s=5.0) as writer, writer.transaction() as transaction:
+        with writing(shelf.store, wait_s=5.0) as writer, writer.transaction() as transaction:
             transaction.remove_files(writer.add_root(shelf.photos).root_id, [NAMES[number % 2] if number < 2 else name])
             transaction.commit()
     stop.set()
