@@ -59,8 +59,17 @@ _SAME = {
     "ґ": "г",
     "Ґ": "Г",
 }
-# Apostrophes among the letters (Ukrainian, Hawaiian): word breaks, as ' and ’ are.
-_APOSTROPHES = range(0x2B9, 0x2C2)
+# Whatever people take for an apostrophe: typographic ones, accents and primes that keyboards give in its place, those
+# among the letters (Ukrainian, Hawaiian, ayn and hamza), of Armenian, Hebrew (geresh) and Greek, saltillo. Some of them
+# would fall apart into a space and a mark.
+_APOSTROPHES = dict.fromkeys(
+    (
+        *(0x60, 0xB4, *range(0x2B9, 0x2C2), 0x2C8, 0x2CA, 0x2CB, 0x2EE, 0x374, 0x384, 0x55A, 0x5F3, 0x5F4, 0x7F4, 0x7F5),
+        *(0x1FBD, 0x1FBF, 0x1FEF, 0x1FFD, 0x1FFE, 0x2018, 0x2019, 0x201B, 0x2032, 0x2035, 0x275B, 0x275C, 0xA78B),
+        *(0xA78C, 0xFF07, 0xFF40),
+    ),
+    "'",
+)
 _SYMBOLS = range(0x1F000, 0x1FB00)  # emoji, also those that this Python's Unicode does not know yet
 _CUT = (
     *((0xE01, 0xE3A), (0xE40, 0xE4E), (0xE80, 0xEFF), (0x1000, 0x109F), (0x1780, 0x17D3), (0x17D7, 0x17DD)),
@@ -105,7 +114,7 @@ class _Kinds(dict[int, str]):
         kind = unicodedata.category(letter)
         if kind[0] == "M":
             return "m"
-        if code in _APOSTROPHES or code in _SYMBOLS or kind[0] in "ZPS" or kind in ("Cc", "Cf", "Cs"):
+        if code in _SYMBOLS or kind[0] in "ZPS" or kind in ("Cc", "Cf", "Cs"):
             return " "
         if kind == "Nd":
             return "d"
@@ -115,18 +124,24 @@ class _Kinds(dict[int, str]):
 
 
 _LETTERS, _KINDS = _Letters(), _Kinds()
+_BREAKS = re.compile(r"[\W_]")
 _PLAIN = re.compile(r"sm*|d[dm]*|[Ulom]+")
 _CAMEL = re.compile(r"sm*|d[dm]*|U+(?=Ul)|U*[lom]+|U+")  # "MyHTMLPage2": my, html, page, 2
 _CAPITALS_INSIDE = re.compile(r"[lom]U|UUl")
 _ASCII_WORDS = re.compile(r"[a-z]+|[0-9]+")
 _ASCII_CAPITALS_INSIDE = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]")
+_INNER = re.compile(r"(?<=[Ulom])'(?=[Ulo])")  # of kinds in which apostrophes stand as such
+_ASCII_INNER = re.compile(r"(?<=[A-Za-z])'(?=[A-Za-z])")
+_MOST_FREE = 3  # apostrophes of one word that are left out one by one: "O'Brien's", "rock'n'roll"
 
 
 def _bare(text: str) -> str:
     """Without the marks that people leave out; upper case stays."""
     if text.isascii():
-        return text
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFKD", text).translate(_LETTERS))
+        return text.replace("`", "'")
+    whole = unicodedata.normalize("NFD", text).translate(_APOSTROPHES)  # before they fall apart
+    whole = unicodedata.normalize("NFKD", whole).translate(_LETTERS)
+    return unicodedata.normalize("NFC", whole.translate(_APOSTROPHES))
 
 
 def folded(text: str) -> str:
@@ -141,8 +156,37 @@ def words(text: str) -> list[str]:
 
 def readings(text: str, *, whole_only: bool = False) -> list[list[str]]:
     """The words, and where capitals stand inside words a second time, cut there: "MyHoliday" is [["myholiday"],
-    ["my", "holiday"]]. [[]] for a text without words."""
+    ["my", "holiday"]]. An apostrophe inside a word parts it and does not: "O'Brien" is [["o", "brien"], ["obrien"]].
+    [[]] for a text without words."""
     bare = _bare(text)
+    if whole_only or "'" not in bare:
+        return _readings(bare, whole_only=whole_only)
+    found = [reading for form in _without_apostrophes(bare) for reading in _readings(form)]
+    return found if len(found) < 3 else [list(each) for each in dict.fromkeys(map(tuple, found))]
+
+
+def _without_apostrophes(bare: str) -> list[str]:
+    """``bare`` itself, and with each choice of the apostrophes of each word left out."""
+    if bare.isascii():
+        places = [at.start() for at in _ASCII_INNER.finditer(bare)]
+    else:
+        kinds = "".join("'" if letter == "'" else _KINDS[ord(letter)] for letter in bare)
+        places = [at.start() for at in _INNER.finditer(kinds)]
+    if not places:
+        return [bare]
+    bits: list[int] = []  # of each apostrophe: which number in its word
+    for index, place in enumerate(places):
+        joined = index > 0 and not _BREAKS.search(bare, places[index - 1] + 1, place)
+        bits.append(bits[-1] + 1 if joined else 0)
+    choices = 1 << min(max(bits) + 1, _MOST_FREE)
+    forms = []
+    for choice in range(choices):
+        left_out = {place for place, bit in zip(places, bits, strict=True) if choice >> min(bit, _MOST_FREE - 1) & 1}
+        forms.append("".join(letter for place, letter in enumerate(bare) if place not in left_out))
+    return forms
+
+
+def _readings(bare: str, *, whole_only: bool = False) -> list[list[str]]:
     if bare.isascii():  # nine names of ten, five times as fast
         whole = _ASCII_WORDS.findall(bare.lower())
         if whole_only or not _ASCII_CAPITALS_INSIDE.search(bare):

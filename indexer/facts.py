@@ -15,8 +15,8 @@ from imgsearch.media.decode_pool.pool import HardenedPool
 from imgsearch.media.facts.names import date_of_file
 from imgsearch.media.facts.reading import NO_FACTS
 from imgsearch.media.facts.sidecar_names import FoundSidecars, Sidecar, SidecarListing, digest_of
-from imgsearch.media.facts.sidecars import unpacked
-from imgsearch.media.facts.task import TASK
+from imgsearch.media.facts.task import TASK, unpacked_answer
+from imgsearch.media.rereading import Check
 from imgsearch.records import FileFacts
 from imgsearch.storage import Store
 from imgsearch.storage.fact_reads import (
@@ -42,6 +42,14 @@ class _Beside(NamedTuple):
     digest: int
 
 
+class _Stale(NamedTuple):
+    """An image of which an older program read the facts, the pixels or both."""
+
+    image_id: int
+    facts: bool
+    pixels: bool
+
+
 @dataclass(slots=True)
 class FactsRun:
     """Brings facts up to date after the pictures are."""
@@ -52,6 +60,8 @@ class FactsRun:
     progress: Progress
     stop: Callable[[], bool]
     summary: Summary
+    recheck: bool = False  # read pixels of an older program again whatever their headers say
+    again: dict[int, str] = field(default_factory=dict)  # image id -> why its pixels are to be read again
     _writes: FactWrites = field(default_factory=FactWrites)
     _waiting: int = 0
 
@@ -60,12 +70,12 @@ class FactsRun:
         if no worker starts."""
         stale = read_stale_images(self.store)
         if stale:
-            self.progress.say(f"{len(stale):,} pictures are of an older program: reading their dates, places and words")
+            self.progress.say(f"{len(stale):,} pictures are of an older program: looking at their headers")
         jobs = itertools.chain(self._sidecar_jobs(scans), self._stale_jobs(stale))
         with HardenedPool(TASK, {}, workers=self.workers, ahead=_AHEAD, stop=self.stop) as pool:  # starts with a job
-            for job, outcome in pool.run(jobs, lambda head, _: unpacked(head)):
+            for job, outcome in pool.run(jobs, lambda head, _: unpacked_answer(head)):
                 if isinstance(job.tag, _Beside):
-                    self._keep_sidecars(job.tag, outcome)
+                    self._keep_sidecars(job.tag, outcome if isinstance(outcome, MediaError) else outcome[0])
                 else:
                     self._keep_image(job.tag, outcome)
                 self._commit(least=_BATCH)
@@ -98,16 +108,19 @@ class FactsRun:
             digest = digest_of(sidecars)
             if digest != file.sidecars and scan.target.holds(file.relative_path):
                 paths = [os.fspath(file.path.with_name(sidecar.name)) for sidecar in sidecars]
-                yield Job(["", paths], sum(each.size_bytes for each in sidecars), _Beside(file, digest))
+                yield Job(["", paths, None], sum(each.size_bytes for each in sidecars), _Beside(file, digest))
 
-    def _stale_jobs(self, stale: list[int]) -> Iterator[Job]:
+    def _stale_jobs(self, stale: list[tuple[int, bool, bool]]) -> Iterator[Job]:
         for start in range(0, len(stale), _BATCH):
-            ids = stale[start : start + _BATCH]
-            files = read_files_of(self.store, ids)
+            part = {image_id: _Stale(image_id, *what) for image_id, *what in stale[start : start + _BATCH]}
+            files = read_files_of(self.store, [image_id for image_id, each in part.items() if each.facts])
             # What their names and times tell, where no sidecar told it.
             self._writes.dates += [_date_of(file) for file in files if not file.sidecars]
-            for image_id, path in self.store.paths(ids).items():
-                yield Job([os.fspath(path), []], 0, image_id)
+            records = self.store.images(part)
+            for image_id, path in self.store.paths(part).items():
+                facts = records[image_id].facts
+                former = [facts.width, facts.height, facts.orientation] if part[image_id].pixels else None
+                yield Job([os.fspath(path), [], former], 0, part[image_id])
 
     def _keep_sidecars(self, beside: _Beside, found: FileFacts | MediaError) -> None:
         if isinstance(found, MediaError):
@@ -121,15 +134,27 @@ class FactsRun:
         self._waiting += 1
         self.summary.sidecars += 1
 
-    def _keep_image(self, image_id: int, found: FileFacts | MediaError) -> None:
+    def _keep_image(self, stale: _Stale, found: tuple[FileFacts, Check | None] | MediaError) -> None:
+        image_id = stale.image_id
         if isinstance(found, MediaError):
             if found.transient:
                 return
             self._writes.unreadable.append(image_id)
+            self._writes.read_before[image_id] = None
         else:
-            self._writes.images[image_id] = found
+            if stale.facts:
+                self._writes.images[image_id] = found[0]
+            self._keep_check(image_id, found[1])
         self._waiting += 1
-        self.summary.facts_renewed += 1
+        self.summary.facts_renewed += stale.facts
+
+    def _keep_check(self, image_id: int, check: Check | None) -> None:
+        if check is None:
+            return
+        if check.reason or self.recheck:
+            self.again[image_id] = check.reason or "read by an older program"
+        else:
+            self._writes.read_before[image_id] = "file" if check.own else None
 
     def _commit(self, least: int) -> None:
         if self._waiting < least and not (least == 1 and self._writes):

@@ -34,6 +34,8 @@ class Summary:
     removed: int = 0
     sidecars: int = 0  # files whose sidecars were read: new, changed or gone
     facts_renewed: int = 0  # pictures whose facts an older program had read
+    reread: int = 0  # known pictures that look different now, and were embedded again
+    reread_reasons: dict[str, int] = field(default_factory=dict)
     vanished: int = 0  # deleted between the walk and the reading
     other_files: int = 0
     hidden_folders: int = 0
@@ -100,6 +102,9 @@ class Summary:
             lines.append(f"Sidecars of {self.sidecars:,} pictures were new, changed or gone, and are taken in.")
         if self.facts_renewed:
             lines.append(f"Dates, places and words of {self.facts_renewed:,} pictures were read anew.")
+        if self.reread:
+            why = ", ".join(f"{count:,} {reason}" for reason, count in sorted(self.reread_reasons.items()))
+            lines.append(f"{counted(self.reread, 'picture')} looked different when read again, for: {why}.")
         lines += [
             f"Offline, everything of it kept: {printable(row['path'])} ({row['reason']}). "
             f"`imgsearch forget` removes it."

@@ -13,6 +13,7 @@ from imgsearch.media.facts.sidecar_names import FoundSidecars
 from imgsearch.media.pass_rules import PassRules
 from imgsearch.media.walk import FileEntry, Walk
 from imgsearch.media.walk_counts import PassedOver, problem_reason
+from imgsearch.records import DECODE_RECIPE
 from imgsearch.storage import FailedFile, FileState
 from indexer.pending import KnownFiles, PendingFiles, clamp
 from indexer.targets import Target, odd_kind
@@ -153,9 +154,10 @@ def _compare(scan: Scan, known: KnownFiles, failed: dict[str, FailedFile], chunk
 
 
 def _still_at_fault(failure: FailedFile, entry: FileEntry) -> bool:
-    """A failure of the content stands until the file changes; an I/O, permission or memory failure is tried again."""
+    """A failure of the content stands until the file or the program's reader changes; an I/O, permission or memory
+    failure is tried again."""
     same = (failure.size_bytes, failure.mtime_ns) == (entry.size_bytes, clamp(entry.mtime_ns))
-    return same and not failure.transient
+    return same and not failure.transient and failure.decode_recipe >= DECODE_RECIPE
 
 
 def _root_vanished(store: Catalogued, scan: Scan, walk: Walk, known: KnownFiles) -> bool:

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from indexer.facts import FactsRun
 from indexer.ingest import Ingest
 from indexer.pending import PendingFile
 from indexer.report import Progress, Silence, Summary
+from indexer.rereading import RereadRun
 from indexer.scan import Scan, scan_target
 from indexer.scope import Choice, Scope
 from indexer.targets import check_paths
@@ -148,8 +150,7 @@ class Session:
                 summary.scan_seconds = round(time.monotonic() - started, 3)
                 self._note_scans(writer, scans, summary)
                 self._ingest(writer, scans, summary)
-                facts = FactsRun(self.store, writer, self._settings.workers, self._progress, self._stop, summary)
-                facts.run(scans)
+                self._renew(writer, scans, summary)
             finally:
                 self._progress.end()
             summary.interrupted = self._stop() and (summary.remaining > 0 or summary.seen == 0)
@@ -158,6 +159,19 @@ class Session:
             summary.seconds = round(time.monotonic() - started, 3)
             writer.record_event("index-finished", summary.as_dict())
         return summary
+
+    def _renew(self, writer: Writer, scans: list[Scan], summary: Summary) -> None:
+        """What sidecars say, and what an older program read: facts first, then the pictures that look different."""
+        workers, recheck = self._settings.workers, any(scan.target.recheck for scan in scans)
+        facts = FactsRun(self.store, writer, workers, self._progress, self._stop, summary, recheck)
+        facts.run(scans)
+        batch_size, _ = self._batching() if facts.again else (_BATCH_CPU, False)
+        pool = partial(
+            DecodePool, _image_size(self.store), pixels=not self._model_free, workers=workers, stop=self._stop
+        )
+        RereadRun(
+            self.store, writer, self._encoder, pool, batch_size, self._progress, self._stop, summary, self._kept
+        ).run(facts.again)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[Writer]:

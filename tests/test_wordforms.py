@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import unicodedata
 
@@ -82,3 +83,23 @@ def test_phrase_reaches_not_from_one_reading_into_the_other() -> None:
     assert wordforms.holds("MyTrip", "mytr", unfinished=True)
     assert not wordforms.holds("MyTrip", "mytrip my")
     assert not wordforms.holds("MyTrip", "...")
+
+
+_APOSTROPHES = "'’‘‛ʼʽʹʻʾʿ`´′＇՚׳ꞌ᾽᾿΄"
+
+
+@pytest.mark.parametrize("form", ["O{}Brien{}s", "rock{}n{}roll", "l{}Été", "д{}Артаньян", "Qur{}an", "a{}b{}c{}d{}e"])
+def test_apostrophes_of_every_kind_and_none_find_each_other(form):
+    spellings = {form.format(*[mark] * 4) for mark in _APOSTROPHES} | {form.replace("{}", "")}
+    for one, other in itertools.product(spellings, repeat=2):
+        assert wordforms.holds(f"at {one} 2019", other), (one, other)
+
+
+@pytest.mark.parametrize("wanted", ["obrien", "obriens", "o brien", "brien", "O'Brien", "o'briens"])
+def test_a_name_with_apostrophes_is_found_without_some(wanted):
+    assert wordforms.holds("Party at O’Brien's", wanted)
+    assert not wordforms.holds("Party at O’Brady's", wanted)
+
+
+def test_an_apostrophe_at_the_edge_of_a_word_joins_nothing():
+    assert wordforms.readings("the '90s and 'quoted' 5'10") == [["the", "90", "s", "and", "quoted", "5", "10"]]

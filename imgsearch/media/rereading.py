@@ -76,7 +76,7 @@ def _of_tiff(stream: BinaryIO, own: int, former: Former) -> str:
         return ""
     if page.is_dng or (pages is not None and pages.raw):
         return RAW if former.orientation > 1 else ""
-    if not pillow_is_right(page):
+    if page.bits not in (1, 8) or not pillow_is_right(page):
         return DEEP
     if pages is not None and pages.first.offset != page.offset:
         return MAIN

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from imgsearch.records import MediaFacts, Root, SlotRange, Word
+from imgsearch.records import DECODE_RECIPE, MediaFacts, Root, SlotRange, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class FailedFile:
     transient: bool
     size_bytes: int
     mtime_ns: int
+    decode_recipe: int = DECODE_RECIPE
 
 
 class FileState(NamedTuple):

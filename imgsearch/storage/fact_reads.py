@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from imgsearch.records import Int64, Word
-from imgsearch.storage import facts, lookups
+from imgsearch.storage import facts, lookups, rereads
 from imgsearch.storage.store import Store, place_path
 
 # Files directly in a folder: their paths stand together in the index, between "a/" and "a0".
@@ -32,10 +32,22 @@ class PlacedFile(NamedTuple):
     path: Path
 
 
-def read_stale_images(store: Store) -> list[int]:
+def read_stale_images(store: Store) -> list[tuple[int, bool, bool]]:
     """See `facts.stale_images`."""
     with store.catalog.look() as connection:
         return facts.stale_images(connection)
+
+
+def read_turned_images(store: Store) -> dict[int, int]:
+    """See `rereads.turned_images`."""
+    with store.catalog.look() as connection:
+        return rereads.turned_images(connection)
+
+
+def read_told_orientations(store: Store, image_ids: Iterable[int]) -> dict[int, int]:
+    """See `rereads.told_orientations`."""
+    with store.catalog.look() as connection:
+        return rereads.told_orientations(connection, image_ids)
 
 
 def read_files_in(store: Store, root_id: int, folder: str) -> list[PlacedFile]:

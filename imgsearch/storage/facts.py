@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imgsearch import wordforms
-from imgsearch.records import FACTS_RECIPE, FileFacts, Word
+from imgsearch.records import DECODE_RECIPE, FACTS_RECIPE, FileFacts, Word
 from imgsearch.storage.lookups import chunks, marks
+from imgsearch.storage.rereads import write_read_before
 
 _RANK = "CASE dated_source WHEN 'sidecar' THEN 0 WHEN 'takeout' THEN 1 WHEN 'name' THEN 2 ELSE 3 END"
 _OF_FILES = "('sidecar', 'takeout', 'name', 'file')"
@@ -34,7 +35,8 @@ _AT = "(root_id, relative_path) IN (VALUES {marks})"
 _WORDS = "INSERT INTO image_words (image_id, file_id, kind, text, source) VALUES (?, ?, ?, ?, ?)"
 _RENEW = """UPDATE images SET taken_at = ?, taken_source = ?, camera = ?, latitude = ?, longitude = ?, place_source = ?,
     rating = ?, rating_source = ?, facts_recipe = ? WHERE image_id = ?"""
-_SIDECAR = "INSERT INTO sidecar_facts VALUES (?, ?, ?, ?, ?, ?)"
+_SIDECAR = """INSERT INTO sidecar_facts (file_id, latitude, longitude, place_source, rating, rating_source, orientation)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _TAGS = ("tag", "person")
 
 Key = tuple[int, bytes]
@@ -68,9 +70,10 @@ class FactWrites:
     sidecars: list[SidecarFacts] = field(default_factory=list)
     dates: list[FileDate] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)  # ids of images whose headers say nothing any more
+    read_before: dict[int, str | None] = field(default_factory=dict)  # see rereads.write_read_before
 
     def __bool__(self) -> bool:
-        return bool(self.images or self.sidecars or self.dates or self.unreadable)
+        return bool(self.images or self.sidecars or self.dates or self.unreadable or self.read_before)
 
     def write(self, connection: sqlite3.Connection) -> set[int]:
         """Write them; the ids of the images that are now to be settled."""
@@ -79,6 +82,7 @@ class FactWrites:
         connection.executemany(
             "UPDATE images SET facts_recipe = ? WHERE image_id = ?", ((FACTS_RECIPE, i) for i in self.unreadable)
         )
+        write_read_before(connection, self.read_before)
         for told in self.sidecars:
             touched |= _place_sidecar(connection, told)
         rows = [(d.dated_at, d.dated_source, d.root_id, os.fsencode(d.relative_path)) for d in self.dates]
@@ -131,13 +135,22 @@ def words_of_images(connection: sqlite3.Connection, image_ids: Iterable[int]) ->
     return {image_id: tuple(dict.fromkeys(words)) for image_id, words in found.items()}
 
 
-def stale_images(connection: sqlite3.Connection) -> list[int]:
-    """Ids of the images whose facts an older program read, and of which a file can be reached. Scans the images: 60 ms
-    a million."""
-    statement = """SELECT image_id FROM images WHERE facts_recipe < ? AND EXISTS (
+def stale_images(connection: sqlite3.Connection) -> list[tuple[int, bool, bool]]:
+    """(id, facts, pixels) of the images of which an older program read the facts or the pixels, and of which a file can
+    be reached. Scans the images: 60 ms a million."""
+    statement = """SELECT image_id, facts_recipe < ?1, decode_recipe < ?2 FROM images
+        WHERE (facts_recipe < ?1 OR decode_recipe < ?2) AND EXISTS (
         SELECT 1 FROM files JOIN roots USING (root_id) WHERE files.image_id = images.image_id AND NOT offline)
         ORDER BY image_id"""
-    return [row[0] for row in connection.execute(statement, (FACTS_RECIPE,))]
+    rows = connection.execute(statement, (FACTS_RECIPE, DECODE_RECIPE))
+    return [(image_id, bool(facts), bool(pixels)) for image_id, facts, pixels in rows]
+
+
+def index_all_words(connection: sqlite3.Connection) -> None:
+    """Fill an empty index of what people wrote."""
+    ids = [row[0] for row in connection.execute("SELECT DISTINCT image_id FROM image_words ORDER BY image_id")]
+    for chunk in chunks(ids):
+        _index_words(connection, chunk)
 
 
 def _renew_images(connection: sqlite3.Connection, found: Mapping[int, FileFacts]) -> None:
@@ -171,9 +184,9 @@ def _place_sidecar(connection: sqlite3.Connection, told: SidecarFacts) -> set[in
         "UPDATE files SET dated_at = ?, dated_source = ?, sidecars = ? WHERE file_id = ?",
         (date.dated_at, date.dated_source, told.digest, file_id),
     )
-    if facts.latitude is not None or facts.rating is not None:
+    if any(each is not None for each in (facts.latitude, facts.rating, facts.orientation)):
         place = facts.latitude, facts.longitude, facts.place_source
-        connection.execute(_SIDECAR, (file_id, *place, facts.rating, facts.rating_source))
+        connection.execute(_SIDECAR, (file_id, *place, facts.rating, facts.rating_source, facts.orientation))
     write_words(connection, ((image_id, file_id, word) for word in facts.words))
     return {image_id}
 

@@ -88,6 +88,10 @@ class FeatureStore:
         """Keep ``features``; makes room first where the budget asks for it."""
         self._files.write(content_hash, self._pack(features))
 
+    def drop(self, content_hash: str) -> None:
+        """Forget what is kept for a content: it looks different now."""
+        self._files.drop(content_hash)
+
     def _pack(self, features: QuantisedFeatures) -> bytes:
         body = features.scales.astype("<f4").tobytes() + np.ascontiguousarray(features.steps).tobytes()
         return _HEADER.pack(_MAGIC, self._digest, *features.steps.shape, zlib.crc32(body)) + body

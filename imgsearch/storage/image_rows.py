@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-from imgsearch.records import FACTS_RECIPE, SIGNATURE_BYTES, SIGNATURE_RECIPE, MediaFacts, Word
+from imgsearch.records import DECODE_RECIPE, FACTS_RECIPE, SIGNATURE_BYTES, SIGNATURE_RECIPE, MediaFacts, Word
 from imgsearch.storage import queries
 from imgsearch.storage.facts import write_words
 
@@ -47,6 +47,8 @@ def insert_images(connection: Connection, added: list[NewImage]) -> dict[str, in
             "rating": facts.rating,
             "rating_source": facts.rating_source,
             "facts_recipe": FACTS_RECIPE,
+            "decode_recipe": DECODE_RECIPE,
+            "orientation_source": facts.orientation_source,
         }
         for facts, slot, _, _ in added
     ]

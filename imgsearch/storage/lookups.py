@@ -28,8 +28,8 @@ _LIBRARY = """SELECT format_version, created_at, vector_dtype, generation,
 _SEGMENTS = """SELECT file_name, segments.first_slot, max(batches.first_slot + batches."count"), scale
     FROM segments JOIN batches USING (segment_id) GROUP BY segment_id ORDER BY segments.first_slot"""
 _IMAGES = """SELECT image_id, slot, taken_at, taken_source, content_hash, perceptual_hash, width, height, format,
-    size_bytes, taken_at, camera, latitude, longitude, orientation, taken_source, place_source, rating, rating_source
-    FROM images"""
+    size_bytes, taken_at, camera, latitude, longitude, orientation, taken_source, place_source, rating, rating_source,
+    orientation_source FROM images"""
 _PLACES = """SELECT image_id, root_id, files.relative_path FROM files JOIN roots USING (root_id)
     WHERE image_id IN ({marks}) ORDER BY offline, root_id, files.relative_path"""
 

@@ -108,11 +108,12 @@ def write_failures(connection: Connection, failed: Sequence[FailedFile]) -> None
             "size_bytes": entry.size_bytes,
             "mtime_ns": _clamp(entry.mtime_ns),
             "failed_at": now,
+            "decode_recipe": entry.decode_recipe,
         }
         for entry in failed
     ]
     statement = upsert(failures)
-    names = ("stage", "reason", "transient", "size_bytes", "mtime_ns", "failed_at")
+    names = ("stage", "reason", "transient", "size_bytes", "mtime_ns", "failed_at", "decode_recipe")
     changed = {name: statement.excluded[name] for name in names}
     connection.execute(statement.on_conflict_do_update(index_elements=["root_id", "relative_path"], set_=changed), rows)
 

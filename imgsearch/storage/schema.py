@@ -73,6 +73,8 @@ images = Table(
     Column("rating", Integer),  # -1 (rejected) to 5
     Column("rating_source", Text),
     Column("facts_recipe", Integer, nullable=False, server_default="0"),  # records.FACTS_RECIPE when they were read
+    Column("decode_recipe", Integer, nullable=False, server_default="0"),  # records.DECODE_RECIPE, likewise
+    Column("orientation_source", Text),  # "file", "sidecar"; NULL: nothing tells it, or an older program read the file
     sqlite_autoincrement=True,
 )
 
@@ -100,6 +102,7 @@ sidecar_facts = Table(
     Column("place_source", Text),
     Column("rating", Integer),
     Column("rating_source", Text),
+    Column("orientation", Integer),
 )
 
 image_words = Table(
@@ -114,6 +117,7 @@ image_words = Table(
 )
 
 Index("ix_files_sidecars", files.c.root_id, sqlite_where=files.c.sidecars != 0)
+Index("ix_images_turned", images.c.image_id, sqlite_where=images.c.orientation_source == "sidecar")
 
 deletions = Table(
     "deletions",
@@ -134,6 +138,7 @@ failures = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
     Column("failed_at", Text, nullable=False),
+    Column("decode_recipe", Integer, nullable=False, server_default="0"),  # records.DECODE_RECIPE of the reader
     UniqueConstraint("root_id", "relative_path"),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ from sqlalchemy.exc import IntegrityError
 from imgsearch.records import SlotRange
 from imgsearch.storage import queries, row_writes
 from imgsearch.storage.batch import Committed, EmbeddedBatch, FailedFile, FilePlace
-from imgsearch.storage.catalog import Catalog
+from imgsearch.storage.catalog import Catalog, utc_now
 from imgsearch.storage.facts import FactWrites, images_at, settle
 from imgsearch.storage.faults import reached
 from imgsearch.storage.image_rows import NewImage, insert_images
+from imgsearch.storage.rereads import Reread, write_rereads
 from imgsearch.storage.row_writes import place_key
 from imgsearch.storage.segment_store import Appended, SegmentStore
 
@@ -42,6 +43,8 @@ class WriteTransaction:
         self._events: list[tuple[str, dict[str, Any]]] = []
         self._new_hashes: set[str] = set()
         self.facts = FactWrites()
+        self._reread: list[Reread] = []
+        self._new_slots: dict[int, int] = {}  # of images that were read again
         self._open = True
 
     def __enter__(self) -> WriteTransaction:
@@ -74,6 +77,19 @@ class WriteTransaction:
             ]
         for facts, places in zip(batch.facts, batch.places, strict=True):
             self._placed += [(place, known.get(facts.content_hash, facts.content_hash)) for place in places]
+
+    def renew(self, found: Sequence[Reread]) -> None:
+        """Images that were read again, some with vectors of their own. Raises StorageFull, ValueError."""
+        embedded = [each for each in found if each.vectors is not None]
+        if embedded:
+            stacked = np.stack([each.vectors for each in embedded if each.vectors is not None])
+            if not np.isfinite(stacked).all():
+                raise ValueError("got vectors that are not finite, expected numbers")
+            appended = self._segments.append(stacked)
+            self._appended.append(appended)
+            slots = range(appended.slots.first, appended.slots.stop)
+            self._new_slots |= dict(zip([each.image_id for each in embedded], slots, strict=True))
+        self._reread += found
 
     def place_files(self, placed: Iterable[tuple[FilePlace, str | int]]) -> None:
         """Say that these files hold known contents (by hash or image id): moves, copies, touched files."""
@@ -132,6 +148,7 @@ class WriteTransaction:
     def _write_rows(self, connection: Connection) -> None:
         row_writes.write_batches(connection, self._appended)
         by_hash = insert_images(connection, self._images)
+        write_rereads(queries.driver(connection), self._reread, self._new_slots, utc_now())
         places = [(row["root_id"], row["relative_path"]) for row in self._removed]
         places += [(place.root_id, os.fsencode(place.relative_path)) for place, _ in self._placed]
         unsettled = images_at(queries.driver(connection), places)  # the images that were there before
@@ -143,7 +160,7 @@ class WriteTransaction:
         row_writes.clear_failures(connection, self._removed + self._cleared + placed)
         row_writes.write_failures(connection, self._failed)
         row_writes.write_events(connection, self._events)
-        if self._appended or self._placed or self._removed or self.facts:
+        if self._appended or self._placed or self._removed or self.facts or self._reread:
             row_writes.next_generation(connection)
 
 

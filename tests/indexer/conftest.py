@@ -60,6 +60,13 @@ class Desk:
         assert summary.remaining >= 0
         return summary
 
+    def recheck(self) -> Any:
+        """`index --recheck` of ``photos``."""
+        from imgsearch.settings import Settings
+        from indexer.session import IndexRequest, run_index
+
+        return run_index(IndexRequest((str(self.photos),), Settings(self.library, device="cpu"), recheck=True))
+
     def rows(self) -> dict[str, str]:
         """Path -> content hash of every file in the catalog."""
         from imgsearch.storage import open_store

@@ -6,9 +6,10 @@ import os
 from typing import Any
 
 from imgsearch.media.facts.content import content_facts
-from imgsearch.media.facts.sidecars import packed, read_sidecars
+from imgsearch.media.facts.sidecars import packed, read_sidecars, unpacked
 from imgsearch.media.limits import Limits
 from imgsearch.media.opening import readable_kind, translated
+from imgsearch.media.rereading import Check, Former, check_reading
 from imgsearch.media.source import open_source
 from imgsearch.records import FileFacts
 
@@ -16,9 +17,23 @@ TASK = "imgsearch.media.facts.task:facts_task"
 
 
 def facts_task(arguments: Any, settings: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], bytes]:
-    """[path, [paths of sidecars]]: with a path its header's facts, else those of the sidecars. Raises MediaError."""
-    path, sidecars = arguments
-    return packed(header_facts(path, limits) if path else read_sidecars(sidecars)), b""
+    """[path, [paths of sidecars], what was found once of its shape]: with a path its header's facts, else those of the
+    sidecars; with a shape also "check" (see `rereading.Check`). Raises MediaError."""
+    path, sidecars, former = arguments
+    if not path:
+        return {"facts": packed(read_sidecars(sidecars))}, b""
+    with translated("read"), open_source(os.fspath(path), limits) as source:
+        kind = readable_kind(source.head, source.name)
+        head: dict[str, Any] = {"facts": packed(content_facts(source.stream, kind))}
+        if former:
+            head["check"] = check_reading(source.stream, kind, Former(*former))
+        return head, b""
+
+
+def unpacked_answer(head: dict[str, Any]) -> tuple[FileFacts, Check | None]:
+    """The reverse. Raises TypeError, KeyError over what makes no sense."""
+    check = head.get("check")
+    return unpacked(head["facts"]), None if check is None else Check(str(check[0]), bool(check[1]))
 
 
 def header_facts(path: str | os.PathLike[str], limits: Limits) -> FileFacts:
