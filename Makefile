@@ -7,13 +7,13 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 # Each takes minutes; FLAGS=--quick only tries them. Left to be run by hand: search.py --million, serve.py, heatmap.py, and
 # dedup.py, which installs other tools.
-BENCHMARKS := cold confidence decode encode exclusions hamming index neighbours quality rerank rescan search
+BENCHMARKS := cold confidence decode encode exclusions generator_quality hamming index neighbours quality rerank rescan search
 FLAGS :=
 
 # Processes that run tests, a file at a time each, of one thread.
 TESTS_AT_ONCE := 2
 
-.PHONY: demo test lint bench train-mini clean
+.PHONY: demo test lint bench train-mini train-mini-generator clean
 
 demo: $(VENV)/.demo-ready
 	$(BIN)/imgsearch demo
@@ -32,6 +32,9 @@ bench: $(VENV)/.test-ready
 
 train-mini: $(VENV)/.demo-ready
 	$(BIN)/imgsearch train --mini runs/mini
+
+train-mini-generator: $(VENV)/.demo-ready
+	$(BIN)/python -m imgsearch.tuning.generator_recipe runs/mini-generator
 
 $(VENV)/.demo-ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "imgsearch needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
