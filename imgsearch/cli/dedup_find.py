@@ -68,6 +68,7 @@ def _make(
     arguments: argparse.Namespace, store: Store, options: FindOptions, progress: Phases
 ) -> tuple[Plan, Found, Path]:
     """Compare, make the plan and write it, and the tables that are asked for."""
+    from imgsearch.dedup.file_pool import FilePool
     from imgsearch.dedup.find import compare, groups_of
     from imgsearch.dedup.plan import make_plan
     from imgsearch.dedup.plan_file import write_plan
@@ -80,9 +81,9 @@ def _make(
     if not arguments.plan:
         store.layout.require_writable("say where the plan shall be written: --plan FILE; looking alone writes nothing")
     evidence = store.evidence()
-    with evidence.running():
-        found = compare(store, evidence, options.tiers, progress)
-        groups = groups_of(store, evidence, options, found.failures.append, progress)
+    with evidence.running(), FilePool() as pool:
+        found = compare(store, evidence, options.tiers, progress, pool=pool)
+        groups = groups_of(store, evidence, options, found.failures.append, progress, pool=pool)
     roots = {root.root_id: root.path for root in store.roots()}
     plan = make_plan(groups, roots, library=store.path, options=_told(arguments, options))
     named = Path(arguments.plan).expanduser() if arguments.plan else store.layout.dedup / PLAN

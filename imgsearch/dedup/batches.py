@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from imgsearch.dedup.file_pool import FileTask
 from imgsearch.dedup.inspection.several import taken_apart
 from imgsearch.errors import MediaError
 from imgsearch.media.decode_pool import Answer, HardenedPool, Job
@@ -38,7 +39,9 @@ def in_batches(jobs: Iterable[Job], bounds: Bounds, cost: Callable[[Job], int]) 
         yield batch
 
 
-def run_batches(pool: HardenedPool, batches: Iterable[list[Job]]) -> Iterator[tuple[Job, Answer | MediaError]]:
+def run_batches(
+    pool: HardenedPool | FileTask, batches: Iterable[list[Job]]
+) -> Iterator[tuple[Job, Answer | MediaError]]:
     """One outcome for each job, as they come, of a pool whose task is one of `inspection.task`'s: as if every job had
     been run by itself."""
     alone: list[Job] = []

@@ -9,7 +9,8 @@ from typing import Any
 from imgsearch.dedup.batches import Bounds, in_batches, run_batches
 from imgsearch.dedup.evidence import Copy, Group, Member
 from imgsearch.dedup.examination import Traits
-from imgsearch.media.decode_pool import Answer, HardenedPool, Job
+from imgsearch.dedup.file_pool import FilePool, file_pool
+from imgsearch.media.decode_pool import Answer, Job
 from imgsearch.media.signature import INVERSE_TURN
 from imgsearch.records import Failure
 from imgsearch.storage.evidence_rows import Judged
@@ -22,7 +23,6 @@ LOOKED_AT = "perceptual"
 RECIPE = "4"
 """Names what decides: raise it when `inspection` changes, and pairs are looked at anew."""
 
-_LIMIT_S = 60.0  # two pictures of 200 megapixels
 _TOGETHER = Bounds(jobs=8, cost=48_000_000)
 """Looks and their pixels in a job: 50 ms for drawings of 224 px, two looks that share a picture for 12 megapixels."""
 
@@ -60,7 +60,9 @@ def looks_at(group: Group, known: Callable[[IdPair], bool]) -> Iterator[Look]:
                 yield Look(member.copy, keeper, INVERSE_TURN[member.evidence.turn])
 
 
-def verdicts(looks: Sequence[Look], traits: Traits, failed: Callable[[Failure], None]) -> Iterator[Verdict]:
+def verdicts(
+    looks: Sequence[Look], traits: Traits, failed: Callable[[Failure], None], pool: FilePool | None = None
+) -> Iterator[Verdict]:
     """On each of ``looks``, in any order. What cannot be read, of which ``failed`` is told, is no copy. Both files are
     decoded at full size, a file of several looks that follow each other once: 6 ms for drawings of 224 px, about a
     second of one core for 12 megapixels."""
@@ -68,8 +70,8 @@ def verdicts(looks: Sequence[Look], traits: Traits, failed: Callable[[Failure], 
         return
     told: set[str] = set()
     jobs = (_job(look, traits) for look in looks)
-    with HardenedPool("imgsearch.dedup.inspection.task:inspect", {}, time_limit_s=_LIMIT_S) as pool:
-        for job, outcome in run_batches(pool, in_batches(jobs, _TOGETHER, _pixels)):
+    with file_pool(pool) as processes:
+        for job, outcome in run_batches(processes.doing("inspect"), in_batches(jobs, _TOGETHER, _pixels)):
             look: Look = job.tag
             if isinstance(outcome, Answer):
                 head = outcome.head

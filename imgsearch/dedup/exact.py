@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from imgsearch.dedup.evidence import Evidence, Pair
-from imgsearch.dedup.examination import sample_digests
+from imgsearch.dedup.examination import Source, sample_digests
+from imgsearch.dedup.file_pool import FilePool
 from imgsearch.dedup.perceptual import CandidateSearch
 from imgsearch.dedup.signing import Progress, picture_side
 from imgsearch.records import Failure, Int64
@@ -62,6 +63,7 @@ def same_pixels(
     *,
     inventory: Inventory | None = None,
     progress: Progress | None = None,
+    pool: FilePool | None = None,
 ) -> Iterator[Pair]:
     """Pictures of the same pixels in other bytes, of which at least one is among the ids ``new``; each pair once.
 
@@ -75,7 +77,8 @@ def same_pixels(
     first, second = _candidates(store, inventory, np.unique(np.asarray(new, np.int64)))
     wanted = np.unique(np.concatenate([first, second]))
     told = progress or (lambda done, total: None)
-    digests = sample_digests(store, evidence, inventory.image_ids[wanted].tolist(), failed, told)
+    ids = inventory.image_ids[wanted].tolist()
+    digests = sample_digests(Source(store, pool), evidence, ids, failed, told)
     same: dict[bytes, list[int]] = {}
     for image_id, digest in sorted(digests.items()):
         same.setdefault(digest, []).append(image_id)

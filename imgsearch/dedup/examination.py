@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from imgsearch.dedup.batches import Bounds, in_batches, run_batches
+from imgsearch.dedup.file_pool import FilePool, file_pool
 from imgsearch.errors import MediaError
-from imgsearch.media.decode_pool import Answer, HardenedPool, Job
+from imgsearch.media.decode_pool import Answer, Job
 from imgsearch.media.whole import FileTraits
 from imgsearch.records import Failure
 from imgsearch.storage import lookups
@@ -26,14 +28,21 @@ RECIPE = "1"
 
 _KEPT_AT_ONCE = 256  # texts a transaction: what a killed run loses
 _TOGETHER = Bounds(jobs=8, cost=1 << 20)  # files and their bytes in a job
-_SAMPLES_LIMIT_S = 60.0  # a film of 10,000 frames
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where files are read: of which library, and by which processes (None: by some for each reading)."""
+
+    store: Store
+    pool: FilePool | None = None
 
 
 class Traits:
     """The traits of images by id, read where they are not kept yet; a few hundred bytes an image."""
 
-    def __init__(self, store: Store, evidence: EvidenceStore) -> None:
-        self._store, self._evidence = store, evidence
+    def __init__(self, store: Store, evidence: EvidenceStore, pool: FilePool | None = None) -> None:
+        self._store, self._evidence, self._pool = store, evidence, pool
         self._texts: dict[int, str] = {}
 
     def read(self, image_ids: Iterable[int], failed: Failed, progress: Progress) -> None:
@@ -42,7 +51,7 @@ class Traits:
         wanted = [image_id for image_id in image_ids if image_id not in self._texts]
         self._texts |= self._evidence.examined(TRAITS, RECIPE, wanted)
         todo = [image_id for image_id in wanted if image_id not in self._texts]
-        for part in _examined(self._store, todo, "describe", failed, progress):
+        for part in _examined(Source(self._store, self._pool), todo, "describe", failed, progress):
             texts = {image_id: _text(answer.head) for image_id, answer in part.items()}
             self._evidence.add_examined(TRAITS, RECIPE, texts)
             self._texts |= texts
@@ -54,13 +63,13 @@ class Traits:
 
 
 def sample_digests(
-    store: Store, evidence: EvidenceStore, image_ids: Iterable[int], failed: Failed, progress: Progress
+    source: Source, evidence: EvidenceStore, image_ids: Iterable[int], failed: Failed, progress: Progress
 ) -> dict[int, bytes]:
     """The digest of all samples of each of these images (`media.samples`); kept ones are not computed again, images
     without a file that can be read are absent. 150 ms of one core for 12 megapixels of JPEG."""
     ids = list(image_ids)
     found = evidence.pixel_hashes(_digest_recipe(), ids)
-    for part in _examined(store, [each for each in ids if each not in found], "samples", failed, progress):
+    for part in _examined(source, [each for each in ids if each not in found], "samples", failed, progress):
         digests = {image_id: answer.body for image_id, answer in part.items()}
         for kind in (SAMPLES, TRAITS):  # both come of one reading
             told = {image_id: _text(answer.head[kind]) for image_id, answer in part.items() if answer.head[kind]}
@@ -85,17 +94,18 @@ def failure_of(file: HeldFile, error: MediaError) -> Failure:
 
 
 def _examined(
-    store: Store, image_ids: list[int], task: str, failed: Failed, progress: Progress
+    source: Source, image_ids: list[int], task: str, failed: Failed, progress: Progress
 ) -> Iterator[Mapping[int, Answer]]:
     """The answers of the pool about the first file of each image that can be read, some hundred at a time."""
     if not image_ids:
         return
     done = 0
-    limit_s = _SAMPLES_LIMIT_S if task == "samples" else 9.0
-    with HardenedPool(f"imgsearch.dedup.inspection.task:{task}", {}, time_limit_s=limit_s) as pool:
+    with file_pool(source.pool) as processes:
+        pool = processes.doing(task)
         for chunk in lookups.chunks(image_ids, 4 * _KEPT_AT_ONCE):
             files = {
-                image_id: [file for file in held if not file.offline] for image_id, held in store.copies(chunk).items()
+                image_id: [file for file in held if not file.offline]
+                for image_id, held in source.store.copies(chunk).items()
             }
             found: dict[int, Answer] = {}
             waiting = list(files.items())

@@ -10,6 +10,7 @@ import numpy as np
 
 from imgsearch.dedup import exact, perceptual
 from imgsearch.dedup.evidence import ACTED_ON, Group
+from imgsearch.dedup.file_pool import FilePool
 from imgsearch.dedup.grouping import Grouping, copies_of, pair_rows, read_pairs
 from imgsearch.dedup.keep import KeepRule, parse_keep
 from imgsearch.dedup.signing import fill_signatures
@@ -56,9 +57,16 @@ class Found:
     failures: list[Failure] = field(default_factory=list)
 
 
-def compare(store: Store, evidence: EvidenceStore, tiers: Sequence[str], progress: Progress) -> Found:
+def compare(
+    store: Store,
+    evidence: EvidenceStore,
+    tiers: Sequence[str],
+    progress: Progress,
+    *,
+    pool: FilePool | None = None,
+) -> Found:
     """Compare what is new with everything, for ``tiers``; killed, it goes on where it was. Raises LibraryBusy beside
-    another run, StorageFull."""
+    another run, StorageFull. ``pool`` reads the files, here and in `groups_of`, where one is given."""
     inventory = store.inventory()
     found = Found(pictures=len(inventory))
     evidence.keep_only(inventory.image_ids)
@@ -66,7 +74,7 @@ def compare(store: Store, evidence: EvidenceStore, tiers: Sequence[str], progres
     if set(tiers) - {"bytes"}:
         lacking = fill_signatures(store, inventory.image_ids, found.failures.append, _of(progress, "reading"))
     if "pixels" in tiers:
-        _compare_pixels(store, evidence, inventory, found, progress)
+        _compare_pixels(store, evidence, inventory, found, progress, pool)
     if "perceptual" in tiers:
         _compare_hashes(store, evidence, inventory, lacking, found, progress)
     if set(tiers) & set(_BY_EMBEDDING):
@@ -76,20 +84,33 @@ def compare(store: Store, evidence: EvidenceStore, tiers: Sequence[str], progres
 
 
 def groups_of(
-    store: Store, evidence: EvidenceStore, options: FindOptions, failed: Callable[[Failure], None], progress: Progress
+    store: Store,
+    evidence: EvidenceStore,
+    options: FindOptions,
+    failed: Callable[[Failure], None],
+    progress: Progress,
+    *,
+    pool: FilePool | None = None,
 ) -> Iterator[Group]:
     """The groups that the evidence makes (`grouping`)."""
-    grouping = Grouping(store, evidence, options.tiers, options.acted_on, options.rule, within=options.within)
+    grouping = Grouping(
+        store, evidence, options.tiers, options.acted_on, options.rule, within=options.within, pool=pool
+    )
     return grouping.groups(failed, progress)
 
 
 def _compare_pixels(
-    store: Store, evidence: EvidenceStore, inventory: Inventory, found: Found, progress: Progress
+    store: Store,
+    evidence: EvidenceStore,
+    inventory: Inventory,
+    found: Found,
+    progress: Progress,
+    pool: FilePool | None,
 ) -> None:
     new = _new(evidence, exact.KIND, exact.RECIPE, ("pixels",), inventory.image_ids, found)
     before = len(found.failures)
     pairs = exact.same_pixels(
-        store, evidence, new, found.failures.append, inventory=inventory, progress=_of(progress, "pixels")
+        store, evidence, new, found.failures.append, inventory=inventory, progress=_of(progress, "pixels"), pool=pool
     )
     evidence.add_pairs(pair_rows(pairs))
     if len(found.failures) == before:  # else all are looked at again: the digests of the others are kept

@@ -14,6 +14,7 @@ from imgsearch.dedup.components import components
 from imgsearch.dedup.confirmation import LOOKED_AT, RECIPE, Look, looks_at, verdicts
 from imgsearch.dedup.evidence import NEVER_MOVED, TIERS, Copy, Evidence, Group, Pair
 from imgsearch.dedup.examination import Traits, sample_facts
+from imgsearch.dedup.file_pool import FilePool
 from imgsearch.dedup.groups import is_link, make_groups, tell_links
 from imgsearch.dedup.keep import KeepRule
 from imgsearch.dedup.looking import PairLooks
@@ -54,12 +55,14 @@ class Grouping:
         rule: KeepRule,
         *,
         within: Sequence[str] = (),
+        pool: FilePool | None = None,
     ) -> None:
+        self._pool = pool
         self._store, self._evidence = store, evidence
         self._tiers, self._acted_on, self._rule = tiers, acted_on, rule
         self._within = within
         self._near = "near" in tiers
-        self._traits = Traits(store, evidence)
+        self._traits = Traits(store, evidence, pool)
         self._parsed = lru_cache(maxsize=_REMEMBERED)(self._traits.get)
         self._belongings = Belongings(self._parsed)
         self.judged: dict[tuple[int, int], Judged] = {}
@@ -127,7 +130,7 @@ class Grouping:
         done = 0
         turns = {look.key: look.turn for look in looks}
         with PairLooks(self._store, failed) as near_looks:
-            for part in lookups.chunks(verdicts(looks, self._traits, failed), _KEPT_AT_ONCE):
+            for part in lookups.chunks(verdicts(looks, self._traits, failed, self._pool), _KEPT_AT_ONCE):
                 if self._near:
                     refuted = sorted(verdict.key for verdict in part if not verdict.judged.is_copy and verdict.read)
                     whys = {verdict.key: verdict.judged.why for verdict in part}

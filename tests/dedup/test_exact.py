@@ -55,7 +55,7 @@ def test_same_pixels_are_decoded_once_and_only_where_they_may_be_the_same(librar
     list(same_pixels(library.store, evidence, library.ids, pytest.fail))
     decoded = evidence.pixel_hashes(f"samples-{examination.RECIPE}", library.ids.tolist())
     assert decoded and library.id_of("0-small.png") not in decoded
-    monkeypatch.setattr(examination, "HardenedPool", pytest.fail)  # nothing is left to read
+    monkeypatch.setattr(examination, "file_pool", pytest.fail)  # nothing is left to read
     assert library.named(same_pixels(library.store, evidence, library.ids, pytest.fail)) == WANTED
 
 

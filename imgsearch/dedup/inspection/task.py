@@ -36,6 +36,12 @@ _STRONGER, _NO_DETAIL, _NOT_COMPRESSED = 1.4, 0.2, 0.8
 _TRANSPARENCY = 24.0  # of 255, over 3 x 3 pixels, by which the transparency of two copies may differ
 
 
+def answer(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
+    """["describe", "samples" or "inspect", its arguments] -> what it says, so that one process does all three."""
+    task, given = arguments
+    return _TASKS[task](given, settings, limits)
+
+
 def describe(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
     """[[path, sha256, bytes, mtime in ns], ...] -> `FileTraits` of each (`several`). The content is hashed only where
     size or time are not those. Raises MediaError, ContentChanged."""
@@ -54,6 +60,9 @@ def inspect(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> A
     path at fault."""
     desk = _Desk()
     return call_all(lambda pair, limits: (inspect_pair(pair, limits, desk).to_json(), b""), arguments, limits)
+
+
+_TASKS = {"describe": describe, "samples": samples, "inspect": inspect}
 
 
 def describe_indexed(arguments: list[Any], limits: Limits) -> FileTraits:
