@@ -9,12 +9,14 @@ import re
 import numpy as np
 from PIL import Image, ImageCms
 
+from imgsearch.errors import MediaError
 from imgsearch.media.code_points import HLG, PQ, CodePoints
 from imgsearch.media.colour import shrink, to_srgb
 from imgsearch.media.containers.jxl import JxlHead, read_jxl_head
 from imgsearch.media.limits import check_bytes, check_memory
 from imgsearch.media.opening import decoding, open_image
 from imgsearch.media.orientation import turn_picture
+from imgsearch.media.other_readers import imagecodecs_for, read_all
 from imgsearch.media.ranges import Span
 from imgsearch.media.rows import ArrayRows
 from imgsearch.media.small import DeepPicture, reduced_size, small_srgb
@@ -47,6 +49,23 @@ def read_jxl(wanted: Wanted) -> Upright:
         small = to_srgb(shrink(image, wanted.target), image.info.get("icc_profile"), codes)
         width, height = image.size[::-1] if turn >= 5 else image.size
         return Upright(turn_picture(small, turn), width, height, "JXL", _own(head))
+
+
+def read_jxl_samples(wanted: Wanted) -> DeepPicture:
+    """The only picture at its full depth, with its own profile: for comparing. Raises MediaError."""
+    head = read_jxl_head(wanted.stream)
+    codecs = imagecodecs_for("a JPEG XL picture of which every sample counts")
+    check_bytes((head.width, head.height), 24 * head.width * head.height + wanted.size_bytes, wanted.limits)
+    with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as image:
+        icc = image.info.get("icc_profile") or b""
+    with decoding(wanted.kind):
+        samples = np.asarray(codecs.jpegxl_decode(read_all(wanted)))
+    samples = samples if samples.ndim >= 3 else samples[..., None]
+    if samples.ndim != 3 or samples.shape[2] > 4:
+        raise MediaError("a JPEG XL picture of several frames or of further channels", stage="decode")
+    colours = 3 if samples.shape[2] >= 3 else 1
+    span = (0.0, float((1 << head.bits) - 1)) if head.bits and samples.dtype.kind == "u" else None
+    return DeepPicture(ArrayRows(samples, colours=colours), span, icc)
 
 
 def _own(head: JxlHead) -> int:

@@ -35,7 +35,10 @@ def merge_layers(wanted: Wanted, document: Document) -> Image.Image:
     check_bytes(size, _MERGED_BYTES * size[0] * size[1] + 2 * wanted.size_bytes, wanted.limits)
     wanted.stream.seek(0)
     with decoding(wanted.kind):
-        opened = PSDImage.open(wanted.stream)
+        try:
+            opened = PSDImage.open(wanted.stream)
+        except Exception as exc:  # damaged layers raise a dozen kinds
+            raise MediaError(f"not supported: {_LACKING}, whose layers cannot be read", stage="open") from exc
         if reason := _unlike(opened):
             raise MediaError(f"not supported: {_LACKING}, whose layers {reason}", stage="open")
         try:

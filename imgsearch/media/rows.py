@@ -41,12 +41,13 @@ class Rows(Protocol):
 @dataclass(frozen=True, slots=True)
 class PictureDigest:
     """One picture: ``digest`` (sha256) of size, colour space and samples; effective ``depth`` in bits; whether a sample
-    is not opaque; whether there is any colour."""
+    is not opaque; whether there is any colour; whether any of it can be seen."""
 
     digest: bytes
     depth: int
     transparent: bool
     colour: bool
+    seen: bool = True
 
 
 def digest_rows(rows: Rows, profile: str) -> PictureDigest:
@@ -61,7 +62,7 @@ def digest_rows(rows: Rows, profile: str) -> PictureDigest:
                 narrow = part // _PROMOTED if use.bits == 8 and part.dtype == np.uint16 else part
                 kept = narrow.astype(np.uint8) if use.bits == 8 else narrow
                 digest.update(np.ascontiguousarray(kept).tobytes())
-    return PictureDigest(digest.digest(), use.bits, use.transparent, not use.grey)
+    return PictureDigest(digest.digest(), use.bits, use.transparent, not use.grey, use.seen)
 
 
 @dataclass(slots=True)
@@ -69,6 +70,7 @@ class _Use:
     bits: int = 8
     grey: bool = True
     transparent: bool = False
+    seen: bool = False
 
 
 def _use_of(rows: Rows) -> _Use:
@@ -80,7 +82,8 @@ def _use_of(rows: Rows) -> _Use:
             use.bits = wide
         use.grey = use.grey and _is_grey(colour, rows.space)
         use.transparent = use.transparent or (alpha is not None and bool((alpha != np.iinfo(alpha.dtype).max).any()))
-        if use.bits == wide and not use.grey and (use.transparent or alpha is None):
+        use.seen = use.seen or alpha is None or bool(alpha.any())
+        if use.bits == wide and not use.grey and (alpha is None or (use.transparent and use.seen)):
             break
     return use
 

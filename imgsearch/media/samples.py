@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from imgsearch.errors import MediaError
+from imgsearch.media import other_samples
 from imgsearch.media.containers.header import Header
 from imgsearch.media.containers.reading import read_header
 from imgsearch.media.limits import LIMITS, Limits
@@ -24,6 +25,7 @@ MAX_PIXELS = 2_000_000_000
 """Of all pictures of one file together; 20 s of one core. A file with more is not compared by its samples."""
 
 _COMPARED = frozenset(("JPEG", "PNG", "GIF", "WEBP", "TIFF", "HEIF", "AVIF", "JPEG2000", "BMP", "ICO", "PPM", "QOI"))
+_COMPARED |= other_samples.COMPARED
 """Files of other formats are copies of none but their own bytes."""
 
 _MOST_REASONS = 3
@@ -63,11 +65,27 @@ def samples_of(source: Source, content_hash: str | None, limits: Limits) -> tupl
     file_hash, stream = _hashed(source, content_hash)
     stream.seek(0)
     header = read_header(stream, kind)
-    if header.raw or kind.format not in _COMPARED:
+    if header.raw or kind.format not in _COMPARED or (kind.format in other_samples.COMPARED and header.hidden):
         return header, _of_bytes(file_hash, header)
     file = Opened(stream, kind, source.size_bytes, header, colour_space(header), limits)
+    with decoding(kind):
+        other = other_samples.read_other(file)
+    if other is not None:
+        return header, _read_all(file, _Single(other), file_hash)
     with decoding(kind), open_pictures(file) as pictures:
         return header, _read_all(file, pictures, file_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class _Single:
+    """A file's only picture, read already."""
+
+    picture: Picture
+    count: int = 1
+    main: int = 0
+
+    def read(self, place: int) -> Picture:
+        return self.picture
 
 
 def colour_space(header: Header, facts: ShotFacts | None = None) -> str:
@@ -134,6 +152,8 @@ def _read_all(file: Opened, pictures: Pictures, file_hash: str) -> Samples:
         total.add(picture, found)
         if picture.lost:
             total.lost.append(picture.lost)
+        if not found.seen:  # all such pictures of one size would be alike, also where the transparency is a mistake
+            total.lost.append("nothing of it can be seen")
         if place == main:
             total.main, total.main_lost = found, bool(picture.lost)
     return _samples(total, pictures.count, file_hash)

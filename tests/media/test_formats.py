@@ -260,7 +260,7 @@ def test_only_pictures_begin_like_pictures() -> None:
         (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", ""),
         (b"8BPS\0\2", "PSD"),
         (b"8BPS\0\7", ""),
-        (b"II\xbc\x01", ""),
+        (b"II\xbc\x01", "JXR"),
     ],
 )
 def test_kinds_are_told_by_their_first_bytes(head: bytes, kind: str) -> None:
@@ -294,7 +294,7 @@ def test_every_kind_that_is_told_has_a_reader() -> None:
     from imgsearch.media.opening import register_format
     from imgsearch.media.sniff import _PREFIXES
 
-    own = {"RAW", "PSD", "PAM", "JXL"}
+    own = {"RAW", "PSD", "PAM", "JXL", "JXR"}
     for kind in {kind.format for _, kind in _PREFIXES if kind.format} | {
         "TGA",
         "DIB",

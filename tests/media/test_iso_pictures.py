@@ -112,7 +112,7 @@ def test_other_codecs_inside_the_container_are_read(kind: str) -> None:
 
 
 def test_codecs_without_a_reader_are_not_called_damaged() -> None:
-    for kind in (b"avc1", b"vvc1", b"evc1", b"unci"):
+    for kind in (b"avc1", b"vvc1", b"evc1"):
         item = Item(kind, bytes(100), coded(photo(64, 64), "JPEG").properties)
         with pytest.raises(MediaError, match="not supported"):
             decode_bytes(iso_file([item], b"mif1"), SIDE)

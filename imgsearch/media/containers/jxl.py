@@ -8,6 +8,9 @@ from typing import BinaryIO
 from imgsearch.media.containers.boxes import file_boxes, read_box
 from imgsearch.media.containers.header import Header, load_exif, read_at, stream_size, usual_depth
 
+_KNOWN_BOXES = frozenset(
+    (b"JXL ", b"ftyp", b"jxlc", b"jxlp", b"jxll", b"jxli", b"Exif", b"xml ", b"brob", b"jbrd", b"jumb")
+)
 _RATIOS = {1: (1, 1), 2: (12, 10), 3: (4, 3), 4: (3, 2), 5: (16, 9), 6: (5, 4), 7: (2, 1)}
 _SIZE_BITS = (9, 13, 18, 30)
 
@@ -33,6 +36,8 @@ class JxlHead:
     height: int = 0
     orientation: int = 1
     bits: int = 8
+    is_plain: bool = False  # one picture, of no channels but colour and transparency
+    has_alpha: bool = False
 
 
 def read_header(stream: BinaryIO) -> Header:
@@ -41,7 +46,9 @@ def read_header(stream: BinaryIO) -> Header:
     if not head.width:
         raise ValueError("no codestream")
     header = Header(depth=usual_depth(head.bits or 32), extent=(head.width, head.height))
-    header.maps, header.hidden = 1, ["frames and extra channels are not compared"]
+    header.has_alpha = head.has_alpha
+    if not head.is_plain:
+        header.maps, header.hidden = 1, ["frames and extra channels are not compared"]
     if read_at(stream, 0, 2) == b"\xff\x0a":
         return header
     for box in file_boxes(stream, 0, stream_size(stream)):
@@ -50,6 +57,8 @@ def read_header(stream: BinaryIO) -> Header:
             header.exif = load_exif(data[4 + int.from_bytes(data[:4], "big") :])
         elif box.name == b"xml " and not header.xmp:
             header.xmp = read_box(stream, box)
+        elif box.name not in _KNOWN_BOXES:  # a gain map, and what may come
+            header.maps, header.hidden = 1, ["what lies beside the picture is not compared"]
     return header
 
 
@@ -70,7 +79,7 @@ def read_jxl_head(stream: BinaryIO) -> JxlHead:
     bits = _Bits(head[2:])
     width, height = _read_size(bits)
     if bits.take(1):  # all default
-        return JxlHead(width, height)
+        return JxlHead(width, height, is_plain=True)
     orientation = 1
     if bits.take(1):  # extra fields
         orientation = bits.take(3) + 1
@@ -81,7 +90,23 @@ def read_jxl_head(stream: BinaryIO) -> JxlHead:
     if bits.take(1):  # floats
         return JxlHead(width, height, orientation, 0)
     kind = bits.take(2)
-    return JxlHead(width, height, orientation, (8, 10, 12)[kind] if kind < 3 else bits.take(6) + 1)
+    depth = (8, 10, 12)[kind] if kind < 3 else bits.take(6) + 1
+    bits.take(1)  # 16 bits are enough for the decoder's buffers
+    alpha, others = _read_extra_channels(bits)
+    return JxlHead(width, height, orientation, depth, not others, alpha)
+
+
+def _read_extra_channels(bits: _Bits) -> tuple[bool, bool]:
+    """Whether the only further channel is transparency, and whether there are any others."""
+    kind = bits.take(2)
+    count = (0, 1)[kind] if kind < 2 else bits.take(4) + 2 if kind == 2 else bits.take(12) + 1
+    if count != 1:
+        return False, count > 0
+    if bits.take(1):  # all default: transparency of 8 bits
+        return True, False
+    kind = bits.take(2)
+    is_alpha = kind == 0
+    return is_alpha, not is_alpha
 
 
 def _read_size(bits: _Bits) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from imgsearch.media.containers.header import Header, load_exif_from, stream_size
-from imgsearch.media.containers.tiff_directories import as_tiff
+from imgsearch.media.containers.tiff_directories import DirectoryReader, as_tiff
 
 _WIDTH, _HEIGHT, _PIXEL_FORMAT, _ICC, _XMP = 0xBC80, 0xBC81, 0xBC01, 0x8773, 0x02BC
 _FAMILY = bytes.fromhex("24c3dd6f034efe4bb1853d77768dc9")
@@ -47,7 +47,9 @@ def read_header(stream: BinaryIO) -> Header:
     header.icc = _bytes(exif.get(_ICC), stream)
     header.xmp = _bytes(exif.get(_XMP), stream)
     header.exif = exif
-    header.maps, header.hidden = 1, ["further pictures and planes of JPEG XR are not compared"]
+    reader = DirectoryReader.of(as_tiff(stream))
+    if form.linear or form.fixed_point or form.cmyk or reader is None or len(list(reader.chain())) != 1:
+        header.maps, header.hidden = 1, ["further pictures and samples that are no whole numbers are not compared"]
     return header
 
 

@@ -11,6 +11,7 @@ from imgsearch.media.containers.header import MAX_BLOCK_BYTES, Header, load_exif
 BITMAP, GREY, INDEXED, RGB, CMYK, MULTICHANNEL, DUOTONE, LAB = 0, 1, 2, 3, 4, 7, 8, 9
 _COLOURS = {BITMAP: 1, GREY: 1, INDEXED: 1, RGB: 3, CMYK: 4, MULTICHANNEL: 1, DUOTONE: 1, LAB: 3}
 _IPTC, _ICC, _VERSION, _EXIF, _XMP = 1028, 1039, 1057, 1058, 1060
+_PATHS = range(2000, 2999)
 _MAX_RESOURCES = 5000
 _SPACES = {RGB: "RGB", INDEXED: "RGB", CMYK: "CMYK", LAB: "Lab"}
 
@@ -29,6 +30,7 @@ class Document:
     palette: bytes
     resources: dict[int, bytes]
     data: int
+    layered: bool = True  # there are layers, or something else that only such a document has
     clear: bool = False  # the first channel behind the colours is the merged picture's transparency
 
     @property
@@ -68,7 +70,9 @@ def read_document(stream: BinaryIO) -> Document:
     count = read_at(stream, at + 2 * wide, 2) if int.from_bytes(size, "big") > wide + 2 else b""
     clear = int.from_bytes(count, "big", signed=True) < 0
     at += wide + int.from_bytes(size, "big")
-    return Document(version == 2, channels, width, height, depth, mode, palette, _resources(resources), at, clear)
+    layered = any(size)
+    found = _resources(resources)
+    return Document(version == 2, channels, width, height, depth, mode, palette, found, at, layered, clear)
 
 
 def read_header(stream: BinaryIO) -> Header:
@@ -81,7 +85,8 @@ def read_header(stream: BinaryIO) -> Header:
     header.exif = load_exif(found[_EXIF]) if _EXIF in found else header.exif
     header.xmp = found.get(_XMP, b"")
     header.iptc = found.get(_IPTC, b"")
-    header.maps, header.hidden = 1, ["layers are not compared"]
+    if document.layered or document.channels != document.colours or any(each in _PATHS for each in found):
+        header.maps, header.hidden = 1, ["layers are not compared"]
     return header
 
 

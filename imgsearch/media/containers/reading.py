@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from imgsearch.errors import MediaError
-from imgsearch.media.containers import animated, camera_raw, heif, jpeg, jxl, jxr, plain, png, psd, tiff
+from imgsearch.media.containers import animated, camera_raw, heif, jpeg, jxl, jxr, plain, png, psd, simple, tiff
 from imgsearch.media.containers.header import Header
 from imgsearch.media.sniff import Kind
 
@@ -31,6 +31,12 @@ _READERS: dict[str, Callable[[BinaryIO], Header]] = {
     "QOI": plain.read_qoi,
     "RAW": camera_raw.read_header,
     "PSD": psd.read_header,
+    "PCX": simple.read_pcx,
+    "TGA": simple.read_tga,
+    "SGI": simple.read_sgi,
+    "SUN": simple.read_sun,
+    "DIB": simple.read_dib,
+    "PAM": simple.read_pam,
     "JXL": jxl.read_header,
     "JXR": jxr.read_header,
 }
