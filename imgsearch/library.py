@@ -12,6 +12,7 @@ from imgsearch.records import MODEL_FREE, ModelId, is_model_free
 from imgsearch.settings import Settings
 
 if TYPE_CHECKING:
+    from imgsearch.model.light import LightModel
     from imgsearch.search.calibration import Calibration
     from imgsearch.search.searcher import Searcher
     from imgsearch.storage import FeatureStore, Store
@@ -106,11 +107,16 @@ def open_search_model(settings: Settings, library_model: ModelId | None = None) 
     """The model of ``open_model`` for few texts and pictures at a time: without torch where the device is the CPU and
     the checkpoint allows it (see `imgsearch.model.open_light`), so that a fresh process answers in a fraction of what
     importing torch takes; the same answers. Raises as ``open_model`` does."""
+    return open_light_model(settings, library_model) or open_model(settings, library_model)
+
+
+def open_light_model(settings: Settings, library_model: ModelId | None = None) -> LightModel | None:
+    """The model of ``open_model`` without torch; None where that cannot be. Raises as ``open_model`` does."""
     from imgsearch.model import open_light
 
     name, dtype, image_size = _named(settings, library_model)
     _require_model(name)
-    return open_light(name, settings.device, dtype, image_size) or open_model(settings, library_model)
+    return open_light(name, settings.device, dtype, image_size)
 
 
 def open_searcher(settings: Settings, told: Callable[[str], None] | None = None) -> Searcher:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
+from imgsearch import library
 from imgsearch.errors import ImgsearchError, MediaError, NotEnoughMemory
-from imgsearch.records import Float32, UInt8
+from imgsearch.records import Float32, ModelId, UInt8
 from imgsearch.search.pictures import as_numpy
-from imgsearch.storage import QuantisedFeatures
+from imgsearch.settings import Settings
+from imgsearch.storage import QuantisedFeatures, Store
 
+WITHOUT_TORCH = 128
+"""Images that a small model encodes in NumPy: `imgsearch index` of 40 takes 2.5 s of CPU time, 9.3 with torch, whose
+import is most of that. For 450 it would take 16 s against 13: on busy cores NumPy's threads wait for each other."""
+_SMALL_IMAGE_SIZE = 160  # pixels; a larger model's image takes seconds either way
 _ONE = np.ones((1, 1), np.float32)
 
 
@@ -41,6 +47,8 @@ class Encoded:
 class VectorSource(Protocol):
     """Where the vectors of a batch come from."""
 
+    def expect(self, images: int) -> None: ...
+
     def submit(self, pixels: Sequence[UInt8]) -> Future[Encoded]: ...
 
     def close(self) -> None: ...
@@ -49,6 +57,9 @@ class VectorSource(Protocol):
 class NoVectors:
     """For a library without a model: one number a picture, no thread, nothing loaded. The number is 1, so that whoever
     reads it all the same reads unit vectors."""
+
+    def expect(self, images: int) -> None:
+        pass
 
     def submit(self, pixels: Sequence[UInt8]) -> Future[Encoded]:
         """The answer is there at once; ``pixels`` are only counted."""
@@ -62,18 +73,33 @@ class NoVectors:
 
 class Encoder:
     """Embeds one batch at a time in its own thread. Memory that does not suffice halves the batch, for the rest of
-    the run too; a picture that fails alone is a failure of that picture, never of the run."""
+    the run too; a picture that fails alone is a failure of that picture, never of the run.
 
-    def __init__(self, load: Callable[[], Embedder], *, keep_features: bool = False) -> None:
-        self._load = load
+    ``load_light`` gives the same model in a form that starts sooner and encodes more slowly, or None; it is used until
+    more than ``WITHOUT_TORCH`` images have come or are expected."""
+
+    def __init__(
+        self,
+        load: Callable[[], Embedder],
+        load_light: Callable[[], Embedder | None] = lambda: None,
+        *,
+        keep_features: bool = False,
+    ) -> None:
+        self._load, self._load_light = load, load_light
         self._keep_features = keep_features
         self._model: Embedder | None = None
+        self._light = False
+        self._seen = self._expected = 0  # images
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encode")
         self.most = 1 << 30  # pictures that are known to fit at once
 
     @property
     def loaded(self) -> bool:
         return self._model is not None
+
+    def expect(self, images: int) -> None:
+        """About so many will come, besides those that have."""
+        self._expected = self._seen + images
 
     def submit(self, pixels: Sequence[UInt8]) -> Future[Encoded]:
         """Embed uint8 [S, S, 3] pictures. The future raises ModelError if the model cannot be loaded."""
@@ -84,15 +110,24 @@ class Encoder:
 
     def encode(self, pixels: Sequence[UInt8]) -> Encoded:
         """What ``submit`` does, in this thread."""
-        if self._model is None:
-            self._model = self._load()
+        model = self._model_for(len(pixels))
         started = time.monotonic()
         results: list[tuple[Float32 | MediaError, QuantisedFeatures | None]] = []
         while len(results) < len(pixels):
             part = pixels[len(results) : len(results) + self.most]
-            results += self._try(self._model, part)
+            results += self._try(model, part)
         features = [kept for _, kept in results] if self._keep_features else []
         return Encoded([vectors for vectors, _ in results], time.monotonic() - started, features)
+
+    def _model_for(self, images: int) -> Embedder:
+        """The loaded model, in the form that suits the number of images."""
+        self._seen += images
+        many = max(self._seen, self._expected) > WITHOUT_TORCH
+        if self._model is None or (self._light and many):
+            light = None if many else self._load_light()
+            self._light = light is not None
+            self._model = self._load() if light is None else light
+        return self._model
 
     def _try(
         self, model: Embedder, part: Sequence[UInt8]
@@ -117,6 +152,24 @@ class Encoder:
         if not self._keep_features:
             return [None] * count
         return [QuantisedFeatures.of(one) for one in as_numpy(features)]
+
+
+def library_encoder(settings: Settings, store: Store, *, keep_features: bool = False) -> Encoder:
+    """The encoder of the library's model; what loads it raises ModelMismatch if it is another one's."""
+
+    def opened(opener: Callable[[Settings, ModelId], Any]) -> Any:
+        made_with = store.model
+        as_made = replace(settings, dtype=made_with.dtype) if settings.dtype == "auto" else settings
+        model = opener(as_made, made_with)
+        if model is not None:
+            store.require_model(model.model_id)
+        return model
+
+    def light() -> Any:
+        small = int(store.model.recipe.rpartition("-")[2]) <= _SMALL_IMAGE_SIZE
+        return opened(library.open_light_model) if small else None
+
+    return Encoder(lambda: opened(library.open_model), light, keep_features=keep_features)
 
 
 def _checked(vectors: Float32) -> Float32 | MediaError:

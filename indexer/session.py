@@ -6,9 +6,8 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -19,16 +18,16 @@ from imgsearch.records import is_model_free
 from imgsearch.settings import Settings
 from imgsearch.storage import Store
 from imgsearch.storage.writer import Writer, writing
-from indexer.encoder import Encoder, NoVectors, VectorSource
+from indexer.encoder import NoVectors, VectorSource, library_encoder
 from indexer.estimate import Outlook, forecast, require_space
 from indexer.facts import FactsRun
 from indexer.ingest import Ingest
-from indexer.pending import PendingFile
 from indexer.report import Progress, Silence, Summary
 from indexer.rereading import RereadRun
 from indexer.scan import Scan, scan_target
 from indexer.scope import Choice, Scope
 from indexer.targets import check_paths
+from indexer.work_list import WorkList
 
 # Listing a content of the catalog takes about 20 us, decoding a picture 20 ms: so listing pays from this share on.
 _LISTING_PAYS = 1000
@@ -79,34 +78,6 @@ def _listed(patterns: Sequence[str]) -> tuple[str, ...]:
     return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
-@dataclass(slots=True)
-class _Plan:
-    """What is to be done, after the scan."""
-
-    scans: list[Scan]
-    hashes_by_size: dict[int, set[str]] = field(default_factory=dict)
-    missing_images: Counter[int] = field(default_factory=Counter)
-    missing_sizes: set[int] = field(default_factory=set)
-    repeated_sizes: frozenset[int] = frozenset()
-
-    @property
-    def count(self) -> int:
-        return sum(len(scan.pending) for scan in self.scans)
-
-    def files(self, *, suspects: bool) -> Iterator[PendingFile]:
-        """The pending files that may be moved ones (a missing file had their size), or all others."""
-        sizes = np.fromiter(self.missing_sizes, np.int64, len(self.missing_sizes))
-        for scan in self.scans:
-            mask = np.isin(scan.pending.sizes, sizes)
-            for index in (mask if suspects else ~mask).nonzero()[0].tolist():
-                yield scan.pending.at(index)
-
-    def probably_new(self) -> int:
-        """Pending files of a size that no known content has."""
-        known = np.fromiter(self.hashes_by_size, np.int64, len(self.hashes_by_size))
-        return sum(int((~np.isin(scan.pending.sizes, known)).sum()) for scan in self.scans)
-
-
 class Session:
     """An open library and, once a picture needed it, a loaded model. The writer lock is held during ``update`` only."""
 
@@ -122,7 +93,7 @@ class Session:
         keep_all = self._kept is not None and self._kept.keeps_all
         self._model_free = is_model_free(self.store.model)
         self._encoder: VectorSource = (
-            NoVectors() if self._model_free else Encoder(self._load_model, keep_features=keep_all)
+            NoVectors() if self._model_free else library_encoder(request.settings, self.store, keep_features=keep_all)
         )
 
     def __enter__(self) -> Session:
@@ -165,6 +136,7 @@ class Session:
         workers, recheck = self._settings.workers, any(scan.target.recheck for scan in scans)
         facts = FactsRun(self.store, writer, workers, self._progress, self._stop, summary, recheck)
         facts.run(scans)
+        self._encoder.expect(len(facts.again))
         batch_size, _ = self._batching() if facts.again else (_BATCH_CPU, False)
         pool = partial(
             DecodePool, _image_size(self.store), pixels=not self._model_free, workers=workers, stop=self._stop
@@ -237,6 +209,7 @@ class Session:
                 self._kept, _PATIENCE_MODEL_FREE_S if self._model_free else _PATIENCE_S,
             )  # fmt: skip
             if plan.count:
+                self._encoder.expect(plan.count)
                 writer.record_event("index-planned", {"files": plan.count})
                 what = "compared with what is known" if any(s.target.recheck for s in scans) else "new or changed"
                 self._progress.say(f"{plan.count:,} of {summary.seen:,} pictures are {what}")
@@ -250,9 +223,9 @@ class Session:
     def _say_forecast(self, images: int, seconds_each: float) -> None:
         self._progress.say(forecast(images, seconds_each, self.store.model, self.store.dtype, self.store.path))
 
-    def _plan(self, scans: list[Scan]) -> _Plan:
+    def _plan(self, scans: list[Scan]) -> WorkList:
         missing = [state for scan in scans for state in scan.missing]
-        plan = _Plan(scans, missing_images=Counter(state.image_id for state in missing))
+        plan = WorkList(scans, missing_images=Counter(state.image_id for state in missing))
         plan.missing_sizes = {state.size_bytes for state in missing}
         if not plan.count:
             return plan
@@ -277,14 +250,6 @@ class Session:
         cuda = resolve_device(self._settings.device) != "cpu"
         by_size = _BATCH_CPU_SMALL if _image_size(self.store) <= _SMALL_IMAGE_SIZE else _BATCH_CPU
         return self._settings.batch_size or (_BATCH_CUDA if cuda else by_size), cuda
-
-    def _load_model(self) -> Any:
-        settings, made_with = self._settings, self.store.model
-        if settings.dtype == "auto":
-            settings = replace(settings, dtype=made_with.dtype)
-        model = library.open_model(settings, made_with)
-        self.store.require_model(model.model_id)
-        return model
 
 
 def _open_or_create(request: IndexRequest) -> Store:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from imgsearch.errors import MediaError, ModelUnavailable, NotEnoughMemory
-from indexer.encoder import Encoder
+from indexer.encoder import WITHOUT_TORCH, Encoder
 
 
 class Model:
@@ -77,3 +77,31 @@ def test_features_come_with_the_vectors_where_they_are_to_be_kept() -> None:
     np.testing.assert_array_equal(encoded.features[2].restored(), np.full((2, 3), 4, np.float32))
     encoder.close()
     assert Encoder(lambda: Model(8)).encode(pictures(1)).features == []
+
+
+def test_few_pictures_are_encoded_by_the_light_form() -> None:
+    light = Model(1000)
+    encoder = Encoder(lambda: pytest.fail("torch was loaded"), lambda: light)
+    encoder.expect(WITHOUT_TORCH)
+    encoder.encode(pictures(*[1] * (WITHOUT_TORCH - 1)))
+    encoder.encode(pictures(1))
+    assert light.batches == [WITHOUT_TORCH - 1, 1]
+
+
+@pytest.mark.parametrize("expected", [0, WITHOUT_TORCH + 1])
+def test_many_pictures_are_encoded_by_the_whole_form(expected: int) -> None:
+    light, whole = Model(1000), Model(1000)
+    encoder = Encoder(lambda: whole, lambda: light)
+    encoder.expect(expected)
+    for _ in range(3):
+        encoder.encode(pictures(*[1] * (WITHOUT_TORCH // 2)))
+    half = WITHOUT_TORCH // 2
+    assert (light.batches, whole.batches) == (([], [half] * 3) if expected else ([half] * 2, [half]))
+
+
+def test_whole_form_is_loaded_once_where_there_is_no_light_one() -> None:
+    loads: list[Model] = []
+    encoder = Encoder(lambda: loads.append(Model(1000)) or loads[-1])  # type: ignore[func-returns-value]
+    for _ in range(3):
+        encoder.encode(pictures(*[1] * WITHOUT_TORCH))
+    assert [model.batches for model in loads] == [[WITHOUT_TORCH] * 3]
