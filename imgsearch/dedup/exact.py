@@ -18,7 +18,7 @@ from imgsearch.storage.inventory import HeldFile, Inventory
 from imgsearch.storage.store import Store
 
 KIND = "pixels"
-RECIPE = "2"
+RECIPE = "3"
 """How pixels are made into a digest: raise it when a change of decoding moves them."""
 
 PIXEL_RADIUS = 4

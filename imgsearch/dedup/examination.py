@@ -23,7 +23,7 @@ Failed = Callable[[Failure], None]
 
 TRAITS = "traits"
 SAMPLES = "samples"
-RECIPE = "1"
+RECIPE = "2"
 """How traits and samples are read: raise it when that changes, and they are read anew."""
 
 _KEPT_AT_ONCE = 256  # texts a transaction: what a killed run loses
