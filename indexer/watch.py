@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from imgsearch.errors import LibraryBusy, UsageError
+from imgsearch.media.facts.sidecar_names import is_sidecar, pictures_of
 from imgsearch.media.ignore import IGNORE_FILE
 from imgsearch.media.pass_rules import MARKERS
 from imgsearch.media.program_folders import Included, program_folder_in
@@ -46,24 +47,47 @@ def watch(session: Session, paths: Sequence[str], progress: Progress, stop: Call
                     waiting.clear()
                     break
                 waiting.clear()
-                if summary.seen != summary.unchanged + summary.failed_before or summary.removed or summary.offline:
+                if _says_something(summary):
                     yield summary
             if back:
                 break  # watch another set of folders
 
 
+def _says_something(summary: Summary) -> bool:
+    is_same = summary.seen == summary.unchanged + summary.failed_before
+    return not is_same or any(
+        (summary.removed, summary.offline, summary.sidecars, summary.facts_renewed, summary.reread)
+    )
+
+
 def scopes(changed: Iterable[str], roots: Sequence[Root], included: Included | AnyIncluded | None = None) -> set[str]:
     """The paths to scan for some changed paths: themselves, or their whole root if they are many; the folder of a file
-    that says what to pass over. Paths outside the roots are left out, and paths in folders that a walk of the root
-    passes over by their names; what patterns say is the scan's business."""
+    that says what to pass over; the pictures that a sidecar speaks of. Paths outside the roots are left out, and paths
+    in folders that a walk of the root passes over by their names; what patterns say is the scan's business."""
     included = included or Included()
     changed = [os.path.dirname(path) if os.path.basename(path) in _SAYING else path for path in changed]  # noqa: PTH119, PTH120
+    changed = _with_pictures(changed)
     found: set[str] = set()
     for root in roots:
         top = os.path.realpath(root.path)
         below = {path for path in changed if path == top or path.startswith(top.rstrip(os.sep) + os.sep)}
         below = {path for path in below if _worth_a_look(path, top, included)}
         found |= below if len(below) <= _MANY_PATHS else {os.fspath(root.path)}
+    return found
+
+
+def _with_pictures(changed: Iterable[str]) -> set[str]:
+    """With the pictures beside them in place of sidecars: those have no row of their own."""
+    found: set[str] = set()
+    sidecars: dict[str, list[str]] = {}
+    for path in changed:
+        folder, name = os.path.split(path)
+        if is_sidecar(name) and not os.path.isdir(path):  # noqa: PTH112
+            sidecars.setdefault(folder, []).append(name)
+        else:
+            found.add(path)
+    for folder, names in sidecars.items():
+        found |= {os.path.join(folder, picture) for picture in pictures_of(names, folder)}  # noqa: PTH118
     return found
 
 

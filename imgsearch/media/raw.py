@@ -9,8 +9,9 @@ from typing import BinaryIO
 from PIL import Image
 
 from imgsearch.errors import MediaError
-from imgsearch.media.containers import jpeg
+from imgsearch.media.containers import camera_raw, jpeg
 from imgsearch.media.containers.header import load_exif
+from imgsearch.media.metadata import own_orientation
 
 _ORIENTATION = 0x0112
 
@@ -82,6 +83,14 @@ def read_preview(source: BinaryIO) -> Preview:
     bitmap = io.BytesIO()
     Image.fromarray(thumb.data).save(bitmap, "PNG", compress_level=1)
     return Preview(bitmap.getvalue(), orientation, width, height)
+
+
+def raw_orientation(source: BinaryIO) -> int:
+    """What the RAW's own tables say where LibRaw turns nothing: 1, or 0 for nothing."""
+    try:
+        return min(1, own_orientation(camera_raw.read_header(source).exif))
+    except (ValueError, IndexError):
+        return 0
 
 
 def _as_the_camera_wrote(data: bytes) -> bytes:

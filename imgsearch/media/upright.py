@@ -21,7 +21,6 @@ from imgsearch.media.broken_jpeg import mended_jpeg
 from imgsearch.media.broken_png import mended_png
 from imgsearch.media.code_points import CodePoints, usable_chromaticities
 from imgsearch.media.colour import shrink, to_srgb
-from imgsearch.media.containers import camera_raw
 from imgsearch.media.containers.header import Header, load_exif_from, read_at
 from imgsearch.media.containers.plain import read_bmp
 from imgsearch.media.containers.png_colour import PngColour, read_png_colour
@@ -39,7 +38,7 @@ from imgsearch.media.opening import decoding, open_image, readable_kind
 from imgsearch.media.orientation import turn_picture
 from imgsearch.media.pcx import read_odd_pcx
 from imgsearch.media.photoshop import read_psd
-from imgsearch.media.raw import read_preview
+from imgsearch.media.raw import raw_orientation, read_preview
 from imgsearch.media.small import DeepPicture, reduced_size, small_srgb
 from imgsearch.media.sniff import HEAD_BYTES, Kind
 from imgsearch.media.wanted import Upright, Wanted
@@ -279,16 +278,8 @@ def _read_raw(wanted: Wanted) -> Upright:
     shown = read_upright(inner)
     image = turn_picture(shown.image, preview.remaining_turn(shown.width, shown.height, shown.orientation or 1))
     extension = os.path.splitext(wanted.name or "x.dng")[1].lstrip(".").upper()  # noqa: PTH122
-    turn = preview.orientation if preview.orientation > 1 else _raw_orientation(wanted)
+    turn = preview.orientation if preview.orientation > 1 else raw_orientation(wanted.stream)
     return Upright(image, preview.width, preview.height, extension or "RAW", turn)
-
-
-def _raw_orientation(wanted: Wanted) -> int:
-    """That of the RAW's own tables where LibRaw turns nothing: 1, or 0 for none."""
-    try:
-        return min(1, own_orientation(camera_raw.read_header(wanted.stream).exif))
-    except (ValueError, IndexError):
-        return 0
 
 
 _READERS: dict[str, Callable[[Wanted], Upright]] = {

@@ -20,8 +20,6 @@ import pytest
 from imgsearch.errors import LibraryMissing
 from imgsearch.storage import open_store, verify, writing
 
-LAVIS = Path(__file__).parents[1] / "golden" / "lavis"
-MODEL = str(LAVIS / "blip2_tiny.pth")
 PICTURES = 40
 BATCH = 4
 
@@ -38,10 +36,15 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def model(tiny_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMGSEARCH_MODEL", str(tiny_directory))
+
+
 def start(photos: Path, library: Path, *more: str, crash_at: str = "", largest_file: int = -1) -> subprocess.Popen[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "IMGSEARCH_CRASH_AT": crash_at}
     command = [sys.executable, "-m", "imgsearch", "index", str(photos), "--library", str(library), "--json"]
-    command += ["--model", MODEL, "--device", "cpu", "--workers", "1", "--batch-size", str(BATCH), *more]
+    command += ["--device", "cpu", "--workers", "1", "--batch-size", str(BATCH), *more]
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
@@ -229,11 +232,12 @@ def test_watch_follows_what_happens_to_the_folder(photos: Path, tmp_path: Path) 
     reading = threading.Thread(target=lambda: lines.extend(json.loads(line) for line in out))
     reading.start()
 
-    def wait_for(images: int) -> None:
+    def wait_for(images: int, sidecars: int = 0) -> None:
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not (lines and lines[-1]["images"] == images):
+        wanted = images, sidecars
+        while time.monotonic() < deadline and not (lines and (lines[-1]["images"], lines[-1]["sidecars"]) == wanted):
             time.sleep(0.05)
-        assert lines[-1]["images"] == images
+        assert (lines[-1]["images"], lines[-1]["sidecars"]) == wanted
 
     wait_for(1)
     assert process.stderr is not None
@@ -244,6 +248,11 @@ def test_watch_follows_what_happens_to_the_folder(photos: Path, tmp_path: Path) 
     shutil.copyfile(photos / "001.png", folder / "below" / "b.png")
     (folder / "notes.txt").write_text("no picture")
     wait_for(2)
+    description = '<rdf:Description xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="4"/>'
+    (folder / "a.xmp").write_text(
+        f'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">{description}</rdf:RDF>'
+    )
+    wait_for(2, sidecars=1)
     (folder / "a.png").unlink()
     wait_for(1)
     process.send_signal(signal.SIGINT)

@@ -149,3 +149,21 @@ def test_the_image_of_a_former_slot_goes_with_a_compaction(desk):
         assert verify(store) == []
     np.testing.assert_array_equal(_of(desk, name)[2], vectors)
     assert os.path.lexists(desk.photos / name)
+
+
+def test_watch_scans_the_pictures_of_a_sidecar_that_comes_changes_or_goes(tmp_path):
+    from imgsearch.records import Root
+    from indexer.watch import scopes
+
+    folder = tmp_path / "trip"
+    folder.mkdir()
+    for name in ("IMG_1.jpg", "img_2.jpeg", "a-edited.jpg", "a.jpg", "other.jpg", "notes.json", "IMG_1.xmp"):
+        (folder / name).write_bytes(b"")
+
+    def pictures(*names: str) -> list[str]:
+        return sorted(Path(path).name for path in scopes([str(folder / name) for name in names], [Root(1, tmp_path)]))
+
+    assert pictures("IMG_1.xmp") == ["IMG_1.jpg"]
+    assert pictures("IMG_1.jpg.xmp", "IMG_2.XMP") == ["IMG_1.jpg", "img_2.jpeg"]  # both gone, or not yet there
+    assert pictures("a.jpg.supplemental-metad.json") == ["a-edited.jpg", "a.jpg"]
+    assert pictures("notes.json", "package.json") == []
