@@ -25,6 +25,16 @@ def tiny() -> Any:
     return load_model(LAVIS / "blip2_tiny.pth", device="cpu", dtype="float32")
 
 
+@pytest.fixture(scope="session")
+def tiny_directory(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same weights as an ordinary model directory, which is read without torch: for programs that tests start."""
+    from imgsearch.model import export_directory
+
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    export_directory(tiny, folder)
+    return folder
+
+
 @dataclass
 class Library:
     """A library under ``folder``/library over the pictures in ``folder``/photos."""

@@ -20,6 +20,7 @@ import pytest
 from imgsearch.errors import LibraryMissing
 from imgsearch.storage import open_store, verify, writing
 
+LAVIS_FILE = Path(__file__).parents[1] / "golden" / "lavis" / "blip2_tiny.pth"
 PICTURES = 40
 BATCH = 4
 
@@ -225,7 +226,7 @@ def test_watch_follows_what_happens_to_the_folder(photos: Path, tmp_path: Path) 
     folder, library = tmp_path / "photos", tmp_path / "photos" / "library"
     folder.mkdir()
     shutil.copyfile(photos / "000.png", folder / "a.png")
-    process = start(folder, library, "--watch")
+    process = start(folder, library, "--watch", "--model", str(LAVIS_FILE))  # which is encoded with torch
     lines: list[dict[str, Any]] = []
     assert process.stdout is not None
     out = process.stdout
