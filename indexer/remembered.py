@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from imgsearch.errors import LibraryError
+from imgsearch.files import write_whole
 from imgsearch.media.pass_rules import Patterns
 from imgsearch.media.program_folders import Included
 from imgsearch.records import Root
@@ -83,16 +84,8 @@ class Remembered:
         """Replace the file as one, without the folders that were forgotten. Raises StorageFull."""
         known = {root.root_id for root in roots}
         rows = [asdict(one) for one in self._entries if one.root in known]
-        draft = self._path.with_name(f"{FILE_NAME}.{os.getpid()}")
         with disk_errors(self._path):
-            try:
-                with draft.open("w", encoding="ascii") as file:
-                    json.dump({"version": _VERSION, "patterns": rows}, file, indent=1)
-                    file.flush()
-                    os.fsync(file.fileno())
-                draft.replace(self._path)
-            finally:
-                draft.unlink(missing_ok=True)
+            write_whole(self._path, json.dumps({"version": _VERSION, "patterns": rows}, indent=1).encode("ascii"))
 
 
 class AnyIncluded:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import secrets
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from imgsearch.errors import StorageFull, UsageError
+from imgsearch.files import write_whole
 
 FILE_NAME = "serve.json"
 SHORTEST_PASSWORD = 8  # NIST SP 800-63B, 5.1.1.1
@@ -77,13 +77,7 @@ def read_access(library: Path) -> Access:
 def write_access(library: Path, access: Access) -> None:
     """Replace the file as one, readable by its owner alone. Raises StorageFull where the folder takes no file."""
     path = library / FILE_NAME
-    draft = path.with_name(f"{FILE_NAME}.{os.getpid()}")
     try:
-        draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            json.dump(asdict(access), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        write_whole(path, json.dumps(asdict(access), indent=1).encode(), mode=0o600)
     except OSError as exc:
         raise StorageFull(f"{path} cannot be written: {exc}", "free space, or make the folder writable") from exc

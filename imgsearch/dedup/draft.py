@@ -1,17 +1,15 @@
-"""Files that appear whole or not at all."""
+"""Files that a person names, written whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from imgsearch import files
 from imgsearch.errors import UsageError
 from imgsearch.storage.disk_errors import disk_errors
-from imgsearch.storage.layout import fsync_folder
 
 
 @contextlib.contextmanager
@@ -22,14 +20,5 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
     if not folder.is_dir() or target.is_dir():
         fault = f"{target} is a folder" if target.is_dir() else f"there is no folder {folder}"
         raise UsageError(f"{fault}, expected the name of a file to write", "name a file in a folder that there is")
-    draft = folder / f".draft-{secrets.token_hex(8)}"
-    with disk_errors(target):
-        try:
-            with draft.open("xb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(target)
-            fsync_folder(folder)
-        finally:
-            draft.unlink(missing_ok=True)
+    with disk_errors(target), files.replacing(target) as file:
+        yield file

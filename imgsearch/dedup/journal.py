@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from imgsearch.storage.layout import fsync_folder
+from imgsearch.files import write_whole
 
 VERSION = 1
 ENDED = ("left", "returned", "purged", "missing")
@@ -108,15 +108,7 @@ class Journal:
 
 def create_journal(path: Path, head: dict[str, Any]) -> None:
     """Write a journal of one line, whole or not at all."""
-    beside = path.with_suffix(".new")
-    beside.write_bytes(_line({"kind": "run", "version": VERSION} | head))
-    descriptor = os.open(beside, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    beside.replace(path)
-    fsync_folder(path.parent)
+    write_whole(path, _line({"kind": "run", "version": VERSION} | head))
 
 
 def _line(value: dict[str, Any]) -> bytes:

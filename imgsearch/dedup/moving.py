@@ -30,8 +30,8 @@ from imgsearch.dedup.evidence import Member
 from imgsearch.dedup.holding import Keeper
 from imgsearch.dedup.journal import Journal, Step, StepState
 from imgsearch.dedup.quarantine import RunFolder
+from imgsearch.files import reached
 from imgsearch.media.program_folders import program_folder_above
-from imgsearch.storage.faults import reached
 
 ACTIONS = ("move", "hardlink", "reflink")
 COMPANION = "companion"

@@ -14,8 +14,8 @@ from imgsearch.dedup.disk import Refused, digest_of, look, open_file, open_folde
 from imgsearch.dedup.journal import History, Journal, Step, StepState
 from imgsearch.dedup.quarantine import RunFolder, find_run, run_folders, working
 from imgsearch.dedup.undo import tidy
+from imgsearch.files import reached
 from imgsearch.storage.disk_errors import disk_errors
-from imgsearch.storage.faults import reached
 
 _GONE_WITH_A_KEEPER = ("done", "purging", "purged")
 

@@ -12,10 +12,8 @@ from pathlib import Path
 
 from imgsearch.dedup.journal import History, create_journal, present, read_journal
 from imgsearch.errors import LibraryBusy, UsageError
+from imgsearch.files import fsync_folder, reached, writer_lock
 from imgsearch.storage.disk_errors import disk_errors
-from imgsearch.storage.faults import reached
-from imgsearch.storage.layout import fsync_folder
-from imgsearch.storage.lock import writer_lock
 
 PER_FOLDER = 1_000
 _LONGEST_NAME = 255  # bytes, of every file system in use

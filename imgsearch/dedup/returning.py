@@ -26,7 +26,7 @@ from imgsearch.dedup.disk import (
 from imgsearch.dedup.journal import Journal, StepState
 from imgsearch.dedup.names_beside import Followed, names_beside
 from imgsearch.dedup.quarantine import RunFolder
-from imgsearch.storage.faults import reached
+from imgsearch.files import reached
 
 
 @dataclass(frozen=True, slots=True)

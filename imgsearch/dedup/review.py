@@ -21,8 +21,8 @@ from imgsearch.dedup.evidence import ACTED_ON, NEVER_MOVED, TIERS, Companion, Co
 from imgsearch.dedup.groups import seen_from_second
 from imgsearch.dedup.plan import Plan, make_plan
 from imgsearch.errors import UsageError
+from imgsearch.files import writer_lock
 from imgsearch.storage.evidence_store import EvidenceStore
-from imgsearch.storage.lock import writer_lock
 from imgsearch.wording import one_line
 
 PLAN, DECISIONS, ACCEPTED = "plan.json", "review.json", "accepted.json"

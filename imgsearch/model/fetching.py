@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgsearch.errors import CheckpointInvalid
+from imgsearch.files import publish
 
 Told = Callable[[str, int, int], None]
 """Hears (what is done, bytes done, bytes in all)."""
@@ -66,7 +67,7 @@ class Cache:
         with WeakFileLock(self.blobs / f"{file.etag}.lock"):
             if not blob.is_file():
                 self._download(file, told)
-                os.replace(self._partial(file), blob)  # noqa: PTH105 - the atomic publish
+                publish(self._partial(file), blob)
         (self.blobs / f"{file.etag}.lock").unlink(missing_ok=True)
         self._link(file, blob)
 

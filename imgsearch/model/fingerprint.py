@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from imgsearch.files import write_whole
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SMALL_BYTES = 4_000_000  # hashed each time: quicker than looking it up
@@ -68,9 +68,7 @@ def remember(path: Path, fact: str, value: Any) -> None:
     target = cache_file()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=target.parent, suffix=".tmp", delete=False, encoding="utf-8") as file:
-            json.dump(cache, file)
-        os.replace(file.name, target)  # noqa: PTH105 - the atomic publish
+        write_whole(target, json.dumps(cache).encode(), mode=0o600, durable=False)
     except OSError:
         return
 

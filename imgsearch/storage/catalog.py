@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.errors import LibraryMissing, LibraryUnsupported
+from imgsearch.files import reached
 from imgsearch.storage import lookups, words
 from imgsearch.storage.aside import Aside, direct_uri, is_refusal
 from imgsearch.storage.disk_errors import disk_errors
-from imgsearch.storage.faults import reached
 from imgsearch.storage.revisions import HEAD, REVISIONS
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import numpy as np
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from imgsearch.errors import SegmentDamaged
+from imgsearch.files import reached
 from imgsearch.records import Int64
 from imgsearch.storage import queries
 from imgsearch.storage.batch import Compacted
-from imgsearch.storage.faults import reached
 from imgsearch.storage.row_writes import delete_images, next_generation, write_batches
 from imgsearch.storage.schema import batches, images, segments
 from imgsearch.storage.segment_store import Appended

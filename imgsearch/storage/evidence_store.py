@@ -18,6 +18,7 @@ from urllib.parse import quote
 import numpy as np
 
 from imgsearch.errors import CatalogDamaged, LibraryUnsupported, StorageFull
+from imgsearch.files import writer_lock
 from imgsearch.records import Int64
 from imgsearch.storage import lookups
 from imgsearch.storage.aside import scratch_of
@@ -36,7 +37,6 @@ from imgsearch.storage.evidence_rows import (
 )
 from imgsearch.storage.evidence_said import SaidDistinct
 from imgsearch.storage.id_ranges import as_ranges, covered, members, merged, without
-from imgsearch.storage.lock import writer_lock
 
 FILE_NAME = "evidence.db"
 

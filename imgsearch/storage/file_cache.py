@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import threading
 from pathlib import Path
+
+from imgsearch.files import write_whole
 
 _KEPT_SHARE = 0.9
 """After an eviction this share of the budget is left, so that it does not run again at every file."""
@@ -52,14 +53,7 @@ class FileCache:
         with contextlib.suppress(OSError):
             path = self.path(key)
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-                try:
-                    file.write(content)
-                    file.flush()
-                    Path(file.name).replace(path)
-                except OSError:
-                    Path(file.name).unlink(missing_ok=True)
-                    raise
+            write_whole(path, content, mode=0o600, durable=False)
             self._grow(len(content))
 
     def drop(self, key: str) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgsearch.errors import LibraryUnsupported, SegmentDamaged, StorageFull
+from imgsearch.files import fsync_folder, reached
 from imgsearch.storage.disk_errors import disk_errors
-from imgsearch.storage.faults import reached
 
 ALLOW_NETWORK = "IMGSEARCH_ALLOW_NETWORK"
 SEGMENT_SUFFIX = ".vec"
@@ -83,15 +83,6 @@ class LibraryLayout:
                 f"{self.segments} holds vectors, but {self.catalog} is missing",
                 f"put catalog.db back from a backup, or move {self.folder} away and index again",
             )
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make new, renamed and removed names in ``folder`` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def refuse_network_file_system(folder: Path) -> None:

@@ -7,12 +7,11 @@ import os
 from pathlib import Path
 
 from imgsearch.errors import LibraryMissing, LibraryUnsupported, ModelMismatch, StorageFull
+from imgsearch.files import reached, writer_lock
 from imgsearch.records import ModelId
 from imgsearch.storage import lookups
 from imgsearch.storage.catalog import Catalog, check_revision, utc_now
-from imgsearch.storage.faults import reached
 from imgsearch.storage.layout import LibraryLayout, refuse_network_file_system
-from imgsearch.storage.lock import writer_lock
 from imgsearch.storage.revisions import FORMAT_VERSION, HEAD
 from imgsearch.storage.segments import VectorShape
 from imgsearch.storage.store import Store

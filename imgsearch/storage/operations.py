@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from imgsearch.errors import UsageError
+from imgsearch.files import writer_lock
 from imgsearch.storage.batch import Compacted, Forgotten, Repaired
 from imgsearch.storage.compaction import compact_library
-from imgsearch.storage.lock import writer_lock
 from imgsearch.storage.repairs import repair_library
 from imgsearch.storage.store import Store
 from imgsearch.storage.writer import Writer, writing

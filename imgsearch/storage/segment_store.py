@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgsearch.errors import SegmentDamaged
+from imgsearch.files import fsync_folder, reached
 from imgsearch.records import Float32, Int64, SlotRange
 from imgsearch.storage.disk_errors import disk_errors
-from imgsearch.storage.faults import reached
-from imgsearch.storage.layout import SEGMENT_SUFFIX, fsync_folder
+from imgsearch.storage.layout import SEGMENT_SUFFIX
 from imgsearch.storage.segments import (
     DAMAGE_HINT,
     HEADER_BYTES,

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from imgsearch.errors import LibraryError, LibraryUnsupported, SegmentDamaged
+from imgsearch.files import fsync_folder, reached
 from imgsearch.records import ModelId
 from imgsearch.storage.catalog import utc_now
 from imgsearch.storage.disk_errors import disk_errors
-from imgsearch.storage.faults import reached
-from imgsearch.storage.layout import fsync_folder
 from imgsearch.storage.store import Store
 
 SNAPSHOT_FORMAT = 1
@@ -133,7 +132,7 @@ def publish_snapshot(store: Store, draft: SnapshotDraft, seal: Seal, *, wait_s: 
     path = draft.path.with_name(name)
     with writing(store, wait_s=wait_s) as writer:
         with disk_errors(path):
-            os.replace(draft.path, path)  # noqa: PTH105 - as the docs call it
+            draft.path.replace(path)  # sealed, so its bytes are durable
             reached("snapshot-renamed")
             fsync_folder(path.parent)
         reached("snapshot-named")

@@ -11,12 +11,12 @@ import numpy as np
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from imgsearch.files import reached
 from imgsearch.records import SlotRange
 from imgsearch.storage import queries, row_writes
 from imgsearch.storage.batch import Committed, EmbeddedBatch, FailedFile, FilePlace
 from imgsearch.storage.catalog import Catalog, utc_now
 from imgsearch.storage.facts import FactWrites, images_at, settle
-from imgsearch.storage.faults import reached
 from imgsearch.storage.image_rows import NewImage, insert_images
 from imgsearch.storage.rereads import Reread, write_rereads
 from imgsearch.storage.row_writes import place_key

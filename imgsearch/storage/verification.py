@@ -10,11 +10,11 @@ import numpy as np
 from sqlalchemy import Connection, select, text
 
 from imgsearch.errors import LibraryBusy, LibraryError, StorageFull
+from imgsearch.files import writer_lock
 from imgsearch.records import Int64
 from imgsearch.storage import queries
 from imgsearch.storage.batch import BatchInfo, Problem
 from imgsearch.storage.catalog import sqlite_check
-from imgsearch.storage.lock import writer_lock
 from imgsearch.storage.schema import batches, images, library
 from imgsearch.storage.segments import HEADER_BYTES, SegmentInfo, check_header
 from imgsearch.storage.snapshots import check_body, latest_snapshot, read_seal

@@ -11,12 +11,12 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select, update
 
 from imgsearch.errors import LibraryError, UsageError
+from imgsearch.files import writer_lock
 from imgsearch.records import Root
 from imgsearch.storage import lookups, queries
 from imgsearch.storage.batch import Forgotten
 from imgsearch.storage.catalog import utc_now
 from imgsearch.storage.image_rows import write_signatures
-from imgsearch.storage.lock import writer_lock
 from imgsearch.storage.row_writes import next_generation, write_events
 from imgsearch.storage.schema import calibration, deletions, failures, files, images, library, roots
 from imgsearch.storage.segment_store import SegmentStore

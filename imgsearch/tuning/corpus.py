@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
+from imgsearch.files import drafted
 from imgsearch.scenes.draw import Box, draw_scene, draw_sheet
 from imgsearch.scenes.graph import TWIN_KINDS, Domain, Scene, sample_family, sample_scene
 from imgsearch.scenes.vocabulary import COLOURS, KINDS, POSITIONS, SETTINGS, UNSEEN_PAIRS
@@ -205,6 +206,5 @@ def _save_chunk(path: Path, pixels: NDArray[np.uint8], rows: list[tuple[Scene, l
     plain = [
         {"scene": scene.as_dict(), "boxes": [[b.group, b.x0, b.y0, b.x1, b.y1] for b in boxes]} for scene, boxes in rows
     ]
-    unfinished = path.with_suffix(".tmp.npz")
-    np.savez(unfinished, pixels=pixels, rows=np.array(json.dumps(plain)))
-    unfinished.replace(path)
+    with drafted(path) as draft:
+        np.savez(draft, pixels=pixels, rows=np.array(json.dumps(plain)))

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from imgsearch.files import drafted
 from imgsearch.media.preprocess import resize_to_model
 from imgsearch.model import load_model
 from imgsearch.scenes.draw import draw_scene
@@ -90,9 +91,8 @@ def draw_chunk(job: tuple[ChunkPlace, int]) -> None:
     scenes = chunk_scenes(place.seed, number)
     features = encode_scenes(scenes, place.model)
     path = place.path(number)
-    unfinished = path.with_suffix(".tmp.npz")
-    np.savez(unfinished, features=features, scenes=np.array(json.dumps([scene.as_dict() for scene in scenes])))
-    unfinished.replace(path)
+    with drafted(path) as draft:
+        np.savez(draft, features=features, scenes=np.array(json.dumps([scene.as_dict() for scene in scenes])))
 
 
 @torch.inference_mode()

@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 from transformers import Blip2ForConditionalGeneration
 
 from imgsearch.errors import UsageError
+from imgsearch.files import drafted
 from imgsearch.scenes.graph import Scene
 from imgsearch.tuning.generator_corpus import ChunkPlace, wait_for
 from imgsearch.tuning.generator_texts import Packed, attention_mask, pack, texts_of
@@ -153,9 +154,8 @@ class GeneratorTrainer:
             "optimiser": self._optimiser.state_dict(),
             "random": self._rng.getstate(),
         }
-        unfinished = self._folder / "state.tmp"
-        torch.save(state, unfinished)
-        unfinished.replace(self._folder / "state.pt")
+        with drafted(self._folder / "state.pt") as draft:
+            torch.save(state, draft)
 
     def _resume(self) -> None:
         path = self._folder / "state.pt"

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from transformers import Blip2ForImageTextRetrieval
 
 from imgsearch.errors import UsageError
+from imgsearch.files import drafted
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.tuning.build import normalise
 from imgsearch.tuning.losses import (
@@ -203,16 +204,15 @@ class Trainer:
         if not path.exists():
             vision = self._model.config.vision_config
             shape = (self._source.count, (vision.image_size // vision.patch_size) ** 2 + 1, vision.hidden_size)
-            unfinished = path.with_suffix(".tmp")
             log(f"computing ViT features of {shape[0]} pictures")
-            table = np.lib.format.open_memmap(unfinished, "w+", np.float16, shape)
             self._model.eval()
-            for start in range(0, shape[0], 128):
-                rows = np.arange(start, min(start + 128, shape[0]))
-                pixels = torch.from_numpy(self._source.pixels(rows)).to(self._device)
-                table[rows] = self._model.vision_model(normalise(pixels)).last_hidden_state.cpu().numpy()
-            table.flush()
-            unfinished.replace(path)
+            with drafted(path) as draft:
+                table = np.lib.format.open_memmap(draft, "w+", np.float16, shape)
+                for start in range(0, shape[0], 128):
+                    rows = np.arange(start, min(start + 128, shape[0]))
+                    pixels = torch.from_numpy(self._source.pixels(rows)).to(self._device)
+                    table[rows] = self._model.vision_model(normalise(pixels)).last_hidden_state.cpu().numpy()
+                table.flush()
         return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
 
     def _new_optimiser(self) -> torch.optim.Optimizer:
@@ -250,9 +250,8 @@ class Trainer:
             "random": self._rng.getstate(),
             "generator": self._generator.get_state(),
         }
-        unfinished = self._folder / "state.tmp"
-        torch.save(state, unfinished)
-        unfinished.replace(self._folder / "state.pt")
+        with drafted(self._folder / "state.pt") as draft:
+            torch.save(state, draft)
 
     def _resume(self) -> None:
         path = self._folder / "state.pt"

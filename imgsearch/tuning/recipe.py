@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from transformers import Blip2ForImageTextRetrieval
 
+from imgsearch.files import drafted
 from imgsearch.model import load_model
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.tuning.build import Sizes, new_model, new_tokenizer, save_checkpoint_directory
@@ -150,6 +151,5 @@ def _sharpen(
 
 
 def _keep(model: Blip2ForImageTextRetrieval, path: Path) -> None:
-    unfinished = path.with_suffix(".tmp")
-    torch.save(model.state_dict(), unfinished)
-    unfinished.replace(path)
+    with drafted(path) as draft:
+        torch.save(model.state_dict(), draft)

@@ -10,13 +10,13 @@ import pytest
 from kills import every_kill, killed_after
 from moved import clone_or_copy
 
+from imgsearch import files
 from imgsearch.dedup import disk, moving
 from imgsearch.dedup.apply import apply_plan
 from imgsearch.dedup.journal import read_journal
 from imgsearch.dedup.purge import purge
 from imgsearch.dedup.quarantine import runs
 from imgsearch.dedup.undo import undo
-from imgsearch.storage import faults
 
 ACTIONS = ["move", "hardlink", "reflink"]
 
@@ -151,7 +151,7 @@ def test_journal_torn_at_any_byte_of_its_last_line_loses_nothing(scene):
             scene.check_all_is_back()
 
 
-@pytest.mark.parametrize("step", [step for step in faults.STEPS if step.startswith("dedup")])
+@pytest.mark.parametrize("step", [step for step in files.STEPS if step.startswith("dedup")])
 def test_named_step_is_reached_and_survived(desk, other_disk, monkeypatch, step):
     """SIGKILL at the steps that an engineer can name in IMGSEARCH_CRASH_AT, on one disk or between two."""
     here, there = desk.quarantine, other_disk / "quarantine"
@@ -168,7 +168,7 @@ def test_named_step_is_reached_and_survived(desk, other_disk, monkeypatch, step)
         scene = Scene(desk)
         child = os.fork()
         if child == 0:
-            faults._crash_at, faults._remaining = step, 1
+            files._crash_at, files._remaining = step, 1
             work(quarantine)
             os._exit(0)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

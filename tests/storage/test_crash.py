@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from imgsearch.storage import create_store, faults, open_store, segment_store, verify, writing
+from imgsearch import files
+from imgsearch.storage import create_store, open_store, segment_store, verify, writing
 from imgsearch.storage.compaction import compact_library
 
 BATCHES = [list(range(first, first + 6)) for first in range(0, 30, 6)]
@@ -48,7 +49,7 @@ def killed(step: str, count: int, work) -> bool:
     if child == 0:
         code = 1
         try:
-            faults._crash_at, faults._remaining = step, count
+            files._crash_at, files._remaining = step, count
             work()
             code = 0
         finally:
@@ -66,7 +67,7 @@ def small_segments(monkeypatch):
     monkeypatch.setattr(segment_store, "MAX_SLOTS", 12)
 
 
-REACHED_BY_A_RUN = [step for step in faults.STEPS if not step.startswith(("recovery", "snapshot", "dedup"))]
+REACHED_BY_A_RUN = [step for step in files.STEPS if not step.startswith(("recovery", "snapshot", "dedup"))]
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +143,7 @@ def test_torn_tail_of_any_length_is_cut(kit, store, photos):
 
 def test_environment_names_the_step_in_a_real_process(tmp_path):
     code = (
-        "import sys; from imgsearch.storage.faults import reached\n"
+        "import sys; from imgsearch.files import reached\n"
         "for i in range(5): print(i, flush=True); reached('segment-fsynced'); reached('other')"
     )
     environment = os.environ | {"IMGSEARCH_CRASH_AT": "segment-fsynced:3"}

@@ -12,11 +12,12 @@ import zlib
 
 import pytest
 
+from imgsearch import files
 from imgsearch.errors import LibraryError, LibraryUnsupported, SegmentDamaged, StorageFull
-from imgsearch.storage import create_store, faults, latest_snapshot, open_store, snapshots, verify
+from imgsearch.storage import create_store, latest_snapshot, open_store, snapshots, verify
 from imgsearch.storage.snapshots import Seal, check_body, draft_snapshot, model_key, publish_snapshot, read_seal
 
-STEPS = [step for step in faults.STEPS if step.startswith("snapshot")]
+STEPS = [step for step in files.STEPS if step.startswith("snapshot")]
 
 
 def publish(store, body: bytes, stop_slot: int = 7):
@@ -71,7 +72,7 @@ def test_kill_at_any_step_leaves_the_old_or_the_new_snapshot(step, kit, tmp_path
     child = os.fork()
     if child == 0:
         try:
-            faults._crash_at, faults._remaining = step, 1
+            files._crash_at, files._remaining = step, 1
             with open_store(tmp_path / "library") as inside:
                 publish(inside, b"the new body", 8)
         finally:

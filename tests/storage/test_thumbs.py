@@ -75,4 +75,4 @@ def test_many_threads_write_at_once_and_the_budget_holds(tmp_path: Path):
     for thread in threads:
         thread.join()
     assert 0 < sum(path.stat().st_size for path in tmp_path.glob("*/*")) <= 2000
-    assert not list(tmp_path.glob("*/*.tmp"))
+    assert not list(tmp_path.glob("*/.draft-*"))
