@@ -267,6 +267,8 @@ class Blip2Generator:
 
     @staticmethod
     def _texts(texts: str | Sequence[str], count: int, what: str) -> list[str]:
+        if not isinstance(texts, (str, Sequence)):
+            raise UsageError(f"the {what} are {type(texts).__name__}, expected texts", "give one string, or a list")
         found = [texts] * count if isinstance(texts, str) else list(texts)
         if len(found) != count:
             raise UsageError(f"{len(found)} {what} were given for {count} pictures", "give one, or one a picture")

@@ -1,4 +1,4 @@
-"""The two small generators that salesforce-lavis 1.0.2 was recorded with, and what it said (tests/golden/generation)."""
+"""The two small generators that salesforce-lavis 1.0.2 was recorded with, and what it said."""
 
 from __future__ import annotations
 
