@@ -6,12 +6,28 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 PROGRAM = f"{sys.executable} -m imgsearch"
+
+
+@pytest.fixture
+def where(library: Any, tiny_directory: Path, tmp_path: Path) -> Path:
+    """A library of two pictures that is searched without torch."""
+    from imgsearch.model import open_light
+    from imgsearch.storage import create_store
+
+    light = open_light(tiny_directory, "cpu")
+    assert light is not None
+    folder = tmp_path / "light"
+    with create_store(folder / "library", light.model_id) as store:
+        (folder / "photos").symlink_to(library.photos)
+        replace(library, folder=folder, model=light, store=store).add(library.names(2))
+    return folder / "library"
 
 
 def shell(command: str, *, unbuffered: str = "") -> subprocess.CompletedProcess[str]:
@@ -52,11 +68,9 @@ def test_a_closed_reader_is_no_error(tmp_path: Path) -> None:
     assert done.stdout == "0\n" and done.stderr == ""
 
 
-def test_a_search_into_a_full_disk_says_so(library: Any) -> None:
+def test_a_search_into_a_full_disk_says_so(where: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full here")
-    library.add(library.names(2))
-    where = library.folder / "library"
     for form in ("", "--null"):  # text, and bytes
         done = shell(f"{PROGRAM} search a cat --all --library {where} {form} > /dev/full")
         assert done.returncode == 4 and "No space left on device" in done.stderr
@@ -83,12 +97,10 @@ def on_a_terminal(*words: str, term: str = "xterm") -> bytes:
     return shown
 
 
-def test_a_terminal_shows_at_once_what_starts_and_takes_it_away(library: Any) -> None:
-    library.add(library.names(2))
-    where = str(library.folder / "library")
-    shown = on_a_terminal("stats", "--library", where)
+def test_a_terminal_shows_at_once_what_starts_and_takes_it_away(where: Path) -> None:
+    shown = on_a_terminal("stats", "--library", str(where))
     assert shown.startswith(b"imgsearch stats ...\r\x1b[K") and shown.count(b"\x1b[K") == 1
-    search = on_a_terminal("search", "a cat", "--all", "--library", where, "--device", "cpu")
+    search = on_a_terminal("search", "a cat", "--all", "--library", str(where), "--device", "cpu")
     assert search.startswith(b"imgsearch search ...") and b"searching (3 of 3) ..." in search
     assert b"\r\x1b[Krank" in search
 
@@ -98,7 +110,6 @@ def test_a_terminal_that_takes_nothing_back_shows_no_signs(tmp_path: Path) -> No
     assert shown.startswith(b"imgsearch: there is no library") and b"\x1b" not in shown
 
 
-def test_a_redirected_search_shows_no_signs(library: Any) -> None:
-    library.add(library.names(2))
-    done = shell(f"{PROGRAM} search a cat --all --library {library.folder / 'library'} --device cpu")
+def test_a_redirected_search_shows_no_signs(where: Path) -> None:
+    done = shell(f"{PROGRAM} search a cat --all --library {where} --device cpu")
     assert done.returncode == 0 and done.stderr == "" and done.stdout.startswith("rank")
