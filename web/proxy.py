@@ -68,21 +68,28 @@ def read_prefix(text: str) -> str:
     return prefix
 
 
-def same_site(origin: str, host: str) -> bool:
-    """Whether a page of ``origin`` is one of ours, who were asked as ``host``.
+def same_site(origin: str, host: str, own_port: int | None = None) -> bool:
+    """Whether a page of ``origin`` is one of ours, who were asked as ``host`` and listen at ``own_port``.
 
     An origin leaves out the port that is its scheme's own. Many proxies leave the port out of the Host header that they
-    pass on; then it does not count, but for this machine's own names, where every port may be another program's."""
+    pass on, or put ours in; a port that is missing on one side does not count, but for this machine's own names, where
+    every port may be another program's: there it must be ours or the scheme's own."""
     try:
         theirs, ours = urlsplit(origin), urlsplit(f"//{host}")
         port = theirs.port or _PORTS.get(theirs.scheme)
         if theirs.scheme not in _PORTS or theirs.hostname is None or theirs.hostname != ours.hostname:
             return False
         if ours.port is not None:
-            return ours.port == port
-        return port in _PORTS.values() or not _is_own(theirs.hostname)
+            return ours.port == port or (theirs.port is None and ours.port == own_port)
+        return port in (*_PORTS.values(), own_port) or not _is_own(theirs.hostname)
     except ValueError:
         return False
+
+
+def listening_port(environment: Environment) -> int | None:
+    """Where this server takes requests, whatever a proxy says of its own port; None where nothing tells."""
+    told = environment.get("werkzeug.proxy_fix.orig", environment).get("SERVER_PORT")
+    return int(told) if isinstance(told, str) and told.isdecimal() else None
 
 
 def _is_own(name: str) -> bool:

@@ -16,7 +16,7 @@ from web.access import knows_token
 from web.config import WebConfig
 from web.context import current_config, rooted
 from web.problems import Forbidden, LoginRequired, WebError, wants_page
-from web.proxy import same_site
+from web.proxy import listening_port, same_site
 
 CONTENT_POLICY = (
     "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -148,8 +148,12 @@ def _check_site() -> None:
     if site in ("cross-site", "same-site") and not (followed and request.headers.get("Sec-Fetch-Dest") == "document"):
         raise Forbidden("another site's page asked for this", "open the library's own page")
     origin = request.headers.get("Origin")
-    if origin is not None and request.method not in _READING and not same_site(origin, request.host):
+    if origin is not None and request.method not in _READING and not _is_ours(origin):
         raise Forbidden(f"a page of {origin[:80]} asked for this", "open the library's own page")
+
+
+def _is_ours(origin: str) -> bool:
+    return same_site(origin, request.host, listening_port(request.environ))
 
 
 def _has_token(config: WebConfig) -> bool:
