@@ -19,6 +19,7 @@ _NOUNS = (
     "streams",
     "pictures",
     "images",
+    "renditions",
     "facets",
     "duplicates",
     "jobs",

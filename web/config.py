@@ -19,7 +19,8 @@ class WebConfig:
     ``password_hash``: werkzeug's scrypt hash, None where nobody has to log in. ``token_hashes``: sha256 in hex of the
     tokens that programs send as ``Authorization: Bearer``. ``secret_key`` signs session cookies. ``searches``: how many
     may wait or run at once; ``streams``: how many event streams may be open beside them. ``thumbs_bytes``: disk that
-    thumbnails may fill: 20 kB a small one, 120 a large one. ``secure_cookie``: send the
+    thumbnails may fill: 20 kB a small one, 120 a large one. ``renditions_bytes``: the same of pictures in full size
+    that browsers cannot show otherwise: 3 to 6 MB each. ``secure_cookie``: send the
     session cookie over HTTPS only. ``proxy``: believe what one proxy in front says of the request (X-Forwarded-For,
     -Proto, -Host). ``prefix``: the path that it serves this library under, "/photos"; "" for none."""
 
@@ -32,6 +33,7 @@ class WebConfig:
     searches: int = 96
     streams: int = 16
     thumbs_bytes: int = 1_000_000_000
+    renditions_bytes: int = 2_000_000_000
     secure_cookie: bool = False
     proxy: bool = False
     prefix: str = ""

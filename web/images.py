@@ -37,7 +37,7 @@ _WAIT_S = 20.0
 
 _FOR_EVER = "private, max-age=31536000, immutable"
 _ASK_AGAIN = "private, no-cache"
-_SHOWN = {
+BROWSER_TYPES = {
     "JPEG": "image/jpeg",
     "PNG": "image/png",
     "WEBP": "image/webp",
@@ -145,8 +145,8 @@ def show_original(image_id: int) -> ResponseReturnValue:
     wants_download = bool(read_number(request.args, "download", 0, 0, 1))
     picture = find_picture(image_id)
     with contextlib.ExitStack() as held:
-        place, source = _first_that_is_true(picture, held)
-        kind = _SHOWN.get(sniff(source.head, source.name).format)
+        place, source = first_that_is_true(picture, held)
+        kind = BROWSER_TYPES.get(sniff(source.head, source.name).format)
         answer = Response(mimetype=kind or "application/octet-stream")
         answer.set_etag(picture.record.facts.content_hash)
         answer.headers["Cache-Control"] = _ASK_AGAIN
@@ -208,11 +208,11 @@ def _first_that_works(picture: Picture, size: str) -> bytes:
             told = facts.told_orientation
             return make_thumbnail(place.path, SIDES[size], content_hash=facts.content_hash, told=told)
         except MediaError as error:
-            reason = reason or _reason(place, error)
+            reason = reason or reason_of(place, error)
     raise Gone(f"the picture cannot be shown: {reason}", "`imgsearch index` brings the library up to date")
 
 
-def _first_that_is_true(picture: Picture, held: contextlib.ExitStack) -> tuple[Place, Source]:
+def first_that_is_true(picture: Picture, held: contextlib.ExitStack) -> tuple[Place, Source]:
     """The first file that still holds the picture, opened. Its size and date tell, as they tell an index run; where
     they differ, its bytes. Raises Gone."""
     facts, reason = picture.record.facts, ""
@@ -223,14 +223,14 @@ def _first_that_is_true(picture: Picture, held: contextlib.ExitStack) -> tuple[P
                 if (source.size_bytes, source.mtime_ns) != (place.size_bytes, place.mtime_ns):
                     read_known(source, facts.content_hash)
             except MediaError as error:
-                reason = reason or _reason(place, error)
+                reason = reason or reason_of(place, error)
                 continue
             held.push(tried.pop_all())
             return place, source
     raise Gone(f"the original cannot be shown: {reason}", "`imgsearch index` brings the library up to date")
 
 
-def _reason(place: Place, error: MediaError) -> str:
+def reason_of(place: Place, error: MediaError) -> str:
     return "its folder is offline" if place.offline else printable(error.message)
 
 

@@ -113,11 +113,15 @@ def _picture_paths() -> dict[str, Part]:
     original = _operation("original", "The file itself, or a range of it", None, [picture, download], (404, 410, 416))
     original["responses"] |= _bytes("*/*")
     original["responses"]["206"] = original["responses"]["200"] | {"description": "the range"}
+    full = _operation("full", "The picture in full size as every browser shows it", None, [picture], (404, 410, 422))
+    full["responses"] |= _bytes("image/jpeg")
+    full["responses"]["307"] = {"description": "the original is what browsers show"}
     match = _operation("match", "Why a picture matched", "Match", [picture, _q(required=True)], (404, 410, 422))
     return {
         "/pictures/{image_id}": {"get": _operation("picture", "One picture", "Picture", [picture], (404,))},
         "/pictures/{image_id}/thumbnail": {"get": thumbnail},
         "/pictures/{image_id}/thumbnail/{version}": {"get": kept},
+        "/pictures/{image_id}/full": {"get": full},
         "/pictures/{image_id}/original": {"get": original},
         "/pictures/{image_id}/match": {"get": match},
     }

@@ -60,6 +60,7 @@ def picture_json(picture: Picture) -> dict[str, Any]:
         "page": rooted(f"/pictures/{record.image_id}"),
         "thumbnail": thumbnail_path(record),
         "large": f"{thumbnail_path(record)}?size=large",
+        "full": f"{link}/full",
         "original": f"{link}/original",
         "download": f"{link}/original?download=1",
         "match": f"{link}/match",

@@ -85,7 +85,7 @@ _PICTURE = _object(
     words=_list(_object(kind=_said("tag, person, title, caption", type="string"), text=TEXT, source=TEXT)),
     content_hash=_said("sha256 of the file", type="string", pattern="^[0-9a-f]{64}$"),
     files=_list(_object(path=TEXT, root=TEXT, offline=FLAG)),
-    **dict.fromkeys(("page", "thumbnail", "large", "original", "download", "match", "similar"), TEXT),
+    **dict.fromkeys(("page", "thumbnail", "large", "full", "original", "download", "match", "similar"), TEXT),
 )
 _MATCH = _object(
     itc=NUMBER,

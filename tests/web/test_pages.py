@@ -95,7 +95,7 @@ def test_picture_page_tells_facts_and_links(shelf: Any) -> None:
     status, page = get(shelf, f"/pictures/{image_id}", q="red")
     told = shelf.client.get(f"/api/v1/pictures/{image_id}").get_json()
     assert status == 200 and "Camera 5 Mk" in page and told["files"][0]["path"] in unescape(page)
-    assert f'href="{told["original"]}"' in page and f'href="/?q=similar:{image_id}"' in page
+    assert f'href="{told["full"]}"' in page and f'href="/?q=similar:{image_id}"' in page
     assert get(shelf, "/pictures/99999")[0] == 404
 
 

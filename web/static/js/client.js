@@ -75,4 +75,5 @@ export const pictureOf = (id) => ask(`/pictures/${id}`);
 export const matchOf = (id, q, signal) => ask(`/pictures/${id}/match`, { query: { q }, signal });
 export const large = (hit) => `${hit.thumbnail}?size=large`;
 export const smallOf = (id) => `${API}/pictures/${id}/thumbnail`;
+export const full = (id) => `${API}/pictures/${id}/full`;
 export const original = (id, download = false) => `${API}/pictures/${id}/original${download ? "?download=1" : ""}`;

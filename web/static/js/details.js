@@ -1,7 +1,7 @@
 // What is known of a picture, and why it matched.
 
 import { copyButton, day, el, icon, percent, size } from "./dom.js";
-import { matchOf, original, pictureOf } from "./client.js";
+import { full, matchOf, original, pictureOf } from "./client.js";
 import { wordsOf } from "./query.js";
 
 /**
@@ -72,7 +72,7 @@ function wordButtons(words, warm) {
 function acts(hit, alike) {
   return el("div", { class: "acts" },
     el("a", { class: "button", href: alike(hit.image_id), "data-alike": hit.image_id }, icon("alike"), "Similar pictures"),
-    el("a", { class: "button", href: original(hit.image_id), target: "_blank", rel: "noopener" }, icon("open"), "Original"),
+    el("a", { class: "button", href: full(hit.image_id), target: "_blank", rel: "noopener" }, icon("open"), "Full size"),
     el("a", { class: "button", href: original(hit.image_id, true) }, icon("fetch"), "Download"));
 }
 

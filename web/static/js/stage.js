@@ -1,9 +1,8 @@
 // One picture that fits its place, and is zoomed, moved and swiped; a heat map may lie over it.
 
 import { el } from "./dom.js";
-import { large, original } from "./client.js";
+import { full, large } from "./client.js";
 
-const SHOWN_BY_BROWSERS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "MPO"];
 const DEEPEST = 8;
 const MOST_ENLARGED = 3; // a tiny picture is not blown up to a blur
 const SWIPE = 56; // pixels
@@ -90,13 +89,13 @@ export class Stage {
     this.frame.style.transform = `translate(${left}px, ${top}px) scale(${this.scale})`;
   }
 
-  /** Zoomed in, the original takes the thumbnail's place once it is there, if a browser can show it. */
+  /** Zoomed in, the picture in full size takes the thumbnail's place once it is there. */
   async #sharpen() {
     const { large, picture } = this;
-    if (this.sharp || !large || !SHOWN_BY_BROWSERS.includes((picture.format ?? "").toUpperCase())) return;
+    if (this.sharp || !large) return;
     this.sharp = true;
     const whole = new Image();
-    whole.src = original(picture.image_id);
+    whole.src = full(picture.image_id);
     try {
       await whole.decode();
       large.src = whole.src;

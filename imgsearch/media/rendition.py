@@ -1,0 +1,56 @@
+"""A picture file -> a JPEG of its full size that every browser shows: upright, sRGB, transparency on white, without any
+metadata. For originals that browsers do not show: HEIC, TIFF, RAW, JPEG 2000, JPEG XL, Photoshop documents ..."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any
+
+from PIL import Image
+
+from imgsearch.errors import MediaError
+from imgsearch.media.decode import open_upright
+from imgsearch.media.limits import Limits
+
+LONGEST = 16_384
+"""Pixels of the longer side, which a phone's 200 megapixels have; browsers draw no more."""
+
+MOST_BYTES = 60_000_000
+"""Of the JPEG; a larger one is made smaller by its quality."""
+
+RECIPE = "1"
+"""How renditions are made. Raise it when a change moves their pixels: caches and browsers keep them by it."""
+
+_QUALITIES = (90, 75, 50)
+
+
+def make_rendition(
+    path: str | os.PathLike[str], *, content_hash: str | None, limits: Limits, told: int = 0, longest: int = LONGEST
+) -> bytes:
+    """With a ``content_hash`` (sha256 in hex) the very bytes that are decoded must have it: ContentChanged otherwise.
+    ``told`` as in `decode_file`. Raises MediaError. 12 megapixels of HEIC take 1 s, JPEG's part of it 0.1."""
+    picture = open_upright(path, longest, limits=limits, content_hash=content_hash, told=told)
+    for quality in _QUALITIES:
+        content = _encoded(picture, quality)
+        if len(content) <= MOST_BYTES:
+            return content
+    raise MediaError(f"no JPEG of at most {MOST_BYTES} bytes can be made of the picture", stage="encode")
+
+
+def _encoded(picture: Image.Image, quality: int) -> bytes:
+    file = io.BytesIO()
+    try:
+        picture.save(file, "JPEG", quality=quality, icc_profile=b"", exif=b"")
+    except (OSError, ValueError, MemoryError) as exc:
+        raise MediaError(f"no JPEG can be made of the picture ({exc})", stage="encode", transient=True) from exc
+    return file.getvalue()
+
+
+def rendition_task(arguments: Any, settings: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], bytes]:
+    """The task of a pool's workers: [path, content hash, told orientation] with {"longest"}. Raises MediaError."""
+    path, content_hash, told = arguments
+    content = make_rendition(
+        path, content_hash=content_hash, limits=limits, told=told, longest=int(settings["longest"])
+    )
+    return {"bytes": len(content)}, content
