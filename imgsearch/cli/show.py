@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.command import Command
+from imgsearch.cli.listed import listed_paths
 from imgsearch.cli.streams import without_chatter
+from imgsearch.cli.terminal import shown
 from imgsearch.errors import MediaError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Show when, where and by what camera a picture was taken, what people wrote about it, its sizes, format and colours, and
 which part of the file, which file beside it, or what else tells each of them. PICTURE is a file, or the id of a picture
-in the library. The library need not know the picture, nor exist unless --library names one; nothing is changed.
+in the library; - reads names or ids from standard input, one a line. The library need not know the picture, nor exist
+unless --library names one; nothing is changed.
 """
 _NAMES_OF_SOURCES = {
     "exif": "EXIF",
@@ -42,9 +45,11 @@ _MOST_SHOWN = 12  # words of one kind; --json has all
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = _DESCRIPTION
-    parser.add_argument("picture", metavar="PICTURE", help="a file, or the id of a picture in the library")
+    parser.add_argument(
+        "pictures", metavar="PICTURE", nargs="+", help="a file, or the id of a picture in the library; - reads stdin"
+    )
     parser.add_argument("--library", metavar="DIR", help="where the library is")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--json", action="store_true", help="one JSON object; of several pictures one a line")
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -53,15 +58,31 @@ def _run(arguments: argparse.Namespace) -> int:
 
     settings = load_settings(vars(arguments))
     if arguments.library is None and not storage.library_exists(settings.library):
-        return _show(arguments, None)
+        return _show_all(arguments, None)
     with storage.open_store(settings.library) as store:
-        return _show(arguments, store)
+        return _show_all(arguments, store)
 
 
-def _show(arguments: argparse.Namespace, store: Store | None) -> int:
+def _show_all(arguments: argparse.Namespace, store: Store | None) -> int:
+    """One is shown or refused; of several, what cannot be read stops none of the others."""
+    if arguments.pictures != ["-"] and len(arguments.pictures) == 1:
+        return _show(arguments.pictures[0], store, as_json=arguments.json)
+    worst = 0
+    for number, named in enumerate(listed_paths(arguments.pictures)):
+        if number and not arguments.json:
+            print()
+        try:
+            worst = max(worst, _show(named, store, as_json=arguments.json, on_a_line=True))
+        except UsageError as error:
+            print(f"imgsearch: {shown(error.message)}", file=sys.stderr)
+            worst = 3
+    return worst
+
+
+def _show(named: str, store: Store | None, *, as_json: bool, on_a_line: bool = False) -> int:
     from imgsearch.media.shown import show_file
 
-    path = _path_of(arguments.picture, store)
+    path = _path_of(named, store)
     try:
         with without_chatter():
             found = show_file(path)
@@ -69,8 +90,10 @@ def _show(arguments: argparse.Namespace, store: Store | None) -> int:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         raise UsageError(f"{path} cannot be read: {reason}", "name a picture, or its id in the library") from exc
     answer = _as_json(path, found, store)
-    if arguments.json:
-        print(json.dumps(answer, indent=2))
+    if as_json:
+        print(json.dumps(answer, indent=None if on_a_line else 2))
+    elif found.fault is not None and not found.is_picture:
+        print(f"imgsearch: {shown(path)} is not shown: {shown(found.fault.message)}", file=sys.stderr)
     else:
         _print(path, answer)
     return 3 if found.fault else 0
@@ -99,9 +122,10 @@ def _as_json(path: Path, found: ShownFile, store: Store | None) -> dict[str, Any
         "modified_at": modified,
         "content_hash": content.content_hash if content else None,
         "format": content.format if content else None,
-        "width": content.width if content else None,
-        "height": content.height if content else None,
+        "width": found.size[0] if found.size else None,
+        "height": found.size[1] if found.size else None,
         "orientation": content.orientation if content else None,
+        "orientation_source": content.orientation_source if content else None,
         "images": traits.images if traits else None,
         "depth": traits.depth if traits else None,
         "has_alpha": traits.has_alpha if traits else None,
@@ -166,11 +190,11 @@ def _same(path: Path, file: Path) -> bool:
 
 
 def _print(path: Path, answer: dict[str, Any]) -> None:
-    from imgsearch.cli.terminal import shown
-
     lines = [("file", f"{shown(path)}, {_size(answer['size_bytes'])}, changed {answer['modified_at']}")]
     if answer["format"]:
         lines.append(("picture", _picture(answer)))
+    elif answer["width"]:
+        lines.append(("picture", f"{answer['width']:,} x {answer['height']:,}"))
     if answer["taken_at"]:
         lines.append(("taken", f"{answer['taken_at'].replace('T', ' ')} ({_source(answer['taken_source'])})"))
     if answer["camera"]:
@@ -202,13 +226,12 @@ def _picture(answer: dict[str, Any]) -> str:
         parts.append(f"{answer['images']:,} pictures")
     parts += [word for word, there in (("transparency", answer["has_alpha"]), ("a film", answer["film"])) if there]
     if answer["orientation"] != 1:
-        parts.append(f"orientation {answer['orientation']}")
+        told = f" ({_source('sidecar')})" if answer["orientation_source"] == "sidecar" else ""
+        parts.append(f"orientation {answer['orientation']}{told}")
     return ", ".join(parts)
 
 
 def _library_lines(library: dict[str, Any] | None) -> list[tuple[str, str]]:
-    from imgsearch.cli.terminal import shown
-
     if library is None:
         return [("library", "there is none")]
     lines = [("library", f"{shown(library['path'])}: " + (_known(library) if library["image_id"] else "not in it"))]

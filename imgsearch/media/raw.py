@@ -10,7 +10,7 @@ from PIL import Image
 
 from imgsearch.errors import MediaError
 from imgsearch.media.containers import camera_raw, jpeg
-from imgsearch.media.containers.header import load_exif
+from imgsearch.media.containers.header import load_exif, read_at
 from imgsearch.media.metadata import own_orientation
 
 _ORIENTATION = 0x0112
@@ -69,6 +69,8 @@ def read_preview(source: BinaryIO) -> Preview:
             thumb = raw.extract_thumb()
             orientation = _EXIF_OF_FLIP.get(int(sizes.flip), 1)
             width, height = int(sizes.width), int(sizes.height)
+            if read_at(source, 6, 8) == camera_raw.CANON_HEAP and sizes.crop_width and sizes.crop_height:
+                width, height = int(sizes.crop_width), int(sizes.crop_height)  # without the border that is no picture
     except rawpy.LibRawNoThumbnailError as exc:
         raise MediaError("the camera RAW file has no embedded preview", stage="open") from exc
     except (rawpy.LibRawError, OSError, ValueError, RuntimeError) as exc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -73,3 +74,37 @@ def test_its_library_and_its_sidecars_are_told(picture, capsys):
 def test_what_is_no_picture_is_refused_in_one_sentence(picture, capsys, name):
     assert main(["show", str(picture.parent / name)]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_picture_gives_its_error_only(picture, capsys):
+    text = picture.with_name("IMG_20190714_153012.txt")
+    text.write_text("no picture")
+    assert main(["show", str(text)]) == 3
+    captured = capsys.readouterr()
+    assert captured.out == "" and "the file is a text file" in captured.err
+
+
+def test_names_come_from_standard_input(picture, capsys, monkeypatch):
+    other = picture.with_name("b.png")
+    Image.new("L", (20, 10)).save(other)
+    names = f"{picture}\n{picture.parent / 'absent.jpg'}\n{other}\n".encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(names)))
+    assert main(["show", "-", "--json"]) == 3
+    captured = capsys.readouterr()
+    assert [json.loads(line)["format"] for line in captured.out.splitlines()] == ["JPEG", "PNG"]
+    assert "absent.jpg cannot be read" in captured.err
+
+
+def test_the_orientation_of_a_sidecar_is_shown_with_its_source(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("IMGSEARCH_LIBRARY", str(tmp_path / "library"))
+    path = tmp_path / "a.png"
+    Image.new("RGB", (40, 30), "red").save(path)
+    description = '<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    path.with_suffix(".xmp").write_text(
+        f'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">{description}</rdf:RDF>'
+    )
+    found = shown(capsys, path)
+    assert (found["width"], found["height"], found["orientation"]) == (30, 40, 6)
+    assert found["orientation_source"] == "sidecar"
+    assert main(["show", str(path)]) == 0
+    assert "orientation 6 (an XMP file beside it)" in capsys.readouterr().out

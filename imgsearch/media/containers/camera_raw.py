@@ -10,6 +10,7 @@ from PIL import Image
 
 from imgsearch.media.containers import jpeg
 from imgsearch.media.containers.boxes import file_boxes, inner_boxes, read_box
+from imgsearch.media.containers.ciff import read_ciff
 from imgsearch.media.containers.header import Header, load_exif, load_exif_from, read_at, stream_size, usual_depth
 from imgsearch.media.containers.tiff_directories import DirectoryReader, as_tiff
 
@@ -18,7 +19,9 @@ _LOSSY_DNG = 34892
 _CANON_UUID = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _CANON_BLOCKS = {b"CMT2": _EXIF_IFD, b"CMT4": _GPS_IFD}
-_PANASONIC, _CANON_HEAP = b"IIU\x00", b"II\x1a\x00\x00\x00HEAPCCDR"
+_PANASONIC = b"IIU\x00"
+CANON_HEAP = b"HEAPCCDR"
+"""Bytes 6 to 13 of a CRW file."""
 _SEARCHED_BYTES, _PIECE_BYTES = 64 << 20, 4 << 20
 _EXIF_BLOCK = re.compile(rb"Exif\0\0(?=II\*\0|MM\0\*)")
 _TIFF_LIKE = (b"IIRO", b"IIRS", b"MMOR", b"IIU\x00")  # Olympus and Panasonic: TIFF with a number of their own
@@ -34,7 +37,9 @@ def read_header(stream: BinaryIO) -> Header:
         _read_canon(header, stream)
     elif head.startswith(b"\0MRM"):
         _read_minolta(header, stream)
-    elif head[:2] in (b"II", b"MM") and not head.startswith(_CANON_HEAP):
+    elif head[6:14] == CANON_HEAP:
+        read_ciff(header, stream)
+    elif head[:2] in (b"II", b"MM"):
         _read_tiff(header, as_tiff(stream) if head.startswith(_TIFF_LIKE) else stream)
         if head.startswith(_PANASONIC) and _EXIF_IFD not in header.exif:
             header.more_exif = _exif_inside(stream)
