@@ -32,7 +32,7 @@ def _opt(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Every text ends with a line's end. The start is predicted too, from the last query, unless a prompt is set."""
     marks, device = tokenizer.marks, projected.device
-    encoded = [tokenizer.encode(f"{text}\n")[:MAX_TEXT_TOKENS] for _, text in texts]
+    encoded = [_ended(tokenizer.encode(f"{text}\n"), marks.end)[:MAX_TEXT_TOKENS] for _, text in texts]
     ids, mask = _padded(encoded, marks.pad, device)
     labels = ids.masked_fill(mask == 0, _IGNORED)
     for row, (prompt, _) in enumerate(texts):
@@ -65,6 +65,11 @@ def _t5(
         labels=labels,
     )
     return found.logits, labels
+
+
+def _ended(ids: list[int], end: Sequence[int]) -> list[int]:
+    """With an end, where the tokenizer makes none of a line's end."""
+    return ids if ids[-1:] and ids[-1] in end else [*ids, end[0]]
 
 
 def _cut(ids: list[int], end: list[int]) -> list[int]:
