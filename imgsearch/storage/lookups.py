@@ -10,7 +10,7 @@ import itertools
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +32,9 @@ _IMAGES = """SELECT image_id, slot, taken_at, taken_source, content_hash, percep
     orientation_source FROM images"""
 _PLACES = """SELECT image_id, root_id, files.relative_path FROM files JOIN roots USING (root_id)
     WHERE image_id IN ({marks}) ORDER BY offline, root_id, files.relative_path"""
+
+_AFTER_HASHES = [field.name for field in fields(MediaFacts)][2:]
+_TAKEN_AT, _TAKEN_SOURCE = (_AFTER_HASHES.index(name) for name in ("taken_at", "taken_source"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +147,9 @@ def marks(values: Sequence[Any]) -> str:
 
 def _image_record(row: Sequence[Any]) -> ImageRecord:
     image_id, slot, dated_at, dated_source, content_hash, perceptual_hash, *rest = row
-    facts = MediaFacts(content_hash.hex(), perceptual_hash & (2**64 - 1), *rest)
     if dated_source in FILE_SOURCES:  # no date of the content's own
-        facts = replace(facts, taken_at=None, taken_source=None)
+        rest[_TAKEN_AT] = rest[_TAKEN_SOURCE] = None
+    facts = MediaFacts(content_hash.hex(), perceptual_hash & (2**64 - 1), *rest)
     return ImageRecord(image_id, slot, facts, dated_at, dated_source or ("exif" if dated_at else None))
 
 

@@ -104,8 +104,7 @@ def planes_of(image: Image.Image, size: tuple[int, int]) -> Planes:
         image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     whole = image.convert("YCbCr")
     if size[0] * size[1] <= KEPT_PIXELS:
-        pixels = np.asarray(whole)
-        return Planes(np.ascontiguousarray(pixels[..., 0]), lambda: _half(pixels[..., 1:]))
+        return Planes(np.asarray(whole.getchannel(0)), lambda: _half(whole))
     luma, *colour = whole.split()
     half = max(1, size[0] // 2), max(1, size[1] // 2)
     chroma = np.stack([np.asarray(plane.resize(half, Image.Resampling.BOX)) for plane in colour])
@@ -142,21 +141,26 @@ def joint_counts(one: UInt8, other: UInt8) -> Int64:
     return found.reshape(256, 256)
 
 
-def _half(colour: UInt8) -> UInt8:
-    """Pillow's BOX of uint8 [h, w, 2] at half the size, which rounds after each way: uint8 [2, h/2, w/2]."""
-    height, width = colour.shape[:2]
+def _half(whole: Image.Image) -> UInt8:
+    """Colour of a YCbCr picture through Pillow's BOX at half the size, which rounds after each way: uint8 [2, h/2,
+    w/2]. 70 us for 224 x 224."""
+    colour = whole.getchannel(1), whole.getchannel(2)
+    width, height = whole.size
     if height % 2 or width % 2:
         half = width // 2, height // 2
-        planes = (Image.fromarray(np.ascontiguousarray(colour[..., at])) for at in range(2))
-        return np.stack([np.asarray(plane.resize(half, Image.Resampling.BOX)) for plane in planes])
-    sums = colour[:, ::2].astype(np.uint16)
-    sums += colour[:, 1::2]
-    sums += 1
-    sums >>= 1
-    found = sums[::2] + sums[1::2]
-    found += 1
-    found >>= 1
-    return np.ascontiguousarray(found.astype(np.uint8).transpose(2, 0, 1))
+        return np.stack([np.asarray(plane.resize(half, Image.Resampling.BOX)) for plane in colour])
+    found = np.empty((2, height // 2, width // 2), np.uint8)
+    for at, plane in enumerate(colour):
+        pairs = np.asarray(plane).view("<u2")  # two neighbours in one number: no strides
+        sums = pairs & np.uint16(255)
+        sums += pairs >> 8
+        sums += 1
+        sums >>= 1
+        both = sums[::2] + sums[1::2]
+        both += 1
+        both >>= 1
+        found[at] = both
+    return found
 
 
 def _exact(whole: UInt16) -> NDArray[np.float32]:
