@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -32,6 +33,30 @@ ASKED = [
 ]
 
 
+ASK_ZSH = r"""
+zmodload zsh/zpty
+zpty z zsh -f -i
+zpty -w z "fpath=($1 \$fpath); autoload -Uz compinit; compinit -u -D; PROMPT="; shift
+zpty -w z 'zstyle ":completion:*" insert-tab false; asked() { zle complete-word; print -r -- "DO""NE" }'
+zpty -w z 'compadd() {
+  [[ " $* " == *\ -[a-zA-Z]#[OAD]\ * ]] || {
+    local -a hits; builtin compadd -A hits "$@"; local hit; for hit in $hits; do print -r -- "HI""T<$hit>"; done
+  }
+  builtin compadd "$@"
+}'
+zpty -w z 'zle -N asked; bindkey "^I" asked; print REA""DY'
+zpty -r z line '*READY*'
+for words in "$@"; do
+  zpty -n -w z "$words"$'\t'
+  zpty -r z line '*DONE*'
+  print -r -- "ASKED $line"
+  zpty -n -w z $'\x15'
+done
+zpty -d z
+"""
+"""A shell at a terminal of its own, where Tab is pressed: what the completion offers, before zsh makes its choice."""
+
+
 def run(command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -51,7 +76,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def shell(name: str) -> str:
     found = shutil.which(name)
     if found is None:
-        pytest.skip(f"{name} is not installed")
+        pytest.skip(f"{name} is not installed: its completion was not tried (.ci/run installs it)")
     return found
 
 
@@ -85,6 +110,16 @@ def test_zsh_knows_the_function_after_loading_the_script(scripts: dict[str, Path
     code = f"{load}; print $_comps[imgsearch]"
     assert run([zsh, "-f", "-n", str(scripts["zsh"])]) == ""
     assert run([zsh, "-f", "-c", code]).split() == ["_imgsearch"]
+
+
+def test_zsh_completes_at_a_terminal(scripts: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "forest.txt").touch()
+    asked = [*ASKED, (["search", "--library", f"{tmp_path}/fo"], {"folder"})]
+    lines = [f"imgsearch {' '.join(words)}" for words, _ in asked]
+    answer = run([shell("zsh"), "-f", "-c", ASK_ZSH, "zsh", str(scripts["zsh"].parent), *lines])
+    found = [set(re.findall(r"HIT<([^>]*)>", told)) for told in answer.split("ASKED ")[1:]]
+    assert found == [expected for _, expected in asked]
 
 
 def test_the_manual_names_every_verb_and_option() -> None:
