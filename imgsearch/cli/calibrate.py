@@ -66,9 +66,12 @@ def _run(arguments: argparse.Namespace) -> int:
         bar = tqdm(texts, desc="asking", unit="text", disable=arguments.json or not sys.stderr.isatty())
         probes = [searcher.evidence(text, depth) for text in bar]
         base = model_calibration(searcher.store.model) or UNCALIBRATED
-        rule = fit_library(
-            probes, base, false_accepts=arguments.false_accepts, source=f"{len(texts)} texts, this library"
-        )
+        source = f"{len(texts)} texts, this library"
+        try:
+            rule = fit_library(probes, base, false_accepts=arguments.false_accepts, source=source)
+        except UsageError as error:
+            _say_refusal(error, len(texts), as_json=arguments.json)
+            raise
     save_calibration(settings, rule)
     found = sum(any(rule.judge(one) >= 0 for one in probe) for probe in probes)
     if arguments.json:
@@ -76,6 +79,14 @@ def _run(arguments: argparse.Namespace) -> int:
     else:
         print(f"{found} of {len(texts)} texts have a match in this library; searches now end where matches end")
     return 0
+
+
+def _say_refusal(error: UsageError, texts: int, *, as_json: bool) -> None:
+    """That nothing was changed is a result too: on standard output where nobody may see standard error."""
+    if as_json:
+        print(json.dumps({"calibration": None, "texts": texts, "answered": None, "reason": error.message}, indent=2))
+    elif not sys.stderr.isatty():
+        print(f"the calibration stays as it was: {error.message}")
 
 
 def _texts(arguments: argparse.Namespace, model_name: str) -> list[str]:

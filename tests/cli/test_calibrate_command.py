@@ -50,7 +50,10 @@ def test_calibrate_refuses_where_matches_and_others_cannot_be_told_apart(
     """The small model's head is not sure enough of what is absent: a threshold would be a guess."""
     before = search(library, capsys, "two red boats")
     assert main(["calibrate", "--library", str(library), "--json", "--count", "55", "--depth", "4"]) == 2
-    assert "do not fall into" in capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert "do not fall into" in captured.err
+    told = json.loads(captured.out)
+    assert told["calibration"] is None and "do not fall into" in told["reason"]
     assert search(library, capsys, "two red boats") == before
 
 
