@@ -17,6 +17,14 @@ import pytest
 LAVIS = Path(__file__).parent / "golden" / "lavis"
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Processes take a file at a time, those with slow tests first: one begun last keeps the others waiting."""
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def tiny() -> Any:
     """The model; float32 on the CPU. Never changed by a test."""

@@ -66,6 +66,7 @@ def test_fresh_search_with_filters_and_re_rank_imports_nothing_heavy_and_answers
             assert hit["itm_logit"] == pytest.approx(right.itm_logit, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_search_of_a_library_of_a_lavis_file_goes_through_torch(library: Any) -> None:
     library.add(library.names(2))
     done = fresh(library, "--rerank", "0")

@@ -52,6 +52,7 @@ def run(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedP
     )
 
 
+@pytest.mark.slow
 def test_installed_wheel_runs_the_demo_outside_the_checkout(installed, tmp_path):
     done = run(installed, tmp_path, "demo", "--count", "60")
     assert done.returncode == 0, done.stderr

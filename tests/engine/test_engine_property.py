@@ -16,7 +16,7 @@ Engine.TestCase.settings = settings(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
 )
-TestEngine = pytest.mark.timeout(900)(Engine.TestCase)  # to shrink a failure takes minutes
+TestEngine = pytest.mark.slow(pytest.mark.timeout(900)(Engine.TestCase))  # to shrink a failure takes minutes
 
 
 @pytest.fixture

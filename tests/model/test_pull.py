@@ -146,6 +146,7 @@ def test_a_model_is_fetched_and_can_be_loaded(hub, tmp_path):
     assert hub.fetched == []  # nothing twice
 
 
+@pytest.mark.slow
 def test_a_cut_connection_is_mended(hub, tmp_path):
     hub.cut_weights = True
     first = imgsearch(hub, tmp_path, "models", "pull", "someone/small")

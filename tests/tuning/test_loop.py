@@ -176,6 +176,7 @@ def test_naming_stage_learns_colours(corpus):
     assert losses[-1] < 0.6 * losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", [0, 20])
 def test_loop_resumes_to_the_same_weights_as_an_undisturbed_run(corpus, tmp_path, pool):
     settings = LoopSettings(steps=130, batch_size=8, matching_pairs=3, seed=5, pool=pool)

@@ -106,6 +106,7 @@ def test_keyboard_alone_is_enough(page: Any) -> None:
     assert page.evaluate("document.activeElement.closest('.tile').dataset.id") == here
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [320, 390, 768, 2560])
 def test_pages_fit_every_width(open_page: Callable[..., Any], width: int) -> None:
     phone = width < 700
