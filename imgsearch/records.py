@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
-Float16 = NDArray[np.float16]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
@@ -133,18 +132,6 @@ class ImageRecord:
     facts: MediaFacts
     dated_at: str | None = None  # when it was taken, as far as the content or else one of its files tells
     dated_source: str | None = None  # one of OWN_SOURCES or of FILE_SOURCES
-
-
-@dataclass(frozen=True, slots=True)
-class FileRecord:
-    """One row per place. ``relative_path`` is bytes-safe: text with surrogateescape, '' for a single-file root."""
-
-    file_id: int
-    root_id: int
-    relative_path: str
-    size_bytes: int
-    mtime_ns: int
-    image_id: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,12 +58,6 @@ class Gone(WebError):
     status = 410
 
 
-class TooLarge(WebError):
-    """An upload over the limit."""
-
-    status = 413
-
-
 class TooManyAttempts(WebError):
     """Logins fail too often."""
 

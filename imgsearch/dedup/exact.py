@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -14,7 +13,7 @@ from imgsearch.dedup.perceptual import CandidateSearch
 from imgsearch.dedup.signing import Progress, picture_side
 from imgsearch.records import Failure, Int64
 from imgsearch.storage.evidence_store import EvidenceStore
-from imgsearch.storage.inventory import HeldFile, Inventory
+from imgsearch.storage.inventory import Inventory
 from imgsearch.storage.store import Store
 
 KIND = "pixels"
@@ -42,17 +41,7 @@ a JPEG's own shrinking at 4)."""
 CROWD = 512
 """Of more pictures than this with the same pixels each is paired with the first so many only."""
 
-_PAGE = 512
 _COMPARED = 16_384
-
-
-def same_bytes(store: Store) -> Iterator[list[HeldFile]]:
-    """The files of each content that more than one file holds, by image id; the best first (online, by root, by path).
-    Nothing is read but the catalog. 40 us a file."""
-    several = store.images_with_several_files()
-    while page := list(itertools.islice(several, _PAGE)):
-        files = store.copies(page)
-        yield from (files[image_id] for image_id in page if len(files.get(image_id, ())) > 1)
 
 
 def same_pixels(

@@ -1,4 +1,4 @@
-"""Slot and row arithmetic, the maximum over an image's rows, and the one order that all answers follow."""
+"""The maximum over an image's rows, and the one order that all answers follow."""
 
 from __future__ import annotations
 
@@ -13,16 +13,6 @@ from imgsearch.records import Float32, Int64
 TIE = 1e-5
 """Scores that agree after rounding to this are a tie; float32 sums over 256 dims differ by less (design,
 4.6)."""
-
-
-def slots_of_rows(rows: Int64, query_tokens: int) -> Int64:
-    """row = slot * T + token, so slot = row // T. [n] -> [n]."""
-    return rows // query_tokens
-
-
-def rows_of_slots(slots: Int64, query_tokens: int) -> Int64:
-    """All rows of ``slots`` [n], slot by slot. -> [n * T]."""
-    return (slots[:, None] * query_tokens + np.arange(query_tokens, dtype=np.int64)).reshape(-1)
 
 
 def rounded(scores: NDArray[np.floating[Any]]) -> Int64:

@@ -9,7 +9,6 @@ from typing import Any
 from imgsearch.scenes.vocabulary import COLOURS, KINDS, MAX_COUNT, SETTINGS, SIZES, UNSEEN_PAIRS
 
 TWIN_KINDS = ("colour", "count", "relation")
-PAIR_CHOICES = ("all", "trained", "unseen")
 _OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top", "middle": "middle"}
 
 

@@ -166,10 +166,6 @@ class EvidenceStore(LookedPairs, SaidDistinct):
             ranges = marked_ranges(connection, kind, recipe)
         return image_ids[~covered(ranges, image_ids)]
 
-    def drop_images(self, image_ids: Iterable[int]) -> None:
-        """Forget everything about these images; they are compared anew if they come back."""
-        self._drop(np.unique(np.fromiter(image_ids, np.int64)))
-
     def keep_only(self, image_ids: Int64) -> int:
         """Forget every image but these (the library's live ones), so that one that is gone now and comes back later is
         compared with what came meanwhile. Call it before a comparison. Returns how many images were forgotten."""

@@ -7,7 +7,7 @@ from pictured_library import PicturedLibrary, picture
 from PIL import Image
 
 from imgsearch.dedup import exact, examination
-from imgsearch.dedup.exact import same_bytes, same_pixels
+from imgsearch.dedup.exact import same_pixels
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +84,3 @@ def test_pairs_of_a_crowd_of_equal_pixels_stay_few(library, monkeypatch) -> None
     found = library.named(same_pixels(library.store, library.store.evidence(), library.ids, pytest.fail))
     first = library.names()[min(library.id_of(name) for name in ZERO)]
     assert {pair for pair in found if pair <= set(ZERO)} == {frozenset((first, name)) for name in ZERO if name != first}
-
-
-def test_same_bytes_are_the_files_of_one_content(library) -> None:
-    (group,) = same_bytes(library.store)
-    assert [Path(file.path).name for file in group] == ["0-again.png", "0.png"]
-    assert {file.image_id for file in group} == {library.id_of("0-again.png")}

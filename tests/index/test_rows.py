@@ -3,14 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imgsearch.index.rows import ArrayRows, best_over_tokens, rank_order, rows_of_slots, slots_of_rows
-
-
-def test_rows_and_slots_are_inverse() -> None:
-    slots = np.array([3, 0, 5], np.int64)
-    rows = rows_of_slots(slots, 4)
-    assert rows.tolist() == [12, 13, 14, 15, 0, 1, 2, 3, 20, 21, 22, 23]
-    assert slots_of_rows(rows, 4).tolist() == [3] * 4 + [0] * 4 + [5] * 4
+from imgsearch.index.rows import ArrayRows, best_over_tokens, rank_order
 
 
 def test_rank_order_goes_by_key_when_scores_agree_to_five_places() -> None:

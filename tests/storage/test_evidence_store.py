@@ -90,8 +90,6 @@ def test_images_that_are_gone_are_forgotten(evidence) -> None:
     assert [(row.first, row.second) for row in evidence.pairs(TIERS)] == [(3, 4)]
     assert evidence.not_compared("near", "1", ids).tolist() == [2]  # and compared again when it is back
     assert evidence.pixel_hashes("1", [2, 4]) == {4: b"four"}
-    evidence.drop_images([4])
-    assert evidence.count(TIERS) == 0 and evidence.pixel_hashes("1", [4]) == {}
 
 
 def test_pixel_hashes_belong_to_their_recipe(evidence) -> None:
