@@ -19,16 +19,14 @@ from transformers import DynamicCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from imgsearch.errors import NotEnoughMemory, UsageError
-from imgsearch.generation.batches import in_batches
+from imgsearch.generation.batches import in_batches, usual_batch_size
 from imgsearch.generation.contract import QUESTION_FORM, Answer, Caption, Captions
 from imgsearch.generation.decoding import Decoding, Noise, draw
+from imgsearch.generation.loss import loss_of_batch
 from imgsearch.generation.pictures import upright_pixels
+from imgsearch.generation.prompts import check_room, texts_for
 from imgsearch.generation.tokenizer import PromptTokenizer
 from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD
-
-MAX_PROMPT_TOKENS = 512
-"""Ids of a prompt at most: T5's own length, and far more than any question that BLIP-2 was trained on."""
-LOSS_TOKENS = 32  # LAVIS's max_txt_len
 
 R = TypeVar("R")
 
@@ -117,7 +115,7 @@ class Blip2Generator:
         """As `Generator.answer`."""
         if form and "{}" not in form:
             raise UsageError(f"the form {form!r} has no {{}} for the question", f"for example {QUESTION_FORM!r}")
-        asked = self._texts(questions, len(images), "questions")
+        asked = texts_for(questions, len(images), "questions")
         prompts = [form.replace("{}", question) if form else question for question in asked]
         settings = Decoding(num_beams, max_new_tokens, min_new_tokens, length_penalty)
         written = self._write(images, self._prompts(prompts, len(images)), settings, None, batch_size)
@@ -127,10 +125,8 @@ class Blip2Generator:
         self, images: Sequence[Image.Image], texts: Sequence[str], prompt: str | Sequence[str] = ""
     ) -> float:
         """As `Generator.caption_loss`."""
-        from imgsearch.generation.loss import loss_of_batch
-
-        wanted = self._texts(texts, len(images), "texts")
-        prompts = self._texts(prompt, len(images), "prompts")
+        wanted = texts_for(texts, len(images), "texts")
+        prompts = texts_for(prompt, len(images), "prompts")
         if not wanted:
             raise UsageError("no pictures were given, so there is no loss", "give one at least")
 
@@ -180,7 +176,7 @@ class Blip2Generator:
         noise: Noise | None,
         batch_size: int | None,
     ) -> list[list[Caption]]:
-        self._check_room(prompts, settings)
+        check_room(self._network.config, prompts, settings)
 
         def part(places: Sequence[int]) -> list[list[Caption]]:
             embeds, mask = self._embed([images[place] for place in places], [prompts[place] for place in places])
@@ -263,37 +259,9 @@ class Blip2Generator:
         return Noise(seed, count * settings.rows, settings.rows, self._device)
 
     def _prompts(self, prompt: str | Sequence[str], count: int) -> list[list[int]]:
-        return [self._tokenizer.encode(text) for text in self._texts(prompt, count, "prompts")]
-
-    @staticmethod
-    def _texts(texts: str | Sequence[str], count: int, what: str) -> list[str]:
-        if not isinstance(texts, (str, Sequence)):
-            raise UsageError(f"the {what} are {type(texts).__name__}, expected texts", "give one string, or a list")
-        found = [texts] * count if isinstance(texts, str) else list(texts)
-        if len(found) != count:
-            raise UsageError(f"{len(found)} {what} were given for {count} pictures", "give one, or one a picture")
-        for text in found:
-            if not isinstance(text, str):
-                raise UsageError(f"one of the {what} is {type(text).__name__}, expected a text", "give strings")
-        return found
-
-    def _check_room(self, prompts: Sequence[list[int]], settings: Decoding) -> None:
-        """Raise UsageError for a prompt that the language model cannot read."""
-        room = MAX_PROMPT_TOKENS
-        if not self._encoder_decoder:
-            positions = int(self._network.config.text_config.max_position_embeddings)
-            room = min(room, positions - self.query_tokens - settings.max_new_tokens)
-        longest = max(map(len, prompts), default=0)
-        if longest > room:
-            raise UsageError(
-                f"a prompt or question of {longest:,} tokens was given, and this generator reads at most {room:,} "
-                f"beside {settings.max_new_tokens} new ones",
-                "shorten it",
-            )
+        return [self._tokenizer.encode(text) for text in texts_for(prompt, count, "prompts")]
 
     def _batch_size(self, batch_size: int | None, settings: Decoding) -> int:
-        from imgsearch.generation.batches import usual_batch_size
-
         if batch_size is not None:
             if batch_size < 1:
                 raise UsageError(f"batch_size is {batch_size}, expected 1 or more", "leave it out")

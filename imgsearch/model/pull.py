@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable, StorageFull, UsageError
 from imgsearch.model.fetching import Cache, RemoteFile, Told
 from imgsearch.model.soundness import check_checkpoint
-from imgsearch.model.sources import KNOWN, find_source, is_repository, read_config
+from imgsearch.model.sources import KNOWN, cached_folder, find_source, is_repository, read_config, weight_files
 
 BERT_REPOSITORY = "google-bert/bert-base-uncased"  # only its vocabulary: LAVIS's .pth files need it
 
@@ -22,7 +23,14 @@ _COMPANIONS = (
     "tokenizer_config.json",
     "special_tokens_map.json",
     "vocab.txt",
+    # of generators
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
+    "processor_config.json",
+    "generation_config.json",
 )
+_GENERATOR = "Blip2ForConditionalGeneration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,7 @@ def pull_model(name: str, told: Told = lambda what, done, total: None, *, again:
         raise
     except Exception as exc:
         raise _translated(exc, name, repository) from exc
-    if repository != BERT_REPOSITORY:
+    if repository != BERT_REPOSITORY and not _is_generator(folder):
         check_checkpoint(name)  # whole and of the right kind
     return Pulled(folder, already=False)
 
@@ -62,7 +70,11 @@ def _whole_here(name: str, repository: str) -> Path | None:
 
         found = try_to_load_from_cache(repository, "vocab.txt")
         return Path(found).parent if isinstance(found, str) else None
+    cached = cached_folder(repository)
     try:
+        if cached is not None and _is_generator(cached):
+            weight_files(cached, "")
+            return cached
         check_checkpoint(name)
         return find_source(name).path
     except (ModelUnavailable, CheckpointInvalid):
@@ -108,13 +120,24 @@ def _fetch(repository: str, told: Told) -> Path:
     else:
         config = remote("config.json")
         cache.fetch(config, told)
-        read_config(cache.snapshot(commit))
+        if not _is_generator(cache.snapshot(commit)):
+            read_config(cache.snapshot(commit))
         wanted = [config, *(remote(name) for name in wanted_files(list(siblings)) if name != "config.json")]
     cache.set_main(commit)
     _check_space(sum(cache.missing_bytes(file) for file in wanted))
     for file in wanted:
         cache.fetch(file, told)
     return cache.snapshot(commit)
+
+
+def _is_generator(folder: Path) -> bool:
+    """Whether a folder's config.json is of a BLIP-2 that writes; the rest of its checks are `imgsearch.generation`'s,
+    when it is loaded."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and _GENERATOR in (config.get("architectures") or [])
 
 
 def _safe(etag: str) -> str:

@@ -146,6 +146,23 @@ def test_a_model_is_fetched_and_can_be_loaded(hub, tmp_path):
     assert hub.fetched == []  # nothing twice
 
 
+def test_a_generator_is_fetched_with_its_tokenizer(hub, tmp_path):
+    golden = Path(__file__).parents[1] / "golden" / "generation" / "opt"
+    config = {"model_type": "blip-2", "architectures": ["Blip2ForConditionalGeneration"]}
+    (hub.folder / "config.json").write_text(json.dumps(config))
+    (hub.folder / "tokenizer.json").unlink()
+    for name in ("vocab.json", "merges.txt"):
+        shutil.copyfile(golden / name, hub.folder / name)
+    pulled = imgsearch(hub, tmp_path, "models", "pull", "someone/small")
+    assert pulled.returncode == 0, pulled.stderr
+    folder = Path(pulled.stdout.splitlines()[0].removeprefix("someone/small is in "))
+    wanted = ["config.json", "merges.txt", "model.safetensors", "vocab.json"]
+    assert sorted(entry.name for entry in folder.iterdir()) == wanted
+    hub.fetched.clear()
+    assert imgsearch(hub, tmp_path, "models", "pull", "someone/small").returncode == 0
+    assert hub.fetched == []
+
+
 @pytest.mark.slow
 def test_a_cut_connection_is_mended(hub, tmp_path):
     hub.cut_weights = True
