@@ -47,7 +47,8 @@ def merge_layers(wanted: Wanted, document: Document) -> Image.Image:
             raise MediaError(f"not supported: {_LACKING}, whose layers are not plain", stage="open") from exc
         if merged is None or merged.size != size:
             raise MediaError(f"not supported: {_LACKING}, whose layers hold no pixels", stage="open")
-        return merged.convert("RGBA")
+        picture: Image.Image = merged.convert("RGBA")
+        return picture
 
 
 def _unlike(opened: Any) -> str:

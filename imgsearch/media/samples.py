@@ -76,7 +76,7 @@ def samples_of(source: Source, content_hash: str | None, limits: Limits) -> tupl
         return header, _read_all(file, pictures, file_hash)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Single:
     """A file's only picture, read already."""
 

@@ -221,14 +221,16 @@ def _samples(data: Array, plane: _Plane, little_endian: bool) -> Array:
         shape, strides = (height, width, step // 8), (plane.stride // 8, plane.step // 8, 1)
         parts = np.lib.stride_tricks.as_strided(data[plane.start // 8 :], shape, strides, writeable=False)
         if step == 8:
-            return parts[..., 0] & np.uint8((1 << bits) - 1)
+            narrow: Array = parts[..., 0] & np.uint8((1 << bits) - 1)
+            return narrow
         first, second = (parts[..., 1], parts[..., 0]) if little_endian else (parts[..., 0], parts[..., 1])
-        return (first.astype(np.uint16) << 8 | second) & np.uint16((1 << bits) - 1)
+        both: Array = (first.astype(np.uint16) << 8 | second) & np.uint16((1 << bits) - 1)
+        return both
     found = np.zeros((height, width), np.uint16)
     places = plane.start % 8 + step - bits + plane.step * np.arange(width)
     for row in range(height):
-        first = (plane.start + row * plane.stride) // 8
-        line = np.unpackbits(data[first : first + (int(places[-1]) + bits + 7) // 8])
+        begin = (plane.start + row * plane.stride) // 8
+        line = np.unpackbits(data[begin : begin + (int(places[-1]) + bits + 7) // 8])
         for bit in range(bits):
             found[row] |= line[places + bit].astype(np.uint16) << (bits - 1 - bit)
     return found
@@ -251,8 +253,8 @@ def _channels(layout: Layout, planes: list[Array], matrix: tuple[int, bool]) -> 
     elif boxes.BLUE_DIFFERENCE in by_kind:
         across, down = layout.sampling
         shared = [by_kind[each] for each in (boxes.BLUE_DIFFERENCE, boxes.RED_DIFFERENCE)]
-        wide = [(bits, plane.repeat(down, axis=0).repeat(across, axis=1)) for bits, plane in shared]
-        colours = _rgb(by_kind[boxes.LUMA], *wide, matrix)
+        blue, red = ((bits, plane.repeat(down, axis=0).repeat(across, axis=1)) for bits, plane in shared)
+        colours = _rgb(by_kind[boxes.LUMA], blue, red, matrix)
     else:
         colours = [full[boxes.MONO] if boxes.MONO in full else full[boxes.LUMA]]
     alpha = [full[boxes.ALPHA]] if boxes.ALPHA in full else []

@@ -10,7 +10,6 @@ import io
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from typing import BinaryIO
 
 from PIL import Image
 
@@ -21,10 +20,10 @@ from imgsearch.media.broken_jpeg import mended_jpeg
 from imgsearch.media.broken_png import mended_png
 from imgsearch.media.code_points import CodePoints, usable_chromaticities
 from imgsearch.media.colour import shrink, to_srgb
-from imgsearch.media.containers.header import Header, load_exif_from, read_at
+from imgsearch.media.containers.header import Header, read_at
 from imgsearch.media.containers.plain import read_bmp
 from imgsearch.media.containers.png_colour import PngColour, read_png_colour
-from imgsearch.media.containers.tiff import Pages, main_directory
+from imgsearch.media.containers.tiff import main_directory
 from imgsearch.media.containers.tiff_directories import Directory, at_directory
 from imgsearch.media.deep_tiff import pillow_is_right, read_deep_tiff
 from imgsearch.media.iso_pictures import read_iso
@@ -41,10 +40,9 @@ from imgsearch.media.photoshop import read_psd
 from imgsearch.media.raw import raw_orientation, read_preview
 from imgsearch.media.small import DeepPicture, reduced_size, small_srgb
 from imgsearch.media.sniff import HEAD_BYTES, Kind
+from imgsearch.media.tiff_layout import tiff_bytes, tiff_orientation
 from imgsearch.media.wanted import Upright, Wanted
-from imgsearch.media.xmp import parse_xmp
 
-_ROWS_PER_STRIP = 0x0116
 _CALLED = {"DIB": "BMP", "PAM": "PPM"}  # by people
 
 
@@ -201,7 +199,7 @@ def _read_tiff(wanted: Wanted) -> Upright:
         return _read_plain(wanted)
     if page.is_dng or (pages is not None and pages.raw):
         return _read_raw(wanted)
-    turn = _tiff_orientation(wanted.stream, page, pages)
+    turn = tiff_orientation(wanted.stream, page, pages)
     if not pillow_is_right(page):
         return _deep_tiff(wanted, page, turn)
     try:
@@ -236,16 +234,6 @@ def _plain_tiff(wanted: Wanted, page: Directory, turn: int) -> Upright:
     return Upright(turn_picture(small, rest), width, height, wanted.kind.format, turn)
 
 
-def _tiff_orientation(stream: BinaryIO, page: Directory, pages: Pages | None) -> int:
-    """The main page's own; else that of the first directory, where cameras and scanners write it; else XMP's."""
-    directories = (page,) if pages is None else (page, pages.first)
-    for each in directories:
-        if each.has_orientation:
-            return own_orientation(load_exif_from(at_directory(stream, each.offset)))
-    text = next((parse_xmp(each.xmp).first("tiff:Orientation") for each in directories if each.xmp), "")
-    return int(text) if text in set("12345678") else 0
-
-
 def _check(image: Image.Image, wanted: Wanted, layout: JpegLayout | None = None) -> None:
     """Let a JPEG shrink itself while it is decoded, then see whether the picture fits the limits."""
     size, kind, extra = image.size, wanted.kind.format, 0
@@ -256,16 +244,8 @@ def _check(image: Image.Image, wanted: Wanted, layout: JpegLayout | None = None)
         image.draft(None, (2 * wanted.target[0], 2 * wanted.target[1]))
         size, extra = image.size, layout.coefficient_bytes
     if kind == "TIFF":
-        extra = _tiff_bytes(image)
+        extra = tiff_bytes(image)
     check_memory(kind, image.mode, size, size_bytes=wanted.size_bytes, extra_bytes=extra, limits=wanted.limits)
-
-
-def _tiff_bytes(image: Image.Image) -> int:
-    """What a TIFF takes beside its pixels: one strip or tile, and a second copy if Pillow turns it upright."""
-    width, height = image.size
-    rows = getattr(image, "tag_v2", {}).get(_ROWS_PER_STRIP, height)
-    strip = 4 * width * (min(rows, height) if isinstance(rows, int) else height)
-    return strip + (4 * width * height if orientation_of(exif_of(image)) > 1 else 0)
 
 
 def _read_raw(wanted: Wanted) -> Upright:
