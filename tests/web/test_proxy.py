@@ -5,29 +5,20 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import shutil
-import socket
-import subprocess
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from behind_nginx import nginx, serving
 from werkzeug.security import generate_password_hash
 
 from imgsearch.errors import UsageError
 from web import create_app
 from web.config import WebConfig
-from web.context import DRAINING
 from web.proxy import read_prefix, same_site
-from web.serving import Server
 
 KEY = b"k" * 32
 ROOT = Path(__file__).parents[2]
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 LINKS = re.compile(r'(?:href|src|action|srcset)="(/[^"]*)"')
 
 
@@ -64,54 +55,6 @@ def client(shelf: Any, **options: Any) -> Any:
 )
 def test_origins_are_ours_with_and_without_their_port(origin: str, host: str, same: bool) -> None:
     assert same_site(origin, host) is same
-
-
-@pytest.mark.parametrize(
-    ("origin", "host", "same"),
-    [
-        ("http://localhost:8765", "localhost", True),
-        ("http://127.0.0.1:8765", "127.0.0.1", True),
-        ("http://[::1]:8765", "[::1]", True),
-        ("http://localhost", "localhost", True),
-        ("http://localhost", "localhost:8765", True),
-        ("https://photos.example", "photos.example:8765", True),
-        ("http://localhost:8766", "localhost", False),
-        ("http://localhost:3000", "localhost:8765", False),
-        ("http://localhost", "localhost:3000", False),
-        ("http://localhost:80", "localhost:8765", False),
-        ("http://localhost", "127.0.0.1:8765", False),
-        ("http://127.0.0.1:8765", "localhost", False),
-        ("http://evil.example", "localhost:8765", False),
-        ("http://evil.example:8765", "localhost", False),
-        ("null", "localhost", False),
-    ],
-)
-def test_a_port_that_is_left_out_may_be_the_server_s_own(origin: str, host: str, same: bool) -> None:
-    assert same_site(origin, host, 8765) is same
-
-
-def test_the_server_s_own_port_is_what_it_listens_at(shelf: Any) -> None:
-    """Not what a header says."""
-    image = next(path for path in shelf.photos.rglob("red one.png")).read_bytes()
-    body = b"--x\r\nContent-Disposition: form-data; name=image; filename=a\r\n\r\n" + image + b"\r\n--x--\r\n"
-    app = create_app(shelf.service, WebConfig(secret_key=KEY, proxy=True))
-    with serving(app, proxy=True) as port:
-
-        def post(origin: str, host: str, **headers: str) -> int:
-            asked = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-            kind = {"Content-Type": "multipart/form-data; boundary=x", "Host": host, "Origin": origin}
-            asked.request("POST", "/api/v1/search", body, {**kind, **headers})
-            status = asked.getresponse().status
-            asked.close()
-            return status
-
-        assert post(f"http://localhost:{port}", "localhost") == 200
-        assert post("http://localhost", f"localhost:{port}") == 200
-        assert post("http://localhost:3000", "localhost") == 403
-        assert post("http://localhost:3000", "localhost", **{"X-Forwarded-Port": "3000"}) == 403
-        assert post("http://localhost:3000", "x", **{"X-Forwarded-Host": "localhost"}) == 403
-        assert post(f"http://localhost:{port}", "localhost", **{"Sec-Fetch-Site": "same-site"}) == 403
-        assert post(f"http://evil.example:{port}", "evil.example") == 400
 
 
 @pytest.mark.parametrize("host", ["photos.example", "photos.example:443", "PHOTOS.example", "photos.example."])
@@ -220,20 +163,6 @@ def test_a_forwarded_host_must_be_ours_too(shelf: Any) -> None:
     assert page.get("/", headers=sent).status_code == 400
 
 
-@contextmanager
-def serving(app: Any, *, proxy: bool) -> Iterator[int]:
-    server = Server(
-        app, "127.0.0.1", 0, threads=8, max_body_bytes=34_000_000, draining=app.extensions[DRAINING], proxy=proxy
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        yield server.address[1]
-    finally:
-        server.stop()
-        thread.join(20)
-
-
 def test_the_server_drops_forwarded_headers_unless_told(shelf: Any) -> None:
     for proxy in (False, True):
         app = create_app(shelf.service, WebConfig(secret_key=KEY))
@@ -252,46 +181,11 @@ def test_the_server_drops_forwarded_headers_unless_told(shelf: Any) -> None:
         assert bool(found) is proxy
 
 
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
-
-
 def documented(prefix: str, port: int, *, stripped: bool) -> str:
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     found = re.search(rf"<!-- nginx: {prefix or '/'} -->\n((?:    .*\n)+)", text)
     assert found is not None
     return found[1].replace("127.0.0.1:8765;", f"127.0.0.1:{port}{'/' if stripped else ''};")
-
-
-@contextmanager
-def nginx(folder: Path, lines: str) -> Iterator[int]:
-    if NGINX is None:
-        pytest.skip("nginx is not installed: the documented lines were not tried (.ci/run installs it)")
-    port = free_port()
-    temporary = "\n".join(
-        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    configuration = folder / "nginx.conf"
-    configuration.write_text(
-        f"daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;\nevents {{}}\n"
-        f"http {{ access_log off; {temporary}\nserver {{ listen 127.0.0.1:{port};\n{lines}}} }}\n"
-    )
-    process = subprocess.Popen(
-        [NGINX, "-p", str(folder), "-c", str(configuration)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    try:
-        for _ in range(200):
-            assert process.poll() is None, process.stdout and process.stdout.read()
-            with socket.socket() as trying:
-                if trying.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.terminate()
-        process.communicate(timeout=20)
 
 
 @pytest.mark.parametrize(("prefix", "stripped"), [("", False), ("/photos", False), ("/photos", True)])
@@ -326,24 +220,3 @@ def test_the_documented_lines_work_with_nginx(shelf: Any, tmp_path: Path, prefix
         answer, refused = ask("POST", "/api/v1/jobs", b"{}", Origin=own, **{"Content-Type": "application/json"})
         assert answer.status == 403 and b"own token" in refused
         asked.close()
-
-
-@pytest.mark.parametrize(
-    ("passed", "origin"), [("$host", "http://localhost:{}"), ("$host:$proxy_port", "http://localhost")]
-)
-def test_nginx_may_leave_out_or_put_in_our_port(shelf: Any, tmp_path: Path, passed: str, origin: str) -> None:
-    """A page of this machine by a name without its port, as nginx's ``$host`` has it."""
-    app = create_app(shelf.service, WebConfig(secret_key=KEY))
-    picture = next(path for path in shelf.photos.rglob("red one.png")).read_bytes()
-    body = b"--x\r\nContent-Disposition: form-data; name=image; filename=a\r\n\r\n" + picture + b"\r\n--x--\r\n"
-    with serving(app, proxy=False) as behind:
-        lines = f"location / {{ proxy_pass http://127.0.0.1:{behind}; proxy_set_header Host {passed}; }}\n"
-        with nginx(tmp_path, lines) as port:
-            asked = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-            for page, status in ((origin.format(behind), 200), ("http://localhost:3000", 403), ("null", 403)):
-                kind = {"Content-Type": "multipart/form-data; boundary=x", "Host": "localhost", "Origin": page}
-                asked.request("POST", "/api/v1/search", body, kind)
-                answer = asked.getresponse()
-                answer.read()
-                assert answer.status == status, page
-            asked.close()
