@@ -84,3 +84,22 @@ def test_pairs_of_a_crowd_of_equal_pixels_stay_few(library, monkeypatch) -> None
     found = library.named(same_pixels(library.store, library.store.evidence(), library.ids, pytest.fail))
     first = library.names()[min(library.id_of(name) for name in ZERO)]
     assert {pair for pair in found if pair <= set(ZERO)} == {frozenset((first, name)) for name in ZERO if name != first}
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "CMYK"])
+def test_equal_pixels_of_unshrunk_pictures_have_signatures_within_the_bound(mode, tmp_path) -> None:
+    library = PicturedLibrary(tmp_path)
+    image = picture(3, (240, 161)).convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    names = ["a.tif", "b.tif"] if mode == "CMYK" else ["a.png", "b.tif"]
+    library.save(image, names[0])
+    library.save(image.transpose(Image.Transpose.ROTATE_270), names[1], exif=exif)
+    library.index(names)
+    sides = np.array([240, 100_000])
+    assert exact.pixel_steps(library.store, sides).tolist() == [exact.UNSHRUNK_STEPS, exact.PIXEL_STEPS]
+    _, (one, other) = library.store.signatures(library.ids)
+    assert np.abs(one.astype(np.int16) - other).max() <= exact.UNSHRUNK_STEPS
+    found = library.named(same_pixels(library.store, library.store.evidence(), library.ids, pytest.fail))
+    library.store.close()
+    assert found == {frozenset(names)}
