@@ -18,14 +18,22 @@ TESTS_AT_ONCE := 2
 demo: $(VENV)/.demo-ready
 	$(BIN)/imgsearch demo
 
-test: $(VENV)/.test-ready lint
+# mypy takes one core for most of a minute, so it runs beside the tests; if it fails, they still go on to their end.
+test: $(VENV)/.test-ready style
+	$(MAKE) --no-print-directory --jobs=2 types tests
+
+tests: $(VENV)/.test-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist loadfile --no-loadscope-reorder
 
-lint: $(VENV)/.test-ready
+lint: style types
+
+style: $(VENV)/.test-ready
 	$(BIN)/ruff check imgsearch indexer web tests benchmarks
 	$(BIN)/ruff format --check imgsearch indexer web tests benchmarks
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+types: $(VENV)/.test-ready
+	$(BIN)/mypy
 
 bench: $(VENV)/.test-ready
 	for name in $(BENCHMARKS); do echo "== $$name" && $(BIN)/python benchmarks/$$name.py $(FLAGS) || exit 1; done
