@@ -24,6 +24,7 @@ def load_generator(
     dtype: str = "auto",
     *,
     image_size: int | None = None,
+    quantize: str | None = None,
 ) -> Blip2Generator:
     """Load a BLIP-2 that writes: "mini", a name of `imgsearch.generation.sources.KNOWN`, a Hugging Face id that is in
     the local cache, a directory, or a LAVIS ``.pth``. Never downloads, never takes another model in its place.
@@ -33,6 +34,9 @@ def load_generator(
     With ``image_size`` (pixels) the ViT's position table is interpolated where it differs.
     ``device`` "auto" is CUDA where there is one, else the CPU; ``dtype`` "auto" is bfloat16 on CUDA, float32 elsewhere.
 
+    ``quantize`` "int8" or "int4" keeps the weights of the ViT and the language model in so many bits (bitsandbytes, of
+    the extra ``quant``); ``dtype`` is then that of the rest.
+
     Raises UsageError (a bad argument, a ``.pth`` without a language model), ModelUnavailable (unknown name, files not
     here or half downloaded), CheckpointInvalid (a retrieval checkpoint, another architecture, damaged, unsafe) and
     NotEnoughMemory. Cost: reads every weight once.
@@ -40,4 +44,4 @@ def load_generator(
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `imgsearch.model.load_model` says
     from imgsearch.generation.loading import load
 
-    return load(name, language_model, device, dtype, image_size)
+    return load(name, language_model, device, dtype, image_size, quantize)

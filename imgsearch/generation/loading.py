@@ -14,35 +14,36 @@ from transformers import Blip2Config, Blip2ForConditionalGeneration, GenerationC
 from imgsearch.errors import CheckpointInvalid, ImgsearchError, NotEnoughMemory
 from imgsearch.generation.blip2 import Blip2Generator
 from imgsearch.generation.lavis import language_tensors, read_generator
+from imgsearch.generation.quantising import check_quantize
 from imgsearch.generation.sources import GeneratorSource, find_generator, read_config
 from imgsearch.generation.tokenizer import Marks, PromptTokenizer, read_pieces
+from imgsearch.generation.weights import Target, Tensors, fill
 from imgsearch.model.checkpoint import resize_positions
 from imgsearch.model.fingerprint import fingerprint_of
 from imgsearch.model.identity import check_arguments, default_dtype, resolve_device
 from imgsearch.model.lavis import read_state
-from imgsearch.model.memory import available_bytes, check_memory
 from imgsearch.model.soundness import mend_of
 
 _SMALLER = "close other programs, take --dtype bfloat16 (half the memory), or a smaller generator"
 _LINE_END = "\n"  # what ends a text of BLIP-2's OPT (Blip2OPT.eos_token_id)
 
-Tensors = Iterable[tuple[str, torch.Tensor]]
-
-# Weights that transformers gives one tensor under several names; a file need hold one of each row.
-_OPT_TIED = ("language_model.model.decoder.embed_tokens.weight", "language_model.lm_head.weight")
-_T5_TIED = tuple(f"language_model.{name}.weight" for name in ("shared", "encoder.embed_tokens", "decoder.embed_tokens"))
-
 
 def load(
-    name: str | Path, language_model: str | Path | None, device: str, dtype: str, image_size: int | None = None
+    name: str | Path,
+    language_model: str | Path | None,
+    device: str,
+    dtype: str,
+    image_size: int | None = None,
+    quantize: str | None = None,
 ) -> Blip2Generator:
     """What `imgsearch.generation.load_generator` does."""
     check_arguments(device, dtype, image_size)
+    check_quantize(quantize)
     place = torch.device(resolve_device(device))
     kind = getattr(torch, default_dtype(str(place)) if dtype == "auto" else dtype)
     source = find_generator(name, language_model)
     try:
-        network, tokenizer = _open(source, place, kind, image_size)
+        network, tokenizer = _open(source, Target(place, kind, quantize), image_size)
     except (MemoryError, torch.OutOfMemoryError) as exc:
         raise NotEnoughMemory(f"{source.name} does not fit into the memory of {place}", _SMALLER) from exc
     except RuntimeError as exc:
@@ -52,9 +53,7 @@ def load(
     return Blip2Generator(network, tokenizer, source.name, lambda: fingerprint_of(source.weights, source.companions))
 
 
-def _open(
-    source: GeneratorSource, place: torch.device, kind: torch.dtype, image_size: int | None
-) -> tuple[Any, PromptTokenizer]:
+def _open(source: GeneratorSource, target: Target, image_size: int | None) -> tuple[Any, PromptTokenizer]:
     if source.kind == "directory":
         config = read_config(source.path)
         folder = source.path
@@ -70,13 +69,13 @@ def _open(
     tokenizer = PromptTokenizer(pieces, _marks(network.config.text_config, pieces, source, folder), folder)
     _settle(network, tokenizer, source)
     if source.kind == "directory":
-        _fill(network, _file_tensors(source.weights, source), place, kind, source)
+        fill(network, _file_tensors(source.weights, source), target, source)
         if image_size is not None:
             resize_positions(network, image_size)
     else:
         language = replace(source, weights=source.language_weights)
         words = language_tensors(_file_tensors(language.weights, language), config["text_config"]["model_type"])
-        _fill(network, _chain(words, lavis.tensors()), place, kind, source)
+        fill(network, _chain(words, lavis.tensors()), target, source)
     return network, tokenizer
 
 
@@ -177,69 +176,6 @@ def _settle(network: Any, tokenizer: PromptTokenizer, source: GeneratorSource) -
     text.pad_token_id = marks.pad
     # Nothing of a repository's own generation settings (sampling, lengths) may change what is asked for here.
     network.language_model.generation_config = GenerationConfig()
-
-
-def _fill(network: Any, tensors: Tensors, place: torch.device, kind: torch.dtype, source: GeneratorSource) -> None:
-    """Give every parameter its values, cast and moved one by one."""
-    wanted = dict(network.state_dict())
-    tied = _tied_rows(network.config.text_config)
-    copies = {name for row in tied for name in row[1:]}
-    needed = sum(value.numel() * _dtype_of(name, kind).itemsize for name, value in wanted.items() if name not in copies)
-    free = torch.cuda.mem_get_info(place)[0] if place.type == "cuda" else available_bytes()
-    check_memory(needed, free, "RAM" if place.type != "cuda" else f"memory on {place}", _SMALLER)
-    state: dict[str, torch.Tensor] = {}
-    for name, value in tensors:
-        if name not in wanted:
-            continue
-        if value.shape != wanted[name].shape:
-            raise CheckpointInvalid(
-                f"in {source.path} {name} is {list(value.shape)}, expected {list(wanted[name].shape)}", mend_of(source)
-            )
-        if name in copies and any(first in state for first in _first_names(name, tied)):
-            continue
-        # A copy, never the mapped file: whoever overwrites the file would pull the weights from under us.
-        state[name] = value.to(place, _dtype_of(name, kind), copy=True).contiguous()
-    _tie(state, tied, network.config.text_config.model_type == "t5")
-    missing = sorted(set(wanted) - set(state))
-    if missing:
-        raise CheckpointInvalid(
-            f"{source.path} lacks {len(missing)} of {len(wanted)} weights ({missing[0]})", mend_of(source)
-        )
-    # assign, not copy: copying would write T5's head and its embedding into one tensor, since transformers ties them.
-    network.load_state_dict(state, assign=True)
-    for row in tied:
-        first = network.get_parameter(row[0])
-        for name in row[1:]:
-            owner, _, attribute = name.rpartition(".")
-            setattr(network.get_submodule(owner), attribute, first)
-
-
-def _tied_rows(text: Any) -> list[tuple[str, ...]]:
-    if text.model_type == "t5":
-        return [_T5_TIED]
-    return [_OPT_TIED] if text.tie_word_embeddings else []
-
-
-def _first_names(name: str, tied: Iterable[tuple[str, ...]]) -> list[str]:
-    return [row[0] for row in tied if name in row[1:]]
-
-
-def _tie(state: dict[str, torch.Tensor], tied: Iterable[tuple[str, ...]], t5: bool) -> None:
-    """Give every name of a tied row the row's one tensor; the first name's where the file has it."""
-    for row in tied:
-        found = next((state[name] for name in row if name in state), None)
-        if found is not None:
-            state.update(dict.fromkeys(row, found))
-    head, embedding = "language_model.lm_head.weight", _T5_TIED[0]
-    if t5 and head not in state and embedding in state:  # T5 1.0, whose head is its embedding
-        state[head] = state[embedding]
-
-
-def _dtype_of(name: str, kind: torch.dtype) -> torch.dtype:
-    """transformers' own exceptions: float16 leaves the Q-Former, its queries and T5's ``wo`` in float32."""
-    if kind == torch.float16 and (name == "query_tokens" or name.startswith("qformer.") or ".wo." in name):
-        return torch.float32
-    return kind
 
 
 def _file_tensors(paths: Iterable[Path], source: GeneratorSource) -> Iterator[tuple[str, torch.Tensor]]:

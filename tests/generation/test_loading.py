@@ -191,11 +191,33 @@ def test_a_missing_weight_is_named(copied: Any) -> None:
 
 
 def test_what_cannot_fit_is_refused_before_weights_are_read(monkeypatch: Any) -> None:
-    from imgsearch.generation import loading
+    from imgsearch.generation import weights
 
-    monkeypatch.setattr(loading, "available_bytes", lambda: 1_000_000)
-    with pytest.raises(NotEnoughMemory, match="GB are free"):
+    monkeypatch.setattr(weights, "available_bytes", lambda: 5_000_000)
+    with pytest.raises(NotEnoughMemory, match="GB are free") as caught:
         load_generator(OPT_PTH, language_model=GOLDEN / "generation" / "opt", device="cpu")
+    assert "dtype='bfloat16'" in caught.value.hint
+
+
+@pytest.mark.parametrize("kind", ["opt", "t5"])
+@pytest.mark.parametrize("quantize", ["int8", "int4"])
+def test_few_bits_write_nearly_the_same(directories: Any, generators: Any, images: Any, kind: str, quantize: str):
+    pytest.importorskip("bitsandbytes")
+    found = load_generator(directories[kind], device="cpu", quantize=quantize)
+    layers = [type(module).__name__ for module in found.network.language_model.modules()]
+    assert any(name in ("Linear8bitLt", "Linear4bit") for name in layers)
+    exact = generators[kind].first_logits(images)
+    moved = (found.first_logits(images) - exact).norm() / exact.norm()
+    assert 0 < moved < (0.05 if quantize == "int8" else 0.3)
+    assert all(one.text for one in found.caption(images[:2]))
+
+
+def test_few_bits_without_their_library_are_told(monkeypatch: Any) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(ModelUnavailable, match="needs bitsandbytes"):
+        load_generator(OPT_PTH, language_model=GOLDEN / "generation" / "opt", quantize="int8")
+    with pytest.raises(UsageError, match="expected int8 or int4"):
+        load_generator(OPT_PTH, language_model=GOLDEN / "generation" / "opt", quantize="int3")
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
