@@ -1,0 +1,82 @@
+"""Linear layers in 8 or 4 bits, by bitsandbytes (extra ``quant``): which ones, and how they take their place.
+
+As transformers does it: the ViT, the projection and the language model; the Q-Former, the language model's head and
+T5's ``wo`` keep their dtype, because answers fall apart where these are rounded (transformers #21574, #25047)."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+
+from imgsearch.errors import ModelUnavailable, UsageError
+
+KINDS = ("int8", "int4")
+_BYTES = {"int8": 1.0, "int4": 0.5625}  # of a weight; int4's blocks of 64 keep a float32 scale each
+_BLOCK = 64  # values that share a scale in 4 bits; narrower layers fail in bitsandbytes and stay as they are
+_LEFT_OUT = ("qformer", "lm_head", "wo")
+
+
+def check_quantize(quantize: str | None) -> None:
+    """Raise UsageError for a word that is none of `KINDS`, ModelUnavailable where bitsandbytes is missing."""
+    if quantize is None:
+        return
+    if quantize not in KINDS:
+        raise UsageError(f"quantize is {quantize!r}, expected {' or '.join(KINDS)}", "leave it out for whole numbers")
+    try:
+        import bitsandbytes  # noqa: F401
+    except Exception as exc:  # its libraries may not load on this machine
+        raise ModelUnavailable(
+            f"{quantize} needs bitsandbytes, which is not here or does not load: {type(exc).__name__}",
+            "`pip install imgsearch[quant]`, or load with dtype='bfloat16' and without quantize",
+        ) from exc
+
+
+def quantised_names(network: Any) -> set[str]:
+    """The weights that a quantised network keeps in few bits."""
+    return {
+        f"{name}.weight"
+        for name, module in network.named_modules()
+        if isinstance(module, torch.nn.Linear)
+        and not any(part in _LEFT_OUT for part in name.split("."))
+        and module.in_features % _BLOCK == 0
+    }
+
+
+def bytes_of(count: int, quantize: str) -> int:
+    """Of ``count`` weights."""
+    return int(count * _BYTES[quantize])
+
+
+def quantised(value: torch.Tensor, quantize: str, place: torch.device) -> Any:
+    """One weight [out, in] in few bits, on ``place``."""
+    import bitsandbytes as bnb
+
+    if quantize == "int8":
+        weight = bnb.nn.Int8Params(value.float().contiguous(), requires_grad=False, has_fp16_weights=False)
+    else:
+        weight = bnb.nn.Params4bit(value.float().contiguous(), requires_grad=False, quant_type="nf4")
+    return weight.to(place)
+
+
+def install(network: Any, weights: dict[str, Any], quantize: str, kind: torch.dtype) -> None:
+    """Put layers of few bits with ``weights`` in the places of the network's; ``kind`` is what they compute in."""
+    import bitsandbytes as bnb
+
+    # One line for every multiplication: inputs are cast to float16 there, which is what was asked for.
+    warnings.filterwarnings("ignore", message="MatMul8bitLt: inputs will be cast")
+    for name, weight in weights.items():
+        path = name.removesuffix(".weight")
+        old = network.get_submodule(path)
+        bias = old.bias is not None
+        with torch.device("meta"):
+            if quantize == "int8":
+                new = bnb.nn.Linear8bitLt(old.in_features, old.out_features, bias=bias, has_fp16_weights=False)
+            else:
+                new = bnb.nn.Linear4bit(
+                    old.in_features, old.out_features, bias=bias, compute_dtype=kind, quant_type="nf4"
+                )
+        new.weight, new.bias = weight, old.bias
+        owner, _, attribute = path.rpartition(".")
+        setattr(network.get_submodule(owner), attribute, new.eval())
