@@ -32,7 +32,7 @@ FACTS_RECIPE = 2
 """How facts are read. Raise it when a change finds more or other ones: older rows are then read anew by `index`."""
 
 DECODE_RECIPE = 1
-"""How pixels are read. Raise it when a change moves them, and say in `imgsearch.media.rereading` which files that
+"""How pixels are read. Raise it when a change moves them, and say in `imgsearch.media.facts.rereading` which files that
 concerns: of older rows `index` reads those again. 0: before there was such a number."""
 
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from imgsearch import library, storage
 from imgsearch.errors import ImgsearchError, MediaError, UsageError
-from imgsearch.media.decode import DecodedImage, decode_file
+from imgsearch.media.decode import decode_file
+from imgsearch.media.decoded import DecodedImage
 from imgsearch.media.walk_counts import PassedOver
 from imgsearch.records import ModelId, is_model_free
 from imgsearch.settings import Settings

@@ -13,7 +13,6 @@ import numpy as np
 from imgsearch import library
 from imgsearch.errors import ImgsearchError, MediaError, NotEnoughMemory
 from imgsearch.records import Float32, ModelId, UInt8
-from imgsearch.search.pictures import as_numpy
 from imgsearch.settings import Settings
 from imgsearch.storage import QuantisedFeatures, Store
 
@@ -151,6 +150,8 @@ class Encoder:
     def _quantised(self, features: Any, count: int) -> list[QuantisedFeatures | None]:
         if not self._keep_features:
             return [None] * count
+        from imgsearch.search.pictures import as_numpy  # imports the decoders, which a run without new pictures spares
+
         return [QuantisedFeatures.of(one) for one in as_numpy(features)]
 
 

@@ -12,11 +12,9 @@ from typing import NamedTuple
 from imgsearch.errors import MediaError
 from imgsearch.media.decode_pool.jobs import Job
 from imgsearch.media.decode_pool.pool import HardenedPool
+from imgsearch.media.facts.answers import TASK, Check, unpacked_answer
 from imgsearch.media.facts.names import date_of_file
-from imgsearch.media.facts.reading import NO_FACTS
 from imgsearch.media.facts.sidecar_names import FoundSidecars, Sidecar, SidecarListing, digest_of
-from imgsearch.media.facts.task import TASK, unpacked_answer
-from imgsearch.media.rereading import Check
 from imgsearch.records import FileFacts
 from imgsearch.storage import Store
 from imgsearch.storage.fact_reads import (
@@ -126,7 +124,7 @@ class FactsRun:
         if isinstance(found, MediaError):
             if found.transient:
                 return  # tried again at the next run
-            found = NO_FACTS
+            found = FileFacts()
         date = _date_of(beside.file)
         if found.taken_at is not None:
             date = replace(date, dated_at=found.taken_at, dated_source=found.taken_source)

@@ -18,8 +18,8 @@ from typing import TypeVar
 import numpy as np
 
 from imgsearch.errors import MediaError
-from imgsearch.media.decode import DecodedImage, KnownContent
 from imgsearch.media.decode_pool import DecodeJob, DecodePool
+from imgsearch.media.decoded import DecodedImage, KnownContent
 from imgsearch.records import Float32
 from imgsearch.storage import EmbeddedBatch, FailedFile, FeatureStore, FilePlace, Store
 from imgsearch.storage.writer import Writer

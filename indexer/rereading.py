@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from imgsearch.errors import MediaError
-from imgsearch.media.decode import DecodedImage
 from imgsearch.media.decode_pool import DecodeJob, DecodePool
+from imgsearch.media.decoded import DecodedImage
 from imgsearch.records import ImageRecord
 from imgsearch.storage import FeatureStore, QuantisedFeatures, Store
 from imgsearch.storage.fact_reads import read_told_orientations, read_turned_images

@@ -13,7 +13,8 @@ from imgsearch.dedup.here_looks import Asked, look_at
 from imgsearch.dedup.screening import screened
 from imgsearch.dedup.signing import picture_side
 from imgsearch.index.hamming import hamming_pairs
-from imgsearch.media.decode import DecodedImage, decode_file
+from imgsearch.media.decode import decode_file
+from imgsearch.media.decoded import DecodedImage
 from imgsearch.media.signature import is_flat, luma_of, turned_hashes
 from imgsearch.records import UInt8
 from imgsearch.storage.inventory import Inventory

@@ -11,12 +11,14 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
 from imgsearch.errors import MediaError
+from imgsearch.media.decoded import DecodedImage as DecodedImage
+from imgsearch.media.decoded import KnownContent as KnownContent
 from imgsearch.media.facts.content import content_facts
 from imgsearch.media.fingerprint import content_hash, hash_grey
 from imgsearch.media.limits import LIMITS, Limits
@@ -28,27 +30,7 @@ from imgsearch.media.sniff import HEAD_BYTES
 from imgsearch.media.source import open_source, read_and_hash, read_known
 from imgsearch.media.upright import read_upright
 from imgsearch.media.wanted import Upright, Wanted
-from imgsearch.records import FileFacts, MediaFacts, UInt8, Word
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedImage:
-    """One picture, ready for the model."""
-
-    pixels: UInt8  # uint8 [S, S, 3], sRGB, upright, squashed; [0, 0, 3] where none were asked for
-    facts: MediaFacts
-    mtime_ns: int = 0  # of the file as it was read; 0 for bytes without a file
-    signature: bytes = b""  # see imgsearch.media.signature; empty where none was made
-    words: tuple[Word, ...] = ()  # that people wrote into it
-
-
-@dataclass(frozen=True, slots=True)
-class KnownContent:
-    """The file's bytes are already in the library: nothing was decoded."""
-
-    content_hash: str
-    size_bytes: int
-    mtime_ns: int
+from imgsearch.records import FileFacts, MediaFacts
 
 
 def decode_file(

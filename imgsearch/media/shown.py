@@ -9,7 +9,8 @@ from pathlib import Path
 
 from imgsearch.errors import MediaError
 from imgsearch.media.containers.reading import read_header
-from imgsearch.media.decode import DecodedImage, decode_file
+from imgsearch.media.decode import decode_file
+from imgsearch.media.decoded import DecodedImage
 from imgsearch.media.facts.names import date_of_file
 from imgsearch.media.facts.reading import NO_FACTS
 from imgsearch.media.facts.sidecar_names import FoundSidecars, SidecarListing

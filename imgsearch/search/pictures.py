@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from imgsearch.errors import MediaError
-from imgsearch.media.decode import DecodedImage, decode_file
+from imgsearch.media.decode import decode_file
+from imgsearch.media.decoded import DecodedImage
 
 DECODE_THREADS = min(8, os.cpu_count() or 1)
 """Pillow leaves the interpreter lock while it decodes and resizes, so threads share the cores; more than 8

@@ -266,7 +266,7 @@ def test_evaluation_takes_the_same_pictures_for_the_same_seed_and_others_for_ano
     library.add(library.names())
     taken: list[str] = []
 
-    def gone(path: Path, size: int, content_hash: str) -> np.ndarray:
+    def gone(path: Path, size: int, content_hash: str, told: int) -> np.ndarray:
         taken.append(path.name)
         raise MediaError("not looked at here", stage="read")
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from imgsearch.errors import MediaError
-from imgsearch.media.decode import DecodedImage, KnownContent
-from imgsearch.media.decode_pool.decoding import unpack_outcome
 from imgsearch.media.decode_pool.jobs import Job
+from imgsearch.media.decode_pool.outcomes import unpack_outcome
 from imgsearch.media.decode_pool.pool import HardenedPool
+from imgsearch.media.decoded import DecodedImage, KnownContent
 
 Outcome = DecodedImage | KnownContent | MediaError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from imgsearch.errors import MediaError
@@ -85,17 +85,6 @@ def takeout_facts(data: bytes) -> FileFacts:
         place_source=None if place is None else "takeout",
         words=distinct_words(_notes_words(notes)),
     )
-
-
-def packed(facts: FileFacts) -> dict[str, Any]:
-    """As JSON carries them."""
-    return {each.name: getattr(facts, each.name) for each in fields(FileFacts)}
-
-
-def unpacked(head: Mapping[str, Any]) -> FileFacts:
-    """The reverse. Raises TypeError, KeyError over what makes no sense."""
-    words = tuple(Word(*map(str, each)) for each in head["words"])
-    return FileFacts(**{**head, "words": words})
 
 
 def _read(path: str) -> FileFacts:

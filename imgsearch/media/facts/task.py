@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from imgsearch.media.facts.answers import Former, packed
 from imgsearch.media.facts.content import content_facts
-from imgsearch.media.facts.sidecars import packed, read_sidecars, unpacked
+from imgsearch.media.facts.rereading import check_reading
+from imgsearch.media.facts.sidecars import read_sidecars
 from imgsearch.media.limits import Limits
 from imgsearch.media.opening import readable_kind, translated
-from imgsearch.media.rereading import Check, Former, check_reading
 from imgsearch.media.source import open_source
 from imgsearch.records import FileFacts
-
-TASK = "imgsearch.media.facts.task:facts_task"
 
 
 def facts_task(arguments: Any, settings: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], bytes]:
@@ -28,12 +27,6 @@ def facts_task(arguments: Any, settings: dict[str, Any], limits: Limits) -> tupl
         if former:
             head["check"] = check_reading(source.stream, kind, Former(*former))
         return head, b""
-
-
-def unpacked_answer(head: dict[str, Any]) -> tuple[FileFacts, Check | None]:
-    """The reverse. Raises TypeError, KeyError over what makes no sense."""
-    check = head.get("check")
-    return unpacked(head["facts"]), None if check is None else Check(str(check[0]), bool(check[1]))
 
 
 def header_facts(path: str | os.PathLike[str], limits: Limits) -> FileFacts:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from imgsearch.media.decode import DecodedImage
-from imgsearch.media.decode_pool.decoding import pack_outcome, unpack_outcome
 from imgsearch.media.decode_pool.frames import dump, read_frame, write_frame
+from imgsearch.media.decode_pool.outcomes import pack_outcome, unpack_outcome
 from imgsearch.records import SIGNATURE_BYTES, MediaFacts
 
 

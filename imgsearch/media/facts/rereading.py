@@ -6,7 +6,7 @@ ordinary JPEG, WebP or GIF never is; the reasons are short, for people, and go i
 
 from __future__ import annotations
 
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from imgsearch.media.containers.header import Header
 from imgsearch.media.containers.heif_shape import read_primary
@@ -14,6 +14,7 @@ from imgsearch.media.containers.png_colour import read_png_colour
 from imgsearch.media.containers.reading import read_header
 from imgsearch.media.containers.tiff import main_directory
 from imgsearch.media.deep_tiff import pillow_is_right
+from imgsearch.media.facts.answers import Check, Former
 from imgsearch.media.metadata import own_orientation
 from imgsearch.media.opening import quiet
 from imgsearch.media.sniff import Kind
@@ -23,22 +24,6 @@ COLOURS, DEEP, CROP = "colours by code points", "deep or unusual samples", "cut 
 MAIN, TURNED, RAW = "their main picture is not the first", "their orientation", "camera RAW previews that are turned"
 CLEAR = "their transparency"
 _AS_SRGB = ({0, 1, 2}, {0, 1, 2, 6, 13, 14, 15})  # primaries and transfers that viewers show as they are
-
-
-class Former(NamedTuple):
-    """What an older program found of a picture."""
-
-    width: int
-    height: int
-    orientation: int
-
-
-class Check(NamedTuple):
-    """``reason``: why the picture is to be read again, "" for not at all. ``own``: whether the file itself tells an
-    orientation."""
-
-    reason: str
-    own: bool
 
 
 def check_reading(stream: BinaryIO, kind: Kind, former: Former) -> Check:
