@@ -5,7 +5,7 @@ T5's ``wo`` keep their dtype, because answers fall apart where these are rounded
 
 from __future__ import annotations
 
-import warnings
+import logging
 from typing import Any
 
 import torch
@@ -64,8 +64,8 @@ def install(network: Any, weights: dict[str, Any], quantize: str, kind: torch.dt
     """Put layers of few bits with ``weights`` in the places of the network's; ``kind`` is what they compute in."""
     import bitsandbytes as bnb
 
-    # One line for every multiplication: inputs are cast to float16 there, which is what was asked for.
-    warnings.filterwarnings("ignore", message="MatMul8bitLt: inputs will be cast")
+    # It tells for every multiplication that inputs are cast to float16, which is what was asked for.
+    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
     for name, weight in weights.items():
         path = name.removesuffix(".weight")
         old = network.get_submodule(path)

@@ -164,6 +164,32 @@ def test_the_pre_trained_form_needs_its_vit_beside_it(tmp_path: Path) -> None:
         load_generator(tmp_path / T5_PTH.name, language_model=GOLDEN / "generation" / "t5")
 
 
+def test_the_vit_may_lie_in_either_file(opt: Any, t5: Any, images: Any, tmp_path: Path) -> None:
+    """As LAVIS publishes either language model in both forms: the ViT taken out of one file and put into the other."""
+    whole = torch.load(OPT_PTH, weights_only=True)
+    bare = torch.load(T5_PTH, weights_only=True)
+    tower = torch.load(T5_PTH.parent / "eva_vit_g.pth", weights_only=True)
+    prefix = "visual_encoder."
+    own = {name.removeprefix(prefix): one for name, one in whole["model"].items() if name.startswith(prefix)}
+    rest = {name: one for name, one in whole["model"].items() if not name.startswith(prefix)}
+    torch.save(own, tmp_path / "eva_vit_g.pth")
+    torch.save({"model": rest}, tmp_path / "pretrained_opt.pth")
+    inside = {f"{prefix}{name}": one for name, one in tower.items()}
+    torch.save({"model": {**bare["model"], **inside}}, tmp_path / "caption_t5.pth")
+    for name, kind, wanted in (("pretrained_opt.pth", "opt", opt), ("caption_t5.pth", "t5", t5)):
+        found = load_generator(tmp_path / name, language_model=GOLDEN / "generation" / kind, device="cpu")
+        assert torch.equal(found.project(images[:3]), wanted.project(images[:3]))
+
+
+def test_another_image_size_resizes_the_positions(directories: Any, images: Any) -> None:
+    one = load_generator(OPT_PTH, language_model=GOLDEN / "generation" / "opt", device="cpu", image_size=70)
+    other = load_generator(directories["opt"], device="cpu", image_size=70)
+    assert one.image_size == other.image_size == 70
+    assert torch.allclose(one.project(images[:2]), other.project(images[:2]), atol=1e-5)
+    with pytest.raises(UsageError, match="multiple"):
+        load_generator(directories["opt"], device="cpu", image_size=71)
+
+
 def test_a_tokenizer_of_another_model_is_refused(copied: Any) -> None:
     folder = copied("opt")
     vocabulary = json.loads((folder / "vocab.json").read_text())
