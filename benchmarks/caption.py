@@ -17,14 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 from results import add_flags, markdown_table, write_section, writes
-from transformers import BlipImageProcessor
 
 from imgsearch.errors import ModelUnavailable
 from imgsearch.generation import load_generator
 from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD
+from imgsearch.settings import available_cores
 
 _GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "generation"
 _TOO_SLOW_ON_GPU = 16
@@ -32,6 +31,9 @@ _TOO_SLOW_ON_GPU = 16
 
 def tutorial_loop(generator: Any, images: list[Image.Image], prompt: str, beams: int, longest: int) -> list[str]:
     """As the model cards of BLIP-2 have it, with its end of a text and its placeholders set right."""
+    import torch  # after load_generator, which sets how OpenMP waits
+    from transformers import BlipImageProcessor
+
     network, tokenizer = generator.network, generator.tokenizer
     side = {"height": generator.image_size, "width": generator.image_size}
     processor = BlipImageProcessor(size=side, image_mean=list(PIXEL_MEAN), image_std=list(PIXEL_STD))
@@ -117,7 +119,7 @@ def main() -> int:
     name = "the tests' tiny OPT" if given.tiny else given.generator
     about = (
         f"{name}, {given.pictures} pictures, {given.beams} beams, at most {given.new} new tokens, {generator.dtype}, "
-        f"{torch.get_num_threads()} threads; {same} of {len(looped)} texts equal."
+        f"{available_cores()} cores; {same} of {len(looped)} texts equal."
     )
     print("\n".join([about, "", *table]))
     if writes(given):
