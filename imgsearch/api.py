@@ -291,10 +291,10 @@ def _tile(hit: Hit) -> str:
 
 def _picture(path: Path) -> str:
     """An <img> with the picture inside, as a person sees it; a word where it cannot be read."""
-    from imgsearch.media.decode import open_upright
+    from imgsearch.media.shown import open_shown
 
     try:
-        picture = open_upright(path, _THUMBNAIL)
+        picture = open_shown(path, _THUMBNAIL)
     except MediaError as error:
         return f"<p>{html.escape(error.message)}</p>"
     file = io.BytesIO()

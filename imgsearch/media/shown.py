@@ -7,13 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from PIL import Image
+
 from imgsearch.errors import MediaError
 from imgsearch.media.containers.reading import read_header
-from imgsearch.media.decode import decode_file
+from imgsearch.media.decode import decode_file, open_upright
 from imgsearch.media.decoded import DecodedImage
+from imgsearch.media.facts.beside import sidecars_of, told_orientation
 from imgsearch.media.facts.names import date_of_file
 from imgsearch.media.facts.reading import NO_FACTS
-from imgsearch.media.facts.sidecar_names import FoundSidecars, SidecarListing
 from imgsearch.media.facts.sidecars import merged, read_sidecars
 from imgsearch.media.facts.task import header_facts
 from imgsearch.media.facts.words import distinct_words
@@ -45,7 +47,7 @@ def show_file(path: Path) -> ShownFile:
     """Read the file, its header and its sidecars. 10 to 200 ms. Raises OSError where it is not there."""
     status = path.stat()
     content, traits, fault, is_picture = None, None, None, False
-    sidecars = _sidecars_of(path)
+    sidecars = sidecars_of(path)
     try:
         beside = read_sidecars(map(os.fspath, sidecars))
     except MediaError:
@@ -68,6 +70,11 @@ def show_file(path: Path) -> ShownFile:
     return ShownFile(status.st_size, status.st_mtime_ns, content, traits, facts, sidecars, fault, size, is_picture)
 
 
+def open_shown(path: Path, max_side: int) -> Image.Image:
+    """`open_upright` with what lies beside the file. Raises MediaError."""
+    return open_upright(path, max_side, told=told_orientation(path))
+
+
 def _header_size(path: Path) -> tuple[int, int] | None:
     try:
         with open_source(os.fspath(path), LIMITS) as source:
@@ -76,10 +83,3 @@ def _header_size(path: Path) -> tuple[int, int] | None:
         return None
     width, height = header.extent[::-1] if orientation_of(header.exif) >= 5 else header.extent
     return (width, height) if width and height else None
-
-
-def _sidecars_of(path: Path) -> tuple[Path, ...]:
-    found = FoundSidecars(lambda _: False)
-    folder = path.absolute().parent
-    found.note_folder(os.fspath(folder))
-    return tuple(folder / sidecar.name for sidecar in SidecarListing(found.folders.get("", ())).of(path.name))

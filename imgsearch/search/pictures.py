@@ -45,6 +45,13 @@ def decode_all(paths: Sequence[Path], size: int, told: Sequence[int] = ()) -> It
             yield waiting.popleft().result()
 
 
+def decode_as_shown(path: Path, size: int) -> DecodedImage | MediaError:
+    """A file that the library need not know, with what lies beside it: a sidecar's orientation counts."""
+    from imgsearch.media.facts.beside import told_orientation  # which other searches do without
+
+    return next(decode_all([path], size, [told_orientation(path)]))
+
+
 def as_numpy(tensor: Any) -> np.ndarray[Any, np.dtype[Any]]:
     """A model's answer as NumPy, whatever device and dtype it is in: bfloat16, which NumPy lacks, as
     float32."""

@@ -20,7 +20,7 @@ from imgsearch.search.candidates import Candidate, CandidateFinder, Wanted
 from imgsearch.search.language import Ask
 from imgsearch.search.pages import Cursor, decoded, query_digest
 from imgsearch.search.parts import parts_of
-from imgsearch.search.pictures import decode_all
+from imgsearch.search.pictures import decode_as_shown
 from imgsearch.search.query import Query, query_notes
 from imgsearch.search.reader import PlainReader, Reader
 from imgsearch.search.rerank import (
@@ -198,7 +198,7 @@ class Searcher:
         """[T, D] of a picture file. Raises UsageError where it cannot be read."""
         if not path.exists():
             raise UsageError(f"there is no file {path}", "check the spelling; quote a path with spaces")
-        (outcome,) = decode_all([path], self.model.image_size)
+        outcome = decode_as_shown(path, self.model.image_size)
         if isinstance(outcome, MediaError):
             raise UsageError(f"{path} cannot be read as a picture: {outcome.message}", "name a picture file")
         return self.reader.embed_picture(outcome.pixels)
