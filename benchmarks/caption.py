@@ -79,7 +79,7 @@ def pictures(count: int, tiny: bool) -> list[Image.Image]:
     return [draw_scene(sample_scene(rng, Domain()))[0] for _ in range(count)]
 
 
-def main() -> int:
+def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--generator", default="mini", help="as load_generator takes it")
     parser.add_argument("--tiny", action="store_true", help="the small OPT of the tests")
@@ -91,7 +91,11 @@ def main() -> int:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
     add_flags(parser)
-    given = parser.parse_args()
+    return parser
+
+
+def main() -> int:
+    given = _arguments().parse_args()
     if given.quick:
         given.pictures, given.rounds = 8, 1
     try:
