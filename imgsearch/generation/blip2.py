@@ -24,7 +24,7 @@ from imgsearch.generation.contract import QUESTION_FORM, Answer, Caption, Captio
 from imgsearch.generation.decoding import Decoding, Noise, draw
 from imgsearch.generation.loss import loss_of_batch
 from imgsearch.generation.pictures import upright_pixels
-from imgsearch.generation.prompts import check_room, texts_for
+from imgsearch.generation.prompts import check_room, count_of, texts_for
 from imgsearch.generation.tokenizer import PromptTokenizer
 from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD
 
@@ -96,8 +96,8 @@ class Blip2Generator:
             num_captions,
             no_repeat,
         )
-        noise = self._noise(seed, len(images), settings) if do_sample else None
-        written = self._write(images, self._prompts(prompt, len(images)), settings, noise, batch_size)
+        noise = self._noise(seed, count_of(images), settings) if do_sample else None
+        written = self._write(images, self._prompts(prompt, count_of(images)), settings, noise, batch_size)
         return [Captions.of(candidates) for candidates in written]
 
     def answer(
@@ -115,18 +115,18 @@ class Blip2Generator:
         """As `Generator.answer`."""
         if form and "{}" not in form:
             raise UsageError(f"the form {form!r} has no {{}} for the question", f"for example {QUESTION_FORM!r}")
-        asked = texts_for(questions, len(images), "questions")
+        asked = texts_for(questions, count_of(images), "questions")
         prompts = [form.replace("{}", question) if form else question for question in asked]
         settings = Decoding(num_beams, max_new_tokens, min_new_tokens, length_penalty)
-        written = self._write(images, self._prompts(prompts, len(images)), settings, None, batch_size)
+        written = self._write(images, self._prompts(prompts, count_of(images)), settings, None, batch_size)
         return [Answer(candidates[0].text, candidates[0].token_ids) for candidates in written]
 
     def caption_loss(
         self, images: Sequence[Image.Image], texts: Sequence[str], prompt: str | Sequence[str] = ""
     ) -> float:
         """As `Generator.caption_loss`."""
-        wanted = texts_for(texts, len(images), "texts")
-        prompts = texts_for(prompt, len(images), "prompts")
+        wanted = texts_for(texts, count_of(images), "texts")
+        prompts = texts_for(prompt, count_of(images), "prompts")
         if not wanted:
             raise UsageError("no pictures were given, so there is no loss", "give one at least")
 
@@ -135,7 +135,7 @@ class Blip2Generator:
             chosen = [(prompts[place], wanted[place]) for place in places]
             return loss_of_batch(self._network, self._tokenizer, projected, chosen)
 
-        sums = self._batched(part, range(len(images)), self._batch_size(None, Decoding()))
+        sums = self._batched(part, range(count_of(images)), self._batch_size(None, Decoding()))
         return sum(total for total, _ in sums) / max(1, sum(count for _, count in sums))
 
     def project(self, images: Sequence[Image.Image]) -> torch.Tensor:

@@ -12,6 +12,13 @@ MAX_PROMPT_TOKENS = 512
 """Ids of a prompt at most: T5's own length, and far more than any question that BLIP-2 was trained on."""
 
 
+def count_of(images: Any) -> int:
+    """How many pictures there are. Raises UsageError for what is no list, a single picture above all."""
+    if not isinstance(images, Sequence):
+        raise UsageError(f"received {type(images).__name__}, expected a list of PIL pictures", "put it into a list")
+    return len(images)
+
+
 def texts_for(texts: str | Sequence[str], count: int, what: str) -> list[str]:
     """One text a picture; ``what`` names them in errors. Raises UsageError."""
     if not isinstance(texts, (str, Sequence)):

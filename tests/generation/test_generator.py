@@ -173,6 +173,8 @@ def test_a_picture_that_cannot_be_decoded_is_told(opt: Any, tmp_path: Any, image
         opt.caption([cut])
     with pytest.raises(UsageError, match="PIL picture"):
         opt.caption(["a.jpg"])
+    with pytest.raises(UsageError, match="expected a list"):
+        opt.caption(images[0])
 
 
 def test_no_repeat_forbids_n_grams(opt: Any, images: Any) -> None:
