@@ -15,7 +15,7 @@ from imgsearch.model import known_models
 from imgsearch.model.identity import config_shape
 from imgsearch.model.memory import available_bytes
 from imgsearch.model.pull import pull_model
-from imgsearch.model.sources import KnownModel, Source, cached_folder, find_source, read_config
+from imgsearch.model.sources import KnownModel, ResolvedCheckpoint, cached_folder, find_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def describe(model: KnownModel) -> ModelRow:
         return ModelRow(model, "not here", None, 0, model.image_size, "")
     try:
         source = find_source(model.name)
-        _, _, image_size = config_shape(read_config(source.path), source.path, None)
+        _, _, image_size = config_shape(source.config, source.path, None)
     except ModelUnavailable as error:
         return ModelRow(model, "incomplete", None, 0, model.image_size, error.message)
     except CheckpointInvalid as error:
@@ -74,7 +74,7 @@ def describe(model: KnownModel) -> ModelRow:
     return ModelRow(model, "on disk", source.path, _size(source), image_size, "")
 
 
-def _size(source: Source) -> int:
+def _size(source: ResolvedCheckpoint) -> int:
     return sum(path.stat().st_size for path in (*source.weights, *source.companions))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable, UsageError
 from imgsearch.generation.tokenizer import FILES
-from imgsearch.model.sources import Source, cached_folder, is_repository, weight_files
+from imgsearch.model.sources import ResolvedCheckpoint, cached_folder, is_repository, weight_files
 
 ARCHITECTURE = "Blip2ForConditionalGeneration"
 SHIPPED = "mini"
@@ -35,7 +35,7 @@ _NAMES = ", ".join((SHIPPED, *KNOWN))
 
 
 @dataclass(frozen=True, slots=True)
-class GeneratorSource(Source):
+class GeneratorSource(ResolvedCheckpoint):
     """Where a generator's files are. ``language`` is the language model's directory of a LAVIS ``.pth``, whose weights
     are the last of ``weights``."""
 
@@ -139,7 +139,13 @@ def _checkpoint_file(path: Path, language_model: str | Path | None) -> Generator
     own = (path, tower) if tower.is_file() and tower != path else (path,)
     weights = (*own, *language_weights)
     return GeneratorSource(
-        str(path), "lavis", path, weights, _companions(folder), None, folder, language_weights=language_weights
+        str(path),
+        "lavis",
+        path,
+        weights,
+        _companions(folder),
+        language=folder,
+        language_weights=language_weights,
     )
 
 

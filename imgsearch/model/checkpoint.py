@@ -19,7 +19,7 @@ from imgsearch.model.identity import check_arguments, default_dtype, make_id, re
 from imgsearch.model.lavis import check_image_size, interpolate_positions, read_lavis, read_state
 from imgsearch.model.memory import available_bytes, check_memory
 from imgsearch.model.soundness import mend_of
-from imgsearch.model.sources import Source, find_source, read_config
+from imgsearch.model.sources import ResolvedCheckpoint, find_source
 from imgsearch.model.tokenizer import TextTokenizer, read_tokenizer, read_vocabulary, require_own_vocabulary
 
 _POSITIONS = "vision_model.embeddings.position_embedding"
@@ -80,20 +80,22 @@ def export(model: Blip2Model, folder: Path) -> None:
     )
 
 
-def _open(source: Source, place: torch.device, kind: torch.dtype, image_size: int | None) -> tuple[Any, TextTokenizer]:
+def _open(
+    source: ResolvedCheckpoint, place: torch.device, kind: torch.dtype, image_size: int | None
+) -> tuple[Any, TextTokenizer]:
     if source.kind == "lavis":
         lavis = read_lavis(source.path, image_size)
         network = _empty_network(lavis.config, source)
         _fill(network, lavis.tensors(), place, kind, source)
         return network, read_vocabulary(source.companions[0])
-    network = _empty_network(read_config(source.path), source)
+    network = _empty_network(source.config, source)
     _fill(network, _directory_tensors(source), place, kind, source)
     if image_size is not None:
         resize_positions(network, image_size)
     return network, read_tokenizer(source.path)
 
 
-def _empty_network(config: dict[str, Any], source: Source) -> Any:
+def _empty_network(config: dict[str, Any], source: ResolvedCheckpoint) -> Any:
     """The network without memory behind its weights, in eval mode, with scaled-dot-product attention."""
     try:
         parsed = Blip2Config.from_dict(config)
@@ -112,7 +114,7 @@ def _empty_network(config: dict[str, Any], source: Source) -> Any:
     return network.eval().requires_grad_(False)
 
 
-def _fill(network: Any, tensors: Tensors, place: torch.device, kind: torch.dtype, source: Source) -> None:
+def _fill(network: Any, tensors: Tensors, place: torch.device, kind: torch.dtype, source: ResolvedCheckpoint) -> None:
     """Give every parameter its values, cast and moved one by one."""
     wanted = dict(network.state_dict())
     needed = sum(value.numel() for value in wanted.values()) * kind.itemsize
@@ -139,7 +141,7 @@ def _fill(network: Any, tensors: Tensors, place: torch.device, kind: torch.dtype
     network.embeddings.position_ids = torch.arange(positions, device=place).expand((1, -1))
 
 
-def _directory_tensors(source: Source) -> Iterator[tuple[str, torch.Tensor]]:
+def _directory_tensors(source: ResolvedCheckpoint) -> Iterator[tuple[str, torch.Tensor]]:
     for path in source.weights:
         if path.suffix != ".safetensors":
             yield from read_state(path).items()
@@ -167,7 +169,7 @@ def resize_positions(network: Any, image_size: int) -> None:
     embeddings.num_positions = embeddings.num_patches + 1
 
 
-def _check_vocabulary(tokenizer: TextTokenizer, network: Any, source: Source) -> None:
+def _check_vocabulary(tokenizer: TextTokenizer, network: Any, source: ResolvedCheckpoint) -> None:
     """Raise CheckpointInvalid for a vocabulary of another model."""
     rows = network.config.qformer_config.vocab_size
     mend = "put the vocab.txt that belongs to the checkpoint beside it" if source.kind == "lavis" else mend_of(source)

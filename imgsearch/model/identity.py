@@ -11,7 +11,7 @@ from typing import Any
 from imgsearch.errors import CheckpointInvalid, UsageError
 from imgsearch.media.preprocess import RECIPE
 from imgsearch.model.fingerprint import fingerprint_of, recall, remember
-from imgsearch.model.sources import Source, find_source, read_config
+from imgsearch.model.sources import ResolvedCheckpoint, find_source
 from imgsearch.records import ModelId
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -27,7 +27,7 @@ def identify(name: str | Path, device: str, dtype: str, image_size: int | None) 
     return make_id(source, dtype, tokens, dims, size)
 
 
-def make_id(source: Source, dtype: str, query_tokens: int, dims: int, image_size: int) -> ModelId:
+def make_id(source: ResolvedCheckpoint, dtype: str, query_tokens: int, dims: int, image_size: int) -> ModelId:
     """The id of a source used at ``image_size``. Cost: hashes weights never seen before (seconds a GB)."""
     fingerprint = fingerprint_of(source.weights, source.companions)
     return ModelId(source.name, fingerprint, f"{RECIPE}-{image_size}", dtype, query_tokens, dims)
@@ -75,9 +75,9 @@ def _nvidia_driver() -> bool:
     return shutil.which("nvidia-smi") is not None
 
 
-def _shape(source: Source, image_size: int | None) -> tuple[int, int, int]:
+def _shape(source: ResolvedCheckpoint, image_size: int | None) -> tuple[int, int, int]:
     if source.kind == "directory":
-        return config_shape(read_config(source.path), source.path, image_size)
+        return config_shape(source.config, source.path, image_size)
     known = recall(source.path, "shape")
     if not known:
         from imgsearch.model.lavis import read_lavis

@@ -10,7 +10,7 @@ from imgsearch.model.light import LightModel
 from imgsearch.model.light_config import LightConfig, expected_shapes, read_sizes
 from imgsearch.model.light_weights import Weights
 from imgsearch.model.soundness import mend_of
-from imgsearch.model.sources import find_source, read_config
+from imgsearch.model.sources import find_source
 from imgsearch.model.tokenizer import read_tokenizer, require_own_vocabulary
 
 
@@ -25,13 +25,13 @@ def open_light(name: str | Path, device: str, dtype: str, image_size: int | None
     if resolve_device(device) != "cpu" or dtype not in ("auto", "float32"):
         return None
     source = find_source(name)
-    if source.kind != "directory" or any(path.suffix != ".safetensors" for path in source.weights):
+    if source.kind != "directory" or not source.tensor_files:
         return None
-    sizes = read_sizes(read_config(source.path))
+    sizes = read_sizes(source.config)
     if sizes is None:
         return None
     try:
-        weights = Weights(source.weights)
+        weights = Weights(source.tensor_files)
     except (ValueError, KeyError, TypeError, AttributeError):  # a header that is damaged
         return None
     if not expected_shapes_hold(sizes, weights):

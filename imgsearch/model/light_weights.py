@@ -1,15 +1,9 @@
-"""Tensors out of safetensors files, one by one and only when asked for, as float32 NumPy arrays. No torch.
-
-Format (safetensors' own documentation): 8 bytes of header length, little-endian; a JSON header, name -> dtype, shape,
-begin and end within the data; the data, row-major, little-endian.
-"""
+"""Tensors out of safetensors files, one by one and only when asked for, as float32 NumPy arrays. No torch."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +13,7 @@ import numpy as np
 
 from imgsearch.errors import ModelUnavailable
 from imgsearch.model.light_layers import LayerNorm, Linear
+from imgsearch.model.tensor_files import TensorFile, stamp_of
 from imgsearch.records import Float32
 
 # NumPy has no bfloat16: its bits are the upper half of a float32's.
@@ -34,17 +29,17 @@ class _Tensor:
 
 
 class Weights:
-    """The tensors of a checkpoint's safetensors files. Opening reads the headers only.
+    """The tensors of a checkpoint's safetensors files, whose headers were read before.
 
     A tensor is copied out of its file, never mapped: whoever overwrites the file would pull the weights from under us.
     Tensors of another dtype (older checkpoints hold position ids) are as if they were not there. Raises ValueError,
     KeyError or TypeError for a damaged header; while reading, ModelUnavailable if a file has changed since."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._stamps = {path: _stamp(path) for path in paths}
+    def __init__(self, files: Sequence[TensorFile]) -> None:
+        self._stamps = {file.path: file.stamp for file in files}
         self._tensors: dict[str, _Tensor] = {}
-        for path in paths:
-            self._tensors |= _read_header(path)
+        for file in files:
+            self._tensors |= _tensors_of(file)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -79,7 +74,7 @@ class Weights:
         """``count`` values from the ``first`` on. -> float32 [count]."""
         stored = _STORED[tensor.kind]
         with tensor.path.open("rb", buffering=0) as file:
-            if _stamp_of(os.fstat(file.fileno())) != self._stamps[tensor.path]:
+            if stamp_of(os.fstat(file.fileno())) != self._stamps[tensor.path]:
                 raise ModelUnavailable(f"{tensor.path} has changed since it was opened", "run the same command again")
             values = np.fromfile(file, stored, count, offset=tensor.offset + first * stored.itemsize)
         if len(values) != count:
@@ -91,26 +86,13 @@ class Weights:
         return plain
 
 
-def _read_header(path: Path) -> dict[str, _Tensor]:
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(length))
+def _tensors_of(file: TensorFile) -> dict[str, _Tensor]:
     found = {}
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
+    for name, entry in file.entries.items():
         kind, shape, (begin, end) = entry["dtype"], tuple(map(int, entry["shape"])), entry["data_offsets"]
         if kind not in _STORED:
             continue
         if end - begin != math.prod(shape) * _STORED[kind].itemsize:
-            raise ValueError(f"tensor {name} of {path} is {kind} {list(shape)} in {end - begin} bytes")
-        found[name] = _Tensor(path, kind, shape, 8 + length + begin)
+            raise ValueError(f"tensor {name} of {file.path} is {kind} {list(shape)} in {end - begin} bytes")
+        found[name] = _Tensor(file.path, kind, shape, file.data_start + begin)
     return found
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    return _stamp_of(path.stat())
-
-
-def _stamp_of(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from imgsearch.errors import CheckpointInvalid
 from imgsearch.model.light_config import LightConfig, expected_shapes, read_sizes
-from imgsearch.model.sources import Source, find_source, read_config
+from imgsearch.model.sources import ResolvedCheckpoint, find_source
 from imgsearch.model.tokenizer import read_tokenizer, read_vocabulary, require_own_vocabulary
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -23,23 +23,23 @@ def check_checkpoint(name: str | Path) -> None:
     if source.kind == "lavis":
         _check_lavis(source)
         return
-    sizes = read_sizes(read_config(source.path))
+    sizes = read_sizes(source.config)
     tokenizer = read_tokenizer(source.path)
     if sizes is None:  # something that only transformers knows; loading tells
         return
     require_own_vocabulary(tokenizer, sizes.qformer.vocabulary, mend_of(source))
-    if all(path.suffix == ".safetensors" for path in source.weights):
+    if source.tensor_files:
         _check_shapes(source, sizes)
 
 
-def mend_of(source: Source) -> str:
+def mend_of(source: ResolvedCheckpoint) -> str:
     """What a person can do about a checkpoint with something wrong."""
     if source.pull_name:
         return f"`imgsearch models pull {source.pull_name}` fetches what is missing"
     return "the file is damaged or of another model: get it again"
 
 
-def _check_lavis(source: Source) -> None:
+def _check_lavis(source: ResolvedCheckpoint) -> None:
     from imgsearch.model.lavis import read_lavis
 
     tokenizer = read_vocabulary(source.companions[0])
@@ -47,11 +47,11 @@ def _check_lavis(source: Source) -> None:
     require_own_vocabulary(tokenizer, rows, "put the vocab.txt that belongs to the checkpoint beside it", lavis=True)
 
 
-def _check_shapes(source: Source, sizes: LightConfig) -> None:
+def _check_shapes(source: ResolvedCheckpoint, sizes: LightConfig) -> None:
     from imgsearch.model.light_weights import Weights
 
     try:
-        found: Shapes = Weights(source.weights).shapes
+        found: Shapes = Weights(source.tensor_files).shapes
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise CheckpointInvalid(
             f"the header of the weights in {source.path} is damaged: {exc}", mend_of(source)

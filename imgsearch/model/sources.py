@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from imgsearch.errors import CheckpointInvalid, ImgsearchError, ModelUnavailable, UsageError
+from imgsearch.errors import CheckpointInvalid, ModelUnavailable, UsageError
+from imgsearch.model.tensor_files import TensorFile, read_tensor_file
 from imgsearch.records import ModelId
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -64,9 +64,10 @@ KNOWN = {
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Where a model's files are. ``path`` is a directory or a ``.pth``; ``weights`` are the weight files, in order;
-    ``companions`` the small files that decide its answers too (config, tokenizer)."""
+class ResolvedCheckpoint:
+    """Where a model's files are, and what was read of them on the way, so that nobody reads it again. ``path`` is a
+    directory or a ``.pth``; ``weights`` are the weight files, in order; ``companions`` the small files that decide its
+    answers too (config, tokenizer)."""
 
     name: str
     kind: Literal["directory", "lavis"]
@@ -74,9 +75,11 @@ class Source:
     weights: tuple[Path, ...]
     companions: tuple[Path, ...]
     pull_name: str | None = None  # what `imgsearch models pull` fetches to mend it
+    config: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # empty for a ``.pth``
+    tensor_files: tuple[TensorFile, ...] = field(default=(), repr=False, compare=False)  # of the weights, if all are
 
 
-def find_source(name: str | Path) -> Source:
+def find_source(name: str | Path) -> ResolvedCheckpoint:
     """Look a model up. Raises UsageError on an empty name, ModelUnavailable where the name is unknown or files are
     missing, CheckpointInvalid where they are of another kind."""
     text = str(name)
@@ -130,13 +133,26 @@ def cached_folder(repository: str) -> Path | None:
 
 def read_calibration(model: ModelId) -> str | None:
     """What `imgsearch.model.shipped_calibration` returns."""
+    folder = _folder_of(model.name)
+    if folder is None:
+        return None
     try:
-        source = find_source(model.name)
-        kept = json.loads((source.path / CALIBRATION).read_text(encoding="utf-8"))
-    except (ImgsearchError, OSError, ValueError):
+        kept = json.loads((folder / CALIBRATION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
     same = isinstance(kept, dict) and (kept.get("fingerprint"), kept.get("recipe")) == (model.fingerprint, model.recipe)
     return json.dumps(kept.get("rule")) if same else None
+
+
+def _folder_of(name: str) -> Path | None:
+    """The folder that `find_source` would take, without a look at what is in it."""
+    if name in KNOWN:
+        repository = KNOWN[name].repository
+        return shipped_folder() if repository is None else cached_folder(repository)
+    path = Path(name).expanduser()
+    if name.strip() and path.is_dir():
+        return path
+    return cached_folder(name) if is_repository(name) else None
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -162,7 +178,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     return dict(config)
 
 
-def _known(model: KnownModel) -> Source:
+def _known(model: KnownModel) -> ResolvedCheckpoint:
     if model.repository is not None:
         return _cached(model.name, model.repository)
     folder = shipped_folder()
@@ -173,7 +189,7 @@ def _known(model: KnownModel) -> Source:
     return _directory(model.name, folder)
 
 
-def _cached(name: str, repository: str) -> Source:
+def _cached(name: str, repository: str) -> ResolvedCheckpoint:
     folder = cached_folder(repository)
     if folder is None:
         size = f", {KNOWN[name].download_bytes / 1e9:.1f} GB" if name in KNOWN else ""
@@ -185,27 +201,31 @@ def _cached(name: str, repository: str) -> Source:
     return _directory(name, folder, pull_name=name)
 
 
-def _directory(name: str, folder: Path, pull_name: str | None = None) -> Source:
+def _directory(name: str, folder: Path, pull_name: str | None = None) -> ResolvedCheckpoint:
     if not (folder / "config.json").is_file():
         files = sorted(entry.name for entry in folder.iterdir() if entry.suffix in (".pth", ".pt"))
         hint = f"to load LAVIS's file name it: {folder / files[0]}" if files else "see `imgsearch models`"
         raise CheckpointInvalid(f"{folder} holds no config.json, so it is not a model directory", hint)
-    read_config(folder)
+    config = read_config(folder)
     mend = (
         f"`imgsearch models pull {pull_name}` goes on where it stopped"
         if pull_name
         else "copy the whole directory again"
     )
-    weights = weight_files(folder, mend)
+    weights, tensor_files = _read_weight_files(folder, mend)
     names = ("config.json", "tokenizer.json") if (folder / "tokenizer.json").is_file() else ("config.json", "vocab.txt")
     companions = tuple(folder / file for file in names)
     if not companions[1].is_file():
         raise ModelUnavailable(f"{folder} has no tokenizer.json and no vocab.txt", mend)
-    return Source(name, "directory", folder, weights, companions, pull_name)
+    return ResolvedCheckpoint(name, "directory", folder, weights, companions, pull_name, config, tensor_files)
 
 
 def weight_files(folder: Path, mend: str) -> tuple[Path, ...]:
     """The files of a directory that hold its weights, in one format, checked to be whole; ``mend`` says what to do."""
+    return _read_weight_files(folder, mend)[0]
+
+
+def _read_weight_files(folder: Path, mend: str) -> tuple[tuple[Path, ...], tuple[TensorFile, ...]]:
     for single, index in (
         ("model.safetensors", "model.safetensors.index.json"),
         ("pytorch_model.bin", "pytorch_model.bin.index.json"),
@@ -226,41 +246,13 @@ def weight_files(folder: Path, mend: str) -> tuple[Path, ...]:
                 f"{folder} is half downloaded: {len(missing)} of {len(files)} weight files are missing ({missing[0]})",
                 mend,
             )
-        for file in files:
-            if file.suffix == ".safetensors":
-                check_safetensors(file, mend)
-        return files
+        if any(file.suffix != ".safetensors" for file in files):
+            return files, ()
+        return files, tuple(read_tensor_file(file, mend) for file in files)
     raise ModelUnavailable(f"{folder} has a config.json but no weights (model.safetensors)", mend)
 
 
-def check_safetensors(path: Path, mend: str) -> int:
-    """The number of values in a safetensors file, read from its header; raises CheckpointInvalid on a file that is cut
-    short or is something else. Format: 8 bytes of header length, a JSON header, the data."""
-    size = path.stat().st_size
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > min(size, 100_000_000):
-                raise ValueError("header longer than the file")
-            header = json.loads(file.read(length))
-        tensors = [entry for key, entry in header.items() if key != "__metadata__"]
-        end = 8 + length + max((entry["data_offsets"][1] for entry in tensors), default=0)
-        values = sum(_product(entry["shape"]) for entry in tensors)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, struct.error) as exc:
-        raise CheckpointInvalid(f"{path} is not a whole safetensors file ({size:,} bytes)", mend) from exc
-    if size < end:
-        raise CheckpointInvalid(f"{path} is cut short: {size:,} bytes of {end:,}", mend)
-    return values
-
-
-def _product(shape: list[int]) -> int:
-    product = 1
-    for side in shape:
-        product *= side
-    return product
-
-
-def _checkpoint_file(path: Path) -> Source:
+def _checkpoint_file(path: Path) -> ResolvedCheckpoint:
     if path.suffix not in (".pth", ".pt"):
         raise CheckpointInvalid(
             f"{path} is not a checkpoint that imgsearch reads",
@@ -271,7 +263,7 @@ def _checkpoint_file(path: Path) -> Source:
     vocabulary = path.parent / "vocab.txt"
     if not vocabulary.is_file():
         vocabulary = _bert_vocabulary(path)
-    return Source(str(path), "lavis", path, weights, (vocabulary,))
+    return ResolvedCheckpoint(str(path), "lavis", path, weights, (vocabulary,))
 
 
 def _bert_vocabulary(path: Path) -> Path:
