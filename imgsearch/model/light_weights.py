@@ -5,27 +5,17 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from imgsearch.errors import ModelUnavailable
 from imgsearch.model.light_layers import LayerNorm, Linear
-from imgsearch.model.tensor_files import TensorFile, stamp_of
+from imgsearch.model.tensor_files import FloatTensor, TensorFile, float_tensors, stamp_of
 from imgsearch.records import Float32
 
 # NumPy has no bfloat16: its bits are the upper half of a float32's.
 _STORED: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
-
-
-@dataclass(frozen=True, slots=True)
-class _Tensor:
-    path: Path
-    kind: str
-    shape: tuple[int, ...]
-    offset: int  # bytes from the file's beginning
 
 
 class Weights:
@@ -37,9 +27,9 @@ class Weights:
 
     def __init__(self, files: Sequence[TensorFile]) -> None:
         self._stamps = {file.path: file.stamp for file in files}
-        self._tensors: dict[str, _Tensor] = {}
+        self._tensors: dict[str, FloatTensor] = {}
         for file in files:
-            self._tensors |= _tensors_of(file)
+            self._tensors |= float_tensors(file)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -70,7 +60,7 @@ class Weights:
         """The layer norm under ``name``."""
         return LayerNorm(self.tensor(name + ".weight"), self.tensor(name + ".bias"), epsilon)
 
-    def _read(self, tensor: _Tensor, first: int, count: int) -> Float32:
+    def _read(self, tensor: FloatTensor, first: int, count: int) -> Float32:
         """``count`` values from the ``first`` on. -> float32 [count]."""
         stored = _STORED[tensor.kind]
         with tensor.path.open("rb", buffering=0) as file:
@@ -84,15 +74,3 @@ class Weights:
             return widened
         plain: Float32 = values.astype(np.float32, copy=False)
         return plain
-
-
-def _tensors_of(file: TensorFile) -> dict[str, _Tensor]:
-    found = {}
-    for name, entry in file.entries.items():
-        kind, shape, (begin, end) = entry["dtype"], tuple(map(int, entry["shape"])), entry["data_offsets"]
-        if kind not in _STORED:
-            continue
-        if end - begin != math.prod(shape) * _STORED[kind].itemsize:
-            raise ValueError(f"tensor {name} of {file.path} is {kind} {list(shape)} in {end - begin} bytes")
-        found[name] = _Tensor(file.path, kind, shape, file.data_start + begin)
-    return found

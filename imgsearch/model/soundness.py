@@ -8,6 +8,7 @@ from pathlib import Path
 from imgsearch.errors import CheckpointInvalid
 from imgsearch.model.light_config import LightConfig, expected_shapes, read_sizes
 from imgsearch.model.sources import ResolvedCheckpoint, find_source
+from imgsearch.model.tensor_files import float_tensors
 from imgsearch.model.tokenizer import read_tokenizer, read_vocabulary, require_own_vocabulary
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -48,10 +49,10 @@ def _check_lavis(source: ResolvedCheckpoint) -> None:
 
 
 def _check_shapes(source: ResolvedCheckpoint, sizes: LightConfig) -> None:
-    from imgsearch.model.light_weights import Weights
-
     try:
-        found: Shapes = Weights(source.tensor_files).shapes
+        found: Shapes = {
+            name: tensor.shape for file in source.tensor_files for name, tensor in float_tensors(file).items()
+        }
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise CheckpointInvalid(
             f"the header of the weights in {source.path} is damaged: {exc}", mend_of(source)

@@ -7,6 +7,7 @@ begin and end within the data; the data, row-major, little-endian.
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from typing import Any
 from imgsearch.errors import CheckpointInvalid
 
 _LONGEST_HEADER = 100_000_000
+_FLOAT_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
 
 Stamp = tuple[int, int, int]
 """What tells a file from one that took its place or was written over: inode, bytes, time in ns."""
@@ -31,6 +33,16 @@ class TensorFile:
     stamp: Stamp
     data_start: int
     entries: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class FloatTensor:
+    """Where a tensor of 16- or 32-bit floats lies: ``offset`` in bytes from the file's beginning."""
+
+    path: Path
+    kind: str
+    shape: tuple[int, ...]
+    offset: int
 
 
 def read_tensor_file(path: Path, mend: str) -> TensorFile:
@@ -52,6 +64,20 @@ def read_tensor_file(path: Path, mend: str) -> TensorFile:
     if size < end:
         raise CheckpointInvalid(f"{path} is cut short: {size:,} bytes of {end:,}", mend)
     return TensorFile(path, stamp, 8 + length, entries)
+
+
+def float_tensors(file: TensorFile) -> dict[str, FloatTensor]:
+    """The tensors of floats by name; those of another dtype (older checkpoints hold position ids) are left out. Raises
+    ValueError, KeyError or TypeError for a damaged header."""
+    found = {}
+    for name, entry in file.entries.items():
+        kind, shape, (begin, end) = entry["dtype"], tuple(map(int, entry["shape"])), entry["data_offsets"]
+        if kind not in _FLOAT_BYTES:
+            continue
+        if end - begin != math.prod(shape) * _FLOAT_BYTES[kind]:
+            raise ValueError(f"tensor {name} of {file.path} is {kind} {list(shape)} in {end - begin} bytes")
+        found[name] = FloatTensor(file.path, kind, shape, file.data_start + begin)
+    return found
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
