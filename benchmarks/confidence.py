@@ -25,15 +25,15 @@ from confidence_words import words_table
 from drawn import draw_library, scene_numbers
 from results import add_flags, markdown_table, write_section, writes
 
+from imgsearch.app import open_searcher
 from imgsearch.errors import UsageError
-from imgsearch.library import open_searcher
+from imgsearch.evaluation.calibration_fit import Labelled, fit_labelled, fit_library
+from imgsearch.evaluation.probes import scene_texts
 from imgsearch.model import model_id_of
 from imgsearch.scenes.captions import Statement, any_statement, say
 from imgsearch.scenes.graph import Domain, Scene, sample_scene
 from imgsearch.scenes.vocabulary import COLOURS, KINDS
 from imgsearch.search.calibration import UNCALIBRATED, Calibration, Evidence
-from imgsearch.search.calibration_fit import Labelled, fit_labelled, fit_library
-from imgsearch.search.probes import scene_texts
 
 PICTURES = 500  # and true queries, and queries with no match
 DEPTH = 16

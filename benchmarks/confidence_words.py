@@ -12,15 +12,15 @@ from drawn import draw_library, scene_numbers
 from foreign_texts import foreign_texts
 from results import markdown_table
 
+from imgsearch.app import open_searcher
 from imgsearch.errors import UsageError
-from imgsearch.library import open_searcher
-from imgsearch.model.sources import find_source
+from imgsearch.model.checkpoints.resolve import find_source
 from imgsearch.model.tokenizer import read_tokenizer
 from imgsearch.scenes.captions import any_statement, say
 from imgsearch.scenes.graph import Domain, Scene, sample_scene
 from imgsearch.scenes.vocabulary import KINDS, noun_of
-from imgsearch.search.query import Query
-from imgsearch.search.searcher import Searcher
+from imgsearch.search.engine import Searcher
+from imgsearch.search.query.description import Query
 
 PICTURES, CAPTIONS = 600, 300
 Shows = Callable[[Scene], bool]

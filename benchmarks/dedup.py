@@ -203,11 +203,11 @@ def run_ours(scratch: Path, folder: Path, tiers: str = "bytes,pixels,perceptual,
 
 def find_ours(library: Path, out: Path, tiers: Path) -> None:
     """In a process of its own: pairs by file name, those of tier perceptual confirmed as a plan's are."""
-    from imgsearch.dedup.confirmation import Look
-    from imgsearch.dedup.evidence import ACTED_ON
+    from imgsearch.dedup.evidence.records import ACTED_ON
     from imgsearch.dedup.find import compare
-    from imgsearch.dedup.grouping import Grouping, copies_of, read_pairs
-    from imgsearch.dedup.keep import parse_keep
+    from imgsearch.dedup.groups.grouping import Grouping, copies_of, read_pairs
+    from imgsearch.dedup.groups.keep import parse_keep
+    from imgsearch.dedup.tiers.confirmation import Look
     from imgsearch.storage import open_store
 
     wanted = str(tiers).split(",")

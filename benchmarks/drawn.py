@@ -8,7 +8,7 @@ from pathlib import Path
 from imgsearch.cli.main import main as imgsearch
 from imgsearch.scenes.draw import draw_scene
 from imgsearch.scenes.graph import Scene
-from imgsearch.search.searcher import Searcher
+from imgsearch.search.engine import Searcher
 from imgsearch.settings import Settings, load_settings
 
 

@@ -25,12 +25,12 @@ import numpy as np
 from drawn import draw_library, scene_numbers
 from results import add_flags, markdown_table, write_section, writes
 
-from imgsearch.library import open_searcher
+from imgsearch.app import open_searcher
 from imgsearch.scenes.captions import Mention, Statement
 from imgsearch.scenes.graph import Domain, Scene, sample_scene
 from imgsearch.scenes.vocabulary import COLOURS, KINDS, NUMBERS, SETTINGS, noun_of
-from imgsearch.search.query import Query
-from imgsearch.search.searcher import Searcher
+from imgsearch.search.engine import Searcher
+from imgsearch.search.query.description import Query
 
 BOTH, ALONE, SHARE = 2, 5, 0.1
 WEIGHTS = (0.5, 1.0)

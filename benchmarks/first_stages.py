@@ -21,7 +21,7 @@ from made_up import FILTERS, D, T, unit_means
 
 from imgsearch.index import ExactIndex, open_index
 from imgsearch.records import Int64
-from imgsearch.search.language import parse
+from imgsearch.search.query.parser import parse
 from imgsearch.storage import Store, View, latest_snapshot, open_store
 from indexer.report import Silence
 from indexer.snapshot import build_snapshot

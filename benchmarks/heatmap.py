@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 from results import add_flags, markdown_table, write_copy, write_section, writes
 
-from imgsearch.model import light_qformer, open_light
+from imgsearch.model import open_light
+from imgsearch.model.runtimes.numpy import qformer as light_qformer
 from imgsearch.records import Float32
 from imgsearch.scenes.captions import any_statement, say
 from imgsearch.scenes.draw import Box, draw_scene
 from imgsearch.scenes.graph import Domain, sample_scene
 from imgsearch.scenes.vocabulary import COLOURS, noun_of
-from imgsearch.search.heatmap import content_words, heat_map
+from imgsearch.search.features.heatmap import content_words, heat_map
 
 DOCS = Path(__file__).parents[1] / "docs" / "search.md"
 Way = Callable[[Any, str, str, Float32], Float32]  # model, text, word, features -> [h, w]

@@ -104,7 +104,7 @@ def cpu_seconds() -> float:
 def decode_alone(model: Any, photos: Path, arguments: argparse.Namespace) -> None:
     """Every file through the decode workers, as the pipeline does; workers are started beforehand there too."""
     from imgsearch.media.decode_pool import DecodeJob, DecodePool
-    from imgsearch.media.walk import Walk
+    from imgsearch.media.walking.walk import Walk
 
     with DecodePool(model.image_size, workers=arguments.workers) as pool:
         for _ in pool.run(DecodeJob(entry.path, entry.size_bytes) for entry in Walk(photos)):
@@ -132,14 +132,14 @@ def encode_rate(model: Any, arguments: argparse.Namespace) -> tuple[float, float
 
 def index_rate(model: Any, photos: Path, library: Path, count: int, arguments: argparse.Namespace) -> float:
     """Images/s of the whole pipeline into a new library."""
-    import imgsearch.library
+    import imgsearch.app
     from imgsearch.settings import Settings
-    from indexer.session import IndexRequest, run_index
+    from indexer.index_run import IndexRequest, run_index
 
     settings = Settings(
         library, arguments.model, arguments.device, arguments.dtype, arguments.batch_size, arguments.workers
     )
-    with patch.object(imgsearch.library, "open_model", lambda *_: model):
+    with patch.object(imgsearch.app, "open_model", lambda *_: model):
         summary = run_index(IndexRequest([str(photos)], settings))
     assert summary.embedded == count, summary
     return summary.embedded / summary.seconds

@@ -17,7 +17,7 @@ import numpy as np
 from hamming import apart, spent
 from results import add_flags, markdown_table, write_section, writes
 
-from imgsearch.dedup.candidates import NEIGHBOURS
+from imgsearch.dedup.tiers.candidates import NEIGHBOURS
 from imgsearch.index.neighbours import EXACT_PRODUCTS, Neighbours
 from imgsearch.records import Float32
 

@@ -21,9 +21,9 @@ from typing import Any
 
 from results import add_flags, markdown_table, write_section, writes
 
-from imgsearch.dedup.evidence import Copy, Evidence, Group, Member
-from imgsearch.dedup.plan import make_plan
-from imgsearch.dedup.plan_file import read_plan, write_plan
+from imgsearch.dedup.evidence.records import Copy, Evidence, Group, Member
+from imgsearch.dedup.plan.file import read_plan, write_plan
+from imgsearch.dedup.plan.records import make_plan
 from imgsearch.records import MediaFacts
 
 _STRIDE = 7919  # a prime that is no factor of the count: an order that is not that of the paths

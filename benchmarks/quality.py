@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from results import add_flags, markdown_table, write_section, writes
 
+from imgsearch.evaluation.pairs import load_pairs
+from imgsearch.evaluation.retrieval import evaluate
 from imgsearch.model import load_model
 from imgsearch.scenes.dataset import Row, make_set, write_set
 from imgsearch.scenes.graph import Domain
 from imgsearch.scenes.vocabulary import UNSEEN_PAIRS
-from imgsearch.search.evaluation import evaluate
-from imgsearch.search.pairs import load_pairs
 
 
 def main() -> None:

@@ -20,11 +20,11 @@ import numpy as np
 from drawn import draw_library, scene_numbers
 from results import add_flags, markdown_table, write_copy, write_section, writes
 
-from imgsearch.library import open_searcher, open_store
+from imgsearch.app import open_searcher, open_store
 from imgsearch.records import Results
 from imgsearch.scenes.dataset import make_set
-from imgsearch.search.query import Query
-from imgsearch.search.searcher import Searcher
+from imgsearch.search.engine import Searcher
+from imgsearch.search.query.description import Query
 
 DEPTHS = (0, 2, 4, 8, 16, 32, 64, 128)
 K = 5

@@ -73,7 +73,7 @@ def make_files(photos: Path, count: int) -> None:
 def make_library(library: Path, photos: Path) -> None:
     import numpy as np
 
-    from imgsearch.media.walk import Walk
+    from imgsearch.media.walking.walk import Walk
     from imgsearch.records import MediaFacts, ModelId
     from imgsearch.storage import EmbeddedBatch, FilePlace, create_store, writing
 

@@ -75,13 +75,13 @@ def made_library(folder: Path) -> Path:
 
 def serve(library: Path, mode: str) -> None:
     """The child: `imgsearch serve` but for the switches."""
-    from imgsearch.library import open_searcher
+    from imgsearch.app import open_searcher
     from imgsearch.settings import load_settings
     from web import create_app
     from web.config import WebConfig
-    from web.context import DRAINING
-    from web.service import Limits, SearchService
-    from web.serving import Server
+    from web.http.context import DRAINING
+    from web.server import Server
+    from web.services.search_service import Limits, SearchService
 
     searcher = open_searcher(load_settings({"library": library}))
     if mode == "free":

@@ -165,7 +165,7 @@ def _copied(folder: Path) -> None:
 
 def _never_sure(library: Path) -> None:
     """Give the library a rule by which nothing matches with confidence."""
-    from imgsearch.library import save_calibration
+    from imgsearch.app import save_calibration
     from imgsearch.search.calibration import Calibration
     from imgsearch.settings import load_settings
 

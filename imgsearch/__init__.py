@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from imgsearch import errors
     from imgsearch.api import Answer, Library
     from imgsearch.records import Hit, Results
-    from imgsearch.search.query import Query
+    from imgsearch.search.query.description import Query
 
 __all__ = ["Answer", "Hit", "Library", "Query", "Results", "errors", "open"]
 __version__ = "0.1.0"
@@ -24,7 +24,7 @@ _HOMES = {
     "Library": "imgsearch.api",
     "Hit": "imgsearch.records",
     "Results": "imgsearch.records",
-    "Query": "imgsearch.search.query",
+    "Query": "imgsearch.search.query.description",
 }
 
 

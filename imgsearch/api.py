@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from imgsearch.export import VectorExport
-    from imgsearch.search.query import Query
-    from imgsearch.search.searcher import Searcher
+    from imgsearch.search.engine import Searcher
+    from imgsearch.search.query.description import Query
     from imgsearch.settings import Settings
     from imgsearch.storage import Stats
 
@@ -123,7 +123,7 @@ class Library:
         confidence says. ``sort``: "best", "newest", "oldest" or "name" puts the hits that were found in that order.
         Raises UsageError for a text that asks for nothing or holds a wrong filter, and for arguments of another
         type."""
-        from imgsearch.search.query import Query
+        from imgsearch.search.query.description import Query
         from imgsearch.search.selection import above, in_order, require_probability
 
         searcher = self._searcher
@@ -138,7 +138,7 @@ class Library:
     def similar(self, picture: int | str | os.PathLike[str] | Image.Image, k: int = 10, *, filters: str = "") -> Answer:
         """Pictures like the one with that image id (itself left out), in that file, or like that Pillow image.
         ``filters``: such as "folder:Holiday". Raises UsageError, MediaError for a picture that cannot be read."""
-        from imgsearch.search.query import Query
+        from imgsearch.search.query.description import Query
 
         if not isinstance(filters, str):
             raise _wrong("filters", filters, "a text such as folder:Holiday")
@@ -206,7 +206,7 @@ def open_library(path: str | os.PathLike[str] | None = None, *, create: bool = F
     model that is named. ``settings`` as in the settings file: model, device, features ...
 
     Raises LibraryMissing, ModelMismatch, ModelUnavailable, UsageError for an unknown setting or a wrong type."""
-    from imgsearch import library
+    from imgsearch import app as library
     from imgsearch.settings import known_settings, load_settings, refuse_unknown
 
     if path is not None and not isinstance(path, (str, os.PathLike)):

@@ -85,9 +85,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     _keep_threads_quiet()
     from imgsearch.settings import load_settings
+    from indexer.index_run import IndexRequest, Session
     from indexer.interrupt import Stop
     from indexer.report import Bar, Silence
-    from indexer.session import IndexRequest, Session
     from indexer.snapshot import refresh_snapshot
 
     request = IndexRequest(

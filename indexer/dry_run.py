@@ -16,25 +16,26 @@ from typing import Any
 
 import numpy as np
 
-from imgsearch import library, storage
+from imgsearch import app as library
+from imgsearch import storage
 from imgsearch.errors import ImgsearchError, MediaError, UsageError
 from imgsearch.media.decode import decode_file
 from imgsearch.media.decoded import DecodedImage
-from imgsearch.media.walk_counts import PassedOver
+from imgsearch.media.walking.walk_counts import PassedOver
 from imgsearch.records import ModelId, is_model_free
 from imgsearch.settings import Settings
 from imgsearch.storage import FailedFile, FileState, Store
-from imgsearch.storage.runs import finished_runs
+from imgsearch.storage.reads.runs import finished_runs
 from imgsearch.wording import counted, describe_size, one_line
-from indexer.estimate import bytes_for, free_bytes, time_text
-from indexer.passed_text import left_line, passed_line, program_line
-from indexer.pending import PendingFile
-from indexer.remembered import Remembered
+from indexer.forecast import bytes_for, free_bytes, time_text
+from indexer.index_run import IndexRequest
 from indexer.report import Progress, printable
-from indexer.scan import Scan, scan_target
-from indexer.scope import would_be
-from indexer.session import IndexRequest
-from indexer.targets import check_paths
+from indexer.scanning.passed_text import left_line, passed_line, program_line
+from indexer.scanning.pending_files import PendingFile
+from indexer.scanning.remembered import Remembered
+from indexer.scanning.scan import Scan, scan_target
+from indexer.scanning.scan_scope import check_paths
+from indexer.scanning.scope import would_be
 
 _PROBED = 12  # pictures
 _PROBE_S = 5.0  # no further picture is begun after that

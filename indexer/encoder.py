@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from imgsearch import library
+from imgsearch import app as library
 from imgsearch.errors import ImgsearchError, MediaError, NotEnoughMemory
 from imgsearch.records import Float32, ModelId, UInt8
 from imgsearch.settings import Settings
@@ -150,7 +150,9 @@ class Encoder:
     def _quantised(self, features: Any, count: int) -> list[QuantisedFeatures | None]:
         if not self._keep_features:
             return [None] * count
-        from imgsearch.search.pictures import as_numpy  # imports the decoders, which a run without new pictures spares
+        from imgsearch.search.features.images import (
+            as_numpy,  # imports the decoders, which a run without new pictures spares
+        )
 
         return [QuantisedFeatures.of(one) for one in as_numpy(features)]
 

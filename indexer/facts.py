@@ -17,17 +17,17 @@ from imgsearch.media.facts.names import date_of_file
 from imgsearch.media.facts.sidecar_names import FoundSidecars, Sidecar, SidecarListing, digest_of
 from imgsearch.records import FileFacts
 from imgsearch.storage import Store
-from imgsearch.storage.fact_reads import (
+from imgsearch.storage.catalog.facts import FactWrites, FileDate, SidecarFacts
+from imgsearch.storage.reads.fact_reads import (
     PlacedFile,
     read_files_in,
     read_files_of,
     read_folders_with_sidecars,
     read_stale_images,
 )
-from imgsearch.storage.facts import FactWrites, FileDate, SidecarFacts
 from imgsearch.storage.writer import Writer
 from indexer.report import Progress, Summary
-from indexer.scan import Scan
+from indexer.scanning.scan import Scan
 
 _BATCH = 500  # pictures a commit: 10 ms and 0.1 ms each
 _AHEAD = 256

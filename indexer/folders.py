@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from imgsearch.settings import Settings
+from indexer.index_run import IndexRequest, Session
 from indexer.interrupt import Stop
 from indexer.report import Summary
-from indexer.session import IndexRequest, Session
 
 
 class Told(Protocol):
-    """Who listens: `imgsearch.cli.progress.Phases`."""
+    """Who listens: `imgsearch.cli.output.progress.Phases`."""
 
     def __call__(self, stage: str, done: int, total: int) -> None: ...
 

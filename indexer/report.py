@@ -6,11 +6,11 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from imgsearch.cli.progress import Lines
-from imgsearch.media.walk_counts import PassedOver
+from imgsearch.cli.output.progress import Lines
+from imgsearch.media.walking.walk_counts import PassedOver
 from imgsearch.wording import counted, one_line
-from indexer.estimate import time_text
-from indexer.passed_text import left_line, passed_line, program_line
+from indexer.forecast import time_text
+from indexer.scanning.passed_text import left_line, passed_line, program_line
 
 
 @dataclass

@@ -16,8 +16,8 @@ from imgsearch.media.decode_pool import DecodeJob, DecodePool
 from imgsearch.media.decoded import DecodedImage
 from imgsearch.records import ImageRecord
 from imgsearch.storage import FeatureStore, QuantisedFeatures, Store
-from imgsearch.storage.fact_reads import read_told_orientations, read_turned_images
-from imgsearch.storage.rereads import Reread
+from imgsearch.storage.catalog.rereads import Reread
+from imgsearch.storage.reads.fact_reads import read_told_orientations, read_turned_images
 from imgsearch.storage.writer import Writer
 from indexer.encoder import VectorSource
 from indexer.report import Progress, Summary

@@ -147,7 +147,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from imgsearch.library import open_store
+    from imgsearch.app import open_store
     from imgsearch.settings import load_settings
     from indexer.interrupt import Stop
 

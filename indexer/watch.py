@@ -8,14 +8,14 @@ from pathlib import Path
 
 from imgsearch.errors import LibraryBusy, UsageError
 from imgsearch.media.facts.sidecar_names import is_sidecar, pictures_of
-from imgsearch.media.ignore import IGNORE_FILE
-from imgsearch.media.pass_rules import MARKERS
-from imgsearch.media.program_folders import Included, program_folder_in
 from imgsearch.media.sniff import IMAGE_EXTENSIONS
+from imgsearch.media.walking.ignore import IGNORE_FILE
+from imgsearch.media.walking.pass_rules import MARKERS
+from imgsearch.media.walking.program_folders import Included, program_folder_in
 from imgsearch.records import Root
-from indexer.remembered import AnyIncluded
+from indexer.index_run import Session
 from indexer.report import Progress, Summary
-from indexer.session import Session
+from indexer.scanning.remembered import AnyIncluded
 
 _STEP_MS = 1000  # quiet time that ends a burst of changes
 _BURST_MS = 15_000  # a burst is taken in pieces of at most this length

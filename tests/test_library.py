@@ -8,13 +8,13 @@ import shutil
 import numpy as np
 import pytest
 
+from imgsearch.app import calibration_of, open_searcher, save_calibration
 from imgsearch.errors import ModelMismatch
-from imgsearch.library import calibration_of, open_searcher, save_calibration
 from imgsearch.media.decode import decode_file
 from imgsearch.model import load_model, model_id_of
-from imgsearch.model.sources import shipped_folder
+from imgsearch.model.checkpoints.resolve import shipped_folder
 from imgsearch.search.calibration import Calibration
-from imgsearch.search.query import Query
+from imgsearch.search.query.description import Query
 from imgsearch.settings import load_settings
 from imgsearch.storage import EmbeddedBatch, FilePlace, create_store, writing
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 import imgsearch
+from imgsearch.app import open_searcher
 from imgsearch.cli import main
-from imgsearch.library import open_searcher
 from imgsearch.scenes.dataset import make_set, write_set
 from imgsearch.settings import load_settings
 from web import create_app
 from web.config import WebConfig
-from web.service import SearchService
+from web.services.search_service import SearchService
 
 Answered = tuple[list[bool | None], list[str]]  # of each hit whether it is sure; the notes
 Way = Callable[[str, bool], Answered]  # (query, all of them)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flask import Flask
 
     from web.config import WebConfig
-    from web.service import SearchService
+    from web.services.search_service import SearchService
 
 _NOUNS = (
     "pages",
@@ -27,18 +26,18 @@ _NOUNS = (
     "login",
     "metrics",
 )
-"""Modules of this package that have a ``blueprint``."""
+"""Modules of `web.http.routes`, each with a ``blueprint``."""
 
 
 def create_app(service: SearchService, config: WebConfig) -> Flask:
     """The app over one service. Whoever made the service closes it."""
     from flask import Flask
 
-    from web.context import CONFIG, DRAINING, SERVICE
-    from web.metrics import install_metrics
+    from web.http.context import CONFIG, DRAINING, SERVICE
+    from web.http.proxy import install_proxy
+    from web.http.routes.metrics import install_metrics
+    from web.http.security import install_security
     from web.problems import install_problems
-    from web.proxy import install_proxy
-    from web.security import install_security
 
     app = Flask(__name__)
     app.json.ensure_ascii = True  # type: ignore[attr-defined]  # file names may hold halves of characters
@@ -50,6 +49,5 @@ def create_app(service: SearchService, config: WebConfig) -> Flask:
     install_problems(app)
     install_proxy(app, config)
     for noun in _NOUNS:
-        if find_spec(f"{__name__}.{noun}") is not None:
-            app.register_blueprint(import_module(f"{__name__}.{noun}").blueprint)
+        app.register_blueprint(import_module(f"{__name__}.http.routes.{noun}").blueprint)
     return app

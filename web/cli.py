@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from imgsearch.settings import Settings
-    from web.access import Access
     from web.config import WebConfig
-    from web.serving import Server
+    from web.http.access import Access
+    from web.server import Server
 
 _OTHER_THREADS = 16
 """Workers beside those that searches and streams may hold: thumbnails, pages, and the word that it is too much."""
@@ -72,8 +72,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _change_access(settings: Settings, *, password: bool) -> int:
-    from imgsearch.library import open_store
-    from web.access import read_access, write_access
+    from imgsearch.app import open_store
+    from web.http.access import read_access, write_access
 
     with open_store(settings) as store:
         folder = store.path
@@ -105,10 +105,10 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
         import waitress  # noqa: F401
     except ImportError as exc:
         raise UsageError(f"serve needs {exc.name}, which is not installed", "pip install 'imgsearch[web]'") from exc
-    from imgsearch.library import open_searcher
+    from imgsearch.app import open_searcher
     from web import create_app
-    from web.jobs import close_runs
-    from web.service import Limits, SearchService
+    from web.http.routes.jobs import close_runs
+    from web.services.search_service import Limits, SearchService
 
     with open_searcher(settings) as searcher:
         config = _web_config(arguments, searcher.store.path)
@@ -129,10 +129,10 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _web_config(arguments: argparse.Namespace, library: Path) -> WebConfig:
     """The settings of this server. Raises UsageError where others could come in without a password or a token."""
-    from web.access import read_access
     from web.config import WebConfig
-    from web.proxy import read_prefix
-    from web.serving import is_loopback
+    from web.http.access import read_access
+    from web.http.proxy import read_prefix
+    from web.server import is_loopback
 
     access = read_access(library)
     try:
@@ -160,7 +160,7 @@ def _web_config(arguments: argparse.Namespace, library: Path) -> WebConfig:
 def _keep_key(library: Path, access: Access) -> None:
     """Store a new key, so that a restart logs nobody out. Where the folder takes no file, sessions end with us."""
     from imgsearch.errors import StorageFull
-    from web.access import FILE_NAME, write_access
+    from web.http.access import FILE_NAME, write_access
 
     if not (library / FILE_NAME).exists():
         try:
@@ -171,8 +171,8 @@ def _keep_key(library: Path, access: Access) -> None:
 
 def _bound(app: Flask, arguments: argparse.Namespace, config: WebConfig) -> Server:
     """The server, listening. Raises UsageError where the address cannot be had."""
-    from web.context import DRAINING
-    from web.serving import Server
+    from web.http.context import DRAINING
+    from web.server import Server
 
     try:
         return Server(

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgsearch.cli.progress import Phases, phases
+from imgsearch.cli.output.progress import Phases, phases
 from imgsearch.errors import UsageError
 from imgsearch.records import MODEL_FREE
 
@@ -38,7 +38,7 @@ def opened_library(
     Raises UsageError for both at once and for folders that are not there, ModelMismatch where ``vectors`` are needed
     and the library has none, KeyboardInterrupt if the reading was stopped, and what an index run raises.
     """
-    from imgsearch.library import open_store
+    from imgsearch.app import open_store
     from imgsearch.settings import load_settings
 
     if folders and arguments.library:
@@ -87,7 +87,7 @@ def read_folders(
     """Bring the temporary library of ``folders`` up to date; where it lies. Told on stderr unless ``--quiet``, to
     ``progress`` where one is given. Raises as `opened_library` does."""
     from imgsearch.cli.main import service_of
-    from imgsearch.cli.terminal import shown
+    from imgsearch.cli.output.terminal import shown
     from imgsearch.settings import load_settings
     from imgsearch.storage import library_exists
 

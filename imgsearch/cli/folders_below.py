@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgsearch.cli.terminal import shell_word, shown
+from imgsearch.cli.output.terminal import shell_word, shown
 from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:

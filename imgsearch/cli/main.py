@@ -10,8 +10,8 @@ from typing import Any
 
 from imgsearch import __version__
 from imgsearch.cli.command import Command
+from imgsearch.cli.output.streams import end_start, give_up_output, guard_streams, output_fault, show_start
 from imgsearch.cli.parser import Parser, spoken
-from imgsearch.cli.streams import end_start, give_up_output, guard_streams, output_fault, show_start
 from imgsearch.errors import ImgsearchError, UsageError
 from imgsearch.wording import closest, one_line
 
@@ -108,7 +108,7 @@ def _help(points: dict[str, EntryPoint]) -> str:
 
 def _version() -> str:
     from imgsearch.media.preprocess import RECIPE
-    from imgsearch.storage.revisions import FORMAT_VERSION, HEAD
+    from imgsearch.storage.catalog.revisions import FORMAT_VERSION, HEAD
 
     return (
         f"imgsearch {__version__}\n"

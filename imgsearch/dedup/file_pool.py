@@ -19,7 +19,7 @@ class FilePool:
     """Starts no process before the first file; all are gone when it is left."""
 
     def __init__(self) -> None:
-        self._pool = HardenedPool("imgsearch.dedup.inspection.task:answer", {}, time_limit_s=_LIMIT_S)
+        self._pool = HardenedPool("imgsearch.dedup.pixels.inspection.task:answer", {}, time_limit_s=_LIMIT_S)
 
     def __enter__(self) -> FilePool:
         return self

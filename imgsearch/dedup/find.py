@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from imgsearch.dedup import exact, perceptual
-from imgsearch.dedup.evidence import ACTED_ON, Group
+from imgsearch.dedup.evidence.records import ACTED_ON, Group
+from imgsearch.dedup.evidence.signature_backfill import fill_signatures
 from imgsearch.dedup.file_pool import FilePool
-from imgsearch.dedup.grouping import Grouping, copies_of, pair_rows, read_pairs
-from imgsearch.dedup.keep import KeepRule, parse_keep
-from imgsearch.dedup.signing import fill_signatures
+from imgsearch.dedup.groups.grouping import Grouping, copies_of, pair_rows, read_pairs
+from imgsearch.dedup.groups.keep import KeepRule, parse_keep
+from imgsearch.dedup.tiers import exact, perceptual
 from imgsearch.records import Failure, Int64
-from imgsearch.storage.evidence_store import EvidenceStore
-from imgsearch.storage.inventory import Inventory
+from imgsearch.storage.catalog.inventory import Inventory
+from imgsearch.storage.evidence.store import EvidenceStore
 from imgsearch.storage.store import Store
 
 __all__ = ["FindOptions", "Found", "Progress", "compare", "copies_of", "groups_of", "read_pairs"]
@@ -130,7 +130,7 @@ def _compare_hashes(
 def _compare_vectors(
     store: Store, evidence: EvidenceStore, inventory: Inventory, found: Found, progress: Progress
 ) -> None:
-    from imgsearch.dedup import near
+    from imgsearch.dedup.groups import near
 
     new = _new(evidence, near.KIND, near.RECIPE, _BY_EMBEDDING, inventory.image_ids, found)
     told = _of(progress, "embeddings")

@@ -6,18 +6,18 @@ import os
 
 import numpy as np
 
-from imgsearch.dedup.comparison import HASH_RADIUS
-from imgsearch.dedup.evidence import ACTED_ON, TIERS, Evidence
-from imgsearch.dedup.exact import PIXEL_RADIUS, PIXEL_STEPS
+from imgsearch.dedup.evidence.records import ACTED_ON, TIERS, Evidence
+from imgsearch.dedup.evidence.signature_backfill import picture_side
 from imgsearch.dedup.here_looks import Asked, look_at
-from imgsearch.dedup.screening import screened
-from imgsearch.dedup.signing import picture_side
+from imgsearch.dedup.pixels.comparison import HASH_RADIUS
+from imgsearch.dedup.tiers.exact import PIXEL_RADIUS, PIXEL_STEPS
+from imgsearch.dedup.tiers.prefilter import screened
 from imgsearch.index.hamming import hamming_pairs
 from imgsearch.media.decode import decode_file
 from imgsearch.media.decoded import DecodedImage
 from imgsearch.media.signature import is_flat, luma_of, turned_hashes
 from imgsearch.records import UInt8
-from imgsearch.storage.inventory import Inventory
+from imgsearch.storage.catalog.inventory import Inventory
 from imgsearch.storage.store import Store
 
 MOST_LOOKS = 16

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from imgsearch.dedup.belonging.stacks import StackFile, belong_together
-from imgsearch.dedup.evidence import Copy, Evidence
-from imgsearch.dedup.inspection import task
-from imgsearch.dedup.relation import relate
-from imgsearch.dedup.worth import Judgement, Worth
+from imgsearch.dedup.evidence.records import Copy, Evidence
+from imgsearch.dedup.evidence.relation import relate
+from imgsearch.dedup.groups.worth import Judgement, Worth
+from imgsearch.dedup.pixels.inspection import task
 from imgsearch.errors import MediaError
 from imgsearch.media.limits import LIMITS
-from imgsearch.media.whole import FileTraits, Samples, read_samples
+from imgsearch.media.samples.whole import FileTraits, Samples, read_samples
 from imgsearch.records import MediaFacts
-from imgsearch.storage.evidence_rows import Judged
-from imgsearch.storage.inventory import HeldFile
+from imgsearch.storage.catalog.inventory import HeldFile
+from imgsearch.storage.evidence.rows import Judged
 
 _UNREAD = "its file cannot be read now, only small pictures were compared"
 _ASKED, _KNOWN = 0, 1  # image ids of a judgement of two

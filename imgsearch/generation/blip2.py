@@ -241,7 +241,7 @@ class Blip2Generator:
         batch = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float()  # [B, 3, S, S]
         deviation = torch.tensor(PIXEL_STD, device=self._device).view(1, 3, 1, 1)
         mean = torch.tensor(PIXEL_MEAN, device=self._device).view(1, 3, 1, 1)
-        # As imgsearch.model.blip2 does it, so that both read the same numbers.
+        # As imgsearch.model.runtimes.torch.blip2 does it, so that both read the same numbers.
         batch = torch.addcmul(-mean / deviation, batch, 1 / (255 * deviation)).to(self._dtype)
         features = self._network.vision_model(pixel_values=batch).last_hidden_state  # [B, N, W]
         queries = self._network.query_tokens.expand(len(features), -1, -1)

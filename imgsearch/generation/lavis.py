@@ -17,7 +17,7 @@ import torch
 
 from imgsearch.errors import CheckpointInvalid, UsageError
 from imgsearch.generation.sources import ARCHITECTURE, read_language_config
-from imgsearch.model.lavis import (
+from imgsearch.model.checkpoints.lavis import (
     LAYER_PREFIX,
     QFORMER_HEAD_WIDTH,
     State,

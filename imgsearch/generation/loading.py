@@ -18,11 +18,11 @@ from imgsearch.generation.quantising import check_quantize
 from imgsearch.generation.sources import GeneratorSource, find_generator, read_config
 from imgsearch.generation.tokenizer import Marks, PromptTokenizer, read_pieces
 from imgsearch.generation.weights import Target, Tensors, fill
-from imgsearch.model.checkpoint import resize_positions
-from imgsearch.model.fingerprint import fingerprint_of
-from imgsearch.model.identity import check_arguments, default_dtype, resolve_device
-from imgsearch.model.lavis import read_state
-from imgsearch.model.soundness import mend_of
+from imgsearch.model.checkpoints.fingerprint import fingerprint_of
+from imgsearch.model.checkpoints.identity import check_arguments, default_dtype, resolve_device
+from imgsearch.model.checkpoints.lavis import read_state
+from imgsearch.model.checkpoints.soundness import mend_of
+from imgsearch.model.runtimes.torch.checkpoint import resize_positions
 
 _SMALLER = "close other programs, take --dtype bfloat16 (half the memory), or a smaller generator"
 _LINE_END = "\n"  # what ends a text of BLIP-2's OPT (Blip2OPT.eos_token_id)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from PIL import Image
 
 from imgsearch.errors import MediaError, UsageError
-from imgsearch.media.colour import shrink, to_srgb
-from imgsearch.media.metadata import exif_of, orientation_of
+from imgsearch.media.colour.srgb import shrink, to_srgb
+from imgsearch.media.metadata.exif import exif_of, orientation_of
 from imgsearch.media.orientation import turn_picture
 from imgsearch.media.preprocess import resize_to_model
 from imgsearch.records import UInt8

@@ -9,7 +9,7 @@ from typing import Any
 
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable, UsageError
 from imgsearch.generation.tokenizer import FILES
-from imgsearch.model.sources import ResolvedCheckpoint, cached_folder, is_repository, weight_files
+from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, cached_folder, is_repository, weight_files
 
 ARCHITECTURE = "Blip2ForConditionalGeneration"
 SHIPPED = "mini"

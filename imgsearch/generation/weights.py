@@ -11,8 +11,8 @@ import torch
 from imgsearch.errors import CheckpointInvalid
 from imgsearch.generation.quantising import KINDS, bytes_of, install, quantised, quantised_names
 from imgsearch.generation.sources import GeneratorSource
+from imgsearch.model.checkpoints.soundness import mend_of
 from imgsearch.model.memory import available_bytes, check_memory
-from imgsearch.model.soundness import mend_of
 
 Tensors = Iterable[tuple[str, torch.Tensor]]
 

@@ -20,10 +20,10 @@ from imgsearch.media.facts.sidecars import merged, read_sidecars
 from imgsearch.media.facts.task import header_facts
 from imgsearch.media.facts.words import distinct_words
 from imgsearch.media.limits import LIMITS
-from imgsearch.media.metadata import orientation_of
+from imgsearch.media.metadata.exif import orientation_of
 from imgsearch.media.opening import readable_kind
+from imgsearch.media.samples.whole import FileTraits, describe_file
 from imgsearch.media.source import open_source
-from imgsearch.media.whole import FileTraits, describe_file
 from imgsearch.records import FileFacts, MediaFacts
 
 

@@ -14,33 +14,33 @@ from dataclasses import replace
 from PIL import Image
 
 from imgsearch.errors import MediaError
-from imgsearch.media import other_readers
-from imgsearch.media.bitmaps import read_odd_bmp
-from imgsearch.media.broken_jpeg import mended_jpeg
-from imgsearch.media.broken_png import mended_png
-from imgsearch.media.code_points import CodePoints, usable_chromaticities
-from imgsearch.media.colour import shrink, to_srgb
+from imgsearch.media.colour.code_points import CodePoints, usable_chromaticities
+from imgsearch.media.colour.small import DeepPicture, reduced_size, small_srgb
+from imgsearch.media.colour.srgb import shrink, to_srgb
 from imgsearch.media.containers.header import Header, read_at
 from imgsearch.media.containers.plain import read_bmp
 from imgsearch.media.containers.png_colour import PngColour, read_png_colour
-from imgsearch.media.containers.tiff import main_directory
-from imgsearch.media.containers.tiff_directories import Directory, at_directory
-from imgsearch.media.deep_tiff import pillow_is_right, read_deep_tiff
-from imgsearch.media.iso_pictures import read_iso
-from imgsearch.media.jpeg2000_sampling import read_sampling, read_shared_jpeg2000
-from imgsearch.media.jpeg_xl import read_jxl
-from imgsearch.media.jpeg_xr import read_jxr
+from imgsearch.media.containers.tiff.directories import Directory, at_directory
+from imgsearch.media.containers.tiff.pages import main_directory
+from imgsearch.media.formats import other_readers
+from imgsearch.media.formats.bitmaps.bmp import read_odd_bmp
+from imgsearch.media.formats.bitmaps.old import check_blp, read_fits
+from imgsearch.media.formats.bitmaps.pcx import read_odd_pcx
+from imgsearch.media.formats.damaged.jpeg import mended_jpeg
+from imgsearch.media.formats.damaged.png import mended_png
+from imgsearch.media.formats.iso_images import read_iso
+from imgsearch.media.formats.jpeg2000_sampling import read_sampling, read_shared_jpeg2000
+from imgsearch.media.formats.jpeg_xl import read_jxl
+from imgsearch.media.formats.jpeg_xr import read_jxr
+from imgsearch.media.formats.photoshop import read_psd
+from imgsearch.media.formats.raw import raw_orientation, read_preview
+from imgsearch.media.formats.tiff.deep import pillow_is_right, read_deep_tiff
+from imgsearch.media.formats.tiff.layout import tiff_bytes, tiff_orientation
 from imgsearch.media.limits import JpegLayout, TooMuchMemory, check_bytes, check_memory, read_jpeg_layout
-from imgsearch.media.metadata import exif_of, orientation_of, own_orientation
-from imgsearch.media.old_formats import check_blp, read_fits
+from imgsearch.media.metadata.exif import exif_of, orientation_of, own_orientation
 from imgsearch.media.opening import decoding, open_image, readable_kind
 from imgsearch.media.orientation import turn_picture
-from imgsearch.media.pcx import read_odd_pcx
-from imgsearch.media.photoshop import read_psd
-from imgsearch.media.raw import raw_orientation, read_preview
-from imgsearch.media.small import DeepPicture, reduced_size, small_srgb
 from imgsearch.media.sniff import HEAD_BYTES, Kind
-from imgsearch.media.tiff_layout import tiff_bytes, tiff_orientation
 from imgsearch.media.wanted import Upright, Wanted
 
 _CALLED = {"DIB": "BMP", "PAM": "PPM"}  # by people

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from imgsearch.records import ModelId
 
 if TYPE_CHECKING:
-    from imgsearch.model.blip2 import Blip2Model
-    from imgsearch.model.light import LightModel
-    from imgsearch.model.sources import KnownModel
+    from imgsearch.model.checkpoints.resolve import KnownModel
+    from imgsearch.model.runtimes.numpy.model import LightModel
+    from imgsearch.model.runtimes.torch.blip2 import Blip2Model
 
 __all__ = [
     "check_model",
@@ -43,7 +43,7 @@ def load_model(
     # With other work on the cores (decode workers) OpenMP's busy waiting made encoding 4 to 7 times slower: 160 against
     # 21 to 62 images/s on 2 shared cores. OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from imgsearch.model.checkpoint import load
+    from imgsearch.model.runtimes.torch.checkpoint import load
 
     return load(name, device, dtype, image_size)
 
@@ -54,22 +54,22 @@ def open_light(
     """The same model with the same answers (to 1e-5), computed in NumPy without importing torch; None where only
     `load_model` can give it: a GPU, another dtype than float32, a LAVIS ``.pth``, anything unknown. Raises as
     `load_model` does on bad arguments, unknown names and missing files."""
-    from imgsearch.model.light_opening import open_light as opened
+    from imgsearch.model.runtimes.numpy.opening import open_light as opened
 
     return opened(name, device, dtype, image_size)
 
 
 def model_id_of(name: str | Path, device: str = "auto", dtype: str = "auto", image_size: int | None = None) -> ModelId:
     """The `ModelId` that `load_model` would give, without loading weights. Raises as `load_model` does."""
-    from imgsearch.model.identity import identify
+    from imgsearch.model.checkpoints.identity import identify
 
     return identify(name, device, dtype, image_size)
 
 
 def check_model(name: str | Path) -> None:
     """Raise what `load_model` would for a checkpoint that is not whole, or whose tokenizer is another model's; see
-    `imgsearch.model.soundness`."""
-    from imgsearch.model.soundness import check_checkpoint
+    `imgsearch.model.checkpoints.soundness`."""
+    from imgsearch.model.checkpoints.soundness import check_checkpoint
 
     check_checkpoint(name)
 
@@ -87,20 +87,20 @@ def same_vectors(one: ModelId, other: ModelId) -> bool:
 def shipped_calibration(model: ModelId) -> str | None:
     """What lies in ``calibration.json`` beside a model's weights: the rule that says which of its hits are confident,
     as `imgsearch.search.calibration` writes it. None where there is none, or it is of other weights."""
-    from imgsearch.model.sources import read_calibration
+    from imgsearch.model.checkpoints.resolve import read_calibration
 
     return read_calibration(model)
 
 
 def known_models() -> list[KnownModel]:
     """The models that have a short name."""
-    from imgsearch.model.sources import KNOWN
+    from imgsearch.model.checkpoints.resolve import KNOWN
 
     return list(KNOWN.values())
 
 
 def export_directory(model: Blip2Model, folder: Path) -> None:
     """Write a loaded model as an ordinary Hugging Face directory, which `load_model` reads to the same answers."""
-    from imgsearch.model.checkpoint import export
+    from imgsearch.model.runtimes.torch.checkpoint import export
 
     export(model, folder)

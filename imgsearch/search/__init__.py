@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from imgsearch.search.query import Query
+from imgsearch.search.query.description import Query
 
 __all__ = ["Query"]

@@ -25,7 +25,7 @@ _LATER = ("clause_weight", "weakest_weight", "held_weight", "word_weight")  # 0 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How well a picture agrees with the parts of the description, by ITC; see `imgsearch.search.parts`."""
+    """How well a picture agrees with the parts of the description, by ITC; see `imgsearch.search.query.parts`."""
 
     clauses: float = 0.0  # mean over the clauses
     weakest: float = 0.0  # the smallest over the clauses, in deviations over the library's mean for that clause

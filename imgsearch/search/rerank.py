@@ -13,8 +13,8 @@ from imgsearch.index.rows import rank_order
 from imgsearch.model.contract import Array, Explainer
 from imgsearch.model.words import Word
 from imgsearch.records import Float32, Int64
-from imgsearch.search.features import FeatureSource, Source
-from imgsearch.search.pictures import as_numpy
+from imgsearch.search.features.images import as_numpy
+from imgsearch.search.features.stored import FeatureSource, Source
 
 
 class Model(Explainer, Protocol):

@@ -10,8 +10,8 @@ from typing import Any
 
 from imgsearch.errors import UsageError
 from imgsearch.records import Hit, Results
-from imgsearch.search.pages import Cursor, query_digest
-from imgsearch.search.query import Query
+from imgsearch.search.query.description import Query
+from imgsearch.search.query.paging import Cursor, query_digest
 
 SORTS = ("best", "newest", "oldest", "name")
 

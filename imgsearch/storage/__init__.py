@@ -21,15 +21,15 @@ if TYPE_CHECKING:
         Problem,
         Repaired,
     )
-    from imgsearch.storage.features import FeatureStore, QuantisedFeatures
+    from imgsearch.storage.caches.features import FeatureStore, QuantisedFeatures
+    from imgsearch.storage.catalog.stats import RootStats, Stats
     from imgsearch.storage.layout import LibraryLayout
     from imgsearch.storage.opening import create_store, library_exists, open_store
-    from imgsearch.storage.operations import compact, forget, repair
     from imgsearch.storage.snapshots import SnapshotInfo, latest_snapshot
-    from imgsearch.storage.stats import RootStats, Stats
     from imgsearch.storage.store import Store
     from imgsearch.storage.transaction import WriteTransaction
-    from imgsearch.storage.verification import verify
+    from imgsearch.storage.upkeep.operations import compact, forget, repair
+    from imgsearch.storage.upkeep.verification import verify
     from imgsearch.storage.view import View
     from imgsearch.storage.writer import Writer, writing
 
@@ -45,15 +45,15 @@ _HOMES = {
         "Problem",
         "Repaired",
     ),
-    "features": ("FeatureStore", "QuantisedFeatures"),
+    "caches.features": ("FeatureStore", "QuantisedFeatures"),
     "layout": ("LibraryLayout",),
     "opening": ("create_store", "library_exists", "open_store"),
-    "operations": ("compact", "forget", "repair"),
+    "upkeep.operations": ("compact", "forget", "repair"),
     "snapshots": ("SnapshotInfo", "latest_snapshot"),
-    "stats": ("RootStats", "Stats"),
+    "catalog.stats": ("RootStats", "Stats"),
     "store": ("Store",),
     "transaction": ("WriteTransaction",),
-    "verification": ("verify",),
+    "upkeep.verification": ("verify",),
     "view": ("View",),
     "writer": ("Writer", "writing"),
 }

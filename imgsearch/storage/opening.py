@@ -9,12 +9,12 @@ from pathlib import Path
 from imgsearch.errors import LibraryMissing, LibraryUnsupported, ModelMismatch, StorageFull
 from imgsearch.files import reached, writer_lock
 from imgsearch.records import ModelId
-from imgsearch.storage import lookups
-from imgsearch.storage.catalog import Catalog, check_revision, utc_now
+from imgsearch.storage.catalog import sqlite_reads as lookups
+from imgsearch.storage.catalog.database import Catalog, check_revision, utc_now
+from imgsearch.storage.catalog.revisions import FORMAT_VERSION, HEAD
 from imgsearch.storage.layout import LibraryLayout, refuse_network_file_system
-from imgsearch.storage.revisions import FORMAT_VERSION, HEAD
-from imgsearch.storage.segments import VectorShape
 from imgsearch.storage.store import Store
+from imgsearch.storage.vectors.segments import VectorShape
 
 _CREATE_WAIT_S = 30.0
 
@@ -76,7 +76,7 @@ def _unfinished(layout: LibraryLayout) -> bool:
 def _create(layout: LibraryLayout, model: ModelId, dtype: str) -> None:
     from sqlalchemy import insert
 
-    from imgsearch.storage import schema
+    from imgsearch.storage.catalog import schema
 
     layout.refuse_lost_catalog()
     with contextlib.closing(Catalog(layout.catalog, create=True)) as catalog:

@@ -16,7 +16,7 @@ from typing import IO, Any
 from imgsearch.errors import LibraryError, LibraryUnsupported, SegmentDamaged
 from imgsearch.files import fsync_folder, reached
 from imgsearch.records import ModelId
-from imgsearch.storage.catalog import utc_now
+from imgsearch.storage.catalog.database import utc_now
 from imgsearch.storage.disk_errors import disk_errors
 from imgsearch.storage.store import Store
 
@@ -124,8 +124,8 @@ def publish_snapshot(store: Store, draft: SnapshotDraft, seal: Seal, *, wait_s: 
     """
     from sqlalchemy import delete, insert
 
-    from imgsearch.storage.row_writes import next_generation
-    from imgsearch.storage.schema import snapshots
+    from imgsearch.storage.catalog.row_writes import next_generation
+    from imgsearch.storage.catalog.schema import snapshots
     from imgsearch.storage.writer import writing
 
     name = f"{seal.stop_slot:012d}-{seal.generation}-{seal.checksum:08x}{SNAPSHOT_SUFFIX}"

@@ -17,18 +17,19 @@ from numpy.typing import NDArray
 
 from imgsearch.errors import ModelMismatch, SegmentDamaged
 from imgsearch.records import Event, Failure, Filters, ImageRecord, Int64, ModelId, Root, UInt8, is_model_free
-from imgsearch.storage import inventory, lookups
-from imgsearch.storage.catalog import Catalog
-from imgsearch.storage.inventory import HeldFile, Inventory
+from imgsearch.storage.catalog import inventory
+from imgsearch.storage.catalog import sqlite_reads as lookups
+from imgsearch.storage.catalog.database import Catalog
+from imgsearch.storage.catalog.inventory import HeldFile, Inventory
 from imgsearch.storage.layout import LibraryLayout
-from imgsearch.storage.segments import DAMAGE_HINT, VectorShape, map_segment
+from imgsearch.storage.vectors.segments import DAMAGE_HINT, VectorShape, map_segment
 from imgsearch.storage.view import View
 from imgsearch.wording import one_line
 
 if TYPE_CHECKING:
     from imgsearch.storage.batch import FailedFile, FileState
-    from imgsearch.storage.evidence_store import EvidenceStore
-    from imgsearch.storage.stats import Stats
+    from imgsearch.storage.catalog.stats import Stats
+    from imgsearch.storage.evidence.store import EvidenceStore
 
 _VIEW_ATTEMPTS = 10
 _FOLDERS_NAMED = 3  # in the hint of an error
@@ -172,7 +173,7 @@ class Store:
 
     def evidence(self) -> EvidenceStore:
         """What dedup found so far, opened; made if it is not there. Whoever opens it closes it."""
-        from imgsearch.storage.evidence_store import EvidenceStore
+        from imgsearch.storage.evidence.store import EvidenceStore
 
         return EvidenceStore(self.layout.dedup)
 
@@ -183,7 +184,7 @@ class Store:
 
     def matching_images(self, filters: Filters) -> Int64:
         """Ids, ascending, of the live images that fit; see `filters.matching_image_ids`."""
-        from imgsearch.storage.filters import matching_image_ids
+        from imgsearch.storage.catalog.filters import matching_image_ids
 
         with self.catalog.look() as connection:
             return matching_image_ids(connection, filters, lookups.resolved_roots(connection, self.path))
@@ -197,7 +198,7 @@ class Store:
 
     def known_contents(self, content_hashes: Iterable[str]) -> dict[str, int]:
         """Content hash -> image id of what the library has vectors of, deleted images too."""
-        from imgsearch.storage import queries
+        from imgsearch.storage.catalog import orm_reads as queries
 
         if not (wanted := list(content_hashes)):
             return {}
@@ -207,7 +208,7 @@ class Store:
     def files(self, root_id: int, after: str | None = None) -> Iterator[FileState]:
         """A root's files, ordered by the bytes of the whole relative path, a page at a time, so that commits in
         between are fine."""
-        from imgsearch.storage import queries
+        from imgsearch.storage.catalog import orm_reads as queries
 
         last = None if after is None else os.fsencode(after)
         while True:
@@ -220,7 +221,7 @@ class Store:
 
     def files_at(self, root_id: int, relative_paths: Iterable[str]) -> dict[str, FileState]:
         """The file rows at these places."""
-        from imgsearch.storage import queries
+        from imgsearch.storage.catalog import orm_reads as queries
 
         with self.catalog.read() as connection:
             return queries.states_at(connection, root_id, relative_paths)
@@ -240,7 +241,7 @@ class Store:
         """The next events behind ``after_id``, oldest first."""
         from sqlalchemy import select
 
-        from imgsearch.storage import schema
+        from imgsearch.storage.catalog import schema
 
         table = schema.events
         statement = select(table).where(table.c.event_id > after_id).order_by(table.c.event_id).limit(limit)
@@ -251,7 +252,7 @@ class Store:
 
     def stats(self) -> Stats:
         """Counts and sizes."""
-        from imgsearch.storage.stats import read_stats
+        from imgsearch.storage.catalog.stats import read_stats
 
         return read_stats(self.layout, self.catalog)
 
@@ -264,7 +265,7 @@ class Store:
             return inventory.several_files_after(connection, image_id)
 
     def _failed(self, root_id: int | None) -> Iterator[FailedFile]:
-        from imgsearch.storage import queries
+        from imgsearch.storage.catalog import orm_reads as queries
 
         last: tuple[int, bytes] | None = None
         while True:

@@ -13,14 +13,15 @@ from sqlalchemy.exc import IntegrityError
 
 from imgsearch.files import reached
 from imgsearch.records import SlotRange
-from imgsearch.storage import queries, row_writes
 from imgsearch.storage.batch import Committed, EmbeddedBatch, FailedFile, FilePlace
-from imgsearch.storage.catalog import Catalog, utc_now
-from imgsearch.storage.facts import FactWrites, images_at, settle
-from imgsearch.storage.image_rows import NewImage, insert_images
-from imgsearch.storage.rereads import Reread, write_rereads
-from imgsearch.storage.row_writes import place_key
-from imgsearch.storage.segment_store import Appended, SegmentStore
+from imgsearch.storage.catalog import orm_reads as queries
+from imgsearch.storage.catalog import row_writes
+from imgsearch.storage.catalog.database import Catalog, utc_now
+from imgsearch.storage.catalog.facts import FactWrites, images_at, settle
+from imgsearch.storage.catalog.image_rows import NewImage, insert_images
+from imgsearch.storage.catalog.rereads import Reread, write_rereads
+from imgsearch.storage.catalog.row_writes import place_key
+from imgsearch.storage.vectors.segment_store import Appended, SegmentStore
 
 
 class WriteTransaction:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgsearch.records import Float32, Int64
-from imgsearch.storage.segments import SegmentInfo, VectorShape, decode
+from imgsearch.storage.vectors.segments import SegmentInfo, VectorShape, decode
 
 
 class View:

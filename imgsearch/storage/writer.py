@@ -13,15 +13,16 @@ from sqlalchemy import delete, func, insert, select, update
 from imgsearch.errors import LibraryError, UsageError
 from imgsearch.files import writer_lock
 from imgsearch.records import Root
-from imgsearch.storage import lookups, queries
 from imgsearch.storage.batch import Forgotten
-from imgsearch.storage.catalog import utc_now
-from imgsearch.storage.image_rows import write_signatures
-from imgsearch.storage.row_writes import next_generation, write_events
-from imgsearch.storage.schema import calibration, deletions, failures, files, images, library, roots
-from imgsearch.storage.segment_store import SegmentStore
+from imgsearch.storage.catalog import orm_reads as queries
+from imgsearch.storage.catalog import sqlite_reads as lookups
+from imgsearch.storage.catalog.database import utc_now
+from imgsearch.storage.catalog.image_rows import write_signatures
+from imgsearch.storage.catalog.row_writes import next_generation, write_events
+from imgsearch.storage.catalog.schema import calibration, deletions, failures, files, images, library, roots
 from imgsearch.storage.store import Store
 from imgsearch.storage.transaction import WriteTransaction
+from imgsearch.storage.vectors.segment_store import SegmentStore
 
 
 @contextlib.contextmanager

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from imgsearch.app import save_calibration
 from imgsearch.cli.main import main
-from imgsearch.library import save_calibration
 from imgsearch.scenes.dataset import make_set, write_set
 from imgsearch.search.calibration import Calibration
 from imgsearch.settings import load_settings

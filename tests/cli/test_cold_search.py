@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from imgsearch.model import export_directory, load_model, open_light
-from imgsearch.search.query import Query
-from imgsearch.search.searcher import Searcher
+from imgsearch.search.engine import Searcher
+from imgsearch.search.query.description import Query
 from imgsearch.storage import create_store
 
 TEXT = "a blue house to the left of a white boat"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from imgsearch.cli import main
-from imgsearch.cli.completion import script
 from imgsearch.cli.main import verbs
-from imgsearch.cli.manual import page
+from imgsearch.cli.verbs.completion import script
+from imgsearch.cli.verbs.manual import page
 
 ASK = """
 source "$1"; shift

@@ -120,8 +120,8 @@ def test_eval_self_of_an_empty_library_says_how_to_fill_it(library: Any, capsys:
 
 
 def test_the_tables_lines_for_a_snapshot_and_for_misses_say_what_was_found() -> None:
-    from imgsearch.cli.evaluate import _index_lines, _retrieval_lines
-    from imgsearch.search.self_evaluation import IndexRecall, Miss, SelfRetrieval
+    from imgsearch.cli.verbs.evaluate import _index_lines, _retrieval_lines
+    from imgsearch.evaluation.self_check import IndexRecall, Miss, SelfRetrieval
 
     lines = _index_lines(IndexRecall("ivfpq-1", 400, 0.9975, 0.98123, exact_ms=41.04, snapshot_ms=3.21))
     table = "\n".join(lines)

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from imgsearch.cli.desktop import MOST, open_pictures
 from imgsearch.cli.listed import listed_paths
-from imgsearch.cli.search import _words
+from imgsearch.cli.output.desktop import MOST, open_pictures
+from imgsearch.cli.verbs.search import _words
 from imgsearch.errors import UsageError
 
 

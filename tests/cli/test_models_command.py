@@ -5,7 +5,7 @@ import json
 import pytest
 
 from imgsearch.cli.main import main
-from imgsearch.model.pull import wanted_files
+from imgsearch.model.checkpoints.pull import wanted_files
 
 
 @pytest.fixture(autouse=True)

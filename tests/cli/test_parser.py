@@ -10,7 +10,7 @@ from imgsearch.cli import main
 from imgsearch.cli.command import Command
 from imgsearch.cli.main import parser_of, parsers
 from imgsearch.cli.parser import Parser, probability, real, spoken, whole
-from imgsearch.cli.search import SEARCH
+from imgsearch.cli.verbs.search import SEARCH
 from imgsearch.errors import UsageError
 
 

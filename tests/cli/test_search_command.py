@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from imgsearch.cli import main
-from imgsearch.cli.deliver import deliver
-from imgsearch.cli.terminal import linked, shown
+from imgsearch.cli.output.deliver import deliver
+from imgsearch.cli.output.terminal import linked, shown
 
 TEXT = "a blue house to the left of a white boat"
 

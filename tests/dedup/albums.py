@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from imgsearch.dedup.evidence import Copy, Evidence, Group, Member
+from imgsearch.dedup.evidence.records import Copy, Evidence, Group, Member
 from imgsearch.records import MediaFacts
 
 HOSTILE = [

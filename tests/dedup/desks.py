@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imgsearch.dedup.evidence import Companion, Copy, Evidence, Group, Member
-from imgsearch.dedup.plan import Plan, make_plan
+from imgsearch.dedup.evidence.records import Companion, Copy, Evidence, Group, Member
+from imgsearch.dedup.plan.records import Plan, make_plan
 from imgsearch.records import MediaFacts
 
 OLD_NS = 1_600_000_000_123_456_789

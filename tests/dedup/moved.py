@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from imgsearch.dedup.moving import clone
+from imgsearch.dedup.quarantine.quarantine_file import clone
 
 
 def reasons(result):

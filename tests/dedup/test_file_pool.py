@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pictured_library import PicturedLibrary, picture
 
-from imgsearch.dedup.batches import run_batches
+from imgsearch.dedup.evidence.batches import run_batches
 from imgsearch.dedup.file_pool import FilePool, file_pool
 from imgsearch.dedup.find import FindOptions, compare, groups_of
 from imgsearch.media.decode_pool import HardenedPool, Job, process

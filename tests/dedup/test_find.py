@@ -10,15 +10,15 @@ import pytest
 from pictured_library import PicturedLibrary, picture
 from PIL import Image, ImageDraw
 
-from imgsearch.dedup import confirmation, perceptual
-from imgsearch.dedup.apply import apply_plan
-from imgsearch.dedup.bookkeeping import follow_files, planned_files, run_files
-from imgsearch.dedup.confirmation import Look
 from imgsearch.dedup.find import FindOptions, compare, groups_of, read_pairs
-from imgsearch.dedup.grouping import Grouping
-from imgsearch.dedup.keep import parse_keep
-from imgsearch.dedup.plan import make_plan
-from imgsearch.dedup.undo import undo
+from imgsearch.dedup.groups.grouping import Grouping
+from imgsearch.dedup.groups.keep import parse_keep
+from imgsearch.dedup.plan.records import make_plan
+from imgsearch.dedup.quarantine.apply import apply_plan
+from imgsearch.dedup.quarantine.catalog_sync import follow_files, planned_files, run_files
+from imgsearch.dedup.quarantine.undo import undo
+from imgsearch.dedup.tiers import confirmation, perceptual
+from imgsearch.dedup.tiers.confirmation import Look
 from imgsearch.errors import LibraryBusy
 
 TIERS = ("bytes", "pixels", "perceptual")

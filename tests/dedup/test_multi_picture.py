@@ -12,7 +12,7 @@ from pictured_library import PicturedLibrary, picture
 from PIL import Image, ImageCms, ImageDraw
 
 from imgsearch.dedup.find import FindOptions, compare, groups_of
-from imgsearch.dedup.keep import parse_keep
+from imgsearch.dedup.groups.keep import parse_keep
 from imgsearch.scenes.not_copies.exif import profile
 from imgsearch.scenes.not_copies.tiff import master_in_sub_directory, thumbnail_first
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imgsearch.search.language import parse
+from imgsearch.search.query.parser import parse
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)

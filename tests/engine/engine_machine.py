@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from imgsearch.records import Hit, Results
 from imgsearch.search.calibration import Calibration
-from imgsearch.search.query import Query
+from imgsearch.search.query.description import Query
 from imgsearch.storage import latest_snapshot, verify
 
 ALL = 1000  # more than there ever are

@@ -49,7 +49,7 @@ class Desk:
 
     def index(self, *paths: Path, stop: Callable[[], bool] = lambda: False, **settings: Any) -> Any:
         from imgsearch.settings import Settings
-        from indexer.session import IndexRequest, run_index
+        from indexer.index_run import IndexRequest, run_index
 
         if not self.library.exists():
             settings.setdefault("model", MODEL)
@@ -63,7 +63,7 @@ class Desk:
     def recheck(self) -> Any:
         """`index --recheck` of ``photos``."""
         from imgsearch.settings import Settings
-        from indexer.session import IndexRequest, run_index
+        from indexer.index_run import IndexRequest, run_index
 
         return run_index(IndexRequest((str(self.photos),), Settings(self.library, device="cpu"), recheck=True))
 
@@ -91,7 +91,7 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    import indexer.session
+    import indexer.index_run
 
     made = Desk(tmp_path, monkeypatch)
 
@@ -108,6 +108,6 @@ def desk(tmp_path: Path, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> Desk:
         def embed_features(self, features: Any) -> Any:
             return tiny.embed_features(features)
 
-    monkeypatch.setattr(indexer.session, "DecodePool", InlinePool)
-    monkeypatch.setattr(indexer.session.library, "open_model", lambda settings, made_with: Counting())
+    monkeypatch.setattr(indexer.index_run, "DecodePool", InlinePool)
+    monkeypatch.setattr(indexer.index_run.library, "open_model", lambda settings, made_with: Counting())
     return made

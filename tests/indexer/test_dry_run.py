@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from imgsearch.errors import UsageError
-from imgsearch.media.ignore import IGNORE_FILE
+from imgsearch.media.walking.ignore import IGNORE_FILE
 from imgsearch.settings import Settings
 from indexer.dry_run import DryRun, dry_run
+from indexer.index_run import IndexRequest, run_index
 from indexer.report import Silence, Summary
-from indexer.session import IndexRequest, run_index
 
 MODEL = str(Path(__file__).parents[1] / "golden" / "lavis" / "blip2_tiny.pth")
 

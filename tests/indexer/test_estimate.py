@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-import indexer.estimate
+import indexer.forecast
 from imgsearch.errors import StorageFull
 from imgsearch.records import ModelId
-from indexer.estimate import Outlook, bytes_for, forecast, require_space, size_text, time_text
+from indexer.forecast import Outlook, bytes_for, forecast, require_space, size_text, time_text
 
 BLIP2 = ModelId("blip2", "0" * 64, "v1-224", "float32", 32, 256)
 
 
 def test_forecast_of_half_a_million_photos_says_24_days(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(indexer.estimate, "free_bytes", lambda folder: 120_000_000_000)
+    monkeypatch.setattr(indexer.forecast, "free_bytes", lambda folder: 120_000_000_000)
     said = forecast(500_000, 4.1, BLIP2, "float16", tmp_path)
     assert said == "500,000 new pictures at 4.1 s each: about 24 days; 9.7 GB of disk (120 GB free)"
 
@@ -52,7 +52,7 @@ def test_outlook_of_a_slow_model_is_told_after_the_first_batch() -> None:
 
 def test_outlook_of_a_fast_model_waits_until_what_was_decoded_ahead_is_used_up(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
-    monkeypatch.setattr(indexer.estimate.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(indexer.forecast.time, "monotonic", lambda: clock[0])
     told: list[float] = []
     outlook = Outlook(1000, 96, told.append)
     for batch in range(10):

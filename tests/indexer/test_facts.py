@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from imgsearch.records import ImageRecord
-from imgsearch.search.language import parse
+from imgsearch.search.query.parser import parse
 from imgsearch.settings import Settings
 from imgsearch.storage import open_store
-from imgsearch.storage.fact_reads import read_words
+from imgsearch.storage.reads.fact_reads import read_words
+from indexer.index_run import IndexRequest, run_index
 from indexer.report import Summary
-from indexer.session import IndexRequest, run_index
 
 SIDECAR = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/"

@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from imgsearch.media.program_folders import Included
+from imgsearch.media.walking.program_folders import Included
 from imgsearch.records import Root
 from imgsearch.settings import Settings
+from indexer.index_run import IndexRequest, run_index
 from indexer.report import Summary
-from indexer.session import IndexRequest, run_index
 from indexer.watch import scopes
 
 MODEL = str(Path(__file__).parents[1] / "golden" / "lavis" / "blip2_tiny.pth")

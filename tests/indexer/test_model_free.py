@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from imgsearch.app import model_id, open_model, open_searcher
 from imgsearch.errors import ImgsearchError, ModelMismatch, ModelUnavailable
-from imgsearch.library import model_id, open_model, open_searcher
 from imgsearch.media.decode import DecodedImage, decode_file
 from imgsearch.records import is_model_free
 from imgsearch.settings import Settings

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from imgsearch.errors import LibraryError, UsageError
-from imgsearch.media.ignore import IGNORE_FILE
+from imgsearch.media.walking.ignore import IGNORE_FILE
 from imgsearch.records import Root
 from imgsearch.settings import Settings
 from imgsearch.storage import forget, open_store, writing
-from indexer.remembered import FILE_NAME
+from indexer.index_run import IndexRequest, Session, run_index
 from indexer.report import Silence, Summary
-from indexer.session import IndexRequest, Session, run_index
+from indexer.scanning.remembered import FILE_NAME
 from indexer.watch import scopes
 
 MODEL = str(Path(__file__).parents[1] / "golden" / "lavis" / "blip2_tiny.pth")

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import random
 
-from imgsearch.media.walk import FileEntry
+from imgsearch.media.walking.walk import FileEntry
 from imgsearch.storage import FileState
-from indexer.pending import KnownFiles, PendingFiles
+from indexer.scanning.pending_files import KnownFiles, PendingFiles
 
 
 def test_pending_files_come_back_as_they_were_put() -> None:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from imgsearch.storage import open_store
-from imgsearch.storage.verification import verify
+from imgsearch.storage.upkeep.verification import verify
 
 SIDECAR = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="{}"/>
@@ -140,7 +140,7 @@ def test_the_image_of_a_former_slot_goes_with_a_compaction(desk):
     (desk.photos / f"{name}.xmp").write_text(SIDECAR.format(3))
     desk.index()
     vectors = _of(desk, name)[2]
-    from imgsearch.storage.compaction import compact_library
+    from imgsearch.storage.upkeep.compaction import compact_library
     from imgsearch.storage.writer import writing
 
     with open_store(desk.library) as store:

@@ -195,10 +195,10 @@ def test_picture_that_cannot_be_encoded_is_a_failure_and_tried_every_run(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The model has memory for three pictures at a time, and gives NaN for one of them."""
-    import indexer.session
+    import indexer.index_run
     from imgsearch.media.decode import decode_file
 
-    model = indexer.session.library.open_model(None, None)  # type: ignore[arg-type]
+    model = indexer.index_run.library.open_model(None, None)  # type: ignore[arg-type]
     worst = decode_file(scene(desk, 7), int(model.model_id.recipe.rpartition("-")[2])).pixels
 
     class Failing:
@@ -219,7 +219,7 @@ def test_picture_that_cannot_be_encoded_is_a_failure_and_tried_every_run(
             return vectors
 
     with monkeypatch.context() as patch:
-        patch.setattr(indexer.session.library, "open_model", lambda settings, made_with: Failing())
+        patch.setattr(indexer.index_run.library, "open_model", lambda settings, made_with: Failing())
         summary = desk.index(batch_size=12)
     assert (summary.failed, summary.images, max(desk.embedded)) == (1, 11, 3)
     with open_store(desk.library) as store:
@@ -266,7 +266,7 @@ def test_deleted_part_of_a_root_leaves_when_it_is_named(desk: Any) -> None:
 def test_no_path_means_all_roots(desk: Any) -> None:
     desk.index(scene(desk, 0), scene(desk, 1))
     from imgsearch.settings import Settings
-    from indexer.session import IndexRequest, run_index
+    from indexer.index_run import IndexRequest, run_index
 
     summary = run_index(IndexRequest((), Settings(desk.library)))
     assert (summary.seen, summary.unchanged) == (2, 2)
@@ -304,9 +304,9 @@ def test_existing_library_keeps_its_model(desk: Any, monkeypatch: pytest.MonkeyP
 
 
 def test_disk_that_is_too_small_is_refused_at_once(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import indexer.estimate
+    import indexer.forecast
 
-    monkeypatch.setattr(indexer.estimate, "free_bytes", lambda folder: 1000)
+    monkeypatch.setattr(indexer.forecast, "free_bytes", lambda folder: 1000)
     with pytest.raises(StorageFull, match=r"12 new pictures need about .* 1.0 KB is free"):
         desk.index()
     assert desk.embedded == []
@@ -332,12 +332,12 @@ def test_names_that_are_not_utf8_are_indexed(desk: Any) -> None:
 
 
 def test_rows_without_vectors_do_not_wait_for_ever(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import indexer.session
+    import indexer.index_run
 
     desk.index()
     for number in range(6):
         shutil.copyfile(scene(desk, number), desk.photos / f"copy{number}.png")
-    monkeypatch.setattr(indexer.session, "_PATIENCE_S", 0.0)
+    monkeypatch.setattr(indexer.index_run, "_PATIENCE_S", 0.0)
     seen: list[int] = []
 
     def stop() -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from imgsearch.errors import UsageError
 from imgsearch.records import Root
-from indexer.targets import check_paths, choose_targets, new_root_paths
+from indexer.scanning.scan_scope import check_paths, choose_targets, new_root_paths
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pillow_heif
 from odd_files import encode
 from PIL import Image
 
-from imgsearch.media.containers.heif_shape import read_primary
+from imgsearch.media.containers.heif.shape import read_primary
 
 Property = tuple[bytes, bytes]
 

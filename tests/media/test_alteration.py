@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imgsearch.errors import MediaError
-from imgsearch.media.alteration import altered_pixels, middle_of
+from imgsearch.evaluation.alteration import altered_pixels, middle_of
 
 SIZE = 32
 

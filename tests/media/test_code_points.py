@@ -10,8 +10,8 @@ import pytest
 from odd_files import encode, png_chunk
 from PIL import Image
 
-from imgsearch.media.code_points import CodePoints, to_srgb_samples
-from imgsearch.media.containers.av1 import sequence_codes
+from imgsearch.media.colour.code_points import CodePoints, to_srgb_samples
+from imgsearch.media.containers.heif.av1 import sequence_codes
 from imgsearch.media.decode import decode_bytes
 
 P3_TO_SRGB = np.array([[1.2249, -0.2247, 0.0], [-0.0420, 1.0419, 0.0], [-0.0197, -0.0786, 1.0979]])  # CSS Color 4

@@ -16,7 +16,7 @@ from PIL import Image
 
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable, NotEnoughMemory, UsageError
 from imgsearch.model import load_model, model_id_of, same_vectors
-from imgsearch.model.lavis import interpolate_positions
+from imgsearch.model.checkpoints.lavis import interpolate_positions
 
 TEXTS = ["red boat left of the tree", "two"]
 
@@ -276,7 +276,7 @@ def test_wrong_arguments_are_told(directory, wrong):
 
 
 def test_too_little_memory_is_told_before_loading(directory, monkeypatch):
-    monkeypatch.setattr("imgsearch.model.checkpoint.available_bytes", lambda: 100_000_000)
+    monkeypatch.setattr("imgsearch.model.runtimes.torch.checkpoint.available_bytes", lambda: 100_000_000)
     with pytest.raises(NotEnoughMemory, match=r"needs about 0\.2 GB of RAM, and 0\.1 GB are free"):
         load_model(directory, device="cpu")
 
@@ -297,7 +297,7 @@ def test_same_vectors_looks_past_name_and_dtype(directory, tmp_path):
 
 def test_asking_for_an_id_loads_no_torch(directory):
     code = (
-        "import sys, imgsearch.model, imgsearch.model.contract as c, imgsearch.cli.models\n"
+        "import sys, imgsearch.model, imgsearch.model.contract as c, imgsearch.cli.verbs.models\n"
         f"imgsearch.model.model_id_of({str(directory)!r}, device='cpu')\n"
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )

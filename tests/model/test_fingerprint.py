@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from imgsearch.model import fingerprint
+from imgsearch.model.checkpoints import fingerprint
 
 
 @pytest.fixture

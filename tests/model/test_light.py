@@ -220,14 +220,14 @@ def test_wrong_arguments_are_named(light, features):
 
 def test_memory_running_out_is_our_own_error(directory, features, monkeypatch):
     light = open_light(directory, "cpu")
-    monkeypatch.setattr("imgsearch.model.light.available_bytes", lambda: 1000)
+    monkeypatch.setattr("imgsearch.model.runtimes.numpy.model.available_bytes", lambda: 1000)
     with pytest.raises(NotEnoughMemory, match="free"):
         light.encode_images(light.preprocess_arrays(noise(1, 40)))
 
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr("imgsearch.model.light_qformer.attend", fail)
+    monkeypatch.setattr("imgsearch.model.runtimes.numpy.qformer.attend", fail)
     with pytest.raises(NotEnoughMemory, match="ran out"):
         light.match_logits(TEXTS, features)
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from imgsearch.model.light_layers import LayerNorm, Linear, attend, attention_shares, exponentials, gelu, unit
-from imgsearch.model.light_vision import interpolate_places
+from imgsearch.model.runtimes.numpy.layers import LayerNorm, Linear, attend, attention_shares, exponentials, gelu, unit
+from imgsearch.model.runtimes.numpy.vision import interpolate_places
 
 
 def test_gelu_is_the_exact_one_within_a_millionth_everywhere():
@@ -97,8 +97,8 @@ def test_a_large_product_is_the_same_when_threads_share_it(monkeypatch, threads,
     x, weight = (rng.standard_normal(shape).astype(np.float32) for shape in ((2, 130, 90), (out, 90)))
     linear = Linear(weight, rng.standard_normal(out).astype(np.float32))
     alone = linear(x)
-    monkeypatch.setattr("imgsearch.model.light_layers._SHARED_FLOP", 1)
-    monkeypatch.setattr("imgsearch.model.light_layers._own_threads", lambda: threads)
+    monkeypatch.setattr("imgsearch.model.runtimes.numpy.layers._SHARED_FLOP", 1)
+    monkeypatch.setattr("imgsearch.model.runtimes.numpy.layers._own_threads", lambda: threads)
     np.testing.assert_allclose(linear(x), alone, atol=1e-4)
     assert alone.shape == (2, 130, out)
 

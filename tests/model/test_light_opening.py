@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable, UsageError
 from imgsearch.model import open_light
-from imgsearch.model.sources import cached_folder
+from imgsearch.model.checkpoints.resolve import cached_folder
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "lavis"
 
@@ -23,7 +23,7 @@ def test_what_needs_torch_is_left_to_it(directory, monkeypatch):
     assert open_light(GOLDEN / "blip2_tiny.pth", "cpu") is None
     assert open_light(directory, "cpu", dtype="bfloat16") is None
     assert open_light(directory, "cpu", image_size=41) is None  # load_model says what is wrong with it
-    monkeypatch.setattr("imgsearch.model.light_opening.resolve_device", lambda device: "cuda:0")
+    monkeypatch.setattr("imgsearch.model.runtimes.numpy.opening.resolve_device", lambda device: "cuda:0")
     assert open_light(directory, "cuda") is None
 
 

@@ -238,7 +238,7 @@ def test_redirected_progress_is_lines_and_no_bar(hub, tmp_path):
 @pytest.mark.parametrize(("free", "refused"), [(10, True), (10**9, False)])
 def test_free_space_is_looked_at_before_anything_comes(free, refused, tmp_path, monkeypatch):
     from imgsearch.errors import StorageFull
-    from imgsearch.model import pull
+    from imgsearch.model.checkpoints import pull
 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 0, free))

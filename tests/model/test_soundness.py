@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from imgsearch.app import open_store
 from imgsearch.cli import main
 from imgsearch.errors import CheckpointInvalid, ImgsearchError, ModelMismatch
-from imgsearch.library import open_store
 from imgsearch.model import check_model
-from imgsearch.model.sources import shipped_folder
+from imgsearch.model.checkpoints.resolve import shipped_folder
 from imgsearch.model.tokenizer import read_vocabulary, require_own_vocabulary
 from imgsearch.records import MODEL_FREE
 from imgsearch.scenes.dataset import make_set, write_set
@@ -150,7 +150,7 @@ def test_an_empty_library_takes_another_model_and_a_full_one_does_not(
 
 
 def test_only_an_empty_library_is_rebound(photos: Path, tmp_path: Path) -> None:
-    from imgsearch.storage.rebinding import rebind_store
+    from imgsearch.storage.upkeep.rebinding import rebind_store
 
     library = tmp_path / "library"
     assert main(["index", str(photos), "--model", "mini", "--library", str(library), "--quiet"]) == 0

@@ -16,7 +16,7 @@ from imgsearch.scenes.captions import any_statement, say
 from imgsearch.scenes.draw import draw_scene
 from imgsearch.scenes.graph import Domain, sample_scene
 from imgsearch.scenes.vocabulary import noun_of
-from imgsearch.search.heatmap import MAX_WORDS, content_words, heat_map
+from imgsearch.search.features.heatmap import MAX_WORDS, content_words, heat_map
 
 SIDE, TOKENS, DIMS = 3, 4, 6
 

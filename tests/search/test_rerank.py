@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from imgsearch.search.features import FeatureSource, Source
+from imgsearch.search.features.stored import FeatureSource, Source
 from imgsearch.search.rerank import Match, Reading, default_rerank, fused_order, match_and_replace, match_candidates
 from imgsearch.storage import FeatureStore
 

@@ -9,8 +9,8 @@ import pytest
 from imgsearch.errors import UsageError
 from imgsearch.media.decode import decode_file
 from imgsearch.records import Hit, Results
-from imgsearch.search.query import Query
-from imgsearch.search.searcher import Searcher
+from imgsearch.search.engine import Searcher
+from imgsearch.search.query.description import Query
 from imgsearch.storage import open_store
 
 TEXT = "a blue house to the left of a white boat at sunset"

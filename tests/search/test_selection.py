@@ -9,8 +9,8 @@ import pytest
 
 from imgsearch.errors import UsageError
 from imgsearch.records import Hit, Results
-from imgsearch.search.pages import decoded
-from imgsearch.search.query import Query
+from imgsearch.search.query.description import Query
+from imgsearch.search.query.paging import decoded
 from imgsearch.search.selection import above, at_page, in_order, require_probability
 
 HITS = tuple(

@@ -9,8 +9,8 @@ import pytest
 
 from imgsearch import wordforms
 from imgsearch.records import FileFacts, Word
-from imgsearch.search.query import Query
-from imgsearch.search.searcher import Searcher
+from imgsearch.search.engine import Searcher
+from imgsearch.search.query.description import Query
 from imgsearch.search.word_matches import content_words, shown_words, word_expression
 from imgsearch.storage import open_store, writing
 

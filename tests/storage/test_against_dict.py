@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from imgsearch.storage import create_store, segment_store, verify, writing
-from imgsearch.storage.compaction import compact_library
+from imgsearch.storage import create_store, verify, writing
+from imgsearch.storage.upkeep.compaction import compact_library
+from imgsearch.storage.vectors import segment_store
 
 _spec = importlib.util.spec_from_file_location("storage_kit", Path(__file__).with_name("conftest.py"))
 _module = importlib.util.module_from_spec(_spec)

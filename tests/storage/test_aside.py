@@ -108,7 +108,7 @@ def test_old_library_on_a_read_only_disk_is_migrated_in_a_copy(
     migrated: list[Path] = []
     monkeypatch.setattr("imgsearch.storage.opening.HEAD", "later")
     monkeypatch.setattr(
-        "imgsearch.storage.catalog.Catalog.migrate", lambda self, connection: migrated.append(self.path)
+        "imgsearch.storage.catalog.database.Catalog.migrate", lambda self, connection: migrated.append(self.path)
     )
     with read_only(library.folder / "library", tmp_path / "ro") as place, open_store(place) as store:
         assert store.stats().images == 1

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from imgsearch.errors import SegmentDamaged, StorageFull, UsageError
-from imgsearch.storage import compact, forget, repair, segment_store, verify, writing
-from imgsearch.storage.compaction import compact_library
+from imgsearch.storage import compact, forget, repair, verify, writing
+from imgsearch.storage.upkeep.compaction import compact_library
+from imgsearch.storage.vectors import segment_store
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from imgsearch import files
-from imgsearch.storage import create_store, open_store, segment_store, verify, writing
-from imgsearch.storage.compaction import compact_library
+from imgsearch.storage import create_store, open_store, verify, writing
+from imgsearch.storage.upkeep.compaction import compact_library
+from imgsearch.storage.vectors import segment_store
 
 BATCHES = [list(range(first, first + 6)) for first in range(0, 30, 6)]
 GONE = [f"{number}.jpg" for number in range(0, 30, 4)]

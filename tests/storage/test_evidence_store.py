@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgsearch.errors import CatalogDamaged, LibraryBusy, LibraryUnsupported
-from imgsearch.storage import evidence_store
-from imgsearch.storage.evidence_store import EvidenceStore, PairRow
-from imgsearch.storage.id_ranges import as_ranges, covered, members, merged, without
+from imgsearch.storage.evidence import store as evidence_store
+from imgsearch.storage.evidence.store import EvidenceStore, PairRow
+from imgsearch.storage.vectors.id_ranges import as_ranges, covered, members, merged, without
 
 TIERS = ("pixels", "perceptual", "near")
 

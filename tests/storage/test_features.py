@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from imgsearch.records import ModelId
-from imgsearch.storage.features import FeatureStore, QuantisedFeatures
+from imgsearch.storage.caches.features import FeatureStore, QuantisedFeatures
 
 MODEL = ModelId("mini", "ab" * 32, "v1-128", "float32", 32, 256)
 
@@ -74,7 +74,7 @@ def test_the_least_recently_used_go_first_and_the_budget_holds(tmp_path: Path):
 
 
 def test_settings_turn_keeping_on_and_off_for_good(tmp_path: Path):
-    from imgsearch.library import feature_store
+    from imgsearch.app import feature_store
     from imgsearch.settings import Settings
     from imgsearch.storage import create_store
 

@@ -20,7 +20,8 @@ from imgsearch.errors import (
     SegmentDamaged,
     StorageFull,
 )
-from imgsearch.storage import FailedFile, create_store, layout, library_exists, open_store, revisions, schema, writing
+from imgsearch.storage import FailedFile, create_store, layout, library_exists, open_store, writing
+from imgsearch.storage.catalog import revisions, schema
 
 
 def test_open_names_the_command_when_there_is_no_library(tmp_path):
@@ -54,7 +55,7 @@ def test_migrations_make_the_schema_that_the_code_names(store):
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
-    from imgsearch.storage import migrations
+    from imgsearch.storage.catalog import migrations
 
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__path__[0])))
@@ -229,7 +230,7 @@ def test_files_come_in_the_order_of_their_bytes_across_pages(store, kit, photos,
             tx.add(kit.batch(root_id, [1], ["a.jpg"]))
             tx.place_files((kit.place(root_id, name), kit.facts(1).content_hash) for name in names)
             tx.commit()
-    monkeypatch.setattr("imgsearch.storage.queries.PAGE_ROWS", 300)
+    monkeypatch.setattr("imgsearch.storage.catalog.orm_reads.PAGE_ROWS", 300)
     found = [state.relative_path for state in store.files(root_id)]
     assert found == sorted(names, key=os.fsencode)
     assert [s.relative_path for s in store.files(root_id, after="d/01998.jpg")] == ["d/01999.jpg", "é.jpg"]

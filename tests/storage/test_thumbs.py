@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imgsearch.storage.thumbs import ThumbStore
+from imgsearch.storage.caches.thumbnails import ThumbStore
 
 
 def webp_of(size_bytes: int, fill: bytes = b"x") -> bytes:

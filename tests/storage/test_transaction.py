@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from imgsearch.errors import LibraryBusy, StorageFull
-from imgsearch.storage import FailedFile, segment_store, verify, writing
+from imgsearch.storage import FailedFile, verify, writing
+from imgsearch.storage.vectors import segment_store
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_leaving_without_commit_undoes_everything(store, kit, root_id):
 def test_fsync_comes_before_the_catalog_names_the_vectors(store, kit, root_id, monkeypatch):
     order = []
     monkeypatch.setattr(segment_store.os, "fsync", lambda descriptor: order.append("fsync"))
-    monkeypatch.setattr("imgsearch.storage.row_writes.write_batches", lambda *_: order.append("rows"))
+    monkeypatch.setattr("imgsearch.storage.catalog.row_writes.write_batches", lambda *_: order.append("rows"))
     monkeypatch.setattr("imgsearch.storage.transaction.insert_images", lambda *_: {})
     with writing(store) as writer, writer.transaction() as tx:
         tx.add(kit.batch(root_id, [4]))

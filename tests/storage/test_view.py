@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from imgsearch.errors import SegmentDamaged
-from imgsearch.storage import open_store, segment_store, verify, writing
-from imgsearch.storage.compaction import compact_library
+from imgsearch.storage import open_store, verify, writing
+from imgsearch.storage.upkeep.compaction import compact_library
+from imgsearch.storage.vectors import segment_store
 
 
 def test_view_holds_still_through_commits_and_compaction(store, kit, photos):

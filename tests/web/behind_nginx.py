@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from web.context import DRAINING
-from web.serving import Server
+from web.http.context import DRAINING
+from web.server import Server
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 

@@ -19,12 +19,12 @@ from imgsearch.model.text import clean_text
 from imgsearch.model.words import Word
 from imgsearch.records import ModelId
 from imgsearch.search.calibration import Calibration
-from imgsearch.search.searcher import Searcher
+from imgsearch.search.engine import Searcher
 from imgsearch.storage import EmbeddedBatch, FailedFile, FilePlace, Store, create_store, writing
 from web import create_app
-from web.access import hash_token
 from web.config import WebConfig
-from web.service import SearchService
+from web.http.access import hash_token
+from web.services.search_service import SearchService
 
 SIDE = 8
 COLOURS = {"red": (200, 30, 30), "green": (30, 180, 40), "blue": (40, 40, 210), "grey": (120, 120, 120)}

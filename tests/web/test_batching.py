@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from web.batching import Batcher
+from imgsearch.search.inference.batcher import Batcher
 
 
 class Gate:

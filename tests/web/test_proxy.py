@@ -15,7 +15,7 @@ from werkzeug.security import generate_password_hash
 from imgsearch.errors import UsageError
 from web import create_app
 from web.config import WebConfig
-from web.proxy import read_prefix, same_site
+from web.http.proxy import read_prefix, same_site
 
 KEY = b"k" * 32
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from behind_nginx import nginx, serving
 
 from web import create_app
 from web.config import WebConfig
-from web.proxy import same_site
+from web.http.proxy import same_site
 
 KEY = b"k" * 32
 

@@ -17,10 +17,10 @@ from werkzeug.routing import Rule
 
 from imgsearch.errors import StorageFull, UsageError
 from web import create_app
-from web.access import FILE_NAME, Access, hash_token, knows_token, read_access, write_access
 from web.config import WebConfig
-from web.login import ATTEMPTS, WINDOW_S, Attempts
-from web.security import local_path
+from web.http.access import FILE_NAME, Access, hash_token, knows_token, read_access, write_access
+from web.http.routes.login import ATTEMPTS, WINDOW_S, Attempts
+from web.http.security import local_path
 
 PASSWORD = "correct horse battery"
 ACCESS = Access().with_password(PASSWORD)

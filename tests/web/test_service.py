@@ -16,15 +16,15 @@ from imgsearch.errors import ImgsearchError, MediaError, UsageError
 from imgsearch.model import open_light
 from imgsearch.records import Results
 from imgsearch.scenes.dataset import make_set, write_set
-from imgsearch.search.features import FeatureSource, Source
-from imgsearch.search.query import Query
-from imgsearch.search.reader import PlainReader
+from imgsearch.search.engine import Searcher
+from imgsearch.search.features.stored import FeatureSource, Source
+from imgsearch.search.inference.batched import PIECE, BatchingReader, PictureMemories
+from imgsearch.search.inference.direct import PlainReader
+from imgsearch.search.query.description import Query
 from imgsearch.search.rerank import Reading
-from imgsearch.search.searcher import Searcher
 from imgsearch.storage import writing
 from web.problems import Overloaded
-from web.reading import PIECE, BatchingReader, PictureMemories
-from web.service import Limits, SearchService
+from web.services.search_service import Limits, SearchService
 
 PLAIN = Limits(batching=False)
 TEXTS = ["red", "a green one", "blue", "grey -red", "red folder:c", "blue not red", "folder:a", "green year:2019"]

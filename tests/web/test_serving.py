@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from web import serving
-from web.serving import Server, is_loopback
+from web import server as serving
+from web.server import Server, is_loopback
 
 WAIT_S = 30
 GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"

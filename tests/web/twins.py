@@ -8,16 +8,16 @@ from pathlib import Path
 from colour_shelf import TOKEN, ColourModel, Shelf, index_pictures
 from PIL import Image, ImageDraw, ImageOps
 
-from imgsearch.dedup.evidence import Copy, Evidence, Group, Member
-from imgsearch.dedup.plan import Plan, make_plan
-from imgsearch.dedup.plan_file import write_plan
-from imgsearch.search.searcher import Searcher
+from imgsearch.dedup.evidence.records import Copy, Evidence, Group, Member
+from imgsearch.dedup.plan.file import write_plan
+from imgsearch.dedup.plan.records import Plan, make_plan
+from imgsearch.search.engine import Searcher
 from imgsearch.storage import create_store, open_store
-from imgsearch.storage.gallery import Picture, read_picture
+from imgsearch.storage.reads.gallery import Picture, read_picture
 from web import create_app
-from web.access import hash_token
 from web.config import WebConfig
-from web.service import SearchService
+from web.http.access import hash_token
+from web.services.search_service import SearchService
 
 SAVED = Evidence("perceptual", 0.98, bits=2, difference=0.06)
 NAMES = ("bytes", "pixels", "hard", "large", "near", "semantic")

@@ -1,7 +1,8 @@
 """The files beside a picture that go where it goes: sidecars, notes, sounds, the film of a Live Photo.
 
 Names decide. What lies in another folder is left where it is: Nikon's NKSC_PARAM/X.nksc, Capture One's
-CaptureOne/Settings*/X.cos, SILKYPIX_DS; such a folder belongs to its program (`imgsearch.media.program_folders`).
+CaptureOne/Settings*/X.cos, SILKYPIX_DS; such a folder belongs to its program
+(`imgsearch.media.walking.program_folders`).
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from imgsearch.dedup.belonging.companions import companions_of, owners_of, same_
 from imgsearch.dedup.belonging.folder_names import FolderListing, FolderNames
 from imgsearch.dedup.belonging.stacks import StackFile, belong_together, stack_key
 from imgsearch.dedup.disk import Refused, digest_of, open_file, open_folder
-from imgsearch.dedup.evidence import Companion, Copy, Evidence, Group, Member
+from imgsearch.dedup.evidence.records import Companion, Copy, Evidence, Group, Member
+from imgsearch.media.samples.whole import FileTraits
 from imgsearch.media.sniff import IMAGE_EXTENSIONS
-from imgsearch.media.whole import FileTraits
 
 TraitsOf = Callable[[int], FileTraits | None]
 

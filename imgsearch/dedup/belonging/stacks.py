@@ -21,7 +21,7 @@ from imgsearch.dedup.belonging.version_names import VersionName, fold, version_n
 from imgsearch.media.sniff import RAW_EXTENSIONS
 
 if TYPE_CHECKING:
-    from imgsearch.media.whole import FileTraits
+    from imgsearch.media.samples.whole import FileTraits
 
 EDITED = "an edited picture and its original"
 VERSIONS = "versions of one picture"

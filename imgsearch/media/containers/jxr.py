@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from imgsearch.media.containers.header import Header, load_exif_from, stream_size
-from imgsearch.media.containers.tiff_directories import DirectoryReader, as_tiff
+from imgsearch.media.containers.tiff.directories import DirectoryReader, as_tiff
 
 _WIDTH, _HEIGHT, _PIXEL_FORMAT, _ICC, _XMP = 0xBC80, 0xBC81, 0xBC01, 0x8773, 0x02BC
 _FAMILY = bytes.fromhex("24c3dd6f034efe4bb1853d77768dc9")

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from imgsearch.errors import MediaError
-from imgsearch.media.containers import animated, camera_raw, heif, jpeg, jxl, jxr, plain, png, psd, simple, tiff
+from imgsearch.media.containers import animated, jpeg, jxl, jxr, plain, png, psd, simple
 from imgsearch.media.containers.header import Header
+from imgsearch.media.containers.heif import images as heif
+from imgsearch.media.containers.tiff import camera_raw
+from imgsearch.media.containers.tiff import pages as tiff
 from imgsearch.media.sniff import Kind
 
 

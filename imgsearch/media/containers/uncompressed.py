@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from imgsearch.media.containers.heif_items import Cursor, Item
+from imgsearch.media.containers.heif.items import Cursor, Item
 
 MONO, LUMA, BLUE_DIFFERENCE, RED_DIFFERENCE, RED, GREEN, BLUE, ALPHA = range(8)
 PADDING = 12

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from imgsearch.media.metadata import tag_of, text_of
-from imgsearch.media.xmp import Xmp
+from imgsearch.media.metadata.exif import tag_of, text_of
+from imgsearch.media.metadata.xmp import Xmp
 
 _LATITUDE, _LONGITUDE = 90.0, 180.0
 _NUMBER = r"[+-]?\d+(?:[.,]\d+)?"

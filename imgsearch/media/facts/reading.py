@@ -17,9 +17,9 @@ from imgsearch.media.facts.dates import any_date, gps_date, has_time, iptc_date,
 from imgsearch.media.facts.encodings import iptc_text, plain_text
 from imgsearch.media.facts.places import Place, exif_place, xmp_place
 from imgsearch.media.facts.words import rating_of, words_of
-from imgsearch.media.iptc import read_iptc
-from imgsearch.media.metadata import camera_name, table_of, tag_of, text_of
-from imgsearch.media.xmp import Xmp, parse_xmp
+from imgsearch.media.metadata.exif import camera_name, table_of, tag_of, text_of
+from imgsearch.media.metadata.iptc import read_iptc
+from imgsearch.media.metadata.xmp import Xmp, parse_xmp
 from imgsearch.records import FileFacts
 
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825

@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from imgsearch.media.containers.header import Header
-from imgsearch.media.containers.heif_shape import read_primary
+from imgsearch.media.containers.heif.shape import read_primary
 from imgsearch.media.containers.png_colour import read_png_colour
 from imgsearch.media.containers.reading import read_header
-from imgsearch.media.containers.tiff import main_directory
-from imgsearch.media.deep_tiff import pillow_is_right
+from imgsearch.media.containers.tiff.pages import main_directory
 from imgsearch.media.facts.answers import Check, Former
-from imgsearch.media.metadata import own_orientation
+from imgsearch.media.formats.tiff.deep import pillow_is_right
+from imgsearch.media.metadata.exif import own_orientation
+from imgsearch.media.metadata.xmp import parse_xmp
 from imgsearch.media.opening import quiet
 from imgsearch.media.sniff import Kind
-from imgsearch.media.xmp import parse_xmp
 
 COLOURS, DEEP, CROP = "colours by code points", "deep or unusual samples", "cut to a part"
 MAIN, TURNED, RAW = "their main picture is not the first", "their orientation", "camera RAW previews that are turned"

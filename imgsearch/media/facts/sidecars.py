@@ -16,8 +16,8 @@ from imgsearch.media.facts.places import decimal_place, xmp_place
 from imgsearch.media.facts.reading import NO_FACTS, xmp_date
 from imgsearch.media.facts.words import distinct_words, xmp_rating, xmp_words
 from imgsearch.media.limits import MIB, Limits
+from imgsearch.media.metadata.xmp import MAX_BYTES, Xmp, parse_xmp
 from imgsearch.media.source import open_source
-from imgsearch.media.xmp import MAX_BYTES, Xmp, parse_xmp
 from imgsearch.records import FileFacts, Word
 
 _MOST_JSON_BYTES = 1 * MIB  # of a picture's notes, which have 2 KB

@@ -12,9 +12,9 @@ from PIL import Image
 
 from imgsearch.media.containers.header import Header
 from imgsearch.media.facts.encodings import iptc_text, plain_text, tidy, user_comment, windows_text
-from imgsearch.media.iptc import read_charset, read_iptc
-from imgsearch.media.metadata import table_of, tag_of
-from imgsearch.media.xmp import Xmp
+from imgsearch.media.metadata.exif import table_of, tag_of
+from imgsearch.media.metadata.iptc import read_charset, read_iptc
+from imgsearch.media.metadata.xmp import Xmp
 from imgsearch.records import Word
 
 _EXIF_IFD, _USER_COMMENT, _DESCRIPTION = 0x8769, 0x9286, 0x010E

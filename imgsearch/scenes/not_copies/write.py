@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from imgsearch.errors import StorageFull, UsageError
-from imgsearch.scenes.not_copies import (
+from imgsearch.scenes.not_copies.album import Album, Draw, NotCopy, Pictures
+from imgsearch.scenes.not_copies.families import (
     boards,
     containers,
     directories,
@@ -19,7 +20,6 @@ from imgsearch.scenes.not_copies import (
     stacks,
     textures,
 )
-from imgsearch.scenes.not_copies.album import Album, Draw, NotCopy, Pictures
 
 FAMILIES: dict[str, Draw] = {
     name: draw

@@ -66,12 +66,12 @@ def served(library: Path, pictures: Path, config: Any, **options: Any) -> Iterat
     """The library behind the real server, in threads of this process; ``options`` are the searcher's."""
     from colour_shelf import ColourModel
 
-    from imgsearch.search.searcher import Searcher
+    from imgsearch.search.engine import Searcher
     from imgsearch.storage import open_store
     from web import create_app
-    from web.context import DRAINING
-    from web.service import SearchService
-    from web.serving import Server
+    from web.http.context import DRAINING
+    from web.server import Server
+    from web.services.search_service import SearchService
 
     service = SearchService(Searcher(open_store(library), ColourModel(), **options))  # type: ignore[arg-type]
     app = create_app(service, config)

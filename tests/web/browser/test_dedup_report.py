@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "dedup"))
 
 from albums import make_groups
 
-from imgsearch.dedup.report import ReportOptions, write_report
+from imgsearch.dedup.reports.report import ReportOptions, write_report
 from imgsearch.records import Failure
 
 

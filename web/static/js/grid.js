@@ -7,7 +7,7 @@ const MOVE = { duration: 460, easing: "cubic-bezier(.2, .75, .2, 1)" };
 const NARROWEST = 0.45;
 const WIDEST = 3.2;
 
-/** The class of a tile's ratio: steps of 2 %, as css/ratios.css and web/tiles.py have them. */
+/** The class of a tile's ratio: steps of 2 %, as css/ratios.css and web/http/tiles.py have them. */
 export function ratioClass(width, height) {
   const ratio = Math.min(WIDEST, Math.max(NARROWEST, width / height || 1));
   return `a${Math.round(Math.log(ratio) / Math.log(1.02)) + 40}`;

@@ -1,0 +1,1 @@
+"""`imgsearch dedup` and its verbs."""

@@ -1,0 +1,95 @@
+"""What the program is at, before there is anything to show: one line on a terminal, gone when the work is done."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+_EVERY_S = 0.5
+
+
+class Sign:
+    """Told what is being done: ``sign("loading the model")``. This one shows nothing."""
+
+    def __call__(self, text: str) -> None:
+        """Show ``text`` in place of what is shown."""
+
+    def close(self) -> None:
+        """Take it away."""
+
+
+class Line(Sign):
+    """The text on one line of a terminal, from the second second on with how long it has taken."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._text = ""
+        self._since = time.monotonic()
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, daemon=True)
+        self._ticker.start()
+
+    def __call__(self, text: str) -> None:
+        with self._lock:
+            self._text, self._since = text, time.monotonic()
+            self._draw()
+
+    def close(self) -> None:
+        self._over.set()
+        self._ticker.join(1.0)
+        with self._lock:
+            self._write("\r\x1b[K")
+
+    def _tick(self) -> None:
+        while not self._over.wait(_EVERY_S):
+            with self._lock:
+                if not self._over.is_set():
+                    self._draw()
+
+    def _draw(self) -> None:
+        took = time.monotonic() - self._since
+        self._write(f"\r\x1b[K{self._text} ..." + (f" {took:.0f} s" if took >= 1 else ""))
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):
+            return
+
+
+@contextmanager
+def signs() -> Iterator[Sign]:
+    """A sign on standard error, where that is a terminal that can take a line back. It goes on being shown inside
+    `imgsearch.cli.output.streams.without_chatter`."""
+    import os
+
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield Sign()
+        return
+    with _of_its_own(sys.stderr) as stream:
+        sign = Line(stream)
+        try:
+            yield sign
+        finally:
+            sign.close()
+
+
+@contextmanager
+def _of_its_own(stream: TextIO) -> Iterator[TextIO]:
+    """The same terminal by another descriptor; the stream itself where it has none."""
+    import os
+
+    stream.flush()  # takes away what stands there from the start
+    try:
+        copy = os.fdopen(os.dup(stream.fileno()), "w", encoding="utf-8", errors="replace")
+    except (OSError, ValueError, AttributeError):
+        yield stream
+        return
+    with copy:
+        yield copy

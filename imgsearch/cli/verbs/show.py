@@ -1,0 +1,258 @@
+"""imgsearch show: all that is known of one picture, and where each fact comes from."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imgsearch.cli.command import Command
+from imgsearch.cli.listed import listed_paths
+from imgsearch.cli.output.streams import without_chatter
+from imgsearch.cli.output.terminal import shown
+from imgsearch.errors import MediaError, UsageError
+
+if TYPE_CHECKING:
+    from imgsearch.media.shown import ShownFile
+    from imgsearch.records import Word
+    from imgsearch.storage import Store
+
+_DESCRIPTION = """\
+Show when, where and by what camera a picture was taken, what people wrote about it, its sizes, format and colours, and
+which part of the file, which file beside it, or what else tells each of them. PICTURE is a file, or the id of a picture
+in the library; - reads names or ids from standard input, one a line. The library need not know the picture, nor exist
+unless --library names one; nothing is changed.
+"""
+_NAMES_OF_SOURCES = {
+    "exif": "EXIF",
+    "xmp": "XMP",
+    "iptc": "IPTC",
+    "gps": "GPS clock",
+    "png": "PNG text",
+    "comment": "a comment in the file",
+    "sidecar": "an XMP file beside it",
+    "takeout": "Google's notes beside it",
+    "name": "the file's name",
+    "file": "the file's time",
+}
+_MOST_SHOWN = 12  # words of one kind; --json has all
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = _DESCRIPTION
+    parser.add_argument(
+        "pictures", metavar="PICTURE", nargs="+", help="a file, or the id of a picture in the library; - reads stdin"
+    )
+    parser.add_argument("--library", metavar="DIR", help="where the library is")
+    parser.add_argument("--json", action="store_true", help="one JSON object; of several pictures one a line")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from imgsearch import storage
+    from imgsearch.settings import load_settings
+
+    settings = load_settings(vars(arguments))
+    if arguments.library is None and not storage.library_exists(settings.library):
+        return _show_all(arguments, None)
+    with storage.open_store(settings.library) as store:
+        return _show_all(arguments, store)
+
+
+def _show_all(arguments: argparse.Namespace, store: Store | None) -> int:
+    """One is shown or refused; of several, what cannot be read stops none of the others."""
+    if arguments.pictures != ["-"] and len(arguments.pictures) == 1:
+        return _show(arguments.pictures[0], store, as_json=arguments.json)
+    worst = 0
+    for number, named in enumerate(listed_paths(arguments.pictures)):
+        if number and not arguments.json:
+            print()
+        try:
+            worst = max(worst, _show(named, store, as_json=arguments.json, on_a_line=True))
+        except UsageError as error:
+            print(f"imgsearch: {shown(error.message)}", file=sys.stderr)
+            worst = 3
+    return worst
+
+
+def _show(named: str, store: Store | None, *, as_json: bool, on_a_line: bool = False) -> int:
+    from imgsearch.media.shown import show_file
+
+    path = _path_of(named, store)
+    try:
+        with without_chatter():
+            found = show_file(path)
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        raise UsageError(f"{path} cannot be read: {reason}", "name a picture, or its id in the library") from exc
+    answer = _as_json(path, found, store)
+    if as_json:
+        print(json.dumps(answer, indent=None if on_a_line else 2))
+    elif found.fault is not None and not found.is_picture:
+        print(f"imgsearch: {shown(path)} is not shown: {shown(found.fault.message)}", file=sys.stderr)
+    else:
+        _print(path, answer)
+    return 3 if found.fault else 0
+
+
+def _path_of(named: str, store: Store | None) -> Path:
+    """A file of that name goes before an id."""
+    path = Path(named).expanduser()
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, expected a picture", "name one file in it")
+    if named.isdecimal() and not path.exists() and store is not None:
+        found = store.paths([int(named)]) if int(named) < 1 << 63 else {}
+        if not found:
+            raise UsageError(f"the library holds no picture with the id {named}", "ids are in `search --json`")
+        path = next(iter(found.values()))
+    return path
+
+
+def _as_json(path: Path, found: ShownFile, store: Store | None) -> dict[str, Any]:
+    """Names as in the API; a source stands beside each fact. Paths as `search --json` writes them."""
+    facts, content, traits = found.facts, found.content, found.traits
+    modified = datetime.fromtimestamp(found.mtime_ns / 1e9, UTC).isoformat(timespec="seconds")
+    return {
+        "path": str(path.absolute()),
+        "size_bytes": found.size_bytes,
+        "modified_at": modified,
+        "content_hash": content.content_hash if content else None,
+        "format": content.format if content else None,
+        "width": found.size[0] if found.size else None,
+        "height": found.size[1] if found.size else None,
+        "orientation": content.orientation if content else None,
+        "orientation_source": content.orientation_source if content else None,
+        "images": traits.images if traits else None,
+        "depth": traits.depth if traits else None,
+        "has_alpha": traits.has_alpha if traits else None,
+        "profile": (traits.profile or "sRGB") if traits else None,
+        "lossless": traits.lossless if traits else None,
+        "raw": traits.raw if traits else None,
+        "film": traits.film if traits else None,
+        "software": (traits.software or None) if traits else None,
+        "taken_at": facts.taken_at,
+        "taken_source": facts.taken_source,
+        "camera": facts.camera,
+        "latitude": facts.latitude,
+        "longitude": facts.longitude,
+        "place_source": facts.place_source,
+        "rating": facts.rating,
+        "rating_source": facts.rating_source,
+        "title": _first(facts.words, "title"),
+        "caption": _first(facts.words, "caption"),
+        "tags": [word.text for word in facts.words if word.kind == "tag"],
+        "people": [word.text for word in facts.words if word.kind == "person"],
+        "words": [word._asdict() for word in facts.words],
+        "sidecars": [str(sidecar) for sidecar in found.sidecars],
+        "failure": _failure(found.fault),
+        "library": None if store is None else _in_library(path, found, store),
+    }
+
+
+def _first(words: tuple[Word, ...], kind: str) -> str | None:
+    return next((word.text for word in words if word.kind == kind), None)
+
+
+def _failure(error: MediaError | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    return {"stage": error.stage, "reason": error.message, "transient": error.transient}
+
+
+def _in_library(path: Path, found: ShownFile, store: Store) -> dict[str, Any]:
+    """What the library knows of the content and of the place."""
+    image_id = store.image_of(found.content.content_hash) if found.content else None
+    files = store.all_paths([image_id]).get(image_id, []) if image_id is not None else []
+    return {
+        "path": str(store.path),
+        "image_id": image_id,
+        "indexed": any(_same(path, file) for file in files),
+        "files": [str(file) for file in files],
+        "failure": _recorded_failure(path, store),
+    }
+
+
+def _recorded_failure(path: Path, store: Store) -> dict[str, Any] | None:
+    inside = [root for root in store.roots() if path.absolute().is_relative_to(root.path)]
+    for root in inside:
+        for failure in store.failures(root.root_id):
+            if _same(path, Path(failure.path)):
+                return {"stage": failure.stage, "reason": failure.reason, "transient": failure.transient}
+    return None
+
+
+def _same(path: Path, file: Path) -> bool:
+    return os.path.realpath(path) == os.path.realpath(file)
+
+
+def _print(path: Path, answer: dict[str, Any]) -> None:
+    lines = [("file", f"{shown(path)}, {_size(answer['size_bytes'])}, changed {answer['modified_at']}")]
+    if answer["format"]:
+        lines.append(("picture", _picture(answer)))
+    elif answer["width"]:
+        lines.append(("picture", f"{answer['width']:,} x {answer['height']:,}"))
+    if answer["taken_at"]:
+        lines.append(("taken", f"{answer['taken_at'].replace('T', ' ')} ({_source(answer['taken_source'])})"))
+    if answer["camera"]:
+        lines.append(("camera", shown(answer["camera"])))
+    if answer["latitude"] is not None:
+        place = f"{answer['latitude']:.6f}, {answer['longitude']:.6f}"
+        lines.append(("place", f"{place} ({_source(answer['place_source'])})"))
+    if answer["rating"] is not None:
+        stars = "rejected" if answer["rating"] < 0 else f"{answer['rating']} of 5"
+        lines.append(("rating", f"{stars} ({_source(answer['rating_source'])})"))
+    for kind in ("title", "caption", "tag", "person"):
+        told = [word for word in answer["words"] if word["kind"] == kind]
+        lines += [(kind, f"{shown(word['text'])} ({_source(word['source'])})") for word in told[:_MOST_SHOWN]]
+        if len(told) > _MOST_SHOWN:
+            lines.append((kind, f"... and {len(told) - _MOST_SHOWN:,} more (--json shows all)"))
+    lines += [("beside it", shown(sidecar)) for sidecar in answer["sidecars"]]
+    lines += _library_lines(answer["library"])
+    for name, text in lines:
+        print(f"{name:10} {text}")
+    if answer["failure"]:
+        print(f"imgsearch: it cannot be shown: {shown(answer['failure']['reason'])}", file=sys.stderr)
+
+
+def _picture(answer: dict[str, Any]) -> str:
+    parts = [f"{answer['format']}, {answer['width']:,} x {answer['height']:,}"]
+    if answer["depth"]:
+        parts += [f"{answer['depth']} bits", str(answer["profile"])]
+    if (answer["images"] or 1) > 1:
+        parts.append(f"{answer['images']:,} pictures")
+    parts += [word for word, there in (("transparency", answer["has_alpha"]), ("a film", answer["film"])) if there]
+    if answer["orientation"] != 1:
+        told = f" ({_source('sidecar')})" if answer["orientation_source"] == "sidecar" else ""
+        parts.append(f"orientation {answer['orientation']}{told}")
+    return ", ".join(parts)
+
+
+def _library_lines(library: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if library is None:
+        return [("library", "there is none")]
+    lines = [("library", f"{shown(library['path'])}: " + (_known(library) if library["image_id"] else "not in it"))]
+    lines += [("file of it", shown(file)) for file in library["files"]]
+    if library["failure"]:
+        lines.append(("failed", shown(library["failure"]["reason"])))
+    return lines
+
+
+def _known(library: dict[str, Any]) -> str:
+    return f"picture {library['image_id']}" + ("" if library["indexed"] else ", from another file of the same content")
+
+
+def _source(name: str | None) -> str:
+    return _NAMES_OF_SOURCES.get(name or "exif", str(name))
+
+
+def _size(size_bytes: int) -> str:
+    from imgsearch.wording import describe_size
+
+    return describe_size(size_bytes)
+
+
+SHOW = Command("all facts of a picture, and where each comes from", _configure, _run)

@@ -1,0 +1,1 @@
+"""Tools for data sets: leaks between test and training, and pruning."""

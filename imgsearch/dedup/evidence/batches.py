@@ -1,0 +1,75 @@
+"""Jobs for the hardened pool, several in one; a job that its neighbours cannot be judged by is given again alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from imgsearch.dedup.file_pool import FileTask
+from imgsearch.dedup.pixels.inspection.several import taken_apart
+from imgsearch.errors import MediaError
+from imgsearch.media.decode_pool import Answer, HardenedPool, Job
+
+_MOST_TEXT = 6_000
+"""Characters of paths in one job: six bytes each in JSON at most, of the 64 KiB that a job's arguments may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one batch holds at most. ``cost`` of a job is in the caller's own measure."""
+
+    jobs: int
+    cost: int
+
+
+def in_batches(jobs: Iterable[Job], bounds: Bounds, cost: Callable[[Job], int]) -> Iterator[list[Job]]:
+    """The jobs in their order; one that costs more than a batch may is a batch of its own."""
+    batch: list[Job] = []
+    held = text = 0
+    for job in jobs:
+        own, own_text = cost(job), _text(job.arguments)
+        full = len(batch) >= bounds.jobs or held + own > bounds.cost or text + own_text > _MOST_TEXT
+        if batch and full:
+            yield batch
+            batch, held, text = [], 0, 0
+        batch.append(job)
+        held += own
+        text += own_text
+    if batch:
+        yield batch
+
+
+def run_batches(
+    pool: HardenedPool | FileTask, batches: Iterable[list[Job]]
+) -> Iterator[tuple[Job, Answer | MediaError]]:
+    """One outcome for each job, as they come, of a pool whose task is one of `inspection.task`'s: as if every job had
+    been run by itself."""
+    alone: list[Job] = []
+    for batch, outcome in pool.run((_together(batch) for batch in batches), taken_apart):
+        if isinstance(outcome, MediaError) and len(batch.tag) > 1:  # a worker died of one of them, or took too long
+            alone += batch.tag
+            continue
+        parts = [outcome] if isinstance(outcome, MediaError) else outcome
+        for job, part in zip(batch.tag, parts, strict=True):
+            if part is None:
+                alone.append(job)
+            else:
+                yield job, part
+    for single, outcome in pool.run((_together([job]) for job in alone), taken_apart):
+        yield single.tag[0], outcome if isinstance(outcome, MediaError) else _one(outcome)
+
+
+def _together(batch: list[Job]) -> Job:
+    return Job([job.arguments for job in batch], sum(job.size_bytes for job in batch), batch)
+
+
+def _one(parts: list[Answer | MediaError | None]) -> Answer | MediaError:
+    part = parts[0]
+    assert part is not None  # a call by itself answers or raises
+    return part
+
+
+def _text(arguments: object) -> int:
+    if isinstance(arguments, str):
+        return len(arguments)
+    return sum(map(_text, arguments)) if isinstance(arguments, list) else 10

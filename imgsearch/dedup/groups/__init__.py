@@ -1,0 +1,1 @@
+"""From pairs to groups of files that do not chain, and which file of a group stays."""

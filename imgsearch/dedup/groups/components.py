@@ -1,0 +1,92 @@
+"""Pairs of pictures as a table, and the components that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgsearch.dedup.evidence.records import TIERS, Evidence, Pair
+from imgsearch.records import Int64
+
+AT_ONCE = 2_000
+"""Images whose copies are asked for at a time; a larger component is asked for whole."""
+
+_NO_BITS = -1
+_ROW = np.dtype(
+    [("first", "i8"), ("second", "i8"), ("tier", "u1"), ("turn", "u1"), ("bits", "i2"), ("why", "i4")]
+    + [(name, "f8") for name in ("score", "difference", "cover", "similarity", "seconds")]
+)
+
+
+def pair_rows(pairs: Iterable[Pair]) -> tuple[NDArray[np.void], list[str]]:
+    """A row each two images, and the texts that ``why`` numbers."""
+    order = {tier: number for number, tier in enumerate(TIERS)}
+    reasons: dict[str, int] = {}
+
+    def row(pair: Pair) -> tuple[float, ...]:
+        evidence = pair.evidence
+        bits = _NO_BITS if evidence.bits is None else evidence.bits
+        rest = (evidence.difference, evidence.cover, evidence.similarity, evidence.seconds)
+        numbers = (np.nan if value is None else value for value in rest)
+        why = reasons.setdefault(evidence.why, len(reasons))
+        return (pair.first, pair.second, order[evidence.tier], evidence.turn, bits, why, evidence.score, *numbers)
+
+    table = np.fromiter((row(pair) for pair in pairs), _ROW)
+    # Of several rows of one pair the strongest stands; sorted by ids, so that the order of arrival means nothing.
+    table = table[np.lexsort((-table["score"], table["tier"], table["second"], table["first"]))]
+    again = (table["first"][1:] == table["first"][:-1]) & (table["second"][1:] == table["second"][:-1])
+    return (table[np.concatenate(([True], ~again))] if len(table) else table), list(reasons)
+
+
+def row_evidence(row: np.void, reasons: Sequence[str]) -> Evidence:
+    """The evidence of one row; ``reasons``: the texts that `pair_rows` gave."""
+    _, _, tier, turn, bits, why, score, *rest = row.tolist()
+    difference, cover, similarity, seconds = (None if value != value else value for value in rest)
+    known_bits = None if bits == _NO_BITS else bits
+    return Evidence(TIERS[tier], score, turn, known_bits, difference, cover, similarity, seconds, why=reasons[why])
+
+
+def components(one: Int64, other: Int64, single: Sequence[int] | Int64 = ()) -> tuple[Int64, Int64]:
+    """(component of each image, images ascending) of the pairs of ``one`` [n] and ``other`` [n]: connected pictures
+    share the smallest index among them.
+
+    Every index points at a smaller or equal one; both ends of a pair are hooked to the smaller of their roots, then
+    paths are cut short, until nothing changes: O(log n) rounds as a rule (Shiloach and Vishkin, 1982)."""
+    images = np.unique(np.concatenate([one, other, np.asarray(single, np.int64)])).astype(np.int64)
+    first, second = np.searchsorted(images, one), np.searchsorted(images, other)
+    root = np.arange(len(images))
+    while True:
+        ends = root[first], root[second]
+        if np.array_equal(*ends):
+            return root, images
+        low = np.minimum(*ends)
+        for end in ends:
+            np.minimum.at(root, end, low)
+        while not np.array_equal(shorter := root[root], root):
+            root = shorter
+
+
+def batches(
+    component_of: Int64, images: Int64, rows: NDArray[np.void]
+) -> Iterator[tuple[list[Int64], list[NDArray[np.void]]]]:
+    """Whole components, about `AT_ONCE` images at a time: their ids and their rows."""
+    order, row_component = np.argsort(component_of, kind="stable"), component_of[np.searchsorted(images, rows["first"])]
+    row_order = np.argsort(row_component, kind="stable")
+    sorted_ids, sorted_components = images[order], component_of[order]
+    starts = np.flatnonzero(np.diff(sorted_components, prepend=-1))
+    row_starts = np.searchsorted(row_component[row_order], sorted_components[starts])
+    stops, row_stops = (*starts[1:].tolist(), len(images)), (*row_starts[1:].tolist(), len(rows))
+    ids: list[Int64] = []
+    own_rows: list[NDArray[np.void]] = []
+    count = 0
+    for start, stop, row_start, row_stop in zip(starts.tolist(), stops, row_starts.tolist(), row_stops, strict=False):
+        ids.append(sorted_ids[start:stop])
+        own_rows.append(rows[row_order[row_start:row_stop]])
+        count += stop - start
+        if count >= AT_ONCE:
+            yield ids, own_rows
+            ids, own_rows, count = [], [], 0
+    if ids:
+        yield ids, own_rows

@@ -1,0 +1,242 @@
+"""From what was found alike to groups: everything that a plan moves is looked at closely first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
+
+import numpy as np
+
+from imgsearch.dedup.belonging.moved_together import Belongings
+from imgsearch.dedup.evidence.examination import Traits, sample_facts
+from imgsearch.dedup.evidence.records import NEVER_MOVED, TIERS, Copy, Evidence, Group, Pair
+from imgsearch.dedup.evidence.relation import relate
+from imgsearch.dedup.file_pool import FilePool
+from imgsearch.dedup.groups.components import components
+from imgsearch.dedup.groups.keep import KeepRule
+from imgsearch.dedup.groups.star_groups import is_link, make_groups, tell_links
+from imgsearch.dedup.groups.worth import Judgement, Worth
+from imgsearch.dedup.pixels.template_matching import Alignment
+from imgsearch.dedup.tiers.confirmation import LOOKED_AT, RECIPE, Look, looks_at, verdicts
+from imgsearch.dedup.tiers.pair_verification import PairLooks
+from imgsearch.media.walking.program_folders import program_folder_above
+from imgsearch.records import Failure
+from imgsearch.storage.catalog import sqlite_reads as lookups
+from imgsearch.storage.catalog.inventory import HeldFile
+from imgsearch.storage.evidence.rows import Judged, PairRow
+from imgsearch.storage.evidence.store import EvidenceStore
+from imgsearch.storage.store import Store
+
+Progress = Callable[[str, int, int], object]
+Failed = Callable[[Failure], None]
+
+_COPIES = tuple(tier for tier in TIERS if tier not in NEVER_MOVED)
+_TOLD_BY_TRAITS = ("part", "stack", "burst")
+"""What files that look alike turn out to be: shown whether asked for or not."""
+
+_RECIPE_NEAR = f"{RECIPE}-near"  # of looks after which refuted copies were looked at as near ones
+_MOSTLY = 0.8  # of the blocks
+_KEPT_AT_ONCE = 256  # verdicts; what a killed run loses
+_REMEMBERED = 8192  # traits, parsed
+
+
+class Grouping:
+    """One library's evidence, ready to be grouped. Reads traits as they are needed, and pictures where two files are
+    called copies and nothing but their signatures says so. ``within``: folders; groups are made of files below them, or
+    of all files where there are none."""
+
+    def __init__(
+        self,
+        store: Store,
+        evidence: EvidenceStore,
+        tiers: Sequence[str],
+        acted_on: Sequence[str],
+        rule: KeepRule,
+        *,
+        within: Sequence[str] = (),
+        pool: FilePool | None = None,
+    ) -> None:
+        self._pool = pool
+        self._store, self._evidence = store, evidence
+        self._tiers, self._acted_on, self._rule = tiers, acted_on, rule
+        self._within = within
+        self._near = "near" in tiers
+        self._traits = Traits(store, evidence, pool)
+        self._parsed = lru_cache(maxsize=_REMEMBERED)(self._traits.get)
+        self._belongings = Belongings(self._parsed)
+        self.judged: dict[tuple[int, int], Judged] = {}
+        self._samples: dict[int, Worth] = {}
+
+    def groups(self, failed: Failed, progress: Progress) -> Iterator[Group]:
+        """The groups, by smallest image id, after every look was taken; they are made as they are asked for. Killed
+        before, what was looked at is kept. Raises ImgsearchError where no worker starts, StorageFull."""
+        self.judged = self._known()
+        told: set[str] = set()
+
+        def failed_once(failure: Failure) -> None:
+            if failure.path not in told:
+                told.add(failure.path)
+                failed(failure)
+
+        self._read_traits(failed_once, progress)
+        looks = self._open_looks(None)
+        while looks:
+            self.look(looks, failed_once, progress)
+            touched = self._hanging_with(looks)
+            looks = self._open_looks(touched) if touched else []
+        return self._belongings.settled(lambda: tell_links(self._made()))
+
+    def _read_traits(self, failed: Failed, progress: Progress) -> None:
+        alike: set[int] = set()
+        exact: set[int] = set()
+        for pair in read_pairs(self._evidence, [tier for tier in self._tiers if tier in _COPIES]):
+            alike |= {pair.first, pair.second}
+            if pair.evidence.tier == "pixels":
+                exact |= {pair.first, pair.second}
+        self._traits.read(sorted(alike), failed, lambda done, total: progress("examining", done, total))
+        for image_id, facts in sample_facts(self._evidence, sorted(exact)).items():
+            self._samples[image_id] = Worth(None, bool(facts["transparent"]), int(facts["depth"]))
+
+    def _open_looks(self, among: Collection[int] | None) -> list[Look]:
+        """Each pair that the groups as they are now rest on and that was not looked at yet, once. ``among``: whole
+        components, which alone are grouped."""
+        made = self._made(among)
+        looks = {look.key: look for group in made for look in looks_at(group, self.judged.__contains__)}
+        return list(looks.values())
+
+    def _hanging_with(self, looks: Sequence[Look]) -> Collection[int]:
+        """The images of the components in which one of these looks changed something: most confirm what was taken for
+        granted."""
+        said = ((key, self.judged[key]) for key in (look.key for look in looks))
+        changed = {image_id for key, each in said if not each.is_copy or each.altered for image_id in key}
+        if not changed:
+            return ()
+        tiers = [tier for tier in TIERS if tier in self._tiers and tier != "bytes"]
+        ends = np.fromiter((row[:2] for row in self._evidence.pairs(tiers)), np.dtype("i8,i8"))
+        component_of, images = components(ends["f0"], ends["f1"])
+        hit = np.unique(component_of[np.isin(images, list(changed))])
+        return frozenset(images[np.isin(component_of, hit)].tolist())
+
+    def _known(self) -> dict[tuple[int, int], Judged]:
+        """What closer looks said before. Where near copies are looked for, what was refuted without asking whether it
+        is one is looked at again."""
+        alone, near = (self._evidence.judged(recipe) for recipe in (RECIPE, _RECIPE_NEAR))
+        return {key: said for key, said in alone.items() if said.is_copy or not self._near} | near
+
+    def look(self, looks: Sequence[Look], failed: Failed, progress: Progress) -> None:
+        """Take these looks and keep what they say: of refuted copies also, where near ones are looked for, whether they
+        are near. `judged` has it then."""
+        done = 0
+        turns = {look.key: look.turn for look in looks}
+        with PairLooks(self._store, failed) as near_looks:
+            for part in lookups.chunks(verdicts(looks, self._traits, failed, self._pool), _KEPT_AT_ONCE):
+                if self._near:
+                    refuted = sorted(verdict.key for verdict in part if not verdict.judged.is_copy and verdict.read)
+                    whys = {verdict.key: verdict.judged.why for verdict in part}
+                    seen = near_looks.look(refuted)
+                    pairs = (_near_pair(key, found, turns[key], whys[key]) for key, found in seen)
+                    self._evidence.add_pairs(pair_rows(pair for pair in pairs if pair is not None))
+                fresh = {verdict.key: verdict.judged for verdict in part if verdict.read}
+                self._evidence.add_judged(_RECIPE_NEAR if self._near else RECIPE, fresh)
+                self.judged |= {verdict.key: verdict.judged for verdict in part}
+                done += len(part)
+                progress("confirming", done, len(looks))
+
+    def _made(self, among: Collection[int] | None = None) -> Iterator[Group]:
+        several = self._store.images_with_several_files() if "bytes" in self._tiers else iter(())
+        judgement = Judgement(self._worth, self.judged, self._belongings.attached)
+        return make_groups(
+            self._standing(among),
+            lambda ids: copies_of(self._store, ids, self._within),
+            self._rule,
+            several=(image_id for image_id in several if among is None or image_id in among),
+            distinct=self._evidence.distinct_among,
+            acted_on=self._acted_on,
+            judgement=judgement,
+        )
+
+    def _worth(self, image_id: int) -> Worth:
+        traits = self._parsed(image_id)
+        seen = self._samples.get(image_id)
+        return Worth(traits) if seen is None else Worth(traits, seen.transparent, seen.depth)
+
+    def _standing(self, among: Collection[int] | None) -> Iterator[Pair]:
+        """The pairs as their files' traits allow, but for those of tier perceptual that a closer look refuted; of
+        these, what else speaks for them."""
+        allowed = {*self._tiers, *_TOLD_BY_TRAITS}
+        for pair in self._read():
+            if among is not None and pair.first not in among:
+                continue
+            evidence = relate(pair.evidence, self._parsed(pair.first), self._parsed(pair.second))
+            if evidence.tier in allowed:
+                yield pair if evidence is pair.evidence else Pair(pair.first, pair.second, evidence)
+
+    def _read(self) -> Iterator[Pair]:
+        refuted = {key for key, said in self.judged.items() if not said.is_copy}
+        for pair in read_pairs(self._evidence, self._tiers):
+            if pair.evidence.tier != LOOKED_AT or (pair.first, pair.second) not in refuted:
+                yield pair
+        if refuted:
+            for pair in read_pairs(self._evidence, [tier for tier in self._tiers if tier != LOOKED_AT]):
+                if (pair.first, pair.second) in refuted:
+                    yield pair
+
+
+def _near_pair(key: tuple[int, int], seen: Alignment | None, turn: int, why: str) -> Pair | None:
+    """A refuted copy as a near one, where most of what both show agrees, however the rest came about."""
+    if seen is None or (seen.kind != "near" and not (seen.kind == "other" and seen.agreement >= _MOSTLY)):
+        return None
+    difference, cover = float(seen.difference), float(seen.cover)
+    return Pair(*key, Evidence("near", float(seen.score), turn, difference=difference, cover=cover, why=why))
+
+
+def copies_of(store: Store, image_ids: Sequence[int], within: Sequence[str] = ()) -> Mapping[int, Sequence[Copy]]:
+    """Every file of these pictures that can be reached and that may be moved at all: no link, not reached through a
+    linked folder, none inside a folder that belongs to a program; below one of the folders ``within``, where any are
+    given."""
+    tops = tuple(folder.rstrip("/") + "/" for folder in within)
+    bases = {root.root_id: str(root.path) for root in store.roots()}
+    real = {root_id: os.path.realpath(base) for root_id, base in bases.items()}
+
+    @cache
+    def is_linked(root_id: int, folder: str) -> bool:
+        beyond = os.path.relpath(folder, bases[root_id])
+        return os.path.realpath(folder) != os.path.normpath(os.path.join(real[root_id], beyond))  # noqa: PTH118
+
+    @cache
+    def is_programs(folder: str) -> bool:
+        return program_folder_above(folder) is not None
+
+    def is_own(file: HeldFile) -> bool:
+        if tops and not f"{file.path}/".startswith(tops):
+            return False
+        if file.path != bases[file.root_id] and is_linked(file.root_id, os.path.dirname(file.path)):  # noqa: PTH120
+            return False
+        return not is_programs(os.path.dirname(file.path)) and not is_link(file.path)  # noqa: PTH120
+
+    found = store.copies(image_ids)
+    return {
+        image_id: [
+            Copy(file.path, file.root_id, file.image_id, file.size_bytes, file.mtime_ns, file.facts)
+            for file in files
+            if not file.offline and is_own(file)
+        ]
+        for image_id, files in found.items()
+    }
+
+
+def read_pairs(evidence: EvidenceStore, tiers: Sequence[str]) -> Iterator[Pair]:
+    """What the evidence store holds, the strongest of ``tiers`` for each two pictures."""
+    ranked = [tier for tier in TIERS if tier in tiers and tier != "bytes"]
+    for row in evidence.pairs(ranked) if ranked else ():
+        measured = (row.bits, row.difference, row.cover, row.similarity, row.seconds, row.why)
+        yield Pair(row.first, row.second, Evidence(row.tier, row.score, row.turn, *measured))
+
+
+def pair_rows(pairs: Iterable[Pair]) -> Iterator[PairRow]:
+    """Pairs as the evidence store takes them."""
+    for pair in pairs:
+        evidence = pair.evidence
+        measured = (evidence.bits, evidence.difference, evidence.cover, evidence.similarity, evidence.seconds)
+        yield PairRow(pair.first, pair.second, evidence.tier, evidence.score, evidence.turn, *measured, evidence.why)

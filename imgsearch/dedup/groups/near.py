@@ -1,0 +1,193 @@
+"""One shot cropped, written over or filtered; another shot of a moment; the same scene.
+
+Candidates come from embeddings, where the library has any (nearest neighbours by the mean direction of the tokens, then
+likeness token by token against the library's own background), and from signatures (windows of one picture that look
+like the whole of another). What one camera took at another time, and frames of a crowd, are told without a look; of
+each other pair the pictures themselves are laid over each other: what agrees is *near*; else what was taken within
+seconds by one camera is a *burst*; else what is more alike than chance is *semantic*.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Collection, Generator, Iterator
+
+import numpy as np
+
+from imgsearch.dedup.evidence.records import Evidence, Pair
+from imgsearch.dedup.groups.grouping import pair_rows
+from imgsearch.dedup.pixels.template_matching import Alignment
+from imgsearch.dedup.tiers.candidates import Alike
+from imgsearch.dedup.tiers.naming import Heard, Named, ids_of, name_pairs
+from imgsearch.dedup.tiers.pair_verification import IdPair, PairLooks
+from imgsearch.dedup.tiers.series import seconds_between
+from imgsearch.media.decode_pool.interrupts import interrupts_held
+from imgsearch.records import Failure, Int64
+from imgsearch.storage.catalog.inventory import Inventory
+from imgsearch.storage.evidence.store import EvidenceStore
+from imgsearch.storage.store import Store
+
+KIND = "near"
+RECIPE = "4"
+"""Names what decides (candidates, alignment, thresholds): raise it when that changes."""
+
+BURST_SECONDS = 10.0
+"""Between two shots of one camera that are one moment."""
+
+EXPECTED_FALSE = 0.01
+"""Pairs of unrelated pictures a picture that are called semantic neighbours, by the library's background."""
+
+_SAME_VIEW = 0.8  # correlation of 32 x 32 of two shots of one camera from which on they show one view
+_WHOLE = 0.995
+_KEPT_EVERY_S = 2.0
+_KEPT_AT_ONCE = 4096
+
+Told = Callable[[int, int], object]
+Failed = Callable[[Failure], None]
+
+
+def compare_near(
+    store: Store,
+    evidence: EvidenceStore,
+    new: Int64,
+    failed: Failed,
+    *,
+    inventory: Inventory | None = None,
+    progress: Told | None = None,
+) -> None:
+    """`near_pairs` of the ids ``new``, kept in ``evidence`` every two seconds with what was looked at for nothing, so
+    that a stopped run goes on where it was; then they are marked as compared. Raises as it does."""
+    name = f"{KIND}-{RECIPE}"
+    looked: list[IdPair] = []
+    found: list[Pair] = []
+    last = time.monotonic()
+
+    def keep() -> None:
+        evidence.add_looked(name, looked, pair_rows(found))
+        looked.clear()
+        found.clear()
+
+    found_out = looks(store, new, failed, inventory=inventory, progress=progress, known=evidence.looked(name))
+    try:
+        with contextlib.closing(found_out):
+            for key, seen in found_out:
+                looked.append(key)
+                if seen is not None:
+                    found.append(Pair(*key, seen))
+                if time.monotonic() - last > _KEPT_EVERY_S or len(looked) >= _KEPT_AT_ONCE:
+                    keep()
+                    last = time.monotonic()
+    finally:
+        with interrupts_held():  # a second Ctrl-C waits for the transaction
+            keep()
+    evidence.mark_compared(KIND, RECIPE, new)
+    evidence.forget_looked()
+
+
+def near_pairs(
+    store: Store,
+    new: Int64,
+    failed: Failed,
+    *,
+    inventory: Inventory | None = None,
+    progress: Told | None = None,
+    false_share: float = EXPECTED_FALSE,
+    seed: int = 0,
+) -> Iterator[Pair]:
+    """Near copies, bursts and semantic neighbours among the pictures of a library, of which at least one is among the
+    ids ``new``; each pair once, none that signatures call a copy. ``failed`` is told of each file that could not be
+    read. ``false_share``: false semantic pairs expected a picture. ``progress(done, total)`` counts the new pictures,
+    every second.
+
+    100,000 pictures: 0.5 GB, minutes for the candidates; looking at a candidate costs 3 to 10 ms of one core, and each
+    picture is decoded once. Raises ImgsearchError where no worker starts, StorageFull."""
+    for key, seen in looks(
+        store, new, failed, inventory=inventory, progress=progress, false_share=false_share, seed=seed
+    ):
+        if seen is not None:
+            yield Pair(*key, seen)
+
+
+def looks(
+    store: Store,
+    new: Int64,
+    failed: Failed,
+    *,
+    inventory: Inventory | None = None,
+    progress: Told | None = None,
+    false_share: float = EXPECTED_FALSE,
+    seed: int = 0,
+    known: Collection[IdPair] = (),
+) -> Generator[tuple[IdPair, Evidence | None], None, None]:
+    """The same for every pair that was named, with None for what came to nothing, but for those that are ``known``."""
+    inventory = inventory or store.inventory()
+    rows = inventory.rows(np.unique(np.asarray(new, np.int64)))
+    rows = rows[rows >= 0]
+    if not len(rows):
+        return
+    told = Heard(progress, len(rows))
+    named = name_pairs(store, inventory, rows, told.again, (false_share, seed))
+    for pair, likeness in named.timed:
+        key = ids_of(inventory, pair)
+        if key not in known:
+            yield key, _timed(named, pair, likeness)
+    for pair in named.series:
+        if (key := ids_of(inventory, pair)) not in known:
+            yield key, _series(pair)
+    alike = {key: pair for pair in named.looked_at if (key := ids_of(inventory, pair)) not in known}
+    with PairLooks(store, failed) as looking:
+        for done, (key, seen) in enumerate(looking.look(list(alike), told.again), 1):
+            pair = alike[key]
+            seconds = seconds_between(named.shots.get(pair.first), named.shots.get(pair.second))
+            moved = seen is not None and seen.kind == "moved" and named.is_series(pair)
+            # Frames have one size: what fits only as a part follows things that moved.
+            if moved or (seen is not None and seen.cover < _WHOLE and named.are_frames(pair)):
+                yield key, _series(pair)
+            else:
+                yield key, _evidence(seen, seconds, named.is_semantic(pair), pair.similarity)
+            told.done(done, len(alike))
+    told.done(1, 1)
+
+
+def _timed(named: Named, pair: Alike, likeness: float) -> Evidence | None:
+    """What two shots of one camera at different times are: no copies, whatever they show."""
+    same_view, semantic = likeness >= _SAME_VIEW, named.is_semantic(pair)
+    if not (same_view or semantic):
+        return None
+    seconds = seconds_between(named.shots.get(pair.first), named.shots.get(pair.second))
+    return _shot(seconds, same_view, likeness if pair.similarity is None else pair.similarity, pair.similarity)
+
+
+def _shot(seconds: float | None, same_view: bool, score: float, similarity: float | None) -> Evidence:
+    moment = seconds is not None and seconds <= BURST_SECONDS
+    if moment or (same_view and seconds):
+        why = "a burst" if moment else "a series"
+        return Evidence("burst", _unit(score), similarity=similarity, seconds=seconds, why=why)
+    return Evidence("semantic", _unit(score), similarity=similarity, seconds=seconds)
+
+
+def _series(pair: Alike) -> Evidence:
+    """Frames of one view, by their names."""
+    return Evidence("burst", _unit(pair.likeness), similarity=pair.similarity, why="a series")
+
+
+def _evidence(seen: Alignment | None, seconds: float | None, alike: bool, similarity: float | None) -> Evidence | None:
+    if seen is not None and seen.kind == "near":
+        return Evidence(
+            "near",
+            float(seen.score),
+            turn=seen.turn,
+            difference=float(seen.difference),
+            cover=float(seen.cover),
+            similarity=similarity,
+        )
+    same_view = seen is not None and seen.kind == "moved"
+    if not alike and not same_view:
+        return None
+    score = similarity if similarity is not None else float(seen.score) if seen is not None else 0.0
+    return _shot(seconds, False, score, similarity)
+
+
+def _unit(score: float) -> float:
+    return min(1.0, max(0.0, float(score)))

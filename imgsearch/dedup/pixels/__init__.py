@@ -1,0 +1,1 @@
+"""Pictures compared by their pixels: signatures, crops, full size."""

@@ -1,0 +1,265 @@
+"""Is one picture the other saved again? Decided at the full size of the smaller one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imgsearch.dedup.pixels.inspection.colour import ColourChange, colour_change
+from imgsearch.dedup.pixels.inspection.detail import detail_gain
+from imgsearch.dedup.pixels.inspection.filters import smooth_whole, steepness
+from imgsearch.dedup.pixels.inspection.fit import Fit, fit_lightness, fit_line
+from imgsearch.dedup.pixels.inspection.picture import Picture
+from imgsearch.dedup.pixels.inspection.planes import KEPT_PIXELS, Planes, common_size, joint_counts
+from imgsearch.dedup.pixels.inspection.residual import Peak, Rest, rest_of
+from imgsearch.records import Float32, Int64, UInt8
+
+FAINT = 0.8
+"""`Peak.largest` that is no difference, wherever it is."""
+
+_FAINTEST, _FAINT_SLOPE = 0.35, 4.5
+"""Less where next to nothing differs elsewhere: of 440 copies those with a usual ratio under .03 have .26 at most,
+under .12 .56 at most; a dim clock of 9 px on an otherwise equal picture has .26 to .96."""
+
+UNUSUAL = 2.6
+"""How far the largest ratio may exceed the usual one (the one that a hundredth of the pixels exceeds)."""
+
+_MOST = (2.8, 2.8, 2.3, 1.9, 1.5)
+"""What the largest ratio may be at each scale, however usual it is there: a thing that covers more than a hundredth of
+the picture makes itself usual. 440 copies (resized, JPEG from 20, WebP from 30, AVIF 50, paler) have up to 1.8, 1.8,
+1.8, 1.9 and 1.3, line drawings as JPEG of 20 up to 2.6, 2.7, 2.2; a disc of 2 to 30 % that is 8 steps lighter has 1.3
+to 1.5, 1.7 to 2.1, 1.7 to 2.7, 1.7 to 3.0 and 1.3 to 2.9."""
+
+_SMALL, _MOST_OF_SMALL = 96 * 96, 1.3
+"""Pixels of a small picture, where a thing of any size is usual: 1,080 copies of 16 to 96 px have up to 1.2, one black
+pixel in an icon of 16 px has 1.6."""
+
+_MOST_COLOUR = 3.0
+_MOST_BROAD = 9.5
+"""The same for colour: its ratio, and steps of chroma over 16 x 16 pixels. 400 drawn
+copies have up to 2.9 and 7.0 (but for two of JPEG 20), 11 photographs as JPEG of 20 up to 9, of 10 up to 18; a disc of
+another colour as far as it was moved, 14 steps and 2.7."""
+
+STRETCH = 1.35
+"""Ratio of the two aspects up to which one picture may be the other stretched."""
+
+_LEAST_EXPLAINED = 0.97  # share of variance
+_GAIN = 2.0
+_TONE = 8.0  # steps of lightness, root mean square: a tone curve that moves them more recolours a picture
+_DRAWN_TONE = 4.0  # and the most that a level which much of a drawing has may move
+_DRAWN_CAST = 5.0
+_CAST_SEEN = 4.0
+_SATURATION_SEEN = 1.15
+_GREY = 1.2  # steps of chroma, root mean square, under which a picture has no colour
+_ENLARGED_BY = 1.1
+_MORE_DETAIL, _MORE_AN_OCTAVE = 0.5, 0.35
+"""What a larger picture has beyond the smaller one, over the smaller one's finest detail, if it is the source; more is
+asked the larger it is. 250 enlargements by 1.15 to 3 have 0.28 to 0.54, sharpened ones up to 0.7; sharp pictures that
+were made smaller have 0.57 and more at 1.25, 0.72 at 1.5, 0.85 at 2, 1.02 at 3. Blurred ones have as little as
+enlargements: neither is then taken for the source."""
+
+_STRETCHED = 1.01
+_ROUNDED = 1.5  # pixels of the shorter side by which rounding may change an aspect
+_FADED = 3.0
+_LOOKED_AT = 768  # pixels of the side of the middle that enlargement is told by
+_SHARPER = 1.2  # `detail_gain`
+_SAME_SIZE = 1.03
+_HOPELESS = 4.0  # over the limit: the other way round will not help
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """``same``: the two show one picture, saved again. ``score`` 0..1, over 0.5 exactly where they do. ``why``: what
+    speaks against it, or what was altered; "" where nothing was. ``altered``: recoloured, sharpened, softened or
+    enlarged, so that one of the two is more than the other saved again."""
+
+    same: bool
+    score: float
+    why: str = ""
+    altered: bool = False
+    difference: float = 0.0  # largest local difference of lightness, 0..1
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def inspect_images(first: Image.Image, second: Image.Image) -> Inspection:
+    """`inspect_pictures` of two upright RGB pictures at their full size, the second turned to lie as the first."""
+    return inspect_pictures(Picture(first), Picture(second))
+
+
+def inspect_pictures(first: Picture, second: Picture) -> Inspection:
+    """Two pictures, the second turned to lie as the first. About 0.06 to 0.2 us a pixel of the smaller one and what
+    resizing the larger one takes."""
+    size = common_size(first.size, second.size)
+    stretch = _ratio(first.size[0] * second.size[1], second.size[0] * first.size[1])
+    if stretch > STRETCH:
+        return Inspection(False, 0.0, "another shape")
+    one, other = first.planes(size), second.planes(size)
+    if one.is_behind(other):  # so that the order of the two files makes no difference
+        first, second, one, other = second, first, other, one
+    drawn = first.is_drawn or second.is_drawn
+    if drawn and _levels_moved(one, other) > _DRAWN_TONE:
+        return Inspection(False, 0.0, "a drawing in other colours")
+    fit, rest = _lightness(one, other)
+    colour = _colour(one, other)
+    recoloured = _toned(fit, one) or (colour is not None and _recoloured(colour))
+    worst, why = _worst(fit, rest, colour, drawn)
+    score = 1 / (1 + min(worst, 100.0) ** 3)
+    if worst >= 1:
+        return Inspection(False, score, why, difference=rest.largest / 255)
+    altered = ["recoloured"] if recoloured else []
+    if stretch > _STRETCHED and abs(math.log(stretch)) * min(size) > _ROUNDED:
+        altered.append("stretched")
+    if _fewer_colours(first, second) or _fewer_colours(second, first):
+        altered.append("fewer colours in one of them")
+    altered += _finer_or_coarser(first, second, (one, other))
+    return Inspection(True, score, ", ".join(altered), bool(altered), rest.largest / 255)
+
+
+def _lightness(one: Planes, other: Planes) -> tuple[Fit, Rest]:
+    """The fit and what it leaves. A straight line where it leaves next to nothing anywhere; else all that
+    may be fitted, the better way round: what one picture clipped can be told from the other, not the other way."""
+    line = fit_line(one, other)
+    rest = rest_of(line, one, other)
+    if max(peak.largest for peak in rest.peaks) <= FAINT and _most_excess(rest) < 1:
+        return line, rest
+    ways = []
+    for source, target in ((one, other), (other, one)):
+        fit = fit_lightness(source, target)
+        ways.append((fit, rest_of(fit, source, target)))
+        if not 1 <= _most_excess(ways[-1][1]) <= _HOPELESS:
+            return ways[-1]
+    return min(ways, key=lambda way: _most_excess(way[1]))
+
+
+def _most_excess(rest: Rest) -> float:
+    largest = (min(most, _MOST_OF_SMALL) if rest.pixels <= _SMALL else most for most in _MOST)
+    found = zip(rest.peaks, largest, strict=False)
+    return max(_excess(peak, min(FAINT, _FAINTEST + _FAINT_SLOPE * peak.usual), most) for peak, most in found)
+
+
+def _excess(peak: Peak, faint: float, most: float) -> float:
+    """1 at the limit."""
+    return peak.largest / min(most, max(faint, UNUSUAL * peak.usual))
+
+
+def _colour(one: Planes, other: Planes) -> ColourChange | None:
+    """The change of colour from the more colourful picture to the other; None where neither has any."""
+    strengths = [planes.strength for planes in (one, other)]
+    if max(strengths) < _GREY:
+        return None
+    if min(strengths) < max(strengths) / _FADED:
+        return ColourChange(0.0, 0.0, 0.0, Peak(0.0, 0.0), 0.0)
+    source, target = (one, other) if strengths[0] >= strengths[1] else (other, one)
+    return colour_change(source, target)
+
+
+def _worst(fit: Fit, rest: Rest, colour: ColourChange | None, drawn: bool) -> tuple[float, str]:
+    """What speaks most against a copy, 1 at the limit, and its name."""
+    found = [
+        (_most_excess(rest), "something differs at one place"),
+        (rest.share / (1 - _LEAST_EXPLAINED), "other lightness"),
+        (abs(math.log(max(fit.gain, 1e-3))) / math.log(_GAIN) if fit.gain > 0 else 99.0, "other contrast"),
+    ]
+    if colour is not None:
+        found.append((_excess(colour.peak, 1.3, _MOST_COLOUR), "another colour at one place"))
+        found.append((colour.broad / _MOST_BROAD, "another colour at one place"))
+        found.append((0.0 if colour.little else 2.0, "other colours"))
+        if drawn:
+            found.append((max(colour.cast / _DRAWN_CAST, abs(colour.hue) / 0.1), "a drawing in other colours"))
+    return max(found)
+
+
+def _fewer_colours(one: Picture, other: Picture) -> bool:
+    """Whether the second has a palette and the first is no drawing and needs none: JPEG's noise gives a drawing more
+    colours than its palette had."""
+    return other.has_palette and not one.has_palette and not one.is_drawn
+
+
+def _levels_moved(one: Planes, other: Planes) -> float:
+    """The most by which a level of lightness that a fiftieth of a drawing has, and no neighbour has more of, is another
+    in the second: by the median over the pixels that have it, so that a changed place does not count."""
+    counts = one.counts
+    beside = np.maximum.reduce([np.roll(counts, shift) for shift in (-2, -1, 1, 2)])
+    levels = np.flatnonzero((counts >= one.luma.size / 50) & (counts >= beside))
+    joint = joint_counts(one.luma, other.luma)
+    return max((abs(_median(joint[level]) - level) for level in levels.tolist()), default=0.0)
+
+
+def _median(counts: Int64) -> float:
+    """Of lightness, of which there are so many pixels of each level."""
+    below = np.cumsum(counts)
+    middle = [(int(below[-1]) - 1) // 2, int(below[-1]) // 2]
+    return float(np.searchsorted(below, middle, side="right").mean())
+
+
+def _finer_or_coarser(first: Picture, second: Picture, planes: tuple[Planes, Planes]) -> list[str]:
+    areas = first.size[0] * first.size[1], second.size[0] * second.size[1]
+    by = _ratio(*areas) ** 0.5
+    if by > _ENLARGED_BY:
+        wanted = min(1.0, _MORE_DETAIL + _MORE_AN_OCTAVE * math.log2(by))
+        large = first.image if areas[0] > areas[1] else second.image
+        return [] if _has_detail_beyond(large, by, wanted) else ["perhaps enlarged"]
+    return ["sharpened or softened"] if by < _SAME_SIZE and detail_gain(*planes) > _SHARPER else []
+
+
+def _toned(fit: Fit, planes: Planes) -> bool:
+    levels = np.arange(256, dtype=np.float32)
+    weights = planes.counts / planes.luma.size
+    return bool(np.sqrt(float((weights * (fit.tone(levels) - levels) ** 2).sum())) > _TONE)
+
+
+def _recoloured(colour: ColourChange) -> bool:
+    return colour.cast > _CAST_SEEN or _ratio(colour.saturation, 1.0) > _SATURATION_SEEN or abs(colour.hue) > 0.07
+
+
+def _has_detail_beyond(large: Image.Image, by: float, wanted: float) -> bool:
+    """Whether a picture has, beside strong edges, ``wanted`` times the finest detail of itself made smaller by ``by``
+    that is gone once that is enlarged again. Looked for in the middle, where it is large."""
+    width, height = (min(side, _LOOKED_AT) for side in large.size)
+    left, top = (large.width - width) // 2, (large.height - height) // 2
+    luma = large.crop((left, top, left + width, top + height)).convert("L")
+    size = max(2, round(width / by)), max(2, round(height / by))
+    reduced = luma.resize(size, Image.Resampling.LANCZOS)
+    enlarged, full = (np.asarray(each) for each in (reduced.resize(luma.size, Image.Resampling.BICUBIC), luma))
+    small = np.asarray(reduced)
+    finest = _mean_square(small - _smoothed(small), _strong_edges(small))
+    at_edges = _strong_edges(enlarged)
+    beyond = _mean_square(np.subtract(full, enlarged, dtype=np.float32), at_edges)
+    if math.sqrt(beyond / max(finest, 1e-6)) < wanted:
+        return False
+    blocks = np.asarray(luma.resize(size, Image.Resampling.NEAREST).resize(luma.size, Image.Resampling.NEAREST))
+    repeated = _mean_square(np.subtract(full, blocks, dtype=np.float32), at_edges) < finest / 16
+    return not repeated  # as what was enlarged by repeating pixels
+
+
+def _smoothed(plane: UInt8) -> Float32:
+    return smooth_whole(plane) * np.float32(1 / 16)
+
+
+def _strong_edges(plane: UInt8) -> NDArray[np.bool_]:
+    """The tenth of the pixels with the steepest slopes."""
+    steep = np.empty(plane.shape, np.float32)
+    rows = max(16, KEPT_PIXELS // 4 // plane.shape[1])  # at a time: they stay in the cache
+    for top in range(0, len(plane), rows):
+        first = max(0, top - 2)
+        band = steepness(_smoothed(plane[first : top + rows + 2]))
+        steep[top : top + rows] = band[top - first : top - first + rows]
+    sampled = steep.ravel()[:: max(1, steep.size // 4096)]
+    return np.asarray(steep >= np.partition(sampled, int(0.9 * len(sampled)))[int(0.9 * len(sampled))])
+
+
+def _mean_square(plane: Float32, places: NDArray[np.bool_]) -> float:
+    """Of the values at these places."""
+    values = plane[places]
+    return float(values @ values) / max(len(values), 1)
+
+
+def _ratio(a: float, b: float) -> float:
+    return max(a, b) / max(min(a, b), 1e-9)

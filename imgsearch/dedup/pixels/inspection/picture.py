@@ -1,0 +1,91 @@
+"""A decoded picture and what several looks ask of it, each made once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imgsearch.dedup.pixels.inspection.planes import Planes, least_size, planes_of
+from imgsearch.media.orientation import turn_picture
+from imgsearch.records import UInt8
+
+COLOURS = 16
+"""A drawing's colours are counted up to here: charts, icons, flags, masks and pages have few."""
+
+_DRAWN_SHARE = 0.9
+_COUNTED_SIDE = 64
+_PALETTE = 256
+
+
+class Picture:
+    """``image``: upright, RGB, at its full size. The planes of its own size are kept, and of the last other one."""
+
+    def __init__(self, image: Image.Image) -> None:
+        self.image = image
+        self._own: Planes | None = None
+        self._other: tuple[tuple[int, int], Planes] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.image.size
+
+    def turned(self, turn: int) -> Picture:
+        """As EXIF orientation ``turn`` shows it; itself for 1."""
+        return self if turn == 1 else Picture(turn_picture(self.image, turn))
+
+    def planes(self, size: tuple[int, int]) -> Planes:
+        """Brought to ``size`` (width, height)."""
+        if size == self.size:
+            if self._own is None:
+                self._own = planes_of(self.image, size)
+            return self._own
+        if self._other is None or self._other[0] != size:
+            self._other = None  # before the next is made
+            self._other = size, planes_of(self.image, size)
+        return self._other[1]
+
+    def own_planes(self) -> Planes:
+        """At its own size, or 8 pixels each way."""
+        return self.planes(least_size(self.size))
+
+    @cached_property
+    def is_drawn(self) -> bool:
+        """Whether at least nine of ten pixels have one of `COLOURS` colours, to four bits a channel, so that each
+        colour means something."""
+        rounded = (self._sampled + 8) >> 4  # rounded: JPEG's noise around white and black makes no colour
+        values = np.sort((rounded[:, 0] | rounded[:, 1] << 5 | rounded[:, 2] << 10).astype(np.uint16))
+        bounds = np.flatnonzero(values[1:] != values[:-1])
+        counts = np.diff(bounds, prepend=-1, append=len(values) - 1)
+        return bool(np.sort(counts)[-COLOURS:].sum() >= _DRAWN_SHARE * len(values))
+
+    @cached_property
+    def has_palette(self) -> bool:
+        """Whether it seems to have at most 256 colours, as GIF and palette PNG have: no more are among 4,096 of its
+        pixels."""
+        values = np.sort(self._sampled[:, 0] | self._sampled[:, 1] << 8 | self._sampled[:, 2] << 16)
+        return int(np.count_nonzero(values[1:] != values[:-1])) < _PALETTE
+
+    @cached_property
+    def luma(self) -> UInt8:
+        """Lightness at its own size, uint8 [h, w]."""
+        if least_size(self.size) == self.size:
+            return self.own_planes().luma
+        return np.asarray(self.image.convert("YCbCr").getchannel(0))
+
+    @cached_property
+    def grey(self) -> UInt8:
+        """Pillow's mode L, which rounds otherwise than `luma`: uint8 [h, w]."""
+        return np.asarray(self.image.convert("L"))
+
+    @cached_property
+    def _sampled(self) -> NDArray[np.int32]:
+        """Colours of up to 4,096 pixels, spread evenly: int32 [n, 3]."""
+        small = self.image
+        if max(small.size) > _COUNTED_SIDE:  # by nearest: a mean would make new colours
+            scale = _COUNTED_SIDE / max(small.size)
+            size = max(1, round(small.width * scale)), max(1, round(small.height * scale))
+            small = small.resize(size, Image.Resampling.NEAREST)
+        return np.asarray(small.convert("RGB")).astype(np.int32).reshape(-1, 3)

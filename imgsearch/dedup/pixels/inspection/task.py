@@ -1,0 +1,190 @@
+"""What the hardened pool's workers do for dedup: traits, samples, and a closer look at two files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from imgsearch.dedup.pixels.inspection.detail import detail_strength
+from imgsearch.dedup.pixels.inspection.judge import Inspection, inspect_pictures
+from imgsearch.dedup.pixels.inspection.picture import Picture
+from imgsearch.dedup.pixels.inspection.saved_again import was_made_of
+from imgsearch.dedup.pixels.inspection.several import call_all
+from imgsearch.errors import MediaError
+from imgsearch.media.containers.header import load_exif_from
+from imgsearch.media.containers.tiff.directories import at_directory
+from imgsearch.media.containers.tiff.pages import main_page
+from imgsearch.media.decode import open_upright
+from imgsearch.media.limits import Limits, TooMuchMemory
+from imgsearch.media.metadata.exif import exif_of, orientation_of
+from imgsearch.media.opening import decoding, open_image, readable_kind, translated
+from imgsearch.media.orientation import turn_picture
+from imgsearch.media.samples.whole import FileTraits, describe_and_read, describe_file
+from imgsearch.media.source import open_source
+
+Answer = tuple[dict[str, Any], bytes]
+
+_FULL = 1 << 24  # pixels a side that no picture has: decode at full size
+_STRONGER, _NO_DETAIL, _NOT_COMPRESSED = 1.4, 0.2, 0.8
+_TRANSPARENCY = 24.0  # of 255, over 3 x 3 pixels, by which the transparency of two copies may differ
+
+
+def answer(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
+    """["describe", "samples" or "inspect", its arguments] -> what it says, so that one process does all three."""
+    task, given = arguments
+    return _TASKS[task](given, settings, limits)
+
+
+def describe(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
+    """[[path, sha256, bytes, mtime in ns], ...] -> `FileTraits` of each (`several`). The content is hashed only where
+    size or time are not those. Raises MediaError, ContentChanged."""
+    return call_all(lambda file, limits: (describe_indexed(file, limits).to_json(), b""), arguments, limits)
+
+
+def samples(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
+    """[[path, sha256], ...] -> {"samples": `Samples`, "traits": `FileTraits` or None} of each (`several`), the digests
+    in the body. Raises MediaError."""
+    return call_all(_samples, arguments, limits)
+
+
+def inspect(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
+    """[[[path, sha256, bytes, has alpha], the same of the second, turn], ...] -> `Inspection` of each (`several`). Both
+    are decoded at full size, once for pairs that follow each other. Raises MediaError, whose message begins with the
+    path at fault."""
+    desk = _Desk()
+    return call_all(lambda pair, limits: (inspect_pair(pair, limits, desk).to_json(), b""), arguments, limits)
+
+
+_TASKS = {"describe": describe, "samples": samples, "inspect": inspect}
+
+
+def describe_indexed(arguments: list[Any], limits: Limits) -> FileTraits:
+    """One of `describe`'s files."""
+    path, content_hash, *indexed = arguments
+    with translated("read"):
+        try:
+            status = Path(path).stat()
+            changed = [status.st_size, status.st_mtime_ns] != indexed
+        except OSError:
+            changed = True  # the reader says why
+    return describe_file(path, content_hash=content_hash if changed else None, limits=limits)
+
+
+def _samples(arguments: list[Any], limits: Limits) -> Answer:
+    path, content_hash = arguments
+    traits, read = describe_and_read(path, content_hash=content_hash, limits=limits)
+    found = asdict(read)
+    digest = found.pop("digest")
+    found.pop("main_digest")
+    return {"samples": found, "traits": None if traits is None else traits.to_json()}, digest
+
+
+class _Desk:
+    """The two pictures of the last look: one of them is often in the next."""
+
+    def __init__(self) -> None:
+        self._pictures: dict[tuple[str, str], Picture] = {}
+
+    def put_away(self, wanted: Collection[tuple[str, str]]) -> None:
+        """All but these, before another is decoded."""
+        self._pictures = {key: picture for key, picture in self._pictures.items() if key in wanted}
+
+    def opened(self, path: str, digest: str, limits: Limits) -> Picture:
+        if (path, digest) not in self._pictures:
+            with _naming(path):
+                image = open_upright(path, _FULL, limits=limits, content_hash=digest)
+            self._pictures[path, digest] = Picture(image)
+        return self._pictures[path, digest]
+
+
+def inspect_pair(arguments: list[Any], limits: Limits, desk: _Desk | None = None) -> Inspection:
+    """One of `inspect`'s pairs."""
+    (path, digest, size, clear), (other_path, other_digest, other_size, other_clear), turn = arguments
+    desk = desk or _Desk()
+    desk.put_away([(path, digest), (other_path, other_digest)])
+    first = desk.opened(path, digest, limits)
+    second = desk.opened(other_path, other_digest, limits).turned(turn)
+    found = inspect_pictures(first, second)
+    if found.same and not found.altered and turn == 1 and first.size == second.size:
+        gentle, harsh = (first, other_path) if size > other_size else (second, path)
+        found = _unless_saved_again(found, gentle, harsh, limits)
+        found = _unless_softened(found, (first, size), (second, other_size))
+    if found.same and clear and other_clear:
+        found = _with_transparency(found, _alpha(path, limits), turn_picture(_alpha(other_path, limits), turn))
+    return found
+
+
+def _unless_saved_again(found: Inspection, gentle: Picture, harsh: str, limits: Limits) -> Inspection:
+    """``gentle``: the picture of the larger file; ``harsh``: the smaller file. Where that is a JPEG which the larger
+    one was made of, neither is taken for a mere copy of the other."""
+    with translated("read"), open_source(os.fspath(harsh), limits) as source:
+        kind = readable_kind(source.head, source.name)
+        if kind.format != "JPEG":
+            return found
+        with open_image(source.stream, kind, source.size_bytes, limits) as image:
+            steps = getattr(image, "quantization", {}).get(0)
+    if steps is None or not was_made_of(gentle.luma, steps):
+        return found
+    return replace(found, why="the larger file was made of the smaller one", altered=True)
+
+
+def _unless_softened(found: Inspection, first: tuple[Picture, int], second: tuple[Picture, int]) -> Inspection:
+    """Two pictures with the bytes of their files. Where one has clearly less of the finest detail and is not much
+    smaller, something else than compression took it: noise was removed, or a blur."""
+    strengths = [(detail_strength(picture.grey), size) for picture, size in (first, second)]
+    (weak, size), (strong, other_size) = sorted(strengths)
+    if strong > _STRONGER * max(weak, _NO_DETAIL) and size > _NOT_COMPRESSED * other_size:
+        return replace(found, why="softened", altered=True)
+    return found
+
+
+def _with_transparency(found: Inspection, first: Image.Image, second: Image.Image) -> Inspection:
+    """Denied where the two are not transparent at the same places. A file without transparency at all is told by its
+    worth; one that has room for it, and makes no use of it, is not what a transparent one was saved as."""
+    opaque = [picture.getextrema() == (255, 255) for picture in (first, second)]
+    if all(opaque):
+        return found
+    if any(opaque):
+        return Inspection(False, 0.0, "one of them alone has transparency", difference=found.difference)
+    size = min(first.size, second.size, key=lambda each: each[0] * each[1])
+    one, other = (
+        np.asarray(each.resize(size, Image.Resampling.BOX).reduce(1 if min(size) < 12 else 3), np.float32)
+        for each in (first, second)
+    )
+    if float(np.abs(one - other).max()) > _TRANSPARENCY:
+        return Inspection(False, 0.0, "other transparency", difference=found.difference)
+    return found
+
+
+def _alpha(path: str, limits: Limits) -> Image.Image:
+    """The upright alpha of the main picture, mode L; 255 everywhere where it has none."""
+    with _naming(path), translated("read"), open_source(os.fspath(path), limits) as source:
+        kind = readable_kind(source.head, source.name)
+        stream = source.stream
+        pages = main_page(stream) if kind.format == "TIFF" else None
+        if pages is not None:
+            stream = at_directory(stream, pages.main_page.offset)
+        with open_image(stream, kind, source.size_bytes, limits) as image, decoding(kind):
+            image.load()  # before EXIF is asked: a TIFF turns itself, and a PNG may have EXIF behind its pixels
+            turn = orientation_of(exif_of(image))
+            if pages is not None and not pages.main_page.has_orientation:
+                turn = orientation_of(load_exif_from(at_directory(stream, pages.first.offset)))
+            return turn_picture(image.convert("RGBA").getchannel("A"), turn)
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """MediaErrors begin with the path at fault: a look has two files."""
+    try:
+        yield
+    except TooMuchMemory:
+        raise
+    except MediaError as error:
+        raise MediaError(f"{path}: {error.message}", stage=error.stage, transient=error.transient) from error

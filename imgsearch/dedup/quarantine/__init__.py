@@ -1,0 +1,1 @@
+"""Files are moved, journaled, brought back, or deleted for good."""

@@ -1,0 +1,74 @@
+"""What the catalog says of files that an apply moved or an undo brought back, without a look at any other file."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from imgsearch.dedup.plan.records import Plan
+from imgsearch.dedup.quarantine.folder import find_run
+from imgsearch.dedup.quarantine.journal import present
+from imgsearch.records import Root
+from imgsearch.storage.batch import FilePlace
+from imgsearch.storage.store import Store
+
+_AT_ONCE = 5_000  # rows a transaction
+_BUSY_S = 30.0
+
+Placed = tuple[str, str]
+"""A file's path and the sha256 that it has if it is there."""
+
+
+def follow_files(store: Store, files: Iterable[Placed]) -> int:
+    """Make the catalog agree with the disk about these files: one that is gone leaves the results, one that is there
+    again comes back, with the content that the plan or the journal says. Returns how many rows were written. Raises
+    LibraryBusy where an index run goes on writing for half a minute; `imgsearch index` does the same by itself."""
+    from imgsearch.storage.writer import writing  # loads SQLAlchemy
+
+    roots, written = store.roots(), 0
+    places = ((found, path, sha256) for path, sha256 in files if (found := _place(roots, path)))
+    while chunk := list(itertools.islice(places, _AT_ONCE)):
+        known = store.known_contents(sha256 for _, _, sha256 in chunk)
+        with writing(store, wait_s=_BUSY_S) as writer, writer.transaction() as transaction:
+            for (root_id, relative), path, sha256 in chunk:
+                status = _regular(path)
+                if status is None:
+                    transaction.remove_files(root_id, [relative])
+                elif sha256 in known:
+                    place = FilePlace(root_id, relative, status.st_size, status.st_mtime_ns)
+                    transaction.place_files([(place, known[sha256])])
+                written += 1
+            transaction.commit()
+    return written
+
+
+def planned_files(plan: Plan) -> Iterator[Placed]:
+    """The files that an apply of the plan may move."""
+    return ((member.copy.path, member.copy.facts.content_hash) for _, member in plan.moves())
+
+
+def run_files(quarantine: Path, run_id: str) -> list[Placed]:
+    """The files that a run has moved and that an undo would bring back."""
+    history = find_run(quarantine, run_id).history()
+    return [(own.step.path, own.step.sha256) for own in present(history, missing=True)]
+
+
+def _place(roots: list[Root], path: str) -> tuple[int, str] | None:
+    for root in roots:
+        base = str(root.path)
+        if path == base:
+            return root.root_id, ""
+        if path.startswith(base.rstrip("/") + "/"):
+            return root.root_id, path[len(base.rstrip("/")) + 1 :]
+    return None
+
+
+def _regular(path: str) -> os.stat_result | None:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None

@@ -1,0 +1,1 @@
+"""Groups and evidence for people and for other programs: HTML, tables, words."""

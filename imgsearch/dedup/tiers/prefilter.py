@@ -1,0 +1,56 @@
+"""A cheap look at two signatures before the careful one: 20 us a pair, where `compare_signatures` takes 490."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgsearch.dedup.pixels.comparison import Comparison, compare_signatures
+from imgsearch.media.signature import TURNS, luma_of, turned
+from imgsearch.records import Float32, UInt8
+
+LEAST_CORRELATION = 0.88
+"""Of the lightness of two pictures, one turned, under which they are no copies, whatever else is found. The least of
+935 copies that `compare_signatures` accepts, of 14 photographs altered in 94 ways, is 0.955."""
+
+_CHUNK = 256
+
+
+def screened(first: UInt8, second: UInt8, turns: UInt8) -> Comparison:
+    """`compare_signatures` of signatures uint8 [n, 1536] pair by pair, which looks only at those whose lightness
+    correlates; the others are no copies, with difference 1 and score 0."""
+    worth = np.flatnonzero(correlations(first, second, turns) >= LEAST_CORRELATION)
+    difference = np.ones(len(first), np.float32)
+    score = np.zeros(len(first), np.float32)
+    is_copy = np.zeros(len(first), np.bool_)
+    if len(worth):
+        compared = compare_signatures(first[worth], second[worth], turns[worth])
+        difference[worth], score[worth], is_copy[worth] = compared.difference, compared.score, compared.is_copy
+    return Comparison(difference, score, is_copy)
+
+
+def correlations(first: UInt8, second: UInt8, turns: UInt8) -> Float32:
+    """Pearson's, of lightness, the second turned (EXIF, uint8 [n]): float32 [n], 0 where one shows a single tone."""
+    found = np.empty(len(first), np.float32)
+    for at in range(0, len(first), _CHUNK):
+        part = slice(at, at + _CHUNK)
+        x = _centred(luma_of(first[part]))
+        y = _centred(_turned(luma_of(second[part]), turns[part]))
+        norm = np.sqrt(np.einsum("np,np->n", x, x) * np.einsum("np,np->n", y, y))
+        found[part] = np.einsum("np,np->n", x, y) / np.maximum(norm, 1e-3)
+    return found
+
+
+def _turned(luma: UInt8, turns: UInt8) -> UInt8:
+    if (turns == 1).all():
+        return luma
+    found = luma.copy()
+    for turn in TURNS[1:]:
+        those = np.flatnonzero(turns == turn)
+        found[those] = turned(luma[those], turn)
+    return found
+
+
+def _centred(luma: UInt8) -> NDArray[np.float32]:
+    flat = luma.reshape(len(luma), -1).astype(np.float32)
+    return np.asarray(flat - flat.mean(axis=1, keepdims=True))

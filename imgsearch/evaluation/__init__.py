@@ -1,0 +1,1 @@
+"""How well a library or a model is searched: the authors' protocol, a self-check, calibration."""

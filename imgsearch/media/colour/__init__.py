@@ -1,0 +1,1 @@
+"""Samples of any depth and colour space to a small sRGB image."""

@@ -1,0 +1,147 @@
+"""HEIC, HEIF and AVIF: pictures that are shown (no thumbnails, tiles, gain or depth maps), sequences and films."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from imgsearch.media.containers.boxes import file_boxes, find_box, inner_boxes, read_box
+from imgsearch.media.containers.header import Header, load_exif, stream_size, usual_depth
+from imgsearch.media.containers.heif.items import Cursor, Item, Items, read_items
+
+_IMAGES = frozenset(
+    {b"hvc1", b"av01", b"avc1", b"vvc1", b"evc1", b"jpeg", b"j2k1", b"unci", b"mski", b"grid", b"iovl", b"iden"}
+)
+_SEQUENCE_BRANDS = frozenset({b"avis", b"msf1", b"hevc", b"hevx"})
+_ALPHA = (b"alpha", b"auxid:1")
+_PQ, _HLG = 16, 18
+_MAX_BLOCKS = 64
+_MONOCHROME = 0x10  # in the third byte of av1C
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One track of a movie box: its handler's four letters and its number of samples."""
+
+    handler: bytes
+    samples: int
+
+
+def read_header(stream: BinaryIO) -> Header:
+    """Reads the boxes but for the pixels. 0.2 ms. Raises ValueError where there is neither a picture nor a sequence."""
+    header, items, tracks, brands = Header(), Items(), list[Track](), set[bytes]()
+    for box in file_boxes(stream, 0, stream_size(stream)):
+        if box.name == b"ftyp":
+            data = read_box(stream, box)
+            brands = {data[at : at + 4] for at in (0, *range(8, len(data), 4))}
+        elif box.name == b"meta":
+            items = read_items(read_box(stream, box))
+        elif box.name == b"moov":
+            tracks = read_tracks(read_box(stream, box))
+        elif box.name == b"mpvd":
+            header.film = True
+    shown = shown_items(items)
+    frames = _count_frames(tracks, brands)
+    if not shown and not frames:
+        raise ValueError("no picture in it")
+    is_sequence = bool(brands & _SEQUENCE_BRANDS)
+    header.film = header.film or any(each.handler == b"soun" for each in tracks)
+    header.film = header.film or (not is_sequence and any(each.handler == b"vide" for each in tracks))
+    header.images = max(len(shown), frames)
+    header.main = shown.index(items.primary) if items.primary in shown and frames <= len(shown) else 0
+    header.has_alpha = any(each.handler == b"auxv" for each in tracks)
+    primary = items.by_number.get(items.primary)
+    if primary is not None:
+        _describe(header, items, primary)
+    _read_metadata(header, stream, items)
+    return header
+
+
+def shown_items(items: Items) -> list[int]:
+    """The pictures that a viewer lists, in file order: neither hidden ones nor thumbnails, tiles or gain maps."""
+    skipped = items.sources(b"thmb") | items.sources(b"auxl")
+    for kind, source, targets in items.references:
+        item = items.by_number.get(source)
+        if kind == b"dimg" and item is not None:  # of a tone map (tmap) the first is the picture itself
+            skipped |= set(targets[1:] if item.kind == b"tmap" else targets)
+    return [
+        number
+        for number, item in items.by_number.items()
+        if number == items.primary or (item.kind in _IMAGES and not item.hidden and number not in skipped)
+    ]
+
+
+def read_tracks(moov: bytes) -> list[Track]:
+    """The tracks of a movie box."""
+    tracks = []
+    for box in inner_boxes(moov):
+        if box.name != b"trak":
+            continue
+        media = find_box(moov[box.start : box.end], (b"mdia",))
+        handler = find_box(media, (b"hdlr",))[8:12]
+        sizes = find_box(media, (b"minf", b"stbl", b"stsz"))
+        tracks.append(Track(handler, int.from_bytes(sizes[8:12], "big")))
+    return tracks
+
+
+def _count_frames(tracks: list[Track], brands: set[bytes]) -> int:
+    """Frames of a picture sequence; writers of AVIF call its handler `vide` at times."""
+    handlers = (b"pict", b"vide") if brands & _SEQUENCE_BRANDS else (b"pict",)
+    return max((each.samples for each in tracks if each.handler in handlers), default=0)
+
+
+def _describe(header: Header, items: Items, primary: Item) -> None:
+    tiles = [items.by_number[at] for at in items.targets(b"dimg", primary.number) if at in items.by_number]
+    header.depth = next((depth for item in (primary, *tiles[:1]) if (depth := _depth(item))), 8)
+    cursor = Cursor(primary.property(b"ispe"), 4)
+    header.extent = cursor.take(4), cursor.take(4)
+    for number in items.sources(b"auxl", primary.number):
+        auxiliary = items.by_number.get(number)
+        if auxiliary is not None and any(name in auxiliary.property(b"auxC") for name in _ALPHA):
+            header.has_alpha = True
+        else:
+            header.maps += 1
+    header.maps += sum(item.kind == b"tmap" for item in items.by_number.values())
+    for name, content in [*primary.properties, *(each for tile in tiles[:1] for each in tile.properties)]:
+        if name != b"colr":
+            continue
+        if content[:4] in (b"prof", b"rICC"):
+            header.icc = header.icc or content[4:]
+        elif content[:4] == b"nclx" and header.cicp is None:
+            header.cicp = int.from_bytes(content[4:6], "big"), int.from_bytes(content[6:8], "big")
+    if header.icc and header.cicp is not None and header.cicp[1] not in (_PQ, _HLG):
+        header.cicp = None  # the profile says it more exactly
+    pixi = primary.property(b"pixi")
+    if pixi[4:5] == b"\1" or (primary.kind == b"av01" and _is_monochrome(primary)):
+        header.space = "GRAY"
+
+
+def _depth(item: Item) -> int:
+    """Bits a sample: of the pixel information, else of the codec's configuration."""
+    pixi = item.property(b"pixi")
+    if len(pixi) > 5:
+        return usual_depth(max(pixi[5 : 5 + pixi[4]]) or 8)
+    if len(hevc := item.property(b"hvcC")) > 17:
+        return usual_depth((hevc[17] & 7) + 8)
+    if len(av1 := item.property(b"av1C")) > 2:
+        return (12 if av1[2] & 0x20 else 10) if av1[2] & 0x40 else 8
+    return 0
+
+
+def _is_monochrome(item: Item) -> bool:
+    av1 = item.property(b"av1C")
+    return len(av1) > 2 and bool(av1[2] & _MONOCHROME)
+
+
+def _read_metadata(header: Header, stream: BinaryIO, items: Items) -> None:
+    """EXIF and XMP that describe the primary picture, or nothing in particular."""
+    told = [item for item in items.by_number.values() if item.kind in (b"Exif", b"mime")]
+    for item in told[:_MAX_BLOCKS]:
+        targets = items.targets(b"cdsc", item.number)
+        if targets and items.primary not in targets:
+            continue
+        if item.kind == b"Exif" and not len(header.exif):
+            data = items.content(stream, item)
+            header.exif = load_exif(data[4 + int.from_bytes(data[:4], "big") :])
+        elif item.kind == b"mime" and item.content_type == b"application/rdf+xml" and not header.xmp:
+            header.xmp = items.content(stream, item)

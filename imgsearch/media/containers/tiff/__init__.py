@@ -1,0 +1,1 @@
+"""TIFF and what builds on it: camera RAW."""

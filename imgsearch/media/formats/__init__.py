@@ -1,0 +1,1 @@
+"""Readers for single formats, where Pillow alone is not enough."""

@@ -1,0 +1,1 @@
+"""BMP, PCX and other old raster formats."""

@@ -1,0 +1,51 @@
+"""Formats of old programs and of science that Pillow reads, but not as a person wants to see them, or unguarded."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+
+from imgsearch.media.colour.ranges import Span
+from imgsearch.media.colour.rows import Array, PillowRows
+from imgsearch.media.colour.small import DeepPicture
+from imgsearch.media.containers.header import read_at
+from imgsearch.media.limits import check_memory, read_jpeg_layout
+from imgsearch.media.opening import decoding, open_image
+from imgsearch.media.wanted import Wanted
+
+_BLP1_JPEG_AT, _BLP1_TABLE_AT = 156, 28  # the bytes that all its sizes begin with, and where the sizes lie
+_SHOWN = (0.5, 99.5)  # percent of the samples between black and white: programs for FITS offer 99 to 99.5
+_LOOKED_AT = 1_000_000
+
+
+def read_fits(wanted: Wanted) -> DeepPicture:
+    """Counts of light have no agreed white, and a few stars outshine all else: the usual samples fill the range."""
+    with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as image:
+        pixels = image.size[0] * image.size[1]  # those of a compressed one go through Python's own lists
+        check_memory(
+            "FITS", "I", image.size, size_bytes=wanted.size_bytes, extra_bytes=16 * pixels, limits=wanted.limits
+        )
+        with decoding(wanted.kind):
+            image.load()
+        return DeepPicture(PillowRows(image), (0.0, 255.0) if image.mode == "L" else _usual(np.asarray(image)))
+
+
+def _usual(samples: Array) -> Span | None:
+    some = samples.ravel()[:: max(1, samples.size // _LOOKED_AT)]
+    some = some[np.isfinite(some)]
+    low, high = np.percentile(some, _SHOWN) if some.size else (0.0, 0.0)
+    return (float(low), float(high)) if low < high else None
+
+
+def check_blp(wanted: Wanted) -> None:
+    """The JPEG inside has a size of its own, which Pillow decodes whatever the header says. Raises TooMuchMemory."""
+    head = read_at(wanted.stream, 0, _BLP1_JPEG_AT + 4)
+    if head[:8] != b"BLP1\0\0\0\0" or len(head) < _BLP1_JPEG_AT + 4:
+        return
+    shared = int.from_bytes(head[_BLP1_JPEG_AT : _BLP1_JPEG_AT + 4], "little")
+    first = int.from_bytes(head[_BLP1_TABLE_AT : _BLP1_TABLE_AT + 4], "little")
+    jpeg = read_at(wanted.stream, _BLP1_JPEG_AT + 4, min(shared, 65536)) + read_at(wanted.stream, first, 65536)
+    layout = read_jpeg_layout(io.BytesIO(jpeg))
+    extra = 12 * layout.size[0] * layout.size[1] + layout.coefficient_bytes
+    check_memory("BLP", "RGBA", layout.size, size_bytes=wanted.size_bytes, extra_bytes=extra, limits=wanted.limits)

@@ -1,0 +1,73 @@
+"""A JPEG without its last bytes: cameras and transfers leave out the end marker, or the last few blocks, and every
+viewer shows the picture. Pillow 13 refuses it as it does one of which half is missing."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image, ImageChops
+
+from imgsearch.errors import MediaError
+from imgsearch.media.formats.other_readers import read_all
+from imgsearch.media.limits import JpegLayout, check_memory
+from imgsearch.media.opening import decoding, open_image
+from imgsearch.media.wanted import Wanted
+
+_END, _SCAN = b"\xff\xd9", b"\xff\xda"
+_NOTHING = 128  # what libjpeg makes of blocks that are missing, exactly
+_LEFT_OUT = 64  # bytes at the least, to see how far down the last scan reaches
+_REACHED = 0.9  # of the height
+_LAST_ROWS = 8  # of the lowest blocks
+
+
+def mended_jpeg(wanted: Wanted, layout: JpegLayout) -> Wanted:
+    """The same picture with an end, where less than half of its lowest row of blocks is missing, or of a progressive
+    one a tenth of the last bit of its samples. Decodes it at full size. Raises MediaError where more is missing."""
+    data = read_all(wanted)
+    mended = _ended(wanted, data)
+    if layout.coefficient_bytes and not _is_in_last_scans(data, layout):
+        raise _cut_off(wanted)
+    image = _decoded(mended, layout)
+    width, height = image.size
+    corner = np.asarray(image.crop((width // 2, max(0, height - _LAST_ROWS), width, height)))
+    if image.mode not in ("L", "RGB") or (corner == _NOTHING).all():
+        raise _cut_off(wanted)
+    if layout.coefficient_bytes:
+        shorter = data[: len(data) - max(_LEFT_OUT, (len(data) - data.rfind(_SCAN)) // 64)]
+        changed = ImageChops.difference(image, _decoded(_ended(wanted, shorter), layout)).getbbox()
+        if changed is None or changed[3] < _REACHED * height:  # the last scan ends higher up
+            raise _cut_off(wanted)
+    return mended
+
+
+def _ended(wanted: Wanted, data: bytes) -> Wanted:
+    return replace(wanted, stream=io.BytesIO(data + _END), size_bytes=len(data) + len(_END))
+
+
+def _decoded(wanted: Wanted, layout: JpegLayout) -> Image.Image:
+    with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as image:
+        extra = layout.coefficient_bytes + 8 * image.size[0] * image.size[1]  # another one to compare with
+        check_memory(
+            "JPEG", image.mode, image.size, size_bytes=wanted.size_bytes, extra_bytes=extra, limits=wanted.limits
+        )
+        with decoding(wanted.kind):
+            image.load()
+        return image
+
+
+def _is_in_last_scans(data: bytes, layout: JpegLayout) -> bool:
+    """Whether the scan that the file ends in refines a progressive picture's last bit."""
+    at = data.rfind(_SCAN)
+    count = data[at + 4] if 0 < at < len(data) - 12 else 0
+    if layout.marker & 3 != 2 or not 0 < count <= 4:
+        return False
+    first, _, precision = data[at + 5 + 2 * count : at + 8 + 2 * count]
+    return first > 0 and precision & 15 == 0
+
+
+def _cut_off(wanted: Wanted) -> MediaError:
+    return MediaError(
+        f"{wanted.kind.description} that is cut off: the file ends before the picture does", stage="decode"
+    )

@@ -1,0 +1,79 @@
+"""Samples of 16 bits that Pillow reads as 8: its decoders are asked twice, for the high bytes and for the low ones.
+
+Pillow unpacks "RGB;16B" and "RGB;16L" by taking the first or the second byte of each sample, so that one decoder gives
+both halves, filters, interlacing and compression included.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from imgsearch.media.colour.rows import Array
+from imgsearch.media.containers.plain import Pnm
+
+_RAW_MODE = re.compile(r"(RGB|RGBA|RGBa|RGBX|CMYK);16([BLN])")
+_OTHER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+
+
+def take_high_bytes(image: ImageFile.ImageFile) -> bool:
+    """Prepare an opened, unloaded picture of 16-bit RGB, RGBA or CMYK to be loaded as the high bytes of its samples.
+    False where its samples lie otherwise: they cannot be read at full depth."""
+    return _ask(image, swapped=False)
+
+
+def take_low_bytes(image: ImageFile.ImageFile) -> bool:
+    """The same for the low bytes."""
+    return _ask(image, swapped=True)
+
+
+def take_both_bytes(image: ImageFile.ImageFile) -> bool:
+    """Prepare a PNG of 16-bit grey and alpha to be loaded with the four bytes of a pixel in the bands of RGBA."""
+    tile = image.tile[0]
+    if image.mode != "RGBA" or tile.args != "LA;16B":
+        return False
+    image.tile = [tile._replace(args="RGBA")]
+    return True
+
+
+def _ask(image: ImageFile.ImageFile, *, swapped: bool) -> bool:
+    tiles = []
+    for tile in image.tile:
+        raw_mode = tile.args[0] if isinstance(tile.args, tuple) else tile.args
+        match = _RAW_MODE.fullmatch(str(raw_mode))
+        if match is None:
+            return False
+        # Premultiplied colours are taken as they are stored: undone, they could not be put together again.
+        mode, order = match[1].replace("RGBa", "RGBA"), _OTHER[match[2]] if swapped else match[2]
+        wanted = f"{mode};16{order}"
+        tiles.append(tile._replace(args=(wanted, *tile.args[1:]) if isinstance(tile.args, tuple) else wanted))
+    image.tile = tiles
+    return bool(tiles)
+
+
+def is_premultiplied(image: ImageFile.ImageFile) -> bool:
+    """Whether the colours of a picture of 16 bits are stored multiplied by their alpha."""
+    return any("RGBa;16" in str(tile.args) for tile in image.tile)
+
+
+def read_pnm(stream: BinaryIO, picture: Pnm) -> Array:
+    """A binary PGM or PPM of more than 8 bits as uint16 [H, W, C] up to 65535. Raises EOFError where it is cut off."""
+    channels = 3 if picture.kind == 6 else 1
+    stream.seek(picture.data)
+    data = stream.read(picture.end - picture.data)
+    if len(data) < picture.end - picture.data:
+        raise EOFError(f"{len(data)} bytes instead of {picture.end - picture.data}")
+    samples = np.frombuffer(data, ">u2").reshape(picture.height, picture.width, channels)
+    if picture.highest == 65535:
+        return np.asarray(samples, np.uint16)
+    scaled = np.minimum(samples, picture.highest).astype(np.float32) * (65535 / picture.highest) + 0.5
+    return np.asarray(scaled, np.uint16)
+
+
+def grey_of(image: Image.Image) -> Array:
+    """Pillow's 32-bit grey of a PGM, which it scales to 65535, as uint16 [H, W]."""
+    return np.asarray(np.clip(np.asarray(image), 0, 65535), np.uint16)

@@ -1,0 +1,118 @@
+"""JPEG 2000 whose components have unlike sizes (4:2:0, 4:1:1, a smaller alpha ...): Pillow 13 shears those of odd sizes
+and refuses grey ones, imagecodecs refuses most. pylibjpeg-openjpeg enlarges what is smaller, as viewers do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from imgsearch.errors import MediaError
+from imgsearch.media.colour.rows import Array, ArrayRows
+from imgsearch.media.colour.small import DeepPicture
+from imgsearch.media.containers import plain
+from imgsearch.media.containers.boxes import file_boxes, inner_boxes, read_box
+from imgsearch.media.containers.header import Header, read_at, stream_size
+from imgsearch.media.limits import check_bytes
+from imgsearch.media.opening import decoding
+from imgsearch.media.wanted import Wanted
+
+_SYCC, _SRGB, _GREY = 18, 16, 17
+_CONVERTED = ([(1, 1)] * 3, [(1, 1), (2, 1), (2, 1)], [(1, 1), (2, 2), (2, 2)])
+"""What OpenJPEG takes to RGB by itself; YCbCr of other shapes it leaves as it is."""
+
+_COMPONENT_BYTES = 12  # int32 as stored and enlarged, then the samples
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Width and height of the picture; for each component how many pixels across and down share a sample."""
+
+    size: tuple[int, int]
+    steps: tuple[tuple[int, int], ...]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether any component is smaller than the picture."""
+        return any(step != (1, 1) for step in self.steps)
+
+    @property
+    def suits_pillow(self) -> bool:
+        """Three components of an even size from (0, 0) on, two of them halved."""
+        halved = list(self.steps) in _CONVERTED[1:]
+        return halved and not any(length % 2 for length in self.size)
+
+
+def read_sampling(stream: BinaryIO) -> Sampling:
+    """Of the first codestream (SIZ). No steps where there is none."""
+    at = 0
+    if read_at(stream, 0, 4) != b"\xff\x4f\xff\x51":
+        boxes = file_boxes(stream, 0, stream_size(stream))
+        at = next((box.start for box in boxes if box.name == b"jp2c"), -1)
+    data = read_at(stream, at, 42 + 3 * 64) if at >= 0 else b""
+    if len(data) < 45 or data[:4] != b"\xff\x4f\xff\x51":
+        return Sampling((0, 0), ())
+    right, bottom, left, top = (int.from_bytes(data[place : place + 4], "big") for place in (8, 12, 16, 20))
+    count = min(int.from_bytes(data[40:42], "big"), 64)
+    steps = [
+        (data[42 + 3 * place + 1], data[42 + 3 * place + 2]) for place in range(count) if len(data) > 44 + 3 * place
+    ]
+    return Sampling((right - left, bottom - top), tuple(steps))
+
+
+def read_shared_jpeg2000(wanted: Wanted, header: Header, sampling: Sampling) -> DeepPicture:
+    """Raises MediaError, tried again on every run where the decoder is not installed."""
+    try:
+        import openjpeg
+    except ImportError as exc:
+        what = "a JPEG 2000 picture whose components have unlike sizes"
+        message = f"not supported: {what} needs pylibjpeg-openjpeg (pip install 'imgsearch[formats]')"
+        raise MediaError(message, stage="open", transient=True) from exc
+    width, height = sampling.size
+    if min(sampling.size) < 1 or len(sampling.steps) > 5 or min(min(step) for step in sampling.steps) < 1:
+        raise MediaError("the file begins like a JPEG 2000 picture, but its header is damaged", stage="open")
+    needed = _COMPONENT_BYTES * width * height * len(sampling.steps) + 2 * wanted.size_bytes
+    check_bytes(sampling.size, needed, wanted.limits)
+    wanted.stream.seek(0)
+    with decoding(wanted.kind):
+        samples = np.asarray(openjpeg.decode(wanted.stream.read()))
+    samples = samples if samples.ndim == 3 else samples[..., None]
+    if samples.shape[:2] != (height, width):
+        raise MediaError("a JPEG 2000 picture whose components do not fit together", stage="decode")
+    highest = float((1 << plain.read_jpeg2000_bits(wanted.stream)) - 1)
+    colours = 3 if samples.shape[2] >= 3 else 1
+    kept = samples[..., : colours + (samples.shape[2] in (2, 4))]
+    if colours == 3 and _is_left_in_ycc(_space(wanted.stream), sampling):
+        kept = np.concatenate([_to_rgb(kept[..., :3], highest), kept[..., 3:]], axis=2)
+    return DeepPicture(ArrayRows(kept, colours=colours), (0.0, highest), header.icc)
+
+
+def _space(stream: BinaryIO) -> int:
+    """The number of the colour space (ISO/IEC 15444-1, I.5.3.3); 0 where nothing tells."""
+    for box in file_boxes(stream, 0, stream_size(stream)):
+        if box.name == b"jp2h":
+            data = read_box(stream, box)
+            for inner in inner_boxes(data):
+                if inner.name == b"colr" and data[inner.start] == 1:
+                    return int.from_bytes(data[inner.start + 3 : inner.start + 7], "big")
+    return 0
+
+
+def _is_left_in_ycc(space: int, sampling: Sampling) -> bool:
+    """YCbCr is told, or is what halved colour without a word means to OpenJPEG (and so to its viewers)."""
+    first, *others = sampling.steps[:3]
+    ycc = space == _SYCC or (space not in (_SRGB, _GREY) and first == (1, 1) and all(step != (1, 1) for step in others))
+    return ycc and list(sampling.steps[:3]) not in _CONVERTED
+
+
+def _to_rgb(ycc: Array, highest: float) -> Array:
+    """Full-range YCbCr of BT.601, which sYCC is; of the same type."""
+    light, blue, red = (ycc[..., each].astype(np.float32) for each in range(3))
+    middle = np.float32((highest + 1) / 2)
+    parts: list[Any] = [
+        light + np.float32(1.402) * (red - middle),
+        light - np.float32(0.344136) * (blue - middle) - np.float32(0.714136) * (red - middle),
+        light + np.float32(1.772) * (blue - middle),
+    ]
+    return np.stack([np.clip(each + 0.5, 0, highest).astype(ycc.dtype) for each in parts], axis=-1)

@@ -1,0 +1,162 @@
+"""What Pillow 13 rounds, wraps or refuses: PNG of 16 bits with a colour key or of high dynamic range, JPEG of 12 bits,
+lossless JPEG, JPEG-LS, JPEG 2000 of more than 8 bits in colour (its white wraps to black), PAM and PFM."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import numpy as np
+
+from imgsearch.errors import MediaError
+from imgsearch.media.colour.code_points import CodePoints
+from imgsearch.media.colour.rows import Array, ArrayRows
+from imgsearch.media.colour.small import DeepPicture
+from imgsearch.media.containers import jpeg, plain
+from imgsearch.media.containers.header import Header, load_exif, read_at
+from imgsearch.media.formats.frames import Opened
+from imgsearch.media.formats.frames import read_deep_png as read_png_samples
+from imgsearch.media.limits import JpegLayout, check_bytes, check_memory
+from imgsearch.media.metadata.exif import exif_of, own_orientation
+from imgsearch.media.opening import decoding
+from imgsearch.media.orientation import turn_array
+from imgsearch.media.wanted import Wanted
+
+_PAM_FIELD = re.compile(rb"(WIDTH|HEIGHT|DEPTH|MAXVAL|TUPLTYPE)[ \t]+(\S+)")
+_PFM_HEADER = re.compile(rb"(P[Ff])\s+(\d{1,9})\s+(\d{1,9})\s+(-?\d*\.?\d+(?:[eE][-+]?\d+)?)[ \t\r]*\n")
+
+
+def imagecodecs_for(what: str) -> Any:
+    """The module. Raises MediaError, tried again on every run, where it is not installed."""
+    try:
+        import imagecodecs
+    except ImportError as exc:
+        message = f"not supported: {what} needs imagecodecs (pip install 'imgsearch[formats]')"
+        raise MediaError(message, stage="open", transient=True) from exc
+    return imagecodecs
+
+
+def read_deep_png(wanted: Wanted, codes: CodePoints | None) -> tuple[DeepPicture, int]:
+    """A PNG of 16 bits at its full depth, and its orientation."""
+    opened = Opened(wanted.stream, wanted.kind, wanted.size_bytes, Header(depth=16), "", wanted.limits)
+    with opened.open() as image:
+        opened.check("RGBA", image.size, 4 * image.size[0] * image.size[1])
+        with decoding(wanted.kind):
+            rows = read_png_samples(image, opened).rows
+        icc = image.info.get("icc_profile") or b""
+        turn = own_orientation(exif_of(image))
+        return DeepPicture(rows, None, icc if codes is None else b"", codes), turn
+
+
+def read_odd_jpeg(wanted: Wanted, frame: JpegLayout) -> tuple[DeepPicture, int]:
+    """A JPEG of 12 bits, a lossless one or JPEG-LS, and its orientation."""
+    what = f"a JPEG picture of {frame.depth} bits" if not frame.is_lossless else "a lossless JPEG picture"
+    codecs = imagecodecs_for(what)
+    check_memory(
+        "JPEG",
+        "CMYK",
+        frame.size,
+        size_bytes=wanted.size_bytes,
+        extra_bytes=_wide_bytes(frame.size),
+        limits=wanted.limits,
+    )
+    segments = jpeg.read_segments(wanted.stream)
+    data = read_all(wanted)
+    with decoding(wanted.kind):
+        if frame.is_ls:
+            samples = codecs.jpegls_decode(data)
+        elif frame.is_lossless:
+            samples = codecs.ljpeg_decode(data)
+        else:
+            samples = codecs.jpeg8_decode(data)
+    turn = own_orientation(load_exif(segments.exif))
+    highest = float((1 << frame.depth) - 1)
+    return DeepPicture(_rows(turn_array(np.asarray(samples), turn)), (0.0, highest), segments.profile), turn
+
+
+def is_deep(header: Header) -> bool:
+    """Whether a JPEG 2000 has more than 8 bits, unless it is grey alone, which Pillow reads right."""
+    return header.depth > 8 and (header.space != "GRAY" or header.has_alpha)
+
+
+def read_deep_jpeg2000(wanted: Wanted, header: Header) -> DeepPicture:
+    """Samples as the codestream has them."""
+    codecs = imagecodecs_for(f"a JPEG 2000 picture of {header.depth} bits in colour")
+    check_memory(
+        "JPEG2000",
+        "RGB",
+        header.extent,
+        size_bytes=wanted.size_bytes,
+        extra_bytes=_wide_bytes(header.extent),
+        limits=wanted.limits,
+    )
+    with decoding(wanted.kind):
+        samples = np.asarray(codecs.jpeg2k_decode(read_all(wanted)))
+    bits = plain.read_jpeg2000_bits(wanted.stream)
+    return DeepPicture(_rows(samples), (0.0, float((1 << bits) - 1)), header.icc)
+
+
+def jpeg2000_header(wanted: Wanted) -> Header:
+    """The headers; empty ones where they cannot be read, of which the decoder will tell."""
+    try:
+        return plain.read_jpeg2000(wanted.stream)
+    except (ValueError, IndexError):
+        return Header()
+
+
+def read_pam(wanted: Wanted) -> DeepPicture:
+    """PAM (P7) of any depth, and PFM of floats, whose rows begin at the bottom."""
+    head = read_at(wanted.stream, 0, 4096)
+    return _read_pfm(wanted, head) if head[1:2] in b"Ff" else _read_pam(wanted, head)
+
+
+def _read_pam(wanted: Wanted, head: bytes) -> DeepPicture:
+    start = re.search(rb"\nENDHDR[ \t\r]*\n", head)
+    fields = dict(_PAM_FIELD.findall(head[: start.start()] if start else b""))
+    try:
+        width, height, depth, highest = (int(fields[name]) for name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL"))
+    except (KeyError, ValueError):
+        raise MediaError("the file begins like a PAM picture, but its header is damaged", stage="open") from None
+    if start is None or not 0 < highest < 65536 or not 0 < depth <= 16:
+        raise MediaError(f"not supported: a PAM picture of {depth} channels up to {highest}", stage="open")
+    samples = _samples(wanted, start.end(), (height, width, depth), ">u2" if highest > 255 else ">u1")
+    colours = 3 if depth >= 3 else 1
+    has_alpha = depth in (2, 4)
+    return DeepPicture(ArrayRows(samples[..., : colours + has_alpha], colours=colours), (0.0, float(highest)))
+
+
+def _read_pfm(wanted: Wanted, head: bytes) -> DeepPicture:
+    match = _PFM_HEADER.match(head)
+    if match is None:
+        raise MediaError("the file begins like a PFM picture, but its header is damaged", stage="open")
+    channels = 3 if match[1] == b"PF" else 1
+    kind = "<f4" if match[4].startswith(b"-") else ">f4"
+    samples = _samples(wanted, match.end(), (int(match[3]), int(match[2]), channels), kind)
+    return DeepPicture(ArrayRows(samples[::-1], colours=channels))
+
+
+def _samples(wanted: Wanted, start: int, shape: tuple[int, int, int], kind: str) -> Array:
+    count = shape[0] * shape[1] * shape[2] * np.dtype(kind).itemsize
+    if not count or count > wanted.size_bytes - start:
+        held = f"{max(0, wanted.size_bytes - start)} bytes cannot hold {shape[1]} x {shape[0]} pixels"
+        raise MediaError(f"{wanted.kind.description} that is cut off: {held}", stage="open")
+    check_bytes(shape[1::-1], 2 * count, wanted.limits)
+    wanted.stream.seek(start)
+    return np.frombuffer(wanted.stream.read(count), kind).reshape(shape)
+
+
+def read_all(wanted: Wanted) -> bytes:
+    """The whole file."""
+    wanted.stream.seek(0, io.SEEK_SET)
+    return wanted.stream.read()
+
+
+def _rows(samples: Array) -> ArrayRows:
+    samples = samples if samples.ndim == 3 else samples[..., None]
+    colours = 3 if samples.shape[2] >= 3 else 1
+    return ArrayRows(samples[..., : colours + (samples.shape[2] in (2, 4))], colours=colours)
+
+
+def _wide_bytes(size: tuple[int, int]) -> int:
+    return 8 * size[0] * size[1]

@@ -1,0 +1,1 @@
+"""TIFF files that Pillow reads wrongly or not at all."""

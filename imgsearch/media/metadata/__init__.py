@@ -1,0 +1,1 @@
+"""EXIF, XMP and IPTC as they lie in a file."""

@@ -1,0 +1,1 @@
+"""All samples of a file, of every frame and at full depth."""

@@ -1,0 +1,1 @@
+"""Folders to files: what a walk enters, takes and passes over."""

@@ -1,0 +1,1 @@
+"""From a name to a sound checkpoint on disk, and its identity."""

@@ -1,0 +1,102 @@
+"""A model's `ModelId` without its weights, and the choice of device and dtype. torch is imported only where a question
+needs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from imgsearch.errors import CheckpointInvalid, UsageError
+from imgsearch.media.preprocess import RECIPE
+from imgsearch.model.checkpoints.fingerprint import fingerprint_of, recall, remember
+from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source
+from imgsearch.records import ModelId
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+def identify(name: str | Path, device: str, dtype: str, image_size: int | None) -> ModelId:
+    """What `imgsearch.model.model_id_of` returns."""
+    check_arguments(device, dtype, image_size)
+    if dtype == "auto":
+        dtype = default_dtype(resolve_device(device))
+    source = find_source(name)
+    tokens, dims, size = _shape(source, image_size)
+    return make_id(source, dtype, tokens, dims, size)
+
+
+def make_id(source: ResolvedCheckpoint, dtype: str, query_tokens: int, dims: int, image_size: int) -> ModelId:
+    """The id of a source used at ``image_size``. Cost: hashes weights never seen before (seconds a GB)."""
+    fingerprint = fingerprint_of(source.weights, source.companions)
+    return ModelId(source.name, fingerprint, f"{RECIPE}-{image_size}", dtype, query_tokens, dims)
+
+
+def check_arguments(device: str, dtype: str, image_size: int | None) -> None:
+    """Raise UsageError on a device, dtype or image size that cannot be."""
+    if device != "auto" and device.partition(":")[0] not in ("cpu", "cuda", "mps"):
+        raise UsageError(f"the device is {device!r}, expected auto, cpu, cuda, cuda:N or mps", "try --device cpu")
+    if dtype != "auto" and dtype not in DTYPES:
+        raise UsageError(f"the dtype is {dtype!r}, expected auto, {', '.join(DTYPES)}", "try --dtype auto")
+    if image_size is not None and image_size < 1:
+        raise UsageError(f"the image size is {image_size}, expected a positive number of pixels", "for example 224")
+
+
+def resolve_device(device: str) -> str:
+    """ "auto" -> "cuda" where a CUDA device answers, else "cpu"; other names pass once they are known to be there."""
+    if device == "cpu" or (device == "auto" and not _nvidia_driver()):
+        return "cpu"
+    import torch
+
+    if device == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    kind, _, number = device.partition(":")
+    if kind == "mps":
+        found = torch.backends.mps.is_available()
+    else:
+        found = torch.cuda.is_available() and (
+            not number or (number.isdigit() and int(number) < torch.cuda.device_count())
+        )
+    if not found:
+        raise UsageError(f"the device {device} is not there", "try --device cpu, or --device auto")
+    return "cuda:0" if device == "cuda" else device
+
+
+def default_dtype(device: str) -> str:
+    """bfloat16 on CUDA, float32 elsewhere."""
+    return "bfloat16" if device.startswith("cuda") else "float32"
+
+
+def _nvidia_driver() -> bool:
+    # Asking torch costs its import, seconds on a cold start; without a driver the answer is known.
+    if os.name == "posix":
+        return Path("/proc/driver/nvidia").exists() or Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()
+    return shutil.which("nvidia-smi") is not None
+
+
+def _shape(source: ResolvedCheckpoint, image_size: int | None) -> tuple[int, int, int]:
+    if source.kind == "directory":
+        return config_shape(source.config, source.path, image_size)
+    known = recall(source.path, "shape")
+    if not known:
+        from imgsearch.model.checkpoints.lavis import read_lavis
+
+        config = read_lavis(source.path, None).config
+        known = config_shape(config, source.path, None)
+        remember(source.path, "shape", known)
+    tokens, dims, native = known
+    return int(tokens), int(dims), image_size or int(native)
+
+
+def config_shape(config: dict[str, Any], origin: Path, image_size: int | None) -> tuple[int, int, int]:
+    """(T, D, S) of a Blip2Config as a dictionary; what it leaves out is transformers' default."""
+    vision = config.get("vision_config") or {}
+    try:
+        return (
+            int(config.get("num_query_tokens", 32)),
+            int(config.get("image_text_hidden_size", 256)),
+            image_size or int(vision.get("image_size", 224)),
+        )
+    except (TypeError, ValueError, AttributeError) as exc:
+        raise CheckpointInvalid(f"the config of {origin} makes no sense: {exc}", "fetch the checkpoint again") from exc

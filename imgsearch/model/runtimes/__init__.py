@@ -1,0 +1,1 @@
+"""What computes: torch, or NumPy where torch is not needed."""

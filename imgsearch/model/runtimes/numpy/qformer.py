@@ -1,0 +1,208 @@
+"""BLIP-2's Q-Former on NumPy (transformers' Blip2QFormerModel): texts alone, pictures alone, or a text with a picture.
+
+Texts alone need neither the cross-attention nor the queries' feed-forward layers, so these are read when the first
+picture comes. Letters in shapes: B rows, T query tokens, L word pieces, H the width, N and W the picture's features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from imgsearch.model.checkpoints.config import QFormerSizes
+from imgsearch.model.contract import WATCHED_LAYERS
+from imgsearch.model.runtimes.numpy.layers import LayerNorm, Linear, attend, attention_shares, exponentials, gelu
+from imgsearch.model.runtimes.numpy.weights import Weights
+from imgsearch.records import Float32
+
+
+@dataclass(frozen=True, slots=True)
+class _SelfAttention:
+    qkv: Linear
+    dense: Linear
+    norm: LayerNorm
+
+    def __call__(self, states: Float32, heads: int, mask: Float32 | None) -> Float32:
+        query, key, value = np.split(self.qkv(states), 3, axis=-1)
+        return self.norm.of_sum(self.dense(attend(query, key, value, heads, mask)), states)
+
+
+@dataclass(frozen=True, slots=True)
+class _CrossAttention:
+    query: Linear
+    key_value: Linear
+    dense: Linear
+    norm: LayerNorm
+
+    def __call__(self, states: Float32, features: Float32, heads: int) -> Float32:
+        """``states`` [B, T, H], ``features`` [B or 1, N, W] -> [B, T, H]."""
+        key, value = np.split(self.key_value(features), 2, axis=-1)
+        return self.norm.of_sum(self.dense(attend(self.query(states), key, value, heads)), states)
+
+    def shares(self, states: Float32, features: Float32, heads: int) -> Float32:
+        """Of the attention that each state pays, the share of each position: [B, T, N], the mean over the heads."""
+        key, _ = np.split(self.key_value(features), 2, axis=-1)
+        mean: Float32 = attention_shares(self.query(states), key, heads).mean(axis=1)
+        return mean
+
+    def remember(self, features: Float32, heads: int) -> Float32:
+        """``features`` [N, W] -> keys and values [2, A, N, H / A], the keys scaled as attention asks."""
+        split = np.stack(np.split(self.key_value(features), 2, axis=-1))  # [2, N, H]
+        kept = np.ascontiguousarray(split.reshape(2, len(features), heads, -1).swapaxes(1, 2))
+        kept[0] *= np.float32(kept.shape[-1] ** -0.5)
+        return kept
+
+    def recall(self, states: Float32, memories: Sequence[Float32]) -> Float32:
+        """``states`` [P or 1, T, H], what ``remember`` gave of P pictures -> [P, T, H]. Products a picture at a time:
+        stacking the memories would copy 100 kB a picture and layer. All else at once."""
+        heads = memories[0].shape[1]
+        queries = self.query(states).reshape(*states.shape[:2], heads, -1).swapaxes(1, 2)  # [P or 1, A, T, H / A]
+        count, tokens = len(memories), queries.shape[2]
+        scores = np.empty((count, heads, tokens, memories[0].shape[2]), np.float32)
+        for place, (keys, _) in enumerate(memories):
+            np.matmul(queries[min(place, len(queries) - 1)], keys.swapaxes(1, 2), out=scores[place])
+        totals = exponentials(scores)
+        found = np.empty((count, tokens, heads, queries.shape[3]), np.float32)
+        seen = found.swapaxes(1, 2)  # [P, A, T, H / A]
+        for place, (_, values) in enumerate(memories):
+            np.matmul(scores[place], values, out=seen[place])
+        seen /= totals
+        return self.norm.of_sum(self.dense(found.reshape(count, tokens, -1)), states)
+
+
+@dataclass(frozen=True, slots=True)
+class _FeedForward:
+    inner: Linear
+    dense: Linear
+    norm: LayerNorm
+
+    def __call__(self, states: Float32) -> Float32:
+        return self.norm.of_sum(self.dense(gelu(self.inner(states))), states)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureMemory:
+    """What reading one picture with any text takes of it: ``layers`` holds the keys and values [2, A, N, H / A] of each
+    cross-attention."""
+
+    layers: tuple[Float32, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """RAM that it takes."""
+        return sum(layer.nbytes for layer in self.layers)
+
+
+class LightQFormer:
+    """The Q-Former; its parts are read at their first use. Memory: 4 bytes a parameter read."""
+
+    def __init__(self, weights: Weights, sizes: QFormerSizes) -> None:
+        self._weights = weights
+        self._sizes = sizes
+
+    def read_texts(self, words: Float32, mask: Float32 | None) -> Float32:
+        """Word embeddings [B, L, H] -> states [B, L, H]. ``mask`` [B, L] is added to attention scores."""
+        states = self._first_norm(words)
+        for attention, forward in zip(self._attentions, self._text_forwards, strict=True):
+            states = forward(attention(states, self._sizes.heads, mask))
+        return states
+
+    def read_pictures(
+        self,
+        queries: Float32,
+        features: Float32,
+        words: Float32 | None = None,
+        mask: Float32 | None = None,
+        looks: list[Float32] | None = None,
+    ) -> Float32:
+        """The queries' states [B, T, H] after they have looked at ``features`` [B, N, W], and, where ``words``
+        [B, L, H] are given, at the text; ``features`` [1, N, W] are then one picture for all texts. ``queries``
+        [1, T, H]; ``mask`` [B, T + L]. The watched layers' shares of attention [B, T, N] are added to ``looks``."""
+        tokens = queries.shape[1]
+        states = np.repeat(queries, len(features if words is None else words), axis=0)
+        if words is not None:
+            states = np.concatenate([states, words], axis=1)  # [B, T + L, H]
+        states = self._first_norm(states)
+        heads = self._sizes.heads
+        for number, attention in enumerate(self._attentions):
+            states = attention(states, heads, mask)
+            seen = states[:, :tokens]
+            if (cross := self._crosses.get(number)) is not None:
+                if looks is not None and number in list(self._crosses)[-WATCHED_LAYERS:]:
+                    looks.append(cross.shares(seen, features, heads))
+                seen = cross(seen, features, heads)
+            seen = self._query_forwards[number](seen)
+            if words is None or number + 1 == self._sizes.layers:  # nobody reads the words after the last layer
+                states = seen
+            else:
+                states = np.concatenate([seen, self._text_forwards[number](states[:, tokens:])], axis=1)
+        return states
+
+    def remember(self, features: Float32) -> PictureMemory:
+        """What the cross-attentions take of one picture's ``features`` [N, W], whatever the text."""
+        return PictureMemory(tuple(cross.remember(features, self._sizes.heads) for cross in self._crosses.values()))
+
+    def read_pairs(self, queries: Float32, words: Float32, memories: Sequence[PictureMemory]) -> Float32:
+        """One text with P pictures: ``read_pictures`` of ``words`` [1, L, H] with what ``remember`` gave of each, but
+        for rounding. Until the queries have looked at a picture, all pairs are one and computed once."""
+        tokens = queries.shape[1]
+        states = self._first_norm(np.concatenate([queries, words], axis=1))  # [1, T + L, H]
+        layers = iter(range(len(self._crosses)))
+        for number, attention in enumerate(self._attentions):
+            states = attention(states, self._sizes.heads, None)
+            seen = states[:, :tokens]
+            if (cross := self._crosses.get(number)) is not None:
+                layer = next(layers)
+                seen = cross.recall(seen, [memory.layers[layer] for memory in memories])
+            seen = self._query_forwards[number](seen)
+            if number + 1 == self._sizes.layers:
+                return seen
+            told = self._text_forwards[number](states[:, tokens:])
+            if len(told) < len(seen):
+                told = np.broadcast_to(told, (len(seen), *told.shape[1:]))
+            states = np.concatenate([seen, told], axis=1)
+        raise AssertionError("a Q-Former has layers")
+
+    @cached_property
+    def _first_norm(self) -> LayerNorm:
+        return self._weights.norm("qformer.layernorm", self._sizes.epsilon)
+
+    @cached_property
+    def _attentions(self) -> list[_SelfAttention]:
+        found = []
+        for number in range(self._sizes.layers):
+            name = f"qformer.encoder.layer.{number}.attention."
+            parts = [f"{name}attention.{part}" for part in ("query", "key", "value")]
+            found.append(_SelfAttention(self._weights.stacked(parts), *self._output(name)))
+        return found
+
+    @cached_property
+    def _crosses(self) -> dict[int, _CrossAttention]:
+        found = {}
+        for number in range(0, self._sizes.layers, self._sizes.cross_every):
+            name = f"qformer.encoder.layer.{number}.crossattention."
+            query = self._weights.linear(name + "attention.query")
+            key_value = self._weights.stacked([name + "attention.key", name + "attention.value"])
+            found[number] = _CrossAttention(query, key_value, *self._output(name))
+        return found
+
+    @cached_property
+    def _text_forwards(self) -> list[_FeedForward]:
+        return [self._forward(number, "") for number in range(self._sizes.layers)]
+
+    @cached_property
+    def _query_forwards(self) -> list[_FeedForward]:
+        return [self._forward(number, "_query") for number in range(self._sizes.layers)]
+
+    def _forward(self, number: int, branch: str) -> _FeedForward:
+        name = f"qformer.encoder.layer.{number}."
+        inner = self._weights.linear(f"{name}intermediate{branch}.dense")
+        dense = self._weights.linear(f"{name}output{branch}.dense")
+        return _FeedForward(inner, dense, self._weights.norm(f"{name}output{branch}.LayerNorm", self._sizes.epsilon))
+
+    def _output(self, name: str) -> tuple[Linear, LayerNorm]:
+        dense = self._weights.linear(name + "output.dense")
+        return dense, self._weights.norm(name + "output.LayerNorm", self._sizes.epsilon)

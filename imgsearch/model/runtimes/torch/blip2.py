@@ -1,0 +1,280 @@
+"""The `Embedder` and `Matcher` contract on the parts of transformers' Blip2ForImageTextRetrieval.
+
+The parts are called one by one, so that a picture's features serve both ITC and ITM, and texts are batched. That also
+leaves out the model's own forward, which cuts ``num_query_tokens`` ids off every text once `image_token_index` is set.
+
+Letters in shapes: B pictures, N = 1 + patches, W the ViT's width, T query tokens, H the Q-Former's width, D dimensions,
+L word pieces, S pixels a side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from imgsearch.errors import NotEnoughMemory
+from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD, resize_to_model
+from imgsearch.model.contract import DEFAULT_MAX_TOKENS
+from imgsearch.model.runtimes.torch.blip2_attention import attend_patches
+from imgsearch.model.tokenizer import TextTokenizer
+from imgsearch.model.words import Word
+from imgsearch.records import ModelId, UInt8
+
+_TEXT_BATCH = 128
+# Working space of one Q-Former pass over pairs.
+_CPU_CHUNK_BYTES = 128_000_000
+_GPU_CHUNK_BYTES = 4_000_000_000
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _on_device(method: Callable[Concatenate[Blip2Model, P], R]) -> Callable[Concatenate[Blip2Model, P], R]:
+    """Inference mode around a public method, and memory running out told as our own error."""
+
+    @wraps(method)
+    def wrapped(self: Blip2Model, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            with torch.inference_mode():
+                return method(self, *args, **kwargs)
+        except (torch.OutOfMemoryError, MemoryError) as exc:
+            raise self._out_of_memory() from exc
+        except RuntimeError as exc:
+            # The CPU allocator has no error class of its own.
+            if "not enough memory" in str(exc) or "can't allocate memory" in str(exc):
+                raise self._out_of_memory() from exc
+            raise
+
+    return wrapped
+
+
+class Blip2Model:
+    """A loaded BLIP-2; made by `imgsearch.model.load_model`.
+
+    Results meant for the rest of the code (`embed_*`, `match_*`) are float32 on the CPU; pixels and features stay on
+    ``device``."""
+
+    def __init__(self, network: Any, tokenizer: TextTokenizer, model_id: ModelId) -> None:
+        vision, qformer = network.config.vision_config, network.config.qformer_config
+        self._network = network
+        self._tokenizer = tokenizer
+        self._device: torch.device = network.query_tokens.device
+        self._dtype: torch.dtype = network.query_tokens.dtype
+        self._positions = int(qformer.max_position_embeddings)
+        self._features_shape = (1 + (vision.image_size // vision.patch_size) ** 2, int(vision.hidden_size))
+        self._pair_bytes = _bytes_of_pair(self._features_shape, qformer, network.config.num_query_tokens)
+        self.model_id = model_id
+        self.device = str(self._device)
+        self.dtype = model_id.dtype
+        self.image_size = int(vision.image_size)
+        self.query_tokens = int(network.config.num_query_tokens)
+        self.dims = int(network.config.image_text_hidden_size)
+        deviation = torch.tensor(PIXEL_STD, device=self._device).view(1, 3, 1, 1)
+        self._pixel_scale = 1 / (255 * deviation)
+        self._pixel_shift = -torch.tensor(PIXEL_MEAN, device=self._device).view(1, 3, 1, 1) / deviation
+
+    @property
+    def network(self) -> Any:
+        """transformers' Blip2ForImageTextRetrieval, for training and export."""
+        return self._network
+
+    @property
+    def tokenizer(self) -> TextTokenizer:
+        """Cleans and cuts texts into word pieces."""
+        return self._tokenizer
+
+    def preprocess(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """Upright PIL pictures -> float32 [B, 3, S, S] on the model's device: squashed to S x S, CLIP's mean and
+        deviation."""
+        if isinstance(images, Image.Image):
+            raise TypeError("preprocess takes a list of pictures; received one picture")
+        size = self.image_size
+        arrays = [resize_to_model(image, size) for image in images]
+        return self.preprocess_arrays(np.stack(arrays) if arrays else np.empty((0, size, size, 3), np.uint8))
+
+    @_on_device
+    def preprocess_arrays(self, arrays: UInt8) -> torch.Tensor:
+        """uint8 [B, S, S, 3] from `resize_to_model` -> float32 [B, 3, S, S] on the model's device."""
+        side = self.image_size
+        if arrays.dtype != np.uint8 or arrays.ndim != 4 or arrays.shape[1:] != (side, side, 3):
+            raise ValueError(f"received {arrays.dtype} {list(arrays.shape)}, expected uint8 [B, {side}, {side}, 3]")
+        batch = torch.from_numpy(np.require(arrays, requirements=["C", "W"])).to(self._device)
+        upright = batch.permute(0, 3, 1, 2)  # [B, 3, S, S]
+        return torch.addcmul(self._pixel_shift, upright.float(), self._pixel_scale).contiguous()
+
+    @_on_device
+    def encode_images(self, pixels: Any) -> torch.Tensor:
+        """Pixels [B, 3, S, S] -> features [B, N, W], the ViT's output after its last norm, in the model's dtype on its
+        device. All B pictures in one go."""
+        side = self.image_size
+        batch = self._move(pixels)
+        if batch.ndim != 4 or tuple(batch.shape[1:]) != (3, side, side):
+            raise ValueError(f"received pixels {list(batch.shape)}, expected [B, 3, {side}, {side}]")
+        if not len(batch):
+            return batch.new_empty((0, *self._features_shape))
+        features: torch.Tensor = self._network.vision_model(pixel_values=batch).last_hidden_state
+        return features
+
+    @_on_device
+    def embed_features(self, features: Any) -> torch.Tensor:
+        """Features [B, N, W] -> float32 [B, T, D] on the CPU, every token of L2 norm 1."""
+        queries = self.query_states(features)
+        return F.normalize(self._network.vision_projection(queries).float(), dim=-1).cpu()
+
+    @_on_device
+    def query_states(self, features: Any) -> torch.Tensor:
+        """Features [B, N, W] -> the Q-Former's output for its queries [B, T, H], on the model's device."""
+        batch = self._features(features)
+        width = self._network.query_tokens.shape[-1]
+        parts = [self._read_queries(batch[rows]) for rows in self._chunks(len(batch))]
+        return torch.cat(parts) if parts else batch.new_empty((0, self.query_tokens, width))
+
+    def embed_images(self, pixels: Any) -> torch.Tensor:
+        """Pixels [B, 3, S, S] -> float32 [B, T, D] on the CPU: `encode_images`, then `embed_features`."""
+        return self.embed_features(self.encode_images(pixels))
+
+    @_on_device
+    def embed_texts(self, texts: Sequence[str], max_tokens: int = DEFAULT_MAX_TOKENS) -> torch.Tensor:
+        """Q texts -> float32 [Q, D] on the CPU, L2 norm 1: the [CLS] state, projected. At most ``max_tokens`` word
+        pieces each, [CLS] and [SEP] included, cut on the right, and never past the model's own positions."""
+        encoded = self._encode(texts, max_tokens)
+        result = torch.empty((len(encoded), self.dims))
+        # Texts of like length share a batch: less padding, the same answers.
+        order = sorted(range(len(encoded)), key=lambda row: len(encoded[row]))
+        for start in range(0, len(order), _TEXT_BATCH):
+            rows = order[start : start + _TEXT_BATCH]
+            ids, mask = self._pad([encoded[row] for row in rows])
+            states = self._network.qformer(
+                query_embeds=self._word_embeddings(ids), query_length=0, attention_mask=mask
+            ).last_hidden_state[:, 0]  # [Q, H]
+            projected = self._network.text_projection(states.to(self._dtype)).float()
+            result[rows] = F.normalize(projected, dim=-1).cpu()
+        return result
+
+    def match_logits(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> torch.Tensor:
+        """Text i with picture i: K texts, features [K, N, W] -> float32 [K] on the CPU, the raw logit of "matches"."""
+        return self.match_both(texts, features, max_tokens)[:, 1]
+
+    def match_probabilities(
+        self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS
+    ) -> torch.Tensor:
+        """The same pairs -> float32 [K] in 0..1: softmax over the two logits, class 1."""
+        return self.match_both(texts, features, max_tokens).softmax(dim=-1)[:, 1]
+
+    @_on_device
+    def match_both(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> torch.Tensor:
+        """The same pairs -> float32 [K, 2] on the CPU: "does not match" and "matches", averaged over the T queries
+        (LAVIS, Blip2Qformer.compute_itm)."""
+        encoded = self._encode(texts, max_tokens)
+        self._check_features(features)
+        if len(encoded) != len(features):
+            raise ValueError(f"received {len(encoded)} texts and features of {len(features)} pictures, expected pairs")
+        result = torch.empty((len(encoded), 2))
+        for rows in self._chunks(len(encoded)):
+            result[rows] = self._read_pairs(encoded[rows], self._features(features[rows])).cpu()
+        return result
+
+    @_on_device
+    def attend_patches(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> torch.Tensor:
+        """Text i with picture i, or with the one picture: K texts, features [K or 1, N, W] -> float32 [K, T, N - 1] on
+        the CPU, the share of each query token's attention that each patch gets (`imgsearch.model.contract`)."""
+        encoded = self._encode(texts, max_tokens)
+        self._check_features(features)
+        if len(features) not in (1, len(encoded)):
+            raise ValueError(f"received {len(encoded)} texts and features of {len(features)} pictures, expected pairs")
+        result = torch.empty((len(encoded), self.query_tokens, self._features_shape[0] - 1))
+        for rows in self._chunks(len(encoded)):
+            ids, mask = self._pad(encoded[rows])
+            batch = self._features(features if len(features) == 1 else features[rows]).expand(len(ids), -1, -1)
+            queries = self._network.query_tokens.expand(len(ids), -1, -1)
+            shares = attend_patches(self._network.qformer, queries, self._word_embeddings(ids), mask, batch)
+            result[rows] = shares.cpu()
+        return result
+
+    def count_tokens(self, text: str) -> int:
+        """Word pieces of the cleaned text with [CLS] and [SEP], before any cut."""
+        return len(self._encode([text], 1 << 30, bounded=False)[0])
+
+    def words(self, text: str) -> list[Word]:
+        """The words of a text, and the pieces that the vocabulary has for each."""
+        return self._tokenizer.words(text)
+
+    def _read_queries(self, features: torch.Tensor) -> torch.Tensor:
+        states: torch.Tensor = self._network.qformer(
+            query_embeds=self._network.query_tokens.expand(len(features), -1, -1),
+            encoder_hidden_states=features,
+        ).last_hidden_state
+        return states
+
+    def _read_pairs(self, encoded: list[list[int]], features: torch.Tensor) -> torch.Tensor:
+        ids, mask = self._pad(encoded)
+        queries = self._network.query_tokens.expand(len(features), -1, -1)  # [K, T, H]
+        if mask is not None:
+            mask = torch.cat([mask.new_ones(queries.shape[:2]), mask], dim=1)  # [K, T + L]
+        states = self._network.qformer(
+            query_embeds=torch.cat([queries, self._word_embeddings(ids)], dim=1),  # [K, T + L, H]
+            query_length=self.query_tokens,
+            attention_mask=mask,
+            encoder_hidden_states=features,
+        ).last_hidden_state[:, : self.query_tokens]
+        return self._network.itm_head(states.to(self._dtype)).float().mean(dim=1)  # type: ignore[no-any-return]
+
+    def _word_embeddings(self, ids: torch.Tensor) -> torch.Tensor:
+        embeddings = self._network.embeddings
+        places = embeddings.position_embeddings.weight[: ids.shape[1]]
+        return embeddings.word_embeddings(ids) + places  # type: ignore[no-any-return]
+
+    def _encode(self, texts: Sequence[str], max_tokens: int, bounded: bool = True) -> list[list[int]]:
+        if isinstance(texts, str):
+            raise TypeError("a list of texts is expected; received one string")
+        return self._tokenizer.encode(texts, min(max_tokens, self._positions) if bounded else max_tokens)
+
+    def _pad(self, encoded: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Ids int64 [Q, L] padded to the longest, and the mask int64 [Q, L], or None where nothing is padded."""
+        longest = max(map(len, encoded))
+        ids = torch.tensor([row + [self._tokenizer.pad_id] * (longest - len(row)) for row in encoded])
+        if all(len(row) == longest for row in encoded):
+            return ids.to(self._device), None
+        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in encoded])
+        return ids.to(self._device), mask.to(self._device)
+
+    def _chunks(self, count: int) -> list[slice]:
+        budget = _CPU_CHUNK_BYTES if self._device.type == "cpu" else _GPU_CHUNK_BYTES
+        step = max(1, budget // self._pair_bytes)
+        return [slice(start, start + step) for start in range(0, count, step)]
+
+    def _features(self, features: Any) -> torch.Tensor:
+        self._check_features(features)
+        return self._move(features)
+
+    def _check_features(self, features: Any) -> None:
+        patches, width = self._features_shape
+        if len(features.shape) != 3 or tuple(features.shape[1:]) != self._features_shape:
+            raise ValueError(f"received features {list(features.shape)}, expected [B, {patches}, {width}]")
+
+    def _move(self, array: Any) -> torch.Tensor:
+        # torch.tensor copies: a read-only memory map must not become a tensor that looks writable.
+        tensor = array if isinstance(array, torch.Tensor) else torch.tensor(np.asarray(array))
+        return tensor.to(self._device, self._dtype)
+
+    def _out_of_memory(self) -> NotEnoughMemory:
+        place = "RAM" if self._device.type == "cpu" else f"memory of {self.device}"
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        return NotEnoughMemory(
+            f"the {place} ran out while {self.model_id.name} was reading a batch",
+            "take a smaller batch (--batch-size 1 needs least), or close other programs",
+        )
+
+
+def _bytes_of_pair(features_shape: tuple[int, int], qformer: Any, query_tokens: int) -> int:
+    """A generous estimate of one pair's float32 working space in the Q-Former."""
+    patches, width = features_shape
+    states = (query_tokens + 64) * (6 * qformer.hidden_size + 2 * qformer.intermediate_size)
+    return int(4 * (patches * (width + 2 * qformer.hidden_size) + states))

@@ -1,0 +1,300 @@
+"""A query in, the best pictures out: vectors first, then ITM on the best few, then where the matches end."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from imgsearch.errors import MediaError, UsageError
+from imgsearch.records import Float32, Hit, Results
+from imgsearch.search.calibration import UNDIVIDED, Agreement, Calibration, Evidence
+from imgsearch.search.features.images import decode_as_shown
+from imgsearch.search.inference.direct import PlainReader, Reader
+from imgsearch.search.query.description import Query, query_notes
+from imgsearch.search.query.paging import Cursor, decoded, query_digest
+from imgsearch.search.query.parser import Ask
+from imgsearch.search.query.parts import parts_of
+from imgsearch.search.query.sense import require_sense
+from imgsearch.search.query.understanding import understand, understanding_notes
+from imgsearch.search.rerank import (
+    Match,
+    Model,
+    Reading,
+    Reranked,
+    default_rerank,
+    fused_order,
+    fused_score,
+    match_and_replace,
+)
+from imgsearch.search.retrieval import Candidate, CandidateFinder, Wanted
+from imgsearch.search.timing import milliseconds_since, timed
+from imgsearch.storage import FeatureStore, Store
+
+_LONGEST_ID = 19  # digits that an int64 has at most
+
+REMEMBERED = 256
+"""Re-ranks kept for the pages that follow, of many people at once: some kB each."""
+
+
+@dataclass(slots=True)
+class _Search:
+    """One query on its way: what was asked, and what the first stage found."""
+
+    query: Query
+    digest: str
+    reread: str  # the digest of what decides the re-rank: a list that goes on to the end has the same
+    reading: Reading
+    depth: int
+    reach: int  # candidates that may be re-ranked where some of the first ``depth`` show what is not wanted
+    offset: int
+    judged: bool  # whether hits are called confident or not
+    understood: bool = True  # if not, none is
+    candidates: list[Candidate] = field(default_factory=list)
+    agreements: tuple[Agreement, ...] = ()  # of the first candidates with the parts of the description
+    more: bool = False  # the library holds allowed pictures behind the candidates
+    generation: int = 0
+    notes: list[str] = field(default_factory=list)
+    took: dict[str, float] = field(default_factory=dict)
+
+
+class Searcher:
+    """Answers queries over one library with one model.
+
+    It looks at a point in time, and at a newer one as soon as a run has committed; a run in progress never disturbs it.
+    Safe to share between threads; they wait for each other at the model alone, as ``reader`` has it. Close it, or use
+    it in a ``with``. ``features``: where ViT features are kept; None keeps none. ``calibration``: without one no list
+    ends before its k. ``reader``: who asks the model; `PlainReader` unless given.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        model: Model,
+        *,
+        features: FeatureStore | None = None,
+        calibration: Calibration | None = None,
+        reader: Reader | None = None,
+    ) -> None:
+        self.store = store
+        self.model = model
+        self.features = features
+        self.calibration = calibration
+        self.reader = reader or PlainReader(model, features)
+        self._finder = CandidateFinder(store, self.reader.nearest)
+        self._lock = threading.Lock()  # of what is remembered
+        self._reranked: OrderedDict[tuple[int, str], Reranked] = OrderedDict()
+
+    def __enter__(self) -> Searcher:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the library's files. Closing twice is fine."""
+        self._finder.forget()
+        self.store.close()
+
+    def search(self, query: Query, picture: Float32 | None = None) -> Results:
+        """The ``query.k`` best pictures, best first, behind the cursor if there is one. With the tokens [T, D] of a
+        ``picture`` from elsewhere, those like it; then the query may be filters alone, or empty.
+
+        The first 5 for k = 50 are the answer for k = 5: how many candidates ITM re-reads depends on the query's
+        ``rerank`` and the device alone. Ties (scores equal to 1e-5) go by image id. With a calibration the list ends
+        where the matches end, unless ``query.everything``; then the others follow them. Raises UsageError for a query
+        that asks for nothing or holds a wrong filter. ``took_ms``: embed, search, rerank, total.
+        """
+        started = time.perf_counter()
+        search = self._begin(query, picture)
+        return self._finish(search, started)
+
+    def stream(self, query: Query, picture: Float32 | None = None) -> Iterator[Results]:
+        """The answer by vectors alone, as soon as it is known, then the answer of ``search``."""
+        started = time.perf_counter()
+        search = self._begin(query, picture)
+        if search.depth and search.reading.texts:
+            yield self._page(search, Reranked([], []), started)
+        yield self._finish(search, started)
+
+    def tokens_of(self, image_id: int) -> Float32:
+        """Vectors [T, D] of a picture in the library. Raises UsageError for an id that it does not have."""
+        return self._finder.tokens_of(image_id)
+
+    def evidence(self, text: str, depth: int) -> list[Evidence]:
+        """What a calibration is fitted on: of the ``depth`` best by ITC, re-ranked, all that its rule may look at."""
+        search = self._begin(Query(text, k=1, rerank=depth), None, parts=True)
+        matches = self._rerank(search, time.perf_counter()).matches
+        return [
+            Evidence(found.image_id, match.margin, found.score, found.z, agreement)
+            for found, match, agreement in zip(search.candidates, matches, search.agreements, strict=False)
+            if match is not None
+        ]
+
+    def _begin(self, query: Query, picture: Float32 | None, *, parts: bool = False) -> _Search:
+        """Read the query and find its candidates. ``parts``: compare them with its parts, needed or not."""
+        ask = require_sense(query, pictured=picture is not None)
+        cursor = decoded(query, picture)
+        model = self.model
+        depth = default_rerank(model.device, model.image_size) if query.rerank < 0 else query.rerank
+        reading = Reading(ask.description, ask.excluded)
+        reread = query_digest(replace(query, everything=False), picture)
+        offset = cursor.offset if cursor else 0
+        # A score of likeness is none of ITC: no calibration says what it means.
+        compared = picture is not None or bool(ask.similar or ask.like)
+        judged = self.calibration is not None and bool(reading.wanted) and not compared
+        reach = 2 * depth if reading.unwanted else depth
+        search = _Search(query, query_digest(query, picture), reread, reading, depth, reach, offset, judged)
+        with timed(search.took, "embed"):
+            words = "" if parts or compared else ask.description
+            wanted = replace(self._embed(ask, search, picture), depth=depth, words=words, reach=reach)
+            if depth and (parts or (judged and self.calibration is not None and self.calibration.reads_parts)):
+                divided = parts_of(reading.wanted)
+                vectors = self.reader.embed_texts(divided.texts)
+                wanted = replace(wanted, parts=divided, vectors=vectors)
+        with timed(search.took, "search"):
+            # The k-th hit can have every re-ranked candidate behind it; one more tells whether a page follows.
+            found = self._finder.find(wanted, search.offset + query.k + reach + 1)
+        search.candidates, search.more, search.generation = found.candidates, found.more, found.generation
+        search.agreements, search.depth = found.agreements, depth + found.lifted
+        if found.note:
+            search.notes.append(found.note)
+        if not found.candidates:
+            search.notes.append("no picture fits the filters" if ask.filters else "the library holds no picture yet")
+        if cursor and cursor.generation != found.generation:
+            search.notes.append("the library has changed since the page before: pictures may be missing or come twice")
+        return search
+
+    def _embed(self, ask: Ask, search: _Search, picture: Float32 | None) -> Wanted:
+        """What to look for in the library."""
+        text = None
+        if ask.description:
+            search.notes += query_notes(ask.description, self.model.count_tokens)
+            self._judge_words(ask, search)
+            text = self.reader.embed_text(ask.description)
+        image_id = None
+        named = ask.similar or ask.like
+        if named and named.isdecimal() and len(named) < _LONGEST_ID:
+            image_id = int(named)
+            picture = self._finder.tokens_of(image_id)
+        elif named:
+            picture = self._tokens_of_file(Path(os.path.expanduser(named)))  # noqa: PTH111  leaves ~nobody as it is
+        return Wanted(text, picture, ask.filters, excluding=image_id)
+
+    def _judge_words(self, ask: Ask, search: _Search) -> None:
+        """Whether the model can know what was asked for, and what is not wanted."""
+        description, *excluded = (understand(self.model.words(text)) for text in (ask.description, *ask.excluded))
+        search.understood = description.sure and not any(one.unknown for one in excluded)
+        search.notes += understanding_notes(description, excluded)
+
+    def _tokens_of_file(self, path: Path) -> Float32:
+        """[T, D] of a picture file. Raises UsageError where it cannot be read."""
+        if not path.exists():
+            raise UsageError(f"there is no file {path}", "check the spelling; quote a path with spaces")
+        outcome = decode_as_shown(path, self.model.image_size)
+        if isinstance(outcome, MediaError):
+            raise UsageError(f"{path} cannot be read as a picture: {outcome.message}", "name a picture file")
+        return self.reader.embed_picture(outcome.pixels)
+
+    def _finish(self, search: _Search, started: float) -> Results:
+        with timed(search.took, "rerank"):
+            reranked = self._rerank(search, started)
+        return self._page(search, reranked, started)
+
+    def _rerank(self, search: _Search, started: float) -> Reranked:
+        """ITM on the first candidates; remembered for the pages that follow."""
+        if not search.reading.texts:
+            return Reranked([], [])
+        key = (search.generation, search.reread)
+        with self._lock:
+            known = self._reranked.get(key)
+        if known is not None:
+            return known
+        sources = [found.source for found in search.candidates[: max(search.depth, search.reach)]]
+        deadline = None if search.query.budget_ms is None else started + search.query.budget_ms / 1000
+        match = partial(self.reader.match, deadline=deadline)
+        answer = match_and_replace(match, search.reading, sources, search.depth)
+        if answer.complete:
+            with self._lock:
+                self._reranked[key] = answer
+                while len(self._reranked) > REMEMBERED:
+                    self._reranked.popitem(last=False)
+        return answer
+
+    def _page(self, search: _Search, reranked: Reranked, started: float) -> Results:
+        query = search.query
+        # Vectors alone say of few pictures that they match, and of none that it does not: no list ends by them.
+        judged = search.judged and bool(reranked.matches)
+        ordered = self._ordered(search, reranked.matches, judged)
+        ends = judged and not query.everything
+        listed = [hit for hit in ordered if hit.confident or hit.words] if ends else ordered
+        page = listed[search.offset : search.offset + query.k]
+        hits = tuple(replace(hit, rank=search.offset + place) for place, hit in enumerate(page, start=1))
+        follows = len(listed) > search.offset + query.k or (search.more and len(listed) == len(ordered))
+        cursor = Cursor(search.offset + len(hits), search.generation, search.digest).encoded()
+        notes = [*search.notes, *reranked.notes]
+        if not reranked.complete:
+            notes.append(f"the time was up after {len(reranked.matches)} of {reranked.due} candidates were re-ranked")
+        if ends and any(hit.words and not hit.confident for hit in hits):
+            notes.append("some are here because people described them so, whatever the model sees")
+        if ends and ordered and not listed:
+            notes.append("nothing in the library matches with confidence; --all shows the closest")
+        return Results(
+            query.text,
+            hits,
+            {**search.took, "total": milliseconds_since(started)},
+            sum(match is not None for match in reranked.matches),
+            tuple(notes),
+            cursor if follows and hits else None,
+            reranked.complete,
+        )
+
+    def _ordered(self, search: _Search, matches: list[Match | None], judged: bool) -> list[Hit]:
+        """All candidates, best first; with a calibration the confident ones before the others. Only so many are sure
+        of their place as were asked for: behind the last candidate others may come."""
+        candidates = search.candidates
+        scores = np.array([found.score for found in candidates], np.float32)
+        image_ids = np.array([found.image_id for found in candidates], np.int64)
+        padded = [*matches, *[None] * (len(candidates) - len(matches))]
+        order = fused_order(scores, matches, image_ids, search.reading).tolist()
+        # Behind a snapshot's pool scores begin anew: what follows a doubtful picture is not listed, or the list for
+        # few would not be the beginning of the list for many.
+        heights = [np.inf if found.lifted else found.z for found in candidates]
+        lowest = np.minimum.accumulate(np.array(heights, np.float64)).tolist()
+        agreeing = [*search.agreements, *[UNDIVIDED] * (len(candidates) - len(search.agreements))]
+        evidence = [(candidates[place], padded[place], agreeing[place], lowest[place]) for place in order]
+        hits = [self._hit(search, judged, *one) for one in evidence]
+        return sorted(hits, key=lambda hit: hit.confident is False)  # stable
+
+    def _hit(
+        self,
+        search: _Search,
+        judged: bool,
+        found: Candidate,
+        match: Match | None,
+        agreement: Agreement,
+        lowest_z: float,
+    ) -> Hit:
+        """``lowest_z`` of all candidates up to this one."""
+        logit = probability = confident = score = None
+        if match is not None:
+            score = fused_score(found.score, match, search.reading)
+            if search.reading.wanted:
+                logit, probability = match.logit, match.probability
+        if self.calibration is not None and judged:
+            if not search.understood:
+                confident = False
+            elif match is None:
+                confident = self.calibration.confident_by_vectors(lowest_z)
+            else:
+                strength = self.calibration.strength(match.margin, found.score, found.z, agreement)
+                confident = strength >= 0 and not match.shows_unwanted
+        path = found.source.paths[0]
+        return Hit(0, found.image_id, path, found.score, logit, probability, confident, score, found.words)

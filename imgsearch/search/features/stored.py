@@ -1,0 +1,86 @@
+"""ViT features of candidates: those that are kept on disk, else decoded and encoded again.
+
+Both go through int8 (storage/features.py), so that an answer does not depend on what happened to be kept. On a CPU each
+picture is encoded alone: the company of a batch moves the last bits of a feature, and with them, now and then, a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from imgsearch.errors import MediaError
+from imgsearch.model.contract import Embedder
+from imgsearch.records import Float32, MediaFacts, UInt8
+from imgsearch.search.features.images import as_numpy, decode_all, encode_batch_size
+from imgsearch.storage.caches.features import FeatureStore, QuantisedFeatures
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a candidate's picture may be read, best first, the content it was indexed with (sha256, hex), and the
+    orientation that a sidecar told then, 0 for none."""
+
+    paths: Sequence[Path]
+    content_hash: str
+    told: int = 0
+
+    @staticmethod
+    def of(paths: Sequence[Path], facts: MediaFacts) -> Source:
+        """That of a picture of the library."""
+        return Source(paths, facts.content_hash, facts.told_orientation)
+
+    @property
+    def key(self) -> str:
+        """See `MediaFacts.shown_key`."""
+        return f"{self.content_hash}-o{self.told}" if self.told else self.content_hash
+
+
+class FeatureSource:
+    """Gives features of pictures by content, keeping what it computes in ``kept`` if there is one."""
+
+    def __init__(self, model: Embedder, device: str, kept: FeatureStore | None) -> None:
+        self._model, self._kept = model, kept
+        self._step = 1 if device.startswith("cpu") else encode_batch_size(device, model.image_size)
+
+    def features(self, sources: Sequence[Source]) -> tuple[list[Float32 | None], list[str]]:
+        """float32 [N, W] for each source, None for a picture that is gone, cannot be decoded, or is no longer what was
+        indexed; and the reasons for those. Pixels come by the way that indexing took them."""
+        found: list[Float32 | None] = [self._kept_features(source) for source in sources]
+        missing = [index for index, features in enumerate(found) if features is None]
+        pixels, reasons = _read_pixels([sources[index] for index in missing], self._model.image_size)
+        readable = sorted(pixels)
+        for first in range(0, len(readable), self._step):
+            part = readable[first : first + self._step]
+            batch = self._model.preprocess_arrays(np.stack([pixels[index] for index in part]))
+            for index, features in zip(part, as_numpy(self._model.encode_images(batch)), strict=True):
+                quantised = QuantisedFeatures.of(features)
+                found[missing[index]] = quantised.restored()
+                if self._kept is not None:
+                    self._kept.put(sources[missing[index]].key, quantised)
+        return found, reasons
+
+    def _kept_features(self, source: Source) -> Float32 | None:
+        quantised = None if self._kept is None else self._kept.get(source.key)
+        return None if quantised is None else quantised.restored()
+
+
+def _read_pixels(sources: Sequence[Source], size: int) -> tuple[dict[int, UInt8], list[str]]:
+    """Pixels by the source's index, tried at every path in turn; the reason for each source that has none."""
+    pixels: dict[int, UInt8] = {}
+    reasons: dict[int, str] = dict.fromkeys(range(len(sources)), "gone")
+    for turn in range(max((len(source.paths) for source in sources), default=0)):
+        waiting = [i for i, source in enumerate(sources) if i not in pixels and turn < len(source.paths)]
+        told = [sources[i].told for i in waiting]
+        decoded = decode_all([sources[i].paths[turn] for i in waiting], size, told)
+        for index, outcome in zip(waiting, decoded, strict=True):
+            if isinstance(outcome, MediaError):
+                reasons[index] = outcome.message
+            elif outcome.facts.content_hash != sources[index].content_hash:
+                reasons[index] = f"{sources[index].paths[turn].name} has changed since it was indexed"
+            else:
+                pixels[index] = outcome.pixels
+    return pixels, [reason for index, reason in reasons.items() if index not in pixels]

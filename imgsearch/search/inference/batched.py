@@ -1,0 +1,282 @@
+"""The model asked for many queries at once (`imgsearch.search.inference.direct.Reader`).
+
+Texts that wait at the same time are embedded as one batch, and compared with the library in one sweep. Re-ranks are cut
+into pieces of a few candidates, which the cores share; what the model takes of a picture whatever the text is kept in
+memory, where the model can tell it apart."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from imgsearch.records import Float32, Int64, UInt8
+from imgsearch.search.features.images import as_numpy
+from imgsearch.search.features.stored import FeatureSource, Source
+from imgsearch.search.inference.batcher import Batcher
+from imgsearch.search.inference.direct import features_of
+from imgsearch.search.rerank import Match, Model, Reading, failure_sentences, read_matches
+from imgsearch.search.retrieval import Moment, Nearest
+from imgsearch.storage import FeatureStore
+
+MEMORY_BYTES = 256_000_000
+"""RAM for what is kept of pictures: 640 of the small model, 27 of the real one."""
+
+PIECE = 16
+"""Candidates of one query that go to the model together on a CPU, always the same ones whatever else waits, so that an
+answer does not depend on its company. As many as a query has by default: 16 of the small model take 42 ms of a busy
+core at once and 50 by eight, since two threads that make twice as many calls into NumPy wait for each other twice as
+often. A lone query pays for it: it is read by one core."""
+
+AHEAD = 2
+"""Pieces for each worker that wait already: as long as there are more, texts wait for company too. A piece of the small
+model takes 40 ms, a batch of eight texts with their sweep 35."""
+
+_TEXTS, _ACCELERATOR_PIECES = 8, 8
+_LOCAL_PIECES = 1
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A model that can tell what it takes of an image whatever the text, as `LightModel` in
+    `imgsearch.model.runtimes.numpy.model` does."""
+
+    def remember_pictures(self, features: Any) -> list[Any]:
+        """Features [B, N, W] -> a memory for each, with ``size_bytes``."""
+        ...
+
+    def match_remembered(self, texts: Sequence[str], memories: Sequence[Any]) -> Float32:
+        """Text i with memory i -> float32 [K, 2]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A few candidates of one query."""
+
+    reading: Reading
+    sources: Sequence[Source]
+    deadline: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    moment: Moment
+    text: Float32
+    count: int
+
+
+_Reply = tuple[list[Match | None], list[str]] | None  # None: the time was up before the piece's turn came
+
+
+class BatchingReader:
+    """See the module. ``workers`` threads re-rank: by default one for each core, and one for a model that shares its
+    work over the cores or the accelerator by itself. Close it."""
+
+    def __init__(
+        self,
+        model: Model,
+        features: FeatureStore | None,
+        *,
+        workers: int = 0,
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> None:
+        self._model = model
+        self._features = FeatureSource(model, model.device, features)
+        self._memories = PictureMemories(memory_bytes)
+        local = model.device.startswith("cpu")
+        remembering = isinstance(model, Remembering)
+        count = workers or (_cores() if local and remembering else 1)
+        pieces = Batcher("pieces", self._match, count, _LOCAL_PIECES if local else _ACCELERATOR_PIECES)
+        self._pieces = pieces
+        self._texts = Batcher("texts", self._embed, 1, _TEXTS, lambda: pieces.waiting > AHEAD * count)
+        self._scans = Batcher("scans", _scan, 1, _TEXTS, lambda: pieces.waiting > AHEAD * count)
+
+    def close(self) -> None:
+        """End the threads once what waits is answered."""
+        for batcher in (self._texts, self._scans, self._pieces):
+            batcher.close()
+
+    def embed_text(self, text: str) -> Float32:
+        """[1, D]; in a batch with whatever waits."""
+        return self.embed_texts([text])
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32:
+        """[Q, D]; in batches with whatever waits."""
+        return np.concatenate([future.result() for future in self._texts.submit(texts)])
+
+    def embed_picture(self, pixels: UInt8) -> Float32:
+        """[T, D]; at once, in the caller's thread."""
+        tokens: Float32 = as_numpy(self._model.embed_images(self._model.preprocess_arrays(pixels[None])))[0]
+        return tokens
+
+    def nearest(self, moment: Moment, text: Float32, count: int, allowed: Int64 | None) -> Nearest:
+        """In one sweep with whatever waits; under a filter, alone."""
+        if allowed is not None:
+            return moment.nearest(text, count, allowed)[0]
+        return self._scans.submit([_Scan(moment, text, count)])[0].result()
+
+    def features(self, source: Source) -> Float32:
+        """[N, W]; at once, in the caller's thread. Raises MediaError."""
+        return features_of(self._features, source)
+
+    def match(
+        self, reading: Reading, sources: Sequence[Source], deadline: float | None
+    ) -> tuple[list[Match | None], list[str], bool]:
+        """As `imgsearch.search.rerank.match_candidates`, the pieces side by side. With a deadline the first piece is
+        answered in any case."""
+        parts = [sources[first : first + PIECE] for first in range(0, len(sources), PIECE)]
+        pieces = [_Piece(reading, part, deadline if number else None) for number, part in enumerate(parts)]
+        matches: list[Match | None] = []
+        reasons: list[str] = []
+        replies = [future.result() for future in self._pieces.submit(pieces)]
+        for reply in replies:
+            if reply is None:
+                return matches, failure_sentences(reasons), False
+            matches += reply[0]
+            reasons += reply[1]
+        return matches, failure_sentences(reasons), True
+
+    @property
+    def waiting(self) -> int:
+        """Pieces of re-ranks that no worker has taken yet."""
+        return self._pieces.waiting
+
+    @property
+    def memory_bytes(self) -> int:
+        """RAM that remembered pictures take."""
+        return self._memories.size_bytes
+
+    def batched(self) -> dict[str, tuple[int, int]]:
+        """Kind -> (batches, jobs) so far."""
+        kinds: dict[str, Batcher[Any, Any]] = {"texts": self._texts, "scans": self._scans, "pieces": self._pieces}
+        return {name: (batcher.batches, batcher.jobs) for name, batcher in kinds.items()}
+
+    def _embed(self, texts: Sequence[str]) -> list[Float32]:
+        vectors = as_numpy(self._model.embed_texts(list(texts)))
+        return [vectors[row : row + 1] for row in range(len(texts))]
+
+    def _match(self, pieces: Sequence[_Piece]) -> list[_Reply]:
+        now = time.perf_counter()
+        in_time = [piece.deadline is None or now <= piece.deadline for piece in pieces]
+        replies = iter(self._read([piece for piece, early in zip(pieces, in_time, strict=True) if early]))
+        return [next(replies) if early else None for early in in_time]
+
+    def _read(self, pieces: Sequence[_Piece]) -> list[_Reply]:
+        memories, failed = self._remembered([source for piece in pieces for source in piece.sources])
+        texts: list[str] = []
+        read: list[Any] = []
+        for piece in pieces:
+            known = [memories[s.key] for s in piece.sources if s.key in memories]
+            for text in piece.reading.texts:
+                texts += [text] * len(known)
+                read += known
+        logits = iter(self._logits(texts, read))
+        replies: list[_Reply] = []
+        for piece in pieces:
+            known_count = sum(source.key in memories for source in piece.sources)
+            answers = [
+                np.array([next(logits) for _ in range(known_count)], np.float32).reshape(known_count, 2)
+                for _ in piece.reading.texts
+            ]
+            matches = iter(read_matches(piece.reading, answers))
+            found = [next(matches) if source.key in memories else None for source in piece.sources]
+            reasons = [failed[s.key] for s in piece.sources if s.key not in memories]
+            replies.append((found, reasons))
+        return replies
+
+    def _logits(self, texts: list[str], memories: list[Any]) -> Float32:
+        if not texts:
+            return np.empty((0, 2), np.float32)
+        if isinstance(self._model, Remembering):
+            return self._model.match_remembered(texts, memories)
+        both: Float32 = as_numpy(self._model.match_both(texts, np.stack([memory.features for memory in memories])))
+        return both
+
+    def _remembered(self, sources: Sequence[Source]) -> tuple[dict[str, Any], dict[str, str]]:
+        """What is kept or made of each readable picture, and the reason for each other, by content."""
+        found: dict[str, Any] = {}
+        failed: dict[str, str] = {}
+        for source in {source.key: source for source in sources}.values():
+            memory = self._memories.get(source.key)
+            if memory is None:
+                (features,), reasons = self._features.features([source])
+                if features is None:
+                    failed[source.key] = reasons[0]
+                    continue
+                memory = self._memory_of(features)
+                self._memories.put(source.key, memory)
+            found[source.key] = memory
+        return found, failed
+
+    def _memory_of(self, features: Float32) -> Any:
+        if isinstance(self._model, Remembering):
+            return self._model.remember_pictures(features[None])[0]
+        return _PlainMemory(features)
+
+
+@dataclass(frozen=True, slots=True)
+class _PlainMemory:
+    """Of a model that cannot tell: the features [N, W] themselves."""
+
+    features: Float32
+
+    @property
+    def size_bytes(self) -> int:
+        return int(self.features.nbytes)
+
+
+class PictureMemories:
+    """Memories by content hash, the least recently used out when they pass ``budget_bytes``. Safe between threads."""
+
+    def __init__(self, budget_bytes: int) -> None:
+        self._budget_bytes = budget_bytes
+        self._kept: OrderedDict[str, Any] = OrderedDict()
+        self._lock = threading.Lock()
+        self.size_bytes = 0
+
+    def get(self, content_hash: str) -> Any:
+        """What is kept, now the most recently used; None for nothing."""
+        with self._lock:
+            memory = self._kept.get(content_hash)
+            if memory is not None:
+                self._kept.move_to_end(content_hash)
+            return memory
+
+    def put(self, content_hash: str, memory: Any) -> None:
+        """Keep ``memory``, unless it is larger than all that may be kept."""
+        if memory.size_bytes > self._budget_bytes:
+            return
+        with self._lock:
+            former = self._kept.pop(content_hash, None)
+            self._kept[content_hash] = memory
+            self.size_bytes += memory.size_bytes - (0 if former is None else former.size_bytes)
+            while self.size_bytes > self._budget_bytes:
+                _, oldest = self._kept.popitem(last=False)
+                self.size_bytes -= oldest.size_bytes
+
+
+def _scan(scans: Sequence[_Scan]) -> list[Nearest]:
+    """Those of one moment together; each gets the beginning of what the largest asks for."""
+    found: dict[int, Nearest] = {}
+    groups: dict[int, list[int]] = {}
+    for place, scan in enumerate(scans):
+        groups.setdefault(id(scan.moment), []).append(place)
+    for places in groups.values():
+        texts = np.concatenate([scans[place].text for place in places])
+        count = max(scans[place].count for place in places)
+        found |= dict(zip(places, scans[places[0]].moment.nearest(texts, count), strict=True))
+    return [
+        Nearest(one.slots[: scan.count], one.scores[: scan.count], one.background)
+        for scan, one in ((scan, found[place]) for place, scan in enumerate(scans))
+    ]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,55 @@
+"""Cursors: where the next page of an answer begins."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from dataclasses import dataclass
+
+from imgsearch.errors import UsageError
+from imgsearch.records import Float32
+from imgsearch.search.query.description import Query
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """``offset`` hits were given, of a query with this ``digest``, when the library was at ``generation``."""
+
+    offset: int
+    generation: int
+    digest: str
+
+    def encoded(self) -> str:
+        """URL-safe text."""
+        plain = json.dumps([self.offset, self.generation, self.digest], separators=(",", ":"))
+        return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
+
+
+def picture_key(picture: Float32 | None) -> str:
+    """What tells the tokens [T, D] of a picture that comes with a query from another's; "" for none."""
+    return "" if picture is None else hashlib.blake2b(picture.tobytes(), digest_size=16).hexdigest()
+
+
+def query_digest(query: Query, picture: Float32 | None = None) -> str:
+    """What decides the order of an answer: the text, the re-rank depth, whether it goes on to the end, the picture."""
+    parts = json.dumps([query.text, query.rerank, query.everything, picture_key(picture)])
+    return hashlib.blake2b(parts.encode(), digest_size=6).hexdigest()
+
+
+def decoded(query: Query, picture: Float32 | None = None) -> Cursor | None:
+    """The cursor of ``query``, None if it has none. Raises UsageError for one that is not ours or of another query."""
+    if query.cursor is None:
+        return None
+    hint = "leave the cursor out to begin with the first page"
+    try:
+        padded = query.cursor + "=" * (-len(query.cursor) % 4)
+        offset, generation, digest = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, TypeError) as exc:
+        raise UsageError(f"got the cursor {query.cursor[:40]!r}, which no answer gave", hint) from exc
+    if type(offset) is not int or type(generation) is not int or offset < 0 or not isinstance(digest, str):
+        raise UsageError(f"got the cursor {query.cursor[:40]!r}, which no answer gave", hint)
+    if digest != query_digest(query, picture):
+        raise UsageError("the cursor belongs to another query", hint)
+    return Cursor(offset, generation, digest)

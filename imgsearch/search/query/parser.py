@@ -1,0 +1,158 @@
+"""The query language: plain words describe the picture; filters, exclusions and pictures to compare with stand among
+them (docs/search.md)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from imgsearch.errors import UsageError
+from imgsearch.records import Clause, Filters
+from imgsearch.search.query.filter_values import FILTERS
+
+LIKE_A_FILTER = re.compile(r"([^\W\d_]{2,}):(.*)", re.DOTALL)
+"""Two or more letters, a colon: "folder:x". Not a time (10:30), a drive (C:\\x) or what stands before "//"."""
+
+
+NO_FILTERS = Filters()
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a person asks: ``description`` in plain words, "" if there are none; texts that the picture must not show;
+    filters; and a picture to be ``similar`` to (a path, or the id of one in the library), or to be ``like``, with the
+    description as the difference."""
+
+    description: str
+    excluded: tuple[str, ...] = ()
+    filters: Filters = NO_FILTERS
+    similar: str | None = None
+    like: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A piece between spaces. ``text`` without its quotes; ``quoted`` if it began with one; ``key`` is what stood
+    before the colon, ``unwanted`` a minus before all."""
+
+    text: str
+    quoted: bool = False
+    key: str = ""
+    unwanted: bool = False
+
+
+def parse(text: str) -> Ask:
+    """Read a query. Raises UsageError for a filter that does not exist or has a wrong value, and where more than one
+    picture is named; anything else is taken as words. A quote that is never closed reaches to the end."""
+    words: list[str] = []
+    excluded: list[str] = []
+    clauses: list[Clause] = []
+    pictures: dict[str, str] = {}
+    negate = False
+    for token in _tokens(text):
+        if negate and token.quoted and not token.key:
+            words.pop()
+            excluded.append(token.text)
+        elif token.key in ("similar", "like") and not token.unwanted:
+            if pictures:
+                raise UsageError("the query names two pictures to compare with, expected one", "similar:photo.jpg")
+            pictures[token.key] = _named(token)
+        elif token.key:
+            clauses.append(_clause(token))
+        elif token.unwanted:
+            excluded.append(token.text)
+        else:
+            words.append(token.text)
+        negate = token.text.lower() == "not" and not (token.quoted or token.key or token.unwanted)
+    spoken = " ".join(" ".join(words).split())
+    unwanted = tuple(" ".join(one.split()) for one in excluded if one.strip())
+    return Ask(spoken, unwanted, Filters(tuple(clauses)), pictures.get("similar"), pictures.get("like"))
+
+
+def _named(token: _Token) -> str:
+    if not token.text.strip():
+        raise UsageError(f"{token.key}: names no picture", f"for example {token.key}:holiday.jpg")
+    return token.text
+
+
+def _clause(token: _Token) -> Clause:
+    reader: Callable[[str], Any] = FILTERS[token.key].read
+    if token.key in ("similar", "like"):
+        raise UsageError(f"-{token.key}: is not possible", f"for example {token.key}:holiday.jpg")
+    return Clause(token.key, reader(token.text), token.unwanted)
+
+
+def without_filter(text: str, name: str) -> str:
+    """A query without what it wants by the filter ``name``; what it does not want (``-year:2019``) stays."""
+    kept = [text[start:end] for start, end, token in _placed(text) if token.key != name or token.unwanted]
+    return " ".join(kept)
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    """Pieces between spaces; a quoted part keeps its spaces."""
+    return (token for _, _, token in _placed(text))
+
+
+def _placed(text: str) -> Iterator[tuple[int, int, _Token]]:
+    """Tokens with where they begin and end."""
+    place = 0
+    while place < len(text):
+        if text[place].isspace():
+            place += 1
+            continue
+        begin = place
+        unwanted = (
+            text[place] == "-" and place + 1 < len(text) and not (text[place + 1].isspace() or text[place + 1] == "-")
+        )
+        start = place + unwanted
+        if text[start] == '"':
+            inner, place = _quoted(text, start)
+            yield begin, place, _Token(inner, quoted=True, unwanted=unwanted)
+        else:
+            piece, place = _piece(text, start)
+            yield begin, place, _keyed(piece, unwanted)
+
+
+def _quoted(text: str, start: int) -> tuple[str, int]:
+    """What stands between the quote at ``start`` and the next, and the place behind that."""
+    end = text.find('"', start + 1)
+    return (text[start + 1 :], len(text)) if end < 0 else (text[start + 1 : end], end + 1)
+
+
+def _piece(text: str, start: int) -> tuple[str, int]:
+    """From ``start`` to the next space; a quote right behind a filter's colon keeps the spaces up to the next one."""
+    end = start
+    while end < len(text) and not text[end].isspace():
+        if text[end] == '"' and LIKE_A_FILTER.fullmatch(text[start:end]) and text[end - 1] == ":":
+            inner, after = _quoted(text, end)
+            return text[start:end] + inner, after
+        end += 1
+    return text[start:end].replace('"', ""), end
+
+
+def _keyed(piece: str, unwanted: bool) -> _Token:
+    match = LIKE_A_FILTER.fullmatch(piece)
+    if match is None or match[2].startswith("//"):
+        return _Token(piece, unwanted=unwanted)
+    key = match[1].lower()
+    if not match[2]:
+        if key not in FILTERS:
+            return _Token(piece, unwanted=unwanted)
+        raise UsageError(
+            f"nothing stands right behind {key}:", f"for example {FILTERS[key].example}; a word with a colon in quotes"
+        )
+    if key not in FILTERS:
+        raise UsageError(
+            f"there is no filter {key!r}{_closest(key)}",
+            f"the filters are {', '.join(FILTERS)}; put quotes around words with a colon",
+        )
+    return _Token(match[2], key=key, unwanted=unwanted)
+
+
+def _closest(key: str) -> str:
+    import difflib
+
+    found = difflib.get_close_matches(key, FILTERS, 1, 0.6)
+    return f"; did you mean {found[0]!r}?" if found else ""

@@ -1,0 +1,73 @@
+"""What a description asks for, taken apart: a picture may be near to the whole and lack the one thing that counts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from imgsearch.records import Float32
+from imgsearch.search.calibration import Agreement, Background
+from imgsearch.search.features.heatmap import QUIET, content_words
+
+MAX_CLAUSES = 6
+"""A description of 32 word pieces, which is all that BLIP-2 reads, seldom names more things."""
+
+_BINDING_WORDS = """
+and or but with without together while of to from by for into onto over under above below beneath beside besides
+between among behind before after near next off across along against around toward towards inside outside within
+upon left right
+"""
+_BINDING = frozenset(_BINDING_WORDS.split())
+"""Words between two things. "in", "on" and "at" are none: mostly they say where a thing is, and stay with it."""
+
+_PIECE = re.compile(r"[^\s,;:.!?()\"]+|[,;:.!?()\"]")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The clauses of a description, one for each thing it names, with what is said of it; and its telling words."""
+
+    clauses: tuple[str, ...]
+    words: tuple[str, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return self.clauses + self.words
+
+
+def parts_of(text: str) -> Parts:
+    """ "two red balls on the left and a cat above a house" -> clauses "two red balls on the left", "a cat", "a house",
+    words "red", "balls", "cat", "house". A text that cannot be divided is its only clause."""
+    found: list[list[str]] = [[]]
+    for piece in _PIECE.findall(text.lower()):
+        if not piece[0].isalnum() or (piece in _BINDING and not _is_place(piece, found[-1])):
+            found.append([])
+        else:
+            found[-1].append(piece)
+    telling = (" ".join(words) for words in found if any(word not in QUIET for word in words))
+    clauses = tuple(dict.fromkeys(telling))[:MAX_CLAUSES]
+    return Parts(clauses or (text,), content_words(text) or (text,))
+
+
+def _is_place(word: str, before: list[str]) -> bool:
+    """The "left" of "on the left", not that of "left of"."""
+    return word in ("left", "right") and len(before) > 1 and before[-1] == "the" and before[-2] in ("in", "on", "at")
+
+
+def agreements(parts: Parts, vectors: Float32, tokens: Float32, sample: Float32) -> list[Agreement]:
+    """How well each of n pictures agrees with the parts. ``vectors`` [P, D] of ``parts.texts``, ``tokens`` [n, T, D] of
+    the pictures, ``sample`` [m, T, D] of the library.
+
+    Cost: (n + m) x T x D x P multiplications, 29 million for 512 pictures and seven parts."""
+    if not len(tokens):
+        return []
+    scores = (tokens @ vectors.T).max(axis=1)  # [n, P]
+    count = len(parts.clauses)
+    of_clauses = scores[:, :count]
+    backgrounds = Background.of_many(sample, vectors[:count])
+    z = np.array([[one.z(score) for score, one in zip(row, backgrounds, strict=True)] for row in of_clauses.tolist()])
+    held = float(of_clauses.max(axis=0).min())
+    rows = zip(of_clauses.mean(axis=1).tolist(), z.min(axis=1).tolist(), scores[:, count:].mean(axis=1), strict=True)
+    return [Agreement(clauses, weakest, held, float(words)) for clauses, weakest, words in rows]

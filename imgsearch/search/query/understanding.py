@@ -1,0 +1,82 @@
+"""Whether a model can know what a description means. Vectors and ITM answer any text, and answer letter soup as surely
+as words: the first pictures are then much the same whatever was asked."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imgsearch.model.words import UNKNOWN, Word
+from imgsearch.search.features.heatmap import QUIET
+
+_PIECE_LETTERS = 7 / 3
+"""Letters that the pieces of a word have on average, from which on it counts as understood. BERT's 30,522 pieces cut
+"giraffe" and "frisbee" (gi raf fe) so; "asdfgh" into pieces of 2.0, words of other scripts into letters."""
+
+
+_APOSTROPHES = ("'", "\u2019")
+_NAMED = 5  # words in a note
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """``unknown``: words, as typed, that the model cannot know; ``telling``: whether any word names something."""
+
+    unknown: tuple[str, ...]
+    telling: bool
+
+    @property
+    def sure(self) -> bool:
+        """Whether a picture may be called certain for such a description."""
+        return self.telling and not self.unknown
+
+
+def understand(words: Sequence[Word]) -> Understanding:
+    """What of a description's ``words`` a model can know."""
+    asked = [
+        word
+        for place, word in enumerate(words)
+        if _says_something(word.spelling) and word.spelling not in QUIET and not _belongs_to_another(words, place)
+    ]
+    unknown = dict.fromkeys(word.spelling for word in asked if not _understood(word))
+    return Understanding(tuple(unknown), any(word.spelling[0].isalpha() for word in asked))
+
+
+def _says_something(spelling: str) -> bool:
+    """Not punctuation; a sign such as "=", "|" or an emoji counts, for it means something that no picture shows."""
+    return any(letter.isalnum() or unicodedata.category(letter)[0] == "S" for letter in spelling.strip("+$`´"))
+
+
+def _belongs_to_another(words: Sequence[Word], place: int) -> bool:
+    """A letter behind an apostrophe ("the cat's") or before a hyphen ("X-ray")."""
+    if len(words[place].spelling) > 1:
+        return False
+    before = words[place - 1].spelling if place else ""
+    after = words[place + 1].spelling if place + 2 < len(words) else ""
+    return (place > 1 and before in _APOSTROPHES) or after == "-"
+
+
+def _understood(word: Word) -> bool:
+    if word.foreign or UNKNOWN in word.pieces:
+        return False
+    if len(word.pieces) == 1:
+        if not word.spelling[0].isalnum():
+            return False
+        return len(word.spelling) > 1 or word.spelling.isdigit() or unicodedata.category(word.spelling) == "Lo"
+    pieces = word.pieces[:-1] if word.pieces[-1] == "s" else word.pieces  # a plural
+    return min(map(len, pieces)) > 1 and sum(map(len, pieces)) / len(pieces) >= _PIECE_LETTERS
+
+
+def understanding_notes(description: Understanding, excluded: Sequence[Understanding]) -> list[str]:
+    """What to tell a person, one sentence each."""
+    unknown = [word for one in (description, *excluded) for word in one.unknown]
+    notes = []
+    if unknown:
+        named = ", ".join(f'"{word}"' for word in unknown[:_NAMED])
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        what = "this word was" if len(unknown) == 1 else "these words were"
+        notes.append(f"{what} not understood by the model: {named}{more}; no picture is called a sure match")
+    elif not description.telling:
+        notes.append("the words name nothing that a picture could show; no picture is called a sure match")
+    return notes

@@ -1,0 +1,300 @@
+"""The first stage: a library at a point in time, asked by vectors and filters."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from imgsearch.errors import UsageError
+from imgsearch.index import open_index, rank_order
+from imgsearch.records import Filters, Float32, Int64
+from imgsearch.search.calibration import NO_BACKGROUND, Agreement, Background, evenly
+from imgsearch.search.features.stored import Source
+from imgsearch.search.query.parts import Parts, agreements
+from imgsearch.search.similarity import POOL, likeness, mean_vector
+from imgsearch.search.word_matches import MOST_LIFTED, MOST_MATCHES, shown_words, word_expression
+from imgsearch.storage import Store, View, latest_snapshot
+from imgsearch.storage.reads.fact_reads import read_word_matches, read_words
+
+REFRESHES = 3
+"""Views tried when files vanish between the view and the catalog: an index run may be committing all the while."""
+
+FILTERS_KEPT = 8
+
+LONGEST_WAIT_S = 0.1
+"""While one thread looks at a new commit, the others wait so long and then go on with the one before: looking takes
+milliseconds in a small library, and a second in one of a million pictures, where a run may commit every second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to look for: a text vector [1, D], a picture's tokens [T, D], both or neither, among the pictures that the
+    filters leave. ``excluding`` is the image id of the picture that others are compared with. The first ``depth``
+    candidates are compared with ``parts`` of the description, if any are given; ``vectors`` [P, D] are theirs. Where
+    ``words`` are given, pictures that people described with them (`word_matches`) follow the first ``depth``."""
+
+    text: Float32 | None
+    picture: Float32 | None
+    filters: Filters
+    excluding: int | None = None
+    parts: Parts | None = None
+    vectors: Float32 | None = None
+    depth: int = 0
+    words: str = ""
+    reach: int = 0  # where more of them may be re-ranked than ``depth``, how many: parts are compared with all these
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What the vectors found, with what the catalog knows of it. ``score``: ITC, or likeness, or their sum; ``z``: how
+    many deviations it lies over the library's mean for this text; ``words``: what people wrote of it that was asked
+    for; ``lifted``: it stands here for that only."""
+
+    image_id: int
+    score: float
+    z: float
+    source: Source
+    words: str = ""
+    lifted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    candidates: list[Candidate]
+    more: bool  # pictures that the filters leave come behind these
+    generation: int
+    note: str | None = None  # what a person should know of the index
+    agreements: tuple[Agreement, ...] = ()  # of the first candidates with the parts of the description
+    lifted: int = 0  # candidates behind the first ``depth`` that words lifted there
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The best slots and their scores [n] for one text, and the library's background for it."""
+
+    slots: Int64
+    scores: Float32
+    background: Background
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """``best`` with ``lifted`` slots more behind the first ones, and the ids of all images with the words."""
+
+    best: Nearest
+    worded: frozenset[int] = frozenset()
+    lifted: int = 0
+
+
+class Moment:
+    """The library as of one commit, with what is made of it once. Safe between threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.view = store.view()
+        self.index, self.note = open_index(self.view, latest_snapshot(store))
+        self.live = self.view.live_mask()
+        self._filtered: OrderedDict[Filters, Int64] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @cached_property
+    def sample(self) -> Float32:
+        """Vectors [n, T, D] of the library's background."""
+        return self.view.read(self.view.live_slots[evenly(self.view.count)])
+
+    def nearest(self, texts: Float32, count: int, allowed: Int64 | None = None) -> list[Nearest]:
+        """The ``count`` best slots (fewer where fewer are allowed) for each of ``texts`` [Q, D]; fewer asked for are
+        the beginning of more. Q texts at once cost less than one by one: vectors are read once for all."""
+        total = self.view.count if allowed is None else len(allowed)
+        best = self.index.search(texts, min(count, total), self.live if allowed is None else allowed)
+        backgrounds = Background.of_many(self.sample, texts)
+        known = best.slots >= 0
+        rows = zip(best.slots, best.scores, known, backgrounds, strict=True)
+        return [Nearest(slots[real], scores[real], background) for slots, scores, real, background in rows]
+
+    def fitting_slots(self, filters: Filters) -> Int64:
+        """Slots, ascending, of the pictures that the filters leave; the latest few are kept."""
+        with self._lock:
+            known = self._filtered.get(filters)
+        if known is None:
+            known = self.view.slots_of_images(self._store.matching_images(filters))
+            with self._lock:
+                self._filtered[filters] = known
+                while len(self._filtered) > FILTERS_KEPT:
+                    self._filtered.popitem(last=False)
+        return known
+
+
+AskMoment = Callable[[Moment, Float32, int, Int64 | None], Nearest]
+"""Moment, text [1, D], count, allowed slots -> what is nearest."""
+
+
+def ask_moment(moment: Moment, text: Float32, count: int, allowed: Int64 | None) -> Nearest:
+    """One text by itself."""
+    return moment.nearest(text, count, allowed)[0]
+
+
+class CandidateFinder:
+    """The library as of the last commit, held open between queries. Safe between threads."""
+
+    def __init__(self, store: Store, ask: AskMoment = ask_moment) -> None:
+        self._store = store
+        self._ask = ask
+        self._moment: Moment | None = None
+        self._renewing = threading.Lock()
+
+    def forget(self) -> None:
+        """Let go of the vectors."""
+        self._moment = None
+
+    def tokens_of(self, image_id: int) -> Float32:
+        """Vectors [T, D] of a picture in the library. Raises UsageError for an id that it does not have."""
+        view = self._refreshed().view
+        slots = view.slots_of_images(np.array([image_id], np.int64))
+        if not len(slots):
+            raise UsageError(
+                f"the library holds no picture with the id {image_id}", "ids are in `imgsearch search --json`"
+            )
+        tokens: Float32 = view.read(slots)[0]
+        return tokens
+
+    def find(self, wanted: Wanted, count: int) -> Found:
+        """The ``count`` best pictures that have a file now, best first, ties by image id."""
+        for attempt in range(REFRESHES):
+            moment = self._refreshed()
+            view = moment.view
+            allowed = self._allowed_slots(moment, wanted)
+            total = view.count if allowed is None else len(allowed)
+            best = self._best(moment, wanted, count, allowed)
+            lift = self._lift(moment, wanted, best, allowed)
+            best, slots = lift.best, lift.best.slots
+            found = self._resolve(view.image_ids_of(slots), best.scores, best.background)
+            if len(found) == len(slots) or not view.changed() or attempt + 1 == REFRESHES:
+                break
+        agreeing = self._agreements(moment, wanted, slots, found[: max(wanted.depth + lift.lifted, wanted.reach)])
+        found = self._with_words(found, wanted, lift)
+        return Found(found, total > len(slots), view.generation, moment.note, agreeing, lift.lifted)
+
+    def _lift(self, moment: Moment, wanted: Wanted, best: Nearest, allowed: Int64 | None) -> Lift:
+        """Put the pictures that people described so, the best by vectors of them, behind the first ``depth``."""
+        expression = word_expression(wanted.words) if wanted.words and wanted.depth else ""
+        if not expression or wanted.text is None:
+            return Lift(best)
+        ids = read_word_matches(self._store, expression, MOST_MATCHES)
+        slots = moment.view.slots_of_images(ids) if len(ids) else ids
+        slots = np.intersect1d(slots, moment.view.live_slots if allowed is None else allowed)
+        if not len(slots):
+            return Lift(best)
+        first, rest = best.slots[: wanted.depth], best.slots[wanted.depth :]
+        worded = frozenset(moment.view.image_ids_of(slots).tolist())
+        missed = np.setdiff1d(slots, first)
+        if not len(missed):
+            return Lift(best, worded)
+        chosen = self._ask(moment, wanted.text, MOST_LIFTED, missed)
+        kept = ~np.isin(rest, chosen.slots)
+        merged = Nearest(
+            np.concatenate([first, chosen.slots, rest[kept]]),
+            np.concatenate([best.scores[: wanted.depth], chosen.scores, best.scores[wanted.depth :][kept]]),
+            best.background,
+        )
+        return Lift(merged, worded, len(chosen.slots))
+
+    def _with_words(self, found: list[Candidate], wanted: Wanted, lift: Lift) -> list[Candidate]:
+        """Say of those that people described so with which of their words."""
+        if not lift.worded:
+            return found
+        told = read_words(self._store, [one.image_id for one in found if one.image_id in lift.worded])
+        lifted = range(wanted.depth, wanted.depth + lift.lifted)
+        return [
+            replace(one, words=shown_words(wanted.words, told[one.image_id]), lifted=place in lifted)
+            if one.image_id in told
+            else one
+            for place, one in enumerate(found)
+        ]
+
+    def _agreements(
+        self, moment: Moment, wanted: Wanted, slots: Int64, found: list[Candidate]
+    ) -> tuple[Agreement, ...]:
+        """With the parts of the description, one for each of ``found``, which are of ``slots`` [m]."""
+        if wanted.parts is None or wanted.vectors is None:
+            return ()
+        slot_of = dict(zip(moment.view.image_ids_of(slots).tolist(), slots.tolist(), strict=True))
+        tokens = moment.view.read(np.array([slot_of[one.image_id] for one in found], np.int64))
+        return tuple(agreements(wanted.parts, wanted.vectors, tokens, moment.sample))
+
+    def _refreshed(self) -> Moment:
+        moment = self._moment
+        if moment is not None and not moment.view.changed():
+            return moment
+        if not self._renewing.acquire(timeout=-1 if moment is None else LONGEST_WAIT_S):
+            assert moment is not None
+            return moment
+        try:
+            if self._moment is None or self._moment.view.changed():  # another may have done it while we waited
+                self._moment = Moment(self._store)
+            return self._moment
+        finally:
+            self._renewing.release()
+
+    def _allowed_slots(self, moment: Moment, wanted: Wanted) -> Int64 | None:
+        """Slots that may answer, ascending; None where every live one may."""
+        slots = moment.fitting_slots(wanted.filters) if wanted.filters else None
+        if wanted.excluding is None:
+            return slots
+        view = moment.view
+        own = view.slots_of_images(np.array([wanted.excluding], np.int64))
+        return np.setdiff1d(view.live_slots if slots is None else slots, own, assume_unique=True)
+
+    def _best(self, moment: Moment, wanted: Wanted, count: int, allowed: Int64 | None) -> Nearest:
+        """The best of those that are allowed."""
+        if wanted.picture is not None:
+            return Nearest(*self._alike(moment, wanted, count, allowed), NO_BACKGROUND)
+        if wanted.text is None:
+            return Nearest(*self._newest(moment.view, count, allowed), NO_BACKGROUND)
+        return self._ask(moment, wanted.text, count, allowed)
+
+    def _alike(self, moment: Moment, wanted: Wanted, count: int, allowed: Int64 | None) -> tuple[Int64, Float32]:
+        """By likeness to a picture, plus ITC with the text if there is one. The nearest `POOL` by the mean of its
+        tokens (and the text) are compared token by token; behind them the order is the index's."""
+        assert wanted.picture is not None
+        view = moment.view
+        vector = mean_vector(wanted.picture)
+        if wanted.text is not None:
+            vector = mean_vector(np.concatenate([vector, wanted.text]))
+        total = view.count if allowed is None else len(allowed)
+        best = moment.index.search(vector, min(max(count, POOL), total), moment.live if allowed is None else allowed)
+        slots, scores = best.slots[0][best.slots[0] >= 0], best.scores[0][best.slots[0] >= 0]
+        tokens = view.read(slots[:POOL])
+        alike = likeness(wanted.picture, tokens)
+        if wanted.text is not None:
+            alike = alike + (tokens @ wanted.text[0]).max(axis=1)
+        order = rank_order(alike, view.image_ids_of(slots[:POOL]))
+        slots = np.concatenate([slots[:POOL][order], slots[POOL:]])
+        return slots[:count], np.concatenate([alike[order], scores[POOL:]])[:count].astype(np.float32)
+
+    def _newest(self, view: View, count: int, allowed: Int64 | None) -> tuple[Int64, Float32]:
+        """Nothing to rank by: the pictures that came last first."""
+        slots = view.live_slots if allowed is None else allowed
+        newest = slots[np.argsort(-view.image_ids_of(slots), kind="stable")][:count]
+        return newest, np.zeros(len(newest), np.float32)
+
+    def _resolve(self, image_ids: Int64, scores: Float32, background: Background) -> list[Candidate]:
+        """Candidates of ``image_ids`` [n], without those that a commit since the view has taken away."""
+        wanted = image_ids.tolist()
+        records = self._store.images(wanted)
+        paths = self._store.all_paths(wanted)
+        return [
+            Candidate(
+                image_id,
+                float(score),
+                background.z(score),
+                Source.of(paths[image_id], records[image_id].facts),
+            )
+            for image_id, score in zip(wanted, scores.tolist(), strict=True)
+            if paths.get(image_id) and image_id in records
+        ]

@@ -1,0 +1,231 @@
+"""The catalog's connections: how catalog.db is opened, checked, migrated; one transaction each way."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imgsearch.errors import LibraryMissing, LibraryUnsupported
+from imgsearch.files import reached
+from imgsearch.storage.aside import Aside, direct_uri, is_refusal
+from imgsearch.storage.catalog import sqlite_reads as lookups
+from imgsearch.storage.catalog import words
+from imgsearch.storage.catalog.revisions import HEAD, REVISIONS
+from imgsearch.storage.disk_errors import disk_errors
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+_BUSY_MS = 30_000
+_CACHE_KIB = 16_384
+_IDLE_KEPT = 8  # connections that wait to be used again, each with a cache of up to 16 MiB
+
+
+def utc_now() -> str:
+    """ISO 8601 with milliseconds, as SQLite's triggers write it too."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Catalog:
+    """One process's door to ``catalog.db``.
+
+    ``read()`` and ``look()`` give a consistent snapshot that no writer blocks, through SQLAlchemy and through SQLite's
+    own driver; ``write()`` is one durable transaction (WAL, synchronous=FULL) and asks that the caller holds the
+    writer lock. Connections are pooled and may be used from any thread. SQLAlchemy is loaded by the first ``read()`` or
+    ``write()``: a search does without. Where nothing can be written beside the file, it is read all the same, with
+    every committed row (see `aside`); then each ``read()`` and ``look()`` costs two stats more.
+    """
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        self.path = path
+        self._create = create
+        self._idle: list[sqlite3.Connection] = []  # of look(); append and pop are atomic
+        self._aside: Aside | None = None
+        self._migrated_copy = False
+        self._choosing = threading.RLock()
+
+    @cached_property
+    def _reader(self) -> Engine:
+        return self._engine("BEGIN", "query_only=ON", self._connect_to_read)
+
+    @cached_property
+    def _writer(self) -> Engine:
+        return self._engine("BEGIN IMMEDIATE", "synchronous=FULL", self._connect)
+
+    @contextlib.contextmanager
+    def look(self) -> Iterator[sqlite3.Connection]:
+        """A read transaction on SQLite's own driver, for `imgsearch.storage.catalog.sqlite_reads`. Raises as ``read``
+        does."""
+        with disk_errors(self.path):
+            self._look_for_changes()
+            connection, aside = self._idle_connection(), self._aside
+            try:
+                connection.execute("BEGIN")
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.close()
+                raise
+            if len(self._idle) < _IDLE_KEPT and aside is self._aside:
+                self._idle.append(connection)
+            else:
+                connection.close()
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read transaction. Raises CatalogDamaged, StorageFull, LibraryBusy."""
+        with disk_errors(self.path):
+            self._look_for_changes()
+            with self._reader.connect() as connection, connection.begin():
+                yield connection
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A write transaction: committed and durable when the block ends, rolled back if it raises."""
+        with disk_errors(self.path), self._writer.begin() as connection:
+            reached("catalog-begun")
+            yield connection
+        reached("catalog-committed")
+
+    def close(self) -> None:
+        """Close every pooled connection, and remove the copy that was read, if there is one."""
+        self._drop_connections()
+        if "_writer" in self.__dict__:
+            self._writer.dispose()
+
+    def make_wal(self) -> None:
+        """Turn the write-ahead log on; the file remembers it."""
+        with disk_errors(self.path), contextlib.closing(self._connect()) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+
+    def revision(self) -> str | None:
+        """The schema's revision; None in a catalog whose creation never ended."""
+        with self.look() as connection:
+            return lookups.revision(connection)
+
+    def migrate(self, connection: Connection) -> None:
+        """Bring the schema to HEAD inside the caller's write transaction."""
+        from alembic import command  # a quarter of a second that an ordinary open need not pay
+        from alembic.config import Config
+
+        from imgsearch.storage.catalog import migrations
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__path__[0])).replace("%", "%%"))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    def migrate_copy(self) -> None:
+        """Bring the schema of a catalog that cannot be written to HEAD in a copy of it, which is read from now on."""
+        with self._choosing, disk_errors(self.path):
+            self._drop_connections()
+            self._migrated_copy = True
+            self._aside = self._new_aside()
+
+    def _connect(self) -> sqlite3.Connection:
+        return _opened(direct_uri(self.path, "rwc" if self._create else "rw"))
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        """In place, or, once that was refused, aside."""
+        with self._choosing:
+            if self._aside is None:
+                try:
+                    return self._connect()
+                except sqlite3.Error as exc:
+                    if not is_refusal(exc) or not self.path.is_file():
+                        raise
+                    self._aside = self._new_aside()
+            return _opened(self._aside.uri)
+
+    def _new_aside(self) -> Aside:
+        aside = Aside(self.path, copy=self._migrated_copy)
+        if self._migrated_copy and aside.copy is not None:
+            try:
+                with contextlib.closing(Catalog(aside.copy)) as copied, copied.write() as connection:
+                    copied.migrate(connection)
+            except BaseException:
+                aside.close()
+                raise
+        return aside
+
+    def _look_for_changes(self) -> None:
+        """What is read aside holds until the file changes: somebody who may write did."""
+        if self._aside is not None and not self._aside.current():
+            with self._choosing:
+                if self._aside is not None and not self._aside.current():
+                    self._drop_connections()
+
+    def _drop_connections(self) -> None:
+        if "_reader" in self.__dict__:
+            self._reader.dispose()
+        while self._idle:
+            self._idle.pop().close()
+        if self._aside is not None:
+            self._aside.close()
+            self._aside = None
+
+    def _idle_connection(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            connection = self._connect_to_read()
+            connection.execute("PRAGMA query_only=ON")
+            return connection
+
+    def _engine(self, begin: str, pragma: str, connect: Callable[[], sqlite3.Connection]) -> Engine:
+        from sqlalchemy import create_engine, event
+        from sqlalchemy.pool import QueuePool
+
+        engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=4, max_overflow=16)
+
+        @event.listens_for(engine, "connect")
+        def _prepare(connection: Any, _record: Any) -> None:
+            connection.execute(f"PRAGMA {pragma}")
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:  # the driver's own BEGIN comes too late for a snapshot
+            connection.exec_driver_sql(begin)
+
+        return engine
+
+
+def _opened(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+    words.register(connection)
+    try:
+        for pragma in (f"busy_timeout={_BUSY_MS}", "foreign_keys=ON", f"cache_size=-{_CACHE_KIB}", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()  # a refusal shows here, not later
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def check_revision(found: str | None, folder: Path) -> None:
+    """Raise LibraryMissing for a catalog never finished, LibraryUnsupported for a newer schema."""
+    if found is None:
+        raise LibraryMissing(f"{folder} holds no finished library", "make one with `imgsearch index FOLDER`")
+    if found not in REVISIONS:
+        raise LibraryUnsupported(
+            f"the library {folder} has schema {found}, this program knows up to {HEAD}",
+            "install a newer imgsearch, or name another library with --library DIR",
+        )
+
+
+def sqlite_check(connection: Connection) -> list[str]:
+    """SQLite's own findings: broken pages and indexes, rows that point nowhere; [] is clean."""
+    from sqlalchemy import text
+
+    found = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check(20)")) if row[0] != "ok"]
+    found += [
+        f"{row[0]} row {row[1]} points to no {row[2]}" for row in connection.execute(text("PRAGMA foreign_key_check"))
+    ]
+    return found

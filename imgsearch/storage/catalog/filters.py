@@ -1,0 +1,280 @@
+"""Which pictures the filters leave, asked of the catalog in SQL."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import re
+import sqlite3
+import unicodedata
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imgsearch import wordforms
+from imgsearch.records import FILE_SOURCES, Clause, Filters, Int64, Root
+from imgsearch.storage.catalog import words
+
+_EARTH_KM = 6371.0088  # mean radius, IUGG
+_DEGREE_KM = _EARTH_KM * math.pi / 180
+_SQUARE = 1.05  # longer side over shorter: up to here a picture counts as square
+_FETCH = 65_536
+_OF_FILE = ("folder", "name")  # filters about a place; all others are about the content
+PLAIN_FORMATS = (
+    *("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF", "ICO", "JPEG2000", "PPM", "QOI"),
+    *("PSD", "JXL", "JXR", "TGA", "DDS", "ICNS", "CUR", "PCX", "PCD", "SGI", "SUN", "XBM", "XPM"),
+    *("FLI", "BLP", "FITS", "IM", "MSP", "DCX", "GBR", "XVTHUMB"),
+)
+"""`MediaFacts.format` of all that is not camera RAW, whose files bear the name of their kind: "CR2", "NEF" ..."""
+_FACTS = {
+    "gps": "latitude IS NOT NULL AND longitude IS NOT NULL",
+    "date": f"taken_at IS NOT NULL AND ifnull(taken_source, 'exif') NOT IN {FILE_SOURCES}",  # of the content's own
+    "camera": "camera IS NOT NULL",
+    "tag": "image_id IN (SELECT image_id FROM image_words WHERE kind IN ('tag', 'person'))",
+    "rating": "rating IS NOT NULL",
+}
+Condition = tuple[str, list[Any]]  # SQL with ?, and what stands for them
+
+
+def matching_image_ids(connection: sqlite3.Connection, filters: Filters, roots: Sequence[Root]) -> Int64:
+    """Ids, ascending, of the pictures that have a file and fit. What a clause wants of a file must hold of one and the
+    same file; an unwanted clause rejects a picture if it holds of any of its files. A picture without a date, a place
+    or a camera fits no clause about it. Cost: a scan of the images, and of the files for a name with ``*`` or ``?``."""
+    where, values = ["image_id NOT IN (SELECT image_id FROM deletions)"], []
+    for group in _groups(filters):
+        if group[0].name == "near" or _of_file(group):
+            continue
+        sql, given = _any_of([_CONDITIONS[clause.name](clause, roots) for clause in group])
+        if group[0].unwanted:
+            of_file = group[0].name in _OF_FILE
+            sql = f"image_id NOT IN (SELECT image_id FROM files WHERE {sql})" if of_file else f"({sql}) IS NOT 1"
+        where.append(sql)
+        values += given
+    file_sql, file_values = file_condition(filters, roots)
+    if file_sql != "1":
+        where.append(f"image_id IN (SELECT image_id FROM files WHERE {file_sql})")
+        values += file_values
+    found = _ids(connection, " AND ".join(where), values)
+    for clause in filters.clauses:
+        if clause.name == "near":
+            inside = np.isin(found, _near_ids(connection, clause.value))
+            found = found[~inside if clause.unwanted else inside]
+    return found
+
+
+def file_condition(filters: Filters, roots: Sequence[Root]) -> Condition:
+    """What the wanted clauses ask of one and the same row of ``files``; "1" where they ask nothing."""
+    parts, values = [], []
+    for group in filter(_of_file, _groups(filters)):
+        sql, given = _any_of([_CONDITIONS[clause.name](clause, roots) for clause in group])
+        parts.append(sql)
+        values += given
+    return " AND ".join(parts) or "1", values
+
+
+def _of_file(group: Sequence[Clause]) -> bool:
+    return group[0].name in _OF_FILE and not group[0].unwanted
+
+
+def _groups(filters: Filters) -> list[list[Clause]]:
+    """Clauses of which any may hold stand together."""
+    groups: list[list[Clause]] = []
+    together: dict[str, list[Clause]] = {}
+    for clause in filters.clauses:
+        if clause.name in Filters.ANY and not clause.unwanted:
+            if clause.name not in together:
+                together[clause.name] = []
+                groups.append(together[clause.name])
+            together[clause.name].append(clause)
+        else:
+            groups.append([clause])
+    return groups
+
+
+def _any_of(conditions: Sequence[Condition]) -> Condition:
+    return f"({' OR '.join(sql for sql, _ in conditions)})", [value for _, given in conditions for value in given]
+
+
+def _ids(connection: sqlite3.Connection, where: str, values: list[Any]) -> Int64:
+    statement = f"SELECT image_id FROM images WHERE {where} ORDER BY image_id"
+    cursor = connection.execute(statement, values)
+    pages = [np.empty(0, np.int64)]
+    while rows := cursor.fetchmany(_FETCH):
+        pages.append(np.array(rows, dtype=np.int64)[:, 0])
+    return np.concatenate(pages)
+
+
+def _folder(clause: Clause, roots: Sequence[Root]) -> Condition:
+    """Under an absolute path; folders that fit a pattern; else words of the folders' names. The folders that lead to
+    the root count too."""
+    value = clause.value
+    with contextlib.suppress(RuntimeError):  # ~somebody who does not exist
+        value = str(Path(value).expanduser())
+    if any(mark in value for mark in "*?"):
+        return _folder_pattern(value, roots)
+    if value.startswith("/"):
+        return _under(Path(os.path.normpath(value)), roots)
+    inside = [root.root_id for root in roots if _holds(clause.value, _folder_of_root(root))]
+    sql, given = _words_sql("folder", clause.value)
+    return f"({sql} OR root_id IN ({', '.join('?' * len(inside))}))", [*given, *inside]
+
+
+def _folder_pattern(pattern: str, roots: Sequence[Root]) -> Condition:
+    conditions: list[Condition] = []
+    for root in roots:
+        folder = _folder_of_root(root)
+        if words.folder_fits(pattern, folder):
+            conditions.append(("root_id = ?", [root.root_id]))
+        else:
+            sql = "(root_id = ? AND imgsearch_folder_fits(?, ?, relative_path))"
+            conditions.append((sql, [root.root_id, _sql_text(pattern), _sql_text(folder)]))
+    return _any_of(conditions) if conditions else ("0", [])
+
+
+def _sql_text(path: str) -> str:
+    """What SQLite takes as text: bytes that are not UTF-8 become a sign that no pattern names."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _folder_of_root(root: Root) -> str:
+    return str(root.path.parent if root.path.is_file() else root.path)
+
+
+def _under(folder: Path, roots: Sequence[Root]) -> Condition:
+    conditions: list[Condition] = []
+    for root in roots:
+        if root.path.is_relative_to(folder):
+            conditions.append(("root_id = ?", [root.root_id]))
+        elif folder.is_relative_to(root.path):
+            prefix = os.fsencode(str(folder.relative_to(root.path))) + b"/"
+            conditions.append(
+                ("(root_id = ? AND substr(relative_path, 1, ?) = ?)", [root.root_id, len(prefix), prefix])
+            )
+    return _any_of(conditions) if conditions else ("0", [])
+
+
+def _name(clause: Clause, roots: Sequence[Root]) -> Condition:
+    """A glob, or words that stand in the name one after the other, the last perhaps unfinished."""
+    single = [root for root in roots if root.path.is_file()]
+    if any(mark in clause.value for mark in "*?"):
+        inside = [root.root_id for root in single if words.name_fits(clause.value, root.path.name)]
+        sql, given = "imgsearch_name_fits(?, relative_path)", [clause.value]
+    else:
+        inside = [root.root_id for root in single if _holds(clause.value, root.path.name, unfinished=True)]
+        sql, given = _words_sql("name", clause.value, unfinished=True)
+    return f"({sql} OR (relative_path = x'' AND root_id IN ({', '.join('?' * len(inside))})))", [*given, *inside]
+
+
+def _words_sql(column: str, text: str, *, unfinished: bool = False) -> Condition:
+    """The words of ``text`` one after the other, and its signs anywhere; what holds no word is found letter by letter,
+    which reads every name."""
+    phrase, signs = wordforms.phrase(text, unfinished=unfinished), _signs(text)
+    parts: list[Condition] = []
+    if phrase:
+        parts.append(("file_id IN (SELECT rowid FROM file_words WHERE file_words MATCH ?)", [f"{column} : {phrase}"]))
+    if signs:
+        parts.append((f"imgsearch_{column}_signs(?, relative_path)", [signs]))
+    if not parts:
+        return "0", []
+    return f"({' AND '.join(sql for sql, _ in parts)})", [value for _, given in parts for value in given]
+
+
+def _signs(text: str) -> str:
+    """What the index of words does not hold: emoji and the like, one a line; of a text without words all of it."""
+    if not any(wordforms.readings(text)):
+        return words.plain(text.strip())
+    return "\n".join(letter for letter in words.plain(text) if unicodedata.category(letter) == "So")
+
+
+def _holds(wanted: str, text: str, *, unfinished: bool = False) -> bool:
+    """Whether ``wanted`` stands in ``text``, as `_words_sql` asks it of the index."""
+    found = wordforms.holds(text, wanted, unfinished=unfinished) or not any(wordforms.readings(wanted))
+    return found and words.holds_signs(_signs(wanted), text)
+
+
+def _compare(sql: str) -> Callable[[Clause, Sequence[Root]], Condition]:
+    return lambda clause, _: (sql, [clause.value])
+
+
+def _between(column: str) -> Callable[[Clause, Sequence[Root]], Condition]:
+    return lambda clause, _: (f"{column} BETWEEN ? AND ?", list(clause.value))
+
+
+def _year(clause: Clause, roots: Sequence[Root]) -> Condition:
+    return "(taken_at >= ? AND taken_at < ?)", [f"{clause.value[0]:04d}", f"{clause.value[1] + 1:04d}"]
+
+
+def _camera(clause: Clause, roots: Sequence[Root]) -> Condition:
+    escaped = re.sub(r"([\\%_])", r"\\\1", clause.value)
+    return r"camera LIKE ? ESCAPE '\'", [f"%{escaped}%"]
+
+
+def _type(clause: Clause, roots: Sequence[Root]) -> Condition:
+    if clause.value == "RAW":
+        return f"format NOT IN ({', '.join('?' * len(PLAIN_FORMATS))})", list(PLAIN_FORMATS)
+    return "format = ?", [clause.value]
+
+
+def _shape(clause: Clause, roots: Sequence[Root]) -> Condition:
+    wide, high = f"width > height * {_SQUARE}", f"height > width * {_SQUARE}"
+    return {"landscape": wide, "portrait": high, "square": f"NOT ({wide} OR {high})"}[clause.value], []
+
+
+def _has(clause: Clause, roots: Sequence[Root]) -> Condition:
+    return _FACTS[clause.value], []
+
+
+def _before(clause: Clause, roots: Sequence[Root]) -> Condition:
+    """A picture of which only the year is known is before that year's end, but not before one of its months."""
+    return "(taken_at < ? AND substr(?, 1, length(taken_at)) <> taken_at)", [clause.value] * 2
+
+
+def _tag(clause: Clause, roots: Sequence[Root]) -> Condition:
+    """A tag or a person; signs without words are compared letter by letter."""
+    text = clause.value.removesuffix("*")
+    phrase = wordforms.phrase(text, unfinished=text != clause.value)
+    if phrase:
+        return "image_id IN (SELECT rowid FROM word_search WHERE word_search MATCH ?)", [f"tags : {phrase}"]
+    sql = "image_id IN (SELECT image_id FROM image_words WHERE kind IN ('tag', 'person') AND instr(text, ?) > 0)"
+    return sql, [text.strip()]
+
+
+def _rating(clause: Clause, roots: Sequence[Root]) -> Condition:
+    return ("rating IS NULL", []) if clause.value == (0, 0) else ("rating BETWEEN ? AND ?", list(clause.value))
+
+
+def _near_ids(connection: sqlite3.Connection, value: tuple[float, float, float]) -> Int64:
+    """By the haversine of the great circle, among those in the belt of latitude."""
+    north, east, kilometres = value
+    belt = kilometres / _DEGREE_KM
+    statement = (
+        "SELECT image_id, latitude, longitude FROM images WHERE latitude BETWEEN ? AND ? AND longitude IS NOT NULL"
+    )
+    rows = connection.execute(statement, (north - belt, north + belt)).fetchall()
+    table = np.array([tuple(row) for row in rows], np.float64).reshape(-1, 3)
+    lat, lon = np.radians(table[:, 1]), np.radians(table[:, 2])
+    half = np.sin((lat - math.radians(north)) / 2) ** 2
+    half += np.cos(lat) * math.cos(math.radians(north)) * np.sin((lon - math.radians(east)) / 2) ** 2
+    distance = 2 * _EARTH_KM * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
+    ids: Int64 = table[distance <= kilometres, 0].astype(np.int64)
+    return ids
+
+
+_CONDITIONS: dict[str, Callable[[Clause, Sequence[Root]], Condition]] = {
+    "folder": _folder,
+    "name": _name,
+    "after": _compare("taken_at >= ?"),  # ISO 8601: a year or a month sorts before all of its days
+    "before": _before,
+    "year": _year,
+    "camera": _camera,
+    "type": _type,
+    "width": _between("width"),
+    "height": _between("height"),
+    "is": _shape,
+    "has": _has,
+    "tag": _tag,
+    "rating": _rating,
+}

@@ -1,0 +1,94 @@
+"""Pictures of the library that were read again: by a newer program, or because a sidecar turns them otherwise now.
+
+An image keeps its id, its files and its words. Where its pixels changed it gets vectors in a slot of their own, and the
+former slot stays behind as a deleted image of no content, until the next compaction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgsearch.records import DECODE_RECIPE, FACTS_RECIPE, SIGNATURE_RECIPE, MediaFacts
+from imgsearch.storage.catalog.sqlite_reads import chunks, marks
+
+_NO_ORIENTATION = "orientation_source IS NOT 'file' AND (orientation_source = 'sidecar' OR images.orientation = 1)"
+_TOLD = """coalesce((SELECT told.orientation FROM sidecar_facts AS told JOIN files USING (file_id)
+    WHERE files.image_id = images.image_id AND told.orientation IS NOT NULL ORDER BY file_id LIMIT 1), 1)"""
+# Those that sidecars turn, and those that were turned: few, and both found by an index.
+_TURNED = f"""SELECT image_id, told FROM (
+    SELECT image_id, images.orientation AS is_so, {_TOLD} AS told FROM images WHERE {_NO_ORIENTATION} AND image_id IN (
+        SELECT image_id FROM images WHERE orientation_source = 'sidecar' UNION
+        SELECT image_id FROM sidecar_facts JOIN files USING (file_id) WHERE sidecar_facts.orientation > 1))
+    WHERE is_so <> told ORDER BY image_id"""
+_TOLD_OF = f"SELECT image_id, {_TOLD} FROM images WHERE image_id IN ({{marks}})"
+_RENEW = """UPDATE images SET perceptual_hash = ?, width = ?, height = ?, format = ?, orientation = ?,
+    orientation_source = ?, decode_recipe = ? WHERE image_id = ?"""
+_RETIRE = """INSERT INTO images (content_hash, slot, perceptual_hash, width, height, format, size_bytes, orientation,
+    facts_recipe, decode_recipe) VALUES (?, ?, 0, 1, 1, '', 0, 1, ?, ?)"""
+_DELETED = "INSERT INTO deletions VALUES (last_insert_rowid(), ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """An image as it was read again; ``vectors`` floating point [T, D], None where its pixels are what they were."""
+
+    image_id: int
+    facts: MediaFacts
+    signature: bytes
+    vectors: NDArray[np.floating[Any]] | None = None
+
+
+def turned_images(connection: sqlite3.Connection) -> dict[int, int]:
+    """Image id -> the orientation that sidecars tell, of those that were read with another one and have none of their
+    own."""
+    return dict(connection.execute(_TURNED).fetchall())
+
+
+def told_orientations(connection: sqlite3.Connection, image_ids: Iterable[int]) -> dict[int, int]:
+    """Image id -> the orientation that the first sidecar of its files tells, 1 where none does."""
+    found: dict[int, int] = {}
+    for chunk in chunks(image_ids):
+        found |= dict(connection.execute(_TOLD_OF.format(marks=marks(chunk)), chunk).fetchall())
+    return found
+
+
+def write_rereads(connection: sqlite3.Connection, found: Sequence[Reread], slots: Mapping[int, int], now: str) -> None:
+    """Write what was read; ``slots`` are those of new vectors, by image id."""
+    for each in found:
+        facts = each.facts
+        row = connection.execute("SELECT slot FROM images WHERE image_id = ?", (each.image_id,)).fetchone()
+        if row is None:
+            raise ValueError(f"the library has no image {each.image_id}")
+        shape = facts.perceptual_hash, facts.width, facts.height, facts.format, facts.orientation
+        shape = (_signed(shape[0]), *shape[1:])
+        connection.execute(_RENEW, (*shape, facts.orientation_source, DECODE_RECIPE, each.image_id))
+        if each.signature:
+            signature = each.image_id, SIGNATURE_RECIPE, each.signature
+            connection.execute("INSERT OR REPLACE INTO signatures (image_id, recipe, data) VALUES (?, ?, ?)", signature)
+        if each.image_id in slots:
+            _move(connection, each.image_id, row[0], slots[each.image_id], now)
+
+
+def write_read_before(connection: sqlite3.Connection, sources: Mapping[int, str | None]) -> None:
+    """These images are read by this program as they were read before; the source of the orientation of each."""
+    rows = [(DECODE_RECIPE, source, image_id) for image_id, source in sources.items()]
+    connection.executemany("UPDATE images SET decode_recipe = ?, orientation_source = ? WHERE image_id = ?", rows)
+
+
+def _move(connection: sqlite3.Connection, image_id: int, old_slot: int, new_slot: int, now: str) -> None:
+    connection.execute("UPDATE images SET slot = ? WHERE image_id = ?", (new_slot, image_id))
+    no_content = hashlib.sha256(b"imgsearch: what slot %d held" % old_slot).digest()
+    connection.execute(_RETIRE, (no_content, old_slot, FACTS_RECIPE, DECODE_RECIPE))
+    connection.execute(_DELETED, (now,))
+
+
+def _signed(perceptual_hash: int) -> int:
+    value = perceptual_hash & (2**64 - 1)
+    return value - 2**64 if value >= 2**63 else value

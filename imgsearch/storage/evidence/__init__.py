@@ -1,0 +1,1 @@
+"""What dedup found so far, in a database of its own."""

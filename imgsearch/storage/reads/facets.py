@@ -1,0 +1,211 @@
+"""How many pictures each year, folder, camera and type would leave: counted in SQL over what the filters leave.
+
+A count is what the filter would find. Of a name that may be given twice, where any one may hold (`Filters.ANY`), the
+clauses that are there already do not count: a second year adds pictures, it does not take any away.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imgsearch.records import Filters, Root
+from imgsearch.storage.catalog import sqlite_reads as lookups
+from imgsearch.storage.catalog.filters import PLAIN_FORMATS, Condition, file_condition, matching_image_ids
+from imgsearch.storage.store import Store
+
+_LIVE = "image_id NOT IN (SELECT image_id FROM deletions)"
+_SLASH = "x'2f'"
+_ALL_FILES: Condition = ("1", [])
+_BESIDE = 2000
+"""Files beside the folders, that are gone over one by one: 20 us each."""
+
+_FACTS = "SELECT substr(taken_at, 1, 4), camera, format FROM images WHERE {where}"
+_NEXT = "SELECT min(relative_path) FROM files WHERE root_id = ? AND relative_path >= ?"
+_WITHIN = "SELECT count(*) FROM files WHERE root_id = ? AND relative_path >= ? AND relative_path < ?"
+_REPEATED = """SELECT relative_path, image_id FROM files WHERE root_id = ? AND image_id IN
+    (SELECT image_id FROM files GROUP BY image_id HAVING count(*) > 1)"""
+_SPAN = "SELECT root_id, min(relative_path), max(relative_path) FROM files WHERE {where} GROUP BY root_id"
+_ENDS = """SELECT (SELECT min(relative_path) FROM files WHERE root_id = ?),
+    (SELECT max(relative_path) FROM files WHERE root_id = ?)"""
+_IN_ROOT = "SELECT count(DISTINCT image_id) FROM files WHERE root_id = ? AND {where}"
+_CHILDREN = f"""SELECT substr(rest, 1, instr(rest, {_SLASH}) - 1), count(DISTINCT image_id)
+    FROM (SELECT substr(relative_path, ?) AS rest, image_id FROM files WHERE root_id = ? AND {{where}})
+    WHERE instr(rest, {_SLASH}) > 0 GROUP BY 1"""
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """(value, pictures) each. ``years`` newest first; ``folders`` absolute, by name: those directly below the folder
+    that holds all that is left, or the roots; ``cameras`` and ``formats`` (of `MediaFacts`, camera RAW as "RAW") the
+    most frequent first."""
+
+    years: tuple[tuple[int, int], ...]
+    folders: tuple[tuple[Path, int], ...]
+    cameras: tuple[tuple[str, int], ...]
+    formats: tuple[tuple[str, int], ...]
+
+
+def read_facets(store: Store, filters: Filters) -> Facets:
+    """Count. 5 s of CPU a million pictures without filters, and up to 10 s with one that leaves most of them (on two
+    busy cores); milliseconds for a thousand."""
+    with store.catalog.look() as connection:
+        counting = _Counting(connection, lookups.resolved_roots(connection, store.path))
+        return Facets(
+            counting.years(_without(filters, "year")),
+            counting.folders(_one_folder(filters)),
+            counting.cameras(_without(filters, "camera")),
+            counting.formats(_without(filters, "type")),
+        )
+
+
+def _without(filters: Filters, name: str) -> Filters:
+    return Filters(tuple(clause for clause in filters.clauses if clause.name != name or clause.unwanted))
+
+
+def _one_folder(filters: Filters) -> Filters:
+    """A single folder by its path is gone into; words, or several folders, are put aside: another takes their place."""
+    wanted = [clause for clause in filters.clauses if clause.name == "folder" and not clause.unwanted]
+    if len(wanted) == 1 and os.path.isabs(wanted[0].value):  # noqa: PTH117
+        return filters
+    return _without(filters, "folder")
+
+
+class _Counting:
+    """One count after the other over one catalog; what filters leave is asked once for each set of them."""
+
+    def __init__(self, connection: sqlite3.Connection, roots: Sequence[Root]) -> None:
+        self._connection = connection
+        self._roots = roots
+        self._known: dict[Filters, Condition] = {}
+        self._counts: dict[Filters, tuple[Counter[str], Counter[str], Counter[str]]] = {}
+
+    def years(self, filters: Filters) -> tuple[tuple[int, int], ...]:
+        """Newest first."""
+        years = self._facts(filters, 0)
+        return tuple(sorted(((int(year), count) for year, count in years.items() if year.isdecimal()), reverse=True))
+
+    def cameras(self, filters: Filters) -> tuple[tuple[str, int], ...]:
+        """``camera:`` takes every camera whose name holds the value, as SQL's LIKE compares: case counts only beyond
+        ASCII."""
+        keys = {name: name.encode("utf-8", "replace").lower() for name in self._facts(filters, 1)}
+        rows = [(keys[name], count) for name, count in self._facts(filters, 1).items()]
+        return _by_count({name: sum(count for other, count in rows if key in other) for name, key in keys.items()})
+
+    def formats(self, filters: Filters) -> tuple[tuple[str, int], ...]:
+        """Camera RAW as one."""
+        counts: Counter[str] = Counter()
+        for kind, count in self._facts(filters, 2).items():
+            counts[kind if kind in PLAIN_FORMATS else "RAW"] += count
+        return _by_count(counts)
+
+    def folders(self, filters: Filters) -> tuple[tuple[Path, int], ...]:
+        where, values = self._files(filters)
+        spans = self._spans(where, values)
+        folders = {root.root_id: root.path for root in self._roots}
+        if len(spans) > 1:
+            count = _IN_ROOT.format(where=where)
+            found = [
+                (folders[root_id], self._connection.execute(count, (root_id, *values)).fetchone()[0])
+                for root_id, first, _ in spans
+                if first  # a root that is a single file has the path ''
+            ]
+            return tuple(sorted(found))
+        return tuple(
+            (folders[root_id] / os.fsdecode(above + child), count)
+            for root_id, first, last in spans
+            for above in [_common_folder(first, last)]
+            for child, count in self._children(root_id, above, (where, values))
+        )
+
+    def _spans(self, where: str, values: list[Any]) -> list[tuple[int, bytes, bytes]]:
+        """(root, first path, last path) of every root that has such files; two steps in the index where all count."""
+        if (where, values) != _ALL_FILES:
+            return self._connection.execute(_SPAN.format(where=where), values).fetchall()
+        found = [
+            (root.root_id, *self._connection.execute(_ENDS, (root.root_id,) * 2).fetchone()) for root in self._roots
+        ]
+        return [row for row in found if row[1] is not None]
+
+    def _children(self, root_id: int, above: bytes, wanted: Condition) -> list[tuple[bytes, int]]:
+        """The folders directly below ``above`` and their pictures."""
+        found = self._children_by_index(root_id, above) if wanted == _ALL_FILES else None
+        if found is None:
+            where, values = wanted
+            given = (len(above) + 1, root_id, *values)
+            found = self._connection.execute(_CHILDREN.format(where=where), given).fetchall()
+        return found
+
+    def _children_by_index(self, root_id: int, above: bytes) -> list[tuple[bytes, int]] | None:
+        """The same for all files, 50 times as fast at a million: a folder's paths stand together in the index. None
+        where too many files lie beside the folders."""
+        excess = self._excess(root_id, above)
+        found: list[tuple[bytes, int]] = []
+        beside, place = 0, above
+        while beside < _BESIDE:
+            (path,) = self._connection.execute(_NEXT, (root_id, place)).fetchone()
+            if path is None or not path.startswith(above):
+                return found
+            child, slash, _ = path[len(above) :].partition(b"/")
+            if not slash:
+                beside, place = beside + 1, path + b"\0"
+                continue
+            place = above + child + b"0"  # the byte behind "/"
+            (files,) = self._connection.execute(_WITHIN, (root_id, above + child + b"/", place)).fetchone()
+            found.append((child, files - excess[child]))
+        return None
+
+    def _excess(self, root_id: int, above: bytes) -> Counter[bytes]:
+        """By how many a folder has more files than pictures."""
+        rows = self._connection.execute(_REPEATED, (root_id,))
+        below = [(path[len(above) :].partition(b"/")[0], image_id) for path, image_id in rows if path.startswith(above)]
+        return Counter(child for child, _ in below) - Counter(child for child, _ in set(below))
+
+    def _facts(self, filters: Filters, column: int) -> Counter[str]:
+        """How often each year, camera or format is there; all three are counted in one pass."""
+        if filters not in self._counts:
+            where, values = self._images(filters)
+            counts = self._counts[filters] = (Counter(), Counter(), Counter())
+            rows = Counter(self._connection.execute(_FACTS.format(where=where), values))
+            for row, count in rows.items():
+                for place, value in enumerate(row):
+                    if value is not None:
+                        counts[place][value] += count
+        return self._counts[filters][column]
+
+    def _images(self, filters: Filters) -> Condition:
+        """As SQL over ``images`` or ``files``: the pictures that the filters leave."""
+        if not filters:
+            return _LIVE, []
+        if filters not in self._known:
+            found = matching_image_ids(self._connection, filters, self._roots)
+            self._known[filters] = ("image_id IN (SELECT value FROM json_each(?))", [json.dumps(found.tolist())])
+        return self._known[filters]
+
+    def _files(self, filters: Filters) -> Condition:
+        """As SQL over ``files``: of those pictures the files that are themselves what the filters want."""
+        if not filters:
+            return _ALL_FILES
+        values: list[Any]
+        sql, values = self._images(filters)
+        of_file, given = file_condition(filters, self._roots)
+        return f"{sql} AND {of_file}", [*values, *given]
+
+
+def _by_count(counts: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(counts.items(), key=lambda row: (-row[1], row[0])))
+
+
+def _common_folder(first: bytes, last: bytes) -> bytes:
+    """Of paths that all lie between these two in the order of their bytes, the folder that holds all of them, with a
+    slash behind; b"" for the root."""
+    shared = next(
+        (place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
+    )
+    return first[: first.rfind(b"/", 0, shared) + 1]

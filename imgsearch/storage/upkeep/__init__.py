@@ -1,0 +1,1 @@
+"""What a person asks of a whole library: verify, repair, compact, rebind."""

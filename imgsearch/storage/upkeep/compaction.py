@@ -1,0 +1,110 @@
+"""Removes deleted images for good: their rows at once, their vectors by writing the living ones anew."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from imgsearch.errors import SegmentDamaged
+from imgsearch.files import reached
+from imgsearch.records import Int64
+from imgsearch.storage.batch import Compacted
+from imgsearch.storage.catalog import orm_reads as queries
+from imgsearch.storage.catalog.row_writes import delete_images, next_generation, write_batches
+from imgsearch.storage.catalog.schema import batches, images, segments
+from imgsearch.storage.catalog.stats import folder_bytes
+from imgsearch.storage.vectors.segment_store import Appended
+from imgsearch.storage.vectors.segments import DAMAGE_HINT, SegmentInfo, map_segment
+from imgsearch.storage.writer import Writer
+
+_COPY_SLOTS = 1024
+_MOVE = update(images).where(images.c.slot == bindparam("old_slot")).values(slot=bindparam("new_slot"))
+
+
+def compact_library(writer: Writer, progress: Callable[[int, int], None] | None = None) -> Compacted:
+    """Rewrite every segment that holds a slot without a live image, one after the other.
+
+    For each: copy the living rows behind the last slot (fresh numbers), fsync, publish in one SQLite
+    transaction, unlink the old file. Killed anywhere, the library is whole: before the transaction the copy is
+    an orphan, after it the old file is; the next writer removes either. Needs free space for one segment.
+    ``progress(done, total)`` counts segments. Raises SegmentDamaged, and keeps everything, if a batch to be
+    copied does not match its checksum; StorageFull.
+    """
+    folder = writer.store.layout.segments
+    before = folder_bytes(folder)
+    with writer.catalog.read() as connection:
+        slots, _ = queries.live_rows(connection)
+        infos = queries.segment_rows(connection)
+    doomed = [info for info in infos if len(_inside(slots, info)) < info.count]
+    if doomed:
+        writer.segments.start_new_segment()
+    removed = 0
+    for number, info in enumerate(doomed):
+        removed += _rewrite(writer, info, _inside(slots, info))
+        if progress is not None:
+            progress(number + 1, len(doomed))
+    return Compacted(removed, len(doomed), before, folder_bytes(folder))
+
+
+def _inside(slots: Int64, info: SegmentInfo) -> Int64:
+    first, stop = np.searchsorted(slots, [info.first_slot, info.stop])
+    return slots[first:stop]
+
+
+def _rewrite(writer: Writer, info: SegmentInfo, living: Int64) -> int:
+    try:
+        check_batches(writer, info)
+        appended = [_copy(writer, info, living[at : at + _COPY_SLOTS]) for at in range(0, len(living), _COPY_SLOTS)]
+        if appended:
+            reached("compact-copied")
+            writer.segments.sync()
+        reached("compact-fsynced")
+        with writer.catalog.write() as connection:
+            removed = _publish(connection, info, living, appended)
+            reached("compact-written")
+        reached("compact-committed")
+    except BaseException:
+        writer.cut_back()
+        raise
+    writer.segments.drop(info.file_name)
+    reached("compact-unlinked")
+    return removed
+
+
+def check_batches(writer: Writer, info: SegmentInfo) -> None:
+    """Raise SegmentDamaged if a batch of ``info`` does not match its checksum: damage must not be copied under
+    a new, matching one."""
+    stored = map_segment(writer.store.layout.segments, writer.store.shape, info)
+    with writer.catalog.read() as connection:
+        rows = queries.batch_rows(connection, info)
+    for row in rows:
+        start = row.first_slot - info.first_slot
+        if zlib.crc32(stored[start : start + row.count].data) != row.checksum:
+            raise SegmentDamaged(
+                f"{info.file_name}: the batch at slot {row.first_slot} is not what was written", DAMAGE_HINT
+            )
+
+
+def _copy(writer: Writer, info: SegmentInfo, slots: Int64) -> Appended:
+    stored = map_segment(writer.store.layout.segments, writer.store.shape, info)
+    return writer.segments.append_stored(stored[slots - info.first_slot], info.scale)
+
+
+def _publish(connection: Connection, info: SegmentInfo, living: Int64, appended: list[Appended]) -> int:
+    """One transaction: new batches, new slots of the living, and nothing left of the dead and of the old file."""
+    write_batches(connection, appended)
+    fresh = [slot for batch in appended for slot in range(batch.slots.first, batch.slots.stop)]
+    moves = [{"old_slot": old, "new_slot": new} for old, new in zip(living.tolist(), fresh, strict=True)]
+    if moves:
+        connection.execute(_MOVE, moves)
+    dead = select(images.c.image_id).where(images.c.slot >= info.first_slot, images.c.slot < info.stop)
+    ids = list(connection.execute(dead).scalars())
+    delete_images(connection, ids)
+    segment = select(segments.c.segment_id).where(segments.c.file_name == info.file_name).scalar_subquery()
+    connection.execute(delete(batches).where(batches.c.segment_id == segment))
+    connection.execute(delete(segments).where(segments.c.file_name == info.file_name))
+    next_generation(connection)
+    return len(ids)

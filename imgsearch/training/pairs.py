@@ -1,0 +1,214 @@
+"""Where training pairs come from: a drawn corpus (whose graphs tell every truth), or a pairs.jsonl of anybody's."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from imgsearch.errors import UsageError
+from imgsearch.media.preprocess import resize_to_model
+from imgsearch.model.tokenizer import TextTokenizer
+from imgsearch.scenes.captions import Mention, Statement, any_statement, full_statement, say
+from imgsearch.scenes.graph import TWIN_KINDS, Scene
+from imgsearch.training.corpus import Corpus
+
+_MAX_TOKENS = 32
+_TWIN_WEIGHTS = {"colour": 2, "count": 2, "relation": 3}
+# Shares of the captions of a scene that stands beside a twin.
+_PLACE_SHARE = 0.3  # one thing and its place, beside a relation twin
+_FULL_SHARE = 0.8  # all that tells a picture from its twins; else anything
+
+
+@dataclass(frozen=True, slots=True)
+class PairBatch:
+    """``rows`` int64 [B] into the source's pictures; caption i belongs to picture i; ``truth`` bool [B, B] is True
+    where caption j is true of picture i (at least the diagonal); ``twins`` int64 [B] says where in the batch a
+    picture's twin is, -1 if it has none; ``holds(j, row)`` whether caption j is true of any picture of the source."""
+
+    rows: NDArray[np.int64]
+    captions: list[str]
+    truth: NDArray[np.bool_]
+    twins: NDArray[np.int64]
+    holds: Callable[[int, int], bool]
+
+
+class PairSource(Protocol):
+    """Pictures and captions for training."""
+
+    @property
+    def count(self) -> int:
+        """How many pictures there are."""
+
+    def pixels(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """uint8 [B, S, S, 3]."""
+
+    def sample(self, rng: random.Random, size: int, step: int) -> PairBatch:
+        """A random batch of about ``size`` pairs for a step of the training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Of a batch: ``moved``, one group of things at two places; ``twins``, a scene beside one of its twins; ``varied``,
+    beside one that differs in its setting or in a kind of thing. The rest are single scenes.
+
+    Two groups always stand opposite each other, so from twins alone "on the left" tells nothing until it is bound to a
+    thing, and stayed at chance: hence the moved ones. Twins share their setting and their things, and a model that was
+    shown too many of them grew careless about both: hence the varied ones."""
+
+    moved: float = 0.3
+    twins: float = 0.4
+    varied: float = 0.0
+
+
+SHARES = Shares()
+
+
+class ScenePairs:
+    """Pairs from a drawn corpus: captions are made anew each time and truth is asked of the graphs."""
+
+    def __init__(self, corpus: Corpus, shares: Shares = SHARES) -> None:
+        self._corpus, self._shares = corpus, shares
+
+    @property
+    def count(self) -> int:
+        return len(self._corpus.scenes)
+
+    def pixels(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return self._corpus.pixels[rows]
+
+    def sample(self, rng: random.Random, size: int, step: int) -> PairBatch:
+        corpus = self._corpus
+        rows: list[int] = []
+        statements: list[Statement] = []
+        for _ in range(int(size * self._shares.moved) // 2):
+            one, other = rng.sample(corpus.moved[rng.randrange(len(corpus.moved))].tolist(), 2)
+            for row in (one, other):
+                rows.append(row)
+                statements.append(_placed(rng, corpus.scenes[row]))
+        for _ in range(int(size * self._shares.twins) // 2):
+            family = corpus.families[rng.randrange(len(corpus.families))].tolist()
+            kind = rng.choices(TWIN_KINDS, weights=[_TWIN_WEIGHTS[kind] for kind in TWIN_KINDS])[0]
+            for row in (family[0], family[1 + TWIN_KINDS.index(kind)]):
+                rows.append(row)
+                statements.append(_beside_twin(rng, corpus.scenes[row], kind))
+        for _ in range(int(size * self._shares.varied) // 2):
+            group = corpus.varied[rng.randrange(len(corpus.varied))].tolist()
+            for row in (group[0], rng.choice(group[1:])):
+                rows.append(row)
+                statements.append(_told_apart(rng, corpus.scenes[row]))
+        twins = np.full(size, -1)
+        twins[: len(rows)] = np.arange(len(rows)) ^ 1
+        while len(rows) < size:
+            row = int(rng.choice(corpus.singles))
+            rows.append(row)
+            statements.append(any_statement(corpus.scenes[row], rng))
+        scenes = [corpus.scenes[row] for row in rows]
+        truth = np.array([[statement.holds_of(scene) for statement in statements] for scene in scenes])
+        captions = [say(statement, rng.getrandbits(32)) for statement in statements]
+
+        def holds(caption: int, row: int) -> bool:
+            return statements[caption].holds_of(corpus.scenes[row])
+
+        return PairBatch(np.array(rows), captions, truth, twins, holds)
+
+
+def _placed(rng: random.Random, scene: Scene) -> Statement:
+    """One group and its place, perhaps its colour and the setting."""
+    group = rng.choice(scene.groups)
+    colour = group.colour if rng.random() < 0.5 else None
+    setting = scene.setting if rng.random() < 0.3 else None
+    return Statement((Mention(group.kind, group.count, colour, None, group.position),), setting)
+
+
+def _told_apart(rng: random.Random, scene: Scene) -> Statement:
+    """All its things and its setting, so that it is true of neither a scene in another setting nor of other things;
+    now and then anything."""
+    if rng.random() < 0.2:
+        return any_statement(scene, rng)
+    mentions = tuple(Mention(g.kind, g.count, g.colour if rng.random() < 0.8 else None) for g in scene.groups)
+    return Statement(mentions, scene.setting)
+
+
+def _beside_twin(rng: random.Random, scene: Scene, kind: str) -> Statement:
+    """A statement for a scene that stands beside a twin of this kind; mostly one that tells them apart."""
+    if kind == "relation" and rng.random() < _PLACE_SHARE:
+        return _placed(rng, scene)
+    return full_statement(scene, rng) if rng.random() < _FULL_SHARE else any_statement(scene, rng)
+
+
+class FilePairs:
+    """Pairs from a pairs.jsonl ({"image", "captions"} a line, paths relative to the file); pictures are decoded once
+    and held at the model's size (3 S^2 bytes each). A caption counts as true of its own picture only."""
+
+    def __init__(self, path: Path, image_size: int) -> None:
+        rows = _read_rows(path)
+        self._captions = [row["captions"] for row in rows]
+        self._pixels = np.stack([_load(path.parent / row["image"], image_size) for row in rows])
+
+    @property
+    def count(self) -> int:
+        return len(self._captions)
+
+    def pixels(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return self._pixels[rows]
+
+    def sample(self, rng: random.Random, size: int, step: int) -> PairBatch:
+        rows = np.array(rng.sample(range(self.count), min(size, self.count)))
+        captions = [rng.choice(self._captions[row]) for row in rows]
+
+        def holds(caption: int, row: int) -> bool:
+            return bool(rows[caption] == row)
+
+        return PairBatch(rows, captions, np.eye(len(rows), dtype=bool), np.full(len(rows), -1), holds)
+
+
+def _read_rows(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        raise UsageError(
+            f"there is no file {path}", 'expected one JSON object a line: {"image": ..., "captions": [...]}'
+        )
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            if not row["captions"] or not isinstance(row["image"], str):
+                raise KeyError("captions")
+        except (json.JSONDecodeError, KeyError, TypeError) as exc:
+            raise UsageError(
+                f"line {number} of {path} is not a pair", 'expected {"image": "path", "captions": ["text", ...]}'
+            ) from exc
+        rows.append(row)
+    if len(rows) < 2:
+        raise UsageError(f"{path} holds {len(rows)} pairs, expected at least 2", "contrast needs other pictures")
+    return rows
+
+
+def _load(path: Path, image_size: int) -> NDArray[np.uint8]:
+    try:
+        with Image.open(path) as picture:
+            return resize_to_model(picture.convert("RGB"), image_size)
+    except (OSError, ValueError) as exc:
+        raise UsageError(f"{path} cannot be read as a picture: {exc}", "mend or remove its line") from exc
+
+
+def encode_captions(
+    tokenizer: TextTokenizer, captions: list[str], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and mask int64 [B, L], cut at 32 as for ITC and ITM, padded to the longest."""
+    encoded = tokenizer.encode(captions, _MAX_TOKENS)
+    length = max(len(ids) for ids in encoded)
+    ids = torch.full((len(encoded), length), tokenizer.pad_id)
+    mask = torch.zeros((len(encoded), length), dtype=torch.long)
+    for row, one in enumerate(encoded):
+        ids[row, : len(one)] = torch.tensor(one)
+        mask[row, : len(one)] = 1
+    return ids.to(device), mask.to(device)

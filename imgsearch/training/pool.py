@@ -1,0 +1,69 @@
+"""Negatives from far beyond the batch: what ITC itself ranks first in thousands of pictures.
+
+Re-ranking has to choose among the best of a whole library. In a batch of 80 the nearest untrue picture is rarely that
+near, so a head trained on batches alone is no surer than ITC there.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import Blip2ForImageTextRetrieval
+
+from imgsearch.training.losses import image_tokens, similarity
+
+_NEAREST = 48  # untrue pictures of the pool, of which a caption's negatives are drawn
+_SHARPNESS = 12.0  # of the draw among them
+_PER_PASS = 256
+
+
+class CandidatePool:
+    """Some of the source's pictures, embedded by the model as it stands at `refresh`."""
+
+    def __init__(self, model: Blip2ForImageTextRetrieval, features: NDArray[np.float16], size: int) -> None:
+        self._model, self._features = model, features
+        self._size = min(size, len(features))
+        self._rows: NDArray[np.int64] = np.empty(0, np.int64)
+        self._tokens = torch.empty(0)
+
+    @property
+    def filled(self) -> bool:
+        """Whether `refresh` was called."""
+        return len(self._rows) > 0
+
+    @torch.inference_mode()
+    def refresh(self, rng: random.Random) -> None:
+        """Choose the pictures anew and embed them."""
+        self._rows = np.array(sorted(rng.sample(range(len(self._features)), self._size)))
+        self._tokens = torch.cat(
+            [
+                image_tokens(self._model, self.features_of(self._rows[start : start + _PER_PASS]))
+                for start in range(0, self._size, _PER_PASS)
+            ]
+        )
+
+    def features_of(self, rows: NDArray[np.int64]) -> torch.Tensor:
+        """ViT features float32 [B, N, W] of the source's pictures ``rows``."""
+        device = self._model.query_tokens.device
+        return torch.from_numpy(self._features[rows].astype(np.float32)).to(device)
+
+    @torch.inference_mode()
+    def mine(
+        self, texts: torch.Tensor, count: int, holds: Callable[[int, int], bool], rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """For texts [Q, D], rows int64 [Q, count] of pictures of which ``holds(text, row)`` is False, near ones
+        likelier; a text that is untrue of too few gets some of them again, and -1 where it is untrue of none."""
+        sims = similarity(self._tokens, texts).T.cpu().numpy()
+        mined = np.full((len(sims), count), -1)
+        for text, row in enumerate(sims):
+            near = [n for n in np.argsort(-row, kind="stable")[: 4 * _NEAREST] if not holds(text, int(self._rows[n]))]
+            if near:
+                near = near[:_NEAREST]
+                weights = np.exp(_SHARPNESS * (row[near] - row[near[0]]).astype(np.float64))
+                drawn = rng.choice(near, count, replace=len(near) < count, p=weights / weights.sum())
+                mined[text] = self._rows[drawn]
+        return mined

@@ -1,0 +1,279 @@
+"""One library, brought up to date: the composition of scan, pipeline and storage."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from imgsearch import app as library
+from imgsearch import storage
+from imgsearch.errors import LibraryBusy, UsageError
+from imgsearch.media.decode_pool import DecodePool
+from imgsearch.records import is_model_free
+from imgsearch.settings import Settings
+from imgsearch.storage import Store
+from imgsearch.storage.writer import Writer, writing
+from indexer.encoder import NoVectors, VectorSource, library_encoder
+from indexer.facts import FactsRun
+from indexer.forecast import Outlook, forecast, require_space
+from indexer.pipeline import Ingest
+from indexer.report import Progress, Silence, Summary
+from indexer.rereading import RereadRun
+from indexer.scanning.scan import Scan, scan_target
+from indexer.scanning.scan_scope import check_paths
+from indexer.scanning.scope import Choice, Scope
+from indexer.scanning.work_list import WorkList
+
+# Listing a content of the catalog takes about 20 us, decoding a picture 20 ms: so listing pays from this share on.
+_LISTING_PAYS = 1000
+_BATCH_CUDA = 64
+_BATCH_CPU_SMALL, _BATCH_CPU = 32, 4  # encoding a batch takes about 1 s with the small model, 16 s with blip2
+_SMALL_IMAGE_SIZE = 160  # pixels
+_AHEAD = 96  # decoded pictures that may wait
+_AHEAD_MODEL_FREE = 256
+_BATCH_MODEL_FREE = 512  # a commit takes 10 ms and 0.1 ms a picture
+_PATIENCE_S, _PATIENCE_MODEL_FREE_S = 5.0, 2.0  # how long a half full batch waits
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRequest:
+    """What `imgsearch index` was asked. No paths: every root that the library knows. ``wait``: until another process
+    that writes to the library has finished, instead of LibraryBusy. ``include``, ``exclude``: patterns, remembered for
+    the folders that are named (see `media.pass_rules.Patterns`); ``no_patterns``: the remembered ones no longer hold.
+    ``recheck``: contents are compared though size and time agree."""
+
+    paths: Sequence[str]
+    settings: Settings
+    wait: bool = False
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    no_patterns: bool = False
+    recheck: bool = False
+
+    @property
+    def choice(self) -> Choice:
+        """What it says of what to read."""
+        return Choice(_listed(self.exclude), _listed(self.include), self.no_patterns, self.recheck)
+
+
+def run_index(
+    request: IndexRequest, progress: Progress | None = None, stop: Callable[[], bool] = lambda: False
+) -> Summary:
+    """Bring the library up to date with the request's paths, once. ``stop`` is asked between batches.
+
+    Raises UsageError, LibraryBusy, ModelMismatch, ModelUnavailable, StorageFull and other ImgsearchErrors; whatever
+    was committed before stays.
+    """
+    with Session(request, progress or Silence(), stop) as session:
+        return session.update(request.paths)
+
+
+def _listed(patterns: Sequence[str]) -> tuple[str, ...]:
+    """One text is one pattern, not one a letter."""
+    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
+
+
+class Session:
+    """An open library and, once a picture needed it, a loaded model. The writer lock is held during ``update`` only."""
+
+    def __init__(self, request: IndexRequest, progress: Progress, stop: Callable[[], bool]) -> None:
+        self._settings = request.settings
+        self._wait = request.wait
+        self._progress = progress
+        self._stop = stop
+        request.choice.check()
+        self.store = _open_or_create(request)
+        self.scope = Scope(self.store, request.choice, progress.say)
+        self._kept = library.feature_store(request.settings, self.store)
+        keep_all = self._kept is not None and self._kept.keeps_all
+        self._model_free = is_model_free(self.store.model)
+        self._encoder: VectorSource = (
+            NoVectors() if self._model_free else library_encoder(request.settings, self.store, keep_features=keep_all)
+        )
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._encoder.close()
+        self.store.close()
+
+    def update(self, paths: Sequence[str], *, named: bool = True) -> Summary:
+        """Scan and ingest ``paths`` (none: all roots). ``named``: a person did, else they are places that changed.
+        Raises what ``run_index`` raises."""
+        started = time.monotonic()
+        with self._writing() as writer:
+            targets = self.scope.targets(writer, paths, named=named)
+            summary = Summary(str(self.store.path), self.store.model.name)
+            summary.roots = list(dict.fromkeys(str(target.path) for target in targets))
+            if named and (note := self.scope.note(targets)):
+                summary.notes.append(note)
+            writer.record_event("index-started", {"paths": summary.as_dict()["roots"]})
+            try:
+                scans = [scan_target(self.store, target, self._stop, self._progress.walked) for target in targets]
+                if named and not self._stop():
+                    summary.notes += self.scope.needless(scan.used for scan in scans)
+                summary.scan_seconds = round(time.monotonic() - started, 3)
+                self._note_scans(writer, scans, summary)
+                self._ingest(writer, scans, summary)
+                self._renew(writer, scans, summary)
+            finally:
+                self._progress.end()
+            summary.interrupted = self._stop() and (summary.remaining > 0 or summary.seen == 0)
+            stats = self.store.stats()
+            summary.images, summary.files, summary.library_bytes = stats.images, stats.files, stats.total_bytes
+            summary.seconds = round(time.monotonic() - started, 3)
+            writer.record_event("index-finished", summary.as_dict())
+        return summary
+
+    def _renew(self, writer: Writer, scans: list[Scan], summary: Summary) -> None:
+        """What sidecars say, and what an older program read: facts first, then the pictures that look different."""
+        workers, recheck = self._settings.workers, any(scan.target.recheck for scan in scans)
+        facts = FactsRun(self.store, writer, workers, self._progress, self._stop, summary, recheck)
+        facts.run(scans)
+        self._encoder.expect(len(facts.again))
+        batch_size, _ = self._batching() if facts.again else (_BATCH_CPU, False)
+        pool = partial(
+            DecodePool, _image_size(self.store), pixels=not self._model_free, workers=workers, stop=self._stop
+        )
+        RereadRun(
+            self.store, writer, self._encoder, pool, batch_size, self._progress, self._stop, summary, self._kept
+        ).run(facts.again)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Writer]:
+        """The writer lock; says that it waits if it does."""
+        with contextlib.ExitStack() as held:
+            try:
+                writer = held.enter_context(writing(self.store))
+            except LibraryBusy as busy:
+                if not self._wait:
+                    raise
+                self._progress.say(f"{busy.message}: waiting")
+                writer = self._wait_for_lock(held)
+            yield writer
+
+    def _wait_for_lock(self, held: contextlib.ExitStack) -> Writer:
+        """In short waits, so that ``stop`` ends it."""
+        while True:
+            try:
+                return held.enter_context(writing(self.store, wait_s=0.5))
+            except LibraryBusy:
+                if self._stop():
+                    raise
+
+    def _note_scans(self, writer: Writer, scans: list[Scan], summary: Summary) -> None:
+        """Count what the walks found, and keep the roots' offline marks true."""
+        for scan in scans:
+            root = scan.target.root
+            summary.seen += scan.seen
+            summary.unchanged += scan.unchanged
+            summary.failed += scan.failed_before
+            summary.failed_before += scan.failed_before
+            summary.other_files += scan.other_files
+            summary.hidden_folders += scan.hidden_folders
+            summary.passed.merge(scan.passed)
+            for words, folders in scan.program_folders.items():
+                summary.program_folders[words] = summary.program_folders.get(words, 0) + folders
+            if scan.offline:
+                summary.offline.append({"path": str(root.path), "reason": scan.offline})
+                self._progress.say(f"{root.path} is offline: {scan.offline}; everything of it is kept")
+            else:
+                summary.unreadable += [{"path": path, "reason": reason} for path, reason in scan.unreadable]
+            if bool(scan.offline) != root.offline:
+                writer.set_root_offline(root.root_id, bool(scan.offline))
+                kind = "root-offline" if scan.offline else "root-online"
+                writer.record_event(kind, {"root_id": root.root_id})
+
+    def _ingest(self, writer: Writer, scans: list[Scan], summary: Summary) -> None:
+        """Moved files first, so that their images never leave the results; then deletions; then the long part."""
+        plan = self._plan(scans)
+        batch_size, overlap = self._batching()
+        ahead = _AHEAD_MODEL_FREE if self._model_free else max(_AHEAD, 3 * batch_size)
+        new = plan.probably_new()
+        if new:
+            require_space(new, self.store.model, self.store.dtype, self.store.path)
+        outlook = Outlook(new, ahead, lambda each: self._say_forecast(new, each))
+        size, workers = _image_size(self.store), self._settings.workers
+        with contextlib.closing(
+            DecodePool(size, pixels=not self._model_free, workers=workers, ahead=ahead, stop=self._stop)
+        ) as pool:  # its workers start with the first job
+            ingest = Ingest(
+                self.store, writer, self._encoder, pool, batch_size, summary, self._progress, self._stop,
+                outlook.measured, plan.hashes_by_size, plan.repeated_sizes, plan.missing_images, overlap,
+                self._kept, _PATIENCE_MODEL_FREE_S if self._model_free else _PATIENCE_S,
+            )  # fmt: skip
+            if plan.count:
+                self._encoder.expect(plan.count)
+                writer.record_event("index-planned", {"files": plan.count})
+                what = "compared with what is known" if any(s.target.recheck for s in scans) else "new or changed"
+                self._progress.say(f"{plan.count:,} of {summary.seen:,} pictures are {what}")
+                self._progress.begin(plan.count)
+                ingest.run(plan.files(suspects=True))
+            if not self._stop():
+                ingest.remove_missing(scans)
+            if plan.count:
+                ingest.run(plan.files(suspects=False))
+
+    def _say_forecast(self, images: int, seconds_each: float) -> None:
+        self._progress.say(forecast(images, seconds_each, self.store.model, self.store.dtype, self.store.path))
+
+    def _plan(self, scans: list[Scan]) -> WorkList:
+        missing = [state for scan in scans for state in scan.missing]
+        plan = WorkList(scans, missing_images=Counter(state.image_id for state in missing))
+        plan.missing_sizes = {state.size_bytes for state in missing}
+        if not plan.count:
+            return plan
+        sizes, counts = np.unique(np.concatenate([scan.pending.sizes for scan in scans]), return_counts=True)
+        plan.repeated_sizes = frozenset(sizes[counts > 1].tolist())
+        if plan.count * _LISTING_PAYS >= self.store.stats().images:
+            records = self.store.iter_images()
+        else:
+            records = iter(self.store.images(plan.missing_images).values())
+        wanted = set(sizes.tolist())
+        for record in records:
+            if record.facts.size_bytes in wanted:
+                plan.hashes_by_size.setdefault(record.facts.size_bytes, set()).add(record.facts.content_hash)
+        return plan
+
+    def _batching(self) -> tuple[int, bool]:
+        """Pictures a batch, and whether a commit overlaps the next batch's encoding."""
+        if self._model_free:
+            return self._settings.batch_size or _BATCH_MODEL_FREE, False
+        from imgsearch.model.checkpoints.identity import resolve_device
+
+        cuda = resolve_device(self._settings.device) != "cpu"
+        by_size = _BATCH_CPU_SMALL if _image_size(self.store) <= _SMALL_IMAGE_SIZE else _BATCH_CPU
+        return self._settings.batch_size or (_BATCH_CUDA if cuda else by_size), cuda
+
+
+def _open_or_create(request: IndexRequest) -> Store:
+    """The library, made if need be, once all that can be wrong with the request is known not to be."""
+    settings = request.settings
+    if settings.batch_size < 0 or settings.workers < 0:
+        raise UsageError("--batch-size and --workers are numbers of at least 0", "leave them out to have them chosen")
+    if storage.library_exists(settings.library):
+        store = library.rebound(settings, storage.open_store(settings.library))
+        try:
+            if settings.model:
+                named = replace(settings, dtype=store.model.dtype) if settings.dtype == "auto" else settings
+                store.require_model(library.model_id(named, store.model))
+        except BaseException:
+            store.close()
+            raise
+        return store
+    if not request.paths:
+        raise UsageError(f"there is no library in {settings.library} yet", "name a folder: imgsearch index FOLDER")
+    check_paths(request.paths, settings.library, [])
+    return library.create_store(settings, library.model_id(settings))
+
+
+def _image_size(store: Store) -> int:
+    """S in pixels, from the recipe ("v1-112"), so that the model need not be loaded for it."""
+    return int(store.model.recipe.rpartition("-")[2])

@@ -1,0 +1,298 @@
+"""The pipeline: files -> decode workers -> batches -> encoder thread -> one commit a batch.
+
+While one batch is encoded, the workers decode the next ones, never further ahead than a few batches. A batch is
+committed as soon as it is encoded, so a kill loses that batch and what was decoded for the next.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from imgsearch.errors import MediaError
+from imgsearch.media.decode_pool import DecodeJob, DecodePool
+from imgsearch.media.decoded import DecodedImage, KnownContent
+from imgsearch.records import Float32
+from imgsearch.storage import EmbeddedBatch, FailedFile, FeatureStore, FilePlace, Store
+from imgsearch.storage.writer import Writer
+from indexer.encoder import Encoded, VectorSource
+from indexer.report import Progress, Summary
+from indexer.scanning.pending_files import PendingFile, place_of
+from indexer.scanning.scan import Scan
+
+_LOOSE_ROWS = 1000  # rows without vectors (copies, failures) that wait for a commit
+
+_NOTHING = Encoded([], 0.0, [])
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Content:
+    """One decoded content and every pending file that holds it."""
+
+    image: DecodedImage
+    files: list[tuple[PendingFile, FilePlace]]
+
+
+@dataclass(slots=True)
+class InFlight:
+    """A batch that is being encoded."""
+
+    contents: dict[str, Content]
+    future: Future[Encoded]
+
+
+@dataclass
+class Ingest:
+    """Brings the library up to date with some scans. ``hashes_by_size``: the library's content hashes of those sizes
+    in bytes that pending files have; it grows as contents are embedded. ``measured`` is told the pictures and the
+    seconds of each batch."""
+
+    store: Store
+    writer: Writer
+    encoder: VectorSource
+    pool: DecodePool
+    batch_size: int
+    summary: Summary
+    progress: Progress
+    stop: Callable[[], bool]
+    measured: Callable[[int, float], None]
+    hashes_by_size: dict[int, set[str]]
+    repeated_sizes: frozenset[int]  # sizes that more than one pending file has
+    missing_images: Counter[int]  # image ids whose file is gone from a place, and from how many
+    overlap_commit: bool = False  # commit while the next batch is encoded: for a device that must not wait
+    kept: FeatureStore | None = None  # where the encoder's features go, if it keeps them
+    patience_s: float = 5.0  # how long a row without vectors, or a half full batch, waits for company
+    _collecting: dict[str, Content] = field(default_factory=dict)
+    _checked: int = 0  # how many of _collecting are known to be new to the catalog
+    _in_flight: InFlight | None = None
+    _placed: list[tuple[PendingFile, FilePlace, str]] = field(default_factory=list)
+    _failed: list[tuple[PendingFile, MediaError, FilePlace]] = field(default_factory=list)
+    _vanished: list[PendingFile] = field(default_factory=list)
+    _waiting_since: float = 0.0
+    _done: int = 0  # files dealt with, as the event "index-progress" tells
+    _moved_images: set[int] = field(default_factory=set)
+
+    def run(self, pending: Iterable[PendingFile]) -> None:
+        """Read, embed where needed, and commit ``pending``. When ``stop`` says so, the batch in flight is finished
+        and committed, the rest is left. Raises StorageFull, ModelError, ImgsearchError if no worker starts."""
+        if self.stop():
+            return
+        jobs = (DecodeJob(f.path, f.size_bytes, self._known_of(f.size_bytes), f) for f in pending)
+        with closing(_delegate(self.pool.run(jobs))) as outcomes:
+            for job, outcome in outcomes:
+                self._take(job.tag, outcome)
+                if self.stop():
+                    break
+                self._advance()
+        if not self.stop():
+            self._submit()
+        self._finish()
+        self._collecting.clear()
+        self._checked = 0
+        self._commit({})
+
+    def remove_missing(self, scans: Iterable[Scan]) -> None:
+        """Take the rows of files that are gone out of the results; of a doubtful root only if pictures of it were
+        found again under other names."""
+        for scan in scans:
+            if scan.doubtful and not any(state.image_id in self._moved_images for state in scan.missing):
+                self.summary.notes.append(scan.note)
+                continue
+            root_id = scan.target.root.root_id
+            if scan.missing or scan.stale_failures:
+                with self.writer.transaction() as transaction:
+                    transaction.remove_files(root_id, [state.relative_path for state in scan.missing])
+                    transaction.clear_failures(root_id, scan.stale_failures)
+                    transaction.commit()
+                self.summary.removed += sum(state.image_id not in self._moved_images for state in scan.missing)
+
+    def _known_of(self, size_bytes: int) -> frozenset[str]:
+        return frozenset(self.hashes_by_size.get(size_bytes, ()))
+
+    def _take(self, file: PendingFile, outcome: DecodedImage | KnownContent | MediaError) -> None:
+        if not (self._placed or self._failed or self._collecting):
+            self._waiting_since = time.monotonic()
+        if isinstance(outcome, MediaError):
+            self._fail(file, outcome)
+        elif isinstance(outcome, KnownContent):
+            place = place_of(file, outcome.size_bytes, outcome.mtime_ns)
+            self._placed.append((file, place, outcome.content_hash))
+        else:
+            self._collect(file, outcome)
+
+    def _fail(self, file: PendingFile, error: MediaError) -> None:
+        if not os.path.lexists(file.path):
+            self._vanished.append(file)
+            return
+        self._failed.append((file, error, FilePlace(file.root_id, file.relative_path, file.size_bytes, file.mtime_ns)))
+
+    def _collect(self, file: PendingFile, image: DecodedImage) -> None:
+        """A decoded content: beside an equal one that is waiting or being encoded, else as a new one."""
+        place = place_of(file, image.facts.size_bytes, image.mtime_ns)
+        key = image.facts.content_hash
+        flying = self._in_flight.contents if self._in_flight else {}
+        content = self._collecting.get(key) or flying.get(key)
+        if content is None:
+            self._collecting[key] = Content(image, [(file, place)])
+        else:
+            content.files.append((file, place))
+
+    def _advance(self) -> None:
+        """Submit or commit what is due."""
+        if self._in_flight is not None and self._in_flight.future.done():
+            self._finish()
+        late = time.monotonic() - self._waiting_since > self.patience_s
+        if len(self._collecting) >= self.batch_size or (late and self._collecting and self._in_flight is None):
+            self._set_known_aside()
+            if len(self._collecting) >= self.batch_size or late:
+                self._submit()
+        if len(self._placed) + len(self._failed) >= _LOOSE_ROWS or (late and self._in_flight is None):
+            self._commit({})
+
+    def _set_known_aside(self) -> None:
+        """Contents that the catalog has, deleted ones too, need a row and no embedding."""
+        fresh = list(self._collecting)[self._checked :]
+        for key in self.store.known_contents(fresh):
+            content = self._collecting.pop(key)
+            self._placed += [(file, place, key) for file, place in content.files]
+        self._checked = len(self._collecting)
+
+    def _submit(self) -> None:
+        """Give the collected batch to the encoder, once the one before is through."""
+        if not self.overlap_commit:
+            self._finish()
+        before = self._wait()
+        self._set_known_aside()
+        batch, self._collecting, self._checked = self._collecting, {}, 0
+        self._waiting_since = time.monotonic()
+        if batch:
+            pixels = [content.image.pixels for content in batch.values()]
+            self._in_flight = InFlight(batch, self.encoder.submit(pixels))
+        if before is not None:
+            self._commit(*before)
+
+    def _wait(self) -> tuple[dict[str, Content], Encoded] | None:
+        if self._in_flight is None:
+            return None
+        flight, self._in_flight = self._in_flight, None
+        encoded = flight.future.result()
+        self.measured(len(flight.contents), encoded.seconds)
+        return flight.contents, encoded
+
+    def _finish(self) -> None:
+        done = self._wait()
+        if done is not None:
+            self._commit(*done)
+
+    def _commit(self, contents: dict[str, Content], encoded: Encoded = _NOTHING) -> None:
+        """One transaction: the encoded batch, and all rows that wait."""
+        vectors = encoded.vectors
+        embedded = [(c, v) for c, v in zip(contents.values(), vectors, strict=True) if isinstance(v, np.ndarray)]
+        for content, error in zip(contents.values(), vectors, strict=True):
+            if isinstance(error, MediaError):
+                self._failed += [(file, error, place) for file, place in content.files]
+        placed, failed, vanished = self._placed, self._failed, self._vanished
+        if not (embedded or placed or failed or vanished):
+            return
+        self._placed, self._failed, self._vanished = [], [], []
+        ids = self.store.known_contents(key for _, _, key in placed)
+        before = self._images_before([file for file, _, _ in placed if file.changed])
+        same = {id(file) for file, _, key in placed if file.recheck and before.get(_key(file)) == ids[key]}
+        with self.writer.transaction() as transaction:
+            if embedded:
+                facts = [content.image.facts for content, _ in embedded]
+                places = [[place for _, place in content.files] for content, _ in embedded]
+                stacked = np.stack([vector for _, vector in embedded])
+                signatures = [content.image.signature for content, _ in embedded]
+                words = [content.image.words for content, _ in embedded]
+                transaction.add(EmbeddedBatch(facts, stacked, places, signatures, words))
+            transaction.place_files([(place, ids[key]) for file, place, key in placed if id(file) not in same])
+            for file in [f for f, error, _ in failed if f.changed and not error.transient] + vanished:
+                transaction.remove_files(file.root_id, [file.relative_path])
+            transaction.record_failures([_failed_file(*row) for row in failed])
+            done = sum(len(c.files) for c, _ in embedded) + len(placed) + len(failed) + len(vanished)
+            self._done += done
+            progress = {"done": self._done, "failed": self.summary.failed + len(failed)}
+            transaction.record_event("index-progress", progress)
+            transaction.commit()
+        self._keep_features(contents, encoded)
+        self._count_embedded(embedded)
+        for file, _, key in placed:
+            if id(file) in same:
+                self.summary.unchanged += 1
+            else:
+                self._count_placed(file, ids[key], before.get(_key(file)))
+        self.summary.failed += len(failed)
+        self.summary.vanished += len(vanished)
+        self.progress.advance(done)
+
+    def _keep_features(self, contents: dict[str, Content], encoded: Encoded) -> None:
+        for key, features in zip(contents, encoded.features, strict=False):  # none at all, or one each
+            if features is not None and self.kept is not None:
+                self.kept.put(key, features)
+
+    def _images_before(self, files: list[PendingFile]) -> dict[tuple[int, str], int]:
+        """The image id that each of these places holds now."""
+        found = {}
+        for root_id in {file.root_id for file in files}:
+            paths = [file.relative_path for file in files if file.root_id == root_id]
+            rows = self.store.files_at(root_id, paths)
+            found.update({(root_id, path): row.image_id for path, row in rows.items()})
+        return found
+
+    def _count_embedded(self, embedded: list[tuple[Content, Float32]]) -> None:
+        summary = self.summary
+        summary.embedded += len(embedded)
+        for content, _ in embedded:
+            changed = sum(file.changed for file, _ in content.files)
+            fresh = len(content.files) - changed
+            summary.changed += changed
+            summary.new += min(fresh, 1)
+            summary.copied += max(fresh - 1, 0)
+            size = content.image.facts.size_bytes
+            if size in self.repeated_sizes:
+                self.hashes_by_size.setdefault(size, set()).add(content.image.facts.content_hash)
+
+    def _count_placed(self, file: PendingFile, image_id: int, had: int | None) -> None:
+        summary = self.summary
+        if file.changed:
+            summary.touched += had == image_id
+            summary.changed += had != image_id
+        elif self.missing_images[image_id] > 0:
+            self.missing_images[image_id] -= 1
+            self._moved_images.add(image_id)
+            summary.moved += 1
+        else:
+            summary.copied += 1
+
+
+def _key(file: PendingFile) -> tuple[int, str]:
+    return file.root_id, file.relative_path
+
+
+def _failed_file(file: PendingFile, error: MediaError, place: FilePlace) -> FailedFile:
+    # ``place`` has the size and time of the bytes that were read, so that a later change is a change.
+    return FailedFile(
+        file.root_id,
+        file.relative_path,
+        error.stage,
+        error.message,
+        error.transient,
+        place.size_bytes,
+        place.mtime_ns,
+    )
+
+
+def _delegate(outcomes: Iterator[T]) -> Generator[T, None, None]:
+    """The same, closable for the type checker too."""
+    yield from outcomes

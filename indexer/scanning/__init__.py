@@ -1,0 +1,1 @@
+"""What a person names, walked and compared with the catalog: a list of work."""

@@ -1,0 +1,161 @@
+"""The query language: what people type, and what they mean by it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from imgsearch.errors import UsageError
+from imgsearch.records import Clause, Filters
+from imgsearch.search.query.filter_values import FILTERS
+from imgsearch.search.query.parser import Ask, parse, without_filter
+
+
+def clauses(*pairs: tuple[str, Any]) -> Filters:
+    return Filters(tuple(Clause(name, value) for name, value in pairs))
+
+
+@pytest.mark.parametrize(
+    ("text", "ask"),
+    [
+        ("a red boat", Ask("a red boat")),
+        ("  a\tred   boat ", Ask("a red boat")),
+        ("", Ask("")),
+        ("beach -people", Ask("beach", ("people",))),
+        ('beach -"two dogs" at sunset', Ask("beach at sunset", ("two dogs",))),
+        ('beach not "two dogs"', Ask("beach", ("two dogs",))),
+        ('beach NOT "dogs" NOT "cats"', Ask("beach", ("dogs", "cats"))),
+        ("a man not smiling", Ask("a man not smiling")),
+        ('"not" "here"', Ask("not here")),
+        ("a t-shirt - blue -- or so -", Ask("a t-shirt - blue -- or so -")),
+        ("the cat's chair", Ask("the cat's chair")),
+        ("a clock at 10:30", Ask("a clock at 10:30")),
+        ("http://example.org/x a sign", Ask("http://example.org/x a sign")),
+        ("note: two dogs", Ask("note: two dogs")),
+        ("C:\\Users a screen", Ask("C:\\Users a screen")),
+        ("smile :) x:y", Ask("smile :) x:y")),
+        ('"folder:x"', Ask("folder:x")),
+        ('"never closed', Ask("never closed")),
+        ("boat folder:Holiday", Ask("boat", (), clauses(("folder", "Holiday")))),
+        ('folder:"My Trip" boat', Ask("boat", (), clauses(("folder", "My Trip")))),
+        ('folder:"My Trip', Ask("", (), clauses(("folder", "My Trip")))),
+        ("Folder:a FOLDER:b", Ask("", (), clauses(("folder", "a"), ("folder", "b")))),
+        ("-folder:trash cat", Ask("cat", (), Filters((Clause("folder", "trash", True),)))),
+        ("name:*.jpg", Ask("", (), clauses(("name", "*.jpg")))),
+        ("after:2019 before:2020-6", Ask("", (), clauses(("after", "2019"), ("before", "2020-06")))),
+        ("after:2019/06/03", Ask("", (), clauses(("after", "2019-06-03")))),
+        ("year:2018-2020", Ask("", (), clauses(("year", (2018, 2020))))),
+        ("year:2019", Ask("", (), clauses(("year", (2019, 2019))))),
+        ("type:jpg type:.HEIC", Ask("", (), clauses(("type", "JPEG"), ("type", "HEIF")))),
+        ("width:>2000", Ask("", (), clauses(("width", (2001, 1 << 40))))),
+        ("width:>=2000 height:<10", Ask("", (), clauses(("width", (2000, 1 << 40)), ("height", (0, 9))))),
+        ("height:100-200 width:640", Ask("", (), clauses(("height", (100, 200)), ("width", (640, 640))))),
+        ("is:Landscape has:gps", Ask("", (), clauses(("is", "landscape"), ("has", "gps")))),
+        ("near:48.86,2.35,5", Ask("", (), clauses(("near", (48.86, 2.35, 5.0))))),
+        ('similar:"my photo.jpg"', Ask("", similar="my photo.jpg")),
+        ("similar:17 cat", Ask("cat", similar="17")),
+        ("like:a.jpg at night", Ask("at night", like="a.jpg")),
+    ],
+)
+def test_parse_reads_what_people_mean(text: str, ask: Ask) -> None:
+    assert parse(text) == ask
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("foldr:x", "did you mean 'folder'"),
+        ("colour:red car", "there is no filter 'colour'"),
+        ("folder:", "nothing stands right behind folder:"),
+        ("a boat -Name: x", "nothing stands right behind name:"),
+        ('tag:""', "tag:beach"),
+        ("width:abc", "width:>2000"),
+        ("width:20-10", "number of pixels"),
+        ("near:1", "near:48.86,2.35,5"),
+        ("near:91,0,5", "degrees north"),
+        ("near:nan,0,5", "degrees north"),
+        ("year:20x", "year:2019"),
+        ("year:2020-2019", "a first and a last"),
+        ("after:2019-13-01", "after:2019-06"),
+        ("after:19", "a year, a month or a day"),
+        ("after:2019-02-30", "a year, a month or a day"),
+        ("type:docx", "one of jpg"),
+        ("is:round", "landscape"),
+        ("has:legs", "gps"),
+        ("folder:-", "a name"),
+        ("similar:a like:b", "two pictures"),
+        ("-similar:a", "-similar: is not possible"),
+        ('similar:" "', "names no picture"),
+    ],
+)
+def test_parse_says_what_is_wrong_and_how_it_is_written(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(text)
+    assert said in str(caught.value)
+    assert caught.value.hint
+
+
+def test_a_filter_that_does_not_exist_names_those_that_do() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse("colour:red")
+    assert all(name in caught.value.hint for name in FILTERS)
+
+
+def test_every_filter_reads_its_own_example() -> None:
+    for name, known in FILTERS.items():
+        ask = parse(known.example)
+        assert ask.similar or ask.like or [clause.name for clause in ask.filters.clauses] == [name]
+
+
+@given(st.text(max_size=200) | st.text(alphabet='abn ot-:"*/.,><=0129 \n', max_size=60))
+@example("-" * 10_000)
+@example('"' * 9_999)
+@example("a" * 10_000 + ":b")
+def test_parse_gives_an_ask_or_a_usage_error_and_nothing_else(text: str) -> None:
+    try:
+        ask = parse(text)
+    except UsageError as error:
+        assert error.message and error.hint
+    else:
+        assert '"' not in ask.description
+
+
+WORD = st.text(alphabet="abcdé:-'0 ", min_size=1, max_size=12).map(lambda s: " ".join(s.split())).filter(bool)
+
+
+def render(ask: Ask) -> str:
+    """A text that says the ask, everything in quotes."""
+    parts = [f'"{ask.description}"'] if ask.description else []
+    parts += [f'-"{one}"' for one in ask.excluded]
+    parts += [f'{"-" if c.unwanted else ""}{c.name}:"{c.value}"' for c in ask.filters.clauses]
+    parts += [f'similar:"{ask.similar}"'] if ask.similar else []
+    return " ".join(parts)
+
+
+@given(st.data())
+def test_parse_reads_back_what_was_said_in_quotes(data: st.DataObject) -> None:
+    named = st.builds(Clause, st.sampled_from(["folder", "name", "camera"]), WORD, st.booleans())
+    named = named.filter(lambda clause: any(letter.isalnum() for letter in clause.value))
+    ask = Ask(
+        data.draw(st.just("") | WORD),
+        tuple(data.draw(st.lists(WORD, max_size=3))),
+        Filters(tuple(data.draw(st.lists(named, max_size=3)))),
+        data.draw(st.none() | WORD),
+    )
+    assert parse(render(ask)) == ask
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('a dog folder:"My Trip" year:2019 -folder:x', "a dog year:2019 -folder:x"),
+        ("FOLDER:a folder:b", ""),
+        ('"folder:x" words', '"folder:x" words'),
+        ('not "a b" folder:"unclosed and so on', 'not "a b"'),
+    ],
+)
+def test_a_filter_is_taken_out_and_all_else_stays(text: str, left: str) -> None:
+    assert without_filter(text, "folder") == left

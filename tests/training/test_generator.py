@@ -1,0 +1,199 @@
+"""Training the small generator, carried from a retrieval model to a directory at a tiny size."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny import TINY
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer, Blip2ForConditionalGeneration
+
+from imgsearch.errors import UsageError
+from imgsearch.generation import load_generator
+from imgsearch.scenes.draw import draw_scene
+from imgsearch.scenes.graph import Domain, Scene, sample_scene
+from imgsearch.scenes.truth import true_of
+from imgsearch.training import generator_corpus
+from imgsearch.training.build import new_model, new_tokenizer, save_checkpoint_directory
+from imgsearch.training.generator_build import (
+    LanguageSizes,
+    generator_words,
+    new_generator,
+    new_generator_tokenizer,
+    save_generator_directory,
+)
+from imgsearch.training.generator_corpus import ChunkPlace, draw_chunk, wait_for
+from imgsearch.training.generator_loop import GeneratorSettings, GeneratorTrainer, packed_loss, query_embeddings
+from imgsearch.training.generator_recipe import GeneratorRecipe, continue_texts, train_generator
+from imgsearch.training.generator_texts import Text, caption_text, pack, texts_of
+
+WORDS = LanguageSizes(width=32, layers=2, heads=2, ffn=64, max_positions=160)
+LOOP = GeneratorSettings(steps=4, batch_size=3, chunks=2, first_chunks=1, steps_per_chunk=2, warmup_steps=1)
+
+
+@pytest.fixture
+def retrieval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tiny retrieval model in a directory; chunks hold six scenes."""
+    monkeypatch.setattr(generator_corpus, "CHUNK_SCENES", 6)
+    folder = tmp_path / "retrieval"
+    save_checkpoint_directory(new_model(TINY, 0), new_tokenizer(), folder)
+    return folder
+
+
+@pytest.fixture
+def place(retrieval: Path, tmp_path: Path) -> ChunkPlace:
+    place = ChunkPlace(tmp_path / "chunks", 3, str(retrieval))
+    place.folder.mkdir()
+    for number in range(LOOP.chunks):
+        draw_chunk((place, number))
+    return place
+
+
+def _model() -> Blip2ForConditionalGeneration:
+    return new_generator(new_model(TINY, 0), WORDS, 0).eval()
+
+
+def _scenes(count: int, seed: int = 1) -> list[Scene]:
+    rng = random.Random(seed)
+    return [sample_scene(rng, Domain()) for _ in range(count)]
+
+
+def _encode(tokenizer: Tokenizer, text: str) -> list[str]:
+    return list(tokenizer.encode(text).tokens)
+
+
+def test_generator_tokenizer_starts_texts_and_keeps_the_end_of_a_line() -> None:
+    tokenizer = new_generator_tokenizer()
+    assert _encode(tokenizer, "Question: Zebras?\n") == ["</s>", "question", ":", "<unk>", "?", "\n"]
+    assert tokenizer.decode(tokenizer.encode("in the snow, a red ball").ids) == "in the snow, a red ball"
+    assert [tokenizer.token_to_id(word) for word in ("<pad>", "</s>")] == [1, 2]  # as OPT's
+    assert generator_words()[-1] == "<image>"
+
+
+def test_generator_texts_hold_only_words_of_the_vocabulary() -> None:
+    tokenizer, rng = new_generator_tokenizer(), random.Random(2)
+    for scene in _scenes(300):
+        for text in texts_of(scene, 2, rng):
+            assert "<unk>" not in _encode(tokenizer, text.prompt.replace("<unk>", "the") + " " + text.target)
+
+
+def test_generator_captions_are_true_and_go_on_from_their_prompt() -> None:
+    rng = random.Random(3)
+    for scene in _scenes(300):
+        text = caption_text(scene, rng)
+        assert true_of(text.target, scene).all_true and true_of(f"{text.prompt} {text.target}", scene).all_true
+
+
+def test_generator_loss_of_packed_texts_is_that_of_one_at_a_time() -> None:
+    model, tokenizer, rng = _model(), new_generator_tokenizer(), random.Random(4)
+    scenes = _scenes(3)
+    texts = [[*texts_of(scene, 1, rng), Text("", "red")][:size] for scene, size in zip(scenes, (7, 2, 4), strict=True)]
+    pixels = torch.randn(3, 3, TINY.image_size, TINY.image_size, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        features = model.vision_model(pixels).last_hidden_state
+        packed = packed_loss(model, features, pack(texts, tokenizer)).item()
+        summed, count = 0.0, 0
+        for number, of_picture in enumerate(texts):
+            for text in of_picture:
+                loss, said = _loss_alone(model, tokenizer, pixels[number : number + 1], text)
+                summed, count = summed + loss * said, count + said
+    assert packed == pytest.approx(summed / count, abs=1e-5)
+
+
+def _loss_alone(model: Any, tokenizer: Tokenizer, pixels: torch.Tensor, text: Text) -> tuple[float, int]:
+    """By transformers' own forward: (mean loss, ids that count)."""
+    queries = [model.config.image_token_index] * model.config.num_query_tokens
+    given = [*queries, *tokenizer.encode(text.prompt).ids]
+    said = tokenizer.encode(text.target + "\n", add_special_tokens=False).ids
+    ids = torch.tensor([given + said])
+    labels = torch.tensor([[-100] * len(given) + said])
+    out = model(pixel_values=pixels, input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels)
+    return out.loss.item(), len(said)
+
+
+def test_generator_continues_a_prompt_of_a_batch_as_it_does_alone() -> None:
+    model, tokenizer = _model(), new_generator_tokenizer()
+    features = torch.randn(3, 17, TINY.vision_width, generator=torch.Generator().manual_seed(1))
+    prompts = ["", "a photo of", "Question: What is on the left? Answer:"]
+    together = continue_texts(model, tokenizer, features, prompts, 6)
+    alone = [continue_texts(model, tokenizer, features[n : n + 1], [prompt], 6)[0] for n, prompt in enumerate(prompts)]
+    assert together == alone and all(together)
+
+
+def test_generator_chunk_is_drawn_the_same_twice(place: ChunkPlace) -> None:
+    first = wait_for(place, 1, lambda line: None)
+    place.path(1).unlink()
+    draw_chunk((place, 1))
+    again = wait_for(place, 1, lambda line: None)
+    assert again.scenes == first.scenes and np.array_equal(again.features, first.features)
+    assert wait_for(place, 0, lambda line: None).scenes != first.scenes
+
+
+def test_generator_training_resumes_to_the_same_weights(place: ChunkPlace, tmp_path: Path) -> None:
+    def trained(folder: Path, *stops: int) -> dict[str, torch.Tensor]:
+        for stop in stops:
+            trainer = GeneratorTrainer(_model(), new_generator_tokenizer(), place, LOOP, folder)
+            while trainer.step < stop:
+                trainer._take_chunks(lambda line: None)
+                trainer._train_step()
+                trainer.step += 1
+            trainer._save()
+        return dict(trainer._model.state_dict())
+
+    whole, broken = trained(tmp_path / "whole", 4), trained(tmp_path / "broken", 1, 3, 4)
+    assert all(torch.equal(whole[name], broken[name]) for name in whole)
+    start = _model().state_dict()
+    still = {name for name in whole if torch.equal(whole[name], start[name])}
+    assert {name for name in whole if name.startswith("vision_model.")} <= still  # the ViT is frozen
+    assert not still & {"query_tokens", "language_projection.weight", "language_model.lm_head.weight"}
+
+
+def test_generator_training_refuses_a_state_of_other_settings(place: ChunkPlace, tmp_path: Path) -> None:
+    GeneratorTrainer(_model(), new_generator_tokenizer(), place, LOOP, tmp_path / "run")._save()
+    other = GeneratorSettings(steps=4, batch_size=2)
+    with pytest.raises(UsageError, match="run with other settings"):
+        GeneratorTrainer(_model(), new_generator_tokenizer(), place, other, tmp_path / "run")
+
+
+def test_generator_recipe_writes_a_directory_that_both_loaders_read(place: ChunkPlace, tmp_path: Path) -> None:
+    lines: list[str] = []
+    recipe = GeneratorRecipe(place.model, WORDS, LOOP, picture_seed=3, check_every=2, checked_scenes=2)
+    folder = train_generator(recipe, tmp_path, workers=1, log=lines.append)
+    assert [line.split(":")[0] for line in lines if "captions" in line] == ["step 2 captions", "step 4 captions"]
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert tokenizer("a red ball").input_ids[0] == tokenizer.bos_token_id == 2
+    network, report = Blip2ForConditionalGeneration.from_pretrained(folder, output_loading_info=True)
+    assert not report["missing_keys"] and not report["unexpected_keys"] and not report["mismatched_keys"]
+    scene = _scenes(1)[0]
+    picture = draw_scene(scene)[0]
+    generator = load_generator(folder, device="cpu", dtype="float32")
+    pixels = _pixels(picture)
+    features = network.vision_model(pixels).last_hidden_state
+    expected = continue_texts(network, new_generator_tokenizer(), features, ["a photo of"], 12, min_new_tokens=1)
+    assert [one.text for one in generator.caption([picture], "a photo of", 1, 12)] == expected
+
+
+def _pixels(picture: Any) -> torch.Tensor:
+    from imgsearch.media.preprocess import resize_to_model
+    from imgsearch.training.build import normalise
+
+    return normalise(torch.from_numpy(resize_to_model(picture, TINY.image_size)[None]))
+
+
+def test_generator_directory_is_half_precision_and_names_the_end(tmp_path: Path) -> None:
+    from safetensors import safe_open
+
+    model = _model()
+    save_generator_directory(model, new_generator_tokenizer(), tmp_path)
+    with safe_open(tmp_path / "model.safetensors", "pt") as file:
+        names = set(file.keys())
+        assert {file.get_tensor(name).dtype for name in names} == {torch.float16}
+    assert "language_model.lm_head.weight" not in names  # tied to the embedding
+    assert model.config.text_config.eos_token_id == new_generator_tokenizer().token_to_id("\n")
+    seen = query_embeddings(model, torch.zeros(1, 17, TINY.vision_width))
+    assert seen.shape == (1, TINY.query_tokens, WORDS.width)

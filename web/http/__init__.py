@@ -1,0 +1,1 @@
+"""Requests and answers: routes, schemas, and what every request must pass."""

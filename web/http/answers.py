@@ -1,0 +1,125 @@
+"""What a request asks, read from its parameters; and what a search answers, as the JSON of docs/http-api.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from werkzeug.datastructures import MultiDict
+
+from imgsearch.errors import UsageError
+from imgsearch.media.thumbnail import RECIPE
+from imgsearch.records import Float32, Hit, ImageRecord, MediaFacts, Results
+from imgsearch.search.query.description import Query
+from web.http.context import rooted
+from web.problems import printable
+from web.services.search_service import SearchService
+
+LIMIT, MOST = 50, 500
+"""Hits a page: unless asked for, and at most."""
+
+MOST_RERANKED = 128
+"""Candidates that one request may have re-read: as many as BLIP-2's authors do; 1 s of the small model."""
+
+CLOSEST = 8
+"""Pictures offered where nothing matches with confidence."""
+
+LONGEST_CURSOR = 500  # characters; ours have about 50
+
+Parameters = MultiDict[str, str]
+
+
+def read_query(parameters: Parameters) -> Query:
+    """The query of ?q&limit&cursor&rerank&all. Raises UsageError for a parameter that is not what it should be; what
+    ``q`` says is the service's to judge."""
+    cursor = parameters.get("cursor") or None
+    if cursor is not None and len(cursor) > LONGEST_CURSOR:
+        raise UsageError("got a cursor that no answer gave", "leave the cursor out to begin with the first page")
+    return Query(
+        parameters.get("q", ""),
+        k=read_number(parameters, "limit", LIMIT, 1, MOST),
+        rerank=read_number(parameters, "rerank", -1, -1, MOST_RERANKED),
+        cursor=cursor,
+        everything=bool(read_number(parameters, "all", 0, 0, 1)),
+    )
+
+
+def read_number(parameters: Parameters, name: str, default: int, least: int, most: int) -> int:
+    """A whole number among the parameters, ``default`` where it is not given. Raises UsageError."""
+    text = parameters.get(name)
+    if text is None:
+        return default
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 10 and least <= int(text) <= most):
+        raise UsageError(
+            f"got {name}={printable(text[:40])}, expected a whole number from {least} to {most}", f"leave {name} out"
+        )
+    return int(text)
+
+
+def find(service: SearchService, query: Query, picture: Float32 | None = None) -> dict[str, Any]:
+    """The answer to ``query``; where nothing matches with confidence, with the closest few beside it."""
+    return search_json(service, query, service.search(query, picture), picture)
+
+
+def search_json(
+    service: SearchService, query: Query, results: Results, picture: Float32 | None = None, *, final: bool = True
+) -> dict[str, Any]:
+    """``results`` of ``query`` as an answer. ``final``: False for the order by vectors alone, which is followed by the
+    true one and so offers no closest pictures."""
+    closest: Sequence[Hit] = ()
+    if final and not results.hits and query.cursor is None and not query.everything:
+        closest = service.search(replace(query, k=CLOSEST, everything=True), picture).hits
+    records = service.store.images(hit.image_id for hit in (*results.hits, *closest))
+    return {
+        "query": printable(results.query),
+        "hits": _hits(results.hits, records),
+        "closest": _hits(closest, records),
+        "notes": [printable(note.partition("; --all")[0]) for note in results.notes],  # --all is the command line's
+        "next_cursor": results.next_cursor,
+        "complete": results.complete,
+        "reranked": results.reranked,
+        "took_ms": results.took_ms,
+    }
+
+
+def _hits(hits: Sequence[Hit], records: dict[int, ImageRecord]) -> list[dict[str, Any]]:
+    """Without those that a compaction took away since they were found."""
+    return [_hit(hit, records[hit.image_id]) for hit in hits if hit.image_id in records]
+
+
+def _hit(hit: Hit, record: ImageRecord) -> dict[str, Any]:
+    facts = record.facts
+    return {
+        "rank": hit.rank,
+        "image_id": hit.image_id,
+        "itc": hit.itc,
+        "itm_logit": hit.itm_logit,
+        "itm_probability": hit.itm_probability,
+        "confident": hit.confident,
+        "name": printable(hit.path.name),
+        "width": facts.width,
+        "height": facts.height,
+        "taken_at": None if record.dated_source == "file" else record.dated_at,  # a file's time is no shot's
+        "words": printable(hit.words),
+        "thumbnail": thumbnail_path(record),
+        "page": rooted(f"/pictures/{hit.image_id}"),
+    }
+
+
+def thumbnail_path(record: ImageRecord) -> str:
+    """Where a picture's thumbnail is. It names the content and how thumbnails are made, so that a browser may keep it
+    for ever and yet never shows it for the picture of that id in another library; ``?size=large`` may follow."""
+    return rooted(f"/api/v1/pictures/{record.image_id}/thumbnail/{thumbnail_version(record)}")
+
+
+def thumbnail_version(record: ImageRecord) -> str:
+    """What another thumbnail of the same id would not have."""
+    return version_of(record.facts)
+
+
+def version_of(facts: MediaFacts) -> str:
+    """The same of a content: how it is turned counts too."""
+    turn = f"-o{facts.told_orientation}" if facts.told_orientation else ""
+    return f"{facts.content_hash[:16]}-{RECIPE}{turn}"

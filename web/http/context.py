@@ -1,0 +1,48 @@
+"""What a view finds around it: the service, the settings, and whether the server is about to leave."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, cast
+
+from flask import current_app, request
+
+if TYPE_CHECKING:
+    from web.config import WebConfig
+    from web.services.review_service import Desk
+    from web.services.search_service import SearchService
+
+SERVICE, CONFIG, DRAINING = "imgsearch.service", "imgsearch.config", "imgsearch.draining"
+DESK = "imgsearch.desk"
+
+
+def current_service() -> SearchService:
+    """The search service of this app."""
+    return cast("SearchService", current_app.extensions[SERVICE])
+
+
+def current_config() -> WebConfig:
+    """The settings of this app."""
+    return cast("WebConfig", current_app.extensions[CONFIG])
+
+
+def rooted(path: str) -> str:
+    """A path of this site as a browser asks for it: behind the prefix that a proxy serves it under, if there is one."""
+    return request.script_root + path
+
+
+def draining() -> threading.Event:
+    """Set once the server has been asked to leave: an event stream that would go on ends itself then.
+
+    Take it before a generator starts, since inside one there may be no app around."""
+    return cast(threading.Event, current_app.extensions[DRAINING])
+
+
+def current_desk() -> Desk:
+    """The review of duplicates of this app."""
+    from web.services.review_service import Desk
+
+    known = current_app.extensions.get(DESK)
+    if known is None:
+        known = current_app.extensions.setdefault(DESK, Desk(current_service().store))
+    return cast("Desk", known)

@@ -1,0 +1,111 @@
+"""How many pictures each year, folder, camera and type would leave, with the words to ask for them."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from imgsearch.errors import UsageError
+from imgsearch.records import Clause, Filters
+from imgsearch.search.query.description import readable
+from imgsearch.search.query.parser import parse, without_filter
+from imgsearch.storage import Store
+from imgsearch.storage.reads.facets import Facets, read_facets
+from web.http.context import current_config, current_service
+from web.problems import printable
+
+blueprint = Blueprint("facets", __name__, url_prefix="/api/v1")
+
+_MOST = 100
+"""Values of one facet: a menu of more is no help."""
+
+_KEPT = 64
+"""Answers remembered: counting a million pictures takes seconds, and a page asks at every visit."""
+
+_TYPES = ("jpg", "png", "heic", "webp", "gif", "bmp", "tiff", "avif", "ico", "raw")
+
+_known: OrderedDict[tuple[str, int, Filters], Facets] = OrderedDict()
+_lock = threading.Lock()
+
+
+@blueprint.get("/facets")
+def show_facets() -> ResponseReturnValue:
+    """Counts over the pictures that the filters of ``q`` leave; see `imgsearch.storage.reads.facets`."""
+    text = readable(request.args.get("q", ""))
+    most = current_config().max_query_chars
+    if len(text) > most:
+        raise UsageError(f"got a query of {len(text):,} characters, expected {most:,} or fewer", "shorten it")
+    ask = parse(text)
+    named = ask.similar or ask.like
+    if named and not re.fullmatch(r"[0-9]{1,18}", named):
+        raise UsageError(
+            "similar: and like: take a picture's number here, not a path", "ids come with a search's answer"
+        )
+    found = _counted(current_service().store, ask.filters)
+    folders = [(path.name or str(path), str(path), count) for path, count in found.folders]
+    types = {_kind_of(name): name for name in _TYPES}
+    return jsonify(
+        {
+            "years": _values(text, "year", ((year, str(year), count) for year, count in found.years)),
+            "folders": _values(text, "folder", folders),
+            "cameras": _values(text, "camera", ((name, name, count) for name, count in found.cameras)),
+            "types": _values(
+                text, "type", ((types[kind], types[kind], count) for kind, count in found.formats if kind in types)
+            ),
+        }
+    )
+
+
+def _counted(store: Store, filters: Filters) -> Facets:
+    """Remembered until a commit changes what there is to count. One count at a time, so that a crowd that opens the
+    same page of a large library waits for one, and searches keep a core."""
+    key = (str(store.path), store.generation(), filters)
+    with _lock:
+        if key not in _known:
+            _known[key] = read_facets(store, filters)
+        _known.move_to_end(key)
+        while len(_known) > _KEPT:
+            _known.popitem(last=False)
+        return _known[key]
+
+
+def _values(text: str, name: str, found: Iterable[tuple[Any, str, int]]) -> list[dict[str, Any]]:
+    """What can be said in the query language. ``query`` is the term; ``search`` the whole query with it: a folder takes
+    the place of the folder before, the others are added."""
+    values = []
+    for value, meant, count in found:
+        term = _term(name, meant)
+        if term is not None:
+            rest = without_filter(text, name) if name == "folder" else text
+            shown = printable(value) if isinstance(value, str) else value
+            values.append({"value": shown, "count": count, "query": term, "search": f"{rest} {term}".strip()})
+        if len(values) == _MOST:
+            break
+    return values
+
+
+def _term(name: str, value: str) -> str | None:
+    """``name:value`` as the query language reads it back; None for what it cannot say, such as a quote in a name."""
+    plain = not re.search(r"[\s\"]", value)
+    term = f"{name}:{value}" if plain else f'{name}:"{value}"'
+    try:
+        clauses = parse(readable(term)).filters.clauses
+        year = int(value) if name == "year" else 0
+    except (UsageError, ValueError):
+        return None
+    expected = {"year": (year, year), "type": _kind_of(value)}.get(name, value)
+    return term if clauses == (Clause(name, expected),) and readable(term) == term else None
+
+
+def _kind_of(name: str) -> str:
+    """What ``type:`` makes of a name: "jpg" -> "JPEG"."""
+    try:
+        return str(parse(f"type:{name}").filters.clauses[0].value)
+    except UsageError:
+        return ""

@@ -1,0 +1,137 @@
+"""The pages. What a script would ask the API for stands in them already, so that searching works without one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+
+from imgsearch.errors import UsageError
+from imgsearch.search.query.description import Query
+from imgsearch.search.query.parser import parse
+from web.http.answers import LONGEST_CURSOR, find
+from web.http.context import current_config, current_service, rooted
+from web.http.routes.pictures import find_picture, picture_json
+from web.http.tiles import install_tiles
+from web.problems import printable, status_of
+
+blueprint = Blueprint("pages", __name__)
+install_tiles(blueprint)
+
+EVERY_PICTURE = "width:>0"
+"""Filters alone list pictures, the newest in the library first: what the page shows before anything is asked."""
+
+PAGE_HITS = 60
+"""Six rows of a wide screen."""
+
+BUDGET_MS = 1500.0
+"""A person who waits longer for a first page thinks that it is broken; the script asks for the rest of the re-rank."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """What search.html shows; ``heading`` and ``advice`` stand where no picture does."""
+
+    query: str
+    everything: bool = False
+    hits: tuple[dict[str, Any], ...] = ()
+    closest: bool = False
+    notes: tuple[str, ...] = ()
+    next_cursor: str | None = None
+    complete: bool = True
+    reranked: int = 0
+    heading: str = ""
+    advice: str = ""
+    every: str = EVERY_PICTURE
+    limit: int = PAGE_HITS
+    longest: int = 1000
+
+    @property
+    def title(self) -> str:
+        return self.query or "Newest pictures"
+
+    @property
+    def status(self) -> str:
+        if not self.hits or self.closest:
+            return ""
+        ask = parse(self.query)
+        if ask.similar or ask.like:
+            return "Most alike first"
+        if not (ask.description or ask.excluded):
+            return "Newest first" if self.query else ""
+        return "Best match first"
+
+    @property
+    def next_address(self) -> str:
+        """Where the next page of the answer is."""
+        return self._address(cursor=self.next_cursor or "", all="1" if self.everything else "")
+
+    @property
+    def rest_address(self) -> str:
+        """Where the pictures are that match without confidence; "" where the answer goes on or holds them."""
+        ended = bool(self.hits) and not self.next_cursor and not self.everything
+        return self._address(all="1") if ended and self.hits[-1]["confident"] else ""
+
+    def _address(self, **parameters: str) -> str:
+        given = {"q": self.query, **parameters}
+        return rooted(f"/?{urlencode({name: value for name, value in given.items() if value})}")
+
+
+@blueprint.get("/")
+def show_search() -> ResponseReturnValue:
+    """The first page of an answer; a query that cannot be read is answered with its reason, on the page."""
+    text = printable(request.args.get("q", "")).strip()
+    try:
+        page = _search_page(text)
+    except UsageError as error:
+        longest = current_config().max_query_chars
+        heading, advice = printable(error.message), printable(error.hint)
+        shown = SearchPage(text[:longest], longest=longest, heading=heading, advice=advice)
+        return render_template("search.html", page=shown), status_of(error)
+    return render_template("search.html", page=page)
+
+
+def _search_page(text: str) -> SearchPage:
+    everything = request.args.get("all") == "1"
+    cursor = request.args.get("cursor", "")[: LONGEST_CURSOR + 1] or None
+    query = Query(text or EVERY_PICTURE, k=PAGE_HITS, cursor=cursor, everything=everything, budget_ms=BUDGET_MS)
+    answer = find(current_service(), query)
+    heading = advice = ""
+    if answer["closest"]:
+        heading = "Nothing matches with confidence"
+        advice = "These are the closest pictures. They may show something else."
+    elif not answer["hits"]:
+        heading = "No picture found" if text else "No pictures yet"
+        advice = "" if text else "Index a folder: imgsearch index FOLDER. Then they appear here."
+    return SearchPage(
+        query=text,
+        everything=everything,
+        hits=tuple(answer["hits"] or answer["closest"]),
+        closest=bool(answer["closest"]),
+        notes=tuple(note for note in answer["notes"] if "matches with confidence" not in note),
+        next_cursor=answer["next_cursor"],
+        complete=answer["complete"],
+        reranked=answer["reranked"],
+        heading=heading,
+        advice=advice,
+        longest=current_config().max_query_chars,
+    )
+
+
+@blueprint.get("/pictures/<int:image_id>")
+def show_picture(image_id: int) -> ResponseReturnValue:
+    """One picture on a page of its own, for a link and where there is no script."""
+    picture = picture_json(find_picture(image_id))
+    return render_template("picture.html", picture=picture, query=printable(request.args.get("q", "")).strip())
+
+
+@blueprint.get("/library")
+def show_library() -> ResponseReturnValue:
+    """What the library holds, what failed, and runs of the index."""
+    from web.http.routes.api import failures_json, status_json
+
+    store = current_service().store
+    return render_template("library.html", status=status_json(store), failures=failures_json(store, limit=20))

@@ -1,0 +1,72 @@
+"""One picture: what is known of it, and why it matched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from imgsearch.storage.reads.gallery import Picture, Place, read_picture
+from web.http.answers import thumbnail_path
+from web.http.context import current_service, rooted
+from web.problems import NotFound, printable
+
+blueprint = Blueprint("pictures", __name__, url_prefix="/api/v1/pictures")
+
+
+@blueprint.get("/<int:image_id>")
+def show_picture(image_id: int) -> ResponseReturnValue:
+    """Size, format, camera, date, coordinates, every file that holds it, and links."""
+    return jsonify(picture_json(find_picture(image_id)))
+
+
+@blueprint.get("/<int:image_id>/match")
+def show_match(image_id: int) -> ResponseReturnValue:
+    """How well ``q`` fits the picture, and where each of its words looks."""
+    found = current_service().explain(request.args.get("q", ""), find_picture(image_id).record.image_id)
+    return jsonify(found)
+
+
+def find_picture(image_id: int) -> Picture:
+    """The picture of that id. Raises NotFound."""
+    picture = read_picture(current_service().store, image_id) if image_id < 1 << 63 else None
+    if picture is None:
+        raise NotFound(f"the library holds no picture with the id {image_id}", "ids come with a search's answer")
+    return picture
+
+
+def picture_json(picture: Picture) -> dict[str, Any]:
+    """A picture as the API tells it, and as its page shows it."""
+    record, facts = picture.record, picture.record.facts
+    link = rooted(f"/api/v1/pictures/{record.image_id}")
+    return {
+        "image_id": record.image_id,
+        "name": printable(picture.places[0].path.name),
+        "width": facts.width,
+        "height": facts.height,
+        "format": facts.format,
+        "size_bytes": facts.size_bytes,
+        "taken_at": record.dated_at,
+        "taken_source": record.dated_source,
+        "camera": None if facts.camera is None else printable(facts.camera),
+        "latitude": facts.latitude,
+        "longitude": facts.longitude,
+        "place_source": facts.place_source or (None if facts.latitude is None else "exif"),
+        "rating": facts.rating,
+        "words": [{"kind": word.kind, "text": printable(word.text), "source": word.source} for word in picture.words],
+        "content_hash": facts.content_hash,
+        "files": [_file_json(place) for place in picture.places],
+        "page": rooted(f"/pictures/{record.image_id}"),
+        "thumbnail": thumbnail_path(record),
+        "large": f"{thumbnail_path(record)}?size=large",
+        "full": f"{link}/full",
+        "original": f"{link}/original",
+        "download": f"{link}/original?download=1",
+        "match": f"{link}/match",
+        "similar": rooted(f"/api/v1/search?q=similar:{record.image_id}"),
+    }
+
+
+def _file_json(place: Place) -> dict[str, Any]:
+    return {"path": printable(str(place.path)), "root": printable(str(place.root)), "offline": place.offline}

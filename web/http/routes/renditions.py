@@ -1,0 +1,132 @@
+"""Pictures in full size that browsers cannot show as they lie on the disk: a JPEG made of them when it is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from typing import BinaryIO, cast
+
+from flask import Blueprint, Response, current_app, redirect, request
+from flask.typing import ResponseReturnValue
+
+from imgsearch.errors import MediaError
+from imgsearch.media.decode_pool import HardenedPool
+from imgsearch.media.decode_pool.jobs import Job
+from imgsearch.media.limits import read_jpeg_layout
+from imgsearch.media.rendition import LONGEST, RECIPE
+from imgsearch.media.sniff import sniff
+from imgsearch.media.source import ContentChanged
+from imgsearch.storage.caches.file_cache import FileCache
+from imgsearch.storage.reads.gallery import Picture
+from web.http.context import current_config, current_service, rooted
+from web.http.routes.images import BROWSER_TYPES, first_that_is_true, reason_of
+from web.http.routes.pictures import find_picture
+from web.problems import Gone, Overloaded
+
+blueprint = Blueprint("renditions", __name__, url_prefix="/api/v1/pictures")
+
+_RENDITIONS = "imgsearch.renditions"
+_TASK = "imgsearch.media.rendition:rendition_task"
+_FOLDER = "full"  # below the thumbnails, whose budget does not count it
+_TIME_LIMIT_S = 20.0
+"""For one picture; six times that for one that takes much memory. 48 megapixels of HEIC take 4 s."""
+
+_AT_ONCE = 2
+_WAIT_S = 30.0
+_ASK_AGAIN = "private, no-cache"
+
+
+class Renditions:
+    """Renditions of one app's library: kept ones, and new ones made in processes that a hostile file cannot harm."""
+
+    def __init__(self, cache: FileCache, at_once: int = _AT_ONCE) -> None:
+        self._cache = cache
+        self._turns = threading.BoundedSemaphore(at_once)
+
+    def of(self, picture: Picture) -> bytes:
+        """The JPEG. Raises MediaError where none can be made, Gone where no file holds the picture any more,
+        Overloaded where others are being made."""
+        key = f"{picture.record.facts.shown_key}-{RECIPE}"
+        kept = self._kept(key)
+        if kept is not None:
+            return kept
+        if not self._turns.acquire(timeout=_WAIT_S):
+            raise Overloaded("too many pictures in full size are being made at once", retry_after_s=5)
+        try:
+            kept = self._kept(key)  # somebody else may have made it meanwhile
+            if kept is None:
+                kept = _made(picture)
+                self._cache.write(key, kept)
+            return kept
+        finally:
+            self._turns.release()
+
+    def _kept(self, key: str) -> bytes | None:
+        content = self._cache.read(key)
+        if content is not None and not (content.startswith(b"\xff\xd8") and content.endswith(b"\xff\xd9")):
+            self._cache.drop(key)  # torn by a power cut
+            return None
+        return content
+
+
+@blueprint.get("/<int:image_id>/full")
+def show_full(image_id: int) -> ResponseReturnValue:
+    """The picture in full size as every browser shows it: the original where that is so, else a JPEG made of it."""
+    picture = find_picture(image_id)
+    if _browsers_show(picture):
+        return redirect(rooted(f"/api/v1/pictures/{image_id}/original"), 307)
+    answer = Response(mimetype="image/jpeg")
+    answer.set_etag(f"{picture.record.facts.shown_key}-full-{RECIPE}")
+    answer.headers["Cache-Control"] = _ASK_AGAIN
+    answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    if not request.if_none_match.contains(answer.get_etag()[0] or ""):
+        answer.set_data(_renditions().of(picture))
+    return answer.make_conditional(request)
+
+
+def _browsers_show(picture: Picture) -> bool:
+    """By the first file that still holds it. One that only a sidecar turns is not shown upright by itself."""
+    facts = picture.record.facts
+    if facts.told_orientation or facts.format not in (*BROWSER_TYPES, "MPO"):
+        return False
+    with contextlib.ExitStack() as held:
+        try:
+            source = first_that_is_true(picture, held)[1]
+        except Gone:
+            return False  # a kept rendition may still do
+        kind = sniff(source.head, source.name).format
+        return kind in BROWSER_TYPES and (kind != "JPEG" or _is_usual_jpeg(source.stream))
+
+
+def _is_usual_jpeg(stream: BinaryIO) -> bool:
+    """Of 8 bits, and neither lossless nor JPEG-LS."""
+    layout = read_jpeg_layout(stream)
+    return layout.depth in (0, 8) and not layout.is_lossless
+
+
+def _made(picture: Picture) -> bytes:
+    """From the first file that still holds the picture. Raises Gone, MediaError."""
+    facts, reason = picture.record.facts, ""
+    failed: MediaError | None = None
+    with HardenedPool(_TASK, {"longest": LONGEST}, workers=1, ahead=1, time_limit_s=_TIME_LIMIT_S) as pool:
+        for place in picture.places:
+            job = Job([os.fspath(place.path), facts.content_hash, facts.told_orientation], place.size_bytes)
+            _, outcome = next(iter(pool.run([job])))
+            if not isinstance(outcome, MediaError):
+                return outcome.body
+            if not isinstance(outcome, ContentChanged) and outcome.stage not in ("read", "walk"):
+                failed = failed or outcome
+            reason = reason or reason_of(place, outcome)
+    if failed is not None:
+        raise MediaError(f"the picture cannot be shown in full size: {failed.message}", stage=failed.stage) from failed
+    raise Gone(f"the picture cannot be shown: {reason}", "`imgsearch index` brings the library up to date")
+
+
+def _renditions() -> Renditions:
+    found = current_app.extensions.get(_RENDITIONS)
+    if found is None:
+        folder = current_service().store.layout.thumbs / _FOLDER
+        cache = FileCache(folder, ".jpg", current_config().renditions_bytes)
+        found = current_app.extensions.setdefault(_RENDITIONS, Renditions(cache))
+    return cast(Renditions, found)

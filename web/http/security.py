@@ -1,0 +1,177 @@
+"""What every request must pass before a view sees it, and what every answer says to the browser (docs/security.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import secrets
+from datetime import timedelta
+from urllib.parse import quote, urlsplit
+
+from flask import Flask, Response, redirect, request, session
+from flask.typing import ResponseReturnValue
+
+from web.config import WebConfig
+from web.http.access import knows_token
+from web.http.context import current_config, rooted
+from web.http.proxy import listening_port, same_site
+from web.problems import Forbidden, LoginRequired, WebError, wants_page
+
+CONTENT_POLICY = (
+    "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+"""No inline script or style, nothing from another host; blob: shows a picture that is being dropped on the page."""
+
+_HEADERS = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+_OPEN = frozenset({"static", "login.show_login", "login.log_in", "metrics.healthz", "metrics.readyz"})
+"""Endpoints that answer whoever asks."""
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_SEARCH = "/api/v1/search"
+"""A POST that changes nothing: it carries a picture to search for, and needs no CSRF token."""
+
+_SESSION_DAYS = 30
+
+
+class WrongHost(WebError):
+    """The Host header names a host that this server does not answer for."""
+
+    status = 400
+
+
+def install_security(app: Flask, config: WebConfig) -> None:
+    """Put the checks before every view and the headers behind it; the session's cookie is set up here too."""
+    app.secret_key = config.secret_key or secrets.token_bytes(32)
+    # Cookies know no ports: without a name of its own, a second server on this host would overwrite the session.
+    suffix = hashlib.sha256(b"cookie" + config.secret_key).hexdigest()[:8]
+    app.config.update(
+        SESSION_COOKIE_NAME=f"imgsearch_{suffix}",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=config.secure_cookie,
+        PERMANENT_SESSION_LIFETIME=timedelta(days=_SESSION_DAYS),
+        MAX_CONTENT_LENGTH=config.max_upload_bytes,
+        MAX_FORM_MEMORY_SIZE=100_000,
+        MAX_FORM_PARTS=20,
+    )
+    app.before_request(_check)
+    app.after_request(_add_headers)
+    app.jinja_env.globals["csrf_token"] = csrf_token
+    app.jinja_env.globals["logged_in"] = logged_in
+
+
+def csrf_token() -> str:
+    """The session's token, made at the first call: a form's ``csrf_token``, a script's ``X-CSRF-Token``."""
+    if "csrf" not in session:
+        session["csrf"] = secrets.token_urlsafe(24)
+    return str(session["csrf"])
+
+
+def logged_in() -> bool:
+    """Whether this browser has given the password that is valid now."""
+    mark = password_mark(current_config())
+    return mark is not None and hmac.compare_digest(str(session.get("user", "")), mark)
+
+
+def password_mark(config: WebConfig) -> str | None:
+    """What a session of the present password holds; another password, another mark."""
+    if config.password_hash is None:
+        return None
+    return hashlib.sha256(b"session" + config.password_hash.encode()).hexdigest()[:32]
+
+
+def local_path(target: str, home: str = "/") -> str:
+    """``target`` if it is a path of this site, else ``home``: a login must not lead elsewhere."""
+    parts = urlsplit(target.replace("\\", "/"))
+    inside = target.startswith("/") and not parts.scheme and not parts.netloc and target.isprintable()
+    return target if inside else home
+
+
+def _check() -> ResponseReturnValue | None:
+    if request.endpoint == "metrics.healthz":  # says nothing; a probe comes with the address of a container
+        return None
+    config = current_config()
+    _check_host(config)
+    _check_site()
+    by_token = _has_token(config)
+    if config.guarded and request.endpoint not in _OPEN and not by_token and not logged_in():
+        if wants_page() and request.method in _READING:
+            return redirect(rooted(f"/login?next={quote(rooted(request.full_path.rstrip('?')))}"))
+        raise LoginRequired(
+            "this needs a login or a token",
+            "send `Authorization: Bearer TOKEN`; `imgsearch serve --new-token` makes one",
+        )
+    if request.method not in _READING and request.path != _SEARCH and not by_token:
+        _check_csrf()
+    return None
+
+
+def _check_host(config: WebConfig) -> None:
+    """Against DNS rebinding: a page of another site whose name was made to lead here still sends its own name. An IP
+    address cannot be made to lead elsewhere."""
+    host = urlsplit(f"//{request.environ.get('HTTP_HOST', '')}").hostname if _plain_host() else None
+    if host is None or not (host.rstrip(".") in config.hosts or _is_address(host)):
+        raise WrongHost(
+            f"this server does not answer for the host {request.environ.get('HTTP_HOST', '')[:80]!r}",
+            "name it when the server starts: imgsearch serve --allow-host NAME",
+        )
+
+
+def _plain_host() -> bool:
+    text = request.environ.get("HTTP_HOST", "")
+    return bool(text) and not set(text) & set("/\\@?# ,") and text.isascii()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_site() -> None:
+    """What another site's page asks for, other than to be followed by a link, is refused: it may neither load pictures
+    nor keep this server busy."""
+    site = request.headers.get("Sec-Fetch-Site", "")
+    followed = request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
+    if site in ("cross-site", "same-site") and not (followed and request.headers.get("Sec-Fetch-Dest") == "document"):
+        raise Forbidden("another site's page asked for this", "open the library's own page")
+    origin = request.headers.get("Origin")
+    if origin is not None and request.method not in _READING and not _is_ours(origin):
+        raise Forbidden(f"a page of {origin[:80]} asked for this", "open the library's own page")
+
+
+def _is_ours(origin: str) -> bool:
+    return same_site(origin, request.host, listening_port(request.environ))
+
+
+def _has_token(config: WebConfig) -> bool:
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    return kind.lower() == "bearer" and knows_token(config.token_hashes, token.strip())
+
+
+def _check_csrf() -> None:
+    given = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token", "")
+    known = str(session.get("csrf", ""))
+    if not known or not hmac.compare_digest(given.encode(), known.encode()):
+        raise Forbidden(
+            "the change came without the page's own token", "load the page again; programs send a Bearer token"
+        )
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

@@ -1,0 +1,1 @@
+"""What the routes ask: searches, runs, the review of duplicates. Nothing of HTTP here but its errors."""

@@ -1,0 +1,201 @@
+"""Searches for many clients at once: one model, one library, limits instead of a slow death."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from imgsearch.errors import ImgsearchError, UsageError
+from imgsearch.media.decode import decode_bytes
+from imgsearch.records import Float32, Results
+from imgsearch.search.engine import Searcher
+from imgsearch.search.inference.batched import BatchingReader
+from imgsearch.search.query.description import Query
+from imgsearch.search.query.paging import picture_key
+from imgsearch.search.query.sense import require_sense
+from web.problems import Overloaded
+from web.services.explaining import explain
+
+if TYPE_CHECKING:
+    from imgsearch.storage import Store
+
+_LOG = logging.getLogger("imgsearch.web")
+_FULL = "as many searches are waiting as this server takes at once"
+
+
+_Key = tuple[Query, str, int]  # what decides an answer: query, picture, the library's generation
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``searches``: how many may wait or run at once; more get Overloaded. ``rerank``: how many candidates ITM re-reads
+    where a query leaves it open; -1 by device. ``coalesce``: answer identical queries in flight once. ``batching``: ask
+    the model for many queries at once (`imgsearch.search.inference.batched`)."""
+
+    searches: int = 96
+    max_query_chars: int = 1000
+    rerank: int = -1
+    coalesce: bool = True
+    batching: bool = True
+
+
+class SearchService:
+    """What the views ask. Safe between threads; whoever makes it closes it, and the searcher with it."""
+
+    def __init__(self, searcher: Searcher, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._given, self._reader = searcher, None
+        if self._limits.batching:
+            self._reader = BatchingReader(searcher.model, searcher.features)
+            searcher = Searcher(
+                searcher.store,
+                searcher.model,
+                features=searcher.features,
+                calibration=searcher.calibration,
+                reader=self._reader,
+            )
+        self.searcher = searcher
+        self._free = threading.BoundedSemaphore(self._limits.searches)
+        self._lock = threading.Lock()
+        self._in_flight: dict[_Key, Future[Results]] = {}
+        self._running = 0
+        self._usual_s = 0.5
+        self._refused = self._shared = self._answered = 0
+
+    @property
+    def store(self) -> Store:
+        """The library."""
+        return self.searcher.store
+
+    def search(self, query: Query, picture: Float32 | None = None) -> Results:
+        """The answer to ``query``; with the tokens [T, D] of a ``picture``, what is like it (and fits the words).
+
+        Raises UsageError (nothing asked, a wrong filter, a path instead of an id, too long), Overloaded."""
+        query = self._checked(query, picture)
+        with self._slot():
+            if not self._limits.coalesce:
+                return self.searcher.search(query, picture)
+            # With the generation: whoever asks after a commit must not be given an answer from before it.
+            key = (query, picture_key(picture), self.store.generation())
+            return self._once(key, lambda: self.searcher.search(query, picture))
+
+    def stream(self, query: Query, picture: Float32 | None = None) -> Iterator[Results]:
+        """The answer by vectors alone as soon as it is known, then the answer of ``search``. Raises as ``search`` does,
+        a wrong query at once; how many streams there may be is for the caller to limit."""
+        query = self._checked(query, picture)
+        return self.searcher.stream(query, picture)
+
+    def tokens_of(self, image: bytes) -> Float32:
+        """Vectors [T, D] of an uploaded picture, decoded with the same limits as the library's own. Raises MediaError
+        (not a picture, too large to decode), Overloaded."""
+        with self._slot():
+            decoded = decode_bytes(image, self.searcher.model.image_size)
+            return self.searcher.reader.embed_picture(decoded.pixels)
+
+    def explain(self, text: str, image_id: int) -> dict[str, Any]:
+        """Why a picture matched: ``itc`` and ``itm_probability`` of the words of ``text`` with it, and for each word
+        the grid of where it looks, rows of numbers in 0..1 from the top left. Raises UsageError for a text without
+        words and a picture that is not there, MediaError for one that cannot be read any more, Overloaded."""
+        query = self._checked(Query(text), None)
+        with self._slot():
+            return explain(self.searcher, require_sense(query).description, image_id)
+
+    def warm(self) -> None:
+        """Read what a first search reads, in a thread of its own, so that the first person need not wait for it."""
+
+        def search_once() -> None:
+            try:
+                self.searcher.search(Query("a picture", k=1, rerank=1))
+            except ImgsearchError as error:
+                _LOG.warning("warming up: %s", error.message)
+
+        threading.Thread(target=search_once, name="warm", daemon=True).start()
+
+    def gauges(self) -> dict[str, tuple[str, float]]:
+        """Name -> (what it is, how much there is of it now)."""
+        found: dict[str, tuple[str, float]] = {
+            "searches_in_flight": ("Searches that wait or run", float(self._running))
+        }
+        if self._reader is not None:
+            found["pieces_waiting"] = ("Re-ranks, in pieces of a few candidates, that wait", self._reader.waiting)
+            found["picture_memory_bytes"] = ("RAM that remembered pictures take", self._reader.memory_bytes)
+        return found
+
+    def counts(self) -> dict[str, tuple[str, float]]:
+        """Name -> (what it is, how often it has been)."""
+        found: dict[str, tuple[str, float]] = {
+            "searches_answered": ("Searches answered", self._answered),
+            "searches_refused": ("Searches refused because too many were waiting", self._refused),
+            "searches_shared": ("Searches answered with another's answer", self._shared),
+        }
+        for kind, (batches, jobs) in ({} if self._reader is None else self._reader.batched()).items():
+            found[f"{kind}_batches"] = (f"Batches of {kind}", batches)
+            found[f"{kind}_jobs"] = (f"What was done in batches of {kind}", jobs)
+        return found
+
+    def close(self) -> None:
+        """Answer what waits, then let go of the library."""
+        if self._reader is not None:
+            self._reader.close()
+        self.searcher.close()
+        self._given.close()
+
+    def _checked(self, query: Query, picture: Float32 | None) -> Query:
+        most = self._limits.max_query_chars
+        if len(query.text) > most:
+            raise UsageError(f"got a query of {len(query.text):,} characters, expected {most:,} or fewer", "shorten it")
+        ask = require_sense(query, pictured=picture is not None)
+        named = ask.similar or ask.like
+        if named and not re.fullmatch(r"[0-9]{1,18}", named):
+            raise UsageError(
+                "similar: and like: take a picture's number here, not a path", "upload the picture to search by it"
+            )
+        return replace(query, rerank=self._limits.rerank) if query.rerank < 0 else query
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        if not self._free.acquire(blocking=False):
+            with self._lock:
+                self._refused += 1
+            raise Overloaded(_FULL, retry_after_s=max(1, math.ceil(self._usual_s)))
+        started = time.perf_counter()
+        with self._lock:
+            self._running += 1
+        try:
+            yield
+        finally:
+            self._free.release()
+            with self._lock:
+                self._running -= 1
+                self._answered += 1
+                self._usual_s += 0.1 * (time.perf_counter() - started - self._usual_s)
+
+    def _once(self, key: _Key, answer: Callable[[], Results]) -> Results:
+        """The answer, or that of the same question which another thread is busy with."""
+        with self._lock:
+            running = self._in_flight.get(key)
+            if running is None:
+                mine = self._in_flight[key] = Future()
+            else:
+                self._shared += 1
+        if running is not None:
+            return running.result()
+        try:
+            found = answer()
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        else:
+            mine.set_result(found)
+            return found
+        finally:
+            with self._lock:
+                del self._in_flight[key]
