@@ -33,7 +33,7 @@ from imgsearch.model import model_id_of
 from imgsearch.scenes.captions import Statement, any_statement, say
 from imgsearch.scenes.graph import Domain, Scene, sample_scene
 from imgsearch.scenes.vocabulary import COLOURS, KINDS
-from imgsearch.search.calibration import UNCALIBRATED, Calibration, Evidence
+from imgsearch.search.calibration import UNCALIBRATED, Calibration, ScoredCandidate
 
 PICTURES = 500  # and true queries, and queries with no match
 DEPTH = 16
@@ -103,7 +103,7 @@ def absent_statement(rng: random.Random, world: World, lacks: str) -> Statement:
 
 def gather(
     model: str, seed: int, count: int, probes: int
-) -> tuple[list[Asked], list[list[Evidence]], list[list[Evidence]]]:
+) -> tuple[list[Asked], list[list[ScoredCandidate]], list[list[ScoredCandidate]]]:
     """Queries about ``count`` pictures, their evidence, and the evidence of unlabelled probes."""
     rng = random.Random(f"confidence:{seed}")
     world = make_world(rng)
@@ -115,7 +115,7 @@ def gather(
     ):
         number_of = scene_numbers(searcher, count)
 
-        def evidence(text: str) -> list[Evidence]:
+        def evidence(text: str) -> list[ScoredCandidate]:
             found = searcher.evidence(text, DEPTH)
             return [replace(one, image_id=number_of[one.image_id]) for one in found]
 
@@ -141,12 +141,12 @@ def keep_rule(rule: Calibration, model: str, path: Path) -> None:
     path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
-def best_strength(rule: Calibration, evidence: list[Evidence], among: frozenset[int] | None = None) -> float:
+def best_strength(rule: Calibration, evidence: list[ScoredCandidate], among: frozenset[int] | None = None) -> float:
     strengths = [rule.judge(one) for one in evidence if among is None or one.image_id in among]
     return max(strengths, default=-np.inf)
 
 
-def row_of(name: str, rule: Calibration, asked: list[Asked], gathered: list[list[Evidence]]) -> list[object]:
+def row_of(name: str, rule: Calibration, asked: list[Asked], gathered: list[list[ScoredCandidate]]) -> list[object]:
     """Shares in percent at the rule's own threshold, and the true ones kept at 5 % false accepts of each kind."""
     true = np.array([best_strength(rule, e, a.true) for a, e in zip(asked, gathered, strict=True) if not a.lacks])
     false = {

@@ -21,7 +21,7 @@ from typing import Any
 from results import markdown_table
 
 from imgsearch.scenes.not_copies import FAMILIES, write_not_copies
-from imgsearch.scenes.not_copies.judge import Tally, judge
+from imgsearch.scenes.not_copies.judge import FamilyTally, judge
 
 SEED = 815
 RUNS = {"as it is": (), "with near": ("--tiers", "bytes,pixels,perceptual,near,part,stack,burst")}
@@ -60,7 +60,7 @@ def find(folder: Path, home: Path, options: Sequence[str] = ()) -> tuple[dict[st
     return told, time.perf_counter() - started
 
 
-def _table(tallies: dict[str, Tally]) -> list[str]:
+def _table(tallies: dict[str, FamilyTally]) -> list[str]:
     rows: list[list[object]] = []
     for family in [name for name in FAMILIES if name in tallies]:
         tally = tallies[family]
@@ -71,7 +71,7 @@ def _table(tallies: dict[str, Tally]) -> list[str]:
     return markdown_table(_HEAD, [*rows, ["all", *sums]])
 
 
-def _offences(tallies: dict[str, Tally]) -> list[str]:
+def _offences(tallies: dict[str, FamilyTally]) -> list[str]:
     found = [offence for name in FAMILIES if name in tallies for offence in tallies[name].offences]
     return [f"- {one.what}: {one.path} for {one.keeper} ({one.tier} {one.score:.3f}; {one.why})" for one in found] or [
         "Nothing was moved that is not a copy."

@@ -22,7 +22,7 @@ from imgsearch.model import open_light
 from imgsearch.model.runtimes.numpy import qformer as light_qformer
 from imgsearch.records import Float32
 from imgsearch.scenes.captions import any_statement, say
-from imgsearch.scenes.draw import Box, draw_scene
+from imgsearch.scenes.draw import SceneBox, draw_scene
 from imgsearch.scenes.graph import Domain, sample_scene
 from imgsearch.scenes.vocabulary import COLOURS, noun_of
 from imgsearch.search.features.heatmap import content_words, heat_map
@@ -38,7 +38,7 @@ class Asked:
     text: str
     word: str
     kind: str  # "object" or "colour"
-    boxes: list[Box]
+    boxes: list[SceneBox]
     features: Float32
 
 
@@ -177,12 +177,12 @@ def _beside(line: Float32, place: int) -> float:
     return 0.5 * (before - after) / bend if bend < 0 else 0.0
 
 
-def _inside(place: tuple[float, float], boxes: list[Box]) -> bool:
+def _inside(place: tuple[float, float], boxes: list[SceneBox]) -> bool:
     x, y = place
     return any(box.x0 <= x <= box.x1 and box.y0 <= y <= box.y1 for box in boxes)
 
 
-def _share(boxes: list[Box], across: int) -> float:
+def _share(boxes: list[SceneBox], across: int) -> float:
     places = (np.arange(across) + 0.5) / across
     return float(np.mean([_inside((x, y), boxes) for x in places for y in places]))
 

@@ -81,13 +81,13 @@ def serve(library: Path, mode: str) -> None:
     from web.config import WebConfig
     from web.http.context import DRAINING
     from web.server import Server
-    from web.services.search_service import Limits, SearchService
+    from web.services.search_service import SearchService, ServiceLimits
 
     searcher = open_searcher(load_settings({"library": library}))
     if mode == "free":
         searcher.reader._lock = contextlib.nullcontext()  # type: ignore[attr-defined]
     config = WebConfig()
-    service = SearchService(searcher, Limits(config.searches, coalesce=False, batching=mode == "batching"))
+    service = SearchService(searcher, ServiceLimits(config.searches, coalesce=False, batching=mode == "batching"))
     app = create_app(service, config)
     draining = app.extensions[DRAINING]
     threads = config.searches + config.streams + 16

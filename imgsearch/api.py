@@ -29,7 +29,7 @@ PathLike = str | os.PathLike[str]
 _THUMBNAIL = 160  # pixels, the longer side
 
 
-class Summary(Protocol):
+class IndexSummary(Protocol):
     """What an index run did."""
 
     images: int  # in the library afterwards
@@ -147,7 +147,7 @@ class Library:
         named = _named(picture)
         return self.search(f'similar:"{named}" {filters}', k)
 
-    def index(self, paths: PathLike | Iterable[PathLike] = (), **options: Any) -> Summary:
+    def index(self, paths: PathLike | Iterable[PathLike] = (), **options: Any) -> IndexSummary:
         """Bring the library up to date with these folders and pictures, without any with all that it knows, as
         `imgsearch index` does; what is found is searched from the next call on. ``options``: wait, include,
         exclude, no_patterns, recheck (docs/operations.md).
@@ -162,7 +162,7 @@ class Library:
             if not isinstance(path, (str, os.PathLike)):
                 raise _wrong("a path", path, "a text or a pathlib.Path")
         return cast(
-            "Summary", _index_service()([os.fspath(path) for path in given], self._settings, _Quiet(), **options)
+            "IndexSummary", _index_service()([os.fspath(path) for path in given], self._settings, _Quiet(), **options)
         )
 
     def stats(self) -> Stats:

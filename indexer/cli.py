@@ -17,7 +17,7 @@ from imgsearch.settings import DTYPES, FEATURES, Settings
 
 if TYPE_CHECKING:
     from indexer.folders import Told
-    from indexer.report import Summary
+    from indexer.report import RunSummary
 
 _DESCRIPTION = """\
 Read pictures under PATH (folders or single files) into a library that `imgsearch search` searches.
@@ -85,7 +85,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     _keep_threads_quiet()
     from imgsearch.settings import load_settings
-    from indexer.index_run import IndexRequest, Session
+    from indexer.index_run import IndexRequest, IndexRun
     from indexer.interrupt import Stop
     from indexer.report import Bar, Silence
     from indexer.snapshot import refresh_snapshot
@@ -102,7 +102,7 @@ def _run(arguments: argparse.Namespace) -> int:
             raise UsageError("received --dry-run and --watch, expected one of the two", "leave --watch out")
         print(dry_run(request, progress).shown(as_json=arguments.json))
         return 0
-    with Stop() as stop, Session(request, progress, stop) as session:
+    with Stop() as stop, IndexRun(request, progress, stop) as session:
         summary = session.update(request.paths)
         if not summary.interrupted and (note := refresh_snapshot(session.store, progress, stop)):
             summary.notes.append(note)
@@ -125,7 +125,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return 0
 
 
-def _show(summary: Summary, *, as_json: bool, on_a_line: bool) -> None:
+def _show(summary: RunSummary, *, as_json: bool, on_a_line: bool) -> None:
     if as_json:
         print(json.dumps(summary.as_dict(), indent=None if on_a_line else 2))
     else:
@@ -139,7 +139,7 @@ def _keep_threads_quiet() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def _read_folders(folders: Sequence[str], settings: Settings, told: Told, **more: Any) -> Summary:
+def _read_folders(folders: Sequence[str], settings: Settings, told: Told, **more: Any) -> RunSummary:
     _keep_threads_quiet()
     from indexer.folders import read_folders
 

@@ -29,7 +29,7 @@ from imgsearch.storage.reads.runs import finished_runs
 from imgsearch.wording import counted, describe_size, one_line
 from indexer.forecast import bytes_for, free_bytes, time_text
 from indexer.index_run import IndexRequest
-from indexer.report import Progress, printable
+from indexer.report import RunListener, printable
 from indexer.scanning.passed_text import left_line, passed_line, program_line
 from indexer.scanning.pending_files import PendingFile
 from indexer.scanning.remembered import Remembered
@@ -131,7 +131,7 @@ class DryRun:
         return f"About {time_text(self.seconds)} ({each}); {disk}."
 
 
-def dry_run(request: IndexRequest, progress: Progress) -> DryRun:
+def dry_run(request: IndexRequest, progress: RunListener) -> DryRun:
     """Walk as `run_index` would and write nothing; the probe may load the model. Raises UsageError, LibraryError."""
     request.choice.check()
     settings = request.settings

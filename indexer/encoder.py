@@ -23,7 +23,7 @@ _SMALL_IMAGE_SIZE = 160  # pixels; a larger model's image takes seconds either w
 _ONE = np.ones((1, 1), np.float32)
 
 
-class Embedder(Protocol):
+class ImageEncoder(Protocol):
     """What is used of a model; see imgsearch.model.contract."""
 
     def preprocess_arrays(self, arrays: UInt8) -> Any: ...
@@ -79,14 +79,14 @@ class Encoder:
 
     def __init__(
         self,
-        load: Callable[[], Embedder],
-        load_light: Callable[[], Embedder | None] = lambda: None,
+        load: Callable[[], ImageEncoder],
+        load_light: Callable[[], ImageEncoder | None] = lambda: None,
         *,
         keep_features: bool = False,
     ) -> None:
         self._load, self._load_light = load, load_light
         self._keep_features = keep_features
-        self._model: Embedder | None = None
+        self._model: ImageEncoder | None = None
         self._light = False
         self._seen = self._expected = 0  # images
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encode")
@@ -118,7 +118,7 @@ class Encoder:
         features = [kept for _, kept in results] if self._keep_features else []
         return Encoded([vectors for vectors, _ in results], time.monotonic() - started, features)
 
-    def _model_for(self, images: int) -> Embedder:
+    def _model_for(self, images: int) -> ImageEncoder:
         """The loaded model, in the form that suits the number of images."""
         self._seen += images
         many = max(self._seen, self._expected) > WITHOUT_TORCH
@@ -129,7 +129,7 @@ class Encoder:
         return self._model
 
     def _try(
-        self, model: Embedder, part: Sequence[UInt8]
+        self, model: ImageEncoder, part: Sequence[UInt8]
     ) -> list[tuple[Float32 | MediaError, QuantisedFeatures | None]]:
         """All of ``part``; [] when it was too much at once, with ``most`` lowered."""
         try:

@@ -26,7 +26,7 @@ from imgsearch.storage.reads.fact_reads import (
     read_stale_images,
 )
 from imgsearch.storage.writer import Writer
-from indexer.report import Progress, Summary
+from indexer.report import RunListener, RunSummary
 from indexer.scanning.scan import Scan
 
 _BATCH = 500  # pictures a commit: 10 ms and 0.1 ms each
@@ -55,9 +55,9 @@ class FactsRun:
     store: Store
     writer: Writer
     workers: int
-    progress: Progress
+    progress: RunListener
     stop: Callable[[], bool]
-    summary: Summary
+    summary: RunSummary
     recheck: bool = False  # read pixels of an older program again whatever their headers say
     again: dict[int, str] = field(default_factory=dict)  # image id -> why its pixels are to be read again
     _writes: FactWrites = field(default_factory=FactWrites)

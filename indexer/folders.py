@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from imgsearch.settings import Settings
-from indexer.index_run import IndexRequest, Session
+from indexer.index_run import IndexRequest, IndexRun
 from indexer.interrupt import Stop
-from indexer.report import Summary
+from indexer.report import RunSummary
 
 
 class Told(Protocol):
@@ -20,14 +20,14 @@ class Told(Protocol):
     def say(self, text: str) -> None: ...
 
 
-def read_folders(folders: Sequence[str], settings: Settings, told: Told, **more: Any) -> Summary:
+def read_folders(folders: Sequence[str], settings: Settings, told: Told, **more: Any) -> RunSummary:
     """Bring the library of ``settings`` up to date with ``folders``; ``more`` is for IndexRequest. No search index is
     built: dedup compares by its own.
 
     Ctrl-C ends the batch in flight, a second one the process (`interrupt.Stop`). Raises KeyboardInterrupt after the
     first one, SystemExit after SIGTERM, and what `run_index` raises.
     """
-    with Stop() as stop, Session(IndexRequest(tuple(folders), settings, **more), _Listener(told), stop) as session:
+    with Stop() as stop, IndexRun(IndexRequest(tuple(folders), settings, **more), _Listener(told), stop) as session:
         summary = session.update(folders)
         if stop():
             told.say("Stopped: what was read is kept. Run the same command again to go on.")

@@ -51,7 +51,7 @@ def forecast(images: int, seconds_each: float, model: ModelId, dtype: str, folde
     )
 
 
-class Outlook:
+class Forecast:
     """Says the forecast once it can be known: from the first batch where encoding is what takes the time, else from
     the wall clock once the pictures that were decoded ahead are used up."""
 

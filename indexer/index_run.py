@@ -21,9 +21,9 @@ from imgsearch.storage import Store
 from imgsearch.storage.writer import Writer, writing
 from indexer.encoder import NoVectors, VectorSource, library_encoder
 from indexer.facts import FactsRun
-from indexer.forecast import Outlook, forecast, require_space
+from indexer.forecast import Forecast, forecast, require_space
 from indexer.pipeline import Ingest
-from indexer.report import Progress, Silence, Summary
+from indexer.report import RunListener, RunSummary, Silence
 from indexer.rereading import RereadRun
 from indexer.scanning.scan import Scan, scan_target
 from indexer.scanning.scan_scope import check_paths
@@ -63,14 +63,14 @@ class IndexRequest:
 
 
 def run_index(
-    request: IndexRequest, progress: Progress | None = None, stop: Callable[[], bool] = lambda: False
-) -> Summary:
+    request: IndexRequest, progress: RunListener | None = None, stop: Callable[[], bool] = lambda: False
+) -> RunSummary:
     """Bring the library up to date with the request's paths, once. ``stop`` is asked between batches.
 
     Raises UsageError, LibraryBusy, ModelMismatch, ModelUnavailable, StorageFull and other ImgsearchErrors; whatever
     was committed before stays.
     """
-    with Session(request, progress or Silence(), stop) as session:
+    with IndexRun(request, progress or Silence(), stop) as session:
         return session.update(request.paths)
 
 
@@ -79,10 +79,10 @@ def _listed(patterns: Sequence[str]) -> tuple[str, ...]:
     return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
-class Session:
+class IndexRun:
     """An open library and, once a picture needed it, a loaded model. The writer lock is held during ``update`` only."""
 
-    def __init__(self, request: IndexRequest, progress: Progress, stop: Callable[[], bool]) -> None:
+    def __init__(self, request: IndexRequest, progress: RunListener, stop: Callable[[], bool]) -> None:
         self._settings = request.settings
         self._wait = request.wait
         self._progress = progress
@@ -97,20 +97,20 @@ class Session:
             NoVectors() if self._model_free else library_encoder(request.settings, self.store, keep_features=keep_all)
         )
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> IndexRun:
         return self
 
     def __exit__(self, *raised: object) -> None:
         self._encoder.close()
         self.store.close()
 
-    def update(self, paths: Sequence[str], *, named: bool = True) -> Summary:
+    def update(self, paths: Sequence[str], *, named: bool = True) -> RunSummary:
         """Scan and ingest ``paths`` (none: all roots). ``named``: a person did, else they are places that changed.
         Raises what ``run_index`` raises."""
         started = time.monotonic()
         with self._writing() as writer:
             targets = self.scope.targets(writer, paths, named=named)
-            summary = Summary(str(self.store.path), self.store.model.name)
+            summary = RunSummary(str(self.store.path), self.store.model.name)
             summary.roots = list(dict.fromkeys(str(target.path) for target in targets))
             if named and (note := self.scope.note(targets)):
                 summary.notes.append(note)
@@ -132,7 +132,7 @@ class Session:
             writer.record_event("index-finished", summary.as_dict())
         return summary
 
-    def _renew(self, writer: Writer, scans: list[Scan], summary: Summary) -> None:
+    def _renew(self, writer: Writer, scans: list[Scan], summary: RunSummary) -> None:
         """What sidecars say, and what an older program read: facts first, then the pictures that look different."""
         workers, recheck = self._settings.workers, any(scan.target.recheck for scan in scans)
         facts = FactsRun(self.store, writer, workers, self._progress, self._stop, summary, recheck)
@@ -168,7 +168,7 @@ class Session:
                 if self._stop():
                     raise
 
-    def _note_scans(self, writer: Writer, scans: list[Scan], summary: Summary) -> None:
+    def _note_scans(self, writer: Writer, scans: list[Scan], summary: RunSummary) -> None:
         """Count what the walks found, and keep the roots' offline marks true."""
         for scan in scans:
             root = scan.target.root
@@ -191,7 +191,7 @@ class Session:
                 kind = "root-offline" if scan.offline else "root-online"
                 writer.record_event(kind, {"root_id": root.root_id})
 
-    def _ingest(self, writer: Writer, scans: list[Scan], summary: Summary) -> None:
+    def _ingest(self, writer: Writer, scans: list[Scan], summary: RunSummary) -> None:
         """Moved files first, so that their images never leave the results; then deletions; then the long part."""
         plan = self._plan(scans)
         batch_size, overlap = self._batching()
@@ -199,7 +199,7 @@ class Session:
         new = plan.probably_new()
         if new:
             require_space(new, self.store.model, self.store.dtype, self.store.path)
-        outlook = Outlook(new, ahead, lambda each: self._say_forecast(new, each))
+        outlook = Forecast(new, ahead, lambda each: self._say_forecast(new, each))
         size, workers = _image_size(self.store), self._settings.workers
         with contextlib.closing(
             DecodePool(size, pixels=not self._model_free, workers=workers, ahead=ahead, stop=self._stop)

@@ -24,7 +24,7 @@ from imgsearch.records import Float32
 from imgsearch.storage import EmbeddedBatch, FailedFile, FeatureStore, FilePlace, Store
 from imgsearch.storage.writer import Writer
 from indexer.encoder import Encoded, VectorSource
-from indexer.report import Progress, Summary
+from indexer.report import RunListener, RunSummary
 from indexer.scanning.pending_files import PendingFile, place_of
 from indexer.scanning.scan import Scan
 
@@ -62,8 +62,8 @@ class Ingest:
     encoder: VectorSource
     pool: DecodePool
     batch_size: int
-    summary: Summary
-    progress: Progress
+    summary: RunSummary
+    progress: RunListener
     stop: Callable[[], bool]
     measured: Callable[[int, float], None]
     hashes_by_size: dict[int, set[str]]

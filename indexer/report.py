@@ -14,7 +14,7 @@ from indexer.scanning.passed_text import left_line, passed_line, program_line
 
 
 @dataclass
-class Summary:
+class RunSummary:
     """seen = unchanged + new + copied + moved + changed + touched + failed + vanished + remaining, all of them files;
     ``embedded`` are contents that went through the model."""
 
@@ -132,7 +132,7 @@ def printable(value: Any) -> Any:
     return value
 
 
-class Progress(Protocol):
+class RunListener(Protocol):
     """Who listens to a run."""
 
     def walked(self, files: int) -> None: ...

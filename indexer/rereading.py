@@ -20,7 +20,7 @@ from imgsearch.storage.catalog.rereads import Reread
 from imgsearch.storage.reads.fact_reads import read_told_orientations, read_turned_images
 from imgsearch.storage.writer import Writer
 from indexer.encoder import VectorSource
-from indexer.report import Progress, Summary
+from indexer.report import RunListener, RunSummary
 
 SIDECAR = "an orientation told beside them"
 _CHUNK = 500  # images whose records are held at once
@@ -45,9 +45,9 @@ class RereadRun:
     encoder: VectorSource
     pool: Callable[[], DecodePool]
     batch_size: int
-    progress: Progress
+    progress: RunListener
     stop: Callable[[], bool]
-    summary: Summary
+    summary: RunSummary
     kept: FeatureStore | None = None
     reasons: Counter[str] = field(default_factory=Counter)  # of those whose pixels changed
     _changed: list[tuple[_Wanted, DecodedImage]] = field(default_factory=list)

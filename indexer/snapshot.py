@@ -16,7 +16,7 @@ from imgsearch.index.construction import KIND, build_first_stage, require_faiss
 from imgsearch.records import is_model_free
 from imgsearch.storage import SnapshotInfo, Store, View, latest_snapshot
 from imgsearch.storage.snapshots import Seal, draft_snapshot, model_key, publish_snapshot, read_seal
-from indexer.report import Bar, Progress, Silence
+from indexer.report import Bar, RunListener, Silence
 
 PAYS_FROM = 10_000
 """Images from which a snapshot is built unasked: comparing 10,000 x 32 x 256 float16 numbers takes 20 ms on two EPYC
@@ -37,7 +37,7 @@ class BuildStopped(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class BuildOutlook:
     """What a build would be for: ``images`` alive, ``newer`` of them outside the snapshot that is there, if it is
     ``sound``."""
 
@@ -51,15 +51,15 @@ class Outlook:
         return self.images >= PAYS_FROM and self.newer > max(TAIL_IMAGES, TAIL_SHARE * self.images)
 
 
-def outlook_of(view: View, info: SnapshotInfo | None) -> Outlook:
+def outlook_of(view: View, info: SnapshotInfo | None) -> BuildOutlook:
     """How well ``info`` serves ``view``."""
     sound = info is not None and _is_sound(info)
     covered = info.stop_slot if info is not None and sound else 0
-    return Outlook(view.count, int(np.count_nonzero(view.live_slots >= covered)), sound)
+    return BuildOutlook(view.count, int(np.count_nonzero(view.live_slots >= covered)), sound)
 
 
 def build_snapshot(
-    store: Store, progress: Progress, stop: Callable[[], bool] = lambda: False, *, wait_s: float = WAIT_S
+    store: Store, progress: RunListener, stop: Callable[[], bool] = lambda: False, *, wait_s: float = WAIT_S
 ) -> SnapshotInfo:
     """Build and publish a snapshot of the library as it is now. Searches and writers go on meanwhile; the writer lock
     is held only to publish. Killed or failed, the old snapshot stays.
@@ -104,8 +104,8 @@ def build_snapshot(
         progress.end()
 
 
-def refresh_snapshot(store: Store, progress: Progress, stop: Callable[[], bool]) -> str | None:
-    """Build where it pays (``Outlook.due``), as `index` does at its end. -> a sentence for the person, or None."""
+def refresh_snapshot(store: Store, progress: RunListener, stop: Callable[[], bool]) -> str | None:
+    """Build where it pays (``BuildOutlook.due``), as `index` does at its end. -> a sentence for the person, or None."""
     if is_model_free(store.model):
         return None
     view = store.view()
@@ -175,7 +175,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _needless(outlook: Outlook) -> str:
+def _needless(outlook: BuildOutlook) -> str:
     """Why nothing has to be built; '' where something has."""
     if not outlook.images:
         return "the library holds no picture yet"

@@ -13,8 +13,8 @@ from imgsearch.media.walking.ignore import IGNORE_FILE
 from imgsearch.media.walking.pass_rules import MARKERS
 from imgsearch.media.walking.program_folders import Included, program_folder_in
 from imgsearch.records import Root
-from indexer.index_run import Session
-from indexer.report import Progress, Summary
+from indexer.index_run import IndexRun
+from indexer.report import RunListener, RunSummary
 from indexer.scanning.remembered import AnyIncluded
 
 _STEP_MS = 1000  # quiet time that ends a burst of changes
@@ -24,7 +24,9 @@ _SAYING = frozenset({IGNORE_FILE, *MARKERS})  # files that change what is walked
 _MANY_PATHS = 200  # more changed folders than this: the whole root is scanned
 
 
-def watch(session: Session, paths: Sequence[str], progress: Progress, stop: Callable[[], bool]) -> Iterator[Summary]:
+def watch(
+    session: IndexRun, paths: Sequence[str], progress: RunListener, stop: Callable[[], bool]
+) -> Iterator[RunSummary]:
     """One summary for each update that found something, until ``stop``. A root that comes back is scanned whole, one
     that goes is marked offline. While another process writes to the library, changes wait."""
     waiting: set[str] = set()
@@ -53,7 +55,7 @@ def watch(session: Session, paths: Sequence[str], progress: Progress, stop: Call
                 break  # watch another set of folders
 
 
-def _says_something(summary: Summary) -> bool:
+def _says_something(summary: RunSummary) -> bool:
     is_same = summary.seen == summary.unchanged + summary.failed_before
     return not is_same or any(
         (summary.removed, summary.offline, summary.sidecars, summary.facts_renewed, summary.reread)
@@ -116,7 +118,9 @@ def _related(one: str, other: str) -> bool:
     return one == other or one.startswith(other + os.sep) or other.startswith(one + os.sep)
 
 
-def _changes(roots: Sequence[Root], library: Path, progress: Progress, stop: Callable[[], bool]) -> Iterator[set[str]]:
+def _changes(
+    roots: Sequence[Root], library: Path, progress: RunListener, stop: Callable[[], bool]
+) -> Iterator[set[str]]:
     """Sets of changed real paths, empty ones every few seconds; polls where the system's watches are used up."""
     import time
 

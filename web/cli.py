@@ -108,11 +108,11 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
     from imgsearch.app import open_searcher
     from web import create_app
     from web.http.routes.jobs import close_runs
-    from web.services.search_service import Limits, SearchService
+    from web.services.search_service import SearchService, ServiceLimits
 
     with open_searcher(settings) as searcher:
         config = _web_config(arguments, searcher.store.path)
-        limits = Limits(config.searches, config.max_query_chars, settings.rerank)
+        limits = ServiceLimits(config.searches, config.max_query_chars, settings.rerank)
         with closing(SearchService(searcher, limits)) as service:
             app = create_app(service, config)
             server = _bound(app, arguments, config)

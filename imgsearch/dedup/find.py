@@ -19,7 +19,7 @@ from imgsearch.storage.catalog.inventory import Inventory
 from imgsearch.storage.evidence.store import EvidenceStore
 from imgsearch.storage.store import Store
 
-__all__ = ["FindOptions", "Found", "Progress", "compare", "copies_of", "groups_of", "read_pairs"]
+__all__ = ["FindCounts", "FindOptions", "Progress", "compare", "copies_of", "groups_of", "read_pairs"]
 
 Progress = Callable[[str, int, int], object]
 """Told (stage, done, total)."""
@@ -48,7 +48,7 @@ class FindOptions:
 
 
 @dataclass(slots=True)
-class Found:
+class FindCounts:
     """What a run saw: pictures in the library, how many of them were new to each stage, files that could not be
     read."""
 
@@ -64,11 +64,11 @@ def compare(
     progress: Progress,
     *,
     pool: FilePool | None = None,
-) -> Found:
+) -> FindCounts:
     """Compare what is new with everything, for ``tiers``; killed, it goes on where it was. Raises LibraryBusy beside
     another run, StorageFull. ``pool`` reads the files, here and in `groups_of`, where one is given."""
     inventory = store.inventory()
-    found = Found(pictures=len(inventory))
+    found = FindCounts(pictures=len(inventory))
     evidence.keep_only(inventory.image_ids)
     lacking = np.empty(0, np.int64)
     if set(tiers) - {"bytes"}:
@@ -103,7 +103,7 @@ def _compare_pixels(
     store: Store,
     evidence: EvidenceStore,
     inventory: Inventory,
-    found: Found,
+    found: FindCounts,
     progress: Progress,
     pool: FilePool | None,
 ) -> None:
@@ -118,7 +118,7 @@ def _compare_pixels(
 
 
 def _compare_hashes(
-    store: Store, evidence: EvidenceStore, inventory: Inventory, lacking: Int64, found: Found, progress: Progress
+    store: Store, evidence: EvidenceStore, inventory: Inventory, lacking: Int64, found: FindCounts, progress: Progress
 ) -> None:
     signed = np.setdiff1d(inventory.image_ids, lacking)
     new = _new(evidence, perceptual.KIND, perceptual.RECIPE, ("perceptual",), signed, found)
@@ -128,7 +128,7 @@ def _compare_hashes(
 
 
 def _compare_vectors(
-    store: Store, evidence: EvidenceStore, inventory: Inventory, found: Found, progress: Progress
+    store: Store, evidence: EvidenceStore, inventory: Inventory, found: FindCounts, progress: Progress
 ) -> None:
     from imgsearch.dedup.groups import near
 
@@ -153,7 +153,7 @@ def _in_parts(
 
 
 def _new(
-    evidence: EvidenceStore, kind: str, recipe: str, tiers: Sequence[str], image_ids: Int64, found: Found
+    evidence: EvidenceStore, kind: str, recipe: str, tiers: Sequence[str], image_ids: Int64, found: FindCounts
 ) -> Int64:
     evidence.renew(kind, recipe, tiers)
     new = evidence.not_compared(kind, recipe, image_ids)

@@ -26,7 +26,7 @@ MOST_LOOKS = 16
 _MOST = 500  # candidates whose signatures are compared, those of the fewest bits: 0.25 s if all are alike
 
 
-class Shelf:
+class DuplicateLookup:
     """A library's pHashes in memory, to ask for one file after the other: 40 bytes an image, read in 2 s a million and
     read again when the library has changed."""
 
@@ -113,5 +113,5 @@ def counts(evidence: Evidence) -> bool:
 
 
 def is_here(store: Store, path: str | os.PathLike[str]) -> list[tuple[int, Evidence]]:
-    """`Shelf.is_here` for one file; for many make one `Shelf`."""
-    return Shelf(store).is_here(path)
+    """`DuplicateLookup.is_here` for one file; for many make one `DuplicateLookup`."""
+    return DuplicateLookup(store).is_here(path)

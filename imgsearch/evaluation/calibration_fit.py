@@ -9,7 +9,7 @@ import numpy as np
 
 from imgsearch.errors import UsageError
 from imgsearch.records import Float64
-from imgsearch.search.calibration import NEVER_Z, Calibration, Evidence
+from imgsearch.search.calibration import NEVER_Z, Calibration, ScoredCandidate
 
 FALSE_ACCEPTS = 0.05
 """Share of queries with no match that may give a confident hit."""
@@ -31,7 +31,7 @@ _APART = 2.5
 class Labelled:
     """A query's evidence, and the ids of the pictures that it is true of."""
 
-    evidence: Sequence[Evidence]
+    evidence: Sequence[ScoredCandidate]
     true: frozenset[int]
 
 
@@ -66,7 +66,11 @@ def fit_labelled(queries: Sequence[Labelled], *, false_accepts: float = FALSE_AC
 
 
 def fit_library(
-    probes: Sequence[Sequence[Evidence]], base: Calibration, *, false_accepts: float = FALSE_ACCEPTS, source: str = ""
+    probes: Sequence[Sequence[ScoredCandidate]],
+    base: Calibration,
+    *,
+    false_accepts: float = FALSE_ACCEPTS,
+    source: str = "",
 ) -> Calibration:
     """Move ``base``'s bias to a library of which nothing is known. Each probe is the evidence of one text; of most of
     them nobody knows whether the library holds a match. The best strengths of all probes are taken for a mixture of two
@@ -87,7 +91,7 @@ def fit_library(
     return replace(rule, least_z=_least_z(rule, [one for probe in probes for one in probe]))
 
 
-def _row(one: Evidence) -> Float64:
+def _row(one: ScoredCandidate) -> Float64:
     parts = one.agreement
     return np.array([one.margin, one.itc, one.z, parts.clauses, parts.weakest, parts.held, parts.words])
 
@@ -110,7 +114,7 @@ def _logistic(rows: Float64, labels: Float64, counts: Float64) -> Float64:
     return found
 
 
-def _least_z(rule: Calibration, evidence: Sequence[Evidence]) -> float:
+def _least_z(rule: Calibration, evidence: Sequence[ScoredCandidate]) -> float:
     """From which z on pictures may be called confident by their vectors alone."""
     z = np.array([one.z for one in evidence])
     confident = np.array([rule.judge(one) >= 0 for one in evidence])

@@ -13,7 +13,7 @@ EXPECTED = 'expected {"image": path relative to the file, "captions": [text, ...
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class CaptionPair:
     """One picture with its captions. ``twin_of`` is the index, in the same list, of the picture it is a
     twin of; ``twin_kind`` says what was changed ("colour", "count", "relation")."""
 
@@ -23,7 +23,7 @@ class Pair:
     twin_kind: str | None = None
 
 
-def load_pairs(path: Path) -> list[Pair]:
+def load_pairs(path: Path) -> list[CaptionPair]:
     """The rows of a JSON-lines file, pictures found beside it. Keys that are not known are ignored.
 
     Raises UsageError, with the line's number, for a file or picture that is not there, a line that is not
@@ -47,7 +47,7 @@ def load_pairs(path: Path) -> list[Pair]:
                 f"{where} is a {kind!r} twin of {twin_of!r}", "twin_of must be the image of a row, twin_kind a word"
             )
         twin = (None, None) if twin_of is None else (place[twin_of], kind)
-        pairs.append(Pair(image, tuple(row["captions"]), *twin))
+        pairs.append(CaptionPair(image, tuple(row["captions"]), *twin))
     return pairs
 
 

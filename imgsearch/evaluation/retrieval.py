@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from imgsearch.errors import UsageError
-from imgsearch.evaluation.pairs import Pair
+from imgsearch.evaluation.pairs import CaptionPair
 from imgsearch.model.contract import Embedder, Matcher
 from imgsearch.records import Float32, Int64
 from imgsearch.search.features.images import as_numpy, encode_batch_size
@@ -32,7 +32,7 @@ PRODUCT_VALUES = 1 << 24
 """Token products held at once, 64 MiB."""
 
 
-class Model(Embedder, Matcher, Protocol):
+class EvaluationModel(Embedder, Matcher, Protocol):
     """What an evaluation asks of a model."""
 
     @property
@@ -49,7 +49,7 @@ class ScoreMatrices:
 
 
 def score_matrices(
-    model: Model,
+    model: EvaluationModel,
     features: Any,
     texts: Sequence[str],
     *,
@@ -74,8 +74,8 @@ def score_matrices(
 
 
 def evaluate(
-    model: Model,
-    pairs: Sequence[Pair],
+    model: EvaluationModel,
+    pairs: Sequence[CaptionPair],
     *,
     k_test: int = K_TEST,
     max_tokens: int = MAX_TOKENS,
@@ -190,7 +190,7 @@ class _TwinChoices:
     kinds: np.ndarray[Any, np.dtype[np.str_]]
 
 
-def _twin_choices(pairs: Sequence[Pair], owners: Int64) -> _TwinChoices:
+def _twin_choices(pairs: Sequence[CaptionPair], owners: Int64) -> _TwinChoices:
     starts = np.searchsorted(owners, np.arange(len(pairs) + 1))
     couples = {_couple(index, pair) for index, pair in enumerate(pairs) if pair.twin_of is not None}
     choices = [
@@ -203,7 +203,7 @@ def _twin_choices(pairs: Sequence[Pair], owners: Int64) -> _TwinChoices:
     return _TwinChoices(texts, rights, wrongs, np.array([choice[3] for choice in choices], np.str_))
 
 
-def _couple(index: int, pair: Pair) -> tuple[int, int, str]:
+def _couple(index: int, pair: CaptionPair) -> tuple[int, int, str]:
     """The two rows of a twin pair, lower first: a pair that names itself from both sides counts once."""
     assert pair.twin_of is not None
     return min(index, pair.twin_of), max(index, pair.twin_of), pair.twin_kind or ""

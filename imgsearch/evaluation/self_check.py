@@ -26,8 +26,8 @@ from imgsearch.media.source import ContentChanged
 from imgsearch.model.contract import Embedder
 from imgsearch.records import Filters, Float32, Int64, UInt8
 from imgsearch.search.features.images import DECODE_THREADS, as_numpy, encode_batch_size
-from imgsearch.search.features.stored import Source
-from imgsearch.search.retrieval import CandidateFinder, Wanted
+from imgsearch.search.features.stored import ImageSource
+from imgsearch.search.retrieval import CandidateFinder, RetrievalRequest
 from imgsearch.storage import Store, View, latest_snapshot
 
 SAMPLE = 200
@@ -50,7 +50,7 @@ reading most of the time."""
 TIMED_QUERIES = 20
 
 
-class Model(Embedder, Protocol):
+class SelfCheckModel(Embedder, Protocol):
     """What a self-evaluation asks of a model."""
 
     @property
@@ -105,7 +105,13 @@ class SelfEvaluation:
 
 
 def evaluate_self(
-    store: Store, model: Model, *, sample: int = SAMPLE, seed: int = 0, batch_size: int = 0, progress: bool = False
+    store: Store,
+    model: SelfCheckModel,
+    *,
+    sample: int = SAMPLE,
+    seed: int = 0,
+    batch_size: int = 0,
+    progress: bool = False,
 ) -> SelfEvaluation:
     """Ask a library about itself. The same ``sample`` and ``seed`` take the same pictures of the same library.
 
@@ -129,7 +135,7 @@ def evaluate_self(
 
 
 def retrieve_altered(
-    store: Store, model: Model, view: View, image_ids: Int64, *, batch_size: int = 0, progress: bool = False
+    store: Store, model: SelfCheckModel, view: View, image_ids: Int64, *, batch_size: int = 0, progress: bool = False
 ) -> SelfRetrieval:
     """Look for the pictures ``image_ids`` by altered copies of themselves (media/alteration.py).
 
@@ -138,7 +144,8 @@ def retrieve_altered(
     finder, wanted = CandidateFinder(store), image_ids.tolist()
     paths, records = store.all_paths(wanted), store.images(wanted)
     sources = [
-        Source.of(paths.get(one, []), records[one].facts) if one in records else Source([], "") for one in wanted
+        ImageSource.of(paths.get(one, []), records[one].facts) if one in records else ImageSource([], "")
+        for one in wanted
     ]
     places: list[int | None] = []
     missed: list[Miss] = []
@@ -149,7 +156,7 @@ def retrieve_altered(
         if isinstance(tokens, MediaError):
             reasons.append(tokens.message)
             continue
-        found = finder.find(Wanted(None, tokens, Filters()), DEPTH).candidates
+        found = finder.find(RetrievalRequest(None, tokens, Filters()), DEPTH).candidates
         place = _place(view, image_id, [candidate.image_id for candidate in found])
         places.append(place)
         if place != 1:
@@ -201,7 +208,9 @@ def _index_recall(store: Store, view: View, queries: Float32, progress: bool) ->
     return IndexRecall(snapshot.kind, len(queries), at_10, at_100, exact_ms, snapshot_ms)
 
 
-def _tokens_of_copies(model: Model, sources: Sequence[Source], batch_size: int) -> Iterator[Float32 | MediaError]:
+def _tokens_of_copies(
+    model: SelfCheckModel, sources: Sequence[ImageSource], batch_size: int
+) -> Iterator[Float32 | MediaError]:
     """Tokens [T, D] of the altered copy of each source, in order; for one that cannot be read, why."""
     step = batch_size or encode_batch_size(model.device, model.image_size)
     with ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode") as pool:
@@ -214,7 +223,7 @@ def _tokens_of_copies(model: Model, sources: Sequence[Source], batch_size: int) 
                 yield outcome if isinstance(outcome, MediaError) else next(tokens)
 
 
-def _altered(source: Source, size: int) -> UInt8 | MediaError:
+def _altered(source: ImageSource, size: int) -> UInt8 | MediaError:
     """From the first of the picture's files that still holds it; else the reason that the last one gave."""
     reason = MediaError("the file is gone", stage="read")
     for path in source.paths:

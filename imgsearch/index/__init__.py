@@ -5,7 +5,7 @@ from __future__ import annotations
 from imgsearch.index.contract import CandidateIndex, VectorRows
 from imgsearch.index.exact import ExactIndex
 from imgsearch.index.opening import open_index
-from imgsearch.index.rows import ArrayRows, rank_order
+from imgsearch.index.rows import TokenRows, rank_order
 from imgsearch.index.snapshot_index import SnapshotIndex
 
-__all__ = ["ArrayRows", "CandidateIndex", "ExactIndex", "SnapshotIndex", "VectorRows", "open_index", "rank_order"]
+__all__ = ["CandidateIndex", "ExactIndex", "SnapshotIndex", "TokenRows", "VectorRows", "open_index", "rank_order"]

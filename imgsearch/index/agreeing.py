@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from imgsearch.index.covering import BITS, Part, owned
+from imgsearch.index.covering import BITS, BitField, owned
 from imgsearch.records import Int64, UInt8
 
 WordPairs = tuple[Int64, Int64, UInt8]
@@ -26,7 +26,7 @@ _MANY_WITHIN = 0.12
 _MANY_BETWEEN = 0.3
 
 
-def pairs_within(words: _UInt64, parts: tuple[Part, ...], radius: int) -> Iterator[WordPairs]:
+def pairs_within(words: _UInt64, parts: tuple[BitField, ...], radius: int) -> Iterator[WordPairs]:
     """Every two of the words uint64 [n] that differ in at most ``radius`` bits, which ``parts`` cover, once, the lower
     place first. 33 bytes a word beside the words, or 49 where they are more than a segment."""
     room = _Room(len(words))
@@ -45,7 +45,7 @@ def pairs_within(words: _UInt64, parts: tuple[Part, ...], radius: int) -> Iterat
             first_mask += len(masks)
 
 
-def pairs_between(first: _UInt64, second: _UInt64, parts: tuple[Part, ...], radius: int) -> Iterator[WordPairs]:
+def pairs_between(first: _UInt64, second: _UInt64, parts: tuple[BitField, ...], radius: int) -> Iterator[WordPairs]:
     """Every word of ``first`` uint64 [n] with every word of ``second`` uint64 [m] that differs in at most ``radius``
     bits, which ``parts`` cover, once. The fewer are sorted, 24 bytes each, the others are looked up among them."""
     if len(first) < len(second):
@@ -98,7 +98,7 @@ def _segments(words: _UInt64, shared: int) -> Iterator[tuple[Int64 | None, _UInt
             yield rows[start:stop], ordered[start:stop]
 
 
-def _agreeing(words: _UInt64, part: Part, mask: int, radius: int, room: _Room) -> Iterator[tuple[Int64, Int64]]:
+def _agreeing(words: _UInt64, part: BitField, mask: int, radius: int, room: _Room) -> Iterator[tuple[Int64, Int64]]:
     """Pairs within the radius among those that agree in a mask, and some others, as places in ``room.words``, which has
     the words sorted by the mask; ``room.rows`` says which they are."""
     count = len(words)

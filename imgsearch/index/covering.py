@@ -25,7 +25,7 @@ _SHARED = 4  # bits that the masks of a group share: enough for 16 segments (``h
 
 
 @dataclass(frozen=True)
-class Part:
+class BitField:
     """``width`` bits of a word from bit ``shift`` on, and masks of them such that a difference of at most ``radius``
     bits there leaves one untouched."""
 
@@ -74,7 +74,7 @@ class Part:
         return first
 
 
-def parts_of(radius: int, count: int) -> tuple[Part, ...]:
+def parts_of(radius: int, count: int) -> tuple[BitField, ...]:
     """``count`` parts for a radius; fewer where that is below ``count - 1``; () where a part's would be too large."""
     widths = [BITS // count + (part < BITS % count) for part in range(count)]
     shifts = [sum(widths[:part]) for part in range(count)]
@@ -86,11 +86,11 @@ def parts_of(radius: int, count: int) -> tuple[Part, ...]:
 
 
 @lru_cache(maxsize=64)
-def _part(shift: int, width: int, radius: int) -> Part:
-    return Part(shift, width, radius)
+def _part(shift: int, width: int, radius: int) -> BitField:
+    return BitField(shift, width, radius)
 
 
-def owned(parts: tuple[Part, ...], part: int, mask: int, different: _UInt64) -> NDArray[np.int64]:
+def owned(parts: tuple[BitField, ...], part: int, mask: int, different: _UInt64) -> NDArray[np.int64]:
     """Which of the differences uint64 [n] belong to a part's mask: each belongs to one, the first untouched mask of the
     first part that differs in no more than its radius."""
     mine = np.bitwise_count(different & parts[part].bits) <= parts[part].radius

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgsearch.index.agreeing import WordPairs, pairs_between, pairs_within
-from imgsearch.index.covering import BITS, Part, moved, parts_of, spread_bits
+from imgsearch.index.covering import BITS, BitField, moved, parts_of, spread_bits
 from imgsearch.records import Int64
 
 HammingBlock = WordPairs
@@ -91,11 +91,11 @@ def distinct_hashes(hashes: _UInt64) -> tuple[_UInt64, Int64, Int64]:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class HashPartition:
     """A way to deal out the bits of hashes to parts: ``places`` as of ``spread_bits``; ``agreeing``: for each part the
     share of all pairs that agree in one of its masks."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[BitField, ...]
     places: _UInt64
     agreeing: tuple[float, ...]
 
@@ -112,7 +112,7 @@ class Plan:
         return cost
 
 
-def plans_for(hashes: _UInt64, radius: int) -> list[Plan]:
+def plans_for(hashes: _UInt64, radius: int) -> list[HashPartition]:
     """The ways to deal out the bits for a radius, with what a sample of the hashes says of each. 10 ms."""
     found = []
     for count in range(2, _MOST_PARTS + 1):
@@ -120,11 +120,11 @@ def plans_for(hashes: _UInt64, radius: int) -> list[Plan]:
         if parts:
             places = spread_bits(hashes, count)
             sample = moved(hashes[:: max(1, len(hashes) // _SAMPLE)], places)
-            found.append(Plan(parts, places, tuple(_share_agreeing(sample, part) for part in parts)))
+            found.append(HashPartition(parts, places, tuple(_share_agreeing(sample, part) for part in parts)))
     return found
 
 
-def cheapest(plans: list[Plan], count: int, others: int, within: bool) -> Plan | None:
+def cheapest(plans: list[HashPartition], count: int, others: int, within: bool) -> HashPartition | None:
     """The plan of least cost for so many hashes and others; None: to compare all with all costs less."""
     best, least = None, _COMPARE_NS * count * others / (2 if within else 1)
     for plan in plans:
@@ -134,7 +134,7 @@ def cheapest(plans: list[Plan], count: int, others: int, within: bool) -> Plan |
     return best
 
 
-def _share_agreeing(words: _UInt64, part: Part) -> float:
+def _share_agreeing(words: _UInt64, part: BitField) -> float:
     """Of the pairs of two words, how many agree in a mask: the mean of some masks of the part."""
     masks = part.masks[:: max(1, len(part.masks) // 4)]
     agreeing = 0.0

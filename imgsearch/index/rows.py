@@ -36,7 +36,7 @@ def best_over_tokens(vectors: Float32, text: Float32) -> NDArray[np.float64]:
     return best
 
 
-class ArrayRows:
+class TokenRows:
     """``VectorRows`` over one array [N, T, D] in memory or memory-mapped; float16, float32, or int8 with a
     scale."""
 

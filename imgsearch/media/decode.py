@@ -21,7 +21,7 @@ from imgsearch.media.decoded import DecodedImage as DecodedImage
 from imgsearch.media.decoded import KnownContent as KnownContent
 from imgsearch.media.facts.content import content_facts
 from imgsearch.media.fingerprint import content_hash, hash_grey
-from imgsearch.media.limits import LIMITS, Limits
+from imgsearch.media.limits import LIMITS, DecodeLimits
 from imgsearch.media.opening import readable_kind, translated
 from imgsearch.media.orientation import turn_picture
 from imgsearch.media.preprocess import resize_to_model
@@ -29,7 +29,7 @@ from imgsearch.media.signature import luma_of, picture_signature
 from imgsearch.media.sniff import HEAD_BYTES
 from imgsearch.media.source import open_source, read_and_hash, read_known
 from imgsearch.media.upright import read_upright
-from imgsearch.media.wanted import Upright, Wanted
+from imgsearch.media.wanted import DecodeRequest, Upright
 from imgsearch.records import FileFacts, MediaFacts
 
 
@@ -37,7 +37,7 @@ def decode_file(
     path: str | os.PathLike[str],
     size: int,
     *,
-    limits: Limits = LIMITS,
+    limits: DecodeLimits = LIMITS,
     known_hashes: Set[str] = frozenset(),
     pixels: bool = True,
     told: int = 0,
@@ -50,19 +50,19 @@ def decode_file(
         digest, stream = read_and_hash(source)
         if digest in known_hashes:
             return KnownContent(digest, source.size_bytes, source.mtime_ns)
-        wanted = Wanted(stream, kind, source.name, source.size_bytes, (size, size), limits)
+        wanted = DecodeRequest(stream, kind, source.name, source.size_bytes, (size, size), limits)
         upright = read_upright(wanted)
         facts = content_facts(stream, kind)
         return _finish(upright, facts, digest, source.size_bytes, size if pixels else 0, source.mtime_ns, told)
 
 
-def decode_bytes(data: bytes, size: int, *, name: str = "", limits: Limits = LIMITS) -> DecodedImage:
+def decode_bytes(data: bytes, size: int, *, name: str = "", limits: DecodeLimits = LIMITS) -> DecodedImage:
     """The same for bytes at hand; ``name`` only helps to tell RAW files from TIFF. Raises MediaError."""
     with translated("open"):
         if not data:
             raise MediaError("the file is empty (0 bytes)", stage="open")
         kind = readable_kind(data[:HEAD_BYTES], name)
-        upright = read_upright(Wanted(io.BytesIO(data), kind, name, len(data), (size, size), limits))
+        upright = read_upright(DecodeRequest(io.BytesIO(data), kind, name, len(data), (size, size), limits))
         return _finish(upright, content_facts(io.BytesIO(data), kind), content_hash(data), len(data), size, 0)
 
 
@@ -70,7 +70,7 @@ def open_upright(
     path: str | os.PathLike[str],
     max_side: int = 1024,
     *,
-    limits: Limits = LIMITS,
+    limits: DecodeLimits = LIMITS,
     content_hash: str | None = None,
     told: int = 0,
 ) -> Image.Image:
@@ -82,7 +82,7 @@ def open_upright(
         stream = source.stream if content_hash is None else read_known(source, content_hash)
         stream.seek(0)
         side = (max_side, max_side)
-        wish = Wanted(stream, kind, source.name, source.size_bytes, side, limits)
+        wish = DecodeRequest(stream, kind, source.name, source.size_bytes, side, limits)
         upright = told_upright(read_upright(wish), told)
         scale = min(1.0, max_side / max(upright.width, upright.height))
         wanted = max(1, round(upright.width * scale)), max(1, round(upright.height * scale))

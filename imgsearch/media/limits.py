@@ -15,7 +15,7 @@ MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DecodeLimits:
     """Bounds on one file. 640 MiB hold 160 megapixels of RGB, and the 600 MB of coefficients of a progressive
     JPEG of 200 megapixels (4:2:0); a baseline JPEG is decoded at an eighth and needs a fraction of that."""
 
@@ -23,7 +23,7 @@ class Limits:
     file_bytes: int = 2048 * MIB
 
 
-LIMITS = Limits()
+LIMITS = DecodeLimits()
 
 HEAVY_PATIENCE = 6
 """How many times the usual time a picture may take that runs alone for its memory: 200 megapixels of HEIC take 10 to
@@ -71,7 +71,7 @@ _WHOLE_FILE = frozenset({"WEBP", "AVIF", "HEIF", "JPEG2000", "TIFF", "JXL"})  # 
 
 
 def check_memory(
-    kind: str, mode: str, size: tuple[int, int], *, size_bytes: int, extra_bytes: int, limits: Limits
+    kind: str, mode: str, size: tuple[int, int], *, size_bytes: int, extra_bytes: int, limits: DecodeLimits
 ) -> None:
     """Raise TooMuchMemory if decoding a picture of that format, Pillow mode and size (after `draft`) would pass
     the limit; ``extra_bytes`` come on top of what the format usually takes."""
@@ -81,7 +81,7 @@ def check_memory(
     check_bytes(size, needed, limits, many_scans=kind == "JPEG" and extra_bytes > 0)
 
 
-def check_bytes(size: tuple[int, int], needed: int, limits: Limits, *, many_scans: bool = False) -> None:
+def check_bytes(size: tuple[int, int], needed: int, limits: DecodeLimits, *, many_scans: bool = False) -> None:
     """Raise TooMuchMemory where a picture of that size needs more bytes than the limit."""
     if needed > limits.memory_bytes:
         what = "progressive, and" if many_scans else f"{size[0]} x {size[1]} pixels:"

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from imgsearch.errors import MediaError
-from imgsearch.media.limits import MIB, Limits, check_memory, largest_icon, webp_canvas
+from imgsearch.media.limits import MIB, DecodeLimits, check_memory, largest_icon, webp_canvas
 from imgsearch.media.sniff import HEAD_BYTES, Kind, sniff
 
 # Our own limit (limits.py) stands in for Pillow's: its own counts a JPEG before `draft`.
@@ -41,7 +41,7 @@ def readable_kind(head: bytes, name: str) -> Kind:
     return kind
 
 
-def open_image(stream: BinaryIO, kind: Kind, size_bytes: int, limits: Limits) -> Image.Image:
+def open_image(stream: BinaryIO, kind: Kind, size_bytes: int, limits: DecodeLimits) -> Image.Image:
     """Read the header with the one plugin that the first bytes call for. Raises MediaError."""
     register_format(kind.format)
     if kind.format in ("WEBP", "ICO"):  # these take their memory as soon as they are opened

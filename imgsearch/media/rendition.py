@@ -11,7 +11,7 @@ from PIL import Image
 
 from imgsearch.errors import MediaError
 from imgsearch.media.decode import open_upright
-from imgsearch.media.limits import Limits
+from imgsearch.media.limits import DecodeLimits
 
 LONGEST = 16_384
 """Pixels of the longer side, which a phone's 200 megapixels have; browsers draw no more."""
@@ -26,7 +26,12 @@ _QUALITIES = (90, 75, 50)
 
 
 def make_rendition(
-    path: str | os.PathLike[str], *, content_hash: str | None, limits: Limits, told: int = 0, longest: int = LONGEST
+    path: str | os.PathLike[str],
+    *,
+    content_hash: str | None,
+    limits: DecodeLimits,
+    told: int = 0,
+    longest: int = LONGEST,
 ) -> bytes:
     """With a ``content_hash`` (sha256 in hex) the very bytes that are decoded must have it: ContentChanged otherwise.
     ``told`` as in `decode_file`. Raises MediaError. 12 megapixels of HEIC take 1 s, JPEG's part of it 0.1."""
@@ -47,7 +52,7 @@ def _encoded(picture: Image.Image, quality: int) -> bytes:
     return file.getvalue()
 
 
-def rendition_task(arguments: Any, settings: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], bytes]:
+def rendition_task(arguments: Any, settings: dict[str, Any], limits: DecodeLimits) -> tuple[dict[str, Any], bytes]:
     """The task of a pool's workers: [path, content hash, told orientation] with {"longest"}. Raises MediaError."""
     path, content_hash, told = arguments
     content = make_rendition(

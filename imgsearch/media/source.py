@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from imgsearch.errors import MediaError
-from imgsearch.media.limits import MIB, Limits
+from imgsearch.media.limits import MIB, DecodeLimits
 from imgsearch.media.sniff import HEAD_BYTES
 
 _IN_MEMORY_BYTES = 32 * MIB  # larger files are hashed and decoded in pieces from the descriptor
@@ -22,7 +22,7 @@ _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXE
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class OpenFile:
     """An open regular file: ``stream`` is seekable, ``head`` its first bytes."""
 
     stream: BinaryIO
@@ -37,7 +37,7 @@ class ContentChanged(MediaError):
 
 
 @contextmanager
-def open_source(path: str, limits: Limits) -> Iterator[Source]:
+def open_source(path: str, limits: DecodeLimits) -> Iterator[OpenFile]:
     """Open a regular file; a FIFO, socket or device that took its place is refused without waiting on it.
 
     Raises MediaError: transient where the disk, the permissions or another program are at fault.
@@ -53,7 +53,7 @@ def open_source(path: str, limits: Limits) -> Iterator[Source]:
         raise MediaError(f"the name cannot be opened: {exc}", stage="read") from exc
 
 
-def _examine(stream: BinaryIO, path: str, limits: Limits) -> Source:
+def _examine(stream: BinaryIO, path: str, limits: DecodeLimits) -> OpenFile:
     status = os.fstat(stream.fileno())
     if not stat.S_ISREG(status.st_mode):
         raise MediaError("not a regular file (a folder, pipe, socket or device)", stage="read")
@@ -63,10 +63,10 @@ def _examine(stream: BinaryIO, path: str, limits: Limits) -> Source:
         size, limit = status.st_size // MIB, limits.file_bytes // MIB
         raise MediaError(f"the file has {size} MiB, more than the limit of {limit} MiB", stage="open")
     head = stream.read(HEAD_BYTES)
-    return Source(stream, head, os.path.basename(path), status.st_size, status.st_mtime_ns)  # noqa: PTH119
+    return OpenFile(stream, head, os.path.basename(path), status.st_size, status.st_mtime_ns)  # noqa: PTH119
 
 
-def read_and_hash(source: Source) -> tuple[str, BinaryIO]:
+def read_and_hash(source: OpenFile) -> tuple[str, BinaryIO]:
     """sha256 of the whole content, and a stream at its start to decode the very same bytes from.
 
     Raises MediaError(transient) if another program changed the file meanwhile.
@@ -85,7 +85,7 @@ def read_and_hash(source: Source) -> tuple[str, BinaryIO]:
     return digest.hexdigest(), source.stream
 
 
-def read_known(source: Source, content_hash: str) -> BinaryIO:
+def read_known(source: OpenFile, content_hash: str) -> BinaryIO:
     """A stream at the start of a file whose bytes have this sha256. Raises ContentChanged where they do not."""
     digest, stream = read_and_hash(source)
     if digest != content_hash:
@@ -93,7 +93,7 @@ def read_known(source: Source, content_hash: str) -> BinaryIO:
     return stream
 
 
-def _check_unchanged(source: Source, count: int) -> None:
+def _check_unchanged(source: OpenFile, count: int) -> None:
     status = os.fstat(source.stream.fileno())
     if (count, status.st_size, status.st_mtime_ns) != (source.size_bytes, source.size_bytes, source.mtime_ns):
         raise MediaError("the file changed while it was read", stage="read", transient=True)

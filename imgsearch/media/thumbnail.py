@@ -7,7 +7,7 @@ import os
 
 from imgsearch.errors import MediaError
 from imgsearch.media.decode import open_upright
-from imgsearch.media.limits import Limits, machine_budget
+from imgsearch.media.limits import DecodeLimits, machine_budget
 
 SIDES = {"small": 320, "large": 1280}
 """Pixels, the longer side: twice a tile of 160 px for screens of double density, and a screen's width."""
@@ -23,13 +23,13 @@ def make_thumbnail(
     max_side: int,
     *,
     content_hash: str | None = None,
-    limits: Limits | None = None,
+    limits: DecodeLimits | None = None,
     told: int = 0,
 ) -> bytes:
     """The picture within ``max_side`` pixels, its aspect kept, never enlarged, as WebP. With a ``content_hash`` (sha256
     in hex) the very bytes that are decoded must have it: ContentChanged otherwise. ``told`` as in `decode_file`. Raises
     MediaError. A 12-megapixel JPEG takes 60 ms at 320 px and 460 ms at 1,280 px, of which WebP takes most."""
-    limits = limits or Limits(memory_bytes=machine_budget())  # what an index run has read, this reads too
+    limits = limits or DecodeLimits(memory_bytes=machine_budget())  # what an index run has read, this reads too
     picture = open_upright(path, max_side, limits=limits, content_hash=content_hash, told=told)
     file = io.BytesIO()
     try:

@@ -41,12 +41,12 @@ from imgsearch.media.metadata.exif import exif_of, orientation_of, own_orientati
 from imgsearch.media.opening import decoding, open_image, readable_kind
 from imgsearch.media.orientation import turn_picture
 from imgsearch.media.sniff import HEAD_BYTES, Kind
-from imgsearch.media.wanted import Upright, Wanted
+from imgsearch.media.wanted import DecodeRequest, Upright
 
 _CALLED = {"DIB": "BMP", "PAM": "PPM"}  # by people
 
 
-def read_upright(wanted: Wanted) -> Upright:
+def read_upright(wanted: DecodeRequest) -> Upright:
     """Decode the main picture. Raises MediaError, or what a codec raises over damaged data."""
     reader = _READERS.get(wanted.kind.format)
     found = reader(wanted) if reader else _read_plain(wanted)
@@ -54,7 +54,7 @@ def read_upright(wanted: Wanted) -> Upright:
 
 
 def _read_plain(
-    wanted: Wanted,
+    wanted: DecodeRequest,
     codes: CodePoints | None = None,
     layout: JpegLayout | None = None,
     key_factor: int = 0,
@@ -76,7 +76,9 @@ def _read_plain(
     return Upright(turn_picture(small, turn), width, height, wanted.kind.format, turn)
 
 
-def _or_else(first: Callable[[Wanted], Upright], second: Callable[[Wanted], Upright], wanted: Wanted) -> Upright:
+def _or_else(
+    first: Callable[[DecodeRequest], Upright], second: Callable[[DecodeRequest], Upright], wanted: DecodeRequest
+) -> Upright:
     """By the second way what the first refuses; where both do, the first one's reason, unless it is a want of support
     of which the second knows more."""
     try:
@@ -93,7 +95,7 @@ def _or_else(first: Callable[[Wanted], Upright], second: Callable[[Wanted], Upri
             raise other if wanting else error from None
 
 
-def _from_deep(wanted: Wanted, picture: DeepPicture, turn: int) -> Upright:
+def _from_deep(wanted: DecodeRequest, picture: DeepPicture, turn: int) -> Upright:
     """Samples that are upright already."""
     width, height = picture.rows.size
     across, down = reduced_size(picture.rows.size, wanted.target)
@@ -101,7 +103,7 @@ def _from_deep(wanted: Wanted, picture: DeepPicture, turn: int) -> Upright:
     return Upright(small_srgb(picture, wanted.target), width, height, wanted.kind.format, turn)
 
 
-def _read_iso(wanted: Wanted) -> Upright:
+def _read_iso(wanted: DecodeRequest) -> Upright:
     try:
         found = read_iso(wanted.stream, wanted.kind, wanted.size_bytes, wanted.target, wanted.limits)
     except MediaError as error:
@@ -112,12 +114,12 @@ def _read_iso(wanted: Wanted) -> Upright:
     return Upright(found.image, *found.size, wanted.kind.format, found.orientation)
 
 
-def _read_png(wanted: Wanted) -> Upright:
+def _read_png(wanted: DecodeRequest) -> Upright:
     """Colours by cICP before iCCP before sRGB before gAMA and cHRM (PNG, third edition, 4.3)."""
     return _or_else(_read_sound_png, lambda each: _read_sound_png(mended_png(each)), wanted)
 
 
-def _read_sound_png(wanted: Wanted) -> Upright:
+def _read_sound_png(wanted: DecodeRequest) -> Upright:
     told = read_png_colour(wanted.stream)
     codes = _png_codes(told)
     if told.depth == 16 and (told.has_key or (codes is not None and codes.is_hdr)):
@@ -135,14 +137,14 @@ def _png_codes(told: PngColour) -> CodePoints | None:
     return CodePoints(gamma=told.gamma, chromaticities=usable_chromaticities(told.chromaticities))
 
 
-def _read_cursor(wanted: Wanted) -> Upright:
+def _read_cursor(wanted: DecodeRequest) -> Upright:
     """An icon by another number; Pillow's reader of icons knows PNG inside, its reader of cursors does not."""
     data = b"\0\0\1\0" + other_readers.read_all(wanted)[4:]
     icon = replace(wanted, stream=io.BytesIO(data), kind=Kind("ICO", wanted.kind.description))
     return replace(_read_plain(icon), format="CUR")
 
 
-def _read_jpeg(wanted: Wanted) -> Upright:
+def _read_jpeg(wanted: DecodeRequest) -> Upright:
     """12 bits, lossless JPEG and JPEG-LS are not Pillow's."""
     frame = read_jpeg_layout(wanted.stream)
     if frame.depth in (0, 8) and not frame.is_lossless:
@@ -155,7 +157,7 @@ def _read_jpeg(wanted: Wanted) -> Upright:
     return _from_deep(wanted, *other_readers.read_odd_jpeg(wanted, frame))
 
 
-def _read_jpeg2000(wanted: Wanted) -> Upright:
+def _read_jpeg2000(wanted: DecodeRequest) -> Upright:
     header, sampling = other_readers.jpeg2000_header(wanted), read_sampling(wanted.stream)
     if sampling.is_shared:
         try:
@@ -168,16 +170,16 @@ def _read_jpeg2000(wanted: Wanted) -> Upright:
     return _read_plain(wanted, icc=header.icc)
 
 
-def _read_bmp(wanted: Wanted) -> Upright:
+def _read_bmp(wanted: DecodeRequest) -> Upright:
     try:
         header = read_bmp(wanted.stream) if wanted.kind.format == "BMP" else Header()
     except (ValueError, IndexError):  # its plugin will tell
         header = Header()
 
-    def usual(each: Wanted) -> Upright:
+    def usual(each: DecodeRequest) -> Upright:
         return _read_plain(each, icc=header.icc)
 
-    def other(each: Wanted) -> Upright:
+    def other(each: DecodeRequest) -> Upright:
         found = read_odd_bmp(each)
         if isinstance(found, DeepPicture):
             return _from_deep(each, replace(found, icc=header.icc), 0)
@@ -188,12 +190,12 @@ def _read_bmp(wanted: Wanted) -> Upright:
     return _or_else(other, usual, wanted) if header.has_alpha else _or_else(usual, other, wanted)
 
 
-def _read_blp(wanted: Wanted) -> Upright:
+def _read_blp(wanted: DecodeRequest) -> Upright:
     check_blp(wanted)
     return _read_plain(wanted)
 
 
-def _read_tiff(wanted: Wanted) -> Upright:
+def _read_tiff(wanted: DecodeRequest) -> Upright:
     page, pages = main_directory(wanted.stream)
     if page is None:
         return _read_plain(wanted)
@@ -216,12 +218,12 @@ def _read_tiff(wanted: Wanted) -> Upright:
             raise exc if told else error from exc
 
 
-def _deep_tiff(wanted: Wanted, page: Directory, turn: int) -> Upright:
+def _deep_tiff(wanted: DecodeRequest, page: Directory, turn: int) -> Upright:
     with decoding(wanted.kind):
         return _from_deep(wanted, read_deep_tiff(wanted.stream, page, turn, wanted.size_bytes, wanted.limits), turn)
 
 
-def _plain_tiff(wanted: Wanted, page: Directory, turn: int) -> Upright:
+def _plain_tiff(wanted: DecodeRequest, page: Directory, turn: int) -> Upright:
     """Pillow turns a TIFF as it loads it, by what it finds; the rest is turned here."""
     with open_image(at_directory(wanted.stream, page.offset), wanted.kind, wanted.size_bytes, wanted.limits) as image:
         _check(image, wanted)
@@ -234,7 +236,7 @@ def _plain_tiff(wanted: Wanted, page: Directory, turn: int) -> Upright:
     return Upright(turn_picture(small, rest), width, height, wanted.kind.format, turn)
 
 
-def _check(image: Image.Image, wanted: Wanted, layout: JpegLayout | None = None) -> None:
+def _check(image: Image.Image, wanted: DecodeRequest, layout: JpegLayout | None = None) -> None:
     """Let a JPEG shrink itself while it is decoded, then see whether the picture fits the limits."""
     size, kind, extra = image.size, wanted.kind.format, 0
     if layout is not None:
@@ -248,13 +250,13 @@ def _check(image: Image.Image, wanted: Wanted, layout: JpegLayout | None = None)
     check_memory(kind, image.mode, size, size_bytes=wanted.size_bytes, extra_bytes=extra, limits=wanted.limits)
 
 
-def _read_raw(wanted: Wanted) -> Upright:
+def _read_raw(wanted: DecodeRequest) -> Upright:
     """The embedded preview stands for the picture; the RAW's own size and orientation are its facts."""
     preview = read_preview(wanted.stream)
     kind = readable_kind(preview.data[:HEAD_BYTES], "")
     if kind.format == "RAW":
         raise MediaError("the preview inside the camera RAW file is no picture", stage="open")
-    inner = Wanted(io.BytesIO(preview.data), kind, "", len(preview.data), wanted.target, wanted.limits)
+    inner = DecodeRequest(io.BytesIO(preview.data), kind, "", len(preview.data), wanted.target, wanted.limits)
     shown = read_upright(inner)
     image = turn_picture(shown.image, preview.remaining_turn(shown.width, shown.height, shown.orientation or 1))
     extension = os.path.splitext(wanted.name or "x.dng")[1].lstrip(".").upper()  # noqa: PTH122
@@ -262,7 +264,7 @@ def _read_raw(wanted: Wanted) -> Upright:
     return Upright(image, preview.width, preview.height, extension or "RAW", turn)
 
 
-_READERS: dict[str, Callable[[Wanted], Upright]] = {
+_READERS: dict[str, Callable[[DecodeRequest], Upright]] = {
     "HEIF": _read_iso,
     "AVIF": _read_iso,
     "PNG": _read_png,

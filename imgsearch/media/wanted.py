@@ -7,12 +7,12 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from imgsearch.media.limits import Limits
+from imgsearch.media.limits import DecodeLimits
 from imgsearch.media.sniff import Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DecodeRequest:
     """An opened file and what is asked of it: no less than twice ``target`` (width, height), where it has that much."""
 
     stream: BinaryIO
@@ -20,7 +20,7 @@ class Wanted:
     name: str
     size_bytes: int
     target: tuple[int, int]
-    limits: Limits
+    limits: DecodeLimits
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from imgsearch.errors import CheckpointInvalid
 from imgsearch.model.text import clean_text
-from imgsearch.model.words import Word, WordReader
+from imgsearch.model.words import VocabularyWord, WordReader
 
 _FEW = 16
 """Fewer texts are cut one after the other: a batch wakes a thread a core, which costs more than cutting a few."""
@@ -55,7 +55,7 @@ class TextTokenizer:
         """One more than the largest id that an encoded text may hold ([DEC] and the like not counted)."""
         return 1 + max(self._pieces.get_vocab(with_added_tokens=False).values())
 
-    def words(self, text: str) -> list[Word]:
+    def words(self, text: str) -> list[VocabularyWord]:
         """The words of a text, and the pieces that each is cut into."""
         return self._words.words(text)
 

@@ -21,7 +21,7 @@ _LATIN = "LATIN"
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class VocabularyWord:
     """A word as the tokenizer parts them. ``pieces`` without the ``##`` of those that continue a word; ``foreign`` if
     the vocabulary is of other scripts than its letters, or of no numbers and it is one."""
 
@@ -36,7 +36,7 @@ class WordReader:
     def __init__(self, pieces: Tokenizer) -> None:
         self._pieces = pieces
 
-    def words(self, text: str) -> list[Word]:
+    def words(self, text: str) -> list[VocabularyWord]:
         """The words of a text, cleaned as the model reads it. A sign is a word of its own."""
         cleaned = clean_text(text)
         found = self._pieces.encode(cleaned, add_special_tokens=False)
@@ -45,7 +45,7 @@ class WordReader:
             first, _, pieces = parts.get(number, (begin, end, []))
             parts[number] = (first, end, [*pieces, piece.removeprefix("##")])
         spelled = [(cleaned[begin:end], tuple(pieces)) for begin, end, pieces in parts.values()]
-        return [Word(spelling, pieces, self._foreign(spelling)) for spelling, pieces in spelled]
+        return [VocabularyWord(spelling, pieces, self._foreign(spelling)) for spelling, pieces in spelled]
 
     def _foreign(self, word: str) -> bool:
         if word.isascii():

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import TypeVar
 
-from imgsearch.scenes.graph import Group, Scene
+from imgsearch.scenes.graph import ObjectGroup, Scene
 from imgsearch.scenes.vocabulary import (
     COLOURS,
     NUMBERS,
@@ -33,7 +33,7 @@ class Mention:
     size: str | None = None
     position: str | None = None
 
-    def holds_of(self, group: Group) -> bool:
+    def holds_of(self, group: ObjectGroup) -> bool:
         return (
             self.kind == group.kind
             and self.count == group.count
@@ -64,7 +64,7 @@ class Statement:
         return self.relation is None or relation_between(found[0], found[1]) == self.relation
 
 
-def relation_between(first: Group, second: Group) -> str:
+def relation_between(first: ObjectGroup, second: ObjectGroup) -> str:
     """How the first group stands to the second: "left", "right", "above" or "below"."""
     del second  # groups stand opposite each other, so the first one's place says it all
     return RELATION_OF[first.position]

@@ -12,7 +12,7 @@ from math import cos, radians, sin
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from imgsearch.scenes.graph import Group, Scene
+from imgsearch.scenes.graph import ObjectGroup, Scene
 from imgsearch.scenes.settings_art import paint_background
 from imgsearch.scenes.shapes import SHAPES
 from imgsearch.scenes.vocabulary import COLOURS, SETTINGS
@@ -33,7 +33,7 @@ _RADII = {"small": (0.062, 0.08), "large": (0.105, 0.13)}
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class SceneBox:
     """Where one thing was painted, in fractions of the picture; ``group`` is its index in the scene."""
 
     group: int
@@ -43,18 +43,18 @@ class Box:
     y1: float
 
 
-def draw_scene(scene: Scene, size: int = DEFAULT_SIZE) -> tuple[Image.Image, list[Box]]:
+def draw_scene(scene: Scene, size: int = DEFAULT_SIZE) -> tuple[Image.Image, list[SceneBox]]:
     """The RGB picture [size, size] and the box of every thing in it. The same scene gives the same pixels."""
     rng = random.Random(scene.style)
     canvas = paint_background(scene.setting, rng, size)
-    boxes: list[Box] = []
+    boxes: list[SceneBox] = []
     for number, group in enumerate(scene.groups):
         spots = _place(group, random.Random(f"{scene.style}:{group.position}"))
         look = random.Random(f"{scene.style}:{group.kind}")
         shade = _vary(COLOURS[group.colour][0], look)
         for x, y, radius in spots:
             paint_thing(canvas, group.kind, _nudge(shade, look), (x * size, y * size), radius * size, look)
-            boxes.append(Box(number, x - radius, y - radius, x + radius, y + radius))
+            boxes.append(SceneBox(number, x - radius, y - radius, x + radius, y + radius))
     if rng.random() < 0.3:
         canvas = canvas.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.9) * size / DEFAULT_SIZE))
     return _film(canvas, rng), boxes
@@ -62,7 +62,7 @@ def draw_scene(scene: Scene, size: int = DEFAULT_SIZE) -> tuple[Image.Image, lis
 
 def draw_sheet(
     rng: random.Random, kinds: Sequence[tuple[str, str]], size: int = DEFAULT_SIZE
-) -> tuple[Image.Image, list[Box], Scene]:
+) -> tuple[Image.Image, list[SceneBox], Scene]:
     """A picture full of single things of the (kind, colour) pairs given, for teaching a ViT to see: the picture,
     the boxes, and a "scene" with one group a thing. It obeys no layout and has no captions."""
     setting = rng.choice(tuple(SETTINGS))
@@ -76,12 +76,12 @@ def draw_sheet(
         x = (number % across + 0.5) * cell + rng.uniform(-0.3, 0.3) * max(cell - radius, 0)
         y = (number // across + 0.5) * cell + rng.uniform(-0.3, 0.3) * max(cell - radius, 0)
         paint_thing(canvas, kind, _vary(COLOURS[colour][0], rng), (x * size, y * size), radius * size, rng)
-        boxes.append(Box(number, x - radius, y - radius, x + radius, y + radius))
-        groups.append(Group(kind, colour, thing_size, 1, "middle"))
+        boxes.append(SceneBox(number, x - radius, y - radius, x + radius, y + radius))
+        groups.append(ObjectGroup(kind, colour, thing_size, 1, "middle"))
     return _film(canvas, rng), boxes, Scene(setting, tuple(groups), 0)
 
 
-def _place(group: Group, rng: random.Random) -> list[tuple[float, float, float]]:
+def _place(group: ObjectGroup, rng: random.Random) -> list[tuple[float, float, float]]:
     """(x, y, radius) of each thing of the group: apart from each other, inside the group's region."""
     cx, cy, half_w, half_h = _REGIONS[group.position]
     low, high = _RADII[group.size]

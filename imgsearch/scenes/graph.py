@@ -13,7 +13,7 @@ _OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top",
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ObjectGroup:
     """One to four equal things that stand together in one part of the picture."""
 
     kind: str
@@ -30,7 +30,7 @@ class Scene:
     shade, rotation, texture, clutter."""
 
     setting: str
-    groups: tuple[Group, ...]
+    groups: tuple[ObjectGroup, ...]
     style: int
 
     def as_dict(self) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class Scene:
     def from_dict(row: dict[str, Any]) -> Scene:
         """The scene that `as_dict` wrote; keys that it does not know are ignored."""
         fields = ("kind", "colour", "size", "count", "position")
-        groups = tuple(Group(**{name: group[name] for name in fields}) for group in row["groups"])
+        groups = tuple(ObjectGroup(**{name: group[name] for name in fields}) for group in row["groups"])
         return Scene(row["setting"], groups, int(row["style"]))
 
 
@@ -114,11 +114,11 @@ def _has_unseen(scene: Scene) -> bool:
     return any((group.kind, group.colour) in UNSEEN_PAIRS for group in scene.groups)
 
 
-def _sample_group(rng: random.Random, domain: Domain, *, unseen: bool = False) -> Group:
+def _sample_group(rng: random.Random, domain: Domain, *, unseen: bool = False) -> ObjectGroup:
     while True:
         kind, colour = rng.choice(domain.kinds), rng.choice(domain.colours)
         withheld = (kind, colour) in UNSEEN_PAIRS
         if withheld == unseen if domain.pairs != "all" else True:
             break
     count = rng.choice((1, 1, 2, 2, 3, 3, 4))
-    return Group(kind, colour, rng.choice(tuple(SIZES)), count, "middle")
+    return ObjectGroup(kind, colour, rng.choice(tuple(SIZES)), count, "middle")

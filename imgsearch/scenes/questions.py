@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from imgsearch.scenes import wordings
 from imgsearch.scenes.captions import relation_between
-from imgsearch.scenes.graph import Group, Scene
+from imgsearch.scenes.graph import ObjectGroup, Scene
 from imgsearch.scenes.truth import true_of
 from imgsearch.scenes.vocabulary import (
     COLOURS,
@@ -43,7 +43,7 @@ class Question:
     answer: str
     accepted: tuple[str, ...]
     scene: Scene
-    about: Group | None = None
+    about: ObjectGroup | None = None
 
     def is_right(self, answer: str) -> bool:
         """Whether an answer given is right: one of the accepted ones, or, to "what", words that name just the things
@@ -126,7 +126,7 @@ def _ask_colour(scene: Scene, rng: random.Random) -> Question:
 def _ask_count(scene: Scene, rng: random.Random) -> Question:
     group = rng.choice(scene.groups)
     if rng.random() < _ABSENT_SHARE:
-        absent = Group(_absent(scene, rng), rng.choice(tuple(COLOURS)), group.size, 2, group.position)
+        absent = ObjectGroup(_absent(scene, rng), rng.choice(tuple(COLOURS)), group.size, 2, group.position)
         text = _fill(rng.choice(wordings.COUNT), absent, rng)
         return Question("how many", text, _NOTHING[0], _NOTHING, scene)
     templates = wordings.COUNT_PLACE if rng.random() < 0.15 else wordings.COUNT
@@ -148,7 +148,7 @@ def _ask_where(scene: Scene, rng: random.Random) -> Question:
     return Question("where", _fill(rng.choice(wordings.WHERE), group, rng), accepted[0], accepted, scene, group)
 
 
-def _where_words(scene: Scene, group: Group) -> tuple[str, ...]:
+def _where_words(scene: Scene, group: ObjectGroup) -> tuple[str, ...]:
     """All that answers where a group is: its place, what it is beside, and the setting."""
     words = [*POSITIONS[group.position], group.position, *SETTINGS[scene.setting]]
     for other in scene.groups:
@@ -165,7 +165,7 @@ def _where_words(scene: Scene, group: Group) -> tuple[str, ...]:
 def _ask_yes_no(scene: Scene, rng: random.Random) -> Question:
     """Yes and no are as likely, whatever is asked."""
     group, yes = rng.choice(scene.groups), rng.random() < 0.5
-    claims: list[Callable[[Scene, Group, bool, random.Random], str]] = [
+    claims: list[Callable[[Scene, ObjectGroup, bool, random.Random], str]] = [
         *(_claim_existence, _claim_existence, _claim_colour, _claim_colour, _claim_count, _claim_place, _claim_setting),
         *((_claim_relation, _claim_relation) if len(scene.groups) == 2 else ()),
     ]
@@ -174,7 +174,7 @@ def _ask_yes_no(scene: Scene, rng: random.Random) -> Question:
     return Question("yes/no", text, answer, (), scene, group if yes else None)
 
 
-def _claim_existence(scene: Scene, group: Group, yes: bool, rng: random.Random) -> str:
+def _claim_existence(scene: Scene, group: ObjectGroup, yes: bool, rng: random.Random) -> str:
     coloured = rng.random() < 0.5
     colour, kind, count = group.colour, group.kind, group.count
     if not yes and coloured and rng.random() < 0.5:
@@ -189,32 +189,32 @@ def _claim_existence(scene: Scene, group: Group, yes: bool, rng: random.Random) 
     return rng.choice(wordings.EXIST_ONE).format(thing=("an " if thing[0] in "aeiou" else "a ") + thing)
 
 
-def _claim_colour(scene: Scene, group: Group, yes: bool, rng: random.Random) -> str:
+def _claim_colour(scene: Scene, group: ObjectGroup, yes: bool, rng: random.Random) -> str:
     others = [other.colour for other in scene.groups if other.colour != group.colour]
     lure = rng.choice(others) if others and rng.random() < 0.5 else _another(group.colour, COLOURS, rng)
     return _fill(rng.choice(wordings.IS_COLOUR), group, rng, colour=group.colour if yes else lure)
 
 
-def _claim_count(scene: Scene, group: Group, yes: bool, rng: random.Random) -> str:
+def _claim_count(scene: Scene, group: ObjectGroup, yes: bool, rng: random.Random) -> str:
     count = group.count if yes else rng.choice([n for n in range(1, MAX_COUNT + 1) if n != group.count])
     exactly = count == 1 or count < group.count or rng.random() < 0.5
     noun = noun_of(group.kind).words[0][count > 1]
     return f"{'Is' if count == 1 else 'Are'} there {'exactly ' if exactly else ''}{NUMBERS[count]} {noun}?"
 
 
-def _claim_place(scene: Scene, group: Group, yes: bool, rng: random.Random) -> str:
+def _claim_place(scene: Scene, group: ObjectGroup, yes: bool, rng: random.Random) -> str:
     position = group.position if yes else _another(group.position, POSITIONS, rng)
     return _fill(rng.choice(wordings.IS_PLACE), group, rng, place=rng.choice(POSITIONS[position]))
 
 
-def _claim_setting(scene: Scene, group: Group, yes: bool, rng: random.Random) -> str:
+def _claim_setting(scene: Scene, group: ObjectGroup, yes: bool, rng: random.Random) -> str:
     setting = scene.setting if yes else _another(scene.setting, SETTINGS, rng)
     starry = any(one.kind == "star" for one in scene.groups)
     phrases = [phrase for phrase in SETTINGS[setting] if not (starry and phrase == _UNDER_STARS)]
     return _fill(rng.choice(wordings.IS_SETTING), group, rng, setting=rng.choice(phrases))
 
 
-def _claim_relation(scene: Scene, group: Group, yes: bool, rng: random.Random) -> str:
+def _claim_relation(scene: Scene, group: ObjectGroup, yes: bool, rng: random.Random) -> str:
     other = _other(scene, group)
     true = relation_between(group, other)
     relation = true if yes else _another(true, RELATIONS, rng)
@@ -222,7 +222,7 @@ def _claim_relation(scene: Scene, group: Group, yes: bool, rng: random.Random) -
     return _fill(rng.choice(wordings.IS_RELATION), group, rng, **words)
 
 
-def _fill(template: str, group: Group, rng: random.Random, **given: str) -> str:
+def _fill(template: str, group: ObjectGroup, rng: random.Random, **given: str) -> str:
     words = {
         "noun": _noun(group),
         "plural": noun_of(group.kind).words[0][1],
@@ -236,29 +236,29 @@ def _fill(template: str, group: Group, rng: random.Random, **given: str) -> str:
     return template.format(**words)
 
 
-def _noun(group: Group) -> str:
+def _noun(group: ObjectGroup) -> str:
     return noun_of(group.kind).words[0][group.count > 1]
 
 
-def _relation_words(relation: str, other: Group, rng: random.Random) -> str:
+def _relation_words(relation: str, other: ObjectGroup, rng: random.Random) -> str:
     """A phrase for it, before "the ..."."""
     noun = _noun(other)
     return rng.choice([phrase for phrase in RELATIONS[relation] if f"{phrase} the {noun}" != _UNDER_STARS])
 
 
-def _are(group: Group) -> str:
+def _are(group: ObjectGroup) -> str:
     return "is" if group.count == 1 else "are"
 
 
-def _they(group: Group) -> str:
+def _they(group: ObjectGroup) -> str:
     return "it" if group.count == 1 else "they"
 
 
-def _place(group: Group, rng: random.Random) -> str:
+def _place(group: ObjectGroup, rng: random.Random) -> str:
     return rng.choice(POSITIONS[group.position])
 
 
-def _other(scene: Scene, group: Group) -> Group:
+def _other(scene: Scene, group: ObjectGroup) -> ObjectGroup:
     return next(other for other in scene.groups if other != group)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from imgsearch.scenes.captions import Mention, relation_between
-from imgsearch.scenes.graph import Group, Scene
+from imgsearch.scenes.graph import ObjectGroup, Scene
 from imgsearch.scenes.vocabulary import COLOURS, NOUNS, NUMBERS, POSITIONS, RELATIONS, SETTINGS, SIZES
 
 ASPECTS = ("object", "colour", "count", "size", "position", "relation", "setting")
@@ -146,7 +146,7 @@ class _Reader:
             self._check_relation(self._group_of.get(self._mentions[-1].kind) if self._mentions else None, group)
         self._mentions.append(mention)
 
-    def _check_relation(self, first: Group | None, second: Group | None) -> None:
+    def _check_relation(self, first: ObjectGroup | None, second: ObjectGroup | None) -> None:
         assert self._relation is not None
         words, name = self._relation
         apart = first is not None and second is not None and first != second

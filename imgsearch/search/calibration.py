@@ -24,7 +24,7 @@ _LATER = ("clause_weight", "weakest_weight", "held_weight", "word_weight")  # 0 
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class PartAgreement:
     """How well a picture agrees with the parts of the description, by ITC; see `imgsearch.search.query.parts`."""
 
     clauses: float = 0.0  # mean over the clauses
@@ -33,7 +33,7 @@ class Agreement:
     words: float = 0.0  # mean over the telling words
 
 
-UNDIVIDED = Agreement()
+UNDIVIDED = PartAgreement()
 """Where the parts were not looked at."""
 
 
@@ -61,13 +61,13 @@ class Calibration:
         """Whether it looks at the parts of the description, which cost a search some milliseconds."""
         return any((self.clause_weight, self.weakest_weight, self.held_weight, self.word_weight))
 
-    def strength(self, margin: float, itc: float, z: float, agreement: Agreement = UNDIVIDED) -> float:
+    def strength(self, margin: float, itc: float, z: float, agreement: PartAgreement = UNDIVIDED) -> float:
         """Confident from 0 on."""
         whole = self.margin_weight * margin + self.itc_weight * itc + self.z_weight * z
         parts = self.clause_weight * agreement.clauses + self.weakest_weight * agreement.weakest
         return whole + parts + self.held_weight * agreement.held + self.word_weight * agreement.words + self.bias
 
-    def judge(self, one: Evidence) -> float:
+    def judge(self, one: ScoredCandidate) -> float:
         """``strength`` of a candidate."""
         return self.strength(one.margin, one.itc, one.z, one.agreement)
 
@@ -98,37 +98,37 @@ UNCALIBRATED = Calibration(1.0, 0.0, 0.0, 0.0, NEVER_Z)
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class ScoredCandidate:
     """One re-ranked candidate of a query."""
 
     image_id: int
     margin: float
     itc: float
     z: float
-    agreement: Agreement = UNDIVIDED
+    agreement: PartAgreement = UNDIVIDED
 
 
 @dataclass(frozen=True, slots=True)
-class Background:
+class ScoreBackground:
     """ITC scores of a query with pictures taken evenly from the library."""
 
     mean: float
     deviation: float
 
     @staticmethod
-    def of(sample: Float32, vector: Float32) -> Background:
+    def of(sample: Float32, vector: Float32) -> ScoreBackground:
         """``sample`` [n, T, D], ``vector`` [1, D]."""
-        return Background.of_many(sample, vector)[0]
+        return ScoreBackground.of_many(sample, vector)[0]
 
     @staticmethod
-    def of_many(sample: Float32, vectors: Float32) -> list[Background]:
+    def of_many(sample: Float32, vectors: Float32) -> list[ScoreBackground]:
         """The same for each of ``vectors`` [Q, D]: one product for all, where each alone reads 16 MB from memory."""
         if not len(sample):
             return [NO_BACKGROUND] * len(vectors)
         products = sample.reshape(-1, sample.shape[-1]) @ vectors.T  # [n * T, Q]
         scores = products.reshape(len(sample), -1, len(vectors)).max(axis=1)  # [n, Q]
         return [
-            Background(float(mean), max(float(deviation), 1e-3))
+            ScoreBackground(float(mean), max(float(deviation), 1e-3))
             for mean, deviation in zip(scores.mean(axis=0), scores.std(axis=0), strict=True)
         ]
 
@@ -136,7 +136,7 @@ class Background:
         return (score - self.mean) / self.deviation
 
 
-NO_BACKGROUND = Background(0.0, 1.0)
+NO_BACKGROUND = ScoreBackground(0.0, 1.0)
 """Where there is no text to compare with."""
 
 

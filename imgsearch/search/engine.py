@@ -15,26 +15,26 @@ import numpy as np
 
 from imgsearch.errors import MediaError, UsageError
 from imgsearch.records import Float32, Hit, Results
-from imgsearch.search.calibration import UNDIVIDED, Agreement, Calibration, Evidence
+from imgsearch.search.calibration import UNDIVIDED, Calibration, PartAgreement, ScoredCandidate
 from imgsearch.search.features.images import decode_as_shown
-from imgsearch.search.inference.direct import PlainReader, Reader
+from imgsearch.search.inference.direct import DirectInference, InferenceBackend
 from imgsearch.search.query.description import Query, query_notes
-from imgsearch.search.query.paging import Cursor, decoded, query_digest
-from imgsearch.search.query.parser import Ask
+from imgsearch.search.query.paging import PageCursor, decoded, query_digest
+from imgsearch.search.query.parser import ParsedQuery
 from imgsearch.search.query.parts import parts_of
 from imgsearch.search.query.sense import require_sense
 from imgsearch.search.query.understanding import understand, understanding_notes
 from imgsearch.search.rerank import (
     Match,
-    Model,
-    Reading,
+    MatchPrompt,
     Reranked,
+    SearchModel,
     default_rerank,
     fused_order,
     fused_score,
     match_and_replace,
 )
-from imgsearch.search.retrieval import Candidate, CandidateFinder, Wanted
+from imgsearch.search.retrieval import Candidate, CandidateFinder, RetrievalRequest
 from imgsearch.search.timing import milliseconds_since, timed
 from imgsearch.storage import FeatureStore, Store
 
@@ -51,14 +51,14 @@ class _Search:
     query: Query
     digest: str
     reread: str  # the digest of what decides the re-rank: a list that goes on to the end has the same
-    reading: Reading
+    reading: MatchPrompt
     depth: int
     reach: int  # candidates that may be re-ranked where some of the first ``depth`` show what is not wanted
     offset: int
     judged: bool  # whether hits are called confident or not
     understood: bool = True  # if not, none is
     candidates: list[Candidate] = field(default_factory=list)
-    agreements: tuple[Agreement, ...] = ()  # of the first candidates with the parts of the description
+    agreements: tuple[PartAgreement, ...] = ()  # of the first candidates with the parts of the description
     more: bool = False  # the library holds allowed pictures behind the candidates
     generation: int = 0
     notes: list[str] = field(default_factory=list)
@@ -71,23 +71,23 @@ class Searcher:
     It looks at a point in time, and at a newer one as soon as a run has committed; a run in progress never disturbs it.
     Safe to share between threads; they wait for each other at the model alone, as ``reader`` has it. Close it, or use
     it in a ``with``. ``features``: where ViT features are kept; None keeps none. ``calibration``: without one no list
-    ends before its k. ``reader``: who asks the model; `PlainReader` unless given.
+    ends before its k. ``reader``: who asks the model; `DirectInference` unless given.
     """
 
     def __init__(
         self,
         store: Store,
-        model: Model,
+        model: SearchModel,
         *,
         features: FeatureStore | None = None,
         calibration: Calibration | None = None,
-        reader: Reader | None = None,
+        reader: InferenceBackend | None = None,
     ) -> None:
         self.store = store
         self.model = model
         self.features = features
         self.calibration = calibration
-        self.reader = reader or PlainReader(model, features)
+        self.reader = reader or DirectInference(model, features)
         self._finder = CandidateFinder(store, self.reader.nearest)
         self._lock = threading.Lock()  # of what is remembered
         self._reranked: OrderedDict[tuple[int, str], Reranked] = OrderedDict()
@@ -128,12 +128,12 @@ class Searcher:
         """Vectors [T, D] of a picture in the library. Raises UsageError for an id that it does not have."""
         return self._finder.tokens_of(image_id)
 
-    def evidence(self, text: str, depth: int) -> list[Evidence]:
+    def evidence(self, text: str, depth: int) -> list[ScoredCandidate]:
         """What a calibration is fitted on: of the ``depth`` best by ITC, re-ranked, all that its rule may look at."""
         search = self._begin(Query(text, k=1, rerank=depth), None, parts=True)
         matches = self._rerank(search, time.perf_counter()).matches
         return [
-            Evidence(found.image_id, match.margin, found.score, found.z, agreement)
+            ScoredCandidate(found.image_id, match.margin, found.score, found.z, agreement)
             for found, match, agreement in zip(search.candidates, matches, search.agreements, strict=False)
             if match is not None
         ]
@@ -144,7 +144,7 @@ class Searcher:
         cursor = decoded(query, picture)
         model = self.model
         depth = default_rerank(model.device, model.image_size) if query.rerank < 0 else query.rerank
-        reading = Reading(ask.description, ask.excluded)
+        reading = MatchPrompt(ask.description, ask.excluded)
         reread = query_digest(replace(query, everything=False), picture)
         offset = cursor.offset if cursor else 0
         # A score of likeness is none of ITC: no calibration says what it means.
@@ -172,7 +172,7 @@ class Searcher:
             search.notes.append("the library has changed since the page before: pictures may be missing or come twice")
         return search
 
-    def _embed(self, ask: Ask, search: _Search, picture: Float32 | None) -> Wanted:
+    def _embed(self, ask: ParsedQuery, search: _Search, picture: Float32 | None) -> RetrievalRequest:
         """What to look for in the library."""
         text = None
         if ask.description:
@@ -186,9 +186,9 @@ class Searcher:
             picture = self._finder.tokens_of(image_id)
         elif named:
             picture = self._tokens_of_file(Path(os.path.expanduser(named)))  # noqa: PTH111  leaves ~nobody as it is
-        return Wanted(text, picture, ask.filters, excluding=image_id)
+        return RetrievalRequest(text, picture, ask.filters, excluding=image_id)
 
-    def _judge_words(self, ask: Ask, search: _Search) -> None:
+    def _judge_words(self, ask: ParsedQuery, search: _Search) -> None:
         """Whether the model can know what was asked for, and what is not wanted."""
         description, *excluded = (understand(self.model.words(text)) for text in (ask.description, *ask.excluded))
         search.understood = description.sure and not any(one.unknown for one in excluded)
@@ -238,7 +238,7 @@ class Searcher:
         page = listed[search.offset : search.offset + query.k]
         hits = tuple(replace(hit, rank=search.offset + place) for place, hit in enumerate(page, start=1))
         follows = len(listed) > search.offset + query.k or (search.more and len(listed) == len(ordered))
-        cursor = Cursor(search.offset + len(hits), search.generation, search.digest).encoded()
+        cursor = PageCursor(search.offset + len(hits), search.generation, search.digest).encoded()
         notes = [*search.notes, *reranked.notes]
         if not reranked.complete:
             notes.append(f"the time was up after {len(reranked.matches)} of {reranked.due} candidates were re-ranked")
@@ -279,7 +279,7 @@ class Searcher:
         judged: bool,
         found: Candidate,
         match: Match | None,
-        agreement: Agreement,
+        agreement: PartAgreement,
         lowest_z: float,
     ) -> Hit:
         """``lowest_z`` of all candidates up to this one."""

@@ -11,13 +11,13 @@ import numpy as np
 
 from imgsearch.index.rows import rank_order
 from imgsearch.model.contract import Array, Explainer
-from imgsearch.model.words import Word
+from imgsearch.model.words import VocabularyWord
 from imgsearch.records import Float32, Int64
 from imgsearch.search.features.images import as_numpy
-from imgsearch.search.features.stored import FeatureSource, Source
+from imgsearch.search.features.stored import FeatureSource, ImageSource
 
 
-class Model(Explainer, Protocol):
+class SearchModel(Explainer, Protocol):
     """What a search, and why it found a picture, ask of a model."""
 
     @property
@@ -29,7 +29,7 @@ class Model(Explainer, Protocol):
 
     def count_tokens(self, text: str) -> int: ...
 
-    def words(self, text: str) -> list[Word]: ...
+    def words(self, text: str) -> list[VocabularyWord]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MatchPrompt:
     """What ITM is asked about each candidate: the description, "" if there is none, and what is not wanted."""
 
     wanted: str
@@ -73,7 +73,7 @@ class Reading:
 Matched = tuple[list[Match | None], list[str], bool]
 """What `match_candidates` gives."""
 
-Matching = Callable[[Reading, Sequence[Source]], Matched]
+Matching = Callable[[MatchPrompt, Sequence[ImageSource]], Matched]
 
 
 _PLACE_WORDS = """
@@ -119,7 +119,11 @@ def default_rerank(device: str, image_size: int) -> int:
 
 
 def match_candidates(
-    model: Model, reading: Reading, sources: Sequence[Source], features: FeatureSource, deadline: float | None = None
+    model: SearchModel,
+    reading: MatchPrompt,
+    sources: Sequence[ImageSource],
+    features: FeatureSource,
+    deadline: float | None = None,
 ) -> Matched:
     """Match each source's picture with the texts: (a match for each, or None where the picture cannot be read; a
     sentence that says how many and why; whether all were reached before ``deadline``, a time.perf_counter()).
@@ -148,7 +152,7 @@ class Reranked:
     due: int = 0
 
 
-def match_and_replace(match: Matching, reading: Reading, sources: Sequence[Source], depth: int) -> Reranked:
+def match_and_replace(match: Matching, reading: MatchPrompt, sources: Sequence[ImageSource], depth: int) -> Reranked:
     """``match`` the first ``depth`` of ``sources``, and for each that shows what is not wanted one more behind them: of
     a description whose best pictures are at night, few would else be left for "not at night"."""
     matches, notes, complete = match(reading, sources[:depth])
@@ -161,18 +165,18 @@ def match_and_replace(match: Matching, reading: Reading, sources: Sequence[Sourc
     return Reranked([*matches, *more], [*notes, *told], complete, due)
 
 
-def _match(model: Model, reading: Reading, found: Sequence[Float32 | None]) -> list[Match | None]:
+def _match(model: SearchModel, reading: MatchPrompt, found: Sequence[Float32 | None]) -> list[Match | None]:
     readable = [features for features in found if features is not None]
     if not readable:
         return [None] * len(found)
     batch = np.stack(readable)
     matches = iter(
-        read_matches(reading, [as_numpy(model.match_both([text] * len(batch), batch)) for text in reading.texts])
+        matches_from_logits(reading, [as_numpy(model.match_both([text] * len(batch), batch)) for text in reading.texts])
     )
     return [None if features is None else next(matches) for features in found]
 
 
-def read_matches(reading: Reading, answers: Sequence[Float32]) -> list[Match]:
+def matches_from_logits(reading: MatchPrompt, answers: Sequence[Float32]) -> list[Match]:
     """What the logits say of n pictures. ``answers``: for each of ``reading.texts`` float32 [n, 2]."""
     count = len(answers[0])
     both_of = [answer.astype(np.float64) for answer in answers]
@@ -199,12 +203,12 @@ def failure_sentences(reasons: Sequence[str]) -> list[str]:
     return [f"{count} not re-ranked and kept the place of the first search: {reasons[0]}"]
 
 
-def fused_score(score: float, match: Match, reading: Reading) -> float:
+def fused_score(score: float, match: Match, reading: MatchPrompt) -> float:
     """What puts a matched candidate in its place, as `fused_order` says. ``score``: of the first search."""
     return match.probability * (1 - match.unwanted) if reading.unwanted else score + match.logit
 
 
-def fused_order(scores: Float32, matches: Sequence[Match | None], image_ids: Int64, reading: Reading) -> Int64:
+def fused_order(scores: Float32, matches: Sequence[Match | None], image_ids: Int64, reading: MatchPrompt) -> Int64:
     """The places of candidates, best first. ``scores`` [n], of the first search, and ``image_ids`` [n] are in its
     order, ``matches`` [m <= n] belong to the first m. -> [n] positions.
 

@@ -13,8 +13,8 @@ import numpy as np
 from imgsearch.errors import UsageError
 from imgsearch.index import open_index, rank_order
 from imgsearch.records import Filters, Float32, Int64
-from imgsearch.search.calibration import NO_BACKGROUND, Agreement, Background, evenly
-from imgsearch.search.features.stored import Source
+from imgsearch.search.calibration import NO_BACKGROUND, PartAgreement, ScoreBackground, evenly
+from imgsearch.search.features.stored import ImageSource
 from imgsearch.search.query.parts import Parts, agreements
 from imgsearch.search.similarity import POOL, likeness, mean_vector
 from imgsearch.search.word_matches import MOST_LIFTED, MOST_MATCHES, shown_words, word_expression
@@ -32,7 +32,7 @@ milliseconds in a small library, and a second in one of a million pictures, wher
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RetrievalRequest:
     """What to look for: a text vector [1, D], a picture's tokens [T, D], both or neither, among the pictures that the
     filters leave. ``excluding`` is the image id of the picture that others are compared with. The first ``depth``
     candidates are compared with ``parts`` of the description, if any are given; ``vectors`` [P, D] are theirs. Where
@@ -58,18 +58,18 @@ class Candidate:
     image_id: int
     score: float
     z: float
-    source: Source
+    source: ImageSource
     words: str = ""
     lifted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RetrievalResult:
     candidates: list[Candidate]
     more: bool  # pictures that the filters leave come behind these
     generation: int
     note: str | None = None  # what a person should know of the index
-    agreements: tuple[Agreement, ...] = ()  # of the first candidates with the parts of the description
+    agreements: tuple[PartAgreement, ...] = ()  # of the first candidates with the parts of the description
     lifted: int = 0  # candidates behind the first ``depth`` that words lifted there
 
 
@@ -79,7 +79,7 @@ class Nearest:
 
     slots: Int64
     scores: Float32
-    background: Background
+    background: ScoreBackground
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Lift:
     lifted: int = 0
 
 
-class Moment:
+class OpenIndex:
     """The library as of one commit, with what is made of it once. Safe between threads."""
 
     def __init__(self, store: Store) -> None:
@@ -112,7 +112,7 @@ class Moment:
         the beginning of more. Q texts at once cost less than one by one: vectors are read once for all."""
         total = self.view.count if allowed is None else len(allowed)
         best = self.index.search(texts, min(count, total), self.live if allowed is None else allowed)
-        backgrounds = Background.of_many(self.sample, texts)
+        backgrounds = ScoreBackground.of_many(self.sample, texts)
         known = best.slots >= 0
         rows = zip(best.slots, best.scores, known, backgrounds, strict=True)
         return [Nearest(slots[real], scores[real], background) for slots, scores, real, background in rows]
@@ -130,11 +130,11 @@ class Moment:
         return known
 
 
-AskMoment = Callable[[Moment, Float32, int, Int64 | None], Nearest]
+AskMoment = Callable[[OpenIndex, Float32, int, Int64 | None], Nearest]
 """Moment, text [1, D], count, allowed slots -> what is nearest."""
 
 
-def ask_moment(moment: Moment, text: Float32, count: int, allowed: Int64 | None) -> Nearest:
+def ask_moment(moment: OpenIndex, text: Float32, count: int, allowed: Int64 | None) -> Nearest:
     """One text by itself."""
     return moment.nearest(text, count, allowed)[0]
 
@@ -145,7 +145,7 @@ class CandidateFinder:
     def __init__(self, store: Store, ask: AskMoment = ask_moment) -> None:
         self._store = store
         self._ask = ask
-        self._moment: Moment | None = None
+        self._moment: OpenIndex | None = None
         self._renewing = threading.Lock()
 
     def forget(self) -> None:
@@ -163,7 +163,7 @@ class CandidateFinder:
         tokens: Float32 = view.read(slots)[0]
         return tokens
 
-    def find(self, wanted: Wanted, count: int) -> Found:
+    def find(self, wanted: RetrievalRequest, count: int) -> RetrievalResult:
         """The ``count`` best pictures that have a file now, best first, ties by image id."""
         for attempt in range(REFRESHES):
             moment = self._refreshed()
@@ -178,9 +178,9 @@ class CandidateFinder:
                 break
         agreeing = self._agreements(moment, wanted, slots, found[: max(wanted.depth + lift.lifted, wanted.reach)])
         found = self._with_words(found, wanted, lift)
-        return Found(found, total > len(slots), view.generation, moment.note, agreeing, lift.lifted)
+        return RetrievalResult(found, total > len(slots), view.generation, moment.note, agreeing, lift.lifted)
 
-    def _lift(self, moment: Moment, wanted: Wanted, best: Nearest, allowed: Int64 | None) -> Lift:
+    def _lift(self, moment: OpenIndex, wanted: RetrievalRequest, best: Nearest, allowed: Int64 | None) -> Lift:
         """Put the pictures that people described so, the best by vectors of them, behind the first ``depth``."""
         expression = word_expression(wanted.words) if wanted.words and wanted.depth else ""
         if not expression or wanted.text is None:
@@ -204,7 +204,7 @@ class CandidateFinder:
         )
         return Lift(merged, worded, len(chosen.slots))
 
-    def _with_words(self, found: list[Candidate], wanted: Wanted, lift: Lift) -> list[Candidate]:
+    def _with_words(self, found: list[Candidate], wanted: RetrievalRequest, lift: Lift) -> list[Candidate]:
         """Say of those that people described so with which of their words."""
         if not lift.worded:
             return found
@@ -218,8 +218,8 @@ class CandidateFinder:
         ]
 
     def _agreements(
-        self, moment: Moment, wanted: Wanted, slots: Int64, found: list[Candidate]
-    ) -> tuple[Agreement, ...]:
+        self, moment: OpenIndex, wanted: RetrievalRequest, slots: Int64, found: list[Candidate]
+    ) -> tuple[PartAgreement, ...]:
         """With the parts of the description, one for each of ``found``, which are of ``slots`` [m]."""
         if wanted.parts is None or wanted.vectors is None:
             return ()
@@ -227,7 +227,7 @@ class CandidateFinder:
         tokens = moment.view.read(np.array([slot_of[one.image_id] for one in found], np.int64))
         return tuple(agreements(wanted.parts, wanted.vectors, tokens, moment.sample))
 
-    def _refreshed(self) -> Moment:
+    def _refreshed(self) -> OpenIndex:
         moment = self._moment
         if moment is not None and not moment.view.changed():
             return moment
@@ -236,12 +236,12 @@ class CandidateFinder:
             return moment
         try:
             if self._moment is None or self._moment.view.changed():  # another may have done it while we waited
-                self._moment = Moment(self._store)
+                self._moment = OpenIndex(self._store)
             return self._moment
         finally:
             self._renewing.release()
 
-    def _allowed_slots(self, moment: Moment, wanted: Wanted) -> Int64 | None:
+    def _allowed_slots(self, moment: OpenIndex, wanted: RetrievalRequest) -> Int64 | None:
         """Slots that may answer, ascending; None where every live one may."""
         slots = moment.fitting_slots(wanted.filters) if wanted.filters else None
         if wanted.excluding is None:
@@ -250,7 +250,7 @@ class CandidateFinder:
         own = view.slots_of_images(np.array([wanted.excluding], np.int64))
         return np.setdiff1d(view.live_slots if slots is None else slots, own, assume_unique=True)
 
-    def _best(self, moment: Moment, wanted: Wanted, count: int, allowed: Int64 | None) -> Nearest:
+    def _best(self, moment: OpenIndex, wanted: RetrievalRequest, count: int, allowed: Int64 | None) -> Nearest:
         """The best of those that are allowed."""
         if wanted.picture is not None:
             return Nearest(*self._alike(moment, wanted, count, allowed), NO_BACKGROUND)
@@ -258,7 +258,9 @@ class CandidateFinder:
             return Nearest(*self._newest(moment.view, count, allowed), NO_BACKGROUND)
         return self._ask(moment, wanted.text, count, allowed)
 
-    def _alike(self, moment: Moment, wanted: Wanted, count: int, allowed: Int64 | None) -> tuple[Int64, Float32]:
+    def _alike(
+        self, moment: OpenIndex, wanted: RetrievalRequest, count: int, allowed: Int64 | None
+    ) -> tuple[Int64, Float32]:
         """By likeness to a picture, plus ITC with the text if there is one. The nearest `POOL` by the mean of its
         tokens (and the text) are compared token by token; behind them the order is the index's."""
         assert wanted.picture is not None
@@ -283,7 +285,7 @@ class CandidateFinder:
         newest = slots[np.argsort(-view.image_ids_of(slots), kind="stable")][:count]
         return newest, np.zeros(len(newest), np.float32)
 
-    def _resolve(self, image_ids: Int64, scores: Float32, background: Background) -> list[Candidate]:
+    def _resolve(self, image_ids: Int64, scores: Float32, background: ScoreBackground) -> list[Candidate]:
         """Candidates of ``image_ids`` [n], without those that a commit since the view has taken away."""
         wanted = image_ids.tolist()
         records = self._store.images(wanted)
@@ -293,7 +295,7 @@ class CandidateFinder:
                 image_id,
                 float(score),
                 background.z(score),
-                Source.of(paths[image_id], records[image_id].facts),
+                ImageSource.of(paths[image_id], records[image_id].facts),
             )
             for image_id, score in zip(wanted, scores.tolist(), strict=True)
             if paths.get(image_id) and image_id in records

@@ -11,7 +11,7 @@ from typing import Any
 from imgsearch.errors import UsageError
 from imgsearch.records import Hit, Results
 from imgsearch.search.query.description import Query
-from imgsearch.search.query.paging import Cursor, query_digest
+from imgsearch.search.query.paging import PageCursor, query_digest
 
 SORTS = ("best", "newest", "oldest", "name")
 
@@ -20,7 +20,7 @@ def at_page(query: Query, page: int, generation: int) -> Query:
     """``query`` for its ``page``-th page, the first is 1, of the library at ``generation``."""
     if page == 1:
         return query
-    return replace(query, cursor=Cursor((page - 1) * query.k, generation, query_digest(query)).encoded())
+    return replace(query, cursor=PageCursor((page - 1) * query.k, generation, query_digest(query)).encoded())
 
 
 def require_probability(threshold: float) -> float:

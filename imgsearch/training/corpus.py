@@ -21,7 +21,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from imgsearch.files import drafted
-from imgsearch.scenes.draw import Box, draw_scene, draw_sheet
+from imgsearch.scenes.draw import SceneBox, draw_scene, draw_sheet
 from imgsearch.scenes.graph import TWIN_KINDS, Domain, Scene, sample_family, sample_scene
 from imgsearch.scenes.vocabulary import COLOURS, KINDS, POSITIONS, SETTINGS, UNSEEN_PAIRS
 
@@ -45,7 +45,7 @@ class Corpus:
 
     pixels: NDArray[np.uint8]
     scenes: list[Scene]
-    boxes: list[list[Box]]
+    boxes: list[list[SceneBox]]
     families: NDArray[np.int64]
     singles: NDArray[np.int64]
     moved: NDArray[np.int64]
@@ -116,10 +116,10 @@ def _none(columns: int) -> NDArray[np.int64]:
     return np.empty((0, columns), dtype=np.int64)
 
 
-def _read_chunks(folder: Path, chunks: int) -> tuple[NDArray[np.uint8], list[Scene], list[list[Box]]]:
+def _read_chunks(folder: Path, chunks: int) -> tuple[NDArray[np.uint8], list[Scene], list[list[SceneBox]]]:
     parts = []
     scenes: list[Scene] = []
-    boxes: list[list[Box]] = []
+    boxes: list[list[SceneBox]] = []
     for number in range(chunks):
         pixels, more_scenes, more_boxes = _read_chunk(folder, number)
         parts.append(pixels)
@@ -128,10 +128,10 @@ def _read_chunks(folder: Path, chunks: int) -> tuple[NDArray[np.uint8], list[Sce
     return np.concatenate(parts), scenes, boxes
 
 
-def _read_chunk(folder: Path, number: int) -> tuple[NDArray[np.uint8], list[Scene], list[list[Box]]]:
+def _read_chunk(folder: Path, number: int) -> tuple[NDArray[np.uint8], list[Scene], list[list[SceneBox]]]:
     with np.load(_chunk_path(folder, number)) as chunk:
         rows = json.loads(str(chunk["rows"]))
-        boxes = [[Box(*box) for box in row["boxes"]] for row in rows]
+        boxes = [[SceneBox(*box) for box in row["boxes"]] for row in rows]
         return chunk["pixels"], [Scene.from_dict(row["scene"]) for row in rows], boxes
 
 
@@ -202,7 +202,7 @@ def _at_size(picture: Image.Image, side: int) -> NDArray[np.uint8]:
     return np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC))
 
 
-def _save_chunk(path: Path, pixels: NDArray[np.uint8], rows: list[tuple[Scene, list[Box]]]) -> None:
+def _save_chunk(path: Path, pixels: NDArray[np.uint8], rows: list[tuple[Scene, list[SceneBox]]]) -> None:
     plain = [
         {"scene": scene.as_dict(), "boxes": [[b.group, b.x0, b.y0, b.x1, b.y1] for b in boxes]} for scene, boxes in rows
     ]

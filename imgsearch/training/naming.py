@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import nn
 from transformers import Blip2ForImageTextRetrieval
 
-from imgsearch.scenes.draw import Box
+from imgsearch.scenes.draw import SceneBox
 from imgsearch.scenes.graph import Scene
 from imgsearch.scenes.vocabulary import COLOURS, KINDS, MAX_COUNT, POSITIONS, SETTINGS, SIZES
 from imgsearch.training.build import normalise
@@ -63,7 +63,7 @@ class NamingHeads(nn.Module):
         self.count = nn.Linear(width, MAX_COUNT)
 
 
-def patch_targets(scene: Scene, boxes: list[Box], grid: int) -> NDArray[np.int8]:
+def patch_targets(scene: Scene, boxes: list[SceneBox], grid: int) -> NDArray[np.int8]:
     """int8 [6, grid * grid]: kind, colour, size (0 = background) and the number of centres; then place and
     count - 1 of the group, `_UNKNOWN` on the background and on sheets, whose things form no groups."""
     target = np.zeros((6, grid, grid), dtype=np.int8)

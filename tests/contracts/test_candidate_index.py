@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgsearch.index import ArrayRows, CandidateIndex, ExactIndex, SnapshotIndex
+from imgsearch.index import CandidateIndex, ExactIndex, SnapshotIndex, TokenRows
 from imgsearch.index.construction import build_first_stage
 from imgsearch.index.first_stage import FaissFirstStage
 from imgsearch.records import Candidates
@@ -58,21 +58,21 @@ class LoopIndex:
 
 
 def exact(vectors: np.ndarray, tie_keys: np.ndarray | None = None) -> CandidateIndex:
-    return ExactIndex(ArrayRows(vectors), tie_keys)
+    return ExactIndex(TokenRows(vectors), tie_keys)
 
 
 def eight_bits(vectors: np.ndarray, tie_keys: np.ndarray | None = None) -> CandidateIndex:
     """Numbers of the stored dtype pass through int8 only where that loses nothing; else as they are."""
     steps = np.rint(vectors.astype(np.float32) * 4)
     if len(vectors) and np.abs(steps).max() <= 127 and (steps / 4 == vectors).all():
-        return ExactIndex(ArrayRows(steps.astype(np.int8), scale=0.25), tie_keys)
-    return ExactIndex(ArrayRows(vectors), tie_keys)
+        return ExactIndex(TokenRows(steps.astype(np.int8), scale=0.25), tie_keys)
+    return ExactIndex(TokenRows(vectors), tie_keys)
 
 
 def snapshot(vectors: np.ndarray, tie_keys: np.ndarray | None = None) -> CandidateIndex:
     """Two thirds in the snapshot, the rest its tail; no filter is too narrow for the first stage. All candidates fit
     into the pool here, so nothing is relaxed: what a small pool may miss, tests/index/test_snapshot_index.py bounds."""
-    rows = ArrayRows(vectors)
+    rows = TokenRows(vectors)
     covered = np.arange(2 * len(vectors) // 3, dtype=np.int64)
     if not len(covered):
         return ExactIndex(rows, tie_keys)

@@ -6,7 +6,7 @@ from pictured_library import PicturedLibrary, picture
 from PIL import Image, ImageDraw
 
 from imgsearch.dedup import here
-from imgsearch.dedup.here import Shelf, counts, is_here
+from imgsearch.dedup.here import DuplicateLookup, counts, is_here
 from imgsearch.errors import MediaError
 from imgsearch.scenes.not_copies.tiff import dng
 
@@ -41,7 +41,7 @@ def test_turned_copy_is_here_and_the_turn_brings_it_back(library, tmp_path) -> N
 def test_other_and_flat_pictures_are_not_here(library, tmp_path) -> None:
     picture(9).save(tmp_path / "other.png")
     Image.new("RGB", (90, 60), "navy").save(tmp_path / "flat.png")
-    shelf = Shelf(library.store)
+    shelf = DuplicateLookup(library.store)
     assert shelf.is_here(tmp_path / "other.png") == []
     assert shelf.is_here(tmp_path / "flat.png") == []  # another size, and looks say nothing of it
     Image.new("RGB", (80, 60), "navy").save(tmp_path / "flat.bmp")
@@ -52,7 +52,7 @@ def test_other_and_flat_pictures_are_not_here(library, tmp_path) -> None:
 
 
 def test_shelf_knows_what_came_and_went_meanwhile(library, tmp_path) -> None:
-    shelf = Shelf(library.store)
+    shelf = DuplicateLookup(library.store)
     path: Path = tmp_path / "five.jpg"
     picture(5).resize((150, 110)).save(path)
     assert shelf.is_here(path) == []

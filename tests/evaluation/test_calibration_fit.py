@@ -7,23 +7,25 @@ import pytest
 
 from imgsearch.errors import UsageError
 from imgsearch.evaluation.calibration_fit import Labelled, fit_labelled, fit_library
-from imgsearch.search.calibration import Agreement, Calibration, Evidence
+from imgsearch.search.calibration import Calibration, PartAgreement, ScoredCandidate
 
 BASE = Calibration(1.0, 0.0, 0.0, 0.0, 1e6)
 
 
-def drawn(rng: np.random.Generator, count: int, present: bool, shift: float = 0.0) -> list[list[Evidence]]:
+def drawn(rng: np.random.Generator, count: int, present: bool, shift: float = 0.0) -> list[list[ScoredCandidate]]:
     """Margins about -3 for pictures that do not match, about 3 for the one that does."""
     found = []
     for _ in range(count):
         margins = rng.normal(-3 + shift, 1, size=8)
         if present:
             margins[0] = rng.normal(3 + shift, 1)
-        found.append([Evidence(place, float(m), 0.3, float(rng.normal(2, 1))) for place, m in enumerate(margins)])
+        found.append(
+            [ScoredCandidate(place, float(m), 0.3, float(rng.normal(2, 1))) for place, m in enumerate(margins)]
+        )
     return found
 
 
-def confident(rule: Calibration, evidence: list[Evidence]) -> bool:
+def confident(rule: Calibration, evidence: list[ScoredCandidate]) -> bool:
     return any(rule.strength(one.margin, one.itc, one.z) >= 0 for one in evidence)
 
 
@@ -41,9 +43,9 @@ def test_labelled_fit_holds_the_share_of_false_accepts_on_other_queries() -> Non
 def test_labelled_fit_learns_from_the_parts_where_nothing_else_tells() -> None:
     rng = np.random.default_rng(6)
 
-    def query(held: float) -> list[Evidence]:
-        parts = Agreement(held=held + float(rng.normal(0, 0.2)))
-        return [Evidence(n, float(rng.normal()), 0.3, 2.0, parts) for n in range(4)]
+    def query(held: float) -> list[ScoredCandidate]:
+        parts = PartAgreement(held=held + float(rng.normal(0, 0.2)))
+        return [ScoredCandidate(n, float(rng.normal()), 0.3, 2.0, parts) for n in range(4)]
 
     queries = [Labelled(query(2.0), frozenset(range(4))) for _ in range(100)]
     queries += [Labelled(query(0.0), frozenset()) for _ in range(100)]
@@ -66,7 +68,7 @@ def test_library_fit_finds_the_threshold_without_labels(shift: float, share: flo
 def test_library_fit_refuses_probes_of_one_kind_and_too_few() -> None:
     rng = np.random.default_rng(3)
     with pytest.raises(UsageError, match="do not fall into"):
-        fit_library([[Evidence(0, float(m), 0.3, 2.0)] for m in rng.normal(size=400)], BASE)
+        fit_library([[ScoredCandidate(0, float(m), 0.3, 2.0)] for m in rng.normal(size=400)], BASE)
     with pytest.raises(UsageError, match="expected 50"):
         fit_library(drawn(rng, 10, True), BASE)
     with pytest.raises(UsageError, match="expected 50"):
@@ -76,10 +78,11 @@ def test_library_fit_refuses_probes_of_one_kind_and_too_few() -> None:
 def test_tail_is_confident_only_where_vectors_alone_suffice() -> None:
     rng = np.random.default_rng(4)
     clear = [
-        [Evidence(n, 4.0 if z > 3 else -4.0, 0.3, z) for n, z in enumerate(rng.normal(2, 1, 8))] for _ in range(200)
+        [ScoredCandidate(n, 4.0 if z > 3 else -4.0, 0.3, z) for n, z in enumerate(rng.normal(2, 1, 8))]
+        for _ in range(200)
     ]
     queries = [Labelled(one, frozenset(e.image_id for e in one if e.margin > 0)) for one in clear]
-    unlike = [[Evidence(n, -4.0, 0.3, float(rng.normal(0, 1))) for n in range(8)] for _ in range(100)]
+    unlike = [[ScoredCandidate(n, -4.0, 0.3, float(rng.normal(0, 1))) for n in range(8)] for _ in range(100)]
     queries += [Labelled(one, frozenset()) for one in unlike]
     assert 2.5 < fit_labelled(queries).least_z < 3.5
     queries = [Labelled(one, frozenset({0})) for one in drawn(rng, 200, True)]

@@ -16,7 +16,7 @@ from PIL import Image, PngImagePlugin
 from imgsearch.errors import MediaError, UsageError
 from imgsearch.evaluation import self_check as self_evaluation
 from imgsearch.evaluation.self_check import EXACT, evaluate_self, recalls, retrieve_altered
-from imgsearch.index import ArrayRows, ExactIndex, SnapshotIndex
+from imgsearch.index import ExactIndex, SnapshotIndex, TokenRows
 from imgsearch.media.decode import decode_bytes, decode_file
 from imgsearch.records import Candidates
 from imgsearch.storage import EmbeddedBatch, FilePlace, writing
@@ -33,7 +33,7 @@ class Forgetful:
     """An exact index that never names some slots: the next best move up."""
 
     def __init__(self, vectors: np.ndarray, lost: set[int]) -> None:
-        self.exact, self.total = ExactIndex(ArrayRows(vectors)), len(vectors)
+        self.exact, self.total = ExactIndex(TokenRows(vectors)), len(vectors)
         self.kept = np.array([slot not in lost for slot in range(len(vectors))])
 
     def search(self, texts: np.ndarray, k: int, allowed: Any = None) -> Candidates:
@@ -57,7 +57,7 @@ def test_recalls_equal_the_definition_when_an_index_loses_candidates(data: st.Da
     allowed[0] = True
     lost = set(data.draw(st.lists(st.integers(0, images - 1), max_size=images)))
     depths = data.draw(st.lists(st.integers(1, 50), min_size=1, max_size=3))
-    found = recalls(Forgetful(vectors, lost), ExactIndex(ArrayRows(vectors)), queries, allowed, depths)
+    found = recalls(Forgetful(vectors, lost), ExactIndex(TokenRows(vectors)), queries, allowed, depths)
     for k, recall in zip(depths, found, strict=True):
         best = [slot for query in queries for slot in ranking(vectors, query, allowed)[:k]]
         assert recall == pytest.approx(sum(slot not in lost for slot in best) / len(best))
@@ -66,7 +66,7 @@ def test_recalls_equal_the_definition_when_an_index_loses_candidates(data: st.Da
 def test_recalls_are_1_for_an_index_that_finds_all_and_0_for_one_that_answers_nothing() -> None:
     rng = np.random.default_rng(0)
     vectors, queries = unit(rng, 30, T, D), unit(rng, 9, D)
-    exact = ExactIndex(ArrayRows(vectors))
+    exact = ExactIndex(TokenRows(vectors))
     assert recalls(exact, exact, queries, None, (1, 10, 100)) == [1.0, 1.0, 1.0]
     nothing = Forgetful(vectors, set(range(30)))
     assert recalls(nothing, exact, queries, None, (1, 10, 100)) == [0.0, 0.0, 0.0]

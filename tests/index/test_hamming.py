@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from imgsearch.index import agreeing, hamming
 from imgsearch.index.covering import moved, parts_of, spread_bits
-from imgsearch.index.hamming import HammingIndex, Plan, cheapest, distinct_hashes, hamming_pairs, plans_for
+from imgsearch.index.hamming import HammingIndex, HashPartition, cheapest, distinct_hashes, hamming_pairs, plans_for
 
 
 def clustered(count: int, seed: int) -> np.ndarray:
@@ -46,7 +46,7 @@ def planned(hashes: np.ndarray, radius: int, parts: int) -> HammingIndex:
     assert index.plans == []
     if parts and len(hashes):
         cut = parts_of(radius, parts)
-        index.plans = [Plan(cut, spread_bits(index.hashes, parts), (-1e12,) * len(cut))]
+        index.plans = [HashPartition(cut, spread_bits(index.hashes, parts), (-1e12,) * len(cut))]
     return index
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imgsearch.index.rows import ArrayRows, best_over_tokens, rank_order
+from imgsearch.index.rows import TokenRows, best_over_tokens, rank_order
 
 
 def test_rank_order_goes_by_key_when_scores_agree_to_five_places() -> None:
@@ -23,4 +23,4 @@ def test_best_over_tokens_does_not_depend_on_company() -> None:
 
 def test_array_rows_refuse_a_matrix() -> None:
     with pytest.raises(ValueError, match=r"expected \[images, tokens, dims\]"):
-        ArrayRows(np.zeros((3, 4), np.float16))
+        TokenRows(np.zeros((3, 4), np.float16))

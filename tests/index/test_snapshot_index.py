@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgsearch.index import ArrayRows, ExactIndex, SnapshotIndex
+from imgsearch.index import ExactIndex, SnapshotIndex, TokenRows
 from imgsearch.index.construction import build_first_stage
 from imgsearch.index.first_stage import FaissFirstStage
 
@@ -36,7 +36,7 @@ class Case:
     """Vectors, their exact index, and one with a snapshot of the first slots."""
 
     def __init__(self, vectors: np.ndarray, path: Path) -> None:
-        self.rows = ArrayRows(vectors.astype(np.float16))
+        self.rows = TokenRows(vectors.astype(np.float16))
         self.keys = np.random.default_rng(5).permutation(IMAGES).astype(np.int64)
         self.path = path
         with path.open("wb") as file:
@@ -137,7 +137,7 @@ def test_answers_are_the_same_after_reopening_and_after_an_equal_build(case: Cas
 
 def test_snapshot_of_more_slots_than_the_view_has_is_cut_to_the_view(case: Case) -> None:
     """A run published it between the look at the library and the look at the snapshot."""
-    fewer = ArrayRows(case.rows._vectors[:1500])
+    fewer = TokenRows(case.rows._vectors[:1500])
     index = SnapshotIndex(fewer, FaissFirstStage(case.path, COVERED), candidates=150, exact_share=0.0)
     truth = ExactIndex(fewer).search(case.texts, 10)
     found = index.search(case.texts, 10)

@@ -14,7 +14,7 @@ from imgsearch.media.walking.ignore import IGNORE_FILE
 from imgsearch.settings import Settings
 from indexer.dry_run import DryRun, dry_run
 from indexer.index_run import IndexRequest, run_index
-from indexer.report import Silence, Summary
+from indexer.report import RunSummary, Silence
 
 MODEL = str(Path(__file__).parents[1] / "golden" / "lavis" / "blip2_tiny.pth")
 
@@ -35,7 +35,7 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
 
 
-def same(found: DryRun, summary: Summary) -> bool:
+def same(found: DryRun, summary: RunSummary) -> bool:
     return (found.seen, found.unchanged, found.removed, found.passed, found.program_folders) == (
         summary.seen, summary.unchanged, summary.removed, summary.passed, summary.program_folders,
     )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 import indexer.forecast
 from imgsearch.errors import StorageFull
 from imgsearch.records import ModelId
-from indexer.forecast import Outlook, bytes_for, forecast, require_space, size_text, time_text
+from indexer.forecast import Forecast, bytes_for, forecast, require_space, size_text, time_text
 
 BLIP2 = ModelId("blip2", "0" * 64, "v1-224", "float32", 32, 256)
 
@@ -44,7 +44,7 @@ def test_size_is_said_in_decimal_units(size: float, said: str) -> None:
 
 def test_outlook_of_a_slow_model_is_told_after_the_first_batch() -> None:
     told: list[float] = []
-    outlook = Outlook(1000, 96, told.append)
+    outlook = Forecast(1000, 96, told.append)
     outlook.measured(4, 16.0)
     outlook.measured(4, 16.0)
     assert told == [4.0]
@@ -54,7 +54,7 @@ def test_outlook_of_a_fast_model_waits_until_what_was_decoded_ahead_is_used_up(m
     clock = [0.0]
     monkeypatch.setattr(indexer.forecast.time, "monotonic", lambda: clock[0])
     told: list[float] = []
-    outlook = Outlook(1000, 96, told.append)
+    outlook = Forecast(1000, 96, told.append)
     for batch in range(10):
         clock[0] += 0.32 if batch < 3 else 3.2  # the decoders keep up at first only
         outlook.measured(32, 0.3)
@@ -63,5 +63,5 @@ def test_outlook_of_a_fast_model_waits_until_what_was_decoded_ahead_is_used_up(m
 
 def test_outlook_of_a_short_run_says_nothing() -> None:
     told: list[float] = []
-    Outlook(32, 96, told.append).measured(32, 200.0)
+    Forecast(32, 96, told.append).measured(32, 200.0)
     assert told == []

@@ -17,7 +17,7 @@ from imgsearch.settings import Settings
 from imgsearch.storage import open_store
 from imgsearch.storage.reads.fact_reads import read_words
 from indexer.index_run import IndexRequest, run_index
-from indexer.report import Summary
+from indexer.report import RunSummary
 
 SIDECAR = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/"
@@ -44,7 +44,7 @@ def library(tmp_path):
             os.utime(path, (1_400_000_000, 1_400_000_000))
             return path
 
-        def index(self, *paths: Path) -> Summary:
+        def index(self, *paths: Path) -> RunSummary:
             settings = replace(Settings(library=self.folder), model="none", workers=1)
             return run_index(IndexRequest([os.fspath(path) for path in paths or [self.pictures]], settings))
 

@@ -10,13 +10,13 @@ from imgsearch.media.walking.program_folders import Included
 from imgsearch.records import Root
 from imgsearch.settings import Settings
 from indexer.index_run import IndexRequest, run_index
-from indexer.report import Summary
+from indexer.report import RunSummary
 from indexer.watch import scopes
 
 MODEL = str(Path(__file__).parents[1] / "golden" / "lavis" / "blip2_tiny.pth")
 
 
-def index(desk: Any, *include: str, path: Path | None = None, **more: Any) -> Summary:
+def index(desk: Any, *include: str, path: Path | None = None, **more: Any) -> RunSummary:
     settings = Settings(desk.library, model=MODEL, device="cpu")
     return run_index(IndexRequest((str(path or desk.photos),), settings, include=include, **more))
 
@@ -49,11 +49,11 @@ def test_folder_of_a_program_is_told_and_walked_where_it_is_included(desk: Any) 
 
 
 def test_line_about_passed_over_folders_is_one_line_and_short() -> None:
-    assert "Passed over" not in Summary("l", "m").text()
-    summary = Summary("l", "m", program_folders={f"kind {number:02}": number for number in range(1, 30)})
+    assert "Passed over" not in RunSummary("l", "m").text()
+    summary = RunSummary("l", "m", program_folders={f"kind {number:02}": number for number in range(1, 30)})
     (line,) = (line for line in summary.text().splitlines() if "Passed over" in line)
     assert "435 folders, kind 29 (29), kind 28 (28)" in line and "23 other kinds" in line and "kind 20" not in line
-    assert "1 folder, x." in Summary("l", "m", program_folders={"x": 1}).text()
+    assert "1 folder, x." in RunSummary("l", "m", program_folders={"x": 1}).text()
 
 
 def test_watch_does_not_look_into_folders_of_programs(tmp_path: Path) -> None:

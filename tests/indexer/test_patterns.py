@@ -15,15 +15,15 @@ from imgsearch.media.walking.ignore import IGNORE_FILE
 from imgsearch.records import Root
 from imgsearch.settings import Settings
 from imgsearch.storage import forget, open_store, writing
-from indexer.index_run import IndexRequest, Session, run_index
-from indexer.report import Silence, Summary
+from indexer.index_run import IndexRequest, IndexRun, run_index
+from indexer.report import RunSummary, Silence
 from indexer.scanning.remembered import FILE_NAME
 from indexer.watch import scopes
 
 MODEL = str(Path(__file__).parents[1] / "golden" / "lavis" / "blip2_tiny.pth")
 
 
-def index(desk: Any, *paths: Path, **more: Any) -> Summary:
+def index(desk: Any, *paths: Path, **more: Any) -> RunSummary:
     settings = Settings(desk.library, model="" if desk.library.exists() else MODEL, device="cpu")
     return run_index(IndexRequest(tuple(map(str, paths)), settings, **more))
 
@@ -176,7 +176,7 @@ def test_device_that_an_older_program_took_is_told_and_forgotten_by_its_path(des
 
 def test_places_that_changed_obey_the_patterns_as_a_watch_needs_it(desk: Any) -> None:
     settings = Settings(desk.library, model=MODEL, device="cpu")
-    with Session(IndexRequest((str(desk.photos),), settings, exclude=["*0.png"]), Silence(), lambda: False) as session:
+    with IndexRun(IndexRequest((str(desk.photos),), settings, exclude=["*0.png"]), Silence(), lambda: False) as session:
         session.update([str(desk.photos)])
         assert "scene00.png" not in held(desk)
         os.utime(desk.photos / "scene00.png")

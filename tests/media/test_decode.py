@@ -11,7 +11,7 @@ from PIL import Image
 
 from imgsearch.errors import MediaError
 from imgsearch.media.decode import DecodedImage, KnownContent, decode_bytes, decode_file, open_upright
-from imgsearch.media.limits import MIB, Limits, TooMuchMemory
+from imgsearch.media.limits import MIB, DecodeLimits, TooMuchMemory
 
 SIDE = 32
 
@@ -213,7 +213,7 @@ def test_reasons_are_true_and_plain(data: bytes, words: str) -> None:
 
 
 def test_limit_counts_a_jpeg_after_draft() -> None:
-    tight = Limits(memory_bytes=1 * MIB)
+    tight = DecodeLimits(memory_bytes=1 * MIB)
     big = photo(2000, 1500)
     assert decode_bytes(encode(big, "JPEG"), SIDE, limits=tight).facts.width == 2000
     for data in (encode(big, "PNG", compress_level=1), encode(big, "JPEG", progressive=True)):

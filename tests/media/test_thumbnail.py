@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from imgsearch.errors import MediaError
-from imgsearch.media.limits import Limits
+from imgsearch.media.limits import DecodeLimits
 from imgsearch.media.source import ContentChanged
 from imgsearch.media.thumbnail import make_thumbnail
 
@@ -72,6 +72,6 @@ def test_a_file_that_holds_something_else_now_is_refused(tmp_path: Path):
 def test_a_bomb_and_a_missing_file_are_media_errors(tmp_path: Path):
     Image.new("RGB", (4000, 4000)).save(tmp_path / "a.png")
     with pytest.raises(MediaError, match="more than the limit"):
-        make_thumbnail(tmp_path / "a.png", 320, limits=Limits(memory_bytes=10_000_000))
+        make_thumbnail(tmp_path / "a.png", 320, limits=DecodeLimits(memory_bytes=10_000_000))
     with pytest.raises(MediaError, match="gone"):
         make_thumbnail(tmp_path / "b.png", 320)

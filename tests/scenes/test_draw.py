@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from imgsearch.scenes.draw import draw_scene
-from imgsearch.scenes.graph import Domain, Group, Scene, sample_scene
+from imgsearch.scenes.graph import Domain, ObjectGroup, Scene, sample_scene
 from imgsearch.scenes.settings_art import PAINTERS
 from imgsearch.scenes.shapes import SHAPES
 from imgsearch.scenes.vocabulary import COLOURS, KINDS, SETTINGS
@@ -30,7 +30,7 @@ def test_same_scene_gives_same_pixels_and_another_style_gives_others():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_box_holds_the_paint_of_its_thing(kind):
-    scene = Scene("grass", (Group(kind, "red", "large", 1, "middle"),), style=5)
+    scene = Scene("grass", (ObjectGroup(kind, "red", "large", 1, "middle"),), style=5)
     picture, (box,) = draw_scene(scene)
     pixels = np.asarray(picture).astype(int)
     red = (pixels[..., 0] > 150) & (pixels[..., 1] < 90) & (pixels[..., 2] < 90)
@@ -64,7 +64,7 @@ def test_paint_is_nearer_to_its_own_colour_than_to_any_other(colour):
     bases = np.array([COLOURS[name][0] for name in names])
     right = 0
     for style in range(10):
-        picture, (box,) = draw_scene(Scene("room", (Group("book", colour, "large", 1, "middle"),), style))
+        picture, (box,) = draw_scene(Scene("room", (ObjectGroup("book", colour, "large", 1, "middle"),), style))
         side = picture.width
         x, y, r = (box.x0 + box.x1) / 2 * side, (box.y0 + box.y1) / 2 * side, (box.x1 - box.x0) / 2 * side
         patch = np.asarray(picture)[int(y + 0.3 * r) : int(y + 0.5 * r), int(x - 0.1 * r) : int(x + 0.2 * r)]

@@ -7,12 +7,14 @@ import re
 
 import pytest
 
-from imgsearch.scenes.graph import Domain, Group, Scene, sample_scene
+from imgsearch.scenes.graph import Domain, ObjectGroup, Scene, sample_scene
 from imgsearch.scenes.measure import answer_figures, caption_figures
 from imgsearch.scenes.questions import QUESTION_KINDS, Question, any_question, ask, follow_up
 from imgsearch.scenes.vocabulary import COLOURS, NOUNS, NUMBERS, POSITIONS, RELATIONS, SETTINGS
 
-SCENE = Scene("snow", (Group("ball", "red", "small", 2, "left"), Group("cat", "black", "large", 1, "right")), 1)
+SCENE = Scene(
+    "snow", (ObjectGroup("ball", "red", "small", 2, "left"), ObjectGroup("cat", "black", "large", 1, "right")), 1
+)
 RIGHT = {
     "what": (("cat", ()), ["cat", "a cat", "Kitten.", "a black cat", "the cat on the right", "one cat"]),
     "colour": (("red", ("red", "scarlet")), ["red", "Red.", "it is red", "scarlet"]),

@@ -7,13 +7,13 @@ import random
 import pytest
 
 from imgsearch.scenes.captions import any_statement, say
-from imgsearch.scenes.graph import Domain, Group, Scene, sample_scene
+from imgsearch.scenes.graph import Domain, ObjectGroup, Scene, sample_scene
 from imgsearch.scenes.truth import true_of
 
-BALLS = Group("ball", "red", "small", 2, "left")
-CAT = Group("cat", "black", "large", 1, "right")
+BALLS = ObjectGroup("ball", "red", "small", 2, "left")
+CAT = ObjectGroup("cat", "black", "large", 1, "right")
 SCENE = Scene("snow", (BALLS, CAT), 1)
-LONE = Scene("night", (Group("umbrella", "orange", "large", 1, "middle"),), 1)
+LONE = Scene("night", (ObjectGroup("umbrella", "orange", "large", 1, "middle"),), 1)
 
 TRUE = (
     "two red balls to the left of a black cat",

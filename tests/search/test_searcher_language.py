@@ -10,7 +10,7 @@ import pytest
 from imgsearch.errors import UsageError
 from imgsearch.media.decode import decode_file
 from imgsearch.records import Hit, Results
-from imgsearch.search.calibration import Background, Calibration
+from imgsearch.search.calibration import Calibration, ScoreBackground
 from imgsearch.search.engine import Searcher
 from imgsearch.search.query.description import Query
 from imgsearch.storage import FeatureStore, open_store
@@ -234,7 +234,7 @@ def test_background_is_the_mean_of_the_maxima() -> None:
     rng = np.random.default_rng(0)
     sample, vector = rng.normal(size=(40, 3, 8)).astype(np.float32), rng.normal(size=(1, 8)).astype(np.float32)
     scores = [max(float(token @ vector[0]) for token in tokens) for tokens in sample]
-    background = Background.of(sample, vector)
+    background = ScoreBackground.of(sample, vector)
     assert background.z(float(np.mean(scores) + 2 * np.std(scores))) == pytest.approx(2, abs=1e-4)
 
 

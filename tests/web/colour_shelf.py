@@ -16,7 +16,7 @@ from PIL import Image
 from imgsearch.media.decode import decode_file
 from imgsearch.media.preprocess import RECIPE, resize_to_model
 from imgsearch.model.text import clean_text
-from imgsearch.model.words import Word
+from imgsearch.model.words import VocabularyWord
 from imgsearch.records import ModelId
 from imgsearch.search.calibration import Calibration
 from imgsearch.search.engine import Searcher
@@ -88,8 +88,8 @@ class ColourModel:
     def count_tokens(self, text: str) -> int:
         return len(clean_text(text).split()) + 2
 
-    def words(self, text: str) -> list[Word]:
-        return [Word(word, (word,)) for word in clean_text(text).split()]
+    def words(self, text: str) -> list[VocabularyWord]:
+        return [VocabularyWord(word, (word,)) for word in clean_text(text).split()]
 
 
 def _vector(text: str) -> np.ndarray:

@@ -17,16 +17,16 @@ from imgsearch.model import open_light
 from imgsearch.records import Results
 from imgsearch.scenes.dataset import make_set, write_set
 from imgsearch.search.engine import Searcher
-from imgsearch.search.features.stored import FeatureSource, Source
-from imgsearch.search.inference.batched import PIECE, BatchingReader, PictureMemories
-from imgsearch.search.inference.direct import PlainReader
+from imgsearch.search.features.stored import FeatureSource, ImageSource
+from imgsearch.search.inference.batched import PIECE, BatchedInference, PictureMemories
+from imgsearch.search.inference.direct import DirectInference
 from imgsearch.search.query.description import Query
-from imgsearch.search.rerank import Reading
+from imgsearch.search.rerank import MatchPrompt
 from imgsearch.storage import writing
 from web.problems import Overloaded
-from web.services.search_service import Limits, SearchService
+from web.services.search_service import SearchService, ServiceLimits
 
-PLAIN = Limits(batching=False)
+PLAIN = ServiceLimits(batching=False)
 TEXTS = ["red", "a green one", "blue", "grey -red", "red folder:c", "blue not red", "folder:a", "green year:2019"]
 
 
@@ -125,14 +125,14 @@ class Held(ColourModel):
         return super().embed_texts(texts)
 
 
-def held(shelf: Any, limits: Limits) -> tuple[SearchService, Held]:
+def held(shelf: Any, limits: ServiceLimits) -> tuple[SearchService, Held]:
     model = Held()
     return SearchService(Searcher(shelf.store, model), limits), model  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("batching", [True, False])
 def test_identical_queries_in_flight_are_answered_once(make_shelf: Callable[..., Any], batching: bool) -> None:
-    service, model = held(make_shelf(), Limits(batching=batching))
+    service, model = held(make_shelf(), ServiceLimits(batching=batching))
     with ThreadPoolExecutor(8) as pool:
         futures = [pool.submit(service.search, Query("red", k=3)) for _ in range(8)]
         other = pool.submit(service.search, Query("blue", k=3)) if batching else None
@@ -145,7 +145,7 @@ def test_identical_queries_in_flight_are_answered_once(make_shelf: Callable[...,
 
 
 def test_equal_queries_are_searched_each_without_coalescing(make_shelf: Callable[..., Any]) -> None:
-    service, model = held(make_shelf(), Limits(coalesce=False))
+    service, model = held(make_shelf(), ServiceLimits(coalesce=False))
     model.go.set()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(service.search, [Query("red", k=3)] * 8))
@@ -154,7 +154,7 @@ def test_equal_queries_are_searched_each_without_coalescing(make_shelf: Callable
 
 
 def test_an_error_of_a_shared_query_reaches_everybody_and_is_forgotten(make_shelf: Callable[..., Any]) -> None:
-    service, model = held(make_shelf(), Limits())
+    service, model = held(make_shelf(), ServiceLimits())
     failing = [True]
 
     def embed(texts: Sequence[str], max_tokens: int = 32) -> np.ndarray:
@@ -172,7 +172,7 @@ def test_an_error_of_a_shared_query_reaches_everybody_and_is_forgotten(make_shel
 
 
 def test_more_searches_than_the_limit_are_refused_and_the_place_comes_back(make_shelf: Callable[..., Any]) -> None:
-    service, model = held(make_shelf(), Limits(searches=3))
+    service, model = held(make_shelf(), ServiceLimits(searches=3))
     with ThreadPoolExecutor(3) as pool:
         running = [pool.submit(service.search, Query(text)) for text in ("red", "blue", "green")]
         while service.gauges()["searches_in_flight"][1] < 3:
@@ -255,7 +255,7 @@ def test_memories_keep_to_their_budget_and_drop_the_oldest() -> None:
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[Source]]:
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[ImageSource]]:
     """The small model, and sources of drawn pictures."""
     from imgsearch.media.decode import decode_file
 
@@ -263,19 +263,19 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[Source]]
     write_set(make_set(20, 5), folder)
     model = open_light("mini", "cpu")
     paths = sorted((folder / "images").iterdir())
-    return model, [Source([path], decode_file(path, model.image_size).facts.content_hash) for path in paths]
+    return model, [ImageSource([path], decode_file(path, model.image_size).facts.content_hash) for path in paths]
 
 
 def test_reader_matches_as_the_plain_one_does_with_the_small_model(scenes: Any, tmp_path: Path) -> None:
     model, sources = scenes
-    plain, batching = PlainReader(model, None), BatchingReader(model, None, workers=2)
-    lost = Source([tmp_path / "gone.png"], "00" * 32)
+    plain, batching = DirectInference(model, None), BatchedInference(model, None, workers=2)
+    lost = ImageSource([tmp_path / "gone.png"], "00" * 32)
     asked = [
-        (Reading("a red boat left of a tree"), sources[:16]),
-        (Reading("two blue cats", ("snow",)), [lost, *sources[3:20]]),
-        (Reading("", ("a yellow house", "night")), sources[5:9]),
-        (Reading("a very long description of everything " * 9), sources[:1]),
-        (Reading("nothing"), []),
+        (MatchPrompt("a red boat left of a tree"), sources[:16]),
+        (MatchPrompt("two blue cats", ("snow",)), [lost, *sources[3:20]]),
+        (MatchPrompt("", ("a yellow house", "night")), sources[5:9]),
+        (MatchPrompt("a very long description of everything " * 9), sources[:1]),
+        (MatchPrompt("nothing"), []),
     ]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda pair: batching.match(*pair, None), asked * 4))
@@ -299,10 +299,10 @@ def test_reader_matches_as_the_plain_one_does_with_the_small_model(scenes: Any, 
 
 def test_an_answer_does_not_depend_on_what_else_waits(scenes: Any) -> None:
     model, sources = scenes
-    reader = BatchingReader(model, None, workers=2)
-    reading = Reading("three purple lamps")
+    reader = BatchedInference(model, None, workers=2)
+    reading = MatchPrompt("three purple lamps")
     alone = reader.match(reading, sources[:16], None)[0]
-    others = [(Reading(f"{count} red houses"), sources[count : count + 9]) for count in range(11)]
+    others = [(MatchPrompt(f"{count} red houses"), sources[count : count + 9]) for count in range(11)]
     with ThreadPoolExecutor(12) as pool:
         found = list(pool.map(lambda pair: reader.match(*pair, None), [(reading, sources[:16]), *others]))
     assert found[0][0] == alone
@@ -311,8 +311,8 @@ def test_an_answer_does_not_depend_on_what_else_waits(scenes: Any) -> None:
 
 def test_a_deadline_leaves_at_least_the_first_piece(scenes: Any) -> None:
     model, sources = scenes
-    reader = BatchingReader(model, None, workers=1)
-    matches, _, complete = reader.match(Reading("a boat"), sources[:20], 0.0)
+    reader = BatchedInference(model, None, workers=1)
+    matches, _, complete = reader.match(MatchPrompt("a boat"), sources[:20], 0.0)
     assert not complete and len(matches) == PIECE < 20
     assert all(match is not None for match in matches)
     reader.close()
@@ -320,10 +320,10 @@ def test_a_deadline_leaves_at_least_the_first_piece(scenes: Any) -> None:
 
 def test_features_of_a_source_are_read_once(scenes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model, sources = scenes
-    reader, read = BatchingReader(model, None, workers=1), []
+    reader, read = BatchedInference(model, None, workers=1), []
     features = FeatureSource.features
     monkeypatch.setattr(FeatureSource, "features", lambda self, asked: read.append(asked) or features(self, asked))
     for text in ("a boat", "a tree"):
-        reader.match(Reading(text), sources[:5], None)
+        reader.match(MatchPrompt(text), sources[:5], None)
     assert len(read) == 5
     reader.close()

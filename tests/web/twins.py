@@ -13,7 +13,7 @@ from imgsearch.dedup.plan.file import write_plan
 from imgsearch.dedup.plan.records import Plan, make_plan
 from imgsearch.search.engine import Searcher
 from imgsearch.storage import create_store, open_store
-from imgsearch.storage.reads.gallery import Picture, read_picture
+from imgsearch.storage.reads.gallery import ImageDetails, read_picture
 from web import create_app
 from web.config import WebConfig
 from web.http.access import hash_token
@@ -87,7 +87,7 @@ def plan_twins(folder: Path) -> Plan:
     return plan
 
 
-def _copy(picture: Picture, at: int) -> Copy:
+def _copy(picture: ImageDetails, at: int) -> Copy:
     place, facts = picture.places[at], picture.record.facts
     return Copy(str(place.path), place.root_id, picture.record.image_id, place.size_bytes, place.mtime_ns, facts)
 

@@ -9,7 +9,7 @@ from flask import current_app, request
 
 if TYPE_CHECKING:
     from web.config import WebConfig
-    from web.services.review_service import Desk
+    from web.services.review_service import ReviewService
     from web.services.search_service import SearchService
 
 SERVICE, CONFIG, DRAINING = "imgsearch.service", "imgsearch.config", "imgsearch.draining"
@@ -38,11 +38,11 @@ def draining() -> threading.Event:
     return cast(threading.Event, current_app.extensions[DRAINING])
 
 
-def current_desk() -> Desk:
+def current_desk() -> ReviewService:
     """The review of duplicates of this app."""
-    from web.services.review_service import Desk
+    from web.services.review_service import ReviewService
 
     known = current_app.extensions.get(DESK)
     if known is None:
-        known = current_app.extensions.setdefault(DESK, Desk(current_service().store))
-    return cast("Desk", known)
+        known = current_app.extensions.setdefault(DESK, ReviewService(current_service().store))
+    return cast("ReviewService", known)

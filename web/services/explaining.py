@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.search.features.heatmap import heat_map
-from imgsearch.search.features.stored import Source
+from imgsearch.search.features.stored import ImageSource
 from imgsearch.search.query.description import require_words
-from imgsearch.search.rerank import Reading
+from imgsearch.search.rerank import MatchPrompt
 from web.problems import NotFound
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ def explain(searcher: Searcher, text: str, image_id: int) -> dict[str, Any]:
     paths = searcher.store.all_paths([image_id]).get(image_id)
     if record is None or not paths:
         raise NotFound(f"the library holds no file of the picture {image_id}", "it was taken away since")
-    source = Source.of(paths, record.facts)
+    source = ImageSource.of(paths, record.facts)
     features = searcher.reader.features(source)
-    ((match,), _, _) = searcher.reader.match(Reading(text), [source], None)
+    ((match,), _, _) = searcher.reader.match(MatchPrompt(text), [source], None)
     vector = searcher.reader.embed_text(text)
     maps = heat_map(searcher.model, text, features)
     return {

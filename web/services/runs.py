@@ -49,7 +49,7 @@ _COUNTS = (
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """How far a run is, told from its events. ``marks``: (seconds, files done) of the last minute."""
 
     total: int | None = None
@@ -106,7 +106,7 @@ class Run:
         self.exit_code: int | None = None
         self.message = ""
         self.summary: dict[str, Any] | None = None
-        self._store, self._progress, self._last_event = store, Progress(), newest_event_id(store)
+        self._store, self._progress, self._last_event = store, RunProgress(), newest_event_id(store)
         self._lock = threading.Lock()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed by _wait; a pipe would need a reader of its own
         self._process = subprocess.Popen(

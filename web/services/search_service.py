@@ -17,7 +17,7 @@ from imgsearch.errors import ImgsearchError, UsageError
 from imgsearch.media.decode import decode_bytes
 from imgsearch.records import Float32, Results
 from imgsearch.search.engine import Searcher
-from imgsearch.search.inference.batched import BatchingReader
+from imgsearch.search.inference.batched import BatchedInference
 from imgsearch.search.query.description import Query
 from imgsearch.search.query.paging import picture_key
 from imgsearch.search.query.sense import require_sense
@@ -35,7 +35,7 @@ _Key = tuple[Query, str, int]  # what decides an answer: query, picture, the lib
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ServiceLimits:
     """``searches``: how many may wait or run at once; more get Overloaded. ``rerank``: how many candidates ITM re-reads
     where a query leaves it open; -1 by device. ``coalesce``: answer identical queries in flight once. ``batching``: ask
     the model for many queries at once (`imgsearch.search.inference.batched`)."""
@@ -50,11 +50,11 @@ class Limits:
 class SearchService:
     """What the views ask. Safe between threads; whoever makes it closes it, and the searcher with it."""
 
-    def __init__(self, searcher: Searcher, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
+    def __init__(self, searcher: Searcher, limits: ServiceLimits | None = None) -> None:
+        self._limits = limits or ServiceLimits()
         self._given, self._reader = searcher, None
         if self._limits.batching:
-            self._reader = BatchingReader(searcher.model, searcher.features)
+            self._reader = BatchedInference(searcher.model, searcher.features)
             searcher = Searcher(
                 searcher.store,
                 searcher.model,

@@ -22,7 +22,7 @@ from imgsearch.records import MODEL_FREE, is_model_free
 
 if TYPE_CHECKING:
     from imgsearch.cli.output.progress import Phases
-    from imgsearch.dedup.find import FindOptions, Found
+    from imgsearch.dedup.find import FindCounts, FindOptions
     from imgsearch.dedup.plan.records import Plan
     from imgsearch.records import Failure
     from imgsearch.storage import Store
@@ -66,7 +66,7 @@ def find(arguments: argparse.Namespace) -> int:
 
 def _make(
     arguments: argparse.Namespace, store: Store, options: FindOptions, progress: Phases
-) -> tuple[Plan, Found, Path]:
+) -> tuple[Plan, FindCounts, Path]:
     """Compare, make the plan and write it, and the tables that are asked for."""
     from imgsearch.dedup.file_pool import FilePool
     from imgsearch.dedup.find import compare, groups_of
@@ -206,7 +206,7 @@ def _write_report(plan: Plan, path: Path, failures: Sequence[Failure]) -> dict[s
     return {"groups": done.groups, "shown": done.shown, "unreadable": done.unreadable, "bytes": done.size_bytes}
 
 
-def _as_json(plan: Plan, found: Found, written: Path) -> dict[str, Any]:
+def _as_json(plan: Plan, found: FindCounts, written: Path) -> dict[str, Any]:
     summary = plan.summary()
     return {
         "plan": str(written),
@@ -228,7 +228,7 @@ def _as_json(plan: Plan, found: Found, written: Path) -> dict[str, Any]:
     }
 
 
-def _tell(plan: Plan, found: Found, written: Path, arguments: argparse.Namespace, options: FindOptions) -> None:
+def _tell(plan: Plan, found: FindCounts, written: Path, arguments: argparse.Namespace, options: FindOptions) -> None:
     from imgsearch.dedup.plan.summary import several, tier_words
 
     where = ", ".join(map(shown, arguments.folders)) or shown(plan.library)

@@ -28,13 +28,13 @@ def here(arguments: argparse.Namespace) -> int:
     """The verb here: exit code 0 where the library has a copy of every picture, 1 where of one it has none (what only
     shares its first picture, its stack or its series with one is listed, and is none), 3 where one cannot be read."""
     from imgsearch.app import open_store
-    from imgsearch.dedup.here import Shelf, counts
+    from imgsearch.dedup.here import DuplicateLookup, counts
     from imgsearch.dedup.reports.words import describe_evidence
     from imgsearch.settings import load_settings
 
     rows: list[dict[str, Any]] = []
     with open_store(load_settings(vars(arguments))) as store:
-        shelf = Shelf(store)
+        shelf = DuplicateLookup(store)
         for path in listed_paths(arguments.paths):
             try:
                 found = shelf.is_here(path)

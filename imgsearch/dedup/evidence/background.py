@@ -25,7 +25,7 @@ _EDGE = 1 - 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Background:
+class SimilarityBackground:
     """Likeness (-1..1) of pairs of unrelated pictures. Its inverse hyperbolic tangent is taken as normal (Fisher 1915,
     for correlations) with this ``mean`` and ``deviation``, fitted to the tail."""
 
@@ -42,11 +42,11 @@ class Background:
         return math.tanh(self.mean - self.deviation * _NORMAL.inv_cdf(min(1 - 1e-12, max(1e-300, chance))))
 
 
-NO_BACKGROUND = Background(math.atanh(0.8), 0.15)
+NO_BACKGROUND = SimilarityBackground(math.atanh(0.8), 0.15)
 """Of a library of fewer than 50 pictures, where there is nothing to measure: 0.93 with a chance of one in 10,000."""
 
 
-def background(view: View, seed: int = 0, slots: Int64 | None = None) -> Background:
+def background(view: View, seed: int = 0, slots: Int64 | None = None) -> SimilarityBackground:
     """Measured on `SAMPLED` pictures drawn from the library, or on ``slots`` that are known to be unrelated. 2 s and
     150 MB; few pictures: all of them."""
     if slots is None:
@@ -59,18 +59,18 @@ def background(view: View, seed: int = 0, slots: Int64 | None = None) -> Backgro
     return fit_background(alike[np.triu_indices(len(slots), 1)].astype(np.float32))
 
 
-def fit_background(likeness: Float32) -> Background:
+def fit_background(likeness: Float32) -> SimilarityBackground:
     """From the likeness float32 [p] of pairs drawn at random, of which up to one in fifty may be copies."""
     z = np.arctanh(np.clip(np.quantile(likeness, _TAIL), -_EDGE, _EDGE))
     near, far = (_NORMAL.inv_cdf(share) for share in _TAIL)
     deviation = max(float(z[1] - z[0]) / (far - near), 1e-3)
-    return Background(float(z[0]) - near * deviation, deviation)
+    return SimilarityBackground(float(z[0]) - near * deviation, deviation)
 
 
 def thresholds(likeness: Float32, chance: float) -> Float32:
-    """`Background.threshold` of each row by itself: float32 [n] from the likeness [n, s] of each picture with s that
-    are unrelated to it. A picture of a common kind asks for more than one of its own kind. Fitted to lower quantiles
-    than a whole library's, since s is a few hundred."""
+    """`SimilarityBackground.threshold` of each row by itself: float32 [n] from the likeness [n, s] of each picture with s
+    unrelated ones. A picture of a common kind needs more than a rare one. Fitted to lower quantiles than a whole
+    library's, since s is a few hundred."""
     z = np.arctanh(np.clip(np.quantile(likeness, _ROW_TAIL, axis=1), -_EDGE, _EDGE))
     near, far = (_NORMAL.inv_cdf(share) for share in _ROW_TAIL)
     deviation = np.maximum((z[1] - z[0]) / (far - near), 0.02)

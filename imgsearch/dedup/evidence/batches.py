@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from imgsearch.dedup.file_pool import FileTask
 from imgsearch.dedup.pixels.inspection.several import taken_apart
 from imgsearch.errors import MediaError
-from imgsearch.media.decode_pool import Answer, HardenedPool, Job
+from imgsearch.media.decode_pool import HardenedPool, Job, JobResult
 
 _MOST_TEXT = 6_000
 """Characters of paths in one job: six bytes each in JSON at most, of the 64 KiB that a job's arguments may have."""
@@ -41,7 +41,7 @@ def in_batches(jobs: Iterable[Job], bounds: Bounds, cost: Callable[[Job], int]) 
 
 def run_batches(
     pool: HardenedPool | FileTask, batches: Iterable[list[Job]]
-) -> Iterator[tuple[Job, Answer | MediaError]]:
+) -> Iterator[tuple[Job, JobResult | MediaError]]:
     """One outcome for each job, as they come, of a pool whose task is one of `inspection.task`'s: as if every job had
     been run by itself."""
     alone: list[Job] = []
@@ -63,7 +63,7 @@ def _together(batch: list[Job]) -> Job:
     return Job([job.arguments for job in batch], sum(job.size_bytes for job in batch), batch)
 
 
-def _one(parts: list[Answer | MediaError | None]) -> Answer | MediaError:
+def _one(parts: list[JobResult | MediaError | None]) -> JobResult | MediaError:
     part = parts[0]
     assert part is not None  # a call by itself answers or raises
     return part

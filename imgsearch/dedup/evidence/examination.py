@@ -10,7 +10,7 @@ from typing import Any
 from imgsearch.dedup.evidence.batches import Bounds, in_batches, run_batches
 from imgsearch.dedup.file_pool import FilePool, file_pool
 from imgsearch.errors import MediaError
-from imgsearch.media.decode_pool import Answer, Job
+from imgsearch.media.decode_pool import Job, JobResult
 from imgsearch.media.samples.whole import FileTraits
 from imgsearch.records import Failure
 from imgsearch.storage.catalog import sqlite_reads as lookups
@@ -95,7 +95,7 @@ def failure_of(file: HeldFile, error: MediaError) -> Failure:
 
 def _examined(
     source: Source, image_ids: list[int], task: str, failed: Failed, progress: Progress
-) -> Iterator[Mapping[int, Answer]]:
+) -> Iterator[Mapping[int, JobResult]]:
     """The answers of the pool about the first file of each image that can be read, some hundred at a time."""
     if not image_ids:
         return
@@ -107,14 +107,14 @@ def _examined(
                 image_id: [file for file in held if not file.offline]
                 for image_id, held in source.store.copies(chunk).items()
             }
-            found: dict[int, Answer] = {}
+            found: dict[int, JobResult] = {}
             waiting = list(files.items())
             while waiting:
                 again = []
                 jobs = (_job(task, image_id, held) for image_id, held in waiting if held)
                 for job, outcome in run_batches(pool, in_batches(jobs, _TOGETHER, lambda job: job.size_bytes)):
                     image_id, file = job.tag
-                    if isinstance(outcome, Answer):
+                    if isinstance(outcome, JobResult):
                         found[image_id] = outcome
                     elif len(files[image_id]) > 1:
                         files[image_id] = files[image_id][1:]

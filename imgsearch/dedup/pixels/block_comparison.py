@@ -28,7 +28,7 @@ _RIDGE = (1e-3 * _BEND.T @ _BEND + 1e-4 * np.eye(_KNOTS)).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class BlockAgreement:
     """Blocks in which either picture has anything to see: how many there are, and of them the share that agrees;
     ``left``: share of their variance that is left in the best third of them.
     ``largest``: greatest difference of a block's mean lightness, 0..255. ``both_ways``: there are things that only the
@@ -55,19 +55,19 @@ def brought_both_ways(first: Float32, second: Float32, mask: NDArray[np.bool_]) 
 
 def compare_blocks(
     first: Float32, second: Float32, mask: NDArray[np.bool_], brought: tuple[Float32, Float32] | None = None
-) -> Agreement:
+) -> BlockAgreement:
     """Lightness [h, w] of two pictures laid over each other; only blocks wholly in ``mask`` count. Each is brought to
     the other, and the better way counts: what one of them clipped can be told from the other, not the other way.
     ``brought``: `brought_both_ways`, if it is known."""
     inside = _blocks(mask.astype(np.float32)).min(axis=-1) > 0  # [r, c]
     if not inside.any():
-        return Agreement(0, 0.0, 1.0, 255.0, False, 0.0, 0.0, 0.0)
+        return BlockAgreement(0, 0.0, 1.0, 255.0, False, 0.0, 0.0, 0.0)
     ways = brought_both_ways(first, second, mask) if brought is None else brought
     forth, back = _one_way(first, ways[0], inside), _one_way(second, ways[1], inside)
     return max(forth, back, key=lambda found: (found.share, found.blocks))
 
 
-def _one_way(target: Float32, brought: Float32, inside: NDArray[np.bool_]) -> Agreement:
+def _one_way(target: Float32, brought: Float32, inside: NDArray[np.bool_]) -> BlockAgreement:
     x, y = _blocks(target), _blocks(brought)  # [r, c, 64]
     rest = x - y
     contrast = np.stack([x.std(axis=-1), y.std(axis=-1)])  # [2, r, c]
@@ -83,7 +83,7 @@ def _one_way(target: Float32, brought: Float32, inside: NDArray[np.bool_]) -> Ag
     kept = max(float(own.mean()) if len(own) >= _LEAST_DETAIL else 0.0 for own in detail)
     largest = float(mean[inside].max())
     directions = _directions(target, seen & agrees)
-    return Agreement(int(seen.sum()), share, closeness, largest, both_ways, _sided(rest[inside]), kept, directions)
+    return BlockAgreement(int(seen.sum()), share, closeness, largest, both_ways, _sided(rest[inside]), kept, directions)
 
 
 def _directions(plane: Float32, blocks: NDArray[np.bool_]) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imgsearch.dedup.pixels.photometric_residual import Rest, compare_colour, compare_lightness
+from imgsearch.dedup.pixels.photometric_residual import PhotometricResidual, compare_colour, compare_lightness
 from imgsearch.media.signature import TURNS, chroma_of, luma_of, turned
 from imgsearch.records import Float32, UInt8
 from imgsearch.settings import available_cores
@@ -25,7 +25,7 @@ compressed, recoloured a little, turned) of 40 photographs and 30 drawn scenes a
 frames, which have little contrast, 80 % of JPEG quality 10 and 95-100 % of the others lie within 10."""
 
 SIGNATURE_PEAK = 1.6
-"""`Rest.peak` that a copy's signature may have. 99 % of 6,000 pairs of copies have less than 1.5."""
+"""`PhotometricResidual.peak` that a copy's signature may have. 99 % of 6,000 pairs of copies have less than 1.5."""
 
 _LEAST_EXPLAINED = 0.985  # share of variance; 99 % of the pairs of copies have 0.991
 _GAIN = 2.5
@@ -95,7 +95,7 @@ def _with_lightness(luma: Float32, colour: Float32) -> Float32:
     return np.concatenate([small[:, None], colour], axis=1)
 
 
-def _decide(rest: Rest, colour: tuple[Float32, Float32], limit: float) -> _Compared:
+def _decide(rest: PhotometricResidual, colour: tuple[Float32, Float32], limit: float) -> _Compared:
     """(difference [n], score [n], is_copy [n]). The score is 0.5 at a limit; what is worst counts."""
     worst = np.maximum.reduce(
         [

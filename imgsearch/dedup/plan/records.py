@@ -11,7 +11,7 @@ from pathlib import Path
 from imgsearch.dedup.evidence.records import Group, Member
 from imgsearch.dedup.plan.check import PlanCheck
 from imgsearch.dedup.plan.filed_groups import FiledGroups, spill
-from imgsearch.dedup.plan.summary import PlanSummary, Tally
+from imgsearch.dedup.plan.summary import PlanSummary, PlanTally
 
 __all__ = ["READ_VERSIONS", "VERSION", "Plan", "PlanSummary", "check_plan", "make_plan"]
 
@@ -39,7 +39,7 @@ class Plan:
     def summary(self) -> PlanSummary:
         """Counts; one pass over the groups, the first time."""
         if not self._summary:
-            tally = Tally()
+            tally = PlanTally()
             for group in self.groups:
                 tally.take(group)
             self._summary.append(tally.summary())
@@ -80,7 +80,7 @@ def make_plan(
     nameless file in the library's folder, or among the system's temporary files where that cannot be written (1.3 kB
     a group of three, 0.5 ms). Raises UsageError as `check_plan` does, StorageFull."""
     places = {number: os.path.abspath(path) for number, path in sorted(roots.items())}  # noqa: PTH100  surrogates
-    check, tally = PlanCheck(places), Tally()
+    check, tally = PlanCheck(places), PlanTally()
     ordered: Sequence[Group]
     if isinstance(groups, list | tuple):
         ordered = tuple(_seen(check, tally, sorted(groups, key=lambda group: group.keeper.path)))
@@ -104,7 +104,7 @@ def check_plan(plan: Plan) -> Plan:
     A file may be named once; a keeper is never moved; files of tier bytes have the content of their keeper; nothing of
     `NEVER_MOVED` is moved, and nothing in a folder that belongs to a program; every file lies below its root,
     companions in the folder of their picture."""
-    check, tally = PlanCheck(plan.roots), Tally()
+    check, tally = PlanCheck(plan.roots), PlanTally()
     for _ in _seen(check, tally, plan.groups):
         pass
     check.settle(plan.groups)
@@ -112,7 +112,7 @@ def check_plan(plan: Plan) -> Plan:
     return plan
 
 
-def _seen(check: PlanCheck, tally: Tally, groups: Iterable[Group]) -> Iterator[Group]:
+def _seen(check: PlanCheck, tally: PlanTally, groups: Iterable[Group]) -> Iterator[Group]:
     for group in check.watched(groups):
         tally.take(group)
         yield group

@@ -74,7 +74,7 @@ class PlanSummary:
             yield f"only shown, not moved: {words}"
 
 
-class Tally:
+class PlanTally:
     """Counts what groups would do, one after the other."""
 
     def __init__(self) -> None:

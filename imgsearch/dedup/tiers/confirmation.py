@@ -10,7 +10,7 @@ from imgsearch.dedup.evidence.batches import Bounds, in_batches, run_batches
 from imgsearch.dedup.evidence.examination import Traits
 from imgsearch.dedup.evidence.records import Copy, Group, Member
 from imgsearch.dedup.file_pool import FilePool, file_pool
-from imgsearch.media.decode_pool import Answer, Job
+from imgsearch.media.decode_pool import Job, JobResult
 from imgsearch.media.signature import INVERSE_TURN
 from imgsearch.records import Failure
 from imgsearch.storage.evidence.rows import Judged
@@ -73,7 +73,7 @@ def verdicts(
     with file_pool(pool) as processes:
         for job, outcome in run_batches(processes.doing("inspect"), in_batches(jobs, _TOGETHER, _pixels)):
             look: Look = job.tag
-            if isinstance(outcome, Answer):
+            if isinstance(outcome, JobResult):
                 head = outcome.head
                 yield Verdict(look.key, Judged(bool(head["same"]), str(head["why"]), bool(head["altered"])))
                 continue

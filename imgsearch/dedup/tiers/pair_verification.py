@@ -17,7 +17,7 @@ from imgsearch.dedup.pixels.registration.sheets import Sheets
 from imgsearch.dedup.pixels.registration.task import TASK, alignments_from
 from imgsearch.dedup.pixels.template_matching import Alignment
 from imgsearch.errors import ImgsearchError, MediaError
-from imgsearch.media.decode_pool import Answer, HardenedPool, Job
+from imgsearch.media.decode_pool import HardenedPool, Job, JobResult
 from imgsearch.records import Failure
 from imgsearch.storage.catalog import sqlite_reads as lookups
 from imgsearch.storage.catalog.inventory import HeldFile
@@ -122,7 +122,7 @@ class PairLooks:
 
     def _answers(self, jobs: Iterator[Job], told: Callable[[], object]) -> Iterator[tuple[list[IdPair], bytes]]:
         for job, answer in self._pool.run(jobs, ordered=True):
-            if not isinstance(answer, Answer):
+            if not isinstance(answer, JobResult):
                 raise ImgsearchError(
                     f"a process that looked at pictures did not answer: {answer.message}",
                     "give the command again: what was looked at is kept",

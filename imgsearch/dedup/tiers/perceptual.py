@@ -38,7 +38,7 @@ _COMPARED = 16_384  # pairs whose signatures are in memory at a time: 50 MB
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
+class CandidatePairs:
     """Pairs of rows of an inventory to be looked at: ``first`` and ``second`` int64 [n], first below second; the turn
     (EXIF, 1-8) that makes the second look as the first, and the bits in which their pHashes then differ, uint8 [n].
     A pair may be there at several turns."""
@@ -92,7 +92,7 @@ class CandidateSearch:
         self._leads = place < CROWD
         self._index = HammingIndex(values, radius, turns * len(new_rows))
 
-    def candidates(self, rows: Int64, hashes: NDArray[np.uint64]) -> Iterator[Candidates]:
+    def candidates(self, rows: Int64, hashes: NDArray[np.uint64]) -> Iterator[CandidatePairs]:
         """Who may be a copy of the new pictures ``rows`` int64 [n] of the inventory with turned hashes uint64 [n,
         turns]: of new pictures those of a lower id, of the others all. In one part, or where that were too much to
         hold, in several, every pair whole in one."""
@@ -104,7 +104,7 @@ class CandidateSearch:
         yield from self.candidates(rows[:half], hashes[:half])
         yield from self.candidates(rows[half:], hashes[half:])
 
-    def _found(self, rows: Int64, hashes: NDArray[np.uint64]) -> Candidates | None:
+    def _found(self, rows: Int64, hashes: NDArray[np.uint64]) -> CandidatePairs | None:
         """``candidates`` at once; None for too many of several pictures."""
         found: list[tuple[Int64, Int64, UInt8, UInt8]] = []
         held = 0
@@ -133,17 +133,17 @@ def _largest_first(inventory: Inventory, members: Int64, starts: Int64) -> Int64
     return members[np.lexsort((members, -area, group))]
 
 
-def _in_order(found: list[tuple[Int64, Int64, UInt8, UInt8]]) -> Candidates:
+def _in_order(found: list[tuple[Int64, Int64, UInt8, UInt8]]) -> CandidatePairs:
     """As candidates, the lower row first, sorted so that one pair's turns lie together, the fewest bits first."""
     if not found:
         none, no_bytes = np.empty(0, np.int64), np.empty(0, np.uint8)
-        return Candidates(none, none, no_bytes, no_bytes)
+        return CandidatePairs(none, none, no_bytes, no_bytes)
     other, asking, turns, bits = (np.concatenate(column) for column in zip(*found, strict=True))
     swapped = other > asking
     turns = np.where(swapped, np.array(INVERSE_TURN, np.uint8)[turns], turns)
     first, second = np.minimum(other, asking), np.maximum(other, asking)
     order = np.lexsort((turns, bits, second, first))
-    return Candidates(first[order], second[order], turns[order], bits[order])
+    return CandidatePairs(first[order], second[order], turns[order], bits[order])
 
 
 def _block_pairs(store: Store, search: CandidateSearch, rows: Int64) -> Iterator[Pair]:
@@ -155,7 +155,7 @@ def _block_pairs(store: Store, search: CandidateSearch, rows: Int64) -> Iterator
         yield from decide(store, search.inventory, candidates)
 
 
-def decide(store: Store, inventory: Inventory, candidates: Candidates) -> Iterator[Pair]:
+def decide(store: Store, inventory: Inventory, candidates: CandidatePairs) -> Iterator[Pair]:
     """Those of the candidates (one pair's turns together) whose signatures say that they are copies, each pair once: at
     the turn of the least difference."""
     count = len(candidates.first)
@@ -185,7 +185,7 @@ def decide(store: Store, inventory: Inventory, candidates: Candidates) -> Iterat
 
 
 def _compare(
-    store: Store, inventory: Inventory, candidates: Candidates, part: slice
+    store: Store, inventory: Inventory, candidates: CandidatePairs, part: slice
 ) -> tuple[Float32, Float32, NDArray[np.bool_]]:
     """(difference, score, is copy) of some candidates; pictures that are flat or have no signature are no copies."""
     first, second, turns = candidates.first[part], candidates.second[part], candidates.turns[part]

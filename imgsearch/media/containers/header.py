@@ -13,7 +13,7 @@ MAX_BLOCK_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FilePart:
     """One picture of a file that lies there as a file of its own: ``length`` bytes from ``offset`` on."""
 
     offset: int
@@ -48,7 +48,7 @@ class Header:
     created: list[str] = field(default_factory=list)  # dates of making that a PNG's text tells
     more_exif: Image.Exif = field(default_factory=Image.Exif)  # of the page that is not the main one, for what it lacks
     software: str = ""
-    parts: list[Part] = field(default_factory=list)
+    parts: list[FilePart] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)  # pictures that are there and cannot be read, in words
 
 

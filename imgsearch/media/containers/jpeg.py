@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from imgsearch.media.containers.film import find_film, xmp_names_film
-from imgsearch.media.containers.header import Header, Part, load_exif, read_at, stream_size
+from imgsearch.media.containers.header import FilePart, Header, load_exif, read_at, stream_size
 
 _EXIF, _XMP, _XMP_MORE = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 _ICC, _MPF, _RESOURCES = b"ICC_PROFILE\0", b"MPF\0", b"Photoshop 3.0\0"
@@ -93,7 +93,7 @@ def read_header(stream: BinaryIO) -> Header:
     header.xmp, header.iptc = xmp, found.resources
     header.words = [text for text in found.comments if not _PROGRAMS.search(text)]
     size = stream_size(stream)
-    header.parts = [Part(0, size), *_further_parts(stream, found, size, header)]
+    header.parts = [FilePart(0, size), *_further_parts(stream, found, size, header)]
     header.images = len(header.parts)
     header.maps += b"GDepth:Data" in more or b"GDepth:Data" in xmp
     if b"GImage:Data" in more or b"GImage:Data" in xmp:  # the other eye of a Cardboard picture, as text
@@ -154,7 +154,7 @@ def _keep(found: Segments, marker: int, data: bytes, at: int) -> None:
         found.resources += data[len(_RESOURCES) :]
 
 
-def _further_parts(stream: BinaryIO, found: Segments, size: int, header: Header) -> list[Part]:
+def _further_parts(stream: BinaryIO, found: Segments, size: int, header: Header) -> list[FilePart]:
     """The pictures behind the first that a person is meant to see; maps are counted in the header."""
     entries = _mpf_entries(found.mpf)
     if len(entries) < 2:
@@ -175,7 +175,7 @@ def _further_parts(stream: BinaryIO, found: Segments, size: int, header: Header)
         if named or _is_auxiliary(stream, at):
             header.maps += 1
         else:
-            parts.append(Part(at, min(length, size - at)))
+            parts.append(FilePart(at, min(length, size - at)))
     return parts
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from imgsearch.media.containers.boxes import file_boxes, find_box, inner_boxes, read_box
-from imgsearch.media.containers.header import Header, Part, load_exif, read_at, stream_size, usual_depth
+from imgsearch.media.containers.header import FilePart, Header, load_exif, read_at, stream_size, usual_depth
 
 _MAX_ICONS, _MAX_PICTURES = 256, 10_002
 _PNM_HEADER = re.compile(rb"P([1-6])((?:\s+|#[^\n\r]*[\n\r])+)")
@@ -130,7 +130,7 @@ def read_ppm(stream: BinaryIO) -> Header:
     header = Header(images=len(pictures), depth=usual_depth(first.highest.bit_length()), lossless=True)
     header.space = "RGB" if first.kind in (3, 6) else "GRAY"
     starts = [0, *(each.end for each in pictures[:-1])]
-    header.parts = [Part(at, each.end - at) for at, each in zip(starts, pictures, strict=True)]
+    header.parts = [FilePart(at, each.end - at) for at, each in zip(starts, pictures, strict=True)]
     header.extent = max(each.width for each in pictures), max(each.height for each in pictures)
     return header
 

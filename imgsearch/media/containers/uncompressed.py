@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from imgsearch.media.containers.heif.items import Cursor, Item
+from imgsearch.media.containers.heif.items import ByteCursor, Item
 
 MONO, LUMA, BLUE_DIFFERENCE, RED_DIFFERENCE, RED, GREEN, BLUE, ALPHA = range(8)
 PADDING = 12
@@ -62,7 +62,7 @@ def read_layout(item: Item) -> Layout:
         raise ValueError("no description of the samples")
     if data[0] == 1:
         return _of_profile(data[4:8])
-    cursor = Cursor(data, 8)
+    cursor = ByteCursor(data, 8)
     count = cursor.take(4)
     if not 0 < count <= _MAX_COMPONENTS:
         raise ValueError(f"{count} components")
@@ -90,7 +90,7 @@ def _of_profile(name: bytes) -> Layout:
 
 
 def _kinds(data: bytes) -> Iterator[int]:
-    cursor = Cursor(data)
+    cursor = ByteCursor(data)
     for _ in range(min(cursor.take(4), _MAX_COMPONENTS)):
         if cursor.spent:
             return
@@ -107,7 +107,7 @@ def read_packing(item: Item) -> Packing | None:
         return None
     units: list[tuple[int, int]] = []
     if places:
-        cursor = Cursor(places, 4)
+        cursor = ByteCursor(places, 4)
         codes = cursor.take(1)
         wide, long = (0, 2, 3, 4, 8)[min(codes >> 5, 4)], (1, 2, 3, 4, 8)[min(codes >> 2 & 7, 4)]
         at, count = 0, cursor.take(4)

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from imgsearch.media.decode_pool.images import DecodeJob, DecodePool, Outcome
-    from imgsearch.media.decode_pool.jobs import Answer, Job
+    from imgsearch.media.decode_pool.jobs import Job, JobResult
     from imgsearch.media.decode_pool.pool import HardenedPool
     from imgsearch.media.decode_pool.small import SmallJob, SmallPool, read_small
 
 __all__ = [
-    "Answer",
     "DecodeJob",
     "DecodePool",
     "HardenedPool",
     "Job",
+    "JobResult",
     "Outcome",
     "SmallJob",
     "SmallPool",
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Answer": "jobs",
+    "JobResult": "jobs",
     "DecodeJob": "images",
     "DecodePool": "images",
     "HardenedPool": "pool",

@@ -6,10 +6,10 @@ from typing import Any
 
 from imgsearch.media.decode import decode_file, open_upright
 from imgsearch.media.decode_pool.outcomes import pack_outcome
-from imgsearch.media.limits import Limits
+from imgsearch.media.limits import DecodeLimits
 
 
-def decode_task(arguments: Any, settings: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], bytes]:
+def decode_task(arguments: Any, settings: dict[str, Any], limits: DecodeLimits) -> tuple[dict[str, Any], bytes]:
     """The workers' task: `decode_file` of [path, known hashes, told orientation] with {"size", "pixels"}. Raises
     MediaError."""
     path, known_hashes, told = (*arguments, 0)[:3]
@@ -18,7 +18,7 @@ def decode_task(arguments: Any, settings: dict[str, Any], limits: Limits) -> tup
     return pack_outcome(decode_file(path, size, limits=limits, known_hashes=known, pixels=pixels, told=told))
 
 
-def small_task(arguments: Any, settings: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], bytes]:
+def small_task(arguments: Any, settings: dict[str, Any], limits: DecodeLimits) -> tuple[dict[str, Any], bytes]:
     """The workers' task: `open_upright` of [path, content hash] with {"side"}. Raises MediaError."""
     path, content_hash = arguments
     image = open_upright(path, settings["side"], limits=limits, content_hash=content_hash)

@@ -21,7 +21,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class JobResult:
     """What the task returned."""
 
     head: dict[str, Any]

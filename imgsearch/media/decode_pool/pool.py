@@ -18,7 +18,7 @@ from typing import Any, TypeVar, overload
 from imgsearch.errors import ImgsearchError, MediaError
 from imgsearch.media.decode_pool.dispatch import Dispatcher
 from imgsearch.media.decode_pool.interrupts import interrupts_held
-from imgsearch.media.decode_pool.jobs import Answer, Job, Parcel, bounded
+from imgsearch.media.decode_pool.jobs import Job, JobResult, Parcel, bounded
 from imgsearch.media.decode_pool.process import WorkerProcess, WorkerSettings
 from imgsearch.media.decode_pool.verdict import verdict
 from imgsearch.media.limits import MIB, machine_budget
@@ -71,7 +71,7 @@ class HardenedPool:
         self._lock = threading.Lock()  # guards all that follows
         self._numbers = itertools.count()
         self._jobs: dict[int, Job] = {}  # taken, not yet handed out
-        self._read: Read = Answer
+        self._read: Read = JobResult
         self._crashed_once: set[int] = set()
         # A queue made in C, and a plain lock: Ctrl-C leaves neither of them half taken. None wakes the consumer.
         self._ready: queue.SimpleQueue[tuple[int, Any] | None] = queue.SimpleQueue()
@@ -96,12 +96,12 @@ class HardenedPool:
                 raise
 
     @overload
-    def run(self, jobs: Iterable[Job], *, ordered: bool = False) -> Iterator[tuple[Job, Answer | MediaError]]: ...
+    def run(self, jobs: Iterable[Job], *, ordered: bool = False) -> Iterator[tuple[Job, JobResult | MediaError]]: ...
     @overload
     def run(
         self, jobs: Iterable[Job], read: Callable[[dict[str, Any], bytes], T], *, ordered: bool = False
     ) -> Iterator[tuple[Job, T | MediaError]]: ...
-    def run(self, jobs: Iterable[Job], read: Read = Answer, *, ordered: bool = False) -> Iterator[tuple[Job, Any]]:
+    def run(self, jobs: Iterable[Job], read: Read = JobResult, *, ordered: bool = False) -> Iterator[tuple[Job, Any]]:
         """One outcome for each job, as they come, or in the order of the jobs if ``ordered`` (those that wait count as
         ahead). ``jobs`` is advanced in the caller's thread only. ``read`` makes the outcome out of an answer's head
         and body: where it raises ValueError, KeyError or TypeError the worker talked nonsense and counts as crashed.

@@ -20,10 +20,10 @@ from typing import Any, BinaryIO
 
 from imgsearch.errors import MediaError
 from imgsearch.media.decode_pool.frames import MAX_BODY_BYTES, MAX_HEAD_BYTES, dump, read_frame, write_frame
-from imgsearch.media.limits import HEAVY_PATIENCE, MIB, Limits, TooMuchMemory
+from imgsearch.media.limits import HEAVY_PATIENCE, MIB, DecodeLimits, TooMuchMemory
 from imgsearch.media.source import ContentChanged
 
-Task = Callable[[Any, dict[str, Any], Limits], tuple[dict[str, Any], bytes]]
+Task = Callable[[Any, dict[str, Any], DecodeLimits], tuple[dict[str, Any], bytes]]
 """``task(arguments, settings, limits) -> (head, body)``: what a worker does for one job. ``arguments`` and ``settings``
 came through JSON and ``head`` goes through it. Raises MediaError, and TooMuchMemory to be asked again with more."""
 
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
     write_frame(results, dump({"ready": os.getpid()}))
     while (message := read_frame(jobs)) is not None:
         heavy = bool(message[0]["heavy"])
-        limits = Limits(memory_bytes=heavy_bytes if heavy else memory_bytes)
+        limits = DecodeLimits(memory_bytes=heavy_bytes if heavy else memory_bytes)
         limit_memory(limits.memory_bytes + _SLACK_BYTES)
         for number, each in message[0]["jobs"]:
             _alarm(time_limit_s * (HEAVY_PATIENCE if heavy else 1) + _ALARM_GRACE_S)
@@ -69,7 +69,7 @@ def find_task(name: str) -> Task:
 
 
 def _answer(
-    task: Task, arguments: Any, settings: dict[str, Any], limits: Limits, *, may_grow: bool
+    task: Task, arguments: Any, settings: dict[str, Any], limits: DecodeLimits, *, may_grow: bool
 ) -> tuple[bytes, bytes]:
     """Run the task on one job: a message's head as JSON, and its body; "heavy" asks the parent to try again with more
     memory, alone."""

@@ -17,28 +17,28 @@ _NUMBER = r"[+-]?\d+(?:[.,]\d+)?"
 _XMP_DEGREES = re.compile(r"([+-]?[\d.]+)(?:,([\d.]+))?(?:,([\d.]+))?\s*([NSEW])?", re.IGNORECASE)
 
 
-class Place(NamedTuple):
+class Coordinates(NamedTuple):
     """Degrees, north and east positive."""
 
     latitude: float
     longitude: float
 
 
-def exif_place(gps: Mapping[int, Any] | Image.Exif) -> Place | None:
+def exif_place(gps: Mapping[int, Any] | Image.Exif) -> Coordinates | None:
     """Of EXIF's GPS table; None where a part is missing, cannot be, or has no hemisphere."""
     latitude = _exif_degrees(tag_of(gps, 2), tag_of(gps, 1), "NS", _LATITUDE)
     longitude = _exif_degrees(tag_of(gps, 4), tag_of(gps, 3), "EW", _LONGITUDE)
     return _place(latitude, longitude)
 
 
-def xmp_place(xmp: Xmp) -> Place | None:
+def xmp_place(xmp: Xmp) -> Coordinates | None:
     """Of exif:GPSLatitude "48,51.5N" or "48,51,30N", or decimal degrees as some programs write."""
     latitude = _xmp_degrees(xmp.first("exif:GPSLatitude"), xmp.first("exif:GPSLatitudeRef"), "S", _LATITUDE)
     longitude = _xmp_degrees(xmp.first("exif:GPSLongitude"), xmp.first("exif:GPSLongitudeRef"), "W", _LONGITUDE)
     return _place(latitude, longitude)
 
 
-def decimal_place(latitude: Any, longitude: Any) -> Place | None:
+def decimal_place(latitude: Any, longitude: Any) -> Coordinates | None:
     """Of numbers of JSON; None for anything else."""
     if not (isinstance(latitude, int | float) and isinstance(longitude, int | float)):
         return None
@@ -47,11 +47,11 @@ def decimal_place(latitude: Any, longitude: Any) -> Place | None:
     return _place(float(latitude), float(longitude))
 
 
-def _place(latitude: float | None, longitude: float | None) -> Place | None:
+def _place(latitude: float | None, longitude: float | None) -> Coordinates | None:
     # Cameras without a fix write zeros: nothing lies at 0 N 0 E but water.
     if latitude is None or longitude is None or (latitude == 0.0 and longitude == 0.0):
         return None
-    return Place(latitude, longitude)
+    return Coordinates(latitude, longitude)
 
 
 def _exif_degrees(value: Any, reference: Any, hemispheres: str, limit: float) -> float | None:

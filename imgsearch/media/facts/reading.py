@@ -15,7 +15,7 @@ from PIL import Image
 from imgsearch.media.containers.header import Header
 from imgsearch.media.facts.dates import any_date, gps_date, has_time, iptc_date, parse_date
 from imgsearch.media.facts.encodings import iptc_text, plain_text
-from imgsearch.media.facts.places import Place, exif_place, xmp_place
+from imgsearch.media.facts.places import Coordinates, exif_place, xmp_place
 from imgsearch.media.facts.words import rating_of, words_of
 from imgsearch.media.metadata.exif import camera_name, table_of, tag_of, text_of
 from imgsearch.media.metadata.iptc import read_iptc
@@ -133,7 +133,7 @@ def _gps_date(gps: Table) -> str:
     return gps_date(day, (hour, minute, second) if 0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 61 else None)
 
 
-def _places(header: Header, xmp: Xmp) -> Iterator[tuple[Place, str]]:
+def _places(header: Header, xmp: Xmp) -> Iterator[tuple[Coordinates, str]]:
     for place, source in (
         (exif_place(gps_of(header)), "exif"),
         (exif_place(table_of(header.more_exif, _GPS_IFD)) if len(header.more_exif) else None, "exif"),

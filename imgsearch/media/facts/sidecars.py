@@ -15,14 +15,14 @@ from imgsearch.media.facts.names import epoch_date
 from imgsearch.media.facts.places import decimal_place, xmp_place
 from imgsearch.media.facts.reading import NO_FACTS, xmp_date
 from imgsearch.media.facts.words import distinct_words, xmp_rating, xmp_words
-from imgsearch.media.limits import MIB, Limits
+from imgsearch.media.limits import MIB, DecodeLimits
 from imgsearch.media.metadata.xmp import MAX_BYTES, Xmp, parse_xmp
 from imgsearch.media.source import open_source
 from imgsearch.records import FileFacts, Word
 
 _MOST_JSON_BYTES = 1 * MIB  # of a picture's notes, which have 2 KB
 _ORIENTATIONS = frozenset("12345678")
-_LIMITS = Limits(file_bytes=max(MAX_BYTES, _MOST_JSON_BYTES))
+_LIMITS = DecodeLimits(file_bytes=max(MAX_BYTES, _MOST_JSON_BYTES))
 
 
 def read_sidecars(paths: Iterable[str]) -> FileFacts:

@@ -23,7 +23,7 @@ from imgsearch.media.containers.header import Header, load_exif_from
 from imgsearch.media.containers.tiff import pages as tiff
 from imgsearch.media.containers.tiff.directories import Directory, at_directory
 from imgsearch.media.formats import deep
-from imgsearch.media.limits import Limits, check_memory, read_jpeg_layout
+from imgsearch.media.limits import DecodeLimits, check_memory, read_jpeg_layout
 from imgsearch.media.metadata.exif import exif_of, orientation_of
 from imgsearch.media.opening import open_image, register_format
 from imgsearch.media.sniff import Kind
@@ -32,7 +32,7 @@ TOO_DEEP = "samples of more than 8 bits"
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Frame:
     """One decoded picture. ``duration`` in milliseconds, of a frame; ``depth`` where the samples' own type does not
     tell; ``lost``: what of it could not be read, in words."""
 
@@ -52,7 +52,7 @@ class Opened:
     size_bytes: int
     header: Header
     profile: str
-    limits: Limits
+    limits: DecodeLimits
 
     def open(self, stream: BinaryIO | None = None) -> ImageFile.ImageFile:
         """The file, or one stream of it, opened by its plugin and checked for its memory when it is loaded."""
@@ -67,18 +67,18 @@ class Opened:
         )
 
 
-class Pictures(Protocol):
+class Frames(Protocol):
     """The pictures of an opened file in their order."""
 
     count: int
     main: int
 
-    def read(self, place: int) -> Picture:
+    def read(self, place: int) -> Frame:
         """Decode one; reading them in order is the quickest. Raises MediaError, or what a codec raises."""
 
 
 @contextmanager
-def open_pictures(file: Opened) -> Iterator[Pictures]:
+def open_pictures(file: Opened) -> Iterator[Frames]:
     """Raises MediaError where the file cannot be opened."""
     name = file.kind.format
     if name == "TIFF":
@@ -105,7 +105,7 @@ class _Frames:
         told, opened = file.header.extent, image.size
         file.header.extent = max(told[0], opened[0]), max(told[1], opened[1])
 
-    def read(self, place: int) -> Picture:
+    def read(self, place: int) -> Frame:
         file, image, deep_file = self._file, self._image, self._file.header.depth > 8
         size = file.header.extent
         if self.count > 1:
@@ -117,24 +117,24 @@ class _Frames:
         image.load()
         lost = TOO_DEEP if deep_file and (self.count > 1 or not image.mode.startswith("I")) else ""
         duration = round(float(image.info.get("duration") or 0))
-        return Picture(PillowRows(image, _turn_of(image)), file.profile, duration, file.header.depth, lost)
+        return Frame(PillowRows(image, _turn_of(image)), file.profile, duration, file.header.depth, lost)
 
 
-def read_deep_png(image: ImageFile.ImageFile, file: Opened) -> Picture:
+def read_deep_png(image: ImageFile.ImageFile, file: Opened) -> Frame:
     """A still PNG of 16 bits."""
     key = image.info.get("transparency")
     if image.mode == "I;16":
         image.load()
-        return Picture(PillowRows(image, _turn_of(image), key=(key,) if isinstance(key, int) else ()), file.profile)
+        return Frame(PillowRows(image, _turn_of(image), key=(key,) if isinstance(key, int) else ()), file.profile)
     if deep.take_both_bytes(image):
         image.load()
-        return Picture(GreyPairRows(image, _turn_of(image)), file.profile)
+        return Frame(GreyPairRows(image, _turn_of(image)), file.profile)
     low = file.open()
     if not (deep.take_low_bytes(low) and deep.take_high_bytes(image)):
-        return Picture(PillowRows(_loaded(image)), file.profile, lost=TOO_DEEP)
+        return Frame(PillowRows(_loaded(image)), file.profile, lost=TOO_DEEP)
     low.load()
     image.load()
-    return Picture(PillowRows(image, _turn_of(image), low, key if isinstance(key, tuple) else ()), file.profile)
+    return Frame(PillowRows(image, _turn_of(image), low, key if isinstance(key, tuple) else ()), file.profile)
 
 
 class _JpegPictures:
@@ -144,7 +144,7 @@ class _JpegPictures:
         self._file = file
         self.count, self.main = file.header.images, 0
 
-    def read(self, place: int) -> Picture:
+    def read(self, place: int) -> Frame:
         file, parts = self._file, self._file.header.parts
         if place >= len(parts):
             raise MediaError("it is not read", stage="decode")
@@ -159,7 +159,7 @@ class _JpegPictures:
                 raise MediaError("it is cut off", stage="decode")
             file.check(image.mode, image.size, layout.coefficient_bytes)
             image.load()
-            return Picture(PillowRows(image, _turn_of(image)), profile)
+            return Frame(PillowRows(image, _turn_of(image)), profile)
 
 
 class _PnmPictures:
@@ -169,16 +169,16 @@ class _PnmPictures:
         self._file, self._pictures = file, plain.read_pnms(file.stream)
         self.count, self.main = len(self._pictures), 0
 
-    def read(self, place: int) -> Picture:
+    def read(self, place: int) -> Frame:
         file, found = self._file, self._pictures[place]
         file.check("RGBA", (found.width, found.height), 10 * found.width * found.height if found.highest > 255 else 0)
         if found.highest > 255 and found.kind in (5, 6):
-            return Picture(ArrayRows(deep.read_pnm(file.stream, found)), file.profile, depth=file.header.depth)
+            return Frame(ArrayRows(deep.read_pnm(file.stream, found)), file.profile, depth=file.header.depth)
         with file.open(_part(file, place)) as image:
             image.load()
             if found.highest > 255 and image.mode == "I":
-                return Picture(ArrayRows(deep.grey_of(image)), file.profile, depth=file.header.depth)
-            return Picture(PillowRows(image), file.profile, lost=TOO_DEEP if found.highest > 255 else "")
+                return Frame(ArrayRows(deep.grey_of(image)), file.profile, depth=file.header.depth)
+            return Frame(PillowRows(image), file.profile, lost=TOO_DEEP if found.highest > 255 else "")
 
 
 class _IconPictures:
@@ -190,10 +190,10 @@ class _IconPictures:
         self._file, self._icons = file, cast(Any, image).ico
         self.count, self.main = file.header.images, 0
 
-    def read(self, place: int) -> Picture:
+    def read(self, place: int) -> Frame:
         icon: Image.Image = self._icons.frame(place)
         is_deep = any(";16" in str(tile.args) for tile in getattr(icon, "tile", ()))
-        return Picture(PillowRows(_loaded(icon)), self._file.profile, lost=TOO_DEEP if is_deep else "")
+        return Frame(PillowRows(_loaded(icon)), self._file.profile, lost=TOO_DEEP if is_deep else "")
 
 
 class _HeifPictures:
@@ -208,7 +208,7 @@ class _HeifPictures:
         self._file, self._found = file, pillow_heif.open_heif(file.stream, convert_hdr_to_8bit=False)
         self.count, self.main = max(len(self._found), file.header.images), int(self._found.primary_index)
 
-    def read(self, place: int) -> Picture:
+    def read(self, place: int) -> Frame:
         file = self._file
         if place >= len(self._found):
             raise MediaError("frames of a sequence are not read", stage="decode")
@@ -220,7 +220,7 @@ class _HeifPictures:
             file.profile if place == self.main else profile_name(image.info.get("icc_profile") or b"", None, "RGB")
         )
         premultiplied = " premultiplied" if image.premultiplied_alpha else ""
-        return Picture(ArrayRows(samples, "RGB" + premultiplied), profile, depth=int(image.info["bit_depth"]))
+        return Frame(ArrayRows(samples, "RGB" + premultiplied), profile, depth=int(image.info["bit_depth"]))
 
 
 class _TiffPictures:
@@ -233,7 +233,7 @@ class _TiffPictures:
         self._file, self._pages = file, pages
         self.count, self.main = len(pages.pages), pages.main
 
-    def read(self, place: int) -> Picture:
+    def read(self, place: int) -> Frame:
         file, page = self._file, self._pages.pages[place]
         profile = file.profile if place == self.main else profile_name(page.icc, None, page.space)
         with self._open(page) as image:
@@ -252,7 +252,7 @@ class _TiffPictures:
                     half.load()
             inverted = page.photometric == 0 and image.mode not in ("1", "L")  # Pillow turns only those about
             rows = PillowRows(image, self._turn(page), low, inverted=inverted, apart=apart)
-            return Picture(rows, profile, depth=page.depth, lost=lost)
+            return Frame(rows, profile, depth=page.depth, lost=lost)
 
     def _open(self, page: Directory) -> ImageFile.ImageFile:
         stream = self._file.stream

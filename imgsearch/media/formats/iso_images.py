@@ -22,7 +22,7 @@ from imgsearch.media.containers.heif.av1 import sequence_codes
 from imgsearch.media.containers.heif.items import Item, Items
 from imgsearch.media.containers.heif.shape import Grid, Shape, read_grid, read_primary, shape_of, tile_file
 from imgsearch.media.formats.uncompressed import read_uncompressed
-from imgsearch.media.limits import MIB, Limits, check_bytes, check_memory
+from imgsearch.media.limits import MIB, DecodeLimits, check_bytes, check_memory
 from imgsearch.media.metadata.exif import own_orientation
 from imgsearch.media.opening import decoding, open_image, quiet
 from imgsearch.media.sniff import Kind
@@ -44,7 +44,7 @@ class IsoFile:
     kind: Kind
     size_bytes: int
     target: tuple[int, int]  # width, height
-    limits: Limits
+    limits: DecodeLimits
     header: Header
 
 
@@ -58,7 +58,9 @@ class IsoPicture:
     orientation: int
 
 
-def read_iso(stream: BinaryIO, kind: Kind, size_bytes: int, target: tuple[int, int], limits: Limits) -> IsoPicture:
+def read_iso(
+    stream: BinaryIO, kind: Kind, size_bytes: int, target: tuple[int, int], limits: DecodeLimits
+) -> IsoPicture:
     """The primary picture, decoded to no less than twice ``target``. Raises MediaError."""
     header = _header(stream)
     found = read_primary(stream)

@@ -16,7 +16,7 @@ from imgsearch.media.containers.boxes import file_boxes, inner_boxes, read_box
 from imgsearch.media.containers.header import Header, read_at, stream_size
 from imgsearch.media.limits import check_bytes
 from imgsearch.media.opening import decoding
-from imgsearch.media.wanted import Wanted
+from imgsearch.media.wanted import DecodeRequest
 
 _SYCC, _SRGB, _GREY = 18, 16, 17
 _CONVERTED = ([(1, 1)] * 3, [(1, 1), (2, 1), (2, 1)], [(1, 1), (2, 2), (2, 2)])
@@ -61,7 +61,7 @@ def read_sampling(stream: BinaryIO) -> Sampling:
     return Sampling((right - left, bottom - top), tuple(steps))
 
 
-def read_shared_jpeg2000(wanted: Wanted, header: Header, sampling: Sampling) -> DeepPicture:
+def read_shared_jpeg2000(wanted: DecodeRequest, header: Header, sampling: Sampling) -> DeepPicture:
     """Raises MediaError, tried again on every run where the decoder is not installed."""
     try:
         import openjpeg

@@ -20,7 +20,7 @@ from imgsearch.media.formats.other_readers import imagecodecs_for, read_all
 from imgsearch.media.limits import check_bytes, check_memory
 from imgsearch.media.opening import decoding, open_image
 from imgsearch.media.orientation import turn_picture
-from imgsearch.media.wanted import Upright, Wanted
+from imgsearch.media.wanted import DecodeRequest, Upright
 
 _LINEAR = 8
 # libjxl names the profiles that it makes of code points: "RGB_D65_202_Rel_PeQ".
@@ -29,7 +29,7 @@ _PRIMARIES = {"202": 9, "DCI": 12, "P3": 12}
 _TRANSFERS = {"PeQ": PQ, "HLG": HLG, "Lin": _LINEAR}
 
 
-def read_jxl(wanted: Wanted) -> Upright:
+def read_jxl(wanted: DecodeRequest) -> Upright:
     """The codestream says what is up, and EXIF does not. A JPEG that was packed comes back as it was: not turned.
     Raises MediaError."""
     head = read_jxl_head(wanted.stream)
@@ -51,7 +51,7 @@ def read_jxl(wanted: Wanted) -> Upright:
         return Upright(turn_picture(small, turn), width, height, "JXL", _own(head))
 
 
-def read_jxl_samples(wanted: Wanted) -> DeepPicture:
+def read_jxl_samples(wanted: DecodeRequest) -> DeepPicture:
     """The only picture at its full depth, with its own profile: for comparing. Raises MediaError."""
     head = read_jxl_head(wanted.stream)
     codecs = imagecodecs_for("a JPEG XL picture of which every sample counts")
@@ -73,7 +73,7 @@ def _own(head: JxlHead) -> int:
     return head.orientation if head.orientation > 1 else 0
 
 
-def _read_deep(wanted: Wanted, head: JxlHead, codes: CodePoints | None) -> Upright | None:
+def _read_deep(wanted: DecodeRequest, head: JxlHead, codes: CodePoints | None) -> Upright | None:
     """All channels at their full depth; None without imagecodecs."""
     try:
         import imagecodecs

@@ -16,7 +16,7 @@ from imgsearch.media.limits import check_bytes
 from imgsearch.media.metadata.exif import own_orientation
 from imgsearch.media.opening import decoding
 from imgsearch.media.orientation import turn_array
-from imgsearch.media.wanted import Wanted
+from imgsearch.media.wanted import DecodeRequest
 
 _LINEAR, _BT709 = 8, 1
 _CODEC_BYTES = 8
@@ -26,7 +26,7 @@ _SCRGB_WHITE = REFERENCE_WHITE / 80.0
 """1.0 is 80 cd/m2 (IEC 61966-2-2); pictures brighter than that are shown as those of PQ are."""
 
 
-def read_jxr(wanted: Wanted) -> tuple[DeepPicture, int]:
+def read_jxr(wanted: DecodeRequest) -> tuple[DeepPicture, int]:
     """The first picture and its orientation (EXIF's, 0 for none). Raises MediaError."""
     codecs = imagecodecs_for("a JPEG XR picture")
     with decoding(wanted.kind):

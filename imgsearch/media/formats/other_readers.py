@@ -21,7 +21,7 @@ from imgsearch.media.limits import JpegLayout, check_bytes, check_memory
 from imgsearch.media.metadata.exif import exif_of, own_orientation
 from imgsearch.media.opening import decoding
 from imgsearch.media.orientation import turn_array
-from imgsearch.media.wanted import Wanted
+from imgsearch.media.wanted import DecodeRequest
 
 _PAM_FIELD = re.compile(rb"(WIDTH|HEIGHT|DEPTH|MAXVAL|TUPLTYPE)[ \t]+(\S+)")
 _PFM_HEADER = re.compile(rb"(P[Ff])\s+(\d{1,9})\s+(\d{1,9})\s+(-?\d*\.?\d+(?:[eE][-+]?\d+)?)[ \t\r]*\n")
@@ -37,7 +37,7 @@ def imagecodecs_for(what: str) -> Any:
     return imagecodecs
 
 
-def read_deep_png(wanted: Wanted, codes: CodePoints | None) -> tuple[DeepPicture, int]:
+def read_deep_png(wanted: DecodeRequest, codes: CodePoints | None) -> tuple[DeepPicture, int]:
     """A PNG of 16 bits at its full depth, and its orientation."""
     opened = Opened(wanted.stream, wanted.kind, wanted.size_bytes, Header(depth=16), "", wanted.limits)
     with opened.open() as image:
@@ -49,7 +49,7 @@ def read_deep_png(wanted: Wanted, codes: CodePoints | None) -> tuple[DeepPicture
         return DeepPicture(rows, None, icc if codes is None else b"", codes), turn
 
 
-def read_odd_jpeg(wanted: Wanted, frame: JpegLayout) -> tuple[DeepPicture, int]:
+def read_odd_jpeg(wanted: DecodeRequest, frame: JpegLayout) -> tuple[DeepPicture, int]:
     """A JPEG of 12 bits, a lossless one or JPEG-LS, and its orientation."""
     what = f"a JPEG picture of {frame.depth} bits" if not frame.is_lossless else "a lossless JPEG picture"
     codecs = imagecodecs_for(what)
@@ -80,7 +80,7 @@ def is_deep(header: Header) -> bool:
     return header.depth > 8 and (header.space != "GRAY" or header.has_alpha)
 
 
-def read_deep_jpeg2000(wanted: Wanted, header: Header) -> DeepPicture:
+def read_deep_jpeg2000(wanted: DecodeRequest, header: Header) -> DeepPicture:
     """Samples as the codestream has them."""
     codecs = imagecodecs_for(f"a JPEG 2000 picture of {header.depth} bits in colour")
     check_memory(
@@ -97,7 +97,7 @@ def read_deep_jpeg2000(wanted: Wanted, header: Header) -> DeepPicture:
     return DeepPicture(_rows(samples), (0.0, float((1 << bits) - 1)), header.icc)
 
 
-def jpeg2000_header(wanted: Wanted) -> Header:
+def jpeg2000_header(wanted: DecodeRequest) -> Header:
     """The headers; empty ones where they cannot be read, of which the decoder will tell."""
     try:
         return plain.read_jpeg2000(wanted.stream)
@@ -105,13 +105,13 @@ def jpeg2000_header(wanted: Wanted) -> Header:
         return Header()
 
 
-def read_pam(wanted: Wanted) -> DeepPicture:
+def read_pam(wanted: DecodeRequest) -> DeepPicture:
     """PAM (P7) of any depth, and PFM of floats, whose rows begin at the bottom."""
     head = read_at(wanted.stream, 0, 4096)
     return _read_pfm(wanted, head) if head[1:2] in b"Ff" else _read_pam(wanted, head)
 
 
-def _read_pam(wanted: Wanted, head: bytes) -> DeepPicture:
+def _read_pam(wanted: DecodeRequest, head: bytes) -> DeepPicture:
     start = re.search(rb"\nENDHDR[ \t\r]*\n", head)
     fields = dict(_PAM_FIELD.findall(head[: start.start()] if start else b""))
     try:
@@ -126,7 +126,7 @@ def _read_pam(wanted: Wanted, head: bytes) -> DeepPicture:
     return DeepPicture(ArrayRows(samples[..., : colours + has_alpha], colours=colours), (0.0, float(highest)))
 
 
-def _read_pfm(wanted: Wanted, head: bytes) -> DeepPicture:
+def _read_pfm(wanted: DecodeRequest, head: bytes) -> DeepPicture:
     match = _PFM_HEADER.match(head)
     if match is None:
         raise MediaError("the file begins like a PFM picture, but its header is damaged", stage="open")
@@ -136,7 +136,7 @@ def _read_pfm(wanted: Wanted, head: bytes) -> DeepPicture:
     return DeepPicture(ArrayRows(samples[::-1], colours=channels))
 
 
-def _samples(wanted: Wanted, start: int, shape: tuple[int, int, int], kind: str) -> Array:
+def _samples(wanted: DecodeRequest, start: int, shape: tuple[int, int, int], kind: str) -> Array:
     count = shape[0] * shape[1] * shape[2] * np.dtype(kind).itemsize
     if not count or count > wanted.size_bytes - start:
         held = f"{max(0, wanted.size_bytes - start)} bytes cannot hold {shape[1]} x {shape[0]} pixels"
@@ -146,7 +146,7 @@ def _samples(wanted: Wanted, start: int, shape: tuple[int, int, int], kind: str)
     return np.frombuffer(wanted.stream.read(count), kind).reshape(shape)
 
 
-def read_all(wanted: Wanted) -> bytes:
+def read_all(wanted: DecodeRequest) -> bytes:
     """The whole file."""
     wanted.stream.seek(0, io.SEEK_SET)
     return wanted.stream.read()

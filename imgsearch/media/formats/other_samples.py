@@ -19,7 +19,7 @@ from imgsearch.media.colour.small import DeepPicture
 from imgsearch.media.containers import psd
 from imgsearch.media.formats.bitmaps.bmp import read_odd_bmp
 from imgsearch.media.formats.bitmaps.pcx import read_odd_pcx
-from imgsearch.media.formats.frames import Opened, Picture
+from imgsearch.media.formats.frames import Frame, Opened
 from imgsearch.media.formats.jpeg2000_sampling import read_sampling, read_shared_jpeg2000
 from imgsearch.media.formats.jpeg_xl import read_jxl_samples
 from imgsearch.media.formats.jpeg_xr import read_jxr
@@ -27,7 +27,7 @@ from imgsearch.media.formats.other_readers import is_deep, read_deep_jpeg2000, r
 from imgsearch.media.formats.photoshop import read_psd
 from imgsearch.media.limits import read_jpeg_layout
 from imgsearch.media.opening import open_image
-from imgsearch.media.wanted import Wanted
+from imgsearch.media.wanted import DecodeRequest
 
 PLAIN = frozenset(("PCX", "TGA", "SGI", "SUN", "DIB"))
 """Single pictures of 8 bits that Pillow reads, of formats that no other reader knows everything of."""
@@ -64,33 +64,33 @@ class _Canonical:
         return colour.astype(native), None if alpha is None else alpha.astype(native)
 
 
-def read_other(file: Opened) -> Picture | None:
+def read_other(file: Opened) -> Frame | None:
     """The only picture of the file; None where the usual reader has to read it. Raises MediaError."""
     if file.header.images != 1:
         return None
-    wanted = Wanted(file.stream, file.kind, "", file.size_bytes, (_FULL, _FULL), file.limits)
+    wanted = DecodeRequest(file.stream, file.kind, "", file.size_bytes, (_FULL, _FULL), file.limits)
     reader = _READERS.get(file.kind.format)
     if reader is None:
         return None
     found = reader(wanted, file)
-    return found if found is None or isinstance(found, Picture) else _canonical(found, file)
+    return found if found is None or isinstance(found, Frame) else _canonical(found, file)
 
 
-def _canonical(picture: DeepPicture, file: Opened) -> Picture:
+def _canonical(picture: DeepPicture, file: Opened) -> Frame:
     rows = picture.rows
     kind = rows.read(0, 1)[0].dtype
     if kind.kind != "u" or kind.itemsize > 2 or picture.codes is not None or picture.span is None:
-        return Picture(rows, file.profile, lost="samples that are no whole numbers of 8 or 16 bits")
+        return Frame(rows, file.profile, lost="samples that are no whole numbers of 8 or 16 bits")
     highest = round(picture.span[1])
     apart = "" if highest == np.iinfo(kind).max else f"up to {highest}"
     if kind.itemsize == 1 and apart:
-        return Picture(rows, file.profile, lost="samples of an unusual range")
+        return Frame(rows, file.profile, lost="samples of an unusual range")
     name = profile_name(picture.icc, None, rows.space.split(" ")[0]) if picture.icc else file.profile
     depth = highest.bit_length() if apart else 0
-    return Picture(_Canonical(picture, highest, apart), name, depth=depth)
+    return Frame(_Canonical(picture, highest, apart), name, depth=depth)
 
 
-def _by_pillow(wanted: Wanted, file: Opened) -> Picture:
+def _by_pillow(wanted: DecodeRequest, file: Opened) -> Frame:
     """Alpha is believed only where it cannot be something else."""
     with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as image:
         file.check("RGBA", image.size)
@@ -98,17 +98,17 @@ def _by_pillow(wanted: Wanted, file: Opened) -> Picture:
         wide = image.mode not in ("1", "L", "P", "RGB")
         deep = file.kind.format == "SGI" and file.header.depth > 8
         lost = "samples of more than 8 bits, or channels that may be no transparency" if wide or deep else ""
-        return Picture(PillowRows(image), file.profile, lost=lost)
+        return Frame(PillowRows(image), file.profile, lost=lost)
 
 
-def _pcx(wanted: Wanted, file: Opened) -> Picture | DeepPicture:
+def _pcx(wanted: DecodeRequest, file: Opened) -> Frame | DeepPicture:
     try:
         return _by_pillow(wanted, file)
     except (MediaError, OSError, ValueError, SyntaxError, EOFError):
         return read_odd_pcx(wanted)
 
 
-def _bmp(wanted: Wanted, file: Opened) -> Picture | DeepPicture | None:
+def _bmp(wanted: DecodeRequest, file: Opened) -> Frame | DeepPicture | None:
     """As they are shown: Pillow believes a transparency that was never written, and forgets one of 1 bit."""
     if file.header.has_alpha:
         found = read_odd_bmp(wanted)
@@ -123,28 +123,28 @@ def _bmp(wanted: Wanted, file: Opened) -> Picture | DeepPicture | None:
     return None
 
 
-def _jpeg(wanted: Wanted, file: Opened) -> DeepPicture | None:
+def _jpeg(wanted: DecodeRequest, file: Opened) -> DeepPicture | None:
     frame = read_jpeg_layout(wanted.stream)
     if frame.depth in (0, 8) and not frame.is_lossless:
         return None
     return read_odd_jpeg(wanted, frame)[0]
 
 
-def _jpeg2000(wanted: Wanted, file: Opened) -> DeepPicture | None:
+def _jpeg2000(wanted: DecodeRequest, file: Opened) -> DeepPicture | None:
     sampling = read_sampling(wanted.stream)
     if sampling.is_shared:
         return read_shared_jpeg2000(wanted, file.header, sampling)
     return read_deep_jpeg2000(wanted, file.header) if is_deep(file.header) else None
 
 
-def _psd(wanted: Wanted, file: Opened) -> Picture | DeepPicture:
+def _psd(wanted: DecodeRequest, file: Opened) -> Frame | DeepPicture:
     document = psd.read_document(wanted.stream)
     if document.mode not in (psd.GREY, psd.INDEXED, psd.RGB, psd.CMYK) or document.depth not in (8, 16):
-        return Picture(read_psd(wanted).rows, file.profile, lost="a mode that other formats do not have")
+        return Frame(read_psd(wanted).rows, file.profile, lost="a mode that other formats do not have")
     return read_psd(wanted)
 
 
-_READERS: dict[str, Callable[[Wanted, Opened], Picture | DeepPicture | None]] = {
+_READERS: dict[str, Callable[[DecodeRequest, Opened], Frame | DeepPicture | None]] = {
     **dict.fromkeys(PLAIN - {"PCX", "DIB"}, _by_pillow),
     "PCX": _pcx,
     "BMP": _bmp,

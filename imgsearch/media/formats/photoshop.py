@@ -21,13 +21,13 @@ from imgsearch.media.containers import psd
 from imgsearch.media.containers.header import read_at
 from imgsearch.media.formats.photoshop_layers import merge_layers
 from imgsearch.media.limits import check_bytes
-from imgsearch.media.wanted import Wanted
+from imgsearch.media.wanted import DecodeRequest
 
 _RAW, _PACKBITS, _DEFLATE, _DEFLATE_DELTA = range(4)
 _TYPES = {8: ">u1", 16: ">u2", 32: ">f4"}
 
 
-def read_psd(wanted: Wanted) -> DeepPicture:
+def read_psd(wanted: DecodeRequest) -> DeepPicture:
     """Raises MediaError."""
     try:
         document = psd.read_document(wanted.stream)

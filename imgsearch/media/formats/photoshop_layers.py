@@ -12,7 +12,7 @@ from imgsearch.errors import MediaError
 from imgsearch.media.containers.psd import Document
 from imgsearch.media.limits import check_bytes
 from imgsearch.media.opening import decoding
-from imgsearch.media.wanted import Wanted
+from imgsearch.media.wanted import DecodeRequest
 
 _MERGED_BYTES = 120
 """A pixel of the document while psd-tools blends in float32: 85 measured with three layers of 7 megapixels."""
@@ -24,7 +24,7 @@ _PLAIN_KINDS = frozenset(("pixel", "group", "type", "smartobject"))
 _LACKING = 'a Photoshop document without a merged picture (saved without "maximize compatibility")'
 
 
-def merge_layers(wanted: Wanted, document: Document) -> Image.Image:
+def merge_layers(wanted: DecodeRequest, document: Document) -> Image.Image:
     """RGBA in sRGB, as large as the document. Raises MediaError, tried again on every run without psd-tools."""
     try:
         from psd_tools import PSDImage

@@ -15,14 +15,14 @@ from imgsearch.media.colour.rows import Array
 from imgsearch.media.containers import uncompressed as boxes
 from imgsearch.media.containers.heif.items import Item, Items
 from imgsearch.media.containers.uncompressed import Component, Layout, Packing
-from imgsearch.media.limits import Limits, check_bytes
+from imgsearch.media.limits import DecodeLimits, check_bytes
 
 _CODED_BYTES = 12  # beside the file's own, a pixel of one component: single bits while they are gathered, then samples
 _LUMA_SHARES = {1: (0.2126, 0.0722), 9: (0.2627, 0.0593)}  # of red and blue, by the matrix's number (ITU-T H.273)
 _USUAL_SHARES = (0.299, 0.114)
 
 
-def read_uncompressed(stream: BinaryIO, items: Items, item: Item, size: tuple[int, int], limits: Limits) -> Array:
+def read_uncompressed(stream: BinaryIO, items: Items, item: Item, size: tuple[int, int], limits: DecodeLimits) -> Array:
     """Samples [H, W, C] of 1, 2, 3 or 4 channels (grey or RGB, and transparency), uint16 from 0 to 65535.
     ``size`` is width and height. Raises MediaError."""
     try:

@@ -14,11 +14,11 @@ from imgsearch.media.containers.header import Header
 from imgsearch.media.containers.reading import read_header
 from imgsearch.media.facts.shot import ShotFacts, shot_facts
 from imgsearch.media.formats import other_samples
-from imgsearch.media.formats.frames import Opened, Picture, Pictures, open_pictures
-from imgsearch.media.limits import LIMITS, Limits
+from imgsearch.media.formats.frames import Frame, Frames, Opened, open_pictures
+from imgsearch.media.limits import LIMITS, DecodeLimits
 from imgsearch.media.opening import decoding, readable_kind, translated
 from imgsearch.media.sniff import Kind
-from imgsearch.media.source import Source, open_source, read_and_hash, read_known
+from imgsearch.media.source import OpenFile, open_source, read_and_hash, read_known
 
 MAX_PICTURES = 10_000
 MAX_PIXELS = 2_000_000_000
@@ -51,7 +51,9 @@ class Samples:
     """What could not be read, or not at full depth, in words."""
 
 
-def read_samples(path: str | os.PathLike[str], *, content_hash: str | None = None, limits: Limits = LIMITS) -> Samples:
+def read_samples(
+    path: str | os.PathLike[str], *, content_hash: str | None = None, limits: DecodeLimits = LIMITS
+) -> Samples:
     """Decode every picture of a file, one at a time; a camera RAW, and what else is not `_COMPARED`, is its bytes. With
     a ``content_hash`` the bytes must have it. 200 ms of one core for 12 megapixels of JPEG. Raises ContentChanged, and
     MediaError where the file or its main picture cannot be read."""
@@ -59,7 +61,7 @@ def read_samples(path: str | os.PathLike[str], *, content_hash: str | None = Non
         return samples_of(source, content_hash, limits)[1]
 
 
-def samples_of(source: Source, content_hash: str | None, limits: Limits) -> tuple[Header, Samples]:
+def samples_of(source: OpenFile, content_hash: str | None, limits: DecodeLimits) -> tuple[Header, Samples]:
     """The same of a file that is open, with its header."""
     kind = readable_kind(source.head, source.name)
     file_hash, stream = _hashed(source, content_hash)
@@ -80,11 +82,11 @@ def samples_of(source: Source, content_hash: str | None, limits: Limits) -> tupl
 class _Single:
     """A file's only picture, read already."""
 
-    picture: Picture
+    picture: Frame
     count: int = 1
     main: int = 0
 
-    def read(self, place: int) -> Picture:
+    def read(self, place: int) -> Frame:
         return self.picture
 
 
@@ -97,7 +99,7 @@ def colour_space(header: Header, facts: ShotFacts | None = None) -> str:
     return name
 
 
-def _hashed(source: Source, content_hash: str | None) -> tuple[str, BinaryIO]:
+def _hashed(source: OpenFile, content_hash: str | None) -> tuple[str, BinaryIO]:
     return read_and_hash(source) if content_hash is None else (content_hash, read_known(source, content_hash))
 
 
@@ -122,7 +124,7 @@ class _Sum:
     main_lost: bool = False
     lost: list[str] = field(default_factory=list)
 
-    def add(self, picture: Picture, found: PictureDigest) -> None:
+    def add(self, picture: Frame, found: PictureDigest) -> None:
         self.digest.append(found.digest + picture.duration.to_bytes(8, "big", signed=True))
         narrow = found.depth <= 8 or not picture.depth
         self.depth = max(self.depth, found.depth if narrow else picture.depth)
@@ -130,7 +132,7 @@ class _Sum:
         self.colour = self.colour or found.colour
 
 
-def _read_all(file: Opened, pictures: Pictures, file_hash: str) -> Samples:
+def _read_all(file: Opened, pictures: Frames, file_hash: str) -> Samples:
     """Every picture; where something is lost on the way, at least the main one. Raises MediaError without it."""
     total, main, width, height = _Sum(), pictures.main, *file.header.extent
     total.lost += file.header.hidden
@@ -159,7 +161,7 @@ def _read_all(file: Opened, pictures: Pictures, file_hash: str) -> Samples:
     return _samples(total, pictures.count, file_hash)
 
 
-def _read_one(pictures: Pictures, place: int, kind: Kind) -> Picture:
+def _read_one(pictures: Frames, place: int, kind: Kind) -> Frame:
     with decoding(kind):
         return pictures.read(place)
 

@@ -14,7 +14,7 @@ from imgsearch.errors import MediaError
 from imgsearch.media.containers.header import Header
 from imgsearch.media.containers.reading import read_header
 from imgsearch.media.facts.shot import shot_facts
-from imgsearch.media.limits import LIMITS, Limits
+from imgsearch.media.limits import LIMITS, DecodeLimits
 from imgsearch.media.opening import readable_kind, translated
 from imgsearch.media.samples.digest import Samples, colour_space, read_samples, samples_of
 from imgsearch.media.source import open_source, read_known
@@ -77,7 +77,7 @@ class FileTraits:
 
 
 def describe_file(
-    path: str | os.PathLike[str], *, content_hash: str | None = None, limits: Limits = LIMITS
+    path: str | os.PathLike[str], *, content_hash: str | None = None, limits: DecodeLimits = LIMITS
 ) -> FileTraits:
     """Read a file's headers, decode nothing: 0.5 to 1 ms for a photograph, 10 ms for 10 MB of GIF. With a
     ``content_hash`` the whole file is read, and must have it. Raises MediaError, ContentChanged."""
@@ -88,7 +88,7 @@ def describe_file(
 
 
 def describe_and_read(
-    path: str | os.PathLike[str], *, content_hash: str | None = None, limits: Limits = LIMITS
+    path: str | os.PathLike[str], *, content_hash: str | None = None, limits: DecodeLimits = LIMITS
 ) -> tuple[FileTraits | None, Samples]:
     """`describe_file` and `read_samples` of one file that is opened once; no traits where they alone cannot be told.
     Raises as `read_samples` does."""

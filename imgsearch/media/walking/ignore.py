@@ -101,7 +101,7 @@ class IgnoreList:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class IgnoreRule:
     """What a list says of a path, and where."""
 
     pattern: IgnorePattern
@@ -117,14 +117,14 @@ class Decision:
         return f"excluded by {self.pattern.text} {self.source}"
 
 
-def decide(lists: Sequence[IgnoreList], path: str, *, folder: bool) -> Decision | None:
+def decide(lists: Sequence[IgnoreList], path: str, *, folder: bool) -> IgnoreRule | None:
     """What the first of ``lists`` (the deepest first) that knows the absolute ``path`` says; None where none does. It
     says nothing about the folders above. 1 us and 0.3 us a pattern; one with stars in the middle up to 10 us."""
     encoded = os.fsencode(path)
     for one in lists:
         pattern = one.deciding(encoded, folder=folder)
         if pattern is not None:
-            return Decision(pattern, one.source)
+            return IgnoreRule(pattern, one.source)
     return None
 
 

@@ -42,7 +42,7 @@ class NotCopy:
     stack: str = ""  # files of one stack belong together: a plan moves all or none
 
 
-class Pictures:
+class ImageSupply:
     """Pictures that are no copies of each other: the photographs in a shuffled order, each once, then drawn scenes."""
 
     def __init__(self, photographs: Sequence[Path], seed: int) -> None:
@@ -78,7 +78,7 @@ def _chroma(image: Image.Image) -> float:
 class Album:
     """One set of one family: where its files go, and what is true of them."""
 
-    def __init__(self, folder: Path, family: str, number: int, seed: int, pictures: Pictures) -> None:
+    def __init__(self, folder: Path, family: str, number: int, seed: int, pictures: ImageSupply) -> None:
         self.family, self.number, self.pictures = family, number, pictures
         self.rng = random.Random(f"{family}:{seed}:{number}")
         self._folder, self._place = folder, f"{family}/{number:02d}"

@@ -26,7 +26,7 @@ class Offence:
 
 
 @dataclass(slots=True)
-class Tally:
+class FamilyTally:
     """One family: its files, what a plan moves wrongly, and how many true copies it finds and moves."""
 
     files: int = 0
@@ -50,7 +50,7 @@ class _Move:
     member: Mapping[str, Any]
 
 
-def judge(rows: Sequence[NotCopy], folder: Path, plan: Mapping[str, Any]) -> dict[str, Tally]:
+def judge(rows: Sequence[NotCopy], folder: Path, plan: Mapping[str, Any]) -> dict[str, FamilyTally]:
     """The tally of every family, by the truth ``rows`` of files below ``folder`` and the JSON of a plan.
 
     A moved file is an offence where the kept one has another source ("not a copy"), where the truth says that it is
@@ -58,7 +58,7 @@ def judge(rows: Sequence[NotCopy], folder: Path, plan: Mapping[str, Any]) -> dic
     another file of its stack stays ("torn apart"). Copies that are never moved are not counted as copies to find."""
     truth = {row.path: row for row in rows}
     moves = [move for move in _moves(plan, folder) if move.path in truth]
-    tallies: dict[str, Tally] = defaultdict(Tally)
+    tallies: dict[str, FamilyTally] = defaultdict(FamilyTally)
     for row in rows:
         tallies[row.family].files += 1
         tallies[row.family].copies += row.source != row.path and row.may_move
@@ -71,7 +71,9 @@ def judge(rows: Sequence[NotCopy], folder: Path, plan: Mapping[str, Any]) -> dic
     return dict(tallies)
 
 
-def _count_shown(truth: Mapping[str, NotCopy], plan: Mapping[str, Any], folder: Path, into: dict[str, Tally]) -> None:
+def _count_shown(
+    truth: Mapping[str, NotCopy], plan: Mapping[str, Any], folder: Path, into: dict[str, FamilyTally]
+) -> None:
     found: set[str] = set()
     near: set[str] = set()
     for group in plan["groups"]:

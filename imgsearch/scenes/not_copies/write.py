@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from imgsearch.errors import StorageFull, UsageError
-from imgsearch.scenes.not_copies.album import Album, Draw, NotCopy, Pictures
+from imgsearch.scenes.not_copies.album import Album, Draw, ImageSupply, NotCopy
 from imgsearch.scenes.not_copies.families import (
     boards,
     containers,
@@ -54,7 +54,7 @@ def write_not_copies(
         raise UsageError(f"{folder} exists and is not an empty folder", "name a new folder")
     if unknown := sorted(set(families) - set(FAMILIES)):
         raise UsageError(f"there is no family {unknown[0]!r}", f"the families are {', '.join(FAMILIES)}")
-    pictures = Pictures(photographs, seed)
+    pictures = ImageSupply(photographs, seed)
     rows: list[NotCopy] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ from imgsearch.storage.caches.features import FeatureStore, QuantisedFeatures
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ImageSource:
     """Where a candidate's picture may be read, best first, the content it was indexed with (sha256, hex), and the
     orientation that a sidecar told then, 0 for none."""
 
@@ -29,9 +29,9 @@ class Source:
     told: int = 0
 
     @staticmethod
-    def of(paths: Sequence[Path], facts: MediaFacts) -> Source:
+    def of(paths: Sequence[Path], facts: MediaFacts) -> ImageSource:
         """That of a picture of the library."""
-        return Source(paths, facts.content_hash, facts.told_orientation)
+        return ImageSource(paths, facts.content_hash, facts.told_orientation)
 
     @property
     def key(self) -> str:
@@ -46,7 +46,7 @@ class FeatureSource:
         self._model, self._kept = model, kept
         self._step = 1 if device.startswith("cpu") else encode_batch_size(device, model.image_size)
 
-    def features(self, sources: Sequence[Source]) -> tuple[list[Float32 | None], list[str]]:
+    def features(self, sources: Sequence[ImageSource]) -> tuple[list[Float32 | None], list[str]]:
         """float32 [N, W] for each source, None for a picture that is gone, cannot be decoded, or is no longer what was
         indexed; and the reasons for those. Pixels come by the way that indexing took them."""
         found: list[Float32 | None] = [self._kept_features(source) for source in sources]
@@ -63,12 +63,12 @@ class FeatureSource:
                     self._kept.put(sources[missing[index]].key, quantised)
         return found, reasons
 
-    def _kept_features(self, source: Source) -> Float32 | None:
+    def _kept_features(self, source: ImageSource) -> Float32 | None:
         quantised = None if self._kept is None else self._kept.get(source.key)
         return None if quantised is None else quantised.restored()
 
 
-def _read_pixels(sources: Sequence[Source], size: int) -> tuple[dict[int, UInt8], list[str]]:
+def _read_pixels(sources: Sequence[ImageSource], size: int) -> tuple[dict[int, UInt8], list[str]]:
     """Pixels by the source's index, tried at every path in turn; the reason for each source that has none."""
     pixels: dict[int, UInt8] = {}
     reasons: dict[int, str] = dict.fromkeys(range(len(sources)), "gone")

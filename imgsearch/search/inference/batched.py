@@ -1,4 +1,4 @@
-"""The model asked for many queries at once (`imgsearch.search.inference.direct.Reader`).
+"""The model asked for many queries at once (`imgsearch.search.inference.direct.InferenceBackend`).
 
 Texts that wait at the same time are embedded as one batch, and compared with the library in one sweep. Re-ranks are cut
 into pieces of a few candidates, which the cores share; what the model takes of a picture whatever the text is kept in
@@ -18,11 +18,11 @@ import numpy as np
 
 from imgsearch.records import Float32, Int64, UInt8
 from imgsearch.search.features.images import as_numpy
-from imgsearch.search.features.stored import FeatureSource, Source
+from imgsearch.search.features.stored import FeatureSource, ImageSource
 from imgsearch.search.inference.batcher import Batcher
 from imgsearch.search.inference.direct import features_of
-from imgsearch.search.rerank import Match, Model, Reading, failure_sentences, read_matches
-from imgsearch.search.retrieval import Moment, Nearest
+from imgsearch.search.rerank import Match, MatchPrompt, SearchModel, failure_sentences, matches_from_logits
+from imgsearch.search.retrieval import Nearest, OpenIndex
 from imgsearch.storage import FeatureStore
 
 MEMORY_BYTES = 256_000_000
@@ -60,14 +60,14 @@ class Remembering(Protocol):
 class _Piece:
     """A few candidates of one query."""
 
-    reading: Reading
-    sources: Sequence[Source]
+    reading: MatchPrompt
+    sources: Sequence[ImageSource]
     deadline: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Scan:
-    moment: Moment
+    moment: OpenIndex
     text: Float32
     count: int
 
@@ -75,13 +75,13 @@ class _Scan:
 _Reply = tuple[list[Match | None], list[str]] | None  # None: the time was up before the piece's turn came
 
 
-class BatchingReader:
+class BatchedInference:
     """See the module. ``workers`` threads re-rank: by default one for each core, and one for a model that shares its
     work over the cores or the accelerator by itself. Close it."""
 
     def __init__(
         self,
-        model: Model,
+        model: SearchModel,
         features: FeatureStore | None,
         *,
         workers: int = 0,
@@ -116,18 +116,18 @@ class BatchingReader:
         tokens: Float32 = as_numpy(self._model.embed_images(self._model.preprocess_arrays(pixels[None])))[0]
         return tokens
 
-    def nearest(self, moment: Moment, text: Float32, count: int, allowed: Int64 | None) -> Nearest:
+    def nearest(self, moment: OpenIndex, text: Float32, count: int, allowed: Int64 | None) -> Nearest:
         """In one sweep with whatever waits; under a filter, alone."""
         if allowed is not None:
             return moment.nearest(text, count, allowed)[0]
         return self._scans.submit([_Scan(moment, text, count)])[0].result()
 
-    def features(self, source: Source) -> Float32:
+    def features(self, source: ImageSource) -> Float32:
         """[N, W]; at once, in the caller's thread. Raises MediaError."""
         return features_of(self._features, source)
 
     def match(
-        self, reading: Reading, sources: Sequence[Source], deadline: float | None
+        self, reading: MatchPrompt, sources: Sequence[ImageSource], deadline: float | None
     ) -> tuple[list[Match | None], list[str], bool]:
         """As `imgsearch.search.rerank.match_candidates`, the pieces side by side. With a deadline the first piece is
         answered in any case."""
@@ -185,7 +185,7 @@ class BatchingReader:
                 np.array([next(logits) for _ in range(known_count)], np.float32).reshape(known_count, 2)
                 for _ in piece.reading.texts
             ]
-            matches = iter(read_matches(piece.reading, answers))
+            matches = iter(matches_from_logits(piece.reading, answers))
             found = [next(matches) if source.key in memories else None for source in piece.sources]
             reasons = [failed[s.key] for s in piece.sources if s.key not in memories]
             replies.append((found, reasons))
@@ -199,7 +199,7 @@ class BatchingReader:
         both: Float32 = as_numpy(self._model.match_both(texts, np.stack([memory.features for memory in memories])))
         return both
 
-    def _remembered(self, sources: Sequence[Source]) -> tuple[dict[str, Any], dict[str, str]]:
+    def _remembered(self, sources: Sequence[ImageSource]) -> tuple[dict[str, Any], dict[str, str]]:
         """What is kept or made of each readable picture, and the reason for each other, by content."""
         found: dict[str, Any] = {}
         failed: dict[str, str] = {}

@@ -10,13 +10,13 @@ from typing import Protocol
 from imgsearch.errors import MediaError
 from imgsearch.records import Float32, Int64, UInt8
 from imgsearch.search.features.images import as_numpy
-from imgsearch.search.features.stored import FeatureSource, Source
-from imgsearch.search.rerank import Match, Model, Reading, match_candidates
-from imgsearch.search.retrieval import Moment, Nearest, ask_moment
+from imgsearch.search.features.stored import FeatureSource, ImageSource
+from imgsearch.search.rerank import Match, MatchPrompt, SearchModel, match_candidates
+from imgsearch.search.retrieval import Nearest, OpenIndex, ask_moment
 from imgsearch.storage import FeatureStore
 
 
-class Reader(Protocol):
+class InferenceBackend(Protocol):
     """Safe between threads."""
 
     def embed_text(self, text: str) -> Float32:
@@ -31,64 +31,64 @@ class Reader(Protocol):
         """uint8 [S, S, 3] -> float32 [T, D]."""
         ...
 
-    def nearest(self, moment: Moment, text: Float32, count: int, allowed: Int64 | None) -> Nearest:
-        """``Moment.nearest`` for one text [1, D]."""
+    def nearest(self, moment: OpenIndex, text: Float32, count: int, allowed: Int64 | None) -> Nearest:
+        """``OpenIndex.nearest`` for one text [1, D]."""
         ...
 
-    def features(self, source: Source) -> Float32:
+    def features(self, source: ImageSource) -> Float32:
         """One picture's features, float32 [N, W]. Raises MediaError where it cannot be read."""
         ...
 
     def match(
-        self, reading: Reading, sources: Sequence[Source], deadline: float | None
+        self, reading: MatchPrompt, sources: Sequence[ImageSource], deadline: float | None
     ) -> tuple[list[Match | None], list[str], bool]:
         """See `imgsearch.search.rerank.match_candidates`."""
         ...
 
 
-class PlainReader:
+class DirectInference:
     """A query at a time: searches take turns at the model, since two that share a core's cache are slower than one
     after the other."""
 
-    def __init__(self, model: Model, features: FeatureStore | None) -> None:
+    def __init__(self, model: SearchModel, features: FeatureStore | None) -> None:
         self._model = model
         self._features = FeatureSource(model, model.device, features)
         self._lock = threading.Lock()
 
     def embed_text(self, text: str) -> Float32:
-        """See ``Reader``."""
+        """See ``InferenceBackend``."""
         return self.embed_texts([text])
 
     def embed_texts(self, texts: Sequence[str]) -> Float32:
-        """See ``Reader``."""
+        """See ``InferenceBackend``."""
         with self._lock:
             vectors: Float32 = as_numpy(self._model.embed_texts(list(texts)))
         return vectors
 
     def embed_picture(self, pixels: UInt8) -> Float32:
-        """See ``Reader``."""
+        """See ``InferenceBackend``."""
         with self._lock:
             tokens: Float32 = as_numpy(self._model.embed_images(self._model.preprocess_arrays(pixels[None])))[0]
         return tokens
 
-    def nearest(self, moment: Moment, text: Float32, count: int, allowed: Int64 | None) -> Nearest:
-        """See ``Reader``; threads do not wait for each other."""
+    def nearest(self, moment: OpenIndex, text: Float32, count: int, allowed: Int64 | None) -> Nearest:
+        """See ``InferenceBackend``; threads do not wait for each other."""
         return ask_moment(moment, text, count, allowed)
 
-    def features(self, source: Source) -> Float32:
-        """See ``Reader``."""
+    def features(self, source: ImageSource) -> Float32:
+        """See ``InferenceBackend``."""
         with self._lock:
             return features_of(self._features, source)
 
     def match(
-        self, reading: Reading, sources: Sequence[Source], deadline: float | None
+        self, reading: MatchPrompt, sources: Sequence[ImageSource], deadline: float | None
     ) -> tuple[list[Match | None], list[str], bool]:
-        """See ``Reader``."""
+        """See ``InferenceBackend``."""
         with self._lock:
             return match_candidates(self._model, reading, sources, self._features, deadline)
 
 
-def features_of(features: FeatureSource, source: Source) -> Float32:
+def features_of(features: FeatureSource, source: ImageSource) -> Float32:
     """One picture's, float32 [N, W]. Raises MediaError where it cannot be read."""
     (found,), reasons = features.features([source])
     if found is None:

@@ -14,7 +14,7 @@ from imgsearch.search.query.description import Query
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
+class PageCursor:
     """``offset`` hits were given, of a query with this ``digest``, when the library was at ``generation``."""
 
     offset: int
@@ -38,7 +38,7 @@ def query_digest(query: Query, picture: Float32 | None = None) -> str:
     return hashlib.blake2b(parts.encode(), digest_size=6).hexdigest()
 
 
-def decoded(query: Query, picture: Float32 | None = None) -> Cursor | None:
+def decoded(query: Query, picture: Float32 | None = None) -> PageCursor | None:
     """The cursor of ``query``, None if it has none. Raises UsageError for one that is not ours or of another query."""
     if query.cursor is None:
         return None
@@ -52,4 +52,4 @@ def decoded(query: Query, picture: Float32 | None = None) -> Cursor | None:
         raise UsageError(f"got the cursor {query.cursor[:40]!r}, which no answer gave", hint)
     if digest != query_digest(query, picture):
         raise UsageError("the cursor belongs to another query", hint)
-    return Cursor(offset, generation, digest)
+    return PageCursor(offset, generation, digest)

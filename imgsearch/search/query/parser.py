@@ -20,7 +20,7 @@ NO_FILTERS = Filters()
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ParsedQuery:
     """What a person asks: ``description`` in plain words, "" if there are none; texts that the picture must not show;
     filters; and a picture to be ``similar`` to (a path, or the id of one in the library), or to be ``like``, with the
     description as the difference."""
@@ -43,7 +43,7 @@ class _Token:
     unwanted: bool = False
 
 
-def parse(text: str) -> Ask:
+def parse(text: str) -> ParsedQuery:
     """Read a query. Raises UsageError for a filter that does not exist or has a wrong value, and where more than one
     picture is named; anything else is taken as words. A quote that is never closed reaches to the end."""
     words: list[str] = []
@@ -68,7 +68,7 @@ def parse(text: str) -> Ask:
         negate = token.text.lower() == "not" and not (token.quoted or token.key or token.unwanted)
     spoken = " ".join(" ".join(words).split())
     unwanted = tuple(" ".join(one.split()) for one in excluded if one.strip())
-    return Ask(spoken, unwanted, Filters(tuple(clauses)), pictures.get("similar"), pictures.get("like"))
+    return ParsedQuery(spoken, unwanted, Filters(tuple(clauses)), pictures.get("similar"), pictures.get("like"))
 
 
 def _named(token: _Token) -> str:

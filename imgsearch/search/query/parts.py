@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from imgsearch.records import Float32
-from imgsearch.search.calibration import Agreement, Background
+from imgsearch.search.calibration import PartAgreement, ScoreBackground
 from imgsearch.search.features.heatmap import QUIET, content_words
 
 MAX_CLAUSES = 6
@@ -56,7 +56,7 @@ def _is_place(word: str, before: list[str]) -> bool:
     return word in ("left", "right") and len(before) > 1 and before[-1] == "the" and before[-2] in ("in", "on", "at")
 
 
-def agreements(parts: Parts, vectors: Float32, tokens: Float32, sample: Float32) -> list[Agreement]:
+def agreements(parts: Parts, vectors: Float32, tokens: Float32, sample: Float32) -> list[PartAgreement]:
     """How well each of n pictures agrees with the parts. ``vectors`` [P, D] of ``parts.texts``, ``tokens`` [n, T, D] of
     the pictures, ``sample`` [m, T, D] of the library.
 
@@ -66,8 +66,8 @@ def agreements(parts: Parts, vectors: Float32, tokens: Float32, sample: Float32)
     scores = (tokens @ vectors.T).max(axis=1)  # [n, P]
     count = len(parts.clauses)
     of_clauses = scores[:, :count]
-    backgrounds = Background.of_many(sample, vectors[:count])
+    backgrounds = ScoreBackground.of_many(sample, vectors[:count])
     z = np.array([[one.z(score) for score, one in zip(row, backgrounds, strict=True)] for row in of_clauses.tolist()])
     held = float(of_clauses.max(axis=0).min())
     rows = zip(of_clauses.mean(axis=1).tolist(), z.min(axis=1).tolist(), scores[:, count:].mean(axis=1), strict=True)
-    return [Agreement(clauses, weakest, held, float(words)) for clauses, weakest, words in rows]
+    return [PartAgreement(clauses, weakest, held, float(words)) for clauses, weakest, words in rows]

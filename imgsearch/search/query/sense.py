@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from imgsearch.errors import UsageError
 from imgsearch.search.query.description import Query, readable, require_words
-from imgsearch.search.query.parser import Ask, parse
+from imgsearch.search.query.parser import ParsedQuery, parse
 
 
-def require_sense(query: Query, *, pictured: bool = False) -> Ask:
+def require_sense(query: Query, *, pictured: bool = False) -> ParsedQuery:
     """The query, read. ``pictured``: it comes with a picture to compare with. Raises UsageError for a wrong filter, and
     where there is neither a word that a model could read nor a filter or a picture."""
     ask = parse(readable(query.text))

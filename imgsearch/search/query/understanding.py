@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imgsearch.model.words import UNKNOWN, Word
+from imgsearch.model.words import UNKNOWN, VocabularyWord
 from imgsearch.search.features.heatmap import QUIET
 
 _PIECE_LETTERS = 7 / 3
@@ -32,7 +32,7 @@ class Understanding:
         return self.telling and not self.unknown
 
 
-def understand(words: Sequence[Word]) -> Understanding:
+def understand(words: Sequence[VocabularyWord]) -> Understanding:
     """What of a description's ``words`` a model can know."""
     asked = [
         word
@@ -48,7 +48,7 @@ def _says_something(spelling: str) -> bool:
     return any(letter.isalnum() or unicodedata.category(letter)[0] == "S" for letter in spelling.strip("+$`´"))
 
 
-def _belongs_to_another(words: Sequence[Word], place: int) -> bool:
+def _belongs_to_another(words: Sequence[VocabularyWord], place: int) -> bool:
     """A letter behind an apostrophe ("the cat's") or before a hyphen ("X-ray")."""
     if len(words[place].spelling) > 1:
         return False
@@ -57,7 +57,7 @@ def _belongs_to_another(words: Sequence[Word], place: int) -> bool:
     return (place > 1 and before in _APOSTROPHES) or after == "-"
 
 
-def _understood(word: Word) -> bool:
+def _understood(word: VocabularyWord) -> bool:
     if word.foreign or UNKNOWN in word.pieces:
         return False
     if len(word.pieces) == 1:

@@ -24,7 +24,7 @@ BEGINNING = (-1, b"")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ImagePlace:
     """One file of a picture, as it was when it was indexed. ``offline``: its root cannot be reached."""
 
     root_id: int
@@ -36,11 +36,11 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ImageDetails:
     """A picture of the library and every place that holds it, the best first."""
 
     record: ImageRecord
-    places: tuple[Place, ...]
+    places: tuple[ImagePlace, ...]
     words: tuple[Word, ...] = ()  # that people wrote of it
 
 
@@ -57,7 +57,7 @@ class FailedPlace:
     key: tuple[int, bytes]
 
 
-def read_picture(store: Store, image_id: int) -> Picture | None:
+def read_picture(store: Store, image_id: int) -> ImageDetails | None:
     """The picture of that id; None for one that the library does not have, or of which no file is left."""
     with store.catalog.look() as connection:
         record = lookups.images_by_id(connection, [image_id]).get(image_id)
@@ -67,10 +67,12 @@ def read_picture(store: Store, image_id: int) -> Picture | None:
         folders = {root.root_id: root.path for root in lookups.resolved_roots(connection, store.path)}
         words = words_of_images(connection, [image_id]).get(image_id, ())
     places = [
-        Place(root_id, folders[root_id], place_path(folders[root_id], os.fsdecode(path)), size, mtime_ns, bool(offline))
+        ImagePlace(
+            root_id, folders[root_id], place_path(folders[root_id], os.fsdecode(path)), size, mtime_ns, bool(offline)
+        )
         for root_id, path, size, mtime_ns, offline in rows
     ]
-    return Picture(record, tuple(places), words)
+    return ImageDetails(record, tuple(places), words)
 
 
 def read_failures(store: Store, limit: int, after: tuple[int, bytes] = BEGINNING) -> list[FailedPlace]:

@@ -7,7 +7,7 @@ import pytest
 from imgsearch.dedup.evidence.batches import Bounds, in_batches, run_batches
 from imgsearch.dedup.pixels.inspection.several import call_all, taken_apart
 from imgsearch.errors import MediaError
-from imgsearch.media.decode_pool import Answer, Job
+from imgsearch.media.decode_pool import Job, JobResult
 from imgsearch.media.limits import LIMITS, TooMuchMemory
 from imgsearch.media.source import ContentChanged
 
@@ -45,7 +45,7 @@ class Pool:
                 yield job, error
 
 
-def outcomes(pool: Pool, *batches: list[str]) -> dict[str, Answer | MediaError]:
+def outcomes(pool: Pool, *batches: list[str]) -> dict[str, JobResult | MediaError]:
     given = [[Job([name], 1, name) for name in batch] for batch in batches]
     return {job.tag: outcome for job, outcome in run_batches(pool, given)}
 

@@ -13,7 +13,7 @@ from pictured_library import MODEL, SIDE, PicturedLibrary, picture
 from PIL import Image, ImageDraw
 
 from imgsearch.dedup import find
-from imgsearch.dedup.evidence.background import Background, fit_background, thresholds
+from imgsearch.dedup.evidence.background import SimilarityBackground, fit_background, thresholds
 from imgsearch.dedup.groups import near
 from imgsearch.dedup.groups.near import near_pairs
 from imgsearch.dedup.pixels.crop_descriptors import WINDOWS, describe_windows
@@ -265,7 +265,7 @@ def test_likeness_of_pairs_is_that_of_the_search(tmp_path):
 
 @given(st.floats(-0.9, 0.95), st.floats(0.01, 0.6), st.floats(1e-9, 0.4))
 def test_threshold_is_reached_with_the_chance_it_was_asked_for(mean, deviation, chance):
-    law = Background(mean, deviation)
+    law = SimilarityBackground(mean, deviation)
     limit = law.threshold(chance)
     assert -1 <= limit <= 1
     if limit < 0.9999:

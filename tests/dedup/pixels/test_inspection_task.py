@@ -13,7 +13,7 @@ from PIL import Image
 
 from imgsearch.dedup.evidence.batches import run_batches
 from imgsearch.dedup.pixels.inspection.task import describe, inspect, samples
-from imgsearch.media.decode_pool import Answer, HardenedPool, Job
+from imgsearch.media.decode_pool import HardenedPool, Job, JobResult
 from imgsearch.media.limits import LIMITS
 from imgsearch.media.samples.whole import FileTraits, describe_file, read_samples
 from imgsearch.media.source import ContentChanged
@@ -56,7 +56,7 @@ def ask(task: str, *jobs: list) -> list:
         found = {job.tag: outcome for job, outcome in run_batches(pool, [asked])}
         alone = {job.tag: outcome for job, outcome in run_batches(pool, [[job] for job in asked])}
     for at, outcome in found.items():
-        assert outcome == alone[at] if isinstance(outcome, Answer) else outcome.message == alone[at].message
+        assert outcome == alone[at] if isinstance(outcome, JobResult) else outcome.message == alone[at].message
     return [found[at] for at in range(len(jobs))]
 
 
@@ -76,9 +76,9 @@ def test_pool_answers_for_good_files_and_names_the_bad_one(photo, tmp_path) -> N
         [side(good), gone, 1],
         [changed, side(small), 1],
     )
-    assert isinstance(answers[0], Answer) and answers[0].head["same"] and not answers[0].head["altered"]
+    assert isinstance(answers[0], JobResult) and answers[0].head["same"] and not answers[0].head["altered"]
     for answer, path in zip(answers[1:], (cut, text, tmp_path / "gone.png", good), strict=True):
-        assert not isinstance(answer, Answer)
+        assert not isinstance(answer, JobResult)
         assert answer.message.startswith(f"{path}: "), answer.message
 
 
@@ -87,9 +87,9 @@ def test_pool_tells_traits_and_samples_and_survives_a_bad_file(photo, tmp_path) 
     photo.save(good)
     text.write_text("no picture")
     told, refused = ask("describe", indexed(good), indexed(text))
-    assert FileTraits.from_json(told.head) == describe_file(good) and not isinstance(refused, Answer)
+    assert FileTraits.from_json(told.head) == describe_file(good) and not isinstance(refused, JobResult)
     read, refused = ask("samples", indexed(good)[:2], indexed(text)[:2])
-    assert read.body == read_samples(good).digest and not isinstance(refused, Answer)
+    assert read.body == read_samples(good).digest and not isinstance(refused, JobResult)
 
 
 def test_traits_are_of_the_indexed_content_alone(photo, tmp_path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from imgsearch.errors import ImgsearchError, MediaError
-from imgsearch.media.decode_pool import Answer, HardenedPool, Job
+from imgsearch.media.decode_pool import HardenedPool, Job, JobResult
 from imgsearch.media.decode_pool.interrupts import interrupts_held
 from imgsearch.media.decode_pool.process import WorkerProcess
 from imgsearch.media.limits import MIB
@@ -67,7 +67,7 @@ def test_task_gets_arguments_and_settings_as_json_carries_them() -> None:
     assert sorted(answers) == [0, 1, 2, 3]
     for job in jobs:
         answer = answers[job.tag]
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, JobResult)
         assert (answer.head["arguments"], answer.head["settings"]) == (job.arguments, {"side": 7})
         assert answer.body == repr(job.arguments).encode()
 
@@ -88,7 +88,7 @@ def test_what_goes_wrong_over_one_job_fails_that_job_alone() -> None:
     with HardenedPool("awkward_tasks:awkward", {}, workers=2) as pool:
         outcomes = {job.arguments: outcome for job, outcome in pool.run([Job(name) for name in [*words, *fine]])}
     for name in fine:
-        assert outcomes[name] == Answer({"ok": name}, b"")
+        assert outcomes[name] == JobResult({"ok": name}, b"")
     for name, expected in words.items():
         failure = outcomes[name]
         assert isinstance(failure, MediaError), name
@@ -244,7 +244,7 @@ def test_job_that_is_stopped_by_the_pools_own_limit_fails_alone() -> None:
     failure = outcomes.pop(3)
     assert isinstance(failure, MediaError)
     assert "longer than 1 s" in failure.message
-    assert all(isinstance(outcome, Answer) for outcome in outcomes.values())
+    assert all(isinstance(outcome, JobResult) for outcome in outcomes.values())
     assert len(outcomes) == 11
 
 

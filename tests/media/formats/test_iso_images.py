@@ -12,7 +12,7 @@ from PIL import Image
 from imgsearch.errors import MediaError
 from imgsearch.media import limits
 from imgsearch.media.decode import decode_bytes
-from imgsearch.media.limits import MIB, Limits
+from imgsearch.media.limits import MIB, DecodeLimits
 
 SIDE = 32
 KINDS = {"HEIF": b"heic", "AVIF": b"avif"}
@@ -88,7 +88,7 @@ def test_avif_by_pillow_of_every_orientation_is_upright(orientation: int) -> Non
 def test_grid_by_tiles_equals_the_grid_decoded_whole(boxes: tuple[tuple[bytes, bytes], ...]) -> None:
     data = grid(photo(600, 400), (64, 64), "HEIF", *boxes)
     whole = decode_bytes(data, SIDE)
-    by_tiles = decode_bytes(data, SIDE, limits=Limits(memory_bytes=1_200_000))
+    by_tiles = decode_bytes(data, SIDE, limits=DecodeLimits(memory_bytes=1_200_000))
     assert (whole.facts.width, whole.facts.height) == (by_tiles.facts.width, by_tiles.facts.height)
     assert np.abs(whole.pixels.astype(int) - by_tiles.pixels).mean() < 1.5
     assert difference(data, _shown(photo(600, 400), boxes)) < 5
@@ -121,7 +121,7 @@ def test_codecs_without_a_reader_are_not_called_damaged() -> None:
 def test_large_heic_takes_less_than_8_bytes_a_pixel() -> None:
     out = io.BytesIO()
     pillow_heif.from_pillow(photo(1000, 800)).save(out, format="HEIF", quality=60)
-    tight = Limits(memory_bytes=int(1000 * 800 * 7.5) + MIB)
+    tight = DecodeLimits(memory_bytes=int(1000 * 800 * 7.5) + MIB)
     assert difference(out.getvalue(), photo(1000, 800), limits=tight) < 8
 
 

@@ -15,12 +15,12 @@ from unlike_components import WHOLE_ROWS, component, unlike_file
 
 from imgsearch.errors import MediaError
 from imgsearch.media.decode import decode_bytes, open_upright
-from imgsearch.media.limits import MIB, Limits
+from imgsearch.media.limits import MIB, DecodeLimits
 
 FULL = 4096
 
 
-def shown(tmp_path: Path, data: bytes, name: str = "x", limits: Limits | None = None) -> np.ndarray:
+def shown(tmp_path: Path, data: bytes, name: str = "x", limits: DecodeLimits | None = None) -> np.ndarray:
     path = tmp_path / name
     path.write_bytes(data)
     return np.asarray(open_upright(path, FULL, **({"limits": limits} if limits else {})), int)
@@ -62,7 +62,7 @@ def test_jpeg_2000_with_a_smaller_transparency_lies_on_white(tmp_path: Path) -> 
 
 def test_jpeg_2000_of_unlike_components_keeps_within_the_limit(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="more than the limit"):
-        shown(tmp_path, unlike_file("4:2:0"), limits=Limits(memory_bytes=1000))
+        shown(tmp_path, unlike_file("4:2:0"), limits=DecodeLimits(memory_bytes=1000))
 
 
 # JPEG XR
@@ -108,7 +108,7 @@ def test_jpeg_xr_has_its_facts_and_limits(tmp_path: Path) -> None:
     facts = decode_bytes(data, 32).facts
     assert (facts.format, facts.width, facts.height) == ("JXR", 24, 16)
     with pytest.raises(MediaError, match="more than the limit"):
-        shown(tmp_path, data, limits=Limits(memory_bytes=1000))
+        shown(tmp_path, data, limits=DecodeLimits(memory_bytes=1000))
     for stop in (3, 20, 60, len(data) // 2):
         with pytest.raises(MediaError):
             decode_bytes(data[:stop], 32)
@@ -234,7 +234,7 @@ def test_bare_samples_keep_within_the_limit(tmp_path: Path) -> None:
     bomb = bare(RGB, zlib.compress(bytes(100 * MIB)), packed=b"zlib")
     assert (shown(tmp_path, bomb) == 0).all()
     with pytest.raises(MediaError, match="more than the limit"):
-        shown(tmp_path, bomb, limits=Limits(memory_bytes=1000))
+        shown(tmp_path, bomb, limits=DecodeLimits(memory_bytes=1000))
 
 
 # Photoshop documents without a merged picture
@@ -266,4 +266,4 @@ def test_layers_alone_are_laid_over_one_another(tmp_path: Path) -> None:
 
 def test_layers_that_take_too_much_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="more than the limit"):
-        shown(tmp_path, layered(), limits=Limits(memory_bytes=1000))
+        shown(tmp_path, layered(), limits=DecodeLimits(memory_bytes=1000))

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 from whole_files import Page, animation, deep_png, mpo_bytes, ppm_bytes, tiff_bytes, write
 
 from imgsearch.errors import MediaError
-from imgsearch.media.limits import Limits, TooMuchMemory
+from imgsearch.media.limits import DecodeLimits, TooMuchMemory
 from imgsearch.media.samples.whole import Samples, read_samples
 from imgsearch.media.source import ContentChanged
 
@@ -362,7 +362,7 @@ def test_damage_and_changes_raise_our_errors(tmp_path: Path) -> None:
     with pytest.raises(ContentChanged):
         read_samples(whole, content_hash="0" * 64)
     with pytest.raises(TooMuchMemory):
-        read_samples(whole, limits=Limits(memory_bytes=1000))
+        read_samples(whole, limits=DecodeLimits(memory_bytes=1000))
     digest = hashlib.sha256(whole.read_bytes()).hexdigest()
     assert read_samples(whole, content_hash=digest) == read_samples(whole)
 

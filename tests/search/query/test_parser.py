@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from imgsearch.errors import UsageError
 from imgsearch.records import Clause, Filters
 from imgsearch.search.query.filter_values import FILTERS
-from imgsearch.search.query.parser import Ask, parse, without_filter
+from imgsearch.search.query.parser import ParsedQuery, parse, without_filter
 
 
 def clauses(*pairs: tuple[str, Any]) -> Filters:
@@ -21,46 +21,46 @@ def clauses(*pairs: tuple[str, Any]) -> Filters:
 @pytest.mark.parametrize(
     ("text", "ask"),
     [
-        ("a red boat", Ask("a red boat")),
-        ("  a\tred   boat ", Ask("a red boat")),
-        ("", Ask("")),
-        ("beach -people", Ask("beach", ("people",))),
-        ('beach -"two dogs" at sunset', Ask("beach at sunset", ("two dogs",))),
-        ('beach not "two dogs"', Ask("beach", ("two dogs",))),
-        ('beach NOT "dogs" NOT "cats"', Ask("beach", ("dogs", "cats"))),
-        ("a man not smiling", Ask("a man not smiling")),
-        ('"not" "here"', Ask("not here")),
-        ("a t-shirt - blue -- or so -", Ask("a t-shirt - blue -- or so -")),
-        ("the cat's chair", Ask("the cat's chair")),
-        ("a clock at 10:30", Ask("a clock at 10:30")),
-        ("http://example.org/x a sign", Ask("http://example.org/x a sign")),
-        ("note: two dogs", Ask("note: two dogs")),
-        ("C:\\Users a screen", Ask("C:\\Users a screen")),
-        ("smile :) x:y", Ask("smile :) x:y")),
-        ('"folder:x"', Ask("folder:x")),
-        ('"never closed', Ask("never closed")),
-        ("boat folder:Holiday", Ask("boat", (), clauses(("folder", "Holiday")))),
-        ('folder:"My Trip" boat', Ask("boat", (), clauses(("folder", "My Trip")))),
-        ('folder:"My Trip', Ask("", (), clauses(("folder", "My Trip")))),
-        ("Folder:a FOLDER:b", Ask("", (), clauses(("folder", "a"), ("folder", "b")))),
-        ("-folder:trash cat", Ask("cat", (), Filters((Clause("folder", "trash", True),)))),
-        ("name:*.jpg", Ask("", (), clauses(("name", "*.jpg")))),
-        ("after:2019 before:2020-6", Ask("", (), clauses(("after", "2019"), ("before", "2020-06")))),
-        ("after:2019/06/03", Ask("", (), clauses(("after", "2019-06-03")))),
-        ("year:2018-2020", Ask("", (), clauses(("year", (2018, 2020))))),
-        ("year:2019", Ask("", (), clauses(("year", (2019, 2019))))),
-        ("type:jpg type:.HEIC", Ask("", (), clauses(("type", "JPEG"), ("type", "HEIF")))),
-        ("width:>2000", Ask("", (), clauses(("width", (2001, 1 << 40))))),
-        ("width:>=2000 height:<10", Ask("", (), clauses(("width", (2000, 1 << 40)), ("height", (0, 9))))),
-        ("height:100-200 width:640", Ask("", (), clauses(("height", (100, 200)), ("width", (640, 640))))),
-        ("is:Landscape has:gps", Ask("", (), clauses(("is", "landscape"), ("has", "gps")))),
-        ("near:48.86,2.35,5", Ask("", (), clauses(("near", (48.86, 2.35, 5.0))))),
-        ('similar:"my photo.jpg"', Ask("", similar="my photo.jpg")),
-        ("similar:17 cat", Ask("cat", similar="17")),
-        ("like:a.jpg at night", Ask("at night", like="a.jpg")),
+        ("a red boat", ParsedQuery("a red boat")),
+        ("  a\tred   boat ", ParsedQuery("a red boat")),
+        ("", ParsedQuery("")),
+        ("beach -people", ParsedQuery("beach", ("people",))),
+        ('beach -"two dogs" at sunset', ParsedQuery("beach at sunset", ("two dogs",))),
+        ('beach not "two dogs"', ParsedQuery("beach", ("two dogs",))),
+        ('beach NOT "dogs" NOT "cats"', ParsedQuery("beach", ("dogs", "cats"))),
+        ("a man not smiling", ParsedQuery("a man not smiling")),
+        ('"not" "here"', ParsedQuery("not here")),
+        ("a t-shirt - blue -- or so -", ParsedQuery("a t-shirt - blue -- or so -")),
+        ("the cat's chair", ParsedQuery("the cat's chair")),
+        ("a clock at 10:30", ParsedQuery("a clock at 10:30")),
+        ("http://example.org/x a sign", ParsedQuery("http://example.org/x a sign")),
+        ("note: two dogs", ParsedQuery("note: two dogs")),
+        ("C:\\Users a screen", ParsedQuery("C:\\Users a screen")),
+        ("smile :) x:y", ParsedQuery("smile :) x:y")),
+        ('"folder:x"', ParsedQuery("folder:x")),
+        ('"never closed', ParsedQuery("never closed")),
+        ("boat folder:Holiday", ParsedQuery("boat", (), clauses(("folder", "Holiday")))),
+        ('folder:"My Trip" boat', ParsedQuery("boat", (), clauses(("folder", "My Trip")))),
+        ('folder:"My Trip', ParsedQuery("", (), clauses(("folder", "My Trip")))),
+        ("Folder:a FOLDER:b", ParsedQuery("", (), clauses(("folder", "a"), ("folder", "b")))),
+        ("-folder:trash cat", ParsedQuery("cat", (), Filters((Clause("folder", "trash", True),)))),
+        ("name:*.jpg", ParsedQuery("", (), clauses(("name", "*.jpg")))),
+        ("after:2019 before:2020-6", ParsedQuery("", (), clauses(("after", "2019"), ("before", "2020-06")))),
+        ("after:2019/06/03", ParsedQuery("", (), clauses(("after", "2019-06-03")))),
+        ("year:2018-2020", ParsedQuery("", (), clauses(("year", (2018, 2020))))),
+        ("year:2019", ParsedQuery("", (), clauses(("year", (2019, 2019))))),
+        ("type:jpg type:.HEIC", ParsedQuery("", (), clauses(("type", "JPEG"), ("type", "HEIF")))),
+        ("width:>2000", ParsedQuery("", (), clauses(("width", (2001, 1 << 40))))),
+        ("width:>=2000 height:<10", ParsedQuery("", (), clauses(("width", (2000, 1 << 40)), ("height", (0, 9))))),
+        ("height:100-200 width:640", ParsedQuery("", (), clauses(("height", (100, 200)), ("width", (640, 640))))),
+        ("is:Landscape has:gps", ParsedQuery("", (), clauses(("is", "landscape"), ("has", "gps")))),
+        ("near:48.86,2.35,5", ParsedQuery("", (), clauses(("near", (48.86, 2.35, 5.0))))),
+        ('similar:"my photo.jpg"', ParsedQuery("", similar="my photo.jpg")),
+        ("similar:17 cat", ParsedQuery("cat", similar="17")),
+        ("like:a.jpg at night", ParsedQuery("at night", like="a.jpg")),
     ],
 )
-def test_parse_reads_what_people_mean(text: str, ask: Ask) -> None:
+def test_parse_reads_what_people_mean(text: str, ask: ParsedQuery) -> None:
     assert parse(text) == ask
 
 
@@ -126,7 +126,7 @@ def test_parse_gives_an_ask_or_a_usage_error_and_nothing_else(text: str) -> None
 WORD = st.text(alphabet="abcdé:-'0 ", min_size=1, max_size=12).map(lambda s: " ".join(s.split())).filter(bool)
 
 
-def render(ask: Ask) -> str:
+def render(ask: ParsedQuery) -> str:
     """A text that says the ask, everything in quotes."""
     parts = [f'"{ask.description}"'] if ask.description else []
     parts += [f'-"{one}"' for one in ask.excluded]
@@ -139,7 +139,7 @@ def render(ask: Ask) -> str:
 def test_parse_reads_back_what_was_said_in_quotes(data: st.DataObject) -> None:
     named = st.builds(Clause, st.sampled_from(["folder", "name", "camera"]), WORD, st.booleans())
     named = named.filter(lambda clause: any(letter.isalnum() for letter in clause.value))
-    ask = Ask(
+    ask = ParsedQuery(
         data.draw(st.just("") | WORD),
         tuple(data.draw(st.lists(WORD, max_size=3))),
         Filters(tuple(data.draw(st.lists(named, max_size=3)))),

@@ -16,7 +16,7 @@ from colour_shelf import NAMES, TOKEN, paint
 from imgsearch.records import Event
 from imgsearch.storage import writing
 from web.http.routes.jobs import RUNS
-from web.services.runs import Progress, Runs, changes
+from web.services.runs import RunProgress, Runs, changes
 
 PATIENT = """
 import signal, sys, threading
@@ -126,7 +126,7 @@ def test_without_a_token_or_the_page_s_own_nothing_starts_or_stops(shelf: Any) -
 
 
 def test_progress_is_told_from_events() -> None:
-    progress = Progress()
+    progress = RunProgress()
     assert progress.as_dict() == {"total": None, "done": 0, "failed": 0, "images_per_s": None, "seconds_left": None}
     progress.take(Event(1, "2026-01-01T10:00:00.000Z", "index-planned", {"files": 200}))
     progress.take(Event(2, "2026-01-01T10:00:50.000Z", "index-progress", {"done": 10, "failed": 1}))

@@ -13,7 +13,7 @@ from colour_shelf import COLOURS
 from PIL import Image
 
 from imgsearch.errors import MediaError
-from imgsearch.media.limits import Limits
+from imgsearch.media.limits import DecodeLimits
 from imgsearch.media.rendition import make_rendition
 from imgsearch.storage.caches.file_cache import FileCache
 from web.http.routes import renditions
@@ -108,7 +108,7 @@ def test_a_rendition_is_upright_in_srgb_on_white_and_within_limits(tmp_path: Pat
     exif = Image.Exif()
     exif[0x0112] = 6
     image.save(tmp_path / "a.tif", exif=exif)
-    limits = Limits()
+    limits = DecodeLimits()
     made = Image.open(io.BytesIO(make_rendition(tmp_path / "a.tif", content_hash=None, limits=limits)))
     shown = np.asarray(made, int)  # turned to the right: what was above is at the right
     assert shown.shape == (30, 20, 3)
@@ -116,4 +116,4 @@ def test_a_rendition_is_upright_in_srgb_on_white_and_within_limits(tmp_path: Pat
     made = make_rendition(tmp_path / "a.tif", content_hash=None, limits=limits, longest=15)
     assert Image.open(io.BytesIO(made)).size == (10, 15)
     with pytest.raises(MediaError, match="more than the limit"):
-        make_rendition(tmp_path / "a.tif", content_hash=None, limits=Limits(memory_bytes=100))
+        make_rendition(tmp_path / "a.tif", content_hash=None, limits=DecodeLimits(memory_bytes=100))

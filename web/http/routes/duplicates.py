@@ -21,7 +21,7 @@ from imgsearch.wording import one_line
 from web.http.answers import read_number, version_of
 from web.http.context import current_desk, rooted
 from web.problems import Conflict
-from web.services.review_service import Desk, Shown, review_json
+from web.services.review_service import ReviewGroup, ReviewService, review_json
 
 blueprint = Blueprint("duplicates", __name__)
 
@@ -39,7 +39,7 @@ _MOST_BYTES = 200_000  # of a request's decisions: 5,000 groups by name
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DecisionRequest:
     """What a request decides: about the named groups, or all open ones of a tier; about one file of one group."""
 
     decide: str
@@ -108,7 +108,7 @@ def decide() -> ResponseReturnValue:
     return jsonify({"changed": changed, "review": review_json(desk)})
 
 
-def groups_json(desk: Desk) -> tuple[list[dict[str, Any]], str | None]:
+def groups_json(desk: ReviewService) -> tuple[list[dict[str, Any]], str | None]:
     """The groups that the request asks for, and the cursor of those behind them."""
     state, tier, limit = _state(), _tier(), read_number(request.args, "limit", GROUPS, 1, MOST_GROUPS)
     waiting = (
@@ -120,7 +120,7 @@ def groups_json(desk: Desk) -> tuple[list[dict[str, Any]], str | None]:
     return [group_json(shown) for shown in found[:limit]], found[limit - 1].key if len(found) > limit else None
 
 
-def group_json(shown: Shown) -> dict[str, Any]:
+def group_json(shown: ReviewGroup) -> dict[str, Any]:
     """A group as the API tells it, and as the page shows it."""
     group = shown.group or replace(shown.original, members=())
     others = [("kept", member) for member in group.kept]
@@ -168,14 +168,14 @@ def _file_json(role: str, copy: Copy, member: Member | None = None) -> dict[str,
     }
 
 
-def _after(desk: Desk, cursor: str | None) -> Any:
+def _after(desk: ReviewService, cursor: str | None) -> Any:
     groups = desk.shown()
     if cursor and all(shown.key != cursor for shown in groups):  # goes on behind it, if it is there
         raise UsageError(f"got the cursor {one_line(cursor[:40])!r}, which no answer gave", "leave it out")
     return groups
 
 
-def _state_of(shown: Shown) -> str:
+def _state_of(shown: ReviewGroup) -> str:
     return shown.decision.state if shown.group is not None else "distinct"
 
 
@@ -193,7 +193,7 @@ def _tier() -> str:
     return tier
 
 
-def _read_wanted() -> Wanted:
+def _read_wanted() -> DecisionRequest:
     """Raises UsageError for a body that decides nothing."""
     try:
         told = request.get_json(silent=True)
@@ -207,10 +207,10 @@ def _read_wanted() -> Wanted:
     if what not in DECISIONS or tier not in ("", *TIERS) or not named or not (one if of_file else file == ""):
         hint = 'send {"decide": "accept", "groups": ["ID"]}; keeper, stay and move name a "file" of one group'
         raise UsageError("the request decides nothing about a group of the plan", hint)
-    return Wanted(what, tuple(groups), tier, file)
+    return DecisionRequest(what, tuple(groups), tier, file)
 
 
-def _decide(desk: Desk, wanted: Wanted) -> int:
+def _decide(desk: ReviewService, wanted: DecisionRequest) -> int:
     """How many groups were changed. Raises NotFound, Conflict for a group whose files have been moved."""
     if wanted.tier:
         chosen = [shown for shown in desk.shown() if shown.tier == wanted.tier and _state_of(shown) == "open"]
@@ -227,7 +227,7 @@ def _decide(desk: Desk, wanted: Wanted) -> int:
     return len(chosen)
 
 
-def _remember(desk: Desk, wanted: Wanted, chosen: Sequence[Shown]) -> None:
+def _remember(desk: ReviewService, wanted: DecisionRequest, chosen: Sequence[ReviewGroup]) -> None:
     """What a person says of contents goes where it outlives the plan."""
     if wanted.decide == "distinct":
         files = (wanted.file,) if wanted.file else ()
@@ -238,7 +238,7 @@ def _remember(desk: Desk, wanted: Wanted, chosen: Sequence[Shown]) -> None:
             desk.evidence().forget_distinct(pair for shown in apart for pair in content_pairs(shown.original))
 
 
-def _changed(decision: Decision, group: Group, wanted: Wanted) -> Decision:
+def _changed(decision: Decision, group: Group, wanted: DecisionRequest) -> Decision:
     file = wanted.file
     if wanted.decide == "reopen":
         return UNDECIDED

@@ -20,10 +20,10 @@ from werkzeug.wsgi import wrap_file
 from imgsearch.errors import MediaError, UsageError
 from imgsearch.media.limits import LIMITS
 from imgsearch.media.sniff import sniff
-from imgsearch.media.source import Source, open_source, read_known
+from imgsearch.media.source import OpenFile, open_source, read_known
 from imgsearch.media.thumbnail import RECIPE, SIDES, make_thumbnail
 from imgsearch.storage.caches.thumbnails import ThumbStore
-from imgsearch.storage.reads.gallery import Picture, Place
+from imgsearch.storage.reads.gallery import ImageDetails, ImagePlace
 from web.http.answers import read_number, thumbnail_version
 from web.http.context import current_config, current_service
 from web.http.routes.pictures import find_picture
@@ -90,7 +90,7 @@ class Thumbnails:
         self._lock = threading.Lock()
         self._making: dict[tuple[str, str], Future[bytes]] = {}
 
-    def of(self, picture: Picture, size: str) -> bytes:
+    def of(self, picture: ImageDetails, size: str) -> bytes:
         """The WebP. Raises Gone where no file holds the picture any more, Overloaded where too many are being made."""
         key = (picture.record.facts.shown_key, size)
         kept = self._store.get(*key)
@@ -111,7 +111,7 @@ class Thumbnails:
                 del self._making[key]
         return mine.result()
 
-    def _make(self, picture: Picture, size: str) -> bytes:
+    def _make(self, picture: ImageDetails, size: str) -> bytes:
         if not self._turns.acquire(timeout=_WAIT_S):
             raise _busy()
         try:
@@ -200,7 +200,7 @@ def _awaited(other: Future[bytes]) -> bytes:
         raise _busy() from exc
 
 
-def _first_that_works(picture: Picture, size: str) -> bytes:
+def _first_that_works(picture: ImageDetails, size: str) -> bytes:
     """A thumbnail from the first file that still holds the picture. Raises Gone."""
     facts, reason = picture.record.facts, ""
     for place in picture.places:
@@ -212,7 +212,7 @@ def _first_that_works(picture: Picture, size: str) -> bytes:
     raise Gone(f"the picture cannot be shown: {reason}", "`imgsearch index` brings the library up to date")
 
 
-def first_that_is_true(picture: Picture, held: contextlib.ExitStack) -> tuple[Place, Source]:
+def first_that_is_true(picture: ImageDetails, held: contextlib.ExitStack) -> tuple[ImagePlace, OpenFile]:
     """The first file that still holds the picture, opened. Its size and date tell, as they tell an index run; where
     they differ, its bytes. Raises Gone."""
     facts, reason = picture.record.facts, ""
@@ -230,11 +230,11 @@ def first_that_is_true(picture: Picture, held: contextlib.ExitStack) -> tuple[Pl
     raise Gone(f"the original cannot be shown: {reason}", "`imgsearch index` brings the library up to date")
 
 
-def reason_of(place: Place, error: MediaError) -> str:
+def reason_of(place: ImagePlace, error: MediaError) -> str:
     return "its folder is offline" if place.offline else printable(error.message)
 
 
-def _disposition(place: Place, download: bool) -> str:
+def _disposition(place: ImagePlace, download: bool) -> str:
     """RFC 6266: the name in ASCII for all, and as it is in UTF-8. Control characters would end the header."""
     name = "".join(c for c in printable(place.path.name) if unicodedata.category(c)[0] != "C") or "picture"
     plain = "".join(c if c.isascii() and c not in '"\\%' else "_" for c in name)

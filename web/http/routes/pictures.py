@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from imgsearch.storage.reads.gallery import Picture, Place, read_picture
+from imgsearch.storage.reads.gallery import ImageDetails, ImagePlace, read_picture
 from web.http.answers import thumbnail_path
 from web.http.context import current_service, rooted
 from web.problems import NotFound, printable
@@ -28,7 +28,7 @@ def show_match(image_id: int) -> ResponseReturnValue:
     return jsonify(found)
 
 
-def find_picture(image_id: int) -> Picture:
+def find_picture(image_id: int) -> ImageDetails:
     """The picture of that id. Raises NotFound."""
     picture = read_picture(current_service().store, image_id) if image_id < 1 << 63 else None
     if picture is None:
@@ -36,7 +36,7 @@ def find_picture(image_id: int) -> Picture:
     return picture
 
 
-def picture_json(picture: Picture) -> dict[str, Any]:
+def picture_json(picture: ImageDetails) -> dict[str, Any]:
     """A picture as the API tells it, and as its page shows it."""
     record, facts = picture.record, picture.record.facts
     link = rooted(f"/api/v1/pictures/{record.image_id}")
@@ -68,5 +68,5 @@ def picture_json(picture: Picture) -> dict[str, Any]:
     }
 
 
-def _file_json(place: Place) -> dict[str, Any]:
+def _file_json(place: ImagePlace) -> dict[str, Any]:
     return {"path": printable(str(place.path)), "root": printable(str(place.root)), "offline": place.offline}

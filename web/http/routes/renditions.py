@@ -18,7 +18,7 @@ from imgsearch.media.rendition import LONGEST, RECIPE
 from imgsearch.media.sniff import sniff
 from imgsearch.media.source import ContentChanged
 from imgsearch.storage.caches.file_cache import FileCache
-from imgsearch.storage.reads.gallery import Picture
+from imgsearch.storage.reads.gallery import ImageDetails
 from web.http.context import current_config, current_service, rooted
 from web.http.routes.images import BROWSER_TYPES, first_that_is_true, reason_of
 from web.http.routes.pictures import find_picture
@@ -44,7 +44,7 @@ class Renditions:
         self._cache = cache
         self._turns = threading.BoundedSemaphore(at_once)
 
-    def of(self, picture: Picture) -> bytes:
+    def of(self, picture: ImageDetails) -> bytes:
         """The JPEG. Raises MediaError where none can be made, Gone where no file holds the picture any more,
         Overloaded where others are being made."""
         key = f"{picture.record.facts.shown_key}-{RECIPE}"
@@ -85,7 +85,7 @@ def show_full(image_id: int) -> ResponseReturnValue:
     return answer.make_conditional(request)
 
 
-def _browsers_show(picture: Picture) -> bool:
+def _browsers_show(picture: ImageDetails) -> bool:
     """By the first file that still holds it. One that only a sidecar turns is not shown upright by itself."""
     facts = picture.record.facts
     if facts.told_orientation or facts.format not in (*BROWSER_TYPES, "MPO"):
@@ -105,7 +105,7 @@ def _is_usual_jpeg(stream: BinaryIO) -> bool:
     return layout.depth in (0, 8) and not layout.is_lossless
 
 
-def _made(picture: Picture) -> bytes:
+def _made(picture: ImageDetails) -> bytes:
     """From the first file that still holds the picture. Raises Gone, MediaError."""
     facts, reason = picture.record.facts, ""
     failed: MediaError | None = None

@@ -14,9 +14,9 @@ from imgsearch.dedup.pixels.inspection.colour import ColourChange, colour_change
 from imgsearch.dedup.pixels.inspection.detail import detail_gain
 from imgsearch.dedup.pixels.inspection.filters import smooth_whole, steepness
 from imgsearch.dedup.pixels.inspection.fit import Fit, fit_lightness, fit_line
-from imgsearch.dedup.pixels.inspection.picture import Picture
+from imgsearch.dedup.pixels.inspection.picture import InspectedImage
 from imgsearch.dedup.pixels.inspection.planes import KEPT_PIXELS, Planes, common_size, joint_counts
-from imgsearch.dedup.pixels.inspection.residual import Peak, Rest, rest_of
+from imgsearch.dedup.pixels.inspection.residual import Peak, ScaleResidual, rest_of
 from imgsearch.records import Float32, Int64, UInt8
 
 FAINT = 0.8
@@ -90,10 +90,10 @@ class Inspection:
 
 def inspect_images(first: Image.Image, second: Image.Image) -> Inspection:
     """`inspect_pictures` of two upright RGB pictures at their full size, the second turned to lie as the first."""
-    return inspect_pictures(Picture(first), Picture(second))
+    return inspect_pictures(InspectedImage(first), InspectedImage(second))
 
 
-def inspect_pictures(first: Picture, second: Picture) -> Inspection:
+def inspect_pictures(first: InspectedImage, second: InspectedImage) -> Inspection:
     """Two pictures, the second turned to lie as the first. About 0.06 to 0.2 us a pixel of the smaller one and what
     resizing the larger one takes."""
     size = common_size(first.size, second.size)
@@ -122,7 +122,7 @@ def inspect_pictures(first: Picture, second: Picture) -> Inspection:
     return Inspection(True, score, ", ".join(altered), bool(altered), rest.largest / 255)
 
 
-def _lightness(one: Planes, other: Planes) -> tuple[Fit, Rest]:
+def _lightness(one: Planes, other: Planes) -> tuple[Fit, ScaleResidual]:
     """The fit and what it leaves. A straight line where it leaves next to nothing anywhere; else all that
     may be fitted, the better way round: what one picture clipped can be told from the other, not the other way."""
     line = fit_line(one, other)
@@ -138,7 +138,7 @@ def _lightness(one: Planes, other: Planes) -> tuple[Fit, Rest]:
     return min(ways, key=lambda way: _most_excess(way[1]))
 
 
-def _most_excess(rest: Rest) -> float:
+def _most_excess(rest: ScaleResidual) -> float:
     largest = (min(most, _MOST_OF_SMALL) if rest.pixels <= _SMALL else most for most in _MOST)
     found = zip(rest.peaks, largest, strict=False)
     return max(_excess(peak, min(FAINT, _FAINTEST + _FAINT_SLOPE * peak.usual), most) for peak, most in found)
@@ -160,7 +160,7 @@ def _colour(one: Planes, other: Planes) -> ColourChange | None:
     return colour_change(source, target)
 
 
-def _worst(fit: Fit, rest: Rest, colour: ColourChange | None, drawn: bool) -> tuple[float, str]:
+def _worst(fit: Fit, rest: ScaleResidual, colour: ColourChange | None, drawn: bool) -> tuple[float, str]:
     """What speaks most against a copy, 1 at the limit, and its name."""
     found = [
         (_most_excess(rest), "something differs at one place"),
@@ -176,7 +176,7 @@ def _worst(fit: Fit, rest: Rest, colour: ColourChange | None, drawn: bool) -> tu
     return max(found)
 
 
-def _fewer_colours(one: Picture, other: Picture) -> bool:
+def _fewer_colours(one: InspectedImage, other: InspectedImage) -> bool:
     """Whether the second has a palette and the first is no drawing and needs none: JPEG's noise gives a drawing more
     colours than its palette had."""
     return other.has_palette and not one.has_palette and not one.is_drawn
@@ -199,7 +199,7 @@ def _median(counts: Int64) -> float:
     return float(np.searchsorted(below, middle, side="right").mean())
 
 
-def _finer_or_coarser(first: Picture, second: Picture, planes: tuple[Planes, Planes]) -> list[str]:
+def _finer_or_coarser(first: InspectedImage, second: InspectedImage, planes: tuple[Planes, Planes]) -> list[str]:
     areas = first.size[0] * first.size[1], second.size[0] * second.size[1]
     by = _ratio(*areas) ** 0.5
     if by > _ENLARGED_BY:

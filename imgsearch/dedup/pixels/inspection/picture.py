@@ -20,7 +20,7 @@ _COUNTED_SIDE = 64
 _PALETTE = 256
 
 
-class Picture:
+class InspectedImage:
     """``image``: upright, RGB, at its full size. The planes of its own size are kept, and of the last other one."""
 
     def __init__(self, image: Image.Image) -> None:
@@ -32,9 +32,9 @@ class Picture:
     def size(self) -> tuple[int, int]:
         return self.image.size
 
-    def turned(self, turn: int) -> Picture:
+    def turned(self, turn: int) -> InspectedImage:
         """As EXIF orientation ``turn`` shows it; itself for 1."""
-        return self if turn == 1 else Picture(turn_picture(self.image, turn))
+        return self if turn == 1 else InspectedImage(turn_picture(self.image, turn))
 
     def planes(self, size: tuple[int, int]) -> Planes:
         """Brought to ``size`` (width, height)."""

@@ -42,7 +42,7 @@ class Peak:
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class ScaleResidual:
     """``peaks``: of each scale, the finest first. ``share``: of the target's variance that is left. ``largest``: the
     greatest rest over 3 x 3 pixels, 0..255. ``pixels``: of the picture."""
 
@@ -52,7 +52,7 @@ class Rest:
     pixels: int = 1 << 30
 
 
-def rest_of(fit: Fit, source: Planes, target: Planes) -> Rest:
+def rest_of(fit: Fit, source: Planes, target: Planes) -> ScaleResidual:
     """What is left of ``target`` after ``source``, of its size, was brought to it. In bands: 20 bytes a
     pixel of one band, 2.5 a pixel of the picture. 30 ns a pixel, 12 with a line alone."""
     height, width = target.luma.shape
@@ -82,7 +82,7 @@ def rest_of(fit: Fit, source: Planes, target: Planes) -> Rest:
         both = halved(both)
     count = height * width
     variance = max(value_squares / count - (values / count) ** 2, 1e-3)
-    return Rest(tuple(peaks), squares / count / variance, finest.largest_rest, count)
+    return ScaleResidual(tuple(peaks), squares / count / variance, finest.largest_rest, count)
 
 
 def _band(fit: Fit, source: Planes, target: Planes, rows: slice) -> tuple[Float32, Float32, Float32]:

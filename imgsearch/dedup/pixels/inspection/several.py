@@ -9,14 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from imgsearch.errors import MediaError
-from imgsearch.media.decode_pool.jobs import Answer
-from imgsearch.media.limits import Limits, TooMuchMemory
+from imgsearch.media.decode_pool.jobs import JobResult
+from imgsearch.media.limits import DecodeLimits, TooMuchMemory
 from imgsearch.media.source import ContentChanged
 
-Call = Callable[[list[Any], Limits], tuple[dict[str, Any], bytes]]
+Call = Callable[[list[Any], DecodeLimits], tuple[dict[str, Any], bytes]]
 
 
-def call_all(call: Call, calls: list[list[Any]], limits: Limits) -> tuple[dict[str, Any], bytes]:
+def call_all(call: Call, calls: list[list[Any]], limits: DecodeLimits) -> tuple[dict[str, Any], bytes]:
     """The answers to ``calls``, in their order, as one: `taken_apart` undoes it. One call by itself may raise."""
     if len(calls) == 1:
         head, body = call(calls[0], limits)
@@ -30,10 +30,10 @@ def call_all(call: Call, calls: list[list[Any]], limits: Limits) -> tuple[dict[s
     return {"heads": heads, "sizes": [len(body) for body in bodies]}, b"".join(bodies)
 
 
-def taken_apart(head: dict[str, Any], body: bytes) -> list[Answer | MediaError | None]:
+def taken_apart(head: dict[str, Any], body: bytes) -> list[JobResult | MediaError | None]:
     """The outcome of each call; None for one that has to be asked again by itself. Raises ValueError, KeyError or
     TypeError over an answer that makes no sense."""
-    found: list[Answer | MediaError | None] = []
+    found: list[JobResult | MediaError | None] = []
     at = 0
     for each, size in zip(head["heads"], head["sizes"], strict=True):
         if each is None:
@@ -42,14 +42,14 @@ def taken_apart(head: dict[str, Any], body: bytes) -> list[Answer | MediaError |
             make = ContentChanged if each["changed"] else MediaError
             found.append(make(str(each["failed"]), stage=str(each["stage"]), transient=bool(each["transient"])))
         else:
-            found.append(Answer(each, body[at : at + int(size)]))
+            found.append(JobResult(each, body[at : at + int(size)]))
         at += int(size)
     if at != len(body):
         raise ValueError(f"got {len(body)} bytes, expected {at}")
     return found
 
 
-def _tried(call: Call, arguments: list[Any], limits: Limits) -> tuple[dict[str, Any] | None, bytes]:
+def _tried(call: Call, arguments: list[Any], limits: DecodeLimits) -> tuple[dict[str, Any] | None, bytes]:
     try:
         return call(arguments, limits)
     except TooMuchMemory:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from imgsearch.dedup.pixels.inspection.detail import detail_strength
 from imgsearch.dedup.pixels.inspection.judge import Inspection, inspect_pictures
-from imgsearch.dedup.pixels.inspection.picture import Picture
+from imgsearch.dedup.pixels.inspection.picture import InspectedImage
 from imgsearch.dedup.pixels.inspection.saved_again import was_made_of
 from imgsearch.dedup.pixels.inspection.several import call_all
 from imgsearch.errors import MediaError
@@ -22,7 +22,7 @@ from imgsearch.media.containers.header import load_exif_from
 from imgsearch.media.containers.tiff.directories import at_directory
 from imgsearch.media.containers.tiff.pages import main_page
 from imgsearch.media.decode import open_upright
-from imgsearch.media.limits import Limits, TooMuchMemory
+from imgsearch.media.limits import DecodeLimits, TooMuchMemory
 from imgsearch.media.metadata.exif import exif_of, orientation_of
 from imgsearch.media.opening import decoding, open_image, readable_kind, translated
 from imgsearch.media.orientation import turn_picture
@@ -36,25 +36,25 @@ _STRONGER, _NO_DETAIL, _NOT_COMPRESSED = 1.4, 0.2, 0.8
 _TRANSPARENCY = 24.0  # of 255, over 3 x 3 pixels, by which the transparency of two copies may differ
 
 
-def answer(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
+def answer(arguments: list[Any], settings: dict[str, Any], limits: DecodeLimits) -> Answer:
     """["describe", "samples" or "inspect", its arguments] -> what it says, so that one process does all three."""
     task, given = arguments
     return _TASKS[task](given, settings, limits)
 
 
-def describe(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
+def describe(arguments: list[Any], settings: dict[str, Any], limits: DecodeLimits) -> Answer:
     """[[path, sha256, bytes, mtime in ns], ...] -> `FileTraits` of each (`several`). The content is hashed only where
     size or time are not those. Raises MediaError, ContentChanged."""
     return call_all(lambda file, limits: (describe_indexed(file, limits).to_json(), b""), arguments, limits)
 
 
-def samples(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
+def samples(arguments: list[Any], settings: dict[str, Any], limits: DecodeLimits) -> Answer:
     """[[path, sha256], ...] -> {"samples": `Samples`, "traits": `FileTraits` or None} of each (`several`), the digests
     in the body. Raises MediaError."""
     return call_all(_samples, arguments, limits)
 
 
-def inspect(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
+def inspect(arguments: list[Any], settings: dict[str, Any], limits: DecodeLimits) -> Answer:
     """[[[path, sha256, bytes, has alpha], the same of the second, turn], ...] -> `Inspection` of each (`several`). Both
     are decoded at full size, once for pairs that follow each other. Raises MediaError, whose message begins with the
     path at fault."""
@@ -65,7 +65,7 @@ def inspect(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> A
 _TASKS = {"describe": describe, "samples": samples, "inspect": inspect}
 
 
-def describe_indexed(arguments: list[Any], limits: Limits) -> FileTraits:
+def describe_indexed(arguments: list[Any], limits: DecodeLimits) -> FileTraits:
     """One of `describe`'s files."""
     path, content_hash, *indexed = arguments
     with translated("read"):
@@ -77,7 +77,7 @@ def describe_indexed(arguments: list[Any], limits: Limits) -> FileTraits:
     return describe_file(path, content_hash=content_hash if changed else None, limits=limits)
 
 
-def _samples(arguments: list[Any], limits: Limits) -> Answer:
+def _samples(arguments: list[Any], limits: DecodeLimits) -> Answer:
     path, content_hash = arguments
     traits, read = describe_and_read(path, content_hash=content_hash, limits=limits)
     found = asdict(read)
@@ -90,21 +90,21 @@ class _Desk:
     """The two pictures of the last look: one of them is often in the next."""
 
     def __init__(self) -> None:
-        self._pictures: dict[tuple[str, str], Picture] = {}
+        self._pictures: dict[tuple[str, str], InspectedImage] = {}
 
     def put_away(self, wanted: Collection[tuple[str, str]]) -> None:
         """All but these, before another is decoded."""
         self._pictures = {key: picture for key, picture in self._pictures.items() if key in wanted}
 
-    def opened(self, path: str, digest: str, limits: Limits) -> Picture:
+    def opened(self, path: str, digest: str, limits: DecodeLimits) -> InspectedImage:
         if (path, digest) not in self._pictures:
             with _naming(path):
                 image = open_upright(path, _FULL, limits=limits, content_hash=digest)
-            self._pictures[path, digest] = Picture(image)
+            self._pictures[path, digest] = InspectedImage(image)
         return self._pictures[path, digest]
 
 
-def inspect_pair(arguments: list[Any], limits: Limits, desk: _Desk | None = None) -> Inspection:
+def inspect_pair(arguments: list[Any], limits: DecodeLimits, desk: _Desk | None = None) -> Inspection:
     """One of `inspect`'s pairs."""
     (path, digest, size, clear), (other_path, other_digest, other_size, other_clear), turn = arguments
     desk = desk or _Desk()
@@ -121,7 +121,7 @@ def inspect_pair(arguments: list[Any], limits: Limits, desk: _Desk | None = None
     return found
 
 
-def _unless_saved_again(found: Inspection, gentle: Picture, harsh: str, limits: Limits) -> Inspection:
+def _unless_saved_again(found: Inspection, gentle: InspectedImage, harsh: str, limits: DecodeLimits) -> Inspection:
     """``gentle``: the picture of the larger file; ``harsh``: the smaller file. Where that is a JPEG which the larger
     one was made of, neither is taken for a mere copy of the other."""
     with translated("read"), open_source(os.fspath(harsh), limits) as source:
@@ -135,7 +135,9 @@ def _unless_saved_again(found: Inspection, gentle: Picture, harsh: str, limits: 
     return replace(found, why="the larger file was made of the smaller one", altered=True)
 
 
-def _unless_softened(found: Inspection, first: tuple[Picture, int], second: tuple[Picture, int]) -> Inspection:
+def _unless_softened(
+    found: Inspection, first: tuple[InspectedImage, int], second: tuple[InspectedImage, int]
+) -> Inspection:
     """Two pictures with the bytes of their files. Where one has clearly less of the finest detail and is not much
     smaller, something else than compression took it: noise was removed, or a blur."""
     strengths = [(detail_strength(picture.grey), size) for picture, size in (first, second)]
@@ -163,7 +165,7 @@ def _with_transparency(found: Inspection, first: Image.Image, second: Image.Imag
     return found
 
 
-def _alpha(path: str, limits: Limits) -> Image.Image:
+def _alpha(path: str, limits: DecodeLimits) -> Image.Image:
     """The upright alpha of the main picture, mode L; 255 everywhere where it has none."""
     with _naming(path), translated("read"), open_source(os.fspath(path), limits) as source:
         kind = readable_kind(source.head, source.name)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imgsearch.dedup.pixels.block_comparison import Agreement, brought_both_ways, compare_blocks
+from imgsearch.dedup.pixels.block_comparison import BlockAgreement, brought_both_ways, compare_blocks
 from imgsearch.dedup.pixels.photometric_residual import gradients, smooth
 from imgsearch.dedup.pixels.registration.affine import (
     IDENTITY,
@@ -222,7 +222,7 @@ class _Pair:
         return decide(seen, find_differing((laid.first, laid.second), laid.ways, mask, (own, over)), score)
 
 
-_Compared = tuple[Agreement, str, float]
+_Compared = tuple[BlockAgreement, str, float]
 """The blocks, what they make two pictures, and how sure that is."""
 
 
@@ -237,7 +237,7 @@ class _Laid:
         blocks = compare_blocks(self.first, self.second, self.inside, self.ways)
         return (blocks, *(alike(blocks, whole, wholly) if blocks.blocks >= LEAST_BLOCKS else ("other", 0.0)))
 
-    def equally_sharp_compared(self, whole: bool, known: _Compared) -> tuple[_Laid, Agreement, str, float]:
+    def equally_sharp_compared(self, whole: bool, known: _Compared) -> tuple[_Laid, BlockAgreement, str, float]:
         """The same once both are equally sharp; ``known`` where they are."""
         made = equally_sharp(self.first, self.second, self.inside)
         if made[0] is self.first and made[1] is self.second:

@@ -15,14 +15,14 @@ from imgsearch.dedup.pixels.registration.register import Alignment, register
 from imgsearch.dedup.pixels.registration.sheets import read_planes, read_signatures
 from imgsearch.dedup.pixels.registration.starts import Starts, find_starts
 from imgsearch.media.decode import open_upright
-from imgsearch.media.limits import Limits
+from imgsearch.media.limits import DecodeLimits
 
 TASK = "imgsearch.dedup.pixels.registration.task:work"
 
 Answer = tuple[dict[str, Any], bytes]
 
 
-def work(arguments: list[Any], settings: dict[str, Any], limits: Limits) -> Answer:
+def work(arguments: list[Any], settings: dict[str, Any], limits: DecodeLimits) -> Answer:
     """["planes", path, sha256], ["starts", pairs] or ["looks", pairs, starts], pairs as [row, row] of the sheets that
     ``settings`` names. Raises MediaError."""
     kind, *rest = arguments

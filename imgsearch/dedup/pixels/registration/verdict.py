@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imgsearch.dedup.pixels.block_comparison import Agreement
+from imgsearch.dedup.pixels.block_comparison import BlockAgreement
 from imgsearch.dedup.pixels.registration.differing import Differing
 
 LEAST_AGREEMENT = 0.6
@@ -24,28 +24,29 @@ WHOLLY_ONCE_SHARP = 0.9
 """The same where the sharper of two was smoothed: 0.94 of strong sharpening; look-alikes are equally sharp."""
 
 _UNTOUCHED = 0.08
-"""`Agreement.left`: where less agrees than `WHOLLY`, something was put over the picture, and a third of the blocks
+"""`BlockAgreement.left`: where less agrees than `WHOLLY`, something was put over the picture, and a third of the blocks
 were left alone: 0.07 and less of 40 overlays, 0.09 to 0.23 of pages of text in one layout, of whose blocks 66 to 83 %
 agree."""
 
 _BARRED, _KEPT_UNDER_BAR, _ALL_LEFT_ALONE = 0.55, 0.75, 0.02
-"""`LEAST_AGREEMENT`, `Agreement.kept` and `Agreement.left` of a picture with little in it beside a bar of words."""
+"""`LEAST_AGREEMENT`, `BlockAgreement.kept` and `BlockAgreement.left` of a picture with little in it beside a bar of
+words."""
 
 _SIDED = 100.0
-"""`Agreement.sided` of something put over a picture: 230 and more of 100 watermarks; 5 and less of pages of text in one
-layout, 20 and less of most things exchanged."""
+"""`BlockAgreement.sided` of something put over a picture: 230 and more of 100 watermarks; 5 and less of pages of text
+in one layout, 20 and less of most things exchanged."""
 
 _OVERLAID = 0.4
 """`LEAST_AGREEMENT` there: watermarks over whole pictures leave 0.5."""
 
 _WHOLLY_SIDED = 5000.0
 _KEPT = 0.5
-"""`Agreement.kept` of a picture with little in it, of whose blocks hardly any show anything but the watermark: 0.54 and
-more, where what is left is over `_WHOLLY_SIDED`; 0.13 of pictures that are so by chance."""
+"""`BlockAgreement.kept` of a picture with little in it, of whose blocks hardly any show anything but the watermark: 0.54
+and more, where what is left is over `_WHOLLY_SIDED`; 0.13 of pictures that are so by chance."""
 
 _BANDED = 0.06
-"""`Agreement.directions` of what can be laid on any picture with a horizon: 0.02 to 0.04 of parts of two skies and of
-frames of one belt; 98 crops have 0.25 and more, 42 rotations 0.1."""
+"""`BlockAgreement.directions` of what can be laid on any picture with a horizon: 0.02 to 0.04 of parts of two skies and
+of frames of one belt; 98 crops have 0.25 and more, 42 rotations 0.1."""
 
 
 _LINED = 0.02
@@ -76,11 +77,11 @@ _AROUND_PAINT = 2.5
 class Seen:
     """Two pictures laid over each other; ``whole``: both are shown nearly wholly."""
 
-    blocks: Agreement
+    blocks: BlockAgreement
     whole: bool
 
 
-def alike(found: Agreement, whole: bool, surely: float = WHOLLY) -> tuple[str, float]:
+def alike(found: BlockAgreement, whole: bool, surely: float = WHOLLY) -> tuple[str, float]:
     """("near", "moved" or "other", how sure 0..1) by how many blocks agree; ``surely``: a share that is enough."""
     if whole and found.sided > _WHOLLY_SIDED and found.kept >= _KEPT and found.share < _OVERLAID:
         return "near", sureness(found.kept, _KEPT)
@@ -104,15 +105,15 @@ def decide(seen: Seen, differing: Differing, score: float) -> tuple[str, float]:
     return "near", score
 
 
-def _moved(blocks: Agreement, found: Differing) -> bool:
+def _moved(blocks: BlockAgreement, found: Differing) -> bool:
     """Things that only one shows stand where the other shows the plain ground: 0.12 and more of belt frames and of
-    things elsewhere; of things put over a picture before a plain ground (`Agreement.sided` over `_LAID_OVER`) 0.39 at
-    most, of the others 0.07 but for two of 400. Over detail an outline is not whole, and nothing is told so."""
+    things elsewhere; of things put over a picture before a plain ground (`BlockAgreement.sided` over `_LAID_OVER`) 0.39
+    at most, of the others 0.07 but for two of 400. Over detail an outline is not whole, and nothing is told so."""
     plain = found.ground < _PLAIN and found.beside < _ALONE
     return plain and found.apart > _APART and blocks.sided < _LAID_OVER
 
 
-def _exchanged(blocks: Agreement, found: Differing) -> bool:
+def _exchanged(blocks: BlockAgreement, found: Differing) -> bool:
     """Another thing in one place before a plain ground: neither picture's thing covers the other's."""
     whole = found.first + found.second + found.both + 1
     return (

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from imgsearch.media.containers.boxes import file_boxes, find_box, inner_boxes, read_box
 from imgsearch.media.containers.header import Header, load_exif, stream_size, usual_depth
-from imgsearch.media.containers.heif.items import Cursor, Item, Items, read_items
+from imgsearch.media.containers.heif.items import ByteCursor, Item, Items, read_items
 
 _IMAGES = frozenset(
     {b"hvc1", b"av01", b"avc1", b"vvc1", b"evc1", b"jpeg", b"j2k1", b"unci", b"mski", b"grid", b"iovl", b"iden"}
@@ -93,7 +93,7 @@ def _count_frames(tracks: list[Track], brands: set[bytes]) -> int:
 def _describe(header: Header, items: Items, primary: Item) -> None:
     tiles = [items.by_number[at] for at in items.targets(b"dimg", primary.number) if at in items.by_number]
     header.depth = next((depth for item in (primary, *tiles[:1]) if (depth := _depth(item))), 8)
-    cursor = Cursor(primary.property(b"ispe"), 4)
+    cursor = ByteCursor(primary.property(b"ispe"), 4)
     header.extent = cursor.take(4), cursor.take(4)
     for number in items.sources(b"auxl", primary.number):
         auxiliary = items.by_number.get(number)

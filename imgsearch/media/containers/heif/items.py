@@ -12,7 +12,7 @@ from imgsearch.media.containers.header import read_at
 _MAX_ITEMS = 100_000
 
 
-class Cursor:
+class ByteCursor:
     """Reads big-endian numbers one after another; zeros past the end, and ``spent`` is then true."""
 
     def __init__(self, data: bytes, at: int = 0) -> None:
@@ -87,7 +87,7 @@ def read_items(meta: bytes) -> Items:
         if box is not None:
             read(items, meta[box.start : box.end])
     if b"pitm" in boxes:
-        cursor = Cursor(meta[boxes[b"pitm"].start : boxes[b"pitm"].end])
+        cursor = ByteCursor(meta[boxes[b"pitm"].start : boxes[b"pitm"].end])
         items.primary = cursor.take(2 if cursor.take(4) >> 24 == 0 else 4)
     if b"idat" in boxes:
         items.local_data = meta[boxes[b"idat"].start : boxes[b"idat"].end]
@@ -99,7 +99,7 @@ def read_items(meta: bytes) -> Items:
 def _read_infos(items: Items, data: bytes) -> None:
     start = 6 if data[:1] == b"\0" else 8
     for box in inner_boxes(data, start):
-        cursor = Cursor(data[box.start : box.end])
+        cursor = ByteCursor(data[box.start : box.end])
         head = cursor.take(4)
         if box.name != b"infe" or head >> 24 < 2:
             continue
@@ -112,7 +112,7 @@ def _read_infos(items: Items, data: bytes) -> None:
 
 
 def _read_places(items: Items, data: bytes) -> None:
-    cursor = Cursor(data)
+    cursor = ByteCursor(data)
     version, sizes = cursor.take(4) >> 24, cursor.take(2)
     offset_size, length_size, base_size, index_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15, sizes & 15
     wide = 4 if version >= 2 else 2
@@ -135,7 +135,7 @@ def _read_places(items: Items, data: bytes) -> None:
 def _read_references(items: Items, data: bytes) -> None:
     wide = 2 if data[:1] == b"\0" else 4
     for box in inner_boxes(data, 4):
-        cursor = Cursor(data[box.start : box.end])
+        cursor = ByteCursor(data[box.start : box.end])
         source = cursor.take(wide)
         count = min(cursor.take(2), (box.end - box.start) // wide)
         items.references.append((box.name, source, tuple(cursor.take(wide) for _ in range(count))))
@@ -149,13 +149,13 @@ def _read_properties(items: Items, meta: bytes, iprp: Box) -> None:
             properties += [(each.name, meta[each.start : each.end]) for each in inner]
     for box in inner_boxes(meta, iprp.start, iprp.end):
         if box.name == b"ipma":
-            for number, index in _associations(Cursor(meta[box.start : box.end])):
+            for number, index in _associations(ByteCursor(meta[box.start : box.end])):
                 item = items.by_number.get(number)
                 if item is not None and 0 < index <= len(properties):
                     item.properties.append(properties[index - 1])
 
 
-def _associations(cursor: Cursor) -> Iterator[tuple[int, int]]:
+def _associations(cursor: ByteCursor) -> Iterator[tuple[int, int]]:
     head = cursor.take(4)
     wide, index_wide = (2 if head >> 24 == 0 else 4), (2 if head & 1 else 1)
     for _ in range(min(cursor.take(4), _MAX_ITEMS)):

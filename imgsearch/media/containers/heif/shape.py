@@ -15,7 +15,7 @@ from PIL import Image
 
 from imgsearch.media.containers.boxes import file_boxes, read_box
 from imgsearch.media.containers.header import stream_size
-from imgsearch.media.containers.heif.items import Cursor, Item, Items, read_items
+from imgsearch.media.containers.heif.items import ByteCursor, Item, Items, read_items
 from imgsearch.media.orientation import turn_picture
 
 _TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
@@ -113,7 +113,7 @@ def read_grid(stream: BinaryIO, items: Items, primary: Item) -> Grid | None:
     if primary.kind != b"grid":
         return None
     data = items.content(stream, primary)
-    cursor = Cursor(data, 1)
+    cursor = ByteCursor(data, 1)
     wide = 4 if cursor.take(1) & 1 else 2
     rows, columns = cursor.take(1) + 1, cursor.take(1) + 1
     size = cursor.take(wide), cursor.take(wide)

@@ -19,7 +19,7 @@ from imgsearch.media.containers.header import read_at
 from imgsearch.media.formats.other_readers import read_all
 from imgsearch.media.limits import check_bytes
 from imgsearch.media.sniff import HEAD_BYTES, sniff
-from imgsearch.media.wanted import Wanted
+from imgsearch.media.wanted import DecodeRequest
 
 _PLAIN, _RLE8, _RLE4, _FIELDS, _JPEG, _PNG, _ALPHA_FIELDS = range(7)
 _OS2_OF_64 = 64  # the header whose compressions 3 and 4 mean others
@@ -55,7 +55,7 @@ class _Bitmap:
         return (self.bits * self.width + 31) // 32 * 4
 
 
-def read_odd_bmp(wanted: Wanted) -> DeepPicture | Wanted:
+def read_odd_bmp(wanted: DecodeRequest) -> DeepPicture | DecodeRequest:
     """The samples, or a file in a form that the usual readers take. Raises MediaError."""
     bitmap = _read_headers(wanted)
     if bitmap.compression in (_JPEG, _PNG) and bitmap.header_bytes != _OS2_OF_64 and not bitmap.bits:
@@ -75,7 +75,7 @@ def read_odd_bmp(wanted: Wanted) -> DeepPicture | Wanted:
     raise MediaError(f"the file begins like a BMP picture, but its header is damaged ({what})", stage="open")
 
 
-def _read_headers(wanted: Wanted) -> _Bitmap:
+def _read_headers(wanted: DecodeRequest) -> _Bitmap:
     at = 14 if wanted.kind.format == "BMP" else 0
     head = read_at(wanted.stream, 0, 2 * at + _ENOUGH)
     file_header = 0
@@ -100,7 +100,7 @@ def _read_headers(wanted: Wanted) -> _Bitmap:
     return replace(found, colours=kept, data=data)
 
 
-def _inner(wanted: Wanted, bitmap: _Bitmap) -> Wanted:
+def _inner(wanted: DecodeRequest, bitmap: _Bitmap) -> DecodeRequest:
     wanted.stream.seek(bitmap.data)
     data = wanted.stream.read()
     kind = sniff(data[:HEAD_BYTES])
@@ -109,7 +109,7 @@ def _inner(wanted: Wanted, bitmap: _Bitmap) -> Wanted:
     return replace(wanted, stream=io.BytesIO(data), kind=kind, size_bytes=len(data))
 
 
-def _rows(wanted: Wanted, bitmap: _Bitmap, extra: int) -> Array:
+def _rows(wanted: DecodeRequest, bitmap: _Bitmap, extra: int) -> Array:
     """uint8 [H, stride], the top row first. ``extra``: bytes that a pixel takes beside them."""
     height = abs(bitmap.height)
     count = height * bitmap.stride
@@ -121,7 +121,7 @@ def _rows(wanted: Wanted, bitmap: _Bitmap, extra: int) -> Array:
     return rows if bitmap.height < 0 else rows[::-1]
 
 
-def _read_fields(wanted: Wanted, bitmap: _Bitmap) -> DeepPicture:
+def _read_fields(wanted: DecodeRequest, bitmap: _Bitmap) -> DeepPicture:
     rows = _rows(wanted, bitmap, 24)
     wide = bitmap.bits // 8
     pixels = np.ascontiguousarray(rows[:, : wide * bitmap.width]).view(f"<u{wide}")
@@ -142,7 +142,7 @@ def _field(pixels: Array, mask: int) -> Array:
     return scaled
 
 
-def _read_two_bits(wanted: Wanted, bitmap: _Bitmap) -> DeepPicture:
+def _read_two_bits(wanted: DecodeRequest, bitmap: _Bitmap) -> DeepPicture:
     rows = _rows(wanted, bitmap, 8)
     indices = np.stack([rows >> shift & 3 for shift in (6, 4, 2, 0)], axis=2).reshape(len(rows), -1)
     palette = np.zeros((4, 3), np.uint8)
@@ -151,7 +151,7 @@ def _read_two_bits(wanted: Wanted, bitmap: _Bitmap) -> DeepPicture:
     return DeepPicture(ArrayRows(palette[indices[:, : bitmap.width]]), (0.0, 255.0))
 
 
-def _palette(wanted: Wanted, bitmap: _Bitmap) -> Array:
+def _palette(wanted: DecodeRequest, bitmap: _Bitmap) -> Array:
     """uint8 [colours, 4]: blue, green, red, nothing."""
     entry = bitmap.palette_entry
     data = read_at(wanted.stream, bitmap.palette, entry * bitmap.colours)
@@ -159,7 +159,7 @@ def _palette(wanted: Wanted, bitmap: _Bitmap) -> Array:
     return np.pad(colours[:, :3], ((0, 0), (0, 1)))
 
 
-def _rewritten(wanted: Wanted, bitmap: _Bitmap) -> Wanted:
+def _rewritten(wanted: DecodeRequest, bitmap: _Bitmap) -> DecodeRequest:
     """The same picture under the header that everybody reads, for Pillow."""
     palette = _palette(wanted, bitmap)
     start = 14 + 40 + palette.size

@@ -12,14 +12,14 @@ from imgsearch.media.colour.small import DeepPicture
 from imgsearch.media.containers.header import read_at
 from imgsearch.media.limits import check_memory, read_jpeg_layout
 from imgsearch.media.opening import decoding, open_image
-from imgsearch.media.wanted import Wanted
+from imgsearch.media.wanted import DecodeRequest
 
 _BLP1_JPEG_AT, _BLP1_TABLE_AT = 156, 28  # the bytes that all its sizes begin with, and where the sizes lie
 _SHOWN = (0.5, 99.5)  # percent of the samples between black and white: programs for FITS offer 99 to 99.5
 _LOOKED_AT = 1_000_000
 
 
-def read_fits(wanted: Wanted) -> DeepPicture:
+def read_fits(wanted: DecodeRequest) -> DeepPicture:
     """Counts of light have no agreed white, and a few stars outshine all else: the usual samples fill the range."""
     with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as image:
         pixels = image.size[0] * image.size[1]  # those of a compressed one go through Python's own lists
@@ -38,7 +38,7 @@ def _usual(samples: Array) -> Span | None:
     return (float(low), float(high)) if low < high else None
 
 
-def check_blp(wanted: Wanted) -> None:
+def check_blp(wanted: DecodeRequest) -> None:
     """The JPEG inside has a size of its own, which Pillow decodes whatever the header says. Raises TooMuchMemory."""
     head = read_at(wanted.stream, 0, _BLP1_JPEG_AT + 4)
     if head[:8] != b"BLP1\0\0\0\0" or len(head) < _BLP1_JPEG_AT + 4:

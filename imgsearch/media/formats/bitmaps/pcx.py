@@ -13,7 +13,7 @@ from imgsearch.media.colour.small import DeepPicture
 from imgsearch.media.containers.header import read_at
 from imgsearch.media.formats.other_readers import read_all
 from imgsearch.media.limits import check_bytes
-from imgsearch.media.wanted import Wanted
+from imgsearch.media.wanted import DecodeRequest
 
 _HEADER = 128
 _CGA = {  # palettes of four colours by "palette 1" and "bright"; the first of the four is the background
@@ -28,7 +28,7 @@ _EGA = [
 ]  # 6 is brown
 
 
-def read_odd_pcx(wanted: Wanted) -> DeepPicture:
+def read_odd_pcx(wanted: DecodeRequest) -> DeepPicture:
     """Raises MediaError."""
     head = read_at(wanted.stream, 0, _HEADER)
     if len(head) < _HEADER:

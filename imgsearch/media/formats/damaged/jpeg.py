@@ -13,7 +13,7 @@ from imgsearch.errors import MediaError
 from imgsearch.media.formats.other_readers import read_all
 from imgsearch.media.limits import JpegLayout, check_memory
 from imgsearch.media.opening import decoding, open_image
-from imgsearch.media.wanted import Wanted
+from imgsearch.media.wanted import DecodeRequest
 
 _END, _SCAN = b"\xff\xd9", b"\xff\xda"
 _NOTHING = 128  # what libjpeg makes of blocks that are missing, exactly
@@ -22,7 +22,7 @@ _REACHED = 0.9  # of the height
 _LAST_ROWS = 8  # of the lowest blocks
 
 
-def mended_jpeg(wanted: Wanted, layout: JpegLayout) -> Wanted:
+def mended_jpeg(wanted: DecodeRequest, layout: JpegLayout) -> DecodeRequest:
     """The same picture with an end, where less than half of its lowest row of blocks is missing, or of a progressive
     one a tenth of the last bit of its samples. Decodes it at full size. Raises MediaError where more is missing."""
     data = read_all(wanted)
@@ -42,11 +42,11 @@ def mended_jpeg(wanted: Wanted, layout: JpegLayout) -> Wanted:
     return mended
 
 
-def _ended(wanted: Wanted, data: bytes) -> Wanted:
+def _ended(wanted: DecodeRequest, data: bytes) -> DecodeRequest:
     return replace(wanted, stream=io.BytesIO(data + _END), size_bytes=len(data) + len(_END))
 
 
-def _decoded(wanted: Wanted, layout: JpegLayout) -> Image.Image:
+def _decoded(wanted: DecodeRequest, layout: JpegLayout) -> Image.Image:
     with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as image:
         extra = layout.coefficient_bytes + 8 * image.size[0] * image.size[1]  # another one to compare with
         check_memory(
@@ -67,7 +67,7 @@ def _is_in_last_scans(data: bytes, layout: JpegLayout) -> bool:
     return first > 0 and precision & 15 == 0
 
 
-def _cut_off(wanted: Wanted) -> MediaError:
+def _cut_off(wanted: DecodeRequest) -> MediaError:
     return MediaError(
         f"{wanted.kind.description} that is cut off: the file ends before the picture does", stage="decode"
     )

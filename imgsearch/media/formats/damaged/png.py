@@ -11,13 +11,13 @@ from dataclasses import replace
 from imgsearch.errors import MediaError
 from imgsearch.media.formats.other_readers import read_all
 from imgsearch.media.limits import check_bytes
-from imgsearch.media.wanted import Wanted
+from imgsearch.media.wanted import DecodeRequest
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SEEN = frozenset({b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"eXIf"})  # what changes the picture
 
 
-def mended_png(wanted: Wanted) -> Wanted:
+def mended_png(wanted: DecodeRequest) -> DecodeRequest:
     """The same picture without what is damaged beside it. What is in the samples themselves is not mended: half a
     picture is refused as ever. Raises MediaError where there are none."""
     check_bytes((0, 0), 2 * wanted.size_bytes, wanted.limits)

@@ -18,7 +18,7 @@ from imgsearch.media.colour.rows import Array, ArrayRows
 from imgsearch.media.colour.small import DeepPicture
 from imgsearch.media.containers.tiff.directories import Directory, at_directory
 from imgsearch.media.formats.tiff.assembled import is_packed, read_packed, read_ycbcr
-from imgsearch.media.limits import Limits, check_memory
+from imgsearch.media.limits import DecodeLimits, check_memory
 from imgsearch.media.orientation import turn_array
 
 # Of Pillow 13: raw, CCITT, LZW, JPEG, Deflate, PackBits, ZSTD. Others (LZMA, WebP) depend on how it was built.
@@ -52,7 +52,9 @@ def pillow_is_right(page: Directory) -> bool:
     return kind in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) and bits in (1, 2, 4) and page.samples == 1
 
 
-def read_deep_tiff(stream: BinaryIO, page: Directory, orientation: int, size_bytes: int, limits: Limits) -> DeepPicture:
+def read_deep_tiff(
+    stream: BinaryIO, page: Directory, orientation: int, size_bytes: int, limits: DecodeLimits
+) -> DeepPicture:
     """The picture of one directory, upright. Raises MediaError: TooMuchMemory; transient where imagecodecs is not
     installed; and where tifffile cannot read it either."""
     width, height = page.size

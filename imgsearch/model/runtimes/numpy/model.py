@@ -26,11 +26,11 @@ from imgsearch.model.checkpoints.config import LightConfig
 from imgsearch.model.contract import DEFAULT_MAX_TOKENS
 from imgsearch.model.memory import available_bytes, check_memory
 from imgsearch.model.runtimes.numpy.layers import Linear, unit
-from imgsearch.model.runtimes.numpy.qformer import LightQFormer, PictureMemory
+from imgsearch.model.runtimes.numpy.qformer import ImageCache, LightQFormer
 from imgsearch.model.runtimes.numpy.vision import LightVision
 from imgsearch.model.runtimes.numpy.weights import Weights
 from imgsearch.model.tokenizer import TextTokenizer
-from imgsearch.model.words import Word
+from imgsearch.model.words import VocabularyWord
 from imgsearch.records import Float32, ModelId, UInt8
 
 _TEXT_BATCH = 128
@@ -188,13 +188,13 @@ class LightModel:
         return result
 
     @_in_memory
-    def remember_pictures(self, features: Any) -> list[PictureMemory]:
+    def remember_pictures(self, features: Any) -> list[ImageCache]:
         """Features [B, N, W] -> for each picture what reading it with a text takes of it, whatever the text: 400 kB for
         the small model, 9.5 MB for the real one."""
         return [self._qformer.remember(one) for one in self._check_features(features)]
 
     @_in_memory
-    def match_remembered(self, texts: Sequence[str], memories: Sequence[PictureMemory]) -> Float32:
+    def match_remembered(self, texts: Sequence[str], memories: Sequence[ImageCache]) -> Float32:
         """``match_both`` of text i with the picture of memory i, to 1e-5. -> float32 [K, 2].
 
         A text that comes with several pictures is read with all of them at once. Cost for the small model, 16 pictures
@@ -217,7 +217,7 @@ class LightModel:
         """Word pieces of the cleaned text with [CLS] and [SEP], before any cut."""
         return len(self._tokenizer.encode([text], 1 << 30)[0])
 
-    def words(self, text: str) -> list[Word]:
+    def words(self, text: str) -> list[VocabularyWord]:
         """The words of a text, and the pieces that the vocabulary has for each."""
         return self._tokenizer.words(text)
 

@@ -84,7 +84,7 @@ class _FeedForward:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureMemory:
+class ImageCache:
     """What reading one picture with any text takes of it: ``layers`` holds the keys and values [2, A, N, H / A] of each
     cross-attention."""
 
@@ -141,11 +141,11 @@ class LightQFormer:
                 states = np.concatenate([seen, self._text_forwards[number](states[:, tokens:])], axis=1)
         return states
 
-    def remember(self, features: Float32) -> PictureMemory:
+    def remember(self, features: Float32) -> ImageCache:
         """What the cross-attentions take of one picture's ``features`` [N, W], whatever the text."""
-        return PictureMemory(tuple(cross.remember(features, self._sizes.heads) for cross in self._crosses.values()))
+        return ImageCache(tuple(cross.remember(features, self._sizes.heads) for cross in self._crosses.values()))
 
-    def read_pairs(self, queries: Float32, words: Float32, memories: Sequence[PictureMemory]) -> Float32:
+    def read_pairs(self, queries: Float32, words: Float32, memories: Sequence[ImageCache]) -> Float32:
         """One text with P pictures: ``read_pictures`` of ``words`` [1, L, H] with what ``remember`` gave of each, but
         for rounding. Until the queries have looked at a picture, all pairs are one and computed once."""
         tokens = queries.shape[1]

@@ -23,7 +23,7 @@ from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD, resize_to_model
 from imgsearch.model.contract import DEFAULT_MAX_TOKENS
 from imgsearch.model.runtimes.torch.blip2_attention import attend_patches
 from imgsearch.model.tokenizer import TextTokenizer
-from imgsearch.model.words import Word
+from imgsearch.model.words import VocabularyWord
 from imgsearch.records import ModelId, UInt8
 
 _TEXT_BATCH = 128
@@ -201,7 +201,7 @@ class Blip2Model:
         """Word pieces of the cleaned text with [CLS] and [SEP], before any cut."""
         return len(self._encode([text], 1 << 30, bounded=False)[0])
 
-    def words(self, text: str) -> list[Word]:
+    def words(self, text: str) -> list[VocabularyWord]:
         """The words of a text, and the pieces that the vocabulary has for each."""
         return self._tokenizer.words(text)
 
