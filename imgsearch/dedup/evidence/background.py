@@ -68,8 +68,8 @@ def fit_background(likeness: Float32) -> SimilarityBackground:
 
 
 def thresholds(likeness: Float32, chance: float) -> Float32:
-    """`SimilarityBackground.threshold` of each row by itself: float32 [n] from the likeness [n, s] of each picture with s
-    unrelated ones. A picture of a common kind needs more than a rare one. Fitted to lower quantiles than a whole
+    """`SimilarityBackground.threshold` of each row by itself: float32 [n] from the likeness [n, s] of each picture with
+    s unrelated ones. A picture of a common kind needs more than a rare one. Fitted to lower quantiles than a whole
     library's, since s is a few hundred."""
     z = np.arctanh(np.clip(np.quantile(likeness, _ROW_TAIL, axis=1), -_EDGE, _EDGE))
     near, far = (_NORMAL.inv_cdf(share) for share in _ROW_TAIL)

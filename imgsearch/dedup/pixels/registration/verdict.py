@@ -41,8 +41,8 @@ _OVERLAID = 0.4
 
 _WHOLLY_SIDED = 5000.0
 _KEPT = 0.5
-"""`BlockAgreement.kept` of a picture with little in it, of whose blocks hardly any show anything but the watermark: 0.54
-and more, where what is left is over `_WHOLLY_SIDED`; 0.13 of pictures that are so by chance."""
+"""`BlockAgreement.kept` of a picture with little in it, of whose blocks hardly any show anything but the watermark:
+0.54 and more, where what is left is over `_WHOLLY_SIDED`; 0.13 of pictures that are so by chance."""
 
 _BANDED = 0.06
 """`BlockAgreement.directions` of what can be laid on any picture with a horizon: 0.02 to 0.04 of parts of two skies and
