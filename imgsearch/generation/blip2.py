@@ -20,7 +20,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from imgsearch.errors import NotEnoughMemory, UsageError
 from imgsearch.generation.batches import in_batches, usual_batch_size
-from imgsearch.generation.contract import QUESTION_FORM, Answer, Caption, Captions
+from imgsearch.generation.contract import QUESTION_FORM, Answer, Caption, Captions, Watch
 from imgsearch.generation.decoding import Decoding, Noise, draw
 from imgsearch.generation.loss import loss_of_batch
 from imgsearch.generation.pictures import upright_pixels
@@ -82,6 +82,7 @@ class Blip2Generator:
         *,
         no_repeat: int = 0,
         batch_size: int | None = None,
+        watch: Watch | None = None,
     ) -> list[Captions]:
         """As `Generator.caption`."""
         settings = Decoding(
@@ -97,7 +98,7 @@ class Blip2Generator:
             no_repeat,
         )
         noise = self._noise(seed, count_of(images), settings) if do_sample else None
-        written = self._write(images, self._prompts(prompt, count_of(images)), settings, noise, batch_size)
+        written = self._write(images, self._prompts(prompt, count_of(images)), settings, noise, batch_size, watch)
         return [Captions.of(candidates) for candidates in written]
 
     def answer(
@@ -111,6 +112,7 @@ class Blip2Generator:
         length_penalty: float = -1.0,
         *,
         batch_size: int | None = None,
+        watch: Watch | None = None,
     ) -> list[Answer]:
         """As `Generator.answer`."""
         if form and "{}" not in form:
@@ -118,7 +120,7 @@ class Blip2Generator:
         asked = texts_for(questions, count_of(images), "questions")
         prompts = [form.replace("{}", question) if form else question for question in asked]
         settings = Decoding(num_beams, max_new_tokens, min_new_tokens, length_penalty)
-        written = self._write(images, self._prompts(prompts, count_of(images)), settings, None, batch_size)
+        written = self._write(images, self._prompts(prompts, count_of(images)), settings, None, batch_size, watch)
         return [Answer(candidates[0].text, candidates[0].token_ids) for candidates in written]
 
     def caption_loss(
@@ -175,6 +177,7 @@ class Blip2Generator:
         settings: Decoding,
         noise: Noise | None,
         batch_size: int | None,
+        watch: Watch | None,
     ) -> list[list[Caption]]:
         check_room(self._network.config, prompts, settings)
 
@@ -182,7 +185,8 @@ class Blip2Generator:
             embeds, mask = self._embed([images[place] for place in places], [prompts[place] for place in places])
             numbers = noise.reader(places) if noise is not None else None
             inputs = self._inputs(embeds, mask, [prompts[place] for place in places], settings)
-            rows, scores = draw(self._language, inputs, settings, self._tokenizer.marks, numbers)
+            told = None if watch is None else self._telling(watch, places, settings.rows)
+            rows, scores = draw(self._language, inputs, settings, self._tokenizer.marks, numbers, told)
             texts = [Caption(self._tokenizer.decode(row), row, score) for row, score in zip(rows, scores, strict=True)]
             each = settings.num_captions
             return [texts[at : at + each] for at in range(0, len(texts), each)]
@@ -190,6 +194,13 @@ class Blip2Generator:
         # Prompts of like length share a batch: less padding, the same texts.
         order = sorted(range(len(images)), key=lambda place: len(prompts[place]))
         return self._batched(part, order, self._batch_size(batch_size, settings))
+
+    def _telling(self, watch: Watch, places: Sequence[int], rows_each: int) -> Callable[[list[list[int]]], None]:
+        def told(rows: list[list[int]]) -> None:
+            for place, row in zip(places, rows[::rows_each], strict=True):
+                watch(place, self._tokenizer.decode(row).rstrip("\ufffd"))  # a letter may be cut in its bytes
+
+        return told
 
     def _inputs(
         self, embeds: torch.Tensor, mask: torch.Tensor, prompts: Sequence[list[int]], settings: Decoding

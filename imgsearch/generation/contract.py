@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from PIL import Image
+
+Watch: TypeAlias = Callable[[int, str], None]
+"""Hears, after every new id, a picture's place in the call and its text so far (of several beams the leading one's,
+which may still change). What it raises ends the call: a way to give up between two ids."""
 
 QUESTION_FORM = "Question: {} Answer:"
 """How BLIP-2 with OPT was asked (Li et al. 2023, section 4.1); with Flan-T5 the authors' evaluation asks
@@ -92,6 +96,7 @@ class Generator(Protocol):
         *,
         no_repeat: int = 0,
         batch_size: int | None = None,
+        watch: Watch | None = None,
     ) -> list[Captions]:
         """Describe B pictures -> B `Captions`, each with ``num_captions`` candidates.
 
@@ -118,6 +123,7 @@ class Generator(Protocol):
         length_penalty: float = -1.0,
         *,
         batch_size: int | None = None,
+        watch: Watch | None = None,
     ) -> list[Answer]:
         """Answer question i about picture i (one question for all, if a string) -> B answers. ``form`` is the prompt
         with {} for the question; "" asks the bare question."""

@@ -18,6 +18,8 @@ from transformers import (
     MinNewTokensLengthLogitsProcessor,
     NoRepeatNGramLogitsProcessor,
     RepetitionPenaltyLogitsProcessor,
+    StoppingCriteria,
+    StoppingCriteriaList,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
@@ -181,15 +183,30 @@ class _Likelihood(LogitsProcessor):  # type: ignore[misc]
         self._open &= ~torch.isin(ids, torch.tensor(self._end, device=ids.device))
 
 
+class _Watching(StoppingCriteria):  # type: ignore[misc]
+    """Shows each row's ids after every step, and never stops by itself. A beam search passes several candidates a row,
+    the likeliest first."""
+
+    def __init__(self, watch: Callable[[list[list[int]]], None], rows: int, begun: int, end: Sequence[int]) -> None:
+        self._watch, self._rows, self._begun, self._end = watch, rows, begun, end
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_unused: Any) -> torch.Tensor:
+        leading = input_ids[:: len(input_ids) // self._rows, self._begun :].tolist()
+        self._watch([_cut(row, self._end) for row in leading])
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+
 def draw(
     language_model: Any,
     inputs: dict[str, Any],
     settings: Decoding,
     marks: Marks,
     numbers: Callable[[int], torch.Tensor] | None,
+    watch: Callable[[list[list[int]]], None] | None = None,
 ) -> tuple[list[list[int]], list[float]]:
     """The new ids of every row, end left out, with their scores; ``num_captions`` rows a picture, picture by picture.
-    ``inputs`` are those of the language model's generate; ``numbers`` those of `Noise.reader`, for sampling."""
+    ``inputs`` are those of the language model's generate; ``numbers`` those of `Noise.reader`, for sampling. ``watch``
+    sees the ids of every row so far after each step; what it raises ends the drawing."""
     ids = inputs.get("input_ids")
     begun = 1 if ids is None else int(ids.shape[1])  # T5 begins with its start alone
     likelihood = _Likelihood(marks.end)
@@ -204,16 +221,21 @@ def draw(
         processors.append(shortest)
     if numbers is not None:
         processors.append(_Draw(settings, numbers))
+    rows = len(inputs["attention_mask"])
+    watching = [] if watch is None else [_Watching(watch, rows, begun, marks.end)]
     found = language_model.generate(
-        **inputs, logits_processor=processors, generation_config=_config(language_model, settings, marks)
+        **inputs,
+        logits_processor=processors,
+        stopping_criteria=StoppingCriteriaList(watching),
+        generation_config=_config(language_model, settings, marks),
     )
     new = found.sequences[:, begun:]
-    rows = [_cut(row, marks.end) for row in new.tolist()]
+    cut = [_cut(row, marks.end) for row in new.tolist()]
     if settings.beams > 1:
-        return rows, found.sequences_scores.float().tolist()
+        return cut, found.sequences_scores.float().tolist()
     sums = likelihood.total(new[:, -1]).tolist()
-    lengths = [min(len(row) + 1, new.shape[1]) for row in rows]
-    return rows, [one / length**settings.length_penalty for one, length in zip(sums, lengths, strict=True)]
+    lengths = [min(len(row) + 1, new.shape[1]) for row in cut]
+    return cut, [one / length**settings.length_penalty for one, length in zip(sums, lengths, strict=True)]
 
 
 def _config(language_model: Any, settings: Decoding, marks: Marks) -> Any:
