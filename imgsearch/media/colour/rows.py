@@ -2,7 +2,7 @@
 
 The form makes the same samples alike whatever the container: fully opaque alpha is dropped, grey stored as RGB is grey,
 palettes and single bits are expanded, 16 bits that are 8 bits promoted (multiples of 257) are 8 bits, and what lies
-under full transparency counts as nothing.
+under full transparency counts as nothing, unless the whole picture lies under it: transparency may be left unwritten.
 """
 
 from __future__ import annotations
@@ -41,28 +41,29 @@ class Rows(Protocol):
 @dataclass(frozen=True, slots=True)
 class PictureDigest:
     """One picture: ``digest`` (sha256) of size, colour space and samples; effective ``depth`` in bits; whether a sample
-    is not opaque; whether there is any colour; whether any of it can be seen."""
+    is not opaque; whether there is any colour."""
 
     digest: bytes
     depth: int
     transparent: bool
     colour: bool
-    seen: bool = True
 
 
 def digest_rows(rows: Rows, profile: str) -> PictureDigest:
     """Two passes over the picture: what it really uses, then its digest. 12 megapixels of RGB: 80 ms."""
     use = _use_of(rows)
+    if not use.seen:
+        use = _use_of(rows, bare=True)
     width, height = rows.size
     space = "L" if use.grey and rows.space == "RGB" else rows.space
     digest = hashlib.sha256(f"{space} {width} {height} {use.bits} {use.transparent} {profile}\n".encode())
-    for colour, alpha in _bands(rows):
+    for colour, alpha in _bands(rows, bare=not use.seen):
         for part in (colour[..., :1] if space == "L" else colour, alpha if use.transparent else None):
             if part is not None:
                 narrow = part // _PROMOTED if use.bits == 8 and part.dtype == np.uint16 else part
                 kept = narrow.astype(np.uint8) if use.bits == 8 else narrow
                 digest.update(np.ascontiguousarray(kept).tobytes())
-    return PictureDigest(digest.digest(), use.bits, use.transparent, not use.grey, use.seen)
+    return PictureDigest(digest.digest(), use.bits, use.transparent, not use.grey)
 
 
 @dataclass(slots=True)
@@ -73,10 +74,10 @@ class _Use:
     seen: bool = False
 
 
-def _use_of(rows: Rows) -> _Use:
+def _use_of(rows: Rows, bare: bool = False) -> _Use:
     """What the samples make use of; stops where nothing can change any more."""
     use = _Use()
-    for colour, alpha in _bands(rows):
+    for colour, alpha in _bands(rows, bare):
         wide = colour.dtype.itemsize * 8
         if wide > 16 or (wide == 16 and use.bits == 8 and not (_is_promoted(colour) and _is_promoted(alpha))):
             use.bits = wide
@@ -88,12 +89,13 @@ def _use_of(rows: Rows) -> _Use:
     return use
 
 
-def _bands(rows: Rows) -> Iterator[tuple[Array, Array | None]]:
+def _bands(rows: Rows, bare: bool) -> Iterator[tuple[Array, Array | None]]:
+    """Colour and alpha, colours under full transparency set to zero unless ``bare``."""
     width, height = rows.size
     step = max(1, _BAND_SAMPLES // max(1, 3 * width))
     for top in range(0, height, step):
         colour, alpha = rows.read(top, min(top + step, height))
-        if alpha is not None and not alpha.all():
+        if not bare and alpha is not None and not alpha.all():
             colour = np.where(alpha[..., None] == 0, np.zeros(1, colour.dtype), colour)
         yield colour, alpha
 

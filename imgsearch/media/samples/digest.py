@@ -154,8 +154,6 @@ def _read_all(file: Opened, pictures: Frames, file_hash: str) -> Samples:
         total.add(picture, found)
         if picture.lost:
             total.lost.append(picture.lost)
-        if not found.seen:  # all such pictures of one size would be alike, also where the transparency is a mistake
-            total.lost.append("nothing of it can be seen")
         if place == main:
             total.main, total.main_lost = found, bool(picture.lost)
     return _samples(total, pictures.count, file_hash)

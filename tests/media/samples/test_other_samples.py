@@ -158,6 +158,18 @@ def test_pictures_of_which_nothing_is_seen_are_not_alike(tmp_path: Path, kind: s
     assert digest(tmp_path, kind, clear(1)) != digest(tmp_path, kind, clear(2))
 
 
+def test_pictures_of_which_nothing_is_seen_and_all_is_equal_are_alike(tmp_path: Path) -> None:
+    samples = np.dstack([colours(1), np.zeros((HEIGHT, WIDTH), np.uint8)])
+    image = Image.fromarray(samples)
+    image.save(tmp_path / "a.png")
+    image.save(tmp_path / "b.png", compress_level=0)
+    image.save(tmp_path / "c.webp", lossless=True, exact=True)
+    samples[3, 4, 2] ^= 1
+    Image.fromarray(samples).save(tmp_path / "e.png")
+    assert len({read_samples(tmp_path / name).digest for name in ("a.png", "b.png", "c.webp")}) == 1
+    assert read_samples(tmp_path / "e.png").digest != read_samples(tmp_path / "a.png").digest
+
+
 def test_a_document_with_layers_is_like_none_but_its_bytes(tmp_path: Path) -> None:
     samples = colours()
     layered = psd(samples, layers=bytes(40))
