@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from imgsearch.errors import LibraryError, UsageError
 from imgsearch.files import writer_lock
 from imgsearch.records import Root
 from imgsearch.storage.batch import Forgotten
+from imgsearch.storage.catalog import captions as caption_rows
 from imgsearch.storage.catalog import orm_reads as queries
 from imgsearch.storage.catalog import sqlite_reads as lookups
+from imgsearch.storage.catalog.captions import StoredCaption
 from imgsearch.storage.catalog.database import utc_now
 from imgsearch.storage.catalog.image_rows import write_signatures
 from imgsearch.storage.catalog.row_writes import next_generation, write_events
@@ -133,6 +135,21 @@ class Writer:
                 )
             write_signatures(connection, [(image_id, made[image_id]) for image_id in sorted(there)])
         return len(there)
+
+    def write_captions(self, captions: Sequence[StoredCaption]) -> int:
+        """Give images, by id, their captions, at once, in place of what was there; images that are gone are passed
+        over. Returns how many were written."""
+        with self.catalog.write() as connection:
+            written = caption_rows.write_captions(queries.driver(connection), captions, utc_now())
+            next_generation(connection)
+        return written
+
+    def forget_captions(self, image_ids: Iterable[int]) -> int:
+        """Take the captions of these images away. Returns how many there were."""
+        with self.catalog.write() as connection:
+            removed = caption_rows.forget_captions(queries.driver(connection), image_ids)
+            next_generation(connection)
+        return removed
 
     def record_event(self, kind: str, data: dict[str, Any]) -> None:
         """Add one event at once."""

@@ -6,6 +6,13 @@ import sqlite3
 from pathlib import Path
 
 _LATER = {
+    "0006": ("DROP TABLE captions", "DROP TABLE caption_search"),
+    "0005": (
+        "DROP INDEX ix_images_turned",
+        *(f"ALTER TABLE images DROP COLUMN {column}" for column in ("decode_recipe", "orientation_source")),
+        "ALTER TABLE sidecar_facts DROP COLUMN orientation",
+        "ALTER TABLE failures DROP COLUMN decode_recipe",
+    ),
     "0003": (
         *(f"DROP TRIGGER {trigger}" for trigger in ("word_search_removed", "sidecars_gone")),
         *(f"DROP TABLE {table}" for table in ("sidecar_facts", "image_words", "word_search", "file_words")),

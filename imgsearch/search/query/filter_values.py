@@ -39,7 +39,7 @@ _TYPES = {
     "dng": "RAW",
 }
 SHAPES = ("landscape", "portrait", "square")
-FACTS = ("gps", "date", "camera", "tag", "rating")
+FACTS = ("gps", "date", "camera", "tag", "rating", "caption")
 _COMPARED = re.compile(r"(>=|<=|>|<|=)?(\d{1,9})")
 _BETWEEN = re.compile(r"(\d{1,9})(?:-|\.\.)(\d{1,9})")
 
@@ -144,6 +144,14 @@ def _tag(value: str) -> str:
     return value.strip()
 
 
+def _caption(value: str) -> str:
+    """Words of a caption; a ``*`` behind them leaves the last unfinished."""
+    text = value.strip()
+    if "*" in text[:-1] or "?" in text or not any(letter.isalnum() for letter in text):
+        raise _wrong("caption", value, "words of a caption, perhaps with * at their end")
+    return text
+
+
 def _rating(value: str) -> tuple[int, int]:
     """(fewest, most stars), both included; (0, 0) is no rating, (-1, -1) a rejected picture."""
     text = value.replace(" ", "").lower()
@@ -191,6 +199,7 @@ FILTERS: dict[str, Filter] = {
     "is": Filter(_chosen("is", {shape: shape for shape in SHAPES}), "is:landscape"),
     "has": Filter(_chosen("has", {fact: fact for fact in FACTS}), "has:gps"),
     "tag": Filter(_tag, "tag:beach"),
+    "caption": Filter(_caption, "caption:dog"),
     "rating": Filter(_rating, "rating:>=3"),
     "near": Filter(_near, "near:48.86,2.35,5"),
     "similar": Filter(_picture, "similar:holiday.jpg"),

@@ -35,6 +35,8 @@ _FACTS = {
     "camera": "camera IS NOT NULL",
     "tag": "image_id IN (SELECT image_id FROM image_words WHERE kind IN ('tag', 'person'))",
     "rating": "rating IS NOT NULL",
+    "caption": "image_id IN (SELECT image_id FROM captions UNION SELECT image_id FROM image_words"
+    " WHERE kind = 'caption')",
 }
 Condition = tuple[str, list[Any]]  # SQL with ?, and what stands for them
 
@@ -242,6 +244,16 @@ def _tag(clause: Clause, roots: Sequence[Root]) -> Condition:
     return sql, [text.strip()]
 
 
+def _caption(clause: Clause, roots: Sequence[Root]) -> Condition:
+    """Words, one after the other, of what was written about the picture: by a generator that was sure, or by people as
+    title or caption."""
+    text = clause.value.removesuffix("*")
+    phrase = wordforms.phrase(text, unfinished=text != clause.value)
+    sql = "image_id IN (SELECT rowid FROM caption_search WHERE caption_search MATCH ?"
+    sql += " UNION SELECT rowid FROM word_search WHERE word_search MATCH ?)"
+    return (sql, [f"text : {phrase}", f"texts : {phrase}"]) if phrase else ("0", [])
+
+
 def _rating(clause: Clause, roots: Sequence[Root]) -> Condition:
     return ("rating IS NULL", []) if clause.value == (0, 0) else ("rating BETWEEN ? AND ?", list(clause.value))
 
@@ -276,5 +288,6 @@ _CONDITIONS: dict[str, Callable[[Clause, Sequence[Root]], Condition]] = {
     "is": _shape,
     "has": _has,
     "tag": _tag,
+    "caption": _caption,
     "rating": _rating,
 }

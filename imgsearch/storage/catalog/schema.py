@@ -1,8 +1,8 @@
 """The catalog's tables as of the newest migration, and the triggers that keep ``deletions`` true.
 
 The migrations are what makes a catalog; a test holds both to the same schema. ``file_words``, the full-text index over
-``files``, and ``word_search``, the one over what people wrote, are virtual tables that SQLAlchemy has no word for:
-they stand in migrations 0002 and 0004 only.
+``files``, ``word_search``, the one over what people wrote, and ``caption_search``, over captions, are virtual tables
+that SQLAlchemy has no word for: they stand in migrations 0002, 0004 and 0007 only.
 """
 
 from __future__ import annotations
@@ -118,6 +118,21 @@ image_words = Table(
 
 Index("ix_files_sidecars", files.c.root_id, sqlite_where=files.c.sidecars != 0)
 Index("ix_images_turned", images.c.image_id, sqlite_where=images.c.orientation_source == "sidecar")
+
+captions = Table(
+    "captions",
+    metadata,
+    Column("image_id", Integer, ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("probability", Float),  # by the library's own ITM; NULL: not checked
+    Column("sure", Boolean, nullable=False),  # whether a search may find it
+    Column("generator", Text, nullable=False),  # what it was loaded by
+    Column("fingerprint", Text, nullable=False),
+    Column("dtype", Text, nullable=False),  # "float32", "bfloat16+int4"
+    Column("prompt", Text, nullable=False),
+    Column("settings", Text, nullable=False),  # JSON
+    Column("made_at", Text, nullable=False),
+)
 
 deletions = Table(
     "deletions",
