@@ -43,6 +43,9 @@ class Settings:
     rerank: int = -1  # candidates that ITM re-ranks; -1 = by device, 0 = off
     features: str = ""  # ViT features kept for re-ranking: "none", "cache", "all"; "" = as the library does, else cache
     features_mb: int = 2048  # megabytes of disk that kept features may fill
+    generator: str = (
+        ""  # writes captions and answers; "" = "mini" where the library's model is the small one, else none
+    )
 
 
 def known_settings() -> frozenset[str]:
