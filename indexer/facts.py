@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -16,7 +16,6 @@ from imgsearch.media.facts.answers import TASK, Check, unpacked_answer
 from imgsearch.media.facts.names import date_of_file
 from imgsearch.media.facts.sidecar_names import FoundSidecars, Sidecar, SidecarListing, digest_of
 from imgsearch.records import FileFacts
-from imgsearch.storage import Store
 from imgsearch.storage.catalog.facts import FactWrites, FileDate, SidecarFacts
 from imgsearch.storage.reads.fact_reads import (
     PlacedFile,
@@ -25,8 +24,7 @@ from imgsearch.storage.reads.fact_reads import (
     read_folders_with_sidecars,
     read_stale_images,
 )
-from imgsearch.storage.writer import Writer
-from indexer.report import RunListener, RunSummary
+from indexer.run_context import RunContext
 from indexer.scanning.scan import Scan
 
 _BATCH = 500  # pictures a commit: 10 ms and 0.1 ms each
@@ -52,12 +50,8 @@ class _Stale(NamedTuple):
 class FactsRun:
     """Brings facts up to date after the pictures are."""
 
-    store: Store
-    writer: Writer
+    context: RunContext
     workers: int
-    progress: RunListener
-    stop: Callable[[], bool]
-    summary: RunSummary
     recheck: bool = False  # read pixels of an older program again whatever their headers say
     again: dict[int, str] = field(default_factory=dict)  # image id -> why its pixels are to be read again
     _writes: FactWrites = field(default_factory=FactWrites)
@@ -66,32 +60,34 @@ class FactsRun:
     def run(self, scans: Iterable[Scan]) -> None:
         """Read what is new. When ``stop`` says so the rest is left for the next run. Raises StorageFull, ImgsearchError
         if no worker starts."""
-        stale = read_stale_images(self.store)
+        stale = read_stale_images(self.context.store)
         if stale:
-            self.progress.say(f"{len(stale):,} pictures are of an older program: looking at their headers")
+            self.context.progress.say(f"{len(stale):,} pictures are of an older program: looking at their headers")
         jobs = itertools.chain(self._sidecar_jobs(scans), self._stale_jobs(stale))
-        with HardenedPool(TASK, {}, workers=self.workers, ahead=_AHEAD, stop=self.stop) as pool:  # starts with a job
+        with HardenedPool(
+            TASK, {}, workers=self.workers, ahead=_AHEAD, stop=self.context.stop
+        ) as pool:  # starts with a job
             for job, outcome in pool.run(jobs, lambda head, _: unpacked_answer(head)):
                 if isinstance(job.tag, _Beside):
                     self._keep_sidecars(job.tag, outcome if isinstance(outcome, MediaError) else outcome[0])
                 else:
                     self._keep_image(job.tag, outcome)
                 self._commit(least=_BATCH)
-                if self.stop():
+                if self.context.stop():
                     break
         self._commit(least=1)
 
     def _sidecar_jobs(self, scans: Iterable[Scan]) -> Iterator[Job]:
         """Files whose sidecars are not those that they were read with."""
         for scan in scans:
-            if scan.beside is not None and not self.stop():
+            if scan.beside is not None and not self.context.stop():
                 for folder, sidecars in self._folders(scan, scan.beside):
                     yield from self._changed(scan, folder, SidecarListing(sidecars))
 
     def _folders(self, scan: Scan, beside: FoundSidecars) -> Iterator[tuple[str, Iterable[Sidecar]]]:
         """Folders, under the root, that have sidecars or had some, with those that they have now."""
         target = scan.target
-        had = read_folders_with_sidecars(self.store, target.root.root_id)
+        had = read_folders_with_sidecars(self.context.store, target.root.root_id)
         if beside.of_single_file:
             yield os.path.dirname(target.scope), beside.folders.get("", ())  # noqa: PTH120
             return
@@ -101,7 +97,7 @@ class FactsRun:
                 yield folder, there.get(folder, ())
 
     def _changed(self, scan: Scan, folder: str, listing: SidecarListing) -> Iterator[Job]:
-        for file in read_files_in(self.store, scan.target.root.root_id, folder):
+        for file in read_files_in(self.context.store, scan.target.root.root_id, folder):
             sidecars = listing.of(file.path.name) if scan.target.holds(file.relative_path) else []
             digest = digest_of(sidecars)
             if digest != file.sidecars and scan.target.holds(file.relative_path):
@@ -111,11 +107,11 @@ class FactsRun:
     def _stale_jobs(self, stale: list[tuple[int, bool, bool]]) -> Iterator[Job]:
         for start in range(0, len(stale), _BATCH):
             part = {image_id: _Stale(image_id, *what) for image_id, *what in stale[start : start + _BATCH]}
-            files = read_files_of(self.store, [image_id for image_id, each in part.items() if each.facts])
+            files = read_files_of(self.context.store, [image_id for image_id, each in part.items() if each.facts])
             # What their names and times tell, where no sidecar told it.
             self._writes.dates += [_date_of(file) for file in files if not file.sidecars]
-            records = self.store.images(part)
-            for image_id, path in self.store.paths(part).items():
+            records = self.context.store.images(part)
+            for image_id, path in self.context.store.paths(part).items():
                 facts = records[image_id].facts
                 former = [facts.width, facts.height, facts.orientation] if part[image_id].pixels else None
                 yield Job([os.fspath(path), [], former], 0, part[image_id])
@@ -130,7 +126,7 @@ class FactsRun:
             date = replace(date, dated_at=found.taken_at, dated_source=found.taken_source)
         self._writes.sidecars.append(SidecarFacts(date, beside.digest, found))
         self._waiting += 1
-        self.summary.sidecars += 1
+        self.context.summary.sidecars += 1
 
     def _keep_image(self, stale: _Stale, found: tuple[FileFacts, Check | None] | MediaError) -> None:
         image_id = stale.image_id
@@ -144,7 +140,7 @@ class FactsRun:
                 self._writes.images[image_id] = found[0]
             self._keep_check(image_id, found[1])
         self._waiting += 1
-        self.summary.facts_renewed += stale.facts
+        self.context.summary.facts_renewed += stale.facts
 
     def _keep_check(self, image_id: int, check: Check | None) -> None:
         if check is None:
@@ -157,7 +153,7 @@ class FactsRun:
     def _commit(self, least: int) -> None:
         if self._waiting < least and not (least == 1 and self._writes):
             return
-        with self.writer.transaction() as transaction:
+        with self.context.writer.transaction() as transaction:
             transaction.facts, self._writes = self._writes, FactWrites()
             transaction.commit()
         self._waiting = 0

@@ -22,9 +22,10 @@ from imgsearch.storage.writer import Writer, writing
 from indexer.encoder import NoVectors, VectorSource, library_encoder
 from indexer.facts import FactsRun
 from indexer.forecast import Forecast, forecast, require_space
-from indexer.pipeline import Ingest
+from indexer.pipeline import IngestPipeline, PipelineSettings
 from indexer.report import RunListener, RunSummary, Silence
 from indexer.rereading import RereadRun
+from indexer.run_context import RunContext
 from indexer.scanning.scan import Scan, scan_target
 from indexer.scanning.scan_scope import check_paths
 from indexer.scanning.scope import Choice, Scope
@@ -121,8 +122,9 @@ class IndexRun:
                     summary.notes += self.scope.needless(scan.used for scan in scans)
                 summary.scan_seconds = round(time.monotonic() - started, 3)
                 self._note_scans(writer, scans, summary)
-                self._ingest(writer, scans, summary)
-                self._renew(writer, scans, summary)
+                context = RunContext(self.store, writer, self._encoder, summary, self._progress, self._stop, self._kept)
+                self._ingest(context, scans)
+                self._renew(context, scans)
             finally:
                 self._progress.end()
             summary.interrupted = self._stop() and (summary.remaining > 0 or summary.seen == 0)
@@ -132,19 +134,17 @@ class IndexRun:
             writer.record_event("index-finished", summary.as_dict())
         return summary
 
-    def _renew(self, writer: Writer, scans: list[Scan], summary: RunSummary) -> None:
+    def _renew(self, context: RunContext, scans: list[Scan]) -> None:
         """What sidecars say, and what an older program read: facts first, then the pictures that look different."""
         workers, recheck = self._settings.workers, any(scan.target.recheck for scan in scans)
-        facts = FactsRun(self.store, writer, workers, self._progress, self._stop, summary, recheck)
+        facts = FactsRun(context, workers, recheck)
         facts.run(scans)
         self._encoder.expect(len(facts.again))
-        batch_size, _ = self._batching() if facts.again else (_BATCH_CPU, False)
+        batch_size = self._batching().batch_size if facts.again else _BATCH_CPU
         pool = partial(
             DecodePool, _image_size(self.store), pixels=not self._model_free, workers=workers, stop=self._stop
         )
-        RereadRun(
-            self.store, writer, self._encoder, pool, batch_size, self._progress, self._stop, summary, self._kept
-        ).run(facts.again)
+        RereadRun(context, pool, batch_size).run(facts.again)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[Writer]:
@@ -191,12 +191,11 @@ class IndexRun:
                 kind = "root-offline" if scan.offline else "root-online"
                 writer.record_event(kind, {"root_id": root.root_id})
 
-    def _ingest(self, writer: Writer, scans: list[Scan], summary: RunSummary) -> None:
+    def _ingest(self, context: RunContext, scans: list[Scan]) -> None:
         """Moved files first, so that their images never leave the results; then deletions; then the long part."""
-        plan = self._plan(scans)
-        batch_size, overlap = self._batching()
-        ahead = _AHEAD_MODEL_FREE if self._model_free else max(_AHEAD, 3 * batch_size)
-        new = plan.probably_new()
+        work, batching = self._work_list(scans), self._batching()
+        ahead = _AHEAD_MODEL_FREE if self._model_free else max(_AHEAD, 3 * batching.batch_size)
+        new = work.probably_new()
         if new:
             require_space(new, self.store.model, self.store.dtype, self.store.path)
         outlook = Forecast(new, ahead, lambda each: self._say_forecast(new, each))
@@ -204,53 +203,51 @@ class IndexRun:
         with contextlib.closing(
             DecodePool(size, pixels=not self._model_free, workers=workers, ahead=ahead, stop=self._stop)
         ) as pool:  # its workers start with the first job
-            ingest = Ingest(
-                self.store, writer, self._encoder, pool, batch_size, summary, self._progress, self._stop,
-                outlook.measured, plan.hashes_by_size, plan.repeated_sizes, plan.missing_images, overlap,
-                self._kept, _PATIENCE_MODEL_FREE_S if self._model_free else _PATIENCE_S,
-            )  # fmt: skip
-            if plan.count:
-                self._encoder.expect(plan.count)
-                writer.record_event("index-planned", {"files": plan.count})
+            pipeline = IngestPipeline(context, pool, work, batching, outlook.measured)
+            if work.count:
+                self._encoder.expect(work.count)
+                context.writer.record_event("index-planned", {"files": work.count})
                 what = "compared with what is known" if any(s.target.recheck for s in scans) else "new or changed"
-                self._progress.say(f"{plan.count:,} of {summary.seen:,} pictures are {what}")
-                self._progress.begin(plan.count)
-                ingest.run(plan.files(suspects=True))
+                self._progress.say(f"{work.count:,} of {context.summary.seen:,} pictures are {what}")
+                self._progress.begin(work.count)
+                pipeline.run(work.files(suspects=True))
             if not self._stop():
-                ingest.remove_missing(scans)
-            if plan.count:
-                ingest.run(plan.files(suspects=False))
+                pipeline.remove_missing(scans)
+            if work.count:
+                pipeline.run(work.files(suspects=False))
 
     def _say_forecast(self, images: int, seconds_each: float) -> None:
         self._progress.say(forecast(images, seconds_each, self.store.model, self.store.dtype, self.store.path))
 
-    def _plan(self, scans: list[Scan]) -> WorkList:
+    def _work_list(self, scans: list[Scan]) -> WorkList:
         missing = [state for scan in scans for state in scan.missing]
-        plan = WorkList(scans, missing_images=Counter(state.image_id for state in missing))
-        plan.missing_sizes = {state.size_bytes for state in missing}
-        if not plan.count:
-            return plan
+        work = WorkList(scans, missing_images=Counter(state.image_id for state in missing))
+        work.missing_sizes = {state.size_bytes for state in missing}
+        if not work.count:
+            return work
         sizes, counts = np.unique(np.concatenate([scan.pending.sizes for scan in scans]), return_counts=True)
-        plan.repeated_sizes = frozenset(sizes[counts > 1].tolist())
-        if plan.count * _LISTING_PAYS >= self.store.stats().images:
+        work.repeated_sizes = frozenset(sizes[counts > 1].tolist())
+        if work.count * _LISTING_PAYS >= self.store.stats().images:
             records = self.store.iter_images()
         else:
-            records = iter(self.store.images(plan.missing_images).values())
+            records = iter(self.store.images(work.missing_images).values())
         wanted = set(sizes.tolist())
         for record in records:
             if record.facts.size_bytes in wanted:
-                plan.hashes_by_size.setdefault(record.facts.size_bytes, set()).add(record.facts.content_hash)
-        return plan
+                work.hashes_by_size.setdefault(record.facts.size_bytes, set()).add(record.facts.content_hash)
+        return work
 
-    def _batching(self) -> tuple[int, bool]:
-        """Pictures a batch, and whether a commit overlaps the next batch's encoding."""
+    def _batching(self) -> PipelineSettings:
+        """Pictures a batch; a commit overlaps the next batch's encoding where a GPU does that."""
         if self._model_free:
-            return self._settings.batch_size or _BATCH_MODEL_FREE, False
+            size = self._settings.batch_size or _BATCH_MODEL_FREE
+            return PipelineSettings(size, patience_s=_PATIENCE_MODEL_FREE_S)
         from imgsearch.model.checkpoints.identity import resolve_device
 
         cuda = resolve_device(self._settings.device) != "cpu"
         by_size = _BATCH_CPU_SMALL if _image_size(self.store) <= _SMALL_IMAGE_SIZE else _BATCH_CPU
-        return self._settings.batch_size or (_BATCH_CUDA if cuda else by_size), cuda
+        size = self._settings.batch_size or (_BATCH_CUDA if cuda else by_size)
+        return PipelineSettings(size, overlap_commit=cuda, patience_s=_PATIENCE_S)
 
 
 def _open_or_create(request: IndexRequest) -> Store:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -21,12 +20,12 @@ from imgsearch.errors import MediaError
 from imgsearch.media.decode_pool import DecodeJob, DecodePool
 from imgsearch.media.decoded import DecodedImage, KnownContent
 from imgsearch.records import Float32
-from imgsearch.storage import EmbeddedBatch, FailedFile, FeatureStore, FilePlace, Store
-from imgsearch.storage.writer import Writer
-from indexer.encoder import Encoded, VectorSource
-from indexer.report import RunListener, RunSummary
+from imgsearch.storage import EmbeddedBatch, FailedFile, FilePlace
+from indexer.encoder import Encoded
+from indexer.run_context import RunContext
 from indexer.scanning.pending_files import PendingFile, place_of
 from indexer.scanning.scan import Scan
+from indexer.scanning.work_list import WorkList
 
 _LOOSE_ROWS = 1000  # rows without vectors (copies, failures) that wait for a commit
 
@@ -51,50 +50,53 @@ class InFlight:
     future: Future[Encoded]
 
 
-@dataclass
-class Ingest:
-    """Brings the library up to date with some scans. ``hashes_by_size``: the library's content hashes of those sizes
-    in bytes that pending files have; it grows as contents are embedded. ``measured`` is told the pictures and the
-    seconds of each batch."""
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    """How pictures are gathered into batches."""
 
-    store: Store
-    writer: Writer
-    encoder: VectorSource
-    pool: DecodePool
     batch_size: int
-    summary: RunSummary
-    progress: RunListener
-    stop: Callable[[], bool]
-    measured: Callable[[int, float], None]
-    hashes_by_size: dict[int, set[str]]
-    repeated_sizes: frozenset[int]  # sizes that more than one pending file has
-    missing_images: Counter[int]  # image ids whose file is gone from a place, and from how many
     overlap_commit: bool = False  # commit while the next batch is encoded: for a device that must not wait
-    kept: FeatureStore | None = None  # where the encoder's features go, if it keeps them
     patience_s: float = 5.0  # how long a row without vectors, or a half full batch, waits for company
-    _collecting: dict[str, Content] = field(default_factory=dict)
-    _checked: int = 0  # how many of _collecting are known to be new to the catalog
-    _in_flight: InFlight | None = None
-    _placed: list[tuple[PendingFile, FilePlace, str]] = field(default_factory=list)
-    _failed: list[tuple[PendingFile, MediaError, FilePlace]] = field(default_factory=list)
-    _vanished: list[PendingFile] = field(default_factory=list)
-    _waiting_since: float = 0.0
-    _done: int = 0  # files dealt with, as the event "index-progress" tells
-    _moved_images: set[int] = field(default_factory=set)
+
+
+class IngestPipeline:
+    """Brings the library up to date with a work list. The list's ``hashes_by_size`` grows as contents are embedded, and
+    its ``missing_images`` shrink as they are found again. ``measured`` is told the pictures and the seconds of each
+    batch."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        pool: DecodePool,
+        work: WorkList,
+        settings: PipelineSettings,
+        measured: Callable[[int, float], None] = lambda images, seconds: None,
+    ) -> None:
+        self._context, self._store, self._summary = context, context.store, context.summary
+        self._pool, self._work, self._settings, self._measured = pool, work, settings, measured
+        self._collecting: dict[str, Content] = {}
+        self._checked = 0  # how many of _collecting are known to be new to the catalog
+        self._in_flight: InFlight | None = None
+        self._placed: list[tuple[PendingFile, FilePlace, str]] = []
+        self._failed: list[tuple[PendingFile, MediaError, FilePlace]] = []
+        self._vanished: list[PendingFile] = []
+        self._waiting_since = 0.0
+        self._done = 0  # files dealt with, as the event "index-progress" tells
+        self._moved_images: set[int] = set()
 
     def run(self, pending: Iterable[PendingFile]) -> None:
         """Read, embed where needed, and commit ``pending``. When ``stop`` says so, the batch in flight is finished
         and committed, the rest is left. Raises StorageFull, ModelError, ImgsearchError if no worker starts."""
-        if self.stop():
+        if self._context.stop():
             return
         jobs = (DecodeJob(f.path, f.size_bytes, self._known_of(f.size_bytes), f) for f in pending)
-        with closing(_delegate(self.pool.run(jobs))) as outcomes:
+        with closing(_delegate(self._pool.run(jobs))) as outcomes:
             for job, outcome in outcomes:
                 self._take(job.tag, outcome)
-                if self.stop():
+                if self._context.stop():
                     break
                 self._advance()
-        if not self.stop():
+        if not self._context.stop():
             self._submit()
         self._finish()
         self._collecting.clear()
@@ -106,18 +108,18 @@ class Ingest:
         found again under other names."""
         for scan in scans:
             if scan.doubtful and not any(state.image_id in self._moved_images for state in scan.missing):
-                self.summary.notes.append(scan.note)
+                self._summary.notes.append(scan.note)
                 continue
             root_id = scan.target.root.root_id
             if scan.missing or scan.stale_failures:
-                with self.writer.transaction() as transaction:
+                with self._context.writer.transaction() as transaction:
                     transaction.remove_files(root_id, [state.relative_path for state in scan.missing])
                     transaction.clear_failures(root_id, scan.stale_failures)
                     transaction.commit()
-                self.summary.removed += sum(state.image_id not in self._moved_images for state in scan.missing)
+                self._summary.removed += sum(state.image_id not in self._moved_images for state in scan.missing)
 
     def _known_of(self, size_bytes: int) -> frozenset[str]:
-        return frozenset(self.hashes_by_size.get(size_bytes, ()))
+        return frozenset(self._work.hashes_by_size.get(size_bytes, ()))
 
     def _take(self, file: PendingFile, outcome: DecodedImage | KnownContent | MediaError) -> None:
         if not (self._placed or self._failed or self._collecting):
@@ -151,10 +153,12 @@ class Ingest:
         """Submit or commit what is due."""
         if self._in_flight is not None and self._in_flight.future.done():
             self._finish()
-        late = time.monotonic() - self._waiting_since > self.patience_s
-        if len(self._collecting) >= self.batch_size or (late and self._collecting and self._in_flight is None):
+        late = time.monotonic() - self._waiting_since > self._settings.patience_s
+        if len(self._collecting) >= self._settings.batch_size or (
+            late and self._collecting and self._in_flight is None
+        ):
             self._set_known_aside()
-            if len(self._collecting) >= self.batch_size or late:
+            if len(self._collecting) >= self._settings.batch_size or late:
                 self._submit()
         if len(self._placed) + len(self._failed) >= _LOOSE_ROWS or (late and self._in_flight is None):
             self._commit({})
@@ -162,14 +166,14 @@ class Ingest:
     def _set_known_aside(self) -> None:
         """Contents that the catalog has, deleted ones too, need a row and no embedding."""
         fresh = list(self._collecting)[self._checked :]
-        for key in self.store.known_contents(fresh):
+        for key in self._store.known_contents(fresh):
             content = self._collecting.pop(key)
             self._placed += [(file, place, key) for file, place in content.files]
         self._checked = len(self._collecting)
 
     def _submit(self) -> None:
         """Give the collected batch to the encoder, once the one before is through."""
-        if not self.overlap_commit:
+        if not self._settings.overlap_commit:
             self._finish()
         before = self._wait()
         self._set_known_aside()
@@ -177,7 +181,7 @@ class Ingest:
         self._waiting_since = time.monotonic()
         if batch:
             pixels = [content.image.pixels for content in batch.values()]
-            self._in_flight = InFlight(batch, self.encoder.submit(pixels))
+            self._in_flight = InFlight(batch, self._context.encoder.submit(pixels))
         if before is not None:
             self._commit(*before)
 
@@ -186,7 +190,7 @@ class Ingest:
             return None
         flight, self._in_flight = self._in_flight, None
         encoded = flight.future.result()
-        self.measured(len(flight.contents), encoded.seconds)
+        self._measured(len(flight.contents), encoded.seconds)
         return flight.contents, encoded
 
     def _finish(self) -> None:
@@ -205,10 +209,10 @@ class Ingest:
         if not (embedded or placed or failed or vanished):
             return
         self._placed, self._failed, self._vanished = [], [], []
-        ids = self.store.known_contents(key for _, _, key in placed)
+        ids = self._store.known_contents(key for _, _, key in placed)
         before = self._images_before([file for file, _, _ in placed if file.changed])
         same = {id(file) for file, _, key in placed if file.recheck and before.get(_key(file)) == ids[key]}
-        with self.writer.transaction() as transaction:
+        with self._context.writer.transaction() as transaction:
             if embedded:
                 facts = [content.image.facts for content, _ in embedded]
                 places = [[place for _, place in content.files] for content, _ in embedded]
@@ -222,36 +226,36 @@ class Ingest:
             transaction.record_failures([_failed_file(*row) for row in failed])
             done = sum(len(c.files) for c, _ in embedded) + len(placed) + len(failed) + len(vanished)
             self._done += done
-            progress = {"done": self._done, "failed": self.summary.failed + len(failed)}
+            progress = {"done": self._done, "failed": self._summary.failed + len(failed)}
             transaction.record_event("index-progress", progress)
             transaction.commit()
         self._keep_features(contents, encoded)
         self._count_embedded(embedded)
         for file, _, key in placed:
             if id(file) in same:
-                self.summary.unchanged += 1
+                self._summary.unchanged += 1
             else:
                 self._count_placed(file, ids[key], before.get(_key(file)))
-        self.summary.failed += len(failed)
-        self.summary.vanished += len(vanished)
-        self.progress.advance(done)
+        self._summary.failed += len(failed)
+        self._summary.vanished += len(vanished)
+        self._context.progress.advance(done)
 
     def _keep_features(self, contents: dict[str, Content], encoded: Encoded) -> None:
         for key, features in zip(contents, encoded.features, strict=False):  # none at all, or one each
-            if features is not None and self.kept is not None:
-                self.kept.put(key, features)
+            if features is not None and self._context.kept is not None:
+                self._context.kept.put(key, features)
 
     def _images_before(self, files: list[PendingFile]) -> dict[tuple[int, str], int]:
         """The image id that each of these places holds now."""
         found = {}
         for root_id in {file.root_id for file in files}:
             paths = [file.relative_path for file in files if file.root_id == root_id]
-            rows = self.store.files_at(root_id, paths)
+            rows = self._store.files_at(root_id, paths)
             found.update({(root_id, path): row.image_id for path, row in rows.items()})
         return found
 
     def _count_embedded(self, embedded: list[tuple[Content, Float32]]) -> None:
-        summary = self.summary
+        summary = self._summary
         summary.embedded += len(embedded)
         for content, _ in embedded:
             changed = sum(file.changed for file, _ in content.files)
@@ -260,16 +264,16 @@ class Ingest:
             summary.new += min(fresh, 1)
             summary.copied += max(fresh - 1, 0)
             size = content.image.facts.size_bytes
-            if size in self.repeated_sizes:
-                self.hashes_by_size.setdefault(size, set()).add(content.image.facts.content_hash)
+            if size in self._work.repeated_sizes:
+                self._work.hashes_by_size.setdefault(size, set()).add(content.image.facts.content_hash)
 
     def _count_placed(self, file: PendingFile, image_id: int, had: int | None) -> None:
-        summary = self.summary
+        summary = self._summary
         if file.changed:
             summary.touched += had == image_id
             summary.changed += had != image_id
-        elif self.missing_images[image_id] > 0:
-            self.missing_images[image_id] -= 1
+        elif self._work.missing_images[image_id] > 0:
+            self._work.missing_images[image_id] -= 1
             self._moved_images.add(image_id)
             summary.moved += 1
         else:
@@ -282,15 +286,8 @@ def _key(file: PendingFile) -> tuple[int, str]:
 
 def _failed_file(file: PendingFile, error: MediaError, place: FilePlace) -> FailedFile:
     # ``place`` has the size and time of the bytes that were read, so that a later change is a change.
-    return FailedFile(
-        file.root_id,
-        file.relative_path,
-        error.stage,
-        error.message,
-        error.transient,
-        place.size_bytes,
-        place.mtime_ns,
-    )
+    where = (file.root_id, file.relative_path)
+    return FailedFile(*where, error.stage, error.message, error.transient, place.size_bytes, place.mtime_ns)
 
 
 def _delegate(outcomes: Iterator[T]) -> Generator[T, None, None]:

@@ -15,12 +15,10 @@ from imgsearch.errors import MediaError
 from imgsearch.media.decode_pool import DecodeJob, DecodePool
 from imgsearch.media.decoded import DecodedImage
 from imgsearch.records import ImageRecord
-from imgsearch.storage import FeatureStore, QuantisedFeatures, Store
+from imgsearch.storage import QuantisedFeatures
 from imgsearch.storage.catalog.rereads import Reread
 from imgsearch.storage.reads.fact_reads import read_told_orientations, read_turned_images
-from imgsearch.storage.writer import Writer
-from indexer.encoder import VectorSource
-from indexer.report import RunListener, RunSummary
+from indexer.run_context import RunContext
 
 SIDECAR = "an orientation told beside them"
 _CHUNK = 500  # images whose records are held at once
@@ -40,15 +38,9 @@ class RereadRun:
     """Reads again after facts and sidecars are up to date. ``pool`` makes the decoders: their workers start with the
     first job."""
 
-    store: Store
-    writer: Writer
-    encoder: VectorSource
+    context: RunContext
     pool: Callable[[], DecodePool]
     batch_size: int
-    progress: RunListener
-    stop: Callable[[], bool]
-    summary: RunSummary
-    kept: FeatureStore | None = None
     reasons: Counter[str] = field(default_factory=Counter)  # of those whose pixels changed
     _changed: list[tuple[_Wanted, DecodedImage]] = field(default_factory=list)
     _same: list[Reread] = field(default_factory=list)
@@ -57,29 +49,27 @@ class RereadRun:
     def run(self, reasons: Mapping[int, str]) -> None:
         """Read the images of ``reasons`` again, and those that sidecars turn otherwise. When ``stop`` says so the rest
         is left for the next run. Raises StorageFull, ModelError, ImgsearchError if no worker starts."""
-        reasons = dict(reasons) | dict.fromkeys(read_turned_images(self.store), SIDECAR)
-        if not reasons or self.stop():
+        reasons = dict(reasons) | dict.fromkeys(read_turned_images(self.context.store), SIDECAR)
+        if not reasons or self.context.stop():
             return
-        self.progress.say(f"{len(reasons):,} pictures are read again, to see whether they look different")
+        self.context.progress.say(f"{len(reasons):,} pictures are read again, to see whether they look different")
         with closing(self.pool()) as pool:
             for job, outcome in pool.run(self._jobs(reasons)):
                 self._take(job.tag, outcome)
                 if len(self._changed) >= self.batch_size or len(self._same) + len(self._unread) >= _CHUNK:
                     self._commit()
-                if self.stop():
+                if self.context.stop():
                     break
         self._commit()
-        self.summary.reread += self.reasons.total()
-        self.summary.reread_reasons |= self.reasons
+        self.context.summary.reread += self.reasons.total()
+        self.context.summary.reread_reasons |= self.reasons
 
     def _jobs(self, reasons: Mapping[int, str]) -> Iterator[DecodeJob]:
-        ids = sorted(reasons)
+        store, ids = self.context.store, sorted(reasons)
         for start in range(0, len(ids), _CHUNK):
             part = ids[start : start + _CHUNK]
-            told, paths, records = (
-                read_told_orientations(self.store, part), self.store.paths(part), self.store.images(part),
-            )  # fmt: skip
-            there, signatures = self.store.signatures(np.array(part, np.int64))
+            told, paths, records = read_told_orientations(store, part), store.paths(part), store.images(part)
+            there, signatures = store.signatures(np.array(part, np.int64))
             for place, image_id in enumerate(part):
                 if image_id in records and image_id in paths:
                     signature = signatures[place].tobytes() if there[place] else b""
@@ -108,13 +98,13 @@ class RereadRun:
         unread, self._unread = self._unread, []
         if not (changed or found or unread):
             return
-        encoded = self.encoder.submit([image.pixels for _, image in changed]).result() if changed else None
+        encoded = self.context.encoder.submit([image.pixels for _, image in changed]).result() if changed else None
         vectors = [] if encoded is None else encoded.vectors
         for (wanted, image), vector in zip(changed, vectors, strict=True):
             if isinstance(vector, np.ndarray):
                 found.append(Reread(wanted.record.image_id, image.facts, image.signature, vector))
                 self.reasons[wanted.reason] += 1
-        with self.writer.transaction() as transaction:
+        with self.context.writer.transaction() as transaction:
             transaction.renew(found)
             transaction.facts.read_before.update(dict.fromkeys(unread))
             transaction.commit()
@@ -122,7 +112,7 @@ class RereadRun:
             self._refresh_features(wanted, image, encoded.features[place] if encoded and encoded.features else None)
 
     def _refresh_features(self, wanted: _Wanted, image: DecodedImage, features: object) -> None:
-        if self.kept is not None:
-            self.kept.drop(wanted.record.facts.shown_key)
+        if self.context.kept is not None:
+            self.context.kept.drop(wanted.record.facts.shown_key)
             if isinstance(features, QuantisedFeatures):
-                self.kept.put(image.facts.shown_key, features)
+                self.context.kept.put(image.facts.shown_key, features)
