@@ -1,0 +1,255 @@
+"""Captions that a matching head has checked: several are drawn, and the one that it believes most is kept.
+
+A generator says fluent things that are not in the picture. A retrieval model's matching head (ITM) reads text and
+picture together and tells how well they fit. Importing this loads no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from imgsearch.errors import UsageError
+from imgsearch.generation.contract import Captions, Generator
+from imgsearch.generation.pictures import upright_pixels
+from imgsearch.model.contract import Array
+from imgsearch.records import Float32, UInt8
+from imgsearch.storage.caches.features import QuantisedFeatures
+
+METHODS = ("beams", "greedy", "nucleus")
+SURE = 0.5
+"""The probability from which on a caption counts as true where nothing better is known: ITM then believes that text and
+picture fit rather than that they do not."""
+
+_CARRIER = re.compile(r"an? (?:photo|picture|photograph|image|drawing) of", re.IGNORECASE)
+"""Prompts that say nothing of the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionSettings:
+    """How captions are made. ``method``: "beams", "greedy" or "nucleus" (``top_p``, ``temperature``); the rest of the
+    first rows as `Generator.caption` has them.
+
+    With ``check`` the candidates are the ``beams_kept`` best beams (or the greedy one, or none) and ``draws`` by
+    nucleus sampling, each from the picture's own seed; without it the method's own caption is kept, unchecked.
+    ``threshold``: the probability from which on a caption is sure; None leaves it to the judge (`SURE` without one)."""
+
+    prompt: str = ""
+    method: str = "beams"
+    num_beams: int = 5
+    max_new_tokens: int = 30
+    min_new_tokens: int = 1
+    length_penalty: float = 1.0
+    repetition_penalty: float = 1.0
+    no_repeat: int = 0
+    top_p: float = 0.9
+    temperature: float = 1.0
+    seed: int = 0
+    check: bool = True
+    beams_kept: int = 3
+    draws: int = 4
+    threshold: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise UsageError(
+                f"the method is {self.method!r}, expected one of {', '.join(METHODS)}", "for example beams"
+            )
+        for name, least in (("beams_kept", 1), ("draws", 0)):
+            if not least <= getattr(self, name) <= 64:
+                raise UsageError(f"{name} is {getattr(self, name)}, expected {least} to 64", f"for example {name}=4")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise UsageError(f"the threshold is {self.threshold}, expected a probability", "for example 0.5")
+
+    def as_json(self) -> str:
+        """All but the prompt, names sorted."""
+        return json.dumps({name: value for name, value in asdict(self).items() if name != "prompt"}, sort_keys=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredText:
+    """One candidate. ``probability`` that it fits the picture; None where nothing was checked."""
+
+    text: str
+    probability: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedCaption:
+    """What is said about a picture. One that is not ``sure`` is to be shown as doubtful and not searched by. Unchecked
+    captions have no ``probability`` and count as sure. ``candidates``: all that were considered, the kept one first."""
+
+    text: str
+    probability: float | None
+    sure: bool
+    candidates: tuple[ScoredText, ...] = ()
+
+
+class CaptionMatcher(Protocol):
+    """What is used of a retrieval model; see `imgsearch.model.contract`."""
+
+    @property
+    def image_size(self) -> int: ...
+
+    @property
+    def device(self) -> str: ...
+
+    def preprocess_arrays(self, arrays: UInt8) -> Array: ...
+
+    def encode_images(self, pixels: Array) -> Array: ...
+
+    def match_both(self, texts: Sequence[str], features: Array) -> Array: ...
+
+
+Judge = Callable[[str, float, Float32], bool]
+"""Whether a text is sure, by its margin (ITM's logit of "matches" less that of "does not") and the picture's features
+[N, W]."""
+
+
+def checked_captions(
+    generator: Generator,
+    matcher: CaptionMatcher | None,
+    images: Sequence[Image.Image],
+    settings: CaptionSettings | None = None,
+    *,
+    seeds: Sequence[int] | None = None,
+    features: Sequence[Float32] | None = None,
+    judge: Judge | None = None,
+) -> list[CheckedCaption]:
+    """Describe B pictures -> B captions, in order.
+
+    Each depends on its picture, its seed and the settings alone, not on the others. ``seeds``: one a picture (see
+    `picture_seed`), by default from the pixels and ``settings.seed``. ``features``: what ``matcher`` makes of the
+    pictures, float32 [N, W] each, where they are known already. Without a ``matcher`` nothing is checked.
+
+    Raises what `Generator.caption` raises. Cost: that of the generator's beams and draws, and of B encoded pictures and
+    about five matched pairs a picture.
+    """
+    wanted = settings or CaptionSettings()
+    pictures = list(images)
+    if not pictures:
+        return []
+    own = [picture_seed(_content(image), wanted.seed) for image in pictures] if seeds is None else list(seeds)
+    if matcher is None or not wanted.check:
+        written = _write(generator, pictures, wanted, own, wanted.method, 1)
+        return [_unchecked(said_of(wanted.prompt, each.text)) for each in written]
+    candidates = draw_candidates(generator, pictures, wanted, own)
+    known = picture_features(matcher, pictures) if features is None else features
+    return [_best(matcher, texts, feature, wanted, judge) for texts, feature in zip(candidates, known, strict=True)]
+
+
+def draw_candidates(
+    generator: Generator, images: Sequence[Image.Image], settings: CaptionSettings, seeds: Sequence[int]
+) -> list[list[str]]:
+    """Different texts for each picture, the likeliest first: at least one, perhaps ""."""
+    parts: list[list[Captions]] = []
+    if settings.method != "nucleus":
+        kept = min(settings.beams_kept, settings.num_beams) if settings.method == "beams" else 1
+        parts.append(_write(generator, images, settings, seeds, settings.method, kept))
+    draws = max(settings.draws, 0 if parts else 1)
+    if draws:
+        parts.append(_write(generator, images, settings, seeds, "nucleus", draws))
+    found = []
+    for of_picture in zip(*parts, strict=True):
+        texts = [said_of(settings.prompt, caption.text) for part in of_picture for caption in part]
+        found.append([text for text in dict.fromkeys(texts) if text] or [""])
+    return found
+
+
+def picture_features(matcher: CaptionMatcher, images: Sequence[Image.Image]) -> list[Float32]:
+    """ViT features float32 [N, W] of each picture, with the round trip through int8 that a search's take. One picture
+    at a time, so that an answer does not depend on the company."""
+    found = []
+    for image in images:
+        pixels = upright_pixels(image, matcher.image_size)[None]
+        (feature,) = _as_numpy(matcher.encode_images(matcher.preprocess_arrays(pixels)))
+        found.append(QuantisedFeatures.of(feature).restored())
+    return found
+
+
+def match_margins(matcher: CaptionMatcher, texts: Sequence[str], features: Float32) -> list[float]:
+    """By how much ITM's logit of "matches" is over the other one, for each text with the one picture [N, W]."""
+    repeated = np.broadcast_to(features, (len(texts), *features.shape))
+    both = _as_numpy(matcher.match_both(list(texts), np.ascontiguousarray(repeated))).astype(np.float64)
+    return [float(margin) for margin in both[:, 1] - both[:, 0]]
+
+
+def probability_of(margin: float) -> float:
+    """The softmax over both logits."""
+    return float(1.0 / (1.0 + np.exp(-np.clip(margin, -500, 500))))
+
+
+def picture_seed(content: str, seed: int) -> int:
+    """A picture's own seed, 0 to 2 ** 62: ``content`` names the picture, such as the sha256 of its file."""
+    digest = hashlib.sha256(f"{seed}\0{content}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 2
+
+
+def said_of(prompt: str, text: str) -> str:
+    """The whole of what is said: a prompt that says something of the picture itself ("two dogs on") belongs to it."""
+    begun = " ".join(_CARRIER.sub("", prompt, count=1).split()) if _CARRIER.match(prompt) else " ".join(prompt.split())
+    return f"{begun} {text}".strip() if text else ""
+
+
+def _write(
+    generator: Generator,
+    images: Sequence[Image.Image],
+    settings: CaptionSettings,
+    seeds: Sequence[int],
+    method: str,
+    count: int,
+) -> list[Captions]:
+    sample = method == "nucleus"
+    return generator.caption(
+        images,
+        settings.prompt,
+        num_beams=settings.num_beams if method == "beams" else 1,
+        max_new_tokens=settings.max_new_tokens,
+        min_new_tokens=settings.min_new_tokens,
+        length_penalty=settings.length_penalty,
+        repetition_penalty=settings.repetition_penalty,
+        do_sample=sample,
+        top_p=settings.top_p,
+        temperature=settings.temperature,
+        num_captions=count,
+        seed=list(seeds) if sample else None,
+        no_repeat=settings.no_repeat,
+    )
+
+
+def _unchecked(text: str) -> CheckedCaption:
+    return CheckedCaption(text, None, bool(text), (ScoredText(text, None),))
+
+
+def _best(
+    matcher: CaptionMatcher, texts: Sequence[str], features: Float32, settings: CaptionSettings, judge: Judge | None
+) -> CheckedCaption:
+    """What ITM believes most; of equal ones what the generator thought likeliest."""
+    if list(texts) == [""]:
+        return CheckedCaption("", 0.0, False, (ScoredText("", 0.0),))
+    margins = match_margins(matcher, texts, features)
+    order = sorted(range(len(texts)), key=lambda place: -margins[place])  # stable
+    best = order[0]
+    probability = probability_of(margins[best])
+    if settings.threshold is None and judge is not None:
+        sure = judge(texts[best], margins[best], features)
+    else:
+        sure = probability >= (SURE if settings.threshold is None else settings.threshold)
+    scored = tuple(ScoredText(texts[place], probability_of(margins[place])) for place in order)
+    return CheckedCaption(texts[best], probability, sure, scored)
+
+
+def _content(image: Image.Image) -> str:
+    """A name of the pixels as the matching sees them, 64 pixels a side."""
+    return hashlib.sha256(upright_pixels(image, 64).tobytes()).hexdigest()
+
+
+def _as_numpy(tensor: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    return tensor if isinstance(tensor, np.ndarray) else np.asarray(tensor.float().cpu())
