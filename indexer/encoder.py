@@ -12,6 +12,7 @@ import numpy as np
 
 from imgsearch import app as library
 from imgsearch.errors import ImgsearchError, MediaError, NotEnoughMemory
+from imgsearch.model.arrays import as_numpy
 from imgsearch.records import Float32, ModelId, UInt8
 from imgsearch.settings import Settings
 from imgsearch.storage import QuantisedFeatures, Store
@@ -150,10 +151,6 @@ class Encoder:
     def _quantised(self, features: Any, count: int) -> list[QuantisedFeatures | None]:
         if not self._keep_features:
             return [None] * count
-        from imgsearch.search.features.images import (
-            as_numpy,  # imports the decoders, which a run without new pictures spares
-        )
-
         return [QuantisedFeatures.of(one) for one in as_numpy(features)]
 
 
