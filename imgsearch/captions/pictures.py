@@ -1,0 +1,168 @@
+"""Pictures to write about, of a library or from anywhere, read as a generator and a matching head need them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from imgsearch.errors import MediaError
+from imgsearch.generation.checked import CaptionMatcher
+from imgsearch.media.decoded import DecodedImage
+from imgsearch.media.facts.beside import told_orientation
+from imgsearch.records import Float32, UInt8
+from imgsearch.search.features.images import as_numpy, decode_all
+from imgsearch.search.features.stored import ImageSource
+from imgsearch.storage import FeatureStore, QuantisedFeatures, Store
+
+_FEATURE_STEP = 32
+"""Pictures encoded at once on an accelerator; on a CPU each goes alone, so that its company does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A picture to write about: its files, the best first. One of the library has an id and the content that it was
+    indexed with; of one from elsewhere both are None, and what lies beside the file tells its orientation."""
+
+    paths: tuple[Path, ...]
+    image_id: int | None = None
+    content_hash: str | None = None
+    told: int = 0
+
+    @property
+    def path(self) -> Path:
+        return self.paths[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSubject:
+    """A subject that could be read. ``image`` is upright, in sRGB, as large as the generator sees; ``features`` float32
+    [N, W] where there is a matching head."""
+
+    subject: Subject
+    image: Image.Image
+    content_hash: str
+    features: Float32 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MatchingSide:
+    """A retrieval model, and where its features are kept, if they are."""
+
+    model: CaptionMatcher
+    kept: FeatureStore | None = None
+
+
+class Sized(Protocol):
+    """Whatever says how many pixels a side it sees."""
+
+    @property
+    def image_size(self) -> int: ...
+
+
+def library_subjects(store: Store, image_ids: Sequence[int]) -> Iterator[Subject]:
+    """Those of ``image_ids`` that have a file, in order; looked up a thousand at a time."""
+    for first in range(0, len(image_ids), 1000):
+        part = [int(image_id) for image_id in image_ids[first : first + 1000]]
+        records, paths = store.images(part), store.all_paths(part)
+        for image_id in part:
+            if image_id in records and image_id in paths:
+                facts = records[image_id].facts
+                yield Subject(tuple(paths[image_id]), image_id, facts.content_hash, facts.told_orientation)
+
+
+def file_subject(path: Path) -> Subject:
+    """A file that the library need not know."""
+    return Subject((path,), told=told_orientation(path))
+
+
+def read_subjects(
+    subjects: Sequence[Subject], generator: Sized, matching: MatchingSide | None
+) -> list[ReadSubject | MediaError]:
+    """Each subject decoded, or why it cannot be. A file of the library that has changed since it was indexed is none of
+    its picture's; the next file of the same content is tried then."""
+    size = generator.image_size
+    decoded = _decode(subjects, size)
+    fits = [not isinstance(one, MediaError) for one in decoded]
+    features: dict[int, Float32] = {}
+    if matching is not None:
+        readable = [place for place, fit in enumerate(fits) if fit]
+        features = _features(subjects, decoded, readable, matching, size)
+    found: list[ReadSubject | MediaError] = []
+    for place, (subject, one) in enumerate(zip(subjects, decoded, strict=True)):
+        if isinstance(one, MediaError):
+            found.append(one)
+        else:
+            image = Image.fromarray(one.pixels)
+            found.append(ReadSubject(subject, image, one.facts.content_hash, features.get(place)))
+    return found
+
+
+def _decode(subjects: Sequence[Subject], size: int) -> list[DecodedImage | MediaError]:
+    found: list[Any] = [MediaError("the file is gone", stage="read")] * len(subjects)
+    waiting = list(range(len(subjects)))
+    turn = 0
+    while waiting:
+        paths = [subjects[place].paths[turn] for place in waiting]
+        outcomes = decode_all(paths, size, [subjects[place].told for place in waiting])
+        for place, path, outcome in zip(waiting, paths, outcomes, strict=True):
+            wanted = subjects[place].content_hash
+            if isinstance(outcome, DecodedImage) and wanted not in (None, outcome.facts.content_hash):
+                outcome = MediaError(f"{path.name} has changed since it was indexed", stage="read")
+            found[place] = outcome
+        turn += 1
+        waiting = [
+            place for place in waiting if isinstance(found[place], MediaError) and turn < len(subjects[place].paths)
+        ]
+    return found
+
+
+def _features(
+    subjects: Sequence[Subject],
+    decoded: Sequence[DecodedImage | MediaError],
+    readable: Sequence[int],
+    matching: MatchingSide,
+    size: int,
+) -> dict[int, Float32]:
+    """The matching head's features by place: kept ones, else encoded, from the same pixels where the sizes agree."""
+    model, kept = matching.model, matching.kept
+    found: dict[int, Float32] = {}
+    keys = {place: _key(subjects[place], decoded[place]) for place in readable}
+    for place in readable:
+        quantised = kept.get(keys[place]) if kept is not None else None
+        if quantised is not None:
+            found[place] = quantised.restored()
+    missing = [place for place in readable if place not in found]
+    again = decoded if model.image_size == size else _again(subjects, missing, model.image_size, len(decoded))
+    pixels = {place: one.pixels for place in missing if isinstance(one := again[place], DecodedImage)}
+    for place, quantised in _encoded(model, pixels):
+        found[place] = quantised.restored()
+        if kept is not None and subjects[place].image_id is not None:
+            kept.put(keys[place], quantised)
+    return found
+
+
+def _again(subjects: Sequence[Subject], places: Sequence[int], size: int, count: int) -> list[Any]:
+    found: list[Any] = [None] * count
+    for place, one in zip(places, _decode([subjects[place] for place in places], size), strict=True):
+        found[place] = one
+    return found
+
+
+def _encoded(model: CaptionMatcher, pixels: dict[int, UInt8]) -> Iterator[tuple[int, QuantisedFeatures]]:
+    places = sorted(pixels)
+    step = 1 if str(model.device).startswith("cpu") else _FEATURE_STEP
+    for first in range(0, len(places), step):
+        part = places[first : first + step]
+        batch = model.preprocess_arrays(np.stack([pixels[place] for place in part]))
+        for place, features in zip(part, as_numpy(model.encode_images(batch)), strict=True):
+            yield place, QuantisedFeatures.of(features)
+
+
+def _key(subject: Subject, decoded: DecodedImage | MediaError) -> str:
+    assert isinstance(decoded, DecodedImage)
+    return ImageSource(subject.paths, decoded.facts.content_hash, subject.told).key
