@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.errors import ModelError, ModelUnavailable
@@ -12,6 +12,8 @@ from imgsearch.records import MODEL_FREE, ModelId, is_model_free
 from imgsearch.settings import Settings
 
 if TYPE_CHECKING:
+    from imgsearch.captions.run import Captioner
+    from imgsearch.generation.checked import CaptionSettings
     from imgsearch.model.runtimes.numpy.model import LightModel
     from imgsearch.search.calibration import Calibration
     from imgsearch.search.engine import Searcher
@@ -20,6 +22,20 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "blip2"
 """The model of a new library: the real one, never silently the small one."""
 
+
+SMALL = "mini"
+"""The small model that ships, and the small generator beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorOptions:
+    """What `load_generator` needs beside the settings."""
+
+    language_model: str | None = None
+    quantize: str | None = None
+
+
+NO_OPTIONS = GeneratorOptions()
 
 MODEL_FREE_SIDE = 128
 """Pixels for which a library without a model decodes its pictures: the small model's, so that signatures are the same
@@ -198,3 +214,47 @@ def _named(settings: Settings, library_model: ModelId | None) -> tuple[str, str,
     size = re.search(r"-(\d+)$", library_model.recipe)
     dtype = library_model.dtype if settings.dtype == "auto" else settings.dtype
     return settings.model or library_model.name, dtype, int(size.group(1)) if size else None
+
+
+def generator_name(settings: Settings, library_model: ModelId | None = None) -> str:
+    """What writes captions and answers: what the settings name, or the small generator beside the small model. Raises
+    ModelUnavailable where nothing is named: never the small one for photographs, unasked."""
+    if settings.generator:
+        return settings.generator
+    if (library_model.name if library_model else settings.model) == SMALL:
+        return SMALL
+    raise ModelUnavailable(
+        "no generator was named, which would write captions and answers",
+        "name one with --generator: blip2-opt-2.7b (imgsearch models pull Salesforce/blip2-opt-2.7b fetches it), a "
+        "directory, mini for drawn scenes; or as generator in the settings file",
+    )
+
+
+def open_captioner(
+    settings: Settings, store: Store | None, style: CaptionSettings, options: GeneratorOptions = NO_OPTIONS
+) -> Captioner:
+    """A generator, and what checks its captions: the library's model with its calibration; without a library the model
+    that the settings name. Where there is neither, captions stay unchecked. Raises as ``open_model`` and
+    ``load_generator`` do."""
+    from imgsearch.captions.judging import CalibratedJudge
+    from imgsearch.captions.pictures import MatchingSide
+    from imgsearch.captions.run import Captioner
+
+    generator = open_generator(settings, store, options)
+    matching, judge = None, None
+    if style.check and store is not None and not is_model_free(store.model):
+        model = open_model(settings, store.model)
+        matching = MatchingSide(model, feature_store(settings, store))
+        rule = calibration_of(store)
+        judge = None if rule is None else CalibratedJudge(store, model, rule)
+    elif style.check and store is None and (settings.model or generator.name == SMALL):
+        matching = MatchingSide(open_model(settings if settings.model else replace(settings, model=SMALL)))
+    return Captioner(generator, style, store=store, matching=matching, judge=judge, quantize=options.quantize)
+
+
+def open_generator(settings: Settings, store: Store | None, options: GeneratorOptions = NO_OPTIONS) -> Any:
+    """The loaded generator of ``generator_name``. Raises as ``load_generator`` does."""
+    from imgsearch.generation import load_generator
+
+    name = generator_name(settings, None if store is None else store.model)
+    return load_generator(name, options.language_model, settings.device, settings.dtype, quantize=options.quantize)
