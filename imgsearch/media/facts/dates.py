@@ -23,7 +23,7 @@ _SPACED = re.compile(r"\s*(\d{4}) (\d{1,2}) (\d{1,2})(?=\D|$)")
 _COMPACT = re.compile(r"\s*(\d{4})(\d{2})(\d{2})(?:[ T_-]?(?=\d{4,6}(?:\D|$)))?(?=\D|\d{4,6}(?:\D|$)|$)")
 _DAY_FIRST = re.compile(r"\s*(\d{1,2})([./])(\d{1,2})\2(\d{4})(?=\D|$)")
 _TIME = re.compile(
-    rf"[\sT,_-]*(?P<before>{_BEFORE_NOON}|{_AFTER_NOON})?\s*(?P<hour>\d{{1,2}})"
+    rf"(?:-(?=\d\d)|[\sT,_]*(?:-\s+)?)(?P<before>{_BEFORE_NOON}|{_AFTER_NOON})?\s*(?P<hour>\d{{1,2}})"
     r"(?:\s*(?P<mark>[:.\-時时시h])\s*(?P<minute>\d{0,2})"
     r"(?:\s*(?:(?P=mark)|[分분m])\s*(?P<second>\d{0,2})\s*[秒초]?(?:[.,](?P<part>\d+))?)?)?"
     rf"\s*(?P<after>{_BEFORE_NOON}|{_AFTER_NOON})?\s*(?P<zone>{_ZONE})?",

@@ -9,6 +9,7 @@ immich's importers know them.
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import UTC, date, datetime, timedelta
 
 from imgsearch.media.facts.dates import Clock, written
@@ -16,11 +17,16 @@ from imgsearch.media.facts.dates import Clock, written
 _FIRST_YEAR = 1990
 _DAY = r"(?<!\d)(?P<year>(?:19|20)\d\d)(?P<mark>[-_. ]?)(?P<month>\d\d)(?P<second_mark>[-_. ]?)(?P<day>\d\d)"
 # Directly behind the day: six digits, with one sign before them or none, and perhaps milliseconds.
-_CLOSE = r"(?:[-_ T.]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?P<part>\d{3})?)(?!\d)"
-# Or three numbers with signs between them, behind a sign and perhaps a word: "at", "um", "a las".
+_CLOSE = r"(?:[-_ T.]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?P<part>\d{3})?)(?!\d)(?P<close_zulu>Z\b)?"
+# Or three numbers with signs between them, behind a sign and perhaps a word or a half of the day: "at", "um", "a las".
+_AFTER_NOON = r"p\.?[ ]?m|μ\.?μ|م|下午|午後|오후|晚上|中午"
+_BEFORE_NOON = r"a\.?[ ]?m|π\.?μ|ص|上午|午前|오전|凌晨|早上"
 _APART = (
-    r"(?:[-_ T.,]{1,2}(?:[^\W\d_]{1,4}\.?[ _]){0,2}(?P<far_hour>\d{1,2})(?P<far_mark>[-_.: h])(?P<far_minute>\d\d)"
-    r"(?:(?P=far_mark)|m)(?P<far_second>\d\d)(?:[-_.](?P<far_part>\d{3}))?(?!\d)[ _]?(?P<half>[ap]\.?m\b)?)"
+    r"(?:[-_ T.,]{1,3}(?:[^\W\d_]{1,4}(?:\(s\))?\.?[ _]){0,2}?"
+    rf"(?:(?P<early_half>{_BEFORE_NOON}|{_AFTER_NOON})[ _]?)?"
+    r"(?P<far_hour>\d{1,2})(?P<far_mark>[-_.: h])(?P<far_minute>\d\d)"
+    r"(?:(?P=far_mark)|m)(?P<far_second>\d\d)(?:[-_.](?P<far_part>\d{3}))?(?!\d)"
+    rf"(?:[ _]?(?P<half>{_BEFORE_NOON}|{_AFTER_NOON})(?![^\W\d_])|(?P<far_zulu>Z\b))?)"
 )
 _NAME = re.compile(f"{_DAY}(?:{_CLOSE}|{_APART}|(?!\\d))", re.IGNORECASE)
 _DAY_FIRST = re.compile(
@@ -34,6 +40,8 @@ _EPOCH = re.compile(
     r"(\d{13})(?!\d)",
     re.IGNORECASE,
 )
+_BLANKS = str.maketrans("\u00a0\u202f\u2009", "   ")  # macOS writes a narrow one before "PM"
+_DIGITS = re.compile(r"\d")
 _UTC = re.compile(r"pxl_", re.IGNORECASE)  # Pixel phones write UTC into their names
 _RUN = re.compile(r"[a-z0-9]*", re.IGNORECASE)
 
@@ -41,6 +49,9 @@ _RUN = re.compile(r"[a-z0-9]*", re.IGNORECASE)
 def name_date(name: str) -> str | None:
     """The date that a file's ``name`` tells, ISO 8601 to the precision that it has; None for none. 2 microseconds."""
     stem = name.rpartition(".")[0] or name
+    if not stem.isascii():
+        stem = unicodedata.normalize("NFC", stem).translate(_BLANKS)
+        stem = _DIGITS.sub(lambda digit: str(int(digit[0])), stem)
     if not re.search(r"\d{4}", stem):
         return None
     for match in _NAME.finditer(stem):
@@ -51,6 +62,8 @@ def name_date(name: str) -> str | None:
         return when
     for match in _DAY_FIRST.finditer(stem):
         day, month = int(match["day"]), int(match["month"])
+        if match["mark"] == "-" and month > 12:  # Americans
+            day, month = month, day
         is_sure = day > 12 or match["mark"] == "." or day == month  # else nobody knows which is the month
         if is_sure and (found := _written(match, month, day, "")):
             return found
@@ -105,10 +118,12 @@ def _written(match: re.Match[str], month: int, day: int, offset: str) -> str:
         return ""
     parts = [groups.get(name) or groups.get(f"far_{name}") for name in ("hour", "minute", "second")]
     hour, minute, second = (int(part) if part else None for part in parts)
-    half = (groups.get("half") or "").lower()
+    half = (groups.get("early_half") or groups.get("half") or "").lower()
     if hour is not None and half and hour <= 12:
-        hour = hour % 12 + (12 if half.startswith("p") else 0)
-    if hour is None or hour > 23 or (minute or 0) > 59 or (second or 0) > 59:
+        hour = hour % 12 + (12 if re.fullmatch(_AFTER_NOON, half) else 0)
+    if groups.get("close_zulu") or groups.get("far_zulu"):
+        offset = "+00:00"
+    if hour is None or hour > 24 or (minute or 0) > 59 or (second or 0) > 59:
         return written(Clock(year, month, day))
     part = groups.get("part") or groups.get("far_part") or ""
     return written(Clock(year, month, day, hour, minute, second, part, offset))

@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from imgsearch.media.containers.header import Header
-from imgsearch.media.facts.dates import any_date, gps_date, has_time, iptc_date, parse_date
+from imgsearch.media.facts.dates import any_date, gps_date, has_time, iptc_date, mail_date, parse_date
 from imgsearch.media.facts.encodings import iptc_text, plain_text
 from imgsearch.media.facts.places import Coordinates, exif_place, xmp_place
 from imgsearch.media.facts.words import rating_of, words_of
@@ -100,6 +100,7 @@ def _all_dates(header: Header, xmp: Xmp) -> Iterator[tuple[str, str]]:
     yield from ((parse_date(xmp.first(name)), "xmp") for name in _XMP_MADE)
     yield from ((any_date(text), "png") for text in header.created)
     yield _gps_date(gps_of(header)), "gps"
+    yield parse_date(xmp.first("exif:GPSTimeStamp"), offset="Z"), "gps"
 
 
 def _date_tables(header: Header) -> tuple[Table, ...]:
@@ -114,7 +115,8 @@ def _exif_date(table: Table, tags: tuple[int, int, int]) -> str:
     value = tag_of(table, date)
     if value is None:
         return ""
-    return parse_date(plain_text(value), text_of(tag_of(table, part)), text_of(tag_of(table, offset)))
+    text = plain_text(value)
+    return parse_date(text, text_of(tag_of(table, part)), text_of(tag_of(table, offset))) or mail_date(text)
 
 
 def _iptc_date(datasets: Mapping[int, list[bytes]], day: int, time: int) -> str:

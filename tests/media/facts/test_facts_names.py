@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from datetime import datetime
 
 import pytest
@@ -41,6 +42,21 @@ AT = "2019-07-14T15:30:12"
         ("mmexport1563117012345.jpg", "2019-07-14T15:10:12+00:00"),
         ("Scan 14.07.2019.jpg", "2019-07-14"),
         ("IMG_20190714_253012.jpg", "2019-07-14"),
+        ("IMG_20190714_240012.jpg", "2019-07-14T00:00:12"),
+        ("Screenshot 2019-07-14 at 3.30.12\u202fPM.png", AT),  # macOS since 13
+        ("Screenshot 2019-07-14 at 12.30.12\u202fAM.png", "2019-07-14T00:30:12"),
+        ("Captura de pantalla 2019-07-14 a la(s) 3.30.12 p.m..png", AT),
+        ("Captura de pantalla 2019-07-14 a la(s) 3.30.12\u202fp.\u00a0m..png", AT),
+        ("スクリーンショット 2019-07-14 午後3.30.12.png", AT),
+        ("截屏2019-07-14 下午3.30.12.png", AT),
+        ("스크린샷 2019-07-14 오후 3.30.12.png", AT),
+        (unicodedata.normalize("NFD", "스크린샷 2019-07-14 오후 3.30.12.png"), AT),
+        ("Στιγμιότυπο 2019-07-14, 3.30.12 μ.μ..png", AT),
+        ("لقطة شاشة ٢٠١٩-٠٧-١٤ في ٣.٣٠.١٢ م.png", AT),
+        ("viber image 2019-07-14 , 15.30.12.jpg", AT),
+        ("2019-07-14T15_30_12Z.jpg", AT + "+00:00"),
+        ("20190714T153012Z.jpg", AT + "+00:00"),
+        ("CamScanner 07-14-2019 15.30.12.jpg", AT),
         *((name, None) for name in ("DSC01234.jpg", "DSC_2019.jpg", "IMG_2019.jpg", "12345678.jpg", "20191332.jpg")),
         *((name, None) for name in ("received_1563117012345678.jpg", "4006381333931.jpg", "3f20190714ab12.jpg")),
         *((name, None) for name in ("19850714_101010.jpg", "29990714_101010.jpg", "20190230_101010.jpg")),
