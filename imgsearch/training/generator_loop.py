@@ -23,6 +23,7 @@ from imgsearch.errors import UsageError
 from imgsearch.files import drafted
 from imgsearch.scenes.graph import Scene
 from imgsearch.training.generator_corpus import ChunkPlace, wait_for
+from imgsearch.training.generator_slots import SlotHeads, slot_loss
 from imgsearch.training.generator_texts import Packed, attention_mask, pack, texts_of
 
 _LOG_EVERY = 25
@@ -31,19 +32,23 @@ _SAVE_EVERY = 100
 
 @dataclass(frozen=True, slots=True)
 class GeneratorSettings:
-    """``first_chunks`` are there before step 0, and one more is waited for every ``steps_per_chunk`` steps, so that
+    """The first ``slot_steps`` teach the queries what to read (`imgsearch.training.generator_slots`), the others to say
+    it. ``first_chunks`` are there before step 0, and one more is waited for every ``steps_per_chunk`` steps, so that
     training can begin while pictures are drawn and is the same whenever they come. ``qformer_rate``: the Q-Former's
     learning rate, as a share of the rest's; it begins where retrieval left it. The rate stays up until the last
     ``falling`` of the steps, so a run may be taken up with more steps (``steps`` alone may differ from the state's)."""
 
     steps: int
+    slot_steps: int = 400
+    slot_batch_size: int = 48
+    slot_weight: float = 0.5  # of the slots' loss beside the words', afterwards
     batch_size: int = 16
     captions: int = 2  # a picture and step, beside a question of every kind
     chunks: int = 26
     first_chunks: int = 26
     steps_per_chunk: int = 50
     learning_rate: float = 1.5e-3
-    qformer_rate: float = 0.5
+    qformer_rate: float = 0.6
     warmup_steps: int = 100
     falling: float = 0.3
     weight_decay: float = 0.02
@@ -65,6 +70,8 @@ class GeneratorTrainer:
         self._folder = folder
         self._model.requires_grad_(True)
         self._model.vision_model.requires_grad_(False)
+        torch.manual_seed(settings.seed)
+        self._heads = SlotHeads(model.config.qformer_config.hidden_size)
         self._rng = random.Random(settings.seed)
         self._features: list[NDArray[np.float16]] = []
         self._scenes: list[Scene] = []
@@ -78,7 +85,7 @@ class GeneratorTrainer:
         steps done after every ``every`` of them."""
         self._model.train()
         started, first = time.monotonic(), self.step
-        losses: list[float] = []
+        losses: list[tuple[float, float]] = []
         while self.step < self._settings.steps:
             self._take_chunks(log)
             losses.append(self._train_step())
@@ -87,14 +94,15 @@ class GeneratorTrainer:
             if self.step % _LOG_EVERY == 0 or last:
                 pace = (time.monotonic() - started) / (self.step - first)
                 left = pace * (self._settings.steps - self.step) / 60
+                loss, right = np.mean(losses, axis=0)
                 log(
-                    f"step {self.step}/{self._settings.steps} loss {np.mean(losses):.4f} {pace:.2f} s/step, "
-                    f"{left:.0f} min left"
+                    f"step {self.step}/{self._settings.steps} loss {loss:.4f} groups read {right:.3f} "
+                    f"{pace:.2f} s/step, {left:.0f} min left"
                 )
                 losses = []
             if self.step % _SAVE_EVERY == 0 or last:
                 self._save()
-            if check is not None and (last or self.step % every == 0):
+            if check is not None and (last or self.step % every == 0) and self.step > self._settings.slot_steps:
                 self._model.eval()
                 check(self.step)
                 self._model.train()
@@ -108,22 +116,29 @@ class GeneratorTrainer:
             self._features.append(chunk.features)
             self._scenes += chunk.scenes
 
-    def _train_step(self) -> float:
-        size, per_chunk = self._settings.batch_size, len(self._features[0])
-        rows = self._rng.sample(range(len(self._scenes)), size)
-        seen = np.stack([self._features[row // per_chunk][row % per_chunk] for row in rows]).astype(np.float32)
-        texts = [texts_of(self._scenes[row], self._settings.captions, self._rng) for row in rows]
-        loss = packed_loss(self._model, torch.from_numpy(seen), pack(texts, self._tokenizer))
+    def _train_step(self) -> tuple[float, float]:
+        """(the loss, the share of groups that the queries read right)."""
+        settings, per_chunk = self._settings, len(self._features[0])
+        saying = self.step >= settings.slot_steps
+        rows = self._rng.sample(range(len(self._scenes)), settings.batch_size if saying else settings.slot_batch_size)
+        features = np.stack([self._features[row // per_chunk][row % per_chunk] for row in rows]).astype(np.float32)
+        scenes = [self._scenes[row] for row in rows]
+        read = query_outputs(self._model, torch.from_numpy(features))
+        loss, right = slot_loss(self._heads, read, scenes)
+        if saying:
+            texts = [texts_of(scene, settings.captions, self._rng) for scene in scenes]
+            said = packed_loss(self._model, self._model.language_projection(read), pack(texts, self._tokenizer))
+            loss = said + settings.slot_weight * loss
         self._set_rates()
         self._optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_([p for group in self._optimiser.param_groups for p in group["params"]], 1.0)
         self._optimiser.step()
-        return loss.item()
+        return (said if saying else loss).item(), right
 
     def _new_optimiser(self) -> torch.optim.Optimizer:
         groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
-        for name, parameter in self._model.named_parameters():
+        for name, parameter in (*self._model.named_parameters(), *self._heads.named_parameters()):
             if parameter.requires_grad:
                 bridge = name.startswith(("qformer.", "query_tokens"))
                 groups.setdefault((bridge, parameter.ndim > 1), []).append(parameter)
@@ -140,7 +155,8 @@ class GeneratorTrainer:
 
     def _set_rates(self) -> None:
         settings = self._settings
-        warm = min(1.0, (self.step + 1) / max(1, settings.warmup_steps))
+        begun = self.step - (settings.slot_steps if self.step >= settings.slot_steps else 0)
+        warm = min(1.0, (begun + 1) / max(1, settings.warmup_steps))
         left = (settings.steps - self.step) / max(1.0, settings.falling * settings.steps)
         fall = min(1.0, max(0.02, left))
         for group in self._optimiser.param_groups:
@@ -151,6 +167,7 @@ class GeneratorTrainer:
             "settings": asdict(self._settings),
             "step": self.step,
             "model": self._model.state_dict(),
+            "heads": self._heads.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "random": self._rng.getstate(),
         }
@@ -167,24 +184,30 @@ class GeneratorTrainer:
                 f"{path} is of a run with other settings", "give the same settings to go on, or another folder to begin"
             )
         self._model.load_state_dict(state["model"])
+        self._heads.load_state_dict(state["heads"])
         self._optimiser.load_state_dict(state["optimiser"])
         version, numbers, gauss = state["random"]
         self._rng.setstate((version, tuple(numbers), gauss))
         self.step = state["step"]
 
 
-def query_embeddings(model: Blip2ForConditionalGeneration, features: torch.Tensor) -> torch.Tensor:
-    """[B, Q, W] of the language model: what the Q-Former reads in the ViT's features [B, N, V]."""
+def query_outputs(model: Blip2ForConditionalGeneration, features: torch.Tensor) -> torch.Tensor:
+    """[B, Q, H]: what the Q-Former reads in the ViT's features [B, N, V]."""
     queries = model.query_tokens.expand(len(features), -1, -1)
-    read = model.qformer(query_embeds=queries, encoder_hidden_states=features).last_hidden_state
-    projected: torch.Tensor = model.language_projection(read)
+    read: torch.Tensor = model.qformer(query_embeds=queries, encoder_hidden_states=features).last_hidden_state
+    return read
+
+
+def query_embeddings(model: Blip2ForConditionalGeneration, features: torch.Tensor) -> torch.Tensor:
+    """[B, Q, W] of the language model, of the ViT's features [B, N, V]."""
+    projected: torch.Tensor = model.language_projection(query_outputs(model, features))
     return projected
 
 
-def packed_loss(model: Blip2ForConditionalGeneration, features: torch.Tensor, packed: Packed) -> torch.Tensor:
-    """Mean cross-entropy of all that is to be said; equal to one text at a time, at a third of its cost."""
+def packed_loss(model: Blip2ForConditionalGeneration, seen: torch.Tensor, packed: Packed) -> torch.Tensor:
+    """Mean cross-entropy of all that is to be said after the `query_embeddings` [B, Q, W]; equal to one text at a time,
+    at a third of its cost."""
     language: Any = model.language_model
-    seen = query_embeddings(model, features)
     batch, queries = seen.shape[:2]
     positions = torch.cat([torch.arange(queries).expand(batch, -1), queries + packed.positions], dim=1)
     hidden = language.model(

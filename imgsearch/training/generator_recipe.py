@@ -36,7 +36,7 @@ from imgsearch.training.generator_corpus import ChunkPlace, drawing, encode_scen
 from imgsearch.training.generator_loop import GeneratorSettings, GeneratorTrainer, query_embeddings
 from imgsearch.training.generator_texts import FORMS
 
-_CHECKED_SCENES = 80  # of a seed of their own, greedily captioned and asked while training runs
+_CHECKED_SCENES = 60  # of a seed of their own, greedily captioned and asked while training runs
 _CAPTION_TOKENS = 30
 _ANSWER_TOKENS = 10
 
@@ -52,7 +52,7 @@ class GeneratorRecipe:
     picture_seed: int = 11
     check_seed: int = 12
     weight_seed: int = 0
-    check_every: int = 250
+    check_every: int = 200
     checked_scenes: int = _CHECKED_SCENES
 
 

@@ -16,8 +16,9 @@ from transformers import AutoTokenizer, Blip2ForConditionalGeneration
 from imgsearch.errors import UsageError
 from imgsearch.generation import load_generator
 from imgsearch.scenes.draw import draw_scene
-from imgsearch.scenes.graph import Domain, Scene, sample_scene
+from imgsearch.scenes.graph import Domain, ObjectGroup, Scene, sample_scene
 from imgsearch.scenes.truth import true_of
+from imgsearch.scenes.vocabulary import COLOURS, KINDS, SETTINGS
 from imgsearch.training import generator_corpus
 from imgsearch.training.build import new_model, new_tokenizer, save_checkpoint_directory
 from imgsearch.training.generator_build import (
@@ -30,10 +31,13 @@ from imgsearch.training.generator_build import (
 from imgsearch.training.generator_corpus import ChunkPlace, draw_chunk, wait_for
 from imgsearch.training.generator_loop import GeneratorSettings, GeneratorTrainer, packed_loss, query_embeddings
 from imgsearch.training.generator_recipe import GeneratorRecipe, continue_texts, train_generator
+from imgsearch.training.generator_slots import SlotHeads, slot_loss, slot_targets
 from imgsearch.training.generator_texts import Text, caption_text, pack, texts_of
 
 WORDS = LanguageSizes(width=32, layers=2, heads=2, ffn=64, max_positions=160)
-LOOP = GeneratorSettings(steps=4, batch_size=3, chunks=2, first_chunks=1, steps_per_chunk=2, warmup_steps=1)
+LOOP = GeneratorSettings(
+    steps=4, slot_steps=1, slot_batch_size=4, batch_size=3, chunks=2, first_chunks=1, steps_per_chunk=2, warmup_steps=1
+)
 
 
 @pytest.fixture
@@ -96,7 +100,7 @@ def test_generator_loss_of_packed_texts_is_that_of_one_at_a_time() -> None:
     pixels = torch.randn(3, 3, TINY.image_size, TINY.image_size, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         features = model.vision_model(pixels).last_hidden_state
-        packed = packed_loss(model, features, pack(texts, tokenizer)).item()
+        packed = packed_loss(model, query_embeddings(model, features), pack(texts, tokenizer)).item()
         summed, count = 0.0, 0
         for number, of_picture in enumerate(texts):
             for text in of_picture:
@@ -123,6 +127,27 @@ def test_generator_continues_a_prompt_of_a_batch_as_it_does_alone() -> None:
     together = continue_texts(model, tokenizer, features, prompts, 6)
     alone = [continue_texts(model, tokenizer, features[n : n + 1], [prompt], 6)[0] for n, prompt in enumerate(prompts)]
     assert together == alone and all(together)
+
+
+def test_generator_queries_are_taught_the_group_of_their_place() -> None:
+    two = Scene(
+        "snow", (ObjectGroup("ball", "red", "small", 2, "left"), ObjectGroup("cat", "black", "large", 1, "right")), 1
+    )
+    one = Scene("sea", (ObjectGroup("cat", "red", "small", 4, "middle"),), 1)
+    targets, setting = slot_targets([two, one])
+    ball, cat = KINDS.index("ball") + 1, KINDS.index("cat") + 1
+    assert targets[0].tolist() == [[ball, cat, 0, 0, 0], [0, 0, 0, 0, cat]]  # left, right, top, bottom, middle
+    assert targets[3].tolist() == [[1, 0, -100, -100, -100], [-100, -100, -100, -100, 3]]
+    assert [tuple(SETTINGS)[number] for number in setting.tolist()] == ["snow", "sea"]
+    heads = SlotHeads(8)
+    for head in heads.children():
+        torch.nn.init.zeros_(head.weight)  # type: ignore[arg-type]
+    with torch.no_grad():
+        heads.kind.bias[cat] = heads.colour.bias[list(COLOURS).index("red")] = 9.0
+        heads.count.bias[3] = 9.0
+    loss, right = slot_loss(heads, torch.zeros(2, 12, 8), [two, one])
+    assert right == pytest.approx(1 / 3)  # of the three groups only the last is four red cats
+    assert loss.item() > 0
 
 
 def test_generator_chunk_is_drawn_the_same_twice(place: ChunkPlace) -> None:
