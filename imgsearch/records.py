@@ -56,6 +56,12 @@ class ModelId:
     query_tokens: int  # T
     dims: int  # D
 
+    @property
+    def image_size(self) -> int:
+        """S, pixels a side that images are decoded to: the end of the recipe. 0 where that names none."""
+        size = self.recipe.rpartition("-")[2]
+        return int(size) if size.isdecimal() else 0
+
 
 MODEL_FREE = "none"
 """Name and fingerprint of the model of a library that holds no vectors: it can find copies, but not be searched."""

@@ -16,7 +16,7 @@ from imgsearch.errors import UsageError
 from imgsearch.evaluation.pairs import CaptionPair
 from imgsearch.model.contract import Embedder, Matcher
 from imgsearch.records import Float32, Int64
-from imgsearch.search.features.images import as_numpy, encode_batch_size
+from imgsearch.search.features.images import as_numpy
 from imgsearch.search.features.matching import match_pairs
 from imgsearch.search.features.rows import FeatureRows, encode_files
 
@@ -34,9 +34,6 @@ PRODUCT_VALUES = 1 << 24
 
 class EvaluationModel(Embedder, Matcher, Protocol):
     """What an evaluation asks of a model."""
-
-    @property
-    def device(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ def score_matrices(
     Cost: at most k_test * (I + Q) matched pairs, ``batch_size`` at a time. Memory: three matrices of I x Q.
     """
     rows = FeatureRows.of(as_numpy(features))
-    step = batch_size or encode_batch_size(model.device, model.image_size)
+    step = batch_size or model.profile.batch_size
     tokens = [
         as_numpy(model.embed_features(rows.gather(slice(first, first + step)))) for first in range(0, len(rows), step)
     ]
@@ -96,7 +93,7 @@ def evaluate(
         raise UsageError(f"k_test is {k_test}, expected 1 or more", "the authors use 128")
     owners = np.repeat(np.arange(len(pairs), dtype=np.int64), [len(pair.captions) for pair in pairs])
     texts = [caption for pair in pairs for caption in pair.captions]
-    step = batch_size or encode_batch_size(model.device, model.image_size)
+    step = batch_size or model.profile.batch_size
     rows, tokens = encode_files(model, [pair.image for pair in pairs], batch_size=step, progress=progress)
     itc = similarities(tokens, as_numpy(model.embed_texts(texts, max_tokens=max_tokens)))
     twins = _twin_choices(pairs, owners)

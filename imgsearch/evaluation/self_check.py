@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -25,7 +24,7 @@ from imgsearch.index.contract import Allowed
 from imgsearch.media.source import ContentChanged
 from imgsearch.model.contract import Embedder
 from imgsearch.records import Filters, Float32, Int64, UInt8
-from imgsearch.search.features.images import DECODE_THREADS, as_numpy, encode_batch_size
+from imgsearch.search.features.images import DECODE_THREADS, as_numpy
 from imgsearch.search.features.stored import ImageSource
 from imgsearch.search.retrieval import CandidateFinder, RetrievalRequest
 from imgsearch.storage import Store, View, latest_snapshot
@@ -48,13 +47,6 @@ QUERIES_AT_ONCE = 64
 reading most of the time."""
 
 TIMED_QUERIES = 20
-
-
-class SelfCheckModel(Embedder, Protocol):
-    """What a self-evaluation asks of a model."""
-
-    @property
-    def device(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +98,7 @@ class SelfEvaluation:
 
 def evaluate_self(
     store: Store,
-    model: SelfCheckModel,
+    model: Embedder,
     *,
     sample: int = SAMPLE,
     seed: int = 0,
@@ -135,7 +127,7 @@ def evaluate_self(
 
 
 def retrieve_altered(
-    store: Store, model: SelfCheckModel, view: View, image_ids: Int64, *, batch_size: int = 0, progress: bool = False
+    store: Store, model: Embedder, view: View, image_ids: Int64, *, batch_size: int = 0, progress: bool = False
 ) -> SelfRetrieval:
     """Look for the pictures ``image_ids`` by altered copies of themselves (media/alteration.py).
 
@@ -209,10 +201,10 @@ def _index_recall(store: Store, view: View, queries: Float32, progress: bool) ->
 
 
 def _tokens_of_copies(
-    model: SelfCheckModel, sources: Sequence[ImageSource], batch_size: int
+    model: Embedder, sources: Sequence[ImageSource], batch_size: int
 ) -> Iterator[Float32 | MediaError]:
     """Tokens [T, D] of the altered copy of each source, in order; for one that cannot be read, why."""
-    step = batch_size or encode_batch_size(model.device, model.image_size)
+    step = batch_size or model.profile.batch_size
     with ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode") as pool:
         for first in range(0, len(sources), step):
             outcomes = list(pool.map(lambda source: _altered(source, model.image_size), sources[first : first + step]))

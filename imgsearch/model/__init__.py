@@ -13,6 +13,7 @@ from imgsearch.records import ModelId
 
 if TYPE_CHECKING:
     from imgsearch.model.checkpoints.resolve import KnownModel
+    from imgsearch.model.runtime_profile import RuntimeProfile
     from imgsearch.model.runtimes.numpy.model import LightModel
     from imgsearch.model.runtimes.torch.blip2 import Blip2Model
 
@@ -23,6 +24,7 @@ __all__ = [
     "load_model",
     "model_id_of",
     "open_light",
+    "profile_for",
     "same_vectors",
     "shipped_calibration",
 ]
@@ -64,6 +66,16 @@ def model_id_of(name: str | Path, device: str = "auto", dtype: str = "auto", ima
     from imgsearch.model.checkpoints.identity import identify
 
     return identify(name, device, dtype, image_size)
+
+
+def profile_for(
+    name: str | Path, device: str = "auto", dtype: str = "auto", image_size: int | None = None
+) -> RuntimeProfile:
+    """What would answer a search with this model here, what it costs, and the defaults that follow. Loads no weights.
+    Raises as `load_model` does on bad arguments, unknown names and missing files."""
+    from imgsearch.model.runtimes.choice import profile_for as chosen
+
+    return chosen(name, device, dtype, image_size)
 
 
 def check_model(name: str | Path) -> None:

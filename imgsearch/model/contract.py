@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from PIL import Image
 
+from imgsearch.model.runtime_profile import RuntimeProfile
 from imgsearch.records import ModelId, UInt8
 
 Array: TypeAlias = Any  # torch.Tensor or numpy.ndarray
@@ -28,6 +29,11 @@ class Embedder(Protocol):
     @property
     def model_id(self) -> ModelId:
         """What a library made with this model is marked with."""
+        ...
+
+    @property
+    def profile(self) -> RuntimeProfile:
+        """What it runs in, what that costs, and the defaults that follow from it."""
         ...
 
     @property

@@ -29,7 +29,6 @@ from imgsearch.search.rerank import (
     MatchPrompt,
     Reranked,
     SearchModel,
-    default_rerank,
     fused_order,
     fused_score,
     match_and_replace,
@@ -142,8 +141,7 @@ class Searcher:
         """Read the query and find its candidates. ``parts``: compare them with its parts, needed or not."""
         ask = require_sense(query, pictured=picture is not None)
         cursor = decoded(query, picture)
-        model = self.model
-        depth = default_rerank(model.device, model.image_size) if query.rerank < 0 else query.rerank
+        depth = self.model.profile.rerank_depth if query.rerank < 0 else query.rerank
         reading = MatchPrompt(ask.description, ask.excluded)
         reread = query_digest(replace(query, everything=False), picture)
         offset = cursor.offset if cursor else 0

@@ -20,9 +20,6 @@ from imgsearch.search.features.stored import FeatureSource, ImageSource
 class SearchModel(Explainer, Protocol):
     """What a search, and why it found a picture, ask of a model."""
 
-    @property
-    def device(self) -> str: ...
-
     def match_both(self, texts: Sequence[str], features: Array) -> Array:
         """Text i with picture i -> float32 [K, 2], the logits of "does not match" and "matches"."""
         ...
@@ -98,26 +95,6 @@ def together(wanted: str, unwanted: str) -> str:
     return joined if len(joined.split()) <= _LONGEST_TOGETHER else ""
 
 
-_STEP = 4
-"""Candidates matched at once on a CPU: few enough that a time budget is kept to. 16 pairs of the small model took 124
-ms one by one, 77 by four, 67 by eight, 101 all at once (one core of a busy machine)."""
-
-_ACCELERATOR_STEP = 64
-
-
-def default_rerank(device: str, image_size: int) -> int:
-    """How many candidates are re-ranked unless the person says: by cost, never by k.
-
-    A re-ranked picture is decoded and encoded again. On a CPU the small model (4 + 4 layers of width 192, 128 px) takes
-    13 ms a picture on one EPYC core, so 16 are 0.2 s; the real one takes seconds a picture, so 4 are as long as a
-    person may be made to wait unasked. On an accelerator that is no matter: 64, half of what the authors evaluate with
-    (not measured).
-    """
-    if not device.startswith("cpu"):
-        return 64
-    return 16 if image_size < 200 else 4
-
-
 def match_candidates(
     model: SearchModel,
     reading: MatchPrompt,
@@ -132,7 +109,7 @@ def match_candidates(
     With a deadline at least the first ones are matched; after it, those that were not reached are left out."""
     matches: list[Match | None] = []
     reasons: list[str] = []
-    step = _STEP if model.device.startswith("cpu") else _ACCELERATOR_STEP
+    step = model.profile.pair_step
     for first in range(0, len(sources), step):
         if first and deadline is not None and time.perf_counter() > deadline:
             return matches, failure_sentences(reasons), False

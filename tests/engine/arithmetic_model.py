@@ -16,6 +16,7 @@ from PIL import Image
 
 from imgsearch.media.decode import decode_bytes
 from imgsearch.media.preprocess import RECIPE, resize_to_model
+from imgsearch.model.runtime_profile import RuntimeProfile
 from imgsearch.model.text import clean_text
 from imgsearch.model.words import VocabularyWord
 from imgsearch.records import MediaFacts, ModelId
@@ -43,6 +44,7 @@ class ArithmeticModel:
     many are equal."""
 
     device = "cpu"
+    profile = RuntimeProfile("numpy", "cpu", "float32", image_gflop=0.1, pair_gflop=0.1, weight_bytes=1)
     image_size, query_tokens, dims = SIZE, TOKENS, DIMS
     model_id = ModelId("arithmetic", "cd" * 32, f"{RECIPE}-{SIZE}", "float32", TOKENS, DIMS)
     _spread = dice(1).standard_normal((INSIDE, TOKENS * DIMS))

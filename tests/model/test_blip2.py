@@ -66,7 +66,7 @@ def test_padding_changes_nothing(model, features):
 
 def test_small_chunks_give_the_same_answers(model, features, monkeypatch):
     whole, tokens = model.match_both(TEXTS, features), model.embed_features(features)
-    monkeypatch.setattr("imgsearch.model.runtimes.torch.blip2._CPU_CHUNK_BYTES", 1)
+    monkeypatch.setattr("imgsearch.model.runtime_profile._CPU_PAIR_BYTES", 1)
     torch.testing.assert_close(model.match_both(TEXTS, features), whole, atol=1e-5, rtol=0)
     torch.testing.assert_close(model.embed_features(features), tokens, atol=1e-5, rtol=0)
 

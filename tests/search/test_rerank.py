@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from imgsearch.model.runtime_profile import RuntimeProfile
 from imgsearch.search.features.stored import FeatureSource, ImageSource
-from imgsearch.search.rerank import Match, MatchPrompt, default_rerank, fused_order, match_and_replace, match_candidates
+from imgsearch.search.rerank import Match, MatchPrompt, fused_order, match_and_replace, match_candidates
 from imgsearch.storage import FeatureStore
 
 LAVIS = Path(__file__).parents[1] / "golden" / "lavis"
@@ -23,7 +24,7 @@ def source(*paths: Path, of: Path | None = None) -> ImageSource:
 
 
 def match(model: Any, text: str, sources: list[ImageSource], kept: FeatureStore | None = None) -> Any:
-    matches, notes, complete = match_candidates(model, MatchPrompt(text), sources, FeatureSource(model, "cpu", kept))
+    matches, notes, complete = match_candidates(model, MatchPrompt(text), sources, FeatureSource(model, kept))
     assert complete
     return matches, notes
 
@@ -84,10 +85,6 @@ def test_fused_order_follows_its_rule(data: st.DataObject) -> None:
                for a, b, x, y in zip(fused, fused[1:], matched, matched[1:], strict=False))  # fmt: skip
 
 
-def test_default_rerank_is_less_where_a_picture_costs_more() -> None:
-    assert default_rerank("cpu", 224) < default_rerank("cpu", 112) < default_rerank("cuda:0", 224)
-
-
 def test_kept_features_give_the_very_answers_of_fresh_ones(tiny: Any, tmp_path: Path) -> None:
     """Whatever part of them is kept."""
     names = [f"scene{number:02d}.png" for number in range(6)]
@@ -113,6 +110,7 @@ class _Words:
     """A model whose answer is the number of pictures so far, to see what is asked of it."""
 
     device, image_size = "cpu", 64
+    profile = RuntimeProfile("numpy", "cpu", "float32", image_gflop=0.1, pair_gflop=0.1, weight_bytes=1)
 
     def match_both(self, texts: Any, features: Any) -> Any:
         assert len(texts) == len(features)

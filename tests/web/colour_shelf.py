@@ -15,6 +15,7 @@ from PIL import Image
 
 from imgsearch.media.decode import decode_file
 from imgsearch.media.preprocess import RECIPE, resize_to_model
+from imgsearch.model.runtime_profile import RuntimeProfile
 from imgsearch.model.text import clean_text
 from imgsearch.model.words import VocabularyWord
 from imgsearch.records import ModelId
@@ -51,6 +52,7 @@ class ColourModel:
     """A picture's two tokens are the colours of its upper and its lower half; a word's vector is its colour."""
 
     device = "cpu"
+    profile = RuntimeProfile("numpy", "cpu", "float32", image_gflop=0.1, pair_gflop=0.1, weight_bytes=1)
     image_size, query_tokens, dims = SIDE, 2, 4
     model_id = ModelId("colours", "cd" * 32, f"{RECIPE}-{SIDE}", "float32", 2, 4)
 
@@ -161,15 +163,15 @@ def paint(path: Path, number: int) -> None:
     Image.fromarray(pixels).save(path, **extra)
 
 
-def build(folder: Path, names: Sequence[str] = NAMES, **options: Any) -> Shelf:
-    """A new library in ``folder``; ``options`` are the searcher's."""
+def build(folder: Path, names: Sequence[str] = NAMES, *, generation: Any = None, **options: Any) -> Shelf:
+    """A new library in ``folder``; ``options`` are the searcher's, ``generation`` writes captions and answers."""
     model = ColourModel()
     for number, name in enumerate(names):
         paint(folder / "photos" / name, number)
     store = create_store(folder / "library", model.model_id)
     service = SearchService(Searcher(store, model, **options))  # type: ignore[arg-type]
-    app = create_app(service, WebConfig(secret_key=b"k" * 32))
-    guarded = create_app(service, WebConfig(secret_key=b"k" * 32, token_hashes=(hash_token(TOKEN),)))
+    app = create_app(service, WebConfig(secret_key=b"k" * 32), generation)
+    guarded = create_app(service, WebConfig(secret_key=b"k" * 32, token_hashes=(hash_token(TOKEN),)), generation)
     programs = guarded.test_client()
     programs.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {TOKEN}"
     shelf = Shelf(folder / "photos", store, service, app, app.test_client(), programs)

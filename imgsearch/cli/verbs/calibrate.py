@@ -49,7 +49,6 @@ def _run(arguments: argparse.Namespace) -> int:
     from imgsearch.app import model_calibration, open_searcher, save_calibration
     from imgsearch.evaluation.calibration_fit import fit_library
     from imgsearch.search.calibration import UNCALIBRATED
-    from imgsearch.search.rerank import default_rerank
     from imgsearch.settings import load_settings
 
     if not 0 < arguments.false_accepts < 1:
@@ -61,8 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return 0
     with open_searcher(settings) as searcher:
         texts = _texts(arguments, searcher.store.model.name)
-        model = searcher.model
-        depth = arguments.depth or default_rerank(model.device, model.image_size)
+        depth = arguments.depth or searcher.model.profile.rerank_depth
         bar = tqdm(texts, desc="asking", unit="text", disable=arguments.json or not sys.stderr.isatty())
         probes = [searcher.evidence(text, depth) for text in bar]
         base = model_calibration(searcher.store.model) or UNCALIBRATED

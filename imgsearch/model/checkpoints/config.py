@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Shape = tuple[int, ...]
@@ -49,31 +49,49 @@ class QFormerSizes:
 
 
 @dataclass(frozen=True, slots=True)
-class LightConfig:
-    """``tokens`` T, ``dims`` D."""
+class Blip2Sizes:
+    """A BLIP-2 with an image-text matching head: ``tokens`` T, ``dims`` D."""
 
     vision: VisionSizes
     qformer: QFormerSizes
     tokens: int
     dims: int
 
+    def at(self, image_size: int) -> Blip2Sizes:
+        """The same model for images of ``image_size`` pixels a side."""
+        return replace(self, vision=replace(self.vision, image=image_size))
 
-def read_sizes(config: Mapping[str, Any]) -> LightConfig | None:
-    """The sizes in a Blip2Config given as a dictionary; what it leaves out is the default of transformers 5
-    (models/blip_2/configuration_blip_2.py). None where it describes something that is not computed here: another
-    activation than the exact GELU, a picture that is not square, a Q-Former that reads no text, nonsense."""
+
+def read_sizes(config: Mapping[str, Any]) -> Blip2Sizes | None:
+    """The sizes in a Blip2Config given as a dictionary. None where it describes something that is not computed in
+    NumPy: another activation than the exact GELU, an image that is not square, a Q-Former that reads no text."""
+    found = parse_sizes(config)
+    if found is None:
+        return None
     vision, qformer = config.get("vision_config") or {}, config.get("qformer_config") or {}
+    plain = vision.get("hidden_act", "gelu") == "gelu" == qformer.get("hidden_act", "gelu")
+    return found if plain and qformer.get("use_qformer_text_input", False) else None
+
+
+def parse_sizes(config: Mapping[str, Any]) -> Blip2Sizes | None:
+    """The sizes in a Blip2Config given as a dictionary, whatever its activations; what it leaves out is the default of
+    transformers 5 (models/blip_2/configuration_blip_2.py). None where they are not positive whole numbers that fit
+    together."""
     try:
-        found = LightConfig(
-            _vision(vision),
-            _qformer(qformer),
+        found = Blip2Sizes(
+            _vision(config.get("vision_config") or {}),
+            _qformer(config.get("qformer_config") or {}),
             config.get("num_query_tokens", 32),
             config.get("image_text_hidden_size", 256),
         )
-        plain = vision.get("hidden_act", "gelu") == "gelu" == qformer.get("hidden_act", "gelu")
-        return found if plain and qformer.get("use_qformer_text_input", False) and _sensible(found) else None
+        return found if _sensible(found) else None
     except (TypeError, ValueError, AttributeError):
         return None
+
+
+def published_sizes(image_size: int = 224) -> Blip2Sizes:
+    """Those of the authors' BLIP-2 with a ViT-g, which are transformers' defaults."""
+    return Blip2Sizes(_vision({"image_size": image_size}), _qformer({}), tokens=32, dims=256)
 
 
 def _vision(config: Mapping[str, Any]) -> VisionSizes:
@@ -105,7 +123,7 @@ def _qformer(config: Mapping[str, Any]) -> QFormerSizes:
     )
 
 
-def _sensible(sizes: LightConfig) -> bool:
+def _sensible(sizes: Blip2Sizes) -> bool:
     vision, qformer = sizes.vision, sizes.qformer
     numbers = (
         *(vision.image, vision.patch, vision.width, vision.mlp, vision.layers, vision.heads),
@@ -117,7 +135,7 @@ def _sensible(sizes: LightConfig) -> bool:
     return vision.width % vision.heads == 0 and qformer.width % qformer.heads == 0 and vision.image >= vision.patch
 
 
-def expected_shapes(sizes: LightConfig) -> Iterator[tuple[str, Shape]]:
+def expected_shapes(sizes: Blip2Sizes) -> Iterator[tuple[str, Shape]]:
     """Every tensor that Blip2ForImageTextRetrieval of these sizes has, by transformers' name."""
     vision, qformer = sizes.vision, sizes.qformer
     width = qformer.width
@@ -151,7 +169,7 @@ def _vision_layer(name: str, sizes: VisionSizes) -> Iterator[tuple[str, Shape]]:
     yield from _linear(name + ".mlp.fc2", sizes.mlp, width)
 
 
-def _qformer_layer(name: str, number: int, sizes: LightConfig) -> Iterator[tuple[str, Shape]]:
+def _qformer_layer(name: str, number: int, sizes: Blip2Sizes) -> Iterator[tuple[str, Shape]]:
     width, mlp = sizes.qformer.width, sizes.qformer.mlp
     sources = {"attention": width}
     if number % sizes.qformer.cross_every == 0:

@@ -23,7 +23,7 @@ def identify(name: str | Path, device: str, dtype: str, image_size: int | None) 
     if dtype == "auto":
         dtype = default_dtype(resolve_device(device))
     source = find_source(name)
-    tokens, dims, size = _shape(source, image_size)
+    tokens, dims, size = config_shape(config_of(source), source.path, image_size)
     return make_id(source, dtype, tokens, dims, size)
 
 
@@ -75,18 +75,19 @@ def _nvidia_driver() -> bool:
     return shutil.which("nvidia-smi") is not None
 
 
-def _shape(source: ResolvedCheckpoint, image_size: int | None) -> tuple[int, int, int]:
+def config_of(source: ResolvedCheckpoint) -> dict[str, Any]:
+    """A source's Blip2Config as a dictionary. That of a LAVIS ``.pth`` is told by its tensors: torch opens it once, and
+    it is remembered."""
     if source.kind == "directory":
-        return config_shape(source.config, source.path, image_size)
-    known = recall(source.path, "shape")
-    if not known:
-        from imgsearch.model.checkpoints.lavis import read_lavis
+        return source.config
+    known = recall(source.path, "config")
+    if isinstance(known, dict):
+        return known
+    from imgsearch.model.checkpoints.lavis import read_lavis
 
-        config = read_lavis(source.path, None).config
-        known = config_shape(config, source.path, None)
-        remember(source.path, "shape", known)
-    tokens, dims, native = known
-    return int(tokens), int(dims), image_size or int(native)
+    config = read_lavis(source.path, None).config
+    remember(source.path, "config", config)
+    return config
 
 
 def config_shape(config: dict[str, Any], origin: Path, image_size: int | None) -> tuple[int, int, int]:

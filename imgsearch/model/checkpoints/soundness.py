@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from imgsearch.errors import CheckpointInvalid
-from imgsearch.model.checkpoints.config import LightConfig, expected_shapes, read_sizes
+from imgsearch.model.checkpoints.config import Blip2Sizes, expected_shapes, read_sizes
 from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source
 from imgsearch.model.checkpoints.tensor_files import float_tensors
 from imgsearch.model.tokenizer import read_tokenizer, read_vocabulary, require_own_vocabulary
@@ -48,7 +48,7 @@ def _check_lavis(source: ResolvedCheckpoint) -> None:
     require_own_vocabulary(tokenizer, rows, "put the vocab.txt that belongs to the checkpoint beside it", lavis=True)
 
 
-def _check_shapes(source: ResolvedCheckpoint, sizes: LightConfig) -> None:
+def _check_shapes(source: ResolvedCheckpoint, sizes: Blip2Sizes) -> None:
     try:
         found: Shapes = {
             name: tensor.shape for file in source.tensor_files for name, tensor in float_tensors(file).items()

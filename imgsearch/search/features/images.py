@@ -56,11 +56,3 @@ def as_numpy(tensor: Any) -> np.ndarray[Any, np.dtype[Any]]:
     """A model's answer as NumPy, whatever device and dtype it is in: bfloat16, which NumPy lacks, as
     float32."""
     return tensor if isinstance(tensor, np.ndarray) else np.asarray(tensor.float().cpu())
-
-
-def encode_batch_size(device: str, image_size: int) -> int:
-    """Pictures a batch: 64 on an accelerator; on a CPU 32 of the small model (112 px) and 4 of the real one
-    (224 px and more), whose activations fill memory before a larger batch gains anything."""
-    if not device.startswith("cpu"):
-        return 64
-    return 32 if image_size < 200 else 4

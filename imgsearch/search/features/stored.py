@@ -15,7 +15,7 @@ import numpy as np
 from imgsearch.errors import MediaError
 from imgsearch.model.contract import Embedder
 from imgsearch.records import Float32, MediaFacts, UInt8
-from imgsearch.search.features.images import as_numpy, decode_all, encode_batch_size
+from imgsearch.search.features.images import as_numpy, decode_all
 from imgsearch.storage.caches.features import FeatureStore, QuantisedFeatures
 
 
@@ -42,9 +42,9 @@ class ImageSource:
 class FeatureSource:
     """Gives features of pictures by content, keeping what it computes in ``kept`` if there is one."""
 
-    def __init__(self, model: Embedder, device: str, kept: FeatureStore | None) -> None:
+    def __init__(self, model: Embedder, kept: FeatureStore | None) -> None:
         self._model, self._kept = model, kept
-        self._step = 1 if device.startswith("cpu") else encode_batch_size(device, model.image_size)
+        self._step = model.profile.feature_step
 
     def features(self, sources: Sequence[ImageSource]) -> tuple[list[Float32 | None], list[str]]:
         """float32 [N, W] for each source, None for a picture that is gone, cannot be decoded, or is no longer what was

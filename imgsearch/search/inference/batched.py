@@ -88,9 +88,9 @@ class BatchedInference:
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         self._model = model
-        self._features = FeatureSource(model, model.device, features)
+        self._features = FeatureSource(model, features)
         self._memories = PictureMemories(memory_bytes)
-        local = model.device.startswith("cpu")
+        local = model.profile.on_cpu
         remembering = isinstance(model, Remembering)
         count = workers or (_cores() if local and remembering else 1)
         pieces = Batcher("pieces", self._match, count, _LOCAL_PIECES if local else _ACCELERATOR_PIECES)

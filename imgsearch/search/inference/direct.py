@@ -52,7 +52,7 @@ class DirectInference:
 
     def __init__(self, model: SearchModel, features: FeatureStore | None) -> None:
         self._model = model
-        self._features = FeatureSource(model, model.device, features)
+        self._features = FeatureSource(model, features)
         self._lock = threading.Lock()
 
     def embed_text(self, text: str) -> Float32:

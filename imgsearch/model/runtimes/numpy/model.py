@@ -22,9 +22,10 @@ from PIL import Image
 
 from imgsearch.errors import NotEnoughMemory
 from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD, resize_to_model
-from imgsearch.model.checkpoints.config import LightConfig
+from imgsearch.model.checkpoints.config import Blip2Sizes
 from imgsearch.model.contract import DEFAULT_MAX_TOKENS
 from imgsearch.model.memory import available_bytes, check_memory
+from imgsearch.model.runtimes.costs import profile_of
 from imgsearch.model.runtimes.numpy.layers import Linear, unit
 from imgsearch.model.runtimes.numpy.qformer import ImageCache, LightQFormer
 from imgsearch.model.runtimes.numpy.vision import LightVision
@@ -70,7 +71,7 @@ class LightModel:
     device = "cpu"
     dtype = "float32"
 
-    def __init__(self, weights: Weights, sizes: LightConfig, tokenizer: TextTokenizer, model_id: ModelId) -> None:
+    def __init__(self, weights: Weights, sizes: Blip2Sizes, tokenizer: TextTokenizer, model_id: ModelId) -> None:
         self._weights = weights
         self._sizes = sizes
         self._tokenizer = tokenizer
@@ -79,6 +80,7 @@ class LightModel:
         self.image_size = sizes.vision.image
         self.query_tokens = sizes.tokens
         self.dims = sizes.dims
+        self.profile = profile_of(sizes, "numpy", self.device, self.dtype)
 
     @property
     def tokenizer(self) -> TextTokenizer:

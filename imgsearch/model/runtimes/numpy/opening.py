@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-from imgsearch.model.checkpoints.config import LightConfig, expected_shapes, read_sizes
-from imgsearch.model.checkpoints.identity import check_arguments, default_dtype, make_id, resolve_device
-from imgsearch.model.checkpoints.resolve import find_source
+from imgsearch.model.checkpoints.config import Blip2Sizes, expected_shapes, read_sizes
+from imgsearch.model.checkpoints.identity import check_arguments, make_id, resolve_device
+from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source
 from imgsearch.model.checkpoints.soundness import mend_of
 from imgsearch.model.runtimes.numpy.model import LightModel
 from imgsearch.model.runtimes.numpy.weights import Weights
@@ -22,10 +21,25 @@ def open_light(name: str | Path, device: str, dtype: str, image_size: int | None
     Raises as `load_model` does on bad arguments, unknown names and missing files. Cost: the headers of the weight
     files; nothing else is read."""
     check_arguments(device, dtype, image_size)
-    if resolve_device(device) != "cpu" or dtype not in ("auto", "float32"):
+    place = resolve_device(device)
+    if place != "cpu" or dtype not in ("auto", "float32"):
         return None
     source = find_source(name)
-    if source.kind != "directory" or not source.tensor_files:
+    readable = read_without_torch(source, place, "float32", image_size)
+    if readable is None:
+        return None
+    weights, sizes = readable
+    tokenizer = read_tokenizer(source.path)
+    require_own_vocabulary(tokenizer, sizes.qformer.vocabulary, mend_of(source))
+    model_id = make_id(source, "float32", sizes.tokens, sizes.dims, sizes.vision.image)
+    return LightModel(weights, sizes, tokenizer, model_id)
+
+
+def read_without_torch(
+    source: ResolvedCheckpoint, device: str, dtype: str, image_size: int | None
+) -> tuple[Weights, Blip2Sizes] | None:
+    """The weights of a checkpoint, none read yet, and its sizes at ``image_size``; None where NumPy does not do."""
+    if device != "cpu" or dtype != "float32" or source.kind != "directory" or not source.tensor_files:
         return None
     sizes = read_sizes(source.config)
     if sizes is None:
@@ -39,14 +53,11 @@ def open_light(name: str | Path, device: str, dtype: str, image_size: int | None
     if image_size is not None and image_size != sizes.vision.image:
         if image_size < sizes.vision.patch or image_size % sizes.vision.patch:
             return None
-        sizes = replace(sizes, vision=replace(sizes.vision, image=image_size))
-    tokenizer = read_tokenizer(source.path)
-    require_own_vocabulary(tokenizer, sizes.qformer.vocabulary, mend_of(source))
-    model_id = make_id(source, default_dtype("cpu"), sizes.tokens, sizes.dims, sizes.vision.image)
-    return LightModel(weights, sizes, tokenizer, model_id)
+        sizes = sizes.at(image_size)
+    return weights, sizes
 
 
-def expected_shapes_hold(sizes: LightConfig, weights: Weights) -> bool:
+def expected_shapes_hold(sizes: Blip2Sizes, weights: Weights) -> bool:
     """Whether every tensor is there, in the shape that the config asks for."""
     found = weights.shapes
     return all(found.get(name) == shape for name, shape in expected_shapes(sizes))

@@ -20,16 +20,15 @@ from PIL import Image
 
 from imgsearch.errors import NotEnoughMemory
 from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD, resize_to_model
+from imgsearch.model.checkpoints.config import parse_sizes
 from imgsearch.model.contract import DEFAULT_MAX_TOKENS
+from imgsearch.model.runtimes.costs import profile_of
 from imgsearch.model.runtimes.torch.blip2_attention import attend_patches
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.model.words import VocabularyWord
 from imgsearch.records import ModelId, UInt8
 
 _TEXT_BATCH = 128
-# Working space of one Q-Former pass over pairs.
-_CPU_CHUNK_BYTES = 128_000_000
-_GPU_CHUNK_BYTES = 4_000_000_000
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,6 +74,7 @@ class Blip2Model:
         self.image_size = int(vision.image_size)
         self.query_tokens = int(network.config.num_query_tokens)
         self.dims = int(network.config.image_text_hidden_size)
+        self.profile = profile_of(parse_sizes(network.config.to_dict()), "torch", self.device, self.dtype)
         deviation = torch.tensor(PIXEL_STD, device=self._device).view(1, 3, 1, 1)
         self._pixel_scale = 1 / (255 * deviation)
         self._pixel_shift = -torch.tensor(PIXEL_MEAN, device=self._device).view(1, 3, 1, 1) / deviation
@@ -245,8 +245,7 @@ class Blip2Model:
         return ids.to(self._device), mask.to(self._device)
 
     def _chunks(self, count: int) -> list[slice]:
-        budget = _CPU_CHUNK_BYTES if self._device.type == "cpu" else _GPU_CHUNK_BYTES
-        step = max(1, budget // self._pair_bytes)
+        step = max(1, self.profile.pair_working_bytes // self._pair_bytes)
         return [slice(start, start + step) for start in range(0, count, step)]
 
     def _features(self, features: Any) -> torch.Tensor:

@@ -1,0 +1,29 @@
+"""What a checkpoint would run in on this computer: NumPy or torch. No torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imgsearch.model.checkpoints.config import parse_sizes
+from imgsearch.model.checkpoints.identity import check_arguments, config_of, default_dtype, resolve_device
+from imgsearch.model.checkpoints.resolve import find_source
+from imgsearch.model.runtime_profile import RuntimeProfile
+from imgsearch.model.runtimes.costs import profile_of
+from imgsearch.model.runtimes.numpy.opening import read_without_torch
+
+
+def profile_for(name: str | Path, device: str, dtype: str, image_size: int | None) -> RuntimeProfile:
+    """What `imgsearch.model.profile_for` returns: what a search with this model would run in.
+
+    Cost: the config and the headers of the weight files; a LAVIS ``.pth`` is opened with torch the first time."""
+    check_arguments(device, dtype, image_size)
+    place = resolve_device(device)
+    kind = default_dtype(place) if dtype == "auto" else dtype
+    source = find_source(name)
+    light = read_without_torch(source, place, kind, image_size)
+    if light is not None:
+        return profile_of(light[1], "numpy", place, kind)
+    sizes = parse_sizes(config_of(source))
+    if sizes is not None and image_size is not None:
+        sizes = sizes.at(image_size)
+    return profile_of(sizes, "torch", place, kind)

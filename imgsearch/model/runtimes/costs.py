@@ -1,0 +1,45 @@
+"""What a model of some sizes costs, counted from its matrix products. No torch."""
+
+from __future__ import annotations
+
+import math
+
+from imgsearch.model.checkpoints.config import Blip2Sizes, expected_shapes, published_sizes
+from imgsearch.model.contract import DEFAULT_MAX_TOKENS
+from imgsearch.model.runtime_profile import RuntimeName, RuntimeProfile
+from imgsearch.settings import available_cores
+
+_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+def profile_of(sizes: Blip2Sizes | None, runtime: RuntimeName, device: str, dtype: str) -> RuntimeProfile:
+    """A checkpoint of ``sizes``; None (a config that is not understood) counts as the published BLIP-2."""
+    known = sizes or published_sizes()
+    return RuntimeProfile(
+        runtime,
+        device,
+        dtype,
+        image_gflop=(_vision_flop(known) + _qformer_flop(known, 0)) / 1e9,
+        pair_gflop=_qformer_flop(known, DEFAULT_MAX_TOKENS) / 1e9,
+        weight_bytes=_BYTES[dtype] * sum(math.prod(shape) for _, shape in expected_shapes(known)),
+        cores=available_cores(),
+    )
+
+
+def _vision_flop(sizes: Blip2Sizes) -> int:
+    """The ViT over one image: two operations for each multiplication of its matrix products."""
+    vision = sizes.vision
+    rows, width = vision.positions, vision.width
+    patches = 2 * vision.grid**2 * 3 * vision.patch**2 * width
+    return patches + vision.layers * (8 * rows * width**2 + 4 * rows**2 * width + 4 * rows * width * vision.mlp)
+
+
+def _qformer_flop(sizes: Blip2Sizes, words: int) -> int:
+    """The Q-Former over one image's features with a text of ``words`` pieces, 0 for none."""
+    qformer, vision = sizes.qformer, sizes.vision
+    rows, width = sizes.tokens + words, qformer.width
+    crossing = len(range(0, qformer.layers, qformer.cross_every))
+    own = 8 * rows * width**2 + 4 * rows**2 * width + 4 * rows * width * qformer.mlp
+    keys_and_values = 4 * vision.positions * vision.width * width
+    queries = 4 * sizes.tokens * width**2 + 4 * sizes.tokens * vision.positions * width
+    return qformer.layers * own + crossing * (keys_and_values + queries)
