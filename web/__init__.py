@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from web.config import WebConfig
+    from web.services.generation import GenerationService
     from web.services.search_service import SearchService
 
 _NOUNS = (
@@ -19,6 +20,7 @@ _NOUNS = (
     "pictures",
     "images",
     "renditions",
+    "texts",
     "facets",
     "duplicates",
     "jobs",
@@ -29,22 +31,26 @@ _NOUNS = (
 """Modules of `web.http.routes`, each with a ``blueprint``."""
 
 
-def create_app(service: SearchService, config: WebConfig) -> Flask:
-    """The app over one service. Whoever made the service closes it."""
+def create_app(service: SearchService, config: WebConfig, generation: GenerationService | None = None) -> Flask:
+    """The app over one service, and over one that writes, if there is one. Whoever made them closes them."""
     from flask import Flask
 
-    from web.http.context import CONFIG, DRAINING, SERVICE
+    from web.http.context import CONFIG, DRAINING, SERVICE, TEXTS
     from web.http.proxy import install_proxy
     from web.http.routes.metrics import install_metrics
     from web.http.security import install_security
     from web.problems import install_problems
+    from web.services.generation import GenerationService
+    from web.services.picture_texts import PictureTexts
 
     app = Flask(__name__)
     app.json.ensure_ascii = True  # type: ignore[attr-defined]  # file names may hold halves of characters
     app.extensions[SERVICE] = service
     app.extensions[CONFIG] = config
     app.extensions[DRAINING] = threading.Event()
-    install_metrics(app, service)
+    generation = generation or GenerationService()
+    app.extensions[TEXTS] = PictureTexts(service.searcher, generation)
+    install_metrics(app, service, generation)
     install_security(app, config)
     install_problems(app)
     install_proxy(app, config)

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
+    from imgsearch.generation.contract import Generator
     from imgsearch.settings import Settings
     from web.config import WebConfig
     from web.http.access import Access
     from web.server import Server
+    from web.services.generation import GenerationService
 
 _OTHER_THREADS = 16
 """Workers beside those that searches and streams may hold: thumbnails, pages, and the word that it is too much."""
@@ -45,6 +47,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         type=whole(0, 100_000, "rerank", "leave it out to have it chosen by the device"),
         metavar="N",
         help="re-read the N best with ITM; by device unless given",
+    )
+    parser.add_argument(
+        "--generator",
+        metavar="NAME",
+        help='writes captions and answers: a name of `imgsearch models`, a directory, "none" '
+        "(mini where the library's model is mini, else none)",
     )
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a name that this machine is called by"
@@ -113,8 +121,9 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
     with open_searcher(settings) as searcher:
         config = _web_config(arguments, searcher.store.path)
         limits = ServiceLimits(config.searches, config.max_query_chars, settings.rerank)
-        with closing(SearchService(searcher, limits)) as service:
-            app = create_app(service, config)
+        generation = _generation(settings, searcher.store.model.name)
+        with closing(SearchService(searcher, limits)) as service, closing(generation):
+            app = create_app(service, config, generation)
             server = _bound(app, arguments, config)
             server.leave_on_signals()
             address = _url(arguments.host, server.address[1], config.prefix)
@@ -125,6 +134,31 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
     if not clean:
         print("imgsearch: some requests took too long and were cut off", file=sys.stderr)
     return 0
+
+
+def _generation(settings: Settings, model: str) -> GenerationService:
+    """The service that writes, with the generator that the settings name, loaded when it is first asked for. Raises
+    UsageError, ModelUnavailable and CheckpointInvalid for one that is not there."""
+    from imgsearch.errors import ModelUnavailable
+    from imgsearch.generation.sources import SHIPPED, find_generator
+    from web.services.generation import GenerationService
+
+    name = settings.generator or (SHIPPED if model == SHIPPED else "none")
+    if name == "none":
+        return GenerationService()
+    try:
+        find_generator(name)
+    except ModelUnavailable:
+        if settings.generator:
+            raise
+        return GenerationService()
+
+    def load() -> Generator:
+        from imgsearch.generation import load_generator
+
+        return load_generator(name, device=settings.device, dtype=settings.dtype)
+
+    return GenerationService(load, name)
 
 
 def _web_config(arguments: argparse.Namespace, library: Path) -> WebConfig:
@@ -173,13 +207,14 @@ def _bound(app: Flask, arguments: argparse.Namespace, config: WebConfig) -> Serv
     """The server, listening. Raises UsageError where the address cannot be had."""
     from web.http.context import DRAINING
     from web.server import Server
+    from web.services.generation import WAITING
 
     try:
         return Server(
             app,
             arguments.host,
             arguments.port,
-            threads=config.searches + config.streams + _OTHER_THREADS,
+            threads=config.searches + config.streams + WAITING + _OTHER_THREADS,
             max_body_bytes=config.max_upload_bytes + 1_000_000,
             draining=app.extensions[DRAINING],
             proxy=config.proxy,

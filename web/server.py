@@ -46,6 +46,11 @@ two cores: 22.4 answers a second instead of 18.0 (a busy machine)."""
 
 
 class _Task(WSGITask):  # type: ignore[misc]  # waitress has no types
+    def get_environment(self) -> Any:
+        environ = super().get_environment()
+        environ["imgsearch.watch_client"] = self.channel.watch
+        return environ
+
     def build_response_header(self) -> Any:
         channel = self.channel
         if channel.server.leaving and len(channel.requests) == 1 and channel.request is None:
@@ -58,6 +63,20 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
     task_class = _Task
     began: float | None = None
+    watching = False
+
+    def watch(self) -> Callable[[], bool]:
+        """Look out for the client's hanging up while its request is worked on -> what tells whether it did. Else it is
+        noticed when something is sent to it; a client that only closes its own half would be cut off."""
+        self.watching = True
+        self.server.pull_trigger()
+        found: Callable[[], bool] = self.check_client_disconnected
+        return found
+
+    def readable(self) -> Any:
+        if not self.requests:
+            self.watching = False
+        return super().readable() and (self.watching or not self.requests)
 
     def received(self, data: bytes) -> Any:
         answer = super().received(data)
@@ -139,6 +158,7 @@ class Server:
             threads=threads,
             connection_limit=CONNECTIONS,
             channel_timeout=120,
+            channel_request_lookahead=1,  # see _Channel.watch
             max_request_header_size=32_768,
             max_request_body_size=max_body_bytes,
             asyncore_use_poll=True,

@@ -12,6 +12,7 @@ from imgsearch.errors import UsageError
 from imgsearch.media.thumbnail import RECIPE
 from imgsearch.records import Float32, Hit, ImageRecord, MediaFacts, Results
 from imgsearch.search.query.description import Query
+from imgsearch.storage import StoredCaption
 from web.http.context import rooted
 from web.problems import printable
 from web.services.search_service import SearchService
@@ -105,6 +106,19 @@ def _hit(hit: Hit, record: ImageRecord) -> dict[str, Any]:
         "words": printable(hit.words),
         "thumbnail": thumbnail_path(record),
         "page": rooted(f"/pictures/{hit.image_id}"),
+    }
+
+
+def caption_json(caption: StoredCaption) -> dict[str, Any]:
+    """A caption as the API tells it."""
+    return {
+        "image_id": caption.image_id,
+        "text": printable(caption.text),
+        "sure": caption.sure,
+        "itm_probability": caption.probability,
+        "generator": printable(caption.generator),
+        "prompt": printable(caption.prompt),
+        "made_at": caption.made_at,
     }
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from flask import current_app, request
 
 if TYPE_CHECKING:
     from web.config import WebConfig
+    from web.services.picture_texts import PictureTexts
     from web.services.review_service import ReviewService
     from web.services.search_service import SearchService
 
 SERVICE, CONFIG, DRAINING = "imgsearch.service", "imgsearch.config", "imgsearch.draining"
-DESK = "imgsearch.desk"
+DESK, TEXTS = "imgsearch.desk", "imgsearch.texts"
 
 
 def current_service() -> SearchService:
@@ -36,6 +38,17 @@ def draining() -> threading.Event:
 
     Take it before a generator starts, since inside one there may be no app around."""
     return cast(threading.Event, current_app.extensions[DRAINING])
+
+
+def current_texts() -> PictureTexts:
+    """What is written about the pictures of this app."""
+    return cast("PictureTexts", current_app.extensions[TEXTS])
+
+
+def client_gone() -> Callable[[], bool]:
+    """Tells, from now on, whether whoever sent this request hung up. Take it before a generator starts."""
+    watch = request.environ.get("imgsearch.watch_client")
+    return cast("Callable[[], bool]", watch()) if watch else lambda: False
 
 
 def current_desk() -> ReviewService:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from imgsearch.dedup.evidence.records import TIERS
+from web.services.picture_texts import MAX_QUESTION_CHARS, MAX_TURNS
 
 Schema = dict[str, Any]
 
@@ -83,9 +84,28 @@ _PICTURE = _object(
     place_source=_or_null(_said("exif, xmp, sidecar, takeout", type="string")),
     rating=_or_null(_said("1 to 5 stars, -1 for a rejected picture", type="integer")),
     words=_list(_object(kind=_said("tag, person, title, caption", type="string"), text=TEXT, source=TEXT)),
+    caption=_or_null(ref("Caption")),
     content_hash=_said("sha256 of the file", type="string", pattern="^[0-9a-f]{64}$"),
     files=_list(_object(path=TEXT, root=TEXT, offline=FLAG)),
     **dict.fromkeys(("page", "thumbnail", "large", "full", "original", "download", "match", "similar"), TEXT),
+)
+_PROBABILITY = _said("of the matching head", type="number", minimum=0, maximum=1)
+_CAPTION = _object(
+    image_id=IMAGE_ID,
+    text=TEXT,
+    sure=_said("whether ITM believes it; an unsure one is not searched by, and to be shown as such", type="boolean"),
+    itm_probability=_or_null(_PROBABILITY | {"description": "that it fits the picture; null where it was not checked"}),
+    generator=_said("what wrote it", type="string"),
+    prompt=_said("what it went on from", type="string"),
+    made_at=WHEN,
+)
+_SPOKEN = _object(
+    image_id=IMAGE_ID,
+    question=TEXT,
+    answer=_said("perhaps empty", type="string"),
+    statement=_or_null(_said("question and answer as one sentence; null where there is none", type="string")),
+    itm_probability=_or_null(_PROBABILITY | {"description": "that the statement fits the picture"}),
+    generator=_said("what wrote it", type="string"),
 )
 _MATCH = _object(
     itc=NUMBER,
@@ -200,10 +220,28 @@ _PROBLEM: Schema = {
     "additionalProperties": False,
 }
 
+_ASKED_TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_QUESTION_CHARS}
+QUESTION: Schema = {
+    "type": "object",
+    "properties": {
+        "question": _ASKED_TEXT,
+        "history": {
+            "type": "array",
+            "maxItems": MAX_TURNS,
+            "description": "what was asked and answered before, oldest first",
+            "items": _object(question=_ASKED_TEXT, answer={"type": "string", "maxLength": MAX_QUESTION_CHARS}),
+        },
+    },
+    "required": ["question"],
+    "additionalProperties": False,
+}
+
 SCHEMAS: dict[str, Schema] = {
     "Hit": _HIT,
     "Answer": _ANSWER,
     "Picture": _PICTURE,
+    "Caption": _CAPTION,
+    "SpokenAnswer": _SPOKEN,
     "Match": _MATCH,
     "Facets": _object(years=_FACET, folders=_FACET, cameras=_FACET, types=_FACET),
     "Snapshot": _object(kind=TEXT, images=COUNT, size_bytes=COUNT, created_at=WHEN),

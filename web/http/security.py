@@ -37,8 +37,8 @@ _OPEN = frozenset({"static", "login.show_login", "login.log_in", "metrics.health
 """Endpoints that answer whoever asks."""
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_SEARCH = "/api/v1/search"
-"""A POST that changes nothing: it carries a picture to search for, and needs no CSRF token."""
+_CHANGING_NOTHING = frozenset({"api.search_by_picture", "texts.ask"})
+"""POSTs that carry a picture to search for or a question, and need no CSRF token."""
 
 _SESSION_DAYS = 30
 
@@ -111,7 +111,7 @@ def _check() -> ResponseReturnValue | None:
             "this needs a login or a token",
             "send `Authorization: Bearer TOKEN`; `imgsearch serve --new-token` makes one",
         )
-    if request.method not in _READING and request.path != _SEARCH and not by_token:
+    if request.method not in _READING and request.endpoint not in _CHANGING_NOTHING and not by_token:
         _check_csrf()
     return None
 

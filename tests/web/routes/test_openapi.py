@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
+from scribe import Scribe, scribe_service
 
 from web.http.routes.jobs import RUNS
 from web.http.routes.openapi import document
@@ -38,11 +39,13 @@ CHECKS = [
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The schema of an app whose index runs do nothing."""
-    shelf = build(tmp_path_factory.mktemp("openapi"))
+    generation = scribe_service(Scribe())
+    shelf = build(tmp_path_factory.mktemp("openapi"), generation=generation)
     app = shelf.programs.application
     app.extensions[RUNS] = Runs(shelf.store, [sys.executable, "-c", ""])
     yield schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app, headers=HEADERS)
     app.extensions[RUNS].close()
+    generation.close()
     shelf.service.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Protocol
 
 from flask import Blueprint, Flask, Response, g, request
 from flask.typing import ResponseReturnValue
@@ -19,7 +20,6 @@ from prometheus_client.registry import Collector
 
 from imgsearch.errors import ImgsearchError
 from web.http.context import current_service, draining
-from web.services.search_service import SearchService
 
 blueprint = Blueprint("metrics", __name__)
 
@@ -30,10 +30,22 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
+class Counting(Protocol):
+    """A service that counts."""
+
+    def gauges(self) -> dict[str, tuple[str, float]]:
+        """Name -> (what it is, how much there is of it now)."""
+        ...
+
+    def counts(self) -> dict[str, tuple[str, float]]:
+        """Name -> (what it is, how often it has been)."""
+        ...
+
+
 class Metrics:
     """One app's numbers; each app has its own registry, so that tests may make many."""
 
-    def __init__(self, service: SearchService) -> None:
+    def __init__(self, *services: Counting) -> None:
         self.registry = CollectorRegistry()
         labels = ("endpoint", "method")
         self.answers = Counter(
@@ -47,13 +59,14 @@ class Metrics:
             registry=self.registry,
         )
         ProcessCollector(registry=self.registry)
-        self.registry.register(_ServiceNumbers(service))
+        for service in services:
+            self.registry.register(_ServiceNumbers(service))
 
 
 class _ServiceNumbers(Collector):
     """What the service counts itself, read when somebody asks."""
 
-    def __init__(self, service: SearchService) -> None:
+    def __init__(self, service: Counting) -> None:
         self._service = service
 
     def collect(self) -> list[Metric]:
@@ -66,9 +79,9 @@ class _ServiceNumbers(Collector):
         return found
 
 
-def install_metrics(app: Flask, service: SearchService) -> None:
-    """Count every answer of ``app``."""
-    metrics = app.extensions[_KEY] = Metrics(service)
+def install_metrics(app: Flask, *services: Counting) -> None:
+    """Count every answer of ``app``, and tell what its services count."""
+    metrics = app.extensions[_KEY] = Metrics(*services)
 
     @app.before_request
     def _start() -> None:

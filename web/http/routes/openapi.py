@@ -13,7 +13,7 @@ from web.config import MAX_QUERY_CHARS
 from web.http.answers import LIMIT, LONGEST_CURSOR, MOST, MOST_RERANKED
 from web.http.context import rooted
 from web.http.routes.duplicates import DECISIONS, GROUPS, MOST_GROUPS
-from web.http.schemas import IMAGE_ID, SCHEMAS, Schema, ref
+from web.http.schemas import IMAGE_ID, QUESTION, SCHEMAS, Schema, ref
 
 blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
 
@@ -67,7 +67,7 @@ def document() -> Part:
 
 
 def _paths() -> dict[str, Part]:
-    return _search_paths() | _picture_paths() | _library_paths() | _duplicate_paths() | _job_paths()
+    return _search_paths() | _picture_paths() | _text_paths() | _library_paths() | _duplicate_paths() | _job_paths()
 
 
 def _search_paths() -> dict[str, Part]:
@@ -125,6 +125,43 @@ def _picture_paths() -> dict[str, Part]:
         "/pictures/{image_id}/original": {"get": original},
         "/pictures/{image_id}/match": {"get": match},
     }
+
+
+def _text_paths() -> dict[str, Part]:
+    """Both spellings: the rest of the API says pictures."""
+    paths: dict[str, Part] = {}
+    for noun, mark in (("pictures", ""), ("images", "OfImage")):
+        picture = {"name": "image_id", "in": "path", "required": True, "schema": IMAGE_ID}
+        told = "The caption that is stored, or one that is made now"
+        show = _operation(f"caption{mark}", told, "Caption", [picture], (404, 409, 410, 422))
+        make = _operation(f"makeCaption{mark}", "A new caption, kept", "Caption", [picture], (404, 409, 410, 422))
+        ask = _operation(f"ask{mark}", "A question about the picture", None, [picture], (404, 409, 410, 413, 422))
+        ask["description"] = "Server-sent events, unless `Accept` asks for application/json alone or first."
+        ask["requestBody"] = {"required": True, "content": {"application/json": {"schema": QUESTION} | _ASKED}}
+        events = _events("`waiting`, `token` for each, then `answer` with a SpokenAnswer; or `problem`", _ASK_EVENTS)
+        events["content"] |= _json(ref("SpokenAnswer"))["content"]
+        events["content"]["application/json"]["example"] = _ANSWERED
+        ask["responses"]["200"] = events
+        paths[f"/{noun}/{{image_id}}/caption"] = {"get": show, "post": make}
+        paths[f"/{noun}/{{image_id}}/ask"] = {"post": ask}
+    return paths
+
+
+_ASK_EVENTS = ["waiting", "token", "answer"]
+_ASKED: Part = {
+    "example": {
+        "question": "what colour is it?",
+        "history": [{"question": "what is this?", "answer": "a boat"}],
+    }
+}
+_ANSWERED: Part = {
+    "image_id": 17,
+    "question": "what colour is it?",
+    "answer": "red",
+    "statement": "the boat is red",
+    "itm_probability": 0.94,
+    "generator": "mini",
+}
 
 
 def _library_paths() -> dict[str, Part]:

@@ -8,8 +8,8 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from imgsearch.storage.reads.gallery import ImageDetails, ImagePlace, read_picture
-from web.http.answers import thumbnail_path
-from web.http.context import current_service, rooted
+from web.http.answers import caption_json, thumbnail_path
+from web.http.context import current_service, current_texts, rooted
 from web.problems import NotFound, printable
 
 blueprint = Blueprint("pictures", __name__, url_prefix="/api/v1/pictures")
@@ -40,6 +40,7 @@ def picture_json(picture: ImageDetails) -> dict[str, Any]:
     """A picture as the API tells it, and as its page shows it."""
     record, facts = picture.record, picture.record.facts
     link = rooted(f"/api/v1/pictures/{record.image_id}")
+    caption = current_texts().stored(record.image_id)
     return {
         "image_id": record.image_id,
         "name": printable(picture.places[0].path.name),
@@ -55,6 +56,7 @@ def picture_json(picture: ImageDetails) -> dict[str, Any]:
         "place_source": facts.place_source or (None if facts.latitude is None else "exif"),
         "rating": facts.rating,
         "words": [{"kind": word.kind, "text": printable(word.text), "source": word.source} for word in picture.words],
+        "caption": None if caption is None else caption_json(caption),
         "content_hash": facts.content_hash,
         "files": [_file_json(place) for place in picture.places],
         "page": rooted(f"/pictures/{record.image_id}"),
