@@ -1,4 +1,4 @@
-"""Files by open folder and name, so that no symbolic link is followed and no name that is taken is ever overwritten."""
+"""Files by open folder and name, so that no symbolic link is followed and no existing name is ever overwritten."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _NO_LINKS = (errno.EPERM, errno.EMLINK, errno.EACCES, *_NOT_OFFERED)
 
 
 class Refused(Exception):  # never leaves the room
-    """This file is left as it is; the text says why, for the report."""
+    """The file is left as it is; the text says why, for the report."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What tells an open file from every other and from itself before a change."""
+    """Distinguishes an open file from every other file and from its own state before a change."""
 
     device: int
     inode: int
@@ -43,15 +43,15 @@ class Identity:
         return (self.device, self.inode) == (other.device, other.inode)
 
     def same_content(self, other: Identity) -> bool:
-        """The same file and not written to; a rename or a link changes ctime alone."""
+        """Whether it is the same file and was not written to; a rename or a link changes only ctime."""
         return self.same_file(other) and (self.size_bytes, self.mtime_ns) == (other.size_bytes, other.mtime_ns)
 
 
 @contextlib.contextmanager
 def open_folder(root: str, folder: str, *, create: bool = False) -> Iterator[int]:
-    """A descriptor of ``folder``, which is ``root`` or lies below it; both without symbolic links (`resolve_folder`).
-    Each part is opened from the one above, never through a link. ``create`` makes missing folders, not the root.
-    Raises Refused where a part is a link or no folder, FileNotFoundError where one is missing."""
+    """Yields a descriptor of ``folder``, which is ``root`` or lies below it; both without symbolic links
+    (`resolve_folder`). Each part is opened from the one above, never through a link. ``create`` makes missing folders,
+    but not the root. Raises Refused if a part is a link or not a folder, FileNotFoundError if one is missing."""
     try:
         descriptor = _descend(os.open(root, _FOLDER_FLAGS), folder[len(root.rstrip("/")) :].strip("/"), create)
     except OSError as exc:
@@ -65,7 +65,7 @@ def open_folder(root: str, folder: str, *, create: bool = False) -> Iterator[int
 
 
 def _descend(descriptor: int, relative: str, create: bool) -> int:
-    """The folder ``relative`` below an open one, which is closed."""
+    """Opens the folder ``relative`` below an open one and closes the latter."""
     for part in relative.split("/") if relative else ():
         try:
             try:
@@ -84,8 +84,8 @@ def _descend(descriptor: int, relative: str, create: bool) -> int:
 
 
 def resolve_folder(root: str, path: str) -> tuple[str, str]:
-    """(root, folder of the file ``path``), absolute and without symbolic links; the root of a root that is a file is
-    its folder. Raises Refused where the folder lies outside the root, because of a link on the way."""
+    """(root, folder of the file ``path``), absolute and without symbolic links; if the root is a file, its folder is
+    the root. Raises Refused if a link leads the folder out of the root."""
     real_root = os.path.realpath(str(Path(root).parent) if root == path else root)
     folder = os.path.realpath(str(Path(path).parent))
     if folder != real_root and not folder.startswith(real_root.rstrip("/") + "/"):
@@ -95,7 +95,7 @@ def resolve_folder(root: str, path: str) -> tuple[str, str]:
 
 @contextlib.contextmanager
 def open_file(folder: int, name: str) -> Iterator[int]:
-    """A descriptor for reading; Refused for anything but a regular file."""
+    """Yields a descriptor for reading; raises Refused for anything but a regular file."""
     try:
         descriptor = os.open(name, _FILE_FLAGS, dir_fd=folder)
     except OSError as exc:
@@ -111,7 +111,7 @@ def open_file(folder: int, name: str) -> Iterator[int]:
 
 
 def look(folder: int, name: str) -> Identity | None:
-    """What stands at a name, not following a link; None where it is free."""
+    """The identity of the file at a name, without following a link; None if the name is free."""
     try:
         return Identity.of(os.stat(name, dir_fd=folder, follow_symlinks=False))
     except FileNotFoundError:
@@ -119,8 +119,8 @@ def look(folder: int, name: str) -> Identity | None:
 
 
 def lock_file(descriptor: int, *, alone: bool) -> None:
-    """Keep other runs from moving the file while this one has it open, or (``alone``) from relying on it. Advisory, and
-    only between these programs. Raises Refused where another run holds it."""
+    """Keep other runs from moving the file while this run has it open, or (``alone``) from relying on it. The lock is
+    advisory and counts only between these programs. Raises Refused if another run holds it."""
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except BlockingIOError as exc:
@@ -130,8 +130,8 @@ def lock_file(descriptor: int, *, alone: bool) -> None:
 
 
 def digest_of(descriptor: int, sink: Callable[[bytes], object] | None = None) -> tuple[str, Identity]:
-    """sha256 (hex) of all bytes and what the file was before and after; ``sink`` gets the bytes too. Raises Refused if
-    it changed meanwhile."""
+    """The sha256 (hex) of all bytes, and the file's identity, equal before and after; ``sink`` gets the bytes too.
+    Raises Refused if the file changed in between."""
     before = Identity.of(os.fstat(descriptor))
     found = hashlib.sha256()
     offset = 0
@@ -146,10 +146,11 @@ def digest_of(descriptor: int, sink: Callable[[bytes], object] | None = None) ->
 
 
 def rename_exclusive(from_folder: int, name: str, to_folder: int, new_name: str) -> None:
-    """Rename without ever replacing: FileExistsError where the new name is taken, OSError EXDEV between file systems.
+    """Rename without ever replacing: FileExistsError if the new name is taken, OSError EXDEV between file systems.
 
-    renameat2(RENAME_NOREPLACE) where the system and the file system have it; else a second link, then the first name
-    goes (a kill in between leaves one file with two names). Where there are neither (FAT), EXDEV: copy."""
+    Uses renameat2(RENAME_NOREPLACE) if the system and the file system have it. Otherwise it makes a second link and
+    then removes the first name (a kill in between leaves one file with two names). With neither (FAT) it raises EXDEV:
+    copy instead."""
     number = _renameat2(from_folder, name, to_folder, new_name)
     if number == 0:
         return
@@ -165,7 +166,7 @@ def rename_exclusive(from_folder: int, name: str, to_folder: int, new_name: str)
 
 
 def _renameat2(from_folder: int, name: str, to_folder: int, new_name: str) -> int:
-    """0, or the number of the error; ENOSYS where the C library has no such call."""
+    """0, or the number of the error; ENOSYS if the C library has no such call."""
     call = getattr(_C_LIBRARY, "renameat2", None)
     if call is None:
         return errno.ENOSYS
@@ -179,9 +180,9 @@ _C_LIBRARY = ctypes.CDLL(None, use_errno=True)
 
 
 def copy_file(source: int, folder: int, name: str) -> tuple[str, int]:
-    """Copy an open file to a new name, with times, mode, owner and extended attributes as far as the system lets;
-    fsync; read again and compare. (sha256 of the bytes, inode of the copy). Raises Refused if the copy reads otherwise
-    or the source changed meanwhile, OSError for what the disk refuses; the half copy is then removed."""
+    """Copy an open file to a new name, with times, mode, owner and extended attributes as far as the system allows;
+    fsync; read again and compare. Returns (sha256 of the bytes, inode of the copy). Raises Refused if the copy reads
+    differently or the source changed in between, OSError for what the disk refuses; the half copy is then removed."""
     target = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
     try:
         try:
@@ -189,7 +190,7 @@ def copy_file(source: int, folder: int, name: str) -> tuple[str, int]:
             copy_attributes(source, target)
             os.fsync(target)
             with contextlib.suppress(OSError):
-                os.posix_fadvise(target, 0, 0, os.POSIX_FADV_DONTNEED)  # what is compared is what the disk has
+                os.posix_fadvise(target, 0, 0, os.POSIX_FADV_DONTNEED)  # the comparison reads from the disk
             again, identity = digest_of(target)
             if again != found:
                 raise Refused("its copy does not read as it does")
@@ -207,8 +208,8 @@ def _write_all(descriptor: int, chunk: bytes) -> None:
 
 
 def copy_attributes(source: int, target: int) -> None:
-    """Owner, mode, extended attributes (access lists too), times. What the system does not allow is left out, the times
-    excepted: they always can be set."""
+    """Copy owner, mode, extended attributes (including access lists) and times. Skips what the system does not allow,
+    except the times, which can always be set."""
     status = os.fstat(source)
     with contextlib.suppress(OSError):
         os.fchown(target, status.st_uid, status.st_gid)
@@ -222,6 +223,6 @@ def copy_attributes(source: int, target: int) -> None:
 
 
 def remove_file(folder: int, name: str) -> None:
-    """Unlink a name that only this program uses; nothing happens if it is free."""
+    """Unlink a name that only this program uses; does nothing if it is free."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(name, dir_fd=folder)

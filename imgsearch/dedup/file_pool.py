@@ -1,5 +1,5 @@
-"""The processes that read single files and pairs of them for one search: started once for traits, samples and looks,
-because each start costs as much as 50 looks."""
+"""The processes that read single files and pairs of files for one search. They start once for traits, samples and
+looks, because a start costs as much as 50 looks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LIMIT_S = 60.0  # for a job: a film of 10,000 frames, two pictures of 200 megap
 
 
 class FilePool:
-    """Starts no process before the first file; all are gone when it is left."""
+    """Starts no process before the first file; leaving it ends all of them."""
 
     def __init__(self) -> None:
         self._pool = HardenedPool("imgsearch.dedup.pixels.inspection.task:answer", {}, time_limit_s=_LIMIT_S)
@@ -28,12 +28,12 @@ class FilePool:
         self._pool.__exit__(*raised)
 
     def doing(self, task: str) -> FileTask:
-        """One of `inspection.task`'s: "describe", "samples" or "inspect"."""
+        """A pool for one of `inspection.task`'s tasks: "describe", "samples" or "inspect"."""
         return FileTask(self._pool, task)
 
 
 class FileTask:
-    """A `FilePool` as a pool of one task, for `batches.run_batches`. One run at a time."""
+    """A `FilePool` as a pool for one task, for `batches.run_batches`. One run at a time."""
 
     def __init__(self, pool: HardenedPool, task: str) -> None:
         self._pool, self._task = pool, task
@@ -41,13 +41,13 @@ class FileTask:
     def run(
         self, jobs: Iterable[Job], read: Callable[[dict[str, Any], bytes], T]
     ) -> Iterator[tuple[Job, T | MediaError]]:
-        """As `HardenedPool.run`; the jobs that come back have the tags of those that were given."""
+        """Same as `HardenedPool.run`; the returned jobs have the tags of those that were given."""
         return self._pool.run((Job([self._task, job.arguments], job.size_bytes, job.tag) for job in jobs), read)
 
 
 @contextlib.contextmanager
 def file_pool(lent: FilePool | None = None) -> Iterator[FilePool]:
-    """The pool that is ``lent``, which stays, or one for this block."""
+    """Yields the pool that is ``lent`` and leaves it running, or a pool for this block."""
     if lent is not None:
         yield lent
         return

@@ -1,5 +1,5 @@
-"""One run over a library: what is new is compared with everything, what was found stays in the library's evidence, and
-groups are made of it."""
+"""One run over a library: compares new images with all images, keeps the results in the library's evidence, and makes
+groups of them."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from imgsearch.storage.store import Store
 __all__ = ["FindCounts", "FindOptions", "Progress", "compare", "copies_of", "groups_of", "read_pairs"]
 
 Progress = Callable[[str, int, int], object]
-"""Told (stage, done, total)."""
+"""Called with (stage, done, total)."""
 
 COPIES = ("bytes", "pixels", "perceptual")
-"""What is looked for where there are no vectors: of all tiers these compare files alone."""
+"""The tiers compared if there are no vectors: they need files alone."""
 
 SHOWN = ("bytes", "pixels", "perceptual", "near", "part", "stack", "burst")
-"""What is looked for unless more or less is asked for."""
+"""The tiers compared by default."""
 
 _BY_EMBEDDING = ("near", "burst", "semantic")
 _AT_ONCE = 50_000
-"""New pictures compared before what was found is kept: what a killed run loses. An index of a million hashes is made in
-two seconds, once for each so many."""
+"""New images compared before the results are kept; a killed run loses as many. An index of a million hashes takes two
+seconds to build, once for each such part."""
 
 
 @dataclass(frozen=True, slots=True)
 class FindOptions:
-    """``tiers``: what is looked for; ``acted_on``: of these, what a plan moves; ``rule``: which copy is kept;
-    ``within``: only files below these folders are grouped, as the library's roots name them; all where it is empty."""
+    """``tiers``: those that are compared; ``acted_on``: those of them that a plan moves; ``rule``: which copy is kept;
+    ``within``: only files below these folders are grouped, named like the library's roots; if empty, all files."""
 
     tiers: tuple[str, ...] = SHOWN
     acted_on: tuple[str, ...] = ACTED_ON
@@ -49,8 +49,7 @@ class FindOptions:
 
 @dataclass(slots=True)
 class FindCounts:
-    """What a run saw: pictures in the library, how many of them were new to each stage, files that could not be
-    read."""
+    """Counts of a run: images in the library, how many of them were new to each stage, files that could not be read."""
 
     pictures: int = 0
     new: dict[str, int] = field(default_factory=dict)
@@ -65,8 +64,8 @@ def compare(
     *,
     pool: FilePool | None = None,
 ) -> FindCounts:
-    """Compare what is new with everything, for ``tiers``; killed, it goes on where it was. Raises LibraryBusy beside
-    another run, StorageFull. ``pool`` reads the files, here and in `groups_of`, where one is given."""
+    """Compare new images with all images, for ``tiers``; after a kill it goes on where it was. Raises LibraryBusy
+    beside another run, StorageFull. ``pool``, if given, reads the files, here and in `groups_of`."""
     inventory = store.inventory()
     found = FindCounts(pictures=len(inventory))
     evidence.keep_only(inventory.image_ids)
@@ -92,7 +91,7 @@ def groups_of(
     *,
     pool: FilePool | None = None,
 ) -> Iterator[Group]:
-    """The groups that the evidence makes (`grouping`)."""
+    """The groups that follow from the evidence (`grouping`)."""
     grouping = Grouping(
         store, evidence, options.tiers, options.acted_on, options.rule, within=options.within, pool=pool
     )
@@ -113,7 +112,7 @@ def _compare_pixels(
         store, evidence, new, found.failures.append, inventory=inventory, progress=_of(progress, "pixels"), pool=pool
     )
     evidence.add_pairs(pair_rows(pairs))
-    if len(found.failures) == before:  # else all are looked at again: the digests of the others are kept
+    if len(found.failures) == before:  # otherwise the next run reads all of them again; digests that were read are kept
         evidence.mark_compared(exact.KIND, exact.RECIPE, new)
 
 
@@ -140,8 +139,8 @@ def _compare_vectors(
 def _in_parts(
     inventory: Inventory, new: Int64, size: int, progress: Callable[[int, int], object]
 ) -> Iterator[tuple[Int64, Inventory, Callable[[int, int], object]]]:
-    """The new ids part by part, each with what it is compared with (all but the parts that follow, whose turn comes)
-    and with a ``progress`` of its own that counts on."""
+    """The new ids part by part, each with the ids to compare it with (all but the parts that follow, which come later)
+    and with a ``progress`` of its own that continues the count."""
     for at in range(0, len(new), size):
         later = inventory.rows(new[at + size :])
         others = inventory.take(np.setdiff1d(np.arange(len(inventory)), later))

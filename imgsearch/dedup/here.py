@@ -1,4 +1,4 @@
-"""Is this picture already here? Asked of one file: candidates in milliseconds, then each looked at as `find` does."""
+"""Whether one file is already in the library: candidates in milliseconds, then a look at each as `find` does."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from imgsearch.storage.catalog.inventory import Inventory
 from imgsearch.storage.store import Store
 
 MOST_LOOKS = 16
-"""Candidates that are looked at in full, the likeliest first; more are not listed."""
+"""Candidates that are compared in full, the likeliest first; further ones are not listed."""
 
-_MOST = 500  # candidates whose signatures are compared, those of the fewest bits: 0.25 s if all are alike
+_MOST = 500  # candidates whose signatures are compared, those at the least Hamming distance: 0.25 s if all are alike
 
 
 class DuplicateLookup:
-    """A library's pHashes in memory, to ask for one file after the other: 40 bytes an image, read in 2 s a million and
-    read again when the library has changed."""
+    """A library's pHashes in memory, for looking up one file after the other: 40 bytes an image, read in 2 s a million
+    and read again when the library has changed."""
 
     def __init__(self, store: Store, radius: int = HASH_RADIUS) -> None:
         self._store = store
@@ -37,16 +37,16 @@ class DuplicateLookup:
         self._inventory: Inventory | None = None
 
     def is_here(self, path: str | os.PathLike[str]) -> list[tuple[int, Evidence]]:
-        """The library's pictures that ``path`` is a copy of, or has something to do with, by image id, the surest
-        first; [] for a picture that is not here. The evidence has the library's picture as the first, the file as the
-        second, and says of it what `find` would: by content (tier bytes), by all samples of all frames (pixels), by a
-        look at full size (perceptual); else what their files say that the two are (part, stack, burst). A copy that
-        `find` would not move for the library's file says why; one whose file in the library cannot be read, and which
-        small pictures alone speak for, is near. `counts` tells which of them mean that the picture is here.
+        """The library's images that ``path`` is a copy of or is related to, by image id, the surest first; [] for an
+        image that is not here. The evidence has the library's image first and the file second, and states what `find`
+        would: by content (tier bytes), by all samples of all frames (pixels), by a look at full size (perceptual), else
+        by the relation of the files (part, stack, burst). A copy that `find` would not move in favour of the library's
+        file says why; a copy whose file in the library cannot be read, and which only small images support, is near.
+        `counts` says which of them mean that the image is here.
 
-        Beside decoding the file (10 to 60 ms for a photograph) and 15 ms a million pictures: for each of at most
+        Costs, beside decoding the file (10 to 60 ms for a photograph) and 15 ms a million images: for each of at most
         `MOST_LOOKS` candidates 2 ms of headers, and unless these rule it out, decoding both at full size: 10 ms for
-        drawings of 224 px, 0.5 to 1 s for 12 megapixels. Raises MediaError for a file that is no picture.
+        drawings of 224 px, 0.5 to 1 s for 12 megapixels. Raises MediaError for a file that is not an image.
         """
         decoded = decode_file(path, picture_side(self._store))
         assert isinstance(decoded, DecodedImage)  # no known hashes were given
@@ -66,7 +66,7 @@ class DuplicateLookup:
         return sorted(found.items(), key=lambda item: (TIERS.index(item[1].tier), -item[1].score, item[0]))
 
     def _of_equal_size(self, asked: Asked, signature: UInt8) -> list[int]:
-        """Pictures whose samples may all be equal: see `exact.same_pixels`. The likeliest first, flat ones too."""
+        """Images whose samples may all be equal: see `exact.same_pixels`. The likeliest first; includes flat ones."""
         inventory = self._current()
         sized = (inventory.widths == asked.facts.width) & (inventory.heights == asked.facts.height)
         rows = np.flatnonzero(sized)
@@ -108,10 +108,10 @@ class DuplicateLookup:
 
 
 def counts(evidence: Evidence) -> bool:
-    """Whether a picture with this evidence is a copy; parts, stacks and other shots are shown, and are none."""
+    """Whether an image with this evidence is a copy; parts, stacks and other shots are shown and do not count."""
     return evidence.tier in ACTED_ON
 
 
 def is_here(store: Store, path: str | os.PathLike[str]) -> list[tuple[int, Evidence]]:
-    """`DuplicateLookup.is_here` for one file; for many make one `DuplicateLookup`."""
+    """`DuplicateLookup.is_here` for one file; for many files make one `DuplicateLookup`."""
     return DuplicateLookup(store).is_here(path)

@@ -1,4 +1,4 @@
-"""One file and one picture of a library, looked at in full in this process."""
+"""Compares one file and one image of a library in full, in this process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Unread(Exception):
 
 @dataclass
 class Asked:
-    """The file that is asked for; what is read of it beyond its first decoding is read once, and only if needed."""
+    """The file that is looked up; everything beyond its first decoding is read once, and only if needed."""
 
     path: str  # absolute
     facts: MediaFacts
@@ -47,10 +47,10 @@ class Asked:
 
 
 def look_at(asked: Asked, files: Sequence[HeldFile], alike: Evidence | None, *, exact: bool) -> Evidence | None:
-    """What ``asked`` is to the picture that ``files`` hold, the picture being the first; None where they have nothing
-    to do with each other. ``alike``: what their signatures say; ``exact``: whether all samples may be equal. Raises
-    MediaError where the file that is asked for cannot be read; a file of the library that cannot be read leaves what
-    signatures say, as near."""
+    """The evidence between ``asked`` and the image that ``files`` hold, the image first; None if they are unrelated.
+    ``alike``: the evidence of their signatures; ``exact``: whether all samples may be equal. Raises MediaError if the
+    looked-up file cannot be read; if a file of the library cannot be read, the evidence of the signatures remains, as
+    near."""
     for file in files:
         if not file.offline:
             try:
@@ -106,8 +106,8 @@ def _inspected(asked: Asked, file: HeldFile, turn: int, known: FileTraits) -> Ju
 
 
 def _worded(asked: Asked, file: HeldFile, found: Evidence, worths: dict[int, Worth], judged: Judged | None) -> Evidence:
-    """The evidence with why a plan would not move the file for the library's; a part where the library's has less of
-    each sample."""
+    """The evidence with the reason why a plan would not move the file in favour of the library's; a part if the
+    library's file has less of each sample."""
     judgement = Judgement(worths.__getitem__, {} if judged is None else {(_ASKED, _KNOWN): judged})
     keeper = Copy(file.path, file.root_id, _KNOWN, file.size_bytes, file.mtime_ns, file.facts)
     member = Copy(asked.path, 0, _ASKED, asked.facts.size_bytes, asked.mtime_ns, asked.facts)

@@ -1,1 +1,1 @@
-"""Which files belong together: versions of one picture, stacks, companions; and what a plan may move of them."""
+"""Which files belong together (versions of one image, stacks, companions) and which of them a plan may move."""

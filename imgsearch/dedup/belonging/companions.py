@@ -1,6 +1,6 @@
-"""The files beside a picture that go where it goes: sidecars, notes, sounds, the film of a Live Photo.
+"""The files beside an image that move along with it: sidecars, notes, sounds, the film of a Live Photo.
 
-Names decide. What lies in another folder is left where it is: Nikon's NKSC_PARAM/X.nksc, Capture One's
+Names decide. Files in another folder stay there: Nikon's NKSC_PARAM/X.nksc, Capture One's
 CaptureOne/Settings*/X.cos, SILKYPIX_DS; such a folder belongs to its program
 (`imgsearch.media.walking.program_folders`).
 """
@@ -37,9 +37,10 @@ _LONGEST_LIVE_S = 10.0  # a Live Photo's film has 3 s, a motion photo's up to 7;
 
 
 def companions_of(path: str, names_in_folder: Collection[str] | None = None) -> list[str]:
-    """The absolute paths of the companions of the picture ``path``, never a picture, sorted. ``names_in_folder``: the
-    files of its folder, best a `FolderListing` (see `FolderNames`); by default the folder is read. Some may belong to
-    other pictures too: see `owners_of`. 0.2 ms with a listing; a film of a Live Photo is opened for its length."""
+    """The absolute paths of the companions of the image ``path``, sorted; images are never companions.
+    ``names_in_folder``: the files of its folder, preferably a `FolderListing` (see `FolderNames`); by default the
+    folder is read. Some may belong to other images too: see `owners_of`. 0.2 ms with a listing; a film of a Live Photo
+    is opened to read its length."""
     folder, name = os.path.split(path)
     listing = _listing(folder, names_in_folder)
     found = {
@@ -53,8 +54,8 @@ def companions_of(path: str, names_in_folder: Collection[str] | None = None) -> 
 
 
 def owners_of(companion: str, names_in_folder: Collection[str] | None = None) -> list[str]:
-    """The absolute paths of the pictures beside ``companion`` that it is a companion of: X.xmp belongs to X.nef and to
-    X.jpg. It may be moved only with all of them."""
+    """The absolute paths of the images beside ``companion`` to which it belongs: X.xmp belongs to X.nef and to X.jpg.
+    It may be moved only with all of them."""
     folder, name = os.path.split(companion)
     listing = _listing(folder, names_in_folder)
     found = {
@@ -66,8 +67,8 @@ def owners_of(companion: str, names_in_folder: Collection[str] | None = None) ->
 
 
 def shared_with(path: str, names_in_folder: Collection[str] | None = None) -> list[str]:
-    """The other pictures in the folder that share a companion with the picture ``path``; for the path of a companion,
-    all pictures that it belongs to."""
+    """The other images in the folder that share a companion with the image ``path``; for the path of a companion, all
+    images that it belongs to."""
     listing = _listing(os.path.dirname(path), names_in_folder)  # noqa: PTH120
     companions = companions_of(path, listing) if _is_picture(path) else [path]
     return sorted({owner for each in companions for owner in owners_of(each, listing)} - {path})
@@ -90,7 +91,7 @@ def _is_long_film(path: str) -> bool:
 
 
 def _candidates(name: str, listing: FolderListing) -> Iterator[str]:
-    """The folded names that companions of the picture ``name`` may have."""
+    """The folded names that companions of the image ``name`` may have."""
     stem, extension = os.path.splitext(name)  # noqa: PTH122
     yield from (stem + end for end in _OF_STEM)
     yield from (name + end for end in _OF_NAME)
@@ -112,7 +113,7 @@ def _candidates(name: str, listing: FolderListing) -> Iterator[str]:
 
 
 def _possible_owners(name: str, listing: FolderListing) -> Iterator[str]:
-    """Pictures that the folded name of a companion points to: more than those that it belongs to."""
+    """Images that the folded name of a companion points to, including some to which it does not belong."""
     bare = name.removesuffix(".aux.xml") if name.endswith(".aux.xml") else os.path.splitext(name)[0]  # noqa: PTH122
     stems = {bare, name, bare.removesuffix("_hevc"), bare.removesuffix("_o")}
     stems |= {f"{bare}.mp", f"{bare}.mv"}

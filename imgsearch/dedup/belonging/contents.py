@@ -1,4 +1,4 @@
-"""Whether two companions say the same, and how long a film is. Nothing here raises: what cannot be read is unequal."""
+"""Compares the contents of two companions and reads the length of a film. Nothing raises: unreadable means unequal."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _MOST_BOXES = 256
 
 
 def same_companion(first_path: str, second_path: str) -> bool:
-    """True if two files have equal bytes, or are notes of Google Takeout that differ in what every export changes: the
-    address, the number of views, times of the export. Films are compared as they are read; costs their size."""
+    """True if two files have equal bytes, or are notes of Google Takeout that differ only in what every export changes:
+    the address, the number of views, times of the export. Films are compared while they are read; costs their size."""
     try:
         with _opened(first_path) as first, _opened(second_path) as second:
             if _equal(first, second):
@@ -42,8 +42,8 @@ def same_companion(first_path: str, second_path: str) -> bool:
 
 
 def film_seconds(path: str) -> float | None:
-    """The length that a MOV or MP4 states (ISO 14496-12, ``mvhd``); None for another file and an unreadable one. Reads
-    a few hundred bytes."""
+    """The length that a MOV or MP4 states (ISO 14496-12, ``mvhd``); None for any other or unreadable file. Reads a few
+    hundred bytes."""
     try:
         with _opened(path) as file:
             moov = _box(file, b"moov", 0, os.fstat(file.fileno()).st_size)
@@ -59,7 +59,7 @@ def film_seconds(path: str) -> float | None:
 
 
 def _opened(path: str) -> BinaryIO:
-    """A regular file; OSError for a pipe or a folder, without waiting for one."""
+    """Opens a regular file; raises OSError for a pipe or a folder, without waiting for one."""
     descriptor = os.open(path, _FLAGS)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -98,7 +98,7 @@ def _lasting(value: Any) -> Any:
 
 
 def _box(file: BinaryIO, kind: bytes, start: int, end: int) -> tuple[int, int] | None:
-    """Where the content of the first box of that kind lies between two places of the file."""
+    """The range (start, end) of the content of the first box of that kind between two offsets of the file."""
     for _ in range(_MOST_BOXES):
         if start + 8 > end:
             return None

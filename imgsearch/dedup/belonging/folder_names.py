@@ -1,4 +1,4 @@
-"""The names in a folder, to be asked for by their folded form; read once a folder."""
+"""The names in a folder, looked up by their folded form; each folder is read once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imgsearch.dedup.belonging.version_names import fold
 from imgsearch.media.sniff import IMAGE_EXTENSIONS
 
 _MOST_FOLDERS = 64
-_MOST_NAMES = 200_000  # in all folders that are remembered: about 60 MB
+_MOST_NAMES = 200_000  # in all cached folders: about 60 MB
 
 
 class FolderListing(Collection[str]):
@@ -38,22 +38,22 @@ class FolderListing(Collection[str]):
         return isinstance(name, str) and name in self._by_folded.get(fold(name), ())
 
     def spelled(self, folded: str) -> list[str]:
-        """The names, as they are written, that are ``folded`` without case."""
+        """The names that equal ``folded`` when case is ignored, as they are written."""
         return self._by_folded.get(folded, [])
 
     def pictures_of_stem(self, folded: str) -> list[str]:
-        """The pictures of that name but for their extension."""
+        """The images of that name, ignoring the extension."""
         return self._pictures.get(folded, [])
 
     def pictures_that_begin(self, folded: str) -> list[str]:
-        """The pictures whose folded name begins so. Looks at every one."""
+        """The images whose folded name begins like this. Checks every image."""
         return [
             name for names in self._pictures.values() for name in names if fold(name).startswith(folded)
         ]  # fmt: skip
 
 
 def listing_of(folder: str) -> FolderListing:
-    """The files of a folder on disk; empty where it cannot be read."""
+    """The files of a folder on disk; empty if it cannot be read."""
     try:
         with os.scandir(folder) as entries:
             return FolderListing(entry.name for entry in entries if not entry.is_dir(follow_symlinks=False))
@@ -62,7 +62,7 @@ def listing_of(folder: str) -> FolderListing:
 
 
 class FolderNames:
-    """`listing_of`, remembered for the folders that were asked for last. Not for threads that share one."""
+    """`listing_of` with a cache of the most recent folders. Threads must not share one."""
 
     def __init__(self, most_folders: int = _MOST_FOLDERS, most_names: int = _MOST_NAMES) -> None:
         self._most_folders, self._most_names = most_folders, most_names
@@ -70,7 +70,7 @@ class FolderNames:
         self._names = 0
 
     def of(self, folder: str) -> FolderListing:
-        """The files of ``folder``, as they were when it was asked for first."""
+        """The files of ``folder`` as of the first call."""
         found = self._listings.get(folder)
         if found is not None:
             self._listings.move_to_end(folder)
@@ -82,5 +82,5 @@ class FolderNames:
         return found
 
     def forget(self, folder: str) -> None:
-        """Read ``folder`` again when it is asked for next: files were moved."""
+        """Drop ``folder`` from the cache, so that the next call reads it again: files were moved."""
         self._names -= len(self._listings.pop(folder, ()))

@@ -1,8 +1,8 @@
-"""Files that belong together move together or not at all: the last word on what a plan moves.
+"""Moves files that belong together only together: the last decision on what a plan moves.
 
 A stack (a RAW and its JPEG, an edit and its original) moves as a whole. Companions (sidecars, sounds, the film of a
-Live Photo) go along with their picture, and only where the kept picture has the same ones: nothing that only a
-companion tells is ever moved away.
+Live Photo) move with their image, and only if the kept image has the same ones: information that only a companion
+holds is never moved away.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ TraitsOf = Callable[[int], FileTraits | None]
 
 @dataclass(slots=True)
 class _Folder:
-    """What is beside the pictures of one folder."""
+    """What lies beside the images of one folder."""
 
     listing: FolderListing
-    stacks: dict[str, list[str]] = field(default_factory=dict)  # key -> absolute paths of several pictures
-    others: bool = False  # whether there is any file that is no picture
+    stacks: dict[str, list[str]] = field(default_factory=dict)  # key -> absolute paths of several images
+    others: bool = False  # whether there is any file that is not an image
 
 
 class Belongings:
-    """Asked while a plan is made. Reads folders, and companions of what would be moved."""
+    """Used while a plan is made. Reads folders, and companions of the files that would be moved."""
 
     def __init__(self, traits: TraitsOf = lambda image_id: None) -> None:
         self._traits = traits
@@ -41,17 +41,17 @@ class Belongings:
         self._folders: dict[str, _Folder] = {}
 
     def companions(self, path: str) -> list[str]:
-        """The absolute paths of a picture's companions; most folders have none, which costs a look-up."""
+        """The absolute paths of an image's companions; most folders have none, which costs one look-up."""
         folder = self._folder(path)
         return companions_of(path, folder.listing) if folder.others else []
 
     def attached(self, path: str) -> int:
-        """How many files belong to a picture: its stack's and its companions."""
+        """The number of files that belong to an image: those of its stack and its companions."""
         return len(self._mates(path)) + len(self.companions(path))
 
     def settled(self, groups: Callable[[], Iterable[Group]]) -> Iterator[Group]:
-        """The groups that ``groups`` gives, each time the same, with what has to stay marked so (`Member.stays`) and
-        companions named. Holds the paths of what is moved: 200 bytes each."""
+        """The groups that ``groups`` yields (the same ones at every call), with members that must stay marked
+        (`Member.stays`) and companions named. Holds the paths of the moved files: 200 bytes each."""
         refused: dict[str, str] = {}
         moving: dict[str, str] = {}  # path -> the kept file's
         for group in groups():
@@ -83,7 +83,7 @@ class Belongings:
         return replace(member, move=False, stays=refused.get(path, ""))
 
     def _apart_from(self, keeper: Copy, member: Member) -> str:
-        """Why a member must stay for what lies beside it, "" where nothing speaks against it."""
+        """Why a member must stay because of what lies beside it; "" if nothing speaks against a move."""
         if member.evidence.tier != "bytes" and (kind := self._stack_of(keeper, member)):
             return kind
         beside = self.companions(keeper.path)
@@ -100,7 +100,7 @@ class Belongings:
         return StackFile(copy.path, copy.facts.format, copy.facts.taken_at, self._traits(copy.image_id))
 
     def _keep_stacks_whole(self, moving: dict[str, str], refused: dict[str, str]) -> None:
-        """Take out of ``moving`` what would part a stack, until nothing does."""
+        """Remove from ``moving`` files whose move would split a stack, until none is left."""
         waiting = list(moving)
         while parted := [(path, mate) for path in waiting if path in moving and (mate := self._left(path, moving))]:
             waiting = []
@@ -110,7 +110,7 @@ class Belongings:
                 waiting += self._mates(path)
 
     def _left(self, path: str, moving: dict[str, str]) -> str:
-        """A file of the same stack that is not moved; "" where all are."""
+        """A file of the same stack that is not moved; "" if all are."""
         return next((mate for mate in self._mates(path) if mate not in moving), "")
 
     def _mates(self, path: str) -> list[str]:
@@ -120,9 +120,9 @@ class Belongings:
         return [mate for mate in stacks.get(stack_key(path), ()) if mate != path and _together(path, mate)]
 
     def _carriers(self, moving: dict[str, str], refused: dict[str, str]) -> dict[str, list[Companion]]:
-        """Path of a moved picture -> the companions that go with it: each once, with the first of its pictures. One
-        that belongs to a picture that stays, stays with that; one that cannot be read keeps its pictures, and what
-        belongs to these, where they are."""
+        """Path of a moved image -> the companions that move with it: each once, with the first of its images. A
+        companion that also belongs to an image that stays, stays with it. A companion that cannot be read keeps its
+        images, and everything that belongs to them, in place."""
         known: dict[str, Companion | None] = {}
         while True:
             self._keep_stacks_whole(moving, refused)
@@ -136,8 +136,8 @@ class Belongings:
     def _carried(
         self, moving: dict[str, str], known: dict[str, Companion | None]
     ) -> tuple[dict[str, list[Companion]], dict[str, str]]:
-        """What goes along, and pictures with a companion that cannot be read; ``known``: companions as they were
-        read."""
+        """The companions that move along, and the images with a companion that cannot be read; ``known``: companions
+        read before."""
         carried: dict[str, list[Companion]] = defaultdict(list)
         unread: dict[str, str] = {}
         taken: set[str] = set()
@@ -179,7 +179,7 @@ def _kind(companion: str) -> str:
 
 
 def _together(path: str, other: str) -> bool:
-    """By their names alone: what is beside a picture need not be in the library."""
+    """Decides by names alone, because a file beside the image need not be in the library."""
     return bool(belong_together(StackFile(path, ""), StackFile(other, "")))
 
 
@@ -188,7 +188,7 @@ def _stacked(evidence: Evidence, kind: str) -> Evidence:
 
 
 def _described(path: str) -> Companion | None:
-    """A companion with the hash of its bytes, as the plan names it; None where it cannot be read or is a link."""
+    """A companion with the hash of its bytes, as the plan names it; None if it is unreadable or a link."""
     folder, name = os.path.split(path)
     folder = os.path.realpath(folder)
     try:

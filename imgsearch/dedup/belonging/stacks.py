@@ -1,10 +1,10 @@
-"""Which pictures belong together though they show one scene: a RAW and its JPEG, an edit and its original.
+"""Finds images that belong together though they show one scene: a RAW and its JPEG, an edit and its original.
 
-How the line to a copy is drawn: a stack needs a difference that a program or a camera writes on purpose - one file is
-a camera's RAW, one name carries the mark of an edit (``-edited``, ``IMG_E``, ``-Edit``, ``~2``, Pixel's ``.PORTRAIT``),
-one file has a film in it, or XMP says that one was made of the other. A counter or a word for "copy" behind the name
-(``(1)``, `` - Copy``, ``_1``, ``-2``) is no such difference: that is what copies are called. Nor is another suffix
-alone: IMG_1.heic and IMG_1.jpg are one picture in two formats, which the other tiers compare.
+A stack differs from a copy by a difference that a program or a camera writes on purpose: one file is a camera's RAW,
+one name carries the mark of an edit (``-edited``, ``IMG_E``, ``-Edit``, ``~2``, Pixel's ``.PORTRAIT``), one file has a
+film in it, or XMP says that one was made from the other. A counter or a word for "copy" behind the name (``(1)``,
+`` - Copy``, ``_1``, ``-2``) is no such difference: copies are named like that. Nor is another suffix alone: IMG_1.heic
+and IMG_1.jpg are one image in two formats, which the other tiers compare.
 
 Names are compared without case and with composed accents. Nothing is read from the disk.
 """
@@ -29,17 +29,17 @@ MOTION = "a motion photo and its still"
 LIVE = "a Live Photo"
 RAW_AND_DNG = "a RAW and its DNG"
 _RAW_AND = "RAW and its "
-_ORDER = (_RAW_AND, RAW_AND_DNG, LIVE, MOTION, EDITED, VERSIONS)  # a stack of several kinds is called by the first
+_ORDER = (_RAW_AND, RAW_AND_DNG, LIVE, MOTION, EDITED, VERSIONS)  # a stack of several kinds is named after the first
 
 _FILMS = frozenset({".mov", ".mp4", ".m4v", ".mp"})
 _MOTION_MARKS = frozenset({"mp", "motion"})
-_MOST_ALIKE = 50  # files under one key that are all compared with each other; beyond, with the unmarked ones only
-_LEAST_ID = 8  # letters of an XMP identifier; shorter ones are made up ("1", "none")
+_MOST_ALIKE = 50  # files under one key that are all compared with each other; others only with the unmarked ones
+_LEAST_ID = 8  # characters of an XMP identifier; shorter ones are made up ("1", "none")
 
 
 @dataclass(frozen=True, slots=True)
 class StackFile:
-    """What is known of one file. None: unknown."""
+    """The known facts of one file. None: unknown."""
 
     path: str  # absolute; bytes that are not UTF-8 as lone surrogates
     format: str  # as `media.sniff` calls it: "JPEG", "RAW", "HEIF"; "" for a film
@@ -56,17 +56,17 @@ class Stack:
 
 
 def stack_key(path: str) -> str:
-    """Files of one folder with one key may belong together by their names; files with different keys do not."""
+    """Files of one folder with the same key may belong together by their names; files with different keys do not."""
     folder, stem, _ = _split(path)
     return os.path.join(folder, version_name(stem).base)  # noqa: PTH118
 
 
 def belong_together(first: StackFile, second: StackFile) -> str:
-    """Why two different pictures belong together, in words, or "" if nothing says so. The order makes no difference.
+    """Why two different images belong together, in words, or "" if nothing says so. The order makes no difference.
 
-    Asked of two that look alike, it goes by their names in one folder, and in two folders as well where one name is the
-    other's with the mark of an edit, or a RAW's (unless they were taken at different times); by XMP, and by the moment
-    and the camera of a RAW, whatever their names. About 10 us.
+    The two must look alike. Names decide within one folder, and across two folders if one name is the other's with the
+    mark of an edit, or that of a RAW (unless the two were taken at different times). XMP decides, and so do the moment
+    and the camera of a RAW, whatever the names. About 10 us.
     """
     return "" if first.path == second.path else _belong(_Parsed.of(first), _Parsed.of(second))
 
@@ -85,9 +85,9 @@ def _belong(one: _Parsed, other: _Parsed) -> str:
 
 
 def find_stacks(files: Iterable[StackFile]) -> list[Stack]:
-    """All stacks among the files, sorted by their first path; each file is in one at most. By names it looks within a
-    folder, and for a RAW and its picture in all where they were taken at one moment; by XMP in all. About 60 us and
-    1 kB a file."""
+    """All stacks among the files, sorted by their first path; each file is in at most one. Names are compared within a
+    folder, and across all folders for a RAW and its image taken at one moment; XMP across all. About 60 us and 1 kB a
+    file."""
     given = {file.path: file for file in files}
     kinds: dict[str, str] = {}  # of a stack's head
     heads = {path: path for path in given}
@@ -115,7 +115,7 @@ def _rank(kind: str) -> tuple[int, str]:
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    """A file with what its name says."""
+    """A file with the parts of its name."""
 
     file: StackFile
     folder: str
@@ -168,7 +168,7 @@ def _split(path: str) -> tuple[str, str, str]:
 
 
 def _live(one: _Parsed, other: _Parsed) -> str:
-    """A still and the film of its name: X.heic and X.mov, PXL_1.MP.jpg and PXL_1.MP."""
+    """Whether the two are a still and the film of its name: X.heic and X.mov, PXL_1.MP.jpg and PXL_1.MP."""
     film, still = (one, other) if one.film_file else (other, one)
     if still.film_file or film.folder != still.folder:
         return ""
@@ -176,7 +176,7 @@ def _live(one: _Parsed, other: _Parsed) -> str:
 
 
 def _of_one_shot(raw: _Parsed, picture: _Parsed) -> bool:
-    """Whether a developed picture was made of that RAW, told by names and times."""
+    """Whether names and times say that a developed image was made from that RAW."""
     same_moment = _same_moment(raw.moment, picture.moment)
     counters = raw.name.counters
     named = raw.name.base == picture.name.base and picture.name.counters[: len(counters)] == counters
@@ -188,7 +188,7 @@ def _of_one_shot(raw: _Parsed, picture: _Parsed) -> bool:
 
 
 def _motion(one: _Parsed, other: _Parsed) -> str:
-    """A photo with a film in it, and the still without."""
+    """Whether the two are a photo with a film in it and the still without."""
     inside = (one.film_inside, other.film_inside)
     names = one.name, other.name
     by_name = names[0].base == names[1].base and names[0].counters == names[1].counters
@@ -205,7 +205,7 @@ def _motion(one: _Parsed, other: _Parsed) -> str:
 
 
 def _edited(one: _Parsed, other: _Parsed) -> str:
-    """One name is the other's with the mark of an edit, or both are with different marks."""
+    """Whether one name is the other's with the mark of an edit, or both have different marks."""
     first, second = one.name, other.name
     marks = [_marks_of_edits(name) for name in (first, second)]
     if first.base != second.base or marks[0] == marks[1]:
@@ -227,7 +227,7 @@ def _marks_of_edits(name: VersionName) -> tuple[str, ...]:
 
 
 def _derived(one: _Parsed, other: _Parsed) -> bool:
-    """XMP of one names the other as what it was made of. Copies of one file have one DocumentID: that is no edit."""
+    """Whether XMP of one file names the other as its source. Copies of one file share a DocumentID: that is no edit."""
     first, second = one.file.traits, other.file.traits
     if first is None or second is None or first.document == second.document:
         return False
@@ -239,7 +239,7 @@ def _made_of(made: FileTraits, source: FileTraits) -> bool:
 
 
 def _same_moment(first: str, second: str) -> bool | None:
-    """Whether two times of one shot are the same, as exactly as both say; None where one is unknown."""
+    """Whether two times of a shot are equal to the precision of the coarser one; None if one is unknown."""
     if not first or not second:
         return None
     try:
@@ -254,7 +254,7 @@ def _same_moment(first: str, second: str) -> bool | None:
 
 
 def _worth_comparing(files: Iterable[StackFile]) -> Iterator[tuple[_Parsed, _Parsed]]:
-    """Pairs that may belong together: far fewer than all, and each that does."""
+    """Pairs that may belong together: far fewer than all, and every pair that does."""
     cells: dict[tuple[object, ...], list[_Parsed]] = {}
     documents: dict[str, list[_Parsed]] = {}
     parsed = [_Parsed.of(file) for file in files]
@@ -272,7 +272,7 @@ def _worth_comparing(files: Iterable[StackFile]) -> Iterator[tuple[_Parsed, _Par
 
 
 def _keys(one: _Parsed) -> Iterator[tuple[object, ...]]:
-    """Where a file is found."""
+    """The keys under which a file is found."""
     yield ("name", one.folder, one.name.base, one.name.counters)
     if one.raw and one.moment:
         yield ("shot", one.moment[:19], one.name.base)
@@ -281,7 +281,7 @@ def _keys(one: _Parsed) -> Iterator[tuple[object, ...]]:
 
 
 def _asked(one: _Parsed) -> Iterator[tuple[object, ...]]:
-    """Where a file looks for others."""
+    """The keys under which a file looks for others."""
     for length in range(len(one.name.counters) + 1):
         yield ("name", one.folder, one.name.base, one.name.counters[:length])
     if not one.raw and one.moment:

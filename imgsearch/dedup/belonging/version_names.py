@@ -1,4 +1,4 @@
-"""A file's name -> the name it was made from, the marks that programs add to versions, and the counters of copies.
+"""Splits a file's name into its original name, the marks that programs add to versions, and the counters of copies.
 
 ``IMG_1234-edited(1).jpg`` is ``IMG_1234``, then the mark "edited", then the counter 1.
 """
@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from imgsearch.media.facts.sidecar_names import fold as fold
 
-# "Edited" as Google Photos, Lightroom, Samsung, Apple and their like write it behind a name, in the language of the
-# account or the program. Sources: Google Takeout exports as GooglePhotosTakeoutHelper and PhotoMigrator list them;
+# "Edited" as Google Photos, Lightroom, Samsung, Apple and similar programs write it behind a name, in the language of
+# the account or the program. Sources: Google Takeout exports as listed by GooglePhotosTakeoutHelper and PhotoMigrator;
 # Lightroom Classic, "Edit in ..." per language; osxphotos (--edited-suffix); photo forums for the rest.
 _EDITED = (
     "edited edit modified modifed retouched retouch",  # English
@@ -32,8 +32,8 @@ _EDITED = (
     "संपादित|แก้ไขแล้ว|đã chỉnh sửa|diedit|telah diedit|disunting",  # Hindi, Thai, Vietnamese, Indonesian, Malay
     "已编辑 编辑 已編輯 編輯 編集済み 編集済 編集 加工 편집됨 편집 수정됨",  # Chinese, Japanese, Korean
 )
-# Behind a hyphen only. Google Photos' own creations, in English everywhere; Lightroom's merges;
-# programs that add their name. Camera Raw's "Enhance" adds what it did: -Enhanced-NR, German -Verbessert-RR.
+# Behind a hyphen only: Google Photos' own creations, in English everywhere; Lightroom's merges; programs that add their
+# name. Camera Raw's "Enhance" adds what it did: -Enhanced-NR, German -Verbessert-RR.
 _MADE = (
     "effects animation collage smile mix motion pano hdr pop_out color_pop cinematic stylized hdr-pano",
     "topaz denoiseai denoise-ai sharpenai sharpen-ai nik photoshop snapseed lightroom luminar luminarneo",
@@ -46,7 +46,7 @@ _ENHANCED = (
 # digiKam's versions (_v1). Behind a hyphen DxO too.
 _MADE_UNDERSCORE = r"shotwell|embedded|dxo(?:[_-]\w{1,16}){0,2}|tonemapped|hdr|on1|luminar|snapseed|v\d{1,2}"
 
-# What copies are called: Windows "- Copy (2)", macOS "copy 2", Linux "(copy)", "(another copy)"; in other languages.
+# Names of copies: Windows "- Copy (2)", macOS "copy 2", Linux "(copy)", "(another copy)"; and in other languages.
 _COPY = (
     "copy copia cópia copie kopie kopia kopio kopi kopija kópia kópie másolat koopia копия копія kopyası kopya "
     "αντίγραφο コピー 副本 复制 拷贝 複製 복사본 salinan duplicate duplikat"
@@ -68,7 +68,7 @@ _COUNTER = re.compile(
     rf"(?: ?\(\d{{1,4}}\)| ?- ?(?:{_COPY_WORDS})| ?\((?:\d{{1,3}}(?:st|nd|rd|th) |another )?(?:{_COPY_WORDS})\)"
     rf"|[ _-](?:{_COPY_WORDS})(?: ?\d{{1,3}})?|[ _-]\d{{1,2}}| - \d{{1,3}})$"
 )
-_NO_PARTS = re.compile(r"(?!.*edit)[a-z0-9_.-]*\d{3}")  # "img_1234": what nearly all names are, told in 0.5 us
+_NO_PARTS = re.compile(r"(?!.*edit)[a-z0-9_.-]*\d{3}")  # "img_1234": nearly all names match, in 0.5 us
 # Pixel phones: PXL_20230101_120000000.PORTRAIT-01.COVER.jpg, .RAW-02.ORIGINAL.dng, .MP.jpg, .NIGHT.jpg; and Google
 # Photos' ~2 behind any of them.
 _PIXEL = re.compile(r"^(?P<base>pxl_\d{6,8}[_\d]*)(?P<rest>\..+)$")
@@ -83,7 +83,7 @@ _CUT_MARK = re.compile(r"-(?:e|ed|edi|edit|edite)$")
 
 @dataclass(frozen=True, slots=True)
 class VersionName:
-    """A file's name in parts, folded. ``parts`` stand behind the base from left to right: ("mark", "edited") or
+    """A file's name in parts, folded. ``parts`` follow the base from left to right: ("mark", "edited") or
     ("copy", "(1)")."""
 
     base: str
@@ -91,17 +91,17 @@ class VersionName:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """Those of versions: "edited", "~2", "mp"."""
+        """The marks of versions: "edited", "~2", "mp"."""
         return tuple(text for kind, text in self.parts if kind == "mark")
 
     @property
     def counters(self) -> tuple[str, ...]:
-        """Those of copies: "(1)", " - copy"."""
+        """The counters of copies: "(1)", " - copy"."""
         return tuple(text for kind, text in self.parts if kind == "copy")
 
     @property
     def counters_before_marks(self) -> tuple[str, ...]:
-        """The counters that stand before the first mark: those of the picture that was edited."""
+        """The counters before the first mark, which belong to the image that was edited."""
         found: list[str] = []
         for kind, text in self.parts:
             if kind == "mark":
@@ -139,7 +139,7 @@ def version_name(stem: str) -> VersionName:
 
 
 def _last_part(rest: str, pixel: bool) -> tuple[str, str, int] | None:
-    """Kind, text and length of what stands last behind the base."""
+    """Kind, text and length of the last part behind the base."""
     if mark := _MARK.search(rest):
         text = mark["word"] or mark["bracket"] or mark["made"] or mark["dated"] or mark["program"]
         return "mark", "~" + mark["tilde"] if text is None else text, len(mark[0])

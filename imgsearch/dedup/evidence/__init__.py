@@ -1,1 +1,1 @@
-"""What is known of two pictures or files, and the records that the whole room shares."""
+"""The evidence on two images or files, and the records that the whole room shares."""

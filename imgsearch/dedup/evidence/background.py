@@ -1,4 +1,4 @@
-"""How alike unrelated pictures of this library are, and from which likeness on two are hardly so by chance."""
+"""The similarity of unrelated images of this library, and the similarity beyond which chance is unlikely."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from imgsearch.records import Float32, Int64
 from imgsearch.storage.view import View
 
 SAMPLED = 2048
-"""Pictures whose likeness to each other is measured: two million pairs."""
+"""Images whose similarity to each other is measured: two million pairs."""
 
 _TAIL = (0.9, 0.98)
-"""Quantiles that the law is fitted to. Above the second a library of copies has its copies: among 100 pictures with 12
-copies each, one pair in a hundred is one."""
+"""Quantiles to which the law is fitted. Beyond the second a library of copies has its copies: among 100 images with 12
+copies each, one pair in a hundred is a pair of copies."""
 
-_FEW = 50  # pictures of which no law is made
+_FEW = 50  # fewer images give no law
 _NORMAL = NormalDist()
 _ROW_TAIL = (0.75, 0.95)
 _EDGE = 1 - 1e-6
@@ -26,29 +26,29 @@ _EDGE = 1 - 1e-6
 
 @dataclass(frozen=True, slots=True)
 class SimilarityBackground:
-    """Likeness (-1..1) of pairs of unrelated pictures. Its inverse hyperbolic tangent is taken as normal (Fisher 1915,
+    """Similarity (-1..1) of pairs of unrelated images. Its inverse hyperbolic tangent is taken as normal (Fisher 1915,
     for correlations) with this ``mean`` and ``deviation``, fitted to the tail."""
 
     mean: float
     deviation: float
 
     def chance(self, likeness: float) -> float:
-        """Share of unrelated pairs that are as alike as this or more."""
+        """Share of unrelated pairs that are at least as similar as this."""
         return _NORMAL.cdf((self.mean - math.atanh(min(_EDGE, max(-_EDGE, likeness)))) / self.deviation)
 
     def threshold(self, chance: float) -> float:
-        """Likeness that unrelated pairs reach with this chance, 0..1: with ``expected / pairs`` as the chance, so many
-        false pairs are expected of so many."""
+        """The similarity that unrelated pairs reach with this chance, 0..1; ``expected / pairs`` as the chance gives
+        ``expected`` false pairs among ``pairs``."""
         return math.tanh(self.mean - self.deviation * _NORMAL.inv_cdf(min(1 - 1e-12, max(1e-300, chance))))
 
 
 NO_BACKGROUND = SimilarityBackground(math.atanh(0.8), 0.15)
-"""Of a library of fewer than 50 pictures, where there is nothing to measure: 0.93 with a chance of one in 10,000."""
+"""For a library of fewer than 50 images, with nothing to measure: 0.93 with a chance of one in 10,000."""
 
 
 def background(view: View, seed: int = 0, slots: Int64 | None = None) -> SimilarityBackground:
-    """Measured on `SAMPLED` pictures drawn from the library, or on ``slots`` that are known to be unrelated. 2 s and
-    150 MB; few pictures: all of them."""
+    """Measured on `SAMPLED` images drawn from the library, or on ``slots`` known to be unrelated. 2 s and 150 MB; a
+    small library is measured whole."""
     if slots is None:
         rng = np.random.default_rng(seed)
         slots = rng.choice(view.live_slots, min(SAMPLED, view.count), replace=False)
@@ -60,7 +60,7 @@ def background(view: View, seed: int = 0, slots: Int64 | None = None) -> Similar
 
 
 def fit_background(likeness: Float32) -> SimilarityBackground:
-    """From the likeness float32 [p] of pairs drawn at random, of which up to one in fifty may be copies."""
+    """From the similarity float32 [p] of pairs drawn at random; up to one in fifty may be copies."""
     z = np.arctanh(np.clip(np.quantile(likeness, _TAIL), -_EDGE, _EDGE))
     near, far = (_NORMAL.inv_cdf(share) for share in _TAIL)
     deviation = max(float(z[1] - z[0]) / (far - near), 1e-3)
@@ -68,8 +68,8 @@ def fit_background(likeness: Float32) -> SimilarityBackground:
 
 
 def thresholds(likeness: Float32, chance: float) -> Float32:
-    """`SimilarityBackground.threshold` of each row by itself: float32 [n] from the likeness [n, s] of each picture with
-    s unrelated ones. A picture of a common kind needs more than a rare one. Fitted to lower quantiles than a whole
+    """`SimilarityBackground.threshold` of each row by itself: float32 [n] from the similarity [n, s] of each image to
+    s unrelated ones. An image of a common kind needs more than a rare one. Fitted to lower quantiles than a whole
     library's, since s is a few hundred."""
     z = np.arctanh(np.clip(np.quantile(likeness, _ROW_TAIL, axis=1), -_EDGE, _EDGE))
     near, far = (_NORMAL.inv_cdf(share) for share in _ROW_TAIL)

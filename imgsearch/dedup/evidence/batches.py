@@ -1,4 +1,4 @@
-"""Jobs for the hardened pool, several in one; a job that its neighbours cannot be judged by is given again alone."""
+"""Runs several jobs as one in the hardened pool; if one of them breaks the batch, each runs again alone."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from imgsearch.errors import MediaError
 from imgsearch.media.decode_pool import HardenedPool, Job, JobResult
 
 _MOST_TEXT = 6_000
-"""Characters of paths in one job: six bytes each in JSON at most, of the 64 KiB that a job's arguments may have."""
+"""Characters of paths in one job: at most six bytes each in JSON, within the 64 KiB allowed for a job's arguments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one batch holds at most. ``cost`` of a job is in the caller's own measure."""
+    """The limits of one batch. ``cost`` of a job is in the caller's own measure."""
 
     jobs: int
     cost: int
 
 
 def in_batches(jobs: Iterable[Job], bounds: Bounds, cost: Callable[[Job], int]) -> Iterator[list[Job]]:
-    """The jobs in their order; one that costs more than a batch may is a batch of its own."""
+    """The jobs in their order; a job that costs more than a batch may becomes a batch of its own."""
     batch: list[Job] = []
     held = text = 0
     for job in jobs:
@@ -42,8 +42,8 @@ def in_batches(jobs: Iterable[Job], bounds: Bounds, cost: Callable[[Job], int]) 
 def run_batches(
     pool: HardenedPool | FileTask, batches: Iterable[list[Job]]
 ) -> Iterator[tuple[Job, JobResult | MediaError]]:
-    """One outcome for each job, as they come, of a pool whose task is one of `inspection.task`'s: as if every job had
-    been run by itself."""
+    """One outcome for each job, in order of completion, as if every job had run by itself. The pool's task is one of
+    `inspection.task`'s."""
     alone: list[Job] = []
     for batch, outcome in pool.run((_together(batch) for batch in batches), taken_apart):
         if isinstance(outcome, MediaError) and len(batch.tag) > 1:  # a worker died of one of them, or took too long

@@ -1,4 +1,4 @@
-"""What is read of single files beside their small pictures, once each, and kept in the library's evidence."""
+"""Facts read from single files in addition to their small images, once each, and kept in the library's evidence."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ Failed = Callable[[Failure], None]
 TRAITS = "traits"
 SAMPLES = "samples"
 RECIPE = "2"
-"""How traits and samples are read: raise it when that changes, and they are read anew."""
+"""Names how traits and samples are read; raise it when that changes, and they are read again."""
 
-_KEPT_AT_ONCE = 256  # texts a transaction: what a killed run loses
-_TOGETHER = Bounds(jobs=8, cost=1 << 20)  # files and their bytes in a job
+_KEPT_AT_ONCE = 256  # texts a transaction, which a killed run loses
+_TOGETHER = Bounds(jobs=8, cost=1 << 20)  # files, and their bytes, in a job
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where files are read: of which library, and by which processes (None: by some for each reading)."""
+    """Where files are read: from which library and by which processes (None: new ones for each reading)."""
 
     store: Store
     pool: FilePool | None = None
 
 
 class Traits:
-    """The traits of images by id, read where they are not kept yet; a few hundred bytes an image."""
+    """The traits of images by id, read if they are not kept yet; a few hundred bytes an image."""
 
     def __init__(self, store: Store, evidence: EvidenceStore, pool: FilePool | None = None) -> None:
         self._store, self._evidence, self._pool = store, evidence, pool
         self._texts: dict[int, str] = {}
 
     def read(self, image_ids: Iterable[int], failed: Failed, progress: Progress) -> None:
-        """Make sure of these images. Files that cannot be read have none, and are told to ``failed``; 2 ms a new
-        one."""
+        """Read the traits of these images. Files that cannot be read have none and are reported to ``failed``; 2 ms a
+        new one."""
         wanted = [image_id for image_id in image_ids if image_id not in self._texts]
         self._texts |= self._evidence.examined(TRAITS, RECIPE, wanted)
         todo = [image_id for image_id in wanted if image_id not in self._texts]
@@ -57,7 +57,7 @@ class Traits:
             self._texts |= texts
 
     def get(self, image_id: int) -> FileTraits | None:
-        """The traits of an image that was read; None for one that could not be."""
+        """The traits of an image that was read; None if reading failed."""
         text = self._texts.get(image_id)
         return None if text is None else FileTraits.from_json(json.loads(text))
 
@@ -65,13 +65,13 @@ class Traits:
 def sample_digests(
     source: Source, evidence: EvidenceStore, image_ids: Iterable[int], failed: Failed, progress: Progress
 ) -> dict[int, bytes]:
-    """The digest of all samples of each of these images (`media.samples`); kept ones are not computed again, images
-    without a file that can be read are absent. 150 ms of one core for 12 megapixels of JPEG."""
+    """The digest of all samples of each of these images (`media.samples`). Kept digests are not computed again; images
+    without a readable file are absent. 150 ms of one core for 12 megapixels of JPEG."""
     ids = list(image_ids)
     found = evidence.pixel_hashes(_digest_recipe(), ids)
     for part in _examined(source, [each for each in ids if each not in found], "samples", failed, progress):
         digests = {image_id: answer.body for image_id, answer in part.items()}
-        for kind in (SAMPLES, TRAITS):  # both come of one reading
+        for kind in (SAMPLES, TRAITS):  # one reading gives both
             told = {image_id: _text(answer.head[kind]) for image_id, answer in part.items() if answer.head[kind]}
             evidence.add_examined(kind, RECIPE, told)
         evidence.add_pixel_hashes(_digest_recipe(), digests)
@@ -84,19 +84,19 @@ def _digest_recipe() -> str:
 
 
 def sample_facts(evidence: EvidenceStore, image_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
-    """What `sample_digests` saw beside the digests: ``depth``, ``transparent``, ``colour``, ``images``."""
+    """What `sample_digests` found in addition to the digests: ``depth``, ``transparent``, ``colour``, ``images``."""
     return {image_id: json.loads(text) for image_id, text in evidence.examined(SAMPLES, RECIPE, image_ids).items()}
 
 
 def failure_of(file: HeldFile, error: MediaError) -> Failure:
-    """What is told of a file that could not be read."""
+    """The report of a file that could not be read."""
     return Failure(file.path, error.stage, error.message, error.transient, file.size_bytes, file.mtime_ns)
 
 
 def _examined(
     source: Source, image_ids: list[int], task: str, failed: Failed, progress: Progress
 ) -> Iterator[Mapping[int, JobResult]]:
-    """The answers of the pool about the first file of each image that can be read, some hundred at a time."""
+    """The pool's answers about the first readable file of each image, some hundred at a time."""
     if not image_ids:
         return
     done = 0

@@ -1,4 +1,4 @@
-"""What is said of two pictures, and how sure it is: the records that every module of this room shares."""
+"""The statements about two images and how sure each is: the records that every module of this room shares."""
 
 from __future__ import annotations
 
@@ -8,37 +8,36 @@ from imgsearch.records import MediaFacts
 
 TIERS = ("bytes", "pixels", "perceptual", "near", "part", "stack", "burst", "semantic")
 """Strongest first. *bytes*: the same file content. *pixels*: the same samples at their full depth, with transparency,
-of every frame or page, whatever container, metadata or EXIF rotation. *perceptual*: the same picture, resized,
-compressed again, recoloured a little, turned or mirrored. *near*: the same shot, cropped, written over or filtered.
-*part*: one file shows its first picture only, or less of each sample, of what the other holds. *stack*: files that
-belong together, such as a RAW and its JPEG. *burst*: another shot: a burst, a bracket, a series. *semantic*: the same
-scene."""
+of every frame or page, whatever container, metadata or EXIF rotation. *perceptual*: the same image, resized, compressed
+again, slightly recoloured, turned or mirrored. *near*: the same shot, cropped, written over or filtered. *part*: one
+file shows only the first image, or less of each sample, of what the other holds. *stack*: files that belong together,
+such as a RAW and its JPEG. *burst*: another shot: a burst, a bracket, a series. *semantic*: the same scene."""
 
 NEVER_MOVED = ("part", "stack", "burst", "semantic")
-"""Tiers of files that are no copies of each other: no plan moves them, whoever wrote it."""
+"""Tiers of files that are not copies of each other: no plan moves them, whoever wrote it."""
 
 ACTED_ON = ("bytes", "pixels", "perceptual")
-"""The tiers whose copies a plan moves unless it is asked for more. Bursts and semantic neighbours are never moved."""
+"""The tiers whose copies a plan moves by default. Bursts and semantic neighbours are never moved."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What makes one picture a copy of another; None where a tier measures nothing of the kind."""
+    """Why one image is a copy of another; None for everything that a tier does not measure."""
 
     tier: str  # one of TIERS
     score: float  # 0..1, how sure; 1 for bytes and pixels
-    turn: int = 1  # EXIF orientation (1-8) that makes the second look as the first
-    bits: int | None = None  # in which the pHashes differ, at that turn, 0..64
+    turn: int = 1  # EXIF orientation (1-8) that makes the second look like the first
+    bits: int | None = None  # Hamming distance of the pHashes at that orientation, 0..64
     difference: float | None = None  # largest local difference of lightness once aligned, 0..1
-    cover: float | None = None  # share of the first's area that the second shows, 0..1; under 1 for a crop
+    cover: float | None = None  # overlap: share of the first's area that the second shows, 0..1; under 1 for a crop
     similarity: float | None = None  # of the embeddings, -1..1
     seconds: float | None = None  # between the two shots, where both say when they were taken
-    why: str = ""  # what decided, for a person, where the tier does not say: "RAW and its JPEG"
+    why: str = ""  # what decided, for a person, if the tier does not say it: "RAW and its JPEG"
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two pictures of a library by image id, ``first < second``, and their strongest evidence."""
+    """Two images of a library by image id, ``first < second``, and their strongest evidence."""
 
     first: int
     second: int
@@ -47,7 +46,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """One file that may be kept or moved, as the library knows it."""
+    """A file that may be kept or moved, as the library knows it."""
 
     path: str  # absolute; bytes that are not UTF-8 as lone surrogates
     root_id: int
@@ -60,7 +59,7 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Companion:
-    """A file beside a picture that goes where it goes: a sidecar, the film of a Live Photo, a sound note."""
+    """A file beside an image that moves along with it: a sidecar, the film of a Live Photo, a sound note."""
 
     path: str  # absolute; bytes that are not UTF-8 as lone surrogates
     sha256: str  # of its bytes, hex
@@ -70,20 +69,20 @@ class Companion:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file of a group that is not kept, and what it has in common with the one that is."""
+    """A file of a group that is not kept, and its evidence with the keeper."""
 
     copy: Copy
     evidence: Evidence  # the keeper is the first, this the second
     move: bool = (
         True  # whether a plan moves it; False for what is only shown, and for another name of the keeper's file
     )
-    stays: str = ""  # why a file of a tier that is moved is not: "it alone has transparency"; "" where it is moved
+    stays: str = ""  # why a file of a moved tier is not moved: "it alone has transparency"; "" if it is moved
     companions: tuple[Companion, ...] = ()  # files that are moved along, and come back with it
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Files that show one picture. Each member is compared with the keeper itself, so that groups do not chain."""
+    """Files that show one image. Each member is compared with the keeper itself, so that groups do not chain."""
 
     keeper: Copy
     reason: str  # "larger, has EXIF"
@@ -91,4 +90,4 @@ class Group:
     kept: tuple[
         Member, ...
     ] = ()  # files of reference folders that show it too: kept beside the keeper, whatever they are
-    picture: int = 0  # groups of one number show versions of one picture; 0 where a group is alone
+    picture: int = 0  # groups with one number show versions of one image; 0 if a group is alone

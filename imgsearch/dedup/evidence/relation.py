@@ -1,7 +1,7 @@
-"""What two files are to each other, by everything that they hold beside the picture that was compared.
+"""The relation of two files, decided by everything that they hold beside the compared image.
 
-The pictures were found alike. What else the files hold decides whether one may stand for the other: the number of
-pictures, a film, a RAW's data, the moment and the exposure, what one was made of.
+The images look alike. The rest of the files decides whether one may stand for the other: the number of images, a film,
+a RAW's data, the moment and the exposure, the source that one was made from.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _SHOT_WORDS = {
     "subject_distance": "another focus",
     "image_number": "another shot of one camera",
 }
-"""Facts of an exposure: where both files have one and they differ, the shutter opened twice."""
+"""Facts of an exposure: if both files have one and they differ, the shutter opened twice."""
 
 _ALIKE = ("perceptual", "near")
 
 
 def relate(evidence: Evidence, first: FileTraits | None, second: FileTraits | None) -> Evidence:
-    """The evidence with its tier as the files' traits allow (None: they could not be read, nothing is allowed less).
+    """The evidence with its tier as the files' traits allow (None: they could not be read, which rules nothing out).
 
-    Equal samples (tier pixels) and equal bytes stay what they are; whether such a file may be moved is told by
-    `worth.stays`."""
+    Equal samples (tier pixels) and equal bytes keep their tier; `worth.stays` decides whether such a file may be moved.
+    """
     if evidence.tier not in (*_ALIKE, "pixels") or first is None or second is None:
         return evidence
     if first.film != second.film:
@@ -64,8 +64,8 @@ def relate(evidence: Evidence, first: FileTraits | None, second: FileTraits | No
 
 
 def another_shot(first: FileTraits, second: FileTraits) -> str:
-    """Why two files are two shots, for a person; "" where nothing says so. A copy keeps the moment and the exposure of
-    its source, or loses them."""
+    """Why two files are two shots, for a person; "" if nothing says so. A copy keeps the moment and the exposure of its
+    source, or loses them."""
     if first.camera and second.camera and not same_camera(first.camera, second.camera):
         return "by another camera"
     apart = seconds_between(first.taken, second.taken)
@@ -80,8 +80,8 @@ def another_shot(first: FileTraits, second: FileTraits) -> str:
 
 
 def same_camera(first: str, second: str) -> bool:
-    """Whether two cameras ("Make Model #serial") may be one: the serial number counts where both have it, the make
-    where both have that."""
+    """Whether two cameras ("Make Model #serial") may be one: the serial number counts if both have it, else the make if
+    both have that."""
     name, _, serial = first.casefold().partition(" #")
     other, _, other_serial = second.casefold().partition(" #")
     named = name == other or name.endswith(" " + other) or other.endswith(" " + name)
@@ -89,8 +89,8 @@ def same_camera(first: str, second: str) -> bool:
 
 
 def seconds_between(first: str, second: str) -> float | None:
-    """Between two times in ISO 8601; None where one is missing or makes no sense. Offsets count where both have one,
-    fractions of a second where both have them: .5 and .51 are two shots (zeros at the end were cut off), .5123 and .512
+    """Between two times in ISO 8601; None if one is missing or makes no sense. Offsets count if both have one,
+    fractions of a second if both have them: .5 and .51 are two shots (zeros at the end were cut off), .5123 and .512
     are one (a program that keeps milliseconds)."""
     if not first or not second:
         return None
@@ -107,7 +107,7 @@ def seconds_between(first: str, second: str) -> float | None:
 
 
 def _digits(text: str) -> int:
-    """Digits behind the seconds' point, 0 without."""
+    """The number of digits behind the seconds' point, 0 without a point."""
     _, _, rest = text[19:].partition(".") if text[19:20] == "." else ("", "", "")
     count = 0
     while count < len(rest) and rest[count].isdigit():
@@ -120,8 +120,8 @@ def _apart(seconds: float) -> str:
 
 
 def _derived(made: FileTraits, source: FileTraits) -> bool:
-    """Whether XMP calls ``made`` a work made of ``source``. Copies of one file have one document, and two exports of
-    one picture are derived from the same: neither was made of the other."""
+    """Whether XMP says that ``made`` was derived from ``source``. Copies of one file share a document, and two exports
+    of one image are derived from the same document: neither was made from the other."""
     one_document = bool(made.document) and made.document == source.document
     if one_document or made.derived_from == source.derived_from:
         return False

@@ -1,4 +1,4 @@
-"""Signatures for pictures that have none: those of libraries that an older program made."""
+"""Computes signatures for images that have none: those of libraries that an older program made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imgsearch.storage.catalog.inventory import HeldFile
 from imgsearch.storage.store import Store
 
 Progress = Callable[[int, int], object]
-"""Told (done, total)."""
+"""Called with (done, total)."""
 
 _CHUNK = 256  # pictures decoded and written at a time
 _BUSY_S = 60.0
@@ -25,11 +25,11 @@ _DEFAULT_SIDE = 224
 def fill_signatures(
     store: Store, image_ids: Int64, failed: Callable[[Failure], None], progress: Progress | None = None
 ) -> Int64:
-    """Decode those of ``image_ids`` that have no signature, and keep it in the library. Returns the ids, ascending,
-    that still have none: each was told to ``failed`` by the file that could not be read. ``progress(done, total)``.
+    """Decode those of ``image_ids`` that have no signature, and keep it in the library. Returns, ascending, the ids
+    that still have none: the file that could not be read is reported to ``failed``. ``progress(done, total)``.
 
-    Costs a decoding each (10 to 60 ms of one core for a photograph), once. Raises LibraryBusy where an index run goes
-    on writing for a minute, StorageFull.
+    Costs one decoding each (10 to 60 ms of one core for a photograph). Raises LibraryBusy if an index run keeps writing
+    for a minute, StorageFull.
     """
     lacking = store.unsigned(image_ids)
     left: list[int] = []
@@ -48,19 +48,19 @@ def fill_signatures(
 
 
 def picture_side(store: Store) -> int:
-    """Pixels at which the library's pictures were decoded, from its model's recipe ("v1-112"): decoding a file at the
+    """Pixels at which the library's images were decoded, from its model's recipe ("v1-112"): decoding a file at the
     same side gives the same signature and pHash."""
     size = re.search(r"-(\d+)$", store.model.recipe)
     return int(size.group(1)) if size else _DEFAULT_SIDE
 
 
 def failure_of(file: HeldFile, error: MediaError) -> Failure:
-    """What is told of a file that could not be read."""
+    """The report of a file that could not be read."""
     return Failure(file.path, error.stage, error.message, error.transient, file.size_bytes, file.mtime_ns)
 
 
 def _decode(store: Store, image_ids: list[int], failed: Callable[[Failure], None]) -> dict[int, bytes]:
-    """The first file of each image that still holds it; where none does, the first one's failure is told."""
+    """Decodes the first file of each image that still holds it; if none does, reports the first one's failure."""
     side = picture_side(store)
     files = store.copies(image_ids)
     made: dict[int, bytes] = {}

@@ -1,1 +1,1 @@
-"""From pairs to groups of files that do not chain, and which file of a group stays."""
+"""Turns pairs into groups of files that do not chain, and chooses the file of a group that stays."""

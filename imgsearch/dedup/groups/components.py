@@ -1,4 +1,4 @@
-"""Pairs of pictures as a table, and the components that they make."""
+"""Pairs of images as a table, and the connected components that they form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imgsearch.dedup.evidence.records import TIERS, Evidence, Pair
 from imgsearch.records import Int64
 
 AT_ONCE = 2_000
-"""Images whose copies are asked for at a time; a larger component is asked for whole."""
+"""Images whose copies are fetched at a time; a larger component is fetched whole."""
 
 _NO_BITS = -1
 _ROW = np.dtype(
@@ -21,7 +21,7 @@ _ROW = np.dtype(
 
 
 def pair_rows(pairs: Iterable[Pair]) -> tuple[NDArray[np.void], list[str]]:
-    """A row each two images, and the texts that ``why`` numbers."""
+    """One row for each two images, and the texts that ``why`` numbers."""
     order = {tier: number for number, tier in enumerate(TIERS)}
     reasons: dict[str, int] = {}
 
@@ -34,7 +34,7 @@ def pair_rows(pairs: Iterable[Pair]) -> tuple[NDArray[np.void], list[str]]:
         return (pair.first, pair.second, order[evidence.tier], evidence.turn, bits, why, evidence.score, *numbers)
 
     table = np.fromiter((row(pair) for pair in pairs), _ROW)
-    # Of several rows of one pair the strongest stands; sorted by ids, so that the order of arrival means nothing.
+    # Of several rows of one pair the strongest stays; sorting by ids makes the order of arrival irrelevant.
     table = table[np.lexsort((-table["score"], table["tier"], table["second"], table["first"]))]
     again = (table["first"][1:] == table["first"][:-1]) & (table["second"][1:] == table["second"][:-1])
     return (table[np.concatenate(([True], ~again))] if len(table) else table), list(reasons)
@@ -49,11 +49,11 @@ def row_evidence(row: np.void, reasons: Sequence[str]) -> Evidence:
 
 
 def components(one: Int64, other: Int64, single: Sequence[int] | Int64 = ()) -> tuple[Int64, Int64]:
-    """(component of each image, images ascending) of the pairs of ``one`` [n] and ``other`` [n]: connected pictures
-    share the smallest index among them.
+    """(component of each image, images ascending) of the pairs of ``one`` [n] and ``other`` [n]: connected images share
+    the smallest index among them.
 
-    Every index points at a smaller or equal one; both ends of a pair are hooked to the smaller of their roots, then
-    paths are cut short, until nothing changes: O(log n) rounds as a rule (Shiloach and Vishkin, 1982)."""
+    Every index points at a smaller or equal one. Both ends of a pair are hooked to the smaller of their roots, then
+    paths are shortened, until nothing changes: usually O(log n) rounds (Shiloach and Vishkin, 1982)."""
     images = np.unique(np.concatenate([one, other, np.asarray(single, np.int64)])).astype(np.int64)
     first, second = np.searchsorted(images, one), np.searchsorted(images, other)
     root = np.arange(len(images))

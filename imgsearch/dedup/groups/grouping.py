@@ -1,4 +1,4 @@
-"""From what was found alike to groups: everything that a plan moves is looked at closely first."""
+"""Turns similar pairs into groups; everything that a plan moves is first compared closely."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ Failed = Callable[[Failure], None]
 
 _COPIES = tuple(tier for tier in TIERS if tier not in NEVER_MOVED)
 _TOLD_BY_TRAITS = ("part", "stack", "burst")
-"""What files that look alike turn out to be: shown whether asked for or not."""
+"""Tiers that the files' traits reveal for files that look alike: shown whether requested or not."""
 
-_RECIPE_NEAR = f"{RECIPE}-near"  # of looks after which refuted copies were looked at as near ones
+_RECIPE_NEAR = f"{RECIPE}-near"  # of looks after which rejected copies were compared as near ones
 _MOSTLY = 0.8  # of the blocks
-_KEPT_AT_ONCE = 256  # verdicts; what a killed run loses
+_KEPT_AT_ONCE = 256  # verdicts, which a killed run loses
 _REMEMBERED = 8192  # traits, parsed
 
 
 class Grouping:
-    """One library's evidence, ready to be grouped. Reads traits as they are needed, and pictures where two files are
-    called copies and nothing but their signatures says so. ``within``: folders; groups are made of files below them, or
-    of all files where there are none."""
+    """One library's evidence, ready to be grouped. Reads traits as they are needed, and the images if two files count
+    as copies and only their signatures say so. ``within``: folders; groups contain only files below them, or all files
+    if it is empty."""
 
     def __init__(
         self,
@@ -69,8 +69,8 @@ class Grouping:
         self._samples: dict[int, Worth] = {}
 
     def groups(self, failed: Failed, progress: Progress) -> Iterator[Group]:
-        """The groups, by smallest image id, after every look was taken; they are made as they are asked for. Killed
-        before, what was looked at is kept. Raises ImgsearchError where no worker starts, StorageFull."""
+        """The groups, by smallest image id, made one at a time after every look was taken. Results of looks are kept if
+        the run is killed before. Raises ImgsearchError if no worker starts, StorageFull."""
         self.judged = self._known()
         told: set[str] = set()
 
@@ -99,15 +99,15 @@ class Grouping:
             self._samples[image_id] = Worth(None, bool(facts["transparent"]), int(facts["depth"]))
 
     def _open_looks(self, among: Collection[int] | None) -> list[Look]:
-        """Each pair that the groups as they are now rest on and that was not looked at yet, once. ``among``: whole
-        components, which alone are grouped."""
+        """Each pair that the present groups rest on and that was not compared closely yet, once. ``among``: whole
+        components; only they are grouped."""
         made = self._made(among)
         looks = {look.key: look for group in made for look in looks_at(group, self.judged.__contains__)}
         return list(looks.values())
 
     def _hanging_with(self, looks: Sequence[Look]) -> Collection[int]:
-        """The images of the components in which one of these looks changed something: most confirm what was taken for
-        granted."""
+        """The images of the components in which one of these looks changed something; most looks confirm what was
+        assumed."""
         said = ((key, self.judged[key]) for key in (look.key for look in looks))
         changed = {image_id for key, each in said if not each.is_copy or each.altered for image_id in key}
         if not changed:
@@ -119,14 +119,14 @@ class Grouping:
         return frozenset(images[np.isin(component_of, hit)].tolist())
 
     def _known(self) -> dict[tuple[int, int], Judged]:
-        """What closer looks said before. Where near copies are looked for, what was refuted without asking whether it
-        is one is looked at again."""
+        """Results of earlier close looks. If near copies are requested, a copy that was rejected without comparing it
+        as a near one is compared again."""
         alone, near = (self._evidence.judged(recipe) for recipe in (RECIPE, _RECIPE_NEAR))
         return {key: said for key, said in alone.items() if said.is_copy or not self._near} | near
 
     def look(self, looks: Sequence[Look], failed: Failed, progress: Progress) -> None:
-        """Take these looks and keep what they say: of refuted copies also, where near ones are looked for, whether they
-        are near. `judged` has it then."""
+        """Take these looks and keep the results; if near copies are requested, also whether rejected copies are near.
+        The results are then in `judged`."""
         done = 0
         turns = {look.key: look.turn for look in looks}
         with PairLooks(self._store, failed) as near_looks:
@@ -162,8 +162,8 @@ class Grouping:
         return Worth(traits) if seen is None else Worth(traits, seen.transparent, seen.depth)
 
     def _standing(self, among: Collection[int] | None) -> Iterator[Pair]:
-        """The pairs as their files' traits allow, but for those of tier perceptual that a closer look refuted; of
-        these, what else speaks for them."""
+        """The pairs as their files' traits allow, except those of tier perceptual that a closer look rejected; for
+        these, the remaining evidence."""
         allowed = {*self._tiers, *_TOLD_BY_TRAITS}
         for pair in self._read():
             if among is not None and pair.first not in among:
@@ -184,7 +184,7 @@ class Grouping:
 
 
 def _near_pair(key: tuple[int, int], seen: Alignment | None, turn: int, why: str) -> Pair | None:
-    """A refuted copy as a near one, where most of what both show agrees, however the rest came about."""
+    """A rejected copy as a near one, if most of what both show agrees, whatever caused the rest."""
     if seen is None or (seen.kind != "near" and not (seen.kind == "other" and seen.agreement >= _MOSTLY)):
         return None
     difference, cover = float(seen.difference), float(seen.cover)
@@ -192,9 +192,8 @@ def _near_pair(key: tuple[int, int], seen: Alignment | None, turn: int, why: str
 
 
 def copies_of(store: Store, image_ids: Sequence[int], within: Sequence[str] = ()) -> Mapping[int, Sequence[Copy]]:
-    """Every file of these pictures that can be reached and that may be moved at all: no link, not reached through a
-    linked folder, none inside a folder that belongs to a program; below one of the folders ``within``, where any are
-    given."""
+    """Every file of these images that is reachable and may be moved at all: not a link, not reached through a linked
+    folder, not inside a folder that belongs to a program; below one of the folders ``within``, if any are given."""
     tops = tuple(folder.rstrip("/") + "/" for folder in within)
     bases = {root.root_id: str(root.path) for root in store.roots()}
     real = {root_id: os.path.realpath(base) for root_id, base in bases.items()}
@@ -227,7 +226,7 @@ def copies_of(store: Store, image_ids: Sequence[int], within: Sequence[str] = ()
 
 
 def read_pairs(evidence: EvidenceStore, tiers: Sequence[str]) -> Iterator[Pair]:
-    """What the evidence store holds, the strongest of ``tiers`` for each two pictures."""
+    """The pairs of the evidence store, each with the strongest of ``tiers``."""
     ranked = [tier for tier in TIERS if tier in tiers and tier != "bytes"]
     for row in evidence.pairs(ranked) if ranked else ():
         measured = (row.bits, row.difference, row.cover, row.similarity, row.seconds, row.why)
@@ -235,7 +234,7 @@ def read_pairs(evidence: EvidenceStore, tiers: Sequence[str]) -> Iterator[Pair]:
 
 
 def pair_rows(pairs: Iterable[Pair]) -> Iterator[PairRow]:
-    """Pairs as the evidence store takes them."""
+    """Pairs in the form that the evidence store takes."""
     for pair in pairs:
         evidence = pair.evidence
         measured = (evidence.bits, evidence.difference, evidence.cover, evidence.similarity, evidence.seconds)

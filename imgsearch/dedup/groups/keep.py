@@ -1,4 +1,4 @@
-"""Which of several copies is kept: an ordered list of wishes, and a tie rule that always ends."""
+"""Which of several copies is kept: an ordered list of wishes, and a tie rule that always decides."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from imgsearch.errors import UsageError
 from imgsearch.media.sniff import RAW_EXTENSIONS
 
 DEFAULT = "resolution,metadata,lossless,largest,oldest"
-"""Most pixels; what the camera wrote before the container (a PNG made of a JPEG adds no detail and has usually lost the
-date and the place); then the least compressed; then the file that was there first."""
+"""Most pixels; then facts that the camera wrote, before the container (a PNG made from a JPEG adds no detail and has
+usually lost the date and the place); then the least compressed; then the file that was there first."""
 
 LOSSLESS = frozenset(
     {"PNG", "BMP", "DIB", "TIFF", "GIF", "PPM", "TGA", "RAW", "PCX", "SGI", "ICO", "QOI"}
     | {extension.lstrip(".").upper() for extension in RAW_EXTENSIONS}
 )
 """Formats that as a rule keep every pixel, as facts name them: Pillow's names, a RAW's by its extension. WebP, JPEG
-2000, AVIF and HEIF may be either: counted as not."""
+2000, AVIF and HEIF may be either, so they count as not."""
 
 _FOLDER = "folder:"
 
@@ -29,11 +29,11 @@ _FOLDER = "folder:"
 @dataclass(frozen=True, slots=True)
 class _Wish:
     value: Callable[[Copy], int]  # the higher, the better
-    words: str  # why a keeper beat a copy of a lower value
+    words: str  # why a keeper was preferred to a copy of a lower value
 
 
 def _told(copy: Copy) -> int:
-    """How much the camera's notes say: time, camera and place, each as good as the others, 0..3."""
+    """How much the camera's notes say: time, camera and place, each worth the same, 0..3."""
     facts = copy.facts
     return sum(fact is not None for fact in (facts.taken_at, facts.camera, facts.latitude))
 
@@ -59,7 +59,7 @@ WORDS = (*_WISHES, _FOLDER + "NAME")
 
 @dataclass(frozen=True, slots=True)
 class KeepRule:
-    """Wishes, the weightiest first, and the folders whose files are always kept. Made by `parse_keep`."""
+    """Wishes, the most important first, and the folders whose files are always kept. Made by `parse_keep`."""
 
     text: str
     wishes: tuple[_Wish, ...]
@@ -70,8 +70,8 @@ class KeepRule:
         return any(_below(copy.path, folder) for folder in self.reference)
 
     def order_of(self, copy: Copy, judgement: Judgement | None = None) -> tuple[object, ...]:
-        """Sorts the copy to keep first; no wish outweighs what a copy loses (`worth`). No two files have the same: the
-        path comes last."""
+        """Sorts the copy to keep first; no wish outweighs what a copy loses (`worth`). No two files are equal, because
+        the path comes last."""
         worth = judgement.order_of(copy) if judgement is not None else ()
         return (not self.is_reference(copy), *worth, *(-wish.value(copy) for wish in self.wishes), copy.path)
 
@@ -80,8 +80,8 @@ def parse_keep(text: str = DEFAULT, reference: Iterable[str | os.PathLike[str]] 
     """The rule of a list such as ``resolution,folder:originals,oldest``.
 
     ``folder:NAME`` prefers files that have a folder of that name anywhere above them (or, for an absolute NAME, lie
-    below it); a name with a comma cannot be told. Raises UsageError, naming the known words, for an unknown or
-    repeated one."""
+    below it); a name that contains a comma cannot be given. Raises UsageError, naming the known words, for an unknown
+    or repeated word."""
     words = [word.strip() for word in text.split(",")]
     for place, word in enumerate(words):
         if word not in _WISHES and (not word.startswith(_FOLDER) or word == _FOLDER):
@@ -107,7 +107,7 @@ def _below(path: str, folder: str) -> bool:
 
 
 def _has_run(parts: Sequence[str], wanted: Sequence[str]) -> bool:
-    """Whether ``wanted`` stands in ``parts`` one behind the other."""
+    """Whether ``wanted`` stands in ``parts`` as one run."""
     width = len(wanted)
     return any(tuple(parts[first : first + width]) == tuple(wanted) for first in range(len(parts) - width + 1))
 
@@ -125,9 +125,9 @@ def reason(
     *,
     order_of: Callable[[Copy], tuple[object, ...]] | None = None,
 ) -> str:
-    """Why ``keeper`` and not one of ``others``: for each of them what decided first, in the order in which it counts
-    ("more pixels, more metadata"); "first by name" where nothing but the path did. ``order_of``: the rule's, where it
-    is known already."""
+    """Why ``keeper`` was chosen and not one of ``others``: the first difference to each of them, in order of importance
+    ("more pixels, more metadata"); "first by name" if only the path differs. ``order_of``: the rule's, if it is known
+    already."""
     asked = order_of or (lambda copy: rule.order_of(copy, judgement))
     words = ["in a reference folder", *(ORDER_WORDS if judgement else ()), *(wish.words for wish in rule.wishes)]
     words.append("first by name")

@@ -1,10 +1,10 @@
 """One shot cropped, written over or filtered; another shot of a moment; the same scene.
 
-Candidates come from embeddings, where the library has any (nearest neighbours by the mean direction of the tokens, then
-likeness token by token against the library's own background), and from signatures (windows of one picture that look
-like the whole of another). What one camera took at another time, and frames of a crowd, are told without a look; of
-each other pair the pictures themselves are laid over each other: what agrees is *near*; else what was taken within
-seconds by one camera is a *burst*; else what is more alike than chance is *semantic*.
+Candidates come from embeddings, if the library has any (nearest neighbours by the mean direction of the tokens, then
+similarity token by token against the library's own background), and from signatures (windows of one image that look
+like the whole of another). Shots of one camera at another time, and frames of a crowd, are classified without a look.
+Every other pair of images is registered: if enough agrees it is *near*; else, if one camera took both within seconds,
+it is a *burst*; else, if the two are more similar than by chance, it is *semantic*.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from imgsearch.storage.store import Store
 
 KIND = "near"
 RECIPE = "4"
-"""Names what decides (candidates, alignment, thresholds): raise it when that changes."""
+"""Names the deciding rules (candidates, registration, thresholds); raise it when they change."""
 
 BURST_SECONDS = 10.0
-"""Between two shots of one camera that are one moment."""
+"""Between two shots of one camera that count as one moment."""
 
 EXPECTED_FALSE = 0.01
-"""Pairs of unrelated pictures a picture that are called semantic neighbours, by the library's background."""
+"""Pairs of unrelated images an image that are called semantic neighbours, by the library's background."""
 
-_SAME_VIEW = 0.8  # correlation of 32 x 32 of two shots of one camera from which on they show one view
+_SAME_VIEW = 0.8  # correlation of 32 x 32 from which two shots of one camera show one view
 _WHOLE = 0.995
 _KEPT_EVERY_S = 2.0
 _KEPT_AT_ONCE = 4096
@@ -56,8 +56,9 @@ def compare_near(
     inventory: Inventory | None = None,
     progress: Told | None = None,
 ) -> None:
-    """`near_pairs` of the ids ``new``, kept in ``evidence`` every two seconds with what was looked at for nothing, so
-    that a stopped run goes on where it was; then they are marked as compared. Raises as it does."""
+    """Runs `near_pairs` for the ids ``new`` and saves the results in ``evidence`` every two seconds, including pairs
+    that came to nothing, so that a stopped run goes on where it was. Then marks the ids as compared. Raises the same
+    errors."""
     name = f"{KIND}-{RECIPE}"
     looked: list[IdPair] = []
     found: list[Pair] = []
@@ -95,13 +96,13 @@ def near_pairs(
     false_share: float = EXPECTED_FALSE,
     seed: int = 0,
 ) -> Iterator[Pair]:
-    """Near copies, bursts and semantic neighbours among the pictures of a library, of which at least one is among the
-    ids ``new``; each pair once, none that signatures call a copy. ``failed`` is told of each file that could not be
-    read. ``false_share``: false semantic pairs expected a picture. ``progress(done, total)`` counts the new pictures,
-    every second.
+    """Near copies, bursts and semantic neighbours among the images of a library, at least one of each pair among the
+    ids ``new``; each pair once, and none that signatures call a copy. Each unreadable file is reported to ``failed``.
+    ``false_share``: false semantic pairs expected an image. ``progress(done, total)`` counts the new images, every
+    second.
 
-    100,000 pictures: 0.5 GB, minutes for the candidates; looking at a candidate costs 3 to 10 ms of one core, and each
-    picture is decoded once. Raises ImgsearchError where no worker starts, StorageFull."""
+    100,000 images: 0.5 GB, minutes for the candidates; looking at a candidate costs 3 to 10 ms of one core, and each
+    image is decoded once. Raises ImgsearchError if no worker starts, StorageFull."""
     for key, seen in looks(
         store, new, failed, inventory=inventory, progress=progress, false_share=false_share, seed=seed
     ):
@@ -120,7 +121,7 @@ def looks(
     seed: int = 0,
     known: Collection[IdPair] = (),
 ) -> Generator[tuple[IdPair, Evidence | None], None, None]:
-    """The same for every pair that was named, with None for what came to nothing, but for those that are ``known``."""
+    """Yields every named pair except those in ``known``, with None if the look came to nothing."""
     inventory = inventory or store.inventory()
     rows = inventory.rows(np.unique(np.asarray(new, np.int64)))
     rows = rows[rows >= 0]
@@ -141,7 +142,7 @@ def looks(
             pair = alike[key]
             seconds = seconds_between(named.shots.get(pair.first), named.shots.get(pair.second))
             moved = seen is not None and seen.kind == "moved" and named.is_series(pair)
-            # Frames have one size: what fits only as a part follows things that moved.
+            # Frames have one size: a fit of only a part follows things that moved.
             if moved or (seen is not None and seen.cover < _WHOLE and named.are_frames(pair)):
                 yield key, _series(pair)
             else:
@@ -151,7 +152,7 @@ def looks(
 
 
 def _timed(named: Named, pair: Alike, likeness: float) -> Evidence | None:
-    """What two shots of one camera at different times are: no copies, whatever they show."""
+    """The evidence for two shots of one camera at different times: never copies, whatever they show."""
     same_view, semantic = likeness >= _SAME_VIEW, named.is_semantic(pair)
     if not (same_view or semantic):
         return None
@@ -168,7 +169,7 @@ def _shot(seconds: float | None, same_view: bool, score: float, similarity: floa
 
 
 def _series(pair: Alike) -> Evidence:
-    """Frames of one view, by their names."""
+    """Evidence that two files are frames of one view, by their names."""
     return Evidence("burst", _unit(pair.likeness), similarity=pair.similarity, why="a series")
 
 

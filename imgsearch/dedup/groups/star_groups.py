@@ -1,4 +1,4 @@
-"""Pairs of pictures -> groups of files that do not chain: every member has a pair of its own with the keeper."""
+"""Turns pairs of images into groups of files that do not chain: every member has its own pair with the keeper."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DistinctAmong = Callable[[Sequence[str]], Collection[frozenset[str]]]
 
 
 def none_distinct(hashes: Sequence[str]) -> Collection[frozenset[str]]:
-    """For a library in which nobody has said that two pictures are not duplicates."""
+    """For a library in which nobody has declared two images to be no duplicates."""
     return ()
 
 
@@ -38,21 +38,21 @@ def make_groups(
     acted_on: Collection[str] = ACTED_ON,
     judgement: Judgement | None = None,
 ) -> Iterator[Group]:
-    """Groups, one component of pairs after the other, by smallest image id; the same whatever order ``pairs`` are in.
+    """Groups, one component of pairs after the other, by smallest image id; the order of ``pairs`` makes no difference.
 
-    In each component the best copy that is left becomes a keeper and takes every picture that is left and has a pair of
-    its own with it: first by pairs of the tiers ``acted_on`` that ``judgement`` lets it move, so that no weaker
-    likeness takes a picture out of a stronger group; then by those that it does not (`Member.stays`), then tier by tier
-    by the others, whose members are shown and not moved (`Member.move`). What is still left joins the group of a
-    picture that it has a pair with, and is not moved. Groups of one component that hang together by copies share a
-    number (`Group.picture`).
+    In each component the best remaining copy becomes a keeper and takes every remaining image that has its own pair
+    with it: first through pairs of the tiers ``acted_on`` that ``judgement`` allows to move, so that no weaker
+    similarity takes an image out of a stronger group; then through those that it does not allow (`Member.stays`); then
+    through the other tiers in order, whose members are shown and not moved (`Member.move`). An image that is then left
+    joins the group of an image that it has a pair with, and is not moved. Groups of one component that are connected by
+    copies share a number (`Group.picture`).
 
-    ``several``: ids of images of which more than one file exists, which are members of tier bytes. Files in reference
-    folders are never members. Two contents that ``distinct`` names (a content paired with itself: two files of that
-    content) never share a group. ``copies`` and ``distinct`` are asked for many at a time: copies of image ids, and
-    which of some content hashes were said to differ; an image without copies is passed over.
+    ``several``: ids of images with more than one file, which are members of tier bytes. Files in reference folders are
+    never members. Two contents that ``distinct`` names (a content paired with itself: two files of that content) never
+    share a group. ``copies`` and ``distinct`` are called with many at a time: ``copies`` with image ids, ``distinct``
+    with content hashes, for those that were declared different; an image without copies is skipped.
 
-    Pairs are held as 60 bytes each, components one batch at a time: 1,000,000 pairs take 60 MB. n log n.
+    Pairs take 60 bytes each, and components are handled one batch at a time: 1,000,000 pairs take 60 MB. n log n.
     """
     rows, reasons = pair_rows(pairs)
     single = np.fromiter(several, np.int64)
@@ -68,8 +68,8 @@ def make_groups(
 
 
 def tell_links(groups: Iterable[Group]) -> Iterator[Group]:
-    """The groups with `Copy.links` as it is on disk now; members that are another name of the keeper's file are not
-    moved, because that would free nothing. A file that cannot be looked at stays as it is. One lstat a file."""
+    """The groups with `Copy.links` as on disk now; members that are another name of the keeper's file are not moved,
+    because that would free nothing. If a file cannot be checked, its member stays as it is. One lstat a file."""
     for group in groups:
         keeper, kept_inode = _linked(group.keeper)
         members = []
@@ -81,7 +81,7 @@ def tell_links(groups: Iterable[Group]) -> Iterator[Group]:
 
 
 def is_link(path: str) -> bool:
-    """Whether a file is a symbolic link, which frees nothing if it is moved. One that is gone is left to the reader."""
+    """Whether a file is a symbolic link, whose move would free nothing. A missing file is left to the reader."""
     try:
         return stat.S_ISLNK(os.lstat(path).st_mode)
     except OSError:
@@ -98,14 +98,14 @@ def _linked(copy: Copy) -> tuple[Copy, tuple[int, int] | None]:
 
 
 def seen_from_second(evidence: Evidence) -> Evidence:
-    """The same evidence where the second picture is the keeper. What share of the second the first shows is not
-    known: ``cover`` becomes None."""
+    """The same evidence with the second image as the keeper. The share of the second that the first shows is not known:
+    ``cover`` becomes None."""
     return replace(evidence, turn=INVERSE_TURN[evidence.turn], cover=None)
 
 
 @dataclass
 class _Star:
-    """A group that is being made; ``contents`` are the hashes in it."""
+    """A group in the making; ``contents`` are the hashes in it."""
 
     keeper: Copy
     contents: set[str]
@@ -115,7 +115,7 @@ class _Star:
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """What decides, the same for all components."""
+    """The inputs of the decision, the same for all components."""
 
     rule: KeepRule
     apart: frozenset[frozenset[str]]
@@ -132,7 +132,7 @@ _BY_COPIES = tuple(number for number, tier in enumerate(TIERS) if tier not in NE
 
 
 class _Component:
-    """The pictures that hang together by pairs, and the groups they fall into."""
+    """Images connected by pairs, and the groups into which they fall."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class _Component:
         self._stars: dict[int, _Star] = {}
 
     def _order_of(self, copy: Copy) -> tuple[object, ...]:
-        """The rule's, by path."""
+        """The rule's order, cached by path."""
         found = self._orders.get(copy.path)
         if found is None:
             found = self._orders[copy.path] = self._given.rule.order_of(copy, self._given.order)
@@ -205,8 +205,8 @@ class _Component:
         return self._stars[number]
 
     def _add_left_over(self) -> None:
-        """A picture that only members of groups are like joins the group of the one it is most like; a picture that was
-        not compared with the kept one is shown there and never moved."""
+        """Adds an image that is only like members of groups to the group of the most similar one. It was not compared
+        with the keeper, so it is shown and never moved."""
         for number in self._best_first:
             star = self._stars.get(number)
             files = self._files[number]
@@ -229,7 +229,7 @@ class _Component:
                 break
 
     def _pictures(self, stars: Mapping[int, _Star]) -> dict[int, int]:
-        """A number for each group: the same for those that pairs of copies connect, 0 for one that is alone."""
+        """A number for each group: the same for groups connected by pairs of copies, 0 for one that is alone."""
         root = {number: number for number in stars}
 
         def top(number: int) -> int:
@@ -265,7 +265,7 @@ class _Component:
 
     def _add(self, number: int, star: _Star, other: int, evidence: Evidence, *, staying: bool) -> None:
         """Take ``other`` into the group, unless it holds a reference file (which is only noted), has a group of its
-        own, was said to be distinct from something that is in the group, or must stay and ``staying`` is false."""
+        own, was declared distinct from something in the group, or must stay while ``staying`` is false."""
         files = self._files[other]
         content = files[0].facts.content_hash
         if self._is_apart(content, star):

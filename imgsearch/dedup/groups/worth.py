@@ -1,7 +1,7 @@
-"""What a file holds more of than a copy of it, and so which of several may be kept in place of the others.
+"""Compares what a file and its copy hold, and so decides which of several may be kept in place of the others.
 
-Whatever the keep rule prefers: a file that has lost frames, a film, depth, transparency, a wide colour space, pixels or
-metadata is never kept in place of the one that has them. Where each of two has something that the other lacks, both
+Whatever the keep rule prefers, a file that has lost frames, a film, depth, transparency, a wide colour space, pixels or
+metadata is never kept in place of the one that has them. If each of two files has something that the other lacks, both
 stay.
 """
 
@@ -25,7 +25,7 @@ _EDITORS = (
     *("darktable", "rawtherapee", "paint.net", "acdsee", "photoscape", "vsco", "instagram", "canva", "topaz", "dxo"),
     *("imagemagick", "photopea", "polarr", "skylum", "corel", "paintshop", "photodirector", "microsoft photo", "gmic"),
 )
-"""Words in EXIF's Software that programs write which change pictures; cameras write their firmware there."""
+"""Words in EXIF's Software written by programs that change images; cameras write their firmware there."""
 
 _TOLD = {
     "date": "when it was taken",
@@ -40,11 +40,11 @@ _UNKNOWN = FileTraits()
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What is known of one image beside its pixels. ``transparent``: None where it was not looked at."""
+    """The known facts of one image beside its pixels. ``transparent``: None if it was not checked."""
 
     traits: FileTraits | None
     transparent: bool | None = None
-    depth: int | None = None  # that its samples make use of, where they were read
+    depth: int | None = None  # bits that its samples use, if they were read
 
     @property
     def alpha(self) -> bool:
@@ -74,15 +74,15 @@ ORDER_WORDS = (
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """``worth_of``: by image id. ``judged``: what closer looks said, by image ids, the lower first. ``attached``: how
-    many files belong to one, by its path."""
+    """``worth_of``: by image id. ``judged``: results of closer looks, by image ids, the lower first. ``attached``: the
+    number of files that belong to a file, by its path."""
 
     worth_of: Callable[[int], Worth] = lambda image_id: _NOTHING_KNOWN
     judged: Mapping[tuple[int, int], Judged] = field(default_factory=dict)
     attached: Callable[[str], int] = lambda path: 0
 
     def order_of(self, copy: Copy) -> tuple[int, ...]:
-        """Sorts the file first that has most of what a copy loses."""
+        """Sorts the file first that holds most of what a copy can lose."""
         worth = self.worth_of(copy.image_id)
         traits = worth.traits or _UNKNOWN
         return (
@@ -98,8 +98,8 @@ class Judgement:
         )
 
     def stays(self, keeper: Copy, member: Copy, evidence: Evidence) -> str:
-        """Why ``member``, a copy of ``keeper`` by ``evidence`` (the keeper first), must not be moved for it; "" where
-        it may."""
+        """Why ``member``, a copy of ``keeper`` by ``evidence`` (the keeper first), must not be moved in its favour; ""
+        if it may."""
         if evidence.tier == "bytes":
             return ""
         ours, theirs = (self.worth_of(copy.image_id) for copy in (keeper, member))
@@ -159,7 +159,7 @@ class Judgement:
         return ""
 
     def _altered(self, keeper: Copy, member: Copy, evidence: Evidence) -> str:
-        """Where one of the two is more than the other saved again: moved only if several signs agree on the source."""
+        """If one of the two is more than the other saved again: it is moved only if several signs agree on the source."""
         key = (min(keeper.image_id, member.image_id), max(keeper.image_id, member.image_id))
         said = self.judged.get(key)
         if evidence.tier == "perceptual" and evidence.turn != 1:
@@ -169,8 +169,8 @@ class Judgement:
         return f"{said.why}: nothing tells which of the two is the source"
 
     def _signs(self, keeper: Copy, member: Copy, altered: str) -> int:
-        """Signs that the keeper is the source; none where one says that the member is. Pixels are no sign where one may
-        be the other enlarged."""
+        """The number of signs that the keeper is the source; none if one says that the member is. Pixels are no sign if
+        one may be the other enlarged."""
         ours, theirs = ((self.worth_of(copy.image_id).traits or _UNKNOWN) for copy in (keeper, member))
         mine, its = _told(ours), _told(theirs)
         more = _area(keeper) - _area(member)
