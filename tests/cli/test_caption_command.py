@@ -1,0 +1,154 @@
+"""`imgsearch caption`: pictures and libraries, resumable, with the check of the library's own model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imgsearch.cli.main import parser_of
+from imgsearch.cli.parser import spoken
+from imgsearch.cli.verbs.caption import CAPTION
+from imgsearch.errors import CheckpointInvalid, LibraryBusy, ModelUnavailable, UsageError
+from imgsearch.records import Clause, Filters
+from imgsearch.storage import writing
+from imgsearch.storage.reads.captions import read_captions
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "generation"
+OPT = ["--generator", str(GOLDEN / "blip2_caption_opt_tiny.pth"), "--language-model", str(GOLDEN / "opt")]
+FAST = ["--max-tokens", "6", "--device", "cpu", "--quiet"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Small layers on busy cores: two threads wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def shelf(library: Any) -> Any:
+    library.add(library.names(4))
+    return library
+
+
+def caption(shelf: Any, *words: str, generator: list[str] = OPT) -> int:
+    parser = parser_of("caption", CAPTION)
+    given = [*words, "--library", str(shelf.store.path), *generator, *FAST]
+    return CAPTION.run(parser.parse_args(spoken(parser, given)))
+
+
+def test_library_is_captioned_once_and_again_only_in_another_way(shelf: Any, capsys: Any) -> None:
+    assert caption(shelf, "--all", "--json") == 0
+    first = json.loads(capsys.readouterr().out)
+    assert (first["captioned"], first["remaining"], first["unreadable"]) == (4, 0, {})
+    kept = read_captions(shelf.store, range(9))
+    assert caption(shelf, "--all") == 0 and caption(shelf, "--missing") == 0
+    assert capsys.readouterr().out.count("0 captions written") == 2
+    assert read_captions(shelf.store, range(9)) == kept
+    shelf.add(["scene07.png"])
+    assert caption(shelf, "--missing", "--seed", "9") == 0
+    assert "1 captions written" in capsys.readouterr().out
+    assert caption(shelf, "--all", "--seed", "9") == 0
+    assert "4 captions written" in capsys.readouterr().out
+
+
+def test_query_chooses_the_pictures(shelf: Any, capsys: Any) -> None:
+    assert caption(shelf, "name:scene01", "--threshold", "0") == 0
+    assert caption(shelf, "name:scene01") == 0  # another threshold is another way
+    kept = read_captions(shelf.store, range(9))
+    assert list(kept) == [2]
+    assert caption(shelf, "a red ball", "name:scene0*", "--top", "1", "--again") == 0
+    capsys.readouterr()
+
+
+def test_named_pictures_are_shown_with_their_belief(shelf: Any, capsys: Any, tmp_path: Path) -> None:
+    path = str(shelf.photos / "scene00.png")
+    assert caption(shelf, path, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["image_id"] == 1 and found["stored"] and len(found["candidates"]) >= 1
+    assert found["probability"] == max(each["probability"] for each in found["candidates"])
+    assert caption(shelf, path, "3", "--threshold", "1") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and all("(unsure, " in line for line in lines)
+    word = found["caption"].split()[0]
+    assert shelf.store.matching_images(Filters((Clause("caption", word),))).tolist() == []
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8 no more")
+    assert caption(shelf, str(broken), path) == 3
+    told = capsys.readouterr()
+    assert "broken.jpg cannot be read" in told.err and "scene00.png" in told.out
+    assert caption(shelf, path, "--no-check") == 0
+    assert "(not checked)" in capsys.readouterr().out
+
+
+def test_greedy_and_nucleus_are_the_same_each_time(shelf: Any, capsys: Any) -> None:
+    for method in (["--method", "greedy"], ["--method", "nucleus", "--seed", "4", "--candidates", "3"]):
+        said = []
+        for _ in range(2):
+            assert caption(shelf, "1", "2", *method) == 0
+            said.append(capsys.readouterr().out)
+        assert said[0] == said[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "told"),
+    [
+        ([], UsageError, "no picture was named"),
+        (["--all", "a dog"], UsageError, "expected one of the two"),
+        (["missing.jpg"], UsageError, "there is no file"),
+        (["/tmp"], UsageError, "is a folder"),
+        (["77"], UsageError, "no picture with the id 77"),
+        (["--all", "--min-tokens", "9"], UsageError, "min_new_tokens"),
+        (["--all", "--prompt", "word " * 600], UsageError, "tokens was given"),
+        (["colour:red"], UsageError, "there is no filter"),
+    ],
+)
+def test_what_cannot_be_is_told(shelf: Any, words: list[str], error: type[Exception], told: str) -> None:
+    with pytest.raises(error, match=told):
+        caption(shelf, *words)
+
+
+def test_generator_that_is_none_is_told(shelf: Any, tiny_directory: Path) -> None:
+    with pytest.raises(ModelUnavailable, match="no generator was named"):
+        caption(shelf, "--all", generator=[])
+    with pytest.raises(ModelUnavailable):
+        caption(shelf, "--all", generator=["--generator", "blip2-nothing"])
+    with pytest.raises(CheckpointInvalid, match="no language model"):
+        caption(shelf, "--all", generator=["--generator", str(tiny_directory)])
+
+
+def test_library_that_is_being_written_is_told_before_a_model_is_loaded(
+    shelf: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imgsearch.app.open_captioner", lambda *_: pytest.fail("it was loaded"))
+    monkeypatch.setattr("imgsearch.cli.verbs.caption.LOCK_WAIT_S", 0.0)
+    with writing(shelf.store), pytest.raises(LibraryBusy):
+        caption(shelf, "--all")
+
+
+def test_stopped_run_keeps_its_batches_and_goes_on(shelf: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+    import signal
+
+    from imgsearch.captions.run import Captioner
+
+    before = Captioner._keep
+
+    def keep(self: Any, outcomes: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return before(self, outcomes)
+
+    monkeypatch.setattr(Captioner, "_keep", keep)
+    assert caption(shelf, "--all", "--batch-size", "3") == 130
+    assert "3 captions written" in capsys.readouterr().out
+    monkeypatch.setattr(Captioner, "_keep", before)
+    assert caption(shelf, "--all") == 0
+    assert "1 captions written" in capsys.readouterr().out
