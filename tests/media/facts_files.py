@@ -17,7 +17,9 @@ _XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.
  xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/"
  xmlns:lr="http://ns.adobe.com/lightroom/1.0/" xmlns:tiff="http://ns.adobe.com/tiff/1.0/"
  xmlns:digiKam="http://www.digikam.org/ns/1.0/" xmlns:MicrosoftPhoto="http://ns.microsoft.com/photo/1.0/"
- xmlns:mwg-rs="http://www.metadataworkinggroup.com/schemas/regions/" {attributes}>{elements}</rdf:Description>
+ xmlns:mwg-rs="http://www.metadataworkinggroup.com/schemas/regions/"
+ xmlns:mwg-kw="http://www.metadataworkinggroup.com/schemas/keywords/" xmlns:acdsee="http://ns.acdsee.com/iptc/1.0/"
+ xmlns:mediapro="http://ns.iview-multimedia.com/mediapro/1.0/" {attributes}>{elements}</rdf:Description>
 </rdf:RDF></x:xmpmeta>"""
 
 

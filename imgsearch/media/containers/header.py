@@ -44,6 +44,7 @@ class Header:
     xmp: bytes = b""
     iptc: bytes = b""
     words: list[str] = field(default_factory=list)  # comments and text chunks
+    titles: list[str] = field(default_factory=list)  # those of them that are called so
     text_chunks: bool = False  # the words are a PNG's
     created: list[str] = field(default_factory=list)  # dates of making that a PNG's text tells
     more_exif: Image.Exif = field(default_factory=Image.Exif)  # of the page that is not the main one, for what it lacks

@@ -120,6 +120,7 @@ def _keep_text(header: Header, key: str, text: bytes) -> None:
         header.created.append(text[:100].decode("utf-8", "replace"))
     elif not _NO_WORDS.match(key):
         header.words.append(_decoded(text[:4096]))
+        header.titles += header.words[-1:] if key.lower() == "title" else []
         header.text_chunks = True
 
 

@@ -20,8 +20,22 @@ from imgsearch.records import Word
 _EXIF_IFD, _USER_COMMENT, _DESCRIPTION = 0x8769, 0x9286, 0x010E
 _XP_TITLE, _XP_COMMENT, _XP_KEYWORDS, _XP_SUBJECT = 0x9C9B, 0x9C9C, 0x9C9E, 0x9C9F
 _RATING, _RATING_PERCENT = 0x4746, 0x4749
-_TITLES, _CAPTIONS, _TAGS = ("dc:title", "photoshop:Headline"), ("dc:description", "exif:UserComment"), ("dc:subject",)
-_PATHS = {"lr:hierarchicalSubject": "|", "digiKam:TagsList": "/", "MicrosoftPhoto:LastKeywordXMP": "/"}
+_TITLES = ("dc:title", "photoshop:Headline")
+_CAPTIONS = (
+    "dc:description", "exif:UserComment", "tiff:ImageDescription", "acdsee:caption", "acdsee:notes",
+    "Iptc4xmpCore:AltTextAccessibility", "Iptc4xmpCore:ExtDescrAccessibility",
+)  # fmt: skip
+_TAGS = ("dc:subject", "acdsee:keywords", "mwg-kw:Keyword")
+# Where a text holds several tags, and what stands between them.
+_PATHS = {
+    "lr:hierarchicalSubject": r"\|",
+    "mediapro:CatalogSets": r"\|",
+    "digiKam:TagsList": "/",
+    "MicrosoftPhoto:LastKeywordXMP": "/",
+    "MicrosoftPhoto:LastKeywordIPTC": "/",
+    "pdf:Keywords": "[,;]",
+}
+_ASSIGNED = re.compile(r'Assigned="1">([^<]+)<')  # ACDSee's categories, XML in a text
 _IPTC_TITLES, _IPTC_CAPTIONS, _IPTC_TAGS = (5, 105), (120,), (25,)
 _MOST, _MOST_LETTERS = 500, 40_000  # of one picture: what fits into a worker's answer, and a hundred times a caption
 # Windows writes stars as percents: 1, 25, 50, 75 and 99.
@@ -48,6 +62,7 @@ def words_of(header: Header, xmp: Xmp) -> tuple[Word, ...]:
     """Of EXIF, XMP, IPTC and comments, each text once and with the first that has it."""
     found = [*_exif_words(header.exif, header.tables), *xmp_words(xmp, "xmp"), *_iptc_words(header.iptc)]
     source = "png" if header.text_chunks else "comment"
+    found += [Word("title", tidy(text), source) for text in header.titles]
     found += [Word("caption", tidy(text), source) for text in header.words]
     return distinct_words(found)
 
@@ -56,7 +71,8 @@ def xmp_words(xmp: Xmp, source: str) -> list[Word]:
     """Of an XMP packet, in the file or beside it."""
     tags = [text for name in _TAGS for text in xmp.properties.get(name, ())]
     for name, mark in _PATHS.items():
-        tags += [part for path in xmp.properties.get(name, ()) for part in path.split(mark)]
+        tags += [part for path in xmp.properties.get(name, ()) for part in re.split(mark, path)]
+    tags += [part for text in xmp.properties.get("acdsee:categories", ()) for part in _ASSIGNED.findall(text)]
     found = [Word("tag", tidy(text), source) for text in tags[: 4 * _MOST]]
     found += [Word("person", tidy(text), source) for text in xmp.people]
     found += [Word("person", tidy(text), source) for text in xmp.properties.get("Iptc4xmpExt:PersonInImage", ())]
@@ -93,7 +109,8 @@ def rating_of(header: Header, xmp: Xmp) -> tuple[int | None, str | None]:
 
 def xmp_rating(xmp: Xmp) -> int | None:
     """The stars of an XMP packet; None for none."""
-    return _stars(xmp.first("xmp:Rating")) or _stars_of_percent(xmp.first("MicrosoftPhoto:Rating"))
+    told = _stars(xmp.first("xmp:Rating")) or _stars_of_percent(xmp.first("MicrosoftPhoto:Rating"))
+    return told or _stars(xmp.first("acdsee:rating"))
 
 
 def _exif_words(exif: Image.Exif, tables: Mapping[int, Image.Exif]) -> list[Word]:

@@ -35,6 +35,7 @@ NAMESPACES = {
     "crs": "http://ns.adobe.com/camera-raw-settings/1.0/",
     "lr": "http://ns.adobe.com/lightroom/1.0/",
     "mwg-rs": "http://www.metadataworkinggroup.com/schemas/regions/",
+    "mwg-kw": "http://www.metadataworkinggroup.com/schemas/keywords/",
     "MP": "http://ns.microsoft.com/photo/1.2/",
     "MPReg": "http://ns.microsoft.com/photo/1.2/t/Region#",
     "MicrosoftPhoto": "http://ns.microsoft.com/photo/1.0/",
@@ -42,8 +43,11 @@ NAMESPACES = {
     "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
     "digiKam": "http://www.digikam.org/ns/1.0/",
     "acdsee": "http://ns.acdsee.com/iptc/1.0/",
+    "mediapro": "http://ns.iview-multimedia.com/mediapro/1.0/",
+    "pdf": "http://ns.adobe.com/pdf/1.3/",
 }
-_PREFIXES = {uri: prefix for prefix, uri in NAMESPACES.items()}
+# Windows, and ExifTool after it, write Microsoft's without the slash at the end.
+_PREFIXES = {uri.rstrip("/"): prefix for prefix, uri in NAMESPACES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ def parse_xmp(data: bytes) -> Xmp:
     found: dict[str, list[str]] = {}
     for description in _descriptions(root):
         _keep(found, description, "")
+    if b"schemas/keywords/" in data:
+        found["mwg-kw:Keyword"] = list(_nested_keywords(root))
     marked = b"RegionList" in data or b"PersonDisplayName" in data
     return Xmp(found, tuple(_people(root)) if marked else ())
 
@@ -117,6 +123,14 @@ def _people(root: ElementTree.Element) -> Iterator[str]:
             yield named["MPReg:PersonDisplayName"]
 
 
+def _nested_keywords(root: ElementTree.Element) -> Iterator[str]:
+    """Of the Metadata Working Group's tree of keywords, from the top down."""
+    for node in root.iter():
+        texts = [text for key, text in node.attrib.items() if _name(key) == "mwg-kw:Keyword"]
+        is_keyword = isinstance(node.tag, str) and _name(node.tag) == "mwg-kw:Keyword"
+        yield from (text.strip() for text in (*texts, (node.text or "") if is_keyword else "") if text.strip())
+
+
 def _keep(found: dict[str, list[str]], node: ElementTree.Element, above: str) -> None:
     """The attributes and the children of a description or a structure, one level of structures deep."""
     for key, text in node.attrib.items():
@@ -146,7 +160,7 @@ def _text_of(item: ElementTree.Element) -> str:
 def _name(key: str) -> str:
     """ "{http://purl.org/dc/elements/1.1/}title" -> "dc:title"; "" for RDF's own and namespaces of no concern."""
     uri, _, local = key[1:].partition("}")
-    prefix = _PREFIXES.get(uri)
+    prefix = _PREFIXES.get(uri.rstrip("/"))
     return f"{prefix}:{local}" if prefix else ""
 
 

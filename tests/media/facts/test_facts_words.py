@@ -7,6 +7,16 @@ from facts_files import bag, dataset, exif, facts, jpeg, png, xmp
 
 from imgsearch.media.facts.encodings import user_comment
 
+ACDSEE = (
+    "&lt;Categories&gt;&lt;Category Assigned=&quot;0&quot;&gt;Pets"
+    "&lt;Category Assigned=&quot;1&quot;&gt;Dog&lt;/Category&gt;&lt;/Category&gt;&lt;/Categories&gt;"
+)
+NESTED = (
+    '<mwg-kw:Keywords rdf:parseType="Resource"><mwg-kw:Hierarchy><rdf:Bag><rdf:li rdf:parseType="Resource">'
+    "<mwg-kw:Keyword>France</mwg-kw:Keyword><mwg-kw:Children><rdf:Bag>"
+    '<rdf:li mwg-kw:Keyword="Paris"/></rdf:Bag></mwg-kw:Children></rdf:li></rdf:Bag></mwg-kw:Hierarchy>'
+    "</mwg-kw:Keywords>"
+)
 UTF_8 = dataset(1, 90, b"\x1b%G")
 
 
@@ -61,7 +71,23 @@ def test_a_user_comment_is_read_by_the_code_that_it_names(value, expected):
             jpeg(iptc=dataset(1, 90, b"\x1b-L") + dataset(2, 25, "лодка".encode("iso8859-5"))),
             [("tag", "лодка", "iptc")],
         ),
-        (png({"Title": "Заря"}), [("caption", "Заря", "png")]),
+        (png({"Title": "Заря"}), [("title", "Заря", "png")]),
+        (png({"Description": "At sea", "title": "T"}), [("title", "T", "png"), ("caption", "At sea", "png")]),
+        (jpeg(packet=xmp(elements=bag("acdsee:keywords", "dog"))), [("tag", "dog", "xmp")]),
+        (
+            jpeg(packet=xmp("acdsee:categories='" + ACDSEE + "' acdsee:caption='A walk'")),
+            [("tag", "Dog", "xmp"), ("caption", "A walk", "xmp")],
+        ),
+        (
+            jpeg(packet=xmp(elements=bag("mediapro:CatalogSets", "People|Ann"))),
+            [("tag", "People", "xmp"), ("tag", "Ann", "xmp")],
+        ),
+        (jpeg(packet=xmp(elements=NESTED)), [("tag", "France", "xmp"), ("tag", "Paris", "xmp")]),
+        (
+            jpeg(packet=xmp(elements=bag("MicrosoftPhoto:LastKeywordXMP", "A/B")).replace(b"photo/1.0/", b"photo/1.0")),
+            [("tag", "A", "xmp"), ("tag", "B", "xmp")],
+        ),
+        (jpeg(packet=xmp('tiff:ImageDescription="At sea"')), [("caption", "At sea", "xmp")]),
         (jpeg(comment="grandmother"), [("caption", "grandmother", "comment")]),
         (jpeg(exif({0x010E: "OLYMPUS DIGITAL CAMERA         "})), []),
         (jpeg(exif({0x010E: "SONY DSC"}, {0x9286: b"ASCII\0\0\0Screenshot"})), []),
