@@ -114,8 +114,7 @@ def decode_alone(model: Any, photos: Path, arguments: argparse.Namespace) -> Non
 def encode_rate(model: Any, arguments: argparse.Namespace) -> tuple[float, float]:
     """Images/s, and CPU seconds an image, of preprocess + encode + embed at the pipeline's batch size, in 3 s."""
     size = model.image_size
-    by_device = 64 if model.device != "cpu" else 32 if size <= 160 else 4
-    batch = arguments.batch_size or by_device
+    batch = arguments.batch_size or model.profile.batch_size
     pixels = np.random.default_rng(0).integers(0, 255, (batch, size, size, 3), np.uint8)
 
     def once() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from imgsearch.settings import Settings
 if TYPE_CHECKING:
     from imgsearch.captions.run import Captioner
     from imgsearch.generation.checked import CaptionSettings
+    from imgsearch.model.runtime_profile import RuntimeProfile
     from imgsearch.model.runtimes.numpy.model import LightModel
     from imgsearch.search.calibration import Calibration
     from imgsearch.search.engine import Searcher
@@ -112,6 +112,16 @@ def model_id(settings: Settings, library_model: ModelId | None = None) -> ModelI
     return model_id_of(name, device=settings.device, dtype=dtype, image_size=image_size)
 
 
+def runtime_profile(settings: Settings, library_model: ModelId | None = None) -> RuntimeProfile:
+    """What the model of ``open_model`` runs in here, what it costs, and the defaults that follow. Loads no weights.
+    Raises as ``open_model`` does."""
+    from imgsearch.model import profile_for
+
+    name, dtype, image_size = _named(settings, library_model)
+    _require_model(name)
+    return profile_for(name, settings.device, dtype, image_size)
+
+
 def model_free_id() -> ModelId:
     """What a library without a model is marked with: it stores one number a picture, 2 bytes, in place of vectors."""
     from imgsearch.media.preprocess import RECIPE
@@ -208,12 +218,11 @@ def _require_model(name: str) -> None:
 
 def _named(settings: Settings, library_model: ModelId | None) -> tuple[str, str, int | None]:
     """Name, dtype and image size in pixels. What the settings leave open is the library's: one that was made on a GPU
-    in bfloat16 is searched in bfloat16 on a CPU too. The size is the end of a recipe such as "v1-112"."""
+    in bfloat16 is searched in bfloat16 on a CPU too."""
     if library_model is None:
         return settings.model or DEFAULT_MODEL, settings.dtype, None
-    size = re.search(r"-(\d+)$", library_model.recipe)
     dtype = library_model.dtype if settings.dtype == "auto" else settings.dtype
-    return settings.model or library_model.name, dtype, int(size.group(1)) if size else None
+    return settings.model or library_model.name, dtype, library_model.image_size or None
 
 
 def generator_name(settings: Settings, library_model: ModelId | None = None) -> str:

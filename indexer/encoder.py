@@ -13,14 +13,11 @@ import numpy as np
 from imgsearch import app as library
 from imgsearch.errors import ImgsearchError, MediaError, NotEnoughMemory
 from imgsearch.model.arrays import as_numpy
+from imgsearch.model.runtime_profile import IMAGES_WITHOUT_TORCH
 from imgsearch.records import Float32, ModelId, UInt8
 from imgsearch.settings import Settings
 from imgsearch.storage import QuantisedFeatures, Store
 
-WITHOUT_TORCH = 128
-"""Images that a small model encodes in NumPy: `imgsearch index` of 40 takes 2.5 s of CPU time, 9.3 with torch, whose
-import is most of that. For 450 it would take 16 s against 13: on busy cores NumPy's threads wait for each other."""
-_SMALL_IMAGE_SIZE = 160  # pixels; a larger model's image takes seconds either way
 _ONE = np.ones((1, 1), np.float32)
 
 
@@ -76,7 +73,7 @@ class Encoder:
     the run too; a picture that fails alone is a failure of that picture, never of the run.
 
     ``load_light`` gives the same model in a form that starts sooner and encodes more slowly, or None; it is used until
-    more than ``WITHOUT_TORCH`` images have come or are expected."""
+    more than ``IMAGES_WITHOUT_TORCH`` images have come or are expected."""
 
     def __init__(
         self,
@@ -122,7 +119,7 @@ class Encoder:
     def _model_for(self, images: int) -> ImageEncoder:
         """The loaded model, in the form that suits the number of images."""
         self._seen += images
-        many = max(self._seen, self._expected) > WITHOUT_TORCH
+        many = max(self._seen, self._expected) > IMAGES_WITHOUT_TORCH
         if self._model is None or (self._light and many):
             light = None if many else self._load_light()
             self._light = light is not None
@@ -166,8 +163,8 @@ def library_encoder(settings: Settings, store: Store, *, keep_features: bool = F
         return model
 
     def light() -> Any:
-        small = int(store.model.recipe.rpartition("-")[2]) <= _SMALL_IMAGE_SIZE
-        return opened(library.open_light_model) if small else None
+        model = opened(library.open_light_model)
+        return model if model is not None and model.profile.images_without_torch else None
 
     return Encoder(lambda: opened(library.open_model), light, keep_features=keep_features)
 

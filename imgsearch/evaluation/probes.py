@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+from imgsearch.model import known_models
+
 _SUBJECTS = (
     "a dog", "a cat", "a horse", "a cow", "sheep", "a bird on a branch", "an elephant", "a lion", "a giraffe", "fish",
     "a butterfly", "a bee on a flower", "a spider", "a baby", "children playing", "a bride and groom", "an old man",
@@ -42,4 +44,5 @@ def scene_texts(count: int, seed: int = 0) -> list[str]:
 
 def probe_texts(model_name: str, count: int, seed: int = 0) -> list[str]:
     """Up to ``count`` texts in words that the library's model knows: the small one's are the drawn scenes'."""
-    return (scene_texts if model_name == "mini" else everyday_texts)(count, seed)
+    drawn = any(model.name == model_name and model.subject == "drawn scenes" for model in known_models())
+    return (scene_texts if drawn else everyday_texts)(count, seed)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from imgsearch.errors import MediaError, ModelUnavailable, NotEnoughMemory
-from indexer.encoder import WITHOUT_TORCH, Encoder
+from imgsearch.model.runtime_profile import IMAGES_WITHOUT_TORCH
+from indexer.encoder import Encoder
 
 
 class Model:
@@ -82,20 +83,20 @@ def test_features_come_with_the_vectors_where_they_are_to_be_kept() -> None:
 def test_few_pictures_are_encoded_by_the_light_form() -> None:
     light = Model(1000)
     encoder = Encoder(lambda: pytest.fail("torch was loaded"), lambda: light)
-    encoder.expect(WITHOUT_TORCH)
-    encoder.encode(pictures(*[1] * (WITHOUT_TORCH - 1)))
+    encoder.expect(IMAGES_WITHOUT_TORCH)
+    encoder.encode(pictures(*[1] * (IMAGES_WITHOUT_TORCH - 1)))
     encoder.encode(pictures(1))
-    assert light.batches == [WITHOUT_TORCH - 1, 1]
+    assert light.batches == [IMAGES_WITHOUT_TORCH - 1, 1]
 
 
-@pytest.mark.parametrize("expected", [0, WITHOUT_TORCH + 1])
+@pytest.mark.parametrize("expected", [0, IMAGES_WITHOUT_TORCH + 1])
 def test_many_pictures_are_encoded_by_the_whole_form(expected: int) -> None:
     light, whole = Model(1000), Model(1000)
     encoder = Encoder(lambda: whole, lambda: light)
     encoder.expect(expected)
     for _ in range(3):
-        encoder.encode(pictures(*[1] * (WITHOUT_TORCH // 2)))
-    half = WITHOUT_TORCH // 2
+        encoder.encode(pictures(*[1] * (IMAGES_WITHOUT_TORCH // 2)))
+    half = IMAGES_WITHOUT_TORCH // 2
     assert (light.batches, whole.batches) == (([], [half] * 3) if expected else ([half] * 2, [half]))
 
 
@@ -103,5 +104,5 @@ def test_whole_form_is_loaded_once_where_there_is_no_light_one() -> None:
     loads: list[Model] = []
     encoder = Encoder(lambda: loads.append(Model(1000)) or loads[-1])  # type: ignore[func-returns-value]
     for _ in range(3):
-        encoder.encode(pictures(*[1] * WITHOUT_TORCH))
-    assert [model.batches for model in loads] == [[WITHOUT_TORCH] * 3]
+        encoder.encode(pictures(*[1] * IMAGES_WITHOUT_TORCH))
+    assert [model.batches for model in loads] == [[IMAGES_WITHOUT_TORCH] * 3]

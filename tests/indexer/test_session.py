@@ -199,7 +199,7 @@ def test_picture_that_cannot_be_encoded_is_a_failure_and_tried_every_run(
     from imgsearch.media.decode import decode_file
 
     model = indexer.index_run.library.open_model(None, None)  # type: ignore[arg-type]
-    worst = decode_file(scene(desk, 7), int(model.model_id.recipe.rpartition("-")[2])).pixels
+    worst = decode_file(scene(desk, 7), model.model_id.image_size).pixels
 
     class Failing:
         model_id = model.model_id

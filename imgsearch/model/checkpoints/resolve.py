@@ -26,7 +26,7 @@ _DEMO_HINT = "`imgsearch demo` works without, on the small model that ships with
 @dataclass(frozen=True, slots=True)
 class KnownModel:
     """A model that has a short name. ``download_bytes`` and ``memory_bytes`` are what a person must have free;
-    memory is that of float32 on a CPU with its working space."""
+    memory is that of float32 on a CPU with its working space. ``subject``: what its images and texts are about."""
 
     name: str
     repository: str | None  # None: ships with imgsearch
@@ -34,6 +34,7 @@ class KnownModel:
     download_bytes: int
     memory_bytes: int
     about: str
+    subject: Literal["drawn scenes", "photographs"] = "photographs"
 
 
 # 1.17 billion parameters of 4 bytes; working space is an estimate, not a measurement.
@@ -42,7 +43,15 @@ _BLIP2_BYTES = 4_700_000_000
 KNOWN = {
     model.name: model
     for model in (
-        KnownModel("mini", None, 128, 0, 600_000_000, "ships with imgsearch; knows drawn scenes, not photographs"),
+        KnownModel(
+            "mini",
+            None,
+            128,
+            0,
+            600_000_000,
+            "ships with imgsearch; knows drawn scenes, not photographs",
+            "drawn scenes",
+        ),
         KnownModel(
             "blip2",
             "Salesforce/blip2-itm-vit-g",
