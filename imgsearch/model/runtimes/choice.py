@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imgsearch.model.checkpoints.config import parse_sizes
+from imgsearch.model.checkpoints.config import parse_sizes, published_sizes
 from imgsearch.model.checkpoints.identity import check_arguments, config_of, default_dtype, resolve_device
 from imgsearch.model.checkpoints.resolve import find_source
-from imgsearch.model.runtime_profile import RuntimeProfile
+from imgsearch.model.runtime_profile import RuntimeName, RuntimeProfile
 from imgsearch.model.runtimes.costs import profile_of
 from imgsearch.model.runtimes.numpy.opening import read_without_torch
 
@@ -27,3 +27,12 @@ def profile_for(name: str | Path, device: str, dtype: str, image_size: int | Non
     if sizes is not None and image_size is not None:
         sizes = sizes.at(image_size)
     return profile_of(sizes, "torch", place, kind)
+
+
+def published_profile(image_size: int) -> RuntimeProfile:
+    """That of the authors' BLIP-2 at ``image_size`` pixels, which need not be on this computer, on the device that is
+    chosen by itself."""
+    place = resolve_device("auto")
+    kind = default_dtype(place)
+    runtime: RuntimeName = "numpy" if (place, kind) == ("cpu", "float32") else "torch"
+    return profile_of(published_sizes(image_size), runtime, place, kind)
