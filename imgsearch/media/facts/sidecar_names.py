@@ -16,7 +16,8 @@ from imgsearch.records import FACTS_RECIPE
 EXTENSIONS = (".xmp", ".json")
 # What Google Photos adds to the name of an edited picture, a word or two of the account's language; the notes are those
 # of the original.
-_EDITED = re.compile(r"-[^\W\d_]{2,16}(?: [^\W\d_]{2,16})?(?=(?:\(\d{1,4}\))?$)")
+_WORD = r"[^\W\d_][^\d_\s().,-]{1,15}"  # the marks of Arabic, Hindi and Thai count as no letters
+_EDITED = re.compile(rf"-{_WORD}(?: {_WORD})?(?=(?:\(\d{{1,4}}\))?$)")
 
 
 class Sidecar(NamedTuple):

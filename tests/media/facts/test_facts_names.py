@@ -91,6 +91,10 @@ def test_the_time_of_the_file_comes_last():
         ),
         ("IMG-edited.jpg", ["IMG.jpg.supplemental-metadata.json"], ["IMG.jpg.supplemental-metadata.json"]),
         ("IMG-bearbeitet(1).jpg", ["IMG.jpg(1).json"], ["IMG.jpg(1).json"]),
+        *(
+            (f"IMG-{word}.jpg", ["IMG.jpg.json"], ["IMG.jpg.json"])
+            for word in ("संपादित", "แก้ไขแล้ว", "أُعدِّلت", "ha editado")
+        ),
         ("x" * 60 + ".jpg", ["x" * 46 + ".json"], ["x" * 46 + ".json"]),
         ("IMG_2.jpg", ["IMG_1.jpg.json", "metadata.json"], []),
     ],
