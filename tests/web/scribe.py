@@ -77,6 +77,11 @@ class Gate:
     def open(self, words: int = 1000) -> None:
         self._passes.release(words)
 
+    def close(self) -> None:
+        """Let nothing more out of what it was opened for."""
+        while self._passes.acquire(blocking=False):
+            pass
+
 
 def scribe_service(scribe: Scribe, **limits: Any) -> GenerationService:
     return GenerationService(lambda: scribe, "scribe", **limits)

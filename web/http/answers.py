@@ -13,6 +13,7 @@ from imgsearch.media.thumbnail import RECIPE
 from imgsearch.records import Float32, Hit, ImageRecord, MediaFacts, Results
 from imgsearch.search.query.description import Query
 from imgsearch.storage import StoredCaption
+from imgsearch.storage.reads.captions import read_captions
 from web.http.context import rooted
 from web.problems import printable
 from web.services.search_service import SearchService
@@ -72,11 +73,12 @@ def search_json(
     closest: Sequence[Hit] = ()
     if final and not results.hits and query.cursor is None and not query.everything:
         closest = service.search(replace(query, k=CLOSEST, everything=True), picture).hits
-    records = service.store.images(hit.image_id for hit in (*results.hits, *closest))
+    ids = [hit.image_id for hit in (*results.hits, *closest)]
+    records, captions = service.store.images(ids), read_captions(service.store, ids)
     return {
         "query": printable(results.query),
-        "hits": _hits(results.hits, records),
-        "closest": _hits(closest, records),
+        "hits": _hits(results.hits, records, captions),
+        "closest": _hits(closest, records, captions),
         "notes": [printable(note.partition("; --all")[0]) for note in results.notes],  # --all is the command line's
         "next_cursor": results.next_cursor,
         "complete": results.complete,
@@ -85,12 +87,14 @@ def search_json(
     }
 
 
-def _hits(hits: Sequence[Hit], records: dict[int, ImageRecord]) -> list[dict[str, Any]]:
+def _hits(
+    hits: Sequence[Hit], records: dict[int, ImageRecord], captions: dict[int, StoredCaption]
+) -> list[dict[str, Any]]:
     """Without those that a compaction took away since they were found."""
-    return [_hit(hit, records[hit.image_id]) for hit in hits if hit.image_id in records]
+    return [_hit(hit, records[hit.image_id], captions.get(hit.image_id)) for hit in hits if hit.image_id in records]
 
 
-def _hit(hit: Hit, record: ImageRecord) -> dict[str, Any]:
+def _hit(hit: Hit, record: ImageRecord, caption: StoredCaption | None) -> dict[str, Any]:
     facts = record.facts
     return {
         "rank": hit.rank,
@@ -104,6 +108,7 @@ def _hit(hit: Hit, record: ImageRecord) -> dict[str, Any]:
         "height": facts.height,
         "taken_at": None if record.dated_source == "file" else record.dated_at,  # a file's time is no shot's
         "words": printable(hit.words),
+        "alt": printable(caption.text) if caption is not None and caption.sure else "",
         "thumbnail": thumbnail_path(record),
         "page": rooted(f"/pictures/{hit.image_id}"),
     }

@@ -56,6 +56,7 @@ _HIT = _object(
     height=_said("pixels, upright", **COUNT),
     taken_at=_or_null(_said("ISO 8601 as far as it is known, by the camera's clock", type="string")),
     words=_said("that people wrote of it and that were asked for; empty for none", type="string"),
+    alt=_said("what it shows, where a stored caption is sure of it; else empty", type="string"),
     thumbnail=_said("path of a WebP; `?size=large` may follow", type="string"),
     page=_said("path of the page about it", type="string"),
 )

@@ -26,9 +26,16 @@ def ratio_class(hit: Mapping[str, Any]) -> str:
 
 
 def alt_text(hit: Mapping[str, Any]) -> str:
-    """What is known of a picture without looking at it: its name and its day."""
-    day = long_day(hit["taken_at"])
-    return f"{hit['name']}, taken {day}" if day else str(hit["name"])
+    """What a picture shows, where a caption says so for sure, else its name; and its day."""
+    day, shown = long_day(hit["taken_at"]), hit.get("alt") or caption_text(hit.get("caption")) or str(hit["name"])
+    return f"{shown}, taken {day}" if day else shown
+
+
+def caption_text(caption: Mapping[str, Any] | None) -> str:
+    """A picture's caption as text; an unsure one says so. "" for none."""
+    if caption is None:
+        return ""
+    return str(caption["text"]) if caption["sure"] or not caption["text"] else f"Perhaps {caption['text']}"
 
 
 def long_day(taken_at: str | None) -> str:
@@ -47,6 +54,6 @@ def percent(share: float) -> str:
 
 def install_tiles(blueprint: Blueprint) -> None:
     """Let templates use these as filters."""
-    for function in (ratio_class, alt_text, long_day, percent):
+    for function in (ratio_class, alt_text, caption_text, long_day, percent):
         blueprint.add_app_template_filter(function)
     blueprint.add_app_template_filter(describe_size, "file_size")

@@ -62,8 +62,9 @@ class Watched:
 
 
 @contextmanager
-def served(library: Path, pictures: Path, config: Any, **options: Any) -> Iterator[Site]:
-    """The library behind the real server, in threads of this process; ``options`` are the searcher's."""
+def served(library: Path, pictures: Path, config: Any, *, generation: Any = None, **options: Any) -> Iterator[Site]:
+    """The library behind the real server, in threads of this process; ``options`` are the searcher's, ``generation``
+    writes captions and answers."""
     from colour_shelf import ColourModel
 
     from imgsearch.search.engine import Searcher
@@ -74,7 +75,7 @@ def served(library: Path, pictures: Path, config: Any, **options: Any) -> Iterat
     from web.services.search_service import SearchService
 
     service = SearchService(Searcher(open_store(library), ColourModel(), **options))  # type: ignore[arg-type]
-    app = create_app(service, config)
+    app = create_app(service, config, generation)
     draining = app.extensions[DRAINING]
     server = Server(
         app, "127.0.0.1", 0, threads=16, max_body_bytes=config.max_upload_bytes + 1_000_000, draining=draining

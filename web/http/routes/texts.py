@@ -18,6 +18,7 @@ from web.problems import NotFound, WebError, printable
 from web.services.picture_texts import MAX_QUESTION_CHARS, MAX_TURNS, Said, Turn, events_of
 
 blueprint = Blueprint("texts", __name__, url_prefix="/api/v1")
+blueprint.add_app_template_global(lambda: current_texts().generation.available, "writes")
 
 _MOST_BYTES = 60_000
 """Of a question with its history: 17 texts of 500 characters take 34,000 bytes in the script that takes most."""

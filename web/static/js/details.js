@@ -1,6 +1,6 @@
 // What is known of a picture, and why it matched.
 
-import { copyButton, day, el, icon, percent, size } from "./dom.js";
+import { copyButton, day, el, icon, percent, size, WRITES } from "./dom.js";
 import { full, matchOf, original, pictureOf } from "./client.js";
 import { wordsOf } from "./query.js";
 
@@ -10,7 +10,7 @@ import { wordsOf } from "./query.js";
  */
 export async function fillDetails(panel, hit, { text, warm, alike, signal, level = 2 }) {
   const reasons = text && wordsOf(text) ? el("section", {}, el(`h${level + 1}`, {}, "Why it matched"), meters(hit), el("div", { class: "why" })) : null;
-  panel.replaceChildren(heading(hit, level), ...(reasons ? [reasons] : []), acts(hit, alike), el("section", { class: "facts" }));
+  panel.replaceChildren(heading(hit, level), ...(reasons ? [reasons] : []), ...(WRITES ? [el("section", { class: "ask" })] : []), acts(hit, alike), el("section", { class: "facts" }));
   panel.scrollTop = 0;
   if (reasons) explain(reasons, hit, text, warm, signal);
   try {
@@ -23,6 +23,14 @@ export async function fillDetails(panel, hit, { text, warm, alike, signal, level
     if (!signal.aborted) panel.querySelector(".facts").replaceChildren(el("p", { class: "word-of-warning" }, problem.message));
     return null;
   }
+}
+
+/** The caption of a hit, and questions about it; nothing of it is loaded where there is neither. `filling` gives the
+ * picture's facts; `place` has the `stage`, the `panel` and the `caption` to fill. */
+export async function fillTexts(place, hit, filling, signal) {
+  if (!WRITES && !(await filling)?.caption) return;
+  const { tell } = await import("./ask.js");
+  if (!signal.aborted) tell(place, hit.image_id, filling, signal);
 }
 
 function heading(picture, level) {

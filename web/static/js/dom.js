@@ -5,6 +5,9 @@ const SVG = "http://www.w3.org/2000/svg";
 /** The path that a proxy serves the page under; "" for none. */
 export const ROOT = document.documentElement.dataset.root ?? "";
 
+/** Whether the server writes captions and answers questions. */
+export const WRITES = document.documentElement.dataset.writes !== undefined;
+
 /** An element with attributes (a function is a listener, `false` and `null` are left out) and children. */
 export function el(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);

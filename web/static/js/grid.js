@@ -13,7 +13,7 @@ export function ratioClass(width, height) {
   return `a${Math.round(Math.log(ratio) / Math.log(1.02)) + 40}`;
 }
 
-export const altOf = (hit) => [hit.name, hit.taken_at && `taken ${day(hit.taken_at)}`].filter(Boolean).join(", ");
+export const altOf = (hit) => [hit.alt || hit.name, hit.taken_at && `taken ${day(hit.taken_at)}`].filter(Boolean).join(", ");
 
 export class Grid {
   /** `list` is the ol; `linked(hit)` the address of a picture's own page; `opened(hit)` is called for a plain click. */

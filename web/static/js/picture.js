@@ -1,6 +1,6 @@
 // A picture's own page: zoom, and why it matched.
 
-import { fillDetails } from "./details.js";
+import { fillDetails, fillTexts } from "./details.js";
 import { ROOT } from "./dom.js";
 import { Stage } from "./stage.js";
 
@@ -9,10 +9,12 @@ const picture = JSON.parse(place.dataset.picture);
 const stage = new Stage(place.querySelector(".stage"));
 place.querySelector(".still").remove();
 stage.show(picture);
-fillDetails(place.querySelector(".panel"), picture, {
+const leaving = new AbortController();
+const filling = fillDetails(place.querySelector(".panel"), picture, {
   text: place.dataset.query,
   warm: (grid) => stage.warm(grid),
   alike: (id) => `${ROOT}/?${new URLSearchParams({ q: `similar:${id}` })}`,
-  signal: new AbortController().signal,
+  signal: leaving.signal,
   level: 1,
 });
+fillTexts({ stage, panel: place.querySelector(".panel"), caption: place.querySelector(".caption"), level: 1 }, picture, filling, leaving.signal);

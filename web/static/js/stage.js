@@ -36,6 +36,11 @@ export class Stage {
     this.#fit();
   }
 
+  /** Tell in words what the picture shows. */
+  describe(text) {
+    this.large.alt = text;
+  }
+
   /** Zoom to `scale`, holding the point under `event`, or the middle. */
   zoom(scale, event = null) {
     const box = this.place.getBoundingClientRect();

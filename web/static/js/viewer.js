@@ -1,8 +1,8 @@
 // The lightbox: a dialog over the grid. Which picture it shows stands in the address.
 
-import { el, icon } from "./dom.js";
+import { el, icon, WRITES } from "./dom.js";
 import { large } from "./client.js";
-import { fillDetails } from "./details.js";
+import { fillDetails, fillTexts } from "./details.js";
 import { Stage } from "./stage.js";
 
 const PANEL_KEY = "imgsearch.panel";
@@ -14,6 +14,7 @@ export class Viewer {
   constructor(dialog, { beside, query, alike, moved }) {
     Object.assign(this, { dialog, beside, query, alike, moved, shown: null, leaving: new AbortController() });
     this.panel = dialog.querySelector(".panel");
+    this.caption = dialog.querySelector(".caption");
     this.name = dialog.querySelector("header h2");
     this.info = dialog.querySelector("[data-do=info]");
     this.steps = { "-1": dialog.querySelector(".back"), 1: dialog.querySelector(".forth") };
@@ -43,6 +44,8 @@ export class Viewer {
     this.leaving = new AbortController();
     this.name.textContent = hit.name ?? "";
     this.dialog.setAttribute("aria-label", hit.name ?? "Picture");
+    this.caption.textContent = "";
+    this.caption.hidden = !WRITES; // its place is kept where one may come
     this.stage.show(hit);
     this.refresh();
     this.#fill(hit, this.leaving.signal);
@@ -79,7 +82,9 @@ export class Viewer {
 
   async #fill(hit, signal) {
     const text = this.query();
-    const picture = await fillDetails(this.panel, hit, { text, warm: (grid) => this.stage.warm(grid), alike: this.alike, signal });
+    const filling = fillDetails(this.panel, hit, { text, warm: (grid) => this.stage.warm(grid), alike: this.alike, signal });
+    fillTexts(this, hit, filling, signal);
+    const picture = await filling;
     if (picture && !signal.aborted) Object.assign(this.stage.picture, { format: picture.format });
   }
 
@@ -90,7 +95,7 @@ export class Viewer {
   }
 
   #key(event) {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input")) return;
     const act = {
       ArrowLeft: () => this.step(-1),
       ArrowRight: () => this.step(1),
@@ -119,5 +124,6 @@ export function makeDialog() {
   return el("dialog", { class: "viewer" },
     el("header", {}, el("h2", {}), button("zoom", "zoom", "Zoom"), button("info", "info", "Details"), button("close", "close", "Close")),
     el("div", { class: "stage" }, button("left", "back", "Previous picture", "round step back"), button("right", "forth", "Next picture", "round step forth")),
+    el("p", { class: "caption", hidden: true }),
     el("aside", { class: "panel", "aria-label": "Details", tabindex: "0" }));
 }
