@@ -159,7 +159,8 @@ class Judgement:
         return ""
 
     def _altered(self, keeper: Copy, member: Copy, evidence: Evidence) -> str:
-        """If one of the two is more than the other saved again: it is moved only if several signs agree on the source."""
+        """If one of the two is more than the other saved again, it is moved only if several signs agree on the
+        source."""
         key = (min(keeper.image_id, member.image_id), max(keeper.image_id, member.image_id))
         said = self.judged.get(key)
         if evidence.tier == "perceptual" and evidence.turn != 1:

@@ -1,1 +1,1 @@
-"""Pictures compared by their pixels: signatures, crops, full size."""
+"""Compares images by their pixels: signatures, crops, full size."""

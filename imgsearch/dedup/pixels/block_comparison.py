@@ -1,4 +1,4 @@
-"""How much of two pictures agrees once one lies on the other, block by block, and whose the rest is."""
+"""Compares two registered images block by block: how much agrees, and to which image the rest belongs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from imgsearch.dedup.pixels.photometric_residual import gradients
 from imgsearch.records import Float32
 
 BLOCK = 8
-"""Pixels of a block's side, at 128 px for the longer side of a picture."""
+"""Pixels of a block's side, at 128 px for the longer side of an image."""
 
-_BLAND = 3.0  # deviation of lightness within a block under which it says nothing
+_BLAND = 3.0  # deviation of lightness within a block below which it says nothing
 _UNLIKE = 0.5  # share of a block's variance that may be left in a block that agrees
-_NOISE = 4.0  # lightness that is no difference whatever the block: JPEG of quality 10 leaves up to 3
-_OWNER = 2.0  # contrast over the other's that makes a thing one picture's
+_NOISE = 4.0  # lightness that never counts as a difference: JPEG of quality 10 leaves up to 3
+_OWNER = 2.0  # contrast over the other's from which a thing belongs to one image
 _BEST = 0.33
-_LEAST_DETAIL = 30  # blocks of one picture that tell whether its detail was kept
+_LEAST_DETAIL = 30  # blocks of one image that show whether its detail was kept
 _KNOTS = 10
 _EVERY = 5
 _LEAST_SAMPLE = 500
@@ -29,14 +29,15 @@ _RIDGE = (1e-3 * _BEND.T @ _BEND + 1e-4 * np.eye(_KNOTS)).astype(np.float32)
 
 @dataclass(frozen=True, slots=True)
 class BlockAgreement:
-    """Blocks in which either picture has anything to see: how many there are, and of them the share that agrees;
-    ``left``: share of their variance that is left in the best third of them.
-    ``largest``: greatest difference of a block's mean lightness, 0..255. ``both_ways``: there are things that only the
-    first has and things that only the second has, apart from each other, and all else agrees: something moved.
-    ``sided``: how much more is left of the lighter than of the darker, or the other way (squares of lightness over
-    noise): much under a watermark. ``kept``: as ``share``, of the blocks in which one picture, the better one, has
-    anything to see by itself; 0 where these are few. ``directions``: 0 where edges of what agrees all run one way, as
-    the bands of a sky do, 1 where they run as much every way."""
+    """Blocks in which either image shows anything: their number, and ``share``, the share of them that agrees.
+
+    ``left``: share of their variance that is left in the best third of them. ``largest``: greatest difference of a
+    block's mean lightness, 0..255. ``both_ways``: there are things that only the first has and things that only the
+    second has, apart from each other, and everything else agrees: something moved. ``sided``: how much more is left of
+    the lighter than of the darker, or the other way (squares of lightness over noise): much under a watermark.
+    ``kept``: like ``share``, for the blocks in which one image, the better one, shows anything by itself; 0 if these
+    are few. ``directions``: 0 if the edges of the agreeing blocks all run one way, like the bands of a sky, 1 if they
+    run as much every way."""
 
     blocks: int
     share: float
@@ -56,9 +57,9 @@ def brought_both_ways(first: Float32, second: Float32, mask: NDArray[np.bool_]) 
 def compare_blocks(
     first: Float32, second: Float32, mask: NDArray[np.bool_], brought: tuple[Float32, Float32] | None = None
 ) -> BlockAgreement:
-    """Lightness [h, w] of two pictures laid over each other; only blocks wholly in ``mask`` count. Each is brought to
-    the other, and the better way counts: what one of them clipped can be told from the other, not the other way.
-    ``brought``: `brought_both_ways`, if it is known."""
+    """Compares the registered lightness [h, w] of two images; only blocks wholly in ``mask`` count. Each image is
+    brought to the other, and the better way counts: values that one of them clipped follow from the other, but not the
+    other way round. ``brought``: `brought_both_ways`, if it is known."""
     inside = _blocks(mask.astype(np.float32)).min(axis=-1) > 0  # [r, c]
     if not inside.any():
         return BlockAgreement(0, 0.0, 1.0, 255.0, False, 0.0, 0.0, 0.0)
@@ -101,7 +102,7 @@ def _sided(rest: Float32) -> float:
 
 
 def _both_ways(differs: NDArray[np.bool_], contrast: Float32) -> bool:
-    """Whether one group of differing blocks that touch is the first's and another the second's."""
+    """Whether one group of touching differing blocks belongs to the first image and another to the second."""
     owners = set()
     for blob in blobs(differs):
         rows, columns = zip(*blob, strict=True)
@@ -129,8 +130,8 @@ def blobs(marked: NDArray[np.bool_]) -> list[list[tuple[int, int]]]:
 
 def bring(first: Float32, second: Float32, mask: NDArray[np.bool_], *, monotone: bool = False) -> Float32:
     """The second's lightness [h, w] through the curve that brings most of it to the first's in ``mask``: least squares
-    over a fifth of the pixels, twice, the second time without the tenth that fits worst. ``monotone``: only what an
-    editor's curve makes of it. 1 ms at 128 x 128."""
+    over a fifth of the pixels, twice, the second time without the tenth that fits worst. ``monotone``: only curves that
+    an editor makes. 1 ms at 128 x 128."""
     seen = np.flatnonzero(mask if mask.any() else np.ones_like(mask))
     seen = seen[:: max(1, min(_EVERY, len(seen) // _LEAST_SAMPLE))]  # not a divisor of a row: patterns do not hide
     source, target = second.reshape(-1)[seen], first.reshape(-1)[seen]
@@ -157,7 +158,7 @@ def bring(first: Float32, second: Float32, mask: NDArray[np.bool_], *, monotone:
 
 
 def _curved(plane: Float32, low: float, step: float, curve: Float32) -> Float32:
-    """`numpy.interp` at knots that stand evenly from ``low``, a quarter of its time."""
+    """`numpy.interp` at knots that are spaced evenly from ``low``, in a quarter of its time."""
     place = (plane - np.float32(low)) / np.float32(step)
     np.clip(place, 0, len(curve) - 1, out=place)
     below = np.minimum(place.astype(np.int32), len(curve) - 2)
@@ -177,7 +178,7 @@ def _line(values: Float32, target: Float32, weights: Float32) -> tuple[float, fl
 
 
 def _blocks(plane: Float32) -> Float32:
-    """[h, w] -> [h // 8, w // 8, 64]; what does not fill a block is left out."""
+    """[h, w] -> [h // 8, w // 8, 64]; pixels that do not fill a block are left out."""
     rows, columns = plane.shape[0] // BLOCK, plane.shape[1] // BLOCK
     cut = plane[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
     return cut.swapaxes(1, 2).reshape(rows, columns, BLOCK * BLOCK)

@@ -1,8 +1,8 @@
-"""Are two pictures copies of each other? Decided by the largest local difference, not by the mean.
+"""Decides whether two images are copies of each other, by the largest local difference and not by the mean.
 
 A copy that was compressed again or resized differs a little everywhere; the next frame of a fixed camera is the same
-everywhere but in one place. Signatures (32 x 32) are asked first: they cost nothing to read and rule most pairs out.
-Things smaller than a cell of theirs show only in the pictures, so `inspection` has the last word.
+everywhere but in one place. Signatures (32 x 32) are compared first: they cost nothing to read and rule out most pairs.
+Things smaller than one of their cells show only in the images, so `inspection` decides last.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from imgsearch.records import Float32, UInt8
 from imgsearch.settings import available_cores
 
 HASH_RADIUS = 10
-"""Bits of the pHash, at the best turn, within which copies are looked for. Of copies that are acted on (resized,
-compressed, recoloured a little, turned) of 40 photographs and 30 drawn scenes all 44 kinds lie within 8; of 20 belt
-frames, which have little contrast, 80 % of JPEG quality 10 and 95-100 % of the others lie within 10."""
+"""Hamming distance of the pHashes, at the best orientation, within which copies are looked for. For copies that are
+acted on (resized, compressed, slightly recoloured, turned) of 40 photographs and 30 drawn scenes all 44 kinds lie
+within 8; for 20 belt frames, which have little contrast, 80 % of JPEG quality 10 and 95-100 % of the others lie within
+10."""
 
 SIGNATURE_PEAK = 1.6
 """`PhotometricResidual.peak` that a copy's signature may have. 99 % of 6,000 pairs of copies have less than 1.5."""
@@ -30,11 +31,11 @@ SIGNATURE_PEAK = 1.6
 _LEAST_EXPLAINED = 0.985  # share of variance; 99 % of the pairs of copies have 0.991
 _GAIN = 2.5
 _COLOUR = 13.0
-"""Largest rest of colour: 99.5 % of 2,237 pairs of copies have less, and 3 of 2,416 pairs of drawn scenes in which one
-thing has another colour, or two have exchanged theirs, pass for copies (199 do where any linear map is allowed)."""
+"""Largest rest of colour: 99.5 % of 2,237 pairs of copies have less. Of 2,416 pairs of drawn scenes in which one thing
+has another colour, or two have exchanged theirs, 3 pass for copies (199 if any linear map is allowed)."""
 
 _COLOUR_MEAN = 6.0
-_EARLY = 0.7  # of a limit: a straight line of lightness that leaves less needs no better fit
+_EARLY = 0.7  # of a limit: if a straight line of lightness leaves less, no better fit is needed
 _CHUNK = 128  # pairs at a time: their planes stay near the cache
 _MOST_THREADS = 4
 
@@ -44,7 +45,7 @@ _Compared = tuple[Float32, Float32, NDArray[np.bool_]]
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """n pairs compared. ``difference`` float32 [n], 0..1: the largest local difference of lightness once lightness is
-    mapped; ``score`` float32 [n], 0..1, over 0.5 exactly where ``is_copy`` bool [n]."""
+    mapped; ``score`` float32 [n], 0..1, over 0.5 exactly if ``is_copy`` bool [n]."""
 
     difference: Float32
     score: Float32
@@ -52,9 +53,9 @@ class Comparison:
 
 
 def compare_signatures(first: UInt8, second: UInt8, turns: UInt8) -> Comparison:
-    """Compare signatures uint8 [n, 1536] pair by pair; ``turns`` uint8 [n] is the EXIF orientation (1-8) that makes
-    the second look as the first. ``is_copy`` here means that nothing in the signatures speaks against it. ValueError
-    where shapes disagree. 0.4 ms a pair, 80 MB at most."""
+    """Compare signatures uint8 [n, 1536] pair by pair; ``turns`` uint8 [n] is the EXIF orientation (1-8) that makes the
+    second look like the first. ``is_copy`` here means that nothing in the signatures speaks against a copy. Raises
+    ValueError if shapes disagree. 0.4 ms a pair, 80 MB at most."""
     if first.shape != second.shape or np.shape(turns) != first.shape[:1]:
         raise ValueError(f"got {first.shape}, {second.shape} and {np.shape(turns)}, expected two [n, 1536] and [n]")
     turns = np.asarray(turns)
@@ -68,7 +69,7 @@ def compare_signatures(first: UInt8, second: UInt8, turns: UInt8) -> Comparison:
 
 
 def _on_all_cores(blocks: Sequence[tuple[UInt8, UInt8, UInt8]]) -> list[_Compared]:
-    """`_compare_block` of each, in threads: numpy lets them run side by side. Ctrl-C waits for those at work, 40 ms."""
+    """`_compare_block` of each, in threads, which numpy runs side by side. Ctrl-C waits for running ones, 40 ms."""
     threads = ThreadPoolExecutor(min(available_cores(), _MOST_THREADS))
     try:
         return list(threads.map(lambda block: _compare_block(*block), blocks))
@@ -96,7 +97,7 @@ def _with_lightness(luma: Float32, colour: Float32) -> Float32:
 
 
 def _decide(rest: PhotometricResidual, colour: tuple[Float32, Float32], limit: float) -> _Compared:
-    """(difference [n], score [n], is_copy [n]). The score is 0.5 at a limit; what is worst counts."""
+    """(difference [n], score [n], is_copy [n]). The score is 0.5 at a limit; the worst measure counts."""
     worst = np.maximum.reduce(
         [
             rest.peak / limit,

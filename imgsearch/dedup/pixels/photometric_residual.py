@@ -1,9 +1,9 @@
-"""What is left of one picture once another is brought to it, judged where it is largest.
+"""The rest of one image after another was brought to it, judged where it is largest.
 
-The other picture's lightness goes through a curve (brightness, contrast, gamma and clipping are no difference), and
-takes a share of its own gradients and of its Laplacian: to first order these are a small shift, scale or turn (Lucas
-and Kanade, 1981) and a blur or sharpening. All weights come from one least-squares fit. A place where much is left
-although neither picture has an edge there shows something that only one of them has.
+The other image's lightness goes through a curve (brightness, contrast, gamma and clipping do not count as a
+difference), and takes a share of its own gradients and of its Laplacian: to first order these are a small shift, scale
+or turn (Lucas and Kanade, 1981) and a blur or sharpening. All weights come from one least-squares fit. A place where
+much is left although neither image has an edge there shows something that only one of them has.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Complex64 = NDArray[np.complex64]
 _KNOTS = 12  # of the curve; hat functions between the darkest and the lightest value
 _WARPS = 7  # shift 2, scale 2, turn and shear 2, blur 1
 _SMOOTH = 5e-4
-"""Ridge on the second differences of the curve, of the number of pixels: at 3e-3 a picture differs from itself where
-few pixels are as light, at 5e-4 it does not."""
+"""Ridge on the second differences of the curve, as a share of the number of pixels: at 3e-3 an image differs from
+itself where few pixels are as light, at 5e-4 it does not."""
 
 _WARP_RIDGE = 0.02
 _FLOOR = 2.0
@@ -38,7 +38,7 @@ _COLOUR_RIDGE = 1.0  # squared levels a pixel
 
 @dataclass(frozen=True, slots=True)
 class PhotometricResidual:
-    """What is left, for n pairs, each float32 [n]. ``peak``: the largest rest over what edges there allow, over the
+    """The rest of n pairs, each float32 [n]. ``peak``: the largest rest over the rest that edges there allow, over the
     noise of the pair; ``largest``: the largest rest, 0..255; ``explained``: share of the variance that the fit
     explains, at most 1; ``gain``: contrast of the first over that of the second, negative for a negative."""
 
@@ -49,10 +49,10 @@ class PhotometricResidual:
 
 
 def compare_lightness(first: Float32, second: Float32, enough: float = 0.0) -> PhotometricResidual:
-    """Lightness 0..255, float32 [n, h, w] each, laid over each other. Each is brought to the other and the better fit
-    counts: what one of them clipped can be told from the other, not the other way. Where a straight line alone leaves a
-    peak of ``enough`` or less, nothing more is fitted. 0.3 ms a pair at 32 x 32, 20 ms at 128 x 128; a tenth of it
-    where a line is enough."""
+    """Compares registered lightness 0..255, float32 [n, h, w] each. Each image is brought to the other and the better
+    fit counts: values that one of them clipped follow from the other, but not the other way round. If a straight line
+    alone leaves a peak of ``enough`` or less, nothing more is fitted. 0.3 ms a pair at 32 x 32, 20 ms at 128 x 128; a
+    tenth of it if a line is enough."""
     found = _judged(first, _line_rest(first, second))
     left = np.flatnonzero(found[0] > enough)
     if len(left):
@@ -66,11 +66,11 @@ def compare_lightness(first: Float32, second: Float32, enough: float = 0.0) -> P
 
 
 def compare_colour(first: Float32, second: Float32) -> tuple[Float32, Float32]:
-    """(largest, mean) rest of colour, 0..255, once the second's colour is brought to the first's by what an editor does
-    to a whole picture: saturation, a slight turn of hue, a cast, also one that grows with lightness. From YCbCr planes
-    [n, 3, h, w]: float32 [n] each. Nothing more is allowed: any linear map of colours turns a red car into a blue one.
-    The largest, smoothed, is that of the better way round; the mean (root of the squares) that of the worse, so that a
-    grey copy of a coloured picture is told from it."""
+    """(largest, mean) rest of colour, 0..255, once the second's colour is brought to the first's by changes that an
+    editor makes to a whole image: saturation, a slight turn of hue, a cast, also one that grows with lightness. Takes
+    YCbCr planes [n, 3, h, w], gives float32 [n] each. Nothing more is allowed: an arbitrary linear map of colours turns
+    a red car into a blue one. The largest, smoothed, is that of the better direction; the mean (root of the squares)
+    that of the worse, so that a grey copy of a coloured image is recognised."""
     forth, back = _colour_one_way(first, second), _colour_one_way(second, first)
     return np.minimum(forth[0], back[0]), np.maximum(forth[1], back[1])
 
@@ -86,7 +86,7 @@ def gradients(planes: Float32) -> tuple[Float32, Float32]:
 
 
 def _judged(target: Float32, rest: Float32) -> tuple[Float32, Float32, Float32]:
-    """(peak, largest, explained) [n] of what is left of ``target``."""
+    """(peak, largest, explained) [n] of the rest of ``target``."""
     n = len(target)
     edges = np.hypot(*gradients(target))
     unexpected = (np.abs(rest) / (_FLOOR + edges)).reshape(n, -1)
@@ -107,7 +107,7 @@ def _line_rest(target: Float32, source: Float32) -> Float32:
 
 def _rest(target: Float32, source: Float32) -> Float32:
     n, pixels = len(target), target[0].size
-    # The curve only mends a line, so that the ridge pulls towards a line and not towards nothing.
+    # The curve only corrects a line, so the ridge pulls towards a line and not towards nothing.
     x = _line_rest(target, source).reshape(n, -1)
     design = _design(source)  # [n, knots + warps, p]
     normal = design @ design.transpose(0, 2, 1) + _ridge(pixels)
@@ -143,7 +143,7 @@ def _colour_one_way(target: Float32, source: Float32) -> tuple[Float32, Float32]
     ridge = _COLOUR_RIDGE * colour.shape[1]
     normal = design.conj() @ design.transpose(0, 2, 1) + ridge * np.eye(2, dtype=np.float32)
     weights = (design.conj() @ _centred(wanted)[..., None])[..., 0]
-    weights[:, 0] += ridge  # a grey picture is pulled to saturation as it is
+    weights[:, 0] += ridge  # pulls a grey image towards unchanged saturation
     change, cast = np.linalg.solve(normal, weights[..., None])[..., 0].T  # [n] each
     saturation = np.clip(np.abs(change), 1 / _SATURATION, _SATURATION)
     change = saturation * np.exp(1j * np.clip(np.angle(change), -_HUE, _HUE))

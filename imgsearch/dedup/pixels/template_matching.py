@@ -1,7 +1,7 @@
-"""Where one picture shows another: turn, place, scale, small rotation, and how much of it agrees.
+"""Finds where one image shows another: orientation, place, scale, small rotation, and how much of it agrees.
 
-Starts from windows of the signatures (`registration.starts`), then an affine map by Gauss-Newton, coarse to fine
-(`registration.affine`), then blocks are compared and what differs is told apart (`registration.verdict`).
+Starts from windows of the signatures (`registration.starts`), then fits an affine map by Gauss-Newton, coarse to fine
+(`registration.affine`), then compares blocks and classifies the differences (`registration.verdict`).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ __all__ = ["Alignment", "align"]
 
 
 def align(first: Image.Image, second: Image.Image) -> Alignment:
-    """Find how two upright pictures overlap and compare what both show. Within 256 px is enough. 15 ms; many pairs of a
-    library cost less by `looking.PairLooks`."""
+    """Find how two upright images overlap and compare the overlap. Within 256 px is enough. 15 ms; for many pairs of a
+    library `pair_verification.PairLooks` costs less."""
     starts = find_starts(_signature(first), _signature(second))
     return next(register(small_planes(first)[None], small_planes(second)[None], starts))
 

@@ -1,1 +1,1 @@
-"""What `apply` would do: records, checks, the file on disk, and a person's review of it."""
+"""The plan of an `apply`: records, checks, the file on disk, and a person's review of it."""

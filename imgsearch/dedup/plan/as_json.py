@@ -26,14 +26,13 @@ _KNOWN_FACTS = ("taken_at", "camera", "latitude", "longitude")
 
 
 def dump_value(value: object, depth: int = 0) -> str:
-    """JSON over several lines, the second and those below it ``depth`` spaces further in; lone surrogates as
-    ``\\udcXX``."""
+    """JSON over several lines, all but the first indented by ``depth`` spaces; lone surrogates as ``\\udcXX``."""
     text = json.dumps(value, ensure_ascii=False, indent=_INDENT).replace("\n", "\n" + " " * depth)
     return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def group_text(group: Group) -> str:
-    """The JSON of a group as it stands in a plan; the same group gives the same text."""
+    """The JSON of a group as written in a plan; the same group gives the same text."""
     return dump_value(_group_json(group), DEPTH)
 
 
@@ -75,7 +74,7 @@ def _file_json(copy: Copy) -> dict[str, Any]:
 
 
 def read_group(value: object, number: int) -> Group:
-    """The group of a JSON value, the ``number``-th of the plan. Raises UsageError, naming the place in the plan."""
+    """The group in a JSON value, the ``number``-th of the plan. Raises UsageError, naming the place in the plan."""
     reader = PlanReader(value, f"groups[{number}]")
     members = tuple(_read_member(one) for one in reader.items("members"))
     kept = tuple(_read_member(one, kept=True) for one in reader.items("kept", optional=True))
@@ -125,14 +124,14 @@ def _read_file(reader: PlanReader) -> Copy:
 
 
 class PlanReader:
-    """An object of the file and where it stands, for messages."""
+    """An object of the file and its position, for messages."""
 
     def __init__(self, value: object, where: str) -> None:
         self.value: dict[str, Any] = value if isinstance(value, dict) else wrong(where, repr(value)[:60], "an object")
         self.where = where
 
     def get(self, name: str, kind: type, default: Any = None) -> Any:
-        """The value, or ``default`` where there is none. Raises UsageError for one of another kind."""
+        """The value, or ``default`` if there is none. Raises UsageError for a value of another type."""
         found = self.value.get(name, default)
         if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
             wrong(
@@ -148,14 +147,14 @@ class PlanReader:
         return found
 
     def match(self, name: str, pattern: re.Pattern[str], default: str | None = None) -> str:
-        """A text that the pattern matches whole."""
+        """A text that matches the whole pattern."""
         found = str(self.get(name, str, default))
         if not pattern.fullmatch(found):
             wrong(f"{self.where}.{name}", repr(found)[:80], f"lower-case hexadecimal digits ({pattern.pattern})")
         return found
 
     def below(self, name: str) -> PlanReader:
-        """The object in it; an empty one where there is no evidence."""
+        """The object in it; an empty one if there is no evidence."""
         return PlanReader(self.value.get(name, {} if name == "evidence" else None), f"{self.where}.{name}")
 
     def items(self, name: str, *, optional: bool = False) -> Iterator[PlanReader]:
@@ -172,5 +171,5 @@ def _is_finite(value: float) -> bool:
 
 
 def wrong(where: str, got: str, expected: str) -> NoReturn:
-    """Raises UsageError for something in a plan that makes no sense."""
+    """Raises UsageError for a part of a plan that makes no sense."""
     raise UsageError(f"the plan is not valid at {where}: got {got}, expected {expected}", HINT)

@@ -1,4 +1,4 @@
-"""Whether a plan makes sense: all that is checked before it is written, shown or carried out."""
+"""Checks that a plan makes sense, before it is written, shown or carried out."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _ROW = np.dtype([("digest", f"V{_DIGEST_BYTES}"), ("role", "S1")])
 
 
 class PlanCheck:
-    """Checks groups one after the other, then what concerns all of them. Of each file it keeps 17 bytes."""
+    """Checks groups one after the other, then rules that concern all of them. Keeps 17 bytes of each file."""
 
     def __init__(self, roots: Mapping[int, str]) -> None:
         self._roots = roots
         self._rows = bytearray()
         self._number = 0
-        self._programs: tuple[str, ProgramFolder | None] = ("", None)  # of the folder that was asked for last
+        self._programs: tuple[str, ProgramFolder | None] = ("", None)  # of the last folder
         for number, root in roots.items():
             check_text(root, f"roots.{number}")
 
     def watched(self, groups: Iterable[Group]) -> Iterator[Group]:
-        """The groups, each checked before it is given. Raises UsageError, naming the group and the file."""
+        """The groups, each checked before it is yielded. Raises UsageError, naming the group and the file."""
         for group in groups:
             self._take(group, f"groups[{self._number}]")
             self._number += 1
             yield group
 
     def settle(self, groups: Iterable[Group]) -> None:
-        """That each file is named once; ``groups`` are those that were watched, once more, and looked at only where
-        one is not. Raises UsageError."""
+        """Checks that each file is named once. ``groups`` are the watched ones once more; they are read only if a file
+        is named twice. Raises UsageError."""
         rows = np.frombuffer(bytes(self._rows), _ROW)
         once = rows[rows["role"] != _KEPT]
         doubtful = _several(once["digest"])
@@ -73,7 +73,7 @@ class PlanCheck:
         self._rows += path_digest(path) + role
 
     def _companion(self, companion: Companion, copy: Copy, where: str) -> None:
-        """In the folder of its picture, and so below the root, or beside a root that is one file."""
+        """Checks that it lies in the folder of its image, so below the root, or beside a root that is one file."""
         _check_path(companion.path, where)
         folder = copy.path.rpartition("/")[0]
         if companion.path.rpartition("/")[0] != folder:
@@ -90,7 +90,7 @@ class PlanCheck:
 
 
 def path_digest(path: str) -> bytes:
-    """16 bytes by which two paths are told apart."""
+    """16 bytes that distinguish two paths."""
     return hashlib.blake2b(os.fsencode(path), digest_size=_DIGEST_BYTES).digest()
 
 
@@ -101,7 +101,7 @@ def _check_path(path: str, where: str) -> None:
 
 
 def check_text(path: str, where: str) -> None:
-    """Raises UsageError for a path that no file system takes: with a NUL, or a surrogate that stands for no byte."""
+    """Raises UsageError for a path that no file system accepts: with a NUL, or a surrogate that stands for no byte."""
     try:
         os.fsencode(path)
     except UnicodeEncodeError:
@@ -129,7 +129,7 @@ def _several(digests: NDArray[np.void]) -> set[bytes]:
 
 
 def _name_twice(groups: Iterable[Group], doubtful: set[bytes]) -> None:
-    """Raises UsageError for the first file that stands in two places, with both. A file of a reference folder may be
+    """Raises UsageError for the first file that is named in two places, with both. A file of a reference folder may be
     noted in several groups and be a keeper, nothing else."""
     seen: dict[str, str] = {}
     kept: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""Files that a person names, written whole or not at all."""
+"""Writes files that a person names, whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from imgsearch.storage.disk_errors import disk_errors
 
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of ``target`` once the block is left and its bytes are on the disk; after an
-    error ``target`` is as it was. Raises UsageError where it lies in no folder or is one, StorageFull."""
+    """A new file that replaces ``target`` when the block ends and its bytes are on the disk; after an error ``target``
+    is unchanged. Raises UsageError if its folder does not exist or it is a folder itself, StorageFull."""
     folder = target.absolute().parent
     if not folder.is_dir() or target.is_dir():
         fault = f"{target} is a folder" if target.is_dir() else f"there is no folder {folder}"

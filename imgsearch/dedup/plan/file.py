@@ -22,8 +22,8 @@ _LONGEST_NUMBER = 18  # digits
 
 
 def write_plan(plan: Plan, path: str | os.PathLike[str]) -> None:
-    """Write the plan, whole or not at all; its folder is made if it is not there. A byte of a path that is not UTF-8
-    is a lone surrogate, written ``\\udcXX``. Holds one group at a time. Raises UsageError where ``path`` is a folder,
+    """Write the plan, whole or not at all; its folder is made if it does not exist. A byte of a path that is not UTF-8
+    is a lone surrogate, written ``\\udcXX``. Holds one group at a time. Raises UsageError if ``path`` is a folder,
     StorageFull."""
     target = Path(path)
     with disk_errors(target):
@@ -55,9 +55,9 @@ def _pieces(plan: Plan) -> Iterator[bytes]:
 
 def read_plan(path: str | os.PathLike[str]) -> Plan:
     """The plan in the file, checked. Its groups stay in the file, which is held open: 32 bytes of memory a group, 33
-    more a file while it is checked. A group that somebody writes into later is noticed (`FiledGroups`).
+    more a file while it is checked. A later change of a group is noticed (`FiledGroups`).
 
-    Raises UsageError, naming the place, for a file that is not one, has another version or makes no sense
+    Raises UsageError, naming the place, for a file that is not a plan, has another version or makes no sense
     (`check_plan`)."""
     source, places = Path(path), Places()
     try:

@@ -1,4 +1,4 @@
-"""Groups of a plan that stay in a file: each is parsed when it is asked for, and is the one that was checked."""
+"""Groups of a plan that stay in a file: each is parsed when it is needed, and is the one that was checked."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _AGAIN = "look at the plan again, then run the command once more"
 
 
 class Places:
-    """Where groups lie in a file and what they read: 32 bytes a group."""
+    """The places of groups in a file and digests of their text: 32 bytes a group."""
 
     def __init__(self) -> None:
         self._rows = bytearray()
 
     def add(self, offset: int, text: bytes) -> None:
-        """One more, the next in order."""
+        """Add the next group in order."""
         self._rows += _ROW.pack(offset, len(text), _digest(text))
 
     def table(self) -> NDArray[np.void]:
-        """A row a group."""
+        """One row a group."""
         return np.frombuffer(bytes(self._rows), _PLACE)
 
 
@@ -46,8 +46,8 @@ def _digest(text: bytes) -> bytes:
 
 
 class FiledGroups(Sequence[Group]):
-    """Holds the file open, so that it may be replaced or removed meanwhile; a group whose text is not the one that was
-    there at first is UsageError. Iterating parses them anew, 0.1 ms a group of three."""
+    """Holds the file open, so that it may be replaced or removed in the meantime; a group whose text has changed since
+    is a UsageError. Iterating parses the groups again, 0.1 ms a group of three."""
 
     def __init__(self, file: BinaryIO, places: NDArray[np.void], source: str, *, own_layout: bool = False) -> None:
         self._descriptor = os.dup(file.fileno())
@@ -82,7 +82,7 @@ class FiledGroups(Sequence[Group]):
         return len(self) == len(other) and all(one == two for one, two in zip(self, other, strict=True))
 
     def text(self, number: int) -> bytes:
-        """The JSON of one group, as it lies in the file. Raises UsageError where the file was written into since."""
+        """The JSON of one group, as it lies in the file. Raises UsageError if the file was changed since."""
         place = self._places[number]
         length = int(place["length"])
         try:
@@ -101,9 +101,9 @@ class FiledGroups(Sequence[Group]):
 
 
 def spill(groups: Iterable[Group], folder: str | os.PathLike[str] = "") -> FiledGroups:
-    """Write groups as they come to a file without a name, in ``folder`` if one can be written there, else where the
-    system keeps temporary files; sorted by the keeper's path. Holds one group, and its keeper's path and 32 bytes of
-    each. Raises StorageFull."""
+    """Write groups as they come to a nameless file, in ``folder`` if it is writable, else where the system keeps
+    temporary files; sorted by the keeper's path. Holds one group, and the keeper's path and 32 bytes of each. Raises
+    StorageFull."""
     places, paths, offset = Places(), list[str](), 0
     with disk_errors(Path(folder or tempfile.gettempdir())), _nameless(folder) as file:
         for group in groups:
@@ -125,7 +125,7 @@ def _nameless(folder: str | os.PathLike[str]) -> contextlib.AbstractContextManag
 
 
 def group_texts(groups: Iterable[Group]) -> Iterator[bytes]:
-    """The JSON of each, as `group_text` lays it out. What was spilled is copied."""
+    """The JSON of each group, as `group_text` lays it out. Spilled groups are copied."""
     if isinstance(groups, FiledGroups) and groups.own_layout:
         yield from (groups.text(number) for number in range(len(groups)))
         return

@@ -1,4 +1,4 @@
-"""A JSON object too large to hold, read value by value: where the items of its one long list lie in the file."""
+"""Reads a JSON object too large to hold, value by value, and finds where the items of its one long list lie."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, BinaryIO
 
 CHUNK_BYTES = 1 << 18
 _SPACE = " \t\r\n"
-_NEAR = 16  # characters: within so many of its end a text that is cut off is misread, as 1 for 1.5
+_NEAR = 16  # characters before the end within which a cut text is misread, like 1 for 1.5
 
 ItemFound = Callable[[int, bytes], object]
 """(offset in bytes, the item's own text)."""
 
 
 class JsonFault(ValueError):
-    """The text is not JSON, or not an object; the message says what is wrong and where."""
+    """The text is not JSON, or not an object; the message names the fault and its place."""
 
 
 class JsonStream:
@@ -34,8 +34,8 @@ class JsonStream:
         self._ended = False
 
     def read(self, listed: str, found: ItemFound) -> dict[str, Any]:
-        """The object, but for the items of the list named ``listed``: each is given to ``found`` and left out (the
-        list is then empty). A list of that name twice is a fault. Raises JsonFault, OSError."""
+        """The object without the items of the list named ``listed``: each item is passed to ``found``, and the list
+        is then empty. A second list of that name is a fault. Raises JsonFault, OSError."""
         try:
             return self._object(listed, found)
         except json.JSONDecodeError as exc:
@@ -93,14 +93,14 @@ class JsonStream:
                 return
 
     def _value(self) -> Any:
-        """The next value, and goes behind it."""
+        """Reads the next value and moves behind it."""
         self._peek()
         value, end = self._end_of_value()
         self._take(end - self._at)
         return value
 
     def _end_of_value(self) -> tuple[Any, int]:
-        """The value that begins here and where it ends; reads on, twice as much each time, while it is cut off."""
+        """The value that begins here and its end; while it is cut off, reads on, twice as much each time."""
         while True:
             try:
                 value, end = self._decoder.raw_decode(self._text, self._at)
@@ -115,7 +115,7 @@ class JsonStream:
             self._more()
 
     def _peek(self) -> str:
-        """The next character that is no space, and goes to it; "" at the end."""
+        """Moves to the next character that is not a space and returns it; "" at the end."""
         while True:
             start = self._at
             while self._at < len(self._text) and self._text[self._at] in _SPACE:
@@ -143,7 +143,7 @@ class JsonStream:
         self._at += count
 
     def _drop(self) -> None:
-        """Forget what lies behind, now and then: it is copied each time."""
+        """Forget the text that was read, now and then, because each time copies the rest."""
         if self._at > CHUNK_BYTES:
             self._text, self._at = self._text[self._at :], 0
 
@@ -158,7 +158,7 @@ class JsonStream:
         return json.JSONDecodeError(message, self._text, self._at)
 
     def _place(self, position: int) -> str:
-        """ "line 3, column 7" of a position in the text; the file is read again up to it."""
+        """ "line 3, column 7" for a position in the text; reads the file again up to it."""
         offset = self._offset + len(self._text[self._at : position].encode("utf-8", "replace"))
         if position < self._at:
             offset = self._offset - len(self._text[position : self._at].encode("utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""What a copy that is moved knew and the file that is kept does not."""
+"""Facts that a moved copy holds and the kept file does not."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _MOST_XMP_BYTES = 1 << 20
 
 
 def facts_only_of(copy: Copy, keeper: Copy) -> dict[str, Any]:
-    """``{"facts": {...}, "xmp": {...}}``: what the camera wrote into the copy alone, and the XMP file beside it (its
-    path and text), where the keeper has none; empty if there is nothing. XMP files stay where they are."""
+    """``{"facts": {...}, "xmp": {...}}``: facts that the camera wrote into the copy alone, and the XMP file beside it
+    (its path and text), if the keeper has none; empty if there is nothing. XMP files stay where they are."""
     facts = {
         name: value
         for name in _FACTS
@@ -28,7 +28,7 @@ def facts_only_of(copy: Copy, keeper: Copy) -> dict[str, Any]:
 
 
 def _xmp_beside(path: str) -> Path | None:
-    """The XMP file of the picture, as Lightroom, darktable and their like name it."""
+    """The XMP file of the image, under the names that Lightroom, darktable and similar programs use."""
     picture = Path(path)
     try:
         return next((one for one in map(picture.with_name, xmp_names(picture.name)) if one.is_file()), None)

@@ -1,4 +1,4 @@
-"""What `apply` would do, shown before it is done: groups of files, and which of them are moved. On disk: plan_file."""
+"""The plan that an `apply` carries out: groups of files, and which of them are moved. On disk: `plan.file`."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ READ_VERSIONS = (1, 2)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Groups and what was asked for. ``roots``: where each `Copy.root_id` is, absolute; nothing outside is touched.
-    Made by `make_plan` or `plan_file.read_plan`, which check it. ``groups`` are a tuple, or stay in a file and are
-    parsed each time they are gone through (`FiledGroups`)."""
+    """Groups and the requested options. ``roots``: the absolute path of each `Copy.root_id`; nothing outside is
+    touched. Made by `make_plan` or `read_plan`, which check it. ``groups`` are a tuple, or stay in a file and are
+    parsed in each iteration (`FiledGroups`)."""
 
     groups: Sequence[Group]
     roots: dict[int, str]
     created_at: str  # ISO 8601, UTC
     library: str = ""  # the library's folder
-    options: dict[str, str] = field(default_factory=dict)  # as they were given: keep rule, tiers, reference folders
+    options: dict[str, str] = field(default_factory=dict)  # as given: keep rule, tiers, reference folders
     _summary: list[PlanSummary] = field(default_factory=list, init=False, compare=False, repr=False)  # once counted
 
     def moves(self) -> Iterator[tuple[Group, Member]]:
@@ -47,7 +47,7 @@ class Plan:
 
     def decided(self, moves: Mapping[str, bool], drop: Iterable[str] = ()) -> Plan:
         """The plan with other decisions: ``moves`` says by path whether a member is moved, ``drop`` names members that
-        are no duplicates; groups left without members go. Raises UsageError as `check_plan` does."""
+        are no duplicates; groups without members are removed. Raises UsageError as `check_plan` does."""
         dropped = frozenset(drop)
 
         def decide(group: Group) -> Group:
@@ -73,12 +73,12 @@ def make_plan(
     options: Mapping[str, str] | None = None,
     created_at: str | None = None,
 ) -> Plan:
-    """A plan of ``groups``, sorted by the keeper's path. ``roots``: the folders of `Copy.root_id`, or the file where
-    the root is one. ``created_at``: now, unless given.
+    """A plan of ``groups``, sorted by the keeper's path. ``roots``: the folder of each `Copy.root_id`, or the file if
+    the root is one. ``created_at``: now by default.
 
-    A list or a tuple stays in memory. Of anything else, such as a generator, one group is held at a time: they go to a
-    nameless file in the library's folder, or among the system's temporary files where that cannot be written (1.3 kB
-    a group of three, 0.5 ms). Raises UsageError as `check_plan` does, StorageFull."""
+    A list or a tuple stays in memory. Of anything else, such as a generator, one group is held at a time: the groups go
+    to a nameless file in the library's folder, or among the system's temporary files if that is not writable (1.3 kB a
+    group of three, 0.5 ms). Raises UsageError as `check_plan` does, StorageFull."""
     places = {number: os.path.abspath(path) for number, path in sorted(roots.items())}  # noqa: PTH100  surrogates
     check, tally = PlanCheck(places), PlanTally()
     ordered: Sequence[Group]
@@ -99,11 +99,12 @@ def make_plan(
 
 
 def check_plan(plan: Plan) -> Plan:
-    """The plan itself, if it makes sense: else UsageError, naming the group and the file. One pass over the groups.
+    """Returns the plan itself if it makes sense; otherwise raises UsageError, naming the group and the file. One pass
+    over the groups.
 
     A file may be named once; a keeper is never moved; files of tier bytes have the content of their keeper; nothing of
     `NEVER_MOVED` is moved, and nothing in a folder that belongs to a program; every file lies below its root,
-    companions in the folder of their picture."""
+    companions in the folder of their image."""
     check, tally = PlanCheck(plan.roots), PlanTally()
     for _ in _seen(check, tally, plan.groups):
         pass

@@ -1,8 +1,8 @@
-"""What a person decided about the groups of a plan, until the accepted ones are applied.
+"""A person's decisions about the groups of a plan, until the accepted ones are applied.
 
 The plan stays as `find` wrote it (``plan.json`` in the library's folder ``dedup``); decisions lie beside it
-(``review.json``), by group. A group is named by all that it says, so that a decision never falls on another group of a
-later plan; what was said not to be duplicates is in the evidence store and outlives both."""
+(``review.json``), by group. A group's name is a hash of everything in it, so that a decision never falls on another
+group of a later plan. Pairs declared to be no duplicates are in the evidence store and outlive both."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from imgsearch.storage.evidence.store import EvidenceStore
 from imgsearch.wording import one_line
 
 PLAN, DECISIONS, ACCEPTED = "plan.json", "review.json", "accepted.json"
-"""Files in the library's folder ``dedup``: what find wrote, what was decided, the plan that an apply was given."""
+"""Files in the library's folder ``dedup``: the plan of `find`, the decisions, the plan that an apply was given."""
 
 STATES = ("open", "accepted", "distinct", "applied")
 _VERSION = 1
-_WAIT_S = 10.0  # for another process's decision to be written
-_ALL_PAIRS = 30  # contents of a group of which each is said to differ from each: 435 rows
+_WAIT_S = 10.0  # for another process to write its decision
+_ALL_PAIRS = 30  # contents of a group of which every two are declared different: 435 rows
 _HINT = "remove the file: decisions that were not applied are lost with it, no picture"
 
 EvidenceOf = Callable[[int, Sequence[int]], Mapping[int, Evidence]]
-"""(image id, others) -> of those others that have a pair with it, the evidence as seen from it."""
+"""(image id, others) -> the evidence, seen from the image, for those of the others that have a pair with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided about one group. ``keeper``: the file to keep in place of the plan's; ``stay``: files that are
-    not moved; ``move``: files that are moved though the plan only shows them; ``apart``: files that are no duplicates;
+    """The decision about one group. ``keeper``: the file to keep in place of the plan's; ``stay``: files that are not
+    moved; ``move``: files that are moved though the plan only shows them; ``apart``: files that are no duplicates;
     ``run_id``: of the run that moved the others. Files by `file_key`."""
 
     state: str = "open"
@@ -56,12 +56,12 @@ UNDECIDED = Decision()
 
 
 def file_key(copy: Copy) -> str:
-    """A file's name within a plan that gives away no path: 16 hex digits."""
+    """A file's name within a plan that reveals no path: 16 hex digits."""
     return hashlib.sha256(os.fsencode(copy.path)).hexdigest()[:16]
 
 
 def group_key(group: Group) -> str:
-    """The same for the same keeper and members, with contents, tiers and whether they are moved: 24 hex digits."""
+    """A key of the keeper and members with contents, tiers and whether they are moved: 24 hex digits."""
     told = hashlib.sha256()
     for copy, tier, move in [
         (group.keeper, "", False),
@@ -74,7 +74,7 @@ def group_key(group: Group) -> str:
 
 
 class Decisions:
-    """The file of decisions. Every change is made under a lock that holds between processes, and is on the disk when it
+    """The file of decisions. Every change is made under a lock between processes and is on the disk when the call
     returns; the whole file is written (40 bytes a decided group, 30,000 in half a second)."""
 
     def __init__(self, folder: Path) -> None:
@@ -94,8 +94,8 @@ class Decisions:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[dict[str, Decision]]:
-        """The decisions, to be changed in place; written when the block is left without an error. Raises LibraryBusy
-        after ten seconds of another's writing, StorageFull, UsageError."""
+        """The decisions, to be changed in place; written when the block ends without an error. Raises LibraryBusy if
+        another process keeps writing for ten seconds, StorageFull, UsageError."""
         with writer_lock(self.path.with_suffix(".lock"), wait_s=_WAIT_S):
             found = self.read()
             before = dict(found)
@@ -107,10 +107,10 @@ class Decisions:
 
 
 def decided(group: Group, decision: Decision, evidence_of: EvidenceOf, reference: Sequence[str] = ()) -> Group | None:
-    """The group as it is after ``decision``; None where nothing is left of it.
+    """The group after ``decision``; None if nothing is left of it.
 
-    With another keeper only files stay that were compared with it: those of one content with one of the two, and those
-    with a pair of their own (``evidence_of``). The others leave the group and are not touched; a file below a folder of
+    With another keeper, only files that were compared with it stay: those with the content of one of the two, and those
+    with a pair of their own (``evidence_of``). The others leave the group and are not touched. A file below a folder of
     ``reference`` is never moved."""
     if decision.state == "distinct":
         return None
@@ -122,9 +122,9 @@ def decided(group: Group, decision: Decision, evidence_of: EvidenceOf, reference
 
 
 def content_pairs(group: Group, files: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """Which contents (sha256) a person sets apart by saying that ``files`` are no duplicates of the rest of the group,
-    or (none given) that all its files show different pictures: each two of up to 30 contents, else each with the
-    keeper's. Two files of one content are told apart as that content with itself."""
+    """The contents (sha256) that a person separates by saying that ``files`` are no duplicates of the rest of the
+    group, or (if none are given) that all its files show different images: every two of up to 30 contents, else each
+    with the keeper's. Two files of one content are separated by pairing that content with itself."""
     hashes = {file_key(copy): copy.facts.content_hash for copy in (group.keeper, *(one.copy for one in group.members))}
     first = file_key(group.keeper)
     two: Iterable[tuple[str, str]]
@@ -138,8 +138,7 @@ def content_pairs(group: Group, files: Sequence[str] = ()) -> list[tuple[str, st
 
 
 def accepted_plan(plan: Plan, decisions: Mapping[str, Decision], evidence_of: EvidenceOf) -> Plan:
-    """The plan of the groups that were accepted, as they were decided; holds one at a time. Raises UsageError as
-    `check_plan`."""
+    """The plan of the accepted groups, as decided; holds one at a time. Raises UsageError like `check_plan`."""
 
     def accepted() -> Iterator[Group]:
         for group in plan.groups:
@@ -154,8 +153,8 @@ def accepted_plan(plan: Plan, decisions: Mapping[str, Decision], evidence_of: Ev
 
 
 def _with_companions(group: Group, planned: Group) -> Group:
-    """What the plan moves has its companions named in it; what a person moves instead gets those that are there now.
-    A file stays where they cannot be read, or belong to other pictures too."""
+    """Members that the plan moves have their companions named in it; members that a person moves instead get the
+    companions that exist now. A file stays if these cannot be read, or belong to other images too."""
     known = {member.copy.path for member in planned.members if member.move}
     members = (
         member if not member.move or member.copy.path in known else _accompanied(member) for member in group.members
@@ -181,7 +180,7 @@ def _companion(path: str) -> Companion:
 
 
 def mark_applied(decisions: dict[str, Decision], plan: Plan, run_id: str) -> int:
-    """Note which accepted groups a run has moved something of: a member that was to go is not at its place any more.
+    """Mark the accepted groups from which a run has moved a file: a member that was to move is gone from its place.
     Returns how many."""
     count = 0
     for group in plan.groups:
@@ -194,14 +193,14 @@ def mark_applied(decisions: dict[str, Decision], plan: Plan, run_id: str) -> int
 
 
 def mark_undone(decisions: dict[str, Decision], run_id: str) -> None:
-    """Groups of a run that was undone are open again, with the rest of what was decided about them."""
+    """Reopen the groups of a run that was undone, and keep the other decisions about them."""
     for key, decision in decisions.items():
         if decision.run_id == run_id:
             decisions[key] = replace(decision, state="open", run_id="")
 
 
 def stored_evidence(store: EvidenceStore) -> EvidenceOf:
-    """From the evidence that find keeps."""
+    """Reads the evidence that `find` keeps."""
 
     def look(image_id: int, others: Sequence[int]) -> dict[int, Evidence]:
         wanted, found = frozenset(others), {}
@@ -218,13 +217,13 @@ def stored_evidence(store: EvidenceStore) -> EvidenceOf:
 
 
 def reference_folders(plan: Plan) -> list[str]:
-    """The plan's option ``reference``: folders between line ends, absolute."""
+    """The plan's option ``reference``: absolute folders, one a line."""
     return [folder for folder in plan.options.get("reference", "").split("\n") if folder]
 
 
 def _moved(member: Member, decision: Decision, reference: Sequence[str]) -> Member:
     key = file_key(member.copy)
-    if _below(member.copy.path, reference):  # whoever asks for it: another keeper makes the old one a member
+    if _below(member.copy.path, reference):  # whoever requests it: another keeper makes the old one a member
         return replace(member, move=False)
     wanted = member.move or (key in decision.move and member.evidence.tier not in NEVER_MOVED)
     return replace(member, move=wanted and key not in decision.stay)

@@ -1,4 +1,4 @@
-"""What a plan would do, in numbers and in words."""
+"""The effect of a plan, in numbers and in words."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ TIER_WORDS = {
     "burst": "other shots",
     "semantic": "the same scene",
 }
-"""A tier as it reads behind a number or in a list."""
+"""A tier's words behind a number or in a list."""
 
-_REASONS = 4  # why files stay, the most frequent; the others are counted together
+_REASONS = 4  # reasons for staying that are listed, the most frequent; the others are counted together
 _NAMED = (
     (re.compile(r"it was compared with .* alone"), "compared with another copy alone"),
     (re.compile(r"it belongs to .*, which stays"), "it belongs to a file that stays"),
@@ -32,13 +32,13 @@ _NAMED = (
         "what lies beside it has no equal beside the kept file",
     ),
 )
-"""Reasons that name a file, so that no two are alike, and how they are counted."""
+"""Reasons that name a file, so that no two are equal, and the words under which they are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanSummary:
-    """What a plan would do, in numbers. ``freed_bytes`` counts files of one name only: another name of a file on disk
-    (a hard link) keeps its space taken."""
+    """The effect of a plan, in numbers. ``freed_bytes`` counts only files with one name: another name on disk (a hard
+    link) keeps the space in use."""
 
     groups: int
     files: int  # in the groups, keepers included
@@ -47,13 +47,13 @@ class PlanSummary:
     freed_bytes: int
     moved_by_tier: dict[str, int]  # tiers with at least one file, strongest first
     shown_by_tier: dict[str, int]  # members that stay where they are
-    companions: int = 0  # files that go along with those that are moved
+    companions: int = 0  # files that move along
     companion_bytes: int = 0  # of these, counted nowhere else
     stay_by_reason: dict[str, int] = field(default_factory=dict)  # copies that stay, by `brief_reason`, most first
     stay_by_tier: dict[str, int] = field(default_factory=dict)  # the same files, by tier; part of ``shown_by_tier``
 
     def lines(self) -> Iterator[str]:
-        """For a person, a line a fact."""
+        """The summary for a person, one fact a line."""
         yield f"{several(self.groups, 'group')} of {several(self.files, 'file')}"
         if not self.moved:
             yield "nothing to move"
@@ -75,7 +75,7 @@ class PlanSummary:
 
 
 class PlanTally:
-    """Counts what groups would do, one after the other."""
+    """Counts the effects of groups, one after the other."""
 
     def __init__(self) -> None:
         self._moved: Counter[str] = Counter()
@@ -85,7 +85,7 @@ class PlanTally:
         self._counts: Counter[str] = Counter()
 
     def take(self, group: Group) -> None:
-        """Count one more."""
+        """Count one more group."""
         counts = self._counts
         counts["groups"] += 1
         counts["files"] += 1 + len(group.members)
@@ -101,7 +101,7 @@ class PlanTally:
                 self._reasons[brief_reason(member.stays)] += 1
 
     def summary(self) -> PlanSummary:
-        """What was counted so far."""
+        """The counts so far."""
         counts, moved = self._counts, self._moved
         return PlanSummary(
             counts["groups"],
@@ -119,7 +119,7 @@ class PlanTally:
 
 
 def brief_reason(stays: str) -> str:
-    """The kind of a reason (`Member.stays`): without the names of files, and without what follows a colon."""
+    """The kind of a reason (`Member.stays`): without the names of files and without the part behind a colon."""
     for pattern, words in _NAMED:
         if pattern.fullmatch(stays):
             return words

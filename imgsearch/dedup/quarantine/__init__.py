@@ -1,1 +1,1 @@
-"""Files are moved, journaled, brought back, or deleted for good."""
+"""Moves files, journals the moves, brings files back, or deletes them for good."""

@@ -1,4 +1,4 @@
-"""A plan is carried out: every file named to be moved goes to the quarantine, or is left alone with a reason."""
+"""Carries out a plan: every file to be moved goes to the quarantine, or is left alone with a reason."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Progress = Callable[[int, int], object]
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """One file that was left alone, or could not be brought back, and why."""
+    """A file that was left alone, or could not be brought back, and the reason."""
 
     path: str
     reason: str
@@ -36,32 +36,32 @@ class Left:
 
 @dataclass(slots=True)
 class Applied:
-    """What an apply did. ``run_id`` is "" where there was nothing to do."""
+    """The result of an apply. ``run_id`` is "" if there was nothing to do."""
 
     run_id: str = ""
     moved: int = 0  # files, companions included
     moved_bytes: int = 0
-    companions: int = 0  # of these, files that went along with a picture
-    already: int = 0  # pictures of the plan that an earlier run had moved
+    companions: int = 0  # of these, files that moved along with an image
+    already: int = 0  # images of the plan that an earlier run had moved
     left: list[Left] = field(default_factory=list)
-    notes: list[Left] = field(default_factory=list)  # what else there is to say of what was moved
-    mended: int = 0  # half steps of a killed run that were put back first
+    notes: list[Left] = field(default_factory=list)  # further remarks on moved files
+    mended: int = 0  # half-done steps of a killed run that were put back first
 
 
 def apply_plan(
     plan: Plan, quarantine: str | os.PathLike[str], action: str = "move", progress: Progress | None = None
 ) -> Applied:
-    """Move the plan's members to the quarantine; ``undo`` brings them back. ``action``: "hardlink" or "reflink" put a
-    link to, or a clone of, the keeper where a member of the same bytes was; others are left.
+    """Move the plan's members to the quarantine; ``undo`` brings them back. ``action``: "hardlink" or "reflink" puts a
+    link to, or a clone of, the keeper in the place of a member with the same bytes; other members are left.
 
-    Both files are read whole and compared with the plan's sha256 right before each move; the keeper must be another
-    file and is locked against other runs meanwhile. Companions of a picture are moved along with it: if one of them
-    cannot be, the picture is left too; one that is gone is noted. What cannot be moved is left and reported. Steps
-    that a killed run left half done are put back first. ``progress(pictures done, pictures in all)``.
+    Right before each move both files are read whole and compared with the plan's sha256; the keeper must be another
+    file and is locked against other runs meanwhile. Companions of an image are moved along with it: if one of them
+    cannot be moved, the image is left too; a missing one is noted. Files that cannot be moved are left and reported.
+    Half-done steps of a killed run are put back first. ``progress(images done, images in all)``.
 
-    Raises UsageError for a plan that makes no sense, LibraryBusy where another process works on the quarantine,
-    StorageFull where it cannot be written at all. Reads each moved and kept file once (a moved one twice more on its
-    way to another file system) and takes three fsyncs a file."""
+    Raises UsageError for a plan that makes no sense, LibraryBusy if another process works on the quarantine,
+    StorageFull if the quarantine cannot be written at all. Reads each moved and kept file once (a moved file twice more
+    on its way to another file system) and calls fsync three times a file."""
     if action not in ACTIONS:
         raise UsageError(f"unknown action {action!r}", f"known actions: {', '.join(ACTIONS)}")
     total = check_plan(plan).summary().moved
@@ -74,7 +74,7 @@ def apply_plan(
         applied.run_id = run.run_id
         with disk_errors(folder), Journal(run.journal, run.history().good_bytes) as journal:
             _Run(plan, run, journal, Mover(run, journal, action, folder), applied).go(progress or _silent, total)
-            with contextlib.suppress(OSError):  # only says that the run came to its end
+            with contextlib.suppress(OSError):  # only says that the run ended
                 journal.write("finished")
     return applied
 
@@ -84,7 +84,7 @@ def _silent(done: int, total: int) -> None:
 
 
 def _mend(quarantine: Path, applied: Applied) -> int:
-    """Put back the steps that a killed apply, or the undo of one, had begun and not ended."""
+    """Put back the steps that a killed apply, or a killed undo of one, had begun and not ended."""
     mended = 0
     for run in run_folders(quarantine):
         history = run.history()
@@ -118,7 +118,7 @@ class _Run:
                 progress(done, total)
 
     def _each(self, group: Group, moves: list[Member]) -> Iterator[None]:
-        """One pause after each member, moved or left."""
+        """Yields after each member, moved or left."""
         waiting = iter(moves)
         if not moves:
             return
@@ -137,7 +137,7 @@ class _Run:
             self._applied.already += 1
             return
         number, self._number = self._number + 1, self._number + 1 + len(member.companions)
-        told = facts_only_of(member.copy, keeper.copy)  # now: a sidecar may go along
+        told = facts_only_of(member.copy, keeper.copy)  # before the move, because a sidecar may move along
         try:
             moved = self._mover.move(number, member, self._plan.roots[member.copy.root_id], keeper)
         except Unfinished as exc:
@@ -159,7 +159,7 @@ class _Run:
             self._note_metadata(member, keeper, told)
 
     def _undone(self, unfinished: Unfinished) -> str:
-        """Put back what was begun; what to add to the reason."""
+        """Put back the steps that were begun; returns an addition to the reason."""
         picture, *others = unfinished.begun
         said = ""
         for _, result in return_bundle(self._run, self._journal, Bundle(picture, tuple(others)), unfinished.begun):
@@ -173,7 +173,7 @@ class _Run:
         self._applied.left.append(Left(member.copy.path, reason))
 
     def _stands_in(self, path: str) -> bool:
-        """Whether the file is the link or clone that an earlier run put in the place of the one it moved."""
+        """Whether the file is the link or clone that an earlier run put in the place of a moved file."""
         placed = self._moved_before().get(path)
         try:
             return placed is not None and os.lstat(path).st_ino == placed
@@ -181,14 +181,14 @@ class _Run:
             return False
 
     def _moved_before(self) -> dict[str, int | None]:
-        """Paths whose files earlier runs have in the quarantine, and the inode of what stands in for them."""
+        """The paths of files that earlier runs moved to the quarantine, and the inode of any substitute."""
         if self._earlier is None:
             others = (run for run in run_folders(self._mover.quarantine) if run.run_id != self._run.run_id)
             self._earlier = {own.step.path: own.placed_inode for run in others for own in present(run.history())}
         return self._earlier
 
     def _note_metadata(self, member: Member, keeper: Keeper, told: dict[str, Any]) -> None:
-        """What only the moved copy knew, for a person or a program to write elsewhere."""
+        """Record facts that only the moved copy held, for a person or a program to write elsewhere."""
         if not told:
             return
         line = json.dumps({"keeper": keeper.copy.path, "member": member.copy.path} | told) + "\n"
@@ -200,5 +200,5 @@ class _Run:
 
 
 def reason_of(exc: OSError | Refused) -> str:
-    """For a person."""
+    """The reason in words for a person."""
     return str(exc) if isinstance(exc, Refused) or not exc.strerror else exc.strerror

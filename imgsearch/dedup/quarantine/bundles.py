@@ -1,4 +1,4 @@
-"""A picture and the files that were moved along with it: they come back together, and are deleted together."""
+"""An image and the files that were moved along with it: they come back together, and are deleted together."""
 
 from __future__ import annotations
 
@@ -12,41 +12,40 @@ from imgsearch.dedup.quarantine.names_beside import Followed
 from imgsearch.dedup.quarantine.restore_file import Returned, put_back
 
 BACK = ("left", "returned")
-"""States of a file that stands in its folder again, or always did."""
+"""States of a file that is in its folder again, or never left it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The steps of a picture and of its companions, whatever became of them."""
+    """The steps of an image and of its companions, in any state."""
 
     picture: StepState
     companions: tuple[StepState, ...] = ()
 
     @property
     def steps(self) -> tuple[StepState, ...]:
-        """The picture's first."""
+        """All steps, the image's first."""
         return (self.picture, *self.companions)
 
     def waiting(self, *, missing: bool = False) -> list[StepState]:
-        """Steps of which something may lie in the quarantine; with ``missing`` those too of which an undo found
-        nothing."""
+        """Steps that may have a file in the quarantine; with ``missing`` also those for which an undo found nothing."""
         return [own for own in self.steps if own.waits or (missing and own.state == "missing")]
 
     @property
     def returnable(self) -> bool:
-        """Whether an undo may bring something back. Companions of a picture that was deleted only wait for a purge."""
+        """Whether an undo may bring something back. Companions of a deleted image only wait for a purge."""
         return self.picture.waits or (self.picture.state != "purged" and bool(self.waiting()))
 
     @property
     def half_done(self) -> bool:
-        """Whether a run was ended in the middle of it: something has to be put back."""
+        """Whether a run ended in the middle of it, so that something has to be put back."""
         waiting = self.waiting()
         parted = self.picture.state in BACK and bool(waiting)
         return parted or any(own.state == "open" or own.returning is not None for own in waiting)
 
 
 def bundles(history: History) -> list[Bundle]:
-    """Every step once, the last picture first."""
+    """Every step once, the last image first."""
     along: dict[int, list[StepState]] = {}
     for own in history.steps.values():
         if own.step.of in history.steps:
@@ -58,14 +57,14 @@ def bundles(history: History) -> list[Bundle]:
 def return_bundle(
     run: RunFolder, journal: Journal, bundle: Bundle, waiting: Collection[StepState]
 ) -> Iterator[tuple[StepState, Returned | OSError | Refused]]:
-    """Bring back those of its files that are ``waiting``, the picture first, and say of each what became of it.
-    Companions follow the name that the picture gets; they stay in the quarantine while it does."""
+    """Bring back those of its files that are ``waiting``, the image first, and report the result for each. Companions
+    follow the name that the image gets; they stay in the quarantine while it does."""
     picture = bundle.picture
     company = [own for own in bundle.companions if any(own is one for one in waiting)]
     state, given, obstacle = picture.state, picture.given or picture.step.name, ""
     if any(picture is one for one in waiting):
         try:
-            # Of a bundle that was cut short some companions never left: the picture belongs beside them.
+            # If a bundle was cut short, some companions never left, and the image belongs beside them.
             result = put_back(run, journal, picture, company if picture.state != "open" else ())
         except (OSError, Refused) as exc:
             yield picture, exc

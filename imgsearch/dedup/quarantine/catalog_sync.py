@@ -1,4 +1,4 @@
-"""What the catalog says of files that an apply moved or an undo brought back, without a look at any other file."""
+"""Updates the catalog for files that an apply moved or an undo brought back, without touching any other file."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Placed = tuple[str, str]
 
 
 def follow_files(store: Store, files: Iterable[Placed]) -> int:
-    """Make the catalog agree with the disk about these files: one that is gone leaves the results, one that is there
-    again comes back, with the content that the plan or the journal says. Returns how many rows were written. Raises
-    LibraryBusy where an index run goes on writing for half a minute; `imgsearch index` does the same by itself."""
+    """Make the catalog agree with the disk about these files: a missing file leaves the results, a returned one comes
+    back, with the content that the plan or the journal states. Returns how many rows were written. Raises LibraryBusy
+    if an index run keeps writing for half a minute; `imgsearch index` does the same by itself."""
     from imgsearch.storage.writer import writing  # loads SQLAlchemy
 
     roots, written = store.roots(), 0

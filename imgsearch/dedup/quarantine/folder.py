@@ -1,4 +1,4 @@
-"""The folder that moved files wait in, a folder a run: what is where, who may write, and what each run did."""
+"""The folder in which moved files wait, with one folder a run: its layout, its lock, and the history of each run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MARK_BYTES = 16  # "000000123-" and ".part", with room
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What `imgsearch dedup undo --list` shows of a run."""
+    """One line of `imgsearch dedup undo --list`."""
 
     run_id: str
     started_at: str  # ISO 8601, UTC
@@ -55,7 +55,7 @@ class RunFolder:
         return self.path / "metadata.jsonl"
 
     def history(self) -> History:
-        """The journal as it is now. Raises UsageError where there is none to read."""
+        """The journal as it is now. Raises UsageError if there is none to read."""
         try:
             return read_journal(self.journal)
         except OSError as exc:
@@ -63,13 +63,13 @@ class RunFolder:
             raise UsageError(f"the journal {self.journal} cannot be read: {exc.strerror or exc}", hint) from exc
 
     def stored_name(self, number: int, name: str) -> str:
-        """Where file ``number`` is put, from this folder: its number and as much of its name as fits."""
+        """The place of file ``number``, relative to this folder: its number and as much of its name as fits."""
         mark = f"{number:06d}-"
         kept = os.fsencode(name)[-(_LONGEST_NAME - _MARK_BYTES) :]
         return f"files/{number // PER_FOLDER:04d}/{mark}{os.fsdecode(kept)}"
 
     def private_name(self, number: int, part: str) -> str:
-        """A name beside the original that nobody else uses, while a file is carried: ``.imgsearch-RUN-7.out``."""
+        """A name beside the original that nobody else uses, while a file is copied: ``.imgsearch-RUN-7.out``."""
         return f".imgsearch-{self.run_id}-{number}.{part}"
 
 
@@ -84,7 +84,7 @@ def run_folders(quarantine: Path) -> list[RunFolder]:
 
 
 def find_run(quarantine: Path, run_id: str) -> RunFolder:
-    """The run of that id. Raises UsageError, naming the runs there are."""
+    """The run with that id. Raises UsageError, naming the existing runs."""
     found = {run.run_id: run for run in run_folders(quarantine)}
     if run_id not in found:
         known = ", ".join(found) or "none"
@@ -93,7 +93,7 @@ def find_run(quarantine: Path, run_id: str) -> RunFolder:
 
 
 def runs(quarantine: str | os.PathLike[str]) -> list[RunInfo]:
-    """What each run did, oldest first. Reads the journals, 0.5 KB a file."""
+    """The state of each run, oldest first. Reads the journals, 0.5 KB a file."""
     return [_info(run.run_id, run.history()) for run in run_folders(Path(quarantine))]
 
 
@@ -116,8 +116,8 @@ def _info(run_id: str, history: History) -> RunInfo:
 
 @contextlib.contextmanager
 def working(quarantine: str | os.PathLike[str]) -> Iterator[Path]:
-    """Hold the quarantine's lock; gives its path without symbolic links. Makes the folder. Raises LibraryBusy where
-    another process applies, undoes or purges there, StorageFull where it cannot be made."""
+    """Hold the quarantine's lock; yields its path without symbolic links. Makes the folder. Raises LibraryBusy if
+    another process applies, undoes or purges there, StorageFull if the folder cannot be made."""
     folder = Path(os.path.realpath(quarantine))
     with disk_errors(folder):
         (folder / "runs").mkdir(parents=True, exist_ok=True)

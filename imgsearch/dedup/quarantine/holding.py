@@ -1,4 +1,4 @@
-"""The file that stays, held while copies of it are moved."""
+"""Holds the file that stays, while copies of it are moved."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imgsearch.dedup.evidence.records import Copy
 
 @dataclass(slots=True)
 class Keeper:
-    """The file that stays: open, locked against other runs, and found to hold the bytes of the plan."""
+    """The file that stays: open, locked against other runs, and checked to hold the bytes of the plan."""
 
     copy: Copy
     root: str
@@ -23,8 +23,8 @@ class Keeper:
     identity: Identity
 
     def check(self) -> None:
-        """Raises Refused unless the file of the plan still stands at its path with its bytes, which are read again if
-        anything touched it since (a link made to it does)."""
+        """Raises Refused unless the file of the plan is still at its path with its bytes, which are read again if
+        anything touched it since (making a link to it does)."""
         try:
             with open_folder(self.root, self.folder) as folder:
                 now = look(folder, self.name)

@@ -1,4 +1,4 @@
-"""What a run is about to do and has done, a line a fact, durable before it is acted on (docs/dedup.md)."""
+"""Records each step before and after it is done, one fact a line, durable before it is acted on (docs/dedup.md)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from imgsearch.files import write_whole
 
 VERSION = 1
 ENDED = ("left", "returned", "purged", "missing")
-"""States in which nothing of a step is in the quarantine any more, as far as this program knows."""
+"""States after which nothing of a step is in the quarantine, as far as this program knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One file to be moved, written down before anything happens. All that an undo needs."""
+    """One file to be moved, recorded before anything happens. Holds everything that an undo needs."""
 
     number: int
     path: str  # as the plan has it
@@ -37,12 +37,12 @@ class Step:
     action: str  # "move", "hardlink", "reflink"
     way: str  # "rename", or "copy" to another file system
     stored: str  # where it lies, from the run's folder
-    of: int = 0  # number of the picture that this file goes along with, whose "done" follows its own; 0 for a picture
+    of: int = 0  # number of the image that this file moves along with, whose "done" follows its own; 0 for an image
 
 
 @dataclass(slots=True)
 class StepState:
-    """A step and how far it got, as the journal tells."""
+    """A step and its progress according to the journal."""
 
     step: Step
     state: str = (
@@ -55,13 +55,13 @@ class StepState:
 
     @property
     def waits(self) -> bool:
-        """Whether something of it may lie in the quarantine."""
+        """Whether a file of it may lie in the quarantine."""
         return self.state not in ENDED
 
 
 @dataclass(slots=True)
 class History:
-    """A journal as it was read. ``bad_lines``: complete lines that are damaged; a torn last line is none."""
+    """The content of a journal. ``bad_lines``: complete lines that are damaged; a torn last line does not count."""
 
     head: dict[str, Any] = field(default_factory=dict)
     steps: dict[int, StepState] = field(default_factory=dict)
@@ -85,8 +85,8 @@ class Journal:
         os.close(self._descriptor)
 
     def write(self, kind: str, number: int | None = None, *, durable: bool = True, **more: Any) -> None:
-        """Append a line; with ``durable`` (an fsync) it is on the disk when this returns, and all before it. A line
-        that does not fit on the disk is cut off again before the OSError is passed on."""
+        """Append a line; if ``durable`` (an fsync), it and all lines before it are on the disk when this returns. A
+        line that does not fit on the disk is cut off again before the OSError is passed on."""
         value = {"kind": kind} | ({} if number is None else {"n": number}) | more
         line = _line(value)
         try:
@@ -101,7 +101,7 @@ class Journal:
         self._end += len(line)
 
     def intend(self, step: Step) -> None:
-        """Write a step down before it is done; a second one of the same number replaces the first."""
+        """Record a step before it is done; a second step of the same number replaces the first."""
         told = {name: value for name, value in asdict(step).items() if value or name not in _OPTIONAL}
         self.write("intent", step.number, step=told)
 
@@ -112,14 +112,14 @@ def create_journal(path: Path, head: dict[str, Any]) -> None:
 
 
 def _line(value: dict[str, Any]) -> bytes:
-    """ASCII JSON without line breaks behind the CRC-32 of it; lone surrogates as ``\\udcXX``."""
+    """ASCII JSON without line breaks behind its CRC-32; lone surrogates as ``\\udcXX``."""
     text = json.dumps(value, separators=(",", ":")).encode("ascii")
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
 def read_journal(path: Path) -> History:
-    """The journal, line by line. A line that is cut off or does not match its checksum changes nothing: a torn last
-    line is of a step that had not begun."""
+    """The journal, line by line. A line that is cut off or does not match its checksum is ignored: a torn last line
+    belongs to a step that had not begun."""
     history = History()
     offset = 0
     with path.open("rb") as file:
@@ -172,7 +172,7 @@ def _take(history: History, value: dict[str, Any]) -> None:
 
 
 def present(history: History, *, missing: bool = False) -> Iterator[StepState]:
-    """Steps of which something may lie in the quarantine, the last first; with ``missing`` those too of which an undo
-    found nothing."""
+    """Steps that may have a file in the quarantine, the last first; with ``missing`` also those for which an undo found
+    nothing."""
     ended = [state for state in ENDED if not (missing and state == "missing")]
     return (own for own in reversed(history.steps.values()) if own.state not in ended)

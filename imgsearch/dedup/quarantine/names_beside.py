@@ -1,4 +1,4 @@
-"""Names for files whose own is taken: beside it, and the same for those that belong to them."""
+"""Free names beside a name that is taken, and matching names for the companions of that file."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def names_beside(name: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The picture that a companion follows: the name it had, and the one of `names_beside` that it came back under."""
+    """The image that a companion follows: its former name, and the one of `names_beside` under which it came back."""
 
     name: str
     given: str
 
     def name_of(self, companion: str) -> str:
-        """What becomes of a companion's name: it gets the picture's mark, behind the picture's name where it begins
-        with that. If "a.jpg" is back as "a (restored).jpg", "a.jpg.xmp" becomes "a (restored).jpg.xmp", "A.xmp"
-        becomes "A (restored).xmp", "sound.wav" becomes "sound (restored).wav"."""
+        """The new name of a companion: it gets the image's mark, behind the image's name if it begins with that. If
+        "a.jpg" is back as "a (restored).jpg", "a.jpg.xmp" becomes "a (restored).jpg.xmp", "A.xmp" becomes
+        "A (restored).xmp", "sound.wav" becomes "sound (restored).wav"."""
         if self.name == self.given:
             return companion
         stem, given = _split(self.name)[0], _split(self.given)[0]

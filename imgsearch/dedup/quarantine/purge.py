@@ -1,4 +1,4 @@
-"""What waits in the quarantine is deleted for good. The only place of this program that does so."""
+"""Deletes files in the quarantine for good. No other module of this program does so."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _GONE_WITH_A_KEEPER = ("done", "purging", "purged")
 
 @dataclass(slots=True)
 class Purged:
-    """What a purge did."""
+    """The result of a purge."""
 
-    runs: list[str] = field(default_factory=list)  # ids of runs that it looked at
+    runs: list[str] = field(default_factory=list)  # ids of the runs that it handled
     purged: int = 0
     purged_bytes: int = 0
     left: list[Left] = field(default_factory=list)  # still in the quarantine, and why
@@ -41,11 +41,11 @@ def purge(
 ) -> Purged:
     """Delete the files of one run, or of every run begun more than ``older_than_days`` ago.
 
-    A picture and its companions go together. They go only if the file that was kept for it still is at its place with
-    the bytes it had, read whole now (or was itself moved later in favour of one of which that is true); with
-    ``changed_keepers`` it may have changed, not be gone. Steps that a kill left half done wait for an undo, and a run
-    whose journal has damaged lines is left alone. Killed half way, the rest can still be undone, but for companions
-    whose picture was deleted: they wait for the next purge. Raises UsageError for an unknown run, LibraryBusy,
+    An image and its companions are deleted together, and only if the file that was kept for it is still at its place
+    with the bytes it had, read whole now (or was itself moved later in favour of a file for which that is true); with
+    ``changed_keepers`` the kept file may have changed, but must exist. Half-done steps after a kill wait for an undo,
+    and a run whose journal has damaged lines is left alone. After a kill half way, the rest can still be undone, except
+    companions whose image was deleted: they wait for the next purge. Raises UsageError for an unknown run, LibraryBusy,
     StorageFull."""
     found = Purged()
     with working(quarantine) as folder:
@@ -71,7 +71,7 @@ def purge(
 
 
 def _is_meant(run: RunFolder, history: History, wanted: str, moment: datetime) -> bool:
-    """Whether it is the run ``wanted``, or, where none is named, was begun before the moment."""
+    """Whether it is the run ``wanted``, or, if none is named, was begun before the moment."""
     if wanted:
         return run.run_id == wanted
     try:
@@ -81,7 +81,8 @@ def _is_meant(run: RunFolder, history: History, wanted: str, moment: datetime) -
 
 
 def _purge_bundle(run: RunFolder, journal: Journal, bundle: Bundle, keepers: _Keepers, found: Purged) -> None:
-    """The picture first: killed in between, its companions wait for the next purge, and none has left without it."""
+    """Deletes the image first: after a kill in between, its companions wait for the next purge, and none goes before
+    it."""
     waiting = bundle.waiting()
     try:
         _check_ended(bundle)
@@ -137,7 +138,7 @@ def _delete(run: RunFolder, own: StepState, found: Purged) -> None:
 
 
 class _Keepers:
-    """Whether the files stand that moved ones were moved for. Each is read once a purge."""
+    """Checks that the files exist in whose favour others were moved. Each is read once a purge."""
 
     def __init__(self, quarantine: Path, histories: list[History], changed: bool) -> None:
         self._quarantine, self._changed = str(quarantine), changed
@@ -146,10 +147,10 @@ class _Keepers:
             for own in history.steps.values():
                 if own.state in _GONE_WITH_A_KEEPER:
                     self._later[own.step.path, own.step.sha256].append(own.step)
-        self._stands: dict[tuple[str, str], str] = {}  # "" if it stands, else why not
+        self._stands: dict[tuple[str, str], str] = {}  # "" if it exists unchanged, else the reason
 
     def check(self, step: Step) -> None:
-        """Raises Refused unless a keeper of this file, or a keeper's keeper, stands."""
+        """Raises Refused unless a keeper of this file, or a keeper's keeper, exists unchanged."""
         waiting, seen, reasons = [step], {step.path}, []
         while waiting:
             one = waiting.pop()

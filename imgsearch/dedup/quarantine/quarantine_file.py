@@ -1,4 +1,4 @@
-"""One picture into the quarantine, and the files that belong to it. Whatever happens on the way,
+"""Moves one image and the files that belong to it into the quarantine. If anything fails on the way,
 `bundles.return_bundle` brings them back."""
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from imgsearch.media.walking.program_folders import program_folder_above
 
 ACTIONS = ("move", "hardlink", "reflink")
 COMPANION = "companion"
-"""The journal's word in place of a tier for files that go along with a picture."""
+"""The journal's word in place of a tier for files that move along with an image."""
 
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 
@@ -52,9 +52,9 @@ class Mover:
     def move(self, number: int, member: Member, root: str, keeper: Keeper) -> Moved:
         """Move one member and its companions, as steps from ``number`` on; the journal says "done" when this returns.
         All of them are opened, read whole and compared with the plan before the first is touched. A link or clone
-        leaves the companions where they are, because the picture's name stays.
+        leaves the companions where they are, because the image's name stays.
 
-        Raises Refused or OSError with nothing written down where nothing was touched; later, `Unfinished` with the
+        Raises Refused or OSError, with nothing in the journal, if nothing was touched; later, `Unfinished` with the
         steps that have to be put back."""
         with contextlib.ExitStack() as opened:
             place = self._open_place(member.copy.path, root, opened)
@@ -78,7 +78,7 @@ class Mover:
     def _prepare(
         self, number: int, asked: _Asked, place: _Place, keeper: Keeper, opened: contextlib.ExitStack
     ) -> _Carried:
-        """A file that is open, locked and what the plan says, and the step that it is about to take."""
+        """An open and locked file that matches the plan, and the step that it is about to take."""
         name = Path(asked.path).name
         descriptor = opened.enter_context(open_file(place.parent, name))
         if not os.access(".", os.W_OK, dir_fd=place.parent):
@@ -111,7 +111,7 @@ class Mover:
     def _prepare_companions(
         self, picture: _Carried, member: Member, place: _Place, keeper: Keeper, opened: contextlib.ExitStack
     ) -> tuple[list[_Carried], tuple[str, ...]]:
-        """Those that are there, and the paths of those that are gone. Raises Refused for one that cannot be moved."""
+        """The companions that exist, and the paths of missing ones. Raises Refused for one that cannot be moved."""
         along: list[_Carried] = []
         gone: list[str] = []
         for companion in member.companions if self.action == "move" else ():
@@ -134,7 +134,7 @@ class Mover:
                 begun.append(one.own)
                 reached("dedup-intent-written")
                 self._go_either_way(one)
-            # An undo looks at the disk; the next line brings this one there. A picture is done when its companions are.
+            # An undo checks the disk; the next line brings this one there. An image is done when its companions are.
             self.journal.write("done", bundle[0].own.step.number, durable=False)
             reached("dedup-done-written")
         except (OSError, Refused) as exc:
@@ -193,13 +193,14 @@ class Mover:
         self._check_moved(hands, look(hands.parent, aside))
 
     def _check_moved(self, hands: _Carried, moved: Identity | None) -> None:
-        """That the file which was renamed is the one that was read, and that the keeper stands: else all goes back."""
+        """Checks that the renamed file is the one that was read and that the keeper is unchanged; if either was
+        replaced in the meantime, the move is rolled back."""
         if moved is None or not moved.same_content(hands.identity):
             raise Refused("another file took its place while it was read")
         hands.keeper.check()
 
     def _make_substitute(self, step: Step, hands: _Carried, new: str) -> int:
-        """A link to the keeper, or a clone of it, beside the member under a name of ours; its inode."""
+        """Makes a link to the keeper, or a clone of it, beside the member under a name of ours; returns its inode."""
         if step.action == "hardlink":
             with open_folder(hands.keeper.root, hands.keeper.folder) as folder:
                 _link(folder, hands.keeper.name, hands.parent, new)
@@ -224,7 +225,7 @@ class Mover:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What a move did: a step a file, the picture's first, and the paths of companions that were not there."""
+    """The result of a move: a step a file, the image's first, and the paths of missing companions."""
 
     steps: tuple[Step, ...]
     gone: tuple[str, ...] = ()
@@ -232,7 +233,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """One file that the plan wants moved; ``of``: the number of the picture that it goes along with."""
+    """One file that the plan moves; ``of``: the number of the image that it moves along with."""
 
     path: str
     sha256: str
@@ -242,7 +243,7 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """The folder of a picture and of its companions, open."""
+    """The open folder of an image and its companions."""
 
     root: str
     folder: str
@@ -251,7 +252,7 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class _Carried:
-    """What is open while one file is moved: its folder, its place in the quarantine, itself."""
+    """The open handles while one file is moved: its folder, its place in the quarantine, the file itself."""
 
     own: StepState
     parent: int
@@ -262,7 +263,7 @@ class _Carried:
 
 
 class Unfinished(Exception):  # never leaves the room
-    """Steps that were written down and cannot be done; they have to be put back. The picture's is the first."""
+    """Steps that were recorded and cannot be done, so they have to be put back. The image's step is the first."""
 
     def __init__(self, begun: Sequence[StepState], cause: OSError | Refused) -> None:
         super().__init__(str(cause))
@@ -291,5 +292,5 @@ def _link(from_folder: int, name: str, to_folder: int, new_name: str) -> None:
 
 
 def clone(source: int, target: int) -> None:
-    """Make ``target`` share the blocks of ``source`` (ioctl FICLONE). OSError where the file system has no reflinks."""
+    """Make ``target`` share the blocks of ``source`` (ioctl FICLONE). OSError if the file system has no reflinks."""
     fcntl.ioctl(target, _FICLONE, source)

@@ -1,7 +1,7 @@
-"""One file out of the quarantine and back to its place, from wherever a move, an undo or a kill left it.
+"""Brings one file out of the quarantine back to its place, from wherever a move, an undo or a kill left it.
 
-Nothing is believed of the journal but where things may lie: what is there decides. A file is only removed where its
-bytes were just seen to stand elsewhere, and nothing that has a name is replaced."""
+The journal only suggests where things may lie; the disk decides. A file is only removed after its bytes were just seen
+elsewhere, and no existing name is replaced."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from imgsearch.files import reached
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What became of a file. ``state``: "returned"; "left" if it had never been moved; "purged"; "missing" if nothing
-    is in the quarantine and it is not at its place. ``name`` is another than it had where that is taken."""
+    """The result for a file. ``state``: "returned"; "left" if it had never been moved; "purged"; "missing" if nothing
+    is in the quarantine and it is not at its place. ``name`` differs from the old name if that is taken."""
 
     state: str
     name: str
@@ -46,11 +46,11 @@ def put_back(
     company: Sequence[StepState] = (),
     followed: Followed | None = None,
 ) -> Returned:
-    """Bring one file back to its folder, which is made again if need be, and write it down.
+    """Bring one file back to its folder, which is made again if needed, and record it.
 
-    If its name is taken, it is put beside as "NAME (restored).EXT". ``company``: its companions, which come after it:
-    the name is one under which theirs are free too. ``followed``: its picture, whose name it takes. Raises Refused or
-    OSError if it cannot be brought back now; it then is where it was, and the next undo tries again."""
+    If its name is taken, it is put beside as "NAME (restored).EXT". ``company``: its companions, which follow later;
+    the new name leaves theirs free too. ``followed``: its image, whose name it takes. Raises Refused or OSError if the
+    file cannot be brought back now; it is then where it was, and the next undo tries again."""
     step = own.step
     stored_folder = str((run.path / step.stored).parent)
     with (
@@ -60,7 +60,7 @@ def put_back(
         back = _Return(run, journal, own, (parent, stored), company, followed)
         result = back.settle()
         os.fsync(parent)
-    with contextlib.suppress(OSError):  # a full disk: the next undo sees for itself that nothing is left to do
+    with contextlib.suppress(OSError):  # a full disk: the next undo finds by itself that nothing is left to do
         journal.write(result.state, step.number, durable=False, note=result.note, name=result.name)
     reached("dedup-returned-written")
     return result
@@ -84,18 +84,18 @@ class _Return:
         self._part = f"{own.step.number:06d}.part"
 
     def settle(self) -> Returned:
-        """Look at every place the file may be in, in the order of a move backwards."""
+        """Check every place where the file may be, in the order of a move backwards."""
         self._drop_leftovers()
         result = self._land_aside() if look(self._parent, self._out) else None
         if look(self._stored, self._stored_name) is not None:
             result = self._land_stored() or result or Returned("returned", self._name)
         if result is None:
             result = self._nothing_stored()
-        remove_file(self._stored, self._part)  # the half of a copy: the original was not touched before it was whole
+        remove_file(self._stored, self._part)  # half a copy: the original was not touched before the copy was whole
         return result
 
     def _drop_leftovers(self) -> None:
-        """What only helped: a copy that was on its way back (the stored file goes after it landed, not before), and a
+        """Remove temporary files: a copy on its way back (the stored file is removed only after the copy landed), and a
         link or clone of the keeper that was not placed yet, or was taken away again."""
         if look(self._stored, self._stored_name) is not None:
             remove_file(self._parent, self._back)
@@ -116,7 +116,7 @@ class _Return:
         return any(look(*place) is not None for place in places) or self._holds_bytes(self._name)
 
     def _land_aside(self) -> Returned | None:
-        """The original itself, renamed while it was copied to another file system."""
+        """Restore the original, which was renamed while it was copied to another file system."""
         found = look(self._parent, self._out)
         assert found is not None
         name = self._rename_to_free(self._parent, self._out, found.inode)
@@ -184,7 +184,7 @@ class _Return:
             return False
 
     def _landed_copy_name(self) -> str | None:
-        """The name under which a file that was announced stands in the folder."""
+        """The name in the folder of a file whose return was announced."""
         if self._own.returning is None:
             return None
         name, inode = self._own.returning
@@ -192,7 +192,7 @@ class _Return:
         return name if found is not None and found.inode == inode else None
 
     def _landed_copy(self) -> str | None:
-        """The same, if its bytes are those of the stored file, read now."""
+        """The same, if its bytes, read now, are those of the stored file."""
         name = self._landed_copy_name()
         if name is None:
             return None
@@ -200,9 +200,9 @@ class _Return:
             return name if digest_of(one)[0] == digest_of(other)[0] else None
 
     def _rename_to_free(self, folder: int, name: str, inode: int, *, copied: bool = False) -> str:
-        """Give the file its own name back, after what an apply put there is out of the way, or else the first free one
-        beside it. ``inode``: its own; it is written down before it appears under another name, as a copy, or before its
-        companions, so that the next undo knows it."""
+        """Give the file its own name back, after the substitute of an apply is out of the way, or else the first free
+        name beside it. ``inode``: its own. The inode is recorded before the file appears under another name, as a copy,
+        or before its companions, so that the next undo recognises it."""
         aside = self._take_substitute_away()
         try:
             given = self._give_free_name(folder, name, inode, copied=copied)
@@ -238,19 +238,19 @@ class _Return:
                 yield name
 
     def _is_free_for(self, own: StepState, name: str) -> bool:
-        """Whether a companion can have the name: nothing is there but, perhaps, itself, because it never left."""
+        """Whether a companion can have the name: it is free, or taken by the companion itself, which never left."""
         found = look(self._parent, name)
         return found is None or _is_of(found, own)
 
     def _is_half_renamed(self, folder: int, name: str, candidate: str) -> bool:
-        """Whether both names are of one file: a kill came between the link and the unlink of a rename by links."""
+        """Whether both names belong to one file: a kill came between the link and the unlink of a rename by links."""
         one, other = look(folder, name), look(self._parent, candidate)
         return one is not None and other is not None and one.same_file(other)
 
     def _take_substitute_away(self) -> bool:
-        """Rename what stands in for the file to a name of ours, if an apply put something there and it holds the bytes
-        that the original has too; edited, it is somebody's file and stays. Its inode does not matter: a later run may
-        have carried it to another disk and back."""
+        """Rename the file's substitute to a name of ours, if an apply put one there and it has the same bytes as the
+        original; if it was edited, it is somebody's file and stays. Its inode does not matter: a later run may have
+        carried it to another disk and back."""
         present = look(self._parent, self._name)
         if present is None or self._own.placed_inode is None or not self._holds_bytes(self._name):
             return False
@@ -271,6 +271,6 @@ class _Return:
 
 
 def _is_of(found: Identity, own: StepState) -> bool:
-    """Whether it is the file of a step, by inode, size and time: device numbers may be others after a restart."""
+    """Whether it is the file of a step, by inode, size and time; device numbers may change after a restart."""
     step = own.step
     return (found.inode, found.size_bytes, found.mtime_ns) == (step.inode, step.size_bytes, step.mtime_ns)

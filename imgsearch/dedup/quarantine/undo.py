@@ -1,4 +1,4 @@
-"""What an apply moved comes back: every file of a run to its own place, or beside it where that is taken."""
+"""Brings moved files back: every file of a run to its own place, or beside it if the place is taken."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from imgsearch.storage.disk_errors import disk_errors
 
 @dataclass(slots=True)
 class Undone:
-    """What an undo did. ``run_id`` is "" where no run had anything in the quarantine."""
+    """The result of an undo. ``run_id`` is "" if no run had anything in the quarantine."""
 
     run_id: str = ""
     returned: int = 0  # files at their place again, under their own name or beside
-    beside: list[Left] = field(default_factory=list)  # of these, whose name was taken: where they are, in words
-    notes: list[Left] = field(default_factory=list)  # of these, what else there is to say
+    beside: list[Left] = field(default_factory=list)  # of these, files whose name was taken: where they are, in words
+    notes: list[Left] = field(default_factory=list)  # of these, further remarks
     left: list[Left] = field(default_factory=list)  # not brought back, and why: still in the quarantine
-    missing: list[Left] = field(default_factory=list)  # in neither place: somebody took them out
+    missing: list[Left] = field(default_factory=list)  # in neither place: somebody removed them
 
 
 def undo(quarantine: str | os.PathLike[str], run_id: str | None = None, progress: Progress | None = None) -> Undone:
-    """Bring back everything of the run ``run_id``, or of the newest that has anything in the quarantine; the last
-    moved first. Also ends what a killed apply or undo left half done. Nothing is overwritten: a file whose name is
-    taken is put beside it as "NAME (restored).EXT", and its companions follow that name. Folders that are gone are made
-    again, a root that is gone is not. What cannot be brought back stays in the quarantine, and a further undo tries
+    """Bring back everything of the run ``run_id``, or of the newest run that has anything in the quarantine; the last
+    moved file first. Also ends half-done steps of a killed apply or undo. Nothing is overwritten: a file whose name is
+    taken is put beside it as "NAME (restored).EXT", and its companions follow that name. Missing folders are made
+    again, a missing root is not. Files that cannot be brought back stay in the quarantine, and a further undo tries
     again. Raises UsageError for an unknown run, LibraryBusy, StorageFull."""
     with working(quarantine) as folder:
         run, history = _chosen(folder, run_id)
@@ -41,7 +41,7 @@ def undo(quarantine: str | os.PathLike[str], run_id: str | None = None, progress
         if run is None:
             return undone
         undone.run_id = run.run_id
-        with_missing = run_id is not None  # somebody may have put one back since
+        with_missing = run_id is not None  # somebody may have put a file back since
         waiting = [(bundle, bundle.waiting(missing=with_missing)) for bundle in bundles(history)]
         total, done = sum(len(steps) for _, steps in waiting), 0
         with disk_errors(folder), Journal(run.journal, history.good_bytes) as journal:

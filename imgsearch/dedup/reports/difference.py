@@ -1,4 +1,4 @@
-"""Where two pictures differ, as a picture."""
+"""Shows where two images differ, as an image."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ GAIN = 4
 """Differences are shown this many times as strong: those of a JPEG saved again at quality 60 become visible."""
 
 _DIM = 0.35
-"""Of the picture's own brightness, so that one sees where a difference is."""
+"""Share of the image's own brightness, so that a viewer sees where a difference is."""
 
 
 def difference_image(first: bytes, second: bytes, turn: int = 1) -> bytes:
-    """A WebP in the size of ``first``: it in dark grey, and in red how far ``second``, turned by the EXIF orientation
-    ``turn`` and brought to its size, is from it, `GAIN` times as strong. Both are image files; 4 ms at 240 pixels."""
+    """A WebP in the size of ``first``: ``first`` in dark grey, and in red its distance from ``second``, turned by the
+    EXIF orientation ``turn`` and brought to its size, `GAIN` times as strong. Both are image files; 4 ms at 240 pixels.
+    """
     one, other = _grey(first), _grey(second)
     other = turn_picture(other, turn).resize(one.size, Image.Resampling.BICUBIC)
     return _webp(_overlay(np.asarray(one, np.float32), np.asarray(other, np.float32)))

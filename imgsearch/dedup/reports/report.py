@@ -1,4 +1,4 @@
-"""Groups as one HTML file that stands alone: pictures side by side, the evidence in words, and where they differ."""
+"""Writes groups as one self-contained HTML file: images side by side, the evidence in words, and the differences."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from imgsearch.media.thumbnail import make_thumbnail
 from imgsearch.records import Failure
 
 SIDE = 240
-"""Pixels of a picture's longer side: two beside each other on a phone; 5 to 10 kB as WebP."""
+"""Pixels of an image's longer side: two beside each other on a phone; 5 to 10 kB as WebP."""
 
 _COMPARED = ("perceptual", "near")
-"""Tiers with a difference worth seeing: the ones before have none, those behind are other shots."""
+"""Tiers with a visible difference: stronger tiers have none, weaker ones are other shots."""
 
 _AHEAD = 16
-"""Groups whose pictures are read before their turn."""
+"""Groups whose images are read in advance."""
 
 Thumbnails = Callable[[Copy], bytes]
-"""A file's small picture, WebP; raises MediaError where it cannot be read."""
+"""A file's small image, WebP; raises MediaError if it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportOptions:
     """``groups``, ``members`` and ``size_bytes`` bound the file: groups shown, files shown of one group beside its
-    keeper, and bytes after which no further group is begun. What is left out is counted and said. ``notes``: sentences
-    below the title. ``failures``: how many unreadable files are listed."""
+    keeper, and bytes after which no further group is begun. The report counts everything that is left out. ``notes``:
+    sentences below the title. ``failures``: how many unreadable files are listed."""
 
     title: str = "Duplicates"
     notes: tuple[str, ...] = ()
@@ -47,13 +47,12 @@ class ReportOptions:
     members: int = 40
     failures: int = 1000
     size_bytes: int = 60_000_000
-    workers: int = 0  # threads that read pictures; 0: as many as cores, 4 at most
+    workers: int = 0  # threads that read images; 0: one a core, 4 at most
 
 
 @dataclass(slots=True)
 class Report:
-    """What was written: how many groups there are, how many of them are shown, the tally by tier, and how many files
-    could not be read."""
+    """The result: the number of groups, the number shown, the tally by tier, and the number of unreadable files."""
 
     path: Path
     groups: int = 0
@@ -64,7 +63,7 @@ class Report:
 
 
 def read_thumbnail(copy: Copy) -> bytes:
-    """From the file itself, which must still hold what the library knows. Raises MediaError."""
+    """Reads the file itself, which must still hold the content that the library knows. Raises MediaError."""
     return make_thumbnail(copy.path, SIDE, content_hash=copy.facts.content_hash)
 
 
@@ -78,10 +77,10 @@ def write_report(
 ) -> Report:
     """Write ``groups`` in their order to ``path``, which appears whole or not at all.
 
-    The groups are read once; at most 16 are in memory with their pictures (40 a group, 10 kB each), whatever their
-    number. ``thumbnails`` is called from several threads; a file of which it raises MediaError is named in a line of
-    its own, as are ``failures``. Raises UsageError where ``path`` lies in no folder, StorageFull. About 60 ms of one
-    core a picture of 12 megapixels, of which decoding takes most."""
+    The groups are read once; at most 16 are in memory with their images (40 a group, 10 kB each), whatever their
+    number. ``thumbnails`` is called from several threads; if it raises MediaError for a file, the file gets a line of
+    its own, as do ``failures``. Raises UsageError if ``path`` lies in no folder, StorageFull. About 60 ms of one core
+    an image of 12 megapixels, most of it for decoding."""
     writer = _Writer(Path(path), thumbnails, options or ReportOptions())
     with replacing(Path(path)) as file, tempfile.TemporaryFile() as body:
         writer.write_groups(groups, body)
@@ -90,8 +89,8 @@ def write_report(
 
 
 class _Writer:
-    """The groups go to a file of their own first: what stands above them, the totals, is known at their end, and so is
-    which of them show one picture."""
+    """Writes the groups to a file of their own first, because the totals above them, and the links between groups of
+    one image, are known only at the end."""
 
     def __init__(self, path: Path, thumbnails: Thumbnails, options: ReportOptions) -> None:
         self.report = Report(path)
@@ -132,7 +131,7 @@ class _Writer:
         body.write(text)
 
     def _copy(self, body: BinaryIO, file: BinaryIO) -> None:
-        """The groups, with links between those of one picture."""
+        """Copies the groups, with links between those of one image."""
         numbers: dict[int, list[int]] = {}
         for _, number, picture in self._headings:
             numbers.setdefault(picture, []).append(number)
@@ -144,7 +143,7 @@ class _Writer:
         shutil.copyfileobj(body, file)
 
     def _counted(self, groups: Iterable[Group]) -> Iterator[Group]:
-        """Those that may be shown; all are counted."""
+        """Yields the groups that may be shown; counts all of them."""
         for group in groups:
             self.report.groups += 1
             self.report.totals.take(group)
@@ -152,7 +151,7 @@ class _Writer:
                 yield group
 
     def _prepared(self, groups: Iterator[Group], pool: ThreadPoolExecutor) -> Iterator[tuple[Group, list[Tile]]]:
-        """Each group with its pictures, in order; a few are read ahead."""
+        """Each group with its images, in order; a few are read ahead."""
         ahead: deque[tuple[Group, Future[list[Tile]]]] = deque()
         for group in groups:
             ahead.append((group, pool.submit(self._tiles, group)))
@@ -163,7 +162,7 @@ class _Writer:
             yield first, future.result()
 
     def _tiles(self, group: Group) -> list[Tile]:
-        """The keeper's, then those of the others that are shown."""
+        """The keeper's tile, then those of the other shown files."""
         keeper, others = self._tile(group.keeper), page.others_of(group)[: self._options.members]
         return [keeper, *(self._member_tile(member, keeper) for member in others)]
 
@@ -178,7 +177,7 @@ class _Writer:
         tile, evidence = self._tile(member.copy), member.evidence
         whole = (
             evidence.cover is None or evidence.cover > 0.99
-        )  # parts of a picture lie elsewhere: no difference to see
+        )  # parts of an image lie elsewhere, so there is no difference to see
         if evidence.tier in _COMPARED and whole and keeper.picture and tile.picture:
             tile.difference = difference_image(keeper.picture, tile.picture, evidence.turn)
         return tile

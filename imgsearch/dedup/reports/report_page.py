@@ -1,5 +1,5 @@
-"""The report's HTML, piece by piece. Everything that comes from a file passes through `_safe`; the page asks nothing of
-the network, and its policy forbids it to."""
+"""The report's HTML, piece by piece. Everything that comes from a file passes through `_safe`. The page makes no
+network request, and its policy forbids any."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from imgsearch.records import Failure
 from imgsearch.wording import describe_size, one_line
 
 HEADING_END = b"</h2>"
-"""The first of a group's HTML: no name of a file is in front of it."""
+"""The first one in a group's HTML ends its heading, because no file name comes before it."""
 
-_ALSO = 12  # other groups of a picture that are named
+_ALSO = 12  # other groups of an image that are named
 
 
 @dataclass(slots=True)
 class Tile:
-    """One file of a group as it is shown: its small picture and where it differs from the keeper (WebP), or why there
-    is none."""
+    """One file of a group as it is shown: its small image and where it differs from the keeper (WebP), or why there is
+    none."""
 
     copy: Copy
     picture: bytes | None = None
@@ -38,7 +38,7 @@ class Tile:
 
 @dataclass(slots=True)
 class Totals:
-    """By tier: groups whose weakest evidence it is, members, and the bytes that moving them would free."""
+    """By tier: the groups whose weakest evidence it is, their members, and the bytes that moving these would free."""
 
     groups: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TIERS, 0))
     files: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TIERS, 0))
@@ -55,15 +55,16 @@ class Totals:
 
 
 def weakest_tier(group: Group) -> str:
-    """That of what is moved; of all of a group that moves nothing. What a person must agree with to accept it."""
+    """The weakest tier of the moved files, or of all files if the group moves nothing. A person must agree with it to
+    accept the group."""
     moved = [member.evidence.tier for member in group.members if member.move]
     shown = [member.evidence.tier for member in (*group.members, *group.kept)]
     return max(moved or shown, key=TIERS.index, default="bytes")
 
 
 def freed_bytes(members: Iterable[Member]) -> int:
-    """What moving those of ``members`` away would free that a plan moves; a file with other names on disk frees
-    nothing."""
+    """The bytes freed by moving those of ``members`` that a plan moves; a file with other names on disk frees nothing.
+    """
     return sum(member.copy.size_bytes for member in members if member.move and member.copy.links <= 1)
 
 
@@ -108,8 +109,8 @@ def summary_html(totals: Totals) -> bytes:
 
 
 def group_html(number: int, group: Group, tiles: list[Tile]) -> bytes:
-    """A group: the keeper, what is kept beside it, then the members; ``tiles`` are theirs in this order, of the first
-    of them."""
+    """A group: the keeper, the files kept beside it, then the members; ``tiles`` belong to the first of them, in this
+    order."""
     others = others_of(group)
     freed = freed_bytes(group.members)
     told = f"{_several(1 + len(others), 'file')}, " + (f"frees {describe_size(freed)}" if freed else "frees nothing")
@@ -127,7 +128,7 @@ def group_html(number: int, group: Group, tiles: list[Tile]) -> bytes:
 
 
 def also_html(numbers: list[int]) -> bytes:
-    """Links to the other groups of one picture; it stands behind a group's heading (`HEADING_END`)."""
+    """Links to the other groups of one image, placed behind a group's heading (`HEADING_END`)."""
     links = [f'<a href="#g{number}">group {number:,}</a>' for number in numbers[:_ALSO]]
     rest = len(numbers) - len(links)
     if rest:
@@ -138,7 +139,7 @@ def also_html(numbers: list[int]) -> bytes:
 
 
 def left_out_html(groups: int) -> bytes:
-    """Says that groups are not shown."""
+    """Says how many groups are not shown."""
     verb = "is" if groups == 1 else "are"
     return _bytes(
         f'<p class="left">{_several(groups, "further group")} {verb} counted above but not shown, to keep this file '
@@ -147,7 +148,7 @@ def left_out_html(groups: int) -> bytes:
 
 
 def failures_html(failures: Iterable[Failure], most: int) -> tuple[bytes, int]:
-    """A line for each file that could not be read, the first ``most``; and how many there are."""
+    """A line for each of the first ``most`` unreadable files; and the number of all."""
     lines, count = [], 0
     for failure in failures:
         count += 1
@@ -167,7 +168,7 @@ def foot_html() -> bytes:
 
 
 def others_of(group: Group) -> tuple[Member, ...]:
-    """All files of a group but its keeper, those that are kept beside it first."""
+    """All files of a group except its keeper, first those that are kept beside it."""
     return (*group.kept, *group.members)
 
 
@@ -178,7 +179,7 @@ def _fate(kept: bool, member: Member) -> tuple[str, str]:
 
 
 def _reasons(member: Member) -> list[str]:
-    """What speaks for it, why it stays, and what goes along."""
+    """The evidence for the member, the reason why it stays, and the files that move along."""
     stays = f"stays: {member.stays}" if member.stays and not member.move else ""
     goes = describe_companions(member.companions) if member.move else ""
     return [describe_evidence(member.evidence), *filter(None, (stays, goes))]

@@ -1,7 +1,7 @@
-"""Pairs, groups, leaks and pruned pictures as tables for other programs: CSV, JSON lines, Parquet.
+"""Pairs, groups, leaks and pruned images as tables for other programs: CSV, JSON lines, Parquet.
 
-Rows are made and written one after the other. A path stands as text in `path`; where its bytes are not UTF-8 the text
-has replacement characters and `..._bytes` holds the path itself in hex, so that no name is lost in any format."""
+Rows are made and written one after the other. A path stands as text in `path`; if its bytes are not UTF-8, the text has
+replacement characters and `..._bytes` holds the path itself in hex, so that no name is lost in any format."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _FILE = {"path": "text", "path_bytes": "text"}
 _TWO = {"path": "text", "path_bytes": "text", "other_path": "text", "other_path_bytes": "text"}
 
 PAIRS = Table({"first": "int", "second": "int"} | _TWO | _EVIDENCE | {"words": "text"})
-"""Two pictures: `path` is a file of the first, `other_path` one of the second."""
+"""Two images: `path` is a file of the first, `other_path` one of the second."""
 
 GROUPS = Table(
     {"group": "int", "role": "text"}
@@ -63,15 +63,15 @@ GROUPS = Table(
 """A file a row: `role` is keep, kept (in a reference folder), move or stay; `words` is the reason of a keeper."""
 
 LEAKS = Table({"image_id": "int", "other_image_id": "int"} | _TWO | _EVIDENCE | {"copies": "int", "words": "text"})
-"""A file of the test set and the file of the training set that it is most surely a copy of; `copies` says how many
-pictures of the training set are one."""
+"""A file of the test set and the file of the training set that is most surely a copy of it; `copies` is the number of
+images of the training set that are copies."""
 
 PRUNED = Table({"image_id": "int", "keep": "flag"} | _TWO | {"other_image_id": "int", "similarity": "float"})
-"""A picture a row; of one that is dropped, `other_path` is the picture that is kept and is nearest to it."""
+"""One image a row; for a dropped image, `other_path` is the nearest kept image."""
 
 
 def kind_of(path: str | os.PathLike[str]) -> str:
-    """What the suffix asks for. Raises UsageError where it names no table."""
+    """The kind of table that the suffix names. Raises UsageError if it names none."""
     suffix = Path(path).suffix.lower().removeprefix(".")
     kind = {"ndjson": "jsonl", "json": "jsonl", "pq": "parquet"}.get(suffix, suffix)
     if kind not in KINDS:
@@ -82,9 +82,9 @@ def kind_of(path: str | os.PathLike[str]) -> str:
 def write_table(
     table: Table, rows: Iterable[Row], target: str | os.PathLike[str] | BinaryIO, kind: str | None = None
 ) -> int:
-    """Write ``rows`` of ``table`` and return how many there were. A path appears whole or not at all, an open binary
-    file is written as it comes; ``kind`` is one of `KINDS`, by default the path's suffix. Raises UsageError for an
-    unknown kind or where Parquet is asked for without pyarrow, StorageFull. 90,000 rows take 2 s."""
+    """Write ``rows`` of ``table`` and return their number. A path appears whole or not at all, an open binary file is
+    written row by row; ``kind`` is one of `KINDS`, by default the path's suffix. Raises UsageError for an unknown kind
+    or for Parquet without pyarrow, StorageFull. 90,000 rows take 2 s."""
     if not isinstance(target, (str, os.PathLike)):
         return _writer(kind or "jsonl")(table, rows, target)
     write = _writer(kind or kind_of(target))
@@ -93,7 +93,7 @@ def write_table(
 
 
 def pair_rows(pairs: Iterable[Pair], paths: Paths) -> Iterator[Row]:
-    """Rows of `PAIRS`; ``paths`` is asked for many at once, and may leave out what it does not know."""
+    """Rows of `PAIRS`; ``paths`` is called with many ids at once, and may leave out unknown ones."""
     waiting = iter(pairs)
     while batch := list(islice(waiting, _BATCH)):
         known = paths(sorted({number for pair in batch for number in (pair.first, pair.second)}))
@@ -136,7 +136,7 @@ def _file(number: int, role: str, copy: Copy) -> Row:
 
 
 def path_cells(prefix: str, path: str | None) -> Row:
-    """``path`` and ``path_bytes``, each with ``prefix`` before its name; None where no file is known."""
+    """``path`` and ``path_bytes``, each with ``prefix`` before its name; None if no file is known."""
     if path is None:
         return {f"{prefix}path": None, f"{prefix}path_bytes": None}
     raw = os.fsencode(path)

@@ -1,4 +1,4 @@
-"""Evidence in words: what reports, tables and the page say of two pictures."""
+"""Evidence in words, as reports, tables and the page describe two images."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ _TURNS = {
     7: "mirrored and turned a quarter",
     8: "turned a quarter counter-clockwise",
 }
-"""What brings the second picture to the first, by EXIF orientation (CIPA DC-008, 4.6.4 A)."""
+"""How the second image is brought to the first, by EXIF orientation (CIPA DC-008, 4.6.4 A)."""
 
 
 def describe_evidence(evidence: Evidence) -> str:
     """One sentence without its full stop: "the same picture, saved again; mirrored left to right; pHash differs in 3 of
-    64 bits; brightness differs by 4 % at most; 97 % sure". What a tier does not measure is not mentioned."""
+    64 bits; brightness differs by 4 % at most; 97 % sure". It mentions nothing that a tier does not measure."""
     return "; ".join([_SAME[evidence.tier], *_details(evidence)])
 
 
 def describe_companions(companions: Sequence[Companion]) -> str:
-    """ "goes along: IMG_1.xmp", "go along: IMG_1.aae, IMG_1.mov and 2 more"; "" where there are none."""
+    """ "goes along: IMG_1.xmp", "go along: IMG_1.aae, IMG_1.mov and 2 more"; "" if there are none."""
     if not companions:
         return ""
     names = [one_line(os.path.basename(one.path)) for one in companions[:_COMPANIONS]]  # noqa: PTH119  bytes-safe
@@ -60,7 +60,7 @@ def describe_companions(companions: Sequence[Companion]) -> str:
 
 
 def describe_place(copy: Copy) -> str:
-    """ "4000 x 3000 JPEG, 3.4 MB, 2019-05-03 10:00, Canon EOS R6": what a person chooses by."""
+    """ "4000 x 3000 JPEG, 3.4 MB, 2019-05-03 10:00, Canon EOS R6": the facts by which a person chooses."""
     facts = copy.facts
     parts = [f"{facts.width} × {facts.height} {facts.format}", describe_size(copy.size_bytes)]
     if facts.taken_at:

@@ -1,1 +1,1 @@
-"""The ladder of evidence: each tier names pairs, and how sure it is of them."""
+"""The ladder of evidence: each tier names pairs and how sure it is of them."""

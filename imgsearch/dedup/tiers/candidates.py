@@ -1,4 +1,4 @@
-"""Which pairs of a library are worth a look: alike by embedding, or one a window of the other by signature."""
+"""Names the pairs of a library that deserve a look: similar by embedding, or one a window of the other by signature."""
 
 from __future__ import annotations
 
@@ -21,43 +21,44 @@ from imgsearch.storage.store import Store
 from imgsearch.storage.view import View
 
 NEIGHBOURS = 20
-"""Nearest pictures by embedding that are compared token by token."""
+"""Nearest images by embedding that are compared token by token."""
 
 HASH_RADIUS = 14
-"""Bits of the pHash, upright or as a negative, in which pictures written over or filtered may differ. 9 of 10 stickers,
-logos and captions over photographs are within it."""
+"""Hamming distance of the pHashes, upright or as a negative, within which images written over or filtered may lie. 9 of
+10 stickers, logos and captions over photographs are within it."""
 
 NEAR_HASH = 10
-"""Bits within which they are looked at however little their detail agrees; what other tools call a copy."""
+"""Hamming distance within which pairs are compared however little their detail agrees; other tools call these
+copies."""
 
 LEAST_CORRELATION = 0.75
-"""Of the detail of a window of one picture with that of the whole of another (`windows.describe_windows`)."""
+"""Correlation of the detail of a window with that of the whole of another image (`crop_descriptors`)."""
 
 LEAST_CORNER = 0.9
-"""The same of one corner with that corner of another."""
+"""The same for one corner and that corner of another image."""
 
 LEAST_ALIKE = 0.4
-"""Of the detail of two wholes whose pHashes are near."""
+"""The same for two wholes whose pHashes are near."""
 
 EXPECTED_FALSE = 0.2
-"""Unrelated pictures that the windows of a picture may name: where its like are many (drawn before few backgrounds,
-frames of one camera), more is asked of a pair, so that looking ends."""
+"""Unrelated images that the windows of an image may name. If many images are similar (drawn before few backgrounds,
+frames of one camera), a pair needs a higher correlation, so that looking ends."""
 
-_MOST = 0.97  # what is asked at most
-_A_WINDOW = 3  # nearest wholes asked for a window
-_A_PICTURE = 8  # pairs kept a picture, the most alike
+_MOST = 0.97  # the highest correlation that is required
+_A_WINDOW = 3  # nearest wholes requested for a window
+_A_PICTURE = 8  # pairs kept an image, the most similar
 _PART = 4096
-_ASKED = 512  # pictures described by all windows at a time: half a second, 5 MB
+_ASKED = 512  # images described by all windows at a time: half a second, 5 MB
 _COMPARED = 4096
-_MARKED = 1024  # pairs whose signatures are compared before it is seen which others are still wanted
+_MARKED = 1024  # pairs whose signatures are compared before checking which others are still needed
 _SAMPLED = 512
-_FEW = 50  # pictures of which no law is made
-_APART = 20  # bits between the pHashes of pictures that are taken for unrelated
+_FEW = 50  # fewer images give no law
+_APART = 20  # Hamming distance of the pHashes of images that count as unrelated
 
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Two rows of an inventory, ``first < second``. ``similarity``: of the embeddings, where that named them;
+    """Two rows of an inventory, ``first < second``. ``similarity``: of the embeddings, if these named the pair;
     ``is_copy``: their signatures say so, upright; ``likeness``: correlation of the detail that named them, 0..1."""
 
     first: int
@@ -67,14 +68,15 @@ class Alike:
     likeness: float = 0.0
 
     def joined(self, other: Alike) -> Alike:
-        """What both know of one pair."""
+        """The pair with the facts of both records."""
         similarity = self.similarity if self.similarity is not None else other.similarity
         return replace(self, similarity=similarity, likeness=max(self.likeness, other.likeness))
 
 
 def alike_by_embedding(view: View, inventory: Inventory, rows: Int64, least: float) -> list[Alike]:
-    """Pairs with one of ``rows`` (ascending) whose likeness is ``least`` or more, among the `NEIGHBOURS` nearest by the
-    mean of the tokens. 1 KB a picture of 256 dims; 100,000 against all are minutes of two cores by inverted lists."""
+    """Pairs with one of ``rows`` (ascending) whose similarity is ``least`` or more, among the `NEIGHBOURS` nearest by
+    the mean of the tokens. 1 KB an image of 256 dims; 100,000 against all are minutes of two cores by inverted lists.
+    """
     known = np.isin(inventory.slots, view.live_slots)
     there = np.flatnonzero(known)
     rows = rows[known[rows]]
@@ -98,7 +100,7 @@ def alike_by_embedding(view: View, inventory: Inventory, rows: Int64, least: flo
 
 
 def mean_directions(view: View, slots: Int64) -> Float32:
-    """Of each picture's tokens, float32 [n, D] of norm 1; ``slots`` in any order."""
+    """The mean direction of each image's tokens, float32 [n, D] of norm 1; ``slots`` in any order."""
     out = np.empty((len(slots), view.dims), np.float32)
     for at in range(0, len(slots), _PART):
         mean = view.read(slots[at : at + _PART]).mean(axis=1)
@@ -107,7 +109,7 @@ def mean_directions(view: View, slots: Int64) -> Float32:
 
 
 def likeness_of(view: View, first: Int64, second: Int64) -> Float32:
-    """Likeness (`search.likeness`) of pairs of slots, float32 [n]: the mean over tokens of inner products."""
+    """Similarity (`search.similarity`) of pairs of slots, float32 [n]: the mean over tokens of inner products."""
     out = np.empty(len(first), np.float32)
     for at in range(0, len(first), 1024):
         part = slice(at, at + 1024)
@@ -117,8 +119,8 @@ def likeness_of(view: View, first: Int64, second: Int64) -> Float32:
 
 
 def unrelated_rows(inventory: Inventory, wanted: int = _SAMPLED) -> Int64:
-    """Up to ``wanted`` rows spread over the inventory, ascending, no two of which have pHashes within 20 bits: of a
-    picture and its copies one, so that copies do not pass for chance."""
+    """Up to ``wanted`` rows spread over the inventory, ascending, no two with pHashes within a Hamming distance of 20:
+    only one of an image and its copies, so that copies do not pass for chance."""
     count = len(inventory)
     spread = np.unique(np.linspace(0, max(0, count - 1), min(count, 4 * wanted)).astype(np.int64))
     hashes = inventory.perceptual_hashes
@@ -130,17 +132,17 @@ def unrelated_rows(inventory: Inventory, wanted: int = _SAMPLED) -> Int64:
 
 
 class Signed:
-    """The wholes of a library's signatures, ready to be asked: 256 bytes a picture."""
+    """The wholes of a library's signatures, ready for look-ups: 256 bytes an image."""
 
     def __init__(self, store: Store, inventory: Inventory, told: Callable[[], object] = lambda: None) -> None:
-        """``told`` is called every second or so while they are described and asked for."""
+        """``told`` is called about every second while they are described and looked up."""
         self._store, self._inventory, self._told = store, inventory, told
         self.wholes = self._described(WINDOWS[0])
         self.unrelated = unrelated_rows(inventory)
 
     def alike_by_window(self, rows: Int64) -> list[Alike]:
-        """Pairs with one of ``rows`` (ascending) of which a window of one shows what the whole of the other shows; no
-        copies. 3 ms a picture of ``rows``, 1 ms for each of the others."""
+        """Pairs with one of ``rows`` (ascending) in which a window of one shows the whole of the other; no copies. 3 ms
+        an image of ``rows``, 1 ms for each of the others."""
         best: dict[tuple[int, int], float] = {}
         everything = Neighbours(self.wholes, len(rows) * len(WINDOWS))
         for at in range(0, len(rows), _ASKED):
@@ -152,8 +154,8 @@ class Signed:
         return self._most_alike(best)
 
     def alike_by_corner(self, rows: Int64) -> list[Alike]:
-        """Pairs with one of ``rows`` (ascending) that look alike in a corner, as they do under a sticker or a caption;
-        no copies. 1 ms a picture of ``rows``, 256 bytes of every picture."""
+        """Pairs with one of ``rows`` (ascending) that are similar in a corner, as under a sticker or a caption; no
+        copies. 1 ms an image of ``rows``, 256 bytes of every image."""
         best: dict[tuple[int, int], float] = {}
         for corner in CORNERS:
             corners = self._described(corner)
@@ -166,8 +168,8 @@ class Signed:
         return self._most_alike(best)
 
     def alike_by_hash(self, rows: Int64) -> list[Alike]:
-        """Pairs with one of ``rows`` (ascending) whose pHashes are near, upright or one a negative, and of which most
-        of the detail agrees; no copies."""
+        """Pairs with one of ``rows`` (ascending) whose pHashes are near, upright or one a negative, and whose detail
+        mostly agrees; no copies."""
         best: dict[tuple[int, int], float] = {}
         telling = rows[np.abs(self.wholes[rows]).max(axis=1, initial=0) > 0]
         search = CandidateSearch(self._inventory, telling, HASH_RADIUS, 2)
@@ -183,7 +185,7 @@ class Signed:
         return self._most_alike(best)
 
     def _described(self, window: tuple[float, float, float]) -> Float32:
-        """One window of every picture, float32 [N, 64]."""
+        """One window of every image, float32 [N, 64]."""
         parts = [np.empty((0, DIMS), np.float32)]
         for at in range(0, len(self._inventory), _PART):
             luma = self._luma(np.arange(at, min(at + _PART, len(self._inventory))))
@@ -195,8 +197,8 @@ class Signed:
         return luma_of(self._store.signatures(self._inventory.image_ids[rows])[1])
 
     def _least(self, windows: Float32, wholes: Float32) -> Float32:
-        """The correlation with one of ``wholes`` [N, 64] that `EXPECTED_FALSE` pictures reach by chance, for each of
-        the pictures that ``windows`` [n, windows, 64] belong to, within bounds: float32 [n]."""
+        """The correlation with one of ``wholes`` [N, 64] that `EXPECTED_FALSE` images reach by chance, for each of the
+        images that ``windows`` [n, windows, 64] belong to, within bounds: float32 [n]."""
         if len(self.unrelated) < _FEW:
             return np.full(len(windows), LEAST_CORRELATION, np.float32)
         others = wholes[self.unrelated].T  # [64, s]
@@ -207,8 +209,8 @@ class Signed:
         return np.asarray(least.clip(LEAST_CORRELATION, _MOST))
 
     def _ask(self, asking: Int64, wholes: Neighbours, names: Int64 | None, best: dict[tuple[int, int], float]) -> None:
-        """Add to ``best`` the pairs of pictures ``asking`` with the nearest of ``wholes``, which stand for the rows
-        ``names`` (None: for themselves)."""
+        """Add to ``best`` the pairs of images ``asking`` with the nearest of ``wholes``, which represent the rows
+        ``names`` (None: their own)."""
         self._told()
         windows = describe_windows(self._luma(asking))  # [n, windows, 64]
         places, scores = wholes.nearest(windows.reshape(-1, DIMS), _A_WINDOW)
@@ -218,13 +220,13 @@ class Signed:
         _keep_best(best, asking, places, scores.reshape(len(asking), -1), self._least(windows, self.wholes))
 
     def _most_alike(self, best: dict[tuple[int, int], float]) -> list[Alike]:
-        """Of each picture the `_A_PICTURE` pairs that are most alike and no copies; a pair stays if either picture
-        keeps it."""
+        """The `_A_PICTURE` most similar pairs of each image that are no copies; a pair stays if either image keeps it.
+        """
         taken: dict[int, int] = defaultdict(int)
         kept = []
         ordered = sorted(best.items(), key=lambda item: (-item[1], item[0]))
         named = (Alike(first, second, likeness=alike) for (first, second), alike in ordered)
-        # A part at a time: where thousands are alike (frames of one camera), most pairs are never compared.
+        # One part at a time: if thousands are similar (frames of one camera), most pairs are never compared.
         while part := list(islice((pair for pair in named if _wanted(pair, taken)), _MARKED)):
             for pair in marked_copies(self._store, self._inventory, part, self._told):
                 if not pair.is_copy and _wanted(pair, taken):
@@ -235,14 +237,14 @@ class Signed:
 
 
 def _wanted(pair: Alike, taken: Mapping[int, int]) -> bool:
-    """Whether either picture keeps fewer pairs than it may."""
+    """Whether either image has room for another pair."""
     return min(taken.get(pair.first, 0), taken.get(pair.second, 0)) < _A_PICTURE
 
 
 def marked_copies(
     store: Store, inventory: Inventory, pairs: list[Alike], told: Callable[[], object] = lambda: None
 ) -> list[Alike]:
-    """The same pairs, those marked whose signatures, upright, say that they are copies. 20 us a pair, 0.2 to 0.5 ms one
+    """The same pairs, with ``is_copy`` set where the signatures, upright, say so. 20 us a pair, 0.2 to 0.5 ms a pair
     that may be a copy."""
     found = []
     for at in range(0, len(pairs), _COMPARED):
@@ -259,7 +261,7 @@ def marked_copies(
 
 
 def _keep_best(best: dict[tuple[int, int], float], asking: Int64, rows: Int64, scores: Float32, least: Float32) -> None:
-    """Add to ``best`` the pairs of pictures ``asking`` [n] with ``rows`` [n, k] (-1: none) that score ``least`` [n] or
+    """Add to ``best`` the pairs of images ``asking`` [n] with ``rows`` [n, k] (-1: none) that score ``least`` [n] or
     more."""
     good = (rows >= 0) & (rows != asking[:, None]) & (scores >= least[:, None])
     a = np.broadcast_to(asking[:, None], rows.shape)

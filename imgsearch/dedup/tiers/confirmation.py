@@ -1,4 +1,4 @@
-"""The last look at the members of groups, at full size, before a plan may move them."""
+"""Compares the members of groups at full size, before a plan may move them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from imgsearch.storage.evidence.rows import Judged
 IdPair = tuple[int, int]
 
 LOOKED_AT = "perceptual"
-"""The tier that signatures of 32 x 32 decide, and nothing else has looked at."""
+"""The tier that is decided by signatures of 32 x 32 and nothing else."""
 
 RECIPE = "4"
-"""Names what decides: raise it when `inspection` changes, and pairs are looked at anew."""
+"""Names the deciding rules: raise it when `inspection` changes, and pairs are compared again."""
 
 _TOGETHER = Bounds(jobs=8, cost=48_000_000)
-"""Looks and their pixels in a job: 50 ms for drawings of 224 px, two looks that share a picture for 12 megapixels."""
+"""Looks and their pixels in a job: 50 ms for drawings of 224 px, two looks that share an image for 12 megapixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was seen of the pair ``key`` (image ids in order) of a keeper and a member."""
+    """The result for the pair ``key`` (image ids in order) of a keeper and a member."""
 
     key: IdPair
     judged: Judged
@@ -38,7 +38,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Two files to be looked at, by image id; ``turn`` makes the second look as the first."""
+    """Two files to be compared, by image id; ``turn`` makes the second look like the first."""
 
     first: Copy
     second: Copy
@@ -50,7 +50,7 @@ class Look:
 
 
 def looks_at(group: Group, known: Callable[[IdPair], bool]) -> Iterator[Look]:
-    """The pairs of keeper and member that nothing but signatures speaks for and that are not ``known``."""
+    """The pairs of keeper and member that only signatures support and that are not ``known``."""
     keeper = group.keeper
     for member in group.members:
         if member.evidence.tier == LOOKED_AT and not known(pair_key(keeper, member)):
@@ -63,8 +63,8 @@ def looks_at(group: Group, known: Callable[[IdPair], bool]) -> Iterator[Look]:
 def verdicts(
     looks: Sequence[Look], traits: Traits, failed: Callable[[Failure], None], pool: FilePool | None = None
 ) -> Iterator[Verdict]:
-    """On each of ``looks``, in any order. What cannot be read, of which ``failed`` is told, is no copy. Both files are
-    decoded at full size, a file of several looks that follow each other once: 6 ms for drawings of 224 px, about a
+    """The results of ``looks``, in any order. An unreadable file is reported to ``failed`` and makes the pair no copy.
+    Both files are decoded at full size, a file in several consecutive looks once: 6 ms for drawings of 224 px, about a
     second of one core for 12 megapixels."""
     if not looks:
         return

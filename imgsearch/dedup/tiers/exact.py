@@ -1,4 +1,4 @@
-"""The same bytes, and the same pixels whatever container, metadata or EXIF rotation they come with."""
+"""Finds the same bytes, and the same pixels whatever their container, metadata or EXIF rotation."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from imgsearch.storage.store import Store
 
 KIND = "pixels"
 RECIPE = "3"
-"""How pixels are made into a digest: raise it when a change of decoding moves them."""
+"""How pixels are turned into a digest: raise it when a change of decoding alters them."""
 
 PIXEL_RADIUS = 4
-"""Bits in which the pHashes of equal pixels may differ: a JPEG is shrunk while it is decoded and a PNG of its pixels is
-not, and a picture that EXIF turns is shrunk before it is turned. At most 2 over 83 photographs saved as PNG at a model
-size of 112 (none at 224), none over 21 turned by EXIF in seven ways."""
+"""Hamming distance that the pHashes of equal pixels may have: a JPEG is shrunk while it is decoded and a PNG of its
+pixels is not, and an image that EXIF turns is shrunk before it is turned. At most 2 over 83 photographs saved as PNG at
+a model size of 112 (none at 224), none over 21 turned by EXIF in seven ways."""
 
 PIXEL_STEPS = 24
-"""Of 255, how far lightness and colour in the signatures of equal pixels may be apart, for the same reason; above it
+"""How far, of 255, lightness and colour in the signatures of equal pixels may be apart, for the same reason; beyond it
 nothing is decoded. At most 16 over the same."""
 
 UNSHRUNK_STEPS = 2
-"""The same where no picture is shrunk before its signature is made: equal pixels then have equal signatures, but for
-what rounding moves where two readers bring them to 8 bits of sRGB, a step. Of 10,000 drawn files with copies as JPEG of
-80 and more, 1,439 pictures are decoded with 2 and 3,337 with 24."""
+"""The same if no image is shrunk before its signature is made: equal pixels then have equal signatures, except for one
+step of rounding when two readers bring them to 8 bits of sRGB. Of 10,000 drawn files with copies as JPEG of 80 and
+more, 1,439 images are decoded with 2 and 3,337 with 24."""
 
 _SHRUNK_FROM = 4
-"""Times the side at which a library decodes: pictures less wide and high are read in full (`colour.shrink` begins at 6,
-a JPEG's own shrinking at 4)."""
+"""Times the side at which a library decodes: images smaller than this in width and height are read in full
+(`colour.shrink` begins at 6, a JPEG's own shrinking at 4)."""
 
 CROWD = 512
-"""Of more pictures than this with the same pixels each is paired with the first so many only."""
+"""If more images than this have the same pixels, each is paired only with the first so many."""
 
 _COMPARED = 16_384
 
@@ -54,12 +54,12 @@ def same_pixels(
     progress: Progress | None = None,
     pool: FilePool | None = None,
 ) -> Iterator[Pair]:
-    """Pictures of the same pixels in other bytes, of which at least one is among the ids ``new``; each pair once.
+    """Images of the same pixels in other bytes, at least one of each pair among the ids ``new``; each pair once.
 
-    Only those that share the upright size and nearly the pHash and signature are decoded, by the hardened pool: all
-    their frames and pages, at full depth and with transparency (`media.samples`). The digest is kept in ``evidence``,
-    so each is decoded once. A file that cannot be read, or changed since it was indexed, is told to ``failed`` and has
-    no pairs.
+    Only images with the same upright size and nearly the same pHash and signature are decoded, by the hardened pool:
+    all their frames and pages, at full depth and with transparency (`media.samples`). The digest is kept in
+    ``evidence``, so each is decoded once. A file that is unreadable, or changed since it was indexed, is reported to
+    ``failed`` and has no pairs.
     ``progress(done, total)`` counts the decoded ones. 100 ms of one core for 12 megapixels.
     """
     inventory = inventory or store.inventory()
@@ -82,7 +82,7 @@ def same_pixels(
 
 
 def _candidates(store: Store, inventory: Inventory, new: Int64) -> tuple[Int64, Int64]:
-    """Rows of the inventory that may hold the same pixels, pair by pair, at least one of each new."""
+    """Rows of the inventory that may hold the same pixels, pair by pair, at least one of each pair new."""
     rows = inventory.rows(new)
     is_new = np.zeros(len(inventory), np.bool_)
     is_new[rows[rows >= 0]] = True
@@ -98,12 +98,12 @@ def _candidates(store: Store, inventory: Inventory, new: Int64) -> tuple[Int64, 
 
 
 def pixel_steps(store: Store, longer_sides: Int64) -> Int64:
-    """How far the signatures of equal pixels may be apart, of pictures of these longer sides [n]: int64 [n]."""
+    """How far the signatures of equal pixels may be apart, for images of these longer sides [n]: int64 [n]."""
     return np.where(longer_sides < _SHRUNK_FROM * picture_side(store), UNSHRUNK_STEPS, PIXEL_STEPS).astype(np.int64)
 
 
 def _groups(keys: Int64, is_new: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterator[Int64]:
-    """The rows of each key that several have, one of them new."""
+    """The rows of each key that several rows share, at least one of them new."""
     order = np.argsort(keys, kind="stable").astype(np.int64)
     if not len(order):
         return
@@ -114,7 +114,7 @@ def _groups(keys: Int64, is_new: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> 
 
 
 def _alike(store: Store, inventory: Inventory, first: Int64, second: Int64) -> tuple[Int64, Int64]:
-    """Those of the pairs whose signatures nearly agree; where one has none, the decoding decides."""
+    """The pairs whose signatures nearly agree; if one has none, the decoding decides."""
     kept = np.ones(len(first), np.bool_)
     for at in range(0, len(first), _COMPARED):
         part = slice(at, at + _COMPARED)

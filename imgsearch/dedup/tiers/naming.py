@@ -1,4 +1,4 @@
-"""Which pairs of a library are looked at as near copies, and which are told without a look."""
+"""Decides which pairs of a library are compared as near copies, and which are classified without a look."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from imgsearch.storage.catalog.inventory import Inventory
 from imgsearch.storage.store import Store
 
 _LOOKED_AT = 1.0
-"""Pairs of unrelated pictures, for each picture, that are looked at because of their embeddings: pixels decide then."""
+"""Pairs of unrelated images, for each image, that are compared because of their embeddings; then pixels decide."""
 
-_NO_SEMANTIC = 2.0  # a likeness that no two pictures have
+_NO_SEMANTIC = 2.0  # a similarity that no two images reach
 _EVERY_S = 0.5
 
 Told = Callable[[], object]
 
 
 class Heard:
-    """Calls ``progress(done, total)`` at most twice a second, however often it is told."""
+    """Calls ``progress(done, total)`` at most twice a second, however often it is called itself."""
 
     def __init__(self, progress: Callable[[int, int], object] | None, total: int) -> None:
         self._progress, self._total = progress, total
@@ -35,14 +35,14 @@ class Heard:
         self._last = 0.0
 
     def again(self) -> None:
-        """Nothing new is done, but the work goes on."""
+        """Nothing new is done, but the work continues."""
         now = time.monotonic()
         if self._progress is not None and now - self._last >= _EVERY_S:
             self._last = now
             self._progress(self._done, self._total)
 
     def done(self, done: int, total: int) -> None:
-        """So many of so many parts; the last one is always told."""
+        """So many of so many parts are done; the last one is always reported."""
         self._done = done * self._total // max(1, total)
         if done >= total:
             self._last = 0.0
@@ -51,10 +51,10 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Pairs of rows of an inventory. ``looked_at``: to be looked at; ``timed``: shots of one camera at different times,
-    with the correlation of their lightness, -1..1; ``series``: frames of one numbered series; ``shots``: what is known
-    of the pictures; ``crowd_of``: as `series.Looks` has it. ``semantic``: likeness of embeddings that
-    unrelated pictures hardly have."""
+    """Pairs of rows of an inventory. ``looked_at``: pairs to compare; ``timed``: shots of one camera at different
+    times, with the correlation of their lightness, -1..1; ``series``: frames of one numbered series; ``shots``: known
+    facts of the images; ``crowd_of``: as in `series.Looks`. ``semantic``: a similarity of embeddings that unrelated
+    images hardly reach."""
 
     looked_at: list[Alike]
     timed: list[tuple[Alike, float]]
@@ -64,7 +64,7 @@ class Named:
     semantic: float
 
     def is_semantic(self, pair: Alike) -> bool:
-        """Whether the embeddings of the two are more alike than chance."""
+        """Whether the embeddings of the two are more similar than by chance."""
         return pair.similarity is not None and pair.similarity >= self.semantic
 
     def are_frames(self, pair: Alike) -> bool:
@@ -79,7 +79,7 @@ class Named:
 
 def name_pairs(store: Store, inventory: Inventory, rows: Int64, told: Told, chance: tuple[float, int]) -> Named:
     """All pairs with one of ``rows`` that may be near copies, none that signatures call copies. ``chance``: false
-    semantic pairs expected a picture, and a seed. In a library without a model embeddings name nothing."""
+    semantic pairs expected an image, and a seed. In a library without a model, embeddings name nothing."""
     signed = Signed(store, inventory, told)
     semantic = _NO_SEMANTIC
     by_embedding: list[Alike] = []
@@ -91,7 +91,7 @@ def name_pairs(store: Store, inventory: Inventory, rows: Int64, told: Told, chan
         signed.alike_by_corner(rows),
         signed.alike_by_hash(rows),
     )
-    pairs = [pair for pair in found if not pair.is_copy]  # copies are looked at by `confirmation`
+    pairs = [pair for pair in found if not pair.is_copy]  # `confirmation` compares copies
     shots = _shots(store, inventory, {row for pair in pairs for row in (pair.first, pair.second)}, told)
     timed: list[Alike] = []
     others: list[Alike] = []
@@ -110,7 +110,7 @@ def ids_of(inventory: Inventory, pair: Alike) -> tuple[int, int]:
 def _by_embedding(
     store: Store, inventory: Inventory, rows: Int64, false_share: float, seed: int
 ) -> tuple[float, list[Alike]]:
-    """(likeness from which on two are semantic neighbours, the pairs worth a look)."""
+    """(similarity from which two are semantic neighbours, the pairs that deserve a look)."""
     view = store.view()
     unrelated = inventory.slots[unrelated_rows(inventory, SAMPLED)]
     chance = background(view, seed, unrelated[np.isin(unrelated, view.live_slots)])
@@ -120,7 +120,7 @@ def _by_embedding(
 
 
 def _shots(store: Store, inventory: Inventory, rows: set[int], told: Told) -> dict[int, Shot]:
-    """What is known of the pictures at these rows that have a file."""
+    """The known facts of the images at these rows that have a file."""
     found: dict[int, Shot] = {}
     for part in lookups.chunks(sorted(rows), 1024):
         files = store.copies(inventory.image_ids[part].tolist())
@@ -141,7 +141,7 @@ def _correlated(store: Store, inventory: Inventory, pairs: list[Alike]) -> list[
 
 
 def _together(*sources: list[Alike]) -> list[Alike]:
-    """Each pair once, with what either source knows, in the order of the rows: neighbours share pictures."""
+    """Each pair once, with the facts of every source, in the order of the rows: neighbours share images."""
     pairs: dict[tuple[int, int], Alike] = {}
     for source in sources:
         for found in source:

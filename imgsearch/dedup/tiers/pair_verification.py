@@ -1,5 +1,5 @@
-"""Looks at pairs of a library's pictures. Each picture is decoded once, small, in the hardened pool, and kept for as
-long as the looks last; most pairs that are no copies are told by their signatures before any decoding."""
+"""Compares pairs of a library's images. Each image is decoded once, small, in the hardened pool, and kept until the
+looks end; signatures rule out most pairs that are no copies before any decoding."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from imgsearch.storage.store import Store
 FILE_NAME = "looks.tmp"
 
 MOST_REST = 0.22
-"""`Starts.rest` over which two pictures are nothing to each other: 2,100 near copies have 0.18 at most, two in three
-pairs of unrelated pictures more than 0.22."""
+"""`Starts.rest` beyond which two images are unrelated: 2,100 near copies have 0.18 at most, two in three pairs of
+unrelated images more than 0.22."""
 
 MOST_CLIPPED, LEAST_CLIPPED = 0.35, 0.8
-"""The rest, and the correlation of the best start, of pictures of which most was clipped: made brighter by half."""
+"""The rest, and the correlation of the best start, for images that were mostly clipped: made brighter by half."""
 
-_AT_ONCE = 192  # pairs: what a stopped run decodes again
+_AT_ONCE = 192  # pairs, which a stopped run decodes again
 _STARTS = 64  # pairs in a job: a fifth of a second
 _LOOKS = 16  # the same
 _TIME_LIMIT_S = 30.0  # for a job on a busy machine
-_HELD = 8192  # pictures whose files are remembered
+_HELD = 8192  # images whose files are cached
 
 IdPair = tuple[int, int]
 
 
 class PairLooks:
-    """Looks at pairs by image id. Starts no process before the first look; all are gone when it is left."""
+    """Compares pairs by image id. Starts no process before the first look; leaving it ends all of them."""
 
     def __init__(self, store: Store, failed: Callable[[Failure], None], workers: int = 0) -> None:
-        """``failed`` is told once of each picture of which no file can be read. The small pictures are in the folder of
-        the library's evidence meanwhile."""
+        """``failed`` is called once for each image without a readable file. The small images are stored in the folder
+        of the library's evidence meanwhile."""
         self._store, self._failed = store, failed
         path = store.evidence().folder / FILE_NAME
         self._sheets = Sheets(path)
@@ -72,21 +72,21 @@ class PairLooks:
     def look(
         self, pairs: Iterable[IdPair], told: Callable[[], object] = lambda: None
     ) -> Iterator[tuple[IdPair, Alignment | None]]:
-        """How the two of each pair lie on each other, in order; None where one of them cannot be read. ``told`` is
-        called several times a second. Pairs that share a picture should stand together. 3 ms of one core a pair that
-        is nothing, 10 ms one that is a copy, and a decoding each picture. Raises ImgsearchError where a worker was
-        ended from outside, StorageFull."""
+        """How the two of each pair lie on each other, in order; None if one of them cannot be read. ``told`` is called
+        several times a second. Pairs that share an image should stand together. 3 ms of one core an unrelated pair,
+        10 ms a copy, and one decoding each image. Raises ImgsearchError if a worker was ended from outside,
+        StorageFull."""
         for chunk in lookups.chunks(pairs, _AT_ONCE):
             yield from self._look_at(chunk, told)
 
     def files_of(self, image_id: int) -> list[HeldFile]:
-        """Every file of a picture, the reachable first."""
+        """Every file of an image, the reachable ones first."""
         if image_id not in self._files:
             self.read_files([image_id])
         return self._files[image_id]
 
     def read_files(self, image_ids: Iterable[int]) -> None:
-        """Ask for the files of many pictures at once."""
+        """Look up the files of many images at once."""
         if len(self._files) > _HELD:
             self._files.clear()
         lacking = sorted({image_id for image_id in image_ids if image_id not in self._files})
@@ -141,7 +141,7 @@ class PairLooks:
             self._sheets.put_signature(self._rows[image_id], signature.tobytes())
 
     def _draw(self, image_ids: set[int], told: Callable[[], object]) -> None:
-        """Decode those that were not yet: from the first of the files of each that can be read."""
+        """Decode those that were not decoded yet: from the first readable file of each."""
         waiting = sorted(image_ids - self._drawn - self._unread)
         self.read_files(waiting)
         reasons: dict[int, Failure] = {}

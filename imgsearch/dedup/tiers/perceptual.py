@@ -1,8 +1,8 @@
-"""The same picture, resized, compressed again, recoloured a little, turned or mirrored: by pHash, then by signature.
+"""Finds the same image resized, compressed again, slightly recoloured, turned or mirrored: by pHash, then by signature.
 
-Candidates are pictures whose pHashes differ in few bits at one of the eight turns; what decides is the comparison of
-their signatures. Of two pictures the one of the higher id is turned, whenever they are compared, so that a library
-compared picture by picture has the same pairs as one compared at once.
+Candidates are images with a small Hamming distance between their pHashes at one of the eight orientations; the
+comparison of their signatures decides. Of two images the one with the higher id is always turned, so that a library
+compared image by image has the same pairs as one compared at once.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from imgsearch.storage.store import Store
 
 KIND = "perceptual"
 RECIPE = f"2-{HASH_RADIUS}-{SIGNATURE_PEAK}"
-"""Names what decides (hash, radius, comparison): another one, and pairs are computed anew. Raise its first number when
-the comparison changes in another way."""
+"""Names the deciding rules (hash, radius, comparison); if it changes, pairs are computed again. Raise its first number
+when the comparison changes in another way."""
 
 CROWD = 256
-"""Of more pictures than this with one pHash, only the largest so many are compared with all others of the crowd, in
-place of all with all: 10,000 frames of one still scene are 2.5 million comparisons then, not 50 million."""
+"""If more images than this have one pHash, only the largest so many are compared with all others of the crowd, instead
+of all with all: 10,000 frames of one still scene then take 2.5 million comparisons, not 50 million."""
 
-_BLOCK = 8192  # new pictures looked up at a time
-_MOST_CANDIDATES = 4_000_000  # held at a time: 150 MB; above it a block is halved
+_BLOCK = 8192  # new images looked up at a time
+_MOST_CANDIDATES = 4_000_000  # held at a time: 150 MB; a block with more is halved
 _COMPARED = 16_384  # pairs whose signatures are in memory at a time: 50 MB
 
 
 @dataclass(frozen=True, slots=True)
 class CandidatePairs:
-    """Pairs of rows of an inventory to be looked at: ``first`` and ``second`` int64 [n], first below second; the turn
-    (EXIF, 1-8) that makes the second look as the first, and the bits in which their pHashes then differ, uint8 [n].
-    A pair may be there at several turns."""
+    """Pairs of rows of an inventory to be compared: ``first`` and ``second`` int64 [n], first below second; the
+    orientation (EXIF, 1-8) that makes the second look like the first, and the Hamming distance of their pHashes then,
+    uint8 [n]. A pair may occur at several orientations."""
 
     first: Int64
     second: Int64
@@ -57,12 +57,12 @@ def perceptual_pairs(
     radius: int = HASH_RADIUS,
     progress: Progress | None = None,
 ) -> Iterator[Pair]:
-    """Copies among the pictures of a library, of which at least one is among the ids ``new``; each pair once, in no
-    particular order. Flat pictures, whose pHash says nothing, and pictures without a signature (``fill_signatures``)
-    have no pairs here. ``progress(done, total)`` counts the new ones.
+    """Copies among the images of a library, at least one of each pair among the ids ``new``; each pair once, in no
+    particular order. Flat images, whose pHash says nothing, and images without a signature (``fill_signatures``) have
+    no pairs here. ``progress(done, total)`` counts the new ones.
 
-    50,000 new pictures take 8 s of one core; each candidate costs reading two signatures (20 us each), and what
-    ``screened`` costs. Memory: 150 bytes a picture and 300 MB.
+    50,000 new images take 8 s of one core; each candidate costs reading two signatures (20 us each), and the cost of
+    ``screened``. Memory: 150 bytes an image and 300 MB.
     """
     inventory = inventory or store.inventory()
     new = np.unique(np.asarray(new, np.int64))
@@ -78,24 +78,24 @@ def perceptual_pairs(
 
 
 class CandidateSearch:
-    """An inventory made ready for look-ups of its pHashes; equal ones are one, with the list of who has it."""
+    """An inventory prepared for look-ups of its pHashes; equal hashes are one entry with the list of their rows."""
 
     def __init__(self, inventory: Inventory, new_rows: Int64, radius: int, turns: int = len(TURNS)) -> None:
-        """``turns``: at how many of them (1, 2, ...) pictures are looked up."""
+        """``turns``: the number of orientations (1, 2, ...) at which images are looked up."""
         self.inventory = inventory
         self._is_new = np.zeros(len(inventory), np.bool_)
         self._is_new[new_rows] = True
         values, members, self._starts = distinct_hashes(inventory.perceptual_hashes)
         self._members = _largest_first(inventory, members, self._starts)
-        place = np.empty(len(inventory), np.int64)  # of each picture among those of its hash
+        place = np.empty(len(inventory), np.int64)  # of each image among those of its hash
         place[self._members] = np.arange(len(inventory)) - np.repeat(self._starts[:-1], np.diff(self._starts))
         self._leads = place < CROWD
         self._index = HammingIndex(values, radius, turns * len(new_rows))
 
     def candidates(self, rows: Int64, hashes: NDArray[np.uint64]) -> Iterator[CandidatePairs]:
-        """Who may be a copy of the new pictures ``rows`` int64 [n] of the inventory with turned hashes uint64 [n,
-        turns]: of new pictures those of a lower id, of the others all. In one part, or where that were too much to
-        hold, in several, every pair whole in one."""
+        """Possible copies of the new images ``rows`` int64 [n] of the inventory with turned hashes uint64 [n, turns]:
+        among new images those of a lower id, among the others all. In one part, or in several if that were too much to
+        hold, every pair whole in one."""
         found = self._found(rows, hashes)
         if found is not None:
             yield found
@@ -105,7 +105,7 @@ class CandidateSearch:
         yield from self.candidates(rows[half:], hashes[half:])
 
     def _found(self, rows: Int64, hashes: NDArray[np.uint64]) -> CandidatePairs | None:
-        """``candidates`` at once; None for too many of several pictures."""
+        """``candidates`` at once; None if there are too many for several images."""
         found: list[tuple[Int64, Int64, UInt8, UInt8]] = []
         held = 0
         for query, value, bits in self._index.pairs(hashes.reshape(-1)):
@@ -134,7 +134,8 @@ def _largest_first(inventory: Inventory, members: Int64, starts: Int64) -> Int64
 
 
 def _in_order(found: list[tuple[Int64, Int64, UInt8, UInt8]]) -> CandidatePairs:
-    """As candidates, the lower row first, sorted so that one pair's turns lie together, the fewest bits first."""
+    """The candidates, the lower row first, sorted so that one pair's orientations lie together, the smallest Hamming
+    distance first."""
     if not found:
         none, no_bytes = np.empty(0, np.int64), np.empty(0, np.uint8)
         return CandidatePairs(none, none, no_bytes, no_bytes)
@@ -156,8 +157,8 @@ def _block_pairs(store: Store, search: CandidateSearch, rows: Int64) -> Iterator
 
 
 def decide(store: Store, inventory: Inventory, candidates: CandidatePairs) -> Iterator[Pair]:
-    """Those of the candidates (one pair's turns together) whose signatures say that they are copies, each pair once: at
-    the turn of the least difference."""
+    """The candidates (one pair's orientations together) that are copies according to their signatures, each pair once:
+    at the orientation of the least difference."""
     count = len(candidates.first)
     difference = np.empty(count, np.float32)
     score = np.empty(count, np.float32)
@@ -187,7 +188,7 @@ def decide(store: Store, inventory: Inventory, candidates: CandidatePairs) -> It
 def _compare(
     store: Store, inventory: Inventory, candidates: CandidatePairs, part: slice
 ) -> tuple[Float32, Float32, NDArray[np.bool_]]:
-    """(difference, score, is copy) of some candidates; pictures that are flat or have no signature are no copies."""
+    """(difference, score, is copy) of some candidates; flat images and images without a signature are no copies."""
     first, second, turns = candidates.first[part], candidates.second[part], candidates.turns[part]
     rows, place = np.unique(np.concatenate([first, second]), return_inverse=True)
     found, signatures = store.signatures(inventory.image_ids[rows])

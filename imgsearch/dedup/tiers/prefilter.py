@@ -1,4 +1,4 @@
-"""A cheap look at two signatures before the careful one: 20 us a pair, where `compare_signatures` takes 490."""
+"""A cheap comparison of two signatures before the careful one: 20 us a pair; `compare_signatures` takes 490."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from imgsearch.media.signature import TURNS, luma_of, turned
 from imgsearch.records import Float32, UInt8
 
 LEAST_CORRELATION = 0.88
-"""Of the lightness of two pictures, one turned, under which they are no copies, whatever else is found. The least of
-935 copies that `compare_signatures` accepts, of 14 photographs altered in 94 ways, is 0.955."""
+"""Correlation of the lightness of two images, one turned, below which they are never copies. The least of 935 copies
+that `compare_signatures` accepts, of 14 photographs altered in 94 ways, is 0.955."""
 
 _CHUNK = 256
 
 
 def screened(first: UInt8, second: UInt8, turns: UInt8) -> Comparison:
-    """`compare_signatures` of signatures uint8 [n, 1536] pair by pair, which looks only at those whose lightness
+    """`compare_signatures` of signatures uint8 [n, 1536] pair by pair, computed only for those whose lightness
     correlates; the others are no copies, with difference 1 and score 0."""
     worth = np.flatnonzero(correlations(first, second, turns) >= LEAST_CORRELATION)
     difference = np.ones(len(first), np.float32)
@@ -30,7 +30,7 @@ def screened(first: UInt8, second: UInt8, turns: UInt8) -> Comparison:
 
 
 def correlations(first: UInt8, second: UInt8, turns: UInt8) -> Float32:
-    """Pearson's, of lightness, the second turned (EXIF, uint8 [n]): float32 [n], 0 where one shows a single tone."""
+    """Pearson's correlation of lightness, the second turned (EXIF, uint8 [n]): float32 [n], 0 if one has one tone."""
     found = np.empty(len(first), np.float32)
     for at in range(0, len(first), _CHUNK):
         part = slice(at, at + _CHUNK)

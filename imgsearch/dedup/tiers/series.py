@@ -1,6 +1,7 @@
-"""Frames of one camera, told before any look: by the time they were taken, or as a crowd of alike frames in one folder.
+"""Recognises frames of one camera before any look: by the time of the shots, or as a crowd of similar frames in one
+folder.
 
-A crowd's frames are looked at against its keeper, and each against those most like it, not all against all.
+Frames of a crowd are compared with its keeper, and each with the frames most similar to it, not all with all.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from imgsearch.dedup.tiers.candidates import Alike
 from imgsearch.records import MediaFacts
 
 CROWD = 24
-"""Numbered pictures of one size in one folder from which on alike ones are a crowd: frames of a series."""
+"""Numbered images of one size in one folder from which similar ones form a crowd: frames of a series."""
 
 LEAST_NEIGHBOURS = 10
-"""Alike pictures of its kind that make a picture one of a crowd: of 426 frames of a belt nine in ten have 12 and more.
-Numbered copies of one picture are fewer as a rule, and those of its size are told by their signatures."""
+"""Similar images of its kind that put an image in a crowd: of 426 frames of a belt nine in ten have 12 and more.
+Numbered copies of one image are usually fewer, and signatures recognise those of its size."""
 
-_MOST_LIKE = 1  # candidates that each frame of a crowd is looked at against, beside the keeper
+_MOST_LIKE = 1  # candidates with which each frame of a crowd is compared, beside the keeper
 _NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """What is known of a picture without looking at it."""
+    """The facts of an image that are known without looking at it."""
 
     folder: str
     pattern: str  # the name with its last number as "#"
@@ -37,14 +38,14 @@ class Shot:
     camera: str | None
 
     def is_beside(self, other: Shot) -> bool:
-        """Whether the two differ in nothing but a number of their names: frames of one series, it seems."""
+        """Whether the two differ only in a number of their names, like frames of one series."""
         mine, others = (self.folder, self.pattern, self.size), (other.folder, other.pattern, other.size)
         return "#" in self.pattern and mine == others
 
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """``looked_at``: pairs to be looked at; ``series``: pairs of frames of one numbered series that are not;
+    """``looked_at``: pairs to compare; ``series``: pairs of frames of one numbered series that are not compared;
     ``crowd_of``: the crowd, named by its keeper's row, of each row that is in one."""
 
     looked_at: list[Alike]
@@ -53,7 +54,7 @@ class Looks:
 
 
 def shot_of(path: str, facts: MediaFacts) -> Shot:
-    """From a picture's file and facts."""
+    """The shot of an image's file and facts."""
     name = PurePath(path)
     numbers = list(_NUMBER.finditer(name.stem))
     pattern = name.stem
@@ -64,7 +65,7 @@ def shot_of(path: str, facts: MediaFacts) -> Shot:
 
 
 def seconds_between(first: Shot | None, second: Shot | None) -> float | None:
-    """Between two shots of one camera; None where it or a time is unknown."""
+    """Seconds between two shots of one camera; None if the camera or a time is unknown."""
     if first is None or second is None or not (first.taken_at and second.taken_at) or first.camera != second.camera:
         return None
     try:
@@ -75,8 +76,8 @@ def seconds_between(first: Shot | None, second: Shot | None) -> float | None:
 
 
 def chosen_looks(candidates: Sequence[Alike], shots: Mapping[int, Shot]) -> Looks:
-    """Which of the candidates are worth a look, by row of the inventory; a crowd's keeper is its first picture (all
-    have one size), which is joined to every frame of its crowd."""
+    """The candidates that deserve a look, by row of the inventory. A crowd's keeper is its first image (all have one
+    size) and is compared with every frame of its crowd."""
     crowd_of = _crowds(candidates, shots)
     if not crowd_of:
         return Looks(list(candidates), [], {})
@@ -132,7 +133,7 @@ def _members(crowd_of: Mapping[int, int]) -> dict[int, list[int]]:
 
 
 def _most_like(candidates: Sequence[Alike], crowd_of: Mapping[int, int]) -> set[tuple[int, int]]:
-    """For each row of a crowd, its `_MOST_LIKE` candidates of the highest likeness within it."""
+    """For each row of a crowd, its `_MOST_LIKE` most similar candidates within it."""
     best: dict[int, list[tuple[float, int, int]]] = defaultdict(list)
     for pair in candidates:
         if pair.first in crowd_of and crowd_of.get(pair.second) == crowd_of[pair.first]:

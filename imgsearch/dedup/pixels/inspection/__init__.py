@@ -1,1 +1,1 @@
-"""Two files that may be copies, looked at once more at the full size of the smaller one."""
+"""Compares two files that may be copies once more, at the full size of the smaller one."""

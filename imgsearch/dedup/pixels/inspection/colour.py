@@ -1,5 +1,4 @@
-"""Whether one picture's colour is another's, after what an editor does to a whole picture, and no more of it than a
-little."""
+"""Decides whether one image has the colours of another, after slight changes that an editor makes to a whole image."""
 
 from __future__ import annotations
 
@@ -14,25 +13,25 @@ from imgsearch.dedup.pixels.inspection.residual import Peak, peak_of
 from imgsearch.records import Float32, UInt8
 
 SATURATION = 1.6
-"""A change of saturation, up or down, that is a little."""
+"""A change of saturation, up or down, that counts as slight."""
 
 HUE = np.radians(10)
 CAST = 9.0
-"""Steps of 255 by which all colours may shift: an old print under two lamps, no sepia, which is 20 and more."""
+"""Steps of 255 by which all colours may shift: an old print under two lamps, but not sepia, which is 20 and more."""
 
 _FLOOR = 5.0
 _BROAD = 3  # halvings of colour, which is at half the size of lightness
 _SAMPLED = 20_000
-_LEAST_CHROMA = 4.0  # of the root of the mean square: under it a picture is grey, and has no hue to turn
+_LEAST_CHROMA = 4.0  # root of the mean square below which an image is grey and has no hue to turn
 _ROUNDS = 2
 _KEPT = 0.93
 
 
 @dataclass(frozen=True, slots=True)
 class ColourChange:
-    """``saturation``: of the target over the source, 1 where nothing changed; ``hue``: radians; ``cast``: steps of 255;
-    ``peak``: of what is left, as lightness has it; ``broad``: the largest rest over 16 x 16 pixels, steps of 255;
-    ``rest``: root of the mean square."""
+    """``saturation``: of the target over the source, 1 if nothing changed; ``hue``: radians; ``cast``: steps of 255;
+    ``peak``: of the rest, as for lightness; ``broad``: the largest rest over 16 x 16 pixels, steps of 255; ``rest``:
+    root of the mean square."""
 
     saturation: float
     hue: float
@@ -43,24 +42,24 @@ class ColourChange:
 
     @property
     def little(self) -> bool:
-        """Whether the change is one that a copy may have."""
+        """Whether a copy may have this change."""
         return 1 / SATURATION <= self.saturation <= SATURATION and abs(self.hue) <= HUE and self.cast <= CAST
 
 
 def colour_change(source: Planes, target: Planes) -> ColourChange:
-    """What brings the colours of ``source`` to those of ``target``: a complex factor of Cb + i Cr (saturation and hue)
-    and a cast, by least squares without what fits worst, and what is then left at its worst place. Nothing is fitted
-    where next to nothing differs."""
+    """Fits the colours of ``source`` to those of ``target`` and measures the largest remaining rest. The fit is a
+    complex factor of Cb + i Cr (saturation and hue) and a cast, by least squares without the worst samples. Nothing is
+    fitted if next to nothing differs."""
     (given, steep), (wanted, other_steep) = source.smooth_colour(), target.smooth_colour()
     largest = float(_away(wanted - given).max(initial=0.0))
     if largest <= _FLOOR:
         return ColourChange(1.0, 0.0, 0.0, Peak(largest / _FLOOR, 0.0), 0.0)
     factor, cast = _fit(source.chroma, target.chroma)
-    left = np.empty_like(given)  # smoothed as they are: filters keep a factor and a cast
+    left = np.empty_like(given)  # smoothed before the fit: filters keep a factor and a cast
     left[0] = wanted[0] - np.float32(factor.real) * given[0] + np.float32(factor.imag) * given[1] - cast.real
     left[1] = wanted[1] - np.float32(factor.imag) * given[0] - np.float32(factor.real) * given[1] - cast.imag
     away = _away(left)
-    peak = peak_of(away, _FLOOR, steep + other_steep)  # JPEG keeps colour at half, and bleeds at its edges
+    peak = peak_of(away, _FLOOR, steep + other_steep)  # JPEG halves the size of colour, which bleeds at its edges
     flat = away.ravel()
     rest_ms = float(np.sqrt(flat @ flat / flat.size))
     return ColourChange(float(abs(factor)), float(np.angle(factor)), abs(cast), peak, rest_ms, _broad(left))
@@ -80,7 +79,7 @@ def _fit(source: UInt8, target: UInt8) -> tuple[complex, complex]:
 
 
 def _away(planes: Float32) -> Float32:
-    """Distances [h, w] of differences of colour [2, h, w]."""
+    """Lengths [h, w] of differences of colour [2, h, w]."""
     squares = planes[0] * planes[0]
     squares += planes[1] * planes[1]
     return np.asarray(np.sqrt(squares, out=squares), np.float32)

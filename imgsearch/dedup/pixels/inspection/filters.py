@@ -1,4 +1,4 @@
-"""Small filters on planes, in place where they can be: what the look at full size spends its time on."""
+"""Small filters on planes, in place where possible: the comparison at full size spends its time here."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def halved(plane: Float32) -> Float32:
 
 
 def quantile(values: NDArray[Real], share: float) -> float:
-    """`numpy.quantile` of a flat array that is not empty, a fifth of its time."""
+    """`numpy.quantile` of a flat array that is not empty, in a fifth of its time."""
     at = share * (len(values) - 1)
     low = int(at)
     high = min(low + 1, len(values) - 1)
@@ -80,7 +80,7 @@ def _three(plane: NDArray[Number], middle: int) -> NDArray[Number]:
     plane = np.ascontiguousarray(plane)
     wide = plane * weight
     flat, plain = wide.reshape(-1), plane.reshape(-1)
-    flat[1:] += plain[:-1]  # across the ends of rows too, which is faster: the two columns are made again
+    flat[1:] += plain[:-1]  # also across the ends of rows, which is faster: those two columns are computed again
     flat[:-1] += plain[1:]
     end = plane.dtype.type(middle + 1)
     wide[..., 0] = plane[..., 0] * end + plane[..., min(1, plane.shape[-1] - 1)]

@@ -1,9 +1,9 @@
-"""What brings one picture's lightness to another's, when the second is the first saved again.
+"""Brings one image's lightness to another's, if the second is the first saved again.
 
-A tone curve (brightness, contrast, gamma), the picture's own gradients (a shift, a scale, a turn of less than a pixel:
-Lucas and Kanade, 1981) and its Laplacians (a blur, a sharpening, another filter of resizing). One least-squares fit on
-samples, three times, each time without the samples that fit worst, so that a thing that only one picture has does not
-pull.
+The fit uses a tone curve (brightness, contrast, gamma), the image's own gradients (a shift, a scale, a turn of less
+than a pixel: Lucas and Kanade, 1981) and its Laplacians (a blur, a sharpening, another filter of resizing). It is one
+least-squares fit on samples, three times, each time without the samples that fit worst, so that a thing that only one
+image has does not pull.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _KNOTS = 12  # of the tone curve; hat functions between the darkest and the ligh
 _WARPS = 8
 _TILE = 64  # pixels of a sampled tile's side
 _TILES = 24
-_HALO = 3  # pixels beside a tile that its filters see
-_SAMPLES = 6_000  # pixels that the fit is made on
+_HALO = 3  # pixels beside a tile that its filters need
+_SAMPLES = 6_000  # pixels used by the fit
 _ROUNDS = 3
 _KEPT = 0.93
-_FLAT = 1e-6  # squared lightness a sample, under which a picture has no contrast to be compared
+_FLAT = 1e-6  # squared lightness a sample, below which an image has no contrast to compare
 _LEAST_REST = 4.0  # lightness within which a sample always counts
 _SIXTEENTHS = 16 * 255 + 1
 _CURVE_RIDGE = 5e-4
@@ -36,8 +36,8 @@ Places = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """``gain`` and ``offset`` of the straight line, ``curve`` what the tone curve adds at its knots, which stand evenly
-    from ``low`` to ``high``; ``warps`` the weights of the filters; both None where a line is all there is."""
+    """``gain`` and ``offset`` of the straight line; ``curve``: the tone curve's addition at its knots, which are spaced
+    evenly from ``low`` to ``high``; ``warps``: the weights of the filters; both None for a line alone."""
 
     gain: float
     offset: float
@@ -47,7 +47,7 @@ class Fit:
     warps: Float64 | None = None  # [8]
 
     def tone(self, levels: Float32) -> Float32:
-        """The tone curve of lightness 0..255, any shape."""
+        """The tone curve applied to lightness 0..255, any shape."""
         found = np.asarray(levels * np.float32(self.gain) + np.float32(self.offset), np.float32)
         if self.curve is not None:
             place = (levels - self.low) / max(self.high - self.low, 1.0) * (_KNOTS - 1)
@@ -55,7 +55,7 @@ class Fit:
         return found
 
     def tone_smoothed(self, levels: Float32) -> Float32:
-        """The same of smoothed lightness, which is in steps of a sixteenth."""
+        """The same for smoothed lightness, which is in steps of a sixteenth."""
         if self.curve is None:
             return self.tone(levels)
         table = self.tone(np.arange(_SIXTEENTHS, dtype=np.float32) / np.float32(16))
@@ -63,7 +63,7 @@ class Fit:
 
 
 def fit_line(source: Planes, target: Planes) -> Fit:
-    """The straight line alone; without the tenth of the samples that fits worst. 0.2 ms."""
+    """The straight line alone, without the tenth of the samples that fits worst. 0.2 ms."""
     step = max(1, source.luma.size // _SAMPLES)
     x, y = (planes.luma.reshape(-1)[::step].astype(np.float64) for planes in (source, target))
     gain, offset = _line(x, y)
@@ -73,7 +73,7 @@ def fit_line(source: Planes, target: Planes) -> Fit:
 
 
 def fit_lightness(source: Planes, target: Planes) -> Fit:
-    """All that brings ``source`` to ``target``. 4 ms, whatever the size."""
+    """Everything that brings ``source`` to ``target``. 4 ms, whatever the size."""
     tops, lefts = _places(*source.luma.shape)
     x, filters = _sampled(source, tops, lefts)
     y = _sampled(target, tops, lefts, filtered=False)[0]
@@ -108,8 +108,8 @@ def _design(x: Float64, filters: Float64, low: float, high: float) -> Float64:
 
 
 def apply_fit(fit: Fit, source: Float32, top: int, height: int) -> Float32:
-    """The rows ``source`` [r, w], smoothed, of a picture of ``height`` rows, brought to the other picture; ``top`` is
-    the first row's number."""
+    """The rows ``source`` [r, w], smoothed, of an image of ``height`` rows, brought to the other image; ``top`` is the
+    first row's number."""
     found = fit.tone_smoothed(source)
     if fit.warps is not None:
         u, v = _along(0, source.shape[1], source.shape[1]), _along(top, len(source), height)[:, None]
@@ -150,7 +150,7 @@ def _sampled(planes: Planes, tops: Places, lefts: Places, *, filtered: bool = Tr
 
 
 def _places(height: int, width: int) -> tuple[Places, Places]:
-    """Top left corners of the tiles, the same for every picture of one size; a small picture is one tile."""
+    """Top left corners of the tiles, the same for every image of one size; a small image is one tile."""
     side = _TILE + 2 * _HALO
     if height * width <= _TILES * side * side or min(height, width) <= side:
         return np.zeros(1, np.intp), np.zeros(1, np.intp)
@@ -159,7 +159,7 @@ def _places(height: int, width: int) -> tuple[Places, Places]:
 
 
 def _along(first: int, count: int, length: int) -> Float32:
-    """-1 to 1 over ``length`` pixels: those from ``first``."""
+    """The part of -1 to 1, spread over ``length`` pixels, that begins at pixel ``first``."""
     return np.asarray(2 * np.arange(first, first + count, dtype=np.float32) / max(length - 1, 1) - 1, np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Is one picture the other saved again? Decided at the full size of the smaller one."""
+"""Decides whether one image is the other saved again, at the full size of the smaller one."""
 
 from __future__ import annotations
 
@@ -20,63 +20,63 @@ from imgsearch.dedup.pixels.inspection.residual import Peak, ScaleResidual, rest
 from imgsearch.records import Float32, Int64, UInt8
 
 FAINT = 0.8
-"""`Peak.largest` that is no difference, wherever it is."""
+"""`Peak.largest` that never counts as a difference."""
 
 _FAINTEST, _FAINT_SLOPE = 0.35, 4.5
-"""Less where next to nothing differs elsewhere: of 440 copies those with a usual ratio under .03 have .26 at most,
-under .12 .56 at most; a dim clock of 9 px on an otherwise equal picture has .26 to .96."""
+"""A lower limit if next to nothing differs elsewhere: of 440 copies those with a usual ratio under .03 have .26 at
+most, under .12 .56 at most; a dim clock of 9 px on an otherwise equal image has .26 to .96."""
 
 UNUSUAL = 2.6
-"""How far the largest ratio may exceed the usual one (the one that a hundredth of the pixels exceeds)."""
+"""How far the largest ratio may exceed the usual one (which a hundredth of the pixels exceeds)."""
 
 _MOST = (2.8, 2.8, 2.3, 1.9, 1.5)
-"""What the largest ratio may be at each scale, however usual it is there: a thing that covers more than a hundredth of
-the picture makes itself usual. 440 copies (resized, JPEG from 20, WebP from 30, AVIF 50, paler) have up to 1.8, 1.8,
+"""Limit of the largest ratio at each scale, however usual it is there: a thing that covers more than a hundredth of the
+image makes itself usual. 440 copies (resized, JPEG from 20, WebP from 30, AVIF 50, paler) have up to 1.8, 1.8,
 1.8, 1.9 and 1.3, line drawings as JPEG of 20 up to 2.6, 2.7, 2.2; a disc of 2 to 30 % that is 8 steps lighter has 1.3
 to 1.5, 1.7 to 2.1, 1.7 to 2.7, 1.7 to 3.0 and 1.3 to 2.9."""
 
 _SMALL, _MOST_OF_SMALL = 96 * 96, 1.3
-"""Pixels of a small picture, where a thing of any size is usual: 1,080 copies of 16 to 96 px have up to 1.2, one black
+"""Pixels of a small image, where a thing of any size is usual: 1,080 copies of 16 to 96 px have up to 1.2, one black
 pixel in an icon of 16 px has 1.6."""
 
 _MOST_COLOUR = 3.0
 _MOST_BROAD = 9.5
-"""The same for colour: its ratio, and steps of chroma over 16 x 16 pixels. 400 drawn
-copies have up to 2.9 and 7.0 (but for two of JPEG 20), 11 photographs as JPEG of 20 up to 9, of 10 up to 18; a disc of
-another colour as far as it was moved, 14 steps and 2.7."""
+"""The same for colour: its ratio, and steps of chroma over 16 x 16 pixels. 400 drawn copies have up to 2.9 and 7.0 (but
+for two of JPEG 20), 11 photographs as JPEG of 20 up to 9, of 10 up to 18; a disc of another colour has as much as it
+was moved, 14 steps and 2.7."""
 
 STRETCH = 1.35
-"""Ratio of the two aspects up to which one picture may be the other stretched."""
+"""Ratio of the two aspects up to which one image may be the other stretched."""
 
 _LEAST_EXPLAINED = 0.97  # share of variance
 _GAIN = 2.0
-_TONE = 8.0  # steps of lightness, root mean square: a tone curve that moves them more recolours a picture
-_DRAWN_TONE = 4.0  # and the most that a level which much of a drawing has may move
+_TONE = 8.0  # steps of lightness, root mean square: a tone curve that moves them further recolours an image
+_DRAWN_TONE = 4.0  # the most that a lightness level that fills much of a drawing may move
 _DRAWN_CAST = 5.0
 _CAST_SEEN = 4.0
 _SATURATION_SEEN = 1.15
-_GREY = 1.2  # steps of chroma, root mean square, under which a picture has no colour
+_GREY = 1.2  # steps of chroma, root mean square, below which an image has no colour
 _ENLARGED_BY = 1.1
 _MORE_DETAIL, _MORE_AN_OCTAVE = 0.5, 0.35
-"""What a larger picture has beyond the smaller one, over the smaller one's finest detail, if it is the source; more is
-asked the larger it is. 250 enlargements by 1.15 to 3 have 0.28 to 0.54, sharpened ones up to 0.7; sharp pictures that
-were made smaller have 0.57 and more at 1.25, 0.72 at 1.5, 0.85 at 2, 1.02 at 3. Blurred ones have as little as
-enlargements: neither is then taken for the source."""
+"""Detail of a larger image beyond the smaller one, over the smaller one's finest detail, if it is the source; the
+larger it is, the more is required. 250 enlargements by 1.15 to 3 have 0.28 to 0.54, sharpened ones up to 0.7; sharp
+images that were made smaller have 0.57 and more at 1.25, 0.72 at 1.5, 0.85 at 2, 1.02 at 3. Blurred ones have as little
+as enlargements: neither is then taken for the source."""
 
 _STRETCHED = 1.01
 _ROUNDED = 1.5  # pixels of the shorter side by which rounding may change an aspect
 _FADED = 3.0
-_LOOKED_AT = 768  # pixels of the side of the middle that enlargement is told by
+_LOOKED_AT = 768  # pixels of the side of the middle, which decides about enlargement
 _SHARPER = 1.2  # `detail_gain`
 _SAME_SIZE = 1.03
-_HOPELESS = 4.0  # over the limit: the other way round will not help
+_HOPELESS = 4.0  # over the limit: the other direction will not help
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """``same``: the two show one picture, saved again. ``score`` 0..1, over 0.5 exactly where they do. ``why``: what
-    speaks against it, or what was altered; "" where nothing was. ``altered``: recoloured, sharpened, softened or
-    enlarged, so that one of the two is more than the other saved again."""
+    """``same``: the two show one image, saved again. ``score`` 0..1, over 0.5 exactly if they do. ``why``: the evidence
+    against it, or the alteration; "" if there is none. ``altered``: recoloured, sharpened, softened or enlarged, so
+    that one of the two is more than the other saved again."""
 
     same: bool
     score: float
@@ -89,13 +89,13 @@ class Inspection:
 
 
 def inspect_images(first: Image.Image, second: Image.Image) -> Inspection:
-    """`inspect_pictures` of two upright RGB pictures at their full size, the second turned to lie as the first."""
+    """`inspect_pictures` of two upright RGB images at their full size, the second turned to lie like the first."""
     return inspect_pictures(InspectedImage(first), InspectedImage(second))
 
 
 def inspect_pictures(first: InspectedImage, second: InspectedImage) -> Inspection:
-    """Two pictures, the second turned to lie as the first. About 0.06 to 0.2 us a pixel of the smaller one and what
-    resizing the larger one takes."""
+    """Two images, the second turned to lie like the first. Costs about 0.06 to 0.2 us a pixel of the smaller one, and
+    resizing the larger one."""
     size = common_size(first.size, second.size)
     stretch = _ratio(first.size[0] * second.size[1], second.size[0] * first.size[1])
     if stretch > STRETCH:
@@ -123,8 +123,8 @@ def inspect_pictures(first: InspectedImage, second: InspectedImage) -> Inspectio
 
 
 def _lightness(one: Planes, other: Planes) -> tuple[Fit, ScaleResidual]:
-    """The fit and what it leaves. A straight line where it leaves next to nothing anywhere; else all that
-    may be fitted, the better way round: what one picture clipped can be told from the other, not the other way."""
+    """The fit and its rest: a straight line if it leaves next to nothing anywhere; otherwise the full fit in the better
+    direction, because values that one image clipped follow from the other, but not the other way round."""
     line = fit_line(one, other)
     rest = rest_of(line, one, other)
     if max(peak.largest for peak in rest.peaks) <= FAINT and _most_excess(rest) < 1:
@@ -150,7 +150,7 @@ def _excess(peak: Peak, faint: float, most: float) -> float:
 
 
 def _colour(one: Planes, other: Planes) -> ColourChange | None:
-    """The change of colour from the more colourful picture to the other; None where neither has any."""
+    """The change of colour from the more colourful image to the other; None if neither has any colour."""
     strengths = [planes.strength for planes in (one, other)]
     if max(strengths) < _GREY:
         return None
@@ -161,7 +161,7 @@ def _colour(one: Planes, other: Planes) -> ColourChange | None:
 
 
 def _worst(fit: Fit, rest: ScaleResidual, colour: ColourChange | None, drawn: bool) -> tuple[float, str]:
-    """What speaks most against a copy, 1 at the limit, and its name."""
+    """The strongest evidence against a copy, 1 at the limit, and its name."""
     found = [
         (_most_excess(rest), "something differs at one place"),
         (rest.share / (1 - _LEAST_EXPLAINED), "other lightness"),
@@ -177,14 +177,14 @@ def _worst(fit: Fit, rest: ScaleResidual, colour: ColourChange | None, drawn: bo
 
 
 def _fewer_colours(one: InspectedImage, other: InspectedImage) -> bool:
-    """Whether the second has a palette and the first is no drawing and needs none: JPEG's noise gives a drawing more
+    """Whether the second has a palette and the first is not a drawing and needs none: JPEG's noise gives a drawing more
     colours than its palette had."""
     return other.has_palette and not one.has_palette and not one.is_drawn
 
 
 def _levels_moved(one: Planes, other: Planes) -> float:
-    """The most by which a level of lightness that a fiftieth of a drawing has, and no neighbour has more of, is another
-    in the second: by the median over the pixels that have it, so that a changed place does not count."""
+    """The largest move of a lightness level that fills a fiftieth of a drawing and more than its neighbours: the median
+    move over the pixels of that level, so that a changed place does not count."""
     counts = one.counts
     beside = np.maximum.reduce([np.roll(counts, shift) for shift in (-2, -1, 1, 2)])
     levels = np.flatnonzero((counts >= one.luma.size / 50) & (counts >= beside))
@@ -193,7 +193,7 @@ def _levels_moved(one: Planes, other: Planes) -> float:
 
 
 def _median(counts: Int64) -> float:
-    """Of lightness, of which there are so many pixels of each level."""
+    """The median lightness from the number of pixels at each level."""
     below = np.cumsum(counts)
     middle = [(int(below[-1]) - 1) // 2, int(below[-1]) // 2]
     return float(np.searchsorted(below, middle, side="right").mean())
@@ -220,8 +220,8 @@ def _recoloured(colour: ColourChange) -> bool:
 
 
 def _has_detail_beyond(large: Image.Image, by: float, wanted: float) -> bool:
-    """Whether a picture has, beside strong edges, ``wanted`` times the finest detail of itself made smaller by ``by``
-    that is gone once that is enlarged again. Looked for in the middle, where it is large."""
+    """Whether an image has real detail beside strong edges: it is reduced by ``by`` and enlarged again, and must lose
+    ``wanted`` times the finest detail of the reduced one. Only the middle of a large image is checked."""
     width, height = (min(side, _LOOKED_AT) for side in large.size)
     left, top = (large.width - width) // 2, (large.height - height) // 2
     luma = large.crop((left, top, left + width, top + height)).convert("L")
@@ -236,7 +236,7 @@ def _has_detail_beyond(large: Image.Image, by: float, wanted: float) -> bool:
         return False
     blocks = np.asarray(luma.resize(size, Image.Resampling.NEAREST).resize(luma.size, Image.Resampling.NEAREST))
     repeated = _mean_square(np.subtract(full, blocks, dtype=np.float32), at_edges) < finest / 16
-    return not repeated  # as what was enlarged by repeating pixels
+    return not repeated  # repeated pixels mean an enlargement
 
 
 def _smoothed(plane: UInt8) -> Float32:

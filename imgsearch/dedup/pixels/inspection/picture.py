@@ -1,4 +1,4 @@
-"""A decoded picture and what several looks ask of it, each made once."""
+"""A decoded image and everything that several looks need from it, each computed once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imgsearch.media.orientation import turn_picture
 from imgsearch.records import UInt8
 
 COLOURS = 16
-"""A drawing's colours are counted up to here: charts, icons, flags, masks and pages have few."""
+"""A drawing's colours are counted up to this number: charts, icons, flags, masks and pages have few."""
 
 _DRAWN_SHARE = 0.9
 _COUNTED_SIDE = 64
@@ -21,7 +21,7 @@ _PALETTE = 256
 
 
 class InspectedImage:
-    """``image``: upright, RGB, at its full size. The planes of its own size are kept, and of the last other one."""
+    """``image``: upright, RGB, at its full size. Keeps the planes of its own size and of the last other size."""
 
     def __init__(self, image: Image.Image) -> None:
         self.image = image
@@ -33,7 +33,7 @@ class InspectedImage:
         return self.image.size
 
     def turned(self, turn: int) -> InspectedImage:
-        """As EXIF orientation ``turn`` shows it; itself for 1."""
+        """The image as EXIF orientation ``turn`` shows it; itself for 1."""
         return self if turn == 1 else InspectedImage(turn_picture(self.image, turn))
 
     def planes(self, size: tuple[int, int]) -> Planes:
@@ -43,7 +43,7 @@ class InspectedImage:
                 self._own = planes_of(self.image, size)
             return self._own
         if self._other is None or self._other[0] != size:
-            self._other = None  # before the next is made
+            self._other = None  # freed before the next is made
             self._other = size, planes_of(self.image, size)
         return self._other[1]
 
@@ -63,8 +63,7 @@ class InspectedImage:
 
     @cached_property
     def has_palette(self) -> bool:
-        """Whether it seems to have at most 256 colours, as GIF and palette PNG have: no more are among 4,096 of its
-        pixels."""
+        """Whether it seems to have at most 256 colours, like GIF and palette PNG: 4,096 of its pixels have no more."""
         values = np.sort(self._sampled[:, 0] | self._sampled[:, 1] << 8 | self._sampled[:, 2] << 16)
         return int(np.count_nonzero(values[1:] != values[:-1])) < _PALETTE
 
@@ -77,7 +76,7 @@ class InspectedImage:
 
     @cached_property
     def grey(self) -> UInt8:
-        """Pillow's mode L, which rounds otherwise than `luma`: uint8 [h, w]."""
+        """Pillow's mode L, which rounds differently from `luma`: uint8 [h, w]."""
         return np.asarray(self.image.convert("L"))
 
     @cached_property

@@ -1,4 +1,4 @@
-"""A picture as planes of 8 bits: lightness at full size, colour at half of it; and what is made of them, each once."""
+"""An image as planes of 8 bits, lightness at full size and colour at half of it, and derived values, each once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imgsearch.dedup.pixels.inspection.filters import UInt16, smooth, smooth_who
 from imgsearch.records import Float32, Int64, UInt8
 
 KEPT_PIXELS = 131_072
-"""Up to here what is made of a plane is kept beside it, 30 bytes a pixel; of larger ones it is made band by band."""
+"""Up to this size, values derived from a plane are kept, 30 bytes a pixel; for larger ones they are made in bands."""
 
 _LEAST_SIDE = 8
 _ACROSS = 768  # pixels of the side of the middle
@@ -47,7 +47,7 @@ class Planes:
         return int(self.luma.sum(dtype=np.int64))
 
     def is_behind(self, other: Planes) -> bool:
-        """Puts two pictures of one size in an order that is the same whichever is given first."""
+        """Orders two images of one size in a way that does not depend on which is given first."""
         if self.total != other.total:
             return self.total > other.total
         squares = np.arange(256) ** 2
@@ -69,7 +69,7 @@ class Planes:
         return finest_detail(self.luma)
 
     def smoothed(self, rows: slice = slice(None)) -> Float32:
-        """`filters.smooth` of these rows of lightness, by themselves where the picture is large."""
+        """`filters.smooth` of these rows of lightness; computed for these rows alone if the image is large."""
         if self.is_small:
             return self._smoothed[rows]
         return _exact(smooth_whole(self.luma[rows]))
@@ -99,7 +99,7 @@ class Planes:
 
 
 def planes_of(image: Image.Image, size: tuple[int, int]) -> Planes:
-    """The planes of an RGB picture brought to ``size`` (width, height). 60 ms for 12 megapixels."""
+    """The planes of an RGB image brought to ``size`` (width, height). 60 ms for 12 megapixels."""
     if image.size != size:
         image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     whole = image.convert("YCbCr")
@@ -112,18 +112,18 @@ def planes_of(image: Image.Image, size: tuple[int, int]) -> Planes:
 
 
 def common_size(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
-    """The size (width, height) of the smaller of two pictures, at least 8 pixels each way."""
+    """The size (width, height) of the smaller of two images, at least 8 pixels each way."""
     smaller = min(first, second, key=lambda size: (size[0] * size[1], size))
     return least_size(smaller)
 
 
 def least_size(size: tuple[int, int]) -> tuple[int, int]:
-    """The size (width, height) at which a picture is compared: its own, at least 8 pixels each way."""
+    """The size (width, height) at which an image is compared: its own, at least 8 pixels each way."""
     return max(_LEAST_SIDE, size[0]), max(_LEAST_SIDE, size[1])
 
 
 def finest_detail(luma: UInt8) -> Float32:
-    """What smoothing takes from the middle of lightness uint8 [h, w]: flat."""
+    """The part of the middle of lightness uint8 [h, w] that smoothing removes: flat."""
     top, left = (max(0, (side - _ACROSS) // 2) for side in luma.shape)
     middle = luma[top : top + _ACROSS, left : left + _ACROSS]
     return (middle - _exact(smooth_whole(middle))).ravel()
@@ -142,7 +142,7 @@ def joint_counts(one: UInt8, other: UInt8) -> Int64:
 
 
 def _half(whole: Image.Image) -> UInt8:
-    """Colour of a YCbCr picture through Pillow's BOX at half the size, which rounds after each way: uint8 [2, h/2,
+    """Colour of a YCbCr image through Pillow's BOX at half the size, which rounds after each direction: uint8 [2, h/2,
     w/2]. 70 us for 224 x 224."""
     colour = whole.getchannel(1), whole.getchannel(2)
     width, height = whole.size

@@ -1,8 +1,8 @@
-"""What is left of one picture once another was brought to it, at several scales: its peak over what is usual there.
+"""The rest of one image after another was brought to it, at several scales: its peak over the usual rest.
 
-A picture that was compressed or resized differs a little everywhere, and most at edges. A word, a digit, a closed eye
-leaves much at one place. So each rest is divided by the edges around it, and the largest such ratio of the picture is
-held against those that one pixel in a hundred reaches.
+An image that was compressed or resized differs a little everywhere, and most at edges. A word, a digit, a closed eye
+leaves much at one place. Each rest is therefore divided by the edges around it, and the largest such ratio of the image
+is compared with the ratio that one pixel in a hundred reaches.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _FLOORS = (
     3.0,
     2.5,
     2.5,
-)  # lightness that is no difference: of means over 3 x 3 pixels, then each level half as fine
+)  # lightness that never counts as a difference: of means over 3 x 3 pixels, then each level half as fine
 _EDGE_SHARE = 0.5
-_BAND_PIXELS = KEPT_PIXELS  # at a time: what a band needs stays in the cache
+_BAND_PIXELS = KEPT_PIXELS  # at a time, so that a band's data stay in the cache
 _LEAST_ROWS = 32
-_HALO = 8  # rows above and below a band that its filters see
+_HALO = 8  # rows above and below a band that its filters need
 _USUAL = 0.99
-_SAMPLED = 6_000  # ratios that the quantile is taken of
+_SAMPLED = 6_000  # ratios from which the quantile is taken
 _LEAST = 6  # pixels of a level's shorter side
 
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """``largest``: the greatest ratio of rest to edges at one scale; ``usual``: the one that a hundredth of the pixels
-    exceeds."""
+    """``largest``: the greatest ratio of rest to edges at one scale; ``usual``: the ratio that a hundredth of the
+    pixels exceeds."""
 
     largest: float
     usual: float
@@ -43,8 +43,8 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class ScaleResidual:
-    """``peaks``: of each scale, the finest first. ``share``: of the target's variance that is left. ``largest``: the
-    greatest rest over 3 x 3 pixels, 0..255. ``pixels``: of the picture."""
+    """``peaks``: one for each scale, the finest first. ``share``: of the target's variance that is left. ``largest``:
+    the greatest rest over 3 x 3 pixels, 0..255. ``pixels``: of the image."""
 
     peaks: tuple[Peak, ...]
     share: float
@@ -53,8 +53,8 @@ class ScaleResidual:
 
 
 def rest_of(fit: Fit, source: Planes, target: Planes) -> ScaleResidual:
-    """What is left of ``target`` after ``source``, of its size, was brought to it. In bands: 20 bytes a
-    pixel of one band, 2.5 a pixel of the picture. 30 ns a pixel, 12 with a line alone."""
+    """The rest of ``target`` after ``source``, which has its size, was brought to it. Works in bands: 20 bytes a pixel
+    of one band, 2.5 a pixel of the image. 30 ns a pixel, 12 with a line alone."""
     height, width = target.luma.shape
     finest = _Level(_FLOORS[0], height * width)
     halves: list[Float32] = []
@@ -86,11 +86,11 @@ def rest_of(fit: Fit, source: Planes, target: Planes) -> ScaleResidual:
 
 
 def _band(fit: Fit, source: Planes, target: Planes, rows: slice) -> tuple[Float32, Float32, Float32]:
-    """Of these rows: the target smoothed, what is left of it, and the edges that either has."""
+    """For these rows: the smoothed target, its rest, and the edges of either image."""
     wanted, given = target.smoothed(rows), source.smoothed(rows)
     edges = target.slopes(wanted, rows)
     brought = apply_fit(fit, given, rows.start, target.luma.shape[0])
-    plain = fit.curve is None  # a line makes slopes steeper, and that is all
+    plain = fit.curve is None  # a line only makes slopes steeper
     own = source.slopes(given, rows) * np.float32(abs(fit.gain)) if plain else steepness(brought)
     edges = np.maximum(edges, own, out=own)
     return wanted, np.subtract(wanted, brought, out=brought), edges
@@ -121,7 +121,7 @@ class _Level:
 
 
 def peak_of(plane: Float32, floor: float, edges: Float32) -> Peak:
-    """The same of one plane by itself, float32 [h, w] each."""
+    """The same for one plane by itself, float32 [h, w] each."""
     level = _Level(floor, plane.size)
     level.take(plane, edges)
     return level.peak()

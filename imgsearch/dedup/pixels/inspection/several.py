@@ -1,6 +1,6 @@
-"""Several calls of one task as one job: what a message, a process switch and a decoded picture cost is shared.
+"""Runs several calls of one task as one job, which share the cost of a message, a process switch and decoded images.
 
-A call that fails fails alone; one that needs more memory, or breaks, is left to be asked again by itself.
+A call that fails fails alone; a call that needs more memory, or breaks, has to be repeated by itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Call = Callable[[list[Any], DecodeLimits], tuple[dict[str, Any], bytes]]
 
 
 def call_all(call: Call, calls: list[list[Any]], limits: DecodeLimits) -> tuple[dict[str, Any], bytes]:
-    """The answers to ``calls``, in their order, as one: `taken_apart` undoes it. One call by itself may raise."""
+    """The answers to ``calls``, in their order, as one; `taken_apart` splits it. One call by itself may raise."""
     if len(calls) == 1:
         head, body = call(calls[0], limits)
         return {"heads": [head], "sizes": [len(body)]}, body
@@ -31,8 +31,8 @@ def call_all(call: Call, calls: list[list[Any]], limits: DecodeLimits) -> tuple[
 
 
 def taken_apart(head: dict[str, Any], body: bytes) -> list[JobResult | MediaError | None]:
-    """The outcome of each call; None for one that has to be asked again by itself. Raises ValueError, KeyError or
-    TypeError over an answer that makes no sense."""
+    """The outcome of each call; None for one that has to be repeated by itself. Raises ValueError, KeyError or
+    TypeError if the answer makes no sense."""
     found: list[JobResult | MediaError | None] = []
     at = 0
     for each, size in zip(head["heads"], head["sizes"], strict=True):

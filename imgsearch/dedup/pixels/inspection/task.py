@@ -1,4 +1,4 @@
-"""What the hardened pool's workers do for dedup: traits, samples, and a closer look at two files."""
+"""Dedup's tasks in the hardened pool's workers: traits, samples, and a closer look at two files."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ from imgsearch.media.source import open_source
 
 Answer = tuple[dict[str, Any], bytes]
 
-_FULL = 1 << 24  # pixels a side that no picture has: decode at full size
+_FULL = 1 << 24  # pixels a side, more than any image has: decode at full size
 _STRONGER, _NO_DETAIL, _NOT_COMPRESSED = 1.4, 0.2, 0.8
 _TRANSPARENCY = 24.0  # of 255, over 3 x 3 pixels, by which the transparency of two copies may differ
 
 
 def answer(arguments: list[Any], settings: dict[str, Any], limits: DecodeLimits) -> Answer:
-    """["describe", "samples" or "inspect", its arguments] -> what it says, so that one process does all three."""
+    """["describe", "samples" or "inspect", its arguments] -> its answer, so that one process does all three."""
     task, given = arguments
     return _TASKS[task](given, settings, limits)
 
 
 def describe(arguments: list[Any], settings: dict[str, Any], limits: DecodeLimits) -> Answer:
-    """[[path, sha256, bytes, mtime in ns], ...] -> `FileTraits` of each (`several`). The content is hashed only where
-    size or time are not those. Raises MediaError, ContentChanged."""
+    """[[path, sha256, bytes, mtime in ns], ...] -> `FileTraits` of each (`several`). The content is hashed only if size
+    or time differ. Raises MediaError, ContentChanged."""
     return call_all(lambda file, limits: (describe_indexed(file, limits).to_json(), b""), arguments, limits)
 
 
@@ -87,13 +87,13 @@ def _samples(arguments: list[Any], limits: DecodeLimits) -> Answer:
 
 
 class _Desk:
-    """The two pictures of the last look: one of them is often in the next."""
+    """The two images of the last look: one of them is often in the next."""
 
     def __init__(self) -> None:
         self._pictures: dict[tuple[str, str], InspectedImage] = {}
 
     def put_away(self, wanted: Collection[tuple[str, str]]) -> None:
-        """All but these, before another is decoded."""
+        """Drop all but these, before another is decoded."""
         self._pictures = {key: picture for key, picture in self._pictures.items() if key in wanted}
 
     def opened(self, path: str, digest: str, limits: DecodeLimits) -> InspectedImage:
@@ -122,8 +122,8 @@ def inspect_pair(arguments: list[Any], limits: DecodeLimits, desk: _Desk | None 
 
 
 def _unless_saved_again(found: Inspection, gentle: InspectedImage, harsh: str, limits: DecodeLimits) -> Inspection:
-    """``gentle``: the picture of the larger file; ``harsh``: the smaller file. Where that is a JPEG which the larger
-    one was made of, neither is taken for a mere copy of the other."""
+    """``gentle``: the image of the larger file; ``harsh``: the smaller file. If the larger one was made from the
+    smaller, a JPEG, neither counts as a mere copy of the other."""
     with translated("read"), open_source(os.fspath(harsh), limits) as source:
         kind = readable_kind(source.head, source.name)
         if kind.format != "JPEG":
@@ -138,8 +138,8 @@ def _unless_saved_again(found: Inspection, gentle: InspectedImage, harsh: str, l
 def _unless_softened(
     found: Inspection, first: tuple[InspectedImage, int], second: tuple[InspectedImage, int]
 ) -> Inspection:
-    """Two pictures with the bytes of their files. Where one has clearly less of the finest detail and is not much
-    smaller, something else than compression took it: noise was removed, or a blur."""
+    """Takes two images with the bytes of their files. If one has clearly less of the finest detail and is not much
+    smaller, something other than compression removed it: noise reduction, or a blur."""
     strengths = [(detail_strength(picture.grey), size) for picture, size in (first, second)]
     (weak, size), (strong, other_size) = sorted(strengths)
     if strong > _STRONGER * max(weak, _NO_DETAIL) and size > _NOT_COMPRESSED * other_size:
@@ -148,8 +148,8 @@ def _unless_softened(
 
 
 def _with_transparency(found: Inspection, first: Image.Image, second: Image.Image) -> Inspection:
-    """Denied where the two are not transparent at the same places. A file without transparency at all is told by its
-    worth; one that has room for it, and makes no use of it, is not what a transparent one was saved as."""
+    """Rejected unless the two are transparent at the same places. A file without any transparency is handled by its
+    worth; a file with an unused alpha channel cannot be a transparent one saved again."""
     opaque = [picture.getextrema() == (255, 255) for picture in (first, second)]
     if all(opaque):
         return found
@@ -166,7 +166,7 @@ def _with_transparency(found: Inspection, first: Image.Image, second: Image.Imag
 
 
 def _alpha(path: str, limits: DecodeLimits) -> Image.Image:
-    """The upright alpha of the main picture, mode L; 255 everywhere where it has none."""
+    """The upright alpha of the main image, mode L; 255 everywhere if it has none."""
     with _naming(path), translated("read"), open_source(os.fspath(path), limits) as source:
         kind = readable_kind(source.head, source.name)
         stream = source.stream
@@ -174,7 +174,7 @@ def _alpha(path: str, limits: DecodeLimits) -> Image.Image:
         if pages is not None:
             stream = at_directory(stream, pages.main_page.offset)
         with open_image(stream, kind, source.size_bytes, limits) as image, decoding(kind):
-            image.load()  # before EXIF is asked: a TIFF turns itself, and a PNG may have EXIF behind its pixels
+            image.load()  # before EXIF is read: a TIFF turns itself, and a PNG may have EXIF behind its pixels
             turn = orientation_of(exif_of(image))
             if pages is not None and not pages.main_page.has_orientation:
                 turn = orientation_of(load_exif_from(at_directory(stream, pages.first.offset)))
@@ -183,7 +183,7 @@ def _alpha(path: str, limits: DecodeLimits) -> Image.Image:
 
 @contextmanager
 def _naming(path: str) -> Iterator[None]:
-    """MediaErrors begin with the path at fault: a look has two files."""
+    """MediaErrors begin with the path at fault, because a look has two files."""
     try:
         yield
     except TooMuchMemory:

@@ -1,11 +1,11 @@
-"""Many pairs of small square planes laid over each other at once: affine maps by Gauss-Newton.
+"""Registers many pairs of small square planes at once: affine maps by Gauss-Newton.
 
-Inverse compositional (Baker and Matthews, 2004): the gradients are the first's and are computed once; each step lays
-the second over it and asks which small map of the first, with a gain and an offset of lightness, explains what is seen.
-Pixels whose rest is too large to be noise count less, so that a sticker does not pull.
+Inverse compositional (Baker and Matthews, 2004): the gradients are those of the first image and are computed once. Each
+step lays the second over it and finds the small map of the first, with a gain and an offset of lightness, that explains
+the result. Pixels whose rest is too large to be noise count less, so that a sticker does not pull.
 
-A map is float32 [2, 3] from the first's coordinates to the second's; coordinates run from -1 to 1 over the edges of a
-picture both ways, so a map means the same at every size and aspect.
+A map is float32 [2, 3] from the first's coordinates to the second's. Coordinates run from -1 to 1 over the edges of an
+image both ways, so a map means the same at every size and aspect.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ Masks = NDArray[np.bool_]
 
 IDENTITY: Float32 = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
 
-_LEAST_SHARED = 0.1  # of the pixels: under it a step says nothing
+_LEAST_SHARED = 0.1  # of the pixels, below which a step says nothing
 _MOST_STEP = 0.15  # of a map's numbers at a time
-_ENOUGH_COVER = 0.5  # what both show under which a fit counts less
+_ENOUGH_COVER = 0.5  # overlap below which a fit counts less
 _RIDGE = 1e-3
-_STILL = 0.1  # pixels, twice over: a step that moves less is the last
-_PIXELS = 16_384  # at a time: what a step works on stays in the cache
+_STILL = 0.1  # pixels, twice over: a smaller step is the last
+_PIXELS = 16_384  # at a time, so that a step's data stay in the cache
 _LEAST_GAIN = 0.05
 _FLAT = 1e-3
 _ROBUST = 3
 _NOTHING = 9.0
 _UPPER = np.triu_indices(8)
-_FLOOR = 1.0  # lightness: the least that is taken for noise
+_FLOOR = 1.0  # lightness: the least that counts as noise
 
 
 @dataclass(frozen=True, slots=True)
 class Fits:
-    """Maps and how well they fit: the correlation -1..1 of what both show, nearer to 0 where that is little."""
+    """Maps and how well they fit: the correlation -1..1 in the overlap, nearer to 0 if the overlap is small."""
 
     maps: Float32  # [n, k, 2, 3]
     correlation: Float32  # [n, k]
 
 
 def refine(first: Float32, second: Float32, maps: Float32, steps: int) -> Fits:
-    """Lightness 0..255 laid over each other, k starts a pair: ``first`` float32 [n, S, S], ``second`` [n, k, S, S]
-    (each turned as its start asks), ``maps`` [n, k, 2, 3]. A step of a start costs 25 us at S = 32, 100 us at 64."""
+    """Registers lightness 0..255 with k starts a pair: ``first`` float32 [n, S, S], ``second`` [n, k, S, S] (each
+    turned as its start asks), ``maps`` [n, k, 2, 3]. A step of a start costs 25 us at S = 32, 100 us at 64."""
     n, k, side = second.shape[:3]
     size = max(1, _PIXELS // (k * side**2))
     found = np.empty((n, k, 2, 3), np.float32)
@@ -75,7 +75,7 @@ def _refined(first: Float32, second: Float32, maps: Float32, steps: int) -> tupl
 
 
 def correlation_of(first: Float32, second: Float32, maps: Float32) -> Float32:
-    """`Fits.correlation` of maps as they are."""
+    """`Fits.correlation` of maps without refining them."""
     values, mask = warp(second, maps)
     n = len(first)
     weight = mask.reshape(n, -1).astype(np.float32)
@@ -90,9 +90,9 @@ def correlation_of(first: Float32, second: Float32, maps: Float32) -> Float32:
 
 
 def rest_of(first: Float32, second: Float32, maps: Float32) -> Float32:
-    """Median of what is left of each first once the second, in most of what it shows, is brought to it by a straight
-    line of lightness or by an offset, over the deviation of the first there: [n]; near 0 for copies, whatever is put
-    over them."""
+    """Median rest of each first once the second, in most of its overlap, is brought to it by a straight line of
+    lightness or by an offset, over the deviation of the first there: [n]; near 0 for copies, whatever is put over them.
+    """
     n = len(first)
     warped, shown = warp(second, maps)
     mask = shown.reshape(n, 1, -1).astype(np.float32)
@@ -124,8 +124,8 @@ def covers(maps: Float32, mask: Masks) -> tuple[Float32, Float32]:
 
 
 def warp(planes: Float32, maps: Float32, side: int = 0) -> tuple[Float32, Masks]:
-    """``planes`` [n, S, S] seen through the maps, bilinear, at ``side`` (S unless given): (values [n, side, side],
-    where they have any)."""
+    """``planes`` [n, S, S] seen through the maps, bilinear, at ``side`` (S by default): (values [n, side, side], mask
+    of the pixels that have a value)."""
     n, own = planes.shape[:2]
     u, v = grid(side or own)
     across, down = u[:1], v[:, :1]
@@ -150,7 +150,7 @@ def warp(planes: Float32, maps: Float32, side: int = 0) -> tuple[Float32, Masks]
 
 
 def inverse(maps: Float32) -> Float32:
-    """The maps the other way round, [n, 2, 3]; one that squashes a picture to a line comes back as it is."""
+    """The inverse maps, [n, 2, 3]; a map that squashes an image to a line is returned unchanged."""
     linear = maps[:, :, :2].astype(np.float64)
     flat = np.abs(np.linalg.det(linear)) < _FLAT
     linear[flat] = np.eye(2)
@@ -169,7 +169,7 @@ def grid(side: int) -> tuple[Float32, Float32]:
 
 
 def _design(planes: Float32) -> tuple[Float32, Float32]:
-    """What a small map, a gain and an offset change of each picture, [n, p, 8], and the products of each two of these,
+    """The effect of a small map, a gain and an offset on each image, [n, p, 8], and the products of each two of these,
     [n, p, 36]."""
     n, side = planes.shape[:2]
     u, v = (axis.reshape(-1) for axis in grid(side))
@@ -211,8 +211,8 @@ def _step(design: Float32, products: Float32, second: Float32, current: NDArray[
 
 
 def _weights(source: Float32, target: Float32, mask: Float32) -> Float32:
-    """Little where much is left of ``target`` [n, k, p] beside a straight line of ``source`` [n, 1, p], none outside
-    ``mask``."""
+    """Small weights where much of ``target`` [n, k, p] is left beside a straight line of ``source`` [n, 1, p], none
+    outside ``mask``."""
     total = np.maximum(mask.sum(axis=2), 1)
     seen = mask * source
     x_mean, y_mean = seen.sum(axis=2) / total, np.einsum("nkp,nkp->nk", mask, target) / total

@@ -1,8 +1,8 @@
-"""Whose the things are in which two pictures laid over each other differ.
+"""Decides to which of two registered images the things belong in which they differ.
 
-Something put over a picture (a sticker, a caption) has an edge all around that only one of the two shows. Where a
-thing moved, or another thing stands in its place before one background, either picture shows edges that the other
-lacks. Where a thing was painted in other colours, both show the same edges around what differs.
+Something put over an image (a sticker, a caption) has an edge all around that only one of the two shows. If a thing
+moved, or another thing stands in its place before one background, each image shows edges that the other lacks. If a
+thing was painted in other colours, both show the same edges around the difference.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from imgsearch.records import Float32
 Mask = NDArray[np.bool_]
 Complex = NDArray[np.complex64]
 
-_FLOOR = 3.0  # lightness: under it nothing differs
-_UNEXPECTED = 1.0  # rest over edges from which on a pixel differs, beside the noise of the pair
+_FLOOR = 3.0  # lightness below which nothing differs
+_UNEXPECTED = 1.0  # rest over edges from which a pixel differs, beside the noise of the pair
 _NOISE_QUANTILE = 0.9
-_ALONE = 2.0  # contrast over the other's that makes an edge one picture's
+_ALONE = 2.0  # contrast over the other's from which an edge belongs to one image
 _EDGE = 4.0
 _ALL_ACROSS = 0.6
 _COLOUR_REST = 14.0  # of Cb and Cr
@@ -35,19 +35,20 @@ _FEW_TURNED = 0.003  # of the area
 _TONED = 0.95  # `_one_hue` of a sepia copy
 _MANY_HUES = 0.9
 _CURVE_REST = 36.0
-_KEEP = 20.0  # squared levels a pixel: how strongly colours are taken to have stayed as they are
+_KEEP = 20.0  # squared levels a pixel: how strongly colours are assumed to be unchanged
 
 
 @dataclass(frozen=True, slots=True)
 class Differing:
-    """``first``, ``second``, ``both``: contrast along the outlines of what differs in lightness that only the first,
-    only the second, or both show, summed over pixels; ``first_out``, ``second_out``: of it, what lies beyond the
-    outlines of what only the other shows. ``ground``: median contrast that both show anywhere: under 2 where
-    things stand before something plain. ``beside``: mean contrast that both show a little outside the outlines.
-    ``saturation``: mean of the less coloured picture, 0..128. ``repainted``: share of the area that has another colour
-    than all else says it should; ``outlined``: share of the contrast along its outline that both show; ``around``: that
-    contrast over what both show a little outside; ``hue``: share of the area whose hue is turned by more than 40
-    degrees where no curves of the channels do it; ``paint``: mean rest of colour where there is one, of Cb and Cr."""
+    """``first``, ``second``, ``both``: contrast along the outlines of differences in lightness that only the first,
+    only the second, or both show, summed over pixels; ``first_out``, ``second_out``: the part of it beyond the outlines
+    that only the other shows. ``ground``: median contrast that both show anywhere: under 2 if things stand before
+    something plain. ``beside``: mean contrast that both show a little outside the outlines.
+    ``saturation``: mean of the less coloured image, 0..128. ``repainted``: share of the area with another colour than
+    everything else suggests; ``outlined``: share of the contrast along its outline that both show; ``around``: that
+    contrast over the contrast that both show a little outside; ``hue``: share of the area whose hue is turned by more
+    than 40 degrees although no curves of the channels do it; ``paint``: mean rest of colour in that area, of Cb and
+    Cr."""
 
     first: float
     second: float
@@ -66,20 +67,20 @@ class Differing:
 
     @property
     def exchanged(self) -> float:
-        """The lesser of what only one shows, of all contrast along the outlines: 0 to 0.5."""
+        """The lesser of the two contrasts that only one image shows, over all contrast along the outlines: 0 to 0.5."""
         return min(self.first, self.second) / (self.first + self.second + self.both + 1)
 
     @property
     def apart(self) -> float:
-        """The lesser of what only one shows beyond the outlines of what only the other does, of all contrast: 0 where
-        all that one picture lacks lies under what was put over it."""
+        """The lesser of the two contrasts that only one image shows beyond the other's own outlines, over all contrast:
+        0 if everything that one image lacks lies under something put over it."""
         return min(self.first_out, self.second_out) / (self.first + self.second + self.both + 1)
 
 
 def find_differing(
     laid: tuple[Float32, Float32], ways: tuple[Float32, Float32], mask: Mask, colours: tuple[Float32, Float32]
 ) -> Differing:
-    """``laid``: lightness [S, S] of the two, smoothed and laid over each other, which count in ``mask``; ``ways``: both
+    """``laid``: registered lightness [S, S] of the two, smoothed, which counts in ``mask``; ``ways``: both
     `agreement.brought_both_ways`; ``colours``: Cb and Cr [2, S / 2, S / 2] of each, likewise. 3 ms at S = 128."""
     first, second = laid
     brought, back = ways
@@ -120,9 +121,9 @@ def _outlines(
 
 
 def _filled(marked: Mask) -> Mask:
-    """What lies within the outlines that are marked, and 2 pixels more: between the first and the last of a blob in its
-    row and in its column, or in one of the two where it runs off the picture; to the picture's edge beyond a line all
-    across."""
+    """The area within the marked outlines, and 2 pixels more: between the first and the last pixel of a blob in its row
+    and in its column, or in one of the two if it runs off the image; up to the image's edge beyond a line all across.
+    """
     side = marked.shape[0]
     coarse: Mask = np.asarray(marked.reshape(side // 2, 2, side // 2, 2).any(axis=(1, 3)))
     kept: Mask = np.asarray(coarse & (np.sum(_around(coarse), axis=0, dtype=np.int8) >= 3))
@@ -147,7 +148,7 @@ def _filled(marked: Mask) -> Mask:
 
 
 def _spanned(cells: Mask, axis: int) -> Mask:
-    """From the first to the last marked one along an axis."""
+    """Marks everything between the first and the last marked cell along an axis."""
     forth = np.logical_or.accumulate(cells, axis=axis)
     back = np.flip(np.logical_or.accumulate(np.flip(cells, axis), axis=axis), axis)
     return np.asarray(forth & back)
@@ -156,7 +157,9 @@ def _spanned(cells: Mask, axis: int) -> Mask:
 def _colours(
     lightness: tuple[Float32, Float32], brought: Float32, colours: tuple[Float32, Float32], inside: Mask
 ) -> tuple[float, float, float, float, float, float, float]:
-    """From `Differing.saturation` on; lightness [s, s] of the two, and of the second ``brought`` to the first."""
+    """The fields from `Differing.saturation` on; lightness [s, s] of the two, and of the second ``brought`` to the
+    first.
+    """
     if not inside.any():
         return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     one, other = (_complex(planes) for planes in colours)
@@ -196,8 +199,8 @@ def _colours(
 def _colour_rest(
     target: Complex, source: Complex, lightness: Float32, inside: Mask
 ) -> tuple[Complex, Complex, Complex]:
-    """(what is left of the target, smoothed; the target and what the source makes of it, smoothed), [s, s]: the source
-    is turned in hue, saturated and given a cast that may grow with lightness, all as most of the pixels say."""
+    """(the rest of the target, smoothed; the target and the source brought to it, smoothed), [s, s]: the source is
+    turned in hue, saturated and given a cast that may grow with lightness, all as most of the pixels require."""
     grey = (lightness - 128).astype(np.float32)
     columns = np.stack([source, grey.astype(np.complex64), np.ones_like(source)])  # [3, s, s]
     some = np.zeros_like(inside)
@@ -222,13 +225,13 @@ def _colour_rest(
 
 
 def _one_hue(colours: Complex) -> float:
-    """1 where all colours have one hue, as of a toned picture."""
+    """1 if all colours have one hue, as in a toned image."""
     return float(np.abs(colours.mean()) / max(float(np.abs(colours).mean()), 1.0))
 
 
 def _not_by_curves(first: Float32, second: Float32, inside: Mask) -> Mask:
-    """Where no curve of each channel by itself (brightness, contrast, levels, white balance) makes the colours [3, s,
-    s] of one those of the other."""
+    """Where no curve of each channel by itself (brightness, contrast, levels, white balance) turns the colours [3, s,
+    s] of one into those of the other."""
     ways = []
     for target, source in ((first, second), (second, first)):
         rest = np.zeros_like(target[0])
@@ -246,7 +249,7 @@ def _rgb(lightness: Float32, colour: Complex) -> Float32:
 
 
 def _outline(marked: Mask, inside: Mask) -> tuple[Mask, Mask]:
-    """(what is marked without lone pixels, its rim within ``inside``)."""
+    """(the marked pixels without lone ones, their rim within ``inside``)."""
     around = _around(marked)
     kept = marked & (np.sum(around, axis=0, dtype=np.int8) >= 4)
     around = _around(kept)

@@ -1,4 +1,4 @@
-"""A picture as a look at pairs needs it: lightness 128 x 128 and colour 64 x 64, whatever its aspect."""
+"""An image as looks at pairs need it: lightness 128 x 128 and colour 64 x 64, whatever its aspect."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ SIDE = 128
 COLOUR_SIDE = 64
 PLANE_BYTES = SIDE * SIDE + 2 * COLOUR_SIDE * COLOUR_SIDE
 READ_SIDE = 256
-"""Pixels of the longer side at which a file is to be read for it: more is averaged away."""
+"""Pixels of the longer side at which a file is read for these planes; more would be averaged away."""
 
 
 def small_planes(image: Image.Image) -> UInt8:
-    """Of an upright picture: lightness row by row, then Cb and Cr (JPEG's, of full range), uint8 [`PLANE_BYTES`].
-    1 ms for 256 x 192."""
+    """The planes of an upright image: lightness row by row, then Cb and Cr (JPEG's, of full range), uint8
+    [`PLANE_BYTES`]. 1 ms for 256 x 192."""
     squared = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS, reducing_gap=3)
     lightness = np.asarray(squared.convert("L"))
     small = squared.resize((COLOUR_SIDE, COLOUR_SIDE), Image.Resampling.BOX).convert("YCbCr")

@@ -1,4 +1,4 @@
-"""Looks at many pairs of small pictures: where they lie on each other, and what that makes them."""
+"""Registers many pairs of small images and decides what each pair is."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ from imgsearch.dedup.pixels.registration.verdict import (
 from imgsearch.records import Float32, Int64, UInt8
 
 _STEPS = 6
-_SEAM = 3  # pixels at the edge of what both show, into which a border around one of them bleeds
-_RIM = 2  # the same of two that are shown whole
-_NEARLY = 0.5  # agreement of what may differ in sharpness only
+_SEAM = 3  # pixels at the edge of the overlap, into which a border around one of them bleeds
+_RIM = 2  # the same for two images that are shown whole
+_NEARLY = 0.5  # agreement of two images that may differ in sharpness only
 _SHARPER = 1.3  # pages of one layout are equally sharp
 _MOST_SMOOTHINGS = 6
-_POOR_FIT = 0.5  # of lightness, where unrelated pictures end up
+_POOR_FIT = 0.5  # of lightness, which unrelated images reach
 _SHIFT = 0.12  # of a map's numbers: a sixteenth of the picture
 _STRAIGHT = 0.015  # of a map's other numbers: rotations by 1 degree have 0.017
-_STILL = 0.8  # agreement of what did not move
+_STILL = 0.8  # agreement of images without motion
 _SCALED = 0.018  # a crop of 5 % of the area scales by 0.025
 _ALL = 0.97
 _ROTATED = 0.1  # of the other number: pictures of 3 to 1 have 0.11
 _SLANTED = 0.06
 _BETTER = 0.15  # agreement by which a crop fits better than things that moved
-_HOPELESS = 0.25  # `affine.rest_of` at 64 px, where nothing correlates well either
+_HOPELESS = 0.25  # `affine.rest_of` at 64 px, if nothing correlates well either
 _POOR = 0.8
 _AS_STILL = 0.01  # of the deviation
 _FIRST = 2.0  # more than any correlation
 _AS_GOOD = 0.995
-_JUDGED = 3  # ways that are looked at closely
+_JUDGED = 3  # ways that are compared closely
 _SAME = 0.008  # of a map's numbers: half a pixel
 _PAIRS = 16  # at a time
 
@@ -64,12 +64,12 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """How the second of two pictures lies on the first, and what that makes them."""
+    """How the second of two images lies on the first, and what the pair therefore is."""
 
     kind: str  # "near": one shot, cropped, written over or filtered; "moved": one view, things differ; "other"
-    turn: int  # EXIF orientation (1-8) that makes the second look as the first
+    turn: int  # EXIF orientation (1-8) that makes the second look like the first
     box: tuple[float, float, float, float]  # left, top, right, bottom in the first, of its size, that both show
-    cover: float  # share of the first's area that the second shows, 0..1
+    cover: float  # overlap: share of the first's area that the second shows, 0..1
     agreement: float  # share of the blocks with anything in them that agree, 0..1
     difference: float  # largest difference of lightness of a block, 0..1
     score: float  # 0..1, how sure that they are one shot
@@ -79,8 +79,8 @@ UNRELATED = Alignment("other", 1, (0.0, 0.0, 0.0, 0.0), 0.0, 0.0, 1.0, 0.0)
 
 
 def register(first: UInt8, second: UInt8, starts: Starts) -> Iterator[Alignment]:
-    """Of pairs of planes uint8 [n, `PLANE_BYTES`], from their starts; in order. 3 ms a pair that is no copy, 8 ms
-    one that is."""
+    """Registers pairs of planes uint8 [n, `PLANE_BYTES`] from their starts; in order. 3 ms a pair that is no copy, 8 ms
+    a copy."""
     for at in range(0, len(first), _PAIRS):
         part = slice(at, at + _PAIRS)
         yield from _register(first[part], second[part], starts.turns[part], starts.maps[part])
@@ -98,7 +98,7 @@ def _register(first: UInt8, second: UInt8, turns: Int64, maps: Float32) -> Itera
 
 
 def _hopes(own: Float32, half: Float32, turns: Int64, maps: Float32) -> Mask:
-    """Whether any start, or all on all, leaves so little, or correlates so well, that the pair is worth more: [n]."""
+    """Whether any start, or all on all, leaves so little, or correlates so well, that the pair deserves a look: [n]."""
     n, k = turns.shape
     others = turned_planes(np.repeat(half, k, axis=0), turns.reshape(-1))
     repeated, starts = np.repeat(own, k, axis=0), maps.reshape(-1, 2, 3)
@@ -109,7 +109,7 @@ def _hopes(own: Float32, half: Float32, turns: Int64, maps: Float32) -> Mask:
 
 
 def _ways(own: Float32, half: Float32, turns: Int64, maps: Float32) -> Iterator[Iterator[tuple[int, Float32]]]:
-    """For each pair the ways in which it may lie, refined, the best first."""
+    """For each pair its possible ways of lying on each other, refined, the best first."""
     n, k = turns.shape
     others = turned_planes(np.repeat(half, k, axis=0), turns.reshape(-1)).reshape(n, k, *half.shape[1:])
     fits = refine(own, others, maps, _STEPS)
@@ -127,19 +127,19 @@ def _ways(own: Float32, half: Float32, turns: Int64, maps: Float32) -> Iterator[
 
 
 def _other_way(first: Float32, second: Float32, maps: Float32) -> Fits:
-    """Lightness [n, s, s] laid over each other by what the second shows: a border around the first holds no map."""
+    """Registers lightness [n, s, s] by the second's content, because a border around the first holds no map."""
     found = inverse(refine(second, first[:, None], inverse(maps)[:, None], _STEPS).maps[:, 0])
     return Fits(found[:, None], correlation_of(first, second, found)[:, None])
 
 
 def _is_shift(fit: Float32) -> bool:
-    """Whether a map moves a picture a little, and neither scales nor turns it."""
+    """Whether a map moves an image a little, without scaling or turning it."""
     by = np.abs(fit - IDENTITY)
     return bool(by[:, :2].max() < _STRAIGHT and _SAME < by[:, 2].max() < _SHIFT)
 
 
 def _is_sheared(fit: Float32, least: float) -> bool:
-    """Whether a map slants a picture, by ``least`` or more, as no copy is: one that is rotated has two such numbers, of
+    """Whether a map slants an image by ``least`` or more, as no copy does: a rotated copy has two such numbers, of
     opposite signs."""
     one, other = float(fit[0, 1]), float(fit[1, 0])
     large, small = max(abs(one), abs(other)), min(abs(one), abs(other))
@@ -147,15 +147,15 @@ def _is_sheared(fit: Float32, least: float) -> bool:
 
 
 def _is_crop(fit: Float32, agreement: float, still: float) -> bool:
-    """Whether a map scales or turns a picture, and so brings all to agree where without it (``still``) things seem to
-    have moved."""
+    """Whether a map scales or turns an image and so makes everything agree although without it (``still``) things seem
+    to have moved."""
     apart = float(np.abs(fit - IDENTITY)[:, :2].max())
     return apart > _SCALED and not _is_sheared(fit, _SCALED) and agreement >= _ALL and agreement >= still + _BETTER
 
 
 def _in_order(turns: Int64, maps: Float32, correlation: Float32, plain: float) -> Iterator[tuple[int, Float32]]:
-    """(turn, map) that fit, the best first; all on all goes before what hardly fits better, or
-    leaves hardly less where what differs most is set aside, and is always there."""
+    """(orientation, map) of the fits, the best first. All on all comes before fits that are hardly better, or that
+    leave hardly less once the largest differences are set aside, and is always included."""
     order = sorted(range(len(turns)), key=lambda at: -float(correlation[at]))
     ways = [(int(turns[at]), maps[at], float(correlation[at])) for at in order if correlation[at] > _POOR_FIT]
     ways = [way for way in ways if not _is_sheared(way[1], _SLANTED)]
@@ -171,15 +171,15 @@ def _in_order(turns: Int64, maps: Float32, correlation: Float32, plain: float) -
 
 
 class _Pair:
-    """The planes of two pictures, and their lightness [128, 128], smoothed."""
+    """The planes of two images, and their lightness [128, 128], smoothed."""
 
     def __init__(self, first: UInt8, second: UInt8) -> None:
         self.first, self.second = first, second
         self.a, self.b = (smooth(lightness_of(planes[None]))[0] for planes in (first, second))
 
     def best(self, ways: Iterator[tuple[int, Float32]]) -> Alignment:
-        """Of the first way that makes them anything, else of the one that fits best. Where a small shift makes them
-        near, what is still in both counts first: a shift may follow things that moved before a ground that did not."""
+        """The first way that gives the pair a kind, else the one that fits best. If a small shift makes the two near,
+        parts that did not move in both count first: a shift may follow things that moved before an unmoved ground."""
         found = UNRELATED
         for turn, fit in ways:
             judged = self.judge(turn, fit)
@@ -223,11 +223,11 @@ class _Pair:
 
 
 _Compared = tuple[BlockAgreement, str, float]
-"""The blocks, what they make two pictures, and how sure that is."""
+"""The blocks, the resulting kind of the pair, and how sure it is."""
 
 
 class _Laid:
-    """Lightness [S, S] of two pictures laid over each other, which count ``inside``."""
+    """Registered lightness [S, S] of two images, which counts ``inside``."""
 
     def __init__(self, first: Float32, second: Float32, inside: Mask) -> None:
         self.first, self.second, self.inside = first, second, inside
@@ -238,7 +238,7 @@ class _Laid:
         return (blocks, *(alike(blocks, whole, wholly) if blocks.blocks >= LEAST_BLOCKS else ("other", 0.0)))
 
     def equally_sharp_compared(self, whole: bool, known: _Compared) -> tuple[_Laid, BlockAgreement, str, float]:
-        """The same once both are equally sharp; ``known`` where they are."""
+        """The same once both are equally sharp; ``known`` if they already are."""
         made = equally_sharp(self.first, self.second, self.inside)
         if made[0] is self.first and made[1] is self.second:
             return self, *known
@@ -247,7 +247,7 @@ class _Laid:
 
 
 def equally_sharp(first: Float32, second: Float32, inside: Mask) -> tuple[Float32, Float32]:
-    """The two with the sharper one smoothed until it is as sharp as the other, where one is much sharper."""
+    """The two images; if one is much sharper, it is smoothed until it is as sharp as the other."""
     sharpness = [_sharpness(plane, inside) for plane in (first, second)]
     swapped = sharpness[0] < sharpness[1]
     sharp, dull = (second, first) if swapped else (first, second)
@@ -266,7 +266,7 @@ def _sharpness(plane: Float32, inside: Mask) -> float:
 
 
 def eroded(mask: Mask, by: int) -> Mask:
-    """Without what lies within ``by`` pixels of its edges, those of the plane included."""
+    """The mask without the pixels within ``by`` of its edges, those of the plane included."""
     inside = np.pad(mask, by)
     rows = inside[: -2 * by] & inside[by:-by] & inside[2 * by :]
     return rows[:, : -2 * by] & rows[:, by:-by] & rows[:, 2 * by :]

@@ -1,4 +1,4 @@
-"""Small pictures kept once a picture in a file, for as long as pairs are looked at."""
+"""Keeps small images, once each, in a file while pairs are compared."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from imgsearch.records import SIGNATURE_BYTES, UInt8
 from imgsearch.storage.disk_errors import disk_errors
 
 ROW_BYTES = SIGNATURE_BYTES + PLANE_BYTES
-"""A signature, then `small_planes`: 26 KB a picture, on disk. Not mapped: what is mapped counts as memory."""
+"""A signature, then `small_planes`: 26 KB an image, on disk. Not mapped, because mapped bytes count as memory."""
 
 
 class Sheets:
-    """The file, which is gone afterwards. Rows are numbered from 0. Errors: StorageFull."""
+    """The file, which is removed afterwards. Rows are numbered from 0. Raises StorageFull."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -39,23 +39,23 @@ class Sheets:
             self.path.unlink(missing_ok=True)
 
     def put_signature(self, row: int, signature: bytes) -> None:
-        """Keep a picture's signature."""
+        """Keep an image's signature."""
         with disk_errors(self.path):
             os.pwrite(self._file, signature, row * ROW_BYTES)
 
     def put_planes(self, row: int, planes: bytes) -> None:
-        """Keep a picture's planes."""
+        """Keep an image's planes."""
         with disk_errors(self.path):
             os.pwrite(self._file, planes, row * ROW_BYTES + SIGNATURE_BYTES)
 
 
 def read_signatures(path: str, rows: Sequence[int]) -> UInt8:
-    """uint8 [n, 1536] of some rows, by another process."""
+    """uint8 [n, 1536] of some rows, for another process."""
     return _read(path, rows, 0, SIGNATURE_BYTES)
 
 
 def read_planes(path: str, rows: Sequence[int]) -> UInt8:
-    """uint8 [n, `PLANE_BYTES`] of some rows, by another process."""
+    """uint8 [n, `PLANE_BYTES`] of some rows, for another process."""
     return _read(path, rows, SIGNATURE_BYTES, PLANE_BYTES)
 
 

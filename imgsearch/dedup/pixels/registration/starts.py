@@ -1,5 +1,5 @@
-"""Where one picture may lie in another, from their signatures alone: windows of one against the whole of the other, at
-the eight turns."""
+"""Finds where one image may lie in another from their signatures alone: windows of one against the whole of the other,
+at the eight orientations."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from imgsearch.media.signature import TURNS, luma_of, turned
 from imgsearch.records import Float32, Int64, UInt8
 
 _PLACES = 2
-"""Places by windows that are tried for a pair, beside all on all."""
+"""Places from windows that are tried for a pair, beside all on all."""
 
 KEPT = 3
-"""Starts that a pair goes on with."""
+"""Starts that a pair keeps."""
 
 _SAME = 0.03  # of a map's numbers: half a pixel of 32
 _STEPS = 5
-_SURELY = 0.97  # a correlation that needs no other start
-_TILT = 0.11  # radians, 6 degrees: what 32 pixels converge from is 4
+_SURELY = 0.97  # a correlation that makes other starts needless
+_TILT = 0.11  # radians, 6 degrees; 32 pixels converge from up to 4
 _PAIRS = 64  # at a time: their planes stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
 class Starts:
-    """Of n pairs the best fits at 32 px, k each, the best first: ``turns`` int64 [n, k] (EXIF, of the second), ``maps``
+    """The best fits of n pairs at 32 px, k each, the best first: ``turns`` int64 [n, k] (EXIF, of the second), ``maps``
     float32 [n, k, 2, 3], ``correlation`` float32 [n, k], 0 to 1, and ``rest`` float32 [n], the least `affine.rest_of`
-    any of them and of all on all."""
+    among them and all on all."""
 
     turns: Int64
     maps: Float32
@@ -47,7 +47,7 @@ class _Fitted:
 
 
 def find_starts(first: UInt8, second: UInt8, keep: int = KEPT) -> Starts:
-    """Of pairs of signatures uint8 [n, 1536]. 1 ms a pair."""
+    """The starts of pairs of signatures uint8 [n, 1536]. 1 ms a pair."""
     parts = [_find(first[at : at + _PAIRS], second[at : at + _PAIRS], keep) for at in range(0, len(first), _PAIRS)]
     return Starts(
         np.concatenate([part.turns for part in parts] or [np.empty((0, keep), np.int64)]),
@@ -76,7 +76,7 @@ def _find(first: UInt8, second: UInt8, keep: int) -> Starts:
 
 
 def _distinct(found: _Fitted) -> Float32:
-    """The correlation of each start, or -1 where a better one of the pair came to the same place: [n, k]."""
+    """The correlation of each start, or -1 if a better one of the pair came to the same place: [n, k]."""
     correlation = found.correlation.copy()
     count = correlation.shape[1]
     for one in range(count):
@@ -111,7 +111,7 @@ def _refined(x: Float32, y: Float32, turns: Int64, maps: Float32) -> _Fitted:
 
 
 def turned_planes(planes: Float32, turns: Int64) -> Float32:
-    """Planes [n, S, S] each at its turn (EXIF)."""
+    """Planes [n, S, S], each at its orientation (EXIF)."""
     if (turns == 1).all():
         return planes
     out = np.ascontiguousarray(planes).copy()
@@ -122,7 +122,7 @@ def turned_planes(planes: Float32, turns: Int64) -> Float32:
 
 
 def _places(a: UInt8, b: UInt8) -> tuple[Int64, Float32]:
-    """(turns [n, k], maps [n, k, 2, 3]) of the windows that look most alike, and all on all."""
+    """(orientations [n, k], maps [n, k, 2, 3]) of the most similar windows, and of all on all."""
     windows_a, windows_b = _described(a), _described(b)  # [n, windows, 64]
     n, count = windows_a.shape[:2]
     whole_b = np.stack([_turned_cells(windows_b[:, 0], turn) for turn in TURNS], axis=1)  # [n, 8, 64]
@@ -142,7 +142,7 @@ def _places(a: UInt8, b: UInt8) -> tuple[Int64, Float32]:
 
 
 def _described(luma: UInt8) -> Float32:
-    """`describe_windows`, of a picture that comes again once."""
+    """`describe_windows`, computed once for an image that appears several times."""
     keys = np.ascontiguousarray(luma).reshape(len(luma), -1).view(f"V{luma[0].size}")[:, 0]
     _, own, place = np.unique(keys, return_index=True, return_inverse=True)
     return describe_windows(luma[own])[place.reshape(-1)]
@@ -165,8 +165,8 @@ def _into_maps() -> Float32:
 
 
 def _turned_boxes() -> Float32:
-    """For each window of the second (as it lies in the file) and turn: the map from the first's coordinates, which
-    fills the window, to those of the second once it is turned; [windows, 8, 2, 3]."""
+    """For each window of the second (as it lies in the file) and orientation: the map from the first's coordinates,
+    which fills the window, to those of the second once it is turned; [windows, 8, 2, 3]."""
     maps = np.zeros((len(WINDOWS), len(TURNS), 2, 3), np.float32)
     for number, (left, top, side) in enumerate(WINDOWS):
         x, y = 2 * left + side - 1, 2 * top + side - 1  # the window's middle

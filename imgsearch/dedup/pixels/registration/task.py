@@ -1,5 +1,4 @@
-"""What the hardened pool's workers do for looks at pairs: make a small picture, find starts, lay pairs over each
-other."""
+"""Tasks in the hardened pool's workers for looks at pairs: make a small image, find starts, register pairs."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ Answer = tuple[dict[str, Any], bytes]
 
 
 def work(arguments: list[Any], settings: dict[str, Any], limits: DecodeLimits) -> Answer:
-    """["planes", path, sha256], ["starts", pairs] or ["looks", pairs, starts], pairs as [row, row] of the sheets that
+    """["planes", path, sha256], ["starts", pairs] or ["looks", pairs, starts]; a pair is [row, row] of the sheets that
     ``settings`` names. Raises MediaError."""
     kind, *rest = arguments
     if kind == "planes":
@@ -36,7 +35,7 @@ def work(arguments: list[Any], settings: dict[str, Any], limits: DecodeLimits) -
 
 
 def starts_from(listed: Sequence[Sequence[Any]]) -> Starts:
-    """`Starts` from a list for each pair of [turn, six numbers of the map, correlation, rest]."""
+    """`Starts` from a list for each pair of [orientation, six numbers of the map, correlation, rest]."""
     table = np.array(listed, np.float32)  # [n, k, 9]
     n, k = table.shape[:2]
     turns, maps = table[:, :, 0].astype(np.int64), table[:, :, 1:7].reshape(n, k, 2, 3)
@@ -44,7 +43,7 @@ def starts_from(listed: Sequence[Sequence[Any]]) -> Starts:
 
 
 def alignments_from(body: bytes) -> list[Alignment]:
-    """What "looks" answered."""
+    """The alignments from an answer to "looks"."""
     return [Alignment(kind, turn, tuple(box), *rest) for kind, turn, box, *rest in json.loads(body)]
 
 
