@@ -48,11 +48,11 @@ $(VENV)/.demo-ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "imgsearch needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
 	$(PIP) torch==2.13.0
-	$(PIP) --editable '.[cpu,web]'
+	$(PIP) --editable '.[cpu,torch,watch,web]'
 	touch $@
 
 $(VENV)/.test-ready: $(VENV)/.demo-ready
-	$(PIP) --editable '.[cpu,dev,web,raw,formats,parquet]'
+	$(PIP) --editable '.[cpu,dev,torch,watch,web,raw,formats,parquet]'
 	touch $@
 
 clean:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from imgsearch.errors import ModelError, ModelUnavailable
+from imgsearch.errors import ExtraMissing, ModelError, ModelUnavailable
 from imgsearch.records import MODEL_FREE, ModelId, is_model_free
 from imgsearch.settings import Settings
 
 if TYPE_CHECKING:
-    from imgsearch.captions.run import Captioner
-    from imgsearch.generation.checked import CaptionSettings
     from imgsearch.model.runtime_profile import RuntimeProfile
     from imgsearch.model.runtimes.numpy.model import LightModel
     from imgsearch.search.calibration import Calibration
@@ -22,20 +20,6 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "blip2"
 """The model of a new library: the real one, never silently the small one."""
 
-
-SMALL = "mini"
-"""The small model that ships, and the small generator beside it."""
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratorOptions:
-    """What `load_generator` needs beside the settings."""
-
-    language_model: str | None = None
-    quantize: str | None = None
-
-
-NO_OPTIONS = GeneratorOptions()
 
 MODEL_FREE_SIDE = 128
 """Pixels for which a library without a model decodes its pictures: the small model's, so that signatures are the same
@@ -93,12 +77,19 @@ def _check(name: str) -> None:
 
 def open_model(settings: Settings, library_model: ModelId | None = None) -> Any:
     """The loaded model: the one that the settings name, else the library's, else blip2; on the settings' device and at
-    the image size that the library was made with. Raises ModelUnavailable, CheckpointInvalid, NotEnoughMemory."""
+    the image size that the library was made with. Without torch it is computed in NumPy, where NumPy can. Raises
+    ModelUnavailable, CheckpointInvalid, NotEnoughMemory, ExtraMissing."""
     from imgsearch.model import load_model
 
     name, dtype, image_size = _named(settings, library_model)
     _require_model(name)
-    return load_model(name, device=settings.device, dtype=dtype, image_size=image_size)
+    try:
+        return load_model(name, device=settings.device, dtype=dtype, image_size=image_size)
+    except ExtraMissing:
+        model = open_light_model(settings, library_model)
+        if model is None:
+            raise
+        return model
 
 
 def model_id(settings: Settings, library_model: ModelId | None = None) -> ModelId:
@@ -223,47 +214,3 @@ def _named(settings: Settings, library_model: ModelId | None) -> tuple[str, str,
         return settings.model or DEFAULT_MODEL, settings.dtype, None
     dtype = library_model.dtype if settings.dtype == "auto" else settings.dtype
     return settings.model or library_model.name, dtype, library_model.image_size or None
-
-
-def generator_name(settings: Settings, library_model: ModelId | None = None) -> str:
-    """What writes captions and answers: what the settings name, or the small generator beside the small model. Raises
-    ModelUnavailable where nothing is named: never the small one for photographs, unasked."""
-    if settings.generator:
-        return settings.generator
-    if (library_model.name if library_model else settings.model) == SMALL:
-        return SMALL
-    raise ModelUnavailable(
-        "no generator was named, which would write captions and answers",
-        "name one with --generator: blip2-opt-2.7b (imgsearch models pull Salesforce/blip2-opt-2.7b fetches it), a "
-        "directory, mini for drawn scenes; or as generator in the settings file",
-    )
-
-
-def open_captioner(
-    settings: Settings, store: Store | None, style: CaptionSettings, options: GeneratorOptions = NO_OPTIONS
-) -> Captioner:
-    """A generator, and what checks its captions: the library's model with its calibration; without a library the model
-    that the settings name. Where there is neither, captions stay unchecked. Raises as ``open_model`` and
-    ``load_generator`` do."""
-    from imgsearch.captions.judging import CalibratedJudge
-    from imgsearch.captions.pictures import MatchingSide
-    from imgsearch.captions.run import Captioner
-
-    generator = open_generator(settings, store, options)
-    matching, judge = None, None
-    if style.check and store is not None and not is_model_free(store.model):
-        model = open_model(settings, store.model)
-        matching = MatchingSide(model, feature_store(settings, store))
-        rule = calibration_of(store)
-        judge = None if rule is None else CalibratedJudge(store, model, rule)
-    elif style.check and store is None and (settings.model or generator.name == SMALL):
-        matching = MatchingSide(open_model(settings if settings.model else replace(settings, model=SMALL)))
-    return Captioner(generator, style, store=store, matching=matching, judge=judge, quantize=options.quantize)
-
-
-def open_generator(settings: Settings, store: Store | None, options: GeneratorOptions = NO_OPTIONS) -> Any:
-    """The loaded generator of ``generator_name``. Raises as ``load_generator`` does."""
-    from imgsearch.generation import load_generator
-
-    name = generator_name(settings, None if store is None else store.model)
-    return load_generator(name, options.language_model, settings.device, settings.dtype, quantize=options.quantize)

@@ -6,6 +6,7 @@ and the web layer print.
 
     ImgsearchError                      exit code 4
       UsageError                        2   wrong argument, missing path, bad setting
+        ExtraMissing                    2   what was asked for needs a package that is not installed
       ModelError                        4
         ModelUnavailable                    unknown name, no network, weights not on disk, half downloaded
         CheckpointInvalid                   not a BLIP-2 checkpoint, damaged file, missing part
@@ -40,6 +41,10 @@ class ImgsearchError(Exception):
 
 class UsageError(ImgsearchError):
     exit_code = 2
+
+
+class ExtraMissing(UsageError):
+    pass
 
 
 class ModelError(ImgsearchError):

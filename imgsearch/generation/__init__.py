@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgsearch.extras import needs_extra
 from imgsearch.generation.contract import Answer, Caption, Captions, Generator
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def load_generator(
     NotEnoughMemory. Cost: reads every weight once.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `imgsearch.model.load_model` says
-    from imgsearch.generation.loading import load
+    with needs_extra("writing captions and answers", "torch"):
+        from imgsearch.generation.loading import load
 
     return load(name, language_model, device, dtype, image_size, quantize)

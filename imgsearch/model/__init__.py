@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgsearch.extras import needs_extra
 from imgsearch.records import ModelId
 
 if TYPE_CHECKING:
@@ -40,12 +41,13 @@ def load_model(
     With ``image_size`` (pixels) the ViT's position table is interpolated where it differs.
 
     Raises UsageError (a bad argument), ModelUnavailable (unknown name, weights not here or half downloaded),
-    CheckpointInvalid (another architecture, damaged, unsafe) and NotEnoughMemory.
+    CheckpointInvalid (another architecture, damaged, unsafe), NotEnoughMemory, and ExtraMissing without torch.
     """
     # With other work on the cores (decode workers) OpenMP's busy waiting made encoding 4 to 7 times slower: 160 against
     # 21 to 62 images/s on 2 shared cores. OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from imgsearch.model.runtimes.torch.checkpoint import load
+    with needs_extra(f"the model {name} (device {device}, dtype {dtype})", "torch"):
+        from imgsearch.model.runtimes.torch.checkpoint import load
 
     return load(name, device, dtype, image_size)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from imgsearch.cli.command import Command
 from imgsearch.errors import UsageError
+from imgsearch.extras import needs_extra
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -67,8 +68,9 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
 def _train_mini(arguments: argparse.Namespace, log: Callable[[str], None]) -> Path:
     from dataclasses import replace
 
-    from imgsearch.training.checkpoints import device_named
-    from imgsearch.training.recipe import Recipe, train_mini
+    with needs_extra("training", "train"):
+        from imgsearch.training.checkpoints import device_named
+        from imgsearch.training.recipe import Recipe, train_mini
 
     recipe = Recipe()
     recipe = replace(recipe, loop=replace(recipe.loop, **_given(arguments)))
@@ -80,7 +82,8 @@ def _train_mini(arguments: argparse.Namespace, log: Callable[[str], None]) -> Pa
 
 
 def _tune(arguments: argparse.Namespace, log: Callable[[str], None]) -> Path:
-    from imgsearch.training.checkpoints import tune_checkpoint
+    with needs_extra("training", "train"):
+        from imgsearch.training.checkpoints import tune_checkpoint
 
     return tune_checkpoint(
         arguments.model or "blip2",

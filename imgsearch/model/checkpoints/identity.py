@@ -8,7 +8,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from imgsearch.errors import CheckpointInvalid, UsageError
+from imgsearch.errors import CheckpointInvalid, ExtraMissing, UsageError
+from imgsearch.extras import needs_extra
 from imgsearch.media.preprocess import RECIPE
 from imgsearch.model.checkpoints.fingerprint import fingerprint_of, recall, remember
 from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source
@@ -44,11 +45,17 @@ def check_arguments(device: str, dtype: str, image_size: int | None) -> None:
 
 
 def resolve_device(device: str) -> str:
-    """ "auto" -> "cuda" where a CUDA device answers, else "cpu"; other names pass once they are known to be there."""
+    """ "auto" -> "cuda:0" where a CUDA device answers and torch is installed, else "cpu"; other names pass once they are
+    known to be there. Raises UsageError, and ExtraMissing for another device than the CPU without torch."""
     if device == "cpu" or (device == "auto" and not _nvidia_driver()):
         return "cpu"
-    import torch
-
+    try:
+        with needs_extra(f"the device {device}", "torch"):
+            import torch
+    except ExtraMissing:
+        if device == "auto":
+            return "cpu"
+        raise
     if device == "auto":
         return "cuda:0" if torch.cuda.is_available() else "cpu"
     kind, _, number = device.partition(":")
@@ -83,7 +90,8 @@ def config_of(source: ResolvedCheckpoint) -> dict[str, Any]:
     known = recall(source.path, "config")
     if isinstance(known, dict):
         return known
-    from imgsearch.model.checkpoints.lavis import read_lavis
+    with needs_extra(f"LAVIS's {source.path.name}", "torch"):
+        from imgsearch.model.checkpoints.lavis import read_lavis
 
     config = read_lavis(source.path, None).config
     remember(source.path, "config", config)

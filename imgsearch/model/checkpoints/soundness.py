@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from imgsearch.errors import CheckpointInvalid
+from imgsearch.extras import needs_extra
 from imgsearch.model.checkpoints.config import Blip2Sizes, expected_shapes, read_sizes
 from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source
 from imgsearch.model.checkpoints.tensor_files import float_tensors
@@ -41,7 +42,8 @@ def mend_of(source: ResolvedCheckpoint) -> str:
 
 
 def _check_lavis(source: ResolvedCheckpoint) -> None:
-    from imgsearch.model.checkpoints.lavis import read_lavis
+    with needs_extra(f"LAVIS's {source.path.name}", "torch"):
+        from imgsearch.model.checkpoints.lavis import read_lavis
 
     tokenizer = read_vocabulary(source.companions[0])
     rows = int(read_lavis(source.path, None).config["qformer_config"]["vocab_size"])

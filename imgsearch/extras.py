@@ -1,0 +1,40 @@
+"""Packages that the base install goes without, and what to say where one is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from imgsearch.errors import ExtraMissing
+
+EXTRAS = {
+    "torch": ("torch", "transformers", "safetensors"),
+    "train": ("torch", "transformers", "safetensors"),
+    "watch": ("watchfiles",),
+    "web": ("flask", "waitress", "prometheus_client", "werkzeug"),
+}
+"""The extras of pyproject.toml, with the modules that each brings."""
+
+
+def has_extra(extra: str) -> bool:
+    """Whether all that ``extra`` brings can be found; nothing is imported."""
+    try:
+        return all(find_spec(package) is not None for package in EXTRAS[extra])
+    except ModuleNotFoundError:
+        return False
+
+
+@contextmanager
+def needs_extra(what: str, extra: str) -> Iterator[None]:
+    """Around an import: raises ExtraMissing where it fails because a package of ``extra`` is not installed. ``what``
+    begins the message: "watching folders"."""
+    try:
+        yield
+    except ModuleNotFoundError as exc:
+        package = (exc.name or "").partition(".")[0]
+        if package not in EXTRAS[extra]:
+            raise
+        raise ExtraMissing(
+            f"{what} needs {package}, which is not installed", f"pip install 'imgsearch[{extra}]'"
+        ) from exc

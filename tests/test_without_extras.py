@@ -1,0 +1,118 @@
+"""The base install: no torch, no transformers, no watchfiles, no Flask. Their absence is simulated in fresh processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+LAVIS = Path(__file__).parent / "golden" / "lavis" / "blip2_tiny.pth"
+
+_ABSENT = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {absent!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+        return None
+
+sys.meta_path.insert(0, Absent())
+"""
+BASE_LACKS = (
+    *("torch", "transformers", "safetensors", "watchfiles", "flask", "werkzeug", "waitress", "prometheus_client"),
+    *("faiss", "rawpy", "imagecodecs", "pillow_jxl", "openjpeg", "psd_tools", "pyarrow", "bitsandbytes"),
+)
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs the command as after `pip install imgsearch`, in processes of its own; ``code`` runs Python instead."""
+    folder = tmp_path_factory.mktemp("base")
+    (folder / "sitecustomize.py").write_text(_ABSENT.format(absent=BASE_LACKS))
+    paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+    environment["IMGSEARCH_LIBRARY"] = str(folder / "library")
+    environment["XDG_CACHE_HOME"] = str(folder / "cache")
+
+    def run(*arguments: object, code: str = "") -> subprocess.CompletedProcess[str]:
+        command = ["-c", code] if code else ["-m", "imgsearch", *map(str, arguments)]
+        return subprocess.run(
+            [sys.executable, *command], env=environment, cwd=folder, capture_output=True, text=True, timeout=120
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def library(base: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six drawn scenes, indexed without torch."""
+    pictures = tmp_path_factory.mktemp("pictures")
+    assert base("scenes", pictures, "--count", "6").returncode == 0
+    done = base("index", pictures, "--model", "mini", "--device", "cpu", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    return pictures
+
+
+def test_absence_is_simulated(base: Run) -> None:
+    done = base(code="import torch")
+    assert done.returncode == 1 and "No module named 'torch'" in done.stderr
+
+
+def test_base_install_searches_what_it_indexed(base: Run, library: Path) -> None:
+    done = base("search", "a red boat", "--all", "--json", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["hits"]) == 6
+
+
+def test_base_install_takes_auto_for_the_cpu(base: Run, library: Path) -> None:
+    code = "from imgsearch.model.checkpoints import identity; identity._nvidia_driver = lambda: True\n"
+    code += "from imgsearch.model import model_id_of; print(model_id_of('mini').dtype)"
+    assert base(code=code).stdout == "float32\n"
+
+
+def test_base_install_encodes_more_than_torch_is_worth(base: Run) -> None:
+    code = """
+from imgsearch.app import open_model
+from imgsearch.settings import load_settings
+print(open_model(load_settings({"model": "mini", "device": "cpu"})).profile.runtime)
+"""
+    done = base(code=code)
+    assert done.stdout == "numpy\n", done.stderr
+
+
+def test_models_say_what_the_base_install_runs(base: Run) -> None:
+    assert "float32, NumPy; about" in base("models").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "extra"),
+    [
+        (["search", "a boat", "--device", "cpu", "--model", LAVIS], "torch", "torch"),
+        (["search", "a boat", "--device", "cuda"], "the device cuda needs torch", "torch"),
+        (["index", "PICTURES", "--library", "other", "--model", LAVIS, "--device", "cpu"], "needs torch", "torch"),
+        (["index", "PICTURES", "--watch"], "watching folders (--watch) needs watchfiles", "watch"),
+        (["train", "--mini", "out"], "training needs torch", "train"),
+        (["serve"], "serve needs flask", "web"),
+        (["caption", "PICTURES/images/scene00000.png", "--model", "mini"], "needs torch", "torch"),
+        (["build"], "needs faiss", "cpu"),
+    ],
+)
+def test_missing_extra_is_told_with_the_command(
+    base: Run, library: Path, arguments: list[object], message: str, extra: str
+) -> None:
+    files = sorted(path for path in library.rglob("*.*") if path.suffix in (".png", ".jpg"))
+    named = [
+        files[0] if str(one).startswith("PICTURES/") else library if one == "PICTURES" else one for one in arguments
+    ]
+    done = base(*named)
+    assert done.returncode in (2, 4) and "Traceback" not in done.stderr, done.stderr
+    assert message in done.stderr and f"pip install 'imgsearch[{extra}]'" in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 4
