@@ -11,7 +11,7 @@ from imgsearch.cli.parser import whole
 from imgsearch.settings import DTYPES
 
 if TYPE_CHECKING:
-    from imgsearch.app import GeneratorOptions
+    from imgsearch.generators import GeneratorOptions
     from imgsearch.settings import Settings
     from imgsearch.storage import Store
 
@@ -46,8 +46,8 @@ def add_length_options(parser: argparse.ArgumentParser, most: int) -> None:
 
 
 def generator_options(arguments: argparse.Namespace) -> GeneratorOptions:
-    """What `imgsearch.app.open_generator` is given."""
-    from imgsearch.app import GeneratorOptions
+    """What `imgsearch.generators.open_generator` is given."""
+    from imgsearch.generators import GeneratorOptions
 
     return GeneratorOptions(arguments.language_model, arguments.quantize)
 

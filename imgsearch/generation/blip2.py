@@ -60,6 +60,11 @@ class Blip2Generator:
         """The language model's tokenizer."""
         return self._tokenizer
 
+    @property
+    def encoder_decoder(self) -> bool:
+        """Whether the language model is a Flan-T5, not an OPT."""
+        return self._encoder_decoder
+
     @cached_property
     def fingerprint(self) -> str:
         """As `Generator.fingerprint`. Cost: hashes weights never seen before (seconds a GB)."""

@@ -128,7 +128,7 @@ def test_generator_that_is_none_is_told(shelf: Any, tiny_directory: Path) -> Non
 def test_library_that_is_being_written_is_told_before_a_model_is_loaded(
     shelf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imgsearch.app.open_captioner", lambda *_: pytest.fail("it was loaded"))
+    monkeypatch.setattr("imgsearch.generators.open_captioner", lambda *_: pytest.fail("it was loaded"))
     monkeypatch.setattr("imgsearch.cli.verbs.caption.LOCK_WAIT_S", 0.0)
     with writing(shelf.store), pytest.raises(LibraryBusy):
         caption(shelf, "--all")

@@ -74,7 +74,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from imgsearch.app import open_captioner
+    from imgsearch.generators import open_captioner
 
     settings = load_settings(vars(arguments))
     named = _named(arguments)
