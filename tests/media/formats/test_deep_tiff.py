@@ -70,6 +70,17 @@ def test_packed_bits_fill_the_range(bits: int) -> None:
         assert error(tiff(samples, photometric=photometric, bitspersample=bits), wanted) <= 2, photometric
 
 
+def test_colours_of_one_bit_each_are_read() -> None:
+    bits = RGB > 0.5
+    data = np.packbits(bits.reshape(HEIGHT, -1), axis=1).tobytes()
+    tags = [(256, 3, WIDTH), (257, 3, HEIGHT), (258, 3, 1), (259, 3, 1), (262, 3, 2), (273, 4, 8), (277, 3, 3)]
+    tags += [(278, 3, HEIGHT), (279, 4, len(data))]
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    head = b"II*\0" + struct.pack("<I", 8 + len(data)) + data
+    picture = head + struct.pack("<H", len(tags)) + entries + bytes(4)
+    assert error(picture, bits.astype(float)) <= 1
+
+
 @pytest.mark.parametrize("kind", ["u1", "u2", "f4"])
 @pytest.mark.parametrize("planar", ["contig", "separate"])
 @pytest.mark.parametrize("extra", ["unassalpha", "assocalpha", "unspecified"])

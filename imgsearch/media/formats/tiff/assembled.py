@@ -41,9 +41,11 @@ def read_ycbcr(page: Any) -> Array:
 
 
 def is_packed(page: Any) -> bool:
-    """Uncompressed strips of 9 to 15 bits a sample, whose rows begin at whole bytes; of tifffile's page."""
+    """Uncompressed strips of 9 to 15 bits a sample, or of several samples of one bit, whose rows begin at whole bytes;
+    of tifffile's page."""
+    packed = 8 < page.bitspersample < 16 or (page.bitspersample == 1 and page.samplesperpixel > 1)
     plain = page.compression == 1 and page.planarconfig == 1 and page.fillorder == 1 and not page.is_tiled
-    return plain and 8 < page.bitspersample < 16 and page.sampleformat == 1
+    return plain and packed and page.sampleformat == 1
 
 
 def read_packed(page: Any) -> Array:

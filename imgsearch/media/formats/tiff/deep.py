@@ -8,6 +8,7 @@ PackBits need imagecodecs (80 MB, the extra `formats`).
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -131,7 +132,7 @@ def _refusal(page: Any, exc: Exception) -> Exception:
     ):
         message = f"not supported: a TIFF picture of {what} needs imagecodecs (pip install 'imgsearch[formats]')"
         return MediaError(message, stage="open", transient=not _has_imagecodecs())
-    if isinstance(exc, NotImplementedError) or "not supported" in text or "not implemented" in text:
+    if isinstance(exc, NotImplementedError) or re.search("not supported|not implemented|Invalid integer data", text):
         return MediaError(f"not supported: a TIFF picture of this kind ({what})", stage="open")
     return exc
 
