@@ -1,7 +1,7 @@
 """The truth on disk: a library's folder, its vectors and its catalog (docs/formats.md).
 
-Names are imported when they are asked for: what a search needs loads no SQLAlchemy, which takes as long as all the rest
-of a fresh search.
+Names are imported on first use: a search needs no SQLAlchemy, which takes as long to load as the rest of a fresh
+search.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """The public names, by PEP 562. A submodule must not bear the name of one: once imported, it would hide it."""
+    """The public names, by PEP 562. No submodule may have the name of one: once imported, it would hide it."""
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

@@ -1,9 +1,10 @@
-"""Databases that cannot be opened where they lie: on a read-only disk or snapshot, a full one, in somebody's folder.
+"""Opens databases that cannot be opened where they lie: on a read-only disk or snapshot, on a full one, in another
+user's folder.
 
-SQLite reads a database with a write-ahead log only if it may make, or finds, the log's index (``-shm``) beside it.
-Where it may not, there are two ways. A database whose log is empty or absent is read in place, as one that does not
-change ("immutable"). That would hide every row that is still in the log, so one with a log is copied with it to a
-temporary folder and read there. Both hold until the files change, which `Aside.current` tells by sizes and times.
+SQLite reads a database with a write-ahead log only if it finds, or may make, the log's index (``-shm``) beside it.
+Otherwise there are two ways. A database whose log is empty or absent is read in place, as one that does not change
+("immutable"). That would hide every row that is still in the log, so a database with a log is copied with it to a
+temporary folder and read there. Both are valid until the files change, which `Aside.current` checks by sizes and times.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from imgsearch.errors import LibraryBusy, StorageFull
 from imgsearch.wording import describe_size
 
 _PREFIX = "imgsearch-aside-"
-_ATTEMPTS = 8  # a writer that commits meanwhile makes a copy void
+_ATTEMPTS = 8  # a writer that commits in between makes a copy void
 _REFUSALS = (
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_READONLY,
@@ -37,7 +38,7 @@ Stamp = tuple[tuple[int, int, int], ...]
 
 
 def is_refusal(exc: BaseException) -> bool:
-    """Whether SQLite could not open a database, or could not make what it needs beside it."""
+    """Whether SQLite could not open a database, or could not make the files that it needs beside it."""
     return isinstance(exc, sqlite3.Error) and getattr(exc, "sqlite_errorcode", 0) & 0xFF in _REFUSALS
 
 
@@ -47,13 +48,13 @@ def direct_uri(path: Path, mode: str) -> str:
 
 
 class Aside:
-    """One database as it was, to be read where nothing can be written beside it. Whoever makes one closes it: then the
-    copy is removed (at the end of the process at the latest)."""
+    """One database as it was, for reading where nothing can be written beside it. The maker closes it, which removes
+    the copy (at the end of the process at the latest)."""
 
     def __init__(self, path: Path, *, copy: bool = False) -> None:
-        """``copy``: also where there is no log, because something will be written into the copy. Copying costs a read
-        and a write of the whole file: 2.4 KB an image. Raises StorageFull (no temporary folder has room for it),
-        LibraryBusy (it changes all the time), OSError (it cannot be read)."""
+        """``copy``: also without a log, because something will be written into the copy. A copy costs a read and a
+        write of the whole file: 2.4 KB an image. Raises StorageFull (no temporary folder has room for it), LibraryBusy
+        (it changes all the time), OSError (it cannot be read)."""
         self._path = path
         self._stamp: Stamp = ()
         self._remove: weakref.finalize[[Path, int], Aside] | None = None
@@ -72,7 +73,7 @@ class Aside:
 
     @property
     def uri(self) -> str:
-        """For sqlite3.connect. Nothing that is written through it reaches the library."""
+        """For sqlite3.connect. Nothing written through it reaches the library."""
         return direct_uri(self._path, "ro&immutable=1") if self.copy is None else direct_uri(self.copy, "rwc")
 
     def current(self) -> bool:
@@ -121,8 +122,8 @@ _scratches_lock = threading.Lock()
 
 
 def scratch_of(path: Path) -> Path:
-    """A copy of the database ``path`` (none where it is not there yet) that takes writes, which are lost when the
-    process ends; the same one at every call until the original changes. Raises as `Aside` does."""
+    """A copy of the database ``path`` (an empty one if it does not exist yet) that takes writes, which are lost when
+    the process ends; the same copy at every call until the original changes. Raises like `Aside`."""
     with _scratches_lock:
         known = _scratches.get(path)
         if known is None or not known.current():
@@ -154,7 +155,7 @@ def _log_bytes(path: Path) -> int:
 
 
 def _candidates() -> list[Path]:
-    """tempfile's own choice writes a file to try; this one reads what it would try."""
+    """Temporary folders. tempfile's own choice writes a file to try each; this only reads the candidates."""
     named = [os.environ.get(name, "") for name in ("TMPDIR", "TEMP", "TMP")]
     named += ["/tmp", "/var/tmp", os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm"]
     return list(dict.fromkeys(Path(name) for name in named if name and Path(name).is_dir()))
@@ -173,7 +174,7 @@ def _remove_folder(folder: Path, pid: int) -> None:
 
 
 def _remove_orphans() -> None:
-    """What killed processes of this user left."""
+    """Remove copies left by killed processes of this user."""
     for place in _candidates():
         for folder in place.glob(_PREFIX + "*"):
             pid = folder.name.removeprefix(_PREFIX).partition("-")[0]

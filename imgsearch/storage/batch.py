@@ -1,4 +1,4 @@
-"""What goes into a write and what comes out of it: plain frozen records."""
+"""The inputs and results of a write, as plain frozen records."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from imgsearch.records import DECODE_RECIPE, MediaFacts, Root, SlotRange, Word
 
 @dataclass(frozen=True, slots=True)
 class FilePlace:
-    """Where a content lies. ``relative_path`` is text with surrogateescape, '/' between parts, '' for a
-    single-file root. ``dated_at``: the date that the file's name or time tells, and which of them (see
+    """The place of a content. ``relative_path`` is text with surrogateescape, '/' between parts, '' for a
+    single-file root. ``dated_at``: the date from the file's name or time; ``dated_source`` says from which (see
     `records.FILE_SOURCES`)."""
 
     root_id: int
@@ -28,8 +28,8 @@ class FilePlace:
 
 @dataclass(frozen=True)
 class EmbeddedBatch:
-    """B contents with their vectors. ``vectors``: floating point [B, T, D], finite. ``places``: for each content
-    its files, at least one. ``signatures``: one a content, empty for a content without; or none at all; ``words``
+    """B contents with their vectors. ``vectors``: floating point [B, T, D], finite. ``places``: the files of each
+    content, at least one. ``signatures``: one a content, empty for a content without, or none at all; ``words``
     likewise."""
 
     facts: Sequence[MediaFacts]
@@ -54,7 +54,7 @@ class FailedFile:
 
 
 class FileState(NamedTuple):
-    """One file row as an incremental scan compares it."""
+    """One file row in the form that an incremental scan compares."""
 
     relative_path: str
     size_bytes: int
@@ -64,7 +64,7 @@ class FileState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What one transaction made durable: new images, placed files, and the slots of the new images."""
+    """The result of one transaction: new images, placed files, and the slots of the new images."""
 
     images: int
     files: int
@@ -82,7 +82,7 @@ class Forgotten:
 
 @dataclass(frozen=True, slots=True)
 class Compacted:
-    """What ``compact`` did; bytes are those of the folder ``segments``."""
+    """The result of ``compact``; bytes are those of the folder ``segments``."""
 
     images_removed: int
     segments_rewritten: int
@@ -92,7 +92,7 @@ class Compacted:
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """What ``repair`` dropped: images whose vectors cannot be trusted, and the damaged batches they were in."""
+    """The result of ``repair``: the dropped images, whose vectors cannot be trusted, and their damaged batches."""
 
     images: int
     batches: int
@@ -110,7 +110,7 @@ class BatchInfo:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One finding of ``verify``: its kind, what it is about, and what is wrong."""
+    """One finding of ``verify``: its kind, its subject, and the fault."""
 
     kind: str
     subject: str

@@ -1,4 +1,4 @@
-"""Foreign errors become the library's own, in this one place."""
+"""Turns foreign errors into the library's own, in this one place."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _DAMAGED_HINT = (
 
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Translate what the disk or SQLite refuses while ``path`` is written or read.
+    """Translate errors of the disk or SQLite while ``path`` is written or read.
 
     OSError: ENOSPC, EDQUOT, EFBIG, EROFS, EACCES and EPERM become StorageFull, other codes stay. SQLite:
     full, read-only, cannot open and I/O errors become StorageFull; busy becomes LibraryBusy; corrupt and "not
-    a database" become CatalogDamaged; a broken constraint is an error of the caller and stays.
+    a database" become CatalogDamaged; a broken constraint is the caller's error and stays.
     """
     try:
         yield

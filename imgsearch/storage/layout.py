@@ -1,4 +1,4 @@
-"""Where things lie in a library's folder, and whether that folder is on a disk that can hold one."""
+"""The paths in a library's folder, and checks that its disk can hold a library."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NETWORK_FUSE |= {"smbnetfs", "mount-s3", "mountpoint-s3", "juicefs", "gvfsd-fus
 
 @dataclass(frozen=True, slots=True)
 class LibraryLayout:
-    """The paths of one library's folder; nothing here touches the disk but ``make_folders``."""
+    """The paths of one library's folder; only ``make_folders`` touches the disk."""
 
     folder: Path
 
@@ -72,12 +72,13 @@ class LibraryLayout:
         reached("library-folders")
 
     def require_writable(self, hint: str) -> None:
-        """Raise StorageFull where this user, or the disk, takes no new file in the folder."""
+        """Raise StorageFull if this user, or the disk, accepts no new file in the folder."""
         if not os.access(self.folder, os.W_OK):
             raise StorageFull(f"the library {self.folder} cannot be written", hint)
 
     def refuse_lost_catalog(self) -> None:
-        """Segments without a catalog are somebody's vectors: never build a new library over them."""
+        """Raises if there are segments without a catalog: they are somebody's vectors, so never build a new library
+        over them."""
         if not self.catalog.exists() and any(self.segments.glob("*" + SEGMENT_SUFFIX)):
             raise SegmentDamaged(
                 f"{self.segments} holds vectors, but {self.catalog} is missing",
@@ -86,9 +87,9 @@ class LibraryLayout:
 
 
 def refuse_network_file_system(folder: Path) -> None:
-    """Raise LibraryUnsupported where SQLite's WAL would lie: its shared memory does not reach other machines.
+    """Raise LibraryUnsupported if SQLite's WAL would be unsafe: its shared memory does not reach other machines.
 
-    Reads /proc/self/mountinfo; where that does not exist (not Linux), nothing is refused. The environment
+    Reads /proc/self/mountinfo; if that does not exist (not Linux), nothing is refused. The environment
     variable IMGSEARCH_ALLOW_NETWORK=1 switches the refusal off.
     """
     if os.environ.get(ALLOW_NETWORK, "") not in ("", "0"):
@@ -104,7 +105,7 @@ def refuse_network_file_system(folder: Path) -> None:
 
 
 def file_system_type(path: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> str:
-    """The type of the mount that ``path`` (or its nearest existing parent) is on; '' where it is not known."""
+    """The type of the mount that holds ``path`` (or its nearest existing parent); '' if it is unknown."""
     try:
         lines = mountinfo.read_bytes().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""How a library is opened, and made. An ordinary open loads no SQLAlchemy; making and migrating one do."""
+"""Opens and makes libraries. An ordinary open loads no SQLAlchemy; making and migrating one do."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def library_exists(path: Path) -> bool:
 
 
 def open_store(path: Path, *, migrate: bool = True) -> Store:
-    """Open the library in the folder ``path``. A schema of an older program is migrated, under the writer lock; in a
-    copy that is read in its place unless ``migrate``, or where nothing can be written.
+    """Open the library in the folder ``path``. A schema of an older program is migrated under the writer lock, or,
+    without ``migrate`` or if nothing can be written, in a copy that is read in its place.
 
     Raises LibraryMissing, LibraryUnsupported (newer program, network file system), LibraryBusy (only to migrate).
     """
@@ -46,7 +46,7 @@ def open_store(path: Path, *, migrate: bool = True) -> Store:
 
 
 def create_store(path: Path, model: ModelId, *, dtype: str = "float16") -> Store:
-    """Make a library for ``model`` in the folder ``path``, or open the one that is there.
+    """Make a library for ``model`` in the folder ``path``, or open the existing one.
 
     ``dtype``: how vectors are stored, "float16", "float32" or "int8"; an existing library keeps its own.
     Raises ModelMismatch for a library of another model, LibraryUnsupported, SegmentDamaged (vectors without
@@ -124,7 +124,7 @@ def _open(layout: LibraryLayout, catalog: Catalog, *, migrate: bool) -> Store:
 
 
 def _migrate(layout: LibraryLayout, catalog: Catalog) -> None:
-    """In place; where nothing can be written, in a copy that is read in its place."""
+    """Migrates in place, or, if nothing can be written, in a copy that is read in its place."""
     try:
         with writer_lock(layout.lock), catalog.write() as connection:
             catalog.migrate(connection)

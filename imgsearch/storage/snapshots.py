@@ -1,5 +1,5 @@
-"""Snapshots: files that speed a search up, published so that a reader meets the old one or the new one, never half of
-one. What is in the body is the index room's affair; this room knows its seal (docs/formats.md)."""
+"""Snapshots: files that speed up a search, published so that a reader sees either the old one or the new one whole.
+The index room defines the body; this room defines its seal (docs/formats.md)."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _FIELDS = "snapshot_id, file_name, kind, first_slot, stop_slot, images, size_byt
 
 @dataclass(frozen=True, slots=True)
 class SnapshotInfo:
-    """One row of the table ``snapshots``: covers the slots from ``first_slot`` to before ``stop_slot``, of which
-    ``images`` were alive; ``checksum`` is the crc32 of the body."""
+    """One row of the table ``snapshots``: covers the slots from ``first_slot`` to before ``stop_slot``, with ``images``
+    live ones among them; ``checksum`` is the crc32 of the body."""
 
     snapshot_id: int
     path: Path
@@ -48,9 +48,9 @@ class SnapshotInfo:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What a snapshot's file says of itself, in its last bytes. ``guarded_bytes``: the beginning of the body that
-    steers a reader (sizes, centroids), checked at every opening; of the rest a flipped bit can cost a candidate, never
-    a score, and only ``verify`` reads it."""
+    """The description in the last bytes of a snapshot's file. ``guarded_bytes``: the beginning of the body that steers
+    a reader (sizes, centroids), checked at every opening. A flipped bit in the rest can cost a candidate, never a
+    score, and only ``verify`` reads it."""
 
     kind: str
     model: str  # ModelId without its name: fingerprint, recipe, dtype
@@ -119,8 +119,8 @@ def draft_snapshot(store: Store) -> Iterator[SnapshotDraft]:
 def publish_snapshot(store: Store, draft: SnapshotDraft, seal: Seal, *, wait_s: float = 0.0) -> SnapshotInfo:
     """Make a sealed draft the library's snapshot: rename, fsync of the folder, then one transaction; old files go last.
 
-    Takes the writer lock for that moment. Killed anywhere, the library has the old snapshot or the new one. Raises
-    LibraryBusy, StorageFull.
+    Takes the writer lock for that moment. After a kill at any point the library has the old snapshot or the new one.
+    Raises LibraryBusy, StorageFull.
     """
     from sqlalchemy import delete, insert
 
@@ -159,7 +159,7 @@ def publish_snapshot(store: Store, draft: SnapshotDraft, seal: Seal, *, wait_s: 
 
 
 def latest_snapshot(store: Store) -> SnapshotInfo | None:
-    """The library's snapshot as the catalog has it; its file may be gone or damaged."""
+    """The library's snapshot according to the catalog; its file may be gone or damaged."""
     with store.catalog.look() as connection:
         row = connection.execute(f"SELECT {_FIELDS} FROM snapshots ORDER BY snapshot_id DESC LIMIT 1").fetchone()
     if row is None:
@@ -170,10 +170,10 @@ def latest_snapshot(store: Store) -> SnapshotInfo | None:
 
 
 def read_seal(info: SnapshotInfo) -> Seal:
-    """The seal of a snapshot's file, once everything that a reader relies on is known to be right.
+    """The seal of a snapshot's file, after everything that a reader relies on was checked.
 
     Reads the last bytes and the guarded ones, a few MB, not the rest. Raises SegmentDamaged (missing, cut, changed, of
-    another row), LibraryUnsupported (newer format), LibraryError (another model's), each with the hint to build anew.
+    another row), LibraryUnsupported (newer format), LibraryError (another model's), each with the hint to build again.
     """
     try:
         with info.path.open("rb") as file:
@@ -193,7 +193,7 @@ def read_seal(info: SnapshotInfo) -> Seal:
 
 
 def check_body(info: SnapshotInfo, progress: Callable[[int], None] | None = None) -> bool:
-    """Whether every byte of the body is what was written; reads it all. Raises OSError."""
+    """Whether every byte of the body is the one that was written; reads all of it. Raises OSError."""
     checksum, left = 0, info.size_bytes
     with info.path.open("rb") as file:
         left = _parsed(file, info).body_bytes
@@ -206,7 +206,7 @@ def check_body(info: SnapshotInfo, progress: Callable[[int], None] | None = None
 
 
 def model_key(model: ModelId) -> str:
-    """What must agree beside T and D; the name may differ."""
+    """The part of a model's id that must agree beside T and D; the name may differ."""
     return f"{model.fingerprint}/{model.recipe}/{model.dtype}"
 
 
@@ -236,12 +236,12 @@ def _parsed(file: IO[bytes], info: SnapshotInfo) -> Seal:
 
 
 def _seal_of(values: dict[str, Any]) -> Seal:
-    """Unknown names are left out: a later program may say more in the same format."""
+    """Ignores unknown names, because a later program may add some in the same format."""
     return Seal(**{field.name: values[field.name] for field in fields(Seal)})
 
 
 def _remove_others(kept: Path) -> None:
-    """Earlier snapshots and what killed builds left; a reader keeps its map of an unlinked file."""
+    """Removes earlier snapshots and leftovers of killed builds; a reader keeps its map of an unlinked file."""
     for path in kept.parent.iterdir():
         stale = path.name.startswith(_BUILDING) and not _alive(path.name.removeprefix(_BUILDING))
         if path != kept and (path.suffix == SNAPSHOT_SUFFIX or stale):

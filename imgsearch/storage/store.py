@@ -1,6 +1,6 @@
-"""A library on disk, opened: the readers' side. The writers' side is in `imgsearch.storage.writer`.
+"""An open library on disk: the readers' side. The writers' side is in `imgsearch.storage.writer`.
 
-What a search asks goes through `lookups`; the other questions import SQLAlchemy when they are asked.
+The reads of a search go through `sqlite_reads`; the others import SQLAlchemy when they are called.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FOLDERS_NAMED = 3  # in the hint of an error
 
 
 class Store:
-    """Everything that is read from a library; from any thread, while another process writes.
+    """All reads of a library; from any thread, while another process writes.
 
     Made by ``open_store`` and ``create_store``. Errors of every method: CatalogDamaged, StorageFull.
     """
@@ -62,7 +62,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the catalog's connections; views go on working."""
+        """Close the catalog's connections; views keep working."""
         self.catalog.close()
 
     def require_model(self, model: ModelId) -> None:
@@ -84,7 +84,7 @@ class Store:
             )
 
     def require_vectors(self) -> None:
-        """Raise ModelMismatch where the library was made without a model (`records.is_model_free`)."""
+        """Raise ModelMismatch if the library was made without a model (`records.is_model_free`)."""
         if is_model_free(self.model):
             folders = [shlex.quote(one_line(str(root.path))) for root in self.roots()]
             named = " ".join(folders[:_FOLDERS_NAMED]) + (" ..." if len(folders) > _FOLDERS_NAMED else "")
@@ -109,7 +109,7 @@ class Store:
                 dead = lookups.dead_slots(connection)
             try:
                 maps = [(info, map_segment(self.layout.segments, self.shape, info)) for info in infos]
-            except FileNotFoundError as exc:  # a compaction published and unlinked in between: look again
+            except FileNotFoundError as exc:  # a compaction published and unlinked in between: try again
                 if attempt + 1 == _VIEW_ATTEMPTS or self.generation() == generation:
                     raise SegmentDamaged(f"{exc.filename} is missing, but the catalog names it", DAMAGE_HINT) from exc
                 continue
@@ -117,12 +117,12 @@ class Store:
         raise AssertionError("unreachable")
 
     def roots(self) -> list[Root]:
-        """Every root by id, each where it is now (see lookups.resolved_roots)."""
+        """Every root by id, each at its present place (see sqlite_reads.resolved_roots)."""
         with self.catalog.look() as connection:
             return lookups.resolved_roots(connection, self.path)
 
     def paths(self, image_ids: Iterable[int]) -> dict[int, Path]:
-        """The best file of each image: of a root that is online first, then by root id, then by path."""
+        """The best file of each image: first files of online roots, then by root id, then by path."""
         return {image_id: found[0] for image_id, found in self.all_paths(image_ids).items()}
 
     def all_paths(self, image_ids: Iterable[int]) -> dict[int, list[Path]]:
@@ -172,7 +172,7 @@ class Store:
             last = page[-1]
 
     def evidence(self) -> EvidenceStore:
-        """What dedup found so far, opened; made if it is not there. Whoever opens it closes it."""
+        """Opens the evidence of dedup; makes it if it does not exist. The caller closes it."""
         from imgsearch.storage.evidence.store import EvidenceStore
 
         return EvidenceStore(self.layout.dedup)
@@ -183,7 +183,7 @@ class Store:
             return lookups.calibration(connection)
 
     def matching_images(self, filters: Filters) -> Int64:
-        """Ids, ascending, of the live images that fit; see `filters.matching_image_ids`."""
+        """Ids, ascending, of the live images that match; see `filters.matching_image_ids`."""
         from imgsearch.storage.catalog.filters import matching_image_ids
 
         with self.catalog.look() as connection:
@@ -197,7 +197,7 @@ class Store:
             last = page[-1].image_id
 
     def known_contents(self, content_hashes: Iterable[str]) -> dict[str, int]:
-        """Content hash -> image id of what the library has vectors of, deleted images too."""
+        """Content hash -> image id for contents whose vectors the library has, including deleted images."""
         from imgsearch.storage.catalog import orm_reads as queries
 
         if not (wanted := list(content_hashes)):
@@ -278,5 +278,5 @@ class Store:
 
 
 def place_path(root: Path, relative_path: str) -> Path:
-    """Where a file is; the root itself for a single-file root."""
+    """The path of a file; the root itself for a single-file root."""
     return root / relative_path if relative_path else root

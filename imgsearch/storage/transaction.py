@@ -27,8 +27,8 @@ from imgsearch.storage.vectors.segment_store import Appended, SegmentStore
 class WriteTransaction:
     """Collects writes; ``commit()`` makes all of them durable at once, leaving without it undoes all of them.
 
-    Vectors go to the segment when they are added, rows wait in memory. Not for use from two threads. ``ended`` is
-    called once, with whether everything was committed; if not, it has to cut the segments back.
+    Vectors go to the segment when they are added; rows wait in memory. Not for use from two threads. ``ended`` is
+    called once with whether everything was committed; if not, it has to cut the segments back.
     """
 
     def __init__(self, catalog: Catalog, segments: SegmentStore, ended: Callable[[bool], None]) -> None:
@@ -55,7 +55,7 @@ class WriteTransaction:
         self.rollback()
 
     def add(self, batch: EmbeddedBatch) -> None:
-        """Add contents with vectors and files. Of a content already known, deleted ones included, the vectors
+        """Add contents with vectors and files. For a content already known, including deleted ones, the vectors
         are ignored and the files are placed. Raises StorageFull; ValueError for shapes that disagree and for
         vectors that are not finite."""
         _check_batch(batch)
@@ -80,7 +80,7 @@ class WriteTransaction:
             self._placed += [(place, known.get(facts.content_hash, facts.content_hash)) for place in places]
 
     def renew(self, found: Sequence[Reread]) -> None:
-        """Images that were read again, some with vectors of their own. Raises StorageFull, ValueError."""
+        """Write images that were read again, some with new vectors. Raises StorageFull, ValueError."""
         embedded = [each for each in found if each.vectors is not None]
         if embedded:
             stacked = np.stack([each.vectors for each in embedded if each.vectors is not None])
@@ -93,11 +93,11 @@ class WriteTransaction:
         self._reread += found
 
     def place_files(self, placed: Iterable[tuple[FilePlace, str | int]]) -> None:
-        """Say that these files hold known contents (by hash or image id): moves, copies, touched files."""
+        """Record that these files hold known contents (by hash or image id): moves, copies, touched files."""
         self._placed += placed
 
     def remove_files(self, root_id: int, relative_paths: Iterable[str]) -> None:
-        """These files are gone (or hold something else now). An image without files leaves the results."""
+        """Remove files that are gone (or hold another content now). An image without files leaves the results."""
         self._removed += [place_key(root_id, path) for path in relative_paths]
 
     def record_failures(self, failed: Iterable[FailedFile]) -> None:
@@ -105,7 +105,7 @@ class WriteTransaction:
         self._failed += failed
 
     def clear_failures(self, root_id: int, relative_paths: Iterable[str]) -> None:
-        """Remove failure rows, of files that are gone; placing or removing a file does it too."""
+        """Remove failure rows of files that are gone; placing or removing a file does it too."""
         self._cleared += [place_key(root_id, path) for path in relative_paths]
 
     def record_event(self, kind: str, data: dict[str, Any]) -> None:
@@ -113,8 +113,8 @@ class WriteTransaction:
         self._events.append((kind, data))
 
     def commit(self) -> Committed:
-        """Make everything durable, in the order: vectors, then one SQLite transaction. Raises StorageFull,
-        ValueError for a content, image or root that the library does not have; nothing is kept then."""
+        """Make everything durable: first the vectors, then one SQLite transaction. Raises StorageFull,
+        ValueError for a content, image or root that the library does not have; then nothing is kept."""
         if not self._open:
             raise ValueError("the transaction is over")
         try:
@@ -138,7 +138,7 @@ class WriteTransaction:
         return Committed(len(self._images), len(self._placed), slots)
 
     def rollback(self) -> None:
-        """Undo everything; nothing happens after ``commit()``."""
+        """Undo everything; does nothing after ``commit()``."""
         if self._open:
             self._end(committed=False)
 

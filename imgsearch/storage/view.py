@@ -1,4 +1,4 @@
-"""A point in time of the library, as a search reads it."""
+"""The library at one point in time, as a search reads it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class View:
     exactly the slots that were committed when it was made.
 
     ``slots`` is one past the highest committed slot. Slot numbers are sparse after a compaction, and a slot may
-    be dead (its image has no file): ``live_slots`` int64 [N] ascending and ``image_ids`` int64 [N] say which live;
-    ``dead_slots``, ascending, are those of deleted images that live again when a file of theirs comes back.
+    be dead (its image has no file): ``live_slots`` int64 [N], ascending, and ``image_ids`` int64 [N] name the live
+    ones; ``dead_slots``, ascending, are those of deleted images, which live again when a file of theirs comes back.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class View:
         return len(self.live_slots)
 
     def changed(self) -> bool:
-        """True once a commit may have changed what a search finds; one look at one row."""
+        """True once a commit may have changed the results of a search; reads one row."""
         return self._current_generation() != self.generation
 
     def blocks(self, max_slots: int = 8192) -> Iterator[tuple[int, NDArray[Any]]]:
@@ -88,7 +88,7 @@ class View:
                 yield start, stored[start - info.first_slot : end - info.first_slot], info.scale
 
     def read_stored(self, slots: Int64) -> Iterator[tuple[slice, NDArray[Any], float]]:
-        """(which of ``slots``, their vectors [n, T, D] as stored, scale), a segment at a time; ``slots`` int64 [m]
+        """(positions in ``slots``, their vectors [n, T, D] as stored, scale), a segment at a time; ``slots`` int64 [m]
         ascend. ValueError for an unknown slot."""
         bounds = np.searchsorted(slots, [*self._firsts.tolist(), self.slots]).tolist()
         if bounds[0] > 0 or bounds[-1] < len(slots):
@@ -100,7 +100,7 @@ class View:
                 yield slice(low, high), stored[slots[low:high] - info.first_slot], info.scale
 
     def read(self, slots: Int64) -> Float32:
-        """Vectors of ``slots`` in the order asked for, float32 [n, T, D]. ValueError for an unknown slot."""
+        """Vectors of ``slots`` in the given order, float32 [n, T, D]. ValueError for an unknown slot."""
         slots = np.asarray(slots, np.int64)
         out = np.empty((len(slots), self.query_tokens, self.dims), np.float32)
         owner = np.searchsorted(self._firsts, slots, side="right") - 1
@@ -119,7 +119,7 @@ class View:
         return mask
 
     def tie_keys(self) -> Int64:
-        """int64 [slots]: the image id of each slot, -1 where none is live."""
+        """int64 [slots]: the image id of each slot, -1 if none is live."""
         keys = np.full(self.slots, -1, np.int64)
         keys[self.live_slots] = self.image_ids
         return keys
@@ -129,7 +129,7 @@ class View:
         return self.live_slots[np.isin(self.image_ids, image_ids)]
 
     def image_ids_of(self, slots: Int64) -> Int64:
-        """int64 [n]: the image ids of ``slots``, -1 where none is live."""
+        """int64 [n]: the image ids of ``slots``, -1 if none is live."""
         slots = np.asarray(slots, np.int64)
         if not self.count:
             return np.full(len(slots), -1, np.int64)

@@ -1,4 +1,4 @@
-"""What the holder of the writer lock may do."""
+"""All operations that need the writer lock."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from imgsearch.storage.vectors.segment_store import SegmentStore
 
 @contextlib.contextmanager
 def writing(store: Store, *, wait_s: float = 0.0) -> Iterator[Writer]:
-    """Hold the writer lock, and mend what a killed writer left. Raises LibraryBusy, SegmentDamaged."""
+    """Hold the writer lock, and mend the leftovers of a killed writer. Raises LibraryBusy, SegmentDamaged."""
     with writer_lock(store.layout.lock, wait_s=wait_s):
         writer = Writer(store)
         try:
@@ -40,7 +40,7 @@ def writing(store: Store, *, wait_s: float = 0.0) -> Iterator[Writer]:
 
 
 class Writer:
-    """The writing side of a library, while its lock is held; made by `writing`. One thread's at a time."""
+    """The writing side of a library, while its lock is held; made by `writing`. For one thread at a time."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -57,7 +57,7 @@ class Writer:
         return SegmentStore(self.store.layout.segments, self.store.shape, infos, int(next_slot))
 
     def recover(self) -> None:
-        """Cut back what a killed writer left, and write down where moved roots are. Raises SegmentDamaged."""
+        """Cut back the leftovers of a killed writer, and store where moved roots are. Raises SegmentDamaged."""
         self.segments.recover()
         self._refresh_roots()
 
@@ -74,8 +74,8 @@ class Writer:
         return WriteTransaction(self.catalog, self.segments, self._transaction_ended)
 
     def cut_back(self) -> None:
-        """Bring the segments back to what the catalog has committed. Where that fails too (the disk is gone), the
-        writer refuses further work, and the next holder of the lock mends the library."""
+        """Bring the segments back to the state that the catalog has committed. If that fails too (the disk is gone),
+        the writer refuses further work, and the next holder of the lock mends the library."""
         try:
             with self.catalog.read() as connection:
                 next_slot = connection.execute(select(library.c.next_slot)).scalar_one()
@@ -84,7 +84,7 @@ class Writer:
             self._broken = True
 
     def add_root(self, path: Path) -> Root:
-        """Watch the folder or file ``path``; the root that is there already, if it is."""
+        """Watch the folder or file ``path``; returns the existing root if there is one."""
         absolute = Path(os.path.abspath(path))  # noqa: PTH100 - symbolic links stay as the person wrote them
         for root in self.store.roots():
             if root.path == absolute:
@@ -95,14 +95,14 @@ class Writer:
         return Root(key[0] if key else 0, absolute)
 
     def set_root_offline(self, root_id: int, offline: bool) -> None:
-        """Say whether a root can be reached; everything of it stays either way."""
+        """Record whether a root can be reached; all its rows stay either way."""
         with self.catalog.write() as connection:
             connection.execute(update(roots).where(roots.c.root_id == root_id).values(offline=offline))
             next_generation(connection)
 
     def forget_root(self, root_id: int) -> Forgotten:
         """Remove a root with its files and failures. Its images leave the results unless another root holds
-        them; the pictures themselves are not touched. UsageError for an unknown root."""
+        them; the image files are not touched. UsageError for an unknown root."""
         root = next((root for root in self.store.roots() if root.root_id == root_id), None)
         if root is None:
             raise UsageError(f"the library has no root {root_id}", "`imgsearch stats` lists its roots")
@@ -117,7 +117,7 @@ class Writer:
         return Forgotten(root, removed, deleted)
 
     def set_calibration(self, data: str | None) -> None:
-        """Give the library its own calibration (JSON), or take it away."""
+        """Set the library's own calibration (JSON), or remove it."""
         with self.catalog.write() as connection:
             connection.execute(delete(calibration))
             if data is not None:
@@ -125,8 +125,8 @@ class Writer:
                 connection.execute(insert(calibration).values(row))
 
     def add_signatures(self, made: Mapping[int, bytes]) -> int:
-        """Give images, by id, their signatures (see records.SIGNATURE_BYTES), at once; images that are gone are passed
-        over. Returns how many were written. Raises ValueError for one of another length."""
+        """Set the signatures of images, by id (see records.SIGNATURE_BYTES), at once; missing images are skipped.
+        Returns how many were written. Raises ValueError for a signature of another length."""
         with self.catalog.write() as connection:
             there: set[int] = set()
             for chunk in lookups.chunks(made):

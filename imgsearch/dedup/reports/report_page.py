@@ -63,8 +63,7 @@ def weakest_tier(group: Group) -> str:
 
 
 def freed_bytes(members: Iterable[Member]) -> int:
-    """The bytes freed by moving those of ``members`` that a plan moves; a file with other names on disk frees nothing.
-    """
+    """The bytes freed by moving those of ``members`` that a plan moves; a file with other names on disk frees none."""
     return sum(member.copy.size_bytes for member in members if member.move and member.copy.links <= 1)
 
 

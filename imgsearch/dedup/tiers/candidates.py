@@ -220,8 +220,7 @@ class Signed:
         _keep_best(best, asking, places, scores.reshape(len(asking), -1), self._least(windows, self.wholes))
 
     def _most_alike(self, best: dict[tuple[int, int], float]) -> list[Alike]:
-        """The `_A_PICTURE` most similar pairs of each image that are no copies; a pair stays if either image keeps it.
-        """
+        """The `_A_PICTURE` most similar pairs of each image, without copies; a pair stays if either image keeps it."""
         taken: dict[int, int] = defaultdict(int)
         kept = []
         ordered = sorted(best.items(), key=lambda item: (-item[1], item[0]))

@@ -1,1 +1,1 @@
-"""What can be computed again, kept within a budget: thumbnails, ViT features."""
+"""Data that can be computed again, kept within a budget: thumbnails, ViT features."""

@@ -1,8 +1,8 @@
 """ViT features on disk, so that a re-rank need not decode and encode its candidates again.
 
-One file a content, int8 with a float32 scale a token: 12.7 KB a picture of the small model, 363 KB of the real one.
-This is a cache (file_cache.py): whatever is missing, damaged or of another model is as if it were not there. After a
-power cut a torn file fails its checksum.
+One file a content, int8 with a float32 scale a token: 12.7 KB an image for the small model, 363 KB for the real one.
+This is a cache (file_cache.py): a missing, damaged or foreign file counts as absent. After a power cut a torn file
+fails its checksum.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from imgsearch.storage.caches.file_cache import FileCache
 
 SUFFIX = ".q8"
 KEEP_ALL = "keep-all"
-"""A file of this name in the folder says that an index run keeps the features of every picture: no budget then."""
+"""A file of this name in the folder says that an index run keeps the features of every image, without a budget."""
 _HEADER = struct.Struct("<8s16sIII")  # magic, model digest, N, W, crc32 of what follows
 _MAGIC = b"IMGSFEA1"
 _STEPS = 127
@@ -31,8 +31,8 @@ _STEPS = 127
 
 @dataclass(frozen=True, slots=True)
 class QuantisedFeatures:
-    """Features of one picture: ``steps`` int8 [N, W] times ``scales`` float32 [N]; off by at most half a scale, and a
-    scale is 1/127 of the token's largest value."""
+    """Features of one image: ``steps`` int8 [N, W] times ``scales`` float32 [N]; off by at most half a scale. A scale
+    is 1/127 of the token's largest value."""
 
     steps: NDArray[np.int8]
     scales: Float32
@@ -51,9 +51,10 @@ class QuantisedFeatures:
 
 
 class FeatureStore:
-    """The features of one library's pictures, by content hash, in a `FileCache`, whose promises are its own.
+    """The features of one library's images, by content hash, in a `FileCache`, with the same promises.
 
-    ``budget_bytes``: when more is kept, the least recently used go; None keeps all, as `keep_all` does for good."""
+    ``budget_bytes``: if more is kept, the least recently used are removed; None keeps all, as `keep_all` does for good.
+    """
 
     def __init__(self, folder: Path, model: ModelId, budget_bytes: int | None) -> None:
         self._folder = folder
@@ -62,7 +63,7 @@ class FeatureStore:
         self._files = FileCache(folder, SUFFIX, None if (folder / KEEP_ALL).exists() else budget_bytes)
 
     def keep_all(self, wanted: bool) -> None:
-        """From now on keep every picture's features whatever the budget, in later processes too; or no longer."""
+        """Keep every image's features whatever the budget, from now on and in later processes; or stop doing so."""
         with contextlib.suppress(OSError):
             if wanted:
                 (self._folder / KEEP_ALL).touch()
@@ -73,11 +74,11 @@ class FeatureStore:
 
     @property
     def keeps_all(self) -> bool:
-        """True where nothing is ever evicted."""
+        """True if nothing is ever evicted."""
         return self._files.budget_bytes is None
 
     def get(self, content_hash: str) -> QuantisedFeatures | None:
-        """What is kept for a content, now the most recently used; None if there is nothing sound."""
+        """The features kept for a content, now the most recently used; None if there are none or they are damaged."""
         content = self._files.read(content_hash)
         found = None if content is None else self._unpack(content)
         if content is not None and found is None:
@@ -85,11 +86,11 @@ class FeatureStore:
         return found
 
     def put(self, content_hash: str, features: QuantisedFeatures) -> None:
-        """Keep ``features``; makes room first where the budget asks for it."""
+        """Keep ``features``; makes room first if the budget requires it."""
         self._files.write(content_hash, self._pack(features))
 
     def drop(self, content_hash: str) -> None:
-        """Forget what is kept for a content: it looks different now."""
+        """Remove the features of a content, because it looks different now."""
         self._files.drop(content_hash)
 
     def _pack(self, features: QuantisedFeatures) -> bytes:
@@ -109,6 +110,6 @@ class FeatureStore:
 
 
 def _digest_of(model: ModelId) -> bytes:
-    """16 bytes that tell apart the models whose features differ; the name does not count."""
+    """16 bytes that distinguish models whose features differ; the name does not count."""
     text = "\n".join((model.fingerprint, model.recipe, model.dtype))
     return hashlib.blake2b(text.encode(), digest_size=16).digest()

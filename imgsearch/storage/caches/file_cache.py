@@ -1,8 +1,7 @@
-"""Files by content hash in a folder with a budget: what thumbnails and ViT features share.
+"""Files by content hash in a folder with a budget, the common base of thumbnails and ViT features.
 
-A cache: whatever is missing is as if it had never been there, and nothing else depends on it. Files appear whole
-(written beside, then renamed) and are not fsynced: who reads one tells a torn one, which a power cut may leave, from a
-sound one.
+This is a cache: nothing depends on a file being there. Files appear whole (written beside, then renamed) and are not
+fsynced: the reader detects a torn file, which a power cut may leave.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from pathlib import Path
 from imgsearch.files import write_whole
 
 _KEPT_SHARE = 0.9
-"""After an eviction this share of the budget is left, so that it does not run again at every file."""
+"""An eviction leaves this share of the budget, so that it does not run again at every file."""
 
 
 class FileCache:
     """One file a key, in ``folder``/first two letters/key + ``suffix``. Safe from any thread and process; never raises
-    for what the disk does, since a full or read-only one must not stop a reader.
+    for disk errors, since a full or read-only disk must not stop a reader.
 
-    ``budget_bytes``: when more lies in the folder, under any suffix, the least recently used go; None keeps all."""
+    ``budget_bytes``: if more lies in the folder, under any suffix, the least recently used go; None keeps all."""
 
     def __init__(self, folder: Path, suffix: str, budget_bytes: int | None) -> None:
         self.folder = folder
@@ -32,11 +31,11 @@ class FileCache:
         self._evicting = threading.Lock()
 
     def path(self, key: str) -> Path:
-        """Where ``key`` is kept, if it is."""
+        """The place of ``key``, whether it is kept or not."""
         return self.folder / key[:2] / (key + self._suffix)
 
     def read(self, key: str) -> bytes | None:
-        """What is kept, now the most recently used; None if there is nothing."""
+        """The kept content, now the most recently used; None if there is none."""
         path = self.path(key)
         try:
             content = path.read_bytes()
@@ -47,7 +46,7 @@ class FileCache:
         return content
 
     def write(self, key: str, content: bytes) -> None:
-        """Keep ``content``; makes room where the budget asks for it. The first call counts the folder: 5 us a file."""
+        """Keep ``content``; makes room if the budget requires it. The first call counts the folder: 5 us a file."""
         if self.budget_bytes is not None and len(content) > self.budget_bytes:
             return
         with contextlib.suppress(OSError):
@@ -57,7 +56,7 @@ class FileCache:
             self._grow(len(content))
 
     def drop(self, key: str) -> None:
-        """Forget ``key``: what was read is damaged."""
+        """Remove ``key``, because its content is damaged."""
         with contextlib.suppress(OSError):
             self.path(key).unlink()
 
@@ -73,7 +72,7 @@ class FileCache:
         return sum(size for _, size, _ in self._kept())
 
     def _evict(self, target_bytes: int) -> None:
-        """Remove the least recently used until ``target_bytes`` are left; sizes are read anew, since other processes
+        """Remove the least recently used until ``target_bytes`` are left; reads the sizes again, since other processes
         add and remove too."""
         kept = sorted(self._kept())
         total = sum(size for _, size, _ in kept)
@@ -86,7 +85,7 @@ class FileCache:
         self._size_bytes = total
 
     def _kept(self) -> list[tuple[int, int, Path]]:
-        """(last use in ns, bytes, path) of every file, half written ones of killed processes too."""
+        """(last use in ns, bytes, path) of every file, including half-written ones of killed processes."""
         found = []
         for path in self.folder.glob("??/*"):
             with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
-"""Thumbnails on disk, so that a page of pictures need not be decoded twice.
+"""Thumbnails on disk, so that a page of images need not be decoded twice.
 
 One WebP a content and size in the library's folder ``thumbs`` (file_cache.py): about 10 KB for the small size, 100 KB
-for the large one. Everything in it can be made again from the pictures.
+for the large one. All of them can be made again from the images.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from imgsearch.storage.caches.file_cache import FileCache
 
 
 class ThumbStore:
-    """The thumbnails of one library's pictures. ``recipe`` names how they were made: those of another are not taken,
-    and go when room is needed. ``budget_bytes`` holds for both sizes together."""
+    """The thumbnails of one library's images. ``recipe`` names how they were made: thumbnails of another recipe are not
+    used, and are removed when room is needed. ``budget_bytes`` holds for both sizes together."""
 
     def __init__(self, folder: Path, recipe: str, budget_bytes: int) -> None:
         self._recipe = recipe
         self._files = FileCache(folder, ".webp", budget_bytes)
 
     def get(self, content_hash: str, size: str) -> bytes | None:
-        """The WebP file, now the most recently used; None if there is none, or only a torn one."""
+        """The WebP file, now the most recently used; None if there is none or it is torn."""
         key = self._key(content_hash, size)
         content = self._files.read(key)
         if content is not None and not _whole(content):
@@ -29,7 +29,7 @@ class ThumbStore:
         return content
 
     def put(self, content_hash: str, size: str, content: bytes) -> None:
-        """Keep a WebP file; makes room first where the budget asks for it."""
+        """Keep a WebP file; makes room first if the budget requires it."""
         self._files.write(self._key(content_hash, size), content)
 
     def _key(self, content_hash: str, size: str) -> str:
@@ -37,6 +37,6 @@ class ThumbStore:
 
 
 def _whole(content: bytes) -> bool:
-    """Whether a WebP file is as long as its header says (RIFF: the size of all that follows stands in bytes 4 to 7)."""
+    """Whether a WebP file is as long as its header says (RIFF: bytes 4 to 7 hold the size of everything behind)."""
     said = 8 + int.from_bytes(content[4:8], "little")
     return content[:4] == b"RIFF" and content[8:12] == b"WEBP" and len(content) == said + said % 2

@@ -1,4 +1,4 @@
-"""The catalog's connections: how catalog.db is opened, checked, migrated; one transaction each way."""
+"""The catalog's connections: opens, checks and migrates catalog.db; read and write transactions."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
 _BUSY_MS = 30_000
 _CACHE_KIB = 16_384
-_IDLE_KEPT = 8  # connections that wait to be used again, each with a cache of up to 16 MiB
+_IDLE_KEPT = 8  # idle connections that are kept, each with a cache of up to 16 MiB
 
 
 def utc_now() -> str:
-    """ISO 8601 with milliseconds, as SQLite's triggers write it too."""
+    """ISO 8601 with milliseconds, the form that SQLite's triggers write too."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Catalog:
-    """One process's door to ``catalog.db``.
+    """One process's access to ``catalog.db``.
 
     ``read()`` and ``look()`` give a consistent snapshot that no writer blocks, through SQLAlchemy and through SQLite's
-    own driver; ``write()`` is one durable transaction (WAL, synchronous=FULL) and asks that the caller holds the
-    writer lock. Connections are pooled and may be used from any thread. SQLAlchemy is loaded by the first ``read()`` or
-    ``write()``: a search does without. Where nothing can be written beside the file, it is read all the same, with
-    every committed row (see `aside`); then each ``read()`` and ``look()`` costs two stats more.
+    own driver. ``write()`` is one durable transaction (WAL, synchronous=FULL); the caller must hold the writer lock.
+    Connections are pooled and may be used from any thread. The first ``read()`` or ``write()`` loads SQLAlchemy; a
+    search needs neither. If nothing can be written beside the file, it is still read, with every committed row (see
+    `aside`); then each ``read()`` and ``look()`` costs two more stats.
     """
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
@@ -60,8 +60,8 @@ class Catalog:
 
     @contextlib.contextmanager
     def look(self) -> Iterator[sqlite3.Connection]:
-        """A read transaction on SQLite's own driver, for `imgsearch.storage.catalog.sqlite_reads`. Raises as ``read``
-        does."""
+        """A read transaction on SQLite's own driver, for `imgsearch.storage.catalog.sqlite_reads`. Raises like
+        ``read``."""
         with disk_errors(self.path):
             self._look_for_changes()
             connection, aside = self._idle_connection(), self._aside
@@ -100,18 +100,18 @@ class Catalog:
             self._writer.dispose()
 
     def make_wal(self) -> None:
-        """Turn the write-ahead log on; the file remembers it."""
+        """Turn the write-ahead log on; the file stores the setting."""
         with disk_errors(self.path), contextlib.closing(self._connect()) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
 
     def revision(self) -> str | None:
-        """The schema's revision; None in a catalog whose creation never ended."""
+        """The schema's revision; None for a catalog whose creation never finished."""
         with self.look() as connection:
             return lookups.revision(connection)
 
     def migrate(self, connection: Connection) -> None:
         """Bring the schema to HEAD inside the caller's write transaction."""
-        from alembic import command  # a quarter of a second that an ordinary open need not pay
+        from alembic import command  # a quarter of a second, which an ordinary open need not pay
         from alembic.config import Config
 
         from imgsearch.storage.catalog import migrations
@@ -123,7 +123,7 @@ class Catalog:
         command.upgrade(config, "head")
 
     def migrate_copy(self) -> None:
-        """Bring the schema of a catalog that cannot be written to HEAD in a copy of it, which is read from now on."""
+        """Bring the schema of a read-only catalog to HEAD in a copy of it, which is read from now on."""
         with self._choosing, disk_errors(self.path):
             self._drop_connections()
             self._migrated_copy = True
@@ -133,7 +133,7 @@ class Catalog:
         return _opened(direct_uri(self.path, "rwc" if self._create else "rw"))
 
     def _connect_to_read(self) -> sqlite3.Connection:
-        """In place, or, once that was refused, aside."""
+        """A connection in place, or aside once that was refused."""
         with self._choosing:
             if self._aside is None:
                 try:
@@ -156,7 +156,7 @@ class Catalog:
         return aside
 
     def _look_for_changes(self) -> None:
-        """What is read aside holds until the file changes: somebody who may write did."""
+        """A database read aside is valid until its file changes, because a process with write access wrote to it."""
         if self._aside is not None and not self._aside.current():
             with self._choosing:
                 if self._aside is not None and not self._aside.current():
@@ -210,7 +210,7 @@ def _opened(uri: str) -> sqlite3.Connection:
 
 
 def check_revision(found: str | None, folder: Path) -> None:
-    """Raise LibraryMissing for a catalog never finished, LibraryUnsupported for a newer schema."""
+    """Raise LibraryMissing for a catalog that was never finished, LibraryUnsupported for a newer schema."""
     if found is None:
         raise LibraryMissing(f"{folder} holds no finished library", "make one with `imgsearch index FOLDER`")
     if found not in REVISIONS:

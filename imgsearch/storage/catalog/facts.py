@@ -1,8 +1,8 @@
-"""Facts of images that more than one thing may tell: the content itself, sidecars of its files, their names and times.
+"""Facts of images that have several sources: the content itself, sidecars of its files, their names and times.
 
-What a content says of itself is written once. What its files say is written file by file, and `settle` puts it in
-where the content is silent: a date, a place, a rating; and it makes the image's row of the full-text index of all
-words. Plain SQL on the driver (lookups.py says why); everything here runs inside the caller's transaction.
+Facts of the content are written once. Facts of its files are written file by file, and `settle` uses them where the
+content says nothing: a date, a place, a rating. It also makes the image's row of the full-text index of all words.
+Plain SQL on the driver (sqlite_reads.py says why); everything here runs inside the caller's transaction.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Key = tuple[int, bytes]
 
 @dataclass(frozen=True, slots=True)
 class FileDate:
-    """What a file's name or time tell, by its place."""
+    """The date from a file's name or time, by its place."""
 
     root_id: int
     relative_path: str
@@ -54,8 +54,8 @@ class FileDate:
 
 @dataclass(frozen=True, slots=True)
 class SidecarFacts:
-    """What the sidecars of a file tell; ``digest`` of their names, sizes and times is 0 where there are none any more,
-    and ``date`` is then what the file itself tells."""
+    """The facts in a file's sidecars; ``digest`` of their names, sizes and times is 0 if none are left, and ``date`` is
+    then the file's own."""
 
     date: FileDate
     digest: int
@@ -64,19 +64,19 @@ class SidecarFacts:
 
 @dataclass(slots=True)
 class FactWrites:
-    """Facts that a transaction is to write: of images by id, of files by place."""
+    """Facts that a transaction will write: of images by id, of files by place."""
 
     images: dict[int, FileFacts] = field(default_factory=dict)
     sidecars: list[SidecarFacts] = field(default_factory=list)
     dates: list[FileDate] = field(default_factory=list)
-    unreadable: list[int] = field(default_factory=list)  # ids of images whose headers say nothing any more
+    unreadable: list[int] = field(default_factory=list)  # ids of images whose headers can no longer be read
     read_before: dict[int, str | None] = field(default_factory=dict)  # see rereads.write_read_before
 
     def __bool__(self) -> bool:
         return bool(self.images or self.sidecars or self.dates or self.unreadable or self.read_before)
 
     def write(self, connection: sqlite3.Connection) -> set[int]:
-        """Write them; the ids of the images that are now to be settled."""
+        """Writes them and returns the ids of the images that must now be settled."""
         touched = set(self.images)
         _renew_images(connection, self.images)
         connection.executemany(
@@ -103,8 +103,8 @@ def images_at(connection: sqlite3.Connection, places: Iterable[Key]) -> set[int]
 
 
 def settle(connection: sqlite3.Connection, image_ids: Iterable[int]) -> None:
-    """Bring the dates, places and ratings of these images, and their words in the full-text index, up to what the
-    content and its files tell. 20 microseconds an image."""
+    """Update the dates, places and ratings of these images, and their words in the full-text index, from the content
+    and its files. 20 microseconds an image."""
     ids = sorted(set(image_ids))
     has_sidecars = connection.execute("SELECT 1 FROM sidecar_facts LIMIT 1").fetchone() is not None
     for chunk in chunks(ids):
@@ -121,14 +121,14 @@ def settle(connection: sqlite3.Connection, image_ids: Iterable[int]) -> None:
 
 
 def write_words(connection: sqlite3.Connection, rows: Iterable[tuple[int, int | None, Word]]) -> None:
-    """Add words to images by id; of a sidecar with the id of its file."""
+    """Add words to images by id; words of a sidecar with the id of its file."""
     connection.executemany(
         _WORDS, ((image_id, file_id, word.kind, _text(word.text), word.source) for image_id, file_id, word in rows)
     )
 
 
 def words_of_images(connection: sqlite3.Connection, image_ids: Iterable[int]) -> dict[int, tuple[Word, ...]]:
-    """The words of each image that has any, those of the content before those of its sidecars."""
+    """The words of each image that has any, first those of the content, then those of its sidecars."""
     found: dict[int, list[Word]] = {}
     for image_id, kind, text, source in _word_rows(connection, image_ids):
         found.setdefault(image_id, []).append(Word(kind, text, source))
@@ -136,8 +136,8 @@ def words_of_images(connection: sqlite3.Connection, image_ids: Iterable[int]) ->
 
 
 def stale_images(connection: sqlite3.Connection) -> list[tuple[int, bool, bool]]:
-    """(id, facts, pixels) of the images of which an older program read the facts or the pixels, and of which a file can
-    be reached. Scans the images: 60 ms a million."""
+    """(id, facts, pixels) of the images whose facts or pixels an older program read and that have a reachable file.
+    Scans the images: 60 ms a million."""
     statement = """SELECT image_id, facts_recipe < ?1, decode_recipe < ?2 FROM images
         WHERE (facts_recipe < ?1 OR decode_recipe < ?2) AND EXISTS (
         SELECT 1 FROM files JOIN roots USING (root_id) WHERE files.image_id = images.image_id AND NOT offline)
@@ -147,7 +147,7 @@ def stale_images(connection: sqlite3.Connection) -> list[tuple[int, bool, bool]]
 
 
 def index_all_words(connection: sqlite3.Connection) -> None:
-    """Fill an empty index of what people wrote."""
+    """Fill an empty index of the words that people wrote."""
     ids = [row[0] for row in connection.execute("SELECT DISTINCT image_id FROM image_words ORDER BY image_id")]
     for chunk in chunks(ids):
         _index_words(connection, chunk)

@@ -1,4 +1,4 @@
-"""Which pictures the filters leave, asked of the catalog in SQL."""
+"""Finds the images that pass the filters, by SQL on the catalog."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from imgsearch.storage.catalog import words
 
 _EARTH_KM = 6371.0088  # mean radius, IUGG
 _DEGREE_KM = _EARTH_KM * math.pi / 180
-_SQUARE = 1.05  # longer side over shorter: up to here a picture counts as square
+_SQUARE = 1.05  # longer side over shorter, up to which an image counts as square
 _FETCH = 65_536
 _OF_FILE = ("folder", "name")  # filters about a place; all others are about the content
 PLAIN_FORMATS = (
@@ -28,7 +28,7 @@ PLAIN_FORMATS = (
     *("PSD", "JXL", "JXR", "TGA", "DDS", "ICNS", "CUR", "PCX", "PCD", "SGI", "SUN", "XBM", "XPM"),
     *("FLI", "BLP", "FITS", "IM", "MSP", "DCX", "GBR", "XVTHUMB"),
 )
-"""`MediaFacts.format` of all that is not camera RAW, whose files bear the name of their kind: "CR2", "NEF" ..."""
+"""`MediaFacts.format` of everything but camera RAW, whose files carry the name of their kind: "CR2", "NEF" ..."""
 _FACTS = {
     "gps": "latitude IS NOT NULL AND longitude IS NOT NULL",
     "date": f"taken_at IS NOT NULL AND ifnull(taken_source, 'exif') NOT IN {FILE_SOURCES}",  # of the content's own
@@ -38,13 +38,13 @@ _FACTS = {
     "caption": "image_id IN (SELECT image_id FROM captions UNION SELECT image_id FROM image_words"
     " WHERE kind = 'caption')",
 }
-Condition = tuple[str, list[Any]]  # SQL with ?, and what stands for them
+Condition = tuple[str, list[Any]]  # SQL with ?, and the values for them
 
 
 def matching_image_ids(connection: sqlite3.Connection, filters: Filters, roots: Sequence[Root]) -> Int64:
-    """Ids, ascending, of the pictures that have a file and fit. What a clause wants of a file must hold of one and the
-    same file; an unwanted clause rejects a picture if it holds of any of its files. A picture without a date, a place
-    or a camera fits no clause about it. Cost: a scan of the images, and of the files for a name with ``*`` or ``?``."""
+    """Ids, ascending, of the images that have a file and match. All clauses about a file must hold for the same file;
+    an unwanted clause rejects an image if it holds for any of its files. An image without a date, a place or a camera
+    matches no clause about it. Cost: a scan of the images, and of the files for a name with ``*`` or ``?``."""
     where, values = ["image_id NOT IN (SELECT image_id FROM deletions)"], []
     for group in _groups(filters):
         if group[0].name == "near" or _of_file(group):
@@ -68,7 +68,7 @@ def matching_image_ids(connection: sqlite3.Connection, filters: Filters, roots: 
 
 
 def file_condition(filters: Filters, roots: Sequence[Root]) -> Condition:
-    """What the wanted clauses ask of one and the same row of ``files``; "1" where they ask nothing."""
+    """The condition of the wanted clauses on one row of ``files``; "1" if there is none."""
     parts, values = [], []
     for group in filter(_of_file, _groups(filters)):
         sql, given = _any_of([_CONDITIONS[clause.name](clause, roots) for clause in group])
@@ -82,7 +82,7 @@ def _of_file(group: Sequence[Clause]) -> bool:
 
 
 def _groups(filters: Filters) -> list[list[Clause]]:
-    """Clauses of which any may hold stand together."""
+    """Groups the clauses of which any one may hold."""
     groups: list[list[Clause]] = []
     together: dict[str, list[Clause]] = {}
     for clause in filters.clauses:
@@ -110,10 +110,10 @@ def _ids(connection: sqlite3.Connection, where: str, values: list[Any]) -> Int64
 
 
 def _folder(clause: Clause, roots: Sequence[Root]) -> Condition:
-    """Under an absolute path; folders that fit a pattern; else words of the folders' names. The folders that lead to
+    """Under an absolute path; folders that match a pattern; else words of the folders' names. The folders that lead to
     the root count too."""
     value = clause.value
-    with contextlib.suppress(RuntimeError):  # ~somebody who does not exist
+    with contextlib.suppress(RuntimeError):  # ~user for a user who does not exist
         value = str(Path(value).expanduser())
     if any(mark in value for mark in "*?"):
         return _folder_pattern(value, roots)
@@ -137,7 +137,7 @@ def _folder_pattern(pattern: str, roots: Sequence[Root]) -> Condition:
 
 
 def _sql_text(path: str) -> str:
-    """What SQLite takes as text: bytes that are not UTF-8 become a sign that no pattern names."""
+    """The text as SQLite takes it: bytes that are not UTF-8 become a sign that no pattern names."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
@@ -159,7 +159,7 @@ def _under(folder: Path, roots: Sequence[Root]) -> Condition:
 
 
 def _name(clause: Clause, roots: Sequence[Root]) -> Condition:
-    """A glob, or words that stand in the name one after the other, the last perhaps unfinished."""
+    """A glob, or words that stand in the name one after the other, the last possibly unfinished."""
     single = [root for root in roots if root.path.is_file()]
     if any(mark in clause.value for mark in "*?"):
         inside = [root.root_id for root in single if words.name_fits(clause.value, root.path.name)]
@@ -171,8 +171,8 @@ def _name(clause: Clause, roots: Sequence[Root]) -> Condition:
 
 
 def _words_sql(column: str, text: str, *, unfinished: bool = False) -> Condition:
-    """The words of ``text`` one after the other, and its signs anywhere; what holds no word is found letter by letter,
-    which reads every name."""
+    """The words of ``text`` one after the other, and its signs anywhere; a text without words is searched letter by
+    letter, which reads every name."""
     phrase, signs = wordforms.phrase(text, unfinished=unfinished), _signs(text)
     parts: list[Condition] = []
     if phrase:
@@ -185,14 +185,14 @@ def _words_sql(column: str, text: str, *, unfinished: bool = False) -> Condition
 
 
 def _signs(text: str) -> str:
-    """What the index of words does not hold: emoji and the like, one a line; of a text without words all of it."""
+    """The signs that the index of words does not hold, emoji and the like, one a line; all of a text without words."""
     if not any(wordforms.readings(text)):
         return words.plain(text.strip())
     return "\n".join(letter for letter in words.plain(text) if unicodedata.category(letter) == "So")
 
 
 def _holds(wanted: str, text: str, *, unfinished: bool = False) -> bool:
-    """Whether ``wanted`` stands in ``text``, as `_words_sql` asks it of the index."""
+    """Whether ``wanted`` stands in ``text``, by the same rule as `_words_sql` on the index."""
     found = wordforms.holds(text, wanted, unfinished=unfinished) or not any(wordforms.readings(wanted))
     return found and words.holds_signs(_signs(wanted), text)
 
@@ -230,7 +230,7 @@ def _has(clause: Clause, roots: Sequence[Root]) -> Condition:
 
 
 def _before(clause: Clause, roots: Sequence[Root]) -> Condition:
-    """A picture of which only the year is known is before that year's end, but not before one of its months."""
+    """An image of which only the year is known is before that year's end, but not before one of its months."""
     return "(taken_at < ? AND substr(?, 1, length(taken_at)) <> taken_at)", [clause.value] * 2
 
 

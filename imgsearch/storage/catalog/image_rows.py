@@ -1,4 +1,4 @@
-"""Rows of new images, with their signatures and the words people wrote into them."""
+"""Writes rows of new images, with their signatures and the words that people wrote into them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imgsearch.storage.catalog.facts import write_words
 
 
 class NewImage(NamedTuple):
-    """A content whose vectors lie in ``slot``; ``signature`` is empty where none was made."""
+    """A content whose vectors lie in ``slot``; ``signature`` is empty if none was made."""
 
     facts: MediaFacts
     slot: int
@@ -22,7 +22,7 @@ class NewImage(NamedTuple):
 
 
 def insert_images(connection: Connection, added: list[NewImage]) -> dict[str, int]:
-    """Content hash -> the id that each got."""
+    """Content hash -> the new id of each."""
     if not added:
         return {}
     used = connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = 'images'")).scalar() or 0
@@ -61,8 +61,8 @@ def insert_images(connection: Connection, added: list[NewImage]) -> dict[str, in
 
 
 def write_signatures(connection: Connection, made: Iterable[tuple[int, bytes]]) -> None:
-    """Give images, by id, their signatures of this program's recipe, in place of any they have. Raises ValueError for
-    one of another length."""
+    """Set the signatures of images, by id, in this program's recipe; replaces existing ones. Raises ValueError for a
+    signature of another length."""
     rows = []
     for image_id, data in made:
         if len(data) != SIGNATURE_BYTES:
@@ -73,7 +73,7 @@ def write_signatures(connection: Connection, made: Iterable[tuple[int, bytes]]) 
 
 
 def stored_text(value: str) -> str:
-    """Camera names and messages may hold lone surrogates, which SQLite's UTF-8 cannot."""
+    """Text without lone surrogates, which camera names and messages may hold and SQLite's UTF-8 cannot."""
     return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

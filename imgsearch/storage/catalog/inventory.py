@@ -1,5 +1,5 @@
-"""What dedup asks the catalog: every picture as a few numbers, signatures, and every file of some pictures. Plain SQL
-(lookups.py says why)."""
+"""Catalog reads for dedup: every image as a few numbers, signatures, and every file of some images. Plain SQL
+(sqlite_reads.py says why)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Inventory:
         return Inventory(self.image_ids[rows], self.slots[rows], hashes, self.widths[rows], self.heights[rows])
 
     def rows(self, image_ids: Int64) -> Int64:
-        """Where these image ids stand, int64 [n]; -1 for an id that is not here."""
+        """The positions of these image ids, int64 [n]; -1 for an id that is not here."""
         at = np.searchsorted(self.image_ids, image_ids)
         at[at == len(self)] = 0
         if not len(self):
@@ -58,7 +58,7 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class HeldFile:
-    """One file that holds an image, as it was when it was indexed. ``offline``: its root cannot be reached."""
+    """One file that holds an image, as indexed. ``offline``: its root cannot be reached."""
 
     path: str  # absolute; bytes that are not UTF-8 as lone surrogates
     root_id: int
@@ -80,12 +80,12 @@ def read_inventory(connection: sqlite3.Connection) -> Inventory:
 
 
 def read_signatures(connection: sqlite3.Connection, image_ids: Int64) -> tuple[NDArray[np.bool_], UInt8]:
-    """(found bool [n], signatures uint8 [n, 1536]) in the order of ``image_ids``; zeros where none of this program's
-    recipe is kept. 1.5 KB an image: ask for a block at a time. 18 us each."""
+    """(found bool [n], signatures uint8 [n, 1536]) in the order of ``image_ids``; zeros if none of this program's
+    recipe is kept. 1.5 KB an image: request a block at a time. 18 us each."""
     wanted = np.asarray(image_ids, dtype=np.int64)
     found = np.zeros(len(wanted), np.bool_)
     signatures = np.zeros((len(wanted), SIGNATURE_BYTES), np.uint8)
-    order = np.argsort(wanted, kind="stable")  # neighbours on disk one after the other
+    order = np.argsort(wanted, kind="stable")  # reads neighbours on disk one after the other
     ordered = wanted[order]
     for chunk in lookups.chunks(np.unique(wanted).tolist()):
         statement = _SIGNATURES.format(marks=lookups.marks(chunk))
@@ -114,7 +114,7 @@ def read_image_of(connection: sqlite3.Connection, content_hash: str) -> int | No
 
 
 def read_files(connection: sqlite3.Connection, folder: Path, image_ids: Iterable[int]) -> dict[int, list[HeldFile]]:
-    """Every file of these images, of one image the best first (online, by root id, by path); images without a file are
+    """Every file of these images, the best of each image first (online, by root id, by path); images without a file are
     absent. ``folder`` is the library's. 30 us a file."""
     folders = {root.root_id: str(root.path) for root in lookups.resolved_roots(connection, folder)}
     found: dict[int, list[HeldFile]] = {}

@@ -1,6 +1,6 @@
-"""What an index run and the catalog's keepers ask it: rows become the records of imgsearch.records. Every function
-takes an open connection, and none holds more than a page of rows. What a search asks is in
-`imgsearch.storage.catalog.sqlite_reads`, in plain SQL; here the same runs inside a transaction of SQLAlchemy's."""
+"""Catalog reads for an index run and for upkeep, as records of imgsearch.records. Every function takes an open
+connection, and none holds more than a page of rows. The reads of a search are in
+`imgsearch.storage.catalog.sqlite_reads`, in plain SQL; here the same run inside a SQLAlchemy transaction."""
 
 from __future__ import annotations
 
@@ -30,34 +30,34 @@ _STATES_AFTER = """SELECT relative_path, size_bytes, mtime_ns, image_id FROM fil
 
 
 def driver(connection: Connection) -> sqlite3.Connection:
-    """SQLite's own connection below SQLAlchemy's, inside the same transaction: what `lookups` takes."""
+    """SQLite's own connection below SQLAlchemy's, inside the same transaction, for `sqlite_reads`."""
     below = connection.connection.driver_connection
     assert isinstance(below, sqlite3.Connection)
     return below
 
 
 def library_row(connection: Connection) -> lookups.LibraryRow | None:
-    """See `lookups.library_row`."""
+    """See `sqlite_reads.library_row`."""
     return lookups.library_row(driver(connection))
 
 
 def segment_rows(connection: Connection) -> list[SegmentInfo]:
-    """See `lookups.segment_rows`."""
+    """See `sqlite_reads.segment_rows`."""
     return lookups.segment_rows(driver(connection))
 
 
 def live_rows(connection: Connection) -> tuple[Int64, Int64]:
-    """See `lookups.live_rows`."""
+    """See `sqlite_reads.live_rows`."""
     return lookups.live_rows(driver(connection))
 
 
 def resolved_roots(connection: Connection, folder: Path) -> list[Root]:
-    """See `lookups.resolved_roots`."""
+    """See `sqlite_reads.resolved_roots`."""
     return lookups.resolved_roots(driver(connection), folder)
 
 
 def generation(connection: Connection) -> int:
-    """See `lookups.generation`."""
+    """See `sqlite_reads.generation`."""
     return lookups.generation(driver(connection))
 
 
@@ -70,7 +70,7 @@ def batch_rows(connection: Connection, info: SegmentInfo) -> list[BatchInfo]:
 
 
 def ids_by_hash(connection: Connection, content_hashes: Iterable[str]) -> dict[str, int]:
-    """Content hash -> image id, deleted images too. ValueError for what is not 64 hex digits."""
+    """Content hash -> image id, including deleted images. ValueError for anything but 64 hex digits."""
     found: dict[str, int] = {}
     below = driver(connection)
     for chunk in chunks(hash_bytes(value) for value in content_hashes):

@@ -1,7 +1,7 @@
-"""Pictures of the library that were read again: by a newer program, or because a sidecar turns them otherwise now.
+"""Images of the library that were read again: by a newer program, or because a sidecar gives another orientation.
 
-An image keeps its id, its files and its words. Where its pixels changed it gets vectors in a slot of their own, and the
-former slot stays behind as a deleted image of no content, until the next compaction.
+An image keeps its id, its files and its words. If its pixels changed, it gets new vectors in a slot of their own, and
+the former slot remains as a deleted image of no content until the next compaction.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from imgsearch.storage.catalog.sqlite_reads import chunks, marks
 _NO_ORIENTATION = "orientation_source IS NOT 'file' AND (orientation_source = 'sidecar' OR images.orientation = 1)"
 _TOLD = """coalesce((SELECT told.orientation FROM sidecar_facts AS told JOIN files USING (file_id)
     WHERE files.image_id = images.image_id AND told.orientation IS NOT NULL ORDER BY file_id LIMIT 1), 1)"""
-# Those that sidecars turn, and those that were turned: few, and both found by an index.
+# Images that sidecars turn, and images that were turned: few, and both found by an index.
 _TURNED = f"""SELECT image_id, told FROM (
     SELECT image_id, images.orientation AS is_so, {_TOLD} AS told FROM images WHERE {_NO_ORIENTATION} AND image_id IN (
         SELECT image_id FROM images WHERE orientation_source = 'sidecar' UNION
@@ -37,7 +37,7 @@ _DELETED = "INSERT INTO deletions VALUES (last_insert_rowid(), ?)"
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """An image as it was read again; ``vectors`` floating point [T, D], None where its pixels are what they were."""
+    """An image that was read again; ``vectors`` floating point [T, D], None if its pixels did not change."""
 
     image_id: int
     facts: MediaFacts
@@ -46,13 +46,13 @@ class Reread:
 
 
 def turned_images(connection: sqlite3.Connection) -> dict[int, int]:
-    """Image id -> the orientation that sidecars tell, of those that were read with another one and have none of their
+    """Image id -> the orientation in its sidecars, for images that were read with another one and have none of their
     own."""
     return dict(connection.execute(_TURNED).fetchall())
 
 
 def told_orientations(connection: sqlite3.Connection, image_ids: Iterable[int]) -> dict[int, int]:
-    """Image id -> the orientation that the first sidecar of its files tells, 1 where none does."""
+    """Image id -> the orientation in the first sidecar of its files, 1 if there is none."""
     found: dict[int, int] = {}
     for chunk in chunks(image_ids):
         found |= dict(connection.execute(_TOLD_OF.format(marks=marks(chunk)), chunk).fetchall())
@@ -60,7 +60,7 @@ def told_orientations(connection: sqlite3.Connection, image_ids: Iterable[int]) 
 
 
 def write_rereads(connection: sqlite3.Connection, found: Sequence[Reread], slots: Mapping[int, int], now: str) -> None:
-    """Write what was read; ``slots`` are those of new vectors, by image id."""
+    """Write the images that were read again; ``slots`` are those of new vectors, by image id."""
     for each in found:
         facts = each.facts
         row = connection.execute("SELECT slot FROM images WHERE image_id = ?", (each.image_id,)).fetchone()
@@ -77,7 +77,7 @@ def write_rereads(connection: sqlite3.Connection, found: Sequence[Reread], slots
 
 
 def write_read_before(connection: sqlite3.Connection, sources: Mapping[int, str | None]) -> None:
-    """These images are read by this program as they were read before; the source of the orientation of each."""
+    """Mark these images as read by this program with the same result; ``sources``: where each orientation came from."""
     rows = [(DECODE_RECIPE, source, image_id) for image_id, source in sources.items()]
     connection.executemany("UPDATE images SET decode_recipe = ?, orientation_source = ? WHERE image_id = ?", rows)
 

@@ -1,5 +1,5 @@
-"""The format and the schema revisions that this program reads; apart from the tables, so that asking loads no
-SQLAlchemy."""
+"""The format and the schema revisions that this program reads; kept apart from the tables, so that reading them loads
+no SQLAlchemy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of the catalog as every writer of a library writes them; each function takes an open write transaction."""
+"""Writes catalog rows for every writer of a library; each function takes an open write transaction."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from imgsearch.storage.vectors.segment_store import Appended
 _INT64 = np.iinfo(np.int64)
 _PATH_PARAMETERS = "root_id = :root_id AND relative_path = :relative_path"
 _REMOVE_FILE = text(f"DELETE FROM files WHERE {_PATH_PARAMETERS}")
-# What sidecars said goes (see migration 0004): they are read again for what the file holds now.
+# Facts from sidecars are dropped (see migration 0004): they are read again for the file's present content.
 _SAME_PLACE = """ON CONFLICT (root_id, relative_path) DO UPDATE SET
     size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, image_id = excluded.image_id,
     dated_at = excluded.dated_at, dated_source = excluded.dated_source, sidecars = 0"""
@@ -58,9 +58,8 @@ def write_batches(connection: Connection, appended: Sequence[Appended]) -> None:
 def write_files(
     connection: Connection, placed: Sequence[tuple[FilePlace, str | int]], by_hash: Mapping[str, int]
 ) -> set[int]:
-    """Rows of files that hold contents, named by hash or image id; ``by_hash`` are those written just now. A row that
-    is there already is replaced. Returns the ids of the images. Raises ValueError for a content that the library does
-    not have."""
+    """Rows of files that hold contents, named by hash or image id; ``by_hash`` are those written just now. Replaces
+    existing rows. Returns the ids of the images. Raises ValueError for a content that the library does not have."""
     if not placed:
         return set()
     unknown = {key for _, key in placed if isinstance(key, str) and key not in by_hash}
@@ -83,13 +82,13 @@ def write_files(
 
 
 def remove_files(connection: Connection, keys: Sequence[Mapping[str, Any]]) -> None:
-    """Delete the file rows at these places (see `place_key`); absent ones are passed over."""
+    """Delete the file rows at these places (see `place_key`); absent ones are skipped."""
     if keys:
         connection.execute(_REMOVE_FILE, keys)
 
 
 def delete_images(connection: Connection, image_ids: Iterable[int]) -> None:
-    """Delete images for good, with the marks that they are deleted. No file row may name them any more."""
+    """Delete images for good, with their deletion marks. No file row may name them any more."""
     for chunk in lookups.chunks(image_ids):
         connection.execute(delete(deletions).where(deletions.c.image_id.in_(chunk)))
         connection.execute(delete(images).where(images.c.image_id.in_(chunk)))
@@ -133,15 +132,15 @@ def write_events(connection: Connection, recorded: Sequence[tuple[str, Mapping[s
 
 
 def next_generation(connection: Connection) -> None:
-    """Tell every view that it may be out of date."""
+    """Mark every view as possibly out of date."""
     connection.execute(update(library).values(generation=library.c.generation + 1))
 
 
 def place_key(root_id: int, relative_path: str) -> dict[str, Any]:
-    """The columns that say which file a row is of."""
+    """The columns that identify the file of a row."""
     return {"root_id": root_id, "relative_path": os.fsencode(relative_path)}
 
 
 def _clamp(value: int) -> int:
-    """A file system may hold times that 64 bits of nanoseconds do not (after 2262)."""
+    """Limits file times that do not fit into 64 bits of nanoseconds (after 2262)."""
     return max(int(_INT64.min), min(int(_INT64.max), value))

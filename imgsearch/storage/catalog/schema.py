@@ -1,8 +1,8 @@
-"""The catalog's tables as of the newest migration, and the triggers that keep ``deletions`` true.
+"""The catalog's tables as of the newest migration, and the triggers that maintain ``deletions``.
 
-The migrations are what makes a catalog; a test holds both to the same schema. ``file_words``, the full-text index over
-``files``, ``word_search``, the one over what people wrote, and ``caption_search``, over captions, are virtual tables
-that SQLAlchemy has no word for: they stand in migrations 0002, 0004 and 0007 only.
+The migrations make a catalog; a test holds both to the same schema. ``file_words``, the full-text index over ``files``,
+``word_search``, the one over words that people wrote, and ``caption_search``, over captions, are virtual tables, which
+SQLAlchemy cannot express: they stand only in migrations 0002, 0004 and 0007.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ images = Table(
     Column("latitude", Float, index=True),
     Column("longitude", Float),
     Column("orientation", Integer, nullable=False),
-    Column("taken_source", Text),  # what told the date: records.DATE_SOURCES; NULL beside a date: EXIF
+    Column("taken_source", Text),  # source of the date: records.DATE_SOURCES; NULL beside a date: EXIF
     Column("place_source", Text),
     Column("rating", Integer),  # -1 (rejected) to 5
     Column("rating_source", Text),
     Column("facts_recipe", Integer, nullable=False, server_default="0"),  # records.FACTS_RECIPE when they were read
     Column("decode_recipe", Integer, nullable=False, server_default="0"),  # records.DECODE_RECIPE, likewise
-    Column("orientation_source", Text),  # "file", "sidecar"; NULL: nothing tells it, or an older program read the file
+    Column("orientation_source", Text),  # "file", "sidecar"; NULL: no source, or an older program read the file
     sqlite_autoincrement=True,
 )
 

@@ -1,5 +1,5 @@
-"""What a search asks the catalog, in plain SQL on SQLite's own driver: importing SQLAlchemy takes a third of what a
-fresh search takes, and these few reads need nothing of it. `imgsearch.storage.catalog.orm_reads` holds the rest.
+"""Catalog reads of a search, in plain SQL on SQLite's own driver: importing SQLAlchemy takes a third of the time of a
+fresh search, and these few reads do not need it. `imgsearch.storage.catalog.orm_reads` holds the rest.
 
 Every function takes an open connection of the driver, and none holds more than a page of rows.
 """
@@ -56,7 +56,7 @@ def chunks(values: Iterable[T], size: int = _CHUNK) -> Iterator[list[T]]:
 
 
 def revision(connection: sqlite3.Connection) -> str | None:
-    """The schema's revision; None in a catalog whose creation never ended."""
+    """The schema's revision; None for a catalog whose creation never finished."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
         return None
     row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -103,13 +103,13 @@ def live_rows(connection: sqlite3.Connection) -> tuple[Int64, Int64]:
 
 
 def dead_slots(connection: sqlite3.Connection) -> Int64:
-    """Slots, ascending, of the images that no file holds now; they come back with a file until a compaction."""
+    """Slots, ascending, of images that no file holds now; a new file brings them back until a compaction."""
     rows = connection.execute("SELECT slot FROM deletions JOIN images USING (image_id) ORDER BY slot")
     return np.fromiter((row[0] for row in rows), np.int64)
 
 
 def images_by_id(connection: sqlite3.Connection, image_ids: Iterable[int]) -> dict[int, ImageRecord]:
-    """Absent ids are absent."""
+    """Records by image id; unknown ids are absent."""
     found: dict[int, ImageRecord] = {}
     for chunk in chunks(int(i) for i in image_ids):
         rows = connection.execute(f"{_IMAGES} WHERE image_id IN ({marks(chunk)})", chunk)
@@ -127,15 +127,15 @@ def images_after(connection: sqlite3.Connection, image_id: int) -> list[ImageRec
 
 
 def places_of(connection: sqlite3.Connection, image_ids: Iterable[int]) -> Iterator[tuple[int, int, str]]:
-    """(image id, root id, relative path) of every file of these images; of one image the best file first."""
+    """(image id, root id, relative path) of every file of these images; the best file of an image first."""
     for chunk in chunks(int(i) for i in image_ids):
         for image_id, root_id, path in connection.execute(_PLACES.format(marks=marks(chunk)), chunk):
             yield image_id, root_id, os.fsdecode(path)
 
 
 def resolved_roots(connection: sqlite3.Connection, folder: Path) -> list[Root]:
-    """Every root where it is now: at its absolute path; if nothing is there, at its path relative to the
-    library's folder, if something is there (the library was moved together with its pictures)."""
+    """Every root at its present place: at its absolute path; if nothing is there, at its path relative to the
+    library's folder, if something is there (the library was moved together with its images)."""
     rows = connection.execute("SELECT root_id, path, relative_path, offline FROM roots ORDER BY root_id")
     return [Root(root_id, _root_path(path, relative, folder), bool(off)) for root_id, path, relative, off in rows]
 
@@ -147,7 +147,7 @@ def marks(values: Sequence[Any]) -> str:
 
 def _image_record(row: Sequence[Any]) -> ImageRecord:
     image_id, slot, dated_at, dated_source, content_hash, perceptual_hash, *rest = row
-    if dated_source in FILE_SOURCES:  # no date of the content's own
+    if dated_source in FILE_SOURCES:  # not a date of the content's own
         rest[_TAKEN_AT] = rest[_TAKEN_SOURCE] = None
     facts = MediaFacts(content_hash.hex(), perceptual_hash & (2**64 - 1), *rest)
     return ImageRecord(image_id, slot, facts, dated_at, dated_source or ("exif" if dated_at else None))

@@ -54,7 +54,7 @@ class Stats:
 
 
 def read_stats(layout: LibraryLayout, catalog: Catalog) -> Stats:
-    """Counts from one consistent snapshot; sizes from the disk as it is."""
+    """Counts from one consistent snapshot; sizes from the disk at the moment."""
     with catalog.read() as connection:
         row = queries.library_row(connection)
         if row is None:
@@ -89,7 +89,7 @@ def read_stats(layout: LibraryLayout, catalog: Catalog) -> Stats:
 
 
 def folder_bytes(folder: Path) -> int:
-    """The sizes of every file below ``folder``, summed; files that vanish meanwhile count nothing."""
+    """The sum of the sizes of all files below ``folder``; files that vanish in the meantime count nothing."""
     return sum(_size(path) for path in _files_below(folder))
 
 

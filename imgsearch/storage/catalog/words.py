@@ -1,4 +1,4 @@
-"""What the catalog's SQL asks of Python about names: the words that ``file_words`` holds, and patterns."""
+"""Python functions about names for the catalog's SQL: the words that ``file_words`` holds, and patterns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imgsearch.wordforms import folded, indexed
 
 
 def register(connection: sqlite3.Connection) -> None:
-    """Teach a connection the functions that triggers, migrations and filters call."""
+    """Register on a connection the functions that triggers, migrations and filters call."""
     for name, function in _FUNCTIONS.items():
         connection.create_function(name, -1, function, deterministic=True)
 
@@ -33,17 +33,17 @@ def _folder_words(folder: bytes) -> str:
 
 
 def folder_words(path: bytes) -> str:
-    """SQL's ``imgsearch_folder_words``: what the index holds of the folders on the way to a file."""
+    """SQL's ``imgsearch_folder_words``: the indexed words of the folders on the way to a file."""
     return _folder_words(_split(path)[0])
 
 
 def name_words(path: bytes) -> str:
-    """SQL's ``imgsearch_name_words``: what the index holds of a file's name."""
+    """SQL's ``imgsearch_name_words``: the indexed words of a file's name."""
     return indexed(_text(_split(path)[1]))
 
 
 def plain(text: str) -> str:
-    """For signs that are no words, such as emoji: composed, without case and the selectors of their look."""
+    """The form of signs that are not words, such as emoji: composed, without case and variation selectors."""
     if text.isascii():  # most names: 15 times as fast
         return text.lower()
     bare = "".join(letter for letter in text if letter not in "\ufe0e\ufe0f")
@@ -68,13 +68,13 @@ def name_holds_signs(signs: str, path: bytes) -> bool:
 
 @lru_cache(16)
 def _name_pattern(pattern: str) -> re.Pattern[str]:
-    """``*`` and ``?`` as shells read them; all else is itself."""
+    """``*`` and ``?`` as in shells; everything else is literal."""
     marks = {"*": ".*", "?": "."}
     return re.compile("".join(marks.get(letter) or re.escape(letter) for letter in folded(pattern)), re.DOTALL)
 
 
 def name_fits(pattern: str, name: str) -> bool:
-    """A file name fits the pattern, whatever its case and accents."""
+    """Whether a file name matches the pattern, ignoring case and accents."""
     return _name_pattern(pattern).fullmatch(folded(name)) is not None
 
 
@@ -95,8 +95,8 @@ def _folder_pattern(pattern: str) -> re.Pattern[str]:
 
 @lru_cache(65_536)
 def folder_fits(pattern: str, root: str, folder: bytes = b"") -> bool:
-    """Whether one or several folders one below the other, on the way from the root of all to ``folder`` (relative to
-    ``root``, absolute), fit the pattern."""
+    """Whether one folder, or several consecutive ones, on the way from the root of all to ``folder`` (relative to
+    ``root``, absolute), match the pattern."""
     way = folded(f"/{root.strip('/')}/{_text(folder)}/".replace("//", "/"))
     return _folder_pattern(pattern).match(way) is not None
 

@@ -1,1 +1,1 @@
-"""What dedup found so far, in a database of its own."""
+"""The evidence that dedup has found, in a database of its own."""

@@ -1,4 +1,4 @@
-"""Which pairs of pictures were looked at, and what was said of them: a part of the evidence store."""
+"""The compared pairs of images and the results, as a part of the evidence store."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class LookedPairs:
     # The last look at pairs
 
     def add_judged(self, recipe: str, judged: Mapping[tuple[int, int], Judged]) -> None:
-        """Keep what a closer look said of pairs of images, by ids, the lower first."""
+        """Keep the results of closer looks at pairs of images, by ids, the lower first."""
         with self._connected() as connection, transaction(connection):
             rows = ((first, second, recipe, *said) for (first, second), said in judged.items())
             connection.executemany("INSERT OR REPLACE INTO judged VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def judged(self, recipe: str) -> dict[tuple[int, int], Judged]:
-        """All that was looked at by this recipe; 300 bytes a pair."""
+        """All results by this recipe; 300 bytes a pair."""
         with self._connected() as connection:
             statement = "SELECT first, second, is_copy, why, altered FROM judged WHERE recipe = ?"
             rows = connection.execute(statement, (recipe,))
@@ -36,21 +36,22 @@ class LookedPairs:
                 for first, second, is_copy, why, altered in rows
             }
 
-    # Looks of a run that is not done: the pairs that came of them, and that those that came to nothing were looked at
+    # Looks of a run that is not finished: the pairs found, and all pairs that were compared, with or without a result
 
     def add_looked(self, recipe: str, pairs: Iterable[tuple[int, int]], found: Iterable[PairRow]) -> None:
-        """Keep, together, that these pairs of images (by ids, the lower first) were looked at and what was found."""
+        """Keep, in one transaction, that these pairs of images (by ids, the lower first) were compared, and the pairs
+        found."""
         with self._connected() as connection, transaction(connection):
             rows = ((first, second, recipe) for first, second in pairs)
             connection.executemany("INSERT OR REPLACE INTO looked VALUES (?, ?, ?)", rows)
             connection.executemany(ADD_PAIR, found)
 
     def looked(self, recipe: str) -> set[tuple[int, int]]:
-        """The pairs that were looked at by this recipe; 150 bytes each."""
+        """The pairs that this recipe has compared; 150 bytes each."""
         with self._connected() as connection:
             return set(connection.execute("SELECT first, second FROM looked WHERE recipe = ?", (recipe,)).fetchall())
 
     def forget_looked(self) -> None:
-        """The run is done: what is marked as compared is not looked at again."""
+        """Forget the pairs, because the run is finished: images marked as compared are not compared again."""
         with self._connected() as connection, transaction(connection):
             connection.execute("DELETE FROM looked WHERE 1")

@@ -49,11 +49,11 @@ UPGRADES = {
     "ALTER TABLE judged ADD COLUMN why TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE judged ADD COLUMN altered INTEGER NOT NULL DEFAULT 0;"
 }
-"""By the version that a file has: what brings it to the next one."""
+"""By the version of a file: the statements that bring it to the next version."""
 
 
 class PairRow(NamedTuple):
-    """Two images by id, ``first < second``, and what speaks for one being a copy of the other; the fields of
+    """Two images by id, ``first < second``, and the evidence that one is a copy of the other; the fields of
     imgsearch.dedup.evidence.records.Evidence."""
 
     first: int
@@ -70,8 +70,8 @@ class PairRow(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What a closer look said of two images: whether they are copies, and what was altered or speaks against it.
-    ``altered``: one of the two is more than the other saved again, and nothing says which."""
+    """The result of a closer look at two images: whether they are copies, and the alteration or the evidence against
+    it. ``altered``: one of the two is more than the other saved again, and nothing says which."""
 
     is_copy: bool
     why: str = ""
@@ -79,27 +79,27 @@ class Judged(NamedTuple):
 
 
 def marked_ranges(connection: sqlite3.Connection, kind: str, recipe: str) -> Int64:
-    """The ids that are marked, as ranges int64 [n, 2] (id_ranges.py)."""
+    """The marked ids, as ranges int64 [n, 2] (id_ranges.py)."""
     statement = "SELECT first_id, last_id FROM compared WHERE kind = ? AND recipe = ? ORDER BY first_id"
     return np.array(connection.execute(statement, (kind, recipe)).fetchall(), np.int64).reshape(-1, 2)
 
 
 def write_marked(connection: sqlite3.Connection, kind: str, recipe: str, ranges: Int64) -> None:
-    """Put these in place of all that the kind has."""
+    """Replace all marks of the kind by these."""
     connection.execute("DELETE FROM compared WHERE kind = ?", (kind,))
     rows = ((kind, recipe, first, last) for first, last in ranges.tolist())
     connection.executemany("INSERT INTO compared VALUES (?, ?, ?, ?)", rows)
 
 
 def strongest(rows: Iterable[PairRow], rank: Mapping[str, int]) -> Iterator[PairRow]:
-    """Of rows in order of their two ids one for each two: of the lowest rank."""
+    """From rows in order of their two ids, one for each two ids: the row of the lowest rank."""
     for _, same in itertools.groupby(rows, key=lambda row: row[:2]):
         yield min(same, key=lambda row: rank[row.tier])
 
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of a block or nothing of it."""
+    """Commits all of a block or nothing of it."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

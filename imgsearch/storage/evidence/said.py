@@ -1,4 +1,4 @@
-"""What a person said of pictures, as a part of `evidence_store.EvidenceStore`."""
+"""A person's statements about images, as a part of `store.EvidenceStore`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _PAGE_ROWS = 8192
 
 
 class SaidDistinct:
-    """Contents that are not duplicates, told by their hashes."""
+    """Contents that are not duplicates, identified by their hashes."""
 
     stands_in_for: Path | None = None
-    """The file that could not be written, where this is a copy of it."""
+    """The file that could not be written, if this is a copy of it."""
 
     if TYPE_CHECKING:
 
         def _connected(self) -> AbstractContextManager[sqlite3.Connection]: ...
 
     def remember_distinct(self, pairs: Iterable[tuple[str, str]]) -> int:
-        """Say of pairs of contents (sha256, hex) that they are not duplicates, of a content with itself that its files
-        are wanted, each; returns how many were new. Raises StorageFull where it could not be kept."""
+        """Record pairs of contents (sha256, hex) that are not duplicates; a content paired with itself means that all
+        its files are wanted. Returns how many were new. Raises StorageFull if they could not be kept."""
         self._require_writable()
         with self._connected() as connection, transaction(connection):
             before = connection.total_changes
@@ -37,8 +37,8 @@ class SaidDistinct:
             return connection.total_changes - before
 
     def forget_distinct(self, pairs: Iterable[tuple[str, str]] | None = None) -> int:
-        """Take that back, of these pairs or (None) of all; returns how many there were. Raises StorageFull
-        where it could not be kept."""
+        """Remove these pairs, or (None) all; returns how many there were. Raises StorageFull if the change could not be
+        kept."""
         self._require_writable()
         with self._connected() as connection, transaction(connection):
             before = connection.total_changes
@@ -50,7 +50,7 @@ class SaidDistinct:
             return connection.total_changes - before
 
     def distinct(self) -> Iterator[tuple[str, str, str]]:
-        """Every pair that was said not to be duplicates, with the time (ISO 8601, UTC), a page at a time."""
+        """Every pair declared not to be duplicates, with the time (ISO 8601, UTC), a page at a time."""
         statement = "SELECT * FROM distinct_contents WHERE (first, second) > (?, ?) ORDER BY first, second LIMIT ?"
         last = (b"", b"")
         while True:
@@ -62,7 +62,7 @@ class SaidDistinct:
             last = rows[-1][:2]
 
     def distinct_among(self, hashes: Iterable[str]) -> set[frozenset[str]]:
-        """Which two of these contents (sha256, hex) are not duplicates, as sets of two hashes."""
+        """The pairs of these contents (sha256, hex) that are not duplicates, as sets of two hashes."""
         wanted = {bytes.fromhex(text) for text in hashes}
         found: set[frozenset[str]] = set()
         with self._connected() as connection:

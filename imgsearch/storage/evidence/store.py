@@ -1,7 +1,7 @@
-"""What dedup found so far, kept in the library: ``dedup/evidence.db`` (docs/formats.md).
+"""The evidence that dedup has found, kept in the library: ``dedup/evidence.db`` (docs/formats.md).
 
-Pairs of pictures with what speaks for them, which pictures were compared with which, digests of pixels: all of it can
-be computed again. What a person said is not: *distinct*, two contents that are not duplicates, told by their content
+Pairs of images with their evidence, the record of which images were compared with which, and digests of pixels can all
+be computed again. A person's statements cannot: *distinct* names two contents that are not duplicates, by their content
 hashes, so that it survives an index run from nothing.
 """
 
@@ -46,14 +46,14 @@ _PAGE_ROWS = 8192
 
 
 class EvidenceStore(LookedPairs, SaidDistinct):
-    """The evidence of one library; every write is a durable transaction of its own, reads go on beside it, from any
-    thread and process. Errors of every method: CatalogDamaged, StorageFull, LibraryBusy (half a minute of waiting for
-    another writer did not suffice)."""
+    """The evidence of one library; every write is a durable transaction of its own, and reads continue beside it, from
+    any thread and process. Errors of every method: CatalogDamaged, StorageFull, LibraryBusy (another writer did not
+    finish within half a minute)."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the file in ``folder``; both are made if they are not there. Where nothing can be written there, a copy
-        in a temporary folder (`aside`) takes what is found until the process ends; what a person says is refused then.
-        Raises LibraryUnsupported for a newer program's."""
+        """Open the file in ``folder``; both are made if they do not exist. If nothing can be written there, a copy in a
+        temporary folder (`aside`) takes new evidence until the process ends, and a person's statements are refused.
+        Raises LibraryUnsupported for the file of a newer program."""
         try:
             self._open(folder)
         except StorageFull:
@@ -85,20 +85,20 @@ class EvidenceStore(LookedPairs, SaidDistinct):
         self.close()
 
     def close(self) -> None:
-        """Nothing is held between two calls; here for whoever closes what was opened."""
+        """Does nothing, because nothing is held between two calls; it exists for callers that close what they open."""
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Be the only run that compares; what a person decides meanwhile is still written. Raises LibraryBusy."""
+        """Be the only run that compares; a person's decisions can still be written. Raises LibraryBusy."""
         with writer_lock(self.folder / "lock"):
             yield
 
     # Pairs
 
     def add_pairs(self, rows: Iterable[PairRow]) -> int:
-        """Write pairs, in place of those of the same two images and tier; returns how many. 6 us a pair."""
+        """Write pairs, replacing those of the same two images and tier; returns how many. 6 us a pair."""
         count = 0
-        for chunk in lookups.chunks(rows, _INSERT_ROWS):  # ``rows`` may be computed as they are asked for
+        for chunk in lookups.chunks(rows, _INSERT_ROWS):  # ``rows`` may be a generator
             with self._connected() as connection, transaction(connection):
                 connection.executemany(ADD_PAIR, chunk)
             count += len(chunk)
@@ -117,13 +117,13 @@ class EvidenceStore(LookedPairs, SaidDistinct):
             if len(rows) < _PAGE_ROWS:
                 yield from strongest(rows, rank)
                 return
-            cut = rows[-1][:2]  # whose evidence may go on with the next page
+            cut = rows[-1][:2]  # its evidence may continue on the next page
             whole = [row for row in rows if row[:2] != cut]
             yield from strongest(whole, rank)
             last = whole[-1][:2]
 
     def pairs_of(self, image_ids: Iterable[int], tiers: Sequence[str]) -> list[PairRow]:
-        """The pairs that one of these images belongs to, by their two ids; as ``pairs`` otherwise."""
+        """The pairs that one of these images belongs to, by their two ids; otherwise like ``pairs``."""
         rank = {tier: number for number, tier in enumerate(tiers)}
         found: set[PairRow] = set()
         with self._connected() as connection:
@@ -134,16 +134,16 @@ class EvidenceStore(LookedPairs, SaidDistinct):
         return list(strongest(sorted(found, key=lambda row: row[:3]), rank))
 
     def count(self, tiers: Sequence[str]) -> int:
-        """How many rows these tiers have."""
+        """The number of rows of these tiers."""
         with self._connected() as connection:
             statement = f"SELECT count(*) FROM pairs WHERE tier IN ({lookups.marks(tiers)})"
             return int(connection.execute(statement, tuple(tiers)).fetchone()[0])
 
-    # What was compared
+    # Marks of compared images
 
     def renew(self, kind: str, recipe: str, tiers: Sequence[str]) -> bool:
-        """Before a comparison of this kind: if it was done by another recipe, drop what was compared and the pairs of
-        ``tiers`` that came of it. True if anything was."""
+        """Called before a comparison of this kind: if another recipe made the last one, drop its marks and the pairs of
+        ``tiers`` that it found. True if there were any."""
         with self._connected() as connection, transaction(connection):
             other = "kind = ? AND recipe <> ?"
             if connection.execute(f"SELECT 1 FROM compared WHERE {other} LIMIT 1", (kind, recipe)).fetchone() is None:
@@ -153,8 +153,8 @@ class EvidenceStore(LookedPairs, SaidDistinct):
             return True
 
     def mark_compared(self, kind: str, recipe: str, image_ids: Int64) -> None:
-        """Each of these was compared with each other and with all that were marked before. Kept as ranges of ids;
-        marks by another recipe are dropped."""
+        """Mark that each of these was compared with each other and with all that were marked before. Stored as ranges
+        of ids; marks by another recipe are dropped."""
         with self._connected() as connection, transaction(connection):
             before = marked_ranges(connection, kind, recipe)
             after = merged(np.concatenate([before, as_ranges(np.asarray(image_ids, np.int64))]))
@@ -167,8 +167,8 @@ class EvidenceStore(LookedPairs, SaidDistinct):
         return image_ids[~covered(ranges, image_ids)]
 
     def keep_only(self, image_ids: Int64) -> int:
-        """Forget every image but these (the library's live ones), so that one that is gone now and comes back later is
-        compared with what came meanwhile. Call it before a comparison. Returns how many images were forgotten."""
+        """Forget every image but these (the library's live ones), so that an image that is gone now and comes back
+        later is compared with those added in between. Call it before a comparison. Returns how many were forgotten."""
         live = np.unique(np.asarray(image_ids, np.int64))
         with self._connected() as connection:
             known = [np.empty(0, np.int64)]
@@ -184,7 +184,7 @@ class EvidenceStore(LookedPairs, SaidDistinct):
             self._drop(gone)
         return len(gone)
 
-    # What was read of single images
+    # Facts read from single images
 
     def add_examined(self, kind: str, recipe: str, found: Mapping[int, str]) -> None:
         """Keep texts (JSON) of one kind by image id."""
@@ -193,7 +193,7 @@ class EvidenceStore(LookedPairs, SaidDistinct):
             connection.executemany("INSERT OR REPLACE INTO examined VALUES (?, ?, ?, ?)", rows)
 
     def examined(self, kind: str, recipe: str, image_ids: Iterable[int]) -> dict[int, str]:
-        """The texts that are kept of these images; absent ids are absent."""
+        """The texts kept for these images; absent ids are absent."""
         found: dict[int, str] = {}
         with self._connected() as connection:
             for chunk in lookups.chunks(int(i) for i in image_ids):
@@ -211,7 +211,7 @@ class EvidenceStore(LookedPairs, SaidDistinct):
             connection.executemany("INSERT OR REPLACE INTO pixel_hashes VALUES (?, ?, ?)", rows)
 
     def pixel_hashes(self, recipe: str, image_ids: Iterable[int]) -> dict[int, bytes]:
-        """The digests that are kept; absent ids are absent."""
+        """The kept digests; absent ids are absent."""
         found: dict[int, bytes] = {}
         with self._connected() as connection:
             for chunk in lookups.chunks(int(i) for i in image_ids):

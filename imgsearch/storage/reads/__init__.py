@@ -1,1 +1,1 @@
-"""What pages and commands ask of an open library."""
+"""Reads of an open library for pages and commands."""

@@ -1,7 +1,7 @@
-"""How many pictures each year, folder, camera and type would leave: counted in SQL over what the filters leave.
+"""Counts the images that each year, folder, camera and type would leave, in SQL over the filters' result.
 
-A count is what the filter would find. Of a name that may be given twice, where any one may hold (`Filters.ANY`), the
-clauses that are there already do not count: a second year adds pictures, it does not take any away.
+A count is the number of images that the filter would find. If a filter may be given several times and any one may hold
+(`Filters.ANY`), its existing clauses do not count: a second year adds images and takes none away.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LIVE = "image_id NOT IN (SELECT image_id FROM deletions)"
 _SLASH = "x'2f'"
 _ALL_FILES: Condition = ("1", [])
 _BESIDE = 2000
-"""Files beside the folders, that are gone over one by one: 20 us each."""
+"""Files directly beside the folders, which are checked one by one: 20 us each."""
 
 _FACTS = "SELECT substr(taken_at, 1, 4), camera, format FROM images WHERE {where}"
 _NEXT = "SELECT min(relative_path) FROM files WHERE root_id = ? AND relative_path >= ?"
@@ -42,8 +42,8 @@ _CHILDREN = f"""SELECT substr(rest, 1, instr(rest, {_SLASH}) - 1), count(DISTINC
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """(value, pictures) each. ``years`` newest first; ``folders`` absolute, by name: those directly below the folder
-    that holds all that is left, or the roots; ``cameras`` and ``formats`` (of `MediaFacts`, camera RAW as "RAW") the
+    """(value, images) each. ``years`` newest first; ``folders`` absolute, by name: those directly below the folder that
+    holds all remaining images, or the roots; ``cameras`` and ``formats`` (of `MediaFacts`, camera RAW as "RAW") the
     most frequent first."""
 
     years: tuple[tuple[int, int], ...]
@@ -53,8 +53,8 @@ class Facets:
 
 
 def read_facets(store: Store, filters: Filters) -> Facets:
-    """Count. 5 s of CPU a million pictures without filters, and up to 10 s with one that leaves most of them (on two
-    busy cores); milliseconds for a thousand."""
+    """Compute the counts. 5 s of CPU a million images without filters, and up to 10 s with one that leaves most of them
+    (on two busy cores); milliseconds for a thousand."""
     with store.catalog.look() as connection:
         counting = _Counting(connection, lookups.resolved_roots(connection, store.path))
         return Facets(
@@ -70,7 +70,7 @@ def _without(filters: Filters, name: str) -> Filters:
 
 
 def _one_folder(filters: Filters) -> Filters:
-    """A single folder by its path is gone into; words, or several folders, are put aside: another takes their place."""
+    """Keeps a single folder given by its path; drops words or several folders, which a new folder would replace."""
     wanted = [clause for clause in filters.clauses if clause.name == "folder" and not clause.unwanted]
     if len(wanted) == 1 and os.path.isabs(wanted[0].value):  # noqa: PTH117
         return filters
@@ -78,7 +78,7 @@ def _one_folder(filters: Filters) -> Filters:
 
 
 class _Counting:
-    """One count after the other over one catalog; what filters leave is asked once for each set of them."""
+    """Counts one kind after the other over one catalog; the result of each set of filters is computed once."""
 
     def __init__(self, connection: sqlite3.Connection, roots: Sequence[Root]) -> None:
         self._connection = connection
@@ -87,19 +87,19 @@ class _Counting:
         self._counts: dict[Filters, tuple[Counter[str], Counter[str], Counter[str]]] = {}
 
     def years(self, filters: Filters) -> tuple[tuple[int, int], ...]:
-        """Newest first."""
+        """The years, newest first."""
         years = self._facts(filters, 0)
         return tuple(sorted(((int(year), count) for year, count in years.items() if year.isdecimal()), reverse=True))
 
     def cameras(self, filters: Filters) -> tuple[tuple[str, int], ...]:
-        """``camera:`` takes every camera whose name holds the value, as SQL's LIKE compares: case counts only beyond
+        """``camera:`` matches every camera whose name holds the value, as SQL's LIKE compares: case counts only beyond
         ASCII."""
         keys = {name: name.encode("utf-8", "replace").lower() for name in self._facts(filters, 1)}
         rows = [(keys[name], count) for name, count in self._facts(filters, 1).items()]
         return _by_count({name: sum(count for other, count in rows if key in other) for name, key in keys.items()})
 
     def formats(self, filters: Filters) -> tuple[tuple[str, int], ...]:
-        """Camera RAW as one."""
+        """The types, with camera RAW as one."""
         counts: Counter[str] = Counter()
         for kind, count in self._facts(filters, 2).items():
             counts[kind if kind in PLAIN_FORMATS else "RAW"] += count
@@ -125,7 +125,7 @@ class _Counting:
         )
 
     def _spans(self, where: str, values: list[Any]) -> list[tuple[int, bytes, bytes]]:
-        """(root, first path, last path) of every root that has such files; two steps in the index where all count."""
+        """(root, first path, last path) of every root with such files; two steps in the index if all files count."""
         if (where, values) != _ALL_FILES:
             return self._connection.execute(_SPAN.format(where=where), values).fetchall()
         found = [
@@ -134,7 +134,7 @@ class _Counting:
         return [row for row in found if row[1] is not None]
 
     def _children(self, root_id: int, above: bytes, wanted: Condition) -> list[tuple[bytes, int]]:
-        """The folders directly below ``above`` and their pictures."""
+        """The folders directly below ``above`` and their number of images."""
         found = self._children_by_index(root_id, above) if wanted == _ALL_FILES else None
         if found is None:
             where, values = wanted
@@ -143,8 +143,8 @@ class _Counting:
         return found
 
     def _children_by_index(self, root_id: int, above: bytes) -> list[tuple[bytes, int]] | None:
-        """The same for all files, 50 times as fast at a million: a folder's paths stand together in the index. None
-        where too many files lie beside the folders."""
+        """The same for all files, 50 times as fast at a million, because a folder's paths stand together in the index.
+        None if too many files lie beside the folders."""
         excess = self._excess(root_id, above)
         found: list[tuple[bytes, int]] = []
         beside, place = 0, above
@@ -162,13 +162,13 @@ class _Counting:
         return None
 
     def _excess(self, root_id: int, above: bytes) -> Counter[bytes]:
-        """By how many a folder has more files than pictures."""
+        """How many more files than images each folder has."""
         rows = self._connection.execute(_REPEATED, (root_id,))
         below = [(path[len(above) :].partition(b"/")[0], image_id) for path, image_id in rows if path.startswith(above)]
         return Counter(child for child, _ in below) - Counter(child for child, _ in set(below))
 
     def _facts(self, filters: Filters, column: int) -> Counter[str]:
-        """How often each year, camera or format is there; all three are counted in one pass."""
+        """The number of images for each year, camera or format; all three are counted in one pass."""
         if filters not in self._counts:
             where, values = self._images(filters)
             counts = self._counts[filters] = (Counter(), Counter(), Counter())
@@ -180,7 +180,7 @@ class _Counting:
         return self._counts[filters][column]
 
     def _images(self, filters: Filters) -> Condition:
-        """As SQL over ``images`` or ``files``: the pictures that the filters leave."""
+        """SQL over ``images`` or ``files`` for the images that the filters leave."""
         if not filters:
             return _LIVE, []
         if filters not in self._known:
@@ -189,7 +189,7 @@ class _Counting:
         return self._known[filters]
 
     def _files(self, filters: Filters) -> Condition:
-        """As SQL over ``files``: of those pictures the files that are themselves what the filters want."""
+        """SQL over ``files`` for the files of those images that match the filters themselves."""
         if not filters:
             return _ALL_FILES
         values: list[Any]
@@ -203,8 +203,8 @@ def _by_count(counts: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
 
 
 def _common_folder(first: bytes, last: bytes) -> bytes:
-    """Of paths that all lie between these two in the order of their bytes, the folder that holds all of them, with a
-    slash behind; b"" for the root."""
+    """The folder that holds all paths between these two in the order of their bytes, with a slash behind; b"" for the
+    root."""
     shared = next(
         (place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
     )

@@ -1,4 +1,4 @@
-"""What bringing facts up to date asks of a library, and what showing them asks. Plain SQL (lookups.py says why)."""
+"""Reads of a library for updating and showing facts. Plain SQL (sqlite_reads.py says why)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OF_IMAGES = """SELECT root_id, relative_path, mtime_ns, sidecars, image_id FROM
 
 
 class PlacedFile(NamedTuple):
-    """One file row; ``sidecars`` is the digest of those that it was read with, ``path`` where it is now."""
+    """One file row; ``sidecars`` is the digest of those that it was read with, ``path`` its present place."""
 
     root_id: int
     relative_path: str
@@ -65,7 +65,7 @@ def read_files_in(store: Store, root_id: int, folder: str) -> list[PlacedFile]:
 
 
 def read_folders_with_sidecars(store: Store, root_id: int) -> set[str]:
-    """The folders, under the root, of files that were read with a sidecar."""
+    """The folders, under the root, that contain files read with a sidecar."""
     with store.catalog.look() as connection:
         rows = connection.execute("SELECT relative_path FROM files WHERE sidecars <> 0 AND root_id = ?", (root_id,))
         return {os.path.dirname(os.fsdecode(row[0])) for row in rows}  # noqa: PTH120
@@ -84,14 +84,14 @@ def read_files_of(store: Store, image_ids: Iterable[int]) -> list[PlacedFile]:
 
 
 def read_words(store: Store, image_ids: Iterable[int]) -> dict[int, tuple[Word, ...]]:
-    """What people wrote of these images; absent ones have no words."""
+    """The words that people wrote about these images; images without words are absent."""
     with store.catalog.look() as connection:
         return facts.words_of_images(connection, image_ids)
 
 
 def read_word_matches(store: Store, expression: str, most: int) -> Int64:
-    """Ids, ascending, of at most ``most`` images whose words fit an FTS5 expression over tags and texts, the newest; a
-    deleted one may be among them. 0.1 ms where a library has no words."""
+    """Ids, ascending, of the newest images, at most ``most``, whose words match an FTS5 expression over tags and texts;
+    a deleted one may be among them. 0.1 ms if a library has no words."""
     statement = "SELECT rowid FROM word_search WHERE word_search MATCH ? ORDER BY rowid DESC LIMIT ?"
     with store.catalog.look() as connection:
         found = [row[0] for row in connection.execute(statement, (expression, most))]

@@ -1,5 +1,5 @@
-"""What a page shows of a library: a picture with its places, what failed, what happened lately. Plain SQL
-(lookups.py says why); nothing here grows with the library but the failures, which come by the page."""
+"""Reads of a library for its pages: an image with its places, failures, recent events. Plain SQL (sqlite_reads.py says
+why); nothing here grows with the library except the failures, which come by the page."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _FAILURES = """SELECT root_id, relative_path, stage, reason, transient, size_byt
 _EVENTS = "SELECT event_id, at, kind, data FROM events WHERE event_id > ? ORDER BY event_id LIMIT ?"
 
 BEGINNING = (-1, b"")
-"""The place before every failure."""
+"""The key before every failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImagePlace:
-    """One file of a picture, as it was when it was indexed. ``offline``: its root cannot be reached."""
+    """One file of an image, as indexed. ``offline``: its root cannot be reached."""
 
     root_id: int
     root: Path
@@ -37,16 +37,16 @@ class ImagePlace:
 
 @dataclass(frozen=True, slots=True)
 class ImageDetails:
-    """A picture of the library and every place that holds it, the best first."""
+    """An image of the library and every place that holds it, the best first."""
 
     record: ImageRecord
     places: tuple[ImagePlace, ...]
-    words: tuple[Word, ...] = ()  # that people wrote of it
+    words: tuple[Word, ...] = ()  # that people wrote about it
 
 
 @dataclass(frozen=True, slots=True)
 class FailedPlace:
-    """One file that could not be indexed. ``key`` is what the next page comes after."""
+    """One file that could not be indexed. The next page begins after its ``key``."""
 
     path: Path
     stage: str
@@ -58,7 +58,7 @@ class FailedPlace:
 
 
 def read_picture(store: Store, image_id: int) -> ImageDetails | None:
-    """The picture of that id; None for one that the library does not have, or of which no file is left."""
+    """The image of that id; None if the library does not have it or no file of it is left."""
     with store.catalog.look() as connection:
         record = lookups.images_by_id(connection, [image_id]).get(image_id)
         rows = connection.execute(_PLACES, (image_id,)).fetchall()
@@ -96,6 +96,6 @@ def read_events(store: Store, after_id: int = 0, limit: int = 1000) -> list[Even
 
 
 def newest_event_id(store: Store) -> int:
-    """The id that the next events come after; 0 where nothing happened yet."""
+    """The id after which new events will come; 0 if there is none yet."""
     with store.catalog.look() as connection:
         return int(connection.execute("SELECT coalesce(max(event_id), 0) FROM events").fetchone()[0])

@@ -1,4 +1,4 @@
-"""What earlier index runs left in the table of events."""
+"""Reads earlier index runs from the table of events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LOOKED_AT = 20_000  # events: 20 ms
 
 
 def finished_runs(store: Store, limit: int = 20) -> list[dict[str, Any]]:
-    """The summaries of the last index runs, the newest first, as far as the last 20,000 events go back."""
+    """The summaries of the last index runs, the newest first, within the last 20,000 events."""
     statement = """SELECT data FROM events WHERE event_id > (SELECT coalesce(max(event_id), 0) - ? FROM events)
         AND kind = 'index-finished' ORDER BY event_id DESC LIMIT ?"""
     with store.catalog.look() as connection:

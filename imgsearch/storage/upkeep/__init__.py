@@ -1,1 +1,1 @@
-"""What a person asks of a whole library: verify, repair, compact, rebind."""
+"""Operations on a whole library that a person requests: verify, repair, compact, rebind."""

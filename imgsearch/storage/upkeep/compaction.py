@@ -1,4 +1,4 @@
-"""Removes deleted images for good: their rows at once, their vectors by writing the living ones anew."""
+"""Removes deleted images for good: their rows at once, their vectors by rewriting the living ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def compact_library(writer: Writer, progress: Callable[[int, int], None] | None 
     """Rewrite every segment that holds a slot without a live image, one after the other.
 
     For each: copy the living rows behind the last slot (fresh numbers), fsync, publish in one SQLite
-    transaction, unlink the old file. Killed anywhere, the library is whole: before the transaction the copy is
+    transaction, unlink the old file. After a kill at any point the library is whole: before the transaction the copy is
     an orphan, after it the old file is; the next writer removes either. Needs free space for one segment.
     ``progress(done, total)`` counts segments. Raises SegmentDamaged, and keeps everything, if a batch to be
     copied does not match its checksum; StorageFull.
@@ -94,7 +94,7 @@ def _copy(writer: Writer, info: SegmentInfo, slots: Int64) -> Appended:
 
 
 def _publish(connection: Connection, info: SegmentInfo, living: Int64, appended: list[Appended]) -> int:
-    """One transaction: new batches, new slots of the living, and nothing left of the dead and of the old file."""
+    """One transaction: new batches, new slots of the living, and removal of the dead and of the old file."""
     write_batches(connection, appended)
     fresh = [slot for batch in appended for slot in range(batch.slots.first, batch.slots.stop)]
     moves = [{"old_slot": old, "new_slot": new} for old, new in zip(living.tolist(), fresh, strict=True)]

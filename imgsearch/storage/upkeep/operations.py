@@ -1,4 +1,4 @@
-"""What a person asks of a whole library: plain functions that take the writer lock themselves."""
+"""Operations on a whole library that a person requests: plain functions that take the writer lock themselves."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from imgsearch.storage.writer import Writer, writing
 
 
 def compact(store: Store, progress: Callable[[int, int], None] | None = None, *, wait_s: float = 0.0) -> Compacted:
-    """Shrink the segments of deleted pictures. Raises LibraryBusy, SegmentDamaged, StorageFull."""
+    """Remove deleted images from the segments. Raises LibraryBusy, SegmentDamaged, StorageFull."""
     with writing(store, wait_s=wait_s) as writer:
         return compact_library(writer, progress)
 
 
 def forget(store: Store, root: Path | int, *, wait_s: float = 0.0) -> Forgotten:
-    """Remove a root, by id or by path; the pictures stay where they are. Raises UsageError, LibraryBusy."""
+    """Remove a root, by id or by path; the images stay where they are. Raises UsageError, LibraryBusy."""
     with writing(store, wait_s=wait_s) as writer:
         if isinstance(root, int):
             return writer.forget_root(root)
@@ -36,7 +36,7 @@ def forget(store: Store, root: Path | int, *, wait_s: float = 0.0) -> Forgotten:
 
 
 def repair(store: Store, progress: Callable[[int, int], None] | None = None, *, wait_s: float = 0.0) -> Repaired:
-    """Drop what is damaged, so that the next index embeds it again. Raises LibraryBusy, StorageFull."""
+    """Drop everything damaged, so that the next index run embeds it again. Raises LibraryBusy, StorageFull."""
     with writer_lock(store.layout.lock, wait_s=wait_s):  # not writing(): that refuses a damaged segment
         writer = Writer(store)
         try:

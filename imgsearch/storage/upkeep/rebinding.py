@@ -1,4 +1,4 @@
-"""Another model for a library that holds no picture yet."""
+"""Gives a library without images another model."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ _WAIT_S = 5.0
 
 
 def rebind_store(store: Store, model: ModelId) -> Store:
-    """Give an empty library to ``model``: the store opened anew; the one given is closed. Its folders and failures
-    stay, and its own calibration goes. Raises ModelMismatch where it holds a picture or vectors, LibraryBusy."""
+    """Give an empty library to ``model``. Returns the store opened again and closes the given one. Folders and failures
+    stay; the library's own calibration is removed. Raises ModelMismatch if it holds an image or vectors, LibraryBusy.
+    """
     folder = store.path
     with writing(store, wait_s=_WAIT_S), store.catalog.write() as connection:
         for table in (schema.images, schema.segments):
@@ -41,7 +42,7 @@ def rebind_store(store: Store, model: ModelId) -> Store:
 
 
 def is_unbound(store: Store) -> bool:
-    """Whether the library holds neither pictures nor vectors, so that another model may have it."""
+    """Whether the library holds neither images nor vectors, so that it may get another model."""
     with store.catalog.look() as connection:
         return not any(
             connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0]

@@ -1,4 +1,4 @@
-"""Drops what is damaged beyond reading, so that the library works again and the next index mends the rest."""
+"""Drops data that are damaged beyond reading, so that the library works again and the next index run mends the rest."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class _Damage:
 def repair_library(writer: Writer, progress: Callable[[int, int], None] | None = None) -> Repaired:
     """Drop every image of a batch whose bytes are missing or do not match the checksum.
 
-    Their file rows go too, so the next `imgsearch index` sees new files and embeds them again; the pictures
-    themselves are not touched. Ends with a compaction, which removes the damaged rows from the disk.
+    Their file rows go too, so the next `imgsearch index` sees new files and embeds them again; the image files
+    are not touched. Ends with a compaction, which removes the damaged rows from the disk.
     ``progress(done, total)`` counts segments.
     """
     with writer.catalog.read() as connection:
@@ -98,7 +98,7 @@ def _drop_images(connection: Connection, damage: _Damage) -> int:
 
 
 def _shrink_batch(connection: Connection, damage: _Damage) -> None:
-    """What can be read stays as dead slots with a true checksum, until the compaction."""
+    """Keeps the readable part as dead slots with a true checksum, until the compaction."""
     if damage.readable:
         values = {"count": damage.readable, "checksum": damage.found}
         connection.execute(update(batches).where(batches.c.batch_id == damage.batch_id).values(values))

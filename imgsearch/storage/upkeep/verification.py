@@ -1,4 +1,4 @@
-"""Looks at everything: every checksum, every count, every row against every slot, every file in the folder."""
+"""Checks everything: every checksum, every count, every row against every slot, every file in the folder."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _DANGLING = {
 def verify(store: Store, progress: Callable[[int, int], None] | None = None) -> list[Problem]:
     """Every disagreement found; [] is clean. Reads all vectors once: ``progress(done_bytes, total_bytes)``.
 
-    Works beside a writer, on the state of the moment it began. What a killed run left behind the last batch
-    (harmless, removed by the next writer) is reported only while nobody writes.
+    Works beside a writer, on the state at the moment it began. Leftovers of a killed run behind the last batch
+    (harmless, removed by the next writer) are reported only while nobody writes.
     """
     for _ in range(10):
         with store.catalog.read() as connection:
@@ -45,7 +45,7 @@ def verify(store: Store, progress: Callable[[int, int], None] | None = None) -> 
             rows = [queries.batch_rows(connection, info) for info in infos]
         vectors = list(_check_segments(store, infos, rows, progress))
         missing = any(problem.kind == "segment-missing" for problem in vectors)
-        if not missing or store.generation() == generation:  # else a compaction replaced what we looked for
+        if not missing or store.generation() == generation:  # else a compaction replaced the files
             break
     return found + vectors + _check_snapshot(store) + _check_folder(store)
 
@@ -145,8 +145,8 @@ def _check_snapshot(store: Store) -> list[Problem]:
 
 
 def _check_folder(store: Store) -> list[Problem]:
-    """Leftovers of a killed writer; under the lock, since a living one has files that no row names yet. Where no lock
-    can be held (a read-only disk), nothing is said of them."""
+    """Leftovers of a killed writer; under the lock, since a running one has files that no row names yet. If no lock
+    can be held (a read-only disk), nothing is reported."""
     found = []
     try:
         with writer_lock(store.layout.lock):

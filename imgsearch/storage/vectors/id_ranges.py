@@ -10,7 +10,7 @@ from imgsearch.records import Int64
 
 
 def as_ranges(ids: Int64) -> Int64:
-    """The ranges of these ids, in any order and repeated or not."""
+    """The ranges of these ids, in any order, repeated or not."""
     ordered = np.unique(ids)
     return merged(np.stack([ordered, ordered], axis=1))
 
@@ -42,5 +42,5 @@ def members(ranges: Int64) -> Int64:
 
 
 def without(ranges: Int64, ids: Int64) -> Int64:
-    """The set less ``ids``; holds its members for a moment."""
+    """The set without ``ids``; holds its members for a moment."""
     return as_ranges(np.setdiff1d(members(ranges), ids))

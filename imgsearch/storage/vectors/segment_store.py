@@ -37,7 +37,7 @@ MAX_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """Slots written but not yet committed: a batch row to be. ``checksum`` is the crc32 of the bytes."""
+    """Slots written but not yet committed, which become a batch row. ``checksum`` is the crc32 of the bytes."""
 
     file_name: str
     slots: SlotRange
@@ -67,12 +67,12 @@ class SegmentStore:
         self._max_slots = max_slots or max(1, min(MAX_SLOTS, MAX_BYTES // shape.slot_bytes))
         self._descriptor = -1  # of the last segment, while it takes appends
         self._new_file = False
-        self._closed = False  # True: the last segment takes no more, room or not
+        self._closed = False  # True: the last segment takes no more appends, even with room
         self._unsynced: set[int] = set()
 
     def recover(self) -> None:
-        """Cut every segment back to its last batch row and remove files that no row names: what a killed run
-        left. Raises SegmentDamaged for a segment that is missing or shorter than its last batch row."""
+        """Cut every segment back to its last batch row and remove files that no row names, the leftovers of a killed
+        run. Raises SegmentDamaged for a segment that is missing or shorter than its last batch row."""
         known = {info.file_name: info for info in self._segments}
         for info in self._segments:
             self._cut_file(info)
@@ -98,7 +98,7 @@ class SegmentStore:
         return self.append_stored(encode(numbers, self.shape, scale), scale)
 
     def append_stored(self, stored: NDArray[Any], scale: float) -> Appended:
-        """As ``append``, of numbers already encoded with ``scale``; a compaction moves them unchanged."""
+        """Like ``append``, for numbers already encoded with ``scale``; a compaction moves them unchanged."""
         with disk_errors(self.folder):
             if not self._takes_appends() or self._segments[-1].scale != scale:
                 self._open_new(scale)
@@ -128,7 +128,7 @@ class SegmentStore:
         self._new_file = False
 
     def truncate(self, slot: int) -> None:
-        """Cut back everything at or after ``slot``, which was never committed; a file left empty goes."""
+        """Cut back everything at or after ``slot``, which was never committed; removes a file left empty."""
         self.close()
         with disk_errors(self.folder):
             while self._segments and self._segments[-1].first_slot >= slot:
@@ -139,7 +139,7 @@ class SegmentStore:
         self.next_slot = slot
 
     def read(self, slots: Int64) -> Float32:
-        """Vectors of ``slots``, [n, T, D] float32, in the order asked for. ValueError for an unknown slot."""
+        """Vectors of ``slots``, [n, T, D] float32, in the given order. ValueError for an unknown slot."""
         out = np.empty((len(slots), self.shape.query_tokens, self.shape.dims), np.float32)
         found = np.zeros(len(slots), bool)
         for info in self._segments:
@@ -153,12 +153,12 @@ class SegmentStore:
         return out
 
     def start_new_segment(self) -> None:
-        """Let the next append open a file, even if the last segment has room."""
+        """Make the next append open a file, even if the last segment has room."""
         self.close()
         self._closed = True
 
     def drop(self, file_name: str) -> None:
-        """Forget a segment that the catalog no longer names, and unlink its file; readers' maps live on."""
+        """Forget a segment that the catalog no longer names, and unlink its file; readers' maps stay valid."""
         self._segments = [info for info in self._segments if info.file_name != file_name]
         with disk_errors(self.folder):
             (self.folder / file_name).unlink(missing_ok=True)
@@ -174,7 +174,8 @@ class SegmentStore:
         self._new_file = False
 
     def _takes_appends(self) -> bool:
-        """A hole in the slot numbers (after a repair or a compaction) closes a segment too."""
+        """Whether the last segment takes appends; a gap in the slot numbers (after a repair or a compaction) closes it
+        too."""
         if not self._segments or self._closed:
             return False
         last = self._segments[-1]
@@ -215,7 +216,7 @@ class SegmentStore:
 
 
 def _write_all(descriptor: int, content: memoryview, offset: int) -> None:
-    """A full disk may take part of a write before it refuses the rest."""
+    """Writes all bytes, because a full disk may take part of a write before it refuses the rest."""
     while content:
         written = os.pwrite(descriptor, content, offset)
         content, offset = content[written:], offset + written

@@ -35,7 +35,7 @@ _INT8_PEAK = 127.0
 
 @dataclass(frozen=True, slots=True)
 class VectorShape:
-    """What one slot of a library holds: T vectors of D numbers, stored as ``dtype``."""
+    """The shape of one slot of a library: T vectors of D numbers, stored as ``dtype``."""
 
     dtype: str
     query_tokens: int
@@ -70,7 +70,7 @@ class SegmentInfo:
 
 
 def segment_name(first_slot: int) -> str:
-    """Slots are numbered once, so the first one names the file for good."""
+    """The file's name. Slots are numbered once, so the first one names the file for good."""
     return f"{first_slot:012d}.vec"
 
 
@@ -127,7 +127,7 @@ def encode(vectors: NDArray[np.floating[Any]], shape: VectorShape, scale: float)
 
 
 def decode(stored: NDArray[Any], shape: VectorShape, scale: float) -> Float32:
-    """[n, T, D] float32 from what is stored; always a copy."""
+    """[n, T, D] float32 from stored numbers; always a copy."""
     vectors = stored.astype(np.float32)
     if shape.dtype == "int8":
         vectors *= np.float32(scale)

@@ -1,4 +1,4 @@
-"""Alembic's entry point. It is run only by imgsearch.storage.catalog.database, which hands over an open connection."""
+"""Alembic's entry point. Only imgsearch.storage.catalog.database runs it, with an open connection."""
 
 from __future__ import annotations
 
