@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from imgsearch.dedup.evidence.records import TIERS
-from web.services.picture_texts import MAX_QUESTION_CHARS, MAX_TURNS
+from web.services.picture_texts import MAX_BEAMS, MAX_QUESTION_CHARS, MAX_TURNS
 
 Schema = dict[str, Any]
 
@@ -104,7 +104,9 @@ _SPOKEN = _object(
     image_id=IMAGE_ID,
     question=TEXT,
     answer=_said("perhaps empty", type="string"),
-    statement=_or_null(_said("question and answer as one sentence; null where there is none", type="string")),
+    statement=_or_null(
+        _said('what the answer claims, "not: ..." where it denies it; null where no sentence says it', type="string")
+    ),
     itm_probability=_or_null(_PROBABILITY | {"description": "that the statement fits the picture"}),
     generator=_said("what wrote it", type="string"),
 )
@@ -231,6 +233,13 @@ QUESTION: Schema = {
             "maxItems": MAX_TURNS,
             "description": "what was asked and answered before, oldest first",
             "items": _object(question=_ASKED_TEXT, answer={"type": "string", "maxLength": MAX_QUESTION_CHARS}),
+        },
+        "num_beams": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_BEAMS,
+            "default": 1,
+            "description": "1 is greedy, so that each token stays; with more, all comes in one token",
         },
     },
     "required": ["question"],

@@ -37,8 +37,9 @@ _OPEN = frozenset({"static", "login.show_login", "login.log_in", "metrics.health
 """Endpoints that answer whoever asks."""
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_CHANGING_NOTHING = frozenset({"api.search_by_picture", "texts.ask"})
-"""POSTs that carry a picture to search for or a question, and need no CSRF token."""
+_CHANGING_NOTHING = frozenset({"api.search_by_picture", "texts.ask", "texts.make_caption"})
+"""POSTs that change nothing that a person made, and need no CSRF token: they carry a picture to search for or a
+question, or have a caption written anew."""
 
 _SESSION_DAYS = 30
 

@@ -143,15 +143,15 @@ class GenerationService:
 
     def gauges(self) -> dict[str, tuple[str, float]]:
         """As `SearchService.gauges`."""
-        return {"texts_waiting": ("Captions and answers that wait or are written", len(self._jobs) + self._running)}
+        return {"generator_waiting": ("Captions and answers that wait or are written", len(self._jobs) + self._running)}
 
     def counts(self) -> dict[str, tuple[str, float]]:
         """As `SearchService.counts`."""
         return {
-            "texts_written": ("Captions and answers written", self._written),
-            "texts_refused": ("Captions and answers refused because too many were waiting", self._refused),
-            "texts_dropped": ("Captions and answers whose client went away", self._dropped),
-            "text_batches": ("Batches of captions and answers", self._batches),
+            "generator_written": ("Captions and answers written", self._written),
+            "generator_refused": ("Captions and answers refused because too many were waiting", self._refused),
+            "generator_dropped": ("Captions and answers whose client went away", self._dropped),
+            "generator_batches": ("Batches of captions and answers", self._batches),
         }
 
     def close(self) -> None:

@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from imgsearch.captions.asking import Answered, checked_answer
+from imgsearch.captions.judging import CalibratedJudge
 from imgsearch.errors import LibraryError, MediaError
 from imgsearch.generation.checked import CaptionSettings, CheckedCaption, checked_captions, picture_seed
+from imgsearch.generation.questions import answer_length_penalty, dialogue_prompt, question_form, statement_of
 from imgsearch.media.decode import decode_file
 from imgsearch.media.decoded import DecodedImage
 from imgsearch.search.features.stored import ImageSource
-from imgsearch.search.rerank import MatchPrompt
 from imgsearch.storage import StoredCaption, writing
 from imgsearch.storage.reads.captions import read_captions
 from web.problems import Gone
 from web.services.generation import GenerationService, Hearing, Wish
 
 if TYPE_CHECKING:
-    from imgsearch.generation.contract import Answer, Captions, Generator, Watch
+    from imgsearch.generation.contract import Captions, Generator, Watch
     from imgsearch.search.engine import Searcher
 
 _LOG = logging.getLogger("imgsearch.web")
@@ -33,7 +35,9 @@ MAX_QUESTION_CHARS = 500
 MAX_TURNS = 8
 """Questions and answers before the one that is asked: more would leave a small language model no room."""
 
+MAX_BEAMS = 8
 ANSWER_TOKENS = 30
+_QUIET = 25  # polls after which a stream says that it is still there
 _KEPT = 1000  # captions in memory, of libraries that cannot be written to now
 
 
@@ -46,15 +50,12 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """An answer; ``statement`` is question and answer as one sentence, and ``probability`` that it fits the picture by
-    ITM; None where there is no such sentence."""
+class Asked:
+    """A question about a picture, and those before it. One beam is greedy, so that what is streamed stays."""
 
     question: str
-    answer: str
-    statement: str | None
-    probability: float | None
-    generator: str
+    turns: tuple[Turn, ...] = ()
+    num_beams: int = 1
 
 
 class PictureTexts:
@@ -64,6 +65,8 @@ class PictureTexts:
         self._searcher, self.generation = searcher, generation
         self._lock = threading.Lock()
         self._unsaved: OrderedDict[int, StoredCaption] = OrderedDict()
+        rule = searcher.calibration
+        self._judge = None if rule is None else CalibratedJudge(searcher.store, searcher.model, rule)
 
     def stored(self, image_id: int) -> StoredCaption | None:
         """The caption that there is already."""
@@ -83,18 +86,16 @@ class PictureTexts:
             hearing.drop()
         return None
 
-    def ask(self, source: ImageSource, question: str, turns: Sequence[Turn], gone: Callable[[], bool]) -> Hearing:
+    def ask(self, source: ImageSource, asked: Asked, gone: Callable[[], bool]) -> Hearing:
         """Queue a question about a picture; ("done", the text) is for `said`. Raises as `GenerationService.write`."""
-        return self.generation.write(Wish(_answer, _reader(source), (question, tuple(turns))), gone)
+        return self.generation.write(Wish(_Answering(asked.num_beams), _reader(source), asked), gone)
 
-    def said(self, source: ImageSource, question: str, answer: str) -> Said:
-        """The answer with its statement's probability."""
-        statement = statement_of(question, answer)
-        probability = None
-        if statement:
-            ((match,), _, _) = self._searcher.reader.match(MatchPrompt(statement), [source], None)
-            probability = None if match is None else match.probability
-        return Said(question, answer, statement, probability, self.generation.name)
+    def said(self, source: ImageSource, question: str, answer: str) -> Answered:
+        """The answer with the statement that it makes, and its probability by ITM."""
+        if statement_of(question, answer) is None:
+            return Answered(question, answer)
+        model: Any = self._searcher.model
+        return checked_answer(model, question, answer, self._searcher.reader.features(source))
 
     def _caption(
         self, generator: Generator, images: Sequence[Image.Image], sources: Sequence[ImageSource], watch: Watch
@@ -104,7 +105,7 @@ class PictureTexts:
         features = [self._searcher.reader.features(source) for source in sources]
         listened: Any = _Listened(generator, watch)
         model: Any = self._searcher.model
-        found = checked_captions(listened, model, images, settings, seeds=seeds, features=features)
+        found = checked_captions(listened, model, images, settings, seeds=seeds, features=features, judge=self._judge)
         return [(caption, generator, settings) for caption in found]
 
     def _kept(
@@ -149,29 +150,29 @@ class _Listened:
         return getattr(self._generator, name)
 
 
-def _answer(
-    generator: Generator,
-    images: Sequence[Image.Image],
-    asked: Sequence[tuple[str, tuple[Turn, ...]]],
-    watch: Watch,
-) -> list[str]:
-    """Greedy, so that what was streamed stays."""
-    prompts = [prompt_of(generator, question, turns) for question, turns in asked]
-    answers: list[Answer] = generator.answer(
-        images, prompts, "{}", num_beams=1, max_new_tokens=ANSWER_TOKENS, length_penalty=0.0, watch=watch
-    )
-    return [answer.text for answer in answers]
+@dataclass(frozen=True, slots=True)
+class _Answering:
+    """Answers with so many beams; what was asked with the same shares a batch."""
 
+    num_beams: int
 
-def prompt_of(generator: Any, question: str, turns: Sequence[Turn]) -> str:
-    """As BLIP-2's authors ask each language model, the turns before in the same words."""
-    before = "".join(f"Question: {turn.question} Answer: {turn.answer}. " for turn in turns)
-    return f"{before}Question: {question} Answer:"
-
-
-def statement_of(question: str, answer: str) -> str | None:
-    """Question and answer as one sentence; None where that is not defined."""
-    return None
+    def __call__(
+        self, generator: Generator, images: Sequence[Image.Image], prompts: Sequence[Asked], watch: Watch
+    ) -> list[str]:
+        form = question_form(generator)
+        answers = generator.answer(
+            images,
+            [
+                dialogue_prompt(form, [(turn.question, turn.answer) for turn in one.turns], one.question)
+                for one in prompts
+            ],
+            "{}",
+            num_beams=self.num_beams,
+            max_new_tokens=ANSWER_TOKENS,
+            length_penalty=answer_length_penalty(generator),
+            watch=watch,
+        )
+        return [answer.text for answer in answers]
 
 
 def _reader(source: ImageSource) -> Callable[[int], Image.Image]:
@@ -194,19 +195,21 @@ def _reader(source: ImageSource) -> Callable[[int], Image.Image]:
     return read
 
 
-def events_of(hearing: Hearing, said: Callable[[str], dict[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """(name, data) of a stream: ``waiting`` with a sentence, ``token`` with what came last and the text so far, and
-    ``answer`` with what ``said`` makes of the text; "" now and then."""
+def events_of(hearing: Hearing, said: Callable[[str], dict[str, Any]], *, settled: bool) -> Iterator[tuple[str, Any]]:
+    """(name, data) of a stream: ``waiting`` with a reason, ``token`` with what came last and the text so far, and
+    ``answer`` with what ``said`` makes of the text; "" now and then. The tokens together are the text. ``settled``:
+    whether what was heard stays; else all comes in one token."""
     before, quiet = "", 0
     for name, value in hearing:
         quiet = 0 if name else quiet + 1
         if name == "state":
             yield "waiting", {"reason": value}
-        elif name == "text" and value != before:
-            yield "token", {"token": value.removeprefix(before), "text": value}
-            before = value
-        elif name == "done":
-            yield "answer", said(value)
-        elif quiet == 25:  # 5 s
+        elif name in ("text", "done"):
+            if (settled or name == "done") and value != before and value.startswith(before):
+                yield "token", {"token": value.removeprefix(before), "text": value}
+                before = value
+            if name == "done":
+                yield "answer", said(value)
+        elif quiet == _QUIET:
             quiet = 0
             yield "", "still here"

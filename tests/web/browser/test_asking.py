@@ -130,21 +130,21 @@ def test_closing_ends_the_answer_for_the_server_too(page: Any, speaking: Speakin
     open_first(page)
     until(page, "document.querySelector('.viewer .caption').textContent")
     speaking.gate.close()
-    before = speaking.generation.counts()["texts_written"][1]
+    before = speaking.generation.counts()["generator_written"][1]
     ask(page, "what is it?")
     until(page, f"!!{BUSY}")
     page.click(".viewer [data-do=close]")
     for _ in range(600):
-        if speaking.generation.counts()["texts_dropped"][1]:
+        if speaking.generation.counts()["generator_dropped"][1]:
             break
         page.wait_for_timeout(50)
-    assert speaking.generation.counts()["texts_dropped"][1] == 1
+    assert speaking.generation.counts()["generator_dropped"][1] == 1
     speaking.gate.open()
     for _ in range(600):
-        if not speaking.generation.gauges()["texts_waiting"][1]:
+        if not speaking.generation.gauges()["generator_waiting"][1]:
             break
         page.wait_for_timeout(50)
-    assert speaking.generation.counts()["texts_written"][1] == before
+    assert speaking.generation.counts()["generator_written"][1] == before
 
 
 def test_problem_is_told_and_the_question_kept(page: Any, speaking: Speaking, watched: Watched) -> None:

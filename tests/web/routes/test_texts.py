@@ -68,6 +68,24 @@ def test_answer_comes_word_by_word_and_then_whole(written: Callable[..., Shelf])
     )
 
 
+def test_answer_says_how_well_it_fits_as_a_statement(written: Callable[..., Shelf]) -> None:
+    shelf = written(Scribe())
+    red = shelf.id_of("a/red one.png")
+    told = ask(shelf, red, "How many boats are there?").get_json()
+    assert told["answer"] == "two" and told["statement"] == "two boats" and 0 <= told["itm_probability"] <= 1
+    assert ask(shelf, red, "why?").get_json()["statement"] is None
+    same = shelf.service.explain("two boats", red)["itm_probability"]
+    assert told["itm_probability"] == pytest.approx(same, abs=1e-5)
+
+
+def test_beams_give_their_answer_in_one_piece(written: Callable[..., Shelf]) -> None:
+    shelf = written(Scribe())
+    body = {"question": "what is this?", "num_beams": 5}
+    told = events(shelf.client.post(f"/api/v1/pictures/{shelf.id_of('a/red one.png')}/ask", json=body))
+    assert [name for name, _ in told if name != "waiting"] == ["token", "answer"]
+    assert told[-2][1] == {"token": "it is all red", "text": "it is all red"}
+
+
 def test_history_goes_before_the_question(written: Callable[..., Shelf]) -> None:
     scribe = Scribe()
     shelf = written(scribe)
@@ -87,6 +105,9 @@ def test_history_goes_before_the_question(written: Callable[..., Shelf]) -> None
         {"question": "a" * 501},
         {"question": "a", "histroy": []},
         {"question": "a", "history": "b"},
+        {"question": "a", "num_beams": 0},
+        {"question": "a", "num_beams": True},
+        {"question": "a", "num_beams": "5"},
         {"question": "a", "history": [{"question": "b", "answer": "c"}] * 9},
         {"question": "a", "history": [{"question": "b"}]},
         {"question": "a", "history": [{"question": "b" * 501, "answer": "c"}]},
@@ -124,9 +145,8 @@ def test_caption_is_checked_kept_and_shown(written: Callable[..., Shelf]) -> Non
     assert shelf.client.get(f"/api/v1/pictures/{blue}/caption").get_json() == told
     assert shelf.client.get(f"/api/v1/pictures/{blue}").get_json()["caption"] == told
     assert len(scribe.batches) == calls
-    again = shelf.programs.post(f"/api/v1/pictures/{blue}/caption").get_json()
+    again = shelf.client.post(f"/api/v1/pictures/{blue}/caption").get_json()
     assert again["text"] == told["text"] and len(scribe.batches) > calls
-    assert shelf.client.post(f"/api/v1/pictures/{blue}/caption").status_code == 403  # a change without the CSRF token
 
 
 def test_caption_is_answered_while_somebody_else_writes(written: Callable[..., Shelf]) -> None:
@@ -177,7 +197,7 @@ def test_questions_that_wait_together_are_one_batch(written: Callable[..., Shelf
     for thread in threads[1:]:
         thread.start()
     generation = shelf.app.extensions["imgsearch.texts"].generation
-    while generation.gauges()["texts_waiting"][1] < 4:
+    while generation.gauges()["generator_waiting"][1] < 4:
         pass
     assert shelf.client.get("/api/v1/search?q=red").status_code == 200  # a search does not wait for any of them
     gate.open()
@@ -213,10 +233,10 @@ def test_stream_that_is_closed_ends_between_two_words(written: Callable[..., She
     assert gate.reached.acquire(timeout=60) and gate.reached.acquire(timeout=60)  # it is at its second word
     gate.open(1)
     generation = shelf.app.extensions["imgsearch.texts"].generation
-    while generation.gauges()["texts_waiting"][1]:
+    while generation.gauges()["generator_waiting"][1]:
         pass
     assert not gate.reached.acquire(blocking=False)  # and did not come to a third
-    assert generation.counts()["texts_dropped"][1] == 1 and generation.counts()["texts_written"][1] == 0
+    assert generation.counts()["generator_dropped"][1] == 1 and generation.counts()["generator_written"][1] == 0
     gate.open()
     assert ask(shelf, 1).status_code == 200
 

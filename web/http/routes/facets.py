@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
+from cachetools import LRUCache
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
@@ -30,7 +30,7 @@ _KEPT = 64
 
 _TYPES = ("jpg", "png", "heic", "webp", "gif", "bmp", "tiff", "avif", "ico", "raw")
 
-_known: OrderedDict[tuple[str, int, Filters], Facets] = OrderedDict()
+_known: LRUCache[tuple[str, int, Filters], Facets] = LRUCache(_KEPT)
 _lock = threading.Lock()
 
 
@@ -67,12 +67,10 @@ def _counted(store: Store, filters: Filters) -> Facets:
     same page of a large library waits for one, and searches keep a core."""
     key = (str(store.path), store.generation(), filters)
     with _lock:
-        if key not in _known:
-            _known[key] = read_facets(store, filters)
-        _known.move_to_end(key)
-        while len(_known) > _KEPT:
-            _known.popitem(last=False)
-        return _known[key]
+        found = _known.get(key)
+        if found is None:
+            found = _known[key] = read_facets(store, filters)
+        return found
 
 
 def _values(text: str, name: str, found: Iterable[tuple[Any, str, int]]) -> list[dict[str, Any]]:

@@ -158,7 +158,7 @@ _ANSWERED: Part = {
     "image_id": 17,
     "question": "what colour is it?",
     "answer": "red",
-    "statement": "the boat is red",
+    "statement": "it is red",
     "itm_probability": 0.94,
     "generator": "mini",
 }

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from imgsearch.captions.asking import Answered
 from imgsearch.errors import UsageError
 from imgsearch.search.features.stored import ImageSource
 from imgsearch.storage.reads.gallery import ImageDetails
@@ -15,7 +16,7 @@ from web.http.context import client_gone, current_texts
 from web.http.routes.pictures import find_picture
 from web.http.routes.streams import stream_events
 from web.problems import NotFound, WebError, printable
-from web.services.picture_texts import MAX_QUESTION_CHARS, MAX_TURNS, Said, Turn, events_of
+from web.services.picture_texts import MAX_BEAMS, MAX_QUESTION_CHARS, MAX_TURNS, Asked, Turn, events_of
 
 blueprint = Blueprint("texts", __name__, url_prefix="/api/v1")
 blueprint.add_app_template_global(lambda: current_texts().generation.available, "writes")
@@ -60,14 +61,13 @@ def _captioned(picture: ImageDetails) -> ResponseReturnValue:
 def ask(image_id: int) -> ResponseReturnValue:
     """An answer, word by word as server-sent events; whole to who wants JSON."""
     source = source_of(find_picture(image_id))
-    question, turns = _read()
-    texts = current_texts()
-    hearing = texts.ask(source, question, turns, client_gone())
+    asked, texts = _read(), current_texts()
+    hearing = texts.ask(source, asked, client_gone())
 
     def said(answer: str) -> dict[str, Any]:
-        return said_json(image_id, texts.said(source, question, answer))
+        return said_json(image_id, texts.said(source, asked.question, answer), texts.generation.name)
 
-    happenings = events_of(hearing, said)
+    happenings = events_of(hearing, said, settled=asked.num_beams == 1)
     kinds = request.accept_mimetypes.best_match(["text/event-stream", "application/json"], "text/event-stream")
     try:
         if kinds == "text/event-stream":
@@ -88,20 +88,20 @@ def source_of(picture: ImageDetails) -> ImageSource:
     return ImageSource.of([place.path for place in picture.places], picture.record.facts)
 
 
-def said_json(image_id: int, said: Said) -> dict[str, Any]:
+def said_json(image_id: int, said: Answered, generator: str) -> dict[str, Any]:
     """An answer as the API tells it."""
     return {
         "image_id": image_id,
         "question": printable(said.question),
-        "answer": printable(said.answer),
+        "answer": printable(said.text),
         "statement": None if said.statement is None else printable(said.statement),
         "itm_probability": said.probability,
-        "generator": printable(said.generator),
+        "generator": printable(generator),
     }
 
 
-def _read() -> tuple[str, list[Turn]]:
-    """Question and history of the request's body. Raises UsageError."""
+def _read() -> Asked:
+    """What the request's body asks. Raises UsageError."""
     request.max_content_length = _MOST_BYTES
     try:
         given = request.get_json(silent=True)
@@ -109,9 +109,9 @@ def _read() -> tuple[str, list[Turn]]:
         given = None
     if not isinstance(given, dict):
         raise UsageError("the request holds no question", _EXAMPLE)
-    unknown = sorted(set(given) - {"question", "history"})
+    unknown = sorted(set(given) - {"question", "history", "num_beams"})
     if unknown:
-        raise UsageError(f"got {printable(unknown[0][:40])!r}, expected question and history", _EXAMPLE)
+        raise UsageError(f"got {printable(unknown[0][:40])!r}, expected question, history, num_beams", _EXAMPLE)
     history = given.get("history", [])
     if history is None:
         history = []
@@ -119,7 +119,10 @@ def _read() -> tuple[str, list[Turn]]:
         raise UsageError(
             f"got a history that is no list of at most {MAX_TURNS} turns", "send the last ones, or leave it out"
         )
-    return _text(given, "question"), [_turn(one) for one in history]
+    beams = given.get("num_beams", 1)
+    if isinstance(beams, bool) or not isinstance(beams, int) or not 1 <= beams <= MAX_BEAMS:
+        raise UsageError(f"got num_beams that is no whole number from 1 to {MAX_BEAMS}", "leave it out")
+    return Asked(_text(given, "question"), tuple(_turn(one) for one in history), beams)
 
 
 def _turn(given: Any) -> Turn:

@@ -98,17 +98,24 @@ class Talk {
     for await (const [name, told] of events(`/pictures/${this.id}/ask`, { question, history }, signal)) {
       if (name === "waiting") show({ note: `${told.reason} …` });
       else if (name === "token") show({ answer: told.text, note: "" });
-      else if (name === "answer") return show({ answer: told.answer, note: told.answer ? "" : "no answer", fits: told.itm_probability });
+      else if (name === "answer") return show({ answer: told.answer, note: told.answer ? "" : "no answer", fits: verdict(told) });
       else if (name === "problem") throw new Problem(told);
     }
     throw new Problem({ detail: "The answer broke off." });
   }
 
-  #item({ question, answer, note, failed = false, fits = null }) {
+  #item({ question, answer, note, failed = false, fits = "" }) {
     const kind = failed ? "word-of-warning" : "answer waiting";
     return el("div", {}, el("p", { class: "question" }, question), answer && el("p", { class: "answer" }, answer),
-      note && el("p", { class: kind }, note), typeof fits === "number" && el("p", { class: "fits" }, `Fits the picture: ${percent(fits)}`));
+      note && el("p", { class: kind }, note), fits && el("p", { class: "fits" }, fits));
   }
+}
+
+/** How far an answer is to be believed. */
+function verdict({ answer, statement, itm_probability: fits }) {
+  if (!answer) return "";
+  if (typeof fits !== "number") return "Not checked against the picture";
+  return fits < 0.5 ? `Unsure: “${statement}” fits the picture with only ${percent(fits)}` : `“${statement}” fits the picture: ${percent(fits)}`;
 }
 
 /** [name, data] of each event that the server sends in answer to a POST, which EventSource cannot make. */
