@@ -136,7 +136,7 @@ def checked_captions(
     pictures = list(images)
     if not pictures:
         return []
-    own = [picture_seed(_content(image), wanted.seed) for image in pictures] if seeds is None else list(seeds)
+    own = [picture_seed(picture_content(image), wanted.seed) for image in pictures] if seeds is None else list(seeds)
     if matcher is None or not wanted.check:
         written = _write(generator, pictures, wanted, own, wanted.method, 1)
         return [_unchecked(said_of(wanted.prompt, each.text)) for each in written]
@@ -246,7 +246,7 @@ def _best(
     return CheckedCaption(texts[best], probability, sure, scored)
 
 
-def _content(image: Image.Image) -> str:
+def picture_content(image: Image.Image) -> str:
     """A name of the pixels as the matching sees them, 64 pixels a side."""
     return hashlib.sha256(upright_pixels(image, 64).tobytes()).hexdigest()
 
