@@ -2,6 +2,8 @@
 
     python benchmarks/generator_quality.py [--generator mini] [--judge mini] [--seed 40713] [--count 500] [--quick]
 
+The tables go into RESULTS.md and, of the generator that ships, into its model card.
+
 Captions are written greedily, by five beams, drawn once, and drawn eight times with the one kept that the retrieval
 model's ITM believes most (`--drawn`). "Object and colour": they name an object that is in the scene with its colour;
 "all true": nothing that they say is false by the scene graph. Five questions a scene, one of each kind, are answered
@@ -17,9 +19,10 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from results import add_flags, markdown_table, write_section, writes
+from results import add_flags, markdown_table, write_copy, write_section, writes
 
 from imgsearch.generation import load_generator
+from imgsearch.generation.sources import find_generator
 from imgsearch.model import load_model
 from imgsearch.scenes.draw import draw_scene
 from imgsearch.scenes.graph import Domain, Scene, sample_scene
@@ -63,6 +66,8 @@ def main() -> None:
     print("\n".join(lines))
     if writes(arguments):
         write_section(TITLE, lines)
+        if arguments.generator == "mini":
+            write_copy(find_generator("mini").path / "README.md", "generator_quality", lines)
 
 
 def withheld(seed: int, count: int) -> Withheld:
