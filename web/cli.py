@@ -51,9 +51,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--generator",
         metavar="NAME",
-        help='writes captions and answers: a name of `imgsearch models`, a directory, "none" '
-        "(mini where the library's model is mini, else none)",
+        help="what writes captions and answers, as in `imgsearch caption`, or none; beside the small model it is mini "
+        "unless given, else none",
     )
+    parser.add_argument(
+        "--language-model", metavar="DIR", help="of a generator that is a LAVIS .pth: the OPT or Flan-T5 it belongs to"
+    )
+    parser.add_argument("--quantize", choices=("int8", "int4"), help="keep the generator's weights in few bits")
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a name that this machine is called by"
     )
@@ -121,7 +125,7 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
     with open_searcher(settings) as searcher:
         config = _web_config(arguments, searcher.store.path)
         limits = ServiceLimits(config.searches, config.max_query_chars, settings.rerank)
-        generation = _generation(settings, searcher.store.model.name)
+        generation = _generation(arguments, settings, searcher.store.model.name)
         with closing(SearchService(searcher, limits)) as service, closing(generation):
             app = create_app(service, config, generation)
             server = _bound(app, arguments, config)
@@ -136,18 +140,21 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _generation(settings: Settings, model: str) -> GenerationService:
+def _generation(arguments: argparse.Namespace, settings: Settings, model: str) -> GenerationService:
     """The service that writes, with the generator that the settings name, loaded when it is first asked for. Raises
     UsageError, ModelUnavailable and CheckpointInvalid for one that is not there."""
+    from importlib.util import find_spec
+
     from imgsearch.errors import ModelUnavailable
     from imgsearch.generation.sources import SHIPPED, find_generator
     from web.services.generation import GenerationService
 
-    name = settings.generator or (SHIPPED if model == SHIPPED else "none")
+    language, quantize = arguments.language_model, arguments.quantize
+    name = settings.generator or (SHIPPED if model == SHIPPED and find_spec("torch") else "none")
     if name == "none":
         return GenerationService()
     try:
-        find_generator(name)
+        find_generator(name, language)
     except ModelUnavailable:
         if settings.generator:
             raise
@@ -156,9 +163,9 @@ def _generation(settings: Settings, model: str) -> GenerationService:
     def load() -> Generator:
         from imgsearch.generation import load_generator
 
-        return load_generator(name, device=settings.device, dtype=settings.dtype)
+        return load_generator(name, language, settings.device, settings.dtype, quantize=quantize)
 
-    return GenerationService(load, name)
+    return GenerationService(load, name, quantize=quantize)
 
 
 def _web_config(arguments: argparse.Namespace, library: Path) -> WebConfig:

@@ -76,6 +76,7 @@ class Overloaded(WebError):
 STATUS: dict[type[ImgsearchError], int] = {
     ImgsearchError: 500,
     errors.UsageError: 400,
+    errors.ExtraMissing: 503,  # of the server
     errors.ModelError: 503,
     errors.ModelUnavailable: 503,
     errors.CheckpointInvalid: 500,

@@ -106,6 +106,7 @@ class Hearing:
 
 class GenerationService:
     """See the module. ``load`` makes the generator, ``name`` is what it is called by; None for a server without one.
+    ``quantize`` as `load_generator` was given it.
     Safe between threads; whoever makes it closes it."""
 
     def __init__(
@@ -113,10 +114,11 @@ class GenerationService:
         load: Callable[[], Generator] | None = None,
         name: str = "",
         *,
+        quantize: str | None = None,
         waiting: int = WAITING,
         batch: int = BATCH,
     ) -> None:
-        self._load, self.name = load, name
+        self._load, self.name, self._quantize = load, name, quantize
         self._most, self._batch = waiting, batch
         self._generator: Generator | None = None
         self._changed = threading.Condition()
@@ -132,9 +134,10 @@ class GenerationService:
         return self._load is not None
 
     @property
-    def loaded(self) -> Generator | None:
-        """The generator once it is loaded."""
-        return self._generator
+    def dtype(self) -> str:
+        """Of the generator's weights once it is loaded, such as "bfloat16+int4"."""
+        kind = str(getattr(self._generator, "dtype", ""))
+        return f"{kind}+{self._quantize}" if self._quantize else kind
 
     def write(self, wish: Wish, gone: Callable[[], bool] = lambda: False) -> Hearing:
         """Queue ``wish``; ``gone`` tells whether the client went away. Raises Conflict where there is no generator,

@@ -57,6 +57,11 @@ class Asked:
     turns: tuple[Turn, ...] = ()
     num_beams: int = 1
 
+    @property
+    def before(self) -> list[tuple[str, str]]:
+        """Question and answer of each turn."""
+        return [(turn.question, turn.answer) for turn in self.turns]
+
 
 class PictureTexts:
     """See the module. Safe between threads. Whoever makes it closes ``generation``."""
@@ -118,7 +123,7 @@ class PictureTexts:
             found.sure,
             generator.name,
             generator.fingerprint,
-            str(getattr(generator, "dtype", "")),
+            self.generation.dtype,
             settings.prompt,
             settings.as_json(),
         )
@@ -157,15 +162,12 @@ class _Answering:
     num_beams: int
 
     def __call__(
-        self, generator: Generator, images: Sequence[Image.Image], prompts: Sequence[Asked], watch: Watch
+        self, generator: Generator, images: Sequence[Image.Image], asked: Sequence[Asked], watch: Watch
     ) -> list[str]:
         form = question_form(generator)
         answers = generator.answer(
             images,
-            [
-                dialogue_prompt(form, [(turn.question, turn.answer) for turn in one.turns], one.question)
-                for one in prompts
-            ],
+            [dialogue_prompt(form, one.before, one.question) for one in asked],
             "{}",
             num_beams=self.num_beams,
             max_new_tokens=ANSWER_TOKENS,

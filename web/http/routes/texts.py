@@ -15,7 +15,7 @@ from web.http.answers import caption_json
 from web.http.context import client_gone, current_texts
 from web.http.routes.pictures import find_picture
 from web.http.routes.streams import stream_events
-from web.problems import NotFound, WebError, printable
+from web.problems import NotFound, printable
 from web.services.picture_texts import MAX_BEAMS, MAX_QUESTION_CHARS, MAX_TURNS, Asked, Turn, events_of
 
 blueprint = Blueprint("texts", __name__, url_prefix="/api/v1")
@@ -23,6 +23,9 @@ blueprint.add_app_template_global(lambda: current_texts().generation.available, 
 
 _MOST_BYTES = 60_000
 """Of a question with its history: 17 texts of 500 characters take 34,000 bytes in the script that takes most."""
+
+_TO_NOBODY = "", 204
+"""The answer to a client that went away."""
 
 _EXAMPLE = 'send {"question": "what is this?"} as application/json'
 
@@ -52,7 +55,7 @@ def make_caption(image_id: int) -> ResponseReturnValue:
 def _captioned(picture: ImageDetails) -> ResponseReturnValue:
     made = current_texts().caption(picture.record.image_id, source_of(picture), client_gone())
     if made is None:
-        return "", 204  # to nobody
+        return _TO_NOBODY
     return jsonify(caption_json(made))
 
 
@@ -77,7 +80,7 @@ def ask(image_id: int) -> ResponseReturnValue:
         for name, data in happenings:
             if name == "answer":
                 return jsonify(data)
-        raise WebError("the client went away")
+        return _TO_NOBODY
     except BaseException:
         hearing.drop()
         raise
