@@ -20,10 +20,10 @@ import numpy as np
 from made_up import FILTERS, D, T, unit_means
 
 from imgsearch.index import ExactIndex, open_index
+from imgsearch.progress import Silence
 from imgsearch.records import Int64
 from imgsearch.search.query.parser import parse
 from imgsearch.storage import Store, View, latest_snapshot, open_store
-from indexer.report import Silence
 from indexer.snapshot import build_snapshot
 
 K = 10

@@ -7,13 +7,14 @@ import html
 import io
 import operator
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib.metadata import entry_points
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from imgsearch.errors import ImgsearchError, MediaError, UsageError
+from imgsearch.errors import MediaError, UsageError
 from imgsearch.records import Float32, Hit, Results
+from imgsearch.texts import WritesTexts
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -74,7 +75,7 @@ class Answer:
         return f'<div style="display:flex;flex-wrap:wrap;gap:8px">{tiles}</div>{notes}'
 
 
-class Library:
+class Library(WritesTexts):
     """One library, open for searching from any number of threads. Close it, or use it in a ``with``; after that every
     call raises UsageError."""
 
@@ -82,6 +83,8 @@ class Library:
         self._open: Searcher | None = searcher
         self._settings = settings
         self._path = searcher.store.path
+        self._generators = {}
+        self._writing = threading.Lock()
 
     def __enter__(self) -> Library:
         self._searcher  # noqa: B018  raises where it is closed
@@ -161,9 +164,12 @@ class Library:
         for path in given:
             if not isinstance(path, (str, os.PathLike)):
                 raise _wrong("a path", path, "a text or a pathlib.Path")
-        return cast(
-            "IndexSummary", _index_service()([os.fspath(path) for path in given], self._settings, _Quiet(), **options)
-        )
+        from imgsearch.progress import Silence
+        from indexer.index_run import IndexRequest
+        from indexer.service import read_folders
+
+        request = IndexRequest(tuple(os.fspath(path) for path in given), self._settings, **options)
+        return read_folders(request, Silence())
 
     def stats(self) -> Stats:
         """Counts and sizes."""
@@ -193,14 +199,6 @@ class Library:
         return f"<imgsearch library {self._path}{', closed' if self.closed else ''}>"
 
 
-class _Quiet:
-    """Listens to an index run and says nothing."""
-
-    def __call__(self, stage: str, done: int, total: int) -> None: ...
-
-    def say(self, text: str) -> None: ...
-
-
 def open_library(path: str | os.PathLike[str] | None = None, *, create: bool = False, **settings: Any) -> Library:
     """The library in the folder ``path``; the user's own unless given. ``create``: make it where there is none, for the
     model that is named. ``settings`` as in the settings file: model, device, features ...
@@ -217,15 +215,6 @@ def open_library(path: str | os.PathLike[str] | None = None, *, create: bool = F
     if create:
         library.create_store(found, library.model_id(found)).close()
     return Library(library.open_searcher(found), found)
-
-
-def _index_service() -> Callable[..., Any]:
-    """What `imgsearch index` offers to others: the indexer is above this module, so it is found as the command is."""
-    for point in entry_points(group="imgsearch.commands", name="index"):
-        service: Callable[..., Any] | None = point.load().service
-        if service is not None:
-            return service
-    raise ImgsearchError("this imgsearch has no indexer", "install it again: pip install imgsearch")
 
 
 def _wrong(name: str, value: object, expected: str) -> UsageError:

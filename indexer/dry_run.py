@@ -22,6 +22,7 @@ from imgsearch.errors import ImgsearchError, MediaError, UsageError
 from imgsearch.media.decode import decode_file
 from imgsearch.media.decoded import DecodedImage
 from imgsearch.media.walking.walk_counts import PassedOver
+from imgsearch.progress import Progress
 from imgsearch.records import ModelId, is_model_free
 from imgsearch.settings import Settings
 from imgsearch.storage import FailedFile, FileState, Store
@@ -29,7 +30,7 @@ from imgsearch.storage.reads.runs import finished_runs
 from imgsearch.wording import counted, describe_size, one_line
 from indexer.forecast import bytes_for, free_bytes, time_text
 from indexer.index_run import IndexRequest
-from indexer.report import RunListener, printable
+from indexer.report import printable
 from indexer.scanning.passed_text import left_line, passed_line, program_line
 from indexer.scanning.pending_files import PendingFile
 from indexer.scanning.remembered import Remembered
@@ -131,7 +132,7 @@ class DryRun:
         return f"About {time_text(self.seconds)} ({each}); {disk}."
 
 
-def dry_run(request: IndexRequest, progress: RunListener) -> DryRun:
+def dry_run(request: IndexRequest, progress: Progress) -> DryRun:
     """Walk as `run_index` would and write nothing; the probe may load the model. Raises UsageError, LibraryError."""
     request.choice.check()
     settings = request.settings
@@ -146,7 +147,10 @@ def dry_run(request: IndexRequest, progress: RunListener) -> DryRun:
         targets = would_be(request.paths, known, settings.library, request.choice, Remembered(settings.library))
         if not targets:
             raise UsageError(f"the library {settings.library} knows no folder yet", "name one: imgsearch index FOLDER")
-        scans = [scan_target(store or _Nothing(), target, walked=progress.walked) for target in targets]
+        scans = [
+            scan_target(store or _Nothing(), target, walked=lambda files: progress("walking", files, 0))
+            for target in targets
+        ]
         model, why_not = _model(settings, store)
         found = DryRun(
             one_line(str(settings.library)),
@@ -216,7 +220,7 @@ def _rate(
 
 def _probe(settings: Settings, model: ModelId, pending: list[PendingFile]) -> tuple[float | None, str]:
     """Read a few pictures here, and embed them: once to warm up, once on the clock."""
-    size, free = int(model.recipe.rpartition("-")[2]), is_model_free(model)
+    size, free = model.image_size, is_model_free(model)
     images: list[DecodedImage] = []
     started, tried = time.monotonic(), 0
     for file in sorted(pending, key=lambda one: one.path)[:: max(1, len(pending) // _PROBED)]:

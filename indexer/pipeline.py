@@ -238,7 +238,7 @@ class IngestPipeline:
                 self._count_placed(file, ids[key], before.get(_key(file)))
         self._summary.failed += len(failed)
         self._summary.vanished += len(vanished)
-        self._context.progress.advance(done)
+        self._context.progress("reading", self._done, self._work.count)
 
     def _keep_features(self, contents: dict[str, Content], encoded: Encoded) -> None:
         for key, features in zip(contents, encoded.features, strict=False):  # none at all, or one each

@@ -1,12 +1,10 @@
-"""What a run did: counted as it is committed, shown as one JSON object or a few lines; and the bar meanwhile."""
+"""What a run did: counted as it is committed, shown as one JSON object or a few lines."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from imgsearch.cli.output.progress import Lines
 from imgsearch.media.walking.walk_counts import PassedOver
 from imgsearch.wording import counted, one_line
 from indexer.forecast import time_text
@@ -130,75 +128,3 @@ def printable(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: printable(item) for key, item in value.items()}
     return value
-
-
-class RunListener(Protocol):
-    """Who listens to a run."""
-
-    def walked(self, files: int) -> None: ...
-
-    def begin(self, files: int) -> None: ...
-
-    def advance(self, files: int) -> None: ...
-
-    def say(self, text: str) -> None: ...
-
-    def end(self) -> None: ...
-
-
-class Silence:
-    """Listens to nothing."""
-
-    def walked(self, files: int) -> None: ...
-
-    def begin(self, files: int) -> None: ...
-
-    def advance(self, files: int) -> None: ...
-
-    def say(self, text: str) -> None: ...
-
-    def end(self) -> None: ...
-
-
-class Bar:
-    """A tqdm bar on stderr with images/s and time left; plain lines every few seconds where stderr is no terminal."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-        self._lines = None if sys.stderr.isatty() else Lines(sys.stderr)
-        self._done = self._total = 0
-
-    def walked(self, files: int) -> None:
-        if self._lines is not None:
-            self._lines("walking", files, 0)
-
-    def begin(self, files: int) -> None:
-        self._done, self._total = 0, files
-        if self._lines is not None:
-            self._lines("reading", 0, files)
-            return
-        from tqdm import tqdm
-
-        self._bar = tqdm(total=files, unit="image", file=sys.stderr, mininterval=0.3, dynamic_ncols=True)
-
-    def advance(self, files: int) -> None:
-        self._done += files
-        if self._lines is not None:
-            self._lines("reading", self._done, self._total)
-        elif self._bar is not None:
-            self._bar.update(files)
-
-    def say(self, text: str) -> None:
-        text = printable(text)
-        if self._bar is not None:
-            self._bar.write(text, file=sys.stderr)
-        else:
-            sys.stderr.write(text + "\n")
-            sys.stderr.flush()
-
-    def end(self) -> None:
-        if self._lines is not None:
-            self._lines.close()
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from imgsearch.progress import Progress
 from imgsearch.storage import FeatureStore, Store
 from imgsearch.storage.writer import Writer
 from indexer.encoder import VectorSource
-from indexer.report import RunListener, RunSummary
+from indexer.report import RunSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,6 @@ class RunContext:
     writer: Writer
     encoder: VectorSource
     summary: RunSummary
-    progress: RunListener
+    progress: Progress
     stop: Callable[[], bool]
     kept: FeatureStore | None = None  # where the encoder's features go, if they are kept

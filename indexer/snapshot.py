@@ -1,22 +1,19 @@
-"""`imgsearch build`, and the end of `imgsearch index`: the snapshot that makes a large library quick to search."""
+"""The snapshot that makes a large library quick to search: built by `imgsearch build`, and at the end of `imgsearch
+index` where it pays."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
 import numpy as np
 
-from imgsearch.cli.command import Command
 from imgsearch.index.construction import KIND, build_first_stage, require_faiss
+from imgsearch.progress import Progress
 from imgsearch.records import is_model_free
 from imgsearch.storage import SnapshotInfo, Store, View, latest_snapshot
 from imgsearch.storage.snapshots import Seal, draft_snapshot, model_key, publish_snapshot, read_seal
-from indexer.report import Bar, RunListener, Silence
 
 PAYS_FROM = 10_000
 """Images from which a snapshot is built unasked: comparing 10,000 x 32 x 256 float16 numbers takes 20 ms on two EPYC
@@ -59,7 +56,7 @@ def outlook_of(view: View, info: SnapshotInfo | None) -> BuildOutlook:
 
 
 def build_snapshot(
-    store: Store, progress: RunListener, stop: Callable[[], bool] = lambda: False, *, wait_s: float = WAIT_S
+    store: Store, progress: Progress, stop: Callable[[], bool] = lambda: False, *, wait_s: float = WAIT_S
 ) -> SnapshotInfo:
     """Build and publish a snapshot of the library as it is now. Searches and writers go on meanwhile; the writer lock
     is held only to publish. Killed or failed, the old snapshot stays.
@@ -71,13 +68,10 @@ def build_snapshot(
         raise ValueError("got a library without pictures, expected at least one")
     # A deleted picture's too: its file may come back, and no search looks for old slots outside the snapshot.
     slots = np.sort(np.concatenate([view.live_slots, view.dead_slots]))
-    progress.begin(len(slots))
-    done = 0
+    progress("reading", 0, len(slots))
 
-    def advance(images: int, _total: int) -> None:
-        nonlocal done
-        progress.advance(images - done)
-        done = images
+    def advance(images: int, total: int) -> None:
+        progress("reading", images, total)
         if stop():
             raise BuildStopped
 
@@ -101,10 +95,10 @@ def build_snapshot(
             draft.seal(seal)
             return publish_snapshot(store, draft, seal, wait_s=wait_s)
     finally:
-        progress.end()
+        progress.close()
 
 
-def refresh_snapshot(store: Store, progress: RunListener, stop: Callable[[], bool]) -> str | None:
+def refresh_snapshot(store: Store, progress: Progress, stop: Callable[[], bool]) -> str | None:
     """Build where it pays (``BuildOutlook.due``), as `index` does at its end. -> a sentence for the person, or None."""
     if is_model_free(store.model):
         return None
@@ -133,57 +127,3 @@ def _is_sound(info: SnapshotInfo) -> bool:
     except LibraryError:
         return False
     return True
-
-
-def _configure(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
-        "Build the search index of a library anew. `imgsearch index` does it by itself when enough is new; searching "
-        "works with and without, and finds every picture the moment it is committed."
-    )
-    parser.add_argument("--library", metavar="DIR", help="where the library is")
-    parser.add_argument("--force", action="store_true", help="also where the library is small or nothing is new")
-    parser.add_argument("--quiet", action="store_true", help="no bar on stderr")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    from imgsearch.app import open_store
-    from imgsearch.settings import load_settings
-    from indexer.interrupt import Stop
-
-    require_faiss()
-    with open_store(load_settings(vars(arguments))) as store, Stop() as stop:
-        store.require_vectors()
-        outlook = outlook_of(store.view(), latest_snapshot(store))
-        reason = _needless(outlook)
-        info = None
-        if outlook.images and (arguments.force or not reason):
-            try:
-                info = build_snapshot(store, Silence() if arguments.quiet else Bar(), stop)
-            except BuildStopped:
-                print("imgsearch: stopped; the library is as it was", file=sys.stderr)
-                return stop.exit_code
-    if arguments.json:
-        facts = {"built": info is not None, "pictures": outlook.images, "reason": "" if info else reason}
-        if info:
-            facts |= {"kind": info.kind, "bytes": info.size_bytes, "file": info.path.name}
-        print(json.dumps(facts, indent=2))
-    elif info:
-        print(f"{info.images:,} pictures in the search index, {info.size_bytes / 1e6:,.1f} MB")
-    else:
-        print(f"nothing built: {reason}" + ("" if not outlook.images else " (--force builds all the same)"))
-    return 0
-
-
-def _needless(outlook: BuildOutlook) -> str:
-    """Why nothing has to be built; '' where something has."""
-    if not outlook.images:
-        return "the library holds no picture yet"
-    if outlook.sound and not outlook.newer:
-        return "the search index holds every picture"
-    if outlook.images < PAYS_FROM:
-        return f"comparing all of {outlook.images:,} pictures is as fast (up to {PAYS_FROM:,})"
-    return ""
-
-
-BUILD = Command("build the index that makes large libraries quick to search", _configure, _run)

@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from imgsearch.errors import LibraryBusy, UsageError
+from imgsearch.extras import needs_extra
 from imgsearch.media.facts.sidecar_names import is_sidecar, pictures_of
 from imgsearch.media.sniff import IMAGE_EXTENSIONS
 from imgsearch.media.walking.ignore import IGNORE_FILE
 from imgsearch.media.walking.pass_rules import MARKERS
 from imgsearch.media.walking.program_folders import Included, program_folder_in
+from imgsearch.progress import Progress
 from imgsearch.records import Root
 from indexer.index_run import IndexRun
-from indexer.report import RunListener, RunSummary
+from indexer.report import RunSummary
 from indexer.scanning.remembered import AnyIncluded
 
 _STEP_MS = 1000  # quiet time that ends a burst of changes
@@ -25,7 +27,7 @@ _MANY_PATHS = 200  # more changed folders than this: the whole root is scanned
 
 
 def watch(
-    session: IndexRun, paths: Sequence[str], progress: RunListener, stop: Callable[[], bool]
+    session: IndexRun, paths: Sequence[str], progress: Progress, stop: Callable[[], bool]
 ) -> Iterator[RunSummary]:
     """One summary for each update that found something, until ``stop``. A root that comes back is scanned whole, one
     that goes is marked offline. While another process writes to the library, changes wait."""
@@ -118,13 +120,12 @@ def _related(one: str, other: str) -> bool:
     return one == other or one.startswith(other + os.sep) or other.startswith(one + os.sep)
 
 
-def _changes(
-    roots: Sequence[Root], library: Path, progress: RunListener, stop: Callable[[], bool]
-) -> Iterator[set[str]]:
+def _changes(roots: Sequence[Root], library: Path, progress: Progress, stop: Callable[[], bool]) -> Iterator[set[str]]:
     """Sets of changed real paths, empty ones every few seconds; polls where the system's watches are used up."""
     import time
 
-    from watchfiles import watch as watch_files
+    with needs_extra("watching folders (--watch)", "watch"):
+        from watchfiles import watch as watch_files
 
     inside = os.path.realpath(library) + os.sep
 

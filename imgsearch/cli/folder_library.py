@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgsearch.cli.output.progress import Phases, phases
+from imgsearch.cli.output.progress import phases
 from imgsearch.errors import UsageError
 from imgsearch.records import MODEL_FREE
 
 if TYPE_CHECKING:
+    from imgsearch.progress import Progress
     from imgsearch.storage import Store
 
 SMALL_MODEL = "mini"
@@ -30,7 +31,7 @@ def opened_library(
     folders: Sequence[str] = (),
     *,
     vectors: bool = True,
-    progress: Phases | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Store]:
     """The library that ``--library`` names, or that the settings name; or, where ``folders`` are given, a temporary one
     of just these, brought up to date first: without a model, unless ``--model`` names one or ``vectors`` are needed.
@@ -82,14 +83,15 @@ def temporary_library(folders: Sequence[str], model: str) -> Path:
 
 
 def read_folders(
-    folders: Sequence[str], model: str, arguments: argparse.Namespace, progress: Phases | None = None
+    folders: Sequence[str], model: str, arguments: argparse.Namespace, progress: Progress | None = None
 ) -> Path:
     """Bring the temporary library of ``folders`` up to date; where it lies. Told on stderr unless ``--quiet``, to
     ``progress`` where one is given. Raises as `opened_library` does."""
-    from imgsearch.cli.main import service_of
     from imgsearch.cli.output.terminal import shown
     from imgsearch.settings import load_settings
     from imgsearch.storage import library_exists
+    from indexer.index_run import IndexRequest
+    from indexer.service import read_folders as read_in
 
     for folder in folders:
         if not Path(folder).exists():
@@ -100,7 +102,7 @@ def read_folders(
     with contextlib.nullcontext(progress) if progress else phases(arguments) as told:
         told.say(f"Reading the pictures (what is read is kept in {shown(library)}) ...")
         include = tuple(getattr(arguments, "include", None) or ())  # a verb may offer it
-        summary = service_of("index")(folders, load_settings(given), told, include=include)
+        summary = read_in(IndexRequest(tuple(folders), load_settings(given), include=include), told)
         told.close()
         for line in summary.text().splitlines():
             told.say(line)

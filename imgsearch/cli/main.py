@@ -4,39 +4,15 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from collections.abc import Sequence
 
 from imgsearch import __version__
 from imgsearch.cli.command import Command
 from imgsearch.cli.output.streams import end_start, give_up_output, guard_streams, output_fault, show_start
 from imgsearch.cli.parser import Parser, spoken
+from imgsearch.cli.verb_table import Verb, every_verb, find_verb
 from imgsearch.errors import ImgsearchError, UsageError
 from imgsearch.wording import closest, one_line
-
-GROUP = "imgsearch.commands"
-ORDER = (
-    "demo",
-    "index",
-    "build",
-    "search",
-    "show",
-    "serve",
-    "dedup",
-    "stats",
-    "failures",
-    "verify",
-    "compact",
-    "forget",
-    "calibrate",
-    "models",
-    "eval",
-    "scenes",
-    "train",
-    "completion",
-    "manual",
-)
 
 BEFORE = ("--library", "--model", "--device", "--dtype", "--features", "--rerank", "--batch-size", "--workers")
 SWITCHES = ("--json", "--quiet", "--null", "--paths", "--yes")
@@ -60,35 +36,9 @@ _OTHER_WORDS = {
 """What other programs call our commands."""
 
 
-def verbs() -> dict[str, EntryPoint]:
-    """Every verb that is installed, in the order of the help page."""
-    found = {point.name: point for point in entry_points(group=GROUP)}
-    known = [name for name in ORDER if name in found]
-    return {name: found[name] for name in known + sorted(set(found) - set(known))}
-
-
-def load(point: EntryPoint) -> Command:
-    """The command behind an entry point."""
-    command = point.load()
-    if not isinstance(command, Command):
-        raise TypeError(f"entry point {point.name} is {type(command).__name__}, not a Command")
-    return command
-
-
-def service_of(verb: str) -> Callable[..., Any]:
-    """The function that ``verb`` offers to other verbs. Raises ImgsearchError where it is not installed."""
-    point = verbs().get(verb)
-    service = None if point is None else load(point).service
-    if service is None:
-        raise ImgsearchError(
-            f"this imgsearch has no verb {verb!r} that others can use", "install it again: pip install imgsearch"
-        )
-    return service
-
-
 def parsers() -> dict[str, Parser]:
     """The parser of every verb, in the order of the help page."""
-    return {name: parser_of(name, load(point)) for name, point in verbs().items()}
+    return {name: parser_of(name, verb.load()) for name, verb in every_verb().items()}
 
 
 def parser_of(name: str, command: Command) -> Parser:
@@ -98,10 +48,10 @@ def parser_of(name: str, command: Command) -> Parser:
     return parser
 
 
-def _help(points: dict[str, EntryPoint]) -> str:
-    width = max(len(name) for name in points) + 2
+def _help(verbs: dict[str, Verb]) -> str:
+    width = max(len(name) for name in verbs) + 2
     lines = ["usage: imgsearch COMMAND [options]", "", "Search your own pictures by describing them.", "", "commands:"]
-    lines += [f"  {name:<{width}}{load(point).summary}" for name, point in points.items()]
+    lines += [f"  {name:<{width}}{verb.help_line()}" for name, verb in verbs.items()]
     lines += ["", "imgsearch COMMAND --help tells more. Start with: imgsearch demo"]
     return "\n".join(lines)
 
@@ -121,18 +71,16 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line (without the program's name); returns the exit code, raises ImgsearchError."""
     before, rest = _split(arguments)
     if not rest or rest[0] in ("-h", "--help", "help"):
-        points = verbs()
-        if rest[1:] and rest[0] == "help" and rest[1] in points:
+        if rest[1:] and rest[0] == "help" and find_verb(rest[1]):
             return run([*rest[1:], "--help"])
-        print(_help(points))
+        print(_help(every_verb()))
         return 0 if rest else 2
     if rest[0] in ("-V", "--version"):
         print(_version())
         return 0
     name = rest[0]
     show_start(f"imgsearch {name}")
-    point = _point(name)
-    command = load(point)
+    command = _verb(name).load()
     parser = parser_of(name, command)
     words = _placed(parser, before, rest[1:])
     try:
@@ -163,13 +111,14 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return before, rest
 
 
-def _point(name: str) -> EntryPoint:
-    points = verbs()
-    if name not in points:
-        near = _OTHER_WORDS.get(name.lower()) or closest(name, points)
+def _verb(name: str) -> Verb:
+    verb = find_verb(name)
+    if verb is None:
+        known = every_verb()
+        near = _OTHER_WORDS.get(name.lower()) or closest(name, known)
         meant = f"; did you mean {near!r}?" if near else ""
-        raise UsageError(f"there is no command {one_line(name)!r}{meant}", f"the commands are {', '.join(points)}")
-    return points[name]
+        raise UsageError(f"there is no command {one_line(name)!r}{meant}", f"the commands are {', '.join(known)}")
+    return verb
 
 
 def _placed(parser: Parser, before: Sequence[str], words: Sequence[str]) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from imgsearch.cli.main import BEFORE, SWITCHES, load, verbs
+from imgsearch.cli.main import BEFORE, SWITCHES
 from imgsearch.cli.parser import Parser
+from imgsearch.cli.verb_table import every_verb
 
 
 def whole_parser() -> Parser:
@@ -18,8 +19,8 @@ def whole_parser() -> Parser:
     for name in SWITCHES:
         parser.add_argument(name, action="store_true", help="of the command behind it")
     below = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, point in verbs().items():
-        command = load(point)
+    for name, listed in every_verb().items():
+        command = listed.load()
         verb = below.add_parser(name, help=command.summary, description=command.summary)
         command.configure(verb)
     return parser

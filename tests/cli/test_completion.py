@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from imgsearch.cli import main
-from imgsearch.cli.main import verbs
+from imgsearch.cli.verb_table import every_verb
 from imgsearch.cli.verbs.completion import script
 from imgsearch.cli.verbs.manual import page
 
@@ -124,7 +124,7 @@ def test_zsh_completes_at_a_terminal(scripts: dict[str, Path], tmp_path: Path) -
 
 def test_the_manual_names_every_verb_and_option() -> None:
     text = page().replace(r"\-", "-")
-    for verb in verbs():
+    for verb in every_verb():
         assert f".SS imgsearch {verb}\n" in text
     for told in (r"\fB--threshold\fR \fIP\fR", ".SS imgsearch dedup find", "IMGSEARCH_LIBRARY", "50%"):
         assert told in text

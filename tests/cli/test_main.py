@@ -8,14 +8,13 @@ import sys
 import pytest
 
 from imgsearch.cli import main
-from imgsearch.cli.main import service_of, verbs
-from imgsearch.errors import ImgsearchError
+from imgsearch.cli.verb_table import TABLE, every_verb, find_verb
 
 
 def test_every_verb_of_the_package_loads_and_has_a_summary(capsys):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    for name in verbs():
+    for name in every_verb():
         assert f"  {name}" in shown
 
 
@@ -54,8 +53,56 @@ def test_train_command_wants_pairs_or_mini(capsys, tmp_path):
     assert "absent.jsonl" in capsys.readouterr().err
 
 
-def test_verb_offers_its_work_as_a_function_or_says_that_it_does_not():
-    assert callable(service_of("index"))
-    for verb in ("stats", "no such verb"):
-        with pytest.raises(ImgsearchError, match=verb):
-            service_of(verb)
+def test_table_says_of_each_verb_what_its_command_says():
+    assert {name: verb.load().summary for name, verb in TABLE.items()} == {
+        name: verb.summary for name, verb in TABLE.items()
+    }
+
+
+@pytest.fixture
+def plugins(tmp_path, monkeypatch):
+    """Entry points of other distributions: module text and what is registered."""
+
+    def install(entry_points, module):
+        (tmp_path / "otherpackage.py").write_text(module)
+        info = tmp_path / "otherpackage-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: otherpackage\nVersion: 1.0\n")
+        lines = "".join(f"{name} = {place}\n" for name, place in entry_points.items())
+        (info / "entry_points.txt").write_text(f"[imgsearch.commands]\n{lines}")
+        monkeypatch.syspath_prepend(str(tmp_path))
+
+    yield install
+    sys.modules.pop("otherpackage", None)
+
+
+_OTHER = """
+from imgsearch.cli import Command
+OTHER = Command("does something else", lambda parser: None, lambda found: print("done elsewhere") or 0)
+"""
+
+
+def test_verb_of_another_package_joins_and_takes_no_place(plugins, capsys):
+    plugins({"elsewhere": "otherpackage:OTHER", "stats": "otherpackage:OTHER"}, _OTHER)
+    assert main(["elsewhere"]) == 0
+    assert capsys.readouterr().out == "done elsewhere\n"
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "  elsewhere   does something else" in shown
+    assert f"  stats       {TABLE['stats'].summary}" in shown
+    assert find_verb("stats") is TABLE["stats"]
+
+
+def test_entry_points_of_an_older_installation_do_no_harm(plugins, capsys):
+    plugins({"dedup": "imgsearch.cli.dedup:DEDUP", "gone": "imgsearch.cli.gone:GONE"}, "")
+    assert main(["--help"]) == 0
+    assert "gone" not in capsys.readouterr().out
+    assert main(["dedup", "--help"]) == 0
+    assert main(["gone"]) == 2
+
+
+def test_verb_of_ours_asks_no_installed_package():
+    code = "import sys; from imgsearch.cli import main; main(['stats', '--help'])"
+    check = "; print('importlib.metadata' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code + check], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"

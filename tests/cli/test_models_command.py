@@ -22,6 +22,23 @@ def test_the_list_tells_what_each_model_needs(capsys):
         assert expected in table
 
 
+def test_the_list_tells_what_would_run_here(capsys, monkeypatch):
+    monkeypatch.setattr("imgsearch.model.runtimes.costs.available_cores", lambda: 2)
+    monkeypatch.setattr("imgsearch.model.checkpoints.identity._nvidia_driver", lambda: False)
+    assert main(["models", "--json"]) == 0
+    mini, blip2, coco = (row["here"] for row in json.loads(capsys.readouterr().out))
+    assert (mini["runtime"], mini["device"], mini["batch_size"], mini["images_without_torch"]) == (
+        "numpy",
+        "cpu",
+        32,
+        128,
+    )
+    assert (blip2["rerank"], round(blip2["image_seconds"], 1)) == (4, 4.2)
+    assert 2.5 < coco["image_seconds"] / blip2["image_seconds"] < 3
+    main(["models"])
+    assert "here: cpu, float32, NumPy to search, torch to index; about 4.2 s a picture;" in capsys.readouterr().out
+
+
 def test_the_list_as_json(capsys):
     assert main(["models", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}

@@ -18,11 +18,11 @@ from brute_force import Picture, Place
 
 from imgsearch.index import SnapshotIndex, construction, first_stage, opening
 from imgsearch.index.first_stage import FaissFirstStage
+from imgsearch.progress import Silence
 from imgsearch.search.calibration import Calibration
 from imgsearch.search.engine import Searcher
 from imgsearch.storage import EmbeddedBatch, FeatureStore, FilePlace, compact, create_store, open_store, writing
 from imgsearch.storage.vectors import segment_store
-from indexer.report import Silence
 from indexer.snapshot import build_snapshot
 
 Where = tuple[str, str]

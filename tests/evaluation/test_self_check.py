@@ -192,7 +192,7 @@ def test_evaluation_of_a_library_without_snapshot_says_that_search_is_exact(libr
 
 def built_snapshot(library: Any) -> Any:
     pytest.importorskip("faiss")
-    from indexer.report import Silence
+    from imgsearch.progress import Silence
     from indexer.snapshot import build_snapshot
 
     return build_snapshot(library.store, Silence())

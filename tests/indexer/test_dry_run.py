@@ -11,10 +11,11 @@ import pytest
 
 from imgsearch.errors import UsageError
 from imgsearch.media.walking.ignore import IGNORE_FILE
+from imgsearch.progress import Silence
 from imgsearch.settings import Settings
 from indexer.dry_run import DryRun, dry_run
 from indexer.index_run import IndexRequest, run_index
-from indexer.report import RunSummary, Silence
+from indexer.report import RunSummary
 
 MODEL = str(Path(__file__).parents[1] / "golden" / "lavis" / "blip2_tiny.pth")
 

@@ -87,7 +87,7 @@ def test_index_and_find_load_no_model_and_no_search_index(desk: Any) -> None:
 
 
 def test_searching_is_refused_with_the_command_that_mends_it(desk: Any) -> None:
-    from indexer.snapshot import BUILD
+    from imgsearch.cli.verbs.build import BUILD
 
     desk.index(model="none")
     build = Settings(desk.library, device="cpu")

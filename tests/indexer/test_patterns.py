@@ -12,11 +12,12 @@ import pytest
 
 from imgsearch.errors import LibraryError, UsageError
 from imgsearch.media.walking.ignore import IGNORE_FILE
+from imgsearch.progress import Silence
 from imgsearch.records import Root
 from imgsearch.settings import Settings
 from imgsearch.storage import forget, open_store, writing
 from indexer.index_run import IndexRequest, IndexRun, run_index
-from indexer.report import RunSummary, Silence
+from indexer.report import RunSummary
 from indexer.scanning.remembered import FILE_NAME
 from indexer.watch import scopes
 

@@ -14,6 +14,7 @@ import pytest
 from imgsearch.cli import main
 from imgsearch.errors import LibraryUnsupported, StorageFull
 from imgsearch.index import ExactIndex, SnapshotIndex, first_stage, open_index
+from imgsearch.progress import Silence
 from imgsearch.records import MediaFacts, ModelId
 from imgsearch.storage import (
     EmbeddedBatch,
@@ -26,7 +27,6 @@ from imgsearch.storage import (
     writing,
 )
 from indexer import snapshot
-from indexer.report import Silence
 from indexer.snapshot import build_snapshot, outlook_of, refresh_snapshot
 
 T, D = 4, 16

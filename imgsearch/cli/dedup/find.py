@@ -21,9 +21,9 @@ from imgsearch.errors import ImgsearchError, UsageError
 from imgsearch.records import MODEL_FREE, is_model_free
 
 if TYPE_CHECKING:
-    from imgsearch.cli.output.progress import Phases
     from imgsearch.dedup.find import FindCounts, FindOptions
     from imgsearch.dedup.plan.records import Plan
+    from imgsearch.progress import Progress
     from imgsearch.records import Failure
     from imgsearch.storage import Store
 
@@ -65,7 +65,7 @@ def find(arguments: argparse.Namespace) -> int:
 
 
 def _make(
-    arguments: argparse.Namespace, store: Store, options: FindOptions, progress: Phases
+    arguments: argparse.Namespace, store: Store, options: FindOptions, progress: Progress
 ) -> tuple[Plan, FindCounts, Path]:
     """Compare, make the plan and write it, and the tables that are asked for."""
     from imgsearch.dedup.file_pool import FilePool

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from imgsearch.progress import Progress, Silence
 from imgsearch.wording import one_line
 
 STAGES = {
@@ -32,36 +33,33 @@ _WINDOW_S = 30.0  # the pace is that of the last half minute
 
 
 @contextmanager
-def phases(arguments: argparse.Namespace) -> Iterator[Phases]:
+def phases(arguments: argparse.Namespace) -> Iterator[Progress]:
     """Progress for a verb with --quiet: a bar for each stage on a terminal, else lines; all of it on stderr, so that
     --json has standard output for itself."""
-    shown: Phases
-    if arguments.quiet:
-        shown = Phases()
-    elif sys.stderr.isatty():
-        shown = Bars(sys.stderr)
-    else:
-        shown = Lines(sys.stderr)
+    with _closing(Silence() if arguments.quiet else _on(sys.stderr, Bars)) as shown:
+        yield shown
+
+
+@contextmanager
+def picture_bar(arguments: argparse.Namespace) -> Iterator[Progress]:
+    """The same for a verb that goes through pictures once: one bar, which stays."""
+    with _closing(Silence() if arguments.quiet else _on(sys.stderr, PictureBar)) as shown:
+        yield shown
+
+
+@contextmanager
+def _closing(shown: Progress) -> Iterator[Progress]:
     try:
         yield shown
     finally:
         shown.close()
 
 
-class Phases:
-    """Told (stage, done, total) as often as one likes; ``total`` 0 where it is not known. This one shows nothing."""
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """``done`` of ``total`` things of a stage are done; another stage ends the one before."""
-
-    def say(self, text: str) -> None:
-        """Show a sentence beside the progress."""
-
-    def close(self) -> None:
-        """End the stage that is shown."""
+def _on(stream: TextIO, bars: type[Bars]) -> Progress:
+    return bars(stream) if stream.isatty() else Lines(stream)
 
 
-class Bars(Phases):
+class Bars:
     """A tqdm bar for the stage, with its pace and the time left; it is gone when the stage is over."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -71,18 +69,9 @@ class Bars(Phases):
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         if self._bar is None or stage != self._stage:
-            from tqdm import tqdm
-
             self.close()
             self._stage = stage
-            self._bar = tqdm(
-                desc=STAGES.get(stage, stage),
-                total=total or None,
-                unit="",
-                file=self._stream,
-                leave=False,
-                dynamic_ncols=True,
-            )
+            self._bar = self._begin(stage, total)
         self._bar.total = total or None
         self._bar.update(done - self._bar.n)
 
@@ -97,8 +86,33 @@ class Bars(Phases):
             self._bar.close()
             self._bar = None
 
+    def _begin(self, stage: str, total: int) -> Any:
+        from tqdm import tqdm
 
-class Lines(Phases):
+        return tqdm(
+            desc=STAGES.get(stage, stage),
+            total=total or None,
+            unit="",
+            file=self._stream,
+            leave=False,
+            dynamic_ncols=True,
+        )
+
+
+class PictureBar(Bars):
+    """One bar, in images/s, which stays when it is over; the walk before it shows none."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage != "walking":
+            super().__call__(stage, done, total)
+
+    def _begin(self, stage: str, total: int) -> Any:
+        from tqdm import tqdm
+
+        return tqdm(total=total, unit="image", file=self._stream, mininterval=0.3, dynamic_ncols=True)
+
+
+class Lines:
     """A line for the stage after two seconds and every five, and one when it is over: "reading pictures: 1,200 of
     10,000, 410/s, 21 s left". ``clock`` gives seconds."""
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsearch.cli.command import Command
-from imgsearch.cli.main import service_of
 from imgsearch.cli.output.progress import phases
 from imgsearch.errors import ImgsearchError, UsageError
 
@@ -40,6 +39,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from imgsearch.app import open_searcher
     from imgsearch.settings import load_settings
+    from indexer.index_run import IndexRequest
+    from indexer.service import read_folders
 
     started = time.monotonic()
     if arguments.count < 10:
@@ -49,7 +50,7 @@ def _run(arguments: argparse.Namespace) -> int:
     print(f"Indexing {pictures} with the small BLIP-2 that ships ...", flush=True)
     with phases(argparse.Namespace(quiet=False)) as told:
         given = load_settings({"library": library, "model": "mini"})
-        summary = service_of("index")([str(pictures / "images")], given, told)
+        summary = read_folders(IndexRequest((str(pictures / "images"),), given), told)
     print(summary.text())
     if summary.failed:
         raise ImgsearchError(

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from imgsearch.cli.command import Command
-from imgsearch.cli.output.progress import Phases, phases
+from imgsearch.cli.output.progress import phases
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable
-from imgsearch.model import known_models
+from imgsearch.extras import has_extra
+from imgsearch.model import known_models, profile_for
 from imgsearch.model.checkpoints.identity import config_shape
 from imgsearch.model.checkpoints.pull import pull_model
 from imgsearch.model.checkpoints.resolve import KnownModel, ResolvedCheckpoint, cached_folder, find_source
 from imgsearch.model.memory import available_bytes
+from imgsearch.model.runtime_profile import RuntimeProfile
+from imgsearch.model.runtimes.choice import published_profile
+from imgsearch.progress import StageProgress
+from imgsearch.wording import describe_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class ModelRow:
     size_bytes: int
     image_size: int
     note: str
+    profile: RuntimeProfile | None = None  # what would run here; None where the files do not tell
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def in_megabytes(told: Phases) -> Callable[[str, int, int], None]:
+def in_megabytes(told: StageProgress) -> StageProgress:
     """Tells of bytes in millions."""
     return lambda what, done, total: told(f"{what} (MB)", done // 1_000_000, max(1, total // 1_000_000))
 
@@ -63,15 +68,16 @@ def in_megabytes(told: Phases) -> Callable[[str, int, int], None]:
 def describe(model: KnownModel) -> ModelRow:
     """Look at the disk for one model; loads nothing."""
     if model.repository is not None and cached_folder(model.repository) is None:
-        return ModelRow(model, "not here", None, 0, model.image_size, "")
+        return ModelRow(model, "not here", None, 0, model.image_size, "", published_profile(model.image_size))
     try:
         source = find_source(model.name)
         _, _, image_size = config_shape(source.config, source.path, None)
+        profile = profile_for(model.name)
     except ModelUnavailable as error:
         return ModelRow(model, "incomplete", None, 0, model.image_size, error.message)
     except CheckpointInvalid as error:
         return ModelRow(model, "damaged", None, 0, model.image_size, error.message)
-    return ModelRow(model, "on disk", source.path, _size(source), image_size, "")
+    return ModelRow(model, "on disk", source.path, _size(source), image_size, "", profile)
 
 
 def _size(source: ResolvedCheckpoint) -> int:
@@ -90,7 +96,43 @@ def _as_json(row: ModelRow) -> dict[str, object]:
         "image_size": row.image_size,
         "about": row.model.about,
         "note": row.note,
+        "here": None if row.profile is None else _profile_as_json(row.profile),
     }
+
+
+def _profile_as_json(profile: RuntimeProfile) -> dict[str, object]:
+    return {
+        "runtime": profile.runtime,
+        "device": profile.device,
+        "dtype": profile.dtype,
+        "image_gflop": round(profile.image_gflop, 3),
+        "image_seconds": profile.image_seconds,
+        "pair_seconds": profile.pair_seconds,
+        "weight_bytes": profile.weight_bytes,
+        "batch_size": profile.batch_size,
+        "rerank": profile.rerank_depth,
+        "images_without_torch": profile.images_without_torch,
+    }
+
+
+def _profile_in_words(profile: RuntimeProfile) -> str:
+    """ "here: cpu, float32, NumPy to search, torch to index; about 4.2 s a picture; 4.7 GB of weights; re-ranks 4" """
+    runtime = "torch"
+    if not has_extra("torch"):
+        missing = "which is not installed: pip install 'imgsearch[torch]'"
+        runtime = "NumPy" if profile.runtime == "numpy" else f"torch, {missing}"
+    elif profile.runtime == "numpy":
+        many = profile.images_without_torch
+        runtime = f"NumPy; torch to index more than {many} pictures" if many else "NumPy to search, torch to index"
+    seconds = profile.image_seconds
+    if seconds is None:
+        speed = "speed not known"
+    else:
+        speed = f"about {1000 * seconds:.2g} ms a picture" if seconds < 1 else f"about {seconds:.2g} s a picture"
+    return (
+        f"here: {profile.device}, {profile.dtype}, {runtime}; {speed}; "
+        f"{describe_size(profile.weight_bytes)} of weights; re-ranks {profile.rerank_depth}"
+    )
 
 
 def _as_table(rows: list[ModelRow]) -> str:
@@ -100,6 +142,8 @@ def _as_table(rows: list[ModelRow]) -> str:
         download = "-" if not model.repository else f"{model.download_bytes / 1e9:.1f} GB"
         ram = f"{model.memory_bytes / 1e9:.1f} GB"
         lines.append(f"{model.name:<12}{row.state:<12}{download:>9}{ram:>8}{row.image_size:>8}  {model.about}")
+        if row.profile is not None:
+            lines.append(f"{'':12}{_profile_in_words(row.profile)}")
         if row.note:
             lines.append(f"{'':12}{row.note}")
     free = available_bytes()

@@ -11,15 +11,12 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from imgsearch.errors import CheckpointInvalid
 from imgsearch.files import publish
-
-Told = Callable[[str, int, int], None]
-"""Hears (what is done, bytes done, bytes in all)."""
+from imgsearch.progress import StageProgress
 
 _SHA256, _GIT_SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
 PARTIAL = ".imgsearch-part"
@@ -57,7 +54,7 @@ class Cache:
         partial = self._partial(file)
         return max(0, file.size - (partial.stat().st_size if partial.is_file() else 0))
 
-    def fetch(self, file: RemoteFile, told: Told) -> None:
+    def fetch(self, file: RemoteFile, told: StageProgress) -> None:
         """Bring a file here, unless it is. Raises CheckpointInvalid where what arrived is not what was announced, and
         what huggingface_hub and the file system raise; what came so far is kept then."""
         from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]  # documented, not listed
@@ -80,7 +77,7 @@ class Cache:
     def _partial(self, file: RemoteFile) -> Path:
         return self.blobs / f"{file.etag}{PARTIAL}"
 
-    def _download(self, file: RemoteFile, told: Told) -> None:
+    def _download(self, file: RemoteFile, told: StageProgress) -> None:
         partial = self._partial(file)
         for last in (False, True):
             resumed = partial.stat().st_size if partial.is_file() else 0
@@ -111,7 +108,7 @@ class Cache:
             shutil.copyfile(blob, pointer)
 
 
-def is_whole(path: Path, file: RemoteFile, told: Told) -> bool:
+def is_whole(path: Path, file: RemoteFile, told: StageProgress) -> bool:
     """Whether a file on disk is the one that was announced, by its size and its hash; by its size alone where no hash
     is known. Cost: 2 s a GB."""
     if path.stat().st_size != file.size:
@@ -132,7 +129,7 @@ def is_whole(path: Path, file: RemoteFile, told: Told) -> bool:
     return found.hexdigest() == expected
 
 
-def _get(file: RemoteFile, partial: Path, resumed: int, told: Told) -> None:
+def _get(file: RemoteFile, partial: Path, resumed: int, told: StageProgress) -> None:
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers, disable_progress_bars  # type: ignore[attr-defined]
 
@@ -153,7 +150,7 @@ def _get(file: RemoteFile, partial: Path, resumed: int, told: Told) -> None:
 class _Counted(io.FileIO):
     """A file that tells how far it is."""
 
-    def __init__(self, path: Path, file: RemoteFile, told: Told) -> None:
+    def __init__(self, path: Path, file: RemoteFile, told: StageProgress) -> None:
         super().__init__(path, "r+" if path.exists() else "w+")
         self._file, self._told = file, told
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable, StorageFull, UsageError
-from imgsearch.model.checkpoints.fetching import Cache, RemoteFile, Told
+from imgsearch.model.checkpoints.fetching import Cache, RemoteFile
 from imgsearch.model.checkpoints.resolve import (
     KNOWN,
     cached_folder,
@@ -19,6 +19,7 @@ from imgsearch.model.checkpoints.resolve import (
     weight_files,
 )
 from imgsearch.model.checkpoints.soundness import check_checkpoint
+from imgsearch.progress import StageProgress
 
 BERT_REPOSITORY = "google-bert/bert-base-uncased"  # only its vocabulary: LAVIS's .pth files need it
 
@@ -48,7 +49,7 @@ class Pulled:
     already: bool
 
 
-def pull_model(name: str, told: Told = lambda what, done, total: None, *, again: bool = False) -> Pulled:
+def pull_model(name: str, told: StageProgress = lambda what, done, total: None, *, again: bool = False) -> Pulled:
     """Fetch the weights, config and tokenizer of a known model or a Hugging Face id. What is whole on disk is not asked
     for, so that this works without a network then; ``again`` asks the hub whether there is a newer one.
 
@@ -102,7 +103,7 @@ def _repository(name: str) -> str:
     return name
 
 
-def _fetch(repository: str, told: Told) -> Path:
+def _fetch(repository: str, told: StageProgress) -> Path:
     from huggingface_hub import HfApi, constants, hf_hub_url
     from huggingface_hub.file_download import get_hf_file_metadata
 

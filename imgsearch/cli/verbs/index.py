@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from imgsearch.cli.command import Command
 from imgsearch.cli.listed import listed_paths
+from imgsearch.cli.output.progress import picture_bar
 from imgsearch.cli.parser import whole
 from imgsearch.errors import UsageError
-from imgsearch.settings import DTYPES, FEATURES, Settings
+from imgsearch.settings import DTYPES, FEATURES
 
 if TYPE_CHECKING:
-    from indexer.folders import Told
+    from imgsearch.progress import Progress
+    from indexer.index_run import IndexRequest
     from indexer.report import RunSummary
 
 _DESCRIPTION = """\
@@ -83,29 +83,36 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    _keep_threads_quiet()
     from imgsearch.settings import load_settings
-    from indexer.index_run import IndexRequest, IndexRun
-    from indexer.interrupt import Stop
-    from indexer.report import Bar, Silence
-    from indexer.snapshot import refresh_snapshot
+    from indexer.dry_run import dry_run
+    from indexer.index_run import IndexRequest
 
     request = IndexRequest(
-        tuple(listed_paths(arguments.paths)), load_settings(vars(arguments)), arguments.wait, tuple(arguments.include),
-        tuple(arguments.exclude), arguments.no_patterns, arguments.recheck,
-    )  # fmt: skip
-    progress = Silence() if arguments.quiet else Bar()
-    if arguments.dry_run:
-        from indexer.dry_run import dry_run
-
+        tuple(listed_paths(arguments.paths)),
+        load_settings(vars(arguments)),
+        wait=arguments.wait,
+        include=tuple(arguments.include),
+        exclude=tuple(arguments.exclude),
+        no_patterns=arguments.no_patterns,
+        recheck=arguments.recheck,
+    )
+    with picture_bar(arguments) as progress:
+        if not arguments.dry_run:
+            return _index(request, arguments, progress)
         if arguments.watch:
             raise UsageError("received --dry-run and --watch, expected one of the two", "leave --watch out")
         print(dry_run(request, progress).shown(as_json=arguments.json))
         return 0
+
+
+def _index(request: IndexRequest, arguments: argparse.Namespace, progress: Progress) -> int:
+    from indexer.index_run import IndexRun
+    from indexer.interrupt import Stop
+    from indexer.service import update_session
+    from indexer.snapshot import refresh_snapshot
+
     with Stop() as stop, IndexRun(request, progress, stop) as session:
-        summary = session.update(request.paths)
-        if not summary.interrupted and (note := refresh_snapshot(session.store, progress, stop)):
-            summary.notes.append(note)
+        summary = update_session(session, request, progress, stop)
         _show(summary, as_json=arguments.json, on_a_line=arguments.watch)
         if summary.interrupted:
             progress.say(
@@ -133,17 +140,4 @@ def _show(summary: RunSummary, *, as_json: bool, on_a_line: bool) -> None:
     sys.stdout.flush()
 
 
-def _keep_threads_quiet() -> None:
-    """Before torch is loaded. Its threads would spin while they wait for one another, on cores that the decoders need:
-    on 2 busy cores a run took about 3 % (small PNGs) to 13 % (12-megapixel JPEGs) more CPU seconds that way."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
-def _read_folders(folders: Sequence[str], settings: Settings, told: Told, **more: Any) -> RunSummary:
-    _keep_threads_quiet()
-    from indexer.folders import read_folders
-
-    return read_folders(folders, settings, told, **more)
-
-
-INDEX = Command("read pictures into a library, or bring it up to date", _configure, _run, _read_folders)
+INDEX = Command("read pictures into a library, or bring it up to date", _configure, _run)

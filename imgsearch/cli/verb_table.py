@@ -1,0 +1,88 @@
+"""The verbs of the program, in the order of the help page. Verbs of other packages join through the entry-point group
+``imgsearch.commands``; none of them takes the place of one of these."""
+
+from __future__ import annotations
+
+import importlib
+import operator
+from dataclasses import dataclass
+
+from imgsearch.cli.command import Command
+
+GROUP = "imgsearch.commands"
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb, its `Command` as "module:NAME", and its line in the help."""
+
+    name: str
+    place: str
+    summary: str = ""  # of another package's verb: what its Command says
+
+    def load(self) -> Command:
+        """Its command. Raises TypeError where something else is there."""
+        module, _, name = self.place.partition(":")
+        command = operator.attrgetter(name)(importlib.import_module(module))
+        if not isinstance(command, Command):
+            raise TypeError(f"the verb {self.name} ({self.place}) is {type(command).__name__}, not a Command")
+        return command
+
+    def help_line(self) -> str:
+        """What `imgsearch --help` says of it."""
+        return self.summary or self.load().summary
+
+
+_VERBS = "imgsearch.cli.verbs"
+
+TABLE = {
+    verb.name: verb
+    for verb in (
+        Verb("demo", f"{_VERBS}.demo:DEMO", "draw pictures, index and search them with the model that ships"),
+        Verb("index", f"{_VERBS}.index:INDEX", "read pictures into a library, or bring it up to date"),
+        Verb("build", f"{_VERBS}.build:BUILD", "build the index that makes large libraries quick to search"),
+        Verb("search", f"{_VERBS}.search:SEARCH", "find pictures by describing them"),
+        Verb("show", f"{_VERBS}.show:SHOW", "all facts of a picture, and where each comes from"),
+        Verb("caption", f"{_VERBS}.caption:CAPTION", "write what pictures show, and check it"),
+        Verb("ask", f"{_VERBS}.ask:ASK", "ask a question about pictures"),
+        Verb("caption", f"{_VERBS}.caption:CAPTION", "write what pictures show, and check it"),
+        Verb("ask", f"{_VERBS}.ask:ASK", "ask a question about pictures"),
+        Verb("serve", "web.cli:SERVE", "open the library in a browser"),
+        Verb("dedup", "imgsearch.cli.dedup.verb:DEDUP", "find copies of pictures, move them away, and get them back"),
+        Verb("stats", f"{_VERBS}.library:STATS", "what a library holds"),
+        Verb("failures", f"{_VERBS}.library:FAILURES", "files that could not be indexed, and why"),
+        Verb("verify", f"{_VERBS}.library:VERIFY", "check every checksum and count of a library"),
+        Verb("compact", f"{_VERBS}.library:COMPACT", "free the space of deleted pictures"),
+        Verb("forget", f"{_VERBS}.library:FORGET", "take a folder out of a library; its pictures stay on disk"),
+        Verb("calibrate", f"{_VERBS}.calibrate:CALIBRATE", "set the score from which on a hit counts as a match"),
+        Verb("models", f"{_VERBS}.models:MODELS", "list the models and what they need; `pull NAME` fetches one"),
+        Verb("eval", f"{_VERBS}.evaluate:EVAL", "measure recall, on captioned pictures or on your own"),
+        Verb("scenes", f"{_VERBS}.scenes:SCENES", "draw captioned pictures of little scenes, with their captions"),
+        Verb("train", f"{_VERBS}.train:TRAIN", "train a model on pictures and captions"),
+        Verb("completion", f"{_VERBS}.completion:COMPLETION", "print completion for bash, zsh or fish"),
+        Verb("manual", f"{_VERBS}.manual:MANUAL", "print the manual page"),
+    )
+}
+"""Name -> verb."""
+
+
+def every_verb() -> dict[str, Verb]:
+    """Those of the table and, by name, those of other packages. Goes through all installed packages' entry points."""
+    from importlib.metadata import entry_points
+
+    others = {
+        point.name: Verb(point.name, f"{point.module}:{point.attr}")
+        for point in entry_points(group=GROUP)
+        if point.name not in TABLE and not _is_own(point.module)
+    }
+    return {**TABLE, **{name: others[name] for name in sorted(others)}}
+
+
+def find_verb(name: str) -> Verb | None:
+    """The verb of that name. Other packages are only asked for a name that the table has not."""
+    return TABLE.get(name) or every_verb().get(name)
+
+
+def _is_own(module: str) -> bool:
+    """Whether it is one of ours, which an earlier installation registered and which is no verb any more."""
+    return module.partition(".")[0] in ("imgsearch", "indexer", "web")

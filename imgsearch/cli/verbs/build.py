@@ -1,0 +1,74 @@
+"""`imgsearch build`: the snapshot that makes a large library quick to search."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from imgsearch.cli.command import Command
+from imgsearch.cli.output.progress import picture_bar
+
+if TYPE_CHECKING:
+    from indexer.snapshot import BuildOutlook
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Build the search index of a library anew. `imgsearch index` does it by itself when enough is new; searching "
+        "works with and without, and finds every picture the moment it is committed."
+    )
+    parser.add_argument("--library", metavar="DIR", help="where the library is")
+    parser.add_argument("--force", action="store_true", help="also where the library is small or nothing is new")
+    parser.add_argument("--quiet", action="store_true", help="no bar on stderr")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from imgsearch.app import open_store
+    from imgsearch.index.construction import require_faiss
+    from imgsearch.settings import load_settings
+    from imgsearch.storage import latest_snapshot
+    from indexer.interrupt import Stop
+    from indexer.snapshot import BuildStopped, build_snapshot, outlook_of
+
+    require_faiss()
+    with open_store(load_settings(vars(arguments))) as store, Stop() as stop:
+        store.require_vectors()
+        outlook = outlook_of(store.view(), latest_snapshot(store))
+        reason = _needless(outlook)
+        info = None
+        if outlook.images and (arguments.force or not reason):
+            try:
+                with picture_bar(arguments) as progress:
+                    info = build_snapshot(store, progress, stop)
+            except BuildStopped:
+                print("imgsearch: stopped; the library is as it was", file=sys.stderr)
+                return stop.exit_code
+    if arguments.json:
+        facts = {"built": info is not None, "pictures": outlook.images, "reason": "" if info else reason}
+        if info:
+            facts |= {"kind": info.kind, "bytes": info.size_bytes, "file": info.path.name}
+        print(json.dumps(facts, indent=2))
+    elif info:
+        print(f"{info.images:,} pictures in the search index, {info.size_bytes / 1e6:,.1f} MB")
+    else:
+        print(f"nothing built: {reason}" + ("" if not outlook.images else " (--force builds all the same)"))
+    return 0
+
+
+def _needless(outlook: BuildOutlook) -> str:
+    """Why nothing has to be built; '' where something has."""
+    from indexer.snapshot import PAYS_FROM
+
+    if not outlook.images:
+        return "the library holds no picture yet"
+    if outlook.sound and not outlook.newer:
+        return "the search index holds every picture"
+    if outlook.images < PAYS_FROM:
+        return f"comparing all of {outlook.images:,} pictures is as fast (up to {PAYS_FROM:,})"
+    return ""
+
+
+BUILD = Command("build the index that makes large libraries quick to search", _configure, _run)
