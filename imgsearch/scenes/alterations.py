@@ -1,8 +1,8 @@
-"""What happens to pictures as they are passed on: each alteration by family, with its strength.
+"""Alterations that images undergo as they are passed on, each by family, with its strength.
 
-An `Alteration` turns a picture into a picture and says how to write it. The tier says what the result is to the one
-it was made of: "pixels" (a person sees the very same pixels), "perceptual" (the same picture, acted on) or "near"
-(something was cut off, written over or filtered so that a person may want both).
+An `Alteration` turns an image into an image and says how to write it. The tier is the relation of the result to its
+source: "pixels" (a person sees the very same pixels), "perceptual" (the same image, acted on) or "near" (something was
+cut off, written over or filtered so that a person may want both).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TURNING = {
     7: _T.TRANSVERSE,
     8: _T.ROTATE_270,
 }
-"""EXIF orientation -> how the upright picture is turned so that a reader who obeys it sees it upright again."""
+"""EXIF orientation -> the turn of the upright image after which a reader that obeys the tag shows it upright again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Alteration:
 
 
 def alterations() -> tuple[Alteration, ...]:
-    """All of them, by family; about seventy. AVIF only where Pillow can write it."""
+    """All alterations, by family; about seventy. AVIF only if Pillow can write it."""
     parts = (_sizes, _encodings, _crops, _turns, _overlays, _filters, _modes)
     return tuple(alteration for part in parts for alteration in part())
 
@@ -153,7 +153,7 @@ def _within(side: int, image: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def _cropped(lost: float, image: Image.Image, rng: random.Random) -> Image.Image:
-    """``lost`` of the area is cut off, at a random place, the aspect about kept."""
+    """Cuts ``lost`` of the area off, at a random place, about keeping the aspect."""
     bend = rng.uniform(0.9, 1.1)
     keep = (1 - lost) ** 0.5
     across, down = min(1.0, keep * bend), min(1.0, keep / bend)

@@ -1,4 +1,4 @@
-"""Captions: statements about a scene, whether they are true of it, and the English that says them."""
+"""Captions: statements about a scene, a check of their truth, and their English wording."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RELATION_OF = {"left": "left", "right": "right", "top": "above", "bottom": "belo
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """What a caption says of one group. The count is always said ("a", "two" ...) and means exactly so many."""
+    """A caption's mention of one group. The count is always given ("a", "two" ...) and means exactly so many."""
 
     kind: str
     count: int
@@ -45,14 +45,14 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """Mentions of one or two groups, perhaps the setting, perhaps how the first stands to the second."""
+    """Mentions of one or two groups, optionally the setting, optionally the relation of the first to the second."""
 
     mentions: tuple[Mention, ...]
     setting: str | None = None
     relation: str | None = None  # "left", "right", "above", "below"
 
     def holds_of(self, scene: Scene) -> bool:
-        """True if all that the statement says holds of the scene; decided from the graph alone."""
+        """True if the whole statement holds for the scene; decided from the graph alone."""
         if self.setting not in (None, scene.setting):
             return False
         found = []
@@ -65,13 +65,13 @@ class Statement:
 
 
 def relation_between(first: ObjectGroup, second: ObjectGroup) -> str:
-    """How the first group stands to the second: "left", "right", "above" or "below"."""
-    del second  # groups stand opposite each other, so the first one's place says it all
+    """The relation of the first group to the second: "left", "right", "above" or "below"."""
+    del second  # groups stand opposite each other, so the first one's place decides
     return RELATION_OF[first.position]
 
 
 def full_statement(scene: Scene, rng: random.Random) -> Statement:
-    """A statement that tells a two-group scene from its colour, count and relation twins."""
+    """A statement that distinguishes a two-group scene from its colour, count and relation twins."""
     groups = list(scene.groups)
     if rng.random() < 0.5:
         groups.reverse()
@@ -105,7 +105,7 @@ def any_statement(scene: Scene, rng: random.Random) -> Statement:
 
 def say(statement: Statement, seed: int) -> str:
     """English for the statement: a template and synonyms chosen by the seed. The same seed chooses the same words
-    for the same things, so that twins are captioned alike: with the same words in another order."""
+    for the same things, so twins have captions of the same words in another order."""
     opening = _choose(OPENINGS, seed, "opening")
     parts = [_say_mention(mention, seed) for mention in statement.mentions]
     where = _choose(SETTINGS[statement.setting], seed, "setting") if statement.setting else ""
@@ -141,7 +141,7 @@ def _say_mention(mention: Mention, seed: int) -> str:
 
 
 def _noise(seed: int, key: str) -> float:
-    """A number in [0, 1) that depends on nothing but the seed and the key."""
+    """A number in [0, 1) that depends only on the seed and the key."""
     digest = hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") / 2**32
 

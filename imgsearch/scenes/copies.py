@@ -1,4 +1,4 @@
-"""Altered copies of any pictures, with the truth of what was made of what."""
+"""Altered copies of any images, with a record of the source of each."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _NO_PROFILE = (".bmp", ".gif")
 
 @dataclass(frozen=True, slots=True)
 class CopyTruth:
-    """One file that was written. ``source`` is the file that it shows (its own name for an original), both below the
-    folder; two files of one source are copies of each other, no others are."""
+    """One written file. ``source`` is the file that it shows (its own name for an original), both below the folder;
+    two files of one source are copies of each other, no others are."""
 
     path: str
     source: str
@@ -35,11 +35,11 @@ class CopyTruth:
 def write_copies(
     pictures: Sequence[Path], folder: Path, seed: int, *, chosen: Iterable[Alteration] | None = None, each: int = 0
 ) -> list[CopyTruth]:
-    """Write every picture and altered copies of it into ``folder``, and the truth into its `TRUTH`, last.
+    """Write every image and altered copies of it into ``folder``, and the truth into its `TRUTH`, last.
 
-    ``pictures`` are files that Pillow reads; ``each`` copies a picture are drawn at random from ``chosen`` (all
-    alterations by default), 0 for every one. The same arguments write the same files. Raises UsageError where
-    ``folder`` holds anything or a picture cannot be read, StorageFull where the folder cannot be written."""
+    ``pictures`` are files that Pillow reads; ``each`` copies an image are drawn at random from ``chosen`` (all
+    alterations by default), 0 for every one. The same arguments write the same files. Raises UsageError if
+    ``folder`` is not empty or an image cannot be read, StorageFull if the folder cannot be written."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} exists and is not an empty folder", "name a new folder")
     ways = tuple(alterations() if chosen is None else chosen)
@@ -57,14 +57,14 @@ def write_copies(
 
 
 def write_truth(truth: Iterable[CopyTruth], folder: Path) -> Path:
-    """The truth as JSON lines, in ``folder``/`TRUTH`."""
+    """Writes the truth as JSON lines to ``folder``/`TRUTH`."""
     path = folder / TRUTH
     path.write_text("".join(json.dumps(asdict(row)) + "\n" for row in truth), encoding="utf-8")
     return path
 
 
 def read_truth(folder: Path) -> list[CopyTruth]:
-    """What `write_truth` wrote."""
+    """Reads the result of `write_truth`."""
     lines = (folder / TRUTH).read_text(encoding="utf-8").splitlines()
     return [CopyTruth(**json.loads(line)) for line in lines]
 
@@ -72,8 +72,7 @@ def read_truth(folder: Path) -> list[CopyTruth]:
 def altered_bytes(
     image: Image.Image, alteration: Alteration, rng: random.Random, profile: bytes | None = None
 ) -> bytes:
-    """The file of an upright RGB picture after ``alteration``, with its colour profile where the format holds
-    one."""
+    """The file of an upright RGB image after ``alteration``, with its colour profile if the format supports one."""
     changed = alteration.change(image, rng)
     options: dict[str, Any] = dict(alteration.options)
     orientation = options.pop("orientation", None)
@@ -89,8 +88,8 @@ def altered_bytes(
 
 
 def with_other_metadata(jpeg: bytes, rng: random.Random) -> bytes:
-    """A JPEG file with other metadata and the very same pixels: a comment of its own after the first marker, other
-    application segments (EXIF, XMP, Adobe's but for the colour transform) left as they are."""
+    """A JPEG file with other metadata and the very same pixels: a comment of its own after the first marker; all
+    application segments (EXIF, XMP, Adobe's) stay as they are."""
     note = f"passed on {rng.getrandbits(64):016x}".encode()
     return jpeg[:2] + b"\xff\xfe" + (len(note) + 2).to_bytes(2, "big") + note + jpeg[2:]
 

@@ -1,4 +1,4 @@
-"""Sets of captioned pictures in which every caption is true of exactly one picture; truth comes from the graphs."""
+"""Sets of captioned images in which every caption is true of exactly one image, as the graphs prove."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from imgsearch.scenes.draw import DEFAULT_SIZE, draw_scene
 from imgsearch.scenes.graph import TWIN_KINDS, Domain, Scene, sample_family, sample_scene
 
 CAPTIONS_PER_PICTURE = 2
-FAMILY_SHARE = 0.9  # of the pictures of a set with twins; the rest are single scenes
+FAMILY_SHARE = 0.9  # of the images of a set with twins; the rest are single scenes
 _TRIES = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One picture of a set: its scene, what its captions state and say, and whose twin it is (row index)."""
+    """One image of a set: its scene, the statements and texts of its captions, and the row whose twin it is."""
 
     scene: Scene
     statements: tuple[Statement, ...]
@@ -33,7 +33,7 @@ class Row:
 
 
 class _Truth:
-    """Answers "of how many pictures is this statement true?" without asking every picture."""
+    """Counts the images for which a statement is true, without checking every image."""
 
     def __init__(self, scenes: Iterable[Scene]) -> None:
         self._by_kind: dict[str, list[Scene]] = defaultdict(list)
@@ -47,10 +47,10 @@ class _Truth:
 
 
 def make_set(count: int, seed: int, *, twins: bool = False, domain: Domain | None = None) -> list[Row]:
-    """``count`` rows, the same for the same arguments. With ``twins``, nine tenths of the pictures come in families of
+    """``count`` rows, the same for the same arguments. With ``twins``, nine tenths of the images come in families of
     four: a scene and its colour, count and relation twins, captioned with the same words in another order.
 
-    Raises UsageError where the domain is too small for so many different pictures."""
+    Raises UsageError if the domain is too small for so many different images."""
     rng = random.Random(f"set:{seed}:{count}:{twins}")
     domain = domain or Domain()
     family_size = 1 + len(TWIN_KINDS)
@@ -71,7 +71,7 @@ def make_set(count: int, seed: int, *, twins: bool = False, domain: Domain | Non
 
 
 class _Block:
-    """A family or a single scene while a set is being made: it can describe itself, or be drawn again."""
+    """A family or a single scene in the making: it can describe itself, or be drawn again."""
 
     def __init__(self, rng: random.Random, domain: Domain, *, family: bool) -> None:
         self._rng, self._domain, self._family = rng, domain, family
@@ -87,14 +87,14 @@ class _Block:
             self.scenes = [sample_scene(self._rng, self._domain)]
 
     def describe(self, truth: _Truth) -> bool:
-        """Find statements that are each true of one picture; keeps those it has while they still are."""
+        """Find statements that are each true of one image; keeps existing ones while they still are."""
         if self._statements and all(truth.is_unique(s) for statements in self._statements for s in statements):
             return True
         found: list[tuple[Statement, ...]] = []
         for _ in range(_TRIES):
             choice = self._rng.getrandbits(32)
             make = full_statement if self._family else any_statement
-            # The same random state for every member: twins are told apart by the same kind of words.
+            # The same random state for every member, so that the same kinds of words distinguish the twins.
             statements = tuple(make(scene, random.Random(choice)) for scene in self.scenes)
             if statements not in found and all(truth.is_unique(statement) for statement in statements):
                 found.append(statements)
@@ -121,7 +121,7 @@ def _with_starts(blocks: list[_Block]) -> Iterator[tuple[int, _Block]]:
 
 def write_set(rows: list[Row], folder: Path, *, size: int = DEFAULT_SIZE, workers: int = 2) -> Path:
     """Draw the rows as PNG files into ``folder``/images and describe them in ``folder``/pairs.jsonl, which is written
-    last and whose path is returned. Raises UsageError if the folder holds anything already."""
+    last and whose path is returned. Raises UsageError if the folder is not empty."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} exists and is not an empty folder", "name a new folder")
     try:

@@ -1,4 +1,4 @@
-"""Paints a scene. All that the words leave open comes from the scene's style seed."""
+"""Paints a scene. Everything that the words leave open comes from the scene's style seed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_SIZE = 224
 _SUPERSAMPLE = 2
 RGB = tuple[int, int, int]
 
-# Part of the picture in which a group stands, as (centre x, centre y, half width, half height).
+# Part of the image in which a group stands, as (centre x, centre y, half width, half height).
 _REGIONS = {
     "left": (0.25, 0.5, 0.2, 0.3),
     "right": (0.75, 0.5, 0.2, 0.3),
@@ -34,7 +34,7 @@ _RADII = {"small": (0.062, 0.08), "large": (0.105, 0.13)}
 
 @dataclass(frozen=True, slots=True)
 class SceneBox:
-    """Where one thing was painted, in fractions of the picture; ``group`` is its index in the scene."""
+    """The place of one painted thing, in fractions of the image; ``group`` is its index in the scene."""
 
     group: int
     x0: float
@@ -44,7 +44,7 @@ class SceneBox:
 
 
 def draw_scene(scene: Scene, size: int = DEFAULT_SIZE) -> tuple[Image.Image, list[SceneBox]]:
-    """The RGB picture [size, size] and the box of every thing in it. The same scene gives the same pixels."""
+    """The RGB image [size, size] and the box of every thing in it. The same scene gives the same pixels."""
     rng = random.Random(scene.style)
     canvas = paint_background(scene.setting, rng, size)
     boxes: list[SceneBox] = []
@@ -63,8 +63,8 @@ def draw_scene(scene: Scene, size: int = DEFAULT_SIZE) -> tuple[Image.Image, lis
 def draw_sheet(
     rng: random.Random, kinds: Sequence[tuple[str, str]], size: int = DEFAULT_SIZE
 ) -> tuple[Image.Image, list[SceneBox], Scene]:
-    """A picture full of single things of the (kind, colour) pairs given, for teaching a ViT to see: the picture,
-    the boxes, and a "scene" with one group a thing. It obeys no layout and has no captions."""
+    """An image full of single things of the given (kind, colour) pairs, for teaching a ViT to see: the image, the
+    boxes, and a "scene" with one group a thing. It follows no layout and has no captions."""
     setting = rng.choice(tuple(SETTINGS))
     canvas = paint_background(setting, rng, size)
     across = math.ceil(math.sqrt(len(kinds)))
@@ -172,7 +172,7 @@ def _pairs(numbers: Sequence[float]) -> list[tuple[float, float]]:
 
 
 def _texture(tile: Image.Image, rng: random.Random) -> None:
-    """Stripes, dots or nothing, faint, only where the object is."""
+    """Adds faint stripes, dots or nothing, only where the object is."""
     kind = rng.random()
     if kind > 0.35:
         return

@@ -1,4 +1,4 @@
-"""Scene graphs: what is in a picture, where; drawn at random from a seed, and turned into twins."""
+"""Scene graphs: the things in an image and their places; drawn at random from a seed, and turned into twins."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ObjectGroup:
 @dataclass(frozen=True, slots=True)
 class Scene:
     """A setting and one or two groups of different kinds. Two groups stand opposite each other, so exactly one
-    of left/right or above/below holds between them. ``style`` seeds all that the words do not say: jitter,
+    of left/right or above/below holds between them. ``style`` seeds everything that the words leave open: jitter,
     shade, rotation, texture, clutter."""
 
     setting: str
@@ -39,7 +39,7 @@ class Scene:
 
     @staticmethod
     def from_dict(row: dict[str, Any]) -> Scene:
-        """The scene that `as_dict` wrote; keys that it does not know are ignored."""
+        """The scene that `as_dict` wrote; unknown keys are ignored."""
         fields = ("kind", "colour", "size", "count", "position")
         groups = tuple(ObjectGroup(**{name: group[name] for name in fields}) for group in row["groups"])
         return Scene(row["setting"], groups, int(row["style"]))
@@ -47,8 +47,8 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """What scenes are drawn from; a curriculum begins with a narrow one. ``pairs`` says which colour-object pairs
-    may appear: "all", "trained" (never a withheld one) or "unseen" (the first group is always a withheld one)."""
+    """The range from which scenes are drawn; a curriculum begins with a narrow one. ``pairs`` says which colour-object
+    pairs may appear: "all", "trained" (never a withheld one) or "unseen" (the first group is always a withheld one)."""
 
     kinds: tuple[str, ...] = KINDS
     colours: tuple[str, ...] = tuple(COLOURS)
@@ -74,7 +74,7 @@ def sample_scene(rng: random.Random, domain: Domain) -> Scene:
 def sample_family(rng: random.Random, domain: Domain) -> dict[str, Scene]:
     """A scene and its three twins: {"base", "colour", "count", "relation"}; two groups of different colours.
 
-    The twins hold the same things with the colours exchanged, the counts exchanged (where they are equal, one
+    The twins hold the same things with the colours exchanged, the counts exchanged (or, if they are equal, one
     count moved by one) or the places exchanged, and the same style."""
     while True:
         scene = sample_scene(rng, replace(domain, two_groups=1.0))
@@ -89,7 +89,7 @@ def sample_family(rng: random.Random, domain: Domain) -> dict[str, Scene]:
 
 
 def make_twin(scene: Scene, kind: str, rng: random.Random) -> Scene:
-    """The scene with one thing changed: "colour", "count" or "relation". Raises ValueError where the scene has no
+    """The scene with one thing changed: "colour", "count" or "relation". Raises ValueError if the scene has no
     such twin (one group, or equal colours)."""
     if not _can_twin(scene, kind):
         raise ValueError(f"the scene has no {kind} twin: {scene}")

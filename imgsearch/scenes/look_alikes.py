@@ -1,4 +1,4 @@
-"""Pictures that look alike and are no copies of each other: what a search for copies must not mix up."""
+"""Images that look alike and are not copies of each other, which a search for copies must not confuse."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ RGB = tuple[int, int, int]
 
 
 def look_alikes(seed: int, sets: int = 4) -> Iterator[tuple[str, int, Image.Image]]:
-    """(family, set, picture): pictures of one family and set look alike, none is a copy of another. ``sets`` of each
-    family; the same seed draws the same pictures."""
+    """(family, set, image): images of one family and set look alike, and none is a copy of another. ``sets`` of each
+    family; the same seed draws the same images."""
     for family, draw in FAMILIES.items():
         for number in range(sets):
             for picture in draw(random.Random(f"{family}:{seed}:{number}")):
@@ -31,8 +31,8 @@ def look_alikes(seed: int, sets: int = 4) -> Iterator[tuple[str, int, Image.Imag
 
 
 def write_look_alikes(folder: Path, seed: int, sets: int = 4) -> list[CopyTruth]:
-    """Write `look_alikes` into ``folder``, JPEG of quality 90 and PNG by turns of the sets; each is its own source.
-    Raises StorageFull."""
+    """Write `look_alikes` into ``folder``, JPEG of quality 90 and PNG in alternate sets; each is its own source. Raises
+    StorageFull."""
     truth: list[CopyTruth] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def write_look_alikes(folder: Path, seed: int, sets: int = 4) -> list[CopyTruth]
 
 
 def _belt(rng: random.Random) -> Iterator[Image.Image]:
-    """Frames of a fixed camera over a conveyor belt: texture, rails and light stay, one to four things move on."""
+    """Frames of a fixed camera over a conveyor belt: texture, rails and light stay, one to four things move along."""
     width, height = rng.choice(((640, 480), (800, 450), (512, 512)))
     still = _belt_background(rng, width, height)
     things = [_thing(rng, width) for _ in range(rng.randint(1, 4))]
@@ -190,4 +190,4 @@ FAMILIES: dict[str, Callable[[random.Random], Iterator[Image.Image]]] = {
     "pages": _pages,
     "skies": _skies,
 }
-"""Family -> what draws one set of it."""
+"""Family -> the function that draws one set of it."""

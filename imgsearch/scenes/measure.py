@@ -1,4 +1,4 @@
-"""How many captions and answers are true of the scenes that they were made of."""
+"""Measures how many captions and answers are true of the scenes from which they were made."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from imgsearch.scenes.truth import ASPECTS, true_of
 
 
 def caption_figures(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[str, float]:
-    """Per cent of the captions: "object and colour" name an object that is there with its colour, "all true" say
-    nothing false; then of the claims of each aspect those that are true, where there are any."""
+    """Per cent of the captions: "object and colour" name a present object with its colour, "all true" say nothing
+    false; then, for each aspect with any claims, the share of true ones."""
     found = [true_of(caption, scene) for caption, scene in zip(captions, scenes, strict=True)]
     figures = {
         "object and colour": _share([one.coloured for one in found]),
@@ -25,7 +25,7 @@ def caption_figures(captions: Sequence[str], scenes: Sequence[Scene]) -> dict[st
 
 
 def answer_figures(questions: Sequence[Question], answers: Sequence[str]) -> dict[str, float]:
-    """Per cent of the answers that are right, by kind of question, where there are any, and of all."""
+    """Per cent of the answers that are right, by kind of question that occurs, and over all."""
     right = [question.is_right(answer) for question, answer in zip(questions, answers, strict=True)]
     figures = {}
     for kind in QUESTION_KINDS:

@@ -1,4 +1,4 @@
-"""Things put over a picture: words, a caption, a mark, a sticker, a watermark, a border. Each at random places."""
+"""Overlays on an image: words, a caption, a mark, a sticker, a watermark, a border. Each at random places."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _pen(image: Image.Image) -> tuple[Image.Image, ImageDraw.ImageDraw]:
 
 
 def with_text(image: Image.Image, rng: random.Random) -> Image.Image:
-    """A line of words in one colour, 6 to 10 % of the picture high."""
+    """A line of words in one colour, 6 to 10 % of the image high."""
     canvas, pen = _pen(image)
     words = rng.choice(("2026-11-21 14:02", "www.example.org/p/81", "SAMPLE  do not copy", "Happy birthday!"))
     size = round(min(image.size) * rng.uniform(0.06, 0.1))
@@ -28,7 +28,7 @@ def _font(size: int) -> Any:
 
 
 def with_bar(image: Image.Image, rng: random.Random) -> Image.Image:
-    """A bar with a caption over 12 % of the picture, above or below."""
+    """A bar with a caption over 12 % of the image, above or below."""
     canvas, pen = _pen(image)
     high = round(image.height * 0.12)
     top = rng.choice((0, image.height - high))
@@ -53,7 +53,7 @@ def with_logo(image: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def with_sticker(image: Image.Image, rng: random.Random) -> Image.Image:
-    """A round face over a tenth of the picture."""
+    """A round face over a tenth of the image."""
     canvas, pen = _pen(image)
     side = round((0.1 * image.width * image.height) ** 0.5)
     x, y = rng.randint(0, max(0, image.width - side)), rng.randint(0, max(0, image.height - side))
@@ -85,5 +85,5 @@ def with_watermark(image: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def bordered(colour: tuple[int, int, int], image: Image.Image, rng: random.Random) -> Image.Image:
-    """A plain border outside the picture, 3 to 6 % of its shorter side."""
+    """A plain border outside the image, 3 to 6 % of its shorter side."""
     return ImageOps.expand(image, round(min(image.size) * rng.uniform(0.03, 0.06)), colour)

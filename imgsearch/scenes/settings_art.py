@@ -1,4 +1,4 @@
-"""Backgrounds: one painter per setting, with its own clutter, none of which is an object that captions name."""
+"""Backgrounds: one painter per setting, with its own clutter, which contains no object that captions name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RGB = tuple[int, int, int]
 
 
 def paint_background(setting: str, rng: random.Random, size: int) -> Image.Image:
-    """An RGB picture [size, size] of the setting; raises KeyError for one that does not exist."""
+    """An RGB image [size, size] of the setting; raises KeyError for an unknown setting."""
     canvas = Image.new("RGB", (size, size))
     PAINTERS[setting](canvas, rng)
     return canvas

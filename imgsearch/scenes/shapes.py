@@ -2,7 +2,7 @@
 
 Each primitive is (what, tone, numbers): "poly" x y x y ..., "oval" x0 y0 x1 y1, "pie" x0 y0 x1 y1 start end (degrees,
 clockwise from three o'clock), "line" width x y x y ... Tones: "fill" the object's colour, "dark" and "light" its
-shades, "ink" near black, "paper" near white; details stay small so that the object's colour is what is seen.
+shades, "ink" near black, "paper" near white; details stay small so that the object's colour dominates.
 """
 
 from __future__ import annotations

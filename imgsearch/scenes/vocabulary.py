@@ -1,4 +1,4 @@
-"""The words and things that scenes are made of, and the words that say them."""
+"""The things in scenes, and the words for them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ COLOURS: dict[str, tuple[tuple[int, int, int], tuple[str, ...]]] = {
     "white": ((248, 248, 244), ("white",)),
 }
 
-# setting -> the phrases that say it; each follows what it describes.
+# setting -> its phrases; each follows the thing that it describes.
 SETTINGS: dict[str, tuple[str, ...]] = {
     "sea": ("on the sea", "at sea", "on the water"),
     "snow": ("in the snow", "on a snowy field", "in winter"),
@@ -78,7 +78,7 @@ SIZES: dict[str, tuple[str, ...]] = {"large": ("large", "big"), "small": ("small
 NUMBERS: tuple[str, ...] = ("zero", "one", "two", "three", "four")
 MAX_COUNT = 4
 
-# position -> phrases. A group of things stands in one of these parts of the picture.
+# position -> phrases. A group of things stands in one of these parts of the image.
 POSITIONS: dict[str, tuple[str, ...]] = {
     "left": ("on the left", "on the left side"),
     "right": ("on the right", "on the right side"),
@@ -106,7 +106,7 @@ UNSEEN_PAIRS: frozenset[tuple[str, str]] = frozenset(
 
 
 def noun_of(kind: str) -> Noun:
-    """The noun of a kind; raises KeyError for a kind that does not exist."""
+    """The noun of a kind; raises KeyError for an unknown kind."""
     return _NOUN_BY_NAME[kind]
 
 
@@ -114,7 +114,7 @@ _NOUN_BY_NAME = {noun.name: noun for noun in NOUNS}
 
 
 def grammar_words() -> tuple[str, ...]:
-    """Every word that a caption can hold, sorted; the small model's tokenizer knows each as one piece."""
+    """Every word that a caption can hold, sorted; the small model's tokenizer has each as one piece."""
     phrases: list[str] = [
         "a",
         "an",

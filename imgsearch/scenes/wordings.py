@@ -1,4 +1,4 @@
-"""How questions about scenes are worded; `imgsearch.scenes.questions` fills the gaps."""
+"""The wordings of questions about scenes; `imgsearch.scenes.questions` fills the gaps."""
 
 from __future__ import annotations
 

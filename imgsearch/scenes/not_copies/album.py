@@ -1,4 +1,4 @@
-"""A folder of files that are no copies of each other, true copies of each beside them, and the truth of it."""
+"""A folder of files that are not copies of each other, with true copies of each beside them, and a record of both."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FIRST_NS = 1_500_000_000_000_000_000
 _DAY_NS = 86_400_000_000_000
 _LOSSLESS = {".png": ".tiff", ".tiff": ".png", ".webp": ".png", ".gif": ".png", ".bmp": ".png", ".jpg": ".png"}
 _WAYS = (("bytes", "half"), ("container", "jpeg"), ("bytes", "jpeg"), ("container", "half"))
-"""Which true copies stand beside an original, by its number in the set."""
+"""The true copies that stand beside an original, by its number in the set."""
 
 _COLOURED = 25.0  # levels of 255; grey photographs have under 10
 
@@ -31,19 +31,19 @@ QUICK_HEIC = {"preset": "ultrafast"}
 
 @dataclass(frozen=True, slots=True)
 class NotCopy:
-    """One file that was written. Two files are copies of each other where their ``source`` is the same, never else."""
+    """One written file. Two files are copies of each other exactly if their ``source`` is the same."""
 
     path: str  # below the folder, with "/"
     source: str  # the file that it is a true copy of; its own path for an original
     family: str
     set: int
     may_move: bool  # False: a plan that moves it is wrong, whatever it keeps instead
-    whole: bool  # holds all that its source holds; one such file of each source must stay
+    whole: bool  # holds everything that its source holds; one such file of each source must stay
     stack: str = ""  # files of one stack belong together: a plan moves all or none
 
 
 class ImageSupply:
-    """Pictures that are no copies of each other: the photographs in a shuffled order, each once, then drawn scenes."""
+    """Images that are not copies of each other: the photographs in a shuffled order, each once, then drawn scenes."""
 
     def __init__(self, photographs: Sequence[Path], seed: int) -> None:
         self._rng = random.Random(f"pictures:{seed}")
@@ -51,7 +51,7 @@ class ImageSupply:
 
     def take(self, width: int = 640, height: int = 480, *, coloured: bool = False) -> Image.Image:
         """The next one, RGB [height, width], cut to that shape around its middle; ``coloured``: one that is not nearly
-        grey. Raises UsageError where a photograph cannot be read."""
+        grey. Raises UsageError if a photograph cannot be read."""
         for at in reversed(range(len(self._paths))):
             image = _read(self._paths[at])
             if not coloured or _chroma(image) > _COLOURED:
@@ -107,14 +107,14 @@ class Album:
         return f"{self._place}/{name}"
 
     def original(self, name: str, data: bytes, stack: str = "") -> str:
-        """A file that is a copy of no other, and is never moved. ``stack``: a name of the files it belongs with."""
+        """A file that is a copy of no other, and is never moved. ``stack``: a name shared by the files of its stack."""
         path = self._write(name, data)
         belongs = f"{self._place}:{stack}" if stack else ""
         self._rows[path] = NotCopy(path, path, self.family, self.number, False, True, belongs)
         return path
 
     def copy(self, source: str, name: str, data: bytes, *, whole: bool = False, stack: str = "") -> str:
-        """A true copy of ``source`` that may be moved; ``whole`` where it holds as much, so that either may."""
+        """A true copy of ``source`` that may be moved; ``whole`` if it holds as much, so that either may be moved."""
         path = self._write(name, data, lesser=not whole)
         belongs = f"{self._place}:{stack}" if stack else ""
         self._rows[path] = NotCopy(path, source, self.family, self.number, True, whole, belongs)
@@ -129,7 +129,7 @@ class Album:
         return path
 
     def companion(self, name: str, data: bytes, stack: str) -> str:
-        """A file that is no copy of a picture and goes where its stack goes."""
+        """A file that is not a copy of an image and moves with its stack."""
         path = self.original(name, data, stack)
         self._rows[path] = replace(self._rows[path], may_move=True, whole=False)
         return path
@@ -146,10 +146,10 @@ class Album:
         exif: Image.Exif | None = None,
         **how: Any,
     ) -> str:
-        """An original picture in the format of its name, and true copies of it.
+        """An original image in the format of its name, and true copies of it.
 
         ``ways``: "bytes", "container" (the same samples in another lossless format), "jpeg" (of lower quality), "half"
-        (half as wide); two of them by turns, unless given. ``how``: options of the file; ``exif`` is the original's and
+        (half as wide); by default two of them in turn. ``how``: options of the file; ``exif`` is the original's and
         that of its lossy copies, whose JPEG quality is lower than the original's."""
         chosen = _WAYS[self._shown % len(_WAYS)] if ways is None else tuple(ways)
         self._shown += 1
@@ -177,7 +177,7 @@ class Album:
 
 
 def encoded(image: Image.Image, suffix: str, **how: Any) -> bytes:
-    """The picture as a file of that suffix; JPEG of quality 92 unless told."""
+    """The image as a file of that suffix; JPEG of quality 92 by default."""
     stream = io.BytesIO()
     given = {"quality": 92} if suffix == ".jpg" else {"lossless": True} if suffix == ".webp" else {}
     image.save(stream, Image.registered_extensions()[suffix], **(given | how))

@@ -1,4 +1,4 @@
-"""What a camera notes in its files: EXIF, XMP, and a colour profile."""
+"""The notes that a camera writes into its files: EXIF, XMP, and a colour profile."""
 
 from __future__ import annotations
 

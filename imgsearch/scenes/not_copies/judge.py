@@ -1,4 +1,4 @@
-"""What a plan does to files of which the truth is known."""
+"""Judges a plan by files whose truth is known."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from imgsearch.scenes.not_copies.album import NotCopy
 
 @dataclass(frozen=True, slots=True)
 class Offence:
-    """A file that a plan moves and must not."""
+    """A file that a plan moves although it must not."""
 
     family: str
     path: str  # below the folder
-    keeper: str  # what is kept in its place, below the folder
+    keeper: str  # the file kept in its place, below the folder
     what: str  # "not a copy", "the source", "all are moved", "torn apart"
     tier: str
     score: float
@@ -27,7 +27,7 @@ class Offence:
 
 @dataclass(slots=True)
 class FamilyTally:
-    """One family: its files, what a plan moves wrongly, and how many true copies it finds and moves."""
+    """One family: its files, the wrong moves of a plan, and how many true copies it finds and moves."""
 
     files: int = 0
     copies: int = 0
@@ -37,7 +37,7 @@ class FamilyTally:
     offences: list[Offence] = field(default_factory=list)
 
     def count(self, what: str) -> int:
-        """Offences of that kind."""
+        """The number of offences of that kind."""
         return sum(offence.what == what for offence in self.offences)
 
 
@@ -45,7 +45,7 @@ class FamilyTally:
 class _Move:
     path: str
     keeper: str
-    picture: str  # the path itself, or that of the picture with which it goes along
+    picture: str  # the path itself, or that of the image with which it moves along
     group: Mapping[str, Any]
     member: Mapping[str, Any]
 
@@ -53,8 +53,8 @@ class _Move:
 def judge(rows: Sequence[NotCopy], folder: Path, plan: Mapping[str, Any]) -> dict[str, FamilyTally]:
     """The tally of every family, by the truth ``rows`` of files below ``folder`` and the JSON of a plan.
 
-    A moved file is an offence where the kept one has another source ("not a copy"), where the truth says that it is
-    never moved ("the source"), where no file stays that holds all that its source holds ("all are moved"), and where
+    A moved file is an offence if the kept one has another source ("not a copy"), if the truth says that it is
+    never moved ("the source"), if no file stays that holds everything that its source holds ("all are moved"), and if
     another file of its stack stays ("torn apart"). Copies that are never moved are not counted as copies to find."""
     truth = {row.path: row for row in rows}
     moves = [move for move in _moves(plan, folder) if move.path in truth]
@@ -94,7 +94,7 @@ def _count_shown(
 
 
 def _moves(plan: Mapping[str, Any], folder: Path) -> Iterator[_Move]:
-    """Every file that the plan moves, those that go along with others too."""
+    """Every file that the plan moves, including those that move along with others."""
     for group in plan["groups"]:
         keeper = _below(group["keeper"]["path"], folder)
         for member in group["members"]:
@@ -108,15 +108,15 @@ def _wrong(truth: Mapping[str, NotCopy], moves: Iterable[_Move]) -> Iterator[Off
     for move in moves:
         row, keeper = truth[move.path], truth.get(move.keeper)
         if move.path != move.picture and row.stack == truth[move.picture].stack:
-            continue  # goes along with its own picture
+            continue  # moves along with its own image
         if keeper is None or keeper.source != row.source:
             yield _offence(move, row, "not a copy")
         elif not row.may_move and not (row.stack and move.member["tier"] == "bytes"):
-            yield _offence(move, row, "the source")  # of two equal stacks either may stay, if it stays whole
+            yield _offence(move, row, "the source")  # either of two equal stacks may stay, if it stays whole
 
 
 def _lost(truth: Mapping[str, NotCopy], moves: Sequence[_Move]) -> Iterator[Offence]:
-    """Sources none of whose whole files stays, where nothing else is said of the move."""
+    """Sources without a remaining whole file, if the move is no other offence."""
     staying: dict[str, int] = defaultdict(int)
     for row in truth.values():
         staying[row.source] += row.whole
@@ -130,7 +130,7 @@ def _lost(truth: Mapping[str, NotCopy], moves: Sequence[_Move]) -> Iterator[Offe
 
 
 def _torn(truth: Mapping[str, NotCopy], moves: Sequence[_Move]) -> Iterator[Offence]:
-    """Files of a stack that are moved while others of it stay, where the move itself is right."""
+    """Moved files of a stack while others of it stay, if the move itself is right."""
     moved = {move.path for move in moves}
     staying = {row.stack for row in truth.values() if row.path not in moved}
     for move in moves:

@@ -1,4 +1,4 @@
-"""TIFF files by hand: several directories, thumbnails first, sub-directories, and a small camera RAW (DNG)."""
+"""Handmade TIFF files: several directories, thumbnails first, sub-directories, and a small camera RAW (DNG)."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def text(tag: int, value: str) -> Entry:
 
 
 class TiffWriter:
-    """Lays blocks one behind the other; places are known once they are laid."""
+    """Appends blocks one after the other; an offset is known once its block is appended."""
 
     def __init__(self) -> None:
         self._data = bytearray(b"II*\0\0\0\0\0")
-        self._link = 4  # where the place of the next directory of the chain is written
+        self._link = 4  # where the offset of the next directory of the chain is written
 
     def block(self, data: bytes) -> int:
-        """Where the data lies."""
+        """The offset of the data."""
         self._data += bytes(len(self._data) % 2)
         at = len(self._data)
         self._data += data
         return at
 
     def directory(self, entries: Sequence[Entry], *, chained: bool = True) -> int:
-        """Lay a directory, linked from the one before, or not (a sub-directory). Where it lies."""
+        """Append a directory, linked from the one before or not (a sub-directory). Returns its offset."""
         rows = b""
         for tag, kind, count, value in sorted(entries):
             field = value.ljust(4, b"\0") if len(value) <= 4 else struct.pack("<I", self.block(value))
@@ -53,7 +53,7 @@ class TiffWriter:
         return at
 
     def picture(self, image: Image.Image, *, reduced: bool, chained: bool = True, subs: Sequence[int] = ()) -> int:
-        """An uncompressed RGB picture; ``reduced``: NewSubfileType 1; ``subs``: places of its sub-directories."""
+        """An uncompressed RGB image; ``reduced``: NewSubfileType 1; ``subs``: offsets of its sub-directories."""
         data = image.convert("RGB").tobytes()
         at = self.block(data)
         entries = [long(254, int(reduced)), long(256, image.width), long(257, image.height), short(258, 8, 8, 8)]
@@ -68,7 +68,7 @@ class TiffWriter:
 
 
 def thumbnail_first(thumbnail: Image.Image, master: Image.Image) -> bytes:
-    """A TIFF whose first directory is a thumbnail and whose second is the picture."""
+    """A TIFF whose first directory is a thumbnail and whose second is the image."""
     writer = TiffWriter()
     writer.picture(thumbnail, reduced=True)
     writer.picture(master, reduced=False)
@@ -76,7 +76,7 @@ def thumbnail_first(thumbnail: Image.Image, master: Image.Image) -> bytes:
 
 
 def master_in_sub_directory(thumbnail: Image.Image, master: Image.Image) -> bytes:
-    """A TIFF whose only chained directory is a thumbnail; the picture lies in its SubIFD."""
+    """A TIFF whose only chained directory is a thumbnail; the image lies in its SubIFD."""
     writer = TiffWriter()
     place = writer.picture(master, reduced=False, chained=False)
     writer.picture(thumbnail, reduced=True, subs=[place])
@@ -84,7 +84,7 @@ def master_in_sub_directory(thumbnail: Image.Image, master: Image.Image) -> byte
 
 
 def dng(preview: Image.Image, seed: int, taken: str = "", model: str = "EOS R6") -> bytes:
-    """A DNG with sensor samples of the picture (quarter size, uncompressed) whose first directory is its JPEG
+    """A DNG with sensor samples of the image (quarter size, uncompressed) whose first directory is its JPEG
     preview."""
     stream = io.BytesIO()
     preview.save(stream, "JPEG", quality=92)

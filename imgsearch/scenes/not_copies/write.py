@@ -1,4 +1,4 @@
-"""All families, written to a folder, with the truth of every file."""
+"""Writes all families to a folder, with the truth of every file."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ FAMILIES: dict[str, Draw] = {
     )
     for name, draw in part.FAMILIES.items()
 }
-"""Family -> what writes one set of it, in the order of writing."""
+"""Family -> the function that writes one set of it, in the order of writing."""
 
 
 def write_not_copies(
     folder: Path, seed: int, photographs: Sequence[Path] = (), sets: int = 3, *, families: Collection[str] = ()
 ) -> list[NotCopy]:
-    """Write ``sets`` of every family (or of those named) below ``folder``/family/set.
+    """Write ``sets`` of every family (or of the named ones) below ``folder``/family/set.
 
-    The files of a set look alike and are no copies of each other; true copies of them stand beside them. Pictures are
+    The files of a set look alike and are not copies of each other; true copies of them stand beside them. Images are
     taken from ``photographs`` as long as these last, each once, else drawn. The same arguments write the same files.
-    Returns a row for every file that is a picture. Raises UsageError where ``folder`` holds anything, a family is
-    unknown or a photograph cannot be read, StorageFull where the folder cannot be written. About 0.1 s a file."""
+    Returns a row for every file that is an image. Raises UsageError if ``folder`` is not empty, a family is
+    unknown or a photograph cannot be read, StorageFull if the folder cannot be written. About 0.1 s a file."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} exists and is not an empty folder", "name a new folder")
     if unknown := sorted(set(families) - set(FAMILIES)):

@@ -1,1 +1,1 @@
-"""The families: files that look alike and are no copies, with true copies beside them."""
+"""The families: files that look alike and are not copies, with true copies beside them."""

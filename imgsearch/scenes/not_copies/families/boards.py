@@ -1,4 +1,4 @@
-"""One board, other pieces: codes, maps, scores, plates, games, tables. Each is another picture."""
+"""One board with other pieces: codes, maps, scores, plates, games, tables. Each is another image."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _maps(album: Album) -> None:
 
 
 def _scores(album: Album) -> None:
-    """A scoreboard over one picture of a game."""
+    """A scoreboard over one image of a game."""
     game = album.pictures.take(800, 450)
     for number, score in enumerate(("0 - 0", "1 - 0", "1 - 1", "1 - 2")):
         shown = game.copy()
@@ -108,7 +108,7 @@ def _chess(album: Album) -> None:
     """Positions of one game, a move apart."""
     rng, side = album.rng, 56
     squares = {(column, row) for column in range(8) for row in (0, 1, 6, 7)}
-    squares -= set(rng.sample(sorted(squares), 9))  # else every game begins with one picture
+    squares -= set(rng.sample(sorted(squares), 9))  # otherwise every game would begin with one image
     for number in range(4):
         board = Image.new("RGB", (8 * side, 8 * side))
         pen = ImageDraw.Draw(board)
@@ -195,4 +195,4 @@ FAMILIES: dict[str, Draw] = {
     "calendars": _calendars,
     "spreadsheets": _tables,
 }
-"""Family -> what writes one set of it."""
+"""Family -> the function that writes one set of it."""

@@ -1,4 +1,4 @@
-"""What a camera does between two shots: it moves a little, its sensor has other noise, light and things change."""
+"""Changes between two shots of a camera: it moves a little, its sensor has other noise, light and things change."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def shaken(image: Image.Image, pixels: int = 11) -> Image.Image:
 
 
 def moved(image: Image.Image, rng: random.Random, motion: float = 0.012, parallax: float = 0.012) -> Image.Image:
-    """Another shot by hand: shifted, turned and zoomed by about ``motion`` of the width, what is near (below) by
+    """Another shot by hand: shifted, turned and zoomed by about ``motion`` of the width, near things (below) by
     ``parallax`` more, uneven by a third of that; cut inside, so that no edge shows."""
     width, height = image.size
     margin = round(0.05 * max(width, height))

@@ -1,4 +1,4 @@
-"""Files that hold more than one picture, and share the first."""
+"""Files that hold more than one image and share the first."""
 
 from __future__ import annotations
 
@@ -83,13 +83,13 @@ def _webps(album: Album) -> None:
 
 
 def _avifs(album: Album) -> None:
-    """Films in AVIF where Pillow writes it; nothing else."""
+    """Films in AVIF if Pillow can write it; else nothing."""
     if "AVIF" in Image.SAVE_ALL:
         _animations(album, ".avif", ".png", quality=95, speed=9)
 
 
 def _heics(album: Album) -> None:
-    """HEIC files of several pictures, the first of which is the same; sent on, only the first remains."""
+    """HEIC files of several images with the same first one; when they are sent on, only the first remains."""
     import pillow_heif
 
     pictures = [album.pictures.take(320, 240) for _ in range(4)]
@@ -137,7 +137,7 @@ def _scans(album: Album) -> None:
 
 
 def _stereos(album: Album) -> None:
-    """MPO: two pictures a file, of which the first is the same."""
+    """MPO: two images a file, the first always the same."""
     left, right, other = (album.pictures.take(400, 300) for _ in range(3))
     for name, chosen in {"DSCF0001": [left, right], "DSCF0002": [left, other]}.items():
         album.twin(album.original(f"{name}.mpo", film(chosen, ".mpo", quality=92)))
@@ -145,7 +145,7 @@ def _stereos(album: Album) -> None:
 
 
 def _icons(album: Album) -> None:
-    """ICO: one large picture, other small ones."""
+    """ICO: one large image, other small ones."""
     rng = album.rng
     large = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
     ImageDraw.Draw(large).ellipse((4, 4, 60, 60), fill=(rng.randrange(256), rng.randrange(256), 90, 255))
@@ -168,4 +168,4 @@ FAMILIES: dict[str, Draw] = {
     "mpo": _stereos,
     "ico": _icons,
 }
-"""Family -> what writes one set of it."""
+"""Family -> the function that writes one set of it."""

@@ -1,4 +1,4 @@
-"""Files whose main picture is not the first: two masters behind one thumbnail."""
+"""Files whose main image is not the first: two masters behind one thumbnail."""
 
 from __future__ import annotations
 
@@ -33,4 +33,4 @@ def _sub_directories(album: Album) -> None:
 
 
 FAMILIES: dict[str, Draw] = {"tiff-thumbnail-first": _thumbnails_first, "tiff-sub-directory": _sub_directories}
-"""Family -> what writes one set of it."""
+"""Family -> the function that writes one set of it."""

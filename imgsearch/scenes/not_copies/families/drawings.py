@@ -1,4 +1,4 @@
-"""The same layout in other colours or with another drawing: each is another picture."""
+"""The same layout in other colours or with another drawing: each is another image."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _AS_LIGHT: tuple[tuple[RGB, RGB], ...] = (
     ((110, 72, 40), (160, 90, 190)),
     ((82, 82, 82), (118, 118, 118)),
 )
-"""Colours of a thing and of what is behind; each column is as light from row to row (luma 80, 118)."""
+"""Colours of a thing and of its background; each column is equally light from row to row (luma 80, 118)."""
 
 
 def _repainted(album: Album) -> None:
-    """One thing, other colours of it and of what is behind: as light as each other, and lighter."""
+    """One thing, with other colours of it and of its background: equally light, and lighter."""
     kind, style = sorted(SHAPES)[7 * album.number % len(SHAPES)], album.rng.getrandbits(30)
     pairs = ((PURPLE, BLUE), (RED, GREEN), (YELLOW, BLUE), (WHITE, BLACK))
     for number, (thing, behind) in enumerate((*_AS_LIGHT, *pairs)):
@@ -71,7 +71,7 @@ def _chart(values: list[float], ink: RGB, paper: RGB, size: tuple[int, int] = (5
 
 
 def _tinted_charts(album: Album) -> None:
-    """One chart grey, sepia, blue and green: as light, in other colours."""
+    """One chart grey, sepia, blue and green: equally light, in other colours."""
     values = _curve(album)
     inks: dict[str, tuple[RGB, RGB]] = {
         "grey": ((90, 90, 90), (245, 245, 245)),
@@ -123,7 +123,7 @@ def _ramps(album: Album) -> None:
 
 
 def _negatives(album: Album) -> None:
-    """A picture, its negative, and each channel alone."""
+    """An image, its negative, and each channel alone."""
     image = album.pictures.take(coloured=True)
     album.show("scan.png", image)
     album.show("scan-negative.png", ImageOps.invert(image))
@@ -235,4 +235,4 @@ FAMILIES: dict[str, Draw] = {
     "traffic-lights": _lights,
     "heat-maps": _heat_maps,
 }
-"""Family -> what writes one set of it."""
+"""Family -> the function that writes one set of it."""

@@ -1,4 +1,4 @@
-"""Pictures whose difference is gone once they are put on white at 8 bits in sRGB."""
+"""Images whose difference disappears once they are put on white at 8 bits in sRGB."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _indexed(album: Album) -> None:
 
 def _profiles(album: Album) -> None:
     """The same numbers in other colour spaces: a stripped profile is a loss, red and blue exchanged another
-    picture."""
+    image."""
     image = album.pictures.take(coloured=True)
     path = album.original("tagged.png", encoded(image, ".png", icc_profile=profile()))
     album.copy(path, "sent/stripped.png", encoded(image, ".png"))
@@ -167,4 +167,4 @@ FAMILIES: dict[str, Draw] = {
     "cmyk-plates": _inks,
     "heic-10-bit": _deep_heic,
 }
-"""Family -> what writes one set of it."""
+"""Family -> the function that writes one set of it."""

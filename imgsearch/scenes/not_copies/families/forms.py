@@ -48,7 +48,7 @@ def _filled_forms(album: Album) -> None:
 
 
 def invoice(rng: random.Random, number: int, scale: int = 1) -> Image.Image:
-    """A page of an invoice, A4 at 150 dots an inch times ``scale``; ``rng`` says all but the number."""
+    """A page of an invoice, A4 at 150 dots an inch times ``scale``; ``rng`` decides everything but the number."""
     page = Image.new("RGB", (1240 * scale, 1754 * scale), PAPER)
     pen = ImageDraw.Draw(page)
 
@@ -165,7 +165,7 @@ def _themes(album: Album) -> None:
 
 
 def _numbers(album: Album) -> None:
-    """A rendered number, a figure apart: a counter that fills the picture, or a small one in a photograph."""
+    """A rendered number, a figure apart: a counter that fills the image, or a small one in a photograph."""
     value, scale = album.rng.randrange(10_000, 99_000), album.scale
     back = album.pictures.take() if scale < 1 else Image.new("RGB", (420, 200), (225, 225, 220))
     for step in (0, 1, 10, 3000):
@@ -213,4 +213,4 @@ FAMILIES: dict[str, Draw] = {
     "certificates": _cards,
     "signatures": _signed,
 }
-"""Family -> what writes one set of it."""
+"""Family -> the function that writes one set of it."""

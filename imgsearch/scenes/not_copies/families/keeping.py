@@ -1,4 +1,4 @@
-"""A source and copies of it that look better to a counter of pixels, bytes or notes. The source is never moved."""
+"""A source and copies that look better by a count of pixels, bytes or notes. The source is never moved."""
 
 from __future__ import annotations
 
@@ -125,8 +125,8 @@ def _grey(album: Album) -> None:
 
 
 def _orientation(album: Album) -> None:
-    """The same samples with an EXIF orientation that shows them upright, and stored upright: either may go; one whose
-    orientation was lost lies on its side and goes."""
+    """The same samples with an EXIF orientation that shows them upright, and stored upright: either may be moved. A
+    file that lost its orientation lies on its side and is moved."""
     image = _photo(album)
     exif = Image.Exif()
     exif[ORIENTATION] = 6
@@ -149,4 +149,4 @@ FAMILIES: dict[str, Draw] = {
     "keep-colour": _grey,
     "keep-upright": _orientation,
 }
-"""Family -> what writes one set of it."""
+"""Family -> the function that writes one set of it."""

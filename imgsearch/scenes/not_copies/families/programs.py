@@ -1,4 +1,4 @@
-"""Folders that belong to a program, with true copies of files outside in them: nothing inside is ever moved."""
+"""Folders that belong to a program, with true copies of outside files in them: nothing inside is ever moved."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ FOLDERS = (
     ".Trash-1000/files",
     ".photostructure/previews",
 )
-"""The issue's kinds and their neighbours; written in the case that the programs use, or another."""
+"""Kinds of program folders; written in the case that the programs use, or another."""
 
 
 def _program_folders(album: Album) -> None:
-    """A picture outside and its twin, and the same bytes in a third of the folders."""
+    """An image outside and its twin, and the same bytes in a third of the folders."""
     image = noisy(album.pictures.take(480, 360), album.rng, 2)
     path = album.original("IMG_1.jpg", encoded(image, ".jpg"))
     album.twin(path)
@@ -42,7 +42,7 @@ def _program_folders(album: Album) -> None:
 
 
 def _program_folders_only(album: Album) -> None:
-    """Copies inside of several folders, none outside; other cases of the names."""
+    """Copies inside several folders, none outside; other cases of the names."""
     data, source = encoded(noisy(album.pictures.take(480, 360), album.rng, 2), ".jpg"), ""
     for at, folder in enumerate(FOLDERS):
         if at % 3 == (album.number + 1) % 3:
@@ -55,4 +55,4 @@ def _program_folders_only(album: Album) -> None:
 
 
 FAMILIES: dict[str, Draw] = {"program-folders": _program_folders, "program-folders-only": _program_folders_only}
-"""Family -> what writes one set of it."""
+"""Family -> the function that writes one set of it."""

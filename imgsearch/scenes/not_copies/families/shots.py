@@ -1,4 +1,4 @@
-"""Several shots of one thing: brackets, bursts, series, fixed cameras. Each is another picture."""
+"""Several shots of one thing: brackets, bursts, series, fixed cameras. Each is another image."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _focuses(album: Album) -> None:
 
 
 def _tripod(album: Album) -> None:
-    """Frames of a tripod a minute apart: nothing but noise, light and one small thing differ."""
+    """Frames of a tripod a minute apart: only noise, light and one small thing differ."""
     still = album.pictures.take()
     for at in range(4):
         image = with_thing(still, album.rng, 0.03) if at == 2 else still
@@ -176,4 +176,4 @@ FAMILIES: dict[str, Draw] = {
     "conveyor-belt": _belt,
     "passers-by": _passing,
 }
-"""Family -> what writes one set of it."""
+"""Family -> the function that writes one set of it."""

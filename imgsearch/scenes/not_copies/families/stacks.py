@@ -1,4 +1,4 @@
-"""Files that belong together: a RAW and its JPEG, a still and its film, a picture and its edit, sidecars."""
+"""Files that belong together: a RAW and its JPEG, a still and its film, an image and its edit, sidecars."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def _clip(seed: int, size: int = 6000) -> bytes:
 
 
 def _raw_and_jpeg(album: Album) -> None:
-    """A RAW and the camera's JPEG of it, twice; the JPEG knows the place (odd sets); the second pair is also in a
-    backup, where its files are older and newer by turns."""
+    """A RAW and the camera's JPEG of it, twice; the JPEG has the place (odd sets); the second pair is also in a backup,
+    whose files are alternately older and newer."""
     for at in range(2):
         image = noisy(album.pictures.take(), album.rng, 2)
         name, place = f"IMG_{4100 + at}", (48.1, 11.6) if album.number % 2 else None
@@ -90,7 +90,7 @@ def _edited(album: Album) -> None:
 
 
 def _derived(album: Album) -> None:
-    """An export that says by XMP what it was made of: cropped a little and sharpened."""
+    """An export whose XMP names its source: cropped a little and sharpened."""
     for at in range(2):
         image = noisy(album.pictures.take(), album.rng, 2)
         document = f"xmp.did:{album.number}{at}f3-41"
@@ -107,7 +107,7 @@ def _derived(album: Album) -> None:
 
 
 def _companions(album: Album) -> None:
-    """Pictures with a sidecar, an edit list, Google's notes, a sound note; their twins have none, or another."""
+    """Images with a sidecar, an edit list, Google's notes, a sound note; their twins have none, or another."""
     kinds = ("{stem}.xmp", "{stem}.AAE", "{name}.json", "{stem}.WAV")
     for at, kind in enumerate(kinds):
         image = noisy(album.pictures.take(480, 360), album.rng, 2)
@@ -124,7 +124,7 @@ def _companions(album: Album) -> None:
 
 
 def _same_names(album: Album) -> None:
-    """Two pictures of one name and other suffixes that are no stack: each is its own, with copies beside."""
+    """Two images of one name and other suffixes that are no stack: each is its own, with copies beside."""
     for at in range(2):
         image = album.pictures.take(480, 360)
         album.show(("IMG_0001.jpg", "IMG_0001.png")[at], image, ("bytes", "half"))
@@ -143,4 +143,4 @@ FAMILIES: dict[str, Draw] = {
     "companions": _companions,
     "same-names": _same_names,
 }
-"""Family -> what writes one set of it."""
+"""Family -> the function that writes one set of it."""

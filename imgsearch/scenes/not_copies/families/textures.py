@@ -1,4 +1,4 @@
-"""Pictures without a thing to hold on to: stars, noise, fog, patterns. Each is another picture."""
+"""Images without a distinct object: stars, noise, fog, patterns. Each is another image."""
 
 from __future__ import annotations
 
@@ -137,4 +137,4 @@ FAMILIES: dict[str, Draw] = {
     "plain": _plain,
     "ultrasound": _speckle,
 }
-"""Family -> what writes one set of it."""
+"""Family -> the function that writes one set of it."""
