@@ -12,7 +12,7 @@ from imgsearch.media.decode_pool import HardenedPool, Job
 
 T = TypeVar("T")
 
-_LIMIT_S = 60.0  # for a job: a film of 10,000 frames, two pictures of 200 megapixels
+_LIMIT_S = 60.0  # for a job: a film of 10,000 frames, two images of 200 megapixels
 
 
 class FilePool:

@@ -34,7 +34,7 @@ TURNING = {
 
 @dataclass(frozen=True, slots=True)
 class Alteration:
-    """One way to alter a picture. ``options`` are Pillow's for writing it."""
+    """One way to alter an image. ``options`` are Pillow's for writing it."""
 
     family: str  # "resize", "jpeg" ...
     strength: str  # "q10", "50 %": for tables

@@ -14,7 +14,7 @@ _OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top",
 
 @dataclass(frozen=True, slots=True)
 class ObjectGroup:
-    """One to four equal things that stand together in one part of the picture."""
+    """One to four equal things that stand together in one part of the image."""
 
     kind: str
     colour: str

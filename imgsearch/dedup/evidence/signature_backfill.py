@@ -17,7 +17,7 @@ from imgsearch.storage.store import Store
 Progress = Callable[[int, int], object]
 """Called with (done, total)."""
 
-_CHUNK = 256  # pictures decoded and written at a time
+_CHUNK = 256  # images decoded and written at a time
 _BUSY_S = 60.0
 _DEFAULT_SIDE = 224
 

@@ -146,7 +146,7 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-_OPTIONAL = ("of",)  # not written for pictures
+_OPTIONAL = ("of",)  # not written for images
 _STEP_FIELDS = tuple(one.name for one in fields(Step) if one.name not in _OPTIONAL)
 
 

@@ -97,7 +97,7 @@ class _Writer:
         self._thumbnails, self._options = thumbnails, options
         self._unreadable: dict[str, Failure] = {}
         self._full = False
-        self._headings: list[tuple[int, int, int]] = []  # (where its heading ends, number, picture) of a group
+        self._headings: list[tuple[int, int, int]] = []  # (where its heading ends, number, image) of a group
 
     def write_groups(self, groups: Iterable[Group], body: BinaryIO) -> None:
         options, report = self._options, self.report

@@ -245,7 +245,7 @@ def _tag(clause: Clause, roots: Sequence[Root]) -> Condition:
 
 
 def _caption(clause: Clause, roots: Sequence[Root]) -> Condition:
-    """Words, one after the other, of what was written about the picture: by a generator that was sure, or by people as
+    """Words, one after the other, of what was written about the image: by a generator that was sure, or by people as
     title or caption."""
     text = clause.value.removesuffix("*")
     phrase = wordforms.phrase(text, unfinished=text != clause.value)

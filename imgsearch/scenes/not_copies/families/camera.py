@@ -75,7 +75,7 @@ def moved(image: Image.Image, rng: random.Random, motion: float = 0.012, paralla
 
 
 def with_thing(image: Image.Image, rng: random.Random, share: float = 0.05) -> Image.Image:
-    """Something small has come into the picture: a dark figure of ``share`` of the width, with a soft shadow."""
+    """Something small has come into the image: a dark figure of ``share`` of the width, with a soft shadow."""
     shown = image.copy()
     pen, side = ImageDraw.Draw(shown), max(6, round(share * image.width))
     x, y = rng.randrange(side, image.width - 2 * side), rng.randrange(image.height // 3, image.height - 3 * side)

@@ -1,4 +1,4 @@
-"""For dedup: a signature of each picture, to compare two without reading their files again."""
+"""For dedup: a signature of each image, to compare two without reading their files again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For pictures that a newer program reads otherwise, orientations that sidecars tell, and names with apostrophes."""
+"""For images that a newer program reads otherwise, orientations that sidecars tell, and names with apostrophes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For captions that a generator wrote: one a picture, and an index of the words of those that may be searched."""
+"""For captions that a generator wrote: one an image, and an index of the words of those that may be searched."""
 
 from __future__ import annotations
 
