@@ -86,7 +86,7 @@ def read_subjects(
     """Each subject decoded, or why it cannot be. A file of the library that has changed since it was indexed is none of
     its picture's; the next file of the same content is tried then."""
     size = generator.image_size
-    decoded = _decode(subjects, size)
+    decoded = decode_subjects(subjects, size)
     fits = [not isinstance(one, MediaError) for one in decoded]
     features: dict[int, Float32] = {}
     if matching is not None:
@@ -102,7 +102,8 @@ def read_subjects(
     return found
 
 
-def _decode(subjects: Sequence[Subject], size: int) -> list[DecodedImage | MediaError]:
+def decode_subjects(subjects: Sequence[Subject], size: int) -> list[DecodedImage | MediaError]:
+    """Each decoded for a model of ``size`` pixels a side, from the first of its files that still holds it."""
     found: list[Any] = [MediaError("the file is gone", stage="read")] * len(subjects)
     waiting = list(range(len(subjects)))
     turn = 0
@@ -148,7 +149,7 @@ def _features(
 
 def _again(subjects: Sequence[Subject], places: Sequence[int], size: int, count: int) -> list[Any]:
     found: list[Any] = [None] * count
-    for place, one in zip(places, _decode([subjects[place] for place in places], size), strict=True):
+    for place, one in zip(places, decode_subjects([subjects[place] for place in places], size), strict=True):
         found[place] = one
     return found
 
