@@ -4,7 +4,7 @@
 # The samples are brought to 8 bits without a limit at the upper end: a ramp to 65535 rises to 254 and ends in 0, in the
 # lightest parts of every picture. Grey files of the same depth come out right, as 16 bits. Scans of archives and medical
 # and aerial pictures are stored so. Here imgsearch/media reads such files through imagecodecs, and
-# tests/media/test_formats.py holds them to the values that were written.
+# tests/media/formats/test_formats.py holds them to the values that were written.
 # Source: Pillow 13.0.0 (its bundled OpenJPEG), files written by imagecodecs 2026.3.6, as on PyPI.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -4,8 +4,8 @@
 # Where the embedded JPEG has no EXIF, LibRaw's thumbnail begins with a block that it makes itself. A DNG without any date
 # gets 1970:01:01 00:00:00, and a place south of the equator keeps its degrees and loses its hemisphere. A program that
 # reads dates and places from the extracted preview, as one would from any JPEG, files such pictures under 1970 and on
-# the wrong half of the earth. Facts have to come from the RAW's own tables; here imgsearch/media/raw.py takes the block
-# away, and tests/media/test_raw.py holds it.
+# the wrong half of the earth. Facts have to come from the RAW's own tables; here imgsearch/media/formats/raw.py removes
+# the block, and tests/media/formats/test_raw.py holds it.
 # Source: rawpy 0.28.0 (LibRaw 0.22.2), as on PyPI, with Pillow 13.0.0.
 set -euo pipefail
 folder=$(mktemp -d)
