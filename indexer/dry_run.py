@@ -1,7 +1,8 @@
-"""`imgsearch index --dry-run`: what a run would read and leave out, how long that takes, how much disk. Writes nothing.
+"""`imgsearch index --dry-run`: says what a run would read and leave out, how long it takes and how much disk it needs.
+Writes nothing.
 
-The time is that of this machine: the rate of the library's last run that embedded something, or else of a probe that
-reads a few of the pictures and embeds them.
+The time is measured on this machine: the rate of the library's last run that embedded something, or else of a probe
+that reads and embeds a few of the images.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ from indexer.scanning.scan import Scan, scan_target
 from indexer.scanning.scan_scope import check_paths
 from indexer.scanning.scope import would_be
 
-_PROBED = 12  # pictures
-_PROBE_S = 5.0  # no further picture is begun after that
+_PROBED = 12  # images
+_PROBE_S = 5.0  # no further image is begun after that
 _LEAST_EMBEDDED = 20  # in a run whose rate counts
 
 
 class _Nothing:
-    """The catalog of a library that is not made yet."""
+    """The catalog of a library that does not exist yet."""
 
     def files(self, root_id: int, after: str | None = None) -> Iterator[FileState]:
         return iter(())
@@ -58,9 +59,9 @@ class _Nothing:
 
 @dataclass
 class DryRun:
-    """What would be done. ``new`` are files at most: copies and moved files, told only by reading them, are not
-    embedded. ``seconds`` and ``disk_bytes`` are None where they cannot be known; ``rate_of`` says where the rate is
-    from, or why there is none."""
+    """The result. ``new`` counts files at most: copies and moved files, which only reading reveals, are not embedded.
+    ``seconds`` and ``disk_bytes`` are None if they cannot be known; ``rate_of`` says where the rate is from, or why
+    there is none."""
 
     library: str
     exists: bool
@@ -85,7 +86,7 @@ class DryRun:
     unreadable: list[dict[str, str]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """What --json prints."""
+        """The JSON for --json."""
         facts = {name: printable(value) for name, value in asdict(self).items() if name != "passed"}
         return {"dry_run": True} | facts | {"passed_over": printable(self.passed.as_dict())}
 
@@ -94,7 +95,7 @@ class DryRun:
         return json.dumps(self.as_dict(), indent=2) if as_json else self.text()
 
     def text(self) -> str:
-        """The same for people."""
+        """The same for a person."""
         read = self.new + self.changed + self.rechecked
         parts = [
             f"{count:,} {word}"
@@ -133,7 +134,7 @@ class DryRun:
 
 
 def dry_run(request: IndexRequest, progress: Progress) -> DryRun:
-    """Walk as `run_index` would and write nothing; the probe may load the model. Raises UsageError, LibraryError."""
+    """Walk like `run_index` and write nothing; the probe may load the model. Raises UsageError, LibraryError."""
     request.choice.check()
     settings = request.settings
     with ExitStack() as held:
@@ -205,7 +206,7 @@ def _some(count: int) -> Sequence[int]:
 def _rate(
     settings: Settings, store: Store | None, model: ModelId | None, pending: list[PendingFile], why_not: str
 ) -> tuple[float | None, str]:
-    """Seconds a picture, and where that is from."""
+    """Seconds an image, and the source of this figure."""
     for run in finished_runs(store) if store else ():
         busy = float(run.get("seconds", 0)) - float(run.get("scan_seconds", 0))
         if run.get("embedded", 0) >= _LEAST_EMBEDDED and busy > 0:
@@ -219,7 +220,7 @@ def _rate(
 
 
 def _probe(settings: Settings, model: ModelId, pending: list[PendingFile]) -> tuple[float | None, str]:
-    """Read a few pictures here, and embed them: once to warm up, once on the clock."""
+    """Read a few images in this process and embed them: once to warm up, once on the clock."""
     size, free = model.image_size, is_model_free(model)
     images: list[DecodedImage] = []
     started, tried = time.monotonic(), 0

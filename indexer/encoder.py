@@ -1,4 +1,4 @@
-"""Pixels -> vectors, in a thread beside the decoding. The model is loaded when the first picture needs it."""
+"""Pixels -> vectors, in a thread beside the decoding. The model is loaded when the first image needs it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ONE = np.ones((1, 1), np.float32)
 
 
 class ImageEncoder(Protocol):
-    """What is used of a model; see imgsearch.model.contract."""
+    """The parts of a model that are used here; see imgsearch.model.contract."""
 
     def preprocess_arrays(self, arrays: UInt8) -> Any: ...
 
@@ -33,8 +33,8 @@ class ImageEncoder(Protocol):
 
 @dataclass(slots=True)
 class Encoded:
-    """One result a picture: float32 [T, D], or the reason why there is none. ``seconds`` without loading. ``features``:
-    one a picture where they are to be kept, else none at all."""
+    """One result an image: float32 [T, D], or the reason why there is none. ``seconds`` without loading. ``features``:
+    one an image if they are to be kept, else none at all."""
 
     vectors: list[Float32 | MediaError]
     seconds: float
@@ -42,7 +42,7 @@ class Encoded:
 
 
 class VectorSource(Protocol):
-    """Where the vectors of a batch come from."""
+    """The source of a batch's vectors."""
 
     def expect(self, images: int) -> None: ...
 
@@ -52,14 +52,14 @@ class VectorSource(Protocol):
 
 
 class NoVectors:
-    """For a library without a model: one number a picture, no thread, nothing loaded. The number is 1, so that whoever
-    reads it all the same reads unit vectors."""
+    """For a library without a model: one number an image, no thread, nothing loaded. The number is 1, so that a reader
+    still gets unit vectors."""
 
     def expect(self, images: int) -> None:
         pass
 
     def submit(self, pixels: Sequence[UInt8]) -> Future[Encoded]:
-        """The answer is there at once; ``pixels`` are only counted."""
+        """The answer is available at once; ``pixels`` are only counted."""
         done: Future[Encoded] = Future()
         done.set_result(Encoded([_ONE] * len(pixels), 0.0, []))
         return done
@@ -69,8 +69,8 @@ class NoVectors:
 
 
 class Encoder:
-    """Embeds one batch at a time in its own thread. Memory that does not suffice halves the batch, for the rest of
-    the run too; a picture that fails alone is a failure of that picture, never of the run.
+    """Embeds one batch at a time in its own thread. If memory runs out, the batch is halved, for the rest of the run
+    too; an image that fails alone is a failure of that image, never of the run.
 
     ``load_light`` gives the same model in a form that starts sooner and encodes more slowly, or None; it is used until
     more than ``IMAGES_WITHOUT_TORCH`` images have come or are expected."""
@@ -88,25 +88,25 @@ class Encoder:
         self._light = False
         self._seen = self._expected = 0  # images
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encode")
-        self.most = 1 << 30  # pictures that are known to fit at once
+        self.most = 1 << 30  # images that are known to fit at once
 
     @property
     def loaded(self) -> bool:
         return self._model is not None
 
     def expect(self, images: int) -> None:
-        """About so many will come, besides those that have."""
+        """About this many images will come in addition."""
         self._expected = self._seen + images
 
     def submit(self, pixels: Sequence[UInt8]) -> Future[Encoded]:
-        """Embed uint8 [S, S, 3] pictures. The future raises ModelError if the model cannot be loaded."""
+        """Embed uint8 [S, S, 3] images. The future raises ModelError if the model cannot be loaded."""
         return self._thread.submit(self.encode, pixels)
 
     def close(self) -> None:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def encode(self, pixels: Sequence[UInt8]) -> Encoded:
-        """What ``submit`` does, in this thread."""
+        """``submit`` in this thread."""
         model = self._model_for(len(pixels))
         started = time.monotonic()
         results: list[tuple[Float32 | MediaError, QuantisedFeatures | None]] = []
@@ -129,7 +129,7 @@ class Encoder:
     def _try(
         self, model: ImageEncoder, part: Sequence[UInt8]
     ) -> list[tuple[Float32 | MediaError, QuantisedFeatures | None]]:
-        """All of ``part``; [] when it was too much at once, with ``most`` lowered."""
+        """The results for all of ``part``; [] if it was too much at once, and then ``most`` is lower."""
         try:
             features = model.encode_images(model.preprocess_arrays(np.stack(part)))
             found = np.asarray(model.embed_features(features), dtype=np.float32)
@@ -152,7 +152,7 @@ class Encoder:
 
 
 def library_encoder(settings: Settings, store: Store, *, keep_features: bool = False) -> Encoder:
-    """The encoder of the library's model; what loads it raises ModelMismatch if it is another one's."""
+    """The encoder of the library's model; loading raises ModelMismatch if the model is another one's."""
 
     def opened(opener: Callable[[Settings, ModelId], Any]) -> Any:
         made_with = store.model

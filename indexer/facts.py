@@ -1,5 +1,5 @@
-"""Facts that need no pixels: what sidecars say, read when they are new or changed, and the facts of pictures that an
-older program read. Headers and sidecars are read in the decode workers; nothing is embedded anew."""
+"""Facts that need no pixels: sidecars, read when they are new or changed, and the facts of images that an older program
+read. The decode workers read headers and sidecars; nothing is embedded again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from imgsearch.storage.reads.fact_reads import (
 from indexer.run_context import RunContext
 from indexer.scanning.scan import Scan
 
-_BATCH = 500  # pictures a commit: 10 ms and 0.1 ms each
+_BATCH = 500  # images a commit: 10 ms and 0.1 ms each
 _AHEAD = 256
 
 
@@ -39,7 +39,7 @@ class _Beside(NamedTuple):
 
 
 class _Stale(NamedTuple):
-    """An image of which an older program read the facts, the pixels or both."""
+    """An image whose facts, pixels or both an older program read."""
 
     image_id: int
     facts: bool
@@ -48,7 +48,7 @@ class _Stale(NamedTuple):
 
 @dataclass(slots=True)
 class FactsRun:
-    """Brings facts up to date after the pictures are."""
+    """Updates facts after the images are up to date."""
 
     context: RunContext
     workers: int
@@ -58,7 +58,7 @@ class FactsRun:
     _waiting: int = 0
 
     def run(self, scans: Iterable[Scan]) -> None:
-        """Read what is new. When ``stop`` says so the rest is left for the next run. Raises StorageFull, ImgsearchError
+        """Read new facts. When ``stop`` says so, the rest is left for the next run. Raises StorageFull, ImgsearchError
         if no worker starts."""
         stale = read_stale_images(self.context.store)
         if stale:
@@ -78,14 +78,14 @@ class FactsRun:
         self._commit(least=1)
 
     def _sidecar_jobs(self, scans: Iterable[Scan]) -> Iterator[Job]:
-        """Files whose sidecars are not those that they were read with."""
+        """Files whose sidecars differ from those that they were read with."""
         for scan in scans:
             if scan.beside is not None and not self.context.stop():
                 for folder, sidecars in self._folders(scan, scan.beside):
                     yield from self._changed(scan, folder, SidecarListing(sidecars))
 
     def _folders(self, scan: Scan, beside: FoundSidecars) -> Iterator[tuple[str, Iterable[Sidecar]]]:
-        """Folders, under the root, that have sidecars or had some, with those that they have now."""
+        """Folders, under the root, that have or had sidecars, with the present ones."""
         target = scan.target
         had = read_folders_with_sidecars(self.context.store, target.root.root_id)
         if beside.of_single_file:
@@ -108,7 +108,7 @@ class FactsRun:
         for start in range(0, len(stale), _BATCH):
             part = {image_id: _Stale(image_id, *what) for image_id, *what in stale[start : start + _BATCH]}
             files = read_files_of(self.context.store, [image_id for image_id, each in part.items() if each.facts])
-            # What their names and times tell, where no sidecar told it.
+            # Dates from names and times, if no sidecar gives one.
             self._writes.dates += [_date_of(file) for file in files if not file.sidecars]
             records = self.context.store.images(part)
             for image_id, path in self.context.store.paths(part).items():

@@ -1,4 +1,4 @@
-"""How long a run will take and how much disk it needs, said before it is long."""
+"""Forecasts how long a run will take and how much disk it needs, before it has taken long."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def forecast(images: int, seconds_each: float, model: ModelId, dtype: str, folde
 
 
 class Forecast:
-    """Says the forecast once it can be known: from the first batch where encoding is what takes the time, else from
-    the wall clock once the pictures that were decoded ahead are used up."""
+    """Gives the forecast once it can be known: from the first batch if encoding takes most of the time, else from
+    the wall clock once the images decoded in advance are used up."""
 
-    _SLOW_S = 0.5  # a picture; from here on decoding (about 0.05 s) is small beside it
+    _SLOW_S = 0.5  # an image, from which decoding (about 0.05 s) is small beside it
 
     def __init__(self, images: int, decoded_ahead: int, say: Callable[[float], None]) -> None:
         self._images = images
@@ -85,7 +85,7 @@ class Forecast:
 
 
 def time_text(seconds: float) -> str:
-    """A duration as people say it."""
+    """A duration in words as people say it."""
     for unit, length, limit in (("seconds", 1, 90), ("minutes", 60, 5400), ("hours", 3600, 172_800)):
         if seconds < limit:
             count = max(1, round(seconds / length))

@@ -13,7 +13,7 @@ _SECOND = b"\nStopped at once; the library is as of its last commit.\n"
 
 
 class Stop:
-    """Asked as ``stop()`` between batches. As a context manager it takes over SIGINT and SIGTERM."""
+    """Called as ``stop()`` between batches. As a context manager it takes over SIGINT and SIGTERM."""
 
     def __init__(self) -> None:
         self.signal_number = 0
@@ -24,7 +24,7 @@ class Stop:
 
     @property
     def exit_code(self) -> int:
-        """130 after Ctrl-C, 143 after SIGTERM, as shells have it."""
+        """130 after Ctrl-C, 143 after SIGTERM, as in shells."""
         return 128 + (self.signal_number or signal.SIGINT)
 
     def __enter__(self) -> Stop:

@@ -52,16 +52,16 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class PipelineSettings:
-    """How pictures are gathered into batches."""
+    """How images are gathered into batches."""
 
     batch_size: int
     overlap_commit: bool = False  # commit while the next batch is encoded: for a device that must not wait
-    patience_s: float = 5.0  # how long a row without vectors, or a half full batch, waits for company
+    patience_s: float = 5.0  # how long a row without vectors, or a half-full batch, waits for more
 
 
 class IngestPipeline:
-    """Brings the library up to date with a work list. The list's ``hashes_by_size`` grows as contents are embedded, and
-    its ``missing_images`` shrink as they are found again. ``measured`` is told the pictures and the seconds of each
+    """Updates the library from a work list. The list's ``hashes_by_size`` grows as contents are embedded, and its
+    ``missing_images`` shrink as they are found again. ``measured`` is called with the images and the seconds of each
     batch."""
 
     def __init__(
@@ -81,7 +81,7 @@ class IngestPipeline:
         self._failed: list[tuple[PendingFile, MediaError, FilePlace]] = []
         self._vanished: list[PendingFile] = []
         self._waiting_since = 0.0
-        self._done = 0  # files dealt with, as the event "index-progress" tells
+        self._done = 0  # files handled, as reported in the event "index-progress"
         self._moved_images: set[int] = set()
 
     def run(self, pending: Iterable[PendingFile]) -> None:
@@ -104,8 +104,8 @@ class IngestPipeline:
         self._commit({})
 
     def remove_missing(self, scans: Iterable[Scan]) -> None:
-        """Take the rows of files that are gone out of the results; of a doubtful root only if pictures of it were
-        found again under other names."""
+        """Remove the rows of missing files from the results; for a doubtful root only if images of it were found again
+        under other names."""
         for scan in scans:
             if scan.doubtful and not any(state.image_id in self._moved_images for state in scan.missing):
                 self._summary.notes.append(scan.note)
@@ -139,7 +139,7 @@ class IngestPipeline:
         self._failed.append((file, error, FilePlace(file.root_id, file.relative_path, file.size_bytes, file.mtime_ns)))
 
     def _collect(self, file: PendingFile, image: DecodedImage) -> None:
-        """A decoded content: beside an equal one that is waiting or being encoded, else as a new one."""
+        """Adds a decoded content to an equal one that is waiting or being encoded, else as a new one."""
         place = place_of(file, image.facts.size_bytes, image.mtime_ns)
         key = image.facts.content_hash
         flying = self._in_flight.contents if self._in_flight else {}
@@ -150,7 +150,7 @@ class IngestPipeline:
             content.files.append((file, place))
 
     def _advance(self) -> None:
-        """Submit or commit what is due."""
+        """Submit or commit everything that is due."""
         if self._in_flight is not None and self._in_flight.future.done():
             self._finish()
         late = time.monotonic() - self._waiting_since > self._settings.patience_s
@@ -164,7 +164,7 @@ class IngestPipeline:
             self._commit({})
 
     def _set_known_aside(self) -> None:
-        """Contents that the catalog has, deleted ones too, need a row and no embedding."""
+        """Contents that the catalog already has, including deleted ones, need a row and no embedding."""
         fresh = list(self._collecting)[self._checked :]
         for key in self._store.known_contents(fresh):
             content = self._collecting.pop(key)
@@ -172,7 +172,7 @@ class IngestPipeline:
         self._checked = len(self._collecting)
 
     def _submit(self) -> None:
-        """Give the collected batch to the encoder, once the one before is through."""
+        """Give the collected batch to the encoder, once the previous one is finished."""
         if not self._settings.overlap_commit:
             self._finish()
         before = self._wait()
@@ -199,7 +199,7 @@ class IngestPipeline:
             self._commit(*done)
 
     def _commit(self, contents: dict[str, Content], encoded: Encoded = _NOTHING) -> None:
-        """One transaction: the encoded batch, and all rows that wait."""
+        """One transaction: the encoded batch, and all waiting rows."""
         vectors = encoded.vectors
         embedded = [(c, v) for c, v in zip(contents.values(), vectors, strict=True) if isinstance(v, np.ndarray)]
         for content, error in zip(contents.values(), vectors, strict=True):
@@ -291,5 +291,5 @@ def _failed_file(file: PendingFile, error: MediaError, place: FilePlace) -> Fail
 
 
 def _delegate(outcomes: Iterator[T]) -> Generator[T, None, None]:
-    """The same, closable for the type checker too."""
+    """The same iterator, which the type checker also sees as closable."""
     yield from outcomes

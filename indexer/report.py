@@ -1,4 +1,4 @@
-"""What a run did: counted as it is committed, shown as one JSON object or a few lines."""
+"""The summary of a run: counted as it is committed, shown as one JSON object or a few lines."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class RunSummary:
     new: int = 0
     embedded: int = 0
     copied: int = 0  # new files of a content that was known, or came twice
-    moved: int = 0  # likewise, and an old place of it is gone
+    moved: int = 0  # the same, if an old place of it is gone
     changed: int = 0
     touched: int = 0  # another time of change, the same content
-    failed: int = 0  # pictures that stand in `imgsearch failures` after this run
+    failed: int = 0  # images listed in `imgsearch failures` after this run
     failed_before: int = 0  # of these: failed in an earlier run, unchanged since, not tried again
     removed: int = 0
     sidecars: int = 0  # files whose sidecars were read: new, changed or gone
-    facts_renewed: int = 0  # pictures whose facts an older program had read
-    reread: int = 0  # known pictures that look different now, and were embedded again
+    facts_renewed: int = 0  # images whose facts an older program had read
+    reread: int = 0  # known images that look different now, and were embedded again
     reread_reasons: dict[str, int] = field(default_factory=dict)
     vanished: int = 0  # deleted between the walk and the reading
     other_files: int = 0
     hidden_folders: int = 0
-    program_folders: dict[str, int] = field(default_factory=dict)  # whose they are, how many: not walked
+    program_folders: dict[str, int] = field(default_factory=dict)  # program -> number of its folders, not walked
     passed: PassedOver = field(default_factory=PassedOver)  # what was not taken, and why
     offline: list[dict[str, str]] = field(default_factory=list)
     unreadable: list[dict[str, str]] = field(default_factory=list)
@@ -51,7 +51,7 @@ class RunSummary:
 
     @property
     def remaining(self) -> int:
-        """Files seen and not dealt with: more than 0 only when the run was stopped."""
+        """Files seen and not handled: more than 0 only if the run was stopped."""
         done = self.unchanged + self.new + self.copied + self.moved + self.changed + self.touched
         return self.seen - done - self.failed - self.vanished
 
@@ -67,13 +67,13 @@ class RunSummary:
         return round(self.embedded / busy, 3) if busy > 0 else 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """What --json prints."""
+        """The JSON for --json."""
         extra = {"remaining": self.remaining, "images_per_s": self.images_per_s, "exit_code": self.exit_code}
         facts = {name: printable(value) for name, value in asdict(self).items() if name != "passed"}
         return facts | {"passed_over": printable(self.passed.as_dict())} | extra
 
     def text(self) -> str:
-        """The same for people."""
+        """The same for a person."""
         parts = [
             f"{count:,} {word}"
             for count, word in (
@@ -120,7 +120,7 @@ class RunSummary:
 
 
 def printable(value: Any) -> Any:
-    """The same with `one_line` of every string in it."""
+    """The value with `one_line` applied to every string in it."""
     if isinstance(value, str):
         return one_line(value)
     if isinstance(value, list):

@@ -1,5 +1,5 @@
-"""Pictures that the library holds and that are to be read again: an older program read them otherwise, or a sidecar
-turns them now, or no longer. What looks the same afterwards keeps its vectors; only the rest goes through the model."""
+"""Images of the library that must be read again, because an older program read them differently or a sidecar changes
+their orientation. An image that looks the same afterwards keeps its vectors; only the rest goes through the model."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _CHUNK = 500  # images whose records are held at once
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """An image that is to be read again, as it was read before."""
+    """An image that is to be read again, with its previous record."""
 
     record: ImageRecord
-    signature: bytes  # b"" where there is none
+    signature: bytes  # b"" if there is none
     reason: str
 
 
 @dataclass(slots=True)
 class RereadRun:
-    """Reads again after facts and sidecars are up to date. ``pool`` makes the decoders: their workers start with the
-    first job."""
+    """Reads images again after facts and sidecars are up to date. ``pool`` makes the decoders, whose workers start with
+    the first job."""
 
     context: RunContext
     pool: Callable[[], DecodePool]
@@ -47,8 +47,9 @@ class RereadRun:
     _unread: list[int] = field(default_factory=list)
 
     def run(self, reasons: Mapping[int, str]) -> None:
-        """Read the images of ``reasons`` again, and those that sidecars turn otherwise. When ``stop`` says so the rest
-        is left for the next run. Raises StorageFull, ModelError, ImgsearchError if no worker starts."""
+        """Read the images of ``reasons`` again, and those whose orientation changes through sidecars. When ``stop``
+        says so, the rest is left for the next run. Raises StorageFull, ModelError, ImgsearchError if no worker starts.
+        """
         reasons = dict(reasons) | dict.fromkeys(read_turned_images(self.context.store), SIDECAR)
         if not reasons or self.context.stop():
             return
@@ -92,7 +93,7 @@ class RereadRun:
         # Another content is there now: the scan of its folder tells, not we.
 
     def _commit(self) -> None:
-        """Embed what changed, and write all that waits, in one transaction."""
+        """Embed changed images, and write all waiting rows, in one transaction."""
         changed, self._changed = self._changed, []
         found, self._same = self._same, []
         unread, self._unread = self._unread, []

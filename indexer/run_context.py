@@ -1,4 +1,4 @@
-"""What the stages of one index run share."""
+"""The state that the stages of one index run share."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ class RunContext:
     summary: RunSummary
     progress: Progress
     stop: Callable[[], bool]
-    kept: FeatureStore | None = None  # where the encoder's features go, if they are kept
+    kept: FeatureStore | None = None  # the store for the encoder's features, if they are kept

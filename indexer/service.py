@@ -1,5 +1,5 @@
-"""Indexing as functions with typed options: what the command, the page's own process, the Python interface and other
-verbs call."""
+"""Indexing as functions with typed options, for the command, the page's own process, the Python interface and other
+verbs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from indexer.snapshot import refresh_snapshot
 
 
 def update_library(request: IndexRequest, progress: Progress, stop: Callable[[], bool]) -> RunSummary:
-    """Bring the library up to date with the request's paths, and its search index where that pays. ``stop`` is asked
-    between batches. Raises what `run_index` raises."""
+    """Update the library from the request's paths, and its search index if that pays. ``stop`` is called between
+    batches. Raises the errors of `run_index`."""
     with IndexRun(request, progress, stop) as session:
         return update_session(session, request, progress, stop)
 
@@ -31,10 +31,10 @@ def update_session(
 
 
 def read_folders(request: IndexRequest, progress: Progress) -> RunSummary:
-    """Bring the library up to date with the request's folders. No search index is built: dedup compares by its own.
+    """Update the library from the request's folders. No search index is built, because dedup uses its own.
 
     Ctrl-C ends the batch in flight, a second one the process (`interrupt.Stop`). Raises KeyboardInterrupt after the
-    first one, SystemExit after SIGTERM, and what `run_index` raises.
+    first one, SystemExit after SIGTERM, and the errors of `run_index`.
     """
     with Stop() as stop, IndexRun(request, progress, stop) as session:
         summary = session.update(request.paths)

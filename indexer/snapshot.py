@@ -1,5 +1,5 @@
-"""The snapshot that makes a large library quick to search: built by `imgsearch build`, and at the end of `imgsearch
-index` where it pays."""
+"""The snapshot that makes searches of a large library fast: built by `imgsearch build`, and at the end of `imgsearch
+index` if it pays."""
 
 from __future__ import annotations
 
@@ -30,13 +30,12 @@ WAIT_S = 60.0
 
 
 class BuildStopped(Exception):
-    """Ctrl-C between two chunks; the library is as it was."""
+    """Ctrl-C between two chunks; the library is unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildOutlook:
-    """What a build would be for: ``images`` alive, ``newer`` of them outside the snapshot that is there, if it is
-    ``sound``."""
+    """The state before a build: ``images`` alive, ``newer`` of them outside the existing snapshot if it is ``sound``."""
 
     images: int
     newer: int
@@ -44,7 +43,7 @@ class BuildOutlook:
 
     @property
     def due(self) -> bool:
-        """Whether `index` builds unasked."""
+        """Whether `index` builds by itself."""
         return self.images >= PAYS_FROM and self.newer > max(TAIL_IMAGES, TAIL_SHARE * self.images)
 
 
@@ -58,15 +57,15 @@ def outlook_of(view: View, info: SnapshotInfo | None) -> BuildOutlook:
 def build_snapshot(
     store: Store, progress: Progress, stop: Callable[[], bool] = lambda: False, *, wait_s: float = WAIT_S
 ) -> SnapshotInfo:
-    """Build and publish a snapshot of the library as it is now. Searches and writers go on meanwhile; the writer lock
-    is held only to publish. Killed or failed, the old snapshot stays.
+    """Build and publish a snapshot of the library as it is now. Searches and writers continue meanwhile; the writer
+    lock is held only to publish. If the build is killed or fails, the old snapshot stays.
 
     Raises LibraryUnsupported without faiss, StorageFull, LibraryBusy, BuildStopped."""
     require_faiss()
     view = store.view()
     if not view.count:
         raise ValueError("got a library without pictures, expected at least one")
-    # A deleted picture's too: its file may come back, and no search looks for old slots outside the snapshot.
+    # Including deleted images: their files may come back, and no search looks for old slots outside the snapshot.
     slots = np.sort(np.concatenate([view.live_slots, view.dead_slots]))
     progress("reading", 0, len(slots))
 
@@ -99,7 +98,8 @@ def build_snapshot(
 
 
 def refresh_snapshot(store: Store, progress: Progress, stop: Callable[[], bool]) -> str | None:
-    """Build where it pays (``BuildOutlook.due``), as `index` does at its end. -> a sentence for the person, or None."""
+    """Build if it pays (``BuildOutlook.due``), as `index` does at its end. Returns a sentence for the person, or
+    None."""
     if is_model_free(store.model):
         return None
     view = store.view()

@@ -21,7 +21,7 @@ from indexer.scanning.remembered import AnyIncluded
 
 _STEP_MS = 1000  # quiet time that ends a burst of changes
 _BURST_MS = 15_000  # a burst is taken in pieces of at most this length
-_LOOK_MS = 5000  # how often the presence of the roots is looked at
+_LOOK_MS = 5000  # how often the presence of the roots is checked
 _SAYING = frozenset({IGNORE_FILE, *MARKERS})  # files that change what is walked
 _MANY_PATHS = 200  # more changed folders than this: the whole root is scanned
 
@@ -29,8 +29,8 @@ _MANY_PATHS = 200  # more changed folders than this: the whole root is scanned
 def watch(
     session: IndexRun, paths: Sequence[str], progress: Progress, stop: Callable[[], bool]
 ) -> Iterator[RunSummary]:
-    """One summary for each update that found something, until ``stop``. A root that comes back is scanned whole, one
-    that goes is marked offline. While another process writes to the library, changes wait."""
+    """One summary for each update that found something, until ``stop``. A root that comes back is scanned whole, a
+    missing one is marked offline. While another process writes to the library, changes wait."""
     waiting: set[str] = set()
     while not stop():
         included = AnyIncluded(session.scope.patterns())
@@ -66,8 +66,8 @@ def _says_something(summary: RunSummary) -> bool:
 
 def scopes(changed: Iterable[str], roots: Sequence[Root], included: Included | AnyIncluded | None = None) -> set[str]:
     """The paths to scan for some changed paths: themselves, or their whole root if they are many; the folder of a file
-    that says what to pass over; the pictures that a sidecar speaks of. Paths outside the roots are left out, and paths
-    in folders that a walk of the root passes over by their names; what patterns say is the scan's business."""
+    that says what to pass over; the images that a sidecar belongs to. Leaves out paths outside the roots, and paths in
+    folders that a walk of the root passes over by their names; patterns are left to the scan."""
     included = included or Included()
     changed = [os.path.dirname(path) if os.path.basename(path) in _SAYING else path for path in changed]  # noqa: PTH119, PTH120
     changed = _with_pictures(changed)
@@ -81,7 +81,7 @@ def scopes(changed: Iterable[str], roots: Sequence[Root], included: Included | A
 
 
 def _with_pictures(changed: Iterable[str]) -> set[str]:
-    """With the pictures beside them in place of sidecars: those have no row of their own."""
+    """The paths with sidecars replaced by the images beside them, because sidecars have no row of their own."""
     found: set[str] = set()
     sidecars: dict[str, list[str]] = {}
     for path in changed:
@@ -96,8 +96,8 @@ def _with_pictures(changed: Iterable[str]) -> set[str]:
 
 
 def _worth_a_look(path: str, top: str, included: Included | AnyIncluded) -> bool:
-    """Not in a hidden folder nor in one of a program, and a folder, a file named like a picture, or gone (and then
-    nobody knows)."""
+    """Whether it is neither in a hidden folder nor in one of a program, and is a folder, a file with an image's name,
+    or gone (and then its kind is unknown)."""
     folder = top
     for part in Path(path[len(top) :].lstrip(os.sep)).parts:
         here = os.path.join(folder, part)  # noqa: PTH118
@@ -109,7 +109,7 @@ def _worth_a_look(path: str, top: str, included: Included | AnyIncluded) -> bool
 
 
 def _watched(roots: Iterable[Root], paths: Sequence[str]) -> list[Root]:
-    """The roots that the paths lie in or contain; all of them where no path was named."""
+    """The roots that the paths lie in or contain; all of them if no path was named."""
     if not paths:
         return list(roots)
     reals = [os.path.realpath(path) for path in paths]
@@ -121,7 +121,7 @@ def _related(one: str, other: str) -> bool:
 
 
 def _changes(roots: Sequence[Root], library: Path, progress: Progress, stop: Callable[[], bool]) -> Iterator[set[str]]:
-    """Sets of changed real paths, empty ones every few seconds; polls where the system's watches are used up."""
+    """Sets of changed real paths, empty ones every few seconds; polls if the system's watches are used up."""
     import time
 
     with needs_extra("watching folders (--watch)", "watch"):

@@ -1,1 +1,1 @@
-"""What a person names, walked and compared with the catalog: a list of work."""
+"""Walks the paths that a person names and compares them with the catalog, which gives a list of work."""

@@ -1,4 +1,4 @@
-"""What a walk did not take, in one line for a person."""
+"""Reports the files that a walk left out, in one line for a person."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def passed_line(passed: PassedOver) -> str:
 
 
 def left_line(passed: PassedOver, planned: bool = False) -> str:
-    """About files of the library that are on the disk still and were taken out of it, or would be if that is only
+    """Reports files of the library that are still on the disk and were taken out of it, or would be if that is only
     ``planned``; "" for none."""
     if not passed.left:
         return ""
@@ -40,7 +40,7 @@ def left_line(passed: PassedOver, planned: bool = False) -> str:
 
 
 def program_line(program_folders: Mapping[str, int]) -> list[str]:
-    """A line about the folders of other programs; none where there were none."""
+    """A line about the folders of other programs; none if there were none."""
     if not program_folders:
         return []
     often = _often(Counter(program_folders))

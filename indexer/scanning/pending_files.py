@@ -1,4 +1,4 @@
-"""Two compact tables of a scan: what the catalog knows (25 bytes a file), and what is to be done (about 100)."""
+"""Two compact tables of a scan: the files of the catalog (25 bytes each), and the files to be read (about 100 each)."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class KnownFiles:
 
     @property
     def met(self) -> int:
-        """How many of them the walk has met, changed or not."""
+        """The number of files that the walk has met, changed or not."""
         return int(self._met.sum())
 
     def compare(
@@ -132,11 +132,11 @@ class KnownFiles:
 
 
 def clamp(mtime_ns: int) -> int:
-    """What the catalog can hold: some file systems give times of the year 30,000,000,000."""
+    """The nearest time that the catalog can hold: some file systems give times of the year 30,000,000,000."""
     return max(-(2**63), min(mtime_ns, 2**63 - 1))
 
 
 def place_of(file: PendingFile, size_bytes: int, mtime_ns: int) -> FilePlace:
-    """Where a content lies, with the date that the file's name or its time tell."""
+    """The place of a content, with the date from the file's name or its time."""
     date = date_of_file(os.path.basename(file.path), mtime_ns)  # noqa: PTH119
     return FilePlace(file.root_id, file.relative_path, size_bytes, clamp(mtime_ns), *date)

@@ -1,4 +1,5 @@
-"""The patterns of earlier commands, so that a later run without any does what was said: ``patterns.json`` of a library.
+"""Stores the patterns of earlier commands, so that a later run without any applies them: ``patterns.json`` of a
+library.
 
 Patterns hold for everything below the folder that they were given for. A command with patterns replaces those of the
 folders that it names; one without leaves them.
@@ -25,7 +26,7 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What was said of one folder: ``below`` is its path under the root, "" for the root itself."""
+    """The patterns of one folder: ``below`` is its path under the root, "" for the root itself."""
 
     root: int
     below: str
@@ -38,7 +39,7 @@ class Remembered:
     """The patterns of one library, in memory; ``save`` writes them, under the writer lock."""
 
     def __init__(self, library: Path) -> None:
-        """Raises LibraryError for a damaged file: to go on without it would take in what is to stay out."""
+        """Raises LibraryError for a damaged file: without it a run would take in files that must stay out."""
         self._path = library / FILE_NAME
         self._entries: list[Entry] = []
         try:
@@ -57,8 +58,8 @@ class Remembered:
             ) from exc
 
     def say(self, root: int, below: str, exclude: Sequence[str], include: Sequence[str], cwd: str) -> Entry | None:
-        """From now on these hold for the folder (none: nothing does, nor for what lies below it). Returns what held
-        before and differs."""
+        """Set the patterns of the folder (empty: none for it or for anything below). Returns the previous entry if it
+        differs."""
         before = next((one for one in self._entries if (one.root, one.below) == (root, below)), None)
         self._entries = [one for one in self._entries if not (one.root == root and one.below == below)]
         if exclude or include:
@@ -67,7 +68,7 @@ class Remembered:
         return None if same else before
 
     def patterns(self, roots: Iterable[Root]) -> list[Patterns]:
-        """All of them, with absolute folders."""
+        """All patterns, with absolute folders."""
         paths = {root.root_id: os.fspath(root.path) for root in roots}
         return [
             Patterns(
@@ -81,7 +82,7 @@ class Remembered:
         ]
 
     def save(self, roots: Iterable[Root]) -> None:
-        """Replace the file as one, without the folders that were forgotten. Raises StorageFull."""
+        """Replace the file as a whole, without forgotten folders. Raises StorageFull."""
         known = {root.root_id for root in roots}
         rows = [asdict(one) for one in self._entries if one.root in known]
         with disk_errors(self._path):
@@ -89,7 +90,7 @@ class Remembered:
 
 
 class AnyIncluded:
-    """Whether any of some patterns names a folder that is walked all the same."""
+    """Whether any of some patterns includes a folder that would be passed over."""
 
     def __init__(self, patterns: Iterable[Patterns]) -> None:
         self._rows = [
@@ -101,5 +102,5 @@ class AnyIncluded:
 
 
 def described(exclude: Sequence[str], include: Sequence[str]) -> str:
-    """As they are written in a command."""
+    """The patterns as written in a command."""
     return " ".join([*(f"--exclude {one}" for one in exclude), *(f"--include {one}" for one in include)])

@@ -1,4 +1,4 @@
-"""The walk of a target against what the catalog knows of it: unchanged files cost a stat, the rest becomes a list."""
+"""Compares the walk of a target with the catalog: unchanged files cost a stat, the rest becomes a list."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CHUNK_FILES = 4096
 
 
 class Catalogued(Protocol):
-    """What is asked of a `Store`; a library that is not made yet answers with nothing."""
+    """The parts of a `Store` that are used; a library that does not exist yet returns nothing."""
 
     def files(self, root_id: int, after: str | None = None) -> Iterator[FileState]: ...
 
@@ -33,7 +33,7 @@ class Catalogued(Protocol):
 
 @dataclass(slots=True)
 class Scan:
-    """What a walk of one target found out. ``missing`` are catalog rows whose file is gone, for removal."""
+    """The result of a walk of one target. ``missing`` are catalog rows whose file is gone, for removal."""
 
     target: Target
     pending: PendingFiles
@@ -44,17 +44,17 @@ class Scan:
     failed_before: int = 0  # content at fault in an earlier run, file unchanged: not tried again
     other_files: int = 0
     hidden_folders: int = 0
-    program_folders: dict[str, int] = field(default_factory=dict)  # whose they are, how many: not walked
+    program_folders: dict[str, int] = field(default_factory=dict)  # program -> number of its folders, not walked
     used: set[str] = field(default_factory=set)  # patterns of the command line that excluded something
     passed: PassedOver = field(default_factory=PassedOver)
     unreadable: list[tuple[str, str]] = field(default_factory=list)  # (path, reason)
     offline: str = ""  # why the root counts as offline; nothing of it is removed then
     note: str = ""  # a sentence for the person
-    beside: FoundSidecars | None = None  # sidecars, where the walk came to its end
+    beside: FoundSidecars | None = None  # sidecars, if the walk came to its end
     doubtful: bool = False  # every known file is gone, others are there: moved, or another disk
 
     def path_of(self, state: FileState) -> str:
-        """Where a catalogued file of the target is."""
+        """The path of a catalogued file of the target."""
         folder = os.fspath(self.target.root.path)
         return os.path.join(folder, state.relative_path) if state.relative_path else folder  # noqa: PTH118
 
@@ -65,8 +65,8 @@ def scan_target(
     stop: Callable[[], bool] = lambda: False,
     walked: Callable[[int], None] = lambda files: None,
 ) -> Scan:
-    """Walk ``target``. Costs a stat a file and about 25 bytes a known one. Nothing is written. ``walked`` is told how
-    many files were seen, every few thousand."""
+    """Walk ``target``. Costs a stat a file and about 25 bytes a known one. Writes nothing. ``walked`` is called with
+    the number of files seen, every few thousand."""
     scan = Scan(target, PendingFiles(target.root.root_id, os.fspath(target.root.path)))
     known = KnownFiles(_listing(store, target))
     failed = {path: row for path, row in store.failed_files(target.root.root_id).items() if target.holds(path)}
@@ -120,7 +120,7 @@ def _listing(store: Catalogued, target: Target) -> Iterator[FileState]:
 
 
 def _unreachable(target: Target, known: int) -> str:
-    """Why nothing can be said about the root ('' if it can): absent, not readable, or suddenly empty."""
+    """Why nothing can be said about the root ('' if something can): absent, not readable, or suddenly empty."""
     root = target.root.path
     try:
         if kind := odd_kind(root):
@@ -161,7 +161,7 @@ def _still_at_fault(failure: FailedFile, entry: FileEntry) -> bool:
 
 
 def _root_vanished(store: Catalogued, scan: Scan, walk: Walk, known: KnownFiles) -> bool:
-    """Decide whether what is missing may be taken for deleted; True if the root counts as offline."""
+    """Decide whether missing files count as deleted; True if the root counts as offline."""
     above = [problem.reason for problem in walk.problems if problem.relative_path == ""]
     if not scan.target.scope and above:
         scan.offline = above[0] if above[0].startswith("its ") else "it cannot be read"
@@ -179,12 +179,12 @@ def _find_missing(store: Catalogued, scan: Scan, walk: Walk, known: KnownFiles, 
 
     if known.met < len(known):
         scan.missing = [s for s in known.unmet(_listing(store, scan.target)) if readable(s.relative_path)]
-    # What compare() did not pop belongs to files that are gone, or to files that have a row and are unchanged.
+    # Entries that compare() did not pop belong to files that are gone, or to files that have a row and are unchanged.
     scan.stale_failures = [path for path in failed if readable(path)]
 
 
 def _note_left(scan: Scan, rules: PassRules) -> None:
-    """Of what is missing, count what is there still and passed over now: a stat a missing file."""
+    """Count the missing files that still exist and are passed over now: a stat a missing file."""
     for state in scan.missing:
         path = scan.path_of(state)
         if os.path.lexists(path):

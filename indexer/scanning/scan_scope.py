@@ -1,4 +1,4 @@
-"""What a person names on the command line -> what is scanned. Roots never overlap: no file is found by two of them."""
+"""Turns the paths of a command line into targets to scan. Roots never overlap: no file is found through two of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Target:
     """A root, or a part of it. ``scope`` is the part's path under the root, '' for all of it. ``skip`` are real
     paths that the walk leaves out: the library, and roots inside this one, which are scanned by themselves.
     ``said`` are the patterns of commands; ``top`` is the outermost root that the root lies in, whose `.imgsearchignore`
-    files hold here too. ``recheck``: contents are compared though size and time agree."""
+    files apply here too. ``recheck``: contents are compared though size and time agree."""
 
     root: Root
     scope: str = ""
@@ -46,7 +46,7 @@ class Target:
         return f"{self.scope}/{below}" if below else self.scope
 
     def rules(self) -> PassRules:
-        """What a walk of the root passes over, looked up anew."""
+        """The rules of a walk of the root, looked up again at each call."""
         return PassRules(os.fspath(self.root.path), self.said, top=self.top)
 
     def holds(self, relative: str) -> bool:
@@ -55,7 +55,7 @@ class Target:
 
 
 def check_paths(paths: Sequence[str], library: Path, known: Sequence[Root]) -> None:
-    """Raise UsageError for a path that is not there (unless a known root holds it), that lies in the library, or that
+    """Raise UsageError for a path that does not exist (unless a known root holds it), that lies in the library, or that
     is neither a folder nor a file. Opens nothing."""
     inside = os.path.realpath(library)
     for path in paths:
@@ -78,7 +78,7 @@ def check_paths(paths: Sequence[str], library: Path, known: Sequence[Root]) -> N
 
 
 def odd_kind(path: str | os.PathLike[str]) -> str:
-    """ "a device", "a pipe" and the like; "" for a folder, a file, and what is not there or cannot be looked at."""
+    """ "a device", "a pipe" and the like; "" for a folder, a file, and a path that is missing or cannot be checked."""
     try:
         return _KINDS.get(stat.S_IFMT(os.stat(path).st_mode), "")  # noqa: PTH116
     except (OSError, ValueError):
@@ -100,8 +100,8 @@ def new_root_paths(paths: Iterable[str], known: Iterable[Root]) -> list[Path]:
 
 
 def passed_over(paths: Iterable[str], roots: Sequence[Root], said: Sequence[Patterns]) -> list[Path]:
-    """Of ``paths``, each of which lies in a root, those that a walk of this root passes over: they were named, so they
-    are wanted, and become roots of their own."""
+    """Those of ``paths``, each of which lies in a root, that a walk of this root passes over. A person named them, so
+    they are wanted and become roots of their own."""
     found = []
     for path in paths:
         owner = _owner(_real(path), roots)
@@ -122,8 +122,8 @@ def choose_targets(
     *,
     recheck: bool = False,
 ) -> list[Target]:
-    """What is scanned for ``paths``, each of which lies in a root. A path that contains other roots brings them
-    along; one inside a root is scanned as a part of it; what another target covers is left out."""
+    """The targets for ``paths``, each of which lies in a root. A path that contains other roots includes them; one
+    inside a root is scanned as a part of it; parts that another target covers are left out."""
     reals = {root.root_id: _real(root.path) for root in roots}
     by_id = {root.root_id: root for root in roots}
     chosen: dict[int, set[str]] = {}

@@ -1,4 +1,4 @@
-"""The paths of a command -> the targets of a run: which roots there are, and which patterns hold for them."""
+"""Turns the paths of a command into the targets of a run: chooses the roots, and the patterns that hold for them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from indexer.scanning.scan_scope import Target, check_paths, choose_targets, new
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a command says of what to read: `--exclude`, `--include`, `--no-patterns` (those of before no longer hold),
-    `--recheck`."""
+    """The options of a command about what to read: `--exclude`, `--include`, `--no-patterns` (earlier ones no longer
+    hold), `--recheck`."""
 
     exclude: Sequence[str] = ()
     include: Sequence[str] = ()
@@ -32,12 +32,12 @@ class Choice:
         return bool(self.exclude or self.include or self.no_patterns)
 
     def check(self) -> None:
-        """Raise UsageError for a pattern that can mean nothing."""
+        """Raise UsageError for a pattern without any meaning."""
         Patterns("/", tuple(self.exclude), tuple(self.include)).check()
 
 
 class Scope:
-    """The roots and patterns of one library. What the command says is written once, by the first `targets`."""
+    """The roots and patterns of one library. The first `targets` writes the command's patterns, once."""
 
     def __init__(self, store: Store, choice: Choice, say: Callable[[str], None]) -> None:
         self._store = store
@@ -47,12 +47,12 @@ class Scope:
         self._remembered = Remembered(store.path)
 
     def patterns(self) -> list[Patterns]:
-        """All that hold, with absolute folders."""
+        """All patterns that hold, with absolute folders."""
         return self._remembered.patterns(self._store.roots())
 
     def targets(self, writer: Writer, paths: Sequence[str], *, named: bool) -> list[Target]:
-        """What to scan for ``paths`` (none: all roots). ``named``: a person wants them, so that one which the walk of
-        its root passes over becomes a root of its own. Raises UsageError."""
+        """The targets for ``paths`` (none: all roots). ``named``: a person wants them, so a path that the walk of its
+        root passes over becomes a root of its own. Raises UsageError."""
         known = self._store.roots()
         if not paths:
             paths = [os.fspath(root.path) for root in known]
@@ -60,7 +60,7 @@ class Scope:
                 raise UsageError(
                     f"the library {self._store.path} knows no folder yet", "name one: imgsearch index FOLDER"
                 )
-            named = False  # an odd root of before is told, not refused
+            named = False  # an odd earlier root is reported, not refused
         if named:
             check_paths(paths, self._store.path, known)
         for fresh in new_root_paths(paths, known):
@@ -77,7 +77,7 @@ class Scope:
         )
 
     def needless(self, used: Iterable[set[str]]) -> list[str]:
-        """Sentences about patterns of this command that left out nothing: perhaps they are not what was meant."""
+        """Sentences about patterns of this command that left out nothing, and are therefore perhaps mistaken."""
         found: set[str] = set().union(*used)
         return [
             f"--exclude {text} left out nothing; a pattern with a slash in it starts at the folder that is named"
@@ -86,7 +86,7 @@ class Scope:
         ]
 
     def note(self, targets: Sequence[Target]) -> str:
-        """A sentence about patterns that hold although this command gave none; "" where there are none."""
+        """A sentence about patterns that hold although this command gave none; "" if there are none."""
         if self._choice.speaks:
             return ""
         said = dict.fromkeys(one for target in targets for one in target.said)

@@ -1,4 +1,4 @@
-"""What a run is to read, after its scans."""
+"""The files that a run must read, after its scans."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from indexer.scanning.scan import Scan
 
 @dataclass(slots=True)
 class WorkList:
-    """What is to be done, after the scan."""
+    """The work that follows from the scans."""
 
     scans: list[Scan]
     hashes_by_size: dict[int, set[str]] = field(default_factory=dict)
