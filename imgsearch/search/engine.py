@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+from cachetools import LRUCache
 
 from imgsearch.errors import MediaError, UsageError
 from imgsearch.records import Float32, Hit, Results
@@ -89,7 +89,7 @@ class Searcher:
         self.reader = reader or DirectInference(model, features)
         self._finder = CandidateFinder(store, self.reader.nearest)
         self._lock = threading.Lock()  # of what is remembered
-        self._reranked: OrderedDict[tuple[int, str], Reranked] = OrderedDict()
+        self._reranked: LRUCache[tuple[int, str], Reranked] = LRUCache(REMEMBERED)
 
     def __enter__(self) -> Searcher:
         return self
@@ -222,8 +222,6 @@ class Searcher:
         if answer.complete:
             with self._lock:
                 self._reranked[key] = answer
-                while len(self._reranked) > REMEMBERED:
-                    self._reranked.popitem(last=False)
         return answer
 
     def _page(self, search: _Search, reranked: Reranked, started: float) -> Results:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from cachetools import LRUCache
 
 from imgsearch.errors import UsageError
 from imgsearch.index import open_index, rank_order
@@ -99,7 +99,7 @@ class OpenIndex:
         self.view = store.view()
         self.index, self.note = open_index(self.view, latest_snapshot(store))
         self.live = self.view.live_mask()
-        self._filtered: OrderedDict[Filters, Int64] = OrderedDict()
+        self._filtered: LRUCache[Filters, Int64] = LRUCache(FILTERS_KEPT)
         self._lock = threading.Lock()
 
     @cached_property
@@ -125,8 +125,6 @@ class OpenIndex:
             known = self.view.slots_of_images(self._store.matching_images(filters))
             with self._lock:
                 self._filtered[filters] = known
-                while len(self._filtered) > FILTERS_KEPT:
-                    self._filtered.popitem(last=False)
         return known
 
 

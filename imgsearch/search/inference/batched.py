@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from cachetools import LRUCache
 
 from imgsearch.records import Float32, Int64, UInt8
 from imgsearch.search.features.images import as_numpy
@@ -236,30 +236,24 @@ class PictureMemories:
     """Memories by content hash, the least recently used out when they pass ``budget_bytes``. Safe between threads."""
 
     def __init__(self, budget_bytes: int) -> None:
-        self._budget_bytes = budget_bytes
-        self._kept: OrderedDict[str, Any] = OrderedDict()
+        self._kept: LRUCache[str, Any] = LRUCache(budget_bytes, getsizeof=lambda memory: memory.size_bytes)
         self._lock = threading.Lock()
-        self.size_bytes = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """RAM that they take."""
+        return int(self._kept.currsize)
 
     def get(self, content_hash: str) -> Any:
         """What is kept, now the most recently used; None for nothing."""
         with self._lock:
-            memory = self._kept.get(content_hash)
-            if memory is not None:
-                self._kept.move_to_end(content_hash)
-            return memory
+            return self._kept.get(content_hash)
 
     def put(self, content_hash: str, memory: Any) -> None:
         """Keep ``memory``, unless it is larger than all that may be kept."""
-        if memory.size_bytes > self._budget_bytes:
-            return
-        with self._lock:
-            former = self._kept.pop(content_hash, None)
-            self._kept[content_hash] = memory
-            self.size_bytes += memory.size_bytes - (0 if former is None else former.size_bytes)
-            while self.size_bytes > self._budget_bytes:
-                _, oldest = self._kept.popitem(last=False)
-                self.size_bytes -= oldest.size_bytes
+        if memory.size_bytes <= self._kept.maxsize:
+            with self._lock:
+                self._kept[content_hash] = memory
 
 
 def _scan(scans: Sequence[_Scan]) -> list[Nearest]:
