@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from imgsearch import __version__
 from imgsearch.cli.command import Command
@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script: prints errors instead of raising them."""
     if arguments is None:
         guard_streams()
-    code = _guarded(arguments)
+    code = guarded(lambda: run(sys.argv[1:] if arguments is None else arguments), last=arguments is None)
     end_start()
     fault = output_fault()
     if fault is not None:
@@ -149,16 +149,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _guarded(arguments: Sequence[str] | None) -> int:
+def guarded(work: Callable[[], int], *, last: bool = True) -> int:
+    """What ``work`` returns; an error of ours, a stop or a failing disk is one message and its exit code. ``last``: the
+    program ends with it."""
     try:
-        return run(sys.argv[1:] if arguments is None else arguments)
+        return work()
     except ImgsearchError as error:
         print(f"imgsearch: {error.message}", file=sys.stderr)
         if error.hint:
             print(f"  {error.hint}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        if arguments is None:  # the program itself, which ends now: a second Ctrl-C meanwhile leaves no traceback
+        if last:  # a second Ctrl-C meanwhile leaves no traceback
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         print("imgsearch: stopped", file=sys.stderr)
         return 130

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -23,6 +22,7 @@ from imgsearch.storage import Store
 from imgsearch.storage.catalog.database import utc_now
 from imgsearch.storage.reads.gallery import newest_event_id, read_events
 from web.problems import Conflict, NotFound, printable
+from web.services.run_process import RunOptions
 
 _NICENESS = 10
 """A run takes all cores; searches go first."""
@@ -184,22 +184,10 @@ class Run:
 
 
 class Runs:
-    """The runs of one server, one at a time. ``command`` is what starts an index run."""
+    """The runs of one server, one at a time. ``command``: in place of what starts an index run."""
 
     def __init__(self, store: Store, command: Sequence[str] | None = None) -> None:
-        self._store = store
-        library = str(store.path)
-        self._command = command or (
-            sys.executable,
-            "-P",
-            "-m",
-            "imgsearch",
-            "index",
-            "--library",
-            library,
-            "--json",
-            "--quiet",
-        )
+        self._store, self._command = store, command
         self._runs: deque[Run] = deque(maxlen=_KEPT)
         self._lock = threading.Lock()
         self._started = 0
@@ -209,21 +197,29 @@ class Runs:
         where the library knows no folder."""
         if not self._store.roots():
             raise Conflict("the library knows no folder yet", "`imgsearch index FOLDER` names one")
-        return self._begin("index", self._command)
+        return self._begin(RunOptions("index", str(self._store.path)), command=self._command)
 
-    def start_moving(self, verb: str, *arguments: str, prepare: Callable[[], None] = lambda: None) -> Run:
-        """Apply what was accepted, or undo a run that did (`web.services.dedup_process`). ``prepare`` is called once no
-        other run can start; its errors are raised. Raises Conflict as ``start`` does."""
-        command = (sys.executable, "-P", "-m", "web.services.dedup_process", verb, str(self._store.path), *arguments)
-        return self._begin(f"dedup-{verb}", command, prepare)
+    def start_apply(self, prepare: Callable[[], None]) -> Run:
+        """Apply what was accepted. ``prepare`` is called once no other run can start; its errors are raised. Raises
+        Conflict as ``start`` does."""
+        return self._begin(RunOptions("dedup-apply", str(self._store.path)), prepare)
 
-    def _begin(self, kind: str, command: Sequence[str], prepare: Callable[[], None] = lambda: None) -> Run:
+    def start_undo(self, run_id: str) -> Run:
+        """Undo a run that applied. Raises Conflict as ``start`` does."""
+        return self._begin(RunOptions("dedup-undo", str(self._store.path), run_id))
+
+    def _begin(
+        self,
+        options: RunOptions,
+        prepare: Callable[[], None] = lambda: None,
+        command: Sequence[str] | None = None,
+    ) -> Run:
         with self._lock:
             if self._runs and not self._runs[-1].over:
                 raise Conflict(f"run {self._runs[-1].run_id} is under way", "wait until it is done, or stop it")
             prepare()
             self._started += 1
-            self._runs.append(Run(self._started, self._store, command, kind))
+            self._runs.append(Run(self._started, self._store, command or options.command(), options.kind))
             return self._runs[-1]
 
     def all(self) -> list[Run]:

@@ -16,7 +16,7 @@ from imgsearch.cli.dedup.chosen_plan import ChosenPlan, choose_plan
 from imgsearch.cli.dedup.last_plan import remember_apply
 from imgsearch.cli.output.progress import phases
 from imgsearch.cli.output.terminal import ask, shell_word, shown
-from imgsearch.errors import ImgsearchError, UsageError
+from imgsearch.errors import UsageError
 from imgsearch.wording import describe_size
 
 if TYPE_CHECKING:
@@ -128,18 +128,13 @@ def quarantine_of(arguments: argparse.Namespace, library: str) -> Path:
 
 def follow(library: str, files: Iterable[Placed]) -> str:
     """Bring the library up to date; what there is to say where that failed."""
-    from imgsearch.dedup.quarantine.catalog_sync import follow_files
-    from imgsearch.storage import open_store
+    from imgsearch.dedup.quarantine.catalog_sync import follow_in
 
-    if not library:
+    error = follow_in(library, files) if library else None
+    if error is None:
         return ""
-    try:
-        with open_store(Path(library)) as store:
-            follow_files(store, files)
-    except ImgsearchError as error:
-        index = f"imgsearch index --library {shell_word(library)}"
-        return f"the library does not know it yet ({error.message}); {index} tells it"
-    return ""
+    index = f"imgsearch index --library {shell_word(library)}"
+    return f"the library does not know it yet ({error.message}); {index} tells it"
 
 
 def tell_all(what: str, ones: Sequence[Left]) -> None:

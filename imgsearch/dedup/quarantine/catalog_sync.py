@@ -11,6 +11,7 @@ from pathlib import Path
 from imgsearch.dedup.plan.records import Plan
 from imgsearch.dedup.quarantine.folder import find_run
 from imgsearch.dedup.quarantine.journal import present
+from imgsearch.errors import ImgsearchError
 from imgsearch.records import Root
 from imgsearch.storage.batch import FilePlace
 from imgsearch.storage.store import Store
@@ -43,6 +44,19 @@ def follow_files(store: Store, files: Iterable[Placed]) -> int:
                 written += 1
             transaction.commit()
     return written
+
+
+def follow_in(library: str | os.PathLike[str], files: Iterable[Placed]) -> ImgsearchError | None:
+    """`follow_files` in the library of that folder; the error where that failed. The files are moved by then, so that
+    it is only worth a note."""
+    from imgsearch.storage import open_store
+
+    try:
+        with open_store(Path(library)) as store:
+            follow_files(store, files)
+    except ImgsearchError as error:
+        return error
+    return None
 
 
 def planned_files(plan: Plan) -> Iterator[Placed]:

@@ -45,9 +45,9 @@ def _started(wanted: dict[str, Any]) -> Run:
     if kind == "index":
         return runs.start()
     if kind == "dedup-apply":
-        return runs.start_moving("apply", prepare=current_desk().write_accepted)
+        return runs.start_apply(current_desk().write_accepted)
     if kind == "dedup-undo" and isinstance(run_id, str):
-        return runs.start_moving("undo", current_desk().known_run(run_id))
+        return runs.start_undo(current_desk().known_run(run_id))
     raise UsageError("the request names no job that there is", 'send {"kind": "index"} as application/json')
 
 
