@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from imgsearch.scenes import wordings
@@ -82,6 +82,7 @@ def follow_up(before: Question, rng: random.Random) -> Question:
     if group is None:
         return any_question(scene, rng)
     kind = rng.choice(("colour", "how many", "where", "yes/no"))
+    words: tuple[str, ...]
     if kind == "how many":
         text, words = "How many are there?", (NUMBERS[group.count],)
     elif kind == "colour":
@@ -262,11 +263,11 @@ def _other(scene: Scene, group: ObjectGroup) -> ObjectGroup:
     return next(other for other in scene.groups if other != group)
 
 
-def _another(name: str, table: dict[str, object] | dict[str, tuple[str, ...]], rng: random.Random) -> str:
+def _another(name: str, table: Iterable[str], rng: random.Random) -> str:
     return rng.choice([other for other in table if other != name])
 
 
-def _other_or(name: str, table: dict[str, object], rng: random.Random) -> str:
+def _other_or(name: str, table: Iterable[str], rng: random.Random) -> str:
     return name if rng.random() < 0.5 else _another(name, table, rng)
 
 

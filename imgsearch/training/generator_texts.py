@@ -115,10 +115,14 @@ class Packed:
 
 def pack(texts: list[list[Text]], tokenizer: Tokenizer) -> Packed:
     """The texts of each picture one after the other in a row. ``labels`` stand at the token that is to be foretold."""
-    end, pad = tokenizer.token_to_id(END), tokenizer.token_to_id(PAD)
+    vocabulary = tokenizer.get_vocab()
+    end, pad = vocabulary[END], vocabulary[PAD]
     rows: list[tuple[list[int], list[int], list[int], list[int]]] = []
     for of_picture in texts:
-        ids, labels, positions, owner = [], [], [], []
+        ids: list[int] = []
+        labels: list[int] = []
+        positions: list[int] = []
+        owner: list[int] = []
         for number, text in enumerate(of_picture):
             given = tokenizer.encode(text.prompt).ids
             said = [*tokenizer.encode(text.target, add_special_tokens=False).ids, end]
