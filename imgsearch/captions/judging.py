@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from imgsearch.model.arrays import as_numpy
 from imgsearch.records import Float32
 from imgsearch.search.calibration import UNDIVIDED, Calibration, ScoreBackground, evenly
-from imgsearch.search.features.images import as_numpy
 from imgsearch.search.query.parts import agreements, parts_of
 from imgsearch.storage import Store
 

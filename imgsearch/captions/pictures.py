@@ -14,8 +14,9 @@ from imgsearch.errors import MediaError
 from imgsearch.generation.checked import CaptionMatcher
 from imgsearch.media.decoded import DecodedImage
 from imgsearch.media.facts.beside import told_orientation
+from imgsearch.model.arrays import as_numpy
 from imgsearch.records import Float32, UInt8
-from imgsearch.search.features.images import as_numpy, decode_all
+from imgsearch.search.features.images import decode_all
 from imgsearch.search.features.stored import ImageSource
 from imgsearch.storage import FeatureStore, QuantisedFeatures, Store
 

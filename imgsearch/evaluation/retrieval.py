@@ -14,9 +14,9 @@ import numpy as np
 
 from imgsearch.errors import UsageError
 from imgsearch.evaluation.pairs import CaptionPair
+from imgsearch.model.arrays import as_numpy
 from imgsearch.model.contract import Embedder, Matcher
 from imgsearch.records import Float32, Int64
-from imgsearch.search.features.images import as_numpy
 from imgsearch.search.features.matching import match_pairs
 from imgsearch.search.features.rows import FeatureRows, encode_files
 

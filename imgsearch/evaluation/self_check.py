@@ -22,9 +22,10 @@ from imgsearch.evaluation.probes import probe_texts
 from imgsearch.index import CandidateIndex, ExactIndex, SnapshotIndex, open_index
 from imgsearch.index.contract import Allowed
 from imgsearch.media.source import ContentChanged
+from imgsearch.model.arrays import as_numpy
 from imgsearch.model.contract import Embedder
 from imgsearch.records import Filters, Float32, Int64, UInt8
-from imgsearch.search.features.images import DECODE_THREADS, as_numpy
+from imgsearch.search.features.images import DECODE_THREADS
 from imgsearch.search.features.stored import ImageSource
 from imgsearch.search.retrieval import CandidateFinder, RetrievalRequest
 from imgsearch.storage import Store, View, latest_snapshot

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from imgsearch.index.rows import rank_order
+from imgsearch.model.arrays import as_numpy
 from imgsearch.model.contract import Array, Explainer
 from imgsearch.model.words import VocabularyWord
 from imgsearch.records import Float32, Int64
-from imgsearch.search.features.images import as_numpy
 from imgsearch.search.features.stored import FeatureSource, ImageSource
 
 

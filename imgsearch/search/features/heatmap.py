@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from imgsearch.model.arrays import as_numpy
 from imgsearch.model.contract import Array, Explainer
 from imgsearch.model.text import clean_text
 from imgsearch.records import Float32
-from imgsearch.search.features.images import as_numpy
 
 MAX_WORDS = 16
 """Words mapped of one text: one pass of pairs on a CPU, 130 GFLOP for the real model."""

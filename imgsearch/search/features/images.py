@@ -7,9 +7,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from imgsearch.errors import MediaError
 from imgsearch.media.decode import decode_file
@@ -50,9 +47,3 @@ def decode_as_shown(path: Path, size: int) -> DecodedImage | MediaError:
     from imgsearch.media.facts.beside import told_orientation  # which other searches do without
 
     return next(decode_all([path], size, [told_orientation(path)]))
-
-
-def as_numpy(tensor: Any) -> np.ndarray[Any, np.dtype[Any]]:
-    """A model's answer as NumPy, whatever device and dtype it is in: bfloat16, which NumPy lacks, as
-    float32."""
-    return tensor if isinstance(tensor, np.ndarray) else np.asarray(tensor.float().cpu())

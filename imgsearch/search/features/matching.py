@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
+from imgsearch.model.arrays import as_numpy
 from imgsearch.model.contract import Matcher
 from imgsearch.records import Float32, Int64
-from imgsearch.search.features.images import as_numpy
 from imgsearch.search.features.rows import FeatureRows
 
 MATCH_BATCH = 64

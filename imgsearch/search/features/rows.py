@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from imgsearch.errors import MediaError, StorageFull, UsageError
+from imgsearch.model.arrays import as_numpy
 from imgsearch.model.contract import Embedder
 from imgsearch.records import Float32, Int64
-from imgsearch.search.features.images import as_numpy, decode_all
+from imgsearch.search.features.images import decode_all
 
 MEMORY_BYTES = 2 << 30
 """Features up to this size stay in memory as float32: 40,000 pictures of the small model, 1,480 of the real

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from imgsearch.errors import MediaError
+from imgsearch.model.arrays import as_numpy
 from imgsearch.model.contract import Embedder
 from imgsearch.records import Float32, MediaFacts, UInt8
-from imgsearch.search.features.images import as_numpy, decode_all
+from imgsearch.search.features.images import decode_all
 from imgsearch.storage.caches.features import FeatureStore, QuantisedFeatures
 
 

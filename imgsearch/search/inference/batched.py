@@ -16,8 +16,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from cachetools import LRUCache
 
+from imgsearch.model.arrays import as_numpy
 from imgsearch.records import Float32, Int64, UInt8
-from imgsearch.search.features.images import as_numpy
 from imgsearch.search.features.stored import FeatureSource, ImageSource
 from imgsearch.search.inference.batcher import Batcher
 from imgsearch.search.inference.direct import features_of

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from imgsearch.errors import MediaError
+from imgsearch.model.arrays import as_numpy
 from imgsearch.records import Float32, Int64, UInt8
-from imgsearch.search.features.images import as_numpy
 from imgsearch.search.features.stored import FeatureSource, ImageSource
 from imgsearch.search.rerank import Match, MatchPrompt, SearchModel, match_candidates
 from imgsearch.search.retrieval import Nearest, OpenIndex, ask_moment
