@@ -12,6 +12,7 @@ from imgsearch.cli.listed import listed_paths
 from imgsearch.cli.output.progress import picture_bar
 from imgsearch.cli.parser import whole
 from imgsearch.errors import UsageError
+from imgsearch.extras import needs_extra
 from imgsearch.settings import DTYPES, FEATURES
 
 if TYPE_CHECKING:
@@ -111,6 +112,9 @@ def _index(request: IndexRequest, arguments: argparse.Namespace, progress: Progr
     from indexer.service import update_session
     from indexer.snapshot import refresh_snapshot
 
+    if arguments.watch:  # before hours of indexing
+        with needs_extra("watching folders (--watch)", "watch"):
+            import watchfiles  # noqa: F401
     with Stop() as stop, IndexRun(request, progress, stop) as session:
         summary = update_session(session, request, progress, stop)
         _show(summary, as_json=arguments.json, on_a_line=arguments.watch)
