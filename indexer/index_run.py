@@ -1,4 +1,4 @@
-"""One library, brought up to date: the composition of scan, pipeline and storage."""
+"""Brings one library up to date: the composition of scan, pipeline and storage."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ from indexer.scanning.scan_scope import check_paths
 from indexer.scanning.scope import Choice, Scope
 from indexer.scanning.work_list import WorkList
 
-# Listing a content of the catalog takes about 20 us, decoding a picture 20 ms: so listing pays from this share on.
+# Listing a content of the catalog takes about 20 us, decoding an image 20 ms, so listing pays from this share on.
 _LISTING_PAYS = 1000
-_BATCH_UNKNOWN = 4  # of a model that is not there: what it would cost cannot be told
-_AHEAD = 96  # decoded pictures that may wait
+_BATCH_UNKNOWN = 4  # of a model that is not there, so that its cost is unknown
+_AHEAD = 96  # decoded images that may wait
 _AHEAD_MODEL_FREE = 256
-_BATCH_MODEL_FREE = 512  # a commit takes 10 ms and 0.1 ms a picture
-_PATIENCE_S, _PATIENCE_MODEL_FREE_S = 5.0, 2.0  # how long a half full batch waits
+_BATCH_MODEL_FREE = 512  # a commit takes 10 ms and 0.1 ms an image
+_PATIENCE_S, _PATIENCE_MODEL_FREE_S = 5.0, 2.0  # how long a half-full batch waits
 
 
 @dataclass(frozen=True, slots=True)
 class IndexRequest:
-    """What `imgsearch index` was asked. No paths: every root that the library knows. ``wait``: until another process
+    """The options of `imgsearch index`. No paths: every root that the library knows. ``wait``: until another process
     that writes to the library has finished, instead of LibraryBusy. ``include``, ``exclude``: patterns, remembered for
     the folders that are named (see `media.pass_rules.Patterns`); ``no_patterns``: the remembered ones no longer hold.
     ``recheck``: contents are compared though size and time agree."""
@@ -59,29 +59,29 @@ class IndexRequest:
 
     @property
     def choice(self) -> Choice:
-        """What it says of what to read."""
+        """The options about what to read."""
         return Choice(_listed(self.exclude), _listed(self.include), self.no_patterns, self.recheck)
 
 
 def run_index(
     request: IndexRequest, progress: Progress | None = None, stop: Callable[[], bool] = lambda: False
 ) -> RunSummary:
-    """Bring the library up to date with the request's paths, once. ``stop`` is asked between batches.
+    """Update the library from the request's paths, once. ``stop`` is called between batches.
 
-    Raises UsageError, LibraryBusy, ModelMismatch, ModelUnavailable, StorageFull and other ImgsearchErrors; whatever
-    was committed before stays.
+    Raises UsageError, LibraryBusy, ModelMismatch, ModelUnavailable, StorageFull and other ImgsearchErrors; everything
+    committed before stays.
     """
     with IndexRun(request, progress or Silence(), stop) as session:
         return session.update(request.paths)
 
 
 def _listed(patterns: Sequence[str]) -> tuple[str, ...]:
-    """One text is one pattern, not one a letter."""
+    """A single text counts as one pattern, not as one a letter."""
     return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
 class IndexRun:
-    """An open library and, once a picture needed it, a loaded model. The writer lock is held during ``update`` only."""
+    """An open library and, once an image needed it, a loaded model. The writer lock is held only during ``update``."""
 
     def __init__(self, request: IndexRequest, progress: Progress, stop: Callable[[], bool]) -> None:
         _keep_threads_quiet()
@@ -107,8 +107,8 @@ class IndexRun:
         self.store.close()
 
     def update(self, paths: Sequence[str], *, named: bool = True) -> RunSummary:
-        """Scan and ingest ``paths`` (none: all roots). ``named``: a person did, else they are places that changed.
-        Raises what ``run_index`` raises."""
+        """Scan and ingest ``paths`` (none: all roots). ``named``: a person named them, else they are places that
+        changed. Raises the errors of ``run_index``."""
         started = time.monotonic()
         with self._writing() as writer:
             targets = self.scope.targets(writer, paths, named=named)
@@ -139,7 +139,7 @@ class IndexRun:
         self._progress("walking", files, 0)
 
     def _renew(self, context: RunContext, scans: list[Scan]) -> None:
-        """What sidecars say, and what an older program read: facts first, then the pictures that look different."""
+        """Renews facts first (sidecars, and headers that an older program read), then images that look different."""
         workers, recheck = self._settings.workers, any(scan.target.recheck for scan in scans)
         facts = FactsRun(context, workers, recheck)
         facts.run(scans)

@@ -35,7 +35,7 @@ class BuildStopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BuildOutlook:
-    """The state before a build: ``images`` alive, ``newer`` of them outside the existing snapshot if it is ``sound``."""
+    """The state before a build: ``images`` alive, ``newer`` of them not in the present snapshot if it is ``sound``."""
 
     images: int
     newer: int

@@ -32,7 +32,7 @@ _NOUNS = (
 
 
 def create_app(service: SearchService, config: WebConfig, generation: GenerationService | None = None) -> Flask:
-    """The app over one service, and over one that writes, if there is one. Whoever made them closes them."""
+    """The app over the search service and, if there is one, the generation service. Their maker closes them."""
     from flask import Flask
 
     from web.http.context import CONFIG, DRAINING, SERVICE, TEXTS

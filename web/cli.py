@@ -1,4 +1,4 @@
-"""`imgsearch serve`: the library in a browser."""
+"""`imgsearch serve`: serves the library to a browser."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from web.services.generation import GenerationService
 
 _OTHER_THREADS = 16
-"""Workers beside those that searches and streams may hold: thumbnails, pages, and the word that it is too much."""
+"""Workers beside those that searches and streams may hold: for thumbnails, pages, and refusals."""
 
 _EPILOG = """\
 Only this machine can reach the page, unless --host names another address; then a password (--set-password) or a token
@@ -102,7 +102,7 @@ def _change_access(settings: Settings, *, password: bool) -> int:
 
 
 def _ask_password() -> str:
-    """From the terminal twice; from a pipe one line."""
+    """Read from the terminal twice, or from a pipe as one line."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\n")
     password = getpass.getpass("Password: ")
@@ -169,7 +169,7 @@ def _generation(arguments: argparse.Namespace, settings: Settings, model: str) -
 
 
 def _web_config(arguments: argparse.Namespace, library: Path) -> WebConfig:
-    """The settings of this server. Raises UsageError where others could come in without a password or a token."""
+    """The settings of this server. Raises UsageError if others could come in without a password or a token."""
     from web.config import WebConfig
     from web.http.access import read_access
     from web.http.proxy import read_prefix
@@ -199,7 +199,7 @@ def _web_config(arguments: argparse.Namespace, library: Path) -> WebConfig:
 
 
 def _keep_key(library: Path, access: Access) -> None:
-    """Store a new key, so that a restart logs nobody out. Where the folder takes no file, sessions end with us."""
+    """Store a new key, so that a restart logs nobody out. If the folder takes no file, sessions end with the server."""
     from imgsearch.errors import StorageFull
     from web.http.access import FILE_NAME, write_access
 
@@ -211,7 +211,7 @@ def _keep_key(library: Path, access: Access) -> None:
 
 
 def _bound(app: Flask, arguments: argparse.Namespace, config: WebConfig) -> Server:
-    """The server, listening. Raises UsageError where the address cannot be had."""
+    """The listening server. Raises UsageError if the address is not available."""
     from web.http.context import DRAINING
     from web.server import Server
     from web.services.generation import WAITING
@@ -233,7 +233,7 @@ def _bound(app: Flask, arguments: argparse.Namespace, config: WebConfig) -> Serv
 
 
 def _without_port(name: str) -> str:
-    """A host's name of "photos.example:8443", and of an address in brackets what is in them."""
+    """The host name in "photos.example:8443", or the address inside brackets."""
     from urllib.parse import urlsplit
 
     try:

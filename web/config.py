@@ -1,4 +1,4 @@
-"""What a server is told before it starts. Nothing of Flask here."""
+"""The settings of a server, fixed before it starts. Nothing of Flask here."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ MAX_QUERY_CHARS = 1000
 """A query of the language in docs/search.md: 50 words count, the rest are filters."""
 
 MAX_UPLOAD_BYTES = 32_000_000
-"""One uploaded picture: a phone's largest JPEG has 20 MB."""
+"""One uploaded image: a phone's largest JPEG has 20 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
     """Settings of one server.
 
-    ``hosts``: names, in lower case and without port, that a request's Host header may bear beside IP addresses.
-    ``password_hash``: werkzeug's scrypt hash, None where nobody has to log in. ``token_hashes``: sha256 in hex of the
+    ``hosts``: names, in lower case and without port, that a request's Host header may have beside IP addresses.
+    ``password_hash``: werkzeug's scrypt hash, None if nobody has to log in. ``token_hashes``: sha256 in hex of the
     tokens that programs send as ``Authorization: Bearer``. ``secret_key`` signs session cookies. ``searches``: how many
     may wait or run at once; ``streams``: how many event streams may be open beside them. ``thumbs_bytes``: disk that
-    thumbnails may fill: 20 kB a small one, 120 a large one. ``renditions_bytes``: the same of pictures in full size
-    that browsers cannot show otherwise: 3 to 6 MB each. ``secure_cookie``: send the
-    session cookie over HTTPS only. ``proxy``: believe what one proxy in front says of the request (X-Forwarded-For,
-    -Proto, -Host). ``prefix``: the path that it serves this library under, "/photos"; "" for none."""
+    thumbnails may fill: 20 kB a small one, 120 a large one. ``renditions_bytes``: the same for full-size images that
+    browsers cannot show otherwise: 3 to 6 MB each. ``secure_cookie``: send the session cookie over HTTPS only.
+    ``proxy``: trust the headers that one proxy in front sets (X-Forwarded-For, -Proto, -Host). ``prefix``: the path
+    under which it serves this library, "/photos"; "" for none."""
 
     hosts: tuple[str, ...] = ("localhost",)
     password_hash: str | None = None

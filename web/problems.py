@@ -1,4 +1,5 @@
-"""Every error as an answer: application/problem+json (RFC 9457) for programs, a page for people. Never a traceback."""
+"""Turns every error into an answer: application/problem+json (RFC 9457) for programs, a page for people. Never a
+traceback."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ _LOG = logging.getLogger("imgsearch.web")
 
 
 class WebError(ImgsearchError):
-    """An error that only a server has; ``status`` is what it is answered with."""
+    """An error that only a server has; ``status`` is its HTTP status."""
 
     status = 500
 
@@ -35,25 +36,25 @@ class LoginRequired(WebError):
 
 
 class Forbidden(WebError):
-    """A change without the CSRF token, or asked for by another site."""
+    """A change without the CSRF token, or requested by another site."""
 
     status = 403
 
 
 class NotFound(WebError):
-    """No picture, job or page of that name."""
+    """No image, job or page of that name."""
 
     status = 404
 
 
 class Conflict(WebError):
-    """What is asked for cannot be done now: a run is already under way."""
+    """The request cannot be carried out now: a run is already under way."""
 
     status = 409
 
 
 class Gone(WebError):
-    """The picture's file is not what was indexed any more."""
+    """The image's file no longer holds the indexed content."""
 
     status = 410
 
@@ -65,7 +66,7 @@ class TooManyAttempts(WebError):
 
 
 class Overloaded(WebError):
-    """More is asked for at once than the limits allow; ``retry_after_s`` says when to come again."""
+    """More requests at once than the limits allow; ``retry_after_s`` says when to come again."""
 
     status = 503
 
@@ -91,11 +92,11 @@ STATUS: dict[type[ImgsearchError], int] = {
     errors.StorageFull: 507,
     errors.MediaError: 422,
 }
-"""What each error of the tree is answered with; tests/web/test_problems.py holds that none is left out."""
+"""The HTTP status of each error of the tree; tests/web/test_problems.py holds that none is left out."""
 
 
 def status_of(error: ImgsearchError) -> int:
-    """The HTTP status of an error of ours: its own, its nearest parent's otherwise."""
+    """The HTTP status of an error of ours: its own, otherwise that of its nearest parent."""
     if isinstance(error, WebError):
         return error.status
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
@@ -115,19 +116,20 @@ def problem_of(error: ImgsearchError) -> dict[str, object]:
 
 
 def printable(text: str) -> str:
-    """``text`` without halves of characters, which UTF-8 has no bytes for: file names may hold them."""
+    """``text`` without lone surrogates, which UTF-8 has no bytes for: file names may hold them."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def answer_problem(error: ImgsearchError) -> Response:
-    """The answer to an error of ours: problem+json under /api/ and to whoever does not ask for HTML, else a page."""
+    """The answer to an error of ours: problem+json under /api/ and for clients that do not ask for HTML, else a
+    page."""
     problem = problem_of(error)
     retry_after_s = error.retry_after_s if isinstance(error, WebError) else None
     return _answer(problem, retry_after_s)
 
 
 def install_problems(app: Flask) -> None:
-    """Let ``app`` answer every error this way."""
+    """Make ``app`` answer every error this way."""
     app.register_error_handler(ImgsearchError, _on_ours)
     app.register_error_handler(HTTPException, _on_http)
     app.register_error_handler(Exception, _on_bug)
@@ -140,7 +142,7 @@ def _on_ours(error: ImgsearchError) -> Response:
 
 
 def _on_http(error: HTTPException) -> Response | HTTPException:
-    """Flask's own: an unknown route, a method that is not allowed, a body over the limit; a redirection stays one."""
+    """Flask's own: an unknown route, a method that is not allowed, a body over the limit; a redirect stays one."""
     if error.response is not None or (error.code or 500) < 400:
         return error
     status = error.code or 500
@@ -154,7 +156,7 @@ def _on_http(error: HTTPException) -> Response | HTTPException:
 
 
 def _on_bug(error: Exception) -> Response:
-    """A fault of ours: told in the log, not to the client."""
+    """A fault of ours: reported in the log, not to the client."""
     _LOG.exception("%s %s failed", request.method, request.path, exc_info=error)
     detail = "the server met an error that it did not expect; its log tells more"
     title = HTTP_STATUS_CODES[500]
@@ -176,7 +178,7 @@ def _answer(problem: dict[str, object], retry_after_s: int | None) -> Response:
 
 
 def wants_page() -> bool:
-    """Whether this request comes from a person: outside of /api/, and HTML is accepted."""
+    """Whether this request comes from a person: outside /api/, and HTML is accepted."""
     return not request.path.startswith("/api/") and request.accept_mimetypes.accept_html
 
 

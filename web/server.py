@@ -1,8 +1,8 @@
-"""waitress, with what it lacks: a drain, an end for connections that stall, threads that streams cannot use up.
+"""waitress, with three additions: a drain, an end for connections that stall, threads that streams cannot use up.
 
-waitress reads whole requests in its own thread and hands them to workers, so a slow sender costs no worker; answers are
-sent by its thread too. `Server.run` serves until `Server.stop`; then nothing new is accepted, what was read is answered
-with ``Connection: close``, and the connections are closed. It relies on waitress 3.0's ``TcpWSGIServer``,
+waitress reads whole requests in its own thread and hands them to workers, so a slow sender costs no worker; its thread
+also sends the answers. `Server.run` serves until `Server.stop`; then nothing new is accepted, requests that were read
+are answered with ``Connection: close``, and the connections are closed. It relies on waitress 3.0's ``TcpWSGIServer``,
 ``HTTPChannel`` and ``wasyncore``; tests/web/test_serving.py holds it to that."""
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 
 DRAIN_S = 30.0
-"""What is under way when the server is asked to leave may take so long; searches take seconds at most."""
+"""The time that running requests get when the server is asked to stop; searches take seconds at most."""
 
 GRACE_S = 1.0
-"""A kept connection that is idle is closed so long after the server was asked to leave: a request that its client had
+"""A kept connection that is idle is closed this long after the server was asked to stop, so that a request already
 sent by then is answered."""
 
 HEAD_S, BODY_S, STALL_S = 30.0, 300.0, 60.0
-"""Seconds within which a request's head and its body must have come, and within which some of an answer must be taken.
+"""Seconds within which a request's head and its body must arrive, and within which part of an answer must be taken.
 32 MB in 300 s is 0.1 MB/s."""
 
 CLEANUP_S = 5
-"""Seconds between two looks for such clients."""
+"""Seconds between two checks for such clients."""
 
 CONNECTIONS = 512
 
 SWITCH_S = 0.0005
-"""While it serves, a thread that wants the interpreter gets it after so long, not after Python's 5 ms: one that
-computes hands it over at each call into NumPy, and would wait 5 ms for whoever writes JSON in the meantime. 64 clients,
-two cores: 22.4 answers a second instead of 18.0 (a busy machine)."""
+"""The time after which a waiting thread gets the interpreter while the server runs, instead of Python's 5 ms. A thread
+that computes hands it over at each call into NumPy, and would wait 5 ms for a thread that writes JSON in the meantime.
+64 clients, two cores: 22.4 answers a second instead of 18.0 (a busy machine)."""
 
 
 class _Task(WSGITask):  # type: ignore[misc]  # waitress has no types
@@ -59,15 +59,15 @@ class _Task(WSGITask):  # type: ignore[misc]  # waitress has no types
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
-    """One connection. ``began``: when the first byte of the request came that is not whole yet."""
+    """One connection. ``began``: when the first byte of the request that is not yet whole arrived."""
 
     task_class = _Task
     began: float | None = None
     watching = False
 
     def watch(self) -> Callable[[], bool]:
-        """Look out for the client's hanging up while its request is worked on -> what tells whether it did. Else it is
-        noticed when something is sent to it; a client that only closes its own half would be cut off."""
+        """Watch for the client hanging up while its request is worked on; returns a function that says whether it did.
+        Otherwise this is noticed only on sending. A client that closes only its own half is cut off."""
         self.watching = True
         self.server.pull_trigger()
         found: Callable[[], bool] = self.check_client_disconnected
@@ -94,7 +94,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         return bool(self.total_outbufs_len) and time.time() - self.last_activity > STALL_S
 
     def idle(self) -> bool:
-        """Nothing was asked and nothing is left to be sent."""
+        """Whether nothing was requested and nothing is left to send."""
         return not self.requests and self.request is None and not self.total_outbufs_len
 
 
@@ -108,25 +108,25 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
 
     def pull_trigger(self) -> None:
         with self._waking:
-            if not self.ended:  # else its file number may be another file's by now
+            if not self.ended:  # otherwise its file number may be another file's by now
                 super().pull_trigger()
 
     def close_late(self) -> None:
-        """Hang up on clients that stall. waitress's own ``will_close`` waits until something can be sent, and to one
-        that does not read nothing ever can."""
+        """Hang up on clients that stall. waitress's own ``will_close`` waits until something can be sent, which never
+        happens with a client that does not read."""
         now = time.monotonic()
         for channel in list(self.active_channels.values()):
             if channel.late(now):
                 channel.handle_close()
 
     def end(self) -> None:
-        """Close whatever is open still."""
+        """Close everything that is still open."""
         with self._waking:
             self.ended = True
             wasyncore.close_all(self._map)
 
     def stop_listening(self) -> None:
-        """Take in what the system has accepted already, then close the socket that listens."""
+        """Take in connections that the system has already accepted, then close the listening socket."""
         for _ in range(self.adj.backlog):
             before = len(self.active_channels)
             self.handle_accept()
@@ -136,10 +136,10 @@ class _Listener(TcpWSGIServer):  # type: ignore[misc]
 
 
 class Server:
-    """Serves ``app`` on one address with ``threads`` workers. ``draining`` is set when it has been asked to leave.
+    """Serves ``app`` on one address with ``threads`` workers. ``draining`` is set when it has been asked to stop.
 
-    Raises OSError where the address cannot be had. ``port`` 0 takes a free one; ``address`` tells which. ``proxy``: the
-    app is told what a proxy says of the request."""
+    Raises OSError if the address is not available. ``port`` 0 takes a free one; ``address`` says which. ``proxy``: the
+    app gets a proxy's headers about the request."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class Server:
             max_request_body_size=max_body_bytes,
             asyncore_use_poll=True,
             ident="imgsearch",
-            clear_untrusted_proxy_headers=not proxy,  # X-Forwarded-* reach the app only where they are believed
+            clear_untrusted_proxy_headers=not proxy,  # X-Forwarded-* reach the app only if they are trusted
         )
         dispatcher = ThreadedTaskDispatcher()
         self._map: dict[int, Any] = {}
@@ -180,7 +180,7 @@ class Server:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens."""
+        """The address on which it listens."""
         return str(self._listener.effective_host), int(self._listener.effective_port)
 
     def run(self) -> bool:
@@ -211,19 +211,19 @@ class Server:
         return clean
 
     def stop(self) -> None:
-        """Ask it to leave; from any thread, and from a signal handler."""
+        """Ask it to stop; from any thread, and from a signal handler."""
         self._asked = True
         self._listener.pull_trigger()
 
     def _turn(self, timeout_s: float) -> None:
-        """Wait for something to happen, and see to it."""
+        """Wait for an event and handle it."""
         wasyncore.loop(timeout_s, True, self._map, count=1)
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + CLEANUP_S
             self._listener.close_late()
 
     def leave_on_signals(self) -> None:
-        """SIGTERM and Ctrl-C drain; a second one leaves at once. Main thread only."""
+        """SIGTERM and Ctrl-C drain; a second one stops at once. Main thread only."""
 
         def on_signal(number: int, _frame: FrameType | None) -> None:
             if self._asked:
@@ -235,7 +235,7 @@ class Server:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach ``host``: every address that the name stands for is a loopback one.
+    """Whether only this machine can reach ``host``: every address of the name is a loopback one.
     Raises OSError for an unknown name."""
     import ipaddress
 

@@ -1,1 +1,1 @@
-"""Requests and answers: routes, schemas, and what every request must pass."""
+"""Requests and answers: routes, schemas, and the checks of every request."""

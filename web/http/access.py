@@ -1,6 +1,6 @@
-"""Who may come in: the password's hash and the tokens' hashes, kept in the library's folder (``serve.json``).
+"""Access control: the password's hash and the tokens' hashes, kept in the library's folder (``serve.json``).
 
-Only hashes are stored, in a file that its owner alone can read; a token is shown once, when it is made. A server reads
+Only hashes are stored, in a file that only its owner can read; a token is shown once, when it is made. A server reads
 the file when it starts."""
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _HINT = "remove it, then set the password anew with `imgsearch serve --set-passw
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """``password_hash``: werkzeug's form of scrypt; None where nobody has to log in. ``token_hashes``: sha256, hex; the
-    tokens are 256 random bits, so that no slow hash is needed. ``secret_key``, hex, signs session cookies."""
+    """``password_hash``: werkzeug's form of scrypt; None if nobody has to log in. ``token_hashes``: sha256, hex; the
+    tokens are 256 random bits, so no slow hash is needed. ``secret_key``, hex, signs session cookies."""
 
     password_hash: str | None = None
     token_hashes: tuple[str, ...] = ()
     secret_key: str = ""
 
     def with_password(self, password: str) -> Access:
-        """Another password, and another key: whoever was logged in must log in again. Raises UsageError if it is too
-        short. 50 ms and 32 MB, as scrypt has it."""
+        """A new password and a new key, so that everybody must log in again. Raises UsageError if it is too short.
+        50 ms and 32 MB, the cost of scrypt."""
         from werkzeug.security import generate_password_hash
 
         if len(password) < SHORTEST_PASSWORD:
@@ -42,7 +42,7 @@ class Access:
         return replace(self, password_hash=generate_password_hash(password), secret_key=secrets.token_hex(32))
 
     def with_new_token(self) -> tuple[Access, str]:
-        """One token more, and the token."""
+        """The access with one more token, and the token."""
         token = secrets.token_urlsafe(32)
         return replace(self, token_hashes=(*self.token_hashes, hash_token(token))), token
 
@@ -53,13 +53,13 @@ def hash_token(token: str) -> str:
 
 
 def knows_token(token_hashes: tuple[str, ...], token: str) -> bool:
-    """Whether ``token`` is one of those; the time does not tell how nearly."""
+    """Whether ``token`` is one of those; the time does not reveal how nearly."""
     found = hash_token(token)
     return any(hmac.compare_digest(found, known) for known in token_hashes)
 
 
 def read_access(library: Path) -> Access:
-    """What the library's folder holds; with a new key where there is none. Raises UsageError for a damaged file."""
+    """Reads the library's folder; makes a new key if there is none. Raises UsageError for a damaged file."""
     path = library / FILE_NAME
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
@@ -75,7 +75,7 @@ def read_access(library: Path) -> Access:
 
 
 def write_access(library: Path, access: Access) -> None:
-    """Replace the file as one, readable by its owner alone. Raises StorageFull where the folder takes no file."""
+    """Replace the file as a whole, readable only by its owner. Raises StorageFull if the folder takes no file."""
     path = library / FILE_NAME
     try:
         write_whole(path, json.dumps(asdict(access), indent=1).encode(), mode=0o600)

@@ -1,4 +1,4 @@
-"""What a request asks, read from its parameters; and what a search answers, as the JSON of docs/http-api.md."""
+"""Reads a request's parameters, and writes a search's answer as the JSON of docs/http-api.md."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from web.problems import printable
 from web.services.search_service import SearchService
 
 LIMIT, MOST = 50, 500
-"""Hits a page: unless asked for, and at most."""
+"""Hits a page: by default, and at most."""
 
 MOST_RERANKED = 128
-"""Candidates that one request may have re-read: as many as BLIP-2's authors do; 1 s of the small model."""
+"""Candidates that one request may re-rank: as many as BLIP-2's authors do; 1 s of the small model."""
 
 CLOSEST = 8
-"""Pictures offered where nothing matches with confidence."""
+"""Images offered if nothing matches with confidence."""
 
 LONGEST_CURSOR = 500  # characters; ours have about 50
 
@@ -33,8 +33,8 @@ Parameters = MultiDict[str, str]
 
 
 def read_query(parameters: Parameters) -> Query:
-    """The query of ?q&limit&cursor&rerank&all. Raises UsageError for a parameter that is not what it should be; what
-    ``q`` says is the service's to judge."""
+    """The query of ?q&limit&cursor&rerank&all. Raises UsageError for a wrong parameter; the service judges the text of
+    ``q``."""
     cursor = parameters.get("cursor") or None
     if cursor is not None and len(cursor) > LONGEST_CURSOR:
         raise UsageError("got a cursor that no answer gave", "leave the cursor out to begin with the first page")
@@ -48,7 +48,7 @@ def read_query(parameters: Parameters) -> Query:
 
 
 def read_number(parameters: Parameters, name: str, default: int, least: int, most: int) -> int:
-    """A whole number among the parameters, ``default`` where it is not given. Raises UsageError."""
+    """A whole number among the parameters, ``default`` if it is not given. Raises UsageError."""
     text = parameters.get(name)
     if text is None:
         return default
@@ -61,15 +61,15 @@ def read_number(parameters: Parameters, name: str, default: int, least: int, mos
 
 
 def find(service: SearchService, query: Query, picture: Float32 | None = None) -> dict[str, Any]:
-    """The answer to ``query``; where nothing matches with confidence, with the closest few beside it."""
+    """The answer to ``query``; if nothing matches with confidence, with the closest few beside it."""
     return search_json(service, query, service.search(query, picture), picture)
 
 
 def search_json(
     service: SearchService, query: Query, results: Results, picture: Float32 | None = None, *, final: bool = True
 ) -> dict[str, Any]:
-    """``results`` of ``query`` as an answer. ``final``: False for the order by vectors alone, which is followed by the
-    true one and so offers no closest pictures."""
+    """``results`` of ``query`` as an answer. ``final``: False for the order by vectors alone, which the true one
+    follows, so it offers no closest images."""
     closest: Sequence[Hit] = ()
     if final and not results.hits and query.cursor is None and not query.everything:
         closest = service.search(replace(query, k=CLOSEST, everything=True), picture).hits
@@ -90,7 +90,7 @@ def search_json(
 def _hits(
     hits: Sequence[Hit], records: dict[int, ImageRecord], captions: dict[int, StoredCaption]
 ) -> list[dict[str, Any]]:
-    """Without those that a compaction took away since they were found."""
+    """The hits without those that a compaction removed since they were found."""
     return [_hit(hit, records[hit.image_id], captions.get(hit.image_id)) for hit in hits if hit.image_id in records]
 
 
@@ -128,17 +128,17 @@ def caption_json(caption: StoredCaption) -> dict[str, Any]:
 
 
 def thumbnail_path(record: ImageRecord) -> str:
-    """Where a picture's thumbnail is. It names the content and how thumbnails are made, so that a browser may keep it
-    for ever and yet never shows it for the picture of that id in another library; ``?size=large`` may follow."""
+    """The address of an image's thumbnail. It names the content and how thumbnails are made, so that a browser may keep
+    it for ever and never shows it for the image of that id in another library; ``?size=large`` may follow."""
     return rooted(f"/api/v1/pictures/{record.image_id}/thumbnail/{thumbnail_version(record)}")
 
 
 def thumbnail_version(record: ImageRecord) -> str:
-    """What another thumbnail of the same id would not have."""
+    """A text that differs from that of any other thumbnail of the same id."""
     return version_of(record.facts)
 
 
 def version_of(facts: MediaFacts) -> str:
-    """The same of a content: how it is turned counts too."""
+    """The same for a content, including its orientation."""
     turn = f"-o{facts.told_orientation}" if facts.told_orientation else ""
     return f"{facts.content_hash[:16]}-{RECIPE}{turn}"

@@ -1,4 +1,4 @@
-"""What a view finds around it: the service, the settings, and whether the server is about to leave."""
+"""The context of a view: the service, the settings, and whether the server is about to stop."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ def current_config() -> WebConfig:
 
 
 def rooted(path: str) -> str:
-    """A path of this site as a browser asks for it: behind the prefix that a proxy serves it under, if there is one."""
+    """A path of this site as a browser requests it: behind the prefix under which a proxy serves it, if there is
+    one."""
     return request.script_root + path
 
 
 def draining() -> threading.Event:
-    """Set once the server has been asked to leave: an event stream that would go on ends itself then.
+    """Set once the server has been asked to stop: an event stream that would continue then ends itself.
 
-    Take it before a generator starts, since inside one there may be no app around."""
+    Call it before a generator starts, since inside one there may be no app context."""
     return cast(threading.Event, current_app.extensions[DRAINING])
 
 
@@ -46,7 +47,7 @@ def current_texts() -> PictureTexts:
 
 
 def client_gone() -> Callable[[], bool]:
-    """Tells, from now on, whether whoever sent this request hung up. Take it before a generator starts."""
+    """A function that says whether the client of this request has gone. Call it before a generator starts."""
     watch = request.environ.get("imgsearch.watch_client")
     return cast("Callable[[], bool]", watch()) if watch else lambda: False
 

@@ -1,4 +1,4 @@
-"""Behind a reverse proxy: a prefix that it serves the library under, and what it says of the request."""
+"""Behind a reverse proxy: the prefix under which it serves the library, and its headers about the request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PORTS = {"http": 80, "https": 443}
 
 class Prefix:
     """Takes the prefix off a request's path and keeps it as SCRIPT_NAME, from which all links are made. A proxy may
-    pass it on or take it off itself: a path without it is served too, with the same links."""
+    pass it on or remove it: a path without it is served too, with the same links."""
 
     def __init__(self, app: Application, prefix: str) -> None:
         self._app, self._prefix = app, prefix
@@ -41,15 +41,15 @@ class Prefix:
 
 
 class _Root:
-    """The prefix in templates, also inside of macros, which do not see the request."""
+    """The prefix in templates, also inside macros, which do not see the request."""
 
     def __str__(self) -> str:
         return request.script_root
 
 
 def install_proxy(app: Flask, config: WebConfig) -> None:
-    """Serve under the prefix; believe X-Forwarded-For, -Proto and -Host of one proxy where that was asked for. Others
-    (-Port, -Prefix) are never believed: a proxy that does not set them passes on what the client sent."""
+    """Serve under the prefix; trust X-Forwarded-For, -Proto and -Host of one proxy if that was requested. Others
+    (-Port, -Prefix) are never trusted: a proxy that does not set them passes on the client's."""
     app.jinja_env.globals["root"] = _Root()
     app.config["SESSION_COOKIE_PATH"] = config.prefix or "/"
     if config.prefix:
@@ -61,7 +61,7 @@ def install_proxy(app: Flask, config: WebConfig) -> None:
 
 
 def read_prefix(text: str) -> str:
-    """ "/photos" of "photos", "/photos" or "/photos/"; "" of "/". Raises UsageError for what is no path."""
+    """ "/photos" for "photos", "/photos" or "/photos/"; "" for "/". Raises UsageError for anything but a path."""
     prefix = "/" + text.strip("/") if text.strip("/") else ""
     if prefix and (not _PREFIX.fullmatch(prefix) or {".", ".."} & set(prefix.split("/"))):
         raise UsageError(f"got the prefix {text!r}, expected a path of letters, digits and -._~", "--prefix /photos")
@@ -69,11 +69,11 @@ def read_prefix(text: str) -> str:
 
 
 def same_site(origin: str, host: str, own_port: int | None = None) -> bool:
-    """Whether a page of ``origin`` is one of ours, who were asked as ``host`` and listen at ``own_port``.
+    """Whether a page of ``origin`` is one of ours, if the request named us ``host`` and we listen at ``own_port``.
 
     An origin leaves out the port that is its scheme's own. Many proxies leave the port out of the Host header that they
-    pass on, or put ours in; a port that is missing on one side does not count, but for this machine's own names, where
-    every port may be another program's: there it must be ours or the scheme's own."""
+    pass on, or put ours in. A port that is missing on one side does not count, except for this machine's own names,
+    where every port may be another program's: there it must be ours or the scheme's own."""
     try:
         theirs, ours = urlsplit(origin), urlsplit(f"//{host}")
         port = theirs.port or _PORTS.get(theirs.scheme)
@@ -87,13 +87,13 @@ def same_site(origin: str, host: str, own_port: int | None = None) -> bool:
 
 
 def listening_port(environment: Environment) -> int | None:
-    """Where this server takes requests, whatever a proxy says of its own port; None where nothing tells."""
+    """The port where this server takes requests, whatever port a proxy gives; None if it is unknown."""
     told = environment.get("werkzeug.proxy_fix.orig", environment).get("SERVER_PORT")
     return int(told) if isinstance(told, str) and told.isdecimal() else None
 
 
 def _is_own(name: str) -> bool:
-    """Whether the name stands for this machine alone."""
+    """Whether the name refers to this machine alone."""
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:

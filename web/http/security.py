@@ -1,4 +1,4 @@
-"""What every request must pass before a view sees it, and what every answer says to the browser (docs/security.md)."""
+"""The checks of every request before a view sees it, and the security headers of every answer (docs/security.md)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONTENT_POLICY = (
     "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
-"""No inline script or style, nothing from another host; blob: shows a picture that is being dropped on the page."""
+"""No inline script or style, nothing from another host; blob: shows an image that is being dropped on the page."""
 
 _HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY,
@@ -34,7 +34,7 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 _OPEN = frozenset({"static", "login.show_login", "login.log_in", "metrics.healthz", "metrics.readyz"})
-"""Endpoints that answer whoever asks."""
+"""Endpoints that answer everybody."""
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHANGING_NOTHING = frozenset({"api.search_by_picture", "texts.ask", "texts.make_caption"})
@@ -85,7 +85,7 @@ def logged_in() -> bool:
 
 
 def password_mark(config: WebConfig) -> str | None:
-    """What a session of the present password holds; another password, another mark."""
+    """The mark in a session of the present password; another password gives another mark."""
     if config.password_hash is None:
         return None
     return hashlib.sha256(b"session" + config.password_hash.encode()).hexdigest()[:32]
@@ -118,8 +118,8 @@ def _check() -> ResponseReturnValue | None:
 
 
 def _check_host(config: WebConfig) -> None:
-    """Against DNS rebinding: a page of another site whose name was made to lead here still sends its own name. An IP
-    address cannot be made to lead elsewhere."""
+    """Against DNS rebinding: a page of another site whose name was pointed here still sends its own name. An IP
+    address cannot be redirected like that."""
     host = urlsplit(f"//{request.environ.get('HTTP_HOST', '')}").hostname if _plain_host() else None
     if host is None or not (host.rstrip(".") in config.hosts or _is_address(host)):
         raise WrongHost(
@@ -142,8 +142,8 @@ def _is_address(host: str) -> bool:
 
 
 def _check_site() -> None:
-    """What another site's page asks for, other than to be followed by a link, is refused: it may neither load pictures
-    nor keep this server busy."""
+    """Refuses requests that another site's page makes, except following a link: such a page may neither load images nor
+    keep this server busy."""
     site = request.headers.get("Sec-Fetch-Site", "")
     followed = request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
     if site in ("cross-site", "same-site") and not (followed and request.headers.get("Sec-Fetch-Dest") == "document"):

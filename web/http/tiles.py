@@ -1,4 +1,4 @@
-"""How a template writes a picture's tile: its ratio's class, its alternative text, its probability."""
+"""How a template writes an image's tile: its ratio's class, its alternative text, its probability."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from flask import Blueprint
 from imgsearch.wording import describe_size
 
 NARROWEST, WIDEST = 0.45, 3.2
-"""Ratios of a tile: what is narrower or wider loses its edges in the grid, and would be a stripe otherwise."""
+"""Ratios of a tile: narrower or wider images lose their edges in the grid, and would otherwise be stripes."""
 
 _STEP = math.log(1.02)
 _FIRST = 40  # the class of a square
 
 
 def ratio_class(hit: Mapping[str, Any]) -> str:
-    """The class in static/css/ratios.css with this picture's width over height, to 1 %; static/js/grid.js has the same
+    """The class in static/css/ratios.css with this image's width over height, to 1 %; static/js/grid.js has the same
     rule. A strict content policy allows no style on a tile."""
     ratio = min(WIDEST, max(NARROWEST, hit["width"] / max(1, hit["height"])))
     return f"a{math.floor(math.log(ratio) / _STEP + 0.5) + _FIRST}"

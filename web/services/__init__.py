@@ -1,1 +1,1 @@
-"""What the routes ask: searches, runs, the review of duplicates. Nothing of HTTP here but its errors."""
+"""The services behind the routes: searches, runs, the review of duplicates. Nothing of HTTP here but its errors."""

@@ -1,4 +1,4 @@
-"""Why a picture matched: its scores for a text, and where each word of it looks."""
+"""Explains why an image matched: its scores for a text, and where each word of it looks."""
 
 from __future__ import annotations
 

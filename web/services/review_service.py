@@ -1,5 +1,5 @@
-"""The desk that duplicates are reviewed at: the plan that find wrote, what was decided so far, and counts of both. Kept
-between requests, and read again when a file of either has changed."""
+"""The review of duplicates: the plan that find wrote, the decisions so far, and counts of both. Kept between requests,
+and read again when a file of either has changed."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ from imgsearch.storage import Store
 from imgsearch.storage.evidence.store import EvidenceStore
 from web.problems import Conflict, NotFound, printable
 
-_ALSO = 12  # other groups of a picture that are named
+_ALSO = 12  # other groups of an image that are named
 _Stamp = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewGroup:
-    """A group as it is after what was decided about it."""
+    """A group after the decisions about it."""
 
     key: str
     original: Group
-    group: Group | None  # None where nothing is left of it
+    group: Group | None  # None if nothing is left of it
     decision: Decision
-    also: tuple[tuple[str, str], ...] = ()  # other groups of this picture: their key and their keeper's path
+    also: tuple[tuple[str, str], ...] = ()  # other groups of this image: their key and their keeper's path
 
     @property
     def tier(self) -> str:
-        """The weakest of what is moved."""
+        """The weakest tier of the moved files."""
         return weakest_tier(self.group or self.original)
 
     @property
@@ -59,15 +59,15 @@ class ReviewGroup:
 
 @dataclass(slots=True)
 class _Read:
-    """A plan as it was read: its groups by key, in its order."""
+    """A plan after reading: its groups by key, in its order."""
 
     stamp: _Stamp = None
     plan: Plan | None = None
     groups: dict[str, Group] = field(default_factory=dict)
-    pictures: dict[int, list[str]] = field(default_factory=dict)  # keys of the groups of one picture
+    pictures: dict[int, list[str]] = field(default_factory=dict)  # keys of the groups of one image
 
     def also(self, key: str) -> tuple[tuple[str, str], ...]:
-        """Other groups that show the picture of this one, the first dozen."""
+        """Other groups that show the image of this one, the first dozen."""
         others = (other for other in self.pictures.get(self.groups[key].picture, ()) if other != key)
         return tuple((other, self.groups[other].keeper.path) for other in islice(others, _ALSO))
 
@@ -82,7 +82,7 @@ def _read_groups(stamp: _Stamp, plan: Plan) -> _Read:
 
 @dataclass(frozen=True, slots=True)
 class _Disk:
-    """What lies in the quarantine, and which files of the plan are not at their places; looked at again when the plan
+    """The contents of the quarantine, and the plan's files that are not at their places; checked again when the plan
     or a journal has changed."""
 
     stamp: tuple[object, ...] = ()
@@ -91,7 +91,7 @@ class _Disk:
 
 
 class ReviewService:
-    """Safe between threads. A plan of 30,000 groups takes 3 s to read once and 85 MB as long as it is kept; its counts
+    """Safe between threads. A plan of 30,000 groups takes 3 s to read once and 85 MB while it is kept; its counts
     0.1 s, 0.7 s once all of it is decided."""
 
     def __init__(self, store: Store) -> None:
@@ -103,7 +103,7 @@ class ReviewService:
         self.decisions = Decisions(self._folder)
 
     def plan(self) -> Plan | None:
-        """What find wrote last; None before that. Raises UsageError for a file that is no plan."""
+        """The last plan of find; None if there is none. Raises UsageError for a file that is not a plan."""
         return self._read().plan
 
     def decided(self) -> dict[str, Decision]:
@@ -127,7 +127,7 @@ class ReviewService:
         return self._shown(known, key, known.groups[key], self.decided(), self._on_disk().missing)
 
     def evidence(self) -> EvidenceStore:
-        """Where it is remembered that pictures are no duplicates."""
+        """The store that records which images are no duplicates."""
         return EvidenceStore(self._folder)
 
     def runs(self) -> list[RunInfo]:
@@ -141,7 +141,7 @@ class ReviewService:
         return run_id
 
     def write_accepted(self) -> None:
-        """Write the plan that an apply is given. Raises Conflict where nothing is accepted."""
+        """Write the plan for an apply. Raises Conflict if nothing is accepted."""
         plan = self.plan()
         accepted = None if plan is None else accepted_plan(plan, self.decided(), self._evidence_of)
         if accepted is None or not accepted.groups:
@@ -172,7 +172,7 @@ class ReviewService:
     def _shown(
         self, known: _Read, key: str, group: Group, decisions: Mapping[str, Decision], missing: frozenset[str]
     ) -> ReviewGroup:
-        """As the disk has it: also what the command line moved, or brought back."""
+        """The group in its state on disk, including files that the command line moved or brought back."""
         decision = decisions.get(key, UNDECIDED)
         left: Group | None = group
         if decision != UNDECIDED and known.plan is not None:

@@ -31,13 +31,13 @@ _LOG = logging.getLogger("imgsearch.web")
 _FULL = "as many searches are waiting as this server takes at once"
 
 
-_Key = tuple[Query, str, int]  # what decides an answer: query, picture, the library's generation
+_Key = tuple[Query, str, int]  # everything that decides an answer: query, image, the library's generation
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceLimits:
-    """``searches``: how many may wait or run at once; more get Overloaded. ``rerank``: how many candidates ITM re-reads
-    where a query leaves it open; -1 by device. ``coalesce``: answer identical queries in flight once. ``batching``: ask
+    """``searches``: how many may wait or run at once; more get Overloaded. ``rerank``: how many candidates ITM re-ranks
+    if a query leaves it open; -1 by device. ``coalesce``: answer identical queries in flight once. ``batching``: ask
     the model for many queries at once (`imgsearch.search.inference.batched`)."""
 
     searches: int = 96
@@ -48,7 +48,7 @@ class ServiceLimits:
 
 
 class SearchService:
-    """What the views ask. Safe between threads; whoever makes it closes it, and the searcher with it."""
+    """Searches for the views. Safe between threads; its maker closes it, and the searcher with it."""
 
     def __init__(self, searcher: Searcher, limits: ServiceLimits | None = None) -> None:
         self._limits = limits or ServiceLimits()
@@ -76,40 +76,40 @@ class SearchService:
         return self.searcher.store
 
     def search(self, query: Query, picture: Float32 | None = None) -> Results:
-        """The answer to ``query``; with the tokens [T, D] of a ``picture``, what is like it (and fits the words).
+        """The answer to ``query``; with the tokens [T, D] of a ``picture``, images like it (that match the words).
 
-        Raises UsageError (nothing asked, a wrong filter, a path instead of an id, too long), Overloaded."""
+        Raises UsageError (an empty query, a wrong filter, a path instead of an id, too long), Overloaded."""
         query = self._checked(query, picture)
         with self._slot():
             if not self._limits.coalesce:
                 return self.searcher.search(query, picture)
-            # With the generation: whoever asks after a commit must not be given an answer from before it.
+            # With the generation: a client that asks after a commit must not get an answer from before it.
             key = (query, picture_key(picture), self.store.generation())
             return self._once(key, lambda: self.searcher.search(query, picture))
 
     def stream(self, query: Query, picture: Float32 | None = None) -> Iterator[Results]:
-        """The answer by vectors alone as soon as it is known, then the answer of ``search``. Raises as ``search`` does,
-        a wrong query at once; how many streams there may be is for the caller to limit."""
+        """The answer by vectors alone as soon as it is known, then the answer of ``search``. Raises like ``search``,
+        for a wrong query at once; the caller limits the number of streams."""
         query = self._checked(query, picture)
         return self.searcher.stream(query, picture)
 
     def tokens_of(self, image: bytes) -> Float32:
-        """Vectors [T, D] of an uploaded picture, decoded with the same limits as the library's own. Raises MediaError
-        (not a picture, too large to decode), Overloaded."""
+        """Vectors [T, D] of an uploaded image, decoded with the same limits as the library's own. Raises MediaError
+        (not an image, too large to decode), Overloaded."""
         with self._slot():
             decoded = decode_bytes(image, self.searcher.model.image_size)
             return self.searcher.reader.embed_picture(decoded.pixels)
 
     def explain(self, text: str, image_id: int) -> dict[str, Any]:
-        """Why a picture matched: ``itc`` and ``itm_probability`` of the words of ``text`` with it, and for each word
+        """Why an image matched: ``itc`` and ``itm_probability`` of the words of ``text`` with it, and for each word
         the grid of where it looks, rows of numbers in 0..1 from the top left. Raises UsageError for a text without
-        words and a picture that is not there, MediaError for one that cannot be read any more, Overloaded."""
+        words and an image that does not exist, MediaError for one that cannot be read any more, Overloaded."""
         query = self._checked(Query(text), None)
         with self._slot():
             return explain(self.searcher, require_sense(query).description, image_id)
 
     def warm(self) -> None:
-        """Read what a first search reads, in a thread of its own, so that the first person need not wait for it."""
+        """Load the data of a first search in a thread of its own, so that the first person need not wait for it."""
 
         def search_once() -> None:
             try:
@@ -120,7 +120,7 @@ class SearchService:
         threading.Thread(target=search_once, name="warm", daemon=True).start()
 
     def gauges(self) -> dict[str, tuple[str, float]]:
-        """Name -> (what it is, how much there is of it now)."""
+        """Name -> (description, present value)."""
         found: dict[str, tuple[str, float]] = {
             "searches_in_flight": ("Searches that wait or run", float(self._running))
         }
@@ -130,7 +130,7 @@ class SearchService:
         return found
 
     def counts(self) -> dict[str, tuple[str, float]]:
-        """Name -> (what it is, how often it has been)."""
+        """Name -> (description, number of occurrences)."""
         found: dict[str, tuple[str, float]] = {
             "searches_answered": ("Searches answered", self._answered),
             "searches_refused": ("Searches refused because too many were waiting", self._refused),
@@ -142,7 +142,7 @@ class SearchService:
         return found
 
     def close(self) -> None:
-        """Answer what waits, then let go of the library."""
+        """Answer waiting requests, then let go of the library."""
         if self._reader is not None:
             self._reader.close()
         self.searcher.close()
@@ -179,7 +179,7 @@ class SearchService:
                 self._usual_s += 0.1 * (time.perf_counter() - started - self._usual_s)
 
     def _once(self, key: _Key, answer: Callable[[], Results]) -> Results:
-        """The answer, or that of the same question which another thread is busy with."""
+        """The answer, or that of the same question in another thread."""
         with self._lock:
             running = self._in_flight.get(key)
             if running is None:

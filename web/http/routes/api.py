@@ -21,22 +21,22 @@ from web.problems import printable
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
-_FAILURES = 100  # a page, unless asked for
+_FAILURES = 100  # a page, by default
 _DISK_S = 10.0
-"""How long a measurement of the library's folder is told again: 100,000 files take 0.5 s to look at."""
+"""How long a measurement of the library's folder is reused: 100,000 files take 0.5 s to check."""
 
-_sizes: dict[str, tuple[float, dict[str, int]]] = {}  # library -> when, and bytes by part
+_sizes: dict[str, tuple[float, dict[str, int]]] = {}  # library -> time of measurement, and bytes by part
 
 
 @blueprint.get("/search")
 def search() -> ResponseReturnValue:
-    """Pictures that fit ``q``."""
+    """Images that match ``q``."""
     return jsonify(find(current_service(), read_query(request.args)))
 
 
 @blueprint.post("/search")
 def search_by_picture() -> ResponseReturnValue:
-    """Pictures like the one that is uploaded; words and filters may come with it."""
+    """Images like the uploaded one; words and filters may come with it."""
     upload = request.files.get("image")
     if upload is None:
         raise UsageError("the request holds no picture", "send it as the part `image` of multipart/form-data")
@@ -52,7 +52,7 @@ def show_status() -> ResponseReturnValue:
 
 
 def status_json(store: Store) -> dict[str, Any]:
-    """What a library holds, with what, and where; 0.1 s, more after ten seconds (the folder's size)."""
+    """The contents of a library, its model and its place; 0.1 s, more after ten seconds (the folder's size)."""
     stats = store.stats()
     return {
         "library": printable(str(stats.path)),
@@ -118,7 +118,8 @@ def _cursor(entry: FailedPlace) -> str:
 
 
 def _after(cursor: str | None) -> tuple[int, bytes]:
-    """The place that a cursor names. Raises UsageError for one that is not ours; a name has 4,096 bytes at most."""
+    """The place that a cursor names. Raises UsageError for a cursor that is not ours; a name has at most 4,096
+    bytes."""
     if not cursor:
         return BEGINNING
     try:

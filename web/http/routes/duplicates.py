@@ -26,10 +26,10 @@ from web.services.review_service import ReviewGroup, ReviewService, review_json
 blueprint = Blueprint("duplicates", __name__)
 
 GROUPS, MOST_GROUPS = 20, 100
-"""Groups a page: unless asked for, and at most."""
+"""Groups a page: by default, and at most."""
 
 MOST_FILES = 40
-"""Files shown of a group beside its keeper."""
+"""Files of a group that are shown beside its keeper."""
 
 DECISIONS = ("accept", "distinct", "reopen", "keeper", "stay", "move")
 """The first three are about whole groups, the others about a file of one."""
@@ -40,7 +40,7 @@ _MOST_BYTES = 200_000  # of a request's decisions: 5,000 groups by name
 
 @dataclass(frozen=True, slots=True)
 class DecisionRequest:
-    """What a request decides: about the named groups, or all open ones of a tier; about one file of one group."""
+    """The decision in a request: about the named groups, or all open ones of a tier; about one file of one group."""
 
     decide: str
     groups: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ def show_duplicates() -> ResponseReturnValue:
 
 
 def _words() -> dict[str, Any]:
-    """What templates know of tiers."""
+    """The words about tiers for templates."""
     return {"titles": TIER_TITLES, "never_moved": NEVER_MOVED}
 
 
@@ -109,7 +109,7 @@ def decide() -> ResponseReturnValue:
 
 
 def groups_json(desk: ReviewService) -> tuple[list[dict[str, Any]], str | None]:
-    """The groups that the request asks for, and the cursor of those behind them."""
+    """The requested groups, and the cursor of those behind them."""
     state, tier, limit = _state(), _tier(), read_number(request.args, "limit", GROUPS, 1, MOST_GROUPS)
     waiting = (
         shown
@@ -121,7 +121,7 @@ def groups_json(desk: ReviewService) -> tuple[list[dict[str, Any]], str | None]:
 
 
 def group_json(shown: ReviewGroup) -> dict[str, Any]:
-    """A group as the API tells it, and as the page shows it."""
+    """A group in the API's form, which the page shows too."""
     group = shown.group or replace(shown.original, members=())
     others = [("kept", member) for member in group.kept]
     others += [("move" if member.move else "stay", member) for member in group.members]
@@ -170,7 +170,7 @@ def _file_json(role: str, copy: Copy, member: Member | None = None) -> dict[str,
 
 def _after(desk: ReviewService, cursor: str | None) -> Any:
     groups = desk.shown()
-    if cursor and all(shown.key != cursor for shown in groups):  # goes on behind it, if it is there
+    if cursor and all(shown.key != cursor for shown in groups):  # continues behind it, if it is there
         raise UsageError(f"got the cursor {one_line(cursor[:40])!r}, which no answer gave", "leave it out")
     return groups
 
@@ -211,7 +211,7 @@ def _read_wanted() -> DecisionRequest:
 
 
 def _decide(desk: ReviewService, wanted: DecisionRequest) -> int:
-    """How many groups were changed. Raises NotFound, Conflict for a group whose files have been moved."""
+    """The number of changed groups. Raises NotFound, Conflict for a group whose files have been moved."""
     if wanted.tier:
         chosen = [shown for shown in desk.shown() if shown.tier == wanted.tier and _state_of(shown) == "open"]
     else:
@@ -228,7 +228,7 @@ def _decide(desk: ReviewService, wanted: DecisionRequest) -> int:
 
 
 def _remember(desk: ReviewService, wanted: DecisionRequest, chosen: Sequence[ReviewGroup]) -> None:
-    """What a person says of contents goes where it outlives the plan."""
+    """Stores a person's statements about contents where they outlive the plan."""
     if wanted.decide == "distinct":
         files = (wanted.file,) if wanted.file else ()
         desk.evidence().remember_distinct(pair for shown in chosen for pair in content_pairs(shown.original, files))

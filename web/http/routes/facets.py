@@ -1,4 +1,4 @@
-"""How many pictures each year, folder, camera and type would leave, with the words to ask for them."""
+"""Counts the images that each year, folder, camera and type would leave, with the words to search for them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from web.problems import printable
 blueprint = Blueprint("facets", __name__, url_prefix="/api/v1")
 
 _MOST = 100
-"""Values of one facet: a menu of more is no help."""
+"""Values of one facet: a longer menu is no help."""
 
 _KEPT = 64
-"""Answers remembered: counting a million pictures takes seconds, and a page asks at every visit."""
+"""Cached answers: counting a million images takes seconds, and a page asks at every visit."""
 
 _TYPES = ("jpg", "png", "heic", "webp", "gif", "bmp", "tiff", "avif", "ico", "raw")
 
@@ -36,7 +36,7 @@ _lock = threading.Lock()
 
 @blueprint.get("/facets")
 def show_facets() -> ResponseReturnValue:
-    """Counts over the pictures that the filters of ``q`` leave; see `imgsearch.storage.reads.facets`."""
+    """Counts over the images that the filters of ``q`` leave; see `imgsearch.storage.reads.facets`."""
     text = readable(request.args.get("q", ""))
     most = current_config().max_query_chars
     if len(text) > most:
@@ -63,8 +63,8 @@ def show_facets() -> ResponseReturnValue:
 
 
 def _counted(store: Store, filters: Filters) -> Facets:
-    """Remembered until a commit changes what there is to count. One count at a time, so that a crowd that opens the
-    same page of a large library waits for one, and searches keep a core."""
+    """Cached until a commit changes the counts. One count at a time, so that many clients that open the same page of a
+    large library wait for one, and searches keep a core."""
     key = (str(store.path), store.generation(), filters)
     with _lock:
         found = _known.get(key)
@@ -74,8 +74,8 @@ def _counted(store: Store, filters: Filters) -> Facets:
 
 
 def _values(text: str, name: str, found: Iterable[tuple[Any, str, int]]) -> list[dict[str, Any]]:
-    """What can be said in the query language. ``query`` is the term; ``search`` the whole query with it: a folder takes
-    the place of the folder before, the others are added."""
+    """The values that the query language can express. ``query`` is the term; ``search`` the whole query with it: a
+    folder replaces the previous folder, the others are added."""
     values = []
     for value, meant, count in found:
         term = _term(name, meant)
@@ -89,7 +89,7 @@ def _values(text: str, name: str, found: Iterable[tuple[Any, str, int]]) -> list
 
 
 def _term(name: str, value: str) -> str | None:
-    """``name:value`` as the query language reads it back; None for what it cannot say, such as a quote in a name."""
+    """``name:value`` as the query language reads it back; None if it cannot express it, such as a quote in a name."""
     plain = not re.search(r"[\s\"]", value)
     term = f"{name}:{value}" if plain else f'{name}:"{value}"'
     try:
@@ -102,7 +102,7 @@ def _term(name: str, value: str) -> str | None:
 
 
 def _kind_of(name: str) -> str:
-    """What ``type:`` makes of a name: "jpg" -> "JPEG"."""
+    """The kind that ``type:`` understands for a name: "jpg" -> "JPEG"."""
     try:
         return str(parse(f"type:{name}").filters.clauses[0].value)
     except UsageError:

@@ -1,4 +1,4 @@
-"""Pictures' bytes: thumbnails made on first sight, and originals as they lie on the disk. Only by id."""
+"""Image bytes: thumbnails made on first request, and originals as they lie on the disk. Only by id."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ BROWSER_TYPES = {
     "BMP": "image/bmp",
     "AVIF": "image/avif",
 }
-"""What every browser shows; anything else is a download of no type."""
+"""Types that every browser shows; anything else is a download without a type."""
 
 
 class FilePart(io.RawIOBase):
@@ -91,7 +91,7 @@ class Thumbnails:
         self._making: dict[tuple[str, str], Future[bytes]] = {}
 
     def of(self, picture: ImageDetails, size: str) -> bytes:
-        """The WebP. Raises Gone where no file holds the picture any more, Overloaded where too many are being made."""
+        """The WebP. Raises Gone if no file holds the image any more, Overloaded if too many are being made."""
         key = (picture.record.facts.shown_key, size)
         kept = self._store.get(*key)
         if kept is not None:
@@ -125,7 +125,7 @@ class Thumbnails:
 @blueprint.get("/<int:image_id>/thumbnail")
 @blueprint.get("/<int:image_id>/thumbnail/<version>")
 def show_thumbnail(image_id: int, version: str = "") -> ResponseReturnValue:
-    """The picture as a small WebP. Under its own version it may be kept for ever."""
+    """The image as a small WebP. Under its own version it may be kept for ever."""
     size = request.args.get("size", "small")
     if size not in SIDES:
         raise UsageError(f"got size={printable(size[:40])}, expected {' or '.join(SIDES)}", "leave size out")
@@ -140,8 +140,8 @@ def show_thumbnail(image_id: int, version: str = "") -> ResponseReturnValue:
 
 @blueprint.get("/<int:image_id>/original")
 def show_original(image_id: int) -> ResponseReturnValue:
-    """The file itself, byte for byte, or a range of it; as a download where a browser cannot show it or is asked not
-    to."""
+    """The file itself, byte for byte, or a range of it; as a download if a browser cannot show it or the request says
+    so."""
     wants_download = bool(read_number(request.args, "download", 0, 0, 1))
     picture = find_picture(image_id)
     with contextlib.ExitStack() as held:
@@ -166,7 +166,7 @@ def show_original(image_id: int) -> ResponseReturnValue:
 
 
 def _asked_range(answer: Response, size_bytes: int) -> tuple[int, int]:
-    """(first, stop) of what is to be sent; of one range a 206, of none or of several the whole file (RFC 9110, 14.2).
+    """(first, stop) of the bytes to send; for one range a 206, for none or several the whole file (RFC 9110, 14.2).
     Raises RequestedRangeNotSatisfiable."""
     asked, version = request.range, request.headers.get("If-Range")
     single = asked is not None and asked.units == "bytes" and len(asked.ranges) == 1
@@ -184,7 +184,7 @@ def _thumbnails() -> Thumbnails:
     found = current_app.extensions.get(_THUMBS)
     if found is None:
         store = ThumbStore(current_service().store.layout.thumbs, RECIPE, current_config().thumbs_bytes)
-        # Decoding holds up to 640 MiB a picture (media/limits.py) and both cores.
+        # Decoding takes up to 640 MiB an image (media/limits.py) and both cores.
         found = current_app.extensions.setdefault(_THUMBS, Thumbnails(store, min(4, os.cpu_count() or 1)))
     return cast(Thumbnails, found)
 
@@ -201,7 +201,7 @@ def _awaited(other: Future[bytes]) -> bytes:
 
 
 def _first_that_works(picture: ImageDetails, size: str) -> bytes:
-    """A thumbnail from the first file that still holds the picture. Raises Gone."""
+    """A thumbnail from the first file that still holds the image. Raises Gone."""
     facts, reason = picture.record.facts, ""
     for place in picture.places:
         try:
@@ -213,8 +213,8 @@ def _first_that_works(picture: ImageDetails, size: str) -> bytes:
 
 
 def first_that_is_true(picture: ImageDetails, held: contextlib.ExitStack) -> tuple[ImagePlace, OpenFile]:
-    """The first file that still holds the picture, opened. Its size and date tell, as they tell an index run; where
-    they differ, its bytes. Raises Gone."""
+    """The first file that still holds the image, opened. Its size and date decide, as in an index run; if they
+    differ, its bytes. Raises Gone."""
     facts, reason = picture.record.facts, ""
     for place in picture.places:
         with contextlib.ExitStack() as tried:
@@ -235,7 +235,7 @@ def reason_of(place: ImagePlace, error: MediaError) -> str:
 
 
 def _disposition(place: ImagePlace, download: bool) -> str:
-    """RFC 6266: the name in ASCII for all, and as it is in UTF-8. Control characters would end the header."""
+    """RFC 6266: the name in ASCII for all, and the real one in UTF-8. Control characters would end the header."""
     name = "".join(c for c in printable(place.path.name) if unicodedata.category(c)[0] != "C") or "picture"
     plain = "".join(c if c.isascii() and c not in '"\\%' else "_" for c in name)
     kind = "attachment" if download else "inline"

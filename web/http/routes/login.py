@@ -18,18 +18,18 @@ from web.problems import TooManyAttempts
 blueprint = Blueprint("login", __name__)
 
 ATTEMPTS, WINDOW_S = 10, 300
-"""Wrong passwords that one address may give in five minutes: 2,880 a day, where a password of four random words has
+"""Wrong passwords that one address may give in five minutes: 2,880 a day, while a password of four random words has
 10^15 possibilities."""
 
 _ALL_ATTEMPTS = 100
-"""Of all addresses together, since addresses are cheap; each costs 50 ms of a core."""
+"""From all addresses together, since addresses are cheap; each costs 50 ms of a core."""
 
 _ADDRESSES = 1000
 _LONGEST_PASSWORD = 1000
 
 
 class Attempts:
-    """Counts what failed within a sliding time, by address and in all. Safe between threads; bounded."""
+    """Counts failures within a sliding time, by address and in total. Safe between threads; bounded."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -50,7 +50,7 @@ class Attempts:
             return -int(-max(waits) // 1)
 
     def failed(self, address: str) -> None:
-        """One wrong password more."""
+        """Count one more wrong password."""
         with self._lock:
             self._failed.setdefault(address, []).append(self._clock())
             self._failed.move_to_end(address)
@@ -58,12 +58,12 @@ class Attempts:
                 self._failed.popitem(last=False)
 
     def forget(self, address: str) -> None:
-        """The right password was given."""
+        """Forget an address that gave the right password."""
         with self._lock:
             self._failed.pop(address, None)
 
     def _recent(self, address: str, now: float) -> list[float]:
-        """What counts still; the rest is dropped."""
+        """The failures that still count; drops the rest."""
         kept = [at for at in self._failed.get(address, ()) if at > now - WINDOW_S]
         if kept:
             self._failed[address] = kept
@@ -73,12 +73,12 @@ class Attempts:
 
 
 _ONE_AT_A_TIME = threading.Lock()
-"""scrypt takes 32 MB: guesses that come together must not take 32 MB each."""
+"""scrypt takes 32 MB: simultaneous guesses must not take 32 MB each."""
 
 
 @blueprint.get("/login")
 def show_login() -> ResponseReturnValue:
-    """The form; whoever needs no login is sent on."""
+    """The form; a browser that needs no login is sent on."""
     target = local_path(request.args.get("next", rooted("/")), rooted("/"))
     if logged_in() or not current_config().guarded:
         return redirect(target)
@@ -87,7 +87,7 @@ def show_login() -> ResponseReturnValue:
 
 @blueprint.post("/login")
 def log_in() -> ResponseReturnValue:
-    """Take the password. 401 with the form where it is wrong, 429 after too many."""
+    """Check the password. 401 with the form if it is wrong, 429 after too many."""
     config, attempts = current_config(), _attempts()
     address = request.remote_addr or ""
     password = request.form.get("password", "")

@@ -1,4 +1,4 @@
-"""How the server is: /healthz, /readyz, and numbers in Prometheus' text format."""
+"""The server's health: /healthz, /readyz, and numbers in Prometheus' text format."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Counting(Protocol):
     """A service that counts."""
 
     def gauges(self) -> dict[str, tuple[str, float]]:
-        """Name -> (what it is, how much there is of it now)."""
+        """Name -> (description, present value)."""
         ...
 
     def counts(self) -> dict[str, tuple[str, float]]:
-        """Name -> (what it is, how often it has been)."""
+        """Name -> (description, number of occurrences)."""
         ...
 
 
@@ -64,13 +64,13 @@ class Metrics:
 
 
 class _ServiceNumbers(Collector):
-    """What the service counts itself, read when somebody asks."""
+    """The service's own counts, read when they are requested."""
 
     def __init__(self, service: Counting) -> None:
         self._service = service
 
     def collect(self) -> list[Metric]:
-        """Gauges for what is under way, counters for what has been."""
+        """Gauges for present values, counters for occurrences."""
         found: list[Metric] = []
         for name, (text, value) in self._service.gauges().items():
             found.append(GaugeMetricFamily(f"imgsearch_{name}", text, value=value))
@@ -80,7 +80,7 @@ class _ServiceNumbers(Collector):
 
 
 def install_metrics(app: Flask, *services: Counting) -> None:
-    """Count every answer of ``app``, and tell what its services count."""
+    """Count every answer of ``app``, and report its services' counts."""
     metrics = app.extensions[_KEY] = Metrics(*services)
 
     @app.before_request
@@ -104,7 +104,7 @@ def healthz() -> ResponseReturnValue:
 
 @blueprint.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    """The library can be read, and the server is not about to leave; 503 otherwise."""
+    """The library can be read, and the server is not about to stop; 503 otherwise."""
     if draining().is_set():
         return Response("leaving\n", 503, mimetype="text/plain")
     try:

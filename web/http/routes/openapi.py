@@ -233,7 +233,7 @@ def _operation(
     problems: tuple[int, ...] = (),
     status: int = 200,
 ) -> Part:
-    """``answer``: the schema of what is answered with ``status``; None where the caller says it."""
+    """``answer``: the schema of the answer with ``status``; None if the caller adds it."""
     responses: Part = {str(status): _json(ref(answer))} if answer else {}
     responses |= {str(number): _problem(_PROBLEMS[number]) for number in (*_ALWAYS, *problems)}
     return {"operationId": name, "summary": summary, "parameters": parameters, "responses": responses}

@@ -1,4 +1,4 @@
-"""The pages. What a script would ask the API for stands in them already, so that searching works without one."""
+"""The pages. They already contain what a script would ask of the API, so that searching works without one."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ blueprint = Blueprint("pages", __name__)
 install_tiles(blueprint)
 
 EVERY_PICTURE = "width:>0"
-"""Filters alone list pictures, the newest in the library first: what the page shows before anything is asked."""
+"""Filters alone list images, the newest in the library first: the page shows these before any search."""
 
 PAGE_HITS = 60
 """Six rows of a wide screen."""
 
 BUDGET_MS = 1500.0
-"""A person who waits longer for a first page thinks that it is broken; the script asks for the rest of the re-rank."""
+"""A person who waits longer for a first page thinks that it is broken; the script requests the rest of the re-rank."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """What search.html shows; ``heading`` and ``advice`` stand where no picture does."""
+    """The content of search.html; ``heading`` and ``advice`` stand where there is no image."""
 
     query: str
     everything: bool = False
@@ -66,12 +66,12 @@ class SearchPage:
 
     @property
     def next_address(self) -> str:
-        """Where the next page of the answer is."""
+        """The address of the answer's next page."""
         return self._address(cursor=self.next_cursor or "", all="1" if self.everything else "")
 
     @property
     def rest_address(self) -> str:
-        """Where the pictures are that match without confidence; "" where the answer goes on or holds them."""
+        """The address of the images that match without confidence; "" if the answer goes on or holds them."""
         ended = bool(self.hits) and not self.next_cursor and not self.everything
         return self._address(all="1") if ended and self.hits[-1]["confident"] else ""
 
@@ -82,7 +82,7 @@ class SearchPage:
 
 @blueprint.get("/")
 def show_search() -> ResponseReturnValue:
-    """The first page of an answer; a query that cannot be read is answered with its reason, on the page."""
+    """The first page of an answer; for a query that cannot be read, the page gives the reason."""
     text = printable(request.args.get("q", "")).strip()
     try:
         page = _search_page(text)
@@ -123,14 +123,14 @@ def _search_page(text: str) -> SearchPage:
 
 @blueprint.get("/pictures/<int:image_id>")
 def show_picture(image_id: int) -> ResponseReturnValue:
-    """One picture on a page of its own, for a link and where there is no script."""
+    """One image on a page of its own, for a link and for browsers without scripts."""
     picture = picture_json(find_picture(image_id))
     return render_template("picture.html", picture=picture, query=printable(request.args.get("q", "")).strip())
 
 
 @blueprint.get("/library")
 def show_library() -> ResponseReturnValue:
-    """What the library holds, what failed, and runs of the index."""
+    """The library's contents, failures, and runs of the index."""
     from web.http.routes.api import failures_json, status_json
 
     store = current_service().store

@@ -1,4 +1,4 @@
-"""One picture: what is known of it, and why it matched."""
+"""One image: its facts, and why it matched."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def show_picture(image_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/<int:image_id>/match")
 def show_match(image_id: int) -> ResponseReturnValue:
-    """How well ``q`` fits the picture, and where each of its words looks."""
+    """How well ``q`` matches the image, and where each of its words looks."""
     found = current_service().explain(request.args.get("q", ""), find_picture(image_id).record.image_id)
     return jsonify(found)
 
 
 def find_picture(image_id: int) -> ImageDetails:
-    """The picture of that id. Raises NotFound."""
+    """The image of that id. Raises NotFound."""
     picture = read_picture(current_service().store, image_id) if image_id < 1 << 63 else None
     if picture is None:
         raise NotFound(f"the library holds no picture with the id {image_id}", "ids come with a search's answer")
@@ -37,7 +37,7 @@ def find_picture(image_id: int) -> ImageDetails:
 
 
 def picture_json(picture: ImageDetails) -> dict[str, Any]:
-    """A picture as the API tells it, and as its page shows it."""
+    """An image in the API's form, which its page shows too."""
     record, facts = picture.record, picture.record.facts
     link = rooted(f"/api/v1/pictures/{record.image_id}")
     caption = current_texts().stored(record.image_id)

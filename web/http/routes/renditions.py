@@ -1,4 +1,4 @@
-"""Pictures in full size that browsers cannot show as they lie on the disk: a JPEG made of them when it is asked for."""
+"""Full-size images that browsers cannot show as they lie on the disk: a JPEG is made on request."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _RENDITIONS = "imgsearch.renditions"
 _TASK = "imgsearch.media.rendition:rendition_task"
 _FOLDER = "full"  # below the thumbnails, whose budget does not count it
 _TIME_LIMIT_S = 20.0
-"""For one picture; six times that for one that takes much memory. 48 megapixels of HEIC take 4 s."""
+"""For one image; six times that for one that takes much memory. 48 megapixels of HEIC take 4 s."""
 
 _AT_ONCE = 2
 _WAIT_S = 30.0
@@ -45,8 +45,8 @@ class Renditions:
         self._turns = threading.BoundedSemaphore(at_once)
 
     def of(self, picture: ImageDetails) -> bytes:
-        """The JPEG. Raises MediaError where none can be made, Gone where no file holds the picture any more,
-        Overloaded where others are being made."""
+        """The JPEG. Raises MediaError if none can be made, Gone if no file holds the image any more, Overloaded while
+        others are being made."""
         key = f"{picture.record.facts.shown_key}-{RECIPE}"
         kept = self._kept(key)
         if kept is not None:
@@ -54,7 +54,7 @@ class Renditions:
         if not self._turns.acquire(timeout=_WAIT_S):
             raise Overloaded("too many pictures in full size are being made at once", retry_after_s=5)
         try:
-            kept = self._kept(key)  # somebody else may have made it meanwhile
+            kept = self._kept(key)  # another request may have made it in the meantime
             if kept is None:
                 kept = _made(picture)
                 self._cache.write(key, kept)
@@ -72,7 +72,7 @@ class Renditions:
 
 @blueprint.get("/<int:image_id>/full")
 def show_full(image_id: int) -> ResponseReturnValue:
-    """The picture in full size as every browser shows it: the original where that is so, else a JPEG made of it."""
+    """The image in full size as every browser shows it: the original if browsers show it, else a JPEG made from it."""
     picture = find_picture(image_id)
     if _browsers_show(picture):
         return redirect(rooted(f"/api/v1/pictures/{image_id}/original"), 307)
@@ -86,7 +86,8 @@ def show_full(image_id: int) -> ResponseReturnValue:
 
 
 def _browsers_show(picture: ImageDetails) -> bool:
-    """By the first file that still holds it. One that only a sidecar turns is not shown upright by itself."""
+    """Decided by the first file that still holds it. A file that only a sidecar turns is not shown upright by
+    itself."""
     facts = picture.record.facts
     if facts.told_orientation or facts.format not in (*BROWSER_TYPES, "MPO"):
         return False
@@ -100,13 +101,13 @@ def _browsers_show(picture: ImageDetails) -> bool:
 
 
 def _is_usual_jpeg(stream: BinaryIO) -> bool:
-    """Of 8 bits, and neither lossless nor JPEG-LS."""
+    """Whether it has 8 bits, and is neither lossless nor JPEG-LS."""
     layout = read_jpeg_layout(stream)
     return layout.depth in (0, 8) and not layout.is_lossless
 
 
 def _made(picture: ImageDetails) -> bytes:
-    """From the first file that still holds the picture. Raises Gone, MediaError."""
+    """Made from the first file that still holds the image. Raises Gone, MediaError."""
     facts, reason = picture.record.facts, ""
     failed: MediaError | None = None
     with HardenedPool(_TASK, {"longest": LONGEST}, workers=1, ahead=1, time_limit_s=_TIME_LIMIT_S) as pool:

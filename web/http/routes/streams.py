@@ -26,36 +26,36 @@ _SLOTS = "imgsearch.stream_slots"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the second: nginx must not hold events back
 
 Happening = tuple[str, Any]
-"""An event's name, and its data as JSON will have it; "" is a comment, which keeps a connection alive."""
+"""An event's name, and its data for JSON; "" is a comment, which keeps a connection alive."""
 
 
 class StreamSlots:
-    """How many event streams may be open at once, of searches and of jobs together."""
+    """Limits how many event streams may be open at once, of searches and of jobs together."""
 
     def __init__(self, most: int) -> None:
         self._free = threading.BoundedSemaphore(most)
 
     def take(self) -> None:
-        """Raises Overloaded where all are taken."""
+        """Raises Overloaded if all are taken."""
         if not self._free.acquire(blocking=False):
             raise Overloaded("as many event streams are open as this server allows", retry_after_s=2)
 
     def give_back(self) -> None:
-        """After each ``take`` that did not raise."""
+        """Called after each ``take`` that did not raise."""
         self._free.release()
 
 
 @blueprint.get("/search/stream")
 def stream_search() -> ResponseReturnValue:
-    """``itc``, then ``itm``; or ``problem``. A browser that comes back for more, as they do, is told that there is
-    none."""
+    """``itc``, then ``itm``; or ``problem``. A browser that connects again, as browsers do, gets an answer that says
+    there is no more."""
     if "Last-Event-ID" in request.headers:
         return "", 204
     return stream_events(_search(current_service(), read_query(request.args)))
 
 
 def stream_events(happenings: Iterator[Happening]) -> Response:
-    """An answer that sends each as it happens; what is raised meanwhile becomes the event ``problem``, and the last.
+    """An answer that sends each event as it happens; an error becomes the event ``problem``, which is the last.
     Takes one of the app's slots until the answer is closed. Raises Overloaded."""
     known = current_app.extensions.setdefault(_SLOTS, StreamSlots(current_config().streams))
     slots = cast(StreamSlots, known)
@@ -76,8 +76,8 @@ def _search(service: SearchService, query: Query) -> Iterator[Happening]:
 
 
 def _in_request(happenings: Iterator[Happening]) -> Iterator[Happening]:
-    """Each step in a context of this request: addresses are made for it. Flask's `stream_with_context` keeps one
-    context open from step to step, which fails where a thread closes streams in another order than it opened them."""
+    """Runs each step in a context of this request, because it makes addresses. Flask's `stream_with_context` keeps one
+    context open from step to step, which fails if a thread closes streams in another order than it opened them."""
     app, environ = current_app._get_current_object(), request.environ  # type: ignore[attr-defined]
 
     def steps() -> Iterator[Happening]:
