@@ -1,0 +1,215 @@
+"""Captions as alternative texts for other programs: in XMP sidecars and in the pages of a web site."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+from imgsearch.errors import UsageError
+from imgsearch.files import write_whole
+from imgsearch.media.facts.beside import sidecars_of
+
+_PROPERTY = "AltTextAccessibility"
+"""IPTC Photo Metadata Standard 2021.1; namespace Iptc4xmpCore."""
+
+_DESCRIPTION = """<rdf:Description xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" rdf:about={about} \
+xmlns:Iptc4xmpCore="http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/"><Iptc4xmpCore:AltTextAccessibility><rdf:Alt>\
+<rdf:li xml:lang="x-default">{text}</rdf:li></rdf:Alt></Iptc4xmpCore:AltTextAccessibility></rdf:Description>"""
+_PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="imgsearch">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+  {description}
+ </rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="w"?>
+"""
+_END = re.compile(rb"</(?:[\w.-]+:)?RDF\s*>")
+_ABOUT = re.compile(rb"""<(?:[\w.-]+:)?Description\b[^>]*?\b(?:[\w.-]+:)?about\s*=\s*("[^"<]*"|'[^'<]*')""")
+_ENCODING = re.compile(rb"""<\?xml[^>]*\bencoding\s*=\s*["']([\w.-]+)["']""")
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarPlan:
+    """What is to happen to a picture's sidecar. ``content``: its new bytes, None where it is left as it is, for a
+    ``reason``; ``before``: its bytes now, None for a new file."""
+
+    picture: Path
+    sidecar: Path
+    text: str
+    content: bytes | None
+    before: bytes | None = None
+    reason: str = ""
+
+    @property
+    def action(self) -> str:
+        """ "new", "add" or "leave"."""
+        return "leave" if self.content is None else "new" if self.before is None else "add"
+
+
+def plan_sidecar(picture: Path, text: str) -> SidecarPlan:
+    """How ``text`` gets into the XMP sidecar of ``picture``: a new ``NAME.EXT.xmp``, or one property more in the one
+    that is there; nothing that it holds is changed. Writes nothing."""
+    there = [path for path in sidecars_of(picture) if path.suffix.lower() == ".xmp"]
+    if not there:
+        packet = _PACKET.format(description=_described(text, '""')).encode("utf-8")
+        return SidecarPlan(picture, picture.with_name(picture.name + ".xmp"), text, packet)
+    sidecar = there[0]
+    try:
+        before = sidecar.read_bytes()
+    except OSError as exc:
+        return SidecarPlan(picture, sidecar, text, None, b"", f"it cannot be read: {exc.strerror}")
+    content, reason = _added(before, text)
+    return SidecarPlan(picture, sidecar, text, content, before, reason)
+
+
+def write_sidecar(plan: SidecarPlan) -> None:
+    """Carry a plan out: the new file appears whole or not at all. A sidecar that was there is kept beside it as
+    ``NAME.bak``, where no such file is. Raises UsageError where it has changed since it was planned, OSError."""
+    if plan.content is None:
+        return
+    if plan.before is None:
+        if os.path.lexists(plan.sidecar):
+            raise UsageError(f"{plan.sidecar} was made meanwhile", "run the same command again")
+    else:
+        if plan.sidecar.read_bytes() != plan.before:
+            raise UsageError(f"{plan.sidecar} was changed meanwhile", "run the same command again")
+        keep_original(plan.sidecar, plan.before)
+    write_whole(plan.sidecar, plan.content)
+
+
+def keep_original(path: Path, content: bytes) -> Path:
+    """Put ``content`` into ``NAME.bak`` beside ``path``, or into ``NAME.2.bak`` and so on where that holds something
+    else. -> where it is."""
+    number = 1
+    while True:
+        kept = path.with_name(f"{path.name}{'' if number == 1 else f'.{number}'}.bak")
+        if not os.path.lexists(kept):
+            write_whole(kept, content)
+            return kept
+        if kept.is_file() and kept.read_bytes() == content:
+            return kept
+        number += 1
+
+
+def _added(before: bytes, text: str) -> tuple[bytes | None, str]:
+    """The sidecar with one description more, right before the end of its RDF."""
+    if _PROPERTY.encode() in before:
+        return None, "it has an alternative text"
+    named = _ENCODING.search(before[:200])
+    if before[:2] in (b"\xff\xfe", b"\xfe\xff") or (named and named[1].lower() not in (b"utf-8", b"us-ascii")):
+        return None, "it is not in UTF-8"
+    if b"<!DOCTYPE" in before or b"<!ENTITY" in before:
+        return None, "it declares entities"
+    ends = list(_END.finditer(before))
+    about = _ABOUT.search(before)
+    if len(ends) != 1:
+        return None, "it is no XMP packet that could be added to"
+    described = _described(text, about[1].decode("utf-8", "strict") if about else '""')
+    place = ends[0].start()
+    after = before[:place] + described.encode("utf-8") + b"\n" + before[place:]
+    try:
+        for content in (before, after):
+            ElementTree.fromstring(content.strip(b"\0 \r\n\t"))
+    except (ElementTree.ParseError, ValueError):
+        return None, "it is damaged"
+    return after, ""
+
+
+def _described(text: str, about: str) -> str:
+    return _DESCRIPTION.format(about=about, text=escape(_printable(text)))
+
+
+def _printable(text: str) -> str:
+    """Without what XML does not allow."""
+    return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+
+
+@dataclass(frozen=True, slots=True)
+class PageImage:
+    """An <img> of a page that has no alternative text. ``source`` as it is written there; ``path`` the file, ``text``
+    what is put in; None where the file or a caption is missing."""
+
+    line: int
+    source: str
+    path: Path | None
+    text: str | None
+
+
+def describe_page(
+    content: bytes, folder: Path, caption_of: Callable[[Path], str | None]
+) -> tuple[bytes, list[PageImage]]:
+    """``content``, a page that lies in ``folder``, with ``alt`` in every <img> that has none and whose file has a
+    caption; and all that have none. Every other byte stays as it is; an empty ``alt`` says that a picture is decoration
+    and stays too. Raises UsageError for a page in UTF-16."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise UsageError(
+            "the page is in UTF-16, expected UTF-8 or another encoding that holds ASCII", "save it in UTF-8"
+        )
+    encoding = _encoding_of(content)
+    page = content.decode(encoding)
+    found: list[PageImage] = []
+    parts: list[str] = []
+    last = 0
+    for place, line, source in _images_without_alt(page):
+        path = _file_of(source, folder, encoding)
+        text = caption_of(path) if path is not None and path.is_file() else None
+        found.append(PageImage(line, source, path, text))
+        if text:
+            attribute = f' alt="{html.escape(_printable(text))}"'
+            if encoding != "utf-8":
+                attribute = attribute.encode("ascii", "xmlcharrefreplace").decode("ascii")
+            parts += [page[last:place], attribute]
+            last = place
+    return "".join([*parts, page[last:]]).encode(encoding), found
+
+
+def _encoding_of(content: bytes) -> str:
+    """UTF-8 where it is; else one that gives every byte back, for only ASCII is put in then."""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8"
+
+
+class _Images(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[tuple[int, int, str]] = []  # line, column, source
+
+    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        names = dict(reversed(list(attrs)))  # of an attribute that comes twice the first counts
+        if tag == "img" and "alt" not in names and names.get("src"):
+            self.found.append((*self.getpos(), names["src"] or ""))
+
+
+def _images_without_alt(page: str) -> list[tuple[int, int, str]]:
+    """(place right behind "<img", line, source) of each."""
+    parser = _Images()
+    parser.feed(page)
+    parser.close()
+    starts = [0]
+    starts += [match.end() for match in re.finditer("\n", page)]
+    return [(starts[line - 1] + column + len("<img"), line, source) for line, column, source in parser.found]
+
+
+def _file_of(source: str, folder: Path, encoding: str) -> Path | None:
+    """The file that a source names; None for another site's, and for what lies in the page itself."""
+    try:
+        parts = urlsplit(source.strip())
+        name = unquote(parts.path, errors="surrogateescape")
+        if encoding != "utf-8":
+            name = os.fsdecode(name.encode("latin-1", "surrogateescape"))
+    except (ValueError, UnicodeEncodeError):
+        return None
+    if parts.scheme or parts.netloc or not name or "\0" in name:
+        return None
+    return Path(os.path.normpath(folder / name.lstrip("/")))

@@ -1,0 +1,184 @@
+"""`imgsearch alt-text`: the library's captions for other programs."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imgsearch.cli.command import Command
+from imgsearch.cli.output.terminal import shown
+from imgsearch.cli.parser import whole
+from imgsearch.cli.pictures_named import found_ids, read_named
+from imgsearch.errors import UsageError
+from imgsearch.settings import load_settings
+
+if TYPE_CHECKING:
+    from imgsearch.settings import Settings
+    from imgsearch.storage import Store, StoredCaption
+
+_DESCRIPTION = """\
+Give the captions that `imgsearch caption` wrote to other programs, as alternative texts. PICTURE is a file or an id of
+the library, or a query over it; without any, all pictures with a caption. Unsure captions are left out.
+
+--csv and --json print a list. --xmp puts each text into the picture's XMP sidecar (Iptc4xmpCore:AltTextAccessibility);
+--html FILE into every <img> of a page that has no alt. Both only show what they would do, until --yes is added; nothing
+that is there is changed otherwise, and the original of a changed file is kept beside it as NAME.bak. Pictures
+themselves are never written to.
+"""
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = _DESCRIPTION
+    parser.add_argument("words", nargs="*", metavar="PICTURE", help="pictures, or a query over the library")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="a table on standard output (unless another form is named)")
+    form.add_argument("--json", action="store_true", help="a list of objects on standard output")
+    form.add_argument("--xmp", action="store_true", help="XMP sidecars")
+    form.add_argument("--html", type=Path, metavar="FILE", help="the pictures of a web page")
+    parser.add_argument("--unsure", action="store_true", help="unsure captions too")
+    parser.add_argument("--yes", action="store_true", help="write what --xmp or --html shows")
+    parser.add_argument("--top", type=whole(1, 10_000_000), default=1000, metavar="N", help="of a query, most (1000)")
+    parser.add_argument("--library", metavar="DIR", help="where the library is")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from imgsearch.app import open_store
+
+    settings = load_settings({"library": arguments.library})
+    with open_store(settings) as store:
+        if arguments.html is not None:
+            if arguments.words:
+                raise UsageError("received pictures and --html, which reads them from the page", "leave them out")
+            return _describe_page(store, arguments)
+        found = list(_captions(store, arguments, settings))
+    if arguments.xmp:
+        return _sidecars(found, write=arguments.yes)
+    if arguments.json:
+        print(json.dumps([_as_json(path, caption) for path, caption in found], indent=2))
+    else:
+        table = csv.writer(sys.stdout, lineterminator="\n")
+        table.writerow(("path", "alt", "probability", "sure"))
+        for path, caption in found:
+            table.writerow((_text(path), caption.text, caption.probability, int(caption.sure)))
+    return _told(len(found))
+
+
+def _captions(store: Store, arguments: argparse.Namespace, settings: Settings) -> Iterator[tuple[Path, StoredCaption]]:
+    """The best file of each picture with its caption."""
+    from imgsearch.storage.reads.captions import read_captions
+
+    ids = _ids(store, arguments, settings)
+    for first in range(0, len(ids), 1000):
+        part = ids[first : first + 1000]
+        captions, paths = read_captions(store, part), store.paths(part)
+        for number in part:
+            caption = captions.get(number)
+            if number in paths and caption is not None and caption.text and (caption.sure or arguments.unsure):
+                yield paths[number], caption
+
+
+def _ids(store: Store, arguments: argparse.Namespace, settings: Settings) -> list[int]:
+    named = read_named(arguments.words)
+    if named.query:
+        return found_ids(named.query, settings, store, arguments.top)
+    if not named.pictures:
+        return [int(number) for number in store.view().image_ids]
+    ids = []
+    for one in named.pictures:
+        number = one if isinstance(one, int) else _image_of(store, one)
+        if number is None:
+            raise UsageError(f"the library does not hold {shown(str(one))}", "index it, then caption it")
+        ids.append(number)
+    return ids
+
+
+def _image_of(store: Store, path: Path) -> int | None:
+    from imgsearch.media.fingerprint import content_hash
+
+    try:
+        return store.image_of(content_hash(path.read_bytes()))
+    except OSError as exc:
+        raise UsageError(f"{shown(path)} cannot be read: {exc.strerror}", "name a picture") from exc
+
+
+def _sidecars(found: list[tuple[Path, StoredCaption]], *, write: bool) -> int:
+    from imgsearch.captions.alt_text import plan_sidecar, write_sidecar
+
+    done, failed = 0, 0
+    taken: set[Path] = set()
+    for path, caption in found:
+        plan = plan_sidecar(path, caption.text)
+        if plan.sidecar in taken:
+            continue  # that of another picture of the same name
+        taken.add(plan.sidecar)
+        reason = f" ({plan.reason})" if plan.reason else ""
+        print(f"{plan.action:5} {shown(plan.sidecar)}: {shown(caption.text)}{reason}")
+        if write and plan.content is not None:
+            try:
+                write_sidecar(plan)
+                done += 1
+            except (OSError, UsageError) as exc:
+                failed += 1
+                why = exc.strerror if isinstance(exc, OSError) else exc.message
+                print(f"imgsearch: {shown(plan.sidecar)} was not written: {why}", file=sys.stderr)
+    print(f"{done:,} sidecars written" if write else "Nothing was written; --yes writes it.", file=sys.stderr)
+    return 3 if failed else _told(len(found))
+
+
+def _describe_page(store: Store, arguments: argparse.Namespace) -> int:
+    from imgsearch.captions.alt_text import describe_page, keep_original
+    from imgsearch.files import write_whole
+
+    page = arguments.html.expanduser()
+    try:
+        content = page.read_bytes()
+    except OSError as exc:
+        raise UsageError(f"{shown(page)} cannot be read: {exc.strerror}", "name an HTML file") from exc
+    changed, images = describe_page(content, page.absolute().parent, _caption_reader(store, unsure=arguments.unsure))
+    for image in images:
+        what = f"{shown(image.text)}" if image.text else "no caption" if image.path else "not a file beside the page"
+        print(f"line {image.line}: {shown(image.source)}: {what}")
+    texts = sum(image.text is not None for image in images)
+    if arguments.yes and texts:
+        kept = keep_original(page, content)
+        write_whole(page, changed, mode=page.stat().st_mode & 0o777)
+        print(f"{texts:,} texts written; the original is {shown(kept)}", file=sys.stderr)
+    elif texts:
+        print("Nothing was written; --yes writes it.", file=sys.stderr)
+    return _told(texts)
+
+
+def _caption_reader(store: Store, *, unsure: bool) -> Callable[[Path], str | None]:
+    from imgsearch.storage.reads.captions import read_captions
+
+    def read(path: Path) -> str | None:
+        number = _image_of(store, path)
+        caption = None if number is None else read_captions(store, [number]).get(number)
+        return caption.text if caption and caption.text and (caption.sure or unsure) else None
+
+    return read
+
+
+def _told(count: int) -> int:
+    if not count:
+        print("there is no caption for it; `imgsearch caption --missing` writes them", file=sys.stderr)
+    return 0 if count else 1
+
+
+def _as_json(path: Path, caption: StoredCaption) -> dict[str, Any]:
+    fields = ("image_id", "text", "probability", "sure", "generator", "prompt", "made_at")
+    return {"path": str(path), **{name: getattr(caption, name) for name in fields}}
+
+
+def _text(path: Path) -> str:
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+ALT_TEXT = Command("give captions to other programs as alternative texts", _configure, _run, words=True)

@@ -1,0 +1,112 @@
+"""Alternative texts in sidecars and pages: what was there stays, byte by byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgsearch.captions.alt_text import describe_page, keep_original, plan_sidecar, write_sidecar
+from imgsearch.errors import UsageError
+from imgsearch.media.metadata.xmp import parse_xmp
+
+LI = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}li"
+KNOWN = b"""<?xpacket begin='' id='x'?><x:xmpmeta xmlns:x='adobe:ns:meta/'>
+<r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><r:Description r:about='uuid:1'
+ xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="4"/></r:RDF></x:xmpmeta><?xpacket end='w'?>"""
+
+
+def texts(content: bytes) -> list[str | None]:
+    return [item.text for item in ElementTree.fromstring(content.strip()).iter(LI)]
+
+
+@given(text=st.text(min_size=1, max_size=40))
+def test_any_text_makes_a_sound_sidecar(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    plan = plan_sidecar(tmp_path_factory.getbasetemp() / "none" / "a.jpg", text)
+    assert plan.action == "new" and plan.content is not None and plan.sidecar.name == "a.jpg.xmp"
+    (found,) = texts(plan.content)
+    assert (found or "") == "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+
+
+def test_sidecar_that_is_there_gets_one_property_more(tmp_path: Path) -> None:
+    sidecar = tmp_path / "a.xmp"
+    sidecar.write_bytes(KNOWN)
+    plan = plan_sidecar(tmp_path / "a.jpg", 'a "red" <boat> & more')
+    assert plan.action == "add" and plan.sidecar == sidecar and sidecar.read_bytes() == KNOWN
+    write_sidecar(plan)
+    content = sidecar.read_bytes()
+    place = KNOWN.index(b"</r:RDF>")
+    assert content.startswith(KNOWN[:place]) and content.endswith(KNOWN[place:])
+    assert texts(content) == ['a "red" <boat> & more'] and b"rdf:about='uuid:1'" in content
+    assert parse_xmp(content).properties["xmp:Rating"] == parse_xmp(KNOWN).properties["xmp:Rating"]
+    assert (tmp_path / "a.xmp.bak").read_bytes() == KNOWN
+    assert plan_sidecar(tmp_path / "a.jpg", "again").action == "leave"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"no xml", KNOWN.replace(b"</x:xmpmeta>", b""), "<a/>".encode("utf-16"),
+        b'<?xml version="1.0" encoding="latin-1"?>' + KNOWN, b"<!DOCTYPE a [<!ENTITY b 'c'>]>" + KNOWN, KNOWN + KNOWN,
+    ],
+)  # fmt: skip
+def test_sidecar_that_is_not_understood_is_left(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.jpg.xmp").write_bytes(content)
+    plan = plan_sidecar(tmp_path / "a.jpg", "a boat")
+    assert plan.action == "leave" and plan.reason
+    write_sidecar(plan)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg.xmp"]
+    assert (tmp_path / "a.jpg.xmp").read_bytes() == content
+
+
+def test_sidecar_that_changed_meanwhile_is_not_written(tmp_path: Path) -> None:
+    new = plan_sidecar(tmp_path / "a.jpg", "a boat")
+    (tmp_path / "a.jpg.xmp").write_bytes(KNOWN)
+    old = plan_sidecar(tmp_path / "a.jpg", "a boat")
+    (tmp_path / "a.jpg.xmp").write_bytes(KNOWN + b"\n")
+    for plan in (new, old):
+        with pytest.raises(UsageError, match="meanwhile"):
+            write_sidecar(plan)
+    assert (tmp_path / "a.jpg.xmp").read_bytes() == KNOWN + b"\n"
+
+
+def test_originals_do_not_replace_one_another(tmp_path: Path) -> None:
+    kept = [keep_original(tmp_path / "a.html", content).name for content in (b"1", b"2", b"1", b"2", b"3")]
+    assert kept == ["a.html.bak", "a.html.2.bak", "a.html.bak", "a.html.2.bak", "a.html.3.bak"]
+
+
+PAGE = """<!doctype html>\r\n<!-- <img src="a.png"> --><script>"<img src='a.png'>"</script>
+<IMG
+  src=a.png><img src="a%20b.png?x=1#y" class='c'/><img alt="" src="a.png"><img alt src="a.png"><p>é ü</p>
+<img src="http://x/a.png"><img src="data:image/png;base64,xx"><img src="gone.png"><img><img srcset="a.png 2x">
+<img data-alt="x" src='sub/../a.png' title="a > b">"""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-8-sig"])
+def test_page_gets_texts_where_there_were_none_and_nothing_else(tmp_path: Path, encoding: str) -> None:
+    for name in ("a.png", "a b.png"):
+        (tmp_path / name).write_bytes(b"")
+    said = {"a.png": 'a "red" boat & ü', "a b.png": "two"}
+    content = PAGE.encode(encoding)
+    changed, images = describe_page(content, tmp_path, lambda path: said[path.name])
+    assert [image.text for image in images] == [said["a.png"], "two", None, None, None, said["a.png"]]
+    umlaut = "&#252;" if encoding == "latin-1" else "ü"
+    added = f' alt="a &quot;red&quot; boat &amp; {umlaut}"'
+    expected = PAGE.replace("<IMG\n", f"<IMG{added}\n").replace('<img src="a%20', '<img alt="two" src="a%20')
+    expected = expected.replace("<img data-alt", f"<img{added} data-alt")
+    assert changed == expected.encode(encoding)
+    again, left = describe_page(changed, tmp_path, lambda path: said[path.name])
+    assert again == changed and [image.text for image in left] == [None] * 3
+
+
+def test_page_in_utf_16_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="UTF-16"):
+        describe_page(PAGE.encode("utf-16"), tmp_path, lambda _: "x")
+
+
+@given(content=st.binary(max_size=80).map(lambda tail: b"<img src=a><IMG" + tail))
+def test_any_page_without_captions_stays_as_it_is(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    assert describe_page(content, tmp_path_factory.getbasetemp(), lambda _: None)[0] == content

@@ -1,0 +1,76 @@
+"""`imgsearch alt-text`: lists, sidecars and pages of what the library keeps; shown before it is written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imgsearch.cli.main import parser_of
+from imgsearch.cli.parser import spoken
+from imgsearch.cli.verbs.alt_text import ALT_TEXT
+from imgsearch.errors import UsageError
+from imgsearch.storage import StoredCaption, writing
+
+
+@pytest.fixture
+def shelf(library: Any) -> Any:
+    library.add(library.names(4))
+    with writing(library.store) as writer:
+        writer.write_captions(
+            [
+                StoredCaption(number, text, 0.8, sure, "mini", "ab", "float32", "", "{}")
+                for number, text, sure in [(1, 'a "red" boat', True), (2, "a tree", True), (3, "a dog", False)]
+            ]
+        )
+    return library
+
+
+def alt_text(shelf: Any, *words: str) -> int:
+    parser = parser_of("alt-text", ALT_TEXT)
+    return ALT_TEXT.run(parser.parse_args(spoken(parser, [*words, "--library", str(shelf.store.path)])))
+
+
+def test_lists_hold_the_sure_captions(shelf: Any, capsys: Any) -> None:
+    assert alt_text(shelf) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["alt"] for row in rows] == ['a "red" boat', "a tree"] and rows[0]["path"].endswith("scene00.png")
+    assert alt_text(shelf, "--json", "--unsure", "name:scene02") == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["text"], found["sure"], found["image_id"]) == ("a dog", False, 3)
+    assert alt_text(shelf, str(shelf.photos / "scene01.png"), "1") == 0
+    assert [row["alt"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))] == ["a tree", 'a "red" boat']
+    assert alt_text(shelf, "4") == 1
+    with pytest.raises(UsageError, match="does not hold"):
+        alt_text(shelf, str(shelf.photos / "scene09.png"))
+
+
+def test_sidecars_are_shown_and_then_written(shelf: Any, capsys: Any) -> None:
+    sidecar = shelf.photos / "scene00.png.xmp"
+    assert alt_text(shelf, "--xmp", "1") == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("new ") and "--yes" in told.err and not sidecar.exists()
+    assert alt_text(shelf, "--xmp", "1", "--yes") == 0
+    assert b"a &quot;red&quot; boat" in sidecar.read_bytes() or b'a "red" boat' in sidecar.read_bytes()
+    before = sidecar.read_bytes()
+    assert alt_text(shelf, "--xmp", "1", "--yes") == 0
+    assert "has an alternative text" in capsys.readouterr().out and sidecar.read_bytes() == before
+
+
+def test_page_is_shown_and_then_written_with_its_original_kept(shelf: Any, capsys: Any) -> None:
+    page: Path = shelf.photos / "page.html"
+    content = '<p><img src="scene00.png"><img src="scene02.png"><img src="scene09.png" alt="mine">'
+    page.write_text(content)
+    assert alt_text(shelf, "--html", str(page)) == 0
+    assert page.read_text() == content and "no caption" in capsys.readouterr().out
+    assert alt_text(shelf, "--html", str(page), "--yes") == 0
+    assert page.read_text() == content.replace('src="scene00', 'alt="a &quot;red&quot; boat" src="scene00')
+    assert (shelf.photos / "page.html.bak").read_text() == content
+    with pytest.raises(UsageError, match="cannot be read"):
+        alt_text(shelf, "--html", "gone.html")
+    with pytest.raises(UsageError, match="reads them from the page"):
+        alt_text(shelf, "1", "--html", str(page))
