@@ -1,4 +1,4 @@
-"""The base install: no torch, no transformers, no watchfiles, no Flask. Their absence is simulated in fresh processes."""
+"""The base install: no torch, no watchfiles, no Flask, no faiss. Their absence is simulated in fresh processes."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_models_say_what_the_base_install_runs(base: Run) -> None:
         (["index", "PICTURES", "--watch"], "watching folders (--watch) needs watchfiles", "watch"),
         (["train", "--mini", "out"], "training needs torch", "train"),
         (["serve"], "serve needs flask", "web"),
-        (["caption", "PICTURES/images/scene00000.png", "--model", "mini"], "needs torch", "torch"),
+        (["caption", "PICTURES/ONE", "--model", "mini"], "needs torch", "torch"),
         (["build"], "needs faiss", "cpu"),
     ],
 )
@@ -109,10 +109,8 @@ def test_missing_extra_is_told_with_the_command(
     base: Run, library: Path, arguments: list[object], message: str, extra: str
 ) -> None:
     files = sorted(path for path in library.rglob("*.*") if path.suffix in (".png", ".jpg"))
-    named = [
-        files[0] if str(one).startswith("PICTURES/") else library if one == "PICTURES" else one for one in arguments
-    ]
-    done = base(*named)
+    named = {"PICTURES": library, "PICTURES/ONE": files[0]}
+    done = base(*(named.get(str(one), one) for one in arguments))
     assert done.returncode in (2, 4) and "Traceback" not in done.stderr, done.stderr
     assert message in done.stderr and f"pip install 'imgsearch[{extra}]'" in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 4

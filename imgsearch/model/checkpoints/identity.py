@@ -45,8 +45,8 @@ def check_arguments(device: str, dtype: str, image_size: int | None) -> None:
 
 
 def resolve_device(device: str) -> str:
-    """ "auto" -> "cuda:0" where a CUDA device answers and torch is installed, else "cpu"; other names pass once they are
-    known to be there. Raises UsageError, and ExtraMissing for another device than the CPU without torch."""
+    """ "auto" -> "cuda:0" where a CUDA device answers and torch is installed, else "cpu"; other names pass once they
+    are known to be there. Raises UsageError, and ExtraMissing for another device than the CPU without torch."""
     if device == "cpu" or (device == "auto" and not _nvidia_driver()):
         return "cpu"
     try:
