@@ -1,5 +1,5 @@
-"""The JSON that the API speaks, as schemas of OpenAPI 3.1 (JSON Schema 2020-12). tests/web/test_openapi.py holds the
-answers to them."""
+"""The JSON that the API speaks, as schemas of OpenAPI 3.1 (JSON Schema 2020-12). tests/web/routes/test_openapi.py holds
+the answers to them."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 pathspec 1.1.1, the library for it, raised for 175 of 600 drawn lists, and for 130 it kept other files than git:
 character classes, backslashes and slashes in brackets, ranges that run backwards, two stars beside other characters.
-tests/media/test_ignore.py compares this with the git program where there is one.
+tests/media/walking/test_ignore.py compares this with the git program where there is one.
 """
 
 from __future__ import annotations

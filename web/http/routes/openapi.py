@@ -1,4 +1,4 @@
-"""The API's own description: OpenAPI 3.1, true to the code (tests/web/test_openapi.py)."""
+"""The API's own description: OpenAPI 3.1, true to the code (tests/web/routes/test_openapi.py)."""
 
 from __future__ import annotations
 
