@@ -23,7 +23,7 @@ from imgsearch.errors import UsageError
 from imgsearch.files import drafted
 from imgsearch.scenes.graph import Scene
 from imgsearch.training.generator_corpus import ChunkPlace, wait_for
-from imgsearch.training.generator_slots import SlotHeads, slot_loss
+from imgsearch.training.generator_slots import SlotHeads, SlotWords, slot_loss, spoken_loss
 from imgsearch.training.generator_texts import Packed, attention_mask, pack, texts_of
 
 _LOG_EVERY = 25
@@ -41,7 +41,7 @@ class GeneratorSettings:
     steps: int
     slot_steps: int = 400
     slot_batch_size: int = 48
-    slot_weight: float = 0.5  # of the slots' loss beside the words', afterwards
+    slot_weight: float = 0.5  # of the slots' two losses beside the words', afterwards
     batch_size: int = 16
     captions: int = 2  # a picture and step, beside a question of every kind
     chunks: int = 26
@@ -72,6 +72,7 @@ class GeneratorTrainer:
         self._model.vision_model.requires_grad_(False)
         torch.manual_seed(settings.seed)
         self._heads = SlotHeads(model.config.qformer_config.hidden_size)
+        self._words = SlotWords(tokenizer)
         self._rng = random.Random(settings.seed)
         self._features: list[NDArray[np.float16]] = []
         self._scenes: list[Scene] = []
@@ -127,8 +128,10 @@ class GeneratorTrainer:
         loss, right = slot_loss(self._heads, read, scenes)
         if saying:
             texts = [texts_of(scene, settings.captions, self._rng) for scene in scenes]
-            said = packed_loss(self._model, self._model.language_projection(read), pack(texts, self._tokenizer))
-            loss = said + settings.slot_weight * loss
+            seen = self._model.language_projection(read)
+            said = packed_loss(self._model, seen, pack(texts, self._tokenizer))
+            table = self._model.get_input_embeddings().weight
+            loss = said + settings.slot_weight * (loss + spoken_loss(seen, table, self._words, scenes))
         self._set_rates()
         self._optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from tokenizers import Tokenizer
 from torch import nn
 
 from imgsearch.scenes.graph import Scene
-from imgsearch.scenes.vocabulary import COLOURS, KINDS, MAX_COUNT, POSITIONS, SETTINGS, SIZES
+from imgsearch.scenes.vocabulary import COLOURS, KINDS, MAX_COUNT, NUMBERS, POSITIONS, SETTINGS, SIZES
 
 _PLACES = tuple(POSITIONS)
 _PERIOD = len(_PLACES) + 1  # queries take turns: one for every place, then one for the setting
@@ -64,3 +65,40 @@ def slot_loss(heads: SlotHeads, read: torch.Tensor, scenes: list[Scene]) -> tupl
     if ground.shape[1]:
         parts.append(F.cross_entropy(heads.setting(ground).flatten(0, 1), setting.repeat_interleave(ground.shape[1])))
     return torch.stack(parts).mean(), (right.sum() / (per_query[0] > 0).sum()).item()
+
+
+class SlotWords:
+    """The ids of the words that name what `slot_targets` counts."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        vocabulary = tokenizer.get_vocab()
+        tables = (KINDS, COLOURS, SIZES, NUMBERS, POSITIONS, SETTINGS)
+        rows = [torch.tensor([vocabulary[word] for word in table]) for table in tables]
+        self.kind, self.colour, self.size, self.count, self.place, self.setting = rows
+
+
+def spoken_loss(seen: torch.Tensor, table: torch.Tensor, words: SlotWords, scenes: list[Scene]) -> torch.Tensor:
+    """How far the projected queries [B, Q, W] are from the word vectors ``table`` [V, W] of what they read: the mean of
+    cross-entropies over the words of each aspect, "zero" for the number where nothing stands.
+
+    A picture's token then lies where the words that name it lie, and a question's words find it."""
+    targets, setting = slot_targets(scenes)
+    turn = torch.arange(seen.shape[1]) % _PERIOD
+    placed, ground = seen[:, turn < len(_PLACES)], seen[:, turn == len(_PLACES)]
+    places = turn[turn < len(_PLACES)]
+    kind, colour, size, count = targets[:, :, places]
+    aspects = (
+        (words.kind, torch.where(kind > 0, kind - 1, _IGNORED)),
+        (words.colour, colour),
+        (words.size, size),
+        (words.count, torch.where(count == _IGNORED, 0, count + 1)),
+        (words.place, places.expand(len(scenes), -1)),
+    )
+    parts = [
+        F.cross_entropy((placed @ table[ids].T).flatten(0, 1), target.flatten(), ignore_index=_IGNORED)
+        for ids, target in aspects
+    ]
+    if ground.shape[1]:
+        logits = (ground @ table[words.setting].T).flatten(0, 1)
+        parts.append(F.cross_entropy(logits, setting.repeat_interleave(ground.shape[1])))
+    return torch.stack(parts).mean()

@@ -31,7 +31,7 @@ from imgsearch.training.generator_build import (
 from imgsearch.training.generator_corpus import ChunkPlace, draw_chunk, wait_for
 from imgsearch.training.generator_loop import GeneratorSettings, GeneratorTrainer, packed_loss, query_embeddings
 from imgsearch.training.generator_recipe import GeneratorRecipe, continue_texts, train_generator
-from imgsearch.training.generator_slots import SlotHeads, slot_loss, slot_targets
+from imgsearch.training.generator_slots import SlotHeads, SlotWords, slot_loss, slot_targets, spoken_loss
 from imgsearch.training.generator_texts import Text, caption_text, pack, texts_of
 
 WORDS = LanguageSizes(width=32, layers=2, heads=2, ffn=64, max_positions=160)
@@ -148,6 +148,19 @@ def test_generator_queries_are_taught_the_group_of_their_place() -> None:
     loss, right = slot_loss(heads, torch.zeros(2, 12, 8), [two, one])
     assert right == pytest.approx(1 / 3)  # of the three groups only the last is four red cats
     assert loss.item() > 0
+
+
+def test_generator_pictures_are_told_in_word_vectors() -> None:
+    """With one axis a word, and tokens that are the sum of the right ones, nothing is left to learn; else much is."""
+    tokenizer = new_generator_tokenizer()
+    scene = Scene("sea", (ObjectGroup("cat", "red", "small", 4, "middle"),), 1)
+    vocabulary = tokenizer.get_vocab()
+    table = torch.eye(len(vocabulary)) * 9
+    named = [f"zero {place}" for place in ("left", "right", "top", "bottom")] + ["cat red small four middle", "sea"]
+    seen = torch.stack([table[[vocabulary[word] for word in words.split()]].sum(0) for words in named])[None]
+    words = SlotWords(tokenizer)
+    assert spoken_loss(seen, table, words, [scene]).item() < 1e-6
+    assert spoken_loss(seen.roll(1, dims=1), table, words, [scene]).item() > 9
 
 
 def test_generator_chunk_is_drawn_the_same_twice(place: ChunkPlace) -> None:
