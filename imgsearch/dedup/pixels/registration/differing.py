@@ -81,7 +81,7 @@ def find_differing(
     laid: tuple[Float32, Float32], ways: tuple[Float32, Float32], mask: Mask, colours: tuple[Float32, Float32]
 ) -> Differing:
     """``laid``: registered lightness [S, S] of the two, smoothed, which counts in ``mask``; ``ways``: both
-    `block_comparison.brought_both_ways`; ``colours``: Cb and Cr [2, S / 2, S / 2] of each, likewise. 3 ms at S = 128."""
+    `block_comparison.brought_both_ways`; ``colours``: Cb and Cr [2, S / 2, S / 2] of each. 3 ms at S = 128."""
     first, second = laid
     brought, back = ways
     outlines = _outlines(first, second, brought, back, mask)
