@@ -1,9 +1,9 @@
-"""Captions and answers for many clients: one generator, which one thread asks, in batches of what waits.
+"""Captions and answers for many clients: one generator, used by one thread, in batches of waiting requests.
 
-A generator is large and for one thread at a time. It is loaded when it is first asked for. Requests wait in a queue of
-bounded length; those of one kind that wait together become one batch. Whoever goes away is dropped before the next
-batch, and a batch that nobody waits for any more ends between two tokens. Searches go on beside it: the thread has a
-lower priority, and none of their locks.
+A generator is large and for one thread at a time. It is loaded on first use. Requests wait in a queue of bounded
+length; waiting requests of one kind become one batch. A request whose client has gone is dropped before the next batch,
+and a batch without any client left ends between two tokens. Searches continue beside it: the thread has a lower
+priority, and none of their locks.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ WAITING = 16
 """Requests that may wait or run at once. A batch of eight of the small generator takes a second of one core."""
 
 BATCH = 8
-"""Requests that are answered together: no more, so that the next one's first word is not long in coming."""
+"""Requests that are answered together; with more, the first word of the next one would take too long."""
 
 POLL_S = 0.2
-"""How often a request that waits looks whether its client is still there."""
+"""How often a waiting request checks whether its client is still there."""
 
-_NICE = 10  # of the thread that writes, where the system gives threads their own priorities
+_NICE = 10  # of the writing thread, if the system gives threads their own priorities
 
 
 Run: TypeAlias = "Callable[[Generator, Sequence[Image.Image], Sequence[Any], Watch], Sequence[Any]]"
-"""Writes about pictures, given what each wish said of itself -> one result each."""
+"""Writes about images, from the image and ``said`` of each wish -> one result each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be written about a picture. Wishes with the same ``run`` share a batch. ``image`` gives the picture
-    for a generator of so many pixels a side, or raises Gone; ``said`` is handed to ``run``."""
+    """A request to write about an image. Wishes with the same ``run`` share a batch. ``image`` gives the image for a
+    generator of so many pixels a side, or raises Gone; ``said`` is passed to ``run``."""
 
     run: Run
     image: Callable[[int], Image.Image]
@@ -59,7 +59,7 @@ class _Gone(Exception):
 
 @dataclass(eq=False, slots=True)
 class _Job:
-    """One wish on its way: what it has to tell comes out of ``told``: ("state" | "text" | "done" | "error", value)."""
+    """One wish in progress; its messages come through ``told``: ("state" | "text" | "done" | "error", value)."""
 
     wish: Wish
     told: queue.SimpleQueue[tuple[str, Any]] = field(default_factory=queue.SimpleQueue)
@@ -72,15 +72,15 @@ class _Job:
 
 
 class Hearing:
-    """What is told of one wish, in turn: ("state", a sentence) while it waits, ("text", what is written so far), ("",
-    None) now and then, and last ("done", the result). It ends early where the client went away. Whoever asked for it
-    drops it in the end, heard or not."""
+    """The messages about one wish, in order: ("state", a sentence) while it waits, ("text", the text so far), ("",
+    None) now and then, and last ("done", the result). It ends early if the client has gone. The caller drops it in the
+    end, whether it was read or not."""
 
     def __init__(self, job: _Job, gone: Callable[[], bool], drop: Callable[[_Job], None]) -> None:
         self._job, self._gone, self._drop = job, gone, drop
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
-        """Raises what loading and writing raise: NotEnoughMemory, ModelUnavailable, CheckpointInvalid, MediaError,
+        """Raises the errors of loading and writing: NotEnoughMemory, ModelUnavailable, CheckpointInvalid, MediaError,
         UsageError."""
         while True:
             try:
@@ -98,7 +98,7 @@ class Hearing:
                 return
 
     def drop(self) -> None:
-        """Nobody listens any more: what is not written yet need not be."""
+        """Nobody listens any more, so the rest need not be written."""
         if not (self._job.over or self._job.gone):
             self._job.gone = True
             self._drop(self._job)
@@ -130,26 +130,26 @@ class GenerationService:
 
     @property
     def available(self) -> bool:
-        """Whether there is a generator to ask; whether it can be loaded only asking tells."""
+        """Whether there is a generator; only a request shows whether it can be loaded."""
         return self._load is not None
 
     @property
     def dtype(self) -> str:
-        """Of the generator's weights once it is loaded, such as "bfloat16+int4"."""
+        """The dtype of the generator's weights once it is loaded, such as "bfloat16+int4"."""
         kind = str(getattr(self._generator, "dtype", ""))
         return f"{kind}+{self._quantize}" if self._quantize else kind
 
     def write(self, wish: Wish, gone: Callable[[], bool] = lambda: False) -> Hearing:
-        """Queue ``wish``; ``gone`` tells whether the client went away. Raises Conflict where there is no generator,
-        Overloaded where too many wait."""
+        """Queue ``wish``; ``gone`` says whether the client has gone. Raises Conflict if there is no generator,
+        Overloaded if too many wait."""
         return Hearing(self._submitted(wish), gone, self._dropped_job)
 
     def gauges(self) -> dict[str, tuple[str, float]]:
-        """As `SearchService.gauges`."""
+        """Same as `SearchService.gauges`."""
         return {"generator_waiting": ("Captions and answers that wait or are written", len(self._jobs) + self._running)}
 
     def counts(self) -> dict[str, tuple[str, float]]:
-        """As `SearchService.counts`."""
+        """Same as `SearchService.counts`."""
         return {
             "generator_written": ("Captions and answers written", self._written),
             "generator_refused": ("Captions and answers refused because too many were waiting", self._refused),
@@ -158,7 +158,7 @@ class GenerationService:
         }
 
     def close(self) -> None:
-        """Drop what waits, and let the thread end after the token in hand."""
+        """Drop waiting requests, and let the thread end after the present token."""
         with self._changed:
             self._closed = True
             waiting, self._jobs = self._jobs, []
@@ -214,7 +214,7 @@ class GenerationService:
                     self._running -= len(jobs)
 
     def _taken(self) -> list[_Job]:
-        """The first that waits, and others of its kind."""
+        """The first waiting job, and others of its kind."""
         run = self._jobs[0].wish.run
         jobs = [job for job in self._jobs if job.wish.run == run][: self._batch]
         self._jobs = [job for job in self._jobs if job not in jobs]
@@ -237,7 +237,7 @@ class GenerationService:
         except ImgsearchError as error:
             if len(pictured) < 2:
                 raise error
-            for one in pictured:  # whose fault it was shows when each is asked alone
+            for one in pictured:  # each by itself shows which one is at fault
                 try:
                     self._write(generator, [one])
                 except ImgsearchError as own:

@@ -1,4 +1,4 @@
-"""What the page does with files: moves what was accepted to the quarantine, and brings the files of a run back."""
+"""The page's file operations: moves accepted files to the quarantine, and brings the files of a run back."""
 
 from __future__ import annotations
 

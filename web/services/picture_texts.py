@@ -1,4 +1,4 @@
-"""What is written about the library's pictures: the captions that it keeps, new ones, and answers to questions."""
+"""Texts about the library's images: the captions that it keeps, new ones, and answers to questions."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ _LOG = logging.getLogger("imgsearch.web")
 
 MAX_QUESTION_CHARS = 500
 MAX_TURNS = 8
-"""Questions and answers before the one that is asked: more would leave a small language model no room."""
+"""Earlier questions and answers that are passed on; more would leave a small language model no room."""
 
 MAX_BEAMS = 8
 ANSWER_TOKENS = 30
 _QUIET = 25  # polls after which a stream says that it is still there
-_KEPT = 1000  # captions in memory, of libraries that cannot be written to now
+_KEPT = 1000  # captions in memory, for libraries that cannot be written now
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question that was asked before, and what was answered."""
+    """An earlier question and its answer."""
 
     question: str
     answer: str
@@ -51,7 +51,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question about a picture, and those before it. One beam is greedy, so that what is streamed stays."""
+    """A question about an image, and the earlier ones. One beam is greedy, so that streamed text stays."""
 
     question: str
     turns: tuple[Turn, ...] = ()
@@ -74,14 +74,14 @@ class PictureTexts:
         self._judge = None if rule is None else CalibratedJudge(searcher.store, searcher.model, rule)
 
     def stored(self, image_id: int) -> StoredCaption | None:
-        """The caption that there is already."""
+        """The existing caption."""
         found = read_captions(self._searcher.store, [image_id]).get(image_id)
         with self._lock:
             return found or self._unsaved.get(image_id)
 
     def caption(self, image_id: int, source: ImageSource, gone: Callable[[], bool]) -> StoredCaption | None:
-        """Write a caption now, checked by ITM, and keep it; None where the client went away meanwhile. Raises as
-        `GenerationService.write` and its answer do."""
+        """Write a caption now, checked by ITM, and keep it; None if the client has gone. Raises like
+        `GenerationService.write` and its result."""
         hearing = self.generation.write(Wish(self._caption, _reader(source), source), gone)
         try:
             for name, value in hearing:
@@ -92,11 +92,11 @@ class PictureTexts:
         return None
 
     def ask(self, source: ImageSource, asked: Asked, gone: Callable[[], bool]) -> Hearing:
-        """Queue a question about a picture; ("done", the text) is for `said`. Raises as `GenerationService.write`."""
+        """Queue a question about an image; ("done", the text) is for `said`. Raises like `GenerationService.write`."""
         return self.generation.write(Wish(_Answering(asked.num_beams), _reader(source), asked), gone)
 
     def said(self, source: ImageSource, question: str, answer: str) -> Answered:
-        """The answer with the statement that it makes, and its probability by ITM."""
+        """The answer with its statement, and the probability of that by ITM."""
         if statement_of(question, answer) is None:
             return Answered(question, answer)
         model: Any = self._searcher.model
@@ -130,7 +130,7 @@ class PictureTexts:
         try:
             with writing(self._searcher.store) as writer:
                 writer.write_captions([made])
-        except LibraryError as error:  # somebody indexes, or the disk is full: the caption is as good
+        except LibraryError as error:  # an index run writes, or the disk is full: the caption is as good
             _LOG.info("the caption of picture %s is not stored: %s", image_id, error.message)
             with self._lock:
                 self._unsaved[image_id] = replace(made, made_at=datetime.now(UTC).isoformat(timespec="seconds"))
@@ -157,7 +157,7 @@ class _Listened:
 
 @dataclass(frozen=True, slots=True)
 class _Answering:
-    """Answers with so many beams; what was asked with the same shares a batch."""
+    """Answers with so many beams; questions with the same settings share a batch."""
 
     num_beams: int
 
@@ -178,7 +178,7 @@ class _Answering:
 
 
 def _reader(source: ImageSource) -> Callable[[int], Image.Image]:
-    """The picture from the first file that still holds it, as indexing decodes it."""
+    """The image from the first file that still holds it, decoded as for indexing."""
 
     def read(size: int) -> Image.Image:
         reason = "no file holds it any more"
@@ -198,9 +198,9 @@ def _reader(source: ImageSource) -> Callable[[int], Image.Image]:
 
 
 def events_of(hearing: Hearing, said: Callable[[str], dict[str, Any]], *, settled: bool) -> Iterator[tuple[str, Any]]:
-    """(name, data) of a stream: ``waiting`` with a reason, ``token`` with what came last and the text so far, and
-    ``answer`` with what ``said`` makes of the text; "" now and then. The tokens together are the text. ``settled``:
-    whether what was heard stays; else all comes in one token."""
+    """(name, data) of a stream: ``waiting`` with a reason, ``token`` with the newest text and the text so far, and
+    ``answer`` with the result of ``said`` for the text; "" now and then. The tokens together are the text. ``settled``:
+    whether text that was sent stays; otherwise everything comes in one token."""
     before, quiet = "", 0
     for name, value in hearing:
         quiet = 0 if name else quiet + 1

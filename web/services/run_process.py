@@ -2,7 +2,7 @@
 `RunOptions` as JSON. A crash or Ctrl-C in it leaves the server alone.
 
 An index run prints its summary as JSON. A run that moves files prints a line of JSON now and then
-({"progress": {"done", "total"}}), and at the end what was done."""
+({"progress": {"done", "total"}}), and its result at the end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RunKind = Literal["index", "dedup-apply", "dedup-undo"]
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a run is to do with a library. ``run_id``: which apply an undo brings back."""
+    """The task of a run and its library. ``run_id``: the apply that an undo brings back."""
 
     kind: RunKind
     library: str
@@ -35,7 +35,7 @@ class RunOptions:
 
 
 def main(options: RunOptions) -> int:
-    """Do it. Returns the exit code: 0, 3 where some files failed or were left alone, 130 after Ctrl-C, an error's
+    """Carry it out. Returns the exit code: 0, 3 if some files failed or were left alone, 130 after Ctrl-C, an error's
     own."""
     if options.kind == "index":
         from imgsearch.cli.main import guarded
@@ -45,7 +45,7 @@ def main(options: RunOptions) -> int:
 
 
 def _index(options: RunOptions) -> int:
-    """Bring the library up to date with its folders."""
+    """Update the library from its folders."""
     from imgsearch.progress import Silence
     from imgsearch.settings import load_settings
     from indexer.index_run import IndexRequest
@@ -79,7 +79,7 @@ def _move(options: RunOptions) -> int:
 
 
 def _progress() -> StepProgress:
-    """Prints how far it is, four times a second at most."""
+    """Prints the progress, four times a second at most."""
     last = 0.0
 
     def tell(done: int, total: int) -> None:

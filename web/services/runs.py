@@ -1,5 +1,5 @@
-"""Runs that the page starts: a child process each, stopped as by Ctrl-C. An index run is watched by the catalog's
-events, one that moves duplicates by the lines that it prints."""
+"""Runs that the page starts: a child process each, stopped as by Ctrl-C. The catalog's events show the progress of an
+index run, printed lines that of a run that moves duplicates."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from web.problems import Conflict, NotFound, printable
 from web.services.run_process import RunOptions
 
 _NICENESS = 10
-"""A run takes all cores; searches go first."""
+"""A run takes all cores, so searches go first."""
 
 _KEPT = 20
-"""Runs that are over and still told."""
+"""Finished runs that are still listed."""
 
 _WINDOW_S = 60.0
 """Images/s and the time left are those of the last minute: the first batch waits for the model to load."""
@@ -50,7 +50,7 @@ _COUNTS = (
 
 @dataclass
 class RunProgress:
-    """How far a run is, told from its events. ``marks``: (seconds, files done) of the last minute."""
+    """The progress of a run, from its events. ``marks``: (seconds, files done) of the last minute."""
 
     total: int | None = None
     done: int = 0
@@ -58,7 +58,7 @@ class RunProgress:
     marks: deque[tuple[float, int]] = field(default_factory=deque)
 
     def take(self, event: Event) -> None:
-        """Another event of the run."""
+        """Take another event of the run."""
         at = datetime.fromisoformat(event.at).timestamp()
         if event.kind == "index-planned":
             self.total = int(event.data["files"])
@@ -70,7 +70,7 @@ class RunProgress:
                 self.marks.popleft()
 
     def take_line(self, line: bytes) -> bool:
-        """Another line that the run printed; False if it is not about how far it is."""
+        """Take another line that the run printed; False if it does not report progress."""
         try:
             told = json.loads(line)["progress"]
             self.done, self.total = int(told["done"]), int(told["total"])
@@ -79,7 +79,7 @@ class RunProgress:
         return True
 
     def as_dict(self) -> dict[str, Any]:
-        """With images/s and the seconds that are left, None before the first batch."""
+        """The progress with images/s and the seconds left, None before the first batch."""
         rate = None
         if len(self.marks) > 1:
             (first, before), (last, done) = self.marks[0], self.marks[-1]
@@ -123,7 +123,7 @@ class Run:
         return self.finished_at is not None
 
     def stop(self) -> None:
-        """As Ctrl-C: the batch in flight is finished; asked twice, the run ends at once."""
+        """Like Ctrl-C: the batch in flight is finished; a second call ends the run at once."""
         with self._lock:
             if not self.over:
                 self.state = "stopping"
@@ -136,7 +136,7 @@ class Run:
         return self.over
 
     def as_dict(self) -> dict[str, Any]:
-        """What the API says of it."""
+        """The run in the API's form."""
         with self._lock:
             if not self.over:
                 self._catch_up()
@@ -172,7 +172,7 @@ class Run:
             self.finished_at = utc_now()
 
     def _read_lines(self) -> bytes:
-        """What it printed, without the lines that tell how far it is."""
+        """The printed output without the progress lines."""
         assert self._process.stdout is not None
         kept = []
         with self._process.stdout as lines:
@@ -184,7 +184,7 @@ class Run:
 
 
 class Runs:
-    """The runs of one server, one at a time. ``command``: in place of what starts an index run."""
+    """The runs of one server, one at a time. ``command``: replaces the command of an index run."""
 
     def __init__(self, store: Store, command: Sequence[str] | None = None) -> None:
         self._store, self._command = store, command
@@ -193,19 +193,19 @@ class Runs:
         self._started = 0
 
     def start(self) -> Run:
-        """Bring the library up to date with its folders. Raises Conflict while another run of this server goes on, and
-        where the library knows no folder."""
+        """Update the library from its folders. Raises Conflict while another run of this server is active, and if the
+        library knows no folder."""
         if not self._store.roots():
             raise Conflict("the library knows no folder yet", "`imgsearch index FOLDER` names one")
         return self._begin(RunOptions("index", str(self._store.path)), command=self._command)
 
     def start_apply(self, prepare: Callable[[], None]) -> Run:
-        """Apply what was accepted. ``prepare`` is called once no other run can start; its errors are raised. Raises
-        Conflict as ``start`` does."""
+        """Apply the accepted groups. ``prepare`` is called once no other run can start; its errors are raised. Raises
+        Conflict like ``start``."""
         return self._begin(RunOptions("dedup-apply", str(self._store.path)), prepare)
 
     def start_undo(self, run_id: str) -> Run:
-        """Undo a run that applied. Raises Conflict as ``start`` does."""
+        """Undo an apply. Raises Conflict like ``start``."""
         return self._begin(RunOptions("dedup-undo", str(self._store.path), run_id))
 
     def _begin(
@@ -223,7 +223,7 @@ class Runs:
             return self._runs[-1]
 
     def all(self) -> list[Run]:
-        """The newest first."""
+        """All runs, the newest first."""
         with self._lock:
             return list(reversed(self._runs))
 
@@ -235,7 +235,7 @@ class Runs:
         raise NotFound(f"there is no job {run_id}", "GET /api/v1/jobs lists them")
 
     def close(self, timeout_s: float = 10.0) -> None:
-        """Stop what goes on, and wait a little; a run that goes on longer ends by itself and harms nothing."""
+        """Stop the active run and wait a little; a run that takes longer ends by itself and harms nothing."""
         for run in self.all():
             run.stop()
         deadline = time.monotonic() + timeout_s
@@ -244,8 +244,8 @@ class Runs:
 
 
 def changes(runs: Runs, ended: Callable[[], bool], poll_s: float = 0.5) -> Iterator[tuple[str, Any]]:
-    """(name, data) of a stream: ``jobs`` at once, ``job`` whenever one has changed, ``end`` when none goes on; "" now
-    and then, so that a connection that is gone is noticed. ``ended``: whether the server is about to leave."""
+    """(name, data) of a stream: ``jobs`` at once, ``job`` whenever one has changed, ``end`` when none is active; "" now
+    and then, so that a lost connection is noticed. ``ended``: whether the server is about to stop."""
     told = {run.run_id: run.as_dict() for run in runs.all()}
     yield "jobs", {"jobs": list(told.values())}
     quiet_since = time.monotonic()
@@ -276,7 +276,7 @@ def _object(out: bytes) -> dict[str, Any] | None:
 
 
 def _summary(out: bytes) -> dict[str, Any] | None:
-    """The counts of what `imgsearch index --json` printed; None if it did not get so far."""
+    """The counts that `imgsearch index --json` printed; None if it did not get so far."""
     try:
         told = json.loads(out)
         return {name: told[name] for name in _COUNTS} | {"notes": told["notes"], "offline": told["offline"]}

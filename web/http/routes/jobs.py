@@ -1,5 +1,5 @@
-"""Jobs: runs that are started, stopped and watched from the page: of the index, and those that move duplicates or bring
-them back (docs/http-api.md)."""
+"""Jobs: runs that the page starts, stops and watches: of the index, and those that move duplicates or bring them back
+(docs/http-api.md)."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def stop_job(job_id: int) -> ResponseReturnValue:
 
 @blueprint.get("/jobs/stream")
 def stream_jobs() -> ResponseReturnValue:
-    """``jobs``, then ``job`` at every change, ``end`` when no run goes on."""
+    """``jobs``, then ``job`` at every change, ``end`` when no run is left."""
     return stream_events(changes(current_runs(), draining().is_set))
 
 
 def close_runs(app: Flask) -> None:
-    """Stop the run that goes on, as Ctrl-C does, and wait a little: the server is about to leave."""
+    """Stop the current run, as Ctrl-C does, and wait a little, because the server is about to stop."""
     runs = app.extensions.get(RUNS)
     if runs is not None:
         runs.close()

@@ -1,4 +1,4 @@
-"""A picture's caption, and answers to questions about it (docs/http-api.md)."""
+"""An image's caption, and answers to questions about it (docs/http-api.md)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ blueprint = Blueprint("texts", __name__, url_prefix="/api/v1")
 blueprint.add_app_template_global(lambda: current_texts().generation.available, "writes")
 
 _MOST_BYTES = 60_000
-"""Of a question with its history: 17 texts of 500 characters take 34,000 bytes in the script that takes most."""
+"""For a question with its history: 17 texts of 500 characters take 34,000 bytes in the largest script."""
 
 _TO_NOBODY = "", 204
-"""The answer to a client that went away."""
+"""The answer to a client that has gone."""
 
 _EXAMPLE = 'send {"question": "what is this?"} as application/json'
 
@@ -33,7 +33,7 @@ _EXAMPLE = 'send {"question": "what is this?"} as application/json'
 @blueprint.get("/pictures/<int:image_id>/caption")
 @blueprint.get("/images/<int:image_id>/caption")
 def show_caption(image_id: int) -> ResponseReturnValue:
-    """The caption that is stored, or one that is made now."""
+    """The stored caption, or one that is made now."""
     picture = find_picture(image_id)
     texts = current_texts()
     found = texts.stored(image_id)
@@ -48,7 +48,7 @@ def show_caption(image_id: int) -> ResponseReturnValue:
 @blueprint.post("/pictures/<int:image_id>/caption")
 @blueprint.post("/images/<int:image_id>/caption")
 def make_caption(image_id: int) -> ResponseReturnValue:
-    """A new caption in place of the one that is stored."""
+    """A new caption in place of the stored one."""
     return _captioned(find_picture(image_id))
 
 
@@ -62,7 +62,7 @@ def _captioned(picture: ImageDetails) -> ResponseReturnValue:
 @blueprint.post("/pictures/<int:image_id>/ask")
 @blueprint.post("/images/<int:image_id>/ask")
 def ask(image_id: int) -> ResponseReturnValue:
-    """An answer, word by word as server-sent events; whole to who wants JSON."""
+    """An answer, word by word as server-sent events; as a whole for clients that want JSON."""
     source = source_of(find_picture(image_id))
     asked, texts = _read(), current_texts()
     hearing = texts.ask(source, asked, client_gone())
@@ -87,12 +87,12 @@ def ask(image_id: int) -> ResponseReturnValue:
 
 
 def source_of(picture: ImageDetails) -> ImageSource:
-    """Where the picture may be read."""
+    """Where the image may be read."""
     return ImageSource.of([place.path for place in picture.places], picture.record.facts)
 
 
 def said_json(image_id: int, said: Answered, generator: str) -> dict[str, Any]:
-    """An answer as the API tells it."""
+    """An answer in the API's form."""
     return {
         "image_id": image_id,
         "question": printable(said.question),
@@ -104,7 +104,7 @@ def said_json(image_id: int, said: Answered, generator: str) -> dict[str, Any]:
 
 
 def _read() -> Asked:
-    """What the request's body asks. Raises UsageError."""
+    """The question in the request's body. Raises UsageError."""
     request.max_content_length = _MOST_BYTES
     try:
         given = request.get_json(silent=True)
