@@ -42,7 +42,7 @@ def draining() -> threading.Event:
 
 
 def current_texts() -> PictureTexts:
-    """What is written about the pictures of this app."""
+    """What is written about the images of this app."""
     return cast("PictureTexts", current_app.extensions[TEXTS])
 
 

@@ -38,7 +38,7 @@ _OPEN = frozenset({"static", "login.show_login", "login.log_in", "metrics.health
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHANGING_NOTHING = frozenset({"api.search_by_picture", "texts.ask", "texts.make_caption"})
-"""POSTs that change nothing that a person made, and need no CSRF token: they carry a picture to search for or a
+"""POSTs that change nothing that a person made, and need no CSRF token: they carry an image to search for or a
 question, or have a caption written anew."""
 
 _SESSION_DAYS = 30

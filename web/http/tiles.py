@@ -26,13 +26,13 @@ def ratio_class(hit: Mapping[str, Any]) -> str:
 
 
 def alt_text(hit: Mapping[str, Any]) -> str:
-    """What a picture shows, where a caption says so for sure, else its name; and its day."""
+    """What an image shows, where a caption says so for sure, else its name; and its day."""
     day, shown = long_day(hit["taken_at"]), hit.get("alt") or caption_text(hit.get("caption")) or str(hit["name"])
     return f"{shown}, taken {day}" if day else shown
 
 
 def caption_text(caption: Mapping[str, Any] | None) -> str:
-    """A picture's caption as text; an unsure one says so. "" for none."""
+    """An image's caption as text; an unsure one says so. "" for none."""
     if caption is None:
         return ""
     return str(caption["text"]) if caption["sure"] or not caption["text"] else f"Perhaps {caption['text']}"
