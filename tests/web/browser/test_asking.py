@@ -110,9 +110,10 @@ def test_answer_comes_word_by_word_and_the_next_question_knows_it(page: Any, spe
 
 
 def test_escape_ends_the_answer_and_then_closes(page: Any, speaking: Speaking) -> None:
-    speaking.gate.open(12)  # the caption: beams and draws
+    speaking.gate.open()
     open_first(page)
-    page.wait_for_selector(".ask input")
+    until(page, "document.querySelector('.viewer .caption').textContent")
+    speaking.gate.close()
     ask(page, "i want 0 + 1, what is it?")
     until(page, f"!!{BUSY}")
     assert page.get_attribute(".ask button", "aria-label") == "Stop the answer"
