@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from imgsearch.dedup.evidence.mapping import row_of
 from imgsearch.dedup.evidence.records import ACTED_ON, Group
 from imgsearch.dedup.evidence.signature_backfill import fill_signatures
 from imgsearch.dedup.file_pool import FilePool
-from imgsearch.dedup.groups.grouping import Grouping, copies_of, pair_rows, read_pairs
+from imgsearch.dedup.groups.grouping import Grouping, copies_of, read_pairs
 from imgsearch.dedup.groups.keep import KeepRule, parse_keep
 from imgsearch.dedup.tiers import exact, perceptual
 from imgsearch.records import Failure, Int64
@@ -111,7 +112,7 @@ def _compare_pixels(
     pairs = exact.same_pixels(
         store, evidence, new, found.failures.append, inventory=inventory, progress=_of(progress, "pixels"), pool=pool
     )
-    evidence.add_pairs(pair_rows(pairs))
+    evidence.add_pairs(map(row_of, pairs))
     if len(found.failures) == before:  # otherwise the next run reads all of them again; digests that were read are kept
         evidence.mark_compared(exact.KIND, exact.RECIPE, new)
 
@@ -122,7 +123,7 @@ def _compare_hashes(
     signed = np.setdiff1d(inventory.image_ids, lacking)
     new = _new(evidence, perceptual.KIND, perceptual.RECIPE, ("perceptual",), signed, found)
     for part, others, told in _in_parts(inventory, new, _AT_ONCE, _of(progress, "hashes")):
-        evidence.add_pairs(pair_rows(perceptual.perceptual_pairs(store, part, inventory=others, progress=told)))
+        evidence.add_pairs(map(row_of, perceptual.perceptual_pairs(store, part, inventory=others, progress=told)))
         evidence.mark_compared(perceptual.KIND, perceptual.RECIPE, part)
 
 

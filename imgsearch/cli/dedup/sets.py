@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ def here(arguments: argparse.Namespace) -> int:
     """The verb here: exit code 0 where the library has a copy of every picture, 1 where of one it has none (what only
     shares its first picture, its stack or its series with one is listed, and is none), 3 where one cannot be read."""
     from imgsearch.app import open_store
+    from imgsearch.dedup.evidence.mapping import evidence_as_dict
     from imgsearch.dedup.here import DuplicateLookup, counts
     from imgsearch.dedup.reports.words import describe_evidence
     from imgsearch.settings import load_settings
@@ -43,7 +43,7 @@ def here(arguments: argparse.Namespace) -> int:
                 continue
             paths = store.paths([image_id for image_id, _ in found])
             copies = [
-                {"image_id": image_id, "path": str(paths.get(image_id, "")), **dataclasses.asdict(evidence)}
+                {"image_id": image_id, "path": str(paths.get(image_id, "")), **evidence_as_dict(evidence)}
                 | {"words": describe_evidence(evidence)}
                 for image_id, evidence in found
             ]

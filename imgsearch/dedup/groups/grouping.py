@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 
 import numpy as np
 
 from imgsearch.dedup.belonging.moved_together import Belongings
 from imgsearch.dedup.evidence.examination import Traits, sample_facts
+from imgsearch.dedup.evidence.mapping import pair_of, row_of
 from imgsearch.dedup.evidence.records import NEVER_MOVED, TIERS, Copy, Evidence, Group, Pair
 from imgsearch.dedup.evidence.relation import relate
 from imgsearch.dedup.file_pool import FilePool
@@ -24,7 +25,7 @@ from imgsearch.media.walking.program_folders import program_folder_above
 from imgsearch.records import Failure
 from imgsearch.storage.catalog import sqlite_reads as lookups
 from imgsearch.storage.catalog.inventory import HeldFile
-from imgsearch.storage.evidence.rows import Judged, PairRow
+from imgsearch.storage.evidence.rows import Judged
 from imgsearch.storage.evidence.store import EvidenceStore
 from imgsearch.storage.store import Store
 
@@ -136,7 +137,7 @@ class Grouping:
                     whys = {verdict.key: verdict.judged.why for verdict in part}
                     seen = near_looks.look(refuted)
                     pairs = (_near_pair(key, found, turns[key], whys[key]) for key, found in seen)
-                    self._evidence.add_pairs(pair_rows(pair for pair in pairs if pair is not None))
+                    self._evidence.add_pairs(row_of(pair) for pair in pairs if pair is not None)
                 fresh = {verdict.key: verdict.judged for verdict in part if verdict.read}
                 self._evidence.add_judged(_RECIPE_NEAR if self._near else RECIPE, fresh)
                 self.judged |= {verdict.key: verdict.judged for verdict in part}
@@ -228,14 +229,4 @@ def copies_of(store: Store, image_ids: Sequence[int], within: Sequence[str] = ()
 def read_pairs(evidence: EvidenceStore, tiers: Sequence[str]) -> Iterator[Pair]:
     """The pairs of the evidence store, each with the strongest of ``tiers``."""
     ranked = [tier for tier in TIERS if tier in tiers and tier != "bytes"]
-    for row in evidence.pairs(ranked) if ranked else ():
-        measured = (row.bits, row.difference, row.cover, row.similarity, row.seconds, row.why)
-        yield Pair(row.first, row.second, Evidence(row.tier, row.score, row.turn, *measured))
-
-
-def pair_rows(pairs: Iterable[Pair]) -> Iterator[PairRow]:
-    """Pairs in the form that the evidence store takes."""
-    for pair in pairs:
-        evidence = pair.evidence
-        measured = (evidence.bits, evidence.difference, evidence.cover, evidence.similarity, evidence.seconds)
-        yield PairRow(pair.first, pair.second, evidence.tier, evidence.score, evidence.turn, *measured, evidence.why)
+    return map(pair_of, evidence.pairs(ranked)) if ranked else iter(())

@@ -15,8 +15,8 @@ from collections.abc import Callable, Collection, Generator, Iterator
 
 import numpy as np
 
+from imgsearch.dedup.evidence.mapping import row_of
 from imgsearch.dedup.evidence.records import Evidence, Pair
-from imgsearch.dedup.groups.grouping import pair_rows
 from imgsearch.dedup.pixels.template_matching import Alignment
 from imgsearch.dedup.tiers.candidates import Alike
 from imgsearch.dedup.tiers.naming import Heard, Named, ids_of, name_pairs
@@ -65,7 +65,7 @@ def compare_near(
     last = time.monotonic()
 
     def keep() -> None:
-        evidence.add_looked(name, looked, pair_rows(found))
+        evidence.add_looked(name, looked, map(row_of, found))
         looked.clear()
         found.clear()
 

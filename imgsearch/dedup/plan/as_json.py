@@ -6,10 +6,10 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any, NoReturn
 
-from imgsearch.dedup.evidence.records import TIERS, Companion, Copy, Evidence, Group, Member
+from imgsearch.dedup.evidence.mapping import FIELD_KINDS, MEASURES, details_as_dict, evidence_from_dict
+from imgsearch.dedup.evidence.records import TIERS, Companion, Copy, Group, Member
 from imgsearch.errors import UsageError
 from imgsearch.records import MediaFacts
 
@@ -21,7 +21,6 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HASH64 = re.compile(r"[0-9a-f]{16}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _INDENT = 1
-_MEASURES = tuple(one.name for one in fields(Evidence) if one.name not in ("tier", "score", "why"))
 _KNOWN_FACTS = ("taken_at", "camera", "latitude", "longitude")
 
 
@@ -45,8 +44,7 @@ def _group_json(group: Group) -> dict[str, Any]:
 
 def _member_json(member: Member) -> dict[str, Any]:
     evidence = member.evidence
-    plain = Evidence(evidence.tier, evidence.score)
-    told = {name: value for name in (*_MEASURES, "why") if (value := getattr(evidence, name)) != getattr(plain, name)}
+    told = details_as_dict(evidence)
     found = {"tier": evidence.tier, "score": evidence.score, "evidence": told, "file": _file_json(member.copy)}
     if member.companions:
         names = ("path", "sha256", "size_bytes", "mtime_ns")
@@ -87,13 +85,12 @@ def _read_member(reader: PlanReader, kept: bool = False) -> Member:
     if tier not in TIERS:
         wrong(reader.where, f"tier {tier!r}", f"one of {', '.join(TIERS)}")
     told = reader.below("evidence")
-    measures = {name: told.number(name) for name in _MEASURES if name in told.value}
-    for name in ("turn", "bits"):
-        if name in measures:
-            measures[name] = told.get(name, int)
+    measures = {name: told.number(name) for name in MEASURES if name in told.value}
+    measures |= {name: told.get(name, int) for name in measures if FIELD_KINDS[name] == "int"}
     if not 1 <= measures.get("turn", 1) <= 8:
         wrong(told.where, f"turn {measures['turn']}", "1 to 8")
-    evidence = Evidence(tier, reader.number("score"), **measures, why=told.get("why", str, ""))
+    fields = {"tier": tier, "score": reader.number("score"), **measures, "why": told.get("why", str, "")}
+    evidence = evidence_from_dict(fields)
     companions = tuple(_read_companion(one) for one in reader.items("companions", optional=True))
     move = False if kept else reader.get("move", bool)
     return Member(_read_file(reader.below("file")), evidence, move, reader.get("stays", str, ""), companions)

@@ -16,6 +16,7 @@ from itertools import combinations
 from pathlib import Path
 
 from imgsearch.dedup.belonging.companions import companions_of, shared_with
+from imgsearch.dedup.evidence.mapping import pair_of
 from imgsearch.dedup.evidence.records import ACTED_ON, NEVER_MOVED, TIERS, Companion, Copy, Evidence, Group, Member
 from imgsearch.dedup.groups.star_groups import seen_from_second
 from imgsearch.dedup.plan.draft import replacing
@@ -205,12 +206,10 @@ def stored_evidence(store: EvidenceStore) -> EvidenceOf:
     def look(image_id: int, others: Sequence[int]) -> dict[int, Evidence]:
         wanted, found = frozenset(others), {}
         for row in store.pairs_of([image_id], TIERS):
-            fields = row._asdict()
-            first, second = fields.pop("first"), fields.pop("second")
-            other = second if first == image_id else first
+            pair = pair_of(row)
+            other = pair.second if pair.first == image_id else pair.first
             if other in wanted:
-                evidence = Evidence(**fields)
-                found[other] = evidence if first == image_id else seen_from_second(evidence)
+                found[other] = pair.evidence if pair.first == image_id else seen_from_second(pair.evidence)
         return found
 
     return look

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from imgsearch.dedup.evidence.mapping import FIELD_KINDS
 from imgsearch.dedup.evidence.records import Copy, Evidence, Group, Member, Pair
 from imgsearch.dedup.plan.draft import replacing
 from imgsearch.dedup.reports.words import describe_evidence
@@ -37,16 +38,7 @@ class Table:
     columns: Mapping[str, str]
 
 
-_EVIDENCE = {
-    "tier": "text",
-    "score": "float",
-    "turn": "int",
-    "bits": "int",
-    "difference": "float",
-    "cover": "float",
-    "similarity": "float",
-    "seconds": "float",
-}
+_EVIDENCE = {name: kind for name, kind in FIELD_KINDS.items() if name != "why"}  # which stands in the words
 _FILE = {"path": "text", "path_bytes": "text"}
 _TWO = {"path": "text", "path_bytes": "text", "other_path": "text", "other_path_bytes": "text"}
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from flask import Blueprint, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
+from imgsearch.dedup.evidence.mapping import evidence_as_dict
 from imgsearch.dedup.evidence.records import NEVER_MOVED, TIERS, Copy, Group, Member
 from imgsearch.dedup.plan.review import STATES, UNDECIDED, Decision, content_pairs, file_key
 from imgsearch.dedup.reports.report_page import freed_bytes
@@ -159,7 +160,7 @@ def _file_json(role: str, copy: Copy, member: Member | None = None) -> dict[str,
         "size_bytes": copy.size_bytes,
         "taken_at": facts.taken_at,
         "camera": None if facts.camera is None else one_line(facts.camera),
-        "evidence": None if evidence is None else asdict(evidence),
+        "evidence": None if evidence is None else evidence_as_dict(evidence),
         "words": "" if evidence is None else describe_evidence(evidence),
         "stays": one_line(member.stays) if member is not None and role == "stay" else "",
         "companions": [one_line(os.path.basename(one.path)) for one in companions],  # noqa: PTH119  bytes-safe
