@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -217,7 +217,8 @@ class Hit:
 @dataclass(frozen=True, slots=True)
 class Results:
     """Hits, best first, and where the time went (stage -> milliseconds). ``next_cursor`` asks for the page after this
-    one, None where nothing follows; ``complete`` is False if a time budget cut the re-rank short."""
+    one, None where nothing follows; ``complete`` is False if a time budget cut the re-rank short. ``closest``: the best
+    few of all where nothing matches with confidence; ``order``: what put the hits in their order."""
 
     query: str
     hits: tuple[Hit, ...]
@@ -226,6 +227,8 @@ class Results:
     notes: tuple[str, ...] = ()  # sentences for the person: "the query was cut after 50 words"
     next_cursor: str | None = None
     complete: bool = True
+    closest: tuple[Hit, ...] = ()
+    order: Literal["match", "likeness", "newest"] = "match"
 
 
 @dataclass(frozen=True, slots=True)

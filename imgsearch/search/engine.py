@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from cachetools import LRUCache
@@ -20,9 +21,8 @@ from imgsearch.search.features.images import decode_as_shown
 from imgsearch.search.inference.direct import DirectInference, InferenceBackend
 from imgsearch.search.query.description import Query, query_notes
 from imgsearch.search.query.paging import PageCursor, decoded, query_digest
-from imgsearch.search.query.parser import ParsedQuery
+from imgsearch.search.query.parser import ParsedQuery, parse_query
 from imgsearch.search.query.parts import parts_of
-from imgsearch.search.query.sense import require_sense
 from imgsearch.search.query.understanding import understand, understanding_notes
 from imgsearch.search.rerank import (
     Match,
@@ -38,6 +38,9 @@ from imgsearch.search.timing import milliseconds_since, timed
 from imgsearch.storage import FeatureStore, Store
 
 _LONGEST_ID = 19  # digits that an int64 has at most
+
+CLOSEST = 8
+"""Images that an answer offers where nothing matches with confidence."""
 
 REMEMBERED = 256
 """Re-ranks kept for the pages that follow, of many people at once: some kB each."""
@@ -55,6 +58,7 @@ class _Search:
     reach: int  # candidates that may be re-ranked where some of the first ``depth`` show what is not wanted
     offset: int
     judged: bool  # whether hits are called confident or not
+    order: Literal["match", "likeness", "newest"]
     understood: bool = True  # if not, none is
     candidates: list[Candidate] = field(default_factory=list)
     agreements: tuple[PartAgreement, ...] = ()  # of the first candidates with the parts of the description
@@ -102,23 +106,26 @@ class Searcher:
         self._finder.forget()
         self.store.close()
 
-    def search(self, query: Query, picture: Float32 | None = None) -> Results:
+    def search(self, query: Query, picture: Float32 | None = None, parsed: ParsedQuery | None = None) -> Results:
         """The ``query.k`` best pictures, best first, behind the cursor if there is one. With the tokens [T, D] of a
         ``picture`` from elsewhere, those like it; then the query may be filters alone, or empty.
 
         The first 5 for k = 50 are the answer for k = 5: how many candidates ITM re-reads depends on the query's
         ``rerank`` and the device alone. Ties (scores equal to 1e-5) go by image id. With a calibration the list ends
         where the matches end, unless ``query.everything``; then the others follow them. Raises UsageError for a query
-        that asks for nothing or holds a wrong filter. ``took_ms``: embed, search, rerank, total.
+        that asks for nothing or holds a wrong filter. ``parsed``: the result of `parse_query`, if the
+        caller has it. ``took_ms``: embed, search, rerank, total.
         """
         started = time.perf_counter()
-        search = self._begin(query, picture)
+        search = self._begin(query, picture, parsed)
         return self._finish(search, started)
 
-    def stream(self, query: Query, picture: Float32 | None = None) -> Iterator[Results]:
+    def stream(
+        self, query: Query, picture: Float32 | None = None, parsed: ParsedQuery | None = None
+    ) -> Iterator[Results]:
         """The answer by vectors alone, as soon as it is known, then the answer of ``search``."""
         started = time.perf_counter()
-        search = self._begin(query, picture)
+        search = self._begin(query, picture, parsed)
         if search.depth and search.reading.texts:
             yield self._page(search, Reranked([], []), started)
         yield self._finish(search, started)
@@ -129,7 +136,7 @@ class Searcher:
 
     def evidence(self, text: str, depth: int) -> list[ScoredCandidate]:
         """What a calibration is fitted on: of the ``depth`` best by ITC, re-ranked, all that its rule may look at."""
-        search = self._begin(Query(text, k=1, rerank=depth), None, parts=True)
+        search = self._begin(Query(text, k=1, rerank=depth), None, None, parts=True)
         matches = self._rerank(search, time.perf_counter()).matches
         return [
             ScoredCandidate(found.image_id, match.margin, found.score, found.z, agreement)
@@ -137,9 +144,11 @@ class Searcher:
             if match is not None
         ]
 
-    def _begin(self, query: Query, picture: Float32 | None, *, parts: bool = False) -> _Search:
+    def _begin(
+        self, query: Query, picture: Float32 | None, parsed: ParsedQuery | None, *, parts: bool = False
+    ) -> _Search:
         """Read the query and find its candidates. ``parts``: compare them with its parts, needed or not."""
-        ask = require_sense(query, pictured=picture is not None)
+        ask = parsed or parse_query(query, pictured=picture is not None)
         cursor = decoded(query, picture)
         depth = self.model.profile.rerank_depth if query.rerank < 0 else query.rerank
         reading = MatchPrompt(ask.description, ask.excluded)
@@ -149,7 +158,9 @@ class Searcher:
         compared = picture is not None or bool(ask.similar or ask.like)
         judged = self.calibration is not None and bool(reading.wanted) and not compared
         reach = 2 * depth if reading.unwanted else depth
-        search = _Search(query, query_digest(query, picture), reread, reading, depth, reach, offset, judged)
+        order: Literal["match", "likeness", "newest"]
+        order = "likeness" if compared else "match" if reading.texts else "newest"
+        search = _Search(query, query_digest(query, picture), reread, reading, depth, reach, offset, judged, order)
         with timed(search.took, "embed"):
             words = "" if parts or compared else ask.description
             wanted = replace(self._embed(ask, search, picture), depth=depth, words=words, reach=reach)
@@ -159,7 +170,7 @@ class Searcher:
                 wanted = replace(wanted, parts=divided, vectors=vectors)
         with timed(search.took, "search"):
             # The k-th hit can have every re-ranked candidate behind it; one more tells whether a page follows.
-            found = self._finder.find(wanted, search.offset + query.k + reach + 1)
+            found = self._finder.find(wanted, search.offset + max(query.k, CLOSEST) + reach + 1)
         search.candidates, search.more, search.generation = found.candidates, found.more, found.generation
         search.agreements, search.depth = found.agreements, depth + found.lifted
         if found.note:
@@ -231,8 +242,8 @@ class Searcher:
         ordered = self._ordered(search, reranked.matches, judged)
         ends = judged and not query.everything
         listed = [hit for hit in ordered if hit.confident or hit.words] if ends else ordered
-        page = listed[search.offset : search.offset + query.k]
-        hits = tuple(replace(hit, rank=search.offset + place) for place, hit in enumerate(page, start=1))
+        hits = _ranked(listed, search.offset, query.k)
+        closest = ordered if ends and not listed and not search.offset else []
         follows = len(listed) > search.offset + query.k or (search.more and len(listed) == len(ordered))
         cursor = PageCursor(search.offset + len(hits), search.generation, search.digest).encoded()
         notes = [*search.notes, *reranked.notes]
@@ -250,6 +261,8 @@ class Searcher:
             tuple(notes),
             cursor if follows and hits else None,
             reranked.complete,
+            _ranked(closest, 0, CLOSEST),
+            search.order,
         )
 
     def _ordered(self, search: _Search, matches: list[Match | None], judged: bool) -> list[Hit]:
@@ -294,3 +307,8 @@ class Searcher:
                 confident = strength >= 0 and not match.shows_unwanted
         path = found.source.paths[0]
         return Hit(0, found.image_id, path, found.score, logit, probability, confident, score, found.words)
+
+
+def _ranked(hits: Sequence[Hit], offset: int, count: int) -> tuple[Hit, ...]:
+    """``count`` of the hits behind the first ``offset``, each with its rank."""
+    return tuple(replace(hit, rank=place) for place, hit in enumerate(hits[offset : offset + count], offset + 1))

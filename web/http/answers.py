@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
@@ -23,9 +22,6 @@ LIMIT, MOST = 50, 500
 
 MOST_RERANKED = 128
 """Candidates that one request may re-rank: as many as BLIP-2's authors do; 1 s of the small model."""
-
-CLOSEST = 8
-"""Images offered if nothing matches with confidence."""
 
 LONGEST_CURSOR = 500  # characters; ours have about 50
 
@@ -61,24 +57,18 @@ def read_number(parameters: Parameters, name: str, default: int, least: int, mos
 
 
 def find(service: SearchService, query: Query, picture: Float32 | None = None) -> dict[str, Any]:
-    """The answer to ``query``; if nothing matches with confidence, with the closest few beside it."""
-    return search_json(service, query, service.search(query, picture), picture)
+    """The answer to ``query``; where nothing matches with confidence, with the closest few beside it."""
+    return search_json(service, service.search(query, picture))
 
 
-def search_json(
-    service: SearchService, query: Query, results: Results, picture: Float32 | None = None, *, final: bool = True
-) -> dict[str, Any]:
-    """``results`` of ``query`` as an answer. ``final``: False for the order by vectors alone, which the true one
-    follows, so it offers no closest images."""
-    closest: Sequence[Hit] = ()
-    if final and not results.hits and query.cursor is None and not query.everything:
-        closest = service.search(replace(query, k=CLOSEST, everything=True), picture).hits
-    ids = [hit.image_id for hit in (*results.hits, *closest)]
+def search_json(service: SearchService, results: Results) -> dict[str, Any]:
+    """``results`` as an answer."""
+    ids = [hit.image_id for hit in (*results.hits, *results.closest)]
     records, captions = service.store.images(ids), read_captions(service.store, ids)
     return {
         "query": printable(results.query),
         "hits": _hits(results.hits, records, captions),
-        "closest": _hits(closest, records, captions),
+        "closest": _hits(results.closest, records, captions),
         "notes": [printable(note.partition("; --all")[0]) for note in results.notes],  # --all is the command line's
         "next_cursor": results.next_cursor,
         "complete": results.complete,

@@ -20,7 +20,7 @@ from imgsearch.search.engine import Searcher
 from imgsearch.search.inference.batched import BatchedInference
 from imgsearch.search.query.description import Query
 from imgsearch.search.query.paging import picture_key
-from imgsearch.search.query.sense import require_sense
+from imgsearch.search.query.parser import ParsedQuery, parse_query
 from web.problems import Overloaded
 from web.services.explaining import explain
 
@@ -78,20 +78,20 @@ class SearchService:
     def search(self, query: Query, picture: Float32 | None = None) -> Results:
         """The answer to ``query``; with the tokens [T, D] of a ``picture``, images like it (that match the words).
 
-        Raises UsageError (an empty query, a wrong filter, a path instead of an id, too long), Overloaded."""
-        query = self._checked(query, picture)
+        Raises UsageError (nothing asked, a wrong filter, a path instead of an id, too long), Overloaded."""
+        query, parsed = self._checked(query, picture)
         with self._slot():
             if not self._limits.coalesce:
-                return self.searcher.search(query, picture)
-            # With the generation: a client that asks after a commit must not get an answer from before it.
+                return self.searcher.search(query, picture, parsed)
+            # With the generation: whoever asks after a commit must not be given an answer from before it.
             key = (query, picture_key(picture), self.store.generation())
-            return self._once(key, lambda: self.searcher.search(query, picture))
+            return self._once(key, lambda: self.searcher.search(query, picture, parsed))
 
     def stream(self, query: Query, picture: Float32 | None = None) -> Iterator[Results]:
-        """The answer by vectors alone as soon as it is known, then the answer of ``search``. Raises like ``search``,
-        for a wrong query at once; the caller limits the number of streams."""
-        query = self._checked(query, picture)
-        return self.searcher.stream(query, picture)
+        """The answer by vectors alone as soon as it is known, then the answer of ``search``. Raises as ``search`` does,
+        a wrong query at once; how many streams there may be is for the caller to limit."""
+        query, parsed = self._checked(query, picture)
+        return self.searcher.stream(query, picture, parsed)
 
     def tokens_of(self, image: bytes) -> Float32:
         """Vectors [T, D] of an uploaded image, decoded with the same limits as the library's own. Raises MediaError
@@ -103,10 +103,10 @@ class SearchService:
     def explain(self, text: str, image_id: int) -> dict[str, Any]:
         """Why an image matched: ``itc`` and ``itm_probability`` of the words of ``text`` with it, and for each word
         the grid of where it looks, rows of numbers in 0..1 from the top left. Raises UsageError for a text without
-        words and an image that does not exist, MediaError for one that cannot be read any more, Overloaded."""
-        query = self._checked(Query(text), None)
+        words and a picture that is not there, MediaError for one that cannot be read any more, Overloaded."""
+        _, parsed = self._checked(Query(text), None)
         with self._slot():
-            return explain(self.searcher, require_sense(query).description, image_id)
+            return explain(self.searcher, parsed.description, image_id)
 
     def warm(self) -> None:
         """Load the data of a first search in a thread of its own, so that the first person need not wait for it."""
@@ -148,17 +148,18 @@ class SearchService:
         self.searcher.close()
         self._given.close()
 
-    def _checked(self, query: Query, picture: Float32 | None) -> Query:
+    def _checked(self, query: Query, picture: Float32 | None) -> tuple[Query, ParsedQuery]:
+        """The query with this server's re-rank depth, and its text parsed."""
         most = self._limits.max_query_chars
         if len(query.text) > most:
             raise UsageError(f"got a query of {len(query.text):,} characters, expected {most:,} or fewer", "shorten it")
-        ask = require_sense(query, pictured=picture is not None)
-        named = ask.similar or ask.like
+        parsed = parse_query(query, pictured=picture is not None)
+        named = parsed.similar or parsed.like
         if named and not re.fullmatch(r"[0-9]{1,18}", named):
             raise UsageError(
                 "similar: and like: take a picture's number here, not a path", "upload the picture to search by it"
             )
-        return replace(query, rerank=self._limits.rerank) if query.rerank < 0 else query
+        return replace(query, rerank=self._limits.rerank) if query.rerank < 0 else query, parsed
 
     @contextmanager
     def _slot(self) -> Iterator[None]:

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 from imgsearch.cli.output.terminal import linked
 from imgsearch.records import Hit, Results
-from imgsearch.search.query.description import readable
-from imgsearch.search.query.parser import parse
 
 UNSURE = "-- below here nothing matches with confidence --"
 
@@ -18,8 +16,7 @@ def table_lines(results: Results) -> Iterator[str]:
     hits = results.hits
     reread = any(hit.score is not None for hit in hits)
     by_vectors = any(hit.score is None and hit.itc for hit in hits)  # filters alone give no score
-    ask = parse(readable(results.query))
-    first = "likeness" if ask.similar or ask.like else "ITC"
+    first = "likeness" if results.order == "likeness" else "ITC"
     head = "rank" + ("    score" if reread else "") + (f"{first:>9}" if by_vectors else "")
     yield head + "  picture"
     unsure = False

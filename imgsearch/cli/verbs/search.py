@@ -103,7 +103,7 @@ def _search(arguments: argparse.Namespace, sign: Sign) -> tuple[Results, float]:
     """The answer, and the milliseconds until the model was there."""
     from imgsearch.app import open_searcher
     from imgsearch.search.query.description import Query
-    from imgsearch.search.query.sense import require_sense
+    from imgsearch.search.query.parser import parse_query
     from imgsearch.search.query.shell_words import is_ambiguous, join_words
     from imgsearch.search.selection import above, at_page, in_order
     from imgsearch.settings import load_settings
@@ -118,17 +118,18 @@ def _search(arguments: argparse.Namespace, sign: Sign) -> tuple[Results, float]:
         everything=arguments.all or arguments.threshold is not None,
         budget_ms=arguments.budget_ms,
     )
-    if not is_ambiguous(words):
-        require_sense(query)  # a hopeless query is refused before the model is loaded
+    # A query that nothing can answer is refused before the model is loaded.
+    parsed = None if is_ambiguous(words) else parse_query(query)
     start = time.perf_counter()
     with open_searcher(settings, told=sign) as searcher:
         loaded_ms = round(1000 * (time.perf_counter() - start), 1)
         sign("searching (3 of 3)")
-        if is_ambiguous(words):
+        if parsed is None:
             query = replace(query, text=join_words(words, _names_in(searcher)))
+            parsed = parse_query(query)
         query = at_page(query, arguments.page, searcher.store.generation()) if arguments.page > 1 else query
         with without_chatter():  # it decodes what like: names, and pictures of which no features are kept
-            results = searcher.search(query)
+            results = searcher.search(query, parsed=parsed)
         if arguments.page > 1 and not results.hits:
             results = replace(results, notes=(*results.notes, f"page {arguments.page:,} lies behind the last answer"))
         if arguments.threshold is not None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from imgsearch.errors import UsageError
 from imgsearch.records import Clause, Filters
+from imgsearch.search.query.description import Query, readable, require_words
 from imgsearch.search.query.filter_values import FILTERS
 
 LIKE_A_FILTER = re.compile(r"([^\W\d_]{2,}):(.*)", re.DOTALL)
@@ -41,6 +42,23 @@ class _Token:
     quoted: bool = False
     key: str = ""
     unwanted: bool = False
+
+
+def parse_query(query: Query, *, pictured: bool = False) -> ParsedQuery:
+    """Parse the query's text and require that it asks for something. This happens once for a query, before anything
+    heavy is loaded for it; all later steps get the result. ``pictured``: the query comes with an image to compare with.
+
+    Raises UsageError for a wrong filter, for a second image, and for a text that holds neither a word that a model can
+    read nor a filter nor an image."""
+    parsed = parse(readable(query.text))
+    named = parsed.similar or parsed.like
+    if pictured and named:
+        raise UsageError("the query names a picture and comes with another", "leave similar: and like: out")
+    if parsed.description or not (pictured or named or parsed.filters or parsed.excluded):
+        require_words(parsed.description)
+    for unwanted in parsed.excluded:
+        require_words(unwanted)
+    return parsed
 
 
 def parse(text: str) -> ParsedQuery:

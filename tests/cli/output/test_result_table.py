@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
@@ -10,8 +11,8 @@ from imgsearch.cli.output.result_table import UNSURE, table_lines
 from imgsearch.records import Hit, Results
 
 
-def table(*hits: Hit, query: str = "a boat") -> list[str]:
-    return list(table_lines(Results(query, hits)))
+def table(*hits: Hit, order: Literal["match", "likeness", "newest"] = "match") -> list[str]:
+    return list(table_lines(Results("any", hits, order=order)))
 
 
 def hit(rank: int, itc: float, score: float | None = None, confident: bool | None = None) -> Hit:
@@ -19,17 +20,17 @@ def hit(rank: int, itc: float, score: float | None = None, confident: bool | Non
 
 
 @pytest.mark.parametrize(
-    ("hits", "query", "head"),
+    ("hits", "order", "head"),
     [
-        ((hit(1, 0.4, 2.0), hit(2, 0.5, -1.5)), "a boat", "rank    score  picture"),
-        ((hit(1, 0.4),), "a boat", "rank      ITC  picture"),
-        ((hit(1, 0.4, 2.0), hit(2, 0.3)), "a boat", "rank    score      ITC  picture"),
-        ((hit(1, 0.9),), "similar:3", "rank likeness  picture"),
-        ((hit(1, 0.0),), "is:square", "rank  picture"),
+        ((hit(1, 0.4, 2.0), hit(2, 0.5, -1.5)), "match", "rank    score  picture"),
+        ((hit(1, 0.4),), "match", "rank      ITC  picture"),
+        ((hit(1, 0.4, 2.0), hit(2, 0.3)), "match", "rank    score      ITC  picture"),
+        ((hit(1, 0.9),), "likeness", "rank likeness  picture"),
+        ((hit(1, 0.0),), "newest", "rank  picture"),
     ],
 )
-def test_only_columns_that_hold_something_are_shown(hits: tuple[Hit, ...], query: str, head: str) -> None:
-    assert table(*hits, query=query)[0] == head
+def test_only_columns_that_hold_something_are_shown(hits: tuple[Hit, ...], order: Any, head: str) -> None:
+    assert table(*hits, order=order)[0] == head
 
 
 def test_negative_and_large_numbers_keep_their_column() -> None:

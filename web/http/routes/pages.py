@@ -11,8 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from imgsearch.errors import UsageError
 from imgsearch.search.query.description import Query
-from imgsearch.search.query.parser import parse
-from web.http.answers import LONGEST_CURSOR, find
+from web.http.answers import LONGEST_CURSOR, search_json
 from web.http.context import current_config, current_service, rooted
 from web.http.routes.pictures import find_picture, picture_json
 from web.http.tiles import install_tiles
@@ -48,6 +47,7 @@ class SearchPage:
     every: str = EVERY_PICTURE
     limit: int = PAGE_HITS
     longest: int = 1000
+    order: str = "match"
 
     @property
     def title(self) -> str:
@@ -57,12 +57,8 @@ class SearchPage:
     def status(self) -> str:
         if not self.hits or self.closest:
             return ""
-        ask = parse(self.query)
-        if ask.similar or ask.like:
-            return "Most alike first"
-        if not (ask.description or ask.excluded):
-            return "Newest first" if self.query else ""
-        return "Best match first"
+        newest = "Newest first" if self.query else ""
+        return {"likeness": "Most alike first", "newest": newest}.get(self.order, "Best match first")
 
     @property
     def next_address(self) -> str:
@@ -98,7 +94,9 @@ def _search_page(text: str) -> SearchPage:
     everything = request.args.get("all") == "1"
     cursor = request.args.get("cursor", "")[: LONGEST_CURSOR + 1] or None
     query = Query(text or EVERY_PICTURE, k=PAGE_HITS, cursor=cursor, everything=everything, budget_ms=BUDGET_MS)
-    answer = find(current_service(), query)
+    service = current_service()
+    results = service.search(query)
+    answer = search_json(service, results)
     heading = advice = ""
     if answer["closest"]:
         heading = "Nothing matches with confidence"
@@ -118,6 +116,7 @@ def _search_page(text: str) -> SearchPage:
         heading=heading,
         advice=advice,
         longest=current_config().max_query_chars,
+        order=results.order,
     )
 
 

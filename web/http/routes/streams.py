@@ -69,10 +69,10 @@ def _search(service: SearchService, query: Query) -> Iterator[Happening]:
     results: Results | None = None
     for found in service.stream(query):
         if results is None:
-            yield "itc", search_json(service, query, found, final=False)
+            yield "itc", search_json(service, found)
         results = found
     assert results is not None
-    yield "itm", search_json(service, query, results)
+    yield "itm", search_json(service, results)
 
 
 def _in_request(happenings: Iterator[Happening]) -> Iterator[Happening]:
