@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from cachetools import LRUCache
@@ -36,6 +36,9 @@ from imgsearch.search.rerank import (
 from imgsearch.search.retrieval import Candidate, CandidateFinder, RetrievalRequest
 from imgsearch.search.timing import milliseconds_since, timed
 from imgsearch.storage import FeatureStore, Store
+
+if TYPE_CHECKING:
+    from imgsearch.search.scans import BatchedScans
 
 _LONGEST_ID = 19  # digits that an int64 has at most
 
@@ -75,6 +78,7 @@ class Searcher:
     Safe to share between threads; they wait for each other at the model alone, as ``reader`` has it. Close it, or use
     it in a ``with``. ``features``: where ViT features are kept; None keeps none. ``calibration``: without one no list
     ends before its k. ``reader``: who asks the model; `DirectInference` unless given.
+    ``scans``: lets texts that wait at the same time share a sweep of the vectors.
     """
 
     def __init__(
@@ -85,13 +89,14 @@ class Searcher:
         features: FeatureStore | None = None,
         calibration: Calibration | None = None,
         reader: InferenceBackend | None = None,
+        scans: BatchedScans | None = None,
     ) -> None:
         self.store = store
         self.model = model
         self.features = features
         self.calibration = calibration
         self.reader = reader or DirectInference(model, features)
-        self._finder = CandidateFinder(store, self.reader.nearest)
+        self._finder = CandidateFinder(store, scans)
         self._lock = threading.Lock()  # of what is remembered
         self._reranked: LRUCache[tuple[int, str], Reranked] = LRUCache(REMEMBERED)
 

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from cachetools import LRUCache
 
 from imgsearch.errors import UsageError
-from imgsearch.index import open_index, rank_order
 from imgsearch.records import Filters, Float32, Int64
-from imgsearch.search.calibration import NO_BACKGROUND, PartAgreement, ScoreBackground, evenly
+from imgsearch.search.calibration import PartAgreement, ScoreBackground
 from imgsearch.search.features.stored import ImageSource
+from imgsearch.search.open_index import Nearest, OpenIndex
 from imgsearch.search.query.parts import Parts, agreements
-from imgsearch.search.similarity import POOL, likeness, mean_vector
 from imgsearch.search.word_matches import MOST_LIFTED, MOST_MATCHES, shown_words, word_expression
-from imgsearch.storage import Store, View, latest_snapshot
+from imgsearch.storage import Store
 from imgsearch.storage.reads.fact_reads import read_word_matches, read_words
+
+if TYPE_CHECKING:
+    from imgsearch.search.scans import BatchedScans
 
 REFRESHES = 3
 """Views tried when files vanish between the view and the catalog: an index run may be committing all the while."""
-
-FILTERS_KEPT = 8
 
 LONGEST_WAIT_S = 0.1
 """While one thread looks at a new commit, the others wait so long and then go on with the one before: looking takes
@@ -74,15 +72,6 @@ class RetrievalResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Nearest:
-    """The best slots and their scores [n] for one text, and the library's background for it."""
-
-    slots: Int64
-    scores: Float32
-    background: ScoreBackground
-
-
-@dataclass(frozen=True, slots=True)
 class Lift:
     """``best`` with ``lifted`` slots more behind the first ones, and the ids of all images with the words."""
 
@@ -91,64 +80,19 @@ class Lift:
     lifted: int = 0
 
 
-class OpenIndex:
-    """The library as of one commit, with what is made of it once. Safe between threads."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.view = store.view()
-        self.index, self.note = open_index(self.view, latest_snapshot(store))
-        self.live = self.view.live_mask()
-        self._filtered: LRUCache[Filters, Int64] = LRUCache(FILTERS_KEPT)
-        self._lock = threading.Lock()
-
-    @cached_property
-    def sample(self) -> Float32:
-        """Vectors [n, T, D] of the library's background."""
-        return self.view.read(self.view.live_slots[evenly(self.view.count)])
-
-    def nearest(self, texts: Float32, count: int, allowed: Int64 | None = None) -> list[Nearest]:
-        """The ``count`` best slots (fewer where fewer are allowed) for each of ``texts`` [Q, D]; fewer asked for are
-        the beginning of more. Q texts at once cost less than one by one: vectors are read once for all."""
-        total = self.view.count if allowed is None else len(allowed)
-        best = self.index.search(texts, min(count, total), self.live if allowed is None else allowed)
-        backgrounds = ScoreBackground.of_many(self.sample, texts)
-        known = best.slots >= 0
-        rows = zip(best.slots, best.scores, known, backgrounds, strict=True)
-        return [Nearest(slots[real], scores[real], background) for slots, scores, real, background in rows]
-
-    def fitting_slots(self, filters: Filters) -> Int64:
-        """Slots, ascending, of the pictures that the filters leave; the latest few are kept."""
-        with self._lock:
-            known = self._filtered.get(filters)
-        if known is None:
-            known = self.view.slots_of_images(self._store.matching_images(filters))
-            with self._lock:
-                self._filtered[filters] = known
-        return known
-
-
-AskMoment = Callable[[OpenIndex, Float32, int, Int64 | None], Nearest]
-"""Moment, text [1, D], count, allowed slots -> what is nearest."""
-
-
-def ask_moment(moment: OpenIndex, text: Float32, count: int, allowed: Int64 | None) -> Nearest:
-    """One text by itself."""
-    return moment.nearest(text, count, allowed)[0]
-
-
 class CandidateFinder:
     """The library as of the last commit, held open between queries. Safe between threads."""
 
-    def __init__(self, store: Store, ask: AskMoment = ask_moment) -> None:
+    def __init__(self, store: Store, scans: BatchedScans | None = None) -> None:
+        """``scans``: what lets texts that wait at the same time share a sweep; None sweeps for each by itself."""
         self._store = store
-        self._ask = ask
-        self._moment: OpenIndex | None = None
+        self._scans = scans
+        self._opened: OpenIndex | None = None
         self._renewing = threading.Lock()
 
     def forget(self) -> None:
         """Let go of the vectors."""
-        self._moment = None
+        self._opened = None
 
     def tokens_of(self, image_id: int) -> Float32:
         """Vectors [T, D] of a picture in the library. Raises UsageError for an id that it does not have."""
@@ -164,36 +108,36 @@ class CandidateFinder:
     def find(self, wanted: RetrievalRequest, count: int) -> RetrievalResult:
         """The ``count`` best pictures that have a file now, best first, ties by image id."""
         for attempt in range(REFRESHES):
-            moment = self._refreshed()
-            view = moment.view
-            allowed = self._allowed_slots(moment, wanted)
+            opened = self._refreshed()
+            view = opened.view
+            allowed = self._allowed_slots(opened, wanted)
             total = view.count if allowed is None else len(allowed)
-            best = self._best(moment, wanted, count, allowed)
-            lift = self._lift(moment, wanted, best, allowed)
+            best = self._best(opened, wanted, count, allowed)
+            lift = self._lift(opened, wanted, best, allowed)
             best, slots = lift.best, lift.best.slots
             found = self._resolve(view.image_ids_of(slots), best.scores, best.background)
             if len(found) == len(slots) or not view.changed() or attempt + 1 == REFRESHES:
                 break
-        agreeing = self._agreements(moment, wanted, slots, found[: max(wanted.depth + lift.lifted, wanted.reach)])
+        agreeing = self._agreements(opened, wanted, slots, found[: max(wanted.depth + lift.lifted, wanted.reach)])
         found = self._with_words(found, wanted, lift)
-        return RetrievalResult(found, total > len(slots), view.generation, moment.note, agreeing, lift.lifted)
+        return RetrievalResult(found, total > len(slots), view.generation, opened.note, agreeing, lift.lifted)
 
-    def _lift(self, moment: OpenIndex, wanted: RetrievalRequest, best: Nearest, allowed: Int64 | None) -> Lift:
+    def _lift(self, opened: OpenIndex, wanted: RetrievalRequest, best: Nearest, allowed: Int64 | None) -> Lift:
         """Put the pictures that people described so, the best by vectors of them, behind the first ``depth``."""
         expression = word_expression(wanted.words) if wanted.words and wanted.depth else ""
         if not expression or wanted.text is None:
             return Lift(best)
         ids = read_word_matches(self._store, expression, MOST_MATCHES)
-        slots = moment.view.slots_of_images(ids) if len(ids) else ids
-        slots = np.intersect1d(slots, moment.view.live_slots if allowed is None else allowed)
+        slots = opened.view.slots_of_images(ids) if len(ids) else ids
+        slots = np.intersect1d(slots, opened.view.live_slots if allowed is None else allowed)
         if not len(slots):
             return Lift(best)
         first, rest = best.slots[: wanted.depth], best.slots[wanted.depth :]
-        worded = frozenset(moment.view.image_ids_of(slots).tolist())
+        worded = frozenset(opened.view.image_ids_of(slots).tolist())
         missed = np.setdiff1d(slots, first)
         if not len(missed):
             return Lift(best, worded)
-        chosen = self._ask(moment, wanted.text, MOST_LIFTED, missed)
+        (chosen,) = opened.nearest(wanted.text, MOST_LIFTED, missed)
         kept = ~np.isin(rest, chosen.slots)
         merged = Nearest(
             np.concatenate([first, chosen.slots, rest[kept]]),
@@ -216,72 +160,47 @@ class CandidateFinder:
         ]
 
     def _agreements(
-        self, moment: OpenIndex, wanted: RetrievalRequest, slots: Int64, found: list[Candidate]
+        self, opened: OpenIndex, wanted: RetrievalRequest, slots: Int64, found: list[Candidate]
     ) -> tuple[PartAgreement, ...]:
         """With the parts of the description, one for each of ``found``, which are of ``slots`` [m]."""
         if wanted.parts is None or wanted.vectors is None:
             return ()
-        slot_of = dict(zip(moment.view.image_ids_of(slots).tolist(), slots.tolist(), strict=True))
-        tokens = moment.view.read(np.array([slot_of[one.image_id] for one in found], np.int64))
-        return tuple(agreements(wanted.parts, wanted.vectors, tokens, moment.sample))
+        slot_of = dict(zip(opened.view.image_ids_of(slots).tolist(), slots.tolist(), strict=True))
+        tokens = opened.view.read(np.array([slot_of[one.image_id] for one in found], np.int64))
+        return tuple(agreements(wanted.parts, wanted.vectors, tokens, opened.sample))
 
     def _refreshed(self) -> OpenIndex:
-        moment = self._moment
-        if moment is not None and not moment.view.changed():
-            return moment
-        if not self._renewing.acquire(timeout=-1 if moment is None else LONGEST_WAIT_S):
-            assert moment is not None
-            return moment
+        opened = self._opened
+        if opened is not None and not opened.view.changed():
+            return opened
+        if not self._renewing.acquire(timeout=-1 if opened is None else LONGEST_WAIT_S):
+            assert opened is not None
+            return opened
         try:
-            if self._moment is None or self._moment.view.changed():  # another may have done it while we waited
-                self._moment = OpenIndex(self._store)
-            return self._moment
+            if self._opened is None or self._opened.view.changed():  # another may have done it while we waited
+                self._opened = OpenIndex(self._store)
+            return self._opened
         finally:
             self._renewing.release()
 
-    def _allowed_slots(self, moment: OpenIndex, wanted: RetrievalRequest) -> Int64 | None:
+    def _allowed_slots(self, opened: OpenIndex, wanted: RetrievalRequest) -> Int64 | None:
         """Slots that may answer, ascending; None where every live one may."""
-        slots = moment.fitting_slots(wanted.filters) if wanted.filters else None
+        slots = opened.fitting_slots(wanted.filters) if wanted.filters else None
         if wanted.excluding is None:
             return slots
-        view = moment.view
+        view = opened.view
         own = view.slots_of_images(np.array([wanted.excluding], np.int64))
         return np.setdiff1d(view.live_slots if slots is None else slots, own, assume_unique=True)
 
-    def _best(self, moment: OpenIndex, wanted: RetrievalRequest, count: int, allowed: Int64 | None) -> Nearest:
+    def _best(self, opened: OpenIndex, wanted: RetrievalRequest, count: int, allowed: Int64 | None) -> Nearest:
         """The best of those that are allowed."""
         if wanted.picture is not None:
-            return Nearest(*self._alike(moment, wanted, count, allowed), NO_BACKGROUND)
+            return opened.alike(wanted.picture, wanted.text, count, allowed)
         if wanted.text is None:
-            return Nearest(*self._newest(moment.view, count, allowed), NO_BACKGROUND)
-        return self._ask(moment, wanted.text, count, allowed)
-
-    def _alike(
-        self, moment: OpenIndex, wanted: RetrievalRequest, count: int, allowed: Int64 | None
-    ) -> tuple[Int64, Float32]:
-        """By likeness to a picture, plus ITC with the text if there is one. The nearest `POOL` by the mean of its
-        tokens (and the text) are compared token by token; behind them the order is the index's."""
-        assert wanted.picture is not None
-        view = moment.view
-        vector = mean_vector(wanted.picture)
-        if wanted.text is not None:
-            vector = mean_vector(np.concatenate([vector, wanted.text]))
-        total = view.count if allowed is None else len(allowed)
-        best = moment.index.search(vector, min(max(count, POOL), total), moment.live if allowed is None else allowed)
-        slots, scores = best.slots[0][best.slots[0] >= 0], best.scores[0][best.slots[0] >= 0]
-        tokens = view.read(slots[:POOL])
-        alike = likeness(wanted.picture, tokens)
-        if wanted.text is not None:
-            alike = alike + (tokens @ wanted.text[0]).max(axis=1)
-        order = rank_order(alike, view.image_ids_of(slots[:POOL]))
-        slots = np.concatenate([slots[:POOL][order], slots[POOL:]])
-        return slots[:count], np.concatenate([alike[order], scores[POOL:]])[:count].astype(np.float32)
-
-    def _newest(self, view: View, count: int, allowed: Int64 | None) -> tuple[Int64, Float32]:
-        """Nothing to rank by: the pictures that came last first."""
-        slots = view.live_slots if allowed is None else allowed
-        newest = slots[np.argsort(-view.image_ids_of(slots), kind="stable")][:count]
-        return newest, np.zeros(len(newest), np.float32)
+            return opened.newest(count, allowed)
+        if self._scans is not None and allowed is None:
+            return self._scans.nearest(opened, wanted.text, count)
+        return opened.nearest(wanted.text, count, allowed)[0]
 
     def _resolve(self, image_ids: Int64, scores: Float32, background: ScoreBackground) -> list[Candidate]:
         """Candidates of ``image_ids`` [n], without those that a commit since the view has taken away."""

@@ -21,6 +21,7 @@ from imgsearch.search.inference.batched import BatchedInference
 from imgsearch.search.query.description import Query
 from imgsearch.search.query.paging import picture_key
 from imgsearch.search.query.parser import ParsedQuery, parse_query
+from imgsearch.search.scans import BatchedScans
 from web.problems import Overloaded
 from web.services.explaining import explain
 
@@ -52,15 +53,17 @@ class SearchService:
 
     def __init__(self, searcher: Searcher, limits: ServiceLimits | None = None) -> None:
         self._limits = limits or ServiceLimits()
-        self._given, self._reader = searcher, None
+        self._given, self._reader, self._scans = searcher, None, None
         if self._limits.batching:
             self._reader = BatchedInference(searcher.model, searcher.features)
+            self._scans = BatchedScans(self._reader.unhurried)
             searcher = Searcher(
                 searcher.store,
                 searcher.model,
                 features=searcher.features,
                 calibration=searcher.calibration,
                 reader=self._reader,
+                scans=self._scans,
             )
         self.searcher = searcher
         self._free = threading.BoundedSemaphore(self._limits.searches)
@@ -136,7 +139,10 @@ class SearchService:
             "searches_refused": ("Searches refused because too many were waiting", self._refused),
             "searches_shared": ("Searches answered with another's answer", self._shared),
         }
-        for kind, (batches, jobs) in ({} if self._reader is None else self._reader.batched()).items():
+        batched = {} if self._reader is None else self._reader.batched()
+        if self._scans is not None:
+            batched["scans"] = self._scans.batched()
+        for kind, (batches, jobs) in batched.items():
             found[f"{kind}_batches"] = (f"Batches of {kind}", batches)
             found[f"{kind}_jobs"] = (f"What was done in batches of {kind}", jobs)
         return found
@@ -145,6 +151,8 @@ class SearchService:
         """Answer waiting requests, then let go of the library."""
         if self._reader is not None:
             self._reader.close()
+        if self._scans is not None:
+            self._scans.close()
         self.searcher.close()
         self._given.close()
 

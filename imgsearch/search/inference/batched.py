@@ -1,8 +1,8 @@
 """The model asked for many queries at once (`imgsearch.search.inference.direct.InferenceBackend`).
 
-Texts that wait at the same time are embedded as one batch, and compared with the library in one sweep. Re-ranks are cut
-into pieces of a few candidates, which the cores share; what the model takes of a picture whatever the text is kept in
-memory, where the model can tell it apart."""
+Texts that wait at the same time are embedded as one batch. Re-ranks are cut into pieces of a few candidates, which the
+cores share. What the model takes of an image whatever the text is kept in memory, where the model can tell it apart.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ import numpy as np
 from cachetools import LRUCache
 
 from imgsearch.model.arrays import as_numpy
-from imgsearch.records import Float32, Int64, UInt8
+from imgsearch.records import Float32, UInt8
 from imgsearch.search.features.stored import FeatureSource, ImageSource
 from imgsearch.search.inference.batcher import Batcher
 from imgsearch.search.inference.direct import features_of
 from imgsearch.search.rerank import Match, MatchPrompt, SearchModel, failure_sentences, matches_from_logits
-from imgsearch.search.retrieval import Nearest, OpenIndex
 from imgsearch.storage import FeatureStore
 
 MEMORY_BYTES = 256_000_000
@@ -65,13 +64,6 @@ class _Piece:
     deadline: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Scan:
-    moment: OpenIndex
-    text: Float32
-    count: int
-
-
 _Reply = tuple[list[Match | None], list[str]] | None  # None: the time was up before the piece's turn came
 
 
@@ -95,13 +87,17 @@ class BatchedInference:
         count = workers or (_cores() if local and remembering else 1)
         pieces = Batcher("pieces", self._match, count, _LOCAL_PIECES if local else _ACCELERATOR_PIECES)
         self._pieces = pieces
-        self._texts = Batcher("texts", self._embed, 1, _TEXTS, lambda: pieces.waiting > AHEAD * count)
-        self._scans = Batcher("scans", _scan, 1, _TEXTS, lambda: pieces.waiting > AHEAD * count)
+        self._unhurried = AHEAD * count
+        self._texts = Batcher("texts", self._embed, 1, _TEXTS, self.unhurried)
 
     def close(self) -> None:
         """End the threads once what waits is answered."""
-        for batcher in (self._texts, self._scans, self._pieces):
-            batcher.close()
+        self._texts.close()
+        self._pieces.close()
+
+    def unhurried(self) -> bool:
+        """Whether so many pieces wait that what comes before them may wait for company."""
+        return self._pieces.waiting > self._unhurried
 
     def embed_text(self, text: str) -> Float32:
         """[1, D]; in a batch with whatever waits."""
@@ -115,12 +111,6 @@ class BatchedInference:
         """[T, D]; at once, in the caller's thread."""
         tokens: Float32 = as_numpy(self._model.embed_images(self._model.preprocess_arrays(pixels[None])))[0]
         return tokens
-
-    def nearest(self, moment: OpenIndex, text: Float32, count: int, allowed: Int64 | None) -> Nearest:
-        """In one sweep with whatever waits; under a filter, alone."""
-        if allowed is not None:
-            return moment.nearest(text, count, allowed)[0]
-        return self._scans.submit([_Scan(moment, text, count)])[0].result()
 
     def features(self, source: ImageSource) -> Float32:
         """[N, W]; at once, in the caller's thread. Raises MediaError."""
@@ -155,7 +145,7 @@ class BatchedInference:
 
     def batched(self) -> dict[str, tuple[int, int]]:
         """Kind -> (batches, jobs) so far."""
-        kinds: dict[str, Batcher[Any, Any]] = {"texts": self._texts, "scans": self._scans, "pieces": self._pieces}
+        kinds: dict[str, Batcher[Any, Any]] = {"texts": self._texts, "pieces": self._pieces}
         return {name: (batcher.batches, batcher.jobs) for name, batcher in kinds.items()}
 
     def _embed(self, texts: Sequence[str]) -> list[Float32]:
@@ -254,22 +244,6 @@ class PictureMemories:
         if memory.size_bytes <= self._kept.maxsize:
             with self._lock:
                 self._kept[content_hash] = memory
-
-
-def _scan(scans: Sequence[_Scan]) -> list[Nearest]:
-    """Those of one moment together; each gets the beginning of what the largest asks for."""
-    found: dict[int, Nearest] = {}
-    groups: dict[int, list[int]] = {}
-    for place, scan in enumerate(scans):
-        groups.setdefault(id(scan.moment), []).append(place)
-    for places in groups.values():
-        texts = np.concatenate([scans[place].text for place in places])
-        count = max(scans[place].count for place in places)
-        found |= dict(zip(places, scans[places[0]].moment.nearest(texts, count), strict=True))
-    return [
-        Nearest(one.slots[: scan.count], one.scores[: scan.count], one.background)
-        for scan, one in ((scan, found[place]) for place, scan in enumerate(scans))
-    ]
 
 
 def _cores() -> int:

@@ -9,10 +9,9 @@ from typing import Protocol
 
 from imgsearch.errors import MediaError
 from imgsearch.model.arrays import as_numpy
-from imgsearch.records import Float32, Int64, UInt8
+from imgsearch.records import Float32, UInt8
 from imgsearch.search.features.stored import FeatureSource, ImageSource
 from imgsearch.search.rerank import Match, MatchPrompt, SearchModel, match_candidates
-from imgsearch.search.retrieval import Nearest, OpenIndex, ask_moment
 from imgsearch.storage import FeatureStore
 
 
@@ -29,10 +28,6 @@ class InferenceBackend(Protocol):
 
     def embed_picture(self, pixels: UInt8) -> Float32:
         """uint8 [S, S, 3] -> float32 [T, D]."""
-        ...
-
-    def nearest(self, moment: OpenIndex, text: Float32, count: int, allowed: Int64 | None) -> Nearest:
-        """``OpenIndex.nearest`` for one text [1, D]."""
         ...
 
     def features(self, source: ImageSource) -> Float32:
@@ -70,10 +65,6 @@ class DirectInference:
         with self._lock:
             tokens: Float32 = as_numpy(self._model.embed_images(self._model.preprocess_arrays(pixels[None])))[0]
         return tokens
-
-    def nearest(self, moment: OpenIndex, text: Float32, count: int, allowed: Int64 | None) -> Nearest:
-        """See ``InferenceBackend``; threads do not wait for each other."""
-        return ask_moment(moment, text, count, allowed)
 
     def features(self, source: ImageSource) -> Float32:
         """See ``InferenceBackend``."""

@@ -1,0 +1,90 @@
+"""The index that answers: a library as of one commit, held open between queries."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from cachetools import LRUCache
+
+from imgsearch.index import open_index, rank_order
+from imgsearch.records import Filters, Float32, Int64
+from imgsearch.search.calibration import NO_BACKGROUND, ScoreBackground, evenly
+from imgsearch.search.similarity import POOL, likeness, mean_vector
+from imgsearch.storage import Store, latest_snapshot
+
+FILTERS_KEPT = 8
+"""Filters whose slots are kept: those of the pages that one person turns, and of a few other people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The best slots and their scores [n] for one text, and the library's background for it."""
+
+    slots: Int64
+    scores: Float32
+    background: ScoreBackground
+
+
+class OpenIndex:
+    """The library as of one commit, with what is made of it once. Safe between threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.view = store.view()
+        self.index, self.note = open_index(self.view, latest_snapshot(store))
+        self.live = self.view.live_mask()
+        self._filtered: LRUCache[Filters, Int64] = LRUCache(FILTERS_KEPT)
+        self._lock = threading.Lock()
+
+    @cached_property
+    def sample(self) -> Float32:
+        """Vectors [n, T, D] of the library's background."""
+        return self.view.read(self.view.live_slots[evenly(self.view.count)])
+
+    def nearest(self, texts: Float32, count: int, allowed: Int64 | None = None) -> list[Nearest]:
+        """The ``count`` best slots (fewer where fewer are allowed) for each of ``texts`` [Q, D]; fewer asked for are
+        the beginning of more. Q texts at once cost less than one by one: vectors are read once for all."""
+        total = self.view.count if allowed is None else len(allowed)
+        best = self.index.search(texts, min(count, total), self.live if allowed is None else allowed)
+        backgrounds = ScoreBackground.of_many(self.sample, texts)
+        known = best.slots >= 0
+        rows = zip(best.slots, best.scores, known, backgrounds, strict=True)
+        return [Nearest(slots[real], scores[real], background) for slots, scores, real, background in rows]
+
+    def alike(self, picture: Float32, text: Float32 | None, count: int, allowed: Int64 | None = None) -> Nearest:
+        """The ``count`` slots most like the tokens [T, D] of ``picture``, by likeness, plus ITC with ``text`` [1, D] if
+        there is one. The `POOL` nearest to the mean of its tokens (and the text) are compared token by token; behind
+        them the order is the index's. Calibrations know no background for it."""
+        vector = mean_vector(picture)
+        if text is not None:
+            vector = mean_vector(np.concatenate([vector, text]))
+        total = self.view.count if allowed is None else len(allowed)
+        best = self.index.search(vector, min(max(count, POOL), total), self.live if allowed is None else allowed)
+        slots, scores = best.slots[0][best.slots[0] >= 0], best.scores[0][best.slots[0] >= 0]
+        tokens = self.view.read(slots[:POOL])
+        alike = likeness(picture, tokens)
+        if text is not None:
+            alike = alike + (tokens @ text[0]).max(axis=1)
+        order = rank_order(alike, self.view.image_ids_of(slots[:POOL]))
+        slots = np.concatenate([slots[:POOL][order], slots[POOL:]])
+        scores = np.concatenate([alike[order], scores[POOL:]]).astype(np.float32)
+        return Nearest(slots[:count], scores[:count], NO_BACKGROUND)
+
+    def newest(self, count: int, allowed: Int64 | None = None) -> Nearest:
+        """Where there is nothing to rank by: the ``count`` slots of the images that came last, the newest first."""
+        slots = self.view.live_slots if allowed is None else allowed
+        newest = slots[np.argsort(-self.view.image_ids_of(slots), kind="stable")][:count]
+        return Nearest(newest, np.zeros(len(newest), np.float32), NO_BACKGROUND)
+
+    def fitting_slots(self, filters: Filters) -> Int64:
+        """Slots, ascending, of the pictures that the filters leave; the latest few are kept."""
+        with self._lock:
+            known = self._filtered.get(filters)
+        if known is None:
+            known = self.view.slots_of_images(self._store.matching_images(filters))
+            with self._lock:
+                self._filtered[filters] = known
+        return known
