@@ -24,9 +24,10 @@ from imgsearch.index.contract import Allowed
 from imgsearch.media.source import ContentChanged
 from imgsearch.model.arrays import as_numpy
 from imgsearch.model.contract import Embedder
-from imgsearch.records import Filters, Float32, Int64, UInt8
+from imgsearch.records import Float32, Int64, UInt8
 from imgsearch.search.features.images import DECODE_THREADS
 from imgsearch.search.features.stored import ImageSource
+from imgsearch.search.query.parser import ParsedQuery
 from imgsearch.search.retrieval import CandidateFinder, RetrievalRequest
 from imgsearch.storage import Store, View, latest_snapshot
 
@@ -149,7 +150,7 @@ def retrieve_altered(
         if isinstance(tokens, MediaError):
             reasons.append(tokens.message)
             continue
-        found = finder.find(RetrievalRequest(None, tokens, Filters()), DEPTH).candidates
+        found = finder.find(RetrievalRequest(ParsedQuery(""), picture=tokens), DEPTH).candidates
         place = _place(view, image_id, [candidate.image_id for candidate in found])
         places.append(place)
         if place != 1:

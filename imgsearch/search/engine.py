@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,26 +14,25 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from cachetools import LRUCache
 
-from imgsearch.errors import MediaError, UsageError
 from imgsearch.records import Float32, Hit, Results
 from imgsearch.search.calibration import UNDIVIDED, Calibration, PartAgreement, ScoredCandidate
-from imgsearch.search.features.images import decode_as_shown
+from imgsearch.search.features.images import pixels_of_file
 from imgsearch.search.inference.direct import DirectInference, InferenceBackend
-from imgsearch.search.query.description import Query, query_notes
-from imgsearch.search.query.paging import PageCursor, decoded, query_digest
+from imgsearch.search.query.description import Query
+from imgsearch.search.query.paging import PageCursor, PageStart, page_start
 from imgsearch.search.query.parser import ParsedQuery, parse_query
 from imgsearch.search.query.parts import parts_of
-from imgsearch.search.query.understanding import understand, understanding_notes
+from imgsearch.search.query.understanding import read_by_model
 from imgsearch.search.rerank import (
     Match,
-    MatchPrompt,
     Reranked,
     SearchModel,
     fused_order,
     fused_score,
     match_and_replace,
+    match_texts,
 )
-from imgsearch.search.retrieval import Candidate, CandidateFinder, RetrievalRequest
+from imgsearch.search.retrieval import Candidate, CandidateFinder, RetrievalRequest, RetrievalResult
 from imgsearch.search.timing import milliseconds_since, timed
 from imgsearch.storage import FeatureStore, Store
 
@@ -49,26 +48,30 @@ REMEMBERED = 256
 """Re-ranks kept for the pages that follow, of many people at once: some kB each."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Search:
-    """One query on its way: what was asked, and what the first stage found."""
+    """A query on its way: what was asked, and what the first stage found."""
 
     query: Query
-    digest: str
-    reread: str  # the digest of what decides the re-rank: a list that goes on to the end has the same
-    reading: MatchPrompt
-    depth: int
-    reach: int  # candidates that may be re-ranked where some of the first ``depth`` show what is not wanted
-    offset: int
+    start: PageStart
+    request: RetrievalRequest
+    found: RetrievalResult
     judged: bool  # whether hits are called confident or not
-    order: Literal["match", "likeness", "newest"]
-    understood: bool = True  # if not, none is
-    candidates: list[Candidate] = field(default_factory=list)
-    agreements: tuple[PartAgreement, ...] = ()  # of the first candidates with the parts of the description
-    more: bool = False  # the library holds allowed pictures behind the candidates
-    generation: int = 0
-    notes: list[str] = field(default_factory=list)
-    took: dict[str, float] = field(default_factory=dict)
+    sure: bool  # whether any may be
+    notes: list[str]
+    took: dict[str, float]
+
+    @property
+    def depth(self) -> int:
+        """Candidates that are re-ranked."""
+        return self.request.depth + self.found.lifted
+
+    @property
+    def order(self) -> Literal["match", "likeness", "newest"]:
+        """What the hits are ordered by."""
+        if self.request.picture is not None:
+            return "likeness"
+        return "match" if match_texts(self.request.parsed) else "newest"
 
 
 class Searcher:
@@ -77,8 +80,8 @@ class Searcher:
     It looks at a point in time, and at a newer one as soon as a run has committed; a run in progress never disturbs it.
     Safe to share between threads; they wait for each other at the model alone, as ``reader`` has it. Close it, or use
     it in a ``with``. ``features``: where ViT features are kept; None keeps none. ``calibration``: without one no list
-    ends before its k. ``reader``: who asks the model; `DirectInference` unless given.
-    ``scans``: lets texts that wait at the same time share a sweep of the vectors.
+    ends before its k. ``reader``: who asks the model; `DirectInference` unless given. ``scans``: lets texts that wait
+    at the same time share a sweep of the vectors.
     """
 
     def __init__(
@@ -118,9 +121,8 @@ class Searcher:
         The first 5 for k = 50 are the answer for k = 5: how many candidates ITM re-reads depends on the query's
         ``rerank`` and the device alone. Ties (scores equal to 1e-5) go by image id. With a calibration the list ends
         where the matches end, unless ``query.everything``; then the others follow them. Raises UsageError for a query
-        that asks for nothing or holds a wrong filter. ``parsed``: the result of `parse_query`, if the
-        caller has it. ``took_ms``: embed, search, rerank, total.
-        """
+        that asks for nothing or holds a wrong filter. ``parsed``: the result of `parse_query`, if the caller has it.
+        ``took_ms``: embed, search, rerank, total."""
         started = time.perf_counter()
         search = self._begin(query, picture, parsed)
         return self._finish(search, started)
@@ -131,7 +133,7 @@ class Searcher:
         """The answer by vectors alone, as soon as it is known, then the answer of ``search``."""
         started = time.perf_counter()
         search = self._begin(query, picture, parsed)
-        if search.depth and search.reading.texts:
+        if search.depth and match_texts(search.request.parsed):
             yield self._page(search, Reranked([], []), started)
         yield self._finish(search, started)
 
@@ -145,7 +147,7 @@ class Searcher:
         matches = self._rerank(search, time.perf_counter()).matches
         return [
             ScoredCandidate(found.image_id, match.margin, found.score, found.z, agreement)
-            for found, match, agreement in zip(search.candidates, matches, search.agreements, strict=False)
+            for found, match, agreement in zip(search.found.candidates, matches, search.found.agreements, strict=False)
             if match is not None
         ]
 
@@ -153,69 +155,46 @@ class Searcher:
         self, query: Query, picture: Float32 | None, parsed: ParsedQuery | None, *, parts: bool = False
     ) -> _Search:
         """Read the query and find its candidates. ``parts``: compare them with its parts, needed or not."""
-        ask = parsed or parse_query(query, pictured=picture is not None)
-        cursor = decoded(query, picture)
-        depth = self.model.profile.rerank_depth if query.rerank < 0 else query.rerank
-        reading = MatchPrompt(ask.description, ask.excluded)
-        reread = query_digest(replace(query, everything=False), picture)
-        offset = cursor.offset if cursor else 0
+        parsed = parsed or parse_query(query, pictured=picture is not None)
+        start = page_start(query, picture)
+        took: dict[str, float] = {}
+        with timed(took, "embed"):
+            read = read_by_model(parsed, self.model)
+            request = self._embed(query, parsed, picture, parts)
         # A score of likeness is none of ITC: no calibration says what it means.
-        compared = picture is not None or bool(ask.similar or ask.like)
-        judged = self.calibration is not None and bool(reading.wanted) and not compared
-        reach = 2 * depth if reading.unwanted else depth
-        order: Literal["match", "likeness", "newest"]
-        order = "likeness" if compared else "match" if reading.texts else "newest"
-        search = _Search(query, query_digest(query, picture), reread, reading, depth, reach, offset, judged, order)
-        with timed(search.took, "embed"):
-            words = "" if parts or compared else ask.description
-            wanted = replace(self._embed(ask, search, picture), depth=depth, words=words, reach=reach)
-            if depth and (parts or (judged and self.calibration is not None and self.calibration.reads_parts)):
-                divided = parts_of(reading.wanted)
-                vectors = self.reader.embed_texts(divided.texts)
-                wanted = replace(wanted, parts=divided, vectors=vectors)
-        with timed(search.took, "search"):
+        judged = self.calibration is not None and bool(parsed.description) and request.picture is None
+        with timed(took, "search"):
             # The k-th hit can have every re-ranked candidate behind it; one more tells whether a page follows.
-            found = self._finder.find(wanted, search.offset + max(query.k, CLOSEST) + reach + 1)
-        search.candidates, search.more, search.generation = found.candidates, found.more, found.generation
-        search.agreements, search.depth = found.agreements, depth + found.lifted
-        if found.note:
-            search.notes.append(found.note)
+            found = self._finder.find(request, start.offset + max(query.k, CLOSEST) + request.reach + 1)
+        notes = [*read.notes, *([found.note] if found.note else [])]
         if not found.candidates:
-            search.notes.append("no picture fits the filters" if ask.filters else "the library holds no picture yet")
-        if cursor and cursor.generation != found.generation:
-            search.notes.append("the library has changed since the page before: pictures may be missing or come twice")
-        return search
+            notes.append("no picture fits the filters" if parsed.filters else "the library holds no picture yet")
+        if start.generation not in (None, found.generation):
+            notes.append("the library has changed since the page before: pictures may be missing or come twice")
+        return _Search(query, start, request, found, judged, read.sure, notes, took)
 
-    def _embed(self, ask: ParsedQuery, search: _Search, picture: Float32 | None) -> RetrievalRequest:
-        """What to look for in the library."""
-        text = None
-        if ask.description:
-            search.notes += query_notes(ask.description, self.model.count_tokens)
-            self._judge_words(ask, search)
-            text = self.reader.embed_text(ask.description)
-        image_id = None
-        named = ask.similar or ask.like
-        if named and named.isdecimal() and len(named) < _LONGEST_ID:
-            image_id = int(named)
-            picture = self._finder.tokens_of(image_id)
-        elif named:
-            picture = self._tokens_of_file(Path(os.path.expanduser(named)))  # noqa: PTH111  leaves ~nobody as it is
-        return RetrievalRequest(text, picture, ask.filters, excluding=image_id)
+    def _embed(self, query: Query, parsed: ParsedQuery, picture: Float32 | None, parts: bool) -> RetrievalRequest:
+        """Ask the model for all vectors that the query needs."""
+        text = self.reader.embed_text(parsed.description) if parsed.description else None
+        picture, own_id = self._named_picture(parsed) if parsed.similar or parsed.like else (picture, None)
+        depth = self.model.profile.rerank_depth if query.rerank < 0 else query.rerank
+        reach = 2 * depth if parsed.excluded else depth
+        worded = picture is None and not parts
+        request = RetrievalRequest(parsed, text, picture, own_id, depth, reach, worded)
+        reads_parts = self.calibration is not None and self.calibration.reads_parts
+        if depth and (parts or (reads_parts and worded and text is not None)):
+            divided = parts_of(parsed.description)
+            request = replace(request, parts=divided, vectors=self.reader.embed_texts(divided.texts))
+        return request
 
-    def _judge_words(self, ask: ParsedQuery, search: _Search) -> None:
-        """Whether the model can know what was asked for, and what is not wanted."""
-        description, *excluded = (understand(self.model.words(text)) for text in (ask.description, *ask.excluded))
-        search.understood = description.sure and not any(one.unknown for one in excluded)
-        search.notes += understanding_notes(description, excluded)
-
-    def _tokens_of_file(self, path: Path) -> Float32:
-        """[T, D] of a picture file. Raises UsageError where it cannot be read."""
-        if not path.exists():
-            raise UsageError(f"there is no file {path}", "check the spelling; quote a path with spaces")
-        outcome = decode_as_shown(path, self.model.image_size)
-        if isinstance(outcome, MediaError):
-            raise UsageError(f"{path} cannot be read as a picture: {outcome.message}", "name a picture file")
-        return self.reader.embed_picture(outcome.pixels)
+    def _named_picture(self, parsed: ParsedQuery) -> tuple[Float32, int | None]:
+        """The tokens [T, D] of the image that the query names, and its id if the library holds it. Raises UsageError
+        for an id or a file that is not there."""
+        named = parsed.similar or parsed.like or ""
+        if named.isdecimal() and len(named) < _LONGEST_ID:
+            return self._finder.tokens_of(int(named)), int(named)
+        pixels = pixels_of_file(Path(os.path.expanduser(named)), self.model.image_size)  # noqa: PTH111  leaves ~nobody
+        return self.reader.embed_picture(pixels), None
 
     def _finish(self, search: _Search, started: float) -> Results:
         with timed(search.took, "rerank"):
@@ -224,33 +203,34 @@ class Searcher:
 
     def _rerank(self, search: _Search, started: float) -> Reranked:
         """ITM on the first candidates; remembered for the pages that follow."""
-        if not search.reading.texts:
+        parsed, found = search.request.parsed, search.found
+        if not match_texts(parsed):
             return Reranked([], [])
-        key = (search.generation, search.reread)
+        key = (found.generation, search.start.rerank_digest)
         with self._lock:
             known = self._reranked.get(key)
         if known is not None:
             return known
-        sources = [found.source for found in search.candidates[: max(search.depth, search.reach)]]
+        sources = [one.source for one in found.candidates[: max(search.depth, search.request.reach)]]
         deadline = None if search.query.budget_ms is None else started + search.query.budget_ms / 1000
         match = partial(self.reader.match, deadline=deadline)
-        answer = match_and_replace(match, search.reading, sources, search.depth)
+        answer = match_and_replace(match, parsed, sources, search.depth)
         if answer.complete:
             with self._lock:
                 self._reranked[key] = answer
         return answer
 
     def _page(self, search: _Search, reranked: Reranked, started: float) -> Results:
-        query = search.query
+        query, offset = search.query, search.start.offset
         # Vectors alone say of few pictures that they match, and of none that it does not: no list ends by them.
         judged = search.judged and bool(reranked.matches)
         ordered = self._ordered(search, reranked.matches, judged)
         ends = judged and not query.everything
         listed = [hit for hit in ordered if hit.confident or hit.words] if ends else ordered
-        hits = _ranked(listed, search.offset, query.k)
-        closest = ordered if ends and not listed and not search.offset else []
-        follows = len(listed) > search.offset + query.k or (search.more and len(listed) == len(ordered))
-        cursor = PageCursor(search.offset + len(hits), search.generation, search.digest).encoded()
+        hits = _ranked(listed, offset, query.k)
+        closest = ordered if ends and not listed and not offset else []
+        follows = len(listed) > offset + query.k or (search.found.more and len(listed) == len(ordered))
+        cursor = PageCursor(offset + len(hits), search.found.generation, search.start.digest).encoded()
         notes = [*search.notes, *reranked.notes]
         if not reranked.complete:
             notes.append(f"the time was up after {len(reranked.matches)} of {reranked.due} candidates were re-ranked")
@@ -273,16 +253,17 @@ class Searcher:
     def _ordered(self, search: _Search, matches: list[Match | None], judged: bool) -> list[Hit]:
         """All candidates, best first; with a calibration the confident ones before the others. Only so many are sure
         of their place as were asked for: behind the last candidate others may come."""
-        candidates = search.candidates
+        candidates = search.found.candidates
         scores = np.array([found.score for found in candidates], np.float32)
         image_ids = np.array([found.image_id for found in candidates], np.int64)
         padded = [*matches, *[None] * (len(candidates) - len(matches))]
-        order = fused_order(scores, matches, image_ids, search.reading).tolist()
+        order = fused_order(scores, matches, image_ids, search.request.parsed).tolist()
         # Behind a snapshot's pool scores begin anew: what follows a doubtful picture is not listed, or the list for
         # few would not be the beginning of the list for many.
         heights = [np.inf if found.lifted else found.z for found in candidates]
         lowest = np.minimum.accumulate(np.array(heights, np.float64)).tolist()
-        agreeing = [*search.agreements, *[UNDIVIDED] * (len(candidates) - len(search.agreements))]
+        agreements = search.found.agreements
+        agreeing = [*agreements, *[UNDIVIDED] * (len(candidates) - len(agreements))]
         evidence = [(candidates[place], padded[place], agreeing[place], lowest[place]) for place in order]
         hits = [self._hit(search, judged, *one) for one in evidence]
         return sorted(hits, key=lambda hit: hit.confident is False)  # stable
@@ -299,11 +280,11 @@ class Searcher:
         """``lowest_z`` of all candidates up to this one."""
         logit = probability = confident = score = None
         if match is not None:
-            score = fused_score(found.score, match, search.reading)
-            if search.reading.wanted:
+            score = fused_score(found.score, match, search.request.parsed)
+            if search.request.parsed.description:
                 logit, probability = match.logit, match.probability
         if self.calibration is not None and judged:
-            if not search.understood:
+            if not search.sure:
                 confident = False
             elif match is None:
                 confident = self.calibration.confident_by_vectors(lowest_z)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,11 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from imgsearch.index.rows import rank_order
-from imgsearch.model.arrays import as_numpy
 from imgsearch.model.contract import Array, Explainer
 from imgsearch.model.words import VocabularyWord
 from imgsearch.records import Float32, Int64
-from imgsearch.search.features.stored import FeatureSource, ImageSource
+from imgsearch.search.features.stored import ImageSource
+from imgsearch.search.query.parser import ParsedQuery
 
 
 class SearchModel(Explainer, Protocol):
@@ -50,27 +49,20 @@ class Match:
         return self.unwanted >= 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class MatchPrompt:
-    """What ITM is asked about each candidate: the description, "" if there is none, and what is not wanted."""
-
-    wanted: str
-    unwanted: tuple[str, ...] = ()
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """The description, what is not wanted, and both together: the head was trained on whole descriptions, and is
-        sure of "a red boat at night" where it is not of "at night"."""
-        if not self.wanted:
-            return self.unwanted
-        joined = (together(self.wanted, text) for text in self.unwanted)
-        return (self.wanted, *self.unwanted, *(text for text in joined if text))
+def match_texts(parsed: ParsedQuery) -> tuple[str, ...]:
+    """The texts that ITM matches each candidate with: the description, the unwanted texts, and both together. The head
+    was trained on whole descriptions, and is sure of "a red boat at night" where it is not of "at night"."""
+    if not parsed.description:
+        return parsed.excluded
+    joined = (together(parsed.description, text) for text in parsed.excluded)
+    return (parsed.description, *parsed.excluded, *(text for text in joined if text))
 
 
 Matched = tuple[list[Match | None], list[str], bool]
-"""What `match_candidates` gives."""
+"""A match for each candidate, or None where its image cannot be read; sentences that say how many and why; whether all
+were reached in time."""
 
-Matching = Callable[[MatchPrompt, Sequence[ImageSource]], Matched]
+Matching = Callable[[ParsedQuery, Sequence[ImageSource]], Matched]
 
 
 _PLACE_WORDS = """
@@ -95,30 +87,6 @@ def together(wanted: str, unwanted: str) -> str:
     return joined if len(joined.split()) <= _LONGEST_TOGETHER else ""
 
 
-def match_candidates(
-    model: SearchModel,
-    reading: MatchPrompt,
-    sources: Sequence[ImageSource],
-    features: FeatureSource,
-    deadline: float | None = None,
-) -> Matched:
-    """Match each source's picture with the texts: (a match for each, or None where the picture cannot be read; a
-    sentence that says how many and why; whether all were reached before ``deadline``, a time.perf_counter()).
-
-    Candidates go to the model a fixed number at a time, whatever is kept of them, so an answer depends on neither.
-    With a deadline at least the first ones are matched; after it, those that were not reached are left out."""
-    matches: list[Match | None] = []
-    reasons: list[str] = []
-    step = model.profile.pair_step
-    for first in range(0, len(sources), step):
-        if first and deadline is not None and time.perf_counter() > deadline:
-            return matches, failure_sentences(reasons), False
-        found, failed = features.features(sources[first : first + step])
-        reasons += failed
-        matches += _match(model, reading, found)
-    return matches, failure_sentences(reasons), True
-
-
 @dataclass(frozen=True, slots=True)
 class Reranked:
     """ITM's answers for the first candidates, and what is to be said of them. ``due``: for how many there should be."""
@@ -129,41 +97,30 @@ class Reranked:
     due: int = 0
 
 
-def match_and_replace(match: Matching, reading: MatchPrompt, sources: Sequence[ImageSource], depth: int) -> Reranked:
+def match_and_replace(match: Matching, parsed: ParsedQuery, sources: Sequence[ImageSource], depth: int) -> Reranked:
     """``match`` the first ``depth`` of ``sources``, and for each that shows what is not wanted one more behind them: of
     a description whose best pictures are at night, few would else be left for "not at night"."""
-    matches, notes, complete = match(reading, sources[:depth])
+    matches, notes, complete = match(parsed, sources[:depth])
     dropped = sum(one is not None and one.shows_unwanted for one in matches)
     following = sources[depth : depth + dropped]
     due = min(depth, len(sources)) + len(following)
     if not (following and complete):
         return Reranked(matches, notes, complete, due)
-    more, told, complete = match(reading, following)
+    more, told, complete = match(parsed, following)
     return Reranked([*matches, *more], [*notes, *told], complete, due)
 
 
-def _match(model: SearchModel, reading: MatchPrompt, found: Sequence[Float32 | None]) -> list[Match | None]:
-    readable = [features for features in found if features is not None]
-    if not readable:
-        return [None] * len(found)
-    batch = np.stack(readable)
-    matches = iter(
-        matches_from_logits(reading, [as_numpy(model.match_both([text] * len(batch), batch)) for text in reading.texts])
-    )
-    return [None if features is None else next(matches) for features in found]
-
-
-def matches_from_logits(reading: MatchPrompt, answers: Sequence[Float32]) -> list[Match]:
-    """What the logits say of n pictures. ``answers``: for each of ``reading.texts`` float32 [n, 2]."""
+def matches_from_logits(parsed: ParsedQuery, answers: Sequence[Float32]) -> list[Match]:
+    """What the logits say of n pictures. ``answers``: for each of `match_texts` float32 [n, 2]."""
     count = len(answers[0])
     both_of = [answer.astype(np.float64) for answer in answers]
     margins = [both[:, 1] - both[:, 0] for both in both_of]  # each [n]
-    alone = margins[bool(reading.wanted) :][: len(reading.unwanted)]
-    added = [both - margins[0] + _ADDED for both in margins[1 + len(reading.unwanted) :]] if reading.wanted else []
+    alone = margins[bool(parsed.description) :][: len(parsed.excluded)]
+    added = [both - margins[0] + _ADDED for both in margins[1 + len(parsed.excluded) :]] if parsed.description else []
     unwanted = [_probability(margin) for margin in (*alone, *added)]
     most_unwanted = np.max([np.zeros(count), *unwanted], axis=0)
-    logit = both_of[0][:, 1] if reading.wanted else np.zeros(count)
-    margin = margins[0] if reading.wanted else np.full(count, np.inf)
+    logit = both_of[0][:, 1] if parsed.description else np.zeros(count)
+    margin = margins[0] if parsed.description else np.full(count, np.inf)
     rows = zip(logit.tolist(), margin.tolist(), most_unwanted.tolist(), strict=True)
     return [Match(*row) for row in rows]
 
@@ -180,12 +137,12 @@ def failure_sentences(reasons: Sequence[str]) -> list[str]:
     return [f"{count} not re-ranked and kept the place of the first search: {reasons[0]}"]
 
 
-def fused_score(score: float, match: Match, reading: MatchPrompt) -> float:
+def fused_score(score: float, match: Match, parsed: ParsedQuery) -> float:
     """What puts a matched candidate in its place, as `fused_order` says. ``score``: of the first search."""
-    return match.probability * (1 - match.unwanted) if reading.unwanted else score + match.logit
+    return match.probability * (1 - match.unwanted) if parsed.excluded else score + match.logit
 
 
-def fused_order(scores: Float32, matches: Sequence[Match | None], image_ids: Int64, reading: MatchPrompt) -> Int64:
+def fused_order(scores: Float32, matches: Sequence[Match | None], image_ids: Int64, parsed: ParsedQuery) -> Int64:
     """The places of candidates, best first. ``scores`` [n], of the first search, and ``image_ids`` [n] are in its
     order, ``matches`` [m <= n] belong to the first m. -> [n] positions.
 
@@ -197,6 +154,6 @@ def fused_order(scores: Float32, matches: Sequence[Match | None], image_ids: Int
     matched = np.array([i for i, match in enumerate(matches) if match is not None], np.int64)
     known = [match for match in matches if match is not None]
     found = scores[matched].astype(np.float64).tolist()
-    fused = np.array([fused_score(*pair, reading) for pair in zip(found, known, strict=True)], np.float64)
+    fused = np.array([fused_score(*pair, parsed) for pair in zip(found, known, strict=True)], np.float64)
     order[matched] = matched[rank_order(fused, image_ids[matched])]
     return order

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imgsearch.errors import UsageError
-from imgsearch.records import Filters, Float32, Int64
+from imgsearch.records import Float32, Int64
 from imgsearch.search.calibration import PartAgreement, ScoreBackground
 from imgsearch.search.features.stored import ImageSource
 from imgsearch.search.open_index import Nearest, OpenIndex
+from imgsearch.search.query.parser import ParsedQuery
 from imgsearch.search.query.parts import Parts, agreements
 from imgsearch.search.word_matches import MOST_LIFTED, MOST_MATCHES, shown_words, word_expression
 from imgsearch.storage import Store
@@ -31,20 +32,23 @@ milliseconds in a small library, and a second in one of a million pictures, wher
 
 @dataclass(frozen=True, slots=True)
 class RetrievalRequest:
-    """What to look for: a text vector [1, D], a picture's tokens [T, D], both or neither, among the pictures that the
-    filters leave. ``excluding`` is the image id of the picture that others are compared with. The first ``depth``
-    candidates are compared with ``parts`` of the description, if any are given; ``vectors`` [P, D] are theirs. Where
-    ``words`` are given, pictures that people described with them (`word_matches`) follow the first ``depth``."""
+    """A parsed query, made ready for the library: what the first stage looks for, and how much of it ITM re-ranks.
 
-    text: Float32 | None
-    picture: Float32 | None
-    filters: Filters
+    ``text`` is the description's vector [1, D] and ``picture`` the tokens [T, D] of an image to compare with; either or
+    both may be missing. ``excluding`` is the id of that image, which is no answer. ITM re-ranks the first ``depth``
+    candidates, and up to ``reach`` where some show what is not wanted. With ``worded``, images that people described
+    with the words of the description (`word_matches`) follow the first ``depth``. If ``parts`` of the description are
+    given, with their ``vectors`` [P, D], the candidates that may be re-ranked are compared with them."""
+
+    parsed: ParsedQuery
+    text: Float32 | None = None
+    picture: Float32 | None = None
     excluding: int | None = None
+    depth: int = 0
+    reach: int = 0
+    worded: bool = False
     parts: Parts | None = None
     vectors: Float32 | None = None
-    depth: int = 0
-    words: str = ""
-    reach: int = 0  # where more of them may be re-ranked than ``depth``, how many: parts are compared with all these
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,69 +109,69 @@ class CandidateFinder:
         tokens: Float32 = view.read(slots)[0]
         return tokens
 
-    def find(self, wanted: RetrievalRequest, count: int) -> RetrievalResult:
+    def find(self, request: RetrievalRequest, count: int) -> RetrievalResult:
         """The ``count`` best pictures that have a file now, best first, ties by image id."""
         for attempt in range(REFRESHES):
             opened = self._refreshed()
             view = opened.view
-            allowed = self._allowed_slots(opened, wanted)
+            allowed = self._allowed_slots(opened, request)
             total = view.count if allowed is None else len(allowed)
-            best = self._best(opened, wanted, count, allowed)
-            lift = self._lift(opened, wanted, best, allowed)
+            best = self._best(opened, request, count, allowed)
+            lift = self._lift(opened, request, best, allowed)
             best, slots = lift.best, lift.best.slots
             found = self._resolve(view.image_ids_of(slots), best.scores, best.background)
             if len(found) == len(slots) or not view.changed() or attempt + 1 == REFRESHES:
                 break
-        agreeing = self._agreements(opened, wanted, slots, found[: max(wanted.depth + lift.lifted, wanted.reach)])
-        found = self._with_words(found, wanted, lift)
+        agreeing = self._agreements(opened, request, slots, found[: max(request.depth + lift.lifted, request.reach)])
+        found = self._with_words(found, request, lift)
         return RetrievalResult(found, total > len(slots), view.generation, opened.note, agreeing, lift.lifted)
 
-    def _lift(self, opened: OpenIndex, wanted: RetrievalRequest, best: Nearest, allowed: Int64 | None) -> Lift:
+    def _lift(self, opened: OpenIndex, request: RetrievalRequest, best: Nearest, allowed: Int64 | None) -> Lift:
         """Put the pictures that people described so, the best by vectors of them, behind the first ``depth``."""
-        expression = word_expression(wanted.words) if wanted.words and wanted.depth else ""
-        if not expression or wanted.text is None:
+        expression = word_expression(request.parsed.description) if request.worded and request.depth else ""
+        if not expression or request.text is None:
             return Lift(best)
         ids = read_word_matches(self._store, expression, MOST_MATCHES)
         slots = opened.view.slots_of_images(ids) if len(ids) else ids
         slots = np.intersect1d(slots, opened.view.live_slots if allowed is None else allowed)
         if not len(slots):
             return Lift(best)
-        first, rest = best.slots[: wanted.depth], best.slots[wanted.depth :]
+        first, rest = best.slots[: request.depth], best.slots[request.depth :]
         worded = frozenset(opened.view.image_ids_of(slots).tolist())
         missed = np.setdiff1d(slots, first)
         if not len(missed):
             return Lift(best, worded)
-        (chosen,) = opened.nearest(wanted.text, MOST_LIFTED, missed)
+        (chosen,) = opened.nearest(request.text, MOST_LIFTED, missed)
         kept = ~np.isin(rest, chosen.slots)
         merged = Nearest(
             np.concatenate([first, chosen.slots, rest[kept]]),
-            np.concatenate([best.scores[: wanted.depth], chosen.scores, best.scores[wanted.depth :][kept]]),
+            np.concatenate([best.scores[: request.depth], chosen.scores, best.scores[request.depth :][kept]]),
             best.background,
         )
         return Lift(merged, worded, len(chosen.slots))
 
-    def _with_words(self, found: list[Candidate], wanted: RetrievalRequest, lift: Lift) -> list[Candidate]:
+    def _with_words(self, found: list[Candidate], request: RetrievalRequest, lift: Lift) -> list[Candidate]:
         """Say of those that people described so with which of their words."""
         if not lift.worded:
             return found
         told = read_words(self._store, [one.image_id for one in found if one.image_id in lift.worded])
-        lifted = range(wanted.depth, wanted.depth + lift.lifted)
+        lifted = range(request.depth, request.depth + lift.lifted)
         return [
-            replace(one, words=shown_words(wanted.words, told[one.image_id]), lifted=place in lifted)
+            replace(one, words=shown_words(request.parsed.description, told[one.image_id]), lifted=place in lifted)
             if one.image_id in told
             else one
             for place, one in enumerate(found)
         ]
 
     def _agreements(
-        self, opened: OpenIndex, wanted: RetrievalRequest, slots: Int64, found: list[Candidate]
+        self, opened: OpenIndex, request: RetrievalRequest, slots: Int64, found: list[Candidate]
     ) -> tuple[PartAgreement, ...]:
         """With the parts of the description, one for each of ``found``, which are of ``slots`` [m]."""
-        if wanted.parts is None or wanted.vectors is None:
+        if request.parts is None or request.vectors is None:
             return ()
         slot_of = dict(zip(opened.view.image_ids_of(slots).tolist(), slots.tolist(), strict=True))
         tokens = opened.view.read(np.array([slot_of[one.image_id] for one in found], np.int64))
-        return tuple(agreements(wanted.parts, wanted.vectors, tokens, opened.sample))
+        return tuple(agreements(request.parts, request.vectors, tokens, opened.sample))
 
     def _refreshed(self) -> OpenIndex:
         opened = self._opened
@@ -183,30 +187,30 @@ class CandidateFinder:
         finally:
             self._renewing.release()
 
-    def _allowed_slots(self, opened: OpenIndex, wanted: RetrievalRequest) -> Int64 | None:
+    def _allowed_slots(self, opened: OpenIndex, request: RetrievalRequest) -> Int64 | None:
         """Slots that may answer, ascending; None where every live one may."""
-        slots = opened.fitting_slots(wanted.filters) if wanted.filters else None
-        if wanted.excluding is None:
+        slots = opened.fitting_slots(request.parsed.filters) if request.parsed.filters else None
+        if request.excluding is None:
             return slots
         view = opened.view
-        own = view.slots_of_images(np.array([wanted.excluding], np.int64))
+        own = view.slots_of_images(np.array([request.excluding], np.int64))
         return np.setdiff1d(view.live_slots if slots is None else slots, own, assume_unique=True)
 
-    def _best(self, opened: OpenIndex, wanted: RetrievalRequest, count: int, allowed: Int64 | None) -> Nearest:
+    def _best(self, opened: OpenIndex, request: RetrievalRequest, count: int, allowed: Int64 | None) -> Nearest:
         """The best of those that are allowed."""
-        if wanted.picture is not None:
-            return opened.alike(wanted.picture, wanted.text, count, allowed)
-        if wanted.text is None:
+        if request.picture is not None:
+            return opened.alike(request.picture, request.text, count, allowed)
+        if request.text is None:
             return opened.newest(count, allowed)
         if self._scans is not None and allowed is None:
-            return self._scans.nearest(opened, wanted.text, count)
-        return opened.nearest(wanted.text, count, allowed)[0]
+            return self._scans.nearest(opened, request.text, count)
+        return opened.nearest(request.text, count, allowed)[0]
 
     def _resolve(self, image_ids: Int64, scores: Float32, background: ScoreBackground) -> list[Candidate]:
         """Candidates of ``image_ids`` [n], without those that a commit since the view has taken away."""
-        wanted = image_ids.tolist()
-        records = self._store.images(wanted)
-        paths = self._store.all_paths(wanted)
+        ids = image_ids.tolist()
+        records = self._store.images(ids)
+        paths = self._store.all_paths(ids)
         return [
             Candidate(
                 image_id,
@@ -214,6 +218,6 @@ class CandidateFinder:
                 background.z(score),
                 ImageSource.of(paths[image_id], records[image_id].facts),
             )
-            for image_id, score in zip(wanted, scores.tolist(), strict=True)
+            for image_id, score in zip(ids, scores.tolist(), strict=True)
             if paths.get(image_id) and image_id in records
         ]

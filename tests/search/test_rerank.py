@@ -13,7 +13,9 @@ from PIL import Image
 
 from imgsearch.model.runtime_profile import RuntimeProfile
 from imgsearch.search.features.stored import FeatureSource, ImageSource
-from imgsearch.search.rerank import Match, MatchPrompt, fused_order, match_and_replace, match_candidates
+from imgsearch.search.inference.direct import match_candidates
+from imgsearch.search.query.parser import ParsedQuery
+from imgsearch.search.rerank import Match, fused_order, match_and_replace, match_texts
 from imgsearch.storage import FeatureStore
 
 LAVIS = Path(__file__).parents[1] / "golden" / "lavis"
@@ -24,7 +26,7 @@ def source(*paths: Path, of: Path | None = None) -> ImageSource:
 
 
 def match(model: Any, text: str, sources: list[ImageSource], kept: FeatureStore | None = None) -> Any:
-    matches, notes, complete = match_candidates(model, MatchPrompt(text), sources, FeatureSource(model, kept))
+    matches, notes, complete = match_candidates(model, ParsedQuery(text), sources, FeatureSource(model, kept))
     assert complete
     return matches, notes
 
@@ -74,7 +76,7 @@ def test_fused_order_follows_its_rule(data: st.DataObject) -> None:
     logit = st.one_of(st.none(), st.sampled_from([-2.0, 0.0, 0.5]))
     logits = data.draw(st.lists(logit, max_size=count))
     matches = [None if one is None else Match(one, 0.0) for one in logits]
-    order = fused_order(np.array(itc, np.float32), matches, ids, MatchPrompt("a cat")).tolist()
+    order = fused_order(np.array(itc, np.float32), matches, ids, ParsedQuery("a cat")).tolist()
     assert sorted(order) == list(range(count))
     for place in range(count):  # without a match: where it was
         if place >= len(logits) or logits[place] is None:
@@ -124,31 +126,31 @@ class _Ready:
 
 
 def test_what_is_not_wanted_counts_by_its_most_probable_text() -> None:
-    matches, _, _ = match_candidates(_Words(), MatchPrompt("a cat", ("a dog", "a hat")), [None] * 3, _Ready())  # type: ignore
+    matches, _, _ = match_candidates(_Words(), ParsedQuery("a cat", ("a dog", "a hat")), [None] * 3, _Ready())  # type: ignore
     sigmoid = 1 / (1 + np.exp(-np.array([2.0, 1.0, 1.5 - 2.0 + 2.0])))  # with the dog it matches nearly as well
     assert [m.logit for m in matches if m] == [2.5] * 3
     assert [m.probability for m in matches if m] == pytest.approx([sigmoid[0]] * 3)
     assert [m.unwanted for m in matches if m] == pytest.approx([sigmoid[2]] * 3)
-    only_unwanted, _, _ = match_candidates(_Words(), MatchPrompt("", ("a hat",)), [None], _Ready())  # type: ignore
+    only_unwanted, _, _ = match_candidates(_Words(), ParsedQuery("", ("a hat",)), [None], _Ready())  # type: ignore
     assert only_unwanted[0] is not None
     assert (only_unwanted[0].probability, only_unwanted[0].unwanted) == pytest.approx((1.0, sigmoid[1]))
 
 
 def test_what_is_not_wanted_is_read_alone_and_together_with_the_description() -> None:
-    reading = MatchPrompt("a boat", ("at night", "two trees"))
-    assert reading.texts == ("a boat", "at night", "two trees", "a boat at night", "a boat and two trees")
-    assert MatchPrompt("", ("a hat",)).texts == ("a hat",)
-    assert MatchPrompt("a boat " * 12, ("at night",)).texts == ("a boat " * 12, "at night")
+    reading = ParsedQuery("a boat", ("at night", "two trees"))
+    assert match_texts(reading) == ("a boat", "at night", "two trees", "a boat at night", "a boat and two trees")
+    assert match_texts(ParsedQuery("", ("a hat",))) == ("a hat",)
+    assert match_texts(ParsedQuery("a boat " * 12, ("at night",))) == ("a boat " * 12, "at night")
 
 
 def test_with_something_unwanted_the_order_is_by_p_a_times_one_less_p_b() -> None:
     matches = [Match(9.0, 3.0, 0.9), Match(1.0, 0.0, 0.1), None, Match(2.0, 2.0, 0.1)]
-    order = fused_order(np.array([4, 3, 2, 1], np.float32), matches, np.arange(4), MatchPrompt("a", ("b",)))
+    order = fused_order(np.array([4, 3, 2, 1], np.float32), matches, np.arange(4), ParsedQuery("a", ("b",)))
     assert order.tolist() == [3, 1, 2, 0]
 
 
 def test_no_time_left_still_reads_the_first_few_and_says_that_it_stopped() -> None:
-    matches, _, complete = match_candidates(_Words(), MatchPrompt("a cat"), [None] * 30, _Ready(), deadline=0.0)  # type: ignore
+    matches, _, complete = match_candidates(_Words(), ParsedQuery("a cat"), [None] * 30, _Ready(), deadline=0.0)  # type: ignore
     assert not complete and 0 < len(matches) < 30
 
 
@@ -168,16 +170,16 @@ def test_for_each_that_shows_what_is_not_wanted_one_more_is_read(shown: str, rea
     """``shown``: by picture, b where it shows the unwanted; four are read, and those that stand in."""
     reached: list[Any] = []
 
-    def matching(reading: MatchPrompt, sources: Any) -> Any:
+    def matching(reading: ParsedQuery, sources: Any) -> Any:
         reached.extend(sources)
         return [Match(0.0, 0.0, 0.5 if one[0] == "b" else 0.4) for one in sources], [], True
 
     pictures: Any = [f"{mark}{place}" for place, mark in enumerate(shown)]
-    found = match_and_replace(matching, MatchPrompt("a boat", ("a cat",)), pictures, 4)
+    found = match_and_replace(matching, ParsedQuery("a boat", ("a cat",)), pictures, 4)
     assert reached == pictures[:read]
     assert (len(found.matches), found.due, found.complete) == (read, read, True)
 
 
 def test_nothing_stands_in_where_the_time_was_up() -> None:
-    found = match_and_replace(lambda *_: ([Match(0.0, 0.0, 0.9)] * 2, [], False), MatchPrompt("a"), [None] * 9, 4)  # type: ignore
+    found = match_and_replace(lambda *_: ([Match(0.0, 0.0, 0.9)] * 2, [], False), ParsedQuery("a"), [None] * 9, 4)  # type: ignore
     assert (len(found.matches), found.due, found.complete) == (2, 6, False)

@@ -21,7 +21,7 @@ from imgsearch.search.features.stored import FeatureSource, ImageSource
 from imgsearch.search.inference.batched import PIECE, BatchedInference, PictureMemories
 from imgsearch.search.inference.direct import DirectInference
 from imgsearch.search.query.description import Query
-from imgsearch.search.rerank import MatchPrompt
+from imgsearch.search.query.parser import ParsedQuery
 from imgsearch.storage import writing
 from web.problems import Overloaded
 from web.services.search_service import SearchService, ServiceLimits
@@ -271,11 +271,11 @@ def test_reader_matches_as_the_plain_one_does_with_the_small_model(scenes: Any, 
     plain, batching = DirectInference(model, None), BatchedInference(model, None, workers=2)
     lost = ImageSource([tmp_path / "gone.png"], "00" * 32)
     asked = [
-        (MatchPrompt("a red boat left of a tree"), sources[:16]),
-        (MatchPrompt("two blue cats", ("snow",)), [lost, *sources[3:20]]),
-        (MatchPrompt("", ("a yellow house", "night")), sources[5:9]),
-        (MatchPrompt("a very long description of everything " * 9), sources[:1]),
-        (MatchPrompt("nothing"), []),
+        (ParsedQuery("a red boat left of a tree"), sources[:16]),
+        (ParsedQuery("two blue cats", ("snow",)), [lost, *sources[3:20]]),
+        (ParsedQuery("", ("a yellow house", "night")), sources[5:9]),
+        (ParsedQuery("a very long description of everything " * 9), sources[:1]),
+        (ParsedQuery("nothing"), []),
     ]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda pair: batching.match(*pair, None), asked * 4))
@@ -300,9 +300,9 @@ def test_reader_matches_as_the_plain_one_does_with_the_small_model(scenes: Any, 
 def test_an_answer_does_not_depend_on_what_else_waits(scenes: Any) -> None:
     model, sources = scenes
     reader = BatchedInference(model, None, workers=2)
-    reading = MatchPrompt("three purple lamps")
+    reading = ParsedQuery("three purple lamps")
     alone = reader.match(reading, sources[:16], None)[0]
-    others = [(MatchPrompt(f"{count} red houses"), sources[count : count + 9]) for count in range(11)]
+    others = [(ParsedQuery(f"{count} red houses"), sources[count : count + 9]) for count in range(11)]
     with ThreadPoolExecutor(12) as pool:
         found = list(pool.map(lambda pair: reader.match(*pair, None), [(reading, sources[:16]), *others]))
     assert found[0][0] == alone
@@ -312,7 +312,7 @@ def test_an_answer_does_not_depend_on_what_else_waits(scenes: Any) -> None:
 def test_a_deadline_leaves_at_least_the_first_piece(scenes: Any) -> None:
     model, sources = scenes
     reader = BatchedInference(model, None, workers=1)
-    matches, _, complete = reader.match(MatchPrompt("a boat"), sources[:20], 0.0)
+    matches, _, complete = reader.match(ParsedQuery("a boat"), sources[:20], 0.0)
     assert not complete and len(matches) == PIECE < 20
     assert all(match is not None for match in matches)
     reader.close()
@@ -324,6 +324,6 @@ def test_features_of_a_source_are_read_once(scenes: Any, monkeypatch: pytest.Mon
     features = FeatureSource.features
     monkeypatch.setattr(FeatureSource, "features", lambda self, asked: read.append(asked) or features(self, asked))
     for text in ("a boat", "a tree"):
-        reader.match(MatchPrompt(text), sources[:5], None)
+        reader.match(ParsedQuery(text), sources[:5], None)
     assert len(read) == 5
     reader.close()

@@ -57,7 +57,7 @@ def read_number(parameters: Parameters, name: str, default: int, least: int, mos
 
 
 def find(service: SearchService, query: Query, picture: Float32 | None = None) -> dict[str, Any]:
-    """The answer to ``query``; where nothing matches with confidence, with the closest few beside it."""
+    """The answer to ``query``; if nothing matches with confidence, with the closest few beside it."""
     return search_json(service, service.search(query, picture))
 
 

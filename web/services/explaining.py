@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from imgsearch.search.features.heatmap import heat_map
 from imgsearch.search.features.stored import ImageSource
 from imgsearch.search.query.description import require_words
-from imgsearch.search.rerank import MatchPrompt
+from imgsearch.search.query.parser import ParsedQuery
 from web.problems import NotFound
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def explain(searcher: Searcher, text: str, image_id: int) -> dict[str, Any]:
         raise NotFound(f"the library holds no file of the picture {image_id}", "it was taken away since")
     source = ImageSource.of(paths, record.facts)
     features = searcher.reader.features(source)
-    ((match,), _, _) = searcher.reader.match(MatchPrompt(text), [source], None)
+    ((match,), _, _) = searcher.reader.match(ParsedQuery(text), [source], None)
     vector = searcher.reader.embed_text(text)
     maps = heat_map(searcher.model, text, features)
     return {

@@ -81,18 +81,18 @@ class SearchService:
     def search(self, query: Query, picture: Float32 | None = None) -> Results:
         """The answer to ``query``; with the tokens [T, D] of a ``picture``, images like it (that match the words).
 
-        Raises UsageError (nothing asked, a wrong filter, a path instead of an id, too long), Overloaded."""
+        Raises UsageError (an empty query, a wrong filter, a path instead of an id, too long), Overloaded."""
         query, parsed = self._checked(query, picture)
         with self._slot():
             if not self._limits.coalesce:
                 return self.searcher.search(query, picture, parsed)
-            # With the generation: whoever asks after a commit must not be given an answer from before it.
+            # With the generation: a client that asks after a commit must not get an answer from before it.
             key = (query, picture_key(picture), self.store.generation())
             return self._once(key, lambda: self.searcher.search(query, picture, parsed))
 
     def stream(self, query: Query, picture: Float32 | None = None) -> Iterator[Results]:
-        """The answer by vectors alone as soon as it is known, then the answer of ``search``. Raises as ``search`` does,
-        a wrong query at once; how many streams there may be is for the caller to limit."""
+        """The answer by vectors alone as soon as it is known, then the answer of ``search``. Raises like ``search``,
+        for a wrong query at once; the caller limits the number of streams."""
         query, parsed = self._checked(query, picture)
         return self.searcher.stream(query, picture, parsed)
 
@@ -106,7 +106,7 @@ class SearchService:
     def explain(self, text: str, image_id: int) -> dict[str, Any]:
         """Why an image matched: ``itc`` and ``itm_probability`` of the words of ``text`` with it, and for each word
         the grid of where it looks, rows of numbers in 0..1 from the top left. Raises UsageError for a text without
-        words and a picture that is not there, MediaError for one that cannot be read any more, Overloaded."""
+        words and an image that does not exist, MediaError for one that cannot be read any more, Overloaded."""
         _, parsed = self._checked(Query(text), None)
         with self._slot():
             return explain(self.searcher, parsed.description, image_id)

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from imgsearch.errors import MediaError
+from imgsearch.errors import MediaError, UsageError
 from imgsearch.media.decode import decode_file
 from imgsearch.media.decoded import DecodedImage
+from imgsearch.records import UInt8
 
 DECODE_THREADS = min(8, os.cpu_count() or 1)
 """Pillow leaves the interpreter lock while it decodes and resizes, so threads share the cores; more than 8
@@ -42,8 +43,14 @@ def decode_all(paths: Sequence[Path], size: int, told: Sequence[int] = ()) -> It
             yield waiting.popleft().result()
 
 
-def decode_as_shown(path: Path, size: int) -> DecodedImage | MediaError:
-    """A file that the library need not know, with what lies beside it: a sidecar's orientation counts."""
+def pixels_of_file(path: Path, size: int) -> UInt8:
+    """Pixels [S, S, 3] of a file that the library need not know, turned as a sidecar beside it says. Raises UsageError
+    for a file that is not there or cannot be read as an image."""
     from imgsearch.media.facts.beside import told_orientation  # which other searches do without
 
-    return next(decode_all([path], size, [told_orientation(path)]))
+    if not path.exists():
+        raise UsageError(f"there is no file {path}", "check the spelling; quote a path with spaces")
+    outcome = next(decode_all([path], size, [told_orientation(path)]))
+    if isinstance(outcome, MediaError):
+        raise UsageError(f"{path} cannot be read as a picture: {outcome.message}", "name a picture file")
+    return outcome.pixels

@@ -21,7 +21,8 @@ from imgsearch.records import Float32, UInt8
 from imgsearch.search.features.stored import FeatureSource, ImageSource
 from imgsearch.search.inference.batcher import Batcher
 from imgsearch.search.inference.direct import features_of
-from imgsearch.search.rerank import Match, MatchPrompt, SearchModel, failure_sentences, matches_from_logits
+from imgsearch.search.query.parser import ParsedQuery
+from imgsearch.search.rerank import Match, SearchModel, failure_sentences, match_texts, matches_from_logits
 from imgsearch.storage import FeatureStore
 
 MEMORY_BYTES = 256_000_000
@@ -59,7 +60,7 @@ class Remembering(Protocol):
 class _Piece:
     """A few candidates of one query."""
 
-    reading: MatchPrompt
+    parsed: ParsedQuery
     sources: Sequence[ImageSource]
     deadline: float | None
 
@@ -117,12 +118,12 @@ class BatchedInference:
         return features_of(self._features, source)
 
     def match(
-        self, reading: MatchPrompt, sources: Sequence[ImageSource], deadline: float | None
+        self, parsed: ParsedQuery, sources: Sequence[ImageSource], deadline: float | None
     ) -> tuple[list[Match | None], list[str], bool]:
-        """As `imgsearch.search.rerank.match_candidates`, the pieces side by side. With a deadline the first piece is
-        answered in any case."""
+        """As `match_candidates` in `imgsearch.search.inference.direct`, with the pieces side by side. With a deadline
+        the first piece is answered in any case."""
         parts = [sources[first : first + PIECE] for first in range(0, len(sources), PIECE)]
-        pieces = [_Piece(reading, part, deadline if number else None) for number, part in enumerate(parts)]
+        pieces = [_Piece(parsed, part, deadline if number else None) for number, part in enumerate(parts)]
         matches: list[Match | None] = []
         reasons: list[str] = []
         replies = [future.result() for future in self._pieces.submit(pieces)]
@@ -164,7 +165,7 @@ class BatchedInference:
         read: list[Any] = []
         for piece in pieces:
             known = [memories[s.key] for s in piece.sources if s.key in memories]
-            for text in piece.reading.texts:
+            for text in match_texts(piece.parsed):
                 texts += [text] * len(known)
                 read += known
         logits = iter(self._logits(texts, read))
@@ -173,9 +174,9 @@ class BatchedInference:
             known_count = sum(source.key in memories for source in piece.sources)
             answers = [
                 np.array([next(logits) for _ in range(known_count)], np.float32).reshape(known_count, 2)
-                for _ in piece.reading.texts
+                for _ in match_texts(piece.parsed)
             ]
-            matches = iter(matches_from_logits(piece.reading, answers))
+            matches = iter(matches_from_logits(piece.parsed, answers))
             found = [next(matches) if source.key in memories else None for source in piece.sources]
             reasons = [failed[s.key] for s in piece.sources if s.key not in memories]
             replies.append((found, reasons))

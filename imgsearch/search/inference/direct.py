@@ -4,14 +4,18 @@ asks for many at once."""
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from typing import Protocol
+
+import numpy as np
 
 from imgsearch.errors import MediaError
 from imgsearch.model.arrays import as_numpy
 from imgsearch.records import Float32, UInt8
 from imgsearch.search.features.stored import FeatureSource, ImageSource
-from imgsearch.search.rerank import Match, MatchPrompt, SearchModel, match_candidates
+from imgsearch.search.query.parser import ParsedQuery
+from imgsearch.search.rerank import Match, Matched, SearchModel, failure_sentences, match_texts, matches_from_logits
 from imgsearch.storage import FeatureStore
 
 
@@ -34,10 +38,8 @@ class InferenceBackend(Protocol):
         """One picture's features, float32 [N, W]. Raises MediaError where it cannot be read."""
         ...
 
-    def match(
-        self, reading: MatchPrompt, sources: Sequence[ImageSource], deadline: float | None
-    ) -> tuple[list[Match | None], list[str], bool]:
-        """See `imgsearch.search.rerank.match_candidates`."""
+    def match(self, parsed: ParsedQuery, sources: Sequence[ImageSource], deadline: float | None) -> Matched:
+        """See `match_candidates`."""
         ...
 
 
@@ -71,12 +73,10 @@ class DirectInference:
         with self._lock:
             return features_of(self._features, source)
 
-    def match(
-        self, reading: MatchPrompt, sources: Sequence[ImageSource], deadline: float | None
-    ) -> tuple[list[Match | None], list[str], bool]:
+    def match(self, parsed: ParsedQuery, sources: Sequence[ImageSource], deadline: float | None) -> Matched:
         """See ``InferenceBackend``."""
         with self._lock:
-            return match_candidates(self._model, reading, sources, self._features, deadline)
+            return match_candidates(self._model, parsed, sources, self._features, deadline)
 
 
 def features_of(features: FeatureSource, source: ImageSource) -> Float32:
@@ -85,3 +85,37 @@ def features_of(features: FeatureSource, source: ImageSource) -> Float32:
     if found is None:
         raise MediaError(reasons[0], stage="read")
     return found
+
+
+def match_candidates(
+    model: SearchModel,
+    parsed: ParsedQuery,
+    sources: Sequence[ImageSource],
+    features: FeatureSource,
+    deadline: float | None = None,
+) -> Matched:
+    """Match each source's picture with the texts: (a match for each, or None where the picture cannot be read; a
+    sentence that says how many and why; whether all were reached before ``deadline``, a time.perf_counter()).
+
+    Candidates go to the model a fixed number at a time, whatever is kept of them, so an answer depends on neither.
+    With a deadline at least the first ones are matched; after it, those that were not reached are left out."""
+    matches: list[Match | None] = []
+    reasons: list[str] = []
+    step = model.profile.pair_step
+    for first in range(0, len(sources), step):
+        if first and deadline is not None and time.perf_counter() > deadline:
+            return matches, failure_sentences(reasons), False
+        found, failed = features.features(sources[first : first + step])
+        reasons += failed
+        matches += _match(model, parsed, found)
+    return matches, failure_sentences(reasons), True
+
+
+def _match(model: SearchModel, parsed: ParsedQuery, found: Sequence[Float32 | None]) -> list[Match | None]:
+    readable = [features for features in found if features is not None]
+    if not readable:
+        return [None] * len(found)
+    batch = np.stack(readable)
+    logits = [as_numpy(model.match_both([text] * len(batch), batch)) for text in match_texts(parsed)]
+    matches = iter(matches_from_logits(parsed, logits))
+    return [None if features is None else next(matches) for features in found]

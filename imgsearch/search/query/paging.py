@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imgsearch.errors import UsageError
 from imgsearch.records import Float32
@@ -25,6 +25,28 @@ class PageCursor:
         """URL-safe text."""
         plain = json.dumps([self.offset, self.generation, self.digest], separators=(",", ":"))
         return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True)
+class PageStart:
+    """Where a page begins. ``digest`` decides the order of the answer; ``rerank_digest`` what is re-ranked, which is
+    the same for a list that goes on to the end. ``generation``: the library's at the page before, None if there was
+    none."""
+
+    offset: int
+    digest: str
+    rerank_digest: str
+    generation: int | None
+
+
+def page_start(query: Query, picture: Float32 | None = None) -> PageStart:
+    """Read the query's cursor. Raises UsageError for one that is not ours or belongs to another query."""
+    cursor = decoded(query, picture)
+    digest = query_digest(query, picture)
+    rerank_digest = query_digest(replace(query, everything=False), picture) if query.everything else digest
+    return PageStart(
+        0 if cursor is None else cursor.offset, digest, rerank_digest, None if cursor is None else cursor.generation
+    )
 
 
 def picture_key(picture: Float32 | None) -> str:

@@ -6,9 +6,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from imgsearch.model.words import UNKNOWN, VocabularyWord
 from imgsearch.search.features.heatmap import QUIET
+from imgsearch.search.query.description import query_notes
+from imgsearch.search.query.parser import ParsedQuery
 
 _PIECE_LETTERS = 7 / 3
 """Letters that the pieces of a word have on average, from which on it counts as understood. BERT's 30,522 pieces cut
@@ -30,6 +33,32 @@ class Understanding:
     def sure(self) -> bool:
         """Whether a picture may be called certain for such a description."""
         return self.telling and not self.unknown
+
+
+class Reader(Protocol):
+    """What is asked of a model about a text."""
+
+    def count_tokens(self, text: str) -> int: ...
+
+    def words(self, text: str) -> list[VocabularyWord]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadQuery:
+    """A query as the model reads it. ``sure``: whether an image may be called certain for it; ``notes`` tell the person
+    what the model will not see or cannot know, one sentence each."""
+
+    sure: bool = True
+    notes: tuple[str, ...] = ()
+
+
+def read_by_model(parsed: ParsedQuery, model: Reader) -> ReadQuery:
+    """Find out what of the description and of the excluded texts ``model`` reads and knows."""
+    if not parsed.description:
+        return ReadQuery()
+    description, *excluded = (understand(model.words(text)) for text in (parsed.description, *parsed.excluded))
+    notes = (*query_notes(parsed.description, model.count_tokens), *understanding_notes(description, excluded))
+    return ReadQuery(description.sure and not any(one.unknown for one in excluded), notes)
 
 
 def understand(words: Sequence[VocabularyWord]) -> Understanding:
