@@ -20,10 +20,11 @@ import signal
 import sys
 import time
 from pathlib import Path
-from imgsearch.dedup import looking, near
+from imgsearch.dedup.groups import near
+from imgsearch.dedup.tiers import pair_verification
 from imgsearch.storage import open_store
 
-looking._AT_ONCE = 8
+pair_verification._AT_ONCE = 8
 seen = []
 with open_store(Path(sys.argv[1])) as store:
     def told(done, total):
