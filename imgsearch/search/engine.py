@@ -1,4 +1,4 @@
-"""A query in, the best pictures out: vectors first, then ITM on the best few, then where the matches end."""
+"""The whole search: vectors find candidates, ITM re-ranks the best few, and a calibration ends the list."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ CLOSEST = 8
 """Images that an answer offers where nothing matches with confidence."""
 
 REMEMBERED = 256
-"""Re-ranks kept for the pages that follow, of many people at once: some kB each."""
+"""Re-ranks kept for the next pages of many people at once: some kB each."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """A query on its way: what was asked, and what the first stage found."""
+    """A query on its way: the request, and the candidates for it."""
 
     query: Query
     start: PageStart
@@ -77,11 +77,10 @@ class _Search:
 class Searcher:
     """Answers queries over one library with one model.
 
-    It looks at a point in time, and at a newer one as soon as a run has committed; a run in progress never disturbs it.
-    Safe to share between threads; they wait for each other at the model alone, as ``reader`` has it. Close it, or use
-    it in a ``with``. ``features``: where ViT features are kept; None keeps none. ``calibration``: without one no list
-    ends before its k. ``reader``: who asks the model; `DirectInference` unless given. ``scans``: lets texts that wait
-    at the same time share a sweep of the vectors.
+    It sees the library as of the last commit; a run in progress never disturbs it. It is safe to share between threads,
+    which wait for each other only at the model, as ``reader`` decides. Close it, or use it in a ``with``. ``features``
+    keeps ViT features; None keeps none. Without a ``calibration`` no list ends before its k. ``reader`` asks the model,
+    `DirectInference` by default. ``scans`` lets texts that wait at the same time share a sweep of the vectors.
     """
 
     def __init__(
@@ -110,19 +109,19 @@ class Searcher:
         self.close()
 
     def close(self) -> None:
-        """Let go of the library's files. Closing twice is fine."""
+        """Release the library's files. Closing twice is fine."""
         self._finder.forget()
         self.store.close()
 
     def search(self, query: Query, picture: Float32 | None = None, parsed: ParsedQuery | None = None) -> Results:
-        """The ``query.k`` best pictures, best first, behind the cursor if there is one. With the tokens [T, D] of a
-        ``picture`` from elsewhere, those like it; then the query may be filters alone, or empty.
+        """The ``query.k`` best images, best first, from the cursor on if there is one. With the tokens [T, D] of a
+        ``picture`` from elsewhere it finds images like that one; the query may then be filters alone, or empty.
 
-        The first 5 for k = 50 are the answer for k = 5: how many candidates ITM re-reads depends on the query's
-        ``rerank`` and the device alone. Ties (scores equal to 1e-5) go by image id. With a calibration the list ends
-        where the matches end, unless ``query.everything``; then the others follow them. Raises UsageError for a query
-        that asks for nothing or holds a wrong filter. ``parsed``: the result of `parse_query`, if the caller has it.
-        ``took_ms``: embed, search, rerank, total."""
+        The first 5 for k = 50 are the answer for k = 5: the number of candidates that ITM re-ranks depends only on the
+        query's ``rerank`` and on the device. Ties (scores equal to 1e-5) go by image id. With a calibration the list
+        ends where the matches end; with ``query.everything`` the other images follow. ``parsed`` is the result of
+        `parse_query`, if the caller has it. ``took_ms``: embed, search, rerank, total. Raises UsageError for a query
+        that asks for nothing or holds a wrong filter."""
         started = time.perf_counter()
         search = self._begin(query, picture, parsed)
         return self._finish(search, started)
@@ -138,11 +137,11 @@ class Searcher:
         yield self._finish(search, started)
 
     def tokens_of(self, image_id: int) -> Float32:
-        """Vectors [T, D] of a picture in the library. Raises UsageError for an id that it does not have."""
+        """Vectors [T, D] of an image in the library. Raises UsageError for an unknown id."""
         return self._finder.tokens_of(image_id)
 
     def evidence(self, text: str, depth: int) -> list[ScoredCandidate]:
-        """What a calibration is fitted on: of the ``depth`` best by ITC, re-ranked, all that its rule may look at."""
+        """The numbers that a calibration is fitted on, for the ``depth`` best candidates by ITC after the re-rank."""
         search = self._begin(Query(text, k=1, rerank=depth), None, None, parts=True)
         matches = self._rerank(search, time.perf_counter()).matches
         return [
@@ -154,14 +153,14 @@ class Searcher:
     def _begin(
         self, query: Query, picture: Float32 | None, parsed: ParsedQuery | None, *, parts: bool = False
     ) -> _Search:
-        """Read the query and find its candidates. ``parts``: compare them with its parts, needed or not."""
+        """Read the query and find its candidates. ``parts``: compare them with its parts in any case."""
         parsed = parsed or parse_query(query, pictured=picture is not None)
         start = page_start(query, picture)
         took: dict[str, float] = {}
         with timed(took, "embed"):
             read = read_by_model(parsed, self.model)
             request = self._embed(query, parsed, picture, parts)
-        # A score of likeness is none of ITC: no calibration says what it means.
+        # Likeness is not ITC: no calibration knows the meaning of its scores.
         judged = self.calibration is not None and bool(parsed.description) and request.picture is None
         with timed(took, "search"):
             # The k-th hit can have every re-ranked candidate behind it; one more tells whether a page follows.
@@ -202,7 +201,7 @@ class Searcher:
         return self._page(search, reranked, started)
 
     def _rerank(self, search: _Search, started: float) -> Reranked:
-        """ITM on the first candidates; remembered for the pages that follow."""
+        """ITM on the first candidates. The result is kept for the next pages."""
         parsed, found = search.request.parsed, search.found
         if not match_texts(parsed):
             return Reranked([], [])
@@ -222,7 +221,7 @@ class Searcher:
 
     def _page(self, search: _Search, reranked: Reranked, started: float) -> Results:
         query, offset = search.query, search.start.offset
-        # Vectors alone say of few pictures that they match, and of none that it does not: no list ends by them.
+        # By vectors alone few images are sure to match and none is sure not to, so they end no list.
         judged = search.judged and bool(reranked.matches)
         ordered = self._ordered(search, reranked.matches, judged)
         ends = judged and not query.everything
@@ -251,8 +250,8 @@ class Searcher:
         )
 
     def _ordered(self, search: _Search, matches: list[Match | None], judged: bool) -> list[Hit]:
-        """All candidates, best first; with a calibration the confident ones before the others. Only so many are sure
-        of their place as were asked for: behind the last candidate others may come."""
+        """All candidates, best first; with a calibration the confident ones come before the others. Only as many as
+        were asked for are sure of their place: others may follow the last candidate."""
         candidates = search.found.candidates
         scores = np.array([found.score for found in candidates], np.float32)
         image_ids = np.array([found.image_id for found in candidates], np.int64)

@@ -16,12 +16,12 @@ from imgsearch.search.similarity import POOL, likeness, mean_vector
 from imgsearch.storage import Store, latest_snapshot
 
 FILTERS_KEPT = 8
-"""Filters whose slots are kept: those of the pages that one person turns, and of a few other people."""
+"""Filters whose slots are kept: enough for the pages that a few people turn at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """The best slots and their scores [n] for one text, and the library's background for it."""
+    """The best slots and their scores [n] for one request, and the background of the library for its text."""
 
     slots: Int64
     scores: Float32
@@ -29,7 +29,7 @@ class Nearest:
 
 
 class OpenIndex:
-    """The library as of one commit, with what is made of it once. Safe between threads."""
+    """The library as of one commit: its view, its index, and what both need computed once. Safe between threads."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -41,12 +41,13 @@ class OpenIndex:
 
     @cached_property
     def sample(self) -> Float32:
-        """Vectors [n, T, D] of the library's background."""
+        """Vectors [n, T, D] of images spread evenly over the library, the background of every score."""
         return self.view.read(self.view.live_slots[evenly(self.view.count)])
 
     def nearest(self, texts: Float32, count: int, allowed: Int64 | None = None) -> list[Nearest]:
-        """The ``count`` best slots (fewer where fewer are allowed) for each of ``texts`` [Q, D]; fewer asked for are
-        the beginning of more. Q texts at once cost less than one by one: vectors are read once for all."""
+        """The ``count`` best slots (fewer where fewer are allowed) for each of ``texts`` [Q, D]. A smaller
+        ``count`` gives the beginning of the same answer. Q texts at once cost less than one by one, since the vectors
+        are read once."""
         total = self.view.count if allowed is None else len(allowed)
         best = self.index.search(texts, min(count, total), self.live if allowed is None else allowed)
         backgrounds = ScoreBackground.of_many(self.sample, texts)
@@ -74,13 +75,13 @@ class OpenIndex:
         return Nearest(slots[:count], scores[:count], NO_BACKGROUND)
 
     def newest(self, count: int, allowed: Int64 | None = None) -> Nearest:
-        """Where there is nothing to rank by: the ``count`` slots of the images that came last, the newest first."""
+        """The slots of the last ``count`` images, the newest first. The order if nothing ranks them."""
         slots = self.view.live_slots if allowed is None else allowed
         newest = slots[np.argsort(-self.view.image_ids_of(slots), kind="stable")][:count]
         return Nearest(newest, np.zeros(len(newest), np.float32), NO_BACKGROUND)
 
     def fitting_slots(self, filters: Filters) -> Int64:
-        """Slots, ascending, of the pictures that the filters leave; the latest few are kept."""
+        """Slots, ascending, of the images that pass the filters. The answers for the latest few filters are kept."""
         with self._lock:
             known = self._filtered.get(filters)
         if known is None:

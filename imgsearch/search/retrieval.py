@@ -1,4 +1,4 @@
-"""The first stage: a library at a point in time, asked by vectors and filters."""
+"""The first stage: candidates from the open index, by vectors and filters, with the catalog's facts about them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from imgsearch.search.scans import BatchedScans
 
 REFRESHES = 3
-"""Views tried when files vanish between the view and the catalog: an index run may be committing all the while."""
+"""Views tried if files vanish between the view and the catalog: an index run may commit in between."""
 
 LONGEST_WAIT_S = 0.1
-"""While one thread looks at a new commit, the others wait so long and then go on with the one before: looking takes
-milliseconds in a small library, and a second in one of a million pictures, where a run may commit every second."""
+"""While one thread opens a new commit, the others wait this long and then use the previous one. Opening takes
+milliseconds in a small library and a second in one of a million images, where a run may commit every second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ class RetrievalRequest:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What the vectors found, with what the catalog knows of it. ``score``: ITC, or likeness, or their sum; ``z``: how
-    many deviations it lies over the library's mean for this text; ``words``: what people wrote of it that was asked
-    for; ``lifted``: it stands here for that only."""
+    """An image that the vectors found, with the catalog's facts about it. ``score``: ITC, or likeness, or their sum;
+    ``z``: by how many deviations the score is above the library's mean for this text; ``words``: people's words about
+    it that the description asks for; ``lifted``: it is a candidate only because of these words."""
 
     image_id: int
     score: float
@@ -68,11 +68,11 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class RetrievalResult:
     candidates: list[Candidate]
-    more: bool  # pictures that the filters leave come behind these
+    more: bool  # further images pass the filters
     generation: int
-    note: str | None = None  # what a person should know of the index
-    agreements: tuple[PartAgreement, ...] = ()  # of the first candidates with the parts of the description
-    lifted: int = 0  # candidates behind the first ``depth`` that words lifted there
+    note: str | None = None  # for the person, about the index
+    agreements: tuple[PartAgreement, ...] = ()  # how the first candidates agree with the description's parts
+    lifted: int = 0  # candidates that words lifted to the places behind the first ``depth``
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +85,21 @@ class Lift:
 
 
 class CandidateFinder:
-    """The library as of the last commit, held open between queries. Safe between threads."""
+    """Finds candidates in the library as of its last commit, which stays open between queries. Safe between threads."""
 
     def __init__(self, store: Store, scans: BatchedScans | None = None) -> None:
-        """``scans``: what lets texts that wait at the same time share a sweep; None sweeps for each by itself."""
+        """``scans`` lets texts that wait at the same time share a sweep. Without it every text gets its own."""
         self._store = store
         self._scans = scans
         self._opened: OpenIndex | None = None
         self._renewing = threading.Lock()
 
     def forget(self) -> None:
-        """Let go of the vectors."""
+        """Release the vectors."""
         self._opened = None
 
     def tokens_of(self, image_id: int) -> Float32:
-        """Vectors [T, D] of a picture in the library. Raises UsageError for an id that it does not have."""
+        """Vectors [T, D] of an image in the library. Raises UsageError for an unknown id."""
         view = self._refreshed().view
         slots = view.slots_of_images(np.array([image_id], np.int64))
         if not len(slots):
@@ -110,7 +110,7 @@ class CandidateFinder:
         return tokens
 
     def find(self, request: RetrievalRequest, count: int) -> RetrievalResult:
-        """The ``count`` best pictures that have a file now, best first, ties by image id."""
+        """The ``count`` best images that have a file now, best first, ties by image id."""
         for attempt in range(REFRESHES):
             opened = self._refreshed()
             view = opened.view
@@ -127,7 +127,8 @@ class CandidateFinder:
         return RetrievalResult(found, total > len(slots), view.generation, opened.note, agreeing, lift.lifted)
 
     def _lift(self, opened: OpenIndex, request: RetrievalRequest, best: Nearest, allowed: Int64 | None) -> Lift:
-        """Put the pictures that people described so, the best by vectors of them, behind the first ``depth``."""
+        """Find the images that people described with these words, and put the best of them by vectors behind the first
+        ``depth``."""
         expression = word_expression(request.parsed.description) if request.worded and request.depth else ""
         if not expression or request.text is None:
             return Lift(best)
@@ -151,7 +152,7 @@ class CandidateFinder:
         return Lift(merged, worded, len(chosen.slots))
 
     def _with_words(self, found: list[Candidate], request: RetrievalRequest, lift: Lift) -> list[Candidate]:
-        """Say of those that people described so with which of their words."""
+        """Note for each candidate which of people's words about it the description asks for."""
         if not lift.worded:
             return found
         told = read_words(self._store, [one.image_id for one in found if one.image_id in lift.worded])
@@ -166,7 +167,7 @@ class CandidateFinder:
     def _agreements(
         self, opened: OpenIndex, request: RetrievalRequest, slots: Int64, found: list[Candidate]
     ) -> tuple[PartAgreement, ...]:
-        """With the parts of the description, one for each of ``found``, which are of ``slots`` [m]."""
+        """How each of ``found``, whose slots are among ``slots`` [m], agrees with the parts of the description."""
         if request.parts is None or request.vectors is None:
             return ()
         slot_of = dict(zip(opened.view.image_ids_of(slots).tolist(), slots.tolist(), strict=True))
@@ -188,7 +189,7 @@ class CandidateFinder:
             self._renewing.release()
 
     def _allowed_slots(self, opened: OpenIndex, request: RetrievalRequest) -> Int64 | None:
-        """Slots that may answer, ascending; None where every live one may."""
+        """The slots that may answer, ascending; None if every live slot may."""
         slots = opened.fitting_slots(request.parsed.filters) if request.parsed.filters else None
         if request.excluding is None:
             return slots
@@ -197,7 +198,7 @@ class CandidateFinder:
         return np.setdiff1d(view.live_slots if slots is None else slots, own, assume_unique=True)
 
     def _best(self, opened: OpenIndex, request: RetrievalRequest, count: int, allowed: Int64 | None) -> Nearest:
-        """The best of those that are allowed."""
+        """The best allowed slots, by whatever the request holds to rank by."""
         if request.picture is not None:
             return opened.alike(request.picture, request.text, count, allowed)
         if request.text is None:
@@ -207,7 +208,7 @@ class CandidateFinder:
         return opened.nearest(request.text, count, allowed)[0]
 
     def _resolve(self, image_ids: Int64, scores: Float32, background: ScoreBackground) -> list[Candidate]:
-        """Candidates of ``image_ids`` [n], without those that a commit since the view has taken away."""
+        """Candidates of ``image_ids`` [n], without images that a later commit has removed."""
         ids = image_ids.tolist()
         records = self._store.images(ids)
         paths = self._store.all_paths(ids)

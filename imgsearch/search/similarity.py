@@ -1,7 +1,7 @@
-"""How alike two pictures are, by their query tokens.
+"""The likeness of two images, by their query tokens.
 
-Token t of one picture and token t of another are answers to the same learned query, so they are compared one with one:
-the mean of the inner products over t. A picture is alike to itself with exactly 1, and to none with more."""
+Token t of one image and token t of another answer the same learned query, so each is compared with its counterpart:
+likeness is the mean of the inner products over t. An image's likeness to itself is exactly 1, the most there is."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from imgsearch.records import Float32
 
 POOL = 512
-"""Pictures compared token by token: the nearest to the mean of the tokens. A fixed number, so that an answer for few is
-the beginning of an answer for many."""
+"""Images compared token by token: those nearest to the mean of the tokens. The number is fixed, so a short answer
+is the beginning of a long one."""
 
 
 def mean_vector(tokens: Float32) -> Float32:
-    """The direction of a picture's tokens [T, D] -> [1, D] of L2 norm 1: what an index can be asked for."""
+    """The mean direction of an image's tokens [T, D] -> [1, D] of L2 norm 1, as a query for an index."""
     mean = tokens.mean(axis=0, keepdims=True)
     norm = float(np.linalg.norm(mean))
     unit: Float32 = (mean / norm if norm else mean).astype(np.float32)

@@ -1,5 +1,7 @@
-"""Whether a model can know what a description means. Vectors and ITM answer any text, and answer letter soup as surely
-as words: the first pictures are then much the same whatever was asked."""
+"""Whether a model can know the meaning of a description.
+
+Vectors and ITM answer any text, letter soup as surely as words. The first images for such a text are much the same
+whatever it says."""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from imgsearch.search.query.description import query_notes
 from imgsearch.search.query.parser import ParsedQuery
 
 _PIECE_LETTERS = 7 / 3
-"""Letters that the pieces of a word have on average, from which on it counts as understood. BERT's 30,522 pieces cut
+"""A word counts as understood if its pieces have this many letters or more on average. BERT's 30,522 pieces cut
 "giraffe" and "frisbee" (gi raf fe) so; "asdfgh" into pieces of 2.0, words of other scripts into letters."""
 
 
@@ -31,12 +33,12 @@ class Understanding:
 
     @property
     def sure(self) -> bool:
-        """Whether a picture may be called certain for such a description."""
+        """Whether an image may be called a sure match for the description."""
         return self.telling and not self.unknown
 
 
-class Reader(Protocol):
-    """What is asked of a model about a text."""
+class TextModel(Protocol):
+    """A model that says how it reads a text."""
 
     def count_tokens(self, text: str) -> int: ...
 
@@ -52,17 +54,18 @@ class ReadQuery:
     notes: tuple[str, ...] = ()
 
 
-def read_by_model(parsed: ParsedQuery, model: Reader) -> ReadQuery:
+def read_by_model(parsed: ParsedQuery, model: TextModel) -> ReadQuery:
     """Find out what of the description and of the excluded texts ``model`` reads and knows."""
-    if not parsed.description:
-        return ReadQuery()
-    description, *excluded = (understand(model.words(text)) for text in (parsed.description, *parsed.excluded))
+    excluded = [understand(model.words(text)) for text in parsed.excluded]
+    if not parsed.description:  # "-hat" alone, or filters
+        return ReadQuery(notes=tuple(understanding_notes(Understanding((), telling=True), excluded)))
+    description = understand(model.words(parsed.description))
     notes = (*query_notes(parsed.description, model.count_tokens), *understanding_notes(description, excluded))
     return ReadQuery(description.sure and not any(one.unknown for one in excluded), notes)
 
 
 def understand(words: Sequence[VocabularyWord]) -> Understanding:
-    """What of a description's ``words`` a model can know."""
+    """Find the ``words`` of a description that a model can know."""
     asked = [
         word
         for place, word in enumerate(words)
@@ -73,7 +76,7 @@ def understand(words: Sequence[VocabularyWord]) -> Understanding:
 
 
 def _says_something(spelling: str) -> bool:
-    """Not punctuation; a sign such as "=", "|" or an emoji counts, for it means something that no picture shows."""
+    """Punctuation says nothing. A sign such as "=", "|" or an emoji counts: it means something that no image shows."""
     return any(letter.isalnum() or unicodedata.category(letter)[0] == "S" for letter in spelling.strip("+$`´"))
 
 
@@ -98,7 +101,7 @@ def _understood(word: VocabularyWord) -> bool:
 
 
 def understanding_notes(description: Understanding, excluded: Sequence[Understanding]) -> list[str]:
-    """What to tell a person, one sentence each."""
+    """Sentences for the person, one for each thing that the model cannot know."""
     unknown = [word for one in (description, *excluded) for word in one.unknown]
     notes = []
     if unknown:
