@@ -1,5 +1,5 @@
 """Text-to-image search on BLIP-2. Importing this package loads neither NumPy nor torch nor Flask; its names are loaded
-when they are asked for.
+on first use.
 
 with imgsearch.open() as library:
     library.search("a dog running on the beach")

@@ -13,11 +13,11 @@ from imgsearch.records import Float32, Int64
 from imgsearch.storage import Store
 
 BLOCK = 1024
-"""Pictures a block: 32 MB as float32 at 32 x 256."""
+"""Images a block: 32 MB as float32 at 32 x 256."""
 
 
 class VectorExport:
-    """The vectors of every picture that a search can return, as of the moment this was made. ``image_ids``: int64
+    """The vectors of every image that a search can return, as of the moment this was made. ``image_ids``: int64
     [N]."""
 
     def __init__(self, store: Store) -> None:
@@ -54,8 +54,8 @@ class VectorExport:
         np.save(target.with_suffix(".ids.npy"), self.image_ids)
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
-        """Write a row a picture: image_id, path, content_hash, vectors (T * D float32 in one list). Raises UsageError
-        where pyarrow is not installed."""
+        """Write one row an image: image_id, path, content_hash, vectors (T * D float32 in one list). Raises UsageError
+        if pyarrow is not installed."""
         try:
             import pyarrow as pa
             import pyarrow.parquet as pq

@@ -1,4 +1,4 @@
-"""Who is told how far a run is: bars, lines on stderr, a child's standard output, or nobody."""
+"""Listeners to the progress of a run: bars, lines on stderr, a child's standard output, or none."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 StepProgress = Callable[[int, int], object]
-"""Told (done, total) of one stage, as often as one likes."""
+"""Called with (done, total) of one stage, at any rate."""
 
 StageProgress = Callable[[str, int, int], object]
-"""Told (stage, done, total); another stage ends the one before. ``total`` is 0 where it is not known."""
+"""Called with (stage, done, total); another stage ends the one before. ``total`` is 0 if it is not known."""
 
 
 class Progress(Protocol):
-    """Listens to a run of several stages, which has something to say between them."""
+    """Listens to a run of several stages, which may also say something between them."""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """``done`` of ``total`` things of a stage are done; another stage ends the one before."""
@@ -24,7 +24,7 @@ class Progress(Protocol):
         ...
 
     def close(self) -> None:
-        """End the stage that is shown; another may follow."""
+        """End the present stage; another may follow."""
         ...
 
 
@@ -39,5 +39,5 @@ class Silence:
 
 
 def stage_of(progress: StageProgress, stage: str) -> StepProgress:
-    """What tells ``progress`` of one stage."""
+    """A listener for one stage that passes everything on to ``progress``."""
     return lambda done, total: progress(stage, done, total)

@@ -15,29 +15,29 @@ Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
 
 SIGNATURE_BYTES = 1536
-"""Of a picture's signature (imgsearch.media.signature): 32 x 32 of lightness, twice 16 x 16 of colour."""
+"""Bytes of an image's signature (imgsearch.media.signature): 32 x 32 of lightness, twice 16 x 16 of colour."""
 
 SIGNATURE_RECIPE = 1
-"""How signatures are made. Raise it when a change moves their bytes: older ones are then made anew."""
+"""How signatures are made. Raise it when a change alters their bytes: older ones are then made again."""
 
 
 OWN_SOURCES = ("exif", "xmp", "iptc", "gps", "png")
-"""Where a date or place of the content itself comes from; an older library names none, and means EXIF."""
+"""Sources of a date or place in the content itself; an older library names none, and means EXIF."""
 
 FILE_SOURCES = ("sidecar", "takeout", "name", "file")
-"""Where a date of a file comes from, the best first: what an XMP file or Google's notes beside it say, its name, the
-time of its last change."""
+"""Sources of a date of a file, the best first: an XMP file beside it, Google's notes beside it, its name, the time of
+its last change."""
 
 FACTS_RECIPE = 2
-"""How facts are read. Raise it when a change finds more or other ones: older rows are then read anew by `index`."""
+"""How facts are read. Raise it when a change finds more or other ones: `index` then reads older rows again."""
 
 DECODE_RECIPE = 1
-"""How pixels are read. Raise it when a change moves them, and say in `imgsearch.media.facts.rereading` which files that
-concerns: of older rows `index` reads those again. 0: before there was such a number."""
+"""How pixels are read. Raise it when a change alters them, and list the affected files in
+`imgsearch.media.facts.rereading`: `index` reads these again from older rows. 0: before there was such a number."""
 
 
 class Word(NamedTuple):
-    """A text that a person wrote about a picture. ``kind``: "tag", "person", "title" or "caption"; ``source``: one of
+    """A text that a person wrote about an image. ``kind``: "tag", "person", "title" or "caption"; ``source``: one of
     OWN_SOURCES, "comment", "sidecar" or "takeout"."""
 
     kind: str
@@ -47,7 +47,7 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ModelId:
-    """What a library's vectors were made with; two libraries agree only if all of it is equal."""
+    """The model that made a library's vectors; two libraries agree only if all of it is equal."""
 
     name: str  # as the user named it: "mini", "blip2-coco", "/models/blip2.pth"
     fingerprint: str  # sha256 over the weight files, hex
@@ -74,7 +74,7 @@ def is_model_free(model: ModelId) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A folder (or single file) that the library watches. ``path`` is where it is now; the id never changes."""
+    """A folder (or single file) that the library watches. ``path`` is its present place; the id never changes."""
 
     root_id: int
     path: Path
@@ -83,10 +83,10 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class MediaFacts:
-    """What decoding told about one file's content. Sizes in pixels as a person sees them, after rotation."""
+    """The facts of one file's content from decoding. Sizes in pixels as a person sees them, after rotation."""
 
     content_hash: str  # sha256 of the bytes, hex
-    perceptual_hash: int  # 64-bit pHash of the upright picture
+    perceptual_hash: int  # 64-bit pHash of the upright image
     width: int
     height: int
     format: str  # "JPEG", "PNG", "HEIF" ...
@@ -100,22 +100,22 @@ class MediaFacts:
     place_source: str | None = None  # the same; of an image in a library "sidecar" or "takeout" too
     rating: int | None = None  # 1 to 5 stars, -1 for a rejected picture
     rating_source: str | None = None
-    orientation_source: str | None = None  # "file", "sidecar"; None where nothing tells which side is up
+    orientation_source: str | None = None  # "file", "sidecar"; None if nothing says which side is up
 
     @property
     def told_orientation(self) -> int:
-        """The orientation by which pictures of this content are turned because a sidecar says so; 0 for none."""
+        """The orientation that a sidecar gives to images of this content; 0 for none."""
         return self.orientation if self.orientation_source == "sidecar" else 0
 
     @property
     def shown_key(self) -> str:
-        """What caches keep the picture's features and thumbnails by: its content, and how a sidecar turns it."""
+        """The key of the image's features and thumbnails in caches: its content, and its orientation by a sidecar."""
         return f"{self.content_hash}-o{told}" if (told := self.told_orientation) else self.content_hash
 
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What a file, or what lies beside it, says of a picture; each source is one of those of `Word`."""
+    """The facts of an image from a file, or from what lies beside it; each source is one of those of `Word`."""
 
     taken_at: str | None = None  # ISO 8601 as far as it is known
     taken_source: str | None = None
@@ -126,7 +126,7 @@ class FileFacts:
     rating: int | None = None  # 1 to 5 stars, -1 for a rejected picture
     rating_source: str | None = None
     words: tuple[Word, ...] = ()
-    orientation: int | None = None  # EXIF's number, of a sidecar: what a file itself says, decoding tells
+    orientation: int | None = None  # EXIF's number, from a sidecar; decoding gives the file's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class ImageRecord:
     image_id: int
     slot: int
     facts: MediaFacts
-    dated_at: str | None = None  # when it was taken, as far as the content or else one of its files tells
+    dated_at: str | None = None  # when it was taken, by the content or else by one of its files
     dated_source: str | None = None  # one of OWN_SOURCES or of FILE_SOURCES
 
 
@@ -175,8 +175,8 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One filter, such as ``width:>2000``: its name, its value in the form that docs/search.md gives it, and whether
-    pictures that have it are unwanted."""
+    """One filter, such as ``width:>2000``: its name, its value in the form of docs/search.md, and whether images that
+    match it are unwanted."""
 
     name: str
     value: Any
@@ -185,7 +185,7 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What pictures must be like beside the description. Of the wanted clauses of one name any may hold, for the names
+    """The conditions on images beside the description. Any of the wanted clauses of one name may hold, for the names
     in ``ANY``; all others must hold, and no unwanted one."""
 
     ANY: ClassVar[tuple[str, ...]] = ("folder", "name", "camera", "type", "is", "year")
@@ -197,11 +197,11 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer. ``itc`` is the score of the first search: ITC for a description, the likeness for ``similar:``,
-    their sum for ``like:``, 0 where filters alone were asked. ``itm_logit`` and ``itm_probability`` are None for an
-    image that was not re-ranked. ``score`` is what put the re-ranked ones in order: ITC + ``itm_logit``, or P(wanted)
-    (1 - P(unwanted)) where the query excludes something; None as before. ``confident`` says whether the picture shows
-    what was asked for, as far as the calibration can tell; None without one."""
+    """One answer. ``itc`` is the score of the first search: ITC for a description, the similarity for ``similar:``,
+    their sum for ``like:``, 0 for filters alone. ``itm_logit`` and ``itm_probability`` are None for an image that was
+    not re-ranked. ``score`` orders the re-ranked ones: ITC + ``itm_logit``, or P(wanted) (1 - P(unwanted)) if the query
+    excludes something; None for others. ``confident`` says whether the image shows what was asked for, as far as the
+    calibration can tell; None without one."""
 
     rank: int
     image_id: int
@@ -211,7 +211,7 @@ class Hit:
     itm_probability: float | None = None
     confident: bool | None = None
     score: float | None = None
-    words: str = ""  # that people wrote of it and that were asked for: 'tag "beach"'
+    words: str = ""  # that people wrote about it and that match the query: 'tag "beach"'
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 FEATURES = ("none", "cache", "all")
 
 _LEAST = {"batch_size": 0, "workers": 0, "rerank": -1, "features_mb": 0}
-"""The smallest value of each setting that is a number."""
+"""The smallest value of each numeric setting."""
 
 _NO_SETTINGS = frozenset({"CONFIG"})
-"""What else the environment may hold behind the prefix."""
+"""Further names that the environment may hold behind the prefix."""
 
 
 def available_cores() -> int:
@@ -31,7 +31,7 @@ def available_cores() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a person may set. In the TOML file and on flags by these names (``-`` for ``_``), in the environment
+    """The settings of a person. In the TOML file and on flags by these names (``-`` for ``_``), in the environment
     as IMGSEARCH_ and the name in capitals."""
 
     library: Path
@@ -61,7 +61,7 @@ def default_library() -> Path:
 
 
 def config_file(environment: Mapping[str, str]) -> Path:
-    """Where the TOML file is looked for: IMGSEARCH_CONFIG, else the platform's configuration folder."""
+    """The path of the TOML file: IMGSEARCH_CONFIG, else in the platform's configuration folder."""
     import platformdirs
 
     named = environment.get(PREFIX + "CONFIG")
@@ -99,7 +99,7 @@ def _read_toml(path: Path, names: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def refuse_unknown(given: Iterable[str], known: Iterable[str], origin: str) -> None:
-    """Raise UsageError, with what was probably meant, where ``given`` holds a name that is not ``known``."""
+    """Raise UsageError, with a suggestion, if ``given`` holds a name that is not ``known``."""
     known = list(known)
     unknown = sorted(set(given) - set(known))
     if not unknown:
@@ -112,7 +112,7 @@ def refuse_unknown(given: Iterable[str], known: Iterable[str], origin: str) -> N
 
 
 def _refuse_misspelt(environment: Mapping[str, str], names: Iterable[str]) -> None:
-    """What begins as our variables do and is like none of them is somebody else's."""
+    """Refuses variables that resemble ours; others with our prefix belong to other programs."""
     known = {name.upper() for name in names} | _NO_SETTINGS
     for variable in sorted(environment):
         given = variable.removeprefix(PREFIX)

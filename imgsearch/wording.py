@@ -1,4 +1,4 @@
-"""Names of files that are safe to show, and sizes, as every face of the program writes them."""
+"""File names that are safe to show, and sizes, in the one form that the whole program uses."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import unicodedata
 from collections.abc import Iterable
 
 _REORDERING = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
-"""Characters that no one sees and that change what the others seem to say (Unicode UAX 9); joiners of emoji stay."""
+"""Invisible characters that change how the others read (Unicode UAX 9); joiners of emoji stay."""
 
 
 def one_line(text: str) -> str:
-    """``text`` as one line that is valid UTF-8 and reads as it is stored: bytes that are no text, control characters
-    and characters that reorder others become escapes such as \\xff, \\n, \\u202e."""
+    """``text`` as one line of valid UTF-8 that reads as it is stored: bytes that are not text, control characters and
+    characters that reorder others become escapes such as \\xff, \\n, \\u202e."""
     whole = os.fsencode(text).decode("utf-8", "backslashreplace") if not text.isascii() and _broken(text) else text
     return "".join(_shown(letter) for letter in whole)
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """Of ``known`` names the one that was meant by ``word``, case aside; "" where none is like it."""
+    """The ``known`` name that ``word`` most probably means, ignoring case; "" if none is similar."""
     import difflib
 
     lowered = {name.casefold(): name for name in known}
