@@ -20,9 +20,6 @@ from imgsearch.search.features.images import decode_all
 from imgsearch.search.features.stored import ImageSource
 from imgsearch.storage import FeatureStore, QuantisedFeatures, Store
 
-_FEATURE_STEP = 32
-"""Pictures encoded at once on an accelerator; on a CPU each goes alone, so that its company does not count."""
-
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -157,7 +154,7 @@ def _again(subjects: Sequence[Subject], places: Sequence[int], size: int, count:
 
 def _encoded(model: CaptionMatcher, pixels: dict[int, UInt8]) -> Iterator[tuple[int, QuantisedFeatures]]:
     places = sorted(pixels)
-    step = 1 if str(model.device).startswith("cpu") else _FEATURE_STEP
+    step = model.profile.feature_step  # 1 on a CPU, so that a picture's company does not count
     for first in range(0, len(places), step):
         part = places[first : first + step]
         batch = model.preprocess_arrays(np.stack([pixels[place] for place in part]))

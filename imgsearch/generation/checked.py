@@ -20,6 +20,7 @@ from imgsearch.errors import UsageError
 from imgsearch.generation.contract import Captions, Generator
 from imgsearch.generation.pictures import upright_pixels
 from imgsearch.model.contract import Array
+from imgsearch.model.runtime_profile import RuntimeProfile
 from imgsearch.records import Float32, UInt8
 from imgsearch.storage.caches.features import QuantisedFeatures
 
@@ -99,7 +100,7 @@ class CaptionMatcher(Protocol):
     def image_size(self) -> int: ...
 
     @property
-    def device(self) -> str: ...
+    def profile(self) -> RuntimeProfile: ...
 
     def preprocess_arrays(self, arrays: UInt8) -> Array: ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,7 +114,7 @@ def _where(said: str, verb: str, thing: str) -> Statement:
     return Statement(f"{thing} {verb} {placed}")
 
 
-_RULES: tuple[tuple[re.Pattern[str], Any], ...] = (
+_RULES: tuple[tuple[re.Pattern[str], Callable[..., Statement | None]], ...] = (
     (re.compile(rf"^(?:is|are|was|were) there (.+?){_HERE}$"), _there),
     (re.compile(rf"^(is|are|was|were) ((?:the|this|that|these|those|a|an|it|they|he|she)\b.*?){_HERE}$"), _is_it),
     (re.compile(rf"^(?:what|which) colou?rs? (is|are) (.+?){_HERE}$"), _is),

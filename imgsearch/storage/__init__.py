@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Repaired,
     )
     from imgsearch.storage.caches.features import FeatureStore, QuantisedFeatures
+    from imgsearch.storage.catalog.captions import StoredCaption
     from imgsearch.storage.catalog.stats import RootStats, Stats
     from imgsearch.storage.layout import LibraryLayout
     from imgsearch.storage.opening import create_store, library_exists, open_store

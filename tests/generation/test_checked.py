@@ -24,7 +24,7 @@ from imgsearch.generation.checked import (
 class ByLength:
     """Believes in long texts: a margin of as many logits as there are letters over twenty."""
 
-    image_size, device = 8, "cpu"
+    image_size = 8
 
     def preprocess_arrays(self, arrays: Any) -> Any:
         return arrays.astype(np.float32)
