@@ -1,4 +1,4 @@
-"""Knowing when nothing matches: which hits show what was asked for."""
+"""The rule that says which hits match with confidence, and so when nothing does."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from imgsearch.errors import UsageError
 from imgsearch.records import Float32
 
 SAMPLE = 512
-"""Pictures of the library's background: the mean of their scores is then off by 1/22 of the deviation."""
+"""Images in the library's background: with so many, the mean of their scores is off by 1/22 of the deviation."""
 
 
 NEVER_Z = 1e6
-"""`Calibration.least_z` of a rule that calls no picture confident by its vectors alone."""
+"""`Calibration.least_z` of a rule that calls no image confident by its vectors alone."""
 
 _NUMBERS = ("margin_weight", "itc_weight", "z_weight", "bias", "least_z")
 _LATER = ("clause_weight", "weakest_weight", "held_weight", "word_weight")  # 0 in a calibration from before they were
@@ -25,7 +25,7 @@ _LATER = ("clause_weight", "weakest_weight", "held_weight", "word_weight")  # 0 
 
 @dataclass(frozen=True, slots=True)
 class PartAgreement:
-    """How well a picture agrees with the parts of the description, by ITC; see `imgsearch.search.query.parts`."""
+    """How well an image agrees with the parts of the description, by ITC; see `imgsearch.search.query.parts`."""
 
     clauses: float = 0.0  # mean over the clauses
     weakest: float = 0.0  # the smallest over the clauses, in deviations over the library's mean for that clause
@@ -34,13 +34,13 @@ class PartAgreement:
 
 
 UNDIVIDED = PartAgreement()
-"""Where the parts were not looked at."""
+"""The agreement if the parts were not compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """A linear rule on (margin, itc, z, agreement). ``margin`` is ITM's logit of "matches" less that of "does not";
-    ``z`` is how many deviations the ITC score lies over the mean of the library's pictures for the same query.
+    ``z`` is the number of deviations that the ITC score is above the mean of the library's images for the same query.
 
     A re-ranked hit is confident if these, each by its weight, and ``bias`` sum to 0 or more; one past the re-ranked
     if z >= ``least_z`` for it and for all that the vectors put before it."""
@@ -58,11 +58,11 @@ class Calibration:
 
     @property
     def reads_parts(self) -> bool:
-        """Whether it looks at the parts of the description, which cost a search some milliseconds."""
+        """Whether the rule needs the parts of the description, which cost a search some milliseconds."""
         return any((self.clause_weight, self.weakest_weight, self.held_weight, self.word_weight))
 
     def strength(self, margin: float, itc: float, z: float, agreement: PartAgreement = UNDIVIDED) -> float:
-        """Confident from 0 on."""
+        """The weighted sum for one candidate: 0 or more is confident."""
         whole = self.margin_weight * margin + self.itc_weight * itc + self.z_weight * z
         parts = self.clause_weight * agreement.clauses + self.weakest_weight * agreement.weakest
         return whole + parts + self.held_weight * agreement.held + self.word_weight * agreement.words + self.bias
@@ -110,7 +110,7 @@ class ScoredCandidate:
 
 @dataclass(frozen=True, slots=True)
 class ScoreBackground:
-    """ITC scores of a query with pictures taken evenly from the library."""
+    """The distribution of a query's ITC scores with images taken evenly from the library."""
 
     mean: float
     deviation: float
@@ -137,7 +137,7 @@ class ScoreBackground:
 
 
 NO_BACKGROUND = ScoreBackground(0.0, 1.0)
-"""Where there is no text to compare with."""
+"""The background if there is no text to compare with."""
 
 
 def evenly(count: int, wanted: int = SAMPLE) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -1,4 +1,4 @@
-"""ITM re-reads the best candidates: matches each with the text, and orders them."""
+"""The re-rank: ITM matches each of the best candidates with the text, and its answers order them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from imgsearch.search.query.parser import ParsedQuery
 
 
 class SearchModel(Explainer, Protocol):
-    """What a search, and why it found a picture, ask of a model."""
+    """What a search, and the explanation of its hits, need of a model."""
 
     def match_both(self, texts: Sequence[str], features: Array) -> Array:
         """Text i with picture i -> float32 [K, 2], the logits of "does not match" and "matches"."""
@@ -30,9 +30,9 @@ class SearchModel(Explainer, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The head's answer for one picture: the raw class-1 logit, and ``margin``, by how much it is over the other one.
-    ``unwanted`` is the largest probability among the texts that the person does not want, each alone and added to the
-    description, 0 if there are none."""
+    """The head's answer for one image: the raw class-1 logit, and ``margin``, its distance above the other one.
+    ``unwanted`` is the largest probability among the unwanted texts, each alone and added to the description, or 0 if
+    there are none."""
 
     logit: float
     margin: float
@@ -45,7 +45,7 @@ class Match:
 
     @property
     def shows_unwanted(self) -> bool:
-        """Whether the picture more likely than not shows what is not wanted."""
+        """Whether the image more likely than not shows something unwanted."""
         return self.unwanted >= 0.5
 
 
@@ -70,7 +70,7 @@ in on at under over above below beneath beside behind by near next inside outsid
 """
 _PLACES = frozenset(_PLACE_WORDS.split())
 _LONGEST_TOGETHER = 24
-"""Words: more would be cut behind 32 pieces, and a description without its end is true where the whole one is not."""
+"""Words. Longer texts are cut after 32 pieces, and a description without its end can be true where the whole is not."""
 
 
 _ADDED = 2.0
@@ -89,7 +89,7 @@ def together(wanted: str, unwanted: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reranked:
-    """ITM's answers for the first candidates, and what is to be said of them. ``due``: for how many there should be."""
+    """ITM's answers for the first candidates, with notes for the person. ``due``: the number of answers if complete."""
 
     matches: list[Match | None]
     notes: list[str]
@@ -130,7 +130,7 @@ def _probability(margin: Any) -> Any:
 
 
 def failure_sentences(reasons: Sequence[str]) -> list[str]:
-    """One sentence for all candidates that could not be re-ranked; none for none."""
+    """One sentence about all candidates that could not be re-ranked, or none if there are none."""
     if not reasons:
         return []
     count = "1 candidate was" if len(reasons) == 1 else f"{len(reasons)} candidates were"
@@ -138,7 +138,7 @@ def failure_sentences(reasons: Sequence[str]) -> list[str]:
 
 
 def fused_score(score: float, match: Match, parsed: ParsedQuery) -> float:
-    """What puts a matched candidate in its place, as `fused_order` says. ``score``: of the first search."""
+    """The number that `fused_order` sorts a matched candidate by. ``score`` is that of the first stage."""
     return match.probability * (1 - match.unwanted) if parsed.excluded else score + match.logit
 
 

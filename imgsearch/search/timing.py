@@ -1,4 +1,4 @@
-"""Where the time of a search goes."""
+"""Measures the stages of a search."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 
 def milliseconds_since(started: float) -> float:
-    """Of `time.perf_counter`."""
+    """Milliseconds since ``started``, a `time.perf_counter()`."""
     return round(1000 * (time.perf_counter() - started), 3)
 
 
 @contextmanager
 def timed(took: dict[str, float], stage: str) -> Iterator[None]:
-    """Write the milliseconds of a stage into ``took``."""
+    """Write the milliseconds that the body takes into ``took``."""
     started = time.perf_counter()
     try:
         yield

@@ -1,7 +1,7 @@
-"""Pictures whose tags, titles or captions hold all words of a description: candidates beside those of the vectors.
+"""Images whose tags, titles or captions hold all words of a description: candidates in addition to the vectors' ones.
 
-The rule: every word of the description but the small ones (`SMALL_WORDS`) stands in what people wrote of the picture,
-as a whole word in any script, an English plural for its singular and the other way round.
+An image matches if people's words about it contain every word of the description except the small ones (`SMALL_WORDS`).
+Whole words count, in any script; an English plural counts for its singular and the other way round.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from imgsearch import wordforms
 from imgsearch.records import Word
 
 MOST_MATCHES = 4096
-"""Pictures looked at, the newest first; of these the vectors choose."""
+"""Images with these words that are considered, the newest first; the vectors choose among them."""
 
 MOST_LIFTED = 32
-"""Pictures that are re-ranked beside the best by vectors: 0.2 s more on two cores with the small model, if they are."""
+"""Images that are re-ranked in addition to the best by vectors: up to 0.2 s more on two cores with the small model."""
 
 LONGEST_SHOWN = 80
-"""Letters of what was found that an answer shows."""
+"""Letters of a matching text that an answer shows."""
 
 _SMALL = """a an and are as at be by for from had has have her his i in is it its me my of on or our picture image photo
 photograph photos pictures images some that the their there these this those to was we were where which who with your
@@ -31,26 +31,26 @@ _PLAIN = re.compile(r"[a-z]{3,}")
 
 
 def content_words(description: str) -> list[str]:
-    """Its words in order, without the small ones and without repetitions."""
+    """The words of the description in order, without the small ones and without repetitions."""
     found = [word for word in re.split(r"[\s,;.!?()\"]+", description) if wordforms.words(word)]
     return list(dict.fromkeys(word for word in found if word.lower() not in SMALL_WORDS))
 
 
 def word_expression(description: str) -> str:
-    """What FTS5 is asked: all content words; "" where there are none."""
+    """The FTS5 query for all content words; "" if there are none."""
     words = content_words(description)
     return " AND ".join(f"({' OR '.join(wordforms.phrase(form) for form in _forms(word))})" for word in words)
 
 
 def shown_words(description: str, words: Iterable[Word]) -> str:
-    """Those of a picture's words that hold a word of the description: 'tag "beach", caption "Anna at the lake"'."""
+    """Those of an image's words that hold a word of the description: 'tag "beach", caption "Anna at the lake"'."""
     forms = [form for word in content_words(description) for form in _forms(word)]
     found = [word for word in words if any(wordforms.holds(word.text, form) for form in forms)]
     return ", ".join(f'{word.kind} "{_short(word.text, forms)}"' for word in found[:3])
 
 
 def _forms(word: str) -> Sequence[str]:
-    """An English word in singular and plural, as far as its ending tells."""
+    """An English word in singular and plural, as far as its ending shows them."""
     plain = word.lower()
     if not _PLAIN.fullmatch(plain):
         return (word,)

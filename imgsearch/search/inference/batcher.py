@@ -1,4 +1,4 @@
-"""What waits at the same time is done together: jobs from many threads, answered in batches by a few."""
+"""Jobs that wait at the same time are done together: many threads submit them, a few threads answer them in batches."""
 
 from __future__ import annotations
 

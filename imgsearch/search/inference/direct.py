@@ -1,5 +1,6 @@
-"""Who asks the model for a search: the plain one here asks for one query at a time; a server may bring another that
-asks for many at once."""
+"""The backend asks the model on behalf of searches, and only the model: the library's vectors belong to the open index.
+
+The direct backend here serves one query at a time; a server's (`imgsearch.search.inference.batched`) serves many."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ class InferenceBackend(Protocol):
         ...
 
     def features(self, source: ImageSource) -> Float32:
-        """One picture's features, float32 [N, W]. Raises MediaError where it cannot be read."""
+        """The features of one image, float32 [N, W]. Raises MediaError if it cannot be read."""
         ...
 
     def match(self, parsed: ParsedQuery, sources: Sequence[ImageSource], deadline: float | None) -> Matched:
@@ -80,7 +81,7 @@ class DirectInference:
 
 
 def features_of(features: FeatureSource, source: ImageSource) -> Float32:
-    """One picture's, float32 [N, W]. Raises MediaError where it cannot be read."""
+    """The features of one image, float32 [N, W]. Raises MediaError if it cannot be read."""
     (found,), reasons = features.features([source])
     if found is None:
         raise MediaError(reasons[0], stage="read")

@@ -1,4 +1,4 @@
-"""Cursors: where the next page of an answer begins."""
+"""Cursors say where the next page of an answer begins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imgsearch.search.query.description import Query
 
 @dataclass(frozen=True, slots=True)
 class PageCursor:
-    """``offset`` hits were given, of a query with this ``digest``, when the library was at ``generation``."""
+    """The place after ``offset`` hits of the query with this ``digest``, in the library at ``generation``."""
 
     offset: int
     generation: int
@@ -50,12 +50,12 @@ def page_start(query: Query, picture: Float32 | None = None) -> PageStart:
 
 
 def picture_key(picture: Float32 | None) -> str:
-    """What tells the tokens [T, D] of a picture that comes with a query from another's; "" for none."""
+    """A key for the tokens [T, D] of the image that comes with a query; "" for none."""
     return "" if picture is None else hashlib.blake2b(picture.tobytes(), digest_size=16).hexdigest()
 
 
 def query_digest(query: Query, picture: Float32 | None = None) -> str:
-    """What decides the order of an answer: the text, the re-rank depth, whether it goes on to the end, the picture."""
+    """A digest of all that decides the order of an answer: text, re-rank depth, whether it ends early, image."""
     parts = json.dumps([query.text, query.rerank, query.everything, picture_key(picture)])
     return hashlib.blake2b(parts.encode(), digest_size=6).hexdigest()
 
