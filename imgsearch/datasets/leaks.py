@@ -1,4 +1,4 @@
-"""Pictures of a test set that the training set holds too."""
+"""Finds images of a test set that the training set also holds."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from imgsearch.dedup.reports.tables import Row, evidence_cells, path_cells
 from imgsearch.records import Int64
 
 LEAKING = ("bytes", "pixels", "perceptual", "near")
-"""Tiers that count unless others are named: one shot, whatever was done to it. A burst is another shot, and in a data
-set of video frames a leak all the same: then name it too."""
+"""Tiers that count by default: one shot, whatever was done to it. A burst is another shot, but in a data set of video
+frames it is a leak too: then name it as well."""
 
 _SAME = Evidence("bytes", 1.0)
 _BATCH = 10_000  # leaks whose paths are looked up at once
@@ -26,9 +26,9 @@ FilesOf = Callable[[Sequence[int]], Mapping[int, Sequence[str]]]
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A picture of the test set, the picture of the training set that it most surely is a copy of (the same id where
-    both sets hold the very file), and how many pictures of the training set are one. ``evidence``: the training picture
-    is the first, the test picture the second."""
+    """An image of the test set, the image of the training set of which it is most surely a copy (the same id if both
+    sets hold the very file), and the number of its copies in the training set. ``evidence``: the training image is the
+    first, the test image the second."""
 
     test: int
     train: int
@@ -37,9 +37,9 @@ class Leak:
 
 
 def find_leaks(train: Int64, test: Int64, pairs: Iterable[Pair], tiers: Collection[str] = LEAKING) -> Iterator[Leak]:
-    """Every picture of ``test`` that has a copy in ``train``, by image id; both are image ids int64 [n], in any order,
+    """Every image of ``test`` that has a copy in ``train``, by image id; both are image ids int64 [n], in any order,
     and may overlap. Of several copies the one of the strongest tier, then the highest score, then the lowest id counts.
-    Pairs inside one set are passed over. ``pairs`` are read once; memory grows with the two sets and the leaks, not
+    Pairs inside one set are ignored. ``pairs`` are read once; memory grows with the two sets and the leaks, not
     with the pairs."""
     known_train, known_test = np.unique(train), np.unique(test)
     best: dict[int, tuple[int, float, int, Evidence]] = {}
@@ -66,8 +66,8 @@ def find_leaks(train: Int64, test: Int64, pairs: Iterable[Pair], tiers: Collecti
 
 
 def leak_rows(leaks: Iterable[Leak], test_files: FilesOf, train_files: FilesOf) -> Iterator[Row]:
-    """Rows of `tables.LEAKS`: one for each file of the test set that leaks, with a file of the training set. Both are
-    asked for many pictures at once; a picture without a file is passed over."""
+    """Rows of `tables.LEAKS`: one for each file of the test set that leaks, with a file of the training set. Both
+    functions are called with many ids at once; an image without a file is skipped."""
     waiting = iter(leaks)
     while batch := list(islice(waiting, _BATCH)):
         tested = test_files([leak.test for leak in batch])

@@ -1,11 +1,10 @@
-"""A smaller data set that shows as much: drops pictures that others say already (SemDeDup, Abbas et al. 2023,
-arXiv:2303.09540).
+"""Makes a smaller data set that shows as much: drops images whose content others show already (SemDeDup, Abbas et al.
+2023, arXiv:2303.09540).
 
-Pictures are clustered by the mean direction of their tokens (spherical k-means). Inside a cluster they are put in
-order, those farthest from its centre first, and each gets the cosine to the most alike before it; those with the
-greatest are dropped, until as many are left as were asked for. SemDeDup gives a threshold and takes the fraction that
-comes of it; here the fraction is given and exact. Unlike there, a picture that is dropped names the nearest one that is
-*kept*."""
+Images are clustered by the mean direction of their tokens (spherical k-means). Inside a cluster they are ordered,
+farthest from its centre first, and each gets its cosine to the most similar image before it. Those with the greatest
+cosine are dropped, until the requested number is left. SemDeDup sets a threshold and takes the resulting fraction; here
+the fraction is given and exact. Unlike there, a dropped image names the nearest one that is *kept*."""
 
 from __future__ import annotations
 
@@ -20,11 +19,11 @@ from imgsearch.records import Float32, Int64
 from imgsearch.storage.view import View
 
 PER_CLUSTER = 512
-"""Pictures a cluster, about: SemDeDup found its result hardly to depend on their number, and at this size looking for
-clusters and comparing inside them take the same time at 100,000 pictures."""
+"""Images a cluster, about: SemDeDup found that its result hardly depends on their number, and at this size clustering
+and comparing inside clusters take the same time at 100,000 images."""
 
-_LARGEST = 4096  # pictures compared all with all; a larger cluster (of one picture many times) is cut in pieces
-_SAMPLE = 128  # pictures a centre that k-means sees
+_LARGEST = 4096  # images compared all with all; a larger cluster (of one image many times) is cut in pieces
+_SAMPLE = 128  # images a centre that k-means sees
 _ROUNDS = 12  # of k-means
 _BLOCK = 2048  # rows of a product of matrices: 16 MB against the largest piece
 _DIGITS = 5  # scores equal after rounding are equal, here as everywhere; ties go by image id
@@ -32,8 +31,8 @@ _DIGITS = 5  # scores equal after rounding are equal, here as everywhere; ties g
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """``kept`` int64 [K] and ``dropped`` int64 [M], image ids ascending; ``closest`` int64 [M]: for each dropped one
-    the kept one that is most alike, ``similarity`` float32 [M]: their cosine, -1..1."""
+    """``kept`` int64 [K] and ``dropped`` int64 [M], image ids ascending; ``closest`` int64 [M]: the most similar kept
+    image for each dropped one, ``similarity`` float32 [M]: their cosine, -1..1."""
 
     kept: Int64
     dropped: Int64
@@ -42,12 +41,13 @@ class Pruned:
 
 
 def prune(view: View, keep_fraction: float, seed: int = 0) -> Pruned:
-    """Keep ``keep_fraction`` of the pictures, rounded to the nearest whole number, at least one. The same for the same
-    view, fraction and seed on one machine; of equal pictures the lowest id stays. Raises UsageError for a fraction
-    outside of 0..1.
+    """Keep ``keep_fraction`` of the images, rounded to the nearest whole number, at least one. The same for the same
+    view, fraction and seed on one machine; of equal images the lowest id stays. Raises UsageError for a fraction
+    outside 0..1.
 
-    4 D bytes a picture and 150 MB (100,000 pictures of 256 dimensions: 250 MB). Beside reading the vectors, 0.4, 0.9
-    and 2.0 s of one core for 25,000, 50,000 and 100,000 pictures; far behind that with N squared / `PER_CLUSTER`."""
+    4 D bytes an image and 150 MB (100,000 images of 256 dimensions: 250 MB). Beside reading the vectors, 0.4, 0.9
+    and 2.0 s of one core for 25,000, 50,000 and 100,000 images; far beyond that it grows with N squared /
+    `PER_CLUSTER`."""
     if not 0 < keep_fraction <= 1:
         raise UsageError(
             f"got a fraction of {keep_fraction} to keep, expected more than 0, at most 1", "0.8 keeps 80 %"
@@ -64,7 +64,7 @@ def prune(view: View, keep_fraction: float, seed: int = 0) -> Pruned:
         told_already[piece] = most_alike_before(directions[piece])
     order = np.lexsort((-ids, np.round(told_already, _DIGITS)))
     kept = np.ones(len(ids), np.bool_)
-    kept[order[keep:]] = False  # the last are told best by others
+    kept[order[keep:]] = False  # others show the content of the last ones best
     closest, similarity = _closest(directions, ids, kept, pieces)
     dropped = np.flatnonzero(~kept)
     by_id = dropped[np.argsort(ids[dropped])]
@@ -72,7 +72,7 @@ def prune(view: View, keep_fraction: float, seed: int = 0) -> Pruned:
 
 
 def prune_rows(pruned: Pruned, paths: Callable[[Sequence[int]], Mapping[int, str]]) -> Iterator[Row]:
-    """Rows of `tables.PRUNED`, by image id; ``paths`` is asked for many at once."""
+    """Rows of `tables.PRUNED`, by image id; ``paths`` is called with many ids at once."""
     closest = dict(
         zip(pruned.dropped.tolist(), zip(pruned.closest.tolist(), pruned.similarity.tolist(), strict=True), strict=True)
     )
@@ -90,7 +90,7 @@ def prune_rows(pruned: Pruned, paths: Callable[[Sequence[int]], Mapping[int, str
 
 
 def mean_directions(view: View) -> Float32:
-    """float32 [N, D]: of each live picture the mean of its tokens, of L2 norm 1 (0 where they cancel out)."""
+    """float32 [N, D]: the mean of the tokens of each live image, of L2 norm 1 (0 if they cancel out)."""
     found = np.empty((view.count, view.dims), np.float32)
     for first in range(0, view.count, _BLOCK):
         part = slice(first, first + _BLOCK)
@@ -100,8 +100,8 @@ def mean_directions(view: View) -> Float32:
 
 def cluster(directions: Float32, k: int, seed: int) -> tuple[Int64, Float32]:
     """Spherical k-means (Dhillon & Modha 2001) over rows [N, D] of norm 1: the number of each row's centre int64 [N],
-    and its cosine to it float32 [N]. Centres begin at ``k`` rows drawn by ``seed``; one that loses all its rows goes to
-    the row that is farthest from its own. They are found on 128 rows each, then every row goes to the nearest."""
+    and its cosine to it float32 [N]. Centres begin at ``k`` rows drawn by ``seed``; a centre that loses all its rows
+    moves to the row farthest from its own. Centres are found on 128 rows each; then every row goes to the nearest."""
     rng = np.random.default_rng(seed)
     count = len(directions)
     if k <= 1:
@@ -142,8 +142,8 @@ def _pieces(labels: Int64, cosines: Float32, directions: Float32, ids: Int64) ->
 
 
 def _closest(directions: Float32, ids: Int64, kept: np.ndarray, pieces: Sequence[Int64]) -> tuple[Int64, Float32]:
-    """Row numbers int64 [N] of the nearest kept row of each dropped one, and the cosines; looked for in its own piece,
-    or everywhere where nothing of that is kept."""
+    """Row numbers int64 [N] of the nearest kept row of each dropped one, and the cosines; searched in its own piece, or
+    everywhere if nothing of that piece is kept."""
     closest, similarity = np.full(len(ids), -1, np.int64), np.zeros(len(ids), np.float32)
     by_id = np.argsort(ids)
     for piece in pieces:
