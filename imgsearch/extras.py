@@ -1,4 +1,4 @@
-"""Packages that the base install goes without, and what to say where one is missing."""
+"""The optional packages, and the message if one is missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXTRAS = {
 
 
 def has_extra(extra: str) -> bool:
-    """Whether all that ``extra`` brings can be found; nothing is imported."""
+    """Whether all packages of ``extra`` can be found; imports nothing."""
     try:
         return all(find_spec(package) is not None for package in EXTRAS[extra])
     except ModuleNotFoundError:
@@ -27,7 +27,7 @@ def has_extra(extra: str) -> bool:
 
 @contextmanager
 def needs_extra(what: str, extra: str) -> Iterator[None]:
-    """Around an import: raises ExtraMissing where it fails because a package of ``extra`` is not installed. ``what``
+    """Around an import: raises ExtraMissing if it fails because a package of ``extra`` is not installed. ``what``
     begins the message: "watching folders"."""
     try:
         yield

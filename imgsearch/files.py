@@ -70,7 +70,7 @@ _REFUSED = {
     errno.EPERM: "permission was denied",
 }
 WRITE_REFUSALS = _FULL | _REFUSED
-"""Why a file cannot be written, in words, by errno."""
+"""The reasons why a file cannot be written, in words, by errno."""
 
 SPACE_HINT = "free some space, then run the same command again: it goes on where it stopped"
 ACCESS_HINT = "make the folder writable for you, or choose another one with --library DIR"
@@ -83,7 +83,7 @@ _held: set[int] = set()
 
 
 def reached(step: str) -> None:
-    """Say that ``step`` is done; kills the process with SIGKILL if the environment named it (see `STEPS`)."""
+    """Report that ``step`` is done; kills the process with SIGKILL if the environment named it (see `STEPS`)."""
     global _remaining
     if step != _crash_at:
         return
@@ -94,10 +94,10 @@ def reached(step: str) -> None:
 
 @contextlib.contextmanager
 def replacing(target: Path, *, mode: int = 0o666, durable: bool = True) -> Iterator[BinaryIO]:
-    """A new file that takes the place of ``target`` once the block is left; after an error ``target`` is as it was.
+    """A new file that replaces ``target`` when the block ends; after an error ``target`` is unchanged.
 
     Its bytes and its name are on the disk then (two fsyncs), unless ``durable`` is False: a power cut may leave a
-    torn file, which whoever reads it has to notice. ``mode`` as for os.open. Raises OSError.
+    torn file, which the reader has to detect. ``mode`` as for os.open. Raises OSError.
     """
     draft = target.with_name(f".draft-{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -124,15 +124,15 @@ def write_whole(target: Path, content: bytes, *, mode: int = 0o666, durable: boo
 
 @contextlib.contextmanager
 def drafted(target: Path) -> Iterator[Path]:
-    """A path for a writer that wants a path, with the suffix of ``target``, whose place the file takes once the block
-    is left. One writer of a target at a time: what a killed one left is written over. Raises OSError."""
+    """A path for a writer that needs a path, with the suffix of ``target``, which the file replaces when the block
+    ends. One writer of a target at a time: the leftover of a killed one is overwritten. Raises OSError."""
     draft = target.with_name(f"{target.stem}.tmp{target.suffix}")
     yield draft
     publish(draft, target)
 
 
 def publish(draft: Path, target: Path) -> None:
-    """Put a finished file of the same folder in the place of ``target``: its bytes durable first, then its name.
+    """Replace ``target`` by a finished file of the same folder: first its bytes become durable, then its name.
     Raises OSError."""
     descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -153,7 +153,7 @@ def fsync_folder(folder: Path) -> None:
 
 
 def storage_full(exc: OSError, path: Path) -> StorageFull | None:
-    """What the disk refused while ``path`` was written, as an error of ours; None for what is no refusal."""
+    """A refusal of the disk while ``path`` was written, as an error of ours; None for any other error."""
     if exc.errno in _FULL:
         return StorageFull(f"{path} cannot be written: {_FULL[exc.errno]}", SPACE_HINT)
     if exc.errno in _REFUSED:
@@ -176,7 +176,7 @@ os.register_at_fork(after_in_child=_close_in_child)
 def writer_lock(path: Path, *, wait_s: float = 0.0) -> Iterator[None]:
     """Hold the lock file ``path``, which names this process while it is held.
 
-    Waits up to ``wait_s`` seconds. Raises LibraryBusy, naming the holder's pid, and StorageFull where the
+    Waits up to ``wait_s`` seconds. Raises LibraryBusy, naming the holder's pid, and StorageFull if the
     file cannot be made or locked. The kernel drops the lock when the process ends in any way.
     """
     descriptor = _opened(path)
@@ -193,9 +193,9 @@ def writer_lock(path: Path, *, wait_s: float = 0.0) -> Iterator[None]:
         yield
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # at once, whatever child was born this instant
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # at once, even if a child was born this instant
     finally:
-        if descriptor in _held:  # else this is a forked child, which closed its copy at birth
+        if descriptor in _held:  # otherwise this is a forked child, which closed its copy at birth
             _held.discard(descriptor)
             os.close(descriptor)
 

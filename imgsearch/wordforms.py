@@ -1,10 +1,10 @@
-"""The words of a name, as the full-text index keeps them and as a query asks for them: one form for both sides.
+"""The words of a name, in one form for the full-text index and for queries.
 
-Two rules: a text always finds itself, in every script; and it is found without its marks where people leave them out
+Two rules: a text always finds itself, in every script; and it is found without its marks if people leave them out
 while typing: Latin, Greek, Cyrillic, Hebrew and Arabic points ("Cafe" finds "Café"), not the voicing of kana, not the
 vowel signs of India. Scripts that put no spaces between words, and Korean, are cut into letters, so that a phrase finds
-any part. Apple's decomposed names and composed ones are the same. Source: Unicode Standard Annex 15 (NFKD, NFC),
-Lucene's ArabicNormalizer and CJKBigramFilter for what is folded and cut.
+any part. Apple's decomposed names and composed ones are equal. Source: Unicode Standard Annex 15 (NFKD, NFC), and
+Lucene's ArabicNormalizer and CJKBigramFilter for the rules of folding and cutting.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Sequence
 
 SEAM = "¦"
-"""Stands between the two readings of a text in the index. It is no word, so no phrase reaches across it."""
+"""Separates the two readings of a text in the index. It is not a word, so no phrase reaches across it."""
 
 # Marks that people leave out: combining marks of Latin, Greek and Cyrillic, Hebrew points, Arabic vowels and hamzas,
 # Syriac points, the nukta of Devanagari, variation selectors.

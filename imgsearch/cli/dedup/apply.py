@@ -1,4 +1,4 @@
-"""imgsearch dedup apply: the plan is shown, a person says yes, its files go to the quarantine."""
+"""imgsearch dedup apply: shows the plan, asks the person, and moves its files to the quarantine."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def apply(arguments: argparse.Namespace) -> int:
 
 
 def preview(chosen: ChosenPlan, quarantine: Path, action: str) -> Iterator[str]:
-    """What an apply would do, a line each: folders, counts, the first files and what is kept for each."""
+    """The effects of an apply, one a line: folders, counts, the first files and the file kept for each."""
     from imgsearch.dedup.reports.words import describe_evidence
 
     summary = chosen.plan.summary()
@@ -79,7 +79,7 @@ def preview(chosen: ChosenPlan, quarantine: Path, action: str) -> Iterator[str]:
 
 
 def _agree(arguments: argparse.Namespace, chosen: ChosenPlan, quarantine: Path) -> None:
-    """Show the plan, and ask unless --yes was given. Raises UsageError where the answer is not yes."""
+    """Show the plan, and ask unless --yes was given. Raises UsageError if the answer is not yes."""
     moved = chosen.plan.summary().moved
     if arguments.json and moved and not arguments.yes:
         raise UsageError(f"received --json without --yes, for a plan that moves {moved:,} files", "add --yes")
@@ -116,7 +116,7 @@ def _with(companions: Sequence[Companion]) -> str:
 
 
 def quarantine_of(arguments: argparse.Namespace, library: str) -> Path:
-    """The quarantine that is named, else the library's. Raises UsageError where there is neither."""
+    """The named quarantine, else the library's. Raises UsageError if there is neither."""
     from imgsearch.storage.layout import LibraryLayout
 
     if arguments.quarantine:

@@ -1,4 +1,4 @@
-"""Which plan is meant: the one that is named, a library's, the one for some folders, or the last that was made."""
+"""Chooses the plan: the one that is named, a library's, the one for some folders, or the last that was made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMED = 3  # folders in a message
 
 @dataclass(frozen=True, slots=True)
 class ChosenPlan:
-    """A plan and its file. ``note``: what a person must know before it is applied, "" where there is nothing."""
+    """A plan and its file. ``note``: what a person must know before it is applied, "" if there is nothing."""
 
     plan: Plan
     path: Path  # absolute
@@ -31,9 +31,9 @@ class ChosenPlan:
 
 def choose_plan(arguments: argparse.Namespace) -> ChosenPlan:
     """The plan that ``PLAN`` names; else that of the library that ``--library`` names; else the last that was made,
-    which must be for the folders ``DIR ...`` where these are given.
+    which must be for the folders ``DIR ...`` if these are given.
 
-    Raises UsageError where there is none, where it is for other folders or of another library than named, and for one
+    Raises UsageError if there is none, if it is for other folders or of another library than named, and for a plan
     that is older than the last one of the same folders and was not named."""
     named, folders = _split(arguments.plan)
     if named is not None:
@@ -62,7 +62,7 @@ def named_folders(folders: Iterable[str]) -> str:
 
 
 def _split(names: Sequence[str]) -> tuple[Path | None, list[str]]:
-    """The plan that is named, or the folders that are."""
+    """The named plan, or the named folders."""
     folders = [name for name in names if Path(name).expanduser().is_dir()]
     if len(folders) == len(names):
         return None, folders
@@ -131,7 +131,7 @@ def _require_folders(found: ChosenPlan, folders: Sequence[str]) -> None:
 
 
 def _require_newest(found: ChosenPlan, last: LastPlan | None) -> ChosenPlan:
-    """The plan, with a note where its file is not what the find has written."""
+    """The plan, with a note if its file is not as find wrote it."""
     newer = _newer(found, last)
     if newer is not None:
         raise UsageError(

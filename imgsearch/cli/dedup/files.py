@@ -1,4 +1,4 @@
-"""imgsearch dedup undo, purge, distinct: what was moved comes back or is deleted, and what a person said of files."""
+"""imgsearch dedup undo, purge, distinct: brings moved files back or deletes them, and records a person's statements."""
 
 from __future__ import annotations
 
@@ -147,8 +147,8 @@ def _list_runs(quarantine: Path, *, as_json: bool) -> int:
 
 
 def _place(arguments: argparse.Namespace) -> tuple[str, Path]:
-    """The library's folder ("" where none is known) and its quarantine: those that are named; else of the library that
-    the settings name and of the one that was applied to last, that with the run that is named, or the newest."""
+    """The library's folder ("" if none is known) and its quarantine: the named ones; else, of the settings' library and
+    the one of the last apply, the one that has the named run, or the newest."""
     if arguments.library or arguments.quarantine:
         library = _library(arguments)
         return library, quarantine_of(arguments, library)
@@ -166,7 +166,7 @@ def _place(arguments: argparse.Namespace) -> tuple[str, Path]:
 
 
 def _newest_run(quarantine: Path, run_id: str | None) -> tuple[bool, str]:
-    """Whether a run is there, and when the newest began, "" where there was none."""
+    """Whether a run is there, and when the newest began, "" if there was none."""
     from imgsearch.dedup.quarantine.folder import runs
 
     known = runs(quarantine) if quarantine.is_dir() else []
@@ -174,7 +174,7 @@ def _newest_run(quarantine: Path, run_id: str | None) -> tuple[bool, str]:
 
 
 def _library(arguments: argparse.Namespace) -> str:
-    """The library's folder; "" where only a quarantine is named and no library is there."""
+    """The library's folder; "" if only a quarantine is named and no library is there."""
     from imgsearch.app import open_store
     from imgsearch.settings import load_settings
 

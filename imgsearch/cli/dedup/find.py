@@ -1,4 +1,4 @@
-"""imgsearch dedup find, report: look, write down, show; nothing is moved here."""
+"""imgsearch dedup find, report: compares, writes a plan, shows it; moves nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from imgsearch.storage import Store
 
 FOUND_SOME = 5
-"""Exit code of --check where there is something to find."""
+"""Exit code of --check if there is something to find."""
 
 _LISTED = 20  # unreadable files named in the summary
 
@@ -67,7 +67,7 @@ def find(arguments: argparse.Namespace) -> int:
 def _make(
     arguments: argparse.Namespace, store: Store, options: FindOptions, progress: Progress
 ) -> tuple[Plan, FindCounts, Path]:
-    """Compare, make the plan and write it, and the tables that are asked for."""
+    """Compare, make the plan and write it, and the requested tables."""
     from imgsearch.dedup.file_pool import FilePool
     from imgsearch.dedup.find import compare, groups_of
     from imgsearch.dedup.plan.file import write_plan
@@ -100,7 +100,7 @@ def _make(
 
 
 def _told(arguments: argparse.Namespace, options: FindOptions) -> dict[str, str]:
-    """What was asked for, as the plan says it."""
+    """The options, in the form that the plan records."""
     told = {"tiers": ",".join(options.tiers), "act_on": ",".join(options.acted_on), "keep": options.rule.text}
     if options.rule.reference:
         told["reference"] = "\n".join(options.rule.reference)
@@ -125,7 +125,7 @@ def report(arguments: argparse.Namespace) -> int:
 
 
 def _unread_in(library: str) -> list[Failure]:
-    """The files of a plan's library that could not be read; none where the library is gone or cannot be opened."""
+    """The files of a plan's library that could not be read; none if the library is gone or cannot be opened."""
     from imgsearch.storage import open_store
 
     if not library:
@@ -151,8 +151,8 @@ def tiers_of(text: str | None, default: Sequence[str]) -> tuple[str, ...]:
 
 
 def _options(arguments: argparse.Namespace, *, model_free: bool = False) -> FindOptions:
-    """What is asked for. Unless --tiers says so, near copies and bursts are looked for where vectors are known: in a
-    library that is not ``model_free``, and in bare folders if --model names a model."""
+    """The requested options. By default, near copies and bursts are looked for if vectors are known: in a library that
+    is not ``model_free``, and in bare folders if --model names a model."""
     from imgsearch.dedup.evidence.records import ACTED_ON, NEVER_MOVED, TIERS
     from imgsearch.dedup.find import COPIES, SHOWN, FindOptions
     from imgsearch.dedup.groups.keep import DEFAULT, parse_keep

@@ -1,6 +1,5 @@
-"""What was made and done last, in the user's data folder: the plan that an apply without a name takes, and the
-quarantine that an undo without a name brings back from. Wherever library and plan are, so that one command follows
-another."""
+"""The last plan and the last apply, recorded in the user's data folder: an apply without a name takes that plan, and an
+undo without a name that quarantine, wherever library and plan are, so that one command follows another."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class LastPlan:
-    """The plan that the last find made. ``path`` is "" while a find goes on, and after one that made none."""
+    """The plan of the last find. ``path`` is "" while a find is running, and after a find that made none."""
 
     path: str  # absolute
     folders: tuple[str, ...]  # looked through, without symbolic links
@@ -34,7 +33,7 @@ class LastPlan:
 
 @dataclass(frozen=True, slots=True)
 class LastApply:
-    """Where the last apply keeps what it moved. ``library`` is "" where the plan names none."""
+    """The quarantine of the last apply. ``library`` is "" if the plan names none."""
 
     library: str
     quarantine: str
@@ -48,19 +47,19 @@ def data_folder() -> Path:
 
 
 def begin_plan(folders: Iterable[str], library: str | None) -> None:
-    """A find begins: until it has made its plan there is no last one, so that no earlier plan is taken for this."""
+    """A find begins: until it has made its plan there is no last one, so that no earlier plan is taken for its."""
     _write(LAST_PLAN, asdict(LastPlan("", tuple(sorted(outermost(folders))), library or "")))
 
 
 def remember_plan(path: Path, folders: Iterable[str], created_at: str) -> str:
-    """A find has written its plan, made at ``created_at``, to ``path``. Returns why that could not be remembered, ""
-    where it was. Reads the file once."""
+    """A find has written its plan, made at ``created_at``, to ``path``. Returns why that could not be recorded, "" if
+    it was. Reads the file once."""
     fields = LastPlan(str(path), tuple(folders), created_at=created_at, sha256=digest(path))
     return _write(LAST_PLAN, asdict(fields))
 
 
 def last_plan() -> LastPlan | None:
-    """None where no find has run, or what it remembered is damaged."""
+    """The last plan; None if no find has run, or its record is damaged."""
     told = _read(LAST_PLAN)
     folders = told.get("folders")
     if not isinstance(folders, list) or not isinstance(told.get("path"), str):
@@ -75,7 +74,7 @@ def remember_apply(library: str, quarantine: Path) -> None:
 
 
 def last_apply() -> LastApply | None:
-    """None where none has run."""
+    """The last apply; None if none has run."""
     told = _read(LAST_APPLY)
     if not told.get("quarantine"):
         return None
@@ -83,7 +82,7 @@ def last_apply() -> LastApply | None:
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file, hex; "" where it cannot be read."""
+    """The SHA-256 of a file, hex; "" if it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -103,7 +102,7 @@ def folders_text(folders: Sequence[str]) -> str:
 
 
 def planned_folders(options: Mapping[str, str], roots: Iterable[str]) -> frozenset[str]:
-    """The folders that a plan is for: those that the find was given, else all of the library's."""
+    """The folders of a plan: those given to the find, else all of the library's."""
     with contextlib.suppress(ValueError):
         named = json.loads(options.get("folders", ""))
         if isinstance(named, list) and named:
