@@ -15,14 +15,14 @@ from imgsearch.dedup.file_pool import FilePool
 from imgsearch.dedup.groups.grouping import Grouping, copies_of, read_pairs
 from imgsearch.dedup.groups.keep import KeepRule, parse_keep
 from imgsearch.dedup.tiers import exact, perceptual
+from imgsearch.progress import StageProgress, StepProgress, stage_of
 from imgsearch.records import Failure, Int64
 from imgsearch.storage.catalog.inventory import Inventory
 from imgsearch.storage.evidence.store import EvidenceStore
 from imgsearch.storage.store import Store
 
-__all__ = ["FindCounts", "FindOptions", "Progress", "compare", "copies_of", "groups_of", "read_pairs"]
+__all__ = ["FindCounts", "FindOptions", "compare", "copies_of", "groups_of", "read_pairs"]
 
-Progress = Callable[[str, int, int], object]
 """Called with (stage, done, total)."""
 
 COPIES = ("bytes", "pixels", "perceptual")
@@ -61,7 +61,7 @@ def compare(
     store: Store,
     evidence: EvidenceStore,
     tiers: Sequence[str],
-    progress: Progress,
+    progress: StageProgress,
     *,
     pool: FilePool | None = None,
 ) -> FindCounts:
@@ -72,7 +72,7 @@ def compare(
     evidence.keep_only(inventory.image_ids)
     lacking = np.empty(0, np.int64)
     if set(tiers) - {"bytes"}:
-        lacking = fill_signatures(store, inventory.image_ids, found.failures.append, _of(progress, "reading"))
+        lacking = fill_signatures(store, inventory.image_ids, found.failures.append, stage_of(progress, "reading"))
     if "pixels" in tiers:
         _compare_pixels(store, evidence, inventory, found, progress, pool)
     if "perceptual" in tiers:
@@ -88,7 +88,7 @@ def groups_of(
     evidence: EvidenceStore,
     options: FindOptions,
     failed: Callable[[Failure], None],
-    progress: Progress,
+    progress: StageProgress,
     *,
     pool: FilePool | None = None,
 ) -> Iterator[Group]:
@@ -104,13 +104,19 @@ def _compare_pixels(
     evidence: EvidenceStore,
     inventory: Inventory,
     found: FindCounts,
-    progress: Progress,
+    progress: StageProgress,
     pool: FilePool | None,
 ) -> None:
     new = _new(evidence, exact.KIND, exact.RECIPE, ("pixels",), inventory.image_ids, found)
     before = len(found.failures)
     pairs = exact.same_pixels(
-        store, evidence, new, found.failures.append, inventory=inventory, progress=_of(progress, "pixels"), pool=pool
+        store,
+        evidence,
+        new,
+        found.failures.append,
+        inventory=inventory,
+        progress=stage_of(progress, "pixels"),
+        pool=pool,
     )
     evidence.add_pairs(map(row_of, pairs))
     if len(found.failures) == before:  # otherwise the next run reads all of them again; digests that were read are kept
@@ -118,28 +124,33 @@ def _compare_pixels(
 
 
 def _compare_hashes(
-    store: Store, evidence: EvidenceStore, inventory: Inventory, lacking: Int64, found: FindCounts, progress: Progress
+    store: Store,
+    evidence: EvidenceStore,
+    inventory: Inventory,
+    lacking: Int64,
+    found: FindCounts,
+    progress: StageProgress,
 ) -> None:
     signed = np.setdiff1d(inventory.image_ids, lacking)
     new = _new(evidence, perceptual.KIND, perceptual.RECIPE, ("perceptual",), signed, found)
-    for part, others, told in _in_parts(inventory, new, _AT_ONCE, _of(progress, "hashes")):
+    for part, others, told in _in_parts(inventory, new, _AT_ONCE, stage_of(progress, "hashes")):
         evidence.add_pairs(map(row_of, perceptual.perceptual_pairs(store, part, inventory=others, progress=told)))
         evidence.mark_compared(perceptual.KIND, perceptual.RECIPE, part)
 
 
 def _compare_vectors(
-    store: Store, evidence: EvidenceStore, inventory: Inventory, found: FindCounts, progress: Progress
+    store: Store, evidence: EvidenceStore, inventory: Inventory, found: FindCounts, progress: StageProgress
 ) -> None:
     from imgsearch.dedup.groups import near
 
     new = _new(evidence, near.KIND, near.RECIPE, _BY_EMBEDDING, inventory.image_ids, found)
-    told = _of(progress, "embeddings")
+    told = stage_of(progress, "embeddings")
     near.compare_near(store, evidence, new, found.failures.append, inventory=inventory, progress=told)
 
 
 def _in_parts(
-    inventory: Inventory, new: Int64, size: int, progress: Callable[[int, int], object]
-) -> Iterator[tuple[Int64, Inventory, Callable[[int, int], object]]]:
+    inventory: Inventory, new: Int64, size: int, progress: StepProgress
+) -> Iterator[tuple[Int64, Inventory, StepProgress]]:
     """The new ids part by part, each with the ids to compare it with (all but the parts that follow, which come later)
     and with a ``progress`` of its own that continues the count."""
     for at in range(0, len(new), size):
@@ -159,7 +170,3 @@ def _new(
     new = evidence.not_compared(kind, recipe, image_ids)
     found.new[kind] = len(new)
     return new
-
-
-def _of(progress: Progress, stage: str) -> Callable[[int, int], object]:
-    return lambda done, total: progress(stage, done, total)

@@ -12,6 +12,7 @@ import numpy as np
 from imgsearch.errors import LibraryUnsupported
 from imgsearch.index.contract import VectorRows
 from imgsearch.index.representatives import representative_tokens
+from imgsearch.progress import StepProgress
 from imgsearch.records import Float32, Int64
 
 KIND = "ivfpq-1"
@@ -32,8 +33,6 @@ TRAIN_ROWS = 50
 
 CHUNK = 1024
 """Images at once: 32 MiB as float32 at 32 x 256."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ def require_faiss() -> Any:
 
 
 def build_first_stage(
-    rows: VectorRows, slots: Int64, write: Callable[[bytes], int], progress: Progress | None = None
+    rows: VectorRows, slots: Int64, write: Callable[[bytes], int], progress: StepProgress | None = None
 ) -> Built:
     """Index the images in ``slots`` (they exist, ascending) and ``write`` the file, piece by piece.
 

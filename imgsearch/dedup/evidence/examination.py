@@ -12,13 +12,13 @@ from imgsearch.dedup.file_pool import FilePool, file_pool
 from imgsearch.errors import MediaError
 from imgsearch.media.decode_pool import Job, JobResult
 from imgsearch.media.samples.whole import FileTraits
+from imgsearch.progress import StepProgress
 from imgsearch.records import Failure
 from imgsearch.storage.catalog import sqlite_reads as lookups
 from imgsearch.storage.catalog.inventory import HeldFile
 from imgsearch.storage.evidence.store import EvidenceStore
 from imgsearch.storage.store import Store
 
-Progress = Callable[[int, int], object]
 Failed = Callable[[Failure], None]
 
 TRAITS = "traits"
@@ -45,7 +45,7 @@ class Traits:
         self._store, self._evidence, self._pool = store, evidence, pool
         self._texts: dict[int, str] = {}
 
-    def read(self, image_ids: Iterable[int], failed: Failed, progress: Progress) -> None:
+    def read(self, image_ids: Iterable[int], failed: Failed, progress: StepProgress) -> None:
         """Read the traits of these images. Files that cannot be read have none and are reported to ``failed``; 2 ms a
         new one."""
         wanted = [image_id for image_id in image_ids if image_id not in self._texts]
@@ -63,7 +63,7 @@ class Traits:
 
 
 def sample_digests(
-    source: Source, evidence: EvidenceStore, image_ids: Iterable[int], failed: Failed, progress: Progress
+    source: Source, evidence: EvidenceStore, image_ids: Iterable[int], failed: Failed, progress: StepProgress
 ) -> dict[int, bytes]:
     """The digest of all samples of each of these images (`media.samples`). Kept digests are not computed again; images
     without a readable file are absent. 150 ms of one core for 12 megapixels of JPEG."""
@@ -94,7 +94,7 @@ def failure_of(file: HeldFile, error: MediaError) -> Failure:
 
 
 def _examined(
-    source: Source, image_ids: list[int], task: str, failed: Failed, progress: Progress
+    source: Source, image_ids: list[int], task: str, failed: Failed, progress: StepProgress
 ) -> Iterator[Mapping[int, JobResult]]:
     """The pool's answers about the first readable file of each image, some hundred at a time."""
     if not image_ids:

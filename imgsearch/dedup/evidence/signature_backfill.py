@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from imgsearch.errors import MediaError
+from imgsearch.progress import StepProgress
 from imgsearch.records import Failure, Int64
 from imgsearch.search.features.images import decode_all
 from imgsearch.storage.catalog.inventory import HeldFile
 from imgsearch.storage.store import Store
 
-Progress = Callable[[int, int], object]
 """Called with (done, total)."""
 
 _CHUNK = 256  # images decoded and written at a time
@@ -23,7 +23,7 @@ _DEFAULT_SIDE = 224
 
 
 def fill_signatures(
-    store: Store, image_ids: Int64, failed: Callable[[Failure], None], progress: Progress | None = None
+    store: Store, image_ids: Int64, failed: Callable[[Failure], None], progress: StepProgress | None = None
 ) -> Int64:
     """Decode those of ``image_ids`` that have no signature, and keep it in the library. Returns, ascending, the ids
     that still have none: the file that could not be read is reported to ``failed``. ``progress(done, total)``.

@@ -22,6 +22,7 @@ from imgsearch.dedup.pixels.template_matching import Alignment
 from imgsearch.dedup.tiers.confirmation import LOOKED_AT, RECIPE, Look, looks_at, verdicts
 from imgsearch.dedup.tiers.pair_verification import PairLooks
 from imgsearch.media.walking.program_folders import program_folder_above
+from imgsearch.progress import StageProgress
 from imgsearch.records import Failure
 from imgsearch.storage.catalog import sqlite_reads as lookups
 from imgsearch.storage.catalog.inventory import HeldFile
@@ -29,7 +30,6 @@ from imgsearch.storage.evidence.rows import Judged
 from imgsearch.storage.evidence.store import EvidenceStore
 from imgsearch.storage.store import Store
 
-Progress = Callable[[str, int, int], object]
 Failed = Callable[[Failure], None]
 
 _COPIES = tuple(tier for tier in TIERS if tier not in NEVER_MOVED)
@@ -69,7 +69,7 @@ class Grouping:
         self.judged: dict[tuple[int, int], Judged] = {}
         self._samples: dict[int, Worth] = {}
 
-    def groups(self, failed: Failed, progress: Progress) -> Iterator[Group]:
+    def groups(self, failed: Failed, progress: StageProgress) -> Iterator[Group]:
         """The groups, by smallest image id, made one at a time after every look was taken. Results of looks are kept if
         the run is killed before. Raises ImgsearchError if no worker starts, StorageFull."""
         self.judged = self._known()
@@ -88,7 +88,7 @@ class Grouping:
             looks = self._open_looks(touched) if touched else []
         return self._belongings.settled(lambda: tell_links(self._made()))
 
-    def _read_traits(self, failed: Failed, progress: Progress) -> None:
+    def _read_traits(self, failed: Failed, progress: StageProgress) -> None:
         alike: set[int] = set()
         exact: set[int] = set()
         for pair in read_pairs(self._evidence, [tier for tier in self._tiers if tier in _COPIES]):
@@ -125,7 +125,7 @@ class Grouping:
         alone, near = (self._evidence.judged(recipe) for recipe in (RECIPE, _RECIPE_NEAR))
         return {key: said for key, said in alone.items() if said.is_copy or not self._near} | near
 
-    def look(self, looks: Sequence[Look], failed: Failed, progress: Progress) -> None:
+    def look(self, looks: Sequence[Look], failed: Failed, progress: StageProgress) -> None:
         """Take these looks and keep the results; if near copies are requested, also whether rejected copies are near.
         The results are then in `judged`."""
         done = 0

@@ -23,6 +23,7 @@ from imgsearch.dedup.tiers.naming import Heard, Named, ids_of, name_pairs
 from imgsearch.dedup.tiers.pair_verification import IdPair, PairLooks
 from imgsearch.dedup.tiers.series import seconds_between
 from imgsearch.media.decode_pool.interrupts import interrupts_held
+from imgsearch.progress import StepProgress
 from imgsearch.records import Failure, Int64
 from imgsearch.storage.catalog.inventory import Inventory
 from imgsearch.storage.evidence.store import EvidenceStore
@@ -43,7 +44,6 @@ _WHOLE = 0.995
 _KEPT_EVERY_S = 2.0
 _KEPT_AT_ONCE = 4096
 
-Told = Callable[[int, int], object]
 Failed = Callable[[Failure], None]
 
 
@@ -54,7 +54,7 @@ def compare_near(
     failed: Failed,
     *,
     inventory: Inventory | None = None,
-    progress: Told | None = None,
+    progress: StepProgress | None = None,
 ) -> None:
     """Runs `near_pairs` for the ids ``new`` and saves the results in ``evidence`` every two seconds, including pairs
     that came to nothing, so that a stopped run goes on where it was. Then marks the ids as compared. Raises the same
@@ -92,7 +92,7 @@ def near_pairs(
     failed: Failed,
     *,
     inventory: Inventory | None = None,
-    progress: Told | None = None,
+    progress: StepProgress | None = None,
     false_share: float = EXPECTED_FALSE,
     seed: int = 0,
 ) -> Iterator[Pair]:
@@ -116,7 +116,7 @@ def looks(
     failed: Failed,
     *,
     inventory: Inventory | None = None,
-    progress: Told | None = None,
+    progress: StepProgress | None = None,
     false_share: float = EXPECTED_FALSE,
     seed: int = 0,
     known: Collection[IdPair] = (),

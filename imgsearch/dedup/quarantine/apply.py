@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,8 @@ from imgsearch.dedup.quarantine.journal import Journal, present
 from imgsearch.dedup.quarantine.quarantine_file import ACTIONS, Mover, Unfinished
 from imgsearch.dedup.quarantine.restore_file import Returned
 from imgsearch.errors import UsageError
+from imgsearch.progress import StepProgress
 from imgsearch.storage.disk_errors import disk_errors
-
-Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Applied:
 
 
 def apply_plan(
-    plan: Plan, quarantine: str | os.PathLike[str], action: str = "move", progress: Progress | None = None
+    plan: Plan, quarantine: str | os.PathLike[str], action: str = "move", progress: StepProgress | None = None
 ) -> Applied:
     """Move the plan's members to the quarantine; ``undo`` brings them back. ``action``: "hardlink" or "reflink" puts a
     link to, or a clone of, the keeper in the place of a member with the same bytes; other members are left.
@@ -109,7 +108,7 @@ class _Run:
         self._number = 0
         self._earlier: dict[str, int | None] | None = None
 
-    def go(self, progress: Progress, total: int) -> None:
+    def go(self, progress: StepProgress, total: int) -> None:
         done = 0
         for group in self._plan.groups:
             moves = [member for member in group.members if member.move]

@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from imgsearch.dedup.disk import Refused, digest_of, look, open_file, open_folder, remove_file
-from imgsearch.dedup.quarantine.apply import Left, Progress, reason_of
+from imgsearch.dedup.quarantine.apply import Left, reason_of
 from imgsearch.dedup.quarantine.bundles import Bundle, bundles
 from imgsearch.dedup.quarantine.folder import RunFolder, find_run, run_folders, working
 from imgsearch.dedup.quarantine.journal import History, Journal, Step, StepState
 from imgsearch.dedup.quarantine.undo import tidy
 from imgsearch.files import reached
+from imgsearch.progress import StepProgress
 from imgsearch.storage.disk_errors import disk_errors
 
 _GONE_WITH_A_KEEPER = ("done", "purging", "purged")
@@ -36,7 +37,7 @@ def purge(
     *,
     older_than_days: float = 0.0,
     changed_keepers: bool = False,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
     now: datetime | None = None,
 ) -> Purged:
     """Delete the files of one run, or of every run begun more than ``older_than_days`` ago.

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgsearch.dedup.disk import Refused
-from imgsearch.dedup.quarantine.apply import Left, Progress, reason_of
+from imgsearch.dedup.quarantine.apply import Left, reason_of
 from imgsearch.dedup.quarantine.bundles import bundles, return_bundle
 from imgsearch.dedup.quarantine.folder import RunFolder, find_run, run_folders, working
 from imgsearch.dedup.quarantine.journal import History, Journal, Step
 from imgsearch.dedup.quarantine.restore_file import Returned
+from imgsearch.progress import StepProgress
 from imgsearch.storage.disk_errors import disk_errors
 
 
@@ -29,7 +30,7 @@ class Undone:
     missing: list[Left] = field(default_factory=list)  # in neither place: somebody removed them
 
 
-def undo(quarantine: str | os.PathLike[str], run_id: str | None = None, progress: Progress | None = None) -> Undone:
+def undo(quarantine: str | os.PathLike[str], run_id: str | None = None, progress: StepProgress | None = None) -> Undone:
     """Bring back everything of the run ``run_id``, or of the newest run that has anything in the quarantine; the last
     moved file first. Also ends half-done steps of a killed apply or undo. Nothing is overwritten: a file whose name is
     taken is put beside it as "NAME (restored).EXT", and its companions follow that name. Missing folders are made

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgsearch.dedup.evidence.records import Evidence, Pair
-from imgsearch.dedup.evidence.signature_backfill import Progress
 from imgsearch.dedup.pixels.comparison import HASH_RADIUS, SIGNATURE_PEAK
 from imgsearch.dedup.tiers.prefilter import screened
 from imgsearch.index.hamming import HammingIndex, distinct_hashes
 from imgsearch.media.signature import INVERSE_TURN, TURNS, is_flat, luma_of, turned_hashes
+from imgsearch.progress import StepProgress
 from imgsearch.records import Float32, Int64, UInt8
 from imgsearch.storage.catalog.inventory import Inventory
 from imgsearch.storage.store import Store
@@ -55,7 +55,7 @@ def perceptual_pairs(
     *,
     inventory: Inventory | None = None,
     radius: int = HASH_RADIUS,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> Iterator[Pair]:
     """Copies among the images of a library, at least one of each pair among the ids ``new``; each pair once, in no
     particular order. Flat images, whose pHash says nothing, and images without a signature (``fill_signatures``) have
