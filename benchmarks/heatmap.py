@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from results import add_flags, markdown_table, write_copy, write_section, writes
 
-from imgsearch.model import open_light
-from imgsearch.model.runtimes.numpy import qformer as light_qformer
+from imgsearch.model import open_numpy
+from imgsearch.model.runtimes.numpy import qformer as numpy_qformer
 from imgsearch.records import Float32
 from imgsearch.scenes.captions import any_statement, say
 from imgsearch.scenes.draw import SceneBox, draw_scene
@@ -49,12 +49,12 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=200)
     add_flags(parser)
     arguments = parser.parse_args()
-    model: Any = open_light(arguments.model, "cpu")
+    model: Any = open_numpy(arguments.model, "cpu")
     scenes = 20 if arguments.quick else arguments.scenes
     asked = list(ask(model, scenes, arguments.seed))
     rows = [[name, *score(way, model, asked)] for name, way in ways().items()]
     for layers in (1, 3):
-        light_qformer.WATCHED_LAYERS = layers  # type: ignore[misc]
+        numpy_qformer.WATCHED_LAYERS = layers  # type: ignore[misc]
         rows.append(
             [
                 f"as `imgsearch serve`, {layers} of the last layers watched instead of 2",
@@ -129,8 +129,8 @@ class _Reading:
     model: Any
     text: str
 
-    def attend_patches(self, texts: list[str], features: Float32) -> Float32:
-        seen: Float32 = self.model.attend_patches([self.text] * len(texts), features)
+    def attention_maps(self, texts: list[str], features: Float32) -> Float32:
+        seen: Float32 = self.model.attention_maps([self.text] * len(texts), features)
         return seen
 
     def __getattr__(self, name: str) -> Any:

@@ -12,7 +12,7 @@ from imgsearch.settings import Settings
 
 if TYPE_CHECKING:
     from imgsearch.model.runtime_profile import RuntimeProfile
-    from imgsearch.model.runtimes.numpy.model import LightModel
+    from imgsearch.model.runtimes.numpy.model import NumpyModel
     from imgsearch.search.calibration import Calibration
     from imgsearch.search.engine import Searcher
     from imgsearch.storage import FeatureStore, Store
@@ -86,7 +86,7 @@ def open_model(settings: Settings, library_model: ModelId | None = None) -> Any:
     try:
         return load_model(name, device=settings.device, dtype=dtype, image_size=image_size)
     except ExtraMissing:
-        model = open_light_model(settings, library_model)
+        model = open_numpy_model(settings, library_model)
         if model is None:
             raise
         return model
@@ -122,18 +122,18 @@ def model_free_id() -> ModelId:
 
 def open_search_model(settings: Settings, library_model: ModelId | None = None) -> Any:
     """The model of ``open_model`` for few texts and pictures at a time: without torch where the device is the CPU and
-    the checkpoint allows it (see `imgsearch.model.open_light`), so that a fresh process answers in a fraction of what
+    the checkpoint allows it (see `imgsearch.model.open_numpy`), so that a fresh process answers in a fraction of what
     importing torch takes; the same answers. Raises as ``open_model`` does."""
-    return open_light_model(settings, library_model) or open_model(settings, library_model)
+    return open_numpy_model(settings, library_model) or open_model(settings, library_model)
 
 
-def open_light_model(settings: Settings, library_model: ModelId | None = None) -> LightModel | None:
+def open_numpy_model(settings: Settings, library_model: ModelId | None = None) -> NumpyModel | None:
     """The model of ``open_model`` without torch; None where that cannot be. Raises as ``open_model`` does."""
-    from imgsearch.model import open_light
+    from imgsearch.model import open_numpy
 
     name, dtype, image_size = _named(settings, library_model)
     _require_model(name)
-    return open_light(name, settings.device, dtype, image_size)
+    return open_numpy(name, settings.device, dtype, image_size)
 
 
 def open_searcher(settings: Settings, told: Callable[[str], None] | None = None) -> Searcher:

@@ -72,20 +72,20 @@ class Encoder:
     """Embeds one batch at a time in its own thread. If memory runs out, the batch is halved, for the rest of the run
     too; an image that fails alone is a failure of that image, never of the run.
 
-    ``load_light`` gives the same model in a form that starts sooner and encodes more slowly, or None; it is used until
+    ``load_numpy`` gives the same model in a form that starts sooner and encodes more slowly, or None; it is used until
     more than ``IMAGES_WITHOUT_TORCH`` images have come or are expected."""
 
     def __init__(
         self,
         load: Callable[[], ImageEncoder],
-        load_light: Callable[[], ImageEncoder | None] = lambda: None,
+        load_numpy: Callable[[], ImageEncoder | None] = lambda: None,
         *,
         keep_features: bool = False,
     ) -> None:
-        self._load, self._load_light = load, load_light
+        self._load, self._load_numpy = load, load_numpy
         self._keep_features = keep_features
         self._model: ImageEncoder | None = None
-        self._light = False
+        self._in_numpy = False
         self._seen = self._expected = 0  # images
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encode")
         self.most = 1 << 30  # images that are known to fit at once
@@ -120,10 +120,10 @@ class Encoder:
         """The loaded model, in the form that suits the number of images."""
         self._seen += images
         many = max(self._seen, self._expected) > IMAGES_WITHOUT_TORCH
-        if self._model is None or (self._light and many):
-            light = None if many else self._load_light()
-            self._light = light is not None
-            self._model = self._load() if light is None else light
+        if self._model is None or (self._in_numpy and many):
+            model = None if many else self._load_numpy()
+            self._in_numpy = model is not None
+            self._model = self._load() if model is None else model
         return self._model
 
     def _try(
@@ -162,11 +162,11 @@ def library_encoder(settings: Settings, store: Store, *, keep_features: bool = F
             store.require_model(model.model_id)
         return model
 
-    def light() -> Any:
-        model = opened(library.open_light_model)
+    def in_numpy() -> Any:
+        model = opened(library.open_numpy_model)
         return model if model is not None and model.profile.images_without_torch else None
 
-    return Encoder(lambda: opened(library.open_model), light, keep_features=keep_features)
+    return Encoder(lambda: opened(library.open_model), in_numpy, keep_features=keep_features)
 
 
 def _checked(vectors: Float32) -> Float32 | MediaError:

@@ -15,7 +15,7 @@ from imgsearch.records import ModelId
 if TYPE_CHECKING:
     from imgsearch.model.checkpoints.resolve import KnownModel
     from imgsearch.model.runtime_profile import RuntimeProfile
-    from imgsearch.model.runtimes.numpy.model import LightModel
+    from imgsearch.model.runtimes.numpy.model import NumpyModel
     from imgsearch.model.runtimes.torch.blip2 import Blip2Model
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
     "known_models",
     "load_model",
     "model_id_of",
-    "open_light",
+    "open_numpy",
     "profile_for",
     "same_vectors",
     "shipped_calibration",
@@ -52,13 +52,13 @@ def load_model(
     return load(name, device, dtype, image_size)
 
 
-def open_light(
+def open_numpy(
     name: str | Path, device: str = "auto", dtype: str = "auto", image_size: int | None = None
-) -> LightModel | None:
+) -> NumpyModel | None:
     """The same model with the same answers (to 1e-5), computed in NumPy without importing torch; None where only
     `load_model` can give it: a GPU, another dtype than float32, a LAVIS ``.pth``, anything unknown. Raises as
     `load_model` does on bad arguments, unknown names and missing files."""
-    from imgsearch.model.runtimes.numpy.opening import open_light as opened
+    from imgsearch.model.runtimes.numpy.opening import open_numpy as opened
 
     return opened(name, device, dtype, image_size)
 

@@ -17,14 +17,14 @@ from imgsearch.records import ModelId, UInt8
 Array: TypeAlias = Any  # torch.Tensor or numpy.ndarray
 DEFAULT_MAX_TOKENS = 32  # LAVIS's max_txt_len; the authors' retrieval evaluation uses 35
 WATCHED_LAYERS = 2
-"""Layers that look at pictures, counted from the last, whose attention tells where a text is seen. The peak of a
-smoothly drawn map lies in the box for 81 % of 314 object words with one, 93 % with two, 90 % with three
+"""Layers that attend to images, counted from the last, whose attention shows where a text is seen. The peak of a
+smoothed map lies in the box for 81 % of 314 object words with one, 93 % with two, 90 % with three
 (benchmarks/heatmap.py)."""
 
 
 @runtime_checkable
 class Embedder(Protocol):
-    """Pictures and texts to unit vectors; the similarity is the maximum inner product over a picture's tokens."""
+    """Images and texts to unit vectors; the similarity is the maximum inner product over an image's tokens."""
 
     @property
     def model_id(self) -> ModelId:
@@ -43,7 +43,7 @@ class Embedder(Protocol):
 
     @property
     def query_tokens(self) -> int:
-        """T, vectors of one picture."""
+        """T, vectors of one image."""
         ...
 
     @property
@@ -52,7 +52,7 @@ class Embedder(Protocol):
         ...
 
     def preprocess(self, images: Sequence[Image.Image]) -> Array:
-        """Upright pictures -> float32 [B, 3, S, S]."""
+        """Upright images -> float32 [B, 3, S, S]."""
         ...
 
     def preprocess_arrays(self, arrays: UInt8) -> Array:
@@ -78,15 +78,15 @@ class Embedder(Protocol):
 
 @runtime_checkable
 class Matcher(Protocol):
-    """Reads one text and one picture together."""
+    """Matches one text with one image."""
 
     def match_both(self, texts: Sequence[str], features: Array, max_tokens: int = DEFAULT_MAX_TOKENS) -> Array:
-        """Text i with picture i: K texts and features [K, N, W] -> float32 [K, 2], the raw logits of "does not match"
+        """Text i with image i: K texts and features [K, N, W] -> float32 [K, 2], the raw logits of "does not match"
         and "matches"."""
         ...
 
     def match_logits(self, texts: Sequence[str], features: Array, max_tokens: int = DEFAULT_MAX_TOKENS) -> Array:
-        """Text i with picture i: K texts and features [K, N, W] -> float32 [K], the logit of "matches"."""
+        """Text i with image i: K texts and features [K, N, W] -> float32 [K], the logit of "matches"."""
         ...
 
     def match_probabilities(self, texts: Sequence[str], features: Array, max_tokens: int = DEFAULT_MAX_TOKENS) -> Array:
@@ -96,11 +96,11 @@ class Matcher(Protocol):
 
 @runtime_checkable
 class Explainer(Embedder, Protocol):
-    """Tells where a picture is looked at while a text is read with it."""
+    """Shows where the model attends in an image while it reads a text with it."""
 
-    def attend_patches(self, texts: Sequence[str], features: Array, max_tokens: int = DEFAULT_MAX_TOKENS) -> Array:
-        """Text i with picture i: K texts, features [K, N, W], or [1, N, W] for all -> float32 [K, T, P], the share of
-        its attention that each query token pays to each of the picture's P = N - 1 patches, row by row from the top
-        left; the mean over the heads of the last two layers that look at pictures. What a row lacks to 1 went to the
+    def attention_maps(self, texts: Sequence[str], features: Array, max_tokens: int = DEFAULT_MAX_TOKENS) -> Array:
+        """Text i with image i: K texts, features [K, N, W], or [1, N, W] for all -> float32 [K, T, P], the share of
+        its attention that each query token pays to each of the image's P = N - 1 patches, row by row from the top
+        left; the mean over the heads of the last two layers that attend to images. What a row lacks to 1 went to the
         class token."""
         ...

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from imgsearch.model import export_directory, load_model, open_light
+from imgsearch.model import export_directory, load_model, open_numpy
 from imgsearch.search.engine import Searcher
 from imgsearch.search.query.description import Query
 from imgsearch.storage import create_store
@@ -28,10 +28,10 @@ sys.exit(code)
 
 
 @pytest.fixture
-def light_library(tiny: Any, library: Any, tmp_path: Path) -> Any:
+def numpy_library(tiny: Any, library: Any, tmp_path: Path) -> Any:
     """The library of LAVIS's pictures, by the same weights as an ordinary model directory."""
     export_directory(tiny, tmp_path / "model")
-    light = open_light(tmp_path / "model", "cpu")
+    light = open_numpy(tmp_path / "model", "cpu")
     assert light is not None
     folder = tmp_path / "light"
     with create_store(folder / "library", light.model_id) as store:
@@ -47,15 +47,15 @@ def fresh(library: Any, *arguments: str, text: str = TEXT) -> subprocess.Complet
 
 
 def test_fresh_search_with_filters_and_re_rank_imports_nothing_heavy_and_answers_as_torch_does(
-    light_library: Any,
+    numpy_library: Any,
 ) -> None:
-    filtered = fresh(light_library, "--rerank", "2", text=f"{TEXT} type:png -dog")
-    plain = fresh(light_library, "--rerank", "4")
+    filtered = fresh(numpy_library, "--rerank", "2", text=f"{TEXT} type:png -dog")
+    plain = fresh(numpy_library, "--rerank", "4")
     told = [done.stderr.splitlines()[-1].strip() for done in (filtered, plain)]  # notes of words stand before it
     assert told == ["1", "1"]  # no module, one thread
     hits = json.loads(plain.stdout)["hits"]
-    heavy = load_model(light_library.model.model_id.name, device="cpu")
-    searcher = Searcher(light_library.store, heavy)
+    heavy = load_model(numpy_library.model.model_id.name, device="cpu")
+    searcher = Searcher(numpy_library.store, heavy)
     wanted = searcher.search(Query(TEXT, rerank=4)).hits
     assert [hit["image_id"] for hit in hits] == [hit.image_id for hit in wanted]
     for hit, right in zip(hits, wanted, strict=True):

@@ -114,7 +114,7 @@ def test_wrong_arguments_are_named(model, features):
         model.encode_images(torch.zeros(1, 3, 30, 30))
     with pytest.raises(ValueError, match=r"expected \[B, 26, 264\]"):
         model.embed_features(features[:, :7])
-    with pytest.raises(ValueError, match="2 texts and features of 5 pictures"):
+    with pytest.raises(ValueError, match="2 texts and features of 5 images"):
         model.match_logits(["red", "boat"], features)
     with pytest.raises(TypeError, match="one string"):
         model.embed_texts("red boat")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imgsearch.model import load_model, model_id_of, open_light, profile_for
+from imgsearch.model import load_model, model_id_of, open_numpy, profile_for
 from imgsearch.model.checkpoints.config import parse_sizes, published_sizes, read_sizes
 from imgsearch.model.runtime_profile import RuntimeProfile
 from imgsearch.model.runtimes.costs import profile_of
@@ -74,7 +74,7 @@ def test_published_sizes_are_the_defaults_of_transformers() -> None:
 
 
 def test_profile_for_says_what_opening_gives() -> None:
-    light = open_light("mini", "cpu")
+    light = open_numpy("mini", "cpu")
     assert light is not None
     assert profile_for("mini", "cpu") == light.profile
     assert light.profile.runtime == "numpy" and light.profile.cheap

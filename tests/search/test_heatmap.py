@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgsearch.model import load_model, open_light
+from imgsearch.model import load_model, open_numpy
 from imgsearch.model.text import clean_text
 from imgsearch.scenes.captions import any_statement, say
 from imgsearch.scenes.draw import draw_scene
@@ -24,7 +24,7 @@ SIDE, TOKENS, DIMS = 3, 4, 6
 class Dice:
     """Attention, tokens and texts drawn from the words themselves; a text's vectors do not depend on its company."""
 
-    def attend_patches(self, texts, features):
+    def attention_maps(self, texts, features):
         assert features.shape == (1, *ANY.shape)
         looks = [np.random.default_rng(list(text.encode())).random((TOKENS, SIDE * SIDE)) for text in texts]
         return np.array(looks, np.float32).reshape(-1, TOKENS, SIDE * SIDE)
@@ -45,7 +45,7 @@ ANY = np.zeros((SIDE * SIDE + 1, 5), np.float32)
 
 def by_hand(model, word: str) -> np.ndarray:
     tokens, (vector, empty) = model.embed_features(ANY[None])[0], model.embed_texts([word, ""])
-    looks = model.attend_patches([word], ANY[None])[0]
+    looks = model.attention_maps([word], ANY[None])[0]
     agreement = [sum(float(a) * float(b - c) for a, b, c in zip(token, vector, empty, strict=True)) for token in tokens]
     mean = sum(agreement) / TOKENS
     map_ = [0.0] * SIDE**2
@@ -66,7 +66,7 @@ def test_map_is_what_the_agreeing_tokens_look_at(words):
 class Even(Dice):
     """Every token alike, every patch alike."""
 
-    def attend_patches(self, texts, features):
+    def attention_maps(self, texts, features):
         return np.full((len(texts), TOKENS, SIDE * SIDE), 0.1, np.float32)
 
     def embed_features(self, features):
@@ -111,7 +111,7 @@ def test_content_words_are_few_different_and_of_the_text(text):
 
 @pytest.fixture(scope="module")
 def mini():
-    return open_light("mini", "cpu")
+    return open_numpy("mini", "cpu")
 
 
 def features_of(model, scene):

@@ -83,7 +83,7 @@ class ColourModel:
     def match_logits(self, texts: Sequence[str], features: np.ndarray, max_tokens: int = 32) -> np.ndarray:
         return self.match_both(texts, features)[:, 1]
 
-    def attend_patches(self, texts: Sequence[str], features: np.ndarray) -> np.ndarray:
+    def attention_maps(self, texts: Sequence[str], features: np.ndarray) -> np.ndarray:
         """[texts, T, P]: each token looks at its own half of 2 x 2 patches."""
         return np.broadcast_to(np.array([[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5]], np.float32), (len(texts), 2, 4))
 

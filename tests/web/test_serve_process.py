@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from imgsearch.media.decode import decode_file
-from imgsearch.model import open_light
+from imgsearch.model import open_numpy
 from imgsearch.scenes.dataset import make_set, write_set
 from imgsearch.storage import EmbeddedBatch, FilePlace, create_store, writing
 
@@ -32,7 +32,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("served")
     write_set(make_set(24, 3), folder / "pictures")
     paths = sorted((folder / "pictures" / "images").iterdir())
-    model = open_light("mini", "cpu")
+    model = open_numpy("mini", "cpu")
     assert model is not None
     decoded = [decode_file(path, model.image_size) for path in paths]
     vectors = model.embed_images(model.preprocess_arrays(np.stack([one.pixels for one in decoded])))

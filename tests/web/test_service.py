@@ -13,12 +13,12 @@ import pytest
 from colour_shelf import NAMES, SURE, ColourModel, paint
 
 from imgsearch.errors import ImgsearchError, MediaError, UsageError
-from imgsearch.model import open_light
+from imgsearch.model import open_numpy
 from imgsearch.records import Results
 from imgsearch.scenes.dataset import make_set, write_set
 from imgsearch.search.engine import Searcher
 from imgsearch.search.features.stored import FeatureSource, ImageSource
-from imgsearch.search.inference.batched import PIECE, BatchedInference, PictureMemories
+from imgsearch.search.inference.batched import PIECE, BatchedInference, ImageCaches
 from imgsearch.search.inference.direct import DirectInference
 from imgsearch.search.query.description import Query
 from imgsearch.search.query.parser import ParsedQuery
@@ -239,7 +239,7 @@ def test_memories_keep_to_their_budget_and_drop_the_oldest() -> None:
     class Memory:
         size_bytes = 10
 
-    memories = PictureMemories(30)
+    memories = ImageCaches(30)
     kept = {name: Memory() for name in "abcd"}
     for name in "abc":
         memories.put(name, kept[name])
@@ -261,7 +261,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[ImageSou
 
     folder = tmp_path_factory.mktemp("scenes")
     write_set(make_set(20, 5), folder)
-    model = open_light("mini", "cpu")
+    model = open_numpy("mini", "cpu")
     paths = sorted((folder / "images").iterdir())
     return model, [ImageSource([path], decode_file(path, model.image_size).facts.content_hash) for path in paths]
 

@@ -36,7 +36,7 @@ class VisionSizes:
 
 @dataclass(frozen=True, slots=True)
 class QFormerSizes:
-    """The Q-Former: ``width`` H, ``mlp`` the feed-forward width, ``cross_every`` n: layers 0, n, 2n see pictures."""
+    """The Q-Former: ``width`` H, ``mlp`` the feed-forward width, ``cross_every`` n: layers 0, n, 2n see images."""
 
     width: int
     mlp: int

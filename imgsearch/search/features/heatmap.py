@@ -58,7 +58,7 @@ def heat_map(model: Explainer, text: str, features: Array) -> WordMaps:
     if len(features.shape) != 2:
         raise ValueError(f"received features {list(features.shape)}, expected [N, W], of one picture")
     words, picture = content_words(text), features[None]
-    looks = as_numpy(model.attend_patches(words, picture))  # [words, T, P]
+    looks = as_numpy(model.attention_maps(words, picture))  # [words, T, P]
     side = round(looks.shape[2] ** 0.5)  # BLIP-2 takes square pictures
     tokens = as_numpy(model.embed_features(picture))[0]  # [T, D]
     weights = _agreement(tokens, as_numpy(model.embed_texts([*words, ""])))  # [words, T]

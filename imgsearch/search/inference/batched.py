@@ -43,15 +43,15 @@ _LOCAL_PIECES = 1
 
 
 @runtime_checkable
-class Remembering(Protocol):
-    """A model that can tell what it takes of an image whatever the text, as `LightModel` in
+class CachesImages(Protocol):
+    """A model that can tell what it takes of an image whatever the text, as `NumpyModel` in
     `imgsearch.model.runtimes.numpy.model` does."""
 
-    def remember_pictures(self, features: Any) -> list[Any]:
+    def cache_images(self, features: Any) -> list[Any]:
         """Features [B, N, W] -> a memory for each, with ``size_bytes``."""
         ...
 
-    def match_remembered(self, texts: Sequence[str], memories: Sequence[Any]) -> Float32:
+    def match_cached(self, texts: Sequence[str], memories: Sequence[Any]) -> Float32:
         """Text i with memory i -> float32 [K, 2]."""
         ...
 
@@ -82,9 +82,9 @@ class BatchedInference:
     ) -> None:
         self._model = model
         self._features = FeatureSource(model, features)
-        self._memories = PictureMemories(memory_bytes)
+        self._memories = ImageCaches(memory_bytes)
         local = model.profile.on_cpu
-        remembering = isinstance(model, Remembering)
+        remembering = isinstance(model, CachesImages)
         count = workers or (_cores() if local and remembering else 1)
         pieces = Batcher("pieces", self._match, count, _LOCAL_PIECES if local else _ACCELERATOR_PIECES)
         self._pieces = pieces
@@ -185,8 +185,8 @@ class BatchedInference:
     def _logits(self, texts: list[str], memories: list[Any]) -> Float32:
         if not texts:
             return np.empty((0, 2), np.float32)
-        if isinstance(self._model, Remembering):
-            return self._model.match_remembered(texts, memories)
+        if isinstance(self._model, CachesImages):
+            return self._model.match_cached(texts, memories)
         both: Float32 = as_numpy(self._model.match_both(texts, np.stack([memory.features for memory in memories])))
         return both
 
@@ -207,8 +207,8 @@ class BatchedInference:
         return found, failed
 
     def _memory_of(self, features: Float32) -> Any:
-        if isinstance(self._model, Remembering):
-            return self._model.remember_pictures(features[None])[0]
+        if isinstance(self._model, CachesImages):
+            return self._model.cache_images(features[None])[0]
         return _PlainMemory(features)
 
 
@@ -223,7 +223,7 @@ class _PlainMemory:
         return int(self.features.nbytes)
 
 
-class PictureMemories:
+class ImageCaches:
     """Memories by content hash, the least recently used out when they pass ``budget_bytes``. Safe between threads."""
 
     def __init__(self, budget_bytes: int) -> None:

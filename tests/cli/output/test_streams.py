@@ -18,10 +18,10 @@ PROGRAM = f"{sys.executable} -m imgsearch"
 @pytest.fixture
 def where(library: Any, tiny_directory: Path, tmp_path: Path) -> Path:
     """A library of two pictures that is searched without torch."""
-    from imgsearch.model import open_light
+    from imgsearch.model import open_numpy
     from imgsearch.storage import create_store
 
-    light = open_light(tiny_directory, "cpu")
+    light = open_numpy(tiny_directory, "cpu")
     assert light is not None
     folder = tmp_path / "light"
     with create_store(folder / "library", light.model_id) as store:

@@ -22,7 +22,7 @@ from imgsearch.settings import available_cores
 _ERFC = (1.0, 0.0705230784, 0.0422820123, 0.0092705272, 0.0001520143, 0.0002765672, 0.0000430638)
 _LOWEST, *_MIDDLE, _HIGHEST = (np.float32(2 ** (1 / 16 - power / 2) * number) for power, number in enumerate(_ERFC))
 _SHARED_FLOP = 1 << 28
-"""Work in one matrix product that is worth sharing out: 5 ms of one core. The small model's largest for a picture is
+"""Work in one matrix product that is worth sharing out: 5 ms of one core. The small model's largest for an image is
 19 million, the real one's 4 billion."""
 
 _GELU_BLOCK = 1 << 16

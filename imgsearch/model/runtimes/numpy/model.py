@@ -3,10 +3,10 @@
 Importing torch and transformers takes seconds, and a search for one text needs a few hundred matrix products. This
 reads model.safetensors itself, only the tensors that a call needs: a text alone does not read the ViT. It computes in
 float32 on the CPU; all else is left to `imgsearch.model.load_model`. Answers agree with it to 1e-5
-(tests/model/test_light.py).
+(tests/model/test_numpy.py).
 
-Cost for the small model on one EPYC core, first call and its weights included: a text 12 ms, 16 pictures 140, 16 pairs
-70; later calls 2, 120 and 46, and 33 where the pictures are remembered. A picture of
+Cost for the small model on one EPYC core, first call and its weights included: a text 12 ms, 16 images 140, 16 pairs
+70; later calls 2, 120 and 46, and 33 where the images are cached. An image of
 the real model (ViT-g, 224 px) takes 7.1 s of one core's time, in torch too (a block's time, times 39); a text reads
 0.4 GB of its weights first. Letters in shapes as in `imgsearch.model.runtimes.torch.blip2`.
 """
@@ -27,8 +27,8 @@ from imgsearch.model.contract import DEFAULT_MAX_TOKENS
 from imgsearch.model.memory import available_bytes, check_memory
 from imgsearch.model.runtimes.costs import profile_of
 from imgsearch.model.runtimes.numpy.layers import Linear, unit
-from imgsearch.model.runtimes.numpy.qformer import ImageCache, LightQFormer
-from imgsearch.model.runtimes.numpy.vision import LightVision
+from imgsearch.model.runtimes.numpy.qformer import ImageCache, NumpyQFormer
+from imgsearch.model.runtimes.numpy.vision import NumpyVision
 from imgsearch.model.runtimes.numpy.weights import Weights
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.model.words import VocabularyWord
@@ -38,7 +38,7 @@ _TEXT_BATCH = 128
 _PAIR_BATCH = 16
 """Pairs of one Q-Former pass: the small model's working arrays (2 MB at 32 + 10 positions) stay in the L3 cache, the
 real one's take 60 MB."""
-_REMEMBERED_BATCH = 16
+_CACHED_BATCH = 16
 """As many candidates as a query has by default. Two threads on two busy cores: 28.4 queries of 16 a second, 23.5 by
 eight, with twice the waits for the interpreter."""
 _HIDDEN = np.float32(-1e30)  # added to an attention score that must not count
@@ -47,11 +47,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _in_memory(method: Callable[Concatenate[LightModel, P], R]) -> Callable[Concatenate[LightModel, P], R]:
-    """Memory running out told as our own error."""
+def _in_memory(method: Callable[Concatenate[NumpyModel, P], R]) -> Callable[Concatenate[NumpyModel, P], R]:
+    """Raises our own error where memory runs out."""
 
     @wraps(method)
-    def wrapped(self: LightModel, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def wrapped(self: NumpyModel, /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(self, *args, **kwargs)
         except MemoryError as exc:
@@ -63,10 +63,10 @@ def _in_memory(method: Callable[Concatenate[LightModel, P], R]) -> Callable[Conc
     return wrapped
 
 
-class LightModel:
-    """A BLIP-2 opened by `imgsearch.model.open_light`; float32 NumPy arrays in and out, on the CPU.
+class NumpyModel:
+    """A BLIP-2 opened by `imgsearch.model.open_numpy`; float32 NumPy arrays in and out, on the CPU.
 
-    Weights are read at their first use, so the first call of each kind takes longer."""
+    Weights are read when they are first used, so the first call of each kind takes longer."""
 
     device = "cpu"
     dtype = "float32"
@@ -75,7 +75,7 @@ class LightModel:
         self._weights = weights
         self._sizes = sizes
         self._tokenizer = tokenizer
-        self._words: dict[int, Float32] = {}  # the word vectors that were asked for
+        self._words: dict[int, Float32] = {}  # word vectors read so far
         self.model_id = model_id
         self.image_size = sizes.vision.image
         self.query_tokens = sizes.tokens
@@ -88,9 +88,9 @@ class LightModel:
         return self._tokenizer
 
     def preprocess(self, images: Sequence[Image.Image]) -> Float32:
-        """Upright PIL pictures -> float32 [B, 3, S, S]: squashed to S x S, CLIP's mean and deviation."""
+        """Upright PIL images -> float32 [B, 3, S, S]: squashed to S x S, CLIP's mean and deviation."""
         if isinstance(images, Image.Image):
-            raise TypeError("preprocess takes a list of pictures; received one picture")
+            raise TypeError("preprocess takes a list of images; received one image")
         size = self.image_size
         arrays = [resize_to_model(image, size) for image in images]
         return self.preprocess_arrays(np.stack(arrays) if arrays else np.empty((0, size, size, 3), np.uint8))
@@ -126,7 +126,7 @@ class LightModel:
         batch = self._check_features(features)
         states = np.empty((len(batch), self.query_tokens, self._sizes.qformer.width), np.float32)
         for rows in _batches(len(batch), _PAIR_BATCH):
-            states[rows] = self._qformer.read_pictures(self._queries, batch[rows])
+            states[rows] = self._qformer.read_images(self._queries, batch[rows])
         return states
 
     def embed_images(self, pixels: Any) -> Float32:
@@ -148,7 +148,7 @@ class LightModel:
         return result
 
     def match_logits(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> Float32:
-        """Text i with picture i: K texts, features [K, N, W] -> float32 [K], the raw logit of "matches"."""
+        """Text i with image i: K texts, features [K, N, W] -> float32 [K], the raw logit of "matches"."""
         return self.match_both(texts, features, max_tokens)[:, 1]
 
     def match_probabilities(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> Float32:
@@ -165,52 +165,52 @@ class LightModel:
         encoded = self._encode(texts, max_tokens)
         batch = self._check_features(features)
         if len(encoded) != len(batch):
-            raise ValueError(f"received {len(encoded)} texts and features of {len(batch)} pictures, expected pairs")
+            raise ValueError(f"received {len(encoded)} texts and features of {len(batch)} images, expected pairs")
         result = np.empty((len(encoded), 2), np.float32)
         for rows in _batches(len(encoded), _PAIR_BATCH):
             words, mask = self._embed_words(encoded[rows], self.query_tokens)
-            states = self._qformer.read_pictures(self._queries, batch[rows], words, mask)
+            states = self._qformer.read_images(self._queries, batch[rows], words, mask)
             result[rows] = self._itm_head(states).mean(axis=1)
         return result
 
     @_in_memory
-    def attend_patches(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> Float32:
-        """Text i with picture i, or with the one picture: K texts, features [K or 1, N, W] -> float32 [K, T, N - 1],
+    def attention_maps(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> Float32:
+        """Text i with image i, or with the one image: K texts, features [K or 1, N, W] -> float32 [K, T, N - 1],
         the share of each query token's attention that each patch gets (`imgsearch.model.contract`)."""
         encoded = self._encode(texts, max_tokens)
         batch = self._check_features(features)
         if len(batch) not in (1, len(encoded)):
-            raise ValueError(f"received {len(encoded)} texts and features of {len(batch)} pictures, expected pairs")
+            raise ValueError(f"received {len(encoded)} texts and features of {len(batch)} images, expected pairs")
         result = np.empty((len(encoded), self.query_tokens, batch.shape[1] - 1), np.float32)
         for rows in _batches(len(encoded), _PAIR_BATCH):
             words, mask = self._embed_words(encoded[rows], self.query_tokens)
-            looks: list[Float32] = []
-            self._qformer.read_pictures(self._queries, batch if len(batch) == 1 else batch[rows], words, mask, looks)
-            result[rows] = np.mean(looks, axis=0)[..., 1:]
+            maps: list[Float32] = []
+            self._qformer.read_images(self._queries, batch if len(batch) == 1 else batch[rows], words, mask, maps)
+            result[rows] = np.mean(maps, axis=0)[..., 1:]
         return result
 
     @_in_memory
-    def remember_pictures(self, features: Any) -> list[ImageCache]:
-        """Features [B, N, W] -> for each picture what reading it with a text takes of it, whatever the text: 400 kB for
-        the small model, 9.5 MB for the real one."""
-        return [self._qformer.remember(one) for one in self._check_features(features)]
+    def cache_images(self, features: Any) -> list[ImageCache]:
+        """Features [B, N, W] -> for each image what matching takes from it, whatever the text: 400 kB for the
+        small model, 9.5 MB for the real one."""
+        return [self._qformer.cache_image(one) for one in self._check_features(features)]
 
     @_in_memory
-    def match_remembered(self, texts: Sequence[str], memories: Sequence[ImageCache]) -> Float32:
-        """``match_both`` of text i with the picture of memory i, to 1e-5. -> float32 [K, 2].
+    def match_cached(self, texts: Sequence[str], caches: Sequence[ImageCache]) -> Float32:
+        """``match_both`` of text i with the image of cache i, to 1e-5. -> float32 [K, 2].
 
-        A text that comes with several pictures is read with all of them at once. Cost for the small model, 16 pictures
+        A text that comes with several images is read with all of them at once. Cost for the small model, 16 images
         with one text: 0.7 of ``match_both``."""
-        if len(texts) != len(memories):
-            raise ValueError(f"received {len(texts)} texts and {len(memories)} pictures, expected pairs")
+        if len(texts) != len(caches):
+            raise ValueError(f"received {len(texts)} texts and {len(caches)} images, expected pairs")
         rows_of: dict[str, list[int]] = {}
         for row, text in enumerate(texts):
             rows_of.setdefault(text, []).append(row)
         result = np.empty((len(texts), 2), np.float32)
         for text, rows in rows_of.items():
             words, _ = self._embed_words(self._encode([text], DEFAULT_MAX_TOKENS))
-            for part in _batches(len(rows), _REMEMBERED_BATCH):
-                chosen = [memories[row] for row in rows[part]]
+            for part in _batches(len(rows), _CACHED_BATCH):
+                chosen = [caches[row] for row in rows[part]]
                 states = self._qformer.read_pairs(self._queries, words, chosen)
                 result[rows[part]] = self._itm_head(states.mean(axis=1))
         return result
@@ -229,7 +229,7 @@ class LightModel:
         return self._tokenizer.encode(texts, min(max_tokens, self._sizes.qformer.positions))
 
     def _embed_words(self, encoded: list[list[int]], before: int = 0) -> tuple[Float32, Float32 | None]:
-        """Word and place vectors [Q, L, H] padded to the longest, and the mask [Q, before + L] of as many positions
+        """Word and position vectors [Q, L, H] padded to the longest, and the mask [Q, before + L] of as many positions
         ``before`` them, or None where nothing is padded."""
         longest = max(map(len, encoded))
         pad = self._tokenizer.pad_id
@@ -256,15 +256,15 @@ class LightModel:
         return self._sizes.vision.positions, self._sizes.vision.width
 
     @cached_property
-    def _vision(self) -> LightVision:
+    def _vision(self) -> NumpyVision:
         values = sum(int(np.prod(shape)) for name, shape in self._weights.shapes.items() if name.startswith("vision_m"))
         hint = "close other programs, search with --rerank 0, or take a smaller model (`imgsearch models` lists them)"
         check_memory(4 * values, available_bytes(), "RAM", hint)
-        return LightVision(self._weights, self._sizes.vision)
+        return NumpyVision(self._weights, self._sizes.vision)
 
     @cached_property
-    def _qformer(self) -> LightQFormer:
-        return LightQFormer(self._weights, self._sizes.qformer)
+    def _qformer(self) -> NumpyQFormer:
+        return NumpyQFormer(self._weights, self._sizes.qformer)
 
     @cached_property
     def _places(self) -> Float32:

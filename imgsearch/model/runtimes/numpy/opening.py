@@ -8,12 +8,12 @@ from imgsearch.model.checkpoints.config import Blip2Sizes, expected_shapes, read
 from imgsearch.model.checkpoints.identity import check_arguments, make_id, resolve_device
 from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source
 from imgsearch.model.checkpoints.soundness import mend_of
-from imgsearch.model.runtimes.numpy.model import LightModel
+from imgsearch.model.runtimes.numpy.model import NumpyModel
 from imgsearch.model.runtimes.numpy.weights import Weights
 from imgsearch.model.tokenizer import read_tokenizer, require_own_vocabulary
 
 
-def open_light(name: str | Path, device: str, dtype: str, image_size: int | None) -> LightModel | None:
+def open_numpy(name: str | Path, device: str, dtype: str, image_size: int | None) -> NumpyModel | None:
     """The model that `load_model` would give, without torch; None where torch is needed: a GPU, another dtype than
     float32, a LAVIS ``.pth``, a ``.bin``, an architecture or a storage dtype that is not read here, or a checkpoint
     with something wrong, of which `load_model` then tells.
@@ -32,7 +32,7 @@ def open_light(name: str | Path, device: str, dtype: str, image_size: int | None
     tokenizer = read_tokenizer(source.path)
     require_own_vocabulary(tokenizer, sizes.qformer.vocabulary, mend_of(source))
     model_id = make_id(source, "float32", sizes.tokens, sizes.dims, sizes.vision.image)
-    return LightModel(weights, sizes, tokenizer, model_id)
+    return NumpyModel(weights, sizes, tokenizer, model_id)
 
 
 def read_without_torch(

@@ -1,7 +1,7 @@
-"""BLIP-2's Q-Former on NumPy (transformers' Blip2QFormerModel): texts alone, pictures alone, or a text with a picture.
+"""BLIP-2's Q-Former on NumPy (transformers' Blip2QFormerModel): texts alone, images alone, or a text with an image.
 
 Texts alone need neither the cross-attention nor the queries' feed-forward layers, so these are read when the first
-picture comes. Letters in shapes: B rows, T query tokens, L word pieces, H the width, N and W the picture's features.
+image comes. Letters in shapes: B rows, T query tokens, L word pieces, H the width, N and W the image's features.
 """
 
 from __future__ import annotations
@@ -48,26 +48,26 @@ class _CrossAttention:
         mean: Float32 = attention_shares(self.query(states), key, heads).mean(axis=1)
         return mean
 
-    def remember(self, features: Float32, heads: int) -> Float32:
+    def cache_image(self, features: Float32, heads: int) -> Float32:
         """``features`` [N, W] -> keys and values [2, A, N, H / A], the keys scaled as attention asks."""
         split = np.stack(np.split(self.key_value(features), 2, axis=-1))  # [2, N, H]
         kept = np.ascontiguousarray(split.reshape(2, len(features), heads, -1).swapaxes(1, 2))
         kept[0] *= np.float32(kept.shape[-1] ** -0.5)
         return kept
 
-    def recall(self, states: Float32, memories: Sequence[Float32]) -> Float32:
-        """``states`` [P or 1, T, H], what ``remember`` gave of P pictures -> [P, T, H]. Products a picture at a time:
-        stacking the memories would copy 100 kB a picture and layer. All else at once."""
-        heads = memories[0].shape[1]
+    def attend_cached(self, states: Float32, caches: Sequence[Float32]) -> Float32:
+        """``states`` [P or 1, T, H], what ``cache_image`` gave for P images -> [P, T, H]. The products run one
+        image at a time, since stacking the caches would copy 100 kB an image and layer; all else runs at once."""
+        heads = caches[0].shape[1]
         queries = self.query(states).reshape(*states.shape[:2], heads, -1).swapaxes(1, 2)  # [P or 1, A, T, H / A]
-        count, tokens = len(memories), queries.shape[2]
-        scores = np.empty((count, heads, tokens, memories[0].shape[2]), np.float32)
-        for place, (keys, _) in enumerate(memories):
+        count, tokens = len(caches), queries.shape[2]
+        scores = np.empty((count, heads, tokens, caches[0].shape[2]), np.float32)
+        for place, (keys, _) in enumerate(caches):
             np.matmul(queries[min(place, len(queries) - 1)], keys.swapaxes(1, 2), out=scores[place])
         totals = exponentials(scores)
         found = np.empty((count, tokens, heads, queries.shape[3]), np.float32)
         seen = found.swapaxes(1, 2)  # [P, A, T, H / A]
-        for place, (_, values) in enumerate(memories):
+        for place, (_, values) in enumerate(caches):
             np.matmul(scores[place], values, out=seen[place])
         seen /= totals
         return self.norm.of_sum(self.dense(found.reshape(count, tokens, -1)), states)
@@ -85,18 +85,18 @@ class _FeedForward:
 
 @dataclass(frozen=True, slots=True)
 class ImageCache:
-    """What reading one picture with any text takes of it: ``layers`` holds the keys and values [2, A, N, H / A] of each
-    cross-attention."""
+    """What matching one image takes from it, whatever the text: ``layers`` holds the keys and values
+    [2, A, N, H / A] of each cross-attention."""
 
     layers: tuple[Float32, ...]
 
     @property
     def size_bytes(self) -> int:
-        """RAM that it takes."""
+        """RAM that the cache takes."""
         return sum(layer.nbytes for layer in self.layers)
 
 
-class LightQFormer:
+class NumpyQFormer:
     """The Q-Former; its parts are read at their first use. Memory: 4 bytes a parameter read."""
 
     def __init__(self, weights: Weights, sizes: QFormerSizes) -> None:
@@ -110,17 +110,17 @@ class LightQFormer:
             states = forward(attention(states, self._sizes.heads, mask))
         return states
 
-    def read_pictures(
+    def read_images(
         self,
         queries: Float32,
         features: Float32,
         words: Float32 | None = None,
         mask: Float32 | None = None,
-        looks: list[Float32] | None = None,
+        maps: list[Float32] | None = None,
     ) -> Float32:
-        """The queries' states [B, T, H] after they have looked at ``features`` [B, N, W], and, where ``words``
-        [B, L, H] are given, at the text; ``features`` [1, N, W] are then one picture for all texts. ``queries``
-        [1, T, H]; ``mask`` [B, T + L]. The watched layers' shares of attention [B, T, N] are added to ``looks``."""
+        """The queries' states [B, T, H] after they have attended to ``features`` [B, N, W], and, where ``words``
+        [B, L, H] are given, at the text; ``features`` [1, N, W] are then one image for all texts. ``queries``
+        [1, T, H]; ``mask`` [B, T + L]. The watched layers' shares of attention [B, T, N] are added to ``maps``."""
         tokens = queries.shape[1]
         states = np.repeat(queries, len(features if words is None else words), axis=0)
         if words is not None:
@@ -131,23 +131,23 @@ class LightQFormer:
             states = attention(states, heads, mask)
             seen = states[:, :tokens]
             if (cross := self._crosses.get(number)) is not None:
-                if looks is not None and number in list(self._crosses)[-WATCHED_LAYERS:]:
-                    looks.append(cross.shares(seen, features, heads))
+                if maps is not None and number in list(self._crosses)[-WATCHED_LAYERS:]:
+                    maps.append(cross.shares(seen, features, heads))
                 seen = cross(seen, features, heads)
             seen = self._query_forwards[number](seen)
-            if words is None or number + 1 == self._sizes.layers:  # nobody reads the words after the last layer
+            if words is None or number + 1 == self._sizes.layers:  # the words are not needed after the last layer
                 states = seen
             else:
                 states = np.concatenate([seen, self._text_forwards[number](states[:, tokens:])], axis=1)
         return states
 
-    def remember(self, features: Float32) -> ImageCache:
-        """What the cross-attentions take of one picture's ``features`` [N, W], whatever the text."""
-        return ImageCache(tuple(cross.remember(features, self._sizes.heads) for cross in self._crosses.values()))
+    def cache_image(self, features: Float32) -> ImageCache:
+        """What the cross-attentions need of one image's ``features`` [N, W], whatever the text."""
+        return ImageCache(tuple(cross.cache_image(features, self._sizes.heads) for cross in self._crosses.values()))
 
-    def read_pairs(self, queries: Float32, words: Float32, memories: Sequence[ImageCache]) -> Float32:
-        """One text with P pictures: ``read_pictures`` of ``words`` [1, L, H] with what ``remember`` gave of each, but
-        for rounding. Until the queries have looked at a picture, all pairs are one and computed once."""
+    def read_pairs(self, queries: Float32, words: Float32, caches: Sequence[ImageCache]) -> Float32:
+        """One text with P images: ``read_images`` of ``words`` [1, L, H] with what ``cache_image`` gave for each,
+        to rounding. Until the queries attend to an image, all pairs are one and are computed once."""
         tokens = queries.shape[1]
         states = self._first_norm(np.concatenate([queries, words], axis=1))  # [1, T + L, H]
         layers = iter(range(len(self._crosses)))
@@ -156,7 +156,7 @@ class LightQFormer:
             seen = states[:, :tokens]
             if (cross := self._crosses.get(number)) is not None:
                 layer = next(layers)
-                seen = cross.recall(seen, [memory.layers[layer] for memory in memories])
+                seen = cross.attend_cached(seen, [cache.layers[layer] for cache in caches])
             seen = self._query_forwards[number](seen)
             if number + 1 == self._sizes.layers:
                 return seen

@@ -1,6 +1,6 @@
 """BLIP-2's ViT on NumPy: pixels to features (transformers' Blip2VisionModel).
 
-Letters in shapes: B pictures, S pixels a side, N = 1 + patches, W the ViT's width.
+Letters in shapes: B images, S pixels a side, N = 1 + patches, W the ViT's width.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Block:
         return states
 
 
-class LightVision:
+class NumpyVision:
     """The ViT with its weights read. Memory: 4 bytes a parameter."""
 
     def __init__(self, weights: Weights, sizes: VisionSizes) -> None:

@@ -1,9 +1,9 @@
 """The `Embedder` and `Matcher` contract on the parts of transformers' Blip2ForImageTextRetrieval.
 
-The parts are called one by one, so that a picture's features serve both ITC and ITM, and texts are batched. That also
+The parts are called one by one, so that an image's features serve both ITC and ITM, and texts are batched. That also
 leaves out the model's own forward, which cuts ``num_query_tokens`` ids off every text once `image_token_index` is set.
 
-Letters in shapes: B pictures, N = 1 + patches, W the ViT's width, T query tokens, H the Q-Former's width, D dimensions,
+Letters in shapes: B images, N = 1 + patches, W the ViT's width, T query tokens, H the Q-Former's width, D dimensions,
 L word pieces, S pixels a side.
 """
 
@@ -23,7 +23,7 @@ from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD, resize_to_model
 from imgsearch.model.checkpoints.config import parse_sizes
 from imgsearch.model.contract import DEFAULT_MAX_TOKENS
 from imgsearch.model.runtimes.costs import profile_of
-from imgsearch.model.runtimes.torch.blip2_attention import attend_patches
+from imgsearch.model.runtimes.torch.blip2_attention import attention_maps
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.model.words import VocabularyWord
 from imgsearch.records import ModelId, UInt8
@@ -90,10 +90,10 @@ class Blip2Model:
         return self._tokenizer
 
     def preprocess(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        """Upright PIL pictures -> float32 [B, 3, S, S] on the model's device: squashed to S x S, CLIP's mean and
+        """Upright PIL images -> float32 [B, 3, S, S] on the model's device: squashed to S x S, CLIP's mean and
         deviation."""
         if isinstance(images, Image.Image):
-            raise TypeError("preprocess takes a list of pictures; received one picture")
+            raise TypeError("preprocess takes a list of images; received one image")
         size = self.image_size
         arrays = [resize_to_model(image, size) for image in images]
         return self.preprocess_arrays(np.stack(arrays) if arrays else np.empty((0, size, size, 3), np.uint8))
@@ -111,7 +111,7 @@ class Blip2Model:
     @_on_device
     def encode_images(self, pixels: Any) -> torch.Tensor:
         """Pixels [B, 3, S, S] -> features [B, N, W], the ViT's output after its last norm, in the model's dtype on its
-        device. All B pictures in one go."""
+        device. All B images in one go."""
         side = self.image_size
         batch = self._move(pixels)
         if batch.ndim != 4 or tuple(batch.shape[1:]) != (3, side, side):
@@ -158,7 +158,7 @@ class Blip2Model:
         return result
 
     def match_logits(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> torch.Tensor:
-        """Text i with picture i: K texts, features [K, N, W] -> float32 [K] on the CPU, the raw logit of "matches"."""
+        """Text i with image i: K texts, features [K, N, W] -> float32 [K] on the CPU, the raw logit of "matches"."""
         return self.match_both(texts, features, max_tokens)[:, 1]
 
     def match_probabilities(
@@ -174,26 +174,26 @@ class Blip2Model:
         encoded = self._encode(texts, max_tokens)
         self._check_features(features)
         if len(encoded) != len(features):
-            raise ValueError(f"received {len(encoded)} texts and features of {len(features)} pictures, expected pairs")
+            raise ValueError(f"received {len(encoded)} texts and features of {len(features)} images, expected pairs")
         result = torch.empty((len(encoded), 2))
         for rows in self._chunks(len(encoded)):
             result[rows] = self._read_pairs(encoded[rows], self._features(features[rows])).cpu()
         return result
 
     @_on_device
-    def attend_patches(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> torch.Tensor:
-        """Text i with picture i, or with the one picture: K texts, features [K or 1, N, W] -> float32 [K, T, N - 1] on
+    def attention_maps(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> torch.Tensor:
+        """Text i with image i, or with the one image: K texts, features [K or 1, N, W] -> float32 [K, T, N - 1] on
         the CPU, the share of each query token's attention that each patch gets (`imgsearch.model.contract`)."""
         encoded = self._encode(texts, max_tokens)
         self._check_features(features)
         if len(features) not in (1, len(encoded)):
-            raise ValueError(f"received {len(encoded)} texts and features of {len(features)} pictures, expected pairs")
+            raise ValueError(f"received {len(encoded)} texts and features of {len(features)} images, expected pairs")
         result = torch.empty((len(encoded), self.query_tokens, self._features_shape[0] - 1))
         for rows in self._chunks(len(encoded)):
             ids, mask = self._pad(encoded[rows])
             batch = self._features(features if len(features) == 1 else features[rows]).expand(len(ids), -1, -1)
             queries = self._network.query_tokens.expand(len(ids), -1, -1)
-            shares = attend_patches(self._network.qformer, queries, self._word_embeddings(ids), mask, batch)
+            shares = attention_maps(self._network.qformer, queries, self._word_embeddings(ids), mask, batch)
             result[rows] = shares.cpu()
         return result
 

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from imgsearch.model.contract import WATCHED_LAYERS
 
 
-def attend_patches(qformer: Any, queries: torch.Tensor, words: torch.Tensor, mask: Any, features: Any) -> torch.Tensor:
+def attention_maps(qformer: Any, queries: torch.Tensor, words: torch.Tensor, mask: Any, features: Any) -> torch.Tensor:
     """``queries`` [K, T, H] read with ``words`` [K, L, H], whose ``mask`` is int64 [K, L] or None, and ``features``
-    [K, N, W] -> float32 [K, T, N - 1] on their device, as `Explainer.attend_patches` says."""
+    [K, N, W] -> float32 [K, T, N - 1] on their device, as `Explainer.attention_maps` says."""
     layers = list(qformer.encoder.layer)
     watched = [layer for layer in layers if layer.has_cross_attention][-WATCHED_LAYERS:]
     features = features.to(qformer.layernorm.weight.dtype)  # transformers keeps the Q-Former in its own dtype

@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from imgsearch.errors import NotEnoughMemory
-from imgsearch.model import export_directory, load_model, open_light
+from imgsearch.model import export_directory, load_model, open_numpy
 from imgsearch.model.contract import Embedder, Matcher
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "lavis"
@@ -56,7 +56,7 @@ def check_same(light, heavy, texts, tolerance=1e-5) -> None:
             far(light.match_both(texts, features, longest), heavy.match_both(texts, features_there, longest))
             < tolerance
         )
-    remembered = light.match_remembered(texts, light.remember_pictures(features))
+    remembered = light.match_cached(texts, light.cache_images(features))
     assert far(remembered, heavy.match_both(texts, features_there)) < tolerance
     assert far(light.match_logits(texts, features), heavy.match_logits(texts, features_there)) < tolerance
     probabilities = heavy.match_probabilities(texts, features_there)
@@ -66,7 +66,7 @@ def check_same(light, heavy, texts, tolerance=1e-5) -> None:
 
 @pytest.fixture(scope="module")
 def light(directory):
-    return open_light(directory, device="cpu")
+    return open_numpy(directory, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -84,13 +84,13 @@ def exported(tmp_path_factory):
 
 def test_the_shipped_model_answers_as_with_torch():
     texts = ["two red boats on the sea", "A photo of a BLACK house!", "", "and " * 60, "zebra's 猫 [CLS] <image>"]
-    check_same(open_light("mini", "cpu"), load_model("mini", device="cpu"), texts)
+    check_same(open_numpy("mini", "cpu"), load_model("mini", device="cpu"), texts)
 
 
 def test_lavis_own_answers_are_reproduced(exported):
     about = json.loads((GOLDEN / "about.json").read_text())
     answers = np.load(GOLDEN / "lavis_answers.npz")
-    light, captions = open_light(exported, "cpu"), about["captions"]
+    light, captions = open_numpy(exported, "cpu"), about["captions"]
     pixels = light.preprocess([Image.open(GOLDEN / "images" / name).convert("RGB") for name in about["images"]])
     assert far(pixels, answers["pixel_values"]) < 1e-5
     features = light.encode_images(pixels)
@@ -115,13 +115,13 @@ def test_lavis_own_answers_are_reproduced(exported):
 )
 def test_other_architectures_answer_as_with_torch(small, tmp_path, changed):
     small.write_directory(small.network(small.Sizes(**changed), seed=len(changed)), tmp_path)
-    check_same(open_light(tmp_path, "cpu"), load_model(tmp_path, device="cpu"), TEXTS)
+    check_same(open_numpy(tmp_path, "cpu"), load_model(tmp_path, device="cpu"), TEXTS)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_storage_answers_as_with_torch(small, tmp_path, dtype):
     small.write_directory(small.network(small.Sizes()), tmp_path, dtype)
-    check_same(open_light(tmp_path, "cpu"), load_model(tmp_path, device="cpu"), TEXTS)
+    check_same(open_numpy(tmp_path, "cpu"), load_model(tmp_path, device="cpu"), TEXTS)
 
 
 def test_a_vit_without_biases_and_with_an_epsilon_of_its_own_answers_as_with_torch(small, tmp_path):
@@ -130,12 +130,12 @@ def test_a_vit_without_biases_and_with_an_epsilon_of_its_own_answers_as_with_tor
     config["vision_config"] |= {"qkv_bias": False, "layer_norm_eps": 1e-2, "post_layer_norm_eps": 1e-1}
     config["qformer_config"]["layer_norm_eps"] = 1e-3
     (tmp_path / "config.json").write_text(json.dumps(config))
-    check_same(open_light(tmp_path, "cpu"), load_model(tmp_path, device="cpu"), TEXTS)
+    check_same(open_numpy(tmp_path, "cpu"), load_model(tmp_path, device="cpu"), TEXTS)
 
 
 @pytest.mark.parametrize("size", [16, 56, 64])
 def test_another_image_size_answers_as_with_torch(directory, size):
-    light = open_light(directory, "cpu", image_size=size)
+    light = open_numpy(directory, "cpu", image_size=size)
     check_same(light, load_model(directory, device="cpu", image_size=size), TEXTS)
     assert light.model_id.recipe.endswith(f"-{size}")
 
@@ -150,7 +150,7 @@ def test_weights_in_several_files_answer_as_with_torch(directory, tmp_path):
         save_file({name: state[name] for name in names[number::3]}, tmp_path / "model" / part)
         mapping |= dict.fromkeys(names[number::3], part)
     (tmp_path / "model" / "model.safetensors.index.json").write_text(json.dumps({"weight_map": mapping}))
-    check_same(open_light(tmp_path / "model", "cpu"), load_model(tmp_path / "model", device="cpu"), TEXTS)
+    check_same(open_numpy(tmp_path / "model", "cpu"), load_model(tmp_path / "model", device="cpu"), TEXTS)
 
 
 WORDS = st.text(st.sampled_from("abc redboat.-'é\n"), max_size=40)
@@ -172,7 +172,7 @@ def test_pictures_in_a_batch_move_nothing(light, features):
 
 
 def test_a_text_alone_reads_neither_the_vit_nor_the_cross_attention(directory, monkeypatch):
-    light = open_light(directory, "cpu")
+    light = open_numpy(directory, "cpu")
     read = []
     tensor = type(light._weights).tensor
     monkeypatch.setattr(type(light._weights), "tensor", lambda self, name: read.append(name) or tensor(self, name))
@@ -208,18 +208,18 @@ def test_wrong_arguments_are_named(light, features):
         light.encode_images(np.zeros((1, 3, 30, 30)))
     with pytest.raises(ValueError, match=r"expected \[B, 26, 264\]"):
         light.embed_features(features[:, :7])
-    with pytest.raises(ValueError, match="2 texts and features of 6 pictures"):
+    with pytest.raises(ValueError, match="2 texts and features of 6 images"):
         light.match_logits(["red", "boat"], features)
     with pytest.raises(TypeError, match="one string"):
         light.embed_texts("red boat")
-    with pytest.raises(TypeError, match="one picture"):
+    with pytest.raises(TypeError, match="one image"):
         light.preprocess(Image.new("RGB", (9, 9)))
     with pytest.raises(ValueError, match="expected uint8"):
         light.preprocess_arrays(np.zeros((1, 40, 40, 3), np.float32))
 
 
 def test_memory_running_out_is_our_own_error(directory, features, monkeypatch):
-    light = open_light(directory, "cpu")
+    light = open_numpy(directory, "cpu")
     monkeypatch.setattr("imgsearch.model.runtimes.numpy.model.available_bytes", lambda: 1000)
     with pytest.raises(NotEnoughMemory, match="free"):
         light.encode_images(light.preprocess_arrays(noise(1, 40)))
@@ -235,8 +235,8 @@ def test_memory_running_out_is_our_own_error(directory, features, monkeypatch):
 def test_neither_torch_nor_transformers_is_imported():
     program = """
 import sys
-from imgsearch.model import open_light
-light = open_light("mini", "cpu")
+from imgsearch.model import open_numpy
+light = open_numpy("mini", "cpu")
 light.embed_texts(["a red boat"])
 print(*sorted({"torch", "transformers", "safetensors"} & set(sys.modules)), sep=",")
 """
@@ -245,13 +245,13 @@ print(*sorted({"torch", "transformers", "safetensors"} & set(sys.modules)), sep=
 
 
 def test_remembered_pictures_give_the_same_answers_whatever_their_company(directory, features):
-    light = open_light(directory, "cpu")
-    memories = light.remember_pictures(features)
+    light = open_numpy(directory, "cpu")
+    memories = light.cache_images(features)
     texts = [TEXTS[row % 2] for row in range(len(memories))]
-    together = light.match_remembered(texts, memories)
+    together = light.match_cached(texts, memories)
     assert far(together, light.match_both(texts, features)) < 1e-5
-    alone = [light.match_remembered([text], [memory])[0] for text, memory in zip(texts, memories, strict=True)]
+    alone = [light.match_cached([text], [memory])[0] for text, memory in zip(texts, memories, strict=True)]
     assert far(together, np.stack(alone)) < 1e-5
     assert memories[0].size_bytes == sum(layer.nbytes for layer in memories[0].layers)
     with pytest.raises(ValueError, match="expected pairs"):
-        light.match_remembered(texts[1:], memories)
+        light.match_cached(texts[1:], memories)

@@ -13,18 +13,18 @@ from huggingface_hub import try_to_load_from_cache
 from safetensors.torch import load_file, save_file
 
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable, UsageError
-from imgsearch.model import open_light
+from imgsearch.model import open_numpy
 from imgsearch.model.checkpoints.resolve import cached_folder
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "lavis"
 
 
 def test_what_needs_torch_is_left_to_it(directory, monkeypatch):
-    assert open_light(GOLDEN / "blip2_tiny.pth", "cpu") is None
-    assert open_light(directory, "cpu", dtype="bfloat16") is None
-    assert open_light(directory, "cpu", image_size=41) is None  # load_model says what is wrong with it
+    assert open_numpy(GOLDEN / "blip2_tiny.pth", "cpu") is None
+    assert open_numpy(directory, "cpu", dtype="bfloat16") is None
+    assert open_numpy(directory, "cpu", image_size=41) is None  # load_model says what is wrong with it
     monkeypatch.setattr("imgsearch.model.runtimes.numpy.opening.resolve_device", lambda device: "cuda:0")
-    assert open_light(directory, "cuda") is None
+    assert open_numpy(directory, "cuda") is None
 
 
 def test_a_cached_repository_is_found_where_hugging_face_finds_it(directory, own_cache):
@@ -36,7 +36,7 @@ def test_a_cached_repository_is_found_where_hugging_face_finds_it(directory, own
     (repository / "refs" / "main").write_text("c0ffee")
     found = try_to_load_from_cache("someone/small", "config.json", cache_dir=own_cache / "hub")
     assert cached_folder("someone/small") == Path(found).parent == repository / "snapshots" / "c0ffee"
-    light = open_light("someone/small", "cpu")
+    light = open_numpy("someone/small", "cpu")
     assert light is not None and light.model_id.name == "someone/small"
     (repository / "refs" / "main").write_text("")
     assert cached_folder("someone/small") is None
@@ -44,11 +44,11 @@ def test_a_cached_repository_is_found_where_hugging_face_finds_it(directory, own
 
 def test_names_and_arguments_that_cannot_be_are_refused_as_ever(tmp_path):
     with pytest.raises(UsageError):
-        open_light("mini", "tpu")
+        open_numpy("mini", "tpu")
     with pytest.raises(ModelUnavailable):
-        open_light("no-such-model", "cpu")
+        open_numpy("no-such-model", "cpu")
     with pytest.raises(CheckpointInvalid):
-        open_light(tmp_path, "cpu")
+        open_numpy(tmp_path, "cpu")
 
 
 def change_config(config):
@@ -73,7 +73,7 @@ def test_an_unknown_architecture_is_left_to_torch(directory, tmp_path, change):
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     change(config)
     (tmp_path / "model" / "config.json").write_text(json.dumps(config))
-    assert open_light(tmp_path / "model", "cpu") is None
+    assert open_numpy(tmp_path / "model", "cpu") is None
 
 
 @pytest.mark.parametrize("damage", ["missing", "integers"])
@@ -85,7 +85,7 @@ def test_weights_with_something_wrong_are_left_to_torch(directory, tmp_path, dam
     else:
         state["itm_head.bias"] = state["itm_head.bias"].to(torch.int32)
     save_file(state, tmp_path / "model" / "model.safetensors")
-    assert open_light(tmp_path / "model", "cpu") is None
+    assert open_numpy(tmp_path / "model", "cpu") is None
 
 
 def test_a_tensor_that_nobody_asks_for_is_no_matter(directory, tmp_path):
@@ -93,14 +93,14 @@ def test_a_tensor_that_nobody_asks_for_is_no_matter(directory, tmp_path):
     state = load_file(tmp_path / "model" / "model.safetensors")
     state["embeddings.position_ids"] = torch.arange(40)[None]
     save_file(state, tmp_path / "model" / "model.safetensors")
-    light = open_light(tmp_path / "model", "cpu")
+    light = open_numpy(tmp_path / "model", "cpu")
     assert light is not None
-    assert np.array_equal(light.embed_texts(["red"]), open_light(directory, "cpu").embed_texts(["red"]))
+    assert np.array_equal(light.embed_texts(["red"]), open_numpy(directory, "cpu").embed_texts(["red"]))
 
 
 def test_weights_that_change_under_an_open_model_are_noticed(directory, tmp_path):
     shutil.copytree(directory, tmp_path / "model")
-    light = open_light(tmp_path / "model", "cpu")
+    light = open_numpy(tmp_path / "model", "cpu")
     light.embed_texts(["red"])
     weights = tmp_path / "model" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4] + b"abcd")
