@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,9 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from imgsearch.evaluation.probes import scene_texts
 from imgsearch.model.tokenizer import TextTokenizer, read_tokenizer
-from imgsearch.search.query.understanding import understand, understanding_notes
+from imgsearch.search.query.description import Query
+from imgsearch.search.query.parser import parse_query
+from imgsearch.search.query.understanding import read_by_model, understand, understanding_notes
 
 # As BERT's uncased vocabulary has and cuts them.
 PIECES = """
@@ -76,6 +79,12 @@ def test_one_unknown_word_among_known_ones_is_named(mini: TextTokenizer) -> None
     assert understanding_notes(found, []) == [
         'this word was not understood by the model: "dragon"; no picture is called a sure match'
     ]
+
+
+def test_unknown_words_that_are_excluded_alone_are_named(mini: TextTokenizer) -> None:
+    read = read_by_model(parse_query(Query("-dragon")), cast("Any", mini))
+    assert read.notes == ('this word was not understood by the model: "dragon"; no picture is called a sure match',)
+    assert read_by_model(parse_query(Query("-boat type:png")), cast("Any", mini)).notes == ()
 
 
 def test_true_captions_are_all_understood(mini: TextTokenizer) -> None:
