@@ -30,6 +30,7 @@ Plain words describe the picture. Among them may stand:
   year:2019   after:2019-06   before:2020-01-31        when it was taken
   camera:Canon   type:jpg   width:>2000   height:100-200   is:landscape|portrait|square
   tag:beach   rating:>=3          what people wrote about it, and their stars
+  caption:dog                     words of its caption, by `imgsearch caption` or by people
   has:gps|date|camera|tag|rating  near:48.86,2.35,5    within 5 km of a place
   similar:photo.jpg|ID            like that picture
   like:photo.jpg at night         like that one, but as the words say
