@@ -61,8 +61,8 @@ TABLE = {
         Verb("eval", f"{_VERBS}.evaluate:EVAL", "measure recall, on captioned pictures or on your own"),
         Verb("scenes", f"{_VERBS}.scenes:SCENES", "draw captioned pictures of little scenes, with their captions"),
         Verb("train", f"{_VERBS}.train:TRAIN", "train a model on pictures and captions"),
-        Verb("completion", f"{_VERBS}.completion:COMPLETION", "print completion for bash, zsh or fish"),
-        Verb("manual", f"{_VERBS}.manual:MANUAL", "print the manual page"),
+        Verb("completion", "imgsearch.cli.shell.completion:COMPLETION", "print completion for bash, zsh or fish"),
+        Verb("manual", "imgsearch.cli.shell.manual:MANUAL", "print the manual page"),
     )
 }
 """Name -> verb."""

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from imgsearch.cli import main
+from imgsearch.cli.shell.completion import script
+from imgsearch.cli.shell.manual import page
 from imgsearch.cli.verb_table import every_verb
-from imgsearch.cli.verbs.completion import script
-from imgsearch.cli.verbs.manual import page
 
 ASK = """
 source "$1"; shift

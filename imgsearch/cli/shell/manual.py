@@ -38,7 +38,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def page() -> str:
     """The page as roff."""
-    from imgsearch.cli.whole_parser import whole_parser
+    from imgsearch.cli.shell.whole_parser import whole_parser
 
     parser = whole_parser()
     lines = [f'.TH IMGSEARCH 1 "" "imgsearch {__version__}" "User Commands"', ".SH NAME"]
@@ -68,7 +68,7 @@ def _verb(name: str, verb: Parser) -> Iterator[str]:
 
 
 def _arguments(parser: Parser) -> Iterator[str]:
-    from imgsearch.cli.whole_parser import actions_of, value_of
+    from imgsearch.cli.shell.whole_parser import actions_of, value_of
 
     for action in actions_of(parser):
         if action.help == argparse.SUPPRESS:

@@ -38,7 +38,7 @@ def script(shell: str) -> str:
         import shtab
     except ImportError as exc:
         raise UsageError("completion needs shtab, which is not installed", "pip install shtab") from exc
-    from imgsearch.cli.whole_parser import whole_parser
+    from imgsearch.cli.shell.whole_parser import whole_parser
 
     parser = whole_parser()
     _mark_files(parser, shtab.FILE, shtab.DIRECTORY)
@@ -47,7 +47,7 @@ def script(shell: str) -> str:
 
 def _mark_files(parser: argparse.ArgumentParser, file: object, folder: object) -> None:
     """Say of each argument whether it is a file or a folder; its metavar tells."""
-    from imgsearch.cli.whole_parser import actions_of, value_of
+    from imgsearch.cli.shell.whole_parser import actions_of, value_of
 
     for action in actions_of(parser):
         words = value_of(action).replace("|", " ").split()

@@ -1,0 +1,1 @@
+"""What is made from all verbs: completion scripts for shells, and the manual page."""
