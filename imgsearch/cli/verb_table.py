@@ -45,8 +45,6 @@ TABLE = {
         Verb("show", f"{_VERBS}.show:SHOW", "all facts of a picture, and where each comes from"),
         Verb("caption", f"{_VERBS}.caption:CAPTION", "write what pictures show, and check it"),
         Verb("ask", f"{_VERBS}.ask:ASK", "ask a question about pictures"),
-        Verb("caption", f"{_VERBS}.caption:CAPTION", "write what pictures show, and check it"),
-        Verb("ask", f"{_VERBS}.ask:ASK", "ask a question about pictures"),
         Verb("alt-text", f"{_VERBS}.alt_text:ALT_TEXT", "give captions to other programs as alternative texts"),
         Verb("features", f"{_VERBS}.features:FEATURES", "write the Q-Former's features of pictures and texts"),
         Verb("serve", "web.cli:SERVE", "open the library in a browser"),
