@@ -1,4 +1,4 @@
-"""A picture altered the way copies are: what a self-evaluation looks for in place of the picture itself."""
+"""Alters an image the way copies are altered, so that a self-evaluation does not look for the image itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a file of captioned pictures: one JSON object a line."""
+"""Reads a file of captioned images, one JSON object a line."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""How well a library is searched, told from its own pictures, without a caption.
+"""Measures how well a library is searched, from its own images, without captions.
 
-Two questions. Does the model know a picture again? Pictures of the library are altered the way copies are and looked
-for by likeness, as `similar:` does. Does the snapshot lose anything? Its answers are compared with brute force, for
-texts and for tokens of pictures."""
+It asks two questions. Does the model recognise an image? Images of the library are altered the way copies are, and
+looked for by likeness, as `similar:` does. Does the snapshot lose anything? Its answers are compared with brute force,
+for texts and for tokens of images."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ from imgsearch.search.retrieval import CandidateFinder, RetrievalRequest
 from imgsearch.storage import Store, View, latest_snapshot
 
 SAMPLE = 200
-"""Pictures, and texts: a share of .95 is then known to within .03 (two standard errors, binomial)."""
+"""Images, and texts: with so many, a share of .95 is known to within .03 (two standard errors, binomial)."""
 
 DEPTH = 5
-"""Places that are looked at for an altered picture."""
+"""The first places of an answer, among which an altered image counts as found."""
 
 SAME = 0.003
 """Tokens that differ by no more in any number are of equal pictures: twice the rounding of int8 storage, the coarsest
 there is (storage/segments.py). Of 400 drawn scenes the two nearest differ by 0.086."""
 
 EXACT = "exact"
-"""The kind of index where every picture is compared."""
+"""The kind of index that compares every image."""
 
 QUERIES_AT_ONCE = 64
-"""That one sweep of the vectors serves: few enough for the progress to move, many enough to be computing and not
-reading most of the time."""
+"""Queries that share one sweep of the vectors: few enough for the progress to move, many enough to compute most of
+the time, and not read."""
 
 TIMED_QUERIES = 20
 
