@@ -85,7 +85,6 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from imgsearch.settings import load_settings
-    from indexer.dry_run import dry_run
     from indexer.index_run import IndexRequest
 
     request = IndexRequest(
@@ -102,6 +101,8 @@ def _run(arguments: argparse.Namespace) -> int:
             return _index(request, arguments, progress)
         if arguments.watch:
             raise UsageError("received --dry-run and --watch, expected one of the two", "leave --watch out")
+        from indexer.dry_run import dry_run  # loads the decoders, which a run without new pictures spares
+
         print(dry_run(request, progress).shown(as_json=arguments.json))
         return 0
 
