@@ -20,9 +20,9 @@ def profile_for(name: str | Path, device: str, dtype: str, image_size: int | Non
     place = resolve_device(device)
     kind = default_dtype(place) if dtype == "auto" else dtype
     source = find_source(name)
-    light = read_without_torch(source, place, kind, image_size)
-    if light is not None:
-        return profile_of(light[1], "numpy", place, kind)
+    readable = read_without_torch(source, place, kind, image_size)
+    if readable is not None:
+        return profile_of(readable[1], "numpy", place, kind)
     sizes = parse_sizes(config_of(source))
     if sizes is not None and image_size is not None:
         sizes = sizes.at(image_size)
