@@ -13,8 +13,9 @@ from imgsearch.storage import Store
 
 
 class CalibratedJudge:
-    """A `imgsearch.generation.checked.Judge`: a caption is sure where a search for its words would call the picture a
-    confident match. The background is the library's, as it was when first asked. Cost: some ms a caption."""
+    """A `imgsearch.generation.checked.Judge`: a caption is sure where ITM says rather that it fits than that it does
+    not, and a search for its words would call the picture a confident match. The background is the library's, as it
+    was when first asked. Cost: some ms a caption."""
 
     def __init__(self, store: Store, model: Any, calibration: Calibration) -> None:
         self._store, self._model, self._calibration = store, model, calibration
@@ -26,6 +27,8 @@ class CalibratedJudge:
         return view.read(view.live_slots[evenly(view.count)])
 
     def __call__(self, text: str, margin: float, features: Float32) -> bool:
+        if margin < 0:
+            return False
         tokens = as_numpy(self._model.embed_features(features[None]))  # [1, T, D]
         vector = as_numpy(self._model.embed_texts([text]))  # [1, D]
         itc = float((tokens[0] @ vector[0]).max())
