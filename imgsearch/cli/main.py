@@ -20,7 +20,7 @@ SWITCHES = ("--json", "--quiet", "--null", "--paths", "--yes")
 
 
 _OTHER_WORDS = {
-    **dict.fromkeys(("find", "query", "ask", "look"), "search"),
+    **dict.fromkeys(("find", "query", "look"), "search"),
     **dict.fromkeys(("add", "scan", "import", "update", "ingest"), "index"),
     **dict.fromkeys(("web", "server", "start", "ui"), "serve"),
     **dict.fromkeys(("duplicates", "dups", "dedupe", "clean"), "dedup"),
