@@ -95,7 +95,9 @@ def _known(name: str) -> GeneratorSource:
         folder = package.parent / "data" / SHIPPED_FOLDER
     if not (folder / "config.json").is_file():
         raise ModelUnavailable(
-            f"the small generator that ships with imgsearch is not at {folder}", "install imgsearch again"
+            f"this installation holds no small generator ({folder})",
+            "name another one with --generator: blip2-opt-2.7b (fetched by `imgsearch models pull "
+            "Salesforce/blip2-opt-2.7b`), a directory or a LAVIS .pth",
         )
     return _directory(name, folder)
 
