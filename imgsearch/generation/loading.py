@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import Blip2Config, Blip2ForConditionalGeneration, GenerationConfig
+from transformers import Blip2ForConditionalGeneration, GenerationConfig
 
-from imgsearch.errors import CheckpointInvalid, ImgsearchError, NotEnoughMemory
+from imgsearch.errors import CheckpointInvalid, NotEnoughMemory
 from imgsearch.generation.blip2 import Blip2Generator
 from imgsearch.generation.lavis import language_tensors, read_generator
 from imgsearch.generation.quantising import check_quantize
@@ -22,7 +22,7 @@ from imgsearch.model.checkpoints.fingerprint import fingerprint_of
 from imgsearch.model.checkpoints.identity import check_arguments, default_dtype, resolve_device
 from imgsearch.model.checkpoints.lavis import read_state
 from imgsearch.model.checkpoints.soundness import mend_of
-from imgsearch.model.runtimes.torch.checkpoint import resize_positions
+from imgsearch.model.runtimes.torch.checkpoint import empty_network, resize_positions
 
 _SMALLER = "close other programs, take --dtype bfloat16 (half the memory), or a smaller generator"
 _LINE_END = "\n"  # what ends a text of BLIP-2's OPT (Blip2OPT.eos_token_id)
@@ -101,22 +101,12 @@ def _empty_network(config: dict[str, Any], source: GeneratorSource) -> Any:
         )
     for name in ("dtype", "torch_dtype", "architectures", "_name_or_path", "transformers_version"):
         text.pop(name, None)
-    try:
-        parsed = Blip2Config.from_dict({**config, "text_config": text})
-        _mend_t5(parsed.text_config, text)
-        parsed._attn_implementation = "sdpa"
-        with torch.device("meta"):
-            network = Blip2ForConditionalGeneration(parsed)
-    except ImgsearchError:
-        raise
-    except Exception as exc:
-        reason = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
-        raise CheckpointInvalid(f"the config of {source.path} makes no sense: {reason}", mend_of(source)) from exc
-    # LAVIS's last norm has an epsilon of its own; converted directories keep it in the config.
-    epsilon = getattr(parsed.vision_config, "post_layer_norm_eps", None)
-    if epsilon is not None:
-        network.vision_model.post_layernorm.eps = float(epsilon)
-    return network.eval().requires_grad_(False)
+    return empty_network(
+        Blip2ForConditionalGeneration,
+        {**config, "text_config": text},
+        source,
+        lambda parsed: _mend_t5(parsed.text_config, text),
+    )
 
 
 def _mend_t5(parsed: Any, text: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,23 +85,28 @@ def _open(
 ) -> tuple[Any, TextTokenizer]:
     if source.kind == "lavis":
         lavis = read_lavis(source.path, image_size)
-        network = _empty_network(lavis.config, source)
+        network = empty_network(Blip2ForImageTextRetrieval, lavis.config, source)
         _fill(network, lavis.tensors(), place, kind, source)
         return network, read_vocabulary(source.companions[0])
-    network = _empty_network(source.config, source)
+    network = empty_network(Blip2ForImageTextRetrieval, source.config, source)
     _fill(network, _directory_tensors(source), place, kind, source)
     if image_size is not None:
         resize_positions(network, image_size)
     return network, read_tokenizer(source.path)
 
 
-def _empty_network(config: dict[str, Any], source: ResolvedCheckpoint) -> Any:
-    """The network without memory behind its weights, in eval mode, with scaled-dot-product attention."""
+def empty_network(
+    architecture: Any, config: dict[str, Any], source: ResolvedCheckpoint, mend: Callable[[Any], None] | None = None
+) -> Any:
+    """A network of ``architecture`` (one of transformers' BLIP-2 classes) without memory behind its weights, in eval
+    mode, with scaled-dot-product attention. ``mend`` may change the parsed config first. Raises CheckpointInvalid."""
     try:
         parsed = Blip2Config.from_dict(config)
+        if mend is not None:
+            mend(parsed)
         parsed._attn_implementation = "sdpa"
         with torch.device("meta"):
-            network = Blip2ForImageTextRetrieval(parsed)
+            network = architecture(parsed)
     except ImgsearchError:
         raise
     except Exception as exc:
