@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,14 @@ def watched() -> Watched:
 
 
 @pytest.fixture
-def open_page(browser: Any, site: Site, watched: Watched) -> Iterator[Callable[..., Any]]:
+def servers() -> Iterator[ExitStack]:
+    """The servers of one test. They stop after its pages are closed: an open page may still ask for its icon."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def open_page(browser: Any, site: Site, servers: ExitStack, watched: Watched) -> Iterator[Callable[..., Any]]:
     """``open_page(path, url=..., **context)``: a page of a new browser context. What the console says and what other
     hosts are asked for is checked when the test ends."""
     contexts: list[Any] = []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,15 +31,16 @@ class Speaking:
 
 
 @pytest.fixture
-def speaking(album: Site, tmp_path: Any) -> Iterator[Speaking]:
+def speaking(album: Site, servers: ExitStack, tmp_path: Any) -> Speaking:
     library = shutil.copytree(album.library, tmp_path / "library")
     gate = Gate()
     scribe = Scribe(gate.hold)
     generation = scribe_service(scribe)
-    with served(library, album.pictures, WebConfig(secret_key=b"g" * 32), generation=generation) as site:
-        yield Speaking(site, gate, scribe, generation)
-        gate.open()
-        generation.close()
+    config = WebConfig(secret_key=b"g" * 32)
+    site = servers.enter_context(served(library, album.pictures, config, generation=generation))
+    servers.callback(generation.close)
+    servers.callback(gate.open)
+    return Speaking(site, gate, scribe, generation)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -191,20 +192,21 @@ def test_picture_that_is_not_there_gets_an_error_page(open_page: Callable[..., A
 
 
 def test_a_picture_that_browsers_cannot_show_is_zoomed_in_full_size(
-    open_page: Callable[..., Any], tmp_path: Path
+    open_page: Callable[..., Any], servers: ExitStack, tmp_path: Path
 ) -> None:
     shelf = build(tmp_path, ["a/blue one.tif"])
     with Image.open(shelf.photos / "a/blue one.tif") as stored:
         size = list(stored.size)
     shelf.service.close()
-    with served(shelf.store.layout.folder, shelf.photos, WebConfig(secret_key=b"k" * 32)) as site:
-        page = open_page("/pictures/1", site.url)
-        page.wait_for_selector(".frame img")
-        with page.expect_response("**/full") as answered:
-            page.dblclick(".stage")
-        assert answered.value.headers["content-type"] == "image/jpeg"
-        until(page, "document.querySelectorAll('.frame img')[1].src.endsWith('/full')")
-        shown = page.evaluate("document.querySelectorAll('.frame img')[1].decode().then(() => 1)")
-        assert shown == 1
-        image = page.eval_on_selector_all(".frame img", "(all) => [all[1].naturalWidth, all[1].naturalHeight]")
-        assert image == size
+    config = WebConfig(secret_key=b"k" * 32)
+    site = servers.enter_context(served(shelf.store.layout.folder, shelf.photos, config))
+    page = open_page("/pictures/1", site.url)
+    page.wait_for_selector(".frame img")
+    with page.expect_response("**/full") as answered:
+        page.dblclick(".stage")
+    assert answered.value.headers["content-type"] == "image/jpeg"
+    until(page, "document.querySelectorAll('.frame img')[1].src.endsWith('/full')")
+    shown = page.evaluate("document.querySelectorAll('.frame img')[1].decode().then(() => 1)")
+    assert shown == 1
+    image = page.eval_on_selector_all(".frame img", "(all) => [all[1].naturalWidth, all[1].naturalHeight]")
+    assert image == size
