@@ -20,17 +20,20 @@ from imgsearch.generation.sources import ARCHITECTURE, read_language_config
 from imgsearch.model.checkpoints.lavis import (
     LAYER_PREFIX,
     QFORMER_HEAD_WIDTH,
-    State,
     convert_layers,
-    convert_tower,
-    count_layers,
     cross_attention_frequency,
-    heads_of,
-    image_size_of,
     read_state,
     tower_beside,
+)
+from imgsearch.model.checkpoints.lavis_vit import (
+    State,
+    convert_tower,
+    count_layers,
+    heads_of,
+    image_size_of,
     tower_config,
 )
+from imgsearch.model.checkpoints.towers import is_clip
 
 _TOP_NAMES = {
     "query_tokens": "query_tokens",
@@ -71,7 +74,12 @@ def read_generator(path: Path, language: Path, image_size: int | None) -> LavisG
     projection = _check(body, text_config, path, language)
     tower = {key.removeprefix(_TOWER_PREFIX): value for key, value in body.items() if key.startswith(_TOWER_PREFIX)}
     if not tower:
-        tower = dict(read_state(tower_beside(path)))
+        tower = dict(read_state(tower_beside(path, body)))
+    if is_clip(tower):
+        raise CheckpointInvalid(
+            f"the ViT of {path} is CLIP's ViT-L; a generator with EVA's ViT-g was expected",
+            "blip2_pretrained_opt2.7b.pth and blip2_pretrained_flant5xl.pth are such",
+        )
     try:
         size = image_size or image_size_of(tower)
         return LavisGenerator(body, tower, projection, _config(body, tower, size, text_config))

@@ -16,7 +16,7 @@ from PIL import Image
 
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable, NotEnoughMemory, UsageError
 from imgsearch.model import load_model, model_id_of, same_vectors
-from imgsearch.model.checkpoints.lavis import interpolate_positions
+from imgsearch.model.checkpoints.lavis_vit import interpolate_positions
 
 TEXTS = ["red boat left of the tree", "two"]
 

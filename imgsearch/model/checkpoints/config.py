@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 Shape = tuple[int, ...]
+_NUMPY_ACTIVATIONS = frozenset({"gelu", "quick_gelu"})
 
 
 @dataclass(frozen=True, slots=True)
 class VisionSizes:
-    """The ViT: ``image`` and ``patch`` in pixels, ``width`` W, ``mlp`` the feed-forward width."""
+    """The ViT: ``image`` and ``patch`` in pixels, ``width`` W, ``mlp`` the feed-forward width. The last four are of
+    EVA's kind unless set; CLIP's has the activation "quick_gelu", a norm before its first block, patches without bias,
+    and a position table whose corners stay in place when it is resized."""
 
     image: int
     patch: int
@@ -22,6 +25,10 @@ class VisionSizes:
     epsilon: float
     last_epsilon: float
     qkv_bias: bool
+    activation: str = "gelu"
+    first_norm: bool = False
+    patch_bias: bool = True
+    aligned_corners: bool = False
 
     @property
     def grid(self) -> int:
@@ -46,6 +53,7 @@ class QFormerSizes:
     cross_every: int
     positions: int
     vocabulary: int
+    activation: str = "gelu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +72,17 @@ class Blip2Sizes:
 
 def read_sizes(config: Mapping[str, Any]) -> Blip2Sizes | None:
     """The sizes in a Blip2Config given as a dictionary. None where it describes something that is not computed in
-    NumPy: another activation than the exact GELU, an image that is not square, a Q-Former that reads no text."""
+    NumPy: another activation than the exact GELU and CLIP's, an image that is not square, a Q-Former that reads no
+    text."""
     found = parse_sizes(config)
-    if found is None:
+    if found is None or not reads_text(config):
         return None
-    vision, qformer = config.get("vision_config") or {}, config.get("qformer_config") or {}
-    plain = vision.get("hidden_act", "gelu") == "gelu" == qformer.get("hidden_act", "gelu")
-    return found if plain and qformer.get("use_qformer_text_input", False) else None
+    return found if {found.vision.activation, found.qformer.activation} <= _NUMPY_ACTIVATIONS else None
+
+
+def reads_text(config: Mapping[str, Any]) -> bool:
+    """Whether the Q-Former of a Blip2Config has layers for words."""
+    return bool((config.get("qformer_config") or {}).get("use_qformer_text_input", False))
 
 
 def parse_sizes(config: Mapping[str, Any]) -> Blip2Sizes | None:
@@ -96,7 +108,8 @@ def published_sizes(image_size: int = 224) -> Blip2Sizes:
 
 def _vision(config: Mapping[str, Any]) -> VisionSizes:
     epsilon = float(config.get("layer_norm_eps", 1e-6))
-    last = config.get("post_layer_norm_eps")  # our own key: LAVIS's last norm has an epsilon of its own
+    # Keys of our own: LAVIS's last norm has an epsilon of its own, and transformers has no ViT of CLIP's kind here.
+    last = config.get("post_layer_norm_eps")
     return VisionSizes(
         image=config.get("image_size", 224),
         patch=config.get("patch_size", 14),
@@ -107,6 +120,10 @@ def _vision(config: Mapping[str, Any]) -> VisionSizes:
         epsilon=epsilon,
         last_epsilon=epsilon if last is None else float(last),
         qkv_bias=bool(config.get("qkv_bias", True)),
+        activation=str(config.get("hidden_act", "gelu")),
+        first_norm=bool(config.get("pre_layer_norm", False)),
+        patch_bias=bool(config.get("patch_bias", True)),
+        aligned_corners=bool(config.get("align_corners", False)),
     )
 
 
@@ -120,6 +137,7 @@ def _qformer(config: Mapping[str, Any]) -> QFormerSizes:
         cross_every=config.get("cross_attention_frequency", 2),
         positions=config.get("max_position_embeddings", 512),
         vocabulary=config.get("vocab_size", 30522),
+        activation=str(config.get("hidden_act", "gelu")),
     )
 
 
@@ -136,7 +154,7 @@ def _sensible(sizes: Blip2Sizes) -> bool:
 
 
 def expected_shapes(sizes: Blip2Sizes) -> Iterator[tuple[str, Shape]]:
-    """Every tensor that Blip2ForImageTextRetrieval of these sizes has, by transformers' name."""
+    """Every tensor that a model of these sizes has, by the name in transformers' Blip2ForImageTextRetrieval."""
     vision, qformer = sizes.vision, sizes.qformer
     width = qformer.width
     yield "query_tokens", (1, sizes.tokens, width)
@@ -151,7 +169,10 @@ def expected_shapes(sizes: Blip2Sizes) -> Iterator[tuple[str, Shape]]:
     yield embeddings + "class_embedding", (1, 1, vision.width)
     yield embeddings + "position_embedding", (1, vision.positions, vision.width)
     yield embeddings + "patch_embedding.weight", (vision.width, 3, vision.patch, vision.patch)
-    yield embeddings + "patch_embedding.bias", (vision.width,)
+    if vision.patch_bias:
+        yield embeddings + "patch_embedding.bias", (vision.width,)
+    if vision.first_norm:
+        yield from _norm("vision_model.pre_layernorm", vision.width)
     yield from _norm("vision_model.post_layernorm", vision.width)
     for number in range(vision.layers):
         yield from _vision_layer(f"vision_model.encoder.layers.{number}", vision)

@@ -1,46 +1,38 @@
 """LAVIS's BLIP-2 checkpoints, read as transformers' Blip2ForImageTextRetrieval.
 
 Every size comes from the tensors. LAVIS publishes two forms: its COCO-tuned ``.pth`` holds everything; the
-pre-trained one holds no ``visual_encoder.*`` and takes the ViT from ``eva_vit_g.pth``, whose keys have no prefix.
-Sources: LAVIS 1.0.2, models/eva_vit.py, models/blip2_models/Qformer.py and blip2_qformer.py.
+pre-trained ones hold no ``visual_encoder.*`` and take the ViT from ``eva_vit_g.pth`` or ``clip_vit_L.pth``, whose keys
+have no prefix. Sources: LAVIS 1.0.2, models/blip2_models/Qformer.py and blip2_qformer.py.
 """
 
 from __future__ import annotations
 
-import math
 import pickle
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
-from imgsearch.errors import CheckpointInvalid, ModelUnavailable, UsageError
+from imgsearch.errors import CheckpointInvalid, ModelUnavailable
+from imgsearch.model.checkpoints.lavis_vit import (
+    State,
+    convert_tower,
+    count_layers,
+    heads_of,
+    image_size_of,
+    tower_config,
+)
+from imgsearch.model.checkpoints.pickled import read_pickled
+from imgsearch.model.checkpoints.towers import CLIP_FILE, EVA_FILE, TOWER_PREFIX, find_tower
 
-TOWER_FILE = "eva_vit_g.pth"
 DEFAULT_IMAGE_SIZE = 224  # LAVIS's pre-training size, for the form that does not say
 
-# LAVIS: create_eva_vit_g has num_heads = 1408 // 88; BERT has 64 numbers a head.
-_VIT_HEAD_WIDTH = 88
+# BERT has 64 numbers a head.
 QFORMER_HEAD_WIDTH = 64
-# EVA's own ViT-g has 40 blocks; BLIP-2 reads the output of the 39th, and LAVIS builds 39 (create_eva_vit_g).
-_EVA_G_WIDTH, _EVA_G_BLOCKS, _BLIP2_BLOCKS = 1408, 40, 39
-# nn.LayerNorm's default in LAVIS's ln_vision, where transformers uses the ViT's own 1e-6.
-LN_VISION_EPS = 1e-5
 
-State = Mapping[str, torch.Tensor]
-
-_VIT_NAMES = {
-    "norm1": "layer_norm1",
-    "norm2": "layer_norm2",
-    "attn.qkv": "self_attn.qkv",
-    "attn.proj": "self_attn.projection",
-    "mlp.fc1": "mlp.fc1",
-    "mlp.fc2": "mlp.fc2",
-}
 _TOP_NAMES = {
     "query_tokens": "query_tokens",
     "ln_vision.weight": "vision_model.post_layernorm.weight",
@@ -69,11 +61,12 @@ class LavisCheckpoint:
     image_size: int
     config: dict[str, Any]
 
-    def tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """transformers' names with their tensors, converted one by one, so that memory holds no second copy."""
+    def tensors(self) -> Iterator[tuple[str, Any]]:
+        """transformers' names with their tensors, converted one by one, so that memory holds no second copy: those that
+        need no change as they lie in the file (FloatTensor), where its form allows that."""
         try:
             yield from convert_tower(self.tower, self.config["vision_config"])
-            yield from _convert_body(self.body, self.config["qformer_config"])
+            yield from _convert_body(self.body)
         except KeyError as exc:
             raise CheckpointInvalid(
                 f"the LAVIS checkpoint holds no {exc.args[0]!r}; it is not a whole BLIP-2", "fetch it again"
@@ -81,22 +74,26 @@ class LavisCheckpoint:
 
 
 def read_lavis(path: Path, image_size: int | None) -> LavisCheckpoint:
-    """Read a ``.pth`` and, where it holds no ViT, ``eva_vit_g.pth`` beside it. Cost: maps the files, copies nothing.
+    """Read a ``.pth`` and, where it holds no ViT, the file beside it that does. Cost: reads headers, copies nothing.
 
     Raises CheckpointInvalid (not LAVIS's, damaged, unsafe pickle) and ModelUnavailable (the ViT's file is missing).
     """
-    body = read_state(path)
+    body = _open_state(path)
     _check_body(body, path)
-    tower = {key[15:]: value for key, value in body.items() if key.startswith("visual_encoder.")}
+    tower = {key.removeprefix(TOWER_PREFIX): value for key, value in body.items() if key.startswith(TOWER_PREFIX)}
     inside = bool(tower)
     if not inside:
-        tower = dict(read_state(tower_beside(path)))
+        tower = dict(_open_state(tower_beside(path, body)))
     try:
         native = image_size_of(tower)
         size = image_size or (native if inside else DEFAULT_IMAGE_SIZE)
         return LavisCheckpoint(body, tower, size, _config(body, tower, size))
     except KeyError as exc:
         raise CheckpointInvalid(f"{path} holds no {exc.args[0]!r}; it is not a whole BLIP-2", "fetch it again") from exc
+
+
+def _open_state(path: Path) -> State:
+    return read_pickled(path) or read_state(path)
 
 
 def read_state(path: Path) -> State:
@@ -123,45 +120,14 @@ def read_state(path: Path) -> State:
     return {str(key): value for key, value in state.items() if isinstance(value, torch.Tensor)}
 
 
-def image_size_of(tower: State) -> int:
-    """The image size of a ViT's position table, pixels."""
-    positions = tower["pos_embed"].shape[1] - 1
-    grid = math.isqrt(positions)
-    if grid * grid != positions:
-        raise CheckpointInvalid(
-            f"the ViT's position table has {positions} places, which is no square grid",
-            "only square images are supported",
-        )
-    return int(grid * tower["patch_embed.proj.weight"].shape[-1])
-
-
-def interpolate_positions(table: torch.Tensor, grid: int) -> torch.Tensor:
-    """A position table [1, 1 + g * g, W] for a grid of another size, as LAVIS's interpolate_pos_embed does it: bicubic,
-    the class token's place kept."""
-    width = table.shape[-1]
-    old = math.isqrt(table.shape[1] - 1)
-    if old == grid:
-        return table
-    places = table[:, 1:].float().reshape(1, old, old, width).permute(0, 3, 1, 2)
-    places = F.interpolate(places, size=(grid, grid), mode="bicubic", align_corners=False)
-    return torch.cat([table[:, :1].float(), places.permute(0, 2, 3, 1).reshape(1, grid * grid, width)], dim=1)
-
-
-def check_image_size(image_size: int, patch_size: int) -> None:
-    """Raise UsageError unless the patches fill the image."""
-    if image_size < patch_size or image_size % patch_size:
-        raise UsageError(
-            f"the image size is {image_size}, expected a multiple of this model's patch size {patch_size}",
-            f"for example {max(1, round(image_size / patch_size)) * patch_size}",
-        )
-
-
-def tower_beside(path: Path) -> Path:
-    tower = path.parent / TOWER_FILE
-    if not tower.is_file():
+def tower_beside(path: Path, body: State) -> Path:
+    """The file beside a LAVIS checkpoint that holds its ViT. Raises ModelUnavailable where there is none."""
+    tower = find_tower(path, body)
+    if tower is None:
         raise ModelUnavailable(
-            f"{path.name} holds no ViT (LAVIS's pre-trained form), and {TOWER_FILE} is not beside it in {path.parent}",
-            f"put LAVIS's {TOWER_FILE} into {path.parent}",
+            f"{path.name} holds no ViT (LAVIS's pre-trained form), and {EVA_FILE} is not beside it in {path.parent}, "
+            f"nor {CLIP_FILE}",
+            f"put LAVIS's {EVA_FILE} ({CLIP_FILE} for a ViT-L) into {path.parent}",
         )
     return tower
 
@@ -172,45 +138,28 @@ def _check_body(body: State, path: Path) -> None:
         return
     if "itm_head.weight" in missing and "query_tokens" in body:
         found = "a BLIP-2 without an image-text matching head (a captioner)"
-    elif "pos_embed" in body and "patch_embed.proj.weight" in body:
+    elif "patch_embed.proj.weight" in body or "conv1.weight" in body:
         found = "a bare ViT"
     else:
         found = f"something else ({missing[0]} is missing)"
     raise CheckpointInvalid(
         f"{path} holds {found}; a LAVIS BLIP-2 retrieval checkpoint was expected",
-        "LAVIS's blip2_pretrained.pth and blip2_finetune_coco.pth are such",
+        "LAVIS's blip2_pretrained.pth, blip2_finetune_coco.pth and blip2_pretrained_vitL.pth are such",
     )
-
-
-def tower_config(tower: State, image_size: int) -> dict[str, Any]:
-    """What transformers' Blip2VisionConfig takes for a ViT used at ``image_size``."""
-    width, _, patch_size, _ = tower["patch_embed.proj.weight"].shape
-    check_image_size(image_size, patch_size)
-    blocks = count_layers(tower, r"blocks\.(\d+)\.")
-    if width == _EVA_G_WIDTH and blocks == _EVA_G_BLOCKS:
-        blocks = _BLIP2_BLOCKS
-    return {
-        "hidden_size": width,
-        "intermediate_size": tower["blocks.0.mlp.fc1.weight"].shape[0],
-        "num_hidden_layers": blocks,
-        "num_attention_heads": heads_of(width, _VIT_HEAD_WIDTH, "ViT"),
-        "image_size": image_size,
-        "patch_size": patch_size,
-        "post_layer_norm_eps": LN_VISION_EPS,
-    }
 
 
 def _config(body: State, tower: State, image_size: int) -> dict[str, Any]:
     layers = count_layers(body, re.escape(LAYER_PREFIX) + r"(\d+)\.")
     words = body["Qformer.bert.embeddings.word_embeddings.weight"]
     width = words.shape[1]
+    vision = tower_config(tower, image_size)
     return {
         "model_type": "blip-2",
         "architectures": ["Blip2ForImageTextRetrieval"],
         "num_query_tokens": body["query_tokens"].shape[1],
         "image_text_hidden_size": body["vision_proj.weight"].shape[0],
         "image_token_index": None,
-        "vision_config": tower_config(tower, image_size),
+        "vision_config": vision,
         "qformer_config": {
             "vocab_size": words.shape[0],
             "hidden_size": width,
@@ -218,28 +167,11 @@ def _config(body: State, tower: State, image_size: int) -> dict[str, Any]:
             "num_attention_heads": heads_of(width, QFORMER_HEAD_WIDTH, "Q-Former"),
             "intermediate_size": body[LAYER_PREFIX + "0.intermediate.dense.weight"].shape[0],
             "max_position_embeddings": body["Qformer.bert.embeddings.position_embeddings.weight"].shape[0],
-            "encoder_hidden_size": tower["patch_embed.proj.weight"].shape[0],
+            "encoder_hidden_size": vision["hidden_size"],
             "cross_attention_frequency": cross_attention_frequency(body, layers),
             "use_qformer_text_input": True,
         },
     }
-
-
-def heads_of(width: int, head_width: int, part: str) -> int:
-    heads = width // head_width
-    if heads < 1 or width % heads:
-        raise CheckpointInvalid(
-            f"the {part} is {width} wide, which {heads} heads do not divide",
-            "only LAVIS's own architecture is read",
-        )
-    return heads
-
-
-def count_layers(state: State, pattern: str) -> int:
-    numbers = {int(found.group(1)) for key in state if (found := re.match(pattern, key))}
-    if not numbers or max(numbers) + 1 != len(numbers):
-        raise CheckpointInvalid("the LAVIS checkpoint misses layers", "it is damaged: fetch it again")
-    return len(numbers)
 
 
 def cross_attention_frequency(body: State, layers: int) -> int:
@@ -253,34 +185,13 @@ def cross_attention_frequency(body: State, layers: int) -> int:
     return frequency
 
 
-def convert_tower(tower: State, config: Mapping[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
-    grid = config["image_size"] // config["patch_size"]
-    yield "vision_model.embeddings.class_embedding", tower["cls_token"]
-    yield "vision_model.embeddings.position_embedding", interpolate_positions(tower["pos_embed"], grid)
-    yield "vision_model.embeddings.patch_embedding.weight", tower["patch_embed.proj.weight"]
-    yield "vision_model.embeddings.patch_embedding.bias", tower["patch_embed.proj.bias"]
-    for number in range(config["num_hidden_layers"]):
-        ours, theirs = f"vision_model.encoder.layers.{number}.", f"blocks.{number}."
-        for old, new in _VIT_NAMES.items():
-            yield f"{ours}{new}.weight", tower[f"{theirs}{old}.weight"]
-            if old != "attn.qkv":
-                yield f"{ours}{new}.bias", tower[f"{theirs}{old}.bias"]
-        yield f"{ours}self_attn.qkv.bias", _qkv_bias(tower, theirs)
-
-
-def _qkv_bias(tower: State, block: str) -> torch.Tensor:
-    """LAVIS keeps biases of queries and values; keys have none."""
-    query = tower[f"{block}attn.q_bias"]
-    return torch.cat([query, torch.zeros_like(query), tower[f"{block}attn.v_bias"]])
-
-
-def _convert_body(body: State, config: Mapping[str, Any]) -> Iterator[tuple[str, torch.Tensor]]:
+def _convert_body(body: State) -> Iterator[tuple[str, Any]]:
     for old, new in _TOP_NAMES.items():
         yield new, body[old]
     yield from convert_layers(body)
 
 
-def convert_layers(body: State) -> Iterator[tuple[str, torch.Tensor]]:
+def convert_layers(body: State) -> Iterator[tuple[str, Any]]:
     """The Q-Former's layers under transformers' names."""
     for key, value in body.items():
         if key.startswith(LAYER_PREFIX):

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable, UsageError
 from imgsearch.model.checkpoints.tensor_files import TensorFile, read_tensor_file
+from imgsearch.model.checkpoints.towers import find_tower
 from imgsearch.records import ModelId
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -267,8 +268,8 @@ def _checkpoint_file(path: Path) -> ResolvedCheckpoint:
             f"{path} is not a checkpoint that imgsearch reads",
             "name the directory that holds config.json and model.safetensors, or a LAVIS .pth",
         )
-    tower = path.parent / "eva_vit_g.pth"
-    weights = (path, tower) if tower.is_file() and tower != path else (path,)
+    tower = find_tower(path)
+    weights = (path,) if tower is None else (path, tower)
     vocabulary = path.parent / "vocab.txt"
     if not vocabulary.is_file():
         vocabulary = _bert_vocabulary(path)

@@ -13,12 +13,18 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from imgsearch.errors import CheckpointInvalid
+import numpy as np
+
+from imgsearch.errors import CheckpointInvalid, ModelUnavailable
+from imgsearch.records import Float32
 
 _LONGEST_HEADER = 100_000_000
-_FLOAT_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
+FLOAT_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+# NumPy has no bfloat16: its bits are the upper half of a float32's.
+_STORED: dict[str, np.dtype[Any]] = {kind: np.dtype(f"<f{size}") for kind, size in FLOAT_BYTES.items()}
+_STORED["BF16"] = np.dtype("<u2")
 
 Stamp = tuple[int, int, int]
 """What tells a file from one that took its place or was written over: inode, bytes, time in ns."""
@@ -37,7 +43,8 @@ class TensorFile:
 
 @dataclass(frozen=True, slots=True)
 class FloatTensor:
-    """Where a tensor of 16- or 32-bit floats lies: ``offset`` in bytes from the file's beginning."""
+    """Where a tensor of floats lies: ``kind`` "F64", "F32", "F16" or "BF16", ``offset`` in bytes from the file's
+    beginning."""
 
     path: Path
     kind: str
@@ -72,12 +79,32 @@ def float_tensors(file: TensorFile) -> dict[str, FloatTensor]:
     found = {}
     for name, entry in file.entries.items():
         kind, shape, (begin, end) = entry["dtype"], tuple(map(int, entry["shape"])), entry["data_offsets"]
-        if kind not in _FLOAT_BYTES:
+        if kind not in FLOAT_BYTES:
             continue
-        if end - begin != math.prod(shape) * _FLOAT_BYTES[kind]:
+        if end - begin != math.prod(shape) * FLOAT_BYTES[kind]:
             raise ValueError(f"tensor {name} of {file.path} is {kind} {list(shape)} in {end - begin} bytes")
         found[name] = FloatTensor(file.path, kind, shape, file.data_start + begin)
     return found
+
+
+def read_floats(
+    tensor: FloatTensor, first: int = 0, count: int | None = None, file: IO[bytes] | None = None
+) -> Float32:
+    """A tensor, float32 in its own shape, or ``count`` of its values from the ``first`` on: [count]. ``file`` is its
+    file where that is open already. Raises ModelUnavailable where it has become shorter."""
+    if file is None:
+        with tensor.path.open("rb", buffering=0) as opened:
+            return read_floats(tensor, first, count, opened)
+    stored = _STORED[tensor.kind]
+    wanted = math.prod(tensor.shape) if count is None else count
+    file.seek(tensor.offset + first * stored.itemsize)
+    values = np.fromfile(file, stored, wanted)
+    if len(values) != wanted:
+        raise ModelUnavailable(f"{tensor.path} was cut short while it was read", "run the same command again")
+    if tensor.kind == "BF16":
+        values = (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    plain: Float32 = values.astype(np.float32, copy=False)
+    return plain.reshape(tensor.shape) if count is None else plain
 
 
 def stamp_of(status: os.stat_result) -> Stamp:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
 from imgsearch.errors import ModelUnavailable
-from imgsearch.model.checkpoints.tensor_files import FloatTensor, TensorFile, float_tensors, stamp_of
+from imgsearch.model.checkpoints.tensor_files import FloatTensor, TensorFile, float_tensors, read_floats, stamp_of
 from imgsearch.model.runtimes.numpy.layers import LayerNorm, Linear
 from imgsearch.records import Float32
-
-# NumPy has no bfloat16: its bits are the upper half of a float32's.
-_STORED: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
 
 
 class Weights:
@@ -62,15 +58,7 @@ class Weights:
 
     def _read(self, tensor: FloatTensor, first: int, count: int) -> Float32:
         """``count`` values from the ``first`` on. -> float32 [count]."""
-        stored = _STORED[tensor.kind]
         with tensor.path.open("rb", buffering=0) as file:
             if stamp_of(os.fstat(file.fileno())) != self._stamps[tensor.path]:
                 raise ModelUnavailable(f"{tensor.path} has changed since it was opened", "run the same command again")
-            values = np.fromfile(file, stored, count, offset=tensor.offset + first * stored.itemsize)
-        if len(values) != count:
-            raise ModelUnavailable(f"{tensor.path} was cut short while it was read", "run the same command again")
-        if tensor.kind == "BF16":
-            widened: Float32 = (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
-            return widened
-        plain: Float32 = values.astype(np.float32, copy=False)
-        return plain
+            return read_floats(tensor, first, count, file)

@@ -15,7 +15,8 @@ from transformers import Blip2Config, Blip2ForImageTextRetrieval
 from imgsearch.errors import CheckpointInvalid, ImgsearchError, NotEnoughMemory
 from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD
 from imgsearch.model.checkpoints.identity import check_arguments, default_dtype, make_id, resolve_device
-from imgsearch.model.checkpoints.lavis import check_image_size, interpolate_positions, read_lavis, read_state
+from imgsearch.model.checkpoints.lavis import read_lavis, read_state
+from imgsearch.model.checkpoints.lavis_vit import as_tensor, check_image_size, interpolate_positions
 from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source
 from imgsearch.model.checkpoints.soundness import mend_of
 from imgsearch.model.memory import available_bytes, check_memory
@@ -126,9 +127,10 @@ def _fill(network: Any, tensors: Tensors, place: torch.device, kind: torch.dtype
     free = torch.cuda.mem_get_info(place)[0] if place.type == "cuda" else available_bytes()
     check_memory(needed, free, "RAM" if place.type != "cuda" else f"memory on {place}", _SMALLER)
     state = {}
-    for name, value in tensors:
+    for name, stored in tensors:
         if name not in wanted:
             continue
+        value = as_tensor(stored)
         if value.shape != wanted[name].shape:
             raise CheckpointInvalid(
                 f"in {source.path} {name} is {list(value.shape)}, expected {list(wanted[name].shape)}",

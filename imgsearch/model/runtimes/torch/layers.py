@@ -1,0 +1,60 @@
+"""What the ViT and the Q-Former are both made of.
+
+Letters in shapes: B a batch, L its positions, A attention heads, d the width of a head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+Slots = Iterator[tuple[str, torch.Tensor]]
+"""Tensors under the names that a checkpoint has for them (transformers' Blip2ForImageTextRetrieval). Parts of a fused
+weight are views of it, so that writing to a slot fills the network."""
+
+
+def quick_gelu(x: torch.Tensor) -> torch.Tensor:
+    """CLIP's own activation, x * sigmoid(1.702 x). Any shape -> the same shape."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "gelu": F.gelu,
+    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "quick_gelu": quick_gelu,
+    "relu": F.relu,
+    "silu": F.silu,
+}
+"""By transformers' names. BLIP-2's Q-Former and EVA's ViT have "gelu", CLIP's ViT "quick_gelu"."""
+
+
+def by_heads(x: torch.Tensor, parts: int, heads: int) -> tuple[torch.Tensor, ...]:
+    """What a fused projection of ``parts`` gave, [B, L, parts * A * d] -> as many views [B, A, L, d]."""
+    return x.view(*x.shape[:2], parts, heads, -1).permute(2, 0, 3, 1, 4).unbind()
+
+
+def attend(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Scaled dot-product attention: query [B, A, L, d], key and value [B, A, M, d] -> [B, L, A * d]. ``mask`` is bool
+    [B, 1, 1, M], True where a key may be seen."""
+    seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    return seen.transpose(1, 2).flatten(2)
+
+
+def slots_of(name: str, module: nn.Linear | nn.LayerNorm | nn.Conv2d) -> Slots:
+    """The weight, and the bias where there is one, of a module that a checkpoint has under ``name``."""
+    yield f"{name}.weight", module.weight
+    if module.bias is not None:
+        yield f"{name}.bias", module.bias
+
+
+def split_slots(names: list[str], fused: nn.Linear) -> Slots:
+    """The parts of a fused projection [parts * out, in] under the names that a checkpoint has for them."""
+    for part in ("weight", "bias"):
+        for name, rows in zip(names, getattr(fused, part).chunk(len(names)), strict=True):
+            yield f"{name}.{part}", rows

@@ -1,0 +1,55 @@
+"""The whole of BLIP-2's image-text retrieval: the ViT, the Q-Former, what is around them, and their names on disk."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from imgsearch.model.checkpoints.config import Blip2Sizes
+from imgsearch.model.runtimes.torch.layers import slots_of
+from imgsearch.model.runtimes.torch.qformer import QFormer
+from imgsearch.model.runtimes.torch.vit import VisionTransformer
+
+
+class Blip2Network(nn.Module):
+    """The parts; `imgsearch.model.runtimes.torch.blip2` asks them for what the contract promises.
+
+    Letters in shapes: T query tokens, H the Q-Former's width, D numbers of a vector, L word pieces."""
+
+    def __init__(self, sizes: Blip2Sizes) -> None:
+        super().__init__()
+        qformer = sizes.qformer
+        self.vision = VisionTransformer(sizes.vision)
+        self.qformer = QFormer(sizes)
+        self.query_tokens = nn.Parameter(torch.empty(1, sizes.tokens, qformer.width))
+        self.words = nn.Parameter(torch.empty(qformer.vocabulary, qformer.width))
+        self.positions = nn.Parameter(torch.empty(qformer.positions, qformer.width))
+        self.vision_projection = nn.Linear(qformer.width, sizes.dims)
+        self.text_projection = nn.Linear(qformer.width, sizes.dims)
+        self.itm_head = nn.Linear(qformer.width, 2)
+
+    def embed_words(self, ids: torch.Tensor) -> torch.Tensor:
+        """Ids int64 [B, L] -> what the Q-Former takes of them [B, L, H]."""
+        return F.embedding(ids, self.words) + self.positions[: ids.shape[1]]
+
+    def slots(self) -> dict[str, torch.Tensor]:
+        """Every tensor by the name that a checkpoint has for it (`imgsearch.model.checkpoints.config.expected_shapes`);
+        writing to one fills the network."""
+        found = {
+            "query_tokens": self.query_tokens,
+            "embeddings.word_embeddings.weight": self.words,
+            "embeddings.position_embeddings.weight": self.positions,
+            **dict(self.vision.slots()),
+            **dict(self.qformer.slots()),
+        }
+        for name in ("vision_projection", "text_projection", "itm_head"):
+            found |= slots_of(name, getattr(self, name))
+        return {name: tensor.detach() for name, tensor in found.items()}
+
+
+def empty_network(sizes: Blip2Sizes, device: torch.device, dtype: torch.dtype) -> Blip2Network:
+    """A network for inference whose weights are not set yet: memory is reserved, and taken as it is filled."""
+    with torch.device("meta"):
+        network = Blip2Network(sizes)
+    return network.to(dtype).to_empty(device=device).eval().requires_grad_(False)
