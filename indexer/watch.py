@@ -8,7 +8,7 @@ from pathlib import Path
 
 from imgsearch.errors import LibraryBusy, UsageError
 from imgsearch.extras import needs_extra
-from imgsearch.media.facts.sidecar_names import is_sidecar, pictures_of
+from imgsearch.media.facts.sidecar_names import images_of, is_sidecar
 from imgsearch.media.sniff import IMAGE_EXTENSIONS
 from imgsearch.media.walking.ignore import IGNORE_FILE
 from imgsearch.media.walking.pass_rules import MARKERS
@@ -91,7 +91,7 @@ def _with_pictures(changed: Iterable[str]) -> set[str]:
         else:
             found.add(path)
     for folder, names in sidecars.items():
-        found |= {os.path.join(folder, picture) for picture in pictures_of(names, folder)}  # noqa: PTH118
+        found |= {os.path.join(folder, picture) for picture in images_of(names, folder)}  # noqa: PTH118
     return found
 
 

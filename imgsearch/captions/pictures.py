@@ -104,18 +104,18 @@ def decode_subjects(subjects: Sequence[Subject], size: int) -> list[DecodedImage
     """Each decoded for a model of ``size`` pixels a side, from the first of its files that still holds it."""
     found: list[Any] = [MediaError("the file is gone", stage="read")] * len(subjects)
     waiting = list(range(len(subjects)))
-    turn = 0
+    attempt = 0
     while waiting:
-        paths = [subjects[place].paths[turn] for place in waiting]
+        paths = [subjects[place].paths[attempt] for place in waiting]
         outcomes = decode_all(paths, size, [subjects[place].told for place in waiting])
         for place, path, outcome in zip(waiting, paths, outcomes, strict=True):
             wanted = subjects[place].content_hash
             if isinstance(outcome, DecodedImage) and wanted not in (None, outcome.facts.content_hash):
                 outcome = MediaError(f"{path.name} has changed since it was indexed", stage="read")
             found[place] = outcome
-        turn += 1
+        attempt += 1
         waiting = [
-            place for place in waiting if isinstance(found[place], MediaError) and turn < len(subjects[place].paths)
+            place for place in waiting if isinstance(found[place], MediaError) and attempt < len(subjects[place].paths)
         ]
     return found
 

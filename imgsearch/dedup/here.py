@@ -15,7 +15,7 @@ from imgsearch.dedup.tiers.prefilter import screened
 from imgsearch.index.hamming import hamming_pairs
 from imgsearch.media.decode import decode_file
 from imgsearch.media.decoded import DecodedImage
-from imgsearch.media.signature import is_flat, luma_of, turned_hashes
+from imgsearch.media.signature import is_flat, luma_of, oriented_hashes
 from imgsearch.records import UInt8
 from imgsearch.storage.catalog.inventory import Inventory
 from imgsearch.storage.store import Store
@@ -70,7 +70,7 @@ class DuplicateLookup:
         inventory = self._current()
         sized = (inventory.widths == asked.facts.width) & (inventory.heights == asked.facts.height)
         rows = np.flatnonzero(sized)
-        own = turned_hashes(luma_of(signature))[0, :1]
+        own = oriented_hashes(luma_of(signature))[0, :1]
         bits = np.bitwise_count(inventory.perceptual_hashes[rows] ^ own)
         close = np.flatnonzero(bits <= PIXEL_RADIUS)
         rows = rows[close[np.argsort(bits[close], kind="stable")]][:_MOST]
@@ -82,7 +82,7 @@ class DuplicateLookup:
 
     def _copies(self, signature: UInt8) -> dict[int, Evidence]:
         inventory = self._current()
-        hashes = turned_hashes(luma_of(signature))[0]  # [8]
+        hashes = oriented_hashes(luma_of(signature))[0]  # [8]
         blocks = list(hamming_pairs(hashes, inventory.perceptual_hashes, self._radius))
         if not blocks:
             return {}

@@ -7,7 +7,7 @@ from PIL import Image
 from imgsearch.errors import MediaError, UsageError
 from imgsearch.media.colour.srgb import shrink, to_srgb
 from imgsearch.media.metadata.exif import exif_of, orientation_of
-from imgsearch.media.orientation import turn_picture
+from imgsearch.media.orientation import orient_image
 from imgsearch.media.preprocess import resize_to_model
 from imgsearch.records import UInt8
 
@@ -19,10 +19,10 @@ def upright_pixels(image: Image.Image, size: int) -> UInt8:
         raise UsageError(f"received {type(image).__name__}, expected a PIL picture", "open it with PIL.Image.open")
     try:
         image.load()
-        turn = orientation_of(exif_of(image))
+        orientation = orientation_of(exif_of(image))
         small = to_srgb(shrink(image, (size, size)), image.info.get("icc_profile"))
     except (MemoryError, MediaError):
         raise
     except Exception as exc:  # a damaged file raises a dozen kinds
         raise MediaError(f"the picture cannot be decoded: {exc}", stage="decode") from exc
-    return resize_to_model(turn_picture(small, turn), size)
+    return resize_to_model(orient_image(small, orientation), size)

@@ -23,9 +23,9 @@ from imgsearch.media.facts.content import content_facts
 from imgsearch.media.fingerprint import content_hash, hash_grey
 from imgsearch.media.limits import LIMITS, DecodeLimits
 from imgsearch.media.opening import readable_kind, translated
-from imgsearch.media.orientation import turn_picture
+from imgsearch.media.orientation import orient_image
 from imgsearch.media.preprocess import resize_to_model
-from imgsearch.media.signature import luma_of, picture_signature
+from imgsearch.media.signature import image_signature, luma_of
 from imgsearch.media.sniff import HEAD_BYTES
 from imgsearch.media.source import open_source, read_and_hash, read_known
 from imgsearch.media.upright import read_upright
@@ -95,15 +95,15 @@ def told_upright(found: Upright, told: int) -> Upright:
     if found.orientation or not 2 <= told <= 8:
         return found
     width, height = (found.height, found.width) if told >= 5 else (found.width, found.height)
-    return replace(found, image=turn_picture(found.image, told), width=width, height=height, orientation=told)
+    return replace(found, image=orient_image(found.image, told), width=width, height=height, orientation=told)
 
 
 def _finish(
-    found: Upright, told: FileFacts, digest: str, size_bytes: int, size: int, mtime_ns: int, told_turn: int = 0
+    found: Upright, told: FileFacts, digest: str, size_bytes: int, size: int, mtime_ns: int, told_orientation: int = 0
 ) -> DecodedImage:
     """Hash and signature are of what the file holds, whatever lies beside it."""
-    upright = told_upright(found, told_turn)
-    signature = picture_signature(found.image)
+    upright = told_upright(found, told_orientation)
+    signature = image_signature(found.image)
     grey = luma_of(np.frombuffer(signature, np.uint8)[None])[0]
     facts = MediaFacts(
         content_hash=digest,

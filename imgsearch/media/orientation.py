@@ -20,13 +20,13 @@ _METHODS = {
 }
 
 
-def turn_picture(picture: Image.Image, orientation: int) -> Image.Image:
-    """``picture`` as a viewer turns a file of EXIF ``orientation``; itself for 1 and for numbers that mean nothing."""
+def orient_image(image: Image.Image, orientation: int) -> Image.Image:
+    """``image`` as a viewer turns a file of EXIF ``orientation``; itself for 1 and for numbers that mean nothing."""
     method = _METHODS.get(orientation)
-    return picture if method is None else picture.transpose(method)
+    return image if method is None else image.transpose(method)
 
 
-def turn_array(samples: Array, orientation: int) -> Array:
+def orient_array(samples: Array, orientation: int) -> Array:
     """The same for samples [H, W, ...]; a view of them."""
     if orientation >= 5:
         samples = np.swapaxes(samples, 0, 1)

@@ -35,18 +35,18 @@ def make_rendition(
 ) -> bytes:
     """With a ``content_hash`` (sha256 in hex) the very bytes that are decoded must have it: ContentChanged otherwise.
     ``told`` as in `decode_file`. Raises MediaError. 12 megapixels of HEIC take 1 s, JPEG's part of it 0.1."""
-    picture = open_upright(path, longest, limits=limits, content_hash=content_hash, told=told)
+    image = open_upright(path, longest, limits=limits, content_hash=content_hash, told=told)
     for quality in _QUALITIES:
-        content = _encoded(picture, quality)
+        content = _encoded(image, quality)
         if len(content) <= MOST_BYTES:
             return content
     raise MediaError(f"no JPEG of at most {MOST_BYTES} bytes can be made of the picture", stage="encode")
 
 
-def _encoded(picture: Image.Image, quality: int) -> bytes:
+def _encoded(image: Image.Image, quality: int) -> bytes:
     file = io.BytesIO()
     try:
-        picture.save(file, "JPEG", quality=quality, icc_profile=b"", exif=b"")
+        image.save(file, "JPEG", quality=quality, icc_profile=b"", exif=b"")
     except (OSError, ValueError, MemoryError) as exc:
         raise MediaError(f"no JPEG can be made of the picture ({exc})", stage="encode", transient=True) from exc
     return file.getvalue()

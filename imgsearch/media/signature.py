@@ -18,12 +18,12 @@ from imgsearch.records import SIGNATURE_BYTES, SIGNATURE_RECIPE, UInt8
 RECIPE = SIGNATURE_RECIPE
 COLOUR_SIDE = 16
 
-TURNS = (1, 2, 3, 4, 5, 6, 7, 8)
+ORIENTATIONS = (1, 2, 3, 4, 5, 6, 7, 8)
 """The eight ways to turn and mirror a picture, as EXIF numbers them: what a viewer does to a file of that orientation
 (2 mirror, 3 half turn, 4 upside down, 5 transpose, 6 a quarter clockwise, 7 transverse, 8 a quarter anticlockwise)."""
 
-INVERSE_TURN = (0, 1, 2, 3, 4, 5, 8, 7, 6)
-"""Turning by ``INVERSE_TURN[t]`` undoes turning by ``t``; the first place is not used."""
+INVERSE_ORIENTATION = (0, 1, 2, 3, 4, 5, 8, 7, 6)
+"""``INVERSE_ORIENTATION[o]`` undoes orientation ``o``. Place 0 is not used."""
 
 FLAT_DEVIATION = 2.0
 """Standard deviation of lightness (0..255) under which a picture shows nothing. Photographs whose contrast was taken
@@ -33,7 +33,7 @@ quarter of it and in 2 at twice it; noise on one colour has 0.1 to 0.8, the flat
 _HASH_BLOCK = 4096  # pictures hashed at a time: 34 MB of float64
 
 
-def picture_signature(image: Image.Image) -> bytes:
+def image_signature(image: Image.Image) -> bytes:
     """The signature of an upright picture: lightness uint8 [32, 32], then Cb and Cr uint8 [16, 16] each (JPEG's, of
     full range), row by row. 1 ms for half a megapixel."""
     rgb = image if image.mode == "RGB" else image.convert("RGB")
@@ -53,31 +53,32 @@ def chroma_of(signatures: UInt8) -> UInt8:
     return signatures[:, GREY_SIDE * GREY_SIDE :].reshape(-1, 2, COLOUR_SIDE, COLOUR_SIDE)
 
 
-def turned(planes: NDArray[Any], turn: int) -> NDArray[Any]:
-    """Planes [..., h, w] turned as a viewer turns a file of EXIF orientation ``turn``; a view.
+def oriented(planes: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Planes [..., h, w] turned as a viewer turns a file of EXIF orientation ``orientation``; a view.
     Raises ValueError for a turn outside 1..8."""
-    if turn not in TURNS:
-        raise ValueError(f"turn is {turn}, expected an EXIF orientation, 1 to 8")
-    if turn >= 5:
+    if orientation not in ORIENTATIONS:
+        raise ValueError(f"turn is {orientation}, expected an EXIF orientation, 1 to 8")
+    if orientation >= 5:
         planes = np.swapaxes(planes, -1, -2)
-    down = turn in (3, 4, 7, 8)
-    across = turn in (2, 3, 6, 7)
+    down = orientation in (3, 4, 7, 8)
+    across = orientation in (2, 3, 6, 7)
     return planes[..., :: -1 if down else 1, :: -1 if across else 1]
 
 
-def turned_hashes(luma: UInt8) -> NDArray[np.uint64]:
+def oriented_hashes(luma: UInt8) -> NDArray[np.uint64]:
     """The pHash of each picture turned by each orientation, from lightness uint8 [n, 32, 32]: uint64 [n, 8]; column
     ``t - 1`` belongs to turn ``t``, so column 0 is the pHash itself.
 
     Mirroring negates the odd frequencies of a DCT and transposing transposes it (exactly, where the pixels are turned
     exactly), so the eight cost one transform: 25 us a picture.
     """
-    found = np.empty((len(luma), len(TURNS)), np.uint64)
+    found = np.empty((len(luma), len(ORIENTATIONS)), np.uint64)
     for at in range(0, len(luma), _HASH_BLOCK):
         low = low_frequencies(luma[at : at + _HASH_BLOCK])  # [n, 8, 8]
-        for turn in TURNS:
-            packed = np.packbits(hash_bits(_turned_frequencies(low, turn)), axis=1)  # [n, 8], the mean's bit first
-            found[at : at + _HASH_BLOCK, turn - 1] = packed.view(">u8")[:, 0]
+        for orientation in ORIENTATIONS:
+            bits = hash_bits(_oriented_frequencies(low, orientation))
+            packed = np.packbits(bits, axis=1)  # uint8 [n, 8]; the highest bit belongs to the mean
+            found[at : at + _HASH_BLOCK, orientation - 1] = packed.view(">u8")[:, 0]
     return found
 
 
@@ -87,13 +88,13 @@ def is_flat(luma: UInt8) -> NDArray[np.bool_]:
     return np.asarray(luma.reshape(len(luma), -1).std(axis=1) < FLAT_DEVIATION)
 
 
-def _turned_frequencies(low: NDArray[np.float64], turn: int) -> NDArray[np.float64]:
-    if turn >= 5:
+def _oriented_frequencies(low: NDArray[np.float64], orientation: int) -> NDArray[np.float64]:
+    if orientation >= 5:
         low = np.swapaxes(low, 1, 2)
     signs = np.where(np.arange(low.shape[1]) % 2, -1.0, 1.0)
-    if turn in (3, 4, 7, 8):
+    if orientation in (3, 4, 7, 8):
         low = low * signs[:, None]
-    if turn in (2, 3, 6, 7):
+    if orientation in (2, 3, 6, 7):
         low = low * signs
     return np.ascontiguousarray(low)
 

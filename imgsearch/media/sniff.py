@@ -34,7 +34,7 @@ LOOK_INSIDE_EXTENSIONS = _set_of(
     ".sun .rs .rle .fit .fts .im .msp .gbr .p7",
     ".rgb .rgba .bw .small .large .jpg_ .jpg! .jpg~ .jpeg_ .png_ .png~ .jpg_large .jpg_orig .jpg:large",
 )
-"""Names that say nothing sure: browsers, web sites and rescue programs put pictures under them. `begins_like_a_picture`
+"""Names that say nothing sure: browsers, web sites and rescue programs put pictures under them. `begins_like_an_image`
 tells from the first bytes; every other extension is somebody else's."""
 
 
@@ -134,7 +134,7 @@ def sniff(head: bytes, name: str = "") -> Kind:
     return _sniff_by_name(head, name) or _sniff_weak(head)
 
 
-def begins_like_a_picture(head: bytes, name: str = "") -> bool:
+def begins_like_an_image(head: bytes, name: str = "") -> bool:
     """Whether the first bytes (64 will do) are those of a picture that is read here; for files whose names do not say
     so (`LOOK_INSIDE_EXTENSIONS`, or no extension at all). 2 microseconds."""
     return bool(sniff(head, name).format)

@@ -30,10 +30,10 @@ def make_thumbnail(
     in hex) the very bytes that are decoded must have it: ContentChanged otherwise. ``told`` as in `decode_file`. Raises
     MediaError. A 12-megapixel JPEG takes 60 ms at 320 px and 460 ms at 1,280 px, of which WebP takes most."""
     limits = limits or DecodeLimits(memory_bytes=machine_budget())  # what an index run has read, this reads too
-    picture = open_upright(path, max_side, limits=limits, content_hash=content_hash, told=told)
+    image = open_upright(path, max_side, limits=limits, content_hash=content_hash, told=told)
     file = io.BytesIO()
     try:
-        picture.save(file, "WEBP", quality=_QUALITY, icc_profile=b"", exif=b"", xmp=b"")
+        image.save(file, "WEBP", quality=_QUALITY, icc_profile=b"", exif=b"", xmp=b"")
     except (OSError, ValueError, MemoryError) as exc:
         raise MediaError(f"no thumbnail can be made of the picture ({exc})", stage="encode", transient=True) from exc
     return file.getvalue()

@@ -15,7 +15,7 @@ from PIL import Image
 
 from imgsearch.errors import MediaError
 from imgsearch.media.colour.code_points import CodePoints, usable_chromaticities
-from imgsearch.media.colour.small import DeepPicture, reduced_size, small_srgb
+from imgsearch.media.colour.small import DeepImage, reduced_size, small_srgb
 from imgsearch.media.colour.srgb import shrink, to_srgb
 from imgsearch.media.containers.header import Header, read_at
 from imgsearch.media.containers.plain import read_bmp
@@ -39,7 +39,7 @@ from imgsearch.media.formats.tiff.layout import tiff_bytes, tiff_orientation
 from imgsearch.media.limits import JpegLayout, TooMuchMemory, check_bytes, check_memory, read_jpeg_layout
 from imgsearch.media.metadata.exif import exif_of, orientation_of, own_orientation
 from imgsearch.media.opening import decoding, open_image, readable_kind
-from imgsearch.media.orientation import turn_picture
+from imgsearch.media.orientation import orient_image
 from imgsearch.media.sniff import HEAD_BYTES, Kind
 from imgsearch.media.wanted import DecodeRequest, Upright
 
@@ -67,13 +67,13 @@ def _read_plain(
         _check(image, wanted, layout)
         with decoding(wanted.kind):
             image.load()
-        turn = own_orientation(exif_of(image))  # EXIF may follow the pixels (PNG)
+        orientation = own_orientation(exif_of(image))  # EXIF may follow the pixels (PNG)
         if key_factor and isinstance(key := image.info.get("transparency"), int):
             image = image if image.mode == "L" else image.convert("L")
             image.info["transparency"] = key * key_factor
         small = to_srgb(shrink(image, wanted.target), image.info.get("icc_profile") or icc, codes)
-    width, height = full_size[::-1] if turn >= 5 else full_size
-    return Upright(turn_picture(small, turn), width, height, wanted.kind.format, turn)
+    width, height = full_size[::-1] if orientation >= 5 else full_size
+    return Upright(orient_image(small, orientation), width, height, wanted.kind.format, orientation)
 
 
 def _or_else(
@@ -95,12 +95,12 @@ def _or_else(
             raise other if wanting else error from None
 
 
-def _from_deep(wanted: DecodeRequest, picture: DeepPicture, turn: int) -> Upright:
+def _from_deep(wanted: DecodeRequest, image: DeepImage, orientation: int) -> Upright:
     """Samples that are upright already."""
-    width, height = picture.rows.size
-    across, down = reduced_size(picture.rows.size, wanted.target)
+    width, height = image.rows.size
+    across, down = reduced_size(image.rows.size, wanted.target)
     check_bytes((width, height), 40 * across * down, wanted.limits)
-    return Upright(small_srgb(picture, wanted.target), width, height, wanted.kind.format, turn)
+    return Upright(small_srgb(image, wanted.target), width, height, wanted.kind.format, orientation)
 
 
 def _read_iso(wanted: DecodeRequest) -> Upright:
@@ -181,7 +181,7 @@ def _read_bmp(wanted: DecodeRequest) -> Upright:
 
     def other(each: DecodeRequest) -> Upright:
         found = read_odd_bmp(each)
-        if isinstance(found, DeepPicture):
+        if isinstance(found, DeepImage):
             return _from_deep(each, replace(found, icc=header.icc), 0)
         upright = usual(found) if found.kind.format == "BMP" else read_upright(found)
         return replace(upright, format="BMP")
@@ -201,16 +201,16 @@ def _read_tiff(wanted: DecodeRequest) -> Upright:
         return _read_plain(wanted)
     if page.is_dng or (pages is not None and pages.raw):
         return _read_raw(wanted)
-    turn = tiff_orientation(wanted.stream, page, pages)
+    orientation = tiff_orientation(wanted.stream, page, pages)
     if not pillow_is_right(page):
-        return _deep_tiff(wanted, page, turn)
+        return _deep_tiff(wanted, page, orientation)
     try:
-        return _plain_tiff(wanted, page, turn)
+        return _plain_tiff(wanted, page, orientation)
     except TooMuchMemory:
         raise
     except MediaError as error:
         try:
-            return _deep_tiff(wanted, page, turn)
+            return _deep_tiff(wanted, page, orientation)
         except TooMuchMemory:
             raise
         except Exception as exc:
@@ -218,22 +218,23 @@ def _read_tiff(wanted: DecodeRequest) -> Upright:
             raise exc if told else error from exc
 
 
-def _deep_tiff(wanted: DecodeRequest, page: Directory, turn: int) -> Upright:
+def _deep_tiff(wanted: DecodeRequest, page: Directory, orientation: int) -> Upright:
     with decoding(wanted.kind):
-        return _from_deep(wanted, read_deep_tiff(wanted.stream, page, turn, wanted.size_bytes, wanted.limits), turn)
+        image = read_deep_tiff(wanted.stream, page, orientation, wanted.size_bytes, wanted.limits)
+        return _from_deep(wanted, image, orientation)
 
 
-def _plain_tiff(wanted: DecodeRequest, page: Directory, turn: int) -> Upright:
+def _plain_tiff(wanted: DecodeRequest, page: Directory, orientation: int) -> Upright:
     """Pillow turns a TIFF as it loads it, by what it finds; the rest is turned here."""
     with open_image(at_directory(wanted.stream, page.offset), wanted.kind, wanted.size_bytes, wanted.limits) as image:
         _check(image, wanted)
         with decoding(wanted.kind):
             done = orientation_of(exif_of(image))
             image.load()
-        rest = turn if done == 1 else 1
+        rest = orientation if done == 1 else 1
         small = to_srgb(shrink(image, wanted.target), image.info.get("icc_profile") or page.icc)
         width, height = image.size[::-1] if rest >= 5 else image.size
-    return Upright(turn_picture(small, rest), width, height, wanted.kind.format, turn)
+    return Upright(orient_image(small, rest), width, height, wanted.kind.format, orientation)
 
 
 def _check(image: Image.Image, wanted: DecodeRequest, layout: JpegLayout | None = None) -> None:
@@ -258,10 +259,10 @@ def _read_raw(wanted: DecodeRequest) -> Upright:
         raise MediaError("the preview inside the camera RAW file is no picture", stage="open")
     inner = DecodeRequest(io.BytesIO(preview.data), kind, "", len(preview.data), wanted.target, wanted.limits)
     shown = read_upright(inner)
-    image = turn_picture(shown.image, preview.remaining_turn(shown.width, shown.height, shown.orientation or 1))
+    image = orient_image(shown.image, preview.remaining_orientation(shown.width, shown.height, shown.orientation or 1))
     extension = os.path.splitext(wanted.name or "x.dng")[1].lstrip(".").upper()  # noqa: PTH122
-    turn = preview.orientation if preview.orientation > 1 else raw_orientation(wanted.stream)
-    return Upright(image, preview.width, preview.height, extension or "RAW", turn)
+    orientation = preview.orientation if preview.orientation > 1 else raw_orientation(wanted.stream)
+    return Upright(image, preview.width, preview.height, extension or "RAW", orientation)
 
 
 _READERS: dict[str, Callable[[DecodeRequest], Upright]] = {

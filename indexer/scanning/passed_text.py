@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from imgsearch.media.walking.pass_rules import HIDDEN, PROGRAM
-from imgsearch.media.walking.walk_counts import NO_PICTURE, PassedOver
+from imgsearch.media.walking.walk_counts import NO_IMAGE, PassedOver
 
 _MOST_EXTENSIONS = 6
 _MOST_PROGRAMS = 6
@@ -53,8 +53,8 @@ def program_line(program_folders: Mapping[str, int]) -> list[str]:
 
 
 def _files_text(passed: PassedOver, reason: str, count: int) -> str:
-    if reason == NO_PICTURE:
-        kinds = Counter({extension: n for (why, extension), n in passed.files.items() if why == NO_PICTURE})
+    if reason == NO_IMAGE:
+        kinds = Counter({extension: n for (why, extension), n in passed.files.items() if why == NO_IMAGE})
         named = [f"{extension or 'without extension'} {n:,}" for extension, n in _often(kinds)]
         what = "file that is no picture" if count == 1 else "files that are no pictures"
         return f"{count:,} {what} ({', '.join(_cut(named, 'more kinds', _MOST_EXTENSIONS))})"

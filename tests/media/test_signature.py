@@ -6,15 +6,15 @@ from PIL import Image
 from imgsearch.media.decode import decode_bytes
 from imgsearch.media.fingerprint import hamming, perceptual_hash
 from imgsearch.media.signature import (
-    INVERSE_TURN,
+    INVERSE_ORIENTATION,
+    ORIENTATIONS,
     SIGNATURE_BYTES,
-    TURNS,
     chroma_of,
+    image_signature,
     is_flat,
     luma_of,
-    picture_signature,
-    turned,
-    turned_hashes,
+    oriented,
+    oriented_hashes,
 )
 
 PIL_TURNS = {
@@ -29,7 +29,7 @@ PIL_TURNS = {
 
 
 def signatures(*images: Image.Image) -> np.ndarray:
-    return np.stack([np.frombuffer(picture_signature(image), np.uint8) for image in images])
+    return np.stack([np.frombuffer(image_signature(image), np.uint8) for image in images])
 
 
 def turn(image: Image.Image, orientation: int) -> Image.Image:
@@ -49,30 +49,30 @@ def test_signature_holds_what_the_hash_sees_and_the_mean_colour_of_each_part() -
     assert np.array_equal(chroma_of(found)[0, :, :, 8:], np.broadcast_to(right[:, None, None], (2, 16, 8)))
 
 
-def test_turned_hashes_are_those_of_the_turned_picture() -> None:
+def test_oriented_hashes_are_those_of_the_turned_picture() -> None:
     parts = [np.random.default_rng(seed).integers(0, 240, (11, 9, 3), dtype=np.uint8) for seed in range(4)]
     images = [Image.fromarray(part).resize((400 - 90 * seed, 300)) for seed, part in enumerate(parts)]
-    found = turned_hashes(luma_of(signatures(*images)))
+    found = oriented_hashes(luma_of(signatures(*images)))
     for image, row in zip(images, found, strict=True):
         assert int(row[0]) == perceptual_hash(image)
         small = Image.fromarray(luma_of(signatures(image))[0])
-        for orientation in TURNS:  # 32 x 32 pixels are turned exactly, a large picture's Lanczos rounds elsewhere
+        for orientation in ORIENTATIONS:  # exact for 32 x 32 pixels; Lanczos rounds elsewhere
             assert int(row[orientation - 1]) == perceptual_hash(turn(small, orientation))
             assert hamming(int(row[orientation - 1]), perceptual_hash(turn(image, orientation))) <= 4
 
 
 def test_turned_turns_as_pillow_does_and_its_inverse_undoes_it() -> None:
     planes = np.arange(2 * 5 * 5, dtype=np.uint8).reshape(2, 5, 5)
-    for orientation in TURNS:
+    for orientation in ORIENTATIONS:
         pillow = np.stack([np.asarray(turn(Image.fromarray(plane), orientation)) for plane in planes])
-        assert np.array_equal(turned(planes, orientation), pillow)
-        assert np.array_equal(turned(turned(planes, orientation), INVERSE_TURN[orientation]), planes)
+        assert np.array_equal(oriented(planes, orientation), pillow)
+        assert np.array_equal(oriented(oriented(planes, orientation), INVERSE_ORIENTATION[orientation]), planes)
 
 
 @pytest.mark.parametrize("orientation", [0, 9])
 def test_turned_refuses_what_exif_does_not_know(orientation: int) -> None:
     with pytest.raises(ValueError, match="expected an EXIF orientation"):
-        turned(np.zeros((1, 4, 4), np.uint8), orientation)
+        oriented(np.zeros((1, 4, 4), np.uint8), orientation)
 
 
 def test_flat_is_what_shows_nothing() -> None:
@@ -95,5 +95,5 @@ def test_decoding_makes_the_signature_that_its_hash_comes_from(tmp_path) -> None
     image = photo(300, 200, 5)
     image.save(tmp_path / "a.png")
     decoded = decode_bytes((tmp_path / "a.png").read_bytes(), 96)
-    (found,) = turned_hashes(luma_of(np.frombuffer(decoded.signature, np.uint8)[None]))
+    (found,) = oriented_hashes(luma_of(np.frombuffer(decoded.signature, np.uint8)[None]))
     assert int(found[0]) == decoded.facts.perceptual_hash

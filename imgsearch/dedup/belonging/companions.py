@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 from imgsearch.dedup.belonging.contents import film_seconds, same_companion
 from imgsearch.dedup.belonging.folder_names import FolderListing, FolderNames, listing_of
 from imgsearch.dedup.belonging.version_names import fold
-from imgsearch.media.facts.takeout_names import notes_of, pictures_of_notes, was_cut
+from imgsearch.media.facts.takeout_names import images_of_notes, notes_of, was_cut
 from imgsearch.media.sniff import IMAGE_EXTENSIONS
 
 __all__ = ["FolderListing", "FolderNames", "companions_of", "owners_of", "same_companion", "shared_with"]
@@ -121,7 +121,7 @@ def _possible_owners(name: str, listing: FolderListing) -> Iterator[str]:
     stems.add(re.sub(r"^dsc[ab](\d{4})$", r"dscn\1", bare))
     names = {bare, re.sub(r"_\d\d(\.[^.]+)$", r"\1", bare)}
     if name.endswith(".json"):
-        names |= set(pictures_of_notes(name))
+        names |= set(images_of_notes(name))
         stems |= {os.path.splitext(each)[0] for each in names} | names  # noqa: PTH122
         if beginning := was_cut(name):
             yield from listing.pictures_that_begin(beginning)

@@ -15,7 +15,7 @@ from imgsearch.dedup.evidence.records import ACTED_ON, NEVER_MOVED, TIERS, Copy,
 from imgsearch.dedup.groups.components import batches, components, pair_rows, row_evidence
 from imgsearch.dedup.groups.keep import KeepRule, reason
 from imgsearch.dedup.groups.worth import Judgement
-from imgsearch.media.signature import INVERSE_TURN
+from imgsearch.media.signature import INVERSE_ORIENTATION
 
 _SAME_BYTES = Evidence("bytes", 1.0)
 
@@ -100,7 +100,7 @@ def _linked(copy: Copy) -> tuple[Copy, tuple[int, int] | None]:
 def seen_from_second(evidence: Evidence) -> Evidence:
     """The same evidence with the second image as the keeper. The share of the second that the first shows is not known:
     ``cover`` becomes None."""
-    return replace(evidence, turn=INVERSE_TURN[evidence.turn], cover=None)
+    return replace(evidence, turn=INVERSE_ORIENTATION[evidence.turn], cover=None)
 
 
 @dataclass

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgsearch.dedup.pixels.photometric_residual import PhotometricResidual, compare_colour, compare_lightness
-from imgsearch.media.signature import TURNS, chroma_of, luma_of, turned
+from imgsearch.media.signature import ORIENTATIONS, chroma_of, luma_of, oriented
 from imgsearch.records import Float32, UInt8
 from imgsearch.settings import available_cores
 
@@ -80,10 +80,10 @@ def _on_all_cores(blocks: Sequence[tuple[UInt8, UInt8, UInt8]]) -> list[_Compare
 def _compare_block(first: UInt8, second: UInt8, turns: UInt8) -> _Compared:
     x, y = luma_of(first).astype(np.float32), luma_of(second).astype(np.float32)
     x_colour, y_colour = chroma_of(first).astype(np.float32), chroma_of(second).astype(np.float32)
-    for turn in TURNS[1:]:
+    for turn in ORIENTATIONS[1:]:
         those = np.flatnonzero(turns == turn)
         if len(those):
-            y[those], y_colour[those] = turned(luma_of(second)[those], turn), turned(chroma_of(second)[those], turn)
+            y[those], y_colour[those] = oriented(luma_of(second)[those], turn), oriented(chroma_of(second)[those], turn)
     rest = compare_lightness(x, y, _EARLY * SIGNATURE_PEAK)
     colour = compare_colour(_with_lightness(x, x_colour), _with_lightness(y, y_colour))
     return _decide(rest, colour, SIGNATURE_PEAK)

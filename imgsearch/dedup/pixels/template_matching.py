@@ -12,7 +12,7 @@ from PIL import Image
 from imgsearch.dedup.pixels.registration.planes import small_planes
 from imgsearch.dedup.pixels.registration.register import Alignment, register
 from imgsearch.dedup.pixels.registration.starts import find_starts
-from imgsearch.media.signature import picture_signature
+from imgsearch.media.signature import image_signature
 from imgsearch.records import UInt8
 
 __all__ = ["Alignment", "align"]
@@ -26,4 +26,4 @@ def align(first: Image.Image, second: Image.Image) -> Alignment:
 
 
 def _signature(image: Image.Image) -> UInt8:
-    return np.frombuffer(picture_signature(image), np.uint8)[None]
+    return np.frombuffer(image_signature(image), np.uint8)[None]

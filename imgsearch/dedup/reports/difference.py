@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from imgsearch.media.orientation import turn_picture
+from imgsearch.media.orientation import orient_image
 from imgsearch.records import UInt8
 
 GAIN = 4
@@ -22,7 +22,7 @@ def difference_image(first: bytes, second: bytes, turn: int = 1) -> bytes:
     EXIF orientation ``turn`` and brought to its size, `GAIN` times as strong. Both are image files; 4 ms at 240 pixels.
     """
     one, other = _grey(first), _grey(second)
-    other = turn_picture(other, turn).resize(one.size, Image.Resampling.BICUBIC)
+    other = orient_image(other, turn).resize(one.size, Image.Resampling.BICUBIC)
     return _webp(_overlay(np.asarray(one, np.float32), np.asarray(other, np.float32)))
 
 

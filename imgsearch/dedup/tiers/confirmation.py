@@ -11,7 +11,7 @@ from imgsearch.dedup.evidence.examination import Traits
 from imgsearch.dedup.evidence.records import Copy, Group, Member
 from imgsearch.dedup.file_pool import FilePool, file_pool
 from imgsearch.media.decode_pool import Job, JobResult
-from imgsearch.media.signature import INVERSE_TURN
+from imgsearch.media.signature import INVERSE_ORIENTATION
 from imgsearch.records import Failure
 from imgsearch.storage.evidence.rows import Judged
 
@@ -57,7 +57,7 @@ def looks_at(group: Group, known: Callable[[IdPair], bool]) -> Iterator[Look]:
             if keeper.image_id < member.copy.image_id:
                 yield Look(keeper, member.copy, member.evidence.turn)
             else:
-                yield Look(member.copy, keeper, INVERSE_TURN[member.evidence.turn])
+                yield Look(member.copy, keeper, INVERSE_ORIENTATION[member.evidence.turn])
 
 
 def verdicts(

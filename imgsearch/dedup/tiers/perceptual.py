@@ -17,7 +17,7 @@ from imgsearch.dedup.evidence.records import Evidence, Pair
 from imgsearch.dedup.pixels.comparison import HASH_RADIUS, SIGNATURE_PEAK
 from imgsearch.dedup.tiers.prefilter import screened
 from imgsearch.index.hamming import HammingIndex, distinct_hashes
-from imgsearch.media.signature import INVERSE_TURN, TURNS, is_flat, luma_of, turned_hashes
+from imgsearch.media.signature import INVERSE_ORIENTATION, ORIENTATIONS, is_flat, luma_of, oriented_hashes
 from imgsearch.progress import StepProgress
 from imgsearch.records import Float32, Int64, UInt8
 from imgsearch.storage.catalog.inventory import Inventory
@@ -80,7 +80,7 @@ def perceptual_pairs(
 class CandidateSearch:
     """An inventory prepared for look-ups of its pHashes; equal hashes are one entry with the list of their rows."""
 
-    def __init__(self, inventory: Inventory, new_rows: Int64, radius: int, turns: int = len(TURNS)) -> None:
+    def __init__(self, inventory: Inventory, new_rows: Int64, radius: int, turns: int = len(ORIENTATIONS)) -> None:
         """``turns``: the number of orientations (1, 2, ...) at which images are looked up."""
         self.inventory = inventory
         self._is_new = np.zeros(len(inventory), np.bool_)
@@ -141,7 +141,7 @@ def _in_order(found: list[tuple[Int64, Int64, UInt8, UInt8]]) -> CandidatePairs:
         return CandidatePairs(none, none, no_bytes, no_bytes)
     other, asking, turns, bits = (np.concatenate(column) for column in zip(*found, strict=True))
     swapped = other > asking
-    turns = np.where(swapped, np.array(INVERSE_TURN, np.uint8)[turns], turns)
+    turns = np.where(swapped, np.array(INVERSE_ORIENTATION, np.uint8)[turns], turns)
     first, second = np.minimum(other, asking), np.maximum(other, asking)
     order = np.lexsort((turns, bits, second, first))
     return CandidatePairs(first[order], second[order], turns[order], bits[order])
@@ -151,7 +151,7 @@ def _block_pairs(store: Store, search: CandidateSearch, rows: Int64) -> Iterator
     found, signatures = store.signatures(search.inventory.image_ids[rows])
     luma = luma_of(signatures)
     telling = np.flatnonzero(found & ~is_flat(luma))
-    hashes = turned_hashes(luma[telling])
+    hashes = oriented_hashes(luma[telling])
     for candidates in search.candidates(rows[telling], hashes):
         yield from decide(store, search.inventory, candidates)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgsearch.dedup.pixels.comparison import Comparison, compare_signatures
-from imgsearch.media.signature import TURNS, luma_of, turned
+from imgsearch.media.signature import ORIENTATIONS, luma_of, oriented
 from imgsearch.records import Float32, UInt8
 
 LEAST_CORRELATION = 0.88
@@ -45,9 +45,9 @@ def _turned(luma: UInt8, turns: UInt8) -> UInt8:
     if (turns == 1).all():
         return luma
     found = luma.copy()
-    for turn in TURNS[1:]:
+    for turn in ORIENTATIONS[1:]:
         those = np.flatnonzero(turns == turn)
-        found[those] = turned(luma[those], turn)
+        found[those] = oriented(luma[those], turn)
     return found
 
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from imgsearch.media.orientation import turn_picture
+from imgsearch.media.orientation import orient_image
 
 _BAND_SAMPLES = 6_000_000  # converted at a time: 6 MB of 8 bits, four times as much on the way
 _PROMOTED = 257  # 8 bits -> 16 bits: 255 * 257 = 65535
@@ -39,7 +39,7 @@ class Rows(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class PictureDigest:
+class ImageDigest:
     """One picture: ``digest`` (sha256) of size, colour space and samples; effective ``depth`` in bits; whether a sample
     is not opaque; whether there is any colour."""
 
@@ -49,7 +49,7 @@ class PictureDigest:
     colour: bool
 
 
-def digest_rows(rows: Rows, profile: str) -> PictureDigest:
+def digest_rows(rows: Rows, profile: str) -> ImageDigest:
     """Two passes over the picture: what it really uses, then its digest. 12 megapixels of RGB: 80 ms."""
     use = _use_of(rows)
     if not use.seen:
@@ -63,7 +63,7 @@ def digest_rows(rows: Rows, profile: str) -> PictureDigest:
                 narrow = part // _PROMOTED if use.bits == 8 and part.dtype == np.uint16 else part
                 kept = narrow.astype(np.uint8) if use.bits == 8 else narrow
                 digest.update(np.ascontiguousarray(kept).tobytes())
-    return PictureDigest(digest.digest(), use.bits, use.transparent, not use.grey)
+    return ImageDigest(digest.digest(), use.bits, use.transparent, not use.grey)
 
 
 @dataclass(slots=True)
@@ -161,7 +161,7 @@ class PillowRows:
             7: (width - bottom, 0, width - top, height),
             8: (width - bottom, 0, width - top, height),
         }.get(self.orientation, (0, top, width, bottom))
-        return turn_picture(image.crop(box), self.orientation)
+        return orient_image(image.crop(box), self.orientation)
 
 
 @dataclass(frozen=True, slots=True)

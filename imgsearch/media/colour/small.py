@@ -21,7 +21,7 @@ _BAND_SAMPLES = 3_000_000  # turned to float32 at a time: 12 MB
 
 
 @dataclass(frozen=True, slots=True)
-class DeepPicture:
+class DeepImage:
     """Upright samples, and what they mean. ``span`` is None where the samples themselves have to tell."""
 
     rows: Rows
@@ -32,21 +32,21 @@ class DeepPicture:
     inverted: bool = False
 
 
-def small_srgb(picture: DeepPicture, smallest: tuple[int, int]) -> Image.Image:
+def small_srgb(image: DeepImage, smallest: tuple[int, int]) -> Image.Image:
     """The picture in sRGB, transparency on white, box-averaged by whole factors to no less than three times
     ``smallest`` (width, height). Reads it in bands; 30 ns a sample."""
-    samples = _reduced(picture, smallest)  # float32 [h, w, C] from 0 to 1
-    space = picture.rows.space.split(" ")[0]
+    samples = _reduced(image, smallest)  # float32 [h, w, C] from 0 to 1
+    space = image.rows.space.split(" ")[0]
     if space == "LAB":
         return Image.fromarray(_lab_to_srgb(samples))
     if space == "CMYK":
-        return to_srgb(Image.fromarray(_bytes(samples[..., :4]), "CMYK"), picture.icc)
-    if picture.codes is not None and not picture.codes.is_srgb:
+        return to_srgb(Image.fromarray(_bytes(samples[..., :4]), "CMYK"), image.icc)
+    if image.codes is not None and not image.codes.is_srgb:
         colour = samples[..., :3] if samples.shape[2] >= 3 else np.repeat(samples[..., :1], 3, axis=2)
-        return Image.fromarray(to_srgb_samples(colour, picture.codes))
+        return Image.fromarray(to_srgb_samples(colour, image.codes))
     grey = samples.shape[2] < 3
-    image = Image.fromarray(_bytes(samples[..., 0] if grey else samples[..., :3]))
-    return to_srgb(image, None if picture.codes is not None else picture.icc)
+    eight_bits = Image.fromarray(_bytes(samples[..., 0] if grey else samples[..., :3]))
+    return to_srgb(eight_bits, None if image.codes is not None else image.icc)
 
 
 def reduced_size(size: tuple[int, int], smallest: tuple[int, int]) -> tuple[int, int]:
@@ -61,36 +61,36 @@ def _bands(rows: Rows, down: int) -> list[tuple[int, int]]:
     return [(top, min(top + step, height)) for top in range(0, height, step)]
 
 
-def _reduced(picture: DeepPicture, smallest: tuple[int, int]) -> Array:
-    rows = picture.rows
+def _reduced(image: DeepImage, smallest: tuple[int, int]) -> Array:
+    rows = image.rows
     width, height = rows.size
     across, down = max(1, width // (3 * smallest[0])), max(1, height // (3 * smallest[1]))
-    span = picture.span or usual_range(rows)
+    span = image.span or usual_range(rows)
     bands = []
     for top, bottom in _bands(rows, down):
         colour, alpha = rows.read(top, bottom)
-        bands.append(_box_mean(_scaled(colour, alpha, span, picture), across, down))
+        bands.append(_box_mean(_scaled(colour, alpha, span, image), across, down))
     return np.concatenate(bands)
 
 
-def _scaled(colour: Array, alpha: Array | None, span: Span, picture: DeepPicture) -> Array:
+def _scaled(colour: Array, alpha: Array | None, span: Span, image: DeepImage) -> Array:
     """Float32 samples from 0 to 1, on white."""
     low, high = span
     scaled: Array = np.asarray(colour, np.float32)
     if colour.dtype.kind == "f":
         scaled = np.nan_to_num(scaled, nan=low, posinf=high, neginf=low)
-    if picture.rows.space.startswith("LAB"):
+    if image.rows.space.startswith("LAB"):
         return scaled
     scaled = np.clip((scaled - np.float32(low)) * np.float32(1.0 / (high - low)), 0, 1)
-    if picture.inverted:
+    if image.inverted:
         scaled = 1 - scaled
     if alpha is None:
         return scaled
     full = float(np.iinfo(alpha.dtype).max) if alpha.dtype.kind in "iu" else 1.0
     full = high if alpha.dtype == colour.dtype and alpha.dtype.kind != "f" else full
     cover = np.clip(np.asarray(alpha, np.float32) / np.float32(full), 0, 1)[..., None]
-    paper = np.float32(0.0 if picture.rows.space.startswith("CMYK") else 1.0)
-    shown: Array = scaled * (1 if picture.premultiplied else cover) + paper * (1 - cover)
+    paper = np.float32(0.0 if image.rows.space.startswith("CMYK") else 1.0)
+    shown: Array = scaled * (1 if image.premultiplied else cover) + paper * (1 - cover)
     return shown
 
 

@@ -19,7 +19,7 @@ _EXIF, _XMP, _XMP_MORE = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"http:
 _ICC, _MPF, _RESOURCES = b"ICC_PROFILE\0", b"MPF\0", b"Photoshop 3.0\0"
 _ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
 _MAX_SEGMENTS, _MAX_MORE_XMP = 4096, 256
-_MAX_PICTURES = 10_002
+_MAX_IMAGES = 10_002
 _SEARCHED = 1024  # bytes behind the place that the index tells; programs that edit the header move it
 _LOSSLESS_FRAMES = (0xC3, 0xC7, 0xCB, 0xCF)
 _PREVIEW_CLASS, _PART_CLASS = 1, 2  # the highest byte of an MP type code
@@ -195,7 +195,7 @@ def _mpf_entries(data: bytes) -> list[tuple[int, int, int]]:
         for place in range(struct.unpack_from(order + "H", data, at)[0]):
             tag, _, count, value = struct.unpack_from(order + "HHII", data, at + 2 + 12 * place)
             if tag == 0xB002:
-                number = min(count // 16, _MAX_PICTURES)
+                number = min(count // 16, _MAX_IMAGES)
                 entries = [struct.unpack_from(order + "III", data, value + 16 * entry) for entry in range(number)]
                 return [(int(a), int(b), int(c)) for a, b, c in entries]
     except struct.error:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from imgsearch.media.containers.boxes import file_boxes, find_box, inner_boxes, read_box
 from imgsearch.media.containers.header import FilePart, Header, load_exif, read_at, stream_size, usual_depth
 
-_MAX_ICONS, _MAX_PICTURES = 256, 10_002
+_MAX_ICONS, _MAX_IMAGES = 256, 10_002
 _PNM_HEADER = re.compile(rb"P([1-6])((?:\s+|#[^\n\r]*[\n\r])+)")
 _XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _EXIF_UUID = b"JpgTiffExif->JP2"
@@ -94,12 +94,12 @@ def read_pnms(stream: BinaryIO) -> list[Pnm]:
     """Netpbm's files may hold several pictures one behind the other, where they are binary."""
     found, at = list[Pnm](), 0
     size = stream_size(stream)
-    while at < size and len(found) < _MAX_PICTURES:
-        picture = _read_pnm(read_at(stream, at, 4096), at, size)
-        if picture is None:
+    while at < size and len(found) < _MAX_IMAGES:
+        image = _read_pnm(read_at(stream, at, 4096), at, size)
+        if image is None:
             break
-        found.append(picture)
-        at = picture.end
+        found.append(image)
+        at = image.end
     return found
 
 
@@ -123,15 +123,15 @@ def _read_pnm(head: bytes, at: int, size: int) -> Pnm | None:
 
 def read_ppm(stream: BinaryIO) -> Header:
     """Raises ValueError for a header that cannot be read."""
-    pictures = read_pnms(stream)
-    if not pictures:
+    images = read_pnms(stream)
+    if not images:
         raise ValueError("no header")
-    first = pictures[0]
-    header = Header(images=len(pictures), depth=usual_depth(first.highest.bit_length()), lossless=True)
+    first = images[0]
+    header = Header(images=len(images), depth=usual_depth(first.highest.bit_length()), lossless=True)
     header.space = "RGB" if first.kind in (3, 6) else "GRAY"
-    starts = [0, *(each.end for each in pictures[:-1])]
-    header.parts = [FilePart(at, each.end - at) for at, each in zip(starts, pictures, strict=True)]
-    header.extent = max(each.width for each in pictures), max(each.height for each in pictures)
+    starts = [0, *(each.end for each in images[:-1])]
+    header.parts = [FilePart(at, each.end - at) for at, each in zip(starts, images, strict=True)]
+    header.extent = max(each.width for each in images), max(each.height for each in images)
     return header
 
 

@@ -42,7 +42,7 @@ class Document:
         return self.clear and self.mode in (GREY, RGB) and self.channels > _COLOURS[self.mode]
 
     @property
-    def has_picture(self) -> bool:
+    def has_composite(self) -> bool:
         """False where it was saved without "maximum compatibility": the merged picture is blank."""
         return self.resources.get(_VERSION, b"\0\0\0\0\1")[4:5] != b"\0"
 

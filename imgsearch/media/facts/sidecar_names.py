@@ -91,14 +91,14 @@ class SidecarListing:
         return found + (self._notes_of(folded) if self._has_notes else [])
 
     def _notes_of(self, folded: str) -> list[Sidecar]:
-        for picture in (folded, _original(folded)):
-            found = next((self._by_folded[wanted] for wanted in notes_of(picture) if wanted in self._by_folded), None)
+        for image in (folded, _original(folded)):
+            found = next((self._by_folded[wanted] for wanted in notes_of(image) if wanted in self._by_folded), None)
             if found:
                 return found[:1]
         return []
 
 
-def pictures_of(sidecars: Iterable[str], folder: str) -> list[str]:
+def images_of(sidecars: Iterable[str], folder: str) -> list[str]:
     """The names of the files in ``folder`` that sidecars of these names, there or gone, may belong to: one look at the
     folder, 10 microseconds a file."""
     listing = SidecarListing(Sidecar(name, 0, 0) for name in sidecars)

@@ -27,7 +27,7 @@ def notes_of(name: str) -> Iterator[str]:
     yield stem + ".json"  # before 2018, and programs other than Takeout
 
 
-def pictures_of_notes(name: str) -> Iterator[str]:
+def images_of_notes(name: str) -> Iterator[str]:
     """The names that the picture of the notes ``name`` may have; where Takeout cut the picture's own name, the longest
     beginning that is left of it (see `was_cut`)."""
     for text in _with_and_without_number(name.removesuffix(".json")):

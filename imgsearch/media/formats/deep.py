@@ -60,17 +60,17 @@ def is_premultiplied(image: ImageFile.ImageFile) -> bool:
     return any("RGBa;16" in str(tile.args) for tile in image.tile)
 
 
-def read_pnm(stream: BinaryIO, picture: Pnm) -> Array:
+def read_pnm(stream: BinaryIO, layout: Pnm) -> Array:
     """A binary PGM or PPM of more than 8 bits as uint16 [H, W, C] up to 65535. Raises EOFError where it is cut off."""
-    channels = 3 if picture.kind == 6 else 1
-    stream.seek(picture.data)
-    data = stream.read(picture.end - picture.data)
-    if len(data) < picture.end - picture.data:
-        raise EOFError(f"{len(data)} bytes instead of {picture.end - picture.data}")
-    samples = np.frombuffer(data, ">u2").reshape(picture.height, picture.width, channels)
-    if picture.highest == 65535:
+    channels = 3 if layout.kind == 6 else 1
+    stream.seek(layout.data)
+    data = stream.read(layout.end - layout.data)
+    if len(data) < layout.end - layout.data:
+        raise EOFError(f"{len(data)} bytes instead of {layout.end - layout.data}")
+    samples = np.frombuffer(data, ">u2").reshape(layout.height, layout.width, channels)
+    if layout.highest == 65535:
         return np.asarray(samples, np.uint16)
-    scaled = np.minimum(samples, picture.highest).astype(np.float32) * (65535 / picture.highest) + 0.5
+    scaled = np.minimum(samples, layout.highest).astype(np.float32) * (65535 / layout.highest) + 0.5
     return np.asarray(scaled, np.uint16)
 
 

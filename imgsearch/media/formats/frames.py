@@ -1,6 +1,6 @@
 """All pictures of a file, one after another, each decoded in full.
 
-`open_pictures` chooses the way of each format: a stream of its own for the pictures of an MPO, the offset of its
+`open_frames` chooses the way of each format: a stream of its own for the pictures of an MPO, the offset of its
 directory for a page, Pillow's `seek` for a frame, libheif for a collection.
 """
 
@@ -78,20 +78,20 @@ class Frames(Protocol):
 
 
 @contextmanager
-def open_pictures(file: Opened) -> Iterator[Frames]:
+def open_frames(file: Opened) -> Iterator[Frames]:
     """Raises MediaError where the file cannot be opened."""
     name = file.kind.format
     if name == "TIFF":
-        yield _TiffPictures(file)
+        yield _TiffFrames(file)
     elif name == "JPEG":
-        yield _JpegPictures(file)
+        yield _JpegFrames(file)
     elif name == "PPM":
-        yield _PnmPictures(file)
+        yield _PnmFrames(file)
     elif name == "HEIF":
-        yield _HeifPictures(file)
+        yield _HeifFrames(file)
     else:
         with file.open() as image:
-            yield _IconPictures(file, image) if name == "ICO" else _Frames(file, image)
+            yield _IconFrames(file, image) if name == "ICO" else _Frames(file, image)
 
 
 class _Frames:
@@ -117,7 +117,7 @@ class _Frames:
         image.load()
         lost = TOO_DEEP if deep_file and (self.count > 1 or not image.mode.startswith("I")) else ""
         duration = round(float(image.info.get("duration") or 0))
-        return Frame(PillowRows(image, _turn_of(image)), file.profile, duration, file.header.depth, lost)
+        return Frame(PillowRows(image, _orientation_of(image)), file.profile, duration, file.header.depth, lost)
 
 
 def read_deep_png(image: ImageFile.ImageFile, file: Opened) -> Frame:
@@ -125,19 +125,21 @@ def read_deep_png(image: ImageFile.ImageFile, file: Opened) -> Frame:
     key = image.info.get("transparency")
     if image.mode == "I;16":
         image.load()
-        return Frame(PillowRows(image, _turn_of(image), key=(key,) if isinstance(key, int) else ()), file.profile)
+        return Frame(
+            PillowRows(image, _orientation_of(image), key=(key,) if isinstance(key, int) else ()), file.profile
+        )
     if deep.take_both_bytes(image):
         image.load()
-        return Frame(GreyPairRows(image, _turn_of(image)), file.profile)
+        return Frame(GreyPairRows(image, _orientation_of(image)), file.profile)
     low = file.open()
     if not (deep.take_low_bytes(low) and deep.take_high_bytes(image)):
         return Frame(PillowRows(_loaded(image)), file.profile, lost=TOO_DEEP)
     low.load()
     image.load()
-    return Frame(PillowRows(image, _turn_of(image), low, key if isinstance(key, tuple) else ()), file.profile)
+    return Frame(PillowRows(image, _orientation_of(image), low, key if isinstance(key, tuple) else ()), file.profile)
 
 
-class _JpegPictures:
+class _JpegFrames:
     """The pictures of a JPEG or MPO, each a JPEG of its own."""
 
     def __init__(self, file: Opened) -> None:
@@ -159,18 +161,18 @@ class _JpegPictures:
                 raise MediaError("it is cut off", stage="decode")
             file.check(image.mode, image.size, layout.coefficient_bytes)
             image.load()
-            return Frame(PillowRows(image, _turn_of(image)), profile)
+            return Frame(PillowRows(image, _orientation_of(image)), profile)
 
 
-class _PnmPictures:
+class _PnmFrames:
     """The pictures of a PBM, PGM or PPM."""
 
     def __init__(self, file: Opened) -> None:
-        self._file, self._pictures = file, plain.read_pnms(file.stream)
-        self.count, self.main = len(self._pictures), 0
+        self._file, self._found = file, plain.read_pnms(file.stream)
+        self.count, self.main = len(self._found), 0
 
     def read(self, place: int) -> Frame:
-        file, found = self._file, self._pictures[place]
+        file, found = self._file, self._found[place]
         file.check("RGBA", (found.width, found.height), 10 * found.width * found.height if found.highest > 255 else 0)
         if found.highest > 255 and found.kind in (5, 6):
             return Frame(ArrayRows(deep.read_pnm(file.stream, found)), file.profile, depth=file.header.depth)
@@ -181,7 +183,7 @@ class _PnmPictures:
             return Frame(PillowRows(image), file.profile, lost=TOO_DEEP if found.highest > 255 else "")
 
 
-class _IconPictures:
+class _IconFrames:
     """The sizes of an icon, as Pillow orders them: the largest first."""
 
     def __init__(self, file: Opened, image: ImageFile.ImageFile) -> None:
@@ -196,7 +198,7 @@ class _IconPictures:
         return Frame(PillowRows(_loaded(icon)), self._file.profile, lost=TOO_DEEP if is_deep else "")
 
 
-class _HeifPictures:
+class _HeifFrames:
     """The pictures of a HEIC collection. libheif turns and crops them, and gives more than 8 bits as 16."""
 
     def __init__(self, file: Opened) -> None:
@@ -223,7 +225,7 @@ class _HeifPictures:
         return Frame(ArrayRows(samples, "RGB" + premultiplied), profile, depth=int(image.info["bit_depth"]))
 
 
-class _TiffPictures:
+class _TiffFrames:
     """The pages of a TIFF, each opened at its own directory. Pillow turns them upright when it loads them."""
 
     def __init__(self, file: Opened) -> None:
@@ -251,14 +253,14 @@ class _TiffPictures:
                 if half is not None:
                     half.load()
             inverted = page.photometric == 0 and image.mode not in ("1", "L")  # Pillow turns only those about
-            rows = PillowRows(image, self._turn(page), low, inverted=inverted, apart=apart)
+            rows = PillowRows(image, self._orientation(page), low, inverted=inverted, apart=apart)
             return Frame(rows, profile, depth=page.depth, lost=lost)
 
     def _open(self, page: Directory) -> ImageFile.ImageFile:
         stream = self._file.stream
         return self._file.open(stream if page is self._pages.first else at_directory(stream, page.offset))
 
-    def _turn(self, page: Directory) -> int:
+    def _orientation(self, page: Directory) -> int:
         """A master that says nothing is turned as its thumbnail says."""
         first = self._pages.first
         if page is not self._pages.main_page or page.offset == first.offset or page.has_orientation:
@@ -279,7 +281,7 @@ def _part(file: Opened, place: int) -> BinaryIO:
     return io.BytesIO(file.stream.read(part.length))
 
 
-def _turn_of(image: Image.Image) -> int:
+def _orientation_of(image: Image.Image) -> int:
     return orientation_of(exif_of(image))
 
 

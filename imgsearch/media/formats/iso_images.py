@@ -14,7 +14,7 @@ from imgsearch.errors import MediaError
 from imgsearch.media.colour.code_points import CodePoints
 from imgsearch.media.colour.croppable import ArrayImage, Croppable, PartImage, TiledImage
 from imgsearch.media.colour.rows import Array, ArrayRows
-from imgsearch.media.colour.small import DeepPicture, reduced_size, small_srgb
+from imgsearch.media.colour.small import DeepImage, reduced_size, small_srgb
 from imgsearch.media.colour.srgb import shrink, to_srgb
 from imgsearch.media.containers.header import Header
 from imgsearch.media.containers.heif import images as heif
@@ -49,18 +49,16 @@ class IsoFile:
 
 
 @dataclass(frozen=True, slots=True)
-class IsoPicture:
-    """In sRGB, upright and small; the full size, upright; EXIF's orientation, which turned nothing, or the boxes';
-    0 where neither tells one."""
+class IsoImage:
+    """In sRGB, upright and small; the full size, upright; the orientation that the boxes gave it, as EXIF's number: 1
+    where only EXIF, which turns no such file, tells one; 0 where nothing does."""
 
     image: Image.Image
     size: tuple[int, int]
     orientation: int
 
 
-def read_iso(
-    stream: BinaryIO, kind: Kind, size_bytes: int, target: tuple[int, int], limits: DecodeLimits
-) -> IsoPicture:
+def read_iso(stream: BinaryIO, kind: Kind, size_bytes: int, target: tuple[int, int], limits: DecodeLimits) -> IsoImage:
     """The primary picture, decoded to no less than twice ``target``. Raises MediaError."""
     header = _header(stream)
     found = read_primary(stream)
@@ -74,10 +72,10 @@ def read_iso(
         image, shape = _read_embedded(file, *found, codes)
     else:
         image, shape = _read_hevc(file, found, codes)
-    orientation = own_orientation(header.exif)
-    if orientation <= 1 and found is not None and any(map(found[1].property, (b"irot", b"imir"))):
+    orientation = min(1, own_orientation(header.exif))
+    if found is not None and any(map(found[1].property, (b"irot", b"imir"))):
         orientation = shape_of(found[1], shape.size).orientation
-    return IsoPicture(shape.turned(image), shape.upright_size, orientation)
+    return IsoImage(shape.oriented(image), shape.upright_size, orientation)
 
 
 def _header(stream: BinaryIO) -> Header:
@@ -124,8 +122,8 @@ def _read_avif(file: IsoFile, found: tuple[Items, Item] | None, codes: CodePoint
         if codes is not None and codes.is_hdr and file.header.depth > 8:
             deep = _deep_avif(file)
         if deep is not None:
-            picture = _deep_picture(deep, file, shape, codes)
-            return small_srgb(picture, file.target), shape
+            wide = _deep_image(deep, file, shape, codes)
+            return small_srgb(wide, file.target), shape
         with decoding(file.kind):
             image.load()
         return _finished(file, PartImage(image, shape.crop), codes), shape
@@ -147,10 +145,10 @@ def _deep_avif(file: IsoFile) -> Array | None:
     return samples if samples.ndim == 3 else samples[..., None]
 
 
-def _deep_picture(samples: Array, file: IsoFile, shape: Shape, codes: CodePoints | None) -> DeepPicture:
+def _deep_image(samples: Array, file: IsoFile, shape: Shape, codes: CodePoints | None) -> DeepImage:
     left, top, right, bottom = shape.crop
     highest = float((1 << file.header.depth) - 1)
-    return DeepPicture(ArrayRows(samples[top:bottom, left:right]), (0.0, highest), file.header.icc, codes)
+    return DeepImage(ArrayRows(samples[top:bottom, left:right]), (0.0, highest), file.header.icc, codes)
 
 
 # HEIC: libheif turns and crops by itself, but not in the tiles of a grid that is too large to be decoded at once.
@@ -193,8 +191,8 @@ def _small_hevc(file: IsoFile, primary: Any, samples: Array, codes: CodePoints |
     if samples.dtype == np.uint16:  # pillow_heif shifts to the left
         lost = 16 - int(primary.info["bit_depth"])
         rows = ArrayRows(samples)
-        picture = DeepPicture(rows, (0.0, float(65535 >> lost << lost)), file.header.icc, codes)
-        return small_srgb(picture, file.target)
+        image = DeepImage(rows, (0.0, float(65535 >> lost << lost)), file.header.icc, codes)
+        return small_srgb(image, file.target)
     mode = "RGBa" if primary.mode == "RGBA" and primary.premultiplied_alpha else primary.mode
     return _finished(file, ArrayImage(samples, mode), codes)
 
@@ -243,7 +241,7 @@ def _read_bare(file: IsoFile, items: Items, primary: Item, codes: CodePoints | N
         samples = read_uncompressed(file.stream, items, primary, shape.size, file.limits)
     left, top, right, bottom = shape.crop
     kept = ArrayRows(samples[top:bottom, left:right])
-    return small_srgb(DeepPicture(kept, (0.0, 65535.0), file.header.icc, codes), file.target), shape
+    return small_srgb(DeepImage(kept, (0.0, 65535.0), file.header.icc, codes), file.target), shape
 
 
 def _read_embedded(file: IsoFile, items: Items, primary: Item, codes: CodePoints | None) -> tuple[Image.Image, Shape]:
@@ -252,7 +250,7 @@ def _read_embedded(file: IsoFile, items: Items, primary: Item, codes: CodePoints
     def part(item: Item) -> Image.Image:
         if item.kind == b"unci":
             samples = read_uncompressed(file.stream, items, item, _stored_size(item), file.limits)
-            return small_srgb(DeepPicture(ArrayRows(samples), (0.0, 65535.0)), _stored_size(item))
+            return small_srgb(DeepImage(ArrayRows(samples), (0.0, 65535.0)), _stored_size(item))
         data = items.content(file.stream, item)
         prefix = item.property(b"jpgC") if item.kind == b"jpeg" and not data.startswith(b"\xff\xd8") else b""
         kind = Kind(_EMBEDDED[item.kind], file.kind.description)

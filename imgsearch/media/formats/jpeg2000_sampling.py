@@ -10,7 +10,7 @@ import numpy as np
 
 from imgsearch.errors import MediaError
 from imgsearch.media.colour.rows import Array, ArrayRows
-from imgsearch.media.colour.small import DeepPicture
+from imgsearch.media.colour.small import DeepImage
 from imgsearch.media.containers import plain
 from imgsearch.media.containers.boxes import file_boxes, inner_boxes, read_box
 from imgsearch.media.containers.header import Header, read_at, stream_size
@@ -61,7 +61,7 @@ def read_sampling(stream: BinaryIO) -> Sampling:
     return Sampling((right - left, bottom - top), tuple(steps))
 
 
-def read_shared_jpeg2000(wanted: DecodeRequest, header: Header, sampling: Sampling) -> DeepPicture:
+def read_shared_jpeg2000(wanted: DecodeRequest, header: Header, sampling: Sampling) -> DeepImage:
     """Raises MediaError, tried again on every run where the decoder is not installed."""
     try:
         import openjpeg
@@ -85,7 +85,7 @@ def read_shared_jpeg2000(wanted: DecodeRequest, header: Header, sampling: Sampli
     kept = samples[..., : colours + (samples.shape[2] in (2, 4))]
     if colours == 3 and _is_left_in_ycc(_space(wanted.stream), sampling):
         kept = np.concatenate([_to_rgb(kept[..., :3], highest), kept[..., 3:]], axis=2)
-    return DeepPicture(ArrayRows(kept, colours=colours), (0.0, highest), header.icc)
+    return DeepImage(ArrayRows(kept, colours=colours), (0.0, highest), header.icc)
 
 
 def _space(stream: BinaryIO) -> int:

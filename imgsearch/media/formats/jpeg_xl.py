@@ -13,13 +13,13 @@ from imgsearch.errors import MediaError
 from imgsearch.media.colour.code_points import HLG, PQ, CodePoints
 from imgsearch.media.colour.ranges import Span
 from imgsearch.media.colour.rows import ArrayRows
-from imgsearch.media.colour.small import DeepPicture, reduced_size, small_srgb
+from imgsearch.media.colour.small import DeepImage, reduced_size, small_srgb
 from imgsearch.media.colour.srgb import shrink, to_srgb
 from imgsearch.media.containers.jxl import JxlHead, read_jxl_head
 from imgsearch.media.formats.other_readers import imagecodecs_for, read_all
 from imgsearch.media.limits import check_bytes, check_memory
 from imgsearch.media.opening import decoding, open_image
-from imgsearch.media.orientation import turn_picture
+from imgsearch.media.orientation import orient_image
 from imgsearch.media.wanted import DecodeRequest, Upright
 
 _LINEAR = 8
@@ -45,13 +45,13 @@ def read_jxl(wanted: DecodeRequest) -> Upright:
                 return deep
         with decoding(wanted.kind):
             image.load()
-        turn = head.orientation if packed else 1
+        orientation = head.orientation if packed else 1
         small = to_srgb(shrink(image, wanted.target), image.info.get("icc_profile"), codes)
-        width, height = image.size[::-1] if turn >= 5 else image.size
-        return Upright(turn_picture(small, turn), width, height, "JXL", _own(head))
+        width, height = image.size[::-1] if orientation >= 5 else image.size
+        return Upright(orient_image(small, orientation), width, height, "JXL", _own(head))
 
 
-def read_jxl_samples(wanted: DecodeRequest) -> DeepPicture:
+def read_jxl_samples(wanted: DecodeRequest) -> DeepImage:
     """The only picture at its full depth, with its own profile: for comparing. Raises MediaError."""
     head = read_jxl_head(wanted.stream)
     codecs = imagecodecs_for("a JPEG XL picture of which every sample counts")
@@ -65,7 +65,7 @@ def read_jxl_samples(wanted: DecodeRequest) -> DeepPicture:
         raise MediaError("a JPEG XL picture of several frames or of further channels", stage="decode")
     colours = 3 if samples.shape[2] >= 3 else 1
     span = (0.0, float((1 << head.bits) - 1)) if head.bits and samples.dtype.kind == "u" else None
-    return DeepPicture(ArrayRows(samples, colours=colours), span, icc)
+    return DeepImage(ArrayRows(samples, colours=colours), span, icc)
 
 
 def _own(head: JxlHead) -> int:
@@ -91,7 +91,7 @@ def _read_deep(wanted: DecodeRequest, head: JxlHead, codes: CodePoints | None) -
     height, width = samples.shape[:2]
     across, down = reduced_size((width, height), wanted.target)
     check_bytes((width, height), 40 * across * down, wanted.limits)
-    image = small_srgb(DeepPicture(ArrayRows(kept, colours=colours), span, b"", codes), wanted.target)
+    image = small_srgb(DeepImage(ArrayRows(kept, colours=colours), span, b"", codes), wanted.target)
     return Upright(image, width, height, "JXL", _own(head))
 
 

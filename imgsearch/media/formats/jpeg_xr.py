@@ -9,13 +9,13 @@ from imgsearch.errors import MediaError
 from imgsearch.media.colour.code_points import REFERENCE_WHITE, CodePoints
 from imgsearch.media.colour.ranges import Span
 from imgsearch.media.colour.rows import Array, ArrayRows
-from imgsearch.media.colour.small import DeepPicture
+from imgsearch.media.colour.small import DeepImage
 from imgsearch.media.containers import jxr
 from imgsearch.media.formats.other_readers import imagecodecs_for, read_all
 from imgsearch.media.limits import check_bytes
 from imgsearch.media.metadata.exif import own_orientation
 from imgsearch.media.opening import decoding
-from imgsearch.media.orientation import turn_array
+from imgsearch.media.orientation import orient_array
 from imgsearch.media.wanted import DecodeRequest
 
 _LINEAR, _BT709 = 8, 1
@@ -26,7 +26,7 @@ _SCRGB_WHITE = REFERENCE_WHITE / 80.0
 """1.0 is 80 cd/m2 (IEC 61966-2-2); pictures brighter than that are shown as those of PQ are."""
 
 
-def read_jxr(wanted: DecodeRequest) -> tuple[DeepPicture, int]:
+def read_jxr(wanted: DecodeRequest) -> tuple[DeepImage, int]:
     """The first picture and its orientation (EXIF's, 0 for none). Raises MediaError."""
     codecs = imagecodecs_for("a JPEG XR picture")
     with decoding(wanted.kind):
@@ -43,12 +43,12 @@ def read_jxr(wanted: DecodeRequest) -> tuple[DeepPicture, int]:
     check_bytes(header.extent, needed, wanted.limits)
     with decoding(wanted.kind):
         samples = np.asarray(codecs.jpegxr_decode(read_all(wanted)))
-    turn = own_orientation(header.exif)
-    samples = turn_array(samples if samples.ndim == 3 else samples[..., None], turn or 1)
-    return _picture(samples, form, header.icc), turn
+    orientation = own_orientation(header.exif)
+    samples = orient_array(samples if samples.ndim == 3 else samples[..., None], orientation or 1)
+    return _image(samples, form, header.icc), orientation
 
 
-def _picture(samples: Array, form: jxr.JxrFormat, icc: bytes) -> DeepPicture:
+def _image(samples: Array, form: jxr.JxrFormat, icc: bytes) -> DeepImage:
     colours = 3 if samples.shape[2] >= 3 else 1
     kept = samples[..., : colours + (form.alpha and samples.shape[2] > colours)]
     span: Span = (0.0, 1.0)
@@ -60,7 +60,7 @@ def _picture(samples: Array, form: jxr.JxrFormat, icc: bytes) -> DeepPicture:
     elif kept.dtype.kind == "f":
         kept, span = _kept_hue(np.nan_to_num(kept.astype(np.float32), posinf=0.0, neginf=0.0), colours)
         codes = CodePoints(_BT709, _LINEAR)
-    return DeepPicture(ArrayRows(kept, colours=colours), span, icc, codes, premultiplied=form.premultiplied)
+    return DeepImage(ArrayRows(kept, colours=colours), span, icc, codes, premultiplied=form.premultiplied)
 
 
 def _kept_hue(samples: Array, colours: int) -> tuple[Array, Span]:

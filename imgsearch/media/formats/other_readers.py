@@ -12,7 +12,7 @@ import numpy as np
 from imgsearch.errors import MediaError
 from imgsearch.media.colour.code_points import CodePoints
 from imgsearch.media.colour.rows import Array, ArrayRows
-from imgsearch.media.colour.small import DeepPicture
+from imgsearch.media.colour.small import DeepImage
 from imgsearch.media.containers import jpeg, plain
 from imgsearch.media.containers.header import Header, load_exif, read_at
 from imgsearch.media.formats.frames import Opened
@@ -20,7 +20,7 @@ from imgsearch.media.formats.frames import read_deep_png as read_png_samples
 from imgsearch.media.limits import JpegLayout, check_bytes, check_memory
 from imgsearch.media.metadata.exif import exif_of, own_orientation
 from imgsearch.media.opening import decoding
-from imgsearch.media.orientation import turn_array
+from imgsearch.media.orientation import orient_array
 from imgsearch.media.wanted import DecodeRequest
 
 _PAM_FIELD = re.compile(rb"(WIDTH|HEIGHT|DEPTH|MAXVAL|TUPLTYPE)[ \t]+(\S+)")
@@ -37,7 +37,7 @@ def imagecodecs_for(what: str) -> Any:
     return imagecodecs
 
 
-def read_deep_png(wanted: DecodeRequest, codes: CodePoints | None) -> tuple[DeepPicture, int]:
+def read_deep_png(wanted: DecodeRequest, codes: CodePoints | None) -> tuple[DeepImage, int]:
     """A PNG of 16 bits at its full depth, and its orientation."""
     opened = Opened(wanted.stream, wanted.kind, wanted.size_bytes, Header(depth=16), "", wanted.limits)
     with opened.open() as image:
@@ -45,11 +45,11 @@ def read_deep_png(wanted: DecodeRequest, codes: CodePoints | None) -> tuple[Deep
         with decoding(wanted.kind):
             rows = read_png_samples(image, opened).rows
         icc = image.info.get("icc_profile") or b""
-        turn = own_orientation(exif_of(image))
-        return DeepPicture(rows, None, icc if codes is None else b"", codes), turn
+        orientation = own_orientation(exif_of(image))
+        return DeepImage(rows, None, icc if codes is None else b"", codes), orientation
 
 
-def read_odd_jpeg(wanted: DecodeRequest, frame: JpegLayout) -> tuple[DeepPicture, int]:
+def read_odd_jpeg(wanted: DecodeRequest, frame: JpegLayout) -> tuple[DeepImage, int]:
     """A JPEG of 12 bits, a lossless one or JPEG-LS, and its orientation."""
     what = f"a JPEG picture of {frame.depth} bits" if not frame.is_lossless else "a lossless JPEG picture"
     codecs = imagecodecs_for(what)
@@ -70,9 +70,11 @@ def read_odd_jpeg(wanted: DecodeRequest, frame: JpegLayout) -> tuple[DeepPicture
             samples = codecs.ljpeg_decode(data)
         else:
             samples = codecs.jpeg8_decode(data)
-    turn = own_orientation(load_exif(segments.exif))
+    orientation = own_orientation(load_exif(segments.exif))
     highest = float((1 << frame.depth) - 1)
-    return DeepPicture(_rows(turn_array(np.asarray(samples), turn)), (0.0, highest), segments.profile), turn
+    return DeepImage(
+        _rows(orient_array(np.asarray(samples), orientation)), (0.0, highest), segments.profile
+    ), orientation
 
 
 def is_deep(header: Header) -> bool:
@@ -80,7 +82,7 @@ def is_deep(header: Header) -> bool:
     return header.depth > 8 and (header.space != "GRAY" or header.has_alpha)
 
 
-def read_deep_jpeg2000(wanted: DecodeRequest, header: Header) -> DeepPicture:
+def read_deep_jpeg2000(wanted: DecodeRequest, header: Header) -> DeepImage:
     """Samples as the codestream has them."""
     codecs = imagecodecs_for(f"a JPEG 2000 picture of {header.depth} bits in colour")
     check_memory(
@@ -94,7 +96,7 @@ def read_deep_jpeg2000(wanted: DecodeRequest, header: Header) -> DeepPicture:
     with decoding(wanted.kind):
         samples = np.asarray(codecs.jpeg2k_decode(read_all(wanted)))
     bits = plain.read_jpeg2000_bits(wanted.stream)
-    return DeepPicture(_rows(samples), (0.0, float((1 << bits) - 1)), header.icc)
+    return DeepImage(_rows(samples), (0.0, float((1 << bits) - 1)), header.icc)
 
 
 def jpeg2000_header(wanted: DecodeRequest) -> Header:
@@ -105,13 +107,13 @@ def jpeg2000_header(wanted: DecodeRequest) -> Header:
         return Header()
 
 
-def read_pam(wanted: DecodeRequest) -> DeepPicture:
+def read_pam(wanted: DecodeRequest) -> DeepImage:
     """PAM (P7) of any depth, and PFM of floats, whose rows begin at the bottom."""
     head = read_at(wanted.stream, 0, 4096)
     return _read_pfm(wanted, head) if head[1:2] in b"Ff" else _read_pam(wanted, head)
 
 
-def _read_pam(wanted: DecodeRequest, head: bytes) -> DeepPicture:
+def _read_pam(wanted: DecodeRequest, head: bytes) -> DeepImage:
     start = re.search(rb"\nENDHDR[ \t\r]*\n", head)
     fields = dict(_PAM_FIELD.findall(head[: start.start()] if start else b""))
     try:
@@ -123,17 +125,17 @@ def _read_pam(wanted: DecodeRequest, head: bytes) -> DeepPicture:
     samples = _samples(wanted, start.end(), (height, width, depth), ">u2" if highest > 255 else ">u1")
     colours = 3 if depth >= 3 else 1
     has_alpha = depth in (2, 4)
-    return DeepPicture(ArrayRows(samples[..., : colours + has_alpha], colours=colours), (0.0, float(highest)))
+    return DeepImage(ArrayRows(samples[..., : colours + has_alpha], colours=colours), (0.0, float(highest)))
 
 
-def _read_pfm(wanted: DecodeRequest, head: bytes) -> DeepPicture:
+def _read_pfm(wanted: DecodeRequest, head: bytes) -> DeepImage:
     match = _PFM_HEADER.match(head)
     if match is None:
         raise MediaError("the file begins like a PFM picture, but its header is damaged", stage="open")
     channels = 3 if match[1] == b"PF" else 1
     kind = "<f4" if match[4].startswith(b"-") else ">f4"
     samples = _samples(wanted, match.end(), (int(match[3]), int(match[2]), channels), kind)
-    return DeepPicture(ArrayRows(samples[::-1], colours=channels))
+    return DeepImage(ArrayRows(samples[::-1], colours=channels))
 
 
 def _samples(wanted: DecodeRequest, start: int, shape: tuple[int, int, int], kind: str) -> Array:

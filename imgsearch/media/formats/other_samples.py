@@ -15,7 +15,7 @@ import numpy as np
 from imgsearch.errors import MediaError
 from imgsearch.media.colour.profile import profile_name
 from imgsearch.media.colour.rows import Array, PillowRows
-from imgsearch.media.colour.small import DeepPicture
+from imgsearch.media.colour.small import DeepImage
 from imgsearch.media.containers import psd
 from imgsearch.media.formats.bitmaps.bmp import read_odd_bmp
 from imgsearch.media.formats.bitmaps.pcx import read_odd_pcx
@@ -42,24 +42,24 @@ _FULL = 1 << 24  # pixels a side that no picture has
 class _Canonical:
     """Samples of a deep picture as other containers have them: in the machine's byte order, white the largest."""
 
-    picture: DeepPicture
+    image: DeepImage
     highest: int
     apart: str
 
     @property
     def size(self) -> tuple[int, int]:
-        return self.picture.rows.size
+        return self.image.rows.size
 
     @property
     def space(self) -> str:
-        space = self.picture.rows.space + (" premultiplied" if self.picture.premultiplied else "")
+        space = self.image.rows.space + (" premultiplied" if self.image.premultiplied else "")
         return f"{space} {self.apart}" if self.apart else space
 
     def read(self, top: int, bottom: int) -> tuple[Array, Array | None]:
         """Colour and alpha of these rows."""
-        colour, alpha = self.picture.rows.read(top, bottom)
+        colour, alpha = self.image.rows.read(top, bottom)
         native = colour.dtype.newbyteorder("=")
-        if self.picture.inverted:
+        if self.image.inverted:
             colour = self.highest - colour
         return colour.astype(native), None if alpha is None else alpha.astype(native)
 
@@ -76,18 +76,18 @@ def read_other(file: Opened) -> Frame | None:
     return found if found is None or isinstance(found, Frame) else _canonical(found, file)
 
 
-def _canonical(picture: DeepPicture, file: Opened) -> Frame:
-    rows = picture.rows
+def _canonical(image: DeepImage, file: Opened) -> Frame:
+    rows = image.rows
     kind = rows.read(0, 1)[0].dtype
-    if kind.kind != "u" or kind.itemsize > 2 or picture.codes is not None or picture.span is None:
+    if kind.kind != "u" or kind.itemsize > 2 or image.codes is not None or image.span is None:
         return Frame(rows, file.profile, lost="samples that are no whole numbers of 8 or 16 bits")
-    highest = round(picture.span[1])
+    highest = round(image.span[1])
     apart = "" if highest == np.iinfo(kind).max else f"up to {highest}"
     if kind.itemsize == 1 and apart:
         return Frame(rows, file.profile, lost="samples of an unusual range")
-    name = profile_name(picture.icc, None, rows.space.split(" ")[0]) if picture.icc else file.profile
+    name = profile_name(image.icc, None, rows.space.split(" ")[0]) if image.icc else file.profile
     depth = highest.bit_length() if apart else 0
-    return Frame(_Canonical(picture, highest, apart), name, depth=depth)
+    return Frame(_Canonical(image, highest, apart), name, depth=depth)
 
 
 def _by_pillow(wanted: DecodeRequest, file: Opened) -> Frame:
@@ -101,50 +101,50 @@ def _by_pillow(wanted: DecodeRequest, file: Opened) -> Frame:
         return Frame(PillowRows(image), file.profile, lost=lost)
 
 
-def _pcx(wanted: DecodeRequest, file: Opened) -> Frame | DeepPicture:
+def _pcx(wanted: DecodeRequest, file: Opened) -> Frame | DeepImage:
     try:
         return _by_pillow(wanted, file)
     except (MediaError, OSError, ValueError, SyntaxError, EOFError):
         return read_odd_pcx(wanted)
 
 
-def _bmp(wanted: DecodeRequest, file: Opened) -> Frame | DeepPicture | None:
+def _bmp(wanted: DecodeRequest, file: Opened) -> Frame | DeepImage | None:
     """As they are shown: Pillow believes a transparency that was never written, and forgets one of 1 bit."""
     if file.header.has_alpha:
         found = read_odd_bmp(wanted)
-        return found if isinstance(found, DeepPicture) else None
+        return found if isinstance(found, DeepImage) else None
     if wanted.kind.format == "DIB":
         return _by_pillow(wanted, file)
     try:
         open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits)
     except MediaError:
         found = read_odd_bmp(wanted)
-        return found if isinstance(found, DeepPicture) else None
+        return found if isinstance(found, DeepImage) else None
     return None
 
 
-def _jpeg(wanted: DecodeRequest, file: Opened) -> DeepPicture | None:
+def _jpeg(wanted: DecodeRequest, file: Opened) -> DeepImage | None:
     frame = read_jpeg_layout(wanted.stream)
     if frame.depth in (0, 8) and not frame.is_lossless:
         return None
     return read_odd_jpeg(wanted, frame)[0]
 
 
-def _jpeg2000(wanted: DecodeRequest, file: Opened) -> DeepPicture | None:
+def _jpeg2000(wanted: DecodeRequest, file: Opened) -> DeepImage | None:
     sampling = read_sampling(wanted.stream)
     if sampling.is_shared:
         return read_shared_jpeg2000(wanted, file.header, sampling)
     return read_deep_jpeg2000(wanted, file.header) if is_deep(file.header) else None
 
 
-def _psd(wanted: DecodeRequest, file: Opened) -> Frame | DeepPicture:
+def _psd(wanted: DecodeRequest, file: Opened) -> Frame | DeepImage:
     document = psd.read_document(wanted.stream)
     if document.mode not in (psd.GREY, psd.INDEXED, psd.RGB, psd.CMYK) or document.depth not in (8, 16):
         return Frame(read_psd(wanted).rows, file.profile, lost="a mode that other formats do not have")
     return read_psd(wanted)
 
 
-_READERS: dict[str, Callable[[DecodeRequest, Opened], Frame | DeepPicture | None]] = {
+_READERS: dict[str, Callable[[DecodeRequest, Opened], Frame | DeepImage | None]] = {
     **dict.fromkeys(PLAIN - {"PCX", "DIB"}, _by_pillow),
     "PCX": _pcx,
     "BMP": _bmp,

@@ -16,7 +16,7 @@ from PIL import Image
 from imgsearch.errors import MediaError
 from imgsearch.media.colour.ranges import Span
 from imgsearch.media.colour.rows import Array, ArrayRows
-from imgsearch.media.colour.small import DeepPicture
+from imgsearch.media.colour.small import DeepImage
 from imgsearch.media.containers import psd
 from imgsearch.media.containers.header import read_at
 from imgsearch.media.formats.photoshop_layers import merge_layers
@@ -27,7 +27,7 @@ _RAW, _PACKBITS, _DEFLATE, _DEFLATE_DELTA = range(4)
 _TYPES = {8: ">u1", 16: ">u2", 32: ">f4"}
 
 
-def read_psd(wanted: DecodeRequest) -> DeepPicture:
+def read_psd(wanted: DecodeRequest) -> DeepImage:
     """Raises MediaError."""
     try:
         document = psd.read_document(wanted.stream)
@@ -37,14 +37,14 @@ def read_psd(wanted: DecodeRequest) -> DeepPicture:
     size = document.width, document.height
     if min(size) < 1 or document.depth not in (1, 8, 16, 32):
         raise MediaError(f"a Photoshop document of {size[0]} x {size[1]} pixels of {document.depth} bits", stage="open")
-    if not document.has_picture:
+    if not document.has_composite:
         merged = np.asarray(merge_layers(wanted, document))
-        return DeepPicture(ArrayRows(merged, colours=3), (0.0, 255.0))
+        return DeepImage(ArrayRows(merged, colours=3), (0.0, 255.0))
     row_bytes = -(-document.width * document.depth // 8)
     # Packed and unpacked side by side, then the samples of all channels.
     check_bytes(size, 3 * row_bytes * document.height * _channels(document), wanted.limits)
     planes = _planes(wanted.stream, document, row_bytes)
-    return _picture(document, planes)
+    return _image(document, planes)
 
 
 def _channels(document: psd.Document) -> int:
@@ -96,24 +96,24 @@ def _unpacked(stream: BinaryIO, document: psd.Document, at: int, row_bytes: int)
         raise MediaError(f"a Photoshop document whose data are damaged ({exc})", stage="decode") from exc
 
 
-def _picture(document: psd.Document, planes: Array) -> DeepPicture:
+def _image(document: psd.Document, planes: Array) -> DeepImage:
     mode, width = document.mode, document.width
     if document.depth == 1:  # 1 is black
         bits = np.unpackbits(planes, axis=2)[..., :width]
-        return DeepPicture(ArrayRows(bits[0][..., None], colours=1), (0.0, 1.0), inverted=True)
+        return DeepImage(ArrayRows(bits[0][..., None], colours=1), (0.0, 1.0), inverted=True)
     samples = np.moveaxis(planes.view(_TYPES[document.depth]), 0, -1)
     span: Span = (0.0, 1.0 if document.depth == 32 else float((1 << document.depth) - 1))
     if mode == psd.INDEXED and len(document.palette) >= 768:
         colours = np.frombuffer(document.palette[:768], np.uint8).reshape(3, 256).T
-        return DeepPicture(ArrayRows(colours[samples[..., 0]]), span, document.icc)
+        return DeepImage(ArrayRows(colours[samples[..., 0]]), span, document.icc)
     if mode == psd.LAB and document.colours == 3:
-        return DeepPicture(ArrayRows(_lab(samples, document.depth), "LAB", 3), (0.0, 1.0))
+        return DeepImage(ArrayRows(_lab(samples, document.depth), "LAB", 3), (0.0, 1.0))
     if mode == psd.CMYK and document.colours == 4:  # stored as what is left of the paper
-        return DeepPicture(ArrayRows(samples, "CMYK", 4), span, document.icc, inverted=True)
+        return DeepImage(ArrayRows(samples, "CMYK", 4), span, document.icc, inverted=True)
     colours_count = 3 if mode == psd.RGB and document.colours == 3 else 1
     alpha = document.has_alpha and bool((samples[samples[..., colours_count] == 0][:, :colours_count] < span[1]).any())
     kept = samples[..., : colours_count + alpha]
-    return DeepPicture(ArrayRows(kept, colours=colours_count), span, document.icc)
+    return DeepImage(ArrayRows(kept, colours=colours_count), span, document.icc)
 
 
 def _lab(samples: Array, depth: int) -> Array:

@@ -47,8 +47,8 @@ def merge_layers(wanted: DecodeRequest, document: Document) -> Image.Image:
             raise MediaError(f"not supported: {_LACKING}, whose layers are not plain", stage="open") from exc
         if merged is None or merged.size != size:
             raise MediaError(f"not supported: {_LACKING}, whose layers hold no pixels", stage="open")
-        picture: Image.Image = merged.convert("RGBA")
-        return picture
+        image: Image.Image = merged.convert("RGBA")
+        return image
 
 
 def _unlike(opened: Any) -> str:

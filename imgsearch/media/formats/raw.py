@@ -37,7 +37,7 @@ class Preview:
     height: int
     own: int = 0
 
-    def remaining_turn(self, width: int, height: int, done: int) -> int:
+    def remaining_orientation(self, width: int, height: int, done: int) -> int:
         """How the preview is still to be turned (EXIF's numbers), when it is shown at ``width`` x ``height`` after it
         was turned by ``done``, as its own EXIF says.
 

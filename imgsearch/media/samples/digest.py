@@ -9,18 +9,18 @@ from typing import BinaryIO
 
 from imgsearch.errors import MediaError
 from imgsearch.media.colour.profile import adobe_rgb, profile_name
-from imgsearch.media.colour.rows import PictureDigest, digest_rows
+from imgsearch.media.colour.rows import ImageDigest, digest_rows
 from imgsearch.media.containers.header import Header
 from imgsearch.media.containers.reading import read_header
 from imgsearch.media.facts.shot import ShotFacts, shot_facts
 from imgsearch.media.formats import other_samples
-from imgsearch.media.formats.frames import Frame, Frames, Opened, open_pictures
+from imgsearch.media.formats.frames import Frame, Frames, Opened, open_frames
 from imgsearch.media.limits import LIMITS, DecodeLimits
 from imgsearch.media.opening import decoding, readable_kind, translated
 from imgsearch.media.sniff import Kind
 from imgsearch.media.source import OpenFile, open_source, read_and_hash, read_known
 
-MAX_PICTURES = 10_000
+MAX_IMAGES = 10_000
 MAX_PIXELS = 2_000_000_000
 """Of all pictures of one file together; 20 s of one core. A file with more is not compared by its samples."""
 
@@ -74,20 +74,20 @@ def samples_of(source: OpenFile, content_hash: str | None, limits: DecodeLimits)
         other = other_samples.read_other(file)
     if other is not None:
         return header, _read_all(file, _Single(other), file_hash)
-    with decoding(kind), open_pictures(file) as pictures:
-        return header, _read_all(file, pictures, file_hash)
+    with decoding(kind), open_frames(file) as frames:
+        return header, _read_all(file, frames, file_hash)
 
 
 @dataclass(slots=True)
 class _Single:
     """A file's only picture, read already."""
 
-    picture: Frame
+    frame: Frame
     count: int = 1
     main: int = 0
 
     def read(self, place: int) -> Frame:
-        return self.picture
+        return self.frame
 
 
 def colour_space(header: Header, facts: ShotFacts | None = None) -> str:
@@ -116,7 +116,7 @@ def _byte_digest(file_hash: str) -> bytes:
 class _Sum:
     """What has been read so far."""
 
-    main: PictureDigest | None = None
+    main: ImageDigest | None = None
     digest: list[bytes] = field(default_factory=list)
     depth: int = 1
     transparent: bool = False
@@ -124,44 +124,44 @@ class _Sum:
     main_lost: bool = False
     lost: list[str] = field(default_factory=list)
 
-    def add(self, picture: Frame, found: PictureDigest) -> None:
-        self.digest.append(found.digest + picture.duration.to_bytes(8, "big", signed=True))
-        narrow = found.depth <= 8 or not picture.depth
-        self.depth = max(self.depth, found.depth if narrow else picture.depth)
+    def add(self, frame: Frame, found: ImageDigest) -> None:
+        self.digest.append(found.digest + frame.duration.to_bytes(8, "big", signed=True))
+        narrow = found.depth <= 8 or not frame.depth
+        self.depth = max(self.depth, found.depth if narrow else frame.depth)
         self.transparent = self.transparent or found.transparent
         self.colour = self.colour or found.colour
 
 
-def _read_all(file: Opened, pictures: Frames, file_hash: str) -> Samples:
+def _read_all(file: Opened, frames: Frames, file_hash: str) -> Samples:
     """Every picture; where something is lost on the way, at least the main one. Raises MediaError without it."""
-    total, main, width, height = _Sum(), pictures.main, *file.header.extent
+    total, main, width, height = _Sum(), frames.main, *file.header.extent
     total.lost += file.header.hidden
-    if pictures.count > MAX_PICTURES or pictures.count * width * height > MAX_PIXELS:
+    if frames.count > MAX_IMAGES or frames.count * width * height > MAX_PIXELS:
         total.lost.append("too many pictures")
-    for place in range(pictures.count):
+    for place in range(frames.count):
         if place != main and total.lost and (total.main is not None or "too many pictures" in total.lost):
             if place > main:
                 break
             continue
         try:
-            picture = _read_one(pictures, place, file.kind)
+            frame = _read_one(frames, place, file.kind)
         except MediaError as error:
             if place == main:
                 raise
             total.lost.append(f"picture {place + 1}: {error.message}")
             continue
-        found = digest_rows(picture.rows, picture.profile)
-        total.add(picture, found)
-        if picture.lost:
-            total.lost.append(picture.lost)
+        found = digest_rows(frame.rows, frame.profile)
+        total.add(frame, found)
+        if frame.lost:
+            total.lost.append(frame.lost)
         if place == main:
-            total.main, total.main_lost = found, bool(picture.lost)
-    return _samples(total, pictures.count, file_hash)
+            total.main, total.main_lost = found, bool(frame.lost)
+    return _samples(total, frames.count, file_hash)
 
 
-def _read_one(pictures: Frames, place: int, kind: Kind) -> Frame:
+def _read_one(frames: Frames, place: int, kind: Kind) -> Frame:
     with decoding(kind):
-        return pictures.read(place)
+        return frames.read(place)
 
 
 def _samples(total: _Sum, count: int, file_hash: str) -> Samples:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from imgsearch.media.facts.sidecar_names import EXTENSIONS as SIDECAR_EXTENSIONS
 from imgsearch.media.facts.sidecar_names import FoundSidecars
-from imgsearch.media.sniff import IMAGE_EXTENSIONS, LOOK_INSIDE_EXTENSIONS, begins_like_a_picture
+from imgsearch.media.sniff import IMAGE_EXTENSIONS, LOOK_INSIDE_EXTENSIONS, begins_like_an_image
 from imgsearch.media.walking.ignore import IGNORE_FILE, read_ignore_file
 from imgsearch.media.walking.pass_rules import PROGRAM, Chain, PassRules, Patterns, dotted_names, special_names
 from imgsearch.media.walking.program_folders import program_folder_above
@@ -22,7 +22,7 @@ from imgsearch.media.walking.walk_counts import (
     INTO_LIBRARY,
     MAC_ATTRIBUTES,
     NO_FILE,
-    NO_PICTURE,
+    NO_IMAGE,
     THROWN_AWAY,
     WalkCounts,
     WalkProblem,
@@ -32,7 +32,7 @@ from imgsearch.media.walking.walk_counts import (
 _SORTED_AT_A_TIME = 20_000  # entries of one folder held in memory (about 10 MB) and yielded by name
 _TYPE_BITS = 0o170000  # of st_mode; what stat.S_IFMT masks
 # "._IMG_1.jpg" holds macOS attributes, not a picture; Android renames what was thrown away or is half written.
-_NOT_PICTURES = ("._", ".trashed-", ".pending-")
+_NOT_IMAGES = ("._", ".trashed-", ".pending-")
 _SNIFF_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -230,10 +230,10 @@ class Walk:
                 return None
             if extension in SIDECAR_EXTENSIONS:
                 self.sidecars.note(entry, relative)
-            if not self._begins_like_a_picture(entry, extension):
+            if not self._begins_like_an_image(entry, extension):
                 self._pass_other(entry)
                 return None
-        if name.startswith(_NOT_PICTURES):
+        if name.startswith(_NOT_IMAGES):
             self.counts.other += 1
             self.counts.pass_file(name, MAC_ATTRIBUTES if name.startswith("._") else THROWN_AWAY)
             return None
@@ -261,7 +261,7 @@ class Walk:
         self.counts.images += 1
         return FileEntry(entry.path, relative, status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
 
-    def _begins_like_a_picture(self, entry: os.DirEntry[str], extension: str) -> bool:
+    def _begins_like_an_image(self, entry: os.DirEntry[str], extension: str) -> bool:
         """Asked of files without an extension, and of those whose extension says nothing sure; an unreadable one
         counts as none. Opens it: 10 us."""
         if (extension and extension not in LOOK_INSIDE_EXTENSIONS) or not entry.is_file():
@@ -271,7 +271,7 @@ class Walk:
         except OSError:
             return False
         try:
-            return begins_like_a_picture(os.read(descriptor, 64), entry.name)
+            return begins_like_an_image(os.read(descriptor, 64), entry.name)
         except OSError:
             return False
         finally:
@@ -279,7 +279,7 @@ class Walk:
 
     def _pass_other(self, entry: os.DirEntry[str]) -> None:
         """A file that is no picture, or no file."""
-        reason = NO_PICTURE
+        reason = NO_IMAGE
         if not entry.is_file():
             reason = DEAD_LINK if entry.is_symlink() and not os.path.exists(entry.path) else NO_FILE  # noqa: PTH110
         elif entry.is_symlink() and entry.name[entry.name.rfind(".") :].lower() in IMAGE_EXTENSIONS:

@@ -10,7 +10,7 @@ from typing import Any
 
 from imgsearch.media.walking.pass_rules import HIDDEN, PROGRAM
 
-NO_PICTURE = "not a picture"
+NO_IMAGE = "not a picture"
 NO_FILE = "a pipe, a socket or a device"
 DEAD_LINK = "a link that leads nowhere"
 INTO_LIBRARY = "a link into a library"
@@ -47,7 +47,7 @@ class WalkCounts:
     @property
     def other_by_extension(self) -> Counter[str]:
         """Files that are no pictures by name and content."""
-        return Counter({extension: n for (reason, extension), n in self.passed_files.items() if reason == NO_PICTURE})
+        return Counter({extension: n for (reason, extension), n in self.passed_files.items() if reason == NO_IMAGE})
 
     def pass_file(self, name: str, reason: str) -> None:
         """A file was not taken."""

@@ -25,9 +25,9 @@ def decode_all(paths: Sequence[Path], size: int, told: Sequence[int] = ()) -> It
     """Each path decoded for a model of ``size`` pixels, in order; a file that cannot be decoded is its
     MediaError. ``told``: the orientation of each that a sidecar tells, or none at all."""
 
-    def decode(path: Path, turn: int) -> DecodedImage | MediaError:
+    def decode(path: Path, orientation: int) -> DecodedImage | MediaError:
         try:
-            decoded = decode_file(path, size, told=turn)
+            decoded = decode_file(path, size, told=orientation)
         except MediaError as error:
             return error
         assert isinstance(decoded, DecodedImage)  # no known hashes were given
@@ -35,8 +35,8 @@ def decode_all(paths: Sequence[Path], size: int, told: Sequence[int] = ()) -> It
 
     with ThreadPoolExecutor(max_workers=DECODE_THREADS, thread_name_prefix="decode") as pool:
         waiting: deque[Future[DecodedImage | MediaError]] = deque()
-        for path, turn in zip(paths, told or [0] * len(paths), strict=True):
-            waiting.append(pool.submit(decode, path, turn))
+        for path, orientation in zip(paths, told or [0] * len(paths), strict=True):
+            waiting.append(pool.submit(decode, path, orientation))
             if len(waiting) >= AHEAD:
                 yield waiting.popleft().result()
         while waiting:

@@ -73,15 +73,15 @@ def _read_pixels(sources: Sequence[ImageSource], size: int) -> tuple[dict[int, U
     """Pixels by the source's index, tried at every path in turn; the reason for each source that has none."""
     pixels: dict[int, UInt8] = {}
     reasons: dict[int, str] = dict.fromkeys(range(len(sources)), "gone")
-    for turn in range(max((len(source.paths) for source in sources), default=0)):
-        waiting = [i for i, source in enumerate(sources) if i not in pixels and turn < len(source.paths)]
+    for attempt in range(max((len(source.paths) for source in sources), default=0)):
+        waiting = [i for i, source in enumerate(sources) if i not in pixels and attempt < len(source.paths)]
         told = [sources[i].told for i in waiting]
-        decoded = decode_all([sources[i].paths[turn] for i in waiting], size, told)
+        decoded = decode_all([sources[i].paths[attempt] for i in waiting], size, told)
         for index, outcome in zip(waiting, decoded, strict=True):
             if isinstance(outcome, MediaError):
                 reasons[index] = outcome.message
             elif outcome.facts.content_hash != sources[index].content_hash:
-                reasons[index] = f"{sources[index].paths[turn].name} has changed since it was indexed"
+                reasons[index] = f"{sources[index].paths[attempt].name} has changed since it was indexed"
             else:
                 pixels[index] = outcome.pixels
     return pixels, [reason for index, reason in reasons.items() if index not in pixels]

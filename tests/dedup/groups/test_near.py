@@ -22,7 +22,7 @@ from imgsearch.dedup.tiers import pair_verification as looking
 from imgsearch.dedup.tiers.candidates import HASH_RADIUS, Signed, likeness_of, mean_directions, unrelated_rows
 from imgsearch.dedup.tiers.pair_verification import PairLooks
 from imgsearch.media.decode import decode_file
-from imgsearch.media.signature import luma_of, picture_signature
+from imgsearch.media.signature import image_signature, luma_of
 from imgsearch.records import MODEL_FREE, Failure, ModelId
 from imgsearch.search.similarity import likeness
 from imgsearch.storage import EmbeddedBatch, FilePlace, create_store, writing
@@ -295,13 +295,13 @@ def test_window_of_a_picture_looks_like_the_crop_there():
     rng = random.Random(1)
     for left, top, side in rng.sample(WINDOWS[1:], 6):
         box = tuple(round(320 * edge) for edge in (left, top, left + side, top + side))
-        luma = luma_of(np.frombuffer(picture_signature(whole.crop(box)), np.uint8)[None])
-        window = describe_windows(luma_of(np.frombuffer(picture_signature(whole), np.uint8)[None]))[0]
+        luma = luma_of(np.frombuffer(image_signature(whole.crop(box)), np.uint8)[None])
+        window = describe_windows(luma_of(np.frombuffer(image_signature(whole), np.uint8)[None]))[0]
         alike = window @ describe_windows(luma, WINDOWS[:1])[0, 0]
         assert alike[WINDOWS.index((left, top, side))] > 0.95
         assert alike[WINDOWS.index((left, top, side))] >= alike.max() - 0.05
 
 
 def test_flat_picture_has_no_windows():
-    flat = luma_of(np.frombuffer(picture_signature(Image.new("RGB", (50, 50), (9, 9, 9))), np.uint8)[None])
+    flat = luma_of(np.frombuffer(image_signature(Image.new("RGB", (50, 50), (9, 9, 9))), np.uint8)[None])
     assert not describe_windows(flat).any()

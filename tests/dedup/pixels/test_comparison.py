@@ -16,8 +16,8 @@ from imgsearch.dedup.pixels.comparison import compare_signatures
 from imgsearch.dedup.pixels.inspection.judge import inspect_images
 from imgsearch.dedup.pixels.photometric_residual import compare_lightness
 from imgsearch.media.decode import open_upright
-from imgsearch.media.orientation import turn_picture
-from imgsearch.media.signature import INVERSE_TURN, picture_signature
+from imgsearch.media.orientation import orient_image
+from imgsearch.media.signature import INVERSE_ORIENTATION, image_signature
 from imgsearch.scenes.alterations import alterations
 from imgsearch.scenes.copies import altered_bytes
 from imgsearch.scenes.draw import draw_scene
@@ -36,7 +36,7 @@ def other():
 
 
 def signed(picture):
-    return np.frombuffer(picture_signature(picture), np.uint8)[None]
+    return np.frombuffer(image_signature(picture), np.uint8)[None]
 
 
 def signatures_agree(first, second, turn=1):
@@ -44,7 +44,7 @@ def signatures_agree(first, second, turn=1):
 
 
 def looked_at(first, second, turn):
-    return inspect_images(first, turn_picture(second, turn)).same
+    return inspect_images(first, orient_image(second, turn)).same
 
 
 def opened(data):
@@ -97,7 +97,7 @@ def test_frame_of_a_belt_is_a_copy_of_itself_compressed():
 
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_turned_copy_is_a_copy_at_its_turn_only(scene, turn):
-    turned = turn_picture(scene, INVERSE_TURN[turn])
+    turned = orient_image(scene, INVERSE_ORIENTATION[turn])
     assert signatures_agree(scene, turned, turn).is_copy[0]
     assert looked_at(scene, turned, turn)
     wrong = turn % 8 + 1
@@ -110,12 +110,12 @@ def test_turns_are_those_of_the_decoder(scene, tmp_path):
         exif[0x0112] = turn
         scene.save(tmp_path / "x.png", exif=exif)
         shown = np.asarray(open_upright(tmp_path / "x.png", 400))
-        assert np.array_equal(np.asarray(turn_picture(scene, turn)), shown)
+        assert np.array_equal(np.asarray(orient_image(scene, turn)), shown)
 
 
 def test_pairs_are_compared_each_by_itself(scene, other):
     """A block gives what the pairs give one by one."""
-    pictures = [scene, other, scene.resize((90, 90)), turn_picture(other, 6), scene.rotate(3)]
+    pictures = [scene, other, scene.resize((90, 90)), orient_image(other, 6), scene.rotate(3)]
     signatures = np.concatenate([signed(picture) for picture in pictures])
     first, second = np.divmod(np.arange(25), 5)
     turns = (np.arange(25) % 8 + 1).astype(np.uint8)

@@ -137,7 +137,7 @@ def test_transparency_is_compared_where_both_have_some(photo, tmp_path) -> None:
 @pytest.mark.parametrize("turn", [3, 6])
 def test_transparency_is_compared_upright_whatever_the_container(photo, tmp_path, suffix, turn) -> None:
     """EXIF turns both planes: a picture that says so and one whose samples lie so are one."""
-    from imgsearch.media.orientation import turn_picture
+    from imgsearch.media.orientation import orient_image
 
     upright, turned = cut_out(photo, left=40), tmp_path / f"turned.{suffix}"
     upright.save(tmp_path / "upright.png")
@@ -145,7 +145,7 @@ def test_transparency_is_compared_upright_whatever_the_container(photo, tmp_path
     exif[0x0112] = turn
     lossless = {"lossless": True, "exact": True} if suffix == "webp" else {}
     back = {3: 3, 6: 8}[turn]
-    turn_picture(upright, back).save(turned, exif=exif.tobytes() if suffix != "tiff" else exif, **lossless)
+    orient_image(upright, back).save(turned, exif=exif.tobytes() if suffix != "tiff" else exif, **lossless)
     assert seen(tmp_path / "upright.png", turned, clear=True)["same"]
 
 

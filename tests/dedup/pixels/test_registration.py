@@ -16,8 +16,8 @@ from imgsearch.dedup.pixels.registration.register import equally_sharp
 from imgsearch.dedup.pixels.registration.sheets import Sheets, read_planes, read_signatures
 from imgsearch.dedup.pixels.registration.starts import find_starts
 from imgsearch.dedup.pixels.template_matching import align
-from imgsearch.media.orientation import turn_picture
-from imgsearch.media.signature import INVERSE_TURN, TURNS, picture_signature
+from imgsearch.media.orientation import orient_image
+from imgsearch.media.signature import INVERSE_ORIENTATION, ORIENTATIONS, image_signature
 from imgsearch.records import SIGNATURE_BYTES
 from imgsearch.scenes.look_alikes import FAMILIES
 from imgsearch.scenes.overlays import with_bar, with_logo, with_sticker
@@ -28,7 +28,7 @@ def plane(image, side=64):
 
 
 def signature(image):
-    return np.frombuffer(picture_signature(image), np.uint8)[None]
+    return np.frombuffer(image_signature(image), np.uint8)[None]
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +71,13 @@ def test_cover_is_the_area_that_both_show():
     assert first == pytest.approx([0.5, 0.25], abs=0.02) and second == pytest.approx([0.5, 1], abs=0.04)
 
 
-@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("turn", ORIENTATIONS)
 @pytest.mark.parametrize("swapped", [False, True])
 def test_start_is_at_the_place_and_turn_of_a_crop(picture, turn, swapped):
     whole = picture.resize((320, 320))
     crop = whole.crop((80, 0, 320, 240))
     first, second = (crop, whole) if swapped else (whole, crop)
-    found = find_starts(signature(first), signature(turn_picture(second, INVERSE_TURN[turn])))
+    found = find_starts(signature(first), signature(orient_image(second, INVERSE_ORIENTATION[turn])))
     assert found.turns[0, 0] == turn and found.correlation[0, 0] > 0.97
     wanted = np.array([[0.75, 0, 0.25], [0, 0.75, -0.25]]) if swapped else None
     wanted = np.array([[4 / 3, 0, -1 / 3], [0, 4 / 3, 1 / 3]]) if wanted is None else wanted

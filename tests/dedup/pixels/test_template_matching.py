@@ -11,8 +11,8 @@ from PIL import Image, ImageFilter, ImageOps
 
 from imgsearch.dedup.pixels.block_comparison import compare_blocks
 from imgsearch.dedup.pixels.template_matching import align
-from imgsearch.media.orientation import turn_picture
-from imgsearch.media.signature import INVERSE_TURN
+from imgsearch.media.orientation import orient_image
+from imgsearch.media.signature import INVERSE_ORIENTATION
 from imgsearch.scenes.dataset import make_set
 from imgsearch.scenes.draw import draw_scene
 from imgsearch.scenes.look_alikes import FAMILIES
@@ -42,7 +42,7 @@ def test_whole_is_found_around_its_crop(picture):
 
 @pytest.mark.parametrize("turn", [2, 3, 6, 7])
 def test_turned_picture_is_found_at_its_turn(picture, turn):
-    found = align(picture, turn_picture(picture, INVERSE_TURN[turn]))
+    found = align(picture, orient_image(picture, INVERSE_ORIENTATION[turn]))
     assert (found.kind, found.turn) == ("near", turn)
 
 

@@ -9,7 +9,7 @@ from imgsearch.dedup.evidence.signature_backfill import fill_signatures
 from imgsearch.dedup.pixels.comparison import compare_signatures
 from imgsearch.dedup.tiers import perceptual
 from imgsearch.dedup.tiers.perceptual import perceptual_pairs
-from imgsearch.media.signature import TURNS, is_flat, luma_of, turned_hashes
+from imgsearch.media.signature import ORIENTATIONS, is_flat, luma_of, oriented_hashes
 
 TURN = {6: Image.Transpose.ROTATE_270, 2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180}
 
@@ -18,7 +18,7 @@ def by_brute_force(library: PicturedLibrary, new: np.ndarray, radius: int) -> di
     """Every pair at every turn, one after the other: the pair and the turn of the least difference."""
     ids = library.ids
     _, signatures = library.store.signatures(ids)
-    hashes = turned_hashes(luma_of(signatures))
+    hashes = oriented_hashes(luma_of(signatures))
     flat = is_flat(luma_of(signatures))
     found = {}
     for j in range(len(ids)):
@@ -26,7 +26,7 @@ def by_brute_force(library: PicturedLibrary, new: np.ndarray, radius: int) -> di
             if flat[i] or flat[j] or not {int(ids[i]), int(ids[j])} & set(new.tolist()):
                 continue
             best = []
-            for turn in TURNS:
+            for turn in ORIENTATIONS:
                 if (int(hashes[i, 0]) ^ int(hashes[j, turn - 1])).bit_count() <= radius:
                     one = compare_signatures(signatures[[i]], signatures[[j]], np.array([turn], np.uint8))
                     best += [(float(one.difference[0]), turn)] if one.is_copy[0] else []

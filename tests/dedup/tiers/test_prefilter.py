@@ -4,13 +4,13 @@ from pictured_library import picture
 
 from imgsearch.dedup.pixels.comparison import compare_signatures
 from imgsearch.dedup.tiers.prefilter import LEAST_CORRELATION, correlations, screened
-from imgsearch.media.signature import TURNS, luma_of, picture_signature, turned
+from imgsearch.media.signature import ORIENTATIONS, image_signature, luma_of, oriented
 
 
 @pytest.fixture(scope="module")
 def signatures() -> np.ndarray:
     images = [picture(seed) for seed in range(4)] + [picture(0).resize((90, 70)), picture(1).point(lambda v: v // 2)]
-    return np.stack([np.frombuffer(picture_signature(image), np.uint8) for image in images])
+    return np.stack([np.frombuffer(image_signature(image), np.uint8) for image in images])
 
 
 def test_correlation_is_numpys_of_the_turned_picture(signatures) -> None:
@@ -18,14 +18,14 @@ def test_correlation_is_numpys_of_the_turned_picture(signatures) -> None:
     found = correlations(signatures, signatures[::-1], turns)
     for at, turn in enumerate(turns):
         first = luma_of(signatures)[at].ravel()
-        second = turned(luma_of(signatures[::-1])[at], int(turn)).ravel()
+        second = oriented(luma_of(signatures[::-1])[at], int(turn)).ravel()
         assert found[at] == pytest.approx(np.corrcoef(first, second)[0, 1], abs=1e-5)
     assert correlations(np.zeros((1, 1536), np.uint8), signatures[:1], turns[:1]).tolist() == [0]
 
 
 def test_screening_leaves_out_no_copy_and_looks_at_nothing_unlike(signatures) -> None:
     first, second = (np.repeat(signatures, 6, axis=0), np.tile(signatures, (6, 1)))
-    for turn in TURNS:
+    for turn in ORIENTATIONS:
         turns = np.full(len(first), turn, np.uint8)
         careful, cheap = compare_signatures(first, second, turns), screened(first, second, turns)
         assert np.array_equal(careful.is_copy, cheap.is_copy)

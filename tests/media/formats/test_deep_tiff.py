@@ -167,10 +167,10 @@ def test_ycbcr_with_subsampling_is_put_together(across: int, down: int) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_deep_tiff_is_turned_upright(orientation: int) -> None:
-    from imgsearch.media.orientation import turn_array
+    from imgsearch.media.orientation import orient_array
 
     undo = {6: 8, 8: 6}.get(orientation, orientation)
-    stored = np.ascontiguousarray(turn_array(numbers(RGB, "f4"), undo))
+    stored = np.ascontiguousarray(orient_array(numbers(RGB, "f4"), undo))
     data = tiff(stored, photometric="rgb", extratags=[(274, "H", 1, orientation, True)])
     assert error(data, RGB) <= 2
     facts = decode_bytes(data, 8).facts

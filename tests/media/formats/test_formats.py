@@ -13,7 +13,7 @@ from PIL import Image
 
 from imgsearch.errors import MediaError
 from imgsearch.media.decode import decode_bytes
-from imgsearch.media.sniff import IMAGE_EXTENSIONS, LOOK_INSIDE_EXTENSIONS, begins_like_a_picture, sniff
+from imgsearch.media.sniff import IMAGE_EXTENSIONS, LOOK_INSIDE_EXTENSIONS, begins_like_an_image, sniff
 
 GREY_IMAGE, RGB_IMAGE = Image.fromarray(numbers(GREY, "u1")), Image.fromarray(numbers(RGB, "u1"))
 RGBA_IMAGE = Image.fromarray(numbers(np.concatenate([RGB, ALPHA], axis=2), "u1"))
@@ -238,7 +238,7 @@ def test_extensions_are_read_or_looked_into_never_both() -> None:
 
 
 def test_only_pictures_begin_like_pictures() -> None:
-    assert begins_like_a_picture(encode(RGB_IMAGE, "JPEG")[:64], "x.svg")
+    assert begins_like_an_image(encode(RGB_IMAGE, "JPEG")[:64], "x.svg")
     for data in (
         b"<svg xmlns='x'/>",
         b"BMW is a maker of cars",
@@ -247,7 +247,7 @@ def test_only_pictures_begin_like_pictures() -> None:
         b"\0" * 64,
         b"MZ" + bytes(62),
     ):
-        assert not begins_like_a_picture(data[:64], "x.txt")
+        assert not begins_like_an_image(data[:64], "x.txt")
 
 
 @pytest.mark.parametrize(
@@ -452,3 +452,15 @@ def test_noise_from_an_empty_profile_is_not_shown() -> None:
         at = int.from_bytes(profile[profile.index(name) + 4 :][:4], "big")
         profile[at + 8 : at + 20] = bytes(12)
     assert error(encode(RGB_IMAGE, "PNG", icc_profile=bytes(profile)), RGB) <= 1
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG2000"])
+def test_macos_icon_is_refused_by_the_size_inside(kind: str) -> None:
+    """Pillow goes by the entry's name, which says 128 pixels, and takes what the entry's own header asks for."""
+    inner = encode(photo(128, 128), kind)
+    size = (128).to_bytes(4, "big")
+    huge = inner.replace(2 * size, 2 * (60_000).to_bytes(4, "big"))
+    assert huge != inner
+    icon = b"icns" + (16 + len(huge)).to_bytes(4, "big") + b"ic07" + (8 + len(huge)).to_bytes(4, "big") + huge
+    with pytest.raises(MediaError, match="60000 x 60000 pixels: decoding it needs"):
+        decode_bytes(icon, 32)

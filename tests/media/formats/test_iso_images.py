@@ -1,6 +1,7 @@
 """HEIC and AVIF: crop and turns by the boxes alone, grids whole and by tiles, other codecs inside."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pillow_heif
@@ -13,6 +14,7 @@ from imgsearch.errors import MediaError
 from imgsearch.media import limits
 from imgsearch.media.decode import decode_bytes
 from imgsearch.media.limits import MIB, DecodeLimits
+from imgsearch.media.shown import show_file
 
 SIDE = 32
 KINDS = {"HEIF": b"heic", "AVIF": b"avif"}
@@ -45,7 +47,7 @@ def test_clean_aperture_is_cut_out(kind: str) -> None:
 def test_turns_are_the_boxes_in_their_order(kind: str) -> None:
     image = photo(128, 96)
     plain = coded(image, kind)
-    turns = {
+    transposes = {
         (irot(1),): image.transpose(Image.Transpose.ROTATE_90),
         (irot(2),): image.transpose(Image.Transpose.ROTATE_180),
         (irot(3),): image.transpose(Image.Transpose.ROTATE_270),
@@ -56,7 +58,7 @@ def test_turns_are_the_boxes_in_their_order(kind: str) -> None:
             Image.Transpose.ROTATE_270
         ),
     }
-    for boxes, wanted in turns.items():
+    for boxes, wanted in transposes.items():
         item = Item(plain.kind, plain.data, [*plain.properties, *boxes])
         assert difference(iso_file([item], KINDS[kind]), wanted) < 5, boxes
 
@@ -69,17 +71,33 @@ def test_neither_exif_nor_xmp_turn_it(kind: str) -> None:
     told = Item(b"Exif", bytes(4) + exif.tobytes()[6:], references=(b"cdsc", (1,)))
     xmp = Item(b"mime", XMP_6, references=(b"cdsc", (1,)), content_type=b"application/rdf+xml")
     for items in ([told], [xmp], [told, xmp]):
-        assert difference(iso_file([coded(image, kind), *items], KINDS[kind]), image) < 5
+        data = iso_file([coded(image, kind), *items], KINDS[kind])
+        assert difference(data, image) < 5 and decode_bytes(data, SIDE).facts.orientation == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_orientation_is_that_of_the_boxes_whatever_exif_says(kind: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    told = Item(b"Exif", bytes(4) + exif.tobytes()[6:], references=(b"cdsc", (1,)))
+    plain = coded(photo(128, 96), kind)
+    for boxes, orientation in (([irot(1)], 8), ([irot(3)], 6), ([imir(1)], 2), ([irot(0)], 1)):
+        path = tmp_path / "a.heic"
+        path.write_bytes(iso_file([Item(plain.kind, plain.data, [*plain.properties, *boxes]), told], KINDS[kind]))
+        found = show_file(path)
+        assert found.content is not None
+        assert (found.content.orientation, found.turned_by) == (orientation, "boxes"), boxes
+        assert found.size == ((96, 128) if orientation >= 5 else (128, 96))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_avif_by_pillow_of_every_orientation_is_upright(orientation: int) -> None:
     undo = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}
-    from imgsearch.media.orientation import turn_picture
+    from imgsearch.media.orientation import orient_image
 
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = encode(turn_picture(photo(128, 96), undo[orientation]), "AVIF", quality=95, exif=exif)
+    data = encode(orient_image(photo(128, 96), undo[orientation]), "AVIF", quality=95, exif=exif)
     assert difference(data, photo(128, 96)) < 5
     assert decode_bytes(data, SIDE).facts.orientation == orientation
 

@@ -8,7 +8,7 @@ from odd_files import encode, photo, tiff_of
 from PIL import Image
 
 from imgsearch.media.decode import decode_bytes
-from imgsearch.media.orientation import turn_picture
+from imgsearch.media.orientation import orient_image
 
 pytest.importorskip("rawpy")
 
@@ -20,7 +20,7 @@ ALL, TURNED = range(1, 9), (5, 6, 7, 8)
 
 def stored(orientation: int) -> Image.Image:
     """As the sensor saw the scene."""
-    return turn_picture(SCENE, UNDO[orientation])
+    return orient_image(SCENE, UNDO[orientation])
 
 
 def jpeg(image: Image.Image, told: int = 0) -> bytes:

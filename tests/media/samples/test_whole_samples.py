@@ -345,8 +345,8 @@ def test_turned_file_of_many_bands_is_its_upright_picture(samples, monkeypatch: 
         (4, "FLIP_TOP_BOTTOM"),
     ):
         exif[0x0112] = orientation
-        turned = photo().transpose(Image.Transpose[method])
-        assert samples(save(turned, "PNG", exif=exif)).digest == samples(save(photo(), "PNG")).digest
+        oriented = photo().transpose(Image.Transpose[method])
+        assert samples(save(oriented, "PNG", exif=exif)).digest == samples(save(photo(), "PNG")).digest
 
 
 def test_raw_file_is_its_bytes(samples) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imgsearch.dedup.pixels.inspection.planes import Planes, least_size, planes_of
-from imgsearch.media.orientation import turn_picture
+from imgsearch.media.orientation import orient_image
 from imgsearch.records import UInt8
 
 COLOURS = 16
@@ -34,7 +34,7 @@ class InspectedImage:
 
     def turned(self, turn: int) -> InspectedImage:
         """The image as EXIF orientation ``turn`` shows it; itself for 1."""
-        return self if turn == 1 else InspectedImage(turn_picture(self.image, turn))
+        return self if turn == 1 else InspectedImage(orient_image(self.image, turn))
 
     def planes(self, size: tuple[int, int]) -> Planes:
         """Brought to ``size`` (width, height)."""

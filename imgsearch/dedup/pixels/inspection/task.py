@@ -25,7 +25,7 @@ from imgsearch.media.decode import open_upright
 from imgsearch.media.limits import DecodeLimits, TooMuchMemory
 from imgsearch.media.metadata.exif import exif_of, orientation_of
 from imgsearch.media.opening import decoding, open_image, readable_kind, translated
-from imgsearch.media.orientation import turn_picture
+from imgsearch.media.orientation import orient_image
 from imgsearch.media.samples.whole import FileTraits, describe_and_read, describe_file
 from imgsearch.media.source import open_source
 
@@ -117,7 +117,7 @@ def inspect_pair(arguments: list[Any], limits: DecodeLimits, desk: _Desk | None 
         found = _unless_saved_again(found, gentle, harsh, limits)
         found = _unless_softened(found, (first, size), (second, other_size))
     if found.same and clear and other_clear:
-        found = _with_transparency(found, _alpha(path, limits), turn_picture(_alpha(other_path, limits), turn))
+        found = _with_transparency(found, _alpha(path, limits), orient_image(_alpha(other_path, limits), turn))
     return found
 
 
@@ -178,7 +178,7 @@ def _alpha(path: str, limits: DecodeLimits) -> Image.Image:
             turn = orientation_of(exif_of(image))
             if pages is not None and not pages.main_page.has_orientation:
                 turn = orientation_of(load_exif_from(at_directory(stream, pages.first.offset)))
-            return turn_picture(image.convert("RGBA").getchannel("A"), turn)
+            return orient_image(image.convert("RGBA").getchannel("A"), turn)
 
 
 @contextmanager

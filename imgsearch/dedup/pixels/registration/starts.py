@@ -11,7 +11,7 @@ from imgsearch.dedup.pixels.crop_descriptors import SIDE as CELLS
 from imgsearch.dedup.pixels.crop_descriptors import WINDOWS, describe_windows
 from imgsearch.dedup.pixels.photometric_residual import smooth
 from imgsearch.dedup.pixels.registration.affine import IDENTITY, refine, rest_of
-from imgsearch.media.signature import TURNS, luma_of, turned
+from imgsearch.media.signature import ORIENTATIONS, luma_of, oriented
 from imgsearch.records import Float32, Int64, UInt8
 
 _PLACES = 2
@@ -115,9 +115,9 @@ def turned_planes(planes: Float32, turns: Int64) -> Float32:
     if (turns == 1).all():
         return planes
     out = np.ascontiguousarray(planes).copy()
-    for turn in TURNS[1:]:
+    for turn in ORIENTATIONS[1:]:
         those = np.flatnonzero(turns == turn)
-        out[those] = turned(planes[those], turn)
+        out[those] = oriented(planes[those], turn)
     return out
 
 
@@ -125,14 +125,14 @@ def _places(a: UInt8, b: UInt8) -> tuple[Int64, Float32]:
     """(orientations [n, k], maps [n, k, 2, 3]) of the most similar windows, and of all on all."""
     windows_a, windows_b = _described(a), _described(b)  # [n, windows, 64]
     n, count = windows_a.shape[:2]
-    whole_b = np.stack([_turned_cells(windows_b[:, 0], turn) for turn in TURNS], axis=1)  # [n, 8, 64]
-    whole_a = np.stack([_turned_cells(windows_a[:, 0], _undo(turn)) for turn in TURNS], axis=1)
+    whole_b = np.stack([_turned_cells(windows_b[:, 0], turn) for turn in ORIENTATIONS], axis=1)  # [n, 8, 64]
+    whole_a = np.stack([_turned_cells(windows_a[:, 0], _undo(turn)) for turn in ORIENTATIONS], axis=1)
     inside = np.abs(windows_a @ whole_b.transpose(0, 2, 1))  # [n, windows, 8]: the second lies in the first
     around = np.abs(windows_b @ whole_a.transpose(0, 2, 1))  # the first, turned as the second is, lies in the second
     around[:, 0] = 0  # all on all, as above
     both = np.concatenate([inside, around], axis=1).reshape(n, -1)
     best = np.argsort(-both, axis=1)[:, :_PLACES]
-    places, turns = best // len(TURNS), best % len(TURNS) + 1
+    places, turns = best // len(ORIENTATIONS), best % len(ORIENTATIONS) + 1
     maps = np.empty((n, _PLACES + 1, 2, 3), np.float32)
     maps[:, :_PLACES] = np.where(
         (places < count)[..., None, None], _INTO[places % count], _out_of(places % count, turns)
@@ -149,7 +149,7 @@ def _described(luma: UInt8) -> Float32:
 
 
 def _turned_cells(cells: Float32, turn: int) -> Float32:
-    return np.ascontiguousarray(turned(cells.reshape(-1, CELLS, CELLS), turn)).reshape(len(cells), -1)
+    return np.ascontiguousarray(oriented(cells.reshape(-1, CELLS, CELLS), turn)).reshape(len(cells), -1)
 
 
 def _undo(turn: int) -> int:
@@ -167,10 +167,10 @@ def _into_maps() -> Float32:
 def _turned_boxes() -> Float32:
     """For each window of the second (as it lies in the file) and orientation: the map from the first's coordinates,
     which fills the window, to those of the second once it is turned; [windows, 8, 2, 3]."""
-    maps = np.zeros((len(WINDOWS), len(TURNS), 2, 3), np.float32)
+    maps = np.zeros((len(WINDOWS), len(ORIENTATIONS), 2, 3), np.float32)
     for number, (left, top, side) in enumerate(WINDOWS):
         x, y = 2 * left + side - 1, 2 * top + side - 1  # the window's middle
-        for turn in TURNS:
+        for turn in ORIENTATIONS:
             across, down = (y, x) if turn >= 5 else (x, y)
             across = -across if turn in (2, 3, 6, 7) else across
             down = -down if turn in (3, 4, 7, 8) else down

@@ -16,7 +16,7 @@ from PIL import Image
 from imgsearch.media.containers.boxes import file_boxes, read_box
 from imgsearch.media.containers.header import stream_size
 from imgsearch.media.containers.heif.items import ByteCursor, Item, Items, read_items
-from imgsearch.media.orientation import turn_picture
+from imgsearch.media.orientation import orient_image
 
 _TURNS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
 _MIRRORS = {0: Image.Transpose.FLIP_TOP_BOTTOM, 1: Image.Transpose.FLIP_LEFT_RIGHT}
@@ -31,25 +31,25 @@ class Shape:
 
     size: tuple[int, int]
     crop: Box
-    turns: tuple[Image.Transpose, ...]
+    transposes: tuple[Image.Transpose, ...]
 
     @property
     def upright_size(self) -> tuple[int, int]:
         """Width and height as they are shown."""
         width, height = self.crop[2] - self.crop[0], self.crop[3] - self.crop[1]
-        across = sum(each in (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270) for each in self.turns) % 2
+        across = sum(each in (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270) for each in self.transposes) % 2
         return (height, width) if across else (width, height)
 
     @property
     def orientation(self) -> int:
         """The turns as one EXIF orientation."""
         marked = Image.frombytes("L", (2, 3), bytes(range(6)))
-        wanted = self.turned(marked)
-        return next(each for each in range(1, 9) if turn_picture(marked, each) == wanted)
+        wanted = self.oriented(marked)
+        return next(each for each in range(1, 9) if orient_image(marked, each) == wanted)
 
-    def turned(self, image: Image.Image) -> Image.Image:
+    def oriented(self, image: Image.Image) -> Image.Image:
         """The cropped picture, or a smaller one of it, upright."""
-        for each in self.turns:
+        for each in self.transposes:
             image = image.transpose(each)
         return image
 
@@ -77,20 +77,20 @@ def read_primary(stream: BinaryIO) -> tuple[Items, Item] | None:
 def shape_of(item: Item, size: tuple[int, int]) -> Shape:
     """The transformations of an item whose decoder gives ``size``. A crop that makes no sense is left aside."""
     crop: Box = (0, 0, *size)
-    turns: list[Image.Transpose] = []
+    transposes: list[Image.Transpose] = []
     for name, content in item.properties:
         if name == b"clap" and len(content) >= 32:
-            crop = _cropped(crop, content, turns)
+            crop = _cropped(crop, content, transposes)
         elif name == b"irot" and content and content[0] & 3:
-            turns.append(_TURNS[content[0] & 3])
+            transposes.append(_TURNS[content[0] & 3])
         elif name == b"imir" and content:
-            turns.append(_MIRRORS[content[0] & 1])
-    return Shape(size, crop, tuple(turns))
+            transposes.append(_MIRRORS[content[0] & 1])
+    return Shape(size, crop, tuple(transposes))
 
 
-def _cropped(box: Box, clap: bytes, turns: list[Image.Transpose]) -> Box:
+def _cropped(box: Box, clap: bytes, transposes: list[Image.Transpose]) -> Box:
     """The clean aperture: width, height and the offset of its middle, as fractions."""
-    if turns:  # written after a turn, against the order that the standard asks for
+    if transposes:  # written after a turn, against the order that the standard asks for
         return box
     numbers = struct.unpack(">IiIiiiii", clap[:32])
     if min(numbers[1], numbers[3], numbers[5], numbers[7]) <= 0:

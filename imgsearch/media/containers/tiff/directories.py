@@ -87,7 +87,7 @@ class Directory:
         return bool(self.number(_SUBFILE, 0) & 1) or self.number(_OLD_SUBFILE, 0) == 2
 
     @property
-    def is_picture(self) -> bool:
+    def is_image(self) -> bool:
         """Something to look at for its own sake: no thumbnail, mask, depth map or sensor data."""
         unseen = self.number(_SUBFILE, 0) & 0b1100 or self.photometric in _UNSEEN
         return not self.is_reduced and not unseen and self.pixels > 0

@@ -45,7 +45,7 @@ def read_pages(stream: BinaryIO) -> Pages | None:
         return Pages((first,), 0, first, raw)
     # An ordinary TIFF opens at its first page. A first directory that is no page gives way to the largest.
     stop = starts[1] if len(starts) > 1 else len(pages)
-    choice = range(stop) if first.is_picture else range(len(pages))
+    choice = range(stop) if first.is_image else range(len(pages))
     return Pages(tuple(pages), max(choice, key=lambda at: pages[at].pixels), first, raw)
 
 
@@ -62,7 +62,7 @@ def main_directory(stream: BinaryIO) -> tuple[Directory | None, Pages | None]:
     first = None if reader is None else reader.read(reader.first)
     if reader is None or first is None:
         return None, None
-    if first[0].is_picture and not first[0].sub_directories:
+    if first[0].is_image and not first[0].sub_directories:
         return first[0], None
     pages = read_pages(stream)
     if pages is None or pages.main_page.offset == pages.first.offset:
@@ -92,7 +92,7 @@ def read_header(stream: BinaryIO) -> tuple[Header, Pages]:
 def _shown(reader: DirectoryReader, directory: Directory) -> list[Directory]:
     """What a directory of the chain adds: itself, or the larger masters in its SubIFDs."""
     subs = [found[0] for offset in directory.sub_directories if (found := reader.read(offset)) is not None]
-    masters = [sub for sub in subs if sub.is_picture and sub.pixels > directory.pixels]
-    if directory.is_picture:
+    masters = [sub for sub in subs if sub.is_image and sub.pixels > directory.pixels]
+    if directory.is_image:
         return masters or [directory]
     return masters if directory.is_reduced else []

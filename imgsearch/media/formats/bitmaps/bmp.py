@@ -14,7 +14,7 @@ import numpy as np
 
 from imgsearch.errors import MediaError
 from imgsearch.media.colour.rows import Array, ArrayRows
-from imgsearch.media.colour.small import DeepPicture
+from imgsearch.media.colour.small import DeepImage
 from imgsearch.media.containers.header import read_at
 from imgsearch.media.formats.other_readers import read_all
 from imgsearch.media.limits import check_bytes
@@ -55,7 +55,7 @@ class _Bitmap:
         return (self.bits * self.width + 31) // 32 * 4
 
 
-def read_odd_bmp(wanted: DecodeRequest) -> DeepPicture | DecodeRequest:
+def read_odd_bmp(wanted: DecodeRequest) -> DeepImage | DecodeRequest:
     """The samples, or a file in a form that the usual readers take. Raises MediaError."""
     bitmap = _read_headers(wanted)
     if bitmap.compression in (_JPEG, _PNG) and bitmap.header_bytes != _OS2_OF_64 and not bitmap.bits:
@@ -121,14 +121,14 @@ def _rows(wanted: DecodeRequest, bitmap: _Bitmap, extra: int) -> Array:
     return rows if bitmap.height < 0 else rows[::-1]
 
 
-def _read_fields(wanted: DecodeRequest, bitmap: _Bitmap) -> DeepPicture:
+def _read_fields(wanted: DecodeRequest, bitmap: _Bitmap) -> DeepImage:
     rows = _rows(wanted, bitmap, 24)
     wide = bitmap.bits // 8
     pixels = np.ascontiguousarray(rows[:, : wide * bitmap.width]).view(f"<u{wide}")
     channels = [_field(pixels, mask) for mask in bitmap.masks]
     if not bitmap.masks[3] or not channels[3].any():  # alpha that is all 0 was forgotten, as viewers take it
         channels = channels[:3]
-    return DeepPicture(ArrayRows(np.stack(channels, axis=2), colours=3), (0.0, 65535.0))
+    return DeepImage(ArrayRows(np.stack(channels, axis=2), colours=3), (0.0, 65535.0))
 
 
 def _field(pixels: Array, mask: int) -> Array:
@@ -142,13 +142,13 @@ def _field(pixels: Array, mask: int) -> Array:
     return scaled
 
 
-def _read_two_bits(wanted: DecodeRequest, bitmap: _Bitmap) -> DeepPicture:
+def _read_two_bits(wanted: DecodeRequest, bitmap: _Bitmap) -> DeepImage:
     rows = _rows(wanted, bitmap, 8)
     indices = np.stack([rows >> shift & 3 for shift in (6, 4, 2, 0)], axis=2).reshape(len(rows), -1)
     palette = np.zeros((4, 3), np.uint8)
     told = _palette(wanted, bitmap)
     palette[: len(told)] = told[:, 2::-1]
-    return DeepPicture(ArrayRows(palette[indices[:, : bitmap.width]]), (0.0, 255.0))
+    return DeepImage(ArrayRows(palette[indices[:, : bitmap.width]]), (0.0, 255.0))
 
 
 def _palette(wanted: DecodeRequest, bitmap: _Bitmap) -> Array:

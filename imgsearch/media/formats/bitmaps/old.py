@@ -8,7 +8,7 @@ import numpy as np
 
 from imgsearch.media.colour.ranges import Span
 from imgsearch.media.colour.rows import Array, PillowRows
-from imgsearch.media.colour.small import DeepPicture
+from imgsearch.media.colour.small import DeepImage
 from imgsearch.media.containers.header import read_at
 from imgsearch.media.limits import check_memory, read_jpeg_layout
 from imgsearch.media.opening import decoding, open_image
@@ -19,7 +19,7 @@ _SHOWN = (0.5, 99.5)  # percent of the samples between black and white: programs
 _LOOKED_AT = 1_000_000
 
 
-def read_fits(wanted: DecodeRequest) -> DeepPicture:
+def read_fits(wanted: DecodeRequest) -> DeepImage:
     """Counts of light have no agreed white, and a few stars outshine all else: the usual samples fill the range."""
     with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as image:
         pixels = image.size[0] * image.size[1]  # those of a compressed one go through Python's own lists
@@ -28,7 +28,7 @@ def read_fits(wanted: DecodeRequest) -> DeepPicture:
         )
         with decoding(wanted.kind):
             image.load()
-        return DeepPicture(PillowRows(image), (0.0, 255.0) if image.mode == "L" else _usual(np.asarray(image)))
+        return DeepImage(PillowRows(image), (0.0, 255.0) if image.mode == "L" else _usual(np.asarray(image)))
 
 
 def _usual(samples: Array) -> Span | None:

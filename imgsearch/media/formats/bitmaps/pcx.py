@@ -9,7 +9,7 @@ import numpy as np
 
 from imgsearch.errors import MediaError
 from imgsearch.media.colour.rows import Array, ArrayRows
-from imgsearch.media.colour.small import DeepPicture
+from imgsearch.media.colour.small import DeepImage
 from imgsearch.media.containers.header import read_at
 from imgsearch.media.formats.other_readers import read_all
 from imgsearch.media.limits import check_bytes
@@ -28,7 +28,7 @@ _EGA = [
 ]  # 6 is brown
 
 
-def read_odd_pcx(wanted: DecodeRequest) -> DeepPicture:
+def read_odd_pcx(wanted: DecodeRequest) -> DeepImage:
     """Raises MediaError."""
     head = read_at(wanted.stream, 0, _HEADER)
     if len(head) < _HEADER:
@@ -48,14 +48,14 @@ def read_odd_pcx(wanted: DecodeRequest) -> DeepPicture:
     rows = rows.reshape(height, planes, stride)
     if bits == 8 and (planes > 1 or data[-769:-768] != b"\x0c"):
         colours = 3 if planes >= 3 else 1
-        return DeepPicture(ArrayRows(np.moveaxis(rows[:, :colours, :width], 1, 2), colours=colours), (0.0, 255.0))
+        return DeepImage(ArrayRows(np.moveaxis(rows[:, :colours, :width], 1, 2), colours=colours), (0.0, 255.0))
     if bits * planes > 8:
         raise MediaError(f"not supported: a PCX picture of {planes} planes of {bits} bits", stage="open")
     indices = _indices(rows, bits, width)
     if bits == 8:
-        return DeepPicture(ArrayRows(np.frombuffer(data[-768:], np.uint8).reshape(256, 3)[indices]), (0.0, 255.0))
+        return DeepImage(ArrayRows(np.frombuffer(data[-768:], np.uint8).reshape(256, 3)[indices]), (0.0, 255.0))
     palette = np.array(_palette(head, bits * planes), np.uint8)
-    return DeepPicture(ArrayRows(palette[np.minimum(indices, len(palette) - 1)]), (0.0, 255.0))
+    return DeepImage(ArrayRows(palette[np.minimum(indices, len(palette) - 1)]), (0.0, 255.0))
 
 
 def _unpacked(data: bytes, count: int) -> Array:

@@ -16,11 +16,11 @@ import numpy as np
 from imgsearch.errors import MediaError
 from imgsearch.media.colour.ranges import Span
 from imgsearch.media.colour.rows import Array, ArrayRows
-from imgsearch.media.colour.small import DeepPicture
+from imgsearch.media.colour.small import DeepImage
 from imgsearch.media.containers.tiff.directories import Directory, at_directory
 from imgsearch.media.formats.tiff.assembled import is_packed, read_packed, read_ycbcr
 from imgsearch.media.limits import DecodeLimits, check_memory
-from imgsearch.media.orientation import turn_array
+from imgsearch.media.orientation import orient_array
 
 # Of Pillow 13: raw, CCITT, LZW, JPEG, Deflate, PackBits, ZSTD. Others (LZMA, WebP) depend on how it was built.
 _PILLOW_CODECS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34925, 50000})
@@ -55,7 +55,7 @@ def pillow_is_right(page: Directory) -> bool:
 
 def read_deep_tiff(
     stream: BinaryIO, page: Directory, orientation: int, size_bytes: int, limits: DecodeLimits
-) -> DeepPicture:
+) -> DeepImage:
     """The picture of one directory, upright. Raises MediaError: TooMuchMemory; transient where imagecodecs is not
     installed; and where tifffile cannot read it either."""
     width, height = page.size
@@ -73,15 +73,15 @@ def read_deep_tiff(
     if page.compression in _LIBTIFF_ALONE and _has_imagecodecs():
         return _by_libtiff(at_directory(stream, page.offset))
     samples, tags = _read(at_directory(stream, page.offset))
-    return _picture(_channels_last(samples, page), page, tags, orientation)
+    return _image(_channels_last(samples, page), page, tags, orientation)
 
 
-def _by_libtiff(stream: BinaryIO) -> DeepPicture:
+def _by_libtiff(stream: BinaryIO) -> DeepImage:
     """As libtiff shows it in 8 bits, upright but for what EXIF would turn by a quarter, which such files never are."""
     import imagecodecs
 
     samples = np.asarray(imagecodecs.tiff_decode(stream.read(), asrgb=True))
-    return DeepPicture(ArrayRows(samples[..., :3], colours=3), (0.0, 255.0))
+    return DeepImage(ArrayRows(samples[..., :3], colours=3), (0.0, 255.0))
 
 
 def _check_strips(page: Directory, size_bytes: int) -> None:
@@ -158,7 +158,7 @@ def _channels_last(samples: Array, page: Directory) -> Array:
     return whole
 
 
-def _picture(samples: Array, page: Directory, tags: dict[int, Any], orientation: int) -> DeepPicture:
+def _image(samples: Array, page: Directory, tags: dict[int, Any], orientation: int) -> DeepImage:
     kind = page.photometric
     if kind == _PALETTE and tags.get(_PALETTE_TAG) is not None:
         samples = np.moveaxis(np.asarray(tags[_PALETTE_TAG], np.uint16), 0, -1)[samples[..., 0]]
@@ -167,9 +167,9 @@ def _picture(samples: Array, page: Directory, tags: dict[int, Any], orientation:
     if kind in _SPACES and _SPACES[kind] == "LAB":
         samples, span = _lab(samples, kind), (0.0, 1.0)
     kept = samples[..., : colours + has_alpha]
-    upright = turn_array(kept, orientation)
+    upright = orient_array(kept, orientation)
     space = _SPACES.get(kind, "RGB")
-    return DeepPicture(
+    return DeepImage(
         ArrayRows(upright, space, colours),
         span,
         icc=page.icc,
