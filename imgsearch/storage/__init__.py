@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from imgsearch.storage.caches.features import FeatureStore, QuantisedFeatures
     from imgsearch.storage.catalog.captions import StoredCaption
+    from imgsearch.storage.catalog.image_texts import StoredText, TextLine, TextWord
     from imgsearch.storage.catalog.stats import RootStats, Stats
     from imgsearch.storage.layout import LibraryLayout
     from imgsearch.storage.opening import create_store, library_exists, open_store
@@ -52,6 +53,7 @@ _HOMES = {
     "upkeep.operations": ("compact", "forget", "repair"),
     "snapshots": ("SnapshotInfo", "latest_snapshot"),
     "catalog.captions": ("StoredCaption",),
+    "catalog.image_texts": ("StoredText", "TextLine", "TextWord"),
     "catalog.stats": ("RootStats", "Stats"),
     "store": ("Store",),
     "transaction": ("WriteTransaction",),
@@ -87,6 +89,9 @@ __all__ = [
     "Stats",
     "Store",
     "StoredCaption",
+    "StoredText",
+    "TextLine",
+    "TextWord",
     "View",
     "WriteTransaction",
     "Writer",

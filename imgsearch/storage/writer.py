@@ -15,11 +15,13 @@ from imgsearch.files import writer_lock
 from imgsearch.records import Root
 from imgsearch.storage.batch import Forgotten
 from imgsearch.storage.catalog import captions as caption_rows
+from imgsearch.storage.catalog import image_texts as text_rows
 from imgsearch.storage.catalog import orm_reads as queries
 from imgsearch.storage.catalog import sqlite_reads as lookups
 from imgsearch.storage.catalog.captions import StoredCaption
 from imgsearch.storage.catalog.database import utc_now
 from imgsearch.storage.catalog.image_rows import write_signatures
+from imgsearch.storage.catalog.image_texts import StoredText
 from imgsearch.storage.catalog.row_writes import next_generation, write_events
 from imgsearch.storage.catalog.schema import calibration, deletions, failures, files, images, library, roots
 from imgsearch.storage.store import Store
@@ -148,6 +150,21 @@ class Writer:
         """Take the captions of these images away. Returns how many there were."""
         with self.catalog.write() as connection:
             removed = caption_rows.forget_captions(queries.driver(connection), image_ids)
+            next_generation(connection)
+        return removed
+
+    def write_texts(self, texts: Sequence[StoredText]) -> int:
+        """Keep, at once, what was read in images, by id, in place of what was there; images that are gone are passed
+        over. Returns how many were written."""
+        with self.catalog.write() as connection:
+            written = text_rows.write_texts(queries.driver(connection), texts, utc_now())
+            next_generation(connection)
+        return written
+
+    def forget_texts(self, image_ids: Iterable[int]) -> int:
+        """Take away what was read in these images. Returns how many had been read."""
+        with self.catalog.write() as connection:
+            removed = text_rows.forget_texts(queries.driver(connection), image_ids)
             next_generation(connection)
         return removed
 

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 _LATER = {
+    "0007": ("DROP TABLE image_texts", "DROP TABLE text_search"),
     "0006": ("DROP TABLE captions", "DROP TABLE caption_search"),
     "0005": (
         "DROP INDEX ix_images_turned",

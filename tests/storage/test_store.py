@@ -66,7 +66,7 @@ def test_migrations_make_the_schema_that_the_code_names(store):
     schema.metadata.create_all(plain)
     made = create_engine(f"sqlite:///{store.layout.catalog}")
     wanted, found = inspect(plain), inspect(made)
-    indexes = ("file_words", "word_search", "caption_search")  # virtual tables, and those behind them
+    indexes = ("file_words", "word_search", "caption_search", "text_search")  # virtual tables, and those behind them
     tables = {name for name in found.get_table_names() if not name.startswith(indexes)}
     assert tables == set(wanted.get_table_names()) | {"alembic_version"}
     for table in wanted.get_table_names():

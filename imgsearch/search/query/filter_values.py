@@ -39,7 +39,7 @@ _TYPES = {
     "dng": "RAW",
 }
 SHAPES = ("landscape", "portrait", "square")
-FACTS = ("gps", "date", "camera", "tag", "rating", "caption")
+FACTS = ("gps", "date", "camera", "tag", "rating", "caption", "text")
 _COMPARED = re.compile(r"(>=|<=|>|<|=)?(\d{1,9})")
 _BETWEEN = re.compile(r"(\d{1,9})(?:-|\.\.)(\d{1,9})")
 
@@ -152,6 +152,14 @@ def _caption(value: str) -> str:
     return text
 
 
+def _text(value: str) -> str:
+    """Words that stand in the picture; a ``*`` behind them leaves the last unfinished."""
+    text = value.strip()
+    if "*" in text[:-1] or not any(letter.isalnum() for letter in text):
+        raise _wrong("text", value, "words that stand in the picture, perhaps with * at their end")
+    return text
+
+
 def _rating(value: str) -> tuple[int, int]:
     """(fewest, most stars), both included; (0, 0) is no rating, (-1, -1) a rejected picture."""
     text = value.replace(" ", "").lower()
@@ -182,7 +190,7 @@ def _near(value: str) -> tuple[float, float, float]:
     return north, east, kilometres
 
 
-def _picture(value: str) -> str:
+def _image(value: str) -> str:
     return value
 
 
@@ -200,8 +208,9 @@ FILTERS: dict[str, Filter] = {
     "has": Filter(_chosen("has", {fact: fact for fact in FACTS}), "has:gps"),
     "tag": Filter(_tag, "tag:beach"),
     "caption": Filter(_caption, "caption:dog"),
+    "text": Filter(_text, 'text:"total 12.50"'),
     "rating": Filter(_rating, "rating:>=3"),
     "near": Filter(_near, "near:48.86,2.35,5"),
-    "similar": Filter(_picture, "similar:holiday.jpg"),
-    "like": Filter(_picture, 'like:holiday.jpg "at night"'),
+    "similar": Filter(_image, "similar:holiday.jpg"),
+    "like": Filter(_image, 'like:holiday.jpg "at night"'),
 }

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 from imgsearch import wordforms
 from imgsearch.storage.catalog.sqlite_reads import chunks, marks
@@ -42,6 +43,16 @@ _WRITE = f"INSERT INTO captions ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' *
 _WAITING = """SELECT image_id FROM images WHERE image_id NOT IN (SELECT image_id FROM deletions)
     AND image_id NOT IN (SELECT image_id FROM captions{like}) ORDER BY image_id"""
 _LIKE = f" WHERE {' AND '.join(f'{name} = ?' for name in _MAKING)}"
+
+
+def condition(value: str) -> tuple[str, list[Any]]:
+    """SQL, and its values, for images about which the words of ``value`` were written one after the other: by a
+    generator that was sure, or by people as title or caption. A ``*`` behind them leaves the last one unfinished."""
+    text = value.removesuffix("*")
+    phrase = wordforms.phrase(text, unfinished=text != value)
+    sql = "image_id IN (SELECT rowid FROM caption_search WHERE caption_search MATCH ?"
+    sql += " UNION SELECT rowid FROM word_search WHERE word_search MATCH ?)"
+    return (sql, [f"text : {phrase}", f"texts : {phrase}"]) if phrase else ("0", [])
 
 
 def read_captions(connection: sqlite3.Connection, image_ids: Iterable[int]) -> dict[int, StoredCaption]:

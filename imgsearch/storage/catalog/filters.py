@@ -16,7 +16,7 @@ import numpy as np
 
 from imgsearch import wordforms
 from imgsearch.records import FILE_SOURCES, Clause, Filters, Int64, Root
-from imgsearch.storage.catalog import words
+from imgsearch.storage.catalog import captions, image_texts, words
 
 _EARTH_KM = 6371.0088  # mean radius, IUGG
 _DEGREE_KM = _EARTH_KM * math.pi / 180
@@ -37,6 +37,7 @@ _FACTS = {
     "rating": "rating IS NOT NULL",
     "caption": "image_id IN (SELECT image_id FROM captions UNION SELECT image_id FROM image_words"
     " WHERE kind = 'caption')",
+    "text": image_texts.HAS_TEXT,
 }
 Condition = tuple[str, list[Any]]  # SQL with ?, and the values for them
 
@@ -244,16 +245,6 @@ def _tag(clause: Clause, roots: Sequence[Root]) -> Condition:
     return sql, [text.strip()]
 
 
-def _caption(clause: Clause, roots: Sequence[Root]) -> Condition:
-    """Words, one after the other, of what was written about the image: by a generator that was sure, or by people as
-    title or caption."""
-    text = clause.value.removesuffix("*")
-    phrase = wordforms.phrase(text, unfinished=text != clause.value)
-    sql = "image_id IN (SELECT rowid FROM caption_search WHERE caption_search MATCH ?"
-    sql += " UNION SELECT rowid FROM word_search WHERE word_search MATCH ?)"
-    return (sql, [f"text : {phrase}", f"texts : {phrase}"]) if phrase else ("0", [])
-
-
 def _rating(clause: Clause, roots: Sequence[Root]) -> Condition:
     return ("rating IS NULL", []) if clause.value == (0, 0) else ("rating BETWEEN ? AND ?", list(clause.value))
 
@@ -288,6 +279,7 @@ _CONDITIONS: dict[str, Callable[[Clause, Sequence[Root]], Condition]] = {
     "is": _shape,
     "has": _has,
     "tag": _tag,
-    "caption": _caption,
+    "caption": lambda clause, _: captions.condition(clause.value),
+    "text": lambda clause, _: image_texts.condition(clause.value),
     "rating": _rating,
 }

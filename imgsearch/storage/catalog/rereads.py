@@ -84,7 +84,8 @@ def write_read_before(connection: sqlite3.Connection, sources: Mapping[int, str 
 
 def _move(connection: sqlite3.Connection, image_id: int, old_slot: int, new_slot: int, now: str) -> None:
     connection.execute("UPDATE images SET slot = ? WHERE image_id = ?", (new_slot, image_id))
-    connection.execute("DELETE FROM captions WHERE image_id = ?", (image_id,))  # of what the image looked like
+    for table in ("captions", "image_texts"):  # of what the image looked like
+        connection.execute(f"DELETE FROM {table} WHERE image_id = ?", (image_id,))
     no_content = hashlib.sha256(b"imgsearch: what slot %d held" % old_slot).digest()
     connection.execute(_RETIRE, (no_content, old_slot, FACTS_RECIPE, DECODE_RECIPE))
     connection.execute(_DELETED, (now,))

@@ -4,5 +4,14 @@ no SQLAlchemy."""
 from __future__ import annotations
 
 FORMAT_VERSION = 1
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")  # every revision this code can read, oldest first
+REVISIONS = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+)  # all that this code reads, oldest first
 HEAD = REVISIONS[-1]

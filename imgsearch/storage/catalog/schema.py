@@ -1,8 +1,9 @@
 """The catalog's tables as of the newest migration, and the triggers that maintain ``deletions``.
 
 The migrations make a catalog; a test holds both to the same schema. ``file_words``, the full-text index over ``files``,
-``word_search``, the one over words that people wrote, and ``caption_search``, over captions, are virtual tables, which
-SQLAlchemy cannot express: they stand only in migrations 0002, 0004 and 0007.
+``word_search``, the one over words that people wrote, ``caption_search``, over captions, and ``text_search``, over
+words read in images, are virtual tables, which SQLAlchemy cannot express: they stand only in migrations 0002, 0004,
+0007 and 0008.
 """
 
 from __future__ import annotations
@@ -131,6 +132,16 @@ captions = Table(
     Column("dtype", Text, nullable=False),  # "float32", "bfloat16+int4"
     Column("prompt", Text, nullable=False),
     Column("settings", Text, nullable=False),  # JSON
+    Column("made_at", Text, nullable=False),
+)
+
+image_texts = Table(
+    "image_texts",
+    metadata,
+    Column("image_id", Integer, ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    Column("lines", Text, nullable=False),  # JSON: imgsearch.storage.catalog.image_texts; [] where nothing was read
+    Column("engine", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),  # of all that decides what the engine reads
     Column("made_at", Text, nullable=False),
 )
 

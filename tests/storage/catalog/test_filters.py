@@ -208,7 +208,7 @@ def test_names_that_are_not_text_neither_break_nor_hide_others(tmp_path: Path) -
         assert store.matching_images(Filters((Clause("name", "*.jpg"),))).tolist() == [1, 2, 3]
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0005", "0006"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0005", "0006", "0007"])
 def test_a_library_of_an_old_schema_is_brought_up_to_date_with_its_names(tmp_path: Path, revision: str) -> None:
     with create_store(tmp_path / "library", MODEL) as store:
         with writing(store) as writer:
@@ -222,4 +222,5 @@ def test_a_library_of_an_old_schema_is_brought_up_to_date_with_its_names(tmp_pat
     take_back(catalog, revision)
     with open_store(tmp_path / "library") as store:
         assert store.matching_images(Filters((Clause("folder", "trips"), Clause("name", "cat")))).tolist() == [1]
-        assert store.matching_images(Filters((Clause("caption", "cat"),))).tolist() == []
+        for clause in (Clause("caption", "cat"), Clause("text", "cat"), Clause("has", "text")):
+            assert store.matching_images(Filters((clause,))).tolist() == []
