@@ -66,7 +66,16 @@ class TooMuchMemory(MediaError):
 
 
 # Bytes a pixel beyond Pillow's own copy: planes, canvases and buffers inside the codec.
-_CODEC_BYTES = {"WEBP": 12.0, "AVIF": 8.0, "HEIF": 4.0, "JPEG2000": 24.0, "ICO": 8.0, "GIF": 2.0, "JXL": 8.0}
+_CODEC_BYTES = {
+    "WEBP": 12.0,
+    "AVIF": 8.0,
+    "HEIF": 4.0,
+    "JPEG2000": 24.0,
+    "ICO": 8.0,
+    "ICNS": 24.0,
+    "GIF": 2.0,
+    "JXL": 8.0,
+}
 _WHOLE_FILE = frozenset({"WEBP", "AVIF", "HEIF", "JPEG2000", "TIFF", "JXL"})  # codecs that hold a copy of the file
 
 
@@ -197,3 +206,36 @@ def largest_icon(source: BinaryIO) -> tuple[int, int]:
         return largest
     finally:
         source.seek(start)
+
+
+_ICON_HEAD = 1 << 16  # of an entry: a JPEG 2000 may hold a profile before its codestream
+
+
+def largest_apple_icon(source: BinaryIO) -> tuple[int, int]:
+    """The same of a macOS icon file, whose entries are PNG and JPEG 2000 of any size, whatever they are named."""
+    start, at = source.tell(), 8
+    largest = (0, 0)
+    try:
+        for _ in range(256):
+            source.seek(at)
+            entry = source.read(8 + _ICON_HEAD)
+            length = int.from_bytes(entry[4:8], "big")
+            if len(entry) < 8 or length < 8:
+                break
+            largest = max([largest, *_claimed(entry[8:length])], key=lambda each: each[0] * each[1])
+            at += length
+        return largest
+    finally:
+        source.seek(start)
+
+
+def _claimed(head: bytes) -> list[tuple[int, int]]:
+    """What a PNG's header, a JP2's and a codestream's say, as far as they are there."""
+    if head.startswith(b"\x89PNG"):
+        return [(int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big"))]
+    box, stream = head.find(b"ihdr") + 4, head.find(b"\xff\x4f\xff\x51") + 8
+    return [
+        (int.from_bytes(head[at : at + 4], "big"), int.from_bytes(head[at + 4 : at + 8], "big"))
+        for at, least in ((box, 4), (stream, 8))
+        if at >= least
+    ]

@@ -7,7 +7,7 @@ import importlib
 import re
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import BinaryIO
@@ -15,7 +15,7 @@ from typing import BinaryIO
 from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from imgsearch.errors import MediaError
-from imgsearch.media.limits import MIB, DecodeLimits, check_memory, largest_icon, webp_canvas
+from imgsearch.media.limits import MIB, DecodeLimits, check_memory, largest_apple_icon, largest_icon, webp_canvas
 from imgsearch.media.sniff import HEAD_BYTES, Kind, sniff
 
 # Our own limit (limits.py) stands in for Pillow's: its own counts a JPEG before `draft`.
@@ -41,12 +41,20 @@ def readable_kind(head: bytes, name: str) -> Kind:
     return kind
 
 
+_HIDDEN_SIZES: dict[str, Callable[[BinaryIO], tuple[int, int]]] = {
+    "WEBP": lambda stream: webp_canvas(stream.read(HEAD_BYTES)),
+    "ICO": largest_icon,
+    "ICNS": largest_apple_icon,
+}
+"""What takes its memory as soon as it is opened, or more than the size tells that Pillow gives it."""
+
+
 def open_image(stream: BinaryIO, kind: Kind, size_bytes: int, limits: DecodeLimits) -> Image.Image:
     """Read the header with the one plugin that the first bytes call for. Raises MediaError."""
     register_format(kind.format)
-    if kind.format in ("WEBP", "ICO"):  # these take their memory as soon as they are opened
+    if kind.format in _HIDDEN_SIZES:
         stream.seek(0)
-        claimed = webp_canvas(stream.read(HEAD_BYTES)) if kind.format == "WEBP" else largest_icon(stream)
+        claimed = _HIDDEN_SIZES[kind.format](stream)
         check_memory(kind.format, "RGBA", claimed, size_bytes=size_bytes, extra_bytes=0, limits=limits)
     stream.seek(0)
     try:

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from PIL import Image
 
 from imgsearch.errors import MediaError
+from imgsearch.media.containers.header import Header
+from imgsearch.media.containers.heif.shape import read_primary, shape_of
 from imgsearch.media.containers.reading import read_header
 from imgsearch.media.decode import decode_file, open_upright
 from imgsearch.media.decoded import DecodedImage
+from imgsearch.media.facts.answers import packed, unpacked
 from imgsearch.media.facts.beside import sidecars_of, told_orientation
 from imgsearch.media.facts.names import date_of_file
 from imgsearch.media.facts.reading import NO_FACTS
 from imgsearch.media.facts.sidecars import merged, read_sidecars
 from imgsearch.media.facts.task import header_facts
 from imgsearch.media.facts.words import distinct_words
-from imgsearch.media.limits import LIMITS
-from imgsearch.media.metadata.exif import orientation_of
-from imgsearch.media.opening import readable_kind
+from imgsearch.media.limits import LIMITS, DecodeLimits
+from imgsearch.media.metadata.exif import orientation_of, own_orientation
+from imgsearch.media.metadata.xmp import parse_xmp
+from imgsearch.media.opening import readable_kind, translated
 from imgsearch.media.samples.whole import FileTraits, describe_file
+from imgsearch.media.sniff import Kind
 from imgsearch.media.source import open_source
 from imgsearch.records import FileFacts, MediaFacts
 
@@ -40,13 +46,49 @@ class ShownFile:
     sidecars: tuple[Path, ...]
     fault: MediaError | None = None
     size: tuple[int, int] | None = None  # of the picture, upright; also where only the header can be read
-    is_picture: bool = True  # False for what cannot be opened as one
+    is_image: bool = True  # False for what cannot be opened as one
+    turned_by: str | None = None
+    """What gave it its orientation: "exif", "xmp", "boxes" (irot and imir), "codestream", "raw", "sidecar"; None where
+    nothing tells one."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        fault = None if self.fault is None else [self.fault.message, self.fault.stage, self.fault.transient]
+        return {
+            "status": [self.size_bytes, self.mtime_ns],
+            "content": None if self.content is None else asdict(self.content),
+            "traits": None if self.traits is None else self.traits.to_json(),
+            "facts": packed(self.facts),
+            "sidecars": [os.fspath(path) for path in self.sidecars],
+            "fault": fault,
+            "rest": [self.size, self.is_image, self.turned_by],
+        }
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> ShownFile:
+        """What `to_json` gave. Raises ValueError, KeyError or TypeError over what makes no sense."""
+        content, traits, fault = told["content"], told["traits"], told["fault"]
+        size_bytes, mtime_ns = told["status"]
+        size, is_image, turned_by = told["rest"]
+        return cls(
+            int(size_bytes),
+            int(mtime_ns),
+            None if content is None else MediaFacts(**content),
+            None if traits is None else FileTraits.from_json(traits),
+            unpacked(told["facts"]),
+            tuple(Path(name) for name in told["sidecars"]),
+            None if fault is None else MediaError(fault[0], stage=fault[1], transient=fault[2]),
+            None if size is None else (int(size[0]), int(size[1])),
+            bool(is_image),
+            turned_by,
+        )
 
 
-def show_file(path: Path) -> ShownFile:
-    """Read the file, its header and its sidecars. 10 to 200 ms. Raises OSError where it is not there."""
+def show_file(path: Path, limits: DecodeLimits = LIMITS) -> ShownFile:
+    """Read the file, its header and its sidecars. 10 to 200 ms. Raises OSError where it is not there. A file may make
+    its decoder take more memory than ``limits`` allow: `decode_pool.shown` reads those of strangers."""
     status = path.stat()
-    content, traits, fault, is_picture = None, None, None, False
+    content, traits, fault, is_image = None, None, None, False
     sidecars = sidecars_of(path)
     try:
         beside = read_sidecars(map(os.fspath, sidecars))
@@ -54,20 +96,22 @@ def show_file(path: Path) -> ShownFile:
         beside = NO_FACTS
     own = NO_FACTS
     try:
-        own = header_facts(path, LIMITS)
-        is_picture = True
-        decoded = decode_file(path, 64, pixels=False, told=beside.orientation or 0)
+        own = header_facts(path, limits)
+        is_image = True
+        decoded = decode_file(path, 64, limits=limits, pixels=False, told=beside.orientation or 0)
         assert isinstance(decoded, DecodedImage)  # no known hashes were given
         content = decoded.facts
         with suppress(MediaError):
-            traits = describe_file(path)
+            traits = describe_file(path, limits=limits)
     except MediaError as error:
         fault = error
-    size = (content.width, content.height) if content else _header_size(path)
+    size, turned_by = _shape(path, content, limits)
     date, source = date_of_file(path.name, status.st_mtime_ns)
     facts = merged([own, beside, FileFacts(taken_at=date, taken_source=source)])
     facts = replace(facts, camera=own.camera, words=distinct_words([*own.words, *beside.words]))
-    return ShownFile(status.st_size, status.st_mtime_ns, content, traits, facts, sidecars, fault, size, is_picture)
+    return ShownFile(
+        status.st_size, status.st_mtime_ns, content, traits, facts, sidecars, fault, size, is_image, turned_by
+    )
 
 
 def open_shown(path: Path, max_side: int) -> Image.Image:
@@ -75,11 +119,46 @@ def open_shown(path: Path, max_side: int) -> Image.Image:
     return open_upright(path, max_side, told=told_orientation(path))
 
 
-def _header_size(path: Path) -> tuple[int, int] | None:
+def show_task(arguments: Any, settings: dict[str, Any], limits: DecodeLimits) -> tuple[dict[str, Any], bytes]:
+    """The task of a pool's workers: `show_file` of a path -> `ShownFile.to_json`. Raises MediaError."""
+    with translated("read"):
+        return show_file(Path(arguments), limits).to_json(), b""
+
+
+def _shape(path: Path, content: MediaFacts | None, limits: DecodeLimits) -> tuple[tuple[int, int] | None, str | None]:
+    """The upright size, of the header where there is no ``content``, and what turned the picture."""
+    size = (content.width, content.height) if content else None
+    if content is not None and content.orientation_source != "file":
+        return size, content.orientation_source
     try:
-        with open_source(os.fspath(path), LIMITS) as source:
-            header = read_header(source.stream, readable_kind(source.head, source.name))
+        with open_source(os.fspath(path), limits) as source:
+            kind = readable_kind(source.head, source.name)
+            header = read_header(source.stream, kind)
+            return size or _header_size(source.stream, kind, header), _turned_by(kind, header)
     except Exception:  # noqa: BLE001  damaged headers, of a file that cannot be decoded either
-        return None
-    width, height = header.extent[::-1] if orientation_of(header.exif) >= 5 else header.extent
+        return size, None
+
+
+def _header_size(stream: BinaryIO, kind: Kind, header: Header) -> tuple[int, int] | None:
+    width, height = header.extent
+    if kind.format in _BOXED:
+        found = read_primary(stream)
+        if found is not None:
+            width, height = shape_of(found[1], header.extent).upright_size
+    elif orientation_of(header.exif) >= 5:
+        width, height = height, width
     return (width, height) if width and height else None
+
+
+_BOXED = ("HEIF", "AVIF")
+
+
+def _turned_by(kind: Kind, header: Header) -> str | None:
+    """Of a picture whose own file tells its orientation."""
+    if kind.format in _BOXED:
+        return "boxes"
+    if kind.format == "JXL":
+        return "codestream"
+    if kind.format == "RAW" or header.raw:
+        return "raw"
+    return "exif" if own_orientation(header.exif) or not parse_xmp(header.xmp).first("tiff:Orientation") else "xmp"

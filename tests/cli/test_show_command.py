@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from imgsearch.cli import main
+from imgsearch.storage import StoredCaption, open_store, writing
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_what_libtiff_says_of_a_flaw_is_not_shown(tmp_path, monkeypatch, capfd):
     path.write_bytes(data)
     code = main(["show", str(path)])
     captured = capfd.readouterr()
-    assert "Fax3" not in captured.err and f"{path}" in captured.out and code in (0, 3)
+    assert "Fax3" not in captured.err and f"{path}" in captured.out + captured.err and code in (0, 3)
     assert main(["show", str(tmp_path / "none.tif")]) == 2
     assert "cannot be read" in capfd.readouterr().err  # standard error is back
 
@@ -82,6 +83,36 @@ def test_a_file_that_is_no_picture_gives_its_error_only(picture, capsys):
     assert main(["show", str(text)]) == 3
     captured = capsys.readouterr()
     assert captured.out == "" and "the file is a text file" in captured.err
+
+
+def test_picture_that_is_cut_off_gives_its_error_only(picture, capsys, monkeypatch):
+    """Also one that the library knows as failed, and between others."""
+    cut = picture.with_name("IMG_20190714_153012.jpg")
+    cut.write_bytes(picture.read_bytes()[:-200])
+    assert main(["index", str(picture.parent), "--model", "none", "--quiet"]) == 3
+    capsys.readouterr()
+    assert main(["show", str(cut)]) == 3
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1
+    assert f"{cut} is not shown: " in captured.err and "--json" in captured.err
+    assert main(["show", str(cut), str(picture), str(cut), str(picture)]) == 3
+    first, second = capsys.readouterr().out.split("\n\n")
+    assert first.startswith("file  ") and f"{first}\n" == second
+    assert main(["show", str(cut), "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["camera"] == "ACME"
+
+
+def test_its_caption_is_shown_with_its_belief(picture, tmp_path, capsys):
+    assert main(["index", str(picture.parent), "--model", "none", "--quiet"]) == 0
+    with open_store(tmp_path / "library") as store, writing(store) as writer:
+        writer.write_captions([StoredCaption(1, "a red boat", 0.834, True, "mini", "ab", "float32", "", "{}")])
+    assert shown(capsys, picture)["library"]["caption"]["text"] == "a red boat"
+    assert main(["show", "1"]) == 0
+    assert "generated  a red boat (83 %, by mini)" in capsys.readouterr().out
+    with open_store(tmp_path / "library") as store, writing(store) as writer:
+        writer.write_captions([StoredCaption(1, "a cat", None, False, "mini", "ab", "float32", "", "{}")])
+    assert main(["show", str(picture)]) == 0
+    assert "a cat (unsure, not checked, by mini)" in capsys.readouterr().out
 
 
 def test_names_come_from_standard_input(picture, capsys, monkeypatch):

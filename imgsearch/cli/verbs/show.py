@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.command import Command
 from imgsearch.cli.listed import listed_paths
-from imgsearch.cli.output.streams import without_chatter
 from imgsearch.cli.output.terminal import shown
 from imgsearch.errors import MediaError, UsageError
 
 if TYPE_CHECKING:
+    from imgsearch.media.decode_pool.shown import ShownPool
     from imgsearch.media.shown import ShownFile
     from imgsearch.records import Word
     from imgsearch.storage import Store
@@ -38,6 +38,9 @@ _NAMES_OF_SOURCES = {
     "takeout": "Google's notes beside it",
     "name": "the file's name",
     "file": "the file's time",
+    "boxes": "the file's boxes irot and imir",
+    "codestream": "its codestream",
+    "raw": "the camera RAW file",
 }
 _MOST_SHOWN = 12  # words of one kind; --json has all
 
@@ -65,38 +68,52 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _show_all(arguments: argparse.Namespace, store: Store | None) -> int:
     """One is shown or refused; of several, what cannot be read stops none of the others."""
-    if arguments.pictures != ["-"] and len(arguments.pictures) == 1:
-        return _show(arguments.pictures[0], store, as_json=arguments.json)
-    worst = 0
-    for number, named in enumerate(listed_paths(arguments.pictures)):
-        if number and not arguments.json:
-            print()
-        try:
-            worst = max(worst, _show(named, store, as_json=arguments.json, on_a_line=True))
-        except UsageError as error:
-            print(f"imgsearch: {shown(error.message)}", file=sys.stderr)
-            worst = 3
+    from imgsearch.media.decode_pool.shown import ShownPool
+
+    as_json = arguments.json
+    with ShownPool() as pool:
+        if arguments.pictures != ["-"] and len(arguments.pictures) == 1:
+            return _show(arguments.pictures[0], pool, store, as_json=as_json)
+        worst, printed = 0, 0
+        for named in listed_paths(arguments.pictures):
+            try:
+                code = _show(named, pool, store, as_json=as_json, on_a_line=True, below=printed > 0)
+                printed += code == 0
+            except UsageError as error:
+                print(f"imgsearch: {shown(error.message)}", file=sys.stderr)
+                code = 3
+            worst = max(worst, code)
     return worst
 
 
-def _show(named: str, store: Store | None, *, as_json: bool, on_a_line: bool = False) -> int:
-    from imgsearch.media.shown import show_file
-
+def _show(
+    named: str, pool: ShownPool, store: Store | None, *, as_json: bool, on_a_line: bool = False, below: bool = False
+) -> int:
+    """Nothing but the reason where the picture cannot be shown: half of what is known looks like all of it. JSON has
+    what could be read, beside the failure. ``below``: another one stands above."""
     path = _path_of(named, store)
+    found = _read(path, pool)
+    if as_json:
+        print(json.dumps(_as_json(path, found, store), indent=None if on_a_line else 2))
+    elif found.fault is not None:
+        more = "; --json has what its header tells" if found.is_image else ""
+        print(f"imgsearch: {shown(path)} is not shown: {shown(found.fault.message)}{more}", file=sys.stderr)
+    else:
+        _print(path, _as_json(path, found, store), below=below)
+    sys.stdout.flush()
+    return 3 if found.fault else 0
+
+
+def _read(path: Path, pool: ShownPool) -> ShownFile:
     try:
-        with without_chatter():
-            found = show_file(path)
+        path.stat()
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         raise UsageError(f"{path} cannot be read: {reason}", "name a picture, or its id in the library") from exc
-    answer = _as_json(path, found, store)
-    if as_json:
-        print(json.dumps(answer, indent=None if on_a_line else 2))
-    elif found.fault is not None and not found.is_picture:
-        print(f"imgsearch: {shown(path)} is not shown: {shown(found.fault.message)}", file=sys.stderr)
-    else:
-        _print(path, answer)
-    return 3 if found.fault else 0
+    found = pool.read(path)
+    if isinstance(found, MediaError):
+        raise UsageError(f"{path} cannot be read: {found.message}", "name a picture, or its id in the library")
+    return found
 
 
 def _path_of(named: str, store: Store | None) -> Path:
@@ -126,6 +143,7 @@ def _as_json(path: Path, found: ShownFile, store: Store | None) -> dict[str, Any
         "height": found.size[1] if found.size else None,
         "orientation": content.orientation if content else None,
         "orientation_source": content.orientation_source if content else None,
+        "turned_by": found.turned_by,
         "images": traits.images if traits else None,
         "depth": traits.depth if traits else None,
         "has_alpha": traits.has_alpha if traits else None,
@@ -172,8 +190,20 @@ def _in_library(path: Path, found: ShownFile, store: Store) -> dict[str, Any]:
         "image_id": image_id,
         "indexed": any(_same(path, file) for file in files),
         "files": [str(file) for file in files],
+        "caption": None if image_id is None else _written(image_id, store),
         "failure": _recorded_failure(path, store),
     }
+
+
+def _written(image_id: int, store: Store) -> dict[str, Any] | None:
+    """What a generator wrote about it."""
+    from imgsearch.storage.reads.captions import read_captions
+
+    caption = read_captions(store, [image_id]).get(image_id)
+    if caption is None:
+        return None
+    names = ("text", "probability", "sure", "generator", "made_at")
+    return {name: getattr(caption, name) for name in names}
 
 
 def _recorded_failure(path: Path, store: Store) -> dict[str, Any] | None:
@@ -189,12 +219,9 @@ def _same(path: Path, file: Path) -> bool:
     return os.path.realpath(path) == os.path.realpath(file)
 
 
-def _print(path: Path, answer: dict[str, Any]) -> None:
+def _print(path: Path, answer: dict[str, Any], *, below: bool) -> None:
     lines = [("file", f"{shown(path)}, {_size(answer['size_bytes'])}, changed {answer['modified_at']}")]
-    if answer["format"]:
-        lines.append(("picture", _picture(answer)))
-    elif answer["width"]:
-        lines.append(("picture", f"{answer['width']:,} x {answer['height']:,}"))
+    lines.append(("picture", _picture(answer)))
     if answer["taken_at"]:
         lines.append(("taken", f"{answer['taken_at'].replace('T', ' ')} ({_source(answer['taken_source'])})"))
     if answer["camera"]:
@@ -212,10 +239,7 @@ def _print(path: Path, answer: dict[str, Any]) -> None:
             lines.append((kind, f"... and {len(told) - _MOST_SHOWN:,} more (--json shows all)"))
     lines += [("beside it", shown(sidecar)) for sidecar in answer["sidecars"]]
     lines += _library_lines(answer["library"])
-    for name, text in lines:
-        print(f"{name:10} {text}")
-    if answer["failure"]:
-        print(f"imgsearch: it cannot be shown: {shown(answer['failure']['reason'])}", file=sys.stderr)
+    print("\n" * below + "\n".join(f"{name:10} {text}" for name, text in lines))
 
 
 def _picture(answer: dict[str, Any]) -> str:
@@ -226,8 +250,7 @@ def _picture(answer: dict[str, Any]) -> str:
         parts.append(f"{answer['images']:,} pictures")
     parts += [word for word, there in (("transparency", answer["has_alpha"]), ("a film", answer["film"])) if there]
     if answer["orientation"] != 1:
-        told = f" ({_source('sidecar')})" if answer["orientation_source"] == "sidecar" else ""
-        parts.append(f"orientation {answer['orientation']}{told}")
+        parts.append(f"orientation {answer['orientation']} ({_source(answer['turned_by'])})")
     return ", ".join(parts)
 
 
@@ -236,9 +259,18 @@ def _library_lines(library: dict[str, Any] | None) -> list[tuple[str, str]]:
         return [("library", "there is none")]
     lines = [("library", f"{shown(library['path'])}: " + (_known(library) if library["image_id"] else "not in it"))]
     lines += [("file of it", shown(file)) for file in library["files"]]
+    if caption := library["caption"]:
+        lines.append(("generated", f"{shown(caption['text'])} ({_belief(caption)})"))
     if library["failure"]:
         lines.append(("failed", shown(library["failure"]["reason"])))
     return lines
+
+
+def _belief(caption: dict[str, Any]) -> str:
+    chance = caption["probability"]
+    parts = [] if caption["sure"] else ["unsure"]
+    parts.append("not checked" if chance is None else f"{100 * chance:.0f} %")
+    return ", ".join([*parts, f"by {shown(caption['generator'])}"])
 
 
 def _known(library: dict[str, Any]) -> str:

@@ -457,7 +457,7 @@ def test_noise_from_an_empty_profile_is_not_shown() -> None:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG2000"])
 def test_macos_icon_is_refused_by_the_size_inside(kind: str) -> None:
     """Pillow goes by the entry's name, which says 128 pixels, and takes what the entry's own header asks for."""
-    inner = encode(photo(128, 128), kind)
+    inner = encode(Image.new("RGB", (128, 128)), kind)
     size = (128).to_bytes(4, "big")
     huge = inner.replace(2 * size, 2 * (60_000).to_bytes(4, "big"))
     assert huge != inner
