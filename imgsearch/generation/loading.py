@@ -22,7 +22,7 @@ from imgsearch.model.checkpoints.fingerprint import fingerprint_of
 from imgsearch.model.checkpoints.identity import check_arguments, default_dtype, resolve_device
 from imgsearch.model.checkpoints.lavis import read_state
 from imgsearch.model.checkpoints.soundness import mend_of
-from imgsearch.model.runtimes.torch.checkpoint import empty_network, resize_positions
+from imgsearch.model.runtimes.torch.transformers_form import empty_network, resize_positions
 
 _SMALLER = "close other programs, take --dtype bfloat16 (half the memory), or a smaller generator"
 _LINE_END = "\n"  # what ends a text of BLIP-2's OPT (Blip2OPT.eos_token_id)
@@ -104,7 +104,8 @@ def _empty_network(config: dict[str, Any], source: GeneratorSource) -> Any:
     return empty_network(
         Blip2ForConditionalGeneration,
         {**config, "text_config": text},
-        source,
+        str(source.path),
+        mend_of(source),
         lambda parsed: _mend_t5(parsed.text_config, text),
     )
 

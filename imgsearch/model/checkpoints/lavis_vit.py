@@ -23,9 +23,9 @@ State = Mapping[str, Any]
 
 # LAVIS: create_eva_vit_g has num_heads = 1408 // 88, create_clip_vit_L 16 for a width of 1024.
 _EVA_HEAD_WIDTH, _CLIP_HEAD_WIDTH = 88, 64
-# BLIP-2 reads the last block but one: EVA's own ViT-g has 40, CLIP's ViT-L 24, and LAVIS builds 39 and 23.
+# BLIP-2 reads the last block but one: EVA's own ViT-g has 40, CLIP's ViT-L 24, and LAVIS builds 39 and 23. Other keys
+# of CLIP's own ViT (ln_post, proj) are passed over, as LAVIS does.
 _BLIP2_BLOCKS = {(1408, 40): 39, (1024, 24): 23}
-_CLIP_OWN = ("ln_post.weight", "proj")  # in the ViT as CLIP has it, with its last block
 # nn.LayerNorm's default in LAVIS's ln_vision and in CLIP, where transformers and EVA have 1e-6.
 _DEFAULT_EPS = 1e-5
 
@@ -91,10 +91,7 @@ def tower_config(tower: State, image_size: int) -> dict[str, Any]:
     width, _, patch_size, _ = _patches(tower).shape
     check_image_size(image_size, patch_size)
     blocks = count_layers(tower, r"transformer\.resblocks\.(\d+)\." if clip else r"blocks\.(\d+)\.")
-    if (width, blocks) in _BLIP2_BLOCKS:
-        blocks = _BLIP2_BLOCKS[width, blocks]
-    elif width != 1024 and any(name in tower for name in _CLIP_OWN):
-        blocks -= 1
+    blocks = _BLIP2_BLOCKS.get((width, blocks), blocks)
     first = "transformer.resblocks.0.mlp.c_fc.weight" if clip else "blocks.0.mlp.fc1.weight"
     sizes = {
         "hidden_size": width,

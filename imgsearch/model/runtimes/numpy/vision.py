@@ -1,4 +1,5 @@
-"""BLIP-2's ViT on NumPy: pixels to features (transformers' Blip2VisionModel).
+"""BLIP-2's ViT on NumPy: pixels to features, EVA's ViT-g and CLIP's ViT-L as in
+`imgsearch.model.runtimes.torch.vit`.
 
 Letters in shapes: B images, S pixels a side, N = 1 + patches, W the ViT's width.
 """
@@ -6,12 +7,13 @@ Letters in shapes: B images, S pixels a side, N = 1 + patches, W the ViT's width
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from imgsearch.model.checkpoints.config import VisionSizes
-from imgsearch.model.runtimes.numpy.layers import LayerNorm, Linear, attend, gelu
+from imgsearch.model.runtimes.numpy.layers import LayerNorm, Linear, attend, gelu, quick_gelu
 from imgsearch.model.runtimes.numpy.weights import Weights
 from imgsearch.records import Float32
 
@@ -27,12 +29,13 @@ class _Block:
     fc1: Linear
     fc2: Linear
     heads: int
+    activation: Callable[[Float32], Float32]
 
     def __call__(self, states: Float32) -> Float32:
         """[B, N, W] -> [B, N, W]."""
         query, key, value = np.split(self.qkv(self.norm1(states)), 3, axis=-1)
         states = states + self.projection(attend(query, key, value, self.heads))
-        states += self.fc2(gelu(self.fc1(self.norm2(states))))
+        states += self.fc2(self.activation(self.fc1(self.norm2(states))))
         return states
 
 
@@ -44,9 +47,12 @@ class NumpyVision:
         start = "vision_model.embeddings."
         kernel = weights.tensor(start + "patch_embedding.weight")  # [W, 3, p, p]
         self._sizes = sizes
-        self._patches = Linear(kernel.reshape(sizes.width, -1), weights.tensor(start + "patch_embedding.bias"))
+        bias = weights.tensor(start + "patch_embedding.bias") if sizes.patch_bias else None
+        self._patches = Linear(kernel.reshape(sizes.width, -1), bias)
         self._class = weights.tensor(start + "class_embedding")[0]  # [1, W]
-        self._places = interpolate_places(weights.tensor(start + "position_embedding")[0], sizes.grid)  # [N, W]
+        table = weights.tensor(start + "position_embedding")[0]
+        self._places = interpolate_places(table, sizes.grid, sizes.aligned_corners)  # [N, W]
+        self._first = weights.norm("vision_model.pre_layernorm", sizes.epsilon) if sizes.first_norm else None
         self._blocks = [_read_block(weights, sizes, number) for number in range(sizes.layers)]
         self._last = weights.norm("vision_model.post_layernorm", sizes.last_epsilon)
 
@@ -59,6 +65,8 @@ class NumpyVision:
         states[:, 0] = self._class
         states[:, 1:] = self._patches(patches)
         states += self._places
+        if self._first is not None:
+            states = self._first(states)
         for block in self._blocks:
             states = block(states)
         return self._last(states)
@@ -74,27 +82,29 @@ def _read_block(weights: Weights, sizes: VisionSizes, number: int) -> _Block:
         fc1=weights.linear(name + "mlp.fc1"),
         fc2=weights.linear(name + "mlp.fc2"),
         heads=sizes.heads,
+        activation=quick_gelu if sizes.activation == "quick_gelu" else gelu,
     )
 
 
-def interpolate_places(table: Float32, grid: int) -> Float32:
+def interpolate_places(table: Float32, grid: int, aligned_corners: bool = False) -> Float32:
     """A position table [1 + g * g, W] for a grid of another size, as LAVIS's interpolate_pos_embed does it: bicubic
-    without antialias, the class token's place kept. -> [1 + grid * grid, W]."""
+    without antialias, the class token's place kept; with ``aligned_corners`` as it does it for CLIP's ViT.
+    -> [1 + grid * grid, W]."""
     old = math.isqrt(len(table) - 1)
     if old == grid:
         return table
-    matrix = _cubic_matrix(old, grid)  # [grid, old]
+    matrix = _cubic_matrix(old, grid, aligned_corners)  # [grid, old]
     places = table[1:].reshape(old, old, -1)
     moved = np.einsum("ai,bj,ijw->abw", matrix, matrix, places, optimize=True).reshape(grid * grid, -1)
     return np.concatenate([table[:1], moved]).astype(np.float32)
 
 
-def _cubic_matrix(old: int, new: int) -> Float32:
-    """Weights [new, old] of cubic convolution (Keys 1981) with a = -0.75, pixel centres aligned at halves, the border
-    repeated."""
+def _cubic_matrix(old: int, new: int, aligned_corners: bool) -> Float32:
+    """Weights [new, old] of cubic convolution (Keys 1981) with a = -0.75, the border repeated. Pixel centres lie at
+    halves, or the first and last places stay where they are."""
     matrix = np.zeros((new, old))
     for row in range(new):
-        centre = (row + 0.5) * old / new - 0.5
+        centre = row * (old - 1) / max(1, new - 1) if aligned_corners else (row + 0.5) * old / new - 0.5
         first = math.floor(centre)
         for place in range(first - 1, first + 3):
             matrix[row, min(max(place, 0), old - 1)] += _cubic(abs(centre - place))

@@ -1,7 +1,4 @@
-"""The `Embedder` and `Matcher` contract on the parts of transformers' Blip2ForImageTextRetrieval.
-
-The parts are called one by one, so that an image's features serve both ITC and ITM, and texts are batched. That also
-leaves out the model's own forward, which cuts ``num_query_tokens`` ids off every text once `image_token_index` is set.
+"""The `Embedder` and `Matcher` contract on our own ViT and Q-Former. Imports no transformers, which takes seconds.
 
 Letters in shapes: B images, N = 1 + patches, W the ViT's width, T query tokens, H the Q-Former's width, D dimensions,
 L word pieces, S pixels a side.
@@ -10,7 +7,7 @@ L word pieces, S pixels a side.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
@@ -20,10 +17,10 @@ from PIL import Image
 
 from imgsearch.errors import NotEnoughMemory
 from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD, resize_to_model
-from imgsearch.model.checkpoints.config import parse_sizes
+from imgsearch.model.checkpoints.config import Blip2Sizes
 from imgsearch.model.contract import DEFAULT_MAX_TOKENS
 from imgsearch.model.runtimes.costs import profile_of
-from imgsearch.model.runtimes.torch.blip2_attention import attention_maps
+from imgsearch.model.runtimes.torch.network import Blip2Network
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.model.words import VocabularyWord
 from imgsearch.records import ModelId, UInt8
@@ -59,30 +56,45 @@ class Blip2Model:
     Results meant for the rest of the code (`embed_*`, `match_*`) are float32 on the CPU; pixels and features stay on
     ``device``."""
 
-    def __init__(self, network: Any, tokenizer: TextTokenizer, model_id: ModelId) -> None:
-        vision, qformer = network.config.vision_config, network.config.qformer_config
+    def __init__(
+        self,
+        network: Blip2Network,
+        sizes: Blip2Sizes,
+        config: dict[str, Any],
+        tokenizer: TextTokenizer,
+        model_id: ModelId,
+    ) -> None:
+        """``config``: the checkpoint's Blip2Config at this image size, for export."""
         self._network = network
+        self._sizes = sizes
         self._tokenizer = tokenizer
         self._device: torch.device = network.query_tokens.device
         self._dtype: torch.dtype = network.query_tokens.dtype
-        self._positions = int(qformer.max_position_embeddings)
-        self._features_shape = (1 + (vision.image_size // vision.patch_size) ** 2, int(vision.hidden_size))
-        self._pair_bytes = _bytes_of_pair(self._features_shape, qformer, network.config.num_query_tokens)
+        self._features_shape = (sizes.vision.positions, sizes.vision.width)
+        self._pair_bytes = _bytes_of_pair(sizes)
+        self.config = config
         self.model_id = model_id
         self.device = str(self._device)
         self.dtype = model_id.dtype
-        self.image_size = int(vision.image_size)
-        self.query_tokens = int(network.config.num_query_tokens)
-        self.dims = int(network.config.image_text_hidden_size)
-        self.profile = profile_of(parse_sizes(network.config.to_dict()), "torch", self.device, self.dtype)
+        self.image_size = sizes.vision.image
+        self.query_tokens = sizes.tokens
+        self.dims = sizes.dims
+        self.profile = profile_of(sizes, "torch", self.device, self.dtype)
         deviation = torch.tensor(PIXEL_STD, device=self._device).view(1, 3, 1, 1)
         self._pixel_scale = 1 / (255 * deviation)
         self._pixel_shift = -torch.tensor(PIXEL_MEAN, device=self._device).view(1, 3, 1, 1) / deviation
 
-    @property
+    @cached_property
     def network(self) -> Any:
-        """transformers' Blip2ForImageTextRetrieval, for training and export."""
-        return self._network
+        """transformers' Blip2ForImageTextRetrieval on the same memory, for training: what trains it trains this model.
+        Made when first asked for, which imports transformers (seconds). Raises UsageError for a ViT of CLIP's kind."""
+        from imgsearch.model.runtimes.torch.transformers_form import retrieval_network
+
+        return retrieval_network(self._network, self._sizes, self.config)
+
+    def slots(self) -> dict[str, torch.Tensor]:
+        """Every tensor by its name in a checkpoint, on the model's own memory."""
+        return self._network.slots()
 
     @property
     def tokenizer(self) -> TextTokenizer:
@@ -118,7 +130,7 @@ class Blip2Model:
             raise ValueError(f"received pixels {list(batch.shape)}, expected [B, 3, {side}, {side}]")
         if not len(batch):
             return batch.new_empty((0, *self._features_shape))
-        features: torch.Tensor = self._network.vision_model(pixel_values=batch).last_hidden_state
+        features: torch.Tensor = self._network.vision(batch)
         return features
 
     @_on_device
@@ -131,9 +143,9 @@ class Blip2Model:
     def query_states(self, features: Any) -> torch.Tensor:
         """Features [B, N, W] -> the Q-Former's output for its queries [B, T, H], on the model's device."""
         batch = self._features(features)
-        width = self._network.query_tokens.shape[-1]
-        parts = [self._read_queries(batch[rows]) for rows in self._chunks(len(batch))]
-        return torch.cat(parts) if parts else batch.new_empty((0, self.query_tokens, width))
+        queries = self._network.query_tokens
+        parts = [self._network.qformer.read_images(queries, batch[rows]) for rows in self._chunks(len(batch))]
+        return torch.cat(parts) if parts else batch.new_empty((0, *queries.shape[1:]))
 
     def embed_images(self, pixels: Any) -> torch.Tensor:
         """Pixels [B, 3, S, S] -> float32 [B, T, D] on the CPU: `encode_images`, then `embed_features`."""
@@ -143,18 +155,15 @@ class Blip2Model:
     def embed_texts(self, texts: Sequence[str], max_tokens: int = DEFAULT_MAX_TOKENS) -> torch.Tensor:
         """Q texts -> float32 [Q, D] on the CPU, L2 norm 1: the [CLS] state, projected. At most ``max_tokens`` word
         pieces each, [CLS] and [SEP] included, cut on the right, and never past the model's own positions."""
-        encoded = self._encode(texts, max_tokens)
+        encoded = self.encode(texts, max_tokens)
         result = torch.empty((len(encoded), self.dims))
         # Texts of like length share a batch: less padding, the same answers.
         order = sorted(range(len(encoded)), key=lambda row: len(encoded[row]))
         for start in range(0, len(order), _TEXT_BATCH):
             rows = order[start : start + _TEXT_BATCH]
-            ids, mask = self._pad([encoded[row] for row in rows])
-            states = self._network.qformer(
-                query_embeds=self._word_embeddings(ids), query_length=0, attention_mask=mask
-            ).last_hidden_state[:, 0]  # [Q, H]
-            projected = self._network.text_projection(states.to(self._dtype)).float()
-            result[rows] = F.normalize(projected, dim=-1).cpu()
+            ids, mask = self.pad([encoded[row] for row in rows])
+            states = self.read_texts(ids, mask, rows=1)[:, 0]  # [Q, H]
+            result[rows] = self.project_texts(states).cpu()
         return result
 
     def match_logits(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> torch.Tensor:
@@ -171,77 +180,88 @@ class Blip2Model:
     def match_both(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> torch.Tensor:
         """The same pairs -> float32 [K, 2] on the CPU: "does not match" and "matches", averaged over the T queries
         (LAVIS, Blip2Qformer.compute_itm)."""
-        encoded = self._encode(texts, max_tokens)
+        encoded = self.encode(texts, max_tokens)
         self._check_features(features)
         if len(encoded) != len(features):
             raise ValueError(f"received {len(encoded)} texts and features of {len(features)} images, expected pairs")
         result = torch.empty((len(encoded), 2))
         for rows in self._chunks(len(encoded)):
-            result[rows] = self._read_pairs(encoded[rows], self._features(features[rows])).cpu()
+            result[rows] = self._read_pairs(encoded[rows], features[rows]).cpu()
         return result
 
     @_on_device
     def attention_maps(self, texts: Sequence[str], features: Any, max_tokens: int = DEFAULT_MAX_TOKENS) -> torch.Tensor:
         """Text i with image i, or with the one image: K texts, features [K or 1, N, W] -> float32 [K, T, N - 1] on
         the CPU, the share of each query token's attention that each patch gets (`imgsearch.model.contract`)."""
-        encoded = self._encode(texts, max_tokens)
+        encoded = self.encode(texts, max_tokens)
         self._check_features(features)
         if len(features) not in (1, len(encoded)):
             raise ValueError(f"received {len(encoded)} texts and features of {len(features)} images, expected pairs")
         result = torch.empty((len(encoded), self.query_tokens, self._features_shape[0] - 1))
         for rows in self._chunks(len(encoded)):
-            ids, mask = self._pad(encoded[rows])
-            batch = self._features(features if len(features) == 1 else features[rows]).expand(len(ids), -1, -1)
-            queries = self._network.query_tokens.expand(len(ids), -1, -1)
-            shares = attention_maps(self._network.qformer, queries, self._word_embeddings(ids), mask, batch)
-            result[rows] = shares.cpu()
+            ids, mask = self.pad(encoded[rows])
+            batch = self._features(features if len(features) == 1 else features[rows])
+            self._read_with(ids, mask, batch, maps := [])
+            result[rows] = torch.stack(maps).mean(dim=0)[..., 1:].float().cpu()
         return result
 
     def count_tokens(self, text: str) -> int:
         """Word pieces of the cleaned text with [CLS] and [SEP], before any cut."""
-        return len(self._encode([text], 1 << 30, bounded=False)[0])
+        return len(self.encode([text], 1 << 30, bounded=False)[0])
 
     def words(self, text: str) -> list[VocabularyWord]:
         """The words of a text, and the pieces that the vocabulary has for each."""
         return self._tokenizer.words(text)
 
-    def _read_queries(self, features: torch.Tensor) -> torch.Tensor:
-        states: torch.Tensor = self._network.qformer(
-            query_embeds=self._network.query_tokens.expand(len(features), -1, -1),
-            encoder_hidden_states=features,
-        ).last_hidden_state
-        return states
+    def read_texts(self, ids: torch.Tensor, mask: torch.Tensor | None, rows: int | None = None) -> torch.Tensor:
+        """Ids int64 [B, L] and bool [B, L], True for a piece that counts, both on the device -> the Q-Former's states
+        of all pieces [B, L, H], or of the first ``rows``."""
+        seen = None if mask is None else mask[:, None, None]
+        return self._network.qformer.read_texts(self._network.embed_words(ids), seen, rows)
 
-    def _read_pairs(self, encoded: list[list[int]], features: torch.Tensor) -> torch.Tensor:
-        ids, mask = self._pad(encoded)
-        queries = self._network.query_tokens.expand(len(features), -1, -1)  # [K, T, H]
+    def project_texts(self, states: torch.Tensor) -> torch.Tensor:
+        """The Q-Former's states of texts [..., H] -> float32 [..., D], L2 norm 1, on the device."""
+        return F.normalize(self._network.text_projection(states).float(), dim=-1)
+
+    @_on_device
+    def read_pairs(self, encoded: list[list[int]], features: Any) -> torch.Tensor:
+        """Ids of K texts, each with its image's features [K, N, W] -> the states of the queries [K, T, H] on the
+        device. Where all texts are one, it is read once until the queries look at the images."""
+        batch = self._features(features)
+        if len(batch) > 1 and all(row == encoded[0] for row in encoded):
+            encoded = encoded[:1]
+        ids, mask = self.pad(encoded)
+        return self._read_with(ids, mask, batch)
+
+    def _read_with(
+        self,
+        ids: torch.Tensor,
+        mask: torch.Tensor | None,
+        features: torch.Tensor,
+        maps: list[torch.Tensor] | None = None,
+    ) -> torch.Tensor:
+        seen = None
         if mask is not None:
-            mask = torch.cat([mask.new_ones(queries.shape[:2]), mask], dim=1)  # [K, T + L]
-        states = self._network.qformer(
-            query_embeds=torch.cat([queries, self._word_embeddings(ids)], dim=1),  # [K, T + L, H]
-            query_length=self.query_tokens,
-            attention_mask=mask,
-            encoder_hidden_states=features,
-        ).last_hidden_state[:, : self.query_tokens]
-        return self._network.itm_head(states.to(self._dtype)).float().mean(dim=1)  # type: ignore[no-any-return]
+            seen = F.pad(mask, (self.query_tokens, 0), value=True)[:, None, None]  # [K, 1, 1, T + L]
+        words = self._network.embed_words(ids)
+        return self._network.qformer.read_images(self._network.query_tokens, features, words, seen, maps)
 
-    def _word_embeddings(self, ids: torch.Tensor) -> torch.Tensor:
-        embeddings = self._network.embeddings
-        places = embeddings.position_embeddings.weight[: ids.shape[1]]
-        return embeddings.word_embeddings(ids) + places  # type: ignore[no-any-return]
+    def _read_pairs(self, encoded: list[list[int]], features: Any) -> torch.Tensor:
+        return self._network.itm_head(self.read_pairs(encoded, features)).float().mean(dim=1)  # type: ignore[no-any-return]
 
-    def _encode(self, texts: Sequence[str], max_tokens: int, bounded: bool = True) -> list[list[int]]:
+    def encode(self, texts: Sequence[str], max_tokens: int, bounded: bool = True) -> list[list[int]]:
+        """Ids of each text, at most ``max_tokens`` and, where ``bounded``, never past the model's own positions."""
         if isinstance(texts, str):
             raise TypeError("a list of texts is expected; received one string")
-        return self._tokenizer.encode(texts, min(max_tokens, self._positions) if bounded else max_tokens)
+        return self._tokenizer.encode(texts, min(max_tokens, self._sizes.qformer.positions) if bounded else max_tokens)
 
-    def _pad(self, encoded: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Ids int64 [Q, L] padded to the longest, and the mask int64 [Q, L], or None where nothing is padded."""
+    def pad(self, encoded: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Ids int64 [Q, L] padded to the longest, and the mask bool [Q, L], or None where nothing is padded."""
         longest = max(map(len, encoded))
         ids = torch.tensor([row + [self._tokenizer.pad_id] * (longest - len(row)) for row in encoded])
         if all(len(row) == longest for row in encoded):
             return ids.to(self._device), None
-        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in encoded])
+        mask = torch.arange(longest) < torch.tensor([[len(row)] for row in encoded])
         return ids.to(self._device), mask.to(self._device)
 
     def _chunks(self, count: int) -> list[slice]:
@@ -272,8 +292,8 @@ class Blip2Model:
         )
 
 
-def _bytes_of_pair(features_shape: tuple[int, int], qformer: Any, query_tokens: int) -> int:
+def _bytes_of_pair(sizes: Blip2Sizes) -> int:
     """A generous estimate of one pair's float32 working space in the Q-Former."""
-    patches, width = features_shape
-    states = (query_tokens + 64) * (6 * qformer.hidden_size + 2 * qformer.intermediate_size)
-    return int(4 * (patches * (width + 2 * qformer.hidden_size) + states))
+    qformer, vision = sizes.qformer, sizes.vision
+    states = (sizes.tokens + 64) * (6 * qformer.width + 2 * qformer.mlp)
+    return 4 * (vision.positions * (vision.width + 2 * qformer.width) + states)

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from transformers import Blip2Config, Blip2ForImageTextRetrieval
 
-from imgsearch.errors import CheckpointInvalid, ImgsearchError, NotEnoughMemory
+from imgsearch.errors import CheckpointInvalid, NotEnoughMemory
 from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD
+from imgsearch.model.checkpoints.config import Blip2Sizes, expected_shapes, parse_sizes, reads_text
 from imgsearch.model.checkpoints.identity import check_arguments, default_dtype, make_id, resolve_device
-from imgsearch.model.checkpoints.lavis import read_lavis, read_state
+from imgsearch.model.checkpoints.lavis import read_lavis
 from imgsearch.model.checkpoints.lavis_vit import as_tensor, check_image_size, interpolate_positions
 from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source
 from imgsearch.model.checkpoints.soundness import mend_of
 from imgsearch.model.memory import available_bytes, check_memory
 from imgsearch.model.runtimes.torch.blip2 import Blip2Model
+from imgsearch.model.runtimes.torch.layers import ACTIVATIONS
+from imgsearch.model.runtimes.torch.network import Blip2Network, empty_network
+from imgsearch.model.runtimes.torch.weights import Sources, directory_tensors, fill
 from imgsearch.model.tokenizer import TextTokenizer, read_tokenizer, read_vocabulary, require_own_vocabulary
 
 _POSITIONS = "vision_model.embeddings.position_embedding"
 _SMALLER = "close other programs, or take a smaller model (`imgsearch models` lists what each needs)"
-
-Tensors = Iterable[tuple[str, torch.Tensor]]
 
 
 def load(name: str | Path, device: str, dtype: str, image_size: int | None) -> Blip2Model:
@@ -35,34 +35,31 @@ def load(name: str | Path, device: str, dtype: str, image_size: int | None) -> B
     place = torch.device(resolve_device(device))
     kind = getattr(torch, default_dtype(str(place)) if dtype == "auto" else dtype)
     source = find_source(name)
+    config, sources = _open(source, image_size)
+    sizes = _sizes(config, source)
+    tokenizer = _tokenizer(source, sizes)
     try:
-        network, tokenizer = _open(source, place, kind, image_size)
+        network = _loaded(source, sizes, sources, place, kind)
     except (MemoryError, torch.OutOfMemoryError) as exc:
         raise NotEnoughMemory(f"{source.name} does not fit into the memory of {place}", _SMALLER) from exc
     except RuntimeError as exc:
         if "allocate memory" in str(exc) or "not enough memory" in str(exc):
             raise NotEnoughMemory(f"{source.name} does not fit into the memory of {place}", _SMALLER) from exc
         raise
-    _check_vocabulary(tokenizer, network, source)
-    config = network.config
-    model_id = make_id(
-        source,
-        str(kind).removeprefix("torch."),
-        config.num_query_tokens,
-        config.image_text_hidden_size,
-        config.vision_config.image_size,
-    )
-    return Blip2Model(network, tokenizer, model_id)
+    dtype = str(kind).removeprefix("torch.")
+    model_id = make_id(source, dtype, sizes.tokens, sizes.dims, sizes.vision.image)
+    return Blip2Model(network, sizes, config, tokenizer, model_id)
 
 
 def export(model: Blip2Model, folder: Path) -> None:
     """What `imgsearch.model.export_directory` does. Weights keep the model's dtype."""
+    from safetensors.torch import save_file
+
     folder.mkdir(parents=True, exist_ok=True)
-    network = model.network
-    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    # Copies: parts of a fused weight share its memory, which the format does not take.
+    state = {name: slot.detach().cpu().clone() for name, slot in model.slots().items()}
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    config = json.loads(network.config.to_json_string(use_diff=False))
-    _write_json(folder / "config.json", {**config, "architectures": ["Blip2ForImageTextRetrieval"]})
+    _write_json(folder / "config.json", {**model.config, "dtype": model.dtype})
     model.tokenizer.pieces.save(str(folder / "tokenizer.json"))
     side = {"height": model.image_size, "width": model.image_size}
     _write_json(
@@ -81,106 +78,63 @@ def export(model: Blip2Model, folder: Path) -> None:
     )
 
 
-def _open(
-    source: ResolvedCheckpoint, place: torch.device, kind: torch.dtype, image_size: int | None
-) -> tuple[Any, TextTokenizer]:
+def _open(source: ResolvedCheckpoint, image_size: int | None) -> tuple[dict[str, Any], Sources]:
+    """The config at ``image_size``, and the tensors, none read yet."""
     if source.kind == "lavis":
         lavis = read_lavis(source.path, image_size)
-        network = empty_network(Blip2ForImageTextRetrieval, lavis.config, source)
-        _fill(network, lavis.tensors(), place, kind, source)
-        return network, read_vocabulary(source.companions[0])
-    network = empty_network(Blip2ForImageTextRetrieval, source.config, source)
-    _fill(network, _directory_tensors(source), place, kind, source)
-    if image_size is not None:
-        resize_positions(network, image_size)
-    return network, read_tokenizer(source.path)
+        return lavis.config, lavis.tensors()
+    sizes = parse_sizes(source.config)
+    if sizes is None or image_size is None or image_size == sizes.vision.image:
+        return source.config, directory_tensors(source)
+    check_image_size(image_size, sizes.vision.patch)
+    vision = {**(source.config.get("vision_config") or {}), "image_size": image_size}
+    return {**source.config, "vision_config": vision}, _resized(directory_tensors(source), sizes, image_size)
 
 
-def empty_network(
-    architecture: Any, config: dict[str, Any], source: ResolvedCheckpoint, mend: Callable[[Any], None] | None = None
-) -> Any:
-    """A network of ``architecture`` (one of transformers' BLIP-2 classes) without memory behind its weights, in eval
-    mode, with scaled-dot-product attention. ``mend`` may change the parsed config first. Raises CheckpointInvalid."""
-    try:
-        parsed = Blip2Config.from_dict(config)
-        if mend is not None:
-            mend(parsed)
-        parsed._attn_implementation = "sdpa"
-        with torch.device("meta"):
-            network = architecture(parsed)
-    except ImgsearchError:
-        raise
-    except Exception as exc:
-        reason = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
-        raise CheckpointInvalid(f"the config of {source.path} makes no sense: {reason}", mend_of(source)) from exc
-    # LAVIS's last norm has an epsilon of its own; our converted directories keep it in the config.
-    epsilon = getattr(parsed.vision_config, "post_layer_norm_eps", None)
-    if epsilon is not None:
-        network.vision_model.post_layernorm.eps = float(epsilon)
-    return network.eval().requires_grad_(False)
+def _resized(tensors: Sources, sizes: Blip2Sizes, image_size: int) -> Iterator[tuple[str, Any]]:
+    """The tensors for images of another size: the position table interpolated as LAVIS does."""
+    native = (1, sizes.vision.positions, sizes.vision.width)
+    for name, value in tensors:
+        if name == _POSITIONS and tuple(value.shape) == native:
+            grid = image_size // sizes.vision.patch
+            yield name, interpolate_positions(as_tensor(value), grid, sizes.vision.aligned_corners)
+        else:
+            yield name, value
 
 
-def _fill(network: Any, tensors: Tensors, place: torch.device, kind: torch.dtype, source: ResolvedCheckpoint) -> None:
-    """Give every parameter its values, cast and moved one by one."""
-    wanted = dict(network.state_dict())
-    needed = sum(value.numel() for value in wanted.values()) * kind.itemsize
+def _sizes(config: dict[str, Any], source: ResolvedCheckpoint) -> Blip2Sizes:
+    """What a config describes. Raises CheckpointInvalid where it is nothing that is computed here."""
+    sizes = parse_sizes(config)
+    if sizes is None:
+        reason = "its sizes are not whole numbers above 0 that fit together"
+    elif not reads_text(config):
+        reason = "its Q-Former reads no text (use_qformer_text_input)"
+    else:
+        unknown = {sizes.vision.activation, sizes.qformer.activation} - ACTIVATIONS.keys()
+        if not unknown:
+            return sizes
+        reason = f"{', '.join(sorted(unknown))} is no activation that is known here ({', '.join(ACTIVATIONS)})"
+    raise CheckpointInvalid(f"the config of {source.path} makes no sense: {reason}", mend_of(source))
+
+
+def _loaded(
+    source: ResolvedCheckpoint, sizes: Blip2Sizes, sources: Sources, place: torch.device, kind: torch.dtype
+) -> Blip2Network:
+    needed = sum(math.prod(shape) for _, shape in expected_shapes(sizes)) * kind.itemsize
     free = torch.cuda.mem_get_info(place)[0] if place.type == "cuda" else available_bytes()
     check_memory(needed, free, "RAM" if place.type != "cuda" else f"memory on {place}", _SMALLER)
-    state = {}
-    for name, stored in tensors:
-        if name not in wanted:
-            continue
-        value = as_tensor(stored)
-        if value.shape != wanted[name].shape:
-            raise CheckpointInvalid(
-                f"in {source.path} {name} is {list(value.shape)}, expected {list(wanted[name].shape)}",
-                mend_of(source),
-            )
-        # A copy, never the mapped file: whoever overwrites the file would pull the weights from under us.
-        state[name] = value.to(place, kind, copy=True).contiguous()
-    missing = sorted(set(wanted) - set(state))
-    if missing:
-        raise CheckpointInvalid(
-            f"{source.path} lacks {len(missing)} of {len(wanted)} weights ({missing[0]})", mend_of(source)
-        )
-    network.load_state_dict(state, assign=True)
-    positions = network.config.qformer_config.max_position_embeddings
-    network.embeddings.position_ids = torch.arange(positions, device=place).expand((1, -1))
+    network = empty_network(sizes, place, kind)
+    fill(network.slots(), sources, source)
+    return network
 
 
-def _directory_tensors(source: ResolvedCheckpoint) -> Iterator[tuple[str, torch.Tensor]]:
-    for path in source.weights:
-        if path.suffix != ".safetensors":
-            yield from read_state(path).items()
-            continue
-        try:
-            with safe_open(path, framework="pt", device="cpu") as file:
-                for name in file.keys():  # noqa: SIM118 - not a mapping
-                    yield name, file.get_tensor(name)
-        except (SafetensorError, OSError) as exc:
-            raise CheckpointInvalid(f"{path} cannot be read: {exc}", mend_of(source)) from exc
-
-
-def resize_positions(network: Any, image_size: int) -> None:
-    """Use a loaded network at another image size: its position table interpolated as LAVIS does."""
-    vision = network.config.vision_config
-    if vision.image_size == image_size:
-        return
-    check_image_size(image_size, vision.patch_size)
-    table = network.get_parameter(_POSITIONS)
-    resized = interpolate_positions(table, image_size // vision.patch_size).to(table.dtype)
-    embeddings = network.vision_model.embeddings
-    embeddings.position_embedding = torch.nn.Parameter(resized, requires_grad=False)
-    embeddings.image_size = vision.image_size = image_size
-    embeddings.num_patches = (image_size // vision.patch_size) ** 2
-    embeddings.num_positions = embeddings.num_patches + 1
-
-
-def _check_vocabulary(tokenizer: TextTokenizer, network: Any, source: ResolvedCheckpoint) -> None:
-    """Raise CheckpointInvalid for a vocabulary of another model."""
-    rows = network.config.qformer_config.vocab_size
-    mend = "put the vocab.txt that belongs to the checkpoint beside it" if source.kind == "lavis" else mend_of(source)
-    require_own_vocabulary(tokenizer, rows, mend, lavis=source.kind == "lavis")
+def _tokenizer(source: ResolvedCheckpoint, sizes: Blip2Sizes) -> TextTokenizer:
+    """Raises CheckpointInvalid for a vocabulary of another model."""
+    lavis = source.kind == "lavis"
+    tokenizer = read_vocabulary(source.companions[0]) if lavis else read_tokenizer(source.path)
+    mend = "put the vocab.txt that belongs to the checkpoint beside it" if lavis else mend_of(source)
+    require_own_vocabulary(tokenizer, sizes.qformer.vocabulary, mend, lavis=lavis)
+    return tokenizer
 
 
 def _write_json(path: Path, value: object) -> None:

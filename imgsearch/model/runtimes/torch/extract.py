@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from imgsearch.model.runtimes.torch.blip2 import Blip2Model
 from imgsearch.records import Float32, UInt8
@@ -40,10 +38,10 @@ def extract_images(model: Blip2Model, pixels: UInt8) -> list[Extracted]:
 @torch.inference_mode()
 def extract_texts(model: Blip2Model, texts: Sequence[str]) -> list[Extracted]:
     """B texts -> one each: LAVIS's mode "text". The first row is that of [CLS], which a search compares with."""
-    ids, mask, lengths = _padded(model, texts)
-    network = model.network
-    states = network.qformer(query_embeds=_words(network, ids), query_length=0, attention_mask=mask).last_hidden_state
-    projected = F.normalize(network.text_projection(states.to(network.text_projection.weight.dtype)).float(), dim=-1)
+    encoded = model.encode(texts, MAX_TEXT_TOKENS)
+    lengths = [len(row) for row in encoded]
+    states = model.read_texts(*model.pad(encoded))
+    projected = model.project_texts(states)
     return [
         Extracted(_numpy(one[:length]), _numpy(unit[:length]))
         for one, unit, length in zip(states, projected, lengths, strict=True)
@@ -54,33 +52,8 @@ def extract_texts(model: Blip2Model, texts: Sequence[str]) -> list[Extracted]:
 def extract_pairs(model: Blip2Model, pixels: UInt8, texts: Sequence[str]) -> list[Extracted]:
     """Picture i with text i -> one each: LAVIS's mode "multimodal", the query tokens' states alone."""
     features = model.encode_images(model.preprocess_arrays(pixels))
-    ids, mask, _ = _padded(model, texts)
-    network = model.network
-    queries = network.query_tokens.expand(len(ids), -1, -1)
-    states = network.qformer(
-        query_embeds=torch.cat([queries, _words(network, ids)], dim=1),
-        query_length=model.query_tokens,
-        attention_mask=torch.cat([mask.new_ones(queries.shape[:2]), mask], dim=1),
-        encoder_hidden_states=features,
-    ).last_hidden_state
-    return [Extracted(_numpy(one)) for one in states[:, : model.query_tokens]]
-
-
-def _padded(model: Blip2Model, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
-    """Ids and mask int64 [B, L] on the device, and the length of each."""
-    places = model.network.embeddings.position_embeddings.weight
-    encoded = model.tokenizer.encode(list(texts), min(MAX_TEXT_TOKENS, len(places)))
-    lengths = [len(row) for row in encoded]
-    longest = max(lengths)
-    ids = torch.tensor([row + [model.tokenizer.pad_id] * (longest - len(row)) for row in encoded])
-    mask = torch.tensor([[1] * length + [0] * (longest - length) for length in lengths])
-    return ids.to(places.device), mask.to(places.device), lengths
-
-
-def _words(network: Any, ids: torch.Tensor) -> torch.Tensor:
-    embeddings = network.embeddings
-    words: torch.Tensor = embeddings.word_embeddings(ids) + embeddings.position_embeddings.weight[: ids.shape[1]]
-    return words
+    states = model.read_pairs(model.encode(texts, MAX_TEXT_TOKENS), features)
+    return [Extracted(_numpy(one)) for one in states]
 
 
 def _numpy(tensor: torch.Tensor) -> Float32:
