@@ -27,6 +27,7 @@ STEPS = (
     "catalog-begun",
     "catalog-written",
     "catalog-committed",
+    "captions-written",
     "compact-copied",
     "compact-fsynced",
     "compact-written",

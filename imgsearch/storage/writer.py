@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select, update
 
 from imgsearch.errors import LibraryError, UsageError
-from imgsearch.files import writer_lock
+from imgsearch.files import reached, writer_lock
 from imgsearch.records import Root
 from imgsearch.storage.batch import Forgotten
 from imgsearch.storage.catalog import captions as caption_rows
@@ -143,6 +143,7 @@ class Writer:
         over. Returns how many were written."""
         with self.catalog.write() as connection:
             written = caption_rows.write_captions(queries.driver(connection), captions, utc_now())
+            reached("captions-written")
             next_generation(connection)
         return written
 
