@@ -11,6 +11,7 @@ from imgsearch.errors import ExtraMissing
 EXTRAS = {
     "torch": ("torch", "transformers", "safetensors"),
     "train": ("torch", "transformers", "safetensors"),
+    "ocr": ("rapidocr", "onnxruntime", "cv2"),
     "watch": ("watchfiles",),
     "web": ("flask", "waitress", "prometheus_client", "werkzeug"),
 }

@@ -1,0 +1,70 @@
+"""What the real models read in drawn pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFont
+
+_KANJI = next((path for path in Path("/usr/share/fonts").rglob("*CJK*.*") if path.suffix in (".ttc", ".otf")), None)
+
+
+def texts(reader: Any, image: Image.Image) -> list[str]:
+    return [line.text for line in reader.read(np.asarray(image.convert("RGB"))).lines]
+
+
+def test_lines_are_read_with_words_where_they_stand(reader: Any, draw: Any) -> None:
+    read = reader.read(np.asarray(draw("Invoice No. 10031", "Total 12.50 EUR")))
+    assert [line.text for line in read.lines] == ["Invoice No. 10031", "Total 12.50 EUR"]
+    words = [word for line in read.lines for word in line.words]
+    assert [word.text for word in words] == ["Invoice", "No.", "10031", "Total", "12.50", "EUR"]
+    pen_start = 20 / 480
+    assert words[0].box[0] == pytest.approx(pen_start, abs=0.02) and all(word.confidence > 0.8 for word in words)
+    assert words[0].box[2] < words[1].box[2] < words[2].box[2] and words[0].box[2] <= words[1].box[0] + 0.02
+    width = ImageFont.load_default(28).getlength("Invoice") / 480
+    assert words[0].box[2] - words[0].box[0] == pytest.approx(width, abs=0.04)
+
+
+@pytest.mark.parametrize("angle", [30, 90, 180, 270])
+def test_turned_lines_are_read_and_their_boxes_begin_with_the_text(reader: Any, draw: Any, angle: int) -> None:
+    image = draw("Invoice No. 10031", "Total 12.50 EUR").rotate(angle, expand=True, fillcolor="white")
+    read = reader.read(np.asarray(image))
+    assert [line.text for line in read.lines] == ["Invoice No. 10031", "Total 12.50 EUR"]
+    box = np.array(read.lines[0].box).reshape(4, 2) * image.size
+    along = (box[1] - box[0]) / np.linalg.norm(box[1] - box[0])
+    assert along == pytest.approx([np.cos(np.radians(angle)), -np.sin(np.radians(angle))], abs=0.08)
+
+
+def test_small_letters_of_a_large_picture_are_read_once_each(reader: Any) -> None:
+    canvas = Image.new("RGB", (2600, 1900), (90, 110, 90))
+    lines = [f"Parcel {number} Ashford {number * 7}" for number in range(101, 107)]
+    from PIL import ImageDraw
+
+    pen = ImageDraw.Draw(canvas)
+    for place, line in enumerate(lines):  # some of them across the seams of the parts
+        pen.text((300 + 330 * place, 200 + 290 * place), line, fill="white", font=ImageFont.load_default(17))
+    assert sorted(texts(reader, canvas)) == lines
+
+
+def test_nothing_is_recognised_in_a_picture_without_text(reader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader.engine, "recognise", lambda *given: pytest.fail("recognised"))
+    rng = np.random.default_rng(1)
+    for pixels in (np.zeros((300, 400, 3), np.uint8), rng.integers(90, 99, (200, 300, 3), dtype=np.uint8)):
+        assert reader.read(pixels).lines == ()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 400), (3000, 9), (12, 2500), (200, 24)])
+def test_pictures_of_any_shape_are_read_without_an_error(reader: Any, size: tuple[int, int]) -> None:
+    assert reader.read(np.full((size[1], size[0], 3), 255, np.uint8)).lines == ()
+
+
+@pytest.mark.skipif(_KANJI is None, reason="no font with Chinese and Japanese letters: apt-get install fonts-noto-cjk")
+def test_chinese_and_japanese_are_read_across_and_down(reader: Any, draw: Any) -> None:
+    assert _KANJI is not None
+    font = ImageFont.truetype(_KANJI, 32)
+    assert texts(reader, draw("東京都新宿区", "北京大学", size=32, font=font)) == ["東京都新宿区", "北京大学"]
+    down = draw("\n".join("東京都新宿区西"), size=32, canvas=(200, 420), font=font)
+    assert "".join(texts(reader, down)) == "東京都新宿区西"
