@@ -46,6 +46,7 @@ TABLE = {
         Verb("caption", f"{_VERBS}.caption:CAPTION", "write what pictures show, and check it"),
         Verb("ask", f"{_VERBS}.ask:ASK", "ask a question about pictures"),
         Verb("alt-text", f"{_VERBS}.alt_text:ALT_TEXT", "give captions to other programs as alternative texts"),
+        Verb("read", "imgsearch.cli.texts.read:READ", "read the words that stand in pictures"),
         Verb("features", f"{_VERBS}.features:FEATURES", "write the Q-Former's features of pictures and texts"),
         Verb("serve", "web.cli:SERVE", "open the library in a browser"),
         Verb("dedup", "imgsearch.cli.dedup.verb:DEDUP", "find copies of pictures, move them away, and get them back"),

@@ -1,0 +1,1 @@
+"""Verbs about texts in and of pictures."""
