@@ -85,7 +85,7 @@ def serve(library: Path, mode: str) -> None:
 
     searcher = open_searcher(load_settings({"library": library}))
     if mode == "free":
-        searcher.reader._lock = contextlib.nullcontext()  # type: ignore[attr-defined]
+        searcher.backend._lock = contextlib.nullcontext()  # type: ignore[attr-defined]
     config = WebConfig()
     service = SearchService(searcher, ServiceLimits(config.searches, coalesce=False, batching=mode == "batching"))
     app = create_app(service, config)

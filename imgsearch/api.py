@@ -193,7 +193,7 @@ class Library(WritesTexts):
 
         searcher = self._searcher
         decoded = decode_bytes(_as_file(picture), searcher.model.image_size)
-        return searcher.reader.embed_picture(decoded.pixels)
+        return searcher.backend.embed_image(decoded.pixels)
 
     def __repr__(self) -> str:
         return f"<imgsearch library {self._path}{', closed' if self.closed else ''}>"

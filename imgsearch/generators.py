@@ -11,8 +11,8 @@ from imgsearch.records import ModelId, is_model_free
 
 if TYPE_CHECKING:
     from imgsearch.captions.asking import Asker, QuestionSettings
-    from imgsearch.captions.pictures import MatchingSide
     from imgsearch.captions.run import Captioner
+    from imgsearch.captions.subjects import MatchingSide
     from imgsearch.generation.checked import CaptionSettings
     from imgsearch.settings import Settings
     from imgsearch.storage import Store
@@ -79,7 +79,7 @@ def open_asker(
 def open_matching(settings: Settings, store: Store | None) -> MatchingSide | None:
     """What tells how well a text fits a picture: the library's model; without a library the model that the settings
     name, or the small one beside the small generator. None where there is neither. Raises as ``open_model`` does."""
-    from imgsearch.captions.pictures import MatchingSide
+    from imgsearch.captions.subjects import MatchingSide
 
     if store is not None:
         if is_model_free(store.model):

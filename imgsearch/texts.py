@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from imgsearch.captions.asking import Answered
-    from imgsearch.captions.pictures import MatchingSide, Subject
     from imgsearch.captions.run import CaptionSummary
+    from imgsearch.captions.subjects import MatchingSide, Subject
     from imgsearch.generation.checked import CheckedCaption
     from imgsearch.search.engine import Searcher
     from imgsearch.settings import Settings
@@ -53,9 +53,9 @@ class WritesTexts:
         -> each with ``text``, ``probability`` and ``sure``; without pictures what was done. Raises UsageError,
         MediaError for a picture that cannot be read, ModelUnavailable where no generator was named or is there,
         LibraryBusy. Cost: that of the generator; loads torch."""
-        from imgsearch.captions.pictures import library_subjects
         from imgsearch.captions.run import Captioner, CaptionSummary
-        from imgsearch.generation.checked import checked_captions, picture_seed
+        from imgsearch.captions.subjects import library_subjects
+        from imgsearch.generation.checked import checked_captions, image_seed
 
         searcher = self._searcher
         language_model, quantize = options.pop("language_model", None), options.pop("quantize", None)
@@ -74,7 +74,7 @@ class WritesTexts:
                 return summary
             many = isinstance(pictures, (list, tuple))
             images, hashes, features = self._read(list(pictures) if many else [pictures], generator, matching)
-            seeds = [picture_seed(content, style.seed) for content in hashes]
+            seeds = [image_seed(content, style.seed) for content in hashes]
             found = checked_captions(
                 generator, matching.model, images, style, seeds=seeds, features=features, judge=judge
             )
@@ -94,7 +94,7 @@ class WritesTexts:
         ``options``: the fields of `imgsearch.captions.asking.QuestionSettings` (dialogue, num_beams, form, ...),
         ``language_model`` and ``quantize``. -> each with ``text``, and ``statement`` and ``probability`` where question
         and answer make a statement. Raises as `caption` does, UsageError for a question that is too long too."""
-        from imgsearch.captions.asking import QuestionSettings, ask_pictures
+        from imgsearch.captions.asking import QuestionSettings, ask_images
         from imgsearch.generation.questions import require_question
 
         self._searcher  # noqa: B018  raises where it is closed
@@ -110,7 +110,7 @@ class WritesTexts:
             generator = self._generator(language_model, quantize)
             matching = self._matching()
             images, _, features = self._read(list(pictures) if many else [pictures], generator, matching)
-            answers = ask_pictures(generator, matching.model, images, asked, style, features)
+            answers = ask_images(generator, matching.model, images, asked, style, features)
         by_picture = [each[0] for each in answers] if single else answers
         return by_picture if many else by_picture[0]
 
@@ -123,7 +123,7 @@ class WritesTexts:
         return self._generators[key]
 
     def _matching(self) -> MatchingSide:
-        from imgsearch.captions.pictures import MatchingSide
+        from imgsearch.captions.subjects import MatchingSide
 
         return MatchingSide(self._searcher.model, self._searcher.features)
 
@@ -139,8 +139,8 @@ class WritesTexts:
         self, pictures: list[Any], generator: Any, matching: MatchingSide
     ) -> tuple[list[Any], list[str], list[Any]]:
         """Images, names of their contents, and features. Raises MediaError."""
-        from imgsearch.captions.pictures import read_subjects
-        from imgsearch.generation.checked import picture_content, picture_features
+        from imgsearch.captions.subjects import read_subjects
+        from imgsearch.generation.checked import content_of_image, features_of_images
 
         images: list[Any] = []
         hashes: list[str] = []
@@ -148,8 +148,8 @@ class WritesTexts:
         for picture in pictures:
             if hasattr(picture, "tobytes") and hasattr(picture, "getbands"):
                 images.append(picture)
-                hashes.append(picture_content(picture))
-                features += picture_features(matching.model, [picture])
+                hashes.append(content_of_image(picture))
+                features += features_of_images(matching.model, [picture])
                 continue
             (one,) = read_subjects([self._subject(picture)], generator, matching)
             if isinstance(one, MediaError):
@@ -160,7 +160,7 @@ class WritesTexts:
         return images, hashes, features
 
     def _subject(self, picture: Any) -> Subject:
-        from imgsearch.captions.pictures import file_subject, library_subjects
+        from imgsearch.captions.subjects import file_subject, library_subjects
 
         if isinstance(picture, (str, os.PathLike)):
             path = Path(picture).expanduser()

@@ -41,7 +41,7 @@ class SidecarPlan:
     """What is to happen to a picture's sidecar. ``content``: its new bytes, None where it is left as it is, for a
     ``reason``; ``before``: its bytes now, None for a new file."""
 
-    picture: Path
+    image: Path
     sidecar: Path
     text: str
     content: bytes | None
@@ -54,34 +54,30 @@ class SidecarPlan:
         return "leave" if self.content is None else "new" if self.before is None else "add"
 
 
-def plan_sidecar(picture: Path, text: str) -> SidecarPlan:
-    """How ``text`` gets into the XMP sidecar of ``picture``: a new ``NAME.EXT.xmp``, or one property more in the one
+def plan_sidecar(image: Path, text: str) -> SidecarPlan:
+    """How ``text`` gets into the XMP sidecar of ``image``: a new ``NAME.EXT.xmp``, or one property more in the one
     that is there; nothing that it holds is changed. Writes nothing."""
-    there = [path for path in sidecars_of(picture) if path.suffix.lower() == ".xmp"]
+    there = [path for path in sidecars_of(image) if path.suffix.lower() == ".xmp"]
     if not there:
-        packet = _PACKET.format(description=_described(text, '""')).encode("utf-8")
-        return SidecarPlan(picture, picture.with_name(picture.name + ".xmp"), text, packet)
+        packet, _ = described_packet(None, text)
+        return SidecarPlan(image, image.with_name(image.name + ".xmp"), text, packet)
     sidecar = there[0]
     try:
         before = sidecar.read_bytes()
     except OSError as exc:
-        return SidecarPlan(picture, sidecar, text, None, b"", f"it cannot be read: {exc.strerror}")
-    content, reason = _added(before, text)
-    return SidecarPlan(picture, sidecar, text, content, before, reason)
+        return SidecarPlan(image, sidecar, text, None, b"", f"it cannot be read: {exc.strerror}")
+    content, reason = described_packet(before, text)
+    return SidecarPlan(image, sidecar, text, content, before, reason)
 
 
 def write_sidecar(plan: SidecarPlan) -> None:
-    """Carry a plan out: the new file appears whole or not at all. A sidecar that was there is kept beside it as
-    ``NAME.bak``, where no such file is. Raises UsageError where it has changed since it was planned, OSError."""
-    if plan.content is None:
+    """Write a new sidecar; it appears whole or not at all. One that is there gets its new bytes by
+    `imgsearch.dedup.quarantine.rewrite`, which keeps the old ones. Raises UsageError where one was made since it was
+    planned, OSError."""
+    if plan.content is None or plan.before is not None:
         return
-    if plan.before is None:
-        if os.path.lexists(plan.sidecar):
-            raise UsageError(f"{plan.sidecar} was made meanwhile", "run the same command again")
-    else:
-        if plan.sidecar.read_bytes() != plan.before:
-            raise UsageError(f"{plan.sidecar} was changed meanwhile", "run the same command again")
-        keep_original(plan.sidecar, plan.before)
+    if os.path.lexists(plan.sidecar):
+        raise UsageError(f"{plan.sidecar} was made meanwhile", "run the same command again")
     write_whole(plan.sidecar, plan.content)
 
 
@@ -99,11 +95,18 @@ def keep_original(path: Path, content: bytes) -> Path:
         number += 1
 
 
-def _added(before: bytes, text: str) -> tuple[bytes | None, str]:
-    """The sidecar with one description more, right before the end of its RDF."""
+def described_packet(before: bytes | None, text: str) -> tuple[bytes | None, str]:
+    """An XMP packet with the alternative text ``text``: a new one, or the one that is there with one description more,
+    right before the end of its RDF; None and the reason where that stays as it is."""
+    if before is None:
+        return _PACKET.format(description=_described(text, '""')).encode("utf-8"), ""
     if _PROPERTY.encode() in before:
         return None, "it has an alternative text"
     named = _ENCODING.search(before[:200])
+    try:
+        before.decode("utf-8")
+    except UnicodeDecodeError:
+        return None, "it is not in UTF-8"
     if before[:2] in (b"\xff\xfe", b"\xfe\xff") or (named and named[1].lower() not in (b"utf-8", b"us-ascii")):
         return None, "it is not in UTF-8"
     if b"<!DOCTYPE" in before or b"<!ENTITY" in before:
@@ -112,7 +115,7 @@ def _added(before: bytes, text: str) -> tuple[bytes | None, str]:
     about = _ABOUT.search(before)
     if len(ends) != 1:
         return None, "it is no XMP packet that could be added to"
-    described = _described(text, about[1].decode("utf-8", "strict") if about else '""')
+    described = _described(text, about[1].decode("utf-8") if about else '""')
     place = ends[0].start()
     after = before[:place] + described.encode("utf-8") + b"\n" + before[place:]
     try:

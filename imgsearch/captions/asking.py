@@ -8,8 +8,8 @@ from itertools import islice
 
 from PIL import Image
 
-from imgsearch.captions.pictures import MatchingSide, ReadSubject, Subject, read_subjects
 from imgsearch.captions.run import SeeingGenerator
+from imgsearch.captions.subjects import MatchingSide, ReadSubject, Subject, read_subjects
 from imgsearch.errors import MediaError
 from imgsearch.generation.checked import CaptionMatcher, match_margins, probability_of
 from imgsearch.generation.questions import (
@@ -49,7 +49,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedPicture:
+class AskedImage:
     """A picture's answers in the order of the questions; none, and the ``reason``, where it cannot be read."""
 
     subject: Subject
@@ -75,7 +75,7 @@ class Asker:
         questions: Sequence[str],
         stop: Callable[[], bool] = lambda: False,
         batch: int = 0,
-    ) -> Iterator[AskedPicture]:
+    ) -> Iterator[AskedImage]:
         """The answers about each of ``subjects``, in order. ``stop`` is asked between batches. Raises UsageError for a
         question that is empty or too long, NotEnoughMemory."""
         asked = [require_question(question) for question in questions]
@@ -83,22 +83,22 @@ class Asker:
         while not stop() and (part := list(islice(waiting, batch or _BATCH))):
             yield from self._ask_batch(part, asked)
 
-    def _ask_batch(self, subjects: Sequence[Subject], questions: Sequence[str]) -> Iterator[AskedPicture]:
+    def _ask_batch(self, subjects: Sequence[Subject], questions: Sequence[str]) -> Iterator[AskedImage]:
         read = read_subjects(subjects, self._generator, self._matching)
         good = [one for one in read if isinstance(one, ReadSubject)]
         model = self._matching.model if self._matching else None
         features = [one.features for one in good] if model else None
         answers = iter(
-            ask_pictures(self._generator, model, [one.image for one in good], questions, self._settings, features)
+            ask_images(self._generator, model, [one.image for one in good], questions, self._settings, features)
         )
         for one, subject in zip(read, subjects, strict=True):
             if isinstance(one, MediaError):
-                yield AskedPicture(subject, reason=one.message)
+                yield AskedImage(subject, reason=one.message)
             else:
-                yield AskedPicture(subject, tuple(next(answers)))
+                yield AskedImage(subject, tuple(next(answers)))
 
 
-def ask_pictures(
+def ask_images(
     generator: SeeingGenerator,
     matcher: CaptionMatcher | None,
     images: Sequence[Image.Image],

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Protocol
 
-from imgsearch.captions.pictures import MatchingSide, ReadSubject, Sized, Subject, read_subjects
+from imgsearch.captions.subjects import MatchingSide, ReadSubject, Sized, Subject, read_subjects
 from imgsearch.errors import MediaError
-from imgsearch.generation.checked import CaptionSettings, CheckedCaption, Judge, checked_captions, picture_seed
+from imgsearch.generation.checked import CaptionSettings, CheckedCaption, Judge, checked_captions, image_seed
 from imgsearch.generation.contract import Generator
 from imgsearch.storage import Store, StoredCaption, writing
 from imgsearch.storage.reads.captions import read_uncaptioned
@@ -133,7 +133,7 @@ class Captioner:
                 self._matching.model if self._matching else None,
                 [one.image for one in good],
                 self._settings,
-                seeds=[picture_seed(one.content_hash, self._settings.seed) for one in good],
+                seeds=[image_seed(one.content_hash, self._settings.seed) for one in good],
                 features=features if len(features) == len(good) else None,
                 judge=self._judge,
             )

@@ -63,10 +63,10 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class SelfRetrieval:
-    """``r1``, ``r5``: the share of ``pictures`` that came first, or among the first 5; None where there are none.
+    """``r1``, ``r5``: the share of ``images`` that came first, or among the first 5; None where there are none.
     ``reasons``: why ``left_out`` pictures could not be read, one each."""
 
-    pictures: int
+    images: int
     left_out: int
     r1: float | None
     r5: float | None
@@ -150,7 +150,7 @@ def retrieve_altered(
         if isinstance(tokens, MediaError):
             reasons.append(tokens.message)
             continue
-        found = finder.find(RetrievalRequest(ParsedQuery(""), picture=tokens), DEPTH).candidates
+        found = finder.find(RetrievalRequest(ParsedQuery(""), image=tokens), DEPTH).candidates
         place = _place(view, image_id, [candidate.image_id for candidate in found])
         places.append(place)
         if place != 1:

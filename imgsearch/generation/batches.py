@@ -57,10 +57,10 @@ def usual_batch_size(config: Any, settings: Decoding, device: torch.device) -> i
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_bytes()
     if free is None:
         return most
-    return max(1, min(most, int(free * _SHARE_OF_FREE / _bytes_of_picture(config, settings))))
+    return max(1, min(most, int(free * _SHARE_OF_FREE / _bytes_of_image(config, settings))))
 
 
-def _bytes_of_picture(config: Any, settings: Decoding) -> int:
+def _bytes_of_image(config: Any, settings: Decoding) -> int:
     """A generous estimate of one picture's working space, in float32: the ViT's widest layer; keys and values of all
     beams twice over (they are reordered at each step); the scores of all steps."""
     vision, text = config.vision_config, config.text_config

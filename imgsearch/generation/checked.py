@@ -18,7 +18,7 @@ from PIL import Image
 
 from imgsearch.errors import UsageError
 from imgsearch.generation.contract import Captions, Generator
-from imgsearch.generation.pictures import upright_pixels
+from imgsearch.generation.pixels import upright_pixels
 from imgsearch.model.contract import Array
 from imgsearch.model.runtime_profile import RuntimeProfile
 from imgsearch.records import Float32, UInt8
@@ -127,22 +127,22 @@ def checked_captions(
     """Describe B pictures -> B captions, in order.
 
     Each depends on its picture, its seed and the settings alone, not on the others. ``seeds``: one a picture (see
-    `picture_seed`), by default from the pixels and ``settings.seed``. ``features``: what ``matcher`` makes of the
+    `image_seed`), by default from the pixels and ``settings.seed``. ``features``: what ``matcher`` makes of the
     pictures, float32 [N, W] each, where they are known already. Without a ``matcher`` nothing is checked.
 
     Raises what `Generator.caption` raises. Cost: that of the generator's beams and draws, and of B encoded pictures and
     about five matched pairs a picture.
     """
     wanted = settings or CaptionSettings()
-    pictures = list(images)
-    if not pictures:
+    upright = list(images)
+    if not upright:
         return []
-    own = [picture_seed(picture_content(image), wanted.seed) for image in pictures] if seeds is None else list(seeds)
+    own = [image_seed(content_of_image(image), wanted.seed) for image in upright] if seeds is None else list(seeds)
     if matcher is None or not wanted.check:
-        written = _write(generator, pictures, wanted, own, wanted.method, 1)
+        written = _write(generator, upright, wanted, own, wanted.method, 1)
         return [_unchecked(said_of(wanted.prompt, each.text)) for each in written]
-    candidates = draw_candidates(generator, pictures, wanted, own)
-    known = picture_features(matcher, pictures) if features is None else features
+    candidates = draw_candidates(generator, upright, wanted, own)
+    known = features_of_images(matcher, upright) if features is None else features
     return [_best(matcher, texts, feature, wanted, judge) for texts, feature in zip(candidates, known, strict=True)]
 
 
@@ -158,13 +158,13 @@ def draw_candidates(
     if draws:
         parts.append(_write(generator, images, settings, seeds, "nucleus", draws))
     found = []
-    for of_picture in zip(*parts, strict=True):
-        texts = [said_of(settings.prompt, caption.text) for part in of_picture for caption in part]
+    for of_image in zip(*parts, strict=True):
+        texts = [said_of(settings.prompt, caption.text) for part in of_image for caption in part]
         found.append([text for text in dict.fromkeys(texts) if text] or [""])
     return found
 
 
-def picture_features(matcher: CaptionMatcher, images: Sequence[Image.Image]) -> list[Float32]:
+def features_of_images(matcher: CaptionMatcher, images: Sequence[Image.Image]) -> list[Float32]:
     """ViT features float32 [N, W] of each picture, with the round trip through int8 that a search's take. One picture
     at a time, so that an answer does not depend on the company."""
     found = []
@@ -187,7 +187,7 @@ def probability_of(margin: float) -> float:
     return float(1.0 / (1.0 + np.exp(-np.clip(margin, -500, 500))))
 
 
-def picture_seed(content: str, seed: int) -> int:
+def image_seed(content: str, seed: int) -> int:
     """A picture's own seed, 0 to 2 ** 62: ``content`` names the picture, such as the sha256 of its file."""
     digest = hashlib.sha256(f"{seed}\0{content}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 2
@@ -247,7 +247,7 @@ def _best(
     return CheckedCaption(texts[best], probability, sure, scored)
 
 
-def picture_content(image: Image.Image) -> str:
+def content_of_image(image: Image.Image) -> str:
     """A name of the pixels as the matching sees them, 64 pixels a side."""
     return hashlib.sha256(upright_pixels(image, 64).tobytes()).hexdigest()
 

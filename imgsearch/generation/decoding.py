@@ -95,19 +95,19 @@ class Noise:
     def __init__(self, seeds: int | Sequence[int], rows: int, rows_each: int, device: torch.device) -> None:
         self._seeds, self._rows, self._each, self._device = seeds, rows, rows_each, device
 
-    def reader(self, pictures: Sequence[int]) -> Callable[[int], torch.Tensor]:
-        """What gives the numbers of the rows of ``pictures`` (places in the call), step by step: called with the
+    def reader(self, images: Sequence[int]) -> Callable[[int], torch.Tensor]:
+        """What gives the numbers of the rows of ``images`` (places in the call), step by step: called with the
         vocabulary's size V -> float32 [len(pictures) * rows a picture, V]."""
         if isinstance(self._seeds, int):
             generator = self._generator(self._seeds)
-            places = [picture * self._each + row for picture in pictures for row in range(self._each)]
+            places = [image * self._each + row for image in images for row in range(self._each)]
 
             def shared(size: int) -> torch.Tensor:
                 table = torch.empty((self._rows, size), device=self._device).exponential_(1, generator=generator)
                 return table[places]
 
             return shared
-        generators = [self._generator(self._seeds[picture]) for picture in pictures]
+        generators = [self._generator(self._seeds[image]) for image in images]
 
         def own(size: int) -> torch.Tensor:
             shape = (self._each, size)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from imgsearch.records import Float32
 
-LIKENESS = 0.95
+SIMILARITY = 0.95
 """Every token lies within this cosine of a kept one. 100,000 made-up images (benchmarks/search.py), recall@10
 of 300, 600 and 1,000 candidates: .95, .988, .994 with 0.9 (4.5 tokens an image); .984, .998, .999 with 0.93 (6.2);
 .992, .997, .999 with 0.95 (8.8)."""
@@ -24,8 +24,8 @@ def representative_tokens(vectors: Float32) -> NDArray[np.bool_]:
     """Which tokens of ``vectors`` [n, T, D], L2 norm 1, stand for their image. -> bool [n, T].
 
     Farthest-first traversal (Gonzalez 1985: at most twice the best radius for as many points): the token most like all
-    the others, then always the one that is least like what was kept, until none is less like than `LIKENESS`. An image
-    with a number that is not finite keeps its finite tokens. About 40 us an image of 32 x 256 on one EPYC core."""
+    the others, then always the one that is least like what was kept, until none is less like than `SIMILARITY`. A token
+    with a number that is not finite is left out. About 40 us an image of 32 x 256 on one EPYC core."""
     parts = [_kept(vectors[first : first + PIECE]) for first in range(0, len(vectors), PIECE)]
     return np.concatenate(parts) if parts else np.zeros(vectors.shape[:2], np.bool_)
 
@@ -33,19 +33,19 @@ def representative_tokens(vectors: Float32) -> NDArray[np.bool_]:
 def _kept(vectors: Float32) -> NDArray[np.bool_]:
     finite: NDArray[np.bool_] = np.all(np.isfinite(vectors), axis=2)  # [n, T]
     whole = vectors if finite.all() else np.where(finite[:, :, None], vectors, np.float32(0))
-    likeness = np.matmul(whole, whole.transpose(0, 2, 1))  # [n, T, T]
+    similarity = np.matmul(whole, whole.transpose(0, 2, 1))  # [n, T, T]
     images = np.arange(len(vectors))
-    first = likeness.sum(axis=2).argmax(axis=1)
+    first = similarity.sum(axis=2).argmax(axis=1)
     kept = np.zeros(finite.shape, np.bool_)
     kept[images, first] = True
-    nearest = likeness[images, first]  # [n, T]: likeness to the most alike kept token
+    nearest = similarity[images, first]  # [n, T]: likeness to the most alike kept token
     for _ in range(vectors.shape[1] - 1):
         farthest = nearest.argmin(axis=1)
-        open_images = images[nearest[images, farthest] < LIKENESS]
+        open_images = images[nearest[images, farthest] < SIMILARITY]
         if not len(open_images):
             break
         chosen = farthest[open_images]
         kept[open_images, chosen] = True
-        nearest[open_images] = np.maximum(nearest[open_images], likeness[open_images, chosen])
+        nearest[open_images] = np.maximum(nearest[open_images], similarity[open_images, chosen])
         nearest[open_images, chosen] = 1.0
     return kept & finite

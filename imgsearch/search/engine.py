@@ -69,7 +69,7 @@ class _Search:
     @property
     def order(self) -> Literal["match", "likeness", "newest"]:
         """What the hits are ordered by."""
-        if self.request.picture is not None:
+        if self.request.image is not None:
             return "likeness"
         return "match" if match_texts(self.request.parsed) else "newest"
 
@@ -78,9 +78,9 @@ class Searcher:
     """Answers queries over one library with one model.
 
     It sees the library as of the last commit; a run in progress never disturbs it. It is safe to share between threads,
-    which wait for each other only at the model, as ``reader`` decides. Close it, or use it in a ``with``. ``features``
-    keeps ViT features; None keeps none. Without a ``calibration`` no list ends before its k. ``reader`` asks the model,
-    `DirectInference` by default. ``scans`` lets texts that wait at the same time share a sweep of the vectors.
+    which wait for each other only at the model, as ``backend`` decides. Close it, or use it in a ``with``. ``features``
+    keeps ViT features; None keeps none. Without a ``calibration`` no list ends before its k. ``backend`` asks the
+    model, `DirectInference` by default. ``scans`` lets texts that wait at the same time share a sweep of the vectors.
     """
 
     def __init__(
@@ -90,14 +90,14 @@ class Searcher:
         *,
         features: FeatureStore | None = None,
         calibration: Calibration | None = None,
-        reader: InferenceBackend | None = None,
+        backend: InferenceBackend | None = None,
         scans: BatchedScans | None = None,
     ) -> None:
         self.store = store
         self.model = model
         self.features = features
         self.calibration = calibration
-        self.reader = reader or DirectInference(model, features)
+        self.backend = backend or DirectInference(model, features)
         self._finder = CandidateFinder(store, scans)
         self._lock = threading.Lock()  # of what is remembered
         self._reranked: LRUCache[tuple[int, str], Reranked] = LRUCache(REMEMBERED)
@@ -113,9 +113,9 @@ class Searcher:
         self._finder.forget()
         self.store.close()
 
-    def search(self, query: Query, picture: Float32 | None = None, parsed: ParsedQuery | None = None) -> Results:
+    def search(self, query: Query, image: Float32 | None = None, parsed: ParsedQuery | None = None) -> Results:
         """The ``query.k`` best images, best first, from the cursor on if there is one. With the tokens [T, D] of a
-        ``picture`` from elsewhere it finds images like that one; the query may then be filters alone, or empty.
+        ``image`` from elsewhere it finds images like that one; the query may then be filters alone, or empty.
 
         The first 5 for k = 50 are the answer for k = 5: the number of candidates that ITM re-ranks depends only on the
         query's ``rerank`` and on the device. Ties (scores equal to 1e-5) go by image id. With a calibration the list
@@ -123,15 +123,15 @@ class Searcher:
         `parse_query`, if the caller has it. ``took_ms``: embed, search, rerank, total. Raises UsageError for a query
         that asks for nothing or holds a wrong filter."""
         started = time.perf_counter()
-        search = self._begin(query, picture, parsed)
+        search = self._begin(query, image, parsed)
         return self._finish(search, started)
 
     def stream(
-        self, query: Query, picture: Float32 | None = None, parsed: ParsedQuery | None = None
+        self, query: Query, image: Float32 | None = None, parsed: ParsedQuery | None = None
     ) -> Iterator[Results]:
         """The answer by vectors alone, as soon as it is known, then the answer of ``search``."""
         started = time.perf_counter()
-        search = self._begin(query, picture, parsed)
+        search = self._begin(query, image, parsed)
         if search.depth and match_texts(search.request.parsed):
             yield self._page(search, Reranked([], []), started)
         yield self._finish(search, started)
@@ -151,17 +151,17 @@ class Searcher:
         ]
 
     def _begin(
-        self, query: Query, picture: Float32 | None, parsed: ParsedQuery | None, *, parts: bool = False
+        self, query: Query, image: Float32 | None, parsed: ParsedQuery | None, *, parts: bool = False
     ) -> _Search:
         """Read the query and find its candidates. ``parts``: compare them with its parts in any case."""
-        parsed = parsed or parse_query(query, pictured=picture is not None)
-        start = page_start(query, picture)
+        parsed = parsed or parse_query(query, by_image=image is not None)
+        start = page_start(query, image)
         took: dict[str, float] = {}
         with timed(took, "embed"):
             read = read_by_model(parsed, self.model)
-            request = self._embed(query, parsed, picture, parts)
+            request = self._embed(query, parsed, image, parts)
         # Likeness is not ITC: no calibration knows the meaning of its scores.
-        judged = self.calibration is not None and bool(parsed.description) and request.picture is None
+        judged = self.calibration is not None and bool(parsed.description) and request.image is None
         with timed(took, "search"):
             # The k-th hit can have every re-ranked candidate behind it; one more tells whether a page follows.
             found = self._finder.find(request, start.offset + max(query.k, CLOSEST) + request.reach + 1)
@@ -172,28 +172,28 @@ class Searcher:
             notes.append("the library has changed since the page before: pictures may be missing or come twice")
         return _Search(query, start, request, found, judged, read.sure, notes, took)
 
-    def _embed(self, query: Query, parsed: ParsedQuery, picture: Float32 | None, parts: bool) -> RetrievalRequest:
+    def _embed(self, query: Query, parsed: ParsedQuery, image: Float32 | None, parts: bool) -> RetrievalRequest:
         """Ask the model for all vectors that the query needs."""
-        text = self.reader.embed_text(parsed.description) if parsed.description else None
-        picture, own_id = self._named_picture(parsed) if parsed.similar or parsed.like else (picture, None)
+        text = self.backend.embed_text(parsed.description) if parsed.description else None
+        image, own_id = self._named_image(parsed) if parsed.similar or parsed.like else (image, None)
         depth = self.model.profile.rerank_depth if query.rerank < 0 else query.rerank
         reach = 2 * depth if parsed.excluded else depth
-        worded = picture is None and not parts
-        request = RetrievalRequest(parsed, text, picture, own_id, depth, reach, worded)
+        worded = image is None and not parts
+        request = RetrievalRequest(parsed, text, image, own_id, depth, reach, worded)
         reads_parts = self.calibration is not None and self.calibration.reads_parts
         if depth and (parts or (reads_parts and worded and text is not None)):
             divided = parts_of(parsed.description)
-            request = replace(request, parts=divided, vectors=self.reader.embed_texts(divided.texts))
+            request = replace(request, parts=divided, vectors=self.backend.embed_texts(divided.texts))
         return request
 
-    def _named_picture(self, parsed: ParsedQuery) -> tuple[Float32, int | None]:
+    def _named_image(self, parsed: ParsedQuery) -> tuple[Float32, int | None]:
         """The tokens [T, D] of the image that the query names, and its id if the library holds it. Raises UsageError
         for an id or a file that is not there."""
         named = parsed.similar or parsed.like or ""
         if named.isdecimal() and len(named) < _LONGEST_ID:
             return self._finder.tokens_of(int(named)), int(named)
         pixels = pixels_of_file(Path(os.path.expanduser(named)), self.model.image_size)  # noqa: PTH111  leaves ~nobody
-        return self.reader.embed_picture(pixels), None
+        return self.backend.embed_image(pixels), None
 
     def _finish(self, search: _Search, started: float) -> Results:
         with timed(search.took, "rerank"):
@@ -212,7 +212,7 @@ class Searcher:
             return known
         sources = [one.source for one in found.candidates[: max(search.depth, search.request.reach)]]
         deadline = None if search.query.budget_ms is None else started + search.query.budget_ms / 1000
-        match = partial(self.reader.match, deadline=deadline)
+        match = partial(self.backend.match, deadline=deadline)
         answer = match_and_replace(match, parsed, sources, search.depth)
         if answer.complete:
             with self._lock:

@@ -12,7 +12,7 @@ from cachetools import LRUCache
 from imgsearch.index import open_index, rank_order
 from imgsearch.records import Filters, Float32, Int64
 from imgsearch.search.calibration import NO_BACKGROUND, ScoreBackground, evenly
-from imgsearch.search.similarity import POOL, likeness, mean_vector
+from imgsearch.search.similarity import POOL, mean_vector, similarity
 from imgsearch.storage import Store, latest_snapshot
 
 FILTERS_KEPT = 8
@@ -55,18 +55,18 @@ class OpenIndex:
         rows = zip(best.slots, best.scores, known, backgrounds, strict=True)
         return [Nearest(slots[real], scores[real], background) for slots, scores, real, background in rows]
 
-    def alike(self, picture: Float32, text: Float32 | None, count: int, allowed: Int64 | None = None) -> Nearest:
-        """The ``count`` slots most like the tokens [T, D] of ``picture``, by likeness, plus ITC with ``text`` [1, D] if
+    def alike(self, image: Float32, text: Float32 | None, count: int, allowed: Int64 | None = None) -> Nearest:
+        """The ``count`` slots most like the tokens [T, D] of ``image``, by likeness, plus ITC with ``text`` [1, D] if
         there is one. The `POOL` nearest to the mean of its tokens (and the text) are compared token by token; behind
         them the order is the index's. Calibrations know no background for it."""
-        vector = mean_vector(picture)
+        vector = mean_vector(image)
         if text is not None:
             vector = mean_vector(np.concatenate([vector, text]))
         total = self.view.count if allowed is None else len(allowed)
         best = self.index.search(vector, min(max(count, POOL), total), self.live if allowed is None else allowed)
         slots, scores = best.slots[0][best.slots[0] >= 0], best.scores[0][best.slots[0] >= 0]
         tokens = self.view.read(slots[:POOL])
-        alike = likeness(picture, tokens)
+        alike = similarity(image, tokens)
         if text is not None:
             alike = alike + (tokens @ text[0]).max(axis=1)
         order = rank_order(alike, self.view.image_ids_of(slots[:POOL]))

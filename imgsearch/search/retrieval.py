@@ -34,7 +34,7 @@ milliseconds in a small library and a second in one of a million images, where a
 class RetrievalRequest:
     """A parsed query, made ready for the library: what the first stage looks for, and how much of it ITM re-ranks.
 
-    ``text`` is the description's vector [1, D] and ``picture`` the tokens [T, D] of an image to compare with; either or
+    ``text`` is the description's vector [1, D] and ``image`` the tokens [T, D] of an image to compare with; either or
     both may be missing. ``excluding`` is the id of that image, which is no answer. ITM re-ranks the first ``depth``
     candidates, and up to ``reach`` where some show what is not wanted. With ``worded``, images that people described
     with the words of the description (`word_matches`) follow the first ``depth``. If ``parts`` of the description are
@@ -42,7 +42,7 @@ class RetrievalRequest:
 
     parsed: ParsedQuery
     text: Float32 | None = None
-    picture: Float32 | None = None
+    image: Float32 | None = None
     excluding: int | None = None
     depth: int = 0
     reach: int = 0
@@ -199,8 +199,8 @@ class CandidateFinder:
 
     def _best(self, opened: OpenIndex, request: RetrievalRequest, count: int, allowed: Int64 | None) -> Nearest:
         """The best allowed slots, by whatever the request holds to rank by."""
-        if request.picture is not None:
-            return opened.alike(request.picture, request.text, count, allowed)
+        if request.image is not None:
+            return opened.alike(request.image, request.text, count, allowed)
         if request.text is None:
             return opened.newest(count, allowed)
         if self._scans is not None and allowed is None:

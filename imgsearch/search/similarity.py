@@ -22,7 +22,7 @@ def mean_vector(tokens: Float32) -> Float32:
     return unit
 
 
-def likeness(tokens: Float32, others: Float32) -> Float32:
+def similarity(tokens: Float32, others: Float32) -> Float32:
     """``tokens`` [T, D] against ``others`` [n, T, D] -> [n], in -1..1."""
     flat = others.reshape(len(others), tokens.size).astype(np.float64) @ tokens.reshape(-1).astype(np.float64)
     return (flat / len(tokens)).astype(np.float32)

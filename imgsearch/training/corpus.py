@@ -34,7 +34,7 @@ CHUNK_VARIED = 100
 VARIED_SETTINGS = 2
 VARIED_KINDS = 2
 VARIED_SIZE = 1 + VARIED_SETTINGS + VARIED_KINDS
-CHUNK_PICTURES = CHUNK_FAMILIES * FAMILY_SIZE + CHUNK_SINGLES
+CHUNK_IMAGES = CHUNK_FAMILIES * FAMILY_SIZE + CHUNK_SINGLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def draw_corpus(folder: Path, content: str, *, seed: int, chunks: int, image_siz
 def read_scenes(folder: Path, chunks: int) -> Corpus:
     """The first ``chunks`` chunks of scenes as one corpus; raises FileNotFoundError if one was not drawn."""
     pixels, scenes, boxes = _read_chunks(folder, chunks)
-    numbers = np.arange(len(scenes)).reshape(chunks, CHUNK_PICTURES)
+    numbers = np.arange(len(scenes)).reshape(chunks, CHUNK_IMAGES)
     in_families = CHUNK_FAMILIES * FAMILY_SIZE
     families = numbers[:, :in_families].reshape(-1, FAMILY_SIZE)
     singles = numbers[:, in_families:].reshape(-1)
@@ -152,7 +152,7 @@ def _draw_sheets(job: tuple[Path, int, int, int]) -> None:
     rng = random.Random(f"sheets:{seed}:{number}")
     pairs = [(kind, colour) for kind in KINDS for colour in COLOURS if (kind, colour) not in UNSEEN_PAIRS]
     drawn = [draw_sheet(rng, rng.choices(pairs, k=rng.choice((9, 16, 16, 20)))) for _ in range(CHUNK_SHEETS)]
-    pixels = np.stack([_at_size(picture, image_size) for picture, _, _ in drawn])
+    pixels = np.stack([_at_size(image, image_size) for image, _, _ in drawn])
     _save_chunk(_chunk_path(folder, number), pixels, [(scene, boxes) for _, boxes, scene in drawn])
 
 
@@ -194,12 +194,12 @@ def _variations(rng: random.Random, base: Scene) -> list[Scene]:
 def _draw(job: tuple[Path, int, int, int], scenes: list[Scene]) -> None:
     folder, _, number, image_size = job
     drawn = [draw_scene(scene) for scene in scenes]
-    pixels = np.stack([_at_size(picture, image_size) for picture, _ in drawn])
+    pixels = np.stack([_at_size(image, image_size) for image, _ in drawn])
     _save_chunk(_chunk_path(folder, number), pixels, [(s, boxes) for s, (_, boxes) in zip(scenes, drawn, strict=True)])
 
 
-def _at_size(picture: Image.Image, side: int) -> NDArray[np.uint8]:
-    return np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC))
+def _at_size(image: Image.Image, side: int) -> NDArray[np.uint8]:
+    return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))
 
 
 def _save_chunk(path: Path, pixels: NDArray[np.uint8], rows: list[tuple[Scene, list[SceneBox]]]) -> None:

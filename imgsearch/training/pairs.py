@@ -194,8 +194,8 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
 
 def _load(path: Path, image_size: int) -> NDArray[np.uint8]:
     try:
-        with Image.open(path) as picture:
-            return resize_to_model(picture.convert("RGB"), image_size)
+        with Image.open(path) as image:
+            return resize_to_model(image.convert("RGB"), image_size)
     except (OSError, ValueError) as exc:
         raise UsageError(f"{path} cannot be read as a picture: {exc}", "mend or remove its line") from exc
 

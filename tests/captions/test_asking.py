@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imgsearch.captions.asking import Answered, Asker, QuestionSettings, checked_answer
-from imgsearch.captions.pictures import MatchingSide, library_subjects, read_subjects
+from imgsearch.captions.subjects import MatchingSide, library_subjects, read_subjects
 from imgsearch.errors import UsageError
 
 QUESTIONS = ["is there a ball?", "what colour is it?"]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from imgsearch.captions.judging import CalibratedJudge
-from imgsearch.captions.pictures import MatchingSide, file_subject, library_subjects, read_subjects
 from imgsearch.captions.run import Captioner, CaptionOutcome, CaptionSummary
-from imgsearch.generation.checked import CaptionSettings, checked_captions, picture_seed
+from imgsearch.captions.subjects import MatchingSide, file_subject, library_subjects, read_subjects
+from imgsearch.generation.checked import CaptionSettings, checked_captions, image_seed
 from imgsearch.records import Clause, Filters
 from imgsearch.search.calibration import UNCALIBRATED, Calibration
 from imgsearch.storage import FeatureStore
@@ -47,7 +47,7 @@ def test_captions_are_kept_and_the_same_whatever_the_batches(shelf: Any, opt: An
     read = read_subjects(subjects[:1], opt, MatchingSide(shelf.model))
     alone = checked_captions(
         opt, shelf.model, [read[0].image], CaptionSettings(max_new_tokens=8),
-        seeds=[picture_seed(subjects[0].content_hash, 0)], features=[read[0].features],
+        seeds=[image_seed(subjects[0].content_hash, 0)], features=[read[0].features],
     )  # fmt: skip
     assert alone[0].text == one_by_one[0] and alone[0].probability == kept[ids(shelf)[0]].probability
 

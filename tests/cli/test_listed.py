@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from imgsearch.cli.listed import listed_paths
-from imgsearch.cli.output.desktop import MOST, open_pictures
+from imgsearch.cli.output.desktop import MOST, open_images
 from imgsearch.cli.verbs.search import _words
 from imgsearch.errors import UsageError
 
@@ -61,18 +61,18 @@ def desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def test_pictures_are_opened_one_by_one(desktop: SimpleNamespace) -> None:
-    assert open_pictures([Path("/x/a b.jpg"), Path("/x/-c.jpg")]) == []
+    assert open_images([Path("/x/a b.jpg"), Path("/x/-c.jpg")]) == []
     assert desktop.said.read_text() == "/x/a b.jpg\n/x/-c.jpg\n"
-    (lost,) = open_pictures([Path("/x/bad.jpg")])
+    (lost,) = open_images([Path("/x/bad.jpg")])
     assert "bad.jpg was not opened" in lost and "code 3" in lost
 
 
 def test_only_so_many_pictures_are_opened(desktop: SimpleNamespace) -> None:
-    (lost,) = open_pictures([Path(f"/x/{number}.jpg") for number in range(MOST + 3)])
+    (lost,) = open_images([Path(f"/x/{number}.jpg") for number in range(MOST + 3)])
     assert f"first {MOST}" in lost and len(desktop.said.read_text().splitlines()) == MOST
 
 
 def test_a_missing_program_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    (lost,) = open_pictures([Path("/x/a.jpg")])
+    (lost,) = open_images([Path("/x/a.jpg")])
     assert "no program that opens pictures" in lost

@@ -103,7 +103,7 @@ def test_retrieval_equals_the_definition(library: Any) -> None:
         }
         places[name] = 1 + sum(score > scores[name] for score in scores.values())
     found = retrieve_altered(library.store, library.model, view, view.image_ids, batch_size=5)
-    assert (found.pictures, found.left_out, found.reasons) == (12, 0, ())
+    assert (found.images, found.left_out, found.reasons) == (12, 0, ())
     assert found.r1 == pytest.approx(sum(place == 1 for place in places.values()) / 12)
     assert found.r5 == pytest.approx(sum(place <= 5 for place in places.values()) / 12)
     missed = {miss.path.name: miss.place for miss in found.missed}
@@ -139,7 +139,7 @@ def test_retrieval_leaves_out_and_counts_pictures_that_are_gone_changed_or_damag
     (library.photos / "scene04.png").write_bytes(b"\x89PNG\r\n\x1a\n cut off")
     view = library.store.view()
     found = retrieve_altered(library.store, library.model, view, view.image_ids)
-    assert (found.pictures, found.left_out) == (9, 3)
+    assert (found.images, found.left_out) == (9, 3)
     assert sorted(found.reasons)[:2] == ["the file has changed since it was indexed"] * 2
     assert found.reasons[0] == "the file is gone"
 
@@ -160,7 +160,7 @@ def test_retrieval_reads_another_place_of_a_picture_when_the_first_is_gone(libra
     (library.photos / "a" / "copy.png").unlink()
     view = library.store.view()
     found = retrieve_altered(library.store, library.model, view, view.image_ids)
-    assert (found.pictures, found.left_out, found.r1) == (1, 0, 1.0)
+    assert (found.images, found.left_out, found.r1) == (1, 0, 1.0)
 
 
 def test_retrieval_takes_a_picture_with_equal_vectors_for_the_picture_itself(library: Any) -> None:
@@ -178,13 +178,13 @@ def test_retrieval_takes_a_picture_with_equal_vectors_for_the_picture_itself(lib
     view = library.store.view()
     later = np.sort(view.image_ids)[-12:]
     doubled = retrieve_altered(library.store, library.model, view, later)
-    assert doubled.r1 == alone.r1 and doubled.pictures == 12
+    assert doubled.r1 == alone.r1 and doubled.images == 12
 
 
 def test_evaluation_of_a_library_without_snapshot_says_that_search_is_exact(library: Any) -> None:
     library.add(library.names())
     found = evaluate_self(library.store, library.model)
-    assert found.library_pictures == found.retrieval.pictures == 12
+    assert found.library_pictures == found.retrieval.images == 12
     index = found.index
     assert (index.kind, index.queries, index.recall_at_10, index.recall_at_100) == (EXACT, 0, 1.0, 1.0)
     assert index.note == "no snapshot" and index.snapshot_ms is None and index.exact_ms > 0
@@ -288,7 +288,7 @@ def test_evaluation_without_any_file_measures_the_index_alone(library: Any) -> N
         (library.photos / name).unlink()
     found = evaluate_self(library.store, library.model, sample=5)
     none = found.retrieval
-    assert (none.pictures, none.left_out, none.r1, none.r5) == (0, 5, None, None)
+    assert (none.images, none.left_out, none.r1, none.r5) == (0, 5, None, None)
     assert found.index.recall_at_10 == 1.0
 
 

@@ -15,8 +15,8 @@ from imgsearch.generation.checked import (
     CaptionSettings,
     checked_captions,
     draw_candidates,
-    picture_features,
-    picture_seed,
+    features_of_images,
+    image_seed,
     said_of,
 )
 
@@ -82,7 +82,7 @@ def test_judge_decides_unless_a_threshold_is_given(opt: Any, images: list[Image.
 
 
 def test_known_features_give_the_same_as_the_pictures(opt: Any, tiny: Any, images: list[Image.Image]) -> None:
-    known = picture_features(tiny, images[:2])
+    known = features_of_images(tiny, images[:2])
     found = checked_captions(opt, tiny, images[:2], features=known)
     assert found == checked_captions(opt, tiny, images[:2])
     assert all(each.probability is not None and 0 <= each.probability <= 1 for each in found)
@@ -93,7 +93,7 @@ def test_seed_decides_what_is_drawn(opt: Any, images: list[Image.Image]) -> None
     first = checked_captions(opt, ByLength(), images[:3], hot)
     assert first == checked_captions(opt, ByLength(), images[:3], hot)
     assert first != checked_captions(opt, ByLength(), images[:3], replace(hot, seed=1))
-    assert picture_seed("a", 1) != picture_seed("b", 1) and 0 <= picture_seed("a", 1) < 2**62
+    assert image_seed("a", 1) != image_seed("b", 1) and 0 <= image_seed("a", 1) < 2**62
 
 
 def test_prompt_that_says_something_is_part_of_the_caption() -> None:

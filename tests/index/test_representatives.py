@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from imgsearch.index.representatives import LIKENESS, representative_tokens
+from imgsearch.index.representatives import SIMILARITY, representative_tokens
 
 
 def unit(values: np.ndarray) -> np.ndarray:
@@ -17,7 +17,7 @@ def test_every_token_is_like_a_kept_one(spread: float) -> None:
     kept = representative_tokens(vectors)
     assert kept.shape == (300, 12) and kept.any(axis=1).all()
     for tokens, mine in zip(vectors, kept, strict=True):
-        assert (tokens @ tokens[mine].T).max(axis=1).min() >= LIKENESS - 1e-6
+        assert (tokens @ tokens[mine].T).max(axis=1).min() >= SIMILARITY - 1e-6
     if spread == 0.0:
         assert (kept.sum(axis=1) == 1).all()
     if spread == 5.0:

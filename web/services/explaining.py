@@ -23,9 +23,9 @@ def explain(searcher: Searcher, text: str, image_id: int) -> dict[str, Any]:
     if record is None or not paths:
         raise NotFound(f"the library holds no file of the picture {image_id}", "it was taken away since")
     source = ImageSource.of(paths, record.facts)
-    features = searcher.reader.features(source)
-    ((match,), _, _) = searcher.reader.match(ParsedQuery(text), [source], None)
-    vector = searcher.reader.embed_text(text)
+    features = searcher.backend.features(source)
+    ((match,), _, _) = searcher.backend.match(ParsedQuery(text), [source], None)
+    vector = searcher.backend.embed_text(text)
     maps = heat_map(searcher.model, text, features)
     return {
         "itc": float((tokens @ vector[0]).max()),

@@ -15,7 +15,7 @@ from PIL import Image
 from imgsearch.captions.asking import Answered, checked_answer
 from imgsearch.captions.judging import CalibratedJudge
 from imgsearch.errors import LibraryError, MediaError
-from imgsearch.generation.checked import CaptionSettings, CheckedCaption, checked_captions, picture_seed
+from imgsearch.generation.checked import CaptionSettings, CheckedCaption, checked_captions, image_seed
 from imgsearch.generation.questions import answer_length_penalty, dialogue_prompt, question_form, statement_of
 from imgsearch.media.decode import decode_file
 from imgsearch.media.decoded import DecodedImage
@@ -100,14 +100,14 @@ class PictureTexts:
         if statement_of(question, answer) is None:
             return Answered(question, answer)
         model: Any = self._searcher.model
-        return checked_answer(model, question, answer, self._searcher.reader.features(source))
+        return checked_answer(model, question, answer, self._searcher.backend.features(source))
 
     def _caption(
         self, generator: Generator, images: Sequence[Image.Image], sources: Sequence[ImageSource], watch: Watch
     ) -> list[tuple[CheckedCaption, Generator, CaptionSettings]]:
         settings = CaptionSettings()
-        seeds = [picture_seed(source.content_hash, settings.seed) for source in sources]
-        features = [self._searcher.reader.features(source) for source in sources]
+        seeds = [image_seed(source.content_hash, settings.seed) for source in sources]
+        features = [self._searcher.backend.features(source) for source in sources]
         listened: Any = _Listened(generator, watch)
         model: Any = self._searcher.model
         found = checked_captions(listened, model, images, settings, seeds=seeds, features=features, judge=self._judge)

@@ -19,7 +19,7 @@ from imgsearch.records import Float32, Results
 from imgsearch.search.engine import Searcher
 from imgsearch.search.inference.batched import BatchedInference
 from imgsearch.search.query.description import Query
-from imgsearch.search.query.paging import picture_key
+from imgsearch.search.query.paging import image_key
 from imgsearch.search.query.parser import ParsedQuery, parse_query
 from imgsearch.search.scans import BatchedScans
 from web.problems import Overloaded
@@ -53,16 +53,16 @@ class SearchService:
 
     def __init__(self, searcher: Searcher, limits: ServiceLimits | None = None) -> None:
         self._limits = limits or ServiceLimits()
-        self._given, self._reader, self._scans = searcher, None, None
+        self._given, self._backend, self._scans = searcher, None, None
         if self._limits.batching:
-            self._reader = BatchedInference(searcher.model, searcher.features)
-            self._scans = BatchedScans(self._reader.unhurried)
+            self._backend = BatchedInference(searcher.model, searcher.features)
+            self._scans = BatchedScans(self._backend.unhurried)
             searcher = Searcher(
                 searcher.store,
                 searcher.model,
                 features=searcher.features,
                 calibration=searcher.calibration,
-                reader=self._reader,
+                backend=self._backend,
                 scans=self._scans,
             )
         self.searcher = searcher
@@ -78,30 +78,30 @@ class SearchService:
         """The library."""
         return self.searcher.store
 
-    def search(self, query: Query, picture: Float32 | None = None) -> Results:
-        """The answer to ``query``; with the tokens [T, D] of a ``picture``, images like it (that match the words).
+    def search(self, query: Query, image: Float32 | None = None) -> Results:
+        """The answer to ``query``; with the tokens [T, D] of a ``image``, images like it (that match the words).
 
         Raises UsageError (an empty query, a wrong filter, a path instead of an id, too long), Overloaded."""
-        query, parsed = self._checked(query, picture)
+        query, parsed = self._checked(query, image)
         with self._slot():
             if not self._limits.coalesce:
-                return self.searcher.search(query, picture, parsed)
+                return self.searcher.search(query, image, parsed)
             # With the generation: a client that asks after a commit must not get an answer from before it.
-            key = (query, picture_key(picture), self.store.generation())
-            return self._once(key, lambda: self.searcher.search(query, picture, parsed))
+            key = (query, image_key(image), self.store.generation())
+            return self._once(key, lambda: self.searcher.search(query, image, parsed))
 
-    def stream(self, query: Query, picture: Float32 | None = None) -> Iterator[Results]:
+    def stream(self, query: Query, image: Float32 | None = None) -> Iterator[Results]:
         """The answer by vectors alone as soon as it is known, then the answer of ``search``. Raises like ``search``,
         for a wrong query at once; the caller limits the number of streams."""
-        query, parsed = self._checked(query, picture)
-        return self.searcher.stream(query, picture, parsed)
+        query, parsed = self._checked(query, image)
+        return self.searcher.stream(query, image, parsed)
 
     def tokens_of(self, image: bytes) -> Float32:
         """Vectors [T, D] of an uploaded image, decoded with the same limits as the library's own. Raises MediaError
         (not an image, too large to decode), Overloaded."""
         with self._slot():
             decoded = decode_bytes(image, self.searcher.model.image_size)
-            return self.searcher.reader.embed_picture(decoded.pixels)
+            return self.searcher.backend.embed_image(decoded.pixels)
 
     def explain(self, text: str, image_id: int) -> dict[str, Any]:
         """Why an image matched: ``itc`` and ``itm_probability`` of the words of ``text`` with it, and for each word
@@ -127,9 +127,9 @@ class SearchService:
         found: dict[str, tuple[str, float]] = {
             "searches_in_flight": ("Searches that wait or run", float(self._running))
         }
-        if self._reader is not None:
-            found["pieces_waiting"] = ("Re-ranks, in pieces of a few candidates, that wait", self._reader.waiting)
-            found["picture_memory_bytes"] = ("RAM that remembered pictures take", self._reader.memory_bytes)
+        if self._backend is not None:
+            found["pieces_waiting"] = ("Re-ranks, in pieces of a few candidates, that wait", self._backend.waiting)
+            found["picture_memory_bytes"] = ("RAM that remembered pictures take", self._backend.memory_bytes)
         return found
 
     def counts(self) -> dict[str, tuple[str, float]]:
@@ -139,7 +139,7 @@ class SearchService:
             "searches_refused": ("Searches refused because too many were waiting", self._refused),
             "searches_shared": ("Searches answered with another's answer", self._shared),
         }
-        batched = {} if self._reader is None else self._reader.batched()
+        batched = {} if self._backend is None else self._backend.batched()
         if self._scans is not None:
             batched["scans"] = self._scans.batched()
         for kind, (batches, jobs) in batched.items():
@@ -149,19 +149,19 @@ class SearchService:
 
     def close(self) -> None:
         """Answer waiting requests, then let go of the library."""
-        if self._reader is not None:
-            self._reader.close()
+        if self._backend is not None:
+            self._backend.close()
         if self._scans is not None:
             self._scans.close()
         self.searcher.close()
         self._given.close()
 
-    def _checked(self, query: Query, picture: Float32 | None) -> tuple[Query, ParsedQuery]:
+    def _checked(self, query: Query, image: Float32 | None) -> tuple[Query, ParsedQuery]:
         """The query with this server's re-rank depth, and its text parsed."""
         most = self._limits.max_query_chars
         if len(query.text) > most:
             raise UsageError(f"got a query of {len(query.text):,} characters, expected {most:,} or fewer", "shorten it")
-        parsed = parse_query(query, pictured=picture is not None)
+        parsed = parse_query(query, by_image=image is not None)
         named = parsed.similar or parsed.like
         if named and not re.fullmatch(r"[0-9]{1,18}", named):
             raise UsageError(

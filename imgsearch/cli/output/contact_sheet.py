@@ -26,8 +26,8 @@ def save_contact_sheet(rows: Sequence[tuple[str, Results, str | None]], path: Pa
         pen.text((_GAP, top + 4), title, fill=(30, 30, 30), font=font)
         for place, hit in enumerate(results.hits[:across]):
             left = _GAP + place * (_SIDE + _GAP)
-            with Image.open(hit.path) as picture:
-                sheet.paste(picture.convert("RGB").resize((_SIDE, _SIDE)), (left, top + _CAPTION))
+            with Image.open(hit.path) as image:
+                sheet.paste(image.convert("RGB").resize((_SIDE, _SIDE)), (left, top + _CAPTION))
             if hit.path.name == right:
                 box = (left - 4, top + _CAPTION - 4, left + _SIDE + 3, top + _CAPTION + _SIDE + 3)
                 pen.rectangle(box, outline=(24, 150, 60), width=4)

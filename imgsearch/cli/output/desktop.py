@@ -19,7 +19,7 @@ MOST = 20
 _WAIT_S = 5.0
 
 
-def open_pictures(paths: Sequence[Path]) -> list[str]:
+def open_images(paths: Sequence[Path]) -> list[str]:
     """Open each picture, at most `MOST`; returns a sentence for what was not opened."""
     if not paths:
         return []

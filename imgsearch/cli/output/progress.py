@@ -41,9 +41,9 @@ def phases(arguments: argparse.Namespace) -> Iterator[Progress]:
 
 
 @contextmanager
-def picture_bar(arguments: argparse.Namespace) -> Iterator[Progress]:
+def image_bar(arguments: argparse.Namespace) -> Iterator[Progress]:
     """The same for a verb that goes through pictures once: one bar, which stays."""
-    with _closing(Silence() if arguments.quiet else _on(sys.stderr, PictureBar)) as shown:
+    with _closing(Silence() if arguments.quiet else _on(sys.stderr, ImageBar)) as shown:
         yield shown
 
 
@@ -99,7 +99,7 @@ class Bars:
         )
 
 
-class PictureBar(Bars):
+class ImageBar(Bars):
     """One bar, in images/s, which stays when it is over; the walk before it shows none."""
 
     def __call__(self, stage: str, done: int, total: int) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.command import Command
+from imgsearch.cli.named_images import found_ids, read_named
 from imgsearch.cli.output.terminal import shown
 from imgsearch.cli.parser import whole
-from imgsearch.cli.pictures_named import found_ids, read_named
+from imgsearch.cli.rewriting import agreed, bring_back, write_into_images, write_sidecars
 from imgsearch.errors import UsageError
 from imgsearch.settings import load_settings
 
@@ -26,10 +27,11 @@ _DESCRIPTION = """\
 Give the captions that `imgsearch caption` wrote to other programs, as alternative texts. PICTURE is a file or an id of
 the library, or a query over it; without any, all pictures with a caption. Unsure captions are left out.
 
---csv and --json print a list. --xmp puts each text into the picture's XMP sidecar (Iptc4xmpCore:AltTextAccessibility);
---html FILE into every <img> of a page that has no alt. Both only show what they would do, until --yes is added; nothing
-that is there is changed otherwise, and the original of a changed file is kept beside it as NAME.bak. Pictures
-themselves are never written to.
+--csv and --json print a list. --xmp puts each text into the picture's XMP sidecar (Iptc4xmpCore:AltTextAccessibility),
+--into-pictures into the XMP inside the picture (JPEG, PNG, WebP; nothing is encoded again), --html FILE into every
+<img> of a page that has no alt. All three show what they would do and ask; without a terminal they want --yes. An
+alternative text that is there stays. The originals of changed pictures and sidecars are kept in the library until
+--undo brings them back; that of a page is kept beside it as NAME.bak.
 """
 
 
@@ -42,8 +44,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--json", action="store_true", help="a list of objects on standard output")
     form.add_argument("--xmp", action="store_true", help="XMP sidecars")
     form.add_argument("--html", type=Path, metavar="FILE", help="the pictures of a web page")
+    form.add_argument("--into-pictures", action="store_true", help="the XMP inside the pictures")
+    form.add_argument(
+        "--undo", nargs="?", const="", metavar="RUN", help="bring back what was changed last, or in the run named"
+    )
     parser.add_argument("--unsure", action="store_true", help="unsure captions too")
-    parser.add_argument("--yes", action="store_true", help="write what --xmp or --html shows")
+    parser.add_argument("--yes", action="store_true", help="write what is shown, and do not ask")
     parser.add_argument("--top", type=whole(1, 10_000_000), default=1000, metavar="N", help="of a query, most (1000)")
     parser.add_argument("--library", metavar="DIR", help="where the library is")
 
@@ -53,13 +59,16 @@ def _run(arguments: argparse.Namespace) -> int:
 
     settings = load_settings({"library": arguments.library})
     with open_store(settings) as store:
+        if arguments.undo is not None:
+            return bring_back(store, arguments.undo)
         if arguments.html is not None:
             if arguments.words:
                 raise UsageError("received pictures and --html, which reads them from the page", "leave them out")
             return _describe_page(store, arguments)
         found = list(_captions(store, arguments, settings))
-    if arguments.xmp:
-        return _sidecars(found, write=arguments.yes)
+        if arguments.xmp or arguments.into_pictures:
+            write = write_sidecars if arguments.xmp else write_into_images
+            return write(store, found, yes=arguments.yes) or _told(len(found))
     if arguments.json:
         print(json.dumps([_as_json(path, caption) for path, caption in found], indent=2))
     else:
@@ -88,10 +97,10 @@ def _ids(store: Store, arguments: argparse.Namespace, settings: Settings) -> lis
     named = read_named(arguments.words)
     if named.query:
         return found_ids(named.query, settings, store, arguments.top)
-    if not named.pictures:
+    if not named.images:
         return [int(number) for number in store.view().image_ids]
     ids = []
-    for one in named.pictures:
+    for one in named.images:
         number = one if isinstance(one, int) else _image_of(store, one)
         if number is None:
             raise UsageError(f"the library does not hold {shown(str(one))}", "index it, then caption it")
@@ -108,30 +117,6 @@ def _image_of(store: Store, path: Path) -> int | None:
         raise UsageError(f"{shown(path)} cannot be read: {exc.strerror}", "name a picture") from exc
 
 
-def _sidecars(found: list[tuple[Path, StoredCaption]], *, write: bool) -> int:
-    from imgsearch.captions.alt_text import plan_sidecar, write_sidecar
-
-    done, failed = 0, 0
-    taken: set[Path] = set()
-    for path, caption in found:
-        plan = plan_sidecar(path, caption.text)
-        if plan.sidecar in taken:
-            continue  # that of another picture of the same name
-        taken.add(plan.sidecar)
-        reason = f" ({plan.reason})" if plan.reason else ""
-        print(f"{plan.action:5} {shown(plan.sidecar)}: {shown(caption.text)}{reason}")
-        if write and plan.content is not None:
-            try:
-                write_sidecar(plan)
-                done += 1
-            except (OSError, UsageError) as exc:
-                failed += 1
-                why = exc.strerror if isinstance(exc, OSError) else exc.message
-                print(f"imgsearch: {shown(plan.sidecar)} was not written: {why}", file=sys.stderr)
-    print(f"{done:,} sidecars written" if write else "Nothing was written; --yes writes it.", file=sys.stderr)
-    return 3 if failed else _told(len(found))
-
-
 def _describe_page(store: Store, arguments: argparse.Namespace) -> int:
     from imgsearch.captions.alt_text import describe_page, keep_original
     from imgsearch.files import write_whole
@@ -146,12 +131,13 @@ def _describe_page(store: Store, arguments: argparse.Namespace) -> int:
         what = f"{shown(image.text)}" if image.text else "no caption" if image.path else "not a file beside the page"
         print(f"line {image.line}: {shown(image.source)}: {what}")
     texts = sum(image.text is not None for image in images)
-    if arguments.yes and texts:
-        kept = keep_original(page, content)
-        write_whole(page, changed, mode=page.stat().st_mode & 0o777)
+    if texts and agreed(f"Write {texts:,} texts into {shown(page)}?", yes=arguments.yes):
+        try:
+            kept = keep_original(page, content)
+            write_whole(page, changed, mode=page.stat().st_mode & 0o777)
+        except OSError as exc:
+            raise UsageError(f"{shown(page)} cannot be written: {exc.strerror}", "make its folder writable") from exc
         print(f"{texts:,} texts written; the original is {shown(kept)}", file=sys.stderr)
-    elif texts:
-        print("Nothing was written; --yes writes it.", file=sys.stderr)
     return _told(texts)
 
 

@@ -16,17 +16,17 @@ from imgsearch.cli.generator_options import (
     generator_options,
     library_if_any,
 )
+from imgsearch.cli.named_images import Named, found_ids, read_named, subjects_of
 from imgsearch.cli.output.progress import phases
 from imgsearch.cli.output.streams import without_chatter
 from imgsearch.cli.output.terminal import linked, shown
 from imgsearch.cli.parser import whole
-from imgsearch.cli.pictures_named import Named, found_ids, read_named, subjects_of
 from imgsearch.errors import UsageError
 from imgsearch.settings import load_settings
 
 if TYPE_CHECKING:
-    from imgsearch.captions.asking import Answered, AskedPicture
-    from imgsearch.captions.pictures import Subject
+    from imgsearch.captions.asking import Answered, AskedImage
+    from imgsearch.captions.subjects import Subject
     from imgsearch.settings import Settings
     from imgsearch.storage import Store
 
@@ -73,7 +73,7 @@ def _run(arguments: argparse.Namespace) -> int:
     style = QuestionSettings(
         arguments.dialogue, arguments.beams, arguments.max_tokens, arguments.min_tokens, arguments.form
     )
-    with library_if_any(arguments, settings, needed=not named.pictures) as store, phases(arguments) as told:
+    with library_if_any(arguments, settings, needed=not named.images) as store, phases(arguments) as told:
         subjects = _subjects(named, settings, store, arguments.top)
         told.say("loading the generator")
         asker = open_asker(settings, store, style, generator_options(arguments), check=not arguments.no_check)
@@ -82,15 +82,15 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _subjects(named: Named, settings: Settings, store: Store | None, top: int) -> list[Subject]:
-    from imgsearch.captions.pictures import library_subjects
+    from imgsearch.captions.subjects import library_subjects
 
-    if named.pictures:
+    if named.images:
         return subjects_of(named, store)
     assert store is not None
     return list(library_subjects(store, found_ids(named.query, settings, store, top)[:top]))
 
 
-def _show_all(asked: Iterator[AskedPicture], arguments: argparse.Namespace, *, single: bool) -> int:
+def _show_all(asked: Iterator[AskedImage], arguments: argparse.Namespace, *, single: bool) -> int:
     """0, 1 where there was no picture, 3 where one could not be read."""
     count, lost = 0, 0
     for each in asked:
@@ -108,7 +108,7 @@ def _show_all(asked: Iterator[AskedPicture], arguments: argparse.Namespace, *, s
     return 3 if lost else int(not count)
 
 
-def _print(asked: AskedPicture, *, single: bool) -> None:
+def _print(asked: AskedImage, *, single: bool) -> None:
     """The answer alone to one question about one picture; else a line for each."""
     for answer in asked.answers:
         line = f"{shown(answer.text)}{_belief(answer)}"
@@ -121,7 +121,7 @@ def _belief(answer: Answered) -> str:
     return "" if answer.probability is None else f"  ({100 * answer.probability:.0f} %)"
 
 
-def _as_json(asked: AskedPicture) -> dict[str, Any]:
+def _as_json(asked: AskedImage) -> dict[str, Any]:
     return {
         "path": str(asked.subject.path),
         "image_id": asked.subject.image_id,

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from imgsearch.cli.command import Command
-from imgsearch.cli.output.progress import picture_bar
+from imgsearch.cli.output.progress import image_bar
 
 if TYPE_CHECKING:
     from indexer.snapshot import BuildOutlook
@@ -41,7 +41,7 @@ def _run(arguments: argparse.Namespace) -> int:
         info = None
         if outlook.images and (arguments.force or not reason):
             try:
-                with picture_bar(arguments) as progress:
+                with image_bar(arguments) as progress:
                     info = build_snapshot(store, progress, stop)
             except BuildStopped:
                 print("imgsearch: stopped; the library is as it was", file=sys.stderr)

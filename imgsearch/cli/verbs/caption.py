@@ -17,18 +17,18 @@ from imgsearch.cli.generator_options import (
     generator_options,
     library_if_any,
 )
+from imgsearch.cli.named_images import Named, found_ids, read_named, subjects_of
 from imgsearch.cli.output.progress import duration, phases
 from imgsearch.cli.output.streams import without_chatter
 from imgsearch.cli.output.terminal import linked, shown
 from imgsearch.cli.parser import probability, real, whole
-from imgsearch.cli.pictures_named import Named, found_ids, read_named, subjects_of
 from imgsearch.errors import UsageError
 from imgsearch.progress import Progress
 from imgsearch.settings import load_settings
 
 if TYPE_CHECKING:
-    from imgsearch.captions.pictures import Subject
     from imgsearch.captions.run import Captioner, CaptionOutcome, CaptionSummary
+    from imgsearch.captions.subjects import Subject
     from imgsearch.generation.checked import CaptionSettings
     from imgsearch.storage import Store
 
@@ -79,8 +79,8 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = load_settings(vars(arguments))
     named = _named(arguments)
     style = _style(arguments)
-    with library_if_any(arguments, settings, needed=not named.pictures) as store, phases(arguments) as told:
-        if named.pictures:
+    with library_if_any(arguments, settings, needed=not named.images) as store, phases(arguments) as told:
+        if named.images:
             subjects = subjects_of(named, store)
             told.say("loading the generator")
             return _caption_named(
@@ -172,8 +172,8 @@ def _as_json(outcome: CaptionOutcome) -> dict[str, Any]:
 def _caption_library(
     captioner: Captioner, store: Store, ids: list[int] | None, arguments: argparse.Namespace, told: Progress
 ) -> int:
-    from imgsearch.captions.pictures import library_subjects
     from imgsearch.captions.run import CaptionSummary
+    from imgsearch.captions.subjects import library_subjects
     from indexer.interrupt import Stop
 
     waiting = _waiting(captioner, store, ids, arguments)

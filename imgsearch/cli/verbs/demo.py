@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imgsearch.records import Results
     from imgsearch.search.engine import Searcher
 
-PICTURES = 600
+COUNT = 600
 SEED = 2026
 PLAIN_QUERIES = (
     "a blue fish in a meadow",
@@ -33,7 +33,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("imgsearch-demo"), help="folder to work in (default ./imgsearch-demo)"
     )
-    parser.add_argument("--count", type=int, default=PICTURES, help=f"how many pictures to draw (default {PICTURES})")
+    parser.add_argument("--count", type=int, default=COUNT, help=f"how many pictures to draw (default {COUNT})")
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -45,12 +45,12 @@ def _run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     if arguments.count < 10:
         raise UsageError(f"--count is {arguments.count}, expected at least 10", "imgsearch demo")
-    pictures, library = arguments.out / "pictures", arguments.out / "library"
-    _draw(pictures, arguments.count)
-    print(f"Indexing {pictures} with the small BLIP-2 that ships ...", flush=True)
+    drawn, library = arguments.out / "pictures", arguments.out / "library"
+    _draw(drawn, arguments.count)
+    print(f"Indexing {drawn} with the small BLIP-2 that ships ...", flush=True)
     with phases(argparse.Namespace(quiet=False)) as told:
         given = load_settings({"library": library, "model": "mini"})
-        summary = read_folders(IndexRequest((str(pictures / "images"),), given), told)
+        summary = read_folders(IndexRequest((str(drawn / "images"),), given), told)
     print(summary.text())
     if summary.failed:
         raise ImgsearchError(
@@ -59,7 +59,7 @@ def _run(arguments: argparse.Namespace) -> int:
         )
     with open_searcher(load_settings({"library": library})) as searcher:
         answers = [(text, _search(searcher, text)) for text in PLAIN_QUERIES]
-        relations = _ask_relations(searcher, pictures)
+        relations = _ask_relations(searcher, drawn)
     for text, results in answers:
         _print_answer(text, results)
     rows: list[tuple[str, Results, str | None]] = [(text, results, None) for text, results in answers]
@@ -80,7 +80,7 @@ def _run(arguments: argparse.Namespace) -> int:
     print(f"{arguments.count} pictures drawn, indexed and searched in {time.monotonic() - started:.0f} s. Try:")
     print(f'  imgsearch search "two green fish at night" --library {library}')
     print(f"  imgsearch serve --library {library}      # the same in a browser")
-    print(f"  imgsearch eval {pictures / 'pairs.jsonl'} --model mini --k-test 16")
+    print(f"  imgsearch eval {drawn / 'pairs.jsonl'} --model mini --k-test 16")
     print("  imgsearch models                     # the real BLIP-2, for your own photos")
     return 0
 
@@ -119,8 +119,8 @@ class _Relations:
     mended: tuple[str, Results, Results, str] | None
 
 
-def _ask_relations(searcher: Searcher, pictures: Path) -> _Relations:
-    rows = [json.loads(line) for line in (pictures / "pairs.jsonl").read_text(encoding="utf-8").splitlines()]
+def _ask_relations(searcher: Searcher, drawn: Path) -> _Relations:
+    rows = [json.loads(line) for line in (drawn / "pairs.jsonl").read_text(encoding="utf-8").splitlines()]
     captions = [
         (caption, Path(row["image"]).name)
         for row in rows

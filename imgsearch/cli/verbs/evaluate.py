@@ -40,7 +40,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "pairs", metavar="PAIRS.jsonl", nargs="?", help='one {"image": path beside the file, "captions": [...]} a line'
     )
     parser.add_argument("--self", action="store_true", dest="own", help="measure on your own library instead")
-    parser.add_argument("--model", metavar="NAME", help="mini, blip2, blip2-coco, a directory, a LAVIS .pth (blip2)")
+    parser.add_argument(
+        "--model", metavar="NAME", help="mini, blip2, blip2-coco, blip2-vitl, a directory, a LAVIS .pth (blip2)"
+    )
     parser.add_argument("--batch-size", type=int, default=0, metavar="N", help="pictures or pairs at once; by device")
     parser.add_argument("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--json", action="store_true", help="one JSON object; PAIRS in percent, --self in shares of 1")
@@ -124,7 +126,7 @@ def _self_figures(found: SelfEvaluation) -> dict[str, Any]:
     retrieval, index = found.retrieval, found.index
     return {
         "self_retrieval": {
-            "pictures": retrieval.pictures,
+            "pictures": retrieval.images,
             "left_out": retrieval.left_out,
             "r1": _rounded(retrieval.r1),
             "r5": _rounded(retrieval.r5),
@@ -145,7 +147,7 @@ def _rounded(share: float | None) -> float | None:
 def _retrieval_lines(found: SelfRetrieval) -> list[str]:
     from imgsearch.evaluation.alteration import ALTERATION
 
-    lines = [f"{_counted(found.pictures)} altered ({ALTERATION}) and looked for, as similar: does"]
+    lines = [f"{_counted(found.images)} altered ({ALTERATION}) and looked for, as similar: does"]
     if found.r1 is None or found.r5 is None:
         lines = ["no picture of the sample could be read, so none was looked for"]
     else:

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.command import Command
 from imgsearch.cli.generator_options import library_if_any
+from imgsearch.cli.named_images import found_ids, read_named, subjects_of
 from imgsearch.cli.output.progress import phases
 from imgsearch.cli.output.streams import without_chatter
 from imgsearch.cli.output.terminal import shown
 from imgsearch.cli.parser import whole
-from imgsearch.cli.pictures_named import found_ids, read_named, subjects_of
 from imgsearch.errors import ExtraMissing, MediaError, UsageError
 from imgsearch.extraction import MODES, FeatureRow, feature_file
 from imgsearch.settings import DTYPES, load_settings
 
 if TYPE_CHECKING:
-    from imgsearch.captions.pictures import Subject
+    from imgsearch.captions.subjects import Subject
     from imgsearch.settings import Settings
     from imgsearch.storage import Store
 
@@ -61,17 +61,17 @@ def _run(arguments: argparse.Namespace) -> int:
     from imgsearch.app import open_model
 
     texts = _texts(arguments)
-    pictured = arguments.mode != "text"
-    if pictured and not (arguments.words or arguments.all):
+    with_images = arguments.mode != "text"
+    if with_images and not (arguments.words or arguments.all):
         raise UsageError("no picture was named, expected at least one", "name pictures or a query, or take --all")
     settings = load_settings(vars(arguments))
     named = read_named(arguments.words)
-    needed = pictured and not named.pictures
+    needed = with_images and not named.images
     with library_if_any(arguments, settings, needed=needed) as store, phases(arguments) as told:
         if store is None and not settings.model:
             raise UsageError("there is no library whose model could be used", "name a model with --model")
-        subjects = _subjects(arguments, settings, store) if pictured else []
-        texts = _texts_for(texts, len(subjects)) if pictured else texts
+        subjects = _subjects(arguments, settings, store) if with_images else []
+        texts = _texts_for(texts, len(subjects)) if with_images else texts
         told.say("loading the model")
         model = open_model(settings, None if store is None else store.model)
         if not hasattr(model, "network"):
@@ -80,7 +80,7 @@ def _run(arguments: argparse.Namespace) -> int:
         longest = max(map(model.count_tokens, texts), default=0) if arguments.mode == "text" else 0
         lost: dict[str, str] = {}
         count = 0
-        total = len(subjects) if pictured else len(texts)
+        total = len(subjects) if with_images else len(texts)
         with feature_file(arguments.out, min(longest, 512)) as file, without_chatter():
             for rows in _batches(arguments.mode, model, subjects, texts, size, lost):
                 if rows:
@@ -116,10 +116,10 @@ def _texts_for(texts: list[str], count: int) -> list[str]:
 
 
 def _subjects(arguments: argparse.Namespace, settings: Settings, store: Store | None) -> list[Subject]:
-    from imgsearch.captions.pictures import library_subjects
+    from imgsearch.captions.subjects import library_subjects
 
     named = read_named(arguments.words)
-    if named.pictures:
+    if named.images:
         return subjects_of(named, store)
     assert store is not None
     if named.query:
@@ -138,7 +138,7 @@ def _batches(
         return
     import numpy as np
 
-    from imgsearch.captions.pictures import decode_subjects
+    from imgsearch.captions.subjects import decode_subjects
     from imgsearch.model.runtimes.torch.extract import extract_images, extract_pairs
 
     pairs = iter(zip(subjects, texts or [""] * len(subjects), strict=True))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from imgsearch.cli.command import Command
 from imgsearch.cli.listed import listed_paths
-from imgsearch.cli.output.progress import picture_bar
+from imgsearch.cli.output.progress import image_bar
 from imgsearch.cli.parser import whole
 from imgsearch.errors import UsageError
 from imgsearch.extras import needs_extra
@@ -38,8 +38,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="M",
-        help="for a new library: blip2 (the default), blip2-coco, mini, a directory, a Hugging Face id, a .pth; none: "
-        "for finding copies only; an existing library keeps the model it was made with",
+        help="for a new library: blip2 (the default), blip2-coco, blip2-vitl, mini, a directory, a Hugging Face id, "
+        "a .pth; none: for finding copies only; an existing library keeps the model it was made with",
     )
     parser.add_argument("--device", help="auto (default), cpu, cuda, cuda:N")
     parser.add_argument("--dtype", choices=DTYPES, metavar="DTYPE", help="auto (default), float32, bfloat16, float16")
@@ -96,7 +96,7 @@ def _run(arguments: argparse.Namespace) -> int:
         no_patterns=arguments.no_patterns,
         recheck=arguments.recheck,
     )
-    with picture_bar(arguments) as progress:
+    with image_bar(arguments) as progress:
         if not arguments.dry_run:
             return _index(request, arguments, progress)
         if arguments.watch:

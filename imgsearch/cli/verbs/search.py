@@ -31,7 +31,8 @@ Plain words describe the picture. Among them may stand:
   camera:Canon   type:jpg   width:>2000   height:100-200   is:landscape|portrait|square
   tag:beach   rating:>=3          what people wrote about it, and their stars
   caption:dog                     words of its caption, by `imgsearch caption` or by people
-  has:gps|date|camera|tag|rating  near:48.86,2.35,5    within 5 km of a place
+  text:invoice text:"no 12"       words that stand in it, as `imgsearch read` read them
+  has:gps|date|camera|tag|rating|caption|text          near:48.86,2.35,5    within 5 km of a place
   similar:photo.jpg|ID            like that picture
   like:photo.jpg at night         like that one, but as the words say
   -folder:Trash                   a minus before a filter turns it round
@@ -171,9 +172,9 @@ def _dates(searcher: Searcher, image_ids: Sequence[int]) -> dict[int, str | None
 
 def _open(results: Results) -> list[str]:
     """Show the pictures; what failed and why."""
-    from imgsearch.cli.output.desktop import open_pictures
+    from imgsearch.cli.output.desktop import open_images
 
-    return open_pictures([hit.path for hit in results.hits])
+    return open_images([hit.path for hit in results.hits])
 
 
 def _deliver(arguments: argparse.Namespace, results: Results) -> tuple[list[str], list[str]]:

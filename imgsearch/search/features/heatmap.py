@@ -57,12 +57,12 @@ def heat_map(model: Explainer, text: str, features: Array) -> WordMaps:
     """
     if len(features.shape) != 2:
         raise ValueError(f"received features {list(features.shape)}, expected [N, W], of one picture")
-    words, picture = content_words(text), features[None]
-    looks = as_numpy(model.attention_maps(words, picture))  # [words, T, P]
-    side = round(looks.shape[2] ** 0.5)  # BLIP-2 takes square pictures
-    tokens = as_numpy(model.embed_features(picture))[0]  # [T, D]
+    words, image = content_words(text), features[None]
+    maps = as_numpy(model.attention_maps(words, image))  # [words, T, P]
+    side = round(maps.shape[2] ** 0.5)  # BLIP-2 takes square pictures
+    tokens = as_numpy(model.embed_features(image))[0]  # [T, D]
     weights = _agreement(tokens, as_numpy(model.embed_texts([*words, ""])))  # [words, T]
-    seen = np.einsum("wt,wtp->wp", weights, looks)
+    seen = np.einsum("wt,wtp->wp", weights, maps)
     return WordMaps(words, _stretch(seen).reshape(-1, side, side))
 
 

@@ -108,7 +108,7 @@ class BatchedInference:
         """[Q, D]; in batches with whatever waits."""
         return np.concatenate([future.result() for future in self._texts.submit(texts)])
 
-    def embed_picture(self, pixels: UInt8) -> Float32:
+    def embed_image(self, pixels: UInt8) -> Float32:
         """[T, D]; at once, in the caller's thread."""
         tokens: Float32 = as_numpy(self._model.embed_images(self._model.preprocess_arrays(pixels[None])))[0]
         return tokens

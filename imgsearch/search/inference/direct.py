@@ -31,7 +31,7 @@ class InferenceBackend(Protocol):
         """Q texts -> float32 [Q, D]."""
         ...
 
-    def embed_picture(self, pixels: UInt8) -> Float32:
+    def embed_image(self, pixels: UInt8) -> Float32:
         """uint8 [S, S, 3] -> float32 [T, D]."""
         ...
 
@@ -63,7 +63,7 @@ class DirectInference:
             vectors: Float32 = as_numpy(self._model.embed_texts(list(texts)))
         return vectors
 
-    def embed_picture(self, pixels: UInt8) -> Float32:
+    def embed_image(self, pixels: UInt8) -> Float32:
         """See ``InferenceBackend``."""
         with self._lock:
             tokens: Float32 = as_numpy(self._model.embed_images(self._model.preprocess_arrays(pixels[None])))[0]

@@ -39,28 +39,28 @@ class PageStart:
     generation: int | None
 
 
-def page_start(query: Query, picture: Float32 | None = None) -> PageStart:
+def page_start(query: Query, image: Float32 | None = None) -> PageStart:
     """Read the query's cursor. Raises UsageError for one that is not ours or belongs to another query."""
-    cursor = decoded(query, picture)
-    digest = query_digest(query, picture)
-    rerank_digest = query_digest(replace(query, everything=False), picture) if query.everything else digest
+    cursor = decoded(query, image)
+    digest = query_digest(query, image)
+    rerank_digest = query_digest(replace(query, everything=False), image) if query.everything else digest
     return PageStart(
         0 if cursor is None else cursor.offset, digest, rerank_digest, None if cursor is None else cursor.generation
     )
 
 
-def picture_key(picture: Float32 | None) -> str:
+def image_key(image: Float32 | None) -> str:
     """A key for the tokens [T, D] of the image that comes with a query; "" for none."""
-    return "" if picture is None else hashlib.blake2b(picture.tobytes(), digest_size=16).hexdigest()
+    return "" if image is None else hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest()
 
 
-def query_digest(query: Query, picture: Float32 | None = None) -> str:
+def query_digest(query: Query, image: Float32 | None = None) -> str:
     """A digest of all that decides the order of an answer: text, re-rank depth, whether it ends early, image."""
-    parts = json.dumps([query.text, query.rerank, query.everything, picture_key(picture)])
+    parts = json.dumps([query.text, query.rerank, query.everything, image_key(image)])
     return hashlib.blake2b(parts.encode(), digest_size=6).hexdigest()
 
 
-def decoded(query: Query, picture: Float32 | None = None) -> PageCursor | None:
+def decoded(query: Query, image: Float32 | None = None) -> PageCursor | None:
     """The cursor of ``query``, None if it has none. Raises UsageError for one that is not ours or of another query."""
     if query.cursor is None:
         return None
@@ -72,6 +72,6 @@ def decoded(query: Query, picture: Float32 | None = None) -> PageCursor | None:
         raise UsageError(f"got the cursor {query.cursor[:40]!r}, which no answer gave", hint) from exc
     if type(offset) is not int or type(generation) is not int or offset < 0 or not isinstance(digest, str):
         raise UsageError(f"got the cursor {query.cursor[:40]!r}, which no answer gave", hint)
-    if digest != query_digest(query, picture):
+    if digest != query_digest(query, image):
         raise UsageError("the cursor belongs to another query", hint)
     return PageCursor(offset, generation, digest)

@@ -44,17 +44,17 @@ class _Token:
     unwanted: bool = False
 
 
-def parse_query(query: Query, *, pictured: bool = False) -> ParsedQuery:
+def parse_query(query: Query, *, by_image: bool = False) -> ParsedQuery:
     """Parse the query's text and require that it asks for something. This happens once for a query, before anything
-    heavy is loaded for it; all later steps get the result. ``pictured``: the query comes with an image to compare with.
+    heavy is loaded for it; all later steps get the result. ``by_image``: the query comes with an image to compare with.
 
     Raises UsageError for a wrong filter, for a second image, and for a text that holds neither a word that a model can
     read nor a filter nor an image."""
     parsed = parse(readable(query.text))
     named = parsed.similar or parsed.like
-    if pictured and named:
+    if by_image and named:
         raise UsageError("the query names a picture and comes with another", "leave similar: and like: out")
-    if parsed.description or not (pictured or named or parsed.filters or parsed.excluded):
+    if parsed.description or not (by_image or named or parsed.filters or parsed.excluded):
         require_words(parsed.description)
     for unwanted in parsed.excluded:
         require_words(unwanted)
@@ -67,16 +67,16 @@ def parse(text: str) -> ParsedQuery:
     words: list[str] = []
     excluded: list[str] = []
     clauses: list[Clause] = []
-    pictures: dict[str, str] = {}
+    images: dict[str, str] = {}
     negate = False
     for token in _tokens(text):
         if negate and token.quoted and not token.key:
             words.pop()
             excluded.append(token.text)
         elif token.key in ("similar", "like") and not token.unwanted:
-            if pictures:
+            if images:
                 raise UsageError("the query names two pictures to compare with, expected one", "similar:photo.jpg")
-            pictures[token.key] = _named(token)
+            images[token.key] = _named(token)
         elif token.key:
             clauses.append(_clause(token))
         elif token.unwanted:
@@ -86,7 +86,7 @@ def parse(text: str) -> ParsedQuery:
         negate = token.text.lower() == "not" and not (token.quoted or token.key or token.unwanted)
     spoken = " ".join(" ".join(words).split())
     unwanted = tuple(" ".join(one.split()) for one in excluded if one.strip())
-    return ParsedQuery(spoken, unwanted, Filters(tuple(clauses)), pictures.get("similar"), pictures.get("like"))
+    return ParsedQuery(spoken, unwanted, Filters(tuple(clauses)), images.get("similar"), images.get("like"))
 
 
 def _named(token: _Token) -> str:

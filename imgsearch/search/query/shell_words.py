@@ -10,7 +10,7 @@ from pathlib import Path
 NAMES = ("folder", "name", "camera", "tag")
 """Filters whose value may hold spaces."""
 
-PICTURES = ("similar", "like")
+IMAGE_KEYS = ("similar", "like")
 """What names a picture file."""
 
 _FILTERED = re.compile(r"(-?)([^\W\d_]{2,}):(?=\S)(?!//)(.*)", re.DOTALL)
@@ -67,7 +67,7 @@ def _with_quotes(word: str, apart: bool, names: Names | None) -> str:
 def _value_quoted(word: str, found: re.Match[str], apart: bool, names: Names | None) -> str:
     """The value of a filter in quotes, as far as it reaches."""
     minus, key, value = found[1], found[2].lower(), found[3]
-    if key in PICTURES:
+    if key in IMAGE_KEYS:
         reach = _reach(value, lambda text: Path(os.path.expanduser(text)).is_file())  # noqa: PTH111  as the search does
     elif key in NAMES:
         reach = _reach(value, lambda text: names is not None and names(key, text))

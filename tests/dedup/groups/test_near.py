@@ -24,7 +24,7 @@ from imgsearch.dedup.tiers.pair_verification import PairLooks
 from imgsearch.media.decode import decode_file
 from imgsearch.media.signature import image_signature, luma_of
 from imgsearch.records import MODEL_FREE, Failure, ModelId
-from imgsearch.search.similarity import likeness
+from imgsearch.search.similarity import similarity
 from imgsearch.storage import EmbeddedBatch, FilePlace, create_store, writing
 
 
@@ -258,7 +258,7 @@ def test_likeness_of_pairs_is_that_of_the_search(tmp_path):
     slots = view.live_slots
     tokens = view.read(slots)
     got = likeness_of(view, slots[:8], slots[1:])
-    assert got == pytest.approx([likeness(tokens[i], tokens[i + 1 : i + 2])[0] for i in range(8)], abs=1e-4)
+    assert got == pytest.approx([similarity(tokens[i], tokens[i + 1 : i + 2])[0] for i in range(8)], abs=1e-4)
     assert np.linalg.norm(mean_directions(view, slots), axis=1) == pytest.approx(np.ones(9), abs=1e-4)
     assert MODEL.dims == view.dims
 

@@ -12,7 +12,7 @@ from imgsearch.cli.output.terminal import shown
 from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from imgsearch.captions.pictures import Subject
+    from imgsearch.captions.subjects import Subject
     from imgsearch.settings import Settings
     from imgsearch.storage import Store
 
@@ -23,7 +23,7 @@ _LONGEST_ID = 19  # digits that an int64 has at most
 class Named:
     """Files and image ids in the order in which they were named, or a ``query``."""
 
-    pictures: tuple[Path | int, ...] = ()
+    images: tuple[Path | int, ...] = ()
     query: str = ""
 
 
@@ -31,12 +31,12 @@ def read_named(words: Sequence[str]) -> Named:
     """Words are pictures where the first is a file or a number; else they are a query. "-" reads names from standard
     input. Raises UsageError for a folder and for what looks like a file and is not there."""
     if "-" in words:
-        return Named(tuple(_picture(word) for word in listed_paths(words)))
+        return Named(tuple(_image_named(word) for word in listed_paths(words)))
     if not words:
         return Named()
     first = Path(words[0]).expanduser()
     if first.exists() or words[0].isdecimal() or _looks_like_a_file(words[0]):
-        return Named(tuple(_picture(word) for word in words))
+        return Named(tuple(_image_named(word) for word in words))
     from imgsearch.search.query.shell_words import join_words
 
     return Named(query=join_words(list(words)))
@@ -48,7 +48,7 @@ def _looks_like_a_file(word: str) -> bool:
     return ":" not in word and " " not in word and ("/" in word or Path(word).suffix.lower() in IMAGE_EXTENSIONS)
 
 
-def _picture(word: str) -> Path | int:
+def _image_named(word: str) -> Path | int:
     path = Path(word).expanduser()
     if path.is_dir():
         raise UsageError(
@@ -64,16 +64,16 @@ def _picture(word: str) -> Path | int:
 
 def subjects_of(named: Named, store: Store | None) -> list[Subject]:
     """Pictures to read. Raises UsageError for an id that the library does not have."""
-    from imgsearch.captions.pictures import file_subject, library_subjects
+    from imgsearch.captions.subjects import file_subject, library_subjects
 
-    ids = [one for one in named.pictures if isinstance(one, int)]
+    ids = [one for one in named.images if isinstance(one, int)]
     if ids and store is None:
         raise UsageError(f"there is no file {ids[0]}", "an id needs a library: name it with --library DIR")
     known = {} if store is None else {each.image_id: each for each in library_subjects(store, ids)}
     for one in ids:
         if one not in known:
             raise UsageError(f"the library holds no picture with the id {one}", "ids are in `search --json`")
-    return [known[one] if isinstance(one, int) else file_subject(one) for one in named.pictures]
+    return [known[one] if isinstance(one, int) else file_subject(one) for one in named.images]
 
 
 def found_ids(query: str, settings: Settings, store: Store, most: int) -> list[int]:
