@@ -33,6 +33,7 @@ from imgsearch.search.rerank import (
     match_texts,
 )
 from imgsearch.search.retrieval import Candidate, CandidateFinder, RetrievalRequest, RetrievalResult
+from imgsearch.search.text_evidence import SOURCES, TextSource, fused_by_rank, listed_notes
 from imgsearch.search.timing import milliseconds_since, timed
 from imgsearch.storage import FeatureStore, Store
 
@@ -80,7 +81,7 @@ class Searcher:
     It sees the library as of the last commit; a run in progress never disturbs it. It is safe to share between threads,
     which wait for each other only at the model, as ``backend`` decides. Close it, or use it in a ``with``. ``features``
     keeps ViT features; None keeps none. Without a ``calibration`` no list ends before its k. ``backend`` asks the
-    model, `DirectInference` by default. ``scans`` lets texts that wait at the same time share a sweep of the vectors.
+    model, `DirectInference` by default. ``scans`` lets texts that wait share a sweep of vectors; ``texts`` add to it.
     """
 
     def __init__(
@@ -92,13 +93,14 @@ class Searcher:
         calibration: Calibration | None = None,
         backend: InferenceBackend | None = None,
         scans: BatchedScans | None = None,
+        texts: Sequence[TextSource] = SOURCES,
     ) -> None:
         self.store = store
         self.model = model
         self.features = features
         self.calibration = calibration
         self.backend = backend or DirectInference(model, features)
-        self._finder = CandidateFinder(store, scans)
+        self._finder = CandidateFinder(store, scans, texts)
         self._lock = threading.Lock()  # of what is remembered
         self._reranked: LRUCache[tuple[int, str], Reranked] = LRUCache(REMEMBERED)
 
@@ -233,8 +235,7 @@ class Searcher:
         notes = [*search.notes, *reranked.notes]
         if not reranked.complete:
             notes.append(f"the time was up after {len(reranked.matches)} of {reranked.due} candidates were re-ranked")
-        if ends and any(hit.words and not hit.confident for hit in hits):
-            notes.append("some are here because people described them so, whatever the model sees")
+        notes += listed_notes(hits) if ends else []
         if ends and ordered and not listed:
             notes.append("nothing in the library matches with confidence; --all shows the closest")
         return Results(
@@ -261,11 +262,11 @@ class Searcher:
         # few would not be the beginning of the list for many.
         heights = [np.inf if found.lifted else found.z for found in candidates]
         lowest = np.minimum.accumulate(np.array(heights, np.float64)).tolist()
-        agreements = search.found.agreements
-        agreeing = [*agreements, *[UNDIVIDED] * (len(candidates) - len(agreements))]
+        agreeing = [*search.found.agreements, *[UNDIVIDED] * (len(candidates) - len(search.found.agreements))]
         evidence = [(candidates[place], padded[place], agreeing[place], lowest[place]) for place in order]
         hits = [self._hit(search, judged, *one) for one in evidence]
-        return sorted(hits, key=lambda hit: hit.confident is False)  # stable
+        hits.sort(key=lambda hit: hit.confident is False)  # stable
+        return fused_by_rank(hits, search.found.text_places, search.request.parsed.description)
 
     def _hit(
         self,
@@ -290,8 +291,8 @@ class Searcher:
             else:
                 strength = self.calibration.strength(match.margin, found.score, found.z, agreement)
                 confident = strength >= 0 and not match.shows_unwanted
-        path = found.source.paths[0]
-        return Hit(0, found.image_id, path, found.score, logit, probability, confident, score, found.words)
+        numbers = found.score, logit, probability, confident, score
+        return Hit(0, found.image_id, found.source.paths[0], *numbers, found.words)
 
 
 def _ranked(hits: Sequence[Hit], offset: int, count: int) -> tuple[Hit, ...]:

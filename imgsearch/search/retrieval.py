@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,8 @@ from imgsearch.search.features.stored import ImageSource
 from imgsearch.search.open_index import Nearest, OpenIndex
 from imgsearch.search.query.parser import ParsedQuery
 from imgsearch.search.query.parts import Parts, agreements
-from imgsearch.search.word_matches import MOST_LIFTED, MOST_MATCHES, shown_words, word_expression
+from imgsearch.search.text_evidence import SOURCES, Lift, TextSource, find_evidence, lift_images
 from imgsearch.storage import Store
-from imgsearch.storage.reads.fact_reads import read_word_matches, read_words
 
 if TYPE_CHECKING:
     from imgsearch.search.scans import BatchedScans
@@ -36,9 +36,9 @@ class RetrievalRequest:
 
     ``text`` is the description's vector [1, D] and ``image`` the tokens [T, D] of an image to compare with; either or
     both may be missing. ``excluding`` is the id of that image, which is no answer. ITM re-ranks the first ``depth``
-    candidates, and up to ``reach`` where some show what is not wanted. With ``worded``, images that people described
-    with the words of the description (`word_matches`) follow the first ``depth``. If ``parts`` of the description are
-    given, with their ``vectors`` [P, D], the candidates that may be re-ranked are compared with them."""
+    candidates, and up to ``reach`` where some show what is not wanted. With ``worded``, images whose texts hold the
+    description's words (`text_evidence`) follow the first ``depth``. If ``parts`` of the description are given, with
+    their ``vectors`` [P, D], the candidates that may be re-ranked are compared with them."""
 
     parsed: ParsedQuery
     text: Float32 | None = None
@@ -54,8 +54,9 @@ class RetrievalRequest:
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """An image that the vectors found, with the catalog's facts about it. ``score``: ITC, or likeness, or their sum;
-    ``z``: by how many deviations the score is above the library's mean for this text; ``words``: people's words about
-    it that the description asks for; ``lifted``: it is a candidate only because of these words."""
+    ``z``: by how many deviations the score is above the library's mean for this text; ``words``: the texts about it or
+    in it that hold the description's words; ``lifted``: it is a candidate only because of these; ``text_places``: its
+    place, from 0 on, in each ranked source of texts."""
 
     image_id: int
     score: float
@@ -63,6 +64,7 @@ class Candidate:
     source: ImageSource
     words: str = ""
     lifted: bool = False
+    text_places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +76,23 @@ class RetrievalResult:
     agreements: tuple[PartAgreement, ...] = ()  # how the first candidates agree with the description's parts
     lifted: int = 0  # candidates that words lifted to the places behind the first ``depth``
 
-
-@dataclass(frozen=True, slots=True)
-class Lift:
-    """``best`` with ``lifted`` slots more behind the first ones, and the ids of all images with the words."""
-
-    best: Nearest
-    worded: frozenset[int] = frozenset()
-    lifted: int = 0
+    @property
+    def text_places(self) -> dict[int, tuple[int, ...]]:
+        """Image id -> its places in ranked sources of texts, for those that are in any."""
+        return {one.image_id: one.text_places for one in self.candidates if one.text_places}
 
 
 class CandidateFinder:
     """Finds candidates in the library as of its last commit, which stays open between queries. Safe between threads."""
 
-    def __init__(self, store: Store, scans: BatchedScans | None = None) -> None:
-        """``scans`` lets texts that wait at the same time share a sweep. Without it every text gets its own."""
+    def __init__(
+        self, store: Store, scans: BatchedScans | None = None, sources: Sequence[TextSource] = SOURCES
+    ) -> None:
+        """``scans`` lets texts that wait at the same time share a sweep. Without it every text gets its own. The
+        ``sources`` of texts are asked beside the vectors."""
         self._store = store
         self._scans = scans
+        self._sources = tuple(sources)
         self._opened: OpenIndex | None = None
         self._renewing = threading.Lock()
 
@@ -127,39 +129,27 @@ class CandidateFinder:
         return RetrievalResult(found, total > len(slots), view.generation, opened.note, agreeing, lift.lifted)
 
     def _lift(self, opened: OpenIndex, request: RetrievalRequest, best: Nearest, allowed: Int64 | None) -> Lift:
-        """Find the images that people described with these words, and put the best of them by vectors behind the first
+        """Find the images whose texts hold the description's words, and put the best of them behind the first
         ``depth``."""
-        expression = word_expression(request.parsed.description) if request.worded and request.depth else ""
-        if not expression or request.text is None:
+        if not (request.worded and request.depth) or request.text is None:
             return Lift(best)
-        ids = read_word_matches(self._store, expression, MOST_MATCHES)
-        slots = opened.view.slots_of_images(ids) if len(ids) else ids
-        slots = np.intersect1d(slots, opened.view.live_slots if allowed is None else allowed)
-        if not len(slots):
-            return Lift(best)
-        first, rest = best.slots[: request.depth], best.slots[request.depth :]
-        worded = frozenset(opened.view.image_ids_of(slots).tolist())
-        missed = np.setdiff1d(slots, first)
-        if not len(missed):
-            return Lift(best, worded)
-        (chosen,) = opened.nearest(request.text, MOST_LIFTED, missed)
-        kept = ~np.isin(rest, chosen.slots)
-        merged = Nearest(
-            np.concatenate([first, chosen.slots, rest[kept]]),
-            np.concatenate([best.scores[: request.depth], chosen.scores, best.scores[request.depth :][kept]]),
-            best.background,
-        )
-        return Lift(merged, worded, len(chosen.slots))
+        evidence = find_evidence(self._store, request.parsed.description, self._sources)
+        return lift_images(opened, request.text, best, request.depth, evidence, allowed) if evidence else Lift(best)
 
     def _with_words(self, found: list[Candidate], request: RetrievalRequest, lift: Lift) -> list[Candidate]:
-        """Note for each candidate which of people's words about it the description asks for."""
-        if not lift.worded:
+        """Note for each candidate which texts hold the description's words."""
+        if not lift.evidence:
             return found
-        told = read_words(self._store, [one.image_id for one in found if one.image_id in lift.worded])
-        lifted = range(request.depth, request.depth + lift.lifted)
+        reasons = lift.evidence.reasons(self._store, request.parsed.description, [one.image_id for one in found])
+        places, lifted = lift.evidence.places, range(request.depth, request.depth + lift.lifted)
         return [
-            replace(one, words=shown_words(request.parsed.description, told[one.image_id]), lifted=place in lifted)
-            if one.image_id in told
+            replace(
+                one,
+                words=reasons[one.image_id],
+                lifted=place in lifted,
+                text_places=places.get(one.image_id, ()),
+            )
+            if one.image_id in reasons
             else one
             for place, one in enumerate(found)
         ]

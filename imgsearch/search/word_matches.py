@@ -6,6 +6,8 @@ Whole words count, in any script; an English plural counts for its singular and 
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections.abc import Iterable, Sequence
 
@@ -27,6 +29,9 @@ you"""
 SMALL_WORDS = frozenset(_SMALL.split())
 """Left out of a description before its words are looked for."""
 
+_NEAR = 20  # words that may stand between those of a description in a long text
+_MOST_CHOICES = 256  # of singulars and plurals together, in one expression
+
 _PLAIN = re.compile(r"[a-z]{3,}")
 
 
@@ -40,6 +45,36 @@ def word_expression(description: str) -> str:
     """The FTS5 query for all content words; "" if there are none."""
     words = content_words(description)
     return " AND ".join(f"({' OR '.join(wordforms.phrase(form) for form in _forms(word))})" for word in words)
+
+
+def near_expression(description: str) -> str:
+    """The same for long texts, in which all content words must stand near one another. "" also where they say too
+    little to be looked for there: single letters and signs."""
+    words = content_words(description)
+    if not any(_tells(word) for word in words):
+        return ""
+    phrases = [[" ".join(each) for form in _forms(word) for each in wordforms.readings(form) if each] for word in words]
+    choices = [list(dict.fromkeys(each)) for each in phrases]
+    if math.prod(map(len, choices)) > _MOST_CHOICES:
+        choices = [each[:1] for each in choices]
+    if len(choices) == 1:
+        return " OR ".join(f'"{phrase}"' for phrase in choices[0])
+    together = (" ".join(f'"{phrase}"' for phrase in chosen) for chosen in itertools.product(*choices))
+    return " OR ".join(f"NEAR({each}, {_NEAR})" for each in together)
+
+
+def _tells(word: str) -> bool:
+    """Whether a word is rarely read by chance: three Latin letters, two digits or two letters of other scripts."""
+    letters = [letter for letter in word if letter.isalnum()]
+    return len(letters) >= (3 if word.isascii() and any(map(str.isalpha, letters)) else 2)
+
+
+def shown_lines(description: str, lines: Iterable[str]) -> str:
+    """Those lines that hold a word of the description, two at most: '"Invoice No. 10031", "Total 12.50"'."""
+    forms = [form for word in content_words(description) for form in _forms(word)]
+    found = [line for line in lines if any(wordforms.holds(line, form) for form in forms)]
+    most = sorted(found, key=lambda line: -sum(wordforms.holds(line, form) for form in forms))[:2]
+    return ", ".join(f'"{_short(line, forms)}"' for line in found if line in most)
 
 
 def shown_words(description: str, words: Iterable[Word]) -> str:

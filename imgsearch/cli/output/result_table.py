@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from imgsearch.cli.output.terminal import linked
+from imgsearch.cli.output.terminal import linked, shown
 from imgsearch.records import Hit, Results
 
 UNSURE = "-- below here nothing matches with confidence --"
@@ -25,7 +25,8 @@ def table_lines(results: Results) -> Iterator[str]:
         if hit.confident is False and not unsure and ranked:
             yield " " * len(head) + "  " + UNSURE
             unsure = True
-        yield f"{hit.rank:4d}{_score(hit) if reread else ''}{_itc(hit) if by_vectors else ''}  {linked(hit.path)}"
+        why = f"  ({shown(hit.words)})" if hit.words else ""
+        yield f"{hit.rank:4d}{_score(hit) if reread else ''}{_itc(hit) if by_vectors else ''}  {linked(hit.path)}{why}"
 
 
 def _score(hit: Hit) -> str:
