@@ -1,9 +1,9 @@
-"""A file's bytes -> the picture as a person sees it, at the size a model wants, and the facts about it.
+"""A file's bytes -> the image as a person sees it, at the size that a model wants, with the facts about it.
 
-Upright (EXIF), transparency on white, colours taken to sRGB, 16-bit and palette and first frame handled. The
-limit is on the memory that decoding takes, told from the header before anything is decoded; a JPEG counts after
-`draft` has shrunk it, so a phone's 200 megapixels are fine. A file that is cut off is refused: half a grey
-picture would be found for the wrong words. Whatever the bytes, only MediaError is raised.
+The image is upright (EXIF), on white where it is transparent, and in sRGB. 16-bit images, palettes and animations
+(their first frame) are handled. Memory is limited: the need is computed from the header before anything is decoded. A
+JPEG is counted at the size to which `draft` shrinks it, so a phone's 200 megapixels are fine. A truncated file is
+refused, because half a grey image would be found for the wrong words. Whatever the bytes, only MediaError is raised.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def decode_file(
     pixels: bool = True,
     told: int = 0,
 ) -> DecodedImage | KnownContent:
-    """Read a file once: hash it, and unless its content is among ``known_hashes``, decode it for a model of
-    ``size`` pixels; without ``pixels`` only facts and signature are made. ``told``: the orientation that a sidecar
-    tells, for a picture that has none of its own. Raises MediaError."""
+    """Read a file once and hash it. Unless its content is among ``known_hashes``, decode it for a model of ``size`` x
+    ``size`` pixels; without ``pixels`` only facts and signature are made. ``told`` is the orientation from a sidecar,
+    used if the file has none of its own (0 for none). Raises MediaError."""
     with translated("read"), open_source(os.fspath(path), limits) as source:
         kind = readable_kind(source.head, source.name)
         digest, stream = read_and_hash(source)
@@ -57,7 +57,7 @@ def decode_file(
 
 
 def decode_bytes(data: bytes, size: int, *, name: str = "", limits: DecodeLimits = LIMITS) -> DecodedImage:
-    """The same for bytes at hand; ``name`` only helps to tell RAW files from TIFF. Raises MediaError."""
+    """`decode_file` for bytes in memory. ``name`` only helps to tell RAW files from TIFF. Raises MediaError."""
     with translated("open"):
         if not data:
             raise MediaError("the file is empty (0 bytes)", stage="open")
@@ -74,9 +74,9 @@ def open_upright(
     content_hash: str | None = None,
     told: int = 0,
 ) -> Image.Image:
-    """The picture to look at: RGB in sRGB, upright, its aspect kept, within ``max_side`` pixels (never enlarged). With
-    a ``content_hash`` the bytes that are decoded must have it. ``told`` as in `decode_file`. Raises MediaError,
-    ContentChanged."""
+    """The image for viewing: RGB in sRGB, upright, aspect ratio kept, at most ``max_side`` pixels a side, never
+    enlarged. If a ``content_hash`` is given, exactly these bytes are decoded. ``told`` is used as in `decode_file`.
+    Raises MediaError, and ContentChanged if the bytes are others."""
     with translated("read"), open_source(os.fspath(path), limits) as source:
         kind = readable_kind(source.head, source.name)
         stream = source.stream if content_hash is None else read_known(source, content_hash)
@@ -90,8 +90,8 @@ def open_upright(
 
 
 def told_upright(found: Upright, told: int) -> Upright:
-    """The picture as a sidecar's orientation (1-8) turns it, which counts only where the file has none: the one place
-    that decides so. Dedup does not come here: it compares what the files hold."""
+    """Turn an image by the orientation (1-8) that a sidecar gives. It counts only where the file itself has none, and
+    this function alone decides that. Dedup does not call it, since it compares what the files themselves hold."""
     if found.orientation or not 2 <= told <= 8:
         return found
     width, height = (found.height, found.width) if told >= 5 else (found.width, found.height)
@@ -101,7 +101,7 @@ def told_upright(found: Upright, told: int) -> Upright:
 def _finish(
     found: Upright, told: FileFacts, digest: str, size_bytes: int, size: int, mtime_ns: int, told_orientation: int = 0
 ) -> DecodedImage:
-    """Hash and signature are of what the file holds, whatever lies beside it."""
+    """Hash and signature are computed from what the file itself holds, before any sidecar's orientation is applied."""
     upright = told_upright(found, told_orientation)
     signature = image_signature(found.image)
     grey = luma_of(np.frombuffer(signature, np.uint8)[None])[0]

@@ -1,4 +1,4 @@
-"""Two fingerprints: sha256 of the bytes (the same file) and a 64-bit pHash (the same picture to the eye)."""
+"""Two fingerprints: sha256 of the bytes (the same file) and a 64-bit pHash (the same image to the eye)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from PIL import Image
 from imgsearch.records import Float64, UInt8
 
 GREY_SIDE = 32
-"""A picture is brought to 32 x 32 grey pixels for its pHash."""
+"""The pHash is computed from 32 x 32 grey pixels."""
 
-_LOW = 8  # and its 8 x 8 lowest frequencies, the mean included, make 64 bits
+_LOW = 8  # the 8 x 8 lowest frequencies, including the mean, make 64 bits
 
 
 def _cosines() -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """DCT-II, unnormalised, lowest frequencies only: float64 [8, 32]; row u is 2 cos(pi u (2x + 1) / 64)."""
+    """Unnormalised DCT-II, lowest frequencies only: float64 [8, 32]. Row u is 2 cos(pi u (2x + 1) / 64)."""
     u = np.arange(_LOW)[:, None]
     x = np.arange(GREY_SIDE)[None, :]
     return np.asarray(2.0 * np.cos(np.pi * u * (2 * x + 1) / (2 * GREY_SIDE)))
@@ -31,23 +31,23 @@ def content_hash(data: bytes) -> str:
 
 
 def perceptual_hash(image: Image.Image) -> int:
-    """64-bit pHash of an upright picture, 0 .. 2**64 - 1.
+    """64-bit pHash of an upright image, 0 .. 2**64 - 1.
 
-    The definition of imagehash.phash (Krawetz, "Looks Like It"; DCT form of Zauner 2010): grey, 32 x 32 by
-    Lanczos, DCT-II, the 8 x 8 lowest frequencies, one bit for each that exceeds their median; row by row, the
-    first (the mean) in the highest bit. Coefficients are rounded to 1e-3 first, so that a plain surface, whose
-    coefficients are zero but for rounding noise, has the same hash everywhere.
+    This is imagehash.phash (Krawetz, "Looks Like It"; DCT form of Zauner 2010): grey, 32 x 32 by Lanczos, DCT-II, the 8
+    x 8 lowest frequencies, and one bit for each that exceeds their median. Bits are in row order; the first, that of
+    the mean, is the highest. Coefficients are first rounded to 1e-3, so that a plain surface, whose coefficients are
+    only rounding noise, has the same hash on every machine.
     """
     return hash_grey(small_grey(image))
 
 
 def small_grey(image: Image.Image) -> UInt8:
-    """What the pHash sees of a picture: uint8 [32, 32]."""
+    """The grey image that the pHash is computed from: uint8 [32, 32]."""
     return np.asarray(image.convert("L").resize((GREY_SIDE, GREY_SIDE), Image.Resampling.LANCZOS))
 
 
 def hash_grey(grey: UInt8) -> int:
-    """``perceptual_hash`` of what ``small_grey`` gave, uint8 [32, 32]."""
+    """`perceptual_hash` of the output of `small_grey`, uint8 [32, 32]."""
     bits = hash_bits(low_frequencies(grey[None]))[0]
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
@@ -62,10 +62,10 @@ def hash_bits(low: Float64) -> UInt8:
     """One bit for each frequency that exceeds their median, row by row: float64 [n, 8, 8] -> uint8 [n, 64]."""
     flat = low.reshape(len(low), _LOW * _LOW)
     half = _LOW * _LOW // 2
-    middle = np.partition(flat, (half - 1, half), axis=1)[:, half - 1 : half + 1]  # np.median's way, without its checks
+    middle = np.partition(flat, (half - 1, half), axis=1)[:, half - 1 : half + 1]  # as np.median, without its checks
     return np.asarray(flat > (middle[:, :1] + middle[:, 1:]) / 2).view(np.uint8)
 
 
 def hamming(first: int, second: int) -> int:
-    """Bits in which two hashes differ, 0 .. 64."""
+    """The number of bits in which two hashes differ, 0 .. 64."""
     return (first ^ second).bit_count()

@@ -1,4 +1,4 @@
-"""How much memory a picture will take, told from its header, before anything is decoded."""
+"""How much memory decoding an image will take, computed from its header before anything is decoded."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
-    """Bounds on one file. 640 MiB hold 160 megapixels of RGB, and the 600 MB of coefficients of a progressive
-    JPEG of 200 megapixels (4:2:0); a baseline JPEG is decoded at an eighth and needs a fraction of that."""
+    """Limits for one file. 640 MiB hold 160 megapixels of RGB, or the 600 MB of coefficients of a progressive
+    200-megapixel JPEG (4:2:0). A baseline JPEG is decoded at an eighth and needs a fraction of that."""
 
     memory_bytes: int = 640 * MIB
     file_bytes: int = 2048 * MIB
@@ -26,22 +26,23 @@ class DecodeLimits:
 LIMITS = DecodeLimits()
 
 HEAVY_PATIENCE = 6
-"""How many times the usual time a picture may take that runs alone for its memory: 200 megapixels of HEIC take 10 to
-25 s."""
+"""Factor on the usual time limit for an image that needs so much memory that it is decoded alone. 200 megapixels of
+HEIC take 10 to 25 s."""
 
 _LARGEST_BUDGET = 4096 * MIB
-_BUDGET_SHARE = 6  # of the memory that is free: pictures are decoded beside a model, a browser, other programs
+_BUDGET_SHARE = 6  # a sixth of the free memory, because a model, a browser and other programs run beside the decoder
 
 
 @cache
 def machine_budget() -> int:
-    """Bytes that a single large picture may take on this machine: a sixth of the memory that was free when first asked,
-    640 MiB at the least and 4 GiB at the most. 200 megapixels of HEIC in one piece take 1.2 GB."""
+    """Bytes that a single large image may take on this machine: a sixth of the memory that was free at the first call,
+    but at least 640 MiB and at most 4 GiB. 200 megapixels of HEIC in one piece take 1.2 GB."""
     return max(LIMITS.memory_bytes, min(_LARGEST_BUDGET, _free_bytes() // _BUDGET_SHARE))
 
 
 def _free_bytes() -> int:
-    """0 where the system does not tell. A container's own limit counts, but not what it has used."""
+    """Bytes of free memory, 0 where the system does not say. A container's limit counts, but not what it has already
+    used."""
     try:
         match = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
         free = int(match[1]) * 1024 if match else 0
@@ -58,14 +59,14 @@ def _free_bytes() -> int:
 
 
 class TooMuchMemory(MediaError):
-    """The picture needs more memory than the limits allow; ``needed_bytes`` is the estimate."""
+    """Decoding the image would need more memory than the limits allow. ``needed_bytes`` is the estimate."""
 
     def __init__(self, message: str, needed_bytes: int) -> None:
         super().__init__(message, stage="open")
         self.needed_bytes = needed_bytes
 
 
-# Bytes a pixel beyond Pillow's own copy: planes, canvases and buffers inside the codec.
+# Bytes a pixel that a codec takes besides Pillow's own copy: planes, canvases, buffers.
 _CODEC_BYTES = {
     "WEBP": 12.0,
     "AVIF": 8.0,
@@ -82,8 +83,8 @@ _WHOLE_FILE = frozenset({"WEBP", "AVIF", "HEIF", "JPEG2000", "TIFF", "JXL"})  # 
 def check_memory(
     kind: str, mode: str, size: tuple[int, int], *, size_bytes: int, extra_bytes: int, limits: DecodeLimits
 ) -> None:
-    """Raise TooMuchMemory if decoding a picture of that format, Pillow mode and size (after `draft`) would pass
-    the limit; ``extra_bytes`` come on top of what the format usually takes."""
+    """Raise TooMuchMemory if decoding an image of this format, Pillow mode and size (after `draft`) would pass the
+    limit. ``extra_bytes`` are added to what the format usually takes."""
     pixel_bytes = {"1": 1, "L": 1, "P": 1}.get(mode, 2 if mode.startswith("I;16") else 4)
     needed = int(size[0] * size[1] * (pixel_bytes + _CODEC_BYTES.get(kind, 0.0))) + extra_bytes
     needed += size_bytes if kind in _WHOLE_FILE else 0
@@ -91,7 +92,7 @@ def check_memory(
 
 
 def check_bytes(size: tuple[int, int], needed: int, limits: DecodeLimits, *, many_scans: bool = False) -> None:
-    """Raise TooMuchMemory where a picture of that size needs more bytes than the limit."""
+    """Raise TooMuchMemory if an image of this size needs more bytes than the limit."""
     if needed > limits.memory_bytes:
         what = "progressive, and" if many_scans else f"{size[0]} x {size[1]} pixels:"
         raise TooMuchMemory(
@@ -102,8 +103,8 @@ def check_bytes(size: tuple[int, int], needed: int, limits: DecodeLimits, *, man
 
 
 def webp_canvas(head: bytes) -> tuple[int, int]:
-    """Width and height that a WebP file's header claims, (0, 0) if unreadable. Its decoder takes the canvas's
-    memory as soon as it is opened, so this comes first."""
+    """Width and height in a WebP file's header, (0, 0) if unreadable. They are checked first, because the decoder takes
+    the canvas's memory as soon as it is opened."""
     if head[12:16] == b"VP8X" and len(head) >= 30:
         return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
     if head[12:16] == b"VP8L" and len(head) >= 25:
@@ -116,12 +117,12 @@ def webp_canvas(head: bytes) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class JpegLayout:
-    """What a JPEG's headers say about the work behind them; all 0 where they cannot be read.
+    """What a JPEG's headers say about the work of decoding it; all fields are 0 if they cannot be read.
 
-    ``coefficient_bytes``: what libjpeg holds of a JPEG in several scans (progressive, or one per component): all
-    coefficients, two bytes each, whatever the scale; 0 for one in a single scan. ``least_bytes``: fewer cannot
-    hold a picture of this size, at one bit for each block of 8 x 8. ``depth``: bits a sample. ``marker``: the frame's
-    kind (SOF).
+    ``coefficient_bytes``: memory that libjpeg needs for a JPEG in several scans (progressive, or one scan a component):
+    all coefficients, two bytes each, at any scale. 0 for a single scan. ``least_bytes``: the smallest file that can
+    hold an image of this size, at one bit a block of 8 x 8. ``depth``: bits a sample. ``marker``: the kind of frame
+    (SOF).
     """
 
     coefficient_bytes: int = 0
@@ -132,17 +133,17 @@ class JpegLayout:
 
     @property
     def is_ls(self) -> bool:
-        """JPEG-LS."""
+        """Whether it is JPEG-LS."""
         return self.marker == 0xF7
 
     @property
     def is_lossless(self) -> bool:
-        """Of another kind than what everybody calls JPEG: JPEG-LS, or lossless JPEG."""
+        """Whether it is JPEG-LS or lossless JPEG instead of ordinary JPEG."""
         return self.marker in (0xC3, 0xC7, 0xCB, 0xCF, 0xF7)
 
 
 def read_jpeg_layout(source: BinaryIO) -> JpegLayout:
-    """Read a JPEG's headers; the stream's position is restored."""
+    """Read a JPEG's headers. The stream's position is restored."""
     start = source.tell()
     try:
         source.seek(0)
@@ -156,7 +157,7 @@ def _read_layout(source: BinaryIO) -> JpegLayout:
     source.read(2)
     for _ in range(10_000):
         byte = source.read(1)
-        while byte and byte != b"\xff":  # rubbish between segments: libjpeg skips it too
+        while byte and byte != b"\xff":  # stray bytes between segments; libjpeg skips them too
             byte = source.read(1)
         while byte == b"\xff":
             byte = source.read(1)
@@ -184,14 +185,14 @@ def _layout(kind: int, frame: bytes, scan_components: bytes) -> JpegLayout:
     down = max((v for _, v in factors), default=1) or 1
     samples = sum(width * h // across * (height * v // down) for h, v in factors)
     many_scans = kind & 3 == 2 or scan_components != frame[5:6]
-    arithmetic = kind >= 0xC9  # such a coder may spend less than a bit
+    arithmetic = kind >= 0xC9  # an arithmetic coder may spend less than a bit a block
     least = 0 if arithmetic else (width // 8) * (height // 8) // 8
     return JpegLayout(2 * samples if many_scans else 0, least, frame[0], (width, height), kind)
 
 
 def largest_icon(source: BinaryIO) -> tuple[int, int]:
-    """Width and height of the largest PNG that an icon file holds, whatever its directory claims; (0, 0) if none.
-    The stream's position is restored."""
+    """Width and height of the largest PNG in an icon file, by the PNG's own header instead of the directory; (0, 0) if
+    there is none. The stream's position is restored."""
     start = source.tell()
     try:
         source.seek(4)

@@ -1,5 +1,5 @@
-"""Opening a picture's bytes with the one plugin that they call for: the promise of MediaError and nothing else, and
-the settings of Pillow that hold for the whole program."""
+"""Opens an image's bytes with the one plugin that they need, turns every codec error into MediaError, and sets Pillow's
+global options."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from imgsearch.errors import MediaError
 from imgsearch.media.limits import MIB, DecodeLimits, check_memory, largest_apple_icon, largest_icon, webp_canvas
 from imgsearch.media.sniff import HEAD_BYTES, Kind, sniff
 
-# Our own limit (limits.py) stands in for Pillow's: its own counts a JPEG before `draft`.
+# `limits` replaces Pillow's own limit, which counts a JPEG before `draft` has shrunk it.
 Image.MAX_IMAGE_PIXELS = None
-ImageFile.LOAD_TRUNCATED_IMAGES = False  # Pillow's default; a program beside us may have changed it
-# A workflow pasted into a PNG's text may be megabytes long; the total stays at Pillow's 64 MiB.
+ImageFile.LOAD_TRUNCATED_IMAGES = False  # Pillow's default, but other code in the process may have changed it
+# Image generators store workflows of megabytes in a PNG's text. The total stays at Pillow's 64 MiB.
 PngImagePlugin.MAX_TEXT_CHUNK = 16 * MIB
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the workers are the parallelism, and each thread costs memory
 
@@ -34,7 +34,7 @@ _PLUGIN_MODULES = {
 
 
 def readable_kind(head: bytes, name: str) -> Kind:
-    """Tell the format from the first bytes. Raises MediaError for bytes that are no picture that is read here."""
+    """The format, by the first bytes. Raises MediaError for bytes that are no image that can be read here."""
     kind = sniff(head, name)
     if not kind.format:
         raise MediaError(f"the file is {kind.description}", stage="open")
@@ -50,7 +50,7 @@ _HIDDEN_SIZES: dict[str, Callable[[BinaryIO], tuple[int, int]]] = {
 
 
 def open_image(stream: BinaryIO, kind: Kind, size_bytes: int, limits: DecodeLimits) -> Image.Image:
-    """Read the header with the one plugin that the first bytes call for. Raises MediaError."""
+    """Read the header with the one plugin that the first bytes ask for. Raises MediaError."""
     register_format(kind.format)
     if kind.format in _HIDDEN_SIZES:
         stream.seek(0)
@@ -76,7 +76,7 @@ def open_image(stream: BinaryIO, kind: Kind, size_bytes: int, limits: DecodeLimi
 
 @cache
 def register_format(kind: str) -> None:
-    """Load one format's plugin, once and only when such a file is met: all of them take a second and 30 MB."""
+    """Load one format's plugin when the first such file is met. Loading all of them takes a second and 30 MB."""
     if kind == "HEIF":
         import pillow_heif
 
@@ -98,7 +98,7 @@ def _register_jxl() -> None:
 
 @contextmanager
 def decoding(kind: Kind) -> Iterator[None]:
-    """What codecs raise over damaged data, in plain words."""
+    """Turn what codecs raise over damaged data into a MediaError that people understand."""
     try:
         with quiet():
             yield
@@ -115,13 +115,13 @@ def decoding(kind: Kind) -> Iterator[None]:
         raise MediaError(message, stage="decode") from exc
 
 
-# What codecs say of a file that is sound for all they know.
+# Codecs say this of a sound file that they cannot read.
 _UNSUPPORTED = re.compile(
     r"(?i)unsupported (?!marker)|not supported|unimplemented|not implemented|colour matrix|not been built"
 )
 _CUT_OFF = re.compile(r"(?i)truncated|unexpected end of file|not enough image data")
 _OF_PYTHON = (TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, RecursionError, struct.error)
-# Words of Python, NumPy and of codecs about themselves, which tell a person nothing of the file.
+# Words with which Python, NumPy and codecs describe themselves; they tell a person nothing about the file.
 _OF_PROGRAMS = re.compile(
     r"(?i)object|argument|shape|broadcast|operand|unpack|literal|codec can't|tuple|NoneType|COMPRESSION|returned"
     r"|decoder error|libjxl|seek value|tile cannot|cannot load|must be|'PIL|decoder plugin|out of (range|bounds)"
@@ -129,7 +129,7 @@ _OF_PROGRAMS = re.compile(
 
 
 def _detail(exc: BaseException) -> str:
-    """What it was, in words that mean something to people; "" without any."""
+    """The codec's message, if people can understand it; otherwise ""."""
     text = " ".join(str(exc).split())[:200]
     if "MAX_TEXT" in text:
         return "its compressed text or colour profile inflates beyond all measure"
@@ -144,7 +144,7 @@ def _in_brackets(detail: str) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Pillow warns of odd files through `warnings`; what matters becomes a MediaError, the rest is noise."""
+    """Silence Pillow's warnings about odd files. What matters becomes a MediaError."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -152,7 +152,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def translated(stage: str) -> Iterator[None]:
-    """The promise of this room: MediaError and nothing else, for any bytes whatever."""
+    """Turn whatever is raised inside into a MediaError of ``stage``, so that callers need to catch nothing else."""
     try:
         with quiet():
             yield

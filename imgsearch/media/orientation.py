@@ -1,4 +1,4 @@
-"""What an EXIF orientation asks of a viewer (CIPA DC-008, 4.6.4 A)."""
+"""Turns images as their EXIF orientation asks (CIPA DC-008, 4.6.4 A)."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ _METHODS = {
 
 
 def orient_image(image: Image.Image, orientation: int) -> Image.Image:
-    """``image`` as a viewer turns a file of EXIF ``orientation``; itself for 1 and for numbers that mean nothing."""
+    """``image`` turned as a viewer turns a file of EXIF ``orientation``. For 1 and for invalid values the image itself
+    is returned."""
     method = _METHODS.get(orientation)
     return image if method is None else image.transpose(method)
 
 
 def orient_array(samples: Array, orientation: int) -> Array:
-    """The same for samples [H, W, ...]; a view of them."""
+    """`orient_image` for samples [H, W, ...]. Returns a view."""
     if orientation >= 5:
         samples = np.swapaxes(samples, 0, 1)
     if orientation in (2, 3, 6, 7):

@@ -1,4 +1,4 @@
-"""From an upright picture to the square of pixels that the model sees. No torch: decode workers run this."""
+"""From an upright image to the square of pixels that the model sees. Without torch, because decode workers run this."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def resize_to_model(image: Image.Image, size: int) -> UInt8:
-    """Squash an upright picture to ``size`` x ``size`` pixels: uint8 [S, S, 3], RGB.
+    """Squash an upright image to ``size`` x ``size`` pixels: uint8 [S, S, 3], RGB.
 
-    Pillow's bicubic with antialias and no crop, as LAVIS's BlipImageEvalProcessor does. Transparency, colour
-    profiles and rotation are the decoder's business; a picture in another mode is only converted to RGB.
+    Pillow's bicubic with antialiasing and without a crop, as LAVIS's BlipImageEvalProcessor does. The decoder takes
+    care of transparency, colour profiles and orientation; here an image in another mode is only converted to RGB.
+    Raises ValueError for a size below 1.
     """
     if size < 1:
         raise ValueError(f"size is {size}, expected a positive number of pixels")

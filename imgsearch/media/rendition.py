@@ -1,5 +1,5 @@
-"""A picture file -> a JPEG of its full size that every browser shows: upright, sRGB, transparency on white, without any
-metadata. For originals that browsers do not show: HEIC, TIFF, RAW, JPEG 2000, JPEG XL, Photoshop documents ..."""
+"""An image file -> a full-size JPEG that every browser shows: upright, sRGB, transparency on white, without metadata.
+For originals that browsers do not show: HEIC, TIFF, RAW, JPEG 2000, JPEG XL, Photoshop documents ..."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from imgsearch.media.decode import open_upright
 from imgsearch.media.limits import DecodeLimits
 
 LONGEST = 16_384
-"""Pixels of the longer side, which a phone's 200 megapixels have; browsers draw no more."""
+"""Largest side in pixels. A phone's 200 megapixels have it, and browsers draw no more."""
 
 MOST_BYTES = 60_000_000
-"""Of the JPEG; a larger one is made smaller by its quality."""
+"""Largest JPEG. The quality is lowered until it fits."""
 
 RECIPE = "1"
-"""How renditions are made. Raise it when a change moves their pixels: caches and browsers keep them by it."""
+"""Version of renditions, part of every cache key. Raise it when a change moves their pixels."""
 
 _QUALITIES = (90, 75, 50)
 
@@ -33,8 +33,9 @@ def make_rendition(
     told: int = 0,
     longest: int = LONGEST,
 ) -> bytes:
-    """With a ``content_hash`` (sha256 in hex) the very bytes that are decoded must have it: ContentChanged otherwise.
-    ``told`` as in `decode_file`. Raises MediaError. 12 megapixels of HEIC take 1 s, JPEG's part of it 0.1."""
+    """The image at ``path`` as a JPEG. If a ``content_hash`` (sha256 in hex) is given, exactly these bytes are decoded.
+    ``told`` is used as in `decode_file`. Raises MediaError, and ContentChanged if the bytes are others. 12 megapixels
+    of HEIC take 1 s, of which encoding the JPEG is 0.1 s."""
     image = open_upright(path, longest, limits=limits, content_hash=content_hash, told=told)
     for quality in _QUALITIES:
         content = _encoded(image, quality)
@@ -53,7 +54,8 @@ def _encoded(image: Image.Image, quality: int) -> bytes:
 
 
 def rendition_task(arguments: Any, settings: dict[str, Any], limits: DecodeLimits) -> tuple[dict[str, Any], bytes]:
-    """The task of a pool's workers: [path, content hash, told orientation] with {"longest"}. Raises MediaError."""
+    """The pool's task: ``arguments`` are [path, content hash, told orientation], ``settings`` has "longest". Raises
+    MediaError."""
     path, content_hash, told = arguments
     content = make_rendition(
         path, content_hash=content_hash, limits=limits, told=told, longest=int(settings["longest"])

@@ -1,7 +1,7 @@
-"""A picture in 1,536 bytes: enough to tell a copy from a look-alike without reading the file again.
+"""An image in 1,536 bytes: enough to tell a copy from a look-alike without reading the file again.
 
-Lightness (the very 32 x 32 grey pixels of the pHash) and colour (16 x 16), so that two pictures can be laid over each
-other, turned if need be, and their largest local difference seen.
+The signature holds lightness (the 32 x 32 grey pixels that the pHash uses) and colour (16 x 16). Two images can be laid
+over each other, in any orientation, to find their largest local difference.
 """
 
 from __future__ import annotations
@@ -19,45 +19,46 @@ RECIPE = SIGNATURE_RECIPE
 COLOUR_SIDE = 16
 
 ORIENTATIONS = (1, 2, 3, 4, 5, 6, 7, 8)
-"""The eight ways to turn and mirror a picture, as EXIF numbers them: what a viewer does to a file of that orientation
-(2 mirror, 3 half turn, 4 upside down, 5 transpose, 6 a quarter clockwise, 7 transverse, 8 a quarter anticlockwise)."""
+"""The eight ways to turn and mirror an image, numbered as in EXIF: how a viewer turns a file of that orientation (2
+mirrored, 3 half turn, 4 upside down, 5 transposed, 6 a quarter clockwise, 7 transverse, 8 a quarter anticlockwise)."""
 
 INVERSE_ORIENTATION = (0, 1, 2, 3, 4, 5, 8, 7, 6)
 """``INVERSE_ORIENTATION[o]`` undoes orientation ``o``. Place 0 is not used."""
 
 FLAT_DEVIATION = 2.0
-"""Standard deviation of lightness (0..255) under which a picture shows nothing. Photographs whose contrast was taken
-down to it, halved and saved at quality 60, differ from themselves in 6 bits (median; 10 in one of ten), in 16 at a
-quarter of it and in 2 at twice it; noise on one colour has 0.1 to 0.8, the flattest of 83 photographs 23."""
+"""Standard deviation of lightness (0..255) below which an image shows nothing. Measured on photographs whose contrast
+was reduced, which were then halved and saved at quality 60: at this deviation their pHash changes by 6 bits (median; 10
+for one in ten), at a quarter of it by 16, at twice it by 2. Noise on one colour has 0.1 to 0.8; the flattest of 83
+photographs has 23."""
 
-_HASH_BLOCK = 4096  # pictures hashed at a time: 34 MB of float64
+_HASH_BLOCK = 4096  # images hashed at a time: 34 MB of float64
 
 
 def image_signature(image: Image.Image) -> bytes:
-    """The signature of an upright picture: lightness uint8 [32, 32], then Cb and Cr uint8 [16, 16] each (JPEG's, of
-    full range), row by row. 1 ms for half a megapixel."""
+    """The signature of an upright image: lightness uint8 [32, 32], then Cb and Cr uint8 [16, 16] each (JPEG's, full
+    range), row by row. 1 ms for half a megapixel."""
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     small = rgb.resize((COLOUR_SIDE, COLOUR_SIDE), Image.Resampling.BOX).convert("YCbCr")
     return small_grey(image).tobytes() + small.getchannel("Cb").tobytes() + small.getchannel("Cr").tobytes()
 
 
 def luma_of(signatures: UInt8) -> UInt8:
-    """The lightness in signatures uint8 [n, 1536]: uint8 [n, 32, 32], a view."""
+    """The lightness of signatures uint8 [n, 1536]: uint8 [n, 32, 32], a view."""
     _check(signatures)
     return signatures[:, : GREY_SIDE * GREY_SIDE].reshape(-1, GREY_SIDE, GREY_SIDE)
 
 
 def chroma_of(signatures: UInt8) -> UInt8:
-    """The colour in signatures uint8 [n, 1536]: uint8 [n, 2, 16, 16], Cb then Cr, a view; 128 is grey."""
+    """The colour of signatures uint8 [n, 1536]: uint8 [n, 2, 16, 16], Cb then Cr; 128 is grey. A view."""
     _check(signatures)
     return signatures[:, GREY_SIDE * GREY_SIDE :].reshape(-1, 2, COLOUR_SIDE, COLOUR_SIDE)
 
 
 def oriented(planes: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Planes [..., h, w] turned as a viewer turns a file of EXIF orientation ``orientation``; a view.
-    Raises ValueError for a turn outside 1..8."""
+    """Planes [..., h, w] turned as a viewer turns a file of EXIF ``orientation``; a view. Raises ValueError for an
+    orientation outside 1..8."""
     if orientation not in ORIENTATIONS:
-        raise ValueError(f"turn is {orientation}, expected an EXIF orientation, 1 to 8")
+        raise ValueError(f"orientation is {orientation}, expected an EXIF orientation, 1 to 8")
     if orientation >= 5:
         planes = np.swapaxes(planes, -1, -2)
     down = orientation in (3, 4, 7, 8)
@@ -66,11 +67,11 @@ def oriented(planes: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def oriented_hashes(luma: UInt8) -> NDArray[np.uint64]:
-    """The pHash of each picture turned by each orientation, from lightness uint8 [n, 32, 32]: uint64 [n, 8]; column
-    ``t - 1`` belongs to turn ``t``, so column 0 is the pHash itself.
+    """The pHash of each image in each orientation, from lightness uint8 [n, 32, 32]: uint64 [n, 8]. Column ``o - 1``
+    belongs to orientation ``o``, so column 0 is the pHash itself.
 
-    Mirroring negates the odd frequencies of a DCT and transposing transposes it (exactly, where the pixels are turned
-    exactly), so the eight cost one transform: 25 us a picture.
+    Mirroring negates the odd frequencies of a DCT, and transposing transposes it. Both are exact where the pixels are
+    turned exactly, so all eight cost one transform: 25 us an image.
     """
     found = np.empty((len(luma), len(ORIENTATIONS)), np.uint64)
     for at in range(0, len(luma), _HASH_BLOCK):
@@ -83,8 +84,8 @@ def oriented_hashes(luma: UInt8) -> NDArray[np.uint64]:
 
 
 def is_flat(luma: UInt8) -> NDArray[np.bool_]:
-    """Whether a picture shows almost nothing (black, one colour, an empty page), from lightness uint8 [n, 32, 32]: its
-    pHash is then rounding noise and says nothing. bool [n]."""
+    """bool [n]: whether an image shows almost nothing (black, one colour, an empty page), from lightness uint8 [n, 32,
+    32]. The pHash of such an image is rounding noise."""
     return np.asarray(luma.reshape(len(luma), -1).std(axis=1) < FLAT_DEVIATION)
 
 

@@ -1,4 +1,4 @@
-"""What a file is, told from its first bytes (and, for camera RAW, its name)."""
+"""The format of a file, by its first bytes (and, for camera RAW, its name)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ IMAGE_EXTENSIONS = RAW_EXTENSIONS | _set_of(
     ".pbm .pgm .ppm .pnm .pam .pfm .tga .targa .icb .vda .vst .dds .pcx .dcx .sgi .ras .xbm .xpm .pcd",
     ".fli .flc .blp .fits",
 )
-"""Files of these names are read, whatever they turn out to be."""
+"""Files with these extensions are always read; their first bytes then decide the format."""
 
 LOOK_INSIDE_EXTENSIONS = _set_of(
     ".svg .txt .bin .dat .data .tmp .temp .bak .old .orig .original .copy .part .partial .crdownload .download",
@@ -34,13 +34,13 @@ LOOK_INSIDE_EXTENSIONS = _set_of(
     ".sun .rs .rle .fit .fts .im .msp .gbr .p7",
     ".rgb .rgba .bw .small .large .jpg_ .jpg! .jpg~ .jpeg_ .png_ .png~ .jpg_large .jpg_orig .jpg:large",
 )
-"""Names that say nothing sure: browsers, web sites and rescue programs put pictures under them. `begins_like_an_image`
-tells from the first bytes; every other extension is somebody else's."""
+"""Extensions that prove nothing: browsers, web sites and rescue programs store images under them.
+`begins_like_an_image` decides by the first bytes. Files with any other extension are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What the bytes are: ``format`` is Pillow's name ("RAW" for camera files), "" where we do not read it;
+    """The kind of a file. ``format`` is Pillow's name ("RAW" for camera files), "" for one that is not read here.
     ``description`` completes the sentence "the file is ..."."""
 
     format: str
@@ -101,7 +101,7 @@ _PREFIXES: tuple[tuple[bytes, Kind], ...] = (
     (b"ID3", Kind("", "an MP3 sound")),
 )
 _TEXT_BYTES = bytes([9, 10, 12, 13, 27, *range(32, 127)])
-_BMP_HEADER_BYTES = frozenset({12, *range(16, 65, 4), 108, 124})  # OS/2 cuts its own anywhere
+_BMP_HEADER_BYTES = frozenset({12, *range(16, 65, 4), 108, 124})  # OS/2 headers may end after any field
 _OS2_ICONS = (b"IC", b"CI", b"PT", b"CP")
 _TIFF_MAGICS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
@@ -119,7 +119,7 @@ _NUMBER_NEXT = re.compile(rb"\s*(#|\d)")
 
 
 def sniff(head: bytes, name: str = "") -> Kind:
-    """Tell what the bytes are; ``name`` only decides between TIFF and the RAW formats built on TIFF."""
+    """The kind of a file, by its first bytes. ``name`` only decides between TIFF and the RAW formats built on TIFF."""
     for prefix, kind in _PREFIXES:
         if head.startswith(prefix):
             return kind
@@ -135,19 +135,20 @@ def sniff(head: bytes, name: str = "") -> Kind:
 
 
 def begins_like_an_image(head: bytes, name: str = "") -> bool:
-    """Whether the first bytes (64 will do) are those of a picture that is read here; for files whose names do not say
-    so (`LOOK_INSIDE_EXTENSIONS`, or no extension at all). 2 microseconds."""
+    """Whether the first bytes (64 are enough) are those of an image that can be read here. For files whose names do not
+    say (`LOOK_INSIDE_EXTENSIONS`, or no extension). 2 microseconds."""
     return bool(sniff(head, name).format)
 
 
 def _sniff_brands(head: bytes) -> Kind:
-    """The ISO container: the major brand, then the compatible ones. A film may be compatible with nothing of these."""
+    """The kind of an ISO file, by its major brand and then its compatible ones. A video may list none of these
+    brands."""
     stop = min(max(int.from_bytes(head[:4], "big"), 16), 512)
     major = head[8:12]
     brands = {major} | {head[at : at + 4] for at in range(16, stop, 4)}
     if major == b"crx ":
         return Kind("RAW", "a camera RAW file")
-    if major == b"mif3":  # the short form: the codec's brand stands where others have a version
+    if major == b"mif3":  # the short form has the codec's brand where others have the version
         brands.add(head[12:16])
     if major in _AVIF_BRANDS or (major in _HEIF_BRANDS and brands & _AVIF_BRANDS):
         return Kind("AVIF", "an AVIF picture")
@@ -159,7 +160,7 @@ def _sniff_brands(head: bytes) -> Kind:
 
 
 def _sniff_by_name(head: bytes, name: str) -> Kind | None:
-    """Formats without a magic number of their own, where the name speaks for them and the header makes sense."""
+    """Formats without a magic number. The name must name the format, and the header must make sense."""
     extension = os.path.splitext(name)[1].lower()  # noqa: PTH122
     if extension in _TGA_EXTENSIONS and len(head) >= 18:
         sized = head[12:14] != b"\0\0" and head[14:16] != b"\0\0"
@@ -171,7 +172,7 @@ def _sniff_by_name(head: bytes, name: str) -> Kind | None:
 
 
 def _sniff_weak(head: bytes) -> Kind:
-    """Formats with a magic of two bytes or four, and text."""
+    """Formats with a magic number of only two to four bytes, and text."""
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_BYTES:
         return Kind("BMP", "a BMP picture")
     if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].strip() in (b"", b"#") and _NUMBER_NEXT.match(head, 2):

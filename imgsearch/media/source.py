@@ -1,4 +1,4 @@
-"""A file on disk, opened once: its bytes are hashed and decoded from the same descriptor."""
+"""A file on disk, opened once: its bytes are hashed and decoded through the same descriptor."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from imgsearch.errors import MediaError
 from imgsearch.media.limits import MIB, DecodeLimits
 from imgsearch.media.sniff import HEAD_BYTES
 
-_IN_MEMORY_BYTES = 32 * MIB  # larger files are hashed and decoded in pieces from the descriptor
+_IN_MEMORY_BYTES = 32 * MIB  # larger files are not read into memory, but in pieces from the descriptor
 _PIECE_BYTES = 1 * MIB
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """An open regular file: ``stream`` is seekable, ``head`` its first bytes."""
+    """An open regular file. ``stream`` is seekable, ``head`` holds its first bytes."""
 
     stream: BinaryIO
     head: bytes
@@ -33,15 +33,13 @@ class OpenFile:
 
 
 class ContentChanged(MediaError):
-    """The file no longer holds what was indexed."""
+    """The file no longer has the content that was indexed."""
 
 
 @contextmanager
 def open_source(path: str, limits: DecodeLimits) -> Iterator[OpenFile]:
-    """Open a regular file; a FIFO, socket or device that took its place is refused without waiting on it.
-
-    Raises MediaError: transient where the disk, the permissions or another program are at fault.
-    """
+    """Open a regular file. A FIFO, socket or device in its place is refused without waiting for it. Raises MediaError,
+    which is transient if the disk, the permissions or another program is the cause."""
     try:
         with open(os.open(path, _READ_FLAGS), "rb") as stream:  # noqa: PTH123  a descriptor, not a path
             yield _examine(stream, path, limits)
@@ -49,7 +47,7 @@ def open_source(path: str, limits: DecodeLimits) -> Iterator[OpenFile]:
         raise
     except OSError as exc:
         raise MediaError(_plain(exc), stage="read", transient=True) from exc
-    except ValueError as exc:  # a NUL in the name
+    except ValueError as exc:  # a NUL character in the name
         raise MediaError(f"the name cannot be opened: {exc}", stage="read") from exc
 
 
@@ -67,10 +65,8 @@ def _examine(stream: BinaryIO, path: str, limits: DecodeLimits) -> OpenFile:
 
 
 def read_and_hash(source: OpenFile) -> tuple[str, BinaryIO]:
-    """sha256 of the whole content, and a stream at its start to decode the very same bytes from.
-
-    Raises MediaError(transient) if another program changed the file meanwhile.
-    """
+    """The sha256 of the whole content, and a stream at its start for decoding exactly these bytes. Raises MediaError
+    (transient) if another program changed the file in the meantime."""
     source.stream.seek(0)
     if source.size_bytes <= _IN_MEMORY_BYTES:
         data = source.stream.read(source.size_bytes + 1)
@@ -86,7 +82,7 @@ def read_and_hash(source: OpenFile) -> tuple[str, BinaryIO]:
 
 
 def read_known(source: OpenFile, content_hash: str) -> BinaryIO:
-    """A stream at the start of a file whose bytes have this sha256. Raises ContentChanged where they do not."""
+    """A stream at the start of a file whose bytes have this sha256. Raises ContentChanged if they do not."""
     digest, stream = read_and_hash(source)
     if digest != content_hash:
         raise ContentChanged(f"{source.name} has changed since it was indexed", stage="read")

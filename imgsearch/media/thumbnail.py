@@ -1,4 +1,4 @@
-"""A picture file -> a small WebP to look at: upright, sRGB, transparency on white, without any metadata."""
+"""An image file -> a small WebP for viewing: upright, sRGB, transparency on white, without metadata."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from imgsearch.media.decode import open_upright
 from imgsearch.media.limits import DecodeLimits, machine_budget
 
 SIDES = {"small": 320, "large": 1280}
-"""Pixels, the longer side: twice a tile of 160 px for screens of double density, and a screen's width."""
+"""Longer side in pixels: twice a tile of 160 px, for screens of double density, and the width of a screen."""
 
 RECIPE = "2"
-"""How thumbnails are made. Raise it when a change moves their pixels: caches and browsers keep them by it."""
+"""Version of thumbnails, part of every cache key. Raise it when a change moves their pixels."""
 
 _QUALITY = 80
 
@@ -26,10 +26,11 @@ def make_thumbnail(
     limits: DecodeLimits | None = None,
     told: int = 0,
 ) -> bytes:
-    """The picture within ``max_side`` pixels, its aspect kept, never enlarged, as WebP. With a ``content_hash`` (sha256
-    in hex) the very bytes that are decoded must have it: ContentChanged otherwise. ``told`` as in `decode_file`. Raises
-    MediaError. A 12-megapixel JPEG takes 60 ms at 320 px and 460 ms at 1,280 px, of which WebP takes most."""
-    limits = limits or DecodeLimits(memory_bytes=machine_budget())  # what an index run has read, this reads too
+    """The image within ``max_side`` pixels as WebP, aspect ratio kept, never enlarged. If a ``content_hash`` (sha256 in
+    hex) is given, exactly these bytes are decoded. ``told`` is used as in `decode_file`. Raises MediaError, and
+    ContentChanged if the bytes are others. A 12-megapixel JPEG takes 60 ms at 320 px and 460 ms at 1,280 px, most of it
+    for WebP."""
+    limits = limits or DecodeLimits(memory_bytes=machine_budget())  # as for a large image of an index run
     image = open_upright(path, max_side, limits=limits, content_hash=content_hash, told=told)
     file = io.BytesIO()
     try:

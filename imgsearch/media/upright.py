@@ -1,7 +1,7 @@
-"""A picture file's bytes -> the picture as a viewer shows it, in sRGB, upright and small: which reader for which file.
+"""An image file's bytes -> the image as a viewer shows it: sRGB, upright, reduced. Chooses the reader for each format.
 
-Pillow reads nearly all. Another reader takes over where Pillow 13 is wrong or cannot: `iso_pictures` (HEIC, AVIF),
-`deep_tiff`, `other_readers` (PNG, JPEG and JPEG 2000 of more than 8 bits, Photoshop documents, PAM), `raw`.
+Pillow reads most formats. Other readers take over where Pillow 13 is wrong or cannot read: `iso_images` (HEIC, AVIF),
+`tiff.deep`, `other_readers` (PNG, JPEG and JPEG 2000 of more than 8 bits, PAM), `photoshop`, `raw`.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ from imgsearch.media.orientation import orient_image
 from imgsearch.media.sniff import HEAD_BYTES, Kind
 from imgsearch.media.wanted import DecodeRequest, Upright
 
-_CALLED = {"DIB": "BMP", "PAM": "PPM"}  # by people
+_CALLED = {"DIB": "BMP", "PAM": "PPM"}  # the names that people know them by
 
 
 def read_upright(wanted: DecodeRequest) -> Upright:
-    """Decode the main picture. Raises MediaError, or what a codec raises over damaged data."""
+    """Decode the main image. Raises MediaError, or whatever a codec raises over damaged data."""
     reader = _READERS.get(wanted.kind.format)
     found = reader(wanted) if reader else _read_plain(wanted)
     return replace(found, format=_CALLED[found.format]) if found.format in _CALLED else found
@@ -60,14 +60,14 @@ def _read_plain(
     key_factor: int = 0,
     icc: bytes = b"",
 ) -> Upright:
-    """Whatever Pillow reads as it should. ``icc``: a profile that it does not find. ``key_factor``: what makes the
-    transparent grey of a PNG of less than 8 bits one of 8, which Pillow forgets."""
+    """Read what Pillow reads correctly. ``icc`` is a profile that Pillow does not find. ``key_factor`` scales the
+    transparent grey of a PNG of less than 8 bits to 8 bits, which Pillow omits."""
     with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as image:
         full_size = image.size
         _check(image, wanted, layout)
         with decoding(wanted.kind):
             image.load()
-        orientation = own_orientation(exif_of(image))  # EXIF may follow the pixels (PNG)
+        orientation = own_orientation(exif_of(image))  # read after the pixels, because a PNG's EXIF may follow them
         if key_factor and isinstance(key := image.info.get("transparency"), int):
             image = image if image.mode == "L" else image.convert("L")
             image.info["transparency"] = key * key_factor
@@ -79,8 +79,8 @@ def _read_plain(
 def _or_else(
     first: Callable[[DecodeRequest], Upright], second: Callable[[DecodeRequest], Upright], wanted: DecodeRequest
 ) -> Upright:
-    """By the second way what the first refuses; where both do, the first one's reason, unless it is a want of support
-    of which the second knows more."""
+    """Try ``second`` if ``first`` refuses the file. If both refuse, the first reason is raised, unless the second says
+    that the file is not supported."""
     try:
         return first(wanted)
     except TooMuchMemory:
@@ -96,7 +96,7 @@ def _or_else(
 
 
 def _from_deep(wanted: DecodeRequest, image: DeepImage, orientation: int) -> Upright:
-    """Samples that are upright already."""
+    """A small sRGB image of samples that are already upright."""
     width, height = image.rows.size
     across, down = reduced_size(image.rows.size, wanted.target)
     check_bytes((width, height), 40 * across * down, wanted.limits)
@@ -115,7 +115,7 @@ def _read_iso(wanted: DecodeRequest) -> Upright:
 
 
 def _read_png(wanted: DecodeRequest) -> Upright:
-    """Colours by cICP before iCCP before sRGB before gAMA and cHRM (PNG, third edition, 4.3)."""
+    """Colours by cICP, then iCCP, sRGB, and last gAMA and cHRM (PNG, third edition, 4.3)."""
     return _or_else(_read_sound_png, lambda each: _read_sound_png(mended_png(each)), wanted)
 
 
@@ -138,14 +138,14 @@ def _png_codes(told: PngColour) -> CodePoints | None:
 
 
 def _read_cursor(wanted: DecodeRequest) -> Upright:
-    """An icon by another number; Pillow's reader of icons knows PNG inside, its reader of cursors does not."""
+    """A cursor file is read as an icon. Pillow's reader for icons knows PNG inside, its reader for cursors does not."""
     data = b"\0\0\1\0" + other_readers.read_all(wanted)[4:]
     icon = replace(wanted, stream=io.BytesIO(data), kind=Kind("ICO", wanted.kind.description))
     return replace(_read_plain(icon), format="CUR")
 
 
 def _read_jpeg(wanted: DecodeRequest) -> Upright:
-    """12 bits, lossless JPEG and JPEG-LS are not Pillow's."""
+    """Pillow does not read 12-bit JPEG, lossless JPEG and JPEG-LS; another reader does."""
     frame = read_jpeg_layout(wanted.stream)
     if frame.depth in (0, 8) and not frame.is_lossless:
         try:
@@ -173,7 +173,7 @@ def _read_jpeg2000(wanted: DecodeRequest) -> Upright:
 def _read_bmp(wanted: DecodeRequest) -> Upright:
     try:
         header = read_bmp(wanted.stream) if wanted.kind.format == "BMP" else Header()
-    except (ValueError, IndexError):  # its plugin will tell
+    except (ValueError, IndexError):  # the plugin will raise the proper error
         header = Header()
 
     def usual(each: DecodeRequest) -> Upright:
@@ -186,7 +186,7 @@ def _read_bmp(wanted: DecodeRequest) -> Upright:
         upright = usual(found) if found.kind.format == "BMP" else read_upright(found)
         return replace(upright, format="BMP")
 
-    # Pillow forgets transparency of 1 bit, and takes one that was never written for real.
+    # Pillow ignores 1-bit alpha, and uses an alpha channel that was never written.
     return _or_else(other, usual, wanted) if header.has_alpha else _or_else(usual, other, wanted)
 
 
@@ -225,7 +225,7 @@ def _deep_tiff(wanted: DecodeRequest, page: Directory, orientation: int) -> Upri
 
 
 def _plain_tiff(wanted: DecodeRequest, page: Directory, orientation: int) -> Upright:
-    """Pillow turns a TIFF as it loads it, by what it finds; the rest is turned here."""
+    """Pillow turns a TIFF while it loads it, but not always. What is left to do is done here."""
     with open_image(at_directory(wanted.stream, page.offset), wanted.kind, wanted.size_bytes, wanted.limits) as image:
         _check(image, wanted)
         with decoding(wanted.kind):
@@ -238,7 +238,7 @@ def _plain_tiff(wanted: DecodeRequest, page: Directory, orientation: int) -> Upr
 
 
 def _check(image: Image.Image, wanted: DecodeRequest, layout: JpegLayout | None = None) -> None:
-    """Let a JPEG shrink itself while it is decoded, then see whether the picture fits the limits."""
+    """Let a JPEG shrink itself while it is decoded, then check whether the image fits the limits."""
     size, kind, extra = image.size, wanted.kind.format, 0
     if layout is not None:
         if wanted.size_bytes < layout.least_bytes:
@@ -252,7 +252,7 @@ def _check(image: Image.Image, wanted: DecodeRequest, layout: JpegLayout | None 
 
 
 def _read_raw(wanted: DecodeRequest) -> Upright:
-    """The embedded preview stands for the picture; the RAW's own size and orientation are its facts."""
+    """The embedded preview stands for the image. Size and orientation come from the RAW file itself."""
     preview = read_preview(wanted.stream)
     kind = readable_kind(preview.data[:HEAD_BYTES], "")
     if kind.format == "RAW":

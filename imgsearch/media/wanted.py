@@ -1,4 +1,4 @@
-"""What the readers of pictures are asked and what they give."""
+"""What a reader of images is asked, and what it gives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from imgsearch.media.sniff import Kind
 
 @dataclass(frozen=True, slots=True)
 class DecodeRequest:
-    """An opened file and what is asked of it: no less than twice ``target`` (width, height), where it has that much."""
+    """An opened file and the wish for an image of at least twice ``target`` (width, height), if the file has that many
+    pixels."""
 
     stream: BinaryIO
     kind: Kind
@@ -25,10 +26,10 @@ class DecodeRequest:
 
 @dataclass(frozen=True, slots=True)
 class Upright:
-    """A picture as a person sees it (RGB in sRGB, reduced), with its full size."""
+    """An image as a person sees it (RGB in sRGB, reduced), with its full size."""
 
     image: Image.Image
     width: int
     height: int
     format: str
-    orientation: int  # as the file has it, 1-8; 0 where it says nothing of it
+    orientation: int  # the file's own, 1-8; 0 if it has none

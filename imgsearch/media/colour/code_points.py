@@ -1,10 +1,10 @@
-"""Colours told by code points (CICP, ITU-T H.273) instead of a profile -> sRGB.
+"""Colours given by code points (CICP, ITU-T H.273) instead of an ICC profile, converted to sRGB.
 
-**Tone mapping.** A picture of high dynamic range (PQ or HLG) is shown as on a display of ordinary range: the reference
-white of 203 cd/m2 (ITU-R BT.2408) becomes white, light below it keeps its proportions, and a brighter colour keeps its
-hue: all three parts are divided by the largest. Colours outside sRGB's gamut are clipped, as a relative colorimetric
-profile does. Sources: ITU-R BT.2100-2 (PQ, HLG and its OOTF at 1,000 cd/m2), BT.709, BT.2020, SMPTE EG 432-1,
-IEC 61966-2-1.
+**Tone mapping.** A high-dynamic-range image (PQ or HLG) is shown as on a standard display. The reference white of 203
+cd/m2 (ITU-R BT.2408) becomes white, and light below it keeps its proportions. A brighter colour keeps its hue: its
+three channels are divided by the largest of them. Colours outside sRGB's gamut are clipped, as a relative colorimetric
+profile does. Sources: ITU-R BT.2100-2 (PQ, HLG and its OOTF at 1,000 cd/m2), BT.709, BT.2020, SMPTE EG 432-1, IEC
+61966-2-1.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Chromaticities = tuple[float, float, float, float, float, float, float, float]
 
 UNSPECIFIED, SRGB_CURVE, PQ, HLG = 2, 13, 16, 18
 REFERENCE_WHITE = 203.0
-"""cd/m2: what becomes white."""
+"""Luminance in cd/m2 that becomes sRGB white."""
 
 _D65 = (0.3127, 0.3290)
 _PRIMARIES: dict[int, Chromaticities] = {
@@ -47,8 +47,8 @@ _LUT_STEPS = 65536
 
 @dataclass(frozen=True, slots=True)
 class CodePoints:
-    """Colour primaries and transfer characteristics; ``gamma`` (of a PNG's gAMA: 0.45455 for 2.2) and
-    ``chromaticities`` (of its cHRM) stand in for the codes where they are given."""
+    """Colour primaries and transfer characteristics. Where they are given, ``gamma`` (a PNG's gAMA; 0.45455 means 2.2)
+    and ``chromaticities`` (its cHRM) replace the codes."""
 
     primaries: int = UNSPECIFIED
     transfer: int = UNSPECIFIED
@@ -61,7 +61,7 @@ class CodePoints:
 
     @property
     def is_srgb(self) -> bool:
-        """Nothing to do: sRGB, or code points that say nothing."""
+        """Whether no conversion is needed: the code points name sRGB or say nothing."""
         plain = self.transfer not in (PQ, HLG, 7) and self.transfer not in _GAMMAS
         plain = plain and self.transfer not in _BT709_CURVES
         if self.gamma:
@@ -75,13 +75,13 @@ class CodePoints:
         return _PRIMARIES.get(self.primaries, _PRIMARIES[usual])
 
     def matrix(self) -> Array:
-        """Linear light in these primaries -> linear sRGB, [3, 3]."""
+        """float32 [3, 3] that takes linear light in these primaries to linear sRGB."""
         return _matrix(self._chromaticities())
 
 
 def to_srgb_samples(samples: Array, codes: CodePoints) -> UInt8:
-    """Samples [H, W, 3] (floats between 0 and 1, or uint8 or uint16 that count to their largest) -> sRGB uint8
-    [H, W, 3]. 0.2 s a megapixel, so it is for pictures that were made small."""
+    """Samples [H, W, 3] -> sRGB uint8 [H, W, 3]. Floats run from 0 to 1, uint8 and uint16 use their full range. Costs
+    0.2 s a megapixel, so reduce the image first."""
     light = _linear(samples, codes)
     if codes.is_hdr:
         light /= np.maximum(light.max(axis=-1, keepdims=True), 1.0)
@@ -90,15 +90,16 @@ def to_srgb_samples(samples: Array, codes: CodePoints) -> UInt8:
 
 
 def encode_srgb(light: Array) -> UInt8:
-    """Linear light, 1.0 for white, of any shape -> uint8 by sRGB's curve; clipped."""
+    """Linear light (1.0 is white, any shape) -> uint8 by sRGB's transfer curve, clipped."""
     steps = np.clip(light * np.float32(_LUT_STEPS - 1) + np.float32(0.5), 0, _LUT_STEPS - 1)
     found: UInt8 = _srgb_table()[np.nan_to_num(steps).astype(np.uint16)]
     return found
 
 
 def _linear(samples: Array, codes: CodePoints) -> Array:
-    """Light relative to white (for PQ and HLG: to 203 cd/m2), float32. Whole numbers go by a table."""
-    if samples.dtype.kind != "u":  # 16 bits tell apart more than is shown
+    """Light relative to white (for PQ and HLG relative to 203 cd/m2), float32. Integer samples go through a lookup
+    table."""
+    if samples.dtype.kind != "u":  # a table of 65,536 entries is finer than the 8 bits that come out
         samples = (np.clip(samples, 0.0, 1.0) * np.float32(65535) + np.float32(0.5)).astype(np.uint16)
     top = np.iinfo(samples.dtype).max
     light = _light(np.arange(top + 1, dtype=np.float64) / top, codes).astype(np.float32)[samples]
@@ -108,9 +109,9 @@ def _linear(samples: Array, codes: CodePoints) -> Array:
 
 
 def _light(signal: Array, codes: CodePoints) -> Array:
-    """The inverse of the transfer characteristics, of each part alone."""
+    """The inverse of the transfer characteristics, applied to each channel alone."""
     if codes.gamma:
-        if abs(codes.gamma - 0.45455) < 0.02:  # written for sRGB, whose curve it is near to
+        if abs(codes.gamma - 0.45455) < 0.02:  # files that mean sRGB write its nearest gamma
             return _srgb_light(signal)
         return signal ** (1.0 / codes.gamma)
     transfer = codes.transfer
@@ -119,7 +120,7 @@ def _light(signal: Array, codes: CodePoints) -> Array:
         return (np.maximum(root - 0.8359375, 0.0) / (18.8515625 - 18.6875 * root)) ** (1 / 0.1593017578125) * (
             10_000.0 / REFERENCE_WHITE
         )
-    if transfer == HLG:  # scene light; the display's follows from all three parts
+    if transfer == HLG:  # this is scene light; `_hlg_display` needs all three channels
         low, high = signal**2 / 3, (np.exp((signal - 0.55991073) / 0.17883277) + 0.28466892) / 12
         return np.where(signal <= 0.5, low, high)
     if transfer in _GAMMAS:
@@ -136,7 +137,7 @@ def _srgb_light(signal: Array) -> Array:
 
 
 def _hlg_display(scene: Array, codes: CodePoints) -> Array:
-    """HLG's system gamma of 1.2, on a display of 1,000 cd/m2: it works on luminance."""
+    """HLG's system gamma of 1.2, for a display of 1,000 cd/m2. It acts on the luminance, not on each channel."""
     weights = _to_xyz(codes._chromaticities())[1].astype(np.float32)
     luminance = np.maximum(scene @ weights, 0.0)[..., None]
     return np.asarray(scene * luminance**0.2 * (1000.0 / REFERENCE_WHITE), np.float32)
@@ -157,14 +158,14 @@ def _matrix(chromaticities: Chromaticities) -> Array:
 
 
 def _to_xyz(chromaticities: Chromaticities) -> Array:
-    """Linear RGB -> XYZ of the same white."""
+    """Matrix float64 [3, 3] from linear RGB to XYZ of the same white point."""
     primaries = np.array([_xyz(*chromaticities[at : at + 2]) for at in (2, 4, 6)]).T
     scale = np.linalg.solve(primaries, _xyz(*chromaticities[:2]))
     return np.asarray(primaries * scale)
 
 
 def _adapted(to_xyz: Array, white: tuple[float, ...]) -> Array:
-    """Another white becomes D65 (Bradford)."""
+    """Adapt a matrix from another white point to D65 (Bradford)."""
     there, here = _BRADFORD @ _xyz(*white[:2]), _BRADFORD @ _xyz(*_D65)
     return np.asarray(np.linalg.inv(_BRADFORD) @ np.diag(here / there) @ _BRADFORD @ to_xyz)
 
@@ -178,7 +179,7 @@ def _is_srgb_gamut(chromaticities: Chromaticities) -> bool:
 
 
 def usable_chromaticities(values: tuple[float, ...]) -> Chromaticities | None:
-    """cHRM's eight numbers, if they span a gamut."""
+    """The eight numbers of a cHRM chunk, or None if they do not span a gamut."""
     if len(values) != 8 or not all(0.0 <= each <= 1.0 for each in values) or min(values[1], values[0]) < 0.05:
         return None
     found = tuple(float(each) for each in values)

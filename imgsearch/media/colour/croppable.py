@@ -1,4 +1,5 @@
-"""Pictures that are cut into bands without being held whole as Pillow pictures: arrays, parts of pictures, tiles."""
+"""Images that are read band by band, so that they never have to exist whole as a Pillow image: arrays, boxes of other
+images, tiles."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ Box = tuple[int, int, int, int]
 
 
 class Croppable(Protocol):
-    """What `colour.shrink` needs of a picture: Pillow's own have it."""
+    """What `srgb.shrink` needs of an image. Pillow's own images have it."""
 
     @property
     def size(self) -> tuple[int, int]: ...
@@ -37,7 +38,7 @@ class ArrayImage:
 
 
 class PartImage:
-    """A box of another picture."""
+    """A box of another image."""
 
     def __init__(self, image: Croppable, box: Box) -> None:
         self._image, self._box, self.mode = image, box, image.mode
@@ -49,8 +50,8 @@ class PartImage:
 
 
 class TiledImage:
-    """A grid of tiles, ``columns`` across, each decoded by ``read(place)`` when a band needs it; ``size`` cuts off what
-    the last ones have too much. Two rows of tiles are kept."""
+    """A grid of tiles, ``columns`` across. ``read(place)`` decodes a tile when a band needs it, and two rows of tiles
+    are kept. ``size`` (width, height) cuts off the surplus of the last column and row."""
 
     mode = "RGB"
 

@@ -1,8 +1,9 @@
-"""A colour space by a short name: "" for plain sRGB and its like, "Display P3 ..." for a profile, "cicp 9-16" for code
-points.
+"""A short name for a colour space: "" for plain sRGB and its equals, "Display P3 ..." for a profile, "cicp 9-16" for
+code points.
 
-Two profiles of the same primaries and curve have one name whatever program wrote them. A profile that belongs to
-another kind of picture, or cannot be read, names nothing: viewers leave it aside. Sources: ICC.1:2022, ITU-T H.273.
+Two profiles with the same primaries and curve get the same name, whatever program wrote them. A profile that cannot be
+read, or that belongs to another kind of image, gets no name, because viewers ignore it. Sources: ICC.1:2022, ITU-T
+H.273.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ _MAX_NAME = 40
 _UNSPECIFIED, _BT709, _P3, _SRGB_CURVE = 2, 1, 12, 13
 _CURVE_STEPS = (0.25, 0.5, 0.75)
 _CURVE_TOLERANCE = 0.012
-"""Gamma 2.2 lies within it of sRGB's curve (.006 at most at these steps), gamma 2.4 and 1.8 do not (.02, .05)."""
+"""Largest difference at `_CURVE_STEPS` at which two curves count as one. Gamma 2.2 differs from sRGB's curve by at most
+.006, gamma 2.4 by .02 and gamma 1.8 by .05."""
 
 _PRIMARY_TOLERANCE = 0.01
-"""Of XYZ under D50: what programs write for sRGB differs by up to .003; Rec. 601's primaries are .02 away."""
+"""Largest difference in XYZ under D50 at which two primaries count as one. Programs write sRGB's with differences of up
+to .003; Rec. 601's are .02 away."""
 
 _Primaries = tuple[tuple[float, float, float], ...]
 _KNOWN: tuple[tuple[str, _Primaries], ...] = (
@@ -43,8 +46,8 @@ class _Profile:
 
 
 def profile_name(icc: bytes, cicp: tuple[int, int] | None, space: str, gamma: float = 0.0) -> str:
-    """The name for a picture of ``space`` ("RGB", "GRAY", "CMYK", "Lab"); code points go before a profile, and the
-    ``gamma`` of a PNG's gAMA chunk after both. 50 us for a new profile, 1 us for one seen before."""
+    """The name of the colour space of an image of ``space`` ("RGB", "GRAY", "CMYK", "Lab"). Code points win over a
+    profile, and a profile wins over ``gamma`` (a PNG's gAMA chunk). A new profile takes 50 us, a known one 1 us."""
     if cicp is not None:
         return _name_of_codes(*cicp)
     profile = _parse(icc) if icc else None
@@ -56,7 +59,7 @@ def profile_name(icc: bytes, cicp: tuple[int, int] | None, space: str, gamma: fl
 
 
 def adobe_rgb() -> str:
-    """The name of Adobe RGB, also where a camera says it without a profile (DCF's option file, "R03")."""
+    """The name of Adobe RGB, also for cameras that declare it without a profile (DCF's option file, "R03")."""
     return _with_hash("Adobe RGB", b"Adobe RGB")
 
 
@@ -79,7 +82,7 @@ def _name_of(profile: _Profile, icc: bytes) -> str:
     if known and _near_curve(profile.curve, _srgb_light if known != "ProPhoto RGB" else lambda x: x**1.8):
         return _with_hash(known, known.encode())
     if not profile.primaries and profile.space == "RGB" and profile.description.startswith("sRGB"):
-        return ""  # a profile of tables, such as "sRGB v4 ICC preference"
+        return ""  # a profile made of tables, such as "sRGB v4 ICC preference"
     return _with_hash(profile.description or profile.space, icc)
 
 
@@ -105,7 +108,8 @@ def _near(found: _Primaries, wanted: _Primaries) -> bool:
 
 @lru_cache(maxsize=64)
 def _parse(icc: bytes) -> _Profile | None:
-    """None for bytes that are no profile of a space that pictures have here."""
+    """The profile's curve and primaries, or None for bytes that are no profile of a colour space that images use
+    here."""
     space = _SPACES.get(icc[16:20])
     if icc[36:40] != b"acsp" or space is None or len(icc) < 132:
         return None
@@ -139,7 +143,7 @@ def _xyz(data: bytes) -> tuple[float, float, float] | None:
 
 
 def _curve(data: bytes) -> tuple[float, ...]:
-    """The light that a tone curve gives at `_CURVE_STEPS`."""
+    """The light that a tone curve gives at `_CURVE_STEPS`; empty where it cannot be read."""
     if data[:4] == b"curv" and len(data) >= 12:
         count = int.from_bytes(data[8:12], "big")
         if count == 0:
@@ -156,7 +160,8 @@ def _curve(data: bytes) -> tuple[float, ...]:
 
 
 def _parametric(data: bytes) -> tuple[float, ...]:
-    """ICC.1:2022, 10.18: above d, y = (a x + b) ** g (+ c); the steps lie above any d in use."""
+    """The light of a parametric curve (ICC.1:2022, 10.18) at `_CURVE_STEPS`. Only y = (a x + b) ** g (+ c) is needed,
+    because the steps lie above every d in use."""
     kind = int.from_bytes(data[8:10], "big")
     values = [_fixed(data[at : at + 4]) for at in range(12, min(len(data), 40) - 3, 4)]
     if kind > 4 or len(values) < (1, 3, 4, 5, 7)[kind]:

@@ -1,4 +1,4 @@
-"""Which samples become black and white where a file does not say."""
+"""The samples that become black and white where a file does not say."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from imgsearch.media.colour.rows import Rows
 
 _BAND_SAMPLES = 3_000_000
 _OUTLIERS = 0.25
-"""Share of float samples beyond 1.0 up to which a picture still counts from 0 to 1: highlights of a linear picture."""
-_SLIGHTLY_NEGATIVE = 0.05  # of the largest: what sharpening and resampling leave below black
+"""Largest share of float samples above 1.0 at which an image still counts as running from 0 to 1. Highlights of a
+linear image exceed 1."""
+_SLIGHTLY_NEGATIVE = 0.05  # share of the largest sample: sharpening and resampling leave values below black
 
 
 Span = tuple[float, float]
-"""The samples that become black and white."""
+"""The samples (lowest, highest) that become black and white."""
 
 
 def usual_range(rows: Rows) -> Span:
-    """The range of samples whose file says none. Of 8 and 16 bits it is their type's. Floats count to 1, 255 or 65535,
-    signed and 32-bit numbers to 255, 65535 or what their type holds: the first that holds them and of which they use
-    more than half. Anything else is stretched from its least to its largest sample."""
+    """The range of samples whose file says none. For uint8 and uint16 it is the range of the type. Floats end at 1,
+    255 or 65535, signed and 32-bit integers at 255, 65535 or the largest value of their type: the first of these
+    that holds all samples and of which they use more than half. Anything else is stretched from its lowest to its
+    highest sample."""
     kind, low, high, beyond_one = _survey(rows)
     if kind.kind == "u" and kind.itemsize <= 2:
         return 0.0, float(np.iinfo(kind).max)
@@ -39,7 +41,7 @@ def usual_range(rows: Rows) -> Span:
 
 
 def _survey(rows: Rows) -> tuple[np.dtype[Any], float, float, float]:
-    """Type, least and largest finite sample, and the share of those beyond 1."""
+    """The dtype, the lowest and highest finite sample, and the share of samples above 1."""
     low, high, beyond, count = np.inf, -np.inf, 0, 0
     kind = np.dtype(np.uint8)
     for top, bottom in _bands(rows):

@@ -1,8 +1,9 @@
-"""A decoded picture's samples at their full depth, band by band, and their digest in one canonical form.
+"""A decoded image's samples at full depth, read in bands, and a digest of their canonical form.
 
-The form makes the same samples alike whatever the container: fully opaque alpha is dropped, grey stored as RGB is grey,
-palettes and single bits are expanded, 16 bits that are 8 bits promoted (multiples of 257) are 8 bits, and what lies
-under full transparency counts as nothing, unless the whole picture lies under it: transparency may be left unwritten.
+Equal samples get equal digests, whatever the container: fully opaque alpha is dropped, grey stored as RGB counts as
+grey, palettes and single bits are expanded, and 16-bit samples that are promoted 8-bit samples (multiples of 257) count
+as 8 bits. Colours under full transparency count as 0, because an encoder may drop them; if the whole image is
+transparent, its colours count.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from PIL import Image
 
 from imgsearch.media.orientation import orient_image
 
-_BAND_SAMPLES = 6_000_000  # converted at a time: 6 MB of 8 bits, four times as much on the way
+_BAND_SAMPLES = 6_000_000  # samples converted at a time: 6 MB of 8 bits, and four times as much during the conversion
 _PROMOTED = 257  # 8 bits -> 16 bits: 255 * 257 = 65535
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Rows(Protocol):
-    """The upright samples of one picture."""
+    """The upright samples of one image."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -32,16 +33,17 @@ class Rows(Protocol):
 
     @property
     def space(self) -> str:
-        """ "RGB" (grey included), "CMYK", "LAB", or what sets a picture apart from all of them."""
+        """ "RGB" (grey included), "CMYK", "LAB", or a longer name for samples that equal none of these."""
 
     def read(self, top: int, bottom: int) -> tuple[Array, Array | None]:
-        """Colour [H, W, C] and alpha [H, W] (None for none) of these rows, uint8, uint16, int32 or float32."""
+        """Colour [H, W, C] and alpha [H, W] of rows ``top`` to ``bottom``: uint8, uint16, int32 or float32. Alpha is
+        None if the image has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageDigest:
-    """One picture: ``digest`` (sha256) of size, colour space and samples; effective ``depth`` in bits; whether a sample
-    is not opaque; whether there is any colour."""
+    """One image: ``digest`` (sha256) of size, colour space and samples, the effective ``depth`` in bits, whether any
+    sample is transparent, and whether there is any colour."""
 
     digest: bytes
     depth: int
@@ -50,7 +52,8 @@ class ImageDigest:
 
 
 def digest_rows(rows: Rows, profile: str) -> ImageDigest:
-    """Two passes over the picture: what it really uses, then its digest. 12 megapixels of RGB: 80 ms."""
+    """Read the image twice: first to see which depth, alpha and colour it really uses, then for the digest. 12
+    megapixels of RGB take 80 ms."""
     use = _use_of(rows)
     if not use.seen:
         use = _use_of(rows, bare=True)
@@ -75,7 +78,7 @@ class _Use:
 
 
 def _use_of(rows: Rows, bare: bool = False) -> _Use:
-    """What the samples make use of; stops where nothing can change any more."""
+    """Which depth, alpha and colour the samples use. Reading stops as soon as no further row can change the result."""
     use = _Use()
     for colour, alpha in _bands(rows, bare):
         wide = colour.dtype.itemsize * 8
@@ -90,7 +93,7 @@ def _use_of(rows: Rows, bare: bool = False) -> _Use:
 
 
 def _bands(rows: Rows, bare: bool) -> Iterator[tuple[Array, Array | None]]:
-    """Colour and alpha, colours under full transparency set to zero unless ``bare``."""
+    """Colour and alpha of each band. Unless ``bare``, colours under full transparency are 0."""
     width, height = rows.size
     step = max(1, _BAND_SAMPLES // max(1, 3 * width))
     for top in range(0, height, step):
@@ -115,9 +118,10 @@ def _is_grey(colour: Array, space: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PillowRows:
-    """A loaded Pillow picture that EXIF ``orientation`` turns. ``low`` holds the low bytes of 16-bit samples of which
-    ``image`` holds the high ones; ``key`` is the sample that a PNG of 16 bits makes transparent; ``inverted`` samples
-    count from white; ``apart`` names what sets its samples apart ("12 bits")."""
+    """A loaded Pillow image, turned by its EXIF ``orientation``. ``low`` holds the low bytes of 16-bit samples whose
+    high bytes are in ``image``. ``key`` is the sample that a 16-bit PNG declares transparent. ``inverted`` samples
+    count from white. ``apart`` is added to the name of the space, for samples that must not equal others ("12
+    bits")."""
 
     image: Image.Image
     orientation: int = 1
@@ -151,7 +155,7 @@ class PillowRows:
         return colour, alpha
 
     def _piece(self, image: Image.Image, top: int, bottom: int) -> Image.Image:
-        """Upright rows, cut out before they are turned: no second copy of the picture."""
+        """Upright rows. They are cut out before they are turned, so there is no second copy of the image."""
         width, height = image.size
         box = {
             3: (0, height - bottom, width, height - top),
@@ -166,7 +170,7 @@ class PillowRows:
 
 @dataclass(frozen=True, slots=True)
 class ArrayRows:
-    """Upright samples [H, W] or [H, W, C]; two channels are grey and alpha, four colour and alpha, unless ``colours``
+    """Upright samples [H, W] or [H, W, C]. Two channels are grey and alpha, four are RGB and alpha, unless ``colours``
     says how many are colour."""
 
     samples: Array
@@ -186,7 +190,7 @@ class ArrayRows:
 
 @dataclass(frozen=True, slots=True)
 class GreyPairRows:
-    """Grey and alpha of 16 bits, their four bytes in the bands of an RGBA picture."""
+    """16-bit grey and alpha whose four bytes are the bands of an RGBA image."""
 
     image: Image.Image
     orientation: int = 1
@@ -204,7 +208,7 @@ class GreyPairRows:
 
 
 def samples_of(piece: Image.Image) -> tuple[Array, Array | None]:
-    """Colour and alpha of a small Pillow picture of any mode, palettes and single bits expanded."""
+    """Colour [H, W, C] and alpha [H, W] of a small Pillow image of any mode. Palettes and single bits are expanded."""
     mode = piece.mode
     if mode in ("F", "CMYK", "LAB"):
         return _split(np.asarray(piece), has_alpha=False)

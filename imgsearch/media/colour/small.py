@@ -1,8 +1,8 @@
-"""Samples of any depth and range -> a small sRGB picture: what `colour.shrink` and `colour.to_srgb` are for Pillow's
-8-bit pictures, for samples at their full depth.
+"""Samples of any depth and range -> a small sRGB image. It does for samples at full depth what `srgb.shrink` and
+`srgb.to_srgb` do for Pillow's 8-bit images.
 
-**Range.** What becomes black and white is what the file says (SMinSampleValue and SMaxSampleValue, bits a sample);
-where it says nothing, floats and 32-bit numbers have no agreed range: see `usual_range`.
+**Range.** The file says which samples become black and white (SMinSampleValue and SMaxSampleValue, or the bits a
+sample). Where it says nothing, floats and 32-bit integers have no agreed range, and `usual_range` estimates it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from imgsearch.media.colour.ranges import Span, usual_range
 from imgsearch.media.colour.rows import Array, Rows
 from imgsearch.media.colour.srgb import to_srgb
 
-_BAND_SAMPLES = 3_000_000  # turned to float32 at a time: 12 MB
+_BAND_SAMPLES = 3_000_000  # samples converted to float32 at a time: 12 MB
 
 
 @dataclass(frozen=True, slots=True)
 class DeepImage:
-    """Upright samples, and what they mean. ``span`` is None where the samples themselves have to tell."""
+    """Upright samples and their meaning. ``span`` is None where it must be estimated from the samples."""
 
     rows: Rows
     span: Span | None = None
@@ -33,8 +33,8 @@ class DeepImage:
 
 
 def small_srgb(image: DeepImage, smallest: tuple[int, int]) -> Image.Image:
-    """The picture in sRGB, transparency on white, box-averaged by whole factors to no less than three times
-    ``smallest`` (width, height). Reads it in bands; 30 ns a sample."""
+    """The image as 8-bit sRGB, transparency on white. It is box-averaged by whole factors to no less than three times
+    ``smallest`` (width, height), and read in bands. 30 ns a sample."""
     samples = _reduced(image, smallest)  # float32 [h, w, C] from 0 to 1
     space = image.rows.space.split(" ")[0]
     if space == "LAB":
@@ -50,7 +50,7 @@ def small_srgb(image: DeepImage, smallest: tuple[int, int]) -> Image.Image:
 
 
 def reduced_size(size: tuple[int, int], smallest: tuple[int, int]) -> tuple[int, int]:
-    """Width and height of what is made of a picture of ``size``, here and by `colour.shrink`."""
+    """Width and height that `small_srgb` and `srgb.shrink` make of an image of ``size``."""
     across, down = max(1, size[0] // (3 * smallest[0])), max(1, size[1] // (3 * smallest[1]))
     return -(-size[0] // across), -(-size[1] // down)
 
@@ -74,7 +74,7 @@ def _reduced(image: DeepImage, smallest: tuple[int, int]) -> Array:
 
 
 def _scaled(colour: Array, alpha: Array | None, span: Span, image: DeepImage) -> Array:
-    """Float32 samples from 0 to 1, on white."""
+    """float32 samples from 0 to 1, composed over white."""
     low, high = span
     scaled: Array = np.asarray(colour, np.float32)
     if colour.dtype.kind == "f":
@@ -95,7 +95,8 @@ def _scaled(colour: Array, alpha: Array | None, span: Span, image: DeepImage) ->
 
 
 def _box_mean(samples: Array, across: int, down: int) -> Array:
-    """Means of boxes; what is left over at the right and lower edge is a smaller box, as Pillow's `reduce` has it."""
+    """Means over boxes of ``down`` x ``across`` samples. What is left over at the right and lower edges forms smaller
+    boxes, as in Pillow's `reduce`."""
     height, width = samples.shape[:2]
     if across > 1:
         starts = np.arange(0, width, across)
@@ -120,7 +121,7 @@ _D50_TO_SRGB = np.array(
 
 
 def _lab_to_srgb(lab: Array) -> Array:
-    """CIE L* (0 to 100), a*, b* under D50, float32 [h, w, 3] -> sRGB uint8."""
+    """CIE L* (0 to 100), a*, b* under D50, float32 [h, w, 3] -> sRGB uint8 [h, w, 3]."""
     middle = (lab[..., 0] + 16) / 116
     parts = np.stack([middle + lab[..., 1] / 500, middle, middle - lab[..., 2] / 200], axis=-1)
     steep = parts > 6 / 29

@@ -1,4 +1,4 @@
-"""Any mode and colour space that Pillow decodes to -> a small sRGB picture, without a second full-size copy."""
+"""Any mode and colour space that Pillow decodes -> a small sRGB image, without a second full-size copy."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from imgsearch.media.colour.rows import PillowRows
 
 _BAND_PIXELS = 2_000_000  # pixels converted at a time: 8 MB of RGB
 _MAX_PROFILE_BYTES = 16 * 1024 * 1024
-_LEAST_WHITE = 128  # of 255, of what a profile makes of white; usable ones give 250 and more
+_LEAST_WHITE = 128  # what a usable profile makes of white at least, of 255; those in use give 250 and more
 _MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 
 
 def shrink(image: Croppable, smallest: tuple[int, int]) -> Image.Image:
-    """Flatten a decoded picture (transparency on white, 8 bits, no palette) and box-average it by whole factors
-    to no less than three times ``smallest`` (width, height); three, as Pillow's reducing_gap advises, leaves the
-    final bicubic nothing to miss. Mode L, RGB, CMYK or LAB, still in the file's own colour space.
+    """Flatten a decoded image (transparency on white, 8 bits, no palette) and box-average it by whole factors to no
+    less than three times ``smallest`` (width, height). With a factor of three, as Pillow's reducing_gap advises, the
+    final bicubic resize loses nothing. Returns mode L, RGB, CMYK or LAB in the file's own colour space.
 
-    Works in bands, so that a picture of 100 megapixels costs its own memory and a few megabytes.
+    It works in bands: an image of 100 megapixels costs its own memory and a few megabytes.
     """
     width, height = image.size
     across = max(1, width // (3 * smallest[0]))
@@ -48,8 +48,8 @@ def shrink(image: Croppable, smallest: tuple[int, int]) -> Image.Image:
 
 
 def to_srgb(image: Image.Image, profile: bytes | None, codes: CodePoints | None = None) -> Image.Image:
-    """Mode L, RGB, CMYK or LAB with its embedded ICC profile -> RGB in sRGB. A profile that is broken or belongs
-    to another kind of picture is left aside, as viewers do. ``codes`` go before a profile."""
+    """An image of mode L, RGB, CMYK or LAB with its embedded ICC ``profile`` -> RGB in sRGB. ``codes`` win over the
+    profile. A profile that is broken or belongs to another kind of image is ignored, as viewers do."""
     if codes is not None and image.mode in ("L", "RGB"):
         if codes.is_srgb:
             return image.convert("RGB")
@@ -70,12 +70,12 @@ def to_srgb(image: Image.Image, profile: bytes | None, codes: CodePoints | None 
 
 
 def _profile_inputs(image: Image.Image) -> list[Image.Image]:
-    """The picture, and if it is grey also as RGB: a grey JPEG often carries an RGB profile."""
+    """The image itself. A grey image is also tried as RGB, because a grey JPEG often carries an RGB profile."""
     return [image, image.convert("RGB")] if image.mode == "L" else [image]
 
 
 class _Profile:
-    """ICC bytes that hash quickly and compare by content: the key of the cache of transforms."""
+    """ICC bytes as a cache key: hashed once, compared by content."""
 
     __slots__ = ("data", "key")
 
@@ -92,7 +92,8 @@ class _Profile:
 
 @lru_cache(maxsize=32)
 def _transform(profile: _Profile, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """Relative colorimetric with black point compensation, as browsers and photo viewers do; None if unusable."""
+    """A relative colorimetric transform with black point compensation, as browsers and photo viewers use; None for a
+    profile that cannot be used."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile.data))
         space = str(source.profile.xcolor_space).strip()
@@ -112,7 +113,7 @@ def _transform(profile: _Profile, mode: str) -> ImageCms.ImageCmsTransform | Non
 
 
 def _keeps_white(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Whether white stays bright, as it does under all profiles but those of empty tables, which make noise."""
+    """Whether white stays bright. Only profiles with empty tables, whose output is noise, fail this."""
     white = ImageCms.applyTransform(Image.new(mode, (1, 1), "white"), transform)
     return white is not None and min(white.tobytes()) >= _LEAST_WHITE
 
@@ -128,7 +129,7 @@ def _lab_transform() -> ImageCms.ImageCmsTransform:
 
 
 def _flatten(band: Image.Image, scale: tuple[float, float]) -> Image.Image:
-    """One band to L, RGB, CMYK or LAB of 8 bits, transparency put on white."""
+    """One band as L, RGB, CMYK or LAB of 8 bits, with transparency composed over white."""
     mode = band.mode
     if mode in ("I", "F") or mode.startswith("I;16"):
         return _eight_bits(band, scale)
@@ -159,10 +160,8 @@ def _on_white(band: Image.Image) -> Image.Image:
 
 
 def _sample_scale(image: Croppable) -> tuple[float, float]:
-    """(lowest, highest) sample of a picture of more than 8 bits: what shall become black and white.
-
-    16-bit samples run to 65535; of 32-bit and float samples see `usual_range`.
-    """
+    """(lowest, highest): the samples that become black and white. 16-bit samples run to 65535; for 32-bit and float
+    samples see `usual_range`."""
     if image.mode.startswith("I;16"):
         return 0.0, 65535.0
     if image.mode not in ("I", "F") or not isinstance(image, Image.Image):

@@ -1,1 +1,2 @@
-"""What a file says of itself: when and where it was taken, what people wrote about it, and which part of it says so."""
+"""What a file says about itself: when and where it was taken, what people wrote about it, and the source of each
+fact."""

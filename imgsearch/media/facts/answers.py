@@ -1,4 +1,5 @@
-"""What workers are asked about facts and how they answer; apart from the task, for the parent reads no file."""
+"""The messages between the pool and `facts.task`. They stand apart because the parent process imports them and reads no
+file."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ TASK = "imgsearch.media.facts.task:facts_task"
 
 
 class Former(NamedTuple):
-    """What an older program found of a picture."""
+    """Size and orientation that an older version of this program found."""
 
     width: int
     height: int
@@ -20,7 +21,7 @@ class Former(NamedTuple):
 
 
 class Check(NamedTuple):
-    """``reason``: why the picture is to be read again, "" for not at all. ``own``: whether the file itself tells an
+    """``reason`` why the image must be read again, "" if it need not. ``own``: whether the file itself gives an
     orientation."""
 
     reason: str
@@ -28,17 +29,17 @@ class Check(NamedTuple):
 
 
 def unpacked_answer(head: dict[str, Any]) -> tuple[FileFacts, Check | None]:
-    """The reverse. Raises TypeError, KeyError over what makes no sense."""
+    """The facts and the check from a worker's answer. Raises TypeError or KeyError for a malformed answer."""
     check = head.get("check")
     return unpacked(head["facts"]), None if check is None else Check(str(check[0]), bool(check[1]))
 
 
 def packed(facts: FileFacts) -> dict[str, Any]:
-    """As JSON carries them."""
+    """The facts as values that JSON can carry."""
     return {each.name: getattr(facts, each.name) for each in fields(FileFacts)}
 
 
 def unpacked(head: Mapping[str, Any]) -> FileFacts:
-    """The reverse. Raises TypeError, KeyError over what makes no sense."""
+    """The facts that `packed` wrote. Raises TypeError or KeyError for malformed input."""
     words = tuple(Word(*map(str, each)) for each in head["words"])
     return FileFacts(**{**head, "words": words})

@@ -1,4 +1,5 @@
-"""What lies beside one picture file now: its sidecars, and what they tell of its orientation. A look at its folder."""
+"""The sidecars that now lie beside one image file, and the orientation that they give. Costs one listing of the
+folder."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from imgsearch.media.facts.sidecars import read_sidecars
 
 
 def sidecars_of(path: Path) -> tuple[Path, ...]:
-    """The sidecars of the picture at ``path``, the one that speaks first before the others."""
+    """The sidecars of the image at ``path``. Where two give the same fact, the earlier one counts."""
     found = FoundSidecars(lambda _: False)
     folder = path.absolute().parent
     found.note_folder(os.fspath(folder))
@@ -19,7 +20,7 @@ def sidecars_of(path: Path) -> tuple[Path, ...]:
 
 
 def told_orientation(path: Path) -> int:
-    """The orientation (1-8) that they tell for a picture that has none of its own; 0 for none."""
+    """The orientation (1-8) that sidecars give to an image without one of its own; 0 for none."""
     try:
         return read_sidecars(map(os.fspath, sidecars_of(path))).orientation or 0
     except MediaError:

@@ -1,9 +1,9 @@
-"""Dates as cameras, programs and people write them -> ISO 8601 to the precision that is known. Whatever the text, never
-an exception.
+"""Dates as cameras, programs and people write them -> ISO 8601, as precise as they are known. No text raises an
+exception.
 
-"2015-08-22T00:08:19.25+02:00", "2015-08-22", "1998-07" and "1998" are all dates here: what is blank, zero or cannot be
-is left out, and nothing is made up. Sources: EXIF 3.0, XMP (ISO 16684-1), IPTC-IIM 4.2, PNG third edition, and files of
-phones whose language wrote the time ("下午", "오후", digits of Arabic).
+"2015-08-22T00:08:19.25+02:00", "2015-08-22", "1998-07" and "1998" are all dates here. Parts that are blank, zero or
+impossible are left out, and nothing is made up. Sources: EXIF 3.0, XMP (ISO 16684-1), IPTC-IIM 4.2, PNG third edition,
+and files of phones that write the time in their language ("下午", "오후", Arabic digits).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from datetime import date, timedelta
 from email.utils import parsedate_tz
 from typing import NamedTuple
 
-FIRST_YEAR = 1826  # of the first photograph
+FIRST_YEAR = 1826  # the year of the first photograph
 _BEFORE_NOON = "a\\.?m\\.?|上午|午前|오전|凌晨|早上"
 _AFTER_NOON = "p\\.?m\\.?|下午|午後|오후|晚上|中午"
 _ZONE = r"Z|[+-]\d{1,2}(?::?\d{2})?(?!\d)"
-# Parts may be blank: "1998:  :     :  :  " is EXIF's way to say the year only.
+# Parts may be blank: EXIF writes a year alone as "1998:  :     :  :  ".
 _DATE = re.compile(r"\s*(\d{4})(?:\s*[-:/.,年년]\s*(\d{0,2})\s*(?:[-:/.,月월]\s*(\d{0,2})\s*[日일.]?)?)?(?=\D|\d\d:|$)")
 _SPACED = re.compile(r"\s*(\d{4}) (\d{1,2}) (\d{1,2})(?=\D|$)")
 _COMPACT = re.compile(r"\s*(\d{4})(\d{2})(\d{2})(?:[ T_-]?(?=\d{4,6}(?:\D|$)))?(?=\D|\d{4,6}(?:\D|$)|$)")
@@ -37,7 +37,7 @@ _DIGITS = re.compile(r"\d")
 
 
 class Clock(NamedTuple):
-    """Parts of a date as they were read; None for those that are blank."""
+    """The parts of a date as they were read; None where a part is blank."""
 
     year: int
     month: int | None = None
@@ -45,13 +45,13 @@ class Clock(NamedTuple):
     hour: int | None = None
     minute: int | None = None
     second: int | None = None
-    part: str = ""  # digits behind the second's point
+    part: str = ""  # decimals of the second
     offset: str = ""
 
 
 def parse_date(text: str, part: str = "", offset: str = "") -> str:
-    """ISO 8601 of a date of EXIF, XMP or a person; "" for none. ``part`` and ``offset`` are EXIF's SubSecTime and
-    OffsetTime, used where the text itself has neither."""
+    """ISO 8601 of a date from EXIF, XMP or a person; "" if there is none. ``part`` and ``offset`` are EXIF's SubSecTime
+    and OffsetTime, used where the text itself has neither."""
     text = _plain(text)
     found = _DAY_FIRST.match(text)
     if found is not None:
@@ -65,7 +65,7 @@ def parse_date(text: str, part: str = "", offset: str = "") -> str:
 
 
 def iptc_date(day: str, time: str = "") -> str:
-    """Of IPTC-IIM's "CCYYMMDD", in which unknown parts are zeros, and "HHMMSS+HHMM"."""
+    """ISO 8601 of IPTC-IIM's "CCYYMMDD", where unknown parts are zeros, and "HHMMSS+HHMM"."""
     match = re.match(r"(\d{4})(\d{2})(\d{2})$", day.strip()) or re.match(r"(\d{4})\D(\d{2})\D(\d{2})$", day.strip())
     if match is None:
         return parse_date(f"{day} {time}".strip())
@@ -73,7 +73,7 @@ def iptc_date(day: str, time: str = "") -> str:
 
 
 def gps_date(day: str, time: tuple[float, float, float] | None) -> str:
-    """Of the satellites' clock, which is UTC; the day alone where the time is not known."""
+    """ISO 8601 of the GPS clock, which runs in UTC; the day alone if the time is unknown."""
     found = parse_date(day)
     if len(found) < 10 or time is None:
         return found[:10]
@@ -85,7 +85,8 @@ def gps_date(day: str, time: tuple[float, float, float] | None) -> str:
 
 
 def mail_date(text: str) -> str:
-    """Of RFC 1123, as PNG's "Creation Time" is to be written: "Sun, 14 Jul 2019 15:30:12 +0200"; "" for none."""
+    """ISO 8601 of an RFC 1123 date, which PNG asks for in "Creation Time": "Sun, 14 Jul 2019 15:30:12 +0200"; "" if
+    there is none."""
     try:
         found = parsedate_tz(text)
     except (ValueError, TypeError, IndexError, OverflowError):
@@ -98,14 +99,14 @@ def mail_date(text: str) -> str:
 
 
 def any_date(text: str) -> str:
-    """Of a text that may be of either kind."""
+    """ISO 8601 of a text in either form, `parse_date`'s or `mail_date`'s."""
     return parse_date(text) or mail_date(text)
 
 
 def written(clock: Clock) -> str:
-    """ISO 8601 up to the first part that is not known; "" where the day never was. Hour 24 is hour 0 of the same day:
-    phones of three makers write the first hour so. A second 60 counts as 59; a minute 60 and what is no time is left
-    out."""
+    """ISO 8601 up to the first unknown part; "" if the day does not exist. Hour 24 becomes hour 0 of the same day,
+    because phones of three makers write the first hour so. Second 60 becomes 59. Minute 60 and impossible times are
+    left out."""
     if not FIRST_YEAR <= clock.year <= 9999:
         return ""
     if not clock.month:
@@ -123,13 +124,13 @@ def written(clock: Clock) -> str:
         return text
     text += f":{clock.minute:02}"
     if clock.second is not None and clock.second <= 60:
-        fraction = clock.part[:9].rstrip("0") or clock.part[:1]  # ".0" is known to be no later than ".4"
+        fraction = clock.part[:9].rstrip("0") or clock.part[:1]  # ".0" stays: it sorts before ".4" in a burst
         text += f":{min(clock.second, 59):02}" + (f".{fraction}" if fraction else "")
     return text + clock.offset
 
 
 def offset_text(text: str) -> str:
-    """ "+02:00" of "+02:00", "+0200", "+2" and "Z"; "" for none."""
+    """ "+02:00" from "+02:00", "+0200" or "+2", "+00:00" from "Z"; "" if there is no offset."""
     match = _OFFSET.fullmatch(text.strip())
     if match is None:
         return ""
@@ -141,7 +142,7 @@ def offset_text(text: str) -> str:
 
 
 def has_time(text: str) -> bool:
-    """Whether a date of this module is known to the second."""
+    """Whether a date of this module includes the seconds."""
     return len(text) >= 19
 
 
@@ -151,13 +152,14 @@ def _offset_of(seconds: int) -> str:
 
 
 def _plain(text: str) -> str:
-    """With ASCII's digits and marks, whatever script they were typed in."""
+    """The text with ASCII digits and marks, whatever script it was written in."""
     text = text.translate(_WIDE)
     return text if text.isascii() else _DIGITS.sub(lambda match: str(int(match[0])), text)
 
 
 def _day_first(text: str, found: re.Match[str], part: str, offset: str) -> str:
-    """ "14.07.2019", "14/07/2019" and "07/14/2019"; with slashes only where one number can be no month."""
+    """A date such as "14.07.2019", "14/07/2019" or "07/14/2019". With slashes, day and month count only if one of the
+    numbers cannot be a month."""
     first, mark, second, year = int(found[1]), found[2], int(found[3]), int(found[4])
     day, month = (first, second) if mark == "." or first > 12 else (second, first)
     if mark == "/" and first <= 12 and second <= 12 and first != second:
@@ -185,7 +187,7 @@ def _joined(numbers: list[int | None], rest: str, part: str, offset: str, *, com
 
 
 def _of_day(hour: int | None, half: str) -> int | None:
-    """The hour from 0 on, of one that was counted from noon or midnight."""
+    """The hour from 0 to 23, from one that is counted from noon or midnight."""
     if hour is None or not half or hour > 12:
         return hour
     if re.fullmatch(_AFTER_NOON, half):

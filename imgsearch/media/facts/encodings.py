@@ -1,4 +1,4 @@
-"""Text of EXIF and IPTC in the encodings that cameras and programs use. Whatever the bytes, never an exception."""
+"""Text of EXIF and IPTC in the encodings that cameras and programs use. No bytes raise an exception."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 from typing import Any
 
 LONGEST = 2000
-"""Letters of one text that are kept: a caption, not a book."""
+"""Characters kept of one text: enough for a caption, not for a book."""
 
 _LOOKED_AT = 16 * LONGEST
-"""Bytes of a text that are looked at: a hostile one may have millions."""
+"""Bytes read of one text, since a hostile file may hold millions."""
 
 _ISO_8859 = {"A": 1, "B": 2, "C": 3, "D": 4, "F": 7, "G": 6, "H": 8, "L": 5, "M": 9, "b": 15}
 _CHARSET = re.compile(rb"\x1b[-./]([A-Za-z])")
@@ -18,7 +18,8 @@ _UTF_8 = b"\x1b%G"
 
 
 def plain_text(value: Any) -> str:
-    """A text of EXIF, which is ASCII, or UTF-8 as most write it, or what Windows writes in Western Europe."""
+    """An EXIF text. The standard says ASCII; most programs write UTF-8, and Windows writes its Western European code
+    page."""
     if isinstance(value, tuple | list) and value and not isinstance(value[0], int):
         value = value[0]
     if isinstance(value, tuple | list):
@@ -27,7 +28,7 @@ def plain_text(value: Any) -> str:
         value = value[:_LOOKED_AT]
     if isinstance(value, str) and not value.isascii():
         try:
-            value = value.encode("latin-1")  # Pillow decodes all of EXIF's texts so
+            value = value.encode("latin-1")  # Pillow has decoded every EXIF text as Latin-1
         except UnicodeEncodeError:
             return tidy(value)
     if isinstance(value, bytes):
@@ -36,18 +37,18 @@ def plain_text(value: Any) -> str:
 
 
 def windows_text(value: Any) -> str:
-    """Of the tags XPTitle to XPSubject: UTF-16, its low bytes first."""
+    """The text of the tags XPTitle to XPSubject: UTF-16, little-endian."""
     data = _bytes_of(value) if isinstance(value, tuple | list) else value
     if not isinstance(data, bytes):
         return plain_text(value)
     data = data[:_LOOKED_AT]
-    if len(data) > 2 and b"\0" not in data and data.isascii():  # a program that wrote plain text there
+    if len(data) > 2 and b"\0" not in data and data.isascii():  # some programs write plain text here
         return plain_text(data)
     return tidy(data.decode("utf-16-le", "replace"))
 
 
 def user_comment(value: Any) -> str:
-    """Of EXIF's UserComment: eight bytes name the code of what follows."""
+    """The text of EXIF's UserComment, whose first eight bytes name its encoding."""
     if not isinstance(value, bytes):
         return plain_text(value)
     code, text = value[:8].upper(), value[8 : 8 + _LOOKED_AT]
@@ -61,7 +62,7 @@ def user_comment(value: Any) -> str:
 
 
 def iptc_text(value: bytes, charset: bytes) -> str:
-    """Of an IPTC dataset; ``charset`` is what dataset 1:90 names, b"" for nothing."""
+    """The text of an IPTC dataset. ``charset`` is the content of dataset 1:90, b"" if there is none."""
     match = _CHARSET.match(charset)
     number = _ISO_8859.get(match[1].decode("ascii")) if match else None
     if number is not None and charset != _UTF_8:
@@ -70,7 +71,7 @@ def iptc_text(value: bytes, charset: bytes) -> str:
 
 
 def tidy(text: str) -> str:
-    """Without control characters and long runs of blanks; lines stay."""
+    """The text without control characters and long runs of blanks. Line breaks stay."""
     text = text[:_LOOKED_AT].split("\0")[0]
     lines = ("".join(char if char.isprintable() else " " for char in line) for line in text.splitlines())
     return "\n".join(" ".join(line.split()) for line in lines).strip()[:LONGEST]
@@ -85,17 +86,17 @@ def _bytes_of(value: Any) -> bytes:
 
 def _western(data: bytes) -> str:
     try:
-        return codecs.getincrementaldecoder("utf-8")().decode(data)  # a letter that is cut off at the end is left out
+        return codecs.getincrementaldecoder("utf-8")().decode(data)  # a character that is cut off at the end is dropped
     except UnicodeDecodeError:
         return data.decode("cp1252", "replace")
 
 
 def _utf_16(data: bytes) -> str:
-    """In the byte order that its mark tells, or that makes sense: of right letters the high bytes are few and often
-    zero, of turned ones they are as many as there are letters."""
+    """UTF-16 by its byte order mark, or else in the order that makes sense: read correctly, most high bytes are equal
+    and often 0; read in the wrong order, there are as many of them as letters."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace")
-    if data and b"\0" not in data.rstrip(b"\0") and data.isascii():  # a program that wrote ASCII behind "UNICODE"
+    if data and b"\0" not in data.rstrip(b"\0") and data.isascii():  # some programs write ASCII after "UNICODE"
         return data.decode("ascii")
     data = data[: len(data) & ~1]
     stop = next((at for at in range(0, len(data), 2) if data[at : at + 2] == b"\0\0"), len(data))
@@ -109,7 +110,7 @@ def _japanese(data: bytes) -> str:
     data = data.rstrip(b"\0 ")
     if b"\x1b" in data:
         return data.decode("iso2022_jp", "replace")
-    if data.isascii():  # JIS X 0208 without its escapes: kana begin with "$" or "%"
+    if data.isascii():  # JIS X 0208 without its escape sequences: kana begin with "$" or "%"
         kana = sum(byte in b"$%!" for byte in data[::2])
         if len(data) % 2 or b" " in data or 4 * kana < len(data) // 2:
             return data.decode("ascii")

@@ -1,9 +1,9 @@
-"""Dates in file names, as phones, cameras and messengers write them: "PXL_20210102_030405678", "WhatsApp Image
-2019-07-14 at 15.30.12", "mmexport1563117012345"; and the time of a file's last change.
+"""Dates in file names, as phones, cameras and messengers write them ("PXL_20210102_030405678", "WhatsApp Image
+2019-07-14 at 15.30.12", "mmexport1563117012345"), and the time of a file's last change.
 
-A number that merely could be a date is none: its parts must be a day of this calendar, from 1990 to next year, and it
-must stand by itself. Sources: names that these programs give, as their users' libraries and Google's, PhotoPrism's and
-immich's importers know them.
+A number counts as a date only if it stands by itself and its parts form a day of the calendar between 1990 and next
+year. Sources: names that these programs give, as found in users' libraries and in the importers of Google Photos,
+PhotoPrism and immich.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from imgsearch.media.facts.dates import Clock, written
 
 _FIRST_YEAR = 1990
 _DAY = r"(?<!\d)(?P<year>(?:19|20)\d\d)(?P<mark>[-_. ]?)(?P<month>\d\d)(?P<second_mark>[-_. ]?)(?P<day>\d\d)"
-# Directly behind the day: six digits, with one sign before them or none, and perhaps milliseconds.
+# The time may follow the day directly: six digits after at most one separator, and perhaps milliseconds.
 _CLOSE = r"(?:[-_ T.]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?P<part>\d{3})?)(?!\d)(?P<close_zulu>Z\b)?"
-# Or three numbers with signs between them, behind a sign and perhaps a word or a half of the day: "at", "um", "a las".
+# Or as three numbers with separators, perhaps after a word or a half of the day ("at", "um", "a las", "PM").
 _AFTER_NOON = r"p\.?[ ]?m|μ\.?μ|م|下午|午後|오후|晚上|中午"
 _BEFORE_NOON = r"a\.?[ ]?m|π\.?μ|ص|上午|午前|오전|凌晨|早上"
 _APART = (
@@ -34,20 +34,20 @@ _DAY_FIRST = re.compile(
     + f"(?:{_APART}|(?!\\d))",
     re.IGNORECASE,
 )
-# Milliseconds since 1970, behind the names of programs that write them.
+# Milliseconds since 1970, after a prefix of the programs that write them.
 _EPOCH = re.compile(
     r"(?:^|[^a-z])(?:fb_img|mmexport|wx_camera|microMsg|faceapp|img|image|photo|pic|screenshot|camera|collage)[-_. ]?"
     r"(\d{13})(?!\d)",
     re.IGNORECASE,
 )
-_BLANKS = str.maketrans("\u00a0\u202f\u2009", "   ")  # macOS writes a narrow one before "PM"
+_BLANKS = str.maketrans("\u00a0\u202f\u2009", "   ")  # macOS writes a narrow no-break space before "PM"
 _DIGITS = re.compile(r"\d")
 _UTC = re.compile(r"pxl_", re.IGNORECASE)  # Pixel phones write UTC into their names
 _RUN = re.compile(r"[a-z0-9]*", re.IGNORECASE)
 
 
 def name_date(name: str) -> str | None:
-    """The date that a file's ``name`` tells, ISO 8601 to the precision that it has; None for none. 2 microseconds."""
+    """The date in a file's ``name`` as ISO 8601, as precise as it is given; None if there is none. 2 microseconds."""
     stem = name.rpartition(".")[0] or name
     if not stem.isascii():
         stem = unicodedata.normalize("NFC", stem).translate(_BLANKS)
@@ -62,16 +62,16 @@ def name_date(name: str) -> str | None:
         return when
     for match in _DAY_FIRST.finditer(stem):
         day, month = int(match["day"]), int(match["month"])
-        if match["mark"] == "-" and month > 12:  # Americans
+        if match["mark"] == "-" and month > 12:  # the American order
             day, month = month, day
-        is_sure = day > 12 or match["mark"] == "." or day == month  # else nobody knows which is the month
+        is_sure = day > 12 or match["mark"] == "." or day == month  # otherwise day and month cannot be told apart
         if is_sure and (found := _written(match, month, day, "")):
             return found
     return None
 
 
 def file_date(mtime_ns: int) -> str | None:
-    """The time of a file's last change by the clock of this machine; None for one that no clock showed."""
+    """The time of a file's last change by this machine's clock; None for a time that no clock showed."""
     try:
         changed = datetime.fromtimestamp(mtime_ns // 1_000_000_000)
     except (ValueError, OverflowError, OSError):
@@ -80,7 +80,7 @@ def file_date(mtime_ns: int) -> str | None:
 
 
 def date_of_file(name: str, mtime_ns: int) -> tuple[str | None, str | None]:
-    """(date, source) of a file that nothing else dates: "name", else "file"."""
+    """(date, source) of a file whose content has no date: from its "name", or else from the "file" system."""
     found = name_date(name)
     if found:
         return found, "name"
@@ -89,7 +89,7 @@ def date_of_file(name: str, mtime_ns: int) -> tuple[str | None, str | None]:
 
 
 def epoch_date(seconds: float, first_year: int = _FIRST_YEAR) -> str | None:
-    """Of seconds since 1970, UTC; None for what is no time of a photograph."""
+    """ISO 8601 of seconds since 1970, UTC; None for a time at which no photograph was taken."""
     try:
         when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     except (ValueError, OverflowError):
@@ -98,7 +98,7 @@ def epoch_date(seconds: float, first_year: int = _FIRST_YEAR) -> str | None:
 
 
 def _checked(stem: str, match: re.Match[str]) -> str:
-    """Of a year, a month and a day that look like one date and not like a part of some number."""
+    """The date that a year, a month and a day form, unless they look like part of a longer number."""
     marks = match["mark"], match["second_mark"]
     if marks not in (("", ""), ("-", "-"), ("_", "_"), (".", "."), (" ", " "), ("_", "")):
         return ""

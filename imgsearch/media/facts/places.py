@@ -1,4 +1,4 @@
-"""Where a picture was taken: degrees from EXIF's fractions and XMP's text. Whatever the values, never an exception."""
+"""Where an image was taken: degrees from EXIF's fractions and XMP's text. No value raises an exception."""
 
 from __future__ import annotations
 
@@ -25,30 +25,31 @@ class Coordinates(NamedTuple):
 
 
 def exif_place(gps: Mapping[int, Any] | Image.Exif) -> Coordinates | None:
-    """Of EXIF's GPS table; None where a part is missing, cannot be, or has no hemisphere."""
+    """The place in EXIF's GPS table; None if a part is missing or impossible, or has no hemisphere."""
     latitude = _exif_degrees(tag_of(gps, 2), tag_of(gps, 1), "NS", _LATITUDE)
     longitude = _exif_degrees(tag_of(gps, 4), tag_of(gps, 3), "EW", _LONGITUDE)
     return _place(latitude, longitude)
 
 
 def xmp_place(xmp: Xmp) -> Coordinates | None:
-    """Of exif:GPSLatitude "48,51.5N" or "48,51,30N", or decimal degrees as some programs write."""
+    """The place in exif:GPSLatitude and exif:GPSLongitude: "48,51.5N", "48,51,30N", or decimal degrees, as some
+    programs write."""
     latitude = _xmp_degrees(xmp.first("exif:GPSLatitude"), xmp.first("exif:GPSLatitudeRef"), "S", _LATITUDE)
     longitude = _xmp_degrees(xmp.first("exif:GPSLongitude"), xmp.first("exif:GPSLongitudeRef"), "W", _LONGITUDE)
     return _place(latitude, longitude)
 
 
 def decimal_place(latitude: Any, longitude: Any) -> Coordinates | None:
-    """Of numbers of JSON; None for anything else."""
+    """The place from numbers in JSON; None for anything else."""
     if not (isinstance(latitude, int | float) and isinstance(longitude, int | float)):
         return None
-    if not (abs(latitude) <= _LATITUDE and abs(longitude) <= _LONGITUDE):  # false for NaN
+    if not (abs(latitude) <= _LATITUDE and abs(longitude) <= _LONGITUDE):  # the comparison is false for NaN
         return None
     return _place(float(latitude), float(longitude))
 
 
 def _place(latitude: float | None, longitude: float | None) -> Coordinates | None:
-    # Cameras without a fix write zeros: nothing lies at 0 N 0 E but water.
+    # Cameras without a fix write zeros. At 0 N 0 E there is only water.
     if latitude is None or longitude is None or (latitude == 0.0 and longitude == 0.0):
         return None
     return Coordinates(latitude, longitude)
@@ -67,12 +68,12 @@ def _exif_degrees(value: Any, reference: Any, hemispheres: str, limit: float) ->
     negative = any(part is not None and math.copysign(1.0, part) < 0 for part in numbers)
     letter = text_of(reference)[:1].upper()
     if letter not in hemispheres or not letter:
-        return -degrees if negative else None  # a made-up hemisphere is worse than no place
+        return -degrees if negative else None  # a guessed hemisphere would be worse than no place
     return -degrees if negative or letter == hemispheres[1] else degrees
 
 
 def _number(part: Any, *, needed: bool) -> float | None:
-    """A fraction as a float that keeps its sign at zero; minutes and seconds of 0/0 count as 0."""
+    """A fraction as a float that keeps its sign at zero. Minutes and seconds of 0/0 count as 0."""
     try:
         above, below = getattr(part, "numerator", None), getattr(part, "denominator", None)
         if isinstance(above, int) and isinstance(below, int):

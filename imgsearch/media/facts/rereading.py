@@ -1,7 +1,7 @@
-"""Which pictures this program reads otherwise than an older one did, told by their headers: 0.1 to 2 ms a file.
+"""Finds the images that this version reads differently from an older one, by their headers alone: 0.1 to 2 ms a file.
 
-What is named here is decoded again once, and embedded again only if the picture then differs (`indexer.rereading`). An
-ordinary JPEG, WebP or GIF never is; the reasons are short, for people, and go into the summary of a run.
+An image named here is decoded again once, and embedded again only if it then differs (`indexer.rereading`). An ordinary
+JPEG, WebP or GIF is never named. The reasons are short texts for people and appear in the summary of a run.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from imgsearch.media.sniff import Kind
 COLOURS, DEEP, CROP = "colours by code points", "deep or unusual samples", "cut to a part"
 MAIN, TURNED, RAW = "their main picture is not the first", "their orientation", "camera RAW previews that are turned"
 CLEAR = "their transparency"
-_AS_SRGB = ({0, 1, 2}, {0, 1, 2, 6, 13, 14, 15})  # primaries and transfers that viewers show as they are
+_AS_SRGB = ({0, 1, 2}, {0, 1, 2, 6, 13, 14, 15})  # primaries and transfers that viewers show unchanged
 
 
 def check_reading(stream: BinaryIO, kind: Kind, former: Former) -> Check:
-    """Whatever the bytes, no exception but MemoryError: what cannot be told is not read again."""
+    """Whether the image must be read again. Damaged headers mean no, and only MemoryError is raised."""
     try:
         with quiet():
             header = read_header(stream, kind)
@@ -86,7 +86,7 @@ def _of_iso(stream: BinaryIO, kind: Kind, header: Header, former: Former) -> str
     found = read_primary(stream)
     if found is not None and found[1].property(b"clap"):
         return CROP
-    if kind.format == "AVIF":  # EXIF and XMP turned it once
+    if kind.format == "AVIF":  # older versions turned an AVIF by its EXIF and XMP, too
         return COLOURS if header.cicp is None and not header.icc else TURNED if former.orientation > 1 else ""
     return ""
 

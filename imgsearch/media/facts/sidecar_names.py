@@ -1,4 +1,4 @@
-"""Which files beside a picture speak of it: XMP sidecars and the notes of Google Takeout, told by their names."""
+"""Which files beside an image describe it, by their names: XMP sidecars and the JSON notes of Google Takeout."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from imgsearch.records import FACTS_RECIPE
 EXTENSIONS = (".xmp", ".json")
 # What Google Photos adds to the name of an edited picture, a word or two of the account's language; the notes are those
 # of the original.
-_WORD = r"[^\W\d_][^\d_\s().,-]{1,15}"  # the marks of Arabic, Hindi and Thai count as no letters
+_WORD = r"[^\W\d_][^\d_\s().,-]{1,15}"  # combining marks of Arabic, Hindi and Thai do not count as \w
 _EDITED = re.compile(rf"-{_WORD}(?: {_WORD})?(?=(?:\(\d{{1,4}}\))?$)")
 
 
 class Sidecar(NamedTuple):
-    """A file beside pictures, as the walk saw it."""
+    """A sidecar as the walk saw it."""
 
     name: str
     size_bytes: int
@@ -29,7 +29,7 @@ class Sidecar(NamedTuple):
 
 
 class SidecarFolder:
-    """The sidecars of one folder, in 40 bytes and its name each."""
+    """The sidecars of one folder, stored in 40 bytes and a name each."""
 
     def __init__(self) -> None:
         self._names = bytearray()
@@ -46,8 +46,8 @@ class SidecarFolder:
 
 
 class FoundSidecars:
-    """The sidecars that a walk met, by folder: its path under the root of the walk, "" for that itself, or for the
-    folder that a single file lies in. ``unread`` tells of a path whether the walk could not look there."""
+    """The sidecars that a walk met, by folder. The key is the folder's path under the root of the walk, "" for the root
+    itself or for the folder of a single file. ``unread`` says of a path whether the walk could not read it."""
 
     def __init__(self, unread: Callable[[str], bool]) -> None:
         self.unread = unread
@@ -55,7 +55,7 @@ class FoundSidecars:
         self.of_single_file = False
 
     def note(self, entry: os.DirEntry[str], relative_path: str) -> None:
-        """One more; a stat."""
+        """Add one sidecar. Costs a stat."""
         try:
             status = entry.stat()
         except OSError:
@@ -64,7 +64,7 @@ class FoundSidecars:
         self.folders.setdefault(folder, SidecarFolder()).add(entry.name, status.st_size, status.st_mtime_ns)
 
     def note_folder(self, path: str) -> None:
-        """All sidecars of the folder at ``path``, for a walk of a single file in it."""
+        """Add all sidecars of the folder at ``path``, for a walk of a single file in it."""
         self.of_single_file = True
         try:
             with os.scandir(path) as listing:
@@ -76,7 +76,7 @@ class FoundSidecars:
 
 
 class SidecarListing:
-    """The sidecars of one folder, to be asked which of them belong to a picture."""
+    """The sidecars of one folder, for finding those of an image."""
 
     def __init__(self, sidecars: Iterable[Sidecar] = ()) -> None:
         self._by_folded: dict[str, list[Sidecar]] = {}
@@ -85,7 +85,8 @@ class SidecarListing:
         self._has_notes = any(name.endswith(".json") for name in self._by_folded)
 
     def of(self, name: str) -> list[Sidecar]:
-        """Those of the picture ``name``, the one that speaks first before the others. 10 microseconds."""
+        """The sidecars of the image ``name``; of two that give the same fact, the earlier one counts. 10
+        microseconds."""
         folded = fold(name)
         found = [sidecar for wanted in _xmp_names(folded) for sidecar in self._by_folded.get(wanted, ())]
         return found + (self._notes_of(folded) if self._has_notes else [])
@@ -99,8 +100,8 @@ class SidecarListing:
 
 
 def images_of(sidecars: Iterable[str], folder: str) -> list[str]:
-    """The names of the files in ``folder`` that sidecars of these names, there or gone, may belong to: one look at the
-    folder, 10 microseconds a file."""
+    """The names of the files in ``folder`` to which the named sidecars may belong, whether those still exist or not.
+    Lists the folder once, 10 microseconds a file."""
     listing = SidecarListing(Sidecar(name, 0, 0) for name in sidecars)
     try:
         with os.scandir(folder) as entries:
@@ -110,20 +111,21 @@ def images_of(sidecars: Iterable[str], folder: str) -> list[str]:
 
 
 def is_sidecar(name: str) -> bool:
-    """Whether a file may speak of a picture beside it, by its name."""
+    """Whether a file may describe an image beside it, by its name."""
     return name[-5:].lower().endswith(EXTENSIONS)
 
 
 def xmp_names(name: str) -> Iterator[str]:
-    """The names that the XMP sidecar of the picture ``name`` may have: ``IMG_1.jpg.xmp``, ``IMG_1.xmp``, also in upper
-    case, the fuller name first."""
+    """The names that the XMP sidecar of the image ``name`` may have: ``IMG_1.jpg.xmp``, ``IMG_1.xmp``, also in upper
+    case, the longer name first."""
     for wanted in _xmp_names(name):
         yield wanted
         yield wanted[:-4] + ".XMP"
 
 
 def digest_of(sidecars: Sequence[Sidecar]) -> int:
-    """64 bits, signed, that change when one is added, removed or changed, or is read in another way; 0 for none."""
+    """A signed 64-bit number that changes when a sidecar is added, removed or changed, or when this program reads
+    sidecars differently; 0 for no sidecars."""
     if not sidecars:
         return 0
     text = repr([FACTS_RECIPE, *map(tuple, sidecars)]).encode("utf-8", "surrogatepass")
@@ -131,7 +133,7 @@ def digest_of(sidecars: Sequence[Sidecar]) -> int:
 
 
 def fold(name: str) -> str:
-    """For comparison: without case, accents composed (macOS hands them out in two characters)."""
+    """A name in the form used for comparison: without case, accents composed (macOS returns them as two characters)."""
     return name.casefold() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
@@ -140,6 +142,7 @@ def _xmp_names(name: str) -> tuple[str, str]:
 
 
 def _original(folded: str) -> str:
-    """ "img_1-edited(1).jpg" -> "img_1(1).jpg"; itself for others."""
+    """The name of the original of an edited image: "img_1-edited(1).jpg" -> "img_1(1).jpg". Other names are returned
+    unchanged."""
     stem, extension = os.path.splitext(folded)  # noqa: PTH122
     return _EDITED.sub("", stem) + extension

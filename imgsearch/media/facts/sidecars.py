@@ -1,5 +1,5 @@
-"""What the files beside a picture say of it: XMP sidecars, and the JSON notes of Google Takeout. Read only; a hostile
-one says nothing."""
+"""Facts from the files beside an image: XMP sidecars and the JSON notes of Google Takeout. They are only read. A
+hostile sidecar yields no facts."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from imgsearch.media.metadata.xmp import MAX_BYTES, Xmp, parse_xmp
 from imgsearch.media.source import open_source
 from imgsearch.records import FileFacts, Word
 
-_MOST_JSON_BYTES = 1 * MIB  # of a picture's notes, which have 2 KB
+_MOST_JSON_BYTES = 1 * MIB  # notes of an image have about 2 KB
 _ORIENTATIONS = frozenset("12345678")
 _LIMITS = DecodeLimits(file_bytes=max(MAX_BYTES, _MOST_JSON_BYTES))
 
 
 def read_sidecars(paths: Iterable[str]) -> FileFacts:
-    """All that these files tell, each fact by the first that has it; words of all of them. Raises MediaError where one
-    cannot be read now but perhaps later (permission, disk)."""
+    """The facts in these files. Each fact comes from the first file that has it; words are collected from all. Raises
+    MediaError if a file cannot be read now but may be later (permissions, disk)."""
     found = [_read(path) for path in paths]
     words = distinct_words(word for facts in found for word in facts.words)
     return replace(merged(found), words=words)
 
 
 def merged(found: Iterable[FileFacts]) -> FileFacts:
-    """Each date, place, rating and orientation of the first that has it, with its source."""
+    """Each date, place, rating and orientation from the first that has it, with its source."""
     facts = NO_FACTS
     for more in found:
         if facts.taken_at is None:
@@ -50,7 +50,7 @@ def merged(found: Iterable[FileFacts]) -> FileFacts:
 
 
 def xmp_facts(data: bytes) -> FileFacts:
-    """Of an XMP sidecar."""
+    """The facts in an XMP sidecar."""
     xmp = parse_xmp(data)
     date, place, rating = xmp_date(xmp), xmp_place(xmp), xmp_rating(xmp)
     return FileFacts(
@@ -67,8 +67,8 @@ def xmp_facts(data: bytes) -> FileFacts:
 
 
 def takeout_facts(data: bytes) -> FileFacts:
-    """Of Google's notes; nothing of any other JSON. Their time is UTC; a place of zeros is none, and what the picture's
-    own EXIF says (geoDataExif) it says itself."""
+    """The facts in Google's notes; none in any other JSON. Their times are UTC, and a place of zeros means none. Their
+    geoDataExif is ignored, because it repeats the image's own EXIF."""
     try:
         notes = json.loads(data)
     except (ValueError, RecursionError):

@@ -1,9 +1,9 @@
-"""How Google Takeout names the notes (JSON) beside a picture. Everything here is folded.
+"""The names that Google Takeout gives to the JSON notes of an image. All names here are folded.
 
-``IMG_1.jpg`` has ``IMG_1.jpg.json``, since 2024 ``IMG_1.jpg.supplemental-metadata.json``. What stands before ``.json``
-is cut to 46 characters, so that "supplemental-metadata" and then the picture's name lose their ends. The second
-``IMG_1.jpg`` of an album is ``IMG_1(1).jpg`` with ``IMG_1.jpg(1).json`` or ``IMG_1.jpg.supplemental-metadata(1).json``.
-Sources: Google Takeout exports, as immich-go's and GooglePhotosTakeoutHelper's tests record them.
+``IMG_1.jpg`` has ``IMG_1.jpg.json``, since 2024 ``IMG_1.jpg.supplemental-metadata.json``. The part before ``.json`` is
+cut to 46 characters: first "supplemental-metadata" loses its end, then the image's name. The second ``IMG_1.jpg`` of an
+album is ``IMG_1(1).jpg`` with ``IMG_1.jpg(1).json`` or ``IMG_1.jpg.supplemental-metadata(1).json``. Sources: Google
+Takeout exports, as recorded in the tests of immich-go and GooglePhotosTakeoutHelper.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import os
 import re
 from collections.abc import Iterator
 
-_MOST = 46  # characters (UTF-16, as JavaScript and Java count) before the number and ".json"
+_MOST = 46  # UTF-16 units, as JavaScript and Java count them, before the number and ".json"
 _NOTES = ".supplemental-metadata"
 _NUMBER = re.compile(r"\(\d{1,4}\)$")
 
 
 def notes_of(name: str) -> Iterator[str]:
-    """The names that the notes of the picture ``name`` may have."""
+    """The names that the notes of the image ``name`` may have."""
     stem, extension = os.path.splitext(name)  # noqa: PTH122
     number = _NUMBER.search(stem)
     yield from _notes(name, "")
@@ -28,8 +28,8 @@ def notes_of(name: str) -> Iterator[str]:
 
 
 def images_of_notes(name: str) -> Iterator[str]:
-    """The names that the picture of the notes ``name`` may have; where Takeout cut the picture's own name, the longest
-    beginning that is left of it (see `was_cut`)."""
+    """The names that the image of the notes ``name`` may have. Where Takeout cut the image's name, only its longest
+    remaining beginning is given (see `was_cut`)."""
     for text in _with_and_without_number(name.removesuffix(".json")):
         for media in {text[0], _without_notes(text[0])}:
             for bare, number in _with_and_without_number(media):
@@ -44,7 +44,7 @@ def _with_and_without_number(text: str) -> list[tuple[str, str]]:
 
 
 def was_cut(name: str) -> str:
-    """The beginning of the picture's name that the notes ``name`` keep, if Takeout may have cut it; else ""."""
+    """The beginning of the image's name that the notes ``name`` keep, if Takeout may have cut it; otherwise ""."""
     bare = _NUMBER.sub("", name.removesuffix(".json"))
     return bare if _units(bare) >= _MOST - 1 else ""
 
@@ -58,7 +58,7 @@ def _notes(media: str, number: str) -> Iterator[str]:
     cut = _cut(media)
     if cut != media:
         yield f"{cut}{number}.json"
-        if number:  # Takeout sometimes writes the notes of the first one only
+        if number:  # Takeout sometimes writes only the first one's notes
             yield f"{cut}.json"
 
 

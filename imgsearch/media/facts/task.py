@@ -1,4 +1,4 @@
-"""The workers' task: the facts of a file's header, and of its sidecars, without decoding the picture."""
+"""The workers' task that reads the facts in a file's header or its sidecars, without decoding the image."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from imgsearch.records import FileFacts
 
 
 def facts_task(arguments: Any, settings: dict[str, Any], limits: DecodeLimits) -> tuple[dict[str, Any], bytes]:
-    """[path, [paths of sidecars], what was found once of its shape]: with a path its header's facts, else those of the
-    sidecars; with a shape also "check" (see `rereading.Check`). Raises MediaError."""
+    """``arguments`` are [path, paths of sidecars, [width, height, orientation] as once found, or nothing]. With a path
+    the facts are those of its header, otherwise those of the sidecars. With a former shape the answer also has "check"
+    (see `rereading.Check`). Raises MediaError."""
     path, sidecars, former = arguments
     if not path:
         return {"facts": packed(read_sidecars(sidecars))}, b""
@@ -30,6 +31,6 @@ def facts_task(arguments: Any, settings: dict[str, Any], limits: DecodeLimits) -
 
 
 def header_facts(path: str | os.PathLike[str], limits: DecodeLimits) -> FileFacts:
-    """What the header of the picture at ``path`` tells. Raises MediaError where it cannot be opened."""
+    """The facts in the header of the image at ``path``. Raises MediaError if it cannot be opened."""
     with translated("read"), open_source(os.fspath(path), limits) as source:
         return content_facts(source.stream, readable_kind(source.head, source.name))

@@ -1,5 +1,5 @@
-"""What people wrote in a picture's metadata: tags, titles, captions, the people in it, a rating. Texts that a camera or
-a program writes into every picture are left out. Whatever the bytes, never an exception."""
+"""What people wrote in an image's metadata: tags, titles, captions, names of people, a rating. Texts that a camera or a
+program writes into every image are left out. No bytes raise an exception."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CAPTIONS = (
     "Iptc4xmpCore:AltTextAccessibility", "Iptc4xmpCore:ExtDescrAccessibility",
 )  # fmt: skip
 _TAGS = ("dc:subject", "acdsee:keywords", "mwg-kw:Keyword")
-# Where a text holds several tags, and what stands between them.
+# Properties that hold several tags in one text, and what separates the tags.
 _PATHS = {
     "lr:hierarchicalSubject": r"\|",
     "mediapro:CatalogSets": r"\|",
@@ -35,9 +35,9 @@ _PATHS = {
     "MicrosoftPhoto:LastKeywordIPTC": "/",
     "pdf:Keywords": "[,;]",
 }
-_ASSIGNED = re.compile(r'Assigned="1">([^<]+)<')  # ACDSee's categories, XML in a text
+_ASSIGNED = re.compile(r'Assigned="1">([^<]+)<')  # ACDSee writes its categories as XML inside a text
 _IPTC_TITLES, _IPTC_CAPTIONS, _IPTC_TAGS = (5, 105), (120,), (25,)
-_MOST, _MOST_LETTERS = 500, 40_000  # of one picture: what fits into a worker's answer, and a hundred times a caption
+_MOST, _MOST_LETTERS = 500, 40_000  # of one image; this fits into a worker's answer, and is a hundred captions
 # Windows writes stars as percents: 1, 25, 50, 75 and 99.
 _STARS_OF_PERCENT = ((1, 1), (13, 2), (38, 3), (63, 4), (88, 5))
 # Descriptions that cameras and programs write into every picture.
@@ -53,13 +53,13 @@ _NO_WORDS = re.compile(
 
 
 def is_worded(text: str) -> bool:
-    """Whether a text says something that not every picture of its camera says."""
+    """Whether a text says something about its own image, not something that the camera writes into all of them."""
     letters = "".join(char for char in text if char.isprintable()).strip().lower()
     return any(map(str.isalnum, letters)) and not _NO_WORDS.fullmatch(letters)
 
 
 def words_of(header: Header, xmp: Xmp) -> tuple[Word, ...]:
-    """Of EXIF, XMP, IPTC and comments, each text once and with the first that has it."""
+    """The words in EXIF, XMP, IPTC and comments. Each text comes once, with the first source that has it."""
     found = [*_exif_words(header.exif, header.tables), *xmp_words(xmp, "xmp"), *_iptc_words(header.iptc)]
     source = "png" if header.text_chunks else "comment"
     found += [Word("title", tidy(text), source) for text in header.titles]
@@ -68,7 +68,7 @@ def words_of(header: Header, xmp: Xmp) -> tuple[Word, ...]:
 
 
 def xmp_words(xmp: Xmp, source: str) -> list[Word]:
-    """Of an XMP packet, in the file or beside it."""
+    """The words in an XMP packet, in the file or beside it."""
     tags = [text for name in _TAGS for text in xmp.properties.get(name, ())]
     for name, mark in _PATHS.items():
         tags += [part for path in xmp.properties.get(name, ()) for part in re.split(mark, path)]
@@ -82,11 +82,12 @@ def xmp_words(xmp: Xmp, source: str) -> list[Word]:
 
 
 def distinct_words(found: Iterable[Word]) -> tuple[Word, ...]:
-    """Those that say something, each once: of tags and people whatever their case, of texts titles before captions."""
+    """The words that say something, each once. Tags and people are compared without case. A text that is both title and
+    caption counts as a title."""
     kept: dict[tuple[str, str], Word] = {}
     letters = 0
     for word in sorted(found, key=lambda each: each.kind == "caption"):  # stable
-        if not is_worded(word.text) or word.text[0] in "{[":  # what programs keep there, as JSON
+        if not is_worded(word.text) or word.text[0] in "{[":  # JSON, which only programs write
             continue
         named = word.kind in ("tag", "person")
         key = ("tag" if named else "text"), word.text.casefold()
@@ -97,7 +98,7 @@ def distinct_words(found: Iterable[Word]) -> tuple[Word, ...]:
 
 
 def rating_of(header: Header, xmp: Xmp) -> tuple[int | None, str | None]:
-    """Stars, 1 to 5, or -1 for a rejected picture, and where they are told; (None, None) for none."""
+    """The rating, 1 to 5 stars or -1 for rejected, and its source; (None, None) if there is none."""
     tables = (header.exif, table_of(header.exif, _EXIF_IFD))
     for table in tables:
         stars = _stars(tag_of(table, _RATING)) or _stars_of_percent(tag_of(table, _RATING_PERCENT))
@@ -108,7 +109,7 @@ def rating_of(header: Header, xmp: Xmp) -> tuple[int | None, str | None]:
 
 
 def xmp_rating(xmp: Xmp) -> int | None:
-    """The stars of an XMP packet; None for none."""
+    """The rating in an XMP packet; None if there is none."""
     told = _stars(xmp.first("xmp:Rating")) or _stars_of_percent(xmp.first("MicrosoftPhoto:Rating"))
     return told or _stars(xmp.first("acdsee:rating"))
 

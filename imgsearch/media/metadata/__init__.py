@@ -1,1 +1,1 @@
-"""EXIF, XMP and IPTC as they lie in a file."""
+"""EXIF, XMP and IPTC as they are stored in a file."""

@@ -1,4 +1,4 @@
-"""EXIF as Pillow parses it, asked tag by tag. Whatever the bytes, never an exception."""
+"""EXIF as Pillow parses it, tag by tag. No bytes raise an exception."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MAX_TEXT = 120
 
 
 def exif_of(image: Image.Image) -> Image.Exif:
-    """The picture's EXIF; an empty one where it is missing or damaged beyond reading."""
+    """The image's EXIF; empty if it is missing or damaged."""
     try:
         return image.getexif()
     except Exception:  # noqa: BLE001  damaged EXIF raises a dozen kinds (struct, Syntax, Unicode, Overflow ...)
@@ -20,26 +20,26 @@ def exif_of(image: Image.Image) -> Image.Exif:
 
 
 def orientation_of(exif: Image.Exif) -> int:
-    """The EXIF orientation, 1-8; 1 where absent or absurd."""
+    """The EXIF orientation, 1-8; 1 if it is missing or invalid."""
     return own_orientation(exif) or 1
 
 
 def own_orientation(exif: Image.Exif) -> int:
-    """The same, but 0 where the file has none."""
+    """The EXIF orientation, 1-8; 0 if the file has none."""
     value = _first(tag_of(exif, _ORIENTATION))
     return value if isinstance(value, int) and 1 <= value <= 8 else 0
 
 
 def tag_of(table: Mapping[int, Any] | Image.Exif, tag: int) -> Any:
-    """A tag's value as Pillow gives it; None where it is absent or damaged."""
+    """A tag's value as Pillow gives it; None if it is missing or damaged."""
     try:
         return table.get(tag)
-    except Exception:  # noqa: BLE001  Pillow decodes a tag when it is asked for it
+    except Exception:  # noqa: BLE001  Pillow decodes a tag only when it is asked for it
         return None
 
 
 def table_of(exif: Image.Exif, tag: int) -> Mapping[int, Any]:
-    """The table that a tag points at (EXIF, GPS ...); empty where it is absent or damaged."""
+    """The table that a tag points at (EXIF, GPS ...); empty if it is missing or damaged."""
     try:
         table = exif.get_ifd(tag)
     except Exception:  # noqa: BLE001  a sub-table may point anywhere
@@ -52,7 +52,7 @@ def _first(value: Any) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """A value as text in one line, at most 120 letters; "" for what is none."""
+    """A value as one line of text, at most 120 characters; "" if it is no text."""
     value = _first(value)
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
@@ -63,7 +63,7 @@ def text_of(value: Any) -> str:
 
 
 def camera_name(make: str, model: str) -> str | None:
-    """ "Canon" and "Canon EOS R5" are one "Canon EOS R5"."""
+    """Maker and model as one name: "Canon" and "Canon EOS R5" become "Canon EOS R5"."""
     if model.lower().startswith(make.lower()):
         return model or None
     return f"{make} {model}".strip() or None

@@ -1,4 +1,4 @@
-"""IPTC-IIM records, bare or in Photoshop's image resources. Whatever the bytes, never an exception."""
+"""IPTC-IIM records, bare or inside Photoshop's image resources. No bytes raise an exception."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MAX_RECORDS = 10_000
 
 
 def read_iptc(data: bytes) -> dict[int, list[bytes]]:
-    """The datasets of the application record (2) by number: 5 title, 25 keywords, 80 author, 120 caption ..."""
+    """The datasets of the application record (2) by number, such as 5 title, 25 keywords, 80 author, 120 caption."""
     found: dict[int, list[bytes]] = {}
     for record, number, content in _datasets(data):
         if record == 2 and (text := content.strip(b"\0 ")):
@@ -32,14 +32,15 @@ def _datasets(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         if at < 0 or data[at : at + 1] != b"\x1c" or at + 5 > len(data):
             break
         length = int.from_bytes(data[at + 3 : at + 5], "big")
-        if length & 0x8000:  # an extended dataset, of which photographs have none
+        if length & 0x8000:  # an extended dataset, which photographs do not have
             break
         yield data[at + 1], data[at + 2], data[at + 5 : at + 5 + length]
         at += 5 + length
 
 
 def _resource(data: bytes) -> bytes:
-    """The IPTC block among Photoshop's resources: signature, number, Pascal name, length, content, each even."""
+    """The IPTC block among Photoshop's resources. Each has a signature, number, Pascal name, length and content, all
+    padded to even lengths."""
     at = 0
     for _ in range(_MAX_RECORDS):
         if at + 12 > len(data):

@@ -1,5 +1,4 @@
-"""XMP: the properties that an editor, a camera or a person left in a file (ISO 16684-1). Whatever the bytes, never an
-exception."""
+"""XMP: properties that a camera, an editor or a person left in a file (ISO 16684-1). No bytes raise an exception."""
 
 from __future__ import annotations
 
@@ -8,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
-MAX_BYTES = 4 * 1024 * 1024  # parsing takes 20 ns a byte; the packets of people have a hundredth of it
-_DECLARATION = re.compile(rb"^<\?xml[^>]{0,200}\?>")  # its encoding no longer holds
+MAX_BYTES = 4 * 1024 * 1024  # parsing takes 20 ns a byte; usual packets have a hundredth of this
+_DECLARATION = re.compile(rb"^<\?xml[^>]{0,200}\?>")  # dropped, because the text has been converted to UTF-8
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8"),
     (b"\xff\xfe\0\0", "utf-32-le"),
@@ -46,25 +45,26 @@ NAMESPACES = {
     "mediapro": "http://ns.iview-multimedia.com/mediapro/1.0/",
     "pdf": "http://ns.adobe.com/pdf/1.3/",
 }
-# Windows, and ExifTool after it, write Microsoft's without the slash at the end.
+# Windows and ExifTool write Microsoft's namespaces without the final slash.
 _PREFIXES = {uri.rstrip("/"): prefix for prefix, uri in NAMESPACES.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Xmp:
-    """The file's own properties by their usual names ("dc:title"), each a list of texts; a structure's parts are
-    "xmpMM:DerivedFrom/stRef:documentID". Those of its ingredients and of its history are not among them."""
+    """The file's own properties by their usual names ("dc:title"), each a list of texts. A structure's fields have
+    names such as "xmpMM:DerivedFrom/stRef:documentID". Properties of ingredients and of the history are not
+    included."""
 
     properties: dict[str, list[str]] = field(default_factory=dict)
     people: tuple[str, ...] = ()
-    """Names of the faces that programs marked (mwg-rs and Microsoft's regions)."""
+    """Names of faces that programs marked (mwg-rs and Microsoft's regions)."""
 
     def first(self, *names: str) -> str:
-        """The first text that is not blank among these properties; "" where there is none."""
+        """The first text that is not blank among these properties; "" if there is none."""
         return next((text for name in names for text in self.properties.get(name, ()) if text), "")
 
     def has(self, names: Iterable[str]) -> bool:
-        """Whether one of the properties says anything, as itself or in its parts."""
+        """Whether one of these properties has a value, in itself or in its fields."""
         return any(self.properties.get(name) or name in self._structures() for name in names)
 
     def _structures(self) -> set[str]:
@@ -72,10 +72,10 @@ class Xmp:
 
 
 def parse_xmp(data: bytes) -> Xmp:
-    """An XMP packet's properties; none where it is damaged, too large or declares entities. 0.2 ms for 10 KB."""
+    """The properties of an XMP packet; none if it is damaged, too large or declares entities. 0.2 ms for 10 KB."""
     data = data if len(data) <= MAX_BYTES else b""
     root = _parsed(_as_utf_8(data))
-    if root is None and not data.isascii():  # of a program that says UTF-8 and writes Windows' letters
+    if root is None and not data.isascii():  # some programs declare UTF-8 and write Windows-1252
         root = _parsed(data.decode("cp1252", "replace").encode())
     if root is None:
         return Xmp()
@@ -99,7 +99,8 @@ def _parsed(data: bytes) -> ElementTree.Element | None:
 
 
 def _as_utf_8(data: bytes) -> bytes:
-    """A packet may be UTF-16 or UTF-32 (ISO 16684-1, 7.3.2), marked or not; what entities it declares is then seen."""
+    """The packet in UTF-8. It may be UTF-16 or UTF-32 (ISO 16684-1, 7.3.2) with or without a mark. Converting first
+    also uncovers entities that it declares."""
     data = data.lstrip(b" \r\n\t") if data[:1] in b" \r\n\t" else data
     for mark, encoding in _MARKS:
         if data.startswith(mark):
@@ -113,7 +114,7 @@ def _descriptions(root: ElementTree.Element) -> list[ElementTree.Element]:
 
 
 def _people(root: ElementTree.Element) -> Iterator[str]:
-    """Of regions that are faces or say nothing of their kind; a dog's is not one."""
+    """Names of regions that are faces or of unknown kind. A pet's region is not one."""
     for node in root.iter():
         named = {_name(key): text for key, text in node.attrib.items()}
         named |= {_name(child.tag): (child.text or "").strip() for child in node if isinstance(child.tag, str)}
@@ -124,7 +125,7 @@ def _people(root: ElementTree.Element) -> Iterator[str]:
 
 
 def _nested_keywords(root: ElementTree.Element) -> Iterator[str]:
-    """Of the Metadata Working Group's tree of keywords, from the top down."""
+    """The keywords of the Metadata Working Group's tree, from the top down."""
     for node in root.iter():
         texts = [text for key, text in node.attrib.items() if _name(key) == "mwg-kw:Keyword"]
         is_keyword = isinstance(node.tag, str) and _name(node.tag) == "mwg-kw:Keyword"
@@ -132,7 +133,7 @@ def _nested_keywords(root: ElementTree.Element) -> Iterator[str]:
 
 
 def _keep(found: dict[str, list[str]], node: ElementTree.Element, above: str) -> None:
-    """The attributes and the children of a description or a structure, one level of structures deep."""
+    """Collect the attributes and children of a description, and of the structures directly below it."""
     for key, text in node.attrib.items():
         _add(found, above + _name(key), text)
     for child in node:
@@ -152,13 +153,14 @@ def _keep(found: dict[str, list[str]], node: ElementTree.Element, above: str) ->
 
 
 def _text_of(item: ElementTree.Element) -> str:
-    """An item's text; of a structure, that it is there."""
+    """An item's text. A structure counts as "-", which only says that it exists."""
     text = (item.text or "").strip()
     return text or ("-" if len(item) or any(not key.endswith("}lang") for key in item.attrib) else "")
 
 
 def _name(key: str) -> str:
-    """ "{http://purl.org/dc/elements/1.1/}title" -> "dc:title"; "" for RDF's own and namespaces of no concern."""
+    """ "{http://purl.org/dc/elements/1.1/}title" -> "dc:title"; "" for RDF's own names and for namespaces that are not
+    read."""
     uri, _, local = key[1:].partition("}")
     prefix = _PREFIXES.get(uri.rstrip("/"))
     return f"{prefix}:{local}" if prefix else ""
