@@ -50,6 +50,11 @@ class LibraryLayout:
         return self.folder / "quarantine"
 
     @property
+    def originals(self) -> Path:
+        """Of files that got other bytes, as a quarantine of its own."""
+        return self.folder / "originals"
+
+    @property
     def dedup(self) -> Path:
         return self.folder / "dedup"
 

@@ -37,12 +37,13 @@ def test_sidecar_that_is_there_gets_one_property_more(tmp_path: Path) -> None:
     plan = plan_sidecar(tmp_path / "a.jpg", 'a "red" <boat> & more')
     assert plan.action == "add" and plan.sidecar == sidecar and sidecar.read_bytes() == KNOWN
     write_sidecar(plan)
-    content = sidecar.read_bytes()
+    assert sidecar.read_bytes() == KNOWN  # one that is there is written with a journal, not here
+    content = plan.content or b""
+    sidecar.write_bytes(content)
     place = KNOWN.index(b"</r:RDF>")
     assert content.startswith(KNOWN[:place]) and content.endswith(KNOWN[place:])
     assert texts(content) == ['a "red" <boat> & more'] and b"rdf:about='uuid:1'" in content
     assert parse_xmp(content).properties["xmp:Rating"] == parse_xmp(KNOWN).properties["xmp:Rating"]
-    assert (tmp_path / "a.xmp.bak").read_bytes() == KNOWN
     assert plan_sidecar(tmp_path / "a.jpg", "again").action == "leave"
 
 
@@ -62,15 +63,12 @@ def test_sidecar_that_is_not_understood_is_left(tmp_path: Path, content: bytes) 
     assert (tmp_path / "a.jpg.xmp").read_bytes() == content
 
 
-def test_sidecar_that_changed_meanwhile_is_not_written(tmp_path: Path) -> None:
-    new = plan_sidecar(tmp_path / "a.jpg", "a boat")
+def test_sidecar_that_was_made_meanwhile_is_not_written(tmp_path: Path) -> None:
+    plan = plan_sidecar(tmp_path / "a.jpg", "a boat")
     (tmp_path / "a.jpg.xmp").write_bytes(KNOWN)
-    old = plan_sidecar(tmp_path / "a.jpg", "a boat")
-    (tmp_path / "a.jpg.xmp").write_bytes(KNOWN + b"\n")
-    for plan in (new, old):
-        with pytest.raises(UsageError, match="meanwhile"):
-            write_sidecar(plan)
-    assert (tmp_path / "a.jpg.xmp").read_bytes() == KNOWN + b"\n"
+    with pytest.raises(UsageError, match="meanwhile"):
+        write_sidecar(plan)
+    assert (tmp_path / "a.jpg.xmp").read_bytes() == KNOWN
 
 
 def test_originals_do_not_replace_one_another(tmp_path: Path) -> None:

@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from imgsearch.cli.main import parser_of
 from imgsearch.cli.parser import spoken
 from imgsearch.cli.verbs.alt_text import ALT_TEXT
 from imgsearch.errors import UsageError
 from imgsearch.storage import StoredCaption, writing
+
+KNOWN = b"""<x:xmpmeta xmlns:x='adobe:ns:meta/'><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<r:Description r:about='uuid:1' xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="4"/></r:RDF></x:xmpmeta>"""
 
 
 @pytest.fixture
@@ -59,6 +63,54 @@ def test_sidecars_are_shown_and_then_written(shelf: Any, capsys: Any) -> None:
     before = sidecar.read_bytes()
     assert alt_text(shelf, "--xmp", "1", "--yes") == 0
     assert "has an alternative text" in capsys.readouterr().out and sidecar.read_bytes() == before
+
+
+def test_sidecar_that_is_there_comes_back(shelf: Any, capsys: Any) -> None:
+    sidecar = shelf.photos / "scene00.xmp"
+    sidecar.write_bytes(KNOWN)
+    assert alt_text(shelf, "--xmp", "--yes") == 0
+    assert capsys.readouterr().err.startswith("2 sidecars written\nThe originals are in ")
+    assert b"red" in sidecar.read_bytes() and sorted(path.suffix for path in shelf.photos.iterdir()).count(".bak") == 0
+    assert alt_text(shelf, "--undo") == 0
+    assert sidecar.read_bytes() == KNOWN and (shelf.photos / "scene01.png.xmp").exists()
+    assert alt_text(shelf, "--undo") == 1
+    assert "nothing is to be brought back" in capsys.readouterr().err
+
+
+def test_pictures_are_shown_written_and_brought_back(shelf: Any, capsys: Any) -> None:
+    paths = [shelf.photos / f"scene0{number}.png" for number in range(3)]
+    before = [path.read_bytes() for path in paths]
+    twin = shelf.photos / "twin.png"
+    twin.hardlink_to(paths[1])
+    assert alt_text(shelf, "--into-pictures") == 0
+    told = capsys.readouterr()
+    assert [line.split()[0] for line in told.out.splitlines()] == ["write", "leave"] and "2 names" in told.out
+    assert "--yes" in told.err and [path.read_bytes() for path in paths] == before
+    assert alt_text(shelf, "--into-pictures", "--yes") == 0
+    assert "1 pictures written" in capsys.readouterr().err
+    with Image.open(paths[0]) as new, Image.open(io.BytesIO(before[0])) as old:
+        assert new.tobytes() == old.tobytes() and "boat" in new.info["XML:com.adobe.xmp"]
+    assert [path.read_bytes() for path in paths[1:]] == before[1:]
+    assert alt_text(shelf, "--into-pictures", "--yes") == 0
+    assert "has changed since it was indexed" in capsys.readouterr().out
+    assert alt_text(shelf, "--undo") == 0
+    assert [path.read_bytes() for path in paths] == before
+
+
+def test_person_is_asked_on_a_terminal(shelf: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for answer, expected in (("no", False), ("yes", True)):
+        monkeypatch.setattr("sys.stdin", Terminal(f"{answer}\n"))
+        if expected:
+            assert alt_text(shelf, "--xmp", "1") == 0
+        else:
+            with pytest.raises(UsageError, match="nothing was written"):
+                alt_text(shelf, "--xmp", "1")
+        assert (shelf.photos / "scene00.png.xmp").exists() == expected
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def test_page_is_shown_and_then_written_with_its_original_kept(shelf: Any, capsys: Any) -> None:

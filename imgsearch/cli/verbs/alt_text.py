@@ -46,7 +46,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--html", type=Path, metavar="FILE", help="the pictures of a web page")
     form.add_argument("--into-pictures", action="store_true", help="the XMP inside the pictures")
     form.add_argument(
-        "--undo", nargs="?", const="", metavar="RUN", help="bring back what was changed last, or in the run named"
+        "--undo", action="store_true", help="bring back what was changed last, or in a named run"
     )
     parser.add_argument("--unsure", action="store_true", help="unsure captions too")
     parser.add_argument("--yes", action="store_true", help="write what is shown, and do not ask")
@@ -59,8 +59,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
     settings = load_settings({"library": arguments.library})
     with open_store(settings) as store:
-        if arguments.undo is not None:
-            return bring_back(store, arguments.undo)
+        if arguments.undo:
+            return bring_back(store, arguments.words)
         if arguments.html is not None:
             if arguments.words:
                 raise UsageError("received pictures and --html, which reads them from the page", "leave them out")

@@ -66,7 +66,7 @@ def apply_plan(
     total = check_plan(plan).summary().moved
     applied = Applied()
     with working(quarantine) as folder:
-        applied.mended = _mend(folder, applied)
+        applied.mended = mend_runs(folder, applied)
         if total == 0:
             return applied
         run = begin_run(folder, action)
@@ -82,7 +82,7 @@ def _silent(done: int, total: int) -> None:
     pass
 
 
-def _mend(quarantine: Path, applied: Applied) -> int:
+def mend_runs(quarantine: Path, applied: Applied) -> int:
     """Put back the steps that a killed apply, or a killed undo of one, had begun and not ended."""
     mended = 0
     for run in run_folders(quarantine):
@@ -140,7 +140,7 @@ class _Run:
         try:
             moved = self._mover.move(number, member, self._plan.roots[member.copy.root_id], keeper)
         except Unfinished as exc:
-            self._leave(member, reason_of(exc.cause) + self._undone(exc))
+            self._leave(member, reason_of(exc.cause) + put_back_begun(self._run, self._journal, exc))
         except FileNotFoundError:
             if member.copy.path in self._moved_before():
                 self._applied.already += 1
@@ -156,17 +156,6 @@ class _Run:
                 Left(path, "it belonged to a file that was moved, and is gone") for path in moved.gone
             ]
             self._note_metadata(member, keeper, told)
-
-    def _undone(self, unfinished: Unfinished) -> str:
-        """Put back the steps that were begun; returns an addition to the reason."""
-        picture, *others = unfinished.begun
-        said = ""
-        for _, result in return_bundle(self._run, self._journal, Bundle(picture, tuple(others)), unfinished.begun):
-            if isinstance(result, Returned):
-                said += f"; {result.note}" if result.note else ""
-            else:
-                said += f"; it could not be put back yet ({reason_of(result)}): run `imgsearch dedup undo`"
-        return said
 
     def _leave(self, member: Member, reason: str) -> None:
         self._applied.left.append(Left(member.copy.path, reason))
@@ -201,3 +190,15 @@ class _Run:
 def reason_of(exc: OSError | Refused) -> str:
     """The reason in words for a person."""
     return str(exc) if isinstance(exc, Refused) or not exc.strerror else exc.strerror
+
+
+def put_back_begun(run: RunFolder, journal: Journal, unfinished: Unfinished) -> str:
+    """Put back the steps that were begun; returns an addition to the reason."""
+    picture, *others = unfinished.begun
+    said = ""
+    for _, result in return_bundle(run, journal, Bundle(picture, tuple(others)), unfinished.begun):
+        if isinstance(result, Returned):
+            said += f"; {result.note}" if result.note else ""
+        else:
+            said += f"; it could not be put back yet ({reason_of(result)}): run `imgsearch dedup undo`"
+    return said

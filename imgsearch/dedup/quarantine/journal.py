@@ -13,6 +13,8 @@ from typing import Any
 from imgsearch.files import write_whole
 
 VERSION = 1
+REWRITE = "rewrite"
+"""The action of a file that got other bytes: those of ``keeper_sha256``, ``keeper`` being its own path."""
 ENDED = ("left", "returned", "purged", "missing")
 """States after which nothing of a step is in the quarantine, as far as this program knows."""
 
@@ -34,7 +36,7 @@ class Step:
     tier: str
     keeper: str
     keeper_sha256: str
-    action: str  # "move", "hardlink", "reflink"
+    action: str  # "move", "hardlink", "reflink", "rewrite"
     way: str  # "rename", or "copy" to another file system
     stored: str  # where it lies, from the run's folder
     of: int = 0  # number of the image that this file moves along with, whose "done" follows its own; 0 for an image

@@ -60,7 +60,7 @@ class Mover:
             place = self._open_place(member.copy.path, root, opened)
             if self.action != "move" and member.copy.facts.content_hash != keeper.copy.facts.content_hash:
                 raise Refused(f"a {self.action} takes the same bytes; this is another file of the picture")
-            asked = _Asked(member.copy.path, member.copy.facts.content_hash, member.evidence.tier)
+            asked = AskedFile(member.copy.path, member.copy.facts.content_hash, member.evidence.tier)
             picture = self._prepare(number, asked, place, keeper, opened)
             along, gone = self._prepare_companions(picture, member, place, keeper, opened)
             self._carry([picture, *along])
@@ -76,8 +76,8 @@ class Mover:
         return _Place(real_root, folder, opened.enter_context(open_folder(real_root, folder)))
 
     def _prepare(
-        self, number: int, asked: _Asked, place: _Place, keeper: Keeper, opened: contextlib.ExitStack
-    ) -> _Carried:
+        self, number: int, asked: AskedFile, place: _Place, keeper: Keeper, opened: contextlib.ExitStack
+    ) -> CarriedFile:
         """An open and locked file that matches the plan, and the step that it is about to take."""
         name = Path(asked.path).name
         descriptor = opened.enter_context(open_file(place.parent, name))
@@ -106,17 +106,17 @@ class Mover:
         )
         own = str((self.run.path / stored).parent)
         inside = opened.enter_context(open_folder(str(self.run.path), own, create=True))
-        return _Carried(StepState(step), place.parent, inside, descriptor, identity, keeper)
+        return CarriedFile(StepState(step), place.parent, inside, descriptor, identity, keeper)
 
     def _prepare_companions(
-        self, picture: _Carried, member: Member, place: _Place, keeper: Keeper, opened: contextlib.ExitStack
-    ) -> tuple[list[_Carried], tuple[str, ...]]:
+        self, picture: CarriedFile, member: Member, place: _Place, keeper: Keeper, opened: contextlib.ExitStack
+    ) -> tuple[list[CarriedFile], tuple[str, ...]]:
         """The companions that exist, and the paths of missing ones. Raises Refused for one that cannot be moved."""
-        along: list[_Carried] = []
+        along: list[CarriedFile] = []
         gone: list[str] = []
         for companion in member.companions if self.action == "move" else ():
             number = picture.own.step.number
-            asked = _Asked(companion.path, companion.sha256, COMPANION, number)
+            asked = AskedFile(companion.path, companion.sha256, COMPANION, number)
             try:
                 along.append(self._prepare(number + len(along) + 1, asked, place, keeper, opened))
             except (OSError, Refused) as exc:
@@ -126,7 +126,7 @@ class Mover:
                 gone.append(companion.path)
         return along, tuple(gone)
 
-    def _carry(self, bundle: Sequence[_Carried]) -> None:
+    def _carry(self, bundle: Sequence[CarriedFile]) -> None:
         begun: list[StepState] = []
         try:
             for one in bundle:
@@ -142,7 +142,7 @@ class Mover:
                 raise
             raise Unfinished(begun, exc) from exc
 
-    def _go_either_way(self, one: _Carried) -> None:
+    def _go_either_way(self, one: CarriedFile) -> None:
         try:
             self._go(one)
         except OSError as exc:
@@ -152,7 +152,7 @@ class Mover:
             self.journal.intend(one.own.step)
             self._go(one)
 
-    def _go(self, hands: _Carried) -> None:
+    def _go(self, hands: CarriedFile) -> None:
         own, step = hands.own, hands.own.step
         new, name = self.run.private_name(step.number, "new"), Path(step.stored).name
         if step.action != "move":
@@ -175,7 +175,7 @@ class Mover:
         if step.of:
             self.journal.write("done", step.number, durable=False)
 
-    def _copy_out(self, step: Step, hands: _Carried, name: str) -> None:
+    def _copy_out(self, step: Step, hands: CarriedFile, name: str) -> None:
         """Onto another file system: a whole and compared copy first, then the original under a name of ours."""
         part = f"{step.number:06d}.part"
         remove_file(hands.stored, part)
@@ -192,14 +192,14 @@ class Mover:
         reached("dedup-aside")
         self._check_moved(hands, look(hands.parent, aside))
 
-    def _check_moved(self, hands: _Carried, moved: Identity | None) -> None:
+    def _check_moved(self, hands: CarriedFile, moved: Identity | None) -> None:
         """Checks that the renamed file is the one that was read and that the keeper is unchanged; if either was
         replaced in the meantime, the move is rolled back."""
         if moved is None or not moved.same_content(hands.identity):
             raise Refused("another file took its place while it was read")
         hands.keeper.check()
 
-    def _make_substitute(self, step: Step, hands: _Carried, new: str) -> int:
+    def _make_substitute(self, step: Step, hands: CarriedFile, new: str) -> int:
         """Makes a link to the keeper, or a clone of it, beside the member under a name of ours; returns its inode."""
         if step.action == "hardlink":
             with open_folder(hands.keeper.root, hands.keeper.folder) as folder:
@@ -232,7 +232,7 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class AskedFile:
     """One file that the plan moves; ``of``: the number of the image that it moves along with."""
 
     path: str
@@ -251,7 +251,7 @@ class _Place:
 
 
 @dataclass(frozen=True, slots=True)
-class _Carried:
+class CarriedFile:
     """The open handles while one file is moved: its folder, its place in the quarantine, the file itself."""
 
     own: StepState
@@ -271,7 +271,7 @@ class Unfinished(Exception):  # never leaves the room
         self.cause = cause
 
 
-def _check_file(asked: _Asked, descriptor: int, keeper: Keeper) -> Identity:
+def _check_file(asked: AskedFile, descriptor: int, keeper: Keeper) -> Identity:
     if Identity.of(os.fstat(descriptor)).same_file(keeper.identity):
         raise Refused("it is the file to keep under another name: moving it would free nothing")
     lock_file(descriptor, alone=True)

@@ -24,7 +24,7 @@ from imgsearch.dedup.disk import (
     rename_exclusive,
 )
 from imgsearch.dedup.quarantine.folder import RunFolder
-from imgsearch.dedup.quarantine.journal import Journal, StepState
+from imgsearch.dedup.quarantine.journal import REWRITE, Journal, StepState
 from imgsearch.dedup.quarantine.names_beside import Followed, names_beside
 from imgsearch.files import reached
 
@@ -105,7 +105,8 @@ class _Return:
         if (
             status.st_nlink > 1
             or status.st_size == 0
-            or (self._holds_bytes(self._new) and self._original_is_somewhere())
+            or (self._step.action == REWRITE and self._own.placed_inode is None)  # half written
+            or (self._is_substitute(self._new) and self._original_is_somewhere())
         ):
             remove_file(self._parent, self._new)
         else:  # somebody wrote into it, or deleted both the original and the file that was kept
@@ -177,11 +178,19 @@ class _Return:
         return self._is_original(present) and self._holds_bytes(self._name)
 
     def _holds_bytes(self, name: str) -> bool:
+        return self._digest(name) == self._step.sha256
+
+    def _is_substitute(self, name: str) -> bool:
+        """Whether it has the bytes of the original, or those that a rewrite gave it."""
+        rewritten = [self._step.keeper_sha256] if self._step.action == REWRITE else []
+        return self._digest(name) in (self._step.sha256, *rewritten)
+
+    def _digest(self, name: str) -> str:
         try:
             with open_file(self._parent, name) as descriptor:
-                return digest_of(descriptor)[0] == self._step.sha256
+                return digest_of(descriptor)[0]
         except (OSError, Refused):
-            return False
+            return ""
 
     def _landed_copy_name(self) -> str | None:
         """The name in the folder of a file whose return was announced."""
@@ -249,10 +258,10 @@ class _Return:
 
     def _take_substitute_away(self) -> bool:
         """Rename the file's substitute to a name of ours, if an apply put one there and it has the same bytes as the
-        original; if it was edited, it is somebody's file and stays. Its inode does not matter: a later run may have
-        carried it to another disk and back."""
+        original, or those that a rewrite gave it; if it was edited, it is somebody's file and stays. Its inode does not
+        matter: a later run may have carried it to another disk and back."""
         present = look(self._parent, self._name)
-        if present is None or self._own.placed_inode is None or not self._holds_bytes(self._name):
+        if present is None or self._own.placed_inode is None or not self._is_substitute(self._name):
             return False
         rename_exclusive(self._parent, self._name, self._parent, self._new)
         reached("dedup-substitute-aside")

@@ -1,0 +1,152 @@
+"""Files of people that get other bytes: shown first, asked, written with a journal, brought back."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgsearch.cli.output.terminal import ask, shell_word, shown
+from imgsearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from imgsearch.captions.alt_text import SidecarPlan
+    from imgsearch.dedup.quarantine.rewrite import Rewrite
+    from imgsearch.storage import Store, StoredCaption
+
+Found = list[tuple[Path, "StoredCaption"]]
+
+
+def agreed(question: str, *, yes: bool) -> bool:
+    """Whether to write: by --yes, or a person's word; False, with how to write, where nobody is there to ask. Raises
+    UsageError for another word."""
+    if yes:
+        return True
+    if sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty():
+        ask(question, "nothing was written")
+        return True
+    print("Nothing was written; --yes writes it.", file=sys.stderr)
+    return False
+
+
+def write_sidecars(store: Store, found: Found, *, yes: bool) -> int:
+    """Show what happens to each sidecar, and do it. -> 0, or 3 where one could not be written."""
+    from imgsearch.captions.alt_text import write_sidecar
+    from imgsearch.dedup.quarantine.rewrite import Rewrite
+
+    plans = list(_sidecar_plans(found))
+    for plan in plans:
+        _show(plan.action, plan.sidecar, plan.text, plan.reason)
+    plans = [plan for plan in plans if plan.content is not None]
+    if not plans or not agreed(f"Write {len(plans):,} sidecars?", yes=yes):
+        return 0
+    made, failed = 0, 0
+    for plan in plans:
+        try:
+            write_sidecar(plan)
+            made += plan.before is None
+        except (OSError, UsageError) as exc:
+            failed += 1
+            why = exc.strerror if isinstance(exc, OSError) else exc.message
+            print(f"imgsearch: {shown(plan.sidecar)} was not written: {why}", file=sys.stderr)
+    changes = [
+        Rewrite(os.fspath(plan.sidecar), _root_of(store, plan.sidecar), hashlib.sha256(plan.before).hexdigest(), new)
+        for plan in plans
+        if plan.before is not None and (new := plan.content) is not None
+    ]
+    code = _rewrite(store, changes, made, "sidecars") if changes else 0
+    if not changes:
+        print(f"{made:,} sidecars written", file=sys.stderr)
+    return 3 if failed else code
+
+
+def _sidecar_plans(found: Found) -> Iterator[SidecarPlan]:
+    """One for each sidecar: of pictures that share one, the first has it."""
+    from imgsearch.captions.alt_text import plan_sidecar
+
+    taken: set[Path] = set()
+    for path, caption in found:
+        plan = plan_sidecar(path, caption.text)
+        if plan.sidecar not in taken:
+            taken.add(plan.sidecar)
+            yield plan
+
+
+def write_into_images(store: Store, found: Found, *, yes: bool) -> int:
+    """The same for the pictures themselves. Each is read to be shown, and again to be written."""
+    from imgsearch.captions.in_images import ImagePlan, plan_image
+    from imgsearch.dedup.quarantine.rewrite import Rewrite, why_not_rewritten
+
+    hashes = {
+        number: record.facts.content_hash
+        for first in range(0, len(found), 1000)
+        for number, record in store.images([each.image_id for _, each in found[first : first + 1000]]).items()
+    }
+
+    def plans(chosen: Iterable[tuple[Path, StoredCaption]]) -> Iterator[ImagePlan]:
+        for path, caption in chosen:
+            yield plan_image(path, caption.text, hashes.get(caption.image_id, ""))
+
+    ready = []
+    for plan, one in zip(plans(found), found, strict=True):
+        reason = plan.reason or why_not_rewritten(plan.image.lstat())
+        _show("leave" if reason else "write", plan.image, plan.text, reason)
+        if not reason:
+            ready.append(one)
+    if not ready or not agreed(f"Write into {len(ready):,} pictures?", yes=yes):
+        return 0
+    changes = (
+        Rewrite(os.fspath(plan.image), _root_of(store, plan.image), plan.sha256, plan.content)
+        for plan in plans(ready)
+        if plan.content is not None
+    )
+    code = _rewrite(store, changes, 0, "pictures")
+    print(f"`imgsearch index --library {shell_word(store.path)}` reads them again.", file=sys.stderr)
+    return code
+
+
+def _rewrite(store: Store, changes: Iterable[Rewrite], made: int, what: str) -> int:
+    """Write, and say so; ``made`` more were written that had no bytes before."""
+    from imgsearch.dedup.quarantine.rewrite import rewrite_files
+
+    done = rewrite_files(store.layout.originals, changes)
+    for one in done.left:
+        print(f"imgsearch: {shown(one.path)} was not written: {shown(one.reason)}", file=sys.stderr)
+    print(f"{done.moved + made:,} {what} written", file=sys.stderr)
+    if done.moved:
+        again = f"imgsearch alt-text --undo {done.run_id} --library {shell_word(store.path)}"
+        print(f"The originals are in {shown(store.layout.originals)}. Bring them back: {again}", file=sys.stderr)
+    return 3 if done.left else 0
+
+
+def bring_back(store: Store, words: Sequence[str]) -> int:
+    """Undo the run that is named, or the newest that changed something."""
+    from imgsearch.dedup.quarantine.undo import undo
+
+    if len(words) > 1:
+        raise UsageError(
+            f"--undo received {len(words)} words, expected the name of one run", "leave them out: the last"
+        )
+    folder = store.layout.originals
+    done = undo(folder, words[0] if words else None) if folder.is_dir() else None
+    if done is None or not done.run_id:
+        print("no original is kept: nothing is to be brought back", file=sys.stderr)
+        return 1
+    print(f"{done.returned:,} originals are back")
+    for what, ones in (("put beside", done.beside), ("still kept", done.left), ("in neither place", done.missing)):
+        for one in ones:
+            print(f"{what}: {shown(one.path)}: {shown(one.reason)}")
+    return 3 if done.left or done.missing else 0
+
+
+def _show(action: str, path: Path, text: str, reason: str) -> None:
+    print(f"{action:5} {shown(path)}: {shown(text)}{f' ({shown(reason)})' if reason else ''}")
+
+
+def _root_of(store: Store, path: Path) -> str:
+    """The folder of the library that the file lies in; its own where there is none."""
+    inside = [root.path for root in store.roots() if path.is_relative_to(root.path)]
+    return os.fspath(max(inside, key=lambda root: len(root.parts), default=path.parent))
