@@ -1,1 +1,1 @@
-"""What the headers of one container format say: how many pictures, their samples, profile, metadata and film."""
+"""What the headers of each container format say: the number of images, their samples, profile, metadata and video."""

@@ -1,4 +1,4 @@
-"""GIF and WebP: frames, transparency, and the metadata between them."""
+"""Headers of GIF and WebP: frames, transparency, and the metadata between the frames."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from imgsearch.media.containers.header import MAX_BLOCK_BYTES, Header, load_exif
 from imgsearch.media.limits import webp_canvas
 
 _MAX_CHUNKS = 100_000
-_MAX_FRAMES = 10_002  # more are too many to be compared anyway
+_MAX_FRAMES = 10_002  # dedup compares no more frames than this
 _GIF_XMP, _GIF_ICC = b"XMP DataXMP", b"ICCRGBG1012"
 
 
 def read_gif(stream: BinaryIO) -> Header:
-    """Walks over all blocks of the file. 10 ms for 10 MB. Raises ValueError where it holds no frame."""
+    """Walk over all blocks of the file. 10 ms for 10 MB. Raises ValueError if there is no frame."""
     data = read_at(stream, 0, 13)
     header = Header(images=0, lossless=True)
     header.extent = int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
@@ -36,14 +36,14 @@ def read_gif(stream: BinaryIO) -> Header:
             header.images += 1
             at = _skip(data, at + 11 + (3 << (flags & 7) + 1 if flags & 0x80 else 0))
         else:
-            at += 1  # readers look for the next block
+            at += 1  # a stray byte: readers look for the next block
     if not header.images:
         raise ValueError("no frame")
     return header
 
 
 def _read_extension(header: Header, data: bytes, at: int) -> int:
-    """An extension block at ``at``; returns the offset behind it."""
+    """Read the extension block at ``at``. Returns the offset after it."""
     label, first = data[at + 1 : at + 2], data[at + 2 : at + 3]
     content = at + 3 + (first[0] if first else 0)
     name = data[at + 3 : content]
@@ -53,7 +53,7 @@ def _read_extension(header: Header, data: bytes, at: int) -> int:
     elif label == b"\xfe":
         text = _joined(data, at + 2)[:4096].decode("utf-8", "replace").strip("\0 \r\n\t")
         header.words += [text] if text and len(header.words) < 100 else []
-    elif label == b"\xff" and name == _GIF_XMP:  # plain text, not in sub-blocks, then 258 bytes that end the walk
+    elif label == b"\xff" and name == _GIF_XMP:  # plain text instead of sub-blocks; the 258 bytes after it end the walk
         header.xmp = data[content : min(end, content + MAX_BLOCK_BYTES)].partition(b"\x01\xff\xfe")[0]
     elif label == b"\xff" and name == _GIF_ICC:
         header.icc = _joined(data, content)
@@ -61,7 +61,7 @@ def _read_extension(header: Header, data: bytes, at: int) -> int:
 
 
 def _skip(data: bytes, at: int) -> int:
-    """Behind the sub-blocks that begin at ``at``."""
+    """The offset after the sub-blocks that begin at ``at``."""
     size = len(data)
     while at < size:
         length = data[at]
@@ -80,7 +80,7 @@ def _joined(data: bytes, at: int) -> bytes:
 
 
 def read_webp(stream: BinaryIO) -> Header:
-    """Walks over the chunks (RFC 9649). Raises ValueError where there is no picture."""
+    """Walk over the chunks (RFC 9649). Raises ValueError if there is no image."""
     header = Header(images=0, extent=webp_canvas(read_at(stream, 0, 64)))
     size = stream_size(stream)
     end = min(8 + int.from_bytes(read_at(stream, 4, 4), "little"), size)
@@ -111,7 +111,7 @@ def read_webp(stream: BinaryIO) -> Header:
 
 
 def _read_frame(stream: BinaryIO, header: Header, at: int, end: int, lossless: set[bool]) -> None:
-    """The chunks of one frame of an animation: perhaps transparency, then the picture."""
+    """Read the chunks of one frame of an animation: perhaps an alpha chunk, then the image."""
     for _ in range(4):
         head = read_at(stream, at, 13)
         if at >= end or len(head) < 8:

@@ -13,7 +13,7 @@ _MAX_BOXES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A box by its four letters; ``start`` and ``end`` bound its content, in the file or in the bytes that were
+    """A box, named by its four letters. ``start`` and ``end`` bound its content, in the file or in the bytes that were
     walked."""
 
     name: bytes
@@ -22,7 +22,7 @@ class Box:
 
 
 def file_boxes(stream: BinaryIO, start: int, end: int) -> Iterator[Box]:
-    """The boxes of a file between two offsets, their content unread; a damaged length ends the walk."""
+    """The boxes of a file between two offsets, without reading their content. A damaged length ends the walk."""
     at = start
     for _ in range(_MAX_BOXES):
         box = _box(read_at(stream, at, 16), at, end)
@@ -33,7 +33,7 @@ def file_boxes(stream: BinaryIO, start: int, end: int) -> Iterator[Box]:
 
 
 def inner_boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
-    """The boxes within bytes at hand."""
+    """The boxes within bytes in memory."""
     at, end = start, len(data) if end is None else min(end, len(data))
     for _ in range(_MAX_BOXES):
         box = _box(data[at : at + 16], at, end)
@@ -44,14 +44,14 @@ def inner_boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator
 
 
 def find_box(data: bytes, path: tuple[bytes, ...]) -> bytes:
-    """The content of the first box at that path; empty where there is none."""
+    """The content of the first box at that path; b"" if there is none."""
     for name in path:
         data = next((data[box.start : box.end] for box in inner_boxes(data) if box.name == name), b"")
     return data
 
 
 def read_box(stream: BinaryIO, box: Box) -> bytes:
-    """A box's content; only the first 16 MiB of a longer one."""
+    """A box's content, at most its first 16 MiB."""
     return read_at(stream, box.start, min(box.end - box.start, MAX_BLOCK_BYTES))
 
 

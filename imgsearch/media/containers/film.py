@@ -1,8 +1,8 @@
-"""Films inside a picture file: Google's and Xiaomi's motion photos (XMP), Samsung's (a trailer), Huawei's and others'
-that are merely appended.
+"""Videos inside an image file: motion photos of Google and Xiaomi (named in the XMP), of Samsung (in a trailer), and of
+Huawei and others (merely appended).
 
-A film is believed only where it is found: editors keep the XMP and drop the film. Sources: developer.android.com
-"Motion Photo format 1.0", ExifTool's Samsung.pm (SEFT trailer).
+A video counts only if its bytes are found, because editors keep the XMP and drop the video. Sources:
+developer.android.com "Motion Photo format 1.0", ExifTool's Samsung.pm (SEFT trailer).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _OVERLAP = 32
 
 
 def xmp_names_film(xmp: bytes) -> bool:
-    """Whether the XMP says that a film lies behind the picture."""
+    """Whether the XMP says that a video follows the image."""
     return bool(_NAMES_FILM.search(xmp))
 
 
 def find_film(stream: BinaryIO, start: int, size: int, xmp: bytes = b"") -> bool:
-    """Whether an ISO film lies in the file of ``size`` bytes behind ``start``, the end of a JPEG's header; ``xmp``
-    where it names one. A file that ends as a JPEG ends, and names none, costs one read of 64 bytes."""
+    """Whether an ISO video lies between ``start``, the end of a JPEG's header, and ``size``, the end of the file.
+    ``xmp`` may name one. A file that ends as a JPEG should, and names no video, costs one read of 64 bytes."""
     tail = read_at(stream, max(start, size - _TAIL_BYTES), _TAIL_BYTES)
     if not xmp and tail.rstrip(b"\0\r\n ").endswith(b"\xff\xd9"):
         return False
@@ -43,13 +43,13 @@ def find_film(stream: BinaryIO, start: int, size: int, xmp: bytes = b"") -> bool
 
 
 def begins_film(head: bytes) -> bool:
-    """Whether twelve bytes are the beginning of an ISO film: a small `ftyp` box and a brand of letters."""
+    """Whether these twelve bytes begin an ISO video: a small `ftyp` box with a brand of letters."""
     brand = head[8:12]
     return head[4:8] == b"ftyp" and 8 <= int.from_bytes(head[:4], "big") <= 512 and brand.isascii() and len(brand) == 4
 
 
 def search_film(stream: BinaryIO, start: int, size: int) -> bool:
-    """Whether a film begins anywhere from ``start`` on. Reads the rest of the file."""
+    """Whether a video begins anywhere after ``start``. Reads the rest of the file."""
     at, kept = start, b""
     stream.seek(start)
     while at < size and (piece := stream.read(_PIECE_BYTES)):
@@ -65,7 +65,8 @@ def search_film(stream: BinaryIO, start: int, size: int) -> bool:
 
 
 def _samsung_has_film(stream: BinaryIO, size: int) -> bool:
-    """The directory at the end: "SEFH", version, count, entries of (0, type, distance back, length), length, "SEFT"."""
+    """Read the directory at the end of the file: "SEFH", version, count, entries of (0, type, distance back, length),
+    the directory's length, "SEFT"."""
     length = int.from_bytes(read_at(stream, size - 8, 4), "little")
     directory = read_at(stream, size - 8 - length, length)
     if not directory.startswith(b"SEFH"):

@@ -1,4 +1,4 @@
-"""What every container's header is read into, and the EXIF block as Pillow parses it."""
+"""The result of reading a container's header, and helpers to read one."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import BinaryIO
 
 from PIL import Image
 
-#: Of metadata blocks (EXIF, XMP, ICC), more is left aside: a hostile length must cost nothing.
+#: Longest metadata block (EXIF, XMP, ICC) that is read, so that a false length costs nothing.
 MAX_BLOCK_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """One picture of a file that lies there as a file of its own: ``length`` bytes from ``offset`` on."""
+    """An image that is stored as a file of its own inside a file: ``length`` bytes from ``offset`` on."""
 
     offset: int
     length: int
@@ -22,9 +22,9 @@ class FilePart:
 
 @dataclass(slots=True)
 class Header:
-    """A file's headers, read by one of this room's modules. ``space`` is "GRAY", "RGB", "CMYK" or "Lab"; ``cicp`` holds
-    colour primaries and transfer characteristics (ITU-T H.273); ``extent`` is the largest width and height that
-    decoding will need, (0, 0) where the module does not tell; ``parts`` the pictures of an MPO or PPM."""
+    """A file's headers, as read by a module of this package. ``space`` is "GRAY", "RGB", "CMYK" or "Lab". ``cicp``
+    holds colour primaries and transfer characteristics (ITU-T H.273). ``extent`` is the largest width and height that
+    decoding will need, (0, 0) if unknown. ``parts`` are the images of an MPO or PPM."""
 
     images: int = 1
     main: int = 0
@@ -37,24 +37,24 @@ class Header:
     space: str = "RGB"
     icc: bytes = b""
     cicp: tuple[int, int] | None = None
-    gamma: float = 0.0  # of a PNG's gAMA chunk; 0 for none
+    gamma: float = 0.0  # from a PNG's gAMA chunk; 0 for none
     extent: tuple[int, int] = (0, 0)
     exif: Image.Exif = field(default_factory=Image.Exif)
-    tables: dict[int, Image.Exif] = field(default_factory=dict)  # EXIF's sub-tables where they are blocks of their own
+    tables: dict[int, Image.Exif] = field(default_factory=dict)  # EXIF's sub-tables, if they are separate blocks
     xmp: bytes = b""
     iptc: bytes = b""
     words: list[str] = field(default_factory=list)  # comments and text chunks
-    titles: list[str] = field(default_factory=list)  # those of them that are called so
-    text_chunks: bool = False  # the words are a PNG's
-    created: list[str] = field(default_factory=list)  # dates of making that a PNG's text tells
-    more_exif: Image.Exif = field(default_factory=Image.Exif)  # of the page that is not the main one, for what it lacks
+    titles: list[str] = field(default_factory=list)  # comments and text chunks that are named a title
+    text_chunks: bool = False  # whether ``words`` are text chunks of a PNG
+    created: list[str] = field(default_factory=list)  # creation dates in a PNG's text chunks
+    more_exif: Image.Exif = field(default_factory=Image.Exif)  # of the first page, for facts that the main page lacks
     software: str = ""
     parts: list[FilePart] = field(default_factory=list)
-    hidden: list[str] = field(default_factory=list)  # pictures that are there and cannot be read, in words
+    hidden: list[str] = field(default_factory=list)  # images or channels that cannot be read, in words
 
 
 def load_exif(data: bytes) -> Image.Exif:
-    """EXIF bytes, with or without "Exif\\0\\0" before them; an empty block where they are damaged beyond reading."""
+    r"""EXIF from bytes, with or without "Exif\0\0" before them; empty if they are damaged."""
     exif = Image.Exif()
     try:
         exif.load(data)
@@ -64,7 +64,7 @@ def load_exif(data: bytes) -> Image.Exif:
 
 
 def load_exif_from(stream: BinaryIO, offset: int | None = None) -> Image.Exif:
-    """The same of a TIFF-like file itself, from its first directory."""
+    """EXIF of a TIFF-like file itself, from its first directory or the one at ``offset``."""
     exif = Image.Exif()
     try:
         stream.seek(0)
@@ -75,7 +75,7 @@ def load_exif_from(stream: BinaryIO, offset: int | None = None) -> Image.Exif:
 
 
 def read_at(stream: BinaryIO, offset: int, count: int) -> bytes:
-    """Up to ``count`` bytes at ``offset``; fewer where the file ends before."""
+    """Up to ``count`` bytes at ``offset``; fewer at the end of the file."""
     if not 0 <= offset < 1 << 62 or count <= 0:
         return b""
     stream.seek(offset)
@@ -83,7 +83,7 @@ def read_at(stream: BinaryIO, offset: int, count: int) -> bytes:
 
 
 def stream_size(stream: BinaryIO) -> int:
-    """Bytes in the stream; its position is restored."""
+    """The number of bytes in the stream. Its position is restored."""
     here = stream.tell()
     size = stream.seek(0, io.SEEK_END)
     stream.seek(here)
@@ -91,5 +91,5 @@ def stream_size(stream: BinaryIO) -> int:
 
 
 def usual_depth(bits: int) -> int:
-    """Bits a sample as they are counted here: 1, 2, 4, 8, 10, 12, 14, 16 or 32, the next larger one."""
+    """Bits a sample, rounded up to 1, 2, 4, 8, 10, 12, 14, 16 or 32."""
     return next((depth for depth in (1, 2, 4, 8, 10, 12, 14, 16) if bits <= depth), 32)

@@ -1,7 +1,7 @@
-"""JPEG: its segments up to the first scan, and the further pictures of an MPO (CIPA DC-007).
+"""Headers of JPEG: its segments up to the first scan, and the further images of an MPO (CIPA DC-007).
 
-Gain maps and depth maps (Ultra HDR, Apple's, ISO 21496-1) are no pictures, and neither is the large preview that
-cameras put behind every photograph; the other eye of a stereo picture and the other angles are.
+The second view of a stereo image and other angles count as images. Gain maps and depth maps (Ultra HDR, Apple's, ISO
+21496-1) do not, nor does the large preview that cameras append to every photograph.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _ICC, _MPF, _RESOURCES = b"ICC_PROFILE\0", b"MPF\0", b"Photoshop 3.0\0"
 _ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
 _MAX_SEGMENTS, _MAX_MORE_XMP = 4096, 256
 _MAX_IMAGES = 10_002
-_SEARCHED = 1024  # bytes behind the place that the index tells; programs that edit the header move it
+_SEARCHED = 1024  # bytes searched after the indexed offset, which programs that edit the header make wrong
 _LOSSLESS_FRAMES = (0xC3, 0xC7, 0xCB, 0xCF)
 _PREVIEW_CLASS, _PART_CLASS = 1, 2  # the highest byte of an MP type code
 _AUXILIARY = re.compile(rb"hdrgm:|HDRGainMap|AuxiliaryImageType|aux:hdrgainmap|GainMapVersion|GDepth:|Camera:Depth")
 _SEMANTIC = re.compile(rb"""Semantic\s*(?:=\s*["']|>)\s*(\w+)""")
 _NOT_SEEN = frozenset({b"GainMap", b"Depth", b"Confidence", b"RecoveryMap", b"SegmentationMap"})
-# Comments of programs, not of people.
+# Comments that programs write.
 _PROGRAMS = re.compile(
     r"CREATOR:|Created with|File written by|LEAD Tech|Lavc|AppleMark|Optimized|Compressed by|Handmade Software|Intel",
     re.IGNORECASE,
@@ -35,8 +35,8 @@ _PROGRAMS = re.compile(
 
 @dataclass(slots=True)
 class Segments:
-    """The segments of one JPEG up to its first scan (SOS); ``end`` is where its data begin. ``frame`` is the SOF
-    marker, 0 where none was met."""
+    """The segments of one JPEG up to its first scan (SOS). ``end`` is where the scan's data begin. ``frame`` is the SOF
+    marker, 0 if there was none."""
 
     frame: int = 0
     depth: int = 8
@@ -59,12 +59,12 @@ class Segments:
 
     @property
     def all_xmp(self) -> tuple[bytes, bytes]:
-        """The main packet and the extended one."""
+        """The main XMP packet and the extended one."""
         return self.xmp, b"".join(self.more_xmp[at] for at in sorted(self.more_xmp))
 
 
 def read_segments(stream: BinaryIO, start: int = 0) -> Segments:
-    """Segments of the JPEG that begins at ``start``; what follows a damaged one is left out. 50 us."""
+    """The segments of the JPEG that begins at ``start``. After a damaged segment nothing is read. 50 us."""
     found = Segments()
     for marker, at, length in _walk(stream, start):
         if marker in (0xE1, 0xE2, 0xED, 0xFE):
@@ -80,8 +80,8 @@ def read_segments(stream: BinaryIO, start: int = 0) -> Segments:
 
 
 def read_header(stream: BinaryIO) -> Header:
-    """Reads the header and what it points at; and the last bytes of the file, for a film. Raises ValueError where
-    there is no frame header."""
+    """Read the header and what it points at, and the last bytes of the file for a video. Raises ValueError if there is
+    no frame header."""
     found = read_segments(stream)
     if not found.frame:
         raise ValueError("no frame header")
@@ -96,7 +96,7 @@ def read_header(stream: BinaryIO) -> Header:
     header.parts = [FilePart(0, size), *_further_parts(stream, found, size, header)]
     header.images = len(header.parts)
     header.maps += b"GDepth:Data" in more or b"GDepth:Data" in xmp
-    if b"GImage:Data" in more or b"GImage:Data" in xmp:  # the other eye of a Cardboard picture, as text
+    if b"GImage:Data" in more or b"GImage:Data" in xmp:  # the second view of a Cardboard photo, stored as text
         header.images += 1
         header.hidden.append("a second picture in its XMP")
     header.film = find_film(stream, found.end, size, xmp if xmp_names_film(xmp) else b"") or b"GAudio:Data" in more
@@ -104,14 +104,14 @@ def read_header(stream: BinaryIO) -> Header:
 
 
 def _walk(stream: BinaryIO, start: int) -> Iterator[tuple[int, int, int]]:
-    """(marker, offset of its content, length) of each segment, SOS the last."""
+    """(marker, offset of its content, length) of each segment, SOS last."""
     at = start + 2
     for _ in range(_MAX_SEGMENTS):
         stream.seek(at)
         head = stream.read(4)
         if len(head) < 4:
             return
-        if head[0] != 0xFF:  # rubbish between segments: libjpeg skips it too
+        if head[0] != 0xFF:  # stray bytes between segments; libjpeg skips them too
             rest = head + stream.read(65536)
             skip = rest.find(b"\xff", 1)
             if skip < 0:
@@ -155,7 +155,7 @@ def _keep(found: Segments, marker: int, data: bytes, at: int) -> None:
 
 
 def _further_parts(stream: BinaryIO, found: Segments, size: int, header: Header) -> list[FilePart]:
-    """The pictures behind the first that a person is meant to see; maps are counted in the header."""
+    """The images after the first that people are meant to see. Maps are counted in the header."""
     entries = _mpf_entries(found.mpf)
     if len(entries) < 2:
         return []
@@ -169,7 +169,7 @@ def _further_parts(stream: BinaryIO, found: Segments, size: int, header: Header)
             continue
         shift = read_at(stream, at, _SEARCHED).find(b"\xff\xd8\xff") if offset else -1
         if shift < 0:
-            continue  # the part was cut off by a program that did not know of it
+            continue  # a program that did not know the part cut it off
         at += shift
         named = place < len(semantics) and semantics[place] in _NOT_SEEN
         if named or _is_auxiliary(stream, at):
@@ -180,13 +180,13 @@ def _further_parts(stream: BinaryIO, found: Segments, size: int, header: Header)
 
 
 def _is_auxiliary(stream: BinaryIO, at: int) -> bool:
-    """Whether the JPEG there says of itself that it is a gain map, a depth map or a matte."""
+    """Whether the JPEG at ``at`` calls itself a gain map, a depth map or a matte."""
     found = read_segments(stream, at)
     return found.gain_map or bool(_AUXILIARY.search(found.xmp))
 
 
 def _mpf_entries(data: bytes) -> list[tuple[int, int, int]]:
-    """(attribute, length, offset) of each picture in the MP index; the first's offset is 0."""
+    """(attribute, length, offset) of each image in the MP index. The first offset is 0."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None:
         return []

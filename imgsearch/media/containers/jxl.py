@@ -29,19 +29,19 @@ class _Bits:
 
 @dataclass(frozen=True, slots=True)
 class JxlHead:
-    """Width and height as stored, EXIF's number of the orientation, and bits a sample: 0 for floats, and where an
-    animation or a preview stands before them."""
+    """Width and height as stored, the EXIF orientation, and bits a sample. The bits are 0 for floats, and for an
+    animation or a preview, whose fields precede them."""
 
     width: int = 0
     height: int = 0
     orientation: int = 1
     bits: int = 8
-    is_plain: bool = False  # one picture, of no channels but colour and transparency
+    is_plain: bool = False  # one image, with no channels but colour and alpha
     has_alpha: bool = False
 
 
 def read_header(stream: BinaryIO) -> Header:
-    """What the catalog keeps: the boxes `Exif` and `xml ` (those that are packed by Brotli are not read)."""
+    """The facts in the boxes `Exif` and `xml `. Boxes compressed with Brotli are not read."""
     head = read_jxl_head(stream)
     if not head.width:
         raise ValueError("no codestream")
@@ -57,13 +57,13 @@ def read_header(stream: BinaryIO) -> Header:
             header.exif = load_exif(data[4 + int.from_bytes(data[:4], "big") :])
         elif box.name == b"xml " and not header.xmp:
             header.xmp = read_box(stream, box)
-        elif box.name not in _KNOWN_BOXES:  # a gain map, and what may come
+        elif box.name not in _KNOWN_BOXES:  # a gain map, or a box of a later standard
             header.maps, header.hidden = 1, ["what lies beside the picture is not compared"]
     return header
 
 
 def read_jxl_head(stream: BinaryIO) -> JxlHead:
-    """The beginning of the codestream; an empty one where none is found."""
+    """The beginning of the codestream; empty if there is none."""
     head = read_at(stream, 0, 32)
     if not head.startswith(b"\xff\x0a"):
         head = next(
@@ -84,25 +84,25 @@ def read_jxl_head(stream: BinaryIO) -> JxlHead:
     if bits.take(1):  # extra fields
         orientation = bits.take(3) + 1
         if bits.take(1):
-            _read_size(bits)  # as it is meant to be shown
+            _read_size(bits)  # the intrinsic size
         if bits.take(1) or bits.take(1):  # a preview, an animation
             return JxlHead(width, height, orientation, 0)
     if bits.take(1):  # floats
         return JxlHead(width, height, orientation, 0)
     kind = bits.take(2)
     depth = (8, 10, 12)[kind] if kind < 3 else bits.take(6) + 1
-    bits.take(1)  # 16 bits are enough for the decoder's buffers
+    bits.take(1)  # whether 16-bit buffers are enough for the decoder
     alpha, others = _read_extra_channels(bits)
     return JxlHead(width, height, orientation, depth, not others, alpha)
 
 
 def _read_extra_channels(bits: _Bits) -> tuple[bool, bool]:
-    """Whether the only further channel is transparency, and whether there are any others."""
+    """Whether alpha is the only extra channel, and whether there are any others."""
     kind = bits.take(2)
     count = (0, 1)[kind] if kind < 2 else bits.take(4) + 2 if kind == 2 else bits.take(12) + 1
     if count != 1:
         return False, count > 0
-    if bits.take(1):  # all default: transparency of 8 bits
+    if bits.take(1):  # all default: 8-bit alpha
         return True, False
     kind = bits.take(2)
     is_alpha = kind == 0

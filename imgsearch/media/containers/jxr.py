@@ -10,7 +10,7 @@ from imgsearch.media.containers.tiff.directories import DirectoryReader, as_tiff
 
 _WIDTH, _HEIGHT, _PIXEL_FORMAT, _ICC, _XMP = 0xBC80, 0xBC81, 0xBC01, 0x8773, 0x02BC
 _FAMILY = bytes.fromhex("24c3dd6f034efe4bb1853d77768dc9")
-"""The pixel formats of Windows's imaging component but for their last byte."""
+"""The pixel formats of the Windows Imaging Component, without their last byte."""
 
 _GREY = frozenset((0x05, 0x08, 0x0B, 0x11, 0x13, 0x3E, 0x3F))
 _CMYK = frozenset((0x1C, 0x1F, *range(0x2C, 0x30)))
@@ -24,19 +24,19 @@ _RGBA8, _PRGBA8 = bytes.fromhex("2dadc7f58d6add43a7a8a29935261ae9"), bytes.fromh
 
 @dataclass(frozen=True, slots=True)
 class JxrFormat:
-    """What the samples are."""
+    """The format of the samples."""
 
     grey: bool = False
     cmyk: bool = False
     fixed_point: bool = False
-    linear: bool = False  # floats: linear light of sRGB's primaries (scRGB)
+    linear: bool = False  # floats hold linear light with sRGB's primaries (scRGB)
     premultiplied: bool = False
     alpha: bool = False
     depth: int = 8
 
 
 def read_header(stream: BinaryIO) -> Header:
-    """Raises ValueError where there is no directory with a size."""
+    """Raises ValueError if no directory gives a size."""
     exif = load_exif_from(as_tiff(stream))
     size = exif.get(_WIDTH), exif.get(_HEIGHT)
     if not all(isinstance(each, int) and 0 < each < 1 << 31 for each in size):
@@ -54,7 +54,7 @@ def read_header(stream: BinaryIO) -> Header:
 
 
 def format_of(stream: BinaryIO) -> JxrFormat:
-    """Of the first picture; eight bits of RGB where the format's number is not known."""
+    """The format of the first image; 8-bit RGB if its number is unknown."""
     name = _bytes(load_exif_from(as_tiff(stream)).get(_PIXEL_FORMAT), stream)
     if name in (_RGBA8, _PRGBA8):
         return JxrFormat(alpha=True, premultiplied=name == _PRGBA8)

@@ -1,4 +1,4 @@
-"""The headers of BMP, ICO, PPM, QOI and JPEG 2000."""
+"""Headers of BMP, ICO, PPM, QOI and JPEG 2000."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CODESTREAM_BYTES = 4096
 
 
 def read_bmp(stream: BinaryIO) -> Header:
-    """Raises ValueError for a header that is cut off."""
+    """Raises ValueError for a truncated header."""
     data = read_at(stream, 0, 14 + 124)
     size = int.from_bytes(data[14:18], "little")
     if len(data) < 26:
@@ -30,7 +30,7 @@ def read_bmp(stream: BinaryIO) -> Header:
         return header
     bits, compression = int.from_bytes(data[28:30], "little"), int.from_bytes(data[30:34], "little")
     header.depth = 1 if bits == 1 else 8
-    fields = size >= 56 or compression == 6  # the fourth mask follows the header of 52 bytes, or is part of it
+    fields = size >= 56 or compression == 6  # the alpha mask follows a header of 52 bytes, or is part of a longer one
     header.has_alpha = bits in (16, 32) and fields and compression in (3, 6) and data[66:70] not in (b"", bytes(4))
     if size == 124 and data[70:74] == b"DEBM":
         place, length = (int.from_bytes(data[at : at + 4], "little") for at in (126, 130))
@@ -40,7 +40,7 @@ def read_bmp(stream: BinaryIO) -> Header:
 
 @dataclass(frozen=True, slots=True)
 class Icon:
-    """One picture of an icon file: as its own header says, whatever the directory claims."""
+    """One image of an icon file, as its own header says, whatever the directory claims."""
 
     width: int
     height: int
@@ -49,7 +49,7 @@ class Icon:
 
 
 def read_icons(stream: BinaryIO) -> list[Icon]:
-    """The pictures of an icon file, in the order of its directory."""
+    """The images of an icon file, in the order of its directory."""
     head = read_at(stream, 0, 6 + 16 * _MAX_ICONS)
     icons = []
     for at in range(6, 6 + 16 * min(int.from_bytes(head[4:6], "little"), _MAX_ICONS), 16):
@@ -60,7 +60,7 @@ def read_icons(stream: BinaryIO) -> list[Icon]:
         if data.startswith(b"\x89PNG"):
             width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
             bits = data[24] if data[25] != 3 else 8
-        else:  # the height counts the mask too
+        else:  # the height includes the mask
             width = abs(int.from_bytes(data[4:8], "little", signed=True))
             height, bits = abs(int.from_bytes(data[8:12], "little", signed=True)) // 2, 8
         icons.append(Icon(width, height, bits, offset))
@@ -68,7 +68,7 @@ def read_icons(stream: BinaryIO) -> list[Icon]:
 
 
 def read_ico(stream: BinaryIO) -> Header:
-    """Raises ValueError where no picture can be found. The order is Pillow's: the largest first."""
+    """Raises ValueError if there is no image. The order is Pillow's: the largest first."""
     icons = read_icons(stream)
     if not icons:
         raise ValueError("no picture in it")
@@ -80,18 +80,18 @@ def read_ico(stream: BinaryIO) -> Header:
 
 @dataclass(frozen=True, slots=True)
 class Pnm:
-    """One picture of a PBM, PGM or PPM: ``data`` is where its samples begin, ``end`` where they end."""
+    """One image of a PBM, PGM or PPM. Its samples lie from ``data`` to ``end``."""
 
     kind: int  # 1 to 6
     width: int
     height: int
-    highest: int  # the sample that is white
+    highest: int  # the sample value of white
     data: int
     end: int
 
 
 def read_pnms(stream: BinaryIO) -> list[Pnm]:
-    """Netpbm's files may hold several pictures one behind the other, where they are binary."""
+    """The images of a binary Netpbm file, which may hold several in sequence."""
     found, at = list[Pnm](), 0
     size = stream_size(stream)
     while at < size and len(found) < _MAX_IMAGES:
@@ -122,7 +122,7 @@ def _read_pnm(head: bytes, at: int, size: int) -> Pnm | None:
 
 
 def read_ppm(stream: BinaryIO) -> Header:
-    """Raises ValueError for a header that cannot be read."""
+    """Raises ValueError for an unreadable header."""
     images = read_pnms(stream)
     if not images:
         raise ValueError("no header")
@@ -136,7 +136,7 @@ def read_ppm(stream: BinaryIO) -> Header:
 
 
 def read_qoi(stream: BinaryIO) -> Header:
-    """Raises ValueError for a header that is cut off."""
+    """Raises ValueError for a truncated header."""
     data = read_at(stream, 0, 14)
     if len(data) < 14:
         raise ValueError("no header")
@@ -167,7 +167,7 @@ def read_jpeg2000(stream: BinaryIO) -> Header:
 
 
 def read_jpeg2000_bits(stream: BinaryIO) -> int:
-    """Bits a sample of the first codestream, exactly; 8 where there is none."""
+    """Exact bits a sample of the first codestream; 8 if there is none."""
     if read_at(stream, 0, 4) == b"\xff\x4f\xff\x51":
         return (read_at(stream, 42, 1)[0] & 0x7F) + 1
     for box in file_boxes(stream, 0, stream_size(stream)):
@@ -189,7 +189,7 @@ def _read_jp2_header(header: Header, data: bytes) -> None:
 
 
 def _read_codestream(header: Header, data: bytes) -> None:
-    """Size and depth (SIZ) and wavelet (COD) of a codestream; a second one is another picture (JPX)."""
+    """Read size and depth (SIZ) and wavelet (COD) of a codestream. A second codestream is another image (JPX)."""
     header.images += 1
     if header.images > 1:
         return
@@ -200,4 +200,4 @@ def _read_codestream(header: Header, data: bytes) -> None:
     header.has_alpha = header.has_alpha or channels in (2, 4)
     at = data.find(b"\xff\x52", 42)
     wavelet = data[at + 13] if 0 <= at < len(data) - 13 else _REVERSIBLE
-    header.lossless = False if wavelet == _IRREVERSIBLE else None  # a reversible one may have been cut short
+    header.lossless = False if wavelet == _IRREVERSIBLE else None  # a reversible one may be truncated

@@ -1,4 +1,4 @@
-"""PNG and APNG: the chunks, of which the last may follow the pixels (PNG third edition, W3C)."""
+"""Headers of PNG and APNG. Chunks may follow the pixels (PNG third edition, W3C)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _MAX_INFLATED = 4 * 1024 * 1024
 _GREY, _PALETTE, _ALPHA = (0, 4), 3, (4, 6)
 _RAW_PROFILE = re.compile(r"raw profile type (exif|APP1|iptc|8bim|xmp)", re.IGNORECASE)
 _XMP_KEY = "XML:com.adobe.xmp"
-# Dates of the picture, not of the file: PNG's own keyword, and EXIF's as ImageMagick copies them.
+# Keywords for the date of the image instead of the file: PNG's own, and those of EXIF that ImageMagick copies.
 _CREATED = re.compile(r"creation[ _]?time|(exif:)?date[ _]?time[ _]?original|(xmp:)?create[ _]?date", re.IGNORECASE)
-# Text that a program writes of itself, or of the file.
+# Keywords under which programs describe themselves or the file.
 _NO_WORDS = re.compile(r"software|creation time|date:|exif:|png:|icc:|signature|thumb::|xmp:|tiff:|dpi", re.IGNORECASE)
 
 
 def read_header(stream: BinaryIO) -> Header:
-    """Walks over all chunks, and reads the small ones. 0.1 ms, and 1 us more for each IDAT chunk. Raises ValueError
-    where the first is no IHDR."""
+    """Walk over all chunks and read the small ones. 0.1 ms, and 1 us for each IDAT chunk. Raises ValueError if the
+    first chunk is not IHDR."""
     header, colour_type, frames, before_pixels = Header(lossless=True, depth=0), 0, 0, True
     first_is_frame, plain, texts = False, False, 0
     for name, data, end in _chunks(stream):
@@ -42,7 +42,7 @@ def read_header(stream: BinaryIO) -> Header:
             break
         elif name == b"acTL" and before_pixels:
             announced = int.from_bytes(data[:4], "big")
-            frames = -1 if frames or not 0 < announced < 1 << 31 else announced  # as readers take a false one
+            frames = -1 if frames or not 0 < announced < 1 << 31 else announced  # as readers take it
         elif name == b"fcTL":
             first_is_frame = first_is_frame or before_pixels
         elif name == b"IDAT":
@@ -64,7 +64,7 @@ def read_header(stream: BinaryIO) -> Header:
 
 
 def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes, int]]:
-    """(name, content where it matters, offset behind the chunk)."""
+    """(name, content if it is needed, offset after the chunk)."""
     at = 8
     for _ in range(_MAX_CHUNKS):
         stream.seek(at)
@@ -102,7 +102,7 @@ def _text(name: bytes, data: bytes) -> tuple[str, bytes]:
 
 
 def _keep_text(header: Header, key: str, text: bytes) -> None:
-    """XMP, the metadata that ImageMagick writes as hexadecimal text, and the words of people and programs."""
+    """Keep XMP, the metadata that ImageMagick writes as hexadecimal text, and the words of people and programs."""
     profile = _RAW_PROFILE.fullmatch(key)
     if key == _XMP_KEY:
         header.xmp = text
@@ -125,7 +125,7 @@ def _keep_text(header: Header, key: str, text: bytes) -> None:
 
 
 def _decoded(text: bytes) -> str:
-    """tEXt is Latin-1, iTXt is UTF-8, and many write UTF-8 into both."""
+    """tEXt is Latin-1 and iTXt is UTF-8, but many programs write UTF-8 into both."""
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError:
@@ -142,7 +142,7 @@ def _unhex(text: bytes) -> bytes:
 
 
 def _inflate(data: bytes) -> bytes:
-    """What a bomb would inflate to beyond the limit is left out."""
+    """Inflate at most the limit, so that a bomb costs nothing."""
     try:
         return zlib.decompressobj().decompress(data, _MAX_INFLATED)
     except zlib.error:

@@ -1,4 +1,4 @@
-"""What a PNG says of its samples before the pixels begin: depth, colour key and colours."""
+"""A PNG's depth, colour key and colour space, from the chunks before the pixels."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _KEPT = {b"IHDR": 13, b"cICP": 4, b"gAMA": 4, b"cHRM": 32}
 
 @dataclass(frozen=True, slots=True)
 class PngColour:
-    """``depth``: bits a sample as stored; ``cicp``: colour primaries and transfer; ``gamma`` 0 where absent;
-    ``chromaticities``: cHRM's x and y of white, red, green, blue, empty where absent."""
+    """``depth``: bits a sample as stored. ``cicp``: colour primaries and transfer characteristics. ``gamma``: 0 if
+    absent. ``chromaticities``: cHRM's x and y of white, red, green and blue; empty if absent."""
 
     depth: int = 8
     is_grey: bool = False  # without alpha
-    has_key: bool = False  # a colour or grey that is transparent, or a palette's alphas
+    has_key: bool = False  # one colour or grey is transparent, or the palette has alpha
     cicp: tuple[int, int] | None = None
     has_profile: bool = False
     is_srgb: bool = False
@@ -26,7 +26,7 @@ class PngColour:
 
 
 def read_png_colour(stream: BinaryIO) -> PngColour:
-    """Reads the chunks before the first IDAT: 20 us."""
+    """Read the chunks before the first IDAT: 20 us."""
     found: dict[bytes, bytes] = {}
     at = 8
     for _ in range(_MAX_CHUNKS):

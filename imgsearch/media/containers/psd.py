@@ -1,5 +1,5 @@
-"""Photoshop documents (PSD and PSB): header, resources, and where the merged picture lies that programs without layers
-show. Source: Adobe Photoshop File Formats Specification (2019)."""
+"""Headers of Photoshop documents (PSD and PSB): resources, and the place of the merged image, which programs without
+layers show. Source: Adobe Photoshop File Formats Specification (2019)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _SPACES = {RGB: "RGB", INDEXED: "RGB", CMYK: "CMYK", LAB: "Lab"}
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """``mode`` is Photoshop's number; ``data`` the offset of the merged picture, which begins with its compression;
-    ``colours`` its channels of colour, which come first."""
+    """``mode`` is Photoshop's number. ``data`` is the offset of the merged image, which begins with its compression.
+    ``colours`` is the number of colour channels; they come first."""
 
     large: bool
     channels: int
@@ -30,8 +30,8 @@ class Document:
     palette: bytes
     resources: dict[int, bytes]
     data: int
-    layered: bool = True  # there are layers, or something else that only such a document has
-    clear: bool = False  # the first channel behind the colours is the merged picture's transparency
+    layered: bool = True  # there are layers, or something else that other formats do not have
+    clear: bool = False  # the first channel after the colours is the alpha of the merged image
 
     @property
     def colours(self) -> int:
@@ -43,7 +43,7 @@ class Document:
 
     @property
     def has_composite(self) -> bool:
-        """False where it was saved without "maximum compatibility": the merged picture is blank."""
+        """False if the document was saved without "maximize compatibility", which leaves the merged image blank."""
         return self.resources.get(_VERSION, b"\0\0\0\0\1")[4:5] != b"\0"
 
     @property
@@ -52,7 +52,7 @@ class Document:
 
 
 def read_document(stream: BinaryIO) -> Document:
-    """Raises ValueError where the bytes are no document, or are cut off."""
+    """Raises ValueError if the bytes are no document or are truncated."""
     head = read_at(stream, 0, 26)
     if head[:4] != b"8BPS" or len(head) < 26:
         raise ValueError("no header")
@@ -66,7 +66,7 @@ def read_document(stream: BinaryIO) -> Document:
     size = read_at(stream, at, wide)
     if len(size) < wide or not 0 < channels <= 56:
         raise ValueError("cut off")
-    # Behind the lengths of the section and of the layers; the section may be empty.
+    # The layer count follows the lengths of the section and of the layers; the section may be empty.
     count = read_at(stream, at + 2 * wide, 2) if int.from_bytes(size, "big") > wide + 2 else b""
     clear = int.from_bytes(count, "big", signed=True) < 0
     at += wide + int.from_bytes(size, "big")
@@ -76,7 +76,7 @@ def read_document(stream: BinaryIO) -> Document:
 
 
 def read_header(stream: BinaryIO) -> Header:
-    """What the catalog keeps of one. Raises ValueError."""
+    """The facts that the catalog keeps. Raises ValueError."""
     document = read_document(stream)
     found = document.resources
     header = Header(depth=usual_depth(document.depth), lossless=True, space=_SPACES.get(document.mode, "GRAY"))
@@ -96,7 +96,7 @@ def _block(stream: BinaryIO, at: int, wide: int) -> tuple[bytes, int]:
 
 
 def _resources(data: bytes) -> dict[int, bytes]:
-    """The blocks "8BIM", number, name, length, content."""
+    """The resource blocks: "8BIM", number, name, length, content."""
     found: dict[int, bytes] = {}
     at = 0
     for _ in range(_MAX_RESOURCES):

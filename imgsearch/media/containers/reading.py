@@ -1,4 +1,4 @@
-"""Which module reads which format's headers."""
+"""Chooses the module that reads a format's headers."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ _MORE = "what these formats hold beside the picture is not compared"
 
 
 def read_header(stream: BinaryIO, kind: Kind) -> Header:
-    """A file's headers. Raises MediaError where they are damaged or cut off."""
+    """A file's headers. Raises MediaError if they are damaged or truncated."""
     reader = _READERS.get(kind.format)
-    if reader is None:  # mipmaps, other sizes, planes that are not looked at: never taken for less than it may be
+    if reader is None:  # there may be mipmaps, other sizes or planes that no module counts, so the file is not compared
         return Header(maps=1, hidden=[_MORE])
     try:
         return reader(stream)

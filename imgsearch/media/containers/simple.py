@@ -1,4 +1,4 @@
-"""The headers of formats that hold one picture and nothing about it: PCX, TGA, SGI, Sun raster, bare DIB, PAM."""
+"""Headers of formats that hold one image and nothing about it: PCX, TGA, SGI, Sun raster, bare DIB, PAM."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _PAM_FIELD = re.compile(rb"(?m)^(DEPTH|MAXVAL)[ \t]+(\d{1,5})\b")
 
 
 def read_pcx(stream: BinaryIO) -> Header:
-    """Raises ValueError for a header that is cut off."""
+    """Raises ValueError for a truncated header."""
     _head(stream, 128)
     return Header(lossless=True)
 
 
 def read_tga(stream: BinaryIO) -> Header:
-    """Raises ValueError for a header that is cut off."""
+    """Raises ValueError for a truncated header."""
     head = _head(stream, 18)
     header = Header(lossless=True, has_alpha=bool(head[17] & 15))
     header.space = "GRAY" if head[2] in (3, 11) else "RGB"
@@ -25,7 +25,7 @@ def read_tga(stream: BinaryIO) -> Header:
 
 
 def read_sgi(stream: BinaryIO) -> Header:
-    """Raises ValueError for a header that is cut off."""
+    """Raises ValueError for a truncated header."""
     head = _head(stream, 12)
     channels = int.from_bytes(head[10:12], "big") if head[5] > 2 else 1
     return Header(
@@ -37,13 +37,13 @@ def read_sgi(stream: BinaryIO) -> Header:
 
 
 def read_sun(stream: BinaryIO) -> Header:
-    """Raises ValueError for a header that is cut off."""
+    """Raises ValueError for a truncated header."""
     _head(stream, 32)
     return Header(lossless=True)
 
 
 def read_dib(stream: BinaryIO) -> Header:
-    """Raises ValueError for a header that is cut off."""
+    """Raises ValueError for a truncated header."""
     head = _head(stream, 16)
     if int.from_bytes(head[:4], "little") < 40:
         return Header(lossless=True)
@@ -54,7 +54,7 @@ def read_dib(stream: BinaryIO) -> Header:
 
 
 def read_pam(stream: BinaryIO) -> Header:
-    """PAM, and PFM of floats. Raises ValueError for a header that cannot be read."""
+    """PAM, and PFM, which holds floats. Raises ValueError for an unreadable header."""
     head = _head(stream, 8)
     if head[1:2] in b"Ff":
         return Header(depth=32, lossless=True, space="RGB" if head[1:2] == b"F" else "GRAY")

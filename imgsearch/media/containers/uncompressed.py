@@ -1,4 +1,4 @@
-"""How an uncompressed HEIF picture lies in its bytes: `uncC`, `cmpd`, `cmpC` and `icef` (ISO/IEC 23001-17)."""
+"""The layout of an uncompressed HEIF image: `uncC`, `cmpd`, `cmpC` and `icef` (ISO/IEC 23001-17)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ BY_COMPONENT, BY_PIXEL, MIXED, BY_ROW, BY_TILE_COMPONENT, SEVERAL_LUMA = range(6
 _SAMPLINGS = {0: (1, 1), 1: (2, 1), 2: (2, 2), 3: (4, 1)}
 _PROFILES = {b"rgb3": (RED, GREEN, BLUE), b"rgba": (RED, GREEN, BLUE, ALPHA), b"abgr": (ALPHA, BLUE, GREEN, RED)}
 _MAX_COMPONENTS, _MAX_UNITS = 16, 1_000_000
-_OTHER_BYTES = 0x8000  # a component type from here on is a name
+_OTHER_BYTES = 0x8000  # component types from here on have a name
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """``kind`` is one of the constants above; ``step`` the bits from one sample to the next where it is alone."""
+    """``kind`` is one of the constants above. ``step`` is the number of bits from one sample to the next in a component
+    stored alone."""
 
     kind: int
     bits: int
@@ -33,7 +34,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """``sampling``: pixels across and down that share a sample of colour difference."""
+    """``sampling``: how many pixels across and down share one sample of colour difference."""
 
     components: tuple[Component, ...]
     sampling: tuple[int, int]
@@ -49,14 +50,15 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """How the bytes are packed: the method's four letters, and the (offset, length) of each unit; none for one unit."""
+    """How the bytes are compressed: the method's four letters, and (offset, length) of each unit; no units mean a
+    single one."""
 
     method: bytes
     units: tuple[tuple[int, int], ...]
 
 
 def read_layout(item: Item) -> Layout:
-    """Raises ValueError where the boxes are missing or make no sense."""
+    """Raises ValueError if the boxes are missing or invalid."""
     data = item.property(b"uncC")
     if len(data) < 8:
         raise ValueError("no description of the samples")
@@ -101,7 +103,7 @@ def _kinds(data: bytes) -> Iterator[int]:
 
 
 def read_packing(item: Item) -> Packing | None:
-    """None where the samples lie bare. Raises ValueError where the units make no sense."""
+    """The compression; None if the samples are not compressed. Raises ValueError for invalid units."""
     data, places = item.property(b"cmpC"), item.property(b"icef")
     if len(data) < 8:
         return None

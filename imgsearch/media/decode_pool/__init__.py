@@ -1,7 +1,7 @@
-"""One hardened pool of decoding processes: indexing and the search for duplicates share it.
+"""One hardened pool of decoding processes, shared by indexing and the search for duplicates.
 
-`HardenedPool` runs one task in processes that a hostile file cannot harm; `DecodePool` (facts, signature, model pixels)
-and `SmallPool` (pictures to look at) are typed layers over it.
+`HardenedPool` runs one task in processes that a hostile file cannot use to do harm. `DecodePool` (facts, signature,
+model pixels) and `SmallPool` (small images for viewing and comparing) are typed layers over it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    # On demand: a worker imports this package on its way to its own module and has no use for the parent's side.
+    # Imported on demand: a worker imports this package as a parent of its own module and does not need the pool.
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

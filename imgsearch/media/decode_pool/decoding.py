@@ -1,4 +1,4 @@
-"""What the workers do: decode a file for the index, or read a picture to look at. They import nothing of the pool."""
+"""The workers' tasks: decode a file for the index, or read a small image. They import nothing of the pool."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from imgsearch.media.limits import DecodeLimits
 
 
 def decode_task(arguments: Any, settings: dict[str, Any], limits: DecodeLimits) -> tuple[dict[str, Any], bytes]:
-    """The workers' task: `decode_file` of [path, known hashes, told orientation] with {"size", "pixels"}. Raises
-    MediaError."""
+    """`decode_file`: ``arguments`` are [path, known hashes, told orientation], ``settings`` has "size" and "pixels".
+    Raises MediaError."""
     path, known_hashes, told = (*arguments, 0)[:3]
     size, pixels = settings["size"], settings["pixels"]
     known = frozenset(known_hashes)
@@ -19,7 +19,7 @@ def decode_task(arguments: Any, settings: dict[str, Any], limits: DecodeLimits) 
 
 
 def small_task(arguments: Any, settings: dict[str, Any], limits: DecodeLimits) -> tuple[dict[str, Any], bytes]:
-    """The workers' task: `open_upright` of [path, content hash] with {"side"}. Raises MediaError."""
+    """`open_upright`: ``arguments`` are [path, content hash], ``settings`` has "side". Raises MediaError."""
     path, content_hash = arguments
     image = open_upright(path, settings["side"], limits=limits, content_hash=content_hash)
     return {"height": image.height, "width": image.width}, image.tobytes()

@@ -1,4 +1,4 @@
-"""Which job goes to which worker, and when. The pool's lock guards it."""
+"""Decides which job goes to which worker, and when. The pool's lock guards it."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from imgsearch.media.limits import MIB
 
 _CHUNK_JOBS = 8
 _CHUNK_BYTES = 1 * MIB
-_HEAVY_WAITING = 8  # heavy jobs gathered before the pool is drained for them
+_HEAVY_WAITING = 8  # heavy jobs that are collected before the pool is drained for them
 
 
 class Dispatcher:
-    """``pending``: jobs to be given out. ``heavy``: jobs that need much memory, or killed a worker; each runs while
-    nothing else does. ``start`` adds a process to ``processes`` and returns it."""
+    """``pending``: jobs that are not sent yet. ``heavy``: jobs that need much memory or killed a worker; each runs
+    while nothing else does. ``start`` adds a process to ``processes`` and returns it."""
 
     def __init__(self, workers: int, processes: Sequence[WorkerProcess], start: Callable[[], WorkerProcess]) -> None:
         self.pending: deque[Parcel] = deque()
         self.heavy: deque[Parcel] = deque()
         self.heavy_running: Parcel | None = None
-        self._draining = False  # other jobs are held back until the heavy ones are done
+        self._draining = False  # whether other jobs wait until the heavy ones are done
         self._workers, self._processes, self._start = workers, processes, start
 
     def clear(self) -> None:
-        """Forget the jobs that are not given out yet."""
+        """Drop the jobs that are not sent yet."""
         self.pending.clear()
         self.heavy.clear()
         self._draining = False
 
     def give_out(self) -> None:
-        """Send what may be sent now."""
+        """Send all jobs that may be sent now."""
         if self.heavy_running is not None:
             return
         if self.heavy and (not self.pending or len(self.heavy) >= _HEAVY_WAITING):
@@ -51,22 +51,22 @@ class Dispatcher:
             process.send(chunk, heavy=False)
 
     def take_back(self, parcels: Sequence[Parcel]) -> None:
-        """Jobs that a dead worker held and had not begun: they are next again."""
+        """Put back jobs that a dead worker held and had not begun. They come next."""
         if self.heavy_running is not None and self.heavy_running in parcels:
             self.heavy.appendleft(self.heavy_running)
         else:
             self.pending.extendleft(reversed(parcels))
 
     def _least_busy(self) -> WorkerProcess:
-        """The process that holds the fewest jobs; a new one while all have some and there may be more."""
+        """The process that holds the fewest jobs; a new one if all are busy and there may be more."""
         process = min(self._processes, key=lambda each: len(each.outstanding), default=None)
         if process is None or (process.outstanding and len(self._processes) < self._workers):
             return self._start()
         return process
 
     def _chunk(self, room_bytes: int) -> list[Parcel]:
-        """The next few pending jobs: many if small, one if large, a fair share when few are left; none if the
-        arguments of the first pass ``room_bytes``."""
+        """The next few pending jobs for one message: many if small, one if large, a fair share when few are left. None
+        at all if the first job's arguments exceed ``room_bytes``."""
         chunk: list[Parcel] = []
         total_bytes = 0
         count = min(_CHUNK_JOBS, 1 + len(self.pending) // (2 * self._workers))

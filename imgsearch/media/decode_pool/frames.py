@@ -1,6 +1,6 @@
-"""Messages between a pool and its workers: a JSON head and raw bytes, length first.
+"""Messages between a pool and its workers: lengths, a JSON head and raw bytes.
 
-No pickle: a decoder that a hostile file has taken over must not be able to run code in the parent.
+Pickle is not used, so that a decoder taken over by a hostile file cannot run code in the parent.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import struct
 from typing import Any, BinaryIO
 
 _LENGTHS = struct.Struct("<II")
-_TOGETHER_BYTES = 1 << 16  # a body this small is copied behind its head, so that both leave in one system call
+_TOGETHER_BYTES = 1 << 16  # a body up to this size is copied after its head, so that one system call sends both
 
 MAX_HEAD_BYTES = 1 << 20
 MAX_BODY_BYTES = 1 << 26
 
 
 def dump(value: Any) -> bytes:
-    """``value`` as JSON in ASCII. Raises TypeError or ValueError if JSON has no place for it."""
+    """``value`` as ASCII JSON. Raises TypeError or ValueError if JSON cannot express it."""
     return _ENCODER.encode(value).encode("ascii")
 
 
@@ -25,7 +25,7 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 def write_frame(stream: BinaryIO, head: bytes, body: bytes = b"") -> None:
-    """Write one message, ``head`` being JSON of an object, and flush. Raises OSError if the other side is gone."""
+    """Write and flush one message. ``head`` is a JSON object. Raises OSError if the other side is gone."""
     start = _LENGTHS.pack(len(head), len(body)) + head
     if len(body) <= _TOGETHER_BYTES:
         stream.write(start + body)
@@ -36,7 +36,7 @@ def write_frame(stream: BinaryIO, head: bytes, body: bytes = b"") -> None:
 
 
 def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
-    """The next message; None at the end, and for a message that is cut off, too long or makes no sense."""
+    """The next message; None at the end, and for a message that is truncated, too long or malformed."""
     lengths = _read_exactly(stream, _LENGTHS.size)
     if lengths is None:
         return None

@@ -1,4 +1,4 @@
-"""A pool that decodes files for the index: the facts, the signature and, where a model wants them, the pixels."""
+"""A pool that decodes files for the index: facts, signature and, if a model wants them, pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Outcome = DecodedImage | KnownContent | MediaError
 
 _TASK = "imgsearch.media.decode_pool.decoding:decode_task"
 _MOST_HASHES = (
-    256  # sent with a job: 17 KiB; where files of one size are more, decoding one costs less than a list of all
+    256  # hashes sent with a job: 17 KiB; if more files share a size, decoding one is cheaper than sending all
 )
 
 
@@ -25,15 +25,15 @@ class DecodeJob:
     """One file to decode."""
 
     path: str
-    size_bytes: int  # as the walk saw it: decides how jobs are chunked
-    known_hashes: frozenset[str] = frozenset()  # of contents of exactly this size that need no decoding
-    tag: Any = None  # the caller's own; never leaves this process
-    told: int = 0  # the orientation that a sidecar tells, for a picture that has none of its own
+    size_bytes: int  # as the walk saw it; decides how many jobs share a message
+    known_hashes: frozenset[str] = frozenset()  # sha256 of contents of exactly this size that need no decoding
+    tag: Any = None  # the caller's; it never leaves this process
+    told: int = 0  # the orientation from a sidecar, for an image that has none of its own
 
 
 class DecodePool:
-    """Decode files for a model of ``size`` pixels: uint8 [size, size, 3], or [0, 0, 3] without ``pixels``, where a
-    library has no model and only facts and signature count. The rest is `HardenedPool`'s."""
+    """Decodes files for a model of ``size`` pixels: uint8 [size, size, 3]. Without ``pixels`` they are [0, 0, 3], for a
+    library without a model, which needs only facts and signatures. Otherwise it behaves as `HardenedPool`."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class DecodePool:
                 yield job, outcome
 
     def close(self) -> None:
-        """End the workers at once: they hold nothing worth keeping."""
+        """End the workers at once. They hold nothing worth keeping."""
         self._pool.close()
 
     def _read(self, head: dict[str, Any], body: bytes) -> DecodedImage | KnownContent:

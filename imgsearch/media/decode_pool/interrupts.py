@@ -1,4 +1,4 @@
-"""Ctrl-C while something must be finished first."""
+"""Holds back Ctrl-C while something must be finished."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def interrupts_held(*, drop: bool = False) -> Iterator[None]:
-    """Hold back Ctrl-C within the block, and hand it on afterwards unless ``drop`` (one is on its way already). Does
-    nothing outside the main thread, which alone is interrupted."""
+    """Hold back Ctrl-C within the block and deliver it afterwards, unless ``drop`` (an interrupt is already being
+    handled). Does nothing outside the main thread, because only that one is interrupted."""
     previous = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(previous):
         yield

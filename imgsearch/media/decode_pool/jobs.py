@@ -1,4 +1,4 @@
-"""What goes into a pool and what comes out of it."""
+"""The input and the output of a pool."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _AROUND_BYTES = 64
 class Job:
     """One call of a pool's task."""
 
-    arguments: Any  # whatever JSON carries, in at most 64 KiB
-    size_bytes: int = 0  # of the file: decides how jobs travel together
-    tag: Any = None  # the caller's own; never leaves this process
+    arguments: Any  # JSON values of at most 64 KiB
+    size_bytes: int = 0  # of the file; decides how many jobs share a message
+    tag: Any = None  # the caller's; it never leaves this process
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,12 @@ class Parcel:
 
     @property
     def sent_bytes(self) -> int:
-        """What it takes in a message, at most."""
+        """An upper bound of its bytes in a message."""
         return len(self.arguments) + _AROUND_BYTES
 
 
 def bounded(value: Any, name: str) -> bytes:
-    """``value`` as JSON. Raises TypeError where JSON has no place for it, ValueError where it is too long."""
+    """``value`` as JSON. Raises TypeError if JSON cannot express it, ValueError if it is too long."""
     text = dump(value)
     if len(text) > _MOST_BYTES:
         raise ValueError(f"{name}: {len(text)} bytes of JSON, expected at most {_MOST_BYTES}")

@@ -1,4 +1,5 @@
-"""Outcomes of decoding as the head and body of an answer; apart from the task, for the parent decodes nothing."""
+"""Packs outcomes of decoding into the head and body of an answer. Apart from the task, because the parent decodes
+nothing."""
 
 from __future__ import annotations
 
@@ -23,8 +24,8 @@ def pack_outcome(outcome: DecodedImage | KnownContent) -> tuple[dict[str, Any], 
 
 
 def unpack_outcome(head: dict[str, Any], body: bytes, side: int) -> DecodedImage | KnownContent:
-    """The reverse, for pixels uint8 [side, side, 3]. Raises ValueError, KeyError or TypeError over an answer that makes
-    no sense."""
+    """The outcome that `pack_outcome` packed, with pixels uint8 [side, side, 3]. Raises ValueError, KeyError or
+    TypeError for a malformed answer."""
     if "known" in head:
         digest, size_bytes, mtime_ns = head["known"]
         return KnownContent(str(digest), int(size_bytes), int(mtime_ns))

@@ -1,8 +1,8 @@
-"""Worker processes that run one task on files, and stay harmless whatever a file does to them.
+"""Worker processes that run one task on files and stay harmless whatever a file does to them.
 
-The pool never runs further ahead of its consumer than ``ahead`` jobs. Small jobs travel several in a message. A job
-that needs much memory waits and runs alone, so that all processes together stay small. A worker that hangs is killed,
-one that dies is replaced, and only the file it held is lost.
+The pool takes at most ``ahead`` jobs more than its consumer has received. Small jobs share a message. A job that needs
+much memory waits and runs alone, so that all processes together stay small. A worker that hangs is killed, one that
+dies is replaced, and only the file it was working on is lost.
 """
 
 from __future__ import annotations
@@ -30,22 +30,21 @@ Read = Callable[[dict[str, Any], bytes], Any]
 
 _TASK = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _TAKEN_AT_ONCE = 8
-_NORMAL_TOTAL_BYTES = 400 * MIB  # for the pictures of all workers together
+_NORMAL_TOTAL_BYTES = 400 * MIB  # for the images of all workers together
 _TICK_S = 0.2
 _START_LIMIT_S = 60.0
 _START_ATTEMPTS = 3
-_CLOSE_S = 0.4  # for processes and threads to end; killed ones take a few milliseconds
+_CLOSE_S = 0.4  # time for processes and threads to end; killed processes take a few milliseconds
 
 
 class HardenedPool:
-    """Runs ``task`` on many jobs in ``workers`` processes (0: one a core, 16 at most), which start as they are needed.
-
-    ``task``: "package.module:function", see `worker.Task`; ``settings``: what it gets with every job, as JSON carries
-    it, in at most 64 KiB. Both are fixed for the life of the workers. ``ahead``: jobs taken and not yet handed out.
-    ``time_limit_s``: for one job. ``memory_bytes``: what a job may take (0: a fair share of 400 MiB); one that needs
-    more runs again alone, with ``heavy_memory_bytes`` (0: `limits.machine_budget`) and six times the time. ``stop``,
-    asked once a second while no answer comes, ends the run by True. Raises TypeError, ValueError over what is not so.
-    """
+    """Runs ``task`` ("package.module:function", see `worker.Task`) on many jobs in ``workers`` processes (0: one a
+    core, at most 16). Processes start when they are needed. ``settings`` go to the task with every job, as JSON of
+    at most 64 KiB. Task and settings are fixed for the life of the workers. ``ahead``: jobs taken and not yet
+    returned. ``time_limit_s``: for one job. ``memory_bytes``: for one job (0: a fair share of 400 MiB). A job that
+    needs more runs again, alone, with ``heavy_memory_bytes`` (0: `limits.machine_budget`) and six times the time.
+    ``stop`` is called once a second while no answer comes; True ends the run. Raises TypeError or ValueError for
+    invalid arguments."""
 
     def __init__(
         self,
@@ -68,15 +67,15 @@ class HardenedPool:
         heavy = max(heavy_memory_bytes or machine_budget(), memory)
         text = bounded(dict(settings), "the settings of a task").decode("ascii")
         self._settings = WorkerSettings(task, text, memory, heavy, time_limit_s)
-        self._lock = threading.Lock()  # guards all that follows
+        self._lock = threading.Lock()  # guards everything below
         self._numbers = itertools.count()
-        self._jobs: dict[int, Job] = {}  # taken, not yet handed out
+        self._jobs: dict[int, Job] = {}  # taken, not yet returned
         self._read: Read = JobResult
         self._crashed_once: set[int] = set()
-        # A queue made in C, and a plain lock: Ctrl-C leaves neither of them half taken. None wakes the consumer.
+        # A queue implemented in C and a plain lock, which Ctrl-C cannot leave half taken. None wakes the consumer.
         self._ready: queue.SimpleQueue[tuple[int, Any] | None] = queue.SimpleQueue()
         self._processes: list[WorkerProcess] = []
-        self._servers: list[threading.Thread] = []  # one a process, in the same order
+        self._servers: list[threading.Thread] = []  # one for each process, in the same order
         self._dispatcher = Dispatcher(self.workers, self._processes, self._start_process)
         self._fatal: ImgsearchError | None = None
         self._closed = False
@@ -90,7 +89,7 @@ class HardenedPool:
         interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
         try:
             self.close(interrupted=interrupted)
-        except KeyboardInterrupt:  # before it was held back, or handed on
+        except KeyboardInterrupt:  # it came before it was held back, or was delivered afterwards
             self.close(interrupted=True)
             if not interrupted:
                 raise
@@ -102,12 +101,13 @@ class HardenedPool:
         self, jobs: Iterable[Job], read: Callable[[dict[str, Any], bytes], T], *, ordered: bool = False
     ) -> Iterator[tuple[Job, T | MediaError]]: ...
     def run(self, jobs: Iterable[Job], read: Read = JobResult, *, ordered: bool = False) -> Iterator[tuple[Job, Any]]:
-        """One outcome for each job, as they come, or in the order of the jobs if ``ordered`` (those that wait count as
-        ahead). ``jobs`` is advanced in the caller's thread only. ``read`` makes the outcome out of an answer's head
-        and body: where it raises ValueError, KeyError or TypeError the worker talked nonsense and counts as crashed.
-        One run at a time; leaving it early drops what is in flight.
-        Raises ImgsearchError if no worker can be started, TypeError or ValueError over arguments that JSON cannot
-        carry or that are too long.
+        """One outcome for each job, as they come, or in the order of the jobs if ``ordered`` (outcomes that wait for
+        earlier ones count as ahead). ``jobs`` is advanced only in the caller's thread. ``read`` makes the outcome from
+        an answer's head and body; if it raises ValueError, KeyError or TypeError, the answer was malformed and the
+        worker counts as crashed. Only one run at a time is possible. Leaving it early drops the jobs in flight.
+
+        Raises ImgsearchError if no worker can be started, TypeError or ValueError for arguments that JSON cannot
+        express or that are too long.
         """
         self._begin(read)
         source = iter(jobs)
@@ -135,14 +135,14 @@ class HardenedPool:
                 self._dispatcher.clear()
 
     def close(self, *, interrupted: bool = False) -> None:
-        """End the workers at once: they hold nothing worth keeping. Ctrl-C waits until that is done, half a second at
-        the most, and is dropped if ``interrupted`` says that one is on its way already."""
+        """End the workers at once. They hold nothing worth keeping. Ctrl-C waits for this, half a second at most, and
+        is dropped if ``interrupted`` (one is already being handled)."""
         with interrupts_held(drop=interrupted):
             self._closed = True
             self._closing.set()
             self._ready.put(None)
             for process in list(self._processes):
-                process.kill()  # before the lock is taken: its holder may be writing to one of them
+                process.kill()  # before taking the lock, whose holder may be writing to one of them
             with self._lock:
                 for process in self._processes:
                     process.kill()
@@ -170,7 +170,7 @@ class HardenedPool:
                 self._watcher.start()
 
     def _take(self, source: Iterator[Job]) -> bool:
-        """Take a few jobs; True when there are no more."""
+        """Take a few jobs. Returns True if there are no more."""
         taken = list(itertools.islice(source, min(_TAKEN_AT_ONCE, self._ahead - len(self._jobs))))
         texts = [bounded(job.arguments, "the arguments of a job") for job in taken]
         with self._lock:
@@ -184,7 +184,7 @@ class HardenedPool:
     def _next_outcome(self) -> tuple[int, Any] | None:
         while True:
             try:
-                found = self._ready.get(timeout=1.0)  # without a timeout some systems would not hear of Ctrl-C
+                found = self._ready.get(timeout=1.0)  # without a timeout, Ctrl-C has no effect on some systems
             except queue.Empty:
                 found = None
             if found is not None:
@@ -211,7 +211,7 @@ class HardenedPool:
         return process
 
     def _serve(self, process: WorkerProcess) -> None:
-        """One thread a worker: takes its answers, gives it work, replaces it when it dies."""
+        """One thread for each worker: receives its answers, sends it work, replaces it when it dies."""
         while True:
             message = process.receive()
             with self._lock:
@@ -225,16 +225,16 @@ class HardenedPool:
                 elif not process.ready:
                     process.became_ready()
                 elif not self._accept(process, *message):
-                    process.kill()  # it talks nonsense: treated as a crash when its pipe ends
+                    process.kill()  # a malformed answer is treated as a crash when the pipe ends
                     continue
                 self._give_out()
 
     def _accept(self, process: WorkerProcess, head: dict[str, Any], body: bytes) -> bool:
-        """File one answer; False if it makes no sense."""
+        """Store one answer. Returns False if it is malformed."""
         parcel = process.outstanding[0] if process.outstanding else None
         if parcel is None or head.get("id") != parcel.number:
             return False
-        wanted = parcel.number in self._jobs  # else its run() was left
+        wanted = parcel.number in self._jobs  # False if the consumer has left its run()
         try:
             heavy = head["kind"] == "heavy"
             outcome = self._outcome(head, body) if wanted and not heavy else None
@@ -260,7 +260,7 @@ class HardenedPool:
         self._ready.put((number, outcome))
 
     def _bury(self, process: WorkerProcess) -> None:
-        """A worker is dead: decide about the file it held, give the others back, start another."""
+        """Handle a dead worker: judge the file it was working on, put back its other jobs, start a new worker."""
         status = process.wait()
         held = list(process.outstanding)
         if process.ready and held:
@@ -289,7 +289,7 @@ class HardenedPool:
             self._dispatcher.heavy.append(parcel)
 
     def _watch(self) -> None:
-        """Kill a worker that has sat on one file, or on its own start, for too long."""
+        """Kill a worker that takes too long over one file, or over its own start."""
         while not self._closing.wait(timeout=_TICK_S):
             with self._lock:
                 now = time.monotonic()

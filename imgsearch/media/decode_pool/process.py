@@ -1,4 +1,4 @@
-"""One worker as its parent sees it: the process, its pipes, and the jobs it holds."""
+"""One worker as its parent sees it: the process, its pipes, and the jobs that it holds."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from imgsearch.media.limits import HEAVY_PATIENCE
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What every worker of a pool is started with. ``task``: "package.module:function"; ``settings``: its own, as
-    JSON."""
+    """What every worker of a pool is started with. ``task``: "package.module:function". ``settings``: those of the
+    task, as JSON."""
 
     task: str
     settings: str
@@ -31,15 +31,13 @@ class WorkerSettings:
     time_limit_s: float
 
 
-_PIPE_BYTES = 48 << 10 if sys.platform == "linux" else 12 << 10  # of the 64 and 16 KiB that pipes hold at least
+_PIPE_BYTES = 48 << 10 if sys.platform == "linux" else 12 << 10  # pipes hold at least 64 KiB on Linux, 16 elsewhere
 
 
 class WorkerProcess:
-    """Not thread-safe but for `receive` and `kill`: the pool's lock guards all else.
-
-    ``outstanding``: the jobs sent and not answered, in order: the first is the one at work.
-    ``progress_at``: monotonic time at which that one was begun.
-    """
+    """Only `receive` and `kill` are thread-safe; the pool's lock guards everything else. ``outstanding``: the jobs that
+    were sent and not answered, in order; the first is the one at work. ``progress_at``: monotonic time at which that
+    one was begun."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
@@ -47,7 +45,7 @@ class WorkerProcess:
         self.restart()
 
     def try_restart(self) -> ImgsearchError | None:
-        """`restart`; what it raises is returned."""
+        """`restart`, but errors are returned instead of raised."""
         try:
             self.restart()
         except ImgsearchError as error:
@@ -55,7 +53,7 @@ class WorkerProcess:
         return None
 
     def restart(self) -> None:
-        """Start the process anew, with nothing in hand. Raises ImgsearchError if the system does not let it."""
+        """Start the process anew, without jobs. Raises ImgsearchError if the system refuses."""
         self.outstanding: deque[Parcel] = deque()
         self._held_bytes = 0
         self._heavy = False
@@ -70,7 +68,7 @@ class WorkerProcess:
             *(str(settings.memory_bytes), str(settings.heavy_memory_bytes), str(settings.time_limit_s)),
         ]
         try:
-            # Not multiprocessing: its children import the parent's main module, and torch with it.
+            # multiprocessing is not used, because its children import the parent's main module, and so torch.
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -87,7 +85,7 @@ class WorkerProcess:
 
     @property
     def allowed_s(self) -> float:
-        """How long the job at work may take."""
+        """Seconds that the job at work may take."""
         return self._settings.time_limit_s * (HEAVY_PATIENCE if self._heavy else 1)
 
     @property
@@ -95,7 +93,7 @@ class WorkerProcess:
         return self._process.pid
 
     def receive(self) -> tuple[dict[str, Any], bytes] | None:
-        """Wait for the next message; None when the process is dead or talks nonsense."""
+        """Wait for the next message; None if the process is dead or its message is malformed."""
         assert self._process.stdout is not None
         try:
             return read_frame(self._process.stdout)  # type: ignore[arg-type]
@@ -103,7 +101,7 @@ class WorkerProcess:
             return None
 
     def send(self, parcels: Sequence[Parcel], *, heavy: bool) -> None:
-        """Give it jobs. If it has died meanwhile, `receive` will tell."""
+        """Send it jobs. If it has died in the meantime, `receive` reports it."""
         if not self.outstanding:
             self.progress_at = time.monotonic()
         self._cpu_at_progress_s = _cpu_seconds(self.pid)
@@ -117,13 +115,14 @@ class WorkerProcess:
             write_frame(self._process.stdin, head)  # type: ignore[arg-type]
 
     def has_room(self, most_jobs: int, most_bytes: int) -> bool:
-        """Whether it should be sent more: always one job at work and one waiting, more if they are small."""
+        """Whether it should get more jobs. It always has one at work and one waiting, and more if they are small."""
         held = len(self.outstanding)
         return held < 2 or (held < most_jobs and self._held_bytes < most_bytes)
 
     def room_bytes(self) -> int:
-        """How many bytes of arguments it takes without delay. One at work reads nothing: beyond what the pipe holds,
-        its parent would wait for it, and it perhaps for its parent to take an answer."""
+        """Bytes of arguments that can be sent without blocking. A worker that is busy reads nothing. If the parent
+        wrote more than the pipe holds, it would wait for the worker, which may be waiting for the parent to take an
+        answer."""
         if self.ready and not self.outstanding:
             return sys.maxsize
         return _PIPE_BYTES - sum(parcel.sent_bytes for parcel in self.outstanding)
@@ -135,12 +134,12 @@ class WorkerProcess:
         self._cpu_at_progress_s = _cpu_seconds(self.pid)
 
     def finished(self) -> None:
-        """The first outstanding job is answered."""
+        """Mark the first outstanding job as answered."""
         self._held_bytes -= self.outstanding.popleft().size_bytes
         self.progress_at = time.monotonic()
 
     def kill_overdue(self) -> None:
-        """Kill it for taking too long, noting how much of that time it computed."""
+        """Kill it for taking too long, and note how many seconds of that it computed."""
         if not self.overdue:
             self.computed_s = _cpu_seconds(self.pid) - self._cpu_at_progress_s
             self.overdue = True
@@ -150,19 +149,20 @@ class WorkerProcess:
         self._process.kill()
 
     def wait(self) -> int:
-        """Make sure it is dead, close its pipes; the exit status, negative for a signal."""
+        """Make sure that it is dead and close its pipes. Returns the exit status, negative for a signal."""
         self._process.kill()
         status = self._process.wait()
         self.close_pipes()
         return status
 
     def reap(self, deadline: float) -> None:
-        """Wait until it is dead, but not past ``deadline`` (monotonic): a process that waits for a lost disk stays."""
+        """Wait until it is dead, but not beyond ``deadline`` (monotonic): a process that waits for a lost disk cannot
+        be ended."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=max(0.0, deadline - time.monotonic()))
 
     def close_pipes(self) -> None:
-        """Only when the process is dead and nobody is in `receive`."""
+        """Call it only when the process is dead and no thread is in `receive`."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):
@@ -170,7 +170,7 @@ class WorkerProcess:
 
 
 def _environment() -> dict[str, str]:
-    """The parent's environment and import path; one thread and few heaps, for memory's sake."""
+    """The parent's environment and import path, with settings for one thread and few heaps, which save memory."""
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),  # noqa: PTH109
@@ -184,7 +184,7 @@ def _environment() -> dict[str, str]:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far; 0 where the system does not tell."""
+    """User and system time of a process so far; 0 if the system does not say."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""A process that reads all that is known of picture files, whatever is in them."""
+"""A process that reads everything known about an image file, for files from unknown sources."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from imgsearch.media.limits import machine_budget
 from imgsearch.media.shown import ShownFile
 
 _TASK = "imgsearch.media.shown:show_task"
-_LIMIT_S = 60.0  # a film of 10,000 frames
+_LIMIT_S = 60.0  # enough for an animation of 10,000 frames
 
 
 class ShownPool:
-    """Reads one file after the other with `show_file`, in a process that starts with the first: 0.3 s."""
+    """Reads one file after another with `show_file`, in a process that starts with the first file: 0.3 s."""
 
     def __init__(self) -> None:
         self._pool = HardenedPool(_TASK, {}, workers=1, time_limit_s=_LIMIT_S, memory_bytes=machine_budget())
@@ -29,7 +29,8 @@ class ShownPool:
         self._pool.__exit__(*raised)
 
     def read(self, path: Path) -> ShownFile | MediaError:
-        """What is known of a file; a MediaError where its name leads nowhere, or the process ended over it."""
+        """Everything known about a file. A MediaError is returned if there is no such file or if the process died over
+        it."""
         ((_, outcome),) = self._pool.run([Job(os.fspath(path))], _read)
         return outcome
 

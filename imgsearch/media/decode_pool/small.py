@@ -1,4 +1,4 @@
-"""A pool that reads pictures to look at: upright, within so many pixels, of the content that is expected."""
+"""A pool that reads small images: upright, within a number of pixels, of the expected content."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from imgsearch.media.limits import MIB
 from imgsearch.records import UInt8
 
 _TASK = "imgsearch.media.decode_pool.decoding:small_task"
-_AHEAD_BYTES = 48 * MIB  # of pictures that wait for the consumer
+_AHEAD_BYTES = 48 * MIB  # of images that wait for the consumer
 _MOST_AHEAD = 96
 
 
 @dataclass(frozen=True, slots=True)
 class SmallJob:
-    """One picture to read."""
+    """One image to read."""
 
     path: str
-    content_hash: str | None = None  # sha256 that its bytes must have; ContentChanged where they do not
-    size_bytes: int = 0  # of the file, if known: decides how jobs travel together
-    tag: Any = None  # the caller's own; never leaves this process
+    content_hash: str | None = None  # sha256 that its bytes must have, else ContentChanged
+    size_bytes: int = 0  # of the file, if known; decides how many jobs share a message
+    tag: Any = None  # the caller's; it never leaves this process
 
 
 class SmallPool:
-    """Read pictures within ``side`` pixels, as `open_upright` does, in workers that last from run to run. About 48 MiB
-    of pictures wait at the most. Raises ValueError for a side whose pictures pass the bounds of an answer."""
+    """Reads images within ``side`` pixels, as `open_upright` does, in workers that stay from run to run. At most about
+    48 MiB of images wait for the consumer. Raises ValueError for a side whose images do not fit into an answer."""
 
     def __init__(self, side: int, *, workers: int = 0, time_limit_s: float = 9.0) -> None:
         largest = max(3 * side * side, 1)
@@ -49,8 +49,8 @@ class SmallPool:
         self._pool.__exit__(*raised)
 
     def run(self, jobs: Iterable[SmallJob], *, ordered: bool = False) -> Iterator[tuple[SmallJob, UInt8 | MediaError]]:
-        """Each picture as uint8 [h, w, 3], RGB in sRGB, read-only, as they come, or in the order of the jobs if
-        ``ordered``; see `HardenedPool.run`."""
+        """Each image as uint8 [h, w, 3], sRGB, read-only, as they come, or in the order of the jobs if ``ordered``; see
+        `HardenedPool.run`."""
         wrapped = (Job([job.path, job.content_hash], job.size_bytes, job) for job in jobs)
         for wrapper, outcome in self._pool.run(wrapped, self._read, ordered=ordered):
             yield wrapper.tag, outcome
@@ -69,7 +69,7 @@ class SmallPool:
 def read_small(
     jobs: Iterable[SmallJob], side: int, *, workers: int = 0, time_limit_s: float = 9.0, ordered: bool = False
 ) -> Iterator[tuple[SmallJob, UInt8 | MediaError]]:
-    """The same with workers of its own, which end with the iterator: uint8 [h, w, 3] within ``side`` pixels, or a
-    MediaError, for each job."""
+    """`SmallPool.run` with workers of its own, which end with the iterator. Gives uint8 [h, w, 3] within ``side``
+    pixels, or a MediaError, for each job."""
     with SmallPool(side, workers=workers, time_limit_s=time_limit_s) as pool:
         yield from pool.run(jobs, ordered=ordered)

@@ -1,4 +1,4 @@
-"""What the death of a worker says about the file it was at."""
+"""Judges from a worker's death what is wrong with the file it was working on."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import signal
 from imgsearch.errors import MediaError
 from imgsearch.media.decode_pool.process import WorkerProcess
 
-_FAULT_SHARE = 0.7  # of the time limit spent computing: the file is at fault
+_FAULT_SHARE = 0.7  # if this share of the time limit was spent computing, the file is at fault
 
 
 def verdict(process: WorkerProcess, status: int, time_limit_s: float, *, before: bool) -> MediaError | None:
     """The failure of that file; None if it deserves another try, alone and with more memory. ``status``: the exit
-    status, negative for a signal; ``before``: whether it has ended a worker already."""
+    status, negative for a signal. ``before``: whether the file has already killed a worker."""
     if process.overdue or status == -getattr(signal, "SIGALRM", 0):
-        # Less computing than that: a slow disk or a busy computer may be at fault, so every run tries again.
+        # With less computing a slow disk or a busy computer may be at fault, so every run tries again.
         starved = process.computed_s < _FAULT_SHARE * time_limit_s
         why = f"it was stopped after {process.computed_s:.1f} s of computing" if starved else "it was stopped"
         message = f"decoding took longer than {time_limit_s:g} s: {why}"

@@ -1,8 +1,8 @@
-"""The worker: a process of its own that reads jobs from stdin, runs its one task on each and writes answers to stdout.
+"""The worker: a process that reads jobs from stdin, runs its one task on each and writes answers to stdout.
 
-The task is named when the process starts and never by a message, so that no message can choose code. Never imports
-torch, and nothing but what the task needs. Ends when its parent is gone. Started by the pool; ``python -m
-imgsearch.media.decode_pool.worker --check TASK`` tells whether it could start.
+The task is named when the process starts and never by a message, so no message can choose code. The worker imports only
+what the task needs, and never torch. It ends when its parent is gone. The pool starts it; ``python -m
+imgsearch.media.decode_pool.worker --check TASK`` shows whether it can start.
 """
 
 from __future__ import annotations
@@ -24,16 +24,18 @@ from imgsearch.media.limits import HEAVY_PATIENCE, MIB, DecodeLimits, TooMuchMem
 from imgsearch.media.source import ContentChanged
 
 Task = Callable[[Any, dict[str, Any], DecodeLimits], tuple[dict[str, Any], bytes]]
-"""``task(arguments, settings, limits) -> (head, body)``: what a worker does for one job. ``arguments`` and ``settings``
-came through JSON and ``head`` goes through it. Raises MediaError, and TooMuchMemory to be asked again with more."""
+"""``task(arguments, settings, limits) -> (head, body)``: the work for one job. ``arguments`` and ``settings`` have
+come through JSON, and ``head`` will go through it. Raises MediaError, and TooMuchMemory to be called again with more
+memory."""
 
-_SLACK_BYTES = 64 * MIB  # beside the picture: the file itself (up to 32 MiB), codec tables, libraries loaded late
+_SLACK_BYTES = 64 * MIB  # besides the image: the file itself (up to 32 MiB), codec tables, libraries loaded late
 _ALARM_GRACE_S = 2.0
-_HEAD_ROOM_BYTES = 256  # of a message's head, for what surrounds the task's own
+_HEAD_ROOM_BYTES = 256  # for the parts of a message's head that are not the task's
 
 
 def main(arguments: list[str]) -> int:
-    """``arguments``: task, its settings as JSON, memory limit and heavy limit in bytes, time limit in seconds."""
+    """``arguments``: the task, its settings as JSON, the memory limit and the heavy limit in bytes, the time limit in
+    seconds. Returns the exit status."""
     if arguments[:1] == ["--check"]:
         for name in arguments[1:]:
             find_task(name)
@@ -41,7 +43,7 @@ def main(arguments: list[str]) -> int:
     task, settings = find_task(arguments[0]), json.loads(arguments[1])
     memory_bytes, heavy_bytes = int(arguments[2]), int(arguments[3])
     time_limit_s = float(arguments[4])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     jobs, results = _take_pipes()
     _end_with_parent(jobs.fileno())
     limit_memory = _memory_limiter()
@@ -62,7 +64,7 @@ def main(arguments: list[str]) -> int:
 
 
 def find_task(name: str) -> Task:
-    """The function that "package.module:function" names. Raises ImportError, AttributeError."""
+    """The function named "package.module:function". Raises ImportError or AttributeError."""
     module, _, function = name.partition(":")
     task: Task = getattr(importlib.import_module(module), function)
     return task
@@ -71,15 +73,15 @@ def find_task(name: str) -> Task:
 def _answer(
     task: Task, arguments: Any, settings: dict[str, Any], limits: DecodeLimits, *, may_grow: bool
 ) -> tuple[bytes, bytes]:
-    """Run the task on one job: a message's head as JSON, and its body; "heavy" asks the parent to try again with more
-    memory, alone."""
+    """Run the task on one job. Returns a message's head as JSON, and its body. "heavy" in the head asks the parent to
+    try again, alone and with more memory."""
     try:
         head, body = task(arguments, settings, limits)
         text = dump({"kind": "answer", "head": head})
         if len(text) > MAX_HEAD_BYTES - _HEAD_ROOM_BYTES or len(body) > MAX_BODY_BYTES:
             raise MediaError(_too_long(len(text), len(body)), stage="decode")
     except MediaError as exc:
-        # "heavy" also where it will not fit there either: the parent's limit makes the message.
+        # Also "heavy" if it will not fit there either, so that the message names the larger limit.
         if may_grow and (isinstance(exc, TooMuchMemory) or isinstance(exc.__cause__, MemoryError)):
             return dump({"kind": "heavy"}), b""
         return _failed(exc), b""
@@ -107,7 +109,8 @@ def _too_long(head_bytes: int, body_bytes: int) -> str:
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """stdin and stdout for ourselves: C libraries that chatter on 1 and 2 must not reach the parent or the user."""
+    """stdin and stdout for the messages. C libraries that print to 1 and 2 must reach neither the parent nor the
+    user."""
     jobs = os.fdopen(os.dup(0), "rb")
     results = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -118,13 +121,13 @@ def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _end_with_parent(descriptor: int) -> None:
-    """End this process as soon as the other end of its pipe is closed, also in the middle of a file. A thread that
-    sleeps: codecs let it run while they work. Where one does not, the alarm ends us; where there is no `poll`, the end
-    of the file does."""
+    """End this process as soon as the parent's end of the pipe is closed, even in the middle of a file. A sleeping
+    thread waits for that; codecs release the GIL while they work. If a codec does not, the alarm ends the process.
+    Without `poll`, the process ends at the end of the file."""
     if not hasattr(select, "poll"):
         return
     waiter = select.poll()
-    waiter.register(descriptor, 0)  # nothing but the hang-up, which is always told
+    waiter.register(descriptor, 0)  # 0 asks for the hang-up alone, which is always reported
 
     def wait() -> None:
         waiter.poll()
@@ -134,13 +137,13 @@ def _end_with_parent(descriptor: int) -> None:
 
 
 def _alarm(seconds: float) -> None:
-    """SIGALRM kills us, even inside a C loop, if the parent that should do so is gone."""
+    """Let SIGALRM kill this process, even inside a C loop, if the parent that should do so is gone."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _memory_limiter() -> Callable[[int], None]:
-    """A function that bounds what this process may allocate from now on, beyond what it holds at the start."""
+    """A function that limits what this process may allocate from now on, beyond what it held at the start."""
     status = Path("/proc/self/status")
     if not status.exists():
         return lambda extra_bytes: None

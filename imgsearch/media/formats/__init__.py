@@ -1,1 +1,1 @@
-"""Readers for single formats, where Pillow alone is not enough."""
+"""Readers for single formats that Pillow alone does not read correctly."""

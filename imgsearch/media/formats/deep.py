@@ -1,7 +1,7 @@
-"""Samples of 16 bits that Pillow reads as 8: its decoders are asked twice, for the high bytes and for the low ones.
+"""Reads 16-bit samples that Pillow reduces to 8: the decoder runs twice, for the high bytes and for the low ones.
 
-Pillow unpacks "RGB;16B" and "RGB;16L" by taking the first or the second byte of each sample, so that one decoder gives
-both halves, filters, interlacing and compression included.
+Pillow unpacks "RGB;16B" and "RGB;16L" by taking the first or the second byte of each sample. The same decoder thus
+gives both halves, including filters, interlacing and compression.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ _OTHER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
 
 
 def take_high_bytes(image: ImageFile.ImageFile) -> bool:
-    """Prepare an opened, unloaded picture of 16-bit RGB, RGBA or CMYK to be loaded as the high bytes of its samples.
-    False where its samples lie otherwise: they cannot be read at full depth."""
+    """Prepare an opened, unloaded image of 16-bit RGB, RGBA or CMYK, so that loading gives the high bytes of its
+    samples. Returns False if its samples are stored otherwise and cannot be read at full depth."""
     return _ask(image, swapped=False)
 
 
 def take_low_bytes(image: ImageFile.ImageFile) -> bool:
-    """The same for the low bytes."""
+    """`take_high_bytes` for the low bytes."""
     return _ask(image, swapped=True)
 
 
 def take_both_bytes(image: ImageFile.ImageFile) -> bool:
-    """Prepare a PNG of 16-bit grey and alpha to be loaded with the four bytes of a pixel in the bands of RGBA."""
+    """Prepare a PNG of 16-bit grey and alpha, so that loading gives the four bytes of a pixel as the bands of RGBA."""
     tile = image.tile[0]
     if image.mode != "RGBA" or tile.args != "LA;16B":
         return False
@@ -47,7 +47,7 @@ def _ask(image: ImageFile.ImageFile, *, swapped: bool) -> bool:
         match = _RAW_MODE.fullmatch(str(raw_mode))
         if match is None:
             return False
-        # Premultiplied colours are taken as they are stored: undone, they could not be put together again.
+        # Premultiplied colours stay as stored: high and low bytes could not be joined after a division by alpha.
         mode, order = match[1].replace("RGBa", "RGBA"), _OTHER[match[2]] if swapped else match[2]
         wanted = f"{mode};16{order}"
         tiles.append(tile._replace(args=(wanted, *tile.args[1:]) if isinstance(tile.args, tuple) else wanted))
@@ -56,12 +56,13 @@ def _ask(image: ImageFile.ImageFile, *, swapped: bool) -> bool:
 
 
 def is_premultiplied(image: ImageFile.ImageFile) -> bool:
-    """Whether the colours of a picture of 16 bits are stored multiplied by their alpha."""
+    """Whether the colours of a 16-bit image are stored multiplied by their alpha."""
     return any("RGBa;16" in str(tile.args) for tile in image.tile)
 
 
 def read_pnm(stream: BinaryIO, layout: Pnm) -> Array:
-    """A binary PGM or PPM of more than 8 bits as uint16 [H, W, C] up to 65535. Raises EOFError where it is cut off."""
+    """A binary PGM or PPM of more than 8 bits as uint16 [H, W, C], scaled to 65535. Raises EOFError if it is
+    truncated."""
     channels = 3 if layout.kind == 6 else 1
     stream.seek(layout.data)
     data = stream.read(layout.end - layout.data)
@@ -75,5 +76,5 @@ def read_pnm(stream: BinaryIO, layout: Pnm) -> Array:
 
 
 def grey_of(image: Image.Image) -> Array:
-    """Pillow's 32-bit grey of a PGM, which it scales to 65535, as uint16 [H, W]."""
+    """uint16 [H, W] from Pillow's 32-bit grey of a PGM, which Pillow scales to 65535."""
     return np.asarray(np.clip(np.asarray(image), 0, 65535), np.uint16)

@@ -1,7 +1,7 @@
-"""All pictures of a file, one after another, each decoded in full.
+"""All images of a file, one after another, each decoded in full.
 
-`open_frames` chooses the way of each format: a stream of its own for the pictures of an MPO, the offset of its
-directory for a page, Pillow's `seek` for a frame, libheif for a collection.
+`open_frames` chooses how each format is read: a stream of its own for the images of an MPO, the offset of its directory
+for a page, Pillow's `seek` for a frame, libheif for a collection.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ TOO_DEEP = "samples of more than 8 bits"
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One decoded picture. ``duration`` in milliseconds, of a frame; ``depth`` where the samples' own type does not
-    tell; ``lost``: what of it could not be read, in words."""
+    """One decoded image. ``duration`` is in milliseconds and only set for animations. ``depth`` is set if it is not the
+    samples' own. ``lost`` says in words what could not be read."""
 
     rows: Rows
     profile: str
@@ -45,7 +45,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A file with its headers, ready to be read. ``profile`` is the main picture's colour space."""
+    """A file with its headers, ready for reading. ``profile`` is the colour space of the main image."""
 
     stream: BinaryIO
     kind: Kind
@@ -55,7 +55,7 @@ class Opened:
     limits: DecodeLimits
 
     def open(self, stream: BinaryIO | None = None) -> ImageFile.ImageFile:
-        """The file, or one stream of it, opened by its plugin and checked for its memory when it is loaded."""
+        """Open the file, or one stream inside it, with its plugin. Its memory is checked when it is loaded."""
         image = open_image(stream or self.stream, self.kind, self.size_bytes, self.limits)
         assert isinstance(image, ImageFile.ImageFile)
         return image
@@ -68,18 +68,18 @@ class Opened:
 
 
 class Frames(Protocol):
-    """The pictures of an opened file in their order."""
+    """The images of an opened file in their order."""
 
     count: int
     main: int
 
     def read(self, place: int) -> Frame:
-        """Decode one; reading them in order is the quickest. Raises MediaError, or what a codec raises."""
+        """Decode the image at ``place``. Reading in order is fastest. Raises MediaError, or whatever a codec raises."""
 
 
 @contextmanager
 def open_frames(file: Opened) -> Iterator[Frames]:
-    """Raises MediaError where the file cannot be opened."""
+    """The images of a file. Raises MediaError if it cannot be opened."""
     name = file.kind.format
     if name == "TIFF":
         yield _TiffFrames(file)
@@ -95,11 +95,11 @@ def open_frames(file: Opened) -> Iterator[Frames]:
 
 
 class _Frames:
-    """Frames of one Pillow picture, or its only one."""
+    """The frames of one Pillow image, or its only one."""
 
     def __init__(self, file: Opened, image: ImageFile.ImageFile) -> None:
         self._file, self._image = file, image
-        counts = file.kind.format in ("PNG", "WEBP", "AVIF")  # the others count by reading every frame
+        counts = file.kind.format in ("PNG", "WEBP", "AVIF")  # for other formats Pillow reads every frame to count them
         self.count = int(getattr(image, "n_frames", 1)) if counts else file.header.images
         self.main = 0
         told, opened = file.header.extent, image.size
@@ -121,7 +121,7 @@ class _Frames:
 
 
 def read_deep_png(image: ImageFile.ImageFile, file: Opened) -> Frame:
-    """A still PNG of 16 bits."""
+    """A still 16-bit PNG."""
     key = image.info.get("transparency")
     if image.mode == "I;16":
         image.load()
@@ -140,7 +140,7 @@ def read_deep_png(image: ImageFile.ImageFile, file: Opened) -> Frame:
 
 
 class _JpegFrames:
-    """The pictures of a JPEG or MPO, each a JPEG of its own."""
+    """The images of a JPEG or MPO, each a JPEG of its own."""
 
     def __init__(self, file: Opened) -> None:
         self._file = file
@@ -165,7 +165,7 @@ class _JpegFrames:
 
 
 class _PnmFrames:
-    """The pictures of a PBM, PGM or PPM."""
+    """The images of a PBM, PGM or PPM."""
 
     def __init__(self, file: Opened) -> None:
         self._file, self._found = file, plain.read_pnms(file.stream)
@@ -184,10 +184,10 @@ class _PnmFrames:
 
 
 class _IconFrames:
-    """The sizes of an icon, as Pillow orders them: the largest first."""
+    """The sizes of an icon in Pillow's order, the largest first."""
 
     def __init__(self, file: Opened, image: ImageFile.ImageFile) -> None:
-        for icon in plain.read_icons(file.stream):  # some are decoded as soon as they are asked for
+        for icon in plain.read_icons(file.stream):  # Pillow decodes some of them as soon as they are selected
             file.check("RGBA", (icon.width, icon.height))
         self._file, self._icons = file, cast(Any, image).ico
         self.count, self.main = file.header.images, 0
@@ -199,7 +199,7 @@ class _IconFrames:
 
 
 class _HeifFrames:
-    """The pictures of a HEIC collection. libheif turns and crops them, and gives more than 8 bits as 16."""
+    """The images of a HEIC collection. libheif turns and crops them, and gives more than 8 bits as 16."""
 
     def __init__(self, file: Opened) -> None:
         import pillow_heif
@@ -252,7 +252,7 @@ class _TiffFrames:
             for half in (image, low):
                 if half is not None:
                     half.load()
-            inverted = page.photometric == 0 and image.mode not in ("1", "L")  # Pillow turns only those about
+            inverted = page.photometric == 0 and image.mode not in ("1", "L")  # Pillow inverts only these modes
             rows = PillowRows(image, self._orientation(page), low, inverted=inverted, apart=apart)
             return Frame(rows, profile, depth=page.depth, lost=lost)
 
@@ -261,7 +261,7 @@ class _TiffFrames:
         return self._file.open(stream if page is self._pages.first else at_directory(stream, page.offset))
 
     def _orientation(self, page: Directory) -> int:
-        """A master that says nothing is turned as its thumbnail says."""
+        """The page's orientation. A full-size image without one takes that of its thumbnail."""
         first = self._pages.first
         if page is not self._pages.main_page or page.offset == first.offset or page.has_orientation:
             return 1
@@ -269,7 +269,7 @@ class _TiffFrames:
 
 
 def _apart(page: Directory) -> str:
-    """What sets samples apart that are numbers of another meaning."""
+    """A name for samples whose numbers have an unusual meaning, so that they equal no others."""
     if page.sample_format == 2 or page.bits > 16:
         return f"{page.bits} bits, format {page.sample_format}"
     return f"{page.bits} bits" if 8 < page.bits < 16 else ""

@@ -1,5 +1,5 @@
 """HEIC and AVIF as viewers show them: cropped and turned by their boxes alone, at full depth where PQ or HLG need it,
-large grids tile by tile, and JPEGs inside the container."""
+large grids tile by tile, and with JPEGs inside the container."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _HEVC_BYTES, _HEVC_DEEP_BYTES = 6.0, 12.0
 """Bytes a pixel while libheif 1.23 decodes to 8 bits and to 16: 4.8 measured for 24 and 62 megapixels."""
 
 _LARGEST_WHOLE_GRID = 400 * MIB
-"""Grids that would take more are read tile by tile, at the same speed."""
+"""A grid that would take more bytes is read tile by tile, which is as fast."""
 
 
 @dataclass(frozen=True, slots=True)
 class IsoFile:
-    """An opened HEIC or AVIF and what is asked of it."""
+    """An opened HEIC or AVIF and what is wanted of it."""
 
     stream: BinaryIO
     kind: Kind
@@ -50,8 +50,8 @@ class IsoFile:
 
 @dataclass(frozen=True, slots=True)
 class IsoImage:
-    """In sRGB, upright and small; the full size, upright; the orientation that the boxes gave it, as EXIF's number: 1
-    where only EXIF, which turns no such file, tells one; 0 where nothing does."""
+    """A reduced upright image in sRGB, the full upright size, and the orientation of the boxes as an EXIF number. It is
+    1 if only EXIF has one, which does not turn such a file, and 0 if nothing has one."""
 
     image: Image.Image
     size: tuple[int, int]
@@ -59,7 +59,7 @@ class IsoImage:
 
 
 def read_iso(stream: BinaryIO, kind: Kind, size_bytes: int, target: tuple[int, int], limits: DecodeLimits) -> IsoImage:
-    """The primary picture, decoded to no less than twice ``target``. Raises MediaError."""
+    """The primary image, decoded to no less than twice ``target``. Raises MediaError."""
     header = _header(stream)
     found = read_primary(stream)
     file = IsoFile(stream, kind, size_bytes, target, limits, header)
@@ -81,12 +81,12 @@ def read_iso(stream: BinaryIO, kind: Kind, size_bytes: int, target: tuple[int, i
 def _header(stream: BinaryIO) -> Header:
     try:
         return heif.read_header(stream)
-    except (ValueError, IndexError):  # the short form, or damage that the codec will tell of
+    except (ValueError, IndexError):  # the short form, or damage, which the codec will report
         return Header()
 
 
 def _codes(stream: BinaryIO, header: Header, found: tuple[Items, Item] | None) -> CodePoints | None:
-    """Code points that say the colours; None where a profile does, or nothing."""
+    """Code points that give the colours; None if a profile or nothing does."""
     if header.cicp is not None:
         return CodePoints(*header.cicp)
     if header.icc or found is None:
@@ -101,7 +101,7 @@ def _codes(stream: BinaryIO, header: Header, found: tuple[Items, Item] | None) -
 
 
 def _coded_as(items: Items, primary: Item) -> bytes:
-    """The codec of the primary picture, or of its tiles."""
+    """The codec of the primary image or its tiles."""
     targets = items.targets(b"dimg", primary.number) if primary.kind in (b"grid", b"iovl", b"iden") else []
     tile = items.by_number.get(targets[0]) if targets else None
     return primary.kind if tile is None else tile.kind
@@ -111,7 +111,7 @@ def _finished(file: IsoFile, source: Croppable, codes: CodePoints | None) -> Ima
     return to_srgb(shrink(source, file.target), file.header.icc, codes)
 
 
-# AVIF: Pillow gives 8 bits, which is enough but for PQ and HLG.
+# AVIF: Pillow gives 8 bits, which is enough except for PQ and HLG.
 
 
 def _read_avif(file: IsoFile, found: tuple[Items, Item] | None, codes: CodePoints | None) -> tuple[Image.Image, Shape]:
@@ -130,7 +130,7 @@ def _read_avif(file: IsoFile, found: tuple[Items, Item] | None, codes: CodePoint
 
 
 def _deep_avif(file: IsoFile) -> Array | None:
-    """uint16 samples at the file's own depth; None without imagecodecs: 8 bits of PQ are off by up to 3 of 255."""
+    """uint16 samples at the file's own depth; None without imagecodecs. With 8 bits, PQ is off by up to 3 of 255."""
     try:
         import imagecodecs
     except ImportError:
@@ -151,7 +151,7 @@ def _deep_image(samples: Array, file: IsoFile, shape: Shape, codes: CodePoints |
     return DeepImage(ArrayRows(samples[top:bottom, left:right]), (0.0, highest), file.header.icc, codes)
 
 
-# HEIC: libheif turns and crops by itself, but not in the tiles of a grid that is too large to be decoded at once.
+# HEIC: libheif turns and crops whole images, but not the tiles of a grid that is too large to be decoded at once.
 
 
 def _read_hevc(file: IsoFile, found: tuple[Items, Item] | None, codes: CodePoints | None) -> tuple[Image.Image, Shape]:
@@ -188,7 +188,7 @@ def _opened(file: IsoFile, eight_bits: bool) -> Any:
 
 
 def _small_hevc(file: IsoFile, primary: Any, samples: Array, codes: CodePoints | None) -> Image.Image:
-    if samples.dtype == np.uint16:  # pillow_heif shifts to the left
+    if samples.dtype == np.uint16:  # pillow_heif shifts samples to the left
         lost = 16 - int(primary.info["bit_depth"])
         rows = ArrayRows(samples)
         image = DeepImage(rows, (0.0, float(65535 >> lost << lost)), file.header.icc, codes)
@@ -200,7 +200,7 @@ def _small_hevc(file: IsoFile, primary: Any, samples: Array, codes: CodePoints |
 def _read_grid(
     file: IsoFile, items: Items, primary: Item, grid: Grid, codes: CodePoints | None
 ) -> tuple[Image.Image, Shape]:
-    """Tile by tile: 200 megapixels take the memory of two rows of tiles."""
+    """Read a grid tile by tile: 200 megapixels take the memory of two rows of tiles."""
     shape = shape_of(primary, grid.size)
 
     def tile(place: int) -> Image.Image:
@@ -229,13 +229,13 @@ def _tiled(file: IsoFile, grid: Grid, tile: Any, shape: Shape, codes: CodePoints
 
 
 def _stored_size(item: Item) -> tuple[int, int]:
-    """Width and height as the item's own property tells them."""
+    """Width and height from the item's own property."""
     data = item.property(b"ispe")
     return int.from_bytes(data[4:8], "big"), int.from_bytes(data[8:12], "big")
 
 
 def _read_bare(file: IsoFile, items: Items, primary: Item, codes: CodePoints | None) -> tuple[Image.Image, Shape]:
-    """Samples that are not coded at all."""
+    """Read samples that are not coded."""
     shape = shape_of(primary, _stored_size(primary))
     with decoding(file.kind):
         samples = read_uncompressed(file.stream, items, primary, shape.size, file.limits)
@@ -245,7 +245,7 @@ def _read_bare(file: IsoFile, items: Items, primary: Item, codes: CodePoints | N
 
 
 def _read_embedded(file: IsoFile, items: Items, primary: Item, codes: CodePoints | None) -> tuple[Image.Image, Shape]:
-    """JPEG or JPEG 2000 inside the container, whole or in tiles; tiles of bare samples."""
+    """Read JPEG or JPEG 2000 inside the container, whole or in tiles, and tiles of bare samples."""
 
     def part(item: Item) -> Image.Image:
         if item.kind == b"unci":

@@ -1,5 +1,6 @@
-"""JPEG 2000 whose components have unlike sizes (4:2:0, 4:1:1, a smaller alpha ...): Pillow 13 shears those of odd sizes
-and refuses grey ones, imagecodecs refuses most. pylibjpeg-openjpeg enlarges what is smaller, as viewers do."""
+"""JPEG 2000 whose components differ in size (4:2:0, 4:1:1, a smaller alpha ...). Pillow 13 shears those of odd sizes
+and refuses grey ones, and imagecodecs refuses most. pylibjpeg-openjpeg enlarges the smaller components, as viewers
+do."""
 
 from __future__ import annotations
 
@@ -20,32 +21,32 @@ from imgsearch.media.wanted import DecodeRequest
 
 _SYCC, _SRGB, _GREY = 18, 16, 17
 _CONVERTED = ([(1, 1)] * 3, [(1, 1), (2, 1), (2, 1)], [(1, 1), (2, 2), (2, 2)])
-"""What OpenJPEG takes to RGB by itself; YCbCr of other shapes it leaves as it is."""
+"""Samplings that OpenJPEG converts to RGB itself. YCbCr of other samplings stays YCbCr."""
 
-_COMPONENT_BYTES = 12  # int32 as stored and enlarged, then the samples
+_COMPONENT_BYTES = 12  # int32 as stored, int32 enlarged, and the resulting samples
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Width and height of the picture; for each component how many pixels across and down share a sample."""
+    """Width and height of the image, and for each component how many pixels across and down share a sample."""
 
     size: tuple[int, int]
     steps: tuple[tuple[int, int], ...]
 
     @property
     def is_shared(self) -> bool:
-        """Whether any component is smaller than the picture."""
+        """Whether any component is smaller than the image."""
         return any(step != (1, 1) for step in self.steps)
 
     @property
     def suits_pillow(self) -> bool:
-        """Three components of an even size from (0, 0) on, two of them halved."""
+        """Whether Pillow reads it correctly: three components of even size, starting at (0, 0), two of them halved."""
         halved = list(self.steps) in _CONVERTED[1:]
         return halved and not any(length % 2 for length in self.size)
 
 
 def read_sampling(stream: BinaryIO) -> Sampling:
-    """Of the first codestream (SIZ). No steps where there is none."""
+    """The sampling of the first codestream (SIZ); no steps if there is none."""
     at = 0
     if read_at(stream, 0, 4) != b"\xff\x4f\xff\x51":
         boxes = file_boxes(stream, 0, stream_size(stream))
@@ -62,7 +63,7 @@ def read_sampling(stream: BinaryIO) -> Sampling:
 
 
 def read_shared_jpeg2000(wanted: DecodeRequest, header: Header, sampling: Sampling) -> DeepImage:
-    """Raises MediaError, tried again on every run where the decoder is not installed."""
+    """The samples. Raises MediaError, which is transient if the decoder is not installed."""
     try:
         import openjpeg
     except ImportError as exc:
@@ -89,7 +90,7 @@ def read_shared_jpeg2000(wanted: DecodeRequest, header: Header, sampling: Sampli
 
 
 def _space(stream: BinaryIO) -> int:
-    """The number of the colour space (ISO/IEC 15444-1, I.5.3.3); 0 where nothing tells."""
+    """The number of the colour space (ISO/IEC 15444-1, I.5.3.3); 0 if none is given."""
     for box in file_boxes(stream, 0, stream_size(stream)):
         if box.name == b"jp2h":
             data = read_box(stream, box)
@@ -100,14 +101,14 @@ def _space(stream: BinaryIO) -> int:
 
 
 def _is_left_in_ycc(space: int, sampling: Sampling) -> bool:
-    """YCbCr is told, or is what halved colour without a word means to OpenJPEG (and so to its viewers)."""
+    """Whether OpenJPEG leaves YCbCr, which is declared, or implied by halved components without a colour space."""
     first, *others = sampling.steps[:3]
     ycc = space == _SYCC or (space not in (_SRGB, _GREY) and first == (1, 1) and all(step != (1, 1) for step in others))
     return ycc and list(sampling.steps[:3]) not in _CONVERTED
 
 
 def _to_rgb(ycc: Array, highest: float) -> Array:
-    """Full-range YCbCr of BT.601, which sYCC is; of the same type."""
+    """Full-range YCbCr of BT.601, which sYCC is, as RGB of the same dtype."""
     light, blue, red = (ycc[..., each].astype(np.float32) for each in range(3))
     middle = np.float32((highest + 1) / 2)
     parts: list[Any] = [

@@ -1,5 +1,5 @@
-"""JPEG XL through pillow-jxl-plugin, and through imagecodecs where 8 bits are not enough: light told linearly, PQ, HLG,
-and channels that the plugin mixes up."""
+"""JPEG XL through pillow-jxl-plugin, or through imagecodecs where 8 bits are not enough (linear light, PQ, HLG) or
+where the plugin mixes up channels."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from imgsearch.media.orientation import orient_image
 from imgsearch.media.wanted import DecodeRequest, Upright
 
 _LINEAR = 8
-# libjxl names the profiles that it makes of code points: "RGB_D65_202_Rel_PeQ".
+# libjxl names the profiles that it makes from code points, for example "RGB_D65_202_Rel_PeQ".
 _NAME = re.compile(r"(?:RGB|Gra)_(?:D65|DCI|E)_?(SRG|202|DCI|P3)?_?(?:Per|Rel|Sat|Abs)_(PeQ|HLG|Lin)")
 _PRIMARIES = {"202": 9, "DCI": 12, "P3": 12}
 _TRANSFERS = {"PeQ": PQ, "HLG": HLG, "Lin": _LINEAR}
 
 
 def read_jxl(wanted: DecodeRequest) -> Upright:
-    """The codestream says what is up, and EXIF does not. A JPEG that was packed comes back as it was: not turned.
-    Raises MediaError."""
+    """The image, turned as the codestream says, whatever EXIF says. A repacked JPEG comes back as it was, without
+    turning. Raises MediaError."""
     head = read_jxl_head(wanted.stream)
     size = head.width, head.height
     check_memory("JXL", "RGBA", size, size_bytes=wanted.size_bytes, extra_bytes=0, limits=wanted.limits)
@@ -52,7 +52,8 @@ def read_jxl(wanted: DecodeRequest) -> Upright:
 
 
 def read_jxl_samples(wanted: DecodeRequest) -> DeepImage:
-    """The only picture at its full depth, with its own profile: for comparing. Raises MediaError."""
+    """The samples of a file with one image, at full depth and with its own profile, for comparison. Raises
+    MediaError."""
     head = read_jxl_head(wanted.stream)
     codecs = imagecodecs_for("a JPEG XL picture of which every sample counts")
     check_bytes((head.width, head.height), 24 * head.width * head.height + wanted.size_bytes, wanted.limits)
@@ -69,12 +70,12 @@ def read_jxl_samples(wanted: DecodeRequest) -> DeepImage:
 
 
 def _own(head: JxlHead) -> int:
-    """0 for 1, which a codestream says that says nothing."""
+    """The file's own orientation. A codestream without one says 1, so 1 becomes 0."""
     return head.orientation if head.orientation > 1 else 0
 
 
 def _read_deep(wanted: DecodeRequest, head: JxlHead, codes: CodePoints | None) -> Upright | None:
-    """All channels at their full depth; None without imagecodecs."""
+    """All channels at full depth; None without imagecodecs."""
     try:
         import imagecodecs
     except ImportError:
@@ -101,7 +102,7 @@ def _expected_bytes(image: Image.Image) -> int:
 
 
 def _codes_of(icc: bytes) -> CodePoints | None:
-    """What a profile of libjxl's own making stands for, where 8 bits of it are too few."""
+    """The code points behind a profile that libjxl made, if they need more than 8 bits."""
     if not icc:
         return None
     try:

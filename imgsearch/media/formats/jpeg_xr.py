@@ -1,5 +1,5 @@
-"""JPEG XR (`.jxr .wdp .hdp`) through imagecodecs: photographs of Windows's programs, and its screenshots of games,
-whose floats are linear light that may be brighter than white."""
+"""JPEG XR (`.jxr .wdp .hdp`) through imagecodecs: photographs from Windows programs, and screenshots of games, whose
+floats are linear light that may exceed white."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from imgsearch.media.wanted import DecodeRequest
 
 _LINEAR, _BT709 = 8, 1
 _CODEC_BYTES = 8
-"""A pixel beside its samples: what libjxr 2019 holds of 24 megapixels."""
+"""Bytes a pixel besides the samples, measured with libjxr 2019 on 24 megapixels."""
 
 _SCRGB_WHITE = REFERENCE_WHITE / 80.0
-"""1.0 is 80 cd/m2 (IEC 61966-2-2); pictures brighter than that are shown as those of PQ are."""
+"""scRGB's 1.0 is 80 cd/m2 (IEC 61966-2-2). Brighter images are shown as PQ images are."""
 
 
 def read_jxr(wanted: DecodeRequest) -> tuple[DeepImage, int]:
-    """The first picture and its orientation (EXIF's, 0 for none). Raises MediaError."""
+    """The first image and its EXIF orientation (0 for none). Raises MediaError."""
     codecs = imagecodecs_for("a JPEG XR picture")
     with decoding(wanted.kind):
         try:
@@ -64,7 +64,7 @@ def _image(samples: Array, form: jxr.JxrFormat, icc: bytes) -> DeepImage:
 
 
 def _kept_hue(samples: Array, colours: int) -> tuple[Array, Span]:
-    """Linear light with its white: a colour beyond it keeps its hue, all parts divided by the largest."""
+    """Linear light and its white. A colour beyond white keeps its hue: all channels are divided by the largest."""
     white = np.float32(_SCRGB_WHITE if samples[..., :colours].max(initial=0.0) > 1.0 else 1.0)
     excess = np.maximum(samples[..., :colours].max(axis=-1, keepdims=True) / white, 1.0)
     colour = np.maximum(samples[..., :colours], 0.0) / excess / white

@@ -1,5 +1,5 @@
-"""What Pillow 13 rounds, wraps or refuses: PNG of 16 bits with a colour key or of high dynamic range, JPEG of 12 bits,
-lossless JPEG, JPEG-LS, JPEG 2000 of more than 8 bits in colour (its white wraps to black), PAM and PFM."""
+"""Files that Pillow 13 rounds, wraps or refuses: 16-bit PNG with a colour key or high dynamic range, 12-bit JPEG,
+lossless JPEG, JPEG-LS, JPEG 2000 of more than 8 bits in colour (white wraps to black), PAM and PFM."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PFM_HEADER = re.compile(rb"(P[Ff])\s+(\d{1,9})\s+(\d{1,9})\s+(-?\d*\.?\d+(?:[eE
 
 
 def imagecodecs_for(what: str) -> Any:
-    """The module. Raises MediaError, tried again on every run, where it is not installed."""
+    """The module imagecodecs. Raises a transient MediaError if it is not installed."""
     try:
         import imagecodecs
     except ImportError as exc:
@@ -38,7 +38,7 @@ def imagecodecs_for(what: str) -> Any:
 
 
 def read_deep_png(wanted: DecodeRequest, codes: CodePoints | None) -> tuple[DeepImage, int]:
-    """A PNG of 16 bits at its full depth, and its orientation."""
+    """A 16-bit PNG at full depth, and its orientation."""
     opened = Opened(wanted.stream, wanted.kind, wanted.size_bytes, Header(depth=16), "", wanted.limits)
     with opened.open() as image:
         opened.check("RGBA", image.size, 4 * image.size[0] * image.size[1])
@@ -50,7 +50,7 @@ def read_deep_png(wanted: DecodeRequest, codes: CodePoints | None) -> tuple[Deep
 
 
 def read_odd_jpeg(wanted: DecodeRequest, frame: JpegLayout) -> tuple[DeepImage, int]:
-    """A JPEG of 12 bits, a lossless one or JPEG-LS, and its orientation."""
+    """A 12-bit JPEG, a lossless one or JPEG-LS, and its orientation."""
     what = f"a JPEG picture of {frame.depth} bits" if not frame.is_lossless else "a lossless JPEG picture"
     codecs = imagecodecs_for(what)
     check_memory(
@@ -78,12 +78,12 @@ def read_odd_jpeg(wanted: DecodeRequest, frame: JpegLayout) -> tuple[DeepImage, 
 
 
 def is_deep(header: Header) -> bool:
-    """Whether a JPEG 2000 has more than 8 bits, unless it is grey alone, which Pillow reads right."""
+    """Whether a JPEG 2000 has more than 8 bits in colour. Pillow reads deep grey ones correctly."""
     return header.depth > 8 and (header.space != "GRAY" or header.has_alpha)
 
 
 def read_deep_jpeg2000(wanted: DecodeRequest, header: Header) -> DeepImage:
-    """Samples as the codestream has them."""
+    """The samples as they are in the codestream."""
     codecs = imagecodecs_for(f"a JPEG 2000 picture of {header.depth} bits in colour")
     check_memory(
         "JPEG2000",
@@ -100,7 +100,7 @@ def read_deep_jpeg2000(wanted: DecodeRequest, header: Header) -> DeepImage:
 
 
 def jpeg2000_header(wanted: DecodeRequest) -> Header:
-    """The headers; empty ones where they cannot be read, of which the decoder will tell."""
+    """The headers; empty if they cannot be read, which the decoder will report."""
     try:
         return plain.read_jpeg2000(wanted.stream)
     except (ValueError, IndexError):
@@ -108,7 +108,7 @@ def jpeg2000_header(wanted: DecodeRequest) -> Header:
 
 
 def read_pam(wanted: DecodeRequest) -> DeepImage:
-    """PAM (P7) of any depth, and PFM of floats, whose rows begin at the bottom."""
+    """PAM (P7) of any depth, and PFM, whose floats begin with the bottom row."""
     head = read_at(wanted.stream, 0, 4096)
     return _read_pfm(wanted, head) if head[1:2] in b"Ff" else _read_pam(wanted, head)
 
@@ -149,7 +149,7 @@ def _samples(wanted: DecodeRequest, start: int, shape: tuple[int, int, int], kin
 
 
 def read_all(wanted: DecodeRequest) -> bytes:
-    """The whole file."""
+    """All bytes of the file."""
     wanted.stream.seek(0, io.SEEK_SET)
     return wanted.stream.read()
 

@@ -1,8 +1,8 @@
-"""The samples of pictures that Pillow 13 reads wrongly, at less than their depth, or not at all, by the readers that
-show them (`upright`): for the comparison of whole files.
+"""Full-depth samples, for comparing whole files, of images that Pillow 13 reads wrongly, at less than their depth, or
+not at all. The same readers show them (`upright`).
 
-A reader answers only for files of which it sees everything: a single picture, whole numbers of 8 or 16 bits or of a
-range that is named. Anything else stays a copy of its own bytes alone.
+A reader gives samples only if it reads everything in the file: a single image, of integers of 8 or 16 bits or with a
+declared range. Any other file is a copy only of files with the same bytes.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from imgsearch.media.opening import open_image
 from imgsearch.media.wanted import DecodeRequest
 
 PLAIN = frozenset(("PCX", "TGA", "SGI", "SUN", "DIB"))
-"""Single pictures of 8 bits that Pillow reads, of formats that no other reader knows everything of."""
+"""Formats of single 8-bit images that Pillow reads and no other reader reads completely."""
 
 COMPARED = PLAIN | {"JXL", "JXR", "PSD", "PAM"}
-"""Formats that are compared here alone; some files of others are too."""
+"""Formats whose samples are read here only. Some files of other formats are read here, too."""
 
-_FULL = 1 << 24  # pixels a side that no picture has
+_FULL = 1 << 24  # more pixels a side than any image has
 
 
 @dataclass(frozen=True, slots=True)
 class _Canonical:
-    """Samples of a deep picture as other containers have them: in the machine's byte order, white the largest."""
+    """Samples of a deep image in the form of other containers: native byte order, white the largest value."""
 
     image: DeepImage
     highest: int
@@ -56,7 +56,7 @@ class _Canonical:
         return f"{space} {self.apart}" if self.apart else space
 
     def read(self, top: int, bottom: int) -> tuple[Array, Array | None]:
-        """Colour and alpha of these rows."""
+        """Colour and alpha of rows ``top`` to ``bottom``."""
         colour, alpha = self.image.rows.read(top, bottom)
         native = colour.dtype.newbyteorder("=")
         if self.image.inverted:
@@ -65,7 +65,7 @@ class _Canonical:
 
 
 def read_other(file: Opened) -> Frame | None:
-    """The only picture of the file; None where the usual reader has to read it. Raises MediaError."""
+    """The only image of the file; None if the usual reader must read it. Raises MediaError."""
     if file.header.images != 1:
         return None
     wanted = DecodeRequest(file.stream, file.kind, "", file.size_bytes, (_FULL, _FULL), file.limits)
@@ -91,7 +91,7 @@ def _canonical(image: DeepImage, file: Opened) -> Frame:
 
 
 def _by_pillow(wanted: DecodeRequest, file: Opened) -> Frame:
-    """Alpha is believed only where it cannot be something else."""
+    """An image as Pillow reads it. Alpha counts only if the channel cannot be anything else."""
     with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as image:
         file.check("RGBA", image.size)
         image.load()
@@ -109,7 +109,7 @@ def _pcx(wanted: DecodeRequest, file: Opened) -> Frame | DeepImage:
 
 
 def _bmp(wanted: DecodeRequest, file: Opened) -> Frame | DeepImage | None:
-    """As they are shown: Pillow believes a transparency that was never written, and forgets one of 1 bit."""
+    """The samples as shown. Pillow uses an alpha that was never written, and ignores a 1-bit alpha."""
     if file.header.has_alpha:
         found = read_odd_bmp(wanted)
         return found if isinstance(found, DeepImage) else None

@@ -1,8 +1,8 @@
-"""The merged picture of a Photoshop document, at any depth, PSB included: Pillow 13 reads 8 bits of PSD only, and
-psd-tools decodes all layers to get there.
+"""The merged image of a Photoshop document at any depth, PSB included. Pillow 13 reads only 8-bit PSD, and psd-tools
+decodes all layers first.
 
-Photoshop stores it on white already, so that the transparency that may follow it is not wanted; other programs store
-the bare colours, which shows where nothing is to be seen.
+Photoshop stores the merged image composed over white, so alpha that follows it is ignored. Other programs store bare
+colours, whose transparent parts then show.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TYPES = {8: ">u1", 16: ">u2", 32: ">f4"}
 
 
 def read_psd(wanted: DecodeRequest) -> DeepImage:
-    """Raises MediaError."""
+    """The merged image. Raises MediaError."""
     try:
         document = psd.read_document(wanted.stream)
     except ValueError as exc:
@@ -41,7 +41,7 @@ def read_psd(wanted: DecodeRequest) -> DeepImage:
         merged = np.asarray(merge_layers(wanted, document))
         return DeepImage(ArrayRows(merged, colours=3), (0.0, 255.0))
     row_bytes = -(-document.width * document.depth // 8)
-    # Packed and unpacked side by side, then the samples of all channels.
+    # The compressed and the unpacked bytes exist at the same time, then the samples of all channels.
     check_bytes(size, 3 * row_bytes * document.height * _channels(document), wanted.limits)
     planes = _planes(wanted.stream, document, row_bytes)
     return _image(document, planes)
@@ -52,7 +52,7 @@ def _channels(document: psd.Document) -> int:
 
 
 def _planes(stream: BinaryIO, document: psd.Document, row_bytes: int) -> Array:
-    """Bytes [channels, H, row_bytes] of the colours, and of the transparency behind them."""
+    """uint8 [channels, H, row_bytes] of the colours and the alpha after them."""
     shape = _channels(document), document.height, row_bytes
     compression = int.from_bytes(read_at(stream, document.data, 2), "big")
     at, count = document.data + 2, _channels(document) * document.height * row_bytes
@@ -79,7 +79,7 @@ def _planes(stream: BinaryIO, document: psd.Document, row_bytes: int) -> Array:
 
 
 def _unpacked(stream: BinaryIO, document: psd.Document, at: int, row_bytes: int) -> bytes:
-    """PackBits, row by row; before them, how many bytes each row takes."""
+    """Undo PackBits row by row. A table of row lengths comes first."""
     wide = 4 if document.large else 2
     rows = document.channels * document.height
     stream.seek(at)
@@ -98,7 +98,7 @@ def _unpacked(stream: BinaryIO, document: psd.Document, at: int, row_bytes: int)
 
 def _image(document: psd.Document, planes: Array) -> DeepImage:
     mode, width = document.mode, document.width
-    if document.depth == 1:  # 1 is black
+    if document.depth == 1:  # a set bit is black
         bits = np.unpackbits(planes, axis=2)[..., :width]
         return DeepImage(ArrayRows(bits[0][..., None], colours=1), (0.0, 1.0), inverted=True)
     samples = np.moveaxis(planes.view(_TYPES[document.depth]), 0, -1)
@@ -108,7 +108,7 @@ def _image(document: psd.Document, planes: Array) -> DeepImage:
         return DeepImage(ArrayRows(colours[samples[..., 0]]), span, document.icc)
     if mode == psd.LAB and document.colours == 3:
         return DeepImage(ArrayRows(_lab(samples, document.depth), "LAB", 3), (0.0, 1.0))
-    if mode == psd.CMYK and document.colours == 4:  # stored as what is left of the paper
+    if mode == psd.CMYK and document.colours == 4:  # stored inverted: 0 is full ink
         return DeepImage(ArrayRows(samples, "CMYK", 4), span, document.icc, inverted=True)
     colours_count = 3 if mode == psd.RGB and document.colours == 3 else 1
     alpha = document.has_alpha and bool((samples[samples[..., colours_count] == 0][:, :colours_count] < span[1]).any())
@@ -117,7 +117,7 @@ def _image(document: psd.Document, planes: Array) -> DeepImage:
 
 
 def _lab(samples: Array, depth: int) -> Array:
-    """Unsigned L*, a* and b* -> float32; a* and b* count from the middle."""
+    """Unsigned L*, a* and b* as float32. a* and b* are centred on half the range."""
     top, step = (255.0, 1.0) if depth == 8 else (65535.0, 256.0)
     light = samples[..., :1].astype(np.float32) * np.float32(100 / top)
     return np.concatenate([light, samples[..., 1:].astype(np.float32) / np.float32(step) - 128], axis=2)

@@ -1,5 +1,5 @@
-"""A Photoshop document that was saved without its merged picture: its layers laid over one another by psd-tools, where
-these are plain enough that the result is what Photoshop shows."""
+"""A Photoshop document without its merged image. psd-tools composes the layers, if they are simple enough that the
+result is what Photoshop shows."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from imgsearch.media.opening import decoding
 from imgsearch.media.wanted import DecodeRequest
 
 _MERGED_BYTES = 120
-"""A pixel of the document while psd-tools blends in float32: 85 measured with three layers of 7 megapixels."""
+"""Bytes a pixel of the document while psd-tools blends in float32. 85 were measured with three layers of 7
+megapixels."""
 
 _MOST_LAYERS = 500
 _PLAIN_KINDS = frozenset(("pixel", "group", "type", "smartobject"))
-"""Kinds whose pixels lie in the file; psd-tools leaves out adjustments without a word."""
+"""Kinds of layers whose pixels are in the file. psd-tools silently leaves out adjustments."""
 
 _LACKING = 'a Photoshop document without a merged picture (saved without "maximize compatibility")'
 
 
 def merge_layers(wanted: DecodeRequest, document: Document) -> Image.Image:
-    """RGBA in sRGB, as large as the document. Raises MediaError, tried again on every run without psd-tools."""
+    """RGBA in sRGB, as large as the document. Raises MediaError, which is transient without psd-tools."""
     try:
         from psd_tools import PSDImage
     except ImportError as exc:
@@ -37,7 +38,7 @@ def merge_layers(wanted: DecodeRequest, document: Document) -> Image.Image:
     with decoding(wanted.kind):
         try:
             opened = PSDImage.open(wanted.stream)
-        except Exception as exc:  # damaged layers raise a dozen kinds
+        except Exception as exc:  # damaged layers raise a dozen kinds of exceptions
             raise MediaError(f"not supported: {_LACKING}, whose layers cannot be read", stage="open") from exc
         if reason := _unlike(opened):
             raise MediaError(f"not supported: {_LACKING}, whose layers {reason}", stage="open")
@@ -52,7 +53,7 @@ def merge_layers(wanted: DecodeRequest, document: Document) -> Image.Image:
 
 
 def _unlike(opened: Any) -> str:
-    """Why the layers cannot be shown as Photoshop does; "" where they can."""
+    """Why the layers cannot be shown as Photoshop shows them; "" if they can."""
     shown = list(_shown(opened))
     if not any(layer.kind != "group" and layer.width and layer.height for layer in shown):
         return "hold no pixels"

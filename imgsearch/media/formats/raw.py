@@ -1,4 +1,4 @@
-"""Camera RAW: the preview that the camera itself made, through rawpy (the extra `raw`)."""
+"""Camera RAW: the preview that the camera made, through rawpy (the extra `raw`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EXIF_OF_FLIP = {0: 1, 1: 2, 2: 4, 3: 3, 4: 5, 5: 8, 6: 6, 7: 7}  # LibRaw's `fl
 
 
 _LIBRAW_EXIF = b"\xff\xe1\x05\x68Exif\0\0II*\0\x0a\0\0\0"
-"""LibRaw 0.22 puts an EXIF header of its own, with the RAW's orientation, before every JPEG that begins otherwise."""
+"""LibRaw 0.22 puts this EXIF header, with the RAW's orientation, before every JPEG that does not begin with one."""
 
 _UNDONE = {6: 8, 8: 6}
 _SQUARE = 0.02
@@ -28,8 +28,8 @@ _SQUARE = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """``data``: an encoded picture (JPEG, or PNG made from a bitmap preview); sizes are the RAW's own, upright.
-    ``own``: the orientation that the preview's own EXIF tells, 0 where it has none."""
+    """``data``: an encoded image (JPEG, or PNG made from a bitmap preview). Sizes are the RAW's own, upright. ``own``:
+    the orientation in the preview's own EXIF, 0 if it has none."""
 
     data: bytes
     orientation: int
@@ -38,11 +38,12 @@ class Preview:
     own: int = 0
 
     def remaining_orientation(self, width: int, height: int, done: int) -> int:
-        """How the preview is still to be turned (EXIF's numbers), when it is shown at ``width`` x ``height`` after it
+        """The EXIF orientation by which the preview must still be turned. It is now ``width`` x ``height``, after it
         was turned by ``done``, as its own EXIF says.
 
-        Some previews lie as the sensor saw them, some upright, and EXIF within them is right, missing or copied from
-        the RAW. A picture of the RAW's upright aspect is upright; where the aspect cannot tell, its own EXIF does.
+        Some previews lie as the sensor saw them, some are upright, and their EXIF is right, missing or copied from the
+        RAW. An image with the upright aspect ratio of the RAW is upright. If the aspect ratio cannot decide, its own
+        EXIF does.
         """
         if abs(width - height) > _SQUARE * max(width, height):
             if (height > width) != (self.height > self.width):
@@ -53,8 +54,8 @@ class Preview:
 
 
 def read_preview(source: BinaryIO) -> Preview:
-    """The embedded preview of a RAW file. Raises MediaError: without rawpy (tried again on every run), for a file
-    LibRaw cannot read, for one without a preview."""
+    """The embedded preview of a RAW file. Raises MediaError without rawpy (transient), for a file that LibRaw cannot
+    read, and for one without a preview."""
     try:
         import rawpy
     except ImportError as exc:
@@ -71,7 +72,7 @@ def read_preview(source: BinaryIO) -> Preview:
             orientation = _EXIF_OF_FLIP.get(int(sizes.flip), 1)
             width, height = int(sizes.width), int(sizes.height)
             if read_at(source, 6, 8) == camera_raw.CANON_HEAP and sizes.crop_width and sizes.crop_height:
-                width, height = int(sizes.crop_width), int(sizes.crop_height)  # without the border that is no picture
+                width, height = int(sizes.crop_width), int(sizes.crop_height)  # without the border of the sensor
     except rawpy.LibRawNoThumbnailError as exc:
         raise MediaError("the camera RAW file has no embedded preview", stage="open") from exc
     except (rawpy.LibRawError, OSError, ValueError, RuntimeError) as exc:
@@ -89,7 +90,7 @@ def read_preview(source: BinaryIO) -> Preview:
 
 
 def raw_orientation(source: BinaryIO) -> int:
-    """What the RAW's own tables say where LibRaw turns nothing: 1, or 0 for nothing."""
+    """The RAW's own orientation if LibRaw turns nothing: 1, or 0 if it has none."""
     try:
         return min(1, own_orientation(camera_raw.read_header(source).exif))
     except (ValueError, IndexError):

@@ -1,5 +1,5 @@
-"""Uncompressed HEIF pictures (ISO/IEC 23001-17), which libheif's wheels are built without: grey, RGB and YCbCr of up to
-16 bits, in all its interleavings but those of blocks, bare or packed by deflate, zlib or Brotli."""
+"""Uncompressed HEIF images (ISO/IEC 23001-17), which libheif's wheels do not support: grey, RGB and YCbCr of up to 16
+bits, in all interleavings except blocks, bare or compressed by deflate, zlib or Brotli."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from imgsearch.media.containers.heif.items import Item, Items
 from imgsearch.media.containers.uncompressed import Component, Layout, Packing
 from imgsearch.media.limits import DecodeLimits, check_bytes
 
-_CODED_BYTES = 12  # beside the file's own, a pixel of one component: single bits while they are gathered, then samples
-_LUMA_SHARES = {1: (0.2126, 0.0722), 9: (0.2627, 0.0593)}  # of red and blue, by the matrix's number (ITU-T H.273)
+_CODED_BYTES = 12  # bytes a sample besides the file's own: its bits while they are gathered, then the sample
+_LUMA_SHARES = {
+    1: (0.2126, 0.0722),
+    9: (0.2627, 0.0593),
+}  # weights of red and blue, by matrix number (ITU-T H.273)
 _USUAL_SHARES = (0.299, 0.114)
 
 
 def read_uncompressed(stream: BinaryIO, items: Items, item: Item, size: tuple[int, int], limits: DecodeLimits) -> Array:
-    """Samples [H, W, C] of 1, 2, 3 or 4 channels (grey or RGB, and transparency), uint16 from 0 to 65535.
-    ``size`` is width and height. Raises MediaError."""
+    """Samples uint16 [H, W, C] from 0 to 65535 of 1 to 4 channels (grey or RGB, and alpha). ``size`` is width and
+    height. Raises MediaError."""
     try:
         layout, packing = boxes.read_layout(item), boxes.read_packing(item)
     except ValueError as exc:
@@ -67,7 +70,7 @@ def _unsupported(layout: Layout, size: tuple[int, int]) -> str:
 
 
 def _content(stream: BinaryIO, items: Items, item: Item, expected: int) -> bytes:
-    """The item's bytes; `Items.content` would stop at 16 MiB. No more than what bare samples take, and a little."""
+    """The item's bytes, at most a little more than bare samples take. `Items.content` would stop at 16 MiB."""
     parts, most = [], expected + 65536
     for local, offset, length in item.extents[:4096]:
         if local:
@@ -99,7 +102,7 @@ def _inflated(data: bytes, method: bytes, most: int) -> bytes:
     raise MediaError(f"not supported: an uncompressed HEIF picture packed by {name!r}", stage="open")
 
 
-# Where a component's samples lie in a tile: in bits, from the tile's first byte on.
+# The place of a component's samples in a tile, in bits from the tile's first byte.
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,7 @@ def _shared(component: Component, layout: Layout, tile: tuple[int, int]) -> tupl
 
 
 def _tile_bytes(layout: Layout, tile: tuple[int, int]) -> list[int]:
-    """Bytes of one tile; of each component's tile where these lie apart."""
+    """Bytes of one tile, or of each component's tile if these are stored separately."""
     if layout.interleave == boxes.BY_TILE_COMPONENT:
         return [
             _aligned(_row_bytes(tile[0] * each.step, layout) * tile[1], layout.tile_align) for each in layout.components
@@ -134,7 +137,7 @@ def _tile_bytes(layout: Layout, tile: tuple[int, int]) -> list[int]:
 
 
 def _laid_out(layout: Layout, tile: tuple[int, int]) -> tuple[list[_Plane], int]:
-    """The planes of a tile that holds all components, and its bytes before they are aligned."""
+    """The planes of a tile that holds all components, and its bytes before alignment."""
     components = layout.components
     if layout.interleave == boxes.BY_PIXEL:
         starts, packed = _in_pixel(components)
@@ -152,7 +155,7 @@ def _laid_out(layout: Layout, tile: tuple[int, int]) -> tuple[list[_Plane], int]
 
 
 def _in_pixel(components: tuple[Component, ...]) -> tuple[list[int], int]:
-    """Where each component's field begins, in bits, and what all take: one that is aligned begins at a byte."""
+    """The bit at which each component's field begins, and the bits of all fields. An aligned field begins at a byte."""
     starts, at = [], 0
     for each in components:
         at = _aligned(at, 8) if each.align else at
@@ -162,7 +165,7 @@ def _in_pixel(components: tuple[Component, ...]) -> tuple[list[int], int]:
 
 
 def _one_behind_another(layout: Layout, tile: tuple[int, int]) -> tuple[list[_Plane], int]:
-    """By component; mixed: the two colour differences together, where the first of them stands."""
+    """Planes in sequence. In the mixed form both colour differences lie together, where the first of them would be."""
     planes, at, pair = list[_Plane](), 0, None
     for component in layout.components:
         size = _shared(component, layout, tile)
@@ -183,7 +186,7 @@ def _one_behind_another(layout: Layout, tile: tuple[int, int]) -> tuple[list[_Pl
 
 
 def _tiles(layout: Layout, tile: tuple[int, int]) -> Iterator[tuple[int, int, int, _Plane, int]]:
-    """(component's place, column, row, plane, the tile's first byte)."""
+    """(component, column, row, plane, the tile's first byte) of each tile."""
     sizes, count = _tile_bytes(layout, tile), layout.columns * layout.rows
     for place in range(count):
         row, column = divmod(place, layout.columns)
@@ -198,7 +201,7 @@ def _tiles(layout: Layout, tile: tuple[int, int]) -> Iterator[tuple[int, int, in
 
 
 def _planes(data: Array, layout: Layout, tile: tuple[int, int]) -> list[Array]:
-    """uint16 [H, W] of each component, as large as it is stored."""
+    """uint16 [H, W] of each component, at its stored size."""
     found: list[Array] = []
     for component in layout.components:
         width, height = _shared(component, layout, tile)
@@ -211,11 +214,11 @@ def _planes(data: Array, layout: Layout, tile: tuple[int, int]) -> list[Array]:
 
 
 def _samples(data: Array, plane: _Plane, little_endian: bool) -> Array:
-    """One component of one tile."""
+    """The samples of one component in one tile."""
     width, height = plane.size
     bits, step = plane.component.bits, plane.component.step
     last = plane.start + (height - 1) * plane.stride + (width - 1) * plane.step + step
-    if last > 8 * len(data):  # never read beyond the buffer, whatever a layout may say
+    if last > 8 * len(data):  # a false layout must not read beyond the buffer
         raise MediaError("an uncompressed HEIF picture whose layout is damaged", stage="decode")
     if plane.start % 8 == 0 and plane.step % 8 == 0 and step in (8, 16):
         shape, strides = (height, width, step // 8), (plane.stride // 8, plane.step // 8, 1)
@@ -237,7 +240,7 @@ def _samples(data: Array, plane: _Plane, little_endian: bool) -> Array:
 
 
 def _matrix(item: Item) -> tuple[int, bool]:
-    """The matrix's number and whether samples use their full range; libheif's own guess where nothing tells."""
+    """The matrix's number, and whether samples use their full range. Where nothing says, libheif's guess is used."""
     for name, content in item.properties:
         if name == b"colr" and content[:4] == b"nclx" and len(content) >= 11:
             return int.from_bytes(content[8:10], "big"), bool(content[10] & 0x80)
@@ -262,7 +265,8 @@ def _channels(layout: Layout, planes: list[Array], matrix: tuple[int, bool]) -> 
 
 
 def _full_range(plane: Array, bits: int) -> Array:
-    """0 to 65535: 8 bits by 257, so that they are told from true 16."""
+    """Samples scaled to 0..65535. 8-bit samples are multiplied by 257, so that they can be told from true 16-bit
+    ones."""
     scaled: Array = (plane.astype(np.uint32) * 65535 + (1 << bits >> 1) - 1) // ((1 << bits) - 1)
     return scaled.astype(np.uint16)
 
@@ -271,7 +275,7 @@ _Stored = tuple[int, Array]  # bits a sample, samples
 
 
 def _rgb(luma: _Stored, blue: _Stored, red: _Stored, matrix: tuple[int, bool]) -> list[Array]:
-    """ITU-T H.273, 8.3; the identity matrix stores green, blue, red."""
+    """RGB from YCbCr (ITU-T H.273, 8.3). The identity matrix stores green, blue, red."""
     number, full = matrix
     if number == 0:
         return [_full_range(plane, bits) for bits, plane in (red, luma, blue)]
@@ -284,9 +288,9 @@ def _rgb(luma: _Stored, blue: _Stored, red: _Stored, matrix: tuple[int, bool]) -
 
 
 def _unit(stored: _Stored, middle: int, full: bool) -> Array:
-    """0 to 1, or -0.5 to 0.5 about ``middle`` (of 8 bits)."""
+    """Samples as float32 from 0 to 1, or from -0.5 to 0.5 around ``middle`` (in 8 bits)."""
     bits, plane = stored
-    whole = np.float32(2.0 ** (bits - 8))  # what one step of 8 bits is
+    whole = np.float32(2.0 ** (bits - 8))  # one step of 8 bits
     zero = middle * whole if full or middle else 16 * whole
     span = np.float32((1 << bits) - 1) if full else (224 if middle else 219) * whole
     found: Array = (plane.astype(np.float32) - zero) / span

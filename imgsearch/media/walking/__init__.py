@@ -1,1 +1,1 @@
-"""Folders to files: what a walk enters, takes and passes over."""
+"""From folders to files: what a walk enters, takes and passes over."""

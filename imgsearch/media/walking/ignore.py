@@ -1,8 +1,8 @@
-"""What `.imgsearchignore` files and the command line say to pass over, in the syntax and with the meaning of gitignore.
+"""Patterns in `.imgsearchignore` files and on the command line, with the syntax and meaning of gitignore.
 
-The rules are those of gitignore's manual page, and git 2.39's where it is silent: the last pattern of a list that fits
-decides; lists of deeper folders go before those above them; what lies in a folder that is passed over cannot be taken
-back. A link to a folder counts as a folder here, since it is walked like one. Names are compared as bytes, with case.
+The rules are those of gitignore's manual page, and of git 2.39 where the page is silent. The last matching pattern of a
+list decides. Lists of deeper folders win over those above. Nothing inside an excluded folder can be included again. A
+link to a folder counts as a folder, because it is walked like one. Names are compared as bytes, with case.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from imgsearch.media.walking.wildmatch import wildmatch
 
 IGNORE_FILE = ".imgsearchignore"
 MOST_BYTES = 1 << 20
-"""A longer file holds no list of patterns."""
+"""A longer file is no list of patterns."""
 
 _SPECIAL = re.compile(rb"[*?\[\\]")
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -26,18 +26,18 @@ _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXE
 
 @dataclass(frozen=True, slots=True)
 class IgnorePattern:
-    """One line. ``body`` is what is compared: without the exclamation mark and the slash at the end."""
+    """One pattern. ``body`` is compared: the text without the exclamation mark and the final slash."""
 
     text: str  # for a person
     body: bytes
     negative: bool
     folders_only: bool
-    by_name: bool  # no slash in it: fits at any depth
-    literal: int  # bytes of body before the first special character
+    by_name: bool  # without a slash it matches at any depth
+    literal: int  # number of bytes in ``body`` before the first special character
 
     @staticmethod
     def parsed(line: bytes) -> IgnorePattern | None:
-        """A line of a file; None for a comment and for an empty one."""
+        """The pattern in a line of a file; None for a comment or an empty line."""
         line = _without_trailing_spaces(line.split(b"\0", 1)[0])
         if not line or line.startswith(b"#"):
             return None
@@ -45,7 +45,7 @@ class IgnorePattern:
 
     @staticmethod
     def of(pattern: bytes, *, negative: bool, text: str) -> IgnorePattern:
-        """``pattern`` as it stands, without comments, spaces at the end and exclamation mark."""
+        """``pattern`` taken literally: without comments, trailing spaces and exclamation marks of a file's syntax."""
         folders_only = pattern.endswith(b"/")
         body = pattern[:-1] if folders_only else pattern
         special = _SPECIAL.search(body)
@@ -53,16 +53,16 @@ class IgnorePattern:
         return IgnorePattern(text, body, negative, folders_only, b"/" not in body, literal)
 
     def negated(self) -> IgnorePattern:
-        """The same, taking back what it excludes."""
+        """The same pattern, including what it excluded."""
         return replace(self, negative=not self.negative)
 
     @property
     def names_hidden(self) -> bool:
-        """Whether it means hidden things: its last part begins with a dot, as a shell wants it."""
+        """Whether it means hidden entries. As in a shell, its last part must begin with a dot."""
         return self.body.rpartition(b"/")[2].startswith((b".", b"\\."))
 
     def fits(self, path: bytes, name: bytes, *, folder: bool) -> bool:
-        """``path`` is relative to where the list applies, ``name`` its last part."""
+        """Whether it matches ``path``, which is relative to the folder of the list and ends in ``name``."""
         if self.folders_only and not folder:
             return False
         body, literal = self.body, self.literal
@@ -76,12 +76,12 @@ class IgnorePattern:
             body, literal = body[1:], max(literal - 1, 0)
         if path[:literal] != body[:literal]:
             return False
-        rest, left = body[literal:], path[literal:]  # git too matches behind the plain beginning: "a**/b" fits "ab"
+        rest, left = body[literal:], path[literal:]  # like git, match after the literal beginning: "a**/b" matches "ab"
         return (not rest and not left) or wildmatch(rest, left, pathname=True)
 
 
 class IgnoreList:
-    """The patterns of one file or of one command. ``base``: the absolute folder that they apply below."""
+    """The patterns of one file or one command line. They apply below ``base``, an absolute folder."""
 
     def __init__(self, base: str, patterns: Iterable[IgnorePattern], source: str) -> None:
         self.base = os.fsencode(base.rstrip(os.sep)) + b"/"
@@ -92,7 +92,7 @@ class IgnoreList:
         return bool(self._patterns)
 
     def deciding(self, path: bytes, *, folder: bool) -> IgnorePattern | None:
-        """The pattern that decides about the absolute ``path``; None where none fits."""
+        """The pattern that decides about the absolute ``path``; None if none matches."""
         if not path.startswith(self.base):
             return None
         below = path[len(self.base) :]
@@ -102,7 +102,7 @@ class IgnoreList:
 
 @dataclass(frozen=True, slots=True)
 class IgnoreRule:
-    """What a list says of a path, and where."""
+    """The pattern that decides about a path, and the list it is from."""
 
     pattern: IgnorePattern
     source: str
@@ -113,13 +113,14 @@ class IgnoreRule:
 
     @property
     def reason(self) -> str:
-        """For a person: "excluded by *.png in .imgsearchignore"."""
+        """The reason for people: "excluded by *.png in .imgsearchignore"."""
         return f"excluded by {self.pattern.text} {self.source}"
 
 
 def decide(lists: Sequence[IgnoreList], path: str, *, folder: bool) -> IgnoreRule | None:
-    """What the first of ``lists`` (the deepest first) that knows the absolute ``path`` says; None where none does. It
-    says nothing about the folders above. 1 us and 0.3 us a pattern; one with stars in the middle up to 10 us."""
+    """The rule of the first list (``lists`` has the deepest first) that matches the absolute ``path``; None if none
+    does. Folders above are not considered. 1 us, and 0.3 us a pattern; up to 10 us for a pattern with stars in the
+    middle."""
     encoded = os.fsencode(path)
     for one in lists:
         pattern = one.deciding(encoded, folder=folder)
@@ -129,8 +130,8 @@ def decide(lists: Sequence[IgnoreList], path: str, *, folder: bool) -> IgnoreRul
 
 
 def parse_lines(content: bytes) -> list[IgnorePattern]:
-    """The patterns of a file. A byte-order mark is no part of the first one; UTF-16, as Windows' editors and shells
-    write it, is read too, which git does not."""
+    """The patterns of a file. A byte-order mark does not belong to the first one. UTF-16, as Windows' editors and
+    shells write it, is read, too, unlike in git."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         content = content.decode("utf-16", "replace").encode("utf-8", "replace")
     content = content.removeprefix(codecs.BOM_UTF8)
@@ -139,8 +140,8 @@ def parse_lines(content: bytes) -> list[IgnorePattern]:
 
 
 def read_ignore_file(folder: str, source: str) -> IgnoreList | None:
-    """The list in ``folder``; None where there is none, or no regular file of that name. Raises OSError, ValueError
-    for one that is too long: then nobody knows what it says."""
+    """The list in ``folder``; None if there is none, or none that is a regular file. Raises OSError, and ValueError for
+    one that is too long: its meaning would be unknown."""
     path = os.path.join(folder, IGNORE_FILE)  # noqa: PTH118
     try:
         descriptor = os.open(path, _READ_FLAGS)
@@ -159,7 +160,7 @@ def read_ignore_file(folder: str, source: str) -> IgnoreList | None:
 
 
 def _without_trailing_spaces(line: bytes) -> bytes:
-    """Spaces at the end go, but for one behind a backslash that nothing escapes; tabs stay."""
+    """The line without trailing spaces, except one escaped by a backslash. Tabs stay."""
     kept = line.rstrip(b" ")
     backslashes = len(kept) - len(kept.rstrip(b"\\"))
     return line[: len(kept) + backslashes % 2]

@@ -1,4 +1,5 @@
-"""Whether a walk enters a folder and takes a file: patterns, hidden names, folders of programs, markers."""
+"""Decides whether a walk enters a folder and takes a file: patterns, hidden names, folders of programs, marker
+files."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ from imgsearch.media.walking.program_folders import Included, program_folder_in
 
 NO_MEDIA, NO_INDEX = ".nomedia", ".noindex"
 MARKERS = (NO_MEDIA, NO_INDEX, ".metadata_never_index")
-"""A folder that holds one of these is not walked, nor is what lies below it (Android, "MediaStore"; Apple, Spotlight).
-macOS also leaves out folders whose names end in ``.noindex``."""
+"""A folder that holds one of these files is not walked, nor anything below it (Android, "MediaStore"; Apple,
+Spotlight). macOS also skips folders whose names end in ``.noindex``."""
 
 _BY_NAME = attrgetter("name")
 
@@ -30,9 +31,9 @@ Chain = tuple[IgnoreList, ...]
 
 @dataclass(frozen=True, slots=True)
 class Patterns:
-    """What a person said on the command line of one folder or file, ``base`` (absolute): gitignore lines to exclude,
-    and lines that take back, whatever excludes; an ``include`` that names a hidden folder, or one of a program, walks
-    it (`Included`). ``cwd``: where paths that are not absolute begin."""
+    """The patterns on the command line for one folder or file, ``base`` (absolute): gitignore lines to exclude, and
+    lines to include whatever excludes. An ``include`` that names a hidden folder or a program's folder walks it
+    (`Included`). Relative paths begin at ``cwd``."""
 
     base: str
     exclude: tuple[str, ...] = ()
@@ -43,7 +44,7 @@ class Patterns:
         return bool(self.exclude or self.include)
 
     def check(self) -> None:
-        """Raise UsageError for a pattern that can mean nothing."""
+        """Raise UsageError for a pattern that cannot mean anything."""
         for option, texts in (("--exclude", self.exclude), ("--include", self.include)):
             for text in texts:
                 if not text.strip("!/ ") or "\0" in text or "\n" in text:
@@ -53,25 +54,26 @@ class Patterns:
                     )
 
     def as_list(self) -> IgnoreList:
-        """One list; what takes back stands last, so that it decides."""
+        """One list, with the includes last so that they decide."""
         lines = [_line(text, self.base) for text in self.exclude]
         lines += [_line(text, self.base).negated() for text in self.include]
         return IgnoreList(self.base, lines, "(--exclude)")
 
 
 class PassRules:
-    """The rules of one walk. ``said``: what the command line said of the root and of folders in it and above it, in any
-    order; of two that fit the one of the deeper folder decides, and any of them before an `.imgsearchignore` file."""
+    """The rules of one walk. ``said``: the command line's patterns for the root and for folders in or above it, in any
+    order. Of two that match, that of the deeper folder decides, and both win over `.imgsearchignore` files."""
 
     def __init__(
         self, root: str, said: Iterable[Patterns] = (), *, hidden: bool = False, top: str | None = None
     ) -> None:
-        """``top``: the folder above the root from which on `.imgsearchignore` files count, because it is a root too."""
+        """``top``: the folder above the root at which `.imgsearchignore` files begin to count, because it is a root,
+        too."""
         self.root = root
         self.top = top or root
         self._hidden = hidden
         self._folders: dict[str, tuple[str, Chain]] = {}
-        self.used: set[str] = set()  # patterns that excluded something, as they were written
+        self.used: set[str] = set()  # patterns, as they were written, that excluded something
         deepest_first = sorted((one for one in said if one), key=lambda one: -len(one.base))
         self._said: Chain = tuple(one.as_list() for one in deepest_first)
         self._included = [
@@ -80,15 +82,15 @@ class PassRules:
 
     @property
     def plain(self) -> bool:
-        """Nothing was said on the command line: where no `.imgsearchignore` is met either, a file needs no look."""
+        """Whether the command line had no patterns. Without an `.imgsearchignore`, no file then needs a check."""
         return not self._said
 
     def includes(self, path: str) -> bool:
-        """Whether a person named the folder ``path`` as one that is walked all the same."""
+        """Whether a person named the folder ``path`` as one to walk nevertheless."""
         return any(path.startswith(base) and included.matches(path) for base, included in self._included)
 
     def folder_reason(self, path: str, name: str, chain: Chain) -> str:
-        """Why the folder ``path`` is passed over; "" where it is walked. Does not look into it."""
+        """Why the folder ``path`` is passed over; "" if it is walked. Does not read the folder."""
         if self._included and self.includes(path):
             return ""
         decision = decide(self._said + chain, path, folder=True) if self._said or chain else None
@@ -105,7 +107,7 @@ class PassRules:
         return ""
 
     def file_reason(self, path: str, name: str, chain: Chain) -> str:
-        """Why the file ``path`` is passed over by its name or path; "" where it is not."""
+        """Why the file ``path`` is passed over because of its name or path; "" if it is not."""
         decision = decide(self._said + chain, path, folder=False) if self._said or chain else None
         named = any(path.startswith(base) and included.names_path(path) for base, included in self._included)
         if decision is not None and decision.excluded and not named:
@@ -116,23 +118,23 @@ class PassRules:
         return ""
 
     def marker_reason(self, path: str, names: Iterable[str]) -> str:
-        """Why the folder ``path`` is passed over for a file in it; ``names``: of the files that begin with a dot. The
-        root is walked all the same: it was named."""
+        """Why the folder ``path`` is passed over because of a file in it. ``names``: its files that begin with a dot.
+        The root is always walked, because a person named it."""
         found = next((name for name in names if name.lower() in MARKERS), "")
         return "" if not found or path == self.root or self.includes(path) else f"holds {found}"
 
     def source(self, folder: str) -> str:
-        """Where the list of ``folder`` stands, for a person."""
+        """The place of ``folder``'s list, for people."""
         below = os.path.relpath(folder, self.top)
         return f"in {IGNORE_FILE}" if below == "." else f"in {below}/{IGNORE_FILE}"
 
     def chain_above(self, path: str) -> Chain:
-        """The lists from ``top`` down to the folder that ``path`` lies in. Raises as `read_ignore_file` does."""
+        """The lists from ``top`` down to the folder of ``path``. Raises as `read_ignore_file` does."""
         return () if path == self.top else self._folder(os.path.dirname(path))[1]  # noqa: PTH120
 
     def reason(self, path: str) -> str:
-        """Why a walk of the root passes over the absolute ``path`` below it, or what it lies in; "" where it does not.
-        Looks at each folder between once in the life of these rules. Raises OSError, ValueError where a list cannot be
+        """Why a walk of the root passes over the absolute ``path`` below it, or a folder it lies in; "" if it does not.
+        Reads each folder in between once in the life of these rules. Raises OSError or ValueError if a list cannot be
         read."""
         if os.path.isdir(path):  # noqa: PTH112
             return self._folder(path)[0]
@@ -140,7 +142,7 @@ class PassRules:
         return said or self.file_reason(path, path[path.rfind(os.sep) + 1 :], chain)
 
     def _folder(self, folder: str) -> tuple[str, Chain]:
-        """(why it is passed over, the lists that hold in it)."""
+        """(why the folder is passed over, the lists that apply in it)."""
         found = self._folders.get(folder)
         if found is None:
             said, chain = "", cast("Chain", ())
@@ -156,7 +158,7 @@ class PassRules:
 
 
 def _line(text: str, base: str) -> IgnorePattern:
-    """As git takes an --exclude: no comments, spaces stay. A path below ``base`` is one from it on."""
+    """A pattern as git takes --exclude: no comments, spaces stay. A path below ``base`` becomes relative to it."""
     bare = text.removeprefix("!")
     full = os.path.expanduser(bare) if bare.startswith("~/") else bare  # noqa: PTH111
     if full.startswith(base.rstrip(os.sep) + os.sep):
@@ -165,11 +167,11 @@ def _line(text: str, base: str) -> IgnorePattern:
 
 
 def dotted_names(chunk: list[os.DirEntry[str]]) -> set[str]:
-    """The files among sorted entries whose names begin with a dot."""
+    """The names that begin with a dot, from sorted entries."""
     after = islice(chunk, bisect_left(chunk, ".", key=_BY_NAME), None)
     return {entry.name for entry in takewhile(lambda entry: entry.name.startswith("."), after) if entry.is_file()}
 
 
 def special_names(folder: str) -> set[str]:
-    """The same of a folder too large to be listed at once, of the names that matter."""
+    """`dotted_names` that matter here, of a folder too large to be listed at once."""
     return {name for name in (*MARKERS, IGNORE_FILE) if os.path.isfile(os.path.join(folder, name))}  # noqa: PTH113, PTH118

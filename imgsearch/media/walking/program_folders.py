@@ -1,7 +1,7 @@
-"""Folders that belong to a program: their pictures are parts of a library, thumbnails, or thrown away.
+"""Folders that belong to a program: their images are parts of a library, thumbnails or deleted.
 
-A picture moved out of one of them breaks what the program knows, or is a copy that the program makes again. So `index`
-does not walk them, and no dedup plan touches a file in them.
+An image moved out of such a folder breaks what the program knows, or is a copy that the program makes again. Therefore
+`index` does not walk them, and no dedup plan touches a file in them.
 """
 
 from __future__ import annotations
@@ -117,21 +117,20 @@ _ORIGINALS: tuple[tuple[str, tuple[str, ...]], ...] = (
     # Immich's `upload` and `library` are what a person wants to find, under paths that stand in its database.
     ("Immich's originals", ("library + .immich", "upload + .immich")),
 )
-"""Folders that are walked, and that no plan touches: pictures of a program that lie there in the open."""
+"""Folders that are walked but that no dedup plan touches: a program's images, stored as ordinary files."""
 
 
 class ProgramFolder(NamedTuple):
     """A folder that belongs to a program."""
 
     path: str  # absolute, as it was written
-    words: str  # for a person: "an Apple Photos library"
+    words: str  # for people: "an Apple Photos library"
 
 
 class Included:
-    """Folders that are walked although they are hidden or belong to a program, as a person named them: a name
+    """Folders that are walked although they are hidden or belong to a program, because a person named them: by a name
     (`Photos Library.photoslibrary`, `*.lrdata`) or a path, with ``*``, ``?`` and ``[...]``, compared without case.
-    ``*`` in a path stands for folders too. A path that is not absolute starts at ``folder``, the current one if none
-    is given."""
+    ``*`` in a path also matches slashes. A relative path begins at ``folder``, by default the current one."""
 
     def __init__(self, patterns: Iterable[str] = (), folder: str = "") -> None:
         self._names: list[str] = []
@@ -148,7 +147,7 @@ class Included:
         return bool(self._names or self._paths)
 
     def matches(self, path: str) -> bool:
-        """True if the folder of that absolute path is one of them. A name is also taken as it stands, so that
+        """Whether the folder at this absolute path is one of them. A name is also compared literally, so that
         ``[Originals]`` means the folder of this name."""
         if not self:
             return False
@@ -158,13 +157,13 @@ class Included:
         return self.names_path(path)
 
     def names_path(self, path: str) -> bool:
-        """True if one of the paths, not of the names, is that absolute path, of a folder or a file."""
+        """Whether one of the paths (not of the names) is this absolute path, of a folder or a file."""
         paths = {_fold(path), _fold(_real(path))} if self._paths else ()
         return any(one == pattern or fnmatchcase(one, pattern) for one in paths for pattern in self._paths)
 
 
 class _Patterns:
-    """One kind of the table's rows, ready to be looked up."""
+    """One kind of rows of the table, prepared for look-up."""
 
     def __init__(self, table: Iterable[tuple[str, tuple[str, ...]]]) -> None:
         self.names: dict[str, str] = {}
@@ -197,13 +196,13 @@ _BEGINNINGS, _MARKED = tuple(_PATTERNS.beginnings), tuple(_PATTERNS.markers)
 
 def program_folder(name: str) -> str | None:
     """The program that a folder of this name belongs to, in words ("an Apple Photos library"); None for an ordinary
-    name, and where the name alone does not say."""
+    name, or if the name alone does not decide."""
     return _by_name(name.lower())
 
 
 def program_folder_in(folder: str, name: str) -> str | None:
-    """`program_folder` of the folder ``name`` in the absolute path ``folder``, which also decides what the name alone
-    does not: CaptureOne/Cache, Immich's thumbs. Reads the disk for a few names only; never raises."""
+    """`program_folder` of the folder ``name`` in the absolute path ``folder``. It also decides where the name alone
+    does not: CaptureOne/Cache, Immich's thumbs. Reads the disk only for a few names. Never raises."""
     lower = name.lower()
     if found := _by_name(lower):
         return found
@@ -215,9 +214,9 @@ def program_folder_in(folder: str, name: str) -> str | None:
 
 
 def program_folder_above(path: str, *, originals: bool = True) -> ProgramFolder | None:
-    """The outermost folder on the absolute ``path`` (itself included) that belongs to a program, and whose it is; None
-    for an ordinary path. ``originals``: also those that a walk enters and no plan may touch, such as Immich's. Costs
-    about 6 us a folder; never raises."""
+    """The outermost folder on the absolute ``path`` (itself included) that belongs to a program, with the program's
+    name; None for an ordinary path. ``originals``: also those that a walk enters and no plan may touch, such as
+    Immich's. About 6 us a folder. Never raises."""
     found = None
     above, name = os.path.split(path.rstrip("/" + os.sep))
     while name:
@@ -231,7 +230,7 @@ def program_folder_above(path: str, *, originals: bool = True) -> ProgramFolder 
 
 
 def program_folder_of(path: str) -> str | None:
-    """Whose the folder is that ``path`` lies in, in words; None for an ordinary path. See `program_folder_above`."""
+    """The program whose folder ``path`` lies in, in words; None for an ordinary path. See `program_folder_above`."""
     found = program_folder_above(path)
     return found.words if found else None
 
@@ -252,7 +251,7 @@ def _by_marker(patterns: _Patterns, folder: str, name: str) -> str | None:
         try:
             if os.path.lexists(os.path.normpath(os.path.join(folder, name, marker))):  # noqa: PTH118
                 return words
-        except ValueError:  # a null byte: no folder of this system
+        except ValueError:  # a null byte, which no path can have
             return None
     return None
 
@@ -260,10 +259,10 @@ def _by_marker(patterns: _Patterns, folder: str, name: str) -> str | None:
 def _real(path: str) -> str:
     try:
         return os.path.realpath(path)
-    except (OSError, ValueError):  # a circle of links, a null byte
+    except (OSError, ValueError):  # links in a circle, or a null byte
         return path
 
 
 def _fold(name: str) -> str:
-    """For comparison: macOS hands out accents in two characters."""
+    """A name in the form used for comparison: macOS returns accents as two characters."""
     return unicodedata.normalize("NFC", name).casefold()

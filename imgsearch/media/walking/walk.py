@@ -1,4 +1,5 @@
-"""Folders -> the files in them that look like pictures. Bounded memory, nothing opened that could block."""
+"""From folders to the files in them that look like images. Memory is bounded, and nothing is opened that could
+block."""
 
 from __future__ import annotations
 
@@ -29,15 +30,15 @@ from imgsearch.media.walking.walk_counts import (
     problem_reason,
 )
 
-_SORTED_AT_A_TIME = 20_000  # entries of one folder held in memory (about 10 MB) and yielded by name
-_TYPE_BITS = 0o170000  # of st_mode; what stat.S_IFMT masks
-# "._IMG_1.jpg" holds macOS attributes, not a picture; Android renames what was thrown away or is half written.
+_SORTED_AT_A_TIME = 20_000  # entries of one folder that are held in memory (about 10 MB) and sorted by name
+_TYPE_BITS = 0o170000  # of st_mode, as in stat.S_IFMT
+# "._IMG_1.jpg" holds macOS attributes instead of an image; Android renames deleted and unfinished files.
 _NOT_IMAGES = ("._", ".trashed-", ".pending-")
 _SNIFF_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 class FileEntry(NamedTuple):
-    """One regular file that looks like a picture; sizes and times are of the file that a link leads to."""
+    """One regular file that looks like an image. Sizes and times are those of the file that a link leads to."""
 
     path: str  # absolute
     relative_path: str  # under the root, "/" between folders, surrogateescape; "" if the root is the file
@@ -48,17 +49,17 @@ class FileEntry(NamedTuple):
 
 
 class Walk:
-    """Iterate once; ``counts`` and ``problems`` are complete when the iteration has ended.
+    """Iterate it once. ``counts`` and ``problems`` are complete when the iteration has ended.
 
-    A file is a candidate by its extension, or, having none, by its first bytes; whether a candidate is what its
-    name says is the decoder's business. Hidden files and folders are left out unless ``hidden``; so are ``skip``, every
-    folder that holds an imgsearch library, folders that belong to a program (`program_folders`), that hold ``.nomedia``
-    or the like, and what `.imgsearchignore` files say (`PassRules`). ``include`` names hidden ones and ones of programs
-    that are walked all the same (see `Included`); the root always is. A link to a folder is followed after all real
-    folders (so a real path wins), each real folder is entered once, a link that leads back up never.
+    A file is a candidate by its extension or, without one, by its first bytes. The decoder decides whether a candidate
+    is what its name says. Left out are hidden files and folders unless ``hidden``, folders in ``skip``, every folder
+    that holds an imgsearch library, folders that belong to a program (`program_folders`) or hold ``.nomedia`` or the
+    like, and whatever `.imgsearchignore` files exclude (`PassRules`). ``include`` names hidden folders and folders of
+    programs that are walked nevertheless (see `Included`); the root always is. Links to folders are followed after all
+    real folders, so that a real path wins. Each real folder is entered once, and a link that leads back up never.
 
-    ``rules`` stand in place of ``hidden`` and ``include``, and bring the lists of the folders above; then OSError and
-    ValueError are raised for one that cannot be read.
+    ``rules`` replace ``hidden`` and ``include`` and bring the lists of the folders above. Then OSError and ValueError
+    are raised for a list that cannot be read.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Walk:
         self._links: deque[str] = deque()  # relative paths of links to folders, for afterwards
 
     def unread(self, relative_path: str) -> bool:
-        """True if nothing is known about that path because it, or a folder above it, could not be read."""
+        """Whether nothing is known about that path because it, or a folder above it, could not be read."""
         return any(
             problem.relative_path in ("", relative_path) or relative_path.startswith(problem.relative_path + "/")
             for problem in self.problems
@@ -122,14 +123,14 @@ class Walk:
         return os.path.join(self.root, relative.replace("/", os.sep) if os.sep != "/" else relative)  # noqa: PTH118
 
     def _follow(self, relative: str) -> None:
-        """A link to a folder: queued unless it leads back up, or into a library or the folder of a program."""
+        """Queue a link to a folder, unless it leads back up, or into a library or the folder of a program."""
         target = os.path.realpath(self._absolute(relative))
         above = os.path.realpath(self.root)
         if above == target or above.startswith(target.rstrip(os.sep) + os.sep) or self._inside_skipped(target):
             self.counts.skipped_folders += 1
             return
         owned = program_folder_above(target, originals=False)
-        inside = owned and (above == owned.path or above.startswith(owned.path + os.sep))  # the root lies in it as well
+        inside = owned and (above == owned.path or above.startswith(owned.path + os.sep))  # the root lies in it, too
         if owned and not inside and not self._rules.includes(owned.path):
             self.counts.pass_folder(PROGRAM + owned.words)
         else:
@@ -168,7 +169,7 @@ class Walk:
             self._problem(relative, exc, folder=True)
 
     def _read_list(self, folder: str, relative: str) -> Chain | None:
-        """The list in that folder; None where it cannot be read: then nobody knows what may be taken of the folder."""
+        """The list in that folder; None if it cannot be read, so that nobody knows which of its files may be taken."""
         try:
             found = read_ignore_file(folder, self._rules.source(folder))
         except (OSError, ValueError) as exc:
@@ -194,7 +195,7 @@ class Walk:
                     if self._wanted(name, entry.path, prefix + name, chain):
                         below.append(prefix + name)
                 elif name[name.rfind(".") :].lower() in IMAGE_EXTENSIONS and not (ruled or name[0] == "."):
-                    # The plain case, 100,000 times over, without a call: _file is for links and for trouble.
+                    # The usual case, met 100,000 times, needs no call. _file handles links and problems.
                     status = None if entry.is_symlink() else entry.stat(follow_symlinks=False)
                     if status is not None and status.st_mode & _TYPE_BITS == stat.S_IFREG:
                         images += 1
@@ -208,10 +209,10 @@ class Walk:
             except OSError as exc:
                 self._problem(prefix + name, exc, folder=False)
         self.counts.images += images
-        self._folders.extend(reversed(below))  # the deque is a stack: first by name, first entered
+        self._folders.extend(reversed(below))  # the deque is a stack, so the first name is entered first
 
     def _wanted(self, name: str, path: str, relative: str, chain: Chain) -> bool:
-        """Whether a folder is to be entered; then the lists above it wait for it."""
+        """Whether to enter a folder. If so, the lists above it are kept for it."""
         if reason := self._rules.folder_reason(path, name, chain):
             self.counts.pass_folder(reason)
             return False
@@ -220,7 +221,8 @@ class Walk:
         return True
 
     def _other_entry(self, entry: os.DirEntry[str], relative: str, chain: Chain) -> FileEntry | None:
-        """What is no plain picture: a hidden one, one that rules are about, a link, a file of another name."""
+        """The entry of anything unusual: a hidden file, one under rules, a link, a file without an image's
+        extension."""
         name = entry.name
         extension = name[name.rfind(".") :].lower() if "." in name else ""
         if extension not in IMAGE_EXTENSIONS:
@@ -240,15 +242,15 @@ class Walk:
         return self._file(entry, relative, chain)
 
     def _file(self, entry: os.DirEntry[str], relative: str, chain: Chain) -> FileEntry | None:
-        """The entry of a candidate if it is, or leads to, a regular file that no rule passes over."""
+        """The entry of a candidate that is a regular file, or leads to one, and that no rule passes over."""
         link = entry.is_symlink()
         try:
             status = entry.stat()
         except FileNotFoundError:
-            if link:  # leads nowhere: nothing to index, nothing to mend
+            if link:  # it leads nowhere: there is nothing to index and nothing to mend
                 self._pass_other(entry)
-            return None  # else deleted while we looked
-        if stat.S_ISDIR(status.st_mode):  # a link to a folder, named like a picture
+            return None  # otherwise it was deleted in the meantime
+        if stat.S_ISDIR(status.st_mode):  # a link to a folder that is named like an image
             if self._wanted(entry.name, entry.path, relative, chain):
                 self._links.append(relative)
             return None
@@ -262,8 +264,8 @@ class Walk:
         return FileEntry(entry.path, relative, status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
 
     def _begins_like_an_image(self, entry: os.DirEntry[str], extension: str) -> bool:
-        """Asked of files without an extension, and of those whose extension says nothing sure; an unreadable one
-        counts as none. Opens it: 10 us."""
+        """Read the first bytes of a file whose extension is missing or proves nothing. An unreadable file counts as no
+        image. Opens the file: 10 us."""
         if (extension and extension not in LOOK_INSIDE_EXTENSIONS) or not entry.is_file():
             return False
         try:
@@ -278,7 +280,7 @@ class Walk:
             os.close(descriptor)
 
     def _pass_other(self, entry: os.DirEntry[str]) -> None:
-        """A file that is no picture, or no file."""
+        """Count a file that is no image, or an entry that is no file."""
         reason = NO_IMAGE
         if not entry.is_file():
             reason = DEAD_LINK if entry.is_symlink() and not os.path.exists(entry.path) else NO_FILE  # noqa: PTH110
@@ -290,7 +292,7 @@ class Walk:
     def _problem(self, relative: str, exc: OSError | ValueError, *, folder: bool) -> None:
         number = exc.errno if isinstance(exc, OSError) else None
         if number == errno.ENOENT and relative:
-            return  # deleted while we walked
+            return  # deleted during the walk
         self.problems.append(WalkProblem(self._absolute(relative), relative, problem_reason(exc), folder))
 
 

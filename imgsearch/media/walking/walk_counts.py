@@ -1,4 +1,4 @@
-"""What a walk met and did not take: how many files, of which kinds, and why."""
+"""Counts what a walk met and did not take: how many files, of which kinds, and why."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OTHERS = "(others)"
 
 @dataclass(frozen=True, slots=True)
 class WalkProblem:
-    """A folder or file that could not be looked at. What lies under it is unknown, not deleted."""
+    """A folder or file that could not be read. What lies below it is unknown, not deleted."""
 
     path: str
     relative_path: str
@@ -33,31 +33,31 @@ class WalkProblem:
 
 @dataclass(slots=True)
 class WalkCounts:
-    """What a walk met, beside the entries it yielded."""
+    """What a walk met besides the entries that it yielded."""
 
     images: int = 0
     other: int = 0  # files of other types, links that lead nowhere, pipes, sockets, devices
     folders: int = 0
     hidden_folders: int = 0
     skipped_folders: int = 0  # libraries, links back up
-    program_folders: Counter[str] = field(default_factory=Counter)  # by the words of `program_folder`: not entered
+    program_folders: Counter[str] = field(default_factory=Counter)  # not entered, by `program_folder`'s words
     passed_files: Counter[tuple[str, str]] = field(default_factory=Counter)  # by (reason, extension)
-    passed_folders: Counter[str] = field(default_factory=Counter)  # by reason: not entered
+    passed_folders: Counter[str] = field(default_factory=Counter)  # not entered, by reason
 
     @property
     def other_by_extension(self) -> Counter[str]:
-        """Files that are no pictures by name and content."""
+        """Files that are no images by name and content."""
         return Counter({extension: n for (reason, extension), n in self.passed_files.items() if reason == NO_IMAGE})
 
     def pass_file(self, name: str, reason: str) -> None:
-        """A file was not taken."""
+        """Count a file that was not taken."""
         key = (reason, extension_of(name))
         if key not in self.passed_files and len(self.passed_files) >= _MOST_KINDS:
             key = (reason, _OTHERS)
         self.passed_files[key] += 1
 
     def pass_folder(self, reason: str) -> None:
-        """A folder was not entered."""
+        """Count a folder that was not entered."""
         self.passed_folders[reason] += 1
         if reason == HIDDEN:
             self.hidden_folders += 1
@@ -67,8 +67,7 @@ class WalkCounts:
 
 @dataclass(slots=True)
 class PassedOver:
-    """The same of several walks, for a summary. ``left``: files of the library that are there still and leave it, by
-    reason."""
+    """The counts of several walks, for a summary. ``left``: files that still exist but leave the library, by reason."""
 
     files: Counter[tuple[str, str]] = field(default_factory=Counter)
     folders: Counter[str] = field(default_factory=Counter)
@@ -84,7 +83,7 @@ class PassedOver:
         self.left.update(other.left)
 
     def as_dict(self) -> dict[str, Any]:
-        """For --json: totals, and rows with the most first."""
+        """For --json: totals, and rows with the most frequent first."""
         return {
             "files": self.files.total(),
             "folders": self.folders.total(),
@@ -98,13 +97,13 @@ class PassedOver:
 
 
 def extension_of(name: str) -> str:
-    """With its dot, in lower case; "" for none, and for one too long to be one."""
+    """The extension with its dot, in lower case; "" if there is none, or if it is too long to be one."""
     dot = name.rfind(".")
     return name[dot:].lower() if dot > 0 and len(name) - dot <= 12 else ""
 
 
 def problem_reason(exc: OSError | ValueError) -> str:
-    """Why something could not be looked at, for a person."""
+    """Why something could not be read, for people."""
     if not isinstance(exc, OSError):
         return str(exc)
     return {

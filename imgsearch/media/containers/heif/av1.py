@@ -1,4 +1,4 @@
-"""The colours that an AV1 sequence header names (AV1 Bitstream & Decoding Process Specification, 5.5)."""
+"""Reads the colours in an AV1 sequence header (AV1 Bitstream & Decoding Process Specification, 5.5)."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class _Bits:
 
 
 def sequence_codes(data: bytes) -> tuple[int, int] | None:
-    """Colour primaries and transfer characteristics of the first sequence header among these OBUs; None where there is
-    none, or where it describes no colours."""
+    """Colour primaries and transfer characteristics from the first sequence header in these OBUs; None if there is
+    none, or if it describes no colours."""
     at = 0
     while at < len(data):
         head = data[at]

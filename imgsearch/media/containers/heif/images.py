@@ -1,4 +1,5 @@
-"""HEIC, HEIF and AVIF: pictures that are shown (no thumbnails, tiles, gain or depth maps), sequences and films."""
+"""Headers of HEIC, HEIF and AVIF: the images that are shown (not thumbnails, tiles, gain or depth maps), sequences and
+videos."""
 
 from __future__ import annotations
 
@@ -21,14 +22,14 @@ _MONOCHROME = 0x10  # in the third byte of av1C
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One track of a movie box: its handler's four letters and its number of samples."""
+    """One track of a movie box: the four letters of its handler, and its number of samples."""
 
     handler: bytes
     samples: int
 
 
 def read_header(stream: BinaryIO) -> Header:
-    """Reads the boxes but for the pixels. 0.2 ms. Raises ValueError where there is neither a picture nor a sequence."""
+    """Read the boxes without the pixels. 0.2 ms. Raises ValueError if there is neither an image nor a sequence."""
     header, items, tracks, brands = Header(), Items(), list[Track](), set[bytes]()
     for box in file_boxes(stream, 0, stream_size(stream)):
         if box.name == b"ftyp":
@@ -58,11 +59,11 @@ def read_header(stream: BinaryIO) -> Header:
 
 
 def shown_items(items: Items) -> list[int]:
-    """The pictures that a viewer lists, in file order: neither hidden ones nor thumbnails, tiles or gain maps."""
+    """The images that a viewer lists, in file order, without hidden ones, thumbnails, tiles and gain maps."""
     skipped = items.sources(b"thmb") | items.sources(b"auxl")
     for kind, source, targets in items.references:
         item = items.by_number.get(source)
-        if kind == b"dimg" and item is not None:  # of a tone map (tmap) the first is the picture itself
+        if kind == b"dimg" and item is not None:  # the first input of a tone map (tmap) is the image itself
             skipped |= set(targets[1:] if item.kind == b"tmap" else targets)
     return [
         number
@@ -85,7 +86,7 @@ def read_tracks(moov: bytes) -> list[Track]:
 
 
 def _count_frames(tracks: list[Track], brands: set[bytes]) -> int:
-    """Frames of a picture sequence; writers of AVIF call its handler `vide` at times."""
+    """The number of frames in an image sequence. Some AVIF writers call its handler `vide`."""
     handlers = (b"pict", b"vide") if brands & _SEQUENCE_BRANDS else (b"pict",)
     return max((each.samples for each in tracks if each.handler in handlers), default=0)
 
@@ -110,14 +111,14 @@ def _describe(header: Header, items: Items, primary: Item) -> None:
         elif content[:4] == b"nclx" and header.cicp is None:
             header.cicp = int.from_bytes(content[4:6], "big"), int.from_bytes(content[6:8], "big")
     if header.icc and header.cicp is not None and header.cicp[1] not in (_PQ, _HLG):
-        header.cicp = None  # the profile says it more exactly
+        header.cicp = None  # the profile is more exact
     pixi = primary.property(b"pixi")
     if pixi[4:5] == b"\1" or (primary.kind == b"av01" and _is_monochrome(primary)):
         header.space = "GRAY"
 
 
 def _depth(item: Item) -> int:
-    """Bits a sample: of the pixel information, else of the codec's configuration."""
+    """Bits a sample, from the pixel information or else from the codec's configuration."""
     pixi = item.property(b"pixi")
     if len(pixi) > 5:
         return usual_depth(max(pixi[5 : 5 + pixi[4]]) or 8)
@@ -134,7 +135,7 @@ def _is_monochrome(item: Item) -> bool:
 
 
 def _read_metadata(header: Header, stream: BinaryIO, items: Items) -> None:
-    """EXIF and XMP that describe the primary picture, or nothing in particular."""
+    """Read EXIF and XMP that describe the primary image, or no image in particular."""
     told = [item for item in items.by_number.values() if item.kind in (b"Exif", b"mime")]
     for item in told[:_MAX_BLOCKS]:
         targets = items.targets(b"cdsc", item.number)

@@ -1,4 +1,4 @@
-"""The `meta` box of HEIF and AVIF (ISO/IEC 23008-12): items, what they refer to, their properties and bytes."""
+"""The `meta` box of HEIF and AVIF (ISO/IEC 23008-12): items, their references, properties and bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_ITEMS = 100_000
 
 
 class ByteCursor:
-    """Reads big-endian numbers one after another; zeros past the end, and ``spent`` is then true."""
+    """Reads big-endian numbers in sequence. Past the end it gives zeros and ``spent`` is true."""
 
     def __init__(self, data: bytes, at: int = 0) -> None:
         self.data, self.at = data, at
@@ -32,7 +32,7 @@ class ByteCursor:
         return self.data[self.at - count : self.at]
 
     def line(self) -> bytes:
-        """Up to the next NUL."""
+        """The bytes up to the next NUL."""
         stop = self.data.find(b"\0", self.at)
         stop = len(self.data) if stop < 0 else stop
         found, self.at = self.data[self.at : stop], stop + 1
@@ -41,7 +41,7 @@ class ByteCursor:
 
 @dataclass(slots=True)
 class Item:
-    """One item: its type's four letters, and for `mime` its content type."""
+    """One item: the four letters of its type, and the content type if that is `mime`."""
 
     number: int
     kind: bytes
@@ -56,7 +56,7 @@ class Item:
 
 @dataclass(slots=True)
 class Items:
-    """All items of a `meta` box by number, the primary one's number, references as (kind, from, to)."""
+    """All items of a `meta` box by number, the primary item's number, and references as (kind, from, to)."""
 
     primary: int = 0
     by_number: dict[int, Item] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Items:
     local_data: bytes = b""
 
     def sources(self, kind: bytes, target: int | None = None) -> set[int]:
-        """Items that refer so to ``target`` (to anything where None)."""
+        """The items that refer to ``target`` (None: to anything) by this kind of reference."""
         return {at for name, at, to in self.references if name == kind and (target is None or target in to)}
 
     def targets(self, kind: bytes, source: int) -> list[int]:
@@ -79,7 +79,7 @@ class Items:
 
 
 def read_items(meta: bytes) -> Items:
-    """Parse the content of a `meta` box; damaged parts are left out."""
+    """Parse the content of a `meta` box. Damaged parts are left out."""
     items = Items()
     boxes = {box.name: box for box in inner_boxes(meta, 4)}
     for name, read in (("iinf", _read_infos), ("iloc", _read_places), ("iref", _read_references)):

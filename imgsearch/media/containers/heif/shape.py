@@ -1,7 +1,7 @@
-"""What a HEIC or AVIF asks of its reader for the primary picture: crop and turns (clap, irot, imir), tiles of a grid,
-and a file of its own around one tile (ISO/IEC 23008-12, ISO/IEC 14496-12).
+"""How a HEIC or AVIF wants its primary image to be read: crop, rotation and mirroring (clap, irot, imir), the tiles of
+a grid, and a stand-alone file for one tile (ISO/IEC 23008-12, ISO/IEC 14496-12).
 
-EXIF and XMP never turn such a picture: their orientation is what the camera noted, and the boxes are what counts.
+EXIF and XMP never turn such an image. Their orientation is what the camera noted, but only the boxes count.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Stored width and height, the box that is kept of them, then turns in their order."""
+    """Stored width and height, the box that is kept, then the transpositions in their order."""
 
     size: tuple[int, int]
     crop: Box
@@ -35,20 +35,20 @@ class Shape:
 
     @property
     def upright_size(self) -> tuple[int, int]:
-        """Width and height as they are shown."""
+        """Width and height as shown."""
         width, height = self.crop[2] - self.crop[0], self.crop[3] - self.crop[1]
         across = sum(each in (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270) for each in self.transposes) % 2
         return (height, width) if across else (width, height)
 
     @property
     def orientation(self) -> int:
-        """The turns as one EXIF orientation."""
+        """The transpositions as one EXIF orientation."""
         marked = Image.frombytes("L", (2, 3), bytes(range(6)))
         wanted = self.oriented(marked)
         return next(each for each in range(1, 9) if orient_image(marked, each) == wanted)
 
     def oriented(self, image: Image.Image) -> Image.Image:
-        """The cropped picture, or a smaller one of it, upright."""
+        """The cropped image, or a reduced version of it, upright."""
         for each in self.transposes:
             image = image.transpose(each)
         return image
@@ -56,7 +56,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Tiles of one size, row by row; the canvas cuts off what the last ones have too much."""
+    """Tiles of one size, row by row. The canvas cuts off the surplus of the last column and row."""
 
     columns: int
     rows: int
@@ -65,7 +65,7 @@ class Grid:
 
 
 def read_primary(stream: BinaryIO) -> tuple[Items, Item] | None:
-    """The items of a file and its primary one; None where there is none (a sequence, or the short form `mif3`)."""
+    """The items of a file and its primary item; None if there is none (a sequence, or the short form `mif3`)."""
     for box in file_boxes(stream, 0, stream_size(stream)):
         if box.name == b"meta":
             items = read_items(read_box(stream, box))
@@ -75,7 +75,7 @@ def read_primary(stream: BinaryIO) -> tuple[Items, Item] | None:
 
 
 def shape_of(item: Item, size: tuple[int, int]) -> Shape:
-    """The transformations of an item whose decoder gives ``size``. A crop that makes no sense is left aside."""
+    """The transformations of an item that decodes to ``size``. An impossible crop is ignored."""
     crop: Box = (0, 0, *size)
     transposes: list[Image.Transpose] = []
     for name, content in item.properties:
@@ -89,8 +89,8 @@ def shape_of(item: Item, size: tuple[int, int]) -> Shape:
 
 
 def _cropped(box: Box, clap: bytes, transposes: list[Image.Transpose]) -> Box:
-    """The clean aperture: width, height and the offset of its middle, as fractions."""
-    if transposes:  # written after a turn, against the order that the standard asks for
+    """Apply the clean aperture: width, height and the offset of its centre, as fractions."""
+    if transposes:  # clap after irot or imir, against the order in the standard
         return box
     numbers = struct.unpack(">IiIiiiii", clap[:32])
     if min(numbers[1], numbers[3], numbers[5], numbers[7]) <= 0:
@@ -109,7 +109,7 @@ def _cropped(box: Box, clap: bytes, transposes: list[Image.Transpose]) -> Box:
 
 
 def read_grid(stream: BinaryIO, items: Items, primary: Item) -> Grid | None:
-    """The grid that the primary item is; None for anything else, or where tiles are missing."""
+    """The grid of the primary item; None if it is no grid, or if tiles are missing."""
     if primary.kind != b"grid":
         return None
     data = items.content(stream, primary)
@@ -125,7 +125,7 @@ def read_grid(stream: BinaryIO, items: Items, primary: Item) -> Grid | None:
 
 
 def tile_file(item: Item, data: bytes) -> bytes:
-    """One tile as a HEIC of its own, without its turns."""
+    """One tile as a HEIC of its own, without its transformations."""
     kept = [(name, content) for name, content in item.properties if name not in (b"irot", b"imir", b"clap")]
     properties = b"".join(_box(name, content) for name, content in kept)
     indexes = b"".join(bytes([at + 1 | (0x80 if name == b"hvcC" else 0)]) for at, (name, _) in enumerate(kept))

@@ -1,1 +1,1 @@
-"""TIFF and what builds on it: camera RAW."""
+"""TIFF and the camera RAW formats built on it."""

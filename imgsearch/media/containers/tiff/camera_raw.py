@@ -1,4 +1,4 @@
-"""Camera RAW: metadata and depth, from the TIFF, the JPEG or the boxes that each maker builds on."""
+"""Camera RAW: metadata and depth, from the TIFF, JPEG or boxes that each maker's format is built on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imgsearch.media.containers.header import Header, load_exif, load_exif_from,
 from imgsearch.media.containers.tiff.ciff import read_ciff
 from imgsearch.media.containers.tiff.directories import DirectoryReader, as_tiff
 
-_USUAL_DEPTH = 14  # where the file does not tell
+_USUAL_DEPTH = 14  # where the file does not say
 _LOSSY_DNG = 34892
 _CANON_UUID = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
@@ -24,11 +24,11 @@ CANON_HEAP = b"HEAPCCDR"
 """Bytes 6 to 13 of a CRW file."""
 _SEARCHED_BYTES, _PIECE_BYTES = 64 << 20, 4 << 20
 _EXIF_BLOCK = re.compile(rb"Exif\0\0(?=II\*\0|MM\0\*)")
-_TIFF_LIKE = (b"IIRO", b"IIRS", b"MMOR", b"IIU\x00")  # Olympus and Panasonic: TIFF with a number of their own
+_TIFF_LIKE = (b"IIRO", b"IIRS", b"MMOR", b"IIU\x00")  # Olympus and Panasonic write TIFF with another magic number
 
 
 def read_header(stream: BinaryIO) -> Header:
-    """What can be told of any RAW file; a maker's format that is not known gives an almost empty header."""
+    """The facts in a RAW file. A format that is not known gives an almost empty header."""
     header = Header(raw=True, lossless=True, depth=_USUAL_DEPTH)
     head = read_at(stream, 0, 16)
     if head.startswith(b"FUJIFILMCCD-RAW"):
@@ -66,7 +66,7 @@ def _read_tiff(header: Header, stream: BinaryIO) -> None:
 
 
 def _read_minolta(header: Header, stream: BinaryIO) -> None:
-    """A row of blocks, of which TTW holds a TIFF."""
+    """Minolta's file is a sequence of blocks, of which TTW holds a TIFF."""
     head = read_at(stream, 0, 8)
     blocks = read_at(stream, 8, min(int.from_bytes(head[4:8], "big"), 1 << 20))
     at = 0
@@ -79,8 +79,8 @@ def _read_minolta(header: Header, stream: BinaryIO) -> None:
 
 
 def _exif_inside(stream: BinaryIO) -> Image.Exif:
-    """The EXIF block of a JPEG anywhere in the file, as in Sigma's and Panasonic's. What LibRaw makes up for a
-    preview without one does not count: it is not in the file. 10 ms for 50 MB."""
+    """The EXIF block of a JPEG anywhere in the file, as Sigma and Panasonic have it. Searched here, because LibRaw adds
+    a made-up block to a preview that has none. 10 ms for 50 MB."""
     at = 0
     while at < _SEARCHED_BYTES and (piece := read_at(stream, at, _PIECE_BYTES)):
         match = _EXIF_BLOCK.search(piece)
@@ -93,7 +93,7 @@ def _exif_inside(stream: BinaryIO) -> Image.Exif:
 
 
 def _read_fuji(header: Header, stream: BinaryIO) -> None:
-    """The metadata are those of the JPEG inside, whose offset and length stand at byte 84."""
+    """Read the metadata of the JPEG inside, whose offset and length are at byte 84."""
     place = read_at(stream, 84, 8)
     data = read_at(stream, int.from_bytes(place[:4], "big"), min(int.from_bytes(place[4:], "big"), 1 << 20))
     segments = jpeg.read_segments(io.BytesIO(data))

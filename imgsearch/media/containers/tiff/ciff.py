@@ -1,5 +1,5 @@
 """Canon's CRW files: a heap of directories (CIFF, "Specification on Image Data File", Canon 1997; tags as ExifTool
-names them). Whatever the bytes, no exception and no more than a few hundred reads."""
+names them). No bytes raise an exception or cost more than a few hundred reads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OF_ROTATION = {0: 1, 90: 6, 180: 3, 270: 8, -90: 8}
 
 
 def read_ciff(header: Header, stream: BinaryIO) -> bool:
-    """Fill in what the heap tells; False where it cannot be read."""
+    """Fill in the facts in the heap. Returns False if it cannot be read."""
     head = read_at(stream, 0, 14)
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
     if order is None or head[6:] != b"HEAPCCDR":
@@ -38,7 +38,7 @@ def read_ciff(header: Header, stream: BinaryIO) -> bool:
 
 
 class _Heap:
-    """The wanted tags, by number, as they were met first."""
+    """The wanted tags by number, each from where it was first met."""
 
     def __init__(self, stream: BinaryIO, order: str) -> None:
         self.found: dict[int, bytes] = {}
@@ -46,7 +46,7 @@ class _Heap:
         self._folders = 0
 
     def read(self, start: int, stop: int, depth: int) -> None:
-        """A heap from ``start`` to before ``stop``: its last four bytes say where its directory begins."""
+        """Read a heap from ``start`` to before ``stop``. Its last four bytes give the offset of its directory."""
         self._folders += 1
         if depth > _DEEPEST or self._folders > _MOST_FOLDERS or stop - start < 6:
             return
@@ -72,7 +72,7 @@ class _Heap:
                 self.found.setdefault(tag & _TAG, read_at(self._stream, begin, min(size, _MOST_BYTES)))
 
     def _numbers(self, form: str, at: int) -> tuple[int, ...]:
-        """() where the file has no such bytes."""
+        """Numbers in ``form`` at ``at``; () if the file has no such bytes."""
         layout = struct.Struct(self._order + form)
         data = read_at(self._stream, at, layout.size)
         return layout.unpack(data) if len(data) == layout.size else ()
@@ -85,7 +85,7 @@ def _keep(header: Header, found: dict[int, bytes], order: str) -> None:
         if text := name.decode("latin-1").strip():
             exif[tag] = text
     if len(time := found.get(_TIME, b"")) >= 4 and (seconds := struct.unpack(f"{order}I", time[:4])[0]):
-        # The camera's own clock, whatever its zone.
+        # The camera's local time; its zone is not applied.
         taken = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
         details[_TAKEN] = taken.strftime("%Y:%m:%d %H:%M:%S")
     if len(shape := found.get(_SHAPE, b"")) >= 16:

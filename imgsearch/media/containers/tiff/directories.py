@@ -1,7 +1,8 @@
 """The directories (IFD) of a TIFF, and a stream that opens at any of them.
 
-Pillow walks the chain of directories only; a master below tag 330 (SubIFDs) is opened through a stream whose header
-points there. Sources: TIFF 6.0, Adobe's TIFF technical notes (SubIFDs, NewSubfileType), the BigTIFF design, DNG 1.7.
+Pillow only walks the chain of directories. A full-size image in tag 330 (SubIFDs) is opened through a stream whose
+header points there. Sources: TIFF 6.0, Adobe's TIFF technical notes (SubIFDs, NewSubfileType), the BigTIFF design, DNG
+1.7.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, BinaryIO, cast
 from imgsearch.media.containers.header import read_at, usual_depth
 
 MAX_DIRECTORIES = 10_002
-"""Directories that are read at most; a file with more has too many pictures to be compared anyway."""
+"""Directories that are read at most; dedup compares no more images than this."""
 
 _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
 _ORIENTATION = 274
@@ -56,13 +57,13 @@ _CODES = {1: "B", 2: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _MAX_VALUES = 256
 _MAX_TAGS, _MAX_TAGS_IN_ALL = 4096, 1_000_000
-_UNSEEN = frozenset({4, 32803, 34892, 51177, 52527})  # masks, sensor data and depth maps
+_UNSEEN = frozenset({4, 32803, 34892, 51177, 52527})  # photometric interpretations of masks, sensor data and depth maps
 _SPACES = {0: "GRAY", 1: "GRAY", 5: "CMYK", 8: "Lab", 9: "Lab", 10: "Lab"}
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """One directory (IFD) of a TIFF at ``offset``: the tags that matter here, as numbers or bytes."""
+    """One directory (IFD) of a TIFF at ``offset``, with the tags that matter here as numbers or bytes."""
 
     offset: int
     numbers: dict[int, tuple[int, ...]]
@@ -78,17 +79,17 @@ class Directory:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height as stored, before any turning."""
+        """Width and height as stored, before any orientation."""
         return self.number(_WIDTH, 0), self.number(_HEIGHT, 0)
 
     @property
     def is_reduced(self) -> bool:
-        """A smaller version of another picture of the file."""
+        """Whether it is a smaller version of another image of the file."""
         return bool(self.number(_SUBFILE, 0) & 1) or self.number(_OLD_SUBFILE, 0) == 2
 
     @property
     def is_image(self) -> bool:
-        """Something to look at for its own sake: no thumbnail, mask, depth map or sensor data."""
+        """Whether people are meant to see it: it is no thumbnail, mask, depth map or sensor data."""
         unseen = self.number(_SUBFILE, 0) & 0b1100 or self.photometric in _UNSEEN
         return not self.is_reduced and not unseen and self.pixels > 0
 
@@ -102,7 +103,7 @@ class Directory:
 
     @property
     def planar(self) -> bool:
-        """Each channel is stored apart."""
+        """Whether each channel is stored separately."""
         return self.number(_PLANAR, 1) == 2
 
     @property
@@ -121,24 +122,24 @@ class Directory:
 
     @property
     def extra_samples(self) -> tuple[int, ...]:
-        """What the channels behind the colours are: 0 nothing in particular, 1 alpha that colours are multiplied by, 2
+        """The meaning of the channels after the colours: 0 none in particular, 1 alpha with premultiplied colours, 2
         alpha."""
         return self.numbers.get(_EXTRA, ())
 
     @property
     def has_range(self) -> bool:
-        """It says which samples are black and white, and not merely those that its bits tell."""
+        """Whether it names the samples of black and white, and these are not simply the range of its bits."""
         usual = (1 << self.bits) - 1
         return any(self.number(tag, usual) != usual for tag in (_MAX_SAMPLE, _HIGHEST))
 
     @property
     def unseen_channels(self) -> int:
-        """Channels that are neither colour nor transparency."""
+        """The number of channels that are neither colour nor alpha."""
         return sum(kind == 0 for kind in self.numbers.get(_EXTRA, ()))
 
     @property
     def has_alpha(self) -> bool:
-        """Pillow takes a fourth RGB sample without ExtraSamples for transparency, and so do we."""
+        """Whether there is alpha. As in Pillow, a fourth RGB sample without ExtraSamples counts as alpha."""
         extra = self.numbers.get(_EXTRA)
         if extra is None:
             return self.photometric == 2 and self.number(_SAMPLES, 1) == 4
@@ -172,7 +173,7 @@ class Directory:
 
     @property
     def iptc(self) -> bytes:
-        """Bare IPTC-IIM records, else Photoshop's resources, which may hold some."""
+        """Bare IPTC-IIM records, or else Photoshop's resources, which may hold some."""
         return self.blocks.get(_IPTC, b"") or self.blocks.get(_RESOURCES, b"")
 
     @property
@@ -181,7 +182,7 @@ class Directory:
 
 
 def at_directory(stream: BinaryIO, offset: int) -> BinaryIO:
-    """The same TIFF, opened at the directory at ``offset``: every reader takes it for the first."""
+    """The same TIFF, opened at the directory at ``offset``, which every reader then takes for the first."""
     head = read_at(stream, 0, 16)
     order = "<" if head[:2] == b"II" else ">"
     big = struct.unpack(order + "H", head[2:4])[0] == 43
@@ -192,7 +193,7 @@ def at_directory(stream: BinaryIO, offset: int) -> BinaryIO:
 
 
 def as_tiff(stream: BinaryIO) -> BinaryIO:
-    """A camera RAW that is a TIFF but for its magic number, with the ordinary one."""
+    """A camera RAW that differs from TIFF only in its magic number, as an ordinary TIFF."""
     head = read_at(stream, 0, 4)
     usual = b"MM\x00*" if head[:2] == b"MM" else b"II*\x00"
     opened = cast(BinaryIO, _Patched(stream, usual))
@@ -202,8 +203,8 @@ def as_tiff(stream: BinaryIO) -> BinaryIO:
 
 @dataclass(slots=True)
 class DirectoryReader:
-    """Reads directories of a TIFF whose header it has read: byte order, BigTIFF or not, offset of the first. After
-    ``tags_left`` tags it finds no more: directories that overlap would make a small file endless."""
+    """Reads directories of a TIFF. The header has been read: byte order, BigTIFF or not, offset of the first directory.
+    After ``tags_left`` tags it finds no more, because overlapping directories would make a small file endless."""
 
     stream: BinaryIO
     order: str
@@ -213,7 +214,7 @@ class DirectoryReader:
 
     @classmethod
     def of(cls, stream: BinaryIO) -> DirectoryReader | None:
-        """None where the bytes do not begin like a TIFF."""
+        """A reader of this stream; None if the bytes do not begin like a TIFF."""
         head = read_at(stream, 0, 16)
         order = {b"II": "<", b"MM": ">"}.get(head[:2])
         if order is None or len(head) < 8:
@@ -225,7 +226,7 @@ class DirectoryReader:
         return cls(stream, order, big, first)
 
     def chain(self) -> Iterator[Directory]:
-        """The directories that follow one another; a chain that comes back to itself ends."""
+        """The directories in sequence. A chain that returns to an earlier one ends."""
         offset, seen = self.first, set[int]()
         while offset and offset not in seen and len(seen) < MAX_DIRECTORIES:
             seen.add(offset)
@@ -236,7 +237,7 @@ class DirectoryReader:
             offset = found[1]
 
     def read(self, offset: int) -> tuple[Directory, int] | None:
-        """A directory and the offset of the next; None where the file ends before."""
+        """A directory and the offset of the next; None if the file ends before."""
         counter, entry, word = ("Q", 20, 8) if self.big else ("H", 12, 4)
         head = read_at(self.stream, offset, struct.calcsize(counter))
         if len(head) < struct.calcsize(counter):
@@ -270,14 +271,14 @@ class DirectoryReader:
         if tag in _BLOCKS:
             directory.blocks[tag] = data
         elif tag in (_MAX_SAMPLE, _HIGHEST) and kind in (11, 12):
-            directory.numbers[tag] = (-1,)  # it is there
+            directory.numbers[tag] = (-1,)  # only its presence matters
         elif kind in _CODES and len(data) == length:
             directory.numbers[tag] = struct.unpack(f"{self.order}{count}{_CODES[kind]}", data)
 
 
 class _Patched:
-    """A stream whose first bytes read otherwise. Everything else is the stream's own, its descriptor included: libtiff
-    is told the directory's offset beside it."""
+    """A stream whose first bytes are replaced. Everything else, the descriptor included, is the original stream's.
+    libtiff also gets the directory's offset separately."""
 
     def __init__(self, stream: BinaryIO, head: bytes) -> None:
         self._stream, self._head = stream, head
@@ -291,6 +292,6 @@ class _Patched:
         return patch + data[len(patch) :]
 
     def __getattr__(self, name: str) -> Any:
-        if name == "name":  # that of a file opened by its descriptor is a number, which tifffile takes for a path
+        if name == "name":  # the name of a file opened by descriptor is a number, which tifffile takes for a path
             raise AttributeError(name)
         return getattr(self._stream, name)

@@ -1,4 +1,4 @@
-"""The pictures of a TIFF: its pages, of which thumbnails, masks and depth maps are none, and the main one."""
+"""The images of a TIFF: its pages without thumbnails, masks and depth maps, and which of them is the main one."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _LOSSY = frozenset({6, 7, 34712, 33003, 33005, 34892, 34933, 34934, 50001, 52546
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """The pictures of a TIFF, in file order: ``main`` is the place of the main one among ``pages``, ``first`` the
-    file's first directory (the one that Pillow opens), ``raw`` whether it is a DNG."""
+    """The images of a TIFF in file order. ``main`` is the index of the main one in ``pages``, ``first`` the file's
+    first directory (the one that Pillow opens), ``raw`` whether it is a DNG."""
 
     pages: tuple[Directory, ...]
     main: int
@@ -27,7 +27,7 @@ class Pages:
 
 
 def read_pages(stream: BinaryIO) -> Pages | None:
-    """All pages; None where the bytes are no TIFF that can be read. Reads the directories only: 40 us each."""
+    """All pages; None if the bytes are no readable TIFF. Reads only the directories: 40 us each."""
     reader = DirectoryReader.of(stream)
     if reader is None:
         return None
@@ -43,21 +43,20 @@ def read_pages(stream: BinaryIO) -> Pages | None:
     raw = first.is_dng
     if not pages:
         return Pages((first,), 0, first, raw)
-    # An ordinary TIFF opens at its first page. A first directory that is no page gives way to the largest.
+    # An ordinary TIFF opens at its first page. If the first directory is no page, the largest page is the main one.
     stop = starts[1] if len(starts) > 1 else len(pages)
     choice = range(stop) if first.is_image else range(len(pages))
     return Pages(tuple(pages), max(choice, key=lambda at: pages[at].pixels), first, raw)
 
 
 def main_page(stream: BinaryIO) -> Pages | None:
-    """`read_pages` where the main picture is not what the first directory holds; None for ordinary files, of which
-    only the first directory is read."""
+    """`read_pages` if the main image is not in the first directory. None for ordinary files, of which only the first
+    directory is read."""
     return main_directory(stream)[1]
 
 
 def main_directory(stream: BinaryIO) -> tuple[Directory | None, Pages | None]:
-    """The directory of the main picture, None where the bytes are no TIFF that can be read; and all pages where it is
-    not the first."""
+    """The directory of the main image, None if the bytes are no readable TIFF, and all pages if it is not the first."""
     reader = DirectoryReader.of(stream)
     first = None if reader is None else reader.read(reader.first)
     if reader is None or first is None:
@@ -71,7 +70,8 @@ def main_directory(stream: BinaryIO) -> tuple[Directory | None, Pages | None]:
 
 
 def read_header(stream: BinaryIO) -> tuple[Header, Pages]:
-    """Raises ValueError for bytes that are no TIFF. The metadata are the main page's, else the first directory's."""
+    """The header and all pages. Metadata are those of the main page, or else of the first directory. Raises ValueError
+    for bytes that are no TIFF."""
     pages = read_pages(stream)
     if pages is None:
         raise ValueError("no directory")
@@ -82,7 +82,7 @@ def read_header(stream: BinaryIO) -> tuple[Header, Pages]:
     header.icc = page.icc or first.icc
     header.extent = page.size
     header.exif = load_exif_from(at_directory(stream, page.offset))
-    if page.offset != first.offset:  # cameras and scanners write them into the first directory, a thumbnail's
+    if page.offset != first.offset:  # cameras and scanners write metadata into the first directory, that of a thumbnail
         header.more_exif = load_exif_from(at_directory(stream, first.offset))
     header.xmp = page.xmp or first.xmp
     header.iptc = page.iptc or first.iptc
@@ -90,7 +90,7 @@ def read_header(stream: BinaryIO) -> tuple[Header, Pages]:
 
 
 def _shown(reader: DirectoryReader, directory: Directory) -> list[Directory]:
-    """What a directory of the chain adds: itself, or the larger masters in its SubIFDs."""
+    """The images that a directory of the chain adds: itself, or the larger ones in its SubIFDs."""
     subs = [found[0] for offset in directory.sub_directories if (found := reader.read(offset)) is not None]
     masters = [sub for sub in subs if sub.is_image and sub.pixels > directory.pixels]
     if directory.is_image:

@@ -1,7 +1,8 @@
-"""BMP pictures that Pillow 13 refuses and viewers show: bit fields of any mask, 2 bits a pixel, the short headers of
-OS/2, palettes of more colours than there can be, a JPEG or PNG inside.
+"""BMP images that Pillow 13 refuses and viewers show: bit fields with any masks, 2 bits a pixel, the short headers of
+OS/2, oversized palettes, a JPEG or PNG inside.
 
-Source: BITMAPFILEHEADER and its kin in Microsoft's "Bitmap Storage"; "bmpsuite" by Jason Summers for what is met.
+Sources: Microsoft's "Bitmap Storage" (BITMAPFILEHEADER and others), and "bmpsuite" by Jason Summers for what occurs in
+practice.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ from imgsearch.media.sniff import HEAD_BYTES, sniff
 from imgsearch.media.wanted import DecodeRequest
 
 _PLAIN, _RLE8, _RLE4, _FIELDS, _JPEG, _PNG, _ALPHA_FIELDS = range(7)
-_OS2_OF_64 = 64  # the header whose compressions 3 and 4 mean others
+_OS2_OF_64 = 64  # the size of the OS/2 header, in which compressions 3 and 4 have other meanings
 _ENOUGH = 4 + 124
 
 
 @dataclass(frozen=True, slots=True)
 class _Bitmap:
-    """What the headers say. ``at`` is where the information header begins, ``data`` where the samples do."""
+    """The header's fields. The information header begins at ``at``, the samples at ``data``."""
 
     at: int
     header_bytes: int
     width: int
-    height: int  # below 0: the rows begin at the top
+    height: int  # negative if the top row comes first
     bits: int
     compression: int
     colours: int
@@ -51,12 +52,12 @@ class _Bitmap:
 
     @property
     def stride(self) -> int:
-        """Bytes of a row."""
+        """Bytes a row."""
         return (self.bits * self.width + 31) // 32 * 4
 
 
 def read_odd_bmp(wanted: DecodeRequest) -> DeepImage | DecodeRequest:
-    """The samples, or a file in a form that the usual readers take. Raises MediaError."""
+    """The samples, or a request for a file in a form that the usual readers take. Raises MediaError."""
     bitmap = _read_headers(wanted)
     if bitmap.compression in (_JPEG, _PNG) and bitmap.header_bytes != _OS2_OF_64 and not bitmap.bits:
         return _inner(wanted, bitmap)
@@ -79,7 +80,7 @@ def _read_headers(wanted: DecodeRequest) -> _Bitmap:
     at = 14 if wanted.kind.format == "BMP" else 0
     head = read_at(wanted.stream, 0, 2 * at + _ENOUGH)
     file_header = 0
-    if head[:2] == b"BA":  # the first of several, for displays of several sizes
+    if head[:2] == b"BA":  # an array of bitmaps for several displays; the first one is read
         at, file_header = 28, 14
     size = int.from_bytes(head[at : at + 4], "little")
     info = (head[at : at + size] if size > 12 else b"").ljust(124, b"\0")
@@ -110,7 +111,7 @@ def _inner(wanted: DecodeRequest, bitmap: _Bitmap) -> DecodeRequest:
 
 
 def _rows(wanted: DecodeRequest, bitmap: _Bitmap, extra: int) -> Array:
-    """uint8 [H, stride], the top row first. ``extra``: bytes that a pixel takes beside them."""
+    """uint8 [H, stride], the top row first. ``extra``: bytes that decoding takes a pixel besides the rows."""
     height = abs(bitmap.height)
     count = height * bitmap.stride
     if bitmap.data + count > wanted.size_bytes:
@@ -126,13 +127,13 @@ def _read_fields(wanted: DecodeRequest, bitmap: _Bitmap) -> DeepImage:
     wide = bitmap.bits // 8
     pixels = np.ascontiguousarray(rows[:, : wide * bitmap.width]).view(f"<u{wide}")
     channels = [_field(pixels, mask) for mask in bitmap.masks]
-    if not bitmap.masks[3] or not channels[3].any():  # alpha that is all 0 was forgotten, as viewers take it
+    if not bitmap.masks[3] or not channels[3].any():  # viewers take an alpha of zeros for one that was never written
         channels = channels[:3]
     return DeepImage(ArrayRows(np.stack(channels, axis=2), colours=3), (0.0, 65535.0))
 
 
 def _field(pixels: Array, mask: int) -> Array:
-    """One channel, uint16 up to 65535."""
+    """One channel as uint16 [H, W] from 0 to 65535."""
     if not mask:
         return np.zeros(pixels.shape, np.uint16)
     low = (mask & -mask).bit_length() - 1
@@ -152,7 +153,7 @@ def _read_two_bits(wanted: DecodeRequest, bitmap: _Bitmap) -> DeepImage:
 
 
 def _palette(wanted: DecodeRequest, bitmap: _Bitmap) -> Array:
-    """uint8 [colours, 4]: blue, green, red, nothing."""
+    """uint8 [colours, 4]: blue, green, red, unused."""
     entry = bitmap.palette_entry
     data = read_at(wanted.stream, bitmap.palette, entry * bitmap.colours)
     colours = np.frombuffer(data[: len(data) // entry * entry], np.uint8).reshape(-1, entry)
@@ -160,7 +161,7 @@ def _palette(wanted: DecodeRequest, bitmap: _Bitmap) -> Array:
 
 
 def _rewritten(wanted: DecodeRequest, bitmap: _Bitmap) -> DecodeRequest:
-    """The same picture under the header that everybody reads, for Pillow."""
+    """The same image under a header that Pillow reads."""
     palette = _palette(wanted, bitmap)
     start = 14 + 40 + palette.size
     shape = bitmap.width, bitmap.height, 1, bitmap.bits, bitmap.compression

@@ -1,4 +1,4 @@
-"""Formats of old programs and of science that Pillow reads, but not as a person wants to see them, or unguarded."""
+"""Old and scientific formats that Pillow reads, but without a useful range or without a memory limit."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from imgsearch.media.limits import check_memory, read_jpeg_layout
 from imgsearch.media.opening import decoding, open_image
 from imgsearch.media.wanted import DecodeRequest
 
-_BLP1_JPEG_AT, _BLP1_TABLE_AT = 156, 28  # the bytes that all its sizes begin with, and where the sizes lie
-_SHOWN = (0.5, 99.5)  # percent of the samples between black and white: programs for FITS offer 99 to 99.5
+_BLP1_JPEG_AT, _BLP1_TABLE_AT = 156, 28  # offsets of the JPEG header that all sizes share, and of the table of sizes
+_SHOWN = (0.5, 99.5)  # percentiles that become black and white; FITS programs offer 99 to 99.5 %
 _LOOKED_AT = 1_000_000
 
 
 def read_fits(wanted: DecodeRequest) -> DeepImage:
-    """Counts of light have no agreed white, and a few stars outshine all else: the usual samples fill the range."""
+    """FITS holds photon counts without an agreed white, and a few stars are far brighter than the rest. Therefore
+    percentiles of the samples fill the range."""
     with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as image:
-        pixels = image.size[0] * image.size[1]  # those of a compressed one go through Python's own lists
+        pixels = image.size[0] * image.size[1]  # compressed samples pass through Python lists
         check_memory(
             "FITS", "I", image.size, size_bytes=wanted.size_bytes, extra_bytes=16 * pixels, limits=wanted.limits
         )
@@ -39,7 +40,8 @@ def _usual(samples: Array) -> Span | None:
 
 
 def check_blp(wanted: DecodeRequest) -> None:
-    """The JPEG inside has a size of its own, which Pillow decodes whatever the header says. Raises TooMuchMemory."""
+    """Check the memory for the JPEG inside, whose size Pillow decodes whatever the header says. Raises
+    TooMuchMemory."""
     head = read_at(wanted.stream, 0, _BLP1_JPEG_AT + 4)
     if head[:8] != b"BLP1\0\0\0\0" or len(head) < _BLP1_JPEG_AT + 4:
         return

@@ -1,7 +1,5 @@
-"""PCX pictures of planes and depths that Pillow 13 does not know: two and three planes, 2 and 4 bits a pixel, CGA.
-
-Source: ZSoft's "PCX technical reference manual", revision 5.
-"""
+"""PCX images with planes and depths that Pillow 13 does not know: two and three planes, 2 and 4 bits a pixel, CGA.
+Source: ZSoft's "PCX technical reference manual", revision 5."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from imgsearch.media.limits import check_bytes
 from imgsearch.media.wanted import DecodeRequest
 
 _HEADER = 128
-_CGA = {  # palettes of four colours by "palette 1" and "bright"; the first of the four is the background
+_CGA = {  # palettes of four colours, by (palette 1?, bright?); the first colour is the background
     (0, 0): ((0, 170, 0), (170, 0, 0), (170, 85, 0)),
     (0, 1): ((85, 255, 85), (255, 85, 85), (255, 255, 85)),
     (1, 0): ((0, 170, 170), (170, 0, 170), (170, 170, 170)),
@@ -25,11 +23,11 @@ _CGA = {  # palettes of four colours by "palette 1" and "bright"; the first of t
 _EGA = [
     tuple(170 * (each >> bit & 1) + 85 * (each >> 3) - (85 if each == 6 and bit == 1 else 0) for bit in (2, 1, 0))
     for each in range(16)
-]  # 6 is brown
+]  # colour 6 is brown
 
 
 def read_odd_pcx(wanted: DecodeRequest) -> DeepImage:
-    """Raises MediaError."""
+    """The samples. Raises MediaError."""
     head = read_at(wanted.stream, 0, _HEADER)
     if len(head) < _HEADER:
         raise MediaError("a PCX picture that is cut off: it ends within its header", stage="open")
@@ -59,7 +57,7 @@ def read_odd_pcx(wanted: DecodeRequest) -> DeepImage:
 
 
 def _unpacked(data: bytes, count: int) -> Array:
-    """Run lengths: a byte of 192 and more says how often the next one comes."""
+    """Undo the run lengths: a byte of 192 or more says how often the next byte is repeated."""
     source, at, out = data, 0, bytearray()
     while at < len(source) and len(out) < count:
         byte = source[at]
@@ -73,7 +71,7 @@ def _unpacked(data: bytes, count: int) -> Array:
 
 
 def _indices(rows: Array, bits: int, width: int) -> Array:
-    """uint8 [H, W] of uint8 [H, planes, stride]: the first plane is the lowest bit of a colour's number."""
+    """uint8 [H, W] from uint8 [H, planes, stride]. The first plane holds the lowest bit of the colour index."""
     shifts = np.arange(8 - bits, -1, -bits, dtype=np.uint8)
     samples = (rows[..., None] >> shifts & ((1 << bits) - 1)).reshape(*rows.shape[:2], -1)[..., :width]
     weights = (1 << (bits * np.arange(rows.shape[1]))).astype(np.uint8)
@@ -91,8 +89,8 @@ def _palette(head: bytes, depth: int) -> list[tuple[int, ...]]:
 
 
 def _cga_palette(head: bytes) -> tuple[int, int]:
-    """Which palette of CGA, and whether it is bright; from version 5 on it is told by the second colour's green and
-    blue, which the manual keeps silent about."""
+    """The CGA palette's number and whether it is bright. From version 5 on, green and blue of the second colour decide,
+    which the manual does not mention."""
     if head[1] < 5:
         return head[19] >> 6 & 1, head[19] >> 5 & 1
     green, blue = head[20], head[21]

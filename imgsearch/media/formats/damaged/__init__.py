@@ -1,1 +1,1 @@
-"""Files that lack their end or hold a bad chunk, and that viewers show all the same."""
+"""Files that lack their end or hold a damaged chunk, and that viewers show nevertheless."""

@@ -1,5 +1,5 @@
-"""A JPEG without its last bytes: cameras and transfers leave out the end marker, or the last few blocks, and every
-viewer shows the picture. Pillow 13 refuses it as it does one of which half is missing."""
+"""A JPEG without its last bytes. Cameras and transfers drop the end marker or the last few blocks, and every viewer
+shows the image. Pillow 13 refuses it as if half of it were missing."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from imgsearch.media.opening import decoding, open_image
 from imgsearch.media.wanted import DecodeRequest
 
 _END, _SCAN = b"\xff\xd9", b"\xff\xda"
-_NOTHING = 128  # what libjpeg makes of blocks that are missing, exactly
-_LEFT_OUT = 64  # bytes at the least, to see how far down the last scan reaches
-_REACHED = 0.9  # of the height
-_LAST_ROWS = 8  # of the lowest blocks
+_NOTHING = 128  # the sample that libjpeg writes into missing blocks
+_LEFT_OUT = 64  # bytes dropped at least, to see how far down the last scan reaches
+_REACHED = 0.9  # share of the height that the last scan must reach
+_LAST_ROWS = 8  # rows in a block
 
 
 def mended_jpeg(wanted: DecodeRequest, layout: JpegLayout) -> DecodeRequest:
-    """The same picture with an end, where less than half of its lowest row of blocks is missing, or of a progressive
-    one a tenth of the last bit of its samples. Decodes it at full size. Raises MediaError where more is missing."""
+    """The same image with an end marker, if less than half of its lowest row of blocks is missing, or, in a progressive
+    one, if the last scan reaches nine tenths down. Decodes it at full size. Raises MediaError if more is missing."""
     data = read_all(wanted)
     mended = _ended(wanted, data)
     if layout.coefficient_bytes and not _is_in_last_scans(data, layout):
@@ -37,7 +37,7 @@ def mended_jpeg(wanted: DecodeRequest, layout: JpegLayout) -> DecodeRequest:
     if layout.coefficient_bytes:
         shorter = data[: len(data) - max(_LEFT_OUT, (len(data) - data.rfind(_SCAN)) // 64)]
         changed = ImageChops.difference(image, _decoded(_ended(wanted, shorter), layout)).getbbox()
-        if changed is None or changed[3] < _REACHED * height:  # the last scan ends higher up
+        if changed is None or changed[3] < _REACHED * height:  # the last scan ends too early
             raise _cut_off(wanted)
     return mended
 
@@ -48,7 +48,7 @@ def _ended(wanted: DecodeRequest, data: bytes) -> DecodeRequest:
 
 def _decoded(wanted: DecodeRequest, layout: JpegLayout) -> Image.Image:
     with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as image:
-        extra = layout.coefficient_bytes + 8 * image.size[0] * image.size[1]  # another one to compare with
+        extra = layout.coefficient_bytes + 8 * image.size[0] * image.size[1]  # a second copy is decoded for comparison
         check_memory(
             "JPEG", image.mode, image.size, size_bytes=wanted.size_bytes, extra_bytes=extra, limits=wanted.limits
         )
@@ -58,7 +58,7 @@ def _decoded(wanted: DecodeRequest, layout: JpegLayout) -> Image.Image:
 
 
 def _is_in_last_scans(data: bytes, layout: JpegLayout) -> bool:
-    """Whether the scan that the file ends in refines a progressive picture's last bit."""
+    """Whether the file ends within the scan that refines the last bit of a progressive image."""
     at = data.rfind(_SCAN)
     count = data[at + 4] if 0 < at < len(data) - 12 else 0
     if layout.marker & 3 != 2 or not 0 < count <= 4:

@@ -1,5 +1,5 @@
-"""TIFF samples that are put together here: YCbCr that is not JPEG's, chroma subsampled or not (TIFF 6.0, section 21),
-which neither Pillow nor tifffile reads; and packed bits, for which tifffile needs imagecodecs."""
+"""TIFF samples that are assembled here: YCbCr other than JPEG's, subsampled or not (TIFF 6.0, section 21), which
+neither Pillow nor tifffile reads, and packed bits, for which tifffile needs imagecodecs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _USUAL_COEFFICIENTS = (0.299, 0.587, 0.114)
 
 
 def read_ycbcr(page: Any) -> Array:
-    """A contiguous 8-bit page of tifffile's -> RGB uint8 [H, W, 3]. Raises MediaError, and what its codec raises."""
+    """A contiguous 8-bit page of tifffile's as RGB uint8 [H, W, 3]. Raises MediaError, and whatever its codec
+    raises."""
     import tifffile
 
     across, down = _pair(page, _SUBSAMPLING, (2, 2))
@@ -41,15 +42,15 @@ def read_ycbcr(page: Any) -> Array:
 
 
 def is_packed(page: Any) -> bool:
-    """Uncompressed strips of 9 to 15 bits a sample, or of several samples of one bit, whose rows begin at whole bytes;
-    of tifffile's page."""
+    """Whether tifffile's page has uncompressed strips of 9 to 15 bits a sample, or of several 1-bit samples, with rows
+    that begin at whole bytes."""
     packed = 8 < page.bitspersample < 16 or (page.bitspersample == 1 and page.samplesperpixel > 1)
     plain = page.compression == 1 and page.planarconfig == 1 and page.fillorder == 1 and not page.is_tiled
     return plain and packed and page.sampleformat == 1
 
 
 def read_packed(page: Any) -> Array:
-    """The page as uint16 [H, W, C]. Raises EOFError where it is cut off."""
+    """The page as uint16 [H, W, C]. Raises EOFError if it is truncated."""
     bits, channels, width = int(page.bitspersample), int(page.samplesperpixel), int(page.imagewidth)
     height, rows = int(page.imagelength), min(int(page.rowsperstrip), int(page.imagelength))
     row_bytes = -(-width * channels * bits // 8)
@@ -68,7 +69,7 @@ def read_packed(page: Any) -> Array:
 
 
 def _unpacked(data: bytes, width: int, height: int, across: int, down: int) -> Array:
-    """Units of ``across`` x ``down`` lightnesses, one Cb, one Cr."""
+    """Unpack units of ``across`` x ``down`` lightness samples, one Cb and one Cr."""
     columns, rows = -(-width // across), -(-height // down)
     unit = across * down + 2
     samples = np.frombuffer(data, np.uint8, count=-1)
@@ -97,7 +98,7 @@ def _pair(page: Any, tag: int, usual: tuple[int, int]) -> tuple[int, int]:
 
 
 def _numbers(page: Any, tag: int, count: int) -> tuple[float, ...]:
-    """Rationals, which tifffile gives as numerators and denominators; () where absent or absurd."""
+    """Rationals, which tifffile gives as numerators and denominators; () if absent or absurd."""
     value = page.tags.valueof(tag, ())
     if not isinstance(value, tuple) or len(value) != 2 * count or not all(value[1::2]):
         return ()

@@ -1,8 +1,8 @@
-"""TIFF pictures that Pillow reads wrongly or not at all, through tifffile: packed bits, floats, 32 bits, channels that
-lie apart, 16 bits that count from white, codecs of science and medicine.
+"""TIFF images that Pillow reads wrongly or not at all, through tifffile: packed bits, floats, 32 bits, separate
+channels, 16 bits that count from white, codecs of science and medicine.
 
-tifffile (BSD-3) is 3 MB of Python, imported in 40 ms when the first such file is met. Codecs beyond raw, Deflate and
-PackBits need imagecodecs (80 MB, the extra `formats`).
+tifffile (BSD-3) is 3 MB of Python, imported in 40 ms when the first such file is met. Codecs other than raw, Deflate
+and PackBits need imagecodecs (80 MB, the extra `formats`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from imgsearch.media.formats.tiff.assembled import is_packed, read_packed, read_
 from imgsearch.media.limits import DecodeLimits, check_memory
 from imgsearch.media.orientation import orient_array
 
-# Of Pillow 13: raw, CCITT, LZW, JPEG, Deflate, PackBits, ZSTD. Others (LZMA, WebP) depend on how it was built.
+# Codecs in every Pillow 13: raw, CCITT, LZW, JPEG, Deflate, PackBits, ZSTD. Others (LZMA, WebP) depend on the build.
 _PILLOW_CODECS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34925, 50000})
 _JPEGS = (6, 7)
 _LIBTIFF_ALONE = (32809, 34676, 34677)  # ThunderScan, SGI's logarithmic light
-_YCBCR_CODECS = (*_JPEGS, 33003, 33005, 34712, 34892, 50001, 50002)  # which give RGB
+_YCBCR_CODECS = (*_JPEGS, 33003, 33005, 34712, 34892, 50001, 50002)  # these codecs give RGB
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _SEPARATED, _YCBCR = range(7)
 _CIE_LAB, _ICC_LAB, _ITU_LAB = 8, 9, 10
 _SPACES = {_SEPARATED: "CMYK", _CIE_LAB: "LAB", _ICC_LAB: "LAB", _ITU_LAB: "LAB"}
@@ -36,7 +36,7 @@ _PREMULTIPLIED, _ALPHAS = 1, (1, 2, 999)
 
 
 def pillow_is_right(page: Directory) -> bool:
-    """Whether Pillow 13 reads such a page as it is meant; found by 700 files of all kinds that tifffile writes."""
+    """Whether Pillow 13 reads such a page correctly. Found with 700 files of all kinds written by tifffile."""
     bits, kind = page.bits, page.photometric
     if page.compression not in _PILLOW_CODECS or page.sample_format not in (1, 4) or page.has_range:
         return False
@@ -56,12 +56,12 @@ def pillow_is_right(page: Directory) -> bool:
 def read_deep_tiff(
     stream: BinaryIO, page: Directory, orientation: int, size_bytes: int, limits: DecodeLimits
 ) -> DeepImage:
-    """The picture of one directory, upright. Raises MediaError: TooMuchMemory; transient where imagecodecs is not
-    installed; and where tifffile cannot read it either."""
+    """The upright image of one directory. Raises MediaError: TooMuchMemory, a transient one if imagecodecs is not
+    installed, or one for a file that tifffile cannot read either."""
     width, height = page.size
     sample_bytes = max(1, -(-page.bits // 8)) * max(1, page.samples)
     _check_strips(page, size_bytes)
-    # Twice: the compressed strips are decoded one after another into the whole, which is turned by copying.
+    # Twice the size: strips are decoded into the whole image, and turning it makes a copy.
     check_memory(
         "TIFF",
         "L",
@@ -77,7 +77,7 @@ def read_deep_tiff(
 
 
 def _by_libtiff(stream: BinaryIO) -> DeepImage:
-    """As libtiff shows it in 8 bits, upright but for what EXIF would turn by a quarter, which such files never are."""
+    """The image as libtiff shows it in 8 bits. Quarter turns are not applied, but such files never have them."""
     import imagecodecs
 
     samples = np.asarray(imagecodecs.tiff_decode(stream.read(), asrgb=True))
@@ -97,10 +97,10 @@ def _check_strips(page: Directory, size_bytes: int) -> None:
 
 
 def _read(stream: BinaryIO) -> tuple[Array, dict[int, Any]]:
-    """Samples as tifffile gives them, and the tags that name their range."""
+    """The samples as tifffile gives them, and the tags with their range."""
     import tifffile
 
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what matters is raised
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # errors are raised, too
     with tifffile.TiffFile(stream) as file:
         page = file.pages[0]
         assert isinstance(page, tifffile.TiffPage)
@@ -119,7 +119,7 @@ def _read(stream: BinaryIO) -> tuple[Array, dict[int, Any]]:
 
 
 def _refusal(page: Any, exc: Exception) -> Exception:
-    """What is missing rather than damaged is said to be so."""
+    """The error for what tifffile raised. A missing codec is named as such, not as damage."""
     what = f"{getattr(page.compression, 'name', page.compression)} compression"
     text = str(exc)
     if isinstance(exc, MemoryError):
@@ -146,13 +146,13 @@ def _has_imagecodecs() -> bool:
 
 
 def _channels_last(samples: Array, page: Directory) -> Array:
-    """tifffile's [planes, depth, height, width, channels] -> [H, W, C]; the first of several depths."""
+    """[H, W, C] from tifffile's [planes, depth, height, width, channels]. Of several depths the first is used."""
     if samples.dtype.kind not in "biuf":
         raise MediaError("not supported: a TIFF picture of complex numbers", stage="open")
     while samples.ndim > 5:
         samples = samples[0]
     planes: Array = samples[:, 0] if samples.ndim == 5 else samples.reshape(-1, *samples.shape[-3:])
-    if planes.shape[0] > 1:  # each channel apart
+    if planes.shape[0] > 1:  # channels are stored separately
         return np.moveaxis(planes[..., 0], 0, -1)
     whole: Array = planes[0]
     return whole
@@ -179,7 +179,7 @@ def _image(samples: Array, page: Directory, tags: dict[int, Any], orientation: i
 
 
 def _layout(channels: int, page: Directory) -> tuple[int, bool, bool]:
-    """Colour channels, whether they are multiplied by alpha, and whether there is one behind them."""
+    """The number of colour channels, whether they are premultiplied, and whether an alpha channel follows."""
     usual = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _MASK: 1, _RGB: 3, _PALETTE: 3, _SEPARATED: 4}.get(
         page.photometric, 3
     )
@@ -192,7 +192,7 @@ def _layout(channels: int, page: Directory) -> tuple[int, bool, bool]:
 
 
 def _span(dtype: np.dtype[Any], page: Directory, tags: dict[int, Any]) -> Span | None:
-    """The range that the file tells, None where it does not."""
+    """The range that the file gives; None if it gives none."""
     low, high = _first(tags.get(_LOWEST)), _first(tags.get(_HIGHEST))
     if high is None and dtype.kind in "iu":
         low, high = _first(tags.get(_MIN_SAMPLE)), _first(tags.get(_MAX_SAMPLE))
@@ -212,7 +212,7 @@ def _first(value: Any) -> float | None:
 
 
 def _lab(samples: Array, kind: int) -> Array:
-    """Encoded L*a*b* of 8 or 16 bits (TIFF 6.0, section 23; TIFF technical note on ICCLab) -> float32 L*, a*, b*."""
+    """float32 L*, a*, b* from encoded L*a*b* of 8 or 16 bits (TIFF 6.0, section 23; TIFF technical note on ICCLab)."""
     if samples.shape[2] < 3:
         raise MediaError("not supported: a TIFF picture in L*a*b* without a* and b*", stage="open")
     if samples.dtype.kind == "f":

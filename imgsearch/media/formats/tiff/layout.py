@@ -1,4 +1,4 @@
-"""What a TIFF that Pillow reads asks of its reader: how it is turned, and what memory it takes."""
+"""The orientation of a TIFF that Pillow reads, and the memory it takes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _ROWS_PER_STRIP = 0x0116
 
 
 def tiff_orientation(stream: BinaryIO, page: Directory, pages: Pages | None) -> int:
-    """The main page's own; else that of the first directory, where cameras and scanners write it; else XMP's."""
+    """The main page's own orientation, else that of the first directory, where cameras and scanners write it, else
+    XMP's."""
     directories = (page,) if pages is None else (page, pages.first)
     for each in directories:
         if each.has_orientation:
@@ -26,7 +27,7 @@ def tiff_orientation(stream: BinaryIO, page: Directory, pages: Pages | None) -> 
 
 
 def tiff_bytes(image: Image.Image) -> int:
-    """What a TIFF takes beside its pixels: one strip or tile, and a second copy if Pillow turns it upright."""
+    """Bytes that a TIFF takes besides its pixels: one strip or tile, and a second copy if Pillow turns it."""
     width, height = image.size
     rows = getattr(image, "tag_v2", {}).get(_ROWS_PER_STRIP, height)
     strip = 4 * width * (min(rows, height) if isinstance(rows, int) else height)
