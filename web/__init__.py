@@ -21,6 +21,7 @@ _NOUNS = (
     "images",
     "renditions",
     "texts",
+    "read_words",
     "facets",
     "duplicates",
     "jobs",

@@ -44,7 +44,7 @@ def content_words(description: str) -> list[str]:
 def word_expression(description: str) -> str:
     """The FTS5 query for all content words; "" if there are none."""
     words = content_words(description)
-    return " AND ".join(f"({' OR '.join(wordforms.phrase(form) for form in _forms(word))})" for word in words)
+    return " AND ".join(f"({' OR '.join(wordforms.phrase(form) for form in word_forms(word))})" for word in words)
 
 
 def near_expression(description: str) -> str:
@@ -53,14 +53,19 @@ def near_expression(description: str) -> str:
     words = content_words(description)
     if not any(_tells(word) for word in words):
         return ""
-    phrases = [[" ".join(each) for form in _forms(word) for each in wordforms.readings(form) if each] for word in words]
-    choices = [list(dict.fromkeys(each)) for each in phrases]
+    choices = [_phrases(word) for word in words]
     if math.prod(map(len, choices)) > _MOST_CHOICES:
         choices = [each[:1] for each in choices]
     if len(choices) == 1:
         return " OR ".join(f'"{phrase}"' for phrase in choices[0])
     together = (" ".join(f'"{phrase}"' for phrase in chosen) for chosen in itertools.product(*choices))
     return " OR ".join(f"NEAR({each}, {_NEAR})" for each in together)
+
+
+def _phrases(word: str) -> list[str]:
+    """The word, in singular and plural, as what stands between the quotes of an FTS5 expression."""
+    found = [" ".join(each) for form in word_forms(word) for each in wordforms.readings(form) if each]
+    return list(dict.fromkeys(found))
 
 
 def _tells(word: str) -> bool:
@@ -71,7 +76,7 @@ def _tells(word: str) -> bool:
 
 def shown_lines(description: str, lines: Iterable[str]) -> str:
     """Those lines that hold a word of the description, two at most: '"Invoice No. 10031", "Total 12.50"'."""
-    forms = [form for word in content_words(description) for form in _forms(word)]
+    forms = [form for word in content_words(description) for form in word_forms(word)]
     found = [line for line in lines if any(wordforms.holds(line, form) for form in forms)]
     most = sorted(found, key=lambda line: -sum(wordforms.holds(line, form) for form in forms))[:2]
     return ", ".join(f'"{_short(line, forms)}"' for line in found if line in most)
@@ -79,13 +84,13 @@ def shown_lines(description: str, lines: Iterable[str]) -> str:
 
 def shown_words(description: str, words: Iterable[Word]) -> str:
     """Those of an image's words that hold a word of the description: 'tag "beach", caption "Anna at the lake"'."""
-    forms = [form for word in content_words(description) for form in _forms(word)]
+    forms = [form for word in content_words(description) for form in word_forms(word)]
     found = [word for word in words if any(wordforms.holds(word.text, form) for form in forms)]
     return ", ".join(f'{word.kind} "{_short(word.text, forms)}"' for word in found[:3])
 
 
-def _forms(word: str) -> Sequence[str]:
-    """An English word in singular and plural, as far as its ending shows them."""
+def word_forms(word: str) -> Sequence[str]:
+    """An English word in singular and plural, as far as its ending shows them; any other as it is."""
     plain = word.lower()
     if not _PLAIN.fullmatch(plain):
         return (word,)

@@ -55,7 +55,7 @@ _HIT = _object(
     width=_said("pixels, upright", **COUNT),
     height=_said("pixels, upright", **COUNT),
     taken_at=_or_null(_said("ISO 8601 as far as it is known, by the camera's clock", type="string")),
-    words=_said("that people wrote of it and that were asked for; empty for none", type="string"),
+    words=_said("written about it or read in it that were asked for; empty for none", type="string"),
     alt=_said("what it shows, where a stored caption is sure of it; else empty", type="string"),
     thumbnail=_said("path of a WebP; `?size=large` may follow", type="string"),
     page=_said("path of the page about it", type="string"),
@@ -86,9 +86,10 @@ _PICTURE = _object(
     rating=_or_null(_said("1 to 5 stars, -1 for a rejected picture", type="integer")),
     words=_list(_object(kind=_said("tag, person, title, caption", type="string"), text=TEXT, source=TEXT)),
     caption=_or_null(ref("Caption")),
+    read_words=_or_null(_said("words read in it; null where it was not read", **COUNT)),
     content_hash=_said("sha256 of the file", type="string", pattern="^[0-9a-f]{64}$"),
     files=_list(_object(path=TEXT, root=TEXT, offline=FLAG)),
-    **dict.fromkeys(("page", "thumbnail", "large", "full", "original", "download", "match", "similar"), TEXT),
+    **dict.fromkeys(("page", "thumbnail", "large", "full", "original", "download", "match", "similar", "text"), TEXT),
 )
 _PROBABILITY = _said("of the matching head", type="number", minimum=0, maximum=1)
 _CAPTION = _object(
@@ -109,6 +110,19 @@ _SPOKEN = _object(
     ),
     itm_probability=_or_null(_PROBABILITY | {"description": "that the statement fits the picture"}),
     generator=_said("what wrote it", type="string"),
+)
+_CORNERS = {"minItems": 4, "maxItems": 4, **_list({"minItems": 2, "maxItems": 2, **_list(NUMBER)})}
+_READ_PART = {
+    "text": TEXT,
+    "box": _said("corners x, y in fractions of the upright picture, clockwise from where the text begins", **_CORNERS),
+    "confidence": _said("of the reader", type="number", minimum=0, maximum=1),
+}
+_READ_TEXT = _object(
+    image_id=IMAGE_ID,
+    text=_said("the lines, one below the other", type="string"),
+    lines=_list(_object(**_READ_PART, words=_list(_object(**_READ_PART, matched=_said("by `q`", **FLAG))))),
+    engine=_said("what read it", type="string"),
+    made_at=WHEN,
 )
 _MATCH = _object(
     itc=NUMBER,
@@ -252,6 +266,7 @@ SCHEMAS: dict[str, Schema] = {
     "Picture": _PICTURE,
     "Caption": _CAPTION,
     "SpokenAnswer": _SPOKEN,
+    "ReadText": _READ_TEXT,
     "Match": _MATCH,
     "Facets": _object(years=_FACET, folders=_FACET, cameras=_FACET, types=_FACET),
     "Snapshot": _object(kind=TEXT, images=COUNT, size_bytes=COUNT, created_at=WHEN),

@@ -144,6 +144,8 @@ def _text_paths() -> dict[str, Part]:
         ask["responses"]["200"] = events
         paths[f"/{noun}/{{image_id}}/caption"] = {"get": show, "post": make}
         paths[f"/{noun}/{{image_id}}/ask"] = {"post": ask}
+        read = _operation(f"text{mark}", "The words read in a picture", "ReadText", [picture, _q()], (404,))
+        paths[f"/{noun}/{{image_id}}/text"] = {"get": read}
     return paths
 
 

@@ -8,6 +8,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from imgsearch.storage.reads.gallery import ImageDetails, ImagePlace, read_picture
+from imgsearch.storage.reads.image_texts import read_texts
 from web.http.answers import caption_json, thumbnail_path
 from web.http.context import current_service, current_texts, rooted
 from web.problems import NotFound, printable
@@ -41,6 +42,7 @@ def picture_json(picture: ImageDetails) -> dict[str, Any]:
     record, facts = picture.record, picture.record.facts
     link = rooted(f"/api/v1/pictures/{record.image_id}")
     caption = current_texts().stored(record.image_id)
+    text = read_texts(current_service().store, [record.image_id]).get(record.image_id)
     return {
         "image_id": record.image_id,
         "name": printable(picture.places[0].path.name),
@@ -57,6 +59,7 @@ def picture_json(picture: ImageDetails) -> dict[str, Any]:
         "rating": facts.rating,
         "words": [{"kind": word.kind, "text": printable(word.text), "source": word.source} for word in picture.words],
         "caption": None if caption is None else caption_json(caption),
+        "read_words": None if text is None else len(text.words),
         "content_hash": facts.content_hash,
         "files": [_file_json(place) for place in picture.places],
         "page": rooted(f"/pictures/{record.image_id}"),
@@ -66,6 +69,7 @@ def picture_json(picture: ImageDetails) -> dict[str, Any]:
         "original": f"{link}/original",
         "download": f"{link}/original?download=1",
         "match": f"{link}/match",
+        "text": f"{link}/text",
         "similar": rooted(f"/api/v1/search?q=similar:{record.image_id}"),
     }
 

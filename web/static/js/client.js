@@ -73,6 +73,7 @@ export function streamSearch(query, { first, last, failed }) {
 
 export const pictureOf = (id) => ask(`/pictures/${id}`);
 export const matchOf = (id, q, signal) => ask(`/pictures/${id}/match`, { query: { q }, signal });
+export const textOf = (id, q, signal) => ask(`/pictures/${id}/text`, { query: { q }, signal });
 export const large = (hit) => `${hit.thumbnail}?size=large`;
 export const smallOf = (id) => `${API}/pictures/${id}/thumbnail`;
 export const full = (id) => `${API}/pictures/${id}/full`;

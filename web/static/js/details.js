@@ -33,6 +33,14 @@ export async function fillTexts(place, hit, filling, signal) {
   if (!signal.aborted) tell(place, hit.image_id, filling, signal);
 }
 
+/** The words that were read in a hit; nothing of it is loaded where there are none. */
+export async function fillWords(place, hit, filling, query, signal) {
+  const picture = await filling;
+  if (!picture?.read_words || signal.aborted) return;
+  const { tellWords } = await import("./read_words.js");
+  if (!signal.aborted) tellWords(place, picture, query, signal);
+}
+
 function heading(picture, level) {
   const when = picture.taken_at ? el("p", { class: "when" }, day(picture.taken_at, true)) : null;
   return el("div", {}, el(`h${level}`, { class: "title" }, picture.name ?? `Picture ${picture.image_id}`), when);

@@ -1,6 +1,6 @@
 // A picture's own page: zoom, and why it matched.
 
-import { fillDetails, fillTexts } from "./details.js";
+import { fillDetails, fillTexts, fillWords } from "./details.js";
 import { ROOT } from "./dom.js";
 import { Stage } from "./stage.js";
 
@@ -17,4 +17,6 @@ const filling = fillDetails(place.querySelector(".panel"), picture, {
   signal: leaving.signal,
   level: 1,
 });
-fillTexts({ stage, panel: place.querySelector(".panel"), caption: place.querySelector(".caption"), level: 1 }, picture, filling, leaving.signal);
+const parts = { stage, panel: place.querySelector(".panel"), caption: place.querySelector(".caption"), level: 1 };
+fillTexts(parts, picture, filling, leaving.signal);
+fillWords(parts, picture, filling, place.dataset.query, leaving.signal);

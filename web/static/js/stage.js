@@ -19,7 +19,7 @@ export class Stage {
     place.addEventListener("pointerdown", (event) => this.#down(event));
     place.addEventListener("pointermove", (event) => this.#move(event));
     for (const kind of ["pointerup", "pointercancel"]) place.addEventListener(kind, (event) => this.#up(event));
-    place.addEventListener("dblclick", (event) => event.target.closest("button") || this.zoom(this.scale > 1 ? 1 : 2.5, event));
+    place.addEventListener("dblclick", (event) => event.target.closest("button, .read text") || this.zoom(this.scale > 1 ? 1 : 2.5, event));
     place.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     new ResizeObserver(() => this.#fit()).observe(place);
   }
@@ -69,6 +69,12 @@ export class Stage {
     brush.drawImage(small, 0, 0, this.heat.width, this.heat.height);
   }
 
+  /** Lay something of the picture's shape over it, in place of what lay there; null takes it away. */
+  lay(layer) {
+    this.frame.querySelector(".read")?.remove();
+    if (layer) this.frame.append(layer);
+  }
+
   #fit() {
     if (!this.picture) return;
     const { width, height } = this.picture;
@@ -110,7 +116,7 @@ export class Stage {
   }
 
   #down(event) {
-    if (event.target.closest("button, a") || event.button) return;
+    if (event.target.closest("button, a, .read text") || event.button) return;
     this.place.setPointerCapture(event.pointerId);
     this.fingers.set(event.pointerId, { at: event, from: event });
   }

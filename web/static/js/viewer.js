@@ -2,7 +2,7 @@
 
 import { el, icon, WRITES } from "./dom.js";
 import { large } from "./client.js";
-import { fillDetails, fillTexts } from "./details.js";
+import { fillDetails, fillTexts, fillWords } from "./details.js";
 import { Stage } from "./stage.js";
 
 const PANEL_KEY = "imgsearch.panel";
@@ -84,6 +84,7 @@ export class Viewer {
     const text = this.query();
     const filling = fillDetails(this.panel, hit, { text, warm: (grid) => this.stage.warm(grid), alike: this.alike, signal });
     fillTexts(this, hit, filling, signal);
+    fillWords(this, hit, filling, text, signal);
     const picture = await filling;
     if (picture && !signal.aborted) Object.assign(this.stage.picture, { format: picture.format });
   }
