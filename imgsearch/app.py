@@ -143,6 +143,7 @@ def open_searcher(settings: Settings, told: Callable[[str], None] | None = None)
     out before anything is loaded), and what ``open_model`` raises.
     """
     from imgsearch.search.engine import Searcher
+    from imgsearch.search.text_evidence import SOURCES, WITH_CAPTIONS
 
     store = open_store(settings)
     try:
@@ -154,7 +155,13 @@ def open_searcher(settings: Settings, told: Callable[[str], None] | None = None)
         if told is not None:
             told(f"loading the model {name} (2 of 3)")
         model = open_search_model(settings, store.model)
-        return Searcher(store, model, features=feature_store(settings, store), calibration=calibration_of(store))
+        return Searcher(
+            store,
+            model,
+            features=feature_store(settings, store),
+            calibration=calibration_of(store),
+            texts=WITH_CAPTIONS if settings.caption_search == "on" else SOURCES,
+        )
     except BaseException:
         store.close()
         raise
@@ -203,7 +210,7 @@ def _require_model(name: str) -> None:
     if name == MODEL_FREE:
         raise ModelUnavailable(
             f"received the model {MODEL_FREE!r}, which stands for a library without vectors, expected one to load",
-            "name one with --model: blip2, blip2-coco, mini, a directory",
+            "name one with --model: blip2, blip2-coco, blip2-vitl, mini, a directory",
         )
 
 

@@ -13,7 +13,7 @@ from imgsearch.extras import needs_extra
 from imgsearch.records import ModelId
 
 if TYPE_CHECKING:
-    from imgsearch.model.checkpoints.resolve import KnownModel
+    from imgsearch.model.checkpoints.known import KnownModel
     from imgsearch.model.runtime_profile import RuntimeProfile
     from imgsearch.model.runtimes.numpy.model import NumpyModel
     from imgsearch.model.runtimes.torch.blip2 import Blip2Model
@@ -34,8 +34,8 @@ __all__ = [
 def load_model(
     name: str | Path, device: str = "auto", dtype: str = "auto", image_size: int | None = None
 ) -> Blip2Model:
-    """Load a BLIP-2: "mini", "blip2", "blip2-coco", a Hugging Face id that is in the local cache, a directory,
-    or a LAVIS ``.pth``. Never downloads, never takes another model in its place.
+    """Load a BLIP-2: "mini", "blip2", "blip2-coco", "blip2-vitl", a Hugging Face id that is in the local cache, a
+    directory, or a LAVIS ``.pth``. Never downloads, never takes another model in its place.
 
     ``device`` "auto" is CUDA where there is one, else the CPU; ``dtype`` "auto" is bfloat16 on CUDA, float32 elsewhere.
     With ``image_size`` (pixels) the ViT's position table is interpolated where it differs.
@@ -108,7 +108,7 @@ def shipped_calibration(model: ModelId) -> str | None:
 
 def known_models() -> list[KnownModel]:
     """The models that have a short name."""
-    from imgsearch.model.checkpoints.resolve import KNOWN
+    from imgsearch.model.checkpoints.known import KNOWN
 
     return list(KNOWN.values())
 

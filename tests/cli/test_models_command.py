@@ -26,7 +26,7 @@ def test_the_list_tells_what_would_run_here(capsys, monkeypatch):
     monkeypatch.setattr("imgsearch.model.runtimes.costs.available_cores", lambda: 2)
     monkeypatch.setattr("imgsearch.model.checkpoints.identity._nvidia_driver", lambda: False)
     assert main(["models", "--json"]) == 0
-    mini, blip2, coco = (row["here"] for row in json.loads(capsys.readouterr().out))
+    mini, blip2, coco, vitl = (row["here"] for row in json.loads(capsys.readouterr().out))
     assert (mini["runtime"], mini["device"], mini["batch_size"], mini["images_without_torch"]) == (
         "numpy",
         "cpu",
@@ -35,6 +35,8 @@ def test_the_list_tells_what_would_run_here(capsys, monkeypatch):
     )
     assert (blip2["rerank"], round(blip2["image_seconds"], 1)) == (4, 4.2)
     assert 2.5 < coco["image_seconds"] / blip2["image_seconds"] < 3
+    assert vitl["runtime"] == "torch"  # LAVIS's own files
+    assert (round(vitl["image_gflop"]), round(vitl["weight_bytes"] / 1e8)) == (166, 19)
     main(["models"])
     assert "here: cpu, float32, NumPy to search, torch to index; about 4.2 s a picture;" in capsys.readouterr().out
 
@@ -42,7 +44,7 @@ def test_the_list_tells_what_would_run_here(capsys, monkeypatch):
 def test_the_list_as_json(capsys):
     assert main(["models", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    assert list(rows) == ["mini", "blip2", "blip2-coco"]
+    assert list(rows) == ["mini", "blip2", "blip2-coco", "blip2-vitl"]
     assert (rows["blip2"]["state"], rows["blip2"]["path"]) == ("not here", None)
     assert rows["blip2-coco"]["image_size"] == 364
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -38,7 +39,8 @@ class Sizes:
     positions: int = 40
 
 
-def random_network(sizes: Sizes, seed: int = 0) -> Blip2ForImageTextRetrieval:
+def random_network(sizes: Sizes, seed: int = 0, vision: dict[str, Any] | None = None) -> Blip2ForImageTextRetrieval:
+    """``vision``: more of the ViT's config."""
     torch.manual_seed(seed)
     config = Blip2Config(
         vision_config={
@@ -48,6 +50,7 @@ def random_network(sizes: Sizes, seed: int = 0) -> Blip2ForImageTextRetrieval:
             "num_attention_heads": sizes.vit_width // 88,
             "image_size": sizes.image,
             "patch_size": sizes.patch,
+            **(vision or {}),
         },
         qformer_config={
             "vocab_size": len(PIECES) + 1,

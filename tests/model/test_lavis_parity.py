@@ -1,20 +1,22 @@
-"""Answers of salesforce-lavis 1.0.2 itself, on the CPU in float32."""
+"""Answers of salesforce-lavis 1.0.2 itself, on the CPU in float32: with EVA's ViT and with CLIP's, by both runtimes."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from imgsearch.model import export_directory, load_model
+from imgsearch.model import export_directory, load_model, open_numpy
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "lavis"
-ABOUT = json.loads((GOLDEN / "about.json").read_text())
-CAPTIONS = ABOUT["captions"]
+GOLDEN = Path(__file__).parents[1] / "golden"
+TOWERS = {"lavis": "eva_vit_g.pth", "lavis-vitl": "clip_vit_L.pth"}
+CAPTIONS = json.loads((GOLDEN / "lavis" / "about.json").read_text())["captions"]
 COUNT = len(CAPTIONS)
 
 
@@ -36,17 +38,30 @@ def all_pairs(model, features):
 
 @pytest.fixture(scope="module")
 def pictures():
-    return [Image.open(GOLDEN / "images" / name).convert("RGB") for name in ABOUT["images"]]
+    names = sorted(path.name for path in (GOLDEN / "lavis" / "images").iterdir())
+    return [Image.open(GOLDEN / "lavis" / "images" / name).convert("RGB") for name in names]
+
+
+@pytest.fixture(scope="module", params=list(TOWERS))
+def golden(request):
+    return GOLDEN / request.param
 
 
 @pytest.fixture(scope="module")
-def answers():
-    return np.load(GOLDEN / "lavis_answers.npz")
+def answers(golden):
+    return np.load(golden / "lavis_answers.npz")
 
 
 @pytest.fixture(scope="module")
-def whole():
-    return load_model(GOLDEN / "blip2_tiny.pth", device="cpu")
+def whole(golden):
+    return load_model(golden / "blip2_tiny.pth", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def exported(whole, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported")
+    export_directory(whole, folder)
+    return folder
 
 
 def check_all(model, pictures, answers) -> None:
@@ -69,22 +84,50 @@ def test_the_whole_pth_answers_as_lavis_does(whole, pictures, answers):
     check_all(whole, pictures, answers)
 
 
-def test_an_exported_directory_answers_as_lavis_does(whole, pictures, answers, tmp_path):
-    export_directory(whole, tmp_path / "exported")
-    check_all(load_model(tmp_path / "exported", device="cpu"), pictures, answers)
+def test_an_exported_directory_answers_as_lavis_does(exported, pictures, answers):
+    check_all(load_model(exported, device="cpu"), pictures, answers)
 
 
-def test_the_split_form_answers_as_lavis_does(pictures):
-    answers = np.load(GOLDEN / "split" / "lavis_answers.npz")
-    model = load_model(GOLDEN / "split" / "blip2_tiny.pth", device="cpu", image_size=56)
+def test_the_numpy_runtime_answers_as_lavis_does(exported, pictures, answers):
+    check_all(open_numpy(exported, device="cpu"), pictures, answers)
+
+
+@pytest.fixture(scope="module")
+def split(golden, tmp_path_factory):
+    """The form in two files: the body is the whole one's."""
+    folder = tmp_path_factory.mktemp("split")
+    body = torch.load(golden / "blip2_tiny.pth", weights_only=True)["model"]
+    body = {name: value for name, value in body.items() if not name.startswith("visual_encoder.")}
+    torch.save({"model": body}, folder / "blip2_tiny.pth")
+    for name in (f"split/{TOWERS[golden.name]}", "vocab.txt"):
+        shutil.copy(golden / name, folder)
+    return folder / "blip2_tiny.pth"
+
+
+def test_the_split_form_answers_as_lavis_does(golden, split, pictures, tmp_path):
+    answers = np.load(golden / "split" / "lavis_answers.npz")
+    model = load_model(split, device="cpu", image_size=56)
     features = model.encode_images(model.preprocess(pictures))
     assert far(model.embed_features(features), answers["image_tokens_proj"]) < 1e-5
     assert far(all_pairs(model, features), answers["itm_logits"]) < 1e-4
+    # The table at its own size, resized by NumPy.
+    export_directory(load_model(split, device="cpu", image_size=84), tmp_path)
+    resized = open_numpy(tmp_path, device="cpu", image_size=56)
+    found = resized.encode_images(resized.preprocess(pictures))
+    assert far(found, np.asarray(features)) < 5e-5
 
 
-def test_the_split_form_is_read_at_224_pixels_when_nobody_says():
-    model = load_model(GOLDEN / "split" / "blip2_tiny.pth", device="cpu")
+def test_the_split_form_is_read_at_224_pixels_when_nobody_says(split):
+    model = load_model(split, device="cpu")
     assert (model.image_size, model.model_id.recipe) == (224, "v1-224")
+
+
+def test_bfloat16_answers_nearly_as_lavis_does(golden, pictures, answers):
+    model = load_model(golden / "blip2_tiny.pth", device="cpu", dtype="bfloat16")
+    features = model.encode_images(model.preprocess(pictures))
+    tokens, texts = np.asarray(model.embed_features(features)), np.asarray(model.embed_texts(CAPTIONS))
+    assert far(np.einsum("itd,qd->iqt", tokens, texts).max(-1), answers["itc"]) < 4e-3
+    assert far(model.match_both(CAPTIONS, features), answers["itm_logits"].diagonal().T) < 5e-2
 
 
 def test_truncation_changes_the_long_caption_only(whole):

@@ -10,12 +10,18 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+
+from imgsearch.errors import ModelUnavailable
+from imgsearch.model import load_model, model_id_of
+from imgsearch.model.checkpoints.known import KNOWN
+from imgsearch.model.checkpoints.pull import pull_model
 
 COMMIT = "c" * 40
 
@@ -247,3 +253,29 @@ def test_free_space_is_looked_at_before_anything_comes(free, refused, tmp_path, 
             pull._check_space(1_000_000)
     else:
         pull._check_space(1_000_000)
+
+
+def test_laviss_own_files_are_fetched_and_can_be_loaded(hub, tmp_path, own_cache, monkeypatch):
+    golden = Path(__file__).parents[1] / "golden" / "lavis-vitl"
+    shutil.rmtree(hub.folder)
+    hub.folder.mkdir()
+    shutil.copy(golden / "split" / "clip_vit_L.pth", hub.folder)
+    body = torch.load(golden / "blip2_tiny.pth", weights_only=True)["model"]
+    body = {name: value for name, value in body.items() if not name.startswith("visual_encoder.")}
+    torch.save({"model": body}, hub.folder / "blip2_pretrained_vitL.pth")
+    bert = own_cache / "hub" / "models--google-bert--bert-base-uncased"
+    for place, content in (("refs/main", "c0ffee"), ("snapshots/c0ffee/vocab.txt", (golden / "vocab.txt").read_text())):
+        (bert / place).parent.mkdir(parents=True)
+        (bert / place).write_text(content)
+    base = f"http://127.0.0.1:{hub.server_port}/someone/small/resolve"
+    files = tuple(f"{base}/{address.rsplit('/', 1)[-1]}" for address in KNOWN["blip2-vitl"].files)
+    monkeypatch.setitem(KNOWN, "blip2-vitl", replace(KNOWN["blip2-vitl"], files=files))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with pytest.raises(ModelUnavailable) as caught:
+        load_model("blip2-vitl", device="cpu")
+    assert "imgsearch models pull blip2-vitl" in caught.value.hint
+    pulled = pull_model("blip2-vitl")
+    assert not pulled.already and sorted(hub.fetched) == ["blip2_pretrained_vitL.pth", "clip_vit_L.pth"]
+    model = load_model("blip2-vitl", device="cpu", image_size=56)
+    assert model.model_id.name == "blip2-vitl" and model.model_id == model_id_of("blip2-vitl", "cpu", image_size=56)
+    assert pull_model("blip2-vitl").already and len(hub.fetched) == 2

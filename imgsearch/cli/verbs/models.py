@@ -12,9 +12,10 @@ from imgsearch.cli.output.progress import phases
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable
 from imgsearch.extras import has_extra
 from imgsearch.model import known_models, profile_for
-from imgsearch.model.checkpoints.identity import config_shape
+from imgsearch.model.checkpoints.identity import config_of, config_shape
+from imgsearch.model.checkpoints.known import KnownModel
 from imgsearch.model.checkpoints.pull import pull_model
-from imgsearch.model.checkpoints.resolve import KnownModel, ResolvedCheckpoint, cached_folder, find_source
+from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source, is_here
 from imgsearch.model.memory import available_bytes
 from imgsearch.model.runtime_profile import RuntimeProfile
 from imgsearch.model.runtimes.choice import published_profile
@@ -42,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     pull = verbs.add_parser(
         "pull", help="fetch a model's files, checked by their hashes; goes on where an earlier try stopped"
     )
-    pull.add_argument("name", metavar="NAME", help="blip2, blip2-coco or a Hugging Face id (owner/name)")
+    pull.add_argument("name", metavar="NAME", help="blip2, blip2-coco, blip2-vitl or a Hugging Face id (owner/name)")
     pull.add_argument("--again", action="store_true", help="ask whether there is a newer one than the one on disk")
     pull.add_argument("--quiet", action="store_true", help="no bar and no messages on stderr")
 
@@ -67,11 +68,11 @@ def in_megabytes(told: StageProgress) -> StageProgress:
 
 def describe(model: KnownModel) -> ModelRow:
     """Look at the disk for one model; loads nothing."""
-    if model.repository is not None and cached_folder(model.repository) is None:
-        return ModelRow(model, "not here", None, 0, model.image_size, "", published_profile(model.image_size))
+    if not is_here(model):
+        return ModelRow(model, "not here", None, 0, model.image_size, "", published_profile(model))
     try:
         source = find_source(model.name)
-        _, _, image_size = config_shape(source.config, source.path, None)
+        _, _, image_size = config_shape(config_of(source), source.path, None)
         profile = profile_for(model.name)
     except ModelUnavailable as error:
         return ModelRow(model, "incomplete", None, 0, model.image_size, error.message)
@@ -88,6 +89,7 @@ def _as_json(row: ModelRow) -> dict[str, object]:
     return {
         "name": row.model.name,
         "repository": row.model.repository,
+        "files": list(row.model.files),
         "state": row.state,
         "path": str(row.path) if row.path else None,
         "size_bytes": row.size_bytes,
@@ -139,7 +141,7 @@ def _as_table(rows: list[ModelRow]) -> str:
     lines = [f"{'model':<12}{'here':<12}{'download':>9}{'RAM':>8}{'pixels':>8}  what it is"]
     for row in rows:
         model = row.model
-        download = "-" if not model.repository else f"{model.download_bytes / 1e9:.1f} GB"
+        download = "-" if model.ships else f"{model.download_bytes / 1e9:.1f} GB"
         ram = f"{model.memory_bytes / 1e9:.1f} GB"
         lines.append(f"{model.name:<12}{row.state:<12}{download:>9}{ram:>8}{row.image_size:>8}  {model.about}")
         if row.profile is not None:
@@ -151,7 +153,8 @@ def _as_table(rows: list[ModelRow]) -> str:
     if free is not None:
         lines.append(f"{free / 1e9:.1f} GB of RAM are free here.")
     lines.append(
-        "Fetch one: imgsearch models pull blip2. A directory, a LAVIS .pth or a Hugging Face id is a model too."
+        "Fetch one: imgsearch models pull blip2; without a GPU rather blip2-vitl. "
+        "A directory, a LAVIS .pth or a Hugging Face id is a model too."
     )
     return "\n".join(lines)
 

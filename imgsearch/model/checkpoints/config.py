@@ -7,6 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 Shape = tuple[int, ...]
+ARCHITECTURES = {"Blip2ForImageTextRetrieval": False, "Blip2ClipForImageTextRetrieval": True}
+"""By name, whether its ViT is CLIP's. That one is ours: transformers would pass over the norm before the first block
+without a word, so its name and type are none that transformers knows."""
+
+MODEL_TYPES = ("blip-2", "imgsearch-blip-2-clip")
 _NUMPY_ACTIVATIONS = frozenset({"gelu", "quick_gelu"})
 
 
@@ -101,9 +106,13 @@ def parse_sizes(config: Mapping[str, Any]) -> Blip2Sizes | None:
         return None
 
 
-def published_sizes(image_size: int = 224) -> Blip2Sizes:
-    """Those of the authors' BLIP-2 with a ViT-g, which are transformers' defaults."""
-    return Blip2Sizes(_vision({"image_size": image_size}), _qformer({}), tokens=32, dims=256)
+def published_sizes(image_size: int = 224, *, clip: bool = False) -> Blip2Sizes:
+    """Those of the authors' BLIP-2 with a ViT-g, which are transformers' defaults, or with CLIP's ViT-L."""
+    vision: dict[str, Any] = {"image_size": image_size}
+    if clip:
+        vision |= {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 23, "hidden_act": "quick_gelu"}
+        vision |= {"pre_layer_norm": True, "patch_bias": False, "align_corners": True, "layer_norm_eps": 1e-5}
+    return Blip2Sizes(_vision(vision), _qformer({}), tokens=32, dims=256)
 
 
 def _vision(config: Mapping[str, Any]) -> VisionSizes:

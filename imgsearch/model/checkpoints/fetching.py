@@ -18,14 +18,15 @@ from imgsearch.errors import CheckpointInvalid
 from imgsearch.files import publish
 from imgsearch.progress import StageProgress
 
-_SHA256, _GIT_SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
+_SHA256, _GIT_SHA1, _MD5 = (re.compile(rf"[0-9a-f]{{{digits}}}") for digits in (64, 40, 32))
 PARTIAL = ".imgsearch-part"
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file of a repository at a commit. ``etag``: sha256 of a large file, git's sha1 of a small one; ``sha256`` as
-    the listing has it, "" where it says nothing; ``size`` in bytes."""
+    """A file of a repository at a commit. ``etag``: sha256 of a large file, git's sha1 of a small one, or, of another
+    server, md5 where it says so; ``sha256`` as the listing has it, "" where it says nothing; ``size`` in bytes.
+    ``on_hub``: served by Hugging Face, which alone is shown the person's token."""
 
     repository: str
     commit: str
@@ -34,6 +35,7 @@ class RemoteFile:
     etag: str
     size: int
     sha256: str = ""
+    on_hub: bool = True
 
 
 class Cache:
@@ -118,6 +120,8 @@ def is_whole(path: Path, file: RemoteFile, told: StageProgress) -> bool:
         found = hashlib.sha256()
     elif _GIT_SHA1.fullmatch(expected):
         found = hashlib.sha1(b"blob %d\0" % file.size, usedforsecurity=False)
+    elif _MD5.fullmatch(expected) and not file.on_hub:
+        found = hashlib.md5(usedforsecurity=False)
     else:
         return True
     with path.open("rb") as stream:
@@ -141,7 +145,7 @@ def _get(file: RemoteFile, partial: Path, resumed: int, told: StageProgress) -> 
             file.url,
             stream,
             resume_size=resumed,
-            headers={**build_hf_headers(), "Accept-Encoding": "identity"},
+            headers={**build_hf_headers(token=None if file.on_hub else False), "Accept-Encoding": "identity"},
             expected_size=file.size,
             displayed_filename=file.name,
         )

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable
+from imgsearch.model.checkpoints.config import ARCHITECTURES, MODEL_TYPES
 from imgsearch.model.checkpoints.lavis_vit import (
     State,
     convert_tower,
@@ -26,7 +27,7 @@ from imgsearch.model.checkpoints.lavis_vit import (
     tower_config,
 )
 from imgsearch.model.checkpoints.pickled import read_pickled
-from imgsearch.model.checkpoints.towers import CLIP_FILE, EVA_FILE, TOWER_PREFIX, find_tower
+from imgsearch.model.checkpoints.towers import CLIP_FILE, EVA_FILE, TOWER_PREFIX, find_tower, is_clip
 
 DEFAULT_IMAGE_SIZE = 224  # LAVIS's pre-training size, for the form that does not say
 
@@ -153,9 +154,10 @@ def _config(body: State, tower: State, image_size: int) -> dict[str, Any]:
     words = body["Qformer.bert.embeddings.word_embeddings.weight"]
     width = words.shape[1]
     vision = tower_config(tower, image_size)
+    architecture = next(name for name, clip in ARCHITECTURES.items() if clip == is_clip(tower))
     return {
-        "model_type": "blip-2",
-        "architectures": ["Blip2ForImageTextRetrieval"],
+        "model_type": MODEL_TYPES[is_clip(tower)],
+        "architectures": [architecture],
         "num_query_tokens": body["query_tokens"].shape[1],
         "image_text_hidden_size": body["vision_proj.weight"].shape[0],
         "image_token_index": None,

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable, StorageFull, UsageError
 from imgsearch.model.checkpoints.fetching import Cache, RemoteFile
+from imgsearch.model.checkpoints.known import KNOWN, KnownModel
 from imgsearch.model.checkpoints.resolve import (
-    KNOWN,
     cached_folder,
     find_source,
     is_repository,
+    lavis_folder,
+    lavis_repository,
     read_config,
     weight_files,
 )
@@ -38,6 +40,7 @@ _COMPANIONS = (
     "processor_config.json",
     "generation_config.json",
 )
+_LAVIS_COMMIT = "published"  # LAVIS's files have no versions
 _GENERATOR = "Blip2ForConditionalGeneration"
 
 
@@ -56,17 +59,19 @@ def pull_model(name: str, told: StageProgress = lambda what, done, total: None, 
     Raises UsageError (nothing to fetch under this name), ModelUnavailable (no such repository, no network),
     CheckpointInvalid (not a BLIP-2, told before the weights are fetched; damaged on the way) and StorageFull.
     """
-    repository = _repository(name)
+    known = KNOWN.get(name)
+    lavis = known if known is not None and known.files else None
+    repository = lavis_repository(lavis) if lavis is not None else _repository(name)
     folder = None if again else _whole_here(name, repository)
     if folder is not None:
         return Pulled(folder, already=True)
     try:
-        folder = _fetch(repository, told)
+        folder = _fetch(repository, told) if lavis is None else _fetch_lavis(lavis, told)
     except (ModelUnavailable, CheckpointInvalid, StorageFull):
         raise
     except Exception as exc:
         raise _translated(exc, name, repository) from exc
-    if repository != BERT_REPOSITORY and not _is_generator(folder):
+    if lavis is None and repository != BERT_REPOSITORY and not _is_generator(folder):
         check_checkpoint(name)  # whole and of the right kind
     return Pulled(folder, already=False)
 
@@ -78,6 +83,12 @@ def _whole_here(name: str, repository: str) -> Path | None:
 
         found = try_to_load_from_cache(repository, "vocab.txt")
         return Path(found).parent if isinstance(found, str) else None
+    if name in KNOWN and KNOWN[name].files:
+        try:
+            find_source(name)
+        except ModelUnavailable:
+            return None
+        return lavis_folder(KNOWN[name])
     cached = cached_folder(repository)
     try:
         if cached is not None and _is_generator(cached):
@@ -96,7 +107,7 @@ def _repository(name: str) -> str:
             raise UsageError(f"{name} ships with imgsearch: there is nothing to fetch", "`imgsearch demo` uses it")
         return repository
     if not is_repository(name):
-        fetched = ", ".join(model.name for model in KNOWN.values() if model.repository)
+        fetched = ", ".join(model.name for model in KNOWN.values() if not model.ships)
         raise UsageError(
             f"there is no model named {name!r} to fetch", f"known: {fetched}, or a Hugging Face id (owner/name)"
         )
@@ -136,6 +147,29 @@ def _fetch(repository: str, told: StageProgress) -> Path:
     for file in wanted:
         cache.fetch(file, told)
     return cache.snapshot(commit)
+
+
+def _fetch_lavis(model: KnownModel, told: StageProgress) -> Path:
+    """LAVIS's own files, as if they were a repository's, and BERT's vocabulary, which they need."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import get_hf_file_metadata
+
+    if _whole_here(BERT_REPOSITORY, BERT_REPOSITORY) is None:
+        _fetch(BERT_REPOSITORY, told)
+    repository = lavis_repository(model)
+    cache = Cache(Path(constants.HF_HUB_CACHE), repository)
+    wanted = []
+    for address in model.files:
+        told_of = get_hf_file_metadata(address, token=False, retry_on_errors=True)
+        name, size = address.rsplit("/", 1)[-1], int(told_of.size or 0)
+        etag = _safe(told_of.etag or f"{name}-{size}")
+        wanted.append(RemoteFile(repository, _LAVIS_COMMIT, name, address, etag, size, on_hub=False))
+    cache.set_main(_LAVIS_COMMIT)
+    _check_space(sum(cache.missing_bytes(file) for file in wanted))
+    for file in wanted:
+        cache.fetch(file, told)
+    find_source(model.name)
+    return cache.snapshot(_LAVIS_COMMIT)
 
 
 def _is_generator(folder: Path) -> bool:
@@ -192,8 +226,11 @@ def _translated(exc: Exception, name: str, repository: str) -> ModelUnavailable 
             f"{repository} cannot be fetched: HF_HUB_OFFLINE is set",
             "unset it, or copy the model's folder from another computer",
         )
+    server = "huggingface.co"
+    if name in KNOWN and KNOWN[name].files:
+        server = f"{KNOWN[name].files[0].split('/')[2]} or huggingface.co"
     return ModelUnavailable(
-        f"{repository} cannot be fetched: huggingface.co does not answer ({type(exc).__name__})",
+        f"{repository} cannot be fetched: {server} does not answer ({type(exc).__name__})",
         f"with a network `imgsearch models pull {name}` goes on where it stopped; "
         "or copy the model's folder from another computer and name it; `imgsearch demo` works without",
     )

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable, UsageError
+from imgsearch.model.checkpoints.config import ARCHITECTURES, MODEL_TYPES
+from imgsearch.model.checkpoints.known import KNOWN, KnownModel
 from imgsearch.model.checkpoints.tensor_files import TensorFile, read_tensor_file
 from imgsearch.model.checkpoints.towers import find_tower
 from imgsearch.records import ModelId
@@ -22,55 +24,6 @@ CALIBRATION = "calibration.json"
 for."""
 
 _DEMO_HINT = "`imgsearch demo` works without, on the small model that ships with imgsearch"
-
-
-@dataclass(frozen=True, slots=True)
-class KnownModel:
-    """A model that has a short name. ``download_bytes`` and ``memory_bytes`` are what a person must have free;
-    memory is that of float32 on a CPU with its working space. ``subject``: what its images and texts are about."""
-
-    name: str
-    repository: str | None  # None: ships with imgsearch
-    image_size: int
-    download_bytes: int
-    memory_bytes: int
-    about: str
-    subject: Literal["drawn scenes", "photographs"] = "photographs"
-
-
-# 1.17 billion parameters of 4 bytes; working space is an estimate, not a measurement.
-_BLIP2_BYTES = 4_700_000_000
-
-KNOWN = {
-    model.name: model
-    for model in (
-        KnownModel(
-            "mini",
-            None,
-            128,
-            0,
-            600_000_000,
-            "ships with imgsearch; knows drawn scenes, not photographs",
-            "drawn scenes",
-        ),
-        KnownModel(
-            "blip2",
-            "Salesforce/blip2-itm-vit-g",
-            224,
-            _BLIP2_BYTES,
-            6_000_000_000,
-            "BLIP-2 ViT-g/14, for photographs",
-        ),
-        KnownModel(
-            "blip2-coco",
-            "Salesforce/blip2-itm-vit-g-coco",
-            364,
-            _BLIP2_BYTES,
-            6_500_000_000,
-            "BLIP-2 tuned on COCO captions; finer, three times slower",
-        ),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +81,28 @@ def shipped_folder() -> Path:
 
 def cached_folder(repository: str) -> Path | None:
     """The newest complete-looking snapshot of a Hugging Face repository in the local cache, or None."""
+    folder = snapshot_folder(repository)
+    return folder if folder is not None and (folder / "config.json").is_file() else None
+
+
+def is_here(model: KnownModel) -> bool:
+    """Whether a known model's folder is on this computer, whole or not."""
+    return model.ships or _folder_of(model.name) is not None
+
+
+def lavis_folder(model: KnownModel) -> Path | None:
+    """Where LAVIS's own files of a known model are, in Hugging Face's cache as if they were a repository's; None before
+    the first `imgsearch models pull`."""
+    return snapshot_folder(lavis_repository(model))
+
+
+def lavis_repository(model: KnownModel) -> str:
+    """The name in Hugging Face's cache for a model that is not from there."""
+    return f"lavis/{model.name}"
+
+
+def snapshot_folder(repository: str) -> Path | None:
+    """The folder of a repository's main commit in the local cache, or None."""
     # As huggingface_hub.try_to_load_from_cache looks it up, whose import takes 0.24 s of a fresh search; the layout is
     # documented ("Understand caching").
     from huggingface_hub.constants import HF_HUB_CACHE
@@ -137,8 +112,7 @@ def cached_folder(repository: str) -> Path | None:
         commit = (cache / "refs" / "main").read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         return None
-    folder = cache / "snapshots" / commit
-    return folder if commit and (folder / "config.json").is_file() else None
+    return cache / "snapshots" / commit if commit else None
 
 
 def read_calibration(model: ModelId) -> str | None:
@@ -157,8 +131,10 @@ def read_calibration(model: ModelId) -> str | None:
 def _folder_of(name: str) -> Path | None:
     """The folder that `find_source` would take, without a look at what is in it."""
     if name in KNOWN:
-        repository = KNOWN[name].repository
-        return shipped_folder() if repository is None else cached_folder(repository)
+        known = KNOWN[name]
+        if known.files:
+            return lavis_folder(known)
+        return shipped_folder() if known.repository is None else cached_folder(known.repository)
     path = Path(name).expanduser()
     if name.strip() and path.is_dir():
         return path
@@ -173,13 +149,13 @@ def read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as exc:
         raise CheckpointInvalid(f"{path} cannot be read: {exc}", "fetch the checkpoint again") from exc
     kind = config.get("model_type") if isinstance(config, dict) else None
-    if kind != "blip-2":
+    if kind not in MODEL_TYPES:
         raise CheckpointInvalid(
             f"{folder} holds a model of type {kind!r}; a BLIP-2 with an image-text matching head was expected",
             f"known models: {', '.join(KNOWN)}; see `imgsearch models`",
         )
     architectures = config.get("architectures") or []
-    if architectures and "Blip2ForImageTextRetrieval" not in architectures:
+    if architectures and not any(name in ARCHITECTURES for name in architectures):
         raise CheckpointInvalid(
             f"{folder} holds {', '.join(map(str, architectures))}; Blip2ForImageTextRetrieval was expected "
             "(captioning checkpoints have no matching head)",
@@ -191,6 +167,8 @@ def read_config(folder: Path) -> dict[str, Any]:
 def _known(model: KnownModel) -> ResolvedCheckpoint:
     if model.repository is not None:
         return _cached(model.name, model.repository)
+    if model.files:
+        return _fetched_lavis(model)
     folder = shipped_folder()
     if not (folder / "config.json").is_file():
         raise ModelUnavailable(
@@ -203,12 +181,22 @@ def _cached(name: str, repository: str) -> ResolvedCheckpoint:
     folder = cached_folder(repository)
     if folder is None:
         size = f", {KNOWN[name].download_bytes / 1e9:.1f} GB" if name in KNOWN else ""
-        called = repository if name == repository else f"{name} ({repository}{size})"
-        raise ModelUnavailable(
-            f"the weights of {called} are not on this computer",
-            f"`imgsearch models pull {name}` fetches them, with a network; {_DEMO_HINT}",
-        )
+        raise _not_here(name, repository if name == repository else f"{name} ({repository}{size})")
     return _directory(name, folder, pull_name=name)
+
+
+def _fetched_lavis(model: KnownModel) -> ResolvedCheckpoint:
+    folder, names = lavis_folder(model), [address.rsplit("/", 1)[-1] for address in model.files]
+    if folder is None or not all((folder / name).is_file() for name in names):
+        raise _not_here(model.name, f"{model.name} (LAVIS's {names[0]}, {model.download_bytes / 1e9:.1f} GB)")
+    return replace(_checkpoint_file(folder / names[0]), name=model.name, pull_name=model.name)
+
+
+def _not_here(name: str, called: str) -> ModelUnavailable:
+    return ModelUnavailable(
+        f"the weights of {called} are not on this computer",
+        f"`imgsearch models pull {name}` fetches them, with a network; {_DEMO_HINT}",
+    )
 
 
 def _directory(name: str, folder: Path, pull_name: str | None = None) -> ResolvedCheckpoint:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from imgsearch.model.checkpoints.config import parse_sizes, published_sizes
 from imgsearch.model.checkpoints.identity import check_arguments, config_of, default_dtype, resolve_device
+from imgsearch.model.checkpoints.known import KnownModel
 from imgsearch.model.checkpoints.resolve import find_source
 from imgsearch.model.runtime_profile import RuntimeName, RuntimeProfile
 from imgsearch.model.runtimes.costs import profile_of
@@ -29,10 +30,11 @@ def profile_for(name: str | Path, device: str, dtype: str, image_size: int | Non
     return profile_of(sizes, "torch", place, kind)
 
 
-def published_profile(image_size: int) -> RuntimeProfile:
-    """That of the authors' BLIP-2 at ``image_size`` pixels, which need not be on this computer, on the device that is
-    chosen by itself."""
+def published_profile(model: KnownModel) -> RuntimeProfile:
+    """That of one of the authors' models, which need not be on this computer, on the device that is chosen by itself.
+    LAVIS's own files are read with torch."""
     place = resolve_device("auto")
     kind = default_dtype(place)
-    runtime: RuntimeName = "numpy" if (place, kind) == ("cpu", "float32") else "torch"
-    return profile_of(published_sizes(image_size), runtime, place, kind)
+    lavis = bool(model.files)
+    runtime: RuntimeName = "numpy" if (place, kind) == ("cpu", "float32") and not lavis else "torch"
+    return profile_of(published_sizes(model.image_size, clip=lavis), runtime, place, kind)
