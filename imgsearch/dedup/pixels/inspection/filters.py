@@ -49,11 +49,23 @@ def slopes(plane: Float32) -> tuple[Float32, Float32]:
 
 def steepness(plane: Float32) -> Float32:
     """The length of the gradient."""
-    across, down = slopes(plane)
+    found = squared_steepness(plane)
+    found *= np.float32(0.25)
+    return np.sqrt(found, out=found)
+
+
+def squared_steepness(plane: Float32) -> Float32:
+    """Four times the square of `steepness`, which has its order."""
+    across, down = np.empty_like(plane), np.empty_like(plane)
+    np.subtract(plane[..., 2:], plane[..., :-2], out=across[..., 1:-1])
+    np.subtract(plane[..., 2:, :], plane[..., :-2, :], out=down[..., 1:-1, :])
+    for at, beside in ((0, 1), (-2, -1)):
+        across[..., at + (at < 0)] = (plane[..., beside] - plane[..., at]) * 2
+        down[..., at + (at < 0), :] = (plane[..., beside, :] - plane[..., at, :]) * 2
     across *= across
     down *= down
     across += down
-    return np.sqrt(across, out=across)
+    return across
 
 
 def halved(plane: Float32) -> Float32:

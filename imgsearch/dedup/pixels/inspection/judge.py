@@ -12,19 +12,20 @@ from PIL import Image
 
 from imgsearch.dedup.pixels.inspection.colour import ColourChange, colour_change
 from imgsearch.dedup.pixels.inspection.detail import detail_gain
-from imgsearch.dedup.pixels.inspection.filters import smooth_whole, steepness
+from imgsearch.dedup.pixels.inspection.filters import UInt16, smooth_whole, squared_steepness
 from imgsearch.dedup.pixels.inspection.fit import Fit, fit_lightness, fit_line
 from imgsearch.dedup.pixels.inspection.picture import InspectedImage
 from imgsearch.dedup.pixels.inspection.planes import KEPT_PIXELS, Planes, common_size, joint_counts
-from imgsearch.dedup.pixels.inspection.residual import Peak, ScaleResidual, rest_of
-from imgsearch.records import Float32, Int64, UInt8
+from imgsearch.dedup.pixels.inspection.residual import FAINTEST, Peak, ScaleResidual, rest_of
+from imgsearch.records import Float32, Float64, Int64
 
 FAINT = 0.8
 """`Peak.largest` that never counts as a difference."""
 
-_FAINTEST, _FAINT_SLOPE = 0.35, 4.5
-"""A lower limit if next to nothing differs elsewhere: of 440 copies those with a usual ratio under .03 have .26 at
-most, under .12 .56 at most; a dim clock of 9 px on an otherwise equal image has .26 to .96."""
+_FAINT_SLOPE = 4.5
+"""A lower limit, which begins at `FAINTEST`, if next to nothing differs elsewhere: of 440 copies those with a usual
+ratio under .03 have .26 at most, under .12 .56 at most; a dim clock of 9 px on an otherwise equal image has .26 to
+.96."""
 
 UNUSUAL = 2.6
 """How far the largest ratio may exceed the usual one (which a hundredth of the pixels exceeds)."""
@@ -141,7 +142,7 @@ def _lightness(one: Planes, other: Planes) -> tuple[Fit, ScaleResidual]:
 def _most_excess(rest: ScaleResidual) -> float:
     largest = (min(most, _MOST_OF_SMALL) if rest.pixels <= _SMALL else most for most in _MOST)
     found = zip(rest.peaks, largest, strict=False)
-    return max(_excess(peak, min(FAINT, _FAINTEST + _FAINT_SLOPE * peak.usual), most) for peak, most in found)
+    return max(_excess(peak, min(FAINT, FAINTEST + _FAINT_SLOPE * peak.usual), most) for peak, most in found)
 
 
 def _excess(peak: Peak, faint: float, most: float) -> float:
@@ -186,17 +187,20 @@ def _levels_moved(one: Planes, other: Planes) -> float:
     """The largest move of a lightness level that fills a fiftieth of a drawing and more than its neighbours: the median
     move over the pixels of that level, so that a changed place does not count."""
     counts = one.counts
-    beside = np.maximum.reduce([np.roll(counts, shift) for shift in (-2, -1, 1, 2)])
+    around = np.concatenate([counts[-2:], counts, counts[:2]])
+    beside = np.maximum.reduce([around[at : at + 256] for at in (0, 1, 3, 4)])
     levels = np.flatnonzero((counts >= one.luma.size / 50) & (counts >= beside))
-    joint = joint_counts(one.luma, other.luma)
-    return max((abs(_median(joint[level]) - level) for level in levels.tolist()), default=0.0)
+    if not len(levels):
+        return 0.0
+    return float(np.abs(_medians(joint_counts(one.luma, other.luma)[levels]) - levels).max())
 
 
-def _median(counts: Int64) -> float:
-    """The median lightness from the number of pixels at each level."""
-    below = np.cumsum(counts)
-    middle = [(int(below[-1]) - 1) // 2, int(below[-1]) // 2]
-    return float(np.searchsorted(below, middle, side="right").mean())
+def _medians(counts: Int64) -> Float64:
+    """The median lightness of each row from the number of pixels at each level, int64 [n, 256]: float64 [n]."""
+    below = np.cumsum(counts, axis=1)
+    total = below[:, -1:]
+    middle = [(below <= place).sum(axis=1) for place in ((total - 1) // 2, total // 2)]
+    return np.asarray((middle[0] + middle[1]) / 2)
 
 
 def _finer_or_coarser(first: InspectedImage, second: InspectedImage, planes: tuple[Planes, Planes]) -> list[str]:
@@ -204,8 +208,8 @@ def _finer_or_coarser(first: InspectedImage, second: InspectedImage, planes: tup
     by = _ratio(*areas) ** 0.5
     if by > _ENLARGED_BY:
         wanted = min(1.0, _MORE_DETAIL + _MORE_AN_OCTAVE * math.log2(by))
-        large = first.image if areas[0] > areas[1] else second.image
-        return [] if _has_detail_beyond(large, by, wanted) else ["perhaps enlarged"]
+        large = first if areas[0] > areas[1] else second
+        return [] if _has_detail_beyond(large.grey, by, wanted) else ["perhaps enlarged"]
     return ["sharpened or softened"] if by < _SAME_SIZE and detail_gain(*planes) > _SHARPER else []
 
 
@@ -220,44 +224,41 @@ def _recoloured(colour: ColourChange) -> bool:
 
 
 def _has_detail_beyond(large: Image.Image, by: float, wanted: float) -> bool:
-    """Whether an image has real detail beside strong edges: it is reduced by ``by`` and enlarged again, and must lose
-    ``wanted`` times the finest detail of the reduced one. Only the middle of a large image is checked."""
+    """Whether an image of mode L has real detail beside strong edges: it is reduced by ``by`` and enlarged again, and
+    must lose ``wanted`` times the finest detail of the reduced one. Only the middle of a large image is checked."""
     width, height = (min(side, _LOOKED_AT) for side in large.size)
     left, top = (large.width - width) // 2, (large.height - height) // 2
-    luma = large.crop((left, top, left + width, top + height)).convert("L")
+    luma = large if (width, height) == large.size else large.crop((left, top, left + width, top + height))
     size = max(2, round(width / by)), max(2, round(height / by))
     reduced = luma.resize(size, Image.Resampling.LANCZOS)
     enlarged, full = (np.asarray(each) for each in (reduced.resize(luma.size, Image.Resampling.BICUBIC), luma))
     small = np.asarray(reduced)
-    finest = _mean_square(small - _smoothed(small), _strong_edges(small))
-    at_edges = _strong_edges(enlarged)
-    beyond = _mean_square(np.subtract(full, enlarged, dtype=np.float32), at_edges)
+    once = smooth_whole(small)
+    finest = _mean_square((small - once * np.float32(1 / 16)).ravel()[_strong_edges(once)])
+    at_edges = _strong_edges(smooth_whole(enlarged))
+    seen = full.ravel()[at_edges].astype(np.float32)
+    beyond = _mean_square(seen - enlarged.ravel()[at_edges])
     if math.sqrt(beyond / max(finest, 1e-6)) < wanted:
         return False
     blocks = np.asarray(luma.resize(size, Image.Resampling.NEAREST).resize(luma.size, Image.Resampling.NEAREST))
-    repeated = _mean_square(np.subtract(full, blocks, dtype=np.float32), at_edges) < finest / 16
-    return not repeated  # repeated pixels mean an enlargement
+    return _mean_square(seen - blocks.ravel()[at_edges]) >= finest / 16  # repeated pixels mean an enlargement
 
 
-def _smoothed(plane: UInt8) -> Float32:
-    return smooth_whole(plane) * np.float32(1 / 16)
-
-
-def _strong_edges(plane: UInt8) -> NDArray[np.bool_]:
-    """The tenth of the pixels with the steepest slopes."""
-    steep = np.empty(plane.shape, np.float32)
-    rows = max(16, KEPT_PIXELS // 4 // plane.shape[1])  # at a time: they stay in the cache
-    for top in range(0, len(plane), rows):
-        first = max(0, top - 2)
-        band = steepness(_smoothed(plane[first : top + rows + 2]))
+def _strong_edges(whole: UInt16) -> NDArray[np.intp]:
+    """The places of the tenth of the pixels with the steepest slopes, in the flat plane, of lightness smoothed by
+    `filters.smooth_whole`."""
+    steep = np.empty(whole.shape, np.float32)
+    rows = max(16, KEPT_PIXELS // 4 // whole.shape[1])  # at a time: they stay in the cache
+    for top in range(0, len(whole), rows):
+        first = max(0, top - 1)
+        band = squared_steepness(whole[first : top + rows + 1].astype(np.float32))
         steep[top : top + rows] = band[top - first : top - first + rows]
     sampled = steep.ravel()[:: max(1, steep.size // 4096)]
-    return np.asarray(steep >= np.partition(sampled, int(0.9 * len(sampled)))[int(0.9 * len(sampled))])
+    at = int(0.9 * len(sampled))
+    return np.flatnonzero(steep.ravel() >= np.partition(sampled, at)[at])
 
 
-def _mean_square(plane: Float32, places: NDArray[np.bool_]) -> float:
-    """Of the values at these places."""
-    values = plane[places]
+def _mean_square(values: Float32) -> float:
     return float(values @ values) / max(len(values), 1)
 
 

@@ -56,7 +56,8 @@ class InspectedImage:
         """Whether at least nine of ten pixels have one of `COLOURS` colours, to four bits a channel, so that each
         colour means something."""
         rounded = (self._sampled + 8) >> 4  # rounded: JPEG's noise around white and black makes no colour
-        values = np.sort((rounded[:, 0] | rounded[:, 1] << 5 | rounded[:, 2] << 10).astype(np.uint16))
+        colours = (rounded[:, 0] | rounded[:, 1] << 5 | rounded[:, 2] << 10).astype(np.uint16)
+        values = np.sort(colours, kind="stable")  # by radix: a quarter of the time
         bounds = np.flatnonzero(values[1:] != values[:-1])
         counts = np.diff(bounds, prepend=-1, append=len(values) - 1)
         return bool(np.sort(counts)[-COLOURS:].sum() >= _DRAWN_SHARE * len(values))
@@ -75,9 +76,9 @@ class InspectedImage:
         return np.asarray(self.image.convert("YCbCr").getchannel(0))
 
     @cached_property
-    def grey(self) -> UInt8:
-        """Pillow's mode L, which rounds differently from `luma`: uint8 [h, w]."""
-        return np.asarray(self.image.convert("L"))
+    def grey(self) -> Image.Image:
+        """The image in Pillow's mode L, which rounds differently from `luma`."""
+        return self.image.convert("L")
 
     @cached_property
     def _sampled(self) -> NDArray[np.int32]:

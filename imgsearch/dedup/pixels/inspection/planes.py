@@ -20,11 +20,13 @@ _ACROSS = 768  # pixels of the side of the middle
 
 
 class Planes:
-    """``luma`` uint8 [h, w]; ``chroma`` uint8 [2, h/2, w/2], Cb and Cr, 128 for grey."""
+    """``luma`` uint8 [h, w]; ``counts`` int64 [256], the pixels of each lightness; ``chroma`` uint8 [2, h/2, w/2], Cb
+    and Cr, 128 for grey."""
 
-    def __init__(self, luma: UInt8, make_chroma: Callable[[], UInt8]) -> None:
-        self.luma, self._make_chroma = luma, make_chroma
-        self.is_small = luma.size <= KEPT_PIXELS
+    def __init__(self, luma: Image.Image, make_chroma: Callable[[], UInt8]) -> None:
+        self.luma, self._make_chroma = np.asarray(luma), make_chroma
+        self.counts = np.array(luma.histogram(), np.int64)
+        self.is_small = self.luma.size <= KEPT_PIXELS
         self._slopes: Float32 | None = None
         self._colour: tuple[Float32, Float32] | None = None
 
@@ -33,18 +35,9 @@ class Planes:
         return self._make_chroma()
 
     @cached_property
-    def counts(self) -> Int64:
-        """Pixels of each lightness, int64 [256]."""
-        found = np.zeros(256, np.int64)
-        flat = self.luma.reshape(-1)
-        for at in range(0, len(flat), 1 << 20):  # eight bytes a pixel
-            found += np.bincount(flat[at : at + (1 << 20)], minlength=256)
-        return found
-
-    @cached_property
     def total(self) -> int:
         """The sum of its lightness."""
-        return int(self.luma.sum(dtype=np.int64))
+        return int(self.counts @ np.arange(256))
 
     def is_behind(self, other: Planes) -> bool:
         """Orders two images of one size in a way that does not depend on which is given first."""
@@ -104,11 +97,11 @@ def planes_of(image: Image.Image, size: tuple[int, int]) -> Planes:
         image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
     whole = image.convert("YCbCr")
     if size[0] * size[1] <= KEPT_PIXELS:
-        return Planes(np.asarray(whole.getchannel(0)), lambda: _half(whole))
+        return Planes(whole.getchannel(0), lambda: _half(whole))
     luma, *colour = whole.split()
     half = max(1, size[0] // 2), max(1, size[1] // 2)
     chroma = np.stack([np.asarray(plane.resize(half, Image.Resampling.BOX)) for plane in colour])
-    return Planes(np.asarray(luma), lambda: chroma)
+    return Planes(luma, lambda: chroma)
 
 
 def common_size(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
@@ -131,13 +124,15 @@ def finest_detail(luma: UInt8) -> Float32:
 
 def joint_counts(one: UInt8, other: UInt8) -> Int64:
     """How many pixels have one lightness in the first and another in the second: int64 [256, 256]."""
-    found = np.zeros(1 << 16, np.int64)
     first, second = one.reshape(-1), other.reshape(-1)
-    for at in range(0, len(first), 1 << 20):
-        pairs = first[at : at + (1 << 20)].astype(np.intp)
+    found: Int64 | None = None
+    for at in range(0, len(first), 1 << 20):  # eight bytes a pixel
+        pairs = first[at : at + (1 << 20)].astype(np.uint16)
         pairs <<= 8
-        pairs += second[at : at + (1 << 20)]
-        found += np.bincount(pairs, minlength=1 << 16)
+        pairs |= second[at : at + (1 << 20)]
+        counts = np.bincount(pairs, minlength=1 << 16)
+        found = counts if found is None else found + counts
+    assert found is not None  # no image is empty
     return found.reshape(256, 256)
 
 

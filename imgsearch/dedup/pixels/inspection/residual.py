@@ -7,6 +7,7 @@ is compared with the ratio that one pixel in a hundred reaches.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,9 @@ _FLOORS = (
     2.5,
     2.5,
 )  # lightness that never counts as a difference: of means over 3 x 3 pixels, then each level half as fine
+FAINTEST = 0.35
+"""A ratio that never counts as a difference, whatever is usual."""
+
 _EDGE_SHARE = 0.5
 _BAND_PIXELS = KEPT_PIXELS  # at a time, so that a band's data stay in the cache
 _LEAST_ROWS = 32
@@ -35,7 +39,7 @@ _LEAST = 6  # pixels of a level's shorter side
 @dataclass(frozen=True, slots=True)
 class Peak:
     """``largest``: the greatest ratio of rest to edges at one scale; ``usual``: the ratio that a hundredth of the
-    pixels exceeds."""
+    pixels exceeds. Where even a picture without edges would give less than `FAINTEST`, that ratio and 0."""
 
     largest: float
     usual: float
@@ -71,18 +75,28 @@ def rest_of(fit: Fit, source: Planes, target: Planes) -> ScaleResidual:
         squares += float(inside @ inside)
         values += float(seen.sum(dtype=np.float64))
         value_squares += float(seen @ seen)
-    peaks = [finest.peak()]
-    both = np.concatenate(halves, axis=1)
-    for floor in _FLOORS[1:]:
-        if min(both.shape[1:]) < _LEAST:
-            break
-        level = _Level(floor, both[0].size)
-        level.take(both[0], both[1])
-        peaks.append(level.peak())
-        both = halved(both)
     count = height * width
     variance = max(value_squares / count - (values / count) ** 2, 1e-3)
+    peaks = [finest.peak(), *_broader_peaks(np.concatenate(halves, axis=1))]
     return ScaleResidual(tuple(peaks), squares / count / variance, finest.largest_rest, count)
+
+
+def _broader_peaks(both: Float32) -> Iterator[Peak]:
+    """The peaks of the scales after the finest, from rest and edges [2, h, w] at half the size."""
+    rest, edges = both
+    for floor in _FLOORS[1:]:
+        if min(rest.shape) < _LEAST:
+            return
+        bound = float(np.abs(rest).max()) / floor
+        if bound < FAINTEST:
+            yield Peak(bound, 0.0)
+        else:
+            while edges.shape != rest.shape:
+                edges = halved(edges)
+            level = _Level(floor, rest.size)
+            level.take(rest, edges)
+            yield level.peak()
+        rest = halved(rest)
 
 
 def _band(fit: Fit, source: Planes, target: Planes, rows: slice) -> tuple[Float32, Float32, Float32]:

@@ -8,9 +8,9 @@ and de Queiroz, 2003).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from imgsearch.records import Float32, UInt8
 
@@ -25,26 +25,35 @@ to 90; 0.05 to 0.18 in images that were decoded from these and saved as JPEG of 
 def was_made_of(luma: UInt8, steps: Sequence[int]) -> bool:
     """Whether lightness uint8 [h, w] shows the traces of a JPEG with the table ``steps`` (64 numbers, row by row).
     False if there is too little to see. 3 ms."""
-    table = np.asarray(steps, np.float32).reshape(8, 8)
-    wanted = table >= _LEAST_STEP
-    wanted[0, 0] = False  # the mean
-    coefficients = _coefficients(luma, wanted) / table[wanted]  # [blocks, n]
+    coefficients = _blocks(luma) @ _basis(tuple(steps))  # [blocks, n]
     told = coefficients[np.abs(coefficients) > 0.6]
     if len(told) < _LEAST_SEEN:
         return False
     return float(np.abs(told - np.round(told)).mean()) < _CLOSE
 
 
-def _coefficients(luma: UInt8, wanted: NDArray[np.bool_]) -> Float32:
-    """DCT-II, orthonormal as in JPEG, of blocks spread over the image: the coefficients ``wanted`` [8, 8], float32
-    [blocks, n]."""
-    rows, columns = luma.shape[0] // 8, luma.shape[1] // 8
-    count = min(_BLOCKS, rows * columns)
-    chosen = np.linspace(0, rows * columns - 1, count).astype(np.intp)  # a step of 1 or more: none twice
-    tops, lefts = chosen // columns * 8, chosen % columns * 8
+@lru_cache(maxsize=32)
+def _basis(steps: tuple[int, ...]) -> Float32:
+    """DCT-II, orthonormal as in JPEG, of a block of 64 pixels in steps of a JPEG's table: float32 [64, n], for the n
+    coefficients with a step that shows, without the mean."""
+    table = np.asarray(steps, np.float32).reshape(8, 8)
+    wanted = table >= _LEAST_STEP
+    wanted[0, 0] = False
     at = np.arange(8)
-    blocks = luma[tops[:, None, None] + at[:, None], lefts[:, None, None] + at].reshape(count, 64).astype(np.float32)
     cosines = np.cos(np.pi * np.outer(at, 2 * at + 1) / 16) / 2
     cosines[0] /= np.sqrt(2)
-    both = np.kron(cosines, cosines)[wanted.ravel()].astype(np.float32)  # [n, 64]: down, then across
-    return np.asarray((blocks - 128) @ both.T, np.float32)
+    both = np.kron(cosines, cosines)[wanted.ravel()]  # [n, 64]: down, then across
+    return np.ascontiguousarray((both / table[wanted][:, None]).T, np.float32)
+
+
+def _blocks(luma: UInt8) -> Float32:
+    """Blocks of 8 x 8 spread over the image, around zero: float32 [blocks, 64]."""
+    rows, columns = luma.shape[0] // 8, luma.shape[1] // 8
+    count = min(_BLOCKS, rows * columns)
+    tiled = luma[: rows * 8, : columns * 8].reshape(rows, 8, columns, 8).swapaxes(1, 2)  # a view
+    if count < rows * columns:
+        chosen = np.linspace(0, rows * columns - 1, count).astype(np.intp)  # a step of 1 or more: none twice
+        blocks = tiled[chosen // columns, chosen % columns].reshape(count, 64)
+    else:
+        blocks = tiled.reshape(count, 64)
+    return np.asarray(blocks.astype(np.float32) - np.float32(128))

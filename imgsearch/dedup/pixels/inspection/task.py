@@ -140,7 +140,7 @@ def _unless_softened(
 ) -> Inspection:
     """Takes two images with the bytes of their files. If one has clearly less of the finest detail and is not much
     smaller, something other than compression removed it: noise reduction, or a blur."""
-    strengths = [(detail_strength(picture.grey), size) for picture, size in (first, second)]
+    strengths = [(detail_strength(np.asarray(picture.grey)), size) for picture, size in (first, second)]
     (weak, size), (strong, other_size) = sorted(strengths)
     if strong > _STRONGER * max(weak, _NO_DETAIL) and size > _NOT_COMPRESSED * other_size:
         return replace(found, why="softened", altered=True)
