@@ -1,4 +1,5 @@
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ from PIL import Image
 
 from imgsearch.media.decode import DecodedImage, KnownContent, decode_file, open_upright
 from imgsearch.media.decode_pool import DecodeJob, DecodePool, SmallJob, SmallPool, read_small
+from imgsearch.media.decode_pool.decoding import decode_task
+from imgsearch.media.limits import DecodeLimits
 from imgsearch.media.source import ContentChanged
 
 
@@ -35,6 +38,23 @@ def test_pool_without_pixels_tells_the_same_facts(pictures: list[Path]) -> None:
         assert (found.facts, found.mtime_ns) == (wanted.facts, wanted.mtime_ns)
         assert found.signature == wanted.signature
         assert (found.pixels.shape, found.pixels.dtype) == ((0, 0, 3), np.uint8)
+
+
+def test_equal_file_is_answered_from_memory_like_one_that_is_decoded(pictures: list[Path], tmp_path: Path) -> None:
+    limits, kinds = DecodeLimits(), {"size": 40, "pixels": True}
+    again = tmp_path / "again.JPG"
+    again.write_bytes(pictures[1].read_bytes())
+    os.utime(again, ns=(5_000_000_000, 5_000_000_000))
+    first, body = decode_task([str(pictures[1]), []], kinds, limits)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("imgsearch.media.decode.read_upright", lambda wanted: pytest.fail("it was decoded"))
+        assert decode_task([str(again), []], kinds, limits) == (first | {"mtime_ns": 5_000_000_000}, body)
+        known = decode_task([str(again), [first["facts"]["content_hash"]]], kinds, limits)
+    assert "known" in known[0]
+    assert decode_task([str(again), [], 3], kinds, limits)[1] == body, "the file's own orientation counts"
+    small, wanted = decode_task([str(again), []], kinds | {"size": 20}, limits)[0], decode_file(again, 20)
+    assert isinstance(wanted, DecodedImage)
+    assert small["facts"]["perceptual_hash"] == wanted.facts.perceptual_hash, "each size by itself"
 
 
 def test_content_is_known_however_many_of_its_size_are(pictures: list[Path]) -> None:
