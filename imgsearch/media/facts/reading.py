@@ -37,8 +37,7 @@ NO_FACTS = FileFacts()
 
 def file_facts(header: Header) -> FileFacts:
     """All that a header tells: 0.1 ms without metadata, 0.5 ms with all kinds of them."""
-    blocks = header.xmp or header.iptc or header.tables or header.created or header.words
-    if not (blocks or len(header.exif) or len(header.more_exif)):
+    if is_silent(header):
         return NO_FACTS
     xmp = parse_xmp(header.xmp)
     taken, taken_source = next(_dates(header, xmp), (None, None))
@@ -55,6 +54,12 @@ def file_facts(header: Header) -> FileFacts:
         rating_source=rating_source,
         words=words_of(header, xmp),
     )
+
+
+def is_silent(header: Header) -> bool:
+    """Whether a header has no metadata at all, as most drawings and downloads have none."""
+    blocks = header.xmp or header.iptc or header.tables or header.created or header.words or header.software
+    return not (blocks or len(header.exif) or len(header.more_exif))
 
 
 def details_of(header: Header) -> Table:

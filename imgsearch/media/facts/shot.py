@@ -14,7 +14,7 @@ from PIL import Image
 from imgsearch.media.containers.header import Header
 from imgsearch.media.facts.encodings import plain_text, windows_text
 from imgsearch.media.facts.places import exif_place
-from imgsearch.media.facts.reading import details_of, gps_of, shot_date
+from imgsearch.media.facts.reading import details_of, gps_of, is_silent, shot_date
 from imgsearch.media.facts.words import is_worded, rating_of, words_of
 from imgsearch.media.metadata.exif import camera_name, orientation_of, table_of, tag_of, text_of
 from imgsearch.media.metadata.iptc import read_iptc
@@ -67,12 +67,21 @@ class ShotFacts:
 
 
 def shot_facts(header: Header) -> ShotFacts:
-    """All facts in the header's EXIF, XMP, IPTC and text. 0.3 ms."""
+    """All facts in the header's EXIF, XMP, IPTC and text. 0.3 ms, next to nothing without any."""
+    return ShotFacts() if is_silent(header) else _told_by(header)
+
+
+def is_adobe_rgb(exif: Image.Exif) -> bool:
+    """Whether EXIF says that the colours are Adobe RGB, without a profile (DCF's option file)."""
+    interop = table_of(exif, _INTEROP_IFD) or table_of(exif, _EXIF_IFD).get(_INTEROP_IFD)
+    return isinstance(interop, Mapping) and text_of(tag_of(interop, 1)) == "R03"
+
+
+def _told_by(header: Header) -> ShotFacts:
     exif, xmp = header.exif, parse_xmp(header.xmp)
     details = details_of(header)
     taken, camera = shot_date(header, xmp), _camera(exif, details, xmp)
     software = [text_of(tag_of(exif, _SOFTWARE)) or text_of(header.software), text_of(xmp.first("xmp:CreatorTool"))]
-    interop = table_of(exif, _INTEROP_IFD) or table_of(exif, _EXIF_IFD).get(_INTEROP_IFD)
     kinds = _kinds(header, details, xmp)
     kinds |= {kind for kind, there in (("date", taken), ("camera", camera)) if there}
     return ShotFacts(
@@ -85,7 +94,7 @@ def shot_facts(header: Header) -> ShotFacts:
         original_document=xmp.first("xmpMM:OriginalDocumentID"),
         derived_from=xmp.first("xmpMM:DerivedFrom/stRef:documentID", "xmpMM:DerivedFrom/stRef:instanceID"),
         orientation=_orientation(exif, xmp),
-        adobe_rgb=isinstance(interop, Mapping) and text_of(tag_of(interop, 1)) == "R03",
+        adobe_rgb=is_adobe_rgb(exif),
     )
 
 

@@ -12,7 +12,7 @@ from imgsearch.media.colour.profile import adobe_rgb, profile_name
 from imgsearch.media.colour.rows import ImageDigest, digest_rows
 from imgsearch.media.containers.header import Header
 from imgsearch.media.containers.reading import read_header
-from imgsearch.media.facts.shot import ShotFacts, shot_facts
+from imgsearch.media.facts.shot import ShotFacts, is_adobe_rgb
 from imgsearch.media.formats import other_samples
 from imgsearch.media.formats.frames import Frame, Frames, Opened, open_frames
 from imgsearch.media.limits import LIMITS, DecodeLimits
@@ -94,9 +94,9 @@ def colour_space(header: Header, facts: ShotFacts | None = None) -> str:
     """The short name of a file's colour space (`imgsearch.media.colour.profile`), also of Adobe RGB told without a
     profile. ``facts`` where they are read already."""
     name = profile_name(header.icc, header.cicp, header.space, header.gamma)
-    if not name and not header.icc and header.space == "RGB" and (facts or shot_facts(header)).adobe_rgb:
-        return adobe_rgb()
-    return name
+    if name or header.icc or header.space != "RGB":
+        return name
+    return adobe_rgb() if (is_adobe_rgb(header.exif) if facts is None else facts.adobe_rgb) else name
 
 
 def _hashed(source: OpenFile, content_hash: str | None) -> tuple[str, BinaryIO]:

@@ -4,7 +4,8 @@ import pytest
 from PIL import Image
 
 from imgsearch.media.containers.header import Header
-from imgsearch.media.facts.reading import file_facts
+from imgsearch.media.facts.reading import file_facts, is_silent
+from imgsearch.media.facts.shot import _told_by, shot_facts
 from imgsearch.media.metadata.exif import orientation_of
 from imgsearch.records import FileFacts
 
@@ -104,3 +105,22 @@ def test_rubbish_is_never_an_exception() -> None:
             continue
         camera_facts(block)
         assert 1 <= orientation_of(block) <= 8
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"words": ["by the sea"]},
+        {"software": "GIMP"},
+        {"created": ["2020-02-03"]},
+        {"exif": exif({0x0112: 6})},
+        {"more_exif": exif({0x010F: "ACME"})},
+        {"tables": {0x8769: exif({0x9003: "2023:12:31 23:59:58"})}},
+        {"xmp": b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'},
+    ],
+)
+def test_header_is_read_in_full_unless_it_tells_nothing(told: dict[str, object]) -> None:
+    header = Header(**told, icc=b"profile", depth=16, images=2)
+    assert is_silent(header) is not bool(told)
+    assert shot_facts(header) == _told_by(header)
