@@ -22,6 +22,9 @@ from imgsearch.media.sniff import IMAGE_EXTENSIONS
 
 TraitsOf = Callable[[int], FileTraits | None]
 
+_MOST_HELD = 16_384
+"""Members of groups that are held: about a kilobyte each."""
+
 
 @dataclass(slots=True)
 class _Folder:
@@ -30,6 +33,28 @@ class _Folder:
     listing: FolderListing
     stacks: dict[str, list[str]] = field(default_factory=dict)  # key -> absolute paths of several images
     others: bool = False  # whether there is any file that is not an image
+
+
+class _Held:
+    """Groups that are gone through twice: kept for the second time if they have at most `_MOST_HELD` members, and made
+    again if they have more."""
+
+    def __init__(self, groups: Callable[[], Iterable[Group]]) -> None:
+        self._groups = groups
+        self._held: list[Group] | None = []
+
+    def first(self) -> Iterator[Group]:
+        count = 0
+        for group in self._groups():
+            count += len(group.members)
+            if self._held is not None:
+                self._held.append(group)
+            if count > _MOST_HELD:
+                self._held = None
+            yield group
+
+    def again(self) -> Iterator[Group]:
+        yield from self._groups() if self._held is None else self._held
 
 
 class Belongings:
@@ -51,10 +76,12 @@ class Belongings:
 
     def settled(self, groups: Callable[[], Iterable[Group]]) -> Iterator[Group]:
         """The groups that ``groups`` yields (the same ones at every call), with members that must stay marked
-        (`Member.stays`) and companions named. Holds the paths of the moved files: 200 bytes each."""
+        (`Member.stays`) and companions named. Holds the paths of the moved files, 200 bytes each, and the groups if
+        they are few."""
         refused: dict[str, str] = {}
         moving: dict[str, str] = {}  # path -> the kept file's
-        for group in groups():
+        held = _Held(groups)
+        for group in held.first():
             for member in group.members:
                 if member.move:
                     why = self._apart_from(group.keeper, member)
@@ -63,7 +90,7 @@ class Belongings:
                     else:
                         moving[member.copy.path] = group.keeper.path
         carried = self._carriers(moving, refused)
-        for group in groups():
+        for group in held.again():
             members = [self._settled(group.keeper, member, moving, refused, carried) for member in group.members]
             yield replace(group, members=tuple(members))
 

@@ -27,7 +27,8 @@ RECIPE = "2"
 """Names how traits and samples are read; raise it when that changes, and they are read again."""
 
 _KEPT_AT_ONCE = 256  # texts a transaction, which a killed run loses
-_TOGETHER = Bounds(jobs=8, cost=1 << 20)  # files, and their bytes, in a job
+_TOGETHER = {"describe": Bounds(jobs=32, cost=16 << 20), "samples": Bounds(jobs=8, cost=1 << 20)}
+"""Files, and their bytes, in a job: of the first only headers are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def _examined(
             while waiting:
                 again = []
                 jobs = (_job(task, image_id, held) for image_id, held in waiting if held)
-                for job, outcome in run_batches(pool, in_batches(jobs, _TOGETHER, lambda job: job.size_bytes)):
+                for job, outcome in run_batches(pool, in_batches(jobs, _TOGETHER[task], lambda job: job.size_bytes)):
                     image_id, file = job.tag
                     if isinstance(outcome, JobResult):
                         found[image_id] = outcome

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from desks import make_copy
 
+from imgsearch.dedup.belonging import moved_together
 from imgsearch.dedup.belonging.moved_together import Belongings
 from imgsearch.dedup.evidence.records import Copy, Evidence, Group, Member
 from imgsearch.media.samples.whole import FileTraits
@@ -253,3 +254,19 @@ def test_attached_counts_the_stack_and_the_companions(shelves) -> None:
     for name in ("a/1.nef", "a/1.xmp", "a/1-edited.jpg", "a/2.jpg"):
         shelves.write(name)
     assert Belongings().attached(shelves.copy("a/1.jpg", 1).path) == 3
+
+
+def test_groups_that_are_too_many_to_hold_are_made_again(shelves, monkeypatch) -> None:
+    shelves.write("b/IMG_1.CR2")
+    groups = shelves.groups(("a/IMG_1.JPG", "b/IMG_1.JPG"), ("a/2.png", "b/2.png"), ("a/3.png", "b/3.png"))
+    calls = []
+
+    def made():
+        calls.append(1)
+        return iter(groups)
+
+    held = list(Belongings().settled(made))
+    assert len(calls) == 1
+    monkeypatch.setattr(moved_together, "_MOST_HELD", 2)
+    assert list(Belongings().settled(made)) == held
+    assert len(calls) == 3
