@@ -1,4 +1,2 @@
-"""A library's pictures in words: captions made and kept, questions asked, texts given to other programs.
-
-Joins what `imgsearch.generation` writes with a library: its files, its matching head, its catalog.
-"""
+"""A library's images in words: captions made and kept, questions asked, texts for other programs. Joins what
+`imgsearch.generation` writes with a library's files, matching head and catalog."""

@@ -38,8 +38,8 @@ _ENCODING = re.compile(rb"""<\?xml[^>]*\bencoding\s*=\s*["']([\w.-]+)["']""")
 
 @dataclass(frozen=True, slots=True)
 class SidecarPlan:
-    """What is to happen to a picture's sidecar. ``content``: its new bytes, None where it is left as it is, for a
-    ``reason``; ``before``: its bytes now, None for a new file."""
+    """What is to be done with an image's sidecar. ``content``: its new bytes, None if it is left as it is, for a
+    ``reason``. ``before``: its bytes now, None for a new file."""
 
     image: Path
     sidecar: Path
@@ -55,8 +55,8 @@ class SidecarPlan:
 
 
 def plan_sidecar(image: Path, text: str) -> SidecarPlan:
-    """How ``text`` gets into the XMP sidecar of ``image``: a new ``NAME.EXT.xmp``, or one property more in the one
-    that is there; nothing that it holds is changed. Writes nothing."""
+    """How ``text`` gets into the XMP sidecar of ``image``: as a new ``NAME.EXT.xmp``, or as one more property of the
+    existing one, which keeps everything else. Writes nothing."""
     there = [path for path in sidecars_of(image) if path.suffix.lower() == ".xmp"]
     if not there:
         packet, _ = described_packet(None, text)
@@ -71,9 +71,9 @@ def plan_sidecar(image: Path, text: str) -> SidecarPlan:
 
 
 def write_sidecar(plan: SidecarPlan) -> None:
-    """Write a new sidecar; it appears whole or not at all. One that is there gets its new bytes by
-    `imgsearch.dedup.quarantine.rewrite`, which keeps the old ones. Raises UsageError where one was made since it was
-    planned, OSError."""
+    """Write a new sidecar, which appears complete or not at all. An existing one gets its new bytes by
+    `imgsearch.dedup.quarantine.rewrite`, which keeps the old ones. Raises UsageError if a sidecar has been made since
+    the plan, and OSError."""
     if plan.content is None or plan.before is not None:
         return
     if os.path.lexists(plan.sidecar):
@@ -82,8 +82,8 @@ def write_sidecar(plan: SidecarPlan) -> None:
 
 
 def keep_original(path: Path, content: bytes) -> Path:
-    """Put ``content`` into ``NAME.bak`` beside ``path``, or into ``NAME.2.bak`` and so on where that holds something
-    else. -> where it is."""
+    """Write ``content`` to ``NAME.bak`` beside ``path``, or to ``NAME.2.bak`` and so on if that file has other content.
+    Returns the file's path."""
     number = 1
     while True:
         kept = path.with_name(f"{path.name}{'' if number == 1 else f'.{number}'}.bak")
@@ -96,8 +96,8 @@ def keep_original(path: Path, content: bytes) -> Path:
 
 
 def described_packet(before: bytes | None, text: str) -> tuple[bytes | None, str]:
-    """An XMP packet with the alternative text ``text``: a new one, or the one that is there with one description more,
-    right before the end of its RDF; None and the reason where that stays as it is."""
+    """An XMP packet with the alternative text ``text``: a new one, or the existing one with one more description at the
+    end of its RDF. None and the reason if it stays as it is."""
     if before is None:
         return _PACKET.format(description=_described(text, '""')).encode("utf-8"), ""
     if _PROPERTY.encode() in before:
@@ -131,14 +131,14 @@ def _described(text: str, about: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Without what XML does not allow."""
+    """The text without characters that XML does not allow."""
     return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
 
 
 @dataclass(frozen=True, slots=True)
 class PageImage:
-    """An <img> of a page that has no alternative text. ``source`` as it is written there; ``path`` the file, ``text``
-    what is put in; None where the file or a caption is missing."""
+    """An <img> of a page without an alternative text. ``source`` is as written there. ``path`` is the file and ``text``
+    what is inserted; they are None if the file or a caption is missing."""
 
     line: int
     source: str
@@ -149,9 +149,9 @@ class PageImage:
 def describe_page(
     content: bytes, folder: Path, caption_of: Callable[[Path], str | None]
 ) -> tuple[bytes, list[PageImage]]:
-    """``content``, a page that lies in ``folder``, with ``alt`` in every <img> that has none and whose file has a
-    caption; and all that have none. Every other byte stays as it is; an empty ``alt`` says that a picture is decoration
-    and stays too. Raises UsageError for a page in UTF-16."""
+    """``content``, a page in ``folder``, with ``alt`` in every <img> that has none and whose file has a caption, and
+    the list of all that have none. Every other byte stays. An empty ``alt`` marks a decoration and stays, too. Raises
+    UsageError for a page in UTF-16."""
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise UsageError(
             "the page is in UTF-16, expected UTF-8 or another encoding that holds ASCII", "save it in UTF-8"
@@ -175,7 +175,7 @@ def describe_page(
 
 
 def _encoding_of(content: bytes) -> str:
-    """UTF-8 where it is; else one that gives every byte back, for only ASCII is put in then."""
+    """UTF-8 if the page is UTF-8; otherwise one that preserves every byte, because only ASCII is inserted then."""
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
@@ -189,13 +189,13 @@ class _Images(HTMLParser):
         self.found: list[tuple[int, int, str]] = []  # line, column, source
 
     def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        names = dict(reversed(list(attrs)))  # of an attribute that comes twice the first counts
+        names = dict(reversed(list(attrs)))  # the first of two equal attributes counts
         if tag == "img" and "alt" not in names and names.get("src"):
             self.found.append((*self.getpos(), names["src"] or ""))
 
 
 def _images_without_alt(page: str) -> list[tuple[int, int, str]]:
-    """(place right behind "<img", line, source) of each."""
+    """(position after "<img", line, source) of each."""
     parser = _Images()
     parser.feed(page)
     parser.close()
@@ -205,7 +205,7 @@ def _images_without_alt(page: str) -> list[tuple[int, int, str]]:
 
 
 def _file_of(source: str, folder: Path, encoding: str) -> Path | None:
-    """The file that a source names; None for another site's, and for what lies in the page itself."""
+    """The file that a source names; None for another site's and for data in the page itself."""
     try:
         parts = urlsplit(source.strip())
         name = unquote(parts.path, errors="surrogateescape")

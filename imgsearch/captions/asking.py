@@ -1,4 +1,4 @@
-"""The same questions to many pictures, each answer with what the matching head thinks of it."""
+"""Asks the same questions about many images, and checks each answer with the matching head."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ _BATCH = 32
 
 @dataclass(frozen=True, slots=True)
 class QuestionSettings:
-    """How questions are put. ``dialogue``: each with those before it and their answers. ``form`` the prompt with {} for
-    the question, ``length_penalty`` of the beams; None takes what the authors took with the language model."""
+    """How questions are asked. ``dialogue``: each question comes after the earlier ones and their answers. ``form`` is
+    the prompt with {} for the question, ``length_penalty`` that of the beams; None uses what the authors used with the
+    language model."""
 
     dialogue: bool = False
     num_beams: int = 5
@@ -39,8 +40,8 @@ class QuestionSettings:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """``statement`` is what the answer claims ("the car is red"; "not: a dog"), None where no rule makes one of it;
-    ``probability`` that the picture shows it, None without a statement or a matching head."""
+    """``statement`` is what the answer claims ("the car is red"; "not: a dog"), None if no rule makes a statement of
+    it. ``probability`` that the image shows it, None without a statement or a matching head."""
 
     question: str
     text: str
@@ -50,7 +51,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class AskedImage:
-    """A picture's answers in the order of the questions; none, and the ``reason``, where it cannot be read."""
+    """An image's answers in the order of the questions; none, and the ``reason``, if it cannot be read."""
 
     subject: Subject
     answers: tuple[Answered, ...] = ()
@@ -58,7 +59,7 @@ class AskedImage:
 
 
 class Asker:
-    """Puts questions with one generator; ``matching`` tells how well the answers fit."""
+    """Asks questions with one generator. ``matching`` tells how well the answers fit."""
 
     def __init__(
         self,
@@ -76,8 +77,8 @@ class Asker:
         stop: Callable[[], bool] = lambda: False,
         batch: int = 0,
     ) -> Iterator[AskedImage]:
-        """The answers about each of ``subjects``, in order. ``stop`` is asked between batches. Raises UsageError for a
-        question that is empty or too long, NotEnoughMemory."""
+        """The answers about each of ``subjects``, in order. ``stop`` is called between batches. Raises UsageError for a
+        question that is empty or too long, and NotEnoughMemory."""
         asked = [require_question(question) for question in questions]
         waiting = iter(subjects)
         while not stop() and (part := list(islice(waiting, batch or _BATCH))):
@@ -106,9 +107,9 @@ def ask_images(
     settings: QuestionSettings,
     features: Sequence[Float32 | None] | None = None,
 ) -> list[list[Answered]]:
-    """Every question about each of B pictures -> B lists of answers. ``features``: what ``matcher`` makes of the
-    pictures, float32 [N, W] each. Raises what `Generator.answer` raises. Cost: the generator's, once a question, and a
-    matched pair for each answer with a statement."""
+    """Every question about each of B images -> B lists of answers. ``features``: float32 [N, W] of each image from
+    ``matcher``. Raises what `Generator.answer` raises. Cost: that of the generator once a question, and a matched pair
+    for each answer with a statement."""
     form = question_form(generator) if settings.form is None else settings.form
     penalty = answer_length_penalty(generator) if settings.length_penalty is None else settings.length_penalty
     said: list[list[Answered]] = [[] for _ in images]
@@ -130,7 +131,7 @@ def ask_images(
 
 
 def checked_answer(matcher: CaptionMatcher | None, question: str, text: str, features: Float32 | None) -> Answered:
-    """An answer with its statement, and how likely the picture with these ``features`` [N, W] shows it."""
+    """An answer with its statement, and the probability that the image with these ``features`` [N, W] shows it."""
     statement = statement_of(question, text)
     if statement is None:
         return Answered(question, text)

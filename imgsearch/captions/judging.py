@@ -13,16 +13,16 @@ from imgsearch.storage import Store
 
 
 class CalibratedJudge:
-    """A `imgsearch.generation.checked.Judge`: a caption is sure where ITM says rather that it fits than that it does
-    not, and a search for its words would call the picture a confident match. The background is the library's, as it
-    was when first asked. Cost: some ms a caption."""
+    """A `imgsearch.generation.checked.Judge`. A caption is sure if ITM prefers a match, and if a search for its words
+    would call the image a confident match. The background is the library's, as it was at the first call. Cost: a few ms
+    a caption."""
 
     def __init__(self, store: Store, model: Any, calibration: Calibration) -> None:
         self._store, self._model, self._calibration = store, model, calibration
 
     @cached_property
     def _sample(self) -> Float32:
-        """Vectors [n, T, D]."""
+        """Vectors float32 [n, T, D]."""
         view = self._store.view()
         return view.read(view.live_slots[evenly(view.count)])
 

@@ -1,4 +1,4 @@
-"""Many pictures captioned batch by batch. Each batch is committed, so that a run may end anywhere and go on later."""
+"""Captions many images in batches. Each batch is committed, so a run may end at any time and continue later."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from imgsearch.storage import Store, StoredCaption, writing
 from imgsearch.storage.reads.captions import read_uncaptioned
 
 LOCK_WAIT_S = 60.0
-"""How long a batch waits until another process has written to the library."""
+"""How long a batch waits while another process writes to the library."""
 
 _FIRST, _MOST = 4, 128
-_BATCH_S = 10.0  # what a kill costs at most, and how long a first Ctrl-C takes to end the run
+_BATCH_S = 10.0  # work that a kill loses at most, and the time that a first Ctrl-C takes to end the run
 
 
 class SeeingGenerator(Generator, Sized, Protocol):
-    """A generator that tells how large the pictures are that it sees."""
+    """A generator that says how large its images are."""
 
     @property
     def dtype(self) -> str: ...
@@ -31,7 +31,8 @@ class SeeingGenerator(Generator, Sized, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CaptionOutcome:
-    """What became of one picture: a caption, or the reason why there is none. ``stored``: the library keeps it."""
+    """The result for one image: a caption, or the reason why there is none. ``stored``: whether the library keeps
+    it."""
 
     subject: Subject
     image_id: int | None
@@ -68,11 +69,9 @@ class CaptionSummary:
 
 
 class Captioner:
-    """Writes captions with one generator, in one way.
-
-    ``matching`` checks them; None leaves them unchecked. ``store``: captions of its pictures are kept there, also of
-    files from elsewhere that hold the same content. ``quantize`` as it was given to `load_generator`.
-    """
+    """Writes captions with one generator and one set of settings. ``matching`` checks them; None leaves them unchecked.
+    ``store`` keeps the captions of its images, also for files from elsewhere with the same content. ``quantize`` as it
+    was given to `load_generator`."""
 
     def __init__(
         self,
@@ -90,14 +89,15 @@ class Captioner:
         self._dtype = generator.dtype + (f"+{quantize}" if quantize else "")
 
     def made_here(self) -> StoredCaption:
-        """A caption without a picture and a text: what all that this one writes have in common."""
+        """A caption without image and text: what all captions written here have in common."""
         generator, settings = self._generator, self._settings
         return StoredCaption(
             0, "", None, True, generator.name, generator.fingerprint, self._dtype, settings.prompt, settings.as_json()
         )
 
     def waiting(self, store: Store, *, missing_only: bool = False) -> list[int]:
-        """Ids of the pictures without a caption, or also of those whose caption was made in another way."""
+        """Ids of the images without a caption and, unless ``missing_only``, of those whose caption was made in another
+        way."""
         return read_uncaptioned(store, None if missing_only else self.made_here())
 
     def run(
@@ -108,11 +108,9 @@ class Captioner:
         keep: bool = True,
         batch: int = 0,
     ) -> Iterator[list[CaptionOutcome]]:
-        """The outcomes of ``subjects`` in order, batch by batch, each batch kept in the library when it is given out.
-        ``stop`` is asked between batches. ``batch``: pictures of one; 0 takes what ten seconds allow.
-
-        Raises what `checked_captions` raises, and LibraryBusy where the library is not to be had for a minute; earlier
-        batches stay."""
+        """The outcomes of ``subjects`` in order, in batches. Each batch is committed before it is given out. ``stop``
+        is called between batches. ``batch``: images in one; 0 takes what ten seconds allow. Raises what
+        `checked_captions` raises, and LibraryBusy if the library is locked for a minute; earlier batches stay."""
         waiting = iter(subjects)
         size = batch or _FIRST
         while not stop() and (part := list(islice(waiting, size))):

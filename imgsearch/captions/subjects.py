@@ -1,4 +1,4 @@
-"""Pictures to write about, of a library or from anywhere, read as a generator and a matching head need them."""
+"""Images to write about, from a library or elsewhere, read as a generator and a matching head need them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from imgsearch.storage import FeatureStore, QuantisedFeatures, Store
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A picture to write about: its files, the best first. One of the library has an id and the content that it was
-    indexed with; of one from elsewhere both are None, and what lies beside the file tells its orientation."""
+    """An image to write about: its files, the best first. One of the library has an id and the content that was
+    indexed. For one from elsewhere both are None, and sidecars beside the file may give its orientation."""
 
     paths: tuple[Path, ...]
     image_id: int | None = None
@@ -38,8 +38,8 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class ReadSubject:
-    """A subject that could be read. ``image`` is upright, in sRGB, as large as the generator sees; ``features`` float32
-    [N, W] where there is a matching head."""
+    """A subject that could be read. ``image`` is upright, in sRGB, as large as the generator needs; ``features`` are
+    float32 [N, W] if there is a matching head."""
 
     subject: Subject
     image: Image.Image
@@ -49,21 +49,21 @@ class ReadSubject:
 
 @dataclass(frozen=True, slots=True)
 class MatchingSide:
-    """A retrieval model, and where its features are kept, if they are."""
+    """A retrieval model and, if there is one, the store of its features."""
 
     model: CaptionMatcher
     kept: FeatureStore | None = None
 
 
 class Sized(Protocol):
-    """Whatever says how many pixels a side it sees."""
+    """Anything with an image size in pixels a side."""
 
     @property
     def image_size(self) -> int: ...
 
 
 def library_subjects(store: Store, image_ids: Sequence[int]) -> Iterator[Subject]:
-    """Those of ``image_ids`` that have a file, in order; looked up a thousand at a time."""
+    """The images of ``image_ids`` that have a file, in order, looked up a thousand at a time."""
     for first in range(0, len(image_ids), 1000):
         part = [int(image_id) for image_id in image_ids[first : first + 1000]]
         records, paths = store.images(part), store.all_paths(part)
@@ -74,15 +74,15 @@ def library_subjects(store: Store, image_ids: Sequence[int]) -> Iterator[Subject
 
 
 def file_subject(path: Path) -> Subject:
-    """A file that the library need not know."""
+    """A file that need not be in the library."""
     return Subject((path,), told=told_orientation(path))
 
 
 def read_subjects(
     subjects: Sequence[Subject], generator: Sized, matching: MatchingSide | None
 ) -> list[ReadSubject | MediaError]:
-    """Each subject decoded, or why it cannot be. A file of the library that has changed since it was indexed is none of
-    its picture's; the next file of the same content is tried then."""
+    """Each subject decoded, or why it cannot be. A file of the library that has changed since it was indexed does not
+    count; the next file of the same content is tried."""
     size = generator.image_size
     decoded = decode_subjects(subjects, size)
     fits = [not isinstance(one, MediaError) for one in decoded]
@@ -101,7 +101,8 @@ def read_subjects(
 
 
 def decode_subjects(subjects: Sequence[Subject], size: int) -> list[DecodedImage | MediaError]:
-    """Each decoded for a model of ``size`` pixels a side, from the first of its files that still holds it."""
+    """Each subject decoded for a model of ``size`` pixels a side, from the first of its files that still has its
+    content."""
     found: list[Any] = [MediaError("the file is gone", stage="read")] * len(subjects)
     waiting = list(range(len(subjects)))
     attempt = 0
@@ -127,7 +128,8 @@ def _features(
     matching: MatchingSide,
     size: int,
 ) -> dict[int, Float32]:
-    """The matching head's features by place: kept ones, else encoded, from the same pixels where the sizes agree."""
+    """The matching head's features by position: kept ones, otherwise encoded, from the same pixels if the sizes are
+    equal."""
     model, kept = matching.model, matching.kept
     found: dict[int, Float32] = {}
     keys = {place: _key(subjects[place], decoded[place]) for place in readable}
@@ -154,7 +156,7 @@ def _again(subjects: Sequence[Subject], places: Sequence[int], size: int, count:
 
 def _encoded(model: CaptionMatcher, pixels: dict[int, UInt8]) -> Iterator[tuple[int, QuantisedFeatures]]:
     places = sorted(pixels)
-    step = model.profile.feature_step  # 1 on a CPU, so that a picture's company does not count
+    step = model.profile.feature_step  # 1 on a CPU, so that other images in a batch change nothing
     for first in range(0, len(places), step):
         part = places[first : first + step]
         batch = model.preprocess_arrays(np.stack([pixels[place] for place in part]))

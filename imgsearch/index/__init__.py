@@ -1,4 +1,4 @@
-"""Vectors to candidates: which images hold the vector that best matches a text. Importing this loads no faiss."""
+"""From vectors to candidates: which images hold the vector that best matches a text. Importing this loads no faiss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Pairs of 64-bit words within a radius among those that agree in all bits of one of the masks of ``covering``."""
+"""Finds pairs of 64-bit words within a radius, among those that agree in all bits of one of the masks of
+``covering``."""
 
 from __future__ import annotations
 
@@ -11,24 +12,24 @@ from imgsearch.index.covering import BITS, BitField, owned
 from imgsearch.records import Int64, UInt8
 
 WordPairs = tuple[Int64, Int64, UInt8]
-"""Places in the first words int64 [p], in the second int64 [p], bits that differ uint8 [p]."""
+"""Indices in the first words int64 [p], indices in the second int64 [p], number of differing bits uint8 [p]."""
 
 _UInt64 = NDArray[np.uint64]
-_BLOCK = 1 << 13  # words compared with others at a time, a power of two: 64 KB, which stays in the cache
+_BLOCK = 1 << 13  # words compared at a time, a power of two: 64 KB, which stay in the cache
 _STREAM = 1 << 14  # words looked up at a time
-_SEGMENT = 1 << 16  # words sorted at a time, where there are many: 0.5 MB, 11 ns a word; a million at once take 20
-_HELD = 1 << 17  # pairs held at a time, and some more
-_KEY_BITS = 16  # of a mask, by which words are looked up in a table
+_SEGMENT = 1 << 16  # words sorted at a time: 0.5 MB, 11 ns a word; a million at once take 20 ns a word
+_HELD = 1 << 17  # pairs held at a time, roughly
+_KEY_BITS = 16  # bits of a mask that form the key of a look-up table
 _MOST_STEPS = 64
-# Shares from which on all words are compared with one more, 1 ns each, rather than those that agree alone, 10 ns each
+# From this share of agreeing words on, all are compared at 1 ns each; below it only those that agree, at 10 ns each
 # (benchmarks/hamming.py).
 _MANY_WITHIN = 0.12
 _MANY_BETWEEN = 0.3
 
 
 def pairs_within(words: _UInt64, parts: tuple[BitField, ...], radius: int) -> Iterator[WordPairs]:
-    """Every two of the words uint64 [n] that differ in at most ``radius`` bits, which ``parts`` cover, once, the lower
-    place first. 33 bytes a word beside the words, or 49 where they are more than a segment."""
+    """Every pair of words uint64 [n] that differ in at most ``radius`` bits, once, with the lower index first.
+    ``parts`` must cover the radius. Memory: 33 bytes a word besides the words, 49 if there is more than one segment."""
     room = _Room(len(words))
     for number, part in enumerate(parts):
         first_mask = 0
@@ -46,8 +47,9 @@ def pairs_within(words: _UInt64, parts: tuple[BitField, ...], radius: int) -> It
 
 
 def pairs_between(first: _UInt64, second: _UInt64, parts: tuple[BitField, ...], radius: int) -> Iterator[WordPairs]:
-    """Every word of ``first`` uint64 [n] with every word of ``second`` uint64 [m] that differs in at most ``radius``
-    bits, which ``parts`` cover, once. The fewer are sorted, 24 bytes each, the others are looked up among them."""
+    """Every pair of a word of ``first`` uint64 [n] and one of ``second`` uint64 [m] that differ in at most ``radius``
+    bits, once. ``parts`` must cover the radius. The smaller set is sorted, at 24 bytes a word; the words of the larger
+    one are looked up in it."""
     if len(first) < len(second):
         for j, i, bits in pairs_between(second, first, parts, radius):
             yield i, j, bits
@@ -65,7 +67,7 @@ def pairs_between(first: _UInt64, second: _UInt64, parts: tuple[BitField, ...], 
 
 
 class _Room:
-    """Arrays that are written again and again: to ask the system for fresh ones takes longer than to fill them."""
+    """Arrays that are reused. Asking the system for new ones takes longer than filling them."""
 
     def __init__(self, count: int) -> None:
         self.numbers = np.arange(count, dtype=np.uint64)
@@ -78,8 +80,8 @@ class _Room:
 
 
 def _segments(words: _UInt64, shared: int) -> Iterator[tuple[Int64 | None, _UInt64]]:
-    """(rows, words) of those that agree in some of the ``shared`` bits, so many that a segment stays in the cache; rows
-    None: all of them, as they are."""
+    """(rows, words) of words that agree in some of the ``shared`` bits, as many as let a segment stay in the cache.
+    Rows is None for all words in their order."""
     wanted = min(8, (len(words) // _SEGMENT).bit_length())
     bits = [bit for bit in range(BITS) if shared >> bit & 1][:wanted]
     if not bits:
@@ -99,11 +101,11 @@ def _segments(words: _UInt64, shared: int) -> Iterator[tuple[Int64 | None, _UInt
 
 
 def _agreeing(words: _UInt64, part: BitField, mask: int, radius: int, room: _Room) -> Iterator[tuple[Int64, Int64]]:
-    """Pairs within the radius among those that agree in a mask, and some others, as places in ``room.words``, which has
-    the words sorted by the mask; ``room.rows`` says which they are."""
+    """Pairs within the radius among words that agree in ``mask``, and some others, as indices into ``room.words``. That
+    array holds the words sorted by the mask, and ``room.rows`` their rows."""
     count = len(words)
     packed, rows, ordered = room.packed[:count], room.rows[:count], room.words[:count]
-    up = np.uint64(BITS - part.shift - part.width)  # the part's bits above, the place below: 32 bits each
+    up = np.uint64(BITS - part.shift - part.width)  # 32 bits of the part above, 32 bits of the index below
     np.left_shift(words, up, out=packed)
     packed &= np.uint64(mask) << up
     packed |= room.numbers[:count]
@@ -130,16 +132,16 @@ def _agreeing(words: _UInt64, part: BitField, mask: int, radius: int, room: _Roo
 
 
 def _steps(sizes: Int64) -> int:
-    """How many places on all are compared, for runs of these sizes: while `_MANY_WITHIN` of them agree with the one so
-    many places on."""
+    """The largest distance in sorted order at which all words are compared: at least `_MANY_WITHIN` of them must agree
+    with the word that far away. ``sizes`` are the lengths of the runs of agreeing words."""
     counts = np.bincount(np.minimum(sizes[:4096], _MOST_STEPS)).astype(np.float64)
-    longer = np.cumsum(counts[::-1])[::-1]  # at s: runs of s words or more
-    with_one = np.cumsum(longer[::-1])[::-1]  # at s + 1: words that have one s places on in their run
+    longer = np.cumsum(counts[::-1])[::-1]  # [s]: number of runs of s words or more
+    with_one = np.cumsum(longer[::-1])[::-1]  # [s + 1]: number of words with another one s places on in their run
     return int(np.count_nonzero(with_one[2:] > _MANY_WITHIN * with_one[1]))
 
 
 def _next(words: _UInt64, steps: int, radius: int, room: _Room) -> Iterator[tuple[Int64, Int64]]:
-    """Pairs of places at most ``steps`` from each other whose words are within the radius."""
+    """Pairs of indices at most ``steps`` apart whose words are within the radius."""
     if not steps:
         return
     bits = room.bits[: steps * _BLOCK].reshape(steps, _BLOCK)
@@ -157,8 +159,8 @@ def _next(words: _UInt64, steps: int, radius: int, room: _Room) -> Iterator[tupl
 
 
 class _Table:
-    """Words sorted by a key of each, up to sixteen bits of the mask; where those of a key begin and how many they are,
-    is in ``_entries``, 32 bits each."""
+    """Words sorted by a key, which is up to sixteen bits of the mask. ``_entries`` holds where the words of each key
+    begin and how many there are, in 32 bits each."""
 
     def __init__(self, words: _UInt64, mask: int) -> None:
         self._lanes = _key_lanes(mask)
@@ -171,7 +173,7 @@ class _Table:
         self._entries = (np.cumsum(counts) - counts << 32) + counts
 
     def near(self, words: _UInt64, radius: int) -> Iterator[tuple[Int64, Int64]]:
-        """Pairs within the radius that have one key: (of ``words``, of the table's words)."""
+        """Pairs (index in ``words``, index in the table's words) within the radius that share a key."""
         keys = self._keys(words)
         if not self._few:
             yield from self._looked_up(words, keys, radius)
@@ -205,8 +207,8 @@ class _Table:
 
 
 def _key_lanes(mask: int) -> list[tuple[int, NDArray[np.uint16]]]:
-    """For each sixteen bits of a word that the mask has some of: what they add to its key, uint16 [65536]. The key is
-    the mask's first sixteen bits next to each other."""
+    """For each 16-bit lane of a word that the mask uses: what it adds to the word's key, uint16 [65536]. The key
+    consists of the first sixteen bits of the mask."""
     lanes = []
     values, place = np.arange(256), 0
     for lane in range(BITS // 16):
@@ -221,7 +223,7 @@ def _key_lanes(mask: int) -> list[tuple[int, NDArray[np.uint16]]]:
 
 
 def _candidates(queries: Int64, begins: Int64, counts: Int64) -> Iterator[tuple[Int64, Int64]]:
-    """(query, place) for ``counts[k]`` places from ``begins[k]`` on, in blocks."""
+    """(query, index) for ``counts[k]`` indices from ``begins[k]`` on, in blocks."""
     stops = np.cumsum(counts)
     for start in range(0, int(stops[-1]) if len(stops) else 0, _STREAM):
         stop = min(start + _STREAM, int(stops[-1]))
@@ -233,7 +235,7 @@ def _candidates(queries: Int64, begins: Int64, counts: Int64) -> Iterator[tuple[
 
 
 def _together(pairs: Iterable[tuple[Int64, Int64]]) -> Iterator[tuple[Int64, Int64]]:
-    """Small blocks of pairs as fewer large ones."""
+    """Join small blocks of pairs into fewer large ones."""
     firsts: list[Int64] = []
     seconds: list[Int64] = []
     held = 0

@@ -1,5 +1,5 @@
-"""Builds the first stage of a snapshot: representative tokens of every image in an inverted file of product-quantised
-rows."""
+"""Builds the first stage of a snapshot: representative tokens of every image in an inverted file with product
+quantisation."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from imgsearch.records import Float32, Int64
 KIND = "ivfpq-1"
 SEED = 1234
 CODE_BYTES = 32
-"""Bytes a row: 8 bits for each of 32 parts of a vector. 64 bytes raised recall@10 by .002 at 100 candidates and by
-nothing at 400 (7,000 drawn scenes)."""
+"""Bytes a row: 8 bits for each of 32 parts of a vector. With 64 bytes recall@10 rose by .002 at 100 candidates and not
+at all at 400 (7,000 drawn scenes)."""
 
 LIST_ROWS = 1000
-"""Rows of one inverted list, on average: the more lists, the longer the assignment, the fewer, the longer a search."""
+"""Mean number of rows in an inverted list. More lists make assignment slower, fewer make searches slower."""
 
 MAX_LISTS = 2048
-"""Assigning a million images' 8.8 million rows to these takes about 2 minutes on one core, as long as all the rest of a
-build; `PROBES` lists then hold 270,000 rows, which a search scans in a few milliseconds."""
+"""Assigning the 8.8 million rows of a million images to this many lists takes about 2 minutes on one core, as long as
+the rest of the build. `PROBES` lists then hold 270,000 rows, which a search scans in a few milliseconds."""
 
 TRAIN_ROWS = 50
-"""Rows a list that k-means sees (FAISS asks for 39 to 256)."""
+"""Rows a list that k-means is trained on (FAISS asks for 39 to 256)."""
 
 CHUNK = 1024
-"""Images at once: 32 MiB as float32 at 32 x 256."""
+"""Images processed at once: 32 MiB as float32 at 32 x 256."""
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """``rows`` in the index; of the written bytes the first ``guarded_bytes`` hold all sizes and centroids, behind them
-    come codes and ids."""
+    """``rows``: rows in the index. The first ``guarded_bytes`` of the file hold all sizes and centroids; codes and ids
+    follow."""
 
     rows: int
     guarded_bytes: int
 
 
 def require_faiss() -> Any:
-    """The module. Raises LibraryUnsupported, saying which extra brings it."""
+    """The module faiss. Raises LibraryUnsupported, which names the extra that installs it."""
     try:
         import faiss
     except ImportError as exc:
@@ -58,13 +58,14 @@ def require_faiss() -> Any:
 def build_first_stage(
     rows: VectorRows, slots: Int64, write: Callable[[bytes], int], progress: StepProgress | None = None
 ) -> Built:
-    """Index the images in ``slots`` (they exist, ascending) and ``write`` the file, piece by piece.
+    """Index the images in ``slots`` (existing, ascending) and ``write`` the file piece by piece.
 
     The same vectors and slots give the same file on the same machine (fixed seed, fixed sample). Memory: a chunk of
-    images, the training rows (at most 270 MB at D = 256), and 40 bytes for each representative row, 180 MB a million
-    images of the small model, 1.3 GB if no two tokens are alike. ``progress(done, total)`` counts images. A GPU, where
-    faiss has one, does the k-means. Raises LibraryUnsupported without faiss, what ``write`` raises,
-    ValueError for no slots."""
+    images, the training rows (at most 270 MB at D = 256), and 40 bytes a representative row: 180 MB for a million
+    images of the small model, 1.3 GB if no two tokens are alike. ``progress(done, total)`` counts images. k-means uses
+    a GPU if faiss has one. Raises LibraryUnsupported without faiss, ValueError for no slots, and whatever ``write``
+    raises.
+    """
     faiss = require_faiss()
     if not len(slots):
         raise ValueError("got no slots, expected at least one")
@@ -80,7 +81,8 @@ def build_first_stage(
 
 
 def _trained(faiss: Any, rows: VectorRows, slots: Int64) -> Any:
-    """An empty index whose centroids know the library. The sample is of whole images, spread by a fixed seed."""
+    """An empty index with centroids trained on the library. The sample consists of whole images, chosen by a fixed
+    seed."""
     rng = np.random.default_rng(SEED)
     few = rng.permutation(slots)[: min(len(slots), 256)]
     a_piece = sum(len(owners) for _, owners, _ in _representatives(rows, np.sort(few)))
@@ -113,7 +115,7 @@ def _add(index: Any, vectors: Float32, owners: Int64) -> None:
 
 
 def _representatives(rows: VectorRows, slots: Int64) -> Iterator[tuple[Int64, Int64, Float32]]:
-    """(slots of the chunk, the slot of each row, rows [r, D]), chunk by chunk."""
+    """(slots of the chunk, the slot of each row, rows [r, D]) of each chunk."""
     for first in range(0, len(slots), CHUNK):
         part = slots[first : first + CHUNK]
         vectors = rows.read(part)
@@ -122,7 +124,8 @@ def _representatives(rows: VectorRows, slots: Int64) -> Iterator[tuple[Int64, In
 
 
 def _write(faiss: Any, index: Any, write: Callable[[bytes], int]) -> int:
-    """Through Python, so that a full disk is an OSError and not a file that lacks its end. Returns the bytes."""
+    """Write the index through Python, so that a full disk is an OSError instead of a truncated file. Returns the number
+    of bytes."""
     failures: list[BaseException] = []
     written = 0
 

@@ -1,10 +1,12 @@
-"""Bits to sort 64-bit hashes by, so that two which differ in few bits agree in all bits of at least one choice.
+"""Masks for sorting 64-bit hashes, chosen so that two hashes that differ in few bits agree in all bits of at least one
+mask.
 
-The bits are dealt out to m parts; of two hashes that differ in at most r bits, some part differs in no more than its
-own radius, where the radii and m - 1 sum to r. In a part of radius R each bit is given a point of the affine space of R
-dimensions over two elements: any R points leave a hyperplane free (their vectors (1, x) do not span R + 1 dimensions),
-so among the 2 (2**R - 1) hyperplanes, as masks of about half the part's bits, there is one in which the two agree
-(Pagh, "CoveringLSH", 2016). For 32 bits and R of 4 and 5 no fewer masks of 16 bits do: Schönheim's bound is 30 and 62.
+The bits are divided among m parts. If two hashes differ in at most r bits, some part differs in no more than its own
+radius, where the radii and m - 1 sum to r. In a part of radius R each bit is assigned a point of the affine space of R
+dimensions over two elements. Any R points miss some hyperplane (their vectors (1, x) do not span R + 1 dimensions). So
+among the 2 (2**R - 1) hyperplanes, as masks of about half the part's bits, there is one in which the two hashes agree
+(Pagh, "CoveringLSH", 2016). For 32 bits and R of 4 and 5, fewer masks of 16 bits are impossible: Schönheim's bound is
+30 and 62.
 """
 
 from __future__ import annotations
@@ -17,17 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 BITS = 64
-MOST_RADIUS = 7  # of a part: 254 masks
+MOST_RADIUS = 7  # largest radius of a part: 254 masks
 
 _UInt64 = NDArray[np.uint64]
-_MOST_WIDTH = 32  # bits of a part: as many points
-_SHARED = 4  # bits that the masks of a group share: enough for 16 segments (``hamming.HammingIndex``)
+_MOST_WIDTH = 32  # most bits in a part, one point each
+_SHARED = 4  # bits that the masks of a group share: enough for 16 segments (`hamming.HammingIndex`)
 
 
 @dataclass(frozen=True)
 class BitField:
-    """``width`` bits of a word from bit ``shift`` on, and masks of them such that a difference of at most ``radius``
-    bits there leaves one untouched."""
+    """``width`` bits of a word from bit ``shift`` on, with masks such that a difference of at most ``radius`` bits
+    there misses at least one mask."""
 
     shift: int
     width: int
@@ -40,7 +42,7 @@ class BitField:
 
     @cached_property
     def groups(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
-        """The masks in the order that ``owned`` goes by, in groups: (the bits shared, the masks)."""
+        """The masks in groups, in the order that `is_first` uses: (the bits shared, the masks)."""
         return _grouped(_hyperplanes(self.shift, self.width, self.radius))
 
     @cached_property
@@ -49,8 +51,8 @@ class BitField:
 
     @cached_property
     def _untouched(self) -> tuple[list[int], _UInt64]:
-        """(bytes of a word that the part has bits in, uint64 [masks / 64, bytes, 256]): which masks, as bits, a value
-        of that byte of a difference leaves untouched."""
+        """(bytes of a word that overlap the part, uint64 [masks / 64, bytes, 256]): for each value of each byte of a
+        difference, the set of masks that it misses."""
         places = list(range(self.shift // 8, (self.shift + self.width - 1) // 8 + 1))
         values = np.arange(256, dtype=np.uint64)
         table = np.zeros((-(-len(self.masks) // 64), len(places), 256), np.uint64)
@@ -61,7 +63,7 @@ class BitField:
         return places, table
 
     def is_first(self, number: int, different: _UInt64) -> NDArray[np.bool_]:
-        """Which differences uint64 [n] leave mask ``number`` untouched and none before it."""
+        """bool [n]: which differences uint64 [n] miss mask ``number`` and hit all masks before it."""
         places, table = self._untouched
         octets = different.view(np.uint8).reshape(-1, 8)
         first = np.ones(len(different), np.bool_)
@@ -75,11 +77,12 @@ class BitField:
 
 
 def parts_of(radius: int, count: int) -> tuple[BitField, ...]:
-    """``count`` parts for a radius; fewer where that is below ``count - 1``; () where a part's would be too large."""
+    """``count`` parts for a radius; fewer if the radius is below ``count - 1``; () if a part's radius would be too
+    large."""
     widths = [BITS // count + (part < BITS % count) for part in range(count)]
     shifts = [sum(widths[:part]) for part in range(count)]
     least, more = divmod(radius + 1, count)
-    radii = [least - 1 + (part < more) for part in range(count)]  # -1: this part need not be looked at
+    radii = [least - 1 + (part < more) for part in range(count)]  # -1: this part needs no look-up
     if max(radii) > MOST_RADIUS or max(widths) > _MOST_WIDTH:
         return ()
     return tuple(_part(*cut) for cut in zip(shifts, widths, radii, strict=True) if cut[2] >= 0)

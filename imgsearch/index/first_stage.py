@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from imgsearch.records import Float32, Int64
 
 ROWS_A_CANDIDATE = 3
-"""Rows that FAISS returns for each candidate wanted: 4,000 rows are of 2,400 images out of 100,000, of 3,500 out of a
+"""Rows that FAISS returns for each candidate wanted: 4,000 rows belong to 2,400 of 100,000 images, or to 3,500 of a
 million. Twice as many gave the same recall."""
 
 PROBES = 64
-"""Inverted lists looked into where every image may answer; more in proportion where a filter leaves fewer.
-100,000 images in 858 lists, 600 candidates: recall@10 .9945 with 32 (1.7 ms), .997 with 64 (2.7 ms)."""
+"""Inverted lists that are scanned if every image may answer; proportionally more if a filter leaves fewer images.
+100,000 images in 858 lists, 600 candidates: recall@10 .9945 with 32 lists (1.7 ms), .997 with 64 (2.7 ms)."""
 
 
 class FirstStage(Protocol):
-    """What ``SnapshotIndex`` asks for candidates."""
+    """What `SnapshotIndex` asks for candidates."""
 
     @property
     def stop(self) -> int:
@@ -30,29 +30,29 @@ class FirstStage(Protocol):
         ...
 
     def candidates(self, text: Float32, count: int, allowed: NDArray[np.bool_] | None) -> Int64:
-        """Up to ``count`` distinct slots for ``text`` [D], the likeliest first; of those that ``allowed`` bool [stop]
-        lets through, if it is not None. The same answer every time."""
+        """Up to ``count`` distinct slots for ``text`` [D], the likeliest first, among those that ``allowed`` bool
+        [stop] permits (None: all). Deterministic."""
         ...
 
 
 class FaissFirstStage:
-    """``FirstStage`` on an IVF-PQ of FAISS whose ids are slots. The file is mapped, not read: opening takes about a
-    millisecond, and pages come in as lists are looked into. One thread, so the same order every time:
-    3 ms for 100,000 images, 12 for a million."""
+    """`FirstStage` on an IVF-PQ of FAISS whose ids are slots. The file is memory-mapped: opening takes about a
+    millisecond, and pages are read as lists are scanned. It uses one thread, so the order is always the same: 3 ms for
+    100,000 images, 12 for a million."""
 
     def __init__(self, path: Path, stop: int) -> None:
-        """Raises RuntimeError where FAISS cannot make sense of the file."""
+        """Raises RuntimeError if FAISS cannot read the file."""
         faiss: Any = import_module("faiss")
         self._faiss = faiss
         if hasattr(faiss, "IO_FLAG_MMAP_IFC"):
             self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC | faiss.IO_FLAG_READ_ONLY)
         else:  # before faiss 1.11
             self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
-            faiss.downcast_InvertedLists(self._index.invlists).prefetch_nthread = 0  # else 2 ms of threads a search
+            faiss.downcast_InvertedLists(self._index.invlists).prefetch_nthread = 0  # threads cost 2 ms a search
         self.stop = stop
 
     def candidates(self, text: Float32, count: int, allowed: NDArray[np.bool_] | None) -> Int64:
-        """See ``FirstStage.candidates``. Cost: in proportion to the lists looked into."""
+        """See `FirstStage.candidates`. Cost is proportional to the lists scanned."""
         index, probes, selector = self._index, PROBES, None
         if allowed is not None:
             share = float(np.count_nonzero(allowed)) / max(1, len(allowed))

@@ -1,9 +1,9 @@
-"""Which of many 64-bit hashes differ in few bits: exact, without comparing all with all.
+"""Finds pairs of 64-bit hashes that differ in few bits: exactly, without comparing all with all.
 
-Hashes are sorted by the bits of one mask after the other (``covering``), such that each two within the radius agree in
-all bits of some mask; those that agree are compared (``agreeing``). No pattern of flipped bits is looked up, as
-multi-index hashing does (Norouzi, Punjani and Fleet, "Fast Search in Hamming Space with Multi-Index Hashing", 2012):
-among a million at radius 10 those are 1,800 look-ups a hash, the masks are 92.
+Hashes are sorted by the bits of one mask after another (``covering``). Any two within the radius agree in all bits of
+some mask, and those that agree are compared (``agreeing``). Multi-index hashing instead looks up every pattern of
+flipped bits (Norouzi, Punjani and Fleet, "Fast Search in Hamming Space with Multi-Index Hashing", 2012). For a million
+hashes at radius 10 that takes 1,800 look-ups a hash; here there are 92 masks.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from imgsearch.index.covering import BITS, BitField, moved, parts_of, spread_bit
 from imgsearch.records import Int64
 
 HammingBlock = WordPairs
-"""Rows in the first set int64 [p], rows in the second int64 [p], bits that differ uint8 [p]."""
+"""Rows in the first set int64 [p], rows in the second int64 [p], number of differing bits uint8 [p]."""
 
 _UInt64 = NDArray[np.uint64]
-_BLOCK = 1 << 14  # pairs compared at a time, all with all: 128 KB, which stays in the cache
+_BLOCK = 1 << 14  # pairs compared at a time in brute force: 128 KB, which stay in the cache
 _MOST_PARTS = 6
 _SAMPLE = 4096
-# Nanoseconds on one core of the build machine (benchmarks/hamming.py), to choose how the bits are dealt out.
-_COMPARE_NS = 1.0  # a pair, all with all
-_SORT_NS = 20.0  # a hash and a mask that it is sorted by
-_LOOK_NS = 8.0  # a hash and a mask by which it is looked up among others
-_WITHIN_NS = 2.0  # a pair of one set that agrees in a mask
-_BETWEEN_NS = 8.0  # a pair of two sets that agrees in a mask
-_MASK_NS = 150_000.0  # a mask, however few the hashes
-_PLANNED_NS = 2e7  # what comparing all with all costs at least where other ways are weighed, which takes 10 ms
+# Nanoseconds on one core of the build machine (benchmarks/hamming.py), for choosing how to divide the bits.
+_COMPARE_NS = 1.0  # a pair in brute force
+_SORT_NS = 20.0  # sorting a hash by a mask
+_LOOK_NS = 8.0  # looking up a hash by a mask
+_WITHIN_NS = 2.0  # a pair within one set that agrees in a mask
+_BETWEEN_NS = 8.0  # a pair between two sets that agrees in a mask
+_MASK_NS = 150_000.0  # fixed cost of a mask
+_PLANNED_NS = 2e7  # if brute force is cheaper than this, nothing else is considered, since planning takes 10 ms
 
 
 def hamming_pairs(hashes: _UInt64, others: _UInt64 | None, radius: int) -> Iterator[HammingBlock]:
     """Every pair of hashes uint64 [N] and ``others`` uint64 [M] that differ in at most ``radius`` bits, each once, in
-    blocks, in no particular order; with ``others`` None the pairs within ``hashes``, the first row below the second.
+    blocks, in no particular order. If ``others`` is None, the pairs within ``hashes``, the lower row first.
 
-    The same as brute force, equal hashes included: a thousand equal ones are half a million pairs, so whoever expects
-    many collapses them first (``distinct_hashes``). At radius 10 a million uniform hashes among themselves take 6 s of
-    one core and 110 MB, 100,000 take 0.5 s; at radius 8 half of that (benchmarks/hamming.py).
-    Raises ValueError for a radius outside 0..64.
+    The result equals brute force, including equal hashes. A thousand equal hashes are half a million pairs, so collapse
+    them first if many are expected (`distinct_hashes`). At radius 10 a million uniform hashes take 6 s of one core and
+    110 MB, 100,000 take 0.5 s; at radius 8 half of that (benchmarks/hamming.py). Raises ValueError for a radius outside
+    0..64.
     """
     within = others is None
     queries = np.ascontiguousarray(hashes, dtype=np.uint64)
@@ -51,12 +51,12 @@ def hamming_pairs(hashes: _UInt64, others: _UInt64 | None, radius: int) -> Itera
 
 
 class HammingIndex:
-    """Hashes uint64 [M] made ready to be looked up again and again at one radius. Each time they, or the queries if
-    those are fewer, are sorted anew by every mask: the orders of a million hashes by 92 masks would be 400 MB."""
+    """Hashes uint64 [M] prepared for repeated look-ups at one radius. Each look-up sorts them, or the queries if those
+    are fewer, by every mask again: keeping a million hashes in the order of 92 masks would take 400 MB."""
 
     def __init__(self, hashes: _UInt64, radius: int, queries: int) -> None:
-        """``queries``: how many look-ups are expected in all; for few, nothing is prepared. Raises ValueError for a
-        radius outside 0..64."""
+        """``queries``: the number of look-ups expected in all; if they are few, nothing is prepared. Raises ValueError
+        for a radius outside 0..64."""
         if not 0 <= radius <= BITS:
             raise ValueError(f"radius is {radius}, expected 0 to {BITS} bits")
         self.hashes: _UInt64 = np.ascontiguousarray(hashes, dtype=np.uint64)
@@ -65,8 +65,8 @@ class HammingIndex:
         self.plans = plans_for(self.hashes, radius) if many else []
 
     def pairs(self, queries: _UInt64, *, within: bool = False) -> Iterator[HammingBlock]:
-        """Every (row in ``queries`` uint64 [N], row in the index, bits) within the radius, each once, in blocks;
-        ``within``: the queries are the index itself, and each two rows are wanted once, the lower first."""
+        """Every (row in ``queries`` uint64 [N], row in the index, bits) within the radius, each once, in blocks.
+        ``within``: the queries are the index itself, and each pair is given once, the lower row first."""
         queries = np.ascontiguousarray(queries, dtype=np.uint64)
         if not len(queries) or not len(self.hashes):
             return
@@ -82,7 +82,7 @@ class HammingIndex:
 
 
 def distinct_hashes(hashes: _UInt64) -> tuple[_UInt64, Int64, Int64]:
-    """Equal hashes as one: (values uint64 [V] ascending, rows int64 [N], starts int64 [V + 1]); the rows that have
+    """Equal hashes grouped: (values uint64 [V] ascending, rows int64 [N], starts int64 [V + 1]). The rows with
     ``values[v]`` are ``rows[starts[v]:starts[v + 1]]``, ascending."""
     rows = np.argsort(hashes, kind="stable").astype(np.int64)
     ordered = hashes[rows]
@@ -92,15 +92,15 @@ def distinct_hashes(hashes: _UInt64) -> tuple[_UInt64, Int64, Int64]:
 
 @dataclass(frozen=True, slots=True)
 class HashPartition:
-    """A way to deal out the bits of hashes to parts: ``places`` as of ``spread_bits``; ``agreeing``: for each part the
-    share of all pairs that agree in one of its masks."""
+    """A way to divide the bits of hashes into parts. ``places`` are those of `spread_bits`. ``agreeing``: for each part
+    the share of all pairs that agree in one of its masks."""
 
     parts: tuple[BitField, ...]
     places: _UInt64
     agreeing: tuple[float, ...]
 
     def cost_ns(self, count: int, others: int, within: bool) -> float:
-        """What so many hashes and others will take, on one core."""
+        """Estimated nanoseconds on one core for so many hashes and others."""
         fewer, more = sorted((count, others))
         cost = 0.0
         for part, share in zip(self.parts, self.agreeing, strict=True):
@@ -113,7 +113,7 @@ class HashPartition:
 
 
 def plans_for(hashes: _UInt64, radius: int) -> list[HashPartition]:
-    """The ways to deal out the bits for a radius, with what a sample of the hashes says of each. 10 ms."""
+    """The ways to divide the bits for a radius, with shares measured on a sample of the hashes. 10 ms."""
     found = []
     for count in range(2, _MOST_PARTS + 1):
         parts = parts_of(radius, count)
@@ -125,7 +125,7 @@ def plans_for(hashes: _UInt64, radius: int) -> list[HashPartition]:
 
 
 def cheapest(plans: list[HashPartition], count: int, others: int, within: bool) -> HashPartition | None:
-    """The plan of least cost for so many hashes and others; None: to compare all with all costs less."""
+    """The cheapest plan for so many hashes and others; None if brute force costs less."""
     best, least = None, _COMPARE_NS * count * others / (2 if within else 1)
     for plan in plans:
         cost = plan.cost_ns(count, others, within)
@@ -135,7 +135,7 @@ def cheapest(plans: list[HashPartition], count: int, others: int, within: bool) 
 
 
 def _share_agreeing(words: _UInt64, part: BitField) -> float:
-    """Of the pairs of two words, how many agree in a mask: the mean of some masks of the part."""
+    """The share of all pairs that agree in a mask, averaged over some masks of the part."""
     masks = part.masks[:: max(1, len(part.masks) // 4)]
     agreeing = 0.0
     for mask in masks:

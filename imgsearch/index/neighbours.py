@@ -1,4 +1,4 @@
-"""The nearest of many unit vectors to each of many others: exact for few, by FAISS's inverted lists for many."""
+"""The nearest of many unit vectors to each of many others: exact for few, with FAISS's inverted lists for many."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from imgsearch.records import Float32, Int64
 
 EXACT_PRODUCTS = 4_000_000_000
-"""Inner products up to which all are computed: 60,000 against 60,000. Of 256 dims that is 20 s of two cores."""
+"""Up to this many inner products are all computed: 60,000 against 60,000. With 256 dims that is 20 s of two cores."""
 
 _BLOCK = 1 << 24  # inner products in memory at a time: 64 MB
 _PROBES = 24
-_TRAINED_ON = 64  # vectors a list
+_TRAINED_ON = 64  # training vectors a list
 
 
 class Neighbours:
-    """``base`` float32 [N, D], rows of L2 norm 1 (or 0), ready to be asked. ``queries`` are how many rows will be asked
-    about: it decides whether an index is worth its making. Deterministic."""
+    """``base`` float32 [N, D], rows of L2 norm 1 (or 0), prepared for look-ups. ``queries`` is the number of rows that
+    will be looked up; it decides whether an index pays. Deterministic."""
 
     def __init__(self, base: Float32, queries: int) -> None:
         self._base = base
@@ -28,8 +28,8 @@ class Neighbours:
             self._index = _inverted_lists(base)
 
     def nearest(self, queries: Float32, k: int) -> tuple[Int64, Float32]:
-        """Rows of the base and inner products, int64 and float32 [m, k], the nearest first, ties by row; -1 and -inf
-        past the end. With inverted lists (more than `EXACT_PRODUCTS`) a few of the far neighbours may be missed."""
+        """The rows of the k nearest and their inner products, int64 and float32 [m, k], nearest first, ties by row;
+        padded with -1 and -inf. With inverted lists (more than `EXACT_PRODUCTS`) a few far neighbours may be missed."""
         k_there = min(k, len(self._base))
         rows = np.full((len(queries), k), -1, np.int64)
         scores = np.full((len(queries), k), -np.inf, np.float32)

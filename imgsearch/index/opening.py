@@ -1,4 +1,4 @@
-"""The index that suits a library as it is now."""
+"""Chooses the index for a library as it is now."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _with_snapshot = SnapshotIndex
 
 
 def open_index(view: View, snapshot: SnapshotInfo | None) -> tuple[CandidateIndex, str | None]:
-    """(index, a sentence for the person or None). With a sound snapshot the index uses it; without one, or where faiss
-    is not installed, it compares every picture. A snapshot that is missing, damaged, another model's or of a newer
-    program costs speed and a sentence that says how to mend it, never an answer and never an error.
-
-    Cost with a snapshot: the guarded beginning of its file, about 5 MB a million images; the rest is mapped."""
+    """(index, a sentence for the person or None). The index uses the snapshot if it is sound. Without a snapshot or
+    without faiss it compares every image. A snapshot that is missing, damaged, from another model or from a newer
+    program makes searches slower and gives a sentence that says how to mend it, but changes no answer and raises
+    nothing. Cost with a snapshot: reading the guarded beginning of its file, about 5 MB for a million images; the rest
+    is mapped."""
     exact = ExactIndex(view, view.tie_keys())
     if snapshot is None:
         return exact, None
@@ -30,6 +30,6 @@ def open_index(view: View, snapshot: SnapshotInfo | None) -> tuple[CandidateInde
         stage = first_stage.FaissFirstStage(snapshot.path, read_seal(snapshot).stop_slot)
     except LibraryError as error:
         return exact, f"{error.message}; {error.hint}"
-    except (RuntimeError, ImportError, OSError) as error:  # faiss: not its file, too old, a broken installation
+    except (RuntimeError, ImportError, OSError) as error:  # not a faiss file, a faiss too old, a broken installation
         return exact, f"the snapshot {snapshot.path.name} cannot be opened ({type(error).__name__}); {BUILD_HINT}"
     return _with_snapshot(view, stage, view.tie_keys(), view.live_mask()), None

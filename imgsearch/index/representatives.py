@@ -1,8 +1,10 @@
 """The few tokens that stand for an image in a snapshot's first stage.
 
-An image's T tokens are alike: of 20,000 drawn scenes embedded by the small model, 4.6 of 32 lie within a cosine of 0.9
-of all others, and 8.6 within 0.95. A text's best token is then close to one that is kept, and the exact re-score over
-all T tokens mends what the first stage blurs. A model whose tokens differ keeps more of them, up to all T."""
+An image's T tokens are similar to each other: of 20,000 drawn scenes embedded by the small model, 4.6 of 32 tokens lie
+within a cosine of 0.9 of all others, and 8.6 within 0.95. So the best token for a text is close to one that is kept,
+and the exact scores over all T tokens correct what the first stage loses. A model with more varied tokens keeps more of
+them, up to all T.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +14,22 @@ from numpy.typing import NDArray
 from imgsearch.records import Float32
 
 SIMILARITY = 0.95
-"""Every token lies within this cosine of a kept one. 100,000 made-up images (benchmarks/search.py), recall@10
-of 300, 600 and 1,000 candidates: .95, .988, .994 with 0.9 (4.5 tokens an image); .984, .998, .999 with 0.93 (6.2);
-.992, .997, .999 with 0.95 (8.8)."""
+"""Every token has at least this cosine with a kept one. 100,000 made-up images (benchmarks/search.py), recall@10 with
+300, 600 and 1,000 candidates: .95, .988, .994 at 0.9 (4.5 tokens an image); .984, .998, .999 at 0.93 (6.2); .992, .997,
+.999 at 0.95 (8.8)."""
 
 PIECE = 256
-"""Images at once: their 32 x 32 inner products fill 1 MiB."""
+"""Images processed at once: their 32 x 32 inner products fill 1 MiB."""
 
 
 def representative_tokens(vectors: Float32) -> NDArray[np.bool_]:
-    """Which tokens of ``vectors`` [n, T, D], L2 norm 1, stand for their image. -> bool [n, T].
+    """bool [n, T]: which tokens of ``vectors`` [n, T, D], L2 norm 1, stand for their image.
 
-    Farthest-first traversal (Gonzalez 1985: at most twice the best radius for as many points): the token most like all
-    the others, then always the one that is least like what was kept, until none is less like than `SIMILARITY`. A token
-    with a number that is not finite is left out. About 40 us an image of 32 x 256 on one EPYC core."""
+    Farthest-first traversal (Gonzalez 1985: at most twice the best radius for the same number of points). The token
+    most similar to all others comes first, then always the one that is least similar to the tokens kept, until all are
+    within `SIMILARITY` of a kept one. A token with a number that is not finite is left out. About 40 us an image of 32
+    x 256 on one EPYC core.
+    """
     parts = [_kept(vectors[first : first + PIECE]) for first in range(0, len(vectors), PIECE)]
     return np.concatenate(parts) if parts else np.zeros(vectors.shape[:2], np.bool_)
 
@@ -38,7 +42,7 @@ def _kept(vectors: Float32) -> NDArray[np.bool_]:
     first = similarity.sum(axis=2).argmax(axis=1)
     kept = np.zeros(finite.shape, np.bool_)
     kept[images, first] = True
-    nearest = similarity[images, first]  # [n, T]: likeness to the most alike kept token
+    nearest = similarity[images, first]  # [n, T]: similarity to the most similar kept token
     for _ in range(vectors.shape[1] - 1):
         farthest = nearest.argmin(axis=1)
         open_images = images[nearest[images, farthest] < SIMILARITY]

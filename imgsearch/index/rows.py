@@ -1,4 +1,4 @@
-"""The maximum over an image's rows, and the one order that all answers follow."""
+"""The maximum over an image's rows, and the order that all answers follow."""
 
 from __future__ import annotations
 
@@ -11,34 +11,33 @@ from numpy.typing import NDArray
 from imgsearch.records import Float32, Int64
 
 TIE = 1e-5
-"""Scores that agree after rounding to this are a tie; float32 sums over 256 dims differ by less (design,
-4.6)."""
+"""Scores that are equal after rounding to this are a tie. float32 sums over 256 dims differ by less."""
 
 
 def rounded(scores: NDArray[np.floating[Any]]) -> Int64:
-    """Scores as whole multiples of 1e-5, half to even: the number that decides places."""
+    """Scores as multiples of 1e-5, rounded half to even: int64 that decide the order."""
     return np.rint(np.asarray(scores, np.float64) / TIE).astype(np.int64)
 
 
 def rank_order(scores: NDArray[np.floating[Any]], tie_keys: Int64) -> Int64:
-    """Positions from best to worst: finite ``scores`` [n] rounded to 1e-5, descending, then ``tie_keys`` [n],
-    ascending. -> int64 [n]."""
+    """Positions int64 [n] from best to worst: finite ``scores`` [n] rounded to 1e-5, descending, then ``tie_keys`` [n],
+    ascending."""
     return np.lexsort((tie_keys, -rounded(scores))).astype(np.int64)
 
 
 def best_over_tokens(vectors: Float32, text: Float32) -> NDArray[np.float64]:
-    """The score of each image, ``vectors`` [n, T, D] with ``text`` [D], summed in float64. -> [n].
+    """The score of each image, float64 [n], from ``vectors`` [n, T, D] and ``text`` [D], summed in float64.
 
-    One product of shape [T, D] @ [D] an image, whatever n is, so an image's score does not depend on the
-    company it is scored in: BLAS picks other kernels, and other roundings, for other shapes."""
+    Each image is one product [T, D] @ [D] whatever n is, so its score does not depend on the other images: BLAS uses
+    other kernels, with other rounding, for other shapes.
+    """
     products = np.matmul(vectors.astype(np.float64), text.astype(np.float64))  # [n, T]
     best: NDArray[np.float64] = products.max(axis=1)
     return best
 
 
 class TokenRows:
-    """``VectorRows`` over one array [N, T, D] in memory or memory-mapped; float16, float32, or int8 with a
-    scale."""
+    """`VectorRows` over one array [N, T, D], in memory or memory-mapped: float16, float32, or int8 with a scale."""
 
     def __init__(self, vectors: NDArray[Any], scale: float = 1.0) -> None:
         if vectors.ndim != 3:

@@ -1,9 +1,10 @@
-"""Exact scores of any slots, and the best of them in the one order: what every index answers with.
+"""Exact scores of any slots, and the best of them in the common order. Every index answers with these.
 
-Two passes. The first scores everything once in float32, block by block, as fast as memory allows; its last
-bits depend on BLAS, on the block and on Q. So it only shortlists: whatever could still be among the k best,
-given the worst rounding, is scored again in float64, one image at a time, and only that score decides and
-is returned."""
+There are two passes. The first scores everything in float32, block by block, as fast as memory allows. Its last bits
+depend on BLAS, the block size and Q, so it only makes a shortlist: whatever could still be among the k best, given the
+worst rounding. The second pass scores the shortlist in float64, one image at a time. Only these scores decide and are
+returned.
+"""
 
 from __future__ import annotations
 
@@ -20,29 +21,29 @@ from imgsearch.records import Float32, Int64
 from imgsearch.settings import available_cores
 
 COARSE_VALUES = 1 << 24
-"""Scores held at once, 64 MiB: decides how many of the Q texts one sweep serves."""
+"""Scores held at once, 64 MiB. It decides how many of the Q texts share a sweep."""
 
 RESCORE_SLOTS = 256
-"""Images scored again at once: 16 MiB in float64 at 32 x 256."""
+"""Images rescored at once: 16 MiB in float64 at 32 x 256."""
 
 GATHER_SLOTS = 64
 """Images fetched at once: 1 MiB as stored. 500 scattered images of 32 x 256 float16 in the page cache, one EPYC core:
 7.3 us an image with 32, 4.9 with 64, 7 to 14 with 256, whose copies leave the L2 cache before they are scored."""
 
 GATHER_SHARE = 0.3
-"""Up to this share of the slots between the first and the last asked for, rows are fetched one by one instead of
-sweeping all: 5 us an image fetched, 3.5 us (float16) or 2.3 us (int8) swept, in whole blocks."""
+"""Up to this share of the slots between the first and the last one asked for, rows are fetched one by one instead of in
+a sweep. Fetching takes 5 us an image, sweeping 3.5 us (float16) or 2.3 us (int8), in whole blocks."""
 
 THREADS = min(8, available_cores())
-"""Threads of one sweep or gather; NumPy lets go of the interpreter while it copies and multiplies."""
+"""Threads of one sweep or gather. NumPy releases the GIL while it copies and multiplies."""
 
 SLOTS_A_THREAD = 256
-"""Fewer slots than this are not worth a thread: starting one takes about 0.1 ms, the slots about 1 ms."""
+"""Fewer slots than this do not justify a thread: starting one takes about 0.1 ms, scoring the slots about 1 ms."""
 
 
 class Scorer:
-    """Scores slots of ``rows`` exactly, ties by ``tie_keys`` int64 [N] (the slots themselves if None). Safe from any
-    thread. Memory: about 100 MiB whatever N is, plus 4 bytes an image and text."""
+    """Scores slots of ``rows`` exactly. Ties are ordered by ``tie_keys`` int64 [N] (None: the slots themselves).
+    Thread-safe. Memory: about 100 MiB whatever N is, plus 4 bytes an image and text."""
 
     def __init__(self, rows: VectorRows, tie_keys: Int64 | None = None) -> None:
         if tie_keys is not None and tie_keys.shape != (rows.slots,):
@@ -59,7 +60,8 @@ class Scorer:
         return np.ascontiguousarray(texts, np.float32)
 
     def allowed_slots(self, allowed: Allowed | None) -> Int64 | None:
-        """Ascending; None means every slot. Raises ValueError for a mask of another length or an unknown slot."""
+        """The allowed slots, ascending; None means every slot. Raises ValueError for a mask of another length or an
+        unknown slot."""
         total = self.rows.slots
         if allowed is None:
             return None
@@ -74,8 +76,8 @@ class Scorer:
         return None if bool(mask.all()) else np.flatnonzero(mask).astype(np.int64)
 
     def coarse(self, texts: Float32, slots: Int64 | None) -> Float32:
-        """Float32 scores of ``texts`` [q, D] with ``slots`` (ascending; None = all). -> [q, len(slots) or N], -inf
-        where a slot is missing."""
+        """float32 [q, len(slots) or N]: approximate scores of ``texts`` [q, D] with ``slots`` (ascending; None: all),
+        -inf where a slot is missing."""
         if slots is None:
             return self._swept(texts, 0, self.rows.slots)
         if not len(slots):
@@ -86,7 +88,7 @@ class Scorer:
         return self._gathered(texts, slots)
 
     def pick(self, coarse: Float32, slots: Int64 | None, text: Float32, k: int) -> tuple[Int64, Float32]:
-        """The best k of one text: shortlist by ``coarse`` [M], score again, order. -> (slots, scores), both [<= k]."""
+        """The best k of one text, (slots, scores), both [<= k]: shortlist by ``coarse`` [M], rescore, order."""
         comparable = np.where(np.isfinite(coarse), coarse, np.float32(-np.inf))
         while count := min(k, int(np.count_nonzero(comparable > -np.inf))):
             kth = len(comparable) - count
@@ -95,7 +97,7 @@ class Scorer:
             found = chosen.astype(np.int64) if slots is None else slots[chosen]
             exact = self._rescored(found, text)
             damaged = ~np.isfinite(exact)
-            if damaged.any():  # a row that holds NaN or infinity is never an answer, nor hides one
+            if damaged.any():  # a row with NaN or infinity is no answer, and must not hide one
                 comparable[chosen[damaged]] = -np.inf
                 continue
             order = rank_order(exact, self._tie_keys[found])[:count]
@@ -103,7 +105,7 @@ class Scorer:
         return np.empty(0, np.int64), np.empty(0, np.float32)
 
     def _swept(self, texts: Float32, first: int, stop: int) -> Float32:
-        """Every slot from ``first`` to ``stop``, each thread a stripe."""
+        """Scores of every slot from ``first`` to ``stop``; each thread does a stripe."""
         coarse = np.full((len(texts), stop - first), -np.inf, np.float32)
         block_slots = max(1, BLOCK_VALUES // (self.rows.query_tokens * self.rows.dims))
 
@@ -132,26 +134,28 @@ class Scorer:
         return np.concatenate([best_over_tokens(self.rows.read(part), text) for part in parts])
 
     def _margin(self, text: Float32) -> np.float32:
-        """How far below the k-th coarse score a true k-th can hide: one rounding step of the order, plus
-        twice the worst error of a float32 inner product, D * 2**-24 * |row| * |text| (Higham, Accuracy and
-        Stability, 3.1)."""
-        error = self.rows.dims * 2.0**-24 * 1.01 * float(np.linalg.norm(text))  # 1.01: rows stored in float16
+        """How far below the k-th coarse score a true member of the best k may lie: one rounding step of the order, plus
+        twice the worst error of a float32 inner product, D * 2**-24 * |row| * |text| (Higham, Accuracy and Stability,
+        3.1)."""
+        error = self.rows.dims * 2.0**-24 * 1.01 * float(np.linalg.norm(text))  # 1.01: float16 lengthens rows
         return np.float32(TIE + 2 * error)
 
 
 def _stripes(count: int) -> list[tuple[int, int]]:
-    """0..count in as many parts as there are threads worth starting."""
+    """0..count split among as many threads as are worth starting."""
     parts = max(1, min(THREADS, count // SLOTS_A_THREAD))
     bounds = [count * part // parts for part in range(parts + 1)]
     return list(itertools.pairwise(bounds))
 
 
 def _shared(stripes: Sequence[tuple[int, int]], work: Callable[[int, int], None]) -> None:
-    """Do ``work`` on every stripe, the first in this thread, and raise what any of them raised."""
+    """Do ``work`` on every stripe, on the first in this thread, and raise what any of them raised."""
     if len(stripes) == 1:
         work(*stripes[0])
         return
-    from concurrent.futures import ThreadPoolExecutor  # its import takes longer than a small library's search
+    from concurrent.futures import (
+        ThreadPoolExecutor,
+    )  # imported late: slower than a small search
 
     with ThreadPoolExecutor(len(stripes) - 1) as pool:
         others = [pool.submit(work, *stripe) for stripe in stripes[1:]]

@@ -1,4 +1,4 @@
-"""A snapshot's candidates and every newer image, scored exactly."""
+"""Scores a snapshot's candidates and every newer image exactly."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from imgsearch.records import Candidates, Float32, Int64
 
 FEWEST_CANDIDATES = 1000
 CANDIDATES_A_ROOT = 3.0
-"""A snapshot of N slots names 3 sqrt(N) candidates, at least 1,000, whatever k is. benchmarks/search.py: recall@10 .99
-asks for 100 candidates of 10,000 images, 180 of 30,000, 290 of 100,000 and 2,300 of 1,000,000; 1,000 of 100,000 hold
-.999, 3,000 of 1,000,000 hold .993."""
+"""A snapshot of N slots names 3 sqrt(N) candidates, at least 1,000, whatever k is. benchmarks/search.py: recall@10 of
+.99 needs 100 candidates for 10,000 images, 180 for 30,000, 290 for 100,000 and 2,300 for 1,000,000; with 1,000
+candidates of 100,000 it is .999, with 3,000 of 1,000,000 it is .993."""
 
 EXACT_SHARE = 0.02
-"""Up to this share of allowed images, and always up to the number of candidates, every allowed image is scored exactly:
-it costs less than the lists that would have to be looked into (1 % of a million images: 50 ms on a busy machine)."""
+"""If at most this share of the images is allowed, or at most as many as there are candidates, every allowed image is
+scored exactly. That costs less than scanning the lists (1 % of a million images: 50 ms on a busy machine)."""
 
 
 def candidate_count(covered: int) -> int:
-    """How many candidates a snapshot of ``covered`` slots names: a property of the snapshot, not of the question."""
+    """How many candidates a snapshot of ``covered`` slots names. It depends on the snapshot, not on the query."""
     return max(FEWEST_CANDIDATES, round(CANDIDATES_A_ROOT * math.sqrt(covered)))
 
 
 class SnapshotIndex:
-    """``CandidateIndex`` over ``rows``. ``present`` bool [slots]: which slots exist and may answer at all; ``tie_keys``
-    as for ``ExactIndex``.
+    """`CandidateIndex` over ``rows``. ``present`` bool [slots]: which slots exist. ``tie_keys`` as for `ExactIndex`.
 
-    An answer is the exact order, by the exact scores, of a pool: ``candidates`` images that the first stage names
-    (None: `candidate_count`) and every image of the tail, that is of the slots from ``first_stage.stop`` on. The pool
-    does not depend on k, so k = 5 is the beginning of k = 50; behind the pool come all other allowed images in exact
-    order (one sweep). An image that the first stage misses is absent from the pool (recall: benchmarks/search.py). The
-    answers change with the snapshot only: the same before and after a restart."""
+    An answer is a pool in exact order, by exact scores. The pool holds ``candidates`` images that the first stage names
+    (None: `candidate_count`) and every image of the tail, which are the slots from ``first_stage.stop`` on. The pool
+    does not depend on k, so k = 5 is the beginning of k = 50. After the pool come all other allowed images in exact
+    order (one sweep). An image that the first stage misses is not in the pool (recall: benchmarks/search.py). The
+    answers depend on nothing but the snapshot, so they are the same after a restart.
+    """
 
     def __init__(
         self,
@@ -62,11 +62,11 @@ class SnapshotIndex:
 
     @property
     def exact_limit(self) -> int:
-        """Up to so many allowed images, each is compared and the snapshot is not asked."""
+        """Up to this many allowed images, each is scored without the snapshot."""
         return self._exact_limit
 
     def search(self, texts: Float32, k: int, allowed: Allowed | None = None) -> Candidates:
-        """See ``CandidateIndex.search``; "the k best" are those of the pool, see the class."""
+        """See `CandidateIndex.search`. "The k best" are those of the pool, as the class says."""
         texts = self._scorer.checked(texts, k)
         slots = self._scorer.allowed_slots(allowed)
         mask = self._present
@@ -88,7 +88,7 @@ class SnapshotIndex:
         self, text: Float32, k: int, mask: NDArray[np.bool_], total: int, unfiltered: bool
     ) -> tuple[Int64, Float32]:
         keep = None if unfiltered else mask[: self._covered]
-        if keep is not None and len(keep) < self._first_stage.stop:  # published after the rows were looked at
+        if keep is not None and len(keep) < self._first_stage.stop:  # published after the rows were read
             keep = np.pad(keep, (0, self._first_stage.stop - len(keep)))
         named = np.sort(self._first_stage.candidates(text, self._candidates, keep))
         named = named[named < self._covered]

@@ -1,4 +1,4 @@
-"""A new, small BLIP-2: its sizes, its tokenizer, and saving both as an ordinary checkpoint directory."""
+"""A new, small BLIP-2: its sizes, its tokenizer, and writing both as an ordinary checkpoint directory."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from transformers import Blip2Config, Blip2ForImageTextRetrieval
 from imgsearch.scenes.vocabulary import grammar_words
 
 SPECIAL_PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]")
-_PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, which BLIP-2 uses
+_PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's statistics, which BLIP-2 uses
 _PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Sizes of a small BLIP-2. 32 query tokens of 256 dimensions, as the real one has."""
+    """Sizes of a small BLIP-2. It has 32 query tokens of 256 dimensions, as the published ones have."""
 
     image_size: int = 128
     patch_size: int = 16
@@ -37,8 +37,8 @@ class Sizes:
 
 
 def word_pieces() -> list[str]:
-    """The vocabulary: special pieces, letters, digits and marks alone and inside words, then the grammar's words.
-    Any English text falls back to letters."""
+    """The vocabulary: special pieces, letters, digits and marks (alone and inside words), then the words of the scene
+    grammar. Any other English word falls back to letters."""
     marks = list(string.punctuation)
     singles = [*string.ascii_lowercase, *string.digits, *marks]
     inner = ["##" + letter for letter in (*string.ascii_lowercase, *string.digits)]
@@ -58,7 +58,7 @@ def new_tokenizer() -> Tokenizer:
 
 
 def new_model(sizes: Sizes, seed: int) -> Blip2ForImageTextRetrieval:
-    """A model with random weights; the seed decides them."""
+    """A model with random weights that depend only on ``seed``."""
     torch.manual_seed(seed)
     config = Blip2Config(
         vision_config={
@@ -88,7 +88,7 @@ def new_model(sizes: Sizes, seed: int) -> Blip2ForImageTextRetrieval:
         image_token_index=None,
     )
     model = Blip2ForImageTextRetrieval(config)
-    # transformers begins with zeros; equal queries get equal gradients and would stay one query for ever.
+    # transformers starts queries at zero. Equal queries get equal gradients and would stay equal for ever.
     torch.nn.init.normal_(model.query_tokens, std=0.5)
     torch.nn.init.normal_(model.vision_model.embeddings.position_embedding, std=0.1)
     # BERT's deviation of 0.02 is made for a width of 768. At a quarter of it, what queries take from the text starts
@@ -139,7 +139,7 @@ def _write_json(path: Path, value: object) -> None:
 
 
 def normalise(pixels: torch.Tensor) -> torch.Tensor:
-    """uint8 [B, S, S, 3] -> float32 [B, 3, S, S], CLIP's mean and deviation."""
+    """uint8 [B, S, S, 3] -> float32 [B, 3, S, S], with CLIP's mean and deviation."""
     mean = torch.tensor(_PIXEL_MEAN, device=pixels.device) * 255
     deviation = torch.tensor(_PIXEL_STD, device=pixels.device) * 255
     return ((pixels.float() - mean) / deviation).permute(0, 3, 1, 2).contiguous()

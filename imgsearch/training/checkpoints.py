@@ -1,4 +1,4 @@
-"""Training that begins from a checkpoint: load it, train it on somebody's pairs, save it as a directory."""
+"""Fine-tuning: load a checkpoint, train it on a person's pairs, save it as a directory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imgsearch.model import export_directory, load_model
 from imgsearch.training.loop import LoopSettings, Trainer
 from imgsearch.training.pairs import FilePairs
 
-# Fine-tuning moves little: BLIP-2's retrieval fine-tuning uses 1e-5 and no hardening of negatives.
+# Fine-tuning changes little: BLIP-2's retrieval fine-tuning uses 1e-5 and does not make negatives harder.
 _TUNE_DEFAULTS: dict[str, Any] = {
     "steps": 1000,
     "batch_size": 32,
@@ -21,7 +21,7 @@ _TUNE_DEFAULTS: dict[str, Any] = {
 
 
 def device_named(name: str) -> str:
-    """ "auto" -> "cuda" where there is one, else "cpu"; other names as they are."""
+    """ "auto" as "cuda" if there is one, else "cpu"; other names unchanged."""
     import torch
 
     if name != "auto":
@@ -38,9 +38,8 @@ def tune_checkpoint(
     given: Mapping[str, Any],
     log: Callable[[str], None],
 ) -> Path:
-    """Train checkpoint ``name`` on ``pairs`` in float32; ``given`` are LoopSettings by name. Returns ``folder``/model.
-
-    Raises UsageError for pairs that cannot be read and for a run in ``folder`` with other settings, and what
+    """Train checkpoint ``name`` on ``pairs`` in float32. ``given`` are LoopSettings by name. Returns ``folder``/model.
+    Raises UsageError for pairs that cannot be read and for a run in ``folder`` with other settings, and whatever
     `load_model` raises."""
     model = load_model(name, device=device, dtype="float32")
     settings = LoopSettings(**{**_TUNE_DEFAULTS, **given})

@@ -1,9 +1,9 @@
-"""Pictures for training the small model: drawn in chunks by worker processes, kept on disk, read back as arrays.
+"""Images for training the small model: drawn in chunks by worker processes, kept on disk, read back as arrays.
 
-A chunk depends on nothing but (seed, number), so an interrupted run goes on where it stopped and a corpus can
-be enlarged later. There are chunks of scenes (families of a scene and its three twins, and single ones), of moved
-scenes (one group of things, drawn at every place), of varied scenes (one with its setting changed, or one thing for
-another) and of sheets; withheld colour-object pairs never appear.
+A chunk depends only on (seed, number), so an interrupted run continues where it stopped and a corpus can be enlarged
+later. There are chunks of scenes (families of a scene and its three twins, and single ones), of moved scenes (one group
+of things, drawn at every place), of varied scenes (one with another setting or another thing) and of sheets. Withheld
+colour-object pairs never appear.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CHUNK_FAMILIES = 160
 CHUNK_SINGLES = 360
 FAMILY_SIZE = 1 + len(TWIN_KINDS)
 CHUNK_SHEETS = 500
-CHUNK_MOVED = 100  # times a picture for every place
+CHUNK_MOVED = 100  # groups in a chunk, each drawn at every place
 CHUNK_VARIED = 100
 VARIED_SETTINGS = 2
 VARIED_KINDS = 2
@@ -39,9 +39,9 @@ CHUNK_IMAGES = CHUNK_FAMILIES * FAMILY_SIZE + CHUNK_SINGLES
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """``pixels`` uint8 [N, S, S, 3]; ``scenes`` and ``boxes`` by picture; ``families`` int64 [F, 4], the pictures of
-    each family, base first; ``singles`` int64 [S]; ``moved`` int64 [M, 5], the pictures of one group at every place;
-    ``varied`` int64 [V, 5], a scene, base first, and its like with one thing changed."""
+    """``pixels`` uint8 [N, S, S, 3]; ``scenes`` and ``boxes`` by image. ``families`` int64 [F, 4]: the images of each
+    family, base first. ``singles`` int64 [S]. ``moved`` int64 [M, 5]: the images of one group at every place.
+    ``varied`` int64 [V, 5]: a base scene, then the same with one thing changed."""
 
     pixels: NDArray[np.uint8]
     scenes: list[Scene]
@@ -53,7 +53,7 @@ class Corpus:
 
 
 def draw_corpus(folder: Path, content: str, *, seed: int, chunks: int, image_size: int, workers: int) -> None:
-    """Draw the chunks that are missing in ``folder``; ``content`` is "scenes", "moved", "varied" or "sheets"."""
+    """Draw the chunks that are missing in ``folder``. ``content`` is "scenes", "moved", "varied" or "sheets"."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [n for n in range(chunks) if not _chunk_path(folder, n).exists()]
     draw = {"scenes": _draw_scenes, "moved": _draw_moved, "varied": _draw_varied, "sheets": _draw_sheets}[content]
@@ -67,7 +67,7 @@ def draw_corpus(folder: Path, content: str, *, seed: int, chunks: int, image_siz
 
 
 def read_scenes(folder: Path, chunks: int) -> Corpus:
-    """The first ``chunks`` chunks of scenes as one corpus; raises FileNotFoundError if one was not drawn."""
+    """The first ``chunks`` chunks of scenes as one corpus. Raises FileNotFoundError if one was not drawn."""
     pixels, scenes, boxes = _read_chunks(folder, chunks)
     numbers = np.arange(len(scenes)).reshape(chunks, CHUNK_IMAGES)
     in_families = CHUNK_FAMILIES * FAMILY_SIZE
@@ -77,14 +77,14 @@ def read_scenes(folder: Path, chunks: int) -> Corpus:
 
 
 def read_moved(folder: Path, chunks: int) -> Corpus:
-    """The same for chunks of moved scenes."""
+    """The first chunks of moved scenes, as `read_scenes`."""
     pixels, scenes, boxes = _read_chunks(folder, chunks)
     moved = np.arange(len(scenes)).reshape(-1, len(POSITIONS))
     return Corpus(pixels, scenes, boxes, _none(FAMILY_SIZE), np.empty(0, np.int64), moved, _none(VARIED_SIZE))
 
 
 def read_varied(folder: Path, chunks: int) -> Corpus:
-    """The same for chunks of varied scenes."""
+    """The first chunks of varied scenes, as `read_scenes`."""
     pixels, scenes, boxes = _read_chunks(folder, chunks)
     varied = np.arange(len(scenes)).reshape(-1, VARIED_SIZE)
     nothing = np.empty(0, np.int64)
@@ -92,14 +92,14 @@ def read_varied(folder: Path, chunks: int) -> Corpus:
 
 
 def read_sheets(folder: Path, chunks: int) -> Corpus:
-    """The same for chunks of sheets."""
+    """The first chunks of sheets, as `read_scenes`."""
     pixels, scenes, boxes = _read_chunks(folder, chunks)
     singles = np.arange(len(scenes))
     return Corpus(pixels, scenes, boxes, _none(FAMILY_SIZE), singles, _none(len(POSITIONS)), _none(VARIED_SIZE))
 
 
 def join(first: Corpus, second: Corpus) -> Corpus:
-    """Both as one; the pictures of ``second`` are numbered after those of ``first``."""
+    """Both corpora as one. The images of ``second`` are numbered after those of ``first``."""
     start = len(first.scenes)
     return Corpus(
         np.concatenate([first.pixels, second.pixels]),
@@ -176,7 +176,7 @@ def _draw_varied(job: tuple[Path, int, int, int]) -> None:
 
 
 def _variations(rng: random.Random, base: Scene) -> list[Scene]:
-    """The scene, then in other settings, then with another kind of thing in place of one."""
+    """The scene, then the same in other settings, then with another kind of thing in place of one."""
     settings = rng.sample([setting for setting in SETTINGS if setting != base.setting], VARIED_SETTINGS)
     taken = {group.kind for group in base.groups}
     others = []

@@ -1,8 +1,8 @@
-"""BLIP-2's two losses for retrieval: image-text contrast (ITC) and image-text matching (ITM), and ITM's negatives.
+"""BLIP-2's two losses for retrieval, image-text contrast (ITC) and image-text matching (ITM), and ITM's negatives.
 
-Source: Li et al. 2023 (BLIP-2), section 3.1, and LAVIS's ``blip2_qformer.py``. Two things are added: a batch may say
-which other captions are true of which pictures (they are neither negatives nor wrong), and negatives begin easy and
-grow hard, because a matching head that meets only hard ones from the start stays at chance.
+Source: Li et al. 2023 (BLIP-2), section 3.1, and LAVIS's ``blip2_qformer.py``. Two things are added. A batch may say
+which other captions are true of which images; these count neither as negatives nor as wrong. Negatives begin easy and
+become hard, because a matching head that meets only hard ones from the start stays at chance.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def text_vectors(model: Blip2ForImageTextRetrieval, ids: torch.Tensor, mask: tor
 def match_pair_logits(
     model: Blip2ForImageTextRetrieval, features: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor
 ) -> torch.Tensor:
-    """Features [K, N, W] with texts [K, L], pair by pair -> ITM logits [K, 2], mean over the query tokens."""
+    """ITM logits [K, 2] of K pairs, features [N, W] with text [L] each; the mean over the query tokens."""
     queries = model.query_tokens.expand(features.shape[0], -1, -1)
     count = queries.shape[1]
     embedded = model.embeddings(input_ids=ids, query_embeds=queries)
@@ -42,14 +42,15 @@ def match_pair_logits(
 
 
 def similarity(tokens: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
-    """Tokens [B, T, D], texts [C, D] -> [B, C], the maximum over the image's tokens."""
+    """[B, C] from tokens [B, T, D] and texts [C, D]: the maximum over the image's tokens."""
     flat = tokens.reshape(-1, tokens.shape[-1]) @ texts.T  # [B * T, C]
     return flat.reshape(tokens.shape[0], tokens.shape[1], -1).amax(dim=1)
 
 
 def contrastive_loss(sims: torch.Tensor, truth: torch.Tensor, temperature: torch.Tensor) -> torch.Tensor:
-    """ITC both ways. ``sims`` [B, B] (image, text); ``truth`` bool [B, B], True where the text is true of the image
-    (at least the diagonal). The pair itself is the target; other true pairs are left out of the denominator."""
+    """ITC in both directions. ``sims`` [B, B] (image, text); ``truth`` bool [B, B] is True where the text is true of
+    the image (at least on the diagonal). The pair itself is the target; other true pairs are left out of the
+    denominator."""
     count = sims.shape[0]
     others = truth & ~torch.eye(count, dtype=torch.bool, device=truth.device)
     logits = (sims / temperature).masked_fill(others, -1e4)
@@ -61,8 +62,8 @@ def mine_negatives(
     sims: torch.Tensor, truth: torch.Tensor, sharpness: float, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(image for each text [B], text for each image [B]): untrue partners, drawn with probability proportional to
-    exp(sharpness * similarity). Sharpness 0 draws evenly. A row with no untrue partner draws anything; the caller
-    tells by ``truth``."""
+    exp(sharpness * similarity). Sharpness 0 draws uniformly. A row without an untrue partner draws anything; the caller
+    finds these by ``truth``."""
     logits = (sharpness * sims.detach()).masked_fill(truth, -torch.inf)
 
     def draw(rows: torch.Tensor) -> torch.Tensor:
@@ -74,11 +75,11 @@ def mine_negatives(
 
 
 def matching_loss(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cross-entropy over ITM's two classes, for logits [K, 2] and labels int64 [K]; also the share that is right."""
+    """Cross-entropy over ITM's two classes, for logits [K, 2] and labels int64 [K], and the share that is right."""
     return F.cross_entropy(logits, labels), (logits.argmax(-1) == labels).float().mean()
 
 
 def ranking_loss(logits: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy over candidates: class-1 logits [Q, 1 + C] of a text with its own picture, in the first place, and
-    with C pictures that it is not true of. What re-ranking does with them, put as a loss."""
+    """Cross-entropy over candidates, from class-1 logits [Q, 1 + C]: a text with its own image first, then with C
+    images of which it is untrue. This is what re-ranking does, as a loss."""
     return F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))

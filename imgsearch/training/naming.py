@@ -1,10 +1,10 @@
 """First stage of the small model: its ViT learns to name what every patch shows.
 
-The real BLIP-2 begins with a ViT that already sees (EVA-CLIP, frozen). Ours learns to see here: per patch the kind,
-the colour, the size and the place of the thing in it, how many of its like there are, and how many things have their
-centre there; from the class token the setting. The place is the word that a caption would say ("left"): with rows and
-columns as targets, eight classes each, a linear read-out of left against right was right for 74 % of the patches, and
-no caption about places was learned from such features. The heads are dropped afterwards.
+The real BLIP-2 starts with a ViT that already sees (EVA-CLIP, frozen). This one learns to see here. Per patch it learns
+the kind, colour and size of the thing in it, how many of its kind there are, and how many things have their centre
+there; from the class token the setting. The place is learned as the word that a caption would use ("left"). With rows
+and columns as targets, eight classes each, a linear read-out of left against right was right for 74 % of the patches,
+and no caption about places was learned from such features. The heads are dropped afterwards.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _COLOUR = {name: number + 1 for number, name in enumerate(COLOURS)}
 _SIZE = {name: number + 1 for number, name in enumerate(SIZES)}
 _PLACE = {name: number for number, name in enumerate(POSITIONS)}
 _SETTING = {name: number for number, name in enumerate(SETTINGS)}
-_MAX_GROUPS = 2  # of a scene that captions are made of; a sheet has more
+_MAX_GROUPS = 2  # groups in a scene for captions; a sheet has more
 _UNKNOWN = -100  # cross_entropy's ignore_index
-_MIN_COVER = 0.3  # a patch belongs to the thing that covers most of it, from this share on
+_MIN_COVER = 0.3  # a patch belongs to the thing that covers most of it, if that covers at least this share
 
 
 @dataclass(frozen=True, slots=True)
 class NamingSettings:
-    """How the naming stage runs: the first ``sheet_steps`` see sheets only, the next ``mixed_steps`` sheets and scenes
-    in turn, the rest scenes only. ``head_rate``: the heads' learning rate over the ViT's."""
+    """How the naming stage runs. The first ``sheet_steps`` use sheets only, the next ``mixed_steps`` alternate sheets
+    and scenes, the rest use scenes only. ``head_rate``: the heads' learning rate relative to the ViT's."""
 
     steps: int = 1700
     sheet_steps: int = 1000
@@ -64,8 +64,8 @@ class NamingHeads(nn.Module):
 
 
 def patch_targets(scene: Scene, boxes: list[SceneBox], grid: int) -> NDArray[np.int8]:
-    """int8 [6, grid * grid]: kind, colour, size (0 = background) and the number of centres; then place and
-    count - 1 of the group, `_UNKNOWN` on the background and on sheets, whose things form no groups."""
+    """int8 [6, grid * grid]: kind, colour, size (0 = background), the number of centres, then place and count - 1 of
+    the group. The last two are `_UNKNOWN` on the background and on sheets, whose things form no groups."""
     target = np.zeros((6, grid, grid), dtype=np.int8)
     target[4:] = _UNKNOWN
     best = np.full((grid, grid), _MIN_COVER)
@@ -92,7 +92,7 @@ def patch_targets(scene: Scene, boxes: list[SceneBox], grid: int) -> NDArray[np.
 def naming_loss(
     features: torch.Tensor, targets: torch.Tensor, settings: torch.Tensor, heads: NamingHeads
 ) -> tuple[torch.Tensor, dict[str, float]]:
-    """Loss and readings for ViT features [B, 1 + P, W], targets int64 [B, 6, P], settings int64 [B]."""
+    """The loss and its parts for ViT features [B, 1 + P, W], targets int64 [B, 6, P], settings int64 [B]."""
     patches = features[:, 1:]
     thing = targets[:, 0] > 0
     weight = torch.where(thing, 1.0, 0.25)
@@ -118,7 +118,7 @@ def naming_loss(
 
 
 def _known_cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Mean over the patches whose target is known, 0 if none is. Logits [B, P, C], target int64 [B, P]."""
+    """Mean over the patches with a known target, 0 if there is none. Logits [B, P, C], target int64 [B, P]."""
     known = (target != _UNKNOWN).sum().clamp(min=1)
     return F.cross_entropy(logits.transpose(1, 2), target, ignore_index=_UNKNOWN, reduction="sum") / known
 
@@ -130,8 +130,8 @@ def train_naming(
     settings: NamingSettings,
     log: Callable[[str], None],
 ) -> NamingHeads:
-    """Train the ViT in place (one-cycle cosine rate, AdamW) and return the heads: first on sheets full of things, which
-    teach five times as much a picture, then on scenes as they will be met."""
+    """Train the ViT in place (one-cycle cosine rate, AdamW) and return the heads. Sheets full of things come first,
+    because they teach five times as much an image, then scenes as captions describe them."""
     grid = model.config.vision_config.image_size // model.config.vision_config.patch_size
     vision = model.vision_model
     device = next(vision.parameters()).device
@@ -144,7 +144,7 @@ def train_naming(
     optimiser = torch.optim.AdamW([{"params": group} for group in groups], weight_decay=0.03, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=settings.steps + 1, pct_start=0.08)
     rng = np.random.default_rng(settings.seed)
-    vision.requires_grad_(True)  # a loop before may have frozen it
+    vision.requires_grad_(True)  # an earlier loop may have frozen it
     vision.train()
     for step in range(1, settings.steps + 1):
         source = _source_of(step, settings, sources)
@@ -162,14 +162,14 @@ def train_naming(
 
 
 def _source_of(step: int, settings: NamingSettings, sources: list[_Labelled]) -> _Labelled:
-    """Sheets or scenes, for a step that counts from 1."""
+    """Sheets or scenes for this step, counted from 1."""
     if step <= settings.sheet_steps:
         return sources[0]
     return sources[step % 2] if step <= settings.sheet_steps + settings.mixed_steps else sources[1]
 
 
 class _Labelled:
-    """A corpus with its patch targets, giving random batches."""
+    """A corpus with its patch targets, which gives random batches."""
 
     def __init__(self, corpus: Corpus, grid: int) -> None:
         self._pixels = corpus.pixels

@@ -1,4 +1,4 @@
-"""Where training pairs come from: a drawn corpus (whose graphs tell every truth), or a pairs.jsonl of anybody's."""
+"""Sources of training pairs: a drawn corpus, whose graphs decide what is true, or anyone's pairs.jsonl."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ from imgsearch.training.corpus import Corpus
 
 _MAX_TOKENS = 32
 _TWIN_WEIGHTS = {"colour": 2, "count": 2, "relation": 3}
-# Shares of the captions of a scene that stands beside a twin.
-_PLACE_SHARE = 0.3  # one thing and its place, beside a relation twin
-_FULL_SHARE = 0.8  # all that tells a picture from its twins; else anything
+# Shares of the captions of a scene that is in a batch with a twin.
+_PLACE_SHARE = 0.3  # one thing and its place, next to a relation twin
+_FULL_SHARE = 0.8  # everything that tells an image from its twins; the rest are any captions
 
 
 @dataclass(frozen=True, slots=True)
 class PairBatch:
-    """``rows`` int64 [B] into the source's pictures; caption i belongs to picture i; ``truth`` bool [B, B] is True
-    where caption j is true of picture i (at least the diagonal); ``twins`` int64 [B] says where in the batch a
-    picture's twin is, -1 if it has none; ``holds(j, row)`` whether caption j is true of any picture of the source."""
+    """``rows`` int64 [B] are indices into the source's images, and caption i belongs to image i. ``truth`` bool [B, B]
+    is True where caption j is true of image i (at least on the diagonal). ``twins`` int64 [B] is the position of an
+    image's twin in the batch, -1 if there is none. ``holds(j, row)`` says whether caption j is true of any image of the
+    source."""
 
     rows: NDArray[np.int64]
     captions: list[str]
@@ -42,27 +43,28 @@ class PairBatch:
 
 
 class PairSource(Protocol):
-    """Pictures and captions for training."""
+    """Images and captions for training."""
 
     @property
     def count(self) -> int:
-        """How many pictures there are."""
+        """The number of images."""
 
     def pixels(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """uint8 [B, S, S, 3]."""
 
     def sample(self, rng: random.Random, size: int, step: int) -> PairBatch:
-        """A random batch of about ``size`` pairs for a step of the training."""
+        """A random batch of about ``size`` pairs for a training step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Of a batch: ``moved``, one group of things at two places; ``twins``, a scene beside one of its twins; ``varied``,
-    beside one that differs in its setting or in a kind of thing. The rest are single scenes.
+    """The composition of a batch. ``moved``: one group of things at two places. ``twins``: a scene and one of its
+    twins. ``varied``: a scene and one with another setting or kind of thing. The rest are single scenes.
 
-    Two groups always stand opposite each other, so from twins alone "on the left" tells nothing until it is bound to a
-    thing, and stayed at chance: hence the moved ones. Twins share their setting and their things, and a model that was
-    shown too many of them grew careless about both: hence the varied ones."""
+    Two groups always stand opposite each other. From twins alone, "on the left" says nothing until it is bound to a
+    thing, and it stayed at chance; moved scenes mend this. Twins share their setting and things, and a model that saw
+    too many of them neglected both; varied scenes mend that.
+    """
 
     moved: float = 0.3
     twins: float = 0.4
@@ -73,7 +75,7 @@ SHARES = Shares()
 
 
 class ScenePairs:
-    """Pairs from a drawn corpus: captions are made anew each time and truth is asked of the graphs."""
+    """Pairs from a drawn corpus. Captions are made anew each time, and the graphs decide what is true."""
 
     def __init__(self, corpus: Corpus, shares: Shares = SHARES) -> None:
         self._corpus, self._shares = corpus, shares
@@ -122,7 +124,7 @@ class ScenePairs:
 
 
 def _placed(rng: random.Random, scene: Scene) -> Statement:
-    """One group and its place, perhaps its colour and the setting."""
+    """One group and its place, perhaps with its colour and the setting."""
     group = rng.choice(scene.groups)
     colour = group.colour if rng.random() < 0.5 else None
     setting = scene.setting if rng.random() < 0.3 else None
@@ -130,8 +132,8 @@ def _placed(rng: random.Random, scene: Scene) -> Statement:
 
 
 def _told_apart(rng: random.Random, scene: Scene) -> Statement:
-    """All its things and its setting, so that it is true of neither a scene in another setting nor of other things;
-    now and then anything."""
+    """All things and the setting, so that the caption is untrue of other settings and other things; now and then any
+    caption."""
     if rng.random() < 0.2:
         return any_statement(scene, rng)
     mentions = tuple(Mention(g.kind, g.count, g.colour if rng.random() < 0.8 else None) for g in scene.groups)
@@ -139,15 +141,15 @@ def _told_apart(rng: random.Random, scene: Scene) -> Statement:
 
 
 def _beside_twin(rng: random.Random, scene: Scene, kind: str) -> Statement:
-    """A statement for a scene that stands beside a twin of this kind; mostly one that tells them apart."""
+    """A statement for a scene next to a twin of this kind; mostly one that tells them apart."""
     if kind == "relation" and rng.random() < _PLACE_SHARE:
         return _placed(rng, scene)
     return full_statement(scene, rng) if rng.random() < _FULL_SHARE else any_statement(scene, rng)
 
 
 class FilePairs:
-    """Pairs from a pairs.jsonl ({"image", "captions"} a line, paths relative to the file); pictures are decoded once
-    and held at the model's size (3 S^2 bytes each). A caption counts as true of its own picture only."""
+    """Pairs from a pairs.jsonl ({"image", "captions"} a line, paths relative to the file). Images are decoded once and
+    held at the model's size (3 S^2 bytes each). A caption counts as true of its own image only."""
 
     def __init__(self, path: Path, image_size: int) -> None:
         rows = _read_rows(path)
@@ -203,7 +205,7 @@ def _load(path: Path, image_size: int) -> NDArray[np.uint8]:
 def encode_captions(
     tokenizer: TextTokenizer, captions: list[str], device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and mask int64 [B, L], cut at 32 as for ITC and ITM, padded to the longest."""
+    """Token ids and mask int64 [B, L], cut at 32 as for ITC and ITM, padded to the longest caption."""
     encoded = tokenizer.encode(captions, _MAX_TOKENS)
     length = max(len(ids) for ids in encoded)
     ids = torch.full((len(encoded), length), tokenizer.pad_id)

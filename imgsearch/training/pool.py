@@ -1,7 +1,7 @@
-"""Negatives from far beyond the batch: what ITC itself ranks first in thousands of pictures.
+"""Negatives from far beyond the batch: the images that ITC itself ranks first among thousands.
 
-Re-ranking has to choose among the best of a whole library. In a batch of 80 the nearest untrue picture is rarely that
-near, so a head trained on batches alone is no surer than ITC there.
+Re-ranking must choose among the best of a whole library. In a batch of 80 the nearest untrue image is rarely that
+close, so a head trained on batches alone is no better than ITC there.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from transformers import Blip2ForImageTextRetrieval
 
 from imgsearch.training.losses import image_tokens, similarity
 
-_NEAREST = 48  # untrue pictures of the pool, of which a caption's negatives are drawn
-_SHARPNESS = 12.0  # of the draw among them
+_NEAREST = 48  # a caption's negatives are drawn from this many nearest untrue images of the pool
+_SHARPNESS = 12.0  # sharpness of that draw
 _PER_PASS = 256
 
 
 class CandidatePool:
-    """Some of the source's pictures, embedded by the model as it stands at `refresh`."""
+    """Some of the source's images, embedded by the model as it was at `refresh`."""
 
     def __init__(self, model: Blip2ForImageTextRetrieval, features: NDArray[np.float16], size: int) -> None:
         self._model, self._features = model, features
@@ -32,12 +32,12 @@ class CandidatePool:
 
     @property
     def filled(self) -> bool:
-        """Whether `refresh` was called."""
+        """Whether `refresh` has been called."""
         return len(self._rows) > 0
 
     @torch.inference_mode()
     def refresh(self, rng: random.Random) -> None:
-        """Choose the pictures anew and embed them."""
+        """Choose the images anew and embed them."""
         self._rows = np.array(sorted(rng.sample(range(len(self._features)), self._size)))
         self._tokens = torch.cat(
             [
@@ -47,7 +47,7 @@ class CandidatePool:
         )
 
     def features_of(self, rows: NDArray[np.int64]) -> torch.Tensor:
-        """ViT features float32 [B, N, W] of the source's pictures ``rows``."""
+        """ViT features float32 [B, N, W] of the source's images ``rows``."""
         device = self._model.query_tokens.device
         return torch.from_numpy(self._features[rows].astype(np.float32)).to(device)
 
@@ -55,8 +55,8 @@ class CandidatePool:
     def mine(
         self, texts: torch.Tensor, count: int, holds: Callable[[int, int], bool], rng: np.random.Generator
     ) -> NDArray[np.int64]:
-        """For texts [Q, D], rows int64 [Q, count] of pictures of which ``holds(text, row)`` is False, near ones
-        likelier; a text that is untrue of too few gets some of them again, and -1 where it is untrue of none."""
+        """rows int64 [Q, count] for texts [Q, D]: images of which ``holds(text, row)`` is False, near ones more likely.
+        A text that is untrue of too few images gets some of them again, and -1 if it is untrue of none."""
         sims = similarity(self._tokens, texts).T.cpu().numpy()
         mined = np.full((len(sims), count), -1)
         for text, row in enumerate(sims):

@@ -1,4 +1,5 @@
-"""The recipe of the shipped model, from nothing to a checkpoint directory; each stage is kept and not done twice."""
+"""The recipe of the shipped model, from nothing to a checkpoint directory. Finished stages are kept and not
+repeated."""
 
 from __future__ import annotations
 
@@ -35,14 +36,14 @@ _RANKING = LoopSettings(
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Chunks are of 1,000 scenes, of 500 moved or varied scenes and of 500 sheets."""
+    """Sizes and steps of every stage. A chunk holds 1,000 scenes, 500 moved or varied scenes, or 500 sheets."""
 
     sizes: Sizes = field(default_factory=Sizes)
     scene_chunks: int = 40
     moved_chunks: int = 20
     varied_chunks: int = 16
     sheet_chunks: int = 30
-    naming_scene_chunks: int = 20  # of the scenes, how many the naming stage sees
+    naming_scene_chunks: int = 20  # how many of the scene chunks the naming stage uses
     naming: NamingSettings = field(default_factory=NamingSettings)
     # Scenes only, new heads: the share of patches whose place is told rose from 89 % to 99 % in 300 such steps.
     polish: NamingSettings = field(
@@ -84,11 +85,10 @@ class Recipe:
 def train_mini(
     recipe: Recipe, folder: Path, *, device: str, workers: int, log: Callable[[str], None], start: str | None = None
 ) -> Path:
-    """Draw the pictures, teach the ViT to name patches, train ITC + ITM, write ``folder``/model; returns that path.
-    With ``start``, a checkpoint of the recipe's sizes such as "mini", its ViT is kept and ITC + ITM go on from it.
-
-    Takes up an interrupted run. The same recipe gives the same pictures and batches; weights agree to rounding on the
-    same kind of device and number of threads."""
+    """Draw the images, teach the ViT to name patches, train ITC + ITM, and write ``folder``/model; returns that path.
+    With ``start``, a checkpoint with the recipe's sizes such as "mini", its ViT is kept and only ITC + ITM are trained.
+    An interrupted run continues. The same recipe gives the same images and batches; weights agree up to rounding on the
+    same kind of device with the same number of threads."""
     side = recipe.sizes.image_size
     chunks = {"scenes": recipe.scene_chunks, "moved": recipe.moved_chunks, "varied": recipe.varied_chunks}
     chunks["sheets"] = recipe.sheet_chunks
@@ -121,7 +121,7 @@ def train_mini(
 def _teach_to_see(
     model: Blip2ForImageTextRetrieval, recipe: Recipe, folder: Path, moved: Corpus, log: Callable[[str], None]
 ) -> None:
-    """The naming stage and its polish; each leaves the model's weights in ``folder`` and is not done twice."""
+    """The naming stage and its final steps. Each leaves the model's weights in ``folder`` and is not repeated."""
     device = next(model.parameters()).device
     polished, named = folder / "polished.pt", folder / "named.pt"
     done = polished if polished.exists() else named if named.exists() else None
@@ -140,7 +140,7 @@ def _teach_to_see(
 def _sharpen(
     model: Blip2ForImageTextRetrieval, recipe: Recipe, folder: Path, corpus: Corpus, log: Callable[[str], None]
 ) -> None:
-    """The ViT learns to name once more; not done twice."""
+    """Let the ViT learn to name once more, on all images. Not repeated."""
     sharpened = folder / "sharpened.pt"
     if sharpened.exists():
         device = next(model.parameters()).device

@@ -1,1 +1,1 @@
-"""ViT features of candidates, and what the matching head makes of them."""
+"""ViT features of candidates, and what the matching head computes from them."""

@@ -1,4 +1,4 @@
-"""Picture files to model pixels and features, decoded exactly as the indexer decodes them."""
+"""Image files to model pixels and features, decoded exactly as the indexer decodes them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from imgsearch.media.decoded import DecodedImage
 from imgsearch.records import UInt8
 
 DECODE_THREADS = min(8, os.cpu_count() or 1)
-"""Pillow leaves the interpreter lock while it decodes and resizes, so threads share the cores; more than 8
-only raise the memory that decoding holds."""
+"""Pillow releases the GIL while it decodes and resizes, so threads share the cores. More than 8 only raise the memory
+that decoding holds."""
 
 AHEAD = 64
-"""Decoded pictures that may wait: 25 MB at 364 px."""
+"""Decoded images that may wait: 25 MB at 364 px."""
 
 
 def decode_all(paths: Sequence[Path], size: int, told: Sequence[int] = ()) -> Iterator[DecodedImage | MediaError]:
-    """Each path decoded for a model of ``size`` pixels, in order; a file that cannot be decoded is its
-    MediaError. ``told``: the orientation of each that a sidecar tells, or none at all."""
+    """Each path decoded for a model of ``size`` pixels, in order, or the MediaError of a file that cannot be decoded.
+    ``told``: the orientation of each from a sidecar, or () for none."""
 
     def decode(path: Path, orientation: int) -> DecodedImage | MediaError:
         try:
@@ -44,9 +44,9 @@ def decode_all(paths: Sequence[Path], size: int, told: Sequence[int] = ()) -> It
 
 
 def pixels_of_file(path: Path, size: int) -> UInt8:
-    """Pixels [S, S, 3] of a file that the library need not know, turned as a sidecar beside it says. Raises UsageError
-    for a file that is not there or cannot be read as an image."""
-    from imgsearch.media.facts.beside import told_orientation  # which other searches do without
+    """Pixels uint8 [S, S, 3] of a file that need not be in the library, turned as a sidecar beside it says. Raises
+    UsageError for a file that does not exist or cannot be read as an image."""
+    from imgsearch.media.facts.beside import told_orientation  # imported here because other searches do not need it
 
     if not path.exists():
         raise UsageError(f"there is no file {path}", "check the spelling; quote a path with spaces")

@@ -1,4 +1,4 @@
-"""ITM logits of many (text, picture) pairs."""
+"""ITM logits of many (text, image) pairs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imgsearch.records import Float32, Int64
 from imgsearch.search.features.rows import FeatureRows
 
 MATCH_BATCH = 64
-"""Pairs matched at once: 92 MB of float32 features for the real model (257 x 1408 a picture)."""
+"""Pairs matched at once: 92 MB of float32 features for the full-size model (257 x 1408 an image)."""
 
 
 def match_pairs(
@@ -26,11 +26,11 @@ def match_pairs(
     batch_size: int = 0,
     progress: bool = False,
 ) -> Float32:
-    """Class-1 logits of ``pairs`` (text index [P], picture index [P]). -> [P].
+    """Class-1 logits [P] of ``pairs`` (text index [P], image index [P]).
 
-    A pair that comes twice is matched once. Pairs go in order of the text's length, so that a batch is padded little,
-    then of picture, so that the features read lie together. A pair of the small model takes about 3 ms of one EPYC
-    core: 1,000 pictures with 2,000 captions at k_test = 16 take 3 minutes of CPU time.
+    A pair that comes twice is matched once. Pairs are ordered by the text's length, so that a batch needs little
+    padding, then by image, so that the features read lie together. A pair of the small model takes about 3 ms of one
+    EPYC core: 1,000 images with 2,000 captions at k_test = 16 take 3 minutes of CPU time.
     """
     text_index, image_index = pairs
     keys, inverse = np.unique(text_index * np.int64(max(1, len(rows))) + image_index, return_inverse=True)

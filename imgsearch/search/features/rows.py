@@ -1,4 +1,4 @@
-"""ViT features of many pictures, in bounded memory."""
+"""ViT features of many images, in bounded memory."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from imgsearch.records import Float32, Int64
 from imgsearch.search.features.images import decode_all
 
 MEMORY_BYTES = 2 << 30
-"""Features up to this size stay in memory as float32: 40,000 pictures of the small model, 1,480 of the real
-one."""
+"""Features up to this size stay in memory as float32: 40,000 images of the small model, 1,480 of the full-size one."""
 
 
 class FeatureRows:
     """Features [count, N, W], filled in order, read by index.
 
-    Beyond ``memory_bytes`` they lie in a temporary file as float16, half the size, and the operating system
-    keeps in memory what it can: 5,000 pictures of the real model (257 x 1408) take 3.6 GB of disk, and are
-    encoded once, not once for every pair. float16 moves an ITM logit by about 1e-3."""
+    Beyond ``memory_bytes`` they are stored in a temporary file as float16, and the operating system caches what it can.
+    5,000 images of the full-size model (257 x 1408) take 3.6 GB of disk and are encoded once, not once for every pair.
+    float16 moves an ITM logit by about 1e-3.
+    """
 
     def __init__(self, count: int, memory_bytes: int = MEMORY_BYTES) -> None:
         self._count, self._memory_bytes = count, memory_bytes
@@ -37,7 +37,7 @@ class FeatureRows:
 
     @classmethod
     def of(cls, features: NDArray[Any]) -> FeatureRows:
-        """Over an array [I, N, W] that is in memory already."""
+        """Rows over an array [I, N, W] that is already in memory."""
         rows = cls(len(features))
         rows._rows, rows._filled = features, len(features)
         return rows
@@ -46,14 +46,14 @@ class FeatureRows:
         return self._filled
 
     def append(self, features: NDArray[Any]) -> None:
-        """Add the next pictures, [n, N, W]."""
+        """Add the features [n, N, W] of the next images."""
         if self._filled == 0:
             self._rows = self._allocate((self._count, *features.shape[1:]))
         self._rows[self._filled : self._filled + len(features)] = features
         self._filled += len(features)
 
     def gather(self, indices: Int64 | slice) -> NDArray[Any]:
-        """[n, N, W] float32 or float16, a copy for an index array."""
+        """[n, N, W] float32 or float16; a copy for an index array."""
         rows: NDArray[Any] = self._rows[: self._filled][indices]
         return rows
 
@@ -62,8 +62,8 @@ class FeatureRows:
         if 4 * size_bytes <= self._memory_bytes:
             return np.empty(shape, np.float32)
         try:
-            with tempfile.TemporaryFile(prefix="imgsearch-features-") as file:  # the map keeps it
-                if hasattr(os, "posix_fallocate"):  # else a full disk would show as a bus error, much later
+            with tempfile.TemporaryFile(prefix="imgsearch-features-") as file:  # the memory map keeps it open
+                if hasattr(os, "posix_fallocate"):  # without it, a full disk would cause a bus error much later
                     os.posix_fallocate(file.fileno(), 0, 2 * size_bytes)
                 return np.memmap(file, np.float16, mode="w+", shape=shape)
         except OSError as exc:
@@ -76,8 +76,7 @@ class FeatureRows:
 def encode_files(
     model: Embedder, paths: Sequence[Path], *, batch_size: int, progress: bool = False
 ) -> tuple[FeatureRows, Float32]:
-    """Features and token vectors [I, T, D] of the picture files. Raises UsageError for one that cannot be
-    decoded."""
+    """Features and token vectors [I, T, D] of the image files. Raises UsageError for a file that cannot be decoded."""
     rows = FeatureRows(len(paths))
     tokens = np.empty((len(paths), model.query_tokens, model.dims), np.float32)
     batch: list[Any] = []

@@ -1,7 +1,7 @@
-"""ViT features of candidates: those that are kept on disk, else decoded and encoded again.
+"""ViT features of candidates: read from disk if they are kept, otherwise decoded and encoded again.
 
 Both go through int8 (storage/features.py), so that an answer does not depend on what happened to be kept. On a CPU each
-picture is encoded alone: the company of a batch moves the last bits of a feature, and with them, now and then, a step.
+image is encoded alone, because other images in a batch change the last bits of a feature and now and then an int8 step.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from imgsearch.storage.caches.features import FeatureStore, QuantisedFeatures
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """Where a candidate's picture may be read, best first, the content it was indexed with (sha256, hex), and the
-    orientation that a sidecar told then, 0 for none."""
+    """The files of a candidate, best first, the content that was indexed (sha256, hex), and the orientation that a
+    sidecar gave then, 0 for none."""
 
     paths: Sequence[Path]
     content_hash: str
@@ -31,7 +31,7 @@ class ImageSource:
 
     @staticmethod
     def of(paths: Sequence[Path], facts: MediaFacts) -> ImageSource:
-        """That of a picture of the library."""
+        """The source of an image of the library."""
         return ImageSource(paths, facts.content_hash, facts.told_orientation)
 
     @property
@@ -41,15 +41,15 @@ class ImageSource:
 
 
 class FeatureSource:
-    """Gives features of pictures by content, keeping what it computes in ``kept`` if there is one."""
+    """Gives features of images by content, and keeps what it computes in ``kept`` if there is one."""
 
     def __init__(self, model: Embedder, kept: FeatureStore | None) -> None:
         self._model, self._kept = model, kept
         self._step = model.profile.feature_step
 
     def features(self, sources: Sequence[ImageSource]) -> tuple[list[Float32 | None], list[str]]:
-        """float32 [N, W] for each source, None for a picture that is gone, cannot be decoded, or is no longer what was
-        indexed; and the reasons for those. Pixels come by the way that indexing took them."""
+        """float32 [N, W] for each source, None for an image that is gone, cannot be decoded or has changed since it was
+        indexed, and the reasons for these. Pixels are made exactly as indexing made them."""
         found: list[Float32 | None] = [self._kept_features(source) for source in sources]
         missing = [index for index, features in enumerate(found) if features is None]
         pixels, reasons = _read_pixels([sources[index] for index in missing], self._model.image_size)
@@ -70,7 +70,7 @@ class FeatureSource:
 
 
 def _read_pixels(sources: Sequence[ImageSource], size: int) -> tuple[dict[int, UInt8], list[str]]:
-    """Pixels by the source's index, tried at every path in turn; the reason for each source that has none."""
+    """Pixels by the source's index, from the first path that works, and the reason for each source without any."""
     pixels: dict[int, UInt8] = {}
     reasons: dict[int, str] = dict.fromkeys(range(len(sources)), "gone")
     for attempt in range(max((len(source.paths) for source in sources), default=0)):

@@ -1,1 +1,1 @@
-"""A text becomes a parsed query."""
+"""Turns the text that a person types into a parsed query."""

@@ -1,4 +1,4 @@
-"""What a person asks, made fit for the model, with a word to the person where that changes it."""
+"""Makes a person's text fit for the model, and tells the person where that changes it."""
 
 from __future__ import annotations
 
@@ -14,24 +14,22 @@ MAX_WORDS = 50
 """LAVIS keeps the first 50 words of a caption."""
 
 MAX_TOKENS = 32
-"""Word pieces that the model was trained to read, [CLS] and [SEP] among them."""
+"""Word pieces that the model was trained to read, including [CLS] and [SEP]."""
 
 _TYPE_HINT = 'for example Query("a red boat", k=10)'
 
 LONGEST_WORD = 100
-"""Letters: the word-piece tokenizer takes a longer word for an unknown one."""
+"""Letters. The word-piece tokenizer takes a longer word for an unknown one."""
 
 EXAMPLE = 'say what the picture shows, for example: imgsearch search "a red boat left of a tree"'
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """``text`` as typed; ``k`` answers wanted; ``rerank`` candidates that ITM re-reads: -1 by device, 0 none;
-    one more for each of them that shows what is not wanted.
-
-    ``cursor``: of an earlier answer, for the page behind it. ``everything``: go on behind the last picture that shows
-    what was asked for, to the end of the library. ``budget_ms``: stop re-ranking when so much time is gone; an answer
-    cut short this way need not be the beginning of a longer one."""
+    """``text`` as typed. ``k``: answers wanted. ``rerank``: candidates that ITM re-reads (-1: chosen by device, 0:
+    none); each that shows something excluded is replaced by one more. ``cursor``: from an earlier answer, for the page
+    after it. ``everything``: continue after the last image that shows what was asked for, to the end of the library.
+    ``budget_ms``: stop re-ranking after this time; an answer shortened so need not be the beginning of a longer one."""
 
     text: str
     k: int = 10
@@ -69,14 +67,14 @@ class Query:
 
 
 def readable(text: str) -> str:
-    """``text`` without what no model reads: control characters and halves of characters become spaces, so that a tab
-    or a line end parts words, and bytes that were not UTF-8 are dropped."""
+    """``text`` without what no model reads. Control characters and lone surrogates become spaces, so that a tab or a
+    line end separates words, and bytes that were not UTF-8 are dropped."""
     kept = (" " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text)
     return " ".join("".join(kept).split())
 
 
 def require_words(text: str) -> None:
-    """Raise UsageError, saying why, if a readable ``text`` holds nothing that the model could look for."""
+    """Raise UsageError with the reason if a readable ``text`` holds nothing that the model could search for."""
     words = clean_text(text).split()
     if not text:
         raise UsageError("the query is empty", EXAMPLE)
@@ -87,7 +85,8 @@ def require_words(text: str) -> None:
 
 
 def query_notes(text: str, count_tokens: Callable[[str], int] | None = None) -> tuple[str, ...]:
-    """What of a readable ``text`` the model will not see, one sentence each. ``count_tokens`` is the model's."""
+    """One sentence for each part of a readable ``text`` that the model will not see. ``count_tokens`` is the
+    model's."""
     notes = []
     spoken = clean_text(text, max_words=len(text))  # a text has no more words than characters
     words = spoken.split()

@@ -1,4 +1,4 @@
-"""The filters, and how the value of each is read."""
+"""The filters of the query language, and how the value of each is read."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _BETWEEN = re.compile(r"(\d{1,9})(?:-|\.\.)(\d{1,9})")
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """``read`` turns the text behind the colon into a clause's value, or raises UsageError; ``example`` shows one."""
+    """``read`` turns the text after the colon into a clause's value, or raises UsageError. ``example`` shows one."""
 
     read: Callable[[str], Any]
     example: str
@@ -68,7 +68,7 @@ def _words(name: str) -> Callable[[str], str]:
 
 
 def _name_of_file(name: str) -> Callable[[str], str]:
-    """Letters, digits, emoji, a pattern or the root of all; not punctuation alone."""
+    """Letters, digits, emoji, a pattern or the root, but not punctuation alone."""
 
     def read(value: str) -> str:
         telling = any(unicodedata.category(letter)[0] in "LMN" or letter in "*?" for letter in value)
@@ -138,14 +138,14 @@ def _pixels(name: str) -> Callable[[str], tuple[int, int]]:
 
 
 def _tag(value: str) -> str:
-    """The words of a tag; a ``*`` behind them leaves the last unfinished."""
+    """The words of a tag; a ``*`` after them leaves the last one open-ended."""
     if not value.strip(" *") or "*" in value[:-1] or "?" in value:
         raise _wrong("tag", value, "the words of a tag, perhaps with * at their end")
     return value.strip()
 
 
 def _caption(value: str) -> str:
-    """Words of a caption; a ``*`` behind them leaves the last unfinished."""
+    """Words of a caption; a ``*`` after them leaves the last one open-ended."""
     text = value.strip()
     if "*" in text[:-1] or "?" in text or not any(letter.isalnum() for letter in text):
         raise _wrong("caption", value, "words of a caption, perhaps with * at their end")

@@ -1,4 +1,4 @@
-"""Cursors say where the next page of an answer begins."""
+"""Cursors, which say where the next page of an answer begins."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class PageCursor:
 
 @dataclass(frozen=True, slots=True)
 class PageStart:
-    """Where a page begins. ``digest`` decides the order of the answer; ``rerank_digest`` what is re-ranked, which is
-    the same for a list that goes on to the end. ``generation``: the library's at the page before, None if there was
-    none."""
+    """Where a page begins. ``digest`` identifies the order of the answer, ``rerank_digest`` what is re-ranked; the
+    latter is the same for a list that continues to the end. ``generation``: the library's at the previous page, None if
+    there was none."""
 
     offset: int
     digest: str
@@ -55,13 +55,14 @@ def image_key(image: Float32 | None) -> str:
 
 
 def query_digest(query: Query, image: Float32 | None = None) -> str:
-    """A digest of all that decides the order of an answer: text, re-rank depth, whether it ends early, image."""
+    """A digest of everything that decides the order of an answer: text, re-rank depth, whether it ends early, image."""
     parts = json.dumps([query.text, query.rerank, query.everything, image_key(image)])
     return hashlib.blake2b(parts.encode(), digest_size=6).hexdigest()
 
 
 def decoded(query: Query, image: Float32 | None = None) -> PageCursor | None:
-    """The cursor of ``query``, None if it has none. Raises UsageError for one that is not ours or of another query."""
+    """The cursor of ``query``, None if it has none. Raises UsageError for one that is not ours or belongs to another
+    query."""
     if query.cursor is None:
         return None
     hint = "leave the cursor out to begin with the first page"

@@ -1,5 +1,5 @@
-"""The query language: plain words describe the picture; filters, exclusions and pictures to compare with stand among
-them (docs/search.md)."""
+"""The query language: plain words describe the image; among them may be filters, exclusions and images to compare with
+(docs/search.md)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imgsearch.search.query.description import Query, readable, require_words
 from imgsearch.search.query.filter_values import FILTERS
 
 LIKE_A_FILTER = re.compile(r"([^\W\d_]{2,}):(.*)", re.DOTALL)
-"""Two or more letters, a colon: "folder:x". Not a time (10:30), a drive (C:\\x) or what stands before "//"."""
+r"""Two or more letters and a colon: "folder:x". Not a time (10:30), a drive (C:\x) or anything before "//"."""
 
 
 NO_FILTERS = Filters()
@@ -22,9 +22,9 @@ NO_FILTERS = Filters()
 
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
-    """What a person asks: ``description`` in plain words, "" if there are none; texts that the picture must not show;
-    filters; and a picture to be ``similar`` to (a path, or the id of one in the library), or to be ``like``, with the
-    description as the difference."""
+    """What a person asks for: ``description`` in plain words, "" if there are none; texts that the image must not show;
+    filters; and an image to be ``similar`` to (a path, or an id in the library) or ``like``, where the description is
+    the difference."""
 
     description: str
     excluded: tuple[str, ...] = ()
@@ -35,8 +35,8 @@ class ParsedQuery:
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """A piece between spaces. ``text`` without its quotes; ``quoted`` if it began with one; ``key`` is what stood
-    before the colon, ``unwanted`` a minus before all."""
+    """A piece between spaces. ``text`` is without its quotes, ``quoted`` if it began with one. ``key`` is what came
+    before the colon, ``unwanted`` a minus before everything."""
 
     text: str
     quoted: bool = False
@@ -62,8 +62,8 @@ def parse_query(query: Query, *, by_image: bool = False) -> ParsedQuery:
 
 
 def parse(text: str) -> ParsedQuery:
-    """Read a query. Raises UsageError for a filter that does not exist or has a wrong value, and where more than one
-    picture is named; anything else is taken as words. A quote that is never closed reaches to the end."""
+    """Read a query. Raises UsageError for a filter that does not exist or has a wrong value, and for more than one
+    image. Anything else is taken as words. A quote that is never closed reaches to the end."""
     words: list[str] = []
     excluded: list[str] = []
     clauses: list[Clause] = []
@@ -103,18 +103,18 @@ def _clause(token: _Token) -> Clause:
 
 
 def without_filter(text: str, name: str) -> str:
-    """A query without what it wants by the filter ``name``; what it does not want (``-year:2019``) stays."""
+    """A query without what it asks for by the filter ``name``. What it excludes by it (``-year:2019``) stays."""
     kept = [text[start:end] for start, end, token in _placed(text) if token.key != name or token.unwanted]
     return " ".join(kept)
 
 
 def _tokens(text: str) -> Iterator[_Token]:
-    """Pieces between spaces; a quoted part keeps its spaces."""
+    """The pieces between spaces. A quoted part keeps its spaces."""
     return (token for _, _, token in _placed(text))
 
 
 def _placed(text: str) -> Iterator[tuple[int, int, _Token]]:
-    """Tokens with where they begin and end."""
+    """Tokens with their beginnings and ends."""
     place = 0
     while place < len(text):
         if text[place].isspace():
@@ -134,13 +134,14 @@ def _placed(text: str) -> Iterator[tuple[int, int, _Token]]:
 
 
 def _quoted(text: str, start: int) -> tuple[str, int]:
-    """What stands between the quote at ``start`` and the next, and the place behind that."""
+    """The text between the quote at ``start`` and the next quote, and the position after that."""
     end = text.find('"', start + 1)
     return (text[start + 1 :], len(text)) if end < 0 else (text[start + 1 : end], end + 1)
 
 
 def _piece(text: str, start: int) -> tuple[str, int]:
-    """From ``start`` to the next space; a quote right behind a filter's colon keeps the spaces up to the next one."""
+    """The text from ``start`` to the next space. A quote right after a filter's colon keeps the spaces up to the next
+    quote."""
     end = start
     while end < len(text) and not text[end].isspace():
         if text[end] == '"' and LIKE_A_FILTER.fullmatch(text[start:end]) and text[end - 1] == ":":

@@ -1,4 +1,4 @@
-"""What a description asks for, taken apart: a picture may be near to the whole and lack the one thing that counts."""
+"""Takes a description apart, since an image may be near to the whole and lack the one thing that counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imgsearch.search.calibration import PartAgreement, ScoreBackground
 from imgsearch.search.features.heatmap import QUIET, content_words
 
 MAX_CLAUSES = 6
-"""A description of 32 word pieces, which is all that BLIP-2 reads, seldom names more things."""
+"""BLIP-2 reads 32 word pieces, and so short a description seldom names more things."""
 
 _BINDING_WORDS = """
 and or but with without together while of to from by for into onto over under above below beneath beside besides
@@ -20,14 +20,15 @@ between among behind before after near next off across along against around towa
 upon left right
 """
 _BINDING = frozenset(_BINDING_WORDS.split())
-"""Words between two things. "in", "on" and "at" are none: mostly they say where a thing is, and stay with it."""
+"""Words between two things. "in", "on" and "at" are not among them: they mostly say where a thing is, and stay with
+it."""
 
 _PIECE = re.compile(r"[^\s,;:.!?()\"]+|[,;:.!?()\"]")
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The clauses of a description, one for each thing it names, with what is said of it; and its telling words."""
+    """The clauses of a description, one for each thing that it names with its attributes, and its content words."""
 
     clauses: tuple[str, ...]
     words: tuple[str, ...]
@@ -52,15 +53,14 @@ def parts_of(text: str) -> Parts:
 
 
 def _is_place(word: str, before: list[str]) -> bool:
-    """The "left" of "on the left", not that of "left of"."""
+    """Whether it is the "left" of "on the left", not that of "left of"."""
     return word in ("left", "right") and len(before) > 1 and before[-1] == "the" and before[-2] in ("in", "on", "at")
 
 
 def agreements(parts: Parts, vectors: Float32, tokens: Float32, sample: Float32) -> list[PartAgreement]:
-    """How well each of n pictures agrees with the parts. ``vectors`` [P, D] of ``parts.texts``, ``tokens`` [n, T, D] of
-    the pictures, ``sample`` [m, T, D] of the library.
-
-    Cost: (n + m) x T x D x P multiplications, 29 million for 512 pictures and seven parts."""
+    """How well each of n images agrees with the parts, from ``vectors`` [P, D] of ``parts.texts``, ``tokens`` [n, T, D]
+    of the images and ``sample`` [m, T, D] of the library. Cost: (n + m) x T x D x P multiplications, 29 million for 512
+    images and seven parts."""
     if not len(tokens):
         return []
     scores = (tokens @ vectors.T).max(axis=1)  # [n, P]

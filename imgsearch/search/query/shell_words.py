@@ -1,4 +1,4 @@
-"""One query of the words that a shell hands over, whose own quotes are gone by then."""
+"""Makes one query of the words that a shell passes on, after it has removed their quotes."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ NAMES = ("folder", "name", "camera", "tag")
 """Filters whose value may hold spaces."""
 
 IMAGE_KEYS = ("similar", "like")
-"""What names a picture file."""
+"""Filters whose value names an image file."""
 
 _FILTERED = re.compile(r"(-?)([^\W\d_]{2,}):(?=\S)(?!//)(.*)", re.DOTALL)
 _MOST_WORDS = 12
-"""More words than the name of a folder has."""
+"""No folder's name has more words."""
 
 Names = Callable[[str, str], bool]
-"""Whether a filter with that value fits any picture of the library."""
+"""Whether a filter with that value matches any image of the library."""
 
 
 def join_words(words: Sequence[str], names: Names | None = None) -> str:
-    """The query that ``words`` make. Words that were put in quotes each for itself stay together behind a minus, behind
-    "not" or behind a filter's colon; a whole query in quotes is read as it stands.
+    """The query that ``words`` make. Words that were quoted separately stay together after a minus, after "not" or
+    after a filter's colon; a whole query in quotes is read as it is.
 
-    ``'folder:photos two people'`` and ``folder:"My Trip"`` look alike here. ``names`` tells which names the library
-    knows: the longest one that begins the value counts. Where it knows none, or is not given, one word in quotes among
-    plain ones is one value, and everything else a query. For ``like:`` and ``similar:`` the files on disk decide."""
+    ``'folder:photos two people'`` and ``folder:"My Trip"`` look the same here. ``names`` says which names the library
+    knows, and the longest one at the beginning of the value counts. If it knows none, or is not given, one quoted word
+    among plain ones is one value, and anything else a query. For ``like:`` and ``similar:`` the files on disk decide.
+    """
     apart = any(_is_plain(word) for word in words) and len(words) > 1
     before = ("", *words)
     return " ".join(
@@ -37,7 +38,7 @@ def join_words(words: Sequence[str], names: Names | None = None) -> str:
 
 
 def is_ambiguous(words: Sequence[str]) -> bool:
-    """Whether `join_words` would ask ``names``."""
+    """Whether `join_words` would call ``names``."""
     return any(_spaced(word) and (found := _FILTERED.fullmatch(word)) and found[2].lower() in NAMES for word in words)
 
 
@@ -50,7 +51,7 @@ def _is_plain(word: str) -> bool:
 
 
 def _is_unwanted(word: str, before: str) -> bool:
-    """Words that were in quotes behind "not"."""
+    """Whether these words were quoted after "not"."""
     return before.lower() == "not" and _spaced(word) and _is_plain(word)
 
 
@@ -74,12 +75,12 @@ def _value_quoted(word: str, found: re.Match[str], apart: bool, names: Names | N
         if not reach and apart:
             reach = len(value)
     else:
-        reach = 0  # years, sizes and the like hold no spaces
+        reach = 0  # years, sizes and the like have no spaces
     return f'{minus}{found[2]}:"{value[:reach]}"{value[reach:]}' if reach else word
 
 
 def _reach(value: str, fits: Callable[[str], bool]) -> int:
-    """How far the longest beginning of more than one word reaches that fits; 0 where none does."""
+    """The length of the longest beginning of more than one word that matches; 0 if none does."""
     ends = [match.start() for match in re.finditer(r"\s+", value.rstrip())][: _MOST_WORDS - 1]
     for end in (len(value.rstrip()), *reversed(ends[1:])) if ends else ():
         if fits(value[:end]):

@@ -1,7 +1,8 @@
 """Whether a model can know the meaning of a description.
 
-Vectors and ITM answer any text, letter soup as surely as words. The first images for such a text are much the same
-whatever it says."""
+Vectors and ITM answer any text, whether it is made of words or of random letters. The first images for random letters
+are much the same whatever the letters are.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from imgsearch.search.query.parser import ParsedQuery
 
 _PIECE_LETTERS = 7 / 3
 """A word counts as understood if its pieces have this many letters or more on average. BERT's 30,522 pieces cut
-"giraffe" and "frisbee" (gi raf fe) so; "asdfgh" into pieces of 2.0, words of other scripts into letters."""
+"giraffe" and "frisbee" like this (gi raf fe), "asdfgh" into pieces of 2.0 letters, and words of other scripts into
+single letters."""
 
 
 _APOSTROPHES = ("'", "\u2019")
@@ -26,7 +28,7 @@ _NAMED = 5  # words in a note
 
 @dataclass(frozen=True, slots=True)
 class Understanding:
-    """``unknown``: words, as typed, that the model cannot know; ``telling``: whether any word names something."""
+    """``unknown``: words, as typed, that the model cannot know. ``telling``: whether any word names something."""
 
     unknown: tuple[str, ...]
     telling: bool
@@ -47,7 +49,7 @@ class TextModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReadQuery:
-    """A query as the model reads it. ``sure``: whether an image may be called certain for it; ``notes`` tell the person
+    """A query as the model reads it. ``sure``: whether an image may be called certain for it. ``notes`` tell the person
     what the model will not see or cannot know, one sentence each."""
 
     sure: bool = True
@@ -76,12 +78,13 @@ def understand(words: Sequence[VocabularyWord]) -> Understanding:
 
 
 def _says_something(spelling: str) -> bool:
-    """Punctuation says nothing. A sign such as "=", "|" or an emoji counts: it means something that no image shows."""
+    """Punctuation says nothing. A sign such as "=", "|" or an emoji counts, because it means something that no image
+    shows."""
     return any(letter.isalnum() or unicodedata.category(letter)[0] == "S" for letter in spelling.strip("+$`´"))
 
 
 def _belongs_to_another(words: Sequence[VocabularyWord], place: int) -> bool:
-    """A letter behind an apostrophe ("the cat's") or before a hyphen ("X-ray")."""
+    """Whether it is a letter after an apostrophe ("the cat's") or before a hyphen ("X-ray")."""
     if len(words[place].spelling) > 1:
         return False
     before = words[place - 1].spelling if place else ""
