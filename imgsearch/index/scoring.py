@@ -155,7 +155,7 @@ def _shared(stripes: Sequence[tuple[int, int]], work: Callable[[int, int], None]
         return
     from concurrent.futures import (
         ThreadPoolExecutor,
-    )  # imported late: slower than a small search
+    )
 
     with ThreadPoolExecutor(len(stripes) - 1) as pool:
         others = [pool.submit(work, *stripe) for stripe in stripes[1:]]
