@@ -1,5 +1,5 @@
-"""The `imgsearch` command. Its verbs stand in `verb_table`, those of other packages join through the entry-point group
-``imgsearch.commands``; only the verb that was asked for is imported, and no verb imports torch before it needs it."""
+"""The `imgsearch` command. `verb_table` lists its verbs; other packages add theirs by the entry-point group
+``imgsearch.commands``. Only the requested verb is imported, and no verb imports torch before it needs it."""
 
 from __future__ import annotations
 

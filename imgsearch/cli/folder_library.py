@@ -1,4 +1,5 @@
-"""A folder without a library, for commands that need one: a temporary library, kept so that a second run is quick."""
+"""A temporary library for folders that are in none, for commands that need one. It is kept, so that a second run is
+quick."""
 
 from __future__ import annotations
 
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from imgsearch.storage import Store
 
 SMALL_MODEL = "mini"
-"""The model of a temporary library where vectors are asked for and no model is named."""
+"""The model of a temporary library if vectors are needed and no model is named."""
 
 _BY_VECTORS = frozenset({"semantic"})
-"""Tiers that need vectors; near copies and bursts are named by signatures too, and by vectors where there are any."""
+"""Tiers that need vectors. Near copies and bursts are also found by signatures, and use vectors if there are any."""
 
 
 @contextlib.contextmanager
@@ -33,11 +34,11 @@ def opened_library(
     vectors: bool = True,
     progress: Progress | None = None,
 ) -> Iterator[Store]:
-    """The library that ``--library`` names, or that the settings name; or, where ``folders`` are given, a temporary one
-    of just these, brought up to date first: without a model, unless ``--model`` names one or ``vectors`` are needed.
+    """The library named by ``--library`` or the settings. If ``folders`` are given, a temporary library of exactly
+    these, brought up to date first; it has no model unless ``--model`` names one or ``vectors`` are needed.
 
-    Raises UsageError for both at once and for folders that are not there, ModelMismatch where ``vectors`` are needed
-    and the library has none, KeyboardInterrupt if the reading was stopped, and what an index run raises.
+    Raises UsageError for both at once and for folders that do not exist, ModelMismatch if ``vectors`` are needed and
+    the library has none, KeyboardInterrupt if reading was stopped, and whatever an index run raises.
     """
     from imgsearch.app import open_store
     from imgsearch.settings import load_settings
@@ -57,13 +58,13 @@ def opened_library(
 
 
 def needs_vectors(tiers: Collection[str]) -> bool:
-    """Whether a search for these tiers compares vectors, and so needs a library with a model."""
+    """Whether a search for these tiers compares vectors and so needs a library with a model."""
     return not _BY_VECTORS.isdisjoint(tiers)
 
 
 def model_for(named: str | None, *, vectors: bool) -> str:
-    """The model of a temporary library: the one that ``--model`` names, else none unless ``vectors`` are needed.
-    Raises UsageError where "none" is named and they are."""
+    """The model of a temporary library: the one that ``--model`` names, otherwise none unless ``vectors`` are needed.
+    Raises UsageError if "none" is named and they are."""
     if named == MODEL_FREE and vectors:
         raise UsageError(
             "received --model none, expected a model: what was asked for compares vectors",
@@ -73,8 +74,9 @@ def model_for(named: str | None, *, vectors: bool) -> str:
 
 
 def temporary_library(folders: Sequence[str], model: str) -> Path:
-    """Where the temporary library of these folders lies: in the user's data folder, not in the cache, because an apply
-    keeps its quarantine there. One for each model, so that those of older programs stay as they are."""
+    """The folder of the temporary library for these folders. It lies in the user's data folder instead of the cache,
+    because an apply keeps its quarantine there. Each model has its own, so that those of older programs stay
+    unchanged."""
     import platformdirs
 
     named = "\0".join([model, *sorted(map(os.path.realpath, folders))])
@@ -85,8 +87,8 @@ def temporary_library(folders: Sequence[str], model: str) -> Path:
 def read_folders(
     folders: Sequence[str], model: str, arguments: argparse.Namespace, progress: Progress | None = None
 ) -> Path:
-    """Bring the temporary library of ``folders`` up to date; where it lies. Told on stderr unless ``--quiet``, to
-    ``progress`` where one is given. Raises as `opened_library` does."""
+    """Bring the temporary library of ``folders`` up to date. Returns its folder. Progress goes to stderr unless
+    ``--quiet``, or to ``progress`` if it is given. Raises as `opened_library` does."""
     from imgsearch.cli.output.terminal import shown
     from imgsearch.settings import load_settings
     from imgsearch.storage import library_exists
@@ -97,11 +99,11 @@ def read_folders(
         if not Path(folder).exists():
             raise UsageError(f"there is no folder {shown(folder)}", "name a folder of pictures")
     library = temporary_library(folders, model)
-    # One that is there keeps what it was made with, whatever an older program made of the model's name.
+    # An existing library keeps the model it was made with, whatever the model's name meant to an older program.
     given = {"library": library, "model": "" if library_exists(library) else model, "features": "none"}
     with contextlib.nullcontext(progress) if progress else phases(arguments) as told:
         told.say(f"Reading the pictures (what is read is kept in {shown(library)}) ...")
-        include = tuple(getattr(arguments, "include", None) or ())  # a verb may offer it
+        include = tuple(getattr(arguments, "include", None) or ())  # only some verbs have this option
         summary = read_in(IndexRequest(tuple(folders), load_settings(given), include=include), told)
         told.close()
         for line in summary.text().splitlines():

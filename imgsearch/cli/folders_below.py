@@ -1,4 +1,4 @@
-"""Folders that are named, as the roots of a library name them."""
+"""Finds the images below folders that a person names."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def as_rooted(store: Store, folder: str) -> tuple[str, ...]:
-    """``folder`` as the library's files name it: as it is, and where it leads to without symbolic links, in the words
-    of the roots that it lies in or that lie in it."""
+    """``folder`` as the library's files are named: as it is, and with symbolic links resolved, expressed by the roots
+    that it lies in or that lie in it."""
     base = os.path.abspath(Path(folder).expanduser())  # noqa: PTH100  bytes-safe and without links
     real, found = os.path.realpath(base), {base}
     for root in store.roots():
@@ -29,7 +29,7 @@ def as_rooted(store: Store, folder: str) -> tuple[str, ...]:
 
 
 def images_below(store: Store, folder: str) -> dict[int, list[str]]:
-    """Image id -> its files below ``folder``. Goes through all files of the library: 1 s a million."""
+    """Image id -> its files below ``folder``. Reads all files of the library: 1 s a million."""
     found: dict[int, list[str]] = {}
     tops = as_rooted(store, folder)
     for root in store.roots():
@@ -41,8 +41,8 @@ def images_below(store: Store, folder: str) -> dict[int, list[str]]:
 
 
 def require_images(store: Store, folders: Sequence[str]) -> tuple[int, tuple[str, ...]]:
-    """How many images of the library lie below the folders, and these as its roots name them. Raises UsageError for one
-    that is not there, or that the library holds nothing of."""
+    """The number of the library's images below the folders, and these folders as its roots name them. Raises UsageError
+    for a folder that does not exist or of which the library holds nothing."""
     image_ids: set[int] = set()
     for folder in folders:
         if not Path(folder).expanduser().exists():

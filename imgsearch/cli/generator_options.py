@@ -1,4 +1,4 @@
-"""What the verbs that write about pictures have in common: which generator, which library, how much at once."""
+"""Options shared by the verbs that write about images: the generator, the library, the lengths."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_generator_options(parser: argparse.ArgumentParser) -> None:
-    """Options that say what writes."""
+    """Add the options that choose the generator."""
     parser.add_argument("--library", metavar="DIR", help="where the library is")
     parser.add_argument(
         "--generator",
@@ -37,7 +37,7 @@ def add_generator_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_length_options(parser: argparse.ArgumentParser, most: int) -> None:
-    """Options that say how texts are drawn; ``most`` new tokens unless given."""
+    """Add the options that decide how texts are drawn; ``most`` is the default number of new tokens."""
     parser.add_argument("--beams", type=whole(1, 64), default=5, metavar="N", help="beams; 1 is greedy (5)")
     parser.add_argument(
         "--max-tokens", type=whole(1, 512), default=most, metavar="N", help=f"new tokens, most ({most})"
@@ -46,7 +46,7 @@ def add_length_options(parser: argparse.ArgumentParser, most: int) -> None:
 
 
 def generator_options(arguments: argparse.Namespace) -> GeneratorOptions:
-    """What `imgsearch.generators.open_generator` is given."""
+    """The arguments of `imgsearch.generators.open_generator`."""
     from imgsearch.generators import GeneratorOptions
 
     return GeneratorOptions(arguments.language_model, arguments.quantize)
@@ -54,8 +54,8 @@ def generator_options(arguments: argparse.Namespace) -> GeneratorOptions:
 
 @contextlib.contextmanager
 def library_if_any(arguments: argparse.Namespace, settings: Settings, *, needed: bool) -> Iterator[Store | None]:
-    """The library, opened; None where none was named, none is there and none is ``needed``. Raises LibraryMissing,
-    ModelMismatch where another model was named than the library's."""
+    """The library, opened; None if none was named, none exists and none is ``needed``. Raises LibraryMissing, and
+    ModelMismatch if another model was named than the library's."""
     from imgsearch import storage
     from imgsearch.app import model_id
 

@@ -1,4 +1,4 @@
-"""Paths that come through standard input: "-" among a verb's paths."""
+"""Paths from standard input, which "-" stands for among a verb's paths."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from imgsearch.errors import UsageError
 
 
 def listed_paths(paths: Sequence[str]) -> list[str]:
-    """``paths`` with "-" replaced by what standard input names: a path a line, or, where it holds a NUL byte, between
-    these (``find -print0``). Names that are no text keep their bytes. Raises UsageError where nothing is named."""
+    """``paths`` with "-" replaced by the paths in standard input: one a line, or separated by NUL bytes if it holds any
+    (``find -print0``). Names that are not valid text keep their bytes. Raises UsageError if standard input names
+    nothing."""
     if "-" not in paths:
         return list(paths)
     data = sys.stdin.buffer.read()

@@ -1,4 +1,4 @@
-"""Finds the verb, parses its arguments, runs it, and turns errors into one clear message and an exit code."""
+"""Finds the verb, parses its arguments, runs it, and turns errors into a clear message and an exit code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imgsearch.wording import closest, one_line
 
 BEFORE = ("--library", "--model", "--device", "--dtype", "--features", "--rerank", "--batch-size", "--workers")
 SWITCHES = ("--json", "--quiet", "--null", "--paths", "--yes")
-"""Options that may stand before the verb: with a value, and without one. The verb must have them."""
+"""Options that may come before the verb, with a value and without one. The verb must have them."""
 
 
 _OTHER_WORDS = {
@@ -90,7 +90,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Options before the verb, and the verb with what is behind it."""
+    """The options before the verb, and the verb with everything after it."""
     place = 0
     while place < len(arguments):
         name, given, _ = arguments[place].partition("=")
@@ -122,7 +122,7 @@ def _verb(name: str) -> Verb:
 
 
 def _placed(parser: Parser, before: Sequence[str], words: Sequence[str]) -> list[str]:
-    """The verb's words with the options that stood before it, behind the verb below it where there is one."""
+    """The verb's words with the options that came before it. They are put after the sub-verb if there is one."""
     place = 1 if words and words[0] in parser.verbs() else 0
     holder = parser.verbs()[words[0]] if place and not parser.option(before[0] if before else "") else parser
     if holder is parser:
@@ -150,8 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def guarded(work: Callable[[], int], *, last: bool = True) -> int:
-    """What ``work`` returns; an error of ours, a stop or a failing disk is one message and its exit code. ``last``: the
-    program ends with it."""
+    """The result of ``work``. One of our errors, an interrupt or a failing disk becomes a message and an exit code.
+    ``last``: the program ends afterwards."""
     try:
         return work()
     except ImgsearchError as error:
@@ -160,7 +160,7 @@ def guarded(work: Callable[[], int], *, last: bool = True) -> int:
             print(f"  {error.hint}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        if last:  # a second Ctrl-C meanwhile leaves no traceback
+        if last:  # so that a second Ctrl-C prints no traceback
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         print("imgsearch: stopped", file=sys.stderr)
         return 130
@@ -178,6 +178,6 @@ def guarded(work: Callable[[], int], *, last: bool = True) -> int:
 
 
 def _lost(fault: OSError) -> int:
-    """Say that the answer went nowhere."""
+    """Say that the answer could not be written."""
     print(f"imgsearch: the answer cannot be written: {fault.strerror}", file=sys.stderr)
     return 4

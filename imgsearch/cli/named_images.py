@@ -1,4 +1,4 @@
-"""Which pictures a verb's words name: files, ids of the library, or a query over it."""
+"""Which images a verb's words name: files, ids of the library, or a query over it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imgsearch.settings import Settings
     from imgsearch.storage import Store
 
-_LONGEST_ID = 19  # digits that an int64 has at most
+_LONGEST_ID = 19  # the largest int64 has 19 digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Named:
 
 
 def read_named(words: Sequence[str]) -> Named:
-    """Words are pictures where the first is a file or a number; else they are a query. "-" reads names from standard
-    input. Raises UsageError for a folder and for what looks like a file and is not there."""
+    """If the first word is a file or a number, all words are images; otherwise they are a query. "-" reads names from
+    standard input. Raises UsageError for a folder, and for what looks like a file and does not exist."""
     if "-" in words:
         return Named(tuple(_image_named(word) for word in listed_paths(words)))
     if not words:
@@ -63,7 +63,7 @@ def _image_named(word: str) -> Path | int:
 
 
 def subjects_of(named: Named, store: Store | None) -> list[Subject]:
-    """Pictures to read. Raises UsageError for an id that the library does not have."""
+    """The images to read. Raises UsageError for an id that the library does not have."""
     from imgsearch.captions.subjects import file_subject, library_subjects
 
     ids = [one for one in named.images if isinstance(one, int)]
@@ -77,7 +77,7 @@ def subjects_of(named: Named, store: Store | None) -> list[Subject]:
 
 
 def found_ids(query: str, settings: Settings, store: Store, most: int) -> list[int]:
-    """The ids of what a query finds, best first, ``most`` at most; of filters alone all that fit, by id. Raises
+    """The ids that a query finds, best first, at most ``most``; for filters alone all matching ids, by id. Raises
     UsageError, and what opening a searcher raises."""
     from imgsearch.search.query.parser import parse
 

@@ -1,5 +1,5 @@
-"""The parser of every verb: whole option names only, errors as ours with "did you mean", numbers within their bounds,
-and words that begin with a minus."""
+"""The parser of every verb: options by their whole names only, our own errors with "did you mean", numbers within
+bounds, and words that begin with a minus."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from imgsearch.wording import closest, one_line
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's, but for these: an option counts by its whole name; what is wrong raises UsageError and names what is
-    like it. Parsers of verbs below it are of the same kind."""
+    """argparse's parser with two differences. An option is recognised only by its whole name. Errors raise UsageError
+    and suggest similar names. Parsers of sub-verbs are of the same class."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         options.setdefault("allow_abbrev", False)
@@ -25,7 +25,7 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(one_line(message), f"{self.prog} --help tells what there is")
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
-        """Raises UsageError where something is wrong or left over."""
+        """Raises UsageError for wrong or superfluous arguments."""
         found, rest = self.parse_known_args(args, namespace)
         if rest:
             options = [word for word in rest if word.startswith("-")]
@@ -37,21 +37,21 @@ class Parser(argparse.ArgumentParser):
         return found
 
     def every_option(self) -> list[str]:
-        """The options of this parser and of those below it."""
+        """The options of this parser and of its sub-verbs."""
         mine = list(self._option_string_actions)
         for verb in self.verbs().values():
             mine += verb.every_option()
         return mine
 
     def verbs(self) -> dict[str, Parser]:
-        """Parsers below this one, by the verb."""
+        """The parsers of the sub-verbs, by name."""
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
                 return dict(action.choices)
         return {}
 
     def option(self, word: str) -> argparse.Action | None:
-        """The option that ``word`` is, with or without a value ("--k=5", "-k5")."""
+        """The option in ``word``, with or without a value ("--k=5", "-k5"); None if it is none."""
         name = word.partition("=")[0]
         found = self._option_string_actions.get(name)
         if found is None and word[:2] in self._option_string_actions and word[2:].lstrip("-").isdigit():
@@ -72,9 +72,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def spoken(parser: Parser, words: Sequence[str]) -> list[str]:
-    """``words`` of a verb whose other words are free text, as argparse reads them right: its options first, then "--",
-    then the text. A word such as ``-hat`` is text, an option is one by its whole name. Raises UsageError for what is
-    meant as an option and is none: two minus signs, or a long option's name behind one."""
+    """``words`` of a verb with free text, in an order that argparse reads correctly: the options first, then "--", then
+    the text. A word such as ``-hat`` is text; an option is recognised by its whole name. Raises UsageError for what
+    looks like an option and is none: two minus signs, or a long option's name after one."""
     options: list[str] = []
     text: list[str] = []
     rest = iter(words)
@@ -106,18 +106,18 @@ def _with_value(parser: Parser, word: str, rest: Iterator[str]) -> list[str]:
 
 
 def whole(least: int, most: int | None = None, name: str = "", other: str = "") -> Callable[[str], int]:
-    """A type of argument: a whole number from ``least`` to ``most``. ``name`` says what it is, ``other`` what else
-    there is to do."""
+    """An argument type: an integer from ``least`` to ``most``. ``name`` says what it is, ``other`` what else can be
+    done."""
     return _number(int, least, most, "a whole number", name, other)
 
 
 def real(least: float, most: float | None = None) -> Callable[[str], float]:
-    """A type of argument: a finite number from ``least`` to ``most``."""
+    """An argument type: a finite number from ``least`` to ``most``."""
     return _number(float, least, most, "a number")
 
 
 def probability(text: str) -> float:
-    """A type of argument: a number from 0 to 1, or a percentage."""
+    """An argument type: a number from 0 to 1, or a percentage."""
     number = text.strip()
     try:
         value = float(number[:-1]) / 100 if number.endswith("%") else float(number)

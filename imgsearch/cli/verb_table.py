@@ -1,5 +1,5 @@
-"""The verbs of the program, in the order of the help page. Verbs of other packages join through the entry-point group
-``imgsearch.commands``; none of them takes the place of one of these."""
+"""The verbs of the program, in the order of the help page. Other packages add verbs by the entry-point group
+``imgsearch.commands``; they cannot replace one of these."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Verb:
 
     name: str
     place: str
-    summary: str = ""  # of another package's verb: what its Command says
+    summary: str = ""  # "" for a verb of another package, whose Command has it
 
     def load(self) -> Command:
-        """Its command. Raises TypeError where something else is there."""
+        """Its command. Raises TypeError if the place holds something else."""
         module, _, name = self.place.partition(":")
         command = operator.attrgetter(name)(importlib.import_module(module))
         if not isinstance(command, Command):
@@ -29,7 +29,7 @@ class Verb:
         return command
 
     def help_line(self) -> str:
-        """What `imgsearch --help` says of it."""
+        """Its line in `imgsearch --help`."""
         return self.summary or self.load().summary
 
 
@@ -68,7 +68,8 @@ TABLE = {
 
 
 def every_verb() -> dict[str, Verb]:
-    """Those of the table and, by name, those of other packages. Goes through all installed packages' entry points."""
+    """The verbs of the table and, by name, those of other packages. Reads the entry points of all installed
+    packages."""
     from importlib.metadata import entry_points
 
     others = {
@@ -80,10 +81,10 @@ def every_verb() -> dict[str, Verb]:
 
 
 def find_verb(name: str) -> Verb | None:
-    """The verb of that name. Other packages are only asked for a name that the table has not."""
+    """The verb of that name. Other packages are only searched for a name that is not in the table."""
     return TABLE.get(name) or every_verb().get(name)
 
 
 def _is_own(module: str) -> bool:
-    """Whether it is one of ours, which an earlier installation registered and which is no verb any more."""
+    """Whether the module is one of ours: an earlier installation registered verbs that no longer exist."""
     return module.partition(".")[0] in ("imgsearch", "indexer", "web")

@@ -1,7 +1,5 @@
-"""From a picture to words: captions, and answers to questions, by the generative half of BLIP-2.
-
-Importing this loads no torch; `load_generator` does. See `imgsearch.generation.contract` for what a generator answers.
-"""
+"""From an image to words: captions, and answers to questions, by the generative half of BLIP-2. Importing this loads no
+torch; `load_generator` does. `imgsearch.generation.contract` says what a generator can do."""
 
 from __future__ import annotations
 
@@ -27,19 +25,19 @@ def load_generator(
     image_size: int | None = None,
     quantize: str | None = None,
 ) -> Blip2Generator:
-    """Load a BLIP-2 that writes: "mini", a name of `imgsearch.generation.sources.KNOWN`, a Hugging Face id that is in
-    the local cache, a directory, or a LAVIS ``.pth``. Never downloads, never takes another model in its place.
+    """Load a BLIP-2 that writes: "mini", a name in `imgsearch.generation.sources.KNOWN`, a Hugging Face id in the local
+    cache, a directory, or a LAVIS ``.pth``. Never downloads, and never uses another model instead.
 
-    A LAVIS ``.pth`` holds no language model: ``language_model`` names the directory (or cached Hugging Face id) of the
-    OPT or Flan-T5 that it was trained with; its pre-trained form takes the ViT from ``eva_vit_g.pth`` beside it.
-    With ``image_size`` (pixels) the ViT's position table is interpolated where it differs.
-    ``device`` "auto" is CUDA where there is one, else the CPU; ``dtype`` "auto" is bfloat16 on CUDA, float32 elsewhere.
+    A LAVIS ``.pth`` holds no language model. ``language_model`` names the directory (or cached Hugging Face id) of the
+    OPT or Flan-T5 that it was trained with. Its pre-trained form takes the ViT from ``eva_vit_g.pth`` beside it. If
+    ``image_size`` (pixels) differs from the checkpoint's, the ViT's position table is interpolated.
 
-    ``quantize`` "int8" or "int4" keeps the weights of the ViT and the language model in so many bits (bitsandbytes, of
-    the extra ``quant``); ``dtype`` is then that of the rest.
+    ``device`` "auto" is CUDA if there is one, else the CPU. ``dtype`` "auto" is bfloat16 on CUDA, float32 elsewhere.
+    ``quantize`` "int8" or "int4" keeps the weights of the ViT and the language model in that many bits (bitsandbytes,
+    extra ``quant``); ``dtype`` is then that of the rest.
 
-    Raises UsageError (a bad argument, a ``.pth`` without a language model), ModelUnavailable (unknown name, files not
-    here or half downloaded), CheckpointInvalid (a retrieval checkpoint, another architecture, damaged, unsafe) and
+    Raises UsageError (a bad argument, a ``.pth`` without a language model), ModelUnavailable (an unknown name, files
+    missing or half downloaded), CheckpointInvalid (a retrieval checkpoint, another architecture, damaged, unsafe) and
     NotEnoughMemory. Cost: reads every weight once.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `imgsearch.model.load_model` says

@@ -1,4 +1,4 @@
-"""Work cut into batches that are halved when memory runs out."""
+"""Cuts work into batches, which are halved when memory runs out."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from imgsearch.model.memory import available_bytes
 R = TypeVar("R")
 
 _MOST = {"cpu": 32, "cuda": 128}
-_SHARE_OF_FREE = 0.5  # of the memory that is free; the estimate below is rough
+_SHARE_OF_FREE = 0.5  # share of the free memory to use, because the estimate below is rough
 
 
 def in_batches(part: Callable[[Sequence[int]], list[R]], order: Sequence[int], size: int) -> list[R]:
-    """``part`` of every place of ``order``, at most ``size`` at a time -> its results by place. A batch for which
-    memory does not suffice is tried again in halves, and later ones keep to the smaller size. Raises NotEnoughMemory
-    where one place alone is too much."""
+    """Call ``part`` on at most ``size`` places of ``order`` at a time. Returns the results by place. If memory runs
+    out, the batch is tried again in halves, and later ones keep to the smaller size. Raises NotEnoughMemory if a single
+    place is too much."""
     results: dict[int, R] = {}
     at = 0
     while at < len(order):
@@ -37,7 +37,8 @@ def in_batches(part: Callable[[Sequence[int]], list[R]], order: Sequence[int], s
 
 
 def _attempt(part: Callable[[Sequence[int]], list[R]], places: Sequence[int]) -> list[R] | None:
-    """None where memory ran out. In a function of its own, so that nothing of the failed batch is still held."""
+    """The results, or None if memory ran out. A function of its own, so that nothing of the failed batch is still
+    referenced."""
     try:
         return part(places)
     except (torch.OutOfMemoryError, MemoryError):
@@ -52,7 +53,7 @@ def _attempt(part: Callable[[Sequence[int]], list[R]], places: Sequence[int]) ->
 
 
 def usual_batch_size(config: Any, settings: Decoding, device: torch.device) -> int:
-    """Pictures of one batch: 32 on a CPU, 128 on a GPU, fewer where the free memory would not hold them."""
+    """Images in one batch: 32 on a CPU, 128 on a GPU, fewer if the free memory would not hold them."""
     most = _MOST["cuda" if device.type == "cuda" else "cpu"]
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_bytes()
     if free is None:
@@ -61,8 +62,8 @@ def usual_batch_size(config: Any, settings: Decoding, device: torch.device) -> i
 
 
 def _bytes_of_image(config: Any, settings: Decoding) -> int:
-    """A generous estimate of one picture's working space, in float32: the ViT's widest layer; keys and values of all
-    beams twice over (they are reordered at each step); the scores of all steps."""
+    """A generous estimate of one image's working memory in float32: the ViT's widest layer, keys and values of all
+    beams twice (they are reordered at each step), and the scores of all steps."""
     vision, text = config.vision_config, config.text_config
     patches = 1 + (vision.image_size // vision.patch_size) ** 2
     tower = 4 * patches * (2 * vision.intermediate_size + 8 * vision.hidden_size)

@@ -1,7 +1,7 @@
 """The `Generator` contract on the parts of transformers' Blip2ForConditionalGeneration.
 
-A picture is encoded once, and what is known before the first new id is computed once for all its beams: OPT's keys and
-values of picture and prompt, T5's encoder. Letters in shapes: B pictures, S pixels a side, N = 1 + patches, W the ViT's
+An image is encoded once. What is known before the first new id is computed once for all its beams: OPT's keys and
+values of image and prompt, T5's encoder. Letters in shapes: B images, S pixels a side, N = 1 + patches, W the ViT's
 width, T query tokens, E the language model's width, L ids of a prompt, V the vocabulary.
 """
 
@@ -32,7 +32,7 @@ R = TypeVar("R")
 
 
 class Blip2Generator:
-    """A loaded BLIP-2 that writes; made by `imgsearch.generation.load_generator`. Not for two threads at a time."""
+    """A loaded BLIP-2 that writes, made by `imgsearch.generation.load_generator`. Not thread-safe."""
 
     def __init__(self, network: Any, tokenizer: PromptTokenizer, name: str, fingerprint: Callable[[], str]) -> None:
         self._network = network
@@ -62,7 +62,7 @@ class Blip2Generator:
 
     @property
     def encoder_decoder(self) -> bool:
-        """Whether the language model is a Flan-T5, not an OPT."""
+        """Whether the language model is a Flan-T5 instead of an OPT."""
         return self._encoder_decoder
 
     @cached_property
@@ -146,7 +146,7 @@ class Blip2Generator:
         return sum(total for total, _ in sums) / max(1, sum(count for _, count in sums))
 
     def project(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        """B pictures -> float32 [B, T, E] on the CPU: what the language model reads of each."""
+        """float32 [B, T, E] on the CPU: what the language model reads of each of B images."""
         parts = self._batched(
             lambda places: list(self._project([images[place] for place in places]).float().cpu()),
             range(len(images)),
@@ -156,7 +156,7 @@ class Blip2Generator:
         return torch.stack(parts) if parts else torch.empty((0, self.query_tokens, width))
 
     def first_logits(self, images: Sequence[Image.Image], prompt: str | Sequence[str] = "") -> torch.Tensor:
-        """B pictures with their prompts -> float32 [B, V] on the CPU: the logits of the first new id."""
+        """float32 [B, V] on the CPU: the logits of the first new id after B images with their prompts."""
         prompts = self._prompts(prompt, len(images))
 
         def part(places: Sequence[int]) -> list[torch.Tensor]:
@@ -196,21 +196,22 @@ class Blip2Generator:
             each = settings.num_captions
             return [texts[at : at + each] for at in range(0, len(texts), each)]
 
-        # Prompts of like length share a batch: less padding, the same texts.
+        # Prompts of similar length share a batch. This needs less padding and changes no text.
         order = sorted(range(len(images)), key=lambda place: len(prompts[place]))
         return self._batched(part, order, self._batch_size(batch_size, settings))
 
     def _telling(self, watch: Watch, places: Sequence[int], rows_each: int) -> Callable[[list[list[int]]], None]:
         def told(rows: list[list[int]]) -> None:
             for place, row in zip(places, rows[::rows_each], strict=True):
-                watch(place, self._tokenizer.decode(row).rstrip("\ufffd"))  # a letter may be cut in its bytes
+                watch(place, self._tokenizer.decode(row).rstrip("\ufffd"))  # the last character may be incomplete
 
         return told
 
     def _inputs(
         self, embeds: torch.Tensor, mask: torch.Tensor, prompts: Sequence[list[int]], settings: Decoding
     ) -> dict[str, Any]:
-        """What the language model's generate goes on from: all but the last id of a prompt is in the cache already."""
+        """The arguments for the language model's generate. All ids of a prompt but the last are already in the
+        cache."""
         repeats = settings.rows
         if self._encoder_decoder:
             states = self._language.get_encoder()(inputs_embeds=embeds, attention_mask=mask).last_hidden_state
@@ -229,8 +230,8 @@ class Blip2Generator:
         }
 
     def _embed(self, images: Sequence[Image.Image], prompts: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        """[B, T + L, E] and the mask int64 [B, T + L]: the picture's places, then the prompt; OPT's padding lies
-        between them (it goes on at the right end), T5's after it."""
+        """[B, T + L, E] and the mask int64 [B, T + L]: the image's places, then the prompt. OPT's padding lies between
+        the two, because its texts continue at the right end; T5's comes last."""
         projected = self._project(images)
         ids = self._padded_ids(prompts)[:, self.query_tokens :]
         words = self._language.get_input_embeddings()(ids)
@@ -243,7 +244,7 @@ class Blip2Generator:
         return embeds, torch.cat([seen, text.long()], dim=1)
 
     def _padded_ids(self, prompts: Sequence[list[int]]) -> torch.Tensor:
-        """int64 [B, T + L] with the picture's placeholders, as transformers' own generate is given them."""
+        """int64 [B, T + L] with the image's placeholders, as transformers' own generate receives them."""
         longest = max(map(len, prompts))
         places = [self._network.config.image_token_index] * self.query_tokens
         pads = [[self._tokenizer.marks.pad] * (longest - len(prompt)) for prompt in prompts]
@@ -252,12 +253,12 @@ class Blip2Generator:
         return torch.tensor(rows, device=self._device)
 
     def _project(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        """B pictures -> [B, T, E] on the device, in the language model's dtype."""
+        """[B, T, E] of B images, on the device, in the language model's dtype."""
         pixels = np.stack([upright_pixels(image, self.image_size) for image in images])
         batch = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float()  # [B, 3, S, S]
         deviation = torch.tensor(PIXEL_STD, device=self._device).view(1, 3, 1, 1)
         mean = torch.tensor(PIXEL_MEAN, device=self._device).view(1, 3, 1, 1)
-        # As imgsearch.model.runtimes.torch.blip2 does it, so that both read the same numbers.
+        # The same steps as in imgsearch.model.runtimes.torch, so that both read the same numbers.
         batch = torch.addcmul(-mean / deviation, batch, 1 / (255 * deviation)).to(self._dtype)
         features = self._network.vision_model(pixel_values=batch).last_hidden_state  # [B, N, W]
         queries = self._network.query_tokens.expand(len(features), -1, -1)

@@ -1,7 +1,7 @@
-"""Captions that a matching head has checked: several are drawn, and the one that it believes most is kept.
+"""Captions checked by a matching head: several are drawn, and the one with the best match is kept.
 
-A generator says fluent things that are not in the picture. A retrieval model's matching head (ITM) reads text and
-picture together and tells how well they fit. Importing this loads no torch.
+A generator writes fluent things that are not in the image. A retrieval model's matching head (ITM) reads text and image
+together and tells how well they fit. Importing this loads no torch.
 """
 
 from __future__ import annotations
@@ -26,21 +26,20 @@ from imgsearch.storage.caches.features import QuantisedFeatures
 
 METHODS = ("beams", "greedy", "nucleus")
 SURE = 0.5
-"""The probability from which on a caption counts as true where nothing better is known: ITM then believes that text and
-picture fit rather than that they do not."""
+"""Without a judge, a caption counts as true from this probability on: ITM then prefers "matches" to "does not
+match"."""
 
 _CARRIER = re.compile(r"an? (?:photo|picture|photograph|image|drawing) of", re.IGNORECASE)
-"""Prompts that say nothing of the picture."""
+"""Prompts that say nothing about the image."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaptionSettings:
-    """How captions are made. ``method``: "beams", "greedy" or "nucleus" (``top_p``, ``temperature``); the rest of the
-    first rows as `Generator.caption` has them.
-
-    With ``check`` the candidates are the ``beams_kept`` best beams (or the greedy one, or none) and ``draws`` by
-    nucleus sampling, each from the picture's own seed; without it the method's own caption is kept, unchecked.
-    ``threshold``: the probability from which on a caption is sure; None leaves it to the judge (`SURE` without one)."""
+    """How captions are made. ``method`` is "beams", "greedy" or "nucleus" (``top_p``, ``temperature``). The fields up
+    to ``check`` are those of `Generator.caption`. With ``check`` the candidates are the ``beams_kept`` best beams (or
+    the greedy caption, or none) and ``draws`` by nucleus sampling from the image's own seed. Without it the method's
+    own caption is kept, unchecked. ``threshold``: the probability from which on a caption is sure; None leaves it to
+    the judge (or to `SURE`)."""
 
     prompt: str = ""
     method: str = "beams"
@@ -70,13 +69,13 @@ class CaptionSettings:
             raise UsageError(f"the threshold is {self.threshold}, expected a probability", "for example 0.5")
 
     def as_json(self) -> str:
-        """All but the prompt, names sorted."""
+        """Everything but the prompt, names sorted."""
         return json.dumps({name: value for name, value in asdict(self).items() if name != "prompt"}, sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredText:
-    """One candidate. ``probability`` that it fits the picture; None where nothing was checked."""
+    """One candidate. ``probability`` that it fits the image, None if nothing was checked."""
 
     text: str
     probability: float | None
@@ -84,8 +83,9 @@ class ScoredText:
 
 @dataclass(frozen=True, slots=True)
 class CheckedCaption:
-    """What is said about a picture. One that is not ``sure`` is to be shown as doubtful and not searched by. Unchecked
-    captions have no ``probability`` and count as sure. ``candidates``: all that were considered, the kept one first."""
+    """What is said about an image. One that is not ``sure`` must be shown as doubtful, and no search may use it.
+    Unchecked captions have no ``probability`` and count as sure. ``candidates`` are all that were considered, the kept
+    one first."""
 
     text: str
     probability: float | None
@@ -110,8 +110,8 @@ class CaptionMatcher(Protocol):
 
 
 Judge = Callable[[str, float, Float32], bool]
-"""Whether a text is sure, by its margin (ITM's logit of "matches" less that of "does not") and the picture's features
-[N, W]."""
+"""Whether a text is sure, from its margin (ITM's logit of "matches" minus that of "does not match") and the image's
+features float32 [N, W]."""
 
 
 def checked_captions(
@@ -124,14 +124,12 @@ def checked_captions(
     features: Sequence[Float32] | None = None,
     judge: Judge | None = None,
 ) -> list[CheckedCaption]:
-    """Describe B pictures -> B captions, in order.
+    """Describe B images -> B captions, in order.
 
-    Each depends on its picture, its seed and the settings alone, not on the others. ``seeds``: one a picture (see
-    `image_seed`), by default from the pixels and ``settings.seed``. ``features``: what ``matcher`` makes of the
-    pictures, float32 [N, W] each, where they are known already. Without a ``matcher`` nothing is checked.
-
-    Raises what `Generator.caption` raises. Cost: that of the generator's beams and draws, and of B encoded pictures and
-    about five matched pairs a picture.
+    Each depends only on its image, its seed and the settings, not on the other images. ``seeds``: one an image (see
+    `image_seed`), by default from the pixels and ``settings.seed``. ``features``: float32 [N, W] of each image from
+    ``matcher``, if they are already known. Without a ``matcher`` nothing is checked. Raises what `Generator.caption`
+    raises. Cost: the generator's beams and draws, B encoded images, and about five matched pairs an image.
     """
     wanted = settings or CaptionSettings()
     upright = list(images)
@@ -149,7 +147,7 @@ def checked_captions(
 def draw_candidates(
     generator: Generator, images: Sequence[Image.Image], settings: CaptionSettings, seeds: Sequence[int]
 ) -> list[list[str]]:
-    """Different texts for each picture, the likeliest first: at least one, perhaps ""."""
+    """Different texts for each image, the likeliest first: at least one, which may be ""."""
     parts: list[list[Captions]] = []
     if settings.method != "nucleus":
         kept = min(settings.beams_kept, settings.num_beams) if settings.method == "beams" else 1
@@ -165,8 +163,8 @@ def draw_candidates(
 
 
 def features_of_images(matcher: CaptionMatcher, images: Sequence[Image.Image]) -> list[Float32]:
-    """ViT features float32 [N, W] of each picture, with the round trip through int8 that a search's take. One picture
-    at a time, so that an answer does not depend on the company."""
+    """ViT features float32 [N, W] of each image, after the round trip through int8 that a search's features take.
+    Images are encoded one at a time, so that other images change nothing."""
     found = []
     for image in images:
         pixels = upright_pixels(image, matcher.image_size)[None]
@@ -176,25 +174,25 @@ def features_of_images(matcher: CaptionMatcher, images: Sequence[Image.Image]) -
 
 
 def match_margins(matcher: CaptionMatcher, texts: Sequence[str], features: Float32) -> list[float]:
-    """By how much ITM's logit of "matches" is over the other one, for each text with the one picture [N, W]."""
+    """ITM's logit of "matches" minus the other one, for each text with the one image [N, W]."""
     repeated = np.broadcast_to(features, (len(texts), *features.shape))
     both = _as_numpy(matcher.match_both(list(texts), np.ascontiguousarray(repeated))).astype(np.float64)
     return [float(margin) for margin in both[:, 1] - both[:, 0]]
 
 
 def probability_of(margin: float) -> float:
-    """The softmax over both logits."""
+    """The softmax of both logits, from their difference."""
     return float(1.0 / (1.0 + np.exp(-np.clip(margin, -500, 500))))
 
 
 def image_seed(content: str, seed: int) -> int:
-    """A picture's own seed, 0 to 2 ** 62: ``content`` names the picture, such as the sha256 of its file."""
+    """An image's own seed, 0 to 2 ** 62. ``content`` identifies the image, for example by the sha256 of its file."""
     digest = hashlib.sha256(f"{seed}\0{content}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 2
 
 
 def said_of(prompt: str, text: str) -> str:
-    """The whole of what is said: a prompt that says something of the picture itself ("two dogs on") belongs to it."""
+    """The whole statement: a prompt that says something about the image ("two dogs on") is part of it."""
     begun = " ".join(_CARRIER.sub("", prompt, count=1).split()) if _CARRIER.match(prompt) else " ".join(prompt.split())
     return f"{begun} {text}".strip() if text else ""
 
@@ -232,7 +230,7 @@ def _unchecked(text: str) -> CheckedCaption:
 def _best(
     matcher: CaptionMatcher, texts: Sequence[str], features: Float32, settings: CaptionSettings, judge: Judge | None
 ) -> CheckedCaption:
-    """What ITM believes most; of equal ones what the generator thought likeliest."""
+    """The text that ITM prefers; of equal ones the one that the generator found likeliest."""
     if list(texts) == [""]:
         return CheckedCaption("", 0.0, False, (ScoredText("", 0.0),))
     margins = match_margins(matcher, texts, features)
@@ -248,7 +246,7 @@ def _best(
 
 
 def content_of_image(image: Image.Image) -> str:
-    """A name of the pixels as the matching sees them, 64 pixels a side."""
+    """A name for the pixels as the matching head sees them, 64 pixels a side."""
     return hashlib.sha256(upright_pixels(image, 64).tobytes()).hexdigest()
 
 

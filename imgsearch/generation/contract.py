@@ -1,4 +1,4 @@
-"""What the rest of the code asks of a generator. Importing this loads no torch."""
+"""The interface of a generator. Importing this loads no torch."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from PIL import Image
 
 Watch: TypeAlias = Callable[[int, str], None]
-"""Hears, after every new id, a picture's place in the call and its text so far (of several beams the leading one's,
-which may still change). What it raises ends the call: a way to give up between two ids."""
+"""Called after every new id with an image's place in the call and its text so far (of several beams the leading one's,
+which may still change). What it raises ends the call, so it is a way to stop between two ids."""
 
 QUESTION_FORM = "Question: {} Answer:"
-"""How BLIP-2 with OPT was asked (Li et al. 2023, section 4.1); with Flan-T5 the authors' evaluation asks
-"Question: {} Short answer:"."""
+"""The prompt for BLIP-2 with OPT (Li et al. 2023, section 4.1). With Flan-T5 the authors' evaluation uses "Question: {}
+Short answer:"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A text written about a picture. ``text`` is stripped; ``token_ids`` are the new ids alone: no placeholders of
-    the picture, no prompt, no end. ``score`` is the sum of the ids' natural log-probabilities, the end's included,
-    divided by (their number) ** length_penalty; above all else a measure among captions of one call."""
+    """A text about an image. ``text`` is stripped. ``token_ids`` are the new ids alone, without placeholders of the
+    image, prompt and end. ``score`` is the sum of the ids' natural log-probabilities, including the end's, divided by
+    (their number) ** length_penalty. It compares captions of one call only."""
 
     text: str
     token_ids: list[int]
@@ -30,8 +30,8 @@ class Caption:
 
 @dataclass(frozen=True, slots=True)
 class Captions(Caption):
-    """What was written about one picture: the best caption itself (the first drawn, for nucleus sampling), and as a
-    sequence all that were asked for, best first (in the order of drawing)."""
+    """What was written about one image. It is itself the best caption (the first drawn, for nucleus sampling), and as a
+    sequence it holds all that were asked for, best first (in the order of drawing)."""
 
     candidates: tuple[Caption, ...] = ()
 
@@ -53,7 +53,7 @@ class Captions(Caption):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a question; its fields as in `Caption`."""
+    """The answer to a question. Its fields are those of `Caption`."""
 
     text: str
     token_ids: list[int]
@@ -61,17 +61,17 @@ class Answer:
 
 @runtime_checkable
 class Generator(Protocol):
-    """Writes about pictures.
+    """Writes about images.
 
-    ``images`` are PIL pictures of any mode; they are turned upright by their EXIF, put on white and taken to sRGB as
-    indexing does. A batch gives what each picture alone gives, whatever its size and padding: batches are made inside,
-    and halved when memory runs out. Every method raises UsageError on an argument that cannot be, MediaError for a
-    picture that cannot be decoded, and NotEnoughMemory where one picture alone does not fit.
+    ``images`` are PIL images of any mode. They are turned upright by their EXIF, put on white and converted to sRGB as
+    in indexing. A batch gives what each image alone gives, whatever its size and padding: batches are made inside, and
+    halved when memory runs out. Every method raises UsageError for an invalid argument, MediaError for an image that
+    cannot be decoded, and NotEnoughMemory if a single image does not fit.
     """
 
     @property
     def name(self) -> str:
-        """What it was loaded by."""
+        """The name that it was loaded by."""
         ...
 
     @property
@@ -98,17 +98,16 @@ class Generator(Protocol):
         batch_size: int | None = None,
         watch: Watch | None = None,
     ) -> list[Captions]:
-        """Describe B pictures -> B `Captions`, each with ``num_captions`` candidates.
+        """Describe B images -> B `Captions`, each with ``num_captions`` candidates.
 
-        ``prompt`` is what the text shall go on from ("a photo of"), one for all or one a picture. Lengths count new
-        ids, the end included. ``num_beams`` 1 is greedy. ``do_sample`` draws by nucleus sampling instead (``num_beams``
-        is then of no account): from the 50 likeliest ids those that make up ``top_p``, at ``temperature``.
-        ``no_repeat`` forbids an n-gram of that many ids to come twice (0: none).
+        ``prompt`` is the beginning of the text ("a photo of"), one for all or one an image. Lengths count new ids,
+        including the end. ``num_beams`` 1 is greedy. ``do_sample`` uses nucleus sampling instead and ignores
+        ``num_beams``: from the 50 likeliest ids it draws among those that make up ``top_p``, at ``temperature``.
+        ``no_repeat`` forbids any n-gram of that many ids to occur twice (0: none).
 
-        ``seed`` decides all that is drawn. One number is the seed of the whole call: the same pictures in the same
+        ``seed`` decides everything that is drawn. One number is the seed of the whole call: the same images in the same
         order give the same captions whatever the batches, and on the same device those that LAVIS draws after
-        ``torch.manual_seed(seed)``. A number a picture makes each independent of the others too: it gives what the
-        picture alone gives with that seed.
+        ``torch.manual_seed(seed)``. With one number an image, each caption is also independent of the other images.
         """
         ...
 
@@ -125,14 +124,14 @@ class Generator(Protocol):
         batch_size: int | None = None,
         watch: Watch | None = None,
     ) -> list[Answer]:
-        """Answer question i about picture i (one question for all, if a string) -> B answers. ``form`` is the prompt
-        with {} for the question; "" asks the bare question."""
+        """Answer question i about image i (one question for all, if it is a string) -> B answers. ``form`` is the
+        prompt with {} for the question; "" asks the bare question."""
         ...
 
     def caption_loss(
         self, images: Sequence[Image.Image], texts: Sequence[str], prompt: str | Sequence[str] = ""
     ) -> float:
-        """The mean cross entropy per id, in nats, of text i after picture i, as LAVIS's forward has it in evaluation:
-        texts are cut at 32 ids; with OPT the end of line and the start are predicted too, and the ids of ``prompt`` are
-        left out at the front of every text; with T5 ``prompt`` is what the encoder reads."""
+        """The mean cross entropy an id, in nats, of text i after image i, as LAVIS's forward computes it in evaluation.
+        Texts are cut at 32 ids. With OPT the end of line and the start are predicted, too, and the ids of ``prompt`` at
+        the front of every text are ignored. With T5 the encoder reads ``prompt``."""
         ...

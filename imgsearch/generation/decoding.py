@@ -1,7 +1,7 @@
-"""How texts are drawn from a language model: the settings, and what they ask of transformers' generate.
+"""Draws texts from a language model: the settings, and how they are passed to transformers' generate.
 
-Beams are transformers' own search. Sampling goes through its greedy loop with the drawing done in a logits processor,
-so that the random numbers are ours: they depend on the seed and the picture's place, never on the batches.
+Beam search is transformers' own. Sampling uses its greedy loop and draws in a logits processor, so that the random
+numbers are ours: they depend on the seed and the image's place, never on the batches.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from imgsearch.errors import UsageError
 from imgsearch.generation.tokenizer import Marks
 
 TOP_K = 50
-"""Ids that nucleus sampling chooses among at most: the default of the transformers that LAVIS ran on."""
+"""Nucleus sampling chooses among at most this many ids, the default of the transformers that LAVIS ran on."""
 _MAX_BEAMS, _MAX_NEW_TOKENS, _MAX_CAPTIONS = 64, 512, 64
 
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How to draw; `imgsearch.generation.contract.Generator.caption` says what each is."""
+    """How texts are drawn. `imgsearch.generation.contract.Generator.caption` explains the fields."""
 
     num_beams: int = 5
     max_new_tokens: int = 30
@@ -68,12 +68,12 @@ class Decoding:
 
     @property
     def beams(self) -> int:
-        """Beams of one row; sampling has one."""
+        """Beams of one row; 1 for sampling."""
         return 1 if self.do_sample else self.num_beams
 
     @property
     def rows(self) -> int:
-        """Rows of one picture that are drawn one by one."""
+        """Rows of one image that are drawn separately."""
         return self.num_captions if self.do_sample else 1
 
 
@@ -85,19 +85,19 @@ def _within(name: str, value: int, lowest: int, highest: int) -> None:
 
 
 class Noise:
-    """The random numbers of one call, exponentially distributed: the likeliest id after its probability is divided by
-    its number is a draw from the distribution, as torch.multinomial does it.
+    """The random numbers of one call, exponentially distributed. The id with the largest ratio of probability to number
+    is a draw from the distribution, as in torch.multinomial.
 
-    With one seed the numbers of a step lie in one table for all rows of the call, so that any batch reads what it would
-    have read among all; with a seed a picture each picture has a generator of its own.
+    With one seed the numbers of a step form one table for all rows of the call, so any batch reads the same numbers.
+    With a seed an image, each image has a generator of its own.
     """
 
     def __init__(self, seeds: int | Sequence[int], rows: int, rows_each: int, device: torch.device) -> None:
         self._seeds, self._rows, self._each, self._device = seeds, rows, rows_each, device
 
     def reader(self, images: Sequence[int]) -> Callable[[int], torch.Tensor]:
-        """What gives the numbers of the rows of ``images`` (places in the call), step by step: called with the
-        vocabulary's size V -> float32 [len(pictures) * rows a picture, V]."""
+        """A function that gives the numbers for the rows of ``images`` (places in the call), step by step. It takes the
+        vocabulary's size V and returns float32 [len(images) * rows an image, V]."""
         if isinstance(self._seeds, int):
             generator = self._generator(self._seeds)
             places = [image * self._each + row for image in images for row in range(self._each)]
@@ -121,7 +121,7 @@ class Noise:
 
 
 class _Draw(LogitsProcessor):  # type: ignore[misc]
-    """Nucleus sampling: afterwards the highest score is the draw."""
+    """Nucleus sampling. Afterwards the id with the highest score is the draw."""
 
     def __init__(self, settings: Decoding, numbers: Callable[[int], torch.Tensor]) -> None:
         self._numbers = numbers
@@ -139,7 +139,7 @@ class _Draw(LogitsProcessor):  # type: ignore[misc]
 
 
 class _Penalty(RepetitionPenaltyLogitsProcessor):  # type: ignore[misc]
-    """The padding before a short prompt is no text that could be repeated."""
+    """A repetition penalty that ignores the padding before a short prompt."""
 
     def __init__(self, penalty: float, pad: int) -> None:
         super().__init__(penalty)
@@ -152,8 +152,8 @@ class _Penalty(RepetitionPenaltyLogitsProcessor):  # type: ignore[misc]
 
 
 class _Likelihood(LogitsProcessor):  # type: ignore[misc]
-    """Changes nothing; sums the log-probabilities of the ids that are chosen. First of the processors, it sees the
-    model's own logits."""
+    """Sums the log-probabilities of the chosen ids and changes nothing. It comes first among the processors, so it sees
+    the model's own logits."""
 
     def __init__(self, end: Sequence[int]) -> None:
         self._end = list(end)
@@ -171,7 +171,7 @@ class _Likelihood(LogitsProcessor):  # type: ignore[misc]
         return scores
 
     def total(self, last_ids: torch.Tensor) -> torch.Tensor:
-        """float32 [rows]; ``last_ids`` [rows] are those that were chosen last."""
+        """float32 [rows]. ``last_ids`` [rows] were chosen last."""
         self._add(last_ids)
         assert self._sum is not None
         return self._sum
@@ -184,8 +184,8 @@ class _Likelihood(LogitsProcessor):  # type: ignore[misc]
 
 
 class _Watching(StoppingCriteria):  # type: ignore[misc]
-    """Shows each row's ids after every step, and never stops by itself. A beam search passes several candidates a row,
-    the likeliest first."""
+    """Shows each row's ids after every step and never stops the drawing itself. A beam search passes several candidates
+    a row, the likeliest first."""
 
     def __init__(self, watch: Callable[[list[list[int]]], None], rows: int, begun: int, end: Sequence[int]) -> None:
         self._watch, self._rows, self._begun, self._end = watch, rows, begun, end
@@ -204,11 +204,11 @@ def draw(
     numbers: Callable[[int], torch.Tensor] | None,
     watch: Callable[[list[list[int]]], None] | None = None,
 ) -> tuple[list[list[int]], list[float]]:
-    """The new ids of every row, end left out, with their scores; ``num_captions`` rows a picture, picture by picture.
-    ``inputs`` are those of the language model's generate; ``numbers`` those of `Noise.reader`, for sampling. ``watch``
-    sees the ids of every row so far after each step; what it raises ends the drawing."""
+    """The new ids of every row without the end, and their scores, ``num_captions`` rows an image. ``inputs`` are
+    arguments of the language model's generate. ``numbers`` come from `Noise.reader`, for sampling. ``watch`` receives
+    the ids of every row after each step; what it raises ends the drawing."""
     ids = inputs.get("input_ids")
-    begun = 1 if ids is None else int(ids.shape[1])  # T5 begins with its start alone
+    begun = 1 if ids is None else int(ids.shape[1])  # T5 begins with its start id alone
     likelihood = _Likelihood(marks.end)
     processors = LogitsProcessorList([likelihood] if settings.beams == 1 else [])
     device = language_model.device
@@ -257,7 +257,7 @@ def _config(language_model: Any, settings: Decoding, marks: Marks) -> Any:
 
 
 def _cut(ids: list[int], end: Sequence[int]) -> list[int]:
-    """Up to the first end; what a finished row is filled up with after it is no text."""
+    """The ids up to the first end. What follows in a finished row is padding."""
     for place, number in enumerate(ids):
         if number in end:
             return ids[:place]

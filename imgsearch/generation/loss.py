@@ -17,7 +17,8 @@ _IGNORED = -100
 def loss_of_batch(
     network: Any, tokenizer: PromptTokenizer, projected: torch.Tensor, texts: Sequence[tuple[str, str]]
 ) -> list[tuple[float, int]]:
-    """``projected`` [B, T, E] with (prompt, text) each -> per picture the summed cross entropy, and of how many ids."""
+    """``projected`` [B, T, E] with a (prompt, text) each -> for each image the summed cross entropy and the number of
+    ids."""
     if network.config.text_config.is_encoder_decoder:
         logits, labels = _t5(network, tokenizer, projected, texts)
     else:
@@ -30,7 +31,7 @@ def loss_of_batch(
 def _opt(
     network: Any, tokenizer: PromptTokenizer, projected: torch.Tensor, texts: Sequence[tuple[str, str]]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Every text ends with a line's end. The start is predicted too, from the last query, unless a prompt is set."""
+    """Every text ends with a line end. Without a prompt, the start is predicted, too, from the last query."""
     marks, device = tokenizer.marks, projected.device
     encoded = [_ended(tokenizer.encode(f"{text}\n"), marks.end)[:MAX_TEXT_TOKENS] for _, text in texts]
     ids, mask = _padded(encoded, marks.pad, device)
@@ -50,7 +51,7 @@ def _opt(
 def _t5(
     network: Any, tokenizer: PromptTokenizer, projected: torch.Tensor, texts: Sequence[tuple[str, str]]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The encoder reads picture and prompt; the decoder writes the text and its end."""
+    """The encoder reads image and prompt; the decoder writes the text and its end."""
     device, end = projected.device, list(tokenizer.marks.after)
     read, read_mask = _padded([_cut(tokenizer.encode(prompt), end) for prompt, _ in texts], tokenizer.marks.pad, device)
     ids, mask = _padded([_cut(tokenizer.encode(text), end) for _, text in texts], tokenizer.marks.pad, device)
@@ -68,12 +69,12 @@ def _t5(
 
 
 def _ended(ids: list[int], end: Sequence[int]) -> list[int]:
-    """With an end, where the tokenizer makes none of a line's end."""
+    """The ids with an end, for tokenizers that do not turn a line end into one."""
     return ids if ids[-1:] and ids[-1] in end else [*ids, end[0]]
 
 
 def _cut(ids: list[int], end: list[int]) -> list[int]:
-    """At most `MAX_TEXT_TOKENS`, the end kept, as T5's tokenizer truncates."""
+    """At most `MAX_TEXT_TOKENS` ids, including the end, as T5's tokenizer truncates."""
     return ids if len(ids) <= MAX_TEXT_TOKENS else [*ids[: MAX_TEXT_TOKENS - len(end)], *end]
 
 

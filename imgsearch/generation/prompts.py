@@ -1,4 +1,4 @@
-"""The texts that go with pictures: one for all or one each, and short enough for the language model."""
+"""Checks the texts that go with images: one for all or one each, and short enough for the language model."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from imgsearch.errors import UsageError
 from imgsearch.generation.decoding import Decoding
 
 MAX_PROMPT_TOKENS = 512
-"""Ids of a prompt at most: T5's own length, and far more than any question that BLIP-2 was trained on."""
+"""Most ids in a prompt: T5's own length, and far more than any question that BLIP-2 was trained on."""
 
 
 def count_of(images: Any) -> int:
-    """How many pictures there are. Raises UsageError for what is no list, a single picture above all."""
+    """The number of images. Raises UsageError for anything but a list, above all for a single image."""
     if not isinstance(images, Sequence):
         raise UsageError(f"received {type(images).__name__}, expected a list of PIL pictures", "put it into a list")
     return len(images)
 
 
 def texts_for(texts: str | Sequence[str], count: int, what: str) -> list[str]:
-    """One text a picture; ``what`` names them in errors. Raises UsageError."""
+    """One text an image. ``what`` names the texts in errors. Raises UsageError."""
     if not isinstance(texts, (str, Sequence)):
         raise UsageError(f"the {what} are {type(texts).__name__}, expected texts", "give one string, or a list")
     found = [texts] * count if isinstance(texts, str) else list(texts)
@@ -33,8 +33,8 @@ def texts_for(texts: str | Sequence[str], count: int, what: str) -> list[str]:
 
 
 def check_room(config: Any, prompts: Sequence[list[int]], settings: Decoding) -> None:
-    """Raise UsageError for a prompt that the language model of a Blip2Config cannot read. OPT has so many positions,
-    and the picture takes some of them."""
+    """Raise UsageError for a prompt that the language model of a Blip2Config cannot read. OPT has a limited number of
+    positions, and the image takes some of them."""
     room = MAX_PROMPT_TOKENS
     if not config.text_config.is_encoder_decoder:
         positions = int(config.text_config.max_position_embeddings)

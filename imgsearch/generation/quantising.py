@@ -1,7 +1,8 @@
-"""Linear layers in 8 or 4 bits, by bitsandbytes (extra ``quant``): which ones, and how they take their place.
+"""Linear layers in 8 or 4 bits by bitsandbytes (extra ``quant``): which layers, and how they are replaced.
 
-As transformers does it: the ViT, the projection and the language model; the Q-Former, the language model's head and
-T5's ``wo`` keep their dtype, because answers fall apart where these are rounded (transformers #21574, #25047)."""
+The choice is that of transformers: the ViT, the projection and the language model. The Q-Former, the language model's
+head and T5's ``wo`` keep their dtype, because rounding them destroys the answers (transformers #21574, #25047).
+"""
 
 from __future__ import annotations
 
@@ -13,13 +14,13 @@ import torch
 from imgsearch.errors import ModelUnavailable, UsageError
 
 KINDS = ("int8", "int4")
-_BYTES = {"int8": 1.0, "int4": 0.5625}  # of a weight; int4's blocks of 64 keep a float32 scale each
-_BLOCK = 64  # values that share a scale in 4 bits; narrower layers fail in bitsandbytes and stay as they are
+_BYTES = {"int8": 1.0, "int4": 0.5625}  # bytes of a weight; int4 keeps a float32 scale for each block of 64
+_BLOCK = 64  # 4-bit values that share a scale; narrower layers fail in bitsandbytes and are not quantised
 _LEFT_OUT = ("qformer", "lm_head", "wo")
 
 
 def check_quantize(quantize: str | None) -> None:
-    """Raise UsageError for a word that is none of `KINDS`, ModelUnavailable where bitsandbytes is missing."""
+    """Raise UsageError for a word that is not in `KINDS`, ModelUnavailable if bitsandbytes is missing."""
     if quantize is None:
         return
     if quantize not in KINDS:
@@ -34,7 +35,7 @@ def check_quantize(quantize: str | None) -> None:
 
 
 def quantised_names(network: Any) -> set[str]:
-    """The weights that a quantised network keeps in few bits."""
+    """The weights that a quantised network keeps in 8 or 4 bits."""
     return {
         f"{name}.weight"
         for name, module in network.named_modules()
@@ -45,12 +46,12 @@ def quantised_names(network: Any) -> set[str]:
 
 
 def bytes_of(count: int, quantize: str) -> int:
-    """Of ``count`` weights."""
+    """Bytes of ``count`` quantised weights."""
     return int(count * _BYTES[quantize])
 
 
 def quantised(value: torch.Tensor, quantize: str, place: torch.device) -> Any:
-    """One weight [out, in] in few bits, on ``place``."""
+    """One weight [out, in], quantised, on ``place``."""
     import bitsandbytes as bnb
 
     if quantize == "int8":
@@ -61,10 +62,10 @@ def quantised(value: torch.Tensor, quantize: str, place: torch.device) -> Any:
 
 
 def install(network: Any, weights: dict[str, Any], quantize: str, kind: torch.dtype) -> None:
-    """Put layers of few bits with ``weights`` in the places of the network's; ``kind`` is what they compute in."""
+    """Replace layers of the network by quantised ones with ``weights``. ``kind`` is the dtype in which they compute."""
     import bitsandbytes as bnb
 
-    # It tells for every multiplication that inputs are cast to float16, which is what was asked for.
+    # bitsandbytes warns at every multiplication that inputs are cast to float16, which is intended here.
     logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
     for name, weight in weights.items():
         path = name.removesuffix(".weight")

@@ -1,4 +1,5 @@
-"""Questions as BLIP-2's authors put them to each language model, and answers as statements that can be checked."""
+"""Questions in the form that BLIP-2's authors used for each language model, and answers as statements that can be
+checked."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ T5_FORM = "Question: {} Short answer:"
 """LAVIS's evaluation of VQAv2, OK-VQA and GQA with Flan-T5."""
 
 MAX_LETTERS = 2000
-"""Of a question: more than the 512 tokens that a generator reads at most, in any language that it knows."""
+"""Characters of a question. In every language that a generator knows, this is more than the 512 tokens it reads."""
 
 _PLACES = """above across against along among around at behind below beneath beside between by in inside near next of on
 onto outside over to toward under underneath upon with wearing holding left right"""
@@ -40,23 +41,23 @@ class Statement:
 
 
 def question_form(generator: Any) -> str:
-    """The prompt with {} for the question: by the language model."""
+    """The prompt for this generator's language model, with {} for the question."""
     return T5_FORM if getattr(generator, "encoder_decoder", False) else QUESTION_FORM
 
 
 def answer_length_penalty(generator: Any) -> float:
-    """LAVIS's: -1 for Flan-T5, 0 for OPT (its later predict_answers)."""
+    """LAVIS's length penalty: -1 for Flan-T5, 0 for OPT (its later predict_answers)."""
     return -1.0 if getattr(generator, "encoder_decoder", False) else 0.0
 
 
 def dialogue_prompt(form: str, before: Sequence[tuple[str, str]], question: str) -> str:
-    """The whole of a dialogue: (question, answer) of each turn before, and what is asked now."""
+    """The whole dialogue as a prompt: (question, answer) of each earlier turn, then the new question."""
     turns = [f"{form.replace('{}', asked)} {answer.rstrip('.')}." for asked, answer in before]
     return " ".join([*turns, form.replace("{}", question)])
 
 
 def require_question(question: str) -> str:
-    """``question`` on one line. Raises UsageError where nothing is asked, or more than any generator reads."""
+    """``question`` on one line. Raises UsageError if it is empty or longer than any generator reads."""
     text = " ".join(question.split())
     if not text:
         raise UsageError("the question is empty", 'for example "what colour is the car?"')
@@ -68,8 +69,8 @@ def require_question(question: str) -> str:
 
 
 def statement_of(question: str, answer: str) -> Statement | None:
-    """Question and answer as one sentence, such as a matching head was trained on: "what colour is the car?", "red" ->
-    "the car is red"; "is there a dog?", "no" -> that "a dog" is denied. None where no rule says how."""
+    """Question and answer as one sentence, of the kind that a matching head was trained on: "what colour is the car?",
+    "red" -> "the car is red"; "is there a dog?", "no" -> "a dog" is denied. None if no rule applies."""
     asked = " ".join(question.lower().split()).rstrip(" ?.!")
     said = " ".join(answer.lower().split()).strip(" .!,")
     if not said:

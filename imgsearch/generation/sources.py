@@ -1,4 +1,4 @@
-"""From a generator's name to its files on this computer. Never downloads; loads no torch."""
+"""From a generator's name to its files on this computer. Never downloads, loads no torch."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ KNOWN = {
 }
 """Short names of the published generators."""
 
-# What LAVIS's files were trained with (its configs, models/blip2).
+# The language models that LAVIS's files were trained with (its configs, models/blip2).
 _LANGUAGE_MODELS = "facebook/opt-2.7b, facebook/opt-6.7b, google/flan-t5-xl or google/flan-t5-xxl, by the file's name"
 _NAMES = ", ".join((SHIPPED, *KNOWN))
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratorSource(ResolvedCheckpoint):
-    """Where a generator's files are. ``language`` is the language model's directory of a LAVIS ``.pth``, whose weights
-    are the last of ``weights``."""
+    """Where a generator's files are. ``language`` is the directory of the language model for a LAVIS ``.pth``; its
+    weights are the last of ``weights``."""
 
     language: Path | None = None
     language_weights: tuple[Path, ...] = ()
 
 
 def find_generator(name: str | Path, language_model: str | Path | None = None) -> GeneratorSource:
-    """Look a generator up. Raises UsageError, ModelUnavailable and CheckpointInvalid as `load_generator` says."""
+    """Find a generator's files. Raises UsageError, ModelUnavailable and CheckpointInvalid as `load_generator` says."""
     text = str(name)
     if not text.strip():
         raise UsageError("the generator's name is empty", f"known generators: {_NAMES}")
@@ -66,7 +66,7 @@ def find_generator(name: str | Path, language_model: str | Path | None = None) -
         )
     if language_model is not None:
         raise UsageError(
-            f"{source.name} has its language model inside, and {language_model} was named besides",
+            f"{source.name} contains its language model, but {language_model} was named, too",
             "leave language_model out; only a LAVIS .pth takes one",
         )
     return source

@@ -1,7 +1,8 @@
 """The language model's tokenizer: from prompts to ids and from ids to texts. Needs neither torch nor transformers.
 
-OPT's is GPT-2's byte-level BPE with </s> before every text; T5's is a unigram model with </s> after it. The first and
-last ids are put on here, because a tokenizer made of ``vocab.json`` and ``merges.txt`` alone forgets them."""
+OPT's is GPT-2's byte-level BPE with </s> before every text; T5's is a unigram model with </s> after it. These ids are
+added here, because a tokenizer made of ``vocab.json`` and ``merges.txt`` alone does not know them.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ _SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The ids that are no text. ``before`` and ``after`` go around every text that is encoded."""
+    """The ids that are no text. ``before`` and ``after`` surround every text that is encoded."""
 
     end: tuple[int, ...]  # any of them ends a generated text
     pad: int
@@ -35,7 +36,8 @@ class Marks:
 
 
 class PromptTokenizer:
-    """Texts to ids and back. What a person types is text always: "</s>" or "<image>" in it never becomes a mark."""
+    """From texts to ids and back. What a person types is always text: "</s>" or "<image>" in it never becomes a
+    mark."""
 
     def __init__(self, pieces: Tokenizer, marks: Marks, origin: Path) -> None:
         pieces.no_padding()
@@ -48,7 +50,7 @@ class PromptTokenizer:
 
     @property
     def size(self) -> int:
-        """One more than the largest id of the vocabulary without added pieces."""
+        """One more than the largest id of the vocabulary, without added pieces."""
         return 1 + max(self.pieces.get_vocab(with_added_tokens=False).values())
 
     def encode(self, text: str) -> list[int]:
@@ -57,7 +59,7 @@ class PromptTokenizer:
         return [*self.marks.before, *plain, *self.marks.after]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of new ids, stripped; marks and unknown ids are left out."""
+        """The text of new ids, stripped, without marks and unknown ids."""
         text = self.pieces.decode([number for number in ids if number not in self._hidden])
         for found, better in _CLEANED:
             text = text.replace(found, better)
@@ -65,7 +67,7 @@ class PromptTokenizer:
 
 
 def read_pieces(folder: Path) -> Tokenizer:
-    """The tokenizer of a directory: ``tokenizer.json``, else ``vocab.json`` and ``merges.txt``."""
+    """The tokenizer of a directory: ``tokenizer.json``, or else ``vocab.json`` and ``merges.txt``."""
     described, vocabulary, merges = (folder / name for name in FILES)
     mend = "copy the checkpoint's tokenizer files beside its weights"
     try:

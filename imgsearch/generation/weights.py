@@ -1,4 +1,5 @@
-"""A network without memory gets its weights: cast, tied, moved one by one, and refused first where they do not fit."""
+"""Gives an empty network its weights: they are cast, tied and moved one by one, after a check that they fit into
+memory."""
 
 from __future__ import annotations
 
@@ -16,14 +17,14 @@ from imgsearch.model.memory import available_bytes, check_memory
 
 Tensors = Iterable[tuple[str, torch.Tensor]]
 
-# Weights that transformers gives one tensor under several names; a file need hold one of each row.
+# Names that share one tensor in transformers; a file needs only one name of each row.
 _OPT_TIED = ("language_model.model.decoder.embed_tokens.weight", "language_model.lm_head.weight")
 _T5_TIED = tuple(f"language_model.{name}.weight" for name in ("shared", "encoder.embed_tokens", "decoder.embed_tokens"))
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where weights go and what they become: ``quantize`` is None, "int8" or "int4"."""
+    """Where weights go and what they become. ``quantize`` is None, "int8" or "int4"."""
 
     place: torch.device
     kind: torch.dtype
@@ -31,8 +32,8 @@ class Target:
 
 
 def fill(network: Any, tensors: Tensors, target: Target, source: GeneratorSource) -> None:
-    """Give every parameter its values. Raises CheckpointInvalid (missing, of another shape) and NotEnoughMemory, the
-    latter before a weight is read."""
+    """Give every parameter its values. Raises CheckpointInvalid (missing, or of another shape) and, before a weight is
+    read, NotEnoughMemory."""
     wanted = dict(network.state_dict())
     tied = _tied_rows(network.config.text_config)
     copies = {name for row in tied for name in row[1:]}
@@ -52,7 +53,7 @@ def fill(network: Any, tensors: Tensors, target: Target, source: GeneratorSource
         if target.quantize and name in few:
             packed[name] = quantised(value, target.quantize, target.place)
         else:
-            # A copy, never the mapped file: whoever overwrites the file would pull the weights from under us.
+            # A copy instead of the mapped file, because overwriting the file would change the weights.
             state[name] = value.to(target.place, _dtype_of(name, target.kind), copy=True).contiguous()
     _tie(state, tied, network.config.text_config.model_type == "t5")
     missing = sorted(set(wanted) - set(state) - set(packed))
@@ -60,7 +61,7 @@ def fill(network: Any, tensors: Tensors, target: Target, source: GeneratorSource
         raise CheckpointInvalid(
             f"{source.path} lacks {len(missing)} of {len(wanted)} weights ({missing[0]})", mend_of(source)
         )
-    # assign, not copy: copying would write T5's head and its embedding into one tensor, since transformers ties them.
+    # assign instead of copy: transformers ties T5's head and embedding, so copying would write both into one tensor.
     network.load_state_dict(state, assign=True, strict=not packed)
     for row in tied:
         first = network.get_parameter(row[0])
@@ -103,18 +104,19 @@ def _first_names(name: str, tied: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def _tie(state: dict[str, torch.Tensor], tied: Iterable[tuple[str, ...]], t5: bool) -> None:
-    """Give every name of a tied row the row's one tensor; the first name's where the file has it."""
+    """Give every name of a tied row the row's one tensor, that of the first name if the file has it."""
     for row in tied:
         found = next((state[name] for name in row if name in state), None)
         if found is not None:
             state.update(dict.fromkeys(row, found))
     head, embedding = "language_model.lm_head.weight", _T5_TIED[0]
-    if t5 and head not in state and embedding in state:  # T5 1.0, whose head is its embedding
+    if t5 and head not in state and embedding in state:  # in T5 1.0 the head is the embedding
         state[head] = state[embedding]
 
 
 def _dtype_of(name: str, kind: torch.dtype) -> torch.dtype:
-    """transformers' own exceptions: float16 leaves the Q-Former, its queries and T5's ``wo`` in float32."""
+    """The weight's dtype with transformers' exceptions: float16 leaves the Q-Former, its queries and T5's ``wo`` in
+    float32."""
     if kind == torch.float16 and (name == "query_tokens" or name.startswith("qformer.") or ".wo." in name):
         return torch.float32
     return kind

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imgsearch.dedup.quarantine.catalog_sync import Placed
 
 _LISTED = 50
-_FIRST = 10  # files of a plan that are named before it is applied
+_FIRST = 10  # files of a plan that are listed before it is applied
 _FOLDERS = 20
 _INSTEAD = {
     "hardlink": "Where a file of the same bytes was, a hard link to the kept one will be; the others stay.",
@@ -127,7 +127,7 @@ def quarantine_of(arguments: argparse.Namespace, library: str) -> Path:
 
 
 def follow(library: str, files: Iterable[Placed]) -> str:
-    """Bring the library up to date; what there is to say where that failed."""
+    """Bring the library up to date. Returns what must be said if that failed, otherwise ""."""
     from imgsearch.dedup.quarantine.catalog_sync import follow_in
 
     error = follow_in(library, files) if library else None
@@ -138,7 +138,7 @@ def follow(library: str, files: Iterable[Placed]) -> str:
 
 
 def tell_all(what: str, ones: Sequence[Left]) -> None:
-    """A line each for the first fifty files that something is to be said of."""
+    """Print a line for each of the first fifty files that something must be said about."""
     for one in ones[:_LISTED]:
         print(f"{what}: {shown(one.path)}: {shown(one.reason)}")
     if len(ones) > _LISTED:

@@ -1,4 +1,4 @@
-"""Chooses the plan: the one that is named, a library's, the one for some folders, or the last that was made."""
+"""Chooses the plan: the named one, a library's, the one for some folders, or the last one made."""
 
 from __future__ import annotations
 
@@ -30,11 +30,9 @@ class ChosenPlan:
 
 
 def choose_plan(arguments: argparse.Namespace) -> ChosenPlan:
-    """The plan that ``PLAN`` names; else that of the library that ``--library`` names; else the last that was made,
-    which must be for the folders ``DIR ...`` if these are given.
-
-    Raises UsageError if there is none, if it is for other folders or of another library than named, and for a plan
-    that is older than the last one of the same folders and was not named."""
+    """The plan that ``PLAN`` names, else that of the library in ``--library``, else the last one made, which must be
+    for the folders ``DIR ...`` if these are given. Raises UsageError if there is none, if it is for other folders or
+    another library than named, and for an unnamed plan that is older than the last one of the same folders."""
     named, folders = _split(arguments.plan)
     if named is not None:
         found = _read(named)

@@ -1,1 +1,1 @@
-"""What a command shows: tables, progress, streams, the terminal."""
+"""The output of commands: tables, progress, streams, the terminal."""

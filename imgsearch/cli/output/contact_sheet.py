@@ -1,4 +1,4 @@
-"""Answers as one picture: a row a query, the best pictures side by side."""
+"""Answers as one image: a row for each query, the best hits side by side."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ _CAPTION = 30
 
 
 def save_contact_sheet(rows: Sequence[tuple[str, Results, str | None]], path: Path, across: int = 6) -> None:
-    """Write a PNG of ``rows``: (title, results, file name of the right picture or None). Right pictures get a green
-    frame where the right one is known."""
+    """Write a PNG of ``rows``: (title, results, file name of the right hit or None). Right hits get a green frame."""
     height = _CAPTION + _SIDE + _GAP
     sheet = Image.new("RGB", (_GAP + across * (_SIDE + _GAP), _GAP + len(rows) * height), (250, 250, 250))
     pen = ImageDraw.Draw(sheet)

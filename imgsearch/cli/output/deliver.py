@@ -1,4 +1,4 @@
-"""Puts answers into a folder, as copies or as links, and never over anything that is there."""
+"""Puts answers into a folder, as copies or links, and never overwrites anything."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from imgsearch.errors import StorageFull
 
 
 def deliver(paths: Sequence[Path], folder: Path, *, link: bool) -> tuple[list[Path], list[str]]:
-    """Copy or link ``paths`` into ``folder``, made if missing: (what stands for each there, what failed and why).
-
-    A name that is taken by something else becomes "name (2).jpg" and so on; the same picture, there from an earlier
-    search, is left as it is. Raises StorageFull if the folder cannot be made.
-    """
+    """Copy or link ``paths`` into ``folder``, which is made if missing. Returns the path of each there, and a sentence
+    for each that failed. If a name is taken by another file, "name (2).jpg" and so on is used. The same image from an
+    earlier search is left as it is. Raises StorageFull if the folder cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
@@ -43,14 +41,14 @@ def _place(path: Path, folder: Path, link: bool) -> Path:
                 target.symlink_to(path)
             else:
                 _copy(path, target)
-        except FileExistsError:  # made by another program since we looked
+        except FileExistsError:  # another program made it in the meantime
             continue
         return target
     raise AssertionError("the names do not end")
 
 
 def _copy(path: Path, target: Path) -> None:
-    """A copy with its times, made whole or not at all, into a name that must be free."""
+    """Copy a file with its times to an unused name. The copy appears complete or not at all."""
     with path.open("rb") as source, target.open("xb") as copy:
         try:
             shutil.copyfileobj(source, copy, 1 << 20)

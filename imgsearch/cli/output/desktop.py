@@ -1,4 +1,4 @@
-"""Pictures shown with the desktop's own program."""
+"""Opens images with the desktop's own program."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from imgsearch.cli.output.terminal import shown
 
 PROGRAMS = ("open",) if sys.platform == "darwin" else ("xdg-open", "gio", "wslview")
-"""The first one that is there is taken."""
+"""The first one that is installed is used."""
 
 MOST = 20
-"""Windows that are opened at once."""
+"""Images that are opened at once, a window each."""
 
 _WAIT_S = 5.0
 
 
 def open_images(paths: Sequence[Path]) -> list[str]:
-    """Open each picture, at most `MOST`; returns a sentence for what was not opened."""
+    """Open each image, at most `MOST`. Returns a sentence for each that was not opened."""
     if not paths:
         return []
     program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
@@ -33,7 +33,7 @@ def open_images(paths: Sequence[Path]) -> list[str]:
 
 
 def _open(program: str, path: Path) -> str:
-    """Why a picture was not opened; "" if it was. A program that goes on running is left to itself."""
+    """Why an image was not opened; "" if it was. A program that keeps running is left alone."""
     command = (
         [program, "open", str(path.absolute())] if Path(program).name == "gio" else [program, str(path.absolute())]
     )

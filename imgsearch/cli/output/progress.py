@@ -1,4 +1,4 @@
-"""How far a run is: bars on a terminal, lines every few seconds where there is none, nothing with --quiet."""
+"""Shows how far a run is: bars on a terminal, lines every few seconds elsewhere, nothing with --quiet."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ STAGES = {
     "returning": "bringing files back",
     "deleting": "deleting files",
 }
-"""What each stage is called; one that is not here is called by its own name."""
+"""Names of the stages for people. A stage that is not listed is shown by its own name."""
 
-_FIRST_S = 2.0  # a stage that ends sooner says nothing where there is no terminal
+_FIRST_S = 2.0  # without a terminal, a shorter stage prints nothing
 _EVERY_S = 5.0
-_WINDOW_S = 30.0  # the pace is that of the last half minute
+_WINDOW_S = 30.0  # the pace is measured over the last half minute
 
 
 @contextmanager
 def phases(arguments: argparse.Namespace) -> Iterator[Progress]:
-    """Progress for a verb with --quiet: a bar for each stage on a terminal, else lines; all of it on stderr, so that
-    --json has standard output for itself."""
+    """Progress for a verb with --quiet: a bar for each stage on a terminal, lines elsewhere. It goes to stderr, so that
+    --json has standard output to itself."""
     with _closing(Silence() if arguments.quiet else _on(sys.stderr, Bars)) as shown:
         yield shown
 
 
 @contextmanager
 def image_bar(arguments: argparse.Namespace) -> Iterator[Progress]:
-    """The same for a verb that goes through pictures once: one bar, which stays."""
+    """`phases` for a verb that reads images once: one bar, which stays on the screen."""
     with _closing(Silence() if arguments.quiet else _on(sys.stderr, ImageBar)) as shown:
         yield shown
 
@@ -60,7 +60,7 @@ def _on(stream: TextIO, bars: type[Bars]) -> Progress:
 
 
 class Bars:
-    """A tqdm bar for the stage, with its pace and the time left; it is gone when the stage is over."""
+    """A tqdm bar for each stage, with its pace and the time left. It disappears when the stage ends."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -100,7 +100,7 @@ class Bars:
 
 
 class ImageBar(Bars):
-    """One bar, in images/s, which stays when it is over; the walk before it shows none."""
+    """One bar, in images/s, which stays when it is full. The walk before it has no bar."""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         if stage != "walking":
@@ -113,15 +113,15 @@ class ImageBar(Bars):
 
 
 class Lines:
-    """A line for the stage after two seconds and every five, and one when it is over: "reading pictures: 1,200 of
-    10,000, 410/s, 21 s left". ``clock`` gives seconds."""
+    """A line for a stage after two seconds, then every five, and one at its end: "reading pictures: 1,200 of 10,000,
+    410/s, 21 s left". ``clock`` gives seconds."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._clock = clock
         self._stage = ""
         self._due = self._started = 0.0
-        self._begun_at = 0  # what was done when the stage began: a run that goes on begins in the middle
+        self._begun_at = 0  # what was done before the stage began, since a continued run begins in the middle
         self._seen: deque[tuple[float, int]] = deque()  # (when, done), a second apart
         self._last = (0, 0)
         self._told = False
@@ -171,7 +171,7 @@ class Lines:
 
 
 def duration(seconds: float) -> str:
-    """A duration in a few letters: "21 s", "3 min 20 s", "2 h 5 min"."""
+    """A duration in a few characters: "21 s", "3 min 20 s", "2 h 5 min"."""
     whole = max(0, round(seconds))
     if whole < 120:
         return f"{whole} s"

@@ -1,4 +1,4 @@
-"""What the program is at, before there is anything to show: one line on a terminal, gone when the work is done."""
+"""Shows what the program is doing before there is a result: one line on a terminal, which disappears at the end."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _EVERY_S = 0.5
 
 
 class Sign:
-    """Told what is being done: ``sign("loading the model")``. This one shows nothing."""
+    """Is told what is being done: ``sign("loading the model")``. This class shows nothing."""
 
     def __call__(self, text: str) -> None:
-        """Show ``text`` in place of what is shown."""
+        """Show ``text`` instead of the previous text."""
 
     def close(self) -> None:
-        """Take it away."""
+        """Remove it."""
 
 
 class Line(Sign):
-    """The text on one line of a terminal, from the second second on with how long it has taken."""
+    """The text on one line of a terminal, after two seconds with the time it has taken."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -65,7 +65,7 @@ class Line(Sign):
 
 @contextmanager
 def signs() -> Iterator[Sign]:
-    """A sign on standard error, where that is a terminal that can take a line back. It goes on being shown inside
+    """A sign on standard error, if that is a terminal whose lines can be erased. It stays visible inside
     `imgsearch.cli.output.streams.without_chatter`."""
     import os
 
@@ -82,10 +82,10 @@ def signs() -> Iterator[Sign]:
 
 @contextmanager
 def _of_its_own(stream: TextIO) -> Iterator[TextIO]:
-    """The same terminal by another descriptor; the stream itself where it has none."""
+    """The same terminal by another descriptor; the stream itself if it has none."""
     import os
 
-    stream.flush()  # takes away what stands there from the start
+    stream.flush()  # erases the sign that `show_start` wrote
     try:
         copy = os.fdopen(os.dup(stream.fileno()), "w", encoding="utf-8", errors="replace")
     except (OSError, ValueError, AttributeError):

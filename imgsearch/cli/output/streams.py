@@ -1,4 +1,4 @@
-"""Standard input, output and error as the program finds them: closed, full, or a pipe that nobody reads."""
+"""Makes standard input, output and error safe to use when they are closed, full, or a pipe that nobody reads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CLOSED = "standard output is closed"
 
 
 class _ClosedOutput(io.TextIOBase):
-    """Stands for a standard output that was closed before the program began."""
+    """Replaces a standard output that was closed before the program began."""
 
     encoding = "utf-8"
     fault: OSError | None = None
@@ -23,7 +23,7 @@ class _ClosedOutput(io.TextIOBase):
         return True
 
     def fileno(self) -> int:
-        return 1  # /dev/null is there by now
+        return 1  # /dev/null has this number by now
 
     @property
     def buffer(self) -> _ClosedOutput:
@@ -35,7 +35,7 @@ class _ClosedOutput(io.TextIOBase):
 
 
 class _Output(io.TextIOWrapper):
-    """Standard output that remembers why it could not be written: argparse and others pass over that in silence."""
+    """Standard output that remembers why it could not be written. argparse and others ignore such errors."""
 
     fault: OSError | None = None
 
@@ -55,7 +55,7 @@ class _Output(io.TextIOWrapper):
 
 
 class _Terminal(io.TextIOWrapper):
-    """A terminal, on which the first thing that is written takes away what `show_start` has put there."""
+    """A terminal on which the first write erases the sign of `show_start`."""
 
     def write(self, text: str) -> int:
         if text:
@@ -68,26 +68,26 @@ class _Terminal(io.TextIOWrapper):
 
 
 _started: list[int] = []
-"""The descriptor of the terminal on which a sign stands, if one does."""
+"""The descriptor of the terminal that shows a sign, if one does."""
 
 
 def show_start(what: str) -> None:
-    """Say at once what is being started, on a terminal only: importing what a command needs takes longer than a person
-    waits without a sign (a search 0.5 s, torch several). It is gone with the first thing that is written."""
+    """Say at once what is being started, on a terminal only. Importing what a command needs takes longer than a person
+    waits without a sign (a search 0.5 s, torch several). The first output erases it."""
     if isinstance(sys.stderr, _Terminal) and os.environ.get("TERM", "dumb") != "dumb":
         os.write(sys.stderr.fileno(), f"{what} ...".encode())
         _started.append(sys.stderr.fileno())
 
 
 def end_start() -> None:
-    """Take the sign away, if it is there."""
+    """Erase the sign, if it is shown."""
     while _started:
         with contextlib.suppress(OSError):
             os.write(_started.pop(), b"\r\x1b[K")
 
 
 class _Errors(io.TextIOWrapper):
-    """Standard error, where what cannot be written is lost in silence: there is nobody else to tell."""
+    """Standard error that ignores write errors, because there is nowhere to report them."""
 
     def write(self, text: str) -> int:
         try:
@@ -103,12 +103,12 @@ class _Errors(io.TextIOWrapper):
 
 
 def guard_streams() -> None:
-    """Make the three streams fit to be used. A descriptor that is closed becomes /dev/null, since the next file that
-    is opened would otherwise take its number, and what is printed would go there. Then what is read is at its end,
-    what is written to standard output raises OSError, and what is written to standard error is lost."""
+    """Make the three streams safe to use. A closed descriptor becomes /dev/null, because otherwise the next opened file
+    would get its number and receive what is printed. Reading then gives the end of the input, writing to standard
+    output raises OSError, and what is written to standard error is lost."""
     missing = [number for number in (0, 1, 2) if not _is_open(number)]
     for _ in missing:
-        os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+        os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
     for number in missing:
         os.set_inheritable(number, True)
     if sys.stdin is None:
@@ -132,8 +132,8 @@ def _raw(number: int) -> io.BufferedWriter:
 
 
 def output_fault() -> OSError | None:
-    """Why standard output cannot be written, None if it can. What it still holds is given up, so that the interpreter
-    does not try again when it ends."""
+    """Why standard output cannot be written, None if it can. Its buffer is dropped, so that the interpreter does not
+    try again at its end."""
     try:
         sys.stdout.flush()
     except OSError as exc:
@@ -142,7 +142,7 @@ def output_fault() -> OSError | None:
 
 
 def give_up_output() -> None:
-    """Send what standard output still holds nowhere."""
+    """Drop what standard output still has in its buffer."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
@@ -153,8 +153,8 @@ def give_up_output() -> None:
 
 @contextlib.contextmanager
 def without_chatter() -> Iterator[None]:
-    """Standard error leads nowhere meanwhile: libtiff and others write a line there for every flaw of a file, past
-    Python. For the command line alone, where no other thread has anything to say."""
+    """Redirect standard error to nowhere, because libtiff and others print a line there for every flaw of a file,
+    bypassing Python. Only for the command line, where no other thread prints."""
     try:
         kept = os.dup(2)
     except OSError:  # it is closed

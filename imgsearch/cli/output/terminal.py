@@ -1,4 +1,4 @@
-"""Text for a terminal or a pipe: file names that hold anything, links, words for a shell; and questions."""
+"""Text for a terminal or a pipe: arbitrary file names, links, words for a shell, and questions."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from imgsearch.wording import one_line
 
 
 def shown(path: str | Path) -> str:
-    """A file name on one line, in what the terminal can show: line ends, escapes and other control characters, bytes
-    that are not UTF-8, and letters that the output's encoding lacks come as backslash escapes."""
+    """A file name on one line, in characters that the terminal can show. Line ends, escapes and other control
+    characters, bytes that are not UTF-8, and characters that the output's encoding lacks become backslash escapes."""
     encoding = sys.stdout.encoding or "utf-8"
     return one_line(str(path)).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def linked(path: Path) -> str:
-    """``shown(path)``; where standard output is a terminal, as a link to the file (OSC 8)."""
+    """``shown(path)``; on a terminal as a link to the file (OSC 8)."""
     if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         return shown(path)
     target = "file://" + quote(os.fsencode(Path(path).absolute()))
@@ -29,14 +29,14 @@ def linked(path: Path) -> str:
 
 
 def write_path(path: Path, end: bytes) -> None:
-    """The file name's own bytes, for another program to read."""
+    """Write the file name's own bytes, for another program."""
     sys.stdout.flush()
     sys.stdout.buffer.write(os.fsencode(path) + end)
 
 
 def shell_word(path: str | Path) -> str:
-    """A file name as a word for the shell, to be copied into a command line. What `shown` would escape comes as
-    ``$'...'``, which bash, zsh, ksh and POSIX of 2024 read."""
+    """A file name as a word for the shell, to be pasted into a command. What `shown` would escape becomes ``$'...'``,
+    which bash, zsh, ksh and POSIX of 2024 read."""
     text = str(path)
     if shown(text) == text:
         return shlex.quote(text)
@@ -49,8 +49,8 @@ def _quoted(name: bytes) -> bytes:
 
 
 def ask(question: str, otherwise: str) -> None:
-    """Go on only after "yes". Raises UsageError where nobody is there to ask, and with ``otherwise`` ("nothing was
-    deleted") for another answer and where the input ends; KeyboardInterrupt after Ctrl-C."""
+    """Return only after the answer "yes". Raises UsageError if nobody can be asked, and with ``otherwise`` ("nothing
+    was deleted") for another answer or the end of the input; KeyboardInterrupt after Ctrl-C."""
     if not _is_terminal(sys.stdin):
         raise UsageError(f"{question} Nobody is there to ask: {otherwise}.".lstrip(), "add --yes if that is wanted")
     if question:

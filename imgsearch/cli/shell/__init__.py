@@ -1,1 +1,1 @@
-"""What is made from all verbs: completion scripts for shells, and the manual page."""
+"""Output made from all verbs: completion scripts for shells, and the manual page."""

@@ -1,4 +1,4 @@
-"""The parser of the whole program, for what is made from it: completion and the manual page."""
+"""One parser for the whole program, from which completion and the manual page are made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imgsearch.cli.verb_table import every_verb
 
 
 def whole_parser() -> Parser:
-    """Every verb with its options below one parser; it is never asked to parse."""
+    """Every verb with its options below one parser. It is never used to parse."""
     parser = Parser(prog="imgsearch", description="Search your own pictures by describing them.")
     parser.add_argument("--version", action="store_true", help="print the version and the formats that it reads")
     for name in BEFORE:
@@ -27,12 +27,12 @@ def whole_parser() -> Parser:
 
 
 def actions_of(parser: argparse.ArgumentParser) -> list[argparse.Action]:
-    """The arguments of one parser, those of lower verbs not among them."""
+    """The arguments of one parser, without those of its sub-verbs."""
     return [action for action in parser._actions if not isinstance(action, argparse._SubParsersAction)]
 
 
 def value_of(action: argparse.Action) -> str:
-    """What stands for the value in the help, "" for a switch."""
+    """The placeholder for the value in the help, "" for a switch."""
     if action.nargs == 0:
         return ""
     shown: Any = action.metavar or action.dest.upper()

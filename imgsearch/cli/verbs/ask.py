@@ -1,4 +1,4 @@
-"""`imgsearch ask`: questions about a picture, or about all that a search finds."""
+"""`imgsearch ask`: questions about an image, or about everything that a search finds."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _subjects(named: Named, settings: Settings, store: Store | None, top: int) -
 
 
 def _show_all(asked: Iterator[AskedImage], arguments: argparse.Namespace, *, single: bool) -> int:
-    """0, 1 where there was no picture, 3 where one could not be read."""
+    """The exit code: 0, 1 if there was no image, 3 if one could not be read."""
     count, lost = 0, 0
     for each in asked:
         count += 1
@@ -109,7 +109,7 @@ def _show_all(asked: Iterator[AskedImage], arguments: argparse.Namespace, *, sin
 
 
 def _print(asked: AskedImage, *, single: bool) -> None:
-    """The answer alone to one question about one picture; else a line for each."""
+    """The answer alone for one question about one image; otherwise a line for each."""
     for answer in asked.answers:
         line = f"{shown(answer.text)}{_belief(answer)}"
         if len(asked.answers) > 1:

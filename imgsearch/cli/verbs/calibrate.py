@@ -1,4 +1,4 @@
-"""`imgsearch calibrate`: find out from which score on a picture of this library shows what was asked for."""
+"""`imgsearch calibrate`: find the score from which on an image of this library shows what was asked for."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _say_refusal(error: UsageError, texts: int, *, as_json: bool) -> None:
-    """That nothing was changed is a result too: on standard output where nobody may see standard error."""
+    """Say that nothing was changed, with --json on standard output, where programs read it."""
     if as_json:
         print(json.dumps({"calibration": None, "texts": texts, "answered": None, "reason": error.message}, indent=2))
     elif not sys.stderr.isatty():

@@ -121,7 +121,7 @@ def _style(arguments: argparse.Namespace) -> CaptionSettings:
 
 
 def _require_lock(store: Store) -> None:
-    """Found out before a model is loaded, not after the first batch."""
+    """Raise LibraryBusy now, before a model is loaded, instead of after the first batch."""
     from imgsearch.storage import writing
 
     with writing(store, wait_s=LOCK_WAIT_S):
@@ -207,7 +207,7 @@ def _waiting(captioner: Captioner, store: Store, ids: list[int] | None, argument
 def _counted(
     batches: Iterator[list[CaptionOutcome]], summary: CaptionSummary, told: Progress
 ) -> Iterator[list[CaptionOutcome]]:
-    """The batches, told as they come; how long all will take after the first."""
+    """The batches, with progress as they come. After the first one, say how long all will take."""
     started, done = time.monotonic(), 0
     for batch in batches:
         if not done and len(batch) < summary.wanted:

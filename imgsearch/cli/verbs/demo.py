@@ -1,4 +1,4 @@
-"""`imgsearch demo`: the whole path on drawn pictures and the model that ships: draw, index, search, look."""
+"""`imgsearch demo`: everything once, with drawn images and the shipped model: draw, index, search, show."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLAIN_QUERIES = (
     "three purple lamps and a blue bell",
     "two brown flowers at sunset",
 )
-_RELATION_CAPTIONS = 30  # about left and right; all are asked, one that ITM mends is shown
+_RELATION_CAPTIONS = 30  # captions about left and right; all are searched, and one that ITM corrects is shown
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +86,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _draw(folder: Path, count: int) -> None:
-    """Draw the demo's pictures, or keep those of an earlier run."""
+    """Draw the demo's images, or keep those of an earlier run."""
     from imgsearch.scenes.dataset import make_set, write_set
 
     if (folder / "pairs.jsonl").is_file():
@@ -110,8 +110,8 @@ def _search(searcher: Searcher, text: str, rerank: int = -1) -> Results:
 
 @dataclass(frozen=True, slots=True)
 class _Relations:
-    """What captions about left and right gave: how many were asked, how often the right picture came first by ITC
-    alone and after ITM, and the first one that ITM mended: (text, by ITC, after ITM, name of the right picture)."""
+    """The result of captions about left and right: how many were searched, how often the right image came first by ITC
+    alone and after ITM, and the first one that ITM corrected: (text, by ITC, after ITM, name of the right image)."""
 
     asked: int
     right_by_itc: int

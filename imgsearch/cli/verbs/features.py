@@ -1,4 +1,4 @@
-"""`imgsearch features`: what the Q-Former makes of pictures and texts, for other programs."""
+"""`imgsearch features`: the Q-Former's features of images and texts, for other programs."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _texts(arguments: argparse.Namespace) -> list[str]:
 
 
 def _texts_for(texts: list[str], count: int) -> list[str]:
-    """One a picture; one alone stands for all."""
+    """One text an image; a single text is used for all."""
     if len(texts) not in (0, 1, count):
         raise UsageError(f"{len(texts):,} texts were given for {count:,} pictures", "give one, or one for each picture")
     return texts * count if len(texts) == 1 else texts
@@ -132,7 +132,7 @@ def _subjects(arguments: argparse.Namespace, settings: Settings, store: Store | 
 def _batches(
     mode: str, model: Any, subjects: Sequence[Subject], texts: Sequence[str], size: int, lost: dict[str, str]
 ) -> Iterator[list[FeatureRow]]:
-    """Rows in order, batch by batch; pictures that cannot be read go into ``lost``."""
+    """Rows in order, batch by batch. Images that cannot be read are added to ``lost``."""
     if mode == "text":
         yield from _of_texts(model, texts, size)
         return

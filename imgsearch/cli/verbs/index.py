@@ -1,4 +1,4 @@
-"""`imgsearch index`: pictures into a library."""
+"""`imgsearch index`: reads images into a library."""
 
 from __future__ import annotations
 

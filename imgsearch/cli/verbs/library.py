@@ -1,4 +1,4 @@
-"""imgsearch stats, failures, verify, compact, forget: what is in a library, and its upkeep."""
+"""`imgsearch stats`, `failures`, `verify`, `compact`, `forget`: a library's contents and upkeep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`imgsearch train`: train ITC + ITM on pairs from a checkpoint, or make the small model from nothing."""
+"""`imgsearch train`: train ITC + ITM on pairs, starting from a checkpoint, or make the small model from nothing."""
 
 from __future__ import annotations
 
