@@ -13,6 +13,7 @@ from imgsearch.captions.subjects import MatchingSide, ReadSubject, Subject, read
 from imgsearch.errors import MediaError
 from imgsearch.generation.checked import CaptionMatcher, match_margins, probability_of
 from imgsearch.generation.questions import (
+    ANSWER_TOKENS,
     answer_length_penalty,
     dialogue_prompt,
     question_form,
@@ -32,7 +33,7 @@ class QuestionSettings:
 
     dialogue: bool = False
     num_beams: int = 5
-    max_new_tokens: int = 10
+    max_new_tokens: int = ANSWER_TOKENS
     min_new_tokens: int = 1
     form: str | None = None
     length_penalty: float | None = None

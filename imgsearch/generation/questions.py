@@ -45,6 +45,10 @@ def question_form(generator: Any) -> str:
     return T5_FORM if getattr(generator, "encoder_decoder", False) else QUESTION_FORM
 
 
+ANSWER_TOKENS = 10
+"""New tokens of an answer, at most: LAVIS's predict_answers has max_len=10, for OPT and for Flan-T5."""
+
+
 def answer_length_penalty(generator: Any) -> float:
     """LAVIS's length penalty: -1 for Flan-T5, 0 for OPT (its later predict_answers)."""
     return -1.0 if getattr(generator, "encoder_decoder", False) else 0.0

@@ -16,7 +16,13 @@ from imgsearch.captions.asking import Answered, checked_answer
 from imgsearch.captions.judging import CalibratedJudge
 from imgsearch.errors import LibraryError, MediaError
 from imgsearch.generation.checked import CaptionSettings, CheckedCaption, checked_captions, image_seed
-from imgsearch.generation.questions import answer_length_penalty, dialogue_prompt, question_form, statement_of
+from imgsearch.generation.questions import (
+    ANSWER_TOKENS,
+    answer_length_penalty,
+    dialogue_prompt,
+    question_form,
+    statement_of,
+)
 from imgsearch.media.decode import decode_file
 from imgsearch.media.decoded import DecodedImage
 from imgsearch.search.features.stored import ImageSource
@@ -36,7 +42,6 @@ MAX_TURNS = 8
 """Earlier questions and answers that are passed on; more would leave a small language model no room."""
 
 MAX_BEAMS = 8
-ANSWER_TOKENS = 30
 _QUIET = 25  # polls after which a stream says that it is still there
 _KEPT = 1000  # captions in memory, for libraries that cannot be written now
 

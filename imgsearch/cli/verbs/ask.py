@@ -49,7 +49,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dialogue", action="store_true", help="each question knows those before it, and the answers")
     parser.add_argument("--top", type=whole(1, 100_000), default=20, metavar="N", help="pictures of a query, most (20)")
     add_generator_options(parser)
-    add_length_options(parser, 10)
+    add_length_options(parser, 10)  # questions.ANSWER_TOKENS, without an import of the generator
     parser.add_argument("--form", metavar="TEXT", help='the prompt, {} for the question: "Question: {} Answer:"')
     parser.add_argument("--no-check", action="store_true", help="ask no matching head how likely the answers are")
 
