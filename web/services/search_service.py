@@ -64,6 +64,7 @@ class SearchService:
                 calibration=searcher.calibration,
                 backend=self._backend,
                 scans=self._scans,
+                texts=searcher.texts,
             )
         self.searcher = searcher
         self._free = threading.BoundedSemaphore(self._limits.searches)

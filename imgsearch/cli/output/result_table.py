@@ -22,7 +22,7 @@ def table_lines(results: Results) -> Iterator[str]:
     unsure = False
     ranked = [hit.rank for hit in hits] == sorted(hit.rank for hit in hits)
     for hit in hits:
-        if hit.confident is False and not unsure and ranked:
+        if hit.confident is False and not hit.words and not unsure and ranked:
             yield " " * len(head) + "  " + UNSURE
             unsure = True
         why = f"  ({shown(hit.words)})" if hit.words else ""

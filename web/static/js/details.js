@@ -9,7 +9,7 @@ import { wordsOf } from "./query.js";
  * address of a search for similar pictures. Returns the picture's facts, null where `signal` was raised before.
  */
 export async function fillDetails(panel, hit, { text, warm, alike, signal, level = 2 }) {
-  const reasons = text && wordsOf(text) ? el("section", {}, el(`h${level + 1}`, {}, "Why it matched"), meters(hit), el("div", { class: "why" })) : null;
+  const reasons = text && wordsOf(text) ? el("section", {}, el(`h${level + 1}`, {}, "Why it matched"), meters(hit), because(hit), el("div", { class: "why" })) : null;
   panel.replaceChildren(heading(hit, level), ...(reasons ? [reasons] : []), ...(WRITES ? [el("section", { class: "ask" })] : []), acts(hit, alike), el("section", { class: "facts" }));
   panel.scrollTop = 0;
   if (reasons) explain(reasons, hit, text, warm, signal);
@@ -54,6 +54,11 @@ function meters({ itc, itm_probability: sure }) {
   if (typeof sure === "number") rows.push(row("The words fit the picture (ITM)", sure, percent(sure), 1));
   if (typeof itc === "number") rows.push(row("Likeness of words and picture (ITC)", itc, itc.toFixed(3), 1));
   return el("div", { class: "meters" }, ...rows);
+}
+
+/** Words about the picture, or in it, that the query asks for. */
+function because({ words }) {
+  return words ? el("p", { class: "because" }, words[0].toUpperCase() + words.slice(1)) : null;
 }
 
 async function explain(section, hit, text, warm, signal) {
