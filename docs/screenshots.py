@@ -2,7 +2,8 @@
 
     .venv/bin/python docs/screenshots.py [FOLDER]
 
-Needs /usr/bin/chromium and the packages of the extra `dev`; takes two minutes, most of it for the album.
+Needs /usr/bin/chromium and the packages of the extra `dev`; takes two minutes, most of it for the album. Those with
+captions and answers are left out where no small generator is installed.
 """
 
 from __future__ import annotations
@@ -57,6 +58,17 @@ def _lightbox(page: Any) -> None:
     page.wait_for_timeout(500)
 
 
+def _asked(page: Any) -> None:
+    """A picture with its caption, and two questions answered."""
+    search(page, "a blue heart")
+    open_first(page)
+    for number, question in enumerate(("what colour is the heart?", "is there a fish?"), 1):
+        page.fill(".ask input", question)
+        page.press(".ask input", "Enter")
+        until(page, f"document.querySelectorAll('.ask .answer:not(.waiting)').length === {number}")
+    page.evaluate("document.activeElement.blur()")
+
+
 def _library(page: Any) -> None:
     page.goto(page.url.rstrip("/") + "/library")
 
@@ -95,6 +107,11 @@ SHOTS: tuple[Shot, ...] = (
     ("library-dark", DESKTOP, "dark", _library),
 )
 
+WRITTEN: tuple[Shot, ...] = (
+    ("ask", DESKTOP, "light", _asked),
+    ("ask-phone", PHONE, "dark", _asked),
+)
+
 COPIED: tuple[Shot, ...] = (
     ("duplicates-light", DESKTOP, "light", _duplicates),
     ("duplicates-dark", PHONE, "dark", _duplicates),
@@ -112,6 +129,8 @@ def main(folder: Path) -> None:
         album.index_album(pictures, library)
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         _shoot(browser, folder, library, SHOTS)
+        if _captioned(library):
+            _shoot(browser, folder, library, WRITTEN)
         _never_sure(library)
         _shoot(browser, folder, library, (("nothing-light", DESKTOP, "light", _nothing),))
         _copied(Path(made))
@@ -143,6 +162,18 @@ def _save(png: bytes, path: Path) -> None:
     with Image.open(io.BytesIO(png)) as picture:
         picture.thumbnail((1280, 1280))
         picture.convert("RGB").save(path, quality=82, method=6)
+
+
+def _captioned(library: Path) -> bool:
+    """Write captions of the album, if the small generator is there."""
+    from imgsearch.generation.sources import SHIPPED_FOLDER
+
+    if not (ROOT / "data" / SHIPPED_FOLDER).is_dir():
+        print("no small generator: the pictures with captions and answers are left out", file=sys.stderr)
+        return False
+    command = [sys.executable, "-m", "imgsearch", "caption", "--all", "--library", str(library), "--quiet"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return True
 
 
 def _copied(folder: Path) -> None:
