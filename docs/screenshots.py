@@ -169,7 +169,7 @@ def _captioned(library: Path) -> bool:
     from imgsearch.generation.sources import SHIPPED_FOLDER
 
     if not (ROOT / "data" / SHIPPED_FOLDER).is_dir():
-        print("no small generator: the pictures with captions and answers are left out", file=sys.stderr)
+        sys.stderr.write("no small generator: the pictures with captions and answers are left out\n")
         return False
     command = [sys.executable, "-m", "imgsearch", "caption", "--all", "--library", str(library), "--quiet"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -17,6 +17,7 @@ PREFIX = "IMGSEARCH_"
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 FEATURES = ("none", "cache", "all")
 
+SWITCH = ("off", "on")
 _LEAST = {"batch_size": 0, "workers": 0, "rerank": -1, "features_mb": 0}
 """The smallest value of each numeric setting."""
 
@@ -43,6 +44,7 @@ class Settings:
     rerank: int = -1  # candidates that ITM re-ranks; -1 = by device, 0 = off
     features: str = ""  # ViT features kept for re-ranking: "none", "cache", "all"; "" = as the library does, else cache
     features_mb: int = 2048  # megabytes of disk that kept features may fill
+    caption_search: str = "off"  # "on": generated captions take part in searches by plain words
     generator: str = (
         ""  # writes captions and answers; "" = "mini" where the library's model is the small one, else none
     )
@@ -133,6 +135,8 @@ def _convert(name: str, value: Any) -> Any:
         return Path(value).expanduser()
     if name == "features" and value not in ("", *FEATURES):
         raise UsageError(f"features is {value!r}, expected {', '.join(FEATURES)}", "for example --features cache")
+    if name == "caption_search" and value not in SWITCH:
+        raise UsageError(f"caption_search is {value!r}, expected {' or '.join(SWITCH)}", "imgsearch eval --captions")
     return _whole(name, value) if name in _LEAST else str(value)
 
 

@@ -95,7 +95,7 @@ class Searcher:
         scans: BatchedScans | None = None,
         texts: Sequence[TextSource] = SOURCES,
     ) -> None:
-        self.store = store
+        self.store, self.texts = store, texts
         self.model = model
         self.features = features
         self.calibration = calibration

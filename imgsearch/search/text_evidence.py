@@ -23,6 +23,7 @@ from imgsearch.search.word_matches import (
     word_expression,
 )
 from imgsearch.storage import Store
+from imgsearch.storage.reads.captions import read_caption_matches, read_captions
 from imgsearch.storage.reads.fact_reads import read_word_matches, read_words
 from imgsearch.storage.reads.image_texts import read_text_matches, read_texts
 
@@ -35,6 +36,7 @@ _MODEL_PLACES = 10
 that is not lifted above those that it likes best, but set among them."""
 
 READ_REASON = "read in the picture"
+GENERATED_REASON = "generated caption"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,19 @@ PEOPLE = TextSource("people", word_expression, _find_people, _tell_people)
 READ = TextSource("read", near_expression, read_text_matches, _tell_read, ranked=True)
 """Words that stand in the picture, near one another."""
 
+
+def _tell_generated(store: Store, description: str, image_ids: Sequence[int]) -> Mapping[int, str]:
+    captions = read_captions(store, image_ids)
+    return {number: f"{GENERATED_REASON}: {shown_lines(description, [one.text])}" for number, one in captions.items()}
+
+
+GENERATED = TextSource("generated", word_expression, read_caption_matches, _tell_generated, ranked=True)
+"""Sure captions that a generator wrote."""
+
 SOURCES = (PEOPLE, READ)
+"""What a search asks. Not the generated captions: `imgsearch eval --captions` measures whether they help a library."""
+
+WITH_CAPTIONS = (*SOURCES, GENERATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +204,12 @@ def listed_notes(hits: Sequence[Hit]) -> list[str]:
     """Why hits are listed that the model does not hold for certain; none if there are none."""
     listed = [hit.words for hit in hits if hit.words and not hit.confident]
     read = sum(words.startswith(READ_REASON) for words in listed)
+    generated = sum(words.startswith(GENERATED_REASON) for words in listed)
     notes = []
-    if read < len(listed):
+    if read + generated < len(listed):
         notes.append("some are here because people described them so, whatever the model sees")
     if read:
         notes.append("some are here because of the words read in them, whatever the model sees")
+    if generated:
+        notes.append("some are here because a generated caption describes them so, whatever the model sees")
     return notes

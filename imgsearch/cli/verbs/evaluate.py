@@ -15,6 +15,7 @@ from imgsearch.errors import UsageError
 from imgsearch.settings import DTYPES
 
 if TYPE_CHECKING:
+    from imgsearch.evaluation.caption_search import CaptionGain
     from imgsearch.evaluation.self_check import IndexRecall, Miss, SelfEvaluation, SelfRetrieval
 
 NAMES = {"text_to_image": "text to image", "image_to_text": "image to text"}
@@ -28,8 +29,9 @@ LISTED = 5
 
 _DESCRIPTION = """\
 Measure how well pictures are found. With PAIRS.jsonl: recall by the protocol of BLIP-2's authors, on captioned
-pictures. With --self: on your own library, without captions. Are its pictures known again after a crop and a JPEG
-compression, and does the search index lose anything that comparing every picture would find?
+pictures. With PAIRS.jsonl --captions: searches of a library that holds these pictures, with the captions that
+`imgsearch caption` wrote and without. With --self: on your own library, without captions. Are its pictures known again
+after a crop and a JPEG compression, and does the search index lose anything that comparing every picture would find?
 """
 
 
@@ -49,8 +51,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     pairs = parser.add_argument_group("with PAIRS.jsonl")
     pairs.add_argument("--k-test", type=int, metavar="K", help="candidates that ITM re-ranks (128, as the authors)")
     pairs.add_argument("--dtype", choices=DTYPES, metavar="DTYPE", help=", ".join(DTYPES))
-    own = parser.add_argument_group("with --self")
-    own.add_argument("--sample", type=int, metavar="N", help="pictures to look for, and texts to ask (200)")
+    pairs.add_argument("--captions", action="store_true", help="whether generated captions help a library's searches")
+    own = parser.add_argument_group("with --self or --captions")
+    own.add_argument("--sample", type=int, metavar="N", help="pictures to look for, texts to ask (200; --captions 400)")
     own.add_argument("--seed", type=int, metavar="N", help="another seed takes other pictures (0)")
     own.add_argument("--library", metavar="DIR", help="where the library is")
 
@@ -62,14 +65,19 @@ def _run(arguments: argparse.Namespace) -> int:
             f"got {got}, expected one of them",
             "imgsearch eval PAIRS.jsonl for captioned pictures, imgsearch eval --self for your own library",
         )
-    for name in FOR_PAIRS if arguments.own else FOR_SELF:
+    if arguments.captions and arguments.own:
+        raise UsageError("got --self and --captions, expected one of them", "--captions goes with PAIRS.jsonl")
+    for name in FOR_PAIRS if arguments.own or arguments.captions else FOR_SELF:
         if getattr(arguments, name) is not None:
-            flag, form = "--" + name.replace("_", "-"), "PAIRS.jsonl" if arguments.own else "--self"
+            form = "PAIRS.jsonl alone" if arguments.captions else "PAIRS.jsonl" if arguments.own else "--self"
+            flag = "--" + name.replace("_", "-")
             raise UsageError(f"got {flag}, which goes with {form} only", f"leave {flag} out")
     if arguments.batch_size < 0:
         raise UsageError(
             f"--batch-size is {arguments.batch_size}, expected 1 or more", "leave it out to have it chosen"
         )
+    if arguments.captions:
+        return _run_captions(arguments)
     return _run_self(arguments) if arguments.own else _run_pairs(arguments)
 
 
@@ -92,6 +100,41 @@ def _run_pairs(arguments: argparse.Namespace) -> int:
     figures["model"] = model.model_id.name
     print(json.dumps(figures, indent=2) if arguments.json else _table(figures))
     return 0
+
+
+def _run_captions(arguments: argparse.Namespace) -> int:
+    from dataclasses import asdict
+    from pathlib import Path
+
+    from imgsearch.app import open_searcher
+    from imgsearch.evaluation.caption_search import SAMPLE, compare_caption_search
+    from imgsearch.evaluation.pairs import load_pairs
+    from imgsearch.settings import load_settings
+
+    sample = SAMPLE if arguments.sample is None else arguments.sample
+    if sample < 1:
+        raise UsageError(f"--sample is {sample}, expected 1 or more", f"leave it out for {SAMPLE}")
+    pairs = load_pairs(Path(arguments.pairs).expanduser())
+    settings = load_settings({name: getattr(arguments, name) for name in ("library", "model", "device")})
+    with open_searcher(settings) as searcher:
+        found = compare_caption_search(
+            searcher, pairs, sample=sample, seed=arguments.seed or 0, progress=sys.stderr.isatty()
+        )
+    print(json.dumps(asdict(found), indent=2) if arguments.json else "\n".join(_gain_lines(found)))
+    return 0
+
+
+def _gain_lines(found: CaptionGain) -> list[str]:
+    lines = [
+        f"{found.texts:,} descriptions, {found.captioned:,} pictures with a sure caption; percent",
+        "                       R@1    R@5   R@10",
+    ]
+    for name, row in (("without captions", found.without), ("with captions", found.with_captions)):
+        lines.append(f"  {name:<18}{100 * row.r1:7.1f}{100 * row.r5:7.1f}{100 * row.r10:7.1f}")
+    lines.append(f"  moved up {found.better:,}, down {found.worse:,}")
+    if found.left_out:
+        lines.append(f"  left out: {_counted(found.left_out)} that the library does not hold")
+    return lines
 
 
 def _run_self(arguments: argparse.Namespace) -> int:

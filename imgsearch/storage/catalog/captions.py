@@ -42,6 +42,7 @@ _COLUMNS = tuple(field.name for field in fields(StoredCaption))
 _WRITE = f"INSERT INTO captions ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 _WAITING = """SELECT image_id FROM images WHERE image_id NOT IN (SELECT image_id FROM deletions)
     AND image_id NOT IN (SELECT image_id FROM captions{like}) ORDER BY image_id"""
+_MATCHES = "SELECT rowid FROM caption_search WHERE caption_search MATCH ? ORDER BY bm25(caption_search), rowid LIMIT ?"
 _LIKE = f" WHERE {' AND '.join(f'{name} = ?' for name in _MAKING)}"
 
 
@@ -64,6 +65,12 @@ def read_captions(connection: sqlite3.Connection, image_ids: Iterable[int]) -> d
             image_id, text, probability, sure, *rest = row
             found[image_id] = StoredCaption(image_id, text, probability, bool(sure), *rest)
     return found
+
+
+def caption_matches(connection: sqlite3.Connection, expression: str, most: int) -> list[int]:
+    """Ids of images, at most ``most``, whose sure captions match an FTS5 expression: the best by BM25 first. A deleted
+    one may be among them."""
+    return [row[0] for row in connection.execute(_MATCHES, (expression, most))]
 
 
 def uncaptioned(connection: sqlite3.Connection, like: StoredCaption | None = None) -> list[int]:
