@@ -19,13 +19,20 @@ from web.http.routes.jobs import RUNS
 from web.services.runs import RunProgress, Runs, changes
 
 PATIENT = """
-import signal, sys, threading
+import pathlib, signal, sys, threading
 stop = threading.Event()
 signal.signal(signal.SIGINT, lambda *_: stop.set())
+pathlib.Path({ready!r}).touch()
 stop.wait(60)
 print("stopped after the batch in flight", file=sys.stderr)
 sys.exit(130)
 """
+
+
+def patient(ready: Path) -> str:
+    """A run that waits for Ctrl-C. It makes the file ``ready`` once its handler is up: before, a shell's background
+    jobs ignore Ctrl-C."""
+    return PATIENT.format(ready=str(ready))
 
 
 def python(script: str) -> list[str]:
@@ -68,18 +75,19 @@ def test_a_run_is_started_told_and_over(running: Any) -> None:
     assert shelf.programs.get("/api/v1/jobs").get_json()["jobs"] == [done]
 
 
-def test_a_second_run_is_refused_while_the_first_goes_on(running: Any) -> None:
-    shelf = running(PATIENT)
+def test_a_second_run_is_refused_while_the_first_goes_on(running: Any, tmp_path: Path) -> None:
+    shelf = running(patient(tmp_path / "ready"))
     assert shelf.programs.post("/api/v1/jobs", json={"kind": "index"}).status_code == 202
+    until((tmp_path / "ready").exists)
     refused = shelf.programs.post("/api/v1/jobs", json={"kind": "index"})
     assert refused.status_code == 409 and b"run 1 is under way" in refused.data
 
 
-def test_a_run_is_stopped_as_by_ctrl_c(running: Any) -> None:
-    shelf = running(PATIENT)
+def test_a_run_is_stopped_as_by_ctrl_c(running: Any, tmp_path: Path) -> None:
+    shelf = running(patient(tmp_path / "ready"))
     shelf.programs.post("/api/v1/jobs", json={"kind": "index"})
     runs = shelf.programs.application.extensions[RUNS]
-    time.sleep(0.5)  # the child must have put its handler up
+    until((tmp_path / "ready").exists)
     stopping = shelf.programs.delete("/api/v1/jobs/1")
     assert stopping.status_code == 202 and stopping.get_json()["state"] in ("stopping", "stopped")
     assert runs.get(1).join(30)
@@ -141,24 +149,24 @@ def test_progress_is_told_from_events() -> None:
     assert progress.as_dict() == told
 
 
-def test_a_run_that_nobody_watched_is_told_to_its_end(make_shelf: Callable[..., Any]) -> None:
+def test_a_run_that_nobody_watched_is_told_to_its_end(make_shelf: Callable[..., Any], tmp_path: Path) -> None:
     shelf = make_shelf(NAMES[:1])
-    runs = Runs(shelf.store, python(PATIENT))
+    runs = Runs(shelf.store, python(patient(tmp_path / "ready")))
     run = runs.start()
     with writing(shelf.store) as writer, writer.transaction() as transaction:
         transaction.record_event("index-planned", {"files": 2500})
         for number in range(1, 2501):
             transaction.record_event("index-progress", {"done": number, "failed": 0})
         transaction.commit()
-    time.sleep(0.5)  # the child must have put its handler up
+    until((tmp_path / "ready").exists)
     run.stop()
     assert run.join(30) and run.as_dict()["progress"]["done"] == 2500
     runs.close()
 
 
-def test_a_stream_of_jobs_tells_of_every_change_and_ends(make_shelf: Callable[..., Any]) -> None:
+def test_a_stream_of_jobs_tells_of_every_change_and_ends(make_shelf: Callable[..., Any], tmp_path: Path) -> None:
     shelf = make_shelf(NAMES[:1])
-    runs = Runs(shelf.store, python(PATIENT))
+    runs = Runs(shelf.store, python(patient(tmp_path / "ready")))
     assert list(changes(runs, lambda: False)) == [("jobs", {"jobs": []}), ("end", {})]
     run = runs.start()
     stream = changes(runs, lambda: False, poll_s=0.01)
@@ -172,19 +180,20 @@ def test_a_stream_of_jobs_tells_of_every_change_and_ends(make_shelf: Callable[..
         writer.record_event("index-progress", {"done": 5, "failed": 0})
     name, told = next(stream)
     assert (told["progress"]["done"], told["state"]) == (5, "running")
-    threading.Timer(0.3, run.stop).start()
+    until((tmp_path / "ready").exists)
+    threading.Timer(0.1, run.stop).start()
     states = [data.get("state") for name, data in stream if name == "job"]
     assert states[-1] == "stopped"
     runs.close()
 
 
-def test_a_stream_of_jobs_ends_when_the_server_leaves(make_shelf: Callable[..., Any]) -> None:
+def test_a_stream_of_jobs_ends_when_the_server_leaves(make_shelf: Callable[..., Any], tmp_path: Path) -> None:
     shelf, leaving = make_shelf(NAMES[:1]), threading.Event()
-    runs = Runs(shelf.store, python(PATIENT))
+    runs = Runs(shelf.store, python(patient(tmp_path / "ready")))
     runs.start()
     stream = changes(runs, leaving.is_set, poll_s=0.01)
     assert next(stream)[0] == "jobs"
-    time.sleep(0.5)  # the child must have put its handler up: a shell's background jobs ignore Ctrl-C until then
+    until((tmp_path / "ready").exists)
     leaving.set()
     assert [name for name, _ in stream if name][-1] == "end"
     runs.close()
