@@ -201,7 +201,8 @@ class Blip2Model:
         for rows in self._chunks(len(encoded)):
             ids, mask = self.pad(encoded[rows])
             batch = self._features(features if len(features) == 1 else features[rows])
-            self._read_with(ids, mask, batch, maps := [])
+            maps: list[torch.Tensor] = []
+            self._read_with(ids, mask, batch, maps)
             result[rows] = torch.stack(maps).mean(dim=0)[..., 1:].float().cpu()
         return result
 

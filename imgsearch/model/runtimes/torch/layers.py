@@ -17,8 +17,12 @@ weight are views of it, so that writing to a slot fills the network."""
 
 
 def quick_gelu(x: torch.Tensor) -> torch.Tensor:
-    """CLIP's own activation, x * sigmoid(1.702 x). Any shape -> the same shape."""
-    return x * torch.sigmoid(1.702 * x)
+    """CLIP's own activation, x * sigmoid(1.702 x). Any shape -> the same shape.
+
+    Computed in float32: rounded to bfloat16 after each of its steps, matching logits were off by .067 instead of .052
+    (at most, of 144 pairs, from LAVIS's answers)."""
+    wide = x.float()
+    return (wide * torch.sigmoid(1.702 * wide)).to(x.dtype)
 
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {

@@ -9,6 +9,8 @@ first look at the images. Letters in shapes: B rows, T query tokens, L words, H 
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import nn
 
@@ -56,7 +58,8 @@ class CrossAttention(nn.Module):
         """Of the attention that each query pays, the share of each position: [B, T, N], the mean over the heads."""
         query, key, _ = self._projected(x, features)
         scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
-        return scores.softmax(dim=-1).mean(dim=1)
+        mean: torch.Tensor = scores.softmax(dim=-1).mean(dim=1)
+        return mean
 
     def _projected(self, x: torch.Tensor, features: torch.Tensor) -> list[torch.Tensor]:
         batch = max(len(x), len(features))
@@ -122,8 +125,8 @@ class QFormer(nn.Module):
     def read_texts(self, words: torch.Tensor, mask: torch.Tensor | None, rows: int | None = None) -> torch.Tensor:
         """Words [B, L, H] -> states [B, L, H], or of the first ``rows`` alone: [B, rows, H]. ``mask`` is bool
         [B, 1, 1, L] as in `imgsearch.model.runtimes.torch.layers.attend`."""
-        x = self.first_norm(words)
-        for number, layer in enumerate(self.layers):
+        x: torch.Tensor = self.first_norm(words)
+        for number, layer in enumerate(self._each()):
             last = number + 1 == len(self.layers)
             x = layer.text_forward(layer.attention(x, mask, rows if last else None))
         return x
@@ -145,7 +148,7 @@ class QFormer(nn.Module):
         if words is not None:
             x = torch.cat([queries.expand(len(words), -1, -1), words], dim=1)  # [B or 1, T + L, H]
         x = self.first_norm(x)
-        for number, layer in enumerate(self.layers):
+        for number, layer in enumerate(self._each()):
             last = number + 1 == len(self.layers)  # whose words nobody asks for
             x = layer.attention(x, mask, tokens if last else None)
             seen = x[:, :tokens]
@@ -161,9 +164,11 @@ class QFormer(nn.Module):
                 x = torch.cat([seen, told.expand(len(seen), -1, -1)], dim=1)
         return x
 
+    def _each(self) -> list[Layer]:
+        return cast("list[Layer]", list(self.layers))
+
     def slots(self) -> Slots:
         """Its tensors as a checkpoint names them."""
         yield from slots_of("qformer.layernorm", self.first_norm)
-        for number, layer in enumerate(self.layers):
-            assert isinstance(layer, Layer)
+        for number, layer in enumerate(self._each()):
             yield from layer.slots(f"qformer.encoder.layer.{number}")

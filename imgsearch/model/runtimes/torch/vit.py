@@ -60,7 +60,8 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[B, N, W] -> [B, N, W]."""
         x = x + self.attention(self.norm1(x))
-        return x + self.mlp(self.norm2(x))
+        mapped: torch.Tensor = x + self.mlp(self.norm2(x))
+        return mapped
 
     def slots(self, name: str) -> Slots:
         """Its tensors as a checkpoint names them."""

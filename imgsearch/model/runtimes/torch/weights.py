@@ -35,17 +35,20 @@ def fill(slots: Mapping[str, torch.Tensor], sources: Sources, source: ResolvedCh
     Raises CheckpointInvalid where one is missing or has another shape, ModelUnavailable where a file has changed since
     its header was read. Memory: ``_STAGING_BYTES`` beside the slots."""
     missing = dict.fromkeys(slots)
-    with _Reader({file.path: file.stamp for file in source.tensor_files}) as reader:
-        for name, value in sources:
-            slot = slots.get(name)
-            if slot is None:
-                continue
-            if tuple(value.shape) != tuple(slot.shape):
-                raise CheckpointInvalid(
-                    f"in {source.path} {name} is {list(value.shape)}, expected {list(slot.shape)}", mend_of(source)
-                )
-            reader.copy(value, slot) if isinstance(value, FloatTensor) else slot.copy_(value)
-            missing.pop(name, None)
+    try:
+        with _Reader({file.path: file.stamp for file in source.tensor_files}) as reader:
+            for name, value in sources:
+                slot = slots.get(name)
+                if slot is None:
+                    continue
+                if tuple(value.shape) != tuple(slot.shape):
+                    raise CheckpointInvalid(
+                        f"in {source.path} {name} is {list(value.shape)}, expected {list(slot.shape)}", mend_of(source)
+                    )
+                reader.copy(value, slot) if isinstance(value, FloatTensor) else slot.copy_(value)
+                missing.pop(name, None)
+    except OSError as exc:
+        raise CheckpointInvalid(f"{source.path} cannot be read: {exc}", mend_of(source)) from exc
     if missing:
         raise CheckpointInvalid(
             f"{source.path} lacks {len(missing)} of {len(slots)} weights ({min(missing)})", mend_of(source)
@@ -105,7 +108,7 @@ class _Reader(ExitStack):
 
 def _read(file: IO[bytes], target: torch.Tensor, path: Path) -> None:
     """Fill ``target``, uint8 [n] on the CPU."""
-    view = memoryview(target.numpy())
+    view = memoryview(target.numpy())  # type: ignore[arg-type]  # an array is one
     while view:
         count = file.readinto(view)  # type: ignore[attr-defined]  # a raw file has it
         if not count:
