@@ -31,7 +31,7 @@ from pathlib import Path
 from statistics import median
 
 import dedup_notcopies
-from processes import timed
+from processes import Timed, timed
 from results import add_flags, markdown_table, write_section, writes
 
 from imgsearch.scenes.copies import CopyTruth, write_copies, write_truth
@@ -47,7 +47,8 @@ TIMED = {
 }
 SPEED_NOTE = (
     "Ours from files to the plan, every copy that would be moved looked at in full size; the others give pairs of "
-    "hashes. Drawn scenes of 224 px, a fifth of them originals with four copies each; JPEGs of 12 megapixels."
+    "hashes. Drawn scenes of 224 px, a fifth of them originals with four copies each; JPEGs of 12 megapixels. Seconds of "
+    "the others are without the start of their program, CPU s with it."
 )
 Pair = tuple[str, str]
 
@@ -186,9 +187,9 @@ def pairs_of(listed: Iterable[Sequence[str]]) -> set[Pair]:
 def run_other(python: Path, tool: str, folder: Path, scratch: Path) -> dict[str, object]:
     out = scratch / "other.json"
     program = Path(__file__).with_name("dedup_others.py")
-    _, peak_mb = timed([str(python), str(program), tool, str(folder), str(out)])
+    run = timed([str(python), str(program), tool, str(folder), str(out)])
     found: dict[str, object] = json.loads(out.read_text(encoding="utf-8"))
-    return found | {"peak_mb": peak_mb}
+    return found | {"cpu_seconds": run.cpu_seconds, "peak_mb": run.peak_mb}
 
 
 def run_ours(scratch: Path, folder: Path, tiers: str = "bytes,pixels,perceptual,near") -> dict[str, object]:
@@ -238,23 +239,23 @@ def measure_speed(scratch: Path, python: Path, arguments: argparse.Namespace) ->
         write_many(folders[-1], scratch / f"drawn-{count}", count)
     for folder in folders:
         count = sum(path.is_file() for path in folder.rglob("*"))
-        runs: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        runs: dict[str, list[Timed]] = defaultdict(list)
         for _ in range(arguments.repeats):
             for name, tiers in TIMED.items():
                 runs[name].append(run_find(folder, tiers))
             for tool in arguments.tools:
                 found = run_other(python, tool, folder, scratch)
-                runs[tool].append((float(str(found["seconds"])), float(str(found["peak_mb"]))))
+                runs[tool].append(Timed(*(float(str(found[name])) for name in Timed._fields)))
         for name, measured in runs.items():
-            seconds, peak_mb = (median(values) for values in zip(*measured, strict=True))
-            rows.append([count, folder.name, name, round(seconds, 1), round(peak_mb)])
+            seconds, cpu_seconds, peak_mb = (median(values) for values in zip(*measured, strict=True))
+            rows.append([count, folder.name, name, round(seconds, 1), round(cpu_seconds, 1), round(peak_mb)])
             print("\t".join(map(str, rows[-1])), flush=True)
-    lines = markdown_table(["files", "folder", "what", "seconds", "peak MB"], rows)
+    lines = markdown_table(["files", "folder", "what", "seconds", "CPU s", "peak MB"], rows)
     return [*lines, "", f"Medians of {arguments.repeats}. {SPEED_NOTE}"]
 
 
-def run_find(folder: Path, tiers: str) -> tuple[float, float]:
-    """`imgsearch dedup find` from files to plan, in a home of its own: seconds and peak MB."""
+def run_find(folder: Path, tiers: str) -> Timed:
+    """`imgsearch dedup find` from files to plan, in a home of its own."""
     with tempfile.TemporaryDirectory() as home:
         names = ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
         variables = [f"{name}={home}/{name.lower()}" for name in names]
