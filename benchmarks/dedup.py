@@ -47,8 +47,8 @@ TIMED = {
 }
 SPEED_NOTE = (
     "Ours from files to the plan, every copy that would be moved looked at in full size; the others give pairs of "
-    "hashes. Drawn scenes of 224 px, a fifth of them originals with four copies each; JPEGs of 12 megapixels. Seconds of "
-    "the others are without the start of their program, CPU s with it."
+    "hashes. Drawn scenes of 224 px, a fifth of them originals with four copies each; JPEGs of 12 megapixels. The "
+    "others' seconds are without the start of their program, CPU s with it."
 )
 Pair = tuple[str, str]
 
