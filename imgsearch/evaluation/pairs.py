@@ -54,7 +54,7 @@ def load_pairs(path: Path) -> list[CaptionPair]:
 def _read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """(line number, object) of every line that is not blank."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError as exc:
         raise UsageError(f"there is no file {path}", "imgsearch scenes --count 1000 OUT draws a set") from exc
     except (OSError, UnicodeDecodeError) as exc:

@@ -78,3 +78,34 @@ def test_what_cannot_be_is_told_before_a_model_is_loaded(
     monkeypatch.setattr("imgsearch.generators.open_asker", lambda *_, **__: pytest.fail("it was loaded"))
     with pytest.raises(UsageError, match=told):
         ask(shelf, *words)
+
+
+def test_bad_questions_are_told_before_a_model_is_loaded(
+    shelf: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("imgsearch.generators.open_asker", lambda *_, **__: pytest.fail("it was loaded"))
+    spaces, long = tmp_path / "spaces.txt", tmp_path / "long.txt"
+    spaces.write_text(" \n\t\n")
+    long.write_text("why " * 2_500)
+    for words, told in (
+        (["1", ""], "is empty"),
+        (["1", " \t "], "is empty"),
+        (["1", "why " * 2_500], "9,999 letters was given"),
+        (["1", "--questions", str(spaces)], "holds no text"),
+        (["1", "--questions", str(long)], "9,999 letters was given"),
+        (["1", "--questions", str(tmp_path / "none.txt")], "cannot be read"),
+        (["1", "why?", "--top", "0"], "expected 1"),
+        (["1"], "and no question"),
+        (["77", "why?"], "no picture with the id 77"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            ask(shelf, *words)
+    assert ask(shelf, "name:nothing", "why?") == 1
+    assert capsys.readouterr().err == "nothing found\n"
+
+
+def test_questions_come_from_a_file_too(shelf: Any, capsys: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfwhy?\r\nwhat is it?\r\n")
+    assert ask(shelf, "1", "who?", "--questions", str(tmp_path / "a.txt"), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [each["question"] for each in found["answers"]] == ["who?", "why?", "what is it?"]

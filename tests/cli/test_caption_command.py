@@ -134,6 +134,15 @@ def test_library_that_is_being_written_is_told_before_a_model_is_loaded(
         caption(shelf, "--all")
 
 
+def test_caption_is_shown_where_it_cannot_be_kept(shelf: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imgsearch.cli.verbs.caption.LOCK_WAIT_S", 0.0)
+    with writing(shelf.store):
+        assert caption(shelf, "1", "--json") == 0
+    told = capsys.readouterr()
+    assert "not kept: the library" in told.err and not json.loads(told.out)["stored"]
+    assert read_captions(shelf.store, [1]) == {}
+
+
 def test_stopped_run_keeps_its_batches_and_goes_on(shelf: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import os
     import signal

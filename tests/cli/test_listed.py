@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from imgsearch.cli.listed import listed_paths
+from imgsearch.cli.listed import listed_paths, listed_texts
 from imgsearch.cli.output.desktop import MOST, open_images
 from imgsearch.cli.verbs.search import _words
 from imgsearch.errors import UsageError
@@ -26,6 +26,7 @@ def put_in(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
         (b"/a/b.jpg\r\n\r\n/c.jpg", ["x", "/a/b.jpg", "/c.jpg"]),
         (b"/a\nb.jpg\0/c.jpg\0", ["x", "/a\nb.jpg", "/c.jpg"]),
         (b"/a\xff.jpg\n", ["x", "/a\udcff.jpg"]),
+        (b"\xef\xbb\xbf/a.jpg\r\n", ["x", "/a.jpg"]),
     ],
 )
 def test_a_dash_stands_for_the_paths_of_standard_input(
@@ -76,3 +77,28 @@ def test_a_missing_program_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setenv("PATH", str(tmp_path))
     (lost,) = open_images([Path("/x/a.jpg")])
     assert "no program that opens pictures" in lost
+
+
+@pytest.mark.parametrize(
+    "data", [b"\xef\xbb\xbfwhat?\r\n\r\n  why not? \r\n", b"what?\nwhy not?", b"what?\rwhy not?\r"]
+)
+def test_texts_come_from_a_file_with_any_line_ends(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.txt").write_bytes(data)
+    assert listed_texts(tmp_path / "a.txt") == ["what?", "why not?"]
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (b"what?\nwas gibt's f\xfcr Neues?\n", "line 2 holds the byte 0xfc"),
+        ("what?".encode("utf-16"), "UTF-16"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "no text at all"),
+        (b"\n \r\n", "holds no text"),
+        (None, "cannot be read"),
+    ],
+)
+def test_file_that_holds_no_texts_is_told(tmp_path: Path, data: bytes | None, word: str) -> None:
+    if data is not None:
+        (tmp_path / "a.txt").write_bytes(data)
+    with pytest.raises(UsageError, match=word):
+        listed_texts(tmp_path / "a.txt")

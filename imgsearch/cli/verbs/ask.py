@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.command import Command
@@ -16,6 +17,7 @@ from imgsearch.cli.generator_options import (
     generator_options,
     library_if_any,
 )
+from imgsearch.cli.listed import listed_texts
 from imgsearch.cli.named_images import Named, found_ids, read_named, subjects_of
 from imgsearch.cli.output.progress import phases
 from imgsearch.cli.output.streams import without_chatter
@@ -46,6 +48,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = _DESCRIPTION
     parser.add_argument("words", nargs="+", metavar="PICTURE QUESTION", help="a picture or a query, then questions")
+    parser.add_argument("--questions", type=Path, metavar="FILE", help="questions from a file in UTF-8, one a line")
     parser.add_argument("--dialogue", action="store_true", help="each question knows those before it, and the answers")
     parser.add_argument("--top", type=whole(1, 100_000), default=20, metavar="N", help="pictures of a query, most (20)")
     add_generator_options(parser)
@@ -60,10 +63,12 @@ def _run(arguments: argparse.Namespace) -> int:
     from imgsearch.generators import open_asker
 
     named, questions = read_named(arguments.words[:1]), arguments.words[1:]
+    if arguments.questions is not None:
+        questions = [*questions, *listed_texts(arguments.questions)]
     if not questions:
         raise UsageError(
             f"received {shown(arguments.words[0])} and no question",
-            'imgsearch ask holiday.jpg "what is in the picture?"',
+            'imgsearch ask holiday.jpg "what is in the picture?", or --questions FILE',
         )
     for question in questions:
         require_question(question)  # before a model is loaded
@@ -75,6 +80,9 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     with library_if_any(arguments, settings, needed=not named.images) as store, phases(arguments) as told:
         subjects = _subjects(named, settings, store, arguments.top)
+        if not subjects:
+            print("nothing found", file=sys.stderr)
+            return 1
         told.say("loading the generator")
         asker = open_asker(settings, store, style, generator_options(arguments), check=not arguments.no_check)
         with without_chatter():

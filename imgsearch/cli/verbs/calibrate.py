@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from imgsearch.cli.command import Command
+from imgsearch.cli.listed import listed_texts
 from imgsearch.cli.parser import whole
 from imgsearch.errors import UsageError
 
@@ -80,7 +81,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _say_refusal(error: UsageError, texts: int, *, as_json: bool) -> None:
-    """Say that nothing was changed, with --json on standard output, where programs read it."""
+    """Say that nothing was changed: as JSON, or on standard output if nobody sees standard error."""
     if as_json:
         print(json.dumps({"calibration": None, "texts": texts, "answered": None, "reason": error.message}, indent=2))
     elif not sys.stderr.isatty():
@@ -92,13 +93,7 @@ def _texts(arguments: argparse.Namespace, model_name: str) -> list[str]:
 
     if arguments.probes is None:
         return probe_texts(model_name, arguments.count)
-    try:
-        lines = arguments.probes.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise UsageError(
-            f"{arguments.probes} cannot be read as text: {exc}", "give a file of texts, one a line"
-        ) from exc
-    return [line for line in (line.strip() for line in lines) if line]
+    return listed_texts(arguments.probes)
 
 
 CALIBRATE = Command("set the score from which on a hit counts as a match", _configure, _run)

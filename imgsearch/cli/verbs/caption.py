@@ -22,7 +22,7 @@ from imgsearch.cli.output.progress import duration, phases
 from imgsearch.cli.output.streams import without_chatter
 from imgsearch.cli.output.terminal import linked, shown
 from imgsearch.cli.parser import probability, real, whole
-from imgsearch.errors import UsageError
+from imgsearch.errors import LibraryBusy, StorageFull, UsageError
 from imgsearch.progress import Progress
 from imgsearch.settings import load_settings
 
@@ -82,10 +82,10 @@ def _run(arguments: argparse.Namespace) -> int:
     with library_if_any(arguments, settings, needed=not named.images) as store, phases(arguments) as told:
         if named.images:
             subjects = subjects_of(named, store)
+            keep = store is not None and _can_keep(store)
             told.say("loading the generator")
-            return _caption_named(
-                open_captioner(settings, store, style, generator_options(arguments)), subjects, arguments
-            )
+            captioner = open_captioner(settings, store, style, generator_options(arguments))
+            return _caption_named(captioner, subjects, arguments, keep=keep)
         assert store is not None
         _require_lock(store)
         ids = found_ids(named.query, settings, store, arguments.top) if named.query else None
@@ -128,10 +128,20 @@ def _require_lock(store: Store) -> None:
         pass
 
 
-def _caption_named(captioner: Captioner, subjects: list[Subject], arguments: argparse.Namespace) -> int:
+def _can_keep(store: Store) -> bool:
+    """Whether the library can be written now; a caption is worth showing where it cannot."""
+    try:
+        _require_lock(store)
+    except (StorageFull, LibraryBusy) as error:
+        print(f"note: captions are shown and not kept: {shown(error.message)}", file=sys.stderr)
+        return False
+    return True
+
+
+def _caption_named(captioner: Captioner, subjects: list[Subject], arguments: argparse.Namespace, *, keep: bool) -> int:
     lost = 0
     with without_chatter():
-        for batch in captioner.run(subjects, batch=arguments.batch_size or 0):
+        for batch in captioner.run(subjects, keep=keep, batch=arguments.batch_size or 0):
             for outcome in batch:
                 lost += outcome.caption is None
                 _show(outcome, as_json=arguments.json, on_a_line=len(subjects) > 1)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.command import Command
 from imgsearch.cli.generator_options import library_if_any
+from imgsearch.cli.listed import listed_texts
 from imgsearch.cli.named_images import found_ids, read_named, subjects_of
 from imgsearch.cli.output.progress import phases
 from imgsearch.cli.output.streams import without_chatter
@@ -94,11 +95,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _texts(arguments: argparse.Namespace) -> list[str]:
     texts = list(arguments.text or [])
     if arguments.texts is not None:
-        try:
-            lines = arguments.texts.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise UsageError(f"{arguments.texts} cannot be read: {exc}", "name a text file in UTF-8") from exc
-        texts += [line for line in lines if line.strip()]
+        texts += listed_texts(arguments.texts)
     if arguments.mode == "image" and texts:
         raise UsageError("received texts and --mode image, which reads none", "take --mode multimodal")
     if arguments.mode != "image" and not texts:
