@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 # Each takes minutes; FLAGS=--quick only tries them. Left to be run by hand: search.py --million, serve.py, heatmap.py, and
 # dedup.py, which installs other tools.
-BENCHMARKS := caption cold confidence decode encode exclusions generator_quality hamming index neighbours quality rerank rescan search
+BENCHMARKS := caption cold confidence decode encode exclusions generator_quality hamming index neighbours quality reading rerank rescan search
 FLAGS :=
 
 # Processes that run tests, a file at a time each, of one thread.

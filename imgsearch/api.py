@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from imgsearch.errors import MediaError, UsageError
+from imgsearch.readings import ReadsTexts
 from imgsearch.records import Float32, Hit, Results
 from imgsearch.texts import WritesTexts
 
@@ -75,7 +76,7 @@ class Answer:
         return f'<div style="display:flex;flex-wrap:wrap;gap:8px">{tiles}</div>{notes}'
 
 
-class Library(WritesTexts):
+class Library(ReadsTexts, WritesTexts):
     """One library, open for searching from any number of threads. Close it, or use it in a ``with``; after that every
     call raises UsageError."""
 

@@ -26,7 +26,7 @@ sys.meta_path.insert(0, Absent())
 """
 BASE_LACKS = (
     *("torch", "transformers", "safetensors", "watchfiles", "flask", "werkzeug", "waitress", "prometheus_client"),
-    *("faiss", "rawpy", "imagecodecs", "pillow_jxl", "openjpeg", "psd_tools", "pyarrow", "bitsandbytes"),
+    *("faiss", "rawpy", "imagecodecs", "pillow_jxl", "openjpeg", "psd_tools", "pyarrow", "bitsandbytes", "rapidocr", "onnxruntime"),
 )
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -102,6 +102,7 @@ def test_models_say_what_the_base_install_runs(base: Run) -> None:
         (["train", "--mini", "out"], "training needs torch", "train"),
         (["serve"], "serve needs flask", "web"),
         (["caption", "PICTURES/ONE", "--model", "mini"], "needs torch", "torch"),
+        (["read", "PICTURES/ONE"], "needs rapidocr", "ocr"),
         (["build"], "needs faiss", "cpu"),
     ],
 )
