@@ -22,17 +22,17 @@ def add_generator_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--generator",
         metavar="NAME",
-        help="what writes: blip2-opt-2.7b or another published BLIP-2 that is in the cache, a directory, a Hugging "
-        "Face id, a LAVIS .pth, or mini, which knows drawn scenes only; beside the small model it is mini unless given",
+        help="the generator: blip2-opt-2.7b or another published BLIP-2 in the cache, a directory, a Hugging "
+        "Face id, a LAVIS .pth, or mini, which knows drawn scenes only (mini for a library of the small model)",
     )
     parser.add_argument(
-        "--language-model", metavar="DIR", help="of a LAVIS .pth: the OPT or Flan-T5 that it was trained with"
+        "--language-model", metavar="DIR", help="for a LAVIS .pth: the OPT or Flan-T5 that it was trained with"
     )
-    parser.add_argument("--quantize", choices=("int8", "int4"), help="keep weights in few bits (needs bitsandbytes)")
-    parser.add_argument("--model", metavar="NAME", help="what checks the texts; the library's own model unless given")
+    parser.add_argument("--quantize", choices=("int8", "int4"), help="keep weights in 8 or 4 bits (needs bitsandbytes)")
+    parser.add_argument("--model", metavar="NAME", help="the model that checks the texts (default: the library's own)")
     parser.add_argument("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1")
     parser.add_argument("--dtype", choices=DTYPES, metavar="DTYPE", help="auto, float32, bfloat16, float16")
-    parser.add_argument("--json", action="store_true", help="JSON in place of text")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     parser.add_argument("--quiet", action="store_true", help="no progress and no messages on stderr")
 
 
@@ -40,9 +40,9 @@ def add_length_options(parser: argparse.ArgumentParser, most: int) -> None:
     """Add the options that decide how texts are drawn; ``most`` is the default number of new tokens."""
     parser.add_argument("--beams", type=whole(1, 64), default=5, metavar="N", help="beams; 1 is greedy (5)")
     parser.add_argument(
-        "--max-tokens", type=whole(1, 512), default=most, metavar="N", help=f"new tokens, most ({most})"
+        "--max-tokens", type=whole(1, 512), default=most, metavar="N", help=f"at most N new tokens ({most})"
     )
-    parser.add_argument("--min-tokens", type=whole(0, 512), default=1, metavar="N", help="new tokens, least (1)")
+    parser.add_argument("--min-tokens", type=whole(0, 512), default=1, metavar="N", help="at least N new tokens (1)")
 
 
 def generator_options(arguments: argparse.Namespace) -> GeneratorOptions:

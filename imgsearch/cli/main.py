@@ -52,7 +52,7 @@ def _help(verbs: dict[str, Verb]) -> str:
     width = max(len(name) for name in verbs) + 2
     lines = ["usage: imgsearch COMMAND [options]", "", "Search your own pictures by describing them.", "", "commands:"]
     lines += [f"  {name:<{width}}{verb.help_line()}" for name, verb in verbs.items()]
-    lines += ["", "imgsearch COMMAND --help tells more. Start with: imgsearch demo"]
+    lines += ["", "imgsearch COMMAND --help says more. Start with: imgsearch demo"]
     return "\n".join(lines)
 
 
@@ -130,7 +130,7 @@ def _placed(parser: Parser, before: Sequence[str], words: Sequence[str]) -> list
     for word in before:
         if word.startswith("--") and holder.option(word) is None:
             raise UsageError(
-                f"{holder.prog} has no option {word.partition('=')[0]}", f"{holder.prog} --help tells what there is"
+                f"{holder.prog} has no option {word.partition('=')[0]}", f"{holder.prog} --help lists what there is"
             )
     return [*words[:place], *before, *words[place:]]
 

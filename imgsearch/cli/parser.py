@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
-        raise UsageError(one_line(message), f"{self.prog} --help tells what there is")
+        raise UsageError(one_line(message), f"{self.prog} --help lists what there is")
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
         """Raises UsageError for wrong or superfluous arguments."""

@@ -53,8 +53,8 @@ def hash_grey(grey: UInt8) -> int:
 
 
 def low_frequencies(grey: UInt8) -> Float64:
-    """The 8 x 8 lowest frequencies of uint8 [n, 32, 32], vertical first: float64 [n, 8, 8], rounded to 1e-3. 3 us a
-    picture."""
+    """The 8 x 8 lowest frequencies of uint8 [n, 32, 32], vertical first: float64 [n, 8, 8], rounded to 1e-3. 3 us an
+    image."""
     return np.asarray(np.round(_COSINES @ grey.astype(np.float64) @ _COSINES.T, 3))
 
 

@@ -209,11 +209,12 @@ def largest_icon(source: BinaryIO) -> tuple[int, int]:
         source.seek(start)
 
 
-_ICON_HEAD = 1 << 16  # of an entry: a JPEG 2000 may hold a profile before its codestream
+_ICON_HEAD = 1 << 16  # bytes read of an entry, because a JPEG 2000 may have a profile before its codestream
 
 
 def largest_apple_icon(source: BinaryIO) -> tuple[int, int]:
-    """The same of a macOS icon file, whose entries are PNG and JPEG 2000 of any size, whatever they are named."""
+    """`largest_icon` for a macOS icon file, whose entries are PNG and JPEG 2000 of any size, whatever their names
+    say."""
     start, at = source.tell(), 8
     largest = (0, 0)
     try:
@@ -231,7 +232,7 @@ def largest_apple_icon(source: BinaryIO) -> tuple[int, int]:
 
 
 def _claimed(head: bytes) -> list[tuple[int, int]]:
-    """What a PNG's header, a JP2's and a codestream's say, as far as they are there."""
+    """The sizes that the headers of a PNG, a JP2 box and a codestream give, as far as they are present."""
     if head.startswith(b"\x89PNG"):
         return [(int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big"))]
     box, stream = head.find(b"ihdr") + 4, head.find(b"\xff\x4f\xff\x51") + 8

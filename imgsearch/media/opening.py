@@ -46,7 +46,7 @@ _HIDDEN_SIZES: dict[str, Callable[[BinaryIO], tuple[int, int]]] = {
     "ICO": largest_icon,
     "ICNS": largest_apple_icon,
 }
-"""What takes its memory as soon as it is opened, or more than the size tells that Pillow gives it."""
+"""The size in the header, for formats that take their memory when they are opened, or more than Pillow's size says."""
 
 
 def open_image(stream: BinaryIO, kind: Kind, size_bytes: int, limits: DecodeLimits) -> Image.Image:

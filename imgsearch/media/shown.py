@@ -1,4 +1,4 @@
-"""Everything that is known of one picture file and of what lies beside it, each fact with its source."""
+"""Everything known about one image file and the files beside it, each fact with its source."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ from imgsearch.records import FileFacts, MediaFacts
 
 @dataclass(frozen=True, slots=True)
 class ShownFile:
-    """A picture file as it is now. ``content`` and ``traits`` are None where it cannot be decoded or described, and
-    ``fault`` says why; ``facts`` are the file's own, or else of its sidecars, its name or its time."""
+    """An image file as it is now. ``content`` and ``traits`` are None if it cannot be decoded or described, and
+    ``fault`` says why. ``facts`` come from the file itself, or else from its sidecars, its name or its time."""
 
     size_bytes: int
     mtime_ns: int
@@ -45,11 +45,11 @@ class ShownFile:
     facts: FileFacts
     sidecars: tuple[Path, ...]
     fault: MediaError | None = None
-    size: tuple[int, int] | None = None  # of the picture, upright; also where only the header can be read
-    is_image: bool = True  # False for what cannot be opened as one
+    size: tuple[int, int] | None = None  # of the upright image, even if only the header can be read
+    is_image: bool = True  # False for a file that cannot be opened as an image
     turned_by: str | None = None
-    """What gave it its orientation: "exif", "xmp", "boxes" (irot and imir), "codestream", "raw", "sidecar"; None where
-    nothing tells one."""
+    """The source of the orientation: "exif", "xmp", "boxes" (irot and imir), "codestream", "raw", "sidecar"; None if
+    there is none."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -66,7 +66,7 @@ class ShownFile:
 
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> ShownFile:
-        """What `to_json` gave. Raises ValueError, KeyError or TypeError over what makes no sense."""
+        """The object that `to_json` wrote. Raises ValueError, KeyError or TypeError for malformed input."""
         content, traits, fault = told["content"], told["traits"], told["fault"]
         size_bytes, mtime_ns = told["status"]
         size, is_image, turned_by = told["rest"]
@@ -85,8 +85,8 @@ class ShownFile:
 
 
 def show_file(path: Path, limits: DecodeLimits = LIMITS) -> ShownFile:
-    """Read the file, its header and its sidecars. 10 to 200 ms. Raises OSError where it is not there. A file may make
-    its decoder take more memory than ``limits`` allow: `decode_pool.shown` reads those of strangers."""
+    """Read the file, its header and its sidecars. 10 to 200 ms. Raises OSError if it does not exist. Decoding a hostile
+    file may take more memory than ``limits`` allow, so use `decode_pool.shown` for files from unknown sources."""
     status = path.stat()
     content, traits, fault, is_image = None, None, None, False
     sidecars = sidecars_of(path)
@@ -115,18 +115,18 @@ def show_file(path: Path, limits: DecodeLimits = LIMITS) -> ShownFile:
 
 
 def open_shown(path: Path, max_side: int) -> Image.Image:
-    """`open_upright` with what lies beside the file. Raises MediaError."""
+    """`open_upright`, with the orientation from sidecars beside the file. Raises MediaError."""
     return open_upright(path, max_side, told=told_orientation(path))
 
 
 def show_task(arguments: Any, settings: dict[str, Any], limits: DecodeLimits) -> tuple[dict[str, Any], bytes]:
-    """The task of a pool's workers: `show_file` of a path -> `ShownFile.to_json`. Raises MediaError."""
+    """The pool's task: `show_file` of a path, as `ShownFile.to_json`. Raises MediaError."""
     with translated("read"):
         return show_file(Path(arguments), limits).to_json(), b""
 
 
 def _shape(path: Path, content: MediaFacts | None, limits: DecodeLimits) -> tuple[tuple[int, int] | None, str | None]:
-    """The upright size, of the header where there is no ``content``, and what turned the picture."""
+    """The upright size, from the header if there is no ``content``, and the source of the orientation."""
     size = (content.width, content.height) if content else None
     if content is not None and content.orientation_source != "file":
         return size, content.orientation_source
@@ -154,7 +154,7 @@ _BOXED = ("HEIF", "AVIF")
 
 
 def _turned_by(kind: Kind, header: Header) -> str | None:
-    """Of a picture whose own file tells its orientation."""
+    """The source of the orientation, for an image whose own file has one."""
     if kind.format in _BOXED:
         return "boxes"
     if kind.format == "JXL":

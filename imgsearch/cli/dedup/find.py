@@ -79,7 +79,7 @@ def _make(
         pictures, within = require_images(store, arguments.folders)
         options = replace(options, within=within)
     if not arguments.plan:
-        store.layout.require_writable("say where the plan shall be written: --plan FILE; looking alone writes nothing")
+        store.layout.require_writable("name a file outside it for the plan: --plan FILE")
     evidence = store.evidence()
     with evidence.running(), FilePool() as pool:
         found = compare(store, evidence, options.tiers, progress, pool=pool)

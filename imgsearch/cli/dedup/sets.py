@@ -118,7 +118,7 @@ def prune_set(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({**counts, "kept_ids": pruned.kept.tolist(), "dropped_ids": pruned.dropped.tolist()}))
     elif arguments.out:
-        print(f"{counts['kept']:,} pictures stay, {counts['dropped']:,} are told by others: {shown(arguments.out)}")
+        print(f"{counts['kept']:,} pictures stay, {counts['dropped']:,} are shown by others: {shown(arguments.out)}")
     return 0
 
 

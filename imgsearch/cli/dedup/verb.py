@@ -17,7 +17,7 @@ Find copies of pictures, see why they are copies, move them away, and get them b
   imgsearch dedup undo                 bring them back
   imgsearch dedup purge                delete what is in the quarantine; that ends the undo
 
-Nothing is ever deleted but by purge. docs/dedup.md tells what counts as a copy and which one is kept.
+Only purge deletes anything. docs/dedup.md says what counts as a copy and which one is kept.
 """
 
 _KEEP = "resolution,lossless,metadata,folder:originals,oldest"
@@ -44,12 +44,12 @@ def _find(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tiers",
         metavar="T,...",
-        help="what to look for: bytes, pixels, perceptual, near, burst, semantic (all but semantic; folders in no "
-        "library: bytes,pixels,perceptual, which need no model)",
+        help="what to look for: bytes, pixels, perceptual, near, burst, semantic (all but semantic; for folders "
+        "in no library bytes,pixels,perceptual, which need no model)",
     )
-    parser.add_argument("--act-on", metavar="T,...", help="of these, what the plan moves (bytes,pixels,perceptual)")
+    parser.add_argument("--act-on", metavar="T,...", help="which of these the plan moves (bytes,pixels,perceptual)")
     parser.add_argument(
-        "--keep", metavar="RULE", help=f"which copy stays, the weightiest wish first (for example {_KEEP})"
+        "--keep", metavar="RULE", help=f"which copy stays, the most important rule first (for example {_KEEP})"
     )
     parser.add_argument(
         "--reference", action="append", default=[], metavar="DIR", help="never move anything in DIR; may be repeated"
@@ -57,8 +57,8 @@ def _find(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", metavar="FILE", help="where to write the plan (in the library, where apply looks)")
     parser.add_argument("--report", metavar="FILE", help="write an HTML report too")
     parser.add_argument("--pairs", metavar="FILE", help="write every pair to a .csv, .jsonl or .parquet file")
-    parser.add_argument("--groups", metavar="FILE", help="write every group likewise")
-    parser.add_argument("--check", action="store_true", help="exit with 5 where the plan would move something")
+    parser.add_argument("--groups", metavar="FILE", help="write every group to such a file")
+    parser.add_argument("--check", action="store_true", help="exit with code 5 if the plan would move something")
     _form(parser)
 
 
@@ -76,7 +76,7 @@ def _apply(parser: argparse.ArgumentParser) -> None:
         "--action",
         default="move",
         choices=("move", "hardlink", "reflink"),
-        help="what stands at the copy's place afterwards: nothing, or a link to or clone of the kept file",
+        help="what replaces a moved copy: nothing, or a link to or a clone of the kept file",
     )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     _quarantine(parser)
@@ -85,8 +85,8 @@ def _apply(parser: argparse.ArgumentParser) -> None:
 
 def _undo(parser: argparse.ArgumentParser) -> None:
     _runs(parser, "imgsearch.cli.dedup.files:undo")
-    parser.add_argument("run", nargs="?", metavar="RUN", help="which apply (the newest)")
-    parser.add_argument("--list", action="store_true", help="show what was applied")
+    parser.add_argument("run", nargs="?", metavar="RUN", help="the apply to undo (default: the newest)")
+    parser.add_argument("--list", action="store_true", help="list what was applied")
     _library(parser)
     _quarantine(parser)
     _form(parser)
@@ -94,8 +94,10 @@ def _undo(parser: argparse.ArgumentParser) -> None:
 
 def _purge(parser: argparse.ArgumentParser) -> None:
     _runs(parser, "imgsearch.cli.dedup.files:purge")
-    parser.add_argument("run", nargs="?", metavar="RUN", help="which apply (all)")
-    parser.add_argument("--older-than", type=real(0), default=0.0, metavar="DAYS", help="leave younger ones")
+    parser.add_argument("run", nargs="?", metavar="RUN", help="the apply to purge (default: all)")
+    parser.add_argument(
+        "--older-than", type=real(0), default=0.0, metavar="DAYS", help="only what was moved more than DAYS days ago"
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     _library(parser)
     _quarantine(parser)
@@ -105,8 +107,8 @@ def _purge(parser: argparse.ArgumentParser) -> None:
 def _distinct(parser: argparse.ArgumentParser) -> None:
     _runs(parser, "imgsearch.cli.dedup.files:distinct")
     parser.add_argument("paths", nargs="*", metavar="PATH", help="two or more pictures, no two of which are duplicates")
-    parser.add_argument("--list", action="store_true", help="show what is remembered")
-    parser.add_argument("--forget", action="store_true", help="take it back, for these pictures")
+    parser.add_argument("--list", action="store_true", help="list what is remembered")
+    parser.add_argument("--forget", action="store_true", help="forget it again for these pictures")
     _library(parser)
     _form(parser)
 
@@ -124,7 +126,7 @@ def _leaks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", action="append", required=True, metavar="DIR", help="may be repeated")
     parser.add_argument("--tiers", metavar="T,...", help="what counts as a leak (bytes,pixels,perceptual,near)")
     parser.add_argument("--out", metavar="FILE", help="write the list to a .csv, .jsonl or .parquet file")
-    parser.add_argument("--check", action="store_true", help="exit with 5 where there is a leak")
+    parser.add_argument("--check", action="store_true", help="exit with code 5 if there is a leak")
     _library(parser)
     parser.add_argument("--model", metavar="M", help="for folders that are in no library (mini)")
     _form(parser)
@@ -154,7 +156,7 @@ def _folders(parser: argparse.ArgumentParser) -> None:
         "folders",
         nargs="*",
         metavar="DIR",
-        help="look at these folders in place of a library; with --library, at its files below them",
+        help="compare these folders instead of a library; with --library, only its files below them",
     )
     _library(parser)
     parser.add_argument("--model", metavar="M", help="for folders that are in no library (mini)")
@@ -165,7 +167,7 @@ def _plan(parser: argparse.ArgumentParser) -> None:
         "plan",
         nargs="*",
         metavar="PLAN | DIR",
-        help="a plan, or the folders that the last one must be for (the last plan that find made)",
+        help="a plan, or the folders that the last plan must be for (default: the last plan that find made)",
     )
     _library(parser)
 

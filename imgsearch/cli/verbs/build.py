@@ -20,7 +20,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "works with and without, and finds every picture the moment it is committed."
     )
     parser.add_argument("--library", metavar="DIR", help="where the library is")
-    parser.add_argument("--force", action="store_true", help="also where the library is small or nothing is new")
+    parser.add_argument("--force", action="store_true", help="build even if the library is small or nothing is new")
     parser.add_argument("--quiet", action="store_true", help="no bar on stderr")
     parser.add_argument("--json", action="store_true", help="one JSON object")
 

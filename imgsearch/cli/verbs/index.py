@@ -48,15 +48,15 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--features",
         choices=FEATURES,
-        help="what re-ranking finds ready: all pictures' features (363 KB each with blip2), those that searches used "
-        "last (cache, the default), or none",
+        help="which features are kept for re-ranking: those of all pictures (363 KB each with blip2), those that "
+        "searches used last (cache, the default), or none",
     )
     parser.add_argument(
         "--exclude",
         metavar="PATTERN",
         action="append",
         default=[],
-        help="leave out what fits, as a line of a .gitignore file in PATH would: *.png, raw/, /2019/**; as often as "
+        help="leave out what matches, as a line of a .gitignore file in PATH would: *.png, raw/, /2019/**; as often as "
         "needed. Remembered for PATH. A file .imgsearchignore in any folder says the same",
     )
     parser.add_argument(
@@ -64,7 +64,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         metavar="PATTERN",
         action="append",
         default=[],
-        help="take what fits all the same, whatever excludes it; and walk a folder that is passed over otherwise, "
+        help="include what matches, whatever excludes it; also walks a folder that is otherwise passed over "
         "because it belongs to a program (a Photos library, thumbnails, a recycle bin) or is hidden: its name or its "
         "path, * and ? allowed. Remembered for PATH",
     )
@@ -72,10 +72,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recheck",
         action="store_true",
-        help="read every file, also where size and time agree, and embed those whose content differs",
+        help="read every file, even if size and time are unchanged, and embed those whose content differs",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="say what would be read and left out, how long, how much disk; no more"
+        "--dry-run",
+        action="store_true",
+        help="only say what would be read and left out, how long it would take and how much disk it would need",
     )
     parser.add_argument("--watch", action="store_true", help="stay, and keep the library current, until Ctrl-C")
     parser.add_argument("--wait", action="store_true", help="wait while another process writes to the library")

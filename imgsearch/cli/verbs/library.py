@@ -54,7 +54,7 @@ def _stats(arguments: argparse.Namespace) -> int:
     print(f"library    {shown(stats.path)}")
     vectors = f"{stats.model.query_tokens} x {stats.model.dims} {stats.dtype} a picture"
     if is_model_free(stats.model):
-        vectors = "no vectors: copies can be found, nothing can be searched"
+        vectors = "no vectors: copies can be found, but nothing can be searched"
     print(f"model      {shown(stats.model.name)}, {vectors}")
     deleted = (
         f" ({stats.deleted_images:,} deleted, imgsearch compact frees their space)" if stats.deleted_images else ""

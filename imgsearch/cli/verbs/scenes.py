@@ -19,7 +19,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "--pairs",
         choices=("all", "trained", "unseen"),
         default="all",
-        help="colour-object pairs: all, only those the small model was trained on, or one untrained pair a picture",
+        help="colour-object pairs: all, only those that the small model learned, or one untrained pair a picture",
     )
     parser.add_argument("--size", type=int, default=224, help="side of a picture in pixels (default 224)")
 

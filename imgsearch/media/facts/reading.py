@@ -1,7 +1,7 @@
-"""A file's header -> its facts: when, where, by what camera, what people wrote. Whatever the bytes, never an exception.
+"""A file's header -> its facts: when, where, with which camera, what people wrote. No bytes raise an exception.
 
-EXIF goes before XMP before IPTC, as everywhere here, and among dates what says when the picture was taken before what
-says when it was scanned, made or changed (Metadata Working Group, guidelines 2.0, 5.3).
+EXIF wins over XMP, and XMP over IPTC, as everywhere here. The date when an image was taken wins over the dates when it
+was scanned, made or changed (Metadata Working Group, guidelines 2.0, 5.3).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NO_FACTS = FileFacts()
 
 
 def file_facts(header: Header) -> FileFacts:
-    """All that a header tells: 0.1 ms without metadata, 0.5 ms with all kinds of them."""
+    """All facts in a header. 0.1 ms without metadata, 0.5 ms with all kinds of them."""
     if is_silent(header):
         return NO_FACTS
     xmp = parse_xmp(header.xmp)
@@ -63,17 +63,17 @@ def is_silent(header: Header) -> bool:
 
 
 def details_of(header: Header) -> Table:
-    """EXIF's own table, below the first directory or a block of its own."""
+    """EXIF's own table, below the first directory or in a block of its own."""
     return header.tables.get(_EXIF_IFD) or table_of(header.exif, _EXIF_IFD)
 
 
 def gps_of(header: Header) -> Table:
-    """The GPS table, likewise."""
+    """EXIF's GPS table, below the first directory or in a block of its own."""
     return header.tables.get(_GPS_IFD) or table_of(header.exif, _GPS_IFD)
 
 
 def shot_date(header: Header, xmp: Xmp) -> str:
-    """When the exposure was made, to the second, as EXIF or XMP say; never a date of editing. "" where neither does."""
+    """When the exposure was made, to the second, from EXIF or XMP; never a date of editing. "" if neither has it."""
     tables = _date_tables(header)
     exif = [_exif_date(table, tags) for tags in (_ORIGINAL, _DIGITIZED) for table in tables]
     told = [parse_date(xmp.first(name)) for name in (*_XMP_ORIGINAL, "exif:DateTimeDigitized")]
@@ -81,7 +81,7 @@ def shot_date(header: Header, xmp: Xmp) -> str:
 
 
 def xmp_date(xmp: Xmp) -> str:
-    """The date that an XMP packet tells; "" for none."""
+    """The date in an XMP packet; "" if there is none."""
     return next((text for name in (*_XMP_ORIGINAL, *_XMP_MADE) if (text := parse_date(xmp.first(name)))), "")
 
 
@@ -109,7 +109,7 @@ def _all_dates(header: Header, xmp: Xmp) -> Iterator[tuple[str, str]]:
 
 
 def _date_tables(header: Header) -> tuple[Table, ...]:
-    """Where dates may stand: EXIF's table, and the first directory, where programs misplace them."""
+    """The tables that may hold dates: EXIF's, and the first directory, where some programs misplace them."""
     more = header.more_exif
     behind: tuple[Table, ...] = (table_of(more, _EXIF_IFD), more) if len(more) else ()
     return (details_of(header), header.exif, *behind)

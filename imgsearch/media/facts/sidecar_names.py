@@ -14,8 +14,8 @@ from imgsearch.media.facts.takeout_names import notes_of
 from imgsearch.records import FACTS_RECIPE
 
 EXTENSIONS = (".xmp", ".json")
-# What Google Photos adds to the name of an edited picture, a word or two of the account's language; the notes are those
-# of the original.
+# Google Photos adds a word or two in the account's language to the name of an edited image. Its notes are those of the
+# original.
 _WORD = r"[^\W\d_][^\d_\s().,-]{1,15}"  # combining marks of Arabic, Hindi and Thai do not count as \w
 _EDITED = re.compile(rf"-{_WORD}(?: {_WORD})?(?=(?:\(\d{{1,4}}\))?$)")
 

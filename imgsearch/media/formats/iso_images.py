@@ -220,8 +220,8 @@ def _read_grid(
 def _tiled(file: IsoFile, grid: Grid, tile: Any, shape: Shape, codes: CodePoints | None) -> Image.Image:
     first = tile(0)
     width, height = reduced_size(grid.size, file.target)
-    # Three rows of tiles, and what becomes of them; a byte for each pixel is not memory but time: 200 megapixels run
-    # alone, with patience.
+    # Three rows of tiles and their results. The byte a pixel stands for time instead of memory: it makes 200 megapixels
+    # run alone, with a longer time limit.
     needed = 12 * first.size[0] * first.size[1] * grid.columns + 8 * width * height + grid.size[0] * grid.size[1]
     check_bytes(grid.size, needed + file.size_bytes, file.limits)
     whole = TiledImage(grid.size, grid.columns, first.size, tile)

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-# Words for a person, then names, compared without case. ``*.x``: names that end so. ``x*``: names that begin so.
-# ``a/b``: b directly in a. ``a + b``: a where the path b, relative to it, is there as well, because the name alone is
-# too common. A name that a person may give to a folder of pictures stands here in one of the last two ways only.
+# Words for people, then names, compared without case. ``*.x`` matches endings and ``x*`` beginnings. ``a/b`` is b
+# directly in a. ``a + b`` is a, if the path b relative to it exists too, because the name alone is too common. A name
+# that people may give to a folder of their own appears only in one of the last two forms.
 _TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
     # Libraries of photo programs.
     # Apple, "Photos User Guide" (libraries are packages); packages of iPhoto and Aperture, and what migration leaves.
@@ -227,12 +227,6 @@ def program_folder_above(path: str, *, originals: bool = True) -> ProgramFolder 
             found = ProgramFolder(os.path.join(above, name), words)  # noqa: PTH118
         above, name = os.path.split(above)
     return found
-
-
-def program_folder_of(path: str) -> str | None:
-    """The program whose folder ``path`` lies in, in words; None for an ordinary path. See `program_folder_above`."""
-    found = program_folder_above(path)
-    return found.words if found else None
 
 
 def _by_name(lower: str) -> str | None:

@@ -44,11 +44,6 @@ class WalkCounts:
     passed_files: Counter[tuple[str, str]] = field(default_factory=Counter)  # by (reason, extension)
     passed_folders: Counter[str] = field(default_factory=Counter)  # not entered, by reason
 
-    @property
-    def other_by_extension(self) -> Counter[str]:
-        """Files that are no images by name and content."""
-        return Counter({extension: n for (reason, extension), n in self.passed_files.items() if reason == NO_IMAGE})
-
     def pass_file(self, name: str, reason: str) -> None:
         """Count a file that was not taken."""
         key = (reason, extension_of(name))

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,6 @@ from imgsearch.media.walking.program_folders import (
     program_folder,
     program_folder_above,
     program_folder_in,
-    program_folder_of,
 )
 from imgsearch.media.walking.walk import Walk
 
@@ -72,14 +72,13 @@ def test_ordinary_folder_is_no_program_folder(name: str) -> None:
 )
 def test_outermost_folder_of_a_program_is_found_in_a_path(path: str, folder: str) -> None:
     found = program_folder_above(path)
-    assert found is not None
-    assert (found.path, found.words) == (folder, program_folder_of(path))
+    assert found is not None and found.path == folder
+    assert found.words == program_folder_in(*os.path.split(folder))
 
 
 @pytest.mark.parametrize("path", ["/", "", "/p/CaptureOne/Output/a.jpg", "/p/Trash/a.jpg", "/p/preview/a.jpg", "a.jpg"])
 def test_ordinary_path_lies_in_no_program_folder(path: str) -> None:
     assert program_folder_above(path) is None
-    assert program_folder_of(path) is None
 
 
 def test_common_name_is_a_program_folder_only_beside_its_marker(tmp_path: Path) -> None:
@@ -100,7 +99,8 @@ def test_originals_of_immich_are_walked_and_known_to_plans(tmp_path: Path) -> No
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()
     assert [entry.relative_path for entry in Walk(tmp_path)] == ["library/me/1.jpg"]
-    assert program_folder_of(str(tmp_path / "library/me/1.jpg")) == "Immich's originals"
+    found = program_folder_above(str(tmp_path / "library/me/1.jpg"))
+    assert found is not None and found.words == "Immich's originals"
 
 
 @settings(deadline=None)

@@ -7,6 +7,7 @@ import pytest
 from odd_files import encode, photo
 
 from imgsearch.media.walking.walk import Walk
+from imgsearch.media.walking.walk_counts import NO_IMAGE
 
 
 def names(walk: Walk) -> list[str]:
@@ -24,7 +25,7 @@ def test_walk_yields_pictures_and_counts_other_files(tmp_path: Path) -> None:
     walk = Walk(tmp_path)
     assert sorted(names(walk)) == ["a/c.heic", "b.JPG"]
     assert (walk.counts.images, walk.counts.other) == (2, 3)
-    assert walk.counts.other_by_extension == {".txt": 1, ".mp4": 2}
+    assert walk.counts.passed_files == {(NO_IMAGE, ".txt"): 1, (NO_IMAGE, ".mp4"): 2}
     assert walk.problems == []
 
 
