@@ -204,11 +204,12 @@ def main() -> int:
     lines = markdown_table(
         ("pictures", "words", "found by search"), [*rows, ("all", str(total[1]), f"{100 * share:.1f} %")]
     )
+    rates = f"{1 / read_cpu:.2f} and {1 / index_cpu:.2f} images a second and core"
     lines += [
         "",
         f"{len(drawn)} pictures, seed {arguments.seed}; goal {100 * GOAL:.0f} %. A picture takes {read_cpu:.2f} s of a",
-        f"core to read, {index_cpu:.2f} s to index with the model mini: {1 / read_cpu:.2f} and {1 / index_cpu:.2f} images",
-        f"a second and core. By the clock it was {len(drawn) / seconds:.2f} images a second, beside other programs.",
+        f"core to read, {index_cpu:.2f} s to index with the model mini: {rates}.",
+        f"By the clock it was {len(drawn) / seconds:.2f} images a second, beside other programs.",
     ]
     print("\n".join(lines))
     if writes(arguments):

@@ -6,7 +6,7 @@ import operator
 import os
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -59,9 +59,9 @@ class ReadsTexts:
         from imgsearch.reading.pages import PagePool, file_page, library_pages
         from imgsearch.storage.reads.image_texts import read_texts
 
-        store = self._searcher.store
-        if hasattr(picture, "tobytes") and hasattr(picture, "getbands"):
-            return self._words_of(np.asarray(picture.convert("RGB")))
+        store, given = self._searcher.store, cast("Any", picture)
+        if hasattr(given, "tobytes") and hasattr(given, "getbands"):
+            return self._words_of(np.asarray(given.convert("RGB")))
         if isinstance(picture, (str, os.PathLike)):
             path = Path(picture).expanduser()
             if not path.is_file():

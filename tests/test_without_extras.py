@@ -26,7 +26,8 @@ sys.meta_path.insert(0, Absent())
 """
 BASE_LACKS = (
     *("torch", "transformers", "safetensors", "watchfiles", "flask", "werkzeug", "waitress", "prometheus_client"),
-    *("faiss", "rawpy", "imagecodecs", "pillow_jxl", "openjpeg", "psd_tools", "pyarrow", "bitsandbytes", "rapidocr", "onnxruntime"),
+    *("faiss", "rawpy", "imagecodecs", "pillow_jxl", "openjpeg", "psd_tools", "pyarrow", "bitsandbytes"),
+    *("rapidocr", "onnxruntime"),
 )
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

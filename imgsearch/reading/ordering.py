@@ -47,10 +47,10 @@ def column_order(rows: Sequence[TextLine], width: int, height: int) -> list[Text
             led.add(below)
     order: list[int] = []
     for head in range(len(rows)):
-        place: int | None = head if head not in led else None
-        while place is not None:
-            order.append(place)
-            place = following.get(place)
+        current: int | None = head if head not in led else None
+        while current is not None:
+            order.append(current)
+            current = following.get(current)
     return [rows[place] for place in order]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imgsearch.reading.contract import Points, TextEngine
 from imgsearch.reading.lines import as_line
@@ -146,7 +147,7 @@ def _shows_more(heat: Float32, clear: Sequence[Points], tile: Tile, width: int, 
     return len(places) > 0
 
 
-def _inside(places: Points, box: Points) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _inside(places: Points, box: Points) -> NDArray[np.bool_]:
     """Which of the places [n, 2] lie in the box, or as near to it as the letters of another line would not."""
     strip = Strip.of(box, 0)
     apart = places - strip.centre

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
+from imgsearch.errors import UsageError
+
 _KANJI = next((path for path in Path("/usr/share/fonts").rglob("*CJK*.*") if path.suffix in (".ttc", ".otf")), None)
 
 
@@ -68,3 +70,28 @@ def test_chinese_and_japanese_are_read_across_and_down(reader: Any, draw: Any) -
     assert texts(reader, draw("東京都新宿区", "北京大学", size=32, font=font)) == ["東京都新宿区", "北京大学"]
     down = draw("\n".join("東京都新宿区西"), size=32, canvas=(200, 420), font=font)
     assert "".join(texts(reader, down)) == "東京都新宿区西"
+
+
+def test_library_reads_its_pictures_and_tells_their_words(
+    library: Any, draw: Any, tiny: Any, monkeypatch: pytest.MonkeyPatch, reader: Any
+) -> None:
+    from imgsearch.api import Library
+    from imgsearch.search.engine import Searcher
+    from imgsearch.settings import Settings
+    from imgsearch.storage import open_store
+
+    monkeypatch.setattr("imgsearch.reading.engine.RapidEngine", lambda: reader.engine)
+    draw("Invoice No. 10031").save(library.photos / "invoice.png")
+    library.add(["scene00.png", "invoice.png"])
+    store = open_store(library.folder / "library")
+    with Library(Searcher(store, tiny), Settings(library.folder / "library")) as opened:
+        before = opened.words(2)
+        summary = opened.read()
+        assert (summary.read, summary.with_text) == (2, 1) and opened.read().read == 0
+        assert opened.words(1) == () and [word.text for word in opened.words(2)] == ["Invoice", "No.", "10031"]
+        by_path, by_image = opened.words(library.photos / "invoice.png"), opened.words(draw("Invoice No. 10031"))
+        assert [word.text for word in by_path] == [word.text for word in by_image] == [word.text for word in before]
+        assert opened.search("invoice 10031", k=1)[0].words.startswith("read in the picture")
+        for wrong in (99, "nowhere.png", True, None):
+            with pytest.raises(UsageError):
+                opened.words(wrong)

@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from imgsearch import wordforms
 from imgsearch.storage.catalog.sqlite_reads import chunks, marks
@@ -145,6 +145,10 @@ def _row(part: TextLine | TextWord) -> list[Any]:
 
 def _unpacked(text: str) -> tuple[TextLine, ...]:
     return tuple(
-        TextLine(line, tuple(box), confidence, tuple(TextWord(word, tuple(at), sure) for word, at, sure in words))
+        TextLine(line, _box(box), confidence, tuple(TextWord(word, _box(at), sure) for word, at, sure in words))
         for line, box, confidence, words in json.loads(text)
     )
+
+
+def _box(corners: list[float]) -> Box:
+    return cast("Box", tuple(corners))
