@@ -70,14 +70,20 @@ def shelf(tmp_path: Path) -> Iterator[Shelf]:
 
 
 @pytest.fixture(scope="session")
-def reader() -> Any:
-    """The real one, of one thread; loading it takes a second."""
+def reader() -> Iterator[Any]:
+    """The real one, of one thread; loading it takes a second. A test fails where it would download anything."""
     if not has_extra("ocr"):
         pytest.skip("the extra ocr is not installed: pip install 'imgsearch[ocr]'")
     from imgsearch.reading.engine import RapidEngine
     from imgsearch.reading.reader import ImageReader
 
-    return ImageReader(RapidEngine(threads=1))
+    def download(*given: Any) -> None:
+        raise AssertionError(f"a download: {given}")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rapidocr.utils.download_file.DownloadFile.run", download)
+        patch.setattr("socket.getaddrinfo", download)
+        yield ImageReader(RapidEngine(threads=1))
 
 
 def drawn(*lines: str, size: int = 28, canvas: tuple[int, int] = (480, 200), font: Any = None) -> Image.Image:

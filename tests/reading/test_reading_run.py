@@ -62,6 +62,27 @@ def test_stopped_run_keeps_what_it_read_and_goes_on_there(filled: Any, engine: A
     assert reading.waiting(filled.store) == [3, 4]
 
 
+def test_killed_run_keeps_what_it_had_committed(filled: Any, engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imgsearch.reading.run._COMMIT_S", 0.0)
+    eye = engine()
+    reading = TextReading(ImageReader(eye), filled.store)
+    seen = iter([False, False, True])
+    heat = eye.heat
+
+    def killed(pixels: Any) -> Any:
+        if next(seen):
+            raise SystemExit(137)
+        return heat(pixels)
+
+    eye.heat = killed
+    with pytest.raises(SystemExit):
+        run(reading, filled.store, [1, 2, 3, 4])
+    assert reading.waiting(filled.store) == [3, 4] and found(filled.store) == [1]
+    eye.heat = heat
+    assert run(reading, filled.store, reading.waiting(filled.store)).stored == 2
+    assert found(filled.store) == [1, 3, 4]
+
+
 def test_newer_engine_reads_all_anew_and_missing_only_the_rest(filled: Any, engine: Any) -> None:
     run(TextReading(ImageReader(engine()), filled.store), filled.store, [1, 2, 3])
     newer = TextReading(ImageReader(engine("second")), filled.store)

@@ -21,7 +21,7 @@ export async function tellWords({ stage, panel, level = 2 }, picture, query, sig
   button.addEventListener("click", () => show(button.getAttribute("aria-pressed") !== "true"));
   const section = el("section", { class: "read-words" },
     el(`h${level + 1}`, {}, "Words in the picture"),
-    el("p", { tabindex: "0", "aria-label": "Words in the picture" }, ...told.lines.flatMap(marked)),
+    el("div", { class: "lines", role: "group", tabindex: "0", "aria-label": "Words in the picture" }, ...told.lines.flatMap(marked)),
     el("div", { class: "acts" }, button, copyButton(told.text, "the words")));
   panel.querySelector(".facts").before(section);
   show(told.lines.some((line) => line.words.some((word) => word.matched)));
