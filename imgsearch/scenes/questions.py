@@ -170,9 +170,9 @@ def _ask_yes_no(scene: Scene, rng: random.Random) -> Question:
         *(_claim_existence, _claim_existence, _claim_colour, _claim_colour, _claim_count, _claim_place, _claim_setting),
         *((_claim_relation, _claim_relation) if len(scene.groups) == 2 else ()),
     ]
-    text = rng.choice(claims)(scene, group, yes, rng)
-    answer = "yes" if yes else "no"
-    return Question("yes/no", text, answer, (), scene, group if yes else None)
+    claim = rng.choice(claims)
+    text, answer = claim(scene, group, yes, rng), "yes" if yes else "no"
+    return Question("yes/no", text, answer, (), scene, group if yes or claim is not _claim_existence else None)
 
 
 def _claim_existence(scene: Scene, group: ObjectGroup, yes: bool, rng: random.Random) -> str:

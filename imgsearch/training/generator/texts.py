@@ -9,10 +9,10 @@ import torch
 from tokenizers import Tokenizer
 
 from imgsearch.scenes.captions import Mention, Statement, relation_between, say
-from imgsearch.scenes.graph import Scene
+from imgsearch.scenes.graph import ObjectGroup, Scene
 from imgsearch.scenes.questions import QUESTION_KINDS, Question, ask, follow_up
 from imgsearch.scenes.vocabulary import NUMBERS, OPENINGS
-from imgsearch.training.generator_build import END, PAD, UNKNOWN
+from imgsearch.training.generator.build import END, PAD, UNKNOWN
 
 FORMS = ("Question: {} Answer:", "Question: {} Answer:", "Question: {} Answer:", "Question: {} Short answer:")
 _PROMPTS = ("", "", "a photo of", "a picture of")
@@ -38,15 +38,16 @@ _SPARE = frozenset(
         "any",
     )
 )
-_IGNORED = -100  # cross_entropy's ignore_index
+IGNORED = -100  # cross_entropy's ignore_index
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What is given and what is to be said."""
+    """What is given and what is to be said; ``group``: the one that a question is about."""
 
     prompt: str
     target: str
+    group: ObjectGroup | None = None
 
 
 def caption_statement(scene: Scene, rng: random.Random) -> Statement:
@@ -79,8 +80,8 @@ def question_text(scene: Scene, kind: str, rng: random.Random) -> Text:
     question = ask(scene, kind, rng)
     if rng.random() < _DIALOGUE_SHARE:
         after = follow_up(question, rng)
-        return Text(f"{_said(question)} {_asked(after, rng)}", after.answer)
-    return Text(_asked(question, rng), question.answer)
+        return Text(f"{_said(question)} {_asked(after, rng)}", after.answer, after.about)
+    return Text(_asked(question, rng), question.answer, question.about)
 
 
 def _said(question: Question) -> str:
@@ -104,7 +105,7 @@ def texts_of(scene: Scene, captions: int, rng: random.Random) -> list[Text]:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """``ids``, ``labels`` and ``positions`` int64 [B, T] (position 0 is the text's start; `_IGNORED` where nothing is
+    """``ids``, ``labels`` and ``positions`` int64 [B, T] (position 0 is the text's start; `IGNORED` where nothing is
     to be said), ``owner`` int64 [B, T]: the text that a token belongs to, -1 for padding."""
 
     ids: torch.Tensor
@@ -127,14 +128,14 @@ def pack(texts: list[list[Text]], tokenizer: Tokenizer) -> Packed:
             given = tokenizer.encode(text.prompt).ids
             said = [*tokenizer.encode(text.target, add_special_tokens=False).ids, end]
             ids += given + said
-            labels += [_IGNORED] * len(given) + said
+            labels += [IGNORED] * len(given) + said
             positions += range(len(given) + len(said))
             owner += [number] * (len(given) + len(said))
         rows.append((ids, labels, positions, owner))
     length = max(len(row[0]) for row in rows)
     filled = [
         torch.tensor([row[part] + [filler] * (length - len(row[part])) for row in rows])
-        for part, filler in enumerate((pad, _IGNORED, 0, -1))
+        for part, filler in enumerate((pad, IGNORED, 0, -1))
     ]
     return Packed(*filled)
 

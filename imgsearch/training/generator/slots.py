@@ -1,4 +1,4 @@
-"""What each query token is to read, before there are words: the group that stands in one part of the picture.
+"""What each query token is to read: the group that stands in one part of the picture.
 
 The retrieval model's queries hold what ITC needs, of which the best token alone counts: all facts of a caption, but not
 which belong together. From them the language model named colours within 500 steps, yet after 1,700 it still answered
@@ -16,8 +16,8 @@ from torch import nn
 from imgsearch.scenes.graph import Scene
 from imgsearch.scenes.vocabulary import COLOURS, KINDS, MAX_COUNT, NUMBERS, POSITIONS, SETTINGS, SIZES
 
-_PLACES = tuple(POSITIONS)
-_PERIOD = len(_PLACES) + 1  # queries take turns: one for every place, then one for the setting
+PLACES = tuple(POSITIONS)
+PERIOD = len(PLACES) + 1  # queries take turns: one for every place, then one for the setting
 _KIND = {name: number + 1 for number, name in enumerate(KINDS)}  # 0: nothing stands there
 _COLOUR = {name: number for number, name in enumerate(COLOURS)}
 _SIZE = {name: number for number, name in enumerate(SIZES)}
@@ -40,12 +40,12 @@ class SlotHeads(nn.Module):
 def slot_targets(scenes: list[Scene]) -> tuple[torch.Tensor, torch.Tensor]:
     """(int64 [4, B, places]: kind, colour, size and count - 1 of the group there, kind 0 and the rest ignored where
     there is none; int64 [B]: the setting)."""
-    targets = torch.full((4, len(scenes), len(_PLACES)), _IGNORED)
+    targets = torch.full((4, len(scenes), len(PLACES)), _IGNORED)
     targets[0] = 0
     for row, scene in enumerate(scenes):
         for group in scene.groups:
             values = (_KIND[group.kind], _COLOUR[group.colour], _SIZE[group.size], group.count - 1)
-            targets[:, row, _PLACES.index(group.position)] = torch.tensor(values)
+            targets[:, row, PLACES.index(group.position)] = torch.tensor(values)
     return targets, torch.tensor([_SETTING[scene.setting] for scene in scenes])
 
 
@@ -53,9 +53,9 @@ def slot_loss(heads: SlotHeads, read: torch.Tensor, scenes: list[Scene]) -> tupl
     """(the mean of five cross-entropies of query outputs [B, Q, W], the share of groups whose kind, colour and count
     are all read right)."""
     targets, setting = slot_targets(scenes)
-    turn = torch.arange(read.shape[1]) % _PERIOD
-    placed, ground = read[:, turn < len(_PLACES)], read[:, turn == len(_PLACES)]
-    per_query = targets[:, :, turn[turn < len(_PLACES)]]
+    turn = torch.arange(read.shape[1]) % PERIOD
+    placed, ground = read[:, turn < len(PLACES)], read[:, turn == len(PLACES)]
+    per_query = targets[:, :, turn[turn < len(PLACES)]]
     parts, right = [], per_query[0] > 0
     for head, target in zip((heads.kind, heads.colour, heads.size, heads.count), per_query, strict=True):
         logits = head(placed)
@@ -77,15 +77,27 @@ class SlotWords:
         self.kind, self.colour, self.size, self.count, self.place, self.setting = rows
 
 
+def spoken_slots(table: torch.Tensor, words: SlotWords, scenes: list[Scene], queries: int) -> torch.Tensor:
+    """[B, queries, W]: what perfect queries would say, the sum of the word vectors of ``table`` [V, W] that name what
+    each of them reads."""
+    (kind, colour, size, count), setting = slot_targets(scenes)
+    there = (kind > 0)[..., None]
+    named = (words.kind, kind - 1), (words.colour, colour), (words.size, size), (words.count, count + 1)
+    group = torch.stack([table[ids[number.clamp(min=0)]] for ids, number in named]).sum(0)
+    placed = torch.where(there, group, table[words.count[0]]) + table[words.place]
+    turn = torch.cat([placed, table[words.setting[setting]][:, None]], dim=1)
+    return turn.repeat(1, -(-queries // PERIOD), 1)[:, :queries]
+
+
 def spoken_loss(seen: torch.Tensor, table: torch.Tensor, words: SlotWords, scenes: list[Scene]) -> torch.Tensor:
     """How far the projected queries [B, Q, W] are from the word vectors ``table`` [V, W] of what they read: the mean of
     cross-entropies over the words of each aspect, "zero" for the number where nothing stands.
 
     A picture's token then lies where the words that name it lie, and a question's words find it."""
     targets, setting = slot_targets(scenes)
-    turn = torch.arange(seen.shape[1]) % _PERIOD
-    placed, ground = seen[:, turn < len(_PLACES)], seen[:, turn == len(_PLACES)]
-    places = turn[turn < len(_PLACES)]
+    turn = torch.arange(seen.shape[1]) % PERIOD
+    placed, ground = seen[:, turn < len(PLACES)], seen[:, turn == len(PLACES)]
+    places = turn[turn < len(PLACES)]
     kind, colour, size, count = targets[:, :, places]
     aspects = (
         (words.kind, torch.where(kind > 0, kind - 1, _IGNORED)),

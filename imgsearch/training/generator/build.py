@@ -73,7 +73,21 @@ def new_generator(retrieval: Any, sizes: LanguageSizes, seed: int) -> Blip2ForCo
     unexpected = [name for name in missing if not name.startswith(("language_model.", "language_projection."))]
     if unexpected:
         raise ValueError(f"the retrieval model has no {unexpected[0]}, expected its ViT, Q-Former and queries whole")
+    for layer in model.language_model.model.decoder.layers:
+        _attend_to_alike(layer.self_attn)
     return model
+
+
+@torch.no_grad()
+def _attend_to_alike(attention: Any) -> None:
+    """Let half of the heads begin by attending to tokens that are alike, and by copying them: a question's "cup" then
+    finds the query that reads a cup. After Trockman, Kolter: Mimetic Initialization of Self-Attention Layers, 2023."""
+    width = attention.q_proj.weight.shape[0]
+    half = width // 2
+    attention.k_proj.weight[:half].copy_(attention.q_proj.weight[:half])
+    turned, _ = torch.linalg.qr(torch.randn(width, width))
+    attention.v_proj.weight[:half].copy_(turned[:half])
+    attention.out_proj.weight[:, :half].copy_(turned.T[:, :half])
 
 
 def _language_config(sizes: LanguageSizes, words: list[str]) -> dict[str, Any]:
