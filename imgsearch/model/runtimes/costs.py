@@ -26,6 +26,13 @@ def profile_of(sizes: Blip2Sizes | None, runtime: RuntimeName, device: str, dtyp
     )
 
 
+def bytes_of_pair(sizes: Blip2Sizes) -> int:
+    """A generous estimate of one pair's float32 working space in the Q-Former."""
+    qformer, vision = sizes.qformer, sizes.vision
+    states = (sizes.tokens + 64) * (6 * qformer.width + 2 * qformer.mlp)
+    return 4 * (vision.positions * (vision.width + 2 * qformer.width) + states)
+
+
 def _vision_flop(sizes: Blip2Sizes) -> int:
     """The ViT over one image: two operations for each multiplication of its matrix products."""
     vision = sizes.vision

@@ -19,7 +19,7 @@ from imgsearch.errors import NotEnoughMemory
 from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD, resize_to_model
 from imgsearch.model.checkpoints.config import Blip2Sizes
 from imgsearch.model.contract import DEFAULT_MAX_TOKENS
-from imgsearch.model.runtimes.costs import profile_of
+from imgsearch.model.runtimes.costs import bytes_of_pair, profile_of
 from imgsearch.model.runtimes.torch.network import Blip2Network
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.model.words import VocabularyWord
@@ -71,7 +71,7 @@ class Blip2Model:
         self._device: torch.device = network.query_tokens.device
         self._dtype: torch.dtype = network.query_tokens.dtype
         self._features_shape = (sizes.vision.positions, sizes.vision.width)
-        self._pair_bytes = _bytes_of_pair(sizes)
+        self._pair_bytes = bytes_of_pair(sizes)
         self.config = config
         self.model_id = model_id
         self.device = str(self._device)
@@ -291,10 +291,3 @@ class Blip2Model:
             f"the {place} ran out while {self.model_id.name} was reading a batch",
             "take a smaller batch (--batch-size 1 needs least), or close other programs",
         )
-
-
-def _bytes_of_pair(sizes: Blip2Sizes) -> int:
-    """A generous estimate of one pair's float32 working space in the Q-Former."""
-    qformer, vision = sizes.qformer, sizes.vision
-    states = (sizes.tokens + 64) * (6 * qformer.width + 2 * qformer.mlp)
-    return 4 * (vision.positions * (vision.width + 2 * qformer.width) + states)
