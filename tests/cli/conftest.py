@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -51,3 +53,21 @@ def photos(tmp_path: Path, drawn: list[Path], home: Path) -> Path:
 def twice(tmp_path: Path, drawn: list[Path], home: Path) -> Path:
     """One picture and a second file of its bytes: what is quick to look through."""
     return write_twice(tmp_path / "it's two", drawn[0])
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """One thread for torch: with small layers on busy cores, two threads wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def shelf(library: Any) -> Any:
+    """A library of four drawn pictures."""
+    library.add(library.names(4))
+    return library

@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from small_generator import OPT
 
 from imgsearch.cli.main import parser_of
 from imgsearch.cli.parser import spoken
 from imgsearch.cli.verbs.ask import ASK
 from imgsearch.errors import UsageError
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "generation"
-OPT = ["--generator", str(GOLDEN / "blip2_caption_opt_tiny.pth"), "--language-model", str(GOLDEN / "opt")]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small layers on busy cores: two threads wait for each other."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def shelf(library: Any) -> Any:
-    library.add(library.names(4))
-    return library
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def ask(shelf: Any, *words: str) -> int:
@@ -94,7 +76,7 @@ def test_bad_questions_are_told_before_a_model_is_loaded(
         (["1", "--questions", str(spaces)], "holds no text"),
         (["1", "--questions", str(long)], "9,999 letters was given"),
         (["1", "--questions", str(tmp_path / "none.txt")], "cannot be read"),
-        (["1", "why?", "--top", "0"], "expected 1"),
+        (["1", "why?", "--top", "0"], "whole number from 1"),
         (["1"], "and no question"),
         (["77", "why?"], "no picture with the id 77"),
     ):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from small_generator import OPT
 
 from imgsearch.cli.main import parser_of
 from imgsearch.cli.parser import spoken
@@ -17,26 +17,8 @@ from imgsearch.records import Clause, Filters
 from imgsearch.storage import writing
 from imgsearch.storage.reads.captions import read_captions
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "generation"
-OPT = ["--generator", str(GOLDEN / "blip2_caption_opt_tiny.pth"), "--language-model", str(GOLDEN / "opt")]
+pytestmark = pytest.mark.usefixtures("one_thread")
 FAST = ["--max-tokens", "6", "--device", "cpu", "--quiet"]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small layers on busy cores: two threads wait for each other."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def shelf(library: Any) -> Any:
-    library.add(library.names(4))
-    return library
 
 
 def caption(shelf: Any, *words: str, generator: list[str] = OPT) -> int:
@@ -129,13 +111,13 @@ def test_library_that_is_being_written_is_told_before_a_model_is_loaded(
     shelf: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("imgsearch.generators.open_captioner", lambda *_: pytest.fail("it was loaded"))
-    monkeypatch.setattr("imgsearch.cli.verbs.caption.LOCK_WAIT_S", 0.0)
+    monkeypatch.setattr("imgsearch.cli.library_lock.LOCK_WAIT_S", 0.0)
     with writing(shelf.store), pytest.raises(LibraryBusy):
         caption(shelf, "--all")
 
 
 def test_caption_is_shown_where_it_cannot_be_kept(shelf: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imgsearch.cli.verbs.caption.LOCK_WAIT_S", 0.0)
+    monkeypatch.setattr("imgsearch.cli.library_lock.LOCK_WAIT_S", 0.0)
     with writing(shelf.store):
         assert caption(shelf, "1", "--json") == 0
     told = capsys.readouterr()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgsearch.cli.command import Command
 from imgsearch.cli.generator_options import library_if_any
+from imgsearch.cli.library_lock import require_lock
 from imgsearch.cli.named_images import Named, found_ids, read_named, subjects_of
 from imgsearch.cli.output.progress import duration, phases
 from imgsearch.cli.output.streams import without_chatter
@@ -38,8 +39,6 @@ turned; no other scripts. Needs the extra ocr; nothing is downloaded.
 """
 _STAGE = "reading"
 _ESTIMATE_AFTER_S = 5.0
-LOCK_WAIT_S = 5.0
-"""How long to wait for another process that writes to the library, before anything is loaded."""
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +66,7 @@ def _run(arguments: argparse.Namespace) -> int:
             subjects = subjects_of(named, store)
             return _read_named(_reading(store), [_page(each) for each in subjects], arguments)
         assert store is not None
-        _require_lock(store)
+        require_lock(store)
         reading = _reading(store)
         ids = found_ids(named.query, settings, store, arguments.top) if named.query else None
         return _read_library(reading, store, _waiting(reading, store, ids, arguments), arguments, told)
@@ -98,14 +97,6 @@ def _page(subject: Any) -> Page:
     from imgsearch.reading.pages import Page
 
     return Page(subject.paths, subject.image_id, subject.content_hash, subject.told)
-
-
-def _require_lock(store: Store) -> None:
-    """Found out before a model is loaded, not after the first pictures."""
-    from imgsearch.storage import writing
-
-    with writing(store, wait_s=LOCK_WAIT_S):
-        pass
 
 
 def _read_named(reading: TextReading, pages: list[Page], arguments: argparse.Namespace) -> int:

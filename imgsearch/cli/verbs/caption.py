@@ -17,6 +17,7 @@ from imgsearch.cli.generator_options import (
     generator_options,
     library_if_any,
 )
+from imgsearch.cli.library_lock import require_lock
 from imgsearch.cli.named_images import Named, found_ids, read_named, subjects_of
 from imgsearch.cli.output.progress import duration, phases
 from imgsearch.cli.output.streams import without_chatter
@@ -42,8 +43,6 @@ Several captions are drawn of each picture, and the library's own model keeps th
 probability that it fits. A caption that is not believed is shown as unsure, and no search finds it (caption:dog).
 """
 _STAGE = "writing captions"
-LOCK_WAIT_S = 5.0
-"""How long to wait for another process that writes to the library, before anything is loaded."""
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +86,7 @@ def _run(arguments: argparse.Namespace) -> int:
             captioner = open_captioner(settings, store, style, generator_options(arguments))
             return _caption_named(captioner, subjects, arguments, keep=keep)
         assert store is not None
-        _require_lock(store)
+        require_lock(store)
         ids = found_ids(named.query, settings, store, arguments.top) if named.query else None
         told.say("loading the generator")
         captioner = open_captioner(settings, store, style, generator_options(arguments))
@@ -120,18 +119,10 @@ def _style(arguments: argparse.Namespace) -> CaptionSettings:
     )  # fmt: skip
 
 
-def _require_lock(store: Store) -> None:
-    """Raise LibraryBusy now, before a model is loaded, instead of after the first batch."""
-    from imgsearch.storage import writing
-
-    with writing(store, wait_s=LOCK_WAIT_S):
-        pass
-
-
 def _can_keep(store: Store) -> bool:
     """Whether the library can be written now; a caption is worth showing where it cannot."""
     try:
-        _require_lock(store)
+        require_lock(store)
     except (StorageFull, LibraryBusy) as error:
         print(f"note: captions are shown and not kept: {shown(error.message)}", file=sys.stderr)
         return False
