@@ -51,7 +51,7 @@ class GeneratorRecipe:
     start: str = "mini"
     sizes: LanguageSizes = field(default_factory=LanguageSizes)
     chunks: int = 128
-    read_chunks: int = 128
+    read_chunks: int = 100
     reading: ReadingSettings = field(default_factory=ReadingSettings)
     of_graphs: SpeakingSettings = field(default_factory=lambda: SpeakingSettings(steps=1800))
     of_images: SpeakingSettings = field(
