@@ -38,7 +38,10 @@ _DETECTOR, _TURNER, _RECOGNISER = (
 _THRESHOLDS = {"thresh": 0.3, "box_thresh": 0.5, "unclip_ratio": 1.6, "use_dilation": True}  # rapidocr's own
 _TURNED = 0.9  # confidence of the turner from which on rapidocr turns a line by half a turn
 _UPRIGHT = 1.5  # height over width from which on rapidocr lays a box on its side
-_LEGIBLE = 0.5  # confidence below which a line is left out, as rapidocr does
+_LEGIBLE = 0.5  # confidence below which a line is left out, as rapidocr does,
+_SHORT, _SHORT_LEGIBLE = 2, 0.9
+"""Of a line of one or two letters more is asked: in 22 photographs and drawn scenes seven such lines were read where
+there were none, six of them below 0.9, one at 0.96. Those of receipts are at 0.95 and more."""
 
 
 class RapidEngine:
@@ -139,7 +142,8 @@ def _quiet(make: Any, **arguments: Any) -> Any:
 
 def _recognised(box: Points, text: str, score: float, info: Any, half_turned: bool) -> Recognised | None:
     text_there = text.strip()
-    if not text_there or score < _LEGIBLE:
+    short = sum(letter.isalnum() for letter in text_there) <= _SHORT
+    if not text_there or score < (_SHORT_LEGIBLE if short else _LEGIBLE):
         return None
     places = _centres(text, info)
     first = len(text) - len(text.lstrip())

@@ -82,7 +82,8 @@ def test_library_reads_its_pictures_and_tells_their_words(
 
     monkeypatch.setattr("imgsearch.reading.engine.RapidEngine", lambda: reader.engine)
     draw("Invoice No. 10031").save(library.photos / "invoice.png")
-    library.add(["scene00.png", "invoice.png"])
+    Image.new("RGB", (90, 70), "teal").save(library.photos / "plain.png")
+    library.add(["plain.png", "invoice.png"])
     store = open_store(library.folder / "library")
     with Library(Searcher(store, tiny), Settings(library.folder / "library")) as opened:
         before = opened.words(2)
