@@ -176,16 +176,17 @@ def test_naming_stage_learns_colours(corpus):
     assert losses[-1] < 0.6 * losses[0]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("pool", [0, 20])
-def test_loop_resumes_to_the_same_weights_as_an_undisturbed_run(corpus, tmp_path, pool):
-    settings = LoopSettings(steps=130, batch_size=8, matching_pairs=3, seed=5, pool=pool)
+def test_loop_resumes_to_the_same_weights_as_an_undisturbed_run(corpus, tmp_path, pool, monkeypatch):
+    for name, steps in {"_LOG_EVERY": 2, "_SAVE_EVERY": 6, "_REFRESH_EVERY": 6}.items():
+        monkeypatch.setattr(f"imgsearch.training.loop.{name}", steps)
+    settings = LoopSettings(steps=11, batch_size=8, matching_pairs=3, seed=5, pool=pool)
 
     class Stopped(Exception):
         pass
 
-    def stop_at_125(line: str) -> None:
-        if line.startswith("step 125/"):
+    def stop_at_8(line: str) -> None:
+        if line.startswith("step 8/"):
             raise Stopped
 
     def run(folder, log):
@@ -195,12 +196,10 @@ def test_loop_resumes_to_the_same_weights_as_an_undisturbed_run(corpus, tmp_path
 
     whole = run(tmp_path / "whole", lambda line: None)
     with pytest.raises(Stopped):
-        run(tmp_path / "parts", stop_at_125)
+        run(tmp_path / "parts", stop_at_8)
     resumed_at: list[str] = []
     parts = run(tmp_path / "parts", resumed_at.append)
-    assert any(line.startswith("step 125/") for line in resumed_at) and not any(
-        "step 75/" in line for line in resumed_at
-    )
+    assert any(line.startswith("step 8/") for line in resumed_at) and not any("step 4/" in line for line in resumed_at)
     for name, tensor in whole.items():
         assert torch.allclose(tensor, parts[name], atol=1e-6), name
 
@@ -214,7 +213,13 @@ def test_loop_learns_to_tell_pictures_apart(corpus, tmp_path):
             readings.append(float(line.split(" itc ")[1].split()[0]))
 
     settings = LoopSettings(
-        steps=150, batch_size=24, matching_pairs=4, learning_rate=5e-3, train_vision=True, vision_rate=1.0
+        steps=80,
+        batch_size=24,
+        matching_pairs=4,
+        learning_rate=5e-3,
+        warmup_steps=20,
+        train_vision=True,
+        vision_rate=1.0,
     )
     Trainer(model, TOKENIZER, ScenePairs(corpus), settings, tmp_path).run(log)
     assert readings[-1] < 0.75 * readings[0]
