@@ -59,7 +59,7 @@ def _frame(lines: Sequence[TextLine], width: int, height: int) -> Float64:
     corners = np.array([line.box for line in lines]).reshape(-1, 4, 2) * [width, height]
     directions = (corners[:, 1] - corners[:, 0]) + (corners[:, 2] - corners[:, 3])  # [n, 2]
     along = directions.sum(axis=0)
-    if np.linalg.norm(along) < 0.5 * np.linalg.norm(directions, axis=1).sum():  # turned in many ways
+    if np.linalg.norm(along) <= 0.5 * np.linalg.norm(directions, axis=1).sum():  # turned in many ways
         along = np.array([1.0, 0.0])
     along = along / np.linalg.norm(along)
     across = np.array([-along[1], along[0]])
