@@ -120,6 +120,7 @@ def compare(name: str, model: Any, batch: int, rounds: int) -> list[list[str]]:
             continue
         before, mine, ratio = side_by_side(theirs, ours, rounds)
         rows.append([name, what, f"{count / before:.3g}", f"{count / mine:.3g}", f"{ratio:.2f}"])
+        print(*rows[-1], sep=", ", file=sys.stderr, flush=True)
     return rows
 
 
