@@ -56,9 +56,9 @@ function meters({ itc, itm_probability: sure }) {
   return el("div", { class: "meters" }, ...rows);
 }
 
-/** Words about the picture, or in it, that the query asks for. */
+/** Words about the picture, or in it, that the query asks for; on a picture's own page `words` are all that it has. */
 function because({ words }) {
-  return words ? el("p", { class: "because" }, words[0].toUpperCase() + words.slice(1)) : null;
+  return words && typeof words === "string" ? el("p", { class: "because" }, words[0].toUpperCase() + words.slice(1)) : null;
 }
 
 async function explain(section, hit, text, warm, signal) {
