@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def test_run_is_told_as_its_events_come(open_page: Callable[..., Any]) -> None:
 
 
 @pytest.fixture
-def drawn_site(browser: Any, tmp_path: Path) -> Iterator[Site]:
+def drawn_site(browser: Any, servers: ExitStack, tmp_path: Path) -> Site:
     """`imgsearch serve` over twelve drawn pictures and the small model that ships, in a process of its own."""
     draw_album(tmp_path / "pictures", 12, side=120)
     (tmp_path / "later").mkdir()
@@ -58,14 +59,13 @@ def drawn_site(browser: Any, tmp_path: Path) -> Iterator[Site]:
         shutil.move(path, tmp_path / "later" / path.name)
     index_album(tmp_path / "pictures", tmp_path / "library")
     command = [sys.executable, "-m", "imgsearch", "serve", "--library", str(tmp_path / "library"), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "NO_COLOR": "1"}) as process:
-        try:
-            assert process.stdout is not None
-            url = process.stdout.readline().split()[-1].rstrip("/")
-            yield Site(url, tmp_path / "library", tmp_path / "pictures")
-        finally:
-            process.terminate()
-            process.wait(30)
+    process = servers.enter_context(
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "NO_COLOR": "1"})
+    )
+    servers.callback(process.terminate)
+    assert process.stdout is not None
+    url = process.stdout.readline().split()[-1].rstrip("/")
+    return Site(url, tmp_path / "library", tmp_path / "pictures")
 
 
 @pytest.mark.slow
