@@ -20,18 +20,17 @@ def test_mini_is_a_blip2_with_32_tokens_of_256_dimensions(mini):
     assert (mini.query_tokens, mini.dims) == (32, 256)
 
 
-@pytest.mark.slow
 def test_mini_finds_random_scenes_by_their_captions(mini, tmp_path):
-    path = write_set(make_set(250, seed=424242), tmp_path / "set")
+    path = write_set(make_set(120, seed=424242), tmp_path / "set")
     found = evaluate(mini, load_pairs(path), k_test=1)["text_to_image"]["itc"]
-    assert found["r1"] >= 78
-    assert found["r10"] >= 97
+    assert found["r1"] >= 88  # 95 measured
+    assert found["r10"] >= 98
 
 
 @pytest.mark.slow
 def test_mini_tells_colour_count_and_relation_twins_apart(mini, tmp_path):
-    path = write_set(make_set(120, seed=434343, twins=True), tmp_path / "set")
-    result = evaluate(mini, load_pairs(path), k_test=16)
+    path = write_set(make_set(60, seed=434343, twins=True), tmp_path / "set")
+    result = evaluate(mini, load_pairs(path), k_test=6)
     twins = result["twins"]
     assert twins["colour"]["itm"] >= 97
     assert twins["count"]["itm"] >= 92
