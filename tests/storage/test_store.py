@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -22,6 +23,7 @@ from imgsearch.errors import (
 )
 from imgsearch.storage import FailedFile, create_store, layout, library_exists, open_store, writing
 from imgsearch.storage.catalog import revisions, schema
+from imgsearch.storage.catalog.database import Catalog
 
 
 def test_open_names_the_command_when_there_is_no_library(tmp_path):
@@ -29,6 +31,17 @@ def test_open_names_the_command_when_there_is_no_library(tmp_path):
         open_store(tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
     assert not library_exists(tmp_path)
+
+
+def test_catalogs_that_tests_make_are_what_the_migrations_make(make_store, monkeypatch, new_catalogs_are_quick):
+    def content(store):
+        with contextlib.closing(sqlite3.connect(store.layout.catalog)) as connection:
+            made = connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY rowid").fetchall()
+            return made, connection.execute("SELECT * FROM alembic_version").fetchall()
+
+    quick = [content(make_store(name)) for name in ("first", "second")]
+    monkeypatch.setattr(Catalog, "migrate", new_catalogs_are_quick)
+    assert quick == [content(make_store("third"))] * 2
 
 
 def test_create_opens_what_is_there_and_keeps_its_dtype(make_store, kit):
