@@ -27,9 +27,9 @@ def report(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
     return (folder / "report.html").as_uri()
 
 
-@pytest.fixture(params=["light", "dark"])
-def page(browser: Any, report: str, request: Any) -> Iterator[Any]:
-    context = browser.new_context(color_scheme=request.param, viewport={"width": 1280, "height": 800})
+@pytest.fixture
+def page(browser: Any, report: str) -> Iterator[Any]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     said: list[str] = []
     asked: list[str] = []

@@ -53,9 +53,8 @@ def press(page: Any, keys: str) -> None:
         page.keyboard.press(key)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_in_the_review(open_page: Callable[..., Any], twins: Site, scheme: str) -> None:
-    page = open_page("/duplicates", url=twins.url, color_scheme=scheme)
+def test_axe_finds_nothing_in_the_review(open_page: Callable[..., Any], twins: Site) -> None:
+    page = open_page("/duplicates", url=twins.url)
     page.wait_for_load_state("networkidle")
     press(page, "jjd")
     page.wait_for_selector("canvas")
