@@ -7,8 +7,11 @@ from typing import Literal
 
 _LAVIS = "https://storage.googleapis.com/sfr-vision-language-research/LAVIS/models/BLIP2"
 
-# Weights of 4 bytes: 1.17 billion with the ViT-g, 0.49 billion with the ViT-L.
-_VITG_BYTES, _VITL_BYTES = 4_700_000_000, 1_950_000_000
+# Weights of 4 bytes: 1.17 billion with the ViT-g, 0.47 billion with the ViT-L.
+_VITG_BYTES, _VITL_BYTES = 4_700_000_000, 1_900_000_000
+# `imgsearch index` of a full-size ViT-g peaked at 5.1 GB (two pictures a batch, 224 pixels); four and 364 pixels take
+# more for what is between the layers. The ViT-L's is its weights and the same rest, not measured.
+_VITG_MEMORY, _VITG_LARGE_MEMORY, _VITL_MEMORY = 5_200_000_000, 5_400_000_000, 2_350_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ KNOWN = {
             "Salesforce/blip2-itm-vit-g",
             224,
             _VITG_BYTES,
-            6_000_000_000,
+            _VITG_MEMORY,
             "BLIP-2 ViT-g/14, for photographs",
         ),
         KnownModel(
@@ -58,7 +61,7 @@ KNOWN = {
             "Salesforce/blip2-itm-vit-g-coco",
             364,
             _VITG_BYTES,
-            6_500_000_000,
+            _VITG_LARGE_MEMORY,
             "BLIP-2 tuned on COCO captions; finer, three times slower",
         ),
         KnownModel(
@@ -66,7 +69,7 @@ KNOWN = {
             None,
             224,
             _VITL_BYTES,
-            2_600_000_000,
+            _VITL_MEMORY,
             "BLIP-2 ViT-L/14, for photographs without a GPU; three times faster than blip2",
             files=(f"{_LAVIS}/blip2_pretrained_vitL.pth", f"{_LAVIS}/clip_vit_L.pth"),
         ),
