@@ -44,7 +44,7 @@ KNOWN = {
             None,
             128,
             0,
-            600_000_000,
+            420_000_000,
             "ships with imgsearch; knows drawn scenes, not photographs",
             "drawn scenes",
         ),
