@@ -77,7 +77,7 @@ def write_sidecar(plan: SidecarPlan) -> None:
     if plan.content is None or plan.before is not None:
         return
     if os.path.lexists(plan.sidecar):
-        raise UsageError(f"{plan.sidecar} was made meanwhile", "run the same command again")
+        raise UsageError(f"{plan.sidecar} was made in the meantime", "run the same command again")
     write_whole(plan.sidecar, plan.content)
 
 

@@ -51,7 +51,7 @@ def require_images(store: Store, folders: Sequence[str]) -> tuple[int, tuple[str
         if not below:
             command = f"imgsearch index {shell_word(folder)} --library {shell_word(store.path)}"
             raise UsageError(
-                f"the library {shown(store.path)} holds no picture below {shown(folder)}", f"{command} reads it in"
+                f"the library {shown(store.path)} holds no picture below {shown(folder)}", f"add it with: {command}"
             )
         image_ids.update(below)
     return len(image_ids), tuple(sorted({top for folder in folders for top in as_rooted(store, folder)}))

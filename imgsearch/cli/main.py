@@ -106,7 +106,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         near = closest(rest[0].partition("=")[0], (*BEFORE, *SWITCHES, "--help", "--version"))
         raise UsageError(
             f"received {one_line(rest[0])} before the command{f'; did you mean {near}?' if near else ''}",
-            "options of a command stand behind it: imgsearch COMMAND [options]; imgsearch --help lists the commands",
+            "put the options of a command after it: imgsearch COMMAND [options]; imgsearch --help lists the commands",
         )
     return before, rest
 

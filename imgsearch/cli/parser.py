@@ -89,7 +89,7 @@ def spoken(parser: Parser, words: Sequence[str]) -> list[str]:
             near = closest(word.partition("=")[0], parser.every_option())
             raise UsageError(
                 f"there is no option {one_line(word)}{f'; did you mean {near}?' if near else ''}",
-                f'where it belongs to the description, put "--" before the words: {parser.prog} -- ...',
+                f'if it belongs to the description, put "--" before the words: {parser.prog} -- ...',
             )
         else:
             text.append(word)

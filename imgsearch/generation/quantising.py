@@ -24,7 +24,9 @@ def check_quantize(quantize: str | None) -> None:
     if quantize is None:
         return
     if quantize not in KINDS:
-        raise UsageError(f"quantize is {quantize!r}, expected {' or '.join(KINDS)}", "leave it out for whole numbers")
+        raise UsageError(
+            f"quantize is {quantize!r}, expected {' or '.join(KINDS)}", "leave it out for unquantised weights"
+        )
     try:
         import bitsandbytes  # noqa: F401
     except Exception as exc:  # its libraries may not load on this machine

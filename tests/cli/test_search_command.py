@@ -61,7 +61,7 @@ def test_words_need_no_quotes_and_all_forms_agree(indexed: Any, capsysbinary: py
         (["cat", "-k", "0"], "got k = 0"),
         (["cat", "--rerank", "-7"], "got rerank = -7"),
         (["-", "is:square"], "reads the whole query from standard input"),
-        (["folder:", "cat"], "nothing stands right behind folder:"),
+        (["folder:", "cat"], "no value follows folder:"),
     ],
 )
 def test_bad_input_exits_2_with_one_clear_message(

@@ -92,7 +92,7 @@ def _path_of(last: LastPlan | None, folders: Sequence[str]) -> Path:
     if not last.path:
         which = f" of {named_folders(last.folders)}" if last.folders else ""
         raise UsageError(
-            f"the last find{which} has not made its plan: it goes on, or it was stopped",
+            f"the last find{which} has not written its plan: it is still running, or it was stopped",
             f"run it again ({find_command(last.folders, last.library)}), or name the plan that you mean",
         )
     if not Path(last.path).exists():

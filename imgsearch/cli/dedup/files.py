@@ -113,7 +113,9 @@ def _hash_of(store: Store, path: str) -> str:
     with open_source(path, LIMITS) as source:
         digest, _ = read_and_hash(source)
     if store.image_of(digest) is None:
-        raise UsageError(f"{shown(path)} is not in the library {shown(store.path)}", "imgsearch index reads it in")
+        raise UsageError(
+            f"{shown(path)} is not in the library {shown(store.path)}", "add it with: imgsearch index FOLDER"
+        )
     return digest
 
 

@@ -52,7 +52,9 @@ def ask(question: str, otherwise: str) -> None:
     """Return only after the answer "yes". Raises UsageError if nobody can be asked, and with ``otherwise`` ("nothing
     was deleted") for another answer or the end of the input; KeyboardInterrupt after Ctrl-C."""
     if not _is_terminal(sys.stdin):
-        raise UsageError(f"{question} Nobody can be asked: {otherwise}.".lstrip(), "add --yes if that is wanted")
+        raise UsageError(
+            f"{question} Nobody can be asked: {otherwise}.".lstrip(), "add --yes to go on without a question"
+        )
     if question:
         print(question, file=sys.stderr)
     print("Type yes to go on: ", end="", file=sys.stderr, flush=True)

@@ -94,7 +94,7 @@ def _draw(folder: Path, count: int) -> None:
         return
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(
-            f"{folder} holds something else than a finished demo", f"delete {folder}, or name a folder with --out"
+            f"{folder} holds something other than a finished demo", f"delete {folder}, or name a folder with --out"
         )
     print(f"Drawing {count} captioned scenes into {folder} ...", flush=True)
 

@@ -143,7 +143,7 @@ def _words(text: list[str]) -> list[str]:
     """The words of the query; "-" alone stands for what standard input holds."""
     if text[0] == "-" and len(text) > 1:
         raise UsageError(
-            "received words behind -, which reads the whole query from standard input",
+            "received words after -, which reads the whole query from standard input",
             'leave the - out, or put them into the input: echo "a boat is:square" | imgsearch search -',
         )
     if text != ["-"]:

@@ -160,7 +160,7 @@ def _keyed(piece: str, unwanted: bool) -> _Token:
         if key not in FILTERS:
             return _Token(piece, unwanted=unwanted)
         raise UsageError(
-            f"nothing stands right behind {key}:", f"for example {FILTERS[key].example}; a word with a colon in quotes"
+            f"no value follows {key}:", f"for example {FILTERS[key].example}; a word with a colon in quotes"
         )
     if key not in FILTERS:
         raise UsageError(

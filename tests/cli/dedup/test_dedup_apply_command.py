@@ -190,7 +190,7 @@ def test_find_that_was_stopped_leaves_no_last_plan(twice: Path, tmp_path: Path, 
     assert main(["dedup", "find", str(twice), "--tiers", "bites"]) == 2
     assert main(["dedup", "apply", "--yes"]) == 2
     told = capsys.readouterr().err
-    assert str(twice) in told and "has not made its plan" in told and names(other) == ["a.png", "b.png"]
+    assert str(twice) in told and "has not written its plan" in told and names(other) == ["a.png", "b.png"]
 
 
 def test_plan_is_made_where_it_cannot_be_remembered(twice: Path, tmp_path: Path, home: Path, capsys) -> None:

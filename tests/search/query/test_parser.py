@@ -69,8 +69,8 @@ def test_parse_reads_what_people_mean(text: str, ask: ParsedQuery) -> None:
     [
         ("foldr:x", "did you mean 'folder'"),
         ("colour:red car", "there is no filter 'colour'"),
-        ("folder:", "nothing stands right behind folder:"),
-        ("a boat -Name: x", "nothing stands right behind name:"),
+        ("folder:", "no value follows folder:"),
+        ("a boat -Name: x", "no value follows name:"),
         ('tag:""', "tag:beach"),
         ("width:abc", "width:>2000"),
         ("width:20-10", "number of pixels"),
