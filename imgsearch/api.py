@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from imgsearch.errors import MediaError, UsageError
-from imgsearch.readings import ReadsTexts
+from imgsearch.reading.interface import ReadsTexts
 from imgsearch.records import Float32, Hit, Results
 from imgsearch.texts import WritesTexts
 

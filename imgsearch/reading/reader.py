@@ -152,7 +152,8 @@ def _inside(places: Points, box: Points) -> NDArray[np.bool_]:
     strip = Strip.of(box, 0)
     apart = places - strip.centre
     along, across = apart @ strip.along, apart @ np.array([-strip.along[1], strip.along[0]])
-    return (np.abs(along) <= (strip.length + strip.height) / 2) & (np.abs(across) <= 0.6 * strip.height)
+    near: NDArray[np.bool_] = np.abs(along) <= (strip.length + strip.height) / 2
+    return near & (np.abs(across) <= 0.6 * strip.height)
 
 
 def _covered(box: Points, others: Sequence[Points]) -> bool:
