@@ -152,8 +152,9 @@ def _inside(places: Points, box: Points) -> NDArray[np.bool_]:
     strip = Strip.of(box, 0)
     apart = places - strip.centre
     along, across = apart @ strip.along, apart @ np.array([-strip.along[1], strip.along[0]])
-    near: NDArray[np.bool_] = np.abs(along) <= (strip.length + strip.height) / 2
-    return near & (np.abs(across) <= 0.6 * strip.height)
+    reach = (strip.length + strip.height) / 2
+    inside: NDArray[np.bool_] = (np.abs(along) <= reach) & (np.abs(across) <= 0.6 * strip.height)
+    return inside
 
 
 def _covered(box: Points, others: Sequence[Points]) -> bool:
