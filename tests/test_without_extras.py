@@ -103,7 +103,7 @@ def test_models_say_what_the_base_install_runs(base: Run) -> None:
         (["train", "--mini", "out"], "training needs torch", "train"),
         (["serve"], "serve needs flask", "web"),
         (["caption", "PICTURES/ONE", "--model", "mini"], "needs torch", "torch"),
-        (["read", "PICTURES/ONE"], "needs rapidocr", "ocr"),
+        (["read", "PICTURES/ONE"], "reading the words in pictures needs", "ocr"),
         (["build"], "needs faiss", "cpu"),
     ],
 )
