@@ -149,4 +149,5 @@ def _show(action: str, path: Path, text: str, reason: str) -> None:
 def _root_of(store: Store, path: Path) -> str:
     """The library's folder that the file lies in; the file's own folder if there is none."""
     inside = [Path(root.path) for root in store.roots() if path.is_relative_to(root.path)]
-    return os.fspath(max(inside, key=lambda root: len(root.parts), default=path.parent))
+    deepest: Path = max(inside, key=lambda root: len(root.parts), default=path.parent)
+    return str(deepest)

@@ -45,9 +45,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--xmp", action="store_true", help="XMP sidecars")
     form.add_argument("--html", type=Path, metavar="FILE", help="the pictures of a web page")
     form.add_argument("--into-pictures", action="store_true", help="the XMP inside the pictures")
-    form.add_argument(
-        "--undo", action="store_true", help="bring back what was changed last, or in a named run"
-    )
+    form.add_argument("--undo", action="store_true", help="bring back what was changed last, or in a named run")
     parser.add_argument("--unsure", action="store_true", help="unsure captions too")
     parser.add_argument("--yes", action="store_true", help="write what is shown, and do not ask")
     parser.add_argument("--top", type=whole(1, 10_000_000), default=1000, metavar="N", help="of a query, most (1000)")
