@@ -10,6 +10,7 @@ from PIL import Image
 
 from imgsearch.cli import main
 from imgsearch.storage import StoredCaption, open_store, writing
+from imgsearch.storage.catalog.image_texts import StoredText, TextLine
 
 
 @pytest.fixture
@@ -100,6 +101,19 @@ def test_picture_that_is_cut_off_gives_its_error_only(picture, capsys, monkeypat
     assert first.startswith("file  ") and f"{first}\n" == second
     assert main(["show", str(cut), "--json"]) == 3
     assert json.loads(capsys.readouterr().out)["camera"] == "ACME"
+
+
+def test_words_that_were_read_in_it_are_shown(picture, tmp_path, capsys):
+    assert main(["index", str(picture.parent), "--model", "none", "--quiet"]) == 0
+    assert shown(capsys, picture)["library"]["words_read"] is None
+    box = (0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0)
+    lines = tuple(TextLine(f"line {number}", box, 0.9, ()) for number in range(14))
+    with open_store(tmp_path / "library") as store, writing(store) as writer:
+        writer.write_texts([StoredText(1, lines, "reader 1", "f")])
+    assert shown(capsys, picture)["library"]["words_read"][13] == "line 13"
+    assert main(["show", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "read in it line 11\nread in it ... and 2 more (--json shows all)\n" in out and "line 12" not in out
 
 
 def test_its_caption_is_shown_with_its_belief(picture, tmp_path, capsys):

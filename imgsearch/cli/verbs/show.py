@@ -191,6 +191,7 @@ def _in_library(path: Path, found: ShownFile, store: Store) -> dict[str, Any]:
         "indexed": any(_same(path, file) for file in files),
         "files": [str(file) for file in files],
         "caption": None if image_id is None else _written(image_id, store),
+        "words_read": None if image_id is None else _lines_read(image_id, store),
         "failure": _recorded_failure(path, store),
     }
 
@@ -200,10 +201,16 @@ def _written(image_id: int, store: Store) -> dict[str, Any] | None:
     from imgsearch.storage.reads.captions import read_captions
 
     caption = read_captions(store, [image_id]).get(image_id)
-    if caption is None:
-        return None
     names = ("text", "probability", "sure", "generator", "made_at")
-    return {name: getattr(caption, name) for name in names}
+    return None if caption is None else {name: getattr(caption, name) for name in names}
+
+
+def _lines_read(image_id: int, store: Store) -> list[str] | None:
+    """The lines that were read in it; None if it was never read."""
+    from imgsearch.storage.reads.image_texts import read_texts
+
+    text = read_texts(store, [image_id]).get(image_id)
+    return None if text is None else [line.text for line in text.lines]
 
 
 def _recorded_failure(path: Path, store: Store) -> dict[str, Any] | None:
@@ -234,9 +241,7 @@ def _print(path: Path, answer: dict[str, Any], *, below: bool) -> None:
         lines.append(("rating", f"{stars} ({_source(answer['rating_source'])})"))
     for kind in ("title", "caption", "tag", "person"):
         told = [word for word in answer["words"] if word["kind"] == kind]
-        lines += [(kind, f"{shown(word['text'])} ({_source(word['source'])})") for word in told[:_MOST_SHOWN]]
-        if len(told) > _MOST_SHOWN:
-            lines.append((kind, f"... and {len(told) - _MOST_SHOWN:,} more (--json shows all)"))
+        lines += _first_lines(kind, [f"{shown(word['text'])} ({_source(word['source'])})" for word in told])
     lines += [("beside it", shown(sidecar)) for sidecar in answer["sidecars"]]
     lines += _library_lines(answer["library"])
     print("\n" * below + "\n".join(f"{name:10} {text}" for name, text in lines))
@@ -244,8 +249,7 @@ def _print(path: Path, answer: dict[str, Any], *, below: bool) -> None:
 
 def _picture(answer: dict[str, Any]) -> str:
     parts = [f"{answer['format']}, {answer['width']:,} x {answer['height']:,}"]
-    if answer["depth"]:
-        parts += [f"{answer['depth']} bits", str(answer["profile"])]
+    parts += [f"{answer['depth']} bits", str(answer["profile"])] if answer["depth"] else []
     if (answer["images"] or 1) > 1:
         parts.append(f"{answer['images']:,} pictures")
     parts += [word for word, there in (("transparency", answer["has_alpha"]), ("a film", answer["film"])) if there]
@@ -261,16 +265,21 @@ def _library_lines(library: dict[str, Any] | None) -> list[tuple[str, str]]:
     lines += [("file of it", shown(file)) for file in library["files"]]
     if caption := library["caption"]:
         lines.append(("generated", f"{shown(caption['text'])} ({_belief(caption)})"))
+    lines += _first_lines("read in it", [shown(line) for line in library["words_read"] or []])
     if library["failure"]:
         lines.append(("failed", shown(library["failure"]["reason"])))
     return lines
 
 
+def _first_lines(name: str, texts: list[str]) -> list[tuple[str, str]]:
+    more = [f"... and {len(texts) - _MOST_SHOWN:,} more (--json shows all)"] * (len(texts) > _MOST_SHOWN)
+    return [(name, text) for text in (*texts[:_MOST_SHOWN], *more)]
+
+
 def _belief(caption: dict[str, Any]) -> str:
     chance = caption["probability"]
-    parts = [] if caption["sure"] else ["unsure"]
-    parts.append("not checked" if chance is None else f"{100 * chance:.0f} %")
-    return ", ".join([*parts, f"by {shown(caption['generator'])}"])
+    checked = "not checked" if chance is None else f"{100 * chance:.0f} %"
+    return ", ".join([*([] if caption["sure"] else ["unsure"]), checked, f"by {shown(caption['generator'])}"])
 
 
 def _known(library: dict[str, Any]) -> str:
