@@ -66,7 +66,7 @@ def test_sidecar_that_is_not_understood_is_left(tmp_path: Path, content: bytes) 
 def test_sidecar_that_was_made_meanwhile_is_not_written(tmp_path: Path) -> None:
     plan = plan_sidecar(tmp_path / "a.jpg", "a boat")
     (tmp_path / "a.jpg.xmp").write_bytes(KNOWN)
-    with pytest.raises(UsageError, match="meanwhile"):
+    with pytest.raises(UsageError, match="in the meantime"):
         write_sidecar(plan)
     assert (tmp_path / "a.jpg.xmp").read_bytes() == KNOWN
 

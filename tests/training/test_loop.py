@@ -264,7 +264,7 @@ def test_corpus_is_drawn_once_and_reads_back(tmp_path, monkeypatch):
     small = {
         "CHUNK_FAMILIES": 2,
         "CHUNK_SINGLES": 3,
-        "CHUNK_PICTURES": 11,
+        "CHUNK_IMAGES": 11,
         "CHUNK_MOVED": 2,
         "CHUNK_VARIED": 2,
         "CHUNK_SHEETS": 2,

@@ -25,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Pictures drawn already, a handful a chunk."""
     for name, count in (("FAMILIES", 2), ("SINGLES", 3), ("SHEETS", 4), ("MOVED", 2), ("VARIED", 2)):
         monkeypatch.setattr(corpus, f"CHUNK_{name}", count)
-    monkeypatch.setattr(corpus, "CHUNK_PICTURES", 2 * corpus.FAMILY_SIZE + 3)
+    monkeypatch.setattr(corpus, "CHUNK_IMAGES", 2 * corpus.FAMILY_SIZE + 3)
     for content in CONTENTS:
         (tmp_path / content).mkdir()
         getattr(corpus, f"_draw_{content}")((tmp_path / content, 7, 0, 32))
