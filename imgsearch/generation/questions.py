@@ -74,7 +74,8 @@ def require_question(question: str) -> str:
 
 def statement_of(question: str, answer: str) -> Statement | None:
     """Question and answer as one sentence, of the kind that a matching head was trained on: "what colour is the car?",
-    "red" -> "the car is red"; "is there a dog?", "no" -> "a dog" is denied. None if no rule applies."""
+    "red" -> "the car is red"; "is there a dog?", "no" -> "a dog" is denied. None if no rule applies, and for what is
+    only called "it": no matching head knows what that is."""
     asked = " ".join(question.lower().split()).rstrip(" ?.!")
     said = " ".join(answer.lower().split()).strip(" .!,")
     if not said:
@@ -82,7 +83,8 @@ def statement_of(question: str, answer: str) -> Statement | None:
     for pattern, make in _RULES:
         match = pattern.match(asked)
         if match is not None:
-            return make(said, *(group or "" for group in match.groups()))
+            statement = make(said, *(group or "" for group in match.groups()))
+            return None if statement is None or _NAMELESS.search(statement.text) else statement
     return None
 
 
@@ -118,6 +120,8 @@ def _where(said: str, verb: str, thing: str) -> Statement:
     placed = said if re.match(rf"(?:{_PLACE})\b", said) else f"in {said}"
     return Statement(f"{thing} {verb} {placed}")
 
+
+_NAMELESS = re.compile(r"^(?:it|they|he|she)\b|\bare there$")
 
 _RULES: tuple[tuple[re.Pattern[str], Callable[..., Statement | None]], ...] = (
     (re.compile(rf"^(?:is|are|was|were) there (.+?){_HERE}$"), _there),

@@ -54,6 +54,11 @@ def test_answer_becomes_a_statement(question: str, answer: str, text: str, denie
     assert statement_of(question, answer) == Statement(text, denied)
 
 
+@pytest.mark.parametrize("question", ["What colour is it?", "Where are they?", "How many are there?"])
+def test_answer_about_what_is_not_named_makes_no_statement(question: str) -> None:
+    assert statement_of(question, "red") is None
+
+
 @pytest.mark.parametrize(
     ("question", "answer"),
     [("Is there a dog?", "a cat"), ("Why is he running?", "he is late"), ("What is this?", " "), ("Does it?", "yes")],

@@ -55,7 +55,7 @@ class GeneratorRecipe:
     reading: ReadingSettings = field(default_factory=ReadingSettings)
     of_graphs: SpeakingSettings = field(default_factory=lambda: SpeakingSettings(steps=1800))
     of_images: SpeakingSettings = field(
-        default_factory=lambda: SpeakingSettings(steps=1000, learning_rate=7e-4, falling=0.8)
+        default_factory=lambda: SpeakingSettings(2900, captions=3, answer_weight=1.0, learning_rate=7e-4, falling=0.8)
     )
     picture_seed: int = 11
     check_seed: int = 12
