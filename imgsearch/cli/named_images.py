@@ -12,6 +12,8 @@ from imgsearch.cli.output.terminal import shown
 from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:
+    import argparse
+
     from imgsearch.captions.subjects import Subject
     from imgsearch.settings import Settings
     from imgsearch.storage import Store
@@ -40,6 +42,18 @@ def read_named(words: Sequence[str]) -> Named:
     from imgsearch.search.query.shell_words import join_words
 
     return Named(query=join_words(list(words)))
+
+
+def named_or_all(arguments: argparse.Namespace, example: str) -> Named:
+    """What ``words`` name, of a verb that has ``--all`` and ``--missing``, too. Raises UsageError where both or neither
+    are given, with ``example`` as the way out."""
+    named = read_named(arguments.words)
+    if (arguments.all or arguments.missing) and arguments.words:
+        received = f"{'--all' if arguments.all else '--missing'} and {shown(arguments.words[0])}"
+        raise UsageError(f"received {received}, expected one of the two", "leave one of them out")
+    if not (arguments.words or arguments.all or arguments.missing):
+        raise UsageError("no picture was named, expected at least one", example)
+    return named
 
 
 def _looks_like_a_file(word: str) -> bool:

@@ -18,12 +18,12 @@ from imgsearch.cli.generator_options import (
     library_if_any,
 )
 from imgsearch.cli.library_lock import require_lock
-from imgsearch.cli.named_images import Named, found_ids, read_named, subjects_of
+from imgsearch.cli.named_images import Named, found_ids, named_or_all, subjects_of
 from imgsearch.cli.output.progress import duration, phases
 from imgsearch.cli.output.streams import without_chatter
 from imgsearch.cli.output.terminal import linked, shown
 from imgsearch.cli.parser import probability, real, whole
-from imgsearch.errors import LibraryBusy, StorageFull, UsageError
+from imgsearch.errors import LibraryBusy, StorageFull
 from imgsearch.progress import Progress
 from imgsearch.settings import load_settings
 
@@ -94,16 +94,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _named(arguments: argparse.Namespace) -> Named:
-    named = read_named(arguments.words)
-    if (arguments.all or arguments.missing) and arguments.words:
-        received = f"{'--all' if arguments.all else '--missing'} and {shown(arguments.words[0])}"
-        raise UsageError(f"received {received}, expected one of the two", "leave one of them out")
-    if not (arguments.words or arguments.all or arguments.missing):
-        raise UsageError(
-            "no picture was named, expected at least one",
-            "imgsearch caption PICTURE; --missing for those of the library without a caption; --all for all of them",
-        )
-    return named
+    return named_or_all(
+        arguments,
+        "imgsearch caption PICTURE; --missing for those of the library without a caption; --all for all of them",
+    )
 
 
 def _style(arguments: argparse.Namespace) -> CaptionSettings:
