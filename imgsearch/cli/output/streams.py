@@ -7,7 +7,7 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 _CLOSED = "standard output is closed"
@@ -168,6 +168,17 @@ def without_chatter() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def quietly(batches: Iterable[Any]) -> Iterator[Any]:
+    """Each of ``batches``, made `without_chatter`; what is printed between them is seen."""
+    waiting = iter(batches)
+    while True:
+        with without_chatter():
+            batch = next(waiting, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def _is_open(number: int) -> bool:
