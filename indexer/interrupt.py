@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from types import FrameType
 from typing import Any
@@ -39,9 +40,16 @@ class Stop:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        # os.write, since a print may be interrupted in the middle of a print.
         if self.signal_number:
-            os.write(2, _SECOND)
+            _say(_SECOND)
             os._exit(128 + number)
         self.signal_number = number
-        os.write(2, _FIRST)
+        _say(_FIRST)
+
+
+def _say(line: bytes) -> None:
+    """Write to standard error as Python has it, with os.write, since the signal may have come in the middle of a print."""
+    try:
+        os.write(sys.stderr.fileno(), line)
+    except (OSError, ValueError, AttributeError):  # it is closed, or no file
+        return

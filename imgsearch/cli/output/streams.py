@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 _CLOSED = "standard output is closed"
@@ -105,7 +107,8 @@ class _Errors(io.TextIOWrapper):
 def guard_streams() -> None:
     """Make the three streams safe to use. A closed descriptor becomes /dev/null, because otherwise the next opened file
     would get its number and receive what is printed. Reading then gives the end of the input, writing to standard
-    output raises OSError, and what is written to standard error is lost."""
+    output raises OSError, and what is written to standard error is lost. Python's standard error gets a descriptor of
+    its own, so that `without_chatter` silences only what bypasses Python."""
     missing = [number for number in (0, 1, 2) if not _is_open(number)]
     for _ in missing:
         os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
@@ -121,10 +124,10 @@ def guard_streams() -> None:
         kind: type[io.TextIOWrapper] = _Terminal if old.isatty() else _Output
         sys.stdout = kind(_raw(1), old.encoding, old.errors, line_buffering=at_once)
     if sys.stderr is None:
-        sys.stderr = _Errors(_raw(2), "utf-8", "backslashreplace", line_buffering=True)
+        sys.stderr = _Errors(_raw(os.dup(2)), "utf-8", "backslashreplace", line_buffering=True)
     elif sys.stderr is sys.__stderr__ and isinstance(sys.stderr, io.TextIOWrapper):
         kind = _Terminal if sys.stderr.isatty() else _Errors
-        sys.stderr = kind(_raw(2), sys.stderr.encoding, "backslashreplace", line_buffering=True)
+        sys.stderr = kind(_raw(os.dup(2)), sys.stderr.encoding, "backslashreplace", line_buffering=True)
 
 
 def _raw(number: int) -> io.BufferedWriter:
@@ -153,32 +156,27 @@ def give_up_output() -> None:
 
 @contextlib.contextmanager
 def without_chatter() -> Iterator[None]:
-    """Redirect standard error to nowhere, because libtiff and others print a line there for every flaw of a file,
-    bypassing Python. Only for the command line, where no other thread prints."""
+    """Silence libraries: libtiff and others print a line to descriptor 2 for every flaw of a file, bypassing Python,
+    and some warn or log. What the command itself says (`guard_streams`) is still seen. Only for the command line, where
+    no other thread prints."""
     try:
         kept = os.dup(2)
     except OSError:  # it is closed
         yield
         return
+    disabled = logging.root.manager.disable
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 2)
         os.close(nowhere)
-        yield
+        logging.disable(logging.WARNING)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
+        logging.disable(disabled)
         os.dup2(kept, 2)
         os.close(kept)
-
-
-def quietly(batches: Iterable[Any]) -> Iterator[Any]:
-    """Each of ``batches``, made `without_chatter`; what is printed between them is seen."""
-    waiting = iter(batches)
-    while True:
-        with without_chatter():
-            batch = next(waiting, None)
-        if batch is None:
-            return
-        yield batch
 
 
 def _is_open(number: int) -> bool:

@@ -15,7 +15,7 @@ from imgsearch.cli.generator_options import library_if_any
 from imgsearch.cli.library_lock import require_lock
 from imgsearch.cli.named_images import Named, found_ids, named_or_all, subjects_of
 from imgsearch.cli.output.progress import duration, phases
-from imgsearch.cli.output.streams import quietly, without_chatter
+from imgsearch.cli.output.streams import without_chatter
 from imgsearch.cli.output.terminal import linked, shown
 from imgsearch.cli.parser import whole
 from imgsearch.progress import Progress
@@ -94,11 +94,12 @@ def _page(subject: Any) -> Page:
 
 def _read_named(reading: TextReading, pages: list[Page], arguments: argparse.Namespace) -> int:
     lost = 0
-    for batch in quietly(reading.run(pages)):
-        for outcome in batch:
-            lost += outcome.read is None
-            _show(outcome, as_json=arguments.json, on_a_line=len(pages) > 1)
-        sys.stdout.flush()
+    with without_chatter():
+        for batch in reading.run(pages):
+            for outcome in batch:
+                lost += outcome.read is None
+                _show(outcome, as_json=arguments.json, on_a_line=len(pages) > 1)
+            sys.stdout.flush()
     return 3 if lost else 0
 
 

@@ -20,7 +20,7 @@ from imgsearch.cli.generator_options import (
 from imgsearch.cli.listed import listed_texts
 from imgsearch.cli.named_images import Named, found_ids, read_named, subjects_of
 from imgsearch.cli.output.progress import phases
-from imgsearch.cli.output.streams import quietly
+from imgsearch.cli.output.streams import without_chatter
 from imgsearch.cli.output.terminal import linked, shown
 from imgsearch.cli.parser import whole
 from imgsearch.errors import UsageError
@@ -85,7 +85,8 @@ def _run(arguments: argparse.Namespace) -> int:
             return 1
         told.say("loading the generator")
         asker = open_asker(settings, store, style, generator_options(arguments), check=not arguments.no_check)
-        return _show_all(quietly(asker.run(subjects, questions)), arguments, single=len(subjects) == 1)
+        with without_chatter():
+            return _show_all(asker.run(subjects, questions), arguments, single=len(subjects) == 1)
 
 
 def _subjects(named: Named, settings: Settings, store: Store | None, top: int) -> list[Subject]:

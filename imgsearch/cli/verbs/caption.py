@@ -20,7 +20,7 @@ from imgsearch.cli.generator_options import (
 from imgsearch.cli.library_lock import require_lock
 from imgsearch.cli.named_images import Named, found_ids, named_or_all, subjects_of
 from imgsearch.cli.output.progress import duration, phases
-from imgsearch.cli.output.streams import quietly, without_chatter
+from imgsearch.cli.output.streams import without_chatter
 from imgsearch.cli.output.terminal import linked, shown
 from imgsearch.cli.parser import probability, real, whole
 from imgsearch.errors import LibraryBusy, StorageFull
@@ -125,11 +125,12 @@ def _can_keep(store: Store) -> bool:
 
 def _caption_named(captioner: Captioner, subjects: list[Subject], arguments: argparse.Namespace, *, keep: bool) -> int:
     lost = 0
-    for batch in quietly(captioner.run(subjects, keep=keep, batch=arguments.batch_size or 0)):
-        for outcome in batch:
-            lost += outcome.caption is None
-            _show(outcome, as_json=arguments.json, on_a_line=len(subjects) > 1)
-        sys.stdout.flush()
+    with without_chatter():
+        for batch in captioner.run(subjects, keep=keep, batch=arguments.batch_size or 0):
+            for outcome in batch:
+                lost += outcome.caption is None
+                _show(outcome, as_json=arguments.json, on_a_line=len(subjects) > 1)
+            sys.stdout.flush()
     return 3 if lost else 0
 
 

@@ -113,3 +113,27 @@ def test_a_terminal_that_takes_nothing_back_shows_no_signs(tmp_path: Path) -> No
 def test_a_redirected_search_shows_no_signs(where: Path) -> None:
     done = shell(f"{PROGRAM} search a cat --all --library {where} --device cpu")
     assert done.returncode == 0 and done.stderr == "" and done.stdout.startswith("rank")
+
+
+def test_without_chatter_silences_libraries_and_lets_the_command_speak() -> None:
+    program = (
+        "import logging, os, signal, sys, warnings\n"
+        "from imgsearch.cli.output.streams import guard_streams, without_chatter\n"
+        "from indexer.interrupt import Stop\n"
+        "guard_streams()\n"
+        "with Stop() as stop, without_chatter():\n"
+        "    os.write(2, b'libtiff: chatter\\n')\n"
+        "    warnings.warn('chatter')\n"
+        "    logging.getLogger('a library').warning('chatter')\n"
+        "    print('cut.jpg cannot be read', file=sys.stderr)\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "os.write(2, b'afterwards\\n')\n"
+    )
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert finished.stderr.split("\n") == [
+        "cut.jpg cannot be read",
+        "",
+        "Stopping after the batch in flight. Once more: stop at once.",
+        "afterwards",
+        "",
+    ]
