@@ -48,7 +48,7 @@ class Stop:
 
 
 def _say(line: bytes) -> None:
-    """Write to standard error as Python has it, with os.write, since the signal may have come in the middle of a print."""
+    """Write to standard error as Python has it; with os.write, since the signal may interrupt a print."""
     try:
         os.write(sys.stderr.fileno(), line)
     except (OSError, ValueError, AttributeError):  # it is closed, or no file
