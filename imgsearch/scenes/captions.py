@@ -9,13 +9,13 @@ from typing import TypeVar
 
 from imgsearch.scenes.graph import ObjectGroup, Scene
 from imgsearch.scenes.vocabulary import (
-    COLOURS,
     NUMBERS,
     OPENINGS,
     POSITIONS,
     RELATIONS,
     SETTINGS,
     SIZES,
+    colour_of,
     noun_of,
 )
 
@@ -103,6 +103,12 @@ def any_statement(scene: Scene, rng: random.Random) -> Statement:
     return Statement(mentions, scene.setting if rng.random() < 0.6 else None)
 
 
+def things_statement(scene: Scene, rng: random.Random) -> Statement:
+    """What things there are, how many and of which colour; nothing of places and settings."""
+    groups = rng.sample(scene.groups, len(scene.groups))
+    return Statement(tuple(Mention(group.kind, group.count, group.colour) for group in groups))
+
+
 def say(statement: Statement, seed: int) -> str:
     """English for the statement: a template and synonyms chosen by the seed. The same seed chooses the same words
     for the same things, so twins have captions of the same words in another order."""
@@ -127,7 +133,7 @@ def _say_mention(mention: Mention, seed: int) -> str:
     if mention.size:
         words.append(_choose(SIZES[mention.size], seed, mention.size))
     if mention.colour:
-        words.append(_usual(COLOURS[mention.colour][1], seed, mention.colour))
+        words.append(_usual(colour_of(mention.colour)[1], seed, mention.colour))
     singular, plural = _usual(noun_of(mention.kind).words, seed, mention.kind)
     words.append(singular if mention.count == 1 else plural)
     if mention.count > 1:

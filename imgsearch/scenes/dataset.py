@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from imgsearch.errors import StorageFull, UsageError
-from imgsearch.scenes.captions import Statement, any_statement, full_statement, say
+from imgsearch.scenes.captions import Statement, any_statement, full_statement, say, things_statement
 from imgsearch.scenes.draw import DEFAULT_SIZE, draw_scene
 from imgsearch.scenes.graph import TWIN_KINDS, Domain, Scene, sample_family, sample_scene
 
@@ -93,7 +93,8 @@ class _Block:
         found: list[tuple[Statement, ...]] = []
         for _ in range(_TRIES):
             choice = self._rng.getrandbits(32)
-            make = full_statement if self._family else any_statement
+            loose = things_statement if self._domain.things_only else any_statement
+            make = full_statement if self._family else loose
             # The same random state for every member, so that the same kinds of words distinguish the twins.
             statements = tuple(make(scene, random.Random(choice)) for scene in self.scenes)
             if statements not in found and all(truth.is_unique(statement) for statement in statements):

@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from imgsearch.scenes.graph import ObjectGroup, Scene
 from imgsearch.scenes.settings_art import paint_background
 from imgsearch.scenes.shapes import SHAPES
-from imgsearch.scenes.vocabulary import COLOURS, SETTINGS
+from imgsearch.scenes.shifted_shapes import SHIFTED_SHAPES
+from imgsearch.scenes.vocabulary import SETTINGS, colour_of
 
 DEFAULT_SIZE = 224
 _SUPERSAMPLE = 2
@@ -51,7 +52,7 @@ def draw_scene(scene: Scene, size: int = DEFAULT_SIZE) -> tuple[Image.Image, lis
     for number, group in enumerate(scene.groups):
         spots = _place(group, random.Random(f"{scene.style}:{group.position}"))
         look = random.Random(f"{scene.style}:{group.kind}")
-        shade = _vary(COLOURS[group.colour][0], look)
+        shade = _vary(colour_of(group.colour)[0], look)
         for x, y, radius in spots:
             paint_thing(canvas, group.kind, _nudge(shade, look), (x * size, y * size), radius * size, look)
             boxes.append(SceneBox(number, x - radius, y - radius, x + radius, y + radius))
@@ -75,7 +76,7 @@ def draw_sheet(
         radius = min(rng.uniform(*_RADII[thing_size]), cell * 0.62)
         x = (number % across + 0.5) * cell + rng.uniform(-0.3, 0.3) * max(cell - radius, 0)
         y = (number // across + 0.5) * cell + rng.uniform(-0.3, 0.3) * max(cell - radius, 0)
-        paint_thing(canvas, kind, _vary(COLOURS[colour][0], rng), (x * size, y * size), radius * size, rng)
+        paint_thing(canvas, kind, _vary(colour_of(colour)[0], rng), (x * size, y * size), radius * size, rng)
         boxes.append(SceneBox(number, x - radius, y - radius, x + radius, y + radius))
         groups.append(ObjectGroup(kind, colour, thing_size, 1, "middle"))
     return _film(canvas, rng), boxes, Scene(setting, tuple(groups), 0)
@@ -138,7 +139,7 @@ def paint_thing(
         if sum(colour) > 150
         else (150, 150, 155, 255)
     )
-    for what, tone, numbers in SHAPES[kind]:
+    for what, tone, numbers in SHAPES.get(kind) or SHIFTED_SHAPES[kind]:
         line_width = max(1, round(0.045 * scale))
         if what == "line":
             points = [point(x, y) for x, y in _pairs(numbers[1:])]

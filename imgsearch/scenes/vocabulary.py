@@ -61,6 +61,22 @@ COLOURS: dict[str, tuple[tuple[int, int, int], tuple[str, ...]]] = {
     "white": ((248, 248, 244), ("white",)),
 }
 
+# The shifted world: things and colours that no model here was trained on, under names that stand for nothing else, as a
+# person's own products or pets do.
+SHIFTED_NOUNS: tuple[Noun, ...] = (
+    _noun("wug"),
+    _noun("dax", plural="daxes"),
+    _noun("fep"),
+    _noun("zup"),
+    _noun("tiv"),
+    _noun("gorp"),
+)
+SHIFTED_COLOURS: dict[str, tuple[tuple[int, int, int], tuple[str, ...]]] = {
+    "mib": ((64, 214, 206), ("mib",)),  # a turquoise
+    "vop": ((140, 144, 152), ("vop",)),  # a grey
+    "kez": ((186, 238, 60), ("kez",)),  # a lime green
+}
+
 # setting -> its phrases; each follows the thing that it describes.
 SETTINGS: dict[str, tuple[str, ...]] = {
     "sea": ("on the sea", "at sea", "on the water"),
@@ -106,11 +122,16 @@ UNSEEN_PAIRS: frozenset[tuple[str, str]] = frozenset(
 
 
 def noun_of(kind: str) -> Noun:
-    """The noun of a kind; raises KeyError for an unknown kind."""
+    """The noun of a kind of either world; raises KeyError for an unknown kind."""
     return _NOUN_BY_NAME[kind]
 
 
-_NOUN_BY_NAME = {noun.name: noun for noun in NOUNS}
+def colour_of(name: str) -> tuple[tuple[int, int, int], tuple[str, ...]]:
+    """Base RGB and words of a colour of either world; raises KeyError for an unknown one."""
+    return COLOURS.get(name) or SHIFTED_COLOURS[name]
+
+
+_NOUN_BY_NAME = {noun.name: noun for noun in (*NOUNS, *SHIFTED_NOUNS)}
 
 
 def grammar_words() -> tuple[str, ...]:
