@@ -14,8 +14,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from imgsearch.scenes.graph import ObjectGroup, Scene
 from imgsearch.scenes.settings_art import paint_background
-from imgsearch.scenes.shapes import SHAPES
-from imgsearch.scenes.shifted_shapes import SHIFTED_SHAPES
+from imgsearch.scenes.shapes import SHAPES, SHIFTED_SHAPES
 from imgsearch.scenes.vocabulary import SETTINGS, colour_of
 
 DEFAULT_SIZE = 224
