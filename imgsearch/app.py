@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from imgsearch.records import MODEL_FREE, ModelId, is_model_free
 from imgsearch.settings import Settings
 
 if TYPE_CHECKING:
+    from imgsearch.index import IndexOpener
+    from imgsearch.index.qdrant.address import QdrantAddress
     from imgsearch.model.runtime_profile import RuntimeProfile
     from imgsearch.model.runtimes.numpy.model import NumpyModel
     from imgsearch.search.calibration import Calibration
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "blip2"
 """The model of a new library: the real one, never silently the small one."""
 
+
+SEARCH_TIMEOUT_S = 5.0
+"""For an answer of the vector server to a search; then the search goes on at home."""
 
 MODEL_FREE_SIDE = 128
 """Pixels for which a library without a model decodes its pictures: the small model's, so that signatures are the same
@@ -161,10 +167,41 @@ def open_searcher(settings: Settings, told: Callable[[str], None] | None = None)
             features=feature_store(settings, store),
             calibration=calibration_of(store),
             texts=WITH_CAPTIONS if settings.caption_search == "on" else SOURCES,
+            opener=index_opener(settings),
         )
     except BaseException:
         store.close()
         raise
+
+
+def index_opener(settings: Settings) -> IndexOpener:
+    """Where a search's candidates come from: the Qdrant server that the settings name, else the library itself. Raises
+    UsageError for an address that is none."""
+    from imgsearch.index import open_at_home
+
+    address = qdrant_address(settings)
+    if address is None:
+        return open_at_home
+    from imgsearch.index.qdrant import QdrantOpener
+
+    return QdrantOpener(replace(address, timeout_s=SEARCH_TIMEOUT_S), open_at_home)
+
+
+def qdrant_address(settings: Settings) -> QdrantAddress | None:
+    """The server that the settings name, with the key from the environment (IMGSEARCH_QDRANT_API_KEY); None if they
+    name none. Raises UsageError for an address that is none, and for a data type that loses answers."""
+    if not settings.qdrant_url:
+        return None
+    from imgsearch.index.qdrant.address import KEY_VARIABLE, QdrantAddress
+
+    return QdrantAddress(
+        settings.qdrant_url,
+        settings.qdrant_collection,
+        settings.qdrant_vectors,
+        settings.qdrant_shards,
+        settings.qdrant_replicas,
+        api_key=os.environ.get(KEY_VARIABLE) or None,
+    )
 
 
 def feature_store(settings: Settings, store: Store) -> FeatureStore | None:

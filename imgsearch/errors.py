@@ -19,6 +19,7 @@ and the web layer print.
         SegmentDamaged                      vectors on disk disagree with the catalog
         CatalogDamaged                      catalog.db is not readable as a catalog
         StorageFull                         no space left, quota, read-only folder
+        IndexServerError                    the vector server does not answer, refuses, or holds something else
       MediaError                        -   one file cannot become pixels: a failure row, never the end of a run
 """
 
@@ -92,6 +93,10 @@ class CatalogDamaged(LibraryError):
 
 
 class StorageFull(LibraryError):
+    pass
+
+
+class IndexServerError(LibraryError):
     pass
 
 

@@ -11,6 +11,9 @@ from imgsearch.errors import ExtraMissing
 EXTRAS = {
     "torch": ("torch", "transformers", "safetensors"),
     "train": ("torch", "transformers", "safetensors"),
+    "qdrant": ("qdrant_client",),
+    "qdrant-edge": ("qdrant_edge",),
+    "openvino": ("openvino",),
     "ocr": ("rapidocr", "onnxruntime", "cv2"),
     "watch": ("watchfiles",),
     "web": ("flask", "waitress", "prometheus_client", "werkzeug"),

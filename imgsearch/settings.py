@@ -14,14 +14,15 @@ from imgsearch.errors import UsageError
 from imgsearch.wording import closest, one_line
 
 PREFIX = "IMGSEARCH_"
-DTYPES = ("auto", "float32", "bfloat16", "float16")
+DTYPES = ("auto", "float32", "bfloat16", "float16", "int8")
+RUNTIMES = ("auto", "numpy", "torch", "openvino")
 FEATURES = ("none", "cache", "all")
 
 SWITCH = ("off", "on")
-_LEAST = {"batch_size": 0, "workers": 0, "rerank": -1, "features_mb": 0}
+_LEAST = {"batch_size": 0, "workers": 0, "rerank": -1, "features_mb": 0, "qdrant_shards": 0, "qdrant_replicas": 0}
 """The smallest value of each numeric setting."""
 
-_NO_SETTINGS = frozenset({"CONFIG"})
+_NO_SETTINGS = frozenset({"CONFIG", "MASK_CPU", "QDRANT_API_KEY"})
 """Further names that the environment may hold behind the prefix."""
 
 
@@ -38,13 +39,19 @@ class Settings:
     library: Path
     model: str = ""  # "" = the library's own model; for a new library, blip2
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
-    dtype: str = "auto"  # "auto", "float32", "bfloat16", "float16"
+    dtype: str = "auto"  # "auto", "float32", "bfloat16", "float16", "int8"
+    runtime: str = "auto"  # what computes the model: "auto", "numpy", "torch", "openvino"
     batch_size: int = 0  # images a batch; 0 = by device
     workers: int = 0  # decode processes; 0 = by cores
     rerank: int = -1  # candidates that ITM re-ranks; -1 = by device, 0 = off
     features: str = ""  # ViT features kept for re-ranking: "none", "cache", "all"; "" = as the library does, else cache
     features_mb: int = 2048  # megabytes of disk that kept features may fill
     caption_search: str = "off"  # "on": generated captions take part in searches by plain words
+    qdrant_url: str = ""  # "http://host:6333": vectors are served from there; "" = at home
+    qdrant_collection: str = ""  # "" = named after the library
+    qdrant_vectors: str = "float16"  # "float16", "turbo8": how a new collection keeps them
+    qdrant_shards: int = 0  # of a new collection; 0 = as the server does
+    qdrant_replicas: int = 0  # copies of a new collection's shards; 0 = as the server does
     generator: str = (
         ""  # writes captions and answers; "" = "mini" where the library's model is the small one, else none
     )
@@ -135,6 +142,8 @@ def _convert(name: str, value: Any) -> Any:
         return Path(value).expanduser()
     if name == "features" and value not in ("", *FEATURES):
         raise UsageError(f"features is {value!r}, expected {', '.join(FEATURES)}", "for example --features cache")
+    if name == "runtime" and value not in RUNTIMES:
+        raise UsageError(f"runtime is {value!r}, expected {', '.join(RUNTIMES)}", "for example --runtime openvino")
     if name == "caption_search" and value not in SWITCH:
         raise UsageError(f"caption_search is {value!r}, expected {' or '.join(SWITCH)}", "imgsearch eval --captions")
     return _whole(name, value) if name in _LEAST else str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 
 from imgsearch.errors import LibraryError
@@ -9,8 +10,13 @@ from imgsearch.index import first_stage
 from imgsearch.index.contract import CandidateIndex
 from imgsearch.index.exact import ExactIndex
 from imgsearch.index.snapshot_index import SnapshotIndex
-from imgsearch.storage.snapshots import BUILD_HINT, SnapshotInfo, read_seal
+from imgsearch.storage import Store
+from imgsearch.storage.snapshots import BUILD_HINT, SnapshotInfo, latest_snapshot, read_seal
 from imgsearch.storage.view import View
+
+IndexOpener = Callable[[Store, View], tuple[CandidateIndex, str | None]]
+"""Opens the index of a library as of a view, see `open_index`. An index with a ``note`` of its own says in it what
+happened in its last search."""
 
 _with_snapshot = SnapshotIndex
 
@@ -33,3 +39,8 @@ def open_index(view: View, snapshot: SnapshotInfo | None) -> tuple[CandidateInde
     except (RuntimeError, ImportError, OSError) as error:  # not a faiss file, a faiss too old, a broken installation
         return exact, f"the snapshot {snapshot.path.name} cannot be opened ({type(error).__name__}); {BUILD_HINT}"
     return _with_snapshot(view, stage, view.tie_keys(), view.live_mask()), None
+
+
+def open_at_home(store: Store, view: View) -> tuple[CandidateIndex, str | None]:
+    """`open_index` with the library's own snapshot: the `IndexOpener` of a library that no server helps."""
+    return open_index(view, latest_snapshot(store))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from cachetools import LRUCache
 
+from imgsearch.index import IndexOpener, open_at_home
 from imgsearch.records import Float32, Hit, Results
 from imgsearch.search.calibration import UNDIVIDED, Calibration, PartAgreement, ScoredCandidate
 from imgsearch.search.features.images import pixels_of_file
@@ -81,7 +82,8 @@ class Searcher:
     It sees the library as of the last commit; a run in progress never disturbs it. It is safe to share between threads,
     which wait for each other only at the model, as ``backend`` decides. Close it, or use it in a ``with``. ``features``
     keeps ViT features; None keeps none. Without a ``calibration`` no list ends before its k. ``backend`` asks the
-    model, `DirectInference` by default. ``scans`` lets texts that wait share a sweep of vectors; ``texts`` add to it.
+    model, `DirectInference` by default. ``scans`` lets texts that wait share a sweep of vectors; ``texts`` add to it;
+    ``opener`` opens the index.
     """
 
     def __init__(
@@ -94,13 +96,14 @@ class Searcher:
         backend: InferenceBackend | None = None,
         scans: BatchedScans | None = None,
         texts: Sequence[TextSource] = SOURCES,
+        opener: IndexOpener = open_at_home,
     ) -> None:
-        self.store, self.texts = store, texts
+        self.store, self.texts, self.opener = store, texts, opener
         self.model = model
         self.features = features
         self.calibration = calibration
         self.backend = backend or DirectInference(model, features)
-        self._finder = CandidateFinder(store, scans, texts)
+        self._finder = CandidateFinder(store, scans, texts, opener)
         self._lock = threading.Lock()  # of what is remembered
         self._reranked: LRUCache[tuple[int, str], Reranked] = LRUCache(REMEMBERED)
 

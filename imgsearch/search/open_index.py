@@ -9,11 +9,11 @@ from functools import cached_property
 import numpy as np
 from cachetools import LRUCache
 
-from imgsearch.index import open_index, rank_order
+from imgsearch.index import IndexOpener, open_at_home, rank_order
 from imgsearch.records import Filters, Float32, Int64
 from imgsearch.search.calibration import NO_BACKGROUND, ScoreBackground, evenly
 from imgsearch.search.similarity import POOL, mean_vector, similarity
-from imgsearch.storage import Store, latest_snapshot
+from imgsearch.storage import Store
 
 FILTERS_KEPT = 8
 """Filters whose slots are kept: enough for the pages that a few people turn at the same time."""
@@ -29,15 +29,21 @@ class Nearest:
 
 
 class OpenIndex:
-    """The library as of one commit: its view, its index, and what both need computed once. Safe between threads."""
+    """The library as of one commit: its view, its index, and what both need computed once. Safe between threads.
+    ``opener`` says where the index comes from."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, opener: IndexOpener = open_at_home) -> None:
         self._store = store
         self.view = store.view()
-        self.index, self.note = open_index(self.view, latest_snapshot(store))
+        self.index, self._note = opener(store, self.view)
         self.live = self.view.live_mask()
         self._filtered: LRUCache[Filters, Int64] = LRUCache(FILTERS_KEPT)
         self._lock = threading.Lock()
+
+    @property
+    def note(self) -> str | None:
+        """A sentence for the person about the index: of the last search, or else of its opening."""
+        return getattr(self.index, "note", None) or self._note
 
     @cached_property
     def sample(self) -> Float32:

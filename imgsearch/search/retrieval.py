@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imgsearch.errors import UsageError
+from imgsearch.index import IndexOpener, open_at_home
 from imgsearch.records import Float32, Int64
 from imgsearch.search.calibration import PartAgreement, ScoreBackground
 from imgsearch.search.features.stored import ImageSource
@@ -86,12 +87,17 @@ class CandidateFinder:
     """Finds candidates in the library as of its last commit, which stays open between queries. Safe between threads."""
 
     def __init__(
-        self, store: Store, scans: BatchedScans | None = None, sources: Sequence[TextSource] = SOURCES
+        self,
+        store: Store,
+        scans: BatchedScans | None = None,
+        sources: Sequence[TextSource] = SOURCES,
+        opener: IndexOpener = open_at_home,
     ) -> None:
         """``scans`` lets texts that wait at the same time share a sweep. Without it every text gets its own. The
-        ``sources`` of texts are asked beside the vectors."""
+        ``sources`` of texts are asked beside the vectors, in the index that ``opener`` opens."""
         self._store = store
         self._scans = scans
+        self._opener = opener
         self._sources = tuple(sources)
         self._opened: OpenIndex | None = None
         self._renewing = threading.Lock()
@@ -173,7 +179,7 @@ class CandidateFinder:
             return opened
         try:
             if self._opened is None or self._opened.view.changed():  # another may have done it while we waited
-                self._opened = OpenIndex(self._store)
+                self._opened = OpenIndex(self._store, self._opener)
             return self._opened
         finally:
             self._renewing.release()

@@ -85,8 +85,27 @@ def snapshot(vectors: np.ndarray, tie_keys: np.ndarray | None = None) -> Candida
     return index
 
 
-IMPLEMENTATIONS: list[Callable[..., CandidateIndex]] = [exact, LoopIndex, eight_bits, snapshot]
-implementations = pytest.mark.parametrize("build", IMPLEMENTATIONS, ids=["exact", "loop", "int8", "snapshot"])
+def qdrant(vectors: np.ndarray, tie_keys: np.ndarray | None = None) -> CandidateIndex:
+    """Two thirds in a collection of the client's local mode, with what a filter sends; the rest its tail. Local mode
+    ignores data types: what these lose, tests/index/test_qdrant_engine.py bounds."""
+    client = pytest.importorskip("qdrant_client").QdrantClient(":memory:")
+    from imgsearch.index.qdrant.client import ServerPoints
+    from imgsearch.index.qdrant.first_stage import QdrantFirstStage
+    from imgsearch.index.qdrant.push import send_images
+
+    rows, covered = TokenRows(vectors), 2 * len(vectors) // 3
+    if not covered:
+        return ExactIndex(rows, tie_keys)
+    points = ServerPoints(client, "c")
+    points.create(vectors.shape[2], "float16")
+    send_images(rows, np.arange(covered, dtype=np.int64), points)
+    index = SnapshotIndex(rows, QdrantFirstStage(points, covered), tie_keys, candidates=500)
+    index._exact_limit = 0
+    return index
+
+
+IMPLEMENTATIONS: list[Callable[..., CandidateIndex]] = [exact, LoopIndex, eight_bits, snapshot, qdrant]
+implementations = pytest.mark.parametrize("build", IMPLEMENTATIONS, ids=["exact", "loop", "int8", "snapshot", "qdrant"])
 
 
 def unit(rng: np.random.Generator, *shape: int, dtype: type = np.float16) -> np.ndarray:

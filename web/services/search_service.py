@@ -65,6 +65,7 @@ class SearchService:
                 backend=self._backend,
                 scans=self._scans,
                 texts=searcher.texts,
+                opener=searcher.opener,
             )
         self.searcher = searcher
         self._free = threading.BoundedSemaphore(self._limits.searches)

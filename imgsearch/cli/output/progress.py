@@ -16,6 +16,7 @@ from imgsearch.wording import one_line
 STAGES = {
     "walking": "looking through the folders",
     "reading": "reading pictures",
+    "sending": "sending vectors",
     "pixels": "comparing pixels",
     "hashes": "comparing hashes",
     "embeddings": "comparing embeddings",

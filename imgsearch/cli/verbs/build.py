@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import closing
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from imgsearch.cli.command import Command
-from imgsearch.cli.output.progress import image_bar
+from imgsearch.cli.output.progress import image_bar, phases
+from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from indexer.snapshot import BuildOutlook
@@ -17,15 +20,77 @@ if TYPE_CHECKING:
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Build the search index of a library anew. `imgsearch index` does it by itself when enough is new; searching "
-        "works with and without, and finds every picture the moment it is committed."
+        "works with and without, and finds every picture the moment it is committed. With --qdrant the vectors are "
+        "sent to a Qdrant server instead: what is missing there, and nothing twice."
     )
     parser.add_argument("--library", metavar="DIR", help="where the library is")
+    parser.add_argument(
+        "--qdrant",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help="send the vectors to this Qdrant server (default: the setting qdrant_url), http://localhost:6333; "
+        "a key comes from IMGSEARCH_QDRANT_API_KEY",
+    )
+    parser.add_argument("--qdrant-collection", metavar="NAME", help="the collection (default: named after the library)")
+    parser.add_argument("--fresh", action="store_true", help="with --qdrant: delete the collection and send all anew")
     parser.add_argument("--force", action="store_true", help="build even if the library is small or nothing is new")
     parser.add_argument("--quiet", action="store_true", help="no bar on stderr")
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.qdrant is not None:
+        return _send(arguments)
+    if arguments.fresh:
+        raise UsageError("--fresh belongs to --qdrant", "a snapshot is always built anew; --force builds it unasked")
+    return _build(arguments)
+
+
+def _send(arguments: argparse.Namespace) -> int:
+    """Push the library to a Qdrant server."""
+    from imgsearch.app import open_store, qdrant_address
+    from imgsearch.index.qdrant import PushStopped, connect, push_library
+    from imgsearch.index.qdrant.ownership import collection_of
+    from imgsearch.progress import stage_of
+    from imgsearch.settings import load_settings
+    from indexer.interrupt import Stop
+
+    settings = load_settings({**vars(arguments), "qdrant_url": arguments.qdrant or None})
+    address = qdrant_address(settings)
+    if address is None:
+        raise UsageError(
+            "--qdrant names no server, and neither does the setting qdrant_url",
+            "for example imgsearch build --qdrant http://localhost:6333",
+        )
+    with open_store(settings) as store, Stop() as stop:
+        store.require_vectors()
+        if not store.view().count:
+            raise UsageError("the library holds no picture yet", "imgsearch index FOLDER")
+        collection = collection_of(store, address.collection)
+        with closing(connect(address, collection)) as points:
+            try:
+                with phases(arguments) as progress:
+                    done = push_library(
+                        store, points, address.vectors, stage_of(progress, "sending"), stop, fresh=arguments.fresh
+                    )
+            except PushStopped:
+                print(
+                    "imgsearch: stopped; what was sent stays, and the same command goes on from there", file=sys.stderr
+                )
+                return stop.exit_code
+            name = points.name
+    if arguments.json:
+        print(json.dumps({"url": address.url, "collection": collection, **asdict(done)}, indent=2))
+    else:
+        print(f"{done.points:,} pictures in {name}")
+        print(f"{done.sent:,} sent now, {done.deleted:,} deleted there, {done.compared:,} read back and found equal")
+        if not settings.qdrant_url or arguments.qdrant:
+            print(f"searches use it with qdrant_url = {json.dumps(address.url)} in the settings file")
+    return 0
+
+
+def _build(arguments: argparse.Namespace) -> int:
     from imgsearch.app import open_store
     from imgsearch.index.construction import require_faiss
     from imgsearch.settings import load_settings
