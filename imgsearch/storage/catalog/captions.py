@@ -3,12 +3,11 @@ everything here runs inside the caller's transaction."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 from imgsearch import wordforms
+from imgsearch.storage.catalog.dialects import Condition, Dialect, SqlConnection, dialect_of
 from imgsearch.storage.catalog.sqlite_reads import chunks, marks
 
 
@@ -42,21 +41,22 @@ _COLUMNS = tuple(field.name for field in fields(StoredCaption))
 _WRITE = f"INSERT INTO captions ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 _WAITING = """SELECT image_id FROM images WHERE image_id NOT IN (SELECT image_id FROM deletions)
     AND image_id NOT IN (SELECT image_id FROM captions{like}) ORDER BY image_id"""
-_MATCHES = "SELECT rowid FROM caption_search WHERE caption_search MATCH ? ORDER BY bm25(caption_search), rowid LIMIT ?"
 _LIKE = f" WHERE {' AND '.join(f'{name} = ?' for name in _MAKING)}"
 
 
-def condition(value: str) -> tuple[str, list[Any]]:
+def condition(value: str, dialect: Dialect) -> Condition:
     """SQL, and its values, for images about which the words of ``value`` were written one after the other: by a
     generator that was sure, or by people as title or caption. A ``*`` behind them leaves the last one unfinished."""
     text = value.removesuffix("*")
     phrase = wordforms.phrase(text, unfinished=text != value)
-    sql = "image_id IN (SELECT rowid FROM caption_search WHERE caption_search MATCH ?"
-    sql += " UNION SELECT rowid FROM word_search WHERE word_search MATCH ?)"
-    return (sql, [f"text : {phrase}", f"texts : {phrase}"]) if phrase else ("0", [])
+    if not phrase:
+        return "FALSE", []
+    generated, values = dialect.words_of_images("caption_search", f"text : {phrase}")
+    written, more = dialect.words_of_images("word_search", f"texts : {phrase}")
+    return f"({generated} OR {written})", [*values, *more]
 
 
-def read_captions(connection: sqlite3.Connection, image_ids: Iterable[int]) -> dict[int, StoredCaption]:
+def read_captions(connection: SqlConnection, image_ids: Iterable[int]) -> dict[int, StoredCaption]:
     """The captions of those images that have one."""
     found: dict[int, StoredCaption] = {}
     for chunk in chunks(int(image_id) for image_id in image_ids):
@@ -67,20 +67,20 @@ def read_captions(connection: sqlite3.Connection, image_ids: Iterable[int]) -> d
     return found
 
 
-def caption_matches(connection: sqlite3.Connection, expression: str, most: int) -> list[int]:
+def caption_matches(connection: SqlConnection, expression: str, most: int) -> list[int]:
     """Ids of images, at most ``most``, whose sure captions match an FTS5 expression: the best by BM25 first. A deleted
     one may be among them."""
-    return [row[0] for row in connection.execute(_MATCHES, (expression, most))]
+    return dialect_of(connection).best(connection, "caption_search", expression, most)
 
 
-def uncaptioned(connection: sqlite3.Connection, like: StoredCaption | None = None) -> list[int]:
+def uncaptioned(connection: SqlConnection, like: StoredCaption | None = None) -> list[int]:
     """Ids, ascending, of the live images without a caption; with ``like``, of those without one made like it."""
     values = [] if like is None else [getattr(like, name) for name in _MAKING]
     rows = connection.execute(_WAITING.format(like="" if like is None else _LIKE), values)
     return [row[0] for row in rows]
 
 
-def write_captions(connection: sqlite3.Connection, captions: Sequence[StoredCaption], now: str) -> int:
+def write_captions(connection: SqlConnection, captions: Sequence[StoredCaption], now: str) -> int:
     """Put these in place of what was there; images that are gone meanwhile are passed over. -> how many were
     written."""
     there: set[int] = set()
@@ -96,11 +96,11 @@ def write_captions(connection: sqlite3.Connection, captions: Sequence[StoredCapt
         connection.execute(_WRITE, [*row, now])
         if caption.sure and caption.text:
             words = wordforms.indexed(caption.text)
-            connection.execute("INSERT INTO caption_search (rowid, text) VALUES (?, ?)", (caption.image_id, words))
+            dialect_of(connection).index_words(connection, "caption_search", [(caption.image_id, words)])
     return len(there)
 
 
-def forget_captions(connection: sqlite3.Connection, image_ids: Iterable[int]) -> int:
+def forget_captions(connection: SqlConnection, image_ids: Iterable[int]) -> int:
     """Take the captions of these images away. -> how many there were."""
     removed = 0
     for chunk in chunks(int(image_id) for image_id in image_ids):

@@ -8,12 +8,12 @@ Plain SQL on the driver (sqlite_reads.py says why); everything here runs inside 
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imgsearch import wordforms
 from imgsearch.records import DECODE_RECIPE, FACTS_RECIPE, FileFacts, Word
+from imgsearch.storage.catalog.dialects import SqlConnection, dialect_of
 from imgsearch.storage.catalog.rereads import write_read_before
 from imgsearch.storage.catalog.sqlite_reads import chunks, marks
 
@@ -75,7 +75,7 @@ class FactWrites:
     def __bool__(self) -> bool:
         return bool(self.images or self.sidecars or self.dates or self.unreadable or self.read_before)
 
-    def write(self, connection: sqlite3.Connection) -> set[int]:
+    def write(self, connection: SqlConnection) -> set[int]:
         """Writes them and returns the ids of the images that must now be settled."""
         touched = set(self.images)
         _renew_images(connection, self.images)
@@ -93,7 +93,7 @@ class FactWrites:
         return touched | images_at(connection, keys)
 
 
-def images_at(connection: sqlite3.Connection, places: Iterable[Key]) -> set[int]:
+def images_at(connection: SqlConnection, places: Iterable[Key]) -> set[int]:
     """The images that these places hold now."""
     found: set[int] = set()
     for chunk in chunks(places, 400):
@@ -102,7 +102,7 @@ def images_at(connection: sqlite3.Connection, places: Iterable[Key]) -> set[int]
     return found
 
 
-def settle(connection: sqlite3.Connection, image_ids: Iterable[int]) -> None:
+def settle(connection: SqlConnection, image_ids: Iterable[int]) -> None:
     """Update the dates, places and ratings of these images, and their words in the full-text index, from the content
     and its files. 20 microseconds an image."""
     ids = sorted(set(image_ids))
@@ -120,14 +120,14 @@ def settle(connection: sqlite3.Connection, image_ids: Iterable[int]) -> None:
         _index_words(connection, chunk)
 
 
-def write_words(connection: sqlite3.Connection, rows: Iterable[tuple[int, int | None, Word]]) -> None:
+def write_words(connection: SqlConnection, rows: Iterable[tuple[int, int | None, Word]]) -> None:
     """Add words to images by id; words of a sidecar with the id of its file."""
     connection.executemany(
         _WORDS, ((image_id, file_id, word.kind, _text(word.text), word.source) for image_id, file_id, word in rows)
     )
 
 
-def words_of_images(connection: sqlite3.Connection, image_ids: Iterable[int]) -> dict[int, tuple[Word, ...]]:
+def words_of_images(connection: SqlConnection, image_ids: Iterable[int]) -> dict[int, tuple[Word, ...]]:
     """The words of each image that has any, first those of the content, then those of its sidecars."""
     found: dict[int, list[Word]] = {}
     for image_id, kind, text, source in _word_rows(connection, image_ids):
@@ -135,25 +135,25 @@ def words_of_images(connection: sqlite3.Connection, image_ids: Iterable[int]) ->
     return {image_id: tuple(dict.fromkeys(words)) for image_id, words in found.items()}
 
 
-def stale_images(connection: sqlite3.Connection) -> list[tuple[int, bool, bool]]:
+def stale_images(connection: SqlConnection) -> list[tuple[int, bool, bool]]:
     """(id, facts, pixels) of the images whose facts or pixels an older program read and that have a reachable file.
     Scans the images: 60 ms a million."""
-    statement = """SELECT image_id, facts_recipe < ?1, decode_recipe < ?2 FROM images
-        WHERE (facts_recipe < ?1 OR decode_recipe < ?2) AND EXISTS (
+    statement = """SELECT image_id, facts_recipe < ?, decode_recipe < ? FROM images
+        WHERE (facts_recipe < ? OR decode_recipe < ?) AND EXISTS (
         SELECT 1 FROM files JOIN roots USING (root_id) WHERE files.image_id = images.image_id AND NOT offline)
         ORDER BY image_id"""
-    rows = connection.execute(statement, (FACTS_RECIPE, DECODE_RECIPE))
+    rows = connection.execute(statement, (FACTS_RECIPE, DECODE_RECIPE) * 2)
     return [(image_id, bool(facts), bool(pixels)) for image_id, facts, pixels in rows]
 
 
-def index_all_words(connection: sqlite3.Connection) -> None:
+def index_all_words(connection: SqlConnection) -> None:
     """Fill an empty index of the words that people wrote."""
     ids = [row[0] for row in connection.execute("SELECT DISTINCT image_id FROM image_words ORDER BY image_id")]
     for chunk in chunks(ids):
         _index_words(connection, chunk)
 
 
-def _renew_images(connection: sqlite3.Connection, found: Mapping[int, FileFacts]) -> None:
+def _renew_images(connection: SqlConnection, found: Mapping[int, FileFacts]) -> None:
     rows = [
         (
             *(facts.taken_at, facts.taken_source, None if facts.camera is None else _text(facts.camera)),
@@ -169,7 +169,7 @@ def _renew_images(connection: sqlite3.Connection, found: Mapping[int, FileFacts]
     write_words(connection, ((image_id, None, word) for image_id, facts in found.items() for word in facts.words))
 
 
-def _place_sidecar(connection: sqlite3.Connection, told: SidecarFacts) -> set[int]:
+def _place_sidecar(connection: SqlConnection, told: SidecarFacts) -> set[int]:
     date, facts = told.date, told.facts
     key = (date.root_id, os.fsencode(date.relative_path))
     row = connection.execute(
@@ -191,18 +191,19 @@ def _place_sidecar(connection: sqlite3.Connection, told: SidecarFacts) -> set[in
     return {image_id}
 
 
-def _index_words(connection: sqlite3.Connection, image_ids: Sequence[int]) -> None:
-    known = connection.execute(f"SELECT rowid FROM word_search WHERE rowid IN ({marks(image_ids)})", image_ids)
-    connection.executemany("DELETE FROM word_search WHERE rowid = ?", known.fetchall())
+def _index_words(connection: SqlConnection, image_ids: Sequence[int]) -> None:
+    dialect = dialect_of(connection)
+    dialect.unindex_words(connection, "word_search", image_ids)
     columns: dict[int, tuple[list[str], list[str]]] = {}
     for image_id, kind, text, _ in _word_rows(connection, image_ids):
         columns.setdefault(image_id, ([], []))[kind not in _TAGS].append(wordforms.indexed(text))
     seam = f" {wordforms.SEAM} "
     rows = [(image_id, seam.join(tags), seam.join(texts)) for image_id, (tags, texts) in columns.items()]
-    connection.executemany("INSERT INTO word_search (rowid, tags, texts) VALUES (?, ?, ?)", rows)
+    if rows:
+        dialect.index_words(connection, "word_search", rows)
 
 
-def _word_rows(connection: sqlite3.Connection, image_ids: Iterable[int]) -> Iterator[tuple[int, str, str, str]]:
+def _word_rows(connection: SqlConnection, image_ids: Iterable[int]) -> Iterator[tuple[int, str, str, str]]:
     for chunk in chunks(int(i) for i in image_ids):
         yield from connection.execute(
             f"""SELECT image_id, kind, text, source FROM image_words WHERE image_id IN ({marks(chunk)})

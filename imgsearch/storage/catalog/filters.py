@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import re
-import sqlite3
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from imgsearch import wordforms
 from imgsearch.records import FILE_SOURCES, Clause, Filters, Int64, Root
 from imgsearch.storage.catalog import captions, image_texts, words
+from imgsearch.storage.catalog.dialects import Condition, Dialect, SqlConnection, dialect_of
 
 _EARTH_KM = 6371.0088  # mean radius, IUGG
 _DEGREE_KM = _EARTH_KM * math.pi / 180
@@ -31,33 +31,43 @@ PLAIN_FORMATS = (
 """`MediaFacts.format` of everything but camera RAW, whose files carry the name of their kind: "CR2", "NEF" ..."""
 _FACTS = {
     "gps": "latitude IS NOT NULL AND longitude IS NOT NULL",
-    "date": f"taken_at IS NOT NULL AND ifnull(taken_source, 'exif') NOT IN {FILE_SOURCES}",  # of the content's own
+    "date": f"taken_at IS NOT NULL AND coalesce(taken_source, 'exif') NOT IN {FILE_SOURCES}",  # of the content's own
     "camera": "camera IS NOT NULL",
     "tag": "image_id IN (SELECT image_id FROM image_words WHERE kind IN ('tag', 'person'))",
     "rating": "rating IS NOT NULL",
     "caption": "image_id IN (SELECT image_id FROM captions UNION SELECT image_id FROM image_words"
     " WHERE kind = 'caption')",
-    "text": image_texts.HAS_TEXT,
 }
-Condition = tuple[str, list[Any]]  # SQL with ?, and the values for them
+EVERY_FILE: Condition = ("TRUE", [])
+_NOTHING: Condition = ("FALSE", [])
 
 
-def matching_image_ids(connection: sqlite3.Connection, filters: Filters, roots: Sequence[Root]) -> Int64:
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a clause is about beside its value: the library's roots, and the SQL of its database."""
+
+    roots: Sequence[Root]
+    dialect: Dialect
+
+
+def matching_image_ids(connection: SqlConnection, filters: Filters, roots: Sequence[Root]) -> Int64:
     """Ids, ascending, of the images that have a file and match. All clauses about a file must hold for the same file;
     an unwanted clause rejects an image if it holds for any of its files. An image without a date, a place or a camera
     matches no clause about it. Cost: a scan of the images, and of the files for a name with ``*`` or ``?``."""
+    scope = Scope(roots, dialect_of(connection))
     where, values = ["image_id NOT IN (SELECT image_id FROM deletions)"], []
     for group in _groups(filters):
         if group[0].name == "near" or _of_file(group):
             continue
-        sql, given = _any_of([_CONDITIONS[clause.name](clause, roots) for clause in group])
+        sql, given = _any_of([_CONDITIONS[clause.name](clause, scope) for clause in group])
         if group[0].unwanted:
             of_file = group[0].name in _OF_FILE
-            sql = f"image_id NOT IN (SELECT image_id FROM files WHERE {sql})" if of_file else f"({sql}) IS NOT 1"
+            not_of_file = f"image_id NOT IN (SELECT image_id FROM files WHERE {sql})"
+            sql = not_of_file if of_file else f"NOT coalesce({sql}, FALSE)"
         where.append(sql)
         values += given
-    file_sql, file_values = file_condition(filters, roots)
-    if file_sql != "1":
+    file_sql, file_values = file_condition(filters, scope)
+    if (file_sql, file_values) != EVERY_FILE:
         where.append(f"image_id IN (SELECT image_id FROM files WHERE {file_sql})")
         values += file_values
     found = _ids(connection, " AND ".join(where), values)
@@ -68,14 +78,14 @@ def matching_image_ids(connection: sqlite3.Connection, filters: Filters, roots: 
     return found
 
 
-def file_condition(filters: Filters, roots: Sequence[Root]) -> Condition:
-    """The condition of the wanted clauses on one row of ``files``; "1" if there is none."""
+def file_condition(filters: Filters, scope: Scope) -> Condition:
+    """The condition of the wanted clauses on one row of ``files``; `EVERY_FILE` if there is none."""
     parts, values = [], []
     for group in filter(_of_file, _groups(filters)):
-        sql, given = _any_of([_CONDITIONS[clause.name](clause, roots) for clause in group])
+        sql, given = _any_of([_CONDITIONS[clause.name](clause, scope) for clause in group])
         parts.append(sql)
         values += given
-    return " AND ".join(parts) or "1", values
+    return " AND ".join(parts) or EVERY_FILE[0], values
 
 
 def _of_file(group: Sequence[Clause]) -> bool:
@@ -101,7 +111,7 @@ def _any_of(conditions: Sequence[Condition]) -> Condition:
     return f"({' OR '.join(sql for sql, _ in conditions)})", [value for _, given in conditions for value in given]
 
 
-def _ids(connection: sqlite3.Connection, where: str, values: list[Any]) -> Int64:
+def _ids(connection: SqlConnection, where: str, values: list[Any]) -> Int64:
     statement = f"SELECT image_id FROM images WHERE {where} ORDER BY image_id"
     cursor = connection.execute(statement, values)
     pages = [np.empty(0, np.int64)]
@@ -110,35 +120,39 @@ def _ids(connection: sqlite3.Connection, where: str, values: list[Any]) -> Int64
     return np.concatenate(pages)
 
 
-def _folder(clause: Clause, roots: Sequence[Root]) -> Condition:
+def _folder(clause: Clause, scope: Scope) -> Condition:
     """Under an absolute path; folders that match a pattern; else words of the folders' names. The folders that lead to
     the root count too."""
     value = clause.value
     with contextlib.suppress(RuntimeError):  # ~user for a user who does not exist
         value = str(Path(value).expanduser())
     if any(mark in value for mark in "*?"):
-        return _folder_pattern(value, roots)
+        return _folder_pattern(value, scope)
     if value.startswith("/"):
-        return _under(Path(os.path.normpath(value)), roots)
-    inside = [root.root_id for root in roots if _holds(clause.value, _folder_of_root(root))]
-    sql, given = _words_sql("folder", clause.value)
-    return f"({sql} OR root_id IN ({', '.join('?' * len(inside))}))", [*given, *inside]
+        return _under(Path(os.path.normpath(value)), scope.roots)
+    inside = [root.root_id for root in scope.roots if _holds(clause.value, _folder_of_root(root))]
+    return _any_of([_words_sql("folder", clause.value, scope.dialect), *_in_roots(inside)])
 
 
-def _folder_pattern(pattern: str, roots: Sequence[Root]) -> Condition:
+def _in_roots(root_ids: Sequence[int]) -> list[Condition]:
+    """On ``files``: one of these roots; no condition for none, as PostgreSQL knows no empty list."""
+    return [(f"root_id IN ({', '.join('?' * len(root_ids))})", [*root_ids])] if root_ids else []
+
+
+def _folder_pattern(pattern: str, scope: Scope) -> Condition:
     conditions: list[Condition] = []
-    for root in roots:
+    for root in scope.roots:
         folder = _folder_of_root(root)
         if words.folder_fits(pattern, folder):
             conditions.append(("root_id = ?", [root.root_id]))
         else:
-            sql = "(root_id = ? AND imgsearch_folder_fits(?, ?, relative_path))"
-            conditions.append((sql, [root.root_id, _sql_text(pattern), _sql_text(folder)]))
-    return _any_of(conditions) if conditions else ("0", [])
+            sql, given = scope.dialect.folder_fits(_sql_text(pattern), _sql_text(folder))
+            conditions.append((f"(root_id = ? AND {sql})", [root.root_id, *given]))
+    return _any_of(conditions) if conditions else _NOTHING
 
 
 def _sql_text(path: str) -> str:
-    """The text as SQLite takes it: bytes that are not UTF-8 become a sign that no pattern names."""
+    """The text as databases take it: bytes that are not UTF-8 become a sign that no pattern names."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
@@ -156,32 +170,32 @@ def _under(folder: Path, roots: Sequence[Root]) -> Condition:
             conditions.append(
                 ("(root_id = ? AND substr(relative_path, 1, ?) = ?)", [root.root_id, len(prefix), prefix])
             )
-    return _any_of(conditions) if conditions else ("0", [])
+    return _any_of(conditions) if conditions else _NOTHING
 
 
-def _name(clause: Clause, roots: Sequence[Root]) -> Condition:
+def _name(clause: Clause, scope: Scope) -> Condition:
     """A glob, or words that stand in the name one after the other, the last possibly unfinished."""
-    single = [root for root in roots if root.path.is_file()]
+    single = [root for root in scope.roots if root.path.is_file()]
     if any(mark in clause.value for mark in "*?"):
         inside = [root.root_id for root in single if words.name_fits(clause.value, root.path.name)]
-        sql, given = "imgsearch_name_fits(?, relative_path)", [clause.value]
+        found = scope.dialect.name_fits(clause.value)
     else:
         inside = [root.root_id for root in single if _holds(clause.value, root.path.name, unfinished=True)]
-        sql, given = _words_sql("name", clause.value, unfinished=True)
-    return f"({sql} OR (relative_path = x'' AND root_id IN ({', '.join('?' * len(inside))})))", [*given, *inside]
+        found = _words_sql("name", clause.value, scope.dialect, unfinished=True)
+    return _any_of([found, *((f"(relative_path = ? AND {sql})", [b"", *ids]) for sql, ids in _in_roots(inside))])
 
 
-def _words_sql(column: str, text: str, *, unfinished: bool = False) -> Condition:
+def _words_sql(column: str, text: str, dialect: Dialect, *, unfinished: bool = False) -> Condition:
     """The words of ``text`` one after the other, and its signs anywhere; a text without words is searched letter by
     letter, which reads every name."""
     phrase, signs = wordforms.phrase(text, unfinished=unfinished), _signs(text)
     parts: list[Condition] = []
     if phrase:
-        parts.append(("file_id IN (SELECT rowid FROM file_words WHERE file_words MATCH ?)", [f"{column} : {phrase}"]))
+        parts.append(dialect.words_of_files(column, phrase))
     if signs:
-        parts.append((f"imgsearch_{column}_signs(?, relative_path)", [signs]))
+        parts.append(dialect.signs_of_files(column, signs))
     if not parts:
-        return "0", []
+        return _NOTHING
     return f"({' AND '.join(sql for sql, _ in parts)})", [value for _, given in parts for value in given]
 
 
@@ -198,58 +212,60 @@ def _holds(wanted: str, text: str, *, unfinished: bool = False) -> bool:
     return found and words.holds_signs(_signs(wanted), text)
 
 
-def _compare(sql: str) -> Callable[[Clause, Sequence[Root]], Condition]:
+def _compare(sql: str) -> Callable[[Clause, Scope], Condition]:
     return lambda clause, _: (sql, [clause.value])
 
 
-def _between(column: str) -> Callable[[Clause, Sequence[Root]], Condition]:
+def _between(column: str) -> Callable[[Clause, Scope], Condition]:
     return lambda clause, _: (f"{column} BETWEEN ? AND ?", list(clause.value))
 
 
-def _year(clause: Clause, roots: Sequence[Root]) -> Condition:
+def _year(clause: Clause, scope: Scope) -> Condition:
     return "(taken_at >= ? AND taken_at < ?)", [f"{clause.value[0]:04d}", f"{clause.value[1] + 1:04d}"]
 
 
-def _camera(clause: Clause, roots: Sequence[Root]) -> Condition:
-    escaped = re.sub(r"([\\%_])", r"\\\1", clause.value)
-    return r"camera LIKE ? ESCAPE '\'", [f"%{escaped}%"]
+def _camera(clause: Clause, scope: Scope) -> Condition:
+    return scope.dialect.holds_text("camera", clause.value)
 
 
-def _type(clause: Clause, roots: Sequence[Root]) -> Condition:
+def _type(clause: Clause, scope: Scope) -> Condition:
     if clause.value == "RAW":
         return f"format NOT IN ({', '.join('?' * len(PLAIN_FORMATS))})", list(PLAIN_FORMATS)
     return "format = ?", [clause.value]
 
 
-def _shape(clause: Clause, roots: Sequence[Root]) -> Condition:
-    wide, high = f"width > height * {_SQUARE}", f"height > width * {_SQUARE}"
-    return {"landscape": wide, "portrait": high, "square": f"NOT ({wide} OR {high})"}[clause.value], []
+def _shape(clause: Clause, scope: Scope) -> Condition:
+    wide, high = "width > height * ?", "height > width * ?"  # a literal 1.05 is a decimal number for PostgreSQL
+    sql = {"landscape": wide, "portrait": high, "square": f"NOT ({wide} OR {high})"}[clause.value]
+    return sql, [_SQUARE] * sql.count("?")
 
 
-def _has(clause: Clause, roots: Sequence[Root]) -> Condition:
+def _has(clause: Clause, scope: Scope) -> Condition:
+    if clause.value == "text":
+        return scope.dialect.has_words(image_texts.INDEX), []
     return _FACTS[clause.value], []
 
 
-def _before(clause: Clause, roots: Sequence[Root]) -> Condition:
+def _before(clause: Clause, scope: Scope) -> Condition:
     """An image of which only the year is known is before that year's end, but not before one of its months."""
     return "(taken_at < ? AND substr(?, 1, length(taken_at)) <> taken_at)", [clause.value] * 2
 
 
-def _tag(clause: Clause, roots: Sequence[Root]) -> Condition:
+def _tag(clause: Clause, scope: Scope) -> Condition:
     """A tag or a person; signs without words are compared letter by letter."""
     text = clause.value.removesuffix("*")
     phrase = wordforms.phrase(text, unfinished=text != clause.value)
     if phrase:
-        return "image_id IN (SELECT rowid FROM word_search WHERE word_search MATCH ?)", [f"tags : {phrase}"]
+        return scope.dialect.words_of_images("word_search", f"tags : {phrase}")
     sql = "image_id IN (SELECT image_id FROM image_words WHERE kind IN ('tag', 'person') AND instr(text, ?) > 0)"
     return sql, [text.strip()]
 
 
-def _rating(clause: Clause, roots: Sequence[Root]) -> Condition:
+def _rating(clause: Clause, scope: Scope) -> Condition:
     return ("rating IS NULL", []) if clause.value == (0, 0) else ("rating BETWEEN ? AND ?", list(clause.value))
 
 
-def _near_ids(connection: sqlite3.Connection, value: tuple[float, float, float]) -> Int64:
+def _near_ids(connection: SqlConnection, value: tuple[float, float, float]) -> Int64:
     """By the haversine of the great circle, among those in the belt of latitude."""
     north, east, kilometres = value
     belt = kilometres / _DEGREE_KM
@@ -266,7 +282,7 @@ def _near_ids(connection: sqlite3.Connection, value: tuple[float, float, float])
     return ids
 
 
-_CONDITIONS: dict[str, Callable[[Clause, Sequence[Root]], Condition]] = {
+_CONDITIONS: dict[str, Callable[[Clause, Scope], Condition]] = {
     "folder": _folder,
     "name": _name,
     "after": _compare("taken_at >= ?"),  # ISO 8601: a year or a month sorts before all of its days
@@ -279,7 +295,7 @@ _CONDITIONS: dict[str, Callable[[Clause, Sequence[Root]], Condition]] = {
     "is": _shape,
     "has": _has,
     "tag": _tag,
-    "caption": lambda clause, _: captions.condition(clause.value),
-    "text": lambda clause, _: image_texts.condition(clause.value),
+    "caption": lambda clause, scope: captions.condition(clause.value, scope.dialect),
+    "text": lambda clause, scope: image_texts.condition(clause.value, scope.dialect),
     "rating": _rating,
 }

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from imgsearch.records import DECODE_RECIPE, FACTS_RECIPE, SIGNATURE_BYTES, SIGNATURE_RECIPE, MediaFacts, Word
 from imgsearch.storage.catalog import orm_reads as queries
+from imgsearch.storage.catalog.dialects import dialect_of
 from imgsearch.storage.catalog.facts import write_words
+
+_SIGNED_AGAIN = "ON CONFLICT (image_id) DO UPDATE SET recipe = excluded.recipe, data = excluded.data"
 
 
 class NewImage(NamedTuple):
@@ -25,8 +28,9 @@ def insert_images(connection: Connection, added: list[NewImage]) -> dict[str, in
     """Content hash -> the new id of each."""
     if not added:
         return {}
-    used = connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = 'images'")).scalar() or 0
-    ids = {new.facts.content_hash: used + 1 + index for index, new in enumerate(added)}
+    below = queries.driver(connection)
+    first = dialect_of(below).take_image_ids(below, len(added))
+    ids = {new.facts.content_hash: first + index for index, new in enumerate(added)}
     rows = [
         {
             "image_id": ids[facts.content_hash],
@@ -54,9 +58,7 @@ def insert_images(connection: Connection, added: list[NewImage]) -> dict[str, in
     ]
     queries.insert_rows(connection, "images", rows)
     write_signatures(connection, [(ids[new.facts.content_hash], new.signature) for new in added if new.signature])
-    write_words(
-        queries.driver(connection), [(ids[new.facts.content_hash], None, word) for new in added for word in new.words]
-    )
+    write_words(below, [(ids[new.facts.content_hash], None, word) for new in added for word in new.words])
     return ids
 
 
@@ -69,7 +71,7 @@ def write_signatures(connection: Connection, made: Iterable[tuple[int, bytes]]) 
             raise ValueError(f"got a signature of {len(data)} bytes, expected {SIGNATURE_BYTES}")
         rows.append({"image_id": image_id, "recipe": SIGNATURE_RECIPE, "data": data})
     if rows:
-        queries.insert_rows(connection, "signatures", rows, verb="INSERT OR REPLACE")
+        queries.insert_rows(connection, "signatures", rows, tail=_SIGNED_AGAIN)
 
 
 def stored_text(value: str) -> str:

@@ -4,12 +4,12 @@ here runs inside the caller's transaction."""
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from imgsearch import wordforms
+from imgsearch.storage.catalog.dialects import Condition, Dialect, SqlConnection, dialect_of
 from imgsearch.storage.catalog.sqlite_reads import chunks, marks
 
 Box = tuple[float, float, float, float, float, float, float, float]
@@ -67,27 +67,25 @@ _READ = "SELECT image_id, lines, engine, fingerprint, made_at FROM image_texts W
 _WRITE = "INSERT INTO image_texts (image_id, lines, engine, fingerprint, made_at) VALUES (?, ?, ?, ?, ?)"
 _WAITING = """SELECT image_id FROM images WHERE image_id NOT IN (SELECT image_id FROM deletions)
     AND image_id NOT IN (SELECT image_id FROM image_texts{like}) ORDER BY image_id"""
-_MATCHES = "SELECT rowid FROM text_search WHERE text_search MATCH ? ORDER BY bm25(text_search), rowid LIMIT ?"
-HAS_TEXT = "image_id IN (SELECT rowid FROM text_search)"
-"""SQL: whether words were read in the image."""
+INDEX = "text_search"
+"""The index of the words read, by image id; only of images in which there are any."""
 
 
-def condition(value: str) -> tuple[str, list[Any]]:
+def condition(value: str, dialect: Dialect) -> Condition:
     """SQL, and its values, for images in which the words of ``value`` were read one after the other; a ``*`` behind
     them leaves the last one unfinished."""
     text = value.removesuffix("*")
     phrase = wordforms.phrase(text, unfinished=text != value)
-    sql = "image_id IN (SELECT rowid FROM text_search WHERE text_search MATCH ?)"
-    return (sql, [f"text : {phrase}"]) if phrase else ("0", [])
+    return dialect.words_of_images(INDEX, f"text : {phrase}") if phrase else ("FALSE", [])
 
 
-def text_matches(connection: sqlite3.Connection, expression: str, most: int) -> list[int]:
+def text_matches(connection: SqlConnection, expression: str, most: int) -> list[int]:
     """Ids of images, at most ``most``, in which words were read that match an FTS5 expression: the best by BM25 first,
     in which short texts and rare words count for more. A deleted one may be among them."""
-    return [row[0] for row in connection.execute(_MATCHES, (expression, most))]
+    return dialect_of(connection).best(connection, INDEX, expression, most)
 
 
-def read_texts(connection: sqlite3.Connection, image_ids: Iterable[int]) -> dict[int, StoredText]:
+def read_texts(connection: SqlConnection, image_ids: Iterable[int]) -> dict[int, StoredText]:
     """What was read in those images that were read."""
     found: dict[int, StoredText] = {}
     for chunk in chunks(int(image_id) for image_id in image_ids):
@@ -98,7 +96,7 @@ def read_texts(connection: sqlite3.Connection, image_ids: Iterable[int]) -> dict
     return found
 
 
-def unread(connection: sqlite3.Connection, fingerprint: str | None = None) -> list[int]:
+def unread(connection: SqlConnection, fingerprint: str | None = None) -> list[int]:
     """Ids, ascending, of the live images that were never read; with a ``fingerprint`` also of those that another
     reader read."""
     values = [] if fingerprint is None else [fingerprint]
@@ -106,7 +104,7 @@ def unread(connection: sqlite3.Connection, fingerprint: str | None = None) -> li
     return [row[0] for row in connection.execute(_WAITING.format(like=like), values)]
 
 
-def write_texts(connection: sqlite3.Connection, texts: Sequence[StoredText], now: str) -> int:
+def write_texts(connection: SqlConnection, texts: Sequence[StoredText], now: str) -> int:
     """Put these in place of what was there; images that are gone meanwhile are passed over. -> how many were
     written."""
     there: set[int] = set()
@@ -121,11 +119,11 @@ def write_texts(connection: sqlite3.Connection, texts: Sequence[StoredText], now
         connection.execute(_WRITE, (text.image_id, _packed(text.lines), text.engine, text.fingerprint, now))
         words = f" {wordforms.SEAM} ".join(wordforms.indexed(each) for each in text.searched or (text.text,))
         if words.strip(f" {wordforms.SEAM}"):
-            connection.execute("INSERT INTO text_search (rowid, text) VALUES (?, ?)", (text.image_id, words))
+            dialect_of(connection).index_words(connection, INDEX, [(text.image_id, words)])
     return len(there)
 
 
-def forget_texts(connection: sqlite3.Connection, image_ids: Iterable[int]) -> int:
+def forget_texts(connection: SqlConnection, image_ids: Iterable[int]) -> int:
     """Take away what was read in these images. -> how many had been read."""
     removed = 0
     for chunk in chunks(int(image_id) for image_id in image_ids):

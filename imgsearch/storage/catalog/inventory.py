@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from imgsearch.records import SIGNATURE_BYTES, SIGNATURE_RECIPE, Int64, MediaFacts, UInt8
 from imgsearch.storage.catalog import sqlite_reads as lookups
+from imgsearch.storage.catalog.dialects import SqlConnection
 
 _IMAGES = """SELECT image_id, slot, perceptual_hash, width, height FROM images
     WHERE image_id NOT IN (SELECT image_id FROM deletions) ORDER BY image_id"""
@@ -69,7 +69,7 @@ class HeldFile:
     facts: MediaFacts  # of its content
 
 
-def read_inventory(connection: sqlite3.Connection) -> Inventory:
+def read_inventory(connection: SqlConnection) -> Inventory:
     """All live images; 2 s and 40 MB a million."""
     cursor = connection.execute(_IMAGES)
     pages = [np.empty((5, 0), np.int64)]
@@ -79,7 +79,7 @@ def read_inventory(connection: sqlite3.Connection) -> Inventory:
     return Inventory(ids, slots, hashes.view(np.uint64), widths, heights)
 
 
-def read_signatures(connection: sqlite3.Connection, image_ids: Int64) -> tuple[NDArray[np.bool_], UInt8]:
+def read_signatures(connection: SqlConnection, image_ids: Int64) -> tuple[NDArray[np.bool_], UInt8]:
     """(found bool [n], signatures uint8 [n, 1536]) in the order of ``image_ids``; zeros if none of this program's
     recipe is kept. 1.5 KB an image: request a block at a time. 18 us each."""
     wanted = np.asarray(image_ids, dtype=np.int64)
@@ -97,7 +97,7 @@ def read_signatures(connection: sqlite3.Connection, image_ids: Int64) -> tuple[N
     return found, signatures
 
 
-def read_unsigned(connection: sqlite3.Connection, image_ids: Int64) -> Int64:
+def read_unsigned(connection: SqlConnection, image_ids: Int64) -> Int64:
     """Those of ``image_ids`` that have no signature of this program's recipe, ascending; 3 us each."""
     wanted = np.unique(np.asarray(image_ids, dtype=np.int64))
     signed: list[int] = []
@@ -107,13 +107,13 @@ def read_unsigned(connection: sqlite3.Connection, image_ids: Int64) -> Int64:
     return np.setdiff1d(wanted, np.array(signed, np.int64), assume_unique=True)
 
 
-def read_image_of(connection: sqlite3.Connection, content_hash: str) -> int | None:
+def read_image_of(connection: SqlConnection, content_hash: str) -> int | None:
     """The live image of that content (sha256, hex); None if the library does not hold it."""
     row = connection.execute(_CONTENT, (bytes.fromhex(content_hash),)).fetchone()
     return None if row is None else int(row[0])
 
 
-def read_files(connection: sqlite3.Connection, folder: Path, image_ids: Iterable[int]) -> dict[int, list[HeldFile]]:
+def read_files(connection: SqlConnection, folder: Path, image_ids: Iterable[int]) -> dict[int, list[HeldFile]]:
     """Every file of these images, the best of each image first (online, by root id, by path); images without a file are
     absent. ``folder`` is the library's. 30 us a file."""
     folders = {root.root_id: str(root.path) for root in lookups.resolved_roots(connection, folder)}
@@ -130,7 +130,7 @@ def read_files(connection: sqlite3.Connection, folder: Path, image_ids: Iterable
     return found
 
 
-def several_files_after(connection: sqlite3.Connection, image_id: int) -> list[int]:
+def several_files_after(connection: SqlConnection, image_id: int) -> list[int]:
     """The next page of ids, ascending, of images that more than one file holds."""
     return [int(row[0]) for row in connection.execute(_SEVERAL, (image_id, lookups.PAGE_ROWS))]
 

@@ -6,9 +6,7 @@ A count is the number of images that the filter would find. If a filter may be g
 
 from __future__ import annotations
 
-import json
 import os
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +15,11 @@ from typing import Any
 
 from imgsearch.records import Filters, Root
 from imgsearch.storage.catalog import sqlite_reads as lookups
-from imgsearch.storage.catalog.filters import PLAIN_FORMATS, Condition, file_condition, matching_image_ids
+from imgsearch.storage.catalog.dialects import Condition, SqlConnection, dialect_of
+from imgsearch.storage.catalog.filters import EVERY_FILE, PLAIN_FORMATS, Scope, file_condition, matching_image_ids
 from imgsearch.storage.store import Store
 
 _LIVE = "image_id NOT IN (SELECT image_id FROM deletions)"
-_SLASH = "x'2f'"
-_ALL_FILES: Condition = ("1", [])
 _BESIDE = 2000
 """Files directly beside the folders, which are checked one by one: 20 us each."""
 
@@ -35,9 +32,10 @@ _SPAN = "SELECT root_id, min(relative_path), max(relative_path) FROM files WHERE
 _ENDS = """SELECT (SELECT min(relative_path) FROM files WHERE root_id = ?),
     (SELECT max(relative_path) FROM files WHERE root_id = ?)"""
 _IN_ROOT = "SELECT count(DISTINCT image_id) FROM files WHERE root_id = ? AND {where}"
-_CHILDREN = f"""SELECT substr(rest, 1, instr(rest, {_SLASH}) - 1), count(DISTINCT image_id)
-    FROM (SELECT substr(relative_path, ?) AS rest, image_id FROM files WHERE root_id = ? AND {{where}})
-    WHERE instr(rest, {_SLASH}) > 0 GROUP BY 1"""
+_CHILDREN = """SELECT substr(rest, 1, slash - 1), count(DISTINCT image_id)
+    FROM (SELECT rest, instr(rest, ?) AS slash, image_id FROM
+        (SELECT substr(relative_path, ?) AS rest, image_id FROM files WHERE root_id = ? AND {where}) AS cut) AS named
+    WHERE slash > 0 GROUP BY 1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ def _one_folder(filters: Filters) -> Filters:
 class _Counting:
     """Counts one kind after the other over one catalog; the result of each set of filters is computed once."""
 
-    def __init__(self, connection: sqlite3.Connection, roots: Sequence[Root]) -> None:
+    def __init__(self, connection: SqlConnection, roots: Sequence[Root]) -> None:
         self._connection = connection
         self._roots = roots
         self._known: dict[Filters, Condition] = {}
@@ -126,7 +124,7 @@ class _Counting:
 
     def _spans(self, where: str, values: list[Any]) -> list[tuple[int, bytes, bytes]]:
         """(root, first path, last path) of every root with such files; two steps in the index if all files count."""
-        if (where, values) != _ALL_FILES:
+        if (where, values) != EVERY_FILE:
             return self._connection.execute(_SPAN.format(where=where), values).fetchall()
         found = [
             (root.root_id, *self._connection.execute(_ENDS, (root.root_id,) * 2).fetchone()) for root in self._roots
@@ -135,10 +133,10 @@ class _Counting:
 
     def _children(self, root_id: int, above: bytes, wanted: Condition) -> list[tuple[bytes, int]]:
         """The folders directly below ``above`` and their number of images."""
-        found = self._children_by_index(root_id, above) if wanted == _ALL_FILES else None
+        found = self._children_by_index(root_id, above) if wanted == EVERY_FILE else None
         if found is None:
             where, values = wanted
-            given = (len(above) + 1, root_id, *values)
+            given = (b"/", len(above) + 1, root_id, *values)
             found = self._connection.execute(_CHILDREN.format(where=where), given).fetchall()
         return found
 
@@ -185,16 +183,16 @@ class _Counting:
             return _LIVE, []
         if filters not in self._known:
             found = matching_image_ids(self._connection, filters, self._roots)
-            self._known[filters] = ("image_id IN (SELECT value FROM json_each(?))", [json.dumps(found.tolist())])
+            self._known[filters] = dialect_of(self._connection).among("image_id", found.tolist())
         return self._known[filters]
 
     def _files(self, filters: Filters) -> Condition:
         """SQL over ``files`` for the files of those images that match the filters themselves."""
         if not filters:
-            return _ALL_FILES
+            return EVERY_FILE
         values: list[Any]
         sql, values = self._images(filters)
-        of_file, given = file_condition(filters, self._roots)
+        of_file, given = file_condition(filters, Scope(self._roots, dialect_of(self._connection)))
         return f"{sql} AND {of_file}", [*values, *given]
 
 

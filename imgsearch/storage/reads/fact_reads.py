@@ -12,13 +12,14 @@ import numpy as np
 from imgsearch.records import Int64, Word
 from imgsearch.storage.catalog import facts, rereads
 from imgsearch.storage.catalog import sqlite_reads as lookups
+from imgsearch.storage.catalog.dialects import dialect_of
 from imgsearch.storage.store import Store, place_path
 
 # Files directly in a folder: their paths stand together in the index, between "a/" and "a0".
 _IN_FOLDER = """SELECT relative_path, mtime_ns, sidecars, image_id FROM files WHERE root_id = ?
-    AND relative_path >= ? AND relative_path < ? AND instr(substr(relative_path, ?), x'2f') = 0"""
+    AND relative_path >= ? AND relative_path < ? AND instr(substr(relative_path, ?), ?) = 0"""
 _IN_ROOT = """SELECT relative_path, mtime_ns, sidecars, image_id FROM files WHERE root_id = ?
-    AND instr(relative_path, x'2f') = 0"""
+    AND instr(relative_path, ?) = 0"""
 _OF_IMAGES = """SELECT root_id, relative_path, mtime_ns, sidecars, image_id FROM files WHERE image_id IN ({marks})"""
 
 
@@ -58,9 +59,9 @@ def read_files_in(store: Store, root_id: int, folder: str) -> list[PlacedFile]:
         if folder:
             start = os.fsencode(folder) + b"/"
             stop = start[:-1] + b"0"  # the byte behind "/"
-            rows = connection.execute(_IN_FOLDER, (root_id, start, stop, len(start) + 1)).fetchall()
+            rows = connection.execute(_IN_FOLDER, (root_id, start, stop, len(start) + 1, b"/")).fetchall()
         else:
-            rows = connection.execute(_IN_ROOT, (root_id,)).fetchall()
+            rows = connection.execute(_IN_ROOT, (root_id, b"/")).fetchall()
     return [_placed(root, root_id, *row) for row in rows]
 
 
@@ -92,9 +93,8 @@ def read_words(store: Store, image_ids: Iterable[int]) -> dict[int, tuple[Word, 
 def read_word_matches(store: Store, expression: str, most: int) -> Int64:
     """Ids, ascending, of the newest images, at most ``most``, whose words match an FTS5 expression over tags and texts;
     a deleted one may be among them. 0.1 ms if a library has no words."""
-    statement = "SELECT rowid FROM word_search WHERE word_search MATCH ? ORDER BY rowid DESC LIMIT ?"
     with store.catalog.look() as connection:
-        found = [row[0] for row in connection.execute(statement, (expression, most))]
+        found = dialect_of(connection).newest(connection, "word_search", expression, most)
     return np.array(found[::-1], np.int64)
 
 
