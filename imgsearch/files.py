@@ -40,6 +40,13 @@ STEPS = (
     "snapshot-recorded",
     "snapshot-committed",
     "snapshot-unlinked",
+    "beside-written",
+    "beside-committed",
+    "switch-written",
+    "switch-committed",
+    "forget-written",
+    "forget-committed",
+    "forget-unlinked",
     "dedup-run-made",
     "dedup-intent-written",
     "dedup-substitute-made",
@@ -55,6 +62,14 @@ STEPS = (
     "dedup-returned-written",
     "dedup-purging",
     "dedup-purged",
+    "job-list-written",
+    "job-vectors-written",
+    "job-shard-fsynced",
+    "job-shard-marked",
+    "job-shard-committed",
+    "job-library-built",
+    "job-library-sealed",
+    "job-library-placed",
 )
 """Steps of every write. Without the environment variable a step costs one comparison.
 ``IMGSEARCH_CRASH_AT=segment-fsynced:3`` sends SIGKILL to this process when it reaches that step for the third time: no
