@@ -11,6 +11,7 @@ from imgsearch.errors import ExtraMissing
 EXTRAS = {
     "torch": ("torch", "transformers", "safetensors"),
     "train": ("torch", "transformers", "safetensors"),
+    "tune": ("torch", "transformers", "safetensors", "peft", "accelerate"),
     "qdrant": ("qdrant_client",),
     "qdrant-edge": ("qdrant_edge",),
     "openvino": ("openvino",),

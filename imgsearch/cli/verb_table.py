@@ -60,6 +60,7 @@ TABLE = {
         Verb("eval", f"{_VERBS}.evaluate:EVAL", "measure recall, on captioned pictures or on your own"),
         Verb("scenes", f"{_VERBS}.scenes:SCENES", "draw captioned pictures of little scenes, with their captions"),
         Verb("train", f"{_VERBS}.train:TRAIN", "train a model on pictures and captions"),
+        Verb("tune", "imgsearch.cli.tuning.verb:TUNE", "teach a model your own words by your pictures and captions"),
         Verb("completion", "imgsearch.cli.shell.completion:COMPLETION", "print completion for bash, zsh or fish"),
         Verb("manual", "imgsearch.cli.shell.manual:MANUAL", "print the manual page"),
     )

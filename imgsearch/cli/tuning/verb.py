@@ -1,0 +1,54 @@
+"""`imgsearch tune`: teach a model a person's own words, and say what it gained."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from imgsearch.cli.command import Command
+from imgsearch.errors import UsageError
+
+TRAINED = {"retrieval": ("qformer", "lora", "all"), "captions": ("lora", "qformer", "both")}
+"""What ``--train`` may name, by task, the default first where none is given."""
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "pairs",
+        type=Path,
+        nargs="?",
+        metavar="PAIRS",
+        help="pictures and captions: .jsonl, .json (COCO's), .csv, .parquet, or a folder with a .txt beside each",
+    )
+    parser.add_argument("--library", type=Path, help="take the pairs from a library: what people wrote about pictures")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="where the pictures' paths in PAIRS begin")
+    parser.add_argument("--task", choices=tuple(TRAINED), default="retrieval", help="search (default), or captions")
+    parser.add_argument("--train", choices=("qformer", "lora", "all", "both"), help="what learns (default: qformer)")
+    parser.add_argument("--model", default="blip2", help="the checkpoint to begin from (default blip2)")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="a folder for the run, its report and the model")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default auto)")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done and what it would take")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if (arguments.pairs is None) == (arguments.library is None):
+        raise UsageError("expected either PAIRS or --library", "imgsearch tune PAIRS --output DIR")
+    if arguments.output is None:
+        raise UsageError("--output is missing", "imgsearch tune PAIRS --output DIR")
+    known = TRAINED[arguments.task]
+    arguments.train = arguments.train or known[0]
+    if arguments.train not in known:
+        raise UsageError(
+            f"--train is {arguments.train}, expected one of {', '.join(known)} for --task {arguments.task}",
+            "--task captions trains the language model, --task retrieval the search",
+        )
+    if arguments.task == "captions":
+        from imgsearch.cli.tuning.captions import tune_captions
+
+        return tune_captions(arguments)
+    from imgsearch.cli.tuning.retrieval import tune_retrieval
+
+    return tune_retrieval(arguments)
+
+
+TUNE = Command("teach a model your own words by your pictures and captions", _configure, _run)
