@@ -4,7 +4,7 @@ folders that appear below ``shards``."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from imgsearch.errors import LibraryError
@@ -53,21 +53,21 @@ class JobSums:
         return self.shards_done == self.shards
 
 
-def sums_of(spec: JobSpec, done: Iterable[ShardSums]) -> JobSums:
-    """The account of a job with these committed shards."""
-    found = list(done)
+def sums_of(shards: Sequence[Shard], done: Iterable[ShardSums]) -> JobSums:
+    """The account of ``shards``, of which those with these counts are committed."""
+    found, inputs = list(done), sum(shard.count for shard in shards)
 
     def total(name: str) -> int:
         return sum(getattr(sums, name) for sums in found)
 
     return JobSums(
-        inputs=spec.count,
+        inputs=inputs,
         embedded=total("embedded"),
         copies=total("copies"),
         failed=total("failed"),
         transient=total("transient"),
-        pending=spec.count - total("inputs"),
-        shards=len(spec.shards),
+        pending=inputs - total("inputs"),
+        shards=len(shards),
         shards_done=len(found),
         seconds=sum(sums.seconds for sums in found),
         encoding=sum(sums.encoding for sums in found),

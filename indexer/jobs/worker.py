@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from indexer.jobs.spec import JobSpec, Shard
 
 _AHEAD = 96  # decoded images that may wait, at least; as `imgsearch index` has it
 
+T = TypeVar("T")
 State = Literal["done", "already", "claimed", "stopped", "error"]
 
 
@@ -303,6 +304,6 @@ def _often(sizes: list[int]) -> set[int]:
     return set(values[counts > 1].tolist())
 
 
-def _closable(outcomes: Iterator[Any]) -> Any:
+def _closable(outcomes: Iterator[T]) -> Generator[T, None, None]:
     """The same iterator, which the type checker also sees as closable."""
-    return outcomes
+    yield from outcomes
