@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def create_app(service: SearchService, config: WebConfig, generation: Generation
     """The app over the search service and, if there is one, the generation service. Their maker closes them."""
     from flask import Flask
 
+    from web.http.assets import install_assets
     from web.http.context import CONFIG, DRAINING, SERVICE, TEXTS
+    from web.http.packing import install_packing
     from web.http.proxy import install_proxy
     from web.http.routes.metrics import install_metrics
     from web.http.security import install_security
@@ -44,7 +47,7 @@ def create_app(service: SearchService, config: WebConfig, generation: Generation
     from web.services.generation import GenerationService
     from web.services.picture_texts import PictureTexts
 
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)  # web/http/assets.py serves it
     app.json.ensure_ascii = True  # type: ignore[attr-defined]  # file names may hold halves of characters
     app.extensions[SERVICE] = service
     app.extensions[CONFIG] = config
@@ -55,6 +58,8 @@ def create_app(service: SearchService, config: WebConfig, generation: Generation
     install_security(app, config)
     install_problems(app)
     install_proxy(app, config)
+    install_assets(app, Path(__file__).parent / "static")
+    install_packing(app)
     for noun in _NOUNS:
         app.register_blueprint(import_module(f"{__name__}.http.routes.{noun}").blueprint)
     return app

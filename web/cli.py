@@ -213,6 +213,7 @@ def _keep_key(library: Path, access: Access) -> None:
 def _bound(app: Flask, arguments: argparse.Namespace, config: WebConfig) -> Server:
     """The listening server. Raises UsageError if the address is not available."""
     from web.http.context import DRAINING
+    from web.problems import refusal_of
     from web.server import Server
     from web.services.generation import WAITING
 
@@ -225,6 +226,7 @@ def _bound(app: Flask, arguments: argparse.Namespace, config: WebConfig) -> Serv
             max_body_bytes=config.max_upload_bytes + 1_000_000,
             draining=app.extensions[DRAINING],
             proxy=config.proxy,
+            refusing=refusal_of(app),
         )
     except (OSError, ValueError, OverflowError) as exc:
         raise UsageError(

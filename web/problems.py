@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Callable
 
 from flask import Flask, Response, render_template, request
 from jinja2 import TemplateNotFound
@@ -15,6 +16,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from imgsearch import errors
 from imgsearch.errors import ImgsearchError
+from web.wording import on_a_page, spoken
 
 _LOG = logging.getLogger("imgsearch.web")
 
@@ -90,6 +92,7 @@ STATUS: dict[type[ImgsearchError], int] = {
     errors.SegmentDamaged: 500,
     errors.CatalogDamaged: 500,
     errors.StorageFull: 507,
+    errors.IndexServerError: 503,
     errors.MediaError: 422,
 }
 """The HTTP status of each error of the tree; tests/web/test_problems.py holds that none is left out."""
@@ -112,7 +115,8 @@ def problem_of(error: ImgsearchError) -> dict[str, object]:
         "status": status,
         "detail": printable(error.message),
     }
-    return problem | ({"hint": printable(error.hint)} if error.hint else {})
+    hint = spoken(printable(error.hint))
+    return problem | ({"hint": hint} if hint else {})
 
 
 def printable(text: str) -> str:
@@ -141,14 +145,33 @@ def _on_ours(error: ImgsearchError) -> Response:
     return answer_problem(error)
 
 
+_WORDS = {
+    400: ("the request cannot be read", ""),
+    404: ("there is nothing at this address", "pictures are found with words; /api/v1/openapi.json lists the API"),
+    405: ("this address does not take the method {method}", "the header Allow names those that it takes"),
+    413: ("the upload is larger than this server takes", "send a smaller copy: 1,000 pixels are enough to search by"),
+    414: ("the address is too long", "shorten the query"),
+    415: ("the body is of a type that is not taken here", ""),
+    431: ("the address or the head of the request is too long", "shorten the query, or delete this site's cookies"),
+    501: ("the request cannot be read", ""),
+}
+"""What is said where Flask or waitress refuses a request: (detail, hint). Their own words are about URLs."""
+
+
+def http_problem(status: int, method: str = "", described: str = "") -> dict[str, object]:
+    """The problem object of a status that the app itself did not raise."""
+    detail, hint = _WORDS.get(status, (described or HTTP_STATUS_CODES.get(status, ""), ""))
+    title = HTTP_STATUS_CODES.get(status, "Error")
+    problem: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
+    return problem | {"detail": detail.format(method=method)} | ({"hint": hint} if hint else {})
+
+
 def _on_http(error: HTTPException) -> Response | HTTPException:
     """Flask's own: an unknown route, a method that is not allowed, a body over the limit; a redirect stays one."""
     if error.response is not None or (error.code or 500) < 400:
         return error
     status = error.code or 500
-    detail = error.description or HTTP_STATUS_CODES.get(status, "")
-    title = HTTP_STATUS_CODES.get(status, "Error")
-    answer = _answer({"type": "about:blank", "title": title, "status": status, "detail": detail}, None)
+    answer = _answer(http_problem(status, request.method, error.description or ""), None)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             answer.headers[name] = value
@@ -178,13 +201,47 @@ def _answer(problem: dict[str, object], retry_after_s: int | None) -> Response:
 
 
 def wants_page() -> bool:
-    """Whether this request comes from a person: outside /api/, and HTML is accepted."""
-    return not request.path.startswith("/api/") and request.accept_mimetypes.accept_html
+    """Whether a person looks at the answer: HTML is accepted outside of /api/, or a browser opened it as a page, such
+    as the original of a picture in a tab of its own."""
+    opened = request.headers.get("Sec-Fetch-Dest") == "document"
+    return (opened or not request.path.startswith("/api/")) and request.accept_mimetypes.accept_html
+
+
+def refusal_of(app: Flask) -> Callable[[int, str, str | None], tuple[list[tuple[str, str]], bytes]]:
+    """What a server says to requests that never reach ``app``: see `web.refusals`."""
+
+    def refuse(status: int, path: str, accept: str | None) -> tuple[list[tuple[str, str]], bytes]:
+        problem = http_problem(status)
+        shown = not path.startswith("/api/") and (accept is None or "text/html" in accept)
+        with app.test_request_context("/", environ_overrides={"SCRIPT_NAME": app.config["APPLICATION_PREFIX"]}):
+            body = _page(problem) if shown else json.dumps(problem)
+        kind = "text/html; charset=utf-8" if shown else "application/problem+json"
+        headers = [("Content-Type", kind), ("Cache-Control", "no-store"), *app.config["SECURITY_HEADERS"].items()]
+        return headers, body.encode()
+
+    return refuse
+
+
+_HEADINGS = {
+    400: "That cannot be searched for",
+    403: "That is not allowed",
+    404: "Nothing is here",
+    405: "Nothing is here",
+    410: "The picture is not there any more",
+    413: "That is too large",
+    414: "That is too long",
+    422: "That picture cannot be read",
+    431: "That is too long",
+    500: "Something went wrong",
+    503: "Too busy just now",
+}
 
 
 def _page(problem: dict[str, object]) -> str:
+    heading = _HEADINGS.get(int(str(problem["status"])), problem["title"])
+    problem = problem | {name: on_a_page(str(problem.get(name, ""))) for name in ("detail", "hint")}
     try:
-        return render_template("error.html", problem=problem)
+        return render_template("error.html", problem=problem, heading=heading)
     except TemplateNotFound:  # a page without any style, better than none
         lines = (f"<p>{escape(problem[name])}</p>" for name in ("detail", "hint") if problem.get(name))
         return f"<!doctype html><title>{escape(problem['title'])}</title>{''.join(lines)}"

@@ -1,4 +1,5 @@
-"""waitress, with three additions: a drain, an end for connections that stall, threads that streams cannot use up.
+"""waitress, with five additions: a drain, an end for connections that stall, threads that streams cannot use up,
+connections that stay open after an answer without a body, and refusals in the app's own words.
 
 waitress reads whole requests in its own thread and hands them to workers, so a slow sender costs no worker; its thread
 also sends the answers. `Server.run` serves until `Server.stop`; then nothing new is accepted, requests that were read
@@ -23,6 +24,8 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 
+from web.refusals import Lingering, RefusalTask, Refusing
+
 DRAIN_S = 30.0
 """The time that running requests get when the server is asked to stop; searches take seconds at most."""
 
@@ -46,6 +49,8 @@ that computes hands it over at each call into NumPy, and would wait 5 ms for a t
 
 
 class _Task(WSGITask):  # type: ignore[misc]  # waitress has no types
+    _building = False
+
     def get_environment(self) -> Any:
         environ = super().get_environment()
         environ["imgsearch.watch_client"] = self.channel.watch
@@ -55,13 +60,25 @@ class _Task(WSGITask):  # type: ignore[misc]  # waitress has no types
         channel = self.channel
         if channel.server.leaving and len(channel.requests) == 1 and channel.request is None:
             self.set_close_on_finish()
-        return super().build_response_header()
+        self._building = True
+        try:
+            return super().build_response_header()
+        finally:
+            self._building = False
+
+    def set_close_on_finish(self) -> None:
+        """waitress closes after every answer without a Content-Length. 304 and 204 have none and end with their head
+        (RFC 9112, 6.3): a page of thumbnails that are still true would need a connection for each."""
+        asked = str(self.request.headers.get("CONNECTION", "")).lower() == "close"
+        if asked or not self._building or self.has_body or self.version != "1.1":
+            super().set_close_on_finish()
 
 
-class _Channel(HTTPChannel):  # type: ignore[misc]
+class _Channel(Lingering, HTTPChannel):  # type: ignore[misc]
     """One connection. ``began``: when the first byte of the request that is not yet whole arrived."""
 
     task_class = _Task
+    error_task_class = RefusalTask
     began: float | None = None
     watching = False
 
@@ -74,11 +91,29 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
         return found
 
     def readable(self) -> Any:
+        if self.lingers and not self.will_close:
+            return True
         if not self.requests:
             self.watching = False
         return super().readable() and (self.watching or not self.requests)
 
+    def handle_write(self) -> None:
+        if self.close_when_flushed and not self.will_close and self.lingers and self.connected:
+            self._flush_exception(self._flush_some)
+            if not self.total_outbufs_len:
+                self.end_sending(self.socket)
+        else:
+            super().handle_write()
+
+    def writable(self) -> Any:
+        # Once all is sent, only the client's end or `close_late` ends the lingering.
+        waiting = self.close_when_flushed and self.lingers and self.connected and not self.total_outbufs_len
+        return super().writable() and not (waiting and self.ended_sending)
+
     def received(self, data: bytes) -> Any:
+        if self.lingers:
+            self.throw_away(data)
+            return False
         answer = super().received(data)
         if self.request is None:
             self.began = None
@@ -101,6 +136,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 class _Listener(TcpWSGIServer):  # type: ignore[misc]
     channel_class = _Channel
     leaving = ended = False
+    refusing: Refusing | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._waking = threading.RLock()  # a signal may come while its thread has it
@@ -139,7 +175,7 @@ class Server:
     """Serves ``app`` on one address with ``threads`` workers. ``draining`` is set when it has been asked to stop.
 
     Raises OSError if the address is not available. ``port`` 0 takes a free one; ``address`` says which. ``proxy``: the
-    app gets a proxy's headers about the request."""
+    app gets a proxy's headers about the request. ``refusing`` words the answers to requests that waitress refuses."""
 
     def __init__(
         self,
@@ -151,6 +187,7 @@ class Server:
         max_body_bytes: int,
         draining: threading.Event,
         proxy: bool = False,
+        refusing: Refusing | None = None,
     ) -> None:
         adjustments = Adjustments(
             host=host,
@@ -173,6 +210,7 @@ class Server:
         except BaseException:
             wasyncore.close_all(self._map)
             raise
+        self._listener.refusing = refusing
         dispatcher.set_thread_count(threads)
         self._dispatcher, self._draining = dispatcher, draining
         self._asked = False

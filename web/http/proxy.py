@@ -51,7 +51,7 @@ def install_proxy(app: Flask, config: WebConfig) -> None:
     """Serve under the prefix; trust X-Forwarded-For, -Proto and -Host of one proxy if that was requested. Others
     (-Port, -Prefix) are never trusted: a proxy that does not set them passes on the client's."""
     app.jinja_env.globals["root"] = _Root()
-    app.config["SESSION_COOKIE_PATH"] = config.prefix or "/"
+    app.config.update(SESSION_COOKIE_PATH=config.prefix or "/", APPLICATION_PREFIX=config.prefix)
     if config.prefix:
         app.wsgi_app = Prefix(app.wsgi_app, config.prefix)  # type: ignore[method-assign, assignment]
     if config.proxy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 import secrets
 from datetime import timedelta
 from urllib.parse import quote, urlsplit
@@ -42,6 +43,7 @@ _CHANGING_NOTHING = frozenset({"api.search_by_picture", "texts.ask", "texts.make
 question, or have a caption written anew."""
 
 _SESSION_DAYS = 30
+_TOKEN_BYTES = 24
 
 
 class WrongHost(WebError):
@@ -56,6 +58,7 @@ def install_security(app: Flask, config: WebConfig) -> None:
     # Cookies know no ports: without a name of its own, a second server on this host would overwrite the session.
     suffix = hashlib.sha256(b"cookie" + config.secret_key).hexdigest()[:8]
     app.config.update(
+        SECURITY_HEADERS=_HEADERS,
         SESSION_COOKIE_NAME=f"imgsearch_{suffix}",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -72,10 +75,25 @@ def install_security(app: Flask, config: WebConfig) -> None:
 
 
 def csrf_token() -> str:
-    """The session's token, made at the first call: a form's ``csrf_token``, a script's ``X-CSRF-Token``."""
-    if "csrf" not in session:
-        session["csrf"] = secrets.token_urlsafe(24)
-    return str(session["csrf"])
+    """The session's token, made at the first call: a form's ``csrf_token``, a script's ``X-CSRF-Token``. Masked anew
+    each time, so that the length of a compressed page, which also holds the query, tells nothing of it (BREACH)."""
+    if not re.fullmatch(f"[0-9a-f]{{{2 * _TOKEN_BYTES}}}", str(session.get("csrf"))):
+        session["csrf"] = secrets.token_hex(_TOKEN_BYTES)
+    mask = secrets.token_bytes(_TOKEN_BYTES)
+    return (mask + _mixed(mask, bytes.fromhex(str(session["csrf"])))).hex()
+
+
+def _mixed(one: bytes, other: bytes) -> bytes:
+    return bytes(left ^ right for left, right in zip(one, other, strict=True))
+
+
+def _unmasked(given: str) -> bytes:
+    """The token behind what `csrf_token` gave; empty for anything else."""
+    try:
+        whole = bytes.fromhex(given)
+    except ValueError:
+        return b""
+    return _mixed(whole[:_TOKEN_BYTES], whole[_TOKEN_BYTES:]) if len(whole) == 2 * _TOKEN_BYTES else b""
 
 
 def logged_in() -> bool:
@@ -165,7 +183,7 @@ def _has_token(config: WebConfig) -> bool:
 def _check_csrf() -> None:
     given = request.headers.get("X-CSRF-Token") or request.form.get("csrf_token", "")
     known = str(session.get("csrf", ""))
-    if not known or not hmac.compare_digest(given.encode(), known.encode()):
+    if not known or not hmac.compare_digest(_unmasked(given).hex(), known):
         raise Forbidden(
             "the change came without the page's own token", "load the page again; programs send a Bearer token"
         )

@@ -108,6 +108,15 @@ def without_filter(text: str, name: str) -> str:
     return " ".join(kept)
 
 
+def pieces_of(text: str) -> list[tuple[str, str, str, bool]]:
+    """A query's pieces as they stand in it, for showing them: (piece, name of the filter or "", value, excluded).
+    Nothing is checked."""
+    return [
+        (text[start:end], token.key, token.text if token.key else "", token.unwanted)
+        for start, end, token in _placed(text)
+    ]
+
+
 def _tokens(text: str) -> Iterator[_Token]:
     """The pieces between spaces. A quoted part keeps its spaces."""
     return (token for _, _, token in _placed(text))

@@ -71,15 +71,15 @@ def served(library: Path, pictures: Path, config: Any, *, generation: Any = None
     from imgsearch.storage import open_store
     from web import create_app
     from web.http.context import DRAINING
+    from web.problems import refusal_of
     from web.server import Server
     from web.services.search_service import SearchService
 
     service = SearchService(Searcher(open_store(library), ColourModel(), **options))  # type: ignore[arg-type]
     app = create_app(service, config, generation)
     draining = app.extensions[DRAINING]
-    server = Server(
-        app, "127.0.0.1", 0, threads=16, max_body_bytes=config.max_upload_bytes + 1_000_000, draining=draining
-    )
+    most = config.max_upload_bytes + 1_000_000
+    server = Server(app, "127.0.0.1", 0, threads=16, max_body_bytes=most, draining=draining, refusing=refusal_of(app))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -20,12 +20,14 @@ export function el(tag, attributes = {}, ...children) {
   return made;
 }
 
+const ICONS = new URL("../icons.svg", import.meta.url).pathname;
+
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `${ROOT}/static/icons.svg#${name}`);
+  use.setAttribute("href", `${ICONS}#${name}`);
   svg.append(use);
   return svg;
 }

@@ -1,0 +1,67 @@
+"""A query, and a hint, in words for a person who sees a page: no names of the query language, no command lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from imgsearch.errors import UsageError
+from imgsearch.search.query.parser import pieces_of
+
+_SPOKEN = (
+    (re.compile(r"ids are in `imgsearch search --json`"), "it was taken away, or another library is open here"),
+    (re.compile(r'for example: imgsearch search "([^"]*)"'), r"for example: \1"),
+    (re.compile(r"leave similar: and like: out"), "compare with one of them"),
+    (re.compile(r"^similar:photo\.jpg$"), "leave one of them out"),
+    (re.compile(r"[;,] --\w.*$"), ""),
+)
+"""What the engine says to somebody at a terminal, and what is said here."""
+
+_COMMAND = re.compile(r"\bimgsearch [a-z]|(?:^|\s)--?[a-z]")
+_PREPOSED = {"folder": "in {}", "name": "named {}", "camera": "taken with {}", "near": "near {}", "type": "{}"}
+_PLAIN = frozenset({"year", "is"})
+
+
+def spoken(text: str) -> str:
+    """``text`` as a page says it; "" if it is of use at a terminal alone."""
+    for pattern, words in _SPOKEN:
+        text = pattern.sub(words, text)
+    return text
+
+
+def on_a_page(text: str) -> str:
+    """``text`` without sentences that name a command: whoever looks at a page may have no terminal."""
+    kept = [part for part in re.split(r"; |(?<=\.) ", spoken(text)) if not _COMMAND.search(part)]
+    return "; ".join(kept)
+
+
+def heading_of(text: str, name_of: Callable[[int], str | None] = lambda _: None) -> str:
+    """What a query asks for, as a heading: its words, and its filters as a person would say them. ``name_of`` gives the
+    name of the picture that it compares with. "" for an empty query, and for one that cannot be read."""
+    words, said, alike = [], [], ""
+    try:
+        pieces = pieces_of(text)
+    except UsageError:
+        return ""
+    for piece, name, value, unwanted in pieces:
+        if name in ("similar", "like") and not unwanted:
+            shown = name_of(int(value)) if re.fullmatch(r"[0-9]{1,18}", value) else None
+            alike = shown or "this one"
+        elif name:
+            said.append(_said(name, value, unwanted))
+        else:
+            words.append(piece)
+    asked = " ".join(words)
+    if alike:
+        asked = f"Pictures like {alike}" + (f", with “{asked}”" if asked else "")
+    filters = ", ".join(said)
+    if not asked:
+        return f"Pictures: {filters}" if filters else ""
+    return f"{asked} ({filters})" if filters else asked
+
+
+def _said(name: str, value: str, unwanted: bool) -> str:
+    value = value.rstrip("/").rpartition("/")[2] or value if name == "folder" else value
+    value = value.upper() if name == "type" else value
+    text = value if name in _PLAIN else _PREPOSED.get(name, f"{name} {{}}").replace("{}", value)
+    return f"not {text}" if unwanted else text
