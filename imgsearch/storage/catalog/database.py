@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -27,9 +28,23 @@ _CACHE_KIB = 16_384
 _IDLE_KEPT = 8  # idle connections that are kept, each with a cache of up to 16 MiB
 
 
+_fixed: ContextVar[str] = ContextVar("fixed", default="")
+
+
 def utc_now() -> str:
     """ISO 8601 with milliseconds, the form that SQLite's triggers write too."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _fixed.get() or datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@contextlib.contextmanager
+def fixed_clock(now: str) -> Iterator[None]:
+    """Let every row that is written meanwhile bear the time ``now`` (as `utc_now` writes it), so that the same contents
+    give the same bytes. The triggers of `deletions` know nothing of it."""
+    token = _fixed.set(now)
+    try:
+        yield
+    finally:
+        _fixed.reset(token)
 
 
 class Catalog:
@@ -49,6 +64,13 @@ class Catalog:
         self._aside: Aside | None = None
         self._migrated_copy = False
         self._choosing = threading.RLock()
+
+    integrity_errors: tuple[type[Exception], ...] = (sqlite3.IntegrityError,)
+
+    @property
+    def shown(self) -> str:
+        """Its place, for messages."""
+        return str(self.path)
 
     @cached_property
     def _reader(self) -> Engine:
@@ -99,7 +121,15 @@ class Catalog:
         if "_writer" in self.__dict__:
             self._writer.dispose()
 
-    def make_wal(self) -> None:
+    @contextlib.contextmanager
+    def exclusive(self, *, wait_s: float = 0.0) -> Iterator[None]:
+        """Nothing to do: the lock file beside the catalog keeps every other writer out."""
+        yield
+
+    def require_exclusive(self) -> None:
+        """Nothing to do: the kernel takes the lock from no living process."""
+
+    def prepare(self) -> None:
         """Turn the write-ahead log on; the file stores the setting."""
         with disk_errors(self.path), contextlib.closing(self._connect()) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -111,16 +141,31 @@ class Catalog:
 
     def migrate(self, connection: Connection) -> None:
         """Bring the schema to HEAD inside the caller's write transaction."""
-        from alembic import command  # a quarter of a second, which an ordinary open need not pay
-        from alembic.config import Config
+        from imgsearch.storage.catalog.migrations import upgrade
 
-        from imgsearch.storage.catalog import migrations
+        upgrade(connection)
 
-        config = Config()
-        config.set_main_option("script_location", str(Path(migrations.__path__[0])).replace("%", "%%"))
-        config.set_main_option("path_separator", "os")
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    def settle_in(self, connection: Connection, folder: Path) -> None:
+        """Nothing to write: the catalog belongs to the folder that it lies in."""
+
+    def check(self, connection: Connection) -> list[str]:
+        """SQLite's own findings: broken pages and indexes, rows that point nowhere; [] is clean."""
+        from sqlalchemy import text
+
+        found = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check(20)")) if row[0] != "ok"]
+        found += [
+            f"{row[0]} row {row[1]} points to no {row[2]}"
+            for row in connection.execute(text("PRAGMA foreign_key_check"))
+        ]
+        return found
+
+    def size_bytes(self) -> int:
+        """Bytes that it takes, with its log."""
+        found = 0
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                found += Path(f"{self.path}{suffix}").stat().st_size
+        return found
 
     def migrate_copy(self) -> None:
         """Bring the schema of a read-only catalog to HEAD in a copy of it, which is read from now on."""
@@ -218,14 +263,3 @@ def check_revision(found: str | None, folder: Path) -> None:
             f"the library {folder} has schema {found}, this program knows up to {HEAD}",
             "install a newer imgsearch, or name another library with --library DIR",
         )
-
-
-def sqlite_check(connection: Connection) -> list[str]:
-    """SQLite's own findings: broken pages and indexes, rows that point nowhere; [] is clean."""
-    from sqlalchemy import text
-
-    found = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check(20)")) if row[0] != "ok"]
-    found += [
-        f"{row[0]} row {row[1]} points to no {row[2]}" for row in connection.execute(text("PRAGMA foreign_key_check"))
-    ]
-    return found

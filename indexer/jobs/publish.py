@@ -1,0 +1,258 @@
+"""Committed shards -> an ordinary library, in the order of the ledger.
+
+The library is built beside its place from nothing, in one pass and without a clock, so its bytes depend on the inputs
+and the model alone. A content that several shards embedded keeps the vectors of its first input; the others become
+files of it. One rename puts the finished folder in its place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imgsearch import storage
+from imgsearch.errors import LibraryError, StorageFull, UsageError
+from imgsearch.files import reached, write_whole
+from imgsearch.media.facts.names import date_of_file
+from imgsearch.progress import Progress
+from imgsearch.records import Float32, MediaFacts, Word
+from imgsearch.storage import EmbeddedBatch, FailedFile, FilePlace
+from imgsearch.storage.catalog.database import fixed_clock
+from imgsearch.storage.upkeep.sealing import seal_library
+from imgsearch.storage.writer import Writer
+from indexer.forecast import bytes_for, free_bytes, size_text
+from indexer.jobs.claims import driving
+from indexer.jobs.exchange import put_in_place, put_interrupted_back
+from indexer.jobs.inputs.rows import InputRow
+from indexer.jobs.ledger import JobSums, done_shards, read_list, sums_of
+from indexer.jobs.shard_files import Copied, Embedded, Failed, Result, ShardReader, writing_job
+from indexer.jobs.spec import JobSpec, Shard, open_job
+
+_COMMIT_INPUTS = 2000  # inputs of a transaction: 32 MB of vectors with BLIP-2; fixed, since batch rows are bytes too
+_RESERVE_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published library. ``images``: contents; ``files``: inputs that hold them. ``missing``: shards that were not
+    done. ``already``: it stood there before, equal."""
+
+    folder: Path
+    sums: JobSums
+    images: int
+    files: int
+    missing: tuple[int, ...]
+    already: bool = False
+
+
+def publish_job(folder: Path, to: Path | None, progress: Progress, *, partial: bool = False) -> Published:
+    """Make the job's library at ``to`` (default: in the job's folder). ``partial``: also if shards are missing; then
+    their inputs are in the library's failures, and publishing again later replaces it. Raises LibraryError for a job
+    that is not complete, LibraryBusy while it runs, SegmentDamaged for a shard that is not what was written,
+    StorageFull, UsageError for a place that holds something else."""
+    spec = open_job(folder)
+    target = Path(os.path.abspath(to or spec.layout.library))  # noqa: PTH100
+    with driving(folder, (1, 1)):
+        done = done_shards(spec)
+        sums = sums_of(spec.shards, done.values())
+        missing = tuple(shard.index for shard in spec.shards if shard.index not in done)
+        if missing and not partial:
+            raise _incomplete(spec, sums)
+        put_interrupted_back(target)
+        record = _Record.read(spec)
+        ours = target.exists() and record.describes(target)
+        if ours and record.missing == list(missing):
+            return Published(target, sums, record.images, record.files, missing, already=True)
+        built = _build_beside(spec, target, set(missing), progress)
+        already = target.exists() and not ours and _digest(target) == _digest(built.folder)
+        if already:
+            shutil.rmtree(built.folder)
+        else:
+            if target.exists() and not ours and not _empty(target):
+                shutil.rmtree(built.folder)
+                raise _occupied(target)
+            with writing_job(target):
+                put_in_place(built.folder, target)
+            reached("job-library-placed")
+        _Record(str(target), list(missing), _digest(target), built.images, built.files).write(spec)
+        return Published(target, sums, built.images, built.files, missing, already)
+
+
+@dataclass(slots=True)
+class _Built:
+    folder: Path
+    images: int = 0
+    files: int = 0
+
+
+def _build_beside(spec: JobSpec, target: Path, missing: set[int], progress: Progress) -> _Built:
+    """A finished, sealed library beside ``target``."""
+    folder = target.with_name(f".{target.name}.publishing")
+    with writing_job(target.parent):
+        shutil.rmtree(folder, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+    needed, free = bytes_for(spec.count, spec.model, "float16") + _RESERVE_BYTES, free_bytes(target.parent)
+    if needed > free:
+        raise StorageFull(
+            f"the library needs up to {size_text(needed)} in {target.parent}, and {size_text(free)} is free there",
+            f"free {size_text(needed - free)}, or publish to another disk with --to DIR",
+        )
+    built = _Built(folder)
+    with fixed_clock(spec.made_at):
+        with storage.create_store(folder, spec.model) as store, storage.writing(store) as writer:
+            _Builder(spec, writer, progress).run(missing)
+            stats = store.stats()
+            built.images, built.files = stats.images, stats.files
+        reached("job-library-built")
+        seal_library(folder)
+    reached("job-library-sealed")
+    progress.close()
+    return built
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What the next transaction writes."""
+
+    facts: list[MediaFacts] = field(default_factory=list)
+    vectors: list[Float32] = field(default_factory=list)
+    places: list[list[FilePlace]] = field(default_factory=list)
+    signatures: list[bytes] = field(default_factory=list)
+    words: list[tuple[Word, ...]] = field(default_factory=list)
+    copies: list[tuple[FilePlace, str | int]] = field(default_factory=list)
+    failed: list[FailedFile] = field(default_factory=list)
+    inputs: int = 0
+
+
+class _Builder:
+    """Fills a new library from shards, in order."""
+
+    def __init__(self, spec: JobSpec, writer: Writer, progress: Progress) -> None:
+        self._spec, self._writer, self._progress = spec, writer, progress
+        self._roots = [writer.add_root(Path(root)).root_id for root in spec.roots]
+        self._pending = _Pending()
+        self._done = 0
+
+    def run(self, missing: set[int]) -> None:
+        for shard in self._spec.shards:
+            for row, result, vectors, signature in self._rows(shard, missing):
+                self._add(row, result, vectors, signature)
+                if self._pending.inputs >= _COMMIT_INPUTS:
+                    self._commit()
+        self._commit(last={"job": self._spec.job_id, "inputs": self._spec.count, "missing_shards": sorted(missing)})
+
+    def _rows(self, shard: Shard, missing: set[int]) -> Iterator[tuple[InputRow, Result, Float32 | None, bytes]]:
+        rows = read_list(self._spec, shard)
+        if shard.index in missing:
+            for row in rows:
+                reason = f"shard {shard.index} of its job was not done when the library was published"
+                yield row, Failed("read", reason, True, row.size_bytes, row.mtime_ns), None, b""
+            return
+        for row, (result, vectors, signature) in zip(rows, ShardReader(self._spec, shard), strict=True):
+            yield row, result, vectors, signature
+
+    def _add(self, row: InputRow, result: Result, vectors: Float32 | None, signature: bytes) -> None:
+        pending = self._pending
+        pending.inputs += 1
+        if isinstance(result, Embedded):
+            assert vectors is not None
+            pending.facts.append(result.facts)
+            pending.vectors.append(vectors)
+            pending.places.append([self._place(row, result.facts.size_bytes, result.mtime_ns)])
+            pending.signatures.append(signature)
+            pending.words.append(result.words)
+        elif isinstance(result, Copied):
+            pending.copies.append((self._place(row, result.size_bytes, result.mtime_ns), result.content_hash))
+        elif isinstance(result, Failed):
+            where = self._roots[row.root], row.path
+            size, time_ns = max(result.size_bytes, 0), result.mtime_ns
+            pending.failed.append(FailedFile(*where, result.stage, result.reason, result.transient, size, time_ns))
+
+    def _place(self, row: InputRow, size_bytes: int, mtime_ns: int) -> FilePlace:
+        date = date_of_file(os.path.basename(row.path or self._spec.roots[row.root]), mtime_ns)  # noqa: PTH119
+        return FilePlace(self._roots[row.root], row.path, size_bytes, mtime_ns, *date)
+
+    def _commit(self, last: dict[str, Any] | None = None) -> None:
+        pending, self._pending = self._pending, _Pending()
+        with self._writer.transaction() as transaction:
+            if pending.facts:
+                stacked = np.stack(pending.vectors)
+                transaction.add(
+                    EmbeddedBatch(pending.facts, stacked, pending.places, pending.signatures, pending.words)
+                )
+            transaction.place_files(pending.copies)
+            transaction.record_failures(pending.failed)
+            if last is not None:
+                transaction.record_event("job-published", last)
+            transaction.commit()
+        self._done += pending.inputs
+        self._progress("publishing", self._done, self._spec.count)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """``published.json``: what was published last, so that a library that a person has changed since is never
+    replaced."""
+
+    folder: str = ""
+    missing: list[int] = field(default_factory=list)
+    digest: str = ""
+    images: int = 0
+    files: int = 0
+
+    @classmethod
+    def read(cls, spec: JobSpec) -> _Record:
+        try:
+            return cls(**json.loads(spec.layout.published.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return cls()
+
+    def describes(self, target: Path) -> bool:
+        """Whether ``target`` is that library, untouched."""
+        return self.folder == str(target) and self.digest == _digest(target)
+
+    def write(self, spec: JobSpec) -> None:
+        with writing_job(spec.layout.published):
+            write_whole(spec.layout.published, json.dumps(asdict(self), indent=1).encode("ascii") + b"\n")
+
+
+def _digest(library: Path) -> str:
+    """sha256 of the catalog, with the log of what was written since; '' if there is none."""
+    digest = hashlib.sha256()
+    try:
+        for name in ("catalog.db", "catalog.db-wal"):
+            path = library / name
+            if name == "catalog.db" or path.exists():
+                with path.open("rb") as file:
+                    while piece := file.read(1 << 20):
+                        digest.update(piece)
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+def _empty(folder: Path) -> bool:
+    return folder.is_dir() and next(folder.iterdir(), None) is None
+
+
+def _incomplete(spec: JobSpec, sums: JobSums) -> LibraryError:
+    return LibraryError(
+        f"the job {spec.folder} is not complete: {sums.shards_done} of {sums.shards} shards are done, "
+        f"{sums.pending:,} of {sums.inputs:,} inputs are pending",
+        f"imgsearch job resume {spec.folder} goes on; `publish --partial` publishes what there is and records the rest",
+    )
+
+
+def _occupied(target: Path) -> UsageError:
+    return UsageError(
+        f"{target} holds a library that is not as this job published it, or something else: it stays as it is",
+        "publish beside it with --to DIR; `imgsearch job merge` joins libraries of one model",
+    )
