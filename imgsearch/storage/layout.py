@@ -30,6 +30,11 @@ class LibraryLayout:
         return self.folder / "catalog.db"
 
     @property
+    def remembered(self) -> Path:
+        """Where the catalog is, if it is in a database elsewhere."""
+        return self.folder / "catalog.json"
+
+    @property
     def segments(self) -> Path:
         return self.folder / "segments"
 
@@ -85,9 +90,12 @@ class LibraryLayout:
         """Raises if there are segments without a catalog: they are somebody's vectors, so never build a new library
         over them."""
         if not self.catalog.exists() and any(self.segments.glob("*" + SEGMENT_SUFFIX)):
+            lost = f"{self.catalog} is missing"
+            if self.remembered.exists():
+                lost = f"the database that {self.remembered.name} names holds no library"
             raise SegmentDamaged(
-                f"{self.segments} holds vectors, but {self.catalog} is missing",
-                f"put catalog.db back from a backup, or move {self.folder} away and index again",
+                f"{self.segments} holds vectors, but {lost}",
+                f"put the catalog back from a backup, or move {self.folder} away and index again",
             )
 
 

@@ -11,6 +11,7 @@ from imgsearch.files import reached, writer_lock
 from imgsearch.records import ModelId
 from imgsearch.storage.catalog import sqlite_reads as lookups
 from imgsearch.storage.catalog.database import Catalog, check_revision, utc_now
+from imgsearch.storage.catalog.dialects.contract import CatalogAccess
 from imgsearch.storage.catalog.revisions import FORMAT_VERSION, HEAD
 from imgsearch.storage.layout import LibraryLayout, refuse_network_file_system
 from imgsearch.storage.store import Store
@@ -20,24 +21,27 @@ _CREATE_WAIT_S = 30.0
 
 
 def library_exists(path: Path) -> bool:
-    """True if ``path`` holds a catalog, finished or not."""
-    return LibraryLayout(path).catalog.is_file()
+    """True if ``path`` holds a catalog, or says where it is, finished or not."""
+    layout = LibraryLayout(path)
+    return layout.catalog.is_file() or layout.remembered.is_file()
 
 
-def open_store(path: Path, *, migrate: bool = True) -> Store:
+def open_store(path: Path, *, migrate: bool = True, catalog_url: str = "") -> Store:
     """Open the library in the folder ``path``. A schema of an older program is migrated under the writer lock, or,
     without ``migrate`` or if nothing can be written, in a copy that is read in its place.
 
-    Raises LibraryMissing, LibraryUnsupported (newer program, network file system), LibraryBusy (only to migrate).
+    ``catalog_url``: where its catalog in a database is now, in place of the address that the folder remembers.
+    Raises LibraryMissing, LibraryUnsupported (newer program, network file system), LibraryBusy (only to migrate),
+    CatalogUnreachable.
     """
     layout = LibraryLayout(Path(os.path.realpath(path)))
-    if not layout.catalog.is_file():
+    if not library_exists(layout.folder):
         raise LibraryMissing(
             f"there is no library in {path}",
             "make one with `imgsearch index FOLDER`, or name another with --library DIR",
         )
     refuse_network_file_system(layout.folder)
-    catalog = Catalog(layout.catalog)
+    catalog = _catalog_of(layout, catalog_url)
     try:
         return _open(layout, catalog, migrate=migrate)
     except BaseException:
@@ -45,21 +49,22 @@ def open_store(path: Path, *, migrate: bool = True) -> Store:
         raise
 
 
-def create_store(path: Path, model: ModelId, *, dtype: str = "float16") -> Store:
+def create_store(path: Path, model: ModelId, *, dtype: str = "float16", catalog_url: str = "") -> Store:
     """Make a library for ``model`` in the folder ``path``, or open the existing one.
 
     ``dtype``: how vectors are stored, "float16", "float32" or "int8"; an existing library keeps its own.
+    ``catalog_url``: make the catalog in that PostgreSQL database; an existing library's folder remembers its own.
     Raises ModelMismatch for a library of another model, LibraryUnsupported, SegmentDamaged (vectors without
-    a catalog), StorageFull.
+    a catalog), StorageFull, CatalogUnreachable.
     """
     VectorShape(dtype, model.query_tokens, model.dims)
     layout = LibraryLayout(Path(os.path.realpath(path)))
     refuse_network_file_system(layout.folder)
-    if not layout.catalog.is_file() or _unfinished(layout):
+    if not library_exists(layout.folder) or _unfinished(layout, catalog_url):
         layout.make_folders()
         with writer_lock(layout.lock, wait_s=_CREATE_WAIT_S):
-            _create(layout, model, dtype)
-    store = open_store(layout.folder)
+            _create(layout, model, dtype, catalog_url)
+    store = open_store(layout.folder, catalog_url=catalog_url)
     try:
         store.require_model(model)
     except ModelMismatch:
@@ -68,23 +73,39 @@ def create_store(path: Path, model: ModelId, *, dtype: str = "float16") -> Store
     return store
 
 
-def _unfinished(layout: LibraryLayout) -> bool:
-    with contextlib.closing(Catalog(layout.catalog)) as catalog:
+def _catalog_of(layout: LibraryLayout, catalog_url: str, *, create: bool = False) -> CatalogAccess:
+    """The catalog in the folder, or the one in a database that the folder remembers or ``catalog_url`` names."""
+    if not catalog_url and not layout.remembered.is_file():
+        return Catalog(layout.catalog, create=create)
+    if layout.catalog.is_file():
+        raise LibraryUnsupported(
+            f"{layout.folder} keeps its catalog in {layout.catalog.name}, and a database elsewhere is named too",
+            f"leave --catalog-url out, or make a library of its own there with --library DIR; if "
+            f"{layout.remembered.name} lies there, one of the two files belongs elsewhere",
+        )
+    from imgsearch.storage.catalog.postgres.home import remembered_catalog
+
+    return remembered_catalog(layout.remembered, catalog_url, create=create)
+
+
+def _unfinished(layout: LibraryLayout, catalog_url: str) -> bool:
+    with contextlib.closing(_catalog_of(layout, catalog_url, create=True)) as catalog:
         return catalog.revision() is None
 
 
-def _create(layout: LibraryLayout, model: ModelId, dtype: str) -> None:
+def _create(layout: LibraryLayout, model: ModelId, dtype: str, catalog_url: str) -> None:
     from sqlalchemy import insert
 
     from imgsearch.storage.catalog import schema
 
     layout.refuse_lost_catalog()
-    with contextlib.closing(Catalog(layout.catalog, create=True)) as catalog:
-        catalog.make_wal()
+    with contextlib.closing(_catalog_of(layout, catalog_url, create=True)) as catalog:
+        catalog.prepare()
         if catalog.revision() is not None:
             return  # another process was faster
-        with catalog.write() as connection:
+        with catalog.exclusive(wait_s=_CREATE_WAIT_S), catalog.write() as connection:
             catalog.migrate(connection)
+            catalog.settle_in(connection, layout.folder)
             reached("library-migrated")
             row = {
                 "id": 1,
@@ -103,7 +124,7 @@ def _create(layout: LibraryLayout, model: ModelId, dtype: str) -> None:
             connection.execute(insert(schema.library).values(row))
 
 
-def _open(layout: LibraryLayout, catalog: Catalog, *, migrate: bool) -> Store:
+def _open(layout: LibraryLayout, catalog: CatalogAccess, *, migrate: bool) -> Store:
     revision = catalog.revision()
     check_revision(revision, layout.folder)
     if revision != HEAD:
@@ -123,10 +144,10 @@ def _open(layout: LibraryLayout, catalog: Catalog, *, migrate: bool) -> Store:
     return Store(layout, catalog, row.model, row.vector_dtype)
 
 
-def _migrate(layout: LibraryLayout, catalog: Catalog) -> None:
+def _migrate(layout: LibraryLayout, catalog: CatalogAccess) -> None:
     """Migrates in place, or, if nothing can be written, in a copy that is read in its place."""
     try:
-        with writer_lock(layout.lock), catalog.write() as connection:
+        with writer_lock(layout.lock), catalog.exclusive(), catalog.write() as connection:
             catalog.migrate(connection)
     except StorageFull:
         catalog.migrate_copy()

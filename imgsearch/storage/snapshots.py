@@ -124,6 +124,8 @@ def publish_snapshot(store: Store, draft: SnapshotDraft, seal: Seal, *, wait_s: 
     """
     from sqlalchemy import delete, insert
 
+    from imgsearch.storage.catalog.beside import next_beside_generation
+    from imgsearch.storage.catalog.orm_reads import driver
     from imgsearch.storage.catalog.row_writes import next_generation
     from imgsearch.storage.catalog.schema import snapshots
     from imgsearch.storage.writer import writing
@@ -147,12 +149,16 @@ def publish_snapshot(store: Store, draft: SnapshotDraft, seal: Seal, *, wait_s: 
             "created_at": utc_now(),
         }
         with writer.catalog.write() as connection:
-            connection.execute(delete(snapshots))
-            connection.execute(insert(snapshots).values(row))
-            next_generation(connection)
+            side = store.side(driver(connection))
+            connection.execute(delete(snapshots).where(snapshots.c.beside == int(side.beside)))
+            connection.execute(insert(snapshots).values({**row, "beside": int(side.beside)}))
+            if side.beside:
+                next_beside_generation(driver(connection))
+            else:
+                next_generation(connection)
             reached("snapshot-recorded")
         reached("snapshot-committed")
-        _remove_others(path)
+        remove_unnamed(store)
     found = latest_snapshot(store)
     assert found is not None
     return found
@@ -161,7 +167,10 @@ def publish_snapshot(store: Store, draft: SnapshotDraft, seal: Seal, *, wait_s: 
 def latest_snapshot(store: Store) -> SnapshotInfo | None:
     """The library's snapshot according to the catalog; its file may be gone or damaged."""
     with store.catalog.look() as connection:
-        row = connection.execute(f"SELECT {_FIELDS} FROM snapshots ORDER BY snapshot_id DESC LIMIT 1").fetchone()
+        where = f"beside = {int(store.side(connection).beside)}"
+        row = connection.execute(
+            f"SELECT {_FIELDS} FROM snapshots WHERE {where} ORDER BY snapshot_id DESC LIMIT 1"
+        ).fetchone()
     if row is None:
         return None
     snapshot_id, file_name, kind, first, stop, images, size_bytes, checksum, created_at = row
@@ -240,11 +249,14 @@ def _seal_of(values: dict[str, Any]) -> Seal:
     return Seal(**{field.name: values[field.name] for field in fields(Seal)})
 
 
-def _remove_others(kept: Path) -> None:
-    """Removes earlier snapshots and leftovers of killed builds; a reader keeps its map of an unlinked file."""
-    for path in kept.parent.iterdir():
+def remove_unnamed(store: Store) -> None:
+    """Remove earlier snapshots and leftovers of killed builds; a reader keeps its map of an unlinked file. The caller
+    holds the writer lock."""
+    with store.catalog.look() as connection:
+        named = {row[0] for row in connection.execute("SELECT file_name FROM snapshots")}
+    for path in store.layout.snapshots.iterdir():
         stale = path.name.startswith(_BUILDING) and not _alive(path.name.removeprefix(_BUILDING))
-        if path != kept and (path.suffix == SNAPSHOT_SUFFIX or stale):
+        if path.name not in named and (path.suffix == SNAPSHOT_SUFFIX or stale):
             with contextlib.suppress(OSError):
                 path.unlink()
     reached("snapshot-unlinked")

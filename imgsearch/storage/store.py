@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from imgsearch.errors import ModelMismatch, SegmentDamaged
 from imgsearch.records import Event, Failure, Filters, ImageRecord, Int64, ModelId, Root, UInt8, is_model_free
-from imgsearch.storage.catalog import inventory
+from imgsearch.storage.catalog import beside, inventory
 from imgsearch.storage.catalog import sqlite_reads as lookups
-from imgsearch.storage.catalog.database import Catalog
+from imgsearch.storage.catalog.beside import Side
+from imgsearch.storage.catalog.dialects.contract import CatalogAccess
+from imgsearch.storage.catalog.dialects import SqlConnection
 from imgsearch.storage.catalog.inventory import HeldFile, Inventory
 from imgsearch.storage.layout import LibraryLayout
 from imgsearch.storage.vectors.segments import DAMAGE_HINT, VectorShape, map_segment
@@ -38,10 +40,11 @@ _FOLDERS_NAMED = 3  # in the hint of an error
 class Store:
     """All reads of a library; from any thread, while another process writes.
 
-    Made by ``open_store`` and ``create_store``. Errors of every method: CatalogDamaged, StorageFull.
+    Made by ``open_store`` and ``create_store``. Errors of every method: CatalogDamaged, StorageFull. The vectors are
+    those of ``model``, whether they are the library's own or, before or after a switch, lie beside them.
     """
 
-    def __init__(self, layout: LibraryLayout, catalog: Catalog, model: ModelId, dtype: str) -> None:
+    def __init__(self, layout: LibraryLayout, catalog: CatalogAccess, model: ModelId, dtype: str) -> None:
         self.layout = layout
         self.catalog = catalog
         self.model = model
@@ -79,8 +82,8 @@ class Store:
             raise ModelMismatch(
                 f"the library {self.path} belongs to the model {self.model.name!r}; got {model.name!r} "
                 f"({'; '.join(differing)})",
-                f"leave --model out to use the library's own model, or index again beside it: "
-                f"imgsearch index --model {model.name} --library OTHER FOLDER",
+                "leave --model out to use the library's own model; other vectors are made beside its own by "
+                f"`imgsearch index --model {model.name} --beside`, in another library by --library OTHER FOLDER",
             )
 
     def require_vectors(self) -> None:
@@ -95,18 +98,30 @@ class Store:
             )
 
     def generation(self) -> int:
-        """A number that grows with every commit that can change a search."""
+        """A number that changes with every commit that can change a search."""
         with self.catalog.look() as connection:
-            return lookups.generation(connection)
+            side = beside.side_of(connection, self.model)
+            return lookups.generation(connection) if side is None else side.generation
+
+    def side(self, connection: SqlConnection) -> Side:
+        """Whether the store's vectors are the library's own now. Raises ModelMismatch if they are gone."""
+        side = beside.side_of(connection, self.model)
+        if side is None:
+            raise ModelMismatch(
+                f"the library {self.path} was switched to another model; its vectors of {self.model.name!r} are gone",
+                "run the same command again, without --model",
+            )
+        return side
 
     def view(self) -> View:
-        """The library as it is now, for searching. 0.7 s a million images. Raises SegmentDamaged."""
+        """The library as it is now, for searching. 0.7 s a million images. Raises SegmentDamaged, ModelMismatch."""
         for attempt in range(_VIEW_ATTEMPTS):
             with self.catalog.look() as connection:
-                generation = lookups.generation(connection)
-                infos = lookups.segment_rows(connection)
-                live = lookups.live_rows(connection)
-                dead = lookups.dead_slots(connection)
+                side = self.side(connection)
+                generation = side.generation
+                infos = lookups.segment_rows(connection, side.beside)
+                live = lookups.live_rows(connection, side.beside)
+                dead = lookups.dead_slots(connection, side.beside)
             try:
                 maps = [(info, map_segment(self.layout.segments, self.shape, info)) for info in infos]
             except FileNotFoundError as exc:  # a compaction published and unlinked in between: try again
@@ -180,7 +195,8 @@ class Store:
     def calibration(self) -> str | None:
         """The JSON of the library's own calibration; None if it has none."""
         with self.catalog.look() as connection:
-            return lookups.calibration(connection)
+            in_use = not self.side(connection).beside
+            return lookups.calibration(connection) if in_use else beside.beside_calibration(connection)
 
     def matching_images(self, filters: Filters) -> Int64:
         """Ids, ascending, of the live images that match; see `filters.matching_image_ids`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -16,7 +15,8 @@ from imgsearch.records import SlotRange
 from imgsearch.storage.batch import Committed, EmbeddedBatch, FailedFile, FilePlace
 from imgsearch.storage.catalog import orm_reads as queries
 from imgsearch.storage.catalog import row_writes
-from imgsearch.storage.catalog.database import Catalog, utc_now
+from imgsearch.storage.catalog.database import utc_now
+from imgsearch.storage.catalog.dialects.contract import CatalogAccess
 from imgsearch.storage.catalog.facts import FactWrites, images_at, settle
 from imgsearch.storage.catalog.image_rows import NewImage, insert_images
 from imgsearch.storage.catalog.rereads import Reread, write_rereads
@@ -28,11 +28,19 @@ class WriteTransaction:
     """Collects writes; ``commit()`` makes all of them durable at once, leaving without it undoes all of them.
 
     Vectors go to the segment when they are added; rows wait in memory. Not for use from two threads. ``ended`` is
-    called once with whether everything was committed; if not, it has to cut the segments back.
+    called once with whether everything was committed; if not, it has to cut the segments back. ``check`` is called
+    before vectors are added, and raises if they are not the library's.
     """
 
-    def __init__(self, catalog: Catalog, segments: SegmentStore, ended: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        catalog: CatalogAccess,
+        segments: SegmentStore,
+        ended: Callable[[bool], None],
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self._catalog = catalog
+        self._check = check
         self._segments = segments
         self._ended = ended
         self._appended: list[Appended] = []
@@ -59,6 +67,7 @@ class WriteTransaction:
         are ignored and the files are placed. Raises StorageFull; ValueError for shapes that disagree and for
         vectors that are not finite."""
         _check_batch(batch)
+        self._check()
         with self._catalog.read() as connection:
             known = queries.ids_by_hash(connection, [facts.content_hash for facts in batch.facts])
         fresh = []
@@ -83,6 +92,7 @@ class WriteTransaction:
         """Write images that were read again, some with new vectors. Raises StorageFull, ValueError."""
         embedded = [each for each in found if each.vectors is not None]
         if embedded:
+            self._check()
             stacked = np.stack([each.vectors for each in embedded if each.vectors is not None])
             if not np.isfinite(stacked).all():
                 raise ValueError("got vectors that are not finite, expected numbers")
@@ -113,7 +123,7 @@ class WriteTransaction:
         self._events.append((kind, data))
 
     def commit(self) -> Committed:
-        """Make everything durable: first the vectors, then one SQLite transaction. Raises StorageFull,
+        """Make everything durable: first the vectors, then one transaction of the catalog. Raises StorageFull,
         ValueError for a content, image or root that the library does not have; then nothing is kept."""
         if not self._open:
             raise ValueError("the transaction is over")
@@ -123,7 +133,7 @@ class WriteTransaction:
             with self._catalog.write() as connection:
                 self._write_rows(connection)
                 reached("catalog-written")
-        except (IntegrityError, sqlite3.IntegrityError) as exc:
+        except (IntegrityError, *self._catalog.integrity_errors) as exc:
             self.rollback()
             reason = getattr(exc, "orig", exc)
             raise ValueError(f"a row names an image or root that the library does not have: {reason}") from exc

@@ -10,10 +10,11 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 
-from imgsearch.errors import LibraryError, UsageError
+from imgsearch.errors import LibraryError, ModelMismatch, UsageError
 from imgsearch.files import reached, writer_lock
 from imgsearch.records import Root
 from imgsearch.storage.batch import Forgotten
+from imgsearch.storage.catalog import beside as beside_rows
 from imgsearch.storage.catalog import captions as caption_rows
 from imgsearch.storage.catalog import image_texts as text_rows
 from imgsearch.storage.catalog import orm_reads as queries
@@ -27,12 +28,15 @@ from imgsearch.storage.catalog.schema import calibration, deletions, failures, f
 from imgsearch.storage.store import Store
 from imgsearch.storage.transaction import WriteTransaction
 from imgsearch.storage.vectors.segment_store import SegmentStore
+from imgsearch.storage.vectors.segments import VectorShape
+
+BESIDE_HINT = "`imgsearch index --model MODEL --beside` makes them"
 
 
 @contextlib.contextmanager
 def writing(store: Store, *, wait_s: float = 0.0) -> Iterator[Writer]:
     """Hold the writer lock, and mend the leftovers of a killed writer. Raises LibraryBusy, SegmentDamaged."""
-    with writer_lock(store.layout.lock, wait_s=wait_s):
+    with writer_lock(store.layout.lock, wait_s=wait_s), store.catalog.exclusive(wait_s=wait_s):
         writer = Writer(store)
         try:
             writer.recover()
@@ -47,21 +51,45 @@ class Writer:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.catalog = store.catalog
-        self.segments = self.committed_segments()
+        self.segments = self.committed_segments(beside=False)
         self._in_transaction = False
         self._broken = False
 
-    def committed_segments(self) -> SegmentStore:
-        """The segments exactly as the catalog has them."""
+    def committed_segments(self, *, beside: bool) -> SegmentStore:
+        """The segments exactly as the catalog has them: the library's own, or those ``beside`` them, whose appends
+        become rows by `imgsearch.storage.beside`. Append to one of the two at a time: they number slots together.
+        Raises ModelMismatch where nothing lies beside."""
         with self.catalog.read() as connection:
             next_slot = connection.execute(select(library.c.next_slot)).scalar_one()
-            infos = queries.segment_rows(connection)
-        return SegmentStore(self.store.layout.segments, self.store.shape, infos, int(next_slot))
+            infos = queries.segment_rows(connection, beside)
+            below = queries.driver(connection)
+            side = beside_rows.beside_side(below) if beside else beside_rows.own_side(below)
+        if side is None:
+            raise ModelMismatch(f"no vectors lie beside those of the library {self.store.path}", BESIDE_HINT)
+        shape = VectorShape(side.dtype, side.model.query_tokens, side.model.dims)
+        return SegmentStore(self.store.layout.segments, shape, infos, int(next_slot))
 
     def recover(self) -> None:
         """Cut back the leftovers of a killed writer, and store where moved roots are. Raises SegmentDamaged."""
-        self.segments.recover()
+        with self.catalog.read() as connection:
+            others = {info.file_name for info in queries.segment_rows(connection, beside=True)}
+        self.segments.recover(spared=others)
+        if others:
+            own = {info.file_name for info in self.segments.infos}
+            self.committed_segments(beside=True).recover(spared=own)
         self._refresh_roots()
+
+    def require_current(self) -> None:
+        """Raise ModelMismatch if the library was switched to another model since its store was opened: vectors of the
+        one before would come among others."""
+        with self.catalog.look() as connection:
+            current = beside_rows.same_vectors(beside_rows.own_side(connection).model, self.store.model)
+        if not current:
+            raise ModelMismatch(
+                f"the library {self.store.path} was switched to another model while this ran with "
+                f"{self.store.model.name!r}",
+                "run the same command again",
+            )
 
     def transaction(self) -> WriteTransaction:
         """A new transaction; one at a time."""
@@ -73,12 +101,13 @@ class Writer:
                 "run the same command again: taking the lock mends the library",
             )
         self._in_transaction = True
-        return WriteTransaction(self.catalog, self.segments, self._transaction_ended)
+        return WriteTransaction(self.catalog, self.segments, self._transaction_ended, self.require_current)
 
     def cut_back(self) -> None:
         """Bring the segments back to the state that the catalog has committed. If that fails too (the disk is gone),
         the writer refuses further work, and the next holder of the lock mends the library."""
         try:
+            self.catalog.require_exclusive()  # else a commit may still arrive from the session that was lost
             with self.catalog.read() as connection:
                 next_slot = connection.execute(select(library.c.next_slot)).scalar_one()
             self.segments.truncate(int(next_slot))

@@ -6,6 +6,10 @@ import sqlite3
 from pathlib import Path
 
 _LATER = {
+    "0008": (
+        *(f"DROP TABLE {table}" for table in ("beside_slots", "beside")),
+        *(f"ALTER TABLE {table} DROP COLUMN beside" for table in ("segments", "snapshots")),
+    ),
     "0007": ("DROP TABLE image_texts", "DROP TABLE text_search"),
     "0006": ("DROP TABLE captions", "DROP TABLE caption_search"),
     "0005": (

@@ -5,16 +5,16 @@ connection, and none holds more than a page of rows. The reads of a search are i
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, bindparam, select, tuple_
 
 from imgsearch.records import Int64, Root
 from imgsearch.storage.batch import BatchInfo, FailedFile, FileState
 from imgsearch.storage.catalog import sqlite_reads as lookups
+from imgsearch.storage.catalog.dialects import SqlConnection, dialect_of
 from imgsearch.storage.catalog.schema import batches, failures, files
 from imgsearch.storage.catalog.sqlite_reads import PAGE_ROWS, chunks
 from imgsearch.storage.vectors.segments import SegmentInfo
@@ -29,11 +29,15 @@ _STATES_AFTER = """SELECT relative_path, size_bytes, mtime_ns, image_id FROM fil
     WHERE root_id = ? {beyond} ORDER BY relative_path LIMIT {limit}"""
 
 
-def driver(connection: Connection) -> sqlite3.Connection:
-    """SQLite's own connection below SQLAlchemy's, inside the same transaction, for `sqlite_reads`."""
+def driver(connection: Connection) -> SqlConnection:
+    """The driver's own connection below SQLAlchemy's, inside the same transaction, for `sqlite_reads`."""
     below = connection.connection.driver_connection
-    assert isinstance(below, sqlite3.Connection)
-    return below
+    assert below is not None
+    if connection.dialect.name == "sqlite":
+        return cast("SqlConnection", below)
+    from imgsearch.storage.catalog.postgres.connection import PostgresConnection
+
+    return PostgresConnection(below)
 
 
 def library_row(connection: Connection) -> lookups.LibraryRow | None:
@@ -41,14 +45,14 @@ def library_row(connection: Connection) -> lookups.LibraryRow | None:
     return lookups.library_row(driver(connection))
 
 
-def segment_rows(connection: Connection) -> list[SegmentInfo]:
+def segment_rows(connection: Connection, beside: bool = False) -> list[SegmentInfo]:
     """See `sqlite_reads.segment_rows`."""
-    return lookups.segment_rows(driver(connection))
+    return lookups.segment_rows(driver(connection), beside)
 
 
-def live_rows(connection: Connection) -> tuple[Int64, Int64]:
+def live_rows(connection: Connection, beside: bool = False) -> tuple[Int64, Int64]:
     """See `sqlite_reads.live_rows`."""
-    return lookups.live_rows(driver(connection))
+    return lookups.live_rows(driver(connection), beside)
 
 
 def resolved_roots(connection: Connection, folder: Path) -> list[Root]:
@@ -79,14 +83,11 @@ def ids_by_hash(connection: Connection, content_hashes: Iterable[str]) -> dict[s
     return found
 
 
-def insert_rows(
-    connection: Connection, table: str, rows: Sequence[Mapping[str, Any]], *, verb: str = "INSERT", tail: str = ""
-) -> None:
+def insert_rows(connection: Connection, table: str, rows: Sequence[Mapping[str, Any]], *, tail: str = "") -> None:
     """Insert many rows of the same columns on the driver, which takes a third of the time that SQLAlchemy takes.
-    ``verb`` may be "INSERT OR REPLACE", ``tail`` an ON CONFLICT clause. Raises sqlite3.IntegrityError."""
-    names = list(rows[0])
-    columns, values = ", ".join(names), ", ".join(f":{name}" for name in names)
-    driver(connection).executemany(f"{verb} INTO {table} ({columns}) VALUES ({values}) {tail}", rows)
+    ``tail`` may be an ON CONFLICT clause. Raises the driver's IntegrityError."""
+    below = driver(connection)
+    dialect_of(below).insert(below, table, rows, tail)
 
 
 def hash_bytes(content_hash: str) -> bytes:
@@ -110,8 +111,8 @@ def states_after(connection: Connection, root_id: int, after: bytes | None) -> l
     """The next page of a root's files, by the bytes of the relative path; ``after`` None is the beginning."""
     beyond = "" if after is None else "AND relative_path > ?"  # '' itself is a path: that of a single-file root
     parameters = (root_id,) if after is None else (root_id, after)
-    cursor = connection.exec_driver_sql(_STATES_AFTER.format(beyond=beyond, limit=PAGE_ROWS), parameters).cursor
-    return [] if cursor is None else list(map(_state, cursor.fetchall()))
+    rows = driver(connection).execute(_STATES_AFTER.format(beyond=beyond, limit=PAGE_ROWS), parameters)
+    return list(map(_state, rows.fetchall()))
 
 
 def _state(row: Any) -> FileState:

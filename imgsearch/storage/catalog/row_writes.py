@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, delete, insert, select, text, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from imgsearch.storage.batch import FailedFile, FilePlace
 from imgsearch.storage.catalog import orm_reads as queries
 from imgsearch.storage.catalog import sqlite_reads as lookups
 from imgsearch.storage.catalog.database import utc_now
+from imgsearch.storage.catalog.dialects import dialect_of
 from imgsearch.storage.catalog.image_rows import stored_text
 from imgsearch.storage.catalog.schema import batches, deletions, events, failures, images, library, segments
 from imgsearch.storage.vectors.segment_store import Appended
@@ -26,11 +26,15 @@ _REMOVE_FILE = text(f"DELETE FROM files WHERE {_PATH_PARAMETERS}")
 _SAME_PLACE = """ON CONFLICT (root_id, relative_path) DO UPDATE SET
     size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, image_id = excluded.image_id,
     dated_at = excluded.dated_at, dated_source = excluded.dated_source, sidecars = 0"""
+_FAILED_AGAIN = """ON CONFLICT (root_id, relative_path) DO UPDATE SET
+    stage = excluded.stage, reason = excluded.reason, transient = excluded.transient, size_bytes = excluded.size_bytes,
+    mtime_ns = excluded.mtime_ns, failed_at = excluded.failed_at, decode_recipe = excluded.decode_recipe"""
 _CLEAR_FAILURE = text(f"DELETE FROM failures WHERE {_PATH_PARAMETERS}")
 
 
-def write_batches(connection: Connection, appended: Sequence[Appended]) -> None:
-    """The segment and batch rows of vectors that are already durable, and the next free slot."""
+def write_batches(connection: Connection, appended: Sequence[Appended], *, beside: bool = False) -> None:
+    """The segment and batch rows of vectors that are already durable, and the next free slot. ``beside``: they are of
+    the model beside the library's own."""
     if not appended:
         return
     rows = connection.execute(select(segments.c.file_name, segments.c.segment_id))
@@ -39,6 +43,7 @@ def write_batches(connection: Connection, appended: Sequence[Appended]) -> None:
     for batch in appended:
         if batch.file_name not in known:
             row = {"file_name": batch.file_name, "first_slot": batch.slots.first, "scale": batch.scale}
+            row["beside"] = int(beside)
             key = connection.execute(insert(segments).values(row)).inserted_primary_key
             known[batch.file_name] = key[0] if key else 0
     batch_rows = [
@@ -78,6 +83,8 @@ def write_files(
         for place, key in placed
     ]
     queries.insert_rows(connection, "files", rows, tail=_SAME_PLACE)
+    below = queries.driver(connection)
+    dialect_of(below).index_files(below, [(row["root_id"], row["relative_path"]) for row in rows])
     return {row["image_id"] for row in rows}
 
 
@@ -112,10 +119,7 @@ def write_failures(connection: Connection, failed: Sequence[FailedFile]) -> None
         }
         for entry in failed
     ]
-    statement = upsert(failures)
-    names = ("stage", "reason", "transient", "size_bytes", "mtime_ns", "failed_at", "decode_recipe")
-    changed = {name: statement.excluded[name] for name in names}
-    connection.execute(statement.on_conflict_do_update(index_elements=["root_id", "relative_path"], set_=changed), rows)
+    queries.insert_rows(connection, "failures", rows, tail=_FAILED_AGAIN)
 
 
 def clear_failures(connection: Connection, keys: Sequence[Mapping[str, Any]]) -> None:

@@ -183,6 +183,7 @@ segments = Table(
     Column("file_name", Text, nullable=False, unique=True),
     Column("first_slot", BigInteger, nullable=False, unique=True),
     Column("scale", Float, nullable=False),
+    Column("beside", Integer, nullable=False, server_default="0"),  # 1: holds vectors of the model beside
     sqlite_autoincrement=True,
 )
 
@@ -220,7 +221,33 @@ snapshots = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("checksum", BigInteger, nullable=False),
     Column("created_at", Text, nullable=False),
+    Column("beside", Integer, nullable=False, server_default="0"),  # 1: of the vectors of the model beside
     sqlite_autoincrement=True,
+)
+
+beside = Table(
+    "beside",  # vectors of a second model, of the same pictures: at most one row
+    metadata,
+    Column("id", Integer, primary_key=True),  # always 1
+    Column("made_at", Text, nullable=False),
+    Column("former", Integer, nullable=False),  # 1: the library's own before a switch
+    Column("model_name", Text, nullable=False),
+    Column("model_fingerprint", Text, nullable=False),
+    Column("model_recipe", Text, nullable=False),
+    Column("model_dtype", Text, nullable=False),
+    Column("query_tokens", Integer, nullable=False),
+    Column("dims", Integer, nullable=False),
+    Column("vector_dtype", Text, nullable=False),
+    Column("generation", BigInteger, nullable=False),  # goes up with every commit of its vectors
+    Column("calibration", Text),  # JSON
+    Column("calibrated_at", Text),
+)
+
+beside_slots = Table(
+    "beside_slots",
+    metadata,
+    Column("image_id", Integer, ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
+    Column("slot", BigInteger, nullable=False, unique=True),  # numbered together with the library's own
 )
 
 calibration = Table(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from imgsearch.records import FILE_SOURCES, ImageRecord, Int64, MediaFacts, ModelId, Root
+from imgsearch.storage.catalog.dialects import SqlConnection
 from imgsearch.storage.vectors.segments import SegmentInfo
 
 PAGE_ROWS = 8192
@@ -26,7 +26,9 @@ T = TypeVar("T")
 _LIBRARY = """SELECT format_version, created_at, vector_dtype, generation,
     model_name, model_fingerprint, model_recipe, model_dtype, query_tokens, dims FROM library"""
 _SEGMENTS = """SELECT file_name, segments.first_slot, max(batches.first_slot + batches."count"), scale
-    FROM segments JOIN batches USING (segment_id) GROUP BY segment_id ORDER BY segments.first_slot"""
+    FROM segments JOIN batches USING (segment_id) WHERE beside = ?
+    GROUP BY segments.segment_id ORDER BY segments.first_slot"""
+_SLOTS = "SELECT slot, image_id FROM {table} ORDER BY slot"
 _IMAGES = """SELECT image_id, slot, taken_at, taken_source, content_hash, perceptual_hash, width, height, format,
     size_bytes, taken_at, camera, latitude, longitude, orientation, taken_source, place_source, rating, rating_source,
     orientation_source FROM images"""
@@ -55,7 +57,7 @@ def chunks(values: Iterable[T], size: int = _CHUNK) -> Iterator[list[T]]:
         yield chunk
 
 
-def revision(connection: sqlite3.Connection) -> str | None:
+def revision(connection: SqlConnection) -> str | None:
     """The schema's revision; None for a catalog whose creation never finished."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():
         return None
@@ -63,7 +65,7 @@ def revision(connection: sqlite3.Connection) -> str | None:
     return None if row is None else str(row[0])
 
 
-def library_row(connection: sqlite3.Connection) -> LibraryRow | None:
+def library_row(connection: SqlConnection) -> LibraryRow | None:
     """The one row of ``library``; None before the library's creation is finished."""
     row = connection.execute(_LIBRARY).fetchone()
     if row is None:
@@ -72,26 +74,27 @@ def library_row(connection: sqlite3.Connection) -> LibraryRow | None:
     return LibraryRow(version, created_at, vector_dtype, number, ModelId(*model))
 
 
-def generation(connection: sqlite3.Connection) -> int:
+def generation(connection: SqlConnection) -> int:
     """Grows with every commit that can change a search."""
     return int(connection.execute("SELECT generation FROM library").fetchone()[0])
 
 
-def calibration(connection: sqlite3.Connection) -> str | None:
+def calibration(connection: SqlConnection) -> str | None:
     """The JSON of the library's own calibration, if it has one."""
     row = connection.execute("SELECT data FROM calibration").fetchone()
     return None if row is None else str(row[0])
 
 
-def segment_rows(connection: sqlite3.Connection) -> list[SegmentInfo]:
-    """Every segment with its committed slots, ascending."""
-    rows = connection.execute(_SEGMENTS)
+def segment_rows(connection: SqlConnection, beside: bool = False) -> list[SegmentInfo]:
+    """Every segment of the library's own vectors, or of those beside them, with its committed slots, ascending."""
+    rows = connection.execute(_SEGMENTS, (int(beside),))
     return [SegmentInfo(name, first, int(stop) - first, scale) for name, first, stop, scale in rows]
 
 
-def live_rows(connection: sqlite3.Connection) -> tuple[Int64, Int64]:
-    """(slots ascending, image ids) of every image that a file holds; 0.6 s a million."""
-    cursor = connection.execute("SELECT slot, image_id FROM images ORDER BY slot")
+def live_rows(connection: SqlConnection, beside: bool = False) -> tuple[Int64, Int64]:
+    """(slots ascending, image ids) of every image that a file holds; 0.6 s a million. Of vectors ``beside`` the
+    library's own, those that are made."""
+    cursor = connection.execute(_SLOTS.format(table="beside_slots" if beside else "images"))
     pages = [np.empty((0, 2), np.int64)]
     while rows := cursor.fetchmany(65_536):
         pages.append(np.array(rows, dtype=np.int64))
@@ -102,13 +105,14 @@ def live_rows(connection: sqlite3.Connection) -> tuple[Int64, Int64]:
     return table[:, 0].copy(), table[:, 1].copy()
 
 
-def dead_slots(connection: sqlite3.Connection) -> Int64:
+def dead_slots(connection: SqlConnection, beside: bool = False) -> Int64:
     """Slots, ascending, of images that no file holds now; a new file brings them back until a compaction."""
-    rows = connection.execute("SELECT slot FROM deletions JOIN images USING (image_id) ORDER BY slot")
+    table = "beside_slots" if beside else "images"
+    rows = connection.execute(f"SELECT slot FROM deletions JOIN {table} USING (image_id) ORDER BY slot")
     return np.fromiter((row[0] for row in rows), np.int64)
 
 
-def images_by_id(connection: sqlite3.Connection, image_ids: Iterable[int]) -> dict[int, ImageRecord]:
+def images_by_id(connection: SqlConnection, image_ids: Iterable[int]) -> dict[int, ImageRecord]:
     """Records by image id; unknown ids are absent."""
     found: dict[int, ImageRecord] = {}
     for chunk in chunks(int(i) for i in image_ids):
@@ -117,7 +121,7 @@ def images_by_id(connection: sqlite3.Connection, image_ids: Iterable[int]) -> di
     return found
 
 
-def images_after(connection: sqlite3.Connection, image_id: int) -> list[ImageRecord]:
+def images_after(connection: SqlConnection, image_id: int) -> list[ImageRecord]:
     """The next page of live images by id."""
     live = "image_id NOT IN (SELECT image_id FROM deletions)"
     rows = connection.execute(
@@ -126,14 +130,14 @@ def images_after(connection: sqlite3.Connection, image_id: int) -> list[ImageRec
     return [_image_record(row) for row in rows]
 
 
-def places_of(connection: sqlite3.Connection, image_ids: Iterable[int]) -> Iterator[tuple[int, int, str]]:
+def places_of(connection: SqlConnection, image_ids: Iterable[int]) -> Iterator[tuple[int, int, str]]:
     """(image id, root id, relative path) of every file of these images; the best file of an image first."""
     for chunk in chunks(int(i) for i in image_ids):
         for image_id, root_id, path in connection.execute(_PLACES.format(marks=marks(chunk)), chunk):
             yield image_id, root_id, os.fsdecode(path)
 
 
-def resolved_roots(connection: sqlite3.Connection, folder: Path) -> list[Root]:
+def resolved_roots(connection: SqlConnection, folder: Path) -> list[Root]:
     """Every root at its present place: at its absolute path; if nothing is there, at its path relative to the
     library's folder, if something is there (the library was moved together with its images)."""
     rows = connection.execute("SELECT root_id, path, relative_path, offline FROM roots ORDER BY root_id")

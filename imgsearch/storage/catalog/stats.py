@@ -11,8 +11,10 @@ from sqlalchemy import Connection, Table, func, select
 
 from imgsearch.errors import LibraryMissing
 from imgsearch.records import ModelId, Root
+from imgsearch.storage.catalog import beside as beside_rows
 from imgsearch.storage.catalog import orm_reads as queries
-from imgsearch.storage.catalog.database import Catalog
+from imgsearch.storage.catalog.beside import BesideVectors
+from imgsearch.storage.catalog.dialects.contract import CatalogAccess
 from imgsearch.storage.catalog.revisions import HEAD
 from imgsearch.storage.catalog.schema import batches, deletions, failures, files, images, segments
 from imgsearch.storage.layout import LibraryLayout
@@ -28,10 +30,19 @@ class RootStats:
 
 
 @dataclass(frozen=True, slots=True)
+class BesideStats:
+    """Vectors of a second model: their ``vector_bytes`` are part of the library's, ``snapshot_bytes`` of the whole."""
+
+    vectors: BesideVectors
+    vector_bytes: int
+    snapshot_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """``images`` are those that a search can return; ``deleted_images`` wait for ``compact``. Sizes in bytes:
     ``vector_bytes`` of the folder segments, ``catalog_bytes`` of the catalog with its log, ``total_bytes`` of
-    the whole library's folder."""
+    the whole library's folder. ``beside``: of the vectors that lie beside the library's own."""
 
     path: Path
     format_version: int
@@ -51,9 +62,10 @@ class Stats:
     catalog_bytes: int
     total_bytes: int
     roots: tuple[RootStats, ...]
+    beside: BesideStats | None = None
 
 
-def read_stats(layout: LibraryLayout, catalog: Catalog) -> Stats:
+def read_stats(layout: LibraryLayout, catalog: CatalogAccess) -> Stats:
     """Counts from one consistent snapshot; sizes from the disk at the moment."""
     with catalog.read() as connection:
         row = queries.library_row(connection)
@@ -79,13 +91,24 @@ def read_stats(layout: LibraryLayout, catalog: Catalog) -> Stats:
             batches=_count(connection, batches),
             segments=_count(connection, segments),
             vector_bytes=folder_bytes(layout.segments),
-            catalog_bytes=sum(_size(Path(f"{layout.catalog}{suffix}")) for suffix in ("", "-wal", "-shm")),
+            catalog_bytes=catalog.size_bytes(),
             total_bytes=folder_bytes(layout.folder),
             roots=tuple(
                 RootStats(root, by_root["files"].get(root.root_id, 0), by_root["failures"].get(root.root_id, 0))
                 for root in roots
             ),
+            beside=_beside_stats(layout, connection),
         )
+
+
+def _beside_stats(layout: LibraryLayout, connection: Connection) -> BesideStats | None:
+    below = queries.driver(connection)
+    found = beside_rows.read_beside(below)
+    if found is None:
+        return None
+    names = [info.file_name for info in queries.segment_rows(connection, beside=True)]
+    (snapshots,) = below.execute("SELECT coalesce(sum(size_bytes), 0) FROM snapshots WHERE beside = 1").fetchone()
+    return BesideStats(found, sum(_size(layout.segments / name) for name in names), snapshots)
 
 
 def folder_bytes(folder: Path) -> int:

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, select, update
 
 from imgsearch.errors import SegmentDamaged
 from imgsearch.files import reached
 from imgsearch.records import Int64
 from imgsearch.storage.batch import Compacted
+from imgsearch.storage.catalog import beside as beside_rows
 from imgsearch.storage.catalog import orm_reads as queries
 from imgsearch.storage.catalog.row_writes import delete_images, next_generation, write_batches
-from imgsearch.storage.catalog.schema import batches, images, segments
+from imgsearch.storage.catalog.schema import batches, beside_slots, images, segments
 from imgsearch.storage.catalog.stats import folder_bytes
-from imgsearch.storage.vectors.segment_store import Appended
+from imgsearch.storage.vectors.segment_store import Appended, SegmentStore
 from imgsearch.storage.vectors.segments import DAMAGE_HINT, SegmentInfo, map_segment
 from imgsearch.storage.writer import Writer
 
 _COPY_SLOTS = 1024
-_MOVE = update(images).where(images.c.slot == bindparam("old_slot")).values(slot=bindparam("new_slot"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Vectors:
+    """What is rewritten: the library's own vectors or those ``beside`` them, and the table that has their slots."""
+
+    writer: Writer
+    segments: SegmentStore
+    beside: bool
+
+    @property
+    def slots(self) -> Table:
+        return beside_slots if self.beside else images
 
 
 def compact_library(writer: Writer, progress: Callable[[int, int], None] | None = None) -> Compacted:
@@ -35,18 +49,30 @@ def compact_library(writer: Writer, progress: Callable[[int, int], None] | None 
     """
     folder = writer.store.layout.segments
     before = folder_bytes(folder)
-    with writer.catalog.read() as connection:
-        slots, _ = queries.live_rows(connection)
-        infos = queries.segment_rows(connection)
+    removed, rewritten = _compact(_Vectors(writer, writer.segments, beside=False), progress)
+    with writer.catalog.look() as connection:
+        other = beside_rows.beside_side(connection) is not None
+    if other:
+        rewritten += _compact(_Vectors(writer, writer.committed_segments(beside=True), beside=True), progress)[1]
+        writer.segments.next_slot = writer.committed_segments(beside=False).next_slot
+    return Compacted(removed, rewritten, before, folder_bytes(folder))
+
+
+def _compact(vectors: _Vectors, progress: Callable[[int, int], None] | None) -> tuple[int, int]:
+    """(images removed, segments rewritten)."""
+    with vectors.writer.catalog.read() as connection:
+        slots, _ = queries.live_rows(connection, vectors.beside)
+        infos = queries.segment_rows(connection, vectors.beside)
     doomed = [info for info in infos if len(_inside(slots, info)) < info.count]
     if doomed:
-        writer.segments.start_new_segment()
+        vectors.segments.start_new_segment()
     removed = 0
     for number, info in enumerate(doomed):
-        removed += _rewrite(writer, info, _inside(slots, info))
+        removed += _rewrite(vectors, info, _inside(slots, info))
         if progress is not None:
             progress(number + 1, len(doomed))
-    return Compacted(removed, len(doomed), before, folder_bytes(folder))
+    vectors.segments.close()
+    return removed, len(doomed)
 
 
 def _inside(slots: Int64, info: SegmentInfo) -> Int64:
@@ -54,31 +80,35 @@ def _inside(slots: Int64, info: SegmentInfo) -> Int64:
     return slots[first:stop]
 
 
-def _rewrite(writer: Writer, info: SegmentInfo, living: Int64) -> int:
+def _rewrite(vectors: _Vectors, info: SegmentInfo, living: Int64) -> int:
+    before = vectors.segments.next_slot
     try:
-        check_batches(writer, info)
-        appended = [_copy(writer, info, living[at : at + _COPY_SLOTS]) for at in range(0, len(living), _COPY_SLOTS)]
+        _check_batches(vectors, info)
+        appended = [_copy(vectors, info, living[at : at + _COPY_SLOTS]) for at in range(0, len(living), _COPY_SLOTS)]
         if appended:
             reached("compact-copied")
-            writer.segments.sync()
+            vectors.segments.sync()
         reached("compact-fsynced")
-        with writer.catalog.write() as connection:
-            removed = _publish(connection, info, living, appended)
+        with vectors.writer.catalog.write() as connection:
+            removed = _publish(connection, vectors, info, living, appended)
             reached("compact-written")
         reached("compact-committed")
     except BaseException:
-        writer.cut_back()
+        if vectors.beside:
+            vectors.segments.truncate(before)
+        else:
+            vectors.writer.cut_back()
         raise
-    writer.segments.drop(info.file_name)
+    vectors.segments.drop(info.file_name)
     reached("compact-unlinked")
     return removed
 
 
-def check_batches(writer: Writer, info: SegmentInfo) -> None:
+def _check_batches(vectors: _Vectors, info: SegmentInfo) -> None:
     """Raise SegmentDamaged if a batch of ``info`` does not match its checksum: damage must not be copied under
     a new, matching one."""
-    stored = map_segment(writer.store.layout.segments, writer.store.shape, info)
-    with writer.catalog.read() as connection:
+    stored = map_segment(vectors.segments.folder, vectors.segments.shape, info)
+    with vectors.writer.catalog.read() as connection:
         rows = queries.batch_rows(connection, info)
     for row in rows:
         start = row.first_slot - info.first_slot
@@ -88,23 +118,30 @@ def check_batches(writer: Writer, info: SegmentInfo) -> None:
             )
 
 
-def _copy(writer: Writer, info: SegmentInfo, slots: Int64) -> Appended:
-    stored = map_segment(writer.store.layout.segments, writer.store.shape, info)
-    return writer.segments.append_stored(stored[slots - info.first_slot], info.scale)
+def _copy(vectors: _Vectors, info: SegmentInfo, slots: Int64) -> Appended:
+    stored = map_segment(vectors.segments.folder, vectors.segments.shape, info)
+    return vectors.segments.append_stored(stored[slots - info.first_slot], info.scale)
 
 
-def _publish(connection: Connection, info: SegmentInfo, living: Int64, appended: list[Appended]) -> int:
+def _publish(
+    connection: Connection, vectors: _Vectors, info: SegmentInfo, living: Int64, appended: list[Appended]
+) -> int:
     """One transaction: new batches, new slots of the living, and removal of the dead and of the old file."""
-    write_batches(connection, appended)
+    table = vectors.slots
+    write_batches(connection, appended, beside=vectors.beside)
     fresh = [slot for batch in appended for slot in range(batch.slots.first, batch.slots.stop)]
     moves = [{"old_slot": old, "new_slot": new} for old, new in zip(living.tolist(), fresh, strict=True)]
     if moves:
-        connection.execute(_MOVE, moves)
-    dead = select(images.c.image_id).where(images.c.slot >= info.first_slot, images.c.slot < info.stop)
+        move = update(table).where(table.c.slot == bindparam("old_slot")).values(slot=bindparam("new_slot"))
+        connection.execute(move, moves)
+    dead = select(table.c.image_id).where(table.c.slot >= info.first_slot, table.c.slot < info.stop)
     ids = list(connection.execute(dead).scalars())
     delete_images(connection, ids)
     segment = select(segments.c.segment_id).where(segments.c.file_name == info.file_name).scalar_subquery()
     connection.execute(delete(batches).where(batches.c.segment_id == segment))
     connection.execute(delete(segments).where(segments.c.file_name == info.file_name))
-    next_generation(connection)
+    if vectors.beside:
+        beside_rows.next_beside_generation(queries.driver(connection))
+    else:
+        next_generation(connection)
     return len(ids)

@@ -37,7 +37,8 @@ def forget(store: Store, root: Path | int, *, wait_s: float = 0.0) -> Forgotten:
 
 def repair(store: Store, progress: Callable[[int, int], None] | None = None, *, wait_s: float = 0.0) -> Repaired:
     """Drop everything damaged, so that the next index run embeds it again. Raises LibraryBusy, StorageFull."""
-    with writer_lock(store.layout.lock, wait_s=wait_s):  # not writing(): that refuses a damaged segment
+    # Not writing(), which refuses a damaged segment.
+    with writer_lock(store.layout.lock, wait_s=wait_s), store.catalog.exclusive(wait_s=wait_s):
         writer = Writer(store)
         try:
             return repair_library(writer, progress)

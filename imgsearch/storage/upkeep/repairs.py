@@ -11,11 +11,13 @@ from sqlalchemy import Connection, delete, select, update
 
 from imgsearch.errors import LibraryError
 from imgsearch.storage.batch import Repaired
+from imgsearch.storage.catalog import beside as beside_rows
 from imgsearch.storage.catalog import orm_reads as queries
 from imgsearch.storage.catalog import sqlite_reads as lookups
 from imgsearch.storage.catalog.row_writes import delete_images, next_generation
 from imgsearch.storage.catalog.schema import batches, files, images, segments
 from imgsearch.storage.upkeep.compaction import compact_library
+from imgsearch.storage.vectors.segment_store import SegmentStore
 from imgsearch.storage.vectors.segments import HEADER_BYTES, SegmentInfo, check_header
 from imgsearch.storage.writer import Writer
 
@@ -32,39 +34,57 @@ class _Damage:
 
 
 def repair_library(writer: Writer, progress: Callable[[int, int], None] | None = None) -> Repaired:
-    """Drop every image of a batch whose bytes are missing or do not match the checksum.
+    """Drop every image of a batch whose bytes are missing or do not match the checksum. Of vectors that lie beside the
+    library's own only those are dropped; the next `imgsearch index --beside` makes them again.
 
     Their file rows go too, so the next `imgsearch index` sees new files and embeds them again; the image files
     are not touched. Ends with a compaction, which removes the damaged rows from the disk.
     ``progress(done, total)`` counts segments.
     """
-    with writer.catalog.read() as connection:
-        infos = queries.segment_rows(connection)
+    kinds = [False]
+    with writer.catalog.look() as connection:
+        if beside_rows.beside_side(connection) is not None:
+            kinds.append(True)
     damaged: list[_Damage] = []
     images_dropped = 0
-    for number, info in enumerate(infos):
-        found = _examine(writer, info)
-        with writer.catalog.write() as connection:
-            for damage in found:
-                images_dropped += _drop_images(connection, damage)
-                _shrink_batch(connection, damage)
-            _drop_empty_segments(connection)
-            if found:
-                next_generation(connection)
-        damaged += found
-        if progress is not None:
-            progress(number + 1, len(infos))
+    for beside in kinds:
+        segments = writer.committed_segments(beside=beside)
+        for number, info in enumerate(segments.infos):
+            found = _examine(writer, segments, info)
+            images_dropped += _drop(writer, found, beside=beside)
+            damaged += found
+            if progress is not None:
+                progress(number + 1, len(segments.infos))
     writer.segments.close()
-    writer.segments = writer.committed_segments()
+    writer.segments = writer.committed_segments(beside=False)
     writer.recover()
     compact_library(writer)
     return Repaired(images_dropped, len(damaged))
 
 
-def _examine(writer: Writer, info: SegmentInfo) -> list[_Damage]:
+def _drop(writer: Writer, found: list[_Damage], *, beside: bool) -> int:
+    """Returns how many images lost their vectors."""
+    dropped = 0
+    with writer.catalog.write() as connection:
+        below = queries.driver(connection)
+        for damage in found:
+            if beside:
+                dropped += beside_rows.drop_slots(below, damage.first_slot, damage.first_slot + damage.count)
+            else:
+                dropped += _drop_images(connection, damage)
+            _shrink_batch(connection, damage)
+        _drop_empty_segments(connection)
+        if found and beside:
+            beside_rows.next_beside_generation(below)
+        elif found:
+            next_generation(connection)
+    return dropped
+
+
+def _examine(writer: Writer, segments: SegmentStore, info: SegmentInfo) -> list[_Damage]:
     """The damaged batches of one segment; all of them if its file or header cannot be used."""
-    shape = writer.store.shape
-    path = writer.store.layout.segments / info.file_name
+    shape = segments.shape
+    path = segments.folder / info.file_name
     with writer.catalog.read() as connection:
         rows = queries.batch_rows(connection, info)
     try:

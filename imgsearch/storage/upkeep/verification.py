@@ -7,18 +7,19 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Table, select, text
 
 from imgsearch.errors import LibraryBusy, LibraryError, StorageFull
 from imgsearch.files import writer_lock
 from imgsearch.records import Int64
-from imgsearch.storage.batch import BatchInfo, Problem
+from imgsearch.storage.batch import Problem
+from imgsearch.storage.catalog import beside as beside_rows
 from imgsearch.storage.catalog import orm_reads as queries
-from imgsearch.storage.catalog.database import sqlite_check
-from imgsearch.storage.catalog.schema import batches, images, library
+from imgsearch.storage.catalog.beside import Side
+from imgsearch.storage.catalog.schema import batches, beside_slots, images, library, segments
 from imgsearch.storage.snapshots import check_body, latest_snapshot, read_seal
 from imgsearch.storage.store import Store
-from imgsearch.storage.vectors.segments import HEADER_BYTES, SegmentInfo, check_header
+from imgsearch.storage.vectors.segments import HEADER_BYTES, VectorShape, check_header
 
 _READ_BYTES = 8 << 20
 
@@ -38,26 +39,46 @@ def verify(store: Store, progress: Callable[[int, int], None] | None = None) -> 
     """
     for _ in range(10):
         with store.catalog.read() as connection:
-            found = [Problem("catalog", "catalog.db", finding) for finding in sqlite_check(connection)]
+            found = [Problem("catalog", "catalog.db", finding) for finding in store.catalog.check(connection)]
             found += _check_rows(connection)
-            generation = queries.generation(connection)
-            infos = queries.segment_rows(connection)
-            rows = [queries.batch_rows(connection, info) for info in infos]
-        vectors = list(_check_segments(store, infos, rows, progress))
+            sides = _sides(connection)
+            checked = [_Checked(store, side, connection) for side in sides]
+        vectors = list(_check_segments(checked, progress))
         missing = any(problem.kind == "segment-missing" for problem in vectors)
-        if not missing or store.generation() == generation:  # else a compaction replaced the files
+        with store.catalog.read() as connection:
+            unchanged = _sides(connection) == sides
+        if not missing or unchanged:  # else a compaction replaced the files
             break
-    return found + vectors + _check_snapshot(store) + _check_folder(store)
+    stores = [Store(store.layout, store.catalog, side.model, side.dtype) for side in sides]
+    snapshots = [problem for each in stores for problem in _check_snapshot(each)]
+    return found + vectors + snapshots + _check_folder(store)
+
+
+def _sides(connection: Connection) -> list[Side]:
+    """The library's own vectors, and those beside them if there are any."""
+    own, other = beside_rows.own_side(queries.driver(connection)), beside_rows.beside_side(queries.driver(connection))
+    return [own] if other is None else [own, other]
+
+
+class _Checked:
+    """One model's segments and batches, as they are to be."""
+
+    def __init__(self, store: Store, side: Side, connection: Connection) -> None:
+        self.folder = store.layout.segments
+        self.shape = VectorShape(side.dtype, side.model.query_tokens, side.model.dims)
+        self.infos = queries.segment_rows(connection, side.beside)
+        self.batches = [queries.batch_rows(connection, info) for info in self.infos]
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(info.count for info in self.infos) * self.shape.slot_bytes
 
 
 def _check_rows(connection: Connection) -> list[Problem]:
     found = []
     for detail, statement in _DANGLING.items():
         found += [Problem("dangling", f"image {row[0]}", detail) for row in connection.execute(text(statement))]
-    image_slots = np.fromiter(connection.execute(select(images.c.slot).order_by(images.c.slot)).scalars(), np.int64)
-    rows = connection.execute(select(batches.c.first_slot, batches.c["count"]).order_by(batches.c.first_slot)).all()
-    spans = np.array(rows, np.int64).reshape(-1, 2)  # [batches, 2]
-    stops = spans[:, 0] + spans[:, 1]
+    spans, stops = _spans(connection, None)
     found += [
         Problem("count", f"batch at slot {first}", "it overlaps the batch before it")
         for first in _overlaps(spans, stops)
@@ -65,20 +86,37 @@ def _check_rows(connection: Connection) -> list[Problem]:
     next_slot = int(connection.execute(select(library.c.next_slot)).scalar_one())
     if len(stops) and stops.max() > next_slot:
         found.append(Problem("count", "library", f"the next free slot is {next_slot}, a batch ends at {stops.max()}"))
-    return found + _check_slots(image_slots, spans, stops)
+    found += _check_slots(_slots(connection, images), *_spans(connection, 0), owned=True)
+    return found + _check_slots(_slots(connection, beside_slots), *_spans(connection, 1), owned=False)
+
+
+def _slots(connection: Connection, table: Table) -> Int64:
+    return np.fromiter(connection.execute(select(table.c.slot).order_by(table.c.slot)).scalars(), np.int64)
+
+
+def _spans(connection: Connection, beside: int | None) -> tuple[Int64, Int64]:
+    """Batches of one side, or of both: (first slot and count [batches, 2], ends [batches])."""
+    statement = select(batches.c.first_slot, batches.c["count"]).order_by(batches.c.first_slot)
+    if beside is not None:
+        statement = statement.join(segments).where(segments.c.beside == beside)
+    spans = np.array(connection.execute(statement).all(), np.int64).reshape(-1, 2)
+    return spans, spans[:, 0] + spans[:, 1]
 
 
 def _overlaps(spans: Int64, stops: Int64) -> list[int]:
     return [int(first) for first in spans[1:, 0][spans[1:, 0] < stops[:-1]]]
 
 
-def _check_slots(image_slots: Int64, spans: Int64, stops: Int64) -> list[Problem]:
+def _check_slots(image_slots: Int64, spans: Int64, stops: Int64, *, owned: bool) -> list[Problem]:
+    """``owned``: every slot has an image; beside the library's own vectors some may have lost theirs."""
     owner = np.searchsorted(spans[:, 0], image_slots, side="right") - 1
     covered = owner >= 0
     covered[covered] = image_slots[covered] < stops[owner[covered]]
     found = [
         Problem("slot-without-vector", f"slot {slot}", "no batch holds it") for slot in image_slots[~covered].tolist()
     ]
+    if not owned:
+        return found
     used = np.bincount(owner[covered], minlength=len(spans))
     for (first, count), have in zip(spans.tolist(), used.tolist(), strict=True):
         if have != count:
@@ -87,28 +125,24 @@ def _check_slots(image_slots: Int64, spans: Int64, stops: Int64) -> list[Problem
     return found
 
 
-def _check_segments(
-    store: Store,
-    infos: Sequence[SegmentInfo],
-    rows: Sequence[Sequence[BatchInfo]],
-    progress: Callable[[int, int], None] | None,
-) -> Iterator[Problem]:
-    total = sum(info.count for info in infos) * store.shape.slot_bytes
+def _check_segments(sides: Sequence[_Checked], progress: Callable[[int, int], None] | None) -> Iterator[Problem]:
+    total = sum(one.total_bytes for one in sides)
     done = 0
-    for info, mine in zip(infos, rows, strict=True):
-        path = store.layout.segments / info.file_name
+    every = ((one, *pair) for one in sides for pair in zip(one.infos, one.batches, strict=True))
+    for side, info, mine in every:
+        path, shape = side.folder / info.file_name, side.shape
         if (held := sum(row.count for row in mine)) != info.count:
             yield Problem("count", info.file_name, f"its batches hold {held} slots, their ends say {info.count}")
         try:
             with path.open("rb") as file:
-                check_header(file.read(HEADER_BYTES), path, store.shape, info)
+                check_header(file.read(HEADER_BYTES), path, shape, info)
                 size = os.fstat(file.fileno()).st_size
-                length = HEADER_BYTES + info.count * store.shape.slot_bytes
+                length = HEADER_BYTES + info.count * shape.slot_bytes
                 if size < length:
                     yield Problem("segment-short", info.file_name, f"{size} bytes, expected {length}")
                 for row in mine:
-                    file.seek(HEADER_BYTES + (row.first_slot - info.first_slot) * store.shape.slot_bytes)
-                    checksum, left = 0, row.count * store.shape.slot_bytes
+                    file.seek(HEADER_BYTES + (row.first_slot - info.first_slot) * shape.slot_bytes)
+                    checksum, left = 0, row.count * shape.slot_bytes
                     while left and (content := file.read(min(left, _READ_BYTES))):
                         checksum, left = zlib.crc32(content, checksum), left - len(content)
                         done += len(content)
@@ -151,12 +185,12 @@ def _check_folder(store: Store) -> list[Problem]:
     try:
         with writer_lock(store.layout.lock):
             with store.catalog.read() as connection:
-                known = {info.file_name: info for info in queries.segment_rows(connection)}
+                sides = [_Checked(store, side, connection) for side in _sides(connection)]
+            known = {info.file_name: info.count * side.shape.slot_bytes for side in sides for info in side.infos}
             for path in sorted(store.layout.segments.iterdir()):
-                info = known.get(path.name)
-                if info is None:
+                if path.name not in known:
                     found.append(Problem("orphan-file", path.name, "no row of the catalog names it"))
-                elif path.stat().st_size > (length := HEADER_BYTES + info.count * store.shape.slot_bytes):
+                elif path.stat().st_size > (length := HEADER_BYTES + known[path.name]):
                     detail = f"{path.stat().st_size} bytes, expected {length}; the next `imgsearch index` cuts it"
                     found.append(Problem("segment-long", path.name, detail))
     except (LibraryBusy, StorageFull):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,19 +70,26 @@ class SegmentStore:
         self._closed = False  # True: the last segment takes no more appends, even with room
         self._unsynced: set[int] = set()
 
-    def recover(self) -> None:
+    def recover(self, spared: Collection[str] = ()) -> None:
         """Cut every segment back to its last batch row and remove files that no row names, the leftovers of a killed
-        run. Raises SegmentDamaged for a segment that is missing or shorter than its last batch row."""
+        run, but none of ``spared``. Raises SegmentDamaged for a segment that is missing or shorter than its last batch
+        row."""
         known = {info.file_name: info for info in self._segments}
         for info in self._segments:
             self._cut_file(info)
         with disk_errors(self.folder):
-            orphans = [path for path in self.folder.glob("*" + SEGMENT_SUFFIX) if path.name not in known]
+            found = self.folder.glob("*" + SEGMENT_SUFFIX)
+            orphans = [path for path in found if path.name not in known and path.name not in spared]
             for path in orphans:
                 path.unlink()
             if orphans:
                 fsync_folder(self.folder)
                 reached("recovery-unlinked")
+
+    @property
+    def infos(self) -> list[SegmentInfo]:
+        """The segments, ascending."""
+        return list(self._segments)
 
     def append(self, vectors: NDArray[np.floating[Any]]) -> Appended:
         """Write [n, T, D] behind the last slot; not durable before ``sync``. Raises StorageFull, ValueError."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class CatalogAccess(Protocol):
     def shown(self) -> str:
         """Its place, for messages: never with a password."""
 
+    @property
+    def integrity_errors(self) -> tuple[type[Exception], ...]:
+        """What the driver raises for a row that breaks a constraint."""
+
     def look(self) -> AbstractContextManager[SqlConnection]: ...
 
     def read(self) -> AbstractContextManager[Connection]: ...
@@ -65,6 +70,9 @@ class CatalogAccess(Protocol):
 
     def migrate(self, connection: Connection) -> None: ...
 
+    def settle_in(self, connection: Connection, folder: Path) -> None:
+        """Write, with the first tables, which library they belong to."""
+
     def migrate_copy(self) -> None: ...
 
     def check(self, connection: Connection) -> list[str]: ...
@@ -76,10 +84,6 @@ class Dialect(Protocol):
     """One database's own SQL. The names of full-text indexes are those of SQLite's tables: ``word_search`` (columns
     tags, texts), ``caption_search`` and ``text_search`` (column text), by image id. Their expressions are FTS5's, as
     `imgsearch.wordforms.phrase` and `imgsearch.search.word_matches` make them."""
-
-    @property
-    def integrity_errors(self) -> tuple[type[Exception], ...]:
-        """What the driver raises for a row that breaks a constraint."""
 
     def words_of_files(self, column: str, phrase: str) -> Condition:
         """On ``files``: the words of the "folder" or the "name" match the phrase."""
@@ -123,8 +127,5 @@ class Dialect(Protocol):
     def take_image_ids(self, connection: SqlConnection, count: int) -> int:
         """The first of ``count`` ids that no image had before."""
 
-    def insert(
-        self, connection: SqlConnection, table: str, rows: Sequence[Mapping[str, Any]], tail: str = ""
-    ) -> None:
+    def insert(self, connection: SqlConnection, table: str, rows: Sequence[Mapping[str, Any]], tail: str = "") -> None:
         """Insert rows of the same columns; ``tail`` may be an ON CONFLICT clause."""
-

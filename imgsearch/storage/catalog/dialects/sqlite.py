@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,8 +14,6 @@ _COLUMNS = {"word_search": "tags, texts", "caption_search": "text", "text_search
 
 class SqliteDialect:
     """See `contract.Dialect`. Triggers keep the index of file names."""
-
-    integrity_errors: tuple[type[Exception], ...] = (sqlite3.IntegrityError,)
 
     def words_of_files(self, column: str, phrase: str) -> Condition:
         return "file_id IN (SELECT rowid FROM file_words WHERE file_words MATCH ?)", [f"{column} : {phrase}"]
@@ -68,9 +65,7 @@ class SqliteDialect:
         row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'images'").fetchone()
         return (row[0] if row else 0) + 1
 
-    def insert(
-        self, connection: SqlConnection, table: str, rows: Sequence[Mapping[str, Any]], tail: str = ""
-    ) -> None:
+    def insert(self, connection: SqlConnection, table: str, rows: Sequence[Mapping[str, Any]], tail: str = "") -> None:
         names = list(rows[0])
         columns, marks = ", ".join(names), ", ".join("?" * len(names))
         values = ([row[name] for name in names] for row in rows)
