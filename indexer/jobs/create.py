@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -21,8 +20,8 @@ from imgsearch.settings import Settings
 from indexer.jobs.inputs.gather import Gathering
 from indexer.jobs.inputs.listing import Passed
 from indexer.jobs.inputs.rows import InputRow, row_line
-from indexer.jobs.shard_files import writing_job
-from indexer.jobs.spec import JobLayout, JobSpec, Shard, open_job, save_spec
+from indexer.jobs.shards.writer import writing_job
+from indexer.jobs.spec import JobLayout, JobSpec, Shard, open_job, save_spec, time_text
 
 SHARD_SIZE = 10_000
 """Inputs a shard: with the small model about a minute and a half of two cores, 160 MB of vectors; a kill loses at most
@@ -107,12 +106,6 @@ def model_name(settings: Settings) -> str:
     """What loads the model from any folder: a path becomes absolute."""
     name = settings.model or app.DEFAULT_MODEL
     return os.path.abspath(name) if Path(name).exists() else name  # noqa: PTH100
-
-
-def time_text(time_ns: int) -> str:
-    """ISO 8601, UTC, as the catalog writes it; within the years 1970 to 9999."""
-    seconds = max(0, min(time_ns // 10**6, 253_402_300_799_999)) / 1000
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _make_folders(layout: JobLayout) -> None:

@@ -66,7 +66,7 @@ class InlineDistributor:
 
 
 ENGINES = {
-    "local": "indexer.jobs.local_engine:LocalDistributor",
+    "local": "indexer.jobs.local.engine:LocalDistributor",
     "ray": "indexer.jobs.ray_engine:RayDistributor",
     "inline": "indexer.jobs.distributor:InlineDistributor",
 }

@@ -16,7 +16,8 @@ from indexer.jobs.claims import driving
 from indexer.jobs.distributor import EngineOptions, open_distributor
 from indexer.jobs.journal import Journal
 from indexer.jobs.ledger import JobSums, done_shards, sums_of
-from indexer.jobs.shard_files import ShardReader, ShardSums, committed
+from indexer.jobs.shards.reader import ShardReader, committed
+from indexer.jobs.shards.results import ShardSums
 from indexer.jobs.spec import JobSpec, Shard, open_job
 from indexer.jobs.worker import ShardOutcome
 

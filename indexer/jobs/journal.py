@@ -10,9 +10,8 @@ from typing import Any, BinaryIO
 
 from imgsearch.files import write_whole
 from indexer.jobs.claims import whoami
-from indexer.jobs.create import time_text
 from indexer.jobs.ledger import JobSums
-from indexer.jobs.spec import JobSpec
+from indexer.jobs.spec import JobSpec, time_text
 
 _METRICS = {
     "inputs": "inputs of this part of the job",

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from imgsearch.errors import LibraryError
 from indexer.jobs.inputs.rows import InputRow, read_row
-from indexer.jobs.shard_files import ShardSums, committed
+from indexer.jobs.shards.reader import committed
+from indexer.jobs.shards.results import ShardSums
 from indexer.jobs.spec import JobSpec, Shard
 
 

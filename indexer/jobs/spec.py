@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,12 @@ def open_job(folder: Path) -> JobSpec:
             "install a newer imgsearch",
         )
     return _load(data, folder)
+
+
+def time_text(time_ns: int) -> str:
+    """ISO 8601, UTC, as the catalog writes it; within the years 1970 to 9999."""
+    seconds = max(0, min(time_ns // 10**6, 253_402_300_799_999)) / 1000
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _dump(spec: JobSpec) -> str:

@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from indexer.jobs.shard_files import ShardSums
+from indexer.jobs.shards.results import ShardSums
 from indexer.jobs.spec import open_job
 from indexer.jobs.worker import ShardOutcome, ShardWorker
 

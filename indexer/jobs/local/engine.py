@@ -16,7 +16,7 @@ from pathlib import Path
 
 from imgsearch.settings import available_cores
 from indexer.jobs.distributor import EngineOptions
-from indexer.jobs.local_process import STOP, read_outcome
+from indexer.jobs.local.process import STOP, read_outcome
 from indexer.jobs.spec import JobSpec, Shard
 from indexer.jobs.worker import ShardOutcome
 
@@ -72,7 +72,7 @@ class LocalDistributor:
     @contextlib.contextmanager
     def _started(self, crew: _Crew, number: int) -> Iterator[subprocess.Popen[bytes]]:
         each = self._options.decode_workers or max(1, available_cores() // self.workers)
-        command = [sys.executable, "-m", "indexer.jobs.local_process", self._spec.folder, str(each)]
+        command = [sys.executable, "-m", "indexer.jobs.local.process", self._spec.folder, str(each)]
         with self._log(number).open("ab") as complaints:
             process = subprocess.Popen(
                 command,

@@ -30,10 +30,12 @@ from imgsearch.storage.upkeep.sealing import seal_library
 from imgsearch.storage.writer import Writer
 from indexer.forecast import bytes_for, free_bytes, size_text
 from indexer.jobs.claims import driving
-from indexer.jobs.exchange import put_in_place, put_interrupted_back
 from indexer.jobs.inputs.rows import InputRow
 from indexer.jobs.ledger import JobSums, done_shards, read_list, sums_of
-from indexer.jobs.shard_files import Copied, Embedded, Failed, Result, ShardReader, writing_job
+from indexer.jobs.library.exchange import put_in_place, put_interrupted_back
+from indexer.jobs.shards.reader import ShardReader
+from indexer.jobs.shards.results import Copied, Embedded, Failed, Result
+from indexer.jobs.shards.writer import writing_job
 from indexer.jobs.spec import JobSpec, Shard, open_job
 
 _COMMIT_INPUTS = 2000  # inputs of a transaction: 32 MB of vectors with BLIP-2; fixed, since batch rows are bytes too

@@ -1,0 +1,1 @@
+"""From shards to a library: publishing, and merging libraries."""

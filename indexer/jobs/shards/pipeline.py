@@ -1,0 +1,162 @@
+"""A shard's inputs -> its results: decoders work ahead of the model, which has one batch while the next one fills.
+
+`indexer.pipeline` does the same for a library: there batches are filled by time and committed one by one; here by the
+order of the list alone, because what shares a batch with an image can move the last bits of its vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+
+from imgsearch.errors import MediaError, NotEnoughMemory
+from imgsearch.media.decode_pool import DecodeJob, DecodePool
+from imgsearch.media.decoded import DecodedImage, KnownContent
+from indexer.encoder import Encoded, Encoder, VectorSource
+from indexer.jobs.inputs.rows import InputRow
+from indexer.jobs.inputs.staging import Staging, unstage
+from indexer.jobs.shards.results import Again, Copied, Embedded, Failed, Result
+from indexer.jobs.shards.writer import ShardWriter
+from indexer.jobs.spec import JobSpec
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Batch:
+    """New contents on their way to the model, by their places in the shard."""
+
+    places: list[int] = field(default_factory=list)
+    images: list[DecodedImage] = field(default_factory=list)
+
+
+class ShardPipeline:
+    """Makes the results of one shard, once. ``told`` hears of the images of each batch."""
+
+    def __init__(
+        self,
+        spec: JobSpec,
+        pool: DecodePool,
+        encoder: VectorSource,
+        writer: ShardWriter,
+        told: Callable[[int], None],
+    ) -> None:
+        self._spec, self._pool, self._encoder, self._writer, self._told = spec, pool, encoder, writer, told
+        self._results: dict[int, Result] = {}
+        self._first_of: dict[str, int] = {}  # content hash -> its first place in the shard
+        self._by_size: dict[int, set[str]] = {}
+        self._batch = _Batch()
+        self._in_flight: tuple[_Batch, Future[Encoded]] | None = None
+        self.encoding = 0.0  # seconds
+
+    def results(self, rows: list[InputRow], stop: Callable[[], bool]) -> list[Result]:
+        """One result a row, in order; incomplete if ``stop`` said so. Raises ModelError, StorageFull."""
+        with Staging(self._writer.staged, self._spec.roots) as staging:
+            outcomes = self._pool.run(self._jobs(rows, staging), ordered=True)
+            with closing(_closable(outcomes)) as found:
+                for job, outcome in found:
+                    place, row = job.tag
+                    if row.kind == "member":
+                        unstage(job.path)
+                    self._take(place, row, outcome)
+                    if len(self._batch.images) >= self._spec.batch_size:
+                        self._submit()
+                    if stop():
+                        break
+        self._submit()
+        self._finish()
+        self._fail_copies_of_failed()
+        return [self._results[place] for place in range(len(rows)) if place in self._results]
+
+    def _jobs(self, rows: list[InputRow], staging: Staging) -> Iterator[DecodeJob]:
+        repeated = _often([row.size_bytes for row in rows if row.size_bytes > 0])
+        for place, row in enumerate(rows):
+            if row.kind == "again":
+                self._results[place] = Again(row.first)
+            elif row.kind == "lost":
+                self._results[place] = Failed("read", row.reason, False, -1, 0)
+            else:
+                try:
+                    path = staging.put(row, place) if row.kind == "member" else row.name(self._spec.roots)
+                except MediaError as error:
+                    self._results[place] = _failed(row, error)
+                    continue
+                known = frozenset(self._by_size.get(row.size_bytes, ())) if row.size_bytes in repeated else frozenset()
+                yield DecodeJob(path, max(row.size_bytes, 0), known, (place, row))
+
+    def _take(self, place: int, row: InputRow, outcome: DecodedImage | KnownContent | MediaError) -> None:
+        if isinstance(outcome, MediaError):
+            self._results[place] = _failed(row, outcome)
+            return
+        known = isinstance(outcome, KnownContent)
+        digest = outcome.content_hash if isinstance(outcome, KnownContent) else outcome.facts.content_hash
+        size = outcome.size_bytes if isinstance(outcome, KnownContent) else outcome.facts.size_bytes
+        mtime_ns = row.mtime_ns if row.kind == "member" else outcome.mtime_ns
+        if known or digest in self._first_of:
+            self._results[place] = Copied(digest, size, mtime_ns)
+            return
+        assert isinstance(outcome, DecodedImage)
+        self._first_of[digest] = place
+        self._by_size.setdefault(size, set()).add(digest)
+        self._results[place] = Embedded(outcome.facts, outcome.words, mtime_ns)
+        self._batch.places.append(place)
+        self._batch.images.append(outcome)
+
+    def _submit(self) -> None:
+        """Give the batch to the model, once the one before is finished."""
+        self._finish()
+        if self._batch.images:
+            future = self._encoder.submit([image.pixels for image in self._batch.images])
+            self._in_flight = self._batch, future
+            self._batch = _Batch()
+
+    def _finish(self) -> None:
+        if self._in_flight is None:
+            return
+        (batch, future), self._in_flight = self._in_flight, None
+        encoded = future.result()
+        self.encoding += encoded.seconds
+        if isinstance(self._encoder, Encoder) and self._encoder.most < self._spec.batch_size:
+            raise NotEnoughMemory(
+                f"a batch of {self._spec.batch_size} pictures does not fit into memory, and a smaller one may round "
+                "otherwise",
+                f"free memory and resume, or create the job again with --batch-size {max(1, self._encoder.most)}",
+            )
+        kept = []
+        for place, image, vectors in zip(batch.places, batch.images, encoded.vectors, strict=True):
+            if isinstance(vectors, np.ndarray):
+                kept.append((vectors, image.signature))
+            else:
+                facts = image.facts
+                self._results[place] = Failed(
+                    vectors.stage, vectors.message, vectors.transient, facts.size_bytes, image.mtime_ns
+                )
+        self._writer.add([vectors for vectors, _ in kept], [signature for _, signature in kept])
+        self._told(len(batch.places))
+
+    def _fail_copies_of_failed(self) -> None:
+        """A copy of a content on which the model failed has no vectors either."""
+        for place, result in self._results.items():
+            if isinstance(result, Copied):
+                first = self._results[self._first_of[result.content_hash]]
+                if isinstance(first, Failed):
+                    self._results[place] = replace(first, size_bytes=result.size_bytes, mtime_ns=result.mtime_ns)
+
+
+def _failed(row: InputRow, error: MediaError) -> Failed:
+    return Failed(error.stage, error.message, error.transient, row.size_bytes, row.mtime_ns)
+
+
+def _often(sizes: list[int]) -> set[int]:
+    values, counts = np.unique(np.array(sizes, np.int64), return_counts=True)
+    return set(values[counts > 1].tolist())
+
+
+def _closable(outcomes: Iterator[T]) -> Generator[T, None, None]:
+    """The same iterator, which the type checker also sees as closable."""
+    yield from outcomes
