@@ -11,11 +11,10 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import Blip2Config, Blip2ForImageTextRetrieval
 
+from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD
 from imgsearch.scenes.vocabulary import grammar_words
 
 SPECIAL_PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]")
-_PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's statistics, which BLIP-2 uses
-_PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +127,11 @@ def save_checkpoint_directory(model: Blip2ForImageTextRetrieval, tokenizer: Toke
             "image_processor_type": "BlipImageProcessor",
             "size": {"height": side, "width": side},
             "resample": 3,
-            "image_mean": list(_PIXEL_MEAN),
-            "image_std": list(_PIXEL_STD),
+            "image_mean": list(PIXEL_MEAN),
+            "image_std": list(PIXEL_STD),
         },
     )
 
 
 def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-
-def normalise(pixels: torch.Tensor) -> torch.Tensor:
-    """uint8 [B, S, S, 3] -> float32 [B, 3, S, S], with CLIP's mean and deviation."""
-    mean = torch.tensor(_PIXEL_MEAN, device=pixels.device) * 255
-    deviation = torch.tensor(_PIXEL_STD, device=pixels.device) * 255
-    return ((pixels.float() - mean) / deviation).permute(0, 3, 1, 2).contiguous()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from imgsearch.model import export_directory, load_model
+from imgsearch.training.forms import OwnForm
 from imgsearch.training.loop import LoopSettings, Trainer
 from imgsearch.training.pairs import FilePairs
 
@@ -44,6 +45,8 @@ def tune_checkpoint(
     model = load_model(name, device=device, dtype="float32")
     settings = LoopSettings(**{**_TUNE_DEFAULTS, **given})
     source = FilePairs(pairs, model.image_size)
-    Trainer(model.network, model.tokenizer, source, settings, folder).run(log)
+    form = OwnForm(model)
+    form.module.requires_grad_(True)
+    Trainer(form, model.tokenizer, source, settings, folder).run(log)
     export_directory(model, folder / "model")
     return folder / "model"

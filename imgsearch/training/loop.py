@@ -10,31 +10,22 @@ import math
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import Blip2ForImageTextRetrieval
 
-from imgsearch.errors import UsageError
-from imgsearch.files import drafted
 from imgsearch.model.tokenizer import TextTokenizer
-from imgsearch.training.build import normalise
-from imgsearch.training.losses import (
-    contrastive_loss,
-    image_tokens,
-    match_pair_logits,
-    matching_loss,
-    mine_negatives,
-    ranking_loss,
-    similarity,
-    text_vectors,
-)
+from imgsearch.training.features import FeatureTable, keep_features
+from imgsearch.training.forms import RetrievalForm, named_parameters
+from imgsearch.training.loop_settings import LoopSettings
+from imgsearch.training.losses import contrastive_loss, matching_loss, mine_negatives, ranking_loss, similarity
 from imgsearch.training.pairs import PairBatch, PairSource, encode_captions
 from imgsearch.training.pool import CandidatePool
+from imgsearch.training.run_state import History, Judgement, RunFolder
 
 _MAX_SHARPNESS = 25.0  # of the negatives' draw; about half of 1 / temperature at the end of training
 _TWIN_SHARE = 0.9  # of the negatives of a picture with a twin in the batch that are its twin, at full hardness
@@ -42,97 +33,118 @@ _MIN_TEMPERATURE = 0.02
 _LOG_EVERY = 25
 _SAVE_EVERY = 100
 _REFRESH_EVERY = 100  # steps, of the pool
-
-
-@dataclass(frozen=True, slots=True)
-class LoopSettings:
-    """``matching_pairs``: of a batch, how many pairs ITM sees; each brings two negatives. ``harden``: negatives begin
-    random and grow hard from step ``harden_from`` on, over ``harden_steps``: the captions that ITC takes for true, and
-    the picture's twin, if it has one in the batch; else they are hard from the start. (Hardening by the share of right
-    answers settled where random partners were all told apart and twins were not.)"""
-
-    steps: int
-    batch_size: int = 128
-    matching_pairs: int = 64
-    learning_rate: float = 1.0e-3
-    warmup_steps: int = 100
-    matching_weight: float = 6.0  # of ITM's loss beside ITC's, whose gradient is two to three times as large
-    early_matching_weight: float = 2.0  # the same for the first ``early_steps``, while ITC finds its feet
-    early_steps: int = 500
-    harden: bool = True
-    harden_from: int = 400
-    harden_steps: int = 300
-    weight_decay: float = 0.03
-    temperature: float = 0.07  # of ITC, at the start
-    train_vision: bool = False
-    vision_rate: float = 0.1  # the ViT's learning rate, as a share of the rest's
-    pool: int = 0  # pictures of which ITM ranks some beside each true one, while the ViT is frozen; 0: none
-    pool_negatives: int = 2  # of them, a caption
-    seed: int = 0
+_SAVE_SHARE = 0.05  # of the time that may go into saving, where that is cheaper than every _SAVE_EVERY steps
 
 
 class Trainer:
-    """One training run; its state (weights, optimiser, step, random states) lives in ``folder``/state.pt."""
+    """One training run. Its state (weights, optimiser, step, random states) lives in ``folder``. On a CPU, with the
+    same number of threads, a run that was killed and taken up again ends with the very weights of an undisturbed
+    one."""
 
     def __init__(
         self,
-        model: Blip2ForImageTextRetrieval,
+        form: RetrievalForm,
         tokenizer: TextTokenizer,
         source: PairSource,
         settings: LoopSettings,
         folder: Path,
-        features: Path | None = None,
+        features: FeatureTable | Path | None = None,
+        judge: Callable[[], float] | None = None,
     ) -> None:
-        """``features``: a file of the ViT's features that several runs share; in ``folder`` unless given."""
-        self._features_path = features or folder / "features.npy"
-        self._model, self._tokenizer, self._source, self._settings = model, tokenizer, source, settings
-        self._model.requires_grad_(True)
-        self._folder = folder
-        self._device = next(model.parameters()).device
-        self._temperature = torch.nn.Parameter(torch.tensor(math.log(settings.temperature), device=self._device))
+        """``features``: the ViT's, kept already, or a file for them that several runs share; in ``folder`` unless
+        given. ``judge``: says what the present weights are worth; the best ones are those that `run` ends with."""
+        self._kept = features if features is not None else folder / "features.npy"
+        self._form, self._tokenizer, self._source, self._settings = form, tokenizer, source, settings
+        self._judge = judge
+        self._run = RunFolder(folder)
+        self._temperature = torch.nn.Parameter(torch.tensor(math.log(settings.temperature), device=form.device))
         self._rng = random.Random(settings.seed)
-        self._generator = torch.Generator(self._device).manual_seed(settings.seed)
-        self._features: NDArray[np.float16] | None = None
+        self._generator = torch.Generator(form.device).manual_seed(settings.seed)
+        self._features: FeatureTable | None = None
         self._pool: CandidatePool | None = None
         self.step = 0
+        self.history = History()
+        if not settings.train_vision:
+            form.vision().requires_grad_(False)
+        self._trained = dict(named_parameters(form))
         self._optimiser = self._new_optimiser()
+        self._start = {name: one.detach().clone() for name, one in self._trained.items()} if settings.anchor else {}
         folder.mkdir(parents=True, exist_ok=True)
         self._resume()
 
     def run(self, log: Callable[[str], None]) -> None:
-        """Train to the last step; a state on disk is taken up where it stands."""
-        if not self._settings.train_vision:
-            self._model.vision_model.requires_grad_(False)
-            self._features = self._cached_features(log)
-            if self._settings.pool:
-                self._pool = CandidatePool(self._model, self._features, self._settings.pool)
-        self._model.train()
+        """Train to the last step, or until nothing gets better; a state on disk is taken up where it stands. The
+        network then has the best weights, if they were judged, else the last ones."""
+        settings = self._settings
+        if not settings.train_vision:
+            known = self._kept
+            if not isinstance(known, FeatureTable):
+                known = keep_features(self._form, self._source, known, log)
+            self._features = known
+            if settings.pool:
+                self._pool = CandidatePool(self._form, self._features, settings.pool)
+        self._form.module.train()
         started, first, readings = time.monotonic(), self.step, []
-        while self.step < self._settings.steps:
+        saved, cost = started, 0.0
+        while self.step < settings.steps and not self.history.stale(settings.patience):
             readings.append(self._train_step())
             self.step += 1
-            last = self.step == self._settings.steps
+            last = self.step == settings.steps
+            self._judge_weights(log, last)
             if self.step % _LOG_EVERY == 0 or last:
-                itc, itm, right = np.mean(readings, axis=0)
-                per_step = (time.monotonic() - started) / (self.step - first)
-                left = per_step * (self._settings.steps - self.step) / 60
-                log(
-                    f"step {self.step}/{self._settings.steps} itc {itc:.3f} itm {itm:.3f} right {right:.3f} "
-                    f"{per_step:.2f} s/step, {left:.0f} min left"
-                )
+                log(self._described(readings, (time.monotonic() - started) / (self.step - first)))
                 readings = []
-            if self.step % _SAVE_EVERY == 0 or last:
+            # Not between two refreshes of a pool, which draw random numbers.
+            due = not self._pool and time.monotonic() - saved >= cost / _SAVE_SHARE
+            if last or due or self.step % _SAVE_EVERY == 0 or self.history.stale(settings.patience):
+                begun = time.monotonic()
                 self._save()
-        self._model.eval()
+                saved = time.monotonic()
+                cost = saved - begun
+        self._take_best()
+        self._form.module.eval()
+
+    def _described(self, readings: list[tuple[float, float, float]], per_step: float) -> str:
+        itc, itm, right = np.mean(readings, axis=0)
+        left = per_step * (self._settings.steps - self.step) / 60
+        return (
+            f"step {self.step}/{self._settings.steps} itc {itc:.3f} itm {itm:.3f} right {right:.3f} "
+            f"{per_step:.2f} s/step, {left:.0f} min left"
+        )
 
     def _train_step(self) -> tuple[float, float, float]:
         settings = self._settings
-        batch = self._source.sample(self._rng, settings.batch_size, self.step)
+        self._set_rates()
+        self._optimiser.zero_grad(set_to_none=True)
+        readings = [self._add_gradients(number) for number in range(settings.batches)]
+        for name, begun in self._start.items():
+            # The gradient of anchor / 2 times the squared distance, without a graph.
+            one = self._trained[name]
+            if one.grad is not None:
+                one.grad.add_(one.detach() - begun, alpha=settings.anchor)
+        torch.nn.utils.clip_grad_norm_([p for group in self._optimiser.param_groups for p in group["params"]], 1.0)
+        self._optimiser.step()
+        itc, itm, right = np.mean(readings, axis=0)
+        return float(itc), float(itm), float(right)
+
+    def _add_gradients(self, number: int) -> tuple[float, float, float]:
+        """Those of one batch; returns ITC's loss, ITM's, and the share of pairs that ITM had right."""
+        settings = self._settings
+        batch = self._source.sample(self._rng, settings.batch_size, self.step * settings.batches + number)
+        with torch.autocast(self._form.device.type, torch.bfloat16, enabled=settings.bfloat16):
+            itc, itm, right = self._losses(batch)
+        early = self.step < settings.early_steps
+        weight = settings.early_matching_weight if early else settings.matching_weight
+        torch.autograd.backward((itc + weight * itm) / settings.batches)
+        return itc.item(), itm.item(), right.item()
+
+    def _losses(self, batch: PairBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        settings, form = self._settings, self._form
         features = self._features_of(batch)
-        ids, mask = encode_captions(self._tokenizer, batch.captions, self._device)
-        truth = torch.from_numpy(batch.truth).to(self._device)
-        vectors = text_vectors(self._model, ids, mask)
-        sims = similarity(image_tokens(self._model, features), vectors)
+        ids, mask = encode_captions(self._tokenizer, batch.captions, form.device)
+        truth = torch.from_numpy(batch.truth).to(form.device)
+        vectors = form.text_vectors(ids, mask)
+        sims = similarity(form.image_tokens(features), vectors)
         temperature = self._temperature.exp().clamp(_MIN_TEMPERATURE, 0.5)
         itc = contrastive_loss(sims, truth, temperature)
         images, texts, labels = self._matching_pairs(sims, truth, batch.twins)
@@ -143,19 +155,12 @@ class Trainer:
             shown = torch.cat([shown, far])
             texts = torch.cat([texts, own[some].repeat_interleave(settings.pool_negatives)])
             labels = torch.cat([labels, labels.new_zeros(len(far))])
-        logits = match_pair_logits(self._model, shown, ids[texts], mask[texts])
+        logits = form.match_logits(shown, ids[texts], mask[texts])
         itm, right = matching_loss(logits, labels)
         if self._pool is not None:
             found = logits[len(images) :, 1].reshape(-1, settings.pool_negatives)
             itm = (itm + ranking_loss(torch.cat([logits[some, 1:], found], dim=1))) / 2
-        self._set_rates()
-        self._optimiser.zero_grad(set_to_none=True)
-        early = self.step < settings.early_steps
-        weight = settings.early_matching_weight if early else settings.matching_weight
-        torch.autograd.backward(itc + weight * itm)
-        torch.nn.utils.clip_grad_norm_([p for group in self._optimiser.param_groups for p in group["params"]], 1.0)
-        self._optimiser.step()
-        return itc.item(), itm.item(), right.item()
+        return itc, itm, right
 
     def _ranked_pairs(
         self, captions: list[int], vectors: torch.Tensor, batch: PairBatch, pool: CandidatePool
@@ -171,7 +176,7 @@ class Trainer:
             np.random.default_rng(self._rng.getrandbits(64)),
         )
         some = np.flatnonzero(mined[:, 0] >= 0)
-        return pool.features_of(mined[some].reshape(-1)), torch.from_numpy(some).to(self._device)
+        return pool.features_of(mined[some].reshape(-1)), torch.from_numpy(some).to(self._form.device)
 
     def _matching_pairs(
         self, sims: torch.Tensor, truth: torch.Tensor, twins: NDArray[np.int64]
@@ -182,45 +187,26 @@ class Trainer:
         hardness = min(1.0, max(0.0, due)) if settings.harden else 1.0
         negative_images, negative_texts = mine_negatives(sims, truth, _MAX_SHARPNESS * hardness, self._generator)
         count = sims.shape[0]
-        twin = torch.from_numpy(twins).to(self._device)
-        draw = torch.rand(count, generator=self._generator, device=self._device)
+        twin = torch.from_numpy(twins).to(sims.device)
+        draw = torch.rand(count, generator=self._generator, device=sims.device)
         negative_images = torch.where((twin >= 0) & (draw < _TWIN_SHARE * hardness), twin, negative_images)
-        chosen = torch.randperm(count, generator=self._generator, device=self._device)[: settings.matching_pairs]
+        chosen = torch.randperm(count, generator=self._generator, device=sims.device)[: settings.matching_pairs]
         images = torch.cat([chosen, chosen, negative_images[chosen]])
         texts = torch.cat([chosen, negative_texts[chosen], chosen])
         return images, texts, truth[images, texts].long()
 
     def _features_of(self, batch: PairBatch) -> torch.Tensor:
         if self._features is not None:
-            return torch.from_numpy(self._features[batch.rows].astype(np.float32)).to(self._device)
-        pixels = torch.from_numpy(self._source.pixels(batch.rows)).to(self._device)
-        features: torch.Tensor = self._model.vision_model(normalise(pixels)).last_hidden_state
-        return features
-
-    @torch.inference_mode()
-    def _cached_features(self, log: Callable[[str], None]) -> NDArray[np.float16]:
-        """Float16 [count, N, W], memory-mapped; computed once, its file published when whole."""
-        path = self._features_path
-        if not path.exists():
-            vision = self._model.config.vision_config
-            shape = (self._source.count, (vision.image_size // vision.patch_size) ** 2 + 1, vision.hidden_size)
-            log(f"computing ViT features of {shape[0]} pictures")
-            self._model.eval()
-            with drafted(path) as draft:
-                table = np.lib.format.open_memmap(draft, "w+", np.float16, shape)
-                for start in range(0, shape[0], 128):
-                    rows = np.arange(start, min(start + 128, shape[0]))
-                    pixels = torch.from_numpy(self._source.pixels(rows)).to(self._device)
-                    table[rows] = self._model.vision_model(normalise(pixels)).last_hidden_state.cpu().numpy()
-                table.flush()
-        return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
+            return self._features.of(batch.rows)
+        return self._form.encode(torch.from_numpy(self._source.pixels(batch.rows)).to(self._form.device))
 
     def _new_optimiser(self) -> torch.optim.Optimizer:
+        seeing = {id(one) for one in self._form.vision().parameters()}
         decay: list[torch.nn.Parameter] = []
         plain: list[torch.nn.Parameter] = [self._temperature]
         vision: list[torch.nn.Parameter] = []
-        for name, parameter in self._model.named_parameters():
-            if name.startswith("vision_model."):
+        for parameter in self._trained.values():
+            if id(parameter) in seeing:
                 vision.append(parameter)
             else:
                 (decay if parameter.ndim > 1 else plain).append(parameter)
@@ -228,7 +214,7 @@ class Trainer:
             {"params": decay, "weight_decay": self._settings.weight_decay, "share": 1.0},
             {"params": plain, "weight_decay": 0.0, "share": 1.0},
         ]
-        if self._settings.train_vision:
+        if vision:
             share = self._settings.vision_rate
             groups.append({"params": vision, "weight_decay": self._settings.weight_decay, "share": share})
         return torch.optim.AdamW(groups, lr=self._settings.learning_rate, betas=(0.9, 0.98))
@@ -240,32 +226,56 @@ class Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = settings.learning_rate * warm * fall * group["share"]
 
+    def _judge_weights(self, log: Callable[[str], None], last: bool) -> None:
+        every = self._settings.judge_every
+        if self._judge is None or not every or (self.step % every and not last):
+            return
+        self._form.module.eval()
+        judgement = Judgement(self.step, self._judge())
+        self._form.module.train()
+        self.history.judgements.append(judgement)
+        best = self.history.best == judgement
+        log(f"step {self.step}: validation {judgement.score:.4f}{', the best so far' if best else ''}")
+        if best:
+            self._run.keep_best(self.step, self._weights())
+
+    def _take_best(self) -> None:
+        if (best := self.history.best) is not None and best.step != self.step:
+            self._set_weights(self._run.best(best.step, self._form.device))
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return {name: one.detach() for name, one in self._trained.items()}
+
+    @torch.no_grad()
+    def _set_weights(self, weights: dict[str, torch.Tensor]) -> None:
+        for name, one in self._trained.items():
+            one.copy_(weights[name])
+
     def _save(self) -> None:
-        state = {
-            "settings": asdict(self._settings),
-            "step": self.step,
-            "model": self._model.state_dict(),
-            "temperature": self._temperature.data,
-            "optimiser": self._optimiser.state_dict(),
-            "random": self._rng.getstate(),
-            "generator": self._generator.get_state(),
-        }
-        with drafted(self._folder / "state.pt") as draft:
-            torch.save(state, draft)
+        self._run.save(
+            {
+                "settings": asdict(self._settings),
+                "step": self.step,
+                "weights": self._weights(),
+                "temperature": self._temperature.data,
+                "optimiser": self._optimiser.state_dict(),
+                "random": self._rng.getstate(),
+                "generator": self._generator.get_state(),
+                "judgements": [(one.step, one.score) for one in self.history.judgements],
+            }
+        )
+        if (best := self.history.best) is not None:
+            self._run.forget_others(best.step)
 
     def _resume(self) -> None:
-        path = self._folder / "state.pt"
-        if not path.exists():
+        state = self._run.load(asdict(self._settings), self._form.device)
+        if state is None:
             return
-        state = torch.load(path, map_location=self._device, weights_only=True)
-        if state["settings"] != asdict(self._settings):
-            raise UsageError(
-                f"{path} is of a run with other settings", "give the same settings to go on, or another folder to begin"
-            )
-        self._model.load_state_dict(state["model"])
+        self._set_weights(state["weights"])
         self._temperature.data = state["temperature"]
         self._optimiser.load_state_dict(state["optimiser"])
         version, numbers, gauss = state["random"]
         self._rng.setstate((version, tuple(numbers), gauss))
         self._generator.set_state(state["generator"].cpu())
         self.step = state["step"]
+        self.history.judgements = [Judgement(step, score) for step, score in state["judgements"]]

@@ -7,9 +7,13 @@ become hard, because a matching head that meets only hard ones from the start st
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
-from transformers import Blip2ForImageTextRetrieval
+
+if TYPE_CHECKING:
+    from transformers import Blip2ForImageTextRetrieval
 
 
 def image_tokens(model: Blip2ForImageTextRetrieval, features: torch.Tensor) -> torch.Tensor:

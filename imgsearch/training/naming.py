@@ -22,8 +22,8 @@ from transformers import Blip2ForImageTextRetrieval
 from imgsearch.scenes.draw import SceneBox
 from imgsearch.scenes.graph import Scene
 from imgsearch.scenes.vocabulary import COLOURS, KINDS, MAX_COUNT, POSITIONS, SETTINGS, SIZES
-from imgsearch.training.build import normalise
 from imgsearch.training.corpus import Corpus
+from imgsearch.training.forms import normalise
 
 _KIND = {name: number + 1 for number, name in enumerate(KINDS)}
 _COLOUR = {name: number + 1 for number, name in enumerate(COLOURS)}

@@ -12,9 +12,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import Blip2ForImageTextRetrieval
 
-from imgsearch.training.losses import image_tokens, similarity
+from imgsearch.training.features import FeatureTable
+from imgsearch.training.forms import RetrievalForm
+from imgsearch.training.losses import similarity
 
 _NEAREST = 48  # a caption's negatives are drawn from this many nearest untrue images of the pool
 _SHARPNESS = 12.0  # sharpness of that draw
@@ -24,8 +25,8 @@ _PER_PASS = 256
 class CandidatePool:
     """Some of the source's images, embedded by the model as it was at `refresh`."""
 
-    def __init__(self, model: Blip2ForImageTextRetrieval, features: NDArray[np.float16], size: int) -> None:
-        self._model, self._features = model, features
+    def __init__(self, form: RetrievalForm, features: FeatureTable, size: int) -> None:
+        self._form, self._features = form, features
         self._size = min(size, len(features))
         self._rows: NDArray[np.int64] = np.empty(0, np.int64)
         self._tokens = torch.empty(0)
@@ -41,15 +42,14 @@ class CandidatePool:
         self._rows = np.array(sorted(rng.sample(range(len(self._features)), self._size)))
         self._tokens = torch.cat(
             [
-                image_tokens(self._model, self.features_of(self._rows[start : start + _PER_PASS]))
+                self._form.image_tokens(self.features_of(self._rows[start : start + _PER_PASS]))
                 for start in range(0, self._size, _PER_PASS)
             ]
         )
 
     def features_of(self, rows: NDArray[np.int64]) -> torch.Tensor:
         """ViT features float32 [B, N, W] of the source's images ``rows``."""
-        device = self._model.query_tokens.device
-        return torch.from_numpy(self._features[rows].astype(np.float32)).to(device)
+        return self._features.of(rows)
 
     @torch.inference_mode()
     def mine(

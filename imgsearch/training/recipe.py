@@ -15,6 +15,7 @@ from imgsearch.model import load_model
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.training.build import Sizes, new_model, new_tokenizer, save_checkpoint_directory
 from imgsearch.training.corpus import Corpus, draw_corpus, join, read_moved, read_scenes, read_sheets, read_varied
+from imgsearch.training.forms import TransformersForm
 from imgsearch.training.loop import LoopSettings, Trainer
 from imgsearch.training.naming import NamingSettings, train_naming
 from imgsearch.training.pairs import SHARES, ScenePairs, Shares
@@ -103,17 +104,19 @@ def train_mini(
     else:
         _teach_to_see(model, recipe, folder, moved, log)
     tokenizer = TextTokenizer(new_tokenizer(), folder)
+    form = TransformersForm(model)
     stages = (
         ("loop", recipe.loop, SHARES),
         ("finish", recipe.finish, recipe.finish_shares),
         ("ranking", recipe.ranking, recipe.ranking_shares),
     )
     for name, settings, shares in stages:
-        Trainer(model, tokenizer, ScenePairs(corpus, shares), settings, folder / name, folder / "features.npy").run(log)
+        pairs = ScenePairs(corpus, shares)
+        Trainer(form, tokenizer, pairs, settings, folder / name, folder / "features.npy").run(log)
     if start is None:
         _sharpen(model, recipe, folder, corpus, log)
         pairs = ScenePairs(corpus, recipe.ranking_shares)
-        Trainer(model, tokenizer, pairs, recipe.follow, folder / "follow", folder / "features-sharpened.npy").run(log)
+        Trainer(form, tokenizer, pairs, recipe.follow, folder / "follow", folder / "features-sharpened.npy").run(log)
     save_checkpoint_directory(model.cpu(), new_tokenizer(), folder / "model")
     return folder / "model"
 

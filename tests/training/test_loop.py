@@ -6,6 +6,7 @@ import json
 import random
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,6 +30,8 @@ from imgsearch.training.corpus import (
     read_sheets,
     read_varied,
 )
+from imgsearch.training.features import FeatureTable
+from imgsearch.training.forms import TransformersForm, normalise
 from imgsearch.training.loop import LoopSettings, Trainer
 from imgsearch.training.losses import contrastive_loss, image_tokens, mine_negatives, ranking_loss, similarity
 from imgsearch.training.naming import NamingSettings, patch_targets, train_naming
@@ -104,10 +107,12 @@ def test_ranking_loss_is_the_surprise_at_the_true_picture():
 
 def test_pool_finds_pictures_that_are_untrue_and_nearer_than_most():
     model = new_model(TINY, 3).eval()
+    form = TransformersForm(model)
     rng = np.random.default_rng(3)
     features = rng.normal(size=(400, 17, 32)).astype(np.float16)
     texts = torch.nn.functional.normalize(torch.from_numpy(rng.normal(size=(5, 16)).astype(np.float32)), dim=1)
-    pool = CandidatePool(model, features, 400)
+    source = SimpleNamespace(count=400)
+    pool = CandidatePool(form, FeatureTable(form, source, features), 400)
     pool.refresh(random.Random(0))
     with torch.inference_mode():
         sims = similarity(image_tokens(model, pool.features_of(np.arange(400))), texts).numpy()
@@ -137,7 +142,9 @@ def test_negatives_become_the_twins_as_they_harden(corpus, tmp_path):
     shares = []
     for start in (1, -1000):  # not begun; long over
         settings = LoopSettings(steps=1, batch_size=24, matching_pairs=24, harden_from=start, harden_steps=10)
-        trainer = Trainer(new_model(TINY, 1), TOKENIZER, ScenePairs(corpus), settings, tmp_path / str(start))
+        trainer = Trainer(
+            TransformersForm(new_model(TINY, 1)), TOKENIZER, ScenePairs(corpus), settings, tmp_path / str(start)
+        )
         rng, twins, seen = random.Random(2), 0, 0
         for _ in range(20):
             batch = ScenePairs(corpus).sample(rng, 24, 0)
@@ -191,7 +198,7 @@ def test_loop_resumes_to_the_same_weights_as_an_undisturbed_run(corpus, tmp_path
 
     def run(folder, log):
         model = new_model(TINY, 1)
-        Trainer(model, TOKENIZER, ScenePairs(corpus), settings, folder).run(log)
+        Trainer(TransformersForm(model), TOKENIZER, ScenePairs(corpus), settings, folder).run(log)
         return model.state_dict()
 
     whole = run(tmp_path / "whole", lambda line: None)
@@ -221,7 +228,7 @@ def test_loop_learns_to_tell_pictures_apart(corpus, tmp_path):
         train_vision=True,
         vision_rate=1.0,
     )
-    Trainer(model, TOKENIZER, ScenePairs(corpus), settings, tmp_path).run(log)
+    Trainer(TransformersForm(model), TOKENIZER, ScenePairs(corpus), settings, tmp_path).run(log)
     assert readings[-1] < 0.75 * readings[0]
 
 
@@ -255,9 +262,12 @@ def test_training_from_a_lavis_checkpoint_moves_it_and_saves_a_directory(tmp_pat
 
 def test_run_with_other_settings_in_the_same_folder_is_refused(corpus, tmp_path):
     settings = LoopSettings(steps=2, batch_size=8, matching_pairs=4)
-    Trainer(new_model(TINY, 0), TOKENIZER, ScenePairs(corpus), settings, tmp_path).run(lambda line: None)
+    Trainer(TransformersForm(new_model(TINY, 0)), TOKENIZER, ScenePairs(corpus), settings, tmp_path).run(
+        lambda line: None
+    )
     with pytest.raises(UsageError, match="other settings"):
-        Trainer(new_model(TINY, 0), TOKENIZER, ScenePairs(corpus), replace(settings, steps=4), tmp_path)
+        form = TransformersForm(new_model(TINY, 0))
+        Trainer(form, TOKENIZER, ScenePairs(corpus), replace(settings, steps=4), tmp_path)
 
 
 def test_corpus_is_drawn_once_and_reads_back(tmp_path, monkeypatch):
@@ -324,8 +334,6 @@ def test_saved_directory_gives_the_trained_vectors_through_the_loader(corpus, tm
     loaded = load_model(tmp_path / "tiny", device="cpu")
     pictures = corpus.pixels[:3]
     got = np.asarray(loaded.embed_images(loaded.preprocess_arrays(pictures)))
-    from imgsearch.training.build import normalise
-
     with torch.inference_mode():
         features = model.vision_model(normalise(torch.from_numpy(pictures))).last_hidden_state
         expected = image_tokens(model, features).numpy()

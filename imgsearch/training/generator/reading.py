@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import Blip2ForConditionalGeneration
 
-from imgsearch.training.build import normalise
+from imgsearch.training.forms import normalise
 from imgsearch.training.generator.corpus import Chunk
 from imgsearch.training.generator.run import StageRun
 from imgsearch.training.generator.slots import SlotHeads, slot_loss
