@@ -46,7 +46,7 @@ def create_store(settings: Settings, model: ModelId) -> Store:
     from imgsearch import storage
 
     if not is_model_free(model) and not storage.library_exists(settings.library):
-        _check(settings.model or model.name)
+        check_model(settings.model or model.name)
     return storage.create_store(settings.library, model)
 
 
@@ -63,7 +63,7 @@ def rebound(settings: Settings, store: Store) -> Store:
         if model == store.model:
             return store
         if not is_model_free(model):
-            _check(wanted.model)
+            check_model(wanted.model)
         return rebind_store(store, model)
     except ModelError:
         if not settings.model:  # nobody asked for it: loading it will tell, where a picture needs it
@@ -75,10 +75,11 @@ def rebound(settings: Settings, store: Store) -> Store:
         raise
 
 
-def _check(name: str) -> None:
-    from imgsearch.model import check_model
+def check_model(name: str) -> None:
+    """Raise ModelUnavailable or CheckpointInvalid for a model with something wrong that is quick to see."""
+    from imgsearch import model
 
-    check_model(name)
+    model.check_model(name)
 
 
 def open_model(settings: Settings, library_model: ModelId | None = None) -> Any:
@@ -145,14 +146,15 @@ def open_numpy_model(settings: Settings, library_model: ModelId | None = None) -
 def open_searcher(settings: Settings, told: Callable[[str], None] | None = None) -> Searcher:
     """A searcher over the library, with its model opened. Whoever opens it closes it. ``told`` hears what comes next.
 
-    Raises LibraryMissing, ModelMismatch if the settings name a model that did not make the library's vectors (found
-    out before anything is loaded), and what ``open_model`` raises.
+    Raises LibraryMissing, ModelMismatch if the settings name a model that made neither the library's vectors nor those
+    beside them (found out before anything is loaded), and what ``open_model`` raises.
     """
     from imgsearch.search.engine import Searcher
     from imgsearch.search.text_evidence import SOURCES, WITH_CAPTIONS
 
     store = open_store(settings)
     try:
+        store = _searched(settings, store)
         store.require_vectors()
         name = settings.model or store.model.name
         if told is not None:
@@ -172,6 +174,17 @@ def open_searcher(settings: Settings, told: Callable[[str], None] | None = None)
     except BaseException:
         store.close()
         raise
+
+
+def _searched(settings: Settings, store: Store) -> Store:
+    """The library with the vectors that the settings' model made: those beside its own where these are named."""
+    from imgsearch.storage.beside import store_beside
+    from imgsearch.storage.catalog.beside import same_vectors
+
+    beside = store_beside(store) if settings.model else None
+    if beside is None or not same_vectors(model_id(settings, beside.model), beside.model):
+        return store
+    return beside
 
 
 def index_opener(settings: Settings) -> IndexOpener:
