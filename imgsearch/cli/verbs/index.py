@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from indexer.index_run import IndexRequest
     from indexer.report import RunSummary
 
+_NOT_BESIDE = ("paths", "exclude", "include", "no_patterns", "recheck", "dry_run", "watch")
+"""Options that say which files are read, which `--beside` does not ask."""
+
 _DESCRIPTION = """\
 Read pictures under PATH (folders or single files) into a library that `imgsearch search` searches.
 
@@ -79,6 +82,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="only say what would be read and left out, how long it would take and how much disk it would need",
     )
+    parser.add_argument(
+        "--beside",
+        action="store_true",
+        help="make vectors of --model for all pictures of the library beside its own, which searches go on with; "
+        "`imgsearch switch` then makes them the library's. Goes on where an earlier run stopped",
+    )
     parser.add_argument("--watch", action="store_true", help="stay, and keep the library current, until Ctrl-C")
     parser.add_argument("--wait", action="store_true", help="wait while another process writes to the library")
     parser.add_argument("--json", action="store_true", help="print one summary object (with --watch one a line)")
@@ -89,6 +98,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from imgsearch.settings import load_settings
     from indexer.index_run import IndexRequest
 
+    if arguments.beside:
+        return _index_beside(arguments)
     request = IndexRequest(
         tuple(listed_paths(arguments.paths)),
         load_settings(vars(arguments)),
@@ -137,6 +148,27 @@ def _index(request: IndexRequest, arguments: argparse.Namespace, progress: Progr
                 update.notes.append(note)
             _show(update, as_json=arguments.json, on_a_line=True)
         return 0
+
+
+def _index_beside(arguments: argparse.Namespace) -> int:
+    from imgsearch.settings import load_settings
+    from indexer.beside import index_beside
+    from indexer.interrupt import Stop
+
+    given = [f"--{name.replace('_', '-')}" for name in _NOT_BESIDE if getattr(arguments, name)]
+    if given:
+        raise UsageError(
+            f"--beside takes all pictures that the library has; received {', '.join(given).replace('--paths', 'PATH')}",
+            "imgsearch index --model NEW --beside",
+        )
+    settings = load_settings(vars(arguments))
+    with Stop() as stop, image_bar(arguments) as progress:
+        summary = index_beside(settings, progress, stop)
+    if arguments.json:
+        print(json.dumps(summary.as_dict(), indent=2))
+    else:
+        print(summary.text())
+    return stop.exit_code if summary.interrupted else summary.exit_code
 
 
 def _show(summary: RunSummary, *, as_json: bool, on_a_line: bool) -> None:

@@ -62,6 +62,14 @@ def _stats(arguments: argparse.Namespace) -> int:
     print(f"pictures   {stats.images:,}{deleted}")
     print(f"files      {stats.files:,}, {stats.failures:,} failed")
     print(f"on disk    {describe_size(stats.total_bytes)}, of it vectors {describe_size(stats.vector_bytes)}")
+    if stats.beside is not None:
+        beside = stats.beside
+        kept = "from before the switch" if beside.vectors.former else "not switched to yet"
+        total = beside.vectors.images + beside.vectors.missing
+        print(
+            f"beside     {shown(beside.vectors.model.name)}, {kept}: {beside.vectors.images:,} of {total:,} pictures, "
+            f"{describe_size(beside.vector_bytes + beside.snapshot_bytes)}"
+        )
     for entry in stats.roots:
         state = ", offline" if entry.root.offline else ""
         print(f"folder     {shown(entry.root.path)}: {entry.files:,} files, {entry.failures:,} failed{state}")
