@@ -133,15 +133,20 @@ def _make_folders(layout: JobLayout) -> None:
             folder.mkdir(parents=True, exist_ok=True)
 
 
+def write_list(layout: JobLayout, index: int, first: int, rows: Sequence[InputRow]) -> Shard:
+    """Write the list of one shard. Raises StorageFull."""
+    content = b"".join(map(row_line, rows))
+    with writing_job(layout.lists), layout.list_of(index).open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return Shard(index, first, len(rows), hashlib.sha256(content).hexdigest())
+
+
 def _write_lists(layout: JobLayout, rows: Iterable[InputRow], shard_size: int) -> Iterator[Shard]:
     source, index = iter(rows), 0
     while chunk := list(islice(source, shard_size)):
-        content = b"".join(map(row_line, chunk))
-        with writing_job(layout.lists), layout.list_of(index).open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        yield Shard(index, index * shard_size, len(chunk), hashlib.sha256(content).hexdigest())
+        yield write_list(layout, index, index * shard_size, chunk)
         reached("job-list-written")
         index += 1
     with writing_job(layout.lists):

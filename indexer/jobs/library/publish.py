@@ -23,7 +23,7 @@ from imgsearch.errors import LibraryError, StorageFull, UsageError
 from imgsearch.files import reached, write_whole
 from imgsearch.media.facts.names import date_of_file
 from imgsearch.progress import Progress
-from imgsearch.records import Float32, MediaFacts, Word
+from imgsearch.records import Float32, MediaFacts, Word, is_model_free
 from imgsearch.storage import EmbeddedBatch, FailedFile, FilePlace
 from imgsearch.storage.catalog.database import fixed_clock
 from imgsearch.storage.upkeep.sealing import seal_library
@@ -45,13 +45,14 @@ _RESERVE_BYTES = 64 * 2**20
 @dataclass(frozen=True, slots=True)
 class Published:
     """A published library. ``images``: contents; ``files``: inputs that hold them. ``missing``: shards that were not
-    done. ``already``: it stood there before, equal."""
+    done. ``searchable``: it has vectors. ``already``: it stood there before, equal."""
 
     folder: Path
     sums: JobSums
     images: int
     files: int
     missing: tuple[int, ...]
+    searchable: bool
     already: bool = False
 
 
@@ -69,10 +70,11 @@ def publish_job(folder: Path, to: Path | None, progress: Progress, *, partial: b
         if missing and not partial:
             raise _incomplete(spec, sums)
         put_interrupted_back(target)
+        searchable = not is_model_free(spec.model)
         record = _Record.read(spec)
         ours = target.exists() and record.describes(target)
         if ours and record.missing == list(missing):
-            return Published(target, sums, record.images, record.files, missing, already=True)
+            return Published(target, sums, record.images, record.files, missing, searchable, already=True)
         built = _build_beside(spec, target, set(missing), progress)
         already = target.exists() and not ours and _digest(target) == _digest(built.folder)
         if already:
@@ -85,7 +87,7 @@ def publish_job(folder: Path, to: Path | None, progress: Progress, *, partial: b
                 put_in_place(built.folder, target)
             reached("job-library-placed")
         _Record(str(target), list(missing), _digest(target), built.images, built.files).write(spec)
-        return Published(target, sums, built.images, built.files, missing, already)
+        return Published(target, sums, built.images, built.files, missing, searchable, already)
 
 
 @dataclass(slots=True)
