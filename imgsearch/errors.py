@@ -18,6 +18,7 @@ and the web layer print.
         ModelMismatch                   2   the library belongs to another model
         SegmentDamaged                      vectors on disk disagree with the catalog
         CatalogDamaged                      catalog.db is not readable as a catalog
+        CatalogUnreachable                  the database that holds the catalog: away, no login, connection lost
         StorageFull                         no space left, quota, read-only folder
         IndexServerError                    the vector server does not answer, refuses, or holds something else
       MediaError                        -   one file cannot become pixels: a failure row, never the end of a run
@@ -89,6 +90,10 @@ class SegmentDamaged(LibraryError):
 
 
 class CatalogDamaged(LibraryError):
+    pass
+
+
+class CatalogUnreachable(LibraryError):
     pass
 
 

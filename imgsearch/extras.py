@@ -16,6 +16,7 @@ EXTRAS = {
     "qdrant-edge": ("qdrant_edge",),
     "openvino": ("openvino",),
     "ocr": ("rapidocr", "onnxruntime", "cv2"),
+    "postgres": ("psycopg",),
     "watch": ("watchfiles",),
     "web": ("flask", "waitress", "prometheus_client", "werkzeug"),
 }

@@ -91,6 +91,7 @@ STATUS: dict[type[ImgsearchError], int] = {
     errors.ModelMismatch: 500,
     errors.SegmentDamaged: 500,
     errors.CatalogDamaged: 500,
+    errors.CatalogUnreachable: 503,
     errors.StorageFull: 507,
     errors.IndexServerError: 503,
     errors.MediaError: 422,
@@ -151,7 +152,6 @@ _WORDS = {
     405: ("this address does not take the method {method}", "the header Allow names those that it takes"),
     413: ("the upload is larger than this server takes", "send a smaller copy: 1,000 pixels are enough to search by"),
     414: ("the address is too long", "shorten the query"),
-    415: ("the body is of a type that is not taken here", ""),
     431: ("the address or the head of the request is too long", "shorten the query, or delete this site's cookies"),
     501: ("the request cannot be read", ""),
 }

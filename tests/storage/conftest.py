@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from imgsearch.records import MediaFacts, ModelId
 from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store, writing
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from postgres_server import NoServer, PostgresServer
 
 TOKENS, DIMS = 2, 4
 
@@ -87,12 +90,47 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real server; where none can be started, the test is skipped with the reason."""
+    try:
+        server = PostgresServer()
+    except (NoServer, OSError, subprocess.SubprocessError) as exc:
+        pytest.skip(f"PostgreSQL: {exc}")
+    yield server
+    server.remove()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """See both_catalogs.py."""
+    kinds = getattr(metafunc.function, "catalog_kinds", getattr(metafunc.module, "CATALOG_KINDS", None))
+    if kinds and "catalog_kind" in metafunc.fixturenames:
+        metafunc.parametrize("catalog_kind", kinds, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def catalog_kind(request: pytest.FixtureRequest) -> str:
+    """Where catalogs are made: "sqlite" or "postgresql"."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture(scope="module")
+def new_catalog(request: pytest.FixtureRequest, catalog_kind: str) -> Callable[[], str]:
+    """Addresses for `create_store`; "" for SQLite."""
+    if catalog_kind == "sqlite":
+        return lambda: ""
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_url
+
+
 @pytest.fixture
-def make_store(tmp_path: Path) -> Iterator[Callable[..., Store]]:
+def make_store(tmp_path: Path, new_catalog: Callable[[], str]) -> Iterator[Callable[..., Store]]:
     opened: list[Store] = []
+    urls: dict[str, str] = {}
 
     def make(name: str = "library", dtype: str = "float16") -> Store:
-        opened.append(create_store(tmp_path / name, Kit.model, dtype=dtype))
+        url = urls.setdefault(name, new_catalog())
+        opened.append(create_store(tmp_path / name, Kit.model, dtype=dtype, catalog_url=url))
         return opened[-1]
 
     yield make

@@ -7,11 +7,14 @@ import sqlite3
 
 import numpy as np
 import pytest
+from both_catalogs import BOTH, only_sqlite
 
 from imgsearch.errors import SegmentDamaged, StorageFull, UsageError
 from imgsearch.storage import compact, forget, repair, verify, writing
 from imgsearch.storage.upkeep.compaction import compact_library
 from imgsearch.storage.vectors import segment_store
+
+CATALOG_KINDS = BOTH
 
 
 @pytest.fixture
@@ -78,6 +81,7 @@ def test_verify_names_each_kind_of_damage(store, kit, root_id):
     assert sorted(p.kind for p in verify(store)) == ["orphan-file", "segment-missing"]
 
 
+@only_sqlite
 @pytest.mark.parametrize(
     ("statement", "kinds"),
     [

@@ -9,10 +9,13 @@ import signal
 
 import numpy as np
 import pytest
+from both_catalogs import BOTH, only_sqlite
 
 from imgsearch.errors import LibraryBusy, StorageFull
 from imgsearch.storage import FailedFile, verify, writing
 from imgsearch.storage.vectors import segment_store
+
+CATALOG_KINDS = BOTH
 
 
 @pytest.fixture
@@ -197,6 +200,7 @@ def test_a_full_disk_undoes_the_batch_and_the_writer_goes_on(store, kit, root_id
     assert verify(store) == []
 
 
+@only_sqlite
 def test_a_full_catalog_is_reported_as_a_full_disk(store, kit, root_id):
     before = kit.content(store)
     with writing(store) as writer:

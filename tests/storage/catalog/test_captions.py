@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from both_catalogs import BOTH, key_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from imgsearch.records import Clause, FileFacts, Filters, Word
 from imgsearch.storage import StoredCaption, writing
 from imgsearch.storage.catalog.rereads import Reread
 from imgsearch.storage.reads.captions import read_captions, read_uncaptioned
+
+CATALOG_KINDS = BOTH
 
 
 def caption(image_id: int, text: str, sure: bool = True, **more: Any) -> StoredCaption:
@@ -81,7 +84,7 @@ def test_caption_goes_with_its_image_and_comes_back_with_it(shelf: Any, kit: Any
     storage.compact(shelf)
     assert (found(shelf, "boat"), list(read_captions(shelf, [1, 2]))) == ([2], [2])
     with shelf.catalog.look() as connection:
-        assert connection.execute("SELECT rowid FROM caption_search").fetchall() == [(2,)]
+        assert connection.execute(f"SELECT {key_of(connection)} FROM caption_search").fetchall() == [(2,)]
 
 
 def test_caption_of_an_image_that_looks_different_now_is_forgotten(shelf: Any, kit: Any) -> None:

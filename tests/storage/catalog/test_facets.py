@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from both_catalogs import BOTH
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgsearch.records import Clause, Filters, MediaFacts, ModelId
 from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store, writing
 from imgsearch.storage.reads.facets import read_facets
+
+CATALOG_KINDS = BOTH
 
 MODEL = ModelId("mini", "ab" * 32, "v1-112", "float32", 2, 4)
 FOLDERS = [
@@ -30,9 +33,9 @@ CAMERAS = [None, "Canon EOS 5D", "CANON eos 5d Mark II", "NIKON D90", "100%_odd\
 KINDS = ["JPEG", "PNG", "CR2", "NEF", "HEIF"]
 
 
-def build(folder: Path, roots: list[str], pictures: int) -> Store:
+def build(folder: Path, roots: list[str], pictures: int, url: str) -> Store:
     """A library whose pictures lie here and there, every ninth of them deleted."""
-    rng, store = random.Random(7), create_store(folder / "library", MODEL)
+    rng, store = random.Random(7), create_store(folder / "library", MODEL, catalog_url=url)
     with writing(store) as writer:
         root_ids = [writer.add_root(folder / root).root_id for root in roots]
         for number in range(pictures):
@@ -55,8 +58,8 @@ def build(folder: Path, roots: list[str], pictures: int) -> Store:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with build(tmp_path_factory.mktemp("facets"), ["photos"], 90) as store:
+def shelf(tmp_path_factory: pytest.TempPathFactory, new_catalog: Callable[[], str]) -> Iterator[Store]:
+    with build(tmp_path_factory.mktemp("facets"), ["photos"], 90, new_catalog()) as store:
         yield store
 
 
@@ -113,15 +116,15 @@ def test_folders_are_those_below_the_one_that_holds_all_that_is_left(shelf: Stor
     ]
 
 
-def test_several_roots_are_the_folders(tmp_path: Path) -> None:
-    with build(tmp_path, ["a photos", "b photos"], 20) as store:
+def test_several_roots_are_the_folders(tmp_path: Path, new_catalog: Callable[[], str]) -> None:
+    with build(tmp_path, ["a photos", "b photos"], 20, new_catalog()) as store:
         facets = read_facets(store, Filters())
         assert [folder for folder, _ in facets.folders] == [tmp_path / "a photos", tmp_path / "b photos"]
         check(store, Filters())
         check(store, Filters((Clause("folder", str(tmp_path / "b photos")),)))
 
 
-def test_an_empty_library_has_none(tmp_path: Path) -> None:
-    with create_store(tmp_path / "library", MODEL) as store:
+def test_an_empty_library_has_none(tmp_path: Path, new_catalog: Callable[[], str]) -> None:
+    with create_store(tmp_path / "library", MODEL, catalog_url=new_catalog()) as store:
         facets = read_facets(store, Filters())
     assert not (facets.years or facets.folders or facets.cameras or facets.formats)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from both_catalogs import BOTH
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgsearch.records import Clause, Filters, MediaFacts, ModelId
 from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store, writing
+
+CATALOG_KINDS = BOTH
 
 MODEL = ModelId("mini", "ab" * 32, "v1-112", "float32", 2, 4)
 
@@ -43,9 +46,9 @@ class Shelf:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+def shelf(tmp_path_factory: pytest.TempPathFactory, new_catalog: Callable[[], str]) -> Iterator[Shelf]:
     folder = tmp_path_factory.mktemp("words")
-    with create_store(folder / "library", MODEL) as store:
+    with create_store(folder / "library", MODEL, catalog_url=new_catalog()) as store:
         yield Shelf(store, folder / "root")
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from both_catalogs import BOTH, only_sqlite
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from old_catalogs import take_back
 
 from imgsearch.records import Clause, Filters, MediaFacts, ModelId
 from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store, open_store, writing
+
+CATALOG_KINDS = BOTH
 
 MODEL = ModelId("mini", "ab" * 32, "v1-112", "float32", 2, 4)
 FOLDERS = ["", "Trips/My Trip", "Trips/Spain 2019", "été", "work/trip-notes"]
@@ -49,11 +52,13 @@ def facts_of(number: int, rng: random.Random) -> MediaFacts:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, list[Picture]]]:
+def shelf(
+    tmp_path_factory: pytest.TempPathFactory, new_catalog: Callable[[], str]
+) -> Iterator[tuple[Store, list[Picture]]]:
     """Eighty pictures, some with two files, six of them deleted."""
     folder = tmp_path_factory.mktemp("filters")
     rng, pictures = random.Random(4), []
-    with create_store(folder / "library", MODEL) as store:
+    with create_store(folder / "library", MODEL, catalog_url=new_catalog()) as store:
         with writing(store) as writer:
             root_id = writer.add_root(folder / "photos").root_id
             for number in range(80):
@@ -195,9 +200,9 @@ def test_name_with_marks_is_a_glob(shelf: tuple[Store, list[Picture]], pattern: 
     assert store.matching_images(Filters((Clause("name", pattern),))).tolist() == below
 
 
-def test_names_that_are_not_text_neither_break_nor_hide_others(tmp_path: Path) -> None:
+def test_names_that_are_not_text_neither_break_nor_hide_others(tmp_path: Path, new_catalog: Callable[[], str]) -> None:
     names = [b"caf\xe9 one.jpg", b"\xff\xfe.jpg", b"plain one.jpg"]
-    with create_store(tmp_path / "library", MODEL) as store, writing(store) as writer:
+    with create_store(tmp_path / "library", MODEL, catalog_url=new_catalog()) as store, writing(store) as writer:
         root_id = writer.add_root(tmp_path / "photos").root_id
         facts = [facts_of(number, random.Random(number)) for number in range(3)]
         places = [[FilePlace(root_id, name.decode("utf-8", "surrogateescape"), 1, 1)] for name in names]
@@ -208,6 +213,7 @@ def test_names_that_are_not_text_neither_break_nor_hide_others(tmp_path: Path) -
         assert store.matching_images(Filters((Clause("name", "*.jpg"),))).tolist() == [1, 2, 3]
 
 
+@only_sqlite
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0005", "0006", "0007"])
 def test_a_library_of_an_old_schema_is_brought_up_to_date_with_its_names(tmp_path: Path, revision: str) -> None:
     with create_store(tmp_path / "library", MODEL) as store:

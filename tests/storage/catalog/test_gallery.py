@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from both_catalogs import BOTH
 
-from imgsearch.storage import FailedFile, create_store, writing
+from imgsearch.storage import FailedFile, writing
 from imgsearch.storage.reads.gallery import BEGINNING, newest_event_id, read_events, read_failures, read_picture
 
-
-@pytest.fixture
-def store(tmp_path: Path, kit: Any) -> Any:
-    with create_store(tmp_path / "library", kit.model) as store:
-        yield store
+CATALOG_KINDS = BOTH
 
 
 def test_a_picture_comes_with_every_place_the_best_first(tmp_path: Path, store: Any, kit: Any):

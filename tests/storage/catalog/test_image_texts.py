@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from both_catalogs import BOTH, key_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from imgsearch.records import Clause, Filters
 from imgsearch.storage import StoredText, TextLine, TextWord, writing
 from imgsearch.storage.catalog.rereads import Reread
 from imgsearch.storage.reads.image_texts import read_text_matches, read_texts, read_unread
+
+CATALOG_KINDS = BOTH
 
 BOX = (0.1, 0.1, 0.9, 0.1, 0.9, 0.2, 0.1, 0.2)
 
@@ -91,7 +94,7 @@ def test_words_go_with_their_image_and_come_back_with_it(shelf: Any, kit: Any, p
     storage.compact(shelf)
     assert (found(shelf, "boat"), list(read_texts(shelf, [1, 2]))) == ([2], [2])
     with shelf.catalog.look() as connection:
-        assert connection.execute("SELECT rowid FROM text_search").fetchall() == [(2,)]
+        assert connection.execute(f"SELECT {key_of(connection)} FROM text_search").fetchall() == [(2,)]
 
 
 def test_words_of_an_image_that_looks_different_now_are_forgotten(shelf: Any, kit: Any) -> None:

@@ -3,11 +3,14 @@ import sqlite3
 
 import numpy as np
 import pytest
+from both_catalogs import BOTH, only_sqlite
 from old_catalogs import take_back
 from sqlalchemy import text
 
 from imgsearch.records import SIGNATURE_BYTES
 from imgsearch.storage import EmbeddedBatch, compact, open_store, writing
+
+CATALOG_KINDS = BOTH
 
 
 def signature(number: int) -> bytes:
@@ -57,6 +60,7 @@ def test_signatures_come_in_the_order_asked_for(kit, store, photos) -> None:
     assert store.unsigned(np.array([ids[3], ids[1], ids[2]])).tolist() == sorted([ids[1], ids[3]])
 
 
+@only_sqlite
 def test_signatures_are_added_later_and_leave_with_their_image(kit, store, photos) -> None:
     root = fill(kit, store, photos, [1, 2, 3])
     ids = ids_of(kit, store)
@@ -90,6 +94,7 @@ def test_batch_with_too_few_signatures_is_refused(kit, store, photos) -> None:
             transaction.add(EmbeddedBatch(batch.facts, batch.vectors, batch.places, [signature(1)]))
 
 
+@only_sqlite
 def test_library_from_before_signatures_gets_their_table(kit, store, photos) -> None:
     kit.fill(store, photos, [1, 2])
     store.close()
