@@ -40,8 +40,15 @@ def _told(method: Callable[P, T]) -> Callable[P, T]:
                 f"the vector server {points.address} does not answer ({one_line(str(exc.source))})",
                 "start it, or mend the setting qdrant_url",
             ) from exc
-        except (ApiException, QdrantException, ConnectionError, OSError) as exc:
-            raise IndexServerError(f"the vector server {points.address} failed: {one_line(str(exc))}") from exc
+        except ValueError as exc:  # JSON, or its form
+            raise IndexServerError(
+                f"what answers at {points.address} is no Qdrant server: {one_line(str(exc))[:200]}",
+                "mend the setting qdrant_url",
+            ) from exc
+        except (ApiException, QdrantException, OSError) as exc:
+            raise IndexServerError(
+                f"the vector server {points.address} failed: {one_line(str(exc))}", "try again later"
+            ) from exc
 
     return asked
 

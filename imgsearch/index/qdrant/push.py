@@ -57,9 +57,10 @@ def push_library(
     """Make the collection hold every image of the library, and nothing else; ``fresh`` begins anew. Searches go on
     meanwhile: they take the collection for what its marker says, which is written last.
 
-    Deleted images are kept until `compact` drops them, as in a snapshot: their files may come back. A new collection
-    keeps its numbers as ``vectors``. Cost: 40 us an image for the choice of vectors, the server's time, and the list of
-    all ids that are there (20 bytes a point). Raises IndexServerError, LibraryUnsupported (another library's
+    Deleted images are kept until `compact` drops them, as in a snapshot: their files may come back. `compact` gives new
+    slots to the images that it moves, so these are sent again. A new collection keeps its numbers as ``vectors``.
+    Cost: 40 us an image for the choice of vectors, the server's time, and the list of all ids that are there (20 bytes
+    a point). Raises IndexServerError, LibraryUnsupported (another library's
     collection, a data type that loses answers), PushStopped, ValueError without images."""
     view = store.view()
     if not view.count:
@@ -180,7 +181,7 @@ def _require_equal(view: View, points: Points, slots: Int64, tolerance: float) -
             if not len(rows):
                 continue
             got = found.get(slot, np.empty((0, 0), np.float32))
-            if got.shape != rows.shape or not bool((np.abs(got - rows) <= tolerance).all()):
+            if got.shape != rows.shape or not bool((np.linalg.norm(got - rows, axis=1) <= tolerance).all()):
                 raise IndexServerError(f"{points.name} holds other vectors for the picture in slot {slot}", FRESH)
             compared += 1
     return compared
