@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import multiprocessing
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from results import markdown_table
 
 from imgsearch.index.representatives import representative_tokens
 from imgsearch.index.sweep import Sweep
-from imgsearch.records import MediaFacts, ModelId
+from imgsearch.records import MediaFacts, ModelId, Word
 from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store, open_store, writing
 
 HELD_OUT_SEED, SCENE_SEED = 90_210, 777
@@ -129,14 +129,21 @@ def new_library(folder: Path, dtype: str) -> Store:
     return create_store(folder, ModelId("mini", "ab" * 32, "v1-112", "float32", T, D), dtype=dtype)
 
 
-def fill(folder: Path, blocks: Iterator[np.ndarray]) -> None:
-    """Append images without pictures to a library: their vectors, [n, T, D] at a time."""
+Entry = tuple[MediaFacts, list[FilePlace], tuple[Word, ...]]
+"""What the catalog says of one image."""
+
+
+def fill(folder: Path, blocks: Iterator[np.ndarray], entry: Callable[[int, int], Entry] | None = None) -> None:
+    """Append images without pictures to a library: their vectors, [n, T, D] at a time, and what ``entry`` says of each
+    by its number and the id of the root."""
+    entry = entry or _entry
     with open_store(folder) as store, writing(store) as writer:
         root, first = writer.add_root(folder.parent / "pictures").root_id, store.view().slots
         for vectors in blocks:
-            entries = [_entry(number, root) for number in range(first, first + len(vectors))]
+            entries = [entry(number, root) for number in range(first, first + len(vectors))]
             with writer.transaction() as tx:
-                tx.add(EmbeddedBatch([facts for facts, _ in entries], vectors, [[place] for _, place in entries]))
+                facts, places, words = zip(*entries, strict=True)
+                tx.add(EmbeddedBatch(facts, vectors, places, words=words))
                 tx.commit()
             first += len(vectors)
 
@@ -148,10 +155,10 @@ def made_blocks(real: np.ndarray, first: int, stop: int) -> Iterator[np.ndarray]
         yield made_up(known, near, min(BATCH, stop - start), 1000 + start)
 
 
-def _entry(number: int, root: int) -> tuple[MediaFacts, FilePlace]:
+def _entry(number: int, root: int) -> Entry:
     """What the catalog says of an image, by chance from its number, see ``FILTERS``."""
     rng = random.Random(number)
     taken = f"{rng.randrange(2000, 2020)}-{rng.randrange(1, 13):02d}-{rng.randrange(1, 29):02d}T12:00:00"
     camera, folder = f"Maker {rng.randrange(100):02d}", f"f{rng.randrange(1000):04d}"
     facts = MediaFacts(f"{number:064x}", number, 640, 480, "JPEG", 1000, taken, camera)
-    return facts, FilePlace(root, f"{folder}/IMG_{number:07d}.jpg", 1000, 1)
+    return facts, [FilePlace(root, f"{folder}/IMG_{number:07d}.jpg", 1000, 1)], ()

@@ -47,6 +47,8 @@ STEPS = (
     "forget-written",
     "forget-committed",
     "forget-unlinked",
+    "columns-written",
+    "columns-named",
     "dedup-run-made",
     "dedup-intent-written",
     "dedup-substitute-made",

@@ -11,7 +11,7 @@ import numpy as np
 
 from imgsearch.index.construction import KIND, build_first_stage, require_faiss
 from imgsearch.progress import Progress
-from imgsearch.records import is_model_free
+from imgsearch.records import Float32, Int64, is_model_free
 from imgsearch.storage import SnapshotInfo, Store, View, latest_snapshot
 from imgsearch.storage.snapshots import Seal, draft_snapshot, model_key, publish_snapshot, read_seal
 
@@ -27,6 +27,22 @@ TAIL_SHARE = 0.02
 
 WAIT_S = 60.0
 """For the writer lock, which another run holds for a batch at a time or for all of its run."""
+
+
+class _ReadOnce:
+    """A view whose vectors are read once: mapped pages are let go after every read. Of a million images these were 8.2
+    of the 8.5 GB that a build took."""
+
+    def __init__(self, view: View) -> None:
+        self.slots, self.query_tokens, self.dims = view.slots, view.query_tokens, view.dims
+        self.stored_blocks, self.read_stored = view.stored_blocks, view.read_stored
+        self._view = view
+
+    def read(self, slots: Int64) -> Float32:
+        """See `View.read`."""
+        vectors = self._view.read(slots)
+        self._view.release_pages()
+        return vectors
 
 
 class BuildStopped(Exception):
@@ -76,7 +92,7 @@ def build_snapshot(
 
     try:
         with draft_snapshot(store) as draft:
-            built = build_first_stage(view, slots, draft.write, advance)
+            built = build_first_stage(_ReadOnce(view), slots, draft.write, advance)
             seal = Seal(
                 kind=KIND,
                 model=model_key(store.model),

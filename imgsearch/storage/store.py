@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from imgsearch.storage.catalog.beside import Side
 from imgsearch.storage.catalog.dialects.contract import CatalogAccess
 from imgsearch.storage.catalog.dialects import SqlConnection
 from imgsearch.storage.catalog.inventory import HeldFile, Inventory
+from imgsearch.storage.columns.changes import columns_row
 from imgsearch.storage.layout import LibraryLayout
 from imgsearch.storage.vectors.segments import DAMAGE_HINT, VectorShape, map_segment
 from imgsearch.storage.view import View
@@ -31,8 +32,10 @@ from imgsearch.wording import one_line
 if TYPE_CHECKING:
     from imgsearch.storage.batch import FailedFile, FileState
     from imgsearch.storage.catalog.stats import Stats
+    from imgsearch.storage.columns.current import ColumnReader, ColumnsAtHand
     from imgsearch.storage.evidence.store import EvidenceStore
 
+T = TypeVar("T")
 _VIEW_ATTEMPTS = 10
 _FOLDERS_NAMED = 3  # in the hint of an error
 
@@ -49,6 +52,7 @@ class Store:
         self.catalog = catalog
         self.model = model
         self.dtype = dtype
+        self._columns: ColumnReader | None = None
 
     @property
     def path(self) -> Path:
@@ -199,11 +203,27 @@ class Store:
             return lookups.calibration(connection) if in_use else beside.beside_calibration(connection)
 
     def matching_images(self, filters: Filters) -> Int64:
-        """Ids, ascending, of the live images that match; see `filters.matching_image_ids`."""
+        """Ids, ascending, of the live images that match; see `filters.matching_image_ids`. By columns where the library
+        has them: 5 to 15 ms for a million images, and a scan of the catalog without."""
         from imgsearch.storage.catalog.filters import matching_image_ids
 
+        found = self.by_columns(lambda at_hand: at_hand.current.ids_of(at_hand.matching(filters)))
+        if found is None:
+            with self.catalog.look() as connection:
+                found = matching_image_ids(connection, filters, lookups.resolved_roots(connection, self.path))
+        return found
+
+    def by_columns(self, work: Callable[[ColumnsAtHand], T]) -> T | None:
+        """What ``work`` makes of the library's columns as of its present commit; None where there are none that can be
+        used: then the catalog has to be asked. See `imgsearch.storage.columns.current`."""
         with self.catalog.look() as connection:
-            return matching_image_ids(connection, filters, lookups.resolved_roots(connection, self.path))
+            if self._columns is None:
+                if columns_row(connection) is None:
+                    return None
+                from imgsearch.storage.columns.current import ColumnReader
+
+                self._columns = ColumnReader(self.layout.snapshots)
+            return self._columns.answer(connection, lookups.resolved_roots(connection, self.path), work)
 
     def iter_images(self) -> Iterator[ImageRecord]:
         """Every live image by id, a page at a time."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgsearch.records import Float32, Int64
-from imgsearch.storage.vectors.segments import SegmentInfo, VectorShape, decode
+from imgsearch.storage.vectors.segments import SegmentInfo, VectorShape, decode, release_pages
 
 
 class View:
@@ -111,6 +111,11 @@ class View:
                 raise ValueError(f"got slots {slots[mine][:5].tolist()}, of which some were never committed")
             out[mine] = decode(stored[slots[mine] - info.first_slot], self.shape, info.scale)
         return out
+
+    def release_pages(self) -> None:
+        """Let go of the mapped pages that were read so far; see `segments.release_pages`. 20 us."""
+        for _, stored in self._segments:
+            release_pages(stored)
 
     def live_mask(self) -> NDArray[np.bool_]:
         """bool [slots], True where a slot may be returned."""

@@ -6,6 +6,15 @@ import sqlite3
 from pathlib import Path
 
 _LATER = {
+    "0009": (
+        *(
+            f"DROP TRIGGER {table}_noted_{event}"
+            for table in ("files", "image_words", "captions", "image_texts")
+            for event in ("insert", "delete")
+        ),
+        *(f"DROP TRIGGER {name}" for name in ("images_noted_delete", "images_noted_update", "files_noted_update")),
+        *(f"DROP TABLE {table}" for table in ("filter_columns", "changed_images")),
+    ),
     "0008": (
         *(f"DROP TABLE {table}" for table in ("beside_slots", "beside")),
         *(f"ALTER TABLE {table} DROP COLUMN beside" for table in ("segments", "snapshots")),

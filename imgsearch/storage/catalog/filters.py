@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
-import os
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,19 +11,10 @@ import numpy as np
 from imgsearch import wordforms
 from imgsearch.records import FILE_SOURCES, Clause, Filters, Int64, Root
 from imgsearch.storage.catalog import captions, image_texts, words
+from imgsearch.storage.catalog import filter_rules as rules
 from imgsearch.storage.catalog.dialects import Condition, Dialect, SqlConnection, dialect_of
 
-_EARTH_KM = 6371.0088  # mean radius, IUGG
-_DEGREE_KM = _EARTH_KM * math.pi / 180
-_SQUARE = 1.05  # longer side over shorter, up to which an image counts as square
 _FETCH = 65_536
-_OF_FILE = ("folder", "name")  # filters about a place; all others are about the content
-PLAIN_FORMATS = (
-    *("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF", "ICO", "JPEG2000", "PPM", "QOI"),
-    *("PSD", "JXL", "JXR", "TGA", "DDS", "ICNS", "CUR", "PCX", "PCD", "SGI", "SUN", "XBM", "XPM"),
-    *("FLI", "BLP", "FITS", "IM", "MSP", "DCX", "GBR", "XVTHUMB"),
-)
-"""`MediaFacts.format` of everything but camera RAW, whose files carry the name of their kind: "CR2", "NEF" ..."""
 _FACTS = {
     "gps": "latitude IS NOT NULL AND longitude IS NOT NULL",
     "date": f"taken_at IS NOT NULL AND coalesce(taken_source, 'exif') NOT IN {FILE_SOURCES}",  # of the content's own
@@ -56,12 +42,12 @@ def matching_image_ids(connection: SqlConnection, filters: Filters, roots: Seque
     matches no clause about it. Cost: a scan of the images, and of the files for a name with ``*`` or ``?``."""
     scope = Scope(roots, dialect_of(connection))
     where, values = ["image_id NOT IN (SELECT image_id FROM deletions)"], []
-    for group in _groups(filters):
-        if group[0].name == "near" or _of_file(group):
+    for group in rules.groups(filters):
+        if group[0].name == "near" or rules.is_of_file(group):
             continue
         sql, given = _any_of([_CONDITIONS[clause.name](clause, scope) for clause in group])
         if group[0].unwanted:
-            of_file = group[0].name in _OF_FILE
+            of_file = group[0].name in rules.OF_FILE
             not_of_file = f"image_id NOT IN (SELECT image_id FROM files WHERE {sql})"
             sql = not_of_file if of_file else f"NOT coalesce({sql}, FALSE)"
         where.append(sql)
@@ -81,30 +67,11 @@ def matching_image_ids(connection: SqlConnection, filters: Filters, roots: Seque
 def file_condition(filters: Filters, scope: Scope) -> Condition:
     """The condition of the wanted clauses on one row of ``files``; `EVERY_FILE` if there is none."""
     parts, values = [], []
-    for group in filter(_of_file, _groups(filters)):
+    for group in filter(rules.is_of_file, rules.groups(filters)):
         sql, given = _any_of([_CONDITIONS[clause.name](clause, scope) for clause in group])
         parts.append(sql)
         values += given
     return " AND ".join(parts) or EVERY_FILE[0], values
-
-
-def _of_file(group: Sequence[Clause]) -> bool:
-    return group[0].name in _OF_FILE and not group[0].unwanted
-
-
-def _groups(filters: Filters) -> list[list[Clause]]:
-    """Groups the clauses of which any one may hold."""
-    groups: list[list[Clause]] = []
-    together: dict[str, list[Clause]] = {}
-    for clause in filters.clauses:
-        if clause.name in Filters.ANY and not clause.unwanted:
-            if clause.name not in together:
-                together[clause.name] = []
-                groups.append(together[clause.name])
-            together[clause.name].append(clause)
-        else:
-            groups.append([clause])
-    return groups
 
 
 def _any_of(conditions: Sequence[Condition]) -> Condition:
@@ -123,14 +90,12 @@ def _ids(connection: SqlConnection, where: str, values: list[Any]) -> Int64:
 def _folder(clause: Clause, scope: Scope) -> Condition:
     """Under an absolute path; folders that match a pattern; else words of the folders' names. The folders that lead to
     the root count too."""
-    value = clause.value
-    with contextlib.suppress(RuntimeError):  # ~user for a user who does not exist
-        value = str(Path(value).expanduser())
+    value = rules.expanded(clause.value)
     if any(mark in value for mark in "*?"):
         return _folder_pattern(value, scope)
     if value.startswith("/"):
-        return _under(Path(os.path.normpath(value)), scope.roots)
-    inside = [root.root_id for root in scope.roots if _holds(clause.value, _folder_of_root(root))]
+        return _under(value, scope.roots)
+    inside = [root.root_id for root in scope.roots if rules.holds(clause.value, rules.folder_of_root(root))]
     return _any_of([_words_sql("folder", clause.value, scope.dialect), *_in_roots(inside)])
 
 
@@ -142,34 +107,23 @@ def _in_roots(root_ids: Sequence[int]) -> list[Condition]:
 def _folder_pattern(pattern: str, scope: Scope) -> Condition:
     conditions: list[Condition] = []
     for root in scope.roots:
-        folder = _folder_of_root(root)
+        folder = rules.folder_of_root(root)
         if words.folder_fits(pattern, folder):
             conditions.append(("root_id = ?", [root.root_id]))
         else:
-            sql, given = scope.dialect.folder_fits(_sql_text(pattern), _sql_text(folder))
+            sql, given = scope.dialect.folder_fits(rules.sql_text(pattern), rules.sql_text(folder))
             conditions.append((f"(root_id = ? AND {sql})", [root.root_id, *given]))
     return _any_of(conditions) if conditions else _NOTHING
 
 
-def _sql_text(path: str) -> str:
-    """The text as databases take it: bytes that are not UTF-8 become a sign that no pattern names."""
-    return os.fsencode(path).decode("utf-8", "replace")
-
-
-def _folder_of_root(root: Root) -> str:
-    return str(root.path.parent if root.path.is_file() else root.path)
-
-
-def _under(folder: Path, roots: Sequence[Root]) -> Condition:
+def _under(folder: str, roots: Sequence[Root]) -> Condition:
     conditions: list[Condition] = []
-    for root in roots:
-        if root.path.is_relative_to(folder):
-            conditions.append(("root_id = ?", [root.root_id]))
-        elif folder.is_relative_to(root.path):
-            prefix = os.fsencode(str(folder.relative_to(root.path))) + b"/"
-            conditions.append(
-                ("(root_id = ? AND substr(relative_path, 1, ?) = ?)", [root.root_id, len(prefix), prefix])
-            )
+    for root_id, beginning in rules.beginnings(folder, roots).items():
+        if beginning:
+            values = [root_id, len(beginning), beginning]
+            conditions.append(("(root_id = ? AND substr(relative_path, 1, ?) = ?)", values))
+        else:
+            conditions.append(("root_id = ?", [root_id]))
     return _any_of(conditions) if conditions else _NOTHING
 
 
@@ -180,7 +134,7 @@ def _name(clause: Clause, scope: Scope) -> Condition:
         inside = [root.root_id for root in single if words.name_fits(clause.value, root.path.name)]
         found = scope.dialect.name_fits(clause.value)
     else:
-        inside = [root.root_id for root in single if _holds(clause.value, root.path.name, unfinished=True)]
+        inside = [root.root_id for root in single if rules.holds(clause.value, root.path.name, unfinished=True)]
         found = _words_sql("name", clause.value, scope.dialect, unfinished=True)
     return _any_of([found, *((f"(relative_path = ? AND {sql})", [b"", *ids]) for sql, ids in _in_roots(inside))])
 
@@ -188,7 +142,7 @@ def _name(clause: Clause, scope: Scope) -> Condition:
 def _words_sql(column: str, text: str, dialect: Dialect, *, unfinished: bool = False) -> Condition:
     """The words of ``text`` one after the other, and its signs anywhere; a text without words is searched letter by
     letter, which reads every name."""
-    phrase, signs = wordforms.phrase(text, unfinished=unfinished), _signs(text)
+    phrase, signs = wordforms.phrase(text, unfinished=unfinished), rules.signs(text)
     parts: list[Condition] = []
     if phrase:
         parts.append(dialect.words_of_files(column, phrase))
@@ -197,19 +151,6 @@ def _words_sql(column: str, text: str, dialect: Dialect, *, unfinished: bool = F
     if not parts:
         return _NOTHING
     return f"({' AND '.join(sql for sql, _ in parts)})", [value for _, given in parts for value in given]
-
-
-def _signs(text: str) -> str:
-    """The signs that the index of words does not hold, emoji and the like, one a line; all of a text without words."""
-    if not any(wordforms.readings(text)):
-        return words.plain(text.strip())
-    return "\n".join(letter for letter in words.plain(text) if unicodedata.category(letter) == "So")
-
-
-def _holds(wanted: str, text: str, *, unfinished: bool = False) -> bool:
-    """Whether ``wanted`` stands in ``text``, by the same rule as `_words_sql` on the index."""
-    found = wordforms.holds(text, wanted, unfinished=unfinished) or not any(wordforms.readings(wanted))
-    return found and words.holds_signs(_signs(wanted), text)
 
 
 def _compare(sql: str) -> Callable[[Clause, Scope], Condition]:
@@ -230,14 +171,14 @@ def _camera(clause: Clause, scope: Scope) -> Condition:
 
 def _type(clause: Clause, scope: Scope) -> Condition:
     if clause.value == "RAW":
-        return f"format NOT IN ({', '.join('?' * len(PLAIN_FORMATS))})", list(PLAIN_FORMATS)
+        return f"format NOT IN ({', '.join('?' * len(rules.PLAIN_FORMATS))})", list(rules.PLAIN_FORMATS)
     return "format = ?", [clause.value]
 
 
 def _shape(clause: Clause, scope: Scope) -> Condition:
     wide, high = "width > height * ?", "height > width * ?"  # a literal 1.05 is a decimal number for PostgreSQL
     sql = {"landscape": wide, "portrait": high, "square": f"NOT ({wide} OR {high})"}[clause.value]
-    return sql, [_SQUARE] * sql.count("?")
+    return sql, [rules.SQUARE] * sql.count("?")
 
 
 def _has(clause: Clause, scope: Scope) -> Condition:
@@ -267,18 +208,12 @@ def _rating(clause: Clause, scope: Scope) -> Condition:
 
 def _near_ids(connection: SqlConnection, value: tuple[float, float, float]) -> Int64:
     """By the haversine of the great circle, among those in the belt of latitude."""
-    north, east, kilometres = value
-    belt = kilometres / _DEGREE_KM
     statement = (
         "SELECT image_id, latitude, longitude FROM images WHERE latitude BETWEEN ? AND ? AND longitude IS NOT NULL"
     )
-    rows = connection.execute(statement, (north - belt, north + belt)).fetchall()
+    rows = connection.execute(statement, rules.belt(value)).fetchall()
     table = np.array([tuple(row) for row in rows], np.float64).reshape(-1, 3)
-    lat, lon = np.radians(table[:, 1]), np.radians(table[:, 2])
-    half = np.sin((lat - math.radians(north)) / 2) ** 2
-    half += np.cos(lat) * math.cos(math.radians(north)) * np.sin((lon - math.radians(east)) / 2) ** 2
-    distance = 2 * _EARTH_KM * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
-    ids: Int64 = table[distance <= kilometres, 0].astype(np.int64)
+    ids: Int64 = table[rules.within(table[:, 1], table[:, 2], value), 0].astype(np.int64)
     return ids
 
 

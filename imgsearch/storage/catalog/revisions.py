@@ -14,5 +14,6 @@ REVISIONS = (
     "0007",
     "0008",
     "0009",
+    "0010",
 )  # all that this code reads, oldest first
 HEAD = REVISIONS[-1]

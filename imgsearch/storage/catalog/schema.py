@@ -257,3 +257,23 @@ calibration = Table(
     Column("data", Text, nullable=False),  # JSON
     Column("created_at", Text, nullable=False),
 )
+
+filter_columns = Table(
+    "filter_columns",
+    metadata,
+    Column("id", Integer, primary_key=True),  # always 1
+    Column("file_name", Text, nullable=False),  # '' while the first file is being made
+    Column("noted_up_to", BigInteger, nullable=False),  # the changes of images up to this id are noted
+    Column("checksum", BigInteger, nullable=False),  # of the file's head
+    Column("generation", BigInteger, nullable=False),  # the library's when they were read
+    Column("last_image_id", BigInteger, nullable=False),  # the highest id then
+    Column("images", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+)
+
+changed_images = Table(
+    "changed_images",
+    metadata,
+    Column("image_id", Integer, primary_key=True),
+    Column("generation", BigInteger, nullable=False),  # the library's before the change
+)

@@ -150,3 +150,13 @@ def map_segment(folder: Path, shape: VectorShape, info: SegmentInfo) -> NDArray[
         mapped = mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ)
     numbers = np.frombuffer(mapped, dtype=shape.stored, offset=HEADER_BYTES)
     return numbers.reshape(info.count, shape.query_tokens, shape.dims)  # [count, T, D]
+
+
+def release_pages(stored: NDArray[Any]) -> None:
+    """Let go of the pages of a segment's map that were read. They stay in the page cache, but count no longer as memory
+    of this process; the next use maps them again. For whoever reads many vectors once."""
+    base: Any = stored
+    while base is not None and not isinstance(base, mmap.mmap):
+        base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)
+    if base is not None and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
