@@ -22,7 +22,7 @@ SWITCH = ("off", "on")
 _LEAST = {"batch_size": 0, "workers": 0, "rerank": -1, "features_mb": 0, "qdrant_shards": 0, "qdrant_replicas": 0}
 """The smallest value of each numeric setting."""
 
-_NO_SETTINGS = frozenset({"CONFIG", "MASK_CPU", "QDRANT_API_KEY"})
+_NO_SETTINGS = frozenset({"CONFIG", "CATALOG_PASSWORD", "MASK_CPU", "QDRANT_API_KEY"})
 """Further names that the environment may hold behind the prefix."""
 
 
@@ -46,6 +46,7 @@ class Settings:
     rerank: int = -1  # candidates that ITM re-ranks; -1 = by device, 0 = off
     features: str = ""  # ViT features kept for re-ranking: "none", "cache", "all"; "" = as the library does, else cache
     features_mb: int = 2048  # megabytes of disk that kept features may fill
+    catalog_url: str = ""  # of a new library: the PostgreSQL database that holds its catalog; "" = in its folder
     caption_search: str = "off"  # "on": generated captions take part in searches by plain words
     qdrant_url: str = ""  # "http://host:6333": vectors are served from there; "" = at home
     qdrant_collection: str = ""  # "" = named after the library

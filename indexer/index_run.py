@@ -14,7 +14,7 @@ import numpy as np
 
 from imgsearch import app as library
 from imgsearch import storage
-from imgsearch.errors import LibraryBusy, ModelError, UsageError
+from imgsearch.errors import LibraryBusy, ModelError, LibraryMissing, UsageError
 from imgsearch.media.decode_pool import DecodePool
 from imgsearch.progress import Progress, Silence
 from imgsearch.records import is_model_free
@@ -90,7 +90,7 @@ class IndexRun:
         self._progress = progress
         self._stop = stop
         request.choice.check()
-        self.store = _open_or_create(request)
+        self.store = _open_or_create(request, progress.say)
         self.scope = Scope(self.store, request.choice, progress.say)
         self._kept = library.feature_store(request.settings, self.store)
         keep_all = self._kept is not None and self._kept.keeps_all
@@ -263,13 +263,13 @@ def _keep_threads_quiet() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def _open_or_create(request: IndexRequest) -> Store:
+def _open_or_create(request: IndexRequest, told: Callable[[str], None]) -> Store:
     """The library, made if need be, once all that can be wrong with the request is known not to be."""
     settings = request.settings
     if settings.batch_size < 0 or settings.workers < 0:
         raise UsageError("--batch-size and --workers are numbers of at least 0", "leave them out to have them chosen")
-    if storage.library_exists(settings.library):
-        store = library.rebound(settings, storage.open_store(settings.library))
+    if (found := _opened(request)) is not None:
+        store = library.rebound(settings, found)
         try:
             if settings.model:
                 named = replace(settings, dtype=store.model.dtype) if settings.dtype == "auto" else settings
@@ -281,4 +281,17 @@ def _open_or_create(request: IndexRequest) -> Store:
     if not request.paths:
         raise UsageError(f"there is no library in {settings.library} yet", "name a folder: imgsearch index FOLDER")
     check_paths(request.paths, settings.library, [])
+    library.prepare_model(settings, request.paths, told)
     return library.create_store(settings, library.model_id(settings))
+
+
+def _opened(request: IndexRequest) -> Store | None:
+    """The library, if there is one. One whose making was cut short counts as none, where it can be made again."""
+    if not storage.library_exists(request.settings.library):
+        return None
+    try:
+        return library.open_store(request.settings)
+    except LibraryMissing:
+        if not request.paths:
+            raise
+        return None

@@ -62,7 +62,7 @@ def library_if_any(arguments: argparse.Namespace, settings: Settings, *, needed:
     if not needed and arguments.library is None and not storage.library_exists(settings.library):
         yield None
         return
-    with storage.open_store(settings.library) as store:
+    with storage.open_store(settings.library, catalog_url=settings.catalog_url) as store:
         if arguments.model:
             store.require_model(model_id(settings, store.model))
         yield store

@@ -30,6 +30,12 @@ def store_beside(store: Store) -> Store | None:
     return None if side is None else Store(store.layout, store.catalog, side.model, side.dtype)
 
 
+def is_current(store: Store) -> bool:
+    """Whether the store's vectors are the library's own, and not those from before a switch."""
+    with store.catalog.look() as connection:
+        return rows.same_vectors(rows.own_side(connection).model, store.model)
+
+
 def vectors_beside(store: Store) -> BesideVectors | None:
     """Whose vectors lie beside the library's own, and of how many images; None if there are none."""
     with store.catalog.look() as connection:

@@ -38,7 +38,8 @@ class PostgresServer:
         except ImportError as exc:
             raise NoServer("psycopg is not installed (pip install 'imgsearch[postgres]')") from exc
         self._bin = binaries()
-        self.folder = Path(tempfile.mkdtemp(prefix="imgsearch-pg-", dir="/tmp"))  # a socket's path has 107 bytes
+        place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp"  # in memory; a socket's path has 107 bytes
+        self.folder = Path(tempfile.mkdtemp(prefix="imgsearch-pg-", dir=place))
         self._as_user = _other_user(self.folder) if os.getuid() == 0 else []
         self._run("initdb", "-D", self.data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-N", "-A", "trust")
         self.start()

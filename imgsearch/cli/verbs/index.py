@@ -13,7 +13,7 @@ from imgsearch.cli.output.progress import image_bar
 from imgsearch.cli.parser import whole
 from imgsearch.errors import UsageError
 from imgsearch.extras import needs_extra
-from imgsearch.settings import DTYPES, FEATURES
+from imgsearch.settings import DTYPES, FEATURES, RUNTIMES
 
 if TYPE_CHECKING:
     from imgsearch.progress import Progress
@@ -39,13 +39,23 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="*", metavar="PATH", help="a folder or a picture; - reads standard input")
     parser.add_argument("--library", metavar="DIR", help="where the library is, or is to be made")
     parser.add_argument(
+        "--catalog-url",
+        metavar="URL",
+        help="for a new library: keep its catalog in a PostgreSQL database, postgresql+psycopg://USER@HOST/DATABASE, and "
+        "only vectors and caches in DIR, which remembers the address without its password (docs/operations.md); for an "
+        "existing one: its database's present address",
+    )
+    parser.add_argument(
         "--model",
         metavar="M",
         help="for a new library: blip2 (the default), blip2-coco, blip2-vitl, mini, a directory, a Hugging Face id, "
         "a .pth; none: for finding copies only; an existing library keeps the model it was made with",
     )
     parser.add_argument("--device", help="auto (default), cpu, cuda, cuda:N")
-    parser.add_argument("--dtype", choices=DTYPES, metavar="DTYPE", help="auto (default), float32, bfloat16, float16")
+    parser.add_argument("--dtype", choices=DTYPES, metavar="DTYPE", help="auto (default), float32, bfloat16, float16, int8")
+    parser.add_argument(
+        "--runtime", choices=RUNTIMES, help="what computes the model: auto (default), numpy, torch, openvino"
+    )
     parser.add_argument("--batch-size", type=whole(1), metavar="N", help="pictures encoded at once (default by device)")
     parser.add_argument("--workers", type=whole(1), metavar="N", help="processes that decode (default: one a core)")
     parser.add_argument(

@@ -62,7 +62,7 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = load_settings(vars(arguments))
     if arguments.library is None and not storage.library_exists(settings.library):
         return _show_all(arguments, None)
-    with storage.open_store(settings.library) as store:
+    with storage.open_store(settings.library, catalog_url=settings.catalog_url) as store:
         return _show_all(arguments, store)
 
 

@@ -181,8 +181,10 @@ class Walk:
     def _is_skipped(self, folder: str) -> bool:
         if self._skip and self._inside_skipped(os.path.realpath(folder)):
             return True
-        catalog, segments = os.path.join(folder, "catalog.db"), os.path.join(folder, "segments")  # noqa: PTH118
-        return os.path.isfile(catalog) and os.path.isdir(segments)  # noqa: PTH113, PTH112
+        if not os.path.isdir(os.path.join(folder, "segments")):  # noqa: PTH118, PTH112
+            return False
+        catalogs = (os.path.join(folder, name) for name in ("catalog.db", "catalog.json"))  # noqa: PTH118
+        return any(map(os.path.isfile, catalogs))
 
     def _sift(self, chunk: list[os.DirEntry[str]], prefix: str, chain: Chain) -> Iterator[FileEntry]:
         below: list[str] = []

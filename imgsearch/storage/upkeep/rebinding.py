@@ -38,7 +38,7 @@ def rebind_store(store: Store, model: ModelId) -> Store:
             )
         )
     store.close()
-    return open_store(folder)
+    return open_store(folder, catalog_url=store.catalog.url)
 
 
 def is_unbound(store: Store) -> bool:

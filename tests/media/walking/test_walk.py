@@ -117,11 +117,12 @@ def test_names_that_are_not_text_survive(tmp_path: Path) -> None:
 def test_library_folders_and_skipped_ones_are_never_walked(tmp_path: Path) -> None:
     touch(tmp_path / "lib/thumbs/1.jpg", tmp_path / "mine/1.jpg", tmp_path / "a.jpg")
     touch(tmp_path / "other/catalog.db", tmp_path / "other/segments/0", tmp_path / "other/thumbs/1.jpg")
+    touch(tmp_path / "third/catalog.json", tmp_path / "third/segments/0", tmp_path / "third/thumbs/1.jpg")
     (tmp_path / "to-thumbs").symlink_to(tmp_path / "lib/thumbs")
     (tmp_path / "to-thumb.jpg").symlink_to(tmp_path / "lib/thumbs/1.jpg")
     walk = Walk(tmp_path, skip=[tmp_path / "lib"])
     assert sorted(names(walk)) == ["a.jpg", "mine/1.jpg"]
-    assert walk.counts.skipped_folders == 3
+    assert walk.counts.skipped_folders == 4
     assert names(Walk(tmp_path / "lib/thumbs", skip=[tmp_path / "lib"])) == []
 
 

@@ -7,19 +7,28 @@ import binascii
 import json
 import time
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import UnsupportedMediaType
 
 from imgsearch.errors import UsageError
 from imgsearch.storage import Store, latest_snapshot
 from imgsearch.storage.catalog.stats import folder_bytes
 from imgsearch.storage.reads.gallery import BEGINNING, FailedPlace, read_failures
-from web.http.answers import MOST, find, read_number, read_query
-from web.http.context import current_service
+from web.http.answers import MOST, find, read_number, read_query, read_sort
+from web.http.context import current_service, rooted
+from web.http.parameters import require_known
+from web.http.tagging import tagged_json
 from web.problems import printable
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+
+FORM_FIELDS = ("image", "q", "limit", "cursor", "rerank", "all")
+"""Parts of a search by an uploaded image."""
+
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 _FAILURES = 100  # a page, by default
 _DISK_S = 10.0
@@ -31,18 +40,33 @@ _sizes: dict[str, tuple[float, dict[str, int]]] = {}  # library -> time of measu
 @blueprint.get("/search")
 def search() -> ResponseReturnValue:
     """Images that match ``q``."""
-    return jsonify(find(current_service(), read_query(request.args)))
+    query, sort = read_query(request.args), read_sort(request.args)
+    return _linked(find(current_service(), query, sort=sort))
 
 
 @blueprint.post("/search")
 def search_by_picture() -> ResponseReturnValue:
     """Images like the uploaded one; words and filters may come with it."""
+    if request.mimetype not in ("", *_FORMS):
+        told = printable(request.mimetype)[:80]
+        raise UnsupportedMediaType(f"expected multipart/form-data with the part `image`, got {told}")
     upload = request.files.get("image")
     if upload is None:
         raise UsageError("the request holds no picture", "send it as the part `image` of multipart/form-data")
-    query = read_query(request.form)
+    parts = [name or "" for fields in (request.form, request.files) for name, values in fields.lists() for _ in values]
+    require_known(parts, FORM_FIELDS, "part")
+    query = read_query(request.form, pictured=True)
     service = current_service()
     return jsonify(find(service, query, service.tokens_of(upload.read())))
+
+
+def _linked(answer: dict[str, Any]) -> Response:
+    """The answer with the address of its next page in the header Link (RFC 8288)."""
+    told = tagged_json(answer, apart_from="took_ms")
+    if answer["next_cursor"]:
+        given = {**request.args.to_dict(), "cursor": answer["next_cursor"]}
+        told.headers["Link"] = f'<{rooted(f"{request.path}?{urlencode(given)}")}>; rel="next"'
+    return told
 
 
 @blueprint.get("/status")
@@ -88,7 +112,7 @@ def status_json(store: Store) -> dict[str, Any]:
 def show_failures() -> ResponseReturnValue:
     """Files that could not be indexed, and why."""
     limit = read_number(request.args, "limit", _FAILURES, 1, MOST)
-    return jsonify(failures_json(current_service().store, limit, request.args.get("cursor")))
+    return _linked(failures_json(current_service().store, limit, request.args.get("cursor")))
 
 
 def failures_json(store: Store, limit: int, cursor: str | None = None) -> dict[str, Any]:
@@ -156,7 +180,7 @@ def _disk(store: Store) -> dict[str, int]:
         layout = store.layout
         parts = (layout.segments, layout.snapshots, layout.features, layout.thumbs)
         sizes = {part.name: folder_bytes(part) for part in parts}
-        sizes["catalog"] = sum(path.stat().st_size for path in layout.folder.glob("catalog.db*"))
+        sizes["catalog"] = store.catalog.size_bytes()
         sizes["total"] = sum(sizes.values())
         _sizes[str(store.path)] = (time.monotonic(), sizes)
     return sizes

@@ -46,6 +46,10 @@ class CatalogAccess(Protocol):
         """Its place, for messages: never with a password."""
 
     @property
+    def url(self) -> str:
+        """What `open_store` needs to open it again, perhaps with a password; "" for the one in the library's folder."""
+
+    @property
     def integrity_errors(self) -> tuple[type[Exception], ...]:
         """What the driver raises for a row that breaks a constraint."""
 

@@ -8,7 +8,7 @@ import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from imgsearch.errors import LibraryError, LibraryUnsupported, UsageError
 from imgsearch.files import write_whole
@@ -30,6 +30,13 @@ class CatalogAddress:
     @property
     def shown(self) -> str:
         return self.url
+
+    @property
+    def whole(self) -> str:
+        """The address with its password, if that was given in it."""
+        if self.password is None:
+            return self.url
+        return f"{self.url}{'&' if '?' in self.url else '?'}{urlencode({'password': self.password})}"
 
     def secret(self) -> str | None:
         """The password to connect with: of the address, else of the environment."""
@@ -53,7 +60,7 @@ def parse_address(text: str) -> CatalogAddress:
     if not database and "dbname" not in named and "service" not in named:
         raise UsageError("the catalog's address names no database", _EXAMPLE)
     password = unquote(inside) or named.get("password") or None
-    kept = urlencode([pair for pair in query if pair[0] != "password"])
+    kept = urlencode([pair for pair in query if pair[0] != "password"], safe="/", quote_via=quote)
     bare = SplitResult("postgresql", f"{name}{at}{host}", parts.path or "/", kept, "")
     return CatalogAddress(_joined(bare), password)
 

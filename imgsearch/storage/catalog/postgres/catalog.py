@@ -61,6 +61,10 @@ class PostgresCatalog:
     def shown(self) -> str:
         return self._address.shown
 
+    @property
+    def url(self) -> str:
+        return self._address.whole
+
     @cached_property
     def _reader(self) -> Engine:
         return self._engine(lambda: self._connected(reading=True), kept=True)
@@ -159,8 +163,9 @@ class PostgresCatalog:
         from sqlalchemy import text
 
         if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
-            for statement in first_tables.STATEMENTS:
-                connection.exec_driver_sql(statement)
+            below = connection.connection.driver_connection
+            assert below is not None
+            below.execute("; ".join(first_tables.STATEMENTS))
         upgrade(connection)
 
     def settle_in(self, connection: Connection, folder: Path) -> None:
