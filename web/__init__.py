@@ -53,7 +53,7 @@ def create_app(service: SearchService, config: WebConfig, generation: Generation
     app.extensions[CONFIG] = config
     app.extensions[DRAINING] = threading.Event()
     generation = generation or GenerationService()
-    app.extensions[TEXTS] = PictureTexts(service.searcher, generation)
+    app.extensions[TEXTS] = PictureTexts(lambda: service.searcher, generation)
     install_metrics(app, service, generation)
     install_security(app, config)
     install_problems(app)

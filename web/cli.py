@@ -7,6 +7,8 @@ import getpass
 import os
 import sys
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from imgsearch.cli.command import Command
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from imgsearch.generation.contract import Generator
+    from imgsearch.search.engine import Searcher
     from imgsearch.settings import Settings
     from web.config import WebConfig
     from web.http.access import Access
@@ -126,7 +129,7 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
         config = _web_config(arguments, searcher.store.path)
         limits = ServiceLimits(config.searches, config.max_query_chars, settings.rerank)
         generation = _generation(arguments, settings, searcher.store.model.name)
-        with closing(SearchService(searcher, limits)) as service, closing(generation):
+        with closing(SearchService(searcher, limits, partial(_reopened, settings))) as service, closing(generation):
             app = create_app(service, config, generation)
             server = _bound(app, arguments, config)
             server.leave_on_signals()
@@ -138,6 +141,13 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
     if not clean:
         print("imgsearch: some requests took too long and were cut off", file=sys.stderr)
     return 0
+
+
+def _reopened(settings: Settings) -> Searcher:
+    """The library after a switch, with the model that its vectors are of now."""
+    from imgsearch.app import open_searcher
+
+    return open_searcher(replace(settings, model="", dtype="auto"))
 
 
 def _generation(arguments: argparse.Namespace, settings: Settings, model: str) -> GenerationService:

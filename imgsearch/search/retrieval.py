@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imgsearch.errors import UsageError
+from imgsearch.errors import ModelMismatch, UsageError
 from imgsearch.index import IndexOpener, open_at_home
 from imgsearch.records import Float32, Int64
 from imgsearch.search.calibration import PartAgreement, ScoreBackground
@@ -181,6 +181,10 @@ class CandidateFinder:
             if self._opened is None or self._opened.view.changed():  # another may have done it while we waited
                 self._opened = OpenIndex(self._store, self._opener)
             return self._opened
+        except ModelMismatch:  # after a switch its vectors were removed: those that are open stay readable
+            if opened is None:
+                raise
+            return opened
         finally:
             self._renewing.release()
 

@@ -71,12 +71,25 @@ class Asked:
 class PictureTexts:
     """See the module. Safe between threads. Whoever makes it closes ``generation``."""
 
-    def __init__(self, searcher: Searcher, generation: GenerationService) -> None:
-        self._searcher, self.generation = searcher, generation
+    def __init__(self, searcher: Callable[[], Searcher], generation: GenerationService) -> None:
+        self._now, self.generation = searcher, generation
         self._lock = threading.Lock()
         self._unsaved: OrderedDict[int, StoredCaption] = OrderedDict()
-        rule = searcher.calibration
-        self._judge = None if rule is None else CalibratedJudge(searcher.store, searcher.model, rule)
+        self._judging: tuple[Searcher, CalibratedJudge | None] | None = None
+
+    @property
+    def _searcher(self) -> Searcher:
+        """What searches now: another one after a switch."""
+        return self._now()
+
+    @property
+    def _judge(self) -> CalibratedJudge | None:
+        searcher, known = self._searcher, self._judging
+        if known is None or known[0] is not searcher:
+            rule = searcher.calibration
+            judge = None if rule is None else CalibratedJudge(searcher.store, searcher.model, rule)
+            known = self._judging = searcher, judge
+        return known[1]
 
     def stored(self, image_id: int) -> StoredCaption | None:
         """The existing caption."""

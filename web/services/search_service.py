@@ -17,13 +17,12 @@ from imgsearch.errors import ImgsearchError, UsageError
 from imgsearch.media.decode import decode_bytes
 from imgsearch.records import Float32, Results
 from imgsearch.search.engine import Searcher
-from imgsearch.search.inference.batched import BatchedInference
 from imgsearch.search.query.description import Query
 from imgsearch.search.query.paging import image_key
 from imgsearch.search.query.parser import ParsedQuery, parse_query
-from imgsearch.search.scans import BatchedScans
 from web.problems import Overloaded
 from web.services.explaining import explain
+from web.services.served import Served, Switching
 
 if TYPE_CHECKING:
     from imgsearch.storage import Store
@@ -49,31 +48,29 @@ class ServiceLimits:
 
 
 class SearchService:
-    """Searches for the views. Safe between threads; its maker closes it, and the searcher with it."""
+    """Searches for the views. Safe between threads; its maker closes it, and the searcher with it. ``reopen`` opens the
+    library once it was switched to another model; without it the given searcher answers for good."""
 
-    def __init__(self, searcher: Searcher, limits: ServiceLimits | None = None) -> None:
+    def __init__(
+        self,
+        searcher: Searcher,
+        limits: ServiceLimits | None = None,
+        reopen: Callable[[], Searcher] | None = None,
+    ) -> None:
         self._limits = limits or ServiceLimits()
-        self._given, self._backend, self._scans = searcher, None, None
-        if self._limits.batching:
-            self._backend = BatchedInference(searcher.model, searcher.features)
-            self._scans = BatchedScans(self._backend.unhurried)
-            searcher = Searcher(
-                searcher.store,
-                searcher.model,
-                features=searcher.features,
-                calibration=searcher.calibration,
-                backend=self._backend,
-                scans=self._scans,
-                texts=searcher.texts,
-                opener=searcher.opener,
-            )
-        self.searcher = searcher
+        self._served = Served(searcher, batching=self._limits.batching)
+        self.switching = Switching(reopen, self._install)
         self._free = threading.BoundedSemaphore(self._limits.searches)
         self._lock = threading.Lock()
         self._in_flight: dict[_Key, Future[Results]] = {}
         self._running = 0
         self._usual_s = 0.5
         self._refused = self._shared = self._answered = 0
+
+    @property
+    def searcher(self) -> Searcher:
+        """What answers now."""
+        return self._served.searcher
 
     @property
     def store(self) -> Store:
@@ -85,33 +82,34 @@ class SearchService:
 
         Raises UsageError (an empty query, a wrong filter, a path instead of an id, too long), Overloaded."""
         query, parsed = self._checked(query, image)
-        with self._slot():
+        with self._slot(), self._using() as searcher:
+            generation = self.switching.look(searcher)
             if not self._limits.coalesce:
-                return self.searcher.search(query, image, parsed)
+                return searcher.search(query, image, parsed)
             # With the generation: a client that asks after a commit must not get an answer from before it.
-            key = (query, image_key(image), self.store.generation())
-            return self._once(key, lambda: self.searcher.search(query, image, parsed))
+            key = (query, image_key(image), generation)
+            return self._once(key, lambda: searcher.search(query, image, parsed))
 
     def stream(self, query: Query, image: Float32 | None = None) -> Iterator[Results]:
         """The answer by vectors alone as soon as it is known, then the answer of ``search``. Raises like ``search``,
         for a wrong query at once; the caller limits the number of streams."""
         query, parsed = self._checked(query, image)
-        return self.searcher.stream(query, image, parsed)
+        return self._stream(query, image, parsed)
 
     def tokens_of(self, image: bytes) -> Float32:
         """Vectors [T, D] of an uploaded image, decoded with the same limits as the library's own. Raises MediaError
         (not an image, too large to decode), Overloaded."""
-        with self._slot():
-            decoded = decode_bytes(image, self.searcher.model.image_size)
-            return self.searcher.backend.embed_image(decoded.pixels)
+        with self._slot(), self._using() as searcher:
+            decoded = decode_bytes(image, searcher.model.image_size)
+            return searcher.backend.embed_image(decoded.pixels)
 
     def explain(self, text: str, image_id: int) -> dict[str, Any]:
         """Why an image matched: ``itc`` and ``itm_probability`` of the words of ``text`` with it, and for each word
         the grid of where it looks, rows of numbers in 0..1 from the top left. Raises UsageError for a text without
         words and an image that does not exist, MediaError for one that cannot be read any more, Overloaded."""
         _, parsed = self._checked(Query(text), None)
-        with self._slot():
-            return explain(self.searcher, parsed.description, image_id)
+        with self._slot(), self._using() as searcher:
+            return explain(searcher, parsed.description, image_id)
 
     def warm(self) -> None:
         """Load the data of a first search in a thread of its own, so that the first person need not wait for it."""
@@ -129,9 +127,9 @@ class SearchService:
         found: dict[str, tuple[str, float]] = {
             "searches_in_flight": ("Searches that wait or run", float(self._running))
         }
-        if self._backend is not None:
-            found["pieces_waiting"] = ("Re-ranks, in pieces of a few candidates, that wait", self._backend.waiting)
-            found["picture_memory_bytes"] = ("RAM that remembered pictures take", self._backend.memory_bytes)
+        if (backend := self._served.backend) is not None:
+            found["pieces_waiting"] = ("Re-ranks, in pieces of a few candidates, that wait", backend.waiting)
+            found["picture_memory_bytes"] = ("RAM that remembered pictures take", backend.memory_bytes)
         return found
 
     def counts(self) -> dict[str, tuple[str, float]]:
@@ -141,9 +139,10 @@ class SearchService:
             "searches_refused": ("Searches refused because too many were waiting", self._refused),
             "searches_shared": ("Searches answered with another's answer", self._shared),
         }
-        batched = {} if self._backend is None else self._backend.batched()
-        if self._scans is not None:
-            batched["scans"] = self._scans.batched()
+        served = self._served
+        batched = {} if served.backend is None else served.backend.batched()
+        if served.scans is not None:
+            batched["scans"] = served.scans.batched()
         for kind, (batches, jobs) in batched.items():
             found[f"{kind}_batches"] = (f"Batches of {kind}", batches)
             found[f"{kind}_jobs"] = (f"What was done in batches of {kind}", jobs)
@@ -151,12 +150,27 @@ class SearchService:
 
     def close(self) -> None:
         """Answer waiting requests, then let go of the library."""
-        if self._backend is not None:
-            self._backend.close()
-        if self._scans is not None:
-            self._scans.close()
-        self.searcher.close()
-        self._given.close()
+        self._served.close()
+
+    def _install(self, searcher: Searcher) -> None:
+        """Answer with another searcher from now on; the former one is closed behind its last request."""
+        former, self._served = self._served, Served(searcher, batching=self._limits.batching)
+        former.retire()
+
+    @contextmanager
+    def _using(self) -> Iterator[Searcher]:
+        """What answers now; it stays open until the block ends."""
+        while not (served := self._served).begin():
+            pass  # it was exchanged just now
+        try:
+            yield served.searcher
+        finally:
+            served.end()
+
+    def _stream(self, query: Query, image: Float32 | None, parsed: ParsedQuery) -> Iterator[Results]:
+        with self._using() as searcher:
+            self.switching.look(searcher)
+            yield from searcher.stream(query, image, parsed)
 
     def _checked(self, query: Query, image: Float32 | None) -> tuple[Query, ParsedQuery]:
         """The query with this server's re-rank depth, and its text parsed."""
