@@ -48,7 +48,7 @@ def switch_vectors(store: Store, *, back: bool = False, drop_missing: bool = Fal
 
     Raises UsageError where nothing lies beside, or the library was switched (was not switched) already; LibraryError
     where images have no vector there, unless ``drop_missing`` lets their files leave the library until the next index
-    run; LibraryBusy. Cost: a rewrite of every image's row, 6 s a million images."""
+    run; LibraryBusy. Cost: a rewrite of every image's row, 25 s a million images."""
     with writing(store, wait_s=wait_s) as writer:
         with store.catalog.look() as connection:
             found = _required(rows.read_beside(connection), store)
