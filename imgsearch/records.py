@@ -218,7 +218,8 @@ class Hit:
 class Results:
     """Hits, best first, and where the time went (stage -> milliseconds). ``next_cursor`` asks for the page after this
     one, None where nothing follows; ``complete`` is False if a time budget cut the re-rank short. ``closest``: the best
-    few of all where nothing matches with confidence; ``order``: what put the hits in their order."""
+    few of all where nothing matches with confidence; ``order``: what put the hits in their order; ``total``: how many
+    there are on all pages together, None where that is known only at the last one."""
 
     query: str
     hits: tuple[Hit, ...]
@@ -229,6 +230,7 @@ class Results:
     complete: bool = True
     closest: tuple[Hit, ...] = ()
     order: Literal["match", "likeness", "newest"] = "match"
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from web.config import WebConfig
+    from web.http.parameters import Operations
     from web.services.generation import GenerationService
     from web.services.search_service import SearchService
 
@@ -33,16 +34,24 @@ _NOUNS = (
 """Modules of `web.http.routes`, each with a ``blueprint``."""
 
 
+def _described() -> Operations:
+    from web.http.routes.openapi import document
+
+    paths: Operations = document()["paths"]
+    return paths
+
+
 def create_app(service: SearchService, config: WebConfig, generation: GenerationService | None = None) -> Flask:
     """The app over the search service and, if there is one, the generation service. Their maker closes them."""
     from flask import Flask
 
     from web.http.assets import install_assets
     from web.http.context import CONFIG, DRAINING, SERVICE, TEXTS
-    from web.http.packing import install_packing
+    from web.http.parameters import install_parameters
     from web.http.proxy import install_proxy
     from web.http.routes.metrics import install_metrics
     from web.http.security import install_security
+    from web.http.tagging import install_tagging
     from web.problems import install_problems
     from web.services.generation import GenerationService
     from web.services.picture_texts import PictureTexts
@@ -59,7 +68,8 @@ def create_app(service: SearchService, config: WebConfig, generation: Generation
     install_problems(app)
     install_proxy(app, config)
     install_assets(app, Path(__file__).parent / "static")
-    install_packing(app)
+    install_tagging(app)
+    install_parameters(app, _described)
     for noun in _NOUNS:
         app.register_blueprint(import_module(f"{__name__}.http.routes.{noun}").blueprint)
     return app

@@ -1,4 +1,4 @@
-"""waitress, with five additions: a drain, an end for connections that stall, threads that streams cannot use up,
+"""waitress, with six additions: gzip, a drain, an end for connections that stall, threads that streams cannot use up,
 connections that stay open after an answer without a body, and refusals in the app's own words.
 
 waitress reads whole requests in its own thread and hands them to workers, so a slow sender costs no worker; its thread
@@ -24,6 +24,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 
+from web.packing import packed
 from web.refusals import Lingering, RefusalTask, Refusing
 
 DRAIN_S = 30.0
@@ -205,6 +206,7 @@ class Server:
         dispatcher = ThreadedTaskDispatcher()
         self._map: dict[int, Any] = {}
         info = adjustments.listen[0]
+        app = packed(app)
         try:
             self._listener = _Listener(app, self._map, dispatcher=dispatcher, adj=adjustments, sockinfo=info)
         except BaseException:

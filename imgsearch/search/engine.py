@@ -251,6 +251,7 @@ class Searcher:
             reranked.complete,
             _ranked(closest, 0, CLOSEST),
             search.order,
+            (None if follows else len(listed)) if ends else search.found.total,
         )
 
     def _ordered(self, search: _Search, matches: list[Match | None], judged: bool) -> list[Hit]:

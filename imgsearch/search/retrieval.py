@@ -76,6 +76,7 @@ class RetrievalResult:
     note: str | None = None  # for the person, about the index
     agreements: tuple[PartAgreement, ...] = ()  # how the first candidates agree with the description's parts
     lifted: int = 0  # candidates that words lifted to the places behind the first ``depth``
+    total: int = 0  # images that pass the filters
 
     @property
     def text_places(self) -> dict[int, tuple[int, ...]]:
@@ -132,7 +133,7 @@ class CandidateFinder:
                 break
         agreeing = self._agreements(opened, request, slots, found[: max(request.depth + lift.lifted, request.reach)])
         found = self._with_words(found, request, lift)
-        return RetrievalResult(found, total > len(slots), view.generation, opened.note, agreeing, lift.lifted)
+        return RetrievalResult(found, total > len(slots), view.generation, opened.note, agreeing, lift.lifted, total)
 
     def _lift(self, opened: OpenIndex, request: RetrievalRequest, best: Nearest, allowed: Int64 | None) -> Lift:
         """Find the images whose texts hold the description's words, and put the best of them behind the first

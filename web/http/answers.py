@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
@@ -11,11 +13,15 @@ from imgsearch.errors import UsageError
 from imgsearch.media.thumbnail import RECIPE
 from imgsearch.records import Float32, Hit, ImageRecord, MediaFacts, Results
 from imgsearch.search.query.description import Query
-from imgsearch.storage import StoredCaption
+from imgsearch.search.selection import SORTS
+from imgsearch.storage import Store, StoredCaption
 from imgsearch.storage.reads.captions import read_captions
 from web.http.context import rooted
 from web.problems import printable
+from web.services.named_files import best_named, naming_of
 from web.services.search_service import SearchService
+from web.services.sorting import sorted_search
+from web.wording import heading_of, spoken
 
 LIMIT, MOST = 50, 500
 """Hits a page: by default, and at most."""
@@ -28,14 +34,18 @@ LONGEST_CURSOR = 500  # characters; ours have about 50
 Parameters = MultiDict[str, str]
 
 
-def read_query(parameters: Parameters) -> Query:
-    """The query of ?q&limit&cursor&rerank&all. Raises UsageError for a wrong parameter; the service judges the text of
-    ``q``."""
+EVERY_PICTURE = "width:>0"
+"""Filters alone list images, the newest in the library first: what is shown before any search."""
+
+
+def read_query(parameters: Parameters, *, pictured: bool = False) -> Query:
+    """The query of ?q&limit&cursor&rerank&all; without ``q`` it lists the library, unless it comes ``pictured``, with
+    an image. Raises UsageError for a wrong parameter; the service judges the text of ``q``."""
     cursor = parameters.get("cursor") or None
     if cursor is not None and len(cursor) > LONGEST_CURSOR:
         raise UsageError("got a cursor that no answer gave", "leave the cursor out to begin with the first page")
     return Query(
-        parameters.get("q", ""),
+        parameters.get("q", "" if pictured else EVERY_PICTURE),
         k=read_number(parameters, "limit", LIMIT, 1, MOST),
         rerank=read_number(parameters, "rerank", -1, -1, MOST_RERANKED),
         cursor=cursor,
@@ -56,32 +66,86 @@ def read_number(parameters: Parameters, name: str, default: int, least: int, mos
     return int(text)
 
 
-def find(service: SearchService, query: Query, picture: Float32 | None = None) -> dict[str, Any]:
+def find(service: SearchService, query: Query, picture: Float32 | None = None, sort: str = "best") -> dict[str, Any]:
     """The answer to ``query``; if nothing matches with confidence, with the closest few beside it."""
-    return search_json(service, service.search(query, picture))
+    found = service.search(query, picture) if sort == "best" else sorted_search(service, query, sort)
+    return search_json(service, found)
+
+
+def read_sort(parameters: Parameters) -> str:
+    """?sort. Raises UsageError."""
+    sort = parameters.get("sort", "best")
+    if sort not in SORTS:
+        raise UsageError(f"got sort={printable(sort[:40])}, expected one of {', '.join(SORTS)}", "leave sort out")
+    return sort
+
+
+def first_json(service: SearchService, query: Query, results: Results) -> dict[str, Any]:
+    """The answer by vectors alone, which the re-rank will change: where a calibration ends lists, only what is being
+    re-ranked, since most of the rest is about to go."""
+    judged = service.judges(query)
+    if judged and not query.everything:
+        results = replace(results, hits=results.hits[: service.reading(query)], next_cursor=None, total=None)
+    return search_json(service, replace(results, complete=False)) | {"judged": judged}
 
 
 def search_json(service: SearchService, results: Results) -> dict[str, Any]:
     """``results`` as an answer."""
-    ids = [hit.image_id for hit in (*results.hits, *results.closest)]
-    records, captions = service.store.images(ids), read_captions(service.store, ids)
+    hits = (*results.hits, *results.closest)
+    ids = [hit.image_id for hit in hits]
+    files = _Files(
+        service.store.images(ids), read_captions(service.store, ids), names_of(service.store, results.query, hits)
+    )
     return {
-        "query": printable(results.query),
-        "hits": _hits(results.hits, records, captions),
-        "closest": _hits(results.closest, records, captions),
-        "notes": [printable(note.partition("; --all")[0]) for note in results.notes],  # --all is the command line's
+        "query": "" if results.query == EVERY_PICTURE else printable(results.query),
+        "title": printable(_title(service.store, results.query)),
+        "hits": files.of(results.hits),
+        "closest": files.of(results.closest),
+        "notes": [printable(spoken(note)) for note in results.notes],
         "next_cursor": results.next_cursor,
-        "complete": results.complete,
+        "total": results.total,
+        "order": results.order,
+        "judged": any(hit.confident is not None for hit in hits),
+        "settled": results.complete,
+        "complete": results.complete and results.next_cursor is None,
         "reranked": results.reranked,
         "took_ms": results.took_ms,
     }
 
 
-def _hits(
-    hits: Sequence[Hit], records: dict[int, ImageRecord], captions: dict[int, StoredCaption]
-) -> list[dict[str, Any]]:
-    """The hits without those that a compaction removed since they were found."""
-    return [_hit(hit, records[hit.image_id], captions.get(hit.image_id)) for hit in hits if hit.image_id in records]
+def _title(store: Store, text: str) -> str:
+    return "" if text == EVERY_PICTURE else heading_of(text, partial(_name_of, store))
+
+
+def names_of(store: Store, text: str, hits: Sequence[Hit]) -> dict[int, str]:
+    """Image id -> name of the file that the query asks for by its folder or name, where an image has several."""
+    naming = naming_of(text)
+    if naming is None:
+        return {}
+    paths = store.all_paths([hit.image_id for hit in hits])
+    return {image_id: best_named(found, naming).name for image_id, found in paths.items() if len(found) > 1}
+
+
+def _name_of(store: Store, image_id: int) -> str | None:
+    found = store.all_paths([image_id]).get(image_id)
+    return found[0].name if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What is known of the images of an answer, by id."""
+
+    records: dict[int, ImageRecord]
+    captions: dict[int, StoredCaption]
+    names: dict[int, str]
+
+    def of(self, hits: Sequence[Hit]) -> list[dict[str, Any]]:
+        """The hits without those that a compaction removed since they were found."""
+        return [self._hit(hit) for hit in hits if hit.image_id in self.records]
+
+    def _hit(self, hit: Hit) -> dict[str, Any]:
+        record, caption = self.records[hit.image_id], self.captions.get(hit.image_id)
+        return _hit(hit, record, caption) | {"name": printable(self.names.get(hit.image_id, hit.path.name))}
 
 
 def _hit(hit: Hit, record: ImageRecord, caption: StoredCaption | None) -> dict[str, Any]:
@@ -94,6 +158,7 @@ def _hit(hit: Hit, record: ImageRecord, caption: StoredCaption | None) -> dict[s
         "itm_probability": hit.itm_probability,
         "confident": hit.confident,
         "name": printable(hit.path.name),
+        "format": facts.format,
         "width": facts.width,
         "height": facts.height,
         "taken_at": None if record.dated_source == "file" else record.dated_at,  # a file's time is no shot's

@@ -16,6 +16,12 @@ def _object(**properties: Schema) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
+def _optional(name: str, **properties: Schema) -> Schema:
+    """An object that may lack ``name``."""
+    made = _object(**properties)
+    return made | {"required": [each for each in properties if each != name]}
+
+
 def _list(of: Schema) -> Schema:
     return {"type": "array", "items": of}
 
@@ -51,7 +57,8 @@ _HIT = _object(
     itm_logit=_or_null(_said("raw logit of the matching head; null for what was not re-ranked", type="number")),
     itm_probability=_or_null(_said("of the matching head", type="number", minimum=0, maximum=1)),
     confident=_or_null(_said("whether it shows what was asked for; null without a calibration", type="boolean")),
-    name=_said("of the file", type="string"),
+    name=_said("of the file; of several files of the picture, of the one that `folder:` or `name:` asks for", **TEXT),
+    format=_said("JPEG, PNG, HEIF ...; of camera RAW the kind", type="string"),
     width=_said("pixels, upright", **COUNT),
     height=_said("pixels, upright", **COUNT),
     taken_at=_or_null(_said("ISO 8601 as far as it is known, by the camera's clock", type="string")),
@@ -62,11 +69,16 @@ _HIT = _object(
 )
 _ANSWER = _object(
     query=TEXT,
+    title=_said("the query as a heading: words instead of filters' names; empty for none", type="string"),
     hits=_list(ref("Hit")),
     closest=_said("only where nothing matches with confidence", **_list(ref("Hit"))),
     notes=_said("sentences for a person", **_list(TEXT)),
     next_cursor=_or_null(_said("for the page behind this one", type="string")),
-    complete=_said("false if the time for re-ranking was up", type="boolean"),
+    total=_or_null(_said("hits on all pages together; null where only the last page will tell", **COUNT)),
+    order=_said("ITM's, that of likeness, or the newest in the library first", enum=["match", "likeness", "newest"]),
+    judged=_said("whether a calibration says which hits match and, without `all`, ends the list there", **FLAG),
+    settled=_said("false where the order may still change: in a stream's first event, or as time was up", **FLAG),
+    complete=_said("settled, and nothing follows: this is the last page", **FLAG),
     reranked=_said("candidates that ITM re-read", **COUNT),
     took_ms=_said("stage -> milliseconds", type="object", additionalProperties=NUMBER),
 )
@@ -159,14 +171,16 @@ _FAILURES = _object(
 )
 _JOB = _object(
     id=COUNT,
-    kind={"enum": ["index", "dedup-apply", "dedup-undo"]},
+    kind={"enum": ["index", "dedup-find", "dedup-apply", "dedup-undo"]},
     state={"enum": ["running", "stopping", "finished", "stopped", "failed"]},
     started_at=WHEN,
     finished_at=_or_null(WHEN),
     exit_code=_or_null({"type": "integer"}),
     message=_said("what it said on its standard error", type="string"),
     summary=_or_null({"type": "object"}),
-    progress=_object(
+    progress=_optional(
+        "stage",
+        stage=_said("of a search for duplicates: what it does now", type="string"),
         total=_or_null(_said("files to deal with; null until it is known", **COUNT)),
         done=COUNT,
         failed=COUNT,
@@ -269,6 +283,15 @@ SCHEMAS: dict[str, Schema] = {
     "ReadText": _READ_TEXT,
     "Match": _MATCH,
     "Facets": _object(years=_FACET, folders=_FACET, cameras=_FACET, types=_FACET),
+    "Alternatives": _object(
+        alternatives=_list(
+            _object(
+                text=_said("for a person", type="string"),
+                search=_said("the query", type="string"),
+                count=_or_null(_said("pictures that its filters leave; null if not counted", **COUNT)),
+            )
+        )
+    ),
     "Snapshot": _object(kind=TEXT, images=COUNT, size_bytes=COUNT, created_at=WHEN),
     "Status": _STATUS,
     "Failures": _FAILURES,

@@ -1,8 +1,8 @@
 """The process of a run that the page starts: `python -m web.services.run_process OPTIONS`, where OPTIONS are a
 `RunOptions` as JSON. A crash or Ctrl-C in it leaves the server alone.
 
-An index run prints its summary as JSON. A run that moves files prints a line of JSON now and then
-({"progress": {"done", "total"}}), and its result at the end."""
+An index run prints its summary as JSON. The others print a line of JSON now and then ({"progress": {"done", "total"}},
+of a search for duplicates with the "stage"), and their result at the end."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from imgsearch.progress import StepProgress
+from imgsearch.progress import StageProgress, StepProgress
 
 _EVERY_S = 0.25
 
-RunKind = Literal["index", "dedup-apply", "dedup-undo"]
+RunKind = Literal["index", "dedup-find", "dedup-apply", "dedup-undo"]
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """The task of a run and its library. ``run_id``: the apply that an undo brings back."""
+    """The task of a run and its library. ``run_id``: the apply that an undo brings back. ``folders``: what an index run
+    looks through; every folder of the library if there are none."""
 
     kind: RunKind
     library: str
     run_id: str = ""
+    folders: tuple[str, ...] = ()
 
     def command(self) -> list[str]:
         """The command line of the process."""
@@ -37,11 +39,22 @@ class RunOptions:
 def main(options: RunOptions) -> int:
     """Carry it out. Returns the exit code: 0, 3 if some files failed or were left alone, 130 after Ctrl-C, an error's
     own."""
-    if options.kind == "index":
-        from imgsearch.cli.main import guarded
+    from imgsearch.cli.main import guarded
 
+    if options.kind == "index":
         return guarded(partial(_index, options))
+    if options.kind == "dedup-find":
+        return guarded(partial(_find, options))
     return _move(options)
+
+
+def _find(options: RunOptions) -> int:
+    """Look for duplicates; their plan waits for a review."""
+    from web.services.finding import find_duplicates
+
+    done = find_duplicates(Path(options.library), _stages())
+    _print(done)
+    return 3 if done["failed"] else 0
 
 
 def _index(options: RunOptions) -> int:
@@ -52,7 +65,7 @@ def _index(options: RunOptions) -> int:
     from indexer.interrupt import Stop
     from indexer.service import update_library
 
-    request = IndexRequest((), load_settings({"library": options.library}))
+    request = IndexRequest(options.folders, load_settings({"library": options.library}))
     with Stop() as stop:
         summary = update_library(request, Silence(), stop)
     _print(summary.as_dict())
@@ -80,13 +93,19 @@ def _move(options: RunOptions) -> int:
 
 def _progress() -> StepProgress:
     """Prints the progress, four times a second at most."""
-    last = 0.0
+    tell = _stages()
+    return lambda done, total: tell("", done, total)
 
-    def tell(done: int, total: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _EVERY_S or done == total:
-            last = time.monotonic()
-            _print({"progress": {"done": done, "total": total}})
+
+def _stages() -> StageProgress:
+    """The same with the stage, which is always told when it begins."""
+    last, before = 0.0, ""
+
+    def tell(stage: str, done: int, total: int) -> None:
+        nonlocal last, before
+        if time.monotonic() - last >= _EVERY_S or done == total or stage != before:
+            last, before = time.monotonic(), stage
+            _print({"progress": {"done": done, "total": total, "stage": stage}})
 
     return tell
 
@@ -97,4 +116,5 @@ def _print(told: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(RunOptions(**json.loads(sys.argv[1]))))
+    told = json.loads(sys.argv[1])
+    sys.exit(main(RunOptions(**{**told, "folders": tuple(told.get("folders", ()))})))

@@ -15,8 +15,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from imgsearch.errors import UsageError
 from imgsearch.records import Event
 from imgsearch.storage import Store
 from imgsearch.storage.catalog.database import utc_now
@@ -55,6 +57,7 @@ class RunProgress:
     total: int | None = None
     done: int = 0
     failed: int = 0
+    stage: str = ""
     marks: deque[tuple[float, int]] = field(default_factory=deque)
 
     def take(self, event: Event) -> None:
@@ -74,6 +77,7 @@ class RunProgress:
         try:
             told = json.loads(line)["progress"]
             self.done, self.total = int(told["done"]), int(told["total"])
+            self.stage = str(told.get("stage", ""))
         except (ValueError, KeyError, TypeError):
             return False
         return True
@@ -89,6 +93,7 @@ class RunProgress:
             "total": self.total,
             "done": self.done,
             "failed": self.failed,
+            **({"stage": self.stage} if self.stage else {}),
             "images_per_s": None if rate is None else round(rate, 2),
             "seconds_left": None if left is None else round(max(0.0, left), 1),
         }
@@ -192,12 +197,24 @@ class Runs:
         self._lock = threading.Lock()
         self._started = 0
 
-    def start(self) -> Run:
-        """Update the library from its folders. Raises Conflict while another run of this server is active, and if the
-        library knows no folder."""
-        if not self._store.roots():
+    def start(self, folders: Sequence[str] = ()) -> Run:
+        """Update the library from ``folders``, which lie in those that it knows, or from all of these. Raises Conflict
+        while another run of this server is active, and if the library knows no folder, UsageError for another one."""
+        roots = [root.path for root in self._store.roots()]
+        if not roots:
             raise Conflict("the library knows no folder yet", "`imgsearch index FOLDER` names one")
-        return self._begin(RunOptions("index", str(self._store.path)), command=self._command)
+        for folder in folders:
+            inside = os.path.isabs(folder) and ".." not in Path(folder).parts  # noqa: PTH117
+            if not inside or not any(Path(folder).is_relative_to(root) for root in roots):
+                raise UsageError(
+                    f"the library has no folder {printable(folder[:200])!r}", "GET /api/v1/status lists its folders"
+                )
+        options = RunOptions("index", str(self._store.path), folders=tuple(folders))
+        return self._begin(options, command=self._command)
+
+    def start_find(self) -> Run:
+        """Look for duplicates, for a review on the page. Raises Conflict like ``start``."""
+        return self._begin(RunOptions("dedup-find", str(self._store.path)))
 
     def start_apply(self, prepare: Callable[[], None]) -> Run:
         """Apply the accepted groups. ``prepare`` is called once no other run can start; its errors are raised. Raises

@@ -47,6 +47,17 @@ class ServiceLimits:
     batching: bool = True
 
 
+def require_id(parsed: ParsedQuery) -> str:
+    """The id of the image that a query compares with; "" for none. Raises UsageError for a path: none comes in."""
+    named = parsed.similar or parsed.like or ""
+    if named and not re.fullmatch(r"[0-9]{1,18}", named):
+        raise UsageError(
+            "a picture to compare with is named by its number here, not a path",
+            "upload the picture to search by it",
+        )
+    return named
+
+
 class SearchService:
     """Searches for the views. Safe between threads; its maker closes it, and the searcher with it. ``reopen`` opens the
     library once it was switched to another model; without it the given searcher answers for good."""
@@ -178,12 +189,23 @@ class SearchService:
         if len(query.text) > most:
             raise UsageError(f"got a query of {len(query.text):,} characters, expected {most:,} or fewer", "shorten it")
         parsed = parse_query(query, by_image=image is not None)
-        named = parsed.similar or parsed.like
-        if named and not re.fullmatch(r"[0-9]{1,18}", named):
+        named = require_id(parsed)
+        if named and not self.store.images([int(named)]):
             raise UsageError(
-                "similar: and like: take a picture's number here, not a path", "upload the picture to search by it"
+                f"the library holds no picture with the id {named}", "it was taken away, or this is another library"
             )
         return replace(query, rerank=self._limits.rerank) if query.rerank < 0 else query, parsed
+
+    def judges(self, query: Query) -> bool:
+        """Whether a calibration says which hits match, and ends the list behind them."""
+        return self.searcher.calibration is not None and bool(parse_query(query).description)
+
+    def reading(self, query: Query) -> int:
+        """How many candidates are re-ranked for ``query``, some more where it excludes something."""
+        for depth in (query.rerank, self._limits.rerank):
+            if depth >= 0:
+                return depth
+        return self.searcher.model.profile.rerank_depth
 
     @contextmanager
     def _slot(self) -> Iterator[None]:

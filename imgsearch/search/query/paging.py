@@ -65,14 +65,22 @@ def decoded(query: Query, image: Float32 | None = None) -> PageCursor | None:
     query."""
     if query.cursor is None:
         return None
-    hint = "leave the cursor out to begin with the first page"
+    cursor = read_cursor(query.cursor)
+    if cursor.digest != query_digest(query, image):
+        raise UsageError("the cursor belongs to another query", _HINT)
+    return cursor
+
+
+_HINT = "leave the cursor out to begin with the first page"
+
+
+def read_cursor(text: str) -> PageCursor:
+    """The cursor that a text encodes, whatever it belongs to. Raises UsageError for one that is not ours."""
     try:
-        padded = query.cursor + "=" * (-len(query.cursor) % 4)
+        padded = text + "=" * (-len(text) % 4)
         offset, generation, digest = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, TypeError) as exc:
-        raise UsageError(f"got the cursor {query.cursor[:40]!r}, which no answer gave", hint) from exc
+        raise UsageError(f"got the cursor {text[:40]!r}, which no answer gave", _HINT) from exc
     if type(offset) is not int or type(generation) is not int or offset < 0 or not isinstance(digest, str):
-        raise UsageError(f"got the cursor {query.cursor[:40]!r}, which no answer gave", hint)
-    if digest != query_digest(query, image):
-        raise UsageError("the cursor belongs to another query", hint)
+        raise UsageError(f"got the cursor {text[:40]!r}, which no answer gave", _HINT)
     return PageCursor(offset, generation, digest)

@@ -21,6 +21,7 @@ from imgsearch.errors import UsageError
 from imgsearch.wording import one_line
 from web.http.answers import read_number, version_of
 from web.http.context import current_desk, rooted
+from web.http.parameters import require_json, require_known
 from web.problems import Conflict
 from web.services.review_service import ReviewGroup, ReviewService, review_json
 
@@ -195,12 +196,14 @@ def _tier() -> str:
 
 
 def _read_wanted() -> DecisionRequest:
-    """Raises UsageError for a body that decides nothing."""
+    """Raises UsageError for a body that decides nothing, UnsupportedMediaType for one that is not called JSON."""
+    require_json()
     try:
         told = request.get_json(silent=True)
     except RecursionError:  # thousands of brackets
         told = None
     told = told if isinstance(told, dict) else {}
+    require_known(told, (name for name, _ in _FIELDS), "field")
     what, groups, tier, file = (told.get(name, default) for name, default in _FIELDS)
     named = isinstance(groups, list) and all(isinstance(key, str) for key in groups) and bool(groups) != bool(tier)
     of_file = what in DECISIONS[3:] or (what == "distinct" and bool(file))

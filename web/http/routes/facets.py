@@ -14,11 +14,13 @@ from flask.typing import ResponseReturnValue
 from imgsearch.errors import UsageError
 from imgsearch.records import Clause, Filters
 from imgsearch.search.query.description import readable
-from imgsearch.search.query.parser import parse, without_filter
+from imgsearch.search.query.parser import ParsedQuery, parse, without_filter
 from imgsearch.storage import Store
 from imgsearch.storage.reads.facets import Facets, read_facets
 from web.http.context import current_config, current_service
 from web.problems import printable
+from web.services.dead_ends import offers
+from web.services.search_service import require_id
 
 blueprint = Blueprint("facets", __name__, url_prefix="/api/v1")
 
@@ -37,16 +39,7 @@ _lock = threading.Lock()
 @blueprint.get("/facets")
 def show_facets() -> ResponseReturnValue:
     """Counts over the images that the filters of ``q`` leave; see `imgsearch.storage.reads.facets`."""
-    text = readable(request.args.get("q", ""))
-    most = current_config().max_query_chars
-    if len(text) > most:
-        raise UsageError(f"got a query of {len(text):,} characters, expected {most:,} or fewer", "shorten it")
-    ask = parse(text)
-    named = ask.similar or ask.like
-    if named and not re.fullmatch(r"[0-9]{1,18}", named):
-        raise UsageError(
-            "similar: and like: take a picture's number here, not a path", "ids come with a search's answer"
-        )
+    text, ask = _asked()
     found = _counted(current_service().store, ask.filters)
     folders = [(path.name or str(path), str(path), count) for path, count in found.folders]
     types = {_kind_of(name): name for name in _TYPES}
@@ -60,6 +53,30 @@ def show_facets() -> ResponseReturnValue:
             ),
         }
     )
+
+
+@blueprint.get("/alternatives")
+def show_alternatives() -> ResponseReturnValue:
+    """The nearest searches that find something, for a query whose filters leave nothing."""
+    text, _ = _asked()
+    store = current_service().store
+    found = offers(store, text, lambda filters: _counted(store, filters))
+    return jsonify({"alternatives": [printable_offer(one.as_dict()) for one in found]})
+
+
+def printable_offer(told: dict[str, Any]) -> dict[str, Any]:
+    return told | {"text": printable(told["text"]), "search": printable(told["search"])}
+
+
+def _asked() -> tuple[str, ParsedQuery]:
+    """The query ``q``, readable, and as read. Raises UsageError."""
+    text = readable(request.args.get("q", ""))
+    most = current_config().max_query_chars
+    if len(text) > most:
+        raise UsageError(f"got a query of {len(text):,} characters, expected {most:,} or fewer", "shorten it")
+    ask = parse(text)
+    require_id(ask)
+    return text, ask
 
 
 def _counted(store: Store, filters: Filters) -> Facets:

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from imgsearch.errors import UsageError
 from web.http.context import current_desk, current_service, draining, rooted
+from web.http.parameters import require_json, require_known
 from web.http.routes.streams import stream_events
 from web.services.runs import Run, Runs, changes
 
@@ -17,6 +18,13 @@ blueprint = Blueprint("jobs", __name__, url_prefix="/api/v1")
 
 RUNS = "imgsearch.runs"
 _MOST_BYTES = 10_000  # of a job's description
+_FIELDS = {
+    "index": ("kind", "folders"),
+    "dedup-find": ("kind",),
+    "dedup-apply": ("kind",),
+    "dedup-undo": ("kind", "run_id"),
+}
+_ALL_FIELDS = ("kind", "folders", "run_id")
 
 
 @blueprint.get("/jobs")
@@ -27,7 +35,8 @@ def show_jobs() -> ResponseReturnValue:
 
 @blueprint.post("/jobs")
 def start_job() -> ResponseReturnValue:
-    """Start a run: of the index, an apply of the duplicates that were accepted, or an undo of one."""
+    """Start a run: of the index, a search for duplicates, an apply of those that were accepted, or an undo of one."""
+    require_json()
     request.max_content_length = _MOST_BYTES
     try:
         wanted = request.get_json(silent=True)
@@ -42,8 +51,12 @@ def start_job() -> ResponseReturnValue:
 
 def _started(wanted: dict[str, Any]) -> Run:
     runs, kind, run_id = current_runs(), wanted.get("kind"), wanted.get("run_id")
-    if kind == "index":
-        return runs.start()
+    require_known(wanted, _FIELDS.get(kind, _ALL_FIELDS) if isinstance(kind, str) else _ALL_FIELDS, "field")
+    folders = wanted.get("folders", [])
+    if kind == "index" and isinstance(folders, list) and all(isinstance(one, str) for one in folders):
+        return runs.start(folders)
+    if kind == "dedup-find":
+        return runs.start_find()
     if kind == "dedup-apply":
         return runs.start_apply(current_desk().write_accepted)
     if kind == "dedup-undo" and isinstance(run_id, str):

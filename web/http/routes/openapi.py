@@ -9,11 +9,13 @@ from flask.typing import ResponseReturnValue
 
 from imgsearch.dedup.evidence.records import TIERS
 from imgsearch.dedup.plan.review import STATES
+from imgsearch.search.selection import SORTS
 from web.config import MAX_QUERY_CHARS
 from web.http.answers import LIMIT, LONGEST_CURSOR, MOST, MOST_RERANKED
 from web.http.context import rooted
+from web.http.examples import explained
 from web.http.routes.duplicates import DECISIONS, GROUPS, MOST_GROUPS
-from web.http.schemas import IMAGE_ID, QUESTION, SCHEMAS, Schema, ref
+from web.http.schemas import IMAGE_ID, QUESTION, SCHEMAS, TEXT, Schema, ref
 
 blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
 
@@ -55,7 +57,10 @@ def document() -> Part:
         },
         "servers": [{"url": rooted("/") if has_request_context() else "/"}],
         "security": [{}, {"token": []}, {"session": []}],
-        "paths": {f"/api/v1{path}": operations for path, operations in _paths().items()},
+        "paths": {
+            f"/api/v1{path}": {method: explained(each["operationId"], each) for method, each in operations.items()}
+            for path, operations in _paths().items()
+        },
         "components": {
             "schemas": SCHEMAS,
             "securitySchemes": {
@@ -71,7 +76,7 @@ def _paths() -> dict[str, Part]:
 
 
 def _search_paths() -> dict[str, Part]:
-    query = [_q(required=True), _limit(LIMIT), _cursor(), _RERANK, _ALL]
+    query = [_q(), _limit(LIMIT), _cursor(), _RERANK, _ALL]
     form: Schema = {
         "type": "object",
         "properties": {
@@ -79,7 +84,10 @@ def _search_paths() -> dict[str, Part]:
             **{each["name"]: each["schema"] for each in [_q(), *query[1:]]},
         },
         "required": ["image"],
+        "additionalProperties": False,
     }
+    found = _operation("search", "Pictures that fit a query", "Answer", [*query, _SORT])
+    found["responses"]["200"]["headers"] = _LINK
     by_picture = _operation("searchByPicture", "Pictures like one that is uploaded", "Answer", [], (413, 415, 422))
     by_picture["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
     stream = _operation("streamSearch", "The order by vectors at once, then the re-ranked one", None, query)
@@ -88,8 +96,11 @@ def _search_paths() -> dict[str, Part]:
     )
     stream["responses"]["204"] = {"description": "to a browser that comes back after the last event: there is no more"}
     return {
-        "/search": {"get": _operation("search", "Pictures that fit a query", "Answer", query), "post": by_picture},
+        "/search": {"get": found, "post": by_picture},
         "/search/stream": {"get": stream},
+        "/alternatives": {
+            "get": _operation("alternatives", "The nearest searches that find something", "Alternatives", [_q()])
+        },
         "/facets": {"get": _operation("facets", "What may be filtered by, with counts", "Facets", [_q()])},
     }
 
@@ -135,7 +146,7 @@ def _text_paths() -> dict[str, Part]:
         told = "The caption that is stored, or one that is made now"
         show = _operation(f"caption{mark}", told, "Caption", [picture], (404, 409, 410, 422))
         make = _operation(f"makeCaption{mark}", "A new caption, kept", "Caption", [picture], (404, 409, 410, 422))
-        ask = _operation(f"ask{mark}", "A question about the picture", None, [picture], (404, 409, 410, 413, 422))
+        ask = _operation(f"ask{mark}", "A question about the picture", None, [picture], (404, 409, 410, 413, 415, 422))
         ask["description"] = "Server-sent events, unless `Accept` asks for application/json alone or first."
         ask["requestBody"] = {"required": True, "content": {"application/json": {"schema": QUESTION} | _ASKED}}
         events = _events("`waiting`, `token` for each, then `answer` with a SpokenAnswer; or `problem`", _ASK_EVENTS)
@@ -168,6 +179,7 @@ _ANSWERED: Part = {
 
 def _library_paths() -> dict[str, Part]:
     failures = _operation("failures", "Files that could not be indexed", "Failures", [_limit(100), _cursor(12_000)])
+    failures["responses"]["200"]["headers"] = _LINK
     openapi = _operation("openapi", "This document", None, [])
     openapi["responses"]["200"] = _json({"type": "object"})
     return {
@@ -208,10 +220,14 @@ def _duplicate_paths() -> dict[str, Part]:
 
 def _job_paths() -> dict[str, Part]:
     job = {"name": "job_id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
-    told = "Index the library's folders; move the duplicates that were accepted; bring a run's files back"
+    told = "Index folders; look for duplicates; move those that were accepted; bring a run's files back"
     start = _operation("startJob", told, "Job", [], (404, 409, 413, 415), status=202)
-    kinds = {"kind": {"enum": ["index", "dedup-apply", "dedup-undo"]}, "run_id": {"type": "string"}}
-    body: Schema = {"type": "object", "properties": kinds, "required": ["kind"]}
+    kinds = {
+        "kind": {"enum": ["index", "dedup-find", "dedup-apply", "dedup-undo"]},
+        "run_id": {"type": "string", "description": "of dedup-undo: the run whose files come back"},
+        "folders": {"type": "array", "items": TEXT, "description": "of index: folders inside those of the library"},
+    }
+    body: Schema = {"type": "object", "properties": kinds, "required": ["kind"], "additionalProperties": False}
     start["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     stream = _operation("streamJobs", "Runs as they go on", None, [])
     stream["responses"]["200"] = _events(
@@ -287,4 +303,12 @@ _RERANK = _parameter(
     {"type": "integer", "minimum": -1, "maximum": MOST_RERANKED, "default": -1},
     "candidates that ITM re-reads; 0 none, -1 as the server thinks right",
 )
+_SORT = _parameter(
+    "sort",
+    {"type": "string", "enum": list(SORTS), "default": "best"},
+    "filters alone: over all that they leave; words or a picture: over the best 500 that match",
+)
+_LINK = {
+    "Link": {"description": 'the next page: `<...>; rel="next"`; absent on the last one', "schema": {"type": "string"}}
+}
 _ALL = _parameter("all", {"type": "integer", "enum": [0, 1], "default": 0}, "1: go on behind the last confident hit")

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from imgsearch.errors import UsageError
 from imgsearch.search.query.description import Query
-from web.http.answers import LONGEST_CURSOR, search_json
+from web.http.answers import EVERY_PICTURE, LONGEST_CURSOR, search_json
 from web.http.context import current_config, current_service, rooted
 from web.http.routes.pictures import find_picture, picture_json
 from web.http.tiles import install_tiles
@@ -19,9 +19,6 @@ from web.problems import printable, status_of
 
 blueprint = Blueprint("pages", __name__)
 install_tiles(blueprint)
-
-EVERY_PICTURE = "width:>0"
-"""Filters alone list images, the newest in the library first: the page shows these before any search."""
 
 PAGE_HITS = 60
 """Six rows of a wide screen."""
@@ -111,7 +108,7 @@ def _search_page(text: str) -> SearchPage:
         closest=bool(answer["closest"]),
         notes=tuple(note for note in answer["notes"] if "matches with confidence" not in note),
         next_cursor=answer["next_cursor"],
-        complete=answer["complete"],
+        complete=results.complete,
         reranked=answer["reranked"],
         heading=heading,
         advice=advice,

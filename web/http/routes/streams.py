@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from imgsearch.errors import ImgsearchError
 from imgsearch.records import Results
 from imgsearch.search.query.description import Query
-from web.http.answers import read_query, search_json
+from web.http.answers import first_json, read_query, search_json
 from web.http.context import current_config, current_service
 from web.problems import Overloaded, WebError, problem_of
 from web.services.search_service import SearchService
@@ -69,7 +69,7 @@ def _search(service: SearchService, query: Query) -> Iterator[Happening]:
     results: Results | None = None
     for found in service.stream(query):
         if results is None:
-            yield "itc", search_json(service, found)
+            yield "itc", first_json(service, query, found)
         results = found
     assert results is not None
     yield "itm", search_json(service, results)

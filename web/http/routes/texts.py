@@ -13,6 +13,7 @@ from imgsearch.search.features.stored import ImageSource
 from imgsearch.storage.reads.gallery import ImageDetails
 from web.http.answers import caption_json
 from web.http.context import client_gone, current_texts
+from web.http.parameters import require_json
 from web.http.routes.pictures import find_picture
 from web.http.routes.streams import stream_events
 from web.problems import NotFound, printable
@@ -104,7 +105,8 @@ def said_json(image_id: int, said: Answered, generator: str) -> dict[str, Any]:
 
 
 def _read() -> Asked:
-    """The question in the request's body. Raises UsageError."""
+    """The question in the request's body. Raises UsageError, UnsupportedMediaType."""
+    require_json()
     request.max_content_length = _MOST_BYTES
     try:
         given = request.get_json(silent=True)
