@@ -220,7 +220,7 @@ def find_ours(library: Path, out: Path, tiers: Path) -> None:
         grouping = Grouping(store, evidence, wanted, ACTED_ON, parse_keep())
         ones = {image_id: copies[0] for image_id, copies in copies_of(store, list(files)).items()}
         alike = list(read_pairs(evidence, ["perceptual"]))
-        looks = [Look(ones[pair.first], ones[pair.second], pair.evidence.turn) for pair in alike]
+        looks = [Look(ones[pair.first], ones[pair.second], pair.evidence.orientation) for pair in alike]
         grouping.look(looks, lambda _: None, lambda *_: None)
         refuted = {look.key for look in looks if not grouping.judged[look.key].is_copy}
         near: list[Pair] = []

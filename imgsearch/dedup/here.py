@@ -71,9 +71,9 @@ class DuplicateLookup:
         sized = (inventory.widths == asked.facts.width) & (inventory.heights == asked.facts.height)
         rows = np.flatnonzero(sized)
         own = oriented_hashes(luma_of(signature))[0, :1]
-        bits = np.bitwise_count(inventory.perceptual_hashes[rows] ^ own)
-        close = np.flatnonzero(bits <= PIXEL_RADIUS)
-        rows = rows[close[np.argsort(bits[close], kind="stable")]][:_MOST]
+        hamming = np.bitwise_count(inventory.perceptual_hashes[rows] ^ own)
+        close = np.flatnonzero(hamming <= PIXEL_RADIUS)
+        rows = rows[close[np.argsort(hamming[close], kind="stable")]][:_MOST]
         ids = inventory.image_ids[rows]
         there, others = self._store.signatures(ids)
         apart = np.abs(others.astype(np.int16) - signature.astype(np.int16)).max(axis=1, initial=0)
@@ -86,18 +86,20 @@ class DuplicateLookup:
         blocks = list(hamming_pairs(hashes, inventory.perceptual_hashes, self._radius))
         if not blocks:
             return {}
-        turns, rows, bits = (np.concatenate(column) for column in zip(*blocks, strict=True))
-        nearest = np.lexsort((rows, turns, bits))[:_MOST]
-        turns, rows, bits = (turns[nearest] + 1).astype(np.uint8), rows[nearest], bits[nearest]
+        orientations, rows, hamming = (np.concatenate(column) for column in zip(*blocks, strict=True))
+        nearest = np.lexsort((rows, orientations, hamming))[:_MOST]
+        orientations, rows, hamming = (orientations[nearest] + 1).astype(np.uint8), rows[nearest], hamming[nearest]
         ids = inventory.image_ids[rows]
         there, others = self._store.signatures(ids)
-        compared = screened(others, np.repeat(signature, len(others), axis=0), turns)
+        compared = screened(others, np.repeat(signature, len(others), axis=0), orientations)
         best: dict[int, Evidence] = {}
         for at in np.flatnonzero(compared.is_copy & there & ~is_flat(luma_of(others))).tolist():
             difference, image_id = float(compared.difference[at]), int(ids[at])
             if image_id not in best or difference < (best[image_id].difference or 0.0):
-                score, turn = float(compared.score[at]), int(turns[at])
-                best[image_id] = Evidence("perceptual", score, turn=turn, bits=int(bits[at]), difference=difference)
+                score, orientation = float(compared.score[at]), int(orientations[at])
+                best[image_id] = Evidence(
+                    "perceptual", score, orientation=orientation, hamming=int(hamming[at]), difference=difference
+                )
         return best
 
     def _current(self) -> Inventory:

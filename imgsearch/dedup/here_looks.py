@@ -85,19 +85,19 @@ def _seen(asked: Asked, file: HeldFile, alike: Evidence | None, exact: bool) -> 
         return replace(found, tier="stack", why=kind)
     judged = None
     if found.tier == "perceptual":
-        judged = _inspected(asked, file, found.turn, known)
+        judged = _inspected(asked, file, found.orientation, known)
         if not judged.is_copy:
             return None
     return _worded(asked, file, found, worths, judged) if found.tier in ("pixels", "perceptual") else found
 
 
-def _inspected(asked: Asked, file: HeldFile, turn: int, known: FileTraits) -> Judged:
+def _inspected(asked: Asked, file: HeldFile, orientation: int, known: FileTraits) -> Judged:
     sides = [
         [file.path, file.facts.content_hash, file.size_bytes, known.has_alpha],
         [asked.path, asked.facts.content_hash, asked.facts.size_bytes, asked.traits.has_alpha],
     ]
     try:
-        found = task.inspect_pair([*sides, turn], LIMITS)
+        found = task.inspect_pair([*sides, orientation], LIMITS)
     except MediaError as error:
         if error.message.startswith(file.path + ": ") and file.path != asked.path:
             raise _Unread from error

@@ -60,9 +60,9 @@ def make_groups(folder: Path) -> list[Group]:
     members = (
         Member(same, Evidence("bytes", 1.0)),
         Member(turned, Evidence("pixels", 1.0, 6)),
-        Member(saved, Evidence("perceptual", 0.98, bits=2, difference=0.05)),
-        Member(mirrored, Evidence("perceptual", 0.97, 2, bits=0, difference=0.0)),
-        Member(crop, Evidence("near", 0.9, cover=0.77, similarity=0.95)),
+        Member(saved, Evidence("perceptual", 0.98, hamming=2, difference=0.05)),
+        Member(mirrored, Evidence("perceptual", 0.97, 2, hamming=0, difference=0.0)),
+        Member(crop, Evidence("near", 0.9, overlap=0.77, similarity=0.95)),
     )
     names = [make_copy(folder / name, 10 + at, picture(9)) for at, name in enumerate(HOSTILE)]
     hard = Group(names[0], "of many", tuple(Member(copy, Evidence("bytes", 1.0)) for copy in names[1:]))

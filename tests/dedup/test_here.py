@@ -27,15 +27,15 @@ def test_file_is_here_by_its_content_then_by_its_looks(library, tmp_path) -> Non
     library.index(["1-small.jpg"])
     (same, one), (small, two) = is_here(library.store, library.photos / "1.png")
     assert (library.names()[same], one.tier, one.score) == ("1.png", "bytes", 1.0)
-    assert (library.names()[small], two.tier, two.turn) == ("1-small.jpg", "perceptual", 1)
+    assert (library.names()[small], two.tier, two.orientation) == ("1-small.jpg", "perceptual", 1)
 
 
 def test_turned_copy_is_here_and_the_turn_brings_it_back(library, tmp_path) -> None:
     path = tmp_path / "turned.jpg"
     picture(2).transpose(Image.Transpose.ROTATE_90).resize((90, 120)).save(path, quality=80)
     ((found, evidence),) = is_here(library.store, path)
-    assert (library.names()[found], evidence.tier, evidence.turn) == ("2.png", "perceptual", 6)
-    assert evidence.bits is not None and evidence.difference is not None
+    assert (library.names()[found], evidence.tier, evidence.orientation) == ("2.png", "perceptual", 6)
+    assert evidence.hamming is not None and evidence.difference is not None
 
 
 def test_other_and_flat_pictures_are_not_here(library, tmp_path) -> None:

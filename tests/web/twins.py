@@ -19,7 +19,7 @@ from web.config import WebConfig
 from web.http.access import hash_token
 from web.services.search_service import SearchService
 
-SAVED = Evidence("perceptual", 0.98, bits=2, difference=0.06)
+SAVED = Evidence("perceptual", 0.98, hamming=2, difference=0.06)
 NAMES = ("bytes", "pixels", "hard", "large", "near", "semantic")
 
 
@@ -98,13 +98,16 @@ def _groups(copies: dict[str, Copy]) -> list[Group]:
         return Group(copies[keeper], why, tuple(found))
 
     hard = os.fsdecode(b"<b>hard \xff\n.jpg")
-    saved, mirrored = Evidence("perceptual", 0.99, bits=0, difference=0.03), Evidence("perceptual", 0.97, 2, bits=1)
+    saved, mirrored = (
+        Evidence("perceptual", 0.99, hamming=0, difference=0.03),
+        Evidence("perceptual", 0.97, 2, hamming=1),
+    )
     large = (("large saved.jpg", saved), ("large small.jpg", SAVED), ("large mirrored.jpg", mirrored))
     return [
         group("bytes.png", "in a folder of originals", ("bytes copy.png", Evidence("bytes", 1.0))),
         group("pixels.png", "not turned", ("pixels turned.png", Evidence("pixels", 1.0, 6))),
         group("hard.png", "lossless", (hard, SAVED)),
         group("large.png", "larger, lossless", *large),
-        group("near.png", "larger", ("near crop.jpg", Evidence("near", 0.92, cover=0.6, similarity=0.93))),
+        group("near.png", "larger", ("near crop.jpg", Evidence("near", 0.92, overlap=0.6, similarity=0.93))),
         group("semantic.png", "first by name", ("semantic other.jpg", Evidence("semantic", 0.7, similarity=0.9))),
     ]

@@ -32,9 +32,9 @@ class SimilarityBackground:
     mean: float
     deviation: float
 
-    def chance(self, likeness: float) -> float:
+    def chance(self, similarity: float) -> float:
         """Share of unrelated pairs that are at least as similar as this."""
-        return _NORMAL.cdf((self.mean - math.atanh(min(_EDGE, max(-_EDGE, likeness)))) / self.deviation)
+        return _NORMAL.cdf((self.mean - math.atanh(min(_EDGE, max(-_EDGE, similarity)))) / self.deviation)
 
     def threshold(self, chance: float) -> float:
         """The similarity that unrelated pairs reach with this chance, 0..1; ``expected / pairs`` as the chance gives
@@ -59,19 +59,19 @@ def background(view: View, seed: int = 0, slots: Int64 | None = None) -> Similar
     return fit_background(alike[np.triu_indices(len(slots), 1)].astype(np.float32))
 
 
-def fit_background(likeness: Float32) -> SimilarityBackground:
+def fit_background(similarity: Float32) -> SimilarityBackground:
     """From the similarity float32 [p] of pairs drawn at random; up to one in fifty may be copies."""
-    z = np.arctanh(np.clip(np.quantile(likeness, _TAIL), -_EDGE, _EDGE))
+    z = np.arctanh(np.clip(np.quantile(similarity, _TAIL), -_EDGE, _EDGE))
     near, far = (_NORMAL.inv_cdf(share) for share in _TAIL)
     deviation = max(float(z[1] - z[0]) / (far - near), 1e-3)
     return SimilarityBackground(float(z[0]) - near * deviation, deviation)
 
 
-def thresholds(likeness: Float32, chance: float) -> Float32:
+def thresholds(similarity: Float32, chance: float) -> Float32:
     """`SimilarityBackground.threshold` of each row by itself: float32 [n] from the similarity [n, s] of each image to
     s unrelated ones. An image of a common kind needs more than a rare one. Fitted to lower quantiles than a whole
     library's, since s is a few hundred."""
-    z = np.arctanh(np.clip(np.quantile(likeness, _ROW_TAIL, axis=1), -_EDGE, _EDGE))
+    z = np.arctanh(np.clip(np.quantile(similarity, _ROW_TAIL, axis=1), -_EDGE, _EDGE))
     near, far = (_NORMAL.inv_cdf(share) for share in _ROW_TAIL)
     deviation = np.maximum((z[1] - z[0]) / (far - near), 0.02)
     mean = z[0] - near * deviation

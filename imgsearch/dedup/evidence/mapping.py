@@ -1,5 +1,5 @@
-"""Evidence as a mapping and back: how the store, the plan, tables, the API and the command line write it down. Names
-and order are those of the record's fields, everywhere."""
+"""Evidence as a mapping and back: how the store, the plan, tables, the API and the command line write it down. The
+order is that of the record's fields, everywhere; the names too, but for three that are written under older ones."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from imgsearch.storage.evidence.rows import PairRow
 
 _KINDS = {"str": "text", "int": "int", "float": "float"}
 
-FIELD_KINDS: Mapping[str, str] = {one.name: _KINDS[str(one.type).removesuffix(" | None")] for one in fields(Evidence)}
-"""Field -> "text", "int" or "float", in the record's order."""
+_WRITTEN = {"orientation": "turn", "hamming": "bits", "overlap": "cover"}
+_READ = {written: name for name, written in _WRITTEN.items()}
+
+FIELD_KINDS: Mapping[str, str] = {
+    _WRITTEN.get(one.name, one.name): _KINDS[str(one.type).removesuffix(" | None")] for one in fields(Evidence)
+}
+"""Name as written down -> "text", "int" or "float", in the record's order."""
 
 MEASURES = tuple(name for name in FIELD_KINDS if name not in ("tier", "score", "why"))
 """The fields that may be left out, because a tier need not measure them."""
 
-_values = operator.attrgetter(*FIELD_KINDS)
+_values = operator.attrgetter(*(one.name for one in fields(Evidence)))
 
 
 def evidence_as_dict(evidence: Evidence) -> dict[str, Any]:
@@ -36,7 +41,7 @@ def details_as_dict(evidence: Evidence) -> dict[str, Any]:
 
 def evidence_from_dict(values: Mapping[str, Any]) -> Evidence:
     """The record of `evidence_as_dict`, or of tier, score and `details_as_dict`; checks nothing."""
-    return Evidence(**values)
+    return Evidence(**{_READ.get(name, name): value for name, value in values.items()})
 
 
 def row_of(pair: Pair) -> PairRow:

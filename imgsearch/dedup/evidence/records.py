@@ -26,10 +26,10 @@ class Evidence:
 
     tier: str  # one of TIERS
     score: float  # 0..1, how sure; 1 for bytes and pixels
-    turn: int = 1  # EXIF orientation (1-8) that makes the second look like the first
-    bits: int | None = None  # Hamming distance of the pHashes at that orientation, 0..64
+    orientation: int = 1  # EXIF orientation (1-8) that makes the second look like the first
+    hamming: int | None = None  # Hamming distance of the pHashes at that orientation, 0..64
     difference: float | None = None  # largest local difference of lightness once aligned, 0..1
-    cover: float | None = None  # overlap: share of the first's area that the second shows, 0..1; under 1 for a crop
+    overlap: float | None = None  # share of the first's area that the second shows, 0..1; under 1 for a crop
     similarity: float | None = None  # of the embeddings, -1..1
     seconds: float | None = None  # between the two shots, where both say when they were taken
     why: str = ""  # what decided, for a person, if the tier does not say it: "RAW and its JPEG"

@@ -13,10 +13,10 @@ from imgsearch.records import Int64
 AT_ONCE = 2_000
 """Images whose copies are fetched at a time; a larger component is fetched whole."""
 
-_NO_BITS = -1
+_NO_HAMMING = -1
 _ROW = np.dtype(
-    [("first", "i8"), ("second", "i8"), ("tier", "u1"), ("turn", "u1"), ("bits", "i2"), ("why", "i4")]
-    + [(name, "f8") for name in ("score", "difference", "cover", "similarity", "seconds")]
+    [("first", "i8"), ("second", "i8"), ("tier", "u1"), ("orientation", "u1"), ("hamming", "i2"), ("why", "i4")]
+    + [(name, "f8") for name in ("score", "difference", "overlap", "similarity", "seconds")]
 )
 
 
@@ -27,11 +27,20 @@ def pair_rows(pairs: Iterable[Pair]) -> tuple[NDArray[np.void], list[str]]:
 
     def row(pair: Pair) -> tuple[float, ...]:
         evidence = pair.evidence
-        bits = _NO_BITS if evidence.bits is None else evidence.bits
-        rest = (evidence.difference, evidence.cover, evidence.similarity, evidence.seconds)
+        hamming = _NO_HAMMING if evidence.hamming is None else evidence.hamming
+        rest = (evidence.difference, evidence.overlap, evidence.similarity, evidence.seconds)
         numbers = (np.nan if value is None else value for value in rest)
         why = reasons.setdefault(evidence.why, len(reasons))
-        return (pair.first, pair.second, order[evidence.tier], evidence.turn, bits, why, evidence.score, *numbers)
+        return (
+            pair.first,
+            pair.second,
+            order[evidence.tier],
+            evidence.orientation,
+            hamming,
+            why,
+            evidence.score,
+            *numbers,
+        )
 
     table = np.fromiter((row(pair) for pair in pairs), _ROW)
     # Of several rows of one pair the strongest stays; sorting by ids makes the order of arrival irrelevant.
@@ -42,10 +51,12 @@ def pair_rows(pairs: Iterable[Pair]) -> tuple[NDArray[np.void], list[str]]:
 
 def row_evidence(row: np.void, reasons: Sequence[str]) -> Evidence:
     """The evidence of one row; ``reasons``: the texts that `pair_rows` gave."""
-    _, _, tier, turn, bits, why, score, *rest = row.tolist()
-    difference, cover, similarity, seconds = (None if value != value else value for value in rest)
-    known_bits = None if bits == _NO_BITS else bits
-    return Evidence(TIERS[tier], score, turn, known_bits, difference, cover, similarity, seconds, why=reasons[why])
+    _, _, tier, orientation, hamming, why, score, *rest = row.tolist()
+    difference, overlap, similarity, seconds = (None if value != value else value for value in rest)
+    known_hamming = None if hamming == _NO_HAMMING else hamming
+    return Evidence(
+        TIERS[tier], score, orientation, known_hamming, difference, overlap, similarity, seconds, why=reasons[why]
+    )
 
 
 def components(one: Int64, other: Int64, single: Sequence[int] | Int64 = ()) -> tuple[Int64, Int64]:

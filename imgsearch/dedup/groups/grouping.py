@@ -129,14 +129,14 @@ class Grouping:
         """Take these looks and keep the results; if near copies are requested, also whether rejected copies are near.
         The results are then in `judged`."""
         done = 0
-        turns = {look.key: look.turn for look in looks}
+        orientations = {look.key: look.orientation for look in looks}
         with PairLooks(self._store, failed) as near_looks:
             for part in lookups.chunks(verdicts(looks, self._traits, failed, self._pool), _KEPT_AT_ONCE):
                 if self._near:
                     refuted = sorted(verdict.key for verdict in part if not verdict.judged.is_copy and verdict.read)
                     whys = {verdict.key: verdict.judged.why for verdict in part}
                     seen = near_looks.look(refuted)
-                    pairs = (_near_pair(key, found, turns[key], whys[key]) for key, found in seen)
+                    pairs = (_near_pair(key, found, orientations[key], whys[key]) for key, found in seen)
                     self._evidence.add_pairs(row_of(pair) for pair in pairs if pair is not None)
                 fresh = {verdict.key: verdict.judged for verdict in part if verdict.read}
                 self._evidence.add_judged(_RECIPE_NEAR if self._near else RECIPE, fresh)
@@ -184,12 +184,12 @@ class Grouping:
                     yield pair
 
 
-def _near_pair(key: tuple[int, int], seen: Alignment | None, turn: int, why: str) -> Pair | None:
+def _near_pair(key: tuple[int, int], seen: Alignment | None, orientation: int, why: str) -> Pair | None:
     """A rejected copy as a near one, if most of what both show agrees, whatever caused the rest."""
     if seen is None or (seen.kind != "near" and not (seen.kind == "other" and seen.agreement >= _MOSTLY)):
         return None
-    difference, cover = float(seen.difference), float(seen.cover)
-    return Pair(*key, Evidence("near", float(seen.score), turn, difference=difference, cover=cover, why=why))
+    difference, overlap = float(seen.difference), float(seen.overlap)
+    return Pair(*key, Evidence("near", float(seen.score), orientation, difference=difference, overlap=overlap, why=why))
 
 
 def copies_of(store: Store, image_ids: Sequence[int], within: Sequence[str] = ()) -> Mapping[int, Sequence[Copy]]:

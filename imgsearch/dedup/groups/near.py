@@ -129,10 +129,10 @@ def looks(
         return
     told = Heard(progress, len(rows))
     named = name_pairs(store, inventory, rows, told.again, (false_share, seed))
-    for pair, likeness in named.timed:
+    for pair, correlation in named.timed:
         key = ids_of(inventory, pair)
         if key not in known:
-            yield key, _timed(named, pair, likeness)
+            yield key, _timed(named, pair, correlation)
     for pair in named.series:
         if (key := ids_of(inventory, pair)) not in known:
             yield key, _series(pair)
@@ -143,7 +143,7 @@ def looks(
             seconds = seconds_between(named.shots.get(pair.first), named.shots.get(pair.second))
             moved = seen is not None and seen.kind == "moved" and named.is_series(pair)
             # Frames have one size: a fit of only a part follows things that moved.
-            if moved or (seen is not None and seen.cover < _WHOLE and named.are_frames(pair)):
+            if moved or (seen is not None and seen.overlap < _WHOLE and named.are_frames(pair)):
                 yield key, _series(pair)
             else:
                 yield key, _evidence(seen, seconds, named.is_semantic(pair), pair.similarity)
@@ -151,13 +151,13 @@ def looks(
     told.done(1, 1)
 
 
-def _timed(named: Named, pair: Alike, likeness: float) -> Evidence | None:
+def _timed(named: Named, pair: Alike, correlation: float) -> Evidence | None:
     """The evidence for two shots of one camera at different times: never copies, whatever they show."""
-    same_view, semantic = likeness >= _SAME_VIEW, named.is_semantic(pair)
+    same_view, semantic = correlation >= _SAME_VIEW, named.is_semantic(pair)
     if not (same_view or semantic):
         return None
     seconds = seconds_between(named.shots.get(pair.first), named.shots.get(pair.second))
-    return _shot(seconds, same_view, likeness if pair.similarity is None else pair.similarity, pair.similarity)
+    return _shot(seconds, same_view, correlation if pair.similarity is None else pair.similarity, pair.similarity)
 
 
 def _shot(seconds: float | None, same_view: bool, score: float, similarity: float | None) -> Evidence:
@@ -170,7 +170,7 @@ def _shot(seconds: float | None, same_view: bool, score: float, similarity: floa
 
 def _series(pair: Alike) -> Evidence:
     """Evidence that two files are frames of one view, by their names."""
-    return Evidence("burst", _unit(pair.likeness), similarity=pair.similarity, why="a series")
+    return Evidence("burst", _unit(pair.correlation), similarity=pair.similarity, why="a series")
 
 
 def _evidence(seen: Alignment | None, seconds: float | None, alike: bool, similarity: float | None) -> Evidence | None:
@@ -178,9 +178,9 @@ def _evidence(seen: Alignment | None, seconds: float | None, alike: bool, simila
         return Evidence(
             "near",
             float(seen.score),
-            turn=seen.turn,
+            orientation=seen.orientation,
             difference=float(seen.difference),
-            cover=float(seen.cover),
+            overlap=float(seen.overlap),
             similarity=similarity,
         )
     same_view = seen is not None and seen.kind == "moved"

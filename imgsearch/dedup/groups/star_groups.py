@@ -99,8 +99,8 @@ def _linked(copy: Copy) -> tuple[Copy, tuple[int, int] | None]:
 
 def seen_from_second(evidence: Evidence) -> Evidence:
     """The same evidence with the second image as the keeper. The share of the second that the first shows is not known:
-    ``cover`` becomes None."""
-    return replace(evidence, turn=INVERSE_ORIENTATION[evidence.turn], cover=None)
+    ``overlap`` becomes None."""
+    return replace(evidence, orientation=INVERSE_ORIENTATION[evidence.orientation], overlap=None)
 
 
 @dataclass

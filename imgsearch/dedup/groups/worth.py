@@ -163,7 +163,7 @@ class Judgement:
         source."""
         key = (min(keeper.image_id, member.image_id), max(keeper.image_id, member.image_id))
         said = self.judged.get(key)
-        if evidence.tier == "perceptual" and evidence.turn != 1:
+        if evidence.tier == "perceptual" and evidence.orientation != 1:
             return "turned or mirrored: nothing tells which of the two is the source"
         if said is None or not said.altered or self._signs(keeper, member, said.why) >= _SIGNS:
             return ""

@@ -52,15 +52,17 @@ class Comparison:
     is_copy: NDArray[np.bool_]
 
 
-def compare_signatures(first: UInt8, second: UInt8, turns: UInt8) -> Comparison:
-    """Compare signatures uint8 [n, 1536] pair by pair; ``turns`` uint8 [n] is the EXIF orientation (1-8) that makes the
-    second look like the first. ``is_copy`` here means that nothing in the signatures speaks against a copy. Raises
-    ValueError if shapes disagree. 0.4 ms a pair, 80 MB at most."""
-    if first.shape != second.shape or np.shape(turns) != first.shape[:1]:
-        raise ValueError(f"got {first.shape}, {second.shape} and {np.shape(turns)}, expected two [n, 1536] and [n]")
-    turns = np.asarray(turns)
+def compare_signatures(first: UInt8, second: UInt8, orientations: UInt8) -> Comparison:
+    """Compare signatures uint8 [n, 1536] pair by pair; ``orientations`` uint8 [n]: the EXIF one (1-8) that makes
+    the second look like the first. ``is_copy`` here means that nothing in the signatures speaks against a copy.
+    Raises ValueError if shapes disagree. 0.4 ms a pair, 80 MB at most."""
+    if first.shape != second.shape or np.shape(orientations) != first.shape[:1]:
+        raise ValueError(
+            f"got {first.shape}, {second.shape} and {np.shape(orientations)}, expected two [n, 1536] and [n]"
+        )
+    orientations = np.asarray(orientations)
     starts = range(0, len(first), _CHUNK)
-    blocks = [(first[at : at + _CHUNK], second[at : at + _CHUNK], turns[at : at + _CHUNK]) for at in starts]
+    blocks = [(first[at : at + _CHUNK], second[at : at + _CHUNK], orientations[at : at + _CHUNK]) for at in starts]
     parts = _on_all_cores(blocks) if len(blocks) > 2 else [_compare_block(*block) for block in blocks]
     if not parts:
         return Comparison(np.empty(0, np.float32), np.empty(0, np.float32), np.empty(0, np.bool_))
@@ -77,13 +79,16 @@ def _on_all_cores(blocks: Sequence[tuple[UInt8, UInt8, UInt8]]) -> list[_Compare
         threads.shutdown(cancel_futures=True)
 
 
-def _compare_block(first: UInt8, second: UInt8, turns: UInt8) -> _Compared:
+def _compare_block(first: UInt8, second: UInt8, orientations: UInt8) -> _Compared:
     x, y = luma_of(first).astype(np.float32), luma_of(second).astype(np.float32)
     x_colour, y_colour = chroma_of(first).astype(np.float32), chroma_of(second).astype(np.float32)
-    for turn in ORIENTATIONS[1:]:
-        those = np.flatnonzero(turns == turn)
+    for orientation in ORIENTATIONS[1:]:
+        those = np.flatnonzero(orientations == orientation)
         if len(those):
-            y[those], y_colour[those] = oriented(luma_of(second)[those], turn), oriented(chroma_of(second)[those], turn)
+            y[those], y_colour[those] = (
+                oriented(luma_of(second)[those], orientation),
+                oriented(chroma_of(second)[those], orientation),
+            )
     rest = compare_lightness(x, y, _EARLY * SIGNATURE_PEAK)
     colour = compare_colour(_with_lightness(x, x_colour), _with_lightness(y, y_colour))
     return _decide(rest, colour, SIGNATURE_PEAK)

@@ -17,12 +17,11 @@ _DIM = 0.35
 """Share of the image's own brightness, so that a viewer sees where a difference is."""
 
 
-def difference_image(first: bytes, second: bytes, turn: int = 1) -> bytes:
-    """A WebP in the size of ``first``: ``first`` in dark grey, and in red its distance from ``second``, turned by the
-    EXIF orientation ``turn`` and brought to its size, `GAIN` times as strong. Both are image files; 4 ms at 240 pixels.
-    """
+def difference_image(first: bytes, second: bytes, orientation: int = 1) -> bytes:
+    """A WebP in the size of ``first``: ``first`` in dark grey, and in red its distance from ``second``, turned by
+    EXIF ``orientation`` and brought to its size, `GAIN` times as strong. Both are image files; 4 ms at 240 pixels."""
     one, other = _grey(first), _grey(second)
-    other = orient_image(other, turn).resize(one.size, Image.Resampling.BICUBIC)
+    other = orient_image(other, orientation).resize(one.size, Image.Resampling.BICUBIC)
     return _webp(_overlay(np.asarray(one, np.float32), np.asarray(other, np.float32)))
 
 

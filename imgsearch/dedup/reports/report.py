@@ -176,8 +176,8 @@ class _Writer:
     def _member_tile(self, member: Member, keeper: Tile) -> Tile:
         tile, evidence = self._tile(member.copy), member.evidence
         whole = (
-            evidence.cover is None or evidence.cover > 0.99
+            evidence.overlap is None or evidence.overlap > 0.99
         )  # parts of an image lie elsewhere, so there is no difference to see
         if evidence.tier in _COMPARED and whole and keeper.picture and tile.picture:
-            tile.difference = difference_image(keeper.picture, tile.picture, evidence.turn)
+            tile.difference = difference_image(keeper.picture, tile.picture, evidence.orientation)
         return tile

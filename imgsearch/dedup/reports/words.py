@@ -76,12 +76,12 @@ def describe_place(copy: Copy) -> str:
 
 def _details(evidence: Evidence) -> list[str]:
     found = [evidence.why] if evidence.why else []
-    if evidence.turn != 1:
-        found.append(_TURNS[evidence.turn])
-    if evidence.cover is not None and evidence.cover < 0.995:
-        found.append(f"shows {_percent(evidence.cover)} of it")
-    if evidence.bits is not None:
-        found.append("pHash is equal" if evidence.bits == 0 else f"pHash differs in {evidence.bits} of 64 bits")
+    if evidence.orientation != 1:
+        found.append(_TURNS[evidence.orientation])
+    if evidence.overlap is not None and evidence.overlap < 0.995:
+        found.append(f"shows {_percent(evidence.overlap)} of it")
+    if evidence.hamming is not None:
+        found.append("pHash is equal" if evidence.hamming == 0 else f"pHash differs in {evidence.hamming} of 64 bits")
     if evidence.difference is not None:
         share = _percent(evidence.difference)
         found.append(f"brightness differs by {share} at most" if evidence.difference else "brightness is equal")

@@ -46,7 +46,7 @@ frames of one camera), a pair needs a higher correlation, so that looking ends."
 
 _MOST = 0.97  # the highest correlation that is required
 _A_WINDOW = 3  # nearest wholes requested for a window
-_A_PICTURE = 8  # pairs kept an image, the most similar
+_PAIRS_AN_IMAGE = 8  # pairs kept an image, the most similar
 _PART = 4096
 _ASKED = 512  # images described by all windows at a time: half a second, 5 MB
 _COMPARED = 4096
@@ -59,18 +59,18 @@ _APART = 20  # Hamming distance of the pHashes of images that count as unrelated
 @dataclass(frozen=True, slots=True)
 class Alike:
     """Two rows of an inventory, ``first < second``. ``similarity``: of the embeddings, if these named the pair;
-    ``is_copy``: their signatures say so, upright; ``likeness``: correlation of the detail that named them, 0..1."""
+    ``is_copy``: their signatures say so, upright; ``correlation``: correlation of the detail that named them, 0..1."""
 
     first: int
     second: int
     similarity: float | None = None
     is_copy: bool = False
-    likeness: float = 0.0
+    correlation: float = 0.0
 
     def joined(self, other: Alike) -> Alike:
         """The pair with the facts of both records."""
         similarity = self.similarity if self.similarity is not None else other.similarity
-        return replace(self, similarity=similarity, likeness=max(self.likeness, other.likeness))
+        return replace(self, similarity=similarity, correlation=max(self.correlation, other.correlation))
 
 
 def alike_by_embedding(view: View, inventory: Inventory, rows: Int64, least: float) -> list[Alike]:
@@ -179,7 +179,7 @@ class Signed:
             for found in search.candidates(asking, np.stack([hashes, ~hashes], axis=1)):
                 self._told()
                 alike = np.abs(np.einsum("nd,nd->n", self.wholes[found.first], self.wholes[found.second]))
-                good = np.flatnonzero((alike >= LEAST_ALIKE) | (found.bits <= NEAR_HASH))
+                good = np.flatnonzero((alike >= LEAST_ALIKE) | (found.hamming <= NEAR_HASH))
                 keys = zip(found.first[good].tolist(), found.second[good].tolist(), strict=True)
                 best.update(zip(keys, alike[good].tolist(), strict=True))
         return self._most_alike(best)
@@ -220,11 +220,11 @@ class Signed:
         _keep_best(best, asking, places, scores.reshape(len(asking), -1), self._least(windows, self.wholes))
 
     def _most_alike(self, best: dict[tuple[int, int], float]) -> list[Alike]:
-        """The `_A_PICTURE` most similar pairs of each image, without copies; a pair stays if either image keeps it."""
+        """The `_PAIRS_AN_IMAGE` most similar pairs of each image, without copies; a pair stays if either keeps it."""
         taken: dict[int, int] = defaultdict(int)
         kept = []
         ordered = sorted(best.items(), key=lambda item: (-item[1], item[0]))
-        named = (Alike(first, second, likeness=alike) for (first, second), alike in ordered)
+        named = (Alike(first, second, correlation=alike) for (first, second), alike in ordered)
         # One part at a time: if thousands are similar (frames of one camera), most pairs are never compared.
         while part := list(islice((pair for pair in named if _wanted(pair, taken)), _MARKED)):
             for pair in marked_copies(self._store, self._inventory, part, self._told):
@@ -237,7 +237,7 @@ class Signed:
 
 def _wanted(pair: Alike, taken: Mapping[int, int]) -> bool:
     """Whether either image has room for another pair."""
-    return min(taken.get(pair.first, 0), taken.get(pair.second, 0)) < _A_PICTURE
+    return min(taken.get(pair.first, 0), taken.get(pair.second, 0)) < _PAIRS_AN_IMAGE
 
 
 def marked_copies(

@@ -38,11 +38,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Two files to be compared, by image id; ``turn`` makes the second look like the first."""
+    """Two files to be compared, by image id; ``orientation`` makes the second look like the first."""
 
     first: Copy
     second: Copy
-    turn: int
+    orientation: int
 
     @property
     def key(self) -> IdPair:
@@ -55,9 +55,9 @@ def looks_at(group: Group, known: Callable[[IdPair], bool]) -> Iterator[Look]:
     for member in group.members:
         if member.evidence.tier == LOOKED_AT and not known(pair_key(keeper, member)):
             if keeper.image_id < member.copy.image_id:
-                yield Look(keeper, member.copy, member.evidence.turn)
+                yield Look(keeper, member.copy, member.evidence.orientation)
             else:
-                yield Look(member.copy, keeper, INVERSE_ORIENTATION[member.evidence.turn])
+                yield Look(member.copy, keeper, INVERSE_ORIENTATION[member.evidence.orientation])
 
 
 def verdicts(
@@ -96,7 +96,7 @@ def _job(look: Look, traits: Traits) -> Job:
     for copy in (look.first, look.second):
         known = traits.get(copy.image_id)
         sides.append([copy.path, copy.facts.content_hash, copy.size_bytes, known is None or known.has_alpha])
-    return Job([*sides, look.turn], look.first.size_bytes + look.second.size_bytes, look)
+    return Job([*sides, look.orientation], look.first.size_bytes + look.second.size_bytes, look)
 
 
 def _pixels(job: Job) -> int:

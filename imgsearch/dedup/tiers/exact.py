@@ -92,7 +92,7 @@ def _candidates(store: Store, inventory: Inventory, new: Int64) -> tuple[Int64, 
     for group in _groups(sizes, is_new):
         of_size = inventory.take(group)
         asking = np.flatnonzero(is_new[group])
-        search = CandidateSearch(of_size, asking, PIXEL_RADIUS, turns=1)
+        search = CandidateSearch(of_size, asking, PIXEL_RADIUS, orientations=1)
         for found in search.candidates(asking, of_size.perceptual_hashes[asking, None]):
             pairs.append(_alike(store, inventory, group[found.first], group[found.second]))
     return np.concatenate([a for a, _ in pairs]), np.concatenate([b for _, b in pairs])

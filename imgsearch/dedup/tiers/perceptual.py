@@ -45,8 +45,8 @@ class CandidatePairs:
 
     first: Int64
     second: Int64
-    turns: UInt8
-    bits: UInt8
+    orientations: UInt8
+    hamming: UInt8
 
 
 def perceptual_pairs(
@@ -80,8 +80,10 @@ def perceptual_pairs(
 class CandidateSearch:
     """An inventory prepared for look-ups of its pHashes; equal hashes are one entry with the list of their rows."""
 
-    def __init__(self, inventory: Inventory, new_rows: Int64, radius: int, turns: int = len(ORIENTATIONS)) -> None:
-        """``turns``: the number of orientations (1, 2, ...) at which images are looked up."""
+    def __init__(
+        self, inventory: Inventory, new_rows: Int64, radius: int, orientations: int = len(ORIENTATIONS)
+    ) -> None:
+        """``orientations``: the number of orientations (1, 2, ...) at which images are looked up."""
         self.inventory = inventory
         self._is_new = np.zeros(len(inventory), np.bool_)
         self._is_new[new_rows] = True
@@ -90,12 +92,12 @@ class CandidateSearch:
         place = np.empty(len(inventory), np.int64)  # of each image among those of its hash
         place[self._members] = np.arange(len(inventory)) - np.repeat(self._starts[:-1], np.diff(self._starts))
         self._leads = place < CROWD
-        self._index = HammingIndex(values, radius, turns * len(new_rows))
+        self._index = HammingIndex(values, radius, orientations * len(new_rows))
 
     def candidates(self, rows: Int64, hashes: NDArray[np.uint64]) -> Iterator[CandidatePairs]:
-        """Possible copies of the new images ``rows`` int64 [n] of the inventory with turned hashes uint64 [n, turns]:
-        among new images those of a lower id, among the others all. In one part, or in several if that were too much to
-        hold, every pair whole in one."""
+        """Possible copies of the new images ``rows`` int64 [n] of the inventory with turned hashes uint64 [n,
+        orientations]: among new images those of a lower id, among the others all. In one part, or in several if that
+        were too much to hold, every pair whole in one."""
         found = self._found(rows, hashes)
         if found is not None:
             yield found
@@ -108,7 +110,7 @@ class CandidateSearch:
         """``candidates`` at once; None if there are too many for several images."""
         found: list[tuple[Int64, Int64, UInt8, UInt8]] = []
         held = 0
-        for query, value, bits in self._index.pairs(hashes.reshape(-1)):
+        for query, value, hamming in self._index.pairs(hashes.reshape(-1)):
             picture = rows[query // hashes.shape[1]]
             sizes = self._starts[value + 1] - self._starts[value]
             sizes = np.where(self._leads[picture], sizes, np.minimum(sizes, CROWD))
@@ -121,8 +123,8 @@ class CandidateSearch:
             asking = picture[each]
             wanted = np.flatnonzero((other < asking) | ((other > asking) & ~self._is_new[other]))
             each = each[wanted]
-            turns = (query[each] % hashes.shape[1] + 1).astype(np.uint8)
-            found.append((other[wanted], asking[wanted], turns, bits[each]))
+            orientations = (query[each] % hashes.shape[1] + 1).astype(np.uint8)
+            found.append((other[wanted], asking[wanted], orientations, hamming[each]))
         return _in_order(found)
 
 
@@ -139,12 +141,12 @@ def _in_order(found: list[tuple[Int64, Int64, UInt8, UInt8]]) -> CandidatePairs:
     if not found:
         none, no_bytes = np.empty(0, np.int64), np.empty(0, np.uint8)
         return CandidatePairs(none, none, no_bytes, no_bytes)
-    other, asking, turns, bits = (np.concatenate(column) for column in zip(*found, strict=True))
+    other, asking, orientations, hamming = (np.concatenate(column) for column in zip(*found, strict=True))
     swapped = other > asking
-    turns = np.where(swapped, np.array(INVERSE_ORIENTATION, np.uint8)[turns], turns)
+    orientations = np.where(swapped, np.array(INVERSE_ORIENTATION, np.uint8)[orientations], orientations)
     first, second = np.minimum(other, asking), np.maximum(other, asking)
-    order = np.lexsort((turns, bits, second, first))
-    return CandidatePairs(first[order], second[order], turns[order], bits[order])
+    order = np.lexsort((orientations, hamming, second, first))
+    return CandidatePairs(first[order], second[order], orientations[order], hamming[order])
 
 
 def _block_pairs(store: Store, search: CandidateSearch, rows: Int64) -> Iterator[Pair]:
@@ -177,8 +179,8 @@ def decide(store: Store, inventory: Inventory, candidates: CandidatePairs) -> It
         evidence = Evidence(
             KIND,
             float(score[at]),
-            turn=int(candidates.turns[at]),
-            bits=int(candidates.bits[at]),
+            orientation=int(candidates.orientations[at]),
+            hamming=int(candidates.hamming[at]),
             difference=float(difference[at]),
         )
         ids = inventory.image_ids[[candidates.first[at], candidates.second[at]]].tolist()
@@ -189,10 +191,10 @@ def _compare(
     store: Store, inventory: Inventory, candidates: CandidatePairs, part: slice
 ) -> tuple[Float32, Float32, NDArray[np.bool_]]:
     """(difference, score, is copy) of some candidates; flat images and images without a signature are no copies."""
-    first, second, turns = candidates.first[part], candidates.second[part], candidates.turns[part]
+    first, second, orientations = candidates.first[part], candidates.second[part], candidates.orientations[part]
     rows, place = np.unique(np.concatenate([first, second]), return_inverse=True)
     found, signatures = store.signatures(inventory.image_ids[rows])
     telling = found & ~is_flat(luma_of(signatures))
     a, b = place[: len(first)], place[len(first) :]
-    compared = screened(signatures[a], signatures[b], turns)
+    compared = screened(signatures[a], signatures[b], orientations)
     return compared.difference, compared.score, compared.is_copy & telling[a] & telling[b]

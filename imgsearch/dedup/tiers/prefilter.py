@@ -16,38 +16,38 @@ that `compare_signatures` accepts, of 14 photographs altered in 94 ways, is 0.95
 _CHUNK = 256
 
 
-def screened(first: UInt8, second: UInt8, turns: UInt8) -> Comparison:
+def screened(first: UInt8, second: UInt8, orientations: UInt8) -> Comparison:
     """`compare_signatures` of signatures uint8 [n, 1536] pair by pair, computed only for those whose lightness
     correlates; the others are no copies, with difference 1 and score 0."""
-    worth = np.flatnonzero(correlations(first, second, turns) >= LEAST_CORRELATION)
+    worth = np.flatnonzero(correlations(first, second, orientations) >= LEAST_CORRELATION)
     difference = np.ones(len(first), np.float32)
     score = np.zeros(len(first), np.float32)
     is_copy = np.zeros(len(first), np.bool_)
     if len(worth):
-        compared = compare_signatures(first[worth], second[worth], turns[worth])
+        compared = compare_signatures(first[worth], second[worth], orientations[worth])
         difference[worth], score[worth], is_copy[worth] = compared.difference, compared.score, compared.is_copy
     return Comparison(difference, score, is_copy)
 
 
-def correlations(first: UInt8, second: UInt8, turns: UInt8) -> Float32:
+def correlations(first: UInt8, second: UInt8, orientations: UInt8) -> Float32:
     """Pearson's correlation of lightness, the second turned (EXIF, uint8 [n]): float32 [n], 0 if one has one tone."""
     found = np.empty(len(first), np.float32)
     for at in range(0, len(first), _CHUNK):
         part = slice(at, at + _CHUNK)
         x = _centred(luma_of(first[part]))
-        y = _centred(_turned(luma_of(second[part]), turns[part]))
+        y = _centred(_turned(luma_of(second[part]), orientations[part]))
         norm = np.sqrt(np.einsum("np,np->n", x, x) * np.einsum("np,np->n", y, y))
         found[part] = np.einsum("np,np->n", x, y) / np.maximum(norm, 1e-3)
     return found
 
 
-def _turned(luma: UInt8, turns: UInt8) -> UInt8:
-    if (turns == 1).all():
+def _turned(luma: UInt8, orientations: UInt8) -> UInt8:
+    if (orientations == 1).all():
         return luma
     found = luma.copy()
-    for turn in ORIENTATIONS[1:]:
-        those = np.flatnonzero(turns == turn)
-        found[those] = oriented(luma[those], turn)
+    for orientation in ORIENTATIONS[1:]:
+        those = np.flatnonzero(orientations == orientation)
+        found[those] = oriented(luma[those], orientation)
     return found
 
 

@@ -138,5 +138,5 @@ def _most_like(candidates: Sequence[Alike], crowd_of: Mapping[int, int]) -> set[
     for pair in candidates:
         if pair.first in crowd_of and crowd_of.get(pair.second) == crowd_of[pair.first]:
             for row in (pair.first, pair.second):
-                best[row].append((-pair.likeness, pair.first, pair.second))
+                best[row].append((-pair.correlation, pair.first, pair.second))
     return {(first, second) for found in best.values() for _, first, second in sorted(found)[:_MOST_LIKE]}

@@ -13,7 +13,7 @@ from imgsearch.dedup.evidence.records import NEVER_MOVED, Evidence
 from imgsearch.dedup.evidence.relation import another_shot, relate, same_camera, seconds_between
 from imgsearch.media.samples.whole import FileTraits
 
-ALIKE = Evidence("perceptual", 0.97, bits=1, difference=0.02)
+ALIKE = Evidence("perceptual", 0.97, hamming=1, difference=0.02)
 PLAIN = FileTraits()
 NOON = datetime(2024, 5, 3, 12, 0, 0)
 

@@ -75,8 +75,8 @@ def test_crop_and_sticker_are_near_and_strangers_are_not(shots):
     shots.add("stranger.png", picture(2), 3)
     found = shots.tiers()
     assert found[("a.png", "crop.png")].tier == found[("a.png", "sticker.png")].tier == "near"
-    assert found[("a.png", "crop.png")].cover == pytest.approx(215 * 160 / (240 * 180), abs=0.05)
-    assert all(pair.turn == 1 and 0.5 < pair.score <= 1 for pair in found.values())
+    assert found[("a.png", "crop.png")].overlap == pytest.approx(215 * 160 / (240 * 180), abs=0.05)
+    assert all(pair.orientation == 1 and 0.5 < pair.score <= 1 for pair in found.values())
     assert not any("stranger.png" in names for names in found)
 
 

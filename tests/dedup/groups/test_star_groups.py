@@ -155,13 +155,15 @@ def test_chain_falls_into_groups_of_direct_pairs(copy):
 
 def test_evidence_is_told_from_the_keeper(copy):
     files = {1: [copy("/p/1", 1)], 2: [copy("/p/2", 2, width=99)]}
-    pair = Pair(1, 2, Evidence("near", 0.8, turn=6, bits=3, difference=0.25, cover=0.5, similarity=0.9, seconds=2.0))
+    pair = Pair(
+        1, 2, Evidence("near", 0.8, orientation=6, hamming=3, difference=0.25, overlap=0.5, similarity=0.9, seconds=2.0)
+    )
     (group,) = make_groups([pair], lambda ids: files, RULE, acted_on=TIERS[:4])
     assert group.keeper.image_id == 2
     assert group.members[0].evidence == Evidence("near", 0.8, 8, 3, 0.25, None, 0.9, 2.0)
-    for turn in range(1, 9):
-        there_and_back = seen_from_second(seen_from_second(Evidence("near", 1.0, turn)))
-        assert there_and_back.turn == turn
+    for orientation in range(1, 9):
+        there_and_back = seen_from_second(seen_from_second(Evidence("near", 1.0, orientation)))
+        assert there_and_back.orientation == orientation
 
 
 def test_turn_back_is_what_undoes_the_turn():
@@ -174,10 +176,10 @@ def test_turn_back_is_what_undoes_the_turn():
         exif[0x0112] = orientation
         return ImageOps.exif_transpose(image)
 
-    for turn in range(1, 9):
-        back = seen_from_second(Evidence("near", 1.0, turn)).turn
-        undone = turned(turned(picture.copy(), turn).copy(), back)
-        assert (undone.size, undone.tobytes()) == (picture.size, picture.tobytes()), turn
+    for orientation in range(1, 9):
+        back = seen_from_second(Evidence("near", 1.0, orientation)).orientation
+        undone = turned(turned(picture.copy(), orientation).copy(), back)
+        assert (undone.size, undone.tobytes()) == (picture.size, picture.tobytes()), orientation
 
 
 def test_copies_are_asked_for_in_bounded_batches(copy, monkeypatch):

@@ -111,8 +111,8 @@ PLACES = ((1, 0.0), (2, 0.001), (2, 0.1))
 
 
 def test_turned_copy_is_shown_and_not_moved() -> None:
-    for turn in range(2, 9):
-        assert pair(PLAIN, PLAIN, replace(ALIKE, turn=turn))
+    for orientation in range(2, 9):
+        assert pair(PLAIN, PLAIN, replace(ALIKE, orientation=orientation))
 
 
 @pytest.mark.parametrize("signs", range(4))

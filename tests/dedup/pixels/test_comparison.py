@@ -39,12 +39,12 @@ def signed(picture):
     return np.frombuffer(image_signature(picture), np.uint8)[None]
 
 
-def signatures_agree(first, second, turn=1):
-    return compare_signatures(signed(first), signed(second), np.array([turn], np.uint8))
+def signatures_agree(first, second, orientation=1):
+    return compare_signatures(signed(first), signed(second), np.array([orientation], np.uint8))
 
 
-def looked_at(first, second, turn):
-    return inspect_images(first, orient_image(second, turn)).same
+def looked_at(first, second, orientation):
+    return inspect_images(first, orient_image(second, orientation)).same
 
 
 def opened(data):
@@ -95,22 +95,22 @@ def test_frame_of_a_belt_is_a_copy_of_itself_compressed():
     assert looked_at(frame, opened(stream.getvalue()), 1)
 
 
-@pytest.mark.parametrize("turn", range(1, 9))
-def test_turned_copy_is_a_copy_at_its_turn_only(scene, turn):
-    turned = orient_image(scene, INVERSE_ORIENTATION[turn])
-    assert signatures_agree(scene, turned, turn).is_copy[0]
-    assert looked_at(scene, turned, turn)
-    wrong = turn % 8 + 1
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_turned_copy_is_a_copy_at_its_turn_only(scene, orientation):
+    turned = orient_image(scene, INVERSE_ORIENTATION[orientation])
+    assert signatures_agree(scene, turned, orientation).is_copy[0]
+    assert looked_at(scene, turned, orientation)
+    wrong = orientation % 8 + 1
     assert not signatures_agree(scene, turned, wrong).is_copy[0]
 
 
 def test_turns_are_those_of_the_decoder(scene, tmp_path):
-    for turn in range(1, 9):
+    for orientation in range(1, 9):
         exif = Image.Exif()
-        exif[0x0112] = turn
+        exif[0x0112] = orientation
         scene.save(tmp_path / "x.png", exif=exif)
         shown = np.asarray(open_upright(tmp_path / "x.png", 400))
-        assert np.array_equal(np.asarray(orient_image(scene, turn)), shown)
+        assert np.array_equal(np.asarray(orient_image(scene, orientation)), shown)
 
 
 def test_pairs_are_compared_each_by_itself(scene, other):
@@ -118,10 +118,12 @@ def test_pairs_are_compared_each_by_itself(scene, other):
     pictures = [scene, other, scene.resize((90, 90)), orient_image(other, 6), scene.rotate(3)]
     signatures = np.concatenate([signed(picture) for picture in pictures])
     first, second = np.divmod(np.arange(25), 5)
-    turns = (np.arange(25) % 8 + 1).astype(np.uint8)
-    whole = compare_signatures(signatures[first], signatures[second], turns)
+    orientations = (np.arange(25) % 8 + 1).astype(np.uint8)
+    whole = compare_signatures(signatures[first], signatures[second], orientations)
     for at in range(25):
-        one = compare_signatures(signatures[first[at : at + 1]], signatures[second[at : at + 1]], turns[at : at + 1])
+        one = compare_signatures(
+            signatures[first[at : at + 1]], signatures[second[at : at + 1]], orientations[at : at + 1]
+        )
         assert one.is_copy[0] == whole.is_copy[at]
         assert one.difference[0] == pytest.approx(whole.difference[at], abs=0.01)
 
@@ -138,14 +140,14 @@ def test_shapes_that_disagree_are_refused():
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 255), st.integers(1, 8))
-def test_score_is_over_a_half_exactly_for_a_copy_whatever_the_bytes(seed, shade, turn):
+def test_score_is_over_a_half_exactly_for_a_copy_whatever_the_bytes(seed, shade, orientation):
     rng = np.random.default_rng(seed)
     first = rng.integers(0, 256, (4, 1536), dtype=np.uint8)
     second = first.copy()
     second[1] = rng.integers(0, 256, 1536)
     second[2] = shade
     second[3, 100:110] = shade
-    found = compare_signatures(first, second, np.array([1, turn, 1, turn], np.uint8))
+    found = compare_signatures(first, second, np.array([1, orientation, 1, orientation], np.uint8))
     assert found.is_copy[0] and found.score[0] > 0.99
     assert ((found.score > 0.5) == found.is_copy).all()
     assert ((found.score >= 0) & (found.score <= 1) & (found.difference >= 0) & np.isfinite(found.difference)).all()

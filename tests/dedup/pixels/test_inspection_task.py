@@ -32,10 +32,10 @@ def side(path: Path, clear: bool = False) -> list:
     return [str(path), digest_of(path), path.stat().st_size, clear]
 
 
-def seen(first: Path, second: Path, turn: int = 1, clear: bool = False) -> dict:
+def seen(first: Path, second: Path, orientation: int = 1, clear: bool = False) -> dict:
     """What is said of two files, the same in both orders where neither is turned."""
-    found = inspect([[side(first, clear), side(second, clear), turn]], {}, LIMITS)[0]["heads"][0]
-    if turn == 1:
+    found = inspect([[side(first, clear), side(second, clear), orientation]], {}, LIMITS)[0]["heads"][0]
+    if orientation == 1:
         other = inspect([[side(second, clear), side(first, clear), 1]], {}, LIMITS)[0]["heads"][0]
         assert (other["same"], other["altered"]) == (found["same"], found["altered"])
     return found
@@ -134,17 +134,17 @@ def test_transparency_is_compared_where_both_have_some(photo, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["png", "tiff", "webp"])
-@pytest.mark.parametrize("turn", [3, 6])
-def test_transparency_is_compared_upright_whatever_the_container(photo, tmp_path, suffix, turn) -> None:
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_transparency_is_compared_upright_whatever_the_container(photo, tmp_path, suffix, orientation) -> None:
     """EXIF turns both planes: a picture that says so and one whose samples lie so are one."""
     from imgsearch.media.orientation import orient_image
 
     upright, turned = cut_out(photo, left=40), tmp_path / f"turned.{suffix}"
     upright.save(tmp_path / "upright.png")
     exif = Image.Exif()
-    exif[0x0112] = turn
+    exif[0x0112] = orientation
     lossless = {"lossless": True, "exact": True} if suffix == "webp" else {}
-    back = {3: 3, 6: 8}[turn]
+    back = {3: 3, 6: 8}[orientation]
     orient_image(upright, back).save(turned, exif=exif.tobytes() if suffix != "tiff" else exif, **lossless)
     assert seen(tmp_path / "upright.png", turned, clear=True)["same"]
 
@@ -152,8 +152,8 @@ def test_transparency_is_compared_upright_whatever_the_container(photo, tmp_path
 def test_second_is_turned_before_it_is_compared(photo, tmp_path) -> None:
     photo.save(tmp_path / "a.png")
     photo.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "b.png")
-    assert seen(tmp_path / "a.png", tmp_path / "b.png", turn=6)["same"]
-    assert not seen(tmp_path / "a.png", tmp_path / "b.png", turn=8)["same"]
+    assert seen(tmp_path / "a.png", tmp_path / "b.png", orientation=6)["same"]
+    assert not seen(tmp_path / "a.png", tmp_path / "b.png", orientation=8)["same"]
     assert not seen(tmp_path / "a.png", tmp_path / "b.png")["same"], "another shape"
 
 

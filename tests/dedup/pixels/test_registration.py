@@ -10,7 +10,7 @@ from busy_images import busy
 from PIL import Image, ImageDraw
 
 from imgsearch.dedup.pixels.photometric_residual import smooth
-from imgsearch.dedup.pixels.registration.affine import IDENTITY, covers, inverse, refine, warp
+from imgsearch.dedup.pixels.registration.affine import IDENTITY, inverse, overlaps, refine, warp
 from imgsearch.dedup.pixels.registration.planes import PLANE_BYTES, SIDE, colour_of, halved, lightness_of, small_planes
 from imgsearch.dedup.pixels.registration.register import equally_sharp
 from imgsearch.dedup.pixels.registration.sheets import Sheets, read_planes, read_signatures
@@ -67,18 +67,18 @@ def test_map_after_its_inverse_is_nothing():
 def test_cover_is_the_area_that_both_show():
     half = np.array([[[1, 0, 1], [0, 1, 0]], [[2, 0, 0], [0, 2, 0]]], np.float32)  # half beside; a part in the middle
     _, mask = warp(np.ones((2, 64, 64), np.float32), half)
-    first, second = covers(half, mask)
+    first, second = overlaps(half, mask)
     assert first == pytest.approx([0.5, 0.25], abs=0.02) and second == pytest.approx([0.5, 1], abs=0.04)
 
 
-@pytest.mark.parametrize("turn", ORIENTATIONS)
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
 @pytest.mark.parametrize("swapped", [False, True])
-def test_start_is_at_the_place_and_turn_of_a_crop(picture, turn, swapped):
+def test_start_is_at_the_place_and_turn_of_a_crop(picture, orientation, swapped):
     whole = picture.resize((320, 320))
     crop = whole.crop((80, 0, 320, 240))
     first, second = (crop, whole) if swapped else (whole, crop)
-    found = find_starts(signature(first), signature(orient_image(second, INVERSE_ORIENTATION[turn])))
-    assert found.turns[0, 0] == turn and found.correlation[0, 0] > 0.97
+    found = find_starts(signature(first), signature(orient_image(second, INVERSE_ORIENTATION[orientation])))
+    assert found.orientations[0, 0] == orientation and found.correlation[0, 0] > 0.97
     wanted = np.array([[0.75, 0, 0.25], [0, 0.75, -0.25]]) if swapped else None
     wanted = np.array([[4 / 3, 0, -1 / 3], [0, 4 / 3, 1 / 3]]) if wanted is None else wanted
     assert found.maps[0, 0] == pytest.approx(wanted, abs=0.05)

@@ -27,23 +27,23 @@ def picture():
 @pytest.mark.parametrize("box", [(20, 10, 230, 170), (0, 0, 190, 140), (70, 50, 256, 192), (60, 40, 236, 172)])
 def test_crop_is_found_at_its_place(picture, box):
     found = align(picture, picture.crop(box).resize((300, 225)))
-    assert (found.kind, found.turn) == ("near", 1)
+    assert (found.kind, found.orientation) == ("near", 1)
     wanted = [box[0] / 256, box[1] / 192, box[2] / 256, box[3] / 192]
     assert found.box == pytest.approx(wanted, abs=0.03)
-    assert found.cover == pytest.approx((wanted[2] - wanted[0]) * (wanted[3] - wanted[1]), abs=0.04)
+    assert found.overlap == pytest.approx((wanted[2] - wanted[0]) * (wanted[3] - wanted[1]), abs=0.04)
     assert found.agreement > 0.9
 
 
 def test_whole_is_found_around_its_crop(picture):
     found = align(picture.crop((20, 10, 230, 170)), picture)
     assert found.kind == "near"
-    assert found.cover > 0.95
+    assert found.overlap > 0.95
 
 
-@pytest.mark.parametrize("turn", [2, 3, 6, 7])
-def test_turned_picture_is_found_at_its_turn(picture, turn):
-    found = align(picture, orient_image(picture, INVERSE_ORIENTATION[turn]))
-    assert (found.kind, found.turn) == ("near", turn)
+@pytest.mark.parametrize("orientation", [2, 3, 6, 7])
+def test_turned_picture_is_found_at_its_turn(picture, orientation):
+    found = align(picture, orient_image(picture, INVERSE_ORIENTATION[orientation]))
+    assert (found.kind, found.orientation) == ("near", orientation)
 
 
 @pytest.mark.parametrize("change", [with_text, with_logo, with_sticker, lambda image, rng: ImageOps.invert(image)])
@@ -82,7 +82,7 @@ def test_watermark_over_a_picture_with_little_in_it_is_near():
 def test_border_takes_nothing_from_what_it_surrounds(picture, colour):
     found = align(picture, bordered(colour, picture, random.Random(1)))
     assert found.kind == "near"
-    assert found.cover > 0.97 and found.agreement > 0.97
+    assert found.overlap > 0.97 and found.agreement > 0.97
 
 
 def test_bands_of_two_skies_that_can_be_laid_on_each_other_are_not_near():

@@ -41,8 +41,10 @@ def copy(number: int, image: int | None = None, folder: str = "/photos") -> Copy
     return Copy(f"{folder}/{number}.jpg", 2 if folder == "/kept" else 1, image, 1000 + image, 5, facts)
 
 
-def member(one: Copy, tier: str = "perceptual", turn: int = 1) -> Member:
-    return Member(one, Evidence(tier, 1.0 if tier == "bytes" else 0.9, turn), tier in ("bytes", "pixels", "perceptual"))
+def member(one: Copy, tier: str = "perceptual", orientation: int = 1) -> Member:
+    return Member(
+        one, Evidence(tier, 1.0 if tier == "bytes" else 0.9, orientation), tier in ("bytes", "pixels", "perceptual")
+    )
 
 
 def alone(_: int, others: Sequence[int]) -> Mapping[int, Evidence]:
@@ -70,7 +72,7 @@ def test_keeper_is_changed_for_what_was_compared_with_it_alone() -> None:
     chosen = Decision(keeper=file_key(copy(2)))
     group = decided(GROUP, chosen, alone)
     assert group is not None and group.keeper == copy(2) and paths(group) == ["/photos/1.jpg", "/photos/11.jpg"]
-    assert [one.evidence.turn for one in group.members] == [8, 8] and all(one.move for one in group.members)
+    assert [one.evidence.orientation for one in group.members] == [8, 8] and all(one.move for one in group.members)
     more = decided(GROUP, chosen, lambda image, others: {4: Evidence("near", 0.8)} if image == 2 else {})
     assert paths(more) == ["/photos/1.jpg", "/photos/11.jpg", "/photos/4.jpg"]
     assert [one.move for one in more.members] == [True, True, False]  # type: ignore[union-attr]
@@ -81,7 +83,7 @@ def test_keeper_of_the_same_content_keeps_the_evidence() -> None:
         GROUP, Decision(keeper=file_key(copy(11, 1))), lambda image, others: {2: Evidence("perceptual", 0.9, 6)}
     )
     assert paths(group) == ["/photos/1.jpg", "/photos/2.jpg"] and group is not None
-    assert group.members[0].evidence == Evidence("bytes", 1.0) and group.members[1].evidence.turn == 6
+    assert group.members[0].evidence == Evidence("bytes", 1.0) and group.members[1].evidence.orientation == 6
 
 
 def test_reference_file_is_never_moved_for_another_keeper() -> None:

@@ -249,8 +249,8 @@ def _webp(image: Image.Image) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("turn", range(1, 9))
-def test_difference_is_dark_where_a_turned_copy_agrees(turn: int) -> None:
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_difference_is_dark_where_a_turned_copy_agrees(orientation: int) -> None:
     """The turned copy is made by the opposite of what an EXIF viewer does, pixel by pixel."""
     one = picture(3)
     array = np.asarray(one)
@@ -263,11 +263,11 @@ def test_difference_is_dark_where_a_turned_copy_agrees(turn: int) -> None:
         6: array[:, ::-1].swapaxes(0, 1),
         7: array[::-1, ::-1].swapaxes(0, 1),
         8: array.swapaxes(0, 1)[:, ::-1],
-    }[turn]
+    }[orientation]
     other = Image.fromarray(np.ascontiguousarray(made))
     changed = other.copy()
     changed.paste((255, 255, 255), (0, 0, 10, 10))
-    same = np.asarray(Image.open(io.BytesIO(difference_image(_webp(one), _webp(other), turn))), np.int64)
-    marked = np.asarray(Image.open(io.BytesIO(difference_image(_webp(one), _webp(changed), turn))), np.int64)
+    same = np.asarray(Image.open(io.BytesIO(difference_image(_webp(one), _webp(other), orientation))), np.int64)
+    marked = np.asarray(Image.open(io.BytesIO(difference_image(_webp(one), _webp(changed), orientation))), np.int64)
     assert same.shape == array.shape and np.abs(same[..., 0] - same[..., 1]).max() < 30
     assert (marked[..., 0] - marked[..., 1]).max() > 150

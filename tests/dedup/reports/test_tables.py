@@ -23,7 +23,7 @@ from imgsearch.errors import UsageError
 
 PATHS = dict(enumerate(["/photos/a, b.jpg", *(f"/photos/{name}" for name in HOSTILE)], 1))
 FOUND = [
-    Pair(first, first + 1, Evidence(TIERS[first % 6], first / 10, first % 8 + 1, bits=first, similarity=0.1))
+    Pair(first, first + 1, Evidence(TIERS[first % 6], first / 10, first % 8 + 1, hamming=first, similarity=0.1))
     for first in range(1, len(PATHS))
 ]
 
@@ -50,7 +50,7 @@ def test_pairs_read_back_as_they_were(tmp_path: Path, suffix: str) -> None:
     assert [list(row) for row in rows] == [list(PAIRS.columns)] * len(FOUND)
     for row, pair in zip(rows, FOUND, strict=True):
         assert (row["first"], row["second"], row["tier"]) == (pair.first, pair.second, pair.evidence.tier)
-        assert (row["score"], row["bits"], row["cover"]) == (pair.evidence.score, pair.evidence.bits, None)
+        assert (row["score"], row["bits"], row["cover"]) == (pair.evidence.score, pair.evidence.hamming, None)
         for prefix, number in (("", pair.first), ("other_", pair.second)):
             told = row[f"{prefix}path_bytes"]
             path = os.fsdecode(bytes.fromhex(told)) if told else row[f"{prefix}path"]

@@ -9,7 +9,7 @@ import pytest
 from imgsearch.dedup.evidence.records import TIERS, Evidence
 from imgsearch.dedup.reports.words import TIER_TITLES, describe_evidence, describe_span
 
-FULL = Evidence("near", 0.93, 6, bits=5, difference=0.12, cover=0.8, similarity=0.9125, seconds=2.5)
+FULL = Evidence("near", 0.93, 6, hamming=5, difference=0.12, overlap=0.8, similarity=0.9125, seconds=2.5)
 
 
 def test_titles_name_every_tier_in_order() -> None:
@@ -24,7 +24,7 @@ def test_describe_evidence_mentions_what_was_measured() -> None:
     assert describe_evidence(Evidence("bytes", 1.0)) == "the same file, byte for byte"
 
 
-@pytest.mark.parametrize("field", ["bits", "difference", "cover", "similarity", "seconds"])
+@pytest.mark.parametrize("field", ["hamming", "difference", "overlap", "similarity", "seconds"])
 def test_describe_evidence_is_silent_about_what_was_not_measured(field: str) -> None:
     assert (
         len(describe_evidence(replace(FULL, **{field: None})).split("; "))

@@ -26,10 +26,10 @@ def by_brute_force(library: PicturedLibrary, new: np.ndarray, radius: int) -> di
             if flat[i] or flat[j] or not {int(ids[i]), int(ids[j])} & set(new.tolist()):
                 continue
             best = []
-            for turn in ORIENTATIONS:
-                if (int(hashes[i, 0]) ^ int(hashes[j, turn - 1])).bit_count() <= radius:
-                    one = compare_signatures(signatures[[i]], signatures[[j]], np.array([turn], np.uint8))
-                    best += [(float(one.difference[0]), turn)] if one.is_copy[0] else []
+            for orientation in ORIENTATIONS:
+                if (int(hashes[i, 0]) ^ int(hashes[j, orientation - 1])).bit_count() <= radius:
+                    one = compare_signatures(signatures[[i]], signatures[[j]], np.array([orientation], np.uint8))
+                    best += [(float(one.difference[0]), orientation)] if one.is_copy[0] else []
             if best:
                 found[frozenset((int(ids[i]), int(ids[j])))] = min(best)[1]
     return found
@@ -42,8 +42,8 @@ def library(tmp_path_factory) -> PicturedLibrary:
         image = picture(seed)
         made.save(image, f"{seed}.png")
         made.save(image.resize((120, 90)), f"{seed}-small.jpg", quality=70)
-        turn = (6, 2, 3, 6)[seed]
-        made.save(image.transpose(TURN[turn]), f"{seed}-turned-{turn}.jpg", quality=85)
+        orientation = (6, 2, 3, 6)[seed]
+        made.save(image.transpose(TURN[orientation]), f"{seed}-turned-{orientation}.jpg", quality=85)
     for level in (0, 90, 255):
         made.save(Image.new("RGB", (100, 80), (level,) * 3), f"flat-{level}.png")
     made.index(sorted(path.name for path in made.photos.iterdir()))
@@ -63,7 +63,7 @@ def test_pairs_are_the_copies_at_every_turn_and_no_flat_picture(library) -> None
 
 def test_pairs_are_those_of_brute_force(library) -> None:
     pairs = perceptual_pairs(library.store, library.ids)
-    found = {frozenset((pair.first, pair.second)): pair.evidence.turn for pair in pairs}
+    found = {frozenset((pair.first, pair.second)): pair.evidence.orientation for pair in pairs}
     assert found == by_brute_force(library, library.ids, perceptual.HASH_RADIUS)
 
 
@@ -71,12 +71,12 @@ def test_turn_makes_the_second_look_as_the_first(library) -> None:
     for pair in perceptual_pairs(library.store, library.ids):
         first, second = (library.names()[image_id] for image_id in (pair.first, pair.second))
         back = {6: 8, 2: 2, 3: 3}
-        turn = int(second[-5]) if "turned" in second else 1
-        wanted = back.get(turn, 1)
+        orientation = int(second[-5]) if "turned" in second else 1
+        wanted = back.get(orientation, 1)
         if "turned" in first:
             wanted = int(first[-5])  # the second is upright: it is turned as the first was
-        assert pair.evidence.turn == wanted
-        assert pair.evidence.bits is not None and pair.evidence.bits <= perceptual.HASH_RADIUS
+        assert pair.evidence.orientation == wanted
+        assert pair.evidence.hamming is not None and pair.evidence.hamming <= perceptual.HASH_RADIUS
 
 
 @pytest.mark.parametrize("batches", [2, 5, 15])
@@ -102,7 +102,7 @@ def test_pairs_do_not_depend_on_the_size_of_blocks(library, monkeypatch) -> None
 
 def test_only_pairs_with_a_new_picture_are_found(library) -> None:
     new = library.ids[[0, 7]]  # both lower and higher ids are compared with them
-    found = {frozenset((p.first, p.second)): p.evidence.turn for p in perceptual_pairs(library.store, new)}
+    found = {frozenset((p.first, p.second)): p.evidence.orientation for p in perceptual_pairs(library.store, new)}
     assert found == by_brute_force(library, new, perceptual.HASH_RADIUS) != {}
     assert list(perceptual_pairs(library.store, np.array([987654]))) == []
 

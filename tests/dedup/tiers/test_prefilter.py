@@ -14,24 +14,24 @@ def signatures() -> np.ndarray:
 
 
 def test_correlation_is_numpys_of_the_turned_picture(signatures) -> None:
-    turns = np.array([1, 6, 3, 8, 5, 2], np.uint8)
-    found = correlations(signatures, signatures[::-1], turns)
-    for at, turn in enumerate(turns):
+    orientations = np.array([1, 6, 3, 8, 5, 2], np.uint8)
+    found = correlations(signatures, signatures[::-1], orientations)
+    for at, orientation in enumerate(orientations):
         first = luma_of(signatures)[at].ravel()
-        second = oriented(luma_of(signatures[::-1])[at], int(turn)).ravel()
+        second = oriented(luma_of(signatures[::-1])[at], int(orientation)).ravel()
         assert found[at] == pytest.approx(np.corrcoef(first, second)[0, 1], abs=1e-5)
-    assert correlations(np.zeros((1, 1536), np.uint8), signatures[:1], turns[:1]).tolist() == [0]
+    assert correlations(np.zeros((1, 1536), np.uint8), signatures[:1], orientations[:1]).tolist() == [0]
 
 
 def test_screening_leaves_out_no_copy_and_looks_at_nothing_unlike(signatures) -> None:
     first, second = (np.repeat(signatures, 6, axis=0), np.tile(signatures, (6, 1)))
-    for turn in ORIENTATIONS:
-        turns = np.full(len(first), turn, np.uint8)
-        careful, cheap = compare_signatures(first, second, turns), screened(first, second, turns)
+    for orientation in ORIENTATIONS:
+        orientations = np.full(len(first), orientation, np.uint8)
+        careful, cheap = compare_signatures(first, second, orientations), screened(first, second, orientations)
         assert np.array_equal(careful.is_copy, cheap.is_copy)
-        looked = correlations(first, second, turns) >= LEAST_CORRELATION
+        looked = correlations(first, second, orientations) >= LEAST_CORRELATION
         assert np.allclose(careful.score[looked], cheap.score[looked], atol=1e-5)
-        assert looked.any() == (turn == 1) and not looked.all()
+        assert looked.any() == (orientation == 1) and not looked.all()
         assert set(cheap.score[~looked].tolist()) == {0.0}
 
 

@@ -13,8 +13,8 @@ def frames(count, pattern="frame_#.png", folder="/belt", size=(640, 480)):
     return {row: Shot(folder, pattern, size, None, None) for row in range(count)}
 
 
-def all_pairs(rows, likeness=0.9):
-    return [Alike(a, b, likeness=likeness) for a, b in itertools.combinations(rows, 2)]
+def all_pairs(rows, correlation=0.9):
+    return [Alike(a, b, correlation=correlation) for a, b in itertools.combinations(rows, 2)]
 
 
 def test_crowd_is_looked_at_against_its_keeper_and_the_most_alike():
@@ -30,14 +30,14 @@ def test_crowd_is_looked_at_against_its_keeper_and_the_most_alike():
 def test_pair_more_alike_than_the_rest_of_a_crowd_is_looked_at():
     count = 40
     pairs = [pair for pair in all_pairs(range(count)) if (pair.first, pair.second) != (17, 31)]
-    found = chosen_looks([*pairs, Alike(17, 31, likeness=0.99)], frames(count))
+    found = chosen_looks([*pairs, Alike(17, 31, correlation=0.99)], frames(count))
     assert (17, 31) in {(pair.first, pair.second) for pair in found.looked_at}
 
 
 def test_keeper_is_joined_to_frames_that_were_not_named_with_it():
     count = CROWD + 6
     ring = {tuple(sorted((row, (row + step) % count))) for row in range(count) for step in range(1, 7)}
-    found = chosen_looks([Alike(*key, likeness=0.9) for key in sorted(ring)], frames(count))
+    found = chosen_looks([Alike(*key, correlation=0.9) for key in sorted(ring)], frames(count))
     assert {(0, row) for row in range(1, count)} <= {(pair.first, pair.second) for pair in found.looked_at}
 
 
@@ -53,7 +53,7 @@ def test_few_pictures_and_pictures_of_many_sizes_are_no_crowd():
 
 def test_crop_beside_a_crowd_is_looked_at_against_every_frame():
     shots = frames(40) | {40: Shot("/belt", "frame_#.png", (600, 440), None, None)}
-    crops = [Alike(row, 40, likeness=0.9) for row in range(40)]
+    crops = [Alike(row, 40, correlation=0.9) for row in range(40)]
     found = chosen_looks([*all_pairs(range(40)), *crops], shots)
     assert set(crops) <= set(found.looked_at)
 

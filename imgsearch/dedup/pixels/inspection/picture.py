@@ -32,9 +32,9 @@ class InspectedImage:
     def size(self) -> tuple[int, int]:
         return self.image.size
 
-    def turned(self, turn: int) -> InspectedImage:
-        """The image as EXIF orientation ``turn`` shows it; itself for 1."""
-        return self if turn == 1 else InspectedImage(orient_image(self.image, turn))
+    def turned(self, orientation: int) -> InspectedImage:
+        """The image as EXIF ``orientation`` shows it; itself for 1."""
+        return self if orientation == 1 else InspectedImage(orient_image(self.image, orientation))
 
     def planes(self, size: tuple[int, int]) -> Planes:
         """Brought to ``size`` (width, height)."""

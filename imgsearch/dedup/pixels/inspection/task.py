@@ -55,9 +55,9 @@ def samples(arguments: list[Any], settings: dict[str, Any], limits: DecodeLimits
 
 
 def inspect(arguments: list[Any], settings: dict[str, Any], limits: DecodeLimits) -> Answer:
-    """[[[path, sha256, bytes, has alpha], the same of the second, turn], ...] -> `Inspection` of each (`several`). Both
-    are decoded at full size, once for pairs that follow each other. Raises MediaError, whose message begins with the
-    path at fault."""
+    """[[[path, sha256, bytes, has alpha], the same of the second, orientation], ...] -> `Inspection` of each
+    (`several`). Both are decoded at full size, once for pairs that follow each other. Raises MediaError, whose message
+    begins with the path at fault."""
     desk = _Desk()
     return call_all(lambda pair, limits: (inspect_pair(pair, limits, desk).to_json(), b""), arguments, limits)
 
@@ -106,18 +106,18 @@ class _Desk:
 
 def inspect_pair(arguments: list[Any], limits: DecodeLimits, desk: _Desk | None = None) -> Inspection:
     """One of `inspect`'s pairs."""
-    (path, digest, size, clear), (other_path, other_digest, other_size, other_clear), turn = arguments
+    (path, digest, size, clear), (other_path, other_digest, other_size, other_clear), orientation = arguments
     desk = desk or _Desk()
     desk.put_away([(path, digest), (other_path, other_digest)])
     first = desk.opened(path, digest, limits)
-    second = desk.opened(other_path, other_digest, limits).turned(turn)
+    second = desk.opened(other_path, other_digest, limits).turned(orientation)
     found = inspect_pictures(first, second)
-    if found.same and not found.altered and turn == 1 and first.size == second.size:
+    if found.same and not found.altered and orientation == 1 and first.size == second.size:
         gentle, harsh = (first, other_path) if size > other_size else (second, path)
         found = _unless_saved_again(found, gentle, harsh, limits)
         found = _unless_softened(found, (first, size), (second, other_size))
     if found.same and clear and other_clear:
-        found = _with_transparency(found, _alpha(path, limits), orient_image(_alpha(other_path, limits), turn))
+        found = _with_transparency(found, _alpha(path, limits), orient_image(_alpha(other_path, limits), orientation))
     return found
 
 
@@ -175,10 +175,10 @@ def _alpha(path: str, limits: DecodeLimits) -> Image.Image:
             stream = at_directory(stream, pages.main_page.offset)
         with open_image(stream, kind, source.size_bytes, limits) as image, decoding(kind):
             image.load()  # before EXIF is read: a TIFF turns itself, and a PNG may have EXIF behind its pixels
-            turn = orientation_of(exif_of(image))
+            orientation = orientation_of(exif_of(image))
             if pages is not None and not pages.main_page.has_orientation:
-                turn = orientation_of(load_exif_from(at_directory(stream, pages.first.offset)))
-            return orient_image(image.convert("RGBA").getchannel("A"), turn)
+                orientation = orientation_of(load_exif_from(at_directory(stream, pages.first.offset)))
+            return orient_image(image.convert("RGBA").getchannel("A"), orientation)
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def correlation_of(first: Float32, second: Float32, maps: Float32) -> Float32:
     y = (y - ((y * weight).sum(axis=1) / total)[:, None]) * weight
     norm = np.sqrt(np.einsum("np,np->n", x, x) * np.einsum("np,np->n", y, y))
     found = np.einsum("np,np->n", x, y) / np.maximum(norm, total)
-    shared = np.maximum(*covers(maps, mask))
+    shared = np.maximum(*overlaps(maps, mask))
     return np.asarray(found * np.minimum(1, shared / _ENOUGH_COVER), np.float32)
 
 
@@ -116,11 +116,11 @@ def rest_of(first: Float32, second: Float32, maps: Float32) -> Float32:
     return np.where(mask.mean(axis=(1, 2)) < _LEAST_SHARED, _NOTHING, found).astype(np.float32)
 
 
-def covers(maps: Float32, mask: Masks) -> tuple[Float32, Float32]:
+def overlaps(maps: Float32, mask: Masks) -> tuple[Float32, Float32]:
     """(share of the first's area that the second shows, share of the second's area that lies there), [n] each."""
-    cover = mask.mean(axis=(1, 2), dtype=np.float32)
+    overlap = mask.mean(axis=(1, 2), dtype=np.float32)
     area = np.abs(maps[:, 0, 0] * maps[:, 1, 1] - maps[:, 0, 1] * maps[:, 1, 0])
-    return cover, np.minimum(1, cover * area)
+    return overlap, np.minimum(1, overlap * area)
 
 
 def warp(planes: Float32, maps: Float32, side: int = 0) -> tuple[Float32, Masks]:

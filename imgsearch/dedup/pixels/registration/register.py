@@ -14,8 +14,8 @@ from imgsearch.dedup.pixels.registration.affine import (
     IDENTITY,
     Fits,
     correlation_of,
-    covers,
     inverse,
+    overlaps,
     refine,
     rest_of,
     warp,
@@ -25,7 +25,7 @@ from imgsearch.dedup.pixels.registration.planes import colour_of, halved, lightn
 from imgsearch.dedup.pixels.registration.starts import Starts, turned_planes
 from imgsearch.dedup.pixels.registration.verdict import (
     LEAST_BLOCKS,
-    LEAST_COVER,
+    LEAST_OVERLAP,
     UNCUT,
     WHOLLY,
     WHOLLY_ONCE_SHARP,
@@ -67,9 +67,9 @@ class Alignment:
     """How the second of two images lies on the first, and what the pair therefore is."""
 
     kind: str  # "near": one shot, cropped, written over or filtered; "moved": one view, things differ; "other"
-    turn: int  # EXIF orientation (1-8) that makes the second look like the first
+    orientation: int  # EXIF orientation (1-8) that makes the second look like the first
     box: tuple[float, float, float, float]  # left, top, right, bottom in the first, of its size, that both show
-    cover: float  # overlap: share of the first's area that the second shows, 0..1
+    overlap: float  # share of the first's area that the second shows, 0..1
     agreement: float  # share of the blocks with anything in them that agree, 0..1
     difference: float  # largest difference of lightness of a block, 0..1
     score: float  # 0..1, how sure that they are one shot
@@ -83,24 +83,24 @@ def register(first: UInt8, second: UInt8, starts: Starts) -> Iterator[Alignment]
     a copy."""
     for at in range(0, len(first), _PAIRS):
         part = slice(at, at + _PAIRS)
-        yield from _register(first[part], second[part], starts.turns[part], starts.maps[part])
+        yield from _register(first[part], second[part], starts.orientations[part], starts.maps[part])
 
 
-def _register(first: UInt8, second: UInt8, turns: Int64, maps: Float32) -> Iterator[Alignment]:
+def _register(first: UInt8, second: UInt8, orientations: Int64, maps: Float32) -> Iterator[Alignment]:
     own, half = smooth(halved(lightness_of(first))), smooth(halved(lightness_of(second)))
-    worth = np.flatnonzero(_hopes(own, half, turns, maps))
+    worth = np.flatnonzero(_hopes(own, half, orientations, maps))
     found = dict.fromkeys(range(len(first)), UNRELATED)
     if len(worth):
-        ways = _ways(own[worth], half[worth], turns[worth], maps[worth])
+        ways = _ways(own[worth], half[worth], orientations[worth], maps[worth])
         for row, way in zip(worth.tolist(), ways, strict=True):
             found[row] = _Pair(first[row], second[row]).best(way)
     yield from found.values()
 
 
-def _hopes(own: Float32, half: Float32, turns: Int64, maps: Float32) -> Mask:
+def _hopes(own: Float32, half: Float32, orientations: Int64, maps: Float32) -> Mask:
     """Whether any start, or all on all, leaves so little, or correlates so well, that the pair deserves a look: [n]."""
-    n, k = turns.shape
-    others = turned_planes(np.repeat(half, k, axis=0), turns.reshape(-1))
+    n, k = orientations.shape
+    others = turned_planes(np.repeat(half, k, axis=0), orientations.reshape(-1))
     repeated, starts = np.repeat(own, k, axis=0), maps.reshape(-1, 2, 3)
     rest = rest_of(repeated, others, starts).reshape(n, k).min(axis=1)
     plain = rest_of(own, half, np.broadcast_to(IDENTITY, (n, 2, 3)))
@@ -108,22 +108,22 @@ def _hopes(own: Float32, half: Float32, turns: Int64, maps: Float32) -> Mask:
     return np.asarray((np.minimum(rest, plain) <= _HOPELESS) | (correlation >= _POOR))
 
 
-def _ways(own: Float32, half: Float32, turns: Int64, maps: Float32) -> Iterator[Iterator[tuple[int, Float32]]]:
+def _ways(own: Float32, half: Float32, orientations: Int64, maps: Float32) -> Iterator[Iterator[tuple[int, Float32]]]:
     """For each pair its possible ways of lying on each other, refined, the best first."""
-    n, k = turns.shape
-    others = turned_planes(np.repeat(half, k, axis=0), turns.reshape(-1)).reshape(n, k, *half.shape[1:])
+    n, k = orientations.shape
+    others = turned_planes(np.repeat(half, k, axis=0), orientations.reshape(-1)).reshape(n, k, *half.shape[1:])
     fits = refine(own, others, maps, _STEPS)
     best = np.abs(fits.correlation).argmax(axis=1)
     back = _other_way(own, others[np.arange(n), best], fits.maps[np.arange(n), best])
     plain = np.abs(correlation_of(own, half, np.broadcast_to(IDENTITY, (n, 2, 3))))
-    turns = np.concatenate([turns, turns[np.arange(n), best][:, None]], axis=1)
+    orientations = np.concatenate([orientations, orientations[np.arange(n), best][:, None]], axis=1)
     found = np.concatenate([fits.maps, back.maps], axis=1)
     correlation = np.abs(np.concatenate([fits.correlation, back.correlation], axis=1))
     still = rest_of(own, half, np.broadcast_to(IDENTITY, (n, 2, 3)))
     least = rest_of(own, others[np.arange(n), best], fits.maps[np.arange(n), best])
     plain = np.where(still <= least + _AS_STILL, _FIRST, plain)
     for row in range(n):
-        yield _in_order(turns[row], found[row], correlation[row], float(plain[row]))
+        yield _in_order(orientations[row], found[row], correlation[row], float(plain[row]))
 
 
 def _other_way(first: Float32, second: Float32, maps: Float32) -> Fits:
@@ -153,21 +153,21 @@ def _is_crop(fit: Float32, agreement: float, still: float) -> bool:
     return apart > _SCALED and not _is_sheared(fit, _SCALED) and agreement >= _ALL and agreement >= still + _BETTER
 
 
-def _in_order(turns: Int64, maps: Float32, correlation: Float32, plain: float) -> Iterator[tuple[int, Float32]]:
+def _in_order(orientations: Int64, maps: Float32, correlation: Float32, plain: float) -> Iterator[tuple[int, Float32]]:
     """(orientation, map) of the fits, the best first. All on all comes before fits that are hardly better, or that
     leave hardly less once the largest differences are set aside, and is always included."""
-    order = sorted(range(len(turns)), key=lambda at: -float(correlation[at]))
-    ways = [(int(turns[at]), maps[at], float(correlation[at])) for at in order if correlation[at] > _POOR_FIT]
+    order = sorted(range(len(orientations)), key=lambda at: -float(correlation[at]))
+    ways = [(int(orientations[at]), maps[at], float(correlation[at])) for at in order if correlation[at] > _POOR_FIT]
     ways = [way for way in ways if not _is_sheared(way[1], _SLANTED)]
     place = next((number for number, way in enumerate(ways) if plain >= _AS_GOOD * way[2]), len(ways))
     ways.insert(place, (1, IDENTITY, plain))
     tried: list[tuple[int, Float32]] = []
-    for turn, fit, _ in ways:
+    for orientation, fit, _ in ways:
         if len(tried) < _JUDGED and not any(
-            turn == other and np.abs(fit - known).max() < _SAME for other, known in tried
+            orientation == other and np.abs(fit - known).max() < _SAME for other, known in tried
         ):
-            tried.append((turn, fit))
-            yield turn, fit
+            tried.append((orientation, fit))
+            yield orientation, fit
 
 
 class _Pair:
@@ -181,9 +181,9 @@ class _Pair:
         """The first way that gives the pair a kind, else the one that fits best. If a small shift makes the two near,
         parts that did not move in both count first: a shift may follow things that moved before an unmoved ground."""
         found = UNRELATED
-        for turn, fit in ways:
-            judged = self.judge(turn, fit)
-            if judged.kind == "near" and turn == 1 and _is_shift(fit):
+        for orientation, fit in ways:
+            judged = self.judge(orientation, fit)
+            if judged.kind == "near" and orientation == 1 and _is_shift(fit):
                 still = self.judge(1, IDENTITY)
                 return still if still.kind == "moved" and still.agreement >= _STILL else judged
             if judged.kind == "near" and (found.kind != "moved" or _is_crop(fit, judged.agreement, found.agreement)):
@@ -193,30 +193,30 @@ class _Pair:
             found = max(found, judged, key=lambda seen: (seen.kind != "other", seen.score))
         return found
 
-    def judge(self, turn: int, fit: Float32) -> Alignment:
-        turns = np.array([turn])
+    def judge(self, orientation: int, fit: Float32) -> Alignment:
+        orientations = np.array([orientation])
         maps = fit[None]
-        warped, shown = warp(turned_planes(self.b[None], turns), maps)
+        warped, shown = warp(turned_planes(self.b[None], orientations), maps)
         values, mask = warped[0], shown[0]
-        cover, other_cover = (float(share[0]) for share in covers(maps, shown))
-        if not mask.any() or max(cover, other_cover) < LEAST_COVER:
+        overlap, other_overlap = (float(share[0]) for share in overlaps(maps, shown))
+        if not mask.any() or max(overlap, other_overlap) < LEAST_OVERLAP:
             return UNRELATED
-        whole = min(cover, other_cover) > UNCUT
+        whole = min(overlap, other_overlap) > UNCUT
         laid = _Laid(self.a, values, mask if whole else eroded(mask, _SEAM))
         blocks, kind, score = laid.compared(whole)
         if kind != "near" and blocks.share >= _NEARLY:
             laid, blocks, kind, score = laid.equally_sharp_compared(whole, (blocks, kind, score))
         if kind == "near":
-            kind, score = self._closer(turn, maps, Seen(blocks, whole), (laid, mask), score)
+            kind, score = self._closer(orientation, maps, Seen(blocks, whole), (laid, mask), score)
         largest = min(1.0, blocks.largest / 255)
-        return Alignment(kind, turn, _box(mask), cover, blocks.share, largest, score)
+        return Alignment(kind, orientation, _box(mask), overlap, blocks.share, largest, score)
 
     def _closer(
-        self, turn: int, maps: Float32, seen: Seen, shown: tuple[_Laid, Mask], score: float
+        self, orientation: int, maps: Float32, seen: Seen, shown: tuple[_Laid, Mask], score: float
     ) -> tuple[str, float]:
         laid, mask = shown
         mask = eroded(mask, _RIM if seen.whole else _SEAM)
-        colours = turned_planes(colour_of(self.second[None])[0], np.array([turn, turn]))
+        colours = turned_planes(colour_of(self.second[None])[0], np.array([orientation, orientation]))
         over, _ = warp(colours, np.repeat(maps, 2, axis=0))
         own = colour_of(self.first[None])[0]
         return decide(seen, find_differing((laid.first, laid.second), laid.ways, mask, (own, over)), score)

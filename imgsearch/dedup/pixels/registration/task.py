@@ -38,13 +38,13 @@ def starts_from(listed: Sequence[Sequence[Any]]) -> Starts:
     """`Starts` from a list for each pair of [orientation, six numbers of the map, correlation, rest]."""
     table = np.array(listed, np.float32)  # [n, k, 9]
     n, k = table.shape[:2]
-    turns, maps = table[:, :, 0].astype(np.int64), table[:, :, 1:7].reshape(n, k, 2, 3)
-    return Starts(turns, maps, table[:, :, 7], table[:, 0, 8])
+    orientations, maps = table[:, :, 0].astype(np.int64), table[:, :, 1:7].reshape(n, k, 2, 3)
+    return Starts(orientations, maps, table[:, :, 7], table[:, 0, 8])
 
 
 def alignments_from(body: bytes) -> list[Alignment]:
     """The alignments from an answer to "looks"."""
-    return [Alignment(kind, turn, tuple(box), *rest) for kind, turn, box, *rest in json.loads(body)]
+    return [Alignment(kind, orientation, tuple(box), *rest) for kind, orientation, box, *rest in json.loads(body)]
 
 
 def _starts(path: str, pairs: Sequence[Sequence[int]]) -> Starts:
@@ -53,9 +53,14 @@ def _starts(path: str, pairs: Sequence[Sequence[int]]) -> Starts:
 
 
 def _listed(starts: Starts) -> bytes:
-    n, k = starts.turns.shape
+    n, k = starts.orientations.shape
     rest = np.broadcast_to(starts.rest[:, None], (n, k))
-    parts = (starts.turns[..., None], starts.maps.reshape(n, k, 6), starts.correlation[..., None], rest[..., None])
+    parts = (
+        starts.orientations[..., None],
+        starts.maps.reshape(n, k, 6),
+        starts.correlation[..., None],
+        rest[..., None],
+    )
     table = np.concatenate(parts, axis=2)
     return json.dumps(np.round(table.astype(np.float64), 5).tolist()).encode("ascii")
 

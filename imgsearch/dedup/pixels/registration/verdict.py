@@ -11,7 +11,7 @@ LEAST_AGREEMENT = 0.6
 """Share of the blocks with any content that must agree in a near copy."""
 
 LEAST_BLOCKS = 12
-LEAST_COVER = 0.3
+LEAST_OVERLAP = 0.3
 """Share of either image that the other must show."""
 
 UNCUT = 0.9
