@@ -14,7 +14,7 @@ with needs_extra("a catalog in PostgreSQL", "postgres"):
     import psycopg
 
 _AGAIN = "nothing of the batch in flight is kept; when the server is there, run the same command again: it goes on"
-_START = "start the server, or name its present address with --catalog-url"
+_START = "start the server, make the database (createdb NAME), or name another address or user with --catalog-url"
 _PASSWORD = f"put the password into ~/.pgpass (chmod 600), PGPASSWORD or {PASSWORD_VARIABLE}; or name another user"
 _GRANT = "searching works; to write, the role needs INSERT, UPDATE and DELETE on the tables, or be their owner"
 _GONE = ("08", "57P01", "57P02", "57P03", "57P05")
@@ -52,7 +52,7 @@ def _translated(exc: psycopg.Error, shown: str) -> LibraryError | None:
     if state.startswith("28"):
         return CatalogUnreachable(f"the catalog {shown} refused the login: {said}", _PASSWORD)
     if state == "3D000":
-        return CatalogUnreachable(f"the database {shown} does not exist: {said}", "make it: createdb NAME")
+        return CatalogUnreachable(f"the database {shown} does not exist: {said}", _START)
     if state in ("42501", "25006"):
         return StorageFull(f"the catalog {shown} cannot be written: {said}", _GRANT)
     if state in ("53100", "53200"):
