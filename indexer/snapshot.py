@@ -14,6 +14,7 @@ from imgsearch.progress import Progress
 from imgsearch.records import Float32, Int64, is_model_free
 from imgsearch.storage import SnapshotInfo, Store, View, latest_snapshot
 from imgsearch.storage.snapshots import Seal, draft_snapshot, model_key, publish_snapshot, read_seal
+from indexer.columns import refresh_columns
 
 PAYS_FROM = 10_000
 """Images from which a snapshot is built unasked: comparing 10,000 x 32 x 256 float16 numbers takes 20 ms on two EPYC
@@ -114,8 +115,9 @@ def build_snapshot(
 
 
 def refresh_snapshot(store: Store, progress: Progress, stop: Callable[[], bool]) -> str | None:
-    """Build if it pays (``BuildOutlook.due``), as `index` does at its end. Returns a sentence for the person, or
-    None."""
+    """Build if it pays (``BuildOutlook.due``), and the columns of the filters, as `index` does at its end. Returns a
+    sentence for the person, or None."""
+    refresh_columns(store, progress)
     if is_model_free(store.model):
         return None
     view = store.view()

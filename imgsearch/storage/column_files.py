@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from imgsearch.storage.columns.changes import ColumnsRow, changed_since, columns
 from imgsearch.storage.columns.file import BUILD_HINT, ArrayFile, write_arrays
 from imgsearch.storage.columns.tables import read_columns
 from imgsearch.storage.disk_errors import disk_errors
+from imgsearch.storage.snapshots import is_alive
 from imgsearch.storage.store import Store
 
 COLUMNS_SUFFIX = ".columns"
@@ -23,21 +26,23 @@ _BUILDING = ".columns-"
 
 @dataclass(frozen=True, slots=True)
 class ColumnsOutlook:
-    """What the library's columns are worth: whether there are any that can be read, and how many images changed or came
-    since; None: more than ``most`` that `columns_outlook` was given."""
+    """What the library's columns are worth: ``images`` in the catalog, whether there are columns that can be read, and
+    how many images changed or came since they were; None: more than `columns_outlook` was to count."""
 
+    images: int
     sound: bool
     changed: int | None
 
 
-def columns_outlook(store: Store, most: int) -> ColumnsOutlook:
-    """How well the present columns serve the library. Reads the head of the file."""
+def columns_outlook(store: Store, most: Callable[[int], int]) -> ColumnsOutlook:
+    """How well the present columns serve the library; changes are counted up to ``most(images)`` of either kind. Reads
+    the head of their file, and counts the images: 30 ms a million."""
     with store.catalog.look() as connection:
+        images = int(connection.execute("SELECT count(*) FROM images").fetchone()[0])
         row = columns_row(connection)
-        changes = None if row is None else changed_since(connection, row, most)
-    if row is None:
-        return ColumnsOutlook(False, None)
-    return ColumnsOutlook(_is_sound(store, row), None if changes is None else sum(map(len, changes)))
+        changes = None if row is None else changed_since(connection, row, most(images))
+    sound = row is not None and _is_sound(store, row)
+    return ColumnsOutlook(images, sound, None if changes is None else sum(map(len, changes)))
 
 
 def build_columns(store: Store, *, wait_s: float = 0.0) -> ColumnsRow | None:
@@ -49,7 +54,7 @@ def build_columns(store: Store, *, wait_s: float = 0.0) -> ColumnsRow | None:
 
     with writing(store, wait_s=wait_s) as writer, writer.catalog.write() as connection:
         before = note_changes(driver(connection))
-    path = store.layout.snapshots / f"{_BUILDING}{os.getpid()}"
+    path = store.layout.snapshots / f"{_BUILDING}{os.getpid()}-{secrets.token_hex(4)}"
     try:
         row = _written(store, path)
         with writing(store, wait_s=wait_s) as writer:
@@ -59,8 +64,9 @@ def build_columns(store: Store, *, wait_s: float = 0.0) -> ColumnsRow | None:
             reached("columns-named")
             with writer.catalog.write() as connection:
                 published = write_row(driver(connection), row, before)
-            if published:
-                _remove_others(path.parent, row.file_name)
+                named = columns_row(driver(connection))
+            if named is not None:
+                _remove_others(path.parent, named.file_name)
     finally:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
@@ -111,8 +117,10 @@ def _is_sound(store: Store, row: ColumnsRow) -> bool:
 
 
 def _remove_others(folder: Path, kept: str) -> None:
-    """Earlier columns, and leftovers of killed builds; a reader keeps its map of an unlinked file."""
+    """Other columns, and leftovers of killed builds; a reader keeps its map of an unlinked file."""
     for path in folder.iterdir():
-        if path.name != kept and (path.suffix == COLUMNS_SUFFIX or path.name.startswith(_BUILDING)):
+        builder = path.name.removeprefix(_BUILDING).partition("-")[0]
+        stale = path.name.startswith(_BUILDING) and not is_alive(builder)
+        if path.name != kept and (path.suffix == COLUMNS_SUFFIX or stale):
             with contextlib.suppress(OSError):
                 path.unlink()

@@ -255,14 +255,15 @@ def remove_unnamed(store: Store) -> None:
     with store.catalog.look() as connection:
         named = {row[0] for row in connection.execute("SELECT file_name FROM snapshots")}
     for path in store.layout.snapshots.iterdir():
-        stale = path.name.startswith(_BUILDING) and not _alive(path.name.removeprefix(_BUILDING))
+        stale = path.name.startswith(_BUILDING) and not is_alive(path.name.removeprefix(_BUILDING))
         if path.name not in named and (path.suffix == SNAPSHOT_SUFFIX or stale):
             with contextlib.suppress(OSError):
                 path.unlink()
     reached("snapshot-unlinked")
 
 
-def _alive(pid: str) -> bool:
+def is_alive(pid: str) -> bool:
+    """Whether a process of that number, in decimal, runs."""
     try:
         os.kill(int(pid), 0)
     except (ValueError, ProcessLookupError):

@@ -9,6 +9,7 @@ import json
 import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,10 +21,9 @@ from imgsearch.records import Event, Failure, Filters, ImageRecord, Int64, Model
 from imgsearch.storage.catalog import beside, inventory
 from imgsearch.storage.catalog import sqlite_reads as lookups
 from imgsearch.storage.catalog.beside import Side
-from imgsearch.storage.catalog.dialects.contract import CatalogAccess
 from imgsearch.storage.catalog.dialects import SqlConnection
+from imgsearch.storage.catalog.dialects.contract import CatalogAccess
 from imgsearch.storage.catalog.inventory import HeldFile, Inventory
-from imgsearch.storage.columns.changes import columns_row
 from imgsearch.storage.layout import LibraryLayout
 from imgsearch.storage.vectors.segments import DAMAGE_HINT, VectorShape, map_segment
 from imgsearch.storage.view import View
@@ -52,7 +52,6 @@ class Store:
         self.catalog = catalog
         self.model = model
         self.dtype = dtype
-        self._columns: ColumnReader | None = None
 
     @property
     def path(self) -> Path:
@@ -213,16 +212,16 @@ class Store:
                 found = matching_image_ids(connection, filters, lookups.resolved_roots(connection, self.path))
         return found
 
+    @cached_property
+    def _columns(self) -> ColumnReader:
+        from imgsearch.storage.columns.current import ColumnReader
+
+        return ColumnReader(self.layout.snapshots)
+
     def by_columns(self, work: Callable[[ColumnsAtHand], T]) -> T | None:
         """What ``work`` makes of the library's columns as of its present commit; None where there are none that can be
         used: then the catalog has to be asked. See `imgsearch.storage.columns.current`."""
         with self.catalog.look() as connection:
-            if self._columns is None:
-                if columns_row(connection) is None:
-                    return None
-                from imgsearch.storage.columns.current import ColumnReader
-
-                self._columns = ColumnReader(self.layout.snapshots)
             return self._columns.answer(connection, lookups.resolved_roots(connection, self.path), work)
 
     def iter_images(self) -> Iterator[ImageRecord]:

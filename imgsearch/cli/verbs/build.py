@@ -95,6 +95,7 @@ def _build(arguments: argparse.Namespace) -> int:
     from imgsearch.index.construction import require_faiss
     from imgsearch.settings import load_settings
     from imgsearch.storage import latest_snapshot
+    from indexer.columns import refresh_columns
     from indexer.interrupt import Stop
     from indexer.snapshot import BuildStopped, build_snapshot, outlook_of
 
@@ -108,6 +109,7 @@ def _build(arguments: argparse.Namespace) -> int:
             try:
                 with image_bar(arguments) as progress:
                     info = build_snapshot(store, progress, stop)
+                    refresh_columns(store, progress, force=True)
             except BuildStopped:
                 print("imgsearch: stopped; the library is as it was", file=sys.stderr)
                 return stop.exit_code

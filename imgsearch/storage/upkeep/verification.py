@@ -17,6 +17,7 @@ from imgsearch.storage.catalog import beside as beside_rows
 from imgsearch.storage.catalog import orm_reads as queries
 from imgsearch.storage.catalog.beside import Side
 from imgsearch.storage.catalog.schema import batches, beside_slots, images, library, segments
+from imgsearch.storage.column_files import check_columns
 from imgsearch.storage.snapshots import check_body, latest_snapshot, read_seal
 from imgsearch.storage.store import Store
 from imgsearch.storage.vectors.segments import HEADER_BYTES, VectorShape, check_header
@@ -51,7 +52,7 @@ def verify(store: Store, progress: Callable[[int, int], None] | None = None) -> 
             break
     stores = [Store(store.layout, store.catalog, side.model, side.dtype) for side in sides]
     snapshots = [problem for each in stores for problem in _check_snapshot(each)]
-    return found + vectors + snapshots + _check_folder(store)
+    return found + vectors + snapshots + _check_columns(store) + _check_folder(store)
 
 
 def _sides(connection: Connection) -> list[Side]:
@@ -176,6 +177,15 @@ def _check_snapshot(store: Store) -> list[Problem]:
         return []
     detail = "it is not what was written; `imgsearch build --force` makes a new one"
     return [Problem("snapshot", info.path.name, detail)]
+
+
+def _check_columns(store: Store) -> list[Problem]:
+    """Damaged columns cost speed: filters ask the catalog."""
+    try:
+        check_columns(store)
+    except LibraryError as exc:
+        return [Problem("columns", "snapshots", f"{exc.message}; `imgsearch build --force` makes new ones")]
+    return []
 
 
 def _check_folder(store: Store) -> list[Problem]:

@@ -26,7 +26,7 @@ from imgsearch.storage import (
 )
 from imgsearch.storage.catalog import sqlite_reads as lookups
 from imgsearch.storage.catalog.filters import matching_image_ids
-from imgsearch.storage.column_files import build_columns, columns_outlook
+from imgsearch.storage.column_files import build_columns
 from imgsearch.storage.reads.facets import read_facets
 from imgsearch.storage.reads.timeline import months, window
 from imgsearch.storage.upkeep.compaction import compact_library
@@ -269,7 +269,7 @@ def with_paths(shelf: Shelf, clauses: list[Clause], paths: list[str]) -> Filters
     return Filters((*clauses, *(Clause("folder", str(folder / path)) for path in paths)))
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(CLAUSES, PATHS)
 def test_columns_find_what_the_catalog_finds(shelf: Shelf, clauses: list[Clause], paths: list[str]) -> None:
     filters = with_paths(shelf, clauses, paths)
@@ -277,7 +277,7 @@ def test_columns_find_what_the_catalog_finds(shelf: Shelf, clauses: list[Clause]
     assert shelf.store.matching_images(filters).tolist() == by_sql(shelf.store, filters)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(CLAUSES, PATHS)
 def test_counts_by_columns_are_those_of_the_catalog(shelf: Shelf, clauses: list[Clause], paths: list[str]) -> None:
     filters = with_paths(shelf, clauses[:3], paths)
