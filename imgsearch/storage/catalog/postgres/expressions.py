@@ -122,10 +122,12 @@ class _Reader:
         while self._next().startswith('"'):
             phrases.append(self._phrase())
         self._expect(",")
-        distance = int(self._next())
+        distance = self._next()
+        if not distance.isdecimal():
+            self._refuse()
         self._at += 1
         self._expect(")")
-        return Near(tuple(phrases), distance)
+        return Near(tuple(phrases), int(distance))
 
     def _phrase(self) -> Phrase:
         words = tuple(self._next().strip('"').split())
