@@ -9,7 +9,7 @@ import numpy as np
 from imgsearch.records import Word
 from imgsearch.storage import Store
 from imgsearch.storage.reads.fact_reads import read_words
-from imgsearch.tuning.pair_tables import RawRow
+from imgsearch.tuning.pair_files.tables import RawRow
 from imgsearch.tuning.pairs import Pairs, collect
 
 _AT_ONCE = 1000  # images whose words are read at once

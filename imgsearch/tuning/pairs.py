@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from imgsearch.errors import UsageError
-from imgsearch.tuning.pair_folders import find_table, folder_rows
-from imgsearch.tuning.pair_tables import RawRow, table_rows
+from imgsearch.tuning.pair_files.folders import find_table, folder_rows
+from imgsearch.tuning.pair_files.tables import RawRow, table_rows
 
 EXPECTED = (
     "expected .jsonl, .json (COCO captions), .csv, .tsv or .parquet with a picture and a caption a row, "

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from imgsearch.cli.command import Command
+from imgsearch.cli.parser import real, whole
 from imgsearch.errors import UsageError
 
 TRAINED = {"retrieval": ("qformer", "lora", "all"), "captions": ("lora", "qformer", "both")}
@@ -27,6 +28,31 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="blip2", help="the checkpoint to begin from (default blip2)")
     parser.add_argument("--output", type=Path, metavar="DIR", help="a folder for the run, its report and the model")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default auto)")
+    parser.add_argument("--steps", type=whole(1), help="training steps (default: by the number of pictures)")
+    parser.add_argument("--batch-size", type=whole(2), help="pairs a step (default 32)")
+    parser.add_argument("--learning-rate", type=real(1e-9, 1.0), help="peak rate (default: by the model's width)")
+    parser.add_argument("--accumulate", type=whole(1), default=1, metavar="N", help="add up N batches before each step")
+    parser.add_argument("--recompute", action="store_true", help="less memory, a third more time")
+    parser.add_argument(
+        "--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="of matrix products (auto)"
+    )
+    parser.add_argument(
+        "--patience", type=whole(0), default=6, metavar="N", help="stop after N looks without a gain (6); 0: never"
+    )
+    parser.add_argument(
+        "--general", type=Path, metavar="PAIRS", help="pairs that must stay known, instead of drawn scenes"
+    )
+    parser.add_argument(
+        "--rehearsal",
+        type=real(0, 0.9),
+        default=0.3,
+        help="share of general pairs in a batch (0.3)",
+    )
+    parser.add_argument(
+        "--features-gb", type=real(0.0), default=20.0, metavar="GB", help="disk for kept ViT features (default 20)"
+    )
+    parser.add_argument("--seed", type=whole(0), default=0, help="decides the split, the order and the first weights")
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done and what it would take")
 
 

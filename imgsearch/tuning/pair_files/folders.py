@@ -8,7 +8,7 @@ from pathlib import Path
 
 from imgsearch.errors import UsageError
 from imgsearch.media.walking.walk import Walk
-from imgsearch.tuning.pair_tables import RawRow
+from imgsearch.tuning.pair_files.tables import RawRow
 
 TEXT_ENDINGS = (".txt", ".caption")
 _TABLES = ("pairs.jsonl", "metadata.jsonl", "metadata.csv", "metadata.parquet", "captions.jsonl")

@@ -1,0 +1,1 @@
+"""What a run gained: measured before and after, and reported."""

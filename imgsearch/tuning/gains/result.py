@@ -1,0 +1,36 @@
+"""What a run did and gained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgsearch.training.loop_settings import LoopSettings
+from imgsearch.tuning.gains.before_after import JudgedSet
+from imgsearch.tuning.gains.measure import Difference, Ranks
+from imgsearch.tuning.parts import Part, share_trained
+from imgsearch.tuning.pictures.prepare import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class TuneResult:
+    """``model``: the folder that every command takes as --model. By set ("withheld": the person's own pictures,
+    "general": what the model knew): what was asked, the ranks before and after, and the differences."""
+
+    model: Path
+    report: Path
+    parts: tuple[Part, ...]
+    prepared: Prepared
+    sets: dict[str, JudgedSet]
+    before: dict[str, Ranks]
+    after: dict[str, Ranks]
+    differences: dict[str, list[Difference]]
+    settings: LoopSettings
+    steps: int
+    best_step: int
+    seconds: float
+
+    @property
+    def share_trained(self) -> float:
+        """Trained numbers as a share of the model's, 0..1."""
+        return share_trained(list(self.parts))

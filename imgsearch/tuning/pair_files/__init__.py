@@ -1,0 +1,1 @@
+"""Pairs in files: tables, and folders of pictures and texts."""

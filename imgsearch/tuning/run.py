@@ -1,0 +1,172 @@
+"""One tuning run for retrieval, from pairs to a model with a report."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from imgsearch.errors import UsageError
+from imgsearch.files import write_whole
+from imgsearch.model import export_directory, load_model, model_id_of
+from imgsearch.model.checkpoints.identity import chosen_dtype
+from imgsearch.model.checkpoints.resolve import find_source
+from imgsearch.model.runtimes.torch.blip2 import Blip2Model
+from imgsearch.progress import Progress
+from imgsearch.training.features import FeatureTable, keep_features
+from imgsearch.training.forms import OwnForm
+from imgsearch.training.loop import Trainer
+from imgsearch.tuning.gains.before_after import WITHHELD, Judge, judged_sets, measure_sets
+from imgsearch.tuning.gains.measure import compare
+from imgsearch.tuning.gains.report import write_report
+from imgsearch.tuning.gains.result import TuneResult
+from imgsearch.tuning.lineage import write_lineage
+from imgsearch.tuning.options import TuneRequest, loop_settings
+from imgsearch.tuning.parts import choose_trained, parts_of, table
+from imgsearch.tuning.pictures.prepare import Prepared, pairs_digest, prepare
+from imgsearch.tuning.pictures.source import TuningPairs
+
+MODEL, REPORT, RUN = "model", "report.html", "run.json"
+
+
+def tune(request: TuneRequest, progress: Progress) -> TuneResult:
+    """Train, measure before and after, and write the model with its report. A run that was stopped goes on where it
+    was, given the same request. Raises UsageError for too few pairs and for a folder with another run, StorageFull, and
+    what `load_model` raises."""
+    started, folder = time.monotonic(), request.folder
+    model = load_model(request.model, device=request.device, dtype="float32")
+    _claim(request, model)
+    log = _logger(folder / "log.txt", progress)
+    prepared = prepare(request.pairs, request.general, folder, model.image_size, request.options.seed, progress)
+    torch.manual_seed(request.options.seed)
+    form = OwnForm(model, recompute=request.options.recompute)
+    merge = choose_trained(model.parts, request.way)
+    parts = tuple(parts_of(model.parts))
+    for line in table(list(parts)).splitlines():
+        log(line)
+    settings = loop_settings(request, model.sizes.qformer.width, len(prepared.train), _in_bfloat16(request, model))
+    source = _source(request, prepared)
+    features = _features(request, form, source, log)
+    judge, sets = Judge(model, form, source, features), judged_sets(prepared)
+    before = measure_sets(judge, sets, folder / "before.npz", log)
+    trainer = Trainer(form, model.tokenizer, source, settings, folder, features, lambda: judge.score(sets[WITHHELD]))
+    trainer.run(log)
+    if merge is not None:
+        merge.merge()
+    export_directory(model, folder / MODEL)
+    after = measure_sets(judge, sets, folder / "after.npz", log)
+    best = trainer.history.best
+    result = TuneResult(
+        folder / MODEL,
+        folder / REPORT,
+        parts,
+        prepared,
+        sets,
+        before,
+        after,
+        {name: compare(before[name], after[name], one.owners) for name, one in sets.items()},
+        settings,
+        trainer.step,
+        trainer.step if best is None else best.step,
+        time.monotonic() - started,
+    )
+    write_lineage(result.model, _lineage(request, model, result))
+    write_report(result, request, result.report)
+    return result
+
+
+def _source(request: TuneRequest, prepared: Prepared) -> TuningPairs:
+    share = request.options.rehearsal
+    return TuningPairs(prepared.pictures, prepared.train, prepared.rehearsal, share, request.options.seed)
+
+
+def _features(
+    request: TuneRequest, form: OwnForm, source: TuningPairs, log: Callable[[str], None]
+) -> FeatureTable | None:
+    """The ViT's, kept in the run's folder; None where it learns too."""
+    if request.way == "all":
+        return None
+    path = request.folder / "features.npy"
+    return keep_features(form, source, path, log, budget_bytes=request.options.budget_bytes)
+
+
+def _in_bfloat16(request: TuneRequest, model: Blip2Model) -> bool:
+    precision = request.options.precision
+    if precision != "auto":
+        return precision == "bfloat16"
+    if model.device.startswith("cuda"):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return chosen_dtype(find_source(request.model), "cpu") == "bfloat16"
+
+
+def _claim(request: TuneRequest, model: Blip2Model) -> None:
+    """Write down whose run the folder is, or check that it is this one's. Raises UsageError."""
+    wanted = {
+        "base": model.model_id.fingerprint,
+        "way": request.way,
+        "pairs": pairs_digest(request.pairs.good),
+        "general": pairs_digest(request.general.good) if request.general else "",
+        "options": asdict(request.options),
+    }
+    path = request.folder / RUN
+    if path.exists():
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            kept = None
+        if kept != wanted:
+            other = [name for name in wanted if not isinstance(kept, dict) or kept.get(name) != wanted[name]]
+            raise UsageError(
+                f"{request.folder} holds a run that differs in {', '.join(other)}",
+                "name another --output, or give the same pairs and options to go on with that run",
+            )
+        return
+    if request.folder.exists() and (not request.folder.is_dir() or any(request.folder.iterdir())):
+        raise UsageError(f"{request.folder} exists and is not an empty folder", "name a new folder with --output")
+    request.folder.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps(wanted, indent=2).encode())
+
+
+def _lineage(request: TuneRequest, model: Blip2Model, result: TuneResult) -> dict[str, Any]:
+    prepared = result.prepared
+    return {
+        "kind": "retrieval",
+        "base": request.model,
+        "base_fingerprint": model.model_id.fingerprint,
+        "fingerprint": model_id_of(result.model, "cpu", "float32").fingerprint,
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "pairs": {
+            "source": request.source,
+            "digest": pairs_digest(request.pairs.good),
+            "pictures": len(prepared.train) + len(prepared.withheld),
+            "withheld": len(prepared.withheld),
+            "captions": request.pairs.captions,
+            "left_out": len(prepared.bad),
+        },
+        "train": request.way,
+        "share_trained": round(result.share_trained, 5),
+        "settings": asdict(result.settings) | {"rehearsal": request.options.rehearsal},
+        "steps": result.steps,
+        "best_step": result.best_step,
+        "seconds": round(result.seconds, 1),
+        "general": prepared.general_name,
+        "gains": {
+            name: [asdict(one) | {"verdict": one.verdict} for one in found]
+            for name, found in result.differences.items()
+        },
+    }
+
+
+def _logger(path: Path, progress: Progress) -> Callable[[str], None]:
+    def log(line: str) -> None:
+        progress.say(line)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    return log
