@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from imgsearch.dedup.evidence.mapping import FIELD_KINDS
+from imgsearch.dedup.evidence.mapping import FIELD_KINDS, evidence_as_dict
 from imgsearch.dedup.evidence.records import Copy, Evidence, Group, Member, Pair
 from imgsearch.dedup.plan.draft import replacing
 from imgsearch.dedup.reports.words import describe_evidence
@@ -138,7 +138,9 @@ def path_cells(prefix: str, path: str | None) -> Row:
 
 def evidence_cells(evidence: Evidence) -> Row:
     """A cell for each field of the evidence, and its words."""
-    return {name: getattr(evidence, name) for name in _EVIDENCE} | {"words": describe_evidence(evidence)}
+    return {name: value for name, value in evidence_as_dict(evidence).items() if name in _EVIDENCE} | {
+        "words": describe_evidence(evidence)
+    }
 
 
 def _writer(kind: str) -> Callable[[Table, Iterable[Row], BinaryIO], int]:

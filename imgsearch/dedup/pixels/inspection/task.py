@@ -58,8 +58,8 @@ def inspect(arguments: list[Any], settings: dict[str, Any], limits: DecodeLimits
     """[[[path, sha256, bytes, has alpha], the same of the second, orientation], ...] -> `Inspection` of each
     (`several`). Both are decoded at full size, once for pairs that follow each other. Raises MediaError, whose message
     begins with the path at fault."""
-    desk = _Desk()
-    return call_all(lambda pair, limits: (inspect_pair(pair, limits, desk).to_json(), b""), arguments, limits)
+    held = _OpenImages()
+    return call_all(lambda pair, limits: (inspect_pair(pair, limits, held).to_json(), b""), arguments, limits)
 
 
 _TASKS = {"describe": describe, "samples": samples, "inspect": inspect}
@@ -86,7 +86,7 @@ def _samples(arguments: list[Any], limits: DecodeLimits) -> Answer:
     return {"samples": found, "traits": None if traits is None else traits.to_json()}, digest
 
 
-class _Desk:
+class _OpenImages:
     """The two images of the last look: one of them is often in the next."""
 
     def __init__(self) -> None:
@@ -104,13 +104,13 @@ class _Desk:
         return self._pictures[path, digest]
 
 
-def inspect_pair(arguments: list[Any], limits: DecodeLimits, desk: _Desk | None = None) -> Inspection:
+def inspect_pair(arguments: list[Any], limits: DecodeLimits, held: _OpenImages | None = None) -> Inspection:
     """One of `inspect`'s pairs."""
     (path, digest, size, clear), (other_path, other_digest, other_size, other_clear), orientation = arguments
-    desk = desk or _Desk()
-    desk.put_away([(path, digest), (other_path, other_digest)])
-    first = desk.opened(path, digest, limits)
-    second = desk.opened(other_path, other_digest, limits).turned(orientation)
+    held = held or _OpenImages()
+    held.put_away([(path, digest), (other_path, other_digest)])
+    first = held.opened(path, digest, limits)
+    second = held.opened(other_path, other_digest, limits).turned(orientation)
     found = inspect_pictures(first, second)
     if found.same and not found.altered and orientation == 1 and first.size == second.size:
         gentle, harsh = (first, other_path) if size > other_size else (second, path)
