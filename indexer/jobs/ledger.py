@@ -36,7 +36,7 @@ _HINT = "put it back from a backup, or create the job again in another folder"
 @dataclass(frozen=True, slots=True)
 class JobSums:
     """A job's account. ``inputs`` = ``embedded`` + ``copies`` + ``failed`` + ``pending``: those of shards that are not
-    committed are pending."""
+    committed are pending. Until it is published, a content that several shards hold counts as embedded in each."""
 
     inputs: int
     embedded: int

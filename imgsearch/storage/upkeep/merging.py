@@ -51,9 +51,9 @@ def copy_images(
     progress: Callable[[int], None] = lambda images: None,
 ) -> tuple[int, int]:
     """Add every live image of ``source``, with its files, words, sidecars, caption and read text, and its failures. A
-    content that is here already gets the files; what else is here stays. Of a file that both have, the one of
-    ``source`` counts. A read text is found in its own order of reading alone. Returns how many images and files were
-    there to be copied. Raises ModelMismatch, StorageFull, SegmentDamaged."""
+    content that is here already gets the files; what else is here stays. Of a file that both have with different
+    contents, that of ``source`` counts. A read text is found in its own order of reading alone. Returns how many images
+    and files were there to be copied. Raises ModelMismatch, StorageFull, SegmentDamaged."""
     writer.store.require_model(source.model)
     roots = {}
     for root in source.roots():
@@ -91,9 +91,11 @@ def _copy_chunk(
         texts = text_rows.read_texts(connection, ids)
         recipes = list(_rows(connection, _RECIPES, ids))
     found, signatures = source.signatures(np.array(ids, np.int64))
-    held = [record for record in records if files.get(record.image_id)]
+    copied = sum(map(len, files.values()))
+    before = writer.store.known_contents(record.facts.content_hash for record in records)
+    held = [record for record in records if _new_places(writer, files, record, before.get(record.facts.content_hash))]
     if not held:
-        return 0
+        return copied
     signed = {key: bytes(data) for key, has, data in zip(ids, found, signatures, strict=True) if has}
     batch = EmbeddedBatch(
         [record.facts for record in held],
@@ -103,7 +105,6 @@ def _copy_chunk(
         [words.get(record.image_id, ()) for record in held],
     )
     hashes = [record.facts.content_hash for record in held]
-    before = writer.store.known_contents(hashes)
     with writer.transaction() as transaction:
         transaction.add(batch)
         transaction.facts.sidecars += sidecars
@@ -115,7 +116,24 @@ def _copy_chunk(
         writer.write_captions([replace(row, image_id=fresh[key]) for key, row in captions.items() if key in fresh])
     if texts:
         writer.write_texts([replace(row, image_id=fresh[key]) for key, row in texts.items() if key in fresh])
-    return sum(map(len, files.values()))
+    return copied
+
+
+def _new_places(writer: Writer, files: dict[int, list[_File]], record: ImageRecord, here: int | None) -> bool:
+    """Drop the files that this library has already with the same content, unless a sidecar says more of them. Whether
+    there are others."""
+    held = files.get(record.image_id, [])
+    if here is not None:
+        for root_id in {file.place.root_id for file in held}:
+            there = writer.store.files_at(root_id, [f.place.relative_path for f in held if f.place.root_id == root_id])
+            same = {path for path, state in there.items() if state.image_id == here}
+            held = [
+                file
+                for file in held
+                if file.sidecars or file.place.root_id != root_id or file.place.relative_path not in same
+            ]
+        files[record.image_id] = held
+    return bool(held)
 
 
 def _set_recipes(writer: Writer, recipes: Sequence[tuple[bytes, int, int]], fresh: set[bytes]) -> None:

@@ -128,7 +128,7 @@ def _parquet(path: Path, column: str) -> Iterator[Line]:
         import pyarrow.parquet
     number = 0
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with pyarrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
             place = _place(path, file.schema_arrow.names, column)
             name = file.schema_arrow.names[place]
             for chunk in file.iter_batches(_CHUNK_ROWS, columns=[name]):

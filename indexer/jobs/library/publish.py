@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,8 @@ _RESERVE_BYTES = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A published library. ``images``: contents; ``files``: inputs that hold them. ``missing``: shards that were not
+    """A published library. ``sums``: the account of all shards together; ``images``: contents; ``files``: inputs that
+    hold them, each path once. ``missing``: shards that were not
     done. ``searchable``: it has vectors. ``already``: it stood there before, equal."""
 
     folder: Path
@@ -74,7 +75,7 @@ def publish_job(folder: Path, to: Path | None, progress: Progress, *, partial: b
         record = _Record.read(spec)
         ours = target.exists() and record.describes(target)
         if ours and record.missing == list(missing):
-            return Published(target, sums, record.images, record.files, missing, searchable, already=True)
+            return _published(target, sums, record, missing, searchable, already=True)
         built = _build_beside(spec, target, set(missing), progress)
         already = target.exists() and not ours and _digest(target) == _digest(built.folder)
         if already:
@@ -86,8 +87,9 @@ def publish_job(folder: Path, to: Path | None, progress: Progress, *, partial: b
             with writing_job(target):
                 put_in_place(built.folder, target)
             reached("job-library-placed")
-        _Record(str(target), list(missing), _digest(target), built.images, built.files).write(spec)
-        return Published(target, sums, built.images, built.files, missing, searchable, already)
+        record = _Record(str(target), list(missing), _digest(target), built.images, built.files)
+        record.write(spec)
+        return _published(target, sums, record, missing, searchable, already=already)
 
 
 @dataclass(slots=True)
@@ -226,6 +228,15 @@ class _Record:
     def write(self, spec: JobSpec) -> None:
         with writing_job(spec.layout.published):
             write_whole(spec.layout.published, json.dumps(asdict(self), indent=1).encode("ascii") + b"\n")
+
+
+def _published(
+    target: Path, sums: JobSums, record: _Record, missing: tuple[int, ...], searchable: bool, *, already: bool
+) -> Published:
+    """With the account as published: a content that several shards embedded counts once."""
+    copies = sums.copies + sums.embedded - record.images
+    final = replace(sums, embedded=record.images, copies=copies)
+    return Published(target, final, record.images, record.files, missing, searchable, already)
 
 
 def _digest(library: Path) -> str:

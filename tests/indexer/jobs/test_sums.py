@@ -41,9 +41,8 @@ def test_a_published_library_holds_the_same_sums(jobs, done):
         assert {Path(failure.path).name for failure in store.failures()} == BAD
         (root,) = store.roots()
         places = {state.relative_path for state in store.files(root.root_id)}
-    assert places == {row.path for shard in spec.shards for row in read_list(spec, shard)} - {
-        path for path in ("02-cut.jpg", "04-empty.jpg", "05-text.png", "sub/cut.png", "sub/zeros.webp")
-    }
+    good = {row.path for shard in spec.shards for row in read_list(spec, shard) if Path(row.path).name not in BAD}
+    assert places == good
 
 
 def test_a_published_library_is_one_that_index_would_make(jobs, done, hostile, tmp_path, monkeypatch):
@@ -111,7 +110,7 @@ def test_check_does_damaged_shards_again(jobs, done, content):
     before = content(spec.layout.shard(1))
     rows = spec.layout.shard(1) / "rows.jsonl"
     rows.write_bytes(rows.read_bytes().replace(b'"width":64', b'"width":46', 1))
-    with pytest.raises(SegmentDamaged, match="shard 1.*rows.jsonl"):
+    with pytest.raises(SegmentDamaged, match=r"shard 1.*rows\.jsonl"):
         jobs.publish(spec)
     with pytest.raises(SegmentDamaged):
         jobs.report(spec)
