@@ -12,6 +12,7 @@ EXTRAS = {
     "torch": ("torch", "transformers", "safetensors"),
     "train": ("torch", "transformers", "safetensors"),
     "tune": ("torch", "transformers", "safetensors", "peft", "accelerate"),
+    "ray": ("ray", "pandas", "pyarrow"),
     "qdrant": ("qdrant_client",),
     "qdrant-edge": ("qdrant_edge",),
     "openvino": ("openvino",),
