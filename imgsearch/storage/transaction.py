@@ -127,13 +127,14 @@ class WriteTransaction:
         ValueError for a content, image or root that the library does not have; then nothing is kept."""
         if not self._open:
             raise ValueError("the transaction is over")
+        broken: tuple[type[Exception], ...] = (IntegrityError, *self._catalog.integrity_errors)
         try:
             if self._appended:
                 self._segments.sync()
             with self._catalog.write() as connection:
                 self._write_rows(connection)
                 reached("catalog-written")
-        except (IntegrityError, *self._catalog.integrity_errors) as exc:
+        except broken as exc:
             self.rollback()
             reason = getattr(exc, "orig", exc)
             raise ValueError(f"a row names an image or root that the library does not have: {reason}") from exc
