@@ -101,7 +101,7 @@ def _in_bfloat16(request: TuneRequest, model: Blip2Model) -> bool:
     if precision != "auto":
         return precision == "bfloat16"
     if model.device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return chosen_dtype(find_source(request.model), "cpu") == "bfloat16"
 
 

@@ -112,7 +112,7 @@ def compare(before: Ranks, after: Ranks, owners: Int64, seed: int = 0) -> list[D
         for way in WAYS:
             units = owners if way == "text to image" else np.arange(count)
             for k in AT:
-                old, new = (np.bincount(units, ranks.of(way, score) < k, count) for ranks in (before, after))
+                old, new = (_hits(units, ranks.of(way, score) < k, count) for ranks in (before, after))
                 sizes = np.bincount(units, minlength=count).astype(np.float64)
                 found.append(_difference(way, score, k, (old, new, sizes), weights))
     return found
@@ -121,8 +121,8 @@ def compare(before: Ranks, after: Ranks, owners: Int64, seed: int = 0) -> list[D
 def sign_test(improved: int, worsened: int) -> float:
     """The two-sided probability that chance alone splits so many changes so unevenly or more so."""
     total, least = improved + worsened, min(improved, worsened)
-    tail = sum(math.comb(total, number) for number in range(least + 1)) / 2**total
-    return min(1.0, 2 * tail)
+    tail = sum(math.comb(total, number) for number in range(least + 1))
+    return min(1.0, float(2 * tail / 2**total))
 
 
 def _difference(way: Way, score: str, k: int, hits: tuple[Float64, Float64, Float64], weights: Float64) -> Difference:
@@ -141,6 +141,11 @@ def _difference(way: Way, score: str, k: int, hits: tuple[Float64, Float64, Floa
         int((new > old).sum()),
         int((new < old).sum()),
     )
+
+
+def _hits(units: Int64, right: NDArray[np.bool_], count: int) -> Float64:
+    """How many of each picture's questions are right."""
+    return np.asarray(np.bincount(units, right, count), np.float64)
 
 
 def _draws(count: int, seed: int) -> Float64:

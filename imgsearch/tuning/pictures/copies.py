@@ -55,7 +55,7 @@ def find_groups(paths: Sequence[Path], folder: Path, progress: Progress) -> Pict
     run_index(IndexRequest((str(links),), settings), progress)
     with open_store(settings) as store:
         inventory = store.inventory()
-        place = {}
+        place: dict[str, int] = {}
         for image_id, files in store.all_paths(np.asarray(inventory.image_ids).tolist()).items():
             place |= {file.name: image_id for file in files}
         reasons = {Path(failure.path).name: failure.reason for failure in store.failures()}

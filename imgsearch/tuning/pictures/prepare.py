@@ -71,14 +71,17 @@ def prepare(
     keep = np.array([place not in unread for place in range(len(texts))])
     bad = [*pairs.bad, *_unread(chosen, {**unread, **found.reasons}, len(pairs.good))]
     whole = np.concatenate([groups, groups.max(initial=0) + 1 + np.arange(len(drawn))])
-    parts = [part[keep[part]] for part in (train, withheld, rehearsal, test)]
+    train, withheld, rehearsal, test = (part[keep[part]] for part in (train, withheld, rehearsal, test))
     return Prepared(
         Pictures(table, texts, whole),
         tuple([str(pair.image) for pair in chosen] + [""] * len(drawn)),
         sizes,
-        *parts,
+        train,
+        withheld,
+        rehearsal,
+        test,
         tuple(bad),
-        _leaks(found, parts[0], parts[1]),
+        _leaks(found, train, withheld),
         "the pairs of --general" if general else "drawn scenes",
     )
 

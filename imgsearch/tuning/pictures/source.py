@@ -87,7 +87,8 @@ class TuningPairs:
 
     def _places(self, step: int, count: int) -> list[int]:
         """The places, in ``own``, of the pictures of a step."""
-        size, found = len(self._own), []
+        size = len(self._own)
+        found: list[int] = []
         first = step * count
         while len(found) < count:
             epoch, offset = divmod(first + len(found), size)
