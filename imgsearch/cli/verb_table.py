@@ -40,6 +40,7 @@ TABLE = {
     for verb in (
         Verb("demo", f"{_VERBS}.demo:DEMO", "draw pictures, index and search them with the model that ships"),
         Verb("index", f"{_VERBS}.index:INDEX", "read pictures into a library, or bring it up to date"),
+        Verb("job", "imgsearch.cli.jobs.verb:JOB", "embed large collections in shards, on one machine or many"),
         Verb("build", f"{_VERBS}.build:BUILD", "build the index that makes large libraries quick to search"),
         Verb("search", f"{_VERBS}.search:SEARCH", "find pictures by describing them"),
         Verb("show", f"{_VERBS}.show:SHOW", "all facts of a picture, and where each comes from"),

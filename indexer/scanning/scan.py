@@ -15,6 +15,7 @@ from imgsearch.media.walking.walk import FileEntry, Walk
 from imgsearch.media.walking.walk_counts import PassedOver, problem_reason
 from imgsearch.records import DECODE_RECIPE
 from imgsearch.storage import FailedFile, FileState
+from indexer.scanning.archived import Archived
 from indexer.scanning.pending_files import KnownFiles, PendingFiles, clamp
 from indexer.scanning.scan_scope import Target, odd_kind
 
@@ -166,7 +167,9 @@ def _root_vanished(store: Catalogued, scan: Scan, walk: Walk, known: KnownFiles)
     if not scan.target.scope and above:
         scan.offline = above[0] if above[0].startswith("its ") else "it cannot be read"
     elif not scan.target.scope and len(known) and not known.met and not scan.seen:
-        there = (os.path.lexists(scan.path_of(state)) for state in _listing(store, scan.target))
+        archived = Archived()
+        paths = (scan.path_of(state) for state in _listing(store, scan.target))
+        there = (os.path.lexists(path) or archived.holds(path) for path in paths)
         if not any(there):  # else rules pass over all of them
             scan.offline = f"none of its {len(known):,} pictures is there any more"
     return bool(scan.offline)
@@ -177,10 +180,14 @@ def _find_missing(store: Catalogued, scan: Scan, walk: Walk, known: KnownFiles, 
         below = path[len(scan.target.scope) :].lstrip("/") if scan.target.scope else path
         return not walk.unread(below)
 
+    archived = Archived()
     if known.met < len(known):
-        scan.missing = [s for s in known.unmet(_listing(store, scan.target)) if readable(s.relative_path)]
+        unmet = (state for state in known.unmet(_listing(store, scan.target)) if readable(state.relative_path))
+        scan.missing = [state for state in unmet if not archived.holds(scan.path_of(state))]
     # Entries that compare() did not pop belong to files that are gone, or to files that have a row and are unchanged.
-    scan.stale_failures = [path for path in failed if readable(path)]
+    scan.stale_failures = [
+        path for path in failed if readable(path) and not archived.holds(f"{scan.target.root.path}/{path}")
+    ]
 
 
 def _note_left(scan: Scan, rules: PassRules) -> None:

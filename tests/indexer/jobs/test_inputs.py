@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from imgsearch.errors import UsageError
+from imgsearch.settings import Settings
 from imgsearch.storage import open_store
+from indexer.index_run import IndexRequest, run_index
 from indexer.jobs.ledger import read_list
 from indexer.jobs.report import named
 
@@ -155,6 +157,11 @@ def test_members_of_archives_are_embedded(jobs, tmp_path, members):
         f"1.tar/{long}",
     }
     assert set(held.values()) == {1_600_000_000 * 10**9}
+    index = IndexRequest((), Settings(made.folder, workers=1))
+    (shards / "new.png").write_bytes(members[1][1])
+    assert (run_index(index).removed, run_index(index).unchanged) == (0, 1)
+    (shards / "1.tar").unlink()
+    assert run_index(index).removed == 2
 
 
 def test_a_truncated_archive_is_noticed_wherever_it_ends(jobs, tmp_path, members):
