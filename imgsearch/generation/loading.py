@@ -40,7 +40,7 @@ def load(
     check_arguments(device, dtype, image_size)
     check_quantize(quantize)
     place = torch.device(resolve_device(device))
-    kind = getattr(torch, default_dtype(str(place)) if dtype == "auto" else dtype)
+    kind = getattr(torch, default_dtype(str(place)) if dtype == "auto" or dtype.startswith("int8") else dtype)
     source = find_generator(name, language_model)
     try:
         network, tokenizer = _open(source, Target(place, kind, quantize), image_size)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-RuntimeName = Literal["numpy", "torch"]
+RuntimeName = Literal["numpy", "torch", "openvino"]
 
 CHEAP_IMAGE_GFLOP = 10.0
 """An image below this takes at most a sixth of a second of one core. The small model takes 0.4 GFLOP (13 ms), BLIP-2 at
@@ -46,20 +46,31 @@ ms one by one, 77 by four, 67 by eight, 101 all at once (one core of a busy mach
 
 _CPU_PAIR_BYTES, _ACCELERATOR_PAIR_BYTES = 128_000_000, 4_000_000_000
 
+LOSS = {
+    "bfloat16": "matching logits within 0.05, recall unchanged",
+    "float16": "matching logits within 0.004, recall unchanged",
+    "int8": "checked when it is exported, and said by `imgsearch models`",
+}
+"""By dtype, against float32. bfloat16 and float16: LAVIS's recorded answers for its small checkpoint, and the shipped
+small model's recall (tests/model/test_lavis_parity.py, benchmarks/quality.py)."""
+
 
 @dataclass(frozen=True, slots=True)
 class RuntimeProfile:
     """One checkpoint on one device in one dtype. The costs come from the checkpoint's sizes: ``image_gflop`` is the ViT
     and the Q-Former over one image, ``pair_gflop`` one image's features matched with a text of 32 word pieces,
-    ``weight_bytes`` all weights in ``dtype``. ``cores``: CPU cores that this process may use."""
+    ``weight_bytes`` all weights in ``dtype``. ``cores``: CPU cores that this process may use. ``gflop_per_second``:
+    what one core of this computer does of such a model, as a probe timed it (`imgsearch.model.cpu`) or an export
+    (`imgsearch.model.runtimes.openvino`); None where nothing was."""
 
     runtime: RuntimeName
     device: str  # "cpu", "cuda:0", "mps"
-    dtype: str  # "float32", "bfloat16", "float16"
+    dtype: str  # "float32", "bfloat16", "float16", "int8"
     image_gflop: float
     pair_gflop: float
     weight_bytes: int
     cores: int = 1
+    gflop_per_second: float | None = None
 
     @property
     def on_cpu(self) -> bool:
@@ -70,6 +81,11 @@ class RuntimeProfile:
     def cheap(self) -> bool:
         """Whether an image is quickly encoded on a CPU."""
         return self.image_gflop <= CHEAP_IMAGE_GFLOP
+
+    @property
+    def loss(self) -> str:
+        """What this arithmetic loses against float32, in words; "" for nothing."""
+        return LOSS.get(self.dtype.partition("-")[0], "")
 
     @property
     def image_seconds(self) -> float | None:
@@ -124,7 +140,8 @@ class RuntimeProfile:
 
     def _seconds(self, gflop: float) -> float | None:
         if self.on_cpu:
-            return gflop / (_CPU_GFLOP_PER_SECOND * self.cores) if self.dtype == "float32" else None
+            rate = self.gflop_per_second or (_CPU_GFLOP_PER_SECOND if self.dtype == "float32" else None)
+            return None if rate is None else gflop / (rate * self.cores)
         if self.device.startswith("cuda") and self.dtype in ("bfloat16", "float16"):
             return gflop / _CUDA_GFLOP_PER_SECOND
         return None

@@ -3,27 +3,39 @@ needs it."""
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from imgsearch.errors import CheckpointInvalid, ExtraMissing, UsageError
-from imgsearch.extras import needs_extra
+from imgsearch.extras import has_extra, needs_extra
 from imgsearch.media.preprocess import RECIPE
+from imgsearch.model.checkpoints.config import expected_shapes, parse_sizes
 from imgsearch.model.checkpoints.fingerprint import fingerprint_of, recall, remember
 from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source
+from imgsearch.model.cpu import bfloat16_pays, has_bfloat16
 from imgsearch.records import ModelId
 
-DTYPES = ("float32", "bfloat16", "float16")
+DTYPES = ("float32", "bfloat16", "float16", "int8")
+
+_INT8 = re.compile(r"int8(-[0-9a-f]{8})?")
+"""int8 of one export, as a library names it, or of any."""
+
+_LARGE = 100_000_000
+"""Weights from which a model's time is that of its matrix products: the small model has 13 million, BLIP-2 with a ViT-L
+474. A smaller one gains nothing from bfloat16, and needs no torch in float32."""
 
 
 def identify(name: str | Path, device: str, dtype: str, image_size: int | None) -> ModelId:
     """What `imgsearch.model.model_id_of` returns."""
     check_arguments(device, dtype, image_size)
-    if dtype == "auto":
-        dtype = default_dtype(resolve_device(device))
+    place = resolve_device(device, dtype)
     source = find_source(name)
+    dtype = chosen_dtype(source, place) if dtype == "auto" else dtype
     tokens, dims, size = config_shape(config_of(source), source.path, image_size)
     return make_id(source, dtype, tokens, dims, size)
 
@@ -38,16 +50,19 @@ def check_arguments(device: str, dtype: str, image_size: int | None) -> None:
     """Raise UsageError on a device, dtype or image size that cannot be."""
     if device != "auto" and device.partition(":")[0] not in ("cpu", "cuda", "mps"):
         raise UsageError(f"the device is {device!r}, expected auto, cpu, cuda, cuda:N or mps", "try --device cpu")
-    if dtype != "auto" and dtype not in DTYPES:
+    if dtype != "auto" and dtype not in DTYPES and not _INT8.fullmatch(dtype):
         raise UsageError(f"the dtype is {dtype!r}, expected auto, {', '.join(DTYPES)}", "try --dtype auto")
+    if dtype.startswith("int8") and device not in ("auto", "cpu"):
+        raise UsageError(f"received dtype {dtype} on {device}, but int8 runs on the CPU alone", "try --device cpu")
     if image_size is not None and image_size < 1:
         raise UsageError(f"the image size is {image_size}, expected a positive number of pixels", "for example 224")
 
 
-def resolve_device(device: str) -> str:
-    """ "auto" -> "cuda:0" where a CUDA device answers and torch is installed, else "cpu"; other names pass once they
-    are known to be there. Raises UsageError, and ExtraMissing for another device than the CPU without torch."""
-    if device == "cpu" or (device == "auto" and not _nvidia_driver()):
+def resolve_device(device: str, dtype: str = "auto") -> str:
+    """ "auto" -> "cuda:0" where a CUDA device answers and torch is installed, else "cpu", as for int8; other names pass
+    once they are known to be there. Raises UsageError, and ExtraMissing for another device than the CPU without
+    torch."""
+    if device == "cpu" or (device == "auto" and (dtype.startswith("int8") or not _nvidia_driver())):
         return "cpu"
     try:
         with needs_extra(f"the device {device}", "torch"):
@@ -73,6 +88,20 @@ def resolve_device(device: str) -> str:
 def default_dtype(device: str) -> str:
     """bfloat16 on CUDA, float32 elsewhere."""
     return "bfloat16" if device.startswith("cuda") else "float32"
+
+
+def chosen_dtype(source: ResolvedCheckpoint, device: str) -> str:
+    """What a checkpoint is computed in unless a person says: bfloat16 on CUDA, and on a CPU for a large model where the
+    processor has the instructions and a probe found them faster (`imgsearch.model.cpu`; torch is imported for that,
+    once on such a computer); else float32."""
+    if device == "cpu" and has_bfloat16() and has_extra("torch") and _is_large(config_of(source)) and bfloat16_pays():
+        return "bfloat16"
+    return default_dtype(device)
+
+
+def _is_large(config: Mapping[str, Any]) -> bool:
+    sizes = parse_sizes(config)
+    return sizes is None or sum(math.prod(shape) for _, shape in expected_shapes(sizes)) >= _LARGE
 
 
 def _nvidia_driver() -> bool:

@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from imgsearch.errors import CheckpointInvalid, NotEnoughMemory
+from imgsearch.errors import CheckpointInvalid, NotEnoughMemory, UsageError
 from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD
 from imgsearch.model.checkpoints.config import Blip2Sizes, expected_shapes, parse_sizes, reads_text
-from imgsearch.model.checkpoints.identity import check_arguments, default_dtype, make_id, resolve_device
+from imgsearch.model.checkpoints.identity import check_arguments, chosen_dtype, make_id, resolve_device
 from imgsearch.model.checkpoints.lavis import read_lavis
 from imgsearch.model.checkpoints.lavis_vit import as_tensor, check_image_size, interpolate_positions
 from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source
@@ -32,9 +32,11 @@ _SMALLER = "close other programs, or take a smaller model (`imgsearch models` li
 def load(name: str | Path, device: str, dtype: str, image_size: int | None) -> Blip2Model:
     """What `imgsearch.model.load_model` does."""
     check_arguments(device, dtype, image_size)
+    if dtype.startswith("int8"):
+        raise UsageError(f"received dtype {dtype}, which torch does not compute here", "leave the runtime to OpenVINO")
     place = torch.device(resolve_device(device))
-    kind = getattr(torch, default_dtype(str(place)) if dtype == "auto" else dtype)
     source = find_source(name)
+    kind = getattr(torch, chosen_dtype(source, str(place)) if dtype == "auto" else dtype)
     config, sources = _open(source, image_size)
     sizes = _sizes(config, source)
     tokenizer = _tokenizer(source, sizes)
