@@ -54,7 +54,7 @@ $(VENV)/.demo-ready: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test-ready: $(VENV)/.demo-ready
-	$(PIP) --editable '.[cpu,dev,torch,watch,web,raw,formats,parquet,tune,ocr,postgres,qdrant,qdrant-edge,ray]'
+	$(PIP) --editable '.[cpu,dev,torch,watch,web,raw,formats,parquet,tune,ocr,openvino,postgres,qdrant,qdrant-edge,ray]'
 	touch $@
 
 clean:

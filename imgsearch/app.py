@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgsearch.errors import ExtraMissing, ModelError, ModelUnavailable
+from imgsearch.errors import ModelError, ModelUnavailable
 from imgsearch.records import MODEL_FREE, ModelId, is_model_free
 from imgsearch.settings import Settings
 
@@ -34,10 +35,10 @@ as in a library of that model."""
 
 def open_store(settings: Settings) -> Store:
     """The library that the settings name. Raises LibraryMissing where there is none, LibraryUnsupported for a newer
-    format."""
+    format, CatalogUnreachable."""
     from imgsearch import storage
 
-    return storage.open_store(settings.library)
+    return storage.open_store(settings.library, catalog_url=settings.catalog_url)
 
 
 def create_store(settings: Settings, model: ModelId) -> Store:
@@ -47,7 +48,7 @@ def create_store(settings: Settings, model: ModelId) -> Store:
 
     if not is_model_free(model) and not storage.library_exists(settings.library):
         check_model(settings.model or model.name)
-    return storage.create_store(settings.library, model)
+    return storage.create_store(settings.library, model, catalog_url=settings.catalog_url)
 
 
 def rebound(settings: Settings, store: Store) -> Store:
@@ -86,17 +87,11 @@ def open_model(settings: Settings, library_model: ModelId | None = None) -> Any:
     """The loaded model: the one that the settings name, else the library's, else blip2; on the settings' device and at
     the image size that the library was made with. Without torch it is computed in NumPy, where NumPy can. Raises
     ModelUnavailable, CheckpointInvalid, NotEnoughMemory, ExtraMissing."""
-    from imgsearch.model import load_model
+    from imgsearch.model.runtimes.opened import open_to_index
 
     name, dtype, image_size = _named(settings, library_model)
     _require_model(name)
-    try:
-        return load_model(name, device=settings.device, dtype=dtype, image_size=image_size)
-    except ExtraMissing:
-        model = open_numpy_model(settings, library_model)
-        if model is None:
-            raise
-        return model
+    return open_to_index((name, settings.device, dtype, image_size), settings.runtime)
 
 
 def model_id(settings: Settings, library_model: ModelId | None = None) -> ModelId:
@@ -105,9 +100,23 @@ def model_id(settings: Settings, library_model: ModelId | None = None) -> ModelI
     name, dtype, image_size = _named(settings, library_model)
     if name == MODEL_FREE:
         return model_free_id()
-    from imgsearch.model import model_id_of
+    from imgsearch.model import int8_of, model_id_of
 
+    dtype = int8_of(name, image_size) if dtype == "int8" else dtype
     return model_id_of(name, device=settings.device, dtype=dtype, image_size=image_size)
+
+
+def prepare_model(settings: Settings, places: Sequence[str], told: Callable[[str], None]) -> None:
+    """Before a new library is made: export the model where the settings ask for OpenVINO, int8 calibrated on pictures
+    in ``places``. Raises as ``open_model`` does."""
+    if settings.dtype != "int8" and settings.runtime != "openvino":
+        return
+    from imgsearch.model.runtimes.opened import prepare
+
+    name, dtype, image_size = _named(settings, None)
+    if name != MODEL_FREE:
+        named = (name, settings.device, dtype, image_size)
+        prepare(named, settings.runtime, [Path(place) for place in places], told)
 
 
 def runtime_profile(settings: Settings, library_model: ModelId | None = None) -> RuntimeProfile:
@@ -117,7 +126,7 @@ def runtime_profile(settings: Settings, library_model: ModelId | None = None) ->
 
     name, dtype, image_size = _named(settings, library_model)
     _require_model(name)
-    return profile_for(name, settings.device, dtype, image_size)
+    return profile_for(name, settings.device, dtype, image_size, settings.runtime)
 
 
 def model_free_id() -> ModelId:
@@ -130,16 +139,24 @@ def model_free_id() -> ModelId:
 def open_search_model(settings: Settings, library_model: ModelId | None = None) -> Any:
     """The model of ``open_model`` for few texts and pictures at a time: without torch where the device is the CPU and
     the checkpoint allows it (see `imgsearch.model.open_numpy`), so that a fresh process answers in a fraction of what
-    importing torch takes; the same answers. Raises as ``open_model`` does."""
-    return open_numpy_model(settings, library_model) or open_model(settings, library_model)
+    importing torch takes; the same answers, but for a closer arithmetic that may stand in for a library's own
+    (`imgsearch.model.open_numpy`). Raises as ``open_model`` does."""
+    from imgsearch.model.runtimes.opened import open_to_search
+
+    name, dtype, image_size = _named(settings, library_model)
+    _require_model(name)
+    return open_to_search((name, settings.device, dtype, image_size), settings.runtime)
 
 
 def open_numpy_model(settings: Settings, library_model: ModelId | None = None) -> NumpyModel | None:
-    """The model of ``open_model`` without torch; None where that cannot be. Raises as ``open_model`` does."""
+    """The model of ``open_model`` without torch; None where that cannot be, or a person named another runtime. Raises
+    as ``open_model`` does."""
     from imgsearch.model import open_numpy
 
     name, dtype, image_size = _named(settings, library_model)
     _require_model(name)
+    if settings.runtime in ("torch", "openvino"):
+        return None
     return open_numpy(name, settings.device, dtype, image_size)
 
 
@@ -266,8 +283,9 @@ def _require_model(name: str) -> None:
 
 def _named(settings: Settings, library_model: ModelId | None) -> tuple[str, str, int | None]:
     """Name, dtype and image size in pixels. What the settings leave open is the library's: one that was made on a GPU
-    in bfloat16 is searched in bfloat16 on a CPU too."""
+    in bfloat16 is searched in bfloat16 on a CPU too, and "int8" is the one of its many that made the library."""
     if library_model is None:
         return settings.model or DEFAULT_MODEL, settings.dtype, None
-    dtype = library_model.dtype if settings.dtype == "auto" else settings.dtype
+    own = library_model.dtype
+    dtype = own if settings.dtype == "auto" or (settings.dtype == "int8" and own.startswith("int8")) else settings.dtype
     return settings.model or library_model.name, dtype, library_model.image_size or None

@@ -14,7 +14,7 @@ import numpy as np
 
 from imgsearch import app as library
 from imgsearch import storage
-from imgsearch.errors import LibraryBusy, ModelError, LibraryMissing, UsageError
+from imgsearch.errors import LibraryBusy, LibraryMissing, ModelError, UsageError
 from imgsearch.media.decode_pool import DecodePool
 from imgsearch.progress import Progress, Silence
 from imgsearch.records import is_model_free

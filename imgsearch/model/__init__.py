@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     from imgsearch.model.checkpoints.known import KnownModel
     from imgsearch.model.runtime_profile import RuntimeProfile
     from imgsearch.model.runtimes.numpy.model import NumpyModel
+    from imgsearch.model.runtimes.openvino.model import OpenVinoModel
     from imgsearch.model.runtimes.torch.blip2 import Blip2Model
 
 __all__ = [
     "check_model",
     "export_directory",
+    "int8_of",
     "known_models",
     "load_model",
     "model_id_of",
     "open_numpy",
+    "open_openvino",
     "profile_for",
     "same_vectors",
     "shipped_calibration",
@@ -53,12 +56,33 @@ def load_model(
 
 
 def open_numpy(
-    name: str | Path, device: str = "auto", dtype: str = "auto", image_size: int | None = None
+    name: str | Path,
+    device: str = "auto",
+    dtype: str = "auto",
+    image_size: int | None = None,
+    *,
+    stands_in: bool = False,
 ) -> NumpyModel | None:
     """The same model with the same answers (to 1e-5), computed in NumPy without importing torch; None where only
     `load_model` can give it: a GPU, another dtype than float32, a LAVIS ``.pth``, anything unknown. Raises as
-    `load_model` does on bad arguments, unknown names and missing files."""
+    `load_model` does on bad arguments, unknown names and missing files.
+
+    With ``stands_in`` it is given for bfloat16, float16 and int8 on a CPU too: it computes in float32, closer to what
+    these round, and passes for a model of that arithmetic. For searches, never for vectors that are stored: a vector is
+    off by at most 4e-3 and a matching logit by 0.05, for int8 by what its export's check says."""
     from imgsearch.model.runtimes.numpy.opening import open_numpy as opened
+
+    return opened(name, device, dtype, image_size, stands_in=stands_in)
+
+
+def open_openvino(
+    name: str | Path, device: str = "auto", dtype: str = "auto", image_size: int | None = None
+) -> OpenVinoModel | None:
+    """The model with its ViT and image branch on OpenVINO: ``dtype`` "float32", "bfloat16", or "int8", which is the
+    newest export's, or "int8-" and the digest of one. None where it has not been exported
+    (`imgsearch models export`), OpenVINO is not installed, the device is another than the CPU, or the processor has no
+    bfloat16. Raises as `load_model` does on bad arguments, unknown names and missing files."""
+    from imgsearch.model.runtimes.openvino.opening import open_openvino as opened
 
     return opened(name, device, dtype, image_size)
 
@@ -70,14 +94,26 @@ def model_id_of(name: str | Path, device: str = "auto", dtype: str = "auto", ima
     return identify(name, device, dtype, image_size)
 
 
+def int8_of(name: str | Path, image_size: int | None = None) -> str:
+    """The dtype that stands for a model's newest int8 export here: "int8-" and the digest of its numbers. Raises
+    ModelUnavailable where there is none, ExtraMissing without OpenVINO."""
+    from imgsearch.model.runtimes.openvino.opening import int8_of as found
+
+    return found(name, image_size)
+
+
 def profile_for(
-    name: str | Path, device: str = "auto", dtype: str = "auto", image_size: int | None = None
+    name: str | Path,
+    device: str = "auto",
+    dtype: str = "auto",
+    image_size: int | None = None,
+    runtime: str = "auto",
 ) -> RuntimeProfile:
     """What would answer a search with this model here, what it costs, and the defaults that follow. Loads no weights.
     Raises as `load_model` does on bad arguments, unknown names and missing files."""
     from imgsearch.model.runtimes.choice import profile_for as chosen
 
-    return chosen(name, device, dtype, image_size)
+    return chosen(name, device, dtype, image_size, runtime)
 
 
 def check_model(name: str | Path) -> None:

@@ -12,7 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from imgsearch.model import export_directory, load_model, open_numpy
+from imgsearch.model import export_directory, load_model, open_numpy, open_openvino
+from imgsearch.model.runtimes.openvino.calibration import drawn_scenes
+from imgsearch.model.runtimes.openvino.opening import make_export
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TOWERS = {"lavis": "eva_vit_g.pth", "lavis-vitl": "clip_vit_L.pth"}
@@ -90,6 +92,15 @@ def test_an_exported_directory_answers_as_lavis_does(exported, pictures, answers
 
 def test_the_numpy_runtime_answers_as_lavis_does(exported, pictures, answers):
     check_all(open_numpy(exported, device="cpu"), pictures, answers)
+
+
+def test_a_pth_on_openvino_answers_as_lavis_does(golden, pictures, answers, tmp_path):
+    """The Q-Former's weights lie beside the graphs: torch reads a .pth once, when it is exported."""
+    pytest.importorskip("openvino")
+    for name in ("blip2_tiny.pth", "vocab.txt"):
+        shutil.copy(golden / name, tmp_path)
+    make_export(tmp_path / "blip2_tiny.pth", "float32", None, lambda size: drawn_scenes(2, size))
+    check_all(open_openvino(tmp_path / "blip2_tiny.pth", "cpu", "float32"), pictures, answers)
 
 
 @pytest.fixture(scope="module")

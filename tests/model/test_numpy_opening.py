@@ -23,7 +23,7 @@ def test_what_needs_torch_is_left_to_it(directory, monkeypatch):
     assert open_numpy(GOLDEN / "blip2_tiny.pth", "cpu") is None
     assert open_numpy(directory, "cpu", dtype="bfloat16") is None
     assert open_numpy(directory, "cpu", image_size=41) is None  # load_model says what is wrong with it
-    monkeypatch.setattr("imgsearch.model.runtimes.numpy.opening.resolve_device", lambda device: "cuda:0")
+    monkeypatch.setattr("imgsearch.model.runtimes.numpy.opening.resolve_device", lambda device, dtype: "cuda:0")
     assert open_numpy(directory, "cuda") is None
 
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgsearch.model import export_directory, load_model, model_id_of, open_numpy
+from imgsearch.model import export_directory, load_model, model_id_of, open_numpy, open_openvino
 from imgsearch.model.contract import Embedder, Explainer, Matcher
+from imgsearch.model.runtimes.openvino.calibration import drawn_scenes
+from imgsearch.model.runtimes.openvino.opening import make_export
 
 CLIP = Path(__file__).parents[1] / "golden" / "lavis-vitl" / "blip2_tiny.pth"
 TEXTS = [
@@ -20,7 +22,15 @@ TEXTS = [
     "zebra's BOAT, [SEP] red.",
     "é",
 ]
-RUNTIMES = {"torch": load_model, "numpy": open_numpy}
+
+
+def exported(checkpoint, device):
+    pytest.importorskip("openvino")
+    make_export(checkpoint, "float32", None, lambda size: drawn_scenes(2, size))
+    return open_openvino(checkpoint, device, "float32")
+
+
+RUNTIMES = {"torch": load_model, "numpy": open_numpy, "openvino": exported}
 
 
 def far(ours, theirs) -> float:

@@ -52,7 +52,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         "a .pth; none: for finding copies only; an existing library keeps the model it was made with",
     )
     parser.add_argument("--device", help="auto (default), cpu, cuda, cuda:N")
-    parser.add_argument("--dtype", choices=DTYPES, metavar="DTYPE", help="auto (default), float32, bfloat16, float16, int8")
+    parser.add_argument("--dtype", choices=DTYPES, metavar="DTYPE", help=", ".join(DTYPES) + " (default: auto)")
     parser.add_argument(
         "--runtime", choices=RUNTIMES, help="what computes the model: auto (default), numpy, torch, openvino"
     )

@@ -1,4 +1,5 @@
-"""`imgsearch models`: what is known, what is on disk, what it needs; `imgsearch models pull NAME` fetches one."""
+"""`imgsearch models`: what is known, what is on disk, what it needs and how fast it is here; `imgsearch models pull
+NAME` fetches one, `imgsearch models export NAME` prepares one for OpenVINO."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgsearch.cli.command import Command
+from imgsearch.cli.model_runtimes import add_export, exports_in_words, processor_in_words, run_export, timed_once
 from imgsearch.cli.output.progress import phases
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable
 from imgsearch.extras import has_extra
@@ -19,6 +21,8 @@ from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source,
 from imgsearch.model.memory import available_bytes
 from imgsearch.model.runtime_profile import RuntimeProfile
 from imgsearch.model.runtimes.choice import published_profile
+from imgsearch.model.runtimes.openvino.exports import Part, part_as_json
+from imgsearch.model.runtimes.openvino.opening import exports_of
 from imgsearch.progress import StageProgress
 from imgsearch.wording import describe_size
 
@@ -34,18 +38,20 @@ class ModelRow:
     image_size: int
     note: str
     profile: RuntimeProfile | None = None  # what would run here; None where the files do not tell
+    exports: tuple[Part, ...] = ()  # for OpenVINO
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("--json", action="store_true", help="print one JSON list")
-    verbs = parser.add_subparsers(dest="verb", metavar="pull")
+    verbs = parser.add_subparsers(dest="verb", metavar="pull|export")
     pull = verbs.add_parser(
         "pull", help="fetch a model's files, checked by their hashes; goes on where an earlier try stopped"
     )
     pull.add_argument("name", metavar="NAME", help="blip2, blip2-coco, blip2-vitl or a Hugging Face id (owner/name)")
     pull.add_argument("--again", action="store_true", help="ask whether there is a newer one than the one on disk")
     pull.add_argument("--quiet", action="store_true", help="no bar and no messages on stderr")
+    add_export(verbs)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,6 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{arguments.name} is {'already here: ' if pulled.already else 'in '}{pulled.folder}")
         print(f"next: imgsearch index --model {arguments.name} FOLDER")
         return 0
+    if arguments.verb == "export":
+        return run_export(arguments)
+    timed_once()
     rows = [describe(model) for model in known_models()]
     print(json.dumps([_as_json(row) for row in rows], indent=2) if arguments.json else _as_table(rows))
     return 0
@@ -74,11 +83,13 @@ def describe(model: KnownModel) -> ModelRow:
         source = find_source(model.name)
         _, _, image_size = config_shape(config_of(source), source.path, None)
         profile = profile_for(model.name)
+        exports = exports_of(source, None)
     except ModelUnavailable as error:
         return ModelRow(model, "incomplete", None, 0, model.image_size, error.message)
     except CheckpointInvalid as error:
         return ModelRow(model, "damaged", None, 0, model.image_size, error.message)
-    return ModelRow(model, "on disk", source.path, _size(source), image_size, "", profile)
+    whole = tuple(part for part in exports.parts.values() if exports.is_whole(part))
+    return ModelRow(model, "on disk", source.path, _size(source), image_size, "", profile, whole)
 
 
 def _size(source: ResolvedCheckpoint) -> int:
@@ -99,6 +110,7 @@ def _as_json(row: ModelRow) -> dict[str, object]:
         "about": row.model.about,
         "note": row.note,
         "here": None if row.profile is None else _profile_as_json(row.profile),
+        "exports": [part_as_json(part) for part in row.exports],
     }
 
 
@@ -107,6 +119,7 @@ def _profile_as_json(profile: RuntimeProfile) -> dict[str, object]:
         "runtime": profile.runtime,
         "device": profile.device,
         "dtype": profile.dtype,
+        "loss": profile.loss,
         "image_gflop": round(profile.image_gflop, 3),
         "image_seconds": profile.image_seconds,
         "pair_seconds": profile.pair_seconds,
@@ -120,7 +133,9 @@ def _profile_as_json(profile: RuntimeProfile) -> dict[str, object]:
 def _profile_in_words(profile: RuntimeProfile) -> str:
     """ "here: cpu, float32, NumPy to search, torch to index; about 4.2 s a picture; 4.7 GB of weights; re-ranks 4" """
     runtime = "torch"
-    if not has_extra("torch"):
+    if profile.runtime == "openvino":
+        runtime = "OpenVINO"
+    elif not has_extra("torch"):
         missing = "which is not installed: pip install 'imgsearch[torch]'"
         runtime = "NumPy" if profile.runtime == "numpy" else f"torch, {missing}"
     elif profile.runtime == "numpy":
@@ -134,6 +149,7 @@ def _profile_in_words(profile: RuntimeProfile) -> str:
     return (
         f"here: {profile.device}, {profile.dtype}, {runtime}; {speed}; "
         f"{describe_size(profile.weight_bytes)} of weights; re-ranks {profile.rerank_depth}"
+        + (f"; loses against float32: {profile.loss}" if profile.loss else "")
     )
 
 
@@ -146,12 +162,14 @@ def _as_table(rows: list[ModelRow]) -> str:
         lines.append(f"{model.name:<12}{row.state:<12}{download:>9}{ram:>8}{row.image_size:>8}  {model.about}")
         if row.profile is not None:
             lines.append(f"{'':12}{_profile_in_words(row.profile)}")
+        lines += [f"{'':12}{words}" for words in exports_in_words(row.exports)]
         if row.note:
             lines.append(f"{'':12}{row.note}")
     free = available_bytes()
     lines.append("")
     if free is not None:
         lines.append(f"{free / 1e9:.1f} GB of RAM are free here.")
+    lines += processor_in_words()
     lines.append(
         "Fetch one: imgsearch models pull blip2; without a GPU rather blip2-vitl. "
         "A directory, a LAVIS .pth or a Hugging Face id is a model too."
@@ -159,4 +177,4 @@ def _as_table(rows: list[ModelRow]) -> str:
     return "\n".join(lines)
 
 
-MODELS = Command("list the models and what they need; `pull NAME` fetches one", configure, run)
+MODELS = Command("list the models and what they need; `pull NAME` fetches, `export NAME` speeds up", configure, run)

@@ -16,7 +16,7 @@ from imgsearch.cli.output.signs import Sign, signs
 from imgsearch.cli.output.streams import without_chatter
 from imgsearch.cli.parser import probability, real, whole
 from imgsearch.errors import UsageError
-from imgsearch.settings import FEATURES
+from imgsearch.settings import FEATURES, RUNTIMES
 
 if TYPE_CHECKING:
     from imgsearch.records import Results
@@ -71,6 +71,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--library", metavar="DIR", help="where the library is")
     parser.add_argument("--model", metavar="NAME", help="insist on this model; the library's own unless given")
     parser.add_argument("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--runtime", choices=RUNTIMES, help="what computes the model: auto, numpy, torch, openvino")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object")
     form.add_argument("--paths", action="store_true", help="paths only, one a line")

@@ -26,7 +26,7 @@ from imgsearch.model.checkpoints.lavis_vit import (
     image_size_of,
     tower_config,
 )
-from imgsearch.model.checkpoints.pickled import read_pickled
+from imgsearch.model.checkpoints.pickled import read_pickled, read_trained_size
 from imgsearch.model.checkpoints.towers import CLIP_FILE, EVA_FILE, TOWER_PREFIX, find_tower, is_clip
 
 DEFAULT_IMAGE_SIZE = 224  # LAVIS's pre-training size, for the form that does not say
@@ -34,7 +34,7 @@ DEFAULT_IMAGE_SIZE = 224  # LAVIS's pre-training size, for the form that does no
 # BERT has 64 numbers a head.
 QFORMER_HEAD_WIDTH = 64
 
-_TOP_NAMES = {
+RETRIEVAL_NAMES = {
     "query_tokens": "query_tokens",
     "ln_vision.weight": "vision_model.post_layernorm.weight",
     "ln_vision.bias": "vision_model.post_layernorm.bias",
@@ -87,7 +87,7 @@ def read_lavis(path: Path, image_size: int | None) -> LavisCheckpoint:
         tower = dict(_open_state(tower_beside(path, body)))
     try:
         native = image_size_of(tower)
-        size = image_size or (native if inside else DEFAULT_IMAGE_SIZE)
+        size = image_size or (native if inside else read_trained_size(path) or DEFAULT_IMAGE_SIZE)
         return LavisCheckpoint(body, tower, size, _config(body, tower, size))
     except KeyError as exc:
         raise CheckpointInvalid(f"{path} holds no {exc.args[0]!r}; it is not a whole BLIP-2", "fetch it again") from exc
@@ -134,7 +134,7 @@ def tower_beside(path: Path, body: State) -> Path:
 
 
 def _check_body(body: State, path: Path) -> None:
-    missing = [name for name in _TOP_NAMES if name not in body]
+    missing = [name for name in RETRIEVAL_NAMES if name not in body]
     if not missing:
         return
     if "itm_head.weight" in missing and "query_tokens" in body:
@@ -188,7 +188,7 @@ def cross_attention_frequency(body: State, layers: int) -> int:
 
 
 def _convert_body(body: State) -> Iterator[tuple[str, Any]]:
-    for old, new in _TOP_NAMES.items():
+    for old, new in RETRIEVAL_NAMES.items():
         yield new, body[old]
     yield from convert_layers(body)
 

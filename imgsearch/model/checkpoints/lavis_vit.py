@@ -29,14 +29,14 @@ _BLIP2_BLOCKS = {(1408, 40): 39, (1024, 24): 23}
 # nn.LayerNorm's default in LAVIS's ln_vision and in CLIP, where transformers and EVA have 1e-6.
 _DEFAULT_EPS = 1e-5
 
-_EVA_NAMES = {
+EVA_NAMES = {
     "norm1": "layer_norm1",
     "norm2": "layer_norm2",
     "attn.proj": "self_attn.projection",
     "mlp.fc1": "mlp.fc1",
     "mlp.fc2": "mlp.fc2",
 }
-_CLIP_NAMES = {
+CLIP_NAMES = {
     "ln_1": "layer_norm1",
     "ln_2": "layer_norm2",
     "attn.out_proj": "self_attn.projection",
@@ -140,7 +140,7 @@ def _convert_eva(tower: State, config: Mapping[str, Any]) -> Iterator[tuple[str,
     yield _EMBEDDINGS + "patch_embedding.bias", tower["patch_embed.proj.bias"]
     for number in range(config["num_hidden_layers"]):
         ours, theirs = f"vision_model.encoder.layers.{number}.", f"blocks.{number}."
-        yield from _renamed(tower, ours, theirs, _EVA_NAMES)
+        yield from _renamed(tower, ours, theirs, EVA_NAMES)
         yield f"{ours}self_attn.qkv.weight", tower[f"{theirs}attn.qkv.weight"]
         # LAVIS keeps biases of queries and values; keys have none.
         query, value = (as_tensor(tower[f"{theirs}attn.{part}_bias"]) for part in ("q", "v"))
@@ -157,7 +157,7 @@ def _convert_clip(tower: State, config: Mapping[str, Any]) -> Iterator[tuple[str
         yield f"vision_model.pre_layernorm.{part}", tower[f"ln_pre.{part}"]
     for number in range(config["num_hidden_layers"]):
         ours, theirs = f"vision_model.encoder.layers.{number}.", f"transformer.resblocks.{number}."
-        yield from _renamed(tower, ours, theirs, _CLIP_NAMES)
+        yield from _renamed(tower, ours, theirs, CLIP_NAMES)
         for part in ("weight", "bias"):
             yield f"{ours}self_attn.qkv.{part}", tower[f"{theirs}attn.in_proj_{part}"]
 

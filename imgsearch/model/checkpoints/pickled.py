@@ -36,12 +36,23 @@ def read_pickled(path: Path) -> dict[str, FloatTensor] | None:
             prefix = pickled.removesuffix("data.pkl")
             if records[pickled].file_size > _LONGEST_PICKLE or not _little_endian(archive, prefix, records):
                 return None
-            reader = _Reader(archive.open(pickled))
-            loaded = reader.load()
+            loaded = _Reader(archive.open(pickled)).load()
             state = loaded.get("model", loaded)
             found = {name: value for name, value in state.items() if isinstance(value, _Tensor)}
             return {str(name): _placed(file, path, records, prefix, value) for name, value in found.items()} or None
     except Exception:  # noqa: BLE001 - whatever is wrong, torch.load says it better
+        return None
+
+
+def read_trained_size(path: Path) -> int | None:
+    """The image size, pixels, of the configuration that LAVIS's runner writes beside a state dict
+    ({"model", "optimizer", "config", "scaler", "epoch"}); None where the file has none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            (pickled,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+            size = _Reader(archive.open(pickled)).load()["config"]["model"]["image_size"]
+            return size if type(size) is int and size > 0 else None
+    except Exception:  # noqa: BLE001 - as in read_pickled
         return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from imgsearch.model.checkpoints.config import Blip2Sizes, expected_shapes, read_sizes
-from imgsearch.model.checkpoints.identity import check_arguments, make_id, resolve_device
+from imgsearch.model.checkpoints.identity import check_arguments, chosen_dtype, make_id, resolve_device
 from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source
 from imgsearch.model.checkpoints.soundness import mend_of
 from imgsearch.model.runtimes.numpy.model import NumpyModel
@@ -13,25 +13,30 @@ from imgsearch.model.runtimes.numpy.weights import Weights
 from imgsearch.model.tokenizer import read_tokenizer, require_own_vocabulary
 
 
-def open_numpy(name: str | Path, device: str, dtype: str, image_size: int | None) -> NumpyModel | None:
+def open_numpy(
+    name: str | Path, device: str, dtype: str, image_size: int | None, *, stands_in: bool = False
+) -> NumpyModel | None:
     """The model that `load_model` would give, without torch; None where torch is needed: a GPU, another dtype than
     float32, a LAVIS ``.pth``, a ``.bin``, an architecture or a storage dtype that is not read here, or a checkpoint
-    with something wrong, of which `load_model` then tells.
+    with something wrong, of which `load_model` then tells. ``stands_in``: other dtypes on a CPU too.
 
     Raises as `load_model` does on bad arguments, unknown names and missing files. Cost: the headers of the weight
     files; nothing else is read."""
     check_arguments(device, dtype, image_size)
-    place = resolve_device(device)
-    if place != "cpu" or dtype not in ("auto", "float32"):
+    place = resolve_device(device, dtype)
+    if place != "cpu" or not (stands_in or dtype in ("auto", "float32")):
         return None
     source = find_source(name)
+    kind = chosen_dtype(source, place) if dtype == "auto" else dtype
+    if kind != "float32" and not stands_in:
+        return None
     readable = read_without_torch(source, place, "float32", image_size)
     if readable is None:
         return None
     weights, sizes = readable
     tokenizer = read_tokenizer(source.path)
     require_own_vocabulary(tokenizer, sizes.qformer.vocabulary, mend_of(source))
-    model_id = make_id(source, "float32", sizes.tokens, sizes.dims, sizes.vision.image)
+    model_id = make_id(source, kind, sizes.tokens, sizes.dims, sizes.vision.image)
     return NumpyModel(weights, sizes, tokenizer, model_id)
 
 

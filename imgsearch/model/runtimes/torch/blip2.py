@@ -64,9 +64,9 @@ class Blip2Model:
         tokenizer: TextTokenizer,
         model_id: ModelId,
     ) -> None:
-        """``config``: the checkpoint's Blip2Config at this image size, for export."""
-        self._network = network
-        self._sizes = sizes
+        """``config``: the checkpoint's Blip2Config at this image size, for export. ``parts``: our own modules."""
+        self.parts = network
+        self.sizes = sizes
         self._tokenizer = tokenizer
         self._device: torch.device = network.query_tokens.device
         self._dtype: torch.dtype = network.query_tokens.dtype
@@ -90,11 +90,11 @@ class Blip2Model:
         Made when first asked for, which imports transformers (seconds). Raises UsageError for a ViT of CLIP's kind."""
         from imgsearch.model.runtimes.torch.transformers_form import retrieval_network
 
-        return retrieval_network(self._network, self._sizes, self.config)
+        return retrieval_network(self.parts, self.sizes, self.config)
 
     def slots(self) -> dict[str, torch.Tensor]:
         """Every tensor by its name in a checkpoint, on the model's own memory."""
-        return self._network.slots()
+        return self.parts.slots()
 
     @property
     def tokenizer(self) -> TextTokenizer:
@@ -130,21 +130,21 @@ class Blip2Model:
             raise ValueError(f"received pixels {list(batch.shape)}, expected [B, 3, {side}, {side}]")
         if not len(batch):
             return batch.new_empty((0, *self._features_shape))
-        features: torch.Tensor = self._network.vision(batch)
+        features: torch.Tensor = self.parts.vision(batch)
         return features
 
     @_on_device
     def embed_features(self, features: Any) -> torch.Tensor:
         """Features [B, N, W] -> float32 [B, T, D] on the CPU, every token of L2 norm 1."""
         queries = self.query_states(features)
-        return F.normalize(self._network.vision_projection(queries).float(), dim=-1).cpu()
+        return F.normalize(self.parts.vision_projection(queries).float(), dim=-1).cpu()
 
     @_on_device
     def query_states(self, features: Any) -> torch.Tensor:
         """Features [B, N, W] -> the Q-Former's output for its queries [B, T, H], on the model's device."""
         batch = self._features(features)
-        queries = self._network.query_tokens
-        parts = [self._network.qformer.read_images(queries, batch[rows]) for rows in self._chunks(len(batch))]
+        queries = self.parts.query_tokens
+        parts = [self.parts.qformer.read_images(queries, batch[rows]) for rows in self._chunks(len(batch))]
         return torch.cat(parts) if parts else batch.new_empty((0, *queries.shape[1:]))
 
     def embed_images(self, pixels: Any) -> torch.Tensor:
@@ -218,11 +218,11 @@ class Blip2Model:
         """Ids int64 [B, L] and bool [B, L], True for a piece that counts, both on the device -> the Q-Former's states
         of all pieces [B, L, H], or of the first ``rows``."""
         seen = None if mask is None else mask[:, None, None]
-        return self._network.qformer.read_texts(self._network.embed_words(ids), seen, rows)
+        return self.parts.qformer.read_texts(self.parts.embed_words(ids), seen, rows)
 
     def project_texts(self, states: torch.Tensor) -> torch.Tensor:
         """The Q-Former's states of texts [..., H] -> float32 [..., D], L2 norm 1, on the device."""
-        return F.normalize(self._network.text_projection(states).float(), dim=-1)
+        return F.normalize(self.parts.text_projection(states).float(), dim=-1)
 
     @_on_device
     def read_pairs(self, encoded: list[list[int]], features: Any) -> torch.Tensor:
@@ -244,17 +244,17 @@ class Blip2Model:
         seen = None
         if mask is not None:
             seen = F.pad(mask, (self.query_tokens, 0), value=True)[:, None, None]  # [K, 1, 1, T + L]
-        words = self._network.embed_words(ids)
-        return self._network.qformer.read_images(self._network.query_tokens, features, words, seen, maps)
+        words = self.parts.embed_words(ids)
+        return self.parts.qformer.read_images(self.parts.query_tokens, features, words, seen, maps)
 
     def _read_pairs(self, encoded: list[list[int]], features: Any) -> torch.Tensor:
-        return self._network.itm_head(self.read_pairs(encoded, features)).float().mean(dim=1)  # type: ignore[no-any-return]
+        return self.parts.itm_head(self.read_pairs(encoded, features)).float().mean(dim=1)  # type: ignore[no-any-return]
 
     def encode(self, texts: Sequence[str], max_tokens: int, bounded: bool = True) -> list[list[int]]:
         """Ids of each text, at most ``max_tokens`` and, where ``bounded``, never past the model's own positions."""
         if isinstance(texts, str):
             raise TypeError("a list of texts is expected; received one string")
-        return self._tokenizer.encode(texts, min(max_tokens, self._sizes.qformer.positions) if bounded else max_tokens)
+        return self._tokenizer.encode(texts, min(max_tokens, self.sizes.qformer.positions) if bounded else max_tokens)
 
     def pad(self, encoded: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Ids int64 [Q, L] padded to the longest, and the mask bool [Q, L], or None where nothing is padded."""

@@ -88,7 +88,7 @@ class VisionTransformer(nn.Module):
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pixels [B, 3, S, S] -> features [B, N, W]."""
         patches = self.patches(pixels).flatten(2).transpose(1, 2)  # [B, N - 1, W]
-        x = torch.cat([self.class_token.expand(len(pixels), -1, -1), patches], dim=1) + self.positions
+        x = torch.cat([self.class_token.expand(pixels.shape[0], -1, -1), patches], dim=1) + self.positions
         if self.first_norm is not None:
             x = self.first_norm(x)
         for block in self.blocks:
