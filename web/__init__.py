@@ -25,6 +25,8 @@ _NOUNS = (
     "texts",
     "read_words",
     "facets",
+    "timeline",
+    "selections",
     "duplicates",
     "jobs",
     "openapi",

@@ -29,6 +29,14 @@ def spoken(text: str) -> str:
     return text
 
 
+_GONE = re.compile(r"^the library holds no picture with the id \d+$")
+
+
+def about_a_query(text: str) -> str:
+    """What is wrong with a query, as `on_a_page`, and without the number of the picture that it compares with."""
+    return on_a_page(_GONE.sub("the picture that this compares with is not in the library any more", text))
+
+
 def on_a_page(text: str) -> str:
     """``text`` without sentences that name a command: whoever looks at a page may have no terminal."""
     kept = [part for part in re.split(r"; |(?<=\.) ", spoken(text)) if not _COMMAND.search(part)]

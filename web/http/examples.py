@@ -96,6 +96,10 @@ DESCRIPTIONS: dict[str, str] = {
     "job": "One of the last 20.",
     "stopJob": "After the batch in flight; a second time, at once.",
     "streamJobs": "Ends with the last run.",
+    "months": "In the order of `sort`; undated ones come last. The counts add up to the places of `timeline`.",
+    "timeline": "Filters of `q` apply; words have an order of their own, and are refused.",
+    "zip": "Made while it is sent; pictures that no file holds any more are named in a text inside.",
+    "paths": "The first file of each.",
     "openapi": "OpenAPI 3.1.",
     "caption": "404 where there is none and nothing writes one.",
     "makeCaption": "Written anew, checked by the matching head, and stored.",
@@ -147,6 +151,12 @@ ANSWERS: dict[str, Part] = {
         ],
         "next_cursor": None,
     },
+    "months": {"months": [{"year": 2019, "month": 7, "count": 312}, {"year": 0, "month": 0, "count": 4}], "total": 316},
+    "timeline": {
+        "start": 0,
+        "hits": [_HIT | {"itc": 0, "itm_logit": None, "itm_probability": None, "confident": None}],
+    },
+    "paths": {"paths": ["/photos/2019/IMG_2004.jpg"]},
     "jobs": {"jobs": [_JOB]},
     "startJob": _JOB,
     "job": _JOB,
@@ -156,6 +166,7 @@ ANSWERS: dict[str, Part] = {
 BODIES: dict[str, Part] = {
     "startJob": {"kind": "index", "folders": ["/photos/2019"]},
     "decide": {"decide": "accept", "tier": "bytes"},
+    "paths": {"ids": [17, 18]},
 }
 
 PARAMETERS: dict[str, Any] = {

@@ -292,6 +292,18 @@ SCHEMAS: dict[str, Schema] = {
             )
         )
     ),
+    "Months": _object(
+        months=_list(
+            _object(
+                year=_said("0: without a date", **COUNT),
+                month=_said("0: only the year is known", type="integer", minimum=0, maximum=12),
+                count=COUNT,
+            )
+        ),
+        total=COUNT,
+    ),
+    "Stretch": _object(start=COUNT, hits=_list(ref("Hit"))),
+    "Paths": _object(paths=_said("without pictures that no file holds", **_list(TEXT))),
     "Snapshot": _object(kind=TEXT, images=COUNT, size_bytes=COUNT, created_at=WHEN),
     "Status": _STATUS,
     "Failures": _FAILURES,

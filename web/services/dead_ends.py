@@ -50,7 +50,7 @@ def offers(store: Store, text: str, counting: Counting) -> list[Offer]:
                 Offer(shown, f"{rest} {_term(name, meant)}".strip(), count)
                 for shown, meant, count in _NEAREST[name](value, found, store)
             ]
-        if rest:
+        if rest and len(filters) > 1:
             without.append(Offer(f"without {name} {value}", rest))
     return [*nearest[:OFFERED], *without[:OFFERED]]
 

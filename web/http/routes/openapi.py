@@ -25,6 +25,7 @@ from web.http.operations import (
     parameter,
     q,
 )
+from web.http.routes import selections, timeline
 from web.http.routes.duplicates import DECISIONS, GROUPS, MOST_GROUPS
 from web.http.schemas import IMAGE_ID, QUESTION, SCHEMAS, TEXT, Schema, ref
 
@@ -65,7 +66,8 @@ def document() -> Part:
 
 
 def _paths() -> dict[str, Part]:
-    return _search_paths() | _picture_paths() | _text_paths() | _library_paths() | _duplicate_paths() | _job_paths()
+    ours = _search_paths() | _picture_paths() | _text_paths() | _library_paths() | _duplicate_paths() | _job_paths()
+    return ours | timeline.paths() | selections.paths()
 
 
 def _search_paths() -> dict[str, Part]:

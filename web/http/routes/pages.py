@@ -11,11 +11,13 @@ from flask.typing import ResponseReturnValue
 
 from imgsearch.errors import UsageError
 from imgsearch.search.query.description import Query
+from imgsearch.search.query.parser import pieces_of
 from web.http.answers import EVERY_PICTURE, LONGEST_CURSOR, search_json
 from web.http.context import current_config, current_service, rooted
 from web.http.routes.pictures import find_picture, picture_json
 from web.http.tiles import install_tiles
 from web.problems import printable, status_of
+from web.wording import about_a_query
 
 blueprint = Blueprint("pages", __name__)
 install_tiles(blueprint)
@@ -29,7 +31,8 @@ BUDGET_MS = 1500.0
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """The content of search.html; ``heading`` and ``advice`` stand where there is no image."""
+    """The content of search.html; ``heading`` and ``advice`` stand where there is no image. ``told``: the answer
+    without its hits, for the script; ``words``: the query without its filters."""
 
     query: str
     everything: bool = False
@@ -38,7 +41,8 @@ class SearchPage:
     notes: tuple[str, ...] = ()
     next_cursor: str | None = None
     complete: bool = True
-    reranked: int = 0
+    told: dict[str, Any] | None = None
+    words: str = ""
     heading: str = ""
     advice: str = ""
     every: str = EVERY_PICTURE
@@ -47,8 +51,18 @@ class SearchPage:
     order: str = "match"
 
     @property
+    def asked(self) -> str:
+        """The query as a heading; "" for none."""
+        return str(self.told["title"]) if self.told else "Search" if self.query else ""
+
+    @property
     def title(self) -> str:
-        return self.query or "Newest pictures"
+        return self.asked or "Newest pictures"
+
+    @property
+    def words_address(self) -> str:
+        """The address of the search without filters; "" where there are none, or nothing else."""
+        return rooted(f"/?{urlencode({'q': self.words})}") if self.words and self.words != self.query else ""
 
     @property
     def status(self) -> str:
@@ -81,7 +95,7 @@ def show_search() -> ResponseReturnValue:
         page = _search_page(text)
     except UsageError as error:
         longest = current_config().max_query_chars
-        heading, advice = printable(error.message), printable(error.hint)
+        heading, advice = (about_a_query(printable(said)) for said in (error.message, error.hint))
         shown = SearchPage(text[:longest], longest=longest, heading=heading, advice=advice)
         return render_template("search.html", page=shown), status_of(error)
     return render_template("search.html", page=page)
@@ -100,7 +114,7 @@ def _search_page(text: str) -> SearchPage:
         advice = "These are the closest pictures. They may show something else."
     elif not answer["hits"]:
         heading = "No picture found" if text else "No pictures yet"
-        advice = "" if text else "Index a folder: imgsearch index FOLDER. Then they appear here."
+        advice = "" if text else "Pictures appear here once a folder of this machine is indexed."
     return SearchPage(
         query=text,
         everything=everything,
@@ -109,7 +123,8 @@ def _search_page(text: str) -> SearchPage:
         notes=tuple(note for note in answer["notes"] if "matches with confidence" not in note),
         next_cursor=answer["next_cursor"],
         complete=results.complete,
-        reranked=answer["reranked"],
+        told={name: value for name, value in answer.items() if name not in ("hits", "closest", "took_ms")},
+        words=" ".join(piece for piece, name, *_ in pieces_of(text) if not name),
         heading=heading,
         advice=advice,
         longest=current_config().max_query_chars,

@@ -6,9 +6,17 @@ export const API = `${ROOT}/api/v1`;
 
 export class Problem extends Error {
   constructor({ title = "Something went wrong", detail = "", hint = "", status = 0 } = {}) {
-    super(detail || title);
-    Object.assign(this, { title, hint, status });
+    super(plain(status === 400 ? detail.replace(ABOUT, COMPARED) : detail) || title);
+    Object.assign(this, { title, hint: plain(hint), status });
   }
+}
+
+const ABOUT = /^the library holds no picture with the id \d+$/;
+const COMPARED = "The picture that this compares with is not in the library any more";
+
+/** A sentence without what is of use at a terminal alone. */
+function plain(text) {
+  return text.split("; ").filter((part) => !/`|\bimgsearch [a-z]|(^|\s)--?[a-z]/.test(part)).join("; ");
 }
 
 export const csrf = () => document.querySelector('meta[name="csrf-token"]').content;
@@ -22,7 +30,7 @@ export async function ask(path, { query = {}, ...options } = {}) {
     response = await fetch(`${API}${path}${search ? `?${search}` : ""}`, { ...options, headers: { Accept: "application/json", ...options.headers } });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem({ title: "The server does not answer", detail: "The server does not answer.", hint: "Is imgsearch serve still running?" });
+    throw new Problem({ title: "The server does not answer", detail: "The server does not answer.", hint: "It may have stopped, or the network is gone." });
   }
   if (response.status === 401) location.assign(`${ROOT}/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   const told = await response.json().catch(() => ({}));
@@ -71,7 +79,8 @@ export function streamSearch(query, { first, last, failed }) {
   return stop;
 }
 
-export const pictureOf = (id) => ask(`/pictures/${id}`);
+export const askAlternatives = (q) => ask("/alternatives", { query: { q } });
+export const pictureOf = (id, q = "", signal = undefined) => ask(`/pictures/${id}`, { query: { q }, signal });
 export const matchOf = (id, q, signal) => ask(`/pictures/${id}/match`, { query: { q }, signal });
 export const textOf = (id, q, signal) => ask(`/pictures/${id}/text`, { query: { q }, signal });
 export const large = (hit) => `${hit.thumbnail}?size=large`;

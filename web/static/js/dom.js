@@ -32,6 +32,14 @@ export function icon(name) {
   return svg;
 }
 
+/** Load a style sheet of ours that the page itself does without. */
+export function styled(name) {
+  const href = new URL(`../css/${name}.css`, import.meta.url).pathname;
+  return new Promise((done, failed) => {
+    document.head.append(el("link", { rel: "stylesheet", href, load: done, error: failed }));
+  });
+}
+
 export const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export const count = (number) => number.toLocaleString("en");

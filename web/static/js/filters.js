@@ -78,6 +78,7 @@ function stepped(menu, event) {
 /** "-camera:Canon" as "not camera: Canon"; of a folder's path its name. */
 function labelOf(term) {
   const [, minus, name, value] = /^(-?)(\p{L}+):(.*)$/su.exec(term.replaceAll('"', ""));
+  if (/^(similar|like)$/i.test(name)) return "like this picture";
   const short = name.toLowerCase() === "folder" ? value.replace(/\/+$/, "").split("/").at(-1) || value : value;
   return `${minus && "not "}${name.toLowerCase()}: ${short}`;
 }

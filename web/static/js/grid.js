@@ -39,12 +39,14 @@ export class Grid {
     const before = moving && !calm.matches ? this.#places() : new Map();
     const focused = this.list.contains(document.activeElement) ? document.activeElement.closest(".tile")?.dataset.id : null;
     const known = moving ? this.tiles : new Map(); // another answer is not the old one moved about
+    const leaving = before.size ? [...known].filter(([id]) => !hits.some((hit) => hit.image_id === id)) : [];
     this.hits = [];
     this.tiles = new Map();
     this.list.replaceChildren(...this.#made(hits, known));
     this.list.classList.remove("waiting");
     this.hold(more);
     if (focused) this.focus(Number(focused));
+    for (const [id, tile] of leaving) fade(tile, before.get(id));
     if (before.size) this.#glide(before);
   }
 
@@ -151,6 +153,15 @@ export class Grid {
       }
     }
   }
+}
+
+/** A tile that has left its row goes where it stood, so that what stays is seen to stay. */
+function fade(tile, place) {
+  if (!place) return;
+  const ghost = el("div", { class: "ghost", "aria-hidden": "true" }, tile.querySelector("img"));
+  Object.assign(ghost.style, { left: `${place.left + scrollX}px`, top: `${place.top + scrollY}px`, width: `${place.width}px`, height: `${place.height}px` });
+  document.body.append(ghost);
+  ghost.animate([{ opacity: getComputedStyle(ghost).opacity }, { opacity: 0 }], { ...MOVE, duration: 260 }).finished.finally(() => ghost.remove());
 }
 
 /** The tile of the first other row whose middle is nearest. */

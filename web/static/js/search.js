@@ -1,13 +1,14 @@
 // The search page: what is asked, shown and opened stands in the address, so that back, reload and sharing work.
 
 import { address, keyOf, readAddress } from "./address.js";
-import { ask, askWithPicture, streamSearch } from "./client.js";
-import { count, ROOT, several } from "./dom.js";
+import { ask, askWithPicture, pictureOf, streamSearch } from "./client.js";
+import { whenBack } from "./again.js";
+import { ROOT, styled } from "./dom.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { filtersOf, wordsOf } from "./query.js";
-import { drawSmall, keepPicture, keptPicture, takePictures } from "./upload.js";
-import { makeDialog, Viewer } from "./viewer.js";
+import { note, say, tell, tellProblem } from "./telling.js";
+import { drawSmall, keepPicture, keptPicture, takePictures, tooLarge } from "./upload.js";
 
 const find = (id) => document.getElementById(id);
 const list = find("grid");
@@ -27,26 +28,32 @@ function go(change, { replace = false } = {}) {
   settle(next);
 }
 
+/** Enter always asks: the library may have changed, or the server is back. */
+function askAnew() {
+  answers.delete(keyOf(state));
+  search();
+}
+
 /** Make the page show a state. */
 function settle(next) {
   const searched = keyOf(next) !== keyOf(state);
   if (searched && answers.has(keyOf(state))) answers.get(keyOf(state)).scroll = scrollY;
   state = next;
   if (searched) {
-    viewer.close({ quiet: true });
+    viewer?.close({ quiet: true });
     search();
   }
   if (state.picture) openPicture(state.picture);
-  else viewer.close({ quiet: true });
+  else viewer?.close({ quiet: true });
 }
 
 function search() {
   stop();
-  stop = () => {};
+  callOff();
+  stop = callOff = () => {};
   field.value = state.q;
   filters.show(state.q);
   showUpload();
-  document.title = state.q ? `${state.q} - imgsearch` : "imgsearch";
   const key = keyOf(state);
   const known = answers.get(key);
   if (known) {
@@ -72,7 +79,7 @@ async function searchWithPicture(key) {
     const picture = await keptPicture(state.upload);
     if (waiting.signal.aborted) return;
     if (!picture) {
-      return report("This search was for a picture that is not kept in this browser.", "Drop the picture here once more.");
+      return failed({ status: 404, message: "This search was for a picture that is not kept in this browser.", hint: "Drop the picture here once more." });
     }
     finish(key, await askWithPicture(picture, { q: state.q, limit, all: state.all ? "1" : "" }, waiting.signal));
   } catch (problem) {
@@ -96,61 +103,25 @@ function draw(answer, { first = false, moving = false } = {}) {
   const fresh = shown.answer === null;
   const hits = answer.hits.length ? answer.hits : answer.closest;
   shown.answer = answer;
+  list.classList.toggle("unread", first && answer.judged === true && !state.all);
   grid.show(hits, { more: Boolean(answer.next_cursor) && !first, moving });
   if (fresh && !moving) scrollTo(0, 0);
   onward(first ? null : answer.next_cursor);
-  notes(answer);
-  verdict(answer, first);
-  viewer.refresh();
+  tell(answer, state, { first, go: turn });
+  viewer?.refresh();
 }
 
-function verdict(answer, first) {
-  const nothing = find("nothing");
-  nothing.hidden = answer.hits.length > 0;
-  find("title").textContent = state.upload ? "Pictures like yours" : state.q || "Newest pictures";
-  if (first) return say("First look. Reading the best again …", true);
-  const seconds = answer.took_ms?.total >= 10 ? `${(answer.took_ms.total / 1000).toFixed(2)} s` : "";
-  if (answer.hits.length) return say([ordering(answer), seconds].filter(Boolean).join(" · "));
-  const empty = !answer.closest.length;
-  nothing.querySelector("h2").textContent = empty ? "No picture found" : "Nothing matches with confidence";
-  nothing.querySelector("p").textContent = empty ? "" : "These are the closest pictures. They may show something else.";
-  find("unfilter").hidden = !filtersOf(state.q).length;
-  say(empty ? "No picture found" : `Nothing matches with confidence; ${several(answer.closest.length, "picture")} come closest`);
-  return undefined;
-}
+let callOff = () => {}; // the retry that waits for the server
 
-function ordering(answer) {
-  const number = answer.next_cursor ? "" : several(answer.hits.length, "picture");
-  if (state.upload || /(^|\s)(similar|like):/i.test(state.q)) return number || "Most alike first";
-  if (!wordsOf(state.q)) return number || (state.q ? "Newest first" : "");
-  const read = answer.reranked ? `${count(answer.reranked)} read closely` : "";
-  return [number, "Best match first", read].filter(Boolean).join(" · ");
-}
-
-function notes(answer) {
-  const told = answer.notes.filter((note) => !note.includes("matches with confidence")); // the page says so itself
-  find("notes").replaceChildren(...told.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
-}
-
-function say(text, busy = false) {
-  const status = find("status");
-  if (status.textContent !== text) status.textContent = text;
-  status.classList.toggle("busy", busy);
-}
-
-const failed = (problem) => report(problem.message, problem.hint);
-
-function report(text, hint = "") {
-  grid.show([], {});
-  onward(null);
-  find("notes").replaceChildren();
-  const nothing = find("nothing");
-  nothing.hidden = false;
-  nothing.querySelector("h2").textContent = text;
-  nothing.querySelector("p").textContent = hint;
-  find("unfilter").hidden = true;
-  find("title").textContent = state.q || "Newest pictures";
-  say("");
+/** Tell of a search that failed, and ask again when it may go better. What the first look found stays. */
+function failed(problem) {
+  const kept = shown.answer !== null;
+  if (!kept) grid.show([], {});
+  list.classList.remove("unread", "waiting");
+  if (!kept) onward(null);
+  const waits = !problem.status || problem.status === 503;
+  tellProblem(problem, state, { again: waits || problem.status >= 500 ? search : null, waits });
+  callOff = whenBack(problem, search);
 }
 
 /** What stands below the grid: more pictures, or where the sure ones end. */
@@ -179,11 +150,12 @@ async function loadMore() {
     grid.append(page.hits, Boolean(page.next_cursor));
     keep(key, shown.answer, [...(answers.get(key)?.hits ?? []), ...page.hits], page.next_cursor);
     onward(page.next_cursor);
-    viewer.refresh();
+    viewer?.refresh();
   } catch (problem) {
     more.textContent = `${problem.message} Try again`;
     shown.next = null;
     more.dataset.retry = next;
+    callOff = whenBack(problem, () => key === shown.search && more.click());
   } finally {
     loading = false;
   }
@@ -193,14 +165,14 @@ async function loadMore() {
 /** Open the lightbox on a picture: of the grid, or by its id alone after a reload. */
 async function openPicture(id) {
   const hit = grid.hits.find((one) => one.image_id === id);
-  if (hit) return viewer.open(hit);
   try {
-    const picture = await ask(`/pictures/${id}`);
+    const [, picture] = await Promise.all([withViewer(), hit ?? pictureOf(id, state.q)]);
     if (state.picture === id) viewer.open(picture);
-  } catch {
+  } catch (problem) {
+    if (state.picture !== id) return;
     go({ picture: null }, { replace: true });
+    note([problem.status === 404 ? "That picture is not in the library any more." : `The picture cannot be shown: ${problem.message}`]);
   }
-  return undefined;
 }
 
 /** The lightbox shows another picture, or has closed. */
@@ -214,8 +186,10 @@ function pictureMoved(id, last) {
 }
 
 async function takePicture(file) {
+  const refused = tooLarge(file);
+  if (refused) return failed({ status: 413, message: refused, hint: "A smaller copy is enough to search by." });
   const upload = await keepPicture(file);
-  viewer.close({ quiet: true });
+  viewer?.close({ quiet: true });
   go({ upload, q: filtersOf(state.q).filter((term) => !/^(similar|like):/i.test(term)).join(" "), all: false, picture: null });
 }
 
@@ -234,26 +208,45 @@ const grid = new Grid(list, {
     go({ picture: hit.image_id });
   },
 });
-const viewer = new Viewer(document.body.appendChild(makeDialog()), {
-  beside: (id) => {
-    const [before, behind] = grid.beside(id);
-    if (!behind && shown.next) loadMore();
-    return [before, behind];
-  },
-  query: () => state.q,
-  alike: (id) => address({ q: `similar:${id}` }),
-  moved: pictureMoved,
-});
-const filters = new Filters(find("facets"), (q) => go({ q, all: false, picture: null }));
+let viewer = null; // its modules come when the pictures are there, or with the first one that is opened
+let viewing = null;
+
+function withViewer() {
+  viewing ??= Promise.all([import("./viewer.js"), styled("picture")]).then(([{ makeDialog, Viewer }]) => {
+    viewer = new Viewer(document.body.appendChild(makeDialog()), {
+      beside: (id) => {
+        const [before, behind] = grid.beside(id);
+        if (!behind && shown.next) loadMore();
+        return [before, behind];
+      },
+      query: () => state.q,
+      alike: (id) => address({ q: `similar:${id}` }),
+      moved: pictureMoved,
+    });
+    return viewer;
+  });
+  viewing.catch(() => (viewing = null)); // the server was away: the next one tries again
+  return viewing;
+}
+/** Ask something else. */
+function turn(q) {
+  go({ q, all: false, picture: null });
+}
+const filters = new Filters(find("facets"), turn);
 
 find("seek").addEventListener("submit", (event) => {
   event.preventDefault();
-  go({ q: field.value.trim(), all: false, picture: null });
+  const next = { ...state, q: field.value.trim(), all: false, picture: null };
+  if (keyOf(next) === keyOf(state)) askAnew();
+  go(next);
   if (matchMedia("(hover: none)").matches) field.blur(); // a phone's keyboard hides the answer
 });
 find("choose").addEventListener("click", () => find("file").click());
 find("uploaded").querySelector("button").addEventListener("click", () => go({ upload: null, picture: null }));
-find("unfilter").addEventListener("click", () => go({ q: wordsOf(state.q), all: false }));
+find("unfilter").addEventListener("click", (event) => {
+  event.preventDefault();
+  turn(wordsOf(state.q));
+});
 more.addEventListener("click", (event) => {
   event.preventDefault();
   shown.next ??= more.dataset.retry ?? null;
@@ -282,18 +275,26 @@ document.addEventListener("click", (event) => {
   go({ q: given.get("q") ?? "", all: given.get("all") === "1", upload: link.id === "rest-link" ? state.upload : null, picture: null });
 });
 
+/** Once the pictures are there, what the first one that is opened needs. */
+const soon = () => (window.requestIdleCallback ?? setTimeout)(() => withViewer().catch(() => {}));
+
 /** Begin with what the server drew, if that is the whole answer. */
 function begin() {
   grid.adopt(Boolean(list.dataset.next));
   filters.show(state.q);
   if (state.upload || list.dataset.complete !== "1") search();
   else {
-    const answer = { hits: grid.hits, closest: [], notes: [], next_cursor: list.dataset.next || null, reranked: Number(list.dataset.reranked), took_ms: {} };
-    if (list.dataset.closest === "1") Object.assign(answer, { hits: [], closest: grid.hits });
-    keep(keyOf(state), answer, answer.hits, answer.next_cursor);
-    onward(answer.next_cursor);
-    if (answer.hits.length) say(ordering(answer));
+    const told = JSON.parse(list.dataset.answer); // null where the query could not be read, which the page says
+    if (told) {
+      const closest = list.dataset.closest === "1";
+      const answer = { ...told, hits: closest ? [] : grid.hits, closest: closest ? grid.hits : [] };
+      keep(keyOf(state), answer, answer.hits, answer.next_cursor);
+      onward(answer.next_cursor);
+      tell(answer, state, { go: turn });
+    }
   }
+  if (document.readyState === "complete") soon();
+  else addEventListener("load", soon);
   if (state.picture) openPicture(state.picture);
 }
 begin();

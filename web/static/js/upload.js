@@ -1,6 +1,11 @@
 // A picture to search with: dropped, pasted or chosen. The browser keeps the last few, so that back and reload work; the
 // address names one by its hash.
 
+const MOST_BYTES = 32_000_000; // web/config.py
+
+/** What is wrong with a picture that the server would refuse; "" if nothing is. */
+export const tooLarge = (file) => (file.size > MOST_BYTES ? `The picture has ${Math.round(file.size / 1e6)} MB; up to 32 can be searched with.` : "");
+
 const DATABASE = "imgsearch";
 const KEPT = 8;
 
