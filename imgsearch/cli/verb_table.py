@@ -54,7 +54,7 @@ TABLE = {
         Verb("stats", f"{_VERBS}.library:STATS", "what a library holds"),
         Verb("failures", f"{_VERBS}.library:FAILURES", "files that could not be indexed, and why"),
         Verb("verify", f"{_VERBS}.library:VERIFY", "check every checksum and count of a library"),
-        Verb("switch", f"{_VERBS}.switch:SWITCH", "make the vectors of another model the library's, and back"),
+        Verb("switch", f"{_VERBS}.library:SWITCH", "make the vectors of another model the library's, and back"),
         Verb("compact", f"{_VERBS}.library:COMPACT", "free the space of deleted pictures"),
         Verb("forget", f"{_VERBS}.library:FORGET", "take a folder out of a library; its pictures stay on disk"),
         Verb("calibrate", f"{_VERBS}.calibrate:CALIBRATE", "set the score from which on a hit counts as a match"),

@@ -1,4 +1,4 @@
-"""`imgsearch stats`, `failures`, `verify`, `compact`, `forget`: a library's contents and upkeep."""
+"""`imgsearch stats`, `failures`, `verify`, `compact`, `forget`, `switch`: a library's contents and upkeep."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ from imgsearch.wording import counted
 
 if TYPE_CHECKING:
     from imgsearch.storage import Store
+
+
+_SWITCH_DESCRIPTION = """\
+Make the vectors that `imgsearch index --model NEW --beside` made the library's own. Searches and a running server go
+on; a server loads the new model and then answers with it. The former vectors stay beside the new ones: --back returns
+to them, --forget removes them and frees their disk space.
+"""
+
+_WAIT_S = 30.0  # of a switch, for the commit of a run in progress
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -143,6 +152,47 @@ def _forget(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _configure_switch(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.description = _SWITCH_DESCRIPTION
+    parser.add_argument("--library", metavar="DIR", help="where the library is")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--back", action="store_true", help="return to the vectors from before the last switch")
+    which.add_argument(
+        "--forget", action="store_true", help="remove the vectors that lie beside the library's own, new ones or former"
+    )
+    parser.add_argument(
+        "--drop-missing",
+        action="store_true",
+        help="switch even if pictures have no vectors there: they leave the library until `imgsearch index` reads them "
+        "again",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _switch(arguments: argparse.Namespace) -> int:
+    from imgsearch.cli.output.terminal import shown
+    from imgsearch.storage.upkeep.switching import forget_vectors, switch_vectors
+    from imgsearch.wording import counted, describe_size
+
+    with _open(arguments) as store:
+        if arguments.forget:
+            gone = forget_vectors(store, wait_s=_WAIT_S)
+            text = f"the vectors of {shown(gone.model.name)} are removed, {describe_size(gone.freed_bytes)} freed"
+            facts: Any = gone
+        else:
+            done = switch_vectors(store, back=arguments.back, drop_missing=arguments.drop_missing, wait_s=_WAIT_S)
+            text = f"the library's vectors are those of {shown(done.now.name)} now, before of {shown(done.before.name)}"
+            if done.dropped:
+                text += f"; {counted(done.dropped, 'picture')} left until `imgsearch index` reads them again"
+            facts = done
+    if arguments.json:
+        _print_json(facts)
+    else:
+        print(text)
+    return 0
+
+
 def _print_json(value: Any) -> None:
     """ASCII only; a byte of a path that is not UTF-8 is a lone surrogate, as in Python."""
     print(json.dumps(_plain(value), indent=2))
@@ -165,3 +215,4 @@ FAILURES = Command("files that could not be indexed, and why", _configure, _fail
 VERIFY = Command("check every checksum and count of a library", _configure_verify, _verify)
 COMPACT = Command("free the space of deleted pictures", _configure, _compact)
 FORGET = Command("take a folder out of a library; its pictures stay on disk", _configure_forget, _forget)
+SWITCH = Command("make the vectors of another model the library's, and back", _configure_switch, _switch)
