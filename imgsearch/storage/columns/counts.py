@@ -4,39 +4,63 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from imgsearch.records import Filters, Int64
+from imgsearch.records import Filters
 from imgsearch.storage.columns.conditions import Mask, files_matching
 from imgsearch.storage.columns.current import ColumnsAtHand
 from imgsearch.storage.columns.tables import SINGLE, Columns
 
 
-@dataclass(frozen=True)
 class _Files:
-    """Those files of one part of the columns that the filters leave: ``rows`` int64 [n], their ``images`` [n] and
-    places among the ``folders`` [n]."""
+    """The files of one part of the columns that the filters leave, by folder. Folders are numbered in the order of root
+    and path, so that what lies below one is a stretch of numbers."""
 
-    columns: Columns
-    rows: Int64
-    images: NDArray[Any]
-    folders: NDArray[Any]
+    def __init__(self, columns: Columns, inside: Mask) -> None:
+        """``inside`` bool [F]: which files."""
+        self._columns = columns
+        self.rows = np.flatnonzero(inside)
+        codes = columns.get("file_folder")
+        counts = np.bincount(codes[self.rows], minlength=len(columns.folders))
+        self._held = np.flatnonzero(counts)
+        self._before = np.concatenate([[0], np.cumsum(counts)])  # files in the folders before each
+        repeated = columns.get("repeated")
+        repeated = repeated[inside[repeated]]
+        self._repeated = codes[repeated].astype(np.int64), columns.get("file_image")[repeated]
 
-    def images_of(self, groups: Int64, count: int) -> Int64:
-        """int64 [count]: how many images have a file in a folder of each group; ``groups`` [K] of each folder, -1 for
-        none. An image with several files in a group counts once."""
-        found = groups[self.folders]
-        counted = np.bincount(found[found >= 0], minlength=count)
-        repeated = np.zeros(len(self.columns.file_ids), np.bool_)
-        repeated[self.columns.get("repeated")] = True
-        several = repeated[self.rows] & (found >= 0)
-        pairs = found[several] + count * self.images[several].astype(np.int64)
-        counted -= np.bincount(found[several], minlength=count)
-        return counted + np.bincount(np.unique(pairs) % count, minlength=count)
+    @property
+    def root_ids(self) -> list[int]:
+        """Of the roots that hold any of the files."""
+        return np.unique(self._columns.get("folder_root")[self._held]).tolist()
+
+    def ends(self) -> list[bytes]:
+        """The first and the last path of the folders that hold any; of one root."""
+        return [self._columns.folders[self._held[place]][1] for place in (0, -1)]
+
+    def children(self, above: bytes) -> Iterator[bytes]:
+        """The folders directly below ``above``, with their slash, that hold any of the files; of one root."""
+        place = 0
+        while place < len(self._held):
+            root_id, path = self._columns.folders[self._held[place]]
+            child, slash, _ = path[len(above) :].partition(b"/")
+            if not slash or path == SINGLE:
+                place += 1
+                continue
+            yield child + b"/"
+            below = self._columns.folders_below(root_id, above + child + b"/")
+            place = int(np.searchsorted(self._held, below.stop))
+
+    def count_below(self, root_id: int, folder: bytes) -> int:
+        """How many images have one of the files below; an image with several counts once."""
+        below = self._columns.folders_below(root_id, folder)
+        start = below.start
+        if not folder and start < below.stop and self._columns.folders[start][1] == SINGLE:
+            start += 1  # a root that is a file has no folder
+        codes, images = self._repeated
+        several = images[(codes >= start) & (codes < below.stop)]
+        files = self._before[below.stop] - self._before[start]
+        return int(files) - len(several) + len(np.unique(several))
 
 
 class ColumnCounts:
@@ -66,27 +90,17 @@ class ColumnCounts:
     def folders(self, filters: Filters) -> dict[tuple[int, bytes], int]:
         """The number of images in each folder, by root and path, directly below the one that holds all that is left;
         or in each root, by b"", where several hold something."""
-        parts = list(self._files(filters))
-        held = [part.columns.folders[code] for part in parts for code in np.unique(part.folders).tolist()]
-        roots = {root_id for root_id, _ in held}
+        parts = [part for part in self._files(filters) if len(part.rows)]
+        roots = sorted({root_id for part in parts for root_id in part.root_ids})
         if len(roots) > 1:
-            keys = {folder: (folder[0], b"") for folder in held if folder[1] != SINGLE}
+            groups = {(root_id, b""): b"" for root_id in roots}
+        elif roots:
+            above = _common_folder([path for part in parts for path in part.ends()])
+            groups = {(roots[0], above + child): above + child for part in parts for child in part.children(above)}
         else:
-            above = _common_folder([path for _, path in held])
-            below = ((folder, folder[1][len(above) :].partition(b"/")) for folder in held)
-            keys = {folder: (folder[0], above + child) for folder, (child, slash, _) in below if slash}
-        return self._counted(parts, keys)
-
-    def _counted(
-        self, parts: list[_Files], keys: dict[tuple[int, bytes], tuple[int, bytes]]
-    ) -> dict[tuple[int, bytes], int]:
-        listed = sorted(set(keys.values()))
-        numbers = {key: number for number, key in enumerate(listed)}
-        counts = np.zeros(len(listed), np.int64)
-        for part in parts if listed else ():
-            groups = [numbers.get(keys.get(folder, (-1, b"")), -1) for folder in part.columns.folders]
-            counts += part.images_of(np.array(groups, np.int64), len(listed))
-        return dict(zip(listed, counts.tolist(), strict=True))
+            return {}
+        counted = {key: sum(part.count_below(key[0], below) for part in parts) for key, below in sorted(groups.items())}
+        return {key: count for key, count in counted.items() if count}
 
     def _parts(self, filters: Filters) -> Iterator[tuple[Columns, Mask]]:
         """Each part of the columns, with a mask of its images."""
@@ -103,8 +117,7 @@ class ColumnCounts:
             fitting = files_matching(part, filters, self._at_hand.asked)
             if fitting is not None:
                 inside &= fitting
-            rows = np.flatnonzero(inside)
-            yield _Files(part, rows, part.get("file_image")[rows], part.get("file_folder")[rows])
+            yield _Files(part, inside)
 
 
 def _common_folder(paths: list[bytes]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,6 +82,13 @@ class Columns:
         """(root id, path with a slash behind, b"" for the root itself) of each folder that holds files; of a root that
         is a file `SINGLE` in place of the path."""
         return list(zip(self.get("folder_root").tolist(), self._texts("folder_paths"), strict=True))
+
+    def folders_below(self, root_id: int, beginning: bytes) -> slice:
+        """The places of the folders of a root whose paths begin so: with a folder and a slash, or b"" for all."""
+        if not beginning:
+            return slice(bisect_left(self.folders, (root_id, b"")), bisect_left(self.folders, (root_id + 1, b"")))
+        last = beginning[:-1] + b"0"  # the byte behind "/"
+        return slice(bisect_left(self.folders, (root_id, beginning)), bisect_left(self.folders, (root_id, last)))
 
     @cached_property
     def folder_words(self) -> tuple[bytes, Int64]:
