@@ -83,7 +83,9 @@ def test_every_form_of_table_gives_the_same_pairs(name, pictures):
 
 def test_parquet_gives_paths_and_unpacks_pictures_that_lie_inside(pictures, tmp_path):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    pq.write_table(pa.table({"image": list(WANTED), "captions": list(map(list, WANTED.values()))}), pictures / "t.parquet")
+    pq.write_table(
+        pa.table({"image": list(WANTED), "captions": list(map(list, WANTED.values()))}), pictures / "t.parquet"
+    )
     assert found(pictures / "t.parquet") == WANTED
     inside = [{"bytes": (pictures / name).read_bytes(), "path": name} for name in WANTED]
     pq.write_table(pa.table({"image": inside, "text": [t[0] for t in WANTED.values()]}), tmp_path / "hub.parquet")

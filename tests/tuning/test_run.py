@@ -1,0 +1,234 @@
+"""Whole runs with a tiny model: resuming to the same bits, each way of training, what is saved, what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from imgsearch.errors import UsageError
+from imgsearch.model import load_model
+from imgsearch.progress import Silence
+from imgsearch.training.features import keep_features
+from imgsearch.training.forms import OwnForm
+from imgsearch.training.loop import LoopSettings, Trainer
+from imgsearch.training.run_state import STATE, History, Judgement
+from imgsearch.tuning.gains.result import TuneResult
+from imgsearch.tuning.lineage import read_lineage, tuned_models
+from imgsearch.tuning.options import TuneOptions, TuneRequest
+from imgsearch.tuning.pairs import read_pairs
+from imgsearch.tuning.parts import choose_trained, parts_of, share_trained, table
+from imgsearch.tuning.pictures.source import Pictures, TuningPairs
+from imgsearch.tuning.run import tune
+
+SETTINGS = LoopSettings(
+    steps=9,
+    batch_size=8,
+    matching_pairs=3,
+    learning_rate=5e-3,
+    warmup_steps=2,
+    harden=False,
+    early_steps=0,
+    batches=2,
+    judge_every=3,
+)
+
+
+class Killed(Exception):
+    """Stands for kill -9: nothing after it runs."""
+
+
+def source_of(count: int = 40) -> TuningPairs:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 255, (count, 32, 32, 3)).astype(np.uint8)
+    pictures = Pictures(pixels, [(f"star {n}", f"a cat {n}") for n in range(count)], np.arange(count))
+    return TuningPairs(pictures, np.arange(30), np.arange(30, count), 0.25, seed=1)
+
+
+def trained(model_folder: Path, folder: Path, settings: LoopSettings = SETTINGS, killed: object = None) -> dict:
+    """The weights of a run, whose log line ``killed`` kills it."""
+    torch.manual_seed(0)
+    model = load_model(model_folder, device="cpu", dtype="float32")
+    form = OwnForm(model, recompute=True)
+    choose_trained(model.parts, "all" if settings.train_vision else "qformer")
+    source = source_of()
+
+    def log(line: str) -> None:
+        if killed is not None and killed in line:
+            raise Killed
+
+    def judge() -> float:
+        return float(model.slots()["query_tokens"].sum())
+
+    trainer = Trainer(form, model.tokenizer, source, settings, folder, judge=judge)
+    trainer.run(log)
+    return {name: slot.clone() for name, slot in model.slots().items()}
+
+
+@pytest.mark.parametrize("vision", [False, True])
+def test_killed_run_ends_with_the_same_bits_as_an_undisturbed_one(tiny_model, tmp_path, vision, monkeypatch):
+    monkeypatch.setattr("imgsearch.training.loop._LOG_EVERY", 1)
+    settings = replace(SETTINGS, train_vision=vision)
+    whole = trained(tiny_model, tmp_path / "whole", settings)
+    start = load_model(tiny_model, device="cpu", dtype="float32").slots()
+    assert torch.equal(start["vision_model.post_layernorm.bias"], whole["vision_model.post_layernorm.bias"]) != vision
+    for killed in ("step 2/", "step 3: validation", "step 7/")[-1 if vision else 0 :]:
+        with pytest.raises(Killed):
+            trained(tiny_model, tmp_path / "parts", settings, killed)
+    assert 3 <= torch.load(tmp_path / "parts" / STATE, weights_only=True)["step"] <= 6
+    # Killed while the state was being written: the draft is half there, the state before it whole.
+    (tmp_path / "parts" / "state.tmp.pt").write_bytes((tmp_path / "parts" / STATE).read_bytes()[:1000])
+    parts = trained(tiny_model, tmp_path / "parts", settings)
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    assert len(list((tmp_path / "parts").glob("best-*.pt"))) == 1
+
+
+def test_kept_features_and_those_beyond_the_budget_train_to_the_same_bits(tiny_model, tmp_path):
+    results = []
+    for number, budget in enumerate((None, 2 * 17 * 32 * 21)):  # all rows; 21 of them
+        model = load_model(tiny_model, device="cpu", dtype="float32")
+        form = OwnForm(model)
+        choose_trained(model.parts, "qformer")
+        source = source_of()
+        features = keep_features(form, source, tmp_path / f"{number}.npy", lambda line: None, budget_bytes=budget)
+        assert len(np.load(tmp_path / f"{number}.npy")) == (40 if budget is None else 21)
+        rows = np.arange(40)
+        results.append(features.of(rows).numpy())
+    assert np.abs(results[0] - results[1]).max() <= 2e-3
+
+
+def test_run_stops_when_nothing_gets_better_and_takes_the_best():
+    history = History([Judgement(step, score) for step, score in ((1, 0.2), (2, 0.5), (3, 0.5), (4, 0.1))])
+    assert history.best == Judgement(2, 0.5)
+    assert history.stale(2) and not history.stale(3) and not history.stale(0)
+
+
+def test_parts_are_told_apart_and_query_tokens_and_projections_learn_with_the_qformer(tiny_model):
+    model = load_model(tiny_model, device="cpu", dtype="float32")
+    whole = sum(slot.numel() for slot in model.slots().values())
+    by_way = {}
+    for way in ("qformer", "all"):
+        choose_trained(model.parts, way)
+        parts = {part.name: part for part in parts_of(model.parts)}
+        assert sum(part.numbers for part in parts.values()) == whole
+        by_way[way] = parts
+    for name in ("query tokens", "projection of images", "projection of texts", "matching head"):
+        assert by_way["qformer"][name].trained == by_way["qformer"][name].numbers > 0
+    assert by_way["qformer"]["ViT"].trained == 0 and by_way["all"]["ViT"].trained > 0
+    text = table(list(by_way["qformer"].values()))
+    assert "frozen" in text and f"{whole:,}" in text
+
+
+def test_lora_trains_three_per_cent_and_merges_into_the_same_answers():
+    pytest.importorskip("peft")
+    model = load_model("mini", device="cpu", dtype="float32")
+    before = model.embed_texts(["a red cat"])
+    merge = choose_trained(model.parts, "lora")
+    assert 0.005 < share_trained(parts_of(model.parts)) <= 0.03
+    assert torch.equal(model.embed_texts(["a red cat"]), before)  # nothing changes before it learns
+    with torch.no_grad():
+        for name, one in model.parts.named_parameters():
+            if "lora_B" in name:
+                one.normal_(std=0.02)
+    changed = model.embed_texts(["a red cat"])
+    names = set(load_model("mini", device="cpu", dtype="float32").slots())
+    merge.merge()
+    assert set(model.slots()) == names and not any("lora" in name for name, _ in model.parts.named_parameters())
+    assert (changed - before).abs().max() > 1e-3
+    assert torch.allclose(model.embed_texts(["a red cat"]), changed, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def small_general(module_monkeypatch):
+    module_monkeypatch.setattr("imgsearch.tuning.pictures.prepare.GENERAL_TEST", 12)
+    module_monkeypatch.setattr("imgsearch.tuning.pictures.prepare.GENERAL_REHEARSAL", 12)
+
+
+@pytest.fixture(scope="module")
+def module_monkeypatch():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+def request_of(colours: Path, model: Path, folder: Path, **options: object) -> TuneRequest:
+    given = TuneOptions(steps=4, batch_size=8, **options)
+    return TuneRequest(read_pairs(colours / "pairs.jsonl"), "colours", str(model), "qformer", folder, options=given)
+
+
+@pytest.fixture(scope="module")
+def run(colours, tiny_model, small_general, module_monkeypatch, tmp_path_factory) -> tuple[TuneRequest, TuneResult]:
+    module_monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+    request = request_of(colours, tiny_model, tmp_path_factory.mktemp("runs") / "one")
+    return request, tune(request, Silence())
+
+
+def test_tuned_model_is_loaded_by_its_folder_and_names_where_it_comes_from(run, tiny_model):
+    _, result = run
+    before, after = load_model(tiny_model, device="cpu"), load_model(result.model, device="cpu")
+    moved = np.abs(np.asarray(before.embed_texts(["a star"])) - np.asarray(after.embed_texts(["a star"]))).max()
+    assert moved > 1e-4 and after.model_id.fingerprint != before.model_id.fingerprint
+    lineage = read_lineage(result.model)
+    assert lineage["base_fingerprint"] == before.model_id.fingerprint
+    assert lineage["fingerprint"] == after.model_id.fingerprint
+    assert lineage["pairs"] | {"digest": ""} == {
+        "source": "colours",
+        "digest": "",
+        "pictures": 60,
+        "withheld": 12,
+        "captions": 120,
+        "left_out": 0,
+    }
+    assert set(lineage["gains"]) == {"withheld", "general"} and len(lineage["gains"]["general"]) == 12
+    assert [one.folder for one in tuned_models()] == [result.model.resolve()]
+
+
+def test_report_is_one_file_with_intervals_and_pictures_and_calls_nothing_better(run):
+    _, result = run
+    page = result.report.read_text()
+    assert "http" not in page.replace("http-equiv", "") and "<script" not in page
+    assert page.count("data:image/jpeg;base64,") >= 1
+    assert "95 % interval" in page and "no certain difference" in page
+    verdicts = {one.verdict for found in result.differences.values() for one in found}
+    for word in ("better", "worse"):
+        assert (f"<td>{word}</td>" in page) == (word in verdicts)
+
+
+def test_same_request_is_taken_up_and_gives_the_same_and_another_one_is_refused(run, tiny_model, colours):
+    request, result = run
+    weights = (result.model / "model.safetensors").read_bytes()
+    again = tune(request, Silence())
+    assert (again.model / "model.safetensors").read_bytes() == weights
+    assert again.differences == result.differences
+    with pytest.raises(UsageError, match="differs in options"):
+        tune(replace(request, options=replace(request.options, seed=1)), Silence())
+    with pytest.raises(UsageError, match="differs in pairs"):
+        tune(request_of_other(colours, tiny_model, request.folder), Silence())
+
+
+def request_of_other(colours: Path, model: Path, folder: Path) -> TuneRequest:
+    request = request_of(colours, model, folder)
+    pairs = replace_first(request)
+    return replace(request, pairs=pairs)
+
+
+def replace_first(request: TuneRequest):
+    pairs = read_pairs(request.pairs.good[0].image.parent / "pairs.jsonl")
+    pairs.good[0] = replace(pairs.good[0], captions=("something else",))
+    return pairs
+
+
+def test_folder_with_other_files_and_too_few_pictures_are_refused_before_anything_is_done(
+    tiny_model, colours, tmp_path
+):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("x")
+    with pytest.raises(UsageError, match="not an empty folder"):
+        tune(request_of(colours, tiny_model, tmp_path / "mine"), Silence())
+    request = request_of(colours, tiny_model, tmp_path / "few")
+    few = replace(request, pairs=type(request.pairs)(request.pairs.good[:20], [], "JSONL"))
+    with pytest.raises(UsageError, match="20 different pictures"):
+        tune(few, Silence())
+    assert not (tmp_path / "few" / "library").exists()
