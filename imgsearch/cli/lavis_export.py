@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from imgsearch.errors import CheckpointInvalid, UsageError
+from imgsearch.errors import CheckpointInvalid
 
 
 def add_format(export: argparse.ArgumentParser) -> None:
     """Add the arguments to the parser of `imgsearch models export`."""
-    export.add_argument("out", metavar="OUT.pth", nargs="?", help="with --format lavis: the file to write")
     export.add_argument(
         "--format",
-        choices=("openvino", "lavis"),
-        default="openvino",
-        help="lavis: a .pth for salesforce-lavis; of a retrieval model with its vocab.txt beside it, of a generator "
-        "without its language model (openvino)",
+        nargs="+",
+        action=_Format,
+        default=["openvino"],
+        metavar=("lavis", "OUT.pth"),
+        help="lavis OUT.pth: write the file that salesforce-lavis opens; of a retrieval model with its vocab.txt "
+        "beside it, of a generator without its language model",
     )
+
+
+class _Format(argparse.Action):
+    """ "openvino", or "lavis" and a file's name."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option: str | None = None) -> None:
+        if not (values == ["openvino"] or (values[0] == "lavis" and len(values) == 2)):
+            parser.error("--format takes lavis OUT.pth, or openvino")
+        setattr(namespace, self.dest, values)
 
 
 def export_lavis(arguments: argparse.Namespace) -> int:
     """Write the file."""
-    if not arguments.out:
-        raise UsageError(
-            "--format lavis needs the file to write", "imgsearch models export NAME --format lavis OUT.pth"
-        )
-    path = Path(arguments.out).expanduser()
+    path = Path(arguments.format[1]).expanduser()
     if _writes(arguments.name):
         _export_generator(arguments.name, path)
     else:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from imgsearch.cli.lavis_export import add_format, export_lavis
 from imgsearch.cli.output.progress import phases
 from imgsearch.extras import has_extra
 from imgsearch.model.cpu import has_bfloat16, has_int8, known_rates, probe, verdict
@@ -23,17 +24,20 @@ write there), and compare it with torch: an export that is off is not kept. int8
 
 def add_export(verbs: Any) -> None:
     """Add the parser of `imgsearch models export`."""
-    export = verbs.add_parser("export", help="prepare a model for OpenVINO: int8 and bfloat16 on CPUs")
+    export = verbs.add_parser("export", help="prepare a model for OpenVINO (int8 and bfloat16), or write it for LAVIS")
     export.description = _EXPORT_DESCRIPTION
     export.add_argument("name", metavar="NAME", help="mini, blip2, blip2-vitl, a directory, a .pth")
     export.add_argument("--dtype", choices=DTYPES, default="int8", help="its arithmetic (int8)")
     export.add_argument("--pictures", metavar="PATH", action="append", default=[], help="to calibrate int8 on")
     export.add_argument("--image-size", type=int, metavar="S", help="pixels; the model's own unless given")
     export.add_argument("--quiet", action="store_true", help="no messages on stderr")
+    add_format(export)
 
 
 def run_export(arguments: argparse.Namespace) -> int:
     """Export a model."""
+    if arguments.format[0] == "lavis":
+        return export_lavis(arguments)
     with phases(arguments) as told:
         part = export_on(arguments.name, arguments.dtype, arguments.image_size, arguments.pictures, told.say)
     for words in exports_in_words([part]):
