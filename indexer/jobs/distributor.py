@@ -67,7 +67,7 @@ class InlineDistributor:
 
 ENGINES = {
     "local": "indexer.jobs.local.engine:LocalDistributor",
-    "ray": "indexer.jobs.ray_engine:RayDistributor",
+    "ray": "indexer.jobs.on_ray.engine:RayDistributor",
     "inline": "indexer.jobs.distributor:InlineDistributor",
 }
 """Name -> a class that is made with (spec, options)."""

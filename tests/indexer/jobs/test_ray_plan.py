@@ -7,9 +7,9 @@ import time
 import pytest
 
 from imgsearch.errors import UsageError
-from indexer.jobs import beats
-from indexer.jobs.beats import Beat, beat_folder
-from indexer.jobs.ray_plan import Plan, plan_actors
+from indexer.jobs.on_ray import beats
+from indexer.jobs.on_ray.beats import Beat, beat_folder
+from indexer.jobs.on_ray.plan import Plan, plan_actors
 
 ONE_CPU = {"CPU": 1.0}
 

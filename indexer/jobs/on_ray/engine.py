@@ -10,12 +10,10 @@ for ever, without a word.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import logging
 import os
 import queue
-import signal
 import sys
 import threading
 import time
@@ -26,17 +24,15 @@ from typing import Any
 from imgsearch.errors import ImgsearchError
 from imgsearch.extras import needs_extra
 from imgsearch.records import is_model_free
-from imgsearch.settings import available_cores
 from imgsearch.wording import one_line
-from indexer.jobs.beats import Beat, BeatFolder, beat_folder
 from indexer.jobs.distributor import EngineOptions
 from indexer.jobs.local.process import read_outcome
-from indexer.jobs.ray_plan import Plan, describe_nodes, plan_actors
-from indexer.jobs.spec import JobSpec, Shard, open_job
-from indexer.jobs.worker import ShardOutcome, ShardWorker
-
-ATTEMPTS = 3
-"""Of a shard whose worker dies. Ray would try for ever."""
+from indexer.jobs.on_ray.actor import ATTEMPTS, ShardActor
+from indexer.jobs.on_ray.beats import BeatFolder, beat_folder
+from indexer.jobs.on_ray.connection import connected
+from indexer.jobs.on_ray.plan import Plan, describe_nodes, plan_actors
+from indexer.jobs.spec import JobSpec, Shard
+from indexer.jobs.worker import ShardOutcome
 
 STALL_S = 300.0
 """Without an outcome and without a sign of life of any worker. A cluster that starts machines on demand takes
@@ -47,7 +43,6 @@ LEAVE_S = 20.0
 
 _POLL_S = 0.2
 _LOOK_S = 1.0
-_OBJECT_STORE = 100 * 2**20  # of a Ray of our own: lines of JSON need no gigabytes
 
 
 class RayDistributor:
@@ -65,96 +60,11 @@ class RayDistributor:
     def run(self, shards: Sequence[Shard]) -> Iterator[ShardOutcome]:
         """See `Distributor.run`. Raises ImgsearchError for a cluster that cannot be reached, has no place for a worker,
         or stalls."""
-        with self._connected(), beat_folder(self._spec.layout) as beats:
+        with connected(self._ray, self._spec, self._options.address), beat_folder(self._spec.layout) as beats:
             nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
             gpu = not self._spec.device.startswith("cpu") and not is_model_free(self._spec.model)
             plan = plan_actors(nodes, len(shards), self._options.workers, self._options.decode_workers, gpu)
             yield from _Run(self._ray, self._spec, self._options, beats, plan, shards).outcomes()
-
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[None]:
-        """Ray, started or joined unless this process has one already."""
-        if self._ray.is_initialized():
-            yield
-            return
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-        alone: dict[str, Any] = {
-            "num_cpus": available_cores(),
-            "object_store_memory": _OBJECT_STORE,
-            "include_dashboard": False,
-        }
-        try:
-            with _own_signals(), _stderr_to(self._spec.layout.events / "ray.log"):
-                self._ray.init(
-                    address=self._options.address or "local",
-                    logging_level=logging.ERROR,
-                    log_to_driver=False,
-                    **({} if self._options.address else alone),
-                )
-        except (ConnectionError, RuntimeError, ValueError, OSError) as exc:
-            raise ImgsearchError(
-                f"there is no Ray at {self._options.address or 'this machine'}: {one_line(str(exc))[:200]}",
-                "name a running cluster with --address HOST:6379, or leave it out to use this machine",
-            ) from exc
-        try:
-            yield
-        finally:
-            self._ray.shutdown()
-
-
-class ShardActor:
-    """What Ray keeps in each of its workers: the model and the decoders, from shard to shard. It raises nothing."""
-
-    def __init__(self, folder: str, device: str, decode_workers: int, beats: BeatFolder) -> None:
-        self._folder, self._device, self._decode_workers, self._beats = folder, device, decode_workers, beats
-        self._spec: JobSpec | None = None
-        self._worker: ShardWorker | None = None
-        self._beat: Beat | None = None
-
-    def __call__(self, row: dict[str, Any]) -> dict[str, str]:
-        """The outcome of the shard ``row["shard"]`` as JSON."""
-        index = int(row["shard"])
-        try:
-            outcome = self._outcome(index)
-        except ImgsearchError as error:
-            outcome = ShardOutcome(index, "error", None, error.message, error.hint, exit_code=error.exit_code)
-        except Exception as error:  # noqa: BLE001 - it would end the whole job
-            outcome = ShardOutcome(
-                index, "error", None, f"shard {index}: {type(error).__name__}: {one_line(str(error))}"
-            )
-        return {"outcome": json.dumps(dataclasses.asdict(outcome))}
-
-    def _outcome(self, index: int) -> ShardOutcome:
-        if self._beats.stopped:
-            return ShardOutcome(index, "stopped")
-        with Beat(self._beats, index) as beat:
-            if beat.attempts > ATTEMPTS:
-                return ShardOutcome(
-                    index,
-                    "error",
-                    None,
-                    f"shard {index}: its worker died {ATTEMPTS} times",
-                    "often memory ran out: use fewer --workers or --decode-workers, then resume",
-                )
-            self._beat = beat
-            worker, spec = self._ready()
-            return worker.embed(spec.shards[index])
-
-    def _ready(self) -> tuple[ShardWorker, JobSpec]:
-        if self._worker is None or self._spec is None:
-            self._spec = dataclasses.replace(open_job(Path(self._folder)), device=self._device)
-            self._worker = ShardWorker(
-                self._spec, decode_workers=self._decode_workers, stop=self._is_stopped, told=self._told
-            )
-        return self._worker, self._spec
-
-    def _is_stopped(self) -> bool:
-        return self._beat is not None and self._beat.stopped()
-
-    def _told(self, images: int) -> None:
-        if self._beat is not None:
-            self._beat.told(images)
 
 
 class _Run:
@@ -276,34 +186,6 @@ def _environment(plan: Plan, *, local: bool) -> dict[str, str]:
     if local:  # the same Python on the same disk; elsewhere imgsearch is installed
         environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)  # noqa: PTH109
     return environment
-
-
-@contextlib.contextmanager
-def _own_signals() -> Iterator[None]:
-    """Ray puts a handler of SIGTERM in the place of the one by which a run is stopped."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _stderr_to(path: Path) -> Iterator[None]:
-    """What Ray's libraries say at their start goes into a file."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with contextlib.suppress(OSError), path.open("ab") as file:
-            os.dup2(file.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 @contextlib.contextmanager

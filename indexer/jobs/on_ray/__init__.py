@@ -1,0 +1,1 @@
+"""The engine of Ray Data: shards run in actors, on this machine or on a cluster."""
