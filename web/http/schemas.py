@@ -101,6 +101,7 @@ _PICTURE = _object(
     read_words=_or_null(_said("words read in it; null where it was not read", **COUNT)),
     content_hash=_said("sha256 of the file", type="string", pattern="^[0-9a-f]{64}$"),
     files=_list(_object(path=TEXT, root=TEXT, offline=FLAG)),
+    lost=_or_null(_said("why no file of it can be read now; null where one can", type="string")),
     **dict.fromkeys(("page", "thumbnail", "large", "full", "original", "download", "match", "similar", "text"), TEXT),
 )
 _PROBABILITY = _said("of the matching head", type="number", minimum=0, maximum=1)

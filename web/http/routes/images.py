@@ -9,6 +9,7 @@ import threading
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import IO, Any, BinaryIO, cast
 from urllib.parse import quote
 
@@ -26,7 +27,7 @@ from imgsearch.storage.caches.thumbnails import ThumbStore
 from imgsearch.storage.reads.gallery import ImageDetails, ImagePlace
 from web.http.answers import read_number, thumbnail_version
 from web.http.context import current_config, current_service
-from web.http.routes.pictures import find_picture
+from web.http.routes.pictures import find_picture, named_places
 from web.problems import Gone, Overloaded, printable
 
 blueprint = Blueprint("images", __name__, url_prefix="/api/v1/pictures")
@@ -144,6 +145,7 @@ def show_original(image_id: int) -> ResponseReturnValue:
     so."""
     wants_download = bool(read_number(request.args, "download", 0, 0, 1))
     picture = find_picture(image_id)
+    picture = replace(picture, places=named_places(picture, request.args.get("q", "")))
     with contextlib.ExitStack() as held:
         place, source = first_that_is_true(picture, held)
         kind = BROWSER_TYPES.get(sniff(source.head, source.name).format)

@@ -116,7 +116,9 @@ def _picture_paths() -> dict[str, Part]:
         "keptThumbnail", "The same, under the path that an answer names", None, [picture, version, size], (404, 410)
     )
     kept["responses"] |= bytes_of("image/webp")
-    original = operation("original", "The file itself, or a range of it", None, [picture, download], (404, 410, 416))
+    original = operation(
+        "original", "The file itself, or a range of it", None, [picture, download, q()], (404, 410, 416)
+    )
     original["responses"] |= bytes_of("*/*")
     original["responses"]["206"] = original["responses"]["200"] | {"description": "the range"}
     full = operation("full", "The picture in full size as every browser shows it", None, [picture], (404, 410, 422))
@@ -124,7 +126,7 @@ def _picture_paths() -> dict[str, Part]:
     full["responses"]["307"] = {"description": "the original is what browsers show"}
     match = operation("match", "Why a picture matched", "Match", [picture, q(required=True)], (404, 410, 422))
     return {
-        "/pictures/{image_id}": {"get": operation("picture", "One picture", "Picture", [picture], (404,))},
+        "/pictures/{image_id}": {"get": operation("picture", "One picture", "Picture", [picture, q()], (404,))},
         "/pictures/{image_id}/thumbnail": {"get": thumbnail},
         "/pictures/{image_id}/thumbnail/{version}": {"get": kept},
         "/pictures/{image_id}/full": {"get": full},

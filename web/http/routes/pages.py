@@ -135,8 +135,9 @@ def _search_page(text: str) -> SearchPage:
 @blueprint.get("/pictures/<int:image_id>")
 def show_picture(image_id: int) -> ResponseReturnValue:
     """One image on a page of its own, for a link and for browsers without scripts."""
-    picture = picture_json(find_picture(image_id))
-    return render_template("picture.html", picture=picture, query=printable(request.args.get("q", "")).strip())
+    query = printable(request.args.get("q", "")).strip()
+    picture = picture_json(find_picture(image_id), query)
+    return render_template("picture.html", picture=picture, query=query)
 
 
 @blueprint.get("/library")

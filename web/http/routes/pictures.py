@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -12,6 +15,7 @@ from imgsearch.storage.reads.image_texts import read_texts
 from web.http.answers import caption_json, thumbnail_path
 from web.http.context import current_service, current_texts, rooted
 from web.problems import NotFound, printable
+from web.services.named_files import naming_of
 
 blueprint = Blueprint("pictures", __name__, url_prefix="/api/v1/pictures")
 
@@ -19,7 +23,7 @@ blueprint = Blueprint("pictures", __name__, url_prefix="/api/v1/pictures")
 @blueprint.get("/<int:image_id>")
 def show_picture(image_id: int) -> ResponseReturnValue:
     """Size, format, camera, date, coordinates, every file that holds it, and links."""
-    return jsonify(picture_json(find_picture(image_id)))
+    return jsonify(picture_json(find_picture(image_id), request.args.get("q", "")))
 
 
 @blueprint.get("/<int:image_id>/match")
@@ -37,15 +41,26 @@ def find_picture(image_id: int) -> ImageDetails:
     return picture
 
 
-def picture_json(picture: ImageDetails) -> dict[str, Any]:
-    """An image in the API's form, which its page shows too."""
+def named_places(picture: ImageDetails, query: str) -> tuple[ImagePlace, ...]:
+    """Every file of an image, those first that ``query`` asks for by folder or name."""
+    naming = naming_of(query)
+    if naming is None:
+        return picture.places
+    return tuple(sorted(picture.places, key=lambda place: not naming(place.path)))  # stable
+
+
+def picture_json(picture: ImageDetails, query: str = "") -> dict[str, Any]:
+    """An image in the API's form, which its page shows too. Names and downloads are those of the file that ``query``
+    asks for by folder or name, if there is one."""
     record, facts = picture.record, picture.record.facts
+    places = named_places(picture, query)
     link = rooted(f"/api/v1/pictures/{record.image_id}")
+    asked = f"q={quote(query)}" if naming_of(query) is not None else ""
     caption = current_texts().stored(record.image_id)
     text = read_texts(current_service().store, [record.image_id]).get(record.image_id)
     return {
         "image_id": record.image_id,
-        "name": printable(picture.places[0].path.name),
+        "name": printable(places[0].path.name),
         "width": facts.width,
         "height": facts.height,
         "format": facts.format,
@@ -61,13 +76,14 @@ def picture_json(picture: ImageDetails) -> dict[str, Any]:
         "caption": None if caption is None else caption_json(caption),
         "read_words": None if text is None else len(text.words),
         "content_hash": facts.content_hash,
-        "files": [_file_json(place) for place in picture.places],
+        "files": [_file_json(place) for place in places],
+        "lost": None if any(map(_is_there, places)) else _loss(places),
         "page": rooted(f"/pictures/{record.image_id}"),
         "thumbnail": thumbnail_path(record),
         "large": f"{thumbnail_path(record)}?size=large",
         "full": f"{link}/full",
-        "original": f"{link}/original",
-        "download": f"{link}/original?download=1",
+        "original": f"{link}/original{'?' if asked else ''}{asked}",
+        "download": f"{link}/original?download=1{'&' if asked else ''}{asked}",
         "match": f"{link}/match",
         "text": f"{link}/text",
         "similar": rooted(f"/api/v1/search?q=similar:{record.image_id}"),
@@ -76,3 +92,19 @@ def picture_json(picture: ImageDetails) -> dict[str, Any]:
 
 def _file_json(place: ImagePlace) -> dict[str, Any]:
     return {"path": printable(str(place.path)), "root": printable(str(place.root)), "offline": place.offline}
+
+
+def _is_there(place: ImagePlace) -> bool:
+    """Whether a file of the indexed size lies there now; its content is checked when it is sent."""
+    try:
+        return place.path.stat().st_size == place.size_bytes
+    except (OSError, ValueError):
+        return False
+
+
+def _loss(places: Sequence[ImagePlace]) -> str:
+    """Why no file of an image can be read, in words."""
+    if all(place.offline for place in places):
+        return "the drive or folder that holds it is not connected"
+    changed = any(os.path.lexists(place.path) for place in places)
+    return "another file is in its place now" if changed else "the file was deleted, moved or renamed"

@@ -10,13 +10,14 @@ import { wordsOf } from "./query.js";
  */
 export async function fillDetails(panel, hit, { text, warm, alike, signal, level = 2 }) {
   const reasons = text && wordsOf(text) ? el("section", {}, el(`h${level + 1}`, {}, "Why it matched"), meters(hit), because(hit), el("div", { class: "why" })) : null;
-  panel.replaceChildren(heading(hit, level), ...(reasons ? [reasons] : []), ...(WRITES ? [el("section", { class: "ask" })] : []), acts(hit, alike), el("section", { class: "facts" }));
+  panel.replaceChildren(heading(hit, level), ...(reasons ? [reasons] : []), ...(WRITES ? [el("section", { class: "ask" })] : []), ...acts(hit, alike), el("section", { class: "facts" }));
   panel.scrollTop = 0;
   if (reasons) explain(reasons, hit, text, warm, signal);
   try {
-    const picture = await pictureOf(hit.image_id);
+    const picture = await pictureOf(hit.image_id, text, signal);
     if (signal.aborted) return null;
     panel.firstElementChild.replaceWith(heading(picture, level));
+    panel.querySelector(":scope > .acts").replaceWith(...acts(picture, alike));
     panel.querySelector(".facts").replaceChildren(...facts(picture, `h${level + 1}`));
     return picture;
   } catch (problem) {
@@ -90,11 +91,16 @@ function wordButtons(words, warm) {
   ];
 }
 
+/** What may be done with a picture, and in words where its original is not there. */
 function acts(hit, alike) {
-  return el("div", { class: "acts" },
-    el("a", { class: "button", href: alike(hit.image_id), "data-alike": hit.image_id }, icon("alike"), "Similar pictures"),
-    el("a", { class: "button", href: full(hit.image_id), target: "_blank", rel: "noopener" }, icon("open"), "Full size"),
-    el("a", { class: "button", href: original(hit.image_id, true) }, icon("fetch"), "Download"));
+  const similar = el("a", { class: "button", href: alike(hit.image_id), "data-alike": hit.image_id }, icon("alike"), "Similar pictures");
+  if (hit.lost) {
+    return [el("div", { class: "acts" }, similar),
+      el("p", { class: "word-of-warning lost", role: "status" }, `The original cannot be opened: ${hit.lost}. What you see was kept from before.`)];
+  }
+  return [el("div", { class: "acts" }, similar,
+    el("a", { class: "button", href: hit.full ?? full(hit.image_id), target: "_blank", rel: "noopener" }, icon("open"), "Full size"),
+    el("a", { class: "button", href: hit.download ?? original(hit.image_id, true) }, icon("fetch"), "Download"))];
 }
 
 function facts(picture, head) {

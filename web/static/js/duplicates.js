@@ -1,5 +1,6 @@
 // The review of duplicates: decisions by click and by key, and the runs that move files and bring them back.
 
+import { follow } from "./again.js";
 import { API, ask, change, Problem } from "./client.js";
 import { differenceOf } from "./difference.js";
 import { calm, count, day, el, ROOT, several, size } from "./dom.js";
@@ -165,22 +166,22 @@ async function run(body, going) {
   bar.hidden = false;
   tell(going);
   const over = await new Promise((done) => {
-    const source = new EventSource(`${API}/jobs/stream`);
+    const end = (now) => {
+      unfollow();
+      done(now);
+    };
     const take = (now) => {
       if (now?.id !== job.id) return;
       const { total, done: so } = now.progress;
       if (total) Object.assign(bar, { max: total, value: so });
-      if (now.finished_at) {
-        source.close();
-        done(now);
-      }
+      if (now.finished_at) end(now);
     };
-    source.addEventListener("jobs", (event) => JSON.parse(event.data).jobs.forEach(take));
-    source.addEventListener("job", (event) => take(JSON.parse(event.data)));
-    source.addEventListener("end", async () => {
-      source.close();
-      done(await ask(`/jobs/${job.id}`));
-    });
+    const gone = { kind: job.kind, state: "failed", summary: null, message: "The server was started again meanwhile. What was moved can be brought back." };
+    const unfollow = follow(`${API}/jobs/stream`, {
+      jobs: ({ jobs }) => (jobs.some(({ id }) => id === job.id) ? jobs.forEach(take) : end(gone)),
+      job: take,
+      end: () => ask(`/jobs/${job.id}`).then(end, () => end(gone)),
+    }, (lost) => tell(lost ? "The server does not answer. This page goes on when it does." : going));
   });
   bar.hidden = true;
   bar.removeAttribute("value");

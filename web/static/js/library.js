@@ -1,11 +1,12 @@
 // The library's page: start an index run, watch it, stop it.
 
+import { follow } from "./again.js";
 import { API, ask, change } from "./client.js";
 import { count, duration, el, several, size } from "./dom.js";
 
 const find = (id) => document.getElementById(id);
 const [start, stop, says, bar, pace] = ["start", "stop", "run-says", "run-bar", "run-pace"].map(find);
-let watching = null;
+let unwatch = () => {};
 let job = null;
 
 /** Show the newest run. */
@@ -69,16 +70,25 @@ async function moreFailures(cursor) {
   find("no-failures").hidden = !find("failed").hidden;
 }
 
-/** Follow the runs by their events until none goes on. */
+/** Follow the runs by their events until none goes on, also over a server that is started again. */
 function watch() {
-  watching?.close();
-  watching = new EventSource(`${API}/jobs/stream`);
-  watching.addEventListener("jobs", (event) => show(JSON.parse(event.data).jobs[0]));
-  watching.addEventListener("job", (event) => {
-    const now = JSON.parse(event.data);
-    if (!job || now.id >= job.id) show(now);
+  unwatch();
+  unwatch = follow(`${API}/jobs/stream`, {
+    jobs: ({ jobs }) => (jobs.length || !job ? show(jobs[0]) : forgotten()),
+    job: (now) => (!job || now.id >= job.id) && show(now),
+    end: () => unwatch(),
+  }, (lost) => {
+    if (lost && job && !stop.hidden) says.textContent = "The server does not answer. This page goes on when it does.";
   });
-  watching.addEventListener("end", () => watching.close());
+}
+
+/** The server was started again, and knows nothing of the run that was shown. */
+function forgotten() {
+  job = null;
+  start.hidden = false;
+  stop.hidden = bar.hidden = pace.hidden = true;
+  says.textContent = "The server was started again while the run was under way. What had been read is kept; look for new pictures to go on.";
+  refresh();
 }
 
 const told = (act) => async () => {

@@ -30,6 +30,9 @@ export class Stage {
     this.sharp = false;
     this.large = el("img", { alt: picture.name ?? "", src: large(picture), draggable: "false" });
     const small = el("img", { alt: "", src: picture.thumbnail, draggable: "false" });
+    const frame = this.frame;
+    this.large.addEventListener("error", () => small.decode().catch(() => frame.contains(small) && frame.append(
+      el("p", { class: "lost" }, "The picture cannot be shown: its file is not there any more, and nothing was kept of it."))));
     this.heat.classList.remove("lit");
     this.frame.replaceChildren(small, this.large, this.heat);
     this.zoom(1);
