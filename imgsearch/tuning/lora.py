@@ -5,10 +5,13 @@ Queries, keys and values of our network share one projection, and so one pair of
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imgsearch.extras import needs_extra
-from imgsearch.model.runtimes.torch.network import Blip2Network
+from imgsearch.model.checkpoints.config import Blip2Sizes
+
+if TYPE_CHECKING:
+    from imgsearch.model.runtimes.torch.network import Blip2Network
 
 RANK = 8
 TARGETS = r"qformer\.layers\.\d+\.(attention|cross)\.(qkv|dense|query|key_value)"
@@ -39,3 +42,12 @@ def add_lora(network: Blip2Network, rank: int = RANK) -> LoraMerge:
     for name in TOO:
         network.get_parameter(name).requires_grad_(True)
     return merge
+
+
+def count_lora(sizes: Blip2Sizes, rank: int = RANK) -> int:
+    """How many numbers `add_lora` trains in a model of these sizes; loads nothing."""
+    width = sizes.qformer.width
+    each = rank * ((width + 3 * width) + 2 * width)  # self-attention: qkv, dense
+    crossing = rank * (2 * width + (sizes.vision.width + 2 * width) + 2 * width)  # query, key_value, dense
+    layers = sizes.qformer.layers
+    return layers * each + len(range(0, layers, sizes.qformer.cross_every)) * crossing + sizes.tokens * width

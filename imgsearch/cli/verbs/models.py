@@ -11,6 +11,7 @@ from pathlib import Path
 from imgsearch.cli.command import Command
 from imgsearch.cli.model_runtimes import add_export, exports_in_words, processor_in_words, run_export, timed_once
 from imgsearch.cli.output.progress import phases
+from imgsearch.cli.tuning.listing import tuned_as_json, tuned_lines
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable
 from imgsearch.extras import has_extra
 from imgsearch.model import known_models, profile_for
@@ -24,6 +25,7 @@ from imgsearch.model.runtimes.choice import published_profile
 from imgsearch.model.runtimes.openvino.exports import Part, part_as_json
 from imgsearch.model.runtimes.openvino.opening import exports_of
 from imgsearch.progress import StageProgress
+from imgsearch.tuning.lineage import tuned_models
 from imgsearch.wording import describe_size
 
 
@@ -66,7 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
         return run_export(arguments)
     timed_once()
     rows = [describe(model) for model in known_models()]
-    print(json.dumps([_as_json(row) for row in rows], indent=2) if arguments.json else _as_table(rows))
+    tuned = tuned_models()
+    if arguments.json:
+        print(json.dumps([*map(_as_json, rows), *map(tuned_as_json, tuned)], indent=2))
+    else:
+        print("\n".join([_as_table(rows), *tuned_lines(tuned)]))
     return 0
 
 

@@ -4,8 +4,11 @@ whose interval holds no change."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from imgsearch.tuning.gains.measure import Difference
+if TYPE_CHECKING:
+    from imgsearch.tuning.gains.measure import Difference
+
 
 SET_NAMES = {"withheld": "your withheld pictures", "general": "general pictures"}
 COLUMNS = ("", "", "before", "after", "change", "95 % interval", "")
@@ -49,11 +52,16 @@ def verdict_on(name: str, differences: Sequence[Difference]) -> str:
 
 def described(one: Difference) -> str:
     """ "4.0 % to 62.0 %, better by 58.0 points (48.1 to 67.0)", or that nothing is certain."""
-    spoken = f"{one.before:.1f} % to {one.after:.1f} %"
-    if one.verdict == "no certain difference":
-        return f"{spoken}, no certain difference ({one.low:+.1f} to {one.high:+.1f} points)"
-    ends = sorted((abs(one.low), abs(one.high)))
-    return f"{spoken}, {one.verdict} by {abs(one.change):.1f} points ({ends[0]:.1f} to {ends[1]:.1f})"
+    return figures_in_words(one.before, one.after, one.low, one.high, one.verdict)
+
+
+def figures_in_words(before: float, after: float, low: float, high: float, verdict: str) -> str:
+    """The same of plain numbers, as they stand beside a tuned model's weights."""
+    spoken = f"{before:.1f} % to {after:.1f} %"
+    if verdict == "no certain difference":
+        return f"{spoken}, no certain difference ({low:+.1f} to {high:+.1f} points)"
+    ends = sorted((abs(low), abs(high)))
+    return f"{spoken}, {verdict} by {abs(after - before):.1f} points ({ends[0]:.1f} to {ends[1]:.1f})"
 
 
 def conclusion(withheld: Sequence[Difference], general: Sequence[Difference]) -> str:
