@@ -74,4 +74,5 @@ def create_app(service: SearchService, config: WebConfig, generation: Generation
     install_parameters(app, _described)
     for noun in _NOUNS:
         app.register_blueprint(import_module(f"{__name__}.http.routes.{noun}").blueprint)
+    app.register_blueprint(import_module(f"{__name__}.http.moving_pictures").blueprint)
     return app

@@ -144,6 +144,7 @@ _MATCH = _object(
         _object(word=TEXT, grid=_said("rows from the top, 0..1: where the word looks", **_list(_list(NUMBER))))
     ),
 )
+_MOVES: Schema = {"enum": ["animation", "film"]}
 _FACET = _list(
     _object(
         value=_said("a year is a number", type=["string", "integer"]),
@@ -284,6 +285,16 @@ SCHEMAS: dict[str, Schema] = {
     "ReadText": _READ_TEXT,
     "Match": _MATCH,
     "Facets": _object(years=_FACET, folders=_FACET, cameras=_FACET, types=_FACET),
+    "Motion": _object(
+        motion=_list(
+            _object(
+                image_id=IMAGE_ID,
+                kind=_said("an animation is the original itself, a film lies in it or beside it", **_MOVES),
+                source=_said("path of what moves", type="string"),
+                size_bytes=COUNT,
+            )
+        )
+    ),
     "Alternatives": _object(
         alternatives=_list(
             _object(

@@ -158,7 +158,7 @@ def show_original(image_id: int) -> ResponseReturnValue:
         if request.if_none_match.contains(picture.record.facts.content_hash):
             answer.status_code = 304
             return answer
-        first, stop = _asked_range(answer, source.size_bytes)
+        first, stop = asked_range(answer, source.size_bytes)
         part = FilePart(source.stream, first, stop, held.pop_all().close)
     # The server's own wrapper sends from the file: a client that reads slowly holds no worker.
     answer.response = wrap_file(request.environ, cast(IO[bytes], part), 1 << 16)
@@ -167,12 +167,12 @@ def show_original(image_id: int) -> ResponseReturnValue:
     return answer
 
 
-def _asked_range(answer: Response, size_bytes: int) -> tuple[int, int]:
+def asked_range(answer: Response, size_bytes: int) -> tuple[int, int]:
     """(first, stop) of the bytes to send; for one range a 206, for none or several the whole file (RFC 9110, 14.2).
     Raises RequestedRangeNotSatisfiable."""
     asked, version = request.range, request.headers.get("If-Range")
     single = asked is not None and asked.units == "bytes" and len(asked.ranges) == 1
-    if asked is None or not single or (version is not None and version != answer.headers["ETag"]):
+    if asked is None or not single or (version is not None and version != answer.headers.get("ETag")):
         return 0, size_bytes
     found = asked.range_for_length(size_bytes)
     if found is None or found[0] is None or found[1] is None:

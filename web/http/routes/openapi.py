@@ -125,7 +125,14 @@ def _picture_paths() -> dict[str, Part]:
     full["responses"] |= bytes_of("image/jpeg")
     full["responses"]["307"] = {"description": "the original is what browsers show"}
     match = operation("match", "Why a picture matched", "Match", [picture, q(required=True)], (404, 410, 422))
+    film = operation("film", "The film of a Live Photo or motion photo", None, [picture], (404, 410, 416))
+    film["responses"] |= bytes_of("video/mp4")
+    film["responses"]["206"] = film["responses"]["200"] | {"description": "the range"}
+    ids = {"type": "string", "pattern": "^[0-9]{1,18}(,[0-9]{1,18}){0,99}$"}
+    motion = operation("motion", "Which pictures move", "Motion", [parameter("ids", ids, "up to 100", required=True)])
     return {
+        "/motion": {"get": motion},
+        "/pictures/{image_id}/film": {"get": film},
         "/pictures/{image_id}": {"get": operation("picture", "One picture", "Picture", [picture, q()], (404,))},
         "/pictures/{image_id}/thumbnail": {"get": thumbnail},
         "/pictures/{image_id}/thumbnail/{version}": {"get": kept},

@@ -18,5 +18,6 @@ const filling = fillDetails(place.querySelector(".panel"), picture, {
   level: 1,
 });
 const parts = { stage, panel: place.querySelector(".panel"), caption: place.querySelector(".caption"), level: 1 };
+import("./motion.js").then(({ moveStage }) => moveStage(stage, picture, leaving.signal));
 fillTexts(parts, picture, filling, leaving.signal);
 fillWords(parts, picture, filling, place.dataset.query, leaving.signal);

@@ -86,7 +86,9 @@ export class Viewer {
     fillTexts(this, hit, filling, signal);
     fillWords(this, hit, filling, text, signal);
     const picture = await filling;
-    if (picture && !signal.aborted) Object.assign(this.stage.picture, { format: picture.format });
+    if (!picture || signal.aborted) return;
+    const { moveStage } = await import("./motion.js");
+    if (!signal.aborted) moveStage(this.stage, picture, signal);
   }
 
   #fold(folded, remembered = true) {
