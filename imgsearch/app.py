@@ -180,6 +180,7 @@ def open_searcher(settings: Settings, told: Callable[[str], None] | None = None)
         if told is not None:
             told(f"loading the model {name} (2 of 3)")
         model = open_search_model(settings, store.model)
+        model.profile = replace(model.profile, rerank_budget_ms=settings.rerank_budget_ms)
         return Searcher(
             store,
             model,

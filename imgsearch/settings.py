@@ -19,7 +19,7 @@ RUNTIMES = ("auto", "numpy", "torch", "openvino")
 FEATURES = ("none", "cache", "all")
 
 SWITCH = ("off", "on")
-_LEAST = {"batch_size": 0, "workers": 0, "rerank": -1, "features_mb": 0, "qdrant_shards": 0, "qdrant_replicas": 0}
+_LEAST = {"batch_size": 0, "workers": 0, "rerank": -1, "rerank_budget_ms": -1, "features_mb": 0, "qdrant_shards": 0, "qdrant_replicas": 0}
 """The smallest value of each numeric setting."""
 
 _NO_SETTINGS = frozenset({"CONFIG", "CATALOG_PASSWORD", "MASK_CPU", "QDRANT_API_KEY"})
@@ -44,6 +44,7 @@ class Settings:
     batch_size: int = 0  # images a batch; 0 = by device
     workers: int = 0  # decode processes; 0 = by cores
     rerank: int = -1  # candidates that ITM re-ranks; -1 = by device, 0 = off
+    rerank_budget_ms: int = -1  # milliseconds for a re-rank; -1 = by device and model, 0 = no limit
     features: str = ""  # ViT features kept for re-ranking: "none", "cache", "all"; "" = as the library does, else cache
     features_mb: int = 2048  # megabytes of disk that kept features may fill
     catalog_url: str = ""  # of a new library: the PostgreSQL database that holds its catalog; "" = in its folder

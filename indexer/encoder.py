@@ -13,16 +13,19 @@ import numpy as np
 from imgsearch import app as library
 from imgsearch.errors import ImgsearchError, MediaError, NotEnoughMemory
 from imgsearch.model.arrays import as_numpy
-from imgsearch.model.runtime_profile import IMAGES_WITHOUT_TORCH
+from imgsearch.model.runtime_profile import IMAGES_WITHOUT_TORCH, RuntimeProfile
 from imgsearch.records import Float32, ModelId, UInt8
 from imgsearch.settings import Settings
-from imgsearch.storage import QuantisedFeatures, Store
+from imgsearch.storage import FeatureStore, QuantisedFeatures, Store
 
 _ONE = np.ones((1, 1), np.float32)
 
 
 class ImageEncoder(Protocol):
     """The parts of a model that are used here; see imgsearch.model.contract."""
+
+    @property
+    def profile(self) -> RuntimeProfile: ...
 
     def preprocess_arrays(self, arrays: UInt8) -> Any: ...
 
@@ -73,7 +76,8 @@ class Encoder:
     too; an image that fails alone is a failure of that image, never of the run.
 
     ``load_numpy`` gives the same model in a form that starts sooner and encodes more slowly, or None; it is used until
-    more than ``IMAGES_WITHOUT_TORCH`` images have come or are expected."""
+    more than ``IMAGES_WITHOUT_TORCH`` images have come or are expected. ``keep_likely``: features are given where a
+    re-rank is short of time (`indexer.likely`)."""
 
     def __init__(
         self,
@@ -81,7 +85,9 @@ class Encoder:
         load_numpy: Callable[[], ImageEncoder | None] = lambda: None,
         *,
         keep_features: bool = False,
+        keep_likely: bool = False,
     ) -> None:
+        self._keep_likely = keep_likely
         self._load, self._load_numpy = load, load_numpy
         self._keep_features = keep_features
         self._model: ImageEncoder | None = None
@@ -108,6 +114,7 @@ class Encoder:
     def encode(self, pixels: Sequence[UInt8]) -> Encoded:
         """``submit`` in this thread."""
         model = self._model_for(len(pixels))
+        self._keep_features = self._keep_features or (self._keep_likely and model.profile.one_by_one)
         started = time.monotonic()
         results: list[tuple[Float32 | MediaError, QuantisedFeatures | None]] = []
         while len(results) < len(pixels):
@@ -151,8 +158,9 @@ class Encoder:
         return [QuantisedFeatures.of(one) for one in as_numpy(features)]
 
 
-def library_encoder(settings: Settings, store: Store, *, keep_features: bool = False) -> Encoder:
-    """The encoder of the library's model; loading raises ModelMismatch if the model is another one's."""
+def library_encoder(settings: Settings, store: Store, kept: FeatureStore | None = None) -> Encoder:
+    """The encoder of the library's model, which gives the features that ``kept`` wants; loading raises ModelMismatch if
+    the model is another one's."""
 
     def opened(opener: Callable[[Settings, ModelId], Any]) -> Any:
         made_with = store.model
@@ -166,7 +174,12 @@ def library_encoder(settings: Settings, store: Store, *, keep_features: bool = F
         model = opened(library.open_numpy_model)
         return model if model is not None and model.profile.images_without_torch else None
 
-    return Encoder(lambda: opened(library.open_model), in_numpy, keep_features=keep_features)
+    return Encoder(
+        lambda: opened(library.open_model),
+        in_numpy,
+        keep_features=kept is not None and kept.keeps_all,
+        keep_likely=kept is not None,
+    )
 
 
 def _checked(vectors: Float32) -> Float32 | MediaError:

@@ -93,10 +93,9 @@ class IndexRun:
         self.store = _open_or_create(request, progress.say)
         self.scope = Scope(self.store, request.choice, progress.say)
         self._kept = library.feature_store(request.settings, self.store)
-        keep_all = self._kept is not None and self._kept.keeps_all
         self._model_free = is_model_free(self.store.model)
         self._encoder: VectorSource = (
-            NoVectors() if self._model_free else library_encoder(request.settings, self.store, keep_features=keep_all)
+            NoVectors() if self._model_free else library_encoder(request.settings, self.store, self._kept)
         )
 
     def __enter__(self) -> IndexRun:

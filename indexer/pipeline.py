@@ -22,6 +22,7 @@ from imgsearch.media.decoded import DecodedImage, KnownContent
 from imgsearch.records import Float32
 from imgsearch.storage import EmbeddedBatch, FailedFile, FilePlace
 from indexer.encoder import Encoded
+from indexer.likely import LikelyFeatures
 from indexer.run_context import RunContext
 from indexer.scanning.pending_files import PendingFile, place_of
 from indexer.scanning.scan import Scan
@@ -74,6 +75,7 @@ class IngestPipeline:
     ) -> None:
         self._context, self._store, self._summary = context, context.store, context.summary
         self._pool, self._work, self._settings, self._measured = pool, work, settings, measured
+        self._likely = None if context.kept is None else LikelyFeatures(context.kept, context.progress.say)
         self._collecting: dict[str, Content] = {}
         self._checked = 0  # how many of _collecting are known to be new to the catalog
         self._in_flight: InFlight | None = None
@@ -241,9 +243,9 @@ class IngestPipeline:
         self._context.progress("reading", self._done, self._work.count)
 
     def _keep_features(self, contents: dict[str, Content], encoded: Encoded) -> None:
-        for key, features in zip(contents, encoded.features, strict=False):  # none at all, or one each
-            if features is not None and self._context.kept is not None:
-                self._context.kept.put(key, features)
+        for content, features in zip(contents.values(), encoded.features, strict=False):  # none at all, or one each
+            if features is not None and self._likely is not None:
+                self._likely.put(content.image.facts, features)
 
     def _images_before(self, files: list[PendingFile]) -> dict[tuple[int, str], int]:
         """The image id that each of these places holds now."""

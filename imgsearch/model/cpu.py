@@ -1,8 +1,8 @@
 """What this computer's processor can do: which instructions it has, and how fast it multiplies matrices. No torch, but
 in `probe` where bfloat16 is timed.
 
-Instructions are detected and speeds are timed, never assumed: where a processor lacks them, torch's
-bfloat16 was 6.6 times slower than float32. A probe takes under a second and is remembered in the platform's cache folder.
+Instructions are detected and speeds are timed, never assumed: where a processor lacks them, torch's bfloat16 was 6.6
+times slower than float32. A probe takes under a second and is remembered in the platform's cache folder.
 """
 
 from __future__ import annotations

@@ -35,10 +35,14 @@ _CPU_CHEAP_BATCH, _CPU_BATCH = 32, 4
 """About 0.3 s of two cores with the small model, 16 s with BLIP-2, whose activations fill memory before a larger batch
 gains anything."""
 
-_ACCELERATOR_RERANK, _CPU_CHEAP_RERANK, _CPU_RERANK = 64, 16, 4
+_ACCELERATOR_RERANK, _CPU_CHEAP_RERANK, _CPU_RERANK = 64, 16, 16
 """Half of what the authors evaluate with, where it costs next to nothing (230 ms on an H200 with features kept); 0.2 s
-of one core with the small model, whose images are decoded and encoded again; and with BLIP-2 as long as a person may be
-made to wait unasked."""
+of one core with the small model, whose images are decoded and encoded again; and with BLIP-2 what `_CPU_BUDGET_MS`
+suffices for where features are kept (0.15 to 0.3 s each)."""
+
+_CPU_BUDGET_MS = 3000
+"""How long a person is made to wait unasked for a re-rank with a large model on a CPU. Settings change it
+(``rerank_budget_ms``)."""
 
 _ACCELERATOR_STEP, _CPU_PAIR_STEP = 64, 4
 """Candidates matched at once: on a CPU few enough that a time budget is kept to. 16 pairs of the small model took 124
@@ -71,6 +75,7 @@ class RuntimeProfile:
     weight_bytes: int
     cores: int = 1
     gflop_per_second: float | None = None
+    rerank_budget_ms: int = -1
 
     @property
     def on_cpu(self) -> bool:
@@ -106,6 +111,19 @@ class RuntimeProfile:
     def rerank_depth(self) -> int:
         """Candidates that are re-ranked unless the person says: by cost, never by k."""
         return self._by_cost(_ACCELERATOR_RERANK, _CPU_CHEAP_RERANK, _CPU_RERANK)
+
+    @property
+    def rerank_ms(self) -> float | None:
+        """After how many milliseconds a re-rank ends, unless a search asks for its own time: ``rerank_budget_ms``,
+        where 0 is no limit and -1 by cost; None for no limit."""
+        if self.rerank_budget_ms >= 0:
+            return self.rerank_budget_ms or None
+        return _CPU_BUDGET_MS if self.one_by_one else None
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether one image takes so long that a re-rank within a time looks at each by itself."""
+        return self.on_cpu and not self.cheap
 
     @property
     def pair_step(self) -> int:

@@ -35,7 +35,7 @@ from imgsearch.search.rerank import (
 )
 from imgsearch.search.retrieval import Candidate, CandidateFinder, RetrievalRequest, RetrievalResult
 from imgsearch.search.text_evidence import SOURCES, TextSource, fused_by_rank, listed_notes
-from imgsearch.search.timing import milliseconds_since, timed
+from imgsearch.search.timing import deadline_of, milliseconds_since, timed
 from imgsearch.storage import FeatureStore, Store
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class Searcher:
         if known is not None:
             return known
         sources = [one.source for one in found.candidates[: max(search.depth, search.request.reach)]]
-        deadline = None if search.query.budget_ms is None else started + search.query.budget_ms / 1000
+        deadline = deadline_of(search.query.budget_ms, self.model.profile.rerank_ms, started)
         match = partial(self.backend.match, deadline=deadline)
         answer = match_and_replace(match, parsed, sources, search.depth)
         if answer.complete:
@@ -237,7 +237,7 @@ class Searcher:
         cursor = PageCursor(offset + len(hits), search.found.generation, search.start.digest).encoded()
         notes = [*search.notes, *reranked.notes]
         if not reranked.complete:
-            notes.append(f"the time was up after {len(reranked.matches)} of {reranked.due} candidates were re-ranked")
+            notes.append(f"the time was up after {reranked.count} of {reranked.due} candidates were re-ranked")
         notes += listed_notes(hits) if ends else []
         if ends and ordered and not listed:
             notes.append("nothing in the library matches with confidence; --all shows the closest")
@@ -245,7 +245,7 @@ class Searcher:
             query.text,
             hits,
             {**search.took, "total": milliseconds_since(started)},
-            sum(match is not None for match in reranked.matches),
+            reranked.count,
             tuple(notes),
             cursor if follows and hits else None,
             reranked.complete,

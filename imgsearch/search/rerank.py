@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from imgsearch.index.rows import rank_order
+from imgsearch.model.arrays import as_numpy
 from imgsearch.model.contract import Array, Explainer
 from imgsearch.model.words import VocabularyWord
 from imgsearch.records import Float32, Int64
@@ -96,6 +97,11 @@ class Reranked:
     complete: bool = True
     due: int = 0
 
+    @property
+    def count(self) -> int:
+        """Candidates that were matched."""
+        return sum(match is not None for match in self.matches)
+
 
 def match_and_replace(match: Matching, parsed: ParsedQuery, sources: Sequence[ImageSource], depth: int) -> Reranked:
     """``match`` the first ``depth`` of ``sources``, and for each that shows what is not wanted one more behind them: of
@@ -108,6 +114,17 @@ def match_and_replace(match: Matching, parsed: ParsedQuery, sources: Sequence[Im
         return Reranked(matches, notes, complete, due)
     more, told, complete = match(parsed, following)
     return Reranked([*matches, *more], [*notes, *told], complete, due)
+
+
+def match_features(model: SearchModel, parsed: ParsedQuery, found: Sequence[Float32 | None]) -> list[Match | None]:
+    """Match each image's features [N, W] with the query's texts; None stays None."""
+    readable = [features for features in found if features is not None]
+    if not readable:
+        return [None] * len(found)
+    batch = np.stack(readable)
+    logits = [as_numpy(model.match_both([text] * len(batch), batch)) for text in match_texts(parsed)]
+    matches = iter(matches_from_logits(parsed, logits))
+    return [None if features is None else next(matches) for features in found]
 
 
 def matches_from_logits(parsed: ParsedQuery, answers: Sequence[Float32]) -> list[Match]:

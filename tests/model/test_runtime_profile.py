@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,35 @@ from imgsearch.records import ModelId
 MINI = read_sizes(json.loads((Path(__file__).parents[2] / "data" / "mini" / "config.json").read_text()))
 
 # (images a batch, re-ranked, pairs at once, features at once, without torch, commits overlap): the choices that were
-# made from device names and image sizes before profiles were.
+# made from device names and image sizes before profiles were; a costly re-rank on a CPU ends after a time instead.
 CHOICES = {
     ("mini", "numpy", "cpu"): (32, 16, 4, 1, 128, False),
     ("mini", "torch", "cpu"): (32, 16, 4, 1, 0, False),
     ("mini", "torch", "cuda:0"): (64, 64, 64, 64, 0, True),
-    ("blip2", "numpy", "cpu"): (4, 4, 4, 1, 0, False),
-    ("blip2", "torch", "cpu"): (4, 4, 4, 1, 0, False),
-    ("blip2-coco", "torch", "cpu"): (4, 4, 4, 1, 0, False),
+    ("blip2", "numpy", "cpu"): (4, 16, 4, 1, 0, False),
+    ("blip2", "torch", "cpu"): (4, 16, 4, 1, 0, False),
+    ("blip2-coco", "torch", "cpu"): (4, 16, 4, 1, 0, False),
     ("blip2", "torch", "cuda:0"): (64, 64, 64, 64, 0, True),
     ("blip2-coco", "torch", "cuda:1"): (64, 64, 64, 64, 0, True),
     ("blip2", "torch", "mps"): (64, 64, 64, 64, 0, True),
 }
+
+
+@pytest.mark.parametrize(
+    ("model", "device", "asked", "ms"),
+    [
+        ("mini", "cpu", -1, None),
+        ("blip2", "cpu", -1, 3000),
+        ("blip2", "cpu", 0, None),
+        ("blip2", "cpu", 500, 500),
+        ("mini", "cpu", 500, 500),
+        ("blip2", "cuda:0", -1, None),
+    ],
+)
+def test_a_rerank_ends_after_a_time_where_it_is_costly(model: str, device: str, asked: int, ms: float | None) -> None:
+    sizes = MINI if model == "mini" else published_sizes()
+    profile = replace(profile_of(sizes, "torch", device, "float32"), rerank_budget_ms=asked)
+    assert profile.rerank_ms == ms
 
 
 @pytest.mark.parametrize(("model", "runtime", "device"), CHOICES)

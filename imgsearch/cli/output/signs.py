@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -17,6 +17,9 @@ class Sign:
 
     def __call__(self, text: str) -> None:
         """Show ``text`` instead of the previous text."""
+
+    def above(self, lines: Sequence[str]) -> None:
+        """Show ``lines``, which stay, above it."""
 
     def close(self) -> None:
         """Remove it."""
@@ -37,6 +40,11 @@ class Line(Sign):
     def __call__(self, text: str) -> None:
         with self._lock:
             self._text, self._since = text, time.monotonic()
+            self._draw()
+
+    def above(self, lines: Sequence[str]) -> None:
+        with self._lock:
+            self._write("\r\x1b[K" + "".join(f"{line}\n" for line in lines))
             self._draw()
 
     def close(self) -> None:

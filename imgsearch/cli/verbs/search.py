@@ -21,6 +21,8 @@ from imgsearch.settings import FEATURES, RUNTIMES
 if TYPE_CHECKING:
     from imgsearch.records import Results
     from imgsearch.search.engine import Searcher
+    from imgsearch.search.query.description import Query
+    from imgsearch.search.query.parser import ParsedQuery
 
 
 _EPILOG = """\
@@ -132,12 +134,33 @@ def _search(arguments: argparse.Namespace, sign: Sign) -> tuple[Results, float]:
             parsed = parse_query(query)
         query = at_page(query, arguments.page, searcher.store.generation()) if arguments.page > 1 else query
         with without_chatter():  # it decodes what like: names, and pictures of which no features are kept
-            results = searcher.search(query, parsed=parsed)
+            results = _answer(searcher, query, parsed, sign if _reads_along(arguments) else None)
         if arguments.page > 1 and not results.hits:
             results = replace(results, notes=(*results.notes, f"page {arguments.page:,} lies behind the last answer"))
         if arguments.threshold is not None:
             results = above(results, arguments.threshold)
         return in_order(results, arguments.sort, lambda ids: _dates(searcher, ids)), loaded_ms
+
+
+def _reads_along(arguments: argparse.Namespace) -> bool:
+    """Whether a person looks at a table that nothing changes afterwards."""
+    machine = arguments.json or arguments.paths or arguments.null
+    return sys.stdout.isatty() and not machine and arguments.threshold is None and arguments.sort == "best"
+
+
+def _answer(searcher: Searcher, query: Query, parsed: ParsedQuery, sign: Sign | None) -> Results:
+    """The answer. Where a re-rank takes seconds, the answer by vectors is shown first, if there is a ``sign``."""
+    from imgsearch.cli.output.result_table import table_lines
+
+    if sign is None or not searcher.model.profile.one_by_one:
+        return searcher.search(query, parsed=parsed)
+    for results in searcher.stream(query, parsed=parsed):
+        if results.reranked or not results.hits or sign is None:
+            continue
+        sign.above(["by vectors, before the re-rank:", *table_lines(results), ""])
+        sign(f"re-ranking, {(searcher.model.profile.rerank_ms or 0) / 1000:g} s at most (3 of 3)")
+        sign = None
+    return results
 
 
 def _words(text: list[str]) -> list[str]:

@@ -64,6 +64,10 @@ class FeatureSource:
                     self._kept.put(sources[missing[index]].key, quantised)
         return found, reasons
 
+    def is_kept(self, source: ImageSource) -> bool:
+        """Whether the features of an image lie on disk."""
+        return self._kept is not None and self._kept.holds(source.key)
+
     def _kept_features(self, source: ImageSource) -> Float32 | None:
         quantised = None if self._kept is None else self._kept.get(source.key)
         return None if quantised is None else quantised.restored()

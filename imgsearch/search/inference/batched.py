@@ -122,7 +122,8 @@ class BatchedInference:
     ) -> tuple[list[Match | None], list[str], bool]:
         """As `match_candidates` in `imgsearch.search.inference.direct`, with the pieces side by side. With a deadline
         the first piece is answered in any case."""
-        parts = [sources[first : first + PIECE] for first in range(0, len(sources), PIECE)]
+        step = 1 if deadline is not None and self._model.profile.one_by_one else PIECE
+        parts = [sources[first : first + step] for first in range(0, len(sources), step)]
         pieces = [_Piece(parsed, part, deadline if number else None) for number, part in enumerate(parts)]
         matches: list[Match | None] = []
         reasons: list[str] = []

@@ -9,14 +9,13 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
-
 from imgsearch.errors import MediaError
 from imgsearch.model.arrays import as_numpy
 from imgsearch.records import Float32, UInt8
 from imgsearch.search.features.stored import FeatureSource, ImageSource
+from imgsearch.search.inference.in_time import match_in_time
 from imgsearch.search.query.parser import ParsedQuery
-from imgsearch.search.rerank import Match, Matched, SearchModel, failure_sentences, match_texts, matches_from_logits
+from imgsearch.search.rerank import Match, Matched, SearchModel, failure_sentences, match_features
 from imgsearch.storage import FeatureStore
 
 
@@ -99,7 +98,10 @@ def match_candidates(
     sentence that says how many and why; whether all were reached before ``deadline``, a time.perf_counter()).
 
     Candidates go to the model a fixed number at a time, whatever is kept of them, so an answer depends on neither.
-    With a deadline at least the first ones are matched; after it, those that were not reached are left out."""
+    With a deadline at least the first ones are matched; after it, those that were not reached are left out. Where one
+    image takes seconds, `match_in_time` does it."""
+    if deadline is not None and model.profile.one_by_one:
+        return match_in_time(model, parsed, sources, features, deadline)
     matches: list[Match | None] = []
     reasons: list[str] = []
     step = model.profile.pair_step
@@ -108,15 +110,5 @@ def match_candidates(
             return matches, failure_sentences(reasons), False
         found, failed = features.features(sources[first : first + step])
         reasons += failed
-        matches += _match(model, parsed, found)
+        matches += match_features(model, parsed, found)
     return matches, failure_sentences(reasons), True
-
-
-def _match(model: SearchModel, parsed: ParsedQuery, found: Sequence[Float32 | None]) -> list[Match | None]:
-    readable = [features for features in found if features is not None]
-    if not readable:
-        return [None] * len(found)
-    batch = np.stack(readable)
-    logits = [as_numpy(model.match_both([text] * len(batch), batch)) for text in match_texts(parsed)]
-    matches = iter(matches_from_logits(parsed, logits))
-    return [None if features is None else next(matches) for features in found]

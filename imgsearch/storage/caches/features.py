@@ -77,6 +77,15 @@ class FeatureStore:
         """True if nothing is ever evicted."""
         return self._files.budget_bytes is None
 
+    @property
+    def budget_bytes(self) -> int | None:
+        """What may be kept; None where all is."""
+        return self._files.budget_bytes
+
+    def size_bytes(self) -> int:
+        """What is kept. 5 us a picture."""
+        return self._files.size_bytes()
+
     def get(self, content_hash: str) -> QuantisedFeatures | None:
         """The features kept for a content, now the most recently used; None if there are none or they are damaged."""
         content = self._files.read(content_hash)
@@ -84,6 +93,10 @@ class FeatureStore:
         if content is not None and found is None:
             self._files.drop(content_hash)
         return found
+
+    def holds(self, content_hash: str) -> bool:
+        """Whether there is a file for a content; it may be damaged."""
+        return self._files.path(content_hash).is_file()
 
     def put(self, content_hash: str, features: QuantisedFeatures) -> None:
         """Keep ``features``; makes room first if the budget requires it."""
