@@ -27,7 +27,7 @@ sys.meta_path.insert(0, Absent())
 BASE_LACKS = (
     *("torch", "transformers", "safetensors", "watchfiles", "flask", "werkzeug", "waitress", "prometheus_client"),
     *("faiss", "rawpy", "imagecodecs", "pillow_jxl", "openjpeg", "psd_tools", "pyarrow", "bitsandbytes"),
-    *("rapidocr", "onnxruntime"),
+    *("rapidocr", "onnxruntime", "qdrant_client", "qdrant_edge", "ray", "pandas"),
 )
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -105,6 +105,8 @@ def test_models_say_what_the_base_install_runs(base: Run) -> None:
         (["caption", "PICTURES/ONE", "--model", "mini"], "needs torch", "torch"),
         (["read", "PICTURES/ONE"], "reading the words in pictures needs", "ocr"),
         (["build"], "needs faiss", "cpu"),
+        (["build", "--qdrant", "http://localhost:1"], "a Qdrant server needs qdrant_client", "qdrant"),
+        (["build", "--qdrant", "edge:EDGE"], "in a folder (edge:) needs qdrant_edge", "qdrant-edge"),
     ],
 )
 def test_missing_extra_is_told_with_the_command(
