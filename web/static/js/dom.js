@@ -87,7 +87,8 @@ export function copyButton(text, what) {
   return button;
 }
 
-async function written(text) {
+/** Put a text on the clipboard; whether the browser allowed it. */
+export async function written(text) {
   try {
     await navigator.clipboard.writeText(text); // missing on plain HTTP of another machine
     return true;

@@ -92,9 +92,17 @@ function finish(key, answer) {
   keep(key, answer, answer.hits, answer.next_cursor);
 }
 
+/** Do something once the page's own pictures are there and the browser has time. */
+function later(act) {
+  const idle = () => (window.requestIdleCallback ?? setTimeout)(act);
+  if (document.readyState === "complete") idle();
+  else addEventListener("load", idle, { once: true });
+}
+
 function keep(key, answer, hits, next) {
   shown = { answer, next, search: key };
   answers.set(key, { answer, hits, next });
+  later(() => import("./motion.js").then(({ enliven }) => enliven(grid.hits, grid.tiles), () => {}));
   if (answers.size > 20) answers.delete(answers.keys().next().value);
 }
 
@@ -276,7 +284,32 @@ document.addEventListener("click", (event) => {
 });
 
 /** Once the pictures are there, what the first one that is opened needs. */
-const soon = () => (window.requestIdleCallback ?? setTimeout)(() => withViewer().catch(() => {}));
+const soon = () => later(() => {
+  withViewer().catch(() => {});
+  import("./select.js").then(({ Selection }) => new Selection(choosable));
+});
+
+/** What a selection asks of this page. */
+const choosable = {
+  element: list,
+  hitOf: (tile) => grid.hits.find((hit) => hit.image_id === Number(tile.dataset.id)),
+  numberOf: (id) => grid.hits.findIndex((hit) => hit.image_id === id),
+  between: async (one, other) => grid.hits.slice(Math.min(one, other), Math.max(one, other) + 1),
+  all: everyHit,
+  total: () => shown.answer?.total ?? grid.hits.length + (shown.next ? 1 : 0),
+};
+
+/** Every hit of the answer, not only those that are shown; `most` of them. */
+async function everyHit(most) {
+  const hits = [...grid.hits];
+  let next = state.upload ? null : shown.next; // a picture would be sent again for each page
+  while (next && hits.length < most) {
+    const page = await ask("/search", { query: { ...query(), limit: 500, cursor: next } });
+    hits.push(...page.hits);
+    next = page.next_cursor;
+  }
+  return hits.slice(0, most);
+}
 
 /** Begin with what the server drew, if that is the whole answer. */
 function begin() {
@@ -293,8 +326,7 @@ function begin() {
       tell(answer, state, { go: turn });
     }
   }
-  if (document.readyState === "complete") soon();
-  else addEventListener("load", soon);
+  soon();
   if (state.picture) openPicture(state.picture);
 }
 begin();

@@ -1,0 +1,297 @@
+// The pictures by date. A window moves over the layout (months.js): only what is near the eye is in the page, and the page is never
+// taller than TALL, since browsers round positions past 16 million pixels and stop at 33 million.
+
+import { ask, large, pictureOf } from "./client.js";
+import { count, day, el, ROOT, several, styled } from "./dom.js";
+import { altOf } from "./grid.js";
+import { monthName, Months } from "./months.js";
+import { Scrubber } from "./scrubber.js";
+
+const TALL = 4_000_000; // px
+const NEAR = 900; // px above and below what is seen
+const STRETCH = 100; // pictures that are asked for at a time
+const PAUSE = 90; // ms of rest before pictures are asked for: a scrubber flies over thousands
+
+const find = (id) => document.getElementById(id);
+const place = find("timeline");
+const q = place.dataset.q;
+let sort = new URLSearchParams(location.search).get("sort") === "oldest" ? "oldest" : "newest";
+let months = new Months(JSON.parse(place.dataset.months));
+let base = 0; // the height of the layout at which the page's own begins
+let stretches = new Map(); // number -> hits, or a promise of them
+let tiles = new Map(); // number of the picture -> its tile
+let headings = new Map();
+const numbers = new Map(); // id -> number
+let resting = 0;
+
+const bar = document.querySelector(".bar");
+const top = () => place.offsetTop - bar.offsetHeight; // where the window stands when the layout's beginning is below the bar
+const room = () => innerHeight - bar.offsetHeight;
+const most = () => Math.max(0, months.height - room() + 80); // css/timeline.css leaves 80 px below
+const seen = () => base + scrollY - top();
+
+function lay() {
+  months.fit(place.clientWidth, innerWidth <= 600);
+  place.style.setProperty("--cell", `${months.cell}px`);
+  place.style.height = `${Math.min(months.height, TALL)}px`;
+  place.replaceChildren();
+  tiles = new Map();
+  headings = new Map();
+  scrubber.show(months);
+}
+
+/** Bring a height of the layout to the top of the window. */
+function jump(y) {
+  const wanted = Math.min(most(), Math.max(0, y));
+  shift(Math.min(Math.max(0, months.height - TALL), Math.max(0, wanted - TALL / 2)));
+  scrollTo(0, wanted ? wanted - base + top() : 0);
+  draw();
+}
+
+function shift(to) {
+  if (to === base) return;
+  base = to;
+  place.replaceChildren();
+  tiles = new Map();
+  headings = new Map();
+}
+
+/** Near an end of the page, but not of the layout: the page is put elsewhere under the eye. */
+function recentre() {
+  const y = seen();
+  const local = y - base;
+  if (months.height <= TALL || (local > TALL * 0.1 && local < TALL * 0.9)) return;
+  const to = Math.min(months.height - TALL, Math.max(0, y - TALL / 2));
+  if (Math.abs(to - base) < TALL * 0.1) return;
+  shift(Math.round(to));
+  scrollTo(0, y - base + top());
+}
+
+function draw() {
+  recentre();
+  const y = seen();
+  const wanted = new Set();
+  const named = new Set();
+  for (const { month, from, to } of months.between(y - NEAR, y + room() + NEAR)) {
+    named.add(month);
+    if (!headings.has(month)) headings.set(month, place.appendChild(headingOf(month)));
+    for (let index = from; index < to; index += 1) wanted.add(index);
+  }
+  prune(headings, named);
+  prune(tiles, wanted);
+  for (const index of wanted) if (!tiles.has(index)) tiles.set(index, place.appendChild(tileOf(index)));
+  scrubber.follow(Math.max(0, y), most());
+  clearTimeout(resting);
+  resting = setTimeout(load, stretches.size ? PAUSE : 0);
+}
+
+function prune(held, wanted) {
+  for (const [key, made] of held) {
+    if (wanted.has(key) || made.contains(document.activeElement)) continue;
+    made.remove();
+    held.delete(key);
+  }
+}
+
+function headingOf(month) {
+  const made = el("h2", {}, monthName(month), el("span", {}, several(month.count, "picture")));
+  made.style.top = `${month.top - base}px`;
+  return made;
+}
+
+function tileOf(index) {
+  const made = el("div", { class: "tile", "data-index": index });
+  const { x, y } = months.place(index);
+  made.style.transform = `translate(${x}px, ${y - base}px)`;
+  const hit = hitAt(index);
+  if (hit) fill(made, hit);
+  return made;
+}
+
+function fill(tile, hit) {
+  if (tile.dataset.id) return;
+  tile.dataset.id = hit.image_id;
+  const image = el("img", { src: hit.thumbnail, srcset: `${hit.thumbnail} 320w, ${large(hit)} 1280w`, sizes: `${Math.ceil(months.cell)}px`, alt: altOf(hit), decoding: "async" });
+  const says = el("span", { class: "says", "aria-hidden": "true" }, el("span", {}, hit.name), el("span", {}, hit.taken_at ? day(hit.taken_at) : ""));
+  tile.append(el("a", { href: `${ROOT}/pictures/${hit.image_id}` }, image, says));
+  list.changed?.();
+}
+
+function hitAt(index) {
+  const hits = stretches.get(Math.floor(index / STRETCH));
+  return Array.isArray(hits) ? hits[index % STRETCH] : undefined;
+}
+
+/** Ask for the pictures of the tiles that have none. */
+function load() {
+  const asked = new Set();
+  for (const [index, tile] of tiles) if (!tile.dataset.id) asked.add(Math.floor(index / STRETCH));
+  for (const number of asked) stretch(number).then(fillAll, failed);
+}
+
+/** The hits of a stretch; asked for once. */
+function stretch(number) {
+  if (!stretches.has(number)) {
+    const known = stretches;
+    const coming = ask("/timeline", { query: { q, sort, start: number * STRETCH, limit: STRETCH } }).then(({ hits }) => {
+      known.set(number, hits);
+      hits.forEach((hit, at) => known === stretches && numbers.set(hit.image_id, number * STRETCH + at));
+      return hits;
+    });
+    coming.catch(() => known.delete(number));
+    stretches.set(number, coming);
+  }
+  return Promise.resolve(stretches.get(number));
+}
+
+function fillAll() {
+  find("status").textContent = total();
+  for (const [index, tile] of tiles) {
+    const hit = tile.dataset.id ? null : hitAt(index);
+    if (hit) fill(tile, hit);
+  }
+}
+
+function failed(problem) {
+  find("status").textContent = `${problem.message} ${problem.hint ?? ""}`;
+  clearTimeout(resting);
+  resting = setTimeout(load, 4000); // the server may be back
+}
+
+const total = () => {
+  const undated = months.all.find((month) => !month.year)?.count ?? 0;
+  return several(months.total, "picture") + (undated && undated < months.total ? `, ${count(undated)} without a date` : "");
+};
+
+async function turn(order) {
+  const told = await ask("/timeline/months", { query: { q, sort: order } }).catch(failed);
+  if (!told) return;
+  sort = order;
+  for (const button of document.querySelectorAll("[data-sort]")) button.setAttribute("aria-pressed", String(button.dataset.sort === sort));
+  months = new Months(told.months.map(({ year, month, count: pictures }) => [year, month, pictures]));
+  stretches = new Map();
+  numbers.clear();
+  base = 0;
+  const given = new URLSearchParams({ ...(q ? { q } : {}), ...(sort === "oldest" ? { sort } : {}) }).toString();
+  history.replaceState(null, "", `${ROOT}/timeline${given ? `?${given}` : ""}`);
+  lay();
+  jump(0);
+}
+
+const scrubber = new Scrubber(find("scrubber"), jump);
+
+/** What a selection asks of this page. */
+const list = {
+  element: place,
+  hitOf: (tile) => hitAt(Number(tile.dataset.index)),
+  numberOf: (id) => numbers.get(id),
+  between: async (one, other) => {
+    const [from, to] = [Math.min(one, other), Math.max(one, other)];
+    const wanted = [];
+    for (let number = Math.floor(from / STRETCH); number <= Math.floor(to / STRETCH); number += 1) wanted.push(stretch(number));
+    return (await Promise.all(wanted)).flat().slice(from % STRETCH, (from % STRETCH) + to - from + 1);
+  },
+  all: (most) => list.between(0, Math.min(months.total, most) - 1),
+  total: () => months.total,
+};
+
+let viewer = null;
+let viewing = null;
+function withViewer() {
+  viewing ??= Promise.all([import("./viewer.js"), styled("picture")]).then(([{ makeDialog, Viewer }]) => {
+    viewer = new Viewer(document.body.appendChild(makeDialog()), {
+      beside: (id) => [-1, 1].map((way) => neighbour(numbers.get(id), way)),
+      query: () => "",
+      alike: (id) => `${ROOT}/?${new URLSearchParams({ q: `similar:${id}` })}`,
+      moved: (id, last) => {
+        if (id) return address(id, "replaceState");
+        if (history.state?.opened) history.back();
+        else address(null, "replaceState");
+        return focus(numbers.get(last?.image_id));
+      },
+    });
+    return viewer;
+  });
+  viewing.catch(() => (viewing = null));
+  return viewing;
+}
+
+function neighbour(index, way) {
+  const wanted = (index ?? NaN) + way;
+  if (!(wanted >= 0 && wanted < months.total)) return null;
+  const hit = hitAt(wanted);
+  if (!hit) stretch(Math.floor(wanted / STRETCH)).then(() => viewer.refresh(), () => {});
+  return hit ?? null;
+}
+
+function address(id, how) {
+  const given = new URLSearchParams(location.search);
+  if (id) given.set("picture", id);
+  else given.delete("picture");
+  history[how]({ opened: how === "pushState" || history.state?.opened }, "", `${location.pathname}${given.size ? `?${given}` : ""}`);
+}
+
+async function open(hit) {
+  await withViewer();
+  viewer.open(hit);
+}
+
+/** Show the picture that the address names, or none. */
+async function settle() {
+  const id = Number(new URLSearchParams(location.search).get("picture"));
+  if (!id) return viewer?.close({ quiet: true });
+  const hit = await (numbers.has(id) ? hitAt(numbers.get(id)) : pictureOf(id).catch(() => null));
+  return hit ? open(hit) : address(null, "replaceState");
+}
+
+function focus(index) {
+  if (index === undefined || index === null) return;
+  const { y } = months.place(index);
+  if (y < seen() || y + months.row > seen() + room()) jump(y - room() / 2);
+  tiles.get(index)?.querySelector("a")?.focus({ preventScroll: true });
+}
+
+place.addEventListener("click", (event) => {
+  const tile = event.target.closest(".tile");
+  if (!tile?.dataset.id || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  const hit = hitAt(Number(tile.dataset.index));
+  address(hit.image_id, "pushState");
+  open(hit);
+});
+place.addEventListener("keydown", (event) => {
+  const here = event.target.closest(".tile");
+  if (!here || event.altKey || event.ctrlKey || event.metaKey) return;
+  const index = Number(here.dataset.index);
+  const to = {
+    ArrowLeft: () => index - 1, ArrowRight: () => index + 1, ArrowUp: () => months.stepped(index, -1), ArrowDown: () => months.stepped(index, 1),
+    Home: () => 0, End: () => months.total - 1,
+  }[event.key]?.();
+  if (to === undefined) return;
+  event.preventDefault();
+  if (to === null || to < 0 || to >= months.total) return;
+  focus(to);
+  if (!hitAt(to)) stretch(Math.floor(to / STRETCH)).then(() => (fillAll(), focus(to)), failed);
+});
+for (const button of document.querySelectorAll("[data-sort]")) {
+  button.setAttribute("aria-pressed", String(button.dataset.sort === sort));
+  button.addEventListener("click", () => turn(button.dataset.sort));
+}
+addEventListener("popstate", settle);
+let drawing = 0;
+addEventListener("scroll", () => {
+  cancelAnimationFrame(drawing);
+  drawing = requestAnimationFrame(draw);
+}, { passive: true });
+let width = 0;
+new ResizeObserver(() => {
+  if (place.clientWidth === width) return;
+  const held = width ? months.all[months.at(seen() + 1)] : null;
+  width = place.clientWidth;
+  lay();
+  if (held) jump(held.top);
+  else draw();
+}).observe(place);
+find("status").textContent = total();
+settle();
+(window.requestIdleCallback ?? setTimeout)(() => import("./select.js").then(({ Selection }) => new Selection(list)));
