@@ -15,6 +15,33 @@ SIDES = {"small": 320, "large": 1280}
 RECIPE = "2"
 """Version of thumbnails, part of every cache key. Raise it when a change moves their pixels."""
 
+LONG_RECIPE = "3"
+"""The same of images that are longer than `side_of` makes an exception for."""
+
+_FULLEST = 16 / 9
+_LONGEST = {320: 2048, 1280: 5120}
+"""The longest side that a panorama's thumbnail may have, by the usual one: 6.4 and 4 times it."""
+
+
+def is_long(width: int, height: int) -> bool:
+    """Whether an image is a panorama, or a strip: longer than 16 to 9 of its shorter side."""
+    return max(width, height) > _FULLEST * max(1, min(width, height)) + 1e-6
+
+
+def side_of(width: int, height: int, usual: int) -> int:
+    """The longer side of a thumbnail in pixels. Rows of a page are equally high: of a panorama within ``usual`` pixels
+    they would enlarge a few lines to a blur, so it gets the height of a picture of 16 to 9, up to a limit."""
+    if not is_long(width, height):
+        return usual
+    longer = round(usual / _FULLEST * max(width, height) / max(1, min(width, height)))
+    return min(longer, _LONGEST.get(usual, 4 * usual))
+
+
+def recipe_of(width: int, height: int) -> str:
+    """The version of an image's thumbnails."""
+    return LONG_RECIPE if is_long(width, height) else RECIPE
+
+
 _QUALITY = 80
 
 

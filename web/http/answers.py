@@ -10,7 +10,7 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from imgsearch.errors import UsageError
-from imgsearch.media.thumbnail import RECIPE
+from imgsearch.media.thumbnail import recipe_of
 from imgsearch.records import Float32, Hit, ImageRecord, MediaFacts, Results
 from imgsearch.search.query.description import Query
 from imgsearch.search.selection import SORTS
@@ -196,4 +196,4 @@ def thumbnail_version(record: ImageRecord) -> str:
 def version_of(facts: MediaFacts) -> str:
     """The same for a content, including its orientation."""
     turn = f"-o{facts.told_orientation}" if facts.told_orientation else ""
-    return f"{facts.content_hash[:16]}-{RECIPE}{turn}"
+    return f"{facts.content_hash[:16]}-{recipe_of(facts.width, facts.height)}{turn}"

@@ -22,7 +22,7 @@ from imgsearch.errors import MediaError, UsageError
 from imgsearch.media.limits import LIMITS
 from imgsearch.media.sniff import sniff
 from imgsearch.media.source import OpenFile, open_source, read_known
-from imgsearch.media.thumbnail import RECIPE, SIDES, make_thumbnail
+from imgsearch.media.thumbnail import LONG_RECIPE, RECIPE, SIDES, is_long, make_thumbnail, side_of
 from imgsearch.storage.caches.thumbnails import ThumbStore
 from imgsearch.storage.reads.gallery import ImageDetails, ImagePlace
 from web.http.answers import read_number, thumbnail_version
@@ -93,7 +93,7 @@ class Thumbnails:
 
     def of(self, picture: ImageDetails, size: str) -> bytes:
         """The WebP. Raises Gone if no file holds the image any more, Overloaded if too many are being made."""
-        key = (picture.record.facts.shown_key, size)
+        key = (_key_of(picture), size)
         kept = self._store.get(*key)
         if kept is not None:
             return kept
@@ -117,10 +117,16 @@ class Thumbnails:
             raise _busy()
         try:
             content = _first_that_works(picture, size)
-            self._store.put(picture.record.facts.shown_key, size, content)
+            self._store.put(_key_of(picture), size, content)
             return content
         finally:
             self._turns.release()
+
+
+def _key_of(picture: ImageDetails) -> str:
+    """Of an image's thumbnails among those of this recipe."""
+    facts = picture.record.facts
+    return f"{facts.shown_key}-long{LONG_RECIPE}" if is_long(facts.width, facts.height) else facts.shown_key
 
 
 @blueprint.get("/<int:image_id>/thumbnail")
@@ -132,7 +138,7 @@ def show_thumbnail(image_id: int, version: str = "") -> ResponseReturnValue:
         raise UsageError(f"got size={printable(size[:40])}, expected {' or '.join(SIDES)}", "leave size out")
     picture = find_picture(image_id)
     answer = Response(mimetype="image/webp")
-    answer.set_etag(f"{picture.record.facts.shown_key}-{size}-{RECIPE}")
+    answer.set_etag(f"{_key_of(picture)}-{size}-{RECIPE}")
     answer.headers["Cache-Control"] = _FOR_EVER if version == thumbnail_version(picture.record) else _ASK_AGAIN
     if not request.if_none_match.contains(answer.get_etag()[0] or ""):
         answer.set_data(_thumbnails().of(picture, size))
@@ -208,7 +214,8 @@ def _first_that_works(picture: ImageDetails, size: str) -> bytes:
     for place in picture.places:
         try:
             told = facts.told_orientation
-            return make_thumbnail(place.path, SIDES[size], content_hash=facts.content_hash, told=told)
+            side = side_of(facts.width, facts.height, SIDES[size])
+            return make_thumbnail(place.path, side, content_hash=facts.content_hash, told=told)
         except MediaError as error:
             reason = reason or reason_of(place, error)
     raise Gone(f"the picture cannot be shown: {reason}", "`imgsearch index` brings the library up to date")

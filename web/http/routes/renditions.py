@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Callable
 from typing import BinaryIO, cast
 
 from flask import Blueprint, Response, current_app, redirect, request
 from flask.typing import ResponseReturnValue
 
 from imgsearch.errors import MediaError
+from imgsearch.media.containers.header import read_at
+from imgsearch.media.containers.reading import read_header
 from imgsearch.media.decode_pool import HardenedPool
 from imgsearch.media.decode_pool.jobs import Job
 from imgsearch.media.limits import read_jpeg_layout
 from imgsearch.media.rendition import LONGEST, RECIPE
-from imgsearch.media.sniff import sniff
+from imgsearch.media.sniff import Kind, sniff
 from imgsearch.media.source import ContentChanged
 from imgsearch.storage.caches.file_cache import FileCache
 from imgsearch.storage.reads.gallery import ImageDetails
@@ -75,8 +78,11 @@ def show_full(image_id: int) -> ResponseReturnValue:
     """The image in full size as every browser shows it: the original if browsers show it, else a JPEG made from it."""
     picture = find_picture(image_id)
     if _browsers_show(picture):
-        return redirect(rooted(f"/api/v1/pictures/{image_id}/original"), 307)
+        onward = redirect(rooted(f"/api/v1/pictures/{image_id}/original"), 307)
+        onward.headers["Vary"] = "Accept"
+        return onward
     answer = Response(mimetype="image/jpeg")
+    answer.headers["Vary"] = "Accept"
     answer.set_etag(f"{picture.record.facts.shown_key}-full-{RECIPE}")
     answer.headers["Cache-Control"] = _ASK_AGAIN
     answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
@@ -96,14 +102,43 @@ def _browsers_show(picture: ImageDetails) -> bool:
             source = first_that_is_true(picture, held)[1]
         except Gone:
             return False  # a kept rendition may still do
-        kind = sniff(source.head, source.name).format
-        return kind in BROWSER_TYPES and (kind != "JPEG" or _is_usual_jpeg(source.stream))
+        kind = sniff(source.head, source.name)
+        usual = _USUAL.get(kind.format)
+        return kind.format in BROWSER_TYPES and (usual is None or usual(source.stream, kind))
 
 
-def _is_usual_jpeg(stream: BinaryIO) -> bool:
-    """Whether it has 8 bits, and is neither lossless nor JPEG-LS."""
+def _is_usual_jpeg(stream: BinaryIO, _: Kind) -> bool:
+    """Whether it has 8 bits, and is baseline, extended or progressive: no browser reads what is lossless, coded
+    arithmetically or hierarchical."""
     layout = read_jpeg_layout(stream)
-    return layout.depth in (0, 8) and not layout.is_lossless
+    return layout.depth in (0, 8) and layout.marker in (0, 0xC0, 0xC1, 0xC2)
+
+
+def _is_usual_bmp(stream: BinaryIO, _: Kind) -> bool:
+    """Whether it is a bitmap of Windows without compression, or with plain masks; others are shown by some browsers."""
+    head = read_at(stream, 0, 34)
+    size, depth, method = (int.from_bytes(head[at : at + n], "little") for at, n in ((14, 4), (28, 2), (30, 4)))
+    return head[:2] == b"BM" and size in (40, 52, 56, 108, 124) and depth in (1, 4, 8, 16, 24, 32) and method in (0, 3)
+
+
+def _is_usual_avif(stream: BinaryIO, kind: Kind) -> bool:
+    """Whether it has 8 bits and no brightness beyond a screen's (PQ, HLG), and this client says that it shows AVIF."""
+    if "image/avif" not in request.headers.get("Accept", ""):
+        return False
+    try:
+        header = read_header(stream, kind)
+    except MediaError:
+        return False
+    return header.depth <= 8 and (header.cicp is None or header.cicp[1] not in _HDR_TRANSFERS)
+
+
+_HDR_TRANSFERS = (16, 18)  # PQ and HLG (ITU-T H.273)
+_USUAL: dict[str, Callable[[BinaryIO, Kind], bool]] = {
+    "JPEG": _is_usual_jpeg,
+    "BMP": _is_usual_bmp,
+    "AVIF": _is_usual_avif,
+}
+"""Formats of which browsers show only some files."""
 
 
 def _made(picture: ImageDetails) -> bytes:
