@@ -39,19 +39,18 @@ def chaos_lines(model: str, pictures: int, kills: int, folder: Path) -> list[str
     digests = set()
     for job in jobs.values():
         run_verb(["publish", str(job), "--quiet"], expected=3)
-        run_verb(["report", str(job), "--quiet"], expected=3)
         subprocess.run([*program(), "verify", "--library", str(job / "library")], check=True, stdout=subprocess.DEVNULL)
         digests.add(digest(job / "library"))
     if len(digests) != 1:
         raise SystemExit(f"the libraries differ: {jobs}")
-    sums = account(jobs["killed"])
-    if sums["failed"] != bad or sums["inputs"] != sums["embedded"] + sums["copies"] + sums["failed"]:
+    sums = counted(jobs["killed"])
+    if sums["failed"] != bad or sums["inputs"] != sums["embedded"] + sums["copy"] + sums["failed"]:
         raise SystemExit(f"the account is wrong: {sums}, expected {bad} failures")
     shutil.rmtree(folder)
     text = ", ".join(f"{count} {what}" for what, count in sorted(killed.items()))
     return [
         f"Chaos, model {model}: {sums['inputs']:,} inputs (a folder and archives, one of them truncated) in shards of "
-        f"{size}, two workers: {sums['embedded']:,} embedded + {sums['copies']:,} known copies + {sums['failed']:,} "
+        f"{size}, two workers: {sums['embedded']:,} embedded + {sums['copy']:,} known copies + {sums['failed']:,} "
         f"failed by name. Killed by signal 9: {text}. The published library is byte-identical to that of an "
         f"undisturbed run (sha256 {digests.pop()[:16]}), `verify` is clean; {calm:,.0f} s undisturbed, "
         f"{disturbed:,.0f} s with the kills.",
@@ -74,7 +73,7 @@ def make_inputs(folder: Path, pictures: int, draw: random.Random) -> tuple[list[
     members: list[list[tuple[str, bytes]]] = [[] for _ in range(archives)]
     for number in range(pictures):
         suffix, data = drawn[number % len(drawn)]
-        content = data + f"#{number if number % 50 else 0}".encode()  # one in fifty holds what another one holds
+        content = data + f"#{number}".encode() if number % 50 else drawn[0][1]  # one in fifty is equal to the first
         if number % 97 == 13:
             bad += 1
             content = draw.choice((b"", b"no picture " * 30, data[: len(data) // 2], bytes(3000)))
@@ -155,13 +154,17 @@ def children(pid: int) -> list[int]:
 
 
 def complete(job: Path) -> bool:
-    return account(job)["pending"] == 0
-
-
-def account(job: Path) -> dict[str, int]:
     from indexer.jobs.report import job_status
 
-    return job_status(job).as_dict()
+    return job_status(job).sums.complete
+
+
+def counted(job: Path) -> dict[str, int]:
+    """Every input, from the rows of the shards."""
+    from imgsearch.progress import Silence
+    from indexer.jobs.report import job_report
+
+    return job_report(job, Silence()).as_dict()
 
 
 def run_verb(words: list[str], expected: int = 0) -> None:

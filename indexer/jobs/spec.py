@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,7 +132,12 @@ def open_job(folder: Path) -> JobSpec:
             f"{path} has another format than {JOB_FORMAT}, the newest that this program reads",
             "install a newer imgsearch",
         )
-    return _load(data, folder)
+    try:
+        return _load(data, Path(os.path.abspath(folder)))  # noqa: PTH100
+    except (KeyError, TypeError, ValueError) as exc:
+        raise LibraryUnsupported(
+            f"{path} is no job's specification: {type(exc).__name__} {exc}", "create the job again"
+        ) from exc
 
 
 def time_text(time_ns: int) -> str:
