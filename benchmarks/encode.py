@@ -3,11 +3,17 @@ the device's matrix multiplication sets.
 
     python benchmarks/encode.py [--batch 64] [--quick]
     python benchmarks/encode.py --memory DIR
+    python benchmarks/encode.py --runtimes [--layers N] [--batch N]     # CPU: torch, OpenVINO float32, bfloat16, int8
+    python benchmarks/encode.py --loss                                   # and what these lose
 
 With CUDA: a full-size ViT-g/14 + Q-Former (39 x 1408, 12 x 768, 224 pixels) with random weights in bfloat16; the bound
 is 533 GFLOP an image at the matmul rate measured in the same run. Without: the small model, and slices of the ViT-g's
 and the ViT-L's full width (1 ViT layer, 2 of the Q-Former), on one core, in float32. Both networks take turns, and
 what counts is CPU time, since the machine may have other work: a ratio is the median over the rounds.
+
+``--runtimes`` times the CPU runtimes beside each other, on the ViT-g and the ViT-L at full width, with all layers or
+``--layers N`` of the ViT; OMP_NUM_THREADS says how many threads. bfloat16 takes part where the processor has it.
+``--loss`` measures what their arithmetic loses on the small model: cosine of tokens, recall.
 
 ``--memory DIR`` writes a full-size made-up checkpoint into DIR (4.7 GB), loads it in a process of its own, and says how
 much memory that took at its highest, in weights.
@@ -161,6 +167,26 @@ def memory(folder: Path, layers: int) -> list[str]:
     return markdown_table(["dtype", "weights", "highest memory of a load", "ratio"], rows)
 
 
+def on_runtimes(arguments: argparse.Namespace) -> None:
+    """The sections that `benchmarks/runtimes.py` measures."""
+    from runtimes import losses, speeds
+
+    load = f"Load average at the end {os.getloadavg()[0]:.1f}; CPU time counts."
+    if arguments.loss:
+        counts = (40, 20) if arguments.quick else (1000, 200)
+        lines = [*losses("mini", *counts), "", f"{counts[0]} scenes by vectors, {counts[1]} re-ranked. {load}"]
+        title = "What the CPU runtimes lose, small model (benchmarks/encode.py --loss)"
+    else:
+        layers = arguments.layers or (1 if arguments.quick else 0)
+        found = speeds(layers, arguments.batch or 2, 2 if arguments.quick else ROUNDS)
+        which = f"{layers} of its ViT layers, 2 of the Q-Former" if layers else "all layers"
+        lines = [*found, "", f"{which}, {os.environ.get('OMP_NUM_THREADS') or os.cpu_count()} threads. {load}"]
+        title = "The CPU runtimes beside each other (benchmarks/encode.py --runtimes)"
+    print("\n".join(lines))
+    if writes(arguments):
+        write_section(title, lines)
+
+
 def main() -> None:
     """Measure what is there."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -168,7 +194,12 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=0, help="images a batch; 0 = by device and model")
     parser.add_argument("--memory", type=Path, metavar="DIR", help="measure memory with a checkpoint made in DIR")
     parser.add_argument("--layers", type=int, default=0, help="of that checkpoint; 0 = all")
+    parser.add_argument("--runtimes", action="store_true", help="the CPU runtimes beside each other")
+    parser.add_argument("--loss", action="store_true", help="what the CPU runtimes lose, with the small model")
     arguments = parser.parse_args()
+    if arguments.runtimes or arguments.loss:
+        on_runtimes(arguments)
+        return
     if arguments.memory is not None:
         print("\n".join(memory(arguments.memory, arguments.layers)))
         return

@@ -21,6 +21,7 @@ from imgsearch.records import Float32, UInt8
 from imgsearch.search.features.stored import FeatureSource, ImageSource
 from imgsearch.search.inference.batcher import Batcher
 from imgsearch.search.inference.direct import features_of
+from imgsearch.search.inference.held import HoldsImages, held_images
 from imgsearch.search.query.parser import ParsedQuery
 from imgsearch.search.rerank import Match, SearchModel, failure_sentences, match_texts, matches_from_logits
 from imgsearch.storage import FeatureStore
@@ -38,7 +39,7 @@ AHEAD = 2
 """Pieces for each worker that wait already: as long as there are more, texts wait for company too. A piece of the small
 model takes 40 ms, a batch of eight texts with their sweep 35."""
 
-_TEXTS, _ACCELERATOR_PIECES = 8, 8
+_TEXTS, _ACCELERATOR_PIECES = 8, 32
 _LOCAL_PIECES = 1
 
 
@@ -83,6 +84,7 @@ class BatchedInference:
         self._model = model
         self._features = FeatureSource(model, features)
         self._memories = ImageCaches(memory_bytes)
+        self._held = held_images(model, self._features)
         local = model.profile.on_cpu
         remembering = isinstance(model, CachesImages)
         count = workers or (_cores() if local and remembering else 1)
@@ -143,7 +145,7 @@ class BatchedInference:
     @property
     def memory_bytes(self) -> int:
         """RAM that remembered pictures take."""
-        return self._memories.size_bytes
+        return self._memories.size_bytes + (0 if self._held is None else self._held.size_bytes)
 
     def batched(self) -> dict[str, tuple[int, int]]:
         """Kind -> (batches, jobs) so far."""
@@ -161,7 +163,8 @@ class BatchedInference:
         return [next(replies) if early else None for early in in_time]
 
     def _read(self, pieces: Sequence[_Piece]) -> list[_Reply]:
-        memories, failed = self._remembered([source for piece in pieces for source in piece.sources])
+        everything = [source for piece in pieces for source in piece.sources]
+        memories, failed = self._remembered(everything) if self._held is None else self._held.get(everything)
         texts: list[str] = []
         read: list[Any] = []
         for piece in pieces:
@@ -186,6 +189,8 @@ class BatchedInference:
     def _logits(self, texts: list[str], memories: list[Any]) -> Float32:
         if not texts:
             return np.empty((0, 2), np.float32)
+        if self._held is not None and isinstance(self._model, HoldsImages):
+            return np.asarray(self._model.match_held(texts, memories), np.float32)
         if isinstance(self._model, CachesImages):
             return self._model.match_cached(texts, memories)
         both: Float32 = as_numpy(self._model.match_both(texts, np.stack([memory.features for memory in memories])))

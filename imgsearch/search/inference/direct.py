@@ -7,15 +7,26 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from imgsearch.errors import MediaError
 from imgsearch.model.arrays import as_numpy
 from imgsearch.records import Float32, UInt8
 from imgsearch.search.features.stored import FeatureSource, ImageSource
+from imgsearch.search.inference.held import HeldImages, held_images
 from imgsearch.search.inference.in_time import match_in_time
 from imgsearch.search.query.parser import ParsedQuery
-from imgsearch.search.rerank import Match, Matched, SearchModel, failure_sentences, match_features
+from imgsearch.search.rerank import (
+    Match,
+    Matched,
+    SearchModel,
+    failure_sentences,
+    match_features,
+    match_texts,
+    matches_from_logits,
+)
 from imgsearch.storage import FeatureStore
 
 
@@ -50,6 +61,7 @@ class DirectInference:
     def __init__(self, model: SearchModel, features: FeatureStore | None) -> None:
         self._model = model
         self._features = FeatureSource(model, features)
+        self._held = held_images(model, self._features)
         self._lock = threading.Lock()
 
     def embed_text(self, text: str) -> Float32:
@@ -76,6 +88,8 @@ class DirectInference:
     def match(self, parsed: ParsedQuery, sources: Sequence[ImageSource], deadline: float | None) -> Matched:
         """See ``InferenceBackend``."""
         with self._lock:
+            if self._held is not None:
+                return match_held(self._model, parsed, sources, self._held, deadline)
             return match_candidates(self._model, parsed, sources, self._features, deadline)
 
 
@@ -85,6 +99,27 @@ def features_of(features: FeatureSource, source: ImageSource) -> Float32:
     if found is None:
         raise MediaError(reasons[0], stage="read")
     return found
+
+
+def match_held(
+    model: Any, parsed: ParsedQuery, sources: Sequence[ImageSource], held: HeldImages, deadline: float | None
+) -> Matched:
+    """`match_candidates` with features that stay on the accelerator: all texts of a step in one pass."""
+    matches: list[Match | None] = []
+    reasons: list[str] = []
+    step, texts = model.profile.pair_step, match_texts(parsed)
+    for first in range(0, len(sources), step):
+        if first and deadline is not None and time.perf_counter() > deadline:
+            return matches, failure_sentences(reasons), False
+        part = sources[first : first + step]
+        found, failed = held.get(part)
+        reasons += [failed[source.key] for source in part if source.key in failed]
+        here = [found[source.key] for source in part if source.key in found]
+        rows = [text for text in texts for _ in here]
+        logits = np.asarray(model.match_held(rows, here * len(texts)), np.float32).reshape(len(texts), len(here), 2)
+        answers = iter(matches_from_logits(parsed, list(logits)) if here else [])
+        matches += [next(answers) if source.key in found else None for source in part]
+    return matches, failure_sentences(reasons), True
 
 
 def match_candidates(

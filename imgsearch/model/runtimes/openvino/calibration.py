@@ -21,8 +21,8 @@ from imgsearch.scenes.graph import Domain, sample_scene
 Pictures = Callable[[int], tuple[UInt8, str]]
 """Image size S -> uint8 [n, S, S, 3], and what they are in words."""
 
-CALIBRATION_PICTURES = 64
-"""For int8. 32 were as good as 300 (1 - cosine 5e-4), 2 were not (1.4e-3)."""
+CALIBRATION_PICTURES = 32
+"""For int8. As good as 300 (1 - cosine 5e-4); 2 were not (1.4e-3). A full-size model is run three times on each."""
 
 COMPARED_PICTURES = 4
 """With torch, whatever the arithmetic."""

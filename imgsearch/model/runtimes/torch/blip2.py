@@ -20,6 +20,7 @@ from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD, resize_to_model
 from imgsearch.model.checkpoints.config import Blip2Sizes
 from imgsearch.model.contract import DEFAULT_MAX_TOKENS
 from imgsearch.model.runtimes.costs import bytes_of_pair, profile_of
+from imgsearch.model.runtimes.torch.held import HoldsImages
 from imgsearch.model.runtimes.torch.network import Blip2Network
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.model.words import VocabularyWord
@@ -50,7 +51,7 @@ def _on_device(method: Callable[Concatenate[Blip2Model, P], R]) -> Callable[Conc
     return wrapped
 
 
-class Blip2Model:
+class Blip2Model(HoldsImages):
     """A loaded BLIP-2; made by `imgsearch.model.load_model`.
 
     Results meant for the rest of the code (`embed_*`, `match_*`) are float32 on the CPU; pixels and features stay on
@@ -116,8 +117,7 @@ class Blip2Model:
         side = self.image_size
         if arrays.dtype != np.uint8 or arrays.ndim != 4 or arrays.shape[1:] != (side, side, 3):
             raise ValueError(f"received {arrays.dtype} {list(arrays.shape)}, expected uint8 [B, {side}, {side}, 3]")
-        batch = torch.from_numpy(np.require(arrays, requirements=["C", "W"])).to(self._device)
-        upright = batch.permute(0, 3, 1, 2)  # [B, 3, S, S]
+        upright = self._sent(arrays).permute(0, 3, 1, 2)  # [B, 3, S, S]
         return torch.addcmul(self._pixel_shift, upright.float(), self._pixel_scale).contiguous()
 
     @_on_device
@@ -265,8 +265,15 @@ class Blip2Model:
         mask = torch.arange(longest) < torch.tensor([[len(row)] for row in encoded])
         return ids.to(self._device), mask.to(self._device)
 
+    def match_on_device(self, texts: Sequence[str], features: torch.Tensor, max_tokens: int) -> torch.Tensor:
+        """K texts and features [K, N, W] on the device -> float32 [K, 2] there, in one pass."""
+        return self._read_pairs(self.encode(texts, max_tokens), features)
+
+    def _pairs_at_once(self) -> int:
+        return max(1, self.profile.pair_working_bytes // self._pair_bytes)
+
     def _chunks(self, count: int) -> list[slice]:
-        step = max(1, self.profile.pair_working_bytes // self._pair_bytes)
+        step = self._pairs_at_once()
         return [slice(start, start + step) for start in range(0, count, step)]
 
     def _features(self, features: Any) -> torch.Tensor:
