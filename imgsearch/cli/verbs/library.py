@@ -57,6 +57,7 @@ def _stats(arguments: argparse.Namespace) -> int:
 
     with _open(arguments) as store:
         stats = store.stats()
+        elsewhere = store.catalog.shown if store.catalog.url else ""
     if arguments.json:
         _print_json(stats)
         return 0
@@ -70,6 +71,8 @@ def _stats(arguments: argparse.Namespace) -> int:
     )
     print(f"pictures   {stats.images:,}{deleted}")
     print(f"files      {stats.files:,}, {stats.failures:,} failed")
+    if elsewhere:
+        print(f"catalog    {shown(elsewhere)}, {describe_size(stats.catalog_bytes)}")
     print(f"on disk    {describe_size(stats.total_bytes)}, of it vectors {describe_size(stats.vector_bytes)}")
     if stats.beside is not None:
         beside = stats.beside

@@ -65,6 +65,7 @@ class Catalog:
         self._migrated_copy = False
         self._choosing = threading.RLock()
 
+    name = "catalog.db"
     url = ""
     integrity_errors: tuple[type[Exception], ...] = (sqlite3.IntegrityError,)
 

@@ -40,7 +40,7 @@ def verify(store: Store, progress: Callable[[int, int], None] | None = None) -> 
     """
     for _ in range(10):
         with store.catalog.read() as connection:
-            found = [Problem("catalog", "catalog.db", finding) for finding in store.catalog.check(connection)]
+            found = [Problem("catalog", store.catalog.name, finding) for finding in store.catalog.check(connection)]
             found += _check_rows(connection)
             sides = _sides(connection)
             checked = [_Checked(store, side, connection) for side in sides]

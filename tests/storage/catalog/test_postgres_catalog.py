@@ -22,10 +22,15 @@ from imgsearch.errors import (
     LibraryUnsupported,
     SegmentDamaged,
     StorageFull,
+    UsageError,
 )
 from imgsearch.records import Clause, Filters, MediaFacts
 from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store, library_exists, open_store, verify, writing
 from imgsearch.storage.catalog import schema
+
+pytest.importorskip("psycopg")
+
+from imgsearch.storage.catalog.postgres.address import parse_address
 
 CATALOG_KINDS = ("postgresql",)
 
@@ -59,6 +64,43 @@ def test_tables_are_those_that_the_code_knows(store: Store, postgres: Any, url: 
     texts = [each["type"] for name in ("images", "files", "events") for each in found.get_columns(name)]
     assert {each.collation for each in texts if str(each).startswith("TEXT")} == {"C"}  # sorted by their bytes
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "password"),
+    [
+        ("postgresql+psycopg://me:a%2Bb%20c@db.example:5433/photos", "postgresql://me@db.example:5433/photos", "a+b c"),
+        ("postgres://db.example/photos?sslmode=require", "postgresql://db.example/photos?sslmode=require", None),
+        (
+            "postgresql:///photos?host=/run/postgresql&password=x%26y",
+            "postgresql:///photos?host=/run/postgresql",
+            "x&y",
+        ),
+        ("postgresql://me@[::1],other:5433/photos", "postgresql://me@[::1],other:5433/photos", None),
+    ],
+)
+def test_address_is_kept_without_its_password(given: str, kept: str, password: str | None) -> None:
+    found = parse_address(given)
+    assert (found.url, found.password, found.shown) == (kept, password, kept)
+    assert parse_address(found.whole) == found
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "photos",
+        "mysql://me:secret@x/y",
+        "postgresql+psycopg2://x/y",
+        "postgresql://db.example/",
+        "postgresql:photos",
+    ]
+    + ["postgresql://me:secret@x/y?host", "postgresql://[me:secret@x/y", "sqlite:///catalog.db"],
+)
+def test_what_is_no_address_is_refused_without_its_secrets(wrong: str) -> None:
+    with pytest.raises(UsageError, match="the catalog's address") as raised:
+        parse_address(wrong)
+    assert "secret" not in str(raised.value) and "postgresql+psycopg://" in str(raised.value)
 
 
 def test_folder_remembers_the_catalog_and_no_password(tmp_path: Path, kit: Any, photos: Path, url: str) -> None:

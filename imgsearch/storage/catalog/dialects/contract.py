@@ -46,6 +46,10 @@ class CatalogAccess(Protocol):
         """Its place, for messages: never with a password."""
 
     @property
+    def name(self) -> str:
+        """What it is called among the parts of a library: "catalog.db"."""
+
+    @property
     def url(self) -> str:
         """What `open_store` needs to open it again, perhaps with a password; "" for the one in the library's folder."""
 

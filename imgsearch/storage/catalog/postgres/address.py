@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urls
 from imgsearch.errors import LibraryError, LibraryUnsupported, UsageError
 from imgsearch.files import write_whole
 from imgsearch.storage.disk_errors import disk_errors
+from imgsearch.wording import one_line
 
 PASSWORD_VARIABLE = "IMGSEARCH_CATALOG_PASSWORD"
 SCHEMES = ("postgresql+psycopg", "postgresql", "postgres")
@@ -36,7 +37,7 @@ class CatalogAddress:
         """The address with its password, if that was given in it."""
         if self.password is None:
             return self.url
-        return f"{self.url}{'&' if '?' in self.url else '?'}{urlencode({'password': self.password})}"
+        return f"{self.url}{'&' if '?' in self.url else '?'}password={quote(self.password, safe='')}"
 
     def secret(self) -> str | None:
         """The password to connect with: of the address, else of the environment."""
@@ -46,14 +47,14 @@ class CatalogAddress:
 def parse_address(text: str) -> CatalogAddress:
     """Take an address apart. Raises UsageError for what is none; the message never holds the password."""
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(text.strip())
         query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         user, at, host = parts.netloc.rpartition("@")
         name, _, inside = user.partition(":")
     except ValueError as exc:
         raise UsageError(f"the catalog's address cannot be read: {_reason(exc)}", _EXAMPLE) from exc
-    if parts.scheme not in SCHEMES:
-        got = f"begins with {parts.scheme}://" if "://" in text else "is no address"
+    if parts.scheme not in SCHEMES or "://" not in text:
+        got = f"begins with {one_line(parts.scheme)}://" if "://" in text else "is no address"
         raise UsageError(f"the catalog's address {got}, expected postgresql+psycopg://USER@HOST/DATABASE", _EXAMPLE)
     database = parts.path.lstrip("/")
     named = dict(query)

@@ -30,7 +30,9 @@ _IDLE_KEPT = 8
 _POLL_S = 0.2
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
-_WATCHED = "SELECT set_config('tcp_keepalives_idle', '30', false)"  # a session of a dead computer gives its lock up
+# A session of a dead computer gives its lock up; one that waits for pictures is not ended.
+_WATCHED = """SELECT set_config('tcp_keepalives_idle', '30', false), set_config('idle_session_timeout', '0', false),
+    set_config('idle_in_transaction_session_timeout', '0', false)"""
 _UNINDEXED = """SELECT file_id FROM files WHERE file_id NOT IN (SELECT file_id FROM file_words)
     ORDER BY file_id LIMIT 20"""
 _WORDLESS = """SELECT image_id FROM image_words WHERE image_id NOT IN (SELECT image_id FROM word_search)
@@ -55,6 +57,7 @@ class PostgresCatalog:
         self._held: Connection | None = None
         self._lock_key = zlib.crc32(library_id.encode()) | 1 << 33  # among other programs' keys, hardly another's
 
+    name = "catalog"
     integrity_errors: tuple[type[Exception], ...] = (psycopg.IntegrityError,)
 
     @property

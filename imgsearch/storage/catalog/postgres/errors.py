@@ -16,7 +16,10 @@ with needs_extra("a catalog in PostgreSQL", "postgres"):
 _AGAIN = "nothing of the batch in flight is kept; when the server is there, run the same command again: it goes on"
 _START = "start the server, make the database (createdb NAME), or name another address or user with --catalog-url"
 _PASSWORD = f"put the password into ~/.pgpass (chmod 600), PGPASSWORD or {PASSWORD_VARIABLE}; or name another user"
-_GRANT = "searching works; to write, the role needs INSERT, UPDATE and DELETE on the tables, or be their owner"
+_GRANT = (
+    "searching works for a role that may read; to write it must own the tables, to make a library it needs CREATE on "
+    "the schema: ALTER DATABASE NAME OWNER TO ROLE"
+)
 _GONE = ("08", "57P01", "57P02", "57P03", "57P05")
 
 
