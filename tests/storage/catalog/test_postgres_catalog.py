@@ -94,8 +94,10 @@ def test_address_is_kept_without_its_password(given: str, kept: str, password: s
         "postgresql+psycopg2://x/y",
         "postgresql://db.example/",
         "postgresql:photos",
-    ]
-    + ["postgresql://me:secret@x/y?host", "postgresql://[me:secret@x/y", "sqlite:///catalog.db"],
+        "postgresql://me:secret@x/y?host",
+        "postgresql://[me:secret@x/y",
+        "sqlite:///catalog.db",
+    ],
 )
 def test_what_is_no_address_is_refused_without_its_secrets(wrong: str) -> None:
     with pytest.raises(UsageError, match="the catalog's address") as raised:
