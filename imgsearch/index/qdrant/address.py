@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -12,6 +13,8 @@ EDGE = "edge:"
 """Begins the address of a folder in which the engine itself runs, inside this process: for tests and trials."""
 
 KEY_VARIABLE = "IMGSEARCH_QDRANT_API_KEY"
+
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,10 @@ class QdrantAddress:
 
     def __post_init__(self) -> None:
         require_vectors(self.vectors)
+        _require_name(self.collection)
         if self.url.startswith(EDGE):
+            if self.url == EDGE:
+                raise UsageError("edge: names no folder", "for example edge:/srv/vectors")
             return
         try:
             parts = urlsplit(self.url)
@@ -50,6 +56,15 @@ class QdrantAddress:
                 "the address of Qdrant holds a name or a password, which messages would show",
                 f"leave it out, and put the key into the environment: {KEY_VARIABLE}=...",
             )
+
+
+def _require_name(collection: str) -> None:
+    """Raise UsageError for a name that Qdrant refuses, or that leads to another folder."""
+    if collection and (_FORBIDDEN.search(collection) or len(collection) > 255 or set(collection) == {"."}):
+        raise UsageError(
+            f'the collection is called {collection!r}, expected up to 255 letters without any of < > : " / \\ | ? *',
+            "for example --qdrant-collection pictures",
+        )
 
 
 def require_vectors(vectors: str) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from imgsearch.files import write_whole
 from indexer.jobs.claims import whoami
+from indexer.jobs.shards.writer import writing_job
 from indexer.jobs.spec import JobLayout
 
 EVERY_S = 2.0
@@ -60,12 +61,14 @@ class BeatFolder:
 
 @contextlib.contextmanager
 def beat_folder(layout: JobLayout) -> Iterator[BeatFolder]:
-    """A folder for one run of this process, gone at its end. Those of killed drivers of this machine go too."""
+    """A folder for one run of this process, gone at its end. Those of killed drivers of this machine go too. Raises
+    StorageFull."""
     for path in layout.events.glob(f"{_PREFIX}{socket.gethostname()}-*"):
         if not _lives(path.name.rpartition(".")[0].rpartition("-")[2]):
             shutil.rmtree(path, ignore_errors=True)
     folder = BeatFolder(layout.events / f"{_PREFIX}{whoami()}.{time.monotonic_ns()}")
-    folder.path.mkdir(parents=True)
+    with writing_job(folder.path):
+        folder.path.mkdir(parents=True)
     try:
         yield folder
     finally:

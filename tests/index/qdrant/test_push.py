@@ -187,6 +187,10 @@ def test_named_vectors_are_refused(shelf: Shelf, points: Any) -> None:
         ({"url": "http://[::1"}, "expected http://HOST:PORT"),
         ({"url": "https://me:secret@host"}, "holds a name or a password"),
         ({"vectors": "uint8"}, "recall@10 was 0.005"),
+        ({"url": "edge:"}, "names no folder"),
+        ({"url": "edge:/srv", "collection": "../other"}, "expected up to 255 letters"),
+        ({"url": "edge:/srv", "collection": ".."}, "expected up to 255 letters"),
+        ({"collection": "a" * 256}, "expected up to 255 letters"),
         ({"vectors": "int4"}, "expected float16, turbo8"),
     ],
 )
