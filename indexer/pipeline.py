@@ -1,13 +1,14 @@
 """The pipeline: files -> decode workers -> batches -> encoder thread -> one commit a batch.
 
 While one batch is encoded, the workers decode the next ones, never further ahead than a few batches. A batch is
-committed as soon as it is encoded, so a kill loses that batch and what was decoded for the next.
+committed as soon as it is encoded, so a kill loses that batch (on a GPU two) and what was decoded for the next.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
@@ -29,6 +30,8 @@ from indexer.scanning.scan import Scan
 from indexer.scanning.work_list import WorkList
 
 _LOOSE_ROWS = 1000  # rows without vectors (copies, failures) that wait for a commit
+
+_AT_ONCE = 2  # batches that the encoder has where commits overlap: one computes, one is copied to the device
 
 _NOTHING = Encoded([], 0.0, [])
 
@@ -78,7 +81,7 @@ class IngestPipeline:
         self._likely = None if context.kept is None else LikelyFeatures(context.kept, context.progress.say)
         self._collecting: dict[str, Content] = {}
         self._checked = 0  # how many of _collecting are known to be new to the catalog
-        self._in_flight: InFlight | None = None
+        self._flying: deque[InFlight] = deque()  # the oldest first
         self._placed: list[tuple[PendingFile, FilePlace, str]] = []
         self._failed: list[tuple[PendingFile, MediaError, FilePlace]] = []
         self._vanished: list[PendingFile] = []
@@ -144,8 +147,8 @@ class IngestPipeline:
         """Adds a decoded content to an equal one that is waiting or being encoded, else as a new one."""
         place = place_of(file, image.facts.size_bytes, image.mtime_ns)
         key = image.facts.content_hash
-        flying = self._in_flight.contents if self._in_flight else {}
-        content = self._collecting.get(key) or flying.get(key)
+        flying = (flight.contents[key] for flight in self._flying if key in flight.contents)
+        content = self._collecting.get(key) or next(flying, None)
         if content is None:
             self._collecting[key] = Content(image, [(file, place)])
         else:
@@ -153,16 +156,14 @@ class IngestPipeline:
 
     def _advance(self) -> None:
         """Submit or commit everything that is due."""
-        if self._in_flight is not None and self._in_flight.future.done():
-            self._finish()
+        while self._flying and self._flying[0].future.done():
+            self._finish(1)
         late = time.monotonic() - self._waiting_since > self._settings.patience_s
-        if len(self._collecting) >= self._settings.batch_size or (
-            late and self._collecting and self._in_flight is None
-        ):
+        if len(self._collecting) >= self._settings.batch_size or (late and self._collecting and not self._flying):
             self._set_known_aside()
             if len(self._collecting) >= self._settings.batch_size or late:
                 self._submit()
-        if len(self._placed) + len(self._failed) >= _LOOSE_ROWS or (late and self._in_flight is None):
+        if len(self._placed) + len(self._failed) >= _LOOSE_ROWS or (late and not self._flying):
             self._commit({})
 
     def _set_known_aside(self) -> None:
@@ -174,31 +175,33 @@ class IngestPipeline:
         self._checked = len(self._collecting)
 
     def _submit(self) -> None:
-        """Give the collected batch to the encoder, once the previous one is finished."""
+        """Give the collected batch to the encoder, once the last one (where commits overlap, that before) is done."""
         if not self._settings.overlap_commit:
             self._finish()
-        before = self._wait()
+        before = self._wait() if len(self._flying) >= _AT_ONCE else None
         self._set_known_aside()
         batch, self._collecting, self._checked = self._collecting, {}, 0
         self._waiting_since = time.monotonic()
         if batch:
             pixels = [content.image.pixels for content in batch.values()]
-            self._in_flight = InFlight(batch, self._context.encoder.submit(pixels))
+            self._flying.append(InFlight(batch, self._context.encoder.submit(pixels)))
         if before is not None:
             self._commit(*before)
 
     def _wait(self) -> tuple[dict[str, Content], Encoded] | None:
-        if self._in_flight is None:
+        """The oldest batch in flight, once it is encoded; None if there is none."""
+        if not self._flying:
             return None
-        flight, self._in_flight = self._in_flight, None
+        flight = self._flying.popleft()
         encoded = flight.future.result()
         self._measured(len(flight.contents), encoded.seconds)
         return flight.contents, encoded
 
-    def _finish(self) -> None:
-        done = self._wait()
-        if done is not None:
-            self._commit(*done)
+    def _finish(self, most: int = _AT_ONCE) -> None:
+        for _ in range(most):
+            done = self._wait()
+            if done is not None:
+                self._commit(*done)
 
     def _commit(self, contents: dict[str, Content], encoded: Encoded = _NOTHING) -> None:
         """One transaction: the encoded batch, and all waiting rows."""

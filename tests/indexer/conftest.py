@@ -96,7 +96,7 @@ def desk(tmp_path: Path, tiny: Any, monkeypatch: pytest.MonkeyPatch) -> Desk:
     made = Desk(tmp_path, monkeypatch)
 
     class Counting:
-        model_id = tiny.model_id
+        model_id, profile = tiny.model_id, tiny.profile
 
         def preprocess_arrays(self, arrays: Any) -> Any:
             return tiny.preprocess_arrays(arrays)

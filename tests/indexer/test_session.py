@@ -202,7 +202,7 @@ def test_picture_that_cannot_be_encoded_is_a_failure_and_tried_every_run(
     worst = decode_file(scene(desk, 7), model.model_id.image_size).pixels
 
     class Failing:
-        model_id = model.model_id
+        model_id, profile = model.model_id, model.profile
 
         def preprocess_arrays(self, arrays: Any) -> Any:
             self.bad = [bool((pixels == worst).all()) for pixels in arrays]

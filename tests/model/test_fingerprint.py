@@ -63,3 +63,13 @@ def test_the_fingerprint_tells_files_and_their_order_apart(tmp_path):
     other.write_bytes(b"2")
     assert fingerprint.fingerprint_of([one], [other]) != fingerprint.fingerprint_of([other], [one])
     assert fingerprint.fingerprint_of([one, other], []) == fingerprint.fingerprint_of([one], [other])
+
+
+def test_several_large_files_are_hashed_side_by_side_and_remembered(tmp_path, hashed):
+    shards = [tmp_path / f"shard-{number}" for number in range(6)]
+    for number, shard in enumerate(shards):
+        shard.write_bytes(bytes([number]) * 1000)
+    digests = [hashlib.sha256(shard.read_bytes()).hexdigest() for shard in shards]
+    whole = hashlib.sha256("".join(digests).encode()).hexdigest()
+    assert fingerprint.fingerprint_of(shards, []) == fingerprint.fingerprint_of(shards, []) == whole
+    assert len(hashed) == 6 and [fingerprint.recall(shard, "sha256") for shard in shards] == digests

@@ -6,9 +6,11 @@ the same. It may be deleted at any time.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from typing import Any
 from imgsearch.files import write_whole
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_AT_ONCE = 4
+_remembering = threading.Lock()
 _SMALL_BYTES = 4_000_000  # hashed each time: quicker than looking it up
 
 
@@ -29,9 +33,23 @@ def cache_file() -> Path:
 def fingerprint_of(weights: Sequence[Path], companions: Sequence[Path]) -> str:
     """sha256 hex over the digests of the files, in the order given. The files' names do not matter."""
     total = hashlib.sha256()
-    for path in (*weights, *companions):
-        total.update(file_digest(path).encode())
+    paths = (*weights, *companions)
+    for digest in _digests(paths) if _unknown(weights) > 1 else map(file_digest, paths):
+        total.update(digest.encode())
     return total.hexdigest()
+
+
+def _digests(paths: Sequence[Path]) -> list[str]:
+    """Of several large files at once: hashing lets other threads run."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="hash") as pool:
+        return list(pool.map(file_digest, paths))
+
+
+def _unknown(weights: Sequence[Path]) -> int:
+    """Large files that must be read: a thread pays for these alone."""
+    return sum(path.stat().st_size > _SMALL_BYTES and recall(path, "sha256") is None for path in weights)
 
 
 def file_digest(path: Path) -> str:
@@ -60,17 +78,16 @@ def recall(path: Path, fact: str) -> Any:
 
 def remember(path: Path, fact: str, value: Any) -> None:
     """Keep a fact about a file as it is now. A cache that cannot be written is no error."""
-    cache, key, stamp = _read_cache(), str(path.resolve()), _stamp(path)
-    entry = cache.get(key)
-    if not isinstance(entry, dict) or entry.get("stamp") != stamp:
-        entry = {"stamp": stamp}
-    cache[key] = {**entry, fact: value}
-    target = cache_file()
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target, json.dumps(cache).encode(), mode=0o600, durable=False)
-    except OSError:
-        return
+    key, stamp, target = str(path.resolve()), _stamp(path), cache_file()
+    with _remembering:
+        cache = _read_cache()
+        entry = cache.get(key)
+        if not isinstance(entry, dict) or entry.get("stamp") != stamp:
+            entry = {"stamp": stamp}
+        cache[key] = {**entry, fact: value}
+        with contextlib.suppress(OSError):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(target, json.dumps(cache).encode(), mode=0o600, durable=False)
 
 
 def _stamp(path: Path) -> list[int]:
