@@ -26,7 +26,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from job_chaos import account, digest, program, run_verb
+from job_chaos import digest, program, run_verb
 from results import add_flags, markdown_table, write_section, writes
 
 _SHARDS, _SEED = 80, 17
@@ -84,14 +84,19 @@ def compare(arguments: argparse.Namespace, pictures: Path, folder: Path) -> list
     names = ["local", "ray", *(["killed"] if arguments.kills else [])]
     for name in names[1:]:
         shutil.copytree(folder / "local", folder / name)
-    rows, seconds = [], {}
+    rows, seconds = list[tuple[Any, ...]](), dict[str, float]()
     for name in names[:2]:
-        seconds[name], start, steady = _timed(folder / name, name, size)
-        rows.append((name, seconds[name], start, steady))
-    lines = markdown_table(("engine", "seconds in all", "of it the start", "images/s afterwards"), rows)
+        rows.append((name, *_timed(folder / name, name, size)))
+        seconds[name] = rows[-1][1]
+    lines = markdown_table(("engine", "seconds in all", "of it the start", "images/s afterwards", "CPU seconds"), rows)
     over = 100 * (seconds["ray"] / seconds["local"] - 1)
     steady = 100 * (rows[0][3] / rows[1][3] - 1)
-    lines += ["", f"Ray takes {over:.1f} % longer in all; {steady:.1f} % longer for a picture once it is running."]
+    cpu = 100 * (rows[1][4] / rows[0][4] - 1)
+    lines += [
+        "",
+        f"Ray takes {over:.1f} % longer in all, {steady:.1f} % longer for a picture once it is running, and {cpu:.1f} "
+        "% more CPU time.",
+    ]
     if arguments.kills:
         killed = run_on_cluster(folder / "killed", arguments.kills, seconds["local"])
         text = ", ".join(f"{count} {what}" for what, count in sorted(killed.items()))
@@ -102,27 +107,44 @@ def compare(arguments: argparse.Namespace, pictures: Path, folder: Path) -> list
         digests.add(digest(folder / name / "library"))
     if len(digests) != 1:
         raise SystemExit(f"the libraries of {', '.join(names)} differ")
-    sums = account(folder / names[-1])
+    sums = _sums(folder / names[-1])
     lines += [
         "",
-        f"{sums['inputs']:,} inputs = {sums['embedded']:,} embedded + {sums['copies']:,} known copies + "
-        f"{sums['failed']:,} failed, in shards of {size}. All {len(names)} libraries are byte-identical "
+        f"{sums.inputs:,} inputs = {sums.embedded:,} embedded + {sums.copies:,} known copies + "
+        f"{sums.failed:,} failed, in shards of {size}. All {len(names)} libraries are byte-identical "
         f"(sha256 {digests.pop()[:16]}).",
     ]
     return lines
 
 
-def _timed(job: Path, engine: str, size: int) -> tuple[float, float, float]:
-    """(seconds of a run, seconds before its first shard was begun, images/s from the first to the last)."""
+def _timed(job: Path, engine: str, size: int) -> tuple[float, float, float, float]:
+    """(seconds of a run, seconds before its first shard was begun, images/s from the first to the last, CPU seconds of
+    all its processes)."""
     command = [*program(), "job", "run", str(job), "--engine", engine, "--workers", "1", "--quiet"]
-    began = time.monotonic()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    began, took = time.monotonic(), dict[int, float]()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        for pid in {process.pid} | _descendants(process.pid):
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                took[pid] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        time.sleep(0.25)
+    if process.returncode:
+        raise SystemExit(f"{engine} ended with {process.returncode}")
     whole = time.monotonic() - began
     events = [json.loads(line) for line in (job / "events" / "all.jsonl").read_text().splitlines()]
     done = [event for event in events if event["event"] == "shard-done"]
     between = done[-1]["elapsed"] - done[0]["elapsed"]
     images = sum(event["inputs"] for event in done[1:])
-    return whole, done[0]["elapsed"] - size * between / images, images / between
+    return whole, done[0]["elapsed"] - size * between / images, images / between, sum(took.values())
+
+
+def _sums(job: Path) -> Any:
+    """The account, as the disk has it."""
+    from indexer.jobs.driver import job_sums
+    from indexer.jobs.spec import open_job
+
+    return job_sums(open_job(job))
 
 
 def run_on_cluster(job: Path, kills: int, calm: float) -> Counter[str]:
@@ -137,7 +159,7 @@ def run_on_cluster(job: Path, kills: int, calm: float) -> Counter[str]:
     try:
         driver = _drive(job, cluster.address)
         shards = -1
-        while driver.poll() is None or account(job)["pending"]:
+        while driver.poll() is None or not _sums(job).complete:
             if driver.poll() is not None:
                 driver = _drive(job, cluster.address)
             time.sleep(0.05)
