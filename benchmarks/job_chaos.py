@@ -113,6 +113,8 @@ def run_with_kills(job: Path, kills: int, calm: float, draw: random.Random) -> C
     driver = start(job)
     while driver.poll() is None or done.total() < kills:
         if driver.poll() is not None:
+            if driver.returncode not in (0, 3, -signal.SIGKILL):
+                raise SystemExit(f"the job ended with {driver.returncode}")
             if complete(job):
                 raise SystemExit(f"the job ended after {done.total()} of {kills} kills: take more pictures")
             driver = start(job)
@@ -130,7 +132,8 @@ def run_with_kills(job: Path, kills: int, calm: float, draw: random.Random) -> C
         if victim == driver.pid:
             driver.wait()
     while not complete(job):
-        start(job).wait()
+        if start(job).wait() not in (0, 3):
+            raise SystemExit("the job does not come to its end")
     return done
 
 

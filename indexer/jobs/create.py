@@ -12,6 +12,7 @@ from pathlib import Path
 
 from imgsearch import app
 from imgsearch.errors import LibraryMissing, UsageError
+from imgsearch.extras import has_extra
 from imgsearch.files import fsync_folder, reached
 from imgsearch.model import check_model
 from imgsearch.progress import Progress
@@ -55,7 +56,7 @@ def create_job(request: CreateRequest, progress: Progress) -> Created:
     """Make the job's folder; the job exists from the moment that all of it is on the disk. Raises UsageError,
     ModelError, StorageFull."""
     layout = JobLayout(Path(os.path.abspath(request.output)))  # noqa: PTH100
-    model, batch_size = identify_model(request.settings)
+    model, batch_size = identify_model(request, progress)
     gathering = gather(request, progress)
     _make_folders(layout)
     shards = tuple(_write_lists(layout, gathering, request.shard_size))
@@ -69,6 +70,7 @@ def create_job(request: CreateRequest, progress: Progress) -> Created:
         model,
         model_name(request.settings),
         request.settings.device,
+        model_runtime(request.settings, model),
         batch_size,
         request.shard_size,
         tuple(found.roots),
@@ -93,13 +95,25 @@ def no_input(words: Sequence[str]) -> UsageError:
     )
 
 
-def identify_model(settings: Settings) -> tuple[ModelId, int]:
-    """The model's identity and the images of a batch; loads no weights. Raises ModelError."""
+def identify_model(request: CreateRequest, progress: Progress) -> tuple[ModelId, int]:
+    """The model's identity and the images of a batch; loads no weights, unless the model must be exported first. Raises
+    ModelError."""
+    settings = request.settings
+    app.prepare_model(settings, request.inputs, progress.say)
     model = app.model_id(settings)
     if is_model_free(model):
         return model, settings.batch_size or _BATCH_MODEL_FREE
     check_model(settings.model or model.name)
     return model, settings.batch_size or app.runtime_profile(settings).batch_size
+
+
+def model_runtime(settings: Settings, model: ModelId) -> str:
+    """What computes the model from now on, so that an export or a package that comes later changes no rounding."""
+    if settings.runtime != "auto" or is_model_free(model):
+        return settings.runtime
+    if app.runtime_profile(settings, model).runtime == "openvino":
+        return "openvino"
+    return "torch" if has_extra("torch") else "numpy"
 
 
 def model_name(settings: Settings) -> str:

@@ -15,7 +15,7 @@ from imgsearch.progress import Progress
 from imgsearch.settings import available_cores
 from imgsearch.wording import counted, describe_size, one_line
 from indexer.forecast import bytes_for, free_bytes, time_text
-from indexer.jobs.create import CreateRequest, gather, identify_model, model_name, no_input, write_list
+from indexer.jobs.create import CreateRequest, gather, identify_model, model_name, model_runtime, no_input, write_list
 from indexer.jobs.inputs.rows import InputRow
 from indexer.jobs.ledger import sums_of
 from indexer.jobs.spec import JobSpec
@@ -75,7 +75,7 @@ class Estimate:
 
 def estimate_job(request: CreateRequest, progress: Progress) -> Estimate:
     """Count all inputs, and embed a sample of them as a worker would. Raises UsageError, ModelError."""
-    model, batch_size = identify_model(request.settings)
+    model, batch_size = identify_model(request, progress)
     gathering = gather(request, progress)
     counts = {"file": 0, "member": 0, "again": 0, "lost": 0}
     sample: list[InputRow] = []
@@ -95,7 +95,8 @@ def estimate_job(request: CreateRequest, progress: Progress) -> Estimate:
     draw.shuffle(sample)
     with tempfile.TemporaryDirectory(prefix="imgsearch-job-") as folder:
         name, device = model_name(request.settings), request.settings.device
-        spec = JobSpec(folder, (), model, name, device, batch_size, 1, tuple(gathering.found.roots), (), "")
+        runtime = model_runtime(request.settings, model)
+        spec = JobSpec(folder, (), model, name, device, runtime, batch_size, 1, tuple(gathering.found.roots), (), "")
         outcomes, seconds_each = _measure(spec, sample)
     sums = sums_of([], [outcome.sums for outcome in outcomes if outcome.sums])
     tried = sums.embedded + sums.copies + sums.failed

@@ -82,14 +82,16 @@ class Shard:
 @dataclass(frozen=True, slots=True)
 class JobSpec:
     """A job. Small and picklable: it travels to every worker. ``folder``: where the job is, which may be another path
-    on another machine. ``roots``: the folders that input names are below. ``made_at``: the only time in the published
-    library: that of the newest input, so that the same inputs give the same bytes whenever the job runs."""
+    on another machine. ``runtime``: what computes the model, on every machine. ``roots``: the folders that input names
+    are below. ``made_at``: the only time in the published library: that of the newest input, so that the same inputs
+    give the same bytes whenever the job runs."""
 
     folder: str
     inputs: tuple[str, ...]
     model: ModelId
     model_name: str
     device: str
+    runtime: str
     batch_size: int
     shard_size: int
     roots: tuple[str, ...]
@@ -165,6 +167,7 @@ def _load(data: dict[str, Any], folder: Path) -> JobSpec:
         ModelId(**data["model"]),
         data["model_name"],
         data["device"],
+        data["runtime"],
         data["batch_size"],
         data["shard_size"],
         tuple(data["roots"]),

@@ -89,6 +89,7 @@ class ShardWorker:
         self._spec, self._stop, self._told = spec, stop, told
         self._model_free = is_model_free(spec.model)
         self._encoder: VectorSource = NoVectors() if self._model_free else Encoder(lambda: open_job_model(spec))
+        self._flying = 1 if self._model_free or _on_cpu(spec) else 2
         self._pool = DecodePool(
             spec.model.image_size,
             pixels=not self._model_free,
@@ -131,7 +132,7 @@ class ShardWorker:
                 shutil.rmtree(left, ignore_errors=True)
             writer = ShardWriter(self._spec, shard, layout.work / f"{shard.index:06d}-{whoami()}")
             try:
-                run = ShardPipeline(self._spec, self._pool, self._encoder, writer, self._told)
+                run = ShardPipeline(self._spec, self._pool, self._encoder, writer, self._told, self._flying)
                 started = time.monotonic()
                 results = run.results(list(read_list(self._spec, shard)), self._stop)
                 if len(results) < shard.count:
@@ -149,10 +150,21 @@ class ShardWorker:
 
 def open_job_model(spec: JobSpec) -> Any:
     """The job's model, loaded. Raises ModelMismatch if it is not the one that the job was created with, ModelError."""
-    settings = Settings(Path(), model=spec.model_name, device=spec.device, dtype=spec.model.dtype)
-    model = app.open_model(settings, spec.model)
+    model = app.open_model(_settings(spec), spec.model)
     require_same_model(spec.model, model.model_id, f"the job {spec.folder}")
     return model
+
+
+def _on_cpu(spec: JobSpec) -> bool:
+    try:
+        return app.runtime_profile(_settings(spec), spec.model).on_cpu
+    except ModelError:
+        return True  # the first image that needs the model says what is wrong
+
+
+def _settings(spec: JobSpec) -> Settings:
+    dtype = spec.model.dtype
+    return Settings(Path(), model=spec.model_name, device=spec.device, dtype=dtype, runtime=spec.runtime)
 
 
 def require_same_model(wanted: ModelId, found: ModelId, whose: str) -> None:

@@ -7,7 +7,7 @@ import importlib
 
 from imgsearch.cli.command import Command
 from imgsearch.cli.parser import whole
-from imgsearch.settings import DTYPES
+from imgsearch.settings import DTYPES, RUNTIMES
 
 _DESCRIPTION = """\
 Embed a collection that is too large for one sitting, and account for every input.
@@ -49,7 +49,10 @@ def _create(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", required=True, metavar="DIR", help="a new folder for the job")
     parser.add_argument("--model", metavar="M", help="as for `imgsearch index` (default blip2)")
     parser.add_argument("--device", help="auto (default), cpu, cuda, cuda:N")
-    parser.add_argument("--dtype", choices=DTYPES, metavar="DTYPE", help="auto (default), float32, bfloat16, float16")
+    parser.add_argument("--dtype", choices=DTYPES, metavar="DTYPE", help=", ".join(DTYPES) + " (default: auto)")
+    parser.add_argument(
+        "--runtime", choices=RUNTIMES, help="what computes the model, on every machine: " + ", ".join(RUNTIMES)
+    )
     parser.add_argument(
         "--batch-size", type=whole(1), metavar="N", help="pictures encoded at once, by every worker (default by device)"
     )

@@ -6,6 +6,7 @@ order of the list alone, because what shares a batch with an image can move the 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import closing
@@ -36,7 +37,8 @@ class _Batch:
 
 
 class ShardPipeline:
-    """Makes the results of one shard, once. ``told`` hears of the images of each batch."""
+    """Makes the results of one shard, once. ``told`` hears of the images of each batch. ``flying``:
+    batches that the encoder has at once, two where a GPU computes one while the next is copied."""
 
     def __init__(
         self,
@@ -45,13 +47,15 @@ class ShardPipeline:
         encoder: VectorSource,
         writer: ShardWriter,
         told: Callable[[int], None],
+        flying: int = 1,
     ) -> None:
         self._spec, self._pool, self._encoder, self._writer, self._told = spec, pool, encoder, writer, told
         self._results: dict[int, Result] = {}
         self._first_of: dict[str, int] = {}  # content hash -> its first place in the shard
         self._by_size: dict[int, set[str]] = {}
         self._batch = _Batch()
-        self._in_flight: tuple[_Batch, Future[Encoded]] | None = None
+        self._flying: deque[tuple[_Batch, Future[Encoded]]] = deque()  # the oldest first
+        self._most_flying = flying
         self.encoding = 0.0  # seconds
 
     def results(self, rows: list[InputRow], stop: Callable[[], bool]) -> list[Result]:
@@ -69,7 +73,8 @@ class ShardPipeline:
                     if stop():
                         break
         self._submit()
-        self._finish()
+        while self._flying:
+            self._finish()
         self._fail_copies_of_failed()
         return [self._results[place] for place in range(len(rows)) if place in self._results]
 
@@ -108,17 +113,17 @@ class ShardPipeline:
         self._batch.images.append(outcome)
 
     def _submit(self) -> None:
-        """Give the batch to the model, once the one before is finished."""
-        self._finish()
+        """Give the batch to the model, once there is room for it."""
+        if len(self._flying) >= self._most_flying:
+            self._finish()
         if self._batch.images:
             future = self._encoder.submit([image.pixels for image in self._batch.images])
-            self._in_flight = self._batch, future
+            self._flying.append((self._batch, future))
             self._batch = _Batch()
 
     def _finish(self) -> None:
-        if self._in_flight is None:
-            return
-        (batch, future), self._in_flight = self._in_flight, None
+        """Write down the oldest batch."""
+        batch, future = self._flying.popleft()
         encoded = future.result()
         self.encoding += encoded.seconds
         if isinstance(self._encoder, Encoder) and self._encoder.most < self._spec.batch_size:
