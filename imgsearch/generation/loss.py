@@ -19,13 +19,28 @@ def loss_of_batch(
 ) -> list[tuple[float, int]]:
     """``projected`` [B, T, E] with a (prompt, text) each -> for each image the summed cross entropy and the number of
     ids."""
+    each, counts = _cross_entropy(network, tokenizer, projected, texts)
+    return list(zip(each.sum(dim=1, dtype=torch.float64).tolist(), counts.tolist(), strict=True))
+
+
+def training_loss(
+    network: Any, tokenizer: PromptTokenizer, projected: torch.Tensor, texts: Sequence[tuple[str, str]]
+) -> torch.Tensor:
+    """The mean cross entropy over the ids of a batch's texts, with its gradient; arguments as `loss_of_batch`."""
+    each, counts = _cross_entropy(network, tokenizer, projected, texts)
+    return each.sum() / counts.sum()
+
+
+def _cross_entropy(
+    network: Any, tokenizer: PromptTokenizer, projected: torch.Tensor, texts: Sequence[tuple[str, str]]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """That of each id [B, L], 0 where none is predicted, and the number of ids [B]."""
     if network.config.text_config.is_encoder_decoder:
         logits, labels = _t5(network, tokenizer, projected, texts)
     else:
         logits, labels = _opt(network, tokenizer, projected, texts)
     each = F.cross_entropy(logits.float().transpose(1, 2), labels, ignore_index=_IGNORED, reduction="none")
-    counts = (labels != _IGNORED).sum(dim=1).tolist()
-    return list(zip(each.sum(dim=1, dtype=torch.float64).tolist(), counts, strict=True))
+    return each, (labels != _IGNORED).sum(dim=1)
 
 
 def _opt(

@@ -59,8 +59,7 @@ class Captions:
 
 def _kept(network: Any, pixels: UInt8, path: Path, log: Callable[[str], None]) -> NDArray[np.float16]:
     if path.exists():
-        found: NDArray[np.float16] = np.load(path, mmap_mode="r")
-        return found
+        return _mapped(path)
     log(f"computing what the ViT sees of {len(pixels):,} pictures, once")
     vision = network.config.vision_config
     shape = len(pixels), 1 + (vision.image_size // vision.patch_size) ** 2, vision.hidden_size
@@ -73,7 +72,11 @@ def _kept(network: Any, pixels: UInt8, path: Path, log: Callable[[str], None]) -
             table.flush()
     except OSError as exc:
         raise StorageFull(f"{path} cannot be written: {exc.strerror}", "free space, or name another --output") from exc
-    found = np.load(path, mmap_mode="r")
+    return _mapped(path)
+
+
+def _mapped(path: Path) -> NDArray[np.float16]:
+    found: NDArray[np.float16] = np.load(path, mmap_mode="r")
     return found
 
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
 from imgsearch.generation.blip2 import Blip2Generator
-from imgsearch.generation.decoding import Decoding, draw
 from imgsearch.generation.loss import loss_of_batch
 from imgsearch.records import Float64, Int64
 from imgsearch.tuning.gains.measure import COVERAGE, DRAWS
 from imgsearch.tuning.language_batches import Seen
 
 _AT_ONCE = 16
+_LONGEST = 30  # ids of a caption
 _WORDS = re.compile(r"[\w']+")
-_LITTLE = frozenset("a an the and or of in on at to with is are there".split())
+_LITTLE = frozenset(["a", "an", "the", "and", "or", "of", "in", "on", "at", "to", "with", "is", "are", "there"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +50,7 @@ class LanguageGain:
 
 
 @torch.inference_mode()
-def judge_captions(
-    generator: Blip2Generator, seen: Seen, rows: Int64, captions: Sequence[tuple[str, ...]]
-) -> Written:
+def judge_captions(generator: Blip2Generator, seen: Seen, rows: Int64, captions: Sequence[tuple[str, ...]]) -> Written:
     """Measure a generator on the pictures ``rows`` with their ``captions``."""
     losses, texts = [], []
     for start in range(0, len(rows), _AT_ONCE):
@@ -97,9 +94,21 @@ def _greedy(generator: Blip2Generator, projected: torch.Tensor) -> list[str]:
     start = torch.tensor([tokenizer.encode("")] * len(projected), device=projected.device)
     embeds = torch.cat([projected.to(words.weight.dtype), words(start)], dim=1)
     mask = torch.ones(embeds.shape[:2], dtype=torch.long, device=embeds.device)
-    inputs: dict[str, Any] = {"inputs_embeds": embeds, "attention_mask": mask}
-    rows, _ = draw(network.language_model, inputs, Decoding(num_beams=1), tokenizer.marks, None, None)
-    return [tokenizer.decode(row) for row in rows]
+    marks = tokenizer.marks
+    rows = network.language_model.generate(
+        inputs_embeds=embeds,
+        attention_mask=mask,
+        max_new_tokens=_LONGEST,
+        num_beams=1,
+        do_sample=False,
+        eos_token_id=list(marks.end),
+        pad_token_id=marks.pad,
+    )
+    return [tokenizer.decode(_before_end(row, marks.end)) for row in rows.tolist()]
+
+
+def _before_end(ids: list[int], end: Sequence[int]) -> list[int]:
+    return next((ids[:place] for place, one in enumerate(ids) if one in end), ids)
 
 
 def _words(text: str) -> set[str]:

@@ -26,6 +26,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", choices=tuple(TRAINED), default="retrieval", help="search (default), or captions")
     parser.add_argument("--train", choices=("qformer", "lora", "all", "both"), help="what learns (default: qformer)")
     parser.add_argument("--model", default="blip2", help="the checkpoint to begin from (default blip2)")
+    parser.add_argument(
+        "--language-model", metavar="DIR", help="of --task captions from a LAVIS .pth: the OPT or Flan-T5 it belongs to"
+    )
     parser.add_argument("--output", type=Path, metavar="DIR", help="a folder for the run, its report and the model")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default auto)")
     parser.add_argument("--steps", type=whole(1), help="training steps (default: by the number of pictures)")
