@@ -88,7 +88,6 @@ def test_address_is_kept_without_its_password(given: str, kept: str, password: s
 @pytest.mark.parametrize(
     "wrong",
     [
-        "",
         "photos",
         "mysql://me:secret@x/y",
         "postgresql+psycopg2://x/y",
