@@ -40,14 +40,14 @@ class Settings:
     model: str = ""  # "" = the library's own model; for a new library, blip2
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1", "mps"
     dtype: str = "auto"  # "auto", "float32", "bfloat16", "float16", "int8"
-    runtime: str = "auto"  # what computes the model: "auto", "numpy", "torch", "openvino"
     batch_size: int = 0  # images a batch; 0 = by device
     workers: int = 0  # decode processes; 0 = by cores
     rerank: int = -1  # candidates that ITM re-ranks; -1 = by device, 0 = off
-    rerank_budget_ms: int = -1  # milliseconds for a re-rank; -1 = by device and model, 0 = no limit
     features: str = ""  # ViT features kept for re-ranking: "none", "cache", "all"; "" = as the library does, else cache
     features_mb: int = 2048  # megabytes of disk that kept features may fill
     catalog_url: str = ""  # of a new library: the PostgreSQL database that holds its catalog; "" = in its folder
+    runtime: str = "auto"  # what computes the model: "auto", "numpy", "torch", "openvino"
+    rerank_budget_ms: int = -1  # milliseconds for a re-rank; -1 = by device and model, 0 = no limit
     caption_search: str = "off"  # "on": generated captions take part in searches by plain words
     qdrant_url: str = ""  # "http://host:6333": vectors are served from there; "" = at home
     qdrant_collection: str = ""  # "" = named after the library
