@@ -61,7 +61,7 @@ TABLE = {
         Verb("models", f"{_VERBS}.models:MODELS", "list the models and what they need; `pull NAME` fetches one"),
         Verb("eval", f"{_VERBS}.evaluate:EVAL", "measure recall, on captioned pictures or on your own"),
         Verb("scenes", f"{_VERBS}.scenes:SCENES", "draw captioned pictures of little scenes, with their captions"),
-        Verb("train", f"{_VERBS}.train:TRAIN", "train a model on pictures and captions"),
+        Verb("train", f"{_VERBS}.train:TRAIN", "make the small model anew, on drawn scenes"),
         Verb("tune", "imgsearch.cli.tuning.verb:TUNE", "teach a model your own words by your pictures and captions"),
         Verb("completion", "imgsearch.cli.shell.completion:COMPLETION", "print completion for bash, zsh or fish"),
         Verb("manual", "imgsearch.cli.shell.manual:MANUAL", "print the manual page"),

@@ -1,21 +1,17 @@
-"""Sources of training pairs: a drawn corpus, whose graphs decide what is true, or anyone's pairs.jsonl."""
+"""Sources of training pairs, and a drawn corpus as one, whose graphs decide what is true. A person's own pairs are one
+in `imgsearch.tuning.pictures.source`."""
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
-from imgsearch.errors import UsageError
-from imgsearch.media.preprocess import resize_to_model
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.scenes.captions import Mention, Statement, any_statement, full_statement, say
 from imgsearch.scenes.graph import TWIN_KINDS, Scene
@@ -145,61 +141,6 @@ def _beside_twin(rng: random.Random, scene: Scene, kind: str) -> Statement:
     if kind == "relation" and rng.random() < _PLACE_SHARE:
         return _placed(rng, scene)
     return full_statement(scene, rng) if rng.random() < _FULL_SHARE else any_statement(scene, rng)
-
-
-class FilePairs:
-    """Pairs from a pairs.jsonl ({"image", "captions"} a line, paths relative to the file). Images are decoded once and
-    held at the model's size (3 S^2 bytes each). A caption counts as true of its own image only."""
-
-    def __init__(self, path: Path, image_size: int) -> None:
-        rows = _read_rows(path)
-        self._captions = [row["captions"] for row in rows]
-        self._pixels = np.stack([_load(path.parent / row["image"], image_size) for row in rows])
-
-    @property
-    def count(self) -> int:
-        return len(self._captions)
-
-    def pixels(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        return self._pixels[rows]
-
-    def sample(self, rng: random.Random, size: int, step: int) -> PairBatch:
-        rows = np.array(rng.sample(range(self.count), min(size, self.count)))
-        captions = [rng.choice(self._captions[row]) for row in rows]
-
-        def holds(caption: int, row: int) -> bool:
-            return bool(rows[caption] == row)
-
-        return PairBatch(rows, captions, np.eye(len(rows), dtype=bool), np.full(len(rows), -1), holds)
-
-
-def _read_rows(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        raise UsageError(
-            f"there is no file {path}", 'expected one JSON object a line: {"image": ..., "captions": [...]}'
-        )
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            row = json.loads(line)
-            if not row["captions"] or not isinstance(row["image"], str):
-                raise KeyError("captions")
-        except (json.JSONDecodeError, KeyError, TypeError) as exc:
-            raise UsageError(
-                f"line {number} of {path} is not a pair", 'expected {"image": "path", "captions": ["text", ...]}'
-            ) from exc
-        rows.append(row)
-    if len(rows) < 2:
-        raise UsageError(f"{path} holds {len(rows)} pairs, expected at least 2", "contrast needs other pictures")
-    return rows
-
-
-def _load(path: Path, image_size: int) -> NDArray[np.uint8]:
-    try:
-        with Image.open(path) as image:
-            return resize_to_model(image.convert("RGB"), image_size)
-    except (OSError, ValueError) as exc:
-        raise UsageError(f"{path} cannot be read as a picture: {exc}", "mend or remove its line") from exc
 
 
 def encode_captions(

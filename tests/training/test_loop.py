@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from tiny import TINY
 
 from imgsearch.errors import UsageError
@@ -35,7 +33,7 @@ from imgsearch.training.forms import TransformersForm, normalise
 from imgsearch.training.loop import LoopSettings, Trainer
 from imgsearch.training.losses import contrastive_loss, image_tokens, mine_negatives, ranking_loss, similarity
 from imgsearch.training.naming import NamingSettings, patch_targets, train_naming
-from imgsearch.training.pairs import FilePairs, ScenePairs, Shares
+from imgsearch.training.pairs import ScenePairs, Shares
 from imgsearch.training.pool import CandidatePool
 
 TOKENIZER = TextTokenizer(new_tokenizer(), Path("new"))
@@ -232,34 +230,6 @@ def test_loop_learns_to_tell_pictures_apart(corpus, tmp_path):
     assert readings[-1] < 0.75 * readings[0]
 
 
-def test_training_from_a_lavis_checkpoint_moves_it_and_saves_a_directory(tmp_path):
-    from imgsearch.model import load_model
-    from imgsearch.training.checkpoints import tune_checkpoint
-
-    golden = Path(__file__).parents[1] / "golden" / "lavis"
-    about = json.loads((golden / "about.json").read_text())
-    pairs = tmp_path / "pairs.jsonl"
-    rows = zip(about["images"], about["captions"], strict=True)
-    pairs.write_text(
-        "".join(json.dumps({"image": str(golden / "images" / i), "captions": [c]}) + "\n" for i, c in rows)
-    )
-    given = {"steps": 4, "batch_size": 12, "learning_rate": 1e-3}
-    losses: list[float] = []
-
-    def log(line: str) -> None:
-        if " itc " in line:
-            losses.append(float(line.split(" itc ")[1].split()[0]))
-
-    start = golden / "blip2_tiny.pth"
-    folder = tune_checkpoint(str(start), pairs, tmp_path / "run", device="cpu", given=given, log=log)
-    before, after = load_model(start, device="cpu"), load_model(folder, device="cpu")
-    texts = about["captions"]
-    assert after.query_tokens == before.query_tokens and after.image_size == before.image_size
-    moved = np.abs(np.asarray(before.embed_texts(texts)) - np.asarray(after.embed_texts(texts))).max()
-    assert 1e-3 < moved < 1
-    assert losses and np.isfinite(losses).all()
-
-
 def test_run_with_other_settings_in_the_same_folder_is_refused(corpus, tmp_path):
     settings = LoopSettings(steps=2, batch_size=8, matching_pairs=4)
     Trainer(TransformersForm(new_model(TINY, 0)), TOKENIZER, ScenePairs(corpus), settings, tmp_path).run(
@@ -307,23 +277,6 @@ def test_corpus_is_drawn_once_and_reads_back(tmp_path, monkeypatch):
     assert len(read_sheets(folders["sheets"], 1).scenes) == 2
     batch = ScenePairs(read, Shares(0.0, 0.0, 1.0)).sample(random.Random(0), 10, 0)
     assert (batch.twins == np.arange(10) ^ 1).all() and batch.rows.min() >= 21
-
-
-def test_file_pairs_read_what_scenes_write_and_refuse_bad_lines(tmp_path):
-    Image.new("RGB", (40, 30), "red").save(tmp_path / "a.png")
-    Image.new("RGB", (40, 30), "blue").save(tmp_path / "b.png")
-    lines = [{"image": "a.png", "captions": ["red", "all red"]}, {"image": "b.png", "captions": ["blue"]}]
-    path = tmp_path / "pairs.jsonl"
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    source = FilePairs(path, 32)
-    batch = source.sample(random.Random(0), 8, 0)
-    assert sorted(batch.rows) == [0, 1] and batch.truth.sum() == 2
-    assert source.pixels(np.array([0]))[0, 0, 0].tolist() == [255, 0, 0]
-    path.write_text('{"image": "a.png"}\n')
-    with pytest.raises(UsageError, match="line 1"):
-        FilePairs(path, 32)
-    with pytest.raises(UsageError, match="no file"):
-        FilePairs(tmp_path / "absent.jsonl", 32)
 
 
 def test_saved_directory_gives_the_trained_vectors_through_the_loader(corpus, tmp_path):

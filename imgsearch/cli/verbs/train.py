@@ -1,4 +1,4 @@
-"""`imgsearch train`: train ITC + ITM on pairs, starting from a checkpoint, or make the small model from nothing."""
+"""`imgsearch train --mini`: make the small model from nothing. A person's own pairs are for `imgsearch tune`."""
 
 from __future__ import annotations
 
@@ -11,37 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from imgsearch.cli.command import Command
+from imgsearch.cli.parser import real, whole
 from imgsearch.errors import UsageError
 from imgsearch.extras import needs_extra
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("pairs", type=Path, nargs="?", metavar="PAIRS.jsonl", help='lines of {"image", "captions"}')
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for the run's state, log and finished model/")
-    parser.add_argument("--mini", action="store_true", help="make the shipped small model from nothing (no PAIRS)")
-    parser.add_argument("--model", help="checkpoint to begin from (default blip2; with --mini: from nothing)")
+    parser.add_argument("--mini", action="store_true", help="make the shipped small model from nothing")
+    parser.add_argument("--model", help="checkpoint of its sizes whose ViT is kept (default: from nothing)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default auto)")
-    parser.add_argument("--steps", type=int, help="steps of the ITC + ITM stage")
-    parser.add_argument("--batch-size", type=int, help="pairs a step")
-    parser.add_argument("--learning-rate", type=float, help="peak rate")
-    parser.add_argument("--train-vision", action="store_true", help="let the ViT learn too (frozen otherwise)")
+    parser.add_argument("--steps", type=whole(1), help="steps of the ITC + ITM stage")
+    parser.add_argument("--batch-size", type=whole(1), help="pairs a step")
+    parser.add_argument("--learning-rate", type=real(1e-9, 1.0), help="peak rate")
     parser.add_argument("--seed", type=int, help="seed of weights, pictures and batches")
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.mini == (arguments.pairs is not None):
-        raise UsageError(
-            "expected either PAIRS.jsonl or --mini", "imgsearch train PAIRS.jsonl OUT, or imgsearch train --mini OUT"
-        )
-    for name in ("steps", "batch_size"):
-        value = getattr(arguments, name)
-        if value is not None and value < 1:
-            raise UsageError(
-                f"--{name.replace('_', '-')} is {value}, expected at least 1", "leave it out for the default"
-            )
+    if not arguments.mini:
+        raise UsageError("--mini is missing", "imgsearch train --mini OUT; for your own pairs: imgsearch tune PAIRS")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    log = _logger(arguments.out / "log.txt")
-    folder = _train_mini(arguments, log) if arguments.mini else _tune(arguments, log)
+    folder = _train_mini(arguments, _logger(arguments.out / "log.txt"))
     print(f"the model is in {folder}; use it with --model {folder}")
     return 0
 
@@ -61,38 +51,22 @@ def _logger(path: Path) -> Callable[[str], None]:
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
     """The loop's settings that were given on the command line."""
     names = ("steps", "batch_size", "learning_rate", "seed")
-    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
-    return {**given, "train_vision": True} if arguments.train_vision else given
+    return {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
 
 
 def _train_mini(arguments: argparse.Namespace, log: Callable[[str], None]) -> Path:
     from dataclasses import replace
 
     with needs_extra("training", "train"):
-        from imgsearch.training.checkpoints import device_named
+        from imgsearch.model.checkpoints.identity import resolve_device
         from imgsearch.training.recipe import Recipe, train_mini
 
     recipe = Recipe()
     recipe = replace(recipe, loop=replace(recipe.loop, **_given(arguments)))
     if arguments.seed is not None:
         recipe = replace(recipe, picture_seed=arguments.seed, weight_seed=arguments.seed)
-    workers = os.cpu_count() or 1
-    device = device_named(arguments.device)
+    workers, device = os.cpu_count() or 1, resolve_device(arguments.device)
     return train_mini(recipe, arguments.out, device=device, workers=workers, log=log, start=arguments.model)
 
 
-def _tune(arguments: argparse.Namespace, log: Callable[[str], None]) -> Path:
-    with needs_extra("training", "train"):
-        from imgsearch.training.checkpoints import tune_checkpoint
-
-    return tune_checkpoint(
-        arguments.model or "blip2",
-        arguments.pairs,
-        arguments.out,
-        device=arguments.device,
-        given=_given(arguments),
-        log=log,
-    )
-
-
-TRAIN = Command("train a model on pictures and captions", _configure, _run)
+TRAIN = Command("make the small model anew, on drawn scenes", _configure, _run)
