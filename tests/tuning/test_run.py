@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from imgsearch.errors import UsageError
-from imgsearch.model import load_model
+from imgsearch.model import export_directory, load_model
 from imgsearch.progress import Silence
 from imgsearch.training.features import keep_features
 from imgsearch.training.forms import OwnForm
@@ -104,6 +104,28 @@ def test_run_stops_when_nothing_gets_better_and_takes_the_best():
     history = History([Judgement(step, score) for step, score in ((1, 0.2), (2, 0.5), (3, 0.5), (4, 0.1))])
     assert history.best == Judgement(2, 0.5)
     assert history.stale(2) and not history.stale(3) and not history.stale(0)
+
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.mark.parametrize("golden", ["lavis", "lavis-vitl"])
+def test_checkpoint_of_lavis_is_tuned_and_becomes_a_directory(golden, tmp_path):
+    model = load_model(GOLDEN / golden / "blip2_tiny.pth", device="cpu", dtype="float32")
+    before = np.asarray(model.embed_texts(["a star"]))
+    form = OwnForm(model)
+    choose_trained(model.parts, "qformer")
+    rng, side = np.random.default_rng(0), model.image_size
+    pixels = rng.integers(0, 255, (8, side, side, 3)).astype(np.uint8)
+    pictures = Pictures(pixels, [(f"star {number}",) for number in range(8)], np.arange(8))
+    source = TuningPairs(pictures, np.arange(8), np.empty(0, np.int64), 0.0, 0)
+    settings = LoopSettings(steps=2, batch_size=4, matching_pairs=2, learning_rate=1e-3, harden=False, early_steps=0)
+    Trainer(form, model.tokenizer, source, settings, tmp_path / "run").run(lambda line: None)
+    export_directory(model, tmp_path / "model")
+    again = load_model(tmp_path / "model", device="cpu")
+    after = np.asarray(again.embed_texts(["a star"]))
+    assert 1e-4 < np.abs(after - before).max() < 1
+    assert np.abs(after - np.asarray(model.embed_texts(["a star"]))).max() < 1e-6
 
 
 def test_parts_are_told_apart_and_query_tokens_and_projections_learn_with_the_qformer(tiny_model):
