@@ -5,7 +5,7 @@ Times are those of the processor, not of the clock, so that a busy machine chang
 
     python benchmarks/ladder.py [--rungs 10000,100000,1000000] [--scratch DIR] [--quick]
 
-With --scratch what was embedded is kept for the next time; the library, 11 GB a million images in int8, is not.
+With --scratch what was embedded is kept for the next time; the library, 9 GB a million images in int8, is not.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from typing import Any
 import numpy as np
 from first_stages import FILTERS, K, status
 from made_up import embedded, fill, made_blocks, new_library
-from results import add_flags, markdown_table, write_section, writes
+from results import add_flags, markdown_table, write_copy, write_section, writes
 
 from imgsearch.index import ExactIndex, open_index
 from imgsearch.model import model_id_of
 from imgsearch.search.query.parser import parse
 from imgsearch.storage import latest_snapshot, open_store
 
+DOCS = Path(__file__).parents[1] / "docs" / "scale.md"
 RUNGS = "10000,100000,1000000"
 FIGURES = (
     ("fill_s", "filled, without drawing and encoding (s)"),
@@ -72,6 +73,7 @@ def main() -> None:
     print("\n".join(lines))
     if writes(arguments):
         write_section("A library that grows (benchmarks/ladder.py)", lines)
+        write_copy(DOCS, "ladder", lines)
 
 
 def climb(folder: Path, rungs: Sequence[int], dtype: str, known: tuple[np.ndarray, np.ndarray]) -> list[dict[str, Any]]:
