@@ -98,6 +98,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
         help="make vectors of --model for all pictures of the library beside its own, which searches go on with; "
         "`imgsearch switch` then makes them the library's. Goes on where an earlier run stopped",
     )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="make the library searchable with blip2-vitl first, then go over to --model (blip2) while searches go on. "
+        "Goes on where an earlier run stopped",
+    )
     parser.add_argument("--watch", action="store_true", help="stay, and keep the library current, until Ctrl-C")
     parser.add_argument("--wait", action="store_true", help="wait while another process writes to the library")
     parser.add_argument("--json", action="store_true", help="print one summary object (with --watch one a line)")
@@ -120,6 +126,8 @@ def _run(arguments: argparse.Namespace) -> int:
         recheck=arguments.recheck,
     )
     with image_bar(arguments) as progress:
+        if arguments.quick:
+            return _index_quick(request, arguments, progress)
         if not arguments.dry_run:
             return _index(request, arguments, progress)
         if arguments.watch:
@@ -178,6 +186,18 @@ def _index_beside(arguments: argparse.Namespace) -> int:
         print(json.dumps(summary.as_dict(), indent=2))
     else:
         print(summary.text())
+    return stop.exit_code if summary.interrupted else summary.exit_code
+
+
+def _index_quick(request: IndexRequest, arguments: argparse.Namespace, progress: Progress) -> int:
+    from indexer.interrupt import Stop
+    from indexer.quick import index_quick
+
+    if arguments.dry_run or arguments.watch:
+        raise UsageError("received --quick with --dry-run or --watch, expected it alone", "leave --quick out")
+    with Stop() as stop:
+        summary = index_quick(request, progress, stop)
+    print(json.dumps(summary.first.as_dict(), indent=2) if arguments.json else summary.text())
     return stop.exit_code if summary.interrupted else summary.exit_code
 
 
