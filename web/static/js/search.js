@@ -283,9 +283,9 @@ document.addEventListener("click", (event) => {
   go({ q: given.get("q") ?? "", all: given.get("all") === "1", upload: link.id === "rest-link" ? state.upload : null, picture: null });
 });
 
-/** Once the pictures are there, what the first one that is opened needs. */
+/** Once the pictures are there: what the first one that is opened needs comes as somebody reaches for the grid. */
 const soon = () => later(() => {
-  withViewer().catch(() => {});
+  for (const kind of ["pointerover", "focusin", "touchstart"]) list.addEventListener(kind, () => withViewer().catch(() => {}), { once: true, passive: true });
   import("./select.js").then(({ Selection }) => new Selection(choosable));
 });
 
