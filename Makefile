@@ -13,7 +13,7 @@ FLAGS :=
 # Processes that run tests, a file at a time each, of one thread.
 TESTS_AT_ONCE := 2
 
-.PHONY: demo test lint bench train-mini train-mini-generator clean
+.PHONY: demo test test-lavis lint bench train-mini train-mini-generator clean
 
 demo: $(VENV)/.demo-ready
 	$(BIN)/imgsearch demo
@@ -26,6 +26,16 @@ test: $(VENV)/.test-ready style
 tests: export PYTHONDONTWRITEBYTECODE :=
 tests: $(VENV)/.test-ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TESTS_AT_ONCE) --dist loadfile --no-loadscope-reorder
+
+# LAVIS itself, in a second environment: it passes the suite of the runtimes, and opens what is exported for it. Set
+# LAVIS_PYTHON to use one that is there.
+LAVIS_VENV := .venv-lavis
+LAVIS_PYTHON ?= $(CURDIR)/$(LAVIS_VENV)/bin/python
+test-lavis: $(VENV)/.test-ready
+	if [ ! -x $(LAVIS_PYTHON) ]; then bash tests/model/lavis_env/make.sh $(LAVIS_VENV); fi; \
+	if [ ! -x $(LAVIS_PYTHON) ]; then echo "SKIPPED: salesforce-lavis cannot be installed here, so nothing was compared with it"; exit 0; fi; \
+	IMGSEARCH_LAVIS_PYTHON=$(LAVIS_PYTHON) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -k lavis \
+		tests/model/test_runtime_contract.py tests/model/test_lavis_itself.py
 
 lint: style types
 
@@ -58,4 +68,4 @@ $(VENV)/.test-ready: $(VENV)/.demo-ready
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info imgsearch-demo
+	rm -rf $(VENV) $(LAVIS_VENV) build dist *.egg-info imgsearch-demo

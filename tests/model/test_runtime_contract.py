@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +33,20 @@ def exported(checkpoint, device):
     return open_openvino(checkpoint, device, "float32")
 
 
+def in_lavis(checkpoint, device):
+    """salesforce-lavis itself, in an environment of its own (`make test-lavis`)."""
+    sys.path.insert(0, str(Path(__file__).parent / "lavis_env"))
+    from adapter import LavisRuntime
+
+    runtime = LavisRuntime(LAVIS_PYTHON, checkpoint, Path(tempfile.mkdtemp()))
+    assert runtime.missing == []
+    return runtime
+
+
 RUNTIMES = {"torch": load_model, "numpy": open_numpy, "openvino": exported}
+LAVIS_PYTHON = os.environ.get("IMGSEARCH_LAVIS_PYTHON")
+if LAVIS_PYTHON:
+    RUNTIMES["lavis"] = in_lavis
 
 
 def far(ours, theirs) -> float:
