@@ -32,7 +32,7 @@ tests: $(VENV)/.test-ready
 LAVIS_VENV := .venv-lavis
 LAVIS_PYTHON ?= $(CURDIR)/$(LAVIS_VENV)/bin/python
 test-lavis: $(VENV)/.test-ready
-	if [ ! -x $(LAVIS_PYTHON) ]; then bash tests/model/lavis_env/make.sh $(LAVIS_VENV); fi; \
+	case $(LAVIS_PYTHON) in $(CURDIR)/*) bash tests/model/lavis_env/make.sh $(LAVIS_VENV);; esac; \
 	if [ ! -x $(LAVIS_PYTHON) ]; then echo "SKIPPED: salesforce-lavis cannot be installed here, so nothing was compared with it"; exit 0; fi; \
 	IMGSEARCH_LAVIS_PYTHON=$(LAVIS_PYTHON) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -k lavis \
 		tests/model/test_runtime_contract.py tests/model/test_lavis_itself.py

@@ -3,7 +3,7 @@
 # minutes. Leaves nothing behind where a package cannot be had, and says which.
 set -uo pipefail
 here=$(dirname "$0")
-folder=$1
+folder=$(realpath -m "$1")
 [ -e "$folder/.ready" ] && exit 0
 rm -rf "$folder"
 pip() { "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
@@ -18,7 +18,7 @@ made() {
     pip --no-deps --no-build-isolation fairscale==0.4.4 || return 1
     pip --no-deps opencv-python-headless==5.0.0.93 protobuf==3.20.3 || return 1
     # On Debian python-magic needs libmagic1, and nothing here calls it.
-    (cd "$here" && "../../../$folder/bin/python" -c 'import server') || return 1
+    (cd "$here" && "$folder/bin/python" -c 'import server') || return 1
 }
 if made; then
     touch "$folder/.ready"
