@@ -216,8 +216,8 @@ def _run(program: str, way: str, folder: Path) -> dict[str, Any]:
 def _about(arguments: argparse.Namespace) -> str:
     return (
         f"32 x 256 {arguments.dtype}, {arguments.queries} texts one by one, page cache warm as far as memory goes; "
-        "recall against brute force over every token. Times are seconds of the processor, with the imports of the build. "
-        "Filled: vectors at hand go into the segments and the catalog, 2,048 a commit, summed over the rungs. "
+        "recall against brute force over every token. Times are seconds of the processor, those of a build with its "
+        "imports. Filled: vectors at hand go into the segments and the catalog, 2,048 a commit, summed over the rungs. "
         "An exponent of 1 is growth in step with the images."
     )
 

@@ -178,9 +178,10 @@ class PostgresCatalog:
         connection.execute(text("INSERT INTO library_home VALUES (1, :library_id, :folder)"), row)
 
     def migrate_copy(self) -> None:
+        """Not here: a copy of a database is for its owner to make. Raises LibraryUnsupported."""
         raise LibraryUnsupported(
-            f"the catalog {self.shown} was made by an older version, and this role may not bring it up to date",
-            "run `imgsearch index` once as the owner of its tables",
+            f"the catalog {self.shown} was made by an older version, and has to be brought up to date first",
+            "run `imgsearch index` once, as the owner of its tables; nothing was changed",
         )
 
     def check(self, connection: Connection) -> list[str]:
