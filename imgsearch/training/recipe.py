@@ -16,7 +16,8 @@ from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.training.build import Sizes, new_model, new_tokenizer, save_checkpoint_directory
 from imgsearch.training.corpus import Corpus, draw_corpus, join, read_moved, read_scenes, read_sheets, read_varied
 from imgsearch.training.forms import TransformersForm
-from imgsearch.training.loop import LoopSettings, Trainer
+from imgsearch.training.loop import Trainer
+from imgsearch.training.loop_settings import LoopSettings
 from imgsearch.training.naming import NamingSettings, train_naming
 from imgsearch.training.pairs import SHARES, ScenePairs, Shares
 

@@ -11,7 +11,7 @@ from imgsearch.tuning.pairs import Pairs
 
 _BATCH = 32
 _EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 40, 200, 5000
-_JUDGEMENTS = 20
+_JUDGEMENTS, _JUDGED_EVERY = 20, 10  # a run is judged so often, but not more often than every ten steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def loop_settings(request: TuneRequest, width: int, pictures: int, bfloat16: boo
         train_vision=request.way == "all",
         batches=options.batches,
         bfloat16=bfloat16,
-        judge_every=max(1, steps // _JUDGEMENTS),
+        judge_every=max(_JUDGED_EVERY, steps // _JUDGEMENTS),
         patience=options.patience,
         seed=options.seed,
     )

@@ -30,7 +30,8 @@ from imgsearch.training.corpus import (
 )
 from imgsearch.training.features import FeatureTable
 from imgsearch.training.forms import TransformersForm, normalise
-from imgsearch.training.loop import LoopSettings, Trainer
+from imgsearch.training.loop import Trainer
+from imgsearch.training.loop_settings import LoopSettings
 from imgsearch.training.losses import contrastive_loss, image_tokens, mine_negatives, ranking_loss, similarity
 from imgsearch.training.naming import NamingSettings, patch_targets, train_naming
 from imgsearch.training.pairs import ScenePairs, Shares

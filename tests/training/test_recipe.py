@@ -10,7 +10,7 @@ from tiny import TINY
 
 from imgsearch.model import load_model
 from imgsearch.training import corpus
-from imgsearch.training.loop import LoopSettings
+from imgsearch.training.loop_settings import LoopSettings
 from imgsearch.training.naming import NamingSettings
 from imgsearch.training.recipe import Recipe, train_mini
 

@@ -14,7 +14,8 @@ from imgsearch.model import export_directory, load_model
 from imgsearch.progress import Silence
 from imgsearch.training.features import keep_features
 from imgsearch.training.forms import OwnForm
-from imgsearch.training.loop import LoopSettings, Trainer
+from imgsearch.training.loop import Trainer
+from imgsearch.training.loop_settings import LoopSettings
 from imgsearch.training.run_state import STATE, History, Judgement
 from imgsearch.tuning.gains.result import TuneResult
 from imgsearch.tuning.lineage import read_lineage, tuned_models

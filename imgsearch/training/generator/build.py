@@ -11,9 +11,9 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import Blip2Config, Blip2ForConditionalGeneration
 
+from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD
 from imgsearch.scenes.vocabulary import grammar_words
 from imgsearch.scenes.wordings import question_words
-from imgsearch.training.build import _PIXEL_MEAN, _PIXEL_STD
 
 # In OPT's order, so that start, padding and end have OPT's ids; OPT ends a text at the line's end, as LAVIS taught it.
 START, PAD, UNKNOWN, END, IMAGE = "</s>", "<pad>", "<unk>", "\n", "<image>"
@@ -140,8 +140,8 @@ def save_generator_directory(model: Blip2ForConditionalGeneration, tokenizer: To
             "processor_class": "Blip2Processor",
             "size": {"height": side, "width": side},
             "resample": 3,
-            "image_mean": list(_PIXEL_MEAN),
-            "image_std": list(_PIXEL_STD),
+            "image_mean": list(PIXEL_MEAN),
+            "image_std": list(PIXEL_STD),
         },
     )
     _write_json(folder / "processor_config.json", {"processor_class": "Blip2Processor", "num_query_tokens": queries})

@@ -68,6 +68,7 @@ def prepare(
     texts = [pair.captions for pair in chosen] + [captions for _, captions in drawn]
     test, rehearsal = _split_general(rest, groups, len(chosen), len(drawn), seed)
     table, sizes, unread = _pixels(chosen, groups, drawn, folder, image_size, progress)
+    progress.close()
     keep = np.array([place not in unread for place in range(len(texts))])
     bad = [*pairs.bad, *_unread(chosen, {**unread, **found.reasons}, len(pairs.good))]
     whole = np.concatenate([groups, groups.max(initial=0) + 1 + np.arange(len(drawn))])
