@@ -52,7 +52,7 @@ class Bench:
         from imgsearch.training.features import keep_features
         from imgsearch.training.forms import OwnForm
         from imgsearch.training.loop import Trainer
-from imgsearch.training.loop_settings import LoopSettings
+        from imgsearch.training.loop_settings import LoopSettings
         from imgsearch.tuning.parts import choose_trained
         from imgsearch.tuning.pictures.source import Pictures, TuningPairs
 
