@@ -89,7 +89,7 @@ class Encoder:
 
     ``load_numpy`` gives the same model in a form that starts sooner and encodes more slowly, or None; it is used until
     more than ``IMAGES_WITHOUT_TORCH`` images have come or are expected. ``keep_likely``: features are given where a
-    re-rank is short of time (`indexer.likely`)."""
+    re-rank is short of time (`imgsearch.storage.caches.likely_features`)."""
 
     def __init__(
         self,

@@ -22,8 +22,8 @@ from imgsearch.media.decode_pool import DecodeJob, DecodePool
 from imgsearch.media.decoded import DecodedImage, KnownContent
 from imgsearch.records import Float32
 from imgsearch.storage import EmbeddedBatch, FailedFile, FilePlace
+from imgsearch.storage.caches.likely_features import LikelyFeatures
 from indexer.encoder import Encoded
-from indexer.likely import LikelyFeatures
 from indexer.run_context import RunContext
 from indexer.scanning.pending_files import PendingFile, place_of
 from indexer.scanning.scan import Scan

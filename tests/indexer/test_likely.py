@@ -8,7 +8,7 @@ import numpy as np
 
 from imgsearch.records import MediaFacts, ModelId
 from imgsearch.storage import FeatureStore, QuantisedFeatures
-from indexer.likely import LikelyFeatures
+from imgsearch.storage.caches.likely_features import LikelyFeatures
 
 MODEL = ModelId("any", "ab", "v1-8", "float32", 4, 4)
 FEATURES = QuantisedFeatures.of(np.ones((10, 100), np.float32))

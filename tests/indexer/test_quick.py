@@ -12,7 +12,7 @@ from imgsearch.settings import Settings
 from imgsearch.storage import open_store
 from imgsearch.storage.beside import store_beside
 from indexer.index_run import IndexRequest
-from indexer.quick import index_quick
+from indexer.service import index_quick
 
 QUICK = str(Path(__file__).parents[1] / "golden" / "lavis" / "blip2_tiny.pth")
 

@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable
 
 from imgsearch.records import MediaFacts
-from imgsearch.storage import FeatureStore, QuantisedFeatures
+from imgsearch.storage.caches.features import FeatureStore, QuantisedFeatures
 from imgsearch.wording import describe_size
 
 _SHARE = 0.9
