@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from imgsearch.app import open_model, open_search_model
+from imgsearch.cli.model_runtimes import exports_in_words
 from imgsearch.errors import CheckpointInvalid, ExtraMissing, ModelUnavailable, UsageError
 from imgsearch.model import int8_of, load_model, model_id_of, open_numpy, open_openvino, profile_for
 from imgsearch.model.checkpoints.resolve import find_source
@@ -48,6 +49,8 @@ def made_in(dtype: str, checkpoint) -> ModelId:
 def test_int8_is_near_torch_and_says_how_near(checkpoint, int8):
     mean, least = int8.cosine
     assert 0.99 < mean < 1 and 0.9 < least <= mean
+    (words,) = exports_in_words([int8])
+    assert int8.dtype in words and "times torch's float32" in words and "calibrated on 8 drawn scenes" in words
     model = open_openvino(checkpoint, "cpu", "int8")
     pixels = model.preprocess_arrays(drawn_scenes(6, model.image_size)[0])
     ours, theirs = model.embed_images(pixels), np.asarray(load_model(checkpoint, device="cpu").embed_images(pixels))

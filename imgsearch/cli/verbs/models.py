@@ -102,6 +102,14 @@ def _size(source: ResolvedCheckpoint) -> int:
     return sum(path.stat().st_size for path in (*source.weights, *source.companions))
 
 
+def ram_of(row: ModelRow) -> int:
+    """Bytes that an `imgsearch index` takes here: the model's own figure is for float32, and 16-bit floats take half of
+    its weights."""
+    profile = row.profile
+    halved = profile is not None and profile.on_cpu and profile.dtype in ("bfloat16", "float16")
+    return row.model.memory_bytes - (profile.weight_bytes if halved and profile is not None else 0)
+
+
 def _as_json(row: ModelRow) -> dict[str, object]:
     return {
         "name": row.model.name,
@@ -111,7 +119,7 @@ def _as_json(row: ModelRow) -> dict[str, object]:
         "path": str(row.path) if row.path else None,
         "size_bytes": row.size_bytes,
         "download_bytes": row.model.download_bytes,
-        "memory_bytes": row.model.memory_bytes,
+        "memory_bytes": ram_of(row),
         "image_size": row.image_size,
         "about": row.model.about,
         "note": row.note,
@@ -164,7 +172,7 @@ def _as_table(rows: list[ModelRow]) -> str:
     for row in rows:
         model = row.model
         download = "-" if model.ships else f"{model.download_bytes / 1e9:.1f} GB"
-        ram = f"{model.memory_bytes / 1e9:.1f} GB"
+        ram = f"{ram_of(row) / 1e9:.1f} GB"
         lines.append(f"{model.name:<12}{row.state:<12}{download:>9}{ram:>8}{row.image_size:>8}  {model.about}")
         if row.profile is not None:
             lines.append(f"{'':12}{_profile_in_words(row.profile)}")
