@@ -22,9 +22,9 @@ if TYPE_CHECKING:
         Repaired,
     )
     from imgsearch.storage.caches.features import FeatureStore, QuantisedFeatures
-    from imgsearch.storage.catalog.captions import StoredCaption
-    from imgsearch.storage.catalog.image_texts import StoredText, TextLine, TextWord
     from imgsearch.storage.catalog.stats import RootStats, Stats
+    from imgsearch.storage.catalog.texts.captions import StoredCaption
+    from imgsearch.storage.catalog.texts.image_texts import StoredText, TextLine, TextWord
     from imgsearch.storage.layout import LibraryLayout
     from imgsearch.storage.opening import create_store, library_exists, open_store
     from imgsearch.storage.snapshots import SnapshotInfo, latest_snapshot
@@ -52,8 +52,8 @@ _HOMES = {
     "opening": ("create_store", "library_exists", "open_store"),
     "upkeep.operations": ("compact", "forget", "repair"),
     "snapshots": ("SnapshotInfo", "latest_snapshot"),
-    "catalog.captions": ("StoredCaption",),
-    "catalog.image_texts": ("StoredText", "TextLine", "TextWord"),
+    "catalog.texts.captions": ("StoredCaption",),
+    "catalog.texts.image_texts": ("StoredText", "TextLine", "TextWord"),
     "catalog.stats": ("RootStats", "Stats"),
     "store": ("Store",),
     "transaction": ("WriteTransaction",),

@@ -15,16 +15,16 @@ from imgsearch.files import reached, writer_lock
 from imgsearch.records import Root
 from imgsearch.storage.batch import Forgotten
 from imgsearch.storage.catalog import beside as beside_rows
-from imgsearch.storage.catalog import captions as caption_rows
-from imgsearch.storage.catalog import image_texts as text_rows
 from imgsearch.storage.catalog import orm_reads as queries
 from imgsearch.storage.catalog import sqlite_reads as lookups
-from imgsearch.storage.catalog.captions import StoredCaption
 from imgsearch.storage.catalog.database import utc_now
 from imgsearch.storage.catalog.image_rows import write_signatures
-from imgsearch.storage.catalog.image_texts import StoredText
 from imgsearch.storage.catalog.row_writes import next_generation, write_events
 from imgsearch.storage.catalog.schema import calibration, deletions, failures, files, images, library, roots
+from imgsearch.storage.catalog.texts import captions as caption_rows
+from imgsearch.storage.catalog.texts import image_texts as text_rows
+from imgsearch.storage.catalog.texts.captions import StoredCaption
+from imgsearch.storage.catalog.texts.image_texts import StoredText
 from imgsearch.storage.store import Store
 from imgsearch.storage.transaction import WriteTransaction
 from imgsearch.storage.vectors.segment_store import SegmentStore

@@ -10,7 +10,7 @@ from PIL import Image
 
 from imgsearch.cli import main
 from imgsearch.storage import StoredCaption, open_store, writing
-from imgsearch.storage.catalog.image_texts import StoredText, TextLine
+from imgsearch.storage.catalog.texts.image_texts import StoredText, TextLine
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ import numpy as np
 
 from imgsearch import wordforms
 from imgsearch.records import FILE_SOURCES, Clause, Filters, Int64, Root
-from imgsearch.storage.catalog import captions, image_texts, words
 from imgsearch.storage.catalog import filter_rules as rules
+from imgsearch.storage.catalog import words
 from imgsearch.storage.catalog.dialects import Condition, Dialect, SqlConnection, dialect_of
+from imgsearch.storage.catalog.texts import captions, image_texts
 
 _FETCH = 65_536
 _FACTS = {

@@ -139,7 +139,7 @@ image_texts = Table(
     "image_texts",
     metadata,
     Column("image_id", Integer, ForeignKey("images.image_id", ondelete="CASCADE"), primary_key=True),
-    Column("lines", Text, nullable=False),  # JSON: imgsearch.storage.catalog.image_texts; [] where nothing was read
+    Column("lines", Text, nullable=False),  # JSON: see catalog.texts.image_texts; [] where nothing was read
     Column("engine", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),  # of all that decides what the engine reads
     Column("made_at", Text, nullable=False),

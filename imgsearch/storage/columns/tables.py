@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgsearch.records import FILE_SOURCES, Int64
-from imgsearch.storage.catalog import image_texts, words
+from imgsearch.storage.catalog import words
 from imgsearch.storage.catalog.dialects import SqlConnection, dialect_of
 from imgsearch.storage.catalog.sqlite_reads import chunks, marks
+from imgsearch.storage.catalog.texts import image_texts
 
 ROW_PAGE = 65_536
 OWN, TAG, CAPTION, TEXT = 1, 2, 4, 8

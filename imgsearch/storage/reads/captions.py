@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from imgsearch.storage.catalog import captions
-from imgsearch.storage.catalog.captions import StoredCaption
+from imgsearch.storage.catalog.texts import captions
+from imgsearch.storage.catalog.texts.captions import StoredCaption
 from imgsearch.storage.store import Store
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from imgsearch.storage.catalog import image_texts
-from imgsearch.storage.catalog.image_texts import StoredText
+from imgsearch.storage.catalog.texts import image_texts
+from imgsearch.storage.catalog.texts.image_texts import StoredText
 from imgsearch.storage.store import Store
 
 

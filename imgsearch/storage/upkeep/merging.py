@@ -15,12 +15,12 @@ import numpy as np
 
 from imgsearch.records import FileFacts, ImageRecord, Word
 from imgsearch.storage.batch import EmbeddedBatch, FilePlace
-from imgsearch.storage.catalog import captions as caption_rows
-from imgsearch.storage.catalog import image_texts as text_rows
 from imgsearch.storage.catalog import orm_reads as queries
 from imgsearch.storage.catalog import sqlite_reads as lookups
 from imgsearch.storage.catalog.dialects import SqlConnection
 from imgsearch.storage.catalog.facts import FileDate, SidecarFacts
+from imgsearch.storage.catalog.texts import captions as caption_rows
+from imgsearch.storage.catalog.texts import image_texts as text_rows
 from imgsearch.storage.store import Store
 from imgsearch.storage.view import View
 from imgsearch.storage.writer import Writer

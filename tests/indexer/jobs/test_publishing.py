@@ -114,8 +114,8 @@ def test_libraries_of_one_model_merge(jobs, hostile, halves, tmp_path):
 
 def test_merging_keeps_what_people_and_models_said(halves, tmp_path):
     from imgsearch.records import FileFacts, Word
-    from imgsearch.storage.catalog.captions import StoredCaption
     from imgsearch.storage.catalog.facts import FileDate, SidecarFacts
+    from imgsearch.storage.catalog.texts.captions import StoredCaption
     from imgsearch.storage.reads.captions import read_captions
     from imgsearch.storage.reads.fact_reads import read_words
 

@@ -1,0 +1,1 @@
+"""Texts of images that a program made: captions, and words that were read."""
