@@ -38,6 +38,7 @@ from results import add_flags, markdown_table, write_section, writes
 
 from imgsearch.errors import UsageError
 from imgsearch.model import load_model
+from imgsearch.model.cpu import has_bfloat16, has_int8
 
 GFLOP_AN_IMAGE = 533.0  # ViT-g/14 at 224 pixels and the Q-Former's 32 queries, multiply and add counted apart
 ROUNDS = 5
@@ -180,7 +181,10 @@ def on_runtimes(arguments: argparse.Namespace) -> None:
         layers = arguments.layers or (1 if arguments.quick else 0)
         found = speeds(layers, arguments.batch or 2, 2 if arguments.quick else ROUNDS)
         which = f"{layers} of its ViT layers, 2 of the Q-Former" if layers else "all layers"
-        lines = [*found, "", f"{which}, {os.environ.get('OMP_NUM_THREADS') or os.cpu_count()} threads. {load}"]
+        has = {"bfloat16": has_bfloat16(), "int8": has_int8()}
+        missing = " and ".join(kind for kind, there in has.items() if not there)
+        which += f"; this processor has no instructions for {missing}" if missing else ""
+        lines = [*found, "", f"{which}; {os.environ.get('OMP_NUM_THREADS') or os.cpu_count()} threads. {load}"]
         title = "The CPU runtimes beside each other (benchmarks/encode.py --runtimes)"
     print("\n".join(lines))
     if writes(arguments):
