@@ -38,7 +38,7 @@ class PostgresServer:
         except ImportError as exc:
             raise NoServer("psycopg is not installed (pip install 'imgsearch[postgres]')") from exc
         self._bin = binaries()
-        place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp"  # in memory; a socket's path has 107 bytes
+        place = "/dev/shm" if _has_room("/dev/shm") else "/tmp"  # in memory; a socket's path has 107 bytes at most
         self._owner = os.getpid()
         self.folder = Path(tempfile.mkdtemp(prefix="imgsearch-pg-", dir=place))
         self._as_user = _other_user(self.folder) if os.getuid() == 0 else []
@@ -99,6 +99,10 @@ class PostgresServer:
 
     def _said(self) -> str:
         return (self.folder / "messages").read_text(errors="replace").strip()[-300:]
+
+
+def _has_room(folder: str) -> bool:
+    return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > 1 << 30
 
 
 def _other_user(folder: Path) -> list[str]:
