@@ -36,23 +36,33 @@ Counting = Callable[[Filters], Facets]
 
 
 def offers(store: Store, text: str, counting: Counting) -> list[Offer]:
-    """The nearest searches to ``text`` (readable): for each of its filters the values beside the one that it names,
-    then the search without it. Raises UsageError for a text that cannot be read."""
+    """The nearest searches to ``text`` (readable) whose filters leave something: for each of its filters the values
+    beside the one that it names, with the other filters or, where these leave nothing, without them; then the search
+    without each filter. Raises UsageError for a text that cannot be read."""
     pieces = pieces_of(text)
     filters = [at for at, (_, name, _, unwanted) in enumerate(pieces) if name and not unwanted]
-    nearest, without = [], []
-    for at in filters:
-        rest = " ".join(piece for place, (piece, *_) in enumerate(pieces) if place != at)
-        _, name, value, _ = pieces[at]
-        found = counting(parse(rest).filters) if name in _NEAREST else None
-        if found is not None:
-            nearest += [
-                Offer(shown, f"{rest} {_term(name, meant)}".strip(), count)
-                for shown, meant, count in _NEAREST[name](value, found, store)
-            ]
-        if rest and len(filters) > 1:
-            without.append(Offer(f"without {name} {value}", rest))
+    words = " ".join(piece for at, (piece, *_) in enumerate(pieces) if at not in filters)
+    rests = {at: " ".join(piece for place, (piece, *_) in enumerate(pieces) if place != at) for at in filters}
+    nearest = [one for at in filters for one in _nearest(store, rests[at], pieces[at], counting)]
+    if not nearest and len(filters) > 1:
+        nearest = [one for at in filters for one in _nearest(store, words, pieces[at], counting)]
+    without = [
+        Offer(f"without {pieces[at][1]} {pieces[at][2]}", rests[at])
+        for at in filters
+        if len(filters) > 1 and len(store.matching_images(parse(rests[at]).filters))
+    ]
     return [*nearest[:OFFERED], *without[:OFFERED]]
+
+
+def _nearest(store: Store, rest: str, piece: tuple[str, str, str, bool], counting: Counting) -> Iterator[Offer]:
+    _, name, value, _ = piece
+    if name not in _NEAREST:
+        return
+    for shown, meant, count in _NEAREST[name](value, counting(parse(rest).filters), store):
+        search = f"{rest} {_term(name, meant)}".strip()
+        found = len(store.matching_images(parse(search).filters)) if count is None else count
+        if found:
+            yield Offer(shown, search, found)
 
 
 Values = Iterator[tuple[str, str, int | None]]  # as shown, as the query has it, how many

@@ -78,13 +78,13 @@ function stepped(menu, event) {
 /** "-camera:Canon" as "not camera: Canon"; of a folder's path its name. */
 function labelOf(term) {
   const [, minus, name, value] = /^(-?)(\p{L}+):(.*)$/su.exec(term.replaceAll('"', ""));
-  if (/^(similar|like)$/i.test(name)) return "like this picture";
+  if (/^(similar|like)$/i.test(name)) return minus ? "less like this one" : "like this picture";
   const short = name.toLowerCase() === "folder" ? value.replace(/\/+$/, "").split("/").at(-1) || value : value;
   return `${minus && "not "}${name.toLowerCase()}: ${short}`;
 }
 
 /** The picture that "similar:17" is about. */
 function shownPicture(term) {
-  const id = /^(?:similar|like):(\d{1,18})$/i.exec(term)?.[1];
-  return id ? el("img", { src: smallOf(id), alt: "", width: 24, height: 24 }) : null;
+  const id = /^-?(?:similar|like):(\d{1,18})$/i.exec(term)?.[1];
+  return id ? el("img", { src: smallOf(id), alt: "", width: 24, height: 24, error: (event) => event.target.remove() }) : null;
 }

@@ -58,10 +58,15 @@ export async function moveStage(stage, hit, signal) {
   const button = el("button", { class: "button play", type: "button" });
   const set = (on) => {
     moving?.remove();
-    moving = on ? playing(motion, { class: "moving" }, () => set(false)) : null;
+    moving = on ? playing(motion, { class: "moving" }, refused) : null;
     if (moving) stage.large.after(moving); // below the heat map and the words
     button.replaceChildren(icon(on ? "pause" : "play"), on ? "Stop" : motion.kind === "film" ? "Play the live picture" : "Play");
     button.setAttribute("aria-pressed", String(on));
+  };
+  const refused = () => {
+    set(false);
+    button.textContent = "This browser cannot play it";
+    button.disabled = true;
   };
   button.addEventListener("click", () => set(!moving));
   signal.addEventListener("abort", () => {

@@ -1,0 +1,194 @@
+"""What goes over the wire, through the real server: gzip, ETags, kept connections, refusals, and the API's manners."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from web.http.context import DRAINING
+from web.http.routes.openapi import document
+from web.problems import refusal_of
+from web.server import Server
+
+
+@pytest.fixture(scope="module")
+def address(shelf: Any) -> Iterator[str]:
+    """The shelf behind the real server."""
+    import threading
+
+    app = shelf.app
+    options: dict[str, Any] = {"threads": 4, "max_body_bytes": 1_000_000, "draining": app.extensions[DRAINING]}
+    server = Server(app, "127.0.0.1", 0, refusing=refusal_of(app), **options)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{server.address[1]}"
+    server.stop()
+    thread.join(20)
+
+
+class Client:
+    """One connection that is kept; ``kept`` says whether the last answer left it open."""
+
+    def __init__(self, address: str) -> None:
+        self.connection = http.client.HTTPConnection(address, timeout=30)
+
+    def get(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[Any, bytes]:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.connection.request(method, path, body, given)
+        answer = self.connection.getresponse()
+        return answer, answer.read()
+
+    @property
+    def kept(self) -> bool:
+        return self.connection.sock is not None
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[Client]:
+    made = Client(address)
+    with closing(made.connection):
+        yield made
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/search?q=red", "/static/css/base.css", "/api/v1/openapi.json"])
+def test_text_is_packed_for_clients_that_take_it(client: Client, path: str) -> None:
+    answer, content = client.get(path, Accept_Encoding="br, gzip")
+    assert answer.getheader("Content-Encoding") == "gzip" and "Accept-Encoding" in answer.getheader("Vary")
+    for refusing in ("gzip;q=0", "identity", "br", ""):
+        plain, whole = client.get(path, Accept_Encoding=refusing)
+        assert plain.getheader("Content-Encoding") is None and "Accept-Encoding" in plain.getheader("Vary")
+        assert len(whole) > len(content) and int(plain.getheader("Content-Length")) == len(whole)
+    if "search" not in path and path != "/":  # times, and the page's masked token, differ each time
+        assert gzip.decompress(content) == whole
+
+
+def test_streams_and_pictures_are_not_packed(client: Client) -> None:
+    answer, events = client.get("/api/v1/search/stream?q=red", Accept_Encoding="gzip")
+    assert answer.getheader("Content-Encoding") is None and b"event: itm" in events
+    answer, _ = client.get("/api/v1/pictures/1/thumbnail", Accept_Encoding="gzip")
+    assert answer.getheader("Content-Encoding") is None
+    answer, body = client.get("/", method="HEAD", Accept_Encoding="gzip")
+    assert answer.status == 200 and body == b""
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/search?q=red", "/api/v1/pictures/1", "/api/v1/status", "/api/v1/facets", "/api/v1/pictures/1/thumbnail"],
+)
+def test_what_a_client_has_is_not_sent_again_and_the_connection_stays(client: Client, path: str) -> None:
+    first, _ = client.get(path, Accept_Encoding="gzip")
+    tag, socket = first.getheader("ETag"), client.connection.sock
+    again, body = client.get(path, Accept_Encoding="gzip", If_None_Match=tag)
+    assert (again.status, body, again.getheader("ETag")) == (304, b"", tag)
+    assert client.kept and client.connection.sock is socket
+    other, _ = client.get(path, If_None_Match='W/"another"')
+    assert other.status == 200
+    closed, _ = client.get(path, If_None_Match=tag, Connection="close")
+    assert closed.status == 304 and closed.getheader("Connection") == "close" and not client.kept
+
+
+def test_assets_are_kept_for_ever_under_the_name_of_their_content(client: Client, shelf: Any) -> None:
+    page = shelf.client.get("/").text
+    sheet = page.split('rel="stylesheet" href="')[1].split('"')[0]
+    answer, content = client.get(sheet)
+    assert "immutable" in answer.getheader("Cache-Control") and b".bar {" in content and b".grid {" in content
+    for wrong in ("css/base+base.css", "css/base+nothing.css", "../__init__.py", "js/dom+grid.js", "css/base+.css"):
+        answer, _ = client.get(f"/static/{sheet.split('/')[2]}/{wrong}")
+        assert answer.status == 404
+    old, _ = client.get(sheet.replace(sheet.split("/")[2], "0" * 12))
+    assert old.status == 200 and old.getheader("Cache-Control") == "no-cache"
+
+
+@pytest.mark.parametrize(("accept", "kind"), [("text/html", "text/html"), ("application/json", "application/problem")])
+def test_refusals_of_the_server_look_like_the_apps(client: Client, accept: str, kind: str) -> None:
+    for path, status in (("/?q=" + "a" * 40_000, 431), ("/nowhere", 404)):
+        answer, body = client.get(path, Accept=accept)
+        if status == 431 and kind != "text/html":
+            answer, body = client.get("/api/v1/search?q=" + "a" * 40_000)
+        assert answer.status == status and answer.getheader("Content-Type").startswith(kind)
+        assert answer.getheader("X-Content-Type-Options") == "nosniff" and b"waitress" not in body
+        client.connection.close()
+    sent, body = client.get("/api/v1/search", method="POST", body=bytes(3_000_000), Accept=accept)
+    assert sent.status == 413 and json.loads(body)["hint"]
+
+
+def test_the_library_is_listed_sorted_counted_and_paged_by_links(shelf: Any) -> None:
+    get = shelf.client.get
+    newest = get("/api/v1/search").get_json()
+    assert newest["order"] == "newest" and newest["query"] == "" and newest["complete"] and newest["total"] == 12
+    address, seen = "/api/v1/search?limit=5&sort=oldest", []
+    while address:
+        answer = get(address)
+        told = answer.get_json()
+        assert told["total"] == 12 and told["complete"] == (told["next_cursor"] is None)
+        seen += told["hits"]
+        link = answer.headers.get("Link", "")
+        assert not link or link.endswith('>; rel="next"')
+        address = link.partition(">")[0].removeprefix("<")
+    dates = [hit["taken_at"] for hit in seen if hit["taken_at"]]
+    assert [hit["rank"] for hit in seen] == list(range(1, 13)) and dates == sorted(dates) and len(dates) == 2
+    assert all(hit["taken_at"] for hit in seen[:2]), "undated ones come last"
+    by_name = [hit["name"] for hit in get("/api/v1/search?q=red&sort=name").get_json()["hits"]]
+    by_name = [name for name in by_name if "?" not in name]  # bytes that are no text sort behind all text
+    assert by_name == sorted(by_name, key=str.casefold) and len(by_name) == 11
+    red = get("/api/v1/search?q=red&limit=3").get_json()
+    assert red["settled"] and not red["complete"] and red["total"] == 12 and red["title"] == "red"
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/api/v1/search?q=red&limt=5", "limit may be meant"),
+        ("/api/v1/search?q=red&sort=size", "expected one of best"),
+        ("/api/v1/search?q=red&q=blue", "twice"),
+        ("/api/v1/status?x=1", "expected none"),
+        ("/api/v1/pictures/1?size=large", "got the parameter 'size'"),
+        ("/api/v1/motion?ids=a", "expected 1 to 100 numbers"),
+    ],
+)
+def test_what_is_not_known_is_refused(shelf: Any, path: str, told: str) -> None:
+    answer = shelf.client.get(path)
+    assert answer.status_code == 400 and told in answer.get_json()["detail"]
+
+
+def test_bodies_of_another_type_are_refused(shelf: Any) -> None:
+    post = shelf.programs.post
+    for path, kind in (("jobs", "text/plain"), ("duplicates/decisions", "text/xml"), ("search", "application/json")):
+        answer = post(f"/api/v1/{path}", data=b"{}", content_type=kind)
+        assert answer.status_code == 415 and kind in answer.get_json()["detail"]
+    answer = post("/api/v1/jobs", json={"kind": "index", "folder": ["/x"]})
+    assert answer.status_code == 400 and "folders may be meant" in answer.get_json()["detail"]
+    for outside in ("/etc", f"{shelf.photos}/../..", "a", ""):
+        answer = post("/api/v1/jobs", json={"kind": "index", "folders": [outside]})
+        assert answer.status_code == 400, outside
+
+
+def test_alternatives_name_the_nearest_that_exists(shelf: Any) -> None:
+    for query, some in (("red year:1999 folder:zz", "red year:2019"), ("year:1999 type:jpg", "type:jpg year:2019")):
+        found = shelf.client.get("/api/v1/alternatives?q=" + quote(query)).get_json()["alternatives"]
+        assert some in [one["search"] for one in found]
+        for one in found:
+            counted = shelf.client.get("/api/v1/search", query_string={"q": one["search"]}).get_json()["total"]
+            assert counted > 0 and one["count"] in (None, counted)
+
+
+def test_every_operation_is_described_and_its_examples_fit() -> None:
+    import jsonschema_rs
+
+    whole = document()
+    for path, operations in whole["paths"].items():
+        for method, operation in operations.items():
+            assert operation["description"], (path, method)
+            for answer in operation["responses"].values():
+                for told in answer.get("content", {}).values():
+                    if "example" in told and "schema" in told and "oneOf" not in told["schema"]:
+                        schema = {**told["schema"], "components": whole["components"]}
+                        if "properties" not in schema:  # that of an event stream describes one event
+                            jsonschema_rs.validate(schema, told["example"])
