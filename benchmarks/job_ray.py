@@ -78,7 +78,7 @@ def _drawn(part: tuple[str, int, int]) -> None:
 
 
 def compare(arguments: argparse.Namespace, pictures: Path, folder: Path) -> list[str]:
-    size = max(10, arguments.pictures // _SHARDS)
+    size = max(100, arguments.pictures // _SHARDS)
     words = ["--model", arguments.model, "--device", "cpu", "--shard-size", str(size), "--quiet"]
     run_verb(["create", "--input", str(pictures), "--output", str(folder / "local"), *words])
     names = ["local", "ray", *(["killed"] if arguments.kills else [])]
@@ -152,7 +152,7 @@ def run_on_cluster(job: Path, kills: int, calm: float) -> Counter[str]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     from ray.cluster_utils import Cluster
 
-    draw, done = random.Random(_SEED), Counter[str]()
+    draw, done, total = random.Random(_SEED), Counter[str](), _sums(job).shards
     size = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=size)
     nodes = [_add(cluster) for _ in range(_CPUS - 1)]
@@ -164,11 +164,11 @@ def run_on_cluster(job: Path, kills: int, calm: float) -> Counter[str]:
                 driver = _drive(job, cluster.address)
             time.sleep(0.05)
             held = len(list((job / "shards").iterdir()))
-            due = done.total() < kills and held > shards + _SHARDS / (kills + 5)
+            due = done.total() < kills and held > shards + total / (kills + 5)
             if not due:  # one kill for each few shards, so that they are spread over the job
                 continue
             shards = held
-            time.sleep(draw.uniform(0, calm / _SHARDS))
+            time.sleep(draw.uniform(0, calm / total))
             what = draw.choice(("workers", "workers", "nodes", "drivers"))
             if what == "drivers":
                 driver.kill()
