@@ -25,7 +25,7 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
-from index import make_large, make_small
+from index import cpu_seconds, make_large, make_small
 from job_chaos import chaos_lines
 from results import add_flags, markdown_table, write_section, writes
 
@@ -80,43 +80,46 @@ def pipeline_lines(arguments: argparse.Namespace, folder: Path) -> list[str]:
         torch.set_num_threads(cores)
         loop = min(arguments.loop, count)
         beside = [against_loop(model, pictures, loop, count, arguments.model) for _ in range(arguments.rounds)]
-        decode, encode, whole, ratio = (statistics.median(column) for column in zip(*measured, strict=True))
-        tutorial, job, times = (statistics.median(column) for column in zip(*beside, strict=True))
-        rows.append((name, decode, encode, whole, ratio, tutorial, job, times))
-    header = ["pictures", "decode alone", "encode alone", "pipeline", "of its slower stage"]
-    header += ["tutorials' loop", "job, all cores", "times the loop"]
+        columns = [statistics.median(column) for column in zip(*measured, strict=True)]
+        columns += [statistics.median(column) for column in zip(*beside, strict=True)]
+        rows.append((name, *columns))
+    header = ["pictures", "decode alone", "encode alone", "pipeline", "of its slower stage", "of both, CPU seconds"]
+    header += ["tutorials' loop", "job, all cores", "times the loop", "CPU seconds of the loop for one of the job"]
     lines = markdown_table(header, rows)
     rounds = f"images/s, the median of {arguments.rounds} rounds of all in turn"
-    return [*lines, "", f"Model {arguments.model}, {rounds}; the first four on one core a stage."]
+    return [*lines, "", f"Model {arguments.model}, {rounds}; the stages and their pipeline on one core each."]
 
 
-def stages(model: Any, pictures: Path, count: int, name: str) -> tuple[float, float, float, float]:
+def stages(model: Any, pictures: Path, count: int, name: str) -> tuple[float, ...]:
     """Images/s of decoding in one process, of the model on one thread, of a worker with both, and the worker's share
-    of the slower one."""
+    of the slower one; and the CPU seconds of both stages alone for one of the worker."""
     from imgsearch.media.decode_pool import DecodeJob, DecodePool
     from imgsearch.media.walking.walk import Walk
 
+    before = cpu_seconds()
     with DecodePool(model.image_size, workers=1) as pool:
         list(pool.run([DecodeJob(str(next(iter(Walk(pictures))).path), 0)]))  # its process has started
         started = time.perf_counter()
         for _ in pool.run(DecodeJob(entry.path, entry.size_bytes) for entry in Walk(pictures)):
             pass
         decode = count / (time.perf_counter() - started)
+    decode_cpu = cpu_seconds() - before
     batch = model.profile.batch_size
     pixels = np.random.default_rng(0).integers(0, 255, (batch, model.image_size, model.image_size, 3), np.uint8)
     model.embed_images(model.preprocess_arrays(pixels))
-    started, done = time.perf_counter(), 0
+    started, before, done = time.perf_counter(), cpu_seconds(), 0
     while done < 4 * batch or (done < count and time.perf_counter() - started < 10):
         np.asarray(model.embed_images(model.preprocess_arrays(pixels)))
         done += batch
-    encode = done / (time.perf_counter() - started)
-    whole = count / job_seconds(model, pictures, name, 1)
-    return decode, encode, whole, whole / min(decode, encode)
+    encode, encode_cpu = done / (time.perf_counter() - started), (cpu_seconds() - before) * count / done
+    seconds, whole_cpu = job_seconds(model, pictures, name, 1)
+    whole = count / seconds
+    return decode, encode, whole, whole / min(decode, encode), (decode_cpu + encode_cpu) / whole_cpu
 
 
-def job_seconds(model: Any, pictures: Path, name: str, decoders: int) -> float:
-    """Seconds of a worker over one shard of all pictures, from its first file to its commit; model and decoders are
-    there before, as in every shard but the first."""
+def job_seconds(model: Any, pictures: Path, name: str, decoders: int) -> tuple[float, float]:
+    """Seconds of a worker over one shard of all pictures, from its first file to its commit, with model and decoders
+    there before, as in every shard but the first; and CPU seconds, those of its start included."""
     from unittest.mock import patch
 
     from imgsearch import app
@@ -133,6 +136,7 @@ def job_seconds(model: Any, pictures: Path, name: str, decoders: int) -> float:
     warm = create_job(
         CreateRequest([str(first)], job / "warm", Settings(job, model=name, device="cpu")), Silence()
     ).spec
+    before = cpu_seconds()
     with patch.object(app, "open_model", lambda *_: model), ShardWorker(spec, decode_workers=decoders) as worker:
         worker._spec = warm
         assert worker.embed(warm.shards[0]).state == "done"
@@ -142,12 +146,12 @@ def job_seconds(model: Any, pictures: Path, name: str, decoders: int) -> float:
         seconds = time.perf_counter() - started
     assert outcome.state == "done", outcome
     shutil.rmtree(job)
-    return seconds
+    return seconds, cpu_seconds() - before
 
 
-def against_loop(model: Any, pictures: Path, loop: int, count: int, name: str) -> tuple[float, float, float]:
-    """Images/s of the tutorials' loop over ``loop`` pictures and of a job over all, and how many times the first the
-    second is."""
+def against_loop(model: Any, pictures: Path, loop: int, count: int, name: str) -> tuple[float, ...]:
+    """Images/s of the tutorials' loop over ``loop`` pictures and of a job over all, how many times the first the second
+    is, and the CPU seconds of the loop for one of the job."""
     import torch
     from PIL import Image
     from transformers import BlipImageProcessor
@@ -157,7 +161,7 @@ def against_loop(model: Any, pictures: Path, loop: int, count: int, name: str) -
     side = {"height": model.image_size, "width": model.image_size}
     processor = BlipImageProcessor(size=side, image_mean=list(PIXEL_MEAN), image_std=list(PIXEL_STD))
     network, found = model.network, []
-    started = time.perf_counter()
+    started, before = time.perf_counter(), cpu_seconds()
     with torch.inference_mode():
         for path in sorted(pictures.iterdir())[:loop]:
             pixels = processor(images=Image.open(path).convert("RGB"), return_tensors="pt")["pixel_values"]
@@ -166,9 +170,9 @@ def against_loop(model: Any, pictures: Path, loop: int, count: int, name: str) -
             states = network.qformer(query_embeds=queries, encoder_hidden_states=seen).last_hidden_state
             vectors = torch.nn.functional.normalize(network.vision_projection(states), dim=-1)
             found.append(vectors.numpy())
-    tutorial = loop / (time.perf_counter() - started)
-    job = count / job_seconds(model, pictures, name, max(1, torch.get_num_threads()))
-    return tutorial, job, job / tutorial
+    tutorial, tutorial_cpu = loop / (time.perf_counter() - started), (cpu_seconds() - before) * count / loop
+    seconds, job_cpu = job_seconds(model, pictures, name, max(1, torch.get_num_threads()))
+    return tutorial, count / seconds, count / seconds / tutorial, tutorial_cpu / job_cpu
 
 
 if __name__ == "__main__":

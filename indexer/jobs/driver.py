@@ -12,7 +12,7 @@ from pathlib import Path
 from imgsearch.errors import ImgsearchError, SegmentDamaged, StorageFull, UsageError
 from imgsearch.progress import Progress
 from indexer.forecast import bytes_for, free_bytes, size_text
-from indexer.jobs.claims import driving
+from indexer.jobs.claims import driving, holder
 from indexer.jobs.distributor import EngineOptions, open_distributor
 from indexer.jobs.journal import Journal
 from indexer.jobs.ledger import JobSums, done_shards, sums_of
@@ -94,6 +94,7 @@ class _Run:
         self._done: dict[int, ShardSums] = {}
         self._embedding = 0  # images embedded of shards in the making
         self._errors: list[ShardOutcome] = []
+        self._waiting = False  # whether it was said
 
     def prepare(self) -> None:
         """Learn what is committed, and take back what is to be done again."""
@@ -140,13 +141,22 @@ class _Run:
             claimed = self._round(pending)
             if not claimed or self._errors:
                 break
-            time.sleep(_CLAIMED_WAIT_S)
+            self._wait_for_others()
         self._progress.close()
         report = RunReport(self._spec, self._sums(), len(self._done) - before, round(time.monotonic() - started, 3))
         report.interrupted, report.errors = self._stop() and not report.sums.complete, self._errors
         self._journal.event("finished", **_counts(report.sums), interrupted=report.interrupted)
         self._journal.metrics(report.sums, report.seconds)
         return report
+
+    def _wait_for_others(self) -> None:
+        """What is left is being made by others: of a part that overlaps, or by workers that have not ended yet."""
+        shard = self._pending()[0].index
+        maker = holder(self._spec.layout.claims / f"{shard:06d}.lock")
+        if not self._waiting:
+            self._progress.say(f"shard {shard} is being made by {maker}: waiting for it")
+        self._waiting = True
+        time.sleep(_CLAIMED_WAIT_S)
 
     def _round(self, pending: list[Shard]) -> int:
         """Run ``pending`` once. Returns how many of them another process is making."""

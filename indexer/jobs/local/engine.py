@@ -58,7 +58,11 @@ class LocalDistributor:
             process: subprocess.Popen[bytes] | None = None
             while (shard := crew.take()) is not None:
                 if process is None:
-                    process = held.enter_context(self._started(crew, number))
+                    try:
+                        process = held.enter_context(self._started(crew, number))
+                    except OSError as exc:
+                        crew.refused(shard, exc)
+                        return
                 outcome = crew.ask(process, shard)
                 if outcome is None:
                     status = process.wait()
@@ -163,6 +167,18 @@ class _Crew:
                 return read_outcome(data["outcome"])
             self._options.told(data["told"])
         return None
+
+    def refused(self, shard: Shard, exc: OSError) -> None:
+        """The system starts no process for a shard: others may have one."""
+        self.outcomes.put(
+            ShardOutcome(
+                shard.index,
+                "error",
+                None,
+                f"a worker cannot start: {exc.strerror} ({exc.filename or sys.executable})",
+                "end other programs, or use fewer --workers; what is committed is kept",
+            )
+        )
 
     def lost(self, shard: Shard, status: int, log: Path) -> None:
         """A worker died over a shard: it comes next, unless it was tried often enough."""

@@ -177,6 +177,31 @@ def test_a_shard_that_kills_its_worker_is_an_error(jobs, hostile, monkeypatch):
     assert "died 3 times (exit status 1)" in found[0].message
 
 
+def test_a_driver_waits_for_a_shard_of_another(jobs, hostile, monkeypatch):
+    from indexer.jobs import driver
+
+    spec = jobs.create(hostile)
+    said = []
+
+    class Told(Silence):
+        def say(self, text):
+            said.append(text)
+
+    with contextlib.ExitStack() as held:
+        held.enter_context(claimed(spec.layout.claims / "000002.lock"))
+        monkeypatch.setattr(driver.time, "sleep", lambda seconds: held.close())
+        report = run_job(RunRequest(Path(spec.folder), "inline"), Told(), lambda: False)
+    assert report.sums.complete and report.done == 5
+    assert [text for text in said if "shard 2 is being made by process" in text]
+
+
+def test_a_process_that_cannot_start_is_an_error(jobs, hostile, monkeypatch):
+    spec = jobs.create(hostile)
+    monkeypatch.setattr("indexer.jobs.local.engine.sys.executable", "/nonesuch/python")
+    report = jobs.run(spec, engine="local", workers=1)
+    assert report.exit_code == 4 and "a worker cannot start: No such file" in report.errors[0].message
+
+
 def test_gpus_are_named_as_the_environment_does():
     assert visible_gpus({"CUDA_VISIBLE_DEVICES": "2,GPU-abc"}) == ["2", "GPU-abc"]
     assert visible_gpus({"CUDA_VISIBLE_DEVICES": ""}) == visible_gpus({"CUDA_VISIBLE_DEVICES": "-1"}) == []
