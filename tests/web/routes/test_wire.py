@@ -192,3 +192,80 @@ def test_every_operation_is_described_and_its_examples_fit() -> None:
                         schema = {**told["schema"], "components": whole["components"]}
                         if "properties" not in schema:  # that of an event stream describes one event
                             jsonschema_rs.validate(schema, told["example"])
+
+
+def test_a_token_differs_in_every_page(shelf: Any) -> None:
+    client = shelf.app.test_client()
+    told = [client.get("/library").text.split('name="csrf-token" content="')[1].split('"')[0] for _ in range(2)]
+    assert told[0] != told[1] and len(told[0]) == 96
+    for token in (*told, told[0][:-1] + ("0" if told[0][-1] != "0" else "1"), told[0][:48], "", "zz"):
+        answer = client.post("/api/v1/jobs", json={"kind": "nothing"}, headers={"X-CSRF-Token": token})
+        assert answer.status_code == (400 if token in told else 403)
+
+
+def test_films_lie_beside_their_picture_and_are_films(make_shelf: Any) -> None:
+    film = b"\0\0\0\x18ftypqt  \0\0\0\0qt  mp42" + bytes(range(200))
+    shelf = make_shelf(["a/red one.jpg", "a/blue two.jpg", "a/green three.jpg"])
+    (shelf.photos / "a/red one.MOV").write_bytes(film)
+    (shelf.photos / "a/blue two.mov").write_bytes(b"<html>no film</html>" * 9)
+    (shelf.photos / "a/green three.mov").symlink_to("/dev/zero")
+    (shelf.photos / "red one.mov").write_bytes(film)
+    ids = [shelf.id_of(f"a/{name}.jpg") for name in ("red one", "blue two", "green three")]
+    told = shelf.client.get(f"/api/v1/motion?ids={','.join(map(str, ids))}").get_json()["motion"]
+    assert [(one["image_id"], one["kind"], one["size_bytes"]) for one in told] == [(ids[0], "film", len(film))]
+    whole = shelf.client.get(told[0]["source"])
+    assert whole.data == film and whole.mimetype == "video/mp4" and "default-src 'none'" in str(whole.headers)
+    part = shelf.client.get(told[0]["source"], headers={"Range": "bytes=4-7"})
+    assert (part.status_code, part.data) == (206, b"ftyp")
+    assert shelf.client.get(f"/api/v1/pictures/{ids[1]}/film").status_code == 404
+    (shelf.photos / "a/red one.MOV").unlink()
+    assert shelf.client.get(told[0]["source"]).status_code == 410
+
+
+def test_motion_photos_are_played_from_within(make_shelf: Any) -> None:
+    film = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(range(100))
+    shelf = make_shelf(["a/red one.jpg"])
+    path = shelf.photos / "a/red moving.jpg"
+    path.write_bytes((shelf.photos / "a/red one.jpg").read_bytes() + film)
+    shelf.add(["a/red moving.jpg"])
+    (told,) = shelf.client.get(f"/api/v1/motion?ids={shelf.id_of('a/red moving.jpg')}").get_json()["motion"]
+    assert told["kind"] == "film" and shelf.client.get(told["source"]).data == film
+
+
+def test_full_size_is_what_the_client_shows(make_shelf: Any) -> None:
+    from PIL import Image
+
+    shelf = make_shelf(["a/red one.jpg"])
+    Image.new("RGB", (70, 50), "red").save(shelf.photos / "red.avif")
+    Image.new("RGB", (71, 50), "red").convert("P").save(shelf.photos / "red.bmp")
+    shelf.add(["red.avif", "red.bmp"])
+    path = f"/api/v1/pictures/{shelf.id_of('red.avif')}/full"
+    shown = shelf.client.get(path, headers={"Accept": "image/avif,image/webp,*/*;q=0.8"})
+    other = shelf.client.get(path, headers={"Accept": "*/*"})
+    assert shown.status_code == 307 and "Accept" in shown.headers["Vary"]
+    assert (other.status_code, other.mimetype) == (200, "image/jpeg") and "Accept" in other.headers["Vary"]
+    bitmap = shelf.photos / "red.bmp"
+    plain = bitmap.read_bytes()
+    address = f"/api/v1/pictures/{shelf.id_of('red.bmp')}/full"
+    assert shelf.client.get(address).status_code == 307
+    assert plain[30:34] == bytes(4), "not compressed"
+
+
+def test_panoramas_have_thumbnails_as_high_as_others(make_shelf: Any) -> None:
+    import io
+
+    from PIL import Image
+
+    shelf = make_shelf(["a/red one.jpg"])
+    sizes = {"wide.png": (4000, 400), "tall.png": (300, 3000), "longest.png": (6000, 100), "usual.png": (1600, 900)}
+    for name, size in sizes.items():
+        Image.new("RGB", size, "navy").save(shelf.photos / name)
+    shelf.add(list(sizes))
+    made = {}
+    for name in sizes:
+        address = f"/api/v1/pictures/{shelf.id_of(name)}/thumbnail"
+        made[name] = [
+            Image.open(io.BytesIO(shelf.client.get(f"{address}?size={size}").data)).size for size in ("small", "large")
+        ]
+    assert made["wide.png"] == [(1800, 180), (4000, 400)] and made["tall.png"][0] == (180, 1800)
+    assert made["longest.png"][0][0] == 2048 and made["usual.png"] == [(320, 180), (1280, 720)]
