@@ -23,6 +23,10 @@ ASKED_OF_SQL = ("name", "tag", "caption", "text")
 """Filters about words that no column holds: their index is in the catalog."""
 
 
+FOLDERS_KEPT = 32
+"""Values of ``folder:`` whose folders are kept for the next page, or the next count."""
+
+
 class Asked:
     """The ids that the catalog itself gives for the clauses that no column covers: of files for ``name``, else of
     images. Each is asked once, whatever parts the columns have."""
@@ -100,7 +104,17 @@ def _files_of_group(columns: Columns, group: Sequence[Clause], asked: Asked) -> 
 
 
 def folders_matching(columns: Columns, value: str, roots: Sequence[Root]) -> Mask:
-    """bool [K]: the folders for which ``folder:value`` holds."""
+    """bool [K]: the folders for which ``folder:value`` holds. The last ones are kept: a pattern takes 1 us a folder."""
+    known = columns.folder_tables
+    key = (value, *((root.root_id, str(root.path), rules.folder_of_root(root)) for root in roots))
+    if key not in known:
+        if len(known) >= FOLDERS_KEPT:
+            known.clear()
+        known[key] = _folders_matching(columns, value, roots)
+    return known[key].copy()
+
+
+def _folders_matching(columns: Columns, value: str, roots: Sequence[Root]) -> Mask:
     place = rules.expanded(value)
     if any(mark in place for mark in "*?"):
         by_id = {root.root_id: rules.folder_of_root(root) for root in roots}

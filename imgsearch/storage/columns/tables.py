@@ -96,6 +96,11 @@ class Columns:
         """The indexed words of each folder, one folder a line, and where each line ends."""
         return self.get("folder_words").tobytes(), self.get("folder_words_ends")
 
+    @cached_property
+    def folder_tables(self) -> dict[Any, NDArray[np.bool_]]:
+        """bool [K] for values of ``folder:`` that were asked for; filled by `conditions`."""
+        return {}
+
     def rows_of(self, image_ids: Int64) -> Int64:
         """The places, ascending, of those of ``image_ids`` that are here."""
         return places_in(self.image_ids, image_ids)
