@@ -75,3 +75,10 @@ def test_every_picture_comes_once_an_epoch_and_the_order_depends_on_seed_and_ste
     assert sorted(seen[:20]) == sorted(seen[20:]) == list(range(20)) and seen[:20] != seen[20:]
     assert all((batch.rows >= 20).sum() == 5 and batch.truth.sum() == 10 for batch in batches)
     assert (source.sample(random.Random(5), 10, 5).rows == batches[5].rows).all()
+
+
+def test_groups_do_not_depend_on_the_order_of_decoding():
+    from imgsearch.tuning.pictures.copies import PictureGroups
+
+    first, second = np.array([5, 2, -1, 9, 7]), np.array([1, 8, -1, 3, 4])
+    assert [PictureGroups(ids, (), {}).groups().tolist() for ids in (first, second)] == [[0, 1, -1, 2, 3]] * 2

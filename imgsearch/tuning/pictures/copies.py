@@ -32,18 +32,29 @@ class PictureGroups:
     pairs: tuple[Pair, ...]
 
     def groups(self) -> Int64:
-        """A number for each picture, int64 [I]: the same for copies of copies."""
+        """A number for each picture, int64 [I]: the same for copies of copies, in the order of their first places. Image
+        ids follow the order in which decoders finish, so numbers by them would split the same pictures another way."""
         first = np.array([pair.first for pair in self.pairs], np.int64)
         second = np.array([pair.second for pair in self.pairs], np.int64)
         component, images = components(first, second, self.images[self.images >= 0])
         found = np.full(len(self.images), -1, np.int64)
         there = self.images >= 0
         found[there] = component[np.searchsorted(images, self.images[there])]
-        return found
+        return _by_first_place(found)
 
     def leaks(self, train: Int64, test: Int64) -> int:
         """How many of the pictures ``test`` have a copy among ``train``; both are places."""
         return sum(1 for _ in find_leaks(self.images[train], self.images[test], self.pairs))
+
+
+def _by_first_place(groups: Int64) -> Int64:
+    """The same groups numbered from 0 in the order in which they come; -1 stays."""
+    known, first = np.unique(groups[groups >= 0], return_index=True)
+    number = np.empty(len(known), np.int64)
+    number[np.argsort(first)] = np.arange(len(known))
+    found = groups.copy()
+    found[groups >= 0] = number[np.searchsorted(known, groups[groups >= 0])]
+    return found
 
 
 def find_groups(paths: Sequence[Path], folder: Path, progress: Progress) -> PictureGroups:
