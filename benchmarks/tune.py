@@ -27,7 +27,6 @@ from results import add_flags, markdown_table, write_section, writes
 
 from imgsearch.model.checkpoints.config import Blip2Sizes, published_sizes
 
-PICTURES = 96
 ROUNDS = 3
 
 
@@ -63,7 +62,7 @@ class Bench:
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, std=0.02)
         rng, side = np.random.default_rng(0), self.sizes.vision.image
-        count = max(PICTURES, batch)
+        count = batch + batch // 2
         pixels = np.broadcast_to(rng.integers(0, 255, (1, side, side, 3)).astype(np.uint8), (count, side, side, 3))
         captions = [(f"a picture of the thing number {number} on a table in the sun",) for number in range(count)]
         pairs = TuningPairs(Pictures(pixels, captions, np.arange(count)), np.arange(count), np.empty(0, np.int64), 0, 0)
@@ -94,11 +93,11 @@ class Bench:
         self.trainer.step += 1
 
 
-def steps(name: str, batch: int) -> list[list[object]]:
+def steps(name: str, batch: int, rounds: int) -> list[list[object]]:
     """Processor seconds of a step with kept features, and of one that encodes again, in turns."""
     kept, again = (Bench(name, "qformer", "cpu", batch, False, again=one) for one in (False, True))
     best = [float("inf")] * 2
-    for _ in range(1 + ROUNDS):
+    for _ in range(1 + rounds):
         for place, bench in enumerate((kept, again)):
             begun = time.process_time()
             bench.step()
@@ -233,7 +232,7 @@ def main() -> None:
         return
     name = arguments.size or ("small" if arguments.quick else "middle")
     batch = arguments.batch or (8 if arguments.quick else 16)
-    lines = markdown_table(["a step", "processor s"], steps(name, batch))
+    lines = markdown_table(["a step", "processor s"], steps(name, batch, 1 if arguments.quick else ROUNDS))
     lora, full = peak(name, "lora", batch), peak(name, "all", batch)
     lines += ["", *markdown_table(["trained", "peak MB"], [["LoRA", lora], ["all", full], ["share", lora / full]])]
     lines = [f"Sizes: {name}, batch {batch}.", "", *lines]
