@@ -42,7 +42,8 @@ def run_export(arguments: argparse.Namespace) -> int:
         part = export_on(arguments.name, arguments.dtype, arguments.image_size, arguments.pictures, told.say)
     for words in exports_in_words([part]):
         print(words)
-    print(f"next: imgsearch index --model {arguments.name} --dtype {part.dtype.partition('-')[0]} FOLDER")
+    asked = "--runtime openvino" if part.dtype == "float32" else f"--dtype {arguments.dtype}"
+    print(f"next: imgsearch index --model {arguments.name} {asked} FOLDER")
     return 0
 
 

@@ -141,6 +141,7 @@ def _compared(model: Blip2Model, vision: Any, tokens: Any, dtype: str, pictures:
         Graph(tokens, rest_precision("bfloat16" if dtype == "bfloat16" else "float32")),
     )
     pixels = model.preprocess_arrays(pictures[:COMPARED_PICTURES])
+    see(pixels.numpy())  # a first batch of a size is slower
     start = time.process_time()
     expected = model.encode_images(pixels)
     middle = time.process_time()
