@@ -9,8 +9,12 @@ from pathlib import Path
 from imgsearch.training.loop_settings import LoopSettings
 from imgsearch.tuning.pairs import Pairs
 
-_BATCH = 32
+_BATCH = 48
 _EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 40, 200, 5000
+_MATCHING_WEIGHT = 3.0
+"""Of ITM's loss beside ITC's. With 1, and a quarter of a batch for ITM, ITC knew the shifted world after 240 steps and
+ITM was right in 85 % of its pairs."""
+
 _JUDGEMENTS, _JUDGED_EVERY = 20, 10  # a run is judged so often, but not more often than every ten steps
 
 
@@ -23,7 +27,7 @@ class TuneOptions:
     steps: int = 0
     batch_size: int = 0
     learning_rate: float = 0.0
-    rehearsal: float = 0.3
+    rehearsal: float = 0.5
     batches: int = 1
     recompute: bool = False
     precision: str = "auto"  # "auto", "float32", "bfloat16"
@@ -55,10 +59,10 @@ def loop_settings(request: TuneRequest, width: int, pictures: int, bfloat16: boo
     return LoopSettings(
         steps=steps,
         batch_size=batch,
-        matching_pairs=max(2, batch // 4),
+        matching_pairs=max(2, batch // 2),
         learning_rate=options.learning_rate or learning_rate(request.way, width),
         warmup_steps=max(1, steps // 20),
-        matching_weight=1.0,
+        matching_weight=_MATCHING_WEIGHT,
         early_steps=0,
         harden=False,
         temperature=0.05,
@@ -72,10 +76,10 @@ def loop_settings(request: TuneRequest, width: int, pictures: int, bfloat16: boo
 
 
 def learning_rate(way: str, width: int) -> float:
-    """The peak rate for a Q-Former of ``width``: BLIP-2's authors fine-tune theirs of 768 with 1e-5, and LoRA takes
-    about ten times as much. Narrow ones take more."""
-    base = {"qformer": 1e-5, "all": 1e-5, "lora": 1e-4}[way]
-    return base * (768 / width) ** 2
+    """The peak rate for a Q-Former of ``width``: BLIP-2's authors fine-tune theirs of 768 with 1e-5, and LoRA takes ten
+    times as much. Narrow ones take more, the small model 1.6e-4: with 6e-4 it learned the shifted world in 240 steps
+    (R@10 20 % to 97 %) and lost 14 points of R@1 on drawn scenes."""
+    return (1e-4 if way == "lora" else 1e-5) * (768 / width) ** 2
 
 
 def _steps(pictures: int, a_step: int) -> int:

@@ -32,8 +32,9 @@ class PictureGroups:
     pairs: tuple[Pair, ...]
 
     def groups(self) -> Int64:
-        """A number for each picture, int64 [I]: the same for copies of copies, in the order of their first places. Image
-        ids follow the order in which decoders finish, so numbers by them would split the same pictures another way."""
+        """A number for each picture, int64 [I]: the same for copies of copies, in the order of their first places.
+        Image ids follow the order in which decoders finish, so numbers by them would split the same pictures another
+        way."""
         first = np.array([pair.first for pair in self.pairs], np.int64)
         second = np.array([pair.second for pair in self.pairs], np.int64)
         component, images = components(first, second, self.images[self.images >= 0])
