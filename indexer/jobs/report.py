@@ -91,8 +91,8 @@ def equation(sums: JobSums) -> str:
     """The account in one sentence; its numbers add up or the job is not what its ledger says."""
     pending = f" + {sums.pending:,} pending" if sums.pending else ""
     return (
-        f"{sums.inputs:,} inputs = {sums.embedded:,} embedded + {sums.copies:,} known copies + {sums.failed:,} "
-        f"failed{pending}."
+        f"{counted(sums.inputs, 'input')} = {sums.embedded:,} embedded + {sums.copies:,} known copies + "
+        f"{sums.failed:,} failed{pending}."
     )
 
 
@@ -136,8 +136,8 @@ class JobReport:
         """For a person."""
         pending = f" + {self.fates['pending']:,} pending" if self.fates["pending"] else ""
         lines = [
-            f"{self.spec.count:,} inputs = {self.fates['embedded']:,} contents + {self.fates['copy']:,} known copies + "
-            f"{self.fates['failed']:,} failed{pending}.",
+            f"{counted(self.spec.count, 'input')} = {self.fates['embedded']:,} contents + "
+            f"{self.fates['copy']:,} known copies + {self.fates['failed']:,} failed{pending}.",
         ]
         lines += [f"  {count:>9,} copies: the first one is {where}" for where, count in self.copies.most_common()]
         lines += [
