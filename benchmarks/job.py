@@ -7,8 +7,8 @@ core each. The tutorials' loop opens, converts, processes and embeds one picture
 processor and network, on all cores; the job has the same cores.
 
 Chaos (`job_chaos.py`): the same job twice, over folders and archives with damaged files and one truncated archive. One
-runs undisturbed; of the other, workers and drivers are killed by signal 9 at random moments and it is resumed. The two
-published libraries must be equal, byte for byte.
+runs undisturbed; of the other, drivers, workers and decoders are killed by signal 9 at random moments, and it goes on.
+The two published libraries must be equal, byte for byte.
 """
 
 from __future__ import annotations

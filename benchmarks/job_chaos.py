@@ -1,4 +1,5 @@
-"""Kills workers and drivers of a job at random moments, and compares what it publishes with an undisturbed job's."""
+"""Kills drivers, workers and decoders of a job at random moments, and compares what it publishes with what an
+undisturbed job does."""
 
 from __future__ import annotations
 
@@ -123,13 +124,16 @@ def run_with_kills(job: Path, kills: int, calm: float, draw: random.Random) -> C
             break
         time.sleep(draw.uniform(0.2, 1.4) * calm / (kills + 4))
         workers = children(driver.pid)
-        victim = driver.pid if draw.random() < 0.4 or not workers else draw.choice(workers)
+        decoders = [pid for worker in workers for pid in children(worker)]
+        if not decoders:  # nothing is at work yet
+            continue
+        what, pids = draw.choice((("drivers", [driver.pid]), ("workers", workers), ("decoders", decoders)))
         try:
-            os.kill(victim, signal.SIGKILL)
+            os.kill(draw.choice(pids), signal.SIGKILL)
         except ProcessLookupError:
             continue
-        done["drivers" if victim == driver.pid else "workers"] += 1
-        if victim == driver.pid:
+        done[what] += 1
+        if what == "drivers":
             driver.wait()
     while not complete(job):
         if start(job).wait() not in (0, 3):
@@ -144,7 +148,7 @@ def start(job: Path) -> subprocess.Popen[bytes]:
 
 
 def children(pid: int) -> list[int]:
-    """The driver's worker processes."""
+    """The processes that a process has started and that are there."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
