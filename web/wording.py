@@ -12,7 +12,9 @@ _SPOKEN = (
     (re.compile(r"ids are in `imgsearch search --json`"), "it was taken away, or another library is open here"),
     (re.compile(r'for example: imgsearch search "([^"]*)"'), r"for example: \1"),
     (re.compile(r"leave similar: and like: out"), "compare with one of them"),
-    (re.compile(r"^similar:photo\.jpg$"), "leave one of them out"),
+    (re.compile(r" to compare with and like:, expected one"), " to compare with beside words, expected one"),
+    (re.compile(r"^like:photo\.jpg at night$"), "leave one of them out"),
+    (re.compile(r"^-similar: stands alone$"), "there is no picture to be like, only one to be less like"),
     (re.compile(r"[;,] --\w.*$"), ""),
 )
 """What the engine says to somebody at a terminal, and what is said here."""
@@ -46,22 +48,25 @@ def on_a_page(text: str) -> str:
 def heading_of(text: str, name_of: Callable[[int], str | None] = lambda _: None) -> str:
     """What a query asks for, as a heading: its words, and its filters as a person would say them. ``name_of`` gives the
     name of the picture that it compares with. "" for an empty query, and for one that cannot be read."""
-    words, said, alike = [], [], ""
+    words, said, alike, unlike = [], [], list[str](), 0
     try:
         pieces = pieces_of(text)
     except UsageError:
         return ""
     for piece, name, value, unwanted in pieces:
-        if name in ("similar", "like") and not unwanted:
-            shown = name_of(int(value)) if re.fullmatch(r"[0-9]{1,18}", value) else None
-            alike = shown or "this one"
+        if name in ("similar", "like"):
+            shown = name_of(int(value)) if re.fullmatch(r"[0-9]{1,18}", value) and not alike else None
+            alike += [] if unwanted else [shown or "this one"]
+            unlike += unwanted
         elif name:
             said.append(_said(name, value, unwanted))
         else:
             words.append(piece)
     asked = " ".join(words)
     if alike:
-        asked = f"Pictures like {alike}" + (f", with “{asked}”" if asked else "")
+        more = f" and {len(alike) - 1} more" if alike[1:] else ""
+        less = f", less like {'another' if unlike == 1 else f'{unlike} others'}" if unlike else ""
+        asked = f"Pictures like {alike[0]}{more}{less}" + (f", with “{asked}”" if asked else "")
     filters = ", ".join(said)
     if not asked:
         return f"Pictures: {filters}" if filters else ""

@@ -96,7 +96,7 @@ def found_ids(query: str, settings: Settings, store: Store, most: int) -> list[i
     from imgsearch.search.query.parser import parse
 
     ask = parse(query)
-    if not (ask.description or ask.excluded or ask.similar or ask.like):
+    if not (ask.description or ask.excluded or ask.compared):
         return [int(number) for number in store.matching_images(ask.filters)]
     from imgsearch.app import open_searcher
     from imgsearch.search.query.description import Query

@@ -34,6 +34,7 @@ from imgsearch.search.rerank import (
     match_texts,
 )
 from imgsearch.search.retrieval import Candidate, CandidateFinder, RetrievalRequest, RetrievalResult
+from imgsearch.search.similarity import combined
 from imgsearch.search.text_evidence import SOURCES, TextSource, fused_by_rank, listed_notes
 from imgsearch.search.timing import deadline_of, milliseconds_since, timed
 from imgsearch.storage import FeatureStore, Store
@@ -42,6 +43,11 @@ if TYPE_CHECKING:
     from imgsearch.search.scans import BatchedScans
 
 _LONGEST_ID = 19  # digits that an int64 has at most
+
+
+def _is_id(named: str) -> bool:
+    return named.isdecimal() and len(named) < _LONGEST_ID
+
 
 CLOSEST = 8
 """Images that an answer offers where nothing matches with confidence."""
@@ -180,25 +186,29 @@ class Searcher:
     def _embed(self, query: Query, parsed: ParsedQuery, image: Float32 | None, parts: bool) -> RetrievalRequest:
         """Ask the model for all vectors that the query needs."""
         text = self.backend.embed_text(parsed.description) if parsed.description else None
-        image, own_id = self._named_image(parsed) if parsed.similar or parsed.like else (image, None)
+        image, own_ids = self._named_images(parsed) if parsed.compared else (image, ())
         depth = self.model.profile.rerank_depth if query.rerank < 0 else query.rerank
         reach = 2 * depth if parsed.excluded else depth
         worded = image is None and not parts
-        request = RetrievalRequest(parsed, text, image, own_id, depth, reach, worded)
+        request = RetrievalRequest(parsed, text, image, own_ids, depth, reach, worded)
         reads_parts = self.calibration is not None and self.calibration.reads_parts
         if depth and (parts or (reads_parts and worded and text is not None)):
             divided = parts_of(parsed.description)
             request = replace(request, parts=divided, vectors=self.backend.embed_texts(divided.texts))
         return request
 
-    def _named_image(self, parsed: ParsedQuery) -> tuple[Float32, int | None]:
-        """The tokens [T, D] of the image that the query names, and its id if the library holds it. Raises UsageError
-        for an id or a file that is not there."""
-        named = parsed.similar or parsed.like or ""
-        if named.isdecimal() and len(named) < _LONGEST_ID:
-            return self._finder.tokens_of(int(named)), int(named)
+    def _named_images(self, parsed: ParsedQuery) -> tuple[Float32, tuple[int, ...]]:
+        """The tokens [T, D] to compare with, of the images that the query names, and the ids of those that the library
+        holds. Raises UsageError for an id or a file that is not there."""
+        wanted, unwanted = ([self._tokens_named(one) for one in named] for named in (parsed.compared, parsed.unlike))
+        own = tuple(int(named) for named in (*parsed.compared, *parsed.unlike) if _is_id(named))
+        return combined(np.stack(wanted), np.stack(unwanted) if unwanted else None), own
+
+    def _tokens_named(self, named: str) -> Float32:
+        if _is_id(named):
+            return self._finder.tokens_of(int(named))
         pixels = pixels_of_file(Path(os.path.expanduser(named)), self.model.image_size)  # noqa: PTH111  leaves ~nobody
-        return self.backend.embed_image(pixels), None
+        return self.backend.embed_image(pixels)
 
     def _finish(self, search: _Search, started: float) -> Results:
         with timed(search.took, "rerank"):

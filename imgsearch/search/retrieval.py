@@ -36,7 +36,7 @@ class RetrievalRequest:
     """A parsed query, made ready for the library: what the first stage looks for, and how much of it ITM re-ranks.
 
     ``text`` is the description's vector [1, D] and ``image`` the tokens [T, D] of an image to compare with; either or
-    both may be missing. ``excluding`` is the id of that image, which is no answer. ITM re-ranks the first ``depth``
+    both may be missing. ``excluding`` are ids of such images, which are no answers. ITM re-ranks the first ``depth``
     candidates, and up to ``reach`` where some show what is not wanted. With ``worded``, images whose texts hold the
     description's words (`text_evidence`) follow the first ``depth``. If ``parts`` of the description are given, with
     their ``vectors`` [P, D], the candidates that may be re-ranked are compared with them."""
@@ -44,7 +44,7 @@ class RetrievalRequest:
     parsed: ParsedQuery
     text: Float32 | None = None
     image: Float32 | None = None
-    excluding: int | None = None
+    excluding: tuple[int, ...] = ()
     depth: int = 0
     reach: int = 0
     worded: bool = False
@@ -192,10 +192,10 @@ class CandidateFinder:
     def _allowed_slots(self, opened: OpenIndex, request: RetrievalRequest) -> Int64 | None:
         """The slots that may answer, ascending; None if every live slot may."""
         slots = opened.fitting_slots(request.parsed.filters) if request.parsed.filters else None
-        if request.excluding is None:
+        if not request.excluding:
             return slots
         view = opened.view
-        own = view.slots_of_images(np.array([request.excluding], np.int64))
+        own = view.slots_of_images(np.array(request.excluding, np.int64))
         return np.setdiff1d(view.live_slots if slots is None else slots, own, assume_unique=True)
 
     def _best(self, opened: OpenIndex, request: RetrievalRequest, count: int, allowed: Int64 | None) -> Nearest:

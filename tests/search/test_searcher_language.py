@@ -244,3 +244,21 @@ def test_calibration_comes_back_from_json_and_refuses_other_things() -> None:
     for wrong in ("", "[]", "{}", '{"margin_weight": NaN, "itc_weight": 0, "z_weight": 0, "bias": 0, "least_z": 0}'):
         with pytest.raises(UsageError, match="not a calibration"):
             Calibration.from_json(wrong)
+
+
+def test_several_images_are_compared_by_their_mean_less_a_share_of_the_others(searcher: Searcher) -> None:
+    wanted, unwanted = (1, 2), (5,)
+    everything = searcher.search(Query("width:>0", k=50)).hits
+    tokens = {hit.image_id: searcher.tokens_of(hit.image_id) for hit in everything}
+
+    def mean_to(image_id: int, others: tuple[int, ...]) -> float:
+        return float(
+            np.mean([np.mean([a @ b for a, b in zip(tokens[image_id], tokens[one], strict=True)]) for one in others])
+        )
+
+    expected = {one: mean_to(one, wanted) - 0.25 * mean_to(one, unwanted) for one in tokens if one not in (1, 2, 5)}
+    found = searcher.search(Query("similar:1 similar:2 -similar:5", k=50)).hits
+    assert [hit.image_id for hit in found] == sorted(expected, key=lambda one: (-expected[one], one))
+    assert [hit.itc for hit in found] == pytest.approx([expected[hit.image_id] for hit in found], abs=1e-5)
+    (like,) = searcher.search(Query("like:1 -similar:5 a boat", k=1)).hits
+    assert like.image_id not in (1, 5)

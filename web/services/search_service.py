@@ -47,15 +47,15 @@ class ServiceLimits:
     batching: bool = True
 
 
-def require_id(parsed: ParsedQuery) -> str:
-    """The id of the image that a query compares with; "" for none. Raises UsageError for a path: none comes in."""
-    named = parsed.similar or parsed.like or ""
-    if named and not re.fullmatch(r"[0-9]{1,18}", named):
+def require_ids(parsed: ParsedQuery) -> list[int]:
+    """The ids of the images that a query compares with. Raises UsageError for a path: none comes in."""
+    named = (*parsed.compared, *parsed.unlike)
+    if not all(re.fullmatch(r"[0-9]{1,18}", one) for one in named):
         raise UsageError(
             "a picture to compare with is named by its number here, not a path",
             "upload the picture to search by it",
         )
-    return named
+    return [int(one) for one in named]
 
 
 class SearchService:
@@ -189,10 +189,13 @@ class SearchService:
         if len(query.text) > most:
             raise UsageError(f"got a query of {len(query.text):,} characters, expected {most:,} or fewer", "shorten it")
         parsed = parse_query(query, by_image=image is not None)
-        named = require_id(parsed)
-        if named and not self.store.images([int(named)]):
+        named = require_ids(parsed)
+        known = self.store.images(named) if named else {}
+        missing = [one for one in named if one not in known]
+        if missing:
             raise UsageError(
-                f"the library holds no picture with the id {named}", "it was taken away, or this is another library"
+                f"the library holds no picture with the id {missing[0]}",
+                "it was taken away, or this is another library",
             )
         return replace(query, rerank=self._limits.rerank) if query.rerank < 0 else query, parsed
 

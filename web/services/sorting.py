@@ -31,7 +31,7 @@ def sorted_search(service: SearchService, query: Query, sort: str) -> Results:
     that they leave; with words, or a picture, the best `MOST_SORTED`. Raises what a search raises."""
     offset = _offset(query, sort)
     parsed = parse_query(query)
-    if parsed.description or parsed.excluded or parsed.similar or parsed.like or sort == "name":
+    if parsed.description or parsed.excluded or parsed.compared or sort == "name":
         whole = service.search(replace(query, k=MOST_SORTED, cursor=None))
         ordered = in_order(whole, sort, lambda ids: _dates_of(service.store, ids)).hits
         hits, total = ordered[offset : offset + query.k], len(ordered)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,18 +19,27 @@ r"""Two or more letters and a colon: "folder:x". Not a time (10:30), a drive (C:
 
 NO_FILTERS = Filters()
 
+MOST_COMPARED = 100
+"""Images of one query: each that is a file is decoded and embedded for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
     """What a person asks for: ``description`` in plain words, "" if there are none; texts that the image must not show;
-    filters; and an image to be ``similar`` to (a path, or an id in the library) or ``like``, where the description is
-    the difference."""
+    filters; and images (paths, or ids in the library): those to be ``similar`` to, or one to be ``like``, where the
+    description is the difference; and, beside these, those to be less like."""
 
     description: str
     excluded: tuple[str, ...] = ()
     filters: Filters = NO_FILTERS
-    similar: str | None = None
+    similar: tuple[str, ...] = ()
     like: str | None = None
+    unlike: tuple[str, ...] = ()
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The images to be like, by ``similar:`` or ``like:``."""
+        return (self.like,) if self.like is not None else self.similar
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +57,10 @@ def parse_query(query: Query, *, by_image: bool = False) -> ParsedQuery:
     """Parse the query's text and require that it asks for something. This happens once for a query, before anything
     heavy is loaded for it; all later steps get the result. ``by_image``: the query comes with an image to compare with.
 
-    Raises UsageError for a wrong filter, for a second image, and for a text that holds neither a word that a model can
-    read nor a filter nor an image."""
+    Raises UsageError for a wrong filter, for more images than can be compared with, and for a text that holds neither
+    a word that a model can read nor a filter nor an image."""
     parsed = parse(readable(query.text))
-    named = parsed.similar or parsed.like
+    named = bool(parsed.compared)
     if by_image and named:
         raise UsageError("the query names a picture and comes with another", "leave similar: and like: out")
     if parsed.description or not (by_image or named or parsed.filters or parsed.excluded):
@@ -62,21 +71,20 @@ def parse_query(query: Query, *, by_image: bool = False) -> ParsedQuery:
 
 
 def parse(text: str) -> ParsedQuery:
-    """Read a query. Raises UsageError for a filter that does not exist or has a wrong value, and for more than one
-    image. Anything else is taken as words. A quote that is never closed reaches to the end."""
+    """Read a query. Raises UsageError for a filter that does not exist or has a wrong value, and for images that
+    cannot be compared with together. Anything else is taken as words. A quote that is never closed ends with the text.
+    """
     words: list[str] = []
     excluded: list[str] = []
     clauses: list[Clause] = []
-    images: dict[str, str] = {}
+    images: dict[str, list[str]] = {"similar": [], "like": [], "unlike": []}
     negate = False
     for token in _tokens(text):
         if negate and token.quoted and not token.key:
             words.pop()
             excluded.append(token.text)
-        elif token.key in ("similar", "like") and not token.unwanted:
-            if images:
-                raise UsageError("the query names two pictures to compare with, expected one", "similar:photo.jpg")
-            images[token.key] = _named(token)
+        elif token.key == "similar" or (token.key == "like" and not token.unwanted):
+            images["unlike" if token.unwanted else token.key].append(_named(token))
         elif token.key:
             clauses.append(_clause(token))
         elif token.unwanted:
@@ -86,7 +94,23 @@ def parse(text: str) -> ParsedQuery:
         negate = token.text.lower() == "not" and not (token.quoted or token.key or token.unwanted)
     spoken = " ".join(" ".join(words).split())
     unwanted = tuple(" ".join(one.split()) for one in excluded if one.strip())
-    return ParsedQuery(spoken, unwanted, Filters(tuple(clauses)), images.get("similar"), images.get("like"))
+    similar, like, unlike = (tuple(dict.fromkeys(named)) for named in images.values())
+    _require_comparable(similar, like, unlike)
+    return ParsedQuery(spoken, unwanted, Filters(tuple(clauses)), similar, like[0] if like else None, unlike)
+
+
+def _require_comparable(similar: Sequence[str], like: Sequence[str], unlike: Sequence[str]) -> None:
+    if like and (similar or like[1:]):
+        raise UsageError(
+            "the query names two pictures to compare with and like:, expected one", "like:photo.jpg at night"
+        )
+    if unlike and not (similar or like):
+        raise UsageError("-similar: stands alone", "similar:one.jpg -similar:another.jpg")
+    if len(similar) + len(unlike) > MOST_COMPARED:
+        raise UsageError(
+            f"the query compares with {len(similar) + len(unlike):,} pictures, expected {MOST_COMPARED} or fewer",
+            "leave some out",
+        )
 
 
 def _named(token: _Token) -> str:
@@ -97,8 +121,8 @@ def _named(token: _Token) -> str:
 
 def _clause(token: _Token) -> Clause:
     reader: Callable[[str], Any] = FILTERS[token.key].read
-    if token.key in ("similar", "like"):
-        raise UsageError(f"-{token.key}: is not possible", f"for example {token.key}:holiday.jpg")
+    if token.key == "like":
+        raise UsageError("-like: is not possible", "for example like:holiday.jpg -similar:another.jpg")
     return Clause(token.key, reader(token.text), token.unwanted)
 
 

@@ -55,8 +55,10 @@ def clauses(*pairs: tuple[str, Any]) -> Filters:
         ("height:100-200 width:640", ParsedQuery("", (), clauses(("height", (100, 200)), ("width", (640, 640))))),
         ("is:Landscape has:gps", ParsedQuery("", (), clauses(("is", "landscape"), ("has", "gps")))),
         ("near:48.86,2.35,5", ParsedQuery("", (), clauses(("near", (48.86, 2.35, 5.0))))),
-        ('similar:"my photo.jpg"', ParsedQuery("", similar="my photo.jpg")),
-        ("similar:17 cat", ParsedQuery("cat", similar="17")),
+        ('similar:"my photo.jpg"', ParsedQuery("", similar=("my photo.jpg",))),
+        ("similar:17 cat", ParsedQuery("cat", similar=("17",))),
+        ("similar:17 similar:b.jpg -similar:9", ParsedQuery("", similar=("17", "b.jpg"), unlike=("9",))),
+        ("like:17 -similar:9 at night", ParsedQuery("at night", like="17", unlike=("9",))),
         ("like:a.jpg at night", ParsedQuery("at night", like="a.jpg")),
     ],
 )
@@ -87,7 +89,10 @@ def test_parse_reads_what_people_mean(text: str, ask: ParsedQuery) -> None:
         ("has:legs", "gps"),
         ("folder:-", "a name"),
         ("similar:a like:b", "two pictures"),
-        ("-similar:a", "-similar: is not possible"),
+        ("like:a like:b", "two pictures"),
+        ("-similar:a", "-similar: stands alone"),
+        ("similar:a -like:b", "-like: is not possible"),
+        (" ".join(f"similar:{n}" for n in range(101)), "101 pictures"),
         ('similar:" "', "names no picture"),
     ],
 )
@@ -107,7 +112,7 @@ def test_a_filter_that_does_not_exist_names_those_that_do() -> None:
 def test_every_filter_reads_its_own_example() -> None:
     for name, known in FILTERS.items():
         ask = parse(known.example)
-        assert ask.similar or ask.like or [clause.name for clause in ask.filters.clauses] == [name]
+        assert ask.compared or [clause.name for clause in ask.filters.clauses] == [name]
 
 
 @given(st.text(max_size=200) | st.text(alphabet='abn ot-:"*/.,><=0129 \n', max_size=60))
@@ -131,7 +136,8 @@ def render(ask: ParsedQuery) -> str:
     parts = [f'"{ask.description}"'] if ask.description else []
     parts += [f'-"{one}"' for one in ask.excluded]
     parts += [f'{"-" if c.unwanted else ""}{c.name}:"{c.value}"' for c in ask.filters.clauses]
-    parts += [f'similar:"{ask.similar}"'] if ask.similar else []
+    parts += [f'similar:"{one}"' for one in ask.similar]
+    parts += [f'-similar:"{one}"' for one in ask.unlike]
     return " ".join(parts)
 
 
@@ -143,7 +149,8 @@ def test_parse_reads_back_what_was_said_in_quotes(data: st.DataObject) -> None:
         data.draw(st.just("") | WORD),
         tuple(data.draw(st.lists(WORD, max_size=3))),
         Filters(tuple(data.draw(st.lists(named, max_size=3)))),
-        data.draw(st.none() | WORD),
+        similar := tuple(data.draw(st.lists(WORD, max_size=3, unique=True))),
+        unlike=tuple(data.draw(st.lists(WORD, max_size=2, unique=True))) if similar else (),
     )
     assert parse(render(ask)) == ask
 

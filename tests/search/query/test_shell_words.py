@@ -58,7 +58,7 @@ def test_a_picture_with_spaces_in_its_name_is_found_on_disk(tmp_path: Path) -> N
     file.touch()
     found = parse(join_words([f"like:{file} at night"]))
     assert (found.like, found.description) == (str(file), "at night")
-    assert parse(join_words([f"similar:{file}", "is:square"])).similar == str(file)
+    assert parse(join_words([f"similar:{file}", "is:square"])).similar == (str(file),)
 
 
 def test_only_names_with_spaces_ask_the_library() -> None:

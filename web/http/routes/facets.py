@@ -20,7 +20,7 @@ from imgsearch.storage.reads.facets import Facets, read_facets
 from web.http.context import current_config, current_service
 from web.problems import printable
 from web.services.dead_ends import offers
-from web.services.search_service import require_id
+from web.services.search_service import require_ids
 
 blueprint = Blueprint("facets", __name__, url_prefix="/api/v1")
 
@@ -75,7 +75,7 @@ def _asked() -> tuple[str, ParsedQuery]:
     if len(text) > most:
         raise UsageError(f"got a query of {len(text):,} characters, expected {most:,} or fewer", "shorten it")
     ask = parse(text)
-    require_id(ask)
+    require_ids(ask)
     return text, ask
 
 

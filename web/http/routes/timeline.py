@@ -71,7 +71,7 @@ def _text() -> str:
 def _filters(text: str) -> Filters:
     """Raises UsageError for a query that says more than filters: words have an order of their own."""
     asked = parse(text)
-    if asked.description or asked.excluded or asked.similar or asked.like:
+    if asked.description or asked.excluded or asked.compared:
         raise UsageError(
             "the pictures by date were asked for words", "leave only filters, such as year:2019, or search"
         )

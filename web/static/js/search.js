@@ -296,6 +296,7 @@ const choosable = {
   numberOf: (id) => grid.hits.findIndex((hit) => hit.image_id === id),
   between: async (one, other) => grid.hits.slice(Math.min(one, other), Math.max(one, other) + 1),
   all: everyHit,
+  query: () => state.q,
   total: () => shown.answer?.total ?? grid.hits.length + (shown.next ? 1 : 0),
 };
 

@@ -1,10 +1,11 @@
 // Choosing pictures: a tick on each tile, `x`, a long press, Shift for a stretch, and a bar with what may be done with them.
 
 import { API, change, csrf } from "./client.js";
-import { el, icon, several, styled, written } from "./dom.js";
+import { el, icon, ROOT, several, styled, written } from "./dom.js";
 
 export const MOST = 20_000; // pictures, as the server has it
 const LONG = 450; // ms
+const COMPARED = 50; // pictures of one search, so that as many may be added to be less like
 
 export class Selection {
   /**
@@ -122,13 +123,24 @@ export class Selection {
       this.element = el("div", { class: "chosen-bar", role: "toolbar", "aria-label": "Chosen pictures" },
         el("strong", { role: "status" }),
         button("all", "library", "All", () => this.#add(this.list.all(MOST))),
+        button("like", "alike", "More like these", () => this.#alike((id) => `similar:${id}`)),
+        button("unlike", "unlike", "Less like these", () => this.#alike((id) => `-similar:${id}`)),
         button("zip", "fetch", "Download", () => this.#download()),
         button("paths", "copy", "Copy paths", () => this.#copy()),
         button("clear", "close", "Clear", () => this.clear()));
       document.body.append(this.element);
     }
     this.element.querySelector('[data-do="all"]').hidden = this.chosen.size >= Math.min(MOST, this.list.total());
+    this.element.querySelector('[data-do="unlike"]').hidden = !/(^|\s)(similar|like):/i.test(this.list.query?.() ?? "");
     this.#say(`${several(this.chosen.size, "picture")}`);
+  }
+
+  /** Search by the chosen ones: more like them, or, where the search compares already, less like them. */
+  #alike(term) {
+    const terms = [...this.chosen.keys()].slice(0, COMPARED).map(term);
+    const known = (this.list.query?.() ?? "").match(/\S*"[^"]*"|\S+/g) ?? [];
+    const kept = terms[0].startsWith("-") ? known : known.filter((one) => /^-?\p{L}{2,}:/u.test(one) && !/^-?(similar|like):/i.test(one));
+    location.assign(`${ROOT}/?${new URLSearchParams({ q: [...kept, ...terms].join(" ") })}`);
   }
 
   #say(text) {
