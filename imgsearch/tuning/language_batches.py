@@ -87,7 +87,7 @@ def before_last_norm(network: Any, pixels: UInt8) -> torch.Tensor:
     kind, device = embeddings.class_embedding.dtype, embeddings.class_embedding.device
     mean = torch.tensor(PIXEL_MEAN, device=device).view(1, 3, 1, 1)
     deviation = torch.tensor(PIXEL_STD, device=device).view(1, 3, 1, 1)
-    batch = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float()
+    batch = torch.from_numpy(pixels.copy()).to(device).permute(0, 3, 1, 2).float()
     batch = torch.addcmul(-mean / deviation, batch, 1 / (255 * deviation)).to(kind)
     found: torch.Tensor = network.vision_model.encoder(inputs_embeds=embeddings(batch)).last_hidden_state
     return found

@@ -95,6 +95,7 @@ def _greedy(generator: Blip2Generator, projected: torch.Tensor) -> list[str]:
     embeds = torch.cat([projected.to(words.weight.dtype), words(start)], dim=1)
     mask = torch.ones(embeds.shape[:2], dtype=torch.long, device=embeds.device)
     marks = tokenizer.marks
+    start_id = getattr(network.config.text_config, "decoder_start_token_id", None)  # OPT has none
     rows = network.language_model.generate(
         inputs_embeds=embeds,
         attention_mask=mask,
@@ -103,6 +104,7 @@ def _greedy(generator: Blip2Generator, projected: torch.Tensor) -> list[str]:
         do_sample=False,
         eos_token_id=list(marks.end),
         pad_token_id=marks.pad,
+        **({"decoder_start_token_id": int(start_id or 0)} if generator.encoder_decoder else {}),
     )
     return [tokenizer.decode(_before_end(row, marks.end)) for row in rows.tolist()]
 

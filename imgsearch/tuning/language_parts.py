@@ -95,7 +95,10 @@ def keep_in_eval(network: Any, recompute: bool) -> None:
         for name in ("dropout", "dropout_rate", "layerdrop", "attention_dropout"):
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, 0.0)
-    language.gradient_checkpointing_enable({"use_reentrant": False})
+    if hasattr(language, "activation_checkpointing_enable"):  # its name from transformers 5.2x on
+        language.activation_checkpointing_enable({"use_reentrant": False})
+    else:
+        language.gradient_checkpointing_enable({"use_reentrant": False})
     language.train()
 
 
