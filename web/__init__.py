@@ -22,8 +22,8 @@ _NOUNS = (
     "pictures",
     "images",
     "renditions",
-    "texts",
-    "read_words",
+    "texts.captions",
+    "texts.read_words",
     "facets",
     "timeline",
     "selections",
@@ -33,7 +33,7 @@ _NOUNS = (
     "login",
     "metrics",
 )
-"""Modules of `web.http.routes`, each with a ``blueprint``."""
+"""Modules below `web.http.routes`, each with a ``blueprint``."""
 
 
 def _described() -> Operations:
