@@ -13,6 +13,8 @@ from imgsearch.errors import SegmentDamaged
 from imgsearch.storage import open_store, verify, writing
 from imgsearch.storage.upkeep.compaction import compact_library
 from imgsearch.storage.vectors import segment_store
+from imgsearch.storage.vectors.segments import VectorShape
+from imgsearch.storage.view import View
 
 
 def test_view_holds_still_through_commits_and_compaction(store, kit, photos):
@@ -163,3 +165,21 @@ def test_stored_vectors_times_their_scale_are_the_vectors(make_store, kit, photo
         with pytest.raises(ValueError):
             list(view.read_stored(np.array(unknown)))
     assert list(view.read_stored(np.empty(0, np.int64))) == []
+
+
+@pytest.mark.parametrize("ids", [[1, 2, 5, 9], [7, 3, 900_000, 12]])
+def test_slots_of_images_are_those_of_the_ids_alone(ids):
+    slots = np.array([0, 4, 5, 8], np.int64)
+    shape = VectorShape("float16", 2, 4)
+    view = View(0, shape, [], (slots, np.array(ids, np.int64)), np.empty(0, np.int64), lambda: 0)
+    for asked in ([], [ids[2]], [ids[3], ids[0]], [-1, 10_000_000, ids[1], ids[1]], ids):
+        expected = [slot for slot, image_id in zip(slots.tolist(), ids, strict=True) if image_id in asked]
+        assert view.slots_of_images(np.array(asked, np.int64)).tolist() == expected
+
+
+def test_released_pages_are_read_again(store, kit, photos):
+    kit.fill(store, photos, [1, 2, 3])
+    view = store.view()
+    before = view.read(view.live_slots)
+    view.release_pages()
+    assert np.array_equal(view.read(view.live_slots), before)

@@ -32,7 +32,7 @@ class _Files:
     @property
     def root_ids(self) -> list[int]:
         """Of the roots that hold any of the files."""
-        return np.unique(self._columns.get("folder_root")[self._held]).tolist()
+        return [int(root_id) for root_id in np.unique(self._columns.get("folder_root")[self._held])]
 
     def ends(self) -> list[bytes]:
         """The first and the last path of the folders that hold any; of one root."""
