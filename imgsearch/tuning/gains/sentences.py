@@ -11,6 +11,9 @@ from imgsearch.tuning.gains.words import SET_NAMES, figures_in_words
 def first_figures(lineage: Mapping[str, Any]) -> Iterator[str]:
     """What R@1 says of each set, both ways; nothing where the file lacks it."""
     gains = lineage.get("gains")
+    if lineage.get("kind") == "captions":
+        yield from _of_captions(gains)
+        return
     for name, spoken in SET_NAMES.items():
         rows = gains.get(name) if isinstance(gains, Mapping) else None
         try:
@@ -20,6 +23,15 @@ def first_figures(lineage: Mapping[str, Any]) -> Iterator[str]:
             continue
         if parts:
             yield f"{spoken}, the right one first: {'; '.join(parts)}"
+
+
+def _of_captions(gains: Any) -> Iterator[str]:
+    for name, spoken in SET_NAMES.items():
+        try:
+            row = next(row for row in gains[name] if row["figure"] == "words")
+            yield f"{spoken}, words that agree: {row['before']:.2f}, now {row['after']:.2f}, {row['verdict']}"
+        except (TypeError, KeyError, ValueError, StopIteration):
+            continue
 
 
 def _figures(row: Mapping[str, Any]) -> dict[str, Any]:
