@@ -6,13 +6,16 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import quote
 
 USER = "imgsearch-test"  # a server refuses to run as root
 _NUMBERS = itertools.count()
+_START_S = 60
 _OPTIONS = "-c listen_addresses= -c fsync=off -c max_connections=60 -c unix_socket_directories={folder}"
 
 
@@ -40,6 +43,7 @@ class PostgresServer:
         self._bin = binaries()
         place = "/dev/shm" if _has_room("/dev/shm") else "/tmp"  # in memory; a socket's path has 107 bytes at most
         self._owner = os.getpid()
+        self._process: subprocess.Popen[bytes] | None = None
         self.folder = Path(tempfile.mkdtemp(prefix="imgsearch-pg-", dir=place))
         self._as_user = _other_user(self.folder) if os.getuid() == 0 else []
         self._run("initdb", "-D", self.data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-N", "-A", "trust")
@@ -52,13 +56,19 @@ class PostgresServer:
         return str(self.folder / "data")
 
     def start(self, *more: str) -> None:
-        """Start it, with further options."""
-        options = " ".join((_OPTIONS.format(folder=self.folder), *more))
-        self._run("pg_ctl", "-D", self.data, "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+        """Start it, with further options, as a child that ends with this process, however that ends."""
+        options = [*_OPTIONS.format(folder=self.folder).split(), *more]
+        command = [*(self._as_user or ["setpriv"]), "--pdeathsig=QUIT", self._program("postgres"), "-D", self.data]
+        with (self.folder / "messages").open("ab") as messages:
+            self._process = subprocess.Popen([*command, *options], cwd=self.folder, stdout=messages, stderr=messages)
+        self._wait_until_ready()
 
-    def stop(self, mode: str = "immediate") -> None:
-        """Stop it; "immediate" is what a crash looks like to its clients."""
-        self._run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop")
+    def stop(self) -> None:
+        """Stop it at once, which is what a crash looks like to its clients."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(30)
+            self._process = None
 
     def remove(self) -> None:
         """Stop it and remove its folder; not in a forked child."""
@@ -90,8 +100,19 @@ class PostgresServer:
                 cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + _START_S
+        ready = [self._program("pg_isready"), "--quiet", "-h", str(self.folder)]
+        while subprocess.run(ready, cwd=self.folder, timeout=30).returncode:
+            if time.monotonic() > deadline or self._process is None or self._process.poll() is not None:
+                raise NoServer(f"it does not start: {self._said()}")
+            time.sleep(0.05)
+
+    def _program(self, name: str) -> str:
+        return str(self._bin / name)
+
     def _run(self, program: str, *arguments: str) -> None:
-        command = [*self._as_user, str(self._bin / program), *arguments]
+        command = [*self._as_user, self._program(program), *arguments]
         with (self.folder / "messages").open("ab") as messages:  # a pipe would stay open as long as the server runs
             done = subprocess.run(command, cwd=self.folder, stdout=messages, stderr=messages, timeout=60)
         if done.returncode:
