@@ -17,7 +17,7 @@ from results import add_flags, markdown_table, write_section, writes
 from transformers import Blip2Config, Blip2ForConditionalGeneration
 
 from imgsearch.generation.loss import training_loss
-from imgsearch.tuning.language_parts import LANGUAGE_WAYS, choose_language_parts, keep_in_eval
+from imgsearch.tuning.language.parts import LANGUAGE_WAYS, choose_language_parts, keep_in_eval
 
 BATCH, TEXT_TOKENS = 8, 24
 _STEPS, _WARM = 5, 2

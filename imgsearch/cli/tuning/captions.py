@@ -11,7 +11,7 @@ from imgsearch.cli.tuning.reading import general_pairs, name_of, pairs_named, te
 from imgsearch.extras import needs_extra
 
 if TYPE_CHECKING:
-    from imgsearch.tuning.language import LanguageResult
+    from imgsearch.tuning.language.run import LanguageResult
 
 _RETRIEVAL_DEFAULT = "blip2"  # of --model, which no generator has as a name
 _DEFAULT = "blip2-opt-2.7b"
@@ -21,7 +21,7 @@ _FIGURES = {"loss": "cross entropy a token (less is better)", "words": "words th
 
 def tune_captions(arguments: argparse.Namespace) -> int:
     """Train the part of a generator that ``--train`` names. Returns the exit code."""
-    from imgsearch.tuning.language_request import LanguageOptions, LanguageRequest
+    from imgsearch.tuning.language.request import LanguageOptions, LanguageRequest
 
     pairs = pairs_named(arguments)
     options = LanguageOptions(
@@ -45,13 +45,13 @@ def tune_captions(arguments: argparse.Namespace) -> int:
         arguments.language_model,
     )
     if arguments.dry_run:
-        from imgsearch.tuning.language_plan import plan_of
+        from imgsearch.tuning.language.plan import plan_of
 
         tell_bad_rows(pairs.bad)
         print(plan_of(request))
         return 0
     with needs_extra("tuning", "train" if arguments.train == "qformer" else "tune"):
-        from imgsearch.tuning.language import tune_language
+        from imgsearch.tuning.language.run import tune_language
     with phases(arguments) as progress:
         result = tune_language(request, progress)
     tell_bad_rows(result.prepared.bad)

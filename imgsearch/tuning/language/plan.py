@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imgsearch.generation.sources import find_generator, read_config
 from imgsearch.model.memory import available_bytes
-from imgsearch.tuning.language_request import LanguageRequest
+from imgsearch.tuning.language.request import LanguageRequest
 from imgsearch.tuning.pictures.split import MOST, SHARE, require_enough
 from imgsearch.wording import counted, describe_size
 

@@ -13,7 +13,7 @@ from imgsearch.generation.blip2 import Blip2Generator
 from imgsearch.generation.loss import loss_of_batch
 from imgsearch.records import Float64, Int64
 from imgsearch.tuning.gains.measure import COVERAGE, DRAWS
-from imgsearch.tuning.language_batches import Seen
+from imgsearch.tuning.language.batches import Seen
 
 _AT_ONCE = 16
 _LONGEST = 30  # ids of a caption

@@ -23,12 +23,12 @@ from imgsearch.generation.blip2 import Blip2Generator
 from imgsearch.generation.loss import training_loss
 from imgsearch.progress import Progress
 from imgsearch.training.generator.run import StageRun
-from imgsearch.tuning.language_batches import Captions, Seen
-from imgsearch.tuning.language_gains import LanguageGain, Written, compare_captions, judge_captions
-from imgsearch.tuning.language_parts import Trained, choose_language_parts, keep_in_eval, language_parts
-from imgsearch.tuning.language_request import LanguageRequest
-from imgsearch.tuning.language_saving import save_generator
-from imgsearch.tuning.language_words import add_words, unknown_words
+from imgsearch.tuning.language.batches import Captions, Seen
+from imgsearch.tuning.language.gains import LanguageGain, Written, compare_captions, judge_captions
+from imgsearch.tuning.language.parts import Trained, choose_language_parts, keep_in_eval, language_parts
+from imgsearch.tuning.language.request import LanguageRequest
+from imgsearch.tuning.language.saving import save_generator
+from imgsearch.tuning.language.words import add_words, unknown_words
 from imgsearch.tuning.lineage import write_lineage
 from imgsearch.tuning.parts import Part, share_trained, table
 from imgsearch.tuning.pictures.prepare import Prepared, pairs_digest, prepare
