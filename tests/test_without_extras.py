@@ -27,7 +27,7 @@ sys.meta_path.insert(0, Absent())
 BASE_LACKS = (
     *("torch", "transformers", "safetensors", "watchfiles", "flask", "werkzeug", "waitress", "prometheus_client"),
     *("faiss", "rawpy", "imagecodecs", "pillow_jxl", "openjpeg", "psd_tools", "pyarrow", "bitsandbytes"),
-    *("rapidocr", "onnxruntime", "qdrant_client", "qdrant_edge", "ray", "pandas"),
+    *("rapidocr", "onnxruntime", "qdrant_client", "qdrant_edge", "ray", "pandas", "openvino", "nncf"),
 )
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -99,6 +99,11 @@ def test_models_say_what_the_base_install_runs(base: Run) -> None:
         (["search", "a boat", "--device", "cpu", "--model", LAVIS], "torch", "torch"),
         (["search", "a boat", "--device", "cuda"], "the device cuda needs torch", "torch"),
         (["index", "PICTURES", "--library", "other", "--model", LAVIS, "--device", "cpu"], "needs torch", "torch"),
+        (
+            ["index", "PICTURES", "--library", "int8", "--model", "mini", "--dtype", "int8"],
+            "needs openvino",
+            "openvino",
+        ),
         (["index", "PICTURES", "--watch"], "watching folders (--watch) needs watchfiles", "watch"),
         (["train", "--mini", "out"], "training needs torch", "train"),
         (["serve"], "serve needs flask", "web"),
