@@ -89,4 +89,4 @@ def _said(exc: psycopg.Error) -> str:
     primary = exc.diag.message_primary
     lines = [line for line in text.splitlines() if line.strip()]
     said = primary or (lines[0] if lines else type(exc).__name__)
-    return one_line(said.removeprefix("connection failed: "))
+    return one_line(said.removeprefix("connection failed: ").removeprefix("connection is bad: "))
