@@ -8,6 +8,8 @@ import resource
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -77,22 +79,10 @@ def estimate_job(request: CreateRequest, progress: Progress) -> Estimate:
     """Count all inputs, and embed a sample of them as a worker would. Raises UsageError, ModelError."""
     model, batch_size = identify_model(request, progress)
     gathering = gather(request, progress)
-    counts = {"file": 0, "member": 0, "again": 0, "lost": 0}
-    sample: list[InputRow] = []
-    size_bytes, draw = 0, random.Random(0)
-    for row in gathering:
-        counts[row.kind] += 1
-        size_bytes += max(row.size_bytes, 0)
-        if row.kind in ("file", "member"):
-            place = draw.randrange(counts["file"] + counts["member"])
-            if len(sample) < _FIRST + _MOST:
-                sample.append(row)
-            elif place < len(sample):
-                sample[place] = row
+    counts, size_bytes, sample = _draw_sample(gathering)
     inputs = sum(counts.values())
     if not inputs:
         raise no_input(request.inputs)
-    draw.shuffle(sample)
     with tempfile.TemporaryDirectory(prefix="imgsearch-job-") as folder:
         name, device = model_name(request.settings), request.settings.device
         runtime = model_runtime(request.settings, model)
@@ -119,6 +109,24 @@ def estimate_job(request: CreateRequest, progress: Progress) -> Estimate:
         memory_bytes=_peak_bytes(request.settings.workers),
         note=next((outcome.message for outcome in outcomes if outcome.message), "no input could be read"),
     )
+
+
+def _draw_sample(rows: Iterable[InputRow]) -> tuple[Counter[str], int, list[InputRow]]:
+    """Inputs by kind, bytes of all, and a few hundred readable ones, drawn from all over and shuffled."""
+    counts: Counter[str] = Counter()
+    sample: list[InputRow] = []
+    size_bytes, draw = 0, random.Random(0)
+    for row in rows:
+        counts[row.kind] += 1
+        size_bytes += max(row.size_bytes, 0)
+        if row.kind in ("file", "member"):
+            place = draw.randrange(counts["file"] + counts["member"])
+            if len(sample) < _FIRST + _MOST:
+                sample.append(row)
+            elif place < len(sample):
+                sample[place] = row
+    draw.shuffle(sample)
+    return counts, size_bytes, sample
 
 
 def _measure(spec: JobSpec, sample: list[InputRow]) -> tuple[list[ShardOutcome], float | None]:

@@ -21,6 +21,8 @@ from imgsearch.storage.catalog.dialects import SqlConnection
 from imgsearch.storage.catalog.facts import FileDate, SidecarFacts
 from imgsearch.storage.catalog.texts import captions as caption_rows
 from imgsearch.storage.catalog.texts import image_texts as text_rows
+from imgsearch.storage.catalog.texts.captions import StoredCaption
+from imgsearch.storage.catalog.texts.image_texts import StoredText
 from imgsearch.storage.store import Store
 from imgsearch.storage.view import View
 from imgsearch.storage.writer import Writer
@@ -112,11 +114,18 @@ def _copy_chunk(
     here = writer.store.known_contents(hashes)
     fresh = {record.image_id: here[h] for record, h in zip(held, hashes, strict=True) if h not in before}
     _set_recipes(writer, recipes, {bytes.fromhex(h) for h in hashes if h not in before})
+    _say(writer, fresh, captions, texts)
+    return copied
+
+
+def _say(
+    writer: Writer, fresh: dict[int, int], captions: dict[int, StoredCaption], texts: dict[int, StoredText]
+) -> None:
+    """Give new images, by their ids there and here, their captions and what was read in them."""
     if captions:
         writer.write_captions([replace(row, image_id=fresh[key]) for key, row in captions.items() if key in fresh])
     if texts:
         writer.write_texts([replace(row, image_id=fresh[key]) for key, row in texts.items() if key in fresh])
-    return copied
 
 
 def _new_places(writer: Writer, files: dict[int, list[_File]], record: ImageRecord, here: int | None) -> bool:
