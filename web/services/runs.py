@@ -204,8 +204,7 @@ class Runs:
         if not roots:
             raise Conflict("the library knows no folder yet", "`imgsearch index FOLDER` names one")
         for folder in folders:
-            inside = os.path.isabs(folder) and ".." not in Path(folder).parts  # noqa: PTH117
-            if not inside or not any(Path(folder).is_relative_to(root) for root in roots):
+            if ".." in Path(folder).parts or not any(Path(folder).is_relative_to(root) for root in roots):
                 raise UsageError(
                     f"the library has no folder {printable(folder[:200])!r}", "GET /api/v1/status lists its folders"
                 )
@@ -213,7 +212,7 @@ class Runs:
         return self._begin(options, command=self._command)
 
     def start_find(self) -> Run:
-        """Look for duplicates, for a review on the page. Raises Conflict like ``start``."""
+        """Look for duplicates. Raises Conflict like ``start``."""
         return self._begin(RunOptions("dedup-find", str(self._store.path)))
 
     def start_apply(self, prepare: Callable[[], None]) -> Run:

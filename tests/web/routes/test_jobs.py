@@ -228,3 +228,20 @@ def test_a_true_run_brings_new_pictures_without_a_restart(tmp_path: Path) -> Non
     assert [hit["name"] for hit in hits] == ["red one.png"]
     client.application.extensions[RUNS].close()
     service.close()
+
+
+def test_duplicates_are_looked_for_and_wait_for_a_review(make_shelf: Callable[..., Any]) -> None:
+    shelf = make_shelf(["a/red one.png", "a/blue two.png"])
+    (shelf.photos / "b").mkdir()
+    (shelf.photos / "b/copy.png").write_bytes((shelf.photos / "a/red one.png").read_bytes())
+    shelf.add(["b/copy.png"])
+    assert shelf.programs.get("/api/v1/duplicates").get_json()["review"]["created_at"] is None
+    started = shelf.programs.post("/api/v1/jobs", json={"kind": "dedup-find"})
+    assert started.status_code == 202 and started.get_json()["kind"] == "dedup-find"
+    run = shelf.programs.application.extensions[RUNS].get(started.get_json()["id"])
+    assert run.join(60)
+    told = shelf.programs.get(started.headers["Location"]).get_json()
+    assert told["state"] == "finished", told["message"]
+    assert told["summary"]["images"] == 2 and told["summary"]["groups"] == told["summary"]["copies"] == 1
+    found = shelf.programs.get("/api/v1/duplicates").get_json()
+    assert [group["tier"] for group in found["groups"]] == ["bytes"] and (shelf.photos / "b/copy.png").exists()
