@@ -31,8 +31,10 @@ without the unwanted setting for 32.2 % at 0, 33.6 at .25, 32.8 at .5 and 27.5 a
 def combined(wanted: Float32, unwanted: Float32 | None = None) -> Float32:
     """Images [n, T, D] to be like, and others [m, T, D] to be less like, as one [T, D]: likeness is linear, so a
     picture's likeness to it is its mean likeness to the first less `UNLIKE` times that to the others."""
-    mean = wanted.mean(axis=0)
-    return (mean if unwanted is None else mean - UNLIKE * unwanted.mean(axis=0)).astype(np.float32)
+    mean: Float32 = wanted.mean(axis=0, dtype=np.float32)
+    if unwanted is not None:
+        mean = mean - np.float32(UNLIKE) * unwanted.mean(axis=0, dtype=np.float32)
+    return mean
 
 
 def similarity(tokens: Float32, others: Float32) -> Float32:
