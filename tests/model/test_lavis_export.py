@@ -102,3 +102,16 @@ def test_a_generative_pth_comes_back_to_the_bit(name, language, tmp_path):
     again = load_generator(tmp_path / "ours.pth", folder / language, "cpu", "float32")
     state = again.network.state_dict()
     assert all(torch.equal(value, state[key]) for key, value in generator.network.state_dict().items())
+
+
+def test_the_command_writes_retrieval_models_and_generators(directory, tmp_path, capsys):
+    from imgsearch.cli.main import main
+
+    assert main(["models", "export", str(directory), "--format", "lavis", str(tmp_path / "one" / "model.pth")]) == 0
+    assert "load_checkpoint" in capsys.readouterr().out
+    assert "itm_head.weight" in saved(tmp_path / "one" / "model.pth")
+    shipped = Path(__file__).parents[2] / "data" / "mini-generator"
+    assert main(["models", "export", str(shipped), "--format", "lavis", str(tmp_path / "two" / "words.pth")]) == 0
+    names = saved(tmp_path / "two" / "words.pth")
+    assert "opt_proj.weight" in names and not any("language_model" in name for name in names)
+    assert main(["models", "export", str(directory), "--format", "lavis"]) == 2
