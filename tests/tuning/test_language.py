@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,18 @@ import torch
 from imgsearch.errors import UsageError
 from imgsearch.generation import load_generator
 from imgsearch.generation.loss import loss_of_batch, training_loss
+from imgsearch.media.preprocess import resize_to_model
 from imgsearch.progress import Silence
 from imgsearch.scenes.dataset import make_set, write_set
+from imgsearch.scenes.draw import draw_scene
 from imgsearch.scenes.graph import WORLDS
 from imgsearch.tuning.language.parts import choose_language_parts, keep_in_eval, language_parts
 from imgsearch.tuning.language.request import LanguageOptions, LanguageRequest
 from imgsearch.tuning.lineage import read_lineage
 from imgsearch.tuning.pairs import read_pairs
 from imgsearch.tuning.parts import share_trained
+from imgsearch.tuning.pictures.prepare import Prepared
+from imgsearch.tuning.pictures.source import Pictures
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "generation"
 TINY = {"opt": "blip2_caption_opt_tiny.pth", "t5": "blip2_pretrained_flant5_tiny.pth"}
@@ -30,18 +34,31 @@ TINY = {"opt": "blip2_caption_opt_tiny.pth", "t5": "blip2_pretrained_flant5_tiny
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pictures of the shifted world, of which no model here knows a word."""
     folder = tmp_path_factory.mktemp("world")
-    write_set(make_set(50, 5, domain=WORLDS["shifted"]), folder / "set", size=64)
+    write_set(ROWS[:2], folder / "set", size=64)
     return folder / "set" / "pairs.jsonl"
 
 
-@pytest.fixture(autouse=True)
-def few_general_pictures(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    from imgsearch.tuning.pictures import prepare
+ROWS = [*make_set(50, 5, domain=WORLDS["shifted"]), *make_set(12, 6)]
 
-    monkeypatch.setattr(prepare, "GENERAL_TEST", 6)
-    monkeypatch.setattr(prepare, "GENERAL_REHEARSAL", 6)
+
+@functools.cache
+def drawn(side: int) -> np.ndarray:
+    return np.stack([resize_to_model(draw_scene(row.scene)[0], side) for row in ROWS])
+
+
+@pytest.fixture(autouse=True)
+def prepared_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Reading and comparing pictures has tests of its own, and takes longer than all that is tested here."""
+    import imgsearch.tuning.language.run
+
+    def prepare(pairs: Any, general: Any, folder: Path, side: int, seed: int, progress: Any) -> Prepared:
+        captions = [row.captions for row in ROWS]
+        parts = (np.arange(40), np.arange(40, 50), np.arange(50, 56), np.arange(56, 62))
+        sizes, names = np.ones((62, 2), np.int64), ("",) * 62
+        return Prepared(Pictures(drawn(side), captions, np.arange(62)), names, sizes, *parts, (), 0, "drawn scenes")
+
+    monkeypatch.setattr(imgsearch.tuning.language.run, "prepare", prepare)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
-    yield
 
 
 def tiny(kind: str, dtype: str = "float32") -> Any:
@@ -185,10 +202,10 @@ def _normalised(picture: Any, side: int) -> np.ndarray:
 
 
 def test_the_small_generator_learns_words_that_it_did_not_know(world: Path, tmp_path: Path) -> None:
-    result = run(world, tmp_path / "run", "mini", steps=30, batch_size=8)
+    result = run(world, tmp_path / "run", "mini", steps=20, batch_size=8)
     assert {"wug", "mib"} <= set(result.new_words)
     gains = {gain.figure: gain for gain in result.gains["withheld"]}
-    assert gains["loss"].verdict == "better" and gains["loss"].after < 0.6 * gains["loss"].before
+    assert gains["loss"].verdict == "better" and gains["loss"].after < 0.7 * gains["loss"].before
     assert result.share_trained < 0.4
     loaded = load_generator(result.model, device="cpu", dtype="float32")
     assert len(loaded.tokenizer.pieces.encode("a wug", add_special_tokens=False).ids) == 2
