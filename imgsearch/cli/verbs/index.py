@@ -191,7 +191,7 @@ def _index_beside(arguments: argparse.Namespace) -> int:
 
 def _index_quick(request: IndexRequest, arguments: argparse.Namespace, progress: Progress) -> int:
     from indexer.interrupt import Stop
-    from indexer.quick import index_quick
+    from indexer.service import index_quick
 
     if arguments.dry_run or arguments.watch:
         raise UsageError("received --quick with --dry-run or --watch, expected it alone", "leave --quick out")
