@@ -19,7 +19,15 @@ RUNTIMES = ("auto", "numpy", "torch", "openvino")
 FEATURES = ("none", "cache", "all")
 
 SWITCH = ("off", "on")
-_LEAST = {"batch_size": 0, "workers": 0, "rerank": -1, "rerank_budget_ms": -1, "features_mb": 0, "qdrant_shards": 0, "qdrant_replicas": 0}
+_LEAST = {
+    "batch_size": 0,
+    "workers": 0,
+    "rerank": -1,
+    "rerank_budget_ms": -1,
+    "features_mb": 0,
+    "qdrant_shards": 0,
+    "qdrant_replicas": 0,
+}
 """The smallest value of each numeric setting."""
 
 _NO_SETTINGS = frozenset({"CONFIG", "CATALOG_PASSWORD", "MASK_CPU", "QDRANT_API_KEY"})

@@ -140,7 +140,9 @@ def dry_run(request: IndexRequest, progress: Progress) -> DryRun:
     with ExitStack() as held:
         store = None
         if storage.library_exists(settings.library):
-            store = held.enter_context(storage.open_store(settings.library, migrate=False, catalog_url=settings.catalog_url))
+            store = held.enter_context(
+                storage.open_store(settings.library, migrate=False, catalog_url=settings.catalog_url)
+            )
         elif not request.paths:
             raise UsageError(f"there is no library in {settings.library} yet", "name a folder: imgsearch index FOLDER")
         known = [] if store is None else store.roots()
