@@ -41,8 +41,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--catalog-url",
         metavar="URL",
-        help="for a new library: keep its catalog in a PostgreSQL database, postgresql+psycopg://USER@HOST/DATABASE, "
-        "and only vectors and caches in DIR, which remembers the address without its password (docs/operations.md); for an "
+        help="for a new library: keep its catalog in a PostgreSQL database, postgresql+psycopg://USER@HOST/DATABASE; DIR "
+        "has only vectors and caches then, and remembers the address without its password (docs/operations.md); for an "
         "existing one: its database's present address",
     )
     parser.add_argument(
