@@ -10,8 +10,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 BENCHMARKS := caption cold confidence decode encode exclusions generator_quality hamming index neighbours quality reading rerank rescan search
 FLAGS :=
 
-# Processes that run tests, a file at a time each, of one thread.
-TESTS_AT_ONCE := 2
+# Processes that run tests, a file at a time each, of one thread. Three for two cores: many tests wait for processes that end.
+TESTS_AT_ONCE := 3
 
 .PHONY: demo test test-lavis lint bench train-mini train-mini-generator clean
 

@@ -58,7 +58,11 @@ TABLE = {
         Verb("compact", f"{_VERBS}.library:COMPACT", "free the space of deleted pictures"),
         Verb("forget", f"{_VERBS}.library:FORGET", "take a folder out of a library; its pictures stay on disk"),
         Verb("calibrate", f"{_VERBS}.calibrate:CALIBRATE", "set the score from which on a hit counts as a match"),
-        Verb("models", f"{_VERBS}.models:MODELS", "list the models and what they need; `pull NAME` fetches one"),
+        Verb(
+            "models",
+            f"{_VERBS}.models:MODELS",
+            "list the models and what they need; `pull NAME` fetches, `export NAME` speeds up",
+        ),
         Verb("eval", f"{_VERBS}.evaluate:EVAL", "measure recall, on captioned pictures or on your own"),
         Verb("scenes", f"{_VERBS}.scenes:SCENES", "draw captioned pictures of little scenes, with their captions"),
         Verb("train", f"{_VERBS}.train:TRAIN", "make the small model anew, on drawn scenes"),

@@ -47,9 +47,10 @@ def test_scenes_command_refuses_what_cannot_be(capsys, tmp_path):
     assert (tmp_path / "full" / "file").read_text() == "mine"
 
 
-def test_train_command_wants_pairs_or_mini(capsys, tmp_path):
+def test_train_command_wants_mini_and_names_the_verb_for_own_pairs(capsys, tmp_path):
     assert main(["train", str(tmp_path / "out")]) == 2
-    assert main(["train", str(tmp_path / "absent.jsonl"), str(tmp_path / "out"), "--model", "mini"]) == 2
+    assert "imgsearch tune PAIRS" in capsys.readouterr().err
+    assert main(["tune", str(tmp_path / "absent.jsonl"), "--output", str(tmp_path / "out"), "--model", "mini"]) == 2
     assert "absent.jsonl" in capsys.readouterr().err
 
 

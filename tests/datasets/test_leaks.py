@@ -47,10 +47,10 @@ def test_leaks_equal_a_table_of_all_with_all(
 
 
 def test_leak_turns_the_evidence_so_that_the_training_picture_is_first() -> None:
-    pair = Pair(1, 2, Evidence("near", 0.9, 6, cover=0.5))
+    pair = Pair(1, 2, Evidence("near", 0.9, 6, overlap=0.5))
     assert next(find_leaks(ids([1]), ids([2]), [pair])) == Leak(2, 1, pair.evidence)
     turned = next(find_leaks(ids([2]), ids([1]), [pair])).evidence
-    assert turned.turn == 8 and turned.cover is None
+    assert turned.orientation == 8 and turned.overlap is None
 
 
 def test_leak_rows_name_every_file_of_the_test_set(tmp_path: Path) -> None:

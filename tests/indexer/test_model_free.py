@@ -95,7 +95,8 @@ def test_searching_is_refused_with_the_command_that_mends_it(desk: Any) -> None:
     def run_build() -> None:
         import argparse
 
-        BUILD.run(argparse.Namespace(library=str(desk.library), quiet=True, json=False, force=True))
+        known = {"quiet": True, "json": False, "force": True, "qdrant": None, "fresh": False}
+        BUILD.run(argparse.Namespace(library=str(desk.library), **known))
 
     refused: list[Callable[[], object]] = [lambda: open_searcher(build), run_build]
     for call in refused:

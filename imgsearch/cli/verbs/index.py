@@ -41,9 +41,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--catalog-url",
         metavar="URL",
-        help="for a new library: keep its catalog in a PostgreSQL database, postgresql+psycopg://USER@HOST/DATABASE; DIR "
-        "has only vectors and caches then, and remembers the address without its password (docs/operations.md); for an "
-        "existing one: its database's present address",
+        help="for a new library: keep its catalog in a PostgreSQL database, postgresql+psycopg://USER@HOST/DATABASE; "
+        "DIR has only vectors and caches, and remembers the address without its password (docs/operations.md); for "
+        "an existing one: its database's present address",
     )
     parser.add_argument(
         "--model",

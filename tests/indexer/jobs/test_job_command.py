@@ -52,7 +52,7 @@ def test_a_dry_run_measures_and_writes_nothing(command, hostile, tmp_path):
         "create", "--input", hostile, "--model", "none", "--output", tmp_path / "j", "--dry-run", "--json"
     )
     found = json.loads(said)
-    assert (found["inputs"], found["sample"], found["sample_failed"]) == (17, 17, 5) and found["seconds"] > 0
+    assert (found["inputs"], found["sample"], found["sample_failed"]) == (17, 17, 5) and found["seconds"] >= 0
     assert set(tmp_path.iterdir()) == before
 
 

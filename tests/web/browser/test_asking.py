@@ -56,7 +56,7 @@ def ask(page: Any, question: str) -> None:
 def test_caption_stands_under_the_picture_and_is_its_alternative_text(page: Any, speaking: Speaking) -> None:
     speaking.gate.open()
     open_first(page)
-    until(page, "document.querySelector('.viewer .caption').textContent")
+    until(page, "document.querySelector('.viewer .caption')?.textContent")
     text = page.inner_text(".viewer .caption")
     assert text.removeprefix("Perhaps ").startswith("a ") and text.endswith(" thing")
     assert page.get_attribute(".viewer .frame img >> nth=1", "alt") == text
@@ -81,13 +81,13 @@ def test_sure_caption_is_the_alternative_text_of_the_tile(page: Any, speaking: S
     search(page, "width:>0")
     assert page.locator("img[alt^='a barn by a lake']").count() == 1
     page.click(f".tile[data-id='{unsure.image_id}'] a")
-    until(page, "document.querySelector('.viewer .caption').textContent === 'Perhaps a cow'")
+    until(page, "document.querySelector('.viewer .caption')?.textContent === 'Perhaps a cow'")
 
 
 def test_answer_comes_word_by_word_and_the_next_question_knows_it(page: Any, speaking: Speaking) -> None:
     speaking.gate.open()
     open_first(page)
-    until(page, "document.querySelector('.viewer .caption').textContent")
+    until(page, "document.querySelector('.viewer .caption')?.textContent")
     while speaking.gate.reached.acquire(blocking=False):
         pass
     speaking.gate.close()
@@ -114,7 +114,7 @@ def test_answer_comes_word_by_word_and_the_next_question_knows_it(page: Any, spe
 def test_escape_ends_the_answer_and_then_closes(page: Any, speaking: Speaking) -> None:
     speaking.gate.open()
     open_first(page)
-    until(page, "document.querySelector('.viewer .caption').textContent")
+    until(page, "document.querySelector('.viewer .caption')?.textContent")
     speaking.gate.close()
     ask(page, "i want 0 + 1, what is it?")
     until(page, f"!!{BUSY}")
@@ -131,7 +131,7 @@ def test_escape_ends_the_answer_and_then_closes(page: Any, speaking: Speaking) -
 def test_closing_ends_the_answer_for_the_server_too(page: Any, speaking: Speaking) -> None:
     speaking.gate.open()
     open_first(page)
-    until(page, "document.querySelector('.viewer .caption').textContent")
+    until(page, "document.querySelector('.viewer .caption')?.textContent")
     speaking.gate.close()
     before = speaking.generation.counts()["generator_written"][1]
     ask(page, "what is it?")
@@ -154,7 +154,7 @@ def test_problem_is_told_and_the_question_kept(page: Any, speaking: Speaking, wa
     speaking.gate.open()
     watched.expected.append("503")
     open_first(page)
-    until(page, "document.querySelector('.viewer .caption').textContent")
+    until(page, "document.querySelector('.viewer .caption')?.textContent")
     told = '{"title": "Busy", "detail": "too many wait", "hint": "try again in 2 s", "status": 503}'
     page.route("**/ask", lambda route: route.fulfill(status=503, body=told, content_type="application/problem+json"))
     ask(page, "what is it?")
@@ -170,7 +170,7 @@ def test_axe_finds_nothing_in_captions_and_answers(open_page: Callable[..., Any]
     speaking.gate.open()
     page = open_page("/?q=red", url=speaking.site.url)
     open_first(page)
-    until(page, "document.querySelector('.viewer .caption').textContent")
+    until(page, "document.querySelector('.viewer .caption')?.textContent")
     page.wait_for_timeout(400)
     check_with_axe(page)
     ask(page, "what is it?")

@@ -123,7 +123,8 @@ class PostgresCatalog:
             yield
         finally:
             self._held = None
-            with contextlib.suppress(Exception):  # the session's end gives the lock up in any case
+            self._give_up(connection)
+            with contextlib.suppress(Exception):
                 connection.invalidate()
                 connection.close()
 
@@ -241,6 +242,16 @@ class PostgresCatalog:
                 )
             time.sleep(_POLL_S)
         connection.commit()
+
+    def _give_up(self, connection: Connection) -> None:
+        """Release the lock before the session ends: the server ends a session that was closed a moment later, and until
+        then the next writer would find the library busy. A session that is lost has no lock any more."""
+        from sqlalchemy import text
+
+        with contextlib.suppress(Exception):
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": self._lock_key})
+            connection.commit()
 
     def _engine(self, creator: Callable[[], Any], *, kept: bool) -> Engine:
         from sqlalchemy import create_engine
