@@ -13,7 +13,7 @@ FLAGS :=
 # Processes that run tests, a file at a time each, of one thread. Three for two cores: many tests wait for processes that end.
 TESTS_AT_ONCE := 3
 
-.PHONY: demo test test-lavis lint bench train-mini train-mini-generator clean
+.PHONY: demo test tests test-lavis lint style types bench train-mini train-mini-generator clean
 
 demo: $(VENV)/.demo-ready
 	$(BIN)/imgsearch demo
