@@ -199,7 +199,7 @@ def test_cluster_that_is_not_there_is_told_at_once(address):
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Three nodes of one CPU."""
-    pytest.importorskip("ray", reason="Ray is not installed: pip install 'imgsearch[ray]'")
+    pytest.importorskip("ray", reason="Ray is not installed: make test-ray")
     from ray.cluster_utils import Cluster
 
     size = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
@@ -258,7 +258,7 @@ def test_library_is_the_same_after_a_node_died_over_a_shard(jobs, hostile, conte
 
 @pytest.mark.slow
 def test_library_is_the_same_on_a_ray_of_this_machine(jobs, hostile, content):
-    pytest.importorskip("ray", reason="Ray is not installed: pip install 'imgsearch[ray]'")
+    pytest.importorskip("ray", reason="Ray is not installed: make test-ray")
     calm, spec = jobs.create(hostile, name="calm"), jobs.create(hostile)
     jobs.run(calm)
     report = jobs.run(spec, engine="ray", workers=2)

@@ -9,7 +9,16 @@ import pytest
 from gestures import open_first, search, shown_ids, shown_picture, until, wait_for_answer
 from stand import PASSWORD, PICTURES, Site, Watched
 
-PAGES = ("/", "/?q=a+red+star", "/?q=camera:Leica", "/pictures/1", "/pictures/1?q=star", "/library", "/duplicates")
+PAGES = (
+    "/",
+    "/?q=a+red+star",
+    "/?q=camera:Leica",
+    "/pictures/1",
+    "/pictures/1?q=star",
+    "/library",
+    "/duplicates",
+    "/timeline",
+)
 BUDGET_BYTES = 40_000
 LARGEST_SHIFT = 0.05
 
