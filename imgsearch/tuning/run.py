@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -12,8 +11,6 @@ from typing import Any
 
 import torch
 
-from imgsearch.errors import UsageError
-from imgsearch.files import write_whole
 from imgsearch.model import export_directory, load_model, model_id_of
 from imgsearch.model.checkpoints.identity import chosen_dtype
 from imgsearch.model.checkpoints.resolve import find_source
@@ -22,6 +19,7 @@ from imgsearch.progress import Progress
 from imgsearch.training.features import FeatureTable, keep_features
 from imgsearch.training.forms import OwnForm
 from imgsearch.training.loop import Trainer
+from imgsearch.tuning.claim import claim
 from imgsearch.tuning.gains.before_after import WITHHELD, Judge, judged_sets, measure_sets
 from imgsearch.tuning.gains.measure import compare
 from imgsearch.tuning.gains.report import write_report
@@ -114,23 +112,7 @@ def _claim(request: TuneRequest, model: Blip2Model) -> None:
         "general": pairs_digest(request.general.good) if request.general else "",
         "options": asdict(request.options),
     }
-    path = request.folder / RUN
-    if path.exists():
-        try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            kept = None
-        if kept != wanted:
-            other = [name for name in wanted if not isinstance(kept, dict) or kept.get(name) != wanted[name]]
-            raise UsageError(
-                f"{request.folder} holds a run that differs in {', '.join(other)}",
-                "name another --output, or give the same pairs and options to go on with that run",
-            )
-        return
-    if request.folder.exists() and (not request.folder.is_dir() or any(request.folder.iterdir())):
-        raise UsageError(f"{request.folder} exists and is not an empty folder", "name a new folder with --output")
-    request.folder.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(wanted, indent=2).encode())
+    claim(request.folder, RUN, wanted)
 
 
 def _lineage(request: TuneRequest, model: Blip2Model, result: TuneResult) -> dict[str, Any]:

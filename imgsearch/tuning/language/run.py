@@ -23,6 +23,7 @@ from imgsearch.generation.blip2 import Blip2Generator
 from imgsearch.generation.loss import training_loss
 from imgsearch.progress import Progress
 from imgsearch.training.generator.run import StageRun
+from imgsearch.tuning.claim import claim
 from imgsearch.tuning.language.batches import Captions, Seen
 from imgsearch.tuning.language.gains import LanguageGain, Written, compare_captions, judge_captions
 from imgsearch.tuning.language.parts import Trained, choose_language_parts, keep_in_eval, language_parts
@@ -199,23 +200,7 @@ def _claim(request: LanguageRequest, generator: Blip2Generator) -> None:
         "general": pairs_digest(request.general.good) if request.general else "",
         "options": asdict(request.options),
     }
-    path = request.folder / RUN
-    if path.exists():
-        try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            kept = None
-        if kept != wanted:
-            other = [name for name in wanted if not isinstance(kept, dict) or kept.get(name) != wanted[name]]
-            raise UsageError(
-                f"{request.folder} holds a run that differs in {', '.join(other)}",
-                "name another --output, or give the same pairs and options to go on with that run",
-            )
-        return
-    if request.folder.exists() and (not request.folder.is_dir() or any(request.folder.iterdir())):
-        raise UsageError(f"{request.folder} exists and is not an empty folder", "name a new folder with --output")
-    request.folder.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(wanted, indent=2).encode())
+    claim(request.folder, RUN, wanted)
 
 
 def _kept(path: Path, measure: Callable[[], dict[str, Written]]) -> dict[str, Written]:
