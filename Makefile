@@ -11,7 +11,7 @@ BENCHMARKS := caption cold confidence decode encode exclusions generator_quality
 FLAGS :=
 
 # Processes that run tests, a file at a time each, of one thread.
-TESTS_AT_ONCE := 2
+TESTS_AT_ONCE := 3
 
 .PHONY: demo test tests test-lavis test-ray lint style types bench train-mini train-mini-generator clean
 

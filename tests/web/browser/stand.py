@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+# The shell is the same engine without a window's user interface: a page opens in a quarter of the time.
+INSTALLED = [path for name in ("chromium-headless-shell", "chromium") if (path := Path("/usr/bin") / name).exists()]
+CHROMIUM = Path(os.environ.get("CHROMIUM") or [*INSTALLED, "/usr/bin/chromium"][0])
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
