@@ -30,13 +30,17 @@ class Nearest:
 
 class OpenIndex:
     """The library as of one commit: its view, its index, and what both need computed once. Safe between threads.
-    ``opener`` says where the index comes from."""
+    ``opener`` says where the index comes from. ``live`` bool [slots] and ``shown_slots`` int64 [n], ascending, name the
+    images that answer by themselves: all but hidden ones, which only filters can ask for."""
 
     def __init__(self, store: Store, opener: IndexOpener = open_at_home) -> None:
         self._store = store
         self.view = store.view()
         self.index, self._note = opener(store, self.view)
         self.live = self.view.live_mask()
+        hidden = self.view.slots_of_images(store.hidden_images())
+        self.live[hidden] = False
+        self.shown_slots = np.setdiff1d(self.view.live_slots, hidden, True) if len(hidden) else self.view.live_slots
         self._filtered: LRUCache[Filters, Int64] = LRUCache(FILTERS_KEPT)
         self._lock = threading.Lock()
 
@@ -54,7 +58,7 @@ class OpenIndex:
         """The ``count`` best slots (fewer where fewer are allowed) for each of ``texts`` [Q, D]. A smaller
         ``count`` gives the beginning of the same answer. Q texts at once cost less than one by one, since the vectors
         are read once."""
-        total = self.view.count if allowed is None else len(allowed)
+        total = len(self.shown_slots if allowed is None else allowed)
         best = self.index.search(texts, min(count, total), self.live if allowed is None else allowed)
         backgrounds = ScoreBackground.of_many(self.sample, texts)
         known = best.slots >= 0
@@ -68,7 +72,7 @@ class OpenIndex:
         vector = mean_vector(image)
         if text is not None:
             vector = mean_vector(np.concatenate([vector, text]))
-        total = self.view.count if allowed is None else len(allowed)
+        total = len(self.shown_slots if allowed is None else allowed)
         best = self.index.search(vector, min(max(count, POOL), total), self.live if allowed is None else allowed)
         slots, scores = best.slots[0][best.slots[0] >= 0], best.scores[0][best.slots[0] >= 0]
         tokens = self.view.read(slots[:POOL])
@@ -82,7 +86,7 @@ class OpenIndex:
 
     def newest(self, count: int, allowed: Int64 | None = None) -> Nearest:
         """The slots of the last ``count`` images, the newest first. The order if nothing ranks them."""
-        slots = self.view.live_slots if allowed is None else allowed
+        slots = self.shown_slots if allowed is None else allowed
         newest = slots[np.argsort(-self.view.image_ids_of(slots), kind="stable")][:count]
         return Nearest(newest, np.zeros(len(newest), np.float32), NO_BACKGROUND)
 

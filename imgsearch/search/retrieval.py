@@ -124,7 +124,7 @@ class CandidateFinder:
             opened = self._refreshed()
             view = opened.view
             allowed = self._allowed_slots(opened, request)
-            total = view.count if allowed is None else len(allowed)
+            total = len(opened.shown_slots if allowed is None else allowed)
             best = self._best(opened, request, count, allowed)
             lift = self._lift(opened, request, best, allowed)
             best, slots = lift.best, lift.best.slots
@@ -190,13 +190,13 @@ class CandidateFinder:
             self._renewing.release()
 
     def _allowed_slots(self, opened: OpenIndex, request: RetrievalRequest) -> Int64 | None:
-        """The slots that may answer, ascending; None if every live slot may."""
+        """The slots that may answer, ascending; None if all that are shown may."""
         slots = opened.fitting_slots(request.parsed.filters) if request.parsed.filters else None
         if not request.excluding:
             return slots
         view = opened.view
         own = view.slots_of_images(np.array(request.excluding, np.int64))
-        return np.setdiff1d(view.live_slots if slots is None else slots, own, assume_unique=True)
+        return np.setdiff1d(opened.shown_slots if slots is None else slots, own, assume_unique=True)
 
     def _best(self, opened: OpenIndex, request: RetrievalRequest, count: int, allowed: Int64 | None) -> Nearest:
         """The best allowed slots, by whatever the request holds to rank by."""

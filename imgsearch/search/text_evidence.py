@@ -154,7 +154,7 @@ def lift_images(
     of the others the best by vectors for the ``text`` [1, D]."""
     ids = evidence.image_ids
     slots = opened.view.slots_of_images(ids) if len(ids) else ids
-    slots = np.intersect1d(slots, opened.view.live_slots if allowed is None else allowed)
+    slots = np.intersect1d(slots, opened.shown_slots if allowed is None else allowed)
     if not len(slots):
         return Lift(best)
     evidence = evidence.among(frozenset(opened.view.image_ids_of(slots).tolist()))

@@ -15,6 +15,7 @@ from imgsearch.records import SlotRange
 from imgsearch.storage.batch import Committed, EmbeddedBatch, FailedFile, FilePlace
 from imgsearch.storage.catalog import orm_reads as queries
 from imgsearch.storage.catalog import row_writes
+from imgsearch.storage.catalog.collected.handing import collected_at, follow_edits
 from imgsearch.storage.catalog.database import utc_now
 from imgsearch.storage.catalog.dialects.contract import CatalogAccess
 from imgsearch.storage.catalog.facts import FactWrites, images_at, settle
@@ -164,8 +165,10 @@ class WriteTransaction:
         places = [(row["root_id"], row["relative_path"]) for row in self._removed]
         places += [(place.root_id, os.fsencode(place.relative_path)) for place, _ in self._placed]
         unsettled = images_at(queries.driver(connection), places)  # the images that were there before
+        collected = collected_at(queries.driver(connection), places)
         row_writes.remove_files(connection, self._removed)
         unsettled |= row_writes.write_files(connection, self._placed, by_hash)
+        follow_edits(queries.driver(connection), collected)
         unsettled |= self.facts.write(queries.driver(connection))
         settle(queries.driver(connection), unsettled)
         placed = [place_key(place.root_id, place.relative_path) for place, _ in self._placed]

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 _LATER = {
+    "0010": tuple(f"DROP TABLE {table}" for table in ("album_images", "albums", "image_marks")),
     "0009": (
         *(
             f"DROP TRIGGER {table}_noted_{event}"

@@ -39,6 +39,7 @@ _TYPES = {
     "dng": "RAW",
 }
 SHAPES = ("landscape", "portrait", "square")
+_MARKS = {"favourite": "favourite", "favorite": "favourite", "hidden": "hidden"}
 FACTS = ("gps", "date", "camera", "tag", "rating", "caption", "text")
 _COMPARED = re.compile(r"(>=|<=|>|<|=)?(\d{1,9})")
 _BETWEEN = re.compile(r"(\d{1,9})(?:-|\.\.)(\d{1,9})")
@@ -160,6 +161,13 @@ def _text(value: str) -> str:
     return text
 
 
+def _album(value: str) -> str:
+    """The name of an album; a ``*`` behind it leaves it unfinished."""
+    if not value.strip(' "*') or "*" in value.strip()[:-1]:
+        raise _wrong("album", value, "an album's name, perhaps with * at its end")
+    return value.strip()
+
+
 def _rating(value: str) -> tuple[int, int]:
     """(fewest, most stars), both included; (0, 0) is no rating, (-1, -1) a rejected picture."""
     text = value.replace(" ", "").lower()
@@ -204,11 +212,12 @@ FILTERS: dict[str, Filter] = {
     "type": Filter(_chosen("type", _TYPES), "type:jpg"),
     "width": Filter(_pixels("width"), "width:>2000"),
     "height": Filter(_pixels("height"), "height:<=1080"),
-    "is": Filter(_chosen("is", {shape: shape for shape in SHAPES}), "is:landscape"),
+    "is": Filter(_chosen("is", {shape: shape for shape in SHAPES} | _MARKS), "is:landscape"),
     "has": Filter(_chosen("has", {fact: fact for fact in FACTS}), "has:gps"),
     "tag": Filter(_tag, "tag:beach"),
     "caption": Filter(_caption, "caption:dog"),
     "text": Filter(_text, 'text:"total 12.50"'),
+    "album": Filter(_album, 'album:"Rome 2019"'),
     "rating": Filter(_rating, "rating:>=3"),
     "near": Filter(_near, "near:48.86,2.35,5"),
     "similar": Filter(_image, "similar:holiday.jpg"),

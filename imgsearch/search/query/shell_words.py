@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-NAMES = ("folder", "name", "camera", "tag")
+NAMES = ("folder", "name", "camera", "tag", "album")
 """Filters whose value may hold spaces."""
 
 IMAGE_KEYS = ("similar", "like")

@@ -117,6 +117,17 @@ class Catalog:
             yield connection
         reached("catalog-committed")
 
+    @contextlib.contextmanager
+    def note(self) -> Iterator[sqlite3.Connection]:
+        """A short write transaction that needs no writer lock, on SQLite's own driver: for rows that no index run reads
+        or writes (albums, marks). It waits for the transaction that a run has open, not for the run. Raises like
+        ``write``."""
+        with disk_errors(self.path), contextlib.closing(self._connect()) as connection:
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+
     def close(self) -> None:
         """Close every pooled connection, and remove the copy that was read, if there is one."""
         self._drop_connections()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from imgsearch import wordforms
 from imgsearch.records import Clause, Filters, Float64, Root
 from imgsearch.storage.catalog import words
+from imgsearch.storage.catalog.collected.marks import is_mark
 
 EARTH_KM = 6371.0088  # mean radius, IUGG
 _DEGREE_KM = EARTH_KM * math.pi / 180
@@ -33,11 +34,11 @@ PLAIN_FORMATS = (
 
 
 def groups(filters: Filters) -> list[list[Clause]]:
-    """Groups the clauses of which any one may hold."""
+    """Groups the clauses of which any one may hold. A picture may bear several marks: each of these is for itself."""
     found: list[list[Clause]] = []
     together: dict[str, list[Clause]] = {}
     for clause in filters.clauses:
-        if clause.name in Filters.ANY and not clause.unwanted:
+        if clause.name in Filters.ANY and not clause.unwanted and not is_mark(clause):
             if clause.name not in together:
                 together[clause.name] = []
                 found.append(together[clause.name])

@@ -12,6 +12,7 @@ from imgsearch import wordforms
 from imgsearch.records import FILE_SOURCES, Clause, Filters, Int64, Root
 from imgsearch.storage.catalog import filter_rules as rules
 from imgsearch.storage.catalog import words
+from imgsearch.storage.catalog.collected import albums, marks
 from imgsearch.storage.catalog.dialects import Condition, Dialect, SqlConnection, dialect_of
 from imgsearch.storage.catalog.texts import captions, image_texts
 
@@ -40,7 +41,8 @@ class Scope:
 def matching_image_ids(connection: SqlConnection, filters: Filters, roots: Sequence[Root]) -> Int64:
     """Ids, ascending, of the images that have a file and match. All clauses about a file must hold for the same file;
     an unwanted clause rejects an image if it holds for any of its files. An image without a date, a place or a camera
-    matches no clause about it. Cost: a scan of the images, and of the files for a name with ``*`` or ``?``."""
+    matches no clause about it. Hidden images are among the others: `collected.marks.shown` leaves them out. Cost: a
+    scan of the images, and of the files for a name with ``*`` or ``?``."""
     scope = Scope(roots, dialect_of(connection))
     where, values = ["image_id NOT IN (SELECT image_id FROM deletions)"], []
     for group in rules.groups(filters):
@@ -176,7 +178,10 @@ def _type(clause: Clause, scope: Scope) -> Condition:
     return "format = ?", [clause.value]
 
 
-def _shape(clause: Clause, scope: Scope) -> Condition:
+def _is(clause: Clause, scope: Scope) -> Condition:
+    """A mark that a person gave, or a shape."""
+    if marks.is_mark(clause):
+        return marks.condition(clause.value)
     wide, high = "width > height * ?", "height > width * ?"  # a literal 1.05 is a decimal number for PostgreSQL
     sql = {"landscape": wide, "portrait": high, "square": f"NOT ({wide} OR {high})"}[clause.value]
     return sql, [rules.SQUARE] * sql.count("?")
@@ -228,7 +233,8 @@ _CONDITIONS: dict[str, Callable[[Clause, Scope], Condition]] = {
     "type": _type,
     "width": _between("width"),
     "height": _between("height"),
-    "is": _shape,
+    "is": _is,
+    "album": lambda clause, scope: albums.condition(clause.value),
     "has": _has,
     "tag": _tag,
     "caption": lambda clause, scope: captions.condition(clause.value, scope.dialect),

@@ -15,5 +15,6 @@ REVISIONS = (
     "0008",
     "0009",
     "0010",
+    "0011",
 )  # all that this code reads, oldest first
 HEAD = REVISIONS[-1]

@@ -23,7 +23,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from imgsearch.storage.catalog.collected.tables import collected_tables
+
 metadata = MetaData()
+albums, album_images, image_marks = collected_tables(metadata)
 
 library = Table(
     "library",

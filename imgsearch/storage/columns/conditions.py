@@ -14,13 +14,15 @@ from imgsearch import wordforms
 from imgsearch.records import Clause, Filters, Int64, Root
 from imgsearch.storage.catalog import filter_rules as rules
 from imgsearch.storage.catalog import words
+from imgsearch.storage.catalog.collected.marks import is_mark
 from imgsearch.storage.catalog.dialects import SqlConnection, dialect_of
 from imgsearch.storage.catalog.filters import Scope, file_condition, matching_image_ids
 from imgsearch.storage.columns.tables import CAPTION, NO_RATING, OWN, SINGLE, TAG, TEXT, Columns, places_in
 
 Mask = NDArray[np.bool_]
-ASKED_OF_SQL = ("name", "tag", "caption", "text")
-"""Filters about words that no column holds: their index is in the catalog."""
+ASKED_OF_SQL = ("name", "tag", "caption", "text", "album")
+"""Filters about words that no column holds: their index is in the catalog. Albums and marks (`is_mark`) change more
+often than columns are made, and hold few images: 5 us each."""
 
 
 FOLDERS_KEPT = 32
@@ -161,7 +163,7 @@ def _worded(columns: Columns, value: str) -> Mask:
 
 
 def _of_image(columns: Columns, clause: Clause, asked: Asked) -> Mask:
-    if clause.name in ASKED_OF_SQL:
+    if clause.name in ASKED_OF_SQL or is_mark(clause):
         mask = np.zeros(len(columns.image_ids), np.bool_)
         mask[places_in(columns.image_ids, asked.ids(clause))] = True
         return mask

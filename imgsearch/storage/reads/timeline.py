@@ -30,7 +30,7 @@ def months(store: Store, filters: Filters | None = None) -> list[tuple[int, int,
     """(year, month, images) of the images that the filters leave, the newest month first. Month 0: only the year is
     known, behind the months of that year; (0, 0, n), the last: images without a date. The counts add up to the places
     of `window`. A million images with columns: 5 ms, and what the filters take."""
-    wanted = filters or Filters()
+    wanted = store.shown(filters or Filters())
     counts = store.by_columns(lambda at_hand: _months_of(at_hand, wanted))
     if counts is None:
         counts = Counter(date[:7] for date, _ in _dates(store, wanted))
@@ -49,7 +49,7 @@ def window(store: Store, start: int, count: int, order: Order = "newest", filter
             f"got {start}, {count} and the order {order!r}, expected numbers from 0 on, and {' or '.join(ORDERS)}",
             "for example window(store, 0, 100, 'newest')",
         )
-    wanted, newest = filters or Filters(), order == "newest"
+    wanted, newest = store.shown(filters or Filters()), order == "newest"
     found = store.by_columns(lambda at_hand: _stretch(at_hand, wanted, start, count, newest=newest))
     if found is None:
         listed = sorted((row for row in _dates(store, wanted) if row[0]), reverse=newest)

@@ -23,6 +23,8 @@ from imgsearch.storage.catalog.texts import captions as caption_rows
 from imgsearch.storage.catalog.texts import image_texts as text_rows
 from imgsearch.storage.catalog.texts.captions import StoredCaption
 from imgsearch.storage.catalog.texts.image_texts import StoredText
+from imgsearch.storage.collecting import Collecting
+from imgsearch.storage.reads.collected import kept_albums, kept_marks
 from imgsearch.storage.store import Store
 from imgsearch.storage.view import View
 from imgsearch.storage.writer import Writer
@@ -52,10 +54,11 @@ def copy_images(
     source: Store,
     progress: Callable[[int], None] = lambda images: None,
 ) -> tuple[int, int]:
-    """Add every live image of ``source``, with its files, words, sidecars, caption and read text, and its failures. A
-    content that is here already gets the files; what else is here stays. Of a file that both have with different
-    contents, that of ``source`` counts. A read text is found in its own order of reading alone. Returns how many images
-    and files were there to be copied. Raises ModelMismatch, StorageFull, SegmentDamaged."""
+    """Add every live image of ``source``, with its files, words, sidecars, caption and read text, its failures, albums
+    and marks; albums of one name become one. A content that is here already gets the files; what else is here stays. Of
+    a file that both have with different contents, that of ``source`` counts. A read text is found in its own order of
+    reading alone. Returns how many images and files were there to be copied. Raises ModelMismatch, StorageFull,
+    SegmentDamaged."""
     writer.store.require_model(source.model)
     roots = {}
     for root in source.roots():
@@ -74,6 +77,7 @@ def copy_images(
             placed = writer.store.files_at(here, [row.relative_path for row in failed])
             transaction.record_failures(row for row in failed if row.relative_path not in placed)
         transaction.commit()
+    Collecting(writer.store).take_in(kept_albums(source), kept_marks(source))
     return images, files
 
 

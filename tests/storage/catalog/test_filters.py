@@ -17,6 +17,7 @@ from old_catalogs import take_back
 
 from imgsearch.records import Clause, Filters, MediaFacts, ModelId
 from imgsearch.storage import EmbeddedBatch, FilePlace, Store, create_store, open_store, writing
+from imgsearch.storage.collecting import Collecting
 
 CATALOG_KINDS = BOTH
 
@@ -33,6 +34,12 @@ class Picture:
     facts: MediaFacts
     paths: list[tuple[str, str]]  # folder and name
     deleted: bool = False
+    marks: tuple[str, ...] = ()
+    albums: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> bool:
+        return not self.deleted and "hidden" not in self.marks
 
 
 def facts_of(number: int, rng: random.Random) -> MediaFacts:
@@ -77,6 +84,12 @@ def shelf(
         ids = store.known_contents(picture.facts.content_hash for picture in pictures)
         for picture in pictures:
             picture.image_id = ids[picture.facts.content_hash]
+            picture.marks = tuple(mark for mark in ("favourite", "hidden") if rng.random() < 0.3)
+            picture.albums = tuple(name for name in ("Rome", "Rome 2019") if rng.random() < 0.4)
+            for mark in picture.marks:
+                Collecting(store).mark(mark, [picture.image_id])
+        for name in ("Rome", "Rome 2019"):
+            Collecting(store).create(name, [one.image_id for one in pictures if name in one.albums])
         yield store, pictures
 
 
@@ -100,6 +113,15 @@ def holds_of_file(clause: Clause, folder: str, name: str) -> bool:
     if clause.name == "folder":
         return in_order(plain(clause.value), folder, False) or in_order(plain(clause.value), "photos", False)
     return in_order(plain(clause.value), name, True)
+
+
+def holds_of_picture(clause: Clause, picture: Picture) -> bool:
+    value = str(clause.value).lower()
+    if value in ("favourite", "hidden"):
+        return value in picture.marks
+    if clause.name == "album":
+        return any(album.lower() == value or value == "ro*" for album in picture.albums)
+    return holds_of_facts(clause, picture.facts)
 
 
 def holds_of_facts(clause: Clause, facts: MediaFacts) -> bool:
@@ -149,9 +171,11 @@ def expected(pictures: list[Picture], clauses: list[Clause]) -> list[int]:
         fits &= not any(holds_of_file(c, *file) for c in of_files if c.unwanted for file in files)
         wanted = {name: [c for c in of_files if c.name == name and not c.unwanted] for name in ("folder", "name")}
         fits &= any(all(any(holds_of_file(c, *f) for c in group) for group in wanted.values() if group) for f in files)
-        fits &= not any(holds_of_facts(c, picture.facts) for c in of_facts if c.unwanted)
-        for name in {c.name for c in of_facts if not c.unwanted}:
-            answers = [holds_of_facts(c, picture.facts) for c in of_facts if c.name == name and not c.unwanted]
+        fits &= not any(holds_of_picture(c, picture) for c in of_facts if c.unwanted)
+        fits &= "hidden" not in picture.marks or any(c.value == "hidden" for c in of_facts)
+        asked = {c: c.name if c.value not in ("favourite", "hidden") else c.value for c in of_facts if not c.unwanted}
+        for name in set(asked.values()):
+            answers = [holds_of_picture(c, picture) for c in asked if asked[c] == name]
             fits &= any(answers) if name in Filters.ANY else all(answers)
         if fits:
             found.append(picture.image_id)
@@ -167,6 +191,8 @@ ONE = st.one_of(
     st.tuples(st.just("type"), st.sampled_from(["JPEG", "PNG", "HEIF", "GIF"])),
     st.tuples(st.sampled_from(["width", "height"]), st.sampled_from([(641, 1 << 40), (0, 999), (640, 640)])),
     st.tuples(st.just("is"), st.sampled_from(["landscape", "portrait", "square"])),
+    st.tuples(st.just("is"), st.sampled_from(["favourite", "hidden"])),
+    st.tuples(st.just("album"), st.sampled_from(["rome", "ROME 2019", "ro*", "Ostern"])),
     st.tuples(st.just("has"), st.sampled_from(["gps", "date", "camera"])),
     st.tuples(st.just("near"), st.sampled_from([(10.0, 20.0, 5000.0), (80.0, 179.0, 3000.0), (-60.0, -10.0, 9000.0)])),
 )
@@ -188,7 +214,7 @@ def test_folder_as_a_path_takes_what_lies_below_it(shelf: tuple[Store, list[Pict
     root = store.roots()[0].path
     for folder, prefix in ((root, ""), (root.parent, ""), (root / "Trips", "Trips/"), (root / "Trips" / "My", "-")):
         found = store.matching_images(Filters((Clause("folder", str(folder)),))).tolist()
-        below = [p.image_id for p in pictures if not p.deleted and any(f"{f}/".startswith(prefix) for f, _ in p.paths)]
+        below = [p.image_id for p in pictures if p.shown and any(f"{f}/".startswith(prefix) for f, _ in p.paths)]
         assert found == below
     assert store.matching_images(Filters((Clause("folder", "/nowhere"),))).tolist() == []
 
@@ -198,7 +224,7 @@ def test_name_with_marks_is_a_glob(shelf: tuple[Store, list[Picture]], pattern: 
     store, pictures = shelf
     fits = {"jpg": lambda n: n.lower().endswith(".jpg"), "plan": lambda n: "plan" in n, "-": lambda n: False}
     fits["x"] = lambda name: len(name) > 2 and name[1:].startswith(" x.")
-    below = [p.image_id for p in pictures if not p.deleted and any(fits[wanted](name) for _, name in p.paths)]
+    below = [p.image_id for p in pictures if p.shown and any(fits[wanted](name) for _, name in p.paths)]
     assert store.matching_images(Filters((Clause("name", pattern),))).tolist() == below
 
 

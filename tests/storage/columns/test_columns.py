@@ -26,8 +26,11 @@ from imgsearch.storage import (
     writing,
 )
 from imgsearch.storage.catalog import sqlite_reads as lookups
+from imgsearch.storage.catalog.collected import marks
 from imgsearch.storage.catalog.filters import matching_image_ids
+from imgsearch.storage.collecting import Collecting
 from imgsearch.storage.column_files import build_columns
+from imgsearch.storage.reads.collected import find_album
 from imgsearch.storage.reads.facets import read_facets
 from imgsearch.storage.reads.timeline import months, window
 from imgsearch.storage.upkeep.compaction import compact_library
@@ -168,6 +171,13 @@ class Shelf:
                 writer.forget_captions([image_id])
                 writer.forget_texts([image_id])
 
+    def collect(self) -> None:
+        image_ids = [self.id_of(number) for number in self.rng.sample(sorted(self.places), 4)]
+        collecting = Collecting(self.store)
+        collecting.mark("favourite", image_ids[:2], on=self.rng.random() < 0.7)
+        collecting.mark("hidden", image_ids[3:], on=self.rng.random() < 0.5)
+        collecting.put(find_album(self.store, self.rng.choice(("Trip", "Été"))).album_id, image_ids[1:])
+
     def compact(self) -> None:
         with writing(self.store) as writer:
             compact_library(writer)
@@ -176,7 +186,7 @@ class Shelf:
     def change(self) -> None:
         """One of all changes."""
         ways = (self.add, self.remove, self.bring_back, self.move, self.overwrite, self.tell_anew, self.describe)
-        self.rng.choice(ways)()
+        self.rng.choice((*ways, self.collect))()
 
 
 def new_shelf(folder: Path, seed: int, images: int, catalog_url: str) -> Shelf:
@@ -188,6 +198,8 @@ def new_shelf(folder: Path, seed: int, images: int, catalog_url: str) -> Shelf:
     with writing(store) as writer:
         roots = [writer.add_root(folder / name).root_id for name in ("photos of trips", "été 2")]
         file_root = writer.add_root(single).root_id
+    for name in ("Trip", "Été", "Été 2"):
+        Collecting(store).create(name)
     shelf = Shelf(store, roots, random.Random(seed))
     shelf.add(images)
     with writing(store) as writer, writer.transaction() as tx:
@@ -216,6 +228,7 @@ def shelf(
 
 def by_sql(store: Store, filters: Filters) -> list[int]:
     with store.catalog.look() as connection:
+        filters = marks.shown(connection, filters)
         return matching_image_ids(connection, filters, lookups.resolved_roots(connection, store.path)).tolist()
 
 
@@ -246,6 +259,8 @@ ONE = st.one_of(
     st.tuples(st.just("near"), st.sampled_from([(10.0, 20.0, 5000.0), (80.0, 179.0, 3000.0), (-60.0, -10.0, 9000.0)])),
     st.tuples(st.just("rating"), st.sampled_from([(0, 0), (-1, -1), (3, 5), (1, 1)])),
     st.tuples(st.just("tag"), st.sampled_from(["beach", "new york", "ann*", "🐶"])),
+    st.tuples(st.just("is"), st.sampled_from(["favourite", "hidden"])),
+    st.tuples(st.just("album"), st.sampled_from(["trip", "Été", "ete", "été*", "nowhere"])),
     st.tuples(st.sampled_from(["caption", "text"]), st.sampled_from(["red boat", "beach", "tot*", "anna"])),
 )
 CLAUSES = st.lists(st.builds(lambda pair, unwanted: Clause(*pair, unwanted), ONE, st.booleans()), max_size=4)

@@ -63,6 +63,8 @@ class CatalogAccess(Protocol):
 
     def write(self) -> AbstractContextManager[Connection]: ...
 
+    def note(self) -> AbstractContextManager[SqlConnection]: ...
+
     def exclusive(self, *, wait_s: float = 0.0) -> AbstractContextManager[None]:
         """Keeps writers with another copy of the library's folder out, where that is possible."""
 

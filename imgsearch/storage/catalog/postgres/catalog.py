@@ -110,6 +110,16 @@ class PostgresCatalog:
         reached("catalog-committed")
 
     @contextlib.contextmanager
+    def note(self) -> Iterator[PostgresConnection]:
+        with server_errors(self.shown):
+            connection = self._connected(reading=False)
+            try:
+                yield PostgresConnection(connection)
+                connection.commit()
+            finally:
+                connection.close()
+
+    @contextlib.contextmanager
     def exclusive(self, *, wait_s: float = 0.0) -> Iterator[None]:
         if self._held is not None:
             yield
