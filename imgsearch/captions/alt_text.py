@@ -70,17 +70,6 @@ def plan_sidecar(image: Path, text: str) -> SidecarPlan:
     return SidecarPlan(image, sidecar, text, content, before, reason)
 
 
-def write_sidecar(plan: SidecarPlan) -> None:
-    """Write a new sidecar, which appears complete or not at all. An existing one gets its new bytes by
-    `imgsearch.dedup.quarantine.rewrite`, which keeps the old ones. Raises UsageError if a sidecar has been made since
-    the plan, and OSError."""
-    if plan.content is None or plan.before is not None:
-        return
-    if os.path.lexists(plan.sidecar):
-        raise UsageError(f"{plan.sidecar} was made in the meantime", "run the same command again")
-    write_whole(plan.sidecar, plan.content)
-
-
 def keep_original(path: Path, content: bytes) -> Path:
     """Write ``content`` to ``NAME.bak`` beside ``path``, or to ``NAME.2.bak`` and so on if that file has other content.
     Returns the file's path."""

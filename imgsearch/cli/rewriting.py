@@ -14,6 +14,7 @@ from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from imgsearch.captions.alt_text import SidecarPlan
+    from imgsearch.dedup.quarantine.new_files import NewFile
     from imgsearch.dedup.quarantine.rewrite import Rewrite
     from imgsearch.storage import Store, StoredCaption
 
@@ -34,7 +35,7 @@ def agreed(question: str, *, yes: bool) -> bool:
 
 def write_sidecars(store: Store, found: Found, *, yes: bool) -> int:
     """Show what happens to each sidecar, and do it. -> 0, or 3 where one could not be written."""
-    from imgsearch.captions.alt_text import write_sidecar
+    from imgsearch.dedup.quarantine.new_files import NewFile
     from imgsearch.dedup.quarantine.rewrite import Rewrite
 
     plans = list(_sidecar_plans(found))
@@ -43,24 +44,13 @@ def write_sidecars(store: Store, found: Found, *, yes: bool) -> int:
     plans = [plan for plan in plans if plan.content is not None]
     if not plans or not agreed(f"Write {len(plans):,} sidecars?", yes=yes):
         return 0
-    made, failed = 0, 0
-    for plan in plans:
-        try:
-            write_sidecar(plan)
-            made += plan.before is None
-        except (OSError, UsageError) as exc:
-            failed += 1
-            why = exc.strerror if isinstance(exc, OSError) else exc.message
-            print(f"imgsearch: {shown(plan.sidecar)} was not written: {why}", file=sys.stderr)
+    new = [NewFile(os.fspath(plan.sidecar), plan.content) for plan in plans if plan.before is None and plan.content]
     changes = [
-        Rewrite(os.fspath(plan.sidecar), _root_of(store, plan.sidecar), hashlib.sha256(plan.before).hexdigest(), new)
+        Rewrite(os.fspath(plan.sidecar), _root_of(store, plan.sidecar), hashlib.sha256(plan.before).hexdigest(), after)
         for plan in plans
-        if plan.before is not None and (new := plan.content) is not None
+        if plan.before is not None and (after := plan.content) is not None
     ]
-    code = _rewrite(store, changes, made, "sidecars") if changes else 0
-    if not changes:
-        print(f"{made:,} sidecars written", file=sys.stderr)
-    return 3 if failed else code
+    return _rewrite(store, changes, "sidecars", new)
 
 
 def _sidecar_plans(found: Found) -> Iterator[SidecarPlan]:
@@ -103,22 +93,24 @@ def write_into_images(store: Store, found: Found, *, yes: bool) -> int:
         for plan in plans(ready)
         if plan.content is not None
     )
-    code = _rewrite(store, changes, 0, "pictures")
+    code = _rewrite(store, changes, "pictures")
     print(f"`imgsearch index --library {shell_word(store.path)}` reads them again.", file=sys.stderr)
     return code
 
 
-def _rewrite(store: Store, changes: Iterable[Rewrite], made: int, what: str) -> int:
-    """Write, and say so; ``made`` more were written that had no bytes before."""
+def _rewrite(store: Store, changes: Iterable[Rewrite], what: str, new: Sequence[NewFile] = ()) -> int:
+    """Write, and say so. -> 0, or 3 where some were left."""
     from imgsearch.dedup.quarantine.rewrite import rewrite_files
 
-    done = rewrite_files(store.layout.originals, changes)
+    done = rewrite_files(store.layout.originals, changes, new)
     for one in done.left:
         print(f"imgsearch: {shown(one.path)} was not written: {shown(one.reason)}", file=sys.stderr)
-    print(f"{done.moved + made:,} {what} written", file=sys.stderr)
-    if done.moved:
-        again = f"imgsearch alt-text --undo {done.run_id} --library {shell_word(store.path)}"
-        print(f"The originals are in {shown(store.layout.originals)}. Bring them back: {again}", file=sys.stderr)
+    print(f"{done.moved + done.made:,} {what} written", file=sys.stderr)
+    if done.moved or done.made:
+        kept = (
+            f"The originals are in {shown(store.layout.originals)}. Bring them back" if done.moved else "Take it back"
+        )
+        print(f"{kept}: imgsearch alt-text --undo {done.run_id} --library {shell_word(store.path)}", file=sys.stderr)
     return 3 if done.left else 0
 
 
@@ -136,7 +128,14 @@ def bring_back(store: Store, words: Sequence[str]) -> int:
         print("no original is kept: nothing is to be brought back", file=sys.stderr)
         return 1
     print(f"{done.returned:,} originals are back")
-    for what, ones in (("put beside", done.beside), ("still kept", done.left), ("in neither place", done.missing)):
+    if done.removed:
+        print(f"{done.removed:,} new sidecars are taken away")
+    for what, ones in (
+        ("stays", done.edited),
+        ("put beside", done.beside),
+        ("still kept", done.left),
+        ("in neither place", done.missing),
+    ):
         for one in ones:
             print(f"{what}: {shown(one.path)}: {shown(one.reason)}")
     return 3 if done.left or done.missing else 0

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgsearch.captions.alt_text import describe_page, keep_original, plan_sidecar, write_sidecar
+from imgsearch.captions.alt_text import describe_page, keep_original, plan_sidecar
+from imgsearch.dedup.quarantine.new_files import NewFile
+from imgsearch.dedup.quarantine.rewrite import rewrite_files
+from imgsearch.dedup.quarantine.undo import undo
 from imgsearch.errors import UsageError
 from imgsearch.media.metadata.xmp import parse_xmp
 
@@ -36,8 +39,6 @@ def test_sidecar_that_is_there_gets_one_property_more(tmp_path: Path) -> None:
     sidecar.write_bytes(KNOWN)
     plan = plan_sidecar(tmp_path / "a.jpg", 'a "red" <boat> & more')
     assert plan.action == "add" and plan.sidecar == sidecar and sidecar.read_bytes() == KNOWN
-    write_sidecar(plan)
-    assert sidecar.read_bytes() == KNOWN  # one that is there is written with a journal, not here
     content = plan.content or b""
     sidecar.write_bytes(content)
     place = KNOWN.index(b"</r:RDF>")
@@ -58,16 +59,15 @@ def test_sidecar_that_is_not_understood_is_left(tmp_path: Path, content: bytes) 
     (tmp_path / "a.jpg.xmp").write_bytes(content)
     plan = plan_sidecar(tmp_path / "a.jpg", "a boat")
     assert plan.action == "leave" and plan.reason
-    write_sidecar(plan)
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg.xmp"]
     assert (tmp_path / "a.jpg.xmp").read_bytes() == content
 
 
 def test_sidecar_that_was_made_meanwhile_is_not_written(tmp_path: Path) -> None:
-    plan = plan_sidecar(tmp_path / "a.jpg", "a boat")
     (tmp_path / "a.jpg.xmp").write_bytes(KNOWN)
-    with pytest.raises(UsageError, match="in the meantime"):
-        write_sidecar(plan)
+    done = rewrite_files(tmp_path / "kept", [], [NewFile(str(tmp_path / "a.jpg.xmp"), b"new")])
+    assert done.made == 0 and "in the meantime" in done.left[0].reason
+    undo(tmp_path / "kept")
     assert (tmp_path / "a.jpg.xmp").read_bytes() == KNOWN
 
 

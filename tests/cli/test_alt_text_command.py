@@ -15,6 +15,7 @@ from imgsearch.cli.main import parser_of
 from imgsearch.cli.parser import spoken
 from imgsearch.cli.verbs.alt_text import ALT_TEXT
 from imgsearch.errors import UsageError
+from imgsearch.files import write_whole
 from imgsearch.storage import StoredCaption, writing
 
 KNOWN = b"""<x:xmpmeta xmlns:x='adobe:ns:meta/'><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -72,9 +73,40 @@ def test_sidecar_that_is_there_comes_back(shelf: Any, capsys: Any) -> None:
     assert capsys.readouterr().err.startswith("2 sidecars written\nThe originals are in ")
     assert b"red" in sidecar.read_bytes() and sorted(path.suffix for path in shelf.photos.iterdir()).count(".bak") == 0
     assert alt_text(shelf, "--undo") == 0
-    assert sidecar.read_bytes() == KNOWN and (shelf.photos / "scene01.png.xmp").exists()
+    assert sidecar.read_bytes() == KNOWN and not (shelf.photos / "scene01.png.xmp").exists()
     assert alt_text(shelf, "--undo") == 1
     assert "nothing is to be brought back" in capsys.readouterr().err
+
+
+def test_new_sidecars_go_away_again_unless_somebody_edited_them(shelf: Any, capsys: Any) -> None:
+    first, second = shelf.photos / "scene00.png.xmp", shelf.photos / "scene01.png.xmp"
+    assert alt_text(shelf, "--xmp", "--yes") == 0
+    told = capsys.readouterr().err
+    run = told.split("--undo ")[1].split()[0]
+    assert told.startswith("2 sidecars written\nTake it back: imgsearch alt-text --undo ")
+    second.write_bytes(second.read_bytes() + b" ")
+    assert alt_text(shelf, "--undo", run) == 0
+    told = capsys.readouterr().out
+    assert "1 new sidecars are taken away" in told and f"stays: {second}: it was edited since" in told
+    assert not first.exists() and second.exists()
+    assert alt_text(shelf, "--undo") == 1
+
+
+def test_sidecars_of_a_killed_run_go_away(shelf: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """Killed when the first was written: their list was there before them."""
+
+    def write_one(target: Path, content: bytes) -> None:
+        if target.suffix == ".xmp" and list(shelf.photos.glob("*.xmp")):
+            raise KeyboardInterrupt
+        write_whole(target, content)
+
+    monkeypatch.setattr("imgsearch.dedup.quarantine.new_files.write_whole", write_one)
+    with pytest.raises(KeyboardInterrupt):
+        alt_text(shelf, "--xmp", "--yes")
+    monkeypatch.undo()
+    assert len(list(shelf.photos.glob("*.xmp"))) == 1
+    assert alt_text(shelf, "--undo") == 0
+    assert not list(shelf.photos.glob("*.xmp"))
 
 
 def test_pictures_are_shown_written_and_brought_back(shelf: Any, capsys: Any) -> None:

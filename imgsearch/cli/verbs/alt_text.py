@@ -31,7 +31,7 @@ the library, or a query over it; without any, all pictures with a caption. Unsur
 --into-pictures into the XMP inside the picture (JPEG, PNG, WebP; nothing is encoded again), --html FILE into every
 <img> of a page that has no alt. All three show what they would do and ask; without a terminal they want --yes. An
 alternative text that is there stays. The originals of changed pictures and sidecars are kept in the library until
---undo brings them back; that of a page is kept beside it as NAME.bak.
+--undo brings them back and takes new sidecars away; that of a page is kept beside it as NAME.bak.
 """
 
 

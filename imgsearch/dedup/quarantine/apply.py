@@ -44,6 +44,7 @@ class Applied:
     already: int = 0  # images of the plan that an earlier run had moved
     left: list[Left] = field(default_factory=list)
     notes: list[Left] = field(default_factory=list)  # further remarks on moved files
+    made: int = 0  # new files beside a person's own
     mended: int = 0  # half-done steps of a killed run that were put back first
 
 

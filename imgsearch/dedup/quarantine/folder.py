@@ -51,6 +51,11 @@ class RunFolder:
         return self.path / "journal.jsonl"
 
     @property
+    def new_files(self) -> Path:
+        """The list of what was made beside a person's files: [path, sha256 (hex)] of each; made when first needed."""
+        return self.path / "new.json"
+
+    @property
     def metadata(self) -> Path:
         return self.path / "metadata.jsonl"
 

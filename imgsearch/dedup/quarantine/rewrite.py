@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ from imgsearch.dedup.quarantine.apply import Applied, Left, mend_runs, put_back_
 from imgsearch.dedup.quarantine.folder import begin_run, working
 from imgsearch.dedup.quarantine.holding import Keeper
 from imgsearch.dedup.quarantine.journal import REWRITE, Journal, Step
+from imgsearch.dedup.quarantine.new_files import NewFile, make_files
 from imgsearch.dedup.quarantine.quarantine_file import AskedFile, CarriedFile, Mover, Unfinished
 from imgsearch.files import reached
 from imgsearch.records import MediaFacts
@@ -35,10 +36,13 @@ class Rewrite:
     content: bytes
 
 
-def rewrite_files(quarantine: str | os.PathLike[str], rewrites: Iterable[Rewrite]) -> Applied:
-    """Write them one after the other; ``moved`` counts the files. Files that have changed, are symbolic links, have
-    several names (hard links) or are write-protected, and those in read-only and in programs' folders are left, with
-    the reason. Asks for the next of ``rewrites`` when one is done.
+def rewrite_files(
+    quarantine: str | os.PathLike[str], rewrites: Iterable[Rewrite], new: Sequence[NewFile] = ()
+) -> Applied:
+    """Make the ``new`` files (``made`` of them), then write the others one after the other (``moved``). Files that have
+    changed, are symbolic links, have several names (hard links) or are write-protected, those in read-only and in
+    programs' folders, and new ones whose name is taken are left, with the reason. Asks for the next of ``rewrites``
+    when one is done.
 
     Raises LibraryBusy if another process works on the quarantine, StorageFull if it cannot be written. Reads and writes
     each file once, and once more where the quarantine is on another disk; three fsyncs a file."""
@@ -48,6 +52,11 @@ def rewrite_files(quarantine: str | os.PathLike[str], rewrites: Iterable[Rewrite
         run = begin_run(folder, REWRITE)
         applied.run_id = run.run_id
         with disk_errors(folder), Journal(run.journal, run.history().good_bytes) as journal:
+            for one, reason in make_files(run, new):
+                if reason:
+                    applied.left.append(Left(one.path, reason))
+                else:
+                    applied.made += 1
             rewriter = _Rewriter(run, journal, REWRITE, folder)
             for number, each in enumerate(rewrites, 1):
                 try:

@@ -13,6 +13,7 @@ from imgsearch.dedup.quarantine.apply import Left, reason_of
 from imgsearch.dedup.quarantine.bundles import bundles, return_bundle
 from imgsearch.dedup.quarantine.folder import RunFolder, find_run, run_folders, working
 from imgsearch.dedup.quarantine.journal import History, Journal, Step
+from imgsearch.dedup.quarantine.new_files import remove_files
 from imgsearch.dedup.quarantine.restore_file import Returned
 from imgsearch.progress import StepProgress
 from imgsearch.storage.disk_errors import disk_errors
@@ -26,6 +27,8 @@ class Undone:
     returned: int = 0  # files at their place again, under their own name or beside
     beside: list[Left] = field(default_factory=list)  # of these, files whose name was taken: where they are, in words
     notes: list[Left] = field(default_factory=list)  # of these, further remarks
+    removed: int = 0  # new files that the run had made
+    edited: list[Left] = field(default_factory=list)  # such files that stay, because they hold something else now
     left: list[Left] = field(default_factory=list)  # not brought back, and why: still in the quarantine
     missing: list[Left] = field(default_factory=list)  # in neither place: somebody removed them
 
@@ -52,6 +55,11 @@ def undo(quarantine: str | os.PathLike[str], run_id: str | None = None, progress
                     done += 1
                     if progress is not None:
                         progress(done, total)
+            for path, reason in remove_files(run):
+                if reason:
+                    undone.edited.append(Left(path, reason))
+                else:
+                    undone.removed += 1
         undone.left += [Left(str(path), "no line of the journal knows it") for path in _strays(run, history)]
         tidy(run)
     return undone
@@ -63,7 +71,7 @@ def _chosen(quarantine: Path, run_id: str | None) -> tuple[RunFolder | None, His
         return run, run.history()
     for run in reversed(run_folders(quarantine)):
         history = run.history()
-        if any(bundle.returnable for bundle in bundles(history)):
+        if run.new_files.is_file() or any(bundle.returnable for bundle in bundles(history)):
             return run, history
     return None, History()
 
