@@ -6,37 +6,35 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from cachetools import LRUCache
 
 from imgsearch.index import IndexOpener, open_at_home
-from imgsearch.records import Float32, Hit, Results
-from imgsearch.search.calibration import UNDIVIDED, Calibration, PartAgreement, ScoredCandidate
+from imgsearch.records import Float32, Results
+from imgsearch.search.answer import CLOSEST, SearchUnderWay, page_of
+from imgsearch.search.calibration import Calibration, ScoredCandidate
 from imgsearch.search.features.images import pixels_of_file
 from imgsearch.search.inference.direct import DirectInference, InferenceBackend
 from imgsearch.search.query.description import Query
-from imgsearch.search.query.paging import PageCursor, PageStart, page_start
+from imgsearch.search.query.paging import page_start
 from imgsearch.search.query.parser import ParsedQuery, parse_query
 from imgsearch.search.query.parts import parts_of
 from imgsearch.search.query.understanding import read_by_model
 from imgsearch.search.rerank import (
-    Match,
     Reranked,
     SearchModel,
-    fused_order,
-    fused_score,
     match_and_replace,
     match_texts,
 )
-from imgsearch.search.retrieval import Candidate, CandidateFinder, RetrievalRequest, RetrievalResult
+from imgsearch.search.retrieval import CandidateFinder, RetrievalRequest
 from imgsearch.search.similarity import combined
-from imgsearch.search.text_evidence import SOURCES, TextSource, fused_by_rank, listed_notes
-from imgsearch.search.timing import deadline_of, milliseconds_since, timed
+from imgsearch.search.text_evidence import SOURCES, TextSource
+from imgsearch.search.timing import deadline_of, timed
 from imgsearch.storage import FeatureStore, Store
 
 if TYPE_CHECKING:
@@ -49,37 +47,8 @@ def _is_id(named: str) -> bool:
     return named.isdecimal() and len(named) < _LONGEST_ID
 
 
-CLOSEST = 8
-"""Images that an answer offers where nothing matches with confidence."""
-
 REMEMBERED = 256
 """Re-ranks kept for the next pages of many people at once: some kB each."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Search:
-    """A query on its way: the request, and the candidates for it."""
-
-    query: Query
-    start: PageStart
-    request: RetrievalRequest
-    found: RetrievalResult
-    judged: bool  # whether hits are called confident or not
-    sure: bool  # whether any may be
-    notes: list[str]
-    took: dict[str, float]
-
-    @property
-    def depth(self) -> int:
-        """Candidates that are re-ranked."""
-        return self.request.depth + self.found.lifted
-
-    @property
-    def order(self) -> Literal["match", "likeness", "newest"]:
-        """What the hits are ordered by."""
-        if self.request.image is not None:
-            return "likeness"
-        return "match" if match_texts(self.request.parsed) else "newest"
 
 
 class Searcher:
@@ -144,7 +113,7 @@ class Searcher:
         started = time.perf_counter()
         search = self._begin(query, image, parsed)
         if search.depth and match_texts(search.request.parsed):
-            yield self._page(search, Reranked([], []), started)
+            yield page_of(search, Reranked([], []), self.calibration, started)
         yield self._finish(search, started)
 
     def tokens_of(self, image_id: int) -> Float32:
@@ -163,7 +132,7 @@ class Searcher:
 
     def _begin(
         self, query: Query, image: Float32 | None, parsed: ParsedQuery | None, *, parts: bool = False
-    ) -> _Search:
+    ) -> SearchUnderWay:
         """Read the query and find its candidates. ``parts``: compare them with its parts in any case."""
         parsed = parsed or parse_query(query, by_image=image is not None)
         start = page_start(query, image)
@@ -181,7 +150,7 @@ class Searcher:
             notes.append("no picture fits the filters" if parsed.filters else "the library holds no picture yet")
         if start.generation not in (None, found.generation):
             notes.append("the library has changed since the page before: pictures may be missing or come twice")
-        return _Search(query, start, request, found, judged, read.sure, notes, took)
+        return SearchUnderWay(query, start, request, found, judged, read.sure, notes, took)
 
     def _embed(self, query: Query, parsed: ParsedQuery, image: Float32 | None, parts: bool) -> RetrievalRequest:
         """Ask the model for all vectors that the query needs."""
@@ -210,12 +179,12 @@ class Searcher:
         pixels = pixels_of_file(Path(os.path.expanduser(named)), self.model.image_size)  # noqa: PTH111  leaves ~nobody
         return self.backend.embed_image(pixels)
 
-    def _finish(self, search: _Search, started: float) -> Results:
+    def _finish(self, search: SearchUnderWay, started: float) -> Results:
         with timed(search.took, "rerank"):
             reranked = self._rerank(search, started)
-        return self._page(search, reranked, started)
+        return page_of(search, reranked, self.calibration, started)
 
-    def _rerank(self, search: _Search, started: float) -> Reranked:
+    def _rerank(self, search: SearchUnderWay, started: float) -> Reranked:
         """ITM on the first candidates. The result is kept for the next pages."""
         parsed, found = search.request.parsed, search.found
         if not match_texts(parsed):
@@ -233,82 +202,3 @@ class Searcher:
             with self._lock:
                 self._reranked[key] = answer
         return answer
-
-    def _page(self, search: _Search, reranked: Reranked, started: float) -> Results:
-        query, offset = search.query, search.start.offset
-        # By vectors alone few images are sure to match and none is sure not to, so they end no list.
-        judged = search.judged and bool(reranked.matches)
-        ordered = self._ordered(search, reranked.matches, judged)
-        ends = judged and not query.everything
-        listed = [hit for hit in ordered if hit.confident or hit.words] if ends else ordered
-        hits = _ranked(listed, offset, query.k)
-        closest = ordered if ends and not listed and not offset else []
-        follows = len(listed) > offset + query.k or (search.found.more and len(listed) == len(ordered))
-        cursor = PageCursor(offset + len(hits), search.found.generation, search.start.digest).encoded()
-        notes = [*search.notes, *reranked.notes]
-        if not reranked.complete:
-            notes.append(f"the time was up after {reranked.count} of {reranked.due} candidates were re-ranked")
-        notes += listed_notes(hits) if ends else []
-        if ends and ordered and not listed:
-            notes.append("nothing in the library matches with confidence; --all shows the closest")
-        return Results(
-            query.text,
-            hits,
-            {**search.took, "total": milliseconds_since(started)},
-            reranked.count,
-            tuple(notes),
-            cursor if follows and hits else None,
-            reranked.complete,
-            _ranked(closest, 0, CLOSEST),
-            search.order,
-            (None if follows else len(listed)) if ends else search.found.total,
-        )
-
-    def _ordered(self, search: _Search, matches: list[Match | None], judged: bool) -> list[Hit]:
-        """All candidates, best first; with a calibration the confident ones come before the others. Only as many as
-        were asked for are sure of their place: others may follow the last candidate."""
-        candidates = search.found.candidates
-        scores = np.array([found.score for found in candidates], np.float32)
-        image_ids = np.array([found.image_id for found in candidates], np.int64)
-        padded = [*matches, *[None] * (len(candidates) - len(matches))]
-        order = fused_order(scores, matches, image_ids, search.request.parsed).tolist()
-        # Behind a snapshot's pool scores begin anew: what follows a doubtful picture is not listed, or the list for
-        # few would not be the beginning of the list for many.
-        heights = [np.inf if found.lifted else found.z for found in candidates]
-        lowest = np.minimum.accumulate(np.array(heights, np.float64)).tolist()
-        agreeing = [*search.found.agreements, *[UNDIVIDED] * (len(candidates) - len(search.found.agreements))]
-        evidence = [(candidates[place], padded[place], agreeing[place], lowest[place]) for place in order]
-        hits = [self._hit(search, judged, *one) for one in evidence]
-        hits.sort(key=lambda hit: hit.confident is False)  # stable
-        return fused_by_rank(hits, search.found.text_places, search.request.parsed.description)
-
-    def _hit(
-        self,
-        search: _Search,
-        judged: bool,
-        found: Candidate,
-        match: Match | None,
-        agreement: PartAgreement,
-        lowest_z: float,
-    ) -> Hit:
-        """``lowest_z`` of all candidates up to this one."""
-        logit = probability = confident = score = None
-        if match is not None:
-            score = fused_score(found.score, match, search.request.parsed)
-            if search.request.parsed.description:
-                logit, probability = match.logit, match.probability
-        if self.calibration is not None and judged:
-            if not search.sure:
-                confident = False
-            elif match is None:
-                confident = self.calibration.confident_by_vectors(lowest_z)
-            else:
-                strength = self.calibration.strength(match.margin, found.score, found.z, agreement)
-                confident = strength >= 0 and not match.shows_unwanted
-        numbers = found.score, logit, probability, confident, score
-        return Hit(0, found.image_id, found.source.paths[0], *numbers, found.words)
-
-
-def _ranked(hits: Sequence[Hit], offset: int, count: int) -> tuple[Hit, ...]:
-    """``count`` of the hits behind the first ``offset``, each with its rank."""
-    return tuple(replace(hit, rank=place) for place, hit in enumerate(hits[offset : offset + count], offset + 1))
