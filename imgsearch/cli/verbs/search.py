@@ -34,7 +34,8 @@ Plain words describe the picture. Among them may stand:
   tag:beach   rating:>=3          what people wrote about it, and their stars
   caption:dog                     words of its caption, by `imgsearch caption` or by people
   text:invoice text:"no 12"       words that stand in it, as `imgsearch read` read them
-  has:gps|date|camera|tag|rating|caption|text          near:48.86,2.35,5    within 5 km of a place
+  has:gps|date|camera|tag|rating|caption|text
+  near:Lisbon   near:"Paris, Texas"   near:48.86,2.35,5     near a town; within 5 km of a place
   similar:photo.jpg|ID            like that picture
   like:photo.jpg at night         like that one, but as the words say
   -folder:Trash                   a minus before a filter turns it round

@@ -131,6 +131,8 @@ def _path_of(named: str, store: Store | None) -> Path:
 
 def _as_json(path: Path, found: ShownFile, store: Store | None) -> dict[str, Any]:
     """Names as in the API; a source stands beside each fact. Paths as `search --json` writes them."""
+    from imgsearch.places import named_place
+
     facts, content, traits = found.facts, found.content, found.traits
     modified = datetime.fromtimestamp(found.mtime_ns / 1e9, UTC).isoformat(timespec="seconds")
     return {
@@ -158,6 +160,7 @@ def _as_json(path: Path, found: ShownFile, store: Store | None) -> dict[str, Any
         "latitude": facts.latitude,
         "longitude": facts.longitude,
         "place_source": facts.place_source,
+        "place": named_place(facts.latitude, facts.longitude),
         "rating": facts.rating,
         "rating_source": facts.rating_source,
         "title": _first(facts.words, "title"),
@@ -188,7 +191,7 @@ def _in_library(path: Path, found: ShownFile, store: Store) -> dict[str, Any]:
     return {
         "path": str(store.path),
         "image_id": image_id,
-        "indexed": any(_same(path, file) for file in files),
+        "indexed": any(os.path.realpath(path) == os.path.realpath(file) for file in files),
         "files": [str(file) for file in files],
         "caption": None if image_id is None else _written(image_id, store),
         "words_read": None if image_id is None else _lines_read(image_id, store),
@@ -217,13 +220,9 @@ def _recorded_failure(path: Path, store: Store) -> dict[str, Any] | None:
     inside = [root for root in store.roots() if path.absolute().is_relative_to(root.path)]
     for root in inside:
         for failure in store.failures(root.root_id):
-            if _same(path, Path(failure.path)):
+            if os.path.realpath(path) == os.path.realpath(failure.path):
                 return {"stage": failure.stage, "reason": failure.reason, "transient": failure.transient}
     return None
-
-
-def _same(path: Path, file: Path) -> bool:
-    return os.path.realpath(path) == os.path.realpath(file)
 
 
 def _print(path: Path, answer: dict[str, Any], *, below: bool) -> None:
@@ -235,7 +234,8 @@ def _print(path: Path, answer: dict[str, Any], *, below: bool) -> None:
         lines.append(("camera", shown(answer["camera"])))
     if answer["latitude"] is not None:
         place = f"{answer['latitude']:.6f}, {answer['longitude']:.6f}"
-        lines.append(("place", f"{place} ({_source(answer['place_source'])})"))
+        near = f"; {shown(answer['place']['said'])}" if answer["place"] else ""
+        lines.append(("place", f"{place} ({_source(answer['place_source'])}){near}"))
     if answer["rating"] is not None:
         stars = "rejected" if answer["rating"] < 0 else f"{answer['rating']} of 5"
         lines.append(("rating", f"{stars} ({_source(answer['rating_source'])})"))

@@ -27,7 +27,8 @@ MOST_COMPARED = 100
 class ParsedQuery:
     """What a person asks for: ``description`` in plain words, "" if there are none; texts that the image must not show;
     filters; and images (paths, or ids in the library): those to be ``similar`` to, or one to be ``like``, where the
-    description is the difference; and, beside these, those to be less like."""
+    description is the difference; and, beside these, those to be less like. ``notes`` tell how a value was taken that
+    may have been meant otherwise."""
 
     description: str
     excluded: tuple[str, ...] = ()
@@ -35,6 +36,7 @@ class ParsedQuery:
     similar: tuple[str, ...] = ()
     like: str | None = None
     unlike: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -77,6 +79,7 @@ def parse(text: str) -> ParsedQuery:
     words: list[str] = []
     excluded: list[str] = []
     clauses: list[Clause] = []
+    notes: list[str] = []
     images: dict[str, list[str]] = {"similar": [], "like": [], "unlike": []}
     negate = False
     for token in _tokens(text):
@@ -87,6 +90,7 @@ def parse(text: str) -> ParsedQuery:
             images["unlike" if token.unwanted else token.key].append(_named(token))
         elif token.key:
             clauses.append(_clause(token))
+            notes += FILTERS[token.key].notes(token.text)
         elif token.unwanted:
             excluded.append(token.text)
         else:
@@ -96,7 +100,10 @@ def parse(text: str) -> ParsedQuery:
     unwanted = tuple(" ".join(one.split()) for one in excluded if one.strip())
     similar, like, unlike = (tuple(dict.fromkeys(named)) for named in images.values())
     _require_comparable(similar, like, unlike)
-    return ParsedQuery(spoken, unwanted, Filters(tuple(clauses)), similar, like[0] if like else None, unlike)
+    filters = Filters(tuple(clauses))
+    return ParsedQuery(
+        spoken, unwanted, filters, similar, like[0] if like else None, unlike, tuple(dict.fromkeys(notes))
+    )
 
 
 def _require_comparable(similar: Sequence[str], like: Sequence[str], unlike: Sequence[str]) -> None:

@@ -60,10 +60,12 @@ def read_by_model(parsed: ParsedQuery, model: TextModel) -> ReadQuery:
     """Find out what of the description and of the excluded texts ``model`` reads and knows."""
     excluded = [understand(model.words(text)) for text in parsed.excluded]
     if not parsed.description:  # "-hat" alone, or filters
-        return ReadQuery(notes=tuple(understanding_notes(Understanding((), telling=True), excluded)))
+        found = understanding_notes(Understanding((), telling=True), excluded)
+        return ReadQuery(notes=(*parsed.notes, *found))
     description = understand(model.words(parsed.description))
+    sure = description.sure and not any(one.unknown for one in excluded)
     notes = (*query_notes(parsed.description, model.count_tokens), *understanding_notes(description, excluded))
-    return ReadQuery(description.sure and not any(one.unknown for one in excluded), notes)
+    return ReadQuery(sure, (*parsed.notes, *notes))
 
 
 def understand(words: Sequence[VocabularyWord]) -> Understanding:
