@@ -65,6 +65,7 @@ class Settings:
     generator: str = (
         ""  # writes captions and answers; "" = "mini" where the library's model is the small one, else none
     )
+    allow_folder: str = ""  # below which the page may read folders, joined like PATH; "" = the home folder; "none"
 
 
 def known_settings() -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from web.http.parameters import Operations
     from web.services.generation import GenerationService
     from web.services.search_service import SearchService
+    from web.services.welcome.setup import Setup
 
 _NOUNS = (
     "pages",
@@ -29,11 +30,15 @@ _NOUNS = (
     "selections",
     "duplicates",
     "jobs",
+    "setup",
     "openapi",
     "login",
     "metrics",
 )
 """Modules below `web.http.routes`, each with a ``blueprint``."""
+
+_WELCOME_NOUNS = ("welcome", "jobs", "setup", "openapi", "login", "metrics")
+"""Those of a server that has no library yet."""
 
 
 def _described() -> Operations:
@@ -45,34 +50,57 @@ def _described() -> Operations:
 
 def create_app(service: SearchService, config: WebConfig, generation: GenerationService | None = None) -> Flask:
     """The app over the search service and, if there is one, the generation service. Their maker closes them."""
-    from flask import Flask
-
-    from web.http.assets import install_assets
-    from web.http.context import CONFIG, DRAINING, SERVICE, TEXTS
-    from web.http.parameters import install_parameters
-    from web.http.proxy import install_proxy
-    from web.http.routes.metrics import install_metrics
-    from web.http.security import install_security
-    from web.http.tagging import install_tagging
-    from web.problems import install_problems
+    from web.http.context import SERVICE, TEXTS
     from web.services.generation import GenerationService
     from web.services.picture_texts import PictureTexts
 
+    generation = generation or GenerationService()
+    app = _bare_app(config, service, generation)
+    app.extensions[SERVICE] = service
+    app.extensions[TEXTS] = PictureTexts(lambda: service.searcher, generation)
+    _install(app, config, _NOUNS)
+    app.register_blueprint(import_module(f"{__name__}.http.moving_pictures").blueprint)
+    return app
+
+
+def create_welcome_app(config: WebConfig, setup: Setup) -> Flask:
+    """The app of a server that has no library yet: a page that makes one."""
+    from web.http.context import SETUP
+    from web.http.routes.jobs import RUNS
+
+    app = _bare_app(config)
+    app.extensions[SETUP], app.extensions[RUNS] = setup, setup.runs
+    _install(app, config, _WELCOME_NOUNS)
+    return app
+
+
+def _bare_app(config: WebConfig, *counted: Any) -> Flask:
+    from flask import Flask
+
+    from web.http.context import CONFIG, DRAINING
+    from web.http.routes.metrics import install_metrics
+
     app = Flask(__name__, static_folder=None)  # web/http/assets.py serves it
     app.json.ensure_ascii = True  # type: ignore[attr-defined]  # file names may hold halves of characters
-    app.extensions[SERVICE] = service
     app.extensions[CONFIG] = config
     app.extensions[DRAINING] = threading.Event()
-    generation = generation or GenerationService()
-    app.extensions[TEXTS] = PictureTexts(lambda: service.searcher, generation)
-    install_metrics(app, service, generation)
+    install_metrics(app, *counted)
+    return app
+
+
+def _install(app: Flask, config: WebConfig, nouns: tuple[str, ...]) -> None:
+    from web.http.assets import install_assets
+    from web.http.parameters import install_parameters
+    from web.http.proxy import install_proxy
+    from web.http.security import install_security
+    from web.http.tagging import install_tagging
+    from web.problems import install_problems
+
     install_security(app, config)
     install_problems(app)
     install_proxy(app, config)
     install_assets(app, Path(__file__).parent / "static")
     install_tagging(app)
     install_parameters(app, _described)
-    for noun in _NOUNS:
+    for noun in nouns:
         app.register_blueprint(import_module(f"{__name__}.http.routes.{noun}").blueprint)
-    app.register_blueprint(import_module(f"{__name__}.http.moving_pictures").blueprint)
-    return app

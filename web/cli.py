@@ -7,7 +7,6 @@ import getpass
 import os
 import sys
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,13 +17,10 @@ from imgsearch.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flask import Flask
-
     from imgsearch.generation.contract import Generator
-    from imgsearch.search.engine import Searcher
     from imgsearch.settings import Settings
     from web.config import WebConfig
-    from web.http.access import Access
+    from web.opening import Opening
     from web.server import Server
     from web.services.generation import GenerationService
 
@@ -64,6 +60,12 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a name that this machine is called by"
     )
+    parser.add_argument(
+        "--allow-folder",
+        action="append",
+        metavar="DIR",
+        help="the page may offer and read the folders below this one (your home folder); none: no folder",
+    )
     parser.add_argument("--https", action="store_true", help="people come over HTTPS: send cookies over nothing else")
     parser.add_argument(
         "--proxy", action="store_true", help="believe X-Forwarded-For, -Proto and -Host: a proxy of mine sets them"
@@ -80,18 +82,17 @@ def _run(arguments: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from imgsearch.settings import load_settings
 
-    settings = load_settings(vars(arguments))
+    allowed = arguments.allow_folder and os.pathsep.join(arguments.allow_folder)
+    settings = load_settings(vars(arguments) | {"allow_folder": allowed})
     if arguments.set_password or arguments.new_token:
         return _change_access(settings, password=arguments.set_password)
     return _serve(arguments, settings)
 
 
 def _change_access(settings: Settings, *, password: bool) -> int:
-    from imgsearch.app import open_store
     from web.http.access import read_access, write_access
 
-    with open_store(settings) as store:
-        folder = store.path
+    folder = _library_folder(settings)
     access = read_access(folder)
     if password:
         write_access(folder, access.with_password(_ask_password()))
@@ -102,6 +103,23 @@ def _change_access(settings: Settings, *, password: bool) -> int:
     print(token)
     print("Kept nowhere; programs send it as `Authorization: Bearer TOKEN`.", file=sys.stderr)
     return 0
+
+
+def _library_folder(settings: Settings) -> Path:
+    """The folder of the library, made where there is none: a server that others reach needs its password first. Raises
+    StorageFull if it cannot be made, and what `open_store` raises for a library that cannot be opened."""
+    from imgsearch.app import open_store
+    from imgsearch.errors import StorageFull
+    from imgsearch.storage import library_exists
+
+    if library_exists(settings.library):
+        with open_store(settings) as store:
+            return store.path
+    try:
+        settings.library.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise StorageFull(f"{settings.library} cannot be made: {exc.strerror}", "name another with --library") from exc
+    return settings.library
 
 
 def _ask_password() -> str:
@@ -120,34 +138,26 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
         import waitress  # noqa: F401
     except ImportError as exc:
         raise UsageError(f"serve needs {exc.name}, which is not installed", "pip install 'imgsearch[web]'") from exc
-    from imgsearch.app import open_searcher
-    from web import create_app
-    from web.http.routes.jobs import close_runs
-    from web.services.search_service import SearchService, ServiceLimits
+    from web.opening import Opening, ServerParts
 
-    with open_searcher(settings) as searcher:
-        config = _web_config(arguments, searcher.store.path)
-        limits = ServiceLimits(config.searches, config.max_query_chars, settings.rerank)
-        generation = _generation(arguments, settings, searcher.store.model.name)
-        with closing(SearchService(searcher, limits, partial(_reopened, settings))) as service, closing(generation):
-            app = create_app(service, config, generation)
-            server = _bound(app, arguments, config)
-            server.leave_on_signals()
-            address = _url(arguments.host, server.address[1], config.prefix)
-            print(f"imgsearch: {searcher.store.path} at {address}", flush=True)
-            service.warm()
-            clean = server.run()
-            close_runs(app)
+    config, alone = _web_config(arguments, settings)
+    keep = partial(_keep_key, config)
+    parts = ServerParts(settings, config, partial(_generation, arguments, settings), keep, alone or _named(settings))
+    with closing(Opening(parts)) as opening:
+        opening.begin()
+        server = _bound(opening, arguments, config)
+        server.leave_on_signals()
+        address = _url(arguments.host, server.address[1], config.prefix)
+        print(f"imgsearch: {opening.library or 'no library yet, make one'} at {address}", flush=True)
+        clean = server.run()
     if not clean:
         print("imgsearch: some requests took too long and were cut off", file=sys.stderr)
     return 0
 
 
-def _reopened(settings: Settings) -> Searcher:
-    """The library after a switch, with the model that its vectors are of now."""
-    from imgsearch.app import open_searcher
-
-    return open_searcher(replace(settings, model="", dtype="auto"))
+def _named(settings: Settings) -> bool:
+    """Whether the owner named folders that the page may read."""
+    return bool(settings.allow_folder)
 
 
 def _generation(arguments: argparse.Namespace, settings: Settings, model: str) -> GenerationService:
@@ -178,14 +188,15 @@ def _generation(arguments: argparse.Namespace, settings: Settings, model: str) -
     return GenerationService(load, name, quantize=quantize)
 
 
-def _web_config(arguments: argparse.Namespace, library: Path) -> WebConfig:
-    """The settings of this server. Raises UsageError if others could come in without a password or a token."""
+def _web_config(arguments: argparse.Namespace, settings: Settings) -> tuple[WebConfig, bool]:
+    """The settings of this server, and whether only this machine reaches it. Raises UsageError if others could come in
+    without a password or a token."""
     from web.config import WebConfig
     from web.http.access import read_access
     from web.http.proxy import read_prefix
     from web.server import is_loopback
 
-    access = read_access(library)
+    access = read_access(settings.library)
     try:
         alone = is_loopback(arguments.host)
     except OSError as exc:
@@ -195,9 +206,8 @@ def _web_config(arguments: argparse.Namespace, library: Path) -> WebConfig:
             f"--host {arguments.host} lets other machines in, and the library has no password",
             "set one first: imgsearch serve --set-password",
         )
-    _keep_key(library, access)
     names = ("localhost", arguments.host, *map(_without_port, arguments.allow_host))
-    return WebConfig(
+    config = WebConfig(
         hosts=tuple(dict.fromkeys(name.lower() for name in names)),
         password_hash=access.password_hash,
         token_hashes=access.token_hashes,
@@ -205,38 +215,50 @@ def _web_config(arguments: argparse.Namespace, library: Path) -> WebConfig:
         secure_cookie=arguments.https,
         proxy=arguments.proxy,
         prefix=read_prefix(arguments.prefix),
+        folders=_folders(settings),
     )
+    return config, alone and not arguments.proxy
 
 
-def _keep_key(library: Path, access: Access) -> None:
+def _folders(settings: Settings) -> tuple[str, ...]:
+    """Those below which the page may offer and read folders: the home folder, unless the settings name others."""
+    if settings.allow_folder == "none":
+        return ()
+    named = [folder for folder in settings.allow_folder.split(os.pathsep) if folder] or ["~"]
+    for folder in named:
+        if not os.path.isdir(os.path.expanduser(folder)):  # noqa: PTH111, PTH112
+            raise UsageError(f"--allow-folder {folder} is no folder", "name one that is there, or none")
+    return tuple(os.path.expanduser(folder) for folder in named)  # noqa: PTH111
+
+
+def _keep_key(config: WebConfig, library: Path) -> None:
     """Store a new key, so that a restart logs nobody out. If the folder takes no file, sessions end with the server."""
     from imgsearch.errors import StorageFull
-    from web.http.access import FILE_NAME, write_access
+    from web.http.access import FILE_NAME, Access, write_access
 
     if not (library / FILE_NAME).exists():
         try:
-            write_access(library, access)
+            write_access(library, Access(config.password_hash, config.token_hashes, config.secret_key.hex()))
         except StorageFull as error:
             print(f"note: {error.message}; sessions end with the server", file=sys.stderr)
 
 
-def _bound(app: Flask, arguments: argparse.Namespace, config: WebConfig) -> Server:
+def _bound(opening: Opening, arguments: argparse.Namespace, config: WebConfig) -> Server:
     """The listening server. Raises UsageError if the address is not available."""
-    from web.http.context import DRAINING
     from web.problems import refusal_of
     from web.server import Server
     from web.services.generation import WAITING
 
     try:
         return Server(
-            app,
+            opening,
             arguments.host,
             arguments.port,
             threads=config.searches + config.streams + WAITING + _OTHER_THREADS,
             max_body_bytes=config.max_upload_bytes + 1_000_000,
-            draining=app.extensions[DRAINING],
+            draining=opening.draining,
             proxy=config.proxy,
-            refusing=refusal_of(app),
+            refusing=refusal_of(opening.app),
         )
     except (OSError, ValueError, OverflowError) as exc:
         raise UsageError(

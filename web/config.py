@@ -22,7 +22,8 @@ class WebConfig:
     thumbnails may fill: 20 kB a small one, 120 a large one. ``renditions_bytes``: the same for full-size images that
     browsers cannot show otherwise: 3 to 6 MB each. ``secure_cookie``: send the session cookie over HTTPS only.
     ``proxy``: trust the headers that one proxy in front sets (X-Forwarded-For, -Proto, -Host). ``prefix``: the path
-    under which it serves this library, "/photos"; "" for none."""
+    under which it serves this library, "/photos"; "" for none. ``folders``: those below which the page may offer and
+    read folders."""
 
     hosts: tuple[str, ...] = ("localhost",)
     password_hash: str | None = None
@@ -37,6 +38,7 @@ class WebConfig:
     secure_cookie: bool = False
     proxy: bool = False
     prefix: str = ""
+    folders: tuple[str, ...] = ()
 
     @property
     def guarded(self) -> bool:

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from web.config import WebConfig
     from web.services.picture_texts import PictureTexts
     from web.services.review_service import ReviewService
+    from web.services.runs import Runs
     from web.services.search_service import SearchService
+    from web.services.welcome.setup import Setup
 
 SERVICE, CONFIG, DRAINING = "imgsearch.service", "imgsearch.config", "imgsearch.draining"
-DESK, TEXTS = "imgsearch.desk", "imgsearch.texts"
+DESK, TEXTS, SETUP, RUNS = "imgsearch.desk", "imgsearch.texts", "imgsearch.setup", "imgsearch.runs"
 
 
 def current_service() -> SearchService:
@@ -60,3 +62,26 @@ def current_desk() -> ReviewService:
     if known is None:
         known = current_app.extensions.setdefault(DESK, ReviewService(current_service().store))
     return cast("ReviewService", known)
+
+
+def current_runs() -> Runs:
+    """The runs of this app."""
+    from web.services.runs import Runs
+
+    known = current_app.extensions.get(RUNS)
+    if known is None:
+        service = current_service()
+        known = current_app.extensions.setdefault(RUNS, Runs(lambda: service.store))
+    return cast("Runs", known)
+
+
+def current_setup() -> Setup:
+    """What a page of this app may do to the making of its library."""
+    from web.services.welcome.folders import FolderRules
+    from web.services.welcome.setup import Setup
+
+    runs, known = current_runs(), cast("Setup | None", current_app.extensions.get(SETUP))
+    if known is None or known.runs is not runs:
+        known = Setup(runs, runs.library, FolderRules.of(current_config().folders))
+        current_app.extensions[SETUP] = known
+    return known

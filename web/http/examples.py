@@ -46,6 +46,7 @@ _JOB: Part = {
     "finished_at": None,
     "exit_code": None,
     "message": "",
+    "problem": None,
     "summary": None,
     "progress": {
         "total": 1200,
@@ -90,11 +91,21 @@ DESCRIPTIONS: dict[str, str] = {
     "duplicateGroup": "As in the list.",
     "decide": "A decision moves nothing; the job `dedup-apply` does.",
     "jobs": "Runs that this server has started.",
-    "startJob": "One at a time, in a process of its own. `index` may name `folders` inside those of the library; "
+    "startJob": "One at a time, in a process of its own. `index` may name `folders` inside those of the library, and "
+    "others where this client may choose them (`setup`); `estimate` says what that would take, in its `summary`; "
     "`dedup-find` looks for duplicates and moves nothing; `dedup-apply` moves what was accepted; `dedup-undo` brings a "
-    "run's files back.",
+    "run's files back. While there is no library, `pull` fetches a model, `index` and `estimate` take a `model`, and "
+    "`demo` draws scenes and makes a library of them in a folder beside.",
     "job": "One of the last 20.",
-    "stopJob": "After the batch in flight; a second time, at once.",
+    "stopJob": "After the batch in flight; a second time, at once. A paused run ends.",
+    "pauseJob": "`index` and `pull` only: the batch in flight is finished, and the process ends, so that its memory is "
+    "free; `state` is `pausing`, then `paused`.",
+    "resumeJob": "In a new process, where it was; counts go on.",
+    "setup": "Models and folders are told only to clients that may choose them: those that are logged in or send a "
+    "token, or, where nobody has to, programs on this machine of the user that runs the server.",
+    "folders": "By name; hidden folders, and links that lead out of the roots, are left out. Without `path` the roots, "
+    "or what is in the only one.",
+    "leaveDemo": "For the demo alone; its folder stays.",
     "streamJobs": "Ends with the last run.",
     "months": "In the order of `sort`; undated ones come last. The counts add up to the places of `timeline`.",
     "timeline": "Filters of `q` apply; words have an order of their own, and are refused.",
@@ -161,10 +172,34 @@ ANSWERS: dict[str, Part] = {
     "startJob": _JOB,
     "job": _JOB,
     "stopJob": _JOB | {"state": "stopping"},
+    "pauseJob": _JOB | {"state": "pausing"},
+    "resumeJob": _JOB,
+    "setup": {
+        "ready": True,
+        "demo": False,
+        "allowed": True,
+        "library": "/home/me/.local/share/imgsearch/library",
+        "models": [],
+        "roots": [{"name": "me", "path": "/home/me"}],
+        "memory_free_bytes": 9_000_000_000,
+        "disk_free_bytes": 80_000_000_000,
+        "job": None,
+        "problem": None,
+    },
+    "folders": {
+        "path": "/home/me/Pictures",
+        "shown": "/home/me/Pictures",
+        "parent": "/home/me",
+        "folders": [{"name": "2019", "path": "/home/me/Pictures/2019"}],
+        "pictures": 12,
+        "elsewhere": 0,
+        "cut": False,
+    },
 }
 
 BODIES: dict[str, Part] = {
     "startJob": {"kind": "index", "folders": ["/photos/2019"]},
+    "folders": {"path": "/home/me/Pictures"},
     "decide": {"decide": "accept", "tier": "bytes"},
     "paths": {"ids": [17, 18]},
 }

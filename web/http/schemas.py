@@ -7,6 +7,7 @@ from typing import Any
 
 from imgsearch.dedup.evidence.records import TIERS
 from web.services.picture_texts import MAX_BEAMS, MAX_QUESTION_CHARS, MAX_TURNS
+from web.services.runs.options import JOB_KINDS
 
 Schema = dict[str, Any]
 
@@ -16,10 +17,10 @@ def _object(**properties: Schema) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def _optional(name: str, **properties: Schema) -> Schema:
-    """An object that may lack ``name``."""
+def _optional(lacking: tuple[str, ...], **properties: Schema) -> Schema:
+    """An object that may lack what ``lacking`` names."""
     made = _object(**properties)
-    return made | {"required": [each for each in properties if each != name]}
+    return made | {"required": [each for each in properties if each not in lacking]}
 
 
 def _list(of: Schema) -> Schema:
@@ -173,16 +174,18 @@ _FAILURES = _object(
 )
 _JOB = _object(
     id=COUNT,
-    kind={"enum": ["index", "dedup-find", "dedup-apply", "dedup-undo"]},
-    state={"enum": ["running", "stopping", "finished", "stopped", "failed"]},
+    kind={"enum": list(JOB_KINDS)},
+    state={"enum": ["running", "stopping", "pausing", "paused", "finished", "stopped", "failed"]},
     started_at=WHEN,
     finished_at=_or_null(WHEN),
     exit_code=_or_null({"type": "integer"}),
     message=_said("what it said on its standard error", type="string"),
+    problem=_or_null(_object(detail=TEXT, hint=TEXT)),
     summary=_or_null({"type": "object"}),
     progress=_optional(
-        "stage",
-        stage=_said("of a search for duplicates: what it does now", type="string"),
+        ("stage", "walked"),
+        stage=_said("what it does now", type="string"),
+        walked=_said("files that were found so far, while folders are looked through", **COUNT),
         total=_or_null(_said("files to deal with; null until it is known", **COUNT)),
         done=COUNT,
         failed=COUNT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Flask, Response, current_app, g, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import (
     CollectorRegistry,
@@ -19,7 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from imgsearch.errors import ImgsearchError
-from web.http.context import current_service, draining
+from web.http.context import SERVICE, current_service, draining
 
 blueprint = Blueprint("metrics", __name__)
 
@@ -107,6 +107,8 @@ def readyz() -> ResponseReturnValue:
     """The library can be read, and the server is not about to stop; 503 otherwise."""
     if draining().is_set():
         return Response("leaving\n", 503, mimetype="text/plain")
+    if SERVICE not in current_app.extensions:
+        return Response("there is no library yet\n", 503, mimetype="text/plain")
     try:
         current_service().store.generation()
     except ImgsearchError as error:
@@ -117,7 +119,5 @@ def readyz() -> ResponseReturnValue:
 @blueprint.get("/metrics")
 def numbers() -> ResponseReturnValue:
     """Everything that is counted."""
-    from flask import current_app
-
     metrics: Metrics = current_app.extensions[_KEY]
     return Response(generate_latest(metrics.registry), content_type=_TYPE)

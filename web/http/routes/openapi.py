@@ -25,9 +25,9 @@ from web.http.operations import (
     parameter,
     q,
 )
-from web.http.routes import selections, timeline
+from web.http.routes import jobs, selections, setup, timeline
 from web.http.routes.duplicates import DECISIONS, GROUPS, MOST_GROUPS
-from web.http.schemas import IMAGE_ID, QUESTION, SCHEMAS, TEXT, Schema, ref
+from web.http.schemas import IMAGE_ID, QUESTION, SCHEMAS, Schema, ref
 
 blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
 
@@ -56,7 +56,7 @@ def document() -> Part:
             for path, operations in _paths().items()
         },
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": SCHEMAS | setup.SETUP_SCHEMAS,
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "session": {"type": "apiKey", "in": "cookie", "name": "imgsearch", "description": "from /login"},
@@ -66,8 +66,8 @@ def document() -> Part:
 
 
 def _paths() -> dict[str, Part]:
-    ours = _search_paths() | _picture_paths() | _text_paths() | _library_paths() | _duplicate_paths() | _job_paths()
-    return ours | timeline.paths() | selections.paths()
+    ours = _search_paths() | _picture_paths() | _text_paths() | _library_paths() | _duplicate_paths()
+    return ours | timeline.paths() | selections.paths() | jobs.paths() | setup.paths()
 
 
 def _search_paths() -> dict[str, Part]:
@@ -221,29 +221,4 @@ def _duplicate_paths() -> dict[str, Part]:
         "/duplicates": {"get": operation("duplicates", "Groups of the newest plan", "Duplicates", parameters)},
         "/duplicates/groups/{key}": {"get": one},
         "/duplicates/decisions": {"post": decide},
-    }
-
-
-def _job_paths() -> dict[str, Part]:
-    job = {"name": "job_id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
-    told = "Index folders; look for duplicates; move those that were accepted; bring a run's files back"
-    start = operation("startJob", told, "Job", [], (404, 409, 413, 415), status=202)
-    kinds = {
-        "kind": {"enum": ["index", "dedup-find", "dedup-apply", "dedup-undo"]},
-        "run_id": {"type": "string", "description": "of dedup-undo: the run whose files come back"},
-        "folders": {"type": "array", "items": TEXT, "description": "of index: folders inside those of the library"},
-    }
-    body: Schema = {"type": "object", "properties": kinds, "required": ["kind"], "additionalProperties": False}
-    start["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
-    stream = operation("streamJobs", "Runs as they go on", None, [])
-    stream["responses"]["200"] = event_stream(
-        "`jobs` with all, `job` with one that changed, `end` when none goes on", ["jobs", "job", "end"]
-    )
-    return {
-        "/jobs": {"get": operation("jobs", "Runs of this server, the newest first", "Jobs", []), "post": start},
-        "/jobs/{job_id}": {
-            "get": operation("job", "One run", "Job", [job], (404,)),
-            "delete": operation("stopJob", "Stop a run, as Ctrl-C does", "Job", [job], (404,), status=202),
-        },
-        "/jobs/stream": {"get": stream},
     }
