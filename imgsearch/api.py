@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from imgsearch.albums.interface import KeepsAlbums
 from imgsearch.errors import MediaError, UsageError
 from imgsearch.reading.interface import ReadsTexts
 from imgsearch.records import Float32, Hit, Results
@@ -76,7 +77,7 @@ class Answer:
         return f'<div style="display:flex;flex-wrap:wrap;gap:8px">{tiles}</div>{notes}'
 
 
-class Library(ReadsTexts, WritesTexts):
+class Library(KeepsAlbums, ReadsTexts, WritesTexts):
     """One library, open for searching from any number of threads. Close it, or use it in a ``with``; after that every
     call raises UsageError."""
 

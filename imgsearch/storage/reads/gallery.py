@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,3 +100,10 @@ def newest_event_id(store: Store) -> int:
     """The id after which new events will come; 0 if there is none yet."""
     with store.catalog.look() as connection:
         return int(connection.execute("SELECT coalesce(max(event_id), 0) FROM events").fetchone()[0])
+
+
+def paths_of_contents(store: Store, contents: Collection[bytes]) -> dict[bytes, Path]:
+    """The best file of each of these contents (sha256) that the library holds now."""
+    ids = store.known_contents(content.hex() for content in contents)
+    paths = store.paths(ids.values())
+    return {bytes.fromhex(content): paths[image_id] for content, image_id in ids.items() if image_id in paths}

@@ -69,9 +69,12 @@ def condition(value: str) -> Condition:
 def read_albums(connection: SqlConnection, *, removed: bool = False) -> list[Album]:
     """All albums by name, or those that were ``removed``. 5 us for each image in them."""
     which = f"removed_at IS {'NOT ' if removed else ''}NULL"
-    counts = {row[0]: (row[1], row[2]) for row in connection.execute(_COUNTS)}
+    counts = {album_id: (images, cover) for album_id, images, cover in connection.execute(_COUNTS)}
     rows = connection.execute(_ALBUMS.format(which=which)).fetchall()
-    found = [Album(*row, *counts.get(row[0], (0, None))) for row in rows]
+    found = []
+    for album_id, name, made_at, removed_at in rows:
+        images, cover = counts.get(album_id, (0, None))
+        found.append(Album(album_id, name, made_at, removed_at, images, cover))
     return sorted(found, key=lambda album: (name_folded(album.name), album.name, album.album_id))
 
 

@@ -1,0 +1,1 @@
+"""`imgsearch album`, `favourite`, `hide` and `unhide`."""
