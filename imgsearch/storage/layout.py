@@ -35,6 +35,11 @@ class LibraryLayout:
         return self.folder / "catalog.json"
 
     @property
+    def moving(self) -> Path:
+        """Where a move of the catalog that is not finished puts it."""
+        return self.folder / "catalog.move.json"
+
+    @property
     def segments(self) -> Path:
         return self.folder / "segments"
 

@@ -77,7 +77,7 @@ def _catalog_of(layout: LibraryLayout, catalog_url: str, *, create: bool = False
     """The catalog in the folder, or the one in a database that the folder remembers or ``catalog_url`` names."""
     if not catalog_url and not layout.remembered.is_file():
         return Catalog(layout.catalog, create=create)
-    if layout.catalog.is_file():
+    if layout.catalog.is_file() and not _moved(layout):
         raise LibraryUnsupported(
             f"{layout.folder} keeps its catalog in {layout.catalog.name}, and a database elsewhere is named too",
             f"leave --catalog-url out, or make a library of its own there with --library DIR; if "
@@ -86,6 +86,16 @@ def _catalog_of(layout: LibraryLayout, catalog_url: str, *, create: bool = False
     from imgsearch.storage.catalog.postgres.home import remembered_catalog
 
     return remembered_catalog(layout.remembered, catalog_url, create=create)
+
+
+def _moved(layout: LibraryLayout) -> bool:
+    """Whether a move of the catalog was killed between two steps, so that the file beside the address does not count
+    (see `upkeep.catalog_move`)."""
+    if not layout.remembered.is_file():
+        return False
+    from imgsearch.storage.catalog.postgres.address import RememberedCatalog
+
+    return RememberedCatalog.load(layout.remembered).instead_of_file
 
 
 def _unfinished(layout: LibraryLayout, catalog_url: str) -> bool:

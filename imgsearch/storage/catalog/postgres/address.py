@@ -69,10 +69,12 @@ def parse_address(text: str) -> CatalogAddress:
 @dataclass(frozen=True, slots=True)
 class RememberedCatalog:
     """What ``catalog.json`` in a library's folder holds. The same ``library_id`` is in the database, so that no folder
-    is taken for another one's."""
+    is taken for another one's. ``instead_of_file``: a ``catalog.db`` beside it counts no more (a move between the two
+    was killed); without it both together are refused."""
 
     url: str
     library_id: str
+    instead_of_file: bool = False
 
     @staticmethod
     def new(address: CatalogAddress) -> RememberedCatalog:
@@ -86,6 +88,7 @@ class RememberedCatalog:
         try:
             values = json.loads(content)
             version, url, library_id = int(values["format"]), str(values["url"]), str(values["library_id"])
+            instead = bool(values.get("instead_of_file", False))
         except (ValueError, KeyError, TypeError) as exc:
             raise LibraryError(
                 f"{path} does not say where the catalog is", "put it back from a backup of the library's folder"
@@ -94,11 +97,13 @@ class RememberedCatalog:
             raise LibraryUnsupported(
                 f"{path} has format {version}, this program reads {_FORMAT}", "install a newer imgsearch"
             )
-        return RememberedCatalog(url, library_id)
+        return RememberedCatalog(url, library_id, instead)
 
     def save(self, path: Path) -> None:
         """Raises StorageFull."""
-        values = {"format": _FORMAT, "url": self.url, "library_id": self.library_id}
+        values: dict[str, object] = {"format": _FORMAT, "url": self.url, "library_id": self.library_id}
+        if self.instead_of_file:
+            values["instead_of_file"] = True
         with disk_errors(path):
             write_whole(path, (json.dumps(values, indent=2) + "\n").encode("ascii"))
 

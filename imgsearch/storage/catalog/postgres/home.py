@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 from imgsearch.errors import LibraryMissing, LibraryUnsupported, StorageFull
@@ -16,7 +17,7 @@ def remembered_catalog(path: Path, given: str, *, create: bool) -> PostgresCatal
     library's database), LibraryMissing (no library where one should be, unless ``create``), CatalogUnreachable."""
     known = RememberedCatalog.load(path) if path.is_file() else None
     address = parse_address(given or (known.url if known else ""))
-    wanted = RememberedCatalog.new(address) if known is None else RememberedCatalog(address.url, known.library_id)
+    wanted = RememberedCatalog.new(address) if known is None else replace(known, url=address.url)
     catalog = PostgresCatalog(address, wanted.library_id, lambda: wanted.save(path))
     try:
         owned = _check_owner(catalog, path, create=create)

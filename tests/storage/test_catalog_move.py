@@ -1,0 +1,246 @@
+"""A catalog moves into PostgreSQL and back: with every row, at once or not at all, and while nobody else uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imgsearch import files
+from imgsearch.cli import main
+from imgsearch.errors import CatalogDamaged, LibraryBusy, LibraryMissing, LibraryUnsupported, UsageError
+from imgsearch.records import SIGNATURE_BYTES, Clause, FileFacts, Filters, Word
+from imgsearch.storage import FailedFile, Store, StoredCaption, StoredText, create_store, open_store, verify, writing
+from imgsearch.storage.beside import add_beside, begin_beside
+from imgsearch.storage.catalog import schema
+from imgsearch.storage.catalog.facts import FileDate, SidecarFacts
+from imgsearch.storage.collecting import Collecting
+from imgsearch.storage.column_files import build_columns
+from imgsearch.storage.upkeep import catalog_move, table_copies
+from imgsearch.storage.upkeep.catalog_move import move_catalog
+
+pytest.importorskip("psycopg")
+
+CATALOG_KINDS = ("postgresql",)
+ASKED = [
+    Filters((Clause("name", "caf"),)),
+    Filters((Clause("folder", "trip"),)),
+    Filters((Clause("tag", "moon"),)),
+    Filters((Clause("caption", "boat"),)),
+    Filters((Clause("text", "exit"),)),
+    Filters((Clause("year", (2015, 2015)),)),
+    Filters((Clause("is", "favourite"),)),
+]
+
+
+@pytest.fixture
+def url(new_catalog: Callable[[], str]) -> str:
+    return new_catalog()
+
+
+@pytest.fixture
+def library(tmp_path: Path, kit: Any, photos: Path) -> Path:
+    """Rows in every table, odd bytes among them."""
+    with create_store(tmp_path / "library", kit.model) as store:
+        fill_every_table(store, kit, photos)
+        return store.path
+
+
+def fill_every_table(store: Store, kit: Any, photos: Path) -> None:
+    with writing(store) as writer:
+        root = writer.add_root(photos).root_id
+        names = ["trip/Café.jpg", os.fsdecode(b"odd \xff.jpg"), "c.jpg", "gone.jpg", "last.jpg"]
+        batch = kit.batch(root, [1, 2, 3, 4, 5], names)
+        facts = [replace(batch.facts[0], taken_at="2015-07-01", latitude=1 / 3, longitude=-2e-17), *batch.facts[1:]]
+        signatures = [bytes([n]) * SIGNATURE_BYTES for n in range(5)]
+        words = [(Word("tag", "moon", "xmp"), Word("title", "a\0b", "exif")), (), (), (), ()]
+        with writer.transaction() as tx:
+            tx.add(replace(batch, facts=facts, signatures=signatures, words=words))
+            says = FileFacts(rating=4, rating_source="sidecar", words=(Word("person", "Ada", "sidecar"),))
+            tx.facts.sidecars.append(SidecarFacts(FileDate(root, "c.jpg", None, None), 77, says))
+            tx.record_failures([FailedFile(root, "bad.jpg", "decode", "cut", True, 9, 9)])
+            tx.record_event("test", {"a": 1})
+            tx.commit()
+        with writer.transaction() as tx:
+            tx.remove_files(root, ["gone.jpg", "last.jpg"])
+            tx.commit()
+        writer.set_calibration("{}")
+        writer.write_captions([StoredCaption(1, "a boat", 0.1, True, "g", "f", "float32", "", "{}")])
+        writer.write_texts([StoredText(2, (), "e", "f", ("exit",))])
+    Collecting(store).create("Rome", [1, 2])
+    Collecting(store).mark("favourite", [2])
+    with begin_beside(store, replace(kit.model, fingerprint="cd" * 32)) as other:
+        add_beside(other, {1: np.ones((2, 4), np.float32)})
+    build_columns(store)
+    with writing(store) as writer, writer.transaction() as tx:
+        tx.facts.images[2] = FileFacts(rating=3, rating_source="exif")  # a change that the columns have to know of
+        tx.commit()
+
+
+def content(store: Store, kit: Any) -> tuple[Any, ...]:
+    """What a person can see of a library, read without the code of the move."""
+    found = [store.matching_images(each).tolist() for each in ASKED]
+    with store.catalog.look() as connection:
+        rows = {
+            table.name: sorted(
+                repr([_plain(value) for value in row])
+                for row in connection.execute(f"SELECT {', '.join(c.name for c in table.columns)} FROM {table.name}")
+            )
+            for table in schema.metadata.sorted_tables
+        }
+    return found, rows, kit.content(store), store.generation()
+
+
+def _plain(value: Any) -> Any:
+    """SQLite has numbers for truths; PostgreSQL has no letter 0."""
+    value = value.replace("\0", "\ufffd") if isinstance(value, str) else value
+    return int(value) if isinstance(value, bool) else value
+
+
+def test_catalog_moves_there_and_back_with_every_row(library: Path, kit: Any, photos: Path, url: str) -> None:
+    with open_store(library) as store:
+        before = content(store, kit)
+        assert [name for name, rows in before[1].items() if not rows] == ["snapshots"] and all(before[0])
+    done = move_catalog(library, url)
+    assert done.tables["images"].rows == 5 and done.before == str(library / "catalog.before-move.db")
+    assert {path.name for path in library.glob("catalog*")} == {"catalog.json", "catalog.before-move.db"}
+    with open_store(library) as store:
+        assert store.catalog.url and content(store, kit) == before and verify(store) == []
+        kit.fill(store, photos, [6])  # ids go on behind the last that was ever used
+        assert store.image_of(kit.facts(6).content_hash) == 6
+        later = content(store, kit)
+    assert move_catalog(library, url).before == ""
+    back = move_catalog(library, "")
+    assert back.now == str(library / "catalog.db") and not (library / "catalog.json").exists()
+    with open_store(library) as store:
+        assert not store.catalog.url and content(store, kit) == later and verify(store) == []
+        kit.fill(store, photos, [7])
+        assert store.image_of(kit.facts(7).content_hash) == 7
+    assert move_catalog(library, "").before == ""
+
+
+def test_ids_that_were_used_once_are_not_used_again(library: Path, kit: Any, photos: Path, url: str) -> None:
+    """The newest image is gone from the tables when the catalog moves, its number is not free for that."""
+    from imgsearch.storage import compact
+
+    with open_store(library) as store:
+        compact(store)
+        assert 5 not in [record.image_id for record in store.iter_images()]
+    for to in (url, ""):
+        move_catalog(library, to)
+    with open_store(library) as store:
+        kit.fill(store, photos, [8])
+        assert store.image_of(kit.facts(8).content_hash) == 6
+
+
+def test_library_in_use_is_not_moved(library: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog_move, "_BUSY_MS", 300)
+    with open_store(library) as reader:
+        reader.generation()
+        with pytest.raises(LibraryBusy, match=r"has .*catalog\.db open"):
+            move_catalog(library, url)
+    with open_store(library) as store, writing(store), pytest.raises(LibraryBusy):
+        move_catalog(library, url)
+    move_catalog(library, url)
+    with open_store(library) as reader:
+        reader.generation()
+        with pytest.raises(LibraryBusy, match="open elsewhere"):
+            move_catalog(library, "")
+
+
+def test_place_that_is_taken_missing_or_wrong_is_refused(
+    library: Path, kit: Any, url: str, new_catalog: Callable[[], str], tmp_path: Path
+) -> None:
+    with create_store(tmp_path / "other", kit.model, catalog_url=url):
+        pass
+    with pytest.raises(LibraryUnsupported, match="holds a library already"):
+        move_catalog(library, url)
+    with pytest.raises(LibraryMissing):
+        move_catalog(tmp_path, url)
+    with pytest.raises(UsageError, match="is no address"):
+        move_catalog(library, "elsewhere")
+    move_catalog(library, new_catalog())
+    with pytest.raises(UsageError, match="in a database already"):
+        move_catalog(library, new_catalog())
+    with open_store(library) as store:
+        assert verify(store) == []
+
+
+def test_copy_that_differs_is_not_taken(library: Path, kit: Any, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = table_copies._Part.put
+
+    def without_one(part: Any, connection: Any, rows: Any) -> None:
+        whole(part, connection, rows[1:] if part.name == "signatures" else rows)
+
+    with open_store(library) as store:
+        before = content(store, kit)
+    monkeypatch.setattr(table_copies._Part, "put", without_one)
+    with pytest.raises(CatalogDamaged, match="differs in signatures"):
+        move_catalog(library, url)
+    monkeypatch.undo()
+    with open_store(library) as store:
+        assert not store.catalog.url and content(store, kit) == before
+    move_catalog(library, url)
+
+
+KILLS = [
+    (way, step)
+    for step in files.STEPS
+    for way in ("there", "back")
+    if step.startswith("catalog-move") and (way, step) != ("there", "catalog-move-placed")
+]
+
+
+@pytest.mark.parametrize(("way", "step"), KILLS)
+def test_a_kill_at_any_step_loses_nothing(way: str, step: str, library: Path, kit: Any, url: str) -> None:
+    if way == "back":
+        move_catalog(library, url)
+    with open_store(library) as store:
+        before = content(store, kit)
+    to = url if way == "there" else ""
+    assert killed(step, lambda: move_catalog(library, to))
+    with open_store(library) as store:
+        assert content(store, kit) == before and verify(store) == []
+    move_catalog(library, to)
+    with open_store(library) as store:
+        assert bool(store.catalog.url) is (way == "there") and content(store, kit) == before
+    assert not list(library.glob("catalog.mov*")) and not list(library.glob("catalog.db-wal"))
+
+
+def killed(step: str, work: Callable[[], object]) -> bool:
+    child = os.fork()
+    if child == 0:
+        try:
+            files._crash_at, files._remaining = step, 1
+            work()
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(status := os.waitpid(child, 0)[1]) and os.WTERMSIG(status) == signal.SIGKILL
+
+
+def test_copy_of_the_folder_does_not_empty_the_database(library: Path, url: str, tmp_path: Path) -> None:
+    """What a killed move leaves behind is known by its folder too: a copy of it is another library."""
+    import shutil
+
+    assert killed("catalog-move-copied", lambda: move_catalog(library, url))
+    shutil.copytree(library, tmp_path / "copy")
+    move_catalog(library, url)
+    with pytest.raises(LibraryUnsupported, match="holds a library already"):
+        move_catalog(tmp_path / "copy", url)
+
+
+def test_command_says_where_the_catalog_is(library: Path, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["catalog", "move", "--library", str(library), "--to", url, "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["tables"]["files"]["rows"] == 3
+    assert main(["catalog", "move", "--library", str(library), "--to", "sqlite", "--quiet"]) == 0
+    assert f"the catalog is in {library / 'catalog.db'} now" in capsys.readouterr().out
+    with sqlite3.connect(library / "catalog.db") as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
