@@ -14,8 +14,11 @@ from imgsearch.errors import UsageError
 _TYPES = {
     "jpg": "JPEG",
     "jpeg": "JPEG",
+    "jpe": "JPEG",
+    "jfif": "JPEG",
     "heic": "HEIF",
     "heif": "HEIF",
+    "hif": "HEIF",
     "tif": "TIFF",
     "tiff": "TIFF",
     "png": "PNG",
@@ -44,6 +47,7 @@ FACTS = ("gps", "date", "camera", "tag", "rating", "caption", "text")
 _COMPARED = re.compile(r"(>=|<=|>|<|=)?(\d{1,9})")
 _BETWEEN = re.compile(r"(\d{1,9})(?:-|\.\.)(\d{1,9})")
 _KILOMETRES = re.compile(r"\s*,\s*(\d{1,5}(?:\.\d{1,9})?)\s*(?:km)?\s*$", re.ASCII | re.IGNORECASE)
+_LAST_YEAR = 9998  # the year behind it still has four digits, as texts are compared
 NEAR_KM = 5.0
 """Around degrees without kilometres behind them."""
 
@@ -118,10 +122,17 @@ def _day(name: str) -> Callable[[str], str]:
 
 def _years(value: str) -> tuple[int, int]:
     """(first, last), both included."""
-    match = re.fullmatch(r"(\d{4})(?:(?:-|\.\.)(\d{4}))?", value.strip(), re.ASCII)
-    if match is None or int(match[2] or match[1]) < int(match[1]):
-        raise _wrong("year", value, "a year, or a first and a last one")
-    return int(match[1]), int(match[2] or match[1])
+    text = value.replace(" ", "")
+    if match := re.fullmatch(r"(>=|<=|>|<|=)?(\d{4})", text, re.ASCII):
+        sign, year = match[1] or "=", int(match[2])
+        ends = {">": (year + 1, _LAST_YEAR), ">=": (year, _LAST_YEAR), "<": (0, year - 1), "<=": (0, year)}
+        first, last = ends.get(sign, (year, year))
+    else:
+        match = re.fullmatch(r"(\d{4})?(?:-|\.{2,3})(\d{4})?", text, re.ASCII)
+        first, last = (int(match[1] or 0), int(match[2] or _LAST_YEAR)) if match else (1, 0)
+    if first > last or not any(letter.isdigit() for letter in text):
+        raise _wrong("year", value, "a year, a first and a last one, or >=, <= and a year (after:2019-06 for months)")
+    return first, last
 
 
 def _pixels(name: str) -> Callable[[str], tuple[int, int]]:
@@ -203,7 +214,8 @@ def _near(value: str) -> tuple[float, float, float]:
             north, east = found.latitude, found.longitude
             kilometres = places.radius_of(found) if kilometres is None else kilometres
         else:
-            north, east, *told = (float(part) for part in value.split(","))
+            numbers = re.sub(r"(?i)(?<=[\d\s])km\s*$", "", value)
+            north, east, *told = (float(part) for part in numbers.split(","))
             (kilometres,) = told or [NEAR_KM]
         if not (-90 <= north <= 90 and -180 <= east <= 180 and 0 < kilometres < 30_000):
             raise ValueError

@@ -4,17 +4,40 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from imgsearch.errors import UsageError
 from imgsearch.records import Clause, Filters
+from imgsearch.search.query.as_typed import MEANT, plain_value
 from imgsearch.search.query.description import Query, readable, require_words
 from imgsearch.search.query.filter_values import FILTERS
 
-LIKE_A_FILTER = re.compile(r"([^\W\d_]{2,}):(.*)", re.DOTALL)
-r"""Two or more letters and a colon: "folder:x". Not a time (10:30), a drive (C:\x) or anything before "//"."""
+LIKE_A_FILTER = re.compile(r"([^\W\d_]{2,})[:：](.*)", re.DOTALL)
+r"""Two or more letters and a colon: "folder:x". Not a time (10:30), a drive (C:\x) or anything before "//". The wide
+colon of Japanese and Chinese keyboards counts only after the name of a filter."""
+
+_CLOSED_BY = {
+    '"': '"',
+    "“": "”“",
+    "”": "”“",
+    "„": "“”",
+    "‟": "”",
+    "«": "»",
+    "»": "«",
+    "＂": "＂",
+    "「": "」",
+    "『": "』",
+}
+"""Quotes, and what closes each: phones and word processors put curly ones in place of straight ones. A straight quote
+that is never closed ends with the text; any other is then a sign like others."""
+
+_MINUSES = "-−－﹣‐"
+_PLACE_BEGUN = re.compile(r"near[:：][-−+\d.]+(,[-−+\d.]+)?,", re.IGNORECASE)
+_PLACE_GOES_ON = re.compile(r"\s+[-−+\d.]+(?:\s*,\s*[\d.]+\s?(?:km\b)?)?", re.IGNORECASE)
+"""``near:48.86, 2.35``, as maps write places."""
 
 
 NO_FILTERS = Filters()
@@ -82,7 +105,7 @@ def parse(text: str) -> ParsedQuery:
     notes: list[str] = []
     images: dict[str, list[str]] = {"similar": [], "like": [], "unlike": []}
     negate = False
-    for token in _tokens(text):
+    for token in _without_joints(list(_tokens(text))):
         if negate and token.quoted and not token.key:
             words.pop()
             excluded.append(token.text)
@@ -120,6 +143,23 @@ def _require_comparable(similar: Sequence[str], like: Sequence[str], unlike: Seq
         )
 
 
+def _without_joints(tokens: Sequence[_Token]) -> Iterator[_Token]:
+    """The tokens without an OR or AND between two filters. Raises UsageError where it means what no query can say."""
+    for place, token in enumerate(tokens):
+        between = 0 < place < len(tokens) - 1 and tokens[place - 1].key and tokens[place + 1].key
+        if not between or token.quoted or token.text not in ("OR", "AND", "|", "||", "&&"):
+            yield token
+            continue
+        before, after = tokens[place - 1], tokens[place + 1]
+        any_of = before.key == after.key and before.key in Filters.ANY and not (before.unwanted or after.unwanted)
+        if any_of != (token.text in ("OR", "|", "||")):
+            raise UsageError(
+                f"{token.text} cannot stand between {before.key}: and {after.key}:",
+                f"of several {', '.join(f'{name}:' for name in Filters.ANY)} any one may hold, "
+                "all other filters must hold together; leave the word out",
+            )
+
+
 def _named(token: _Token) -> str:
     if not token.text.strip():
         raise UsageError(f"{token.key}: names no picture", f"for example {token.key}:holiday.jpg")
@@ -130,7 +170,7 @@ def _clause(token: _Token) -> Clause:
     reader: Callable[[str], Any] = FILTERS[token.key].read
     if token.key == "like":
         raise UsageError("-like: is not possible", "for example like:holiday.jpg -similar:another.jpg")
-    return Clause(token.key, reader(token.text), token.unwanted)
+    return Clause(token.key, reader(plain_value(token.key, token.text)), token.unwanted)
 
 
 def without_filter(text: str, name: str) -> str:
@@ -162,20 +202,32 @@ def _placed(text: str) -> Iterator[tuple[int, int, _Token]]:
             continue
         begin = place
         unwanted = (
-            text[place] == "-" and place + 1 < len(text) and not (text[place + 1].isspace() or text[place + 1] == "-")
+            text[place] in _MINUSES
+            and place + 1 < len(text)
+            and not (text[place + 1].isspace() or text[place + 1] in _MINUSES)
         )
         start = place + unwanted
-        if text[start] == '"':
+        if _opens_quote(text, start):
             inner, place = _quoted(text, start)
-            yield begin, place, _Token(inner, quoted=True, unwanted=unwanted)
+            yield begin, place, _Token(inner.replace('"', ""), quoted=True, unwanted=unwanted)
         else:
             piece, place = _piece(text, start)
             yield begin, place, _keyed(piece, unwanted)
 
 
+def _opens_quote(text: str, start: int) -> bool:
+    return text[start] == '"' or (text[start] in _CLOSED_BY and _closing_quote(text, start) > start + 1)
+
+
+def _closing_quote(text: str, start: int) -> int:
+    """The place of the quote that closes the one at ``start``; -1 if there is none."""
+    ends = [text.find(closing, start + 1) for closing in _CLOSED_BY[text[start]]]
+    return min((end for end in ends if end >= 0), default=-1)
+
+
 def _quoted(text: str, start: int) -> tuple[str, int]:
-    """The text between the quote at ``start`` and the next quote, and the position after that."""
-    end = text.find('"', start + 1)
+    """The text between the quote at ``start`` and the next that closes it, and the position after that."""
+    end = _closing_quote(text, start)
     return (text[start + 1 :], len(text)) if end < 0 else (text[start + 1 : end], end + 1)
 
 
@@ -184,10 +236,17 @@ def _piece(text: str, start: int) -> tuple[str, int]:
     quote."""
     end = start
     while end < len(text) and not text[end].isspace():
-        if text[end] == '"' and LIKE_A_FILTER.fullmatch(text[start:end]) and text[end - 1] == ":":
+        if (
+            text[end - 1] in ":："
+            and end > start
+            and LIKE_A_FILTER.fullmatch(text[start:end])
+            and _opens_quote(text, end)
+        ):
             inner, after = _quoted(text, end)
             return text[start:end] + inner, after
         end += 1
+    if _PLACE_BEGUN.fullmatch(text, start, end) and (more := _PLACE_GOES_ON.match(text, end)):
+        end = more.end()
     return text[start:end].replace('"', ""), end
 
 
@@ -195,7 +254,9 @@ def _keyed(piece: str, unwanted: bool) -> _Token:
     match = LIKE_A_FILTER.fullmatch(piece)
     if match is None or match[2].startswith("//"):
         return _Token(piece, unwanted=unwanted)
-    key = match[1].lower()
+    key = unicodedata.normalize("NFKC", match[1]).lower()
+    if key not in FILTERS and piece[match.end(1)] != ":":
+        return _Token(piece, unwanted=unwanted)
     if not match[2]:
         if key not in FILTERS:
             return _Token(piece, unwanted=unwanted)
@@ -213,5 +274,7 @@ def _keyed(piece: str, unwanted: bool) -> _Token:
 def _closest(key: str) -> str:
     import difflib
 
+    if key in MEANT:
+        return f"; {MEANT[key]}" if MEANT[key] else ""
     found = difflib.get_close_matches(key, FILTERS, 1, 0.6)
     return f"; did you mean {found[0]!r}?" if found else ""

@@ -13,7 +13,7 @@ NAMES = ("folder", "name", "camera", "tag", "album")
 IMAGE_KEYS = ("similar", "like")
 """Filters whose value names an image file."""
 
-_FILTERED = re.compile(r"(-?)([^\W\d_]{2,}):(?=\S)(?!//)(.*)", re.DOTALL)
+_FILTERED = re.compile(r"(-?)([^\W\d_]{2,})[:：](?=\S)(?!//)(.*)", re.DOTALL)
 _MOST_WORDS = 12
 """No folder's name has more words."""
 

@@ -60,6 +60,25 @@ def clauses(*pairs: tuple[str, Any]) -> Filters:
         ("similar:17 similar:b.jpg -similar:9", ParsedQuery("", similar=("17", "b.jpg"), unlike=("9",))),
         ("like:17 -similar:9 at night", ParsedQuery("at night", like="17", unlike=("9",))),
         ("like:a.jpg at night", ParsedQuery("at night", like="a.jpg")),
+        # As phones, word processors, maps and the keyboards of other languages write them.
+        ("folder:“My Trip” a cat", ParsedQuery("a cat", (), clauses(("folder", "My Trip")))),
+        ("text:»total 5« tag:„a b“", ParsedQuery("", (), clauses(("text", "total 5"), ("tag", "a b")))),
+        ("beach not “two dogs” -”a cat”", ParsedQuery("beach", ("two dogs", "a cat"))),
+        ("folder：「東 京」 猫", ParsedQuery("猫", (), clauses(("folder", "東 京")))),
+        ('like:"a “b”.jpg" x', ParsedQuery("x", like="a “b”.jpg")),
+        ("a 24” screen “ and", ParsedQuery("a 24” screen “ and")),
+        ("see：this", ParsedQuery("see：this")),
+        ("beach －people −cats", ParsedQuery("beach", ("people", "cats"))),
+        ("year：２０１９ rating:>=３", ParsedQuery("", (), clauses(("year", (2019, 2019)), ("rating", (3, 5))))),
+        ("year:2018–2020 after:٢٠١٩", ParsedQuery("", (), clauses(("year", (2018, 2020)), ("after", "2019")))),
+        ("near:−33.86, 151.2 boat", ParsedQuery("boat", (), clauses(("near", (-33.86, 151.2, 5.0))))),
+        ("near:1, 2, 3 km 4 cats", ParsedQuery("4 cats", (), clauses(("near", (1.0, 2.0, 3.0))))),
+        ("near:1,2 3 cats", ParsedQuery("3 cats", (), clauses(("near", (1.0, 2.0, 5.0))))),
+        ("year:2019- year:..2015", ParsedQuery("", (), clauses(("year", (2019, 9998)), ("year", (0, 2015))))),
+        ("year:>2019 year:<=2015", ParsedQuery("", (), clauses(("year", (2020, 9998)), ("year", (0, 2015))))),
+        ("type:jfif", ParsedQuery("", (), clauses(("type", "JPEG")))),
+        ("year:2019 OR year:2020 AND tag:a", parse("year:2019 year:2020 tag:a")),
+        ("a boat OR a tree", ParsedQuery("a boat OR a tree")),
     ],
 )
 def test_parse_reads_what_people_mean(text: str, ask: ParsedQuery) -> None:
@@ -94,6 +113,14 @@ def test_parse_reads_what_people_mean(text: str, ask: ParsedQuery) -> None:
         ("similar:a -like:b", "-like: is not possible"),
         (" ".join(f"similar:{n}" for n in range(101)), "101 pictures"),
         ('similar:" "', "names no picture"),
+        ("year:-", "a year"),
+        ("year:2019-06", "after:2019-06"),
+        ("date:2019", "did you mean 'year', 'after' or 'before'"),
+        ("ext:png", "did you mean 'type'"),
+        ("person:Anna", "did you mean 'tag'"),
+        ("folder:a OR year:2019", "OR cannot stand between folder: and year:"),
+        ("folder:a AND folder:b", "AND cannot stand between folder: and folder:"),
+        ("tag:a OR tag:b", "OR cannot stand between tag: and tag:"),
     ],
 )
 def test_parse_says_what_is_wrong_and_how_it_is_written(text: str, said: str) -> None:
@@ -115,7 +142,7 @@ def test_every_filter_reads_its_own_example() -> None:
         assert ask.compared or [clause.name for clause in ask.filters.clauses] == [name]
 
 
-@given(st.text(max_size=200) | st.text(alphabet='abn ot-:"*/.,><=0129 \n', max_size=60))
+@given(st.text(max_size=200) | st.text(alphabet='abn ot-:"*/.,><=0129 \n“”„«»：「」－−', max_size=60))
 @example("-" * 10_000)
 @example('"' * 9_999)
 @example("a" * 10_000 + ":b")
