@@ -20,8 +20,18 @@ _SPOKEN = (
 """What the engine says to somebody at a terminal, and what is said here."""
 
 _COMMAND = re.compile(r"\bimgsearch [a-z]|(?:^|\s)--?[a-z]")
-_PREPOSED = {"folder": "in {}", "name": "named {}", "camera": "taken with {}", "near": "near {}", "type": "{}"}
+_PREPOSED = {
+    "album": "in the album {}",
+    "folder": "in {}",
+    "name": "named {}",
+    "camera": "taken with {}",
+    "near": "near {}",
+    "type": "{}",
+}
 _PLAIN = frozenset({"year", "is"})
+_MARKED = {"favourite": "favourites", "favorite": "favourites", "hidden": "hidden ones"}
+_COLLECTION = {"album": "{}", "favourites": "Favourites", "hidden ones": "Hidden pictures"}
+"""Headings of a page that shows one album, or one mark, and nothing else."""
 
 
 def spoken(text: str) -> str:
@@ -68,6 +78,10 @@ def heading_of(text: str, name_of: Callable[[int], str | None] = lambda _: None)
         less = f", less like {'another' if unlike == 1 else f'{unlike} others'}" if unlike else ""
         asked = f"Pictures like {alike[0]}{more}{less}" + (f", with “{asked}”" if asked else "")
     filters = ", ".join(said)
+    if not asked and len(said) == 1 and not unwanted:
+        value = value if name == "album" else ""
+        if whole := _COLLECTION.get(name if name == "album" else said[0]):
+            return whole.replace("{}", value)
     if not asked:
         return f"Pictures: {filters}" if filters else ""
     return f"{asked} ({filters})" if filters else asked
@@ -75,6 +89,6 @@ def heading_of(text: str, name_of: Callable[[int], str | None] = lambda _: None)
 
 def _said(name: str, value: str, unwanted: bool) -> str:
     value = value.rstrip("/").rpartition("/")[2] or value if name == "folder" else value
-    value = value.upper() if name == "type" else value
+    value = value.upper() if name == "type" else _MARKED.get(value.lower(), value) if name == "is" else value
     text = value if name in _PLAIN else _PREPOSED.get(name, f"{name} {{}}").replace("{}", value)
     return f"not {text}" if unwanted else text

@@ -15,7 +15,9 @@ from imgsearch.records import Float32, Hit, ImageRecord, MediaFacts, Results
 from imgsearch.search.query.description import Query
 from imgsearch.search.selection import SORTS
 from imgsearch.storage import Store, StoredCaption
+from imgsearch.storage.catalog.collected.marks import MARKS
 from imgsearch.storage.reads.captions import read_captions
+from imgsearch.storage.reads.collected import read_marks
 from web.http.context import rooted
 from web.problems import printable
 from web.services.named_files import best_named, naming_of
@@ -93,8 +95,9 @@ def search_json(service: SearchService, results: Results) -> dict[str, Any]:
     """``results`` as an answer."""
     hits = (*results.hits, *results.closest)
     ids = [hit.image_id for hit in hits]
+    store = service.store
     files = _Files(
-        service.store.images(ids), read_captions(service.store, ids), names_of(service.store, results.query, hits)
+        store.images(ids), read_captions(store, ids), names_of(store, results.query, hits), read_marks(store, ids)
     )
     return {
         "query": "" if results.query == EVERY_PICTURE else printable(results.query),
@@ -138,6 +141,7 @@ class _Files:
     records: dict[int, ImageRecord]
     captions: dict[int, StoredCaption]
     names: dict[int, str]
+    marks: dict[int, tuple[str, ...]]
 
     def of(self, hits: Sequence[Hit]) -> list[dict[str, Any]]:
         """The hits without those that a compaction removed since they were found."""
@@ -145,7 +149,9 @@ class _Files:
 
     def _hit(self, hit: Hit) -> dict[str, Any]:
         record, caption = self.records[hit.image_id], self.captions.get(hit.image_id)
-        return _hit(hit, record, caption) | {"name": printable(self.names.get(hit.image_id, hit.path.name))}
+        marks = self.marks.get(hit.image_id, ())
+        told = {name: name in marks for name in MARKS}
+        return _hit(hit, record, caption) | told | {"name": printable(self.names.get(hit.image_id, hit.path.name))}
 
 
 def _hit(hit: Hit, record: ImageRecord, caption: StoredCaption | None) -> dict[str, Any]:
@@ -167,6 +173,12 @@ def _hit(hit: Hit, record: ImageRecord, caption: StoredCaption | None) -> dict[s
         "thumbnail": thumbnail_path(record),
         "page": rooted(f"/pictures/{hit.image_id}"),
     }
+
+
+def album_search(name: str) -> str:
+    """The query that finds an album."""
+    plain = name.replace('"', "")
+    return f'album:"{plain}"' if any(letter.isspace() for letter in plain) else f"album:{plain}"
 
 
 def caption_json(caption: StoredCaption) -> dict[str, Any]:

@@ -20,6 +20,8 @@ _HIT: Part = {
     "taken_at": "2019-07-14T18:02:11",
     "words": "",
     "alt": "a red boat at the quay",
+    "favourite": True,
+    "hidden": False,
     "thumbnail": "/api/v1/pictures/17/thumbnail/9f86d081884c7d65-2",
     "page": "/pictures/17",
 }
@@ -111,13 +113,51 @@ DESCRIPTIONS: dict[str, str] = {
     "timeline": "Filters of `q` apply; words have an order of their own, and are refused.",
     "zip": "Made while it is sent; pictures that no file holds any more are named in a text inside.",
     "paths": "The first file of each.",
+    "mark": "Favourites are found by `is:favourite`. Hidden pictures are in no answer but to `is:hidden`. "
+    "Both stay with the content of a picture when its files are moved. `changed` is what taking it back is about.",
+    "albums": "By name. Counts are those of a search by the album: hidden pictures do not count.",
+    "createAlbum": "Names differ by more than case, quotes and spaces.",
+    "renameAlbum": "As for a new album.",
+    "deleteAlbum": "Its pictures stay; for 30 days `restore` brings it back.",
+    "restoreAlbum": "Unless another album got its name.",
+    "putIntoAlbum": "With `inside: false` they are taken out. Pictures that the library does not hold are passed over.",
+    "exportAlbums": "What `imgsearch album export` writes and `imgsearch album import` reads.",
     "openapi": "OpenAPI 3.1.",
     "caption": "404 where there is none and nothing writes one.",
     "makeCaption": "Written anew, checked by the matching head, and stored.",
     "text": "With `q`, words that it asks for are marked.",
 }
 
+_ALBUM: Part = {
+    "id": "9f86d081884c7d65",
+    "name": "Rome 2019",
+    "count": 31,
+    "cover": "/api/v1/pictures/17/thumbnail/9f86d081884c7d65-2",
+    "made_at": "2026-11-27T10:00:00.000Z",
+    "search": 'album:"Rome 2019"',
+}
+_NOTED: Part = {"sha256": "9f86d081884c7d65" * 4, "at": "2026-11-27T10:00:00.000Z", "path": "/photos/IMG_2004.jpg"}
+
 ANSWERS: dict[str, Part] = {
+    "mark": {"mark": "favourite", "on": True, "changed": [17]},
+    "albums": {
+        "albums": [_ALBUM],
+        "favourites": {"count": 4, "cover": _ALBUM["cover"], "search": "is:favourite"},
+        "hidden": {"count": 0, "cover": None, "search": "is:hidden"},
+    },
+    "createAlbum": _ALBUM,
+    "renameAlbum": _ALBUM,
+    "deleteAlbum": _ALBUM,
+    "restoreAlbum": _ALBUM,
+    "putIntoAlbum": {"album": _ALBUM, "changed": [17]},
+    "exportAlbums": {
+        "format": "imgsearch-albums",
+        "version": 1,
+        "written_at": "2026-11-27T10:00:00.000Z",
+        "albums": [{"name": "Rome 2019", "made_at": "2026-11-27T10:00:00.000Z", "pictures": [_NOTED]}],
+        "favourites": [_NOTED],
+        "hidden": [],
+    },
     "search": _ANSWER,
     "searchByPicture": _ANSWER
     | {"query": "year:2019", "title": "Pictures: 2019", "order": "likeness", "judged": False, "reranked": 0}
@@ -202,6 +242,10 @@ BODIES: dict[str, Part] = {
     "folders": {"path": "/home/me/Pictures"},
     "decide": {"decide": "accept", "tier": "bytes"},
     "paths": {"ids": [17, 18]},
+    "mark": {"mark": "favourite", "ids": [17], "on": True},
+    "createAlbum": {"name": "Rome 2019", "ids": [17]},
+    "renameAlbum": {"name": "Rome"},
+    "putIntoAlbum": {"ids": [17], "inside": True},
 }
 
 PARAMETERS: dict[str, Any] = {
@@ -214,6 +258,7 @@ PARAMETERS: dict[str, Any] = {
     "download": 1,
     "ids": "17,18,19",
     "image_id": 17,
+    "album_id": "9f86d081884c7d65",
     "job_id": 3,
     "state": "open",
     "tier": "bytes",

@@ -24,6 +24,7 @@ _PROBLEMS = {
     422: "the upload is no picture that can be read",
     500: "an error of the server's",
     503: "too much is asked for at once; Retry-After says when to come again",
+    507: "the library cannot be written to: its disk is full, or read-only",
 }
 _ALWAYS = (400, 401, 403, 500, 503)
 

@@ -25,8 +25,10 @@ from web.http.operations import (
     parameter,
     q,
 )
-from web.http.routes import jobs, selections, setup, timeline
+from web.http.routes import jobs, setup, timeline
+from web.http.routes.collecting import albums, marks, selections
 from web.http.routes.duplicates import DECISIONS, GROUPS, MOST_GROUPS
+from web.http.routes.places import description as places
 from web.http.schemas import IMAGE_ID, QUESTION, SCHEMAS, Schema, ref
 
 blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
@@ -56,7 +58,7 @@ def document() -> Part:
             for path, operations in _paths().items()
         },
         "components": {
-            "schemas": SCHEMAS | setup.SETUP_SCHEMAS,
+            "schemas": SCHEMAS | setup.SETUP_SCHEMAS | places.PLACE_SCHEMAS,
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "session": {"type": "apiKey", "in": "cookie", "name": "imgsearch", "description": "from /login"},
@@ -67,7 +69,16 @@ def document() -> Part:
 
 def _paths() -> dict[str, Part]:
     ours = _search_paths() | _picture_paths() | _text_paths() | _library_paths() | _duplicate_paths()
-    return ours | timeline.paths() | selections.paths() | jobs.paths() | setup.paths()
+    return (
+        ours
+        | timeline.paths()
+        | places.paths()
+        | selections.paths()
+        | albums.paths()
+        | marks.paths()
+        | jobs.paths()
+        | setup.paths()
+    )
 
 
 def _search_paths() -> dict[str, Part]:

@@ -10,9 +10,13 @@ from urllib.parse import quote
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from imgsearch.places import named_place
+from imgsearch.storage import Store
+from imgsearch.storage.catalog.collected.marks import MARKS
+from imgsearch.storage.reads.collected import albums_of, read_marks
 from imgsearch.storage.reads.gallery import ImageDetails, ImagePlace, read_picture
 from imgsearch.storage.reads.image_texts import read_texts
-from web.http.answers import caption_json, thumbnail_path
+from web.http.answers import album_search, caption_json, thumbnail_path
 from web.http.context import current_service, current_texts, rooted
 from web.problems import NotFound, printable
 from web.services.named_files import naming_of
@@ -71,9 +75,11 @@ def picture_json(picture: ImageDetails, query: str = "") -> dict[str, Any]:
         "latitude": facts.latitude,
         "longitude": facts.longitude,
         "place_source": facts.place_source or (None if facts.latitude is None else "exif"),
+        "place": named_place(facts.latitude, facts.longitude),
         "rating": facts.rating,
         "words": [{"kind": word.kind, "text": printable(word.text), "source": word.source} for word in picture.words],
         "caption": None if caption is None else caption_json(caption),
+        **collected_json(current_service().store, record.image_id),
         "read_words": None if text is None else len(text.words),
         "content_hash": facts.content_hash,
         "files": [_file_json(place) for place in places],
@@ -87,6 +93,15 @@ def picture_json(picture: ImageDetails, query: str = "") -> dict[str, Any]:
         "match": f"{link}/match",
         "text": f"{link}/text",
         "similar": rooted(f"/api/v1/search?q=similar:{record.image_id}"),
+    }
+
+
+def collected_json(store: Store, image_id: int) -> dict[str, Any]:
+    """What a person keeps about an image: marks and albums."""
+    marks = read_marks(store, [image_id]).get(image_id, ())
+    albums = [(album.album_id, printable(album.name)) for album in albums_of(store, image_id)]
+    return {name: name in marks for name in MARKS} | {
+        "albums": [{"id": album_id, "name": name, "search": album_search(name)} for album_id, name in albums]
     }
 
 

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import cast
 
 from flask import Blueprint, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from imgsearch.errors import UsageError
 from web.http.context import current_service, draining
 from web.http.operations import Part, operation
-from web.http.parameters import require_json, require_known
+from web.http.routes.collecting.asked import MOST_BYTES, asked, numbers
 from web.http.routes.images import first_that_is_true
+from web.http.schemas.collected import IDS
 from web.problems import Overloaded, printable
 from web.services.zipping import zipped
 
 blueprint = Blueprint("selections", __name__, url_prefix="/api/v1/selections")
 
-MOST = 20_000
-"""Pictures of one selection."""
-
-_MOST_BYTES = 1 << 18  # of a request: 20,000 ids of eleven digits and commas
 _AT_ONCE = 2
 """Zips that are sent at a time: each takes a thread of the server until its client has it."""
 
@@ -34,8 +29,8 @@ _SLOTS = "imgsearch.zip_slots"
 @blueprint.post("/zip")
 def send_zip() -> ResponseReturnValue:
     """The originals of the pictures ``ids`` as one zip, made while it is sent: nothing is written to the disk."""
-    request.max_content_length = _MOST_BYTES
-    ids = _numbers(request.form.get("ids", "").split(","))
+    request.max_content_length = MOST_BYTES
+    ids = numbers(request.form.get("ids", "").split(","))
     slots = cast(threading.BoundedSemaphore, current_app.extensions.setdefault(_SLOTS, _slots()))
     if not slots.acquire(blocking=False):
         raise Overloaded("as many downloads of several pictures go on as this server allows", retry_after_s=10)
@@ -54,16 +49,7 @@ def send_zip() -> ResponseReturnValue:
 @blueprint.post("/paths")
 def show_paths() -> ResponseReturnValue:
     """The path of each picture's first file, in the order of ``ids``."""
-    require_json()
-    request.max_content_length = _MOST_BYTES
-    try:
-        asked = request.get_json(silent=True)
-    except RecursionError:
-        asked = None
-    wanted = asked if isinstance(asked, dict) else {}
-    require_known(wanted, ("ids",), "field")
-    given = wanted.get("ids")
-    ids = _numbers(given if isinstance(given, list) else [])
+    ids = numbers(asked("ids").get("ids"))
     found = current_service().store.all_paths(ids)
     return jsonify({"paths": [printable(str(found[one][0])) for one in ids if one in found]})
 
@@ -75,19 +61,6 @@ def _slots() -> threading.BoundedSemaphore:
 def _holding(slot: contextlib.ExitStack, parts: Iterator[bytes]) -> Iterator[bytes]:
     with slot:
         yield from parts
-
-
-def _numbers(given: Sequence[object]) -> list[int]:
-    """Ids, each once. Raises UsageError for none, too many, and what is no id."""
-    found: dict[int, None] = {}
-    for one in given:
-        text = str(one) if type(one) is int else one
-        if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19 and int(text)):
-            raise UsageError(f"got {printable(json.dumps(one)[:40])}, expected ids of pictures", "ids=17,18")
-        found[int(text)] = None
-    if not 1 <= len(found) <= MOST:
-        raise UsageError(f"got {len(found):,} pictures, expected 1 to {MOST:,}", "name fewer at a time")
-    return list(found)
 
 
 def paths() -> dict[str, Part]:
@@ -108,7 +81,6 @@ def paths() -> dict[str, Part]:
     }
     packed["responses"]["200"] = {"description": "the zip, of no known length", "content": {"application/zip": {}}}
     listed = operation("paths", "Where the files of several pictures lie", "Paths", [], (413, 415))
-    numbers = {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": MOST}
-    body = {"type": "object", "properties": {"ids": numbers}, "required": ["ids"], "additionalProperties": False}
+    body = {"type": "object", "properties": {"ids": IDS}, "required": ["ids"], "additionalProperties": False}
     listed["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return {"/selections/zip": {"post": packed}, "/selections/paths": {"post": listed}}

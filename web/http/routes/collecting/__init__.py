@@ -1,0 +1,1 @@
+"""Several pictures at once, albums, favourites and hidden pictures."""
