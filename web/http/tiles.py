@@ -52,8 +52,13 @@ def percent(share: float) -> str:
     return f"{99 if 0.995 < share < 1 else round(100 * share)} %"
 
 
+def seconds_each(seconds: float) -> str:
+    """ "3 ms", "1.2 s"."""
+    return f"{1000 * seconds:.2g} ms" if seconds < 1 else f"{seconds:.2g} s"
+
+
 def install_tiles(blueprint: Blueprint) -> None:
     """Let templates use these as filters."""
-    for function in (ratio_class, alt_text, caption_text, long_day, percent):
+    for function in (ratio_class, alt_text, caption_text, long_day, percent, seconds_each):
         blueprint.add_app_template_filter(function)
     blueprint.add_app_template_filter(describe_size, "file_size")

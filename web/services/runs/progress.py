@@ -56,6 +56,10 @@ class RunProgress:
             self.walked = done
         if not self.by_events:
             self.done, self.total = done, total
+        elif (
+            self.total is None and stage == "reading"
+        ):  # the library was made just now, and its events are not read yet
+            self.total = total
         return True
 
     def go_on(self) -> None:
