@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import difflib
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -70,7 +71,7 @@ Values = Iterator[tuple[str, str, int | None]]  # as shown, as the query has it,
 
 def _years(value: str, found: Facets, _: Store) -> Values:
     """The nearest year before and after, and with them those that begin alike."""
-    digits = [part for part in value.replace("..", "-").split("-") if part.isdecimal()]
+    digits = re.findall(r"\d+", value)
     wanted = int(digits[0]) if digits else 0
     counts = dict(found.years)
     for year in sorted(counts, key=lambda year: (abs(year - wanted), year))[:3]:
