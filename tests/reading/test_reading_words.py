@@ -40,6 +40,21 @@ def test_turned_lines_are_read_and_their_boxes_begin_with_the_text(reader: Any, 
     assert along == pytest.approx([np.cos(np.radians(angle)), -np.sin(np.radians(angle))], abs=0.08)
 
 
+def test_short_line_is_read_alike_whatever_stands_beside_it_and_was_read_before(reader: Any) -> None:
+    """findings/rapidocr-spaces-depend-on-the-neighbours.sh and rapidocr-keeps-the-arguments-of-a-call.sh"""
+    from PIL import ImageDraw
+
+    long = "The ferry to the island leaves at half past nine, and comes back at ten in the evening"
+    font = ImageFont.load_default(36)
+    read = []
+    for lines in (["Bus 7"], ["Bus 7", long], ["Bus 7"]):
+        canvas = Image.new("RGB", (int(font.getlength(long)) + 120, 220), "white")
+        for number, line in enumerate(lines):
+            ImageDraw.Draw(canvas).text((60, 40 + 80 * number), line, fill="black", font=font)
+        read.append(texts(reader, canvas)[0])
+    assert read == ["Bus 7"] * 3
+
+
 def test_small_letters_of_a_large_picture_are_read_once_each(reader: Any) -> None:
     canvas = Image.new("RGB", (2600, 1900), (90, 110, 90))
     lines = [f"Parcel {number} Ashford {number * 7}" for number in range(101, 107)]

@@ -181,6 +181,19 @@ def test_jpeg_xl(mode: str) -> None:
         assert (facts.width, facts.height, facts.format) == (WIDTH, HEIGHT, "JXL")
 
 
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_jpeg_packed_as_jpeg_xl_is_upright(orientation: int) -> None:
+    """Its orientation lies in the codestream, which one reader applies and another leaves to us."""
+    codecs = pytest.importorskip("imagecodecs")
+    pytest.importorskip("pillow_jxl")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turned = encode(RGB_IMAGE, "JPEG", quality=95, exif=exif)
+    packed, plain = decode_bytes(codecs.jpegxl_encode_jpeg(turned), 28), decode_bytes(turned, 28)
+    assert (packed.facts.width, packed.facts.height) == (plain.facts.width, plain.facts.height)
+    assert np.abs(packed.pixels.astype(int) - plain.pixels).mean() < 2
+
+
 def test_jpeg_xl_of_linear_light_and_of_pq() -> None:
     codecs = pytest.importorskip("imagecodecs")
     pytest.importorskip("pillow_jxl")

@@ -105,3 +105,10 @@ def test_camera_raw_in_a_tiff_is_raw(tmp_path: Path) -> None:
     traits = describe_file(write(tmp_path, "no-name.tif", dng))
     assert (traits.raw, traits.images, traits.depth, traits.lossless) == (True, 1, 16, True)
     assert read_samples(tmp_path / "no-name.tif").images == 1
+
+
+def test_pages_that_halve_in_size_are_pictures_of_their_own(tmp_path: Path) -> None:
+    """tifffile takes them for one picture at three sizes (findings/tifffile-takes-unlike-pages-for-one-pyramid.sh)."""
+    pages = [photo(96, 64), photo(48, 32, seed=1), photo(24, 16, seed=2)]
+    path = write(tmp_path, "pages.tif", encode(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
+    assert describe_file(path).images == read_samples(path).images == 3
