@@ -244,3 +244,34 @@ def test_command_says_where_the_catalog_is(library: Path, url: str, capsys: pyte
     assert f"the catalog is in {library / 'catalog.db'} now" in capsys.readouterr().out
     with sqlite3.connect(library / "catalog.db") as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_published_and_merged_libraries_go_into_a_database(
+    tmp_path: Path, photos: Path, url: str, new_catalog: Callable[[], str]
+) -> None:
+    from PIL import Image
+
+    from imgsearch.progress import Silence
+    from imgsearch.settings import Settings
+    from indexer.jobs.create import CreateRequest, create_job
+    from indexer.jobs.driver import RunRequest, run_job
+    from indexer.jobs.library.merge import merge_libraries
+    from indexer.jobs.library.publish import publish_job
+
+    for number in range(3):
+        Image.new("RGB", (16, 16), (80 * number, 0, 0)).save(photos / f"{number}.png")
+    job = tmp_path / "job"
+    create_job(CreateRequest([str(photos)], job, Settings(Path(), model="none", device="cpu"), 2), Silence())
+    run_job(RunRequest(job, engine="inline", decode_workers=1), Silence(), lambda: False)
+    assert killed("catalog-move-copied", lambda: publish_job(job, None, Silence(), catalog_url=url))
+    made = publish_job(job, None, Silence(), catalog_url=url)
+    assert made.images == 3 and made.already
+    with open_store(made.folder) as store:
+        assert store.catalog.url and verify(store) == [] and store.stats().images == 3
+    assert publish_job(job, None, Silence(), catalog_url=url).already
+    with pytest.raises(LibraryUnsupported, match="holds a library already"):
+        publish_job(job, tmp_path / "second", Silence(), catalog_url=url)
+    assert not (tmp_path / "second").exists()
+    merged = merge_libraries([job], tmp_path / "all", Silence(), catalog_url=new_catalog())
+    with open_store(tmp_path / "all") as store:
+        assert store.catalog.url and store.stats().images == merged.images == 3

@@ -61,7 +61,8 @@ def publish(arguments: argparse.Namespace) -> int:
     """Make the library."""
     to = Path(arguments.to).expanduser() if arguments.to else None
     with phases(arguments) as progress:
-        made = publish_job(Path(arguments.job).expanduser(), to, progress, partial=arguments.partial)
+        job = Path(arguments.job).expanduser()
+        made = publish_job(job, to, progress, partial=arguments.partial, catalog_url=arguments.catalog_url)
     print(json.dumps(_published(made), indent=2) if arguments.json else _published_text(made))
     return 3 if made.sums.failed or made.missing else 0
 
@@ -99,6 +100,7 @@ def merge(arguments: argparse.Namespace) -> int:
     """Join libraries."""
     folders = [Path(word).expanduser() for word in arguments.libraries]
     with phases(arguments) as progress:
-        merged = merge_libraries(folders, Path(arguments.output).expanduser(), progress)
+        output = Path(arguments.output).expanduser()
+        merged = merge_libraries(folders, output, progress, catalog_url=arguments.catalog_url)
     print(json.dumps(merged.as_dict(), indent=2) if arguments.json else merged.text())
     return 0

@@ -115,6 +115,7 @@ def _publish(parser: argparse.ArgumentParser) -> None:
     _job(parser)
     parser.add_argument("--to", metavar="DIR", help="where the library is to be (JOB/library)")
     parser.add_argument("--partial", action="store_true", help="also if shards are missing; records which")
+    _catalog(parser)
     _form(parser)
 
 
@@ -122,7 +123,17 @@ def _merge(parser: argparse.ArgumentParser) -> None:
     _runs(parser, "imgsearch.cli.jobs.making:merge")
     parser.add_argument("libraries", nargs="+", metavar="DIR", help="a library, or a job that has published one")
     parser.add_argument("--output", required=True, metavar="DIR", help="a new folder for the library of all")
+    _catalog(parser)
     _form(parser)
+
+
+def _catalog(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--catalog-url",
+        default="",
+        metavar="URL",
+        help="move the library's catalog into this empty PostgreSQL database: postgresql+psycopg://USER@HOST/DATABASE",
+    )
 
 
 def _job(parser: argparse.ArgumentParser) -> None:

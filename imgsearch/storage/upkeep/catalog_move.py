@@ -83,6 +83,29 @@ def move_catalog(folder: Path, to: str, progress: Progress = lambda done, total:
         )
 
 
+def is_moved(folder: Path, to: str) -> bool:
+    """Whether the library in ``folder`` keeps its catalog at the address ``to``."""
+    layout = LibraryLayout(Path(os.path.realpath(folder)))
+    if not to or not layout.remembered.is_file():
+        return False
+    from imgsearch.storage.catalog.postgres.address import RememberedCatalog, parse_address
+
+    return RememberedCatalog.load(layout.remembered).url == parse_address(to).url
+
+
+def check_database(folder: Path, to: str) -> None:
+    """Raise what `move_catalog` would raise for the address ``to``, for a library that is still to be made in
+    ``folder``: before the hours that this takes."""
+    from imgsearch.storage.catalog.postgres.address import parse_address
+    from imgsearch.storage.catalog.postgres.catalog import PostgresCatalog
+
+    address, layout = parse_address(to), LibraryLayout(Path(os.path.realpath(folder)))
+    if is_moved(folder, to):
+        return
+    with contextlib.closing(PostgresCatalog(address, _begun(layout, address).library_id, lambda: None)) as catalog:
+        _require_free(catalog, layout)
+
+
 def tidy(layout: LibraryLayout) -> None:
     """Finish a move that was killed after it was decided: the former file gets out of the way. The caller holds the
     writer's lock."""

@@ -14,6 +14,7 @@ from imgsearch.errors import ModelMismatch, StorageFull, UsageError
 from imgsearch.progress import Progress
 from imgsearch.records import ModelId
 from imgsearch.storage import Store
+from imgsearch.storage.upkeep.catalog_move import check_database, move_catalog
 from imgsearch.storage.upkeep.merging import copy_images
 from imgsearch.storage.upkeep.sealing import seal_library
 from imgsearch.wording import counted, one_line
@@ -45,13 +46,17 @@ class Merged:
         )
 
 
-def merge_libraries(folders: Sequence[Path], output: Path, progress: Progress) -> Merged:
+def merge_libraries(folders: Sequence[Path], output: Path, progress: Progress, *, catalog_url: str = "") -> Merged:
     """Make the library ``output`` of all pictures of ``folders``, which are libraries or jobs that published one. They
     stay as they are. Vectors are stored as the first library stores them. The result appears at once, when it is
-    complete. Raises LibraryMissing, ModelMismatch for a library of another model, UsageError, StorageFull."""
+    complete. ``catalog_url``: an empty PostgreSQL database, into which its catalog is moved then. Raises
+    LibraryMissing, ModelMismatch for a library of another model, UsageError, StorageFull, and what `move_catalog`
+    raises."""
     target = Path(os.path.abspath(output))  # noqa: PTH100
     places = [library_in(folder) for folder in folders]
     _check(target, places)
+    if catalog_url:
+        check_database(target, catalog_url)
     made = target.with_name(f".{target.name}.merging")
     with writing_job(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -63,6 +68,9 @@ def merge_libraries(folders: Sequence[Path], output: Path, progress: Progress) -
             put_in_place(made, target)
     finally:
         shutil.rmtree(made, ignore_errors=True)
+    if catalog_url:
+        move_catalog(target, catalog_url, lambda rows, total: progress("copying rows", rows, total))
+        progress.close()
     return merged
 
 

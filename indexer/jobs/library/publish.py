@@ -26,6 +26,7 @@ from imgsearch.progress import Progress
 from imgsearch.records import Float32, MediaFacts, Word, is_model_free
 from imgsearch.storage import EmbeddedBatch, FailedFile, FilePlace
 from imgsearch.storage.catalog.database import fixed_clock
+from imgsearch.storage.upkeep.catalog_move import check_database, is_moved, move_catalog
 from imgsearch.storage.upkeep.sealing import seal_library
 from imgsearch.storage.writer import Writer
 from indexer.forecast import bytes_for, free_bytes, size_text
@@ -57,39 +58,55 @@ class Published:
     already: bool = False
 
 
-def publish_job(folder: Path, to: Path | None, progress: Progress, *, partial: bool = False) -> Published:
+def publish_job(
+    folder: Path, to: Path | None, progress: Progress, *, partial: bool = False, catalog_url: str = ""
+) -> Published:
     """Make the job's library at ``to`` (default: in the job's folder). ``partial``: also if shards are missing; then
-    their inputs are in the library's failures, and publishing again later replaces it. Raises LibraryError for a job
+    their inputs are in the library's failures, and publishing again later replaces it. ``catalog_url``: an empty
+    PostgreSQL database, into which the finished library's catalog is moved. Raises LibraryError for a job
     that is not complete, LibraryBusy while it runs, SegmentDamaged for a shard that is not what was written,
-    StorageFull, UsageError for a place that holds something else."""
+    StorageFull, UsageError for a place that holds something else, and what `move_catalog` raises."""
     spec = open_job(folder)
     target = Path(os.path.abspath(to or spec.layout.library))  # noqa: PTH100
+    if catalog_url:
+        check_database(target, catalog_url)
     with driving(folder, (1, 1)):
-        done = done_shards(spec)
-        sums = sums_of(spec.shards, done.values())
-        missing = tuple(shard.index for shard in spec.shards if shard.index not in done)
-        if missing and not partial:
-            raise _incomplete(spec, sums)
-        put_interrupted_back(target)
-        searchable = not is_model_free(spec.model)
-        record = _Record.read(spec)
-        ours = target.exists() and record.describes(target)
-        if ours and record.missing == list(missing):
-            return _published(target, sums, record, missing, searchable, already=True)
-        built = _build_beside(spec, target, set(missing), progress)
-        already = target.exists() and not ours and _digest(target) == _digest(built.folder)
-        if already:
+        made = _publish(spec, target, progress, partial=partial, catalog_url=catalog_url)
+        if catalog_url:
+            move_catalog(target, catalog_url, lambda rows, total: progress("copying rows", rows, total))
+            progress.close()
+        return made
+
+
+def _publish(spec: JobSpec, target: Path, progress: Progress, *, partial: bool, catalog_url: str) -> Published:
+    """The library in its place, its catalog in a file, unless that was moved to ``catalog_url`` before."""
+    done = done_shards(spec)
+    sums = sums_of(spec.shards, done.values())
+    missing = tuple(shard.index for shard in spec.shards if shard.index not in done)
+    if missing and not partial:
+        raise _incomplete(spec, sums)
+    put_interrupted_back(target)
+    searchable = not is_model_free(spec.model)
+    record = _Record.read(spec)
+    if is_moved(target, catalog_url) and record.folder == str(target) and record.missing == list(missing):
+        return _published(target, sums, record, missing, searchable, already=True)
+    ours = target.exists() and record.describes(target)
+    if ours and record.missing == list(missing):
+        return _published(target, sums, record, missing, searchable, already=True)
+    built = _build_beside(spec, target, set(missing), progress)
+    already = target.exists() and not ours and _digest(target) == _digest(built.folder)
+    if already:
+        shutil.rmtree(built.folder)
+    else:
+        if target.exists() and not ours and not _empty(target):
             shutil.rmtree(built.folder)
-        else:
-            if target.exists() and not ours and not _empty(target):
-                shutil.rmtree(built.folder)
-                raise _occupied(target)
-            with writing_job(target):
-                put_in_place(built.folder, target)
-            reached("job-library-placed")
-        record = _Record(str(target), list(missing), _digest(target), built.images, built.files)
-        record.write(spec)
-        return _published(target, sums, record, missing, searchable, already=already)
+            raise _occupied(target)
+        with writing_job(target):
+            put_in_place(built.folder, target)
+        reached("job-library-placed")
+    record = _Record(str(target), list(missing), _digest(target), built.images, built.files)
+    record.write(spec)
+    return _published(target, sums, record, missing, searchable, already=already)
 
 
 @dataclass(slots=True)
