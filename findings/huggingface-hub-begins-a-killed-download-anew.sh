@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # huggingface_hub begins a download that was killed at byte 0 again, and leaves what it had on the disk for good.
 #
-# Its documentation says that downloads resume whenever possible. The unfinished file gets a new name at each call,
-# so the next call neither finds it nor removes it: a process that is killed three times at 9 of 10 GB has fetched 27 GB and
-# left 27 GB of files ending in .incomplete. Only a connection that is lost inside one call is resumed. The server
-# here offers ranges, and counts from which byte it is asked. Here imgsearch/model/checkpoints/fetching.py names its partial
+# A connection that is lost inside one call is resumed. But the unfinished file gets a new name at each call, so the
+# next call neither finds it nor removes it: a process that is killed three times at 9 of 10 GB has fetched 27 GB and left
+# 27 GB of files ending in .incomplete. The server here offers ranges, and counts from which byte it is asked. Here imgsearch/model/checkpoints/fetching.py names its partial
 # file after the content, and tests/model/test_pull.py kills a download and sees it go on where it stopped.
 # Source: huggingface_hub 2.4.0, as on PyPI, by plain HTTP.
 set -euo pipefail
