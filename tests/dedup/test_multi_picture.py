@@ -120,6 +120,34 @@ def test_another_pace_of_the_same_frames_is_another_film(library, suffix) -> Non
     assert moved(found(library)) == {}
 
 
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
+def test_an_animation_that_ends_is_another_film(library, suffix) -> None:
+    how = HOW[suffix][0]
+    (library.photos / f"a.{suffix}").write_bytes(encoded(frames(1), suffix, **how, loop=0))
+    (library.photos / f"ends.{suffix}").write_bytes(encoded(frames(1), suffix, **how, loop=2))
+    assert moved(found(library)) == {}
+
+
+def with_gain_map(base: bytes, extra: bytes, name: str) -> bytes:
+    items = (("Primary", 0), ("GainMap", len(extra)))
+    packet = "".join(f'<Container:Item Item:Semantic="{word}" Item:Length="{size}"/>' for word, size in items)
+    content = b"http://ns.adobe.com/xap/1.0/\0" + packet.encode() + name.encode()
+    return base[:2] + b"\xff\xe1" + (len(content) + 2).to_bytes(2, "big") + content + base[2:] + extra
+
+
+def test_photographs_of_other_gain_maps_both_stay(library) -> None:
+    picture(1).save(library.photos / "base.jpg", quality=92)
+    base = (library.photos / "base.jpg").read_bytes()
+    for name, seed in (("a", 1), ("a again", 1), ("other", 2)):
+        stream = io.BytesIO()
+        picture(seed + 5, (60, 45)).convert("L").save(stream, "JPEG")
+        (library.photos / f"{name}.jpg").write_bytes(with_gain_map(base, stream.getvalue(), name))
+    for rule in GREEDY:
+        rows = moved(found(library, rule))
+        assert "other.jpg" not in {*rows, *rows.values()} - {"base.jpg"} or rows.get("base.jpg") == "other.jpg", rows
+        assert set(rows) == {"base.jpg", *(set(rows) & {"a.jpg", "a again.jpg"})} and len(rows) == 2, rows
+
+
 def test_sixteen_bits_stay_and_keep_their_place(library) -> None:
     levels = np.asarray(picture(1).convert("L"), np.float64)
     rng = np.random.default_rng(1)

@@ -23,7 +23,7 @@ Failed = Callable[[Failure], None]
 
 TRAITS = "traits"
 SAMPLES = "samples"
-RECIPE = "2"
+RECIPE = "3"
 """Names how traits and samples are read; raise it when that changes, and they are read again."""
 
 _KEPT_AT_ONCE = 256  # texts a transaction, which a killed run loses

@@ -135,7 +135,8 @@ class Judgement:
             if kind in _told(its) - _told(mine):
                 return f"it alone tells {words}"
         if evidence.tier == "pixels":  # nothing else can differ
-            return ""
+            same = mine.map_digest and mine.map_digest == its.map_digest
+            return "both have a gain map or a depth map, not known to be equal" if its.maps and not same else ""
         pixels, its_pixels = _area(keeper), _area(member)
         if its.images > mine.images:
             return "it has more pictures in it"

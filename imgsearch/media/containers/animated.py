@@ -11,12 +11,13 @@ from imgsearch.media.limits import webp_canvas
 _MAX_CHUNKS = 100_000
 _MAX_FRAMES = 10_002  # dedup compares no more frames than this
 _GIF_XMP, _GIF_ICC = b"XMP DataXMP", b"ICCRGBG1012"
+_GIF_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")  # how often the animation is repeated after it was shown once
 
 
 def read_gif(stream: BinaryIO) -> Header:
     """Walk over all blocks of the file. 10 ms for 10 MB. Raises ValueError if there is no frame."""
     data = read_at(stream, 0, 13)
-    header = Header(images=0, lossless=True)
+    header = Header(images=0, lossless=True, plays=1)
     header.extent = int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
     stream.seek(0)
     data = stream.read()
@@ -57,6 +58,9 @@ def _read_extension(header: Header, data: bytes, at: int) -> int:
         header.xmp = data[content : min(end, content + MAX_BLOCK_BYTES)].partition(b"\x01\xff\xfe")[0]
     elif label == b"\xff" and name == _GIF_ICC:
         header.icc = _joined(data, content)
+    elif label == b"\xff" and name in _GIF_LOOPS and data[content : content + 2] == b"\x03\x01":
+        repeats = int.from_bytes(data[content + 2 : content + 4], "little")
+        header.plays = repeats + 1 if repeats else 0
     return end
 
 
@@ -93,6 +97,8 @@ def read_webp(stream: BinaryIO) -> Header:
         name, length = head[:4], int.from_bytes(head[4:8], "little")
         if name == b"VP8X":
             header.has_alpha = header.has_alpha or bool(head[8] & 0x10) if len(head) > 8 else False
+        elif name == b"ANIM":
+            header.plays = int.from_bytes(head[12:14], "little")
         elif name in (b"VP8 ", b"VP8L"):
             header.images += 1
             lossless.add(name == b"VP8L")

@@ -34,6 +34,8 @@ class Header:
     raw: bool = False
     film: bool = False
     maps: int = 0
+    map_parts: list[FilePart] = field(default_factory=list)  # where the maps lie; empty if that is unknown
+    plays: int = 0  # how often an animation is shown; 0 for ever
     space: str = "RGB"
     icc: bytes = b""
     cicp: tuple[int, int] | None = None

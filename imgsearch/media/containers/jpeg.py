@@ -25,6 +25,7 @@ _LOSSLESS_FRAMES = (0xC3, 0xC7, 0xCB, 0xCF)
 _PREVIEW_CLASS, _PART_CLASS = 1, 2  # the highest byte of an MP type code
 _AUXILIARY = re.compile(rb"hdrgm:|HDRGainMap|AuxiliaryImageType|aux:hdrgainmap|GainMapVersion|GDepth:|Camera:Depth")
 _SEMANTIC = re.compile(rb"""Semantic\s*(?:=\s*["']|>)\s*(\w+)""")
+_LENGTH = re.compile(rb"""Item:Length\s*(?:=\s*["']|>)\s*(\d{1,10})""")
 _NOT_SEEN = frozenset({b"GainMap", b"Depth", b"Confidence", b"RecoveryMap", b"SegmentationMap"})
 # Comments that programs write.
 _PROGRAMS = re.compile(
@@ -95,7 +96,8 @@ def read_header(stream: BinaryIO) -> Header:
     size = stream_size(stream)
     header.parts = [FilePart(0, size), *_further_parts(stream, found, size, header)]
     header.images = len(header.parts)
-    header.maps += b"GDepth:Data" in more or b"GDepth:Data" in xmp
+    if b"GDepth:Data" in more or b"GDepth:Data" in xmp:
+        header.maps, header.map_parts = header.maps + 1, []  # a map stored as text is not compared
     if b"GImage:Data" in more or b"GImage:Data" in xmp:  # the second view of a Cardboard photo, stored as text
         header.images += 1
         header.hidden.append("a second picture in its XMP")
@@ -158,6 +160,8 @@ def _further_parts(stream: BinaryIO, found: Segments, size: int, header: Header)
     """The images after the first that people are meant to see. Maps are counted in the header."""
     entries = _mpf_entries(found.mpf)
     if len(entries) < 2:
+        header.map_parts = list(_appended_maps(stream, found.xmp, size))
+        header.maps = len(header.map_parts)
         return []
     kinds = [attribute & 0xFFFFFF for attribute, _, _ in entries]
     is_stereo = any(kind >> 16 == _PART_CLASS for kind in kinds)
@@ -174,9 +178,22 @@ def _further_parts(stream: BinaryIO, found: Segments, size: int, header: Header)
         named = place < len(semantics) and semantics[place] in _NOT_SEEN
         if named or _is_auxiliary(stream, at):
             header.maps += 1
+            header.map_parts.append(FilePart(at, min(length, size - at)))
         else:
             parts.append(FilePart(at, min(length, size - at)))
     return parts
+
+
+def _appended_maps(stream: BinaryIO, xmp: bytes, size: int) -> Iterator[FilePart]:
+    """The maps at the end of the file that only the XMP names (Google's container of items, each with its length)."""
+    end = size
+    for item in reversed(xmp.split(b"Container:Item")[1:]):
+        semantic, length = _SEMANTIC.search(item), _LENGTH.search(item)
+        if semantic is None or length is None:
+            continue
+        end -= int(length[1])
+        if semantic[1] in _NOT_SEEN and end > 0 and read_at(stream, end, 3) == b"\xff\xd8\xff":
+            yield FilePart(end, int(length[1]))
 
 
 def _is_auxiliary(stream: BinaryIO, at: int) -> bool:

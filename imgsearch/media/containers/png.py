@@ -41,7 +41,7 @@ def read_header(stream: BinaryIO) -> Header:
         elif not header.depth:
             break
         elif name == b"acTL" and before_pixels:
-            announced = int.from_bytes(data[:4], "big")
+            announced, header.plays = int.from_bytes(data[:4], "big"), int.from_bytes(data[4:8], "big")
             frames = -1 if frames or not 0 < announced < 1 << 31 else announced  # as readers take it
         elif name == b"fcTL":
             first_is_frame = first_is_frame or before_pixels

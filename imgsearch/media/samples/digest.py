@@ -37,7 +37,7 @@ class Samples:
     something is missing from is made of the file's bytes, and equals none but their own."""
 
     digest: bytes
-    """sha256 over all pictures in their order, with their frames' durations; of a single one its ``main_digest``."""
+    """sha256 over all pictures in their order, with their frames' durations and how often they are shown; of a single one its ``main_digest``."""
     main_digest: bytes
     """sha256 of the main picture: its upright size, colour space, samples and transparency."""
     images: int
@@ -156,7 +156,7 @@ def _read_all(file: Opened, frames: Frames, file_hash: str) -> Samples:
             total.lost.append(frame.lost)
         if place == main:
             total.main, total.main_lost = found, bool(frame.lost)
-    return _samples(total, frames.count, file_hash)
+    return _samples(total, frames.count, file.header.plays, file_hash)
 
 
 def _read_one(frames: Frames, place: int, kind: Kind) -> Frame:
@@ -164,10 +164,11 @@ def _read_one(frames: Frames, place: int, kind: Kind) -> Frame:
         return frames.read(place)
 
 
-def _samples(total: _Sum, count: int, file_hash: str) -> Samples:
+def _samples(total: _Sum, count: int, plays: int, file_hash: str) -> Samples:
     assert total.main is not None  # the main picture was read, or its error raised
     unlike = _byte_digest(file_hash)
-    whole = hashlib.sha256(f"{count} pictures\n".encode() + b"".join(total.digest)).digest()
+    head = f"{count} pictures\n" + (f"{plays} times\n" if plays else "")
+    whole = hashlib.sha256(head.encode() + b"".join(total.digest)).digest()
     main = unlike if total.main_lost else total.main.digest
     return Samples(
         digest=unlike if total.lost else main if count == 1 else whole,

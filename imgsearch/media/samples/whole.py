@@ -6,12 +6,13 @@ Two files are copies only where all of this agrees, however alike their first pi
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, BinaryIO
 
 from imgsearch.errors import MediaError
-from imgsearch.media.containers.header import Header
+from imgsearch.media.containers.header import Header, read_at
 from imgsearch.media.containers.reading import read_header
 from imgsearch.media.facts.shot import shot_facts
 from imgsearch.media.limits import LIMITS, DecodeLimits
@@ -45,6 +46,8 @@ class FileTraits:
     """A film or a sound lies in the file: a motion photo."""
     maps: int = 0
     """Gain maps (HDR), depth maps and mattes beside the main picture."""
+    map_digest: str = ""
+    """sha256 of the bytes of these maps; "" if there are none, or where they lie is unknown."""
     taken: str = ""
     """When it was taken: ISO 8601, sub-seconds and offset where the file has them; never a date of editing."""
     camera: str = ""
@@ -84,7 +87,7 @@ def describe_file(
     with translated("read"), open_source(os.fspath(path), limits) as source:
         kind = readable_kind(source.head, source.name)
         stream = source.stream if content_hash is None else read_known(source, content_hash)
-        return _traits(read_header(stream, kind))
+        return _traits(read_header(stream, kind), stream)
 
 
 def describe_and_read(
@@ -95,12 +98,12 @@ def describe_and_read(
     with translated("read"), open_source(os.fspath(path), limits) as source:
         header, samples = samples_of(source, content_hash, limits)
         try:
-            return _traits(header), samples
+            return _traits(header, source.stream), samples
         except MediaError:
             return None, samples
 
 
-def _traits(header: Header) -> FileTraits:
+def _traits(header: Header, stream: BinaryIO) -> FileTraits:
     facts = shot_facts(header)
     return FileTraits(
         images=header.images,
@@ -112,6 +115,7 @@ def _traits(header: Header) -> FileTraits:
         raw=header.raw,
         film=header.film,
         maps=header.maps,
+        map_digest=_map_digest(header, stream),
         taken=facts.taken,
         camera=facts.camera,
         shot=facts.shot,
@@ -122,3 +126,10 @@ def _traits(header: Header) -> FileTraits:
         derived_from=facts.derived_from,
         orientation=facts.orientation,
     )
+
+
+def _map_digest(header: Header, stream: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    for part in header.map_parts:
+        digest.update(read_at(stream, part.offset, part.length))
+    return digest.hexdigest() if header.map_parts else ""

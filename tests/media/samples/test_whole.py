@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from iso_files import coded, iso_file
 from odd_files import encode, in_mode, p3_profile, photo, png_chunk, tiff_of
 from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
@@ -102,6 +103,36 @@ def test_gain_and_depth_maps_are_no_pictures(traits) -> None:
         elements='<Container:Directory Item:Semantic="Primary"/><Container:D Item:Semantic="GainMap"/>'
     )
     assert traits(mpo_bytes([with_xmp(JPEG, directory), JPEG], [0x030000, 0])).images == 1
+
+
+def test_maps_are_told_apart_by_their_bytes(traits) -> None:
+    one, other = (with_xmp(encode(photo(seed=seed).convert("L"), "JPEG"), b'hdrgm:Version="1.0"') for seed in (1, 2))
+    found = [traits(mpo_bytes([JPEG, each], [0x030000, 0])) for each in (one, other, one)]
+    named = [traits(with_appended_map(each)) for each in (one, other, one)]
+    for first, second, again in (found, named):
+        assert (first.maps, len(first.map_digest)) == (1, 64)
+        assert first.map_digest == again.map_digest != second.map_digest
+    as_text = with_xmp(mpo_bytes([JPEG, one], [0x030000, 0]), b'GDepth:Data="AAAA"')
+    assert (traits(as_text).maps, traits(as_text).map_digest) == (2, "")
+
+
+def with_appended_map(data: bytes) -> bytes:
+    """A JPEG whose gain map only Google's container of items names; it lies before a film of 40 bytes."""
+    items = (("Primary", 0), ("GainMap", len(data)), ("MotionPhoto", 40))
+    elements = "".join(f'<Container:Item Item:Semantic="{name}" Item:Length="{size}"/>' for name, size in items)
+    return with_xmp(JPEG, xmp_packet(elements=elements)) + data + bytes(40)
+
+
+def test_maps_of_a_heic_are_told_apart_by_their_bytes(traits) -> None:
+    shown, maps = coded(photo(), "HEIF"), [coded(photo(seed=seed).convert("L"), "HEIF") for seed in (1, 2)]
+    digests = []
+    for each in maps:
+        each.properties.append((b"auxC", bytes(4) + b"urn:com:apple:photo:2020:aux:hdrgainmap\0"))
+        each.references = (b"auxl", (1,))
+        found = traits(iso_file([shown, each]))
+        assert (found.images, found.maps) == (1, 1)
+        digests.append(found.map_digest)
+    assert "" not in digests and len(set(digests)) == 2
 
 
 def test_part_that_was_cut_off_is_not_counted(traits) -> None:

@@ -73,9 +73,21 @@ def test_animations_of_other_speed_differ(samples) -> None:
 
 
 def test_same_frames_are_the_same_in_another_container(samples) -> None:
-    films = [samples(animation(kind, ["red", "green", "blue"])) for kind in ("GIF", "PNG")]
-    films.append(samples(animation("WEBP", ["red", "green", "blue"], lossless=True)))
-    assert len({film.digest for film in films}) == 1
+    for repeats, plays in ((0, 0), (2, 3)):  # GIF counts how often an animation is repeated, the others how often shown
+        films = [samples(animation("GIF", ["red", "green", "blue"], loop=repeats))]
+        films.append(samples(animation("PNG", ["red", "green", "blue"], loop=plays)))
+        films.append(samples(animation("WEBP", ["red", "green", "blue"], lossless=True, loop=plays)))
+        assert len({film.digest for film in films}) == 1
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+def test_animation_that_ends_differs_from_one_that_does_not(samples, kind: str) -> None:
+    options = {"lossless": True} if kind == "WEBP" else {}
+    films = [samples(animation(kind, ["red", "green"], loop=loop, **options)) for loop in (0, 1, 5)]
+    if kind == "GIF":  # without the extension it is shown once
+        films.append(samples(animation(kind, ["red", "green"])))
+    assert len({film.digest for film in films}) == len(films)
+    assert len({film.main_digest for film in films}) == 1
 
 
 def test_scans_of_one_cover_differ_when_a_page_does(samples) -> None:

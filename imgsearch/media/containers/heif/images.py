@@ -3,11 +3,12 @@ videos."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from imgsearch.media.containers.boxes import file_boxes, find_box, inner_boxes, read_box
-from imgsearch.media.containers.header import Header, load_exif, stream_size, usual_depth
+from imgsearch.media.containers.header import FilePart, Header, load_exif, stream_size, usual_depth
 from imgsearch.media.containers.heif.items import ByteCursor, Item, Items, read_items
 
 _IMAGES = frozenset(
@@ -96,13 +97,19 @@ def _describe(header: Header, items: Items, primary: Item) -> None:
     header.depth = next((depth for item in (primary, *tiles[:1]) if (depth := _depth(item))), 8)
     cursor = ByteCursor(primary.property(b"ispe"), 4)
     header.extent = cursor.take(4), cursor.take(4)
-    for number in items.sources(b"auxl", primary.number):
+    maps: list[int] = []
+    for number in sorted(items.sources(b"auxl", primary.number)):
         auxiliary = items.by_number.get(number)
         if auxiliary is not None and any(name in auxiliary.property(b"auxC") for name in _ALPHA):
             header.has_alpha = True
         else:
             header.maps += 1
-    header.maps += sum(item.kind == b"tmap" for item in items.by_number.values())
+            maps.append(number)
+    for item in items.by_number.values():
+        if item.kind == b"tmap":
+            header.maps += 1
+            maps += [item.number, *items.targets(b"dimg", item.number)[1:]]
+    header.map_parts = _parts_of(items, dict.fromkeys(each for each in maps if each in items.by_number))
     for name, content in [*primary.properties, *(each for tile in tiles[:1] for each in tile.properties)]:
         if name != b"colr":
             continue
@@ -115,6 +122,19 @@ def _describe(header: Header, items: Items, primary: Item) -> None:
     pixi = primary.property(b"pixi")
     if pixi[4:5] == b"\1" or (primary.kind == b"av01" and _is_monochrome(primary)):
         header.space = "GRAY"
+
+
+def _parts_of(items: Items, numbers: Iterable[int]) -> list[FilePart]:
+    """Where the bytes of these items, or of their tiles, lie; empty if one of them is not in the file itself."""
+    parts: list[FilePart] = []
+    for number in numbers:
+        is_grid = items.by_number[number].kind == b"grid"
+        for each in items.targets(b"dimg", number) if is_grid else (number,):
+            extents = items.by_number[each].extents if each in items.by_number else []
+            if not extents or any(local for local, _, _ in extents):
+                return []
+            parts += [FilePart(offset, length) for _, offset, length in extents]
+    return parts
 
 
 def _depth(item: Item) -> int:
