@@ -27,6 +27,7 @@ _NOUNS = (
     "texts.read_words",
     "facets",
     "timeline",
+    "news",
     "places.map",
     "collecting.selections",
     "collecting.albums",

@@ -103,6 +103,8 @@ DESCRIPTIONS: dict[str, str] = {
     "pauseJob": "`index` and `pull` only: the batch in flight is finished, and the process ends, so that its memory is "
     "free; `state` is `pausing`, then `paused`.",
     "resumeJob": "In a new process, where it was; counts go on.",
+    "changes": "For a page that stays open. Without `since` only `newest` is told; `job` is the run that reads "
+    "pictures, under way or paused.",
     "setup": "Models and folders are told only to clients that may choose them: those that are logged in or send a "
     "token, or, where nobody has to, programs on this machine of the user that runs the server.",
     "folders": "By name; hidden folders, and links that lead out of the roots, are left out. Without `path` the roots, "
@@ -214,6 +216,7 @@ ANSWERS: dict[str, Part] = {
     "stopJob": _JOB | {"state": "stopping"},
     "pauseJob": _JOB | {"state": "pausing"},
     "resumeJob": _JOB,
+    "changes": {"newest": 4711, "count": 3, "job": None},
     "setup": {
         "ready": True,
         "demo": False,

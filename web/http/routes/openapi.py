@@ -25,7 +25,7 @@ from web.http.operations import (
     parameter,
     q,
 )
-from web.http.routes import jobs, setup, timeline
+from web.http.routes import jobs, news, setup, timeline
 from web.http.routes.collecting import albums, marks, selections
 from web.http.routes.duplicates import DECISIONS, GROUPS, MOST_GROUPS
 from web.http.routes.places import description as places
@@ -58,7 +58,7 @@ def document() -> Part:
             for path, operations in _paths().items()
         },
         "components": {
-            "schemas": SCHEMAS | setup.SETUP_SCHEMAS | places.PLACE_SCHEMAS,
+            "schemas": SCHEMAS | setup.SETUP_SCHEMAS | news.NEWS_SCHEMAS | places.PLACE_SCHEMAS,
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "session": {"type": "apiKey", "in": "cookie", "name": "imgsearch", "description": "from /login"},
@@ -77,6 +77,7 @@ def _paths() -> dict[str, Part]:
         | albums.paths()
         | marks.paths()
         | jobs.paths()
+        | news.paths()
         | setup.paths()
     )
 

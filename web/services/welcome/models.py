@@ -112,7 +112,8 @@ def fetch_model(name: str, told: StageProgress) -> dict[str, Any]:
     try:
         pulled = pull_model(name, in_megabytes(told))
     except ModelUnavailable as error:
-        message = re.sub(r" \(\w+\)$", "", error.message)
+        message = re.sub(r"^\S+ cannot be fetched", "the model cannot be fetched", error.message)
+        message = re.sub(r" \(\w+\)$", "", message)
         hint = "Is this computer online? What was fetched is kept: try again later, or copy the model's folder here."
         raise ModelUnavailable(message, hint if "does not answer" in message else error.hint) from error
     except StorageFull as error:

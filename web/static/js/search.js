@@ -64,6 +64,7 @@ function search() {
     return;
   }
   shown = { answer: null, next: null, search: key };
+  news?.begin();
   list.classList.add("waiting");
   say("Looking …", true);
   if (state.upload) searchWithPicture(key);
@@ -208,6 +209,21 @@ async function showUpload() {
   if (picture) drawSmall(picture, place.querySelector("canvas"));
 }
 
+const FILLED = 240; // pictures, up to which new ones are put behind those that are shown
+let news = null; // says what came since
+
+/** Put new pictures behind the others, where the whole library is shown: nothing moves. Whether they are there now. */
+async function fill(count) {
+  const key = keyOf(state);
+  if (key !== keyOf({ q: "" }) || shown.next || !shown.answer || grid.hits.length + count > FILLED) return false;
+  const { hits } = await ask("/search", { query: { q: everyPicture, limit: count } });
+  if (key !== shown.search) return false;
+  grid.append(hits.reverse(), false);
+  find("nothing").hidden = true;
+  keep(key, { ...shown.answer, total: null }, [...grid.hits], null);
+  return true;
+}
+
 const field = find("q");
 const grid = new Grid(list, {
   linked: (hit) => `${ROOT}/pictures/${hit.image_id}${state.q ? `?${new URLSearchParams({ q: state.q })}` : ""}`,
@@ -287,6 +303,10 @@ document.addEventListener("click", (event) => {
 const soon = () => later(() => {
   for (const kind of ["pointerover", "focusin", "touchstart"]) list.addEventListener(kind, () => withViewer().catch(() => {}), { once: true, passive: true });
   import("./select.js").then(({ Selection }) => new Selection(choosable));
+  import("./news.js").then(({ News }) => {
+    news = new News({ query: () => (state.upload ? "" : state.q), whole: () => !state.upload && !wordsOf(state.q), fill, show: askAnew });
+    if (keyOf(state) === keyOf({ q: "" })) news.since = Math.max(0, ...grid.hits.map((hit) => hit.image_id));
+  }, () => {});
 });
 
 /** What a selection asks of this page. */

@@ -178,6 +178,30 @@ async function turn(order) {
   jump(0);
 }
 
+/** Take over other months; what is looked at stays, unless it lies in a month that is gone. */
+function renew(told) {
+  const [held, rest] = [months.all[months.at(seen() + 1)], seen() - (months.all[months.at(seen() + 1)]?.top ?? 0)];
+  months = new Months(told.months.map(({ year, month, count: pictures }) => [year, month, pictures]));
+  stretches = new Map();
+  numbers.clear();
+  document.querySelector("main > .nothing")?.remove();
+  lay();
+  const same = held && seen() > 0 ? months.all.find((one) => one.year === held.year && one.month === held.month) : null;
+  jump(same ? same.top + rest : 0);
+  find("status").textContent = total();
+}
+
+/** Whether months that end above the lower edge of the window are as they were, so that others can come unseen. */
+function unseen(told) {
+  const near = months.all.filter((month) => month.top < seen() + room() + NEAR);
+  return near.length < months.all.length && near.every(({ year, month, count: pictures }, at) => {
+    const now = told.months[at];
+    return now?.year === year && now.month === month && now.count === pictures;
+  });
+}
+
+const monthsNow = () => ask("/timeline/months", { query: { q, sort } });
+
 const scrubber = new Scrubber(find("scrubber"), jump);
 
 /** What a selection asks of this page. */
@@ -294,4 +318,14 @@ new ResizeObserver(() => {
 }).observe(place);
 find("status").textContent = total();
 settle();
+(window.requestIdleCallback ?? setTimeout)(() => import("./news.js").then(({ News }) => new News({
+  query: () => q,
+  fill: async () => {
+    const told = await monthsNow();
+    const quiet = !months.total || unseen(told);
+    if (quiet) renew(told);
+    return quiet;
+  },
+  show: () => monthsNow().then(renew, failed),
+}), () => {}));
 (window.requestIdleCallback ?? setTimeout)(() => import("./select.js").then(({ Selection }) => new Selection(list)));

@@ -171,7 +171,7 @@ function tell() {
   const [summary, model] = [known?.summary, modelOf(chosenModel())];
   const busy = going(setup.job) && setup.job.kind === "estimate";
   const says = !folders.size ? "Choose a folder, and you see here how many pictures it has and how long reading them takes."
-    : summary ? taking(summary) : known?.text || (busy ? looked(setup.job) : "");
+    : summary ? taking(summary) : known?.text || (busy ? looked(setup.job) : going(setup.job) ? "How much there is to read is told when the model is here." : "Looking through the folders …");
   if (find("takes").textContent !== says) find("takes").textContent = says;
   find("takes-bar").hidden = !busy || Boolean(summary);
   find("takes-notes").hidden = !summary?.notes.length;
