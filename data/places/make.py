@@ -86,7 +86,7 @@ def _other_names(row: dict[str, Any]) -> list[str]:
 def pack_outlines(path: Path) -> None:
     topology = json.loads(path.read_text("utf-8"))
     scale, shift = topology["transform"]["scale"], topology["transform"]["translate"]
-    arcs = [np.cumsum(np.array(arc, np.float64), 0) * scale + shift for arc in topology["arcs"]]
+    arcs = [_unwound(np.cumsum(np.array(arc, np.float64), 0) * scale + shift) for arc in topology["arcs"]]
     numbers: dict[int, int] = {}
     content = bytearray()
     countries = []
@@ -101,8 +101,7 @@ def pack_outlines(path: Path) -> None:
                     numbers[_plain(arc)] = len(numbers)
                     content += _packed(arcs[_plain(arc)])
         renumbered = [[[_renumbered(arc, numbers) for arc in ring] for ring in rings] for rings in kept]
-        whole = np.concatenate([arcs[_plain(arc)] for arc in largest[0]])
-        middle = [round(float(value), 1) for value in (whole.min(0) + whole.max(0)) / 2]
+        middle = [round(float(value), 1) for value in _middle(_ring(arcs, largest[0]))]
         name = geometry["properties"]["name"]
         countries.append({"name": name, "at": middle, "size": round(max(sizes), 1), "polygons": renumbered})
     told = {
@@ -115,6 +114,28 @@ def pack_outlines(path: Path) -> None:
     OUTLINES.parent.mkdir(exist_ok=True)
     OUTLINES.write_bytes(struct.pack("<I", len(header)) + header + content)
     print(f"{len(countries)} countries, {len(numbers):,} lines, {OUTLINES.stat().st_size:,} bytes")
+
+
+def _unwound(points: Any) -> Any:
+    """world-atlas has joined what Natural Earth cuts at 180 degrees: a line goes on beyond instead of leaping back."""
+    points[:, 0] = np.unwrap(points[:, 0], period=360)
+    return points
+
+
+def _ring(arcs: list[Any], ring: list[int]) -> Any:
+    whole = np.concatenate([arcs[_plain(arc)][:: -1 if arc < 0 else 1] for arc in ring])
+    return _unwound(whole)
+
+
+def _middle(ring: Any) -> Any:
+    """The centre of a ring's area, where a country's name stands."""
+    (x, y), (next_x, next_y) = ring[:-1].T, ring[1:].T
+    parts = x * next_y - next_x * y
+    if not parts.sum() or abs(ring[0, 0] - ring[-1, 0]) > 180:  # around the pole
+        return (ring.min(0) + ring.max(0)) / 2
+    middle = np.array([((x + next_x) * parts).sum(), ((y + next_y) * parts).sum()]) / (3 * parts.sum())
+    middle[0] = (middle[0] + 180) % 360 - 180
+    return middle
 
 
 def _plain(arc: int) -> int:

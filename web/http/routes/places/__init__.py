@@ -1,0 +1,1 @@
+"""Places: the map's page, and what it asks."""
