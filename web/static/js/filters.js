@@ -1,6 +1,6 @@
 // Chips for the filters of the query language, with the values that the library knows and how many pictures have them.
 
-import { count, el, icon } from "./dom.js";
+import { count, el, icon, ROOT } from "./dom.js";
 import { ask, smallOf } from "./client.js";
 import { filtersOf, holds, toggled } from "./query.js";
 
@@ -29,6 +29,8 @@ export class Filters {
     if (text === this.text && this.active.childElementCount) return;
     this.text = text;
     this.known = null;
+    const map = this.place.querySelector("#map-link");
+    if (map) map.href = `${ROOT}/map${text ? `?${new URLSearchParams({ q: text })}` : ""}`;
     this.active.replaceChildren(...filtersOf(text).map((term) => {
       const label = labelOf(term);
       return el("button", { class: "chip on", type: "button", "aria-label": `Remove the filter ${label}`, click: () => this.changed(toggled(this.text, term)) },
