@@ -1,8 +1,11 @@
 // What is known of a picture, and why it matched.
 
-import { copyButton, day, el, icon, percent, size, WRITES } from "./dom.js";
+import { copyButton, day, el, icon, percent, ROOT, size, WRITES } from "./dom.js";
 import { full, matchOf, original, pictureOf } from "./client.js";
 import { wordsOf } from "./query.js";
+
+const NEAR_KM = 1; // "near here"
+const NEAR_ZOOM = 8; // of the map that opens: some 60 km
 
 /**
  * Fill `panel` for one hit. `text` is the query, `warm(grid | null)` lays a heat map over the picture, `alike(id)` the
@@ -116,7 +119,11 @@ function facts(picture, head) {
   const list = el("dl", {}, ...rows.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
   if (typeof latitude === "number" && typeof longitude === "number") {
     const place = `${latitude.toFixed(5)}, ${longitude.toFixed(5)}`;
-    list.append(el("dt", {}, "Place"), el("dd", { class: "copied" }, el("code", {}, place), copyButton(place, "coordinates")));
+    if (picture.place) list.append(el("dt", {}, "Place"), el("dd", {}, picture.place.said));
+    list.append(el("dt", {}, picture.place ? "Coordinates" : "Place"), el("dd", { class: "copied" }, el("code", {}, place), copyButton(place, "coordinates")));
+    const near = new URLSearchParams({ q: `near:${latitude.toFixed(5)},${longitude.toFixed(5)},${NEAR_KM}` });
+    list.append(el("dt", {}, "Nearby"), el("dd", { class: "around" }, el("a", { href: `${ROOT}/?${near}` }, icon("map"), "Pictures near here"),
+      el("a", { href: `${ROOT}/map?at=${latitude.toFixed(4)},${longitude.toFixed(4)},${NEAR_ZOOM}` }, icon("globe"), "On the map")));
   }
   const files = (picture.files ?? []).map((file) =>
     el("li", { class: "copied" }, el("code", {}, file.path, file.offline ? " (offline)" : ""), copyButton(file.path, "path")));
