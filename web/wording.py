@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from imgsearch.errors import UsageError
+from imgsearch.places import named_place
 from imgsearch.search.query.parser import pieces_of
 
 _SPOKEN = (
@@ -87,8 +88,20 @@ def heading_of(text: str, name_of: Callable[[int], str | None] = lambda _: None)
     return f"{asked} ({filters})" if filters else asked
 
 
+def _around(value: str) -> str:
+    """Degrees and kilometres as a place with a name; "" for a value that names one itself."""
+    try:
+        north, east, *told = (float(part) for part in value.split(","))
+        town = named_place(north, east) if -90 <= north <= 90 and -180 <= east <= 180 else None
+    except ValueError:
+        return ""
+    place = town["said"] if town else f"{north:.2f}, {east:.2f}"
+    return f"within {told[0]:,.3g} km of {place}" if told and told[0] < 1000 else f"around {place}"
+
+
 def _said(name: str, value: str, unwanted: bool) -> str:
     value = value.rstrip("/").rpartition("/")[2] or value if name == "folder" else value
     value = value.upper() if name == "type" else _MARKED.get(value.lower(), value) if name == "is" else value
     text = value if name in _PLAIN else _PREPOSED.get(name, f"{name} {{}}").replace("{}", value)
+    text = (_around(value) if name == "near" else "") or text
     return f"not {text}" if unwanted else text
