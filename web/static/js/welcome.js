@@ -15,7 +15,9 @@ const folders = new Map(); // path -> as it is shown
 let estimate = null; // { key, summary }
 let estimating = 0; // the id of the run that estimates
 let settling = 0;
+let asking = Promise.resolve(); // the estimate that is being asked for
 let looking = 0;
+let starting = false;
 let begun = 0; // the id of the run that reads
 let fetched = 0; // of the run that fetches a model
 let pulled = null; // the newest run that fetches; an estimate may have come after it
@@ -128,7 +130,7 @@ const sentences = ({ message, hint }) => [message, hint].filter(Boolean).map((te
 function weigh() {
   clearTimeout(settling);
   tell();
-  if (folders.size && chosenModel() && estimate?.key !== keyNow()) settling = setTimeout(askEstimate, SETTLE);
+  if (!starting && folders.size && chosenModel() && estimate?.key !== keyNow()) settling = setTimeout(() => (asking = askEstimate()), SETTLE);
 }
 
 async function askEstimate() {
@@ -193,18 +195,26 @@ function taking({ seen, read_bytes: bytes, seconds, measured, disk_bytes: disk, 
 
 
 async function start(body) {
+  clearTimeout(settling);
+  await asking;
   if (going(setup.job) && setup.job.kind === "estimate") await halt();
   setup.job = await change("/jobs", "POST", body);
   return setup.job.id;
 }
 
 async function begin(body) {
+  find("begin").disabled = find("demo").disabled = true;
   try {
+    starting = true; // no estimate from here on
     begun = await start(body);
   } catch (problem) {
+    starting = false;
+    tell();
+    find("demo").disabled = false;
     find("why-not").textContent = sentences(problem);
     return;
   }
+  starting = false;
   show(null);
   scrollTo(0, 0);
   find("pause").hidden ? find("stop").focus() : find("pause").focus();
