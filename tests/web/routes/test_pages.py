@@ -39,7 +39,7 @@ def test_search_page_holds_the_answer_of_the_api(shelf: Any) -> None:
 
 
 def test_search_page_says_what_its_order_is(shelf: Any) -> None:
-    orders = {"red": "Best match first", "width:>1": "Newest first"}
+    orders = {"red": "Best match first", "width:>1": "Last added first"}
     for query, order in orders.items():
         page = get(shelf, "/", q=query)[1]
         assert order in page and not any(other in page for other in set(orders.values()) - {order})

@@ -12,11 +12,13 @@ from flask.typing import ResponseReturnValue
 from imgsearch.errors import UsageError
 from imgsearch.search.query.description import Query
 from imgsearch.search.query.parser import pieces_of
+from imgsearch.search.selection import SORTS
 from web.http.answers import EVERY_PICTURE, LONGEST_CURSOR, search_json
 from web.http.context import current_config, current_service, rooted
 from web.http.routes.pictures import find_picture, picture_json
 from web.http.tiles import install_tiles
 from web.problems import printable, status_of
+from web.services.sorting import sorted_search
 from web.wording import about_a_query
 
 blueprint = Blueprint("pages", __name__)
@@ -27,6 +29,10 @@ PAGE_HITS = 60
 
 BUDGET_MS = 1500.0
 """A person who waits longer for a first page thinks that it is broken; the script requests the rest of the re-rank."""
+
+
+_BEST = {"match": "Best match first", "likeness": "Most alike first", "newest": "Last added first"}
+_SORTED = {"newest": "Newest first", "oldest": "Oldest first", "name": "By name"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class SearchPage:
     limit: int = PAGE_HITS
     longest: int = 1000
     order: str = "match"
+    sort: str = "best"
 
     @property
     def asked(self) -> str:
@@ -68,8 +75,20 @@ class SearchPage:
     def status(self) -> str:
         if not self.hits or self.closest:
             return ""
-        newest = "Newest first" if self.query else ""
+        if self.sort != "best":
+            return _SORTED[self.sort]
+        newest = _BEST["newest"] if self.query else ""
         return {"likeness": "Most alike first", "newest": newest}.get(self.order, "Best match first")
+
+    @property
+    def dated(self) -> bool:
+        """Whether tiles say when their picture was taken."""
+        return self.sort in ("newest", "oldest")
+
+    @property
+    def orders(self) -> list[tuple[str, str]]:
+        """The orders that there are, and what they are called."""
+        return [("best", _BEST[self.order]), *_SORTED.items()]
 
     @property
     def next_address(self) -> str:
@@ -79,11 +98,11 @@ class SearchPage:
     @property
     def rest_address(self) -> str:
         """The address of the images that match without confidence; "" if the answer goes on or holds them."""
-        ended = bool(self.hits) and not self.next_cursor and not self.everything
+        ended = bool(self.hits) and not self.next_cursor and not self.everything and self.sort == "best"
         return self._address(all="1") if ended and self.hits[-1]["confident"] else ""
 
     def _address(self, **parameters: str) -> str:
-        given = {"q": self.query, **parameters}
+        given = {"q": self.query, "sort": "" if self.sort == "best" else self.sort, **parameters}
         return rooted(f"/?{urlencode({name: value for name, value in given.items() if value})}")
 
 
@@ -106,7 +125,8 @@ def _search_page(text: str) -> SearchPage:
     cursor = request.args.get("cursor", "")[: LONGEST_CURSOR + 1] or None
     query = Query(text or EVERY_PICTURE, k=PAGE_HITS, cursor=cursor, everything=everything, budget_ms=BUDGET_MS)
     service = current_service()
-    results = service.search(query)
+    sort = request.args.get("sort", "best") if request.args.get("sort") in SORTS else "best"
+    results = service.search(query) if sort == "best" else sorted_search(service, query, sort)
     answer = search_json(service, results)
     heading = advice = ""
     if answer["closest"]:
@@ -129,6 +149,7 @@ def _search_page(text: str) -> SearchPage:
         advice=advice,
         longest=current_config().max_query_chars,
         order=results.order,
+        sort=sort,
     )
 
 

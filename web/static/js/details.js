@@ -1,6 +1,6 @@
 // What is known of a picture, and why it matched.
 
-import { copyButton, day, el, icon, percent, ROOT, size, WRITES } from "./dom.js";
+import { CAN_SHARE, copyButton, day, el, icon, percent, ROOT, size, WRITES } from "./dom.js";
 import { full, matchOf, original, pictureOf } from "./client.js";
 import { wordsOf } from "./query.js";
 
@@ -13,7 +13,7 @@ const NEAR_ZOOM = 8; // of the map that opens: some 60 km
  */
 export async function fillDetails(panel, hit, { text, warm, alike, signal, level = 2 }) {
   const reasons = text && wordsOf(text) ? el("section", {}, el(`h${level + 1}`, {}, "Why it matched"), meters(hit), because(hit), el("div", { class: "why" })) : null;
-  panel.replaceChildren(heading(hit, level), ...(reasons ? [reasons] : []), ...(WRITES ? [el("section", { class: "ask" })] : []), ...acts(hit, alike), el("section", { class: "facts" }));
+  panel.replaceChildren(heading(hit, level), ...(reasons ? [reasons] : []), ...(WRITES ? [el("section", { class: "ask" })] : []), ...acts(hit, alike), el("p", { class: "kept", hidden: true }), el("section", { class: "facts" }));
   panel.scrollTop = 0;
   if (reasons) explain(reasons, hit, text, warm, signal);
   try {
@@ -22,11 +22,27 @@ export async function fillDetails(panel, hit, { text, warm, alike, signal, level
     panel.firstElementChild.replaceWith(heading(picture, level));
     panel.querySelector(":scope > .acts").replaceWith(...acts(picture, alike));
     panel.querySelector(".facts").replaceChildren(...facts(picture, `h${level + 1}`));
+    keptOf(panel, picture);
     return picture;
   } catch (problem) {
     if (!signal.aborted) panel.querySelector(".facts").replaceChildren(el("p", { class: "word-of-warning" }, problem.message));
     return null;
   }
+}
+
+/** Say anew what a person keeps about a picture. */
+export async function fillKept(panel, id, signal) {
+  const picture = await pictureOf(id, "", signal).catch(() => null);
+  if (picture && !signal.aborted) keptOf(panel, picture);
+}
+
+/** The albums that hold a picture, and whether it is hidden. */
+function keptOf(panel, { albums = [], hidden }) {
+  const place = panel.querySelector(".kept");
+  if (!place) return;
+  const links = albums.flatMap(({ name, search }, at) => [at ? ", " : "", el("a", { href: `${ROOT}/?${new URLSearchParams({ q: search })}` }, el("bdi", {}, name))]);
+  place.replaceChildren(...(albums.length ? [albums.length > 1 ? "In the albums " : "In the album ", ...links, ". "] : []), ...(hidden ? ["Hidden: it is in no answer. ", el("button", { class: "chip", type: "button", "data-act": "hide" }, "Show it again")] : []));
+  place.hidden = !place.childNodes.length;
 }
 
 /** The caption of a hit, and questions about it; nothing of it is loaded where there is neither. `filling` gives the
@@ -103,8 +119,12 @@ function acts(hit, alike) {
   }
   return [el("div", { class: "acts" }, similar,
     el("a", { class: "button", href: hit.full ?? full(hit.image_id), target: "_blank", rel: "noopener" }, icon("open"), "Full size"),
-    el("a", { class: "button", href: hit.download ?? original(hit.image_id, true) }, icon("fetch"), "Download"))];
+    el("a", { class: "button", href: hit.download ?? original(hit.image_id, true) }, icon("fetch"), "Download"),
+    act("album", "albums", "Album"), act("copy", "copy", "Copy"), CAN_SHARE ? act("share", "share", "Share") : null, act("hide", "hide", "Hide"))];
 }
+
+/** A button whose work viewer.js does, or picture.js. */
+const act = (name, image, text) => el("button", { class: "button", type: "button", "data-act": name }, icon(image), text);
 
 function facts(picture, head) {
   const { width, height, latitude, longitude } = picture;

@@ -40,6 +40,15 @@ export function styled(name) {
   });
 }
 
+/** Whether this browser shares files. On plain HTTP of another machine none does. */
+export const CAN_SHARE = (() => {
+  try {
+    return Boolean(navigator.canShare?.({ files: [new File([""], "a.jpg", { type: "image/jpeg" })] }));
+  } catch {
+    return false;
+  }
+})();
+
 export const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export const count = (number) => number.toLocaleString("en");
@@ -71,6 +80,13 @@ export function duration(seconds) {
   const hours = Math.floor(seconds / 3600);
   return hours < 48 ? `${hours} h ${Math.round((seconds % 3600) / 60)} min` : `${Math.round(hours / 24)} days`;
 }
+
+/** The sheet of keys, on every page. */
+addEventListener("keydown", (event) => {
+  if (event.key !== "?" || event.ctrlKey || event.metaKey || event.target.closest?.("input, textarea, select")) return;
+  event.preventDefault();
+  import("./keys.js").then(({ toggleKeys }) => toggleKeys());
+});
 
 /** A button that puts `text` on the clipboard and says so. */
 export function copyButton(text, what) {

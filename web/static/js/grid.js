@@ -21,7 +21,7 @@ export const altOf = (hit) => [hit.alt || hit.name, hit.taken_at && `taken ${day
 export class Grid {
   /** `list` is the ol; `linked(hit)` the address of a picture's own page; `opened(hit)` is called for a plain click. */
   constructor(list, { linked, opened }) {
-    Object.assign(this, { list, linked, opened, hits: [], tiles: new Map(), more: false });
+    Object.assign(this, { list, linked, opened, hits: [], tiles: new Map(), more: false, dated: false });
     list.addEventListener("click", (event) => this.#clicked(event));
     list.addEventListener("keydown", (event) => this.#stepped(event));
     new ResizeObserver(() => this.hold(this.more)).observe(list);
@@ -49,7 +49,9 @@ export class Grid {
   }
 
   /** Show these and no others. With `moving`, tiles that stay glide to their new places. */
-  show(hits, { more = false, moving = false } = {}) {
+  show(hits, { more = false, moving = false, dated = false } = {}) {
+    this.dated = dated;
+    this.list.classList.toggle("dated", dated);
     const before = moving && !calm.matches ? this.#places() : new Map();
     const focused = this.list.contains(document.activeElement) ? document.activeElement.closest(".tile")?.dataset.id : null;
     const known = moving ? this.tiles : new Map(); // another answer is not the old one moved about
@@ -62,6 +64,24 @@ export class Grid {
     if (focused) this.focus(Number(focused));
     for (const [id, tile] of leaving) fade(tile, before.get(id));
     if (before.size) this.#glide(before);
+  }
+
+  /** Take pictures away; the others close up. The focus goes to the next one. */
+  drop(ids) {
+    const gone = new Set(ids);
+    const at = this.hits.findIndex((hit) => gone.has(hit.image_id));
+    const focused = this.list.contains(document.activeElement);
+    const before = calm.matches ? new Map() : this.#places();
+    this.hits = this.hits.filter((hit) => !gone.has(hit.image_id));
+    for (const id of gone) {
+      const tile = this.tiles.get(id);
+      if (tile && before.size) fade(tile, before.get(id));
+      tile?.remove();
+      this.tiles.delete(id);
+    }
+    this.hold(this.more);
+    if (before.size) this.#glide(before);
+    if (focused && at >= 0 && this.hits.length) this.focus(this.hits[Math.min(at, this.hits.length - 1)].image_id);
   }
 
   append(hits, more) {
@@ -102,7 +122,7 @@ export class Grid {
       }
       const tile = known.get(hit.image_id) ?? this.#tile(hit);
       tile.firstElementChild.href = this.linked(hit);
-      tile.querySelector(".sure").textContent = hit.itm_probability === null ? "" : percent(hit.itm_probability);
+      tile.querySelector(".sure").textContent = this.dated ? day(hit.taken_at) || "No date" : hit.itm_probability === null ? "" : percent(hit.itm_probability);
       this.hits.push(hit);
       this.tiles.set(hit.image_id, tile);
       made.push(tile);

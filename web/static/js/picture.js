@@ -1,6 +1,6 @@
 // A picture's own page: zoom, and why it matched.
 
-import { fillDetails, fillTexts, fillWords } from "./details.js";
+import { fillDetails, fillKept, fillTexts, fillWords } from "./details.js";
 import { ROOT } from "./dom.js";
 import { Stage } from "./stage.js";
 
@@ -21,3 +21,20 @@ const parts = { stage, panel: place.querySelector(".panel"), caption: place.quer
 import("./motion.js").then(({ moveStage }) => moveStage(stage, picture, leaving.signal));
 fillTexts(parts, picture, filling, leaving.signal);
 fillWords(parts, picture, filling, place.dataset.query, leaving.signal);
+
+/** The acts of the panel, and their keys. */
+const act = (name) => import("./viewer_acts.js").then(({ actOn }) => actOn(name, picture, null));
+parts.panel.addEventListener("click", (event) => {
+  const name = event.target.closest("[data-act]")?.dataset.act;
+  if (name) act(name);
+});
+addEventListener("keydown", (event) => {
+  const name = { f: "favourite", b: "album", h: "hide", c: "copy", z: "undo" }[event.key];
+  if (!name || event.altKey || event.ctrlKey || event.metaKey || event.target.closest?.("input, textarea, dialog")) return;
+  event.preventDefault();
+  act(name);
+});
+document.addEventListener("kept", ({ detail: { mark, ids, on } }) => {
+  if (mark && ids.includes(picture.image_id)) picture[mark] = on;
+  fillKept(parts.panel, picture.image_id, leaving.signal);
+});

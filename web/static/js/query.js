@@ -1,6 +1,6 @@
 // The query's text as pieces, to show its filters as chips. docs/search.md is the language; the server reads it for good.
 
-const FILTERS = ["folder", "name", "year", "after", "before", "camera", "type", "width", "height", "is", "has", "near", "tag", "caption", "text", "rating", "similar", "like"];
+const FILTERS = ["folder", "name", "year", "after", "before", "camera", "type", "width", "height", "is", "has", "near", "tag", "album", "caption", "text", "rating", "similar", "like"];
 const PIECE = /-?\p{L}{2,}:"[^"]*"?|-?"[^"]*"?|\S+/gu;
 const FILTER = new RegExp(`^-?(?:${FILTERS.join("|")}):(?!//)[^]`, "i");
 

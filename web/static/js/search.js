@@ -68,10 +68,18 @@ function search() {
   list.classList.add("waiting");
   say("Looking …", true);
   if (state.upload) searchWithPicture(key);
+  else if (state.sort !== "best") stop = sortedSearch(key);
   else stop = streamSearch(query(), { first: (answer) => draw(answer, { first: true }), last: (answer) => finish(key, answer), failed });
 }
 
-const query = () => ({ q: state.q || everyPicture, limit, ...(state.all ? { all: 1 } : {}) });
+const query = () => ({ q: state.q || everyPicture, limit, ...(state.all ? { all: 1 } : {}), ...(state.sort === "best" || state.upload ? {} : { sort: state.sort }) });
+
+/** In another order than best first there is nothing to see before all is known. */
+function sortedSearch(key) {
+  const waiting = new AbortController();
+  ask("/search", { query: query(), signal: waiting.signal }).then((answer) => finish(key, answer), (problem) => problem.name === "AbortError" || failed(problem));
+  return () => waiting.abort();
+}
 
 async function searchWithPicture(key) {
   const waiting = new AbortController();
@@ -113,13 +121,14 @@ function draw(answer, { first = false, moving = false } = {}) {
   const hits = answer.hits.length ? answer.hits : answer.closest;
   shown.answer = answer;
   list.classList.toggle("unread", first && answer.judged === true && !state.all);
-  grid.show(hits, { more: Boolean(answer.next_cursor) && !first, moving });
+  grid.show(hits, { more: Boolean(answer.next_cursor) && !first, moving, dated: byDate() });
   if (fresh && !moving) scrollTo(0, 0);
   onward(first ? null : answer.next_cursor);
   tell(answer, state, { first, go: turn });
   viewer?.refresh();
 }
 
+let actions = null; // what may be done with pictures; comes with the selection
 let callOff = () => {}; // the retry that waits for the server
 
 /** Tell of a search that failed, and ask again when it may go better. What the first look found stays. */
@@ -138,11 +147,11 @@ function onward(next) {
   shown.next = next;
   more.hidden = !next;
   if (next) {
-    const given = new URLSearchParams({ ...(state.q ? { q: state.q } : {}), cursor: next, ...(state.all ? { all: 1 } : {}) });
+    const given = new URLSearchParams({ ...(state.q ? { q: state.q } : {}), cursor: next, ...(state.all ? { all: 1 } : {}), ...(state.sort === "best" ? {} : { sort: state.sort }) });
     more.href = `${ROOT}/?${given}`;
   }
   const last = shown.answer?.hits?.at(-1);
-  const ended = !next && !state.all && last?.confident === true;
+  const ended = !next && !state.all && state.sort === "best" && last?.confident === true;
   find("rest").hidden = !ended;
   if (ended) find("rest-link").href = address({ ...state, all: true, picture: null });
 }
@@ -159,6 +168,7 @@ async function loadMore() {
     grid.append(page.hits, Boolean(page.next_cursor));
     keep(key, shown.answer, [...(answers.get(key)?.hits ?? []), ...page.hits], page.next_cursor);
     onward(page.next_cursor);
+    tell(shown.answer, state, { go: turn, hits: grid.hits });
     viewer?.refresh();
   } catch (problem) {
     more.textContent = `${problem.message} Try again`;
@@ -252,15 +262,32 @@ function withViewer() {
   viewing.catch(() => (viewing = null)); // the server was away: the next one tries again
   return viewing;
 }
-/** Ask something else. */
+/** Ask something else; other words have their own order. */
 function turn(q) {
-  go({ q, all: false, picture: null });
+  go({ q, all: false, sort: wordsOf(q) === wordsOf(state.q) ? state.sort : "best", picture: null });
+}
+const byDate = () => state.sort === "newest" || state.sort === "oldest";
+find("sort").addEventListener("change", (event) => go({ sort: event.target.value, picture: null }));
+
+/** Pictures have left the answer: hidden, taken out of the album. Other answers may have held them, too. */
+function drop(ids) {
+  answers.clear();
+  const answer = shown.answer;
+  if (!answer) return;
+  const gone = answer.hits.filter((hit) => ids.includes(hit.image_id)).length;
+  answer.hits = answer.hits.filter((hit) => !ids.includes(hit.image_id));
+  if (answer.total !== null) answer.total = Math.max(0, answer.total - Math.max(gone, grid.hits.filter((hit) => ids.includes(hit.image_id)).length));
+  grid.drop(ids);
+  keep(shown.search, answer, [...grid.hits], shown.next);
+  tell(answer, state, { go: turn, hits: grid.hits });
+  viewer?.refresh();
 }
 const filters = new Filters(find("facets"), turn);
 
 find("seek").addEventListener("submit", (event) => {
   event.preventDefault();
-  const next = { ...state, q: field.value.trim(), all: false, picture: null };
+  const asked = field.value.trim();
+  const next = { ...state, q: asked, all: false, sort: wordsOf(asked) === wordsOf(state.q) ? state.sort : "best", picture: null };
   if (keyOf(next) === keyOf(state)) askAnew();
   go(next);
   if (matchMedia("(hover: none)").matches) field.blur(); // a phone's keyboard hides the answer
@@ -296,41 +323,21 @@ document.addEventListener("click", (event) => {
   if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
   event.preventDefault();
   const given = new URL(link.href).searchParams;
-  go({ q: given.get("q") ?? "", all: given.get("all") === "1", upload: link.id === "rest-link" ? state.upload : null, picture: null });
+  go({ q: given.get("q") ?? "", all: given.get("all") === "1", sort: "best", upload: link.id === "rest-link" ? state.upload : null, picture: null });
 });
 
 /** Once the pictures are there: what the first one that is opened needs comes as somebody reaches for the grid. */
 const soon = () => later(() => {
   for (const kind of ["pointerover", "focusin", "touchstart"]) list.addEventListener(kind, () => withViewer().catch(() => {}), { once: true, passive: true });
-  import("./select.js").then(({ Selection }) => new Selection(choosable));
+  Promise.all(["answer_list", "select", "actions"].map((name) => import(`./${name}.js`))).then(([{ answerList }, { Selection }, { Actions }]) => {
+    const acted = answerList({ element: list, grid, query, loadMore, drop, state: () => state, shown: () => shown, refresh: () => (answers.clear(), search()) });
+    actions = new Actions(acted, new Selection(acted));
+  }, () => {});
   import("./news.js").then(({ News }) => {
     news = new News({ query: () => (state.upload ? "" : state.q), whole: () => !state.upload && !wordsOf(state.q), fill, show: askAnew });
     if (keyOf(state) === keyOf({ q: "" })) news.since = Math.max(0, ...grid.hits.map((hit) => hit.image_id));
   }, () => {});
 });
-
-/** What a selection asks of this page. */
-const choosable = {
-  element: list,
-  hitOf: (tile) => grid.hits.find((hit) => hit.image_id === Number(tile.dataset.id)),
-  numberOf: (id) => grid.hits.findIndex((hit) => hit.image_id === id),
-  between: async (one, other) => grid.hits.slice(Math.min(one, other), Math.max(one, other) + 1),
-  all: everyHit,
-  query: () => state.q,
-  total: () => shown.answer?.total ?? grid.hits.length + (shown.next ? 1 : 0),
-};
-
-/** Every hit of the answer, not only those that are shown; `most` of them. */
-async function everyHit(most) {
-  const hits = [...grid.hits];
-  let next = state.upload ? null : shown.next; // a picture would be sent again for each page
-  while (next && hits.length < most) {
-    const page = await ask("/search", { query: { ...query(), limit: 500, cursor: next } });
-    hits.push(...page.hits);
-    next = page.next_cursor;
-  }
-  return hits.slice(0, most);
-}
 
 /** Begin with what the server drew, if that is the whole answer. */
 function begin() {
@@ -345,6 +352,7 @@ function begin() {
       keep(keyOf(state), answer, answer.hits, answer.next_cursor);
       onward(answer.next_cursor);
       tell(answer, state, { go: turn });
+      grid.dated = byDate();
     }
   }
   soon();

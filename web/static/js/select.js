@@ -10,7 +10,8 @@ const COMPARED = 50; // pictures of one search, so that as many may be added to 
 export class Selection {
   /**
    * `list` says what can be chosen: { element, hitOf(tile), numberOf(id), between(one, other), all(most), total() }. Numbers are places
-   * in the whole list; `between` and `all` give hits. `list.changed` is set, to be called when tiles have come.
+   * in the whole list; `between` and `all` give hits. `list.changed` is set, to be called when tiles have come. `more()` may give the
+   * bar further buttons, `shown()` is called when the bar is drawn.
    */
   constructor(list) {
     Object.assign(this, { list, chosen: new Map(), anchor: null, press: 0 });
@@ -125,6 +126,7 @@ export class Selection {
         button("all", "library", "All", () => this.#add(this.list.all(MOST))),
         button("like", "alike", "More like these", () => this.#alike((id) => `similar:${id}`)),
         button("unlike", "unlike", "Less like these", () => this.#alike((id) => `-similar:${id}`)),
+        ...(this.more?.() ?? []),
         button("zip", "fetch", "Download", () => this.#download()),
         button("paths", "copy", "Copy paths", () => this.#copy()),
         button("clear", "close", "Clear", () => this.clear()));
@@ -133,6 +135,7 @@ export class Selection {
     this.element.querySelector('[data-do="all"]').hidden = this.chosen.size >= Math.min(MOST, this.list.total());
     this.element.querySelector('[data-do="unlike"]').hidden = !/(^|\s)(similar|like):/i.test(this.list.query?.() ?? "");
     this.#say(`${several(this.chosen.size, "picture")}`);
+    this.shown?.();
   }
 
   /** Search by the chosen ones: more like them, or, where the search compares already, less like them. */

@@ -20,14 +20,16 @@ export function entitle(title) {
   document.title = title ? `${title} - imgsearch` : "imgsearch";
 }
 
-/** Tell of an answer; `first` is the one by vectors alone. `state` is what was asked, `go` asks something else. */
-export function tell(answer, state, { first = false, go }) {
+/** Tell of an answer; `first` is the one by vectors alone. `state` is what was asked, `go` asks something else, `hits` are
+ * all that are shown of it by now. */
+export function tell(answer, state, { first = false, go, hits = answer.hits }) {
+  order(answer, state);
   entitle(state.upload ? "Pictures like yours" : answer.title ?? (state.q && "Search"));
   note(answer.notes);
   nothing.hidden = answer.hits.length > 0 || first;
   if (first) return say(answer.judged && !state.all ? `Reading the ${several(answer.hits.length, "likeliest picture")} …` : "First look. Reading the best again …", true);
   const seconds = answer.took_ms?.total >= 10 ? `${(answer.took_ms.total / 1000).toFixed(2)} s` : "";
-  if (answer.hits.length) return say([ordering(answer, state), seconds].filter(Boolean).join(" · "));
+  if (answer.hits.length) return say([amount(answer, state, hits), seconds].filter(Boolean).join(" · "));
   const empty = !answer.closest.length;
   advise(empty ? "No picture found" : "Nothing matches with confidence", empty ? sentences(answer.notes) : "These are the closest pictures. They may show something else.");
   if (empty) note([]);
@@ -69,13 +71,23 @@ async function offer(q, go) {
     el("li", {}, el("button", { class: "chip", type: "button", click: () => go(search) }, text, many === null ? null : el("span", { class: "muted" }, count(many))))));
 }
 
-function ordering(answer, state) {
-  const total = answer.total ?? (answer.next_cursor ? null : answer.hits.length);
-  const known = answer.judged || answer.order === "newest";
-  const number = total !== null && (known || !answer.next_cursor) ? several(total, "picture") : "";
-  if (state.upload || answer.order === "likeness") return [number, "Most alike first"].filter(Boolean)[0];
-  if (!state.q) return "";
-  if (answer.order === "newest") return [number, "Newest first"].filter(Boolean).join(" · ");
-  const read = answer.reranked ? `${count(answer.reranked)} read closely` : "";
-  return [number, "Best match first", read].filter(Boolean).join(" · ");
+/** How many there are, as far as that is known, and how many of them are sure and shown. */
+function amount(answer, state, hits) {
+  const { total } = answer;
+  const read = answer.reranked && state.sort === "best" ? `${count(answer.reranked)} read closely` : "";
+  if (!state.q && !state.upload && state.sort === "best") return "";
+  const goes = answer.next_cursor !== null && hits.length !== total;
+  const shown = goes ? `${count(hits.length)} shown${total === null ? " so far" : ` of ${count(total)}`}` : several(hits.length, "picture");
+  if (answer.judged && state.all) return [`${count(hits.filter((hit) => hit.confident).length)} sure`, shown, read].filter(Boolean).join(", ");
+  return [answer.judged || answer.order === "newest" ? (total === null ? shown : several(total, "picture")) : shown, read].filter(Boolean).join(" · ");
+}
+
+const BEST = { match: "Best match first", likeness: "Most alike first", newest: "Last added first" };
+
+/** The order, as it is and as it may be. Pictures like one's own have only one. */
+function order(answer, state) {
+  const select = find("sort");
+  select.hidden = Boolean(state.upload) || (!answer.hits.length && state.sort === "best");
+  select.options[0].textContent = BEST[answer.order];
+  select.value = state.sort;
 }

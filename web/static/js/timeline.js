@@ -217,6 +217,11 @@ const list = {
   },
   all: (most) => list.between(0, Math.min(months.total, most) - 1),
   total: () => months.total,
+  query: () => q,
+  at: async (number) => (number < months.total ? (await list.between(number, number))[0] : null),
+  shownAt: (number) => focus(number),
+  drop: () => list.refresh(),
+  refresh: () => monthsNow().then(renew, failed),
 };
 
 let viewer = null;
@@ -328,4 +333,4 @@ settle();
   },
   show: () => monthsNow().then(renew, failed),
 }), () => {}));
-(window.requestIdleCallback ?? setTimeout)(() => import("./select.js").then(({ Selection }) => new Selection(list)));
+(window.requestIdleCallback ?? setTimeout)(() => Promise.all([import("./select.js"), import("./actions.js")]).then(([{ Selection }, { Actions }]) => new Actions(list, new Selection(list)), () => {}));

@@ -2,7 +2,7 @@
 
 import { el, icon, WRITES } from "./dom.js";
 import { large } from "./client.js";
-import { fillDetails, fillTexts, fillWords } from "./details.js";
+import { fillDetails, fillKept, fillTexts, fillWords } from "./details.js";
 import { Stage } from "./stage.js";
 
 const PANEL_KEY = "imgsearch.panel";
@@ -20,6 +20,12 @@ export class Viewer {
     this.steps = { "-1": dialog.querySelector(".back"), 1: dialog.querySelector(".forth") };
     this.stage = new Stage(dialog.querySelector(".stage"), { swiped: (way) => this.step(way), dismissed: () => this.close() });
     dialog.querySelector("[data-do=close]").addEventListener("click", () => this.close());
+    for (const act of ["favourite", "slides"]) dialog.querySelector(`[data-do=${act}]`).addEventListener("click", () => this.#do(act));
+    this.panel.addEventListener("click", (event) => {
+      const act = event.target.closest("[data-act]")?.dataset.act;
+      if (act) this.#do(act);
+    });
+    document.addEventListener("kept", ({ detail }) => this.#kept(detail));
     dialog.querySelector("[data-do=zoom]").addEventListener("click", () => this.stage.zoom(this.stage.scale > 1 ? 1 : 2.5));
     this.info.addEventListener("click", () => this.#fold(!this.panel.hidden));
     for (const way of [-1, 1]) this.steps[way].addEventListener("click", () => this.step(way));
@@ -47,6 +53,7 @@ export class Viewer {
     this.caption.textContent = "";
     this.caption.hidden = !WRITES; // its place is kept where one may come
     this.stage.show(hit);
+    this.#heart();
     this.refresh();
     this.#fill(hit, this.leaving.signal);
   }
@@ -85,10 +92,34 @@ export class Viewer {
     const filling = fillDetails(this.panel, hit, { text, warm: (grid) => this.stage.warm(grid), alike: this.alike, signal });
     fillTexts(this, hit, filling, signal);
     fillWords(this, hit, filling, text, signal);
+    this.filled = false;
     const picture = await filling;
     if (!picture || signal.aborted) return;
+    this.filled = true;
+    hit.favourite = picture.favourite;
+    hit.hidden = picture.hidden;
+    this.#heart();
     const { moveStage } = await import("./motion.js");
     if (!signal.aborted) moveStage(this.stage, picture, signal);
+  }
+
+  /** What may be done with the picture that is shown; nothing of it is loaded before. */
+  async #do(act) {
+    const hit = this.shown;
+    const { actOn } = await import("./viewer_acts.js");
+    if (hit) actOn(act, hit, this);
+  }
+
+  #kept({ mark, ids, on }) {
+    if (!this.shown || !ids.includes(this.shown.image_id)) return;
+    if (mark) this.shown[mark] = on;
+    this.#heart();
+    if (this.filled) fillKept(this.panel, this.shown.image_id, this.leaving.signal);
+  }
+
+  #heart() {
+    const button = this.dialog.querySelector("[data-do=favourite]");
+    button.setAttribute("aria-pressed", String(Boolean(this.shown?.favourite)));
   }
 
   #fold(folded, remembered = true) {
@@ -107,6 +138,7 @@ export class Viewer {
       "-": () => this.stage.zoom(this.stage.scale / 1.5),
       0: () => this.stage.zoom(1),
       i: () => this.#fold(!this.panel.hidden),
+      ...Object.fromEntries(Object.entries({ f: "favourite", b: "album", h: "hide", c: "copy", p: "slides", z: "undo" }).map(([key, act]) => [key, () => this.#do(act)])),
     }[event.key];
     if (!act) return;
     event.preventDefault();
@@ -125,7 +157,7 @@ function veil(on) {
 export function makeDialog() {
   const button = (name, act, label, kind = "round") => el("button", { class: kind, type: "button", "data-do": act, "aria-label": label, title: label }, icon(name));
   return el("dialog", { class: "viewer" },
-    el("header", {}, el("h2", {}), button("zoom", "zoom", "Zoom"), button("info", "info", "Details"), button("close", "close", "Close")),
+    el("header", {}, el("h2", {}), button("heart", "favourite", "Favourite"), button("play", "slides", "Slideshow"), button("zoom", "zoom", "Zoom"), button("info", "info", "Details"), button("close", "close", "Close")),
     el("div", { class: "stage" }, button("left", "back", "Previous picture", "round step back"), button("right", "forth", "Next picture", "round step forth")),
     el("p", { class: "caption", hidden: true }),
     el("aside", { class: "panel", "aria-label": "Details", tabindex: "0" }));

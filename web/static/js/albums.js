@@ -1,0 +1,66 @@
+// The page of albums: new ones, other names, deleted and brought back.
+
+import { change } from "./client.js";
+import { toast } from "./toast.js";
+import { el, styled } from "./dom.js";
+
+const list = document.getElementById("albums");
+const field = document.getElementById("new-name");
+styled("keep");
+
+/** The page as the server has it now: covers, counts and order are its own. */
+async function redraw() {
+  const text = await fetch(location.href, { headers: { Accept: "text/html" } }).then((answer) => answer.text());
+  const page = new DOMParser().parseFromString(text, "text/html");
+  list.replaceChildren(...page.getElementById("albums").children);
+  document.getElementById("none").hidden = page.getElementById("none").hidden;
+}
+
+/** Change something, and show it; `told` gives what is said of it, and what undoes it. */
+async function act(method, path, body, told) {
+  try {
+    const album = await change(path, method, body);
+    await redraw();
+    const [text, undo] = told(album);
+    toast(text, undo);
+    return album;
+  } catch (problem) {
+    toast(problem.message);
+    return null;
+  }
+}
+
+document.getElementById("new").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const made = await act("POST", "/albums", { name: field.value }, (album) => [`The album ${album.name} is made`, () => act("DELETE", `/albums/${album.id}`, undefined, () => ["Undone", null])]);
+  if (made) field.value = "";
+});
+
+list.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-do]");
+  const item = button?.closest("li");
+  if (!item) return;
+  const { id, name } = item.dataset;
+  if (button.dataset.do === "delete") {
+    act("DELETE", `/albums/${id}`, undefined, () => [`${name} is deleted; its pictures stay`, () => act("POST", `/albums/${id}/restore`, undefined, () => [`${name} is back`, null])]);
+    document.getElementById("main").focus();
+  } else rename(item, id, name);
+});
+
+function rename(item, id, name) {
+  const place = item.querySelector(".named a");
+  const input = el("input", { value: name, maxlength: 200, "aria-label": `New name of ${name}` });
+  const done = (take) => {
+    if (!input.isConnected) return;
+    const wanted = input.value.trim();
+    input.replaceWith(place);
+    item.querySelector('[data-do="rename"]').focus();
+    if (take && wanted && wanted !== name) act("PATCH", `/albums/${id}`, { name: wanted }, () => [`${name} is called ${wanted} now`, () => act("PATCH", `/albums/${id}`, { name }, () => ["Undone", null])]);
+  };
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" || event.key === "Escape") done(event.key === "Enter");
+  });
+  input.addEventListener("blur", () => done(true));
+  place.replaceWith(input);
+  input.select();
+}
