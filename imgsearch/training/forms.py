@@ -7,6 +7,7 @@ D numbers of a vector, K pairs.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -104,6 +105,14 @@ class OwnForm:
         self.features_shape = (vision.positions, vision.width)
         if recompute:
             _recompute(self._network)
+
+    def frozen_copy(self, *, with_vision: bool) -> OwnForm:
+        """The same network with weights of its own that nothing trains. Its ViT is a copy only ``with_vision``, else
+        this one's. Memory: the weights that are copied."""
+        shared = {} if with_vision else {id(self._network.vision): self._network.vision}
+        found = copy.copy(self)
+        found._network = copy.deepcopy(self._network, shared).eval().requires_grad_(False)
+        return found
 
     @property
     def device(self) -> torch.device:

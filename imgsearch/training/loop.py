@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from imgsearch.model.tokenizer import TextTokenizer
+from imgsearch.training.distillation import NO_GUIDES, Answered, Asked, Guides
 from imgsearch.training.features import FeatureTable, keep_features
 from imgsearch.training.forms import RetrievalForm, named_parameters
 from imgsearch.training.loop_settings import LoopSettings
@@ -49,13 +50,13 @@ class Trainer:
         settings: LoopSettings,
         folder: Path,
         features: FeatureTable | Path | None = None,
-        judge: Callable[[], float] | None = None,
+        guides: Guides = NO_GUIDES,
     ) -> None:
         """``features``: the ViT's, kept already, or a file for them that several runs share; in ``folder`` unless
-        given. ``judge``: says what the present weights are worth; the best ones are those that `run` ends with."""
+        given."""
         self._kept = features if features is not None else folder / "features.npy"
         self._form, self._tokenizer, self._source, self._settings = form, tokenizer, source, settings
-        self._judge = judge
+        self._judge, self._old = guides.judge, guides.old
         self._run = RunFolder(folder)
         self._temperature = torch.nn.Parameter(torch.tensor(math.log(settings.temperature), device=form.device))
         self._rng = random.Random(settings.seed)
@@ -68,9 +69,14 @@ class Trainer:
             form.vision().requires_grad_(False)
         self._trained = dict(named_parameters(form))
         self._optimiser = self._new_optimiser()
-        self._start = {name: one.detach().clone() for name, one in self._trained.items()} if settings.anchor else {}
         folder.mkdir(parents=True, exist_ok=True)
         self._resume()
+
+    @property
+    def best_step(self) -> int:
+        """The step whose weights were the best, the last one where none were judged."""
+        best = self.history.best
+        return self.step if best is None else best.step
 
     def run(self, log: Callable[[str], None]) -> None:
         """Train to the last step, or until nothing gets better; a state on disk is taken up where it stands. The
@@ -117,11 +123,6 @@ class Trainer:
         self._set_rates()
         self._optimiser.zero_grad(set_to_none=True)
         readings = [self._add_gradients(number) for number in range(settings.batches)]
-        for name, begun in self._start.items():
-            # The gradient of anchor / 2 times the squared distance, without a graph.
-            one = self._trained[name]
-            if one.grad is not None:
-                one.grad.add_(one.detach() - begun, alpha=settings.anchor)
         torch.nn.utils.clip_grad_norm_([p for group in self._optimiser.param_groups for p in group["params"]], 1.0)
         self._optimiser.step()
         itc, itm, right = np.mean(readings, axis=0)
@@ -144,7 +145,8 @@ class Trainer:
         ids, mask = encode_captions(self._tokenizer, batch.captions, form.device)
         truth = torch.from_numpy(batch.truth).to(form.device)
         vectors = form.text_vectors(ids, mask)
-        sims = similarity(form.image_tokens(features), vectors)
+        tokens = form.image_tokens(features)
+        sims = similarity(tokens, vectors)
         temperature = self._temperature.exp().clamp(_MIN_TEMPERATURE, 0.5)
         itc = contrastive_loss(sims, truth, temperature)
         images, texts, labels = self._matching_pairs(sims, truth, batch.twins)
@@ -157,6 +159,12 @@ class Trainer:
             labels = torch.cat([labels, labels.new_zeros(len(far))])
         logits = form.match_logits(shown, ids[texts], mask[texts])
         itm, right = matching_loss(logits, labels)
+        if self._old is not None and len(batch.known):
+            asked = Asked(features, ids, mask, images, texts[: len(images)])
+            pixels = self._source.pixels(batch.rows[batch.known]) if self._old.sees else None
+            answered = Answered(tokens, vectors, logits[: len(images)])
+            moved, changed = self._old.lost(asked, answered, batch.known, pixels)
+            itc, itm = itc + settings.keep_vectors * moved, itm + settings.keep_matches * changed
         if self._pool is not None:
             found = logits[len(images) :, 1].reshape(-1, settings.pool_negatives)
             itm = (itm + ranking_loss(torch.cat([logits[some, 1:], found], dim=1))) / 2

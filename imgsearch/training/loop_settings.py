@@ -33,5 +33,6 @@ class LoopSettings:
     bfloat16: bool = False  # the products of matrices, while weights and sums stay float32
     judge_every: int = 0  # steps between two judgements of the weights; 0: none
     patience: int = 0  # judgements without anything better after which the run stops; 0: never
-    anchor: float = 0.0  # weight of the squared distance of all weights to where they began
+    keep_vectors: float = 0.0  # weight of what `OldModel.vectors_lost` says of pairs that the model knew
+    keep_matches: float = 0.0  # the same of `OldModel.matches_lost`, beside ITM's loss
     seed: int = 0

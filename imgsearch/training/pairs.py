@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -29,13 +29,14 @@ class PairBatch:
     """``rows`` int64 [B] are indices into the source's images, and caption i belongs to image i. ``truth`` bool [B, B]
     is True where caption j is true of image i (at least on the diagonal). ``twins`` int64 [B] is the position of an
     image's twin in the batch, -1 if there is none. ``holds(j, row)`` says whether caption j is true of any image of the
-    source."""
+    source. ``known`` int64 [K] are the positions of pairs that the model knew before; answers to them must stay."""
 
     rows: NDArray[np.int64]
     captions: list[str]
     truth: NDArray[np.bool_]
     twins: NDArray[np.int64]
     holds: Callable[[int, int], bool]
+    known: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 class PairSource(Protocol):

@@ -13,8 +13,8 @@ from imgsearch.model.runtime_profile import RuntimeProfile
 from imgsearch.training.loop_settings import LoopSettings
 from imgsearch.tuning.lora import count_lora
 from imgsearch.tuning.options import TuneRequest, loop_settings
-from imgsearch.tuning.pictures.prepare import GENERAL_REHEARSAL, GENERAL_TEST
-from imgsearch.tuning.pictures.split import MOST, SHARE, require_enough
+from imgsearch.tuning.pictures.prepare import GENERAL_CHECK, GENERAL_REHEARSAL, GENERAL_TEST
+from imgsearch.tuning.pictures.split import require_enough, sides
 from imgsearch.wording import counted, describe_size
 
 _BACKWARD = 3
@@ -39,16 +39,17 @@ def plan_of(request: TuneRequest) -> str:
     require_enough(len(pairs.good), len(pairs.bad))
     source = find_source(request.model)
     sizes = parse_sizes(config_of(source)) or published_sizes()
-    withheld = min(MOST, max(10, round(SHARE * len(pairs.good))))
-    general = len(request.general.good) if request.general else GENERAL_TEST + GENERAL_REHEARSAL
-    settings = loop_settings(request, sizes.qformer.width, len(pairs.good) - withheld, False)
+    withheld, checked = sides(len(pairs.good))
+    drawn = GENERAL_TEST + GENERAL_CHECK + GENERAL_REHEARSAL
+    general = len(request.general.good) if request.general else drawn
+    settings = loop_settings(request, sizes.qformer.width, len(pairs.good) - withheld - checked, False)
     trained, whole = _trained(request, sizes), sum(math.prod(shape) for _, shape in expected_shapes(sizes))
     pictures = len(pairs.good) + general
     profile = profile_for(request.model, request.device, "float32")
     lines = [
         f"{request.source} ({pairs.kind}): {counted(len(pairs.good), 'picture')} with "
         f"{counted(pairs.captions, 'caption')}; {counted(len(pairs.bad), 'row')} left out",
-        f"withheld to judge by: about {withheld:,}, never copies of what is learned from",
+        f"withheld to judge by: about {withheld:,}, and {checked:,} to steer by, never copies of what is learned from",
         f"must stay known: {general:,} {'pairs of --general' if request.general else 'drawn scenes'}",
         f"{request.model}, {request.way}: {trained:,} of {whole:,} numbers are trained ({100 * trained / whole:.1f} %)",
         f"at most {settings.steps:,} steps of {settings.batch_size * settings.batches} pictures, "
@@ -71,6 +72,10 @@ def _trained(request: TuneRequest, sizes: Blip2Sizes) -> int:
     )
 
 
+def _seeing(sizes: Blip2Sizes) -> int:
+    return sum(math.prod(shape) for name, shape in expected_shapes(sizes) if name.startswith("vision_model."))
+
+
 def _disk(request: TuneRequest, sizes: Blip2Sizes, pictures: int, trained: int, whole: int) -> int:
     pixels = pictures * 3 * sizes.vision.image**2
     features = min(request.options.budget_bytes, 2 * pictures * sizes.vision.positions * sizes.vision.width)
@@ -79,7 +84,8 @@ def _disk(request: TuneRequest, sizes: Blip2Sizes, pictures: int, trained: int, 
 
 
 def _memory(settings: LoopSettings, sizes: Blip2Sizes, trained: int, whole: int, recompute: bool) -> str:
-    needed = _RUNNING + 4 * whole + _BESIDE_TRAINED * trained + _activations(settings, sizes, recompute)
+    old = whole if settings.train_vision else whole - _seeing(sizes)
+    needed = _RUNNING + 4 * (whole + old) + _BESIDE_TRAINED * trained + _activations(settings, sizes, recompute)
     free = available_bytes()
     text = f"memory: about {describe_size(needed)}"
     if free is None:
@@ -111,11 +117,11 @@ def _time(request: TuneRequest, settings: LoopSettings, profile: RuntimeProfile,
     a_gflop = seconds / profile.image_gflop
     pair, image = profile.pair_gflop, profile.image_gflop
     seen = settings.batch_size * settings.batches
-    step = _BACKWARD * pair * (seen + 3 * settings.matching_pairs * settings.batches)
+    step = pair * (_BACKWARD + request.options.rehearsal) * (seen + 3 * settings.matching_pairs * settings.batches)
     if request.options.recompute:
         step *= 4 / 3
     if request.way == "all":
-        step += _BACKWARD * image * seen
+        step += image * (_BACKWARD + request.options.rehearsal) * seen
     once = image * pictures * (0 if request.way == "all" else 1)
     judged = 2 * 16 * pair * (3 * withheld + 3 * GENERAL_TEST)
     minutes = (once + settings.steps * step + judged) * a_gflop / 60

@@ -16,17 +16,27 @@ from imgsearch.model.checkpoints.identity import chosen_dtype
 from imgsearch.model.checkpoints.resolve import find_source
 from imgsearch.model.runtimes.torch.blip2 import Blip2Model
 from imgsearch.progress import Progress
+from imgsearch.training.distillation import Guides, OldModel
 from imgsearch.training.features import FeatureTable, keep_features
 from imgsearch.training.forms import OwnForm
 from imgsearch.training.loop import Trainer
 from imgsearch.tuning.claim import claim
-from imgsearch.tuning.gains.before_after import WITHHELD, Judge, judged_sets, measure_sets
+from imgsearch.tuning.gains.before_after import (
+    CHECKS,
+    GENERAL_CHECKS,
+    Judge,
+    JudgedSet,
+    checked_sets,
+    judged_sets,
+    measure_sets,
+)
 from imgsearch.tuning.gains.measure import compare
 from imgsearch.tuning.gains.report import write_report
 from imgsearch.tuning.gains.result import TuneResult
+from imgsearch.tuning.interpolation import Figures, Line, Tried, as_rows, choose_point
 from imgsearch.tuning.lineage import write_lineage
 from imgsearch.tuning.options import TuneRequest, loop_settings
-from imgsearch.tuning.parts import choose_trained, parts_of, table
+from imgsearch.tuning.parts import Part, choose_trained, parts_of, table
 from imgsearch.tuning.pictures.prepare import Prepared, pairs_digest, prepare
 from imgsearch.tuning.pictures.source import TuningPairs
 
@@ -44,39 +54,52 @@ def tune(request: TuneRequest, progress: Progress) -> TuneResult:
     prepared = prepare(request.pairs, request.general, folder, model.image_size, request.options.seed, progress)
     torch.manual_seed(request.options.seed)
     form = OwnForm(model, recompute=request.options.recompute)
+    sees = request.way == "all"
+    old = OldModel(form.frozen_copy(with_vision=sees), sees)
     merge = choose_trained(model.parts, request.way)
-    parts = tuple(parts_of(model.parts))
-    for line in table(list(parts)).splitlines():
-        log(line)
+    parts = _tell_parts(model, log)
     settings = loop_settings(request, model.sizes.qformer.width, len(prepared.train), _in_bfloat16(request, model))
     source = _source(request, prepared)
     features = _features(request, form, source, log)
-    judge, sets = Judge(model, form, source, features), judged_sets(prepared)
+    judge, sets, checks = Judge(model, form, source, features), judged_sets(prepared), checked_sets(prepared)
     before = measure_sets(judge, sets, folder / "before.npz", log)
-    trainer = Trainer(form, model.tokenizer, source, settings, folder, features, lambda: judge.score(sets[WITHHELD]))
+    guides = Guides(lambda: judge.score(checks[CHECKS]), old)
+    trainer = Trainer(form, model.tokenizer, source, settings, folder, features, guides)
     trainer.run(log)
     if merge is not None:
         merge.merge()
+    tried = _settle(request, judge, checks, old, log)
     export_directory(model, folder / MODEL)
     after = measure_sets(judge, sets, folder / "after.npz", log)
-    best = trainer.history.best
+    gains = {name: compare(before[name], after[name], one.owners) for name, one in sets.items()}
+    steps = trainer.step, trainer.best_step
+    took = time.monotonic() - started
+    model_folder, report = folder / MODEL, folder / REPORT
     result = TuneResult(
-        folder / MODEL,
-        folder / REPORT,
-        parts,
-        prepared,
-        sets,
-        before,
-        after,
-        {name: compare(before[name], after[name], one.owners) for name, one in sets.items()},
-        settings,
-        trainer.step,
-        trainer.step if best is None else best.step,
-        time.monotonic() - started,
+        model_folder, report, parts, prepared, sets, before, after, gains, settings, *steps, tried, took
     )
     write_lineage(result.model, _lineage(request, model, result))
     write_report(result, request, result.report)
     return result
+
+
+def _tell_parts(model: Blip2Model, log: Callable[[str], None]) -> tuple[Part, ...]:
+    parts = tuple(parts_of(model.parts))
+    for line in table(list(parts)).splitlines():
+        log(line)
+    return parts
+
+
+def _settle(
+    request: TuneRequest, judge: Judge, checks: dict[str, JudgedSet], old: OldModel, log: Callable[[str], None]
+) -> tuple[Tried, ...]:
+    """Move the weights as far from the old ones as general pictures allow."""
+
+    def measure() -> Figures:
+        return Figures(judge.score(checks[CHECKS]), judge.firsts(checks[GENERAL_CHECKS]))
+
+    line = Line(old.form.module, judge.model.parts)
+    return choose_point(line, measure, request.options.forget / 100, log)
 
 
 def _source(request: TuneRequest, prepared: Prepared) -> TuningPairs:
@@ -126,7 +149,7 @@ def _lineage(request: TuneRequest, model: Blip2Model, result: TuneResult) -> dic
         "pairs": {
             "source": request.source,
             "digest": pairs_digest(request.pairs.good),
-            "pictures": len(prepared.train) + len(prepared.withheld),
+            "pictures": len(prepared.train) + len(prepared.checks) + len(prepared.withheld),
             "withheld": len(prepared.withheld),
             "captions": request.pairs.captions,
             "left_out": len(prepared.bad),
@@ -136,6 +159,7 @@ def _lineage(request: TuneRequest, model: Blip2Model, result: TuneResult) -> dic
         "settings": asdict(result.settings) | {"rehearsal": request.options.rehearsal},
         "steps": result.steps,
         "best_step": result.best_step,
+        "moved": as_rows(result.tried),
         "seconds": round(result.seconds, 1),
         "general": prepared.general_name,
         "gains": {

@@ -53,7 +53,14 @@ def prepared_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
 
     def prepare(pairs: Any, general: Any, folder: Path, side: int, seed: int, progress: Any) -> Prepared:
         captions = [row.captions for row in ROWS]
-        parts = (np.arange(40), np.arange(40, 50), np.arange(50, 56), np.arange(56, 62))
+        parts = (
+            np.arange(40),
+            np.arange(40, 50),
+            np.arange(50, 56),
+            np.arange(56, 62),
+            np.empty(0, np.int64),
+            np.empty(0, np.int64),
+        )
         sizes, names = np.ones((62, 2), np.int64), ("",) * 62
         return Prepared(Pictures(drawn(side), captions, np.arange(62)), names, sizes, *parts, (), 0, "drawn scenes")
 

@@ -12,6 +12,7 @@ import torch
 from imgsearch.errors import UsageError
 from imgsearch.model import export_directory, load_model
 from imgsearch.progress import Silence
+from imgsearch.training.distillation import Guides, OldModel
 from imgsearch.training.features import keep_features
 from imgsearch.training.forms import OwnForm
 from imgsearch.training.loop import Trainer
@@ -36,6 +37,8 @@ SETTINGS = LoopSettings(
     early_steps=0,
     batches=2,
     judge_every=3,
+    keep_vectors=2.0,
+    keep_matches=1.0,
 )
 
 
@@ -55,6 +58,7 @@ def trained(model_folder: Path, folder: Path, settings: LoopSettings = SETTINGS,
     torch.manual_seed(0)
     model = load_model(model_folder, device="cpu", dtype="float32")
     form = OwnForm(model, recompute=True)
+    old = OldModel(form.frozen_copy(with_vision=settings.train_vision), settings.train_vision)
     choose_trained(model.parts, "all" if settings.train_vision else "qformer")
     source = source_of()
 
@@ -65,7 +69,7 @@ def trained(model_folder: Path, folder: Path, settings: LoopSettings = SETTINGS,
     def judge() -> float:
         return float(model.slots()["query_tokens"].sum())
 
-    trainer = Trainer(form, model.tokenizer, source, settings, folder, judge=judge)
+    trainer = Trainer(form, model.tokenizer, source, settings, folder, guides=Guides(judge, old))
     trainer.run(log)
     return {name: slot.clone() for name, slot in model.slots().items()}
 
@@ -173,6 +177,7 @@ def test_lora_trains_three_per_cent_and_merges_into_the_same_answers():
 def small_general(module_monkeypatch):
     module_monkeypatch.setattr("imgsearch.tuning.pictures.prepare.GENERAL_TEST", 12)
     module_monkeypatch.setattr("imgsearch.tuning.pictures.prepare.GENERAL_REHEARSAL", 12)
+    module_monkeypatch.setattr("imgsearch.tuning.pictures.prepare.GENERAL_CHECK", 12)
 
 
 @pytest.fixture(scope="module")

@@ -20,19 +20,20 @@ def test_copies_never_stand_on_both_sides_and_each_picture_on_one():
     for seed in range(5):
         groups = rng.integers(0, 80, 200)
         groups[::17] = -1
-        train, withheld = split_groups(groups, seed)
-        assert not set(groups[train]) & set(groups[withheld])
-        assert sorted([*train, *withheld]) == np.flatnonzero(groups >= 0).tolist()
+        train, checks, withheld = split_groups(groups, seed)
+        assert not set(groups[train]) & set(groups[withheld]) and not set(groups[checks]) & set(groups[withheld])
+        assert not set(groups[train]) & set(groups[checks]) and len(checks)
+        assert sorted([*train, *checks, *withheld]) == np.flatnonzero(groups >= 0).tolist()
         assert len(withheld) >= 0.1 * len(np.unique(groups))
         again = split_groups(groups, seed)
-        assert (again[1] == withheld).all()
-    assert (split_groups(np.arange(200), 0)[1] != split_groups(np.arange(200), 1)[1]).any()
+        assert (again[2] == withheld).all() and (again[1] == checks).all()
+    assert (split_groups(np.arange(200), 0)[2] != split_groups(np.arange(200), 1)[2]).any()
 
 
 def test_too_few_different_pictures_are_refused_however_many_copies():
     with pytest.raises(UsageError, match="49 different pictures"):
         split_groups(np.repeat(np.arange(49), 10), 0)
-    assert len(split_groups(np.arange(50), 0)[1]) == 10
+    assert [len(part) for part in split_groups(np.arange(50), 0)] == [35, 5, 10]
 
 
 def test_copies_are_found_by_their_content_and_unreadable_files_named(colours, tmp_path):

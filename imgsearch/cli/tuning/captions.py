@@ -28,7 +28,7 @@ def tune_captions(arguments: argparse.Namespace) -> int:
         steps=arguments.steps or 0,
         batch_size=arguments.batch_size or LanguageOptions().batch_size,
         learning_rate=arguments.learning_rate or 0.0,
-        rehearsal=arguments.rehearsal,
+        rehearsal=LanguageOptions().rehearsal if arguments.rehearsal is None else arguments.rehearsal,
         recompute=arguments.recompute,
         precision=arguments.precision,
         seed=arguments.seed,

@@ -24,11 +24,12 @@ def tune_retrieval(arguments: argparse.Namespace) -> int:
         steps=arguments.steps or 0,
         batch_size=arguments.batch_size or 0,
         learning_rate=arguments.learning_rate or 0.0,
-        rehearsal=arguments.rehearsal,
+        rehearsal=TuneOptions().rehearsal if arguments.rehearsal is None else arguments.rehearsal,
         batches=arguments.accumulate,
         recompute=arguments.recompute,
         precision=arguments.precision,
         patience=arguments.patience,
+        forget=arguments.forget,
         budget_bytes=round(arguments.features_gb * 1e9),
         seed=arguments.seed,
     )

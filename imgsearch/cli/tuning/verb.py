@@ -32,7 +32,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="DIR", help="a folder for the run, its report and the model")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default auto)")
     parser.add_argument("--steps", type=whole(1), help="training steps (default: by the number of pictures)")
-    parser.add_argument("--batch-size", type=whole(2), help="pairs a step (default 48)")
+    parser.add_argument("--batch-size", type=whole(2), help="pairs a step (default 40; of --task captions 8)")
     parser.add_argument("--learning-rate", type=real(1e-9, 1.0), help="peak rate (default: by the model's width)")
     parser.add_argument("--accumulate", type=whole(1), default=1, metavar="N", help="add up N batches before each step")
     parser.add_argument("--recompute", action="store_true", help="less memory, a third more time")
@@ -48,8 +48,14 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rehearsal",
         type=real(0, 0.9),
-        default=0.3,
-        help="share of general pairs in a batch (0.5)",
+        help="share of general pairs in a batch (0.4; of --task captions 0.25)",
+    )
+    parser.add_argument(
+        "--forget",
+        type=real(0, 100),
+        default=1.0,
+        metavar="POINTS",
+        help="how much general pictures may lose, in points of R@1, of captions in words (1); 100: any loss",
     )
     parser.add_argument(
         "--features-gb", type=real(0.0), default=20.0, metavar="GB", help="disk for kept ViT features (default 20)"

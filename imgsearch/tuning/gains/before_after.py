@@ -22,6 +22,7 @@ from imgsearch.tuning.pictures.prepare import Prepared
 from imgsearch.tuning.pictures.source import Truth, TuningPairs
 
 WITHHELD, GENERAL = "withheld", "general"
+CHECKS, GENERAL_CHECKS = "checks", "general checks"  # by which a run is steered
 _CAPTIONS = 5  # of a picture that has more, as in COCO's and Flickr's evaluations
 _DEPTH = 16
 """Pictures and captions re-ranked at least: R@10 needs ten, and `imgsearch search` re-ranks 16 with the small model."""
@@ -55,7 +56,11 @@ class Judge:
         return measure(self.model, self._features(judged.rows), judged.texts, judged.truth, depth=depth)
 
     def score(self, judged: JudgedSet) -> float:
-        """R@1 by ITC alone, the mean of both ways, 0..1: what a run is stopped by. A tenth of the cost of `ranks`."""
+        """R@1 by ITC alone, the mean of both ways, 0..1: what a run is stopped by."""
+        return float(np.mean(self.firsts(judged)))
+
+    def firsts(self, judged: JudgedSet) -> tuple[float, float]:
+        """R@1 by ITC alone, from texts and from pictures, 0..1. A tenth of the cost of `ranks`."""
         tokens = [
             as_numpy(self.model.embed_features(self._features(judged.rows[start : start + _AT_ONCE])))
             for start in range(0, len(judged.rows), _AT_ONCE)
@@ -63,7 +68,8 @@ class Judge:
         texts = as_numpy(self.model.embed_texts(judged.texts, max_tokens=MAX_TOKENS))
         sims = similarities(np.concatenate(tokens), texts)
         ways = first_true(np.ascontiguousarray(sims.T), judged.truth.T), first_true(sims, judged.truth)
-        return float(np.mean([np.mean(ranks == 0) for ranks in ways]))
+        texts_first, images_first = (float(np.mean(ranks == 0)) for ranks in ways)
+        return texts_first, images_first
 
     def _features(self, rows: Int64) -> NDArray[np.float16]:
         """float16 [n, N, W], as a run keeps them."""
@@ -76,12 +82,13 @@ class Judge:
 
 
 def judged_sets(prepared: Prepared) -> dict[str, JudgedSet]:
-    """The two sets of a run, by name."""
-    truth = Truth(prepared.pictures)
-    return {
-        WITHHELD: _judged(prepared, prepared.withheld, truth),
-        GENERAL: _judged(prepared, prepared.general, truth),
-    }
+    """The two sets that a run is judged by, by name."""
+    return _by_name(prepared, {WITHHELD: prepared.withheld, GENERAL: prepared.general})
+
+
+def checked_sets(prepared: Prepared) -> dict[str, JudgedSet]:
+    """The two sets that a run is steered by, by name."""
+    return _by_name(prepared, {CHECKS: prepared.checks, GENERAL_CHECKS: prepared.general_checks})
 
 
 def measure_sets(judge: Judge, sets: dict[str, JudgedSet], path: Path, log: Callable[[str], None]) -> dict[str, Ranks]:
@@ -99,6 +106,11 @@ def measure_sets(judge: Judge, sets: dict[str, JudgedSet], path: Path, log: Call
     with drafted(path) as draft:
         np.savez(draft, **arrays)
     return found
+
+
+def _by_name(prepared: Prepared, sets: dict[str, Int64]) -> dict[str, JudgedSet]:
+    truth = Truth(prepared.pictures)
+    return {name: _judged(prepared, rows, truth) for name, rows in sets.items()}
 
 
 def _judged(prepared: Prepared, rows: Int64, truth: Truth) -> JudgedSet:

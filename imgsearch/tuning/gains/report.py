@@ -63,8 +63,8 @@ def _figures(result: TuneResult) -> list[str]:
     found = [
         "<h2>Before and after</h2><p>Per cent of captions whose picture, and of pictures whose caption, is among the "
         "first. A change is called better or worse only if its 95 % interval (bootstrap over pictures, paired) leaves "
-        "0 out and a sign test agrees; everything else may be chance. The step to stop at was chosen on the withheld "
-        "pictures, which flatters them a little.</p>"
+        "0 out and a sign test agrees; everything else may be chance. The step to stop at and how far the weights move "
+        "were chosen by other pictures than these.</p>"
     ]
     for name, differences in result.differences.items():
         judged = result.sets[name]
@@ -137,11 +137,14 @@ def _figure(result: TuneResult, place: int, label: str) -> str:
 def _settings(result: TuneResult, request: TuneRequest) -> list[str]:
     settings, prepared = result.settings, result.prepared
     facts = [
-        f"{len(prepared.train):,} pictures were learned from, {len(prepared.withheld):,} withheld; copies are never on "
-        "both sides",
+        f"{len(prepared.train):,} pictures were learned from, {len(prepared.checks):,} steered the run, "
+        f"{len(prepared.withheld):,} were withheld; copies are never on two sides",
         f"{request.way}: {100 * result.share_trained:.1f} % of the model's numbers were trained",
         f"{result.steps:,} steps of {settings.batch_size} pictures, of which {100 * request.options.rehearsal:.0f} % "
         f"general ones to rehearse; the weights of step {result.best_step:,} were the best and are those of the model",
+        f"answers to general pictures were held to the old model's; the weights moved {result.tried[-1].share:.0%} of "
+        f"the way, so that {len(prepared.general_checks):,} other general pictures lose at most "
+        f"{request.options.forget:g} points of R@1",
         f"peak learning rate {settings.learning_rate:.2g}, "
         f"{'bfloat16' if settings.bfloat16 else 'float32'}, seed {settings.seed}",
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from imgsearch.training.loop_settings import LoopSettings
 from imgsearch.tuning.gains.before_after import JudgedSet
 from imgsearch.tuning.gains.measure import Difference, Ranks
+from imgsearch.tuning.interpolation import Tried
 from imgsearch.tuning.parts import Part, share_trained
 from imgsearch.tuning.pictures.prepare import Prepared
 
@@ -15,7 +16,8 @@ from imgsearch.tuning.pictures.prepare import Prepared
 @dataclass(frozen=True, slots=True)
 class TuneResult:
     """``model``: the folder that every command takes as --model. By set ("withheld": the person's own pictures,
-    "general": what the model knew): what was asked, the ranks before and after, and the differences."""
+    "general": what the model knew): what was asked, the ranks before and after, and the differences. ``tried``: how far
+    the weights were moved, the chosen point last."""
 
     model: Path
     report: Path
@@ -28,6 +30,7 @@ class TuneResult:
     settings: LoopSettings
     steps: int
     best_step: int
+    tried: tuple[Tried, ...]
     seconds: float
 
     @property

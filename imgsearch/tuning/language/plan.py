@@ -5,7 +5,7 @@ from __future__ import annotations
 from imgsearch.generation.sources import find_generator, read_config
 from imgsearch.model.memory import available_bytes
 from imgsearch.tuning.language.request import LanguageRequest
-from imgsearch.tuning.pictures.split import MOST, SHARE, require_enough
+from imgsearch.tuning.pictures.split import require_enough, sides
 from imgsearch.wording import counted, describe_size
 
 _TRAINED = {"lora": 0.01, "qformer": 0.03, "both": 0.04}
@@ -22,8 +22,8 @@ def plan_of(request: LanguageRequest) -> str:
     require_enough(len(pairs.good), len(pairs.bad))
     source = find_generator(request.generator, request.language_model)
     weights = sum(path.stat().st_size for path in source.weights)
-    withheld = min(MOST, max(10, round(SHARE * len(pairs.good))))
-    steps = options.steps or min(5000, max(200, -(-20 * (len(pairs.good) - withheld) // options.batch_size)))
+    withheld, checked = sides(len(pairs.good))
+    steps = options.steps or min(5000, max(200, -(-20 * (len(pairs.good) - withheld - checked) // options.batch_size)))
     activations = 0
     if source.kind == "directory":
         text = read_config(source.path).get("text_config") or {}

@@ -238,7 +238,7 @@ def _lineage(request: LanguageRequest, generator: Blip2Generator, result: Langua
         "pairs": {
             "source": request.source,
             "digest": pairs_digest(request.pairs.good),
-            "pictures": len(prepared.train) + len(prepared.withheld),
+            "pictures": len(prepared.train) + len(prepared.checks) + len(prepared.withheld),
             "withheld": len(prepared.withheld),
             "captions": request.pairs.captions,
             "left_out": len(prepared.bad),

@@ -24,18 +24,19 @@ from imgsearch.tuning.pictures.copies import PictureGroups, find_groups
 from imgsearch.tuning.pictures.source import Pictures
 from imgsearch.tuning.pictures.split import require_enough, split_groups
 
-GENERAL_TEST, GENERAL_REHEARSAL = 200, 1500
-"""General pictures to measure by, and to rehearse with. Of 200 with two captions each, R@1 both ways moves by a point
-or two by chance."""
+GENERAL_TEST, GENERAL_REHEARSAL, GENERAL_CHECK = 200, 1500, 200
+"""General pictures to measure by, to rehearse with, and to choose by how far the weights move. Of 200 with two captions
+each, R@1 both ways moves by a point or two by chance."""
 
-_TEST_SEED, _REHEARSAL_SEED = 7001, 7002
+_TEST_SEED, _REHEARSAL_SEED, _CHECK_SEED = 7001, 7002, 7003
 """Of the drawn scenes; no other set here has these."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """``pictures``: the person's own, then the general ones. Places among them, int64: ``train``, ``withheld``,
-    ``rehearsal``, ``general``. ``paths``: "" for a drawn one; ``sizes`` int64 [I, 2]: width and height as a person sees
+    ``rehearsal``, ``general``; ``checks`` and ``general_checks`` are those by which a run is steered, and never those
+    that it is judged by. ``paths``: "" for a drawn one; ``sizes`` int64 [I, 2]: width and height as a person sees
     them. ``bad``: rows that are left out, those of pictures that cannot be read among them. ``leaks``: withheld
     pictures with a copy among those that are trained on, which is 0."""
 
@@ -46,6 +47,8 @@ class Prepared:
     withheld: Int64
     rehearsal: Int64
     general: Int64
+    checks: Int64
+    general_checks: Int64
     bad: tuple[BadRow, ...]
     leaks: int
     general_name: str
@@ -62,17 +65,18 @@ def prepare(
     found = find_groups([pair.image for pair in chosen], folder, progress)
     groups = found.groups()
     own = np.arange(len(chosen)) < len(pairs.good)
-    train, withheld = split_groups(np.where(own, groups, -1), seed)
+    train, checks, withheld = split_groups(np.where(own, groups, -1), seed)
     rest = np.flatnonzero(~own & (groups >= 0) & ~np.isin(groups, groups[own & (groups >= 0)]))
     drawn = [] if general else _drawn()
     texts = [pair.captions for pair in chosen] + [captions for _, captions in drawn]
-    test, rehearsal = _split_general(rest, groups, len(chosen), len(drawn), seed)
+    test, general_checks, rehearsal = _split_general(rest, groups, len(chosen), len(drawn), seed)
     table, sizes, unread = _pixels(chosen, groups, drawn, folder, image_size, progress)
     progress.close()
     keep = np.array([place not in unread for place in range(len(texts))])
     bad = [*pairs.bad, *_unread(chosen, {**unread, **found.reasons}, len(pairs.good))]
     whole = np.concatenate([groups, groups.max(initial=0) + 1 + np.arange(len(drawn))])
     train, withheld, rehearsal, test = (part[keep[part]] for part in (train, withheld, rehearsal, test))
+    checks, general_checks = checks[keep[checks]], general_checks[keep[general_checks]]
     return Prepared(
         Pictures(table, texts, whole),
         tuple([str(pair.image) for pair in chosen] + [""] * len(drawn)),
@@ -81,8 +85,10 @@ def prepare(
         withheld,
         rehearsal,
         test,
+        checks,
+        general_checks,
         tuple(bad),
-        _leaks(found, train, withheld),
+        _leaks(found, np.concatenate([train, checks]), withheld),
         "the pairs of --general" if general else "drawn scenes",
     )
 
@@ -102,11 +108,13 @@ def _leaks(found: PictureGroups, train: Int64, withheld: Int64) -> int:
     return leaks
 
 
-def _split_general(rest: Int64, groups: Int64, start: int, drawn: int, seed: int) -> tuple[Int64, Int64]:
-    """Places to measure by and to rehearse with: of drawn scenes by their order, else whole groups of copies."""
+def _split_general(rest: Int64, groups: Int64, start: int, drawn: int, seed: int) -> tuple[Int64, Int64, Int64]:
+    """Places to measure by, to choose by, and to rehearse with: of drawn scenes by their order, else whole groups of
+    copies."""
     if drawn:
         places = start + np.arange(drawn)
-        return places[:GENERAL_TEST], places[GENERAL_TEST:]
+        first, second = GENERAL_TEST, GENERAL_TEST + GENERAL_CHECK
+        return places[:first], places[first:second], places[second:]
     known = np.unique(groups[rest])
     if len(known) < 20:
         raise UsageError(
@@ -114,12 +122,15 @@ def _split_general(rest: Int64, groups: Int64, start: int, drawn: int, seed: int
             "leave it out to measure by drawn scenes",
         )
     order = np.random.default_rng((seed, 1)).permutation(known)
-    test = np.isin(groups[rest], order[: min(GENERAL_TEST, len(known) // 2)])
-    return rest[test], rest[~test][: 10 * GENERAL_REHEARSAL]
+    first = min(GENERAL_TEST, len(known) // 2)
+    second = first + min(GENERAL_CHECK, len(known) // 4)
+    test, checks = (np.isin(groups[rest], part) for part in (order[:first], order[first:second]))
+    return rest[test], rest[checks], rest[~test & ~checks][: 10 * GENERAL_REHEARSAL]
 
 
 def _drawn() -> list[tuple[Image.Image, tuple[str, ...]]]:
-    rows = [*make_set(GENERAL_TEST, _TEST_SEED), *make_set(GENERAL_REHEARSAL, _REHEARSAL_SEED)]
+    counts = (GENERAL_TEST, _TEST_SEED), (GENERAL_CHECK, _CHECK_SEED), (GENERAL_REHEARSAL, _REHEARSAL_SEED)
+    rows = [row for count, seed in counts for row in make_set(count, seed)]
     return [(draw_scene(row.scene)[0], row.captions) for row in rows]
 
 

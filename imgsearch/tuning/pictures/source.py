@@ -75,15 +75,15 @@ class TuningPairs:
         """The batch of a step, as `PairSource` wants it."""
         count = self.own_share(size)
         others = min(len(self._general), round(count * self._rehearsal / (1 - self._rehearsal)))
-        chosen = [self._own[place] for place in self._places(step, count)]
-        rows = np.array([*dict.fromkeys(chosen), *rng.sample(self._general.tolist(), others)], np.int64)
+        chosen = list(dict.fromkeys(self._own[place] for place in self._places(step, count)))
+        rows = np.array([*chosen, *rng.sample(self._general.tolist(), others)], np.int64)
         captions = [rng.choice(self._pictures.captions[row]) for row in rows]
         truth = self._truth.matrix(captions, rows.tolist(), rows.tolist())
 
         def holds(caption: int, row: int) -> bool:
             return self._truth.holds(captions[caption], int(rows[caption]), row)
 
-        return PairBatch(rows, captions, truth, np.full(len(rows), -1), holds)
+        return PairBatch(rows, captions, truth, np.full(len(rows), -1), holds, np.arange(len(chosen), len(rows)))
 
     def _places(self, step: int, count: int) -> list[int]:
         """The places, in ``own``, of the pictures of a step."""
