@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from web.services.welcome.setup import Setup
 
 SERVICE, CONFIG, DRAINING = "imgsearch.service", "imgsearch.config", "imgsearch.draining"
-DESK, TEXTS, SETUP, RUNS = "imgsearch.desk", "imgsearch.texts", "imgsearch.setup", "imgsearch.runs"
+REVIEWS, TEXTS, SETUP, RUNS = "imgsearch.reviews", "imgsearch.texts", "imgsearch.setup", "imgsearch.runs"
 
 
 def current_service() -> SearchService:
@@ -54,13 +54,13 @@ def client_gone() -> Callable[[], bool]:
     return cast("Callable[[], bool]", watch()) if watch else lambda: False
 
 
-def current_desk() -> ReviewService:
+def current_reviews() -> ReviewService:
     """The review of duplicates of this app."""
     from web.services.review_service import ReviewService
 
-    known = current_app.extensions.get(DESK)
+    known = current_app.extensions.get(REVIEWS)
     if known is None:
-        known = current_app.extensions.setdefault(DESK, ReviewService(current_service().store))
+        known = current_app.extensions.setdefault(REVIEWS, ReviewService(current_service().store))
     return cast("ReviewService", known)
 
 

@@ -188,14 +188,14 @@ class ReviewService:
         return stored_evidence(self.evidence())(image_id, others) if others else {}
 
 
-def review_json(desk: ReviewService) -> dict[str, Any]:
+def review_json(reviews: ReviewService) -> dict[str, Any]:
     """Counts of the plan by tier and state, what is accepted, and what can be brought back."""
-    plan = desk.plan()
+    plan = reviews.plan()
     tiers = {
         tier: dict.fromkeys(("open", "accepted", "distinct", "applied", "files", "freed_bytes"), 0) for tier in TIERS
     }
     accepted = {"groups": 0, "files": 0, "freed_bytes": 0}
-    for shown in desk.shown():
+    for shown in reviews.shown():
         counts = tiers[shown.tier]
         state = shown.decision.state if shown.group is not None else "distinct"
         counts[state] += 1
@@ -218,7 +218,7 @@ def review_json(desk: ReviewService) -> dict[str, Any]:
         "accepted": accepted,
         "runs": [
             {"id": run.run_id, "started_at": run.started_at, "files": run.moved, "bytes": run.moved_bytes}
-            for run in desk.runs()
+            for run in reviews.runs()
         ],
     }
 

@@ -20,7 +20,7 @@ from imgsearch.dedup.reports.words import TIER_TITLES, describe_evidence
 from imgsearch.errors import UsageError
 from imgsearch.wording import one_line
 from web.http.answers import read_number, version_of
-from web.http.context import current_desk, rooted
+from web.http.context import current_reviews, rooted
 from web.http.parameters import require_json, require_known
 from web.problems import Conflict
 from web.services.review_service import ReviewGroup, ReviewService, review_json
@@ -53,11 +53,11 @@ class DecisionRequest:
 @blueprint.get("/duplicates")
 def show_duplicates() -> ResponseReturnValue:
     """The page, with the first groups in it."""
-    desk = current_desk()
-    groups, following = groups_json(desk)
+    reviews = current_reviews()
+    groups, following = groups_json(reviews)
     return render_template(
         "duplicates.html",
-        review=review_json(desk),
+        review=review_json(reviews),
         groups=groups,
         following=following,
         state=_state(),
@@ -74,7 +74,7 @@ def _words() -> dict[str, Any]:
 @blueprint.get("/duplicates/groups")
 def show_more_groups() -> ResponseReturnValue:
     """The next groups, as a piece of the page."""
-    groups, following = groups_json(current_desk())
+    groups, following = groups_json(current_reviews())
     return render_template(
         "groups.html", groups=groups, following=following, titles=TIER_TITLES, never_moved=NEVER_MOVED
     )
@@ -83,39 +83,39 @@ def show_more_groups() -> ResponseReturnValue:
 @blueprint.get("/duplicates/groups/<key>")
 def show_group(key: str) -> ResponseReturnValue:
     """One group as it is now, as a piece of the page."""
-    groups = [group_json(current_desk().find(key))]
+    groups = [group_json(current_reviews().find(key))]
     return render_template("groups.html", groups=groups, following=None, **_words())
 
 
 @blueprint.get("/api/v1/duplicates")
 def list_duplicates() -> ResponseReturnValue:
     """Groups, a page at a time."""
-    desk = current_desk()
-    groups, following = groups_json(desk)
-    return jsonify({"review": review_json(desk), "groups": groups, "next_cursor": following})
+    reviews = current_reviews()
+    groups, following = groups_json(reviews)
+    return jsonify({"review": review_json(reviews), "groups": groups, "next_cursor": following})
 
 
 @blueprint.get("/api/v1/duplicates/groups/<key>")
 def show_duplicate(key: str) -> ResponseReturnValue:
     """One group."""
-    return jsonify(group_json(current_desk().find(key)))
+    return jsonify(group_json(current_reviews().find(key)))
 
 
 @blueprint.post("/api/v1/duplicates/decisions")
 def decide() -> ResponseReturnValue:
     """Decide about groups, or about a file of one."""
     request.max_content_length = _MOST_BYTES
-    desk = current_desk()
-    changed = _decide(desk, _read_wanted())
-    return jsonify({"changed": changed, "review": review_json(desk)})
+    reviews = current_reviews()
+    changed = _decide(reviews, _read_wanted())
+    return jsonify({"changed": changed, "review": review_json(reviews)})
 
 
-def groups_json(desk: ReviewService) -> tuple[list[dict[str, Any]], str | None]:
+def groups_json(reviews: ReviewService) -> tuple[list[dict[str, Any]], str | None]:
     """The requested groups, and the cursor of those behind them."""
     state, tier, limit = _state(), _tier(), read_number(request.args, "limit", GROUPS, 1, MOST_GROUPS)
     waiting = (
         shown
-        for shown in _after(desk, request.args.get("cursor"))
+        for shown in _after(reviews, request.args.get("cursor"))
         if _state_of(shown) == state and tier in ("", shown.tier)
     )
     found = list(islice(waiting, limit + 1))
@@ -170,8 +170,8 @@ def _file_json(role: str, copy: Copy, member: Member | None = None) -> dict[str,
     }
 
 
-def _after(desk: ReviewService, cursor: str | None) -> Any:
-    groups = desk.shown()
+def _after(reviews: ReviewService, cursor: str | None) -> Any:
+    groups = reviews.shown()
     if cursor and all(shown.key != cursor for shown in groups):  # continues behind it, if it is there
         raise UsageError(f"got the cursor {one_line(cursor[:40])!r}, which no answer gave", "leave it out")
     return groups
@@ -214,32 +214,32 @@ def _read_wanted() -> DecisionRequest:
     return DecisionRequest(what, tuple(groups), tier, file)
 
 
-def _decide(desk: ReviewService, wanted: DecisionRequest) -> int:
+def _decide(reviews: ReviewService, wanted: DecisionRequest) -> int:
     """The number of changed groups. Raises NotFound, Conflict for a group whose files have been moved."""
     if wanted.tier:
-        chosen = [shown for shown in desk.shown() if shown.tier == wanted.tier and _state_of(shown) == "open"]
+        chosen = [shown for shown in reviews.shown() if shown.tier == wanted.tier and _state_of(shown) == "open"]
     else:
-        chosen = [desk.find(key) for key in dict.fromkeys(wanted.groups)]
+        chosen = [reviews.find(key) for key in dict.fromkeys(wanted.groups)]
     if any(shown.decision.state == "applied" for shown in chosen):
         raise Conflict("the group's files have been moved", "undo the run that moved them first")
     if wanted.decide == "accept":
         chosen = [shown for shown in chosen if shown.movable]
-    _remember(desk, wanted, chosen)
-    with desk.decisions.changing() as decisions:
+    _remember(reviews, wanted, chosen)
+    with reviews.decisions.changing() as decisions:
         for shown in chosen:
             decisions[shown.key] = _changed(decisions.get(shown.key, UNDECIDED), shown.original, wanted)
     return len(chosen)
 
 
-def _remember(desk: ReviewService, wanted: DecisionRequest, chosen: Sequence[ReviewGroup]) -> None:
+def _remember(reviews: ReviewService, wanted: DecisionRequest, chosen: Sequence[ReviewGroup]) -> None:
     """Stores a person's statements about contents where they outlive the plan."""
     if wanted.decide == "distinct":
         files = (wanted.file,) if wanted.file else ()
-        desk.evidence().remember_distinct(pair for shown in chosen for pair in content_pairs(shown.original, files))
+        reviews.evidence().remember_distinct(pair for shown in chosen for pair in content_pairs(shown.original, files))
     elif wanted.decide == "reopen":
         apart = [shown for shown in chosen if shown.decision.state == "distinct" or shown.decision.apart]
         if apart:
-            desk.evidence().forget_distinct(pair for shown in apart for pair in content_pairs(shown.original))
+            reviews.evidence().forget_distinct(pair for shown in apart for pair in content_pairs(shown.original))
 
 
 def _changed(decision: Decision, group: Group, wanted: DecisionRequest) -> Decision:

@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from imgsearch.errors import UsageError
-from web.http.context import RUNS, current_desk, current_runs, current_setup, draining, rooted
+from web.http.context import RUNS, current_reviews, current_runs, current_setup, draining, rooted
 from web.http.operations import Part, event_stream, operation
 from web.http.parameters import require_json, require_known
 from web.http.routes.streams import stream_events
@@ -70,9 +70,9 @@ def _started(wanted: dict[str, Any]) -> Run:
     if kind == "dedup-find":
         return runs.start_find()
     if kind == "dedup-apply":
-        return runs.start_apply(current_desk().write_accepted)
+        return runs.start_apply(current_reviews().write_accepted)
     if kind == "dedup-undo" and isinstance(run_id, str):
-        return runs.start_undo(current_desk().known_run(run_id))
+        return runs.start_undo(current_reviews().known_run(run_id))
     raise UsageError("the request names no job that there is", 'send {"kind": "index"} as application/json')
 
 
