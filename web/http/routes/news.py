@@ -15,6 +15,7 @@ from web.config import MAX_QUERY_CHARS
 from web.http.answers import read_number
 from web.http.context import current_runs, current_service, current_setup
 from web.http.operations import Part, operation, parameter, q
+from web.http.setup_access import may_set_up
 from web.http.tagging import tagged_json
 
 blueprint = Blueprint("news", __name__)
@@ -50,6 +51,13 @@ def is_demo() -> bool:
 def newest_picture() -> int:
     """The id of the picture that came last."""
     return newest_image_id(current_service().store)
+
+
+@blueprint.app_template_global("adds_folders")
+def adds_folders() -> bool:
+    """Whether the page may add folders, for the client of this request."""
+    setup = current_setup()
+    return bool(setup.rules.roots) and not setup.demo and may_set_up()
 
 
 NEWS_SCHEMAS: dict[str, Part] = {

@@ -1,54 +1,23 @@
-// The library's page: start an index run, watch it, stop it.
+// The library's page: start an index run, watch it, pause it, stop it; add a folder.
 
 import { follow } from "./again.js";
 import { API, ask, change } from "./client.js";
-import { count, duration, el, several, size } from "./dom.js";
+import { count, el, size } from "./dom.js";
+import { going, RunPanel } from "./runs.js";
 
 const find = (id) => document.getElementById(id);
-const [start, stop, says, bar, pace] = ["start", "stop", "run-says", "run-bar", "run-pace"].map(find);
+const [start, pause, resume, stop, says, bar, pace] = ["start", "pause", "resume", "stop", "run-says", "run-bar", "run-pace"].map(find);
+const panel = new RunPanel({ says, bar, pace, pause, resume, stop }, watch);
+const reads = (job) => !job?.kind || job.kind === "index" || job.kind === "demo";
 let unwatch = () => {};
-let job = null;
 
 /** Show the newest run. */
 function show(now) {
-  const before = job;
-  job = now;
-  if (!job) return;
-  const going = job.state === "running" || job.state === "stopping";
-  start.hidden = going;
-  stop.hidden = !going;
-  stop.disabled = job.state === "stopping";
-  bar.hidden = pace.hidden = !going;
-  if (going) advance(job.progress);
-  const text = sentence(job);
-  if (says.textContent !== text) says.textContent = text;
-  if (before && before.state !== job.state && !going) refresh();
-}
-
-function advance({ total, done, failed, images_per_s: rate, seconds_left: left }) {
-  if (total === null) bar.removeAttribute("value");
-  else Object.assign(bar, { max: Math.max(1, total), value: done });
-  pace.textContent = [
-    total === null ? "" : `${count(done)} of ${several(total, "file")}`,
-    rate ? `${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} pictures/s` : "",
-    left === null ? "" : `${duration(left)} left`,
-    failed ? several(failed, "failure") : "",
-  ].filter(Boolean).join(" · ");
-}
-
-function sentence({ state, progress, summary, message }) {
-  if (state === "stopping") return "Stopping: what is under way is finished first.";
-  if (state === "running") {
-    if (progress.total === null) return "Looking through the folders …";
-    return progress.total ? "Reading new pictures …" : "Nothing new; tidying up …";
-  }
-  const did = summary ? [
-    `${several(summary.new + summary.changed, "picture")} added`, summary.moved ? `${count(summary.moved)} moved` : "",
-    summary.removed ? `${count(summary.removed)} removed` : "", summary.failed ? `${count(summary.failed)} could not be read` : "",
-  ].filter(Boolean).join(", ") : "";
-  if (state === "finished") return `Done: ${did || "the library is up to date"}.`;
-  if (state === "stopped") return `Stopped${did ? `: ${did}` : ""}. The next run goes on from here.`;
-  return `The run failed. ${message}`;
+  if (!now || !reads(now)) return;
+  const before = panel.job;
+  panel.show(now);
+  start.hidden = going(now) || now.state === "paused";
+  if (before && before.state !== now.state && !going(now)) refresh();
 }
 
 /** The counts and failures as they are now. */
@@ -74,19 +43,19 @@ async function moreFailures(cursor) {
 function watch() {
   unwatch();
   unwatch = follow(`${API}/jobs/stream`, {
-    jobs: ({ jobs }) => (jobs.length || !job ? show(jobs[0]) : forgotten()),
-    job: (now) => (!job || now.id >= job.id) && show(now),
+    jobs: ({ jobs }) => (jobs.length || !panel.job ? show(jobs.find(reads)) : forgotten()),
+    job: (now) => (!panel.job || now.id >= panel.job.id) && show(now),
     end: () => unwatch(),
   }, (lost) => {
-    if (lost && job && !stop.hidden) says.textContent = "The server does not answer. This page goes on when it does.";
+    if (lost && panel.job && !stop.hidden) says.textContent = "The server does not answer. This page goes on when it does.";
   });
 }
 
 /** The server was started again, and knows nothing of the run that was shown. */
 function forgotten() {
-  job = null;
+  panel.job = null;
   start.hidden = false;
-  stop.hidden = bar.hidden = pace.hidden = true;
+  stop.hidden = pause.hidden = resume.hidden = bar.hidden = pace.hidden = true;
   says.textContent = "The server was started again while the run was under way. What had been read is kept; look for new pictures to go on.";
   refresh();
 }
@@ -99,11 +68,16 @@ const told = (act) => async () => {
   }
 };
 
-start.addEventListener("click", told(async () => {
-  show(await change("/jobs", "POST", { kind: "index" }));
+async function begin(body) {
+  show(await change("/jobs", "POST", body));
   watch();
   stop.focus();
+}
+
+start.addEventListener("click", told(() => begin({ kind: "index" })));
+find("add-folder")?.addEventListener("click", told(async () => {
+  const { chooseFolder } = await import("./picker.js");
+  chooseFolder((path) => told(() => begin({ kind: "index", folders: [path] }))());
 }));
-stop.addEventListener("click", told(async () => show(await change(`/jobs/${job.id}`, "DELETE"))));
 find("more-failures").addEventListener("click", told(() => moreFailures(find("failures").dataset.next)));
 watch();
