@@ -26,6 +26,7 @@ from indexer.jobs.ledger import read_list
 from indexer.jobs.shards.pipeline import ShardPipeline
 from indexer.jobs.shards.reader import committed
 from indexer.jobs.shards.results import ShardSums
+from indexer.jobs.shards.sidecars import SidecarReader
 from indexer.jobs.shards.writer import ShardWriter
 from indexer.jobs.spec import JobSpec, Shard
 
@@ -87,6 +88,7 @@ class ShardWorker:
     ) -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `imgsearch index` does, before torch is loaded
         self._spec, self._stop, self._told = spec, stop, told
+        self._sidecars = SidecarReader(decode_workers, stop)
         self._model_free = is_model_free(spec.model)
         self._encoder: VectorSource = NoVectors() if self._model_free else Encoder(lambda: open_job_model(spec))
         self._flying = 1 if self._model_free or _on_cpu(spec) else 2
@@ -105,8 +107,9 @@ class ShardWorker:
         self.close()
 
     def close(self) -> None:
-        """End the decoders and the encoder's thread."""
+        """End the decoders, the readers of sidecars and the encoder's thread."""
         self._pool.close()
+        self._sidecars.close()
         self._encoder.close()
 
     def embed(self, shard: Shard) -> ShardOutcome:
@@ -134,7 +137,11 @@ class ShardWorker:
             try:
                 run = ShardPipeline(self._spec, self._pool, self._encoder, writer, self._told, self._flying)
                 started = time.monotonic()
-                results = run.results(list(read_list(self._spec, shard)), self._stop)
+                rows = list(read_list(self._spec, shard))
+                beside = self._sidecars.read(rows, self._spec.roots)
+                if self._stop():  # what was not read yet would be taken for nothing
+                    return ShardOutcome(shard.index, "stopped")
+                results = run.results(rows, self._stop, beside)
                 if len(results) < shard.count:
                     if self._stop():
                         return ShardOutcome(shard.index, "stopped")

@@ -7,12 +7,10 @@ files of it. One rename puts the finished folder in its place.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +18,13 @@ import numpy as np
 
 from imgsearch import storage
 from imgsearch.errors import LibraryError, StorageFull, UsageError
-from imgsearch.files import reached, write_whole
+from imgsearch.files import reached
 from imgsearch.media.facts.names import date_of_file
 from imgsearch.progress import Progress
 from imgsearch.records import Float32, MediaFacts, Word, is_model_free
 from imgsearch.storage import EmbeddedBatch, FailedFile, FilePlace
 from imgsearch.storage.catalog.database import fixed_clock
+from imgsearch.storage.catalog.facts import FileDate, SidecarFacts
 from imgsearch.storage.upkeep.catalog_move import check_database, is_moved, move_catalog
 from imgsearch.storage.upkeep.sealing import seal_library
 from imgsearch.storage.writer import Writer
@@ -34,8 +33,9 @@ from indexer.jobs.claims import driving
 from indexer.jobs.inputs.rows import InputRow
 from indexer.jobs.ledger import JobSums, done_shards, read_list, sums_of
 from indexer.jobs.library.exchange import put_in_place, put_interrupted_back
+from indexer.jobs.library.record import PublishedRecord, catalog_digest
 from indexer.jobs.shards.reader import ShardReader
-from indexer.jobs.shards.results import Copied, Embedded, Failed, Result
+from indexer.jobs.shards.results import Beside, Copied, Embedded, Failed, Result
 from indexer.jobs.shards.writer import writing_job
 from indexer.jobs.spec import JobSpec, Shard, open_job
 
@@ -87,14 +87,14 @@ def _publish(spec: JobSpec, target: Path, progress: Progress, *, partial: bool, 
         raise _incomplete(spec, sums)
     put_interrupted_back(target)
     searchable = not is_model_free(spec.model)
-    record = _Record.read(spec)
+    record = PublishedRecord.read(spec)
     if is_moved(target, catalog_url) and record.folder == str(target) and record.missing == list(missing):
         return _published(target, sums, record, missing, searchable, already=True)
     ours = target.exists() and record.describes(target)
     if ours and record.missing == list(missing):
         return _published(target, sums, record, missing, searchable, already=True)
     built = _build_beside(spec, target, set(missing), progress)
-    already = target.exists() and not ours and _digest(target) == _digest(built.folder)
+    already = target.exists() and not ours and catalog_digest(target) == catalog_digest(built.folder)
     if already:
         shutil.rmtree(built.folder)
     else:
@@ -104,7 +104,7 @@ def _publish(spec: JobSpec, target: Path, progress: Progress, *, partial: bool, 
         with writing_job(target):
             put_in_place(built.folder, target)
         reached("job-library-placed")
-    record = _Record(str(target), list(missing), _digest(target), built.images, built.files)
+    record = PublishedRecord(str(target), list(missing), catalog_digest(target), built.images, built.files)
     record.write(spec)
     return _published(target, sums, record, missing, searchable, already=already)
 
@@ -151,6 +151,7 @@ class _Pending:
     signatures: list[bytes] = field(default_factory=list)
     words: list[tuple[Word, ...]] = field(default_factory=list)
     copies: list[tuple[FilePlace, str | int]] = field(default_factory=list)
+    sidecars: list[SidecarFacts] = field(default_factory=list)
     failed: list[FailedFile] = field(default_factory=list)
     inputs: int = 0
 
@@ -189,19 +190,26 @@ class _Builder:
             assert vectors is not None
             pending.facts.append(result.facts)
             pending.vectors.append(vectors)
-            pending.places.append([self._place(row, result.facts.size_bytes, result.mtime_ns)])
+            pending.places.append([self._place(row, result.facts.size_bytes, result.mtime_ns, result.beside)])
             pending.signatures.append(signature)
             pending.words.append(result.words)
         elif isinstance(result, Copied):
-            pending.copies.append((self._place(row, result.size_bytes, result.mtime_ns), result.content_hash))
+            place = self._place(row, result.size_bytes, result.mtime_ns, result.beside)
+            pending.copies.append((place, result.content_hash))
         elif isinstance(result, Failed):
             where = self._roots[row.root], row.path
             size, time_ns = max(result.size_bytes, 0), result.mtime_ns
             pending.failed.append(FailedFile(*where, result.stage, result.reason, result.transient, size, time_ns))
 
-    def _place(self, row: InputRow, size_bytes: int, mtime_ns: int) -> FilePlace:
+    def _place(self, row: InputRow, size_bytes: int, mtime_ns: int, beside: Beside | None) -> FilePlace:
+        """The file's place; what its sidecars say is written with it."""
         date = date_of_file(os.path.basename(row.path or self._spec.roots[row.root]), mtime_ns)  # noqa: PTH119
-        return FilePlace(self._roots[row.root], row.path, size_bytes, mtime_ns, *date)
+        root_id = self._roots[row.root]
+        if beside is not None:
+            told = beside.facts
+            known = (told.taken_at, told.taken_source) if told.taken_at is not None else date
+            self._pending.sidecars.append(SidecarFacts(FileDate(root_id, row.path, *known), beside.digest, told))
+        return FilePlace(root_id, row.path, size_bytes, mtime_ns, *date)
 
     def _commit(self, last: dict[str, Any] | None = None) -> None:
         pending, self._pending = self._pending, _Pending()
@@ -212,6 +220,7 @@ class _Builder:
                     EmbeddedBatch(pending.facts, stacked, pending.places, pending.signatures, pending.words)
                 )
             transaction.place_files(pending.copies)
+            transaction.facts.sidecars += pending.sidecars
             transaction.record_failures(pending.failed)
             if last is not None:
                 transaction.record_event("job-published", last)
@@ -220,55 +229,13 @@ class _Builder:
         self._progress("publishing", self._done, self._spec.count)
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """``published.json``: what was published last, so that a library that a person has changed since is never
-    replaced."""
-
-    folder: str = ""
-    missing: list[int] = field(default_factory=list)
-    digest: str = ""
-    images: int = 0
-    files: int = 0
-
-    @classmethod
-    def read(cls, spec: JobSpec) -> _Record:
-        try:
-            return cls(**json.loads(spec.layout.published.read_bytes()))
-        except (OSError, ValueError, TypeError):
-            return cls()
-
-    def describes(self, target: Path) -> bool:
-        """Whether ``target`` is that library, untouched."""
-        return self.folder == str(target) and self.digest == _digest(target)
-
-    def write(self, spec: JobSpec) -> None:
-        with writing_job(spec.layout.published):
-            write_whole(spec.layout.published, json.dumps(asdict(self), indent=1).encode("ascii") + b"\n")
-
-
 def _published(
-    target: Path, sums: JobSums, record: _Record, missing: tuple[int, ...], searchable: bool, *, already: bool
+    target: Path, sums: JobSums, record: PublishedRecord, missing: tuple[int, ...], searchable: bool, *, already: bool
 ) -> Published:
     """With the account as published: a content that several shards embedded counts once."""
     copies = sums.copies + sums.embedded - record.images
     final = replace(sums, embedded=record.images, copies=copies)
     return Published(target, final, record.images, record.files, missing, searchable, already)
-
-
-def _digest(library: Path) -> str:
-    """sha256 of the catalog, with the log of what was written since; '' if there is none."""
-    digest = hashlib.sha256()
-    try:
-        for name in ("catalog.db", "catalog.db-wal"):
-            path = library / name
-            if name == "catalog.db" or path.exists():
-                with path.open("rb") as file:
-                    while piece := file.read(1 << 20):
-                        digest.update(piece)
-    except OSError:
-        return ""
-    return digest.hexdigest()
 
 
 def _empty(folder: Path) -> bool:

@@ -7,7 +7,7 @@ order of the list alone, because what shares a batch with an image can move the 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ from imgsearch.media.decoded import DecodedImage, KnownContent
 from indexer.encoder import Encoded, Encoder, VectorSource
 from indexer.jobs.inputs.rows import InputRow
 from indexer.jobs.inputs.staging import Staging, unstage
-from indexer.jobs.shards.results import Again, Copied, Embedded, Failed, Result
+from indexer.jobs.shards.results import Again, Beside, Copied, Embedded, Failed, Result
 from indexer.jobs.shards.writer import ShardWriter
 from indexer.jobs.spec import JobSpec
 
@@ -56,10 +56,13 @@ class ShardPipeline:
         self._batch = _Batch()
         self._flying: deque[tuple[_Batch, Future[Encoded]]] = deque()  # the oldest first
         self._most_flying = flying
+        self._beside: Mapping[int, Beside] = {}
         self.encoding = 0.0  # seconds
 
-    def results(self, rows: list[InputRow], stop: Callable[[], bool]) -> list[Result]:
-        """One result a row, in order; incomplete if ``stop`` said so. Raises ModelError, StorageFull."""
+    def results(self, rows: list[InputRow], stop: Callable[[], bool], beside: Mapping[int, Beside]) -> list[Result]:
+        """One result a row, in order; incomplete if ``stop`` said so. ``beside``: what sidecars say, by the row's
+        place. Raises ModelError, StorageFull."""
+        self._beside = beside
         with Staging(self._writer.staged, self._spec.roots) as staging:
             outcomes = self._pool.run(self._jobs(rows, staging), ordered=True)
             with closing(_closable(outcomes)) as found:
@@ -92,7 +95,8 @@ class ShardPipeline:
                     self._results[place] = _failed(row, error)
                     continue
                 known = frozenset(self._by_size.get(row.size_bytes, ())) if row.size_bytes in repeated else frozenset()
-                yield DecodeJob(path, max(row.size_bytes, 0), known, (place, row))
+                told = (self._beside[place].facts.orientation if place in self._beside else None) or 0
+                yield DecodeJob(path, max(row.size_bytes, 0), known, (place, row), told)
 
     def _take(self, place: int, row: InputRow, outcome: DecodedImage | KnownContent | MediaError) -> None:
         if isinstance(outcome, MediaError):
@@ -103,12 +107,12 @@ class ShardPipeline:
         size = outcome.size_bytes if isinstance(outcome, KnownContent) else outcome.facts.size_bytes
         mtime_ns = row.mtime_ns if row.kind == "member" else outcome.mtime_ns
         if known or digest in self._first_of:
-            self._results[place] = Copied(digest, size, mtime_ns)
+            self._results[place] = Copied(digest, size, mtime_ns, self._beside.get(place))
             return
         assert isinstance(outcome, DecodedImage)
         self._first_of[digest] = place
         self._by_size.setdefault(size, set()).add(digest)
-        self._results[place] = Embedded(outcome.facts, outcome.words, mtime_ns)
+        self._results[place] = Embedded(outcome.facts, outcome.words, mtime_ns, self._beside.get(place))
         self._batch.places.append(place)
         self._batch.images.append(outcome)
 

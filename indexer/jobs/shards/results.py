@@ -8,7 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from imgsearch.records import MediaFacts, Word
+from imgsearch.media.facts.answers import packed, unpacked
+from imgsearch.records import FileFacts, MediaFacts, Word
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What the sidecars of an input say, and their digest (`sidecar_names.digest_of`)."""
+
+    digest: int
+    facts: FileFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +27,7 @@ class Embedded:
     facts: MediaFacts
     words: tuple[Word, ...]
     mtime_ns: int
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,7 @@ class Copied:
     content_hash: str
     size_bytes: int
     mtime_ns: int
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +97,21 @@ def result_line(result: Result) -> bytes:
         data = {"again": result.first}
     else:
         data = {"failed": dataclasses.astuple(result)}
+    if isinstance(result, Embedded | Copied) and result.beside is not None:
+        told = {name: value for name, value in packed(result.beside.facts).items() if value is not None}
+        data["beside"] = [result.beside.digest, told]
     return json.dumps(data, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def read_result(line: bytes) -> Result:
     """The result of a line. Raises ValueError, KeyError, TypeError for a line that is none."""
     data = json.loads(line)
+    beside = Beside(data["beside"][0], unpacked(data["beside"][1])) if "beside" in data else None
     if "facts" in data:
         words = tuple(Word(*word) for word in data.get("words", ()))
-        return Embedded(MediaFacts(**data["facts"]), words, data["mtime_ns"])
+        return Embedded(MediaFacts(**data["facts"]), words, data["mtime_ns"], beside)
     if "copy" in data:
-        return Copied(data["copy"], data["size_bytes"], data["mtime_ns"])
+        return Copied(data["copy"], data["size_bytes"], data["mtime_ns"], beside)
     if "again" in data:
         return Again(data["again"])
     return Failed(*data["failed"])

@@ -29,7 +29,10 @@ class InlinePool:
         assert ordered
         for job in jobs:
             try:
-                yield job, decode_file(job.path, self.size, known_hashes=job.known_hashes, pixels=self.pixels)
+                yield (
+                    job,
+                    decode_file(job.path, self.size, known_hashes=job.known_hashes, pixels=self.pixels, told=job.told),
+                )
             except MediaError as error:
                 yield job, error
 
