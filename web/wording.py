@@ -92,9 +92,11 @@ def _around(value: str) -> str:
     """Degrees and kilometres as a place with a name; "" for a value that names one itself."""
     try:
         north, east, *told = (float(part) for part in value.split(","))
-        town = named_place(north, east) if -90 <= north <= 90 and -180 <= east <= 180 else None
     except ValueError:
         return ""
+    if not (-90 <= north <= 90 and -180 <= east <= 180):
+        return ""
+    town = named_place(north, east)
     place = town["said"] if town else f"{north:.2f}, {east:.2f}"
     return f"within {told[0]:,.3g} km of {place}" if told and told[0] < 1000 else f"around {place}"
 

@@ -47,7 +47,7 @@ windows = st.tuples(degrees, degrees).map(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(degrees, max_size=60), st.integers(0, 18))
 def test_whole_world_counts_every_place_once(places: list[tuple[float, float]], zoom: int) -> None:
     found = made(places, Window(), zoom)
@@ -60,7 +60,7 @@ def test_whole_world_counts_every_place_once(places: list[tuple[float, float]], 
         assert sum(inside(one.bounds, place) for place in places) >= one.count or one.count == 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(degrees, max_size=60), windows, st.integers(0, 18))
 def test_window_counts_what_lies_in_the_cells_that_it_touches(
     places: list[tuple[float, float]], window: Window, zoom: int

@@ -46,6 +46,7 @@ function draw() {
 /** The window has moved. */
 function moved() {
   draw();
+  place.setAttribute("aria-busy", "true");
   clearTimeout(resting);
   resting = setTimeout(load, REST);
 }
@@ -63,6 +64,7 @@ async function load() {
     find("status").textContent = summary(told, pins.tell());
     drawing.towns = (await towns).towns;
     draw();
+    place.setAttribute("aria-busy", "false");
   } catch (problem) {
     if (problem.name === "AbortError") return;
     find("status").textContent = `${problem.message} ${problem.hint ?? ""}`;
