@@ -47,6 +47,12 @@ def long_day(taken_at: str | None) -> str:
     return f"{day.day} {day:%B} {day.year}"
 
 
+def short_day(taken_at: str | None) -> str:
+    """ "2023-12-03T10:00:00" as "3 Dec 2023"; of what is no whole date all that it says."""
+    day, month, year = (*long_day(taken_at).split(), "", "", "")[:3]
+    return f"{day} {month[:3]} {year}" if day else taken_at or ""
+
+
 def percent(share: float) -> str:
     """ "97 %"; never 100 for less than all."""
     return f"{99 if 0.995 < share < 1 else round(100 * share)} %"
@@ -59,6 +65,6 @@ def seconds_each(seconds: float) -> str:
 
 def install_tiles(blueprint: Blueprint) -> None:
     """Let templates use these as filters."""
-    for function in (ratio_class, alt_text, caption_text, long_day, percent, seconds_each):
+    for function in (ratio_class, alt_text, caption_text, long_day, short_day, percent, seconds_each):
         blueprint.add_app_template_filter(function)
     blueprint.add_app_template_filter(describe_size, "file_size")

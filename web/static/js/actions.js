@@ -83,7 +83,7 @@ export class Actions {
     this.#findAlbum();
     return [
       button("favourite", "heart", "Favourite", () => toggleFavourite(this.chosen)),
-      button("album", "albums", "Put into an album", () => chooseAlbum(this.chosen)),
+      button("album", "albums", "Album", () => chooseAlbum(this.chosen)),
       button("out", "out", "Take out", () => this.album && put(this.album, this.chosen, false)),
       button("hide", "hide", "Hide", () => this.hide(this.chosen)),
       button("slides", "play", "Slideshow", () => this.play()),

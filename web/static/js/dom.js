@@ -82,11 +82,13 @@ export function duration(seconds) {
 }
 
 /** The sheet of keys, on every page. */
+const showKeys = () => import("./keys.js").then(({ toggleKeys }) => toggleKeys());
 addEventListener("keydown", (event) => {
   if (event.key !== "?" || event.ctrlKey || event.metaKey || event.target.closest?.("input, textarea, select")) return;
   event.preventDefault();
-  import("./keys.js").then(({ toggleKeys }) => toggleKeys());
+  showKeys();
 });
+document.querySelector("[data-keys]")?.addEventListener("click", showKeys);
 
 /** A button that puts `text` on the clipboard and says so. */
 export function copyButton(text, what) {

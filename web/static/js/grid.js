@@ -16,6 +16,9 @@ export function ratioClass(width, height) {
   return `a${Math.round(Math.log(ratio) / Math.log(1.02)) + 40}`;
 }
 
+/** "25 Dec 2024", as a tile has room for. */
+const shortDay = (iso) => day(iso).replace(/([A-Z][a-z]{2})[a-z]+/, "$1") || "No date";
+
 export const altOf = (hit) => [hit.alt || hit.name, hit.taken_at && `taken ${day(hit.taken_at)}`].filter(Boolean).join(", ");
 
 export class Grid {
@@ -122,7 +125,7 @@ export class Grid {
       }
       const tile = known.get(hit.image_id) ?? this.#tile(hit);
       tile.firstElementChild.href = this.linked(hit);
-      tile.querySelector(".sure").textContent = this.dated ? day(hit.taken_at) || "No date" : hit.itm_probability === null ? "" : percent(hit.itm_probability);
+      tile.querySelector(".sure").textContent = this.dated ? shortDay(hit.taken_at) : hit.itm_probability === null ? "" : percent(hit.itm_probability);
       this.hits.push(hit);
       this.tiles.set(hit.image_id, tile);
       made.push(tile);

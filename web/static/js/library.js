@@ -25,8 +25,11 @@ async function refresh() {
   const status = await ask("/status");
   const told = { images: count(status.images), files: count(status.files), failures: count(status.failures), disk: size(status.disk_bytes.total) };
   for (const place of document.querySelectorAll("[data-count]")) place.textContent = told[place.dataset.count];
+  if (status.roots.length && !find("roots")) return location.reload();
+  find("roots")?.replaceChildren(...status.roots.map((root) => el("tr", {},
+    el("td", {}, el("code", {}, root.path)), el("td", { class: "number" }, count(root.files)), el("td", { class: "number" }, count(root.failures)), el("td", {}, root.offline ? "offline" : "there"))));
   find("failures").replaceChildren();
-  await moreFailures("");
+  return moreFailures("");
 }
 
 async function moreFailures(cursor) {

@@ -129,6 +129,7 @@ function draw(answer, { first = false, moving = false } = {}) {
 }
 
 let actions = null; // what may be done with pictures; comes with the selection
+let recent = null; // searches of this machine
 let callOff = () => {}; // the retry that waits for the server
 
 /** Tell of a search that failed, and ask again when it may go better. What the first look found stays. */
@@ -288,6 +289,7 @@ find("seek").addEventListener("submit", (event) => {
   event.preventDefault();
   const asked = field.value.trim();
   const next = { ...state, q: asked, all: false, sort: wordsOf(asked) === wordsOf(state.q) ? state.sort : "best", picture: null };
+  recent?.note(asked);
   if (keyOf(next) === keyOf(state)) askAnew();
   go(next);
   if (matchMedia("(hover: none)").matches) field.blur(); // a phone's keyboard hides the answer
@@ -332,6 +334,10 @@ const soon = () => later(() => {
   Promise.all(["answer_list", "select", "actions"].map((name) => import(`./${name}.js`))).then(([{ answerList }, { Selection }, { Actions }]) => {
     const acted = answerList({ element: list, grid, query, loadMore, drop, state: () => state, shown: () => shown, refresh: () => (answers.clear(), search()) });
     actions = new Actions(acted, new Selection(acted));
+  }, () => {});
+  import("./recent.js").then(({ Recent }) => {
+    recent = new Recent(find("seek"), turn);
+    recent.note(state.q);
   }, () => {});
   import("./news.js").then(({ News }) => {
     news = new News({ query: () => (state.upload ? "" : state.q), whole: () => !state.upload && !wordsOf(state.q), fill, show: askAnew });

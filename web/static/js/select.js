@@ -128,7 +128,7 @@ export class Selection {
         button("unlike", "unlike", "Less like these", () => this.#alike((id) => `-similar:${id}`)),
         ...(this.more?.() ?? []),
         button("zip", "fetch", "Download", () => this.#download()),
-        button("paths", "copy", "Copy paths", () => this.#copy()),
+        button("paths", "copy", "Paths", () => this.#copy()),
         button("clear", "close", "Clear", () => this.clear()));
       document.body.append(this.element);
     }

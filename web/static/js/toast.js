@@ -22,8 +22,10 @@ export function toast(text, undo = null) {
     clearTimeout(timer);
     timer = setTimeout(() => (bar.matches(":hover, :focus-within") ? wait() : close()), STAYS);
   };
-  const modals = [...document.querySelectorAll("dialog:modal")];
-  (modals.at(-1) ?? document.body).append(bar);
+  const modal = [...document.querySelectorAll("dialog:modal")].at(-1);
+  (modal ?? document.body).append(bar);
+  const below = modal ? null : document.querySelector(".chosen-bar")?.getBoundingClientRect();
+  if (below) bar.style.bottom = `${innerHeight - below.top + 10}px`;
   bar.showPopover();
   setTimeout(() => (said.textContent = text), 20); // a region that is there before its text is read out
   wait();
