@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import sqlite3
 
 import numpy as np
 import pytest
+from both_catalogs import BOTH, only_sqlite
 from test_crash import killed
 
 from imgsearch import files
@@ -17,6 +17,7 @@ from imgsearch.storage.snapshots import Seal, draft_snapshot, latest_snapshot, m
 from imgsearch.storage.upkeep.switching import forget_vectors, switch_vectors
 from imgsearch.storage.vectors import segment_store
 
+CATALOG_KINDS = BOTH
 TOKENS, DIMS = 3, 2  # other than the library's 2 x 4, and half as many bytes and more
 
 
@@ -60,6 +61,7 @@ def expected_new(image_ids) -> dict[int, bytes]:
     return {image_id: new_vectors(image_id).astype(np.float16).astype(np.float32).tobytes() for image_id in image_ids}
 
 
+@only_sqlite
 def test_vectors_are_made_beside_while_the_library_stays_as_it_was(store, kit, root_id, new_model):
     before, view = kit.content(store), store.view()
     assert make_all(store, new_model) == 6
@@ -122,6 +124,7 @@ def test_missing_pictures_are_named_and_caught_up_or_dropped(store, kit, root_id
     assert verify(store) == []
 
 
+@only_sqlite
 def test_deleted_pictures_leave_with_a_switch_and_come_back_as_new(store, kit, root_id, new_model, photos):
     kit.remove(store, root_id, ["2.jpg"])
     make_all(store, new_model)
@@ -134,6 +137,7 @@ def test_deleted_pictures_leave_with_a_switch_and_come_back_as_new(store, kit, r
         assert list(known) == [kit.facts(3).content_hash]
 
 
+@only_sqlite
 def test_compact_rewrites_both(store, kit, root_id, new_model):
     make_all(store, new_model)
     kit.remove(store, root_id, ["1.jpg", "5.jpg"])
@@ -150,6 +154,7 @@ def test_compact_rewrites_both(store, kit, root_id, new_model):
         assert verify(opened) == []
 
 
+@only_sqlite
 def test_damage_beside_costs_only_what_lies_there(store, kit, root_id, new_model):
     before = kit.content(store)
     make_all(store, new_model)
@@ -175,12 +180,13 @@ def test_writers_of_the_former_model_are_refused_after_a_switch(store, kit, root
         kit.fill(store, photos, [7])
     with writing(store) as writer:  # what is no vector may be written
         writer.record_event("of-an-open-server", {})
-    with pytest.raises(ModelMismatch, match="library's own now"):
-        add_beside(open_store(store.path), {1: new_vectors(1)})
+    with open_store(store.path) as opened, pytest.raises(ModelMismatch, match="library's own now"):
+        add_beside(opened, {1: new_vectors(1)})
     with create_store(store.path, new_model) as opened:
         assert opened.model.name == "tuned"
 
 
+@only_sqlite
 def test_a_third_model_and_the_own_one_are_refused(store, kit, root_id, new_model):
     make_all(store, new_model)
     with pytest.raises(ModelMismatch, match="--forget"):
@@ -189,6 +195,7 @@ def test_a_third_model_and_the_own_one_are_refused(store, kit, root_id, new_mode
         begin_beside(store, dataclasses.replace(kit.model, name="/elsewhere/mini"))
 
 
+@only_sqlite
 def test_forget_frees_the_disk_and_open_views_go_on(store, kit, root_id, new_model):
     before = kit.content(store)
     make_all(store, new_model)
@@ -205,6 +212,7 @@ def test_forget_frees_the_disk_and_open_views_go_on(store, kit, root_id, new_mod
         switch_vectors(store)
 
 
+@only_sqlite
 def test_each_model_keeps_its_own_snapshot(store, kit, root_id, new_model):
     make_all(store, new_model)
     for one in (store, store_beside(store)):
@@ -230,8 +238,20 @@ def test_each_model_keeps_its_own_snapshot(store, kit, root_id, new_model):
 STEPS = [step for step in files.STEPS if step.startswith(("beside", "switch", "forget", "segment", "directory"))]
 
 
+@only_sqlite
 @pytest.mark.parametrize("step", STEPS)
 def test_a_kill_at_any_step_loses_nothing(step, store, kit, root_id, new_model):
+    require_nothing_lost(step, store, kit, new_model)
+
+
+def test_a_kill_of_a_switch_on_a_server_loses_nothing(store, kit, root_id, new_model):
+    require_nothing_lost("switch-written", store, kit, new_model)
+
+
+test_a_kill_of_a_switch_on_a_server_loses_nothing.catalog_kinds = ("postgresql",)
+
+
+def require_nothing_lost(step, store, kit, new_model):
     before = kit.content(store)
 
     def whole_way():
@@ -258,8 +278,7 @@ def test_a_kill_at_any_step_loses_nothing(step, store, kit, root_id, new_model):
         with writing(opened):
             pass
         assert verify(opened) == []
-        with sqlite3.connect(opened.layout.catalog) as connection:
+        with opened.catalog.look() as connection:
             left = connection.execute("SELECT count(*) FROM segments WHERE beside = 1").fetchone()[0]
-        connection.close()
         assert left == 0
         assert len(list(opened.layout.segments.iterdir())) == opened.stats().segments
