@@ -8,7 +8,9 @@ processor and network, on all cores; the job has the same cores.
 
 Chaos (`job_chaos.py`): the same job twice, over folders and archives with damaged files and one truncated archive. One
 runs undisturbed; of the other, drivers, workers and decoders are killed by signal 9 at random moments, and it goes on.
-The two published libraries must be equal, byte for byte.
+The two published libraries must be equal, byte for byte. Alone, with vectors, about half an hour of two quiet cores:
+
+    python benchmarks/job.py --pictures 0 --model mini --chaos 20000 --kills 20
 """
 
 from __future__ import annotations

@@ -35,13 +35,14 @@ _OUR_NAMES = {"inputs", "shards", "work", "claims", "events", "lock"}
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
     """The options of `imgsearch job create`. ``settings``: model, device, dtype and batch size are used; ``column``
-    names the column of the paths in a manifest."""
+    names the column of the paths in a manifest. ``features``: keep those of every picture for re-ranking."""
 
     inputs: Sequence[str]
     output: Path
     settings: Settings
     shard_size: int = SHARD_SIZE
     column: str = ""
+    features: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ def create_job(request: CreateRequest, progress: Progress) -> Created:
         tuple(found.roots),
         shards,
         time_text(found.newest_ns),
+        request.features,
     )
     with writing_job(layout.folder):
         save_spec(spec)
@@ -102,6 +104,8 @@ def identify_model(request: CreateRequest, progress: Progress) -> tuple[ModelId,
     app.prepare_model(settings, request.inputs, progress.say)
     model = app.model_id(settings)
     if is_model_free(model):
+        if request.features:
+            raise UsageError("a job without a model has no features to keep", "leave --features out")
         return model, settings.batch_size or _BATCH_MODEL_FREE
     check_model(settings.model or model.name)
     return model, settings.batch_size or app.runtime_profile(settings).batch_size

@@ -20,6 +20,7 @@ from indexer.forecast import bytes_for, free_bytes, time_text
 from indexer.jobs.create import CreateRequest, gather, identify_model, model_name, model_runtime, no_input, write_list
 from indexer.jobs.inputs.rows import InputRow
 from indexer.jobs.ledger import sums_of
+from indexer.jobs.shards.writer import features_bytes_of
 from indexer.jobs.spec import JobSpec
 from indexer.jobs.worker import ShardOutcome, ShardWorker
 
@@ -87,12 +88,15 @@ def estimate_job(request: CreateRequest, progress: Progress) -> Estimate:
         name, device = model_name(request.settings), request.settings.device
         runtime = model_runtime(request.settings, model)
         spec = JobSpec(folder, (), model, name, device, runtime, batch_size, 1, tuple(gathering.found.roots), (), "")
+        spec = replace(spec, features=request.features)
         outcomes, seconds_each = _measure(spec, sample)
+        features_bytes = features_bytes_of(spec)
     sums = sums_of([], [outcome.sums for outcome in outcomes if outcome.sums])
     tried = sums.embedded + sums.copies + sums.failed
     share = sums.embedded / tried if tried else 1.0
     readable = counts["file"] + counts["member"]
     job_bytes = bytes_for(round(readable * share), model, "float16")
+    job_bytes += round(features_bytes / max(1, sums.embedded) * readable * share)
     return Estimate(
         inputs=inputs,
         again=counts["again"],

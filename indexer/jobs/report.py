@@ -183,7 +183,7 @@ def results_of(spec: JobSpec) -> Iterator[tuple[InputRow, Result | None]]:
         if shard.index not in done:
             yield from ((row, None) for row in rows)
         else:
-            yield from ((row, result) for row, (result, _, _) in zip(rows, ShardReader(spec, shard), strict=True))
+            yield from ((row, one.result) for row, one in zip(rows, ShardReader(spec, shard), strict=True))
 
 
 def _fate(result: Result | None, seen: set[bytes]) -> Fate:

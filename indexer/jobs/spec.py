@@ -15,7 +15,8 @@ from imgsearch.errors import LibraryMissing, LibraryUnsupported
 from imgsearch.files import write_whole
 from imgsearch.records import ModelId
 
-JOB_FORMAT = 1
+JOB_FORMAT = 2
+"""The newest format. Only a job that keeps features has it; others are of format 1, which older programs read too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class JobSpec:
     """A job. Small and picklable: it travels to every worker. ``folder``: where the job is, which may be another path
     on another machine. ``runtime``: what computes the model, on every machine. ``roots``: the folders that input names
     are below. ``made_at``: the only time in the published library: that of the newest input, so that the same inputs
-    give the same bytes whenever the job runs."""
+    give the same bytes whenever the job runs. ``features``: each picture's features are kept for re-ranking."""
 
     folder: str
     inputs: tuple[str, ...]
@@ -97,6 +98,7 @@ class JobSpec:
     roots: tuple[str, ...]
     shards: tuple[Shard, ...]
     made_at: str
+    features: bool = False
 
     @property
     def layout(self) -> JobLayout:
@@ -149,8 +151,10 @@ def time_text(time_ns: int) -> str:
 
 
 def _dump(spec: JobSpec) -> str:
-    data: dict[str, Any] = {"format": JOB_FORMAT}
+    data: dict[str, Any] = {"format": JOB_FORMAT if spec.features else 1}
     data |= {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec) if field.name != "folder"}
+    if not spec.features:
+        del data["features"]
     data["model"] = dataclasses.asdict(spec.model)
     data["shards"] = [[shard.count, shard.digest] for shard in spec.shards]
     return json.dumps(data, indent=1)
@@ -173,4 +177,5 @@ def _load(data: dict[str, Any], folder: Path) -> JobSpec:
         tuple(data["roots"]),
         tuple(shards),
         data["made_at"],
+        bool(data.get("features", False)),
     )

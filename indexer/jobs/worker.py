@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,7 +91,8 @@ class ShardWorker:
         self._spec, self._stop, self._told = spec, stop, told
         self._sidecars = SidecarReader(decode_workers, stop)
         self._model_free = is_model_free(spec.model)
-        self._encoder: VectorSource = NoVectors() if self._model_free else Encoder(lambda: open_job_model(spec))
+        encoder = partial(Encoder, lambda: open_job_model(spec), keep_features=spec.features)
+        self._encoder: VectorSource = NoVectors() if self._model_free else encoder()
         self._flying = 1 if self._model_free or _on_cpu(spec) else 2
         self._pool = DecodePool(
             spec.model.image_size,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from imgsearch.records import ModelId
-from imgsearch.storage.caches.features import FeatureStore, QuantisedFeatures
+from imgsearch.storage.caches.features import FeatureStore, QuantisedFeatures, features_digest, packed_features
 
 MODEL = ModelId("mini", "ab" * 32, "v1-128", "float32", 32, 256)
 
@@ -61,7 +61,7 @@ def test_a_damaged_file_is_as_if_it_were_not_there(tmp_path: Path):
 
 
 def test_the_least_recently_used_go_first_and_the_budget_holds(tmp_path: Path):
-    size = len(FeatureStore(tmp_path, MODEL, None)._pack(features_of(0)))
+    size = len(packed_features(features_of(0), features_digest(MODEL)))
     store = FeatureStore(tmp_path, MODEL, 10 * size)
     for number in range(10):
         store.put(hash_of(number), features_of(number))

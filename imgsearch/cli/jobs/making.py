@@ -20,7 +20,12 @@ def create(arguments: argparse.Namespace) -> int:
     """Make a job, or say what it would take."""
     settings = load_settings({**vars(arguments), "library": Path(arguments.output)})
     request = CreateRequest(
-        arguments.input, Path(arguments.output).expanduser(), settings, arguments.shard_size, arguments.column
+        arguments.input,
+        Path(arguments.output).expanduser(),
+        settings,
+        arguments.shard_size,
+        arguments.column,
+        arguments.keep_features,
     )
     with phases(arguments) as progress:
         if arguments.dry_run:

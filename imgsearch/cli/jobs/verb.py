@@ -59,6 +59,12 @@ def _create(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shard-size", type=whole(1), default=10_000, metavar="N", help="inputs a shard (10,000): a kill costs one"
     )
+    parser.add_argument(
+        "--features",
+        dest="keep_features",
+        action="store_true",
+        help="keep what re-ranking needs of every picture (363 KB each with blip2), for pictures in archives too",
+    )
     parser.add_argument("--column", default="", metavar="NAME", help="the column of the paths in a manifest")
     parser.add_argument(
         "--dry-run",

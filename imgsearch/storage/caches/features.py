@@ -58,7 +58,7 @@ class FeatureStore:
 
     def __init__(self, folder: Path, model: ModelId, budget_bytes: int | None) -> None:
         self._folder = folder
-        self._digest = _digest_of(model)
+        self._digest = features_digest(model)
         self._given_bytes = budget_bytes
         self._files = FileCache(folder, SUFFIX, None if (folder / KEEP_ALL).exists() else budget_bytes)
 
@@ -100,15 +100,15 @@ class FeatureStore:
 
     def put(self, content_hash: str, features: QuantisedFeatures) -> None:
         """Keep ``features``; makes room first if the budget requires it."""
-        self._files.write(content_hash, self._pack(features))
+        self._files.write(content_hash, packed_features(features, self._digest))
+
+    def place(self, content_hash: str) -> Path:
+        """Where the features of a content lie, or would."""
+        return self._files.path(content_hash)
 
     def drop(self, content_hash: str) -> None:
         """Remove the features of a content, because it looks different now."""
         self._files.drop(content_hash)
-
-    def _pack(self, features: QuantisedFeatures) -> bytes:
-        body = features.scales.astype("<f4").tobytes() + np.ascontiguousarray(features.steps).tobytes()
-        return _HEADER.pack(_MAGIC, self._digest, *features.steps.shape, zlib.crc32(body)) + body
 
     def _unpack(self, content: bytes) -> QuantisedFeatures | None:
         if len(content) < _HEADER.size:
@@ -122,7 +122,13 @@ class FeatureStore:
         return QuantisedFeatures(np.frombuffer(body[4 * tokens :], np.int8).reshape(tokens, width), scales)
 
 
-def _digest_of(model: ModelId) -> bytes:
+def packed_features(features: QuantisedFeatures, digest: bytes) -> bytes:
+    """The content of a file of features; ``digest`` as `features_digest` gives it."""
+    body = features.scales.astype("<f4").tobytes() + np.ascontiguousarray(features.steps).tobytes()
+    return _HEADER.pack(_MAGIC, digest, *features.steps.shape, zlib.crc32(body)) + body
+
+
+def features_digest(model: ModelId) -> bytes:
     """16 bytes that distinguish models whose features differ; the name does not count."""
     text = "\n".join((model.fingerprint, model.recipe, model.dtype))
     return hashlib.blake2b(text.encode(), digest_size=16).digest()

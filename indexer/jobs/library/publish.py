@@ -18,11 +18,11 @@ import numpy as np
 
 from imgsearch import storage
 from imgsearch.errors import LibraryError, StorageFull, UsageError
-from imgsearch.files import reached
+from imgsearch.files import reached, write_whole
 from imgsearch.media.facts.names import date_of_file
 from imgsearch.progress import Progress
 from imgsearch.records import Float32, MediaFacts, Word, is_model_free
-from imgsearch.storage import EmbeddedBatch, FailedFile, FilePlace
+from imgsearch.storage import EmbeddedBatch, FailedFile, FeatureStore, FilePlace
 from imgsearch.storage.catalog.database import fixed_clock
 from imgsearch.storage.catalog.facts import FileDate, SidecarFacts
 from imgsearch.storage.upkeep.catalog_move import check_database, is_moved, move_catalog
@@ -34,9 +34,9 @@ from indexer.jobs.inputs.rows import InputRow
 from indexer.jobs.ledger import JobSums, done_shards, read_list, sums_of
 from indexer.jobs.library.exchange import put_in_place, put_interrupted_back
 from indexer.jobs.library.record import PublishedRecord, catalog_digest
-from indexer.jobs.shards.reader import ShardReader
-from indexer.jobs.shards.results import Beside, Copied, Embedded, Failed, Result
-from indexer.jobs.shards.writer import writing_job
+from indexer.jobs.shards.reader import ShardReader, ShardRow
+from indexer.jobs.shards.results import Beside, Copied, Embedded, Failed
+from indexer.jobs.shards.writer import features_bytes_of, writing_job
 from indexer.jobs.spec import JobSpec, Shard, open_job
 
 _COMMIT_INPUTS = 2000  # inputs of a transaction: 32 MB of vectors with BLIP-2; fixed, since batch rows are bytes too
@@ -122,7 +122,8 @@ def _build_beside(spec: JobSpec, target: Path, missing: set[int], progress: Prog
     with writing_job(target.parent):
         shutil.rmtree(folder, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
-    needed, free = bytes_for(spec.count, spec.model, "float16") + _RESERVE_BYTES, free_bytes(target.parent)
+    needed = bytes_for(spec.count, spec.model, "float16") + features_bytes_of(spec) + _RESERVE_BYTES
+    free = free_bytes(target.parent)
     if needed > free:
         raise StorageFull(
             f"the library needs up to {size_text(needed)} in {target.parent}, and {size_text(free)} is free there",
@@ -163,35 +164,38 @@ class _Builder:
         self._spec, self._writer, self._progress = spec, writer, progress
         self._roots = [writer.add_root(Path(root)).root_id for root in spec.roots]
         self._pending = _Pending()
+        self._features = FeatureStore(writer.store.layout.features, spec.model, None)
+        if spec.features:
+            self._features.keep_all(True)
         self._done = 0
 
     def run(self, missing: set[int]) -> None:
         for shard in self._spec.shards:
-            for row, result, vectors, signature in self._rows(shard, missing):
-                self._add(row, result, vectors, signature)
+            for row, made in self._rows(shard, missing):
+                self._add(row, made)
                 if self._pending.inputs >= _COMMIT_INPUTS:
                     self._commit()
         self._commit(last={"job": self._spec.job_id, "inputs": self._spec.count, "missing_shards": sorted(missing)})
 
-    def _rows(self, shard: Shard, missing: set[int]) -> Iterator[tuple[InputRow, Result, Float32 | None, bytes]]:
+    def _rows(self, shard: Shard, missing: set[int]) -> Iterator[tuple[InputRow, ShardRow]]:
         rows = read_list(self._spec, shard)
         if shard.index in missing:
             for row in rows:
                 reason = f"shard {shard.index} of its job was not done when the library was published"
-                yield row, Failed("read", reason, True, row.size_bytes, row.mtime_ns), None, b""
+                yield row, ShardRow(Failed("read", reason, True, row.size_bytes, row.mtime_ns))
             return
-        for row, (result, vectors, signature) in zip(rows, ShardReader(self._spec, shard), strict=True):
-            yield row, result, vectors, signature
+        yield from zip(rows, ShardReader(self._spec, shard), strict=True)
 
-    def _add(self, row: InputRow, result: Result, vectors: Float32 | None, signature: bytes) -> None:
-        pending = self._pending
+    def _add(self, row: InputRow, made: ShardRow) -> None:
+        pending, result = self._pending, made.result
         pending.inputs += 1
         if isinstance(result, Embedded):
-            assert vectors is not None
+            assert made.vectors is not None
+            self._keep_features(result, made.features)
             pending.facts.append(result.facts)
-            pending.vectors.append(vectors)
+            pending.vectors.append(made.vectors)
             pending.places.append([self._place(row, result.facts.size_bytes, result.mtime_ns, result.beside)])
-            pending.signatures.append(signature)
+            pending.signatures.append(made.signature)
             pending.words.append(result.words)
         elif isinstance(result, Copied):
             place = self._place(row, result.size_bytes, result.mtime_ns, result.beside)
@@ -200,6 +204,13 @@ class _Builder:
             where = self._roots[row.root], row.path
             size, time_ns = max(result.size_bytes, 0), result.mtime_ns
             pending.failed.append(FailedFile(*where, result.stage, result.reason, result.transient, size, time_ns))
+
+    def _keep_features(self, result: Embedded, features: bytes) -> None:
+        """Those of a content's first input, like its vectors; at once, as two thousand are 700 MB with BLIP-2."""
+        if features and not (path := self._features.place(result.facts.shown_key)).exists():
+            with writing_job(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, features, mode=0o600, durable=False)
 
     def _place(self, row: InputRow, size_bytes: int, mtime_ns: int, beside: Beside | None) -> FilePlace:
         """The file's place; what its sidecars say is written with it."""

@@ -18,6 +18,7 @@ import numpy as np
 from imgsearch.errors import MediaError, NotEnoughMemory
 from imgsearch.media.decode_pool import DecodeJob, DecodePool
 from imgsearch.media.decoded import DecodedImage, KnownContent
+from imgsearch.storage.caches.features import features_digest, packed_features
 from indexer.encoder import Encoded, Encoder, VectorSource
 from indexer.jobs.inputs.rows import InputRow
 from indexer.jobs.inputs.staging import Staging, unstage
@@ -57,6 +58,7 @@ class ShardPipeline:
         self._flying: deque[tuple[_Batch, Future[Encoded]]] = deque()  # the oldest first
         self._most_flying = flying
         self._beside: Mapping[int, Beside] = {}
+        self._digest = features_digest(spec.model)
         self.encoding = 0.0  # seconds
 
     def results(self, rows: list[InputRow], stop: Callable[[], bool], beside: Mapping[int, Beside]) -> list[Result]:
@@ -137,15 +139,17 @@ class ShardPipeline:
                 f"free memory and resume, or create the job again with --batch-size {max(1, self._encoder.most)}",
             )
         kept = []
-        for place, image, vectors in zip(batch.places, batch.images, encoded.vectors, strict=True):
+        features = encoded.features or [None] * len(batch.places)
+        for place, image, vectors, own in zip(batch.places, batch.images, encoded.vectors, features, strict=True):
             if isinstance(vectors, np.ndarray):
-                kept.append((vectors, image.signature))
+                kept.append((vectors, image.signature, own))
             else:
                 facts = image.facts
                 self._results[place] = Failed(
                     vectors.stage, vectors.message, vectors.transient, facts.size_bytes, image.mtime_ns
                 )
-        self._writer.add([vectors for vectors, _ in kept], [signature for _, signature in kept])
+        packed = [packed_features(own, self._digest) for _, _, own in kept if own is not None]
+        self._writer.add([vectors for vectors, _, _ in kept], [signature for _, signature, _ in kept], packed)
         self._told(len(batch.places))
 
     def _fail_copies_of_failed(self) -> None:

@@ -6,16 +6,17 @@ import contextlib
 import hashlib
 import json
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from imgsearch.errors import SegmentDamaged
 from imgsearch.records import SIGNATURE_BYTES, Float32
 from indexer.jobs.shards.results import Embedded, Result, ShardSums, read_result
-from indexer.jobs.shards.writer import MARKER
+from indexer.jobs.shards.writer import FEATURES, LENGTH, MARKER, ROWS, SIGNATURES, VECTORS
 from indexer.jobs.spec import JobSpec, Shard
 
 
@@ -47,10 +48,19 @@ def damaged(spec: JobSpec, shard: Shard, detail: str) -> SegmentDamaged:
     )
 
 
+class ShardRow(NamedTuple):
+    """The result of an input. What is not `Embedded` has no vectors [T, D], no signature and no file of features; nor
+    has a job that keeps none."""
+
+    result: Result
+    vectors: Float32 | None = None
+    signature: bytes = b""
+    features: bytes = b""
+
+
 class ShardReader:
-    """Reads a committed shard once, in the order of its inputs: ``for result, vectors, signature in reader``, the last
-    two empty for what is not `Embedded`. When the iteration ends, every checksum and count has been compared. Raises
-    SegmentDamaged."""
+    """Reads a committed shard once, in the order of its inputs. When the iteration ends, every checksum and count has
+    been compared. Raises SegmentDamaged."""
 
     def __init__(self, spec: JobSpec, shard: Shard) -> None:
         self._spec, self._shard = spec, shard
@@ -60,27 +70,34 @@ class ShardReader:
         self._files: dict[str, tuple[int, str]] = {name: tuple(pair) for name, pair in marker["files"].items()}
         self.sums = ShardSums(**marker["sums"])
 
-    def __iter__(self) -> Iterator[tuple[Result, Float32 | None, bytes]]:
+    def __iter__(self) -> Iterator[ShardRow]:
         model = self._spec.model
         shape = (model.query_tokens, model.dims)
         found = []
         try:
             with contextlib.ExitStack() as held:
-                rows, vectors, signatures = (held.enter_context(self._open(name)) for name in self._files)
-                for line in rows:
+                streams = {name: held.enter_context(self._open(name)) for name in self._files}
+                for line in streams[ROWS]:
                     result = read_result(line)
                     found.append(type(result))
                     if isinstance(result, Embedded):
-                        numbers = np.frombuffer(vectors.read(2 * shape[0] * shape[1]), "<f2").reshape(shape)
-                        yield result, numbers.astype(np.float32), signatures.read(SIGNATURE_BYTES)
+                        numbers = np.frombuffer(streams[VECTORS].read(2 * shape[0] * shape[1]), "<f2").reshape(shape)
+                        signature = streams[SIGNATURES].read(SIGNATURE_BYTES)
+                        yield ShardRow(result, numbers.astype(np.float32), signature, self._features(streams))
                     else:
-                        yield result, None, b""
-                for name, stream in zip(self._files, (rows, vectors, signatures), strict=True):
+                        yield ShardRow(result)
+                for name, stream in streams.items():
                     stream.finish(self._files[name])
-        except (OSError, ValueError, TypeError, KeyError) as exc:
+        except (OSError, ValueError, TypeError, KeyError, struct.error) as exc:
             raise damaged(self._spec, self._shard, str(exc)) from exc
         if len(found) != self._shard.count or found.count(Embedded) != self.sums.embedded:
             raise damaged(self._spec, self._shard, f"{len(found)} rows for {self._shard.count} inputs")
+
+    def _features(self, streams: dict[str, _Checked]) -> bytes:
+        if not self._spec.features:
+            return b""
+        (length,) = LENGTH.unpack(streams[FEATURES].read(LENGTH.size))
+        return streams[FEATURES].read(length)
 
     def _open(self, name: str) -> _Checked:
         return _Checked(self._spec.layout.shard(self._shard.index) / name)

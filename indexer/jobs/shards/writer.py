@@ -3,7 +3,8 @@
     rows.jsonl       one line an input, in the order of the list: facts, or the content that it equals, or a failure
     vectors.f16      float16 [embedded, T, D], little endian
     signatures.bin   uint8 [embedded, 1536]
-    done.json        the marker: counts, and size and sha256 of the three files
+    features.q8      where the job keeps features: for each new content a length (4 bytes, little endian) and their file
+    done.json        the marker: counts, and size and sha256 of the other files
 
 A shard is made in a folder of its own below ``work``. Its files are fsynced, then the marker, then one rename puts the
 folder below ``shards``. So a shard is there whole or not at all, and two workers cannot both commit it.
@@ -17,6 +18,7 @@ import hashlib
 import json
 import os
 import shutil
+import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -30,6 +32,8 @@ from indexer.jobs.shards.results import Result, ShardSums, result_line, sum_resu
 from indexer.jobs.spec import JobSpec, Shard
 
 ROWS, VECTORS, SIGNATURES, MARKER = "rows.jsonl", "vectors.f16", "signatures.bin", "done.json"
+FEATURES = "features.q8"
+LENGTH = struct.Struct("<I")
 
 
 @contextlib.contextmanager
@@ -72,6 +76,11 @@ class _Summed:
         return self._size, self._digest.hexdigest()
 
 
+def features_bytes_of(spec: JobSpec) -> int:
+    """What the kept features of all committed shards take."""
+    return sum(path.stat().st_size for path in spec.layout.shards.glob(f"*/{FEATURES}"))
+
+
 class ShardWriter:
     """Makes a shard in the new folder ``folder``. Raises StorageFull."""
 
@@ -80,20 +89,24 @@ class ShardWriter:
         with writing_job(folder):
             folder.mkdir(parents=True)
             self.staged.mkdir()
-            self._files = {name: _Summed(folder / name) for name in (ROWS, VECTORS, SIGNATURES)}
+            names = (ROWS, VECTORS, SIGNATURES, *([FEATURES] if spec.features else []))
+            self._files = {name: _Summed(folder / name) for name in names}
 
     @property
     def staged(self) -> Path:
         """A folder for files that are needed only while the shard is made."""
         return self._folder / "staged"
 
-    def add(self, vectors: Sequence[Float32], signatures: Sequence[bytes]) -> None:
-        """Append new contents: float32 [T, D] and a signature each."""
+    def add(self, vectors: Sequence[Float32], signatures: Sequence[bytes], features: Sequence[bytes] = ()) -> None:
+        """Append new contents: float32 [T, D] and a signature each, and, where the job keeps them, the file of its
+        features."""
         if not vectors:
             return
         with writing_job(self._folder):
             self._files[VECTORS].write(np.stack(vectors).astype("<f2").tobytes())
             self._files[SIGNATURES].write(b"".join(signatures))
+            for each in features:
+                self._files[FEATURES].write(LENGTH.pack(len(each)) + each)
         reached("job-vectors-written")
 
     def commit(self, results: Sequence[Result], seconds: float, encoding: float) -> ShardSums:

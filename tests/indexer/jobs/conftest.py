@@ -75,9 +75,11 @@ class Jobs:
         from imgsearch.settings import Settings
         from indexer.jobs.create import CreateRequest, create_job
 
-        column = more.pop("column", "")
+        column, features = more.pop("column", ""), more.pop("features", False)
         settings = Settings(Path(), **{"model": "none", "device": "cpu", **more})
-        request = CreateRequest([str(word) for word in inputs], self.folder / name, settings, shard_size, column)
+        request = CreateRequest(
+            [str(word) for word in inputs], self.folder / name, settings, shard_size, column, features
+        )
         return create_job(request, Silence()).spec
 
     def run(self, spec: Any, **more: Any) -> Any:

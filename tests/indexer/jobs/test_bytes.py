@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from imgsearch import files
@@ -88,9 +89,12 @@ def test_bytes_are_equal_with_two_processes(hostile, same, tmp_path):
     same(spec)
 
 
-def test_vectors_are_equal_whatever_the_decoders_order(jobs, hostile, content, tmp_path, monkeypatch, tiny):
-    """With a real model, whose batches are fixed by the list."""
+def test_vectors_and_features_are_equal_whatever_happened(jobs, hostile, content, tmp_path, monkeypatch, tiny, killed):
+    """With a real model, whose batches are fixed by the list. One job ends undisturbed, one in another order and after
+    a kill; then the files of features are compared with those of a library that `index` would fill."""
     from imgsearch import app
+    from imgsearch.media.decode import decode_file
+    from imgsearch.storage import FeatureStore, QuantisedFeatures
 
     monkeypatch.setattr(app, "open_model", lambda *_: tiny)
     sizes = []
@@ -99,7 +103,9 @@ def test_vectors_are_equal_whatever_the_decoders_order(jobs, hostile, content, t
     model = str(Path(__file__).parents[2] / "golden" / "lavis" / "blip2_tiny.pth")
     found = []
     for name, order in (("one", 1), ("two", -1)):
-        spec = jobs.create(hostile, name=name, model=model, batch_size=3, shard_size=9)
+        spec = jobs.create(hostile, name=name, model=model, batch_size=3, shard_size=9, features=True)
+        if order < 0:
+            assert killed("job-vectors-written", 2, lambda shard=spec.shards[0], spec=spec: embed_shard(spec, shard))
         for shard in spec.shards[::order]:
             assert embed_shard(spec, shard).state == "done"
         found.append(content(jobs.publish(spec).folder))
@@ -108,6 +114,13 @@ def test_vectors_are_equal_whatever_the_decoders_order(jobs, hostile, content, t
     with open_store(tmp_path / "one" / "library") as store:
         view = store.view()
         assert view.count == 9 and abs((view.read(view.live_slots) ** 2).sum(axis=2) - 1).max() < 2e-3
+        kept = FeatureStore(store.layout.features, store.model, 1)
+        assert kept.keeps_all  # as after `index --features all`, so that no later run thins them out
+        for record in store.iter_images():
+            decoded = decode_file(store.paths([record.image_id])[record.image_id], store.model.image_size)
+            pixels = tiny.preprocess_arrays(decoded.pixels[None])
+            expected = QuantisedFeatures.of(np.asarray(embed(tiny, pixels))[0]).restored()
+            assert abs(kept.get(record.facts.shown_key).restored() - expected).max() < 0.05
 
 
 def test_a_job_of_another_model_is_refused(jobs, hostile, monkeypatch, tiny):
