@@ -70,6 +70,20 @@ _APOSTROPHES = dict.fromkeys(
     ),
     "'",
 )
+# Inside a word what joins it and parts it: the half-space of Persian, Catalan's point.
+_HALF_SPACES = re.compile(r"(?<=\w)[\u200c·](?=\w)")
+# Spellings that people use for one another, read a second time so: umlauts as on keyboards without them, Arabic letters
+# of other languages (Lucene's Persian, Sorani and Urdu rules), Malayalam's chillus, letters of Japanese and Chinese
+# names, Yiddish digraphs, letters with hooks.
+_PAIRS = """
+ä=ae ö=oe ü=ue å=aa ø=oe Ä=Ae Ö=Oe Ü=Ue Å=Aa Ø=Oe
+ٱ=ا ڪ=ك ے=ي ۓ=ي ھ=ه ې=ي ۍ=ي
+ൺ=ണ് ൻ=ന് ർ=ര് ൽ=ല് ൾ=ള് ൿ=ക്
+髙=高 﨑=崎 德=徳 臺=台 眞=真 ヶ=ケ ヵ=カ
+ײ=יי װ=וו ױ=וי ə=e Ə=E ɓ=b ɗ=d ƙ=k ŋ=n Ŋ=N
+"""
+_SPELLINGS: dict[str, str] = dict(pair.split("=") for pair in _PAIRS.split())
+_SPELLED_OTHERWISE = re.compile(f"[{''.join(_SPELLINGS)}]")
 _SYMBOLS = range(0x1F000, 0x1FB00)  # emoji, also those that this Python's Unicode does not know yet
 _CUT = (
     *((0xE01, 0xE3A), (0xE40, 0xE4E), (0xE80, 0xEFF), (0x1000, 0x109F), (0x1780, 0x17D3), (0x17D7, 0x17DD)),
@@ -157,8 +171,19 @@ def words(text: str) -> list[str]:
 def readings(text: str, *, whole_only: bool = False) -> list[list[str]]:
     """The words, and where capitals stand inside words a second time, cut there: "MyHoliday" is [["myholiday"],
     ["my", "holiday"]]. An apostrophe inside a word parts it and does not: "O'Brien" is [["o", "brien"], ["obrien"]].
-    [[]] for a text without words."""
-    bare = _bare(text)
+    Other spellings come last: "Müller" is [["muller"], ["mueller"]]. [[]] for a text without words."""
+    if text.isascii():
+        return _forms(text, whole_only)
+    found = _forms(text, whole_only)
+    composed = unicodedata.normalize("NFC", text)
+    if whole_only or not _SPELLED_OTHERWISE.search(composed):
+        return found
+    second = _forms(_SPELLED_OTHERWISE.sub(lambda at: _SPELLINGS[at[0]], composed), whole_only)
+    return [list(each) for each in dict.fromkeys(map(tuple, [*found, *second]))]
+
+
+def _forms(text: str, whole_only: bool) -> list[list[str]]:
+    bare = _bare(text if text.isascii() else _HALF_SPACES.sub("'", text))
     if whole_only or "'" not in bare:
         return _readings(bare, whole_only=whole_only)
     found = [reading for form in _without_apostrophes(bare) for reading in _readings(form)]

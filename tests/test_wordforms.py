@@ -101,5 +101,33 @@ def test_a_name_with_apostrophes_is_found_without_some(wanted):
     assert not wordforms.holds("Party at O’Brady's", wanted)
 
 
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ("می\u200cخواهم", "میخواهم", "می خواهم"),  # Persian's half-space, left out, or a space
+        ("col·legi", "collegi", "coŀlegi"),
+        ("Müller", "Muller", "Mueller", "Mu\u0308ller", "MÜLLER"),
+        ("Ærøskøbing", "Aeroskobing", "Aeroeskoebing"),
+        ("ٱلله", "الله"),
+        ("اردوے", "اردوی", "اردوي"),
+        ("അവൻ", "അവന്\u200d"),
+        ("髙橋", "高橋"),
+        ("関ヶ原", "関ケ原"),
+        ("װײַס", "ווייס"),
+        ("Əliyev", "əliyev", "eliyev"),
+    ],
+)
+def test_spellings_that_people_use_for_one_another_find_each_other(spellings):
+    first, *others = spellings
+    for other in others:  # the others need not find each other: "Muller" is not "Mueller"
+        assert wordforms.holds(f"at {first} 2019", other)
+        assert wordforms.holds(f"at {other} 2019", first)
+    assert wordforms.words(first) == wordforms.readings(first)[0]  # what older libraries hold
+
+
+def test_a_half_space_after_a_mark_stays_within_its_word():
+    assert wordforms.readings("क्\u200cष") == wordforms.readings("क्ष") == [["क्ष"]]
+
+
 def test_an_apostrophe_at_the_edge_of_a_word_joins_nothing():
     assert wordforms.readings("the '90s and 'quoted' 5'10") == [["the", "90", "s", "and", "quoted", "5", "10"]]
