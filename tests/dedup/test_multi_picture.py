@@ -148,6 +148,24 @@ def test_photographs_of_other_gain_maps_both_stay(library) -> None:
         assert set(rows) == {"base.jpg", *(set(rows) & {"a.jpg", "a again.jpg"})} and len(rows) == 2, rows
 
 
+def test_scans_of_other_printed_sizes_both_stay(library) -> None:
+    for density in (300, 600, 72):
+        picture(1).save(library.photos / f"{density}.png", dpi=(density, density))
+    picture(1).save(library.photos / "none.png")
+    for rule in GREEDY:
+        assert set(moved(found(library, rule))) == {"72.png", "none.png"}, rule
+
+
+def test_finer_jpeg_stays_where_a_coarser_one_is_the_larger_file(library) -> None:
+    grey = picture(1, (480, 360)).convert("L")
+    grey.save(library.photos / "source.jpg", quality=90, optimize=True)
+    again = Image.open(library.photos / "source.jpg").convert("RGB")
+    again.save(library.photos / "sent.jpg", quality=80, subsampling=0)
+    sent = library.photos / "sent.jpg"  # a program may add what makes it larger, such as a comment
+    sent.write_bytes(sent.read_bytes()[:2] + b"\xff\xfe\xff\xf2" + b"x" * 65520 + sent.read_bytes()[2:])
+    assert "source.jpg" not in moved(found(library))
+
+
 def test_sixteen_bits_stay_and_keep_their_place(library) -> None:
     levels = np.asarray(picture(1).convert("L"), np.float64)
     rng = np.random.default_rng(1)

@@ -18,6 +18,10 @@ from imgsearch.storage.evidence.rows import Judged
 
 _MORE_PIXELS = 1.02
 _LESS_COMPRESSED = 1.5
+_FINER = 0.9
+"""Share of the other's steps at which a JPEG that is the smaller file counts as the less compressed: one saved again
+with finer steps is larger than its source."""
+_SAME_DENSITY = 0.01
 _FAR_DEGREES = 0.01  # a kilometre
 _SIGNS = 2  # signs of the source that must agree
 _EDITORS = (
@@ -67,7 +71,7 @@ ORDER_WORDS = (
         "more colours",
         "more pixels",
     ),
-    *("more metadata", "has files that belong to it"),
+    *("more metadata", "says how large it is printed", "has files that belong to it"),
 )
 """Why a file is kept, by the places of `Judgement.order_of`."""
 
@@ -94,6 +98,7 @@ class Judgement:
             -int(bool(traits.profile)),
             -_area(copy),
             -len(_told(traits)),
+            -int(bool(traits.density)),
             -self.attached(copy.path),
         )
 
@@ -135,6 +140,8 @@ class Judgement:
             if kind in _told(its) - _told(mine):
                 return f"it alone tells {words}"
         if evidence.tier == "pixels":  # nothing else can differ
+            if its.density and abs(its.density - mine.density) > _SAME_DENSITY * its.density:
+                return "it is printed at another size" if mine.density else "it alone says how large it is printed"
             same = mine.map_digest and mine.map_digest == its.map_digest
             return "both have a gain map or a depth map, not known to be equal" if its.maps and not same else ""
         pixels, its_pixels = _area(keeper), _area(member)
@@ -155,7 +162,8 @@ class Judgement:
                 return "both keep every sample, and not all of them are equal"
             if its.lossless and not mine.lossless:
                 return "it is not compressed with loss, the kept one is"
-            if not mine.lossless and member.size_bytes > _LESS_COMPRESSED * keeper.size_bytes:
+            finer = 0 < its.steps < _FINER * mine.steps and member.size_bytes <= keeper.size_bytes
+            if not mine.lossless and (finer or member.size_bytes > _LESS_COMPRESSED * keeper.size_bytes):
                 return "it is less compressed"
         return ""
 

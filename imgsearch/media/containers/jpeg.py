@@ -15,6 +15,7 @@ from typing import BinaryIO
 from imgsearch.media.containers.film import find_film, xmp_names_film
 from imgsearch.media.containers.header import FilePart, Header, load_exif, read_at, stream_size
 
+_JFIF = b"JFIF\0"
 _EXIF, _XMP, _XMP_MORE = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 _ICC, _MPF, _RESOURCES = b"ICC_PROFILE\0", b"MPF\0", b"Photoshop 3.0\0"
 _ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
@@ -52,6 +53,9 @@ class Segments:
     resources: bytes = b""
     comments: list[str] = field(default_factory=list)
     gain_map: bool = False
+    density: float = 0.0  # pixels an inch
+    tables: dict[int, int] = field(default_factory=dict)  # the sum of the steps of each quantisation table
+    table: int = 0  # that of the first component
     end: int = 0
 
     @property
@@ -68,13 +72,13 @@ def read_segments(stream: BinaryIO, start: int = 0) -> Segments:
     """The segments of the JPEG that begins at ``start``. After a damaged segment nothing is read. 50 us."""
     found = Segments()
     for marker, at, length in _walk(stream, start):
-        if marker in (0xE1, 0xE2, 0xED, 0xFE):
+        if marker in (0xDB, 0xE0, 0xE1, 0xE2, 0xED, 0xFE):
             stream.seek(at)
             _keep(found, marker, stream.read(length), at)
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            frame = read_at(stream, at, 6)
-            if len(frame) == 6:
-                found.frame, found.depth, found.channels = marker, frame[0], frame[5]
+            frame = read_at(stream, at, 9)
+            if len(frame) == 9:
+                found.frame, found.depth, found.channels, found.table = marker, frame[0], frame[5], frame[8]
                 found.size = int.from_bytes(frame[3:5], "big"), int.from_bytes(frame[1:3], "big")
         found.end = at + length
     return found
@@ -90,6 +94,7 @@ def read_header(stream: BinaryIO) -> Header:
     header = Header(depth=found.depth, lossless=found.frame in _LOSSLESS_FRAMES, icc=found.profile)
     header.space = {1: "GRAY", 4: "CMYK"}.get(found.channels, "RGB")
     header.extent = found.size
+    header.density, header.steps = found.density, found.tables.get(found.table, 0)
     header.exif = load_exif(found.exif)
     header.xmp, header.iptc = xmp, found.resources
     header.words = [text for text in found.comments if not _PROGRAMS.search(text)]
@@ -139,6 +144,10 @@ def _keep(found: Segments, marker: int, data: bytes, at: int) -> None:
     if marker == 0xFE:
         text = data.decode("utf-8", "replace").strip("\0 \r\n\t")
         found.comments += [text] if text else []
+    elif marker == 0xDB:
+        found.tables |= _tables(data)
+    elif data.startswith(_JFIF):
+        found.density = _density(data)
     elif data.startswith(_EXIF):
         found.exif = found.exif or data
     elif data.startswith(_XMP):
@@ -154,6 +163,22 @@ def _keep(found: Segments, marker: int, data: bytes, at: int) -> None:
         found.gain_map = True
     elif data.startswith(_RESOURCES):
         found.resources += data[len(_RESOURCES) :]
+
+
+def _density(data: bytes) -> float:
+    """The pixels an inch of a JFIF segment; 0 where it gives an aspect ratio."""
+    return int.from_bytes(data[8:10], "big") * {1: 1.0, 2: 2.54}.get(data[7] if len(data) > 7 else 0, 0.0)
+
+
+def _tables(data: bytes) -> dict[int, int]:
+    """The sum of the 64 steps of each table in a DQT segment."""
+    found, at = {}, 0
+    while at < len(data):
+        wide = 2 if data[at] >> 4 else 1
+        steps = data[at + 1 : at + 1 + 64 * wide]
+        found[data[at] & 15] = sum(int.from_bytes(steps[i : i + wide], "big") for i in range(0, len(steps), wide))
+        at += 1 + 64 * wide
+    return found
 
 
 def _further_parts(stream: BinaryIO, found: Segments, size: int, header: Header) -> list[FilePart]:

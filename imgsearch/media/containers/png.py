@@ -10,10 +10,8 @@ from typing import BinaryIO
 from imgsearch.media.containers.film import begins_film
 from imgsearch.media.containers.header import MAX_BLOCK_BYTES, Header, load_exif, read_at
 
-_KEPT = frozenset(
-    {b"IHDR", b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cICP", b"acTL", b"fcTL", b"eXIf", b"tEXt", b"zTXt", b"iTXt"}
-)
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_KEPT = frozenset({b"IHDR", b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cICP", b"pHYs", b"acTL", b"fcTL", b"eXIf", *_TEXTS})
 _MAX_CHUNKS = 200_000
 _MAX_TEXTS = 64
 _MAX_INFLATED = 4 * 1024 * 1024
@@ -85,6 +83,8 @@ def _keep(header: Header, name: bytes, data: bytes) -> None:
         header.icc = _inflate(data.partition(b"\0")[2][1:])
     elif name == b"cICP" and len(data) == 4:
         header.cicp = data[0], data[1]
+    elif name == b"pHYs" and data[8:9] == b"\1":
+        header.density = int.from_bytes(data[:4], "big") * 0.0254  # a metre -> an inch
     elif name == b"gAMA":
         header.gamma = int.from_bytes(data, "big") / 100_000
     elif name == b"eXIf":

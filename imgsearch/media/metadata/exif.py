@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 
 _ORIENTATION = 0x0112
+_X_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x0128
 _MAX_TEXT = 120
 
 
@@ -28,6 +29,16 @@ def own_orientation(exif: Image.Exif) -> int:
     """The EXIF orientation, 1-8; 0 if the file has none."""
     value = _first(tag_of(exif, _ORIENTATION))
     return value if isinstance(value, int) and 1 <= value <= 8 else 0
+
+
+def exif_density(exif: Image.Exif) -> float:
+    """Pixels an inch; 0 if they are unknown."""
+    value = _first(tag_of(exif, _X_RESOLUTION))
+    unit = _first(tag_of(exif, _RESOLUTION_UNIT))
+    try:
+        return float(value) * {1: 0.0, 3: 2.54}.get(unit, 1.0) if 1 < float(value) < 100_000 else 0.0
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return 0.0
 
 
 def tag_of(table: Mapping[int, Any] | Image.Exif, tag: int) -> Any:

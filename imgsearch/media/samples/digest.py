@@ -37,7 +37,8 @@ class Samples:
     something is missing from is made of the file's bytes, and equals none but their own."""
 
     digest: bytes
-    """sha256 over all pictures in their order, with their frames' durations and how often they are shown; of a single one its ``main_digest``."""
+    """sha256 over all pictures in their order, with their frames' durations and how often they are shown; of a single
+    one its ``main_digest``."""
     main_digest: bytes
     """sha256 of the main picture: its upright size, colour space, samples and transparency."""
     images: int

@@ -16,9 +16,12 @@ from imgsearch.media.containers.header import Header, read_at
 from imgsearch.media.containers.reading import read_header
 from imgsearch.media.facts.shot import shot_facts
 from imgsearch.media.limits import LIMITS, DecodeLimits
+from imgsearch.media.metadata.exif import exif_density
 from imgsearch.media.opening import readable_kind, translated
 from imgsearch.media.samples.digest import Samples, colour_space, read_samples, samples_of
 from imgsearch.media.source import open_source, read_known
+
+_USUAL_DENSITIES = (72, 96)
 
 __all__ = ["FileTraits", "Samples", "describe_and_read", "describe_file", "read_samples"]
 
@@ -48,6 +51,11 @@ class FileTraits:
     """Gain maps (HDR), depth maps and mattes beside the main picture."""
     map_digest: str = ""
     """sha256 of the bytes of these maps; "" if there are none, or where they lie is unknown."""
+    density: float = 0.0
+    """Pixels an inch, which say how large it is printed; 0 if unknown, and for 72 and 96, which programs write without
+    knowing it."""
+    steps: int = 0
+    """The sum of the 64 steps by which a JPEG's lightness is coarsened; 0 for other formats."""
     taken: str = ""
     """When it was taken: ISO 8601, sub-seconds and offset where the file has them; never a date of editing."""
     camera: str = ""
@@ -116,6 +124,8 @@ def _traits(header: Header, stream: BinaryIO) -> FileTraits:
         film=header.film,
         maps=header.maps,
         map_digest=_map_digest(header, stream),
+        density=_density(header),
+        steps=header.steps,
         taken=facts.taken,
         camera=facts.camera,
         shot=facts.shot,
@@ -133,3 +143,10 @@ def _map_digest(header: Header, stream: BinaryIO) -> str:
     for part in header.map_parts:
         digest.update(read_at(stream, part.offset, part.length))
     return digest.hexdigest() if header.map_parts else ""
+
+
+def _density(header: Header) -> float:
+    for told in (exif_density(header.exif), header.density):
+        if told and not any(abs(told - usual) < 1 for usual in _USUAL_DENSITIES):
+            return round(told, 1)
+    return 0.0

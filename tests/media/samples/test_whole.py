@@ -59,7 +59,7 @@ def exif_of(
 
 def test_ordinary_photograph_has_one_picture(traits) -> None:
     found = traits(JPEG)
-    assert found == FileTraits(lossless=False)
+    assert found == FileTraits(lossless=False, steps=736)  # libjpeg's table of quality 90
     assert traits(PNG) == FileTraits(lossless=True)
 
 
@@ -103,6 +103,22 @@ def test_gain_and_depth_maps_are_no_pictures(traits) -> None:
         elements='<Container:Directory Item:Semantic="Primary"/><Container:D Item:Semantic="GainMap"/>'
     )
     assert traits(mpo_bytes([with_xmp(JPEG, directory), JPEG], [0x030000, 0])).images == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (encode(photo(), "PNG", dpi=(300, 300)), 300),
+        (encode(photo(), "JPEG", dpi=(600, 600)), 600),
+        (encode(photo(), "TIFF", dpi=(1200, 1200)), 1200),
+        (encode(photo(), "TIFF", resolution=118.11, resolution_unit="cm"), 300),
+        (encode(photo(), "JPEG", dpi=(72, 72)), 0),  # programs write these without knowing
+        (encode(photo(), "PNG", dpi=(96, 96)), 0),
+        (PNG, 0),
+    ],
+)
+def test_printed_size_is_told_where_a_program_knew_it(traits, data: bytes, expected: int) -> None:
+    assert traits(data).density == pytest.approx(expected, abs=0.5)
 
 
 def test_maps_are_told_apart_by_their_bytes(traits) -> None:
