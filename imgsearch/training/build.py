@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import string
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import Blip2Config, Blip2ForImageTextRetrieval
 
-from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD
+from imgsearch.model.checkpoints.writing import write_json, write_processor
 from imgsearch.scenes.vocabulary import grammar_words
 
 SPECIAL_PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]")
@@ -106,7 +105,7 @@ def save_checkpoint_directory(model: Blip2ForImageTextRetrieval, tokenizer: Toke
     tokenizer.save(str(folder / "tokenizer.json"))
     pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
     (folder / "vocab.txt").write_text("\n".join(piece for piece, _ in pieces) + "\n", encoding="utf-8")
-    _write_json(
+    write_json(
         folder / "tokenizer_config.json",
         {
             "tokenizer_class": "BertTokenizer",
@@ -120,18 +119,4 @@ def save_checkpoint_directory(model: Blip2ForImageTextRetrieval, tokenizer: Toke
             "model_max_length": model.config.qformer_config.max_position_embeddings,
         },
     )
-    side = model.config.vision_config.image_size
-    _write_json(
-        folder / "preprocessor_config.json",
-        {
-            "image_processor_type": "BlipImageProcessor",
-            "size": {"height": side, "width": side},
-            "resample": 3,
-            "image_mean": list(PIXEL_MEAN),
-            "image_std": list(PIXEL_STD),
-        },
-    )
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    write_processor(folder, model.config.vision_config.image_size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import Blip2Config, Blip2ForConditionalGeneration
 
-from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD
+from imgsearch.model.checkpoints.writing import write_json, write_processor
 from imgsearch.scenes.vocabulary import grammar_words
 from imgsearch.scenes.wordings import question_words
 
@@ -119,7 +118,7 @@ def save_generator_directory(model: Blip2ForConditionalGeneration, tokenizer: To
     model.save_pretrained(folder, state_dict=half)
     tokenizer.save(str(folder / "tokenizer.json"))
     text, queries = model.config.text_config, int(model.config.num_query_tokens)
-    _write_json(
+    write_json(
         folder / "tokenizer_config.json",
         {
             "tokenizer_class": "PreTrainedTokenizerFast",
@@ -132,22 +131,6 @@ def save_generator_directory(model: Blip2ForConditionalGeneration, tokenizer: To
             "clean_up_tokenization_spaces": False,
         },
     )
-    side = int(model.config.vision_config.image_size)
-    _write_json(
-        folder / "preprocessor_config.json",
-        {
-            "image_processor_type": "BlipImageProcessor",
-            "processor_class": "Blip2Processor",
-            "size": {"height": side, "width": side},
-            "resample": 3,
-            "image_mean": list(PIXEL_MEAN),
-            "image_std": list(PIXEL_STD),
-        },
-    )
-    _write_json(folder / "processor_config.json", {"processor_class": "Blip2Processor", "num_query_tokens": queries})
+    write_processor(folder, int(model.config.vision_config.image_size), queries)
     ids = {"bos_token_id": text.bos_token_id, "eos_token_id": text.eos_token_id, "pad_token_id": text.pad_token_id}
-    _write_json(folder / "generation_config.json", ids)
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / "generation_config.json", ids)

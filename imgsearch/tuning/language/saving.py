@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 from imgsearch.generation.blip2 import Blip2Generator
-from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD
+from imgsearch.model.checkpoints.writing import write_json, write_processor
 
 _TOKENIZER_FILES = (
     "tokenizer_config.json",
@@ -40,27 +39,10 @@ def save_generator(generator: Blip2Generator, folder: Path, origin: Path) -> Non
     generator.tokenizer.pieces.encode_special_tokens = False
     generator.tokenizer.pieces.save(str(folder / "tokenizer.json"))
     generator.tokenizer.pieces.encode_special_tokens = True
-    side = generator.image_size
-    _write_json(
-        folder / "preprocessor_config.json",
-        {
-            "image_processor_type": "BlipImageProcessor",
-            "processor_class": "Blip2Processor",
-            "size": {"height": side, "width": side},
-            "resample": 3,
-            "image_mean": list(PIXEL_MEAN),
-            "image_std": list(PIXEL_STD),
-        },
-    )
-    queries = generator.query_tokens
-    _write_json(folder / "processor_config.json", {"processor_class": "Blip2Processor", "num_query_tokens": queries})
+    write_processor(folder, generator.image_size, generator.query_tokens)
     marks = generator.tokenizer.marks
     end = list(marks.end) if len(marks.end) > 1 else marks.end[0]
     start = marks.before[0] if marks.before else text.decoder_start_token_id
-    _write_json(
+    write_json(
         folder / "generation_config.json", {"bos_token_id": start, "eos_token_id": end, "pad_token_id": marks.pad}
     )
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +10,13 @@ from typing import Any
 import torch
 
 from imgsearch.errors import CheckpointInvalid, NotEnoughMemory, UsageError
-from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD
 from imgsearch.model.checkpoints.config import Blip2Sizes, expected_shapes, parse_sizes, reads_text
 from imgsearch.model.checkpoints.identity import check_arguments, chosen_dtype, make_id, resolve_device
 from imgsearch.model.checkpoints.lavis import read_lavis
 from imgsearch.model.checkpoints.lavis_vit import as_tensor, check_image_size, interpolate_positions
 from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source
 from imgsearch.model.checkpoints.soundness import mend_of
+from imgsearch.model.checkpoints.writing import write_json, write_processor
 from imgsearch.model.memory import available_bytes, check_memory
 from imgsearch.model.runtimes.torch.blip2 import Blip2Model
 from imgsearch.model.runtimes.torch.layers import ACTIVATIONS
@@ -61,20 +60,10 @@ def export(model: Blip2Model, folder: Path) -> None:
     # Copies: parts of a fused weight share its memory, which the format does not take.
     state = {name: slot.detach().cpu().clone() for name, slot in model.slots().items()}
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    _write_json(folder / "config.json", {**model.config, "dtype": model.dtype})
+    write_json(folder / "config.json", {**model.config, "dtype": model.dtype})
     model.tokenizer.pieces.save(str(folder / "tokenizer.json"))
-    side = {"height": model.image_size, "width": model.image_size}
-    _write_json(
-        folder / "preprocessor_config.json",
-        {
-            "image_processor_type": "BlipImageProcessor",
-            "size": side,
-            "resample": 3,
-            "image_mean": list(PIXEL_MEAN),
-            "image_std": list(PIXEL_STD),
-        },
-    )
-    _write_json(
+    write_processor(folder, model.image_size)
+    write_json(
         folder / "tokenizer_config.json",
         {"tokenizer_class": "BertTokenizer", "do_lower_case": True, "bos_token": "[DEC]"},
     )
@@ -137,7 +126,3 @@ def _tokenizer(source: ResolvedCheckpoint, sizes: Blip2Sizes) -> TextTokenizer:
     mend = "put the vocab.txt that belongs to the checkpoint beside it" if lavis else mend_of(source)
     require_own_vocabulary(tokenizer, sizes.qformer.vocabulary, mend, lavis=lavis)
     return tokenizer
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
