@@ -9,8 +9,7 @@ _LAVIS = "https://storage.googleapis.com/sfr-vision-language-research/LAVIS/mode
 
 # Weights of 4 bytes: 1.17 billion with the ViT-g, 0.47 billion with the ViT-L.
 _VITG_BYTES, _VITL_BYTES = 4_700_000_000, 1_900_000_000
-# `imgsearch index` of a full-size ViT-g peaked at 5.1 GB (two pictures a batch, 224 pixels); four and 364 pixels take
-# more for what is between the layers. The ViT-L's is its weights and the same rest, not measured.
+# benchmarks/memory.py, two cores, 4 pictures: 5.06, 5.18 and 2.34 GB.
 _VITG_MEMORY, _VITG_LARGE_MEMORY, _VITL_MEMORY = 5_200_000_000, 5_400_000_000, 2_350_000_000
 
 
