@@ -75,6 +75,7 @@ STEPS = (
     "job-library-built",
     "job-library-sealed",
     "job-library-placed",
+    "training-stepped",
 )
 """Steps of every write. Without the environment variable a step costs one comparison.
 ``IMGSEARCH_CRASH_AT=segment-fsynced:3`` sends SIGKILL to this process when it reaches that step for the third time: no

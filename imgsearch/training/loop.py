@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from imgsearch.files import reached
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.training.distillation import NO_GUIDES, Answered, Asked, Guides
 from imgsearch.training.features import FeatureTable, keep_features
@@ -97,6 +98,7 @@ class Trainer:
             self.step += 1
             last = self.step == settings.steps
             self._judge_weights(log, last)
+            reached("training-stepped")
             if self.step % _LOG_EVERY == 0 or last:
                 log(self._described(readings, (time.monotonic() - started) / (self.step - first)))
                 readings = []

@@ -79,6 +79,7 @@ OTHER_WRITERS = (
     "switch",
     "forget",
     "job",
+    "training",
 )
 REACHED_BY_A_RUN = [step for step in files.STEPS if not step.startswith(OTHER_WRITERS)]
 

@@ -9,23 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from imgsearch.errors import UsageError
 from imgsearch.model import export_directory, load_model
-from imgsearch.progress import Silence
 from imgsearch.training.distillation import Guides, OldModel
 from imgsearch.training.features import keep_features
 from imgsearch.training.forms import OwnForm
 from imgsearch.training.loop import Trainer
 from imgsearch.training.loop_settings import LoopSettings
 from imgsearch.training.run_state import STATE, History, Judgement
-from imgsearch.tuning.gains.result import TuneResult
-from imgsearch.tuning.lineage import read_lineage, tuned_models
 from imgsearch.tuning.lora import count_lora
-from imgsearch.tuning.options import TuneOptions, TuneRequest
-from imgsearch.tuning.pairs import read_pairs
 from imgsearch.tuning.parts import choose_trained, parts_of, share_trained, table
 from imgsearch.tuning.pictures.source import Pictures, TuningPairs
-from imgsearch.tuning.run import tune
 
 SETTINGS = LoopSettings(
     steps=9,
@@ -171,97 +164,3 @@ def test_lora_trains_three_per_cent_and_merges_into_the_same_answers():
     assert set(model.slots()) == names and not any("lora" in name for name, _ in model.parts.named_parameters())
     assert (changed - before).abs().max() > 1e-3
     assert torch.allclose(model.embed_texts(["a red cat"]), changed, atol=1e-5)
-
-
-@pytest.fixture(scope="module")
-def small_general(module_monkeypatch):
-    module_monkeypatch.setattr("imgsearch.tuning.pictures.prepare.GENERAL_TEST", 12)
-    module_monkeypatch.setattr("imgsearch.tuning.pictures.prepare.GENERAL_REHEARSAL", 12)
-    module_monkeypatch.setattr("imgsearch.tuning.pictures.prepare.GENERAL_CHECK", 12)
-
-
-@pytest.fixture(scope="module")
-def module_monkeypatch():
-    with pytest.MonkeyPatch.context() as patch:
-        yield patch
-
-
-def request_of(colours: Path, model: Path, folder: Path, **options: object) -> TuneRequest:
-    given = TuneOptions(steps=4, batch_size=8, **options)
-    return TuneRequest(read_pairs(colours / "pairs.jsonl"), "colours", str(model), "qformer", folder, options=given)
-
-
-@pytest.fixture(scope="module")
-def run(colours, tiny_model, small_general, module_monkeypatch, tmp_path_factory) -> tuple[TuneRequest, TuneResult]:
-    module_monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
-    request = request_of(colours, tiny_model, tmp_path_factory.mktemp("runs") / "one")
-    return request, tune(request, Silence())
-
-
-def test_tuned_model_is_loaded_by_its_folder_and_names_where_it_comes_from(run, tiny_model):
-    _, result = run
-    before, after = load_model(tiny_model, device="cpu"), load_model(result.model, device="cpu")
-    moved = np.abs(np.asarray(before.embed_texts(["a star"])) - np.asarray(after.embed_texts(["a star"]))).max()
-    assert moved > 1e-4 and after.model_id.fingerprint != before.model_id.fingerprint
-    lineage = read_lineage(result.model)
-    assert lineage["base_fingerprint"] == before.model_id.fingerprint
-    assert lineage["fingerprint"] == after.model_id.fingerprint
-    assert lineage["pairs"] | {"digest": ""} == {
-        "source": "colours",
-        "digest": "",
-        "pictures": 60,
-        "withheld": 12,
-        "captions": 120,
-        "left_out": 0,
-    }
-    assert set(lineage["gains"]) == {"withheld", "general"} and len(lineage["gains"]["general"]) == 12
-    assert [one.folder for one in tuned_models()] == [result.model.resolve()]
-
-
-def test_report_is_one_file_with_intervals_and_pictures_and_calls_nothing_better(run):
-    _, result = run
-    page = result.report.read_text()
-    assert "http" not in page.replace("http-equiv", "") and "<script" not in page
-    assert page.count("data:image/jpeg;base64,") >= 1
-    assert "95 % interval" in page and "no certain difference" in page
-    verdicts = {one.verdict for found in result.differences.values() for one in found}
-    for word in ("better", "worse"):
-        assert (f"<td>{word}</td>" in page) == (word in verdicts)
-
-
-def test_same_request_is_taken_up_and_gives_the_same_and_another_one_is_refused(run, tiny_model, colours):
-    request, result = run
-    weights = (result.model / "model.safetensors").read_bytes()
-    again = tune(request, Silence())
-    assert (again.model / "model.safetensors").read_bytes() == weights
-    assert again.differences == result.differences
-    with pytest.raises(UsageError, match="differs in options"):
-        tune(replace(request, options=replace(request.options, seed=1)), Silence())
-    with pytest.raises(UsageError, match="differs in pairs"):
-        tune(request_of_other(colours, tiny_model, request.folder), Silence())
-
-
-def request_of_other(colours: Path, model: Path, folder: Path) -> TuneRequest:
-    request = request_of(colours, model, folder)
-    pairs = replace_first(request)
-    return replace(request, pairs=pairs)
-
-
-def replace_first(request: TuneRequest):
-    pairs = read_pairs(request.pairs.good[0].image.parent / "pairs.jsonl")
-    pairs.good[0] = replace(pairs.good[0], captions=("something else",))
-    return pairs
-
-
-def test_folder_with_other_files_and_too_few_pictures_are_refused_before_anything_is_done(
-    tiny_model, colours, tmp_path
-):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "letter.txt").write_text("x")
-    with pytest.raises(UsageError, match="not an empty folder"):
-        tune(request_of(colours, tiny_model, tmp_path / "mine"), Silence())
-    request = request_of(colours, tiny_model, tmp_path / "few")
-    few = replace(request, pairs=type(request.pairs)(request.pairs.good[:20], [], "JSONL"))
-    with pytest.raises(UsageError, match="20 different pictures"):
-        tune(few, Silence())
-    assert not (tmp_path / "few" / "library").exists()
