@@ -130,6 +130,8 @@ class SearchService:
                 self.searcher.search(Query("a picture", k=1, rerank=1))
             except ImgsearchError as error:
                 _LOG.warning("warming up: %s", error.message)
+            except RuntimeError:  # it was closed meanwhile
+                _LOG.debug("warming up ended", exc_info=True)
 
         threading.Thread(target=search_once, name="warm", daemon=True).start()
 

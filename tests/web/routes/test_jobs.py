@@ -95,6 +95,36 @@ def test_a_run_is_stopped_as_by_ctrl_c(running: Any, tmp_path: Path) -> None:
     assert told["state"] == "stopped" and told["exit_code"] in (130, -2)
 
 
+def test_a_run_is_paused_and_goes_on_where_it_was(running: Any, tmp_path: Path) -> None:
+    shelf = running(patient(tmp_path / "ready"))
+    runs = shelf.programs.application.extensions[RUNS]
+    run = runs.start()
+    until((tmp_path / "ready").exists)
+    with writing(shelf.store) as writer:
+        writer.record_event("index-planned", {"files": 10})
+        writer.record_event("index-progress", {"done": 4, "failed": 1})
+    paused = shelf.programs.post("/api/v1/jobs/1/pause")
+    assert paused.status_code == 202 and paused.get_json()["state"] in ("pausing", "paused")
+    until(lambda: run.as_dict()["state"] == "paused")
+    assert run.as_dict()["finished_at"] is None and not run.active
+    (tmp_path / "ready").unlink()
+    assert shelf.programs.post("/api/v1/jobs/1/resume").get_json()["state"] == "running"
+    assert shelf.programs.post("/api/v1/jobs/1/resume").status_code == 409
+    assert shelf.programs.post("/api/v1/jobs", json={"kind": "index"}).status_code == 409
+    with writing(shelf.store) as writer:
+        writer.record_event("index-planned", {"files": 6})
+        writer.record_event("index-progress", {"done": 2, "failed": 1})
+    told = run.as_dict()["progress"]
+    assert (told["total"], told["done"], told["failed"]) == (10, 6, 1)
+    until((tmp_path / "ready").exists)
+    run.pause()
+    until(lambda: run.as_dict()["state"] == "paused")
+    run.stop()
+    assert run.as_dict()["state"] == "stopped" and run.over
+    assert shelf.programs.post("/api/v1/jobs/1/pause").status_code == 409
+    assert shelf.programs.post("/api/v1/jobs/9/resume").status_code == 404
+
+
 def test_a_run_that_fails_tells_why(running: Any) -> None:
     shelf = running("import sys; sys.exit('the library is being written to by process 5')")
     shelf.programs.post("/api/v1/jobs", json={"kind": "index"})

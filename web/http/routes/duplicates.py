@@ -224,6 +224,8 @@ def _decide(reviews: ReviewService, wanted: DecisionRequest) -> int:
         raise Conflict("the group's files have been moved", "undo the run that moved them first")
     if wanted.decide == "accept":
         chosen = [shown for shown in chosen if shown.movable]
+    if not chosen:  # without a plan, there is no folder to write to either
+        return 0
     _remember(reviews, wanted, chosen)
     with reviews.decisions.changing() as decisions:
         for shown in chosen:

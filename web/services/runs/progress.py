@@ -20,7 +20,7 @@ _WINDOW_S = 60.0
 @dataclass
 class RunProgress:
     """The progress of a run, from its events. ``marks``: (seconds, files done) of the last minute. ``by_events``: the
-    counts come from events, and printed lines tell the stage alone. ``before``: files of the time before a pause."""
+    counts come from events, and printed lines tell the stage alone. ``before``: files done before a pause."""
 
     total: int | None = None
     done: int = 0
@@ -28,18 +28,17 @@ class RunProgress:
     stage: str = ""
     walked: int = 0
     by_events: bool = False
-    before: tuple[int, int] = (0, 0)
+    before: int = 0
     marks: deque[tuple[float, int]] = field(default_factory=deque)
 
     def take(self, event: Event) -> None:
         """Take another event of the run."""
         at = datetime.fromisoformat(event.at).timestamp()
-        done, failed = self.before
         if event.kind == "index-planned":
-            self.total = done + int(event.data["files"])
+            self.total = self.before + int(event.data["files"])
             self.marks.append((at, self.done))
         elif event.kind == "index-progress":
-            self.done, self.failed = done + int(event.data["done"]), failed + int(event.data["failed"])
+            self.done, self.failed = self.before + int(event.data["done"]), int(event.data["failed"])
             self.marks.append((at, self.done))
             while self.marks[-1][0] - self.marks[0][0] > _WINDOW_S and len(self.marks) > 2:
                 self.marks.popleft()
@@ -52,19 +51,18 @@ class RunProgress:
         except (ValueError, KeyError, TypeError):
             return False
         self.stage = stage
-        if stage == "walking":
+        if stage in ("walking", "drawing"):
             self.walked = done
         if not self.by_events:
             self.done, self.total = done, total
-        elif (
-            self.total is None and stage == "reading"
-        ):  # the library was made just now, and its events are not read yet
+        elif self.total is None and stage == "reading":  # its library was made just now: no event was read yet
             self.total = total
         return True
 
     def go_on(self) -> None:
-        """The run goes on after a pause: what it counts from now on is added to what was done."""
-        self.before = (self.done, self.failed)
+        """The run goes on after a pause: what it does from now on is added to what was done. Failures are not: an index
+        run counts those of earlier runs itself."""
+        self.before = self.done
         self.stage = ""
         self.marks.clear()
 

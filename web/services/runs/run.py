@@ -23,8 +23,10 @@ from web.wording import on_a_page
 _NICENESS = 10
 """A run takes all cores, so searches go first."""
 
-_ADDED = ("new", "changed", "moved", "copied", "removed", "failed")
-_COUNTS = ("seen", *_ADDED, "remaining", "images", "images_per_s", "seconds")
+_ADDED = ("new", "changed", "moved", "copied", "removed")
+"""What a run counts anew after a pause; it counts earlier failures itself."""
+
+_COUNTS = ("seen", *_ADDED, "failed", "remaining", "images", "images_per_s", "seconds")
 
 
 class Run:

@@ -21,7 +21,7 @@ if (strip) {
       const job = await ask(`/jobs/${panel.job.id}`);
       panel.show(job);
       if (!going(job)) document.dispatchEvent(new Event("run-over"));
-      if (!going(job) && job.summary?.failed) parts.says.append(" ", el("a", { href: `${ROOT}/library` }, "See which"));
+      if (job.state === "finished" && job.summary?.failed) parts.says.append(" ", el("a", { href: `${ROOT}/library` }, "See which"));
       if (going(job)) timer = setTimeout(look, 1000);
     } catch (problem) {
       if (problem.status === 404) strip.remove(); // the server was started again

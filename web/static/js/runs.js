@@ -6,8 +6,6 @@ import { count, duration, several } from "./dom.js";
 export const going = (job) => ["running", "stopping", "pausing"].includes(job?.state);
 
 const STAGES = {
-  walking: "Looking through the folders",
-  drawing: "Drawing scenes",
   pixels: "Comparing pixel by pixel",
   hashes: "Comparing how they look",
   embeddings: "Comparing what they show",
@@ -29,10 +27,10 @@ export function failure({ problem, message }) {
   return `The run failed. ${message}`.trim();
 }
 
-function indexing({ state, progress, summary }) {
+function indexing({ kind, state, progress, summary }) {
   const { total, stage, walked } = progress;
   if (state === "running") {
-    if (stage === "drawing") return "Drawing scenes …";
+    if (stage === "drawing" || (kind === "demo" && !stage)) return walked ? `Drawing scenes: ${count(walked)} so far …` : "Drawing scenes …";
     if (total === null) return walked ? `Looking through the folders: ${several(walked, "picture")} so far …` : "Looking through the folders …";
     if (total && !progress.done) return "Getting ready to read …";
     return total ? "Reading new pictures …" : "Nothing new; tidying up …";
