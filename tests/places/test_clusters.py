@@ -26,7 +26,7 @@ def apart(one: tuple[float, float], other: tuple[float, float]) -> float:
 
 
 def inside(window: Window, place: tuple[float, float]) -> bool:
-    lat, lon = place
+    lat, lon = place[0], -180.0 if place[1] > 179.99999 else place[1]
     across = window.west <= lon <= window.east if window.west <= window.east else not window.east < lon < window.west
     return window.south <= lat <= window.north and across
 
@@ -35,12 +35,12 @@ def cell(place: tuple[float, float], zoom: int) -> tuple[int, int]:
     rows = 4 * 2**zoom
     row = min(rows - 1, math.floor((place[0] + 90) / (180 / rows)))
     columns = max(1, round(360 / (180 / rows) * math.cos(math.radians((row + 0.5) * (180 / rows) - 90))))
-    return row, math.floor((place[1] + 180) / 360 * columns) % columns
+    return row, 0 if place[1] > 179.99999 else math.floor((place[1] + 180) / 360 * columns)
 
 
 degrees = st.tuples(
     st.floats(-90, 90) | st.sampled_from([-90.0, 90.0, 0.0]),
-    st.floats(-180, 179.9999) | st.sampled_from([-180.0, 179.9999, -179.9999, 0.0]),
+    st.floats(-180, 179.9999) | st.sampled_from([-180.0, 179.9999, -179.9999, 0.0, 179.99999999999997]),
 )
 windows = st.tuples(degrees, degrees).map(
     lambda ends: Window(min(ends[0][0], ends[1][0]), ends[0][1], max(ends[0][0], ends[1][0]), ends[1][1])

@@ -144,7 +144,7 @@ function measure(middle, kilometres, done) {
   const written = radius < 10 ? radius.toFixed(2) : radius.toFixed(radius < 100 ? 1 : 0);
   const kept = pieces(q).filter(({ text }) => !/^near:/i.test(text)).map(({ text }) => text);
   const near = `near:${middle[0].toFixed(5)},${middle[1].toFixed(5)},${Number(written)}`;
-  tray.show({ search: [...kept, near].join(" "), title: `Within ${Number(written).toLocaleString("en")} km`, focus: false });
+  tray.show({ search: [...kept, near].join(" "), title: `Within ${Number(written).toLocaleString("en")} km`, named: true });
 }
 
 function area(on) {

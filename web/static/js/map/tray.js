@@ -16,8 +16,8 @@ export class Tray {
     return !this.place.hidden;
   }
 
-  /** Show what `search` finds; `title` says where, `pictures` how many there are if that is known. */
-  async show({ search, title, pictures = null, focus = false }) {
+  /** Show what `search` finds; `title` says where, or the server does if it is to be `named`; `pictures`: how many, if known. */
+  async show({ search, title, named = false, pictures = null, focus = false }) {
     this.waiting?.abort();
     const waiting = (this.waiting = new AbortController());
     const head = el("h2", {}, title);
@@ -33,6 +33,7 @@ export class Tray {
       const total = found.total ?? pictures;
       status.textContent = total === null ? `${found.next_cursor ? "more than " : ""}${several(found.hits.length, "picture")}` : several(total, "picture");
       all.hidden = !found.hits.length;
+      if (named) head.textContent = found.title.replace(/^Pictures: (.)/, (_, first) => first.toUpperCase());
       row.replaceChildren(...found.hits.map((hit) => shown(hit, search)));
       const rest = total === null ? 0 : total - found.hits.length;
       if (rest > 0) row.append(el("li", { class: "rest" }, el("a", { href: addressOf(search) }, `${count(rest)} more`)));
