@@ -73,6 +73,34 @@ def readable(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
+def spoken_form(text: str) -> str:
+    """The description in ``text`` as the model's captions are written: straight apostrophes and hyphens, no quotes;
+    wide letters, digits and signs of Asian keyboards and the ligatures of PDFs as plain ones; without soft hyphens and
+    other marks that nobody sees. Letters of other scripts stay, however alike they look."""
+    return " ".join(text.translate(_SPOKEN).split())
+
+
+_PLAIN_FORMS = (*range(0xFF01, 0xFF5F), *range(0xFB00, 0xFB07), 0x17F, 0x2026)
+_UNSEEN = (
+    0xAD,
+    0x34F,
+    0x61C,
+    *range(0x200C, 0x2010),
+    *range(0x202A, 0x202F),
+    *range(0x2060, 0x2070),
+    0xFE0E,
+    0xFE0F,
+    0xFEFF,
+)
+_SPOKEN: dict[int, str] = {
+    **{code: unicodedata.normalize("NFKC", chr(code)) for code in _PLAIN_FORMS},
+    **dict.fromkeys(_UNSEEN, ""),
+    **dict.fromkeys(map(ord, "\u200b“”„‟«»「」『』＂"), " "),
+    **dict.fromkeys(map(ord, "‘’‛ʼ＇"), "'"),
+    **dict.fromkeys(map(ord, "‐‑‒–—−"), "-"),
+}
+
+
 def require_words(text: str) -> None:
     """Raise UsageError with the reason if a readable ``text`` holds nothing that the model could search for."""
     words = clean_text(text).split()

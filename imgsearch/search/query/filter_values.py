@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 from imgsearch.errors import UsageError
+from imgsearch.search.query.near import EXAMPLE, near_notes, read_near
 
 _TYPES = {
     "jpg": "JPEG",
@@ -203,54 +204,6 @@ def _rating(value: str) -> tuple[int, int]:
     return low, high
 
 
-def _near(value: str) -> tuple[float, float, float]:
-    """(degrees north, degrees east, kilometres): of a town, or as they stand there."""
-    town, kilometres = _named_place(value)
-    try:
-        if town:
-            from imgsearch import places  # 3 MB of names: opened for those who name a place
-
-            found = places.find_town(town).town
-            north, east = found.latitude, found.longitude
-            kilometres = places.radius_of(found) if kilometres is None else kilometres
-        else:
-            numbers = re.sub(r"(?i)(?<=[\d\s])km\s*$", "", value)
-            north, east, *told = (float(part) for part in numbers.split(","))
-            (kilometres,) = told or [NEAR_KM]
-        if not (-90 <= north <= 90 and -180 <= east <= 180 and 0 < kilometres < 30_000):
-            raise ValueError
-    except ValueError as exc:
-        raise _wrong("near", value, "a town, or degrees north, degrees east and kilometres") from exc
-    return north, east, kilometres
-
-
-def _named_place(value: str) -> tuple[str, float | None]:
-    """The name of a town in the value of ``near:``, "" for none, and the kilometres behind it."""
-    if _is_number(value.partition(",")[0]) or not any(letter.isalpha() for letter in _KILOMETRES.sub("", value)):
-        return "", None
-    match = _KILOMETRES.search(value)
-    return (value[: match.start()], float(match[1])) if match else (value, None)
-
-
-def _is_number(text: str) -> bool:
-    """Whether `float` reads it: "nan" is no town."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _near_notes(value: str) -> tuple[str, ...]:
-    town, _ = _named_place(value)
-    if not town:
-        return ()
-    from imgsearch import places
-
-    note = places.find_town(town).note(town)
-    return () if note is None else (note,)
-
-
 def _image(value: str) -> str:
     return value
 
@@ -272,7 +225,7 @@ FILTERS: dict[str, Filter] = {
     "text": Filter(_text, 'text:"total 12.50"'),
     "album": Filter(_album, 'album:"Rome 2019"'),
     "rating": Filter(_rating, "rating:>=3"),
-    "near": Filter(_near, "near:48.86,2.35,5", _near_notes),
+    "near": Filter(read_near, EXAMPLE, near_notes),
     "similar": Filter(_image, "similar:holiday.jpg"),
     "like": Filter(_image, 'like:holiday.jpg "at night"'),
 }

@@ -12,7 +12,7 @@ from typing import Any
 from imgsearch.errors import UsageError
 from imgsearch.records import Clause, Filters
 from imgsearch.search.query.as_typed import MEANT, plain_value
-from imgsearch.search.query.description import Query, readable, require_words
+from imgsearch.search.query.description import Query, readable, require_words, spoken_form
 from imgsearch.search.query.filter_values import FILTERS
 
 LIKE_A_FILTER = re.compile(r"([^\W\d_]{2,})[:：](.*)", re.DOTALL)
@@ -119,8 +119,8 @@ def parse(text: str) -> ParsedQuery:
         else:
             words.append(token.text)
         negate = token.text.lower() == "not" and not (token.quoted or token.key or token.unwanted)
-    spoken = " ".join(" ".join(words).split())
-    unwanted = tuple(" ".join(one.split()) for one in excluded if one.strip())
+    spoken = spoken_form(" ".join(words))
+    unwanted = tuple(filter(None, map(spoken_form, excluded)))
     similar, like, unlike = (tuple(dict.fromkeys(named)) for named in images.values())
     _require_comparable(similar, like, unlike)
     filters = Filters(tuple(clauses))

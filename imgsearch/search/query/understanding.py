@@ -22,6 +22,13 @@ _PIECE_LETTERS = 7 / 3
 single letters."""
 
 
+_RELATIVE_WORDS = """
+zero none nothing something anything everything nobody somebody anybody everybody big large small little tiny huge
+other another same different such like yes maybe please if because while about again always never ever once still yet
+quite really rather
+"""
+_RELATIVE = frozenset(_RELATIVE_WORDS.split())  # words that name nothing unless others do
+
 _APOSTROPHES = ("'", "\u2019")
 _NAMED = 5  # words in a note
 
@@ -76,7 +83,11 @@ def understand(words: Sequence[VocabularyWord]) -> Understanding:
         if _says_something(word.spelling) and word.spelling not in QUIET and not _belongs_to_another(words, place)
     ]
     unknown = dict.fromkeys(word.spelling for word in asked if not _understood(word))
-    return Understanding(tuple(unknown), any(word.spelling[0].isalpha() for word in asked))
+    return Understanding(tuple(unknown), any(_names(word.spelling) for word in asked))
+
+
+def _names(spelling: str) -> bool:
+    return spelling[0].isalpha() and spelling not in _RELATIVE
 
 
 def _says_something(spelling: str) -> bool:

@@ -66,8 +66,11 @@ def clauses(*pairs: tuple[str, Any]) -> Filters:
         ("beach not “two dogs” -”a cat”", ParsedQuery("beach", ("two dogs", "a cat"))),
         ("folder：「東 京」 猫", ParsedQuery("猫", (), clauses(("folder", "東 京")))),
         ('like:"a “b”.jpg" x', ParsedQuery("x", like="a “b”.jpg")),
-        ("a 24” screen “ and", ParsedQuery("a 24” screen “ and")),
-        ("see：this", ParsedQuery("see：this")),
+        ("a 24” screen “ and", ParsedQuery("a 24 screen and")),
+        ("see：this", ParsedQuery("see:this")),
+        ("ｒｅｄ　ｂｏａｔ ﬁsh", ParsedQuery("red boat fish")),
+        ("the cat’s “hat” – so…", ParsedQuery("the cat's hat - so...")),
+        ("um\u00adbrel\u200dla\u200b\ufeffbоat", ParsedQuery("umbrella bоat")),  # a Cyrillic о stays one
         ("beach －people −cats", ParsedQuery("beach", ("people", "cats"))),
         ("year：２０１９ rating:>=３", ParsedQuery("", (), clauses(("year", (2019, 2019)), ("rating", (3, 5))))),
         ("year:2018–2020 after:٢٠١٩", ParsedQuery("", (), clauses(("year", (2018, 2020)), ("after", "2019")))),

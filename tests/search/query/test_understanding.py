@@ -38,7 +38,7 @@ def like_bert() -> TextTokenizer:
 
 
 @pytest.mark.parametrize(
-    "text", ["fish", "a fish", "two red boats at night", "the cat's hat", "boat, cat", "at sunset"]
+    "text", ["fish", "a fish", "two red boats at night", "the cat's hat", "boat, cat", "at sunset", "a large fish"]
 )
 def test_known_words_are_understood_bare_or_not(mini: TextTokenizer, text: str) -> None:
     assert understand(mini.words(text)).sure
@@ -66,7 +66,9 @@ def test_words_of_other_scripts_and_mashed_keys_are_not(mini: TextTokenizer, tex
     assert found.unknown
 
 
-@pytest.mark.parametrize("text", ["of", "the", "on the left", "a photo of", "there are two", "a ?"])
+@pytest.mark.parametrize(
+    "text", ["of", "the", "on the left", "a photo of", "there are two", "a ?", "zero", "large small", "big"]
+)
 def test_words_that_name_nothing_are_no_description(mini: TextTokenizer, text: str) -> None:
     found = understand(mini.words(text))
     assert (found.sure, found.unknown) == (False, ())
