@@ -1,20 +1,11 @@
-"""The library's page: counts, failures, and index runs that are watched."""
+"""The library's page: counts, failures, and index runs that are watched. True runs are in test_first_run.py."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
-import pytest
-from album import draw_album, index_album
-from gestures import search, shown_ids, until
 from stand import Site
 
 
@@ -48,40 +39,3 @@ def test_run_is_told_as_its_events_come(open_page: Callable[..., Any]) -> None:
     page.reload()
     page.wait_for_selector("text=Done: 148 pictures added, 1 moved, 2 could not be read.")
     assert page.is_visible("#start") and page.is_hidden("#run-bar")
-
-
-@pytest.fixture
-def drawn_site(browser: Any, servers: ExitStack, tmp_path: Path) -> Site:
-    """`imgsearch serve` over twelve drawn pictures and the small model that ships, in a process of its own."""
-    draw_album(tmp_path / "pictures", 12, side=120)
-    (tmp_path / "later").mkdir()
-    for path in sorted((tmp_path / "pictures").rglob("*.jpg"))[:2]:
-        shutil.move(path, tmp_path / "later" / path.name)
-    index_album(tmp_path / "pictures", tmp_path / "library")
-    command = [sys.executable, "-m", "imgsearch", "serve", "--library", str(tmp_path / "library"), "--port", "0"]
-    process = servers.enter_context(
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "NO_COLOR": "1"})
-    )
-    servers.callback(process.terminate)
-    assert process.stdout is not None
-    url = process.stdout.readline().split()[-1].rstrip("/")
-    return Site(url, tmp_path / "library", tmp_path / "pictures")
-
-
-@pytest.mark.slow
-def test_new_pictures_are_found_after_a_run_from_the_page(open_page: Callable[..., Any], drawn_site: Site) -> None:
-    page = open_page("/library", url=drawn_site.url)
-    assert page.inner_text("[data-count=images]") == "10"
-    shutil.copytree(drawn_site.pictures.parent / "later", drawn_site.pictures / "Latecomers")
-    (drawn_site.pictures / "Latecomers" / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
-    page.click("#start")
-    page.wait_for_selector("#stop", state="visible")
-    until(page, "document.querySelector('#run-says').textContent.startsWith('Done')", 200)
-    assert "2 pictures added, 1 could not be read" in page.inner_text("#run-says")
-    until(page, "document.querySelector('[data-count=images]').textContent === '12'")
-    until(page, "document.querySelector('#failures').textContent.includes('broken.jpg')")
-    page.click("a.brand")
-    search(page, "folder:Latecomers")
-    assert len(shown_ids(page)) == 2
-    search(page, "width:>10")
-    assert len(shown_ids(page)) == 12
