@@ -14,7 +14,7 @@ from qdrant_client.http.exceptions import ApiException, ResponseHandlingExceptio
 
 from imgsearch.errors import IndexServerError, LibraryUnsupported
 from imgsearch.index.qdrant.address import KEY_VARIABLE, QdrantAddress
-from imgsearch.index.qdrant.points import MARKER_ID, CollectionForm
+from imgsearch.index.qdrant.points import BLOCK, BLOCK_BITS, MARKER_ID, CollectionForm
 from imgsearch.records import Float32, Int64
 from imgsearch.wording import one_line
 
@@ -123,6 +123,10 @@ class ServerPoints:
             shard_number=self._shards,
             replication_factor=self._replicas,
         )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # local mode says that it has no indexes
+            by_block = models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=True, range=False)
+            self._client.create_payload_index(self._collection, BLOCK, by_block, wait=True)
 
     @_told
     def drop(self) -> None:
@@ -131,7 +135,9 @@ class ServerPoints:
     @_told
     def upsert(self, ids: Int64, vectors: Sequence[Float32], payload: dict[str, str] | None = None) -> None:
         points = [
-            models.PointStruct.model_construct(id=point, vector=rows.tolist(), payload=payload)
+            models.PointStruct.model_construct(
+                id=point, vector=rows.tolist(), payload=payload or {BLOCK: point >> BLOCK_BITS}
+            )
             for point, rows in zip(ids.tolist(), vectors, strict=True)
         ]
         self._client.upsert(self._collection, points, wait=True)
@@ -170,12 +176,14 @@ class ServerPoints:
         return dict(found[0].payload or {}) if found else None
 
     @_told
-    def nearest(self, text: Float32, count: int, only: Int64 | None, without: Int64 | None) -> Int64:
+    def nearest(
+        self, text: Float32, count: int, only: Int64 | None, without: Int64 | None, blocks: Int64 | None = None
+    ) -> Int64:
         answer = self._client.query_points(
             self._collection,
             query=[text.tolist()],  # a flat vector is refused where points hold several
             limit=count,
-            query_filter=_filter(only, without),
+            query_filter=_filter(only, without, blocks),
             with_payload=False,
             search_params=models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True)),
         )
@@ -185,8 +193,12 @@ class ServerPoints:
         self._client.close()
 
 
-def _filter(only: Int64 | None, without: Int64 | None) -> models.Filter | None:
-    """By ids; unchecked, because pydantic takes 0.2 s for half a million numbers that are known to be right."""
+def _filter(only: Int64 | None, without: Int64 | None, blocks: Int64 | None) -> models.Filter | None:
+    """By ids or blocks; unchecked, because pydantic takes 0.2 s for half a million numbers that are known to be
+    right."""
+    if blocks is not None:
+        match = models.MatchAny.model_construct(any=blocks.tolist())
+        return models.Filter.model_construct(must=[models.FieldCondition.model_construct(key=BLOCK, match=match)])
     if only is not None:
         return models.Filter.model_construct(must=[_has_id(only)])
     if without is not None and len(without):

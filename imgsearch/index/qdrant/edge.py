@@ -14,7 +14,7 @@ import numpy as np
 import qdrant_edge as engine
 
 from imgsearch.errors import IndexServerError, LibraryError
-from imgsearch.index.qdrant.points import MARKER_ID, CollectionForm
+from imgsearch.index.qdrant.points import BLOCK, BLOCK_BITS, MARKER_ID, CollectionForm
 from imgsearch.records import Float32, Int64
 from imgsearch.wording import one_line
 
@@ -76,6 +76,8 @@ class EdgePoints:
         )
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._opened = engine.EdgeShard.create(str(self._path), engine.EdgeConfig(vectors=form))
+        index = engine.UpdateOperation.create_field_index(BLOCK, engine.IntegerIndexParams(lookup=True, range=False))
+        self._opened.update(index)
 
     @_told
     def drop(self) -> None:
@@ -85,7 +87,7 @@ class EdgePoints:
     @_told
     def upsert(self, ids: Int64, vectors: Sequence[Float32], payload: dict[str, str] | None = None) -> None:
         pairs = zip(ids.tolist(), vectors, strict=True)
-        points = [engine.Point(point, rows.tolist(), payload) for point, rows in pairs]
+        points = [engine.Point(point, rows.tolist(), payload or {BLOCK: point >> BLOCK_BITS}) for point, rows in pairs]
         self._shard().update(engine.UpdateOperation.upsert_points(points))
 
     @_told
@@ -122,11 +124,13 @@ class EdgePoints:
         return dict(found[0].payload or {}) if found else None
 
     @_told
-    def nearest(self, text: Float32, count: int, only: Int64 | None, without: Int64 | None) -> Int64:
+    def nearest(
+        self, text: Float32, count: int, only: Int64 | None, without: Int64 | None, blocks: Int64 | None = None
+    ) -> Int64:
         request = engine.QueryRequest(
             query=engine.Query.Nearest([text.tolist()]),
             limit=count,
-            filter=_filter(only, without),
+            filter=_filter(only, without, blocks),
             params=engine.SearchParams(exact=True),
             with_payload=False,
             with_vector=False,
@@ -145,7 +149,9 @@ class EdgePoints:
         return self._opened
 
 
-def _filter(only: Int64 | None, without: Int64 | None) -> Any:
+def _filter(only: Int64 | None, without: Int64 | None, blocks: Int64 | None) -> Any:
+    if blocks is not None:
+        return engine.Filter(must=[engine.FieldCondition(BLOCK, match=engine.MatchAny(blocks.tolist()))])
     if only is not None:
         return engine.Filter(must=[engine.HasIdCondition(set(only.tolist()))])
     if without is not None and len(without):

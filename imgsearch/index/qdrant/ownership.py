@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 
 from imgsearch.errors import LibraryUnsupported
-from imgsearch.index.qdrant.points import Marker, Points
+from imgsearch.index.qdrant.points import BLOCK_BITS, Marker, Points
 from imgsearch.index.representatives import SIMILARITY
 from imgsearch.records import Int64
 from imgsearch.storage import Store, View
@@ -35,7 +35,8 @@ def collection_of(store: Store, named: str) -> str:
 def new_marker(store: Store) -> Marker:
     """The marker of a collection that holds nothing yet."""
     model = store.model
-    return Marker(identity_of(store), f"{model_key(model)}/{model.query_tokens}x{model.dims}", RECIPE)
+    whose = f"{model_key(model)}/{model.query_tokens}x{model.dims}"
+    return Marker(identity_of(store), whose, RECIPE, block_bits=BLOCK_BITS)
 
 
 def anchors_of(store: Store, view: View) -> tuple[tuple[int, int, str], ...]:

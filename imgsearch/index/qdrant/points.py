@@ -14,6 +14,13 @@ MARKER_ID = (1 << 62) + 1
 """The point that says whose collection it is. No slot is as high. A point and not the collection's metadata, which
 older servers and the in-process engine lack."""
 
+BLOCK_BITS = 10
+BLOCK = "block"
+"""A point's payload has its slot without the last bits, as an integer with an index: by these blocks of 1,024
+neighbours a filter is told that names too many slots one by one. A slot never changes, so neither does its block:
+facts of pictures in the payload would have to follow every change of the catalog, or lose answers. Another number of
+bits needs another recipe (`ownership.RECIPE`)."""
+
 VECTORS = {"float16": 1e-3, "turbo8": 3e-2, "turbo16": 1e-3, "float32": 1e-5}
 """The data types that keep the order, and how far (L2) a unit vector that is read back may be from what was sent. With
 qdrant-edge-py 0.9.0, 4 to 768 numbers, it was at most 3.7e-4, 1.2e-2, 4.5e-5 and 0."""
@@ -40,7 +47,8 @@ class CollectionForm:
 class Marker:
     """What a collection holds. ``library`` and ``model`` say whose it is; the slots before ``stop`` are all there, as
     of ``generation``. ``anchors``: [slot, image id, sha256] of a few images, by which a copy of the library that went
-    another way is found out. ``recipe`` says how the vectors were chosen."""
+    another way is found out. ``recipe`` says how the vectors were chosen. ``block_bits``: how many bits the
+    points' blocks leave out; 0 in a collection of which an older program made a part."""
 
     library: str
     model: str
@@ -49,6 +57,7 @@ class Marker:
     generation: int = 0
     images: int = 0
     anchors: tuple[tuple[int, int, str], ...] = ()
+    block_bits: int = 0
 
     def as_payload(self) -> dict[str, str]:
         """One string, which every engine gives back as it was."""
@@ -84,7 +93,8 @@ class Points(Protocol):
     def drop(self) -> None: ...
 
     def upsert(self, ids: Int64, vectors: Sequence[Float32], payload: dict[str, str] | None = None) -> None:
-        """Store points; returns when they are durable. The same points again change nothing."""
+        """Store points; returns when they are durable. The same points again change nothing. Without ``payload`` each
+        gets its `BLOCK`."""
         ...
 
     def delete(self, ids: Int64) -> None: ...
@@ -105,9 +115,11 @@ class Points(Protocol):
         """None where there is no such point."""
         ...
 
-    def nearest(self, text: Float32, count: int, only: Int64 | None, without: Int64 | None) -> Int64:
-        """The ids of the ``count`` points that score best with ``text`` [D], among ``only`` or outside ``without``. All
-        points are compared."""
+    def nearest(
+        self, text: Float32, count: int, only: Int64 | None, without: Int64 | None, blocks: Int64 | None = None
+    ) -> Int64:
+        """The ids of the ``count`` points that score best with ``text`` [D], among ``only``, outside ``without`` or in
+        ``blocks``. All points that these leave are compared."""
         ...
 
     def close(self) -> None: ...

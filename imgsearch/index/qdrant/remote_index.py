@@ -126,7 +126,7 @@ class RemoteIndex:
         marker = required_marker(self._store, view, points, payload)
         if not marker.stop:
             raise IndexServerError(f"{points.name} is not complete", "imgsearch build --qdrant completes it")
-        stage = QdrantFirstStage(points, marker.stop)
+        stage = QdrantFirstStage(points, marker.stop, marker.block_bits)
         return _Served(points, stage, SnapshotIndex(view, stage, view.tie_keys(), view.live_mask()), payload)
 
     def _at_home(self) -> tuple[CandidateIndex, str | None]:

@@ -16,7 +16,7 @@ from qdrant_shelf import D, Shelf, texts
 from imgsearch.cli import main
 from imgsearch.errors import IndexServerError, LibraryUnsupported
 from imgsearch.index import ExactIndex, SnapshotIndex, TokenRows
-from imgsearch.index.qdrant import QdrantAddress, connect, push_library
+from imgsearch.index.qdrant import QdrantAddress, connect, first_stage, push_library
 from imgsearch.index.qdrant.first_stage import QdrantFirstStage
 from imgsearch.index.qdrant.push import send_images
 
@@ -49,21 +49,26 @@ def recall(found: np.ndarray, truth: np.ndarray) -> float:
 
 @pytest.mark.parametrize("vectors", ["float16", "turbo8"])
 def test_ten_best_of_drawn_scenes_are_found_with_and_without_filters(
-    drawn: tuple[np.ndarray, np.ndarray], vectors: str, tmp_path: Path
+    drawn: tuple[np.ndarray, np.ndarray], vectors: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from imgsearch.index.qdrant import edge
+
+    monkeypatch.setattr(edge, "BLOCK_BITS", 3)
     tokens, asked = drawn
     rows, points = TokenRows(tokens), connect(QdrantAddress(f"edge:{tmp_path}"), "scenes")
     points.create(rows.dims, vectors)
     assert send_images(rows, np.arange(SCENES), points).vectors < 8 * SCENES  # few of 32 stand for an image
-    stage = QdrantFirstStage(points, SCENES)
-    index = SnapshotIndex(rows, stage, candidates=40, exact_share=0.0)
     rng = np.random.default_rng(3)
-    for allowed in (None, rng.random(SCENES) < 0.8, rng.random(SCENES) < 0.4):
+    for allowed in (None, rng.random(SCENES) < 0.8, rng.random(SCENES) < 0.4, np.arange(SCENES) > 100):
+        if allowed is not None and allowed[-40:].all():  # a filter that is told by blocks
+            monkeypatch.setattr(first_stage, "MOST_IDS", 10)
+        stage = QdrantFirstStage(points, SCENES, 3)
+        index = SnapshotIndex(rows, stage, candidates=40, exact_share=0.0)
         truth = ExactIndex(rows).search(asked, 10, allowed)
         found = index.search(asked, 10, allowed)
         assert recall(found.slots, truth.slots) >= 0.99
         assert allowed is None or allowed[found.slots].all()
-    assert stage.asked == 3 * len(asked)
+        assert stage.asked == len(asked)
     points.close()
 
 

@@ -9,7 +9,7 @@ import pytest
 from qdrant_shelf import Shelf, Troubled, away, local_points, texts
 
 from imgsearch.index import ExactIndex, open_at_home
-from imgsearch.index.qdrant import PushStopped, first_stage, push_library, remote_index
+from imgsearch.index.qdrant import PushStopped, client, first_stage, ownership, push_library, remote_index
 from imgsearch.index.qdrant.first_stage import QdrantFirstStage
 from imgsearch.index.qdrant.remote_index import AWAY_S, Gate, RemoteIndex
 from imgsearch.storage import compact
@@ -90,6 +90,34 @@ def test_filter_against_the_text_is_asked_for_more(shelf: Shelf, points: Any, mo
     stage = QdrantFirstStage(points, 300)
     found = stage.candidates(texts()[0], 20, allowed)
     assert len(found) == 20 and set(found.tolist()) <= set(order[150:190].tolist()) and stage.asked > 1
+
+
+@pytest.mark.parametrize("runs", [[(40, 90), (200, 230)], [(0, 7), (8, 9), (295, 300)], [(3, 298)]])
+def test_wide_filter_is_told_by_blocks_with_one_answer(
+    shelf: Shelf, points: Any, runs: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a filter that is too wide for ids the server hears which blocks of slots hold what it lets through; where that
+    is nearly all, or an older program made the collection, it hears nothing."""
+    for module in (client, ownership):
+        monkeypatch.setattr(module, "BLOCK_BITS", 3)
+    monkeypatch.setattr(first_stage, "MOST_IDS", 4)
+    push_library(shelf.store, points, "float16")
+    heard: list[Any] = []
+    nearest = type(points).nearest
+    monkeypatch.setattr(type(points), "nearest", lambda self, *more: heard.append(more[4]) or nearest(self, *more))
+    allowed = np.zeros(300, np.bool_)
+    for first, stop in runs:
+        allowed[first:stop] = np.random.default_rng(5).random(stop - first) < 0.8
+    best = np.array([texts()[0] @ rows.T for rows in shelf.store.view().read(np.arange(300))]).max(axis=1)
+    best[~allowed] = -2.0
+    for bits in (3, 0):
+        found = QdrantFirstStage(points, 300, bits).candidates(texts()[0], 9, allowed)
+        assert set(found.tolist()) == set(np.argsort(-best)[: min(9, allowed.sum())].tolist())
+    blocks = sorted({slot // 8 for slot in np.flatnonzero(allowed).tolist()})
+    assert [None if each is None else each.tolist() for each in heard if each is not None][:1] == (
+        [blocks] if 8 * len(blocks) <= 0.4 * 300 else []
+    )
+    assert heard[-1] is None
 
 
 def test_marker_is_no_answer(shelf: Shelf, points: Any) -> None:

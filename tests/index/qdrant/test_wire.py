@@ -33,13 +33,16 @@ class Recorder:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         body = json.loads(request.content) if request.content else None
         self.requests.append((request.method, request.url.path, body))
-        return httpx.Response(200, json={"result": self.result, "status": "ok", "time": 0.0})
+        result = {"status": "completed"} if request.url.path.endswith("/index") else self.result
+        return httpx.Response(200, json={"result": result, "status": "ok", "time": 0.0})
 
 
 def test_new_collection_has_multivectors_and_no_graph() -> None:
     server = Recorder()
     points_on(server).create(256, "turbo8")
-    [(method, path, body)] = server.requests
+    (method, path, body), (_, index_path, index) = server.requests
+    assert index_path == "/collections/pictures/index"
+    assert (index["field_name"], index["field_schema"]["lookup"]) == ("block", True)
     assert (method, path) == ("PUT", "/collections/pictures")
     assert body["vectors"]["hnsw_config"]["m"] == 0 and body["vectors"]["datatype"] == "turbo8"
     assert body["vectors"]["multivector_config"] == {"comparator": "max_sim"}
@@ -56,21 +59,25 @@ def test_points_are_sent_whole() -> None:
     assert path == "/collections/pictures/points" and delete_path.endswith("/points/delete")
     sent = {point["id"]: point["vector"] for point in body["points"]}
     assert sent == {3: [[0.5, -0.25]], 9: [[1, 0], [0, 1]]}
+    assert [point["payload"] for point in body["points"]] == [{"block": 0}] * 2
     assert delete_body["points"] == [3, 9]
 
 
 @pytest.mark.parametrize(
-    ("only", "without", "sent"),
+    ("only", "without", "blocks", "sent"),
     [
-        (None, None, None),
-        (np.array([1, 2]), None, {"must": [{"has_id": [1, 2]}]}),
-        (None, np.array([7]), {"must_not": [{"has_id": [7]}]}),
-        (None, np.array([], np.int64), None),
+        (None, None, None, None),
+        (np.array([1, 2]), None, None, {"must": [{"has_id": [1, 2]}]}),
+        (None, np.array([7]), None, {"must_not": [{"has_id": [7]}]}),
+        (None, np.array([], np.int64), None, None),
+        (None, None, np.array([0, 5]), {"must": [{"key": "block", "match": {"any": [0, 5]}}]}),
     ],
 )
-def test_query_is_a_list_of_one_vector_and_the_filter_goes_along(only: Any, without: Any, sent: Any) -> None:
+def test_query_is_a_list_of_one_vector_and_the_filter_goes_along(
+    only: Any, without: Any, blocks: Any, sent: Any
+) -> None:
     server = Recorder({"points": [{"id": 5, "version": 0, "score": 0.5}, {"id": 2, "version": 0, "score": 0.25}]})
-    found = points_on(server).nearest(np.array([1, 0], np.float32), 2, only, without)
+    found = points_on(server).nearest(np.array([1, 0], np.float32), 2, only, without, blocks)
     assert found.tolist() == [5, 2] and found.dtype == np.int64
     [(_, path, body)] = server.requests
     assert path == "/collections/pictures/points/query"
