@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -162,3 +163,43 @@ def test_review_is_read_without_a_script_and_on_a_phone(open_page: Callable[...,
     page.click("#more")
     assert page.locator(".twins").count() == 2
     assert "Nothing moves before you say so" in page.inner_text("main")
+
+
+def test_a_search_for_duplicates_is_started_watched_and_stopped(open_page: Callable[..., Any], site: Site) -> None:
+    """Its process is in test_jobs.py; here the page is told of one that ends as it should."""
+    page = open_page("/library")
+    progress = {"total": 200, "done": 50, "failed": 0, "stage": "hashes", "images_per_s": None, "seconds_left": None}
+    job = {"id": 7, "kind": "dedup-find", "state": "running", "finished_at": None, "progress": progress}
+    job |= {"summary": None, "message": "", "problem": None}
+    counts = {"images": 200, "groups": 3, "copies": 2, "freed_bytes": 10, "failed": 1}
+    over = job | {"state": "finished", "finished_at": "2026-11-28T00:00:00.000Z", "summary": counts}
+    events: list[tuple[str, Any]] = [("jobs", {"jobs": [job]})]
+    known: list[Any] = []
+
+    def stream(route: Any) -> None:
+        body = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in events)
+        route.fulfill(body=body, content_type="text/event-stream")
+
+    def jobs(route: Any) -> None:
+        started = route.request.method == "POST"
+        known[:] = [job] if started else known
+        route.fulfill(json=job if started else {"jobs": known}, status=202 if started else 200)
+
+    page.route("**/api/v1/jobs", jobs)
+    page.route("**/jobs/stream", stream)
+    page.route("**/jobs/7", lambda route: route.fulfill(json=job | {"state": "stopping"}, status=202))
+    page.click("text=Duplicates")
+    assert "imgsearch" not in page.inner_text("main")
+    page.click("#start-find")
+    until(page, "document.querySelector('#find-says').textContent === 'Comparing how they look …'")
+    assert page.inner_text("#find-pace") == "50 of 200" and page.is_hidden("#start-find")
+    assert page.evaluate("document.activeElement.id") == "stop-find"
+    check_with_axe(page)
+    page.click("#stop-find")
+    until(page, "document.querySelector('#find-says').textContent.startsWith('Stopping')")
+    events.append(("job", over))
+    known[:] = [over]
+    page.reload()
+    told = "200 pictures compared: 3 groups found, 2 files that could go. 1 file could not be read."
+    until(page, f"document.querySelector('#find-says').textContent === {told!r}")
+    assert page.is_visible("#start-find") and page.is_hidden("#find-bar")
