@@ -17,6 +17,7 @@ _MAX_TEXTS = 64
 _MAX_INFLATED = 4 * 1024 * 1024
 _GREY, _PALETTE, _ALPHA = (0, 4), 3, (4, 6)
 _RAW_PROFILE = re.compile(r"raw profile type (exif|APP1|iptc|8bim|xmp)", re.IGNORECASE)
+_EXIF_HEADS = (b"Exif\0\0", b"II*\0", b"MM\0*")
 _XMP_KEY = "XML:com.adobe.xmp"
 # Keywords for the date of the image instead of the file: PNG's own, and those of EXIF that ImageMagick copies.
 _CREATED = re.compile(r"creation[ _]?time|(exif:)?date[ _]?time[ _]?original|(xmp:)?create[ _]?date", re.IGNORECASE)
@@ -108,7 +109,7 @@ def _keep_text(header: Header, key: str, text: bytes) -> None:
         header.xmp = text
     elif profile is not None:
         data, kind = _unhex(text), profile[1].lower()
-        if kind in ("exif", "app1") and data.startswith(b"Exif\0\0") and not len(header.exif):
+        if kind in ("exif", "app1") and data.startswith(_EXIF_HEADS) and not len(header.exif):
             header.exif = load_exif(data)
         elif kind in ("xmp", "app1") and not header.xmp:
             header.xmp = data.partition(b"\0")[2] if data.startswith(b"http://ns.adobe.com/xap") else data

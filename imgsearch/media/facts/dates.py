@@ -16,7 +16,7 @@ from typing import NamedTuple
 FIRST_YEAR = 1826  # the year of the first photograph
 _BEFORE_NOON = "a\\.?m\\.?|上午|午前|오전|凌晨|早上"
 _AFTER_NOON = "p\\.?m\\.?|下午|午後|오후|晚上|中午"
-_ZONE = r"Z|[+-]\d{1,2}(?::?\d{2})?(?!\d)"
+_ZONE = r"Z|(?:(?:UTC|GMT)\s*)?[+-]\d{1,2}(?::?\d{2})?(?!\d)|(?:UTC|GMT)\b"
 # Parts may be blank: EXIF writes a year alone as "1998:  :     :  :  ".
 _DATE = re.compile(r"\s*(\d{4})(?:\s*[-:/.,年년]\s*(\d{0,2})\s*(?:[-:/.,月월]\s*(\d{0,2})\s*[日일.]?)?)?(?=\D|\d\d:|$)")
 _SPACED = re.compile(r"\s*(\d{4}) (\d{1,2}) (\d{1,2})(?=\D|$)")
@@ -30,9 +30,10 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 _COMPACT_TIME = re.compile(rf"[\sT_-]*(?P<hour>\d{{2}})(?P<minute>\d{{2}})(?P<second>\d{{2}})?\s*(?P<zone>{_ZONE})?")
-_OFFSET = re.compile(r"(Z|UTC|GMT)|([+-])(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
+_OFFSET = re.compile(r"(Z|UTC|GMT)|(?:(?:UTC|GMT)\s*)?([+-])(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
+_HALF = re.compile(r"\s*\b([ap])\.?m\b\.?", re.IGNORECASE)
 _MAIL_ZONE = re.compile(r"\d\s+(?!-0000)(?:[+-]\d{4}|[A-Za-z]{1,4})\s*(?:\(.*\))?\s*$")
-_WIDE = str.maketrans("：．／－，　", ":./-, ")
+_WIDE = str.maketrans("：．／－−，　\u00a0\u202f", ":./--,   ")
 _DIGITS = re.compile(r"\d")
 
 
@@ -85,8 +86,10 @@ def gps_date(day: str, time: tuple[float, float, float] | None) -> str:
 
 
 def mail_date(text: str) -> str:
-    """ISO 8601 of an RFC 1123 date, which PNG asks for in "Creation Time": "Sun, 14 Jul 2019 15:30:12 +0200"; "" if
-    there is none."""
+    """ISO 8601 of an RFC 1123 date, which PNG asks for in "Creation Time": "Sun, 14 Jul 2019 15:30:12 +0200", also with
+    a half of the day ("Jul 14, 2019, 3:30:12 PM"); "" if there is none."""
+    half = _HALF.search(text)
+    text = _HALF.sub("", text) if half else text
     try:
         found = parsedate_tz(text)
     except (ValueError, TypeError, IndexError, OverflowError):
@@ -94,6 +97,7 @@ def mail_date(text: str) -> str:
     if found is None or found[0] < FIRST_YEAR:
         return ""
     year, month, day, hour, minute, second, *_, zone = found
+    hour = _of_day(hour, f"{half[1].lower()}m") if half else hour
     offset = _offset_of(zone or 0) if _MAIL_ZONE.search(text) else ""
     return written(Clock(year, month, day, hour, minute, second, "", offset))
 
@@ -131,7 +135,7 @@ def written(clock: Clock) -> str:
 
 def offset_text(text: str) -> str:
     """ "+02:00" from "+02:00", "+0200" or "+2", "+00:00" from "Z"; "" if there is no offset."""
-    match = _OFFSET.fullmatch(text.strip())
+    match = _OFFSET.fullmatch(_plain(text).strip("\0 \r\n\t"))
     if match is None:
         return ""
     if match[1]:

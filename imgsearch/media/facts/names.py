@@ -17,12 +17,12 @@ from imgsearch.media.facts.dates import Clock, written
 _FIRST_YEAR = 1990
 _DAY = r"(?<!\d)(?P<year>(?:19|20)\d\d)(?P<mark>[-_. ]?)(?P<month>\d\d)(?P<second_mark>[-_. ]?)(?P<day>\d\d)"
 # The time may follow the day directly: six digits after at most one separator, and perhaps milliseconds.
-_CLOSE = r"(?:[-_ T.]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?P<part>\d{3})?)(?!\d)(?P<close_zulu>Z\b)?"
+_CLOSE = r"(?:[-_ T.]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?P<part>\d{2,3})?)(?!\d)(?P<close_zulu>Z\b)?"
 # Or as three numbers with separators, perhaps after a word or a half of the day ("at", "um", "a las", "PM").
 _AFTER_NOON = r"p\.?[ ]?m|μ\.?μ|م|下午|午後|오후|晚上|中午"
 _BEFORE_NOON = r"a\.?[ ]?m|π\.?μ|ص|上午|午前|오전|凌晨|早上"
 _APART = (
-    r"(?:[-_ T.,]{1,3}(?:[^\W\d_]{1,4}(?:\(s\))?\.?[ _]){0,2}?"
+    r"(?:[-_ T.,]{1,3}(?:[^\W\d_]{1,4}(?:\(s\))?\.?[ _-]){0,2}?"
     rf"(?:(?P<early_half>{_BEFORE_NOON}|{_AFTER_NOON})[ _]?)?"
     r"(?P<far_hour>\d{1,2})(?P<far_mark>[-_.: h])(?P<far_minute>\d\d)"
     r"(?:(?P=far_mark)|m)(?P<far_second>\d\d)(?:[-_.](?P<far_part>\d{3}))?(?!\d)"
@@ -36,12 +36,15 @@ _DAY_FIRST = re.compile(
 )
 # Milliseconds since 1970, after a prefix of the programs that write them.
 _EPOCH = re.compile(
-    r"(?:^|[^a-z])(?:fb_img|mmexport|wx_camera|microMsg|faceapp|img|image|photo|pic|screenshot|camera|collage)[-_. ]?"
-    r"(\d{13})(?!\d)",
+    r"(?:^|[^a-z])(?:fb_img|mmexport|wx_camera|microMsg|line|faceapp|img|image|photo|pic|screenshot|camera|collage)"
+    r"[-_. ]?(\d{13})(?!\d)",
     re.IGNORECASE,
 )
 _BLANKS = str.maketrans("\u00a0\u202f\u2009", "   ")  # macOS writes a narrow no-break space before "PM"
 _DIGITS = re.compile(r"\d")
+# Behind two more digits Epson's scanners write hundredths, and the Nintendo Switch a counter.
+_HUNDREDTHS = re.compile(r"img\d", re.IGNORECASE)
+_NO_TIME = re.compile(r"line_album_", re.IGNORECASE)  # LINE_ALBUM_20190714_190714_1: the second number is a day too
 _UTC = re.compile(r"pxl_", re.IGNORECASE)  # Pixel phones write UTC into their names
 _RUN = re.compile(r"[a-z0-9]*", re.IGNORECASE)
 
@@ -108,7 +111,10 @@ def _checked(stem: str, match: re.Match[str]) -> str:
     is_hexadecimal = re.fullmatch("[0-9a-f]+", left, re.IGNORECASE) is not None
     if is_hexadecimal or (right and any(map(str.isdigit, right)) and re.fullmatch("[0-9a-f]+", right, re.IGNORECASE)):
         return ""
-    return _written(match, int(match["month"]), int(match["day"]), "+00:00" if _UTC.match(stem) else "")
+    found = _written(match, int(match["month"]), int(match["day"]), "+00:00" if _UTC.match(stem) else "")
+    if _NO_TIME.match(stem):
+        return found[:10]
+    return found[:19] if len(match["part"] or "") == 2 and not _HUNDREDTHS.match(stem) else found
 
 
 def _written(match: re.Match[str], month: int, day: int, offset: str) -> str:

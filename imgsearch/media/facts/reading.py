@@ -27,7 +27,7 @@ _MAKE, _MODEL = 0x010F, 0x0110
 # Date, sub-seconds, offset.
 _ORIGINAL, _DIGITIZED, _CHANGED = (0x9003, 0x9291, 0x9011), (0x9004, 0x9292, 0x9012), (0x0132, 0x9290, 0x9010)
 _XMP_ORIGINAL = ("exif:DateTimeOriginal", "photoshop:DateCreated")
-_XMP_MADE = ("exif:DateTimeDigitized", "xmp:CreateDate", "acdsee:datetime", "tiff:DateTime")
+_XMP_MADE = ("exif:DateTimeDigitized", "xmp:CreateDate", "acdsee:datetime", "tiff:DateTime", "dc:date")
 
 Table = Mapping[int, Any] | Image.Exif
 

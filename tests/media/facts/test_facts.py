@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from facts_files import box, dataset, exif, facts, jpeg, png, tiff_of, xmp
+from facts_files import bag, box, dataset, exif, facts, jpeg, png, tiff_of, xmp
 from PIL.TiffImagePlugin import IFDRational
 from whole_files import Page, tiff_bytes
 
-from imgsearch.media.facts.dates import any_date, gps_date, iptc_date, parse_date
+from imgsearch.media.facts.dates import any_date, gps_date, iptc_date, offset_text, parse_date
 from imgsearch.media.facts.places import exif_place
 
 DAY = {0x9003: "2019:07:14 15:30:12"}
@@ -31,6 +31,10 @@ CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
         ("2019:07:14-15:30:12", "2019-07-14T15:30:12"),
         ("2019:07:14 - 15:30", "2019-07-14T15:30"),
         ("2019:07:14 -1:-1:-1", "2019-07-14"),
+        ("2019:07:14 15:30:12 GMT+02:00", "2019-07-14T15:30:12+02:00"),
+        ("2019:07:14 15:30:12 UTC", "2019-07-14T15:30:12+00:00"),
+        ("2019-07-14T15:30:12\u221205:00", "2019-07-14T15:30:12-05:00"),
+        ("2015-08-22T24:08:19+14:00", "2015-08-22T00:08:19+14:00"),
         ("2000:00:00 00:00:00", "2000"),
         ("12345678", ""),
         ("1563117012", ""),
@@ -46,6 +50,14 @@ def test_dates_of_other_standards_keep_their_precision():
     assert gps_date("2019:07:14", (13.0, 30.0, 12.5)) == "2019-07-14T13:30:12.5+00:00"
     assert any_date("Sun, 14 Jul 2019 15:30:12 +0200") == "2019-07-14T15:30:12+02:00"
     assert any_date("Sun Jul 14 15:30:12 2019") == "2019-07-14T15:30:12"
+    assert any_date("Jul 14, 2019, 3:30:12 PM") == "2019-07-14T15:30:12"
+    assert any_date("Jul 14, 2019, 12:30:12\u202fAM UTC") == "2019-07-14T00:30:12+00:00"
+    assert [offset_text(text) for text in ("UTC+2", "GMT-03:00", "+02:00\0", "+15:00")] == [
+        "+02:00",
+        "-03:00",
+        "+02:00",
+        "",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +74,7 @@ def test_dates_of_other_standards_keep_their_precision():
         (jpeg(packet=xmp('photoshop:DateCreated="1998"')), ("1998", "xmp")),
         (jpeg(packet=xmp('xmp:CreateDate="2001-02-03"')), ("2001-02-03", "xmp")),
         (jpeg(packet=xmp('xmp:ModifyDate="2001-02-03"')), (None, None)),  # of editing
+        (jpeg(packet=xmp(elements=bag("dc:date", "2019-07-14"))), ("2019-07-14", "xmp")),
         (
             jpeg(iptc=dataset(2, 55, b"20190714") + dataset(2, 60, b"153012+0200")),
             ("2019-07-14T15:30:12+02:00", "iptc"),
@@ -81,6 +94,14 @@ def test_dates_of_other_standards_keep_their_precision():
 def test_a_date_is_found_wherever_it_stands(data, expected):
     found = facts(data)
     assert (found.taken_at, found.taken_source) == expected
+
+
+@pytest.mark.parametrize("head", [b"Exif\0\0", b""])
+@pytest.mark.parametrize("key", ["exif", "APP1"])
+def test_exif_is_read_from_the_text_of_imagemagick(head, key):
+    block = head + tiff_of(exif({0x010F: "ACME"}, DAY))
+    found = facts(png({f"Raw profile type {key}": f"\n{key}\n{len(block):8}\n{block.hex()}\n"}))
+    assert (found.taken_at, found.camera) == ("2019-07-14T15:30:12", "ACME")
 
 
 def test_a_date_of_taking_goes_before_one_of_scanning():

@@ -57,6 +57,16 @@ AT = "2019-07-14T15:30:12"
         ("2019-07-14T15_30_12Z.jpg", AT + "+00:00"),
         ("20190714T153012Z.jpg", AT + "+00:00"),
         ("CamScanner 07-14-2019 15.30.12.jpg", AT),
+        ("WhatsApp-Image-2019-07-14-at-15.30.12.jpeg", AT),
+        ("photo_5@14-07-2019_15-30-12.jpg", AT),  # Telegram's export
+        ("img20190714_15301234.jpg", AT + ".34"),  # Epson: hundredths
+        ("2019071415301200-0123456789ABCDEF0123456789ABCDEF.jpg", AT),  # Nintendo Switch: a counter
+        ("LINE_ALBUM_20190714_190714_1.jpg", "2019-07-14"),
+        ("LINE_1563117012345.jpg", "2019-07-14T15:10:12+00:00"),
+        ("00100lPORTRAIT_00100_BURST20190714153012345_COVER.jpg", AT + ".345"),
+        ("signal-2019-07-14-15-30-12-345.jpg", AT + ".345"),
+        ("grim-20190714_15h30m12s.png", AT),
+        ("dji_mimo_20190714_153012_0_1563117012345_photo.jpg", AT),
         *((name, None) for name in ("DSC01234.jpg", "DSC_2019.jpg", "IMG_2019.jpg", "12345678.jpg", "20191332.jpg")),
         *((name, None) for name in ("received_1563117012345678.jpg", "4006381333931.jpg", "3f20190714ab12.jpg")),
         *((name, None) for name in ("19850714_101010.jpg", "29990714_101010.jpg", "20190230_101010.jpg")),

@@ -88,6 +88,21 @@ def test_a_user_comment_is_read_by_the_code_that_it_names(value, expected):
             [("tag", "A", "xmp"), ("tag", "B", "xmp")],
         ),
         (jpeg(packet=xmp('tiff:ImageDescription="At sea"')), [("caption", "At sea", "xmp")]),
+        *(
+            (
+                jpeg(
+                    packet=b'<?xml version="1.0" encoding="%s"?>' % name.encode()
+                    + xmp(elements=bag("dc:subject", text)).decode().encode(name)
+                ),
+                [("tag", text, "xmp")],
+            )
+            for name, text in (
+                ("ISO-8859-1", "Brücke"),
+                ("windows-1251", "лодка"),
+                ("Shift_JIS", "桜"),
+                ("koi8-r", "лес"),
+            )
+        ),
         (jpeg(comment="grandmother"), [("caption", "grandmother", "comment")]),
         (jpeg(exif({0x010E: "OLYMPUS DIGITAL CAMERA         "})), []),
         (jpeg(exif({0x010E: "SONY DSC"}, {0x9286: b"ASCII\0\0\0Screenshot"})), []),
