@@ -7,6 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+READY = "document.querySelector('[aria-controls=recalled]')"
+"""What the page does without at first is there: choosing pictures, dropping them, earlier searches."""
+
 SETTLED = "document.querySelector('#status') && !document.querySelector('#status.busy')"
 
 
@@ -71,6 +74,7 @@ def shown_picture(page: Any) -> int | None:
 
 def hand_over(page: Any, picture: Path, kind: str) -> None:
     """Drop or paste a file, as a browser tells a page of it. ``kind``: "drop" or "paste"."""
+    until(page, READY)
     data = base64.b64encode(picture.read_bytes()).decode()
     page.evaluate(
         """async ([data, name, kind]) => {

@@ -82,12 +82,12 @@ export class Actions {
     const button = (name, image, text, act) => el("button", { class: "button", type: "button", "data-do": name, title: text, click: act }, icon(image), el("span", {}, text));
     this.#findAlbum();
     return [
-      button("favourite", "heart", "Favourite", () => toggleFavourite(this.chosen)),
+      button("favourite", "heart@more", "Favourite", () => toggleFavourite(this.chosen)),
       button("album", "albums", "Album", () => chooseAlbum(this.chosen)),
-      button("out", "out", "Take out", () => this.album && put(this.album, this.chosen, false)),
-      button("hide", "hide", "Hide", () => this.hide(this.chosen)),
+      button("out", "out@more", "Take out", () => this.album && put(this.album, this.chosen, false)),
+      button("hide", "hide@more", "Hide", () => this.hide(this.chosen)),
       button("slides", "play", "Slideshow", () => this.play()),
-      CAN_SHARE ? button("share", "share", "Share", () => share(this.chosen)) : null,
+      CAN_SHARE ? button("share", "share@more", "Share", () => share(this.chosen)) : null,
     ].filter(Boolean);
   }
 

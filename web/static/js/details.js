@@ -120,7 +120,7 @@ function acts(hit, alike) {
   return [el("div", { class: "acts" }, similar,
     el("a", { class: "button", href: hit.full ?? full(hit.image_id), target: "_blank", rel: "noopener" }, icon("open"), "Full size"),
     el("a", { class: "button", href: hit.download ?? original(hit.image_id, true) }, icon("fetch"), "Download"),
-    act("album", "albums", "Album"), act("copy", "copy", "Copy picture"), CAN_SHARE ? act("share", "share", "Share") : null, act("hide", "hide", "Hide"))];
+    act("album", "albums", "Album"), act("copy", "copy", "Copy picture"), CAN_SHARE ? act("share", "share@more", "Share") : null, act("hide", "hide@more", "Hide"))];
 }
 
 /** A button whose work viewer.js does, or picture.js. */

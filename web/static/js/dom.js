@@ -20,14 +20,16 @@ export function el(tag, attributes = {}, ...children) {
   return made;
 }
 
-const ICONS = new URL("../icons.svg", import.meta.url).pathname;
+const STATIC = new URL("../", import.meta.url).pathname;
 
+/** "heart@more" is in more.svg, which a first page does without. */
 export function icon(name) {
+  const [id, file = "icons"] = name.split("@");
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `${ICONS}#${name}`);
+  use.setAttribute("href", `${STATIC}${file}.svg#${id}`);
   svg.append(use);
   return svg;
 }

@@ -122,7 +122,7 @@ export function heartTiles(element, hitOf) {
   for (const tile of element.querySelectorAll(".tile")) {
     const on = Boolean(hitOf(tile)?.favourite);
     const heart = tile.querySelector(".heart");
-    if (on && !heart) tile.append(el("span", { class: "heart", role: "img", "aria-label": "Favourite" }, icon("heart")));
+    if (on && !heart) tile.append(el("span", { class: "heart", role: "img", "aria-label": "Favourite" }, icon("heart@more")));
     else if (!on) heart?.remove();
   }
 }

@@ -29,7 +29,7 @@ export class Recent {
   constructor(form, asked) {
     Object.assign(this, { form, field: form.querySelector('input[type="search"]'), asked });
     this.menu = el("div", { class: "menu recall", id: "recalled", popover: "manual", role: "group", "aria-label": "Searches of this machine" });
-    this.button = el("button", { class: "round", type: "button", "aria-label": "Earlier searches", title: "Earlier and saved searches", "aria-expanded": "false", "aria-controls": "recalled", click: () => this.#toggle() }, icon("clock"));
+    this.button = el("button", { class: "round", type: "button", "aria-label": "Earlier searches", title: "Earlier and saved searches", "aria-expanded": "false", "aria-controls": "recalled", click: () => this.#toggle() }, icon("clock@more"));
     this.field.after(this.button);
     form.append(this.menu);
     styled("recent");
@@ -82,20 +82,20 @@ export class Recent {
     const row = (text, list) => {
       const keep = list === "saved" || saved.includes(text);
       return el("li", {},
-        el("button", { type: "button", "data-search": text, "data-list": list, click: () => this.#ask(text) }, icon(list === "saved" ? "star" : "clock"), el("span", {}, text)),
-        keep ? null : el("button", { class: "round", type: "button", "aria-label": `Save the search ${text}`, title: "Save", click: () => this.#change("saved", [text, ...saved]) }, icon("star")),
+        el("button", { type: "button", "data-search": text, "data-list": list, click: () => this.#ask(text) }, icon(list === "saved" ? "star@more" : "clock@more"), el("span", {}, text)),
+        keep ? null : el("button", { class: "round", type: "button", "aria-label": `Save the search ${text}`, title: "Save", click: () => this.#change("saved", [text, ...saved]) }, icon("star@more")),
         el("button", { class: "round", type: "button", "aria-label": `Forget the search ${text}`, title: "Forget", click: () => this.#change(list, read(list).filter((one) => one !== text)) }, icon("close")));
     };
     const kept = saved.filter(fits);
     const last = recent.filter((one) => fits(one) && !saved.includes(one)).slice(0, SHOWN);
     const act = (text, image, does) => el("li", {}, el("button", { type: "button", "data-row": "", click: does }, icon(image), el("span", {}, text)));
     const parts = [
-      typed && !saved.includes(typed) ? act(`Save “${typed}”`, "star", () => this.#change("saved", [typed, ...saved])) : null,
+      typed && !saved.includes(typed) ? act(`Save “${typed}”`, "star@more", () => this.#change("saved", [typed, ...saved])) : null,
       kept.length ? el("li", { class: "muted", role: "presentation" }, "Saved") : null,
       ...kept.map((one) => row(one, "saved")),
       last.length ? el("li", { class: "muted", role: "presentation" }, "Recent") : null,
       ...last.map((one) => row(one, "recent")),
-      recent.length ? act("Forget all recent searches", "bin", () => this.#change("recent", [])) : null,
+      recent.length ? act("Forget all recent searches", "bin@more", () => this.#change("recent", [])) : null,
     ].filter(Boolean);
     this.menu.replaceChildren(parts.length ? el("ul", {}, ...parts) : el("p", {}, "Searches appear here. They stay in this browser."), ...(parts.length ? [el("p", { class: "muted" }, "Only in this browser.")] : []));
   }

@@ -6,9 +6,8 @@ import { whenBack } from "./again.js";
 import { ROOT, styled } from "./dom.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
-import { filtersOf, wordsOf } from "./query.js";
+import { wordsOf } from "./query.js";
 import { note, say, tell, tellProblem } from "./telling.js";
-import { drawSmall, keepPicture, keptPicture, takePictures, tooLarge } from "./upload.js";
 
 const find = (id) => document.getElementById(id);
 const list = find("grid");
@@ -64,7 +63,7 @@ function search() {
     return;
   }
   shown = { answer: null, next: null, search: key };
-  news?.begin();
+  around.news?.begin();
   list.classList.add("waiting");
   say("Looking …", true);
   if (state.upload) searchWithPicture(key);
@@ -85,7 +84,7 @@ async function searchWithPicture(key) {
   const waiting = new AbortController();
   stop = () => waiting.abort();
   try {
-    const picture = await keptPicture(state.upload);
+    const picture = await uploaded();
     if (waiting.signal.aborted) return;
     if (!picture) {
       return failed({ status: 404, message: "This search was for a picture that is not kept in this browser.", hint: "Drop the picture here once more." });
@@ -128,8 +127,7 @@ function draw(answer, { first = false, moving = false } = {}) {
   viewer?.refresh();
 }
 
-let actions = null; // what may be done with pictures; comes with the selection
-let recent = null; // searches of this machine
+let around = { news: null, recent: null }; // comes when the pictures are there
 let callOff = () => {}; // the retry that waits for the server
 
 /** Tell of a search that failed, and ask again when it may go better. What the first look found stays. */
@@ -164,7 +162,7 @@ async function loadMore() {
   loading = true;
   try {
     const fields = { ...query(), cursor: next };
-    const page = state.upload ? await askWithPicture(await keptPicture(state.upload), { ...fields, q: state.q }) : await ask("/search", { query: fields });
+    const page = state.upload ? await askWithPicture(await uploaded(), { ...fields, q: state.q }) : await ask("/search", { query: fields });
     if (key !== shown.search) return;
     grid.append(page.hits, Boolean(page.next_cursor));
     keep(key, shown.answer, [...(answers.get(key)?.hits ?? []), ...page.hits], page.next_cursor);
@@ -205,35 +203,15 @@ function pictureMoved(id, last) {
   return undefined;
 }
 
-async function takePicture(file) {
-  const refused = tooLarge(file);
-  if (refused) return failed({ status: 413, message: refused, hint: "A smaller copy is enough to search by." });
-  const upload = await keepPicture(file);
-  viewer?.close({ quiet: true });
-  go({ upload, q: filtersOf(state.q).filter((term) => !/^(similar|like):/i.test(term)).join(" "), all: false, picture: null });
-}
-
 async function showUpload() {
   const place = find("uploaded");
   place.hidden = !state.upload;
-  const picture = state.upload && (await keptPicture(state.upload));
-  if (picture) drawSmall(picture, place.querySelector("canvas"));
+  const picture = state.upload && (await uploaded());
+  if (picture) (await import("./upload.js")).drawSmall(picture, place.querySelector("canvas"));
 }
 
-const FILLED = 240; // pictures, up to which new ones are put behind those that are shown
-let news = null; // says what came since
-
-/** Put new pictures behind the others, where the whole library is shown: nothing moves. Whether they are there now. */
-async function fill(count) {
-  const key = keyOf(state);
-  if (key !== keyOf({ q: "" }) || shown.next || !shown.answer || grid.hits.length + count > FILLED) return false;
-  const { hits } = await ask("/search", { query: { q: everyPicture, limit: count } });
-  if (key !== shown.search) return false;
-  grid.append(hits.reverse(), false);
-  find("nothing").hidden = true;
-  keep(key, { ...shown.answer, total: null }, [...grid.hits], null);
-  return true;
-}
+/** The picture that is searched with, as this browser keeps it. */
+const uploaded = async () => (await import("./upload.js")).keptPicture(state.upload);
 
 const field = find("q");
 const grid = new Grid(list, {
@@ -270,26 +248,13 @@ function turn(q) {
 const byDate = () => state.sort === "newest" || state.sort === "oldest";
 find("sort").addEventListener("change", (event) => go({ sort: event.target.value, picture: null }));
 
-/** Pictures have left the answer: hidden, taken out of the album. Other answers may have held them, too. */
-function drop(ids) {
-  answers.clear();
-  const answer = shown.answer;
-  if (!answer) return;
-  const gone = answer.hits.filter((hit) => ids.includes(hit.image_id)).length;
-  answer.hits = answer.hits.filter((hit) => !ids.includes(hit.image_id));
-  if (answer.total !== null) answer.total = Math.max(0, answer.total - Math.max(gone, grid.hits.filter((hit) => ids.includes(hit.image_id)).length));
-  grid.drop(ids);
-  keep(shown.search, answer, [...grid.hits], shown.next);
-  tell(answer, state, { go: turn, hits: grid.hits });
-  viewer?.refresh();
-}
 const filters = new Filters(find("facets"), turn);
 
 find("seek").addEventListener("submit", (event) => {
   event.preventDefault();
   const asked = field.value.trim();
   const next = { ...state, q: asked, all: false, sort: wordsOf(asked) === wordsOf(state.q) ? state.sort : "best", picture: null };
-  recent?.note(asked);
+  around.recent?.note(asked);
   if (keyOf(next) === keyOf(state)) askAnew();
   go(next);
   if (matchMedia("(hover: none)").matches) field.blur(); // a phone's keyboard hides the answer
@@ -306,7 +271,6 @@ more.addEventListener("click", (event) => {
   more.textContent = "More pictures";
   loadMore();
 });
-takePictures({ input: find("file"), veil: find("drop"), taken: takePicture });
 new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && loadMore(), { rootMargin: "1400px" }).observe(more);
 addEventListener("popstate", () => {
   openedHere = false;
@@ -331,18 +295,12 @@ document.addEventListener("click", (event) => {
 /** Once the pictures are there: what the first one that is opened needs comes as somebody reaches for the grid. */
 const soon = () => later(() => {
   for (const kind of ["pointerover", "focusin", "touchstart"]) list.addEventListener(kind, () => withViewer().catch(() => {}), { once: true, passive: true });
-  Promise.all(["answer_list", "select", "actions"].map((name) => import(`./${name}.js`))).then(([{ answerList }, { Selection }, { Actions }]) => {
-    const acted = answerList({ element: list, grid, query, loadMore, drop, state: () => state, shown: () => shown, refresh: () => (answers.clear(), search()) });
-    actions = new Actions(acted, new Selection(acted));
-  }, () => {});
-  import("./recent.js").then(({ Recent }) => {
-    recent = new Recent(find("seek"), turn);
-    recent.note(state.q);
-  }, () => {});
-  import("./news.js").then(({ News }) => {
-    news = new News({ query: () => (state.upload ? "" : state.q), whole: () => !state.upload && !wordsOf(state.q), fill, show: askAnew });
-    if (keyOf(state) === keyOf({ q: "" })) news.since = Math.max(0, ...grid.hits.map((hit) => hit.image_id));
-  }, () => {});
+  const page = {
+    list, grid, everyPicture, query, loadMore, keep, search, askAnew, turn, go, failed,
+    state: () => state, shown: () => shown, forget: () => answers.clear(), quit: () => viewer?.close({ quiet: true }),
+    retell: () => (tell(shown.answer, state, { go: turn, hits: grid.hits }), viewer?.refresh()),
+  };
+  import("./around.js").then(({ surround }) => (around = surround(page)), () => {});
 });
 
 /** Begin with what the server drew, if that is the whole answer. */

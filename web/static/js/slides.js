@@ -22,7 +22,7 @@ class Slides {
     this.frame = el("div", { class: "slide-frame" });
     this.says = el("p", { class: "slide-says", "aria-live": "off" });
     this.play = this.#button("pause", "Pause", () => this.toggle());
-    this.wide = this.#button("full", "Full screen", () => this.#fullScreen());
+    this.wide = this.#button("full@more", "Full screen", () => this.#fullScreen());
     const speeds = el("select", { "aria-label": "Seconds a picture", change: (event) => this.#speed(Number(event.target.value)) },
       ...SPEEDS.map((one) => el("option", { value: one, selected: one === this.seconds }, `${one} s`)));
     this.bar = el("div", { class: "slide-bar", role: "toolbar", "aria-label": "Slideshow" },

@@ -157,7 +157,7 @@ function veil(on) {
 export function makeDialog() {
   const button = (name, act, label, kind = "round") => el("button", { class: kind, type: "button", "data-do": act, "aria-label": label, title: label }, icon(name));
   return el("dialog", { class: "viewer" },
-    el("header", {}, el("h2", {}), button("heart", "favourite", "Favourite"), button("play", "slides", "Slideshow"), button("zoom", "zoom", "Zoom"), button("info", "info", "Details"), button("close", "close", "Close")),
+    el("header", {}, el("h2", {}), button("heart@more", "favourite", "Favourite"), button("play", "slides", "Slideshow"), button("zoom", "zoom", "Zoom"), button("info", "info", "Details"), button("close", "close", "Close")),
     el("div", { class: "stage" }, button("left", "back", "Previous picture", "round step back"), button("right", "forth", "Next picture", "round step forth")),
     el("p", { class: "caption", hidden: true }),
     el("aside", { class: "panel", "aria-label": "Details", tabindex: "0" }));

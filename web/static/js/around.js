@@ -1,0 +1,66 @@
+// What the search page does without until its pictures are there: choosing and acting on pictures, earlier searches, news, dropped
+// pictures.
+
+import { Actions } from "./actions.js";
+import { keyOf } from "./address.js";
+import { answerList } from "./answer_list.js";
+import { ask } from "./client.js";
+import { News } from "./news.js";
+import { filtersOf, wordsOf } from "./query.js";
+import { Recent } from "./recent.js";
+import { Selection } from "./select.js";
+import { keepPicture, takePictures, tooLarge } from "./upload.js";
+
+const FILLED = 240; // pictures, up to which new ones are put behind those that are shown
+const find = (id) => document.getElementById(id);
+
+/** `page` is search.js's: { list, grid, everyPicture, state(), shown(), query(), retell(), loadMore(), keep(...), forget(), search(),
+ * askAnew(), turn(q), go(change), failed(problem), quit() }. Returns { news, recent }. */
+export function surround(page) {
+  const acted = answerList({ element: page.list, ...page, drop: (ids) => drop(page, ids), refresh: () => (page.forget(), page.search()) });
+  new Actions(acted, new Selection(acted));
+  takePictures({ input: find("file"), veil: find("drop"), taken: (file) => takePicture(page, file) });
+  const recent = new Recent(find("seek"), page.turn);
+  recent.note(page.state().q);
+  const news = new News({
+    query: () => (page.state().upload ? "" : page.state().q),
+    whole: () => !page.state().upload && !wordsOf(page.state().q),
+    fill: (count) => fill(page, count),
+    show: page.askAnew,
+  });
+  if (keyOf(page.state()) === keyOf({ q: "" })) news.since = Math.max(0, ...page.grid.hits.map((hit) => hit.image_id));
+  return { news, recent };
+}
+
+/** Pictures have left the answer: hidden, taken out of the album. Other answers may have held them, too. */
+function drop({ grid, shown, keep, forget, retell }, ids) {
+  forget();
+  const { answer, next, search } = shown();
+  if (!answer) return;
+  const gone = grid.hits.filter((hit) => ids.includes(hit.image_id)).length;
+  answer.hits = answer.hits.filter((hit) => !ids.includes(hit.image_id));
+  if (answer.total !== null) answer.total = Math.max(0, answer.total - gone);
+  grid.drop(ids);
+  keep(search, answer, [...grid.hits], next);
+  retell();
+}
+
+/** Put new pictures behind the others, where the whole library is shown: nothing moves. Whether they are there now. */
+async function fill({ grid, state, shown, keep, everyPicture }, count) {
+  const key = keyOf(state());
+  if (key !== keyOf({ q: "" }) || shown().next || !shown().answer || grid.hits.length + count > FILLED) return false;
+  const { hits } = await ask("/search", { query: { q: everyPicture, limit: count } });
+  if (key !== shown().search) return false;
+  grid.append(hits.reverse(), false);
+  find("nothing").hidden = true;
+  keep(key, { ...shown().answer, total: null }, [...grid.hits], null);
+  return true;
+}
+
+async function takePicture({ state, go, failed, quit }, file) {
+  const refused = tooLarge(file);
+  if (refused) return failed({ status: 413, message: refused, hint: "A smaller copy is enough to search by." });
+  const upload = await keepPicture(file);
+  quit();
+  return go({ upload, q: filtersOf(state().q).filter((term) => !/^(similar|like):/i.test(term)).join(" "), all: false, picture: null });
+}
