@@ -120,7 +120,7 @@ def _unknown(towns: Towns, text: str, name: str, country: bool, elsewhere: Seque
     meant = f"; did you mean {' or '.join(alike)}?" if alike else ""
     return UsageError(
         f"no place is called {text[:60]!r}{meant}",
-        "towns of 1,000 people and more are known; others by degrees north and east, and kilometres: near:48.86,2.35,5",
+        'names of several words stand in quotes, near:"New York"; villages are found by degrees: near:48.86,2.35,5',
     )
 
 

@@ -59,8 +59,8 @@ def test_note_names_another_town_that_its_own_words_find() -> None:
     [
         ("Portugal", "near:Portugal names a country or a state", "near:Lisbon"),
         ("Texas", "near:Texas names a country or a state", "near:Lisbon"),
-        ("Lisbonn", "did you mean Lisbon", "towns of 1,000 people"),
-        ("Kopenhagn", "did you mean", "towns of 1,000 people"),
+        ("Lisbonn", "did you mean Lisbon", "in quotes"),
+        ("Kopenhagn", "did you mean", "in quotes"),
         ("Qzxwv", "no place is called 'Qzxwv'", "degrees"),
         ("Paris, Japan", "no place is called 'Paris, Japan'", 'near:"Paris, France"'),
         ("x" * 5000, "no place is called", "degrees"),
@@ -126,3 +126,28 @@ def test_place_is_named_as_all_towns_one_by_one_say() -> None:
             assert found is not None and (found.town.name == name or abs(found.kilometres - far) < 0.01)
     assert seen > 10
     assert towns.around(38.71, -9.14).said == "Lisbon, Portugal" and towns.around(0, -30) is None
+
+
+def test_name_that_goes_on_in_the_next_words_wants_quotes() -> None:
+    for text in ("San Francisco", "New York", "Los Angeles", "Rio de Janeiro", "Cape Town"):
+        with pytest.raises(UsageError) as caught:
+            parse(f"near:{text} at night")
+        assert f'near:"{text}"' in caught.value.hint
+    for text, rest in (("Lisbon", "falls"), ("Oslo", "red boat"), ("東京", "猫")):
+        assert parse(f"near:{text} {rest}").description == rest
+    for text, told in (("Paris, Texas", (33.6609, 20)), ("Lisbon, 5 km", (38.7251, 5)), ("48.86, 2.35", (48.86, 5))):
+        parsed = parse(f"a boat near:{text} at night")
+        assert parsed.description == "a boat at night" and parsed.filters.clauses[0].value[::2] == told
+
+
+def test_degrees_are_read_as_maps_and_people_write_them() -> None:
+    for text, place in {
+        "48.5N,2.25E": (48.5, 2.25),
+        "48.5° S 2.25° W": (-48.5, -2.25),
+        "48°30'N 2°15'E": (48.5, 2.25),
+        "48°30′36″N, 2°15′0″W": (48.51, -2.25),
+        "N48.5 W2.25": (48.5, -2.25),
+    }.items():
+        for kilometres in ("", ", 3", ",3km"):
+            value = parse(f'near:"{text}{kilometres}"').filters.clauses[0].value
+            assert value == pytest.approx((*place, 3 if kilometres else 5))

@@ -47,10 +47,7 @@ _MARKS = {"favourite": "favourite", "favorite": "favourite", "hidden": "hidden"}
 FACTS = ("gps", "date", "camera", "tag", "rating", "caption", "text")
 _COMPARED = re.compile(r"(>=|<=|>|<|=)?(\d{1,9})")
 _BETWEEN = re.compile(r"(\d{1,9})(?:-|\.\.)(\d{1,9})")
-_KILOMETRES = re.compile(r"\s*,\s*(\d{1,5}(?:\.\d{1,9})?)\s*(?:km)?\s*$", re.ASCII | re.IGNORECASE)
 _LAST_YEAR = 9998  # the year behind it still has four digits, as texts are compared
-NEAR_KM = 5.0
-"""Around degrees without kilometres behind them."""
 
 
 @dataclass(frozen=True, slots=True)

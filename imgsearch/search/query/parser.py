@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from imgsearch.errors import UsageError
@@ -14,6 +15,7 @@ from imgsearch.records import Clause, Filters
 from imgsearch.search.query.as_typed import MEANT, plain_value
 from imgsearch.search.query.description import Query, readable, require_words, spoken_form
 from imgsearch.search.query.filter_values import FILTERS
+from imgsearch.search.query.near import require_whole_name
 
 LIKE_A_FILTER = re.compile(r"([^\W\d_]{2,})[:：](.*)", re.DOTALL)
 r"""Two or more letters and a colon: "folder:x". Not a time (10:30), a drive (C:\x) or anything before "//". The wide
@@ -38,6 +40,10 @@ _MINUSES = "-−－﹣‐"
 _PLACE_BEGUN = re.compile(r"near[:：][-−+\d.]+(,[-−+\d.]+)?,", re.IGNORECASE)
 _PLACE_GOES_ON = re.compile(r"\s+[-−+\d.]+(?:\s*,\s*[\d.]+\s?(?:km\b)?)?", re.IGNORECASE)
 """``near:48.86, 2.35``, as maps write places."""
+
+_TOWN_BEGUN = re.compile(r"near[:：][^\W\d_][^,\s]*,", re.IGNORECASE)
+_TOWN_GOES_ON = re.compile(r"\s+(?:\d[\d.]*\s?(?:km\b)?|[A-Z][\w.'-]*)(?=\s|$)")
+"""``near:Paris, Texas`` and ``near:Lisbon, 5 km``: a comma goes on with a capital or a number."""
 
 
 NO_FILTERS = Filters()
@@ -105,13 +111,16 @@ def parse(text: str) -> ParsedQuery:
     notes: list[str] = []
     images: dict[str, list[str]] = {"similar": [], "like": [], "unlike": []}
     negate = False
-    for token in _without_joints(list(_tokens(text))):
+    tokens = list(_without_joints(list(_tokens(text))))
+    for place, token in enumerate(tokens):
         if negate and token.quoted and not token.key:
             words.pop()
             excluded.append(token.text)
         elif token.key == "similar" or (token.key == "like" and not token.unwanted):
             images["unlike" if token.unwanted else token.key].append(_named(token))
         elif token.key:
+            if token.key == "near":
+                require_whole_name(token.text, [one.text for one in takewhile(_is_word, tokens[place + 1 :])])
             clauses.append(_clause(token))
             notes += FILTERS[token.key].notes(token.text)
         elif token.unwanted:
@@ -127,6 +136,10 @@ def parse(text: str) -> ParsedQuery:
     return ParsedQuery(
         spoken, unwanted, filters, similar, like[0] if like else None, unlike, tuple(dict.fromkeys(notes))
     )
+
+
+def _is_word(token: _Token) -> bool:
+    return not (token.key or token.quoted or token.unwanted)
 
 
 def _require_comparable(similar: Sequence[str], like: Sequence[str], unlike: Sequence[str]) -> None:
@@ -245,8 +258,9 @@ def _piece(text: str, start: int) -> tuple[str, int]:
             inner, after = _quoted(text, end)
             return text[start:end] + inner, after
         end += 1
-    if _PLACE_BEGUN.fullmatch(text, start, end) and (more := _PLACE_GOES_ON.match(text, end)):
-        end = more.end()
+    for begun, goes_on in ((_PLACE_BEGUN, _PLACE_GOES_ON), (_TOWN_BEGUN, _TOWN_GOES_ON)):
+        if begun.fullmatch(text, start, end) and (more := goes_on.match(text, end)):
+            end = more.end()
     return text[start:end].replace('"', ""), end
 
 

@@ -1,7 +1,8 @@
 // The query's text as pieces, to show its filters as chips. docs/search.md is the language; the server reads it for good.
 
 const FILTERS = ["folder", "name", "year", "after", "before", "camera", "type", "width", "height", "is", "has", "near", "tag", "album", "caption", "text", "rating", "similar", "like"];
-const PIECE = /-?\p{L}{2,}:"[^"]*"?|-?"[^"]*"?|\S+/gu;
+// A place goes on behind its comma: near:48.86, 2.35, 5 km or near:Paris, Texas.
+const PIECE = /-?\p{L}{2,}:"[^"]*"?|-?near:[^\s"]+,\s+(?:[-−+]?\d[\d.]*(?:,\s*[\d.]+)?(?:\s?km\b)?|\p{Lu}[^\s,]*)(?!\S)|-?"[^"]*"?|\S+/gu;
 const FILTER = new RegExp(`^-?(?:${FILTERS.join("|")}):(?!//)[^]`, "i");
 
 /** [{ text, filter }]: filters apart from words. */
