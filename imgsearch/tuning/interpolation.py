@@ -15,6 +15,9 @@ from torch import nn
 POINTS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 """Shares of the way that are tried, the whole way first. Below a third little of what was learned is left."""
 
+ANY_LOSS = 100.0
+"""Points that may be lost: with so many nothing is measured, and the whole way is gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -34,20 +37,28 @@ class Tried:
 
 
 class Line:
-    """The weights between those of two networks of one form. ``network`` has the new ones at first, and those of a
-    point after `go`. Parameters that both share stay. Memory: the weights that differ, once."""
+    """The weights between old and new ones: ``moved`` has each parameter by name, with what it was and what it became.
+    The parameters are the new ones at first, and those of a point after `go`."""
 
-    def __init__(self, old: nn.Module, network: nn.Module) -> None:
+    def __init__(self, moved: Mapping[str, tuple[nn.Parameter, torch.Tensor, torch.Tensor]]) -> None:
+        self._moved = moved
+
+    @classmethod
+    def between(cls, old: nn.Module, network: nn.Module) -> Line:
+        """From the weights of ``old`` to those of ``network``, which moves; what both share stays. Memory: the weights
+        that differ, once."""
         before = dict(old.named_parameters())
-        self._moved = {
-            name: (one, before[name], one.detach().clone())
-            for name, one in network.named_parameters()
-            if one is not before[name] and not torch.equal(one, before[name])
-        }
+        return cls(
+            {
+                name: (one, before[name], one.detach().clone())
+                for name, one in network.named_parameters()
+                if one is not before[name] and not torch.equal(one, before[name])
+            }
+        )
 
     @torch.no_grad()
     def go(self, share: float) -> None:
-        """Give the network the weights at ``share`` of the way; at 1 the new ones, to the bit."""
+        """Take the weights at ``share`` of the way; at 1 the new ones, to the bit."""
         for one, before, after in self._moved.values():
             one.copy_(after if share == 1 else torch.lerp(before, after, share))
 

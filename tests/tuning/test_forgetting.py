@@ -90,7 +90,7 @@ def test_weights_go_as_far_as_general_pictures_allow(allowed, share):
         at = float(new.weight[0, 0].detach())
         return Figures(at, (0.9, 0.9 - max(0.0, at / 2 if at > 0.31 else 0.0)))
 
-    tried = choose_point(Line(old, new), measure, allowed, lambda line: None)
+    tried = choose_point(Line.between(old, new), measure, allowed, lambda line: None)
     assert tried[0].share == 0 and tried[-1].share == share
     assert torch.allclose(new.weight, torch.full((2, 2), share)) and torch.equal(new.bias, old.bias)
     assert [one.share for one in tried[1:]] == sorted((one.share for one in tried[1:]), reverse=True)
@@ -100,8 +100,19 @@ def test_whole_way_is_the_new_weights_to_the_bit():
     old, new = nets()
     with torch.no_grad():
         new.weight.copy_(torch.randn(2, 2))
-    kept, line = new.weight.detach().clone(), Line(old, new)
+    kept, line = new.weight.detach().clone(), Line.between(old, new)
     line.go(0.0)
     assert torch.equal(new.weight, old.weight)
     line.go(1.0)
     assert torch.equal(new.weight, kept)
+
+
+def test_loras_product_is_a_straight_line():
+    from imgsearch.tuning.language.keeping import way_of
+
+    generator = torch.Generator().manual_seed(1)
+    begun = {"x.lora_A.w": torch.randn(2, 3, generator=generator), "x.lora_B.w": torch.zeros(4, 2)}
+    now = {name: nn.Parameter(one + torch.randn(one.shape, generator=generator)) for name, one in begun.items()}
+    product = (now["x.lora_B.w"] @ now["x.lora_A.w"]).detach().clone()
+    way_of(now, begun).go(0.25)
+    assert torch.allclose(now["x.lora_B.w"] @ now["x.lora_A.w"], 0.25 * product, atol=1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +54,8 @@ def prepared_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
 
     def prepare(pairs: Any, general: Any, folder: Path, side: int, seed: int, progress: Any) -> Prepared:
         captions = [row.captions for row in ROWS]
-        parts = (
-            np.arange(40),
-            np.arange(40, 50),
-            np.arange(50, 56),
-            np.arange(56, 62),
-            np.empty(0, np.int64),
-            np.empty(0, np.int64),
-        )
+        ends = ((0, 40), (40, 50), (50, 56), (56, 60), (0, 4), (60, 62))  # two of these are those to steer by
+        parts = [np.arange(first, end) for first, end in ends]
         sizes, names = np.ones((62, 2), np.int64), ("",) * 62
         return Prepared(Pictures(drawn(side), captions, np.arange(62)), names, sizes, *parts, (), 0, "drawn scenes")
 
@@ -76,7 +71,7 @@ def run(world: Path, folder: Path, kind: str = "opt", way: str = "both", **optio
     from imgsearch.tuning.language.run import tune_language
 
     name, language = (str(GOLDEN / TINY[kind]), str(GOLDEN / kind)) if kind != "mini" else ("mini", None)
-    settings = LanguageOptions(**{"steps": 6, "batch_size": 4, **options})
+    settings = LanguageOptions(**{"steps": 6, "batch_size": 4, "forget": 100.0, **options})
     request = LanguageRequest(read_pairs(world), "world", name, way, folder, None, "cpu", settings, language)
     return tune_language(request, Silence())
 
@@ -196,6 +191,8 @@ def test_plain_transformers_loads_it_without_missing_keys_and_writes_the_same(
     end = ours.tokenizer.marks.end
     rows = next((rows[:place] for place, one in enumerate(rows) if one in end), rows)
     assert ours.tokenizer.decode(rows) == mine.text
+    page = result.report.read_text()
+    assert "<script" not in page and "data:image/jpeg;base64," in page and "words that agree" in page
     lineage = read_lineage(result.model)
     assert lineage is not None and (lineage["kind"], lineage["train"]) == ("captions", "both")
 
@@ -209,7 +206,10 @@ def _normalised(picture: Any, side: int) -> np.ndarray:
 
 
 def test_the_small_generator_learns_words_that_it_did_not_know(world: Path, tmp_path: Path) -> None:
-    result = run(world, tmp_path / "run", "mini", steps=20, batch_size=8)
+    result = run(world, tmp_path / "run", "mini", steps=20, batch_size=8, forget=99.0)
+    assert [one.share for one in result.tried] == [0, 1]
+    written = json.loads((tmp_path / "run" / "own-captions.json").read_text())
+    assert set(written) == {str(place) for place in range(50, 56)} and all(written.values())
     assert {"wug", "mib"} <= set(result.new_words)
     gains = {gain.figure: gain for gain in result.gains["withheld"]}
     assert gains["loss"].verdict == "better" and gains["loss"].after < 0.7 * gains["loss"].before

@@ -11,7 +11,7 @@ from imgsearch.cli.tuning.reading import general_pairs, name_of, pairs_named, te
 from imgsearch.extras import needs_extra
 
 if TYPE_CHECKING:
-    from imgsearch.tuning.language.run import LanguageResult
+    from imgsearch.tuning.language.result import LanguageResult
 
 _RETRIEVAL_DEFAULT = "blip2"  # of --model, which no generator has as a name
 _DEFAULT = "blip2-opt-2.7b"
@@ -29,6 +29,7 @@ def tune_captions(arguments: argparse.Namespace) -> int:
         batch_size=arguments.batch_size or LanguageOptions().batch_size,
         learning_rate=arguments.learning_rate or 0.0,
         rehearsal=LanguageOptions().rehearsal if arguments.rehearsal is None else arguments.rehearsal,
+        forget=LanguageOptions().forget if arguments.forget is None else arguments.forget,
         recompute=arguments.recompute,
         precision=arguments.precision,
         seed=arguments.seed,
@@ -66,5 +67,6 @@ def _tell(result: LanguageResult) -> None:
             change = f"{gain.low:+.3f} to {gain.high:+.3f}"
             print(f"  {_FIGURES[gain.figure]}: {gain.before:.3f}, now {gain.after:.3f} ({change}): {gain.verdict}")
     print(f"{100 * result.share_trained:.1f} % of the weights were trained")
+    print(f"report: {shown(str(result.report))}")
     folder = shown(str(result.model))
     print(f"the generator is in {folder}; next: imgsearch caption --generator {folder} PICTURE")

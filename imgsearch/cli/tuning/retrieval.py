@@ -29,7 +29,7 @@ def tune_retrieval(arguments: argparse.Namespace) -> int:
         recompute=arguments.recompute,
         precision=arguments.precision,
         patience=arguments.patience,
-        forget=arguments.forget,
+        forget=TuneOptions().forget if arguments.forget is None else arguments.forget,
         budget_bytes=round(arguments.features_gb * 1e9),
         seed=arguments.seed,
     )

@@ -53,9 +53,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--forget",
         type=real(0, 100),
-        default=1.0,
         metavar="POINTS",
-        help="how much general pictures may lose, in points of R@1, of captions in words (1); 100: any loss",
+        help="how much general pictures may lose, in points of R@1 (1), of captions in words that agree (2); 100: any",
     )
     parser.add_argument(
         "--features-gb", type=real(0.0), default=20.0, metavar="GB", help="disk for kept ViT features (default 20)"

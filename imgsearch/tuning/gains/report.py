@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from imgsearch.files import write_whole
 from imgsearch.tuning.gains.before_after import GENERAL, WITHHELD
+from imgsearch.tuning.gains.page import figure, left_out, table, write_page
 from imgsearch.tuning.gains.result import TuneResult
 from imgsearch.tuning.gains.words import COLUMNS, SET_NAMES, conclusion, rows
 from imgsearch.tuning.options import TuneRequest
@@ -20,21 +16,6 @@ from imgsearch.wording import one_line
 
 EXAMPLES = 12
 """Captions shown of those that got better, and of those that got worse."""
-
-_BAD_ROWS = 100
-_SIDE = 144
-_STYLE = """
-:root{color-scheme:light dark}
-body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem}
-table{border-collapse:collapse;margin:.5rem 0 1.5rem}
-th,td{padding:.2rem .8rem .2rem 0;text-align:left;font-variant-numeric:tabular-nums}
-td.n{text-align:right}
-figure{display:inline-block;margin:0 1rem .5rem 0;vertical-align:top;max-width:160px}
-figcaption{font-size:.85rem}
-img{display:block;max-width:144px;height:auto}
-.scroll{overflow-x:auto}
-li{overflow-wrap:anywhere}
-"""
 
 
 def write_report(result: TuneResult, request: TuneRequest, path: Path) -> None:
@@ -47,16 +28,9 @@ def write_report(result: TuneResult, request: TuneRequest, path: Path) -> None:
         *_figures(result),
         *_examples(result),
         *_settings(result, request),
-        *_left_out(result),
+        *left_out(result.prepared.bad),
     ]
-    page = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'\">"
-        f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title><style>{_STYLE}</style>'
-        f"</head><body>{''.join(body)}</body></html>\n"
-    )
-    write_whole(path, page.encode("utf-8", "replace"))
+    write_page(path, title, body)
 
 
 def _figures(result: TuneResult) -> list[str]:
@@ -73,19 +47,8 @@ def _figures(result: TuneResult) -> list[str]:
             about += f": {result.prepared.general_name}, to see what was forgotten"
         found.append(f"<h3>{escape(SET_NAMES[name].capitalize())}</h3><p>{escape(about)}</p>")
         for score, label in (("itm", "re-ranked by matching, as a search answers"), ("itc", "first search alone")):
-            found.append(f"<p>{label}</p>{_table(COLUMNS, rows(differences, score))}")
+            found.append(f"<p>{label}</p>{table(COLUMNS, rows(differences, score))}")
     return found
-
-
-def _table(head: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    first = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
-    last = len(head) - 1
-    lines = [
-        "".join(f"<td{' class=n' if 1 < place < last else ''}>{escape(cell)}</td>" for place, cell in enumerate(row))
-        for row in cells
-    ]
-    rest = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f'<div class="scroll"><table><thead><tr>{first}</tr></thead><tbody>{rest}</tbody></table></div>'
 
 
 def _examples(result: TuneResult) -> list[str]:
@@ -111,27 +74,12 @@ def _example(result: TuneResult, text: int) -> str:
     for label, ranks in (("first before", before), ("first now", after)):
         if int(ranks.first[text]) != own:
             shown.append((label, int(ranks.first[text])))
-    figures = "".join(_figure(result, int(judged.rows[place]), label) for label, place in shown)
+    figures = "".join(figure(result.prepared, int(judged.rows[place]), label) for label, place in shown)
     return f"<h4>“{escape(one_line(judged.texts[text]))}”</h4><div>{figures}</div>"
 
 
 def _place(rank: int) -> str:
     return f"{int(rank) + 1:,}"
-
-
-def _figure(result: TuneResult, place: int, label: str) -> str:
-    width, height = (int(side) for side in result.prepared.sizes[place])
-    scale = _SIDE / max(width, height)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    picture = Image.fromarray(np.asarray(result.prepared.pictures.pixels[place])).resize(size)
-    data = io.BytesIO()
-    picture.save(data, "JPEG", quality=80)
-    source = base64.b64encode(data.getvalue()).decode()
-    name = escape(one_line(Path(result.prepared.paths[place]).name), quote=True)
-    return (
-        f'<figure><img src="data:image/jpeg;base64,{source}" width="{size[0]}" height="{size[1]}" alt="{name}">'
-        f"<figcaption>{escape(label)}</figcaption></figure>"
-    )
 
 
 def _settings(result: TuneResult, request: TuneRequest) -> list[str]:
@@ -142,7 +90,7 @@ def _settings(result: TuneResult, request: TuneRequest) -> list[str]:
         f"{request.way}: {100 * result.share_trained:.1f} % of the model's numbers were trained",
         f"{result.steps:,} steps of {settings.batch_size} pictures, of which {100 * request.options.rehearsal:.0f} % "
         f"general ones to rehearse; the weights of step {result.best_step:,} were the best and are those of the model",
-        f"answers to general pictures were held to the old model's; the weights moved {result.tried[-1].share:.0%} of "
+        f"answers to general pictures were held to the old model's; the weights moved {result.share_moved:.0%} of "
         f"the way, so that {len(prepared.general_checks):,} other general pictures lose at most "
         f"{request.options.forget:g} points of R@1",
         f"peak learning rate {settings.learning_rate:.2g}, "
@@ -153,13 +101,4 @@ def _settings(result: TuneResult, request: TuneRequest) -> list[str]:
         for part in result.parts
     ]
     listed = "".join(f"<li>{escape(fact)}</li>" for fact in facts)
-    return [f"<h2>What was done</h2><ul>{listed}</ul>", _table(("part", "", "weights", "trained", ""), cells)]
-
-
-def _left_out(result: TuneResult) -> list[str]:
-    bad = result.prepared.bad
-    if not bad:
-        return []
-    listed = "".join(f"<li>{escape(one_line(str(row)))}</li>" for row in bad[:_BAD_ROWS])
-    more = f"<p>and {len(bad) - _BAD_ROWS:,} more</p>" if len(bad) > _BAD_ROWS else ""
-    return [f"<h2>Left out: {len(bad):,} rows</h2><ul>{listed}</ul>{more}"]
+    return [f"<h2>What was done</h2><ul>{listed}</ul>", table(("part", "", "weights", "trained", ""), cells)]

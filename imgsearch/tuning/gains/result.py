@@ -34,6 +34,11 @@ class TuneResult:
     seconds: float
 
     @property
+    def share_moved(self) -> float:
+        """How far the weights were moved, as a share of the way to the trained ones, 0..1."""
+        return self.tried[-1].share if self.tried else 1.0
+
+    @property
     def share_trained(self) -> float:
         """Trained numbers as a share of the model's, 0..1."""
         return share_trained(list(self.parts))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +44,21 @@ class Seen:
 
 class Captions:
     """The batches of a run: which pictures with which of their captions, by the random state alone. ``rehearsal`` of
-    each are pictures of ``general``, so that what the generator knew stays known."""
+    each are pictures of ``general``, which has the captions to rehearse by place, so that what the generator knew stays
+    known."""
 
-    def __init__(self, pictures: Pictures, own: Int64, general: Int64, rehearsal: float) -> None:
-        self._captions, self._own, self._general = pictures.captions, own.tolist(), general.tolist()
-        self._rehearsal = rehearsal if len(general) else 0.0
+    def __init__(
+        self, pictures: Pictures, own: Int64, general: Mapping[int, tuple[str, ...]], rehearsal: float
+    ) -> None:
+        self._captions, self._own, self._general = pictures.captions, own.tolist(), list(general)
+        self._known = general
+        self._rehearsal = rehearsal if general else 0.0
 
     def batch(self, rng: random.Random, size: int) -> tuple[Int64, list[str]]:
         """Places of B pictures and a caption of each."""
         others = min(len(self._general), round(size * self._rehearsal))
         rows = rng.sample(self._own, min(len(self._own), size - others)) + rng.sample(self._general, others)
-        return np.array(rows, np.int64), [rng.choice(self._captions[row]) for row in rows]
+        return np.array(rows, np.int64), [rng.choice(self._known.get(row) or self._captions[row]) for row in rows]
 
 
 def _kept(network: Any, pixels: UInt8, path: Path, log: Callable[[str], None]) -> NDArray[np.float16]:

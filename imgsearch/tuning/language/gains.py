@@ -63,7 +63,7 @@ def judge_captions(generator: Blip2Generator, seen: Seen, rows: Int64, captions:
         for place, (total, count) in zip(places, sums, strict=True):
             totals[place] += total, count
         losses += (totals[:, 0] / np.maximum(totals[:, 1], 1)).tolist()
-        texts += _greedy(generator, projected)
+        texts += greedy_captions(generator, projected)
     agreement = [word_agreement(text, captions[row]) for text, row in zip(texts, rows, strict=True)]
     return Written(np.array(losses), np.array(agreement), texts)
 
@@ -87,7 +87,7 @@ def compare_captions(before: Written, after: Written, seed: int = 0) -> list[Lan
     return found
 
 
-def _greedy(generator: Blip2Generator, projected: torch.Tensor) -> list[str]:
+def greedy_captions(generator: Blip2Generator, projected: torch.Tensor) -> list[str]:
     """The captions that the generator writes without a prompt."""
     network, tokenizer = generator.network, generator.tokenizer
     words = network.language_model.get_input_embeddings()

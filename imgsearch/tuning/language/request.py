@@ -11,12 +11,14 @@ from imgsearch.tuning.pairs import Pairs
 @dataclass(frozen=True, slots=True)
 class LanguageOptions:
     """How to train; 0 where the model decides. ``rehearsal``: the share of each batch that is general pairs.
+    ``forget``: how many points of their words' agreement captions of general pictures may lose.
     ``recompute``: less memory, a third more time. ``precision``: "auto", "float32" or "bfloat16"."""
 
     steps: int = 0
     batch_size: int = 8
     learning_rate: float = 0.0
     rehearsal: float = 0.25
+    forget: float = 2.0
     recompute: bool = False
     precision: str = "auto"
     seed: int = 0

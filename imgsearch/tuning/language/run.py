@@ -24,41 +24,24 @@ from imgsearch.generation.loss import training_loss
 from imgsearch.progress import Progress
 from imgsearch.training.generator.run import StageRun
 from imgsearch.tuning.claim import claim
+from imgsearch.tuning.gains.before_after import GENERAL, WITHHELD
+from imgsearch.tuning.interpolation import Line, Tried, as_rows
 from imgsearch.tuning.language.batches import Captions, Seen
-from imgsearch.tuning.language.gains import LanguageGain, Written, compare_captions, judge_captions
+from imgsearch.tuning.language.gains import Written, compare_captions, judge_captions
+from imgsearch.tuning.language.keeping import own_captions, settle, way_of
 from imgsearch.tuning.language.parts import Trained, choose_language_parts, keep_in_eval, language_parts
+from imgsearch.tuning.language.report import write_language_report
 from imgsearch.tuning.language.request import LanguageRequest
+from imgsearch.tuning.language.result import LanguageResult
 from imgsearch.tuning.language.saving import save_generator
 from imgsearch.tuning.language.words import add_words, unknown_words
 from imgsearch.tuning.lineage import write_lineage
-from imgsearch.tuning.parts import Part, share_trained, table
+from imgsearch.tuning.parts import table
 from imgsearch.tuning.pictures.prepare import Prepared, pairs_digest, prepare
 
-MODEL, RUN, STATE = "model", "run.json", "state.pt"
-WITHHELD, GENERAL = "withheld", "general"
+MODEL, REPORT, RUN, STATE = "model", "report.html", "run.json", "state.pt"
 JUDGED = 64
 """Pictures of a set that captions are written for, before and after."""
-
-
-@dataclass(frozen=True, slots=True)
-class LanguageResult:
-    """``model``: the tuned generator's folder. ``before`` and ``after`` by the set's name; ``new_words``: words that
-    the tokenizer did not know and has learned."""
-
-    model: Path
-    parts: tuple[Part, ...]
-    prepared: Prepared
-    before: dict[str, Written]
-    after: dict[str, Written]
-    gains: dict[str, list[LanguageGain]]
-    new_words: tuple[str, ...]
-    steps: int
-    seconds: float
-
-    @property
-    def share_trained(self) -> float:
-        """Trained numbers as a share of the generator's own, 0..1."""
-        return share_trained(list(self.parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +88,39 @@ def tune_language(request: LanguageRequest, progress: Progress) -> LanguageResul
         return {name: judge_captions(generator, seen, rows, captions) for name, rows in sets.items() if len(rows)}
 
     before = _kept(folder / "before.json", judged)
+    start = {name: one.detach().clone() for name, one in trained.parameters.items()}
     steps = _train(request, generator, trained, seen, prepared, log)
     generator.network.eval()
+    tried = _settle(request, generator, way_of(trained.parameters, start), seen, prepared, log)
     trained.merge()
     save_generator(generator, folder / MODEL, _companions(request))
     after = judged()
     gains = {name: compare_captions(before[name], after[name], seed) for name in before}
+    took = time.monotonic() - started
     result = LanguageResult(
-        folder / MODEL, parts, prepared, before, after, gains, words, steps, time.monotonic() - started
+        folder / MODEL, folder / REPORT, parts, prepared, sets, before, after, gains, words, steps, tried, took
     )
     write_lineage(result.model, _lineage(request, generator, result))
+    write_language_report(result, request)
     return result
+
+
+def _settle(
+    request: LanguageRequest,
+    generator: Blip2Generator,
+    line: Line,
+    seen: Seen,
+    prepared: Prepared,
+    log: Callable[[str], None],
+) -> tuple[Tried, ...]:
+    """Move the weights as far from the old ones as the captions of general pictures allow."""
+    own, general = prepared.checks[:JUDGED], prepared.general_checks[:JUDGED]
+
+    def judge() -> tuple[Written, Written]:
+        captions = prepared.pictures.captions
+        return judge_captions(generator, seen, own, captions), judge_captions(generator, seen, general, captions)
+
+    return settle(line, judge, request.options.forget, log) if len(own) and len(general) else ()
 
 
 def _load(request: LanguageRequest) -> Blip2Generator:
@@ -152,8 +157,9 @@ def _train(
 ) -> int:
     options, network = request.options, generator.network
     settings = _steps(request, generator, len(prepared.train))
+    known = own_captions(generator, seen, prepared.rehearsal, request.folder / "own-captions.json", log)
     keep_in_eval(network, options.recompute)
-    batches = Captions(prepared.pictures, prepared.train, prepared.rehearsal, options.rehearsal)
+    batches = Captions(prepared.pictures, prepared.train, known, options.rehearsal)
     parameters = list(trained.parameters.values())
     run = StageRun(request.folder / STATE, settings, {"trained": _Held(trained)}, [(parameters, 1.0)])
 
@@ -248,6 +254,7 @@ def _lineage(request: LanguageRequest, generator: Blip2Generator, result: Langua
         "new_words": list(result.new_words),
         "settings": asdict(request.options),
         "steps": result.steps,
+        "moved": as_rows(result.tried),
         "seconds": round(result.seconds, 1),
         "general": prepared.general_name,
         "gains": {
