@@ -34,14 +34,14 @@ _NOUNS = (
     "collecting.marks",
     "duplicates",
     "jobs",
-    "setup",
+    "first_run.setup",
     "openapi",
     "login",
     "metrics",
 )
 """Modules below `web.http.routes`, each with a ``blueprint``."""
 
-_WELCOME_NOUNS = ("welcome", "jobs", "setup", "openapi", "login", "metrics")
+_WELCOME_NOUNS = ("first_run.welcome", "jobs", "first_run.setup", "openapi", "login", "metrics")
 """Those of a server that has no library yet."""
 
 

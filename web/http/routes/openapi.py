@@ -25,9 +25,10 @@ from web.http.operations import (
     parameter,
     q,
 )
-from web.http.routes import jobs, news, setup, timeline
+from web.http.routes import jobs, news, timeline
 from web.http.routes.collecting import albums, marks, selections
 from web.http.routes.duplicates import DECISIONS, GROUPS, MOST_GROUPS
+from web.http.routes.first_run import setup
 from web.http.routes.places import description as places
 from web.http.schemas import IMAGE_ID, QUESTION, SCHEMAS, Schema, ref
 
