@@ -9,6 +9,8 @@ captions and answers are left out where no small generator is installed.
 from __future__ import annotations
 
 import io
+import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -94,6 +96,25 @@ def _newest(page: Any) -> None:
     page.mouse.move(0, 0)
 
 
+def _map_at(place: str) -> Callable[[Any], None]:
+    """The map of places, where ``place`` says (degrees north, degrees east, zoom)."""
+
+    def show(page: Any) -> None:
+        page.goto(f"{page.url.rstrip('/')}/map?at={place}")
+        until(page, "document.querySelector('#map').ariaBusy === 'false'")
+        page.wait_for_load_state("networkidle")
+
+    return show
+
+
+def _place(page: Any) -> None:
+    """The pictures of one place on the map."""
+    _map_at("44.5,1.5,4.3")(page)
+    page.click("#listed a >> nth=0")
+    until(page, "document.querySelector('#map').ariaBusy === 'false' && document.querySelector('.tray img')")
+    page.evaluate("document.activeElement.blur()")
+
+
 SHOTS: tuple[Shot, ...] = (
     ("newest-light", DESKTOP, "light", _newest),
     ("search-light", DESKTOP, "light", _search),
@@ -110,6 +131,12 @@ SHOTS: tuple[Shot, ...] = (
 WRITTEN: tuple[Shot, ...] = (
     ("ask", DESKTOP, "light", _asked),
     ("ask-phone", PHONE, "dark", _asked),
+)
+
+MAPS: tuple[Shot, ...] = (
+    ("map-light", DESKTOP, "light", _map_at("44.5,6,4.3")),
+    ("map-dark", DESKTOP, "dark", _place),
+    ("map-phone", PHONE, "light", _map_at("44.5,4,3.6")),
 )
 
 COPIED: tuple[Shot, ...] = (
@@ -131,6 +158,8 @@ def main(folder: Path) -> None:
         _shoot(browser, folder, library, SHOTS)
         if _captioned(library):
             _shoot(browser, folder, library, WRITTEN)
+        travelled(library)
+        _shoot(browser, folder, library, MAPS)
         _never_sure(library)
         _shoot(browser, folder, library, (("nothing-light", DESKTOP, "light", _nothing),))
         _copied(Path(made))
@@ -162,6 +191,27 @@ def _save(png: bytes, path: Path) -> None:
     with Image.open(io.BytesIO(png)) as picture:
         picture.thumbnail((1280, 1280))
         picture.convert("RGB").save(path, quality=82, method=6)
+
+
+def travelled(library: Path) -> None:
+    """Give the pictures places as a family's have them: many at home, some of each journey, some without."""
+    journeys = (
+        (38.71, -9.14, 30),
+        (48.86, 2.35, 16),
+        (46.6, 8.0, 10),
+        (41.15, -8.61, 8),
+        (59.91, 10.75, 8),
+        (41.9, 12.49, 8),
+    )
+    rng = random.Random(4)
+    with sqlite3.connect(library / "catalog.db") as catalog:
+        ids = [row[0] for row in catalog.execute("SELECT image_id FROM images ORDER BY image_id")]
+        rng.shuffle(ids)
+        for north, east, count in journeys:
+            for image_id in ids[:count]:
+                place = (north + rng.gauss(0, 0.05), east + rng.gauss(0, 0.07), image_id)
+                catalog.execute("UPDATE images SET latitude = ?, longitude = ? WHERE image_id = ?", place)
+            del ids[:count]
 
 
 def _captioned(library: Path) -> bool:
