@@ -158,6 +158,38 @@ def on_gpu(name: str, device: str, batch: int) -> list[str]:
     ]
 
 
+def apart(model_name: str, count: int = 500, seed: int = 99) -> list[float]:
+    """R@10 in per cent, by text and by picture, of ``count`` pictures of the shifted world that no run has seen, by the
+    first search alone."""
+    import torch
+
+    from imgsearch.evaluation.retrieval import MAX_TOKENS, similarities
+    from imgsearch.media.preprocess import resize_to_model
+    from imgsearch.model import load_model
+    from imgsearch.scenes.dataset import make_set
+    from imgsearch.scenes.draw import draw_scene
+    from imgsearch.scenes.graph import WORLDS
+    from imgsearch.training.forms import OwnForm
+    from imgsearch.tuning.gains.measure import first_true
+    from imgsearch.tuning.pictures.source import Pictures, Truth
+
+    model = load_model(model_name, device="cpu", dtype="float32")
+    rows = make_set(count, seed, domain=WORLDS["shifted"])
+    pixels = np.stack([resize_to_model(draw_scene(row.scene)[0], model.image_size) for row in rows])
+    texts = [caption for row in rows for caption in row.captions]
+    owners = [place for place, row in enumerate(rows) for _ in row.captions]
+    truth = Truth(Pictures(pixels, [row.captions for row in rows], np.arange(count)))
+    form, tokens = OwnForm(model), []
+    with torch.inference_mode():
+        for first in range(0, count, 50):
+            features = form.encode(torch.from_numpy(pixels[first : first + 50]))
+            tokens.append(form.image_tokens(features).numpy())
+        vectors = model.embed_texts(texts, max_tokens=MAX_TOKENS).numpy()
+    sims, true = similarities(np.concatenate(tokens), vectors), truth.matrix(texts, owners, range(count))
+    ranks = first_true(np.ascontiguousarray(sims.T), true.T), first_true(sims, true)
+    return [100 * float(np.mean(one < 10)) for one in ranks]
+
+
 def world(ways: list[str], count: int, given: list[str], folder: Path) -> list[str]:
     """Whole runs on the shifted world, one after the other, with processor seconds."""
     pairs = folder / "pairs"
@@ -177,17 +209,21 @@ def world(ways: list[str], count: int, given: list[str], folder: Path) -> list[s
         gains = {name: {(r["way"], r["score"], r["at"]): r for r in found["gains"][name]} for name in found["gains"]}
         own = [gains["withheld"][way_, "itm", 10] for way_ in ("text to image", "image to text")]
         old = [gains["general"][way_, "itm", 1] for way_ in ("text to image", "image to text")]
+        unseen = zip(apart("mini"), apart(str(out / "model")), strict=True)
         rows.append(
             [
                 f"{way} ({100 * found['share_trained']:.1f} %)",
                 *(f"{one['before']:.1f} to {one['after']:.1f}" for one in own),
                 *(f"{one['before']:.1f} to {one['after']:.1f} ({one['verdict']})" for one in old),
+                " / ".join(f"{one:.1f} to {two:.1f}" for one, two in unseen),
+                f"{found['moved'][-1]['share']:.0%}" if found["moved"] else "100%",
                 found["steps"],
                 f"{spent / 60:.0f}",
                 f"{(time.monotonic() - begun) / 60:.0f}",
             ]
         )
     head = ["trained", "own, R@10 by text", "own, R@10 by picture", "general, R@1 by text", "general, R@1 by picture"]
+    head += ["500 others, R@10, first search", "way gone"]
     return markdown_table([*head, "steps", "processor minutes", "minutes"], rows)
 
 
