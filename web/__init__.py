@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from web.http.parameters import Operations
     from web.services.generation import GenerationService
     from web.services.search_service import SearchService
-    from web.services.welcome.setup import Setup
+    from web.services.setup import Setup
 
 _NOUNS = (
     "pages",

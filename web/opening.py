@@ -19,9 +19,9 @@ from web import create_app, create_welcome_app
 from web.http.context import DRAINING, RUNS, SETUP
 from web.services.runs import Run, Runs
 from web.services.search_service import SearchService, ServiceLimits
+from web.services.setup import Setup
 from web.services.welcome.demo import demo_folders
 from web.services.welcome.folders import FolderRules
-from web.services.welcome.setup import Setup
 from web.wording import on_a_page
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from web.services.review_service import ReviewService
     from web.services.runs import Runs
     from web.services.search_service import SearchService
-    from web.services.welcome.setup import Setup
+    from web.services.setup import Setup
 
 SERVICE, CONFIG, DRAINING = "imgsearch.service", "imgsearch.config", "imgsearch.draining"
 REVIEWS, TEXTS, SETUP, RUNS = "imgsearch.reviews", "imgsearch.texts", "imgsearch.setup", "imgsearch.runs"
@@ -77,8 +77,8 @@ def current_runs() -> Runs:
 
 def current_setup() -> Setup:
     """What a page of this app may do to the making of its library."""
+    from web.services.setup import Setup
     from web.services.welcome.folders import FolderRules
-    from web.services.welcome.setup import Setup
 
     runs, known = current_runs(), cast("Setup | None", current_app.extensions.get(SETUP))
     if known is None or known.runs is not runs:
