@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from both_catalogs import BOTH
+from both_catalogs import BOTH, only_sqlite
 
 from imgsearch.errors import UsageError
 from imgsearch.records import Clause, Filters
@@ -160,6 +160,7 @@ def test_deleted_albums_are_gone_after_a_month(store: Store) -> None:
     assert read_albums(store, removed=True) == []
 
 
+@only_sqlite
 def test_a_copy_that_stays_takes_the_place_of_one_that_was_moved(store: Store, kit: Any, photos: Path) -> None:
     kit.fill(store, photos, [1, 2, 3])
     collecting = Collecting(store)
@@ -172,6 +173,7 @@ def test_a_copy_that_stays_takes_the_place_of_one_that_was_moved(store: Store, k
     assert found(store, "album:trip") == found(store, "is:favourite") == [1]
 
 
+@only_sqlite
 def test_merged_libraries_have_the_albums_of_both(
     make_store: Callable[..., Store], kit: Any, photos: Path, tmp_path: Path
 ) -> None:
@@ -188,6 +190,7 @@ def test_merged_libraries_have_the_albums_of_both(
     assert found(one, "is:favourite") == [3]
 
 
+@only_sqlite
 def test_what_is_written_down_is_read_again(make_store: Callable[..., Store], kit: Any, photos: Path) -> None:
     one, other = make_store("one"), make_store("other")
     kit.fill(one, photos, [1, 2])
@@ -213,6 +216,7 @@ def test_favourites_are_given_while_an_index_run_holds_the_lock(
     assert found(store, "is:favourite") == [1] and found(store, "") == [1, 2, 3]
 
 
+@only_sqlite
 def test_names_are_those_that_a_query_can_name() -> None:
     assert valid_name(" Cafe\u0301   2019 ") == "Café 2019"
     assert parse('album:"Rome 2019"').filters == Filters((Clause("album", "Rome 2019"),))

@@ -49,6 +49,7 @@ export class Actions {
 
   #key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest?.("input, textarea, select, dialog, [popover]:not(.toast)")) return;
+    if (document.querySelector("dialog:modal")) return;
     const tile = this.list.element.contains(event.target) ? event.target.closest(".tile") : null;
     const hits = this.selection.active ? this.chosen : [tile && this.list.hitOf(tile)].filter(Boolean);
     const act = {

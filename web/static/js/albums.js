@@ -50,8 +50,10 @@ list.addEventListener("click", (event) => {
 function rename(item, id, name) {
   const place = item.querySelector(".named a");
   const input = el("input", { value: name, maxlength: 200, "aria-label": `New name of ${name}` });
+  let over = false; // taking the field away is a blur, too
   const done = (take) => {
-    if (!input.isConnected) return;
+    if (over) return;
+    over = true;
     const wanted = input.value.trim();
     input.replaceWith(place);
     item.querySelector('[data-do="rename"]').focus();

@@ -20,6 +20,7 @@ export function surround(page) {
   const acted = answerList({ element: page.list, ...page, drop: (ids) => drop(page, ids), refresh: () => (page.forget(), page.search()) });
   new Actions(acted, new Selection(acted));
   takePictures({ input: find("file"), veil: find("drop"), taken: (file) => takePicture(page, file) });
+  if (find("file").files.length) takePicture(page, find("file").files[0]); // chosen before somebody listened
   const recent = new Recent(find("seek"), page.turn);
   recent.note(page.state().q);
   const news = new News({

@@ -7,7 +7,7 @@ import { toast } from "./toast.js";
 styled("keep");
 
 const SAID = {
-  favourite: [(many) => `${many} made favourite`, (many) => `${many} no favourite any more`],
+  favourite: [(many) => `${many} among the favourites now`, (many) => `${many} taken out of the favourites`],
   hidden: [(many) => `${many} hidden`, (many) => `${many} shown again`],
 };
 

@@ -91,9 +91,9 @@ export class Recent {
     const act = (text, image, does) => el("li", {}, el("button", { type: "button", "data-row": "", click: does }, icon(image), el("span", {}, text)));
     const parts = [
       typed && !saved.includes(typed) ? act(`Save “${typed}”`, "star@more", () => this.#change("saved", [typed, ...saved])) : null,
-      kept.length ? el("li", { class: "muted", role: "presentation" }, "Saved") : null,
+      kept.length ? el("li", { class: "muted" }, "Saved") : null,
       ...kept.map((one) => row(one, "saved")),
-      last.length ? el("li", { class: "muted", role: "presentation" }, "Recent") : null,
+      last.length ? el("li", { class: "muted" }, "Recent") : null,
       ...last.map((one) => row(one, "recent")),
       recent.length ? act("Forget all recent searches", "bin@more", () => this.#change("recent", [])) : null,
     ].filter(Boolean);

@@ -130,7 +130,7 @@ export class Selection {
         button("zip", "fetch", "Download", () => this.#download()),
         button("paths", "copy", "Paths", () => this.#copy()),
         button("clear", "close", "Clear", () => this.clear()));
-      document.body.append(this.element);
+      document.querySelector("main").append(this.element);
     }
     this.element.querySelector('[data-do="all"]').hidden = this.chosen.size >= Math.min(MOST, this.list.total());
     this.element.querySelector('[data-do="unlike"]').hidden = !/(^|\s)(similar|like):/i.test(this.list.query?.() ?? "");

@@ -11,7 +11,11 @@ export function toast(text, undo = null) {
   document.querySelector(".toast")?.remove();
   const said = el("span", { role: "status" });
   const bar = el("div", { class: "toast", popover: "manual" }, said);
-  const close = () => bar.remove();
+  const before = document.activeElement;
+  const close = () => {
+    if (bar.contains(document.activeElement) && before?.isConnected) before.focus({ preventScroll: true }); // else keys go nowhere
+    bar.remove();
+  };
   if (undo) {
     bar.append(el("button", { class: "button", type: "button", "data-do": "undo", click: () => {
       close();
@@ -23,7 +27,7 @@ export function toast(text, undo = null) {
     timer = setTimeout(() => (bar.matches(":hover, :focus-within") ? wait() : close()), STAYS);
   };
   const modal = [...document.querySelectorAll("dialog:modal")].at(-1);
-  (modal ?? document.body).append(bar);
+  (modal ?? document.querySelector("main")).append(bar);
   const below = modal ? null : document.querySelector(".chosen-bar")?.getBoundingClientRect();
   if (below) bar.style.bottom = `${innerHeight - below.top + 10}px`;
   bar.showPopover();
