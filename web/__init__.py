@@ -69,8 +69,7 @@ def create_app(service: SearchService, config: WebConfig, generation: Generation
 
 def create_welcome_app(config: WebConfig, setup: Setup) -> Flask:
     """The app of a server that has no library yet: a page that makes one."""
-    from web.http.context import SETUP
-    from web.http.routes.jobs import RUNS
+    from web.http.context import RUNS, SETUP
 
     app = _bare_app(config)
     app.extensions[SETUP], app.extensions[RUNS] = setup, setup.runs

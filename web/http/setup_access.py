@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,7 +38,7 @@ def may_set_up() -> bool:
     return config.guarded or (not config.proxy and _is_own(request.environ))
 
 
-def _is_own(environ: Mapping[str, Any]) -> bool:
+def _is_own(environ: dict[str, Any]) -> bool:
     """Whether a request comes from this machine, without a proxy, and, where the system tells, from a program of the
     user that runs the server, or of root."""
     host = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""

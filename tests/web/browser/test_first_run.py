@@ -98,6 +98,12 @@ def _later(page: Any, site: Site) -> None:
     assert len(shown_ids(page)) == 2
 
 
+def _same(now: list[dict[str, float]], before: list[dict[str, float]]) -> bool:
+    """Whether tiles stand where they stood; less than half a pixel is the rounding of a row."""
+    pairs = zip(now, before, strict=True)
+    return all(abs(one[name] - other[name]) < 0.5 for one, other in pairs for name in other)
+
+
 LOOK = "document.dispatchEvent(new Event('run-over'))"
 
 
@@ -129,14 +135,14 @@ def test_new_pictures_come_into_an_open_page_and_nothing_moves(
     before = boxes(page)
     add("green four.jpg")
     look("document.querySelectorAll('.tile').length === 4")
-    assert boxes(page)[:3] == before and not page.query_selector(".news button")
+    assert _same(boxes(page)[:3], before) and not page.query_selector(".news button")
 
     page.goto(f"{site.url}/?q=type:jpeg")
     until(page, "document.querySelector('.news')")
     before = boxes(page)
     add("red five.jpg", "blue six.png")
     look("document.querySelector('.news button')?.textContent === '1 new picture'")
-    assert boxes(page) == before
+    assert _same(boxes(page), before)
     check_with_axe(page)
     page.keyboard.press("n")
     until(page, "document.querySelectorAll('.tile').length === 4 && !document.querySelector('.news button')")

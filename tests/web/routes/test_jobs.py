@@ -15,7 +15,7 @@ from colour_shelf import NAMES, TOKEN, paint
 
 from imgsearch.records import Event
 from imgsearch.storage import writing
-from web.http.routes.jobs import RUNS
+from web.http.context import RUNS
 from web.services.runs import RunProgress, Runs, changes
 
 PATIENT = """

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from scribe import Scribe, scribe_service
 
-from web.http.routes.jobs import RUNS
+from web.http.context import RUNS
 from web.http.routes.openapi import document
 from web.services.runs import Runs
 
