@@ -86,6 +86,8 @@ def open_upright(
         upright = told_upright(read_upright(wish), told)
         scale = min(1.0, max_side / max(upright.width, upright.height))
         wanted = max(1, round(upright.width * scale)), max(1, round(upright.height * scale))
+        if upright.image.size == wanted:  # Pillow would copy it
+            return upright.image
         return upright.image.resize(wanted, Image.Resampling.BICUBIC)
 
 

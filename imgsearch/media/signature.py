@@ -86,7 +86,11 @@ def oriented_hashes(luma: UInt8) -> NDArray[np.uint64]:
 def is_flat(luma: UInt8) -> NDArray[np.bool_]:
     """bool [n]: whether an image shows almost nothing (black, one colour, an empty page), from lightness uint8 [n, 32,
     32]. The pHash of such an image is rounding noise."""
-    return np.asarray(luma.reshape(len(luma), -1).std(axis=1) < FLAT_DEVIATION)
+    flat = luma.reshape(len(luma), -1)
+    sums = flat.sum(axis=1, dtype=np.int64)
+    squares = (flat.astype(np.uint16) ** 2).sum(axis=1, dtype=np.int64)  # at most 255 ** 2 each
+    pixels = flat.shape[1]
+    return np.asarray(pixels * squares - sums * sums < (FLAT_DEVIATION * pixels) ** 2)
 
 
 def _oriented_frequencies(low: NDArray[np.float64], orientation: int) -> NDArray[np.float64]:

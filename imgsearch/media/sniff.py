@@ -92,6 +92,25 @@ _PREFIXES: tuple[tuple[bytes, Kind], ...] = (
     (b"gimp xcf", Kind("", "a GIMP document, which is not supported (export it as PNG)")),
     (b"\x76\x2f\x31\x01", Kind("", "an OpenEXR picture, which is not supported")),
     (b"#?RADIANCE", Kind("", "a Radiance HDR picture, which is not supported")),
+    *(
+        (prefix, Kind("", f"{words}, which is not supported"))
+        for prefix, words in (
+            (b"\x8aMNG\r\n\x1a\n", "an MNG animation"),
+            (b"\x8bJNG\r\n\x1a\n", "a JNG picture"),
+            (b"SDPX", "a DPX picture"),
+            (b"XPDS", "a DPX picture"),
+            (b"\x80\x2a\x5f\xd7", "a Cineon picture"),
+            (b"id=ImageMagick", "a MIFF picture"),
+            (b"AT&TFORM", "a DjVu document"),
+            (b"\x97JB2\r\n\x1a\n", "a JBIG2 picture"),
+            (b"FLIF", "a FLIF picture"),
+            (b"BPG\xfb", "a BPG picture"),
+            (b"farbfeld", "a farbfeld picture"),
+            (b"\xabKTX ", "a KTX texture"),
+            (b"#?RGBE", "a Radiance HDR picture"),
+            (b"\xd7\xcd\xc6\x9a", "a Windows metafile"),
+        )
+    ),
     (b"\x00\x05\x16\x07", Kind("", "a companion file that macOS writes, without a picture in it")),
     (b"\x1aE\xdf\xa3", Kind("", "a Matroska or WebM video")),
     (b"\x7fELF", Kind("", "a program")),
@@ -126,6 +145,8 @@ def sniff(head: bytes, name: str = "") -> Kind:
     if head.startswith(_TIFF_MAGICS):
         raw = os.path.splitext(name)[1].lower() in RAW_EXTENSIONS or head[8:11] == b"CR\x02"  # noqa: PTH122
         return Kind("RAW", "a camera RAW file") if raw else Kind("TIFF", "a TIFF picture")
+    if head[:4] == b"FORM" and head[8:12] in (b"ILBM", b"PBM ", b"ACBM"):
+        return Kind("", "an Amiga picture (IFF), which is not supported")
     if head[:4] == b"RIFF":
         webp = head[8:12] == b"WEBP"
         return Kind("WEBP", "a WebP picture") if webp else Kind("", "a RIFF sound or video")

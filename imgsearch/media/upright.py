@@ -122,8 +122,8 @@ def _read_png(wanted: DecodeRequest) -> Upright:
 def _read_sound_png(wanted: DecodeRequest) -> Upright:
     told = read_png_colour(wanted.stream)
     codes = _png_codes(told)
-    if told.depth == 16 and (told.has_key or (codes is not None and codes.is_hdr)):
-        return _from_deep(wanted, *other_readers.read_deep_png(wanted, codes))
+    if told.is_narrow or (told.depth == 16 and (told.has_key or (codes is not None and codes.is_hdr))):
+        return _from_deep(wanted, *other_readers.read_deep_png(wanted, told, codes))
     if told.is_grey and told.has_key and told.depth < 8:
         return _read_plain(wanted, codes, key_factor=255 // ((1 << told.depth) - 1))
     return _read_plain(wanted, codes)

@@ -54,6 +54,22 @@ def flat(signal: np.ndarray, top: int, kind: type = np.uint8, side: int = 16) ->
     return np.broadcast_to((signal * top + 0.5).astype(kind), (side, side, 3)).copy()
 
 
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_png_of_video_levels_runs_from_16_to_235(deep: bool, alpha: bool) -> None:
+    """BT.709-6, 3.5: black at 16 and white at 235 of 255, times 256 at 16 bits; transparency uses its full range."""
+    signal = np.array([0.0, 0.25, 0.5, 1.0])
+    levels = (16 + 219 * signal) * (256 if deep else 1)
+    samples = np.repeat(np.round(levels)[None, :, None], 3, axis=2).repeat(4, axis=0)
+    if alpha:
+        samples = np.concatenate([samples, np.full((4, 4, 1), 65535 if deep else 255)], axis=2)
+    rows = b"".join(b"\0" + row.astype(">u2" if deep else "u1").tobytes() for row in samples)
+    header = struct.pack(">IIBBBBB", 4, 4, 16 if deep else 8, 6 if alpha else 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"cICP", bytes((1, 13, 0, 0))), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks)
+    assert decode_bytes(data, 4).pixels[1, :, 0] == pytest.approx(255 * signal, abs=1.5)
+
+
 def pixel(data: bytes, name: str = "") -> np.ndarray:
     return decode_bytes(data, 8, name=name).pixels[4, 4].astype(float)
 

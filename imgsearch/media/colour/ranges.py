@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ _BAND_SAMPLES = 3_000_000
 _OUTLIERS = 0.25
 """Largest share of float samples above 1.0 at which an image still counts as running from 0 to 1. Highlights of a
 linear image exceed 1."""
+_FEW = 0.02  # share of negative samples that are marks of missing values or errors of rounding, whatever their size
 _SLIGHTLY_NEGATIVE = 0.05  # share of the largest sample: sharpening and resampling leave values below black
 
 
@@ -23,8 +24,9 @@ def usual_range(rows: Rows) -> Span:
     """The range of samples whose file says none. For uint8 and uint16 it is the range of the type. Floats end at 1,
     255 or 65535, signed and 32-bit integers at 255, 65535 or the largest value of their type: the first of these
     that holds all samples and of which they use more than half. Anything else is stretched from its lowest to its
-    highest sample."""
-    kind, low, high, beyond_one = _survey(rows)
+    highest sample. A few negative samples in a file of positive ones are ignored."""
+    found = _survey(rows)
+    kind, low, high, beyond_one = found.kind, found.low, found.high, found.beyond_one
     if kind.kind == "u" and kind.itemsize <= 2:
         return 0.0, float(np.iinfo(kind).max)
     if kind == np.int8:
@@ -40,9 +42,17 @@ def usual_range(rows: Rows) -> Span:
     return low, max(high, low + 1e-30)
 
 
-def _survey(rows: Rows) -> tuple[np.dtype[Any], float, float, float]:
-    """The dtype, the lowest and highest finite sample, and the share of samples above 1."""
-    low, high, beyond, count = np.inf, -np.inf, 0, 0
+class _Survey(NamedTuple):
+    """The lowest and highest finite sample, without a few negative ones, and the share of samples above 1."""
+
+    kind: np.dtype[Any]
+    low: float = 0.0
+    high: float = 1.0
+    beyond_one: float = 0.0
+
+
+def _survey(rows: Rows) -> _Survey:
+    low, least, high, negative, beyond, count = np.inf, np.inf, -np.inf, 0, 0, 0
     kind = np.dtype(np.uint8)
     for top, bottom in _bands(rows):
         samples, _ = rows.read(top, bottom)
@@ -52,8 +62,16 @@ def _survey(rows: Rows) -> tuple[np.dtype[Any], float, float, float]:
         finite = samples[np.isfinite(samples)] if kind.kind == "f" else samples
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+            if low < 0:
+                positive = finite[finite >= 0]
+                least = min(least, float(positive.min())) if positive.size else least
+                negative += finite.size - positive.size
+            else:
+                least = low
             beyond, count = beyond + int((finite > 1).sum()), count + finite.size
-    return (kind, low, high, beyond / count) if count else (kind, 0.0, 1.0, 0.0)
+    if not count:
+        return _Survey(kind)
+    return _Survey(kind, least if negative <= _FEW * count and least < np.inf else low, high, beyond / count)
 
 
 def _bands(rows: Rows) -> list[tuple[int, int]]:

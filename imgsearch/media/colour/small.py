@@ -87,7 +87,7 @@ def _scaled(colour: Array, alpha: Array | None, span: Span, image: DeepImage) ->
     if alpha is None:
         return scaled
     full = float(np.iinfo(alpha.dtype).max) if alpha.dtype.kind in "iu" else 1.0
-    full = high if alpha.dtype == colour.dtype and alpha.dtype.kind != "f" else full
+    full = high if alpha.dtype == colour.dtype and alpha.dtype.kind != "f" and low <= 0 else full
     cover = np.clip(np.asarray(alpha, np.float32) / np.float32(full), 0, 1)[..., None]
     paper = np.float32(0.0 if image.rows.space.startswith("CMYK") else 1.0)
     shown: Array = scaled * (1 if image.premultiplied else cover) + paper * (1 - cover)

@@ -8,7 +8,7 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 
 from imgsearch.media.colour.code_points import CodePoints, to_srgb_samples
 from imgsearch.media.colour.croppable import Croppable
@@ -48,11 +48,12 @@ def shrink(image: Croppable, smallest: tuple[int, int]) -> Image.Image:
 
 
 def to_srgb(image: Image.Image, profile: bytes | None, codes: CodePoints | None = None) -> Image.Image:
-    """An image of mode L, RGB, CMYK or LAB with its embedded ICC ``profile`` -> RGB in sRGB. ``codes`` win over the
-    profile. A profile that is broken or belongs to another kind of image is ignored, as viewers do."""
+    """An image of mode L, RGB, CMYK or LAB with its embedded ICC ``profile`` -> RGB in sRGB, which may be the same
+    object. ``codes`` win over the profile. A profile that is broken or belongs to another kind of image is ignored, as
+    viewers do."""
     if codes is not None and image.mode in ("L", "RGB"):
         if codes.is_srgb:
-            return image.convert("RGB")
+            return _rgb(image)
         return Image.fromarray(to_srgb_samples(np.asarray(image.convert("RGB")), codes))
     if profile and len(profile) <= _MAX_PROFILE_BYTES:
         for candidate in _profile_inputs(image):
@@ -66,7 +67,13 @@ def to_srgb(image: Image.Image, profile: bytes | None, codes: CodePoints | None 
         converted = ImageCms.applyTransform(image, transform)
         if converted is not None:
             return converted
-    return image.convert("RGB")
+    return _rgb(image)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """The image in RGB: itself if it is RGB already and loaded like any other, where Pillow would copy it."""
+    loaded = type(image).load in (Image.Image.load, ImageFile.ImageFile.load) and not getattr(image, "tile", None)
+    return image if image.mode == "RGB" and loaded else image.convert("RGB")
 
 
 def _profile_inputs(image: Image.Image) -> list[Image.Image]:

@@ -12,13 +12,15 @@ _KEPT = {b"IHDR": 13, b"cICP": 4, b"gAMA": 4, b"cHRM": 32}
 
 @dataclass(frozen=True, slots=True)
 class PngColour:
-    """``depth``: bits a sample as stored. ``cicp``: colour primaries and transfer characteristics. ``gamma``: 0 if
-    absent. ``chromaticities``: cHRM's x and y of white, red, green and blue; empty if absent."""
+    """``depth``: bits a sample as stored. ``cicp``: colour primaries and transfer characteristics. ``is_narrow``: black
+    and white are 16 and 235 of 255, as in video. ``gamma``: 0 if absent. ``chromaticities``: cHRM's x and y of white,
+    red, green and blue; empty if absent."""
 
     depth: int = 8
     is_grey: bool = False  # without alpha
     has_key: bool = False  # one colour or grey is transparent, or the palette has alpha
     cicp: tuple[int, int] | None = None
+    is_narrow: bool = False
     has_profile: bool = False
     is_srgb: bool = False
     gamma: float = 0.0
@@ -48,6 +50,7 @@ def _colour_of(found: dict[bytes, bytes]) -> PngColour:
         is_grey=header[9:10] == b"\0",
         has_key=b"tRNS" in found,
         cicp=(codes[0], codes[1]) if codes and codes[2] == 0 else None,
+        is_narrow=bool(codes) and codes[2:] == b"\0\0",
         has_profile=b"iCCP" in found,
         is_srgb=b"sRGB" in found,
         gamma=int.from_bytes(found.get(b"gAMA", b""), "big") / 100_000,

@@ -1,5 +1,5 @@
-"""Files that Pillow 13 rounds, wraps or refuses: 16-bit PNG with a colour key or high dynamic range, 12-bit JPEG,
-lossless JPEG, JPEG-LS, JPEG 2000 of more than 8 bits in colour (white wraps to black), PAM and PFM."""
+"""Files that Pillow 13 rounds, wraps or refuses: PNG of video levels, 16-bit PNG with a colour key or high dynamic
+range, 12-bit JPEG, lossless JPEG, JPEG-LS, JPEG 2000 of more than 8 bits in colour, PAM and PFM."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ import numpy as np
 
 from imgsearch.errors import MediaError
 from imgsearch.media.colour.code_points import CodePoints
-from imgsearch.media.colour.rows import Array, ArrayRows
+from imgsearch.media.colour.rows import Array, ArrayRows, PillowRows
 from imgsearch.media.colour.small import DeepImage
 from imgsearch.media.containers import jpeg, plain
 from imgsearch.media.containers.header import Header, load_exif, read_at
+from imgsearch.media.containers.png_colour import PngColour
 from imgsearch.media.formats.frames import Opened
 from imgsearch.media.formats.frames import read_deep_png as read_png_samples
 from imgsearch.media.limits import JpegLayout, check_bytes, check_memory
-from imgsearch.media.metadata.exif import exif_of, own_orientation
+from imgsearch.media.metadata.exif import exif_of, orientation_of, own_orientation
 from imgsearch.media.opening import decoding
 from imgsearch.media.orientation import orient_array
 from imgsearch.media.wanted import DecodeRequest
 
+_VIDEO_LEVELS = 16.0, 235.0
 _PAM_FIELD = re.compile(rb"(WIDTH|HEIGHT|DEPTH|MAXVAL|TUPLTYPE)[ \t]+(\S+)")
 _PFM_HEADER = re.compile(rb"(P[Ff])\s+(\d{1,9})\s+(\d{1,9})\s+(-?\d*\.?\d+(?:[eE][-+]?\d+)?)[ \t\r]*\n")
 
@@ -37,16 +39,24 @@ def imagecodecs_for(what: str) -> Any:
     return imagecodecs
 
 
-def read_deep_png(wanted: DecodeRequest, codes: CodePoints | None) -> tuple[DeepImage, int]:
-    """A 16-bit PNG at full depth, and its orientation."""
-    opened = Opened(wanted.stream, wanted.kind, wanted.size_bytes, Header(depth=16), "", wanted.limits)
+def read_deep_png(wanted: DecodeRequest, told: PngColour, codes: CodePoints | None) -> tuple[DeepImage, int]:
+    """A PNG at full depth, and its orientation."""
+    is_deep = told.depth == 16
+    black, white = (level * (256.0 if is_deep else 1.0) for level in _VIDEO_LEVELS)
+    opened = Opened(wanted.stream, wanted.kind, wanted.size_bytes, Header(depth=told.depth), "", wanted.limits)
     with opened.open() as image:
         opened.check("RGBA", image.size, 4 * image.size[0] * image.size[1])
         with decoding(wanted.kind):
-            rows = read_png_samples(image, opened).rows
+            if not is_deep:
+                image.load()
+            rows = (
+                read_png_samples(image, opened).rows if is_deep else PillowRows(image, orientation_of(exif_of(image)))
+            )
         icc = image.info.get("icc_profile") or b""
         orientation = own_orientation(exif_of(image))
-        return DeepImage(rows, None, icc if codes is None else b"", codes), orientation
+        return DeepImage(
+            rows, (black, white) if told.is_narrow else None, icc if codes is None else b"", codes
+        ), orientation
 
 
 def read_odd_jpeg(wanted: DecodeRequest, frame: JpegLayout) -> tuple[DeepImage, int]:

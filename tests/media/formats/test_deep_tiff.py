@@ -114,6 +114,8 @@ def test_cmyk_is_ink(kind: str, planar: str) -> None:
         (np.where(GREY > 0.95, 1.3, GREY).astype("f4"), [], np.where(GREY > 0.95, 1, GREY)),
         ((GREY * 1.02 - 0.02).astype("f4"), [], GREY * 1.02 - 0.02),
         (numbers(GREY * 0.3, "f4"), [], GREY * 0.3),
+        (np.where(GREY > 0.99, -9999, GREY).astype("f4"), [], np.where(GREY > 0.99, 0, GREY)),  # marks of no value
+        (np.where(GREY > 0.99, -np.inf, GREY * 3000).astype("f4"), [], np.where(GREY > 0.99, 0, (GREY - 0.1) / 0.89)),
         (np.where(GREY > 0.99, np.nan, GREY * 6 - 3).astype("f4"), [], (GREY - 0.1) / 0.89),
     ],
 )

@@ -346,6 +346,22 @@ def test_dcx_shows_its_first_page() -> None:
     assert error(data, RGB, "x.dcx") <= 1
 
 
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"\x8aMNG\r\n\x1a\n", "an MNG animation"),
+        (b"XPDS", "a DPX picture"),
+        (b"FORM\0\0\0\x20ILBMBMHD", "an Amiga picture"),
+        (b"#?RGBE\n", "a Radiance HDR picture"),
+        (b"gimp xcf v011", "a GIMP document"),
+        (b"v/1\x01\2\0\0\0", "an OpenEXR picture"),
+    ],
+)
+def test_format_that_is_not_read_is_named_and_not_called_damaged(head: bytes, words: str) -> None:
+    with pytest.raises(MediaError, match=f"{words}.*not supported"):
+        decode_bytes(head.ljust(200, b"\0"), 8)
+
+
 def test_gimp_brush_of_colours_is_read() -> None:
     pixels = np.concatenate([RGB, ALPHA], axis=2)
     head = struct.pack(">5I4sI", 33, 2, WIDTH, HEIGHT, 4, b"GIMP", 10) + b"name\0"
