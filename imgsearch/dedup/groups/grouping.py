@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
+from itertools import islice
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from imgsearch.dedup.groups.keep import KeepRule
 from imgsearch.dedup.groups.star_groups import is_link, make_groups, tell_links
 from imgsearch.dedup.groups.worth import Judgement, Worth
 from imgsearch.dedup.pixels.template_matching import Alignment
-from imgsearch.dedup.tiers.confirmation import LOOKED_AT, RECIPE, Look, looks_at, verdicts
+from imgsearch.dedup.tiers.confirmation import LOOKED_AT, RECIPE, IdPair, Look, looks_at, verdicts
 from imgsearch.dedup.tiers.pair_verification import PairLooks
 from imgsearch.media.walking.program_folders import program_folder_above
 from imgsearch.progress import StageProgress
@@ -39,6 +40,7 @@ _TOLD_BY_TRAITS = ("part", "stack", "burst")
 _RECIPE_NEAR = f"{RECIPE}-near"  # of looks after which rejected copies were compared as near ones
 _MOSTLY = 0.8  # of the blocks
 _KEPT_AT_ONCE = 256  # verdicts, which a killed run loses
+_BEGUN = 256  # looks that are taken before the others are known, which takes a second for 10,000 files
 _REMEMBERED = 8192  # traits, parsed
 
 
@@ -66,7 +68,7 @@ class Grouping:
         self._traits = Traits(store, evidence, pool)
         self._parsed = lru_cache(maxsize=_REMEMBERED)(self._traits.get)
         self._belongings = Belongings(self._parsed)
-        self.judged: dict[tuple[int, int], Judged] = {}
+        self.judged: dict[IdPair, Judged] = {}
         self._samples: dict[int, Worth] = {}
 
     def groups(self, failed: Failed, progress: StageProgress) -> Iterator[Group]:
@@ -81,12 +83,10 @@ class Grouping:
                 failed(failure)
 
         self._read_traits(failed_once, progress)
-        looks = self._open_looks(None)
-        while looks:
-            self.look(looks, failed_once, progress)
-            touched = self._hanging_with(looks)
-            looks = self._open_looks(touched) if touched else []
-        return self._belongings.settled(lambda: tell_links(self._made()))
+        looked = self.look(self._open_looks(None), failed_once, progress)
+        while looked and (touched := self._hanging_with(looked)):
+            looked = self.look(self._open_looks(touched), failed_once, progress)
+        return self._belongings.settled(lambda: tell_links(self._made(self.judged)))
 
     def _read_traits(self, failed: Failed, progress: StageProgress) -> None:
         alike: set[int] = set()
@@ -99,17 +99,21 @@ class Grouping:
         for image_id, facts in sample_facts(self._evidence, sorted(exact)).items():
             self._samples[image_id] = Worth(None, bool(facts["transparent"]), int(facts["depth"]))
 
-    def _open_looks(self, among: Collection[int] | None) -> list[Look]:
+    def _open_looks(self, among: Collection[int] | None) -> Iterator[Look]:
         """Each pair that the present groups rest on and that was not compared closely yet, once. ``among``: whole
-        components; only they are grouped."""
-        made = self._made(among)
-        looks = {look.key: look for group in made for look in looks_at(group, self.judged.__contains__)}
-        return list(looks.values())
+        components; only they are grouped. The first few come as soon as they are found, so that the processes are at
+        work while the other groups are made; verdicts that come meanwhile are left out of account."""
+        judged = dict(self.judged)
+        groups = self._made(judged, among)
+        looks = (look for group in groups for look in looks_at(group, judged.__contains__))
+        begun = {look.key: look for look in islice(looks, _BEGUN)}
+        yield from begun.values()
+        yield from {look.key: look for look in looks if look.key not in begun}.values()
 
-    def _hanging_with(self, looks: Sequence[Look]) -> Collection[int]:
+    def _hanging_with(self, looked: Collection[IdPair]) -> Collection[int]:
         """The images of the components in which one of these looks changed something; most looks confirm what was
         assumed."""
-        said = ((key, self.judged[key]) for key in (look.key for look in looks))
+        said = ((key, self.judged[key]) for key in looked)
         changed = {image_id for key, each in said if not each.is_copy or each.altered for image_id in key}
         if not changed:
             return ()
@@ -119,19 +123,25 @@ class Grouping:
         hit = np.unique(component_of[np.isin(images, list(changed))])
         return frozenset(images[np.isin(component_of, hit)].tolist())
 
-    def _known(self) -> dict[tuple[int, int], Judged]:
+    def _known(self) -> dict[IdPair, Judged]:
         """Results of earlier close looks. If near copies are requested, a copy that was rejected without comparing it
         as a near one is compared again."""
         alone, near = (self._evidence.judged(recipe) for recipe in (RECIPE, _RECIPE_NEAR))
         return {key: said for key, said in alone.items() if said.is_copy or not self._near} | near
 
-    def look(self, looks: Sequence[Look], failed: Failed, progress: StageProgress) -> None:
+    def look(self, looks: Iterable[Look], failed: Failed, progress: StageProgress) -> Collection[IdPair]:
         """Take these looks and keep the results; if near copies are requested, also whether rejected copies are near.
-        The results are then in `judged`."""
+        The results are then in `judged`. Returns the pairs that were looked at."""
         done = 0
-        orientations = {look.key: look.orientation for look in looks}
+        orientations: dict[IdPair, int] = {}
+
+        def noted() -> Iterator[Look]:
+            for look in looks:
+                orientations[look.key] = look.orientation
+                yield look
+
         with PairLooks(self._store, failed) as near_looks:
-            for part in lookups.chunks(verdicts(looks, self._traits, failed, self._pool), _KEPT_AT_ONCE):
+            for part in lookups.chunks(verdicts(noted(), self._traits, failed, self._pool), _KEPT_AT_ONCE):
                 if self._near:
                     refuted = sorted(verdict.key for verdict in part if not verdict.judged.is_copy and verdict.read)
                     whys = {verdict.key: verdict.judged.why for verdict in part}
@@ -142,13 +152,14 @@ class Grouping:
                 self._evidence.add_judged(_RECIPE_NEAR if self._near else RECIPE, fresh)
                 self.judged |= {verdict.key: verdict.judged for verdict in part}
                 done += len(part)
-                progress("confirming", done, len(looks))
+                progress("confirming", done, len(orientations))
+        return orientations.keys()
 
-    def _made(self, among: Collection[int] | None = None) -> Iterator[Group]:
+    def _made(self, judged: Mapping[IdPair, Judged], among: Collection[int] | None = None) -> Iterator[Group]:
         several = self._store.images_with_several_files() if "bytes" in self._tiers else iter(())
-        judgement = Judgement(self._worth, self.judged, self._belongings.attached)
+        judgement = Judgement(self._worth, judged, self._belongings.attached)
         return make_groups(
-            self._standing(among),
+            self._standing(judged, among),
             lambda ids: copies_of(self._store, ids, self._within),
             self._rule,
             several=(image_id for image_id in several if among is None or image_id in among),
@@ -162,19 +173,19 @@ class Grouping:
         seen = self._samples.get(image_id)
         return Worth(traits) if seen is None else Worth(traits, seen.transparent, seen.depth)
 
-    def _standing(self, among: Collection[int] | None) -> Iterator[Pair]:
+    def _standing(self, judged: Mapping[IdPair, Judged], among: Collection[int] | None) -> Iterator[Pair]:
         """The pairs as their files' traits allow, except those of tier perceptual that a closer look rejected; for
         these, the remaining evidence."""
         allowed = {*self._tiers, *_TOLD_BY_TRAITS}
-        for pair in self._read():
+        for pair in self._read(judged):
             if among is not None and pair.first not in among:
                 continue
             evidence = relate(pair.evidence, self._parsed(pair.first), self._parsed(pair.second))
             if evidence.tier in allowed:
                 yield pair if evidence is pair.evidence else Pair(pair.first, pair.second, evidence)
 
-    def _read(self) -> Iterator[Pair]:
-        refuted = {key for key, said in self.judged.items() if not said.is_copy}
+    def _read(self, judged: Mapping[IdPair, Judged]) -> Iterator[Pair]:
+        refuted = {key for key, said in judged.items() if not said.is_copy}
         for pair in read_pairs(self._evidence, self._tiers):
             if pair.evidence.tier != LOOKED_AT or (pair.first, pair.second) not in refuted:
                 yield pair

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,13 +61,11 @@ def looks_at(group: Group, known: Callable[[IdPair], bool]) -> Iterator[Look]:
 
 
 def verdicts(
-    looks: Sequence[Look], traits: Traits, failed: Callable[[Failure], None], pool: FilePool | None = None
+    looks: Iterable[Look], traits: Traits, failed: Callable[[Failure], None], pool: FilePool | None = None
 ) -> Iterator[Verdict]:
     """The results of ``looks``, in any order. An unreadable file is reported to ``failed`` and makes the pair no copy.
     Both files are decoded at full size, a file in several consecutive looks once: 6 ms for drawings of 224 px, about a
     second of one core for 12 megapixels."""
-    if not looks:
-        return
     told: set[str] = set()
     jobs = (_job(look, traits) for look in looks)
     with file_pool(pool) as processes:
