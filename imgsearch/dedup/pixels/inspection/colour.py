@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imgsearch.dedup.pixels.inspection.filters import halved, quantile
+from imgsearch.dedup.pixels.inspection.filters import halved, usual_ones
 from imgsearch.dedup.pixels.inspection.planes import Planes
 from imgsearch.dedup.pixels.inspection.residual import Peak, peak_of
 from imgsearch.records import Float32, UInt8
@@ -74,7 +74,9 @@ def _fit(source: UInt8, target: UInt8) -> tuple[complex, complex]:
         factor, cast = _fitted(a[kept], b[kept])
         if last:
             rest = np.abs(b - factor * a - cast)
-            kept = rest <= max(_FLOOR, quantile(rest, _KEPT))
+            kept = usual_ones(rest, _FLOOR, _KEPT)
+            if kept.all():
+                break
     return factor, cast
 
 

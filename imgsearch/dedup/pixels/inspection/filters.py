@@ -86,6 +86,14 @@ def quantile(values: NDArray[Real], share: float) -> float:
     return float(ordered[low]) + (float(ordered[high]) - float(ordered[low])) * (at - low)
 
 
+def usual_ones(values: NDArray[Real], least: float, share: float) -> NDArray[np.bool_]:
+    """bool [n]: which values of a flat array are at most ``least``, or at most its quantile if that is more."""
+    kept = values <= least
+    if np.count_nonzero(kept) < min(int(share * (len(values) - 1)) + 2, len(values)):  # else the quantile is less
+        kept = values <= max(least, quantile(values, share))
+    return kept
+
+
 def _three(plane: NDArray[Number], middle: int) -> NDArray[Number]:
     """Sums over 3 x 3 pixels, the middle row and column counted ``middle`` times, the edges repeated."""
     weight = plane.dtype.type(middle)

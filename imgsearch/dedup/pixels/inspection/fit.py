@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imgsearch.dedup.pixels.inspection.filters import quantile, slopes, smooth
+from imgsearch.dedup.pixels.inspection.filters import slopes, smooth, usual_ones
 from imgsearch.dedup.pixels.inspection.planes import Planes
 from imgsearch.records import Float32, Float64
 
@@ -68,8 +68,8 @@ def fit_line(source: Planes, target: Planes) -> Fit:
     x, y = (planes.luma.reshape(-1)[::step].astype(np.float64) for planes in (source, target))
     gain, offset = _line(x, y)
     rest = np.abs(y - gain * x - offset)
-    kept = rest <= max(_LEAST_REST, quantile(rest, 0.9))
-    return Fit(*_line(x[kept], y[kept]))
+    kept = usual_ones(rest, _LEAST_REST, 0.9)
+    return Fit(gain, offset) if kept.all() else Fit(*_line(x[kept], y[kept]))
 
 
 def fit_lightness(source: Planes, target: Planes) -> Fit:
@@ -91,7 +91,7 @@ def fit_lightness(source: Planes, target: Planes) -> Fit:
         moment = design.T @ np.where(kept, wanted, 0.0)
         weights = np.asarray(np.linalg.solve(whole - dropped.T @ dropped + ridge * count, moment), np.float64)
         rest = np.abs(wanted - design @ weights)
-        kept = rest <= max(_LEAST_REST, quantile(rest, _KEPT))
+        kept = usual_ones(rest, _LEAST_REST, _KEPT)
     return Fit(gain, offset, low, high, weights[:_KNOTS], weights[_KNOTS:])
 
 
