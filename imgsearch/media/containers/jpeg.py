@@ -176,7 +176,7 @@ def _tables(data: bytes) -> dict[int, int]:
     while at < len(data):
         wide = 2 if data[at] >> 4 else 1
         steps = data[at + 1 : at + 1 + 64 * wide]
-        found[data[at] & 15] = sum(int.from_bytes(steps[i : i + wide], "big") for i in range(0, len(steps), wide))
+        found[data[at] & 15] = sum(steps) + (255 * sum(steps[: len(steps) // 2 * 2 : 2]) if wide == 2 else 0)
         at += 1 + 64 * wide
     return found
 
