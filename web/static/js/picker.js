@@ -59,7 +59,7 @@ function show(from) {
   list.scrollTop = 0;
   says.textContent = [
     here.folders.length ? "" : "No folders in here.",
-    here.path === null ? "" : `${several(here.pictures, "picture")} right in here${here.folders.length ? ", beside those in its folders" : ""}.`,
+    here.path === null ? "" : here.folders.length ? `${several(here.pictures, "picture")} directly in it, and those in its folders.` : `${several(here.pictures, "picture")} in it.`,
     here.elsewhere ? `${several(here.elsewhere, "link")} to other places ${here.elsewhere === 1 ? "is" : "are"} left out.` : "",
     here.cut ? "Only the first 2,000 folders are shown." : "",
   ].filter(Boolean).join(" ");
