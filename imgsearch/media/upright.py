@@ -26,6 +26,7 @@ from imgsearch.media.formats import other_readers
 from imgsearch.media.formats.bitmaps.bmp import read_odd_bmp
 from imgsearch.media.formats.bitmaps.old import check_blp, read_fits
 from imgsearch.media.formats.bitmaps.pcx import read_odd_pcx
+from imgsearch.media.formats.bitmaps.unwritten import loaded
 from imgsearch.media.formats.damaged.jpeg import mended_jpeg
 from imgsearch.media.formats.damaged.png import mended_png
 from imgsearch.media.formats.iso_images import read_iso
@@ -62,12 +63,12 @@ def _read_plain(
 ) -> Upright:
     """Read what Pillow reads correctly. ``icc`` is a profile that Pillow does not find. ``key_factor`` scales the
     transparent grey of a PNG of less than 8 bits to 8 bits, which Pillow omits."""
-    with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as image:
-        full_size = image.size
-        _check(image, wanted, layout)
+    with open_image(wanted.stream, wanted.kind, wanted.size_bytes, wanted.limits) as opened:
+        full_size = opened.size
+        _check(opened, wanted, layout)
         with decoding(wanted.kind):
-            image.load()
-        orientation = own_orientation(exif_of(image))  # read after the pixels, because a PNG's EXIF may follow them
+            image = loaded(opened, wanted.kind.format, wanted.stream)
+        orientation = own_orientation(exif_of(opened))  # read after the pixels, because a PNG's EXIF may follow them
         if key_factor and isinstance(key := image.info.get("transparency"), int):
             image = image if image.mode == "L" else image.convert("L")
             image.info["transparency"] = key * key_factor

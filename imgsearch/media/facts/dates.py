@@ -97,9 +97,9 @@ def mail_date(text: str) -> str:
     if found is None or found[0] < FIRST_YEAR:
         return ""
     year, month, day, hour, minute, second, *_, zone = found
-    hour = _of_day(hour, f"{half[1].lower()}m") if half else hour
+    clock_hour = _of_day(hour, f"{half[1].lower()}m") if half else hour
     offset = _offset_of(zone or 0) if _MAIL_ZONE.search(text) else ""
-    return written(Clock(year, month, day, hour, minute, second, "", offset))
+    return written(Clock(year, month, day, clock_hour, minute, second, "", offset))
 
 
 def any_date(text: str) -> str:

@@ -362,6 +362,27 @@ def test_format_that_is_not_read_is_named_and_not_called_damaged(head: bytes, wo
         decode_bytes(head.ljust(200, b"\0"), 8)
 
 
+def test_canvas_around_the_first_frame_of_a_gif_is_empty() -> None:
+    """GIF89a, 20: the frame's place on the canvas; browsers leave out the background colour."""
+    data = bytearray(encode(Image.new("P", (8, 8), 0), "GIF"))
+    data[6:10] = struct.pack("<HH", 16, 16)
+    at = data.index(b",", 13)
+    data[at + 1 : at + 5] = struct.pack("<HH", 4, 4)
+    pixels = decode_bytes(bytes(data), 16).pixels
+    assert pixels[8, 8].tolist() == [0, 0, 0]
+    assert {tuple(pixels[at].tolist()) for at in ((1, 1), (1, 14), (14, 1), (14, 14))} == {(255, 255, 255)}
+
+
+@pytest.mark.parametrize(
+    ("bits", "alpha", "expected"),
+    [(0, 0, 90), (0, 128, 90), (8, 0, 90), (8, 255, 90), (8, 128, 172)],  # 90 * 128/255 + 255 * 127/255
+)
+def test_alpha_of_a_tga_counts_if_it_is_named_and_was_written(bits: int, alpha: int, expected: int) -> None:
+    head = bytes([0, 0, 2]) + bytes(9) + struct.pack("<HHBB", 8, 8, 32, 0x20 | bits)
+    pixels = decode_bytes(head + bytes([90, 90, 90, alpha]) * 64, 8, name="x.tga").pixels
+    assert pixels[4, 4].tolist() == pytest.approx([expected] * 3, abs=1)
+
+
 def test_gimp_brush_of_colours_is_read() -> None:
     pixels = np.concatenate([RGB, ALPHA], axis=2)
     head = struct.pack(">5I4sI", 33, 2, WIDTH, HEIGHT, 4, b"GIMP", 10) + b"name\0"
