@@ -1,4 +1,4 @@
-"""From a server without a library to the first pictures, by the keyboard and by the mouse; and pictures that come later."""
+"""From a server without a library to the first pictures, by keys and by the mouse; and pictures that come later."""
 
 from __future__ import annotations
 
