@@ -80,7 +80,7 @@ def _catalog_of(layout: LibraryLayout, catalog_url: str, *, create: bool = False
     if layout.catalog.is_file() and not _moved(layout):
         raise LibraryUnsupported(
             f"{layout.folder} keeps its catalog in {layout.catalog.name}, and a database elsewhere is named too",
-            f"leave --catalog-url out, or make a library of its own there with --library DIR; if "
+            f"leave --catalog-url out; `imgsearch catalog move --to ADDRESS` moves it there; if "
             f"{layout.remembered.name} lies there, one of the two files belongs elsewhere",
         )
     from imgsearch.storage.catalog.postgres.home import remembered_catalog

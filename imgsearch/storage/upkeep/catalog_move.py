@@ -58,7 +58,8 @@ def move_catalog(folder: Path, to: str, progress: Progress = lambda done, total:
 
     Raises LibraryBusy while another program has the library open (a server, too), LibraryMissing, UsageError,
     LibraryUnsupported (a database that holds a library), CatalogUnreachable, StorageFull, CatalogDamaged where the copy
-    is not what was copied. Cost: each row is read twice and written once, 0.1 ms a row; a page of rows in memory."""
+    is not what was copied. Cost: each row is read twice and written once, 35 us of CPU a row (150,000
+    rows of 30,000 images), besides what the server does; a page of rows in memory."""
     layout = LibraryLayout(Path(os.path.realpath(folder)))
     if not library_exists(layout.folder):
         raise LibraryMissing(f"there is no library in {folder}", "name its folder with --library DIR")
