@@ -32,6 +32,7 @@ from imgsearch.storage.collecting import Collecting
 from imgsearch.storage.column_files import build_columns
 from imgsearch.storage.reads.collected import find_album
 from imgsearch.storage.reads.facets import read_facets
+from imgsearch.storage.reads.places import read_places
 from imgsearch.storage.reads.timeline import months, window
 from imgsearch.storage.upkeep.compaction import compact_library
 
@@ -298,10 +299,19 @@ def test_counts_by_columns_are_those_of_the_catalog(
         patch.setattr(Store, "by_columns", lambda self, work: None)
         expected = read_facets(shelf.store, filters), months(shelf.store, filters)
         listed = {order: window(shelf.store, 0, 1000, order, filters).tolist() for order in ("newest", "oldest")}
+        placed = places_of(shelf.store, filters)
     assert (read_facets(shelf.store, filters), months(shelf.store, filters)) == expected
+    assert places_of(shelf.store, filters) == placed
     for order, ids in listed.items():
         assert window(shelf.store, 0, 1000, order, filters).tolist() == ids
         assert window(shelf.store, 3, 5, order, filters).tolist() == ids[3:8]
+
+
+def places_of(store: Store, filters: Filters) -> tuple[list[tuple[int, float, float]], int]:
+    """By id, and how many say nothing of their place."""
+    found = read_places(store, filters)
+    rows = zip(found.image_ids.tolist(), found.latitude.tolist(), found.longitude.tolist(), strict=True)
+    return sorted(rows), found.unplaced
 
 
 def test_months_add_up_to_the_places_in_the_window(shelf: Shelf) -> None:
