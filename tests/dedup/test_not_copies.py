@@ -1,7 +1,7 @@
 """The sceptic's test: files that look alike and are no copies stay where they are, and true copies are found.
 
-One set of every family, drawn; `imgsearch dedup find` runs over them once, as a program with a home of its own.
-benchmarks/dedup.py --only notcopies does the same with photographs and more sets.
+One small set of every family, drawn; `imgsearch dedup find` runs over them once, as a program with a home of its own.
+benchmarks/dedup.py --only notcopies does the same with photographs, at full size and with more sets and copies.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from imgsearch.scenes.not_copies.judge import judge
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-FOUND = 0.97
-"""Share of the true copies that is found, whatever the tier, without near copies: 581 of 596 (584 before any family was
-mended; what was lost are crops of stars and lossy copies of pages, which the tier near may find)."""
+FOUND = 0.955
+"""Share of the true copies that is found, whatever the tier, without near copies: 404 of 419, at full size 582 of 596
+(what is not found are crops of stars and lossy copies of pages, which the tier near may find)."""
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def found(tmp_path_factory):
     """What the plan does to each family."""
     home = tmp_path_factory.mktemp("home")
     folder, plan = home / "pictures", home / "plan.json"
-    rows = write_not_copies(folder, 1, sets=1)
+    rows = write_not_copies(folder, 1, sets=1, small=True)
     homes = {name: str(home / name) for name in ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
     command = [sys.executable, "-m", "imgsearch", "dedup", "find", str(folder), "--plan", str(plan), "--quiet"]
     tiers = ["--tiers", "bytes,pixels,perceptual"]

@@ -23,7 +23,12 @@ _LOSSLESS = {".png": ".tiff", ".tiff": ".png", ".webp": ".png", ".gif": ".png", 
 _WAYS = (("bytes", "half"), ("container", "jpeg"), ("bytes", "jpeg"), ("container", "half"))
 """The true copies that stand beside an original, by its number in the set."""
 
+_FEWER_WAYS = (("half",), ("jpeg",), ("bytes",), ("container",))  # in a small album
+
 _COLOURED = 25.0  # levels of 255; grey photographs have under 10
+
+_LARGE = 600  # pixels of the longer side of images that a small album shows at half their size
+_FINE = frozenset({"clocks"})  # families whose differences nobody could see at half the size
 
 QUICK_HEIC = {"preset": "ultrafast"}
 """For x265: a fifth of the time, files a fifth larger."""
@@ -78,8 +83,11 @@ def _chroma(image: Image.Image) -> float:
 class Album:
     """One set of one family: where its files go, and what is true of them."""
 
-    def __init__(self, folder: Path, family: str, number: int, seed: int, pictures: ImageSupply) -> None:
+    def __init__(
+        self, folder: Path, family: str, number: int, seed: int, pictures: ImageSupply, *, small: bool = False
+    ) -> None:
         self.family, self.number, self.pictures = family, number, pictures
+        self._small = small and family not in _FINE
         self.rng = random.Random(f"{family}:{seed}:{number}")
         self._folder, self._place = folder, f"{family}/{number:02d}"
         self._rows: dict[str, NotCopy] = {}
@@ -151,18 +159,23 @@ class Album:
         ``ways``: "bytes", "container" (the same samples in another lossless format), "jpeg" (of lower quality), "half"
         (half as wide); by default two of them in turn. ``how``: options of the file; ``exif`` is the original's and
         that of its lossy copies, whose JPEG quality is lower than the original's."""
-        chosen = _WAYS[self._shown % len(_WAYS)] if ways is None else tuple(ways)
+        if self._small and max(image.size) > _LARGE:
+            image = image.resize((image.width // 2, image.height // 2), Image.Resampling.BOX)
+        quick = {"compress_level": 1} if self._small else {}  # of PNG
+        usual = _FEWER_WAYS if self._small else _WAYS
+        chosen = usual[self._shown % len(usual)] if ways is None else tuple(ways)
         self._shown += 1
         suffix = Path(name).suffix
         told: dict[str, Any] = {} if exif is None else {"exif": exif}
-        path = self.original(name, encoded(image, suffix, **told, **how))
+        path = self.original(name, encoded(image, suffix, **(quick if suffix == ".png" else {}), **told, **how))
         stem, lower = Path(name).stem, min(85, int(how.get("quality", 92)) - 6)
         if "bytes" in chosen:
             self.twin(path)
         if "container" in chosen:
             other = _LOSSLESS[suffix]
             same = Image.open(io.BytesIO(self.read(path))) if suffix == ".jpg" else image
-            self.copy(path, f"converted/{stem}{other}", encoded(same, other), whole=not told)
+            data = encoded(same, other, **(quick if other == ".png" else {}))
+            self.copy(path, f"converted/{stem}{other}", data, whole=not told)
         if "jpeg" in chosen:
             self.copy(path, f"sent/{stem}.jpg", encoded(image.convert("RGB"), ".jpg", quality=lower, **told))
         if "half" in chosen:

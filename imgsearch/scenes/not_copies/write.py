@@ -42,12 +42,19 @@ FAMILIES: dict[str, Draw] = {
 
 
 def write_not_copies(
-    folder: Path, seed: int, photographs: Sequence[Path] = (), sets: int = 3, *, families: Collection[str] = ()
+    folder: Path,
+    seed: int,
+    photographs: Sequence[Path] = (),
+    sets: int = 3,
+    *,
+    families: Collection[str] = (),
+    small: bool = False,
 ) -> list[NotCopy]:
     """Write ``sets`` of every family (or of the named ones) below ``folder``/family/set.
 
     The files of a set look alike and are not copies of each other; true copies of them stand beside them. Images are
     taken from ``photographs`` as long as these last, each once, else drawn. The same arguments write the same files.
+    ``small``: images of more than 600 pixels at half their size, and fewer copies, for a test that has little time.
     Returns a row for every file that is an image. Raises UsageError if ``folder`` is not empty, a family is
     unknown or a photograph cannot be read, StorageFull if the folder cannot be written. About 0.1 s a file."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -60,7 +67,7 @@ def write_not_copies(
         folder.mkdir(parents=True, exist_ok=True)
         for number in range(sets):
             for family in [name for name in FAMILIES if not families or name in families]:
-                album = Album(folder, family, number, seed, pictures)
+                album = Album(folder, family, number, seed, pictures, small=small)
                 FAMILIES[family](album)
                 rows += album.rows
     except OSError as exc:
