@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from pictured_library import PicturedLibrary, picture
 from PIL import Image, ImageDraw
 
+from imgsearch.dedup import file_pool
+from imgsearch.dedup.evidence.batches import Bounds
 from imgsearch.dedup.find import FindOptions, compare, groups_of, read_pairs
+from imgsearch.dedup.groups import grouping
 from imgsearch.dedup.groups.grouping import Grouping
 from imgsearch.dedup.groups.keep import parse_keep
 from imgsearch.dedup.plan.records import make_plan
@@ -18,8 +22,9 @@ from imgsearch.dedup.quarantine.apply import apply_plan
 from imgsearch.dedup.quarantine.catalog_sync import follow_files, planned_files, run_files
 from imgsearch.dedup.quarantine.undo import undo
 from imgsearch.dedup.tiers import confirmation, perceptual
-from imgsearch.dedup.tiers.confirmation import Look
+from imgsearch.dedup.tiers.confirmation import IdPair
 from imgsearch.errors import LibraryBusy
+from imgsearch.media.decode_pool import HardenedPool
 
 TIERS = ("bytes", "pixels", "perceptual")
 OPTIONS = FindOptions(TIERS)
@@ -148,14 +153,29 @@ def test_only_what_a_look_changed_is_grouped_again_and_nothing_is_missed(tmp_pat
         evidence = library.store.evidence()
         compare(library.store, evidence, TIERS, silent)
 
-        def asked(self: Grouping, looks: Sequence[Look], every: bool = every, library=library) -> Collection[int]:
-            among.append(hanging(self, looks))
+        def asked(self: Grouping, looked: Collection[IdPair], every: bool = every, library=library) -> Collection[int]:
+            among.append(hanging(self, looked))
             return library.ids.tolist() if every else among[-1]
 
         monkeypatch.setattr(Grouping, "_hanging_with", asked)
         found.append((found_groups(library), evidence.judged(confirmation.RECIPE)))
     assert found[0] == found[1] and not all(said.is_copy for said in found[0][1].values())
     assert 0 < len(among[0]) < 12, "one of three families has nothing that was refuted"
+
+
+def test_verdicts_that_come_while_groups_are_made_change_nothing(tmp_path, monkeypatch) -> None:
+    found = []
+    for early in (False, True):
+        library = families(tmp_path / str(early))
+        evidence = library.store.evidence()
+        compare(library.store, evidence, TIERS, silent)
+        if early:  # one look at a time, its verdict known before the next is asked for
+            monkeypatch.setattr(grouping, "_BEGUN", 5)
+            monkeypatch.setattr(grouping, "_KEPT_AT_ONCE", 1)
+            monkeypatch.setattr(confirmation, "_TOGETHER", Bounds(1, 1))
+            monkeypatch.setattr(file_pool, "HardenedPool", partial(HardenedPool, ahead=1, workers=1))
+        found.append((found_groups(library), evidence.judged(confirmation.RECIPE)))
+    assert found[0] == found[1]
 
 
 def test_file_that_became_unreadable_is_told_once_and_never_moved(library) -> None:

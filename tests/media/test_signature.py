@@ -6,6 +6,7 @@ from PIL import Image
 from imgsearch.media.decode import decode_bytes
 from imgsearch.media.fingerprint import hamming, perceptual_hash
 from imgsearch.media.signature import (
+    FLAT_DEVIATION,
     INVERSE_ORIENTATION,
     ORIENTATIONS,
     SIGNATURE_BYTES,
@@ -97,3 +98,11 @@ def test_decoding_makes_the_signature_that_its_hash_comes_from(tmp_path) -> None
     decoded = decode_bytes((tmp_path / "a.png").read_bytes(), 96)
     (found,) = oriented_hashes(luma_of(np.frombuffer(decoded.signature, np.uint8)[None]))
     assert int(found[0]) == decoded.facts.perceptual_hash
+
+
+def test_flat_is_told_from_the_deviation_of_lightness() -> None:
+    rng = np.random.default_rng(5)
+    spread = np.concatenate([np.linspace(0, 4, 60), np.full(4, 80.0)])[:, None, None]
+    luma = np.clip(128 + rng.normal(0, 1, (64, 32, 32)) * spread, 0, 255)
+    luma = luma.astype(np.uint8)
+    assert np.array_equal(is_flat(luma), luma.reshape(64, -1).std(axis=1) < FLAT_DEVIATION)

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageEnhance
 
 from imgsearch.dedup.pixels.inspection import filters, judge, residual, saved_again
 from imgsearch.dedup.pixels.inspection.judge import inspect_images
+from imgsearch.dedup.pixels.inspection.picture import InspectedImage
 from imgsearch.dedup.pixels.inspection.planes import joint_counts, planes_of
 from imgsearch.scenes.draw import draw_scene
 from imgsearch.scenes.graph import Domain, sample_scene
@@ -108,3 +109,28 @@ def test_levels_are_counted_and_their_medians_are_those_of_their_pixels() -> Non
     levels = np.unique(planes.luma)
     medians = judge._medians(joint_counts(planes.luma, other)[levels])
     assert medians.tolist() == [float(np.median(other[planes.luma == level])) for level in levels.tolist()]
+
+
+@given(
+    values=st.lists(st.floats(0, 20, width=32), min_size=1, max_size=60),
+    least=st.sampled_from([0.0, 4.0, 25.0]),
+    share=st.sampled_from([0.5, 0.9, 0.93]),
+)
+def test_usual_ones_are_those_below_the_quantile_or_the_least(values: list[float], least: float, share: float) -> None:
+    rest = np.array(values, np.float32)
+    wanted = rest <= max(least, filters.quantile(rest, share))
+    assert np.array_equal(filters.usual_ones(rest, least, share), wanted)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (70, 40), (3, 2), (300, 9)])
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 40, 256, 257, 3000])
+def test_drawings_and_palettes_are_known_by_their_colours(count: int, size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(count)
+    palette = rng.integers(0, 256, (count, 3), dtype=np.uint8)
+    common = rng.random(size) < 0.89 + 0.002 * (count % 10)  # about nine of ten pixels have few colours
+    places = np.where(common, rng.integers(0, min(count, 16), size), rng.integers(0, count, size))
+    shown = InspectedImage(Image.fromarray(palette[places]))
+    pixels = np.asarray(shown._sampled).reshape(-1, 3)
+    _, counts = np.unique((pixels.astype(int) + 8) // 16, axis=0, return_counts=True)
+    assert shown.is_drawn == (np.sort(counts)[-16:].sum() >= 0.9 * len(pixels))
+    assert shown.has_palette == (len(np.unique(pixels, axis=0)) <= 256)
