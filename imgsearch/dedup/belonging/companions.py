@@ -22,15 +22,23 @@ __all__ = ["FolderListing", "FolderNames", "companions_of", "owners_of", "same_c
 FILM_EXTENSIONS = (".mov", ".mp4", ".m4v", ".3gp")
 # X.ext beside X.jpg, X.nef. XMP: Adobe and all others. AAE: Apple. VRD, DR4: Canon. DOP: DxO. PP3, ARP: RawTherapee and
 # ART. ON1. COS, COF: Capture One. THM, LRV: thumbnails and small films of cameras. MIE, EXV: ExifTool, exiv2. YML:
-# PhotoPrism. WAV: sound notes of cameras; MP3 and the like of phones. TXT, CAPTION, XML, NPZ: captions and labels of
-# data sets. The last ones: where on Earth a scan lies (ESRI world files and GDAL).
+# PhotoPrism. ACR: Camera Raw's masks. SPD: SILKYPIX. OES: Olympus. WAV: sound notes of cameras; MP3 and the like of
+# phones. TXT to MAT: captions, labels and landmarks of data sets. The last ones: where on Earth a scan lies (ESRI world
+# files, in short and long form, and GDAL).
 _OF_STEM = (
     *(".xmp", ".aae", ".vrd", ".dr4", ".dop", ".pp3", ".arp", ".on1", ".onphoto", ".cos", ".cof", ".thm", ".lrv"),
     *(".mie", ".exv", ".exif", ".yml", ".yaml", ".ufraw", ".nksc", ".wav", ".mp3", ".m4a", ".aac", ".amr"),
-    *(".txt", ".caption", ".xml", ".npz", ".npy", ".tfw", ".jgw", ".pgw", ".wld", ".prj", ".ovr", ".aux.xml"),
+    *(".acr", ".spd", ".oes", ".srt", ".ogg", ".opus", ".flac", ".3ga"),
+    *(".txt", ".caption", ".tags", ".xml", ".geojson", ".npz", ".npy", ".pts", ".mat"),
+    *(".tfw", ".jgw", ".pgw", ".bpw", ".gfw", ".j2w", ".tifw", ".tiffw", ".jpgw", ".jpegw", ".pngw", ".bmpw", ".gifw"),
+    *(".tfwx", ".jgwx", ".pgwx", ".wld", ".prj", ".ovr", ".rrd", ".points", ".aux.xml"),
 )
-# X.jpg.ext: darktable, digiKam and Apple's exports, RawTherapee, DxO, Zoner and others add to the whole name.
-_OF_NAME = (*_OF_STEM, ".data-zps", ".lzn", ".comask", ".txt.json", *FILM_EXTENSIONS)
+# X.jpg.ext: darktable, digiKam and Apple's exports, RawTherapee, DxO, Zoner and others add to the whole name, ExifTool
+# "_original" to that of its backup; checksums.
+_OF_NAME = (
+    *(*_OF_STEM, ".data-zps", ".lzn", ".comask", ".out.pp3", ".txt.json", *FILM_EXTENSIONS),
+    *("_original", ".md5", ".sha1", ".sha256", ".sha512"),
+)
 _APPLE = re.compile(r"^(?P<letters>[a-z0-9_]{4})(?P<number>\d{4,5}(?: ?\(\d+\))?)$")  # IMG_1234: IMG_O1234.AAE
 _NIKON = re.compile(r"^dscn(?P<number>\d{4})$")  # DSCN0001.JPG: DSCA0001.WAV, its answer DSCB0001.WAV
 _LONGEST_LIVE_S = 10.0  # a Live Photo's film has 3 s, a motion photo's up to 7; a longer one only shares the number
@@ -119,7 +127,7 @@ def _possible_owners(name: str, listing: FolderListing) -> Iterator[str]:
     stems |= {f"{bare}.mp", f"{bare}.mv"}
     stems.add(re.sub(r"^(.{4})o(\d{4,5}(?: ?\(\d+\))?)$", r"\1\2", bare))
     stems.add(re.sub(r"^dsc[ab](\d{4})$", r"dscn\1", bare))
-    names = {bare, re.sub(r"_\d\d(\.[^.]+)$", r"\1", bare)}
+    names = {bare, re.sub(r"_\d\d(\.[^.]+)$", r"\1", bare), bare.removesuffix(".out")}
     if name.endswith(".json"):
         names |= set(images_of_notes(name))
         stems |= {os.path.splitext(each)[0] for each in names} | names  # noqa: PTH122

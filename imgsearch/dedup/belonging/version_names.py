@@ -33,10 +33,13 @@ _EDITED = (
     "已编辑 编辑 已編輯 編輯 編集済み 編集済 編集 加工 편집됨 편집 수정됨",  # Chinese, Japanese, Korean
 )
 # Behind a hyphen only: Google Photos' own creations, in English everywhere; Lightroom's merges; programs that add their
-# name. Camera Raw's "Enhance" adds what it did: -Enhanced-NR, German -Verbessert-RR.
+# name; MyHeritage's (-Colorized), and words that people use for the same. Topaz adds the names of its filters
+# (-topaz-denoise-faceai, -gigapixel-standard-2x). Camera Raw's "Enhance" adds what it did: -Enhanced-NR, German
+# -Verbessert-RR.
 _MADE = (
     "effects animation collage smile mix motion pano hdr pop_out color_pop cinematic stylized hdr-pano",
-    "topaz denoiseai denoise-ai sharpenai sharpen-ai nik photoshop snapseed lightroom luminar luminarneo",
+    "nik photoshop snapseed lightroom luminar luminarneo",
+    "colorized colourized colorised colourised repaired animated restored denoised unblurred upscaled stacked cropped",
 )
 _ENHANCED = (
     "enhanced verbessert amélioré améliorée mejorado mejorada melhorado migliorato verbeterd förbättrad ulepszone "
@@ -62,6 +65,7 @@ _EDITED_WORDS, _COPY_WORDS = _words(_EDITED), _words((_COPY,))
 _MARK = re.compile(
     rf"(?:[-_. ](?P<word>{_EDITED_WORDS})| ?[(\[](?P<bracket>{_EDITED_WORDS})(?: in [^()\[\]]{{1,30}})?[)\]]"
     rf"|-(?P<made>(?:{_words((_ENHANCED,))})(?:-[a-z]{{2}}){{0,3}}|{_words(_MADE)})"
+    rf"|-(?P<topaz>(?:topaz|gigapixel|denoise-?ai|sharpen-?ai)(?:[- ][a-z0-9.]{{1,16}}){{0,6}})"
     rf"|[-_](?P<dated>edit(?:ed)?[-_]\d{{4,20}})|[-_](?P<program>{_MADE_UNDERSCORE})|~(?P<tilde>\d{{1,2}}))$"
 )
 _COUNTER = re.compile(
@@ -141,7 +145,7 @@ def version_name(stem: str) -> VersionName:
 def _last_part(rest: str, pixel: bool) -> tuple[str, str, int] | None:
     """Kind, text and length of the last part behind the base."""
     if mark := _MARK.search(rest):
-        text = mark["word"] or mark["bracket"] or mark["made"] or mark["dated"] or mark["program"]
+        text = mark["word"] or mark["bracket"] or mark["made"] or mark["dated"] or mark["program"] or mark["topaz"]
         return "mark", "~" + mark["tilde"] if text is None else text, len(mark[0])
     if pixel and (mark := _PIXEL_MARK.search(rest)):
         return "mark", mark["mark"], len(mark[0])

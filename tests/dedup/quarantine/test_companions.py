@@ -34,7 +34,8 @@ COMPANIONS = {
     "a.nef": ["a.nef.xmp", "a.xmp", "a_01.nef.xmp", "a.nef.dop", "a.NEF.pp3", "a.pp3", "a.on1", "a.nef.cos", "a.vrd"],
     "a.cr3": ["a.dr4", "a.thm", "a.cr3.wav", "a.lrv", "a.cr3.arp"],
     "DSCN0001.JPG": ["DSCA0001.WAV", "DSCB0001.WAV"],
-    "scan.tif": ["scan.tfw", "scan.tif.aux.xml", "scan.tif.ovr", "scan.txt"],
+    "scan.tif": ["scan.tfw", "scan.tif.aux.xml", "scan.tif.ovr", "scan.txt", "scan.tifw", "scan.tif.points"],
+    "c.jpg": ["c.acr", "c.jpg.out.pp3", "c.jpg_original", "c.jpg.md5", "c.geojson", "c.pts", "c.ogg", "c.jpg.spd"],
     "b.jpg": [f"b.jpg{'.supplemental-metadata'[:length]}.json" for length in range(1, 23)],
     "b(1).jpg": [
         "b.jpg(1).json",

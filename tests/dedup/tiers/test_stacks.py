@@ -74,6 +74,9 @@ PAIRS = {
         "IMG_1.NEF | IMG_1.dng",
     ],
     EDITED: [
+        "DSC_1.jpg | DSC_1-topaz-denoise-faceai.jpg", "DSC_1.jpg | DSC_1-gigapixel-standard v2-2x.jpg",
+        "DSC_1.jpg | DSC_1-Colorized-Enhanced.jpg", "DSC_1.jpg | DSC_1-Repaired.jpg",
+        "DSC_1.jpg | DSC_1-DeNoiseAI-low-light.jpg",
         "IMG_1234.JPG | IMG_E1234.JPG", "IMG_1234.HEIC | IMG_E1234.HEIC", "IMG_1234.HEIC | IMG_E1234.JPG",
         "AROP4792.JPG | AROPE4792.JPG", "IMG_1234 (1).HEIC | IMG_E1234 (1).HEIC", "X.jpg | X-edited.jpg",
         "X.jpg | X-bearbeitet.jpg", "X.jpg | X-modifié.jpg", "X.jpg | X-modifie\u0301.jpg",
