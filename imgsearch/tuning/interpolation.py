@@ -15,6 +15,7 @@ from torch import nn
 POINTS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 """Shares of the way that are tried, the whole way first. Below a third little of what was learned is left."""
 
+_ROUNDING = 1e-9  # shares of pictures are no exact numbers
 ANY_LOSS = 100.0
 """Points that may be lost: with so many nothing is measured, and the whole way is gone."""
 
@@ -76,7 +77,7 @@ def choose_point(
         lost = max_lost(found[0].figures, found[-1].figures)
         if share:
             log(f"{share:.0%} of the way: own pictures {found[-1].figures.own:.4f}, general ones lost {lost:.4f}")
-            if lost <= allowed:
+            if lost <= allowed + _ROUNDING:
                 break
     return tuple(found)
 

@@ -96,7 +96,7 @@ def _settle(
     """Move the weights as far from the old ones as general pictures allow."""
 
     def measure() -> Figures:
-        return Figures(judge.score(checks[CHECKS]), judge.firsts(checks[GENERAL_CHECKS]))
+        return Figures(judge.score(checks[CHECKS]), (judge.score(checks[GENERAL_CHECKS]),))
 
     if request.options.forget >= ANY_LOSS or not all(len(one.rows) for one in checks.values()):
         return ()

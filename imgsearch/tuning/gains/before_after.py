@@ -56,11 +56,7 @@ class Judge:
         return measure(self.model, self._features(judged.rows), judged.texts, judged.truth, depth=depth)
 
     def score(self, judged: JudgedSet) -> float:
-        """R@1 by ITC alone, the mean of both ways, 0..1: what a run is stopped by."""
-        return float(np.mean(self.firsts(judged)))
-
-    def firsts(self, judged: JudgedSet) -> tuple[float, float]:
-        """R@1 by ITC alone, from texts and from pictures, 0..1. A tenth of the cost of `ranks`."""
+        """R@1 by ITC alone, the mean of both ways, 0..1: what a run is steered by. A tenth of the cost of `ranks`."""
         tokens = [
             as_numpy(self.model.embed_features(self._features(judged.rows[start : start + _AT_ONCE])))
             for start in range(0, len(judged.rows), _AT_ONCE)
@@ -68,8 +64,7 @@ class Judge:
         texts = as_numpy(self.model.embed_texts(judged.texts, max_tokens=MAX_TOKENS))
         sims = similarities(np.concatenate(tokens), texts)
         ways = first_true(np.ascontiguousarray(sims.T), judged.truth.T), first_true(sims, judged.truth)
-        texts_first, images_first = (float(np.mean(ranks == 0)) for ranks in ways)
-        return texts_first, images_first
+        return float(np.mean([np.mean(ranks == 0) for ranks in ways]))
 
     def _features(self, rows: Int64) -> NDArray[np.float16]:
         """float16 [n, N, W], as a run keeps them."""
