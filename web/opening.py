@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from web.services.generation import GenerationService
 
 _LOG = logging.getLogger("imgsearch.web")
-_POLL_S = 0.2
+_POLL_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +74,14 @@ class Opening:
         return None if self.service is None else self.service.store.path
 
     def begin(self) -> None:
-        """Open the library, or show the welcome page where there is none. Raises what `open_searcher` raises."""
+        """Open the library, or show the welcome page where there is none, or one that was given up before its first
+        picture. Raises what `open_searcher` raises."""
         library = self._parts.settings.library
-        if storage.library_exists(library):
-            try:
+        try:
+            if self._shows_something(library, over=True, migrate=True):
                 return self.open_library(library)
-            except LibraryMissing:  # its making was cut short
-                pass
+        except LibraryMissing:  # its making was cut short
+            pass
         return self.show_welcome()
 
     def show_welcome(self) -> None:
@@ -97,7 +98,7 @@ class Opening:
         was not chosen. Raises what `open_searcher` raises."""
         from imgsearch.app import open_searcher
 
-        settings = replace(self._parts.settings, library=library)
+        settings = replace(self._parts.settings, library=library, catalog_url=self._catalog_url(library))
         if just_made:
             settings = replace(settings, model="", dtype="auto")
         opened = ExitStack()
@@ -112,7 +113,7 @@ class Opening:
             opened.close()
             raise
         with self._lock:
-            demo = library.absolute() == demo_folders(self._parts.settings.library)[0]
+            demo = self._is_demo(library)
             self._setup = self._new_setup(ready=True, demo=demo)
             app.extensions[RUNS], app.extensions[SETUP] = self.runs, self._setup
             self.runs.serve(lambda: service.store)
@@ -158,7 +159,7 @@ class Opening:
         while self.service is None and not self.draining.is_set():
             active = run.active
             try:
-                if _shows_something(library, over=not active):
+                if self._shows_something(library, over=not active):
                     self.open_library(library, just_made=True)
                     return
             except ImgsearchError as error:
@@ -169,14 +170,20 @@ class Opening:
                 return
             time.sleep(_POLL_S)
 
+    def _shows_something(self, library: Path, *, over: bool, migrate: bool = False) -> bool:
+        """Whether a library has, or had, a picture; once its run is over, a failure is something to show, too."""
+        if not storage.library_exists(library):
+            return False
+        with storage.open_store(library, migrate=migrate, catalog_url=self._catalog_url(library)) as store:
+            stats = store.stats()
+        return stats.images + stats.deleted_images > 0 or (over and stats.failures > 0)
 
-def _shows_something(library: Path, *, over: bool) -> bool:
-    """Whether a library has a picture; once its run is over, a failure is something to show, too."""
-    if not storage.library_exists(library):
-        return False
-    with storage.open_store(library, migrate=False) as store:
-        stats = store.stats()
-    return stats.images > 0 or (over and stats.failures > 0)
+    def _is_demo(self, library: Path) -> bool:
+        return library.absolute() == demo_folders(self._parts.settings.library)[0]
+
+    def _catalog_url(self, library: Path) -> str:
+        """Where the settings say that the catalog is: never that of the demo."""
+        return "" if self._is_demo(library) else self._parts.settings.catalog_url
 
 
 def _reopened(settings: Settings) -> Searcher:

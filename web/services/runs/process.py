@@ -62,6 +62,8 @@ def _update(options: RunOptions, folders: tuple[str, ...]) -> int:
     from indexer.service import update_library
 
     given = {"library": options.library, **({"model": options.model} if options.model else {})}
+    if options.kind == "demo":
+        given |= {"catalog_url": "", "dtype": "auto", "runtime": "auto"}  # whatever the person's own library has
     with Stop() as stop:
         summary = update_library(IndexRequest(folders, load_settings(given)), _Lines(), stop)
     _print(summary.as_dict())

@@ -4,7 +4,7 @@ import { el, icon, styled } from "./dom.js";
 
 const SHEET = [
   ["Everywhere", [["/", "search"], ["?", "this sheet"], ["Esc", "close, let go of what was chosen"], ["z", "undo the last change"]]],
-  ["Pictures", [["← ↑ ↓ →", "from picture to picture"], ["Enter", "open"], ["x", "choose"], ["Shift x", "choose all up to here"], ["f", "favourite"], ["b", "put into an album"], ["h", "hide, show again"], ["p", "slideshow from here"]]],
+  ["Pictures", [["← ↑ ↓ →", "from picture to picture"], ["Enter", "open"], ["x", "choose"], ["Shift x", "choose all up to here"], ["f", "favourite"], ["b", "put into an album"], ["h", "hide, show again"], ["p", "slideshow from here"], ["n", "show those that came since"]]],
   ["An open picture", [["← →", "before, behind"], ["+ − 0", "larger, smaller, fit"], ["i", "details"], ["f", "favourite"], ["b", "put into an album"], ["h", "hide, show again"], ["c", "copy the picture"], ["p", "slideshow"]]],
   ["Slideshow", [["Space", "pause, go on"], ["← →", "before, behind"], ["+ −", "faster, slower"], ["f", "full screen"], ["Esc", "close"]]],
 ];
