@@ -51,6 +51,13 @@ export const CAN_SHARE = (() => {
   }
 })();
 
+/** Do something once the page's own pictures are there and the browser has time. */
+export function later(act) {
+  const idle = () => (window.requestIdleCallback ?? setTimeout)(act);
+  if (document.readyState === "complete") idle();
+  else addEventListener("load", idle, { once: true });
+}
+
 export const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export const count = (number) => number.toLocaleString("en");

@@ -1,9 +1,9 @@
 // The search page: what is asked, shown and opened stands in the address, so that back, reload and sharing work.
 
 import { address, keyOf, readAddress } from "./address.js";
-import { ask, askWithPicture, pictureOf, streamSearch } from "./client.js";
+import { ask, askWithPicture, streamSearch } from "./client.js";
 import { whenBack } from "./again.js";
-import { ROOT, styled } from "./dom.js";
+import { later, ROOT } from "./dom.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { wordsOf } from "./query.js";
@@ -18,7 +18,7 @@ const answers = new Map(); // search -> what is shown of it, so that going back 
 let state = readAddress();
 let shown = { answer: null, next: null, search: null };
 let stop = () => {};
-let openedHere = false; // the lightbox has put an entry into the history
+const cameFrom = { here: false }; // whether the lightbox has put an entry into the history
 
 /** Go to another state, as a new entry of the history or in place of this one. */
 function go(change, { replace = false } = {}) {
@@ -39,11 +39,11 @@ function settle(next) {
   if (searched && answers.has(keyOf(state))) answers.get(keyOf(state)).scroll = scrollY;
   state = next;
   if (searched) {
-    viewer?.close({ quiet: true });
+    lightbox?.close();
     search();
   }
   if (state.picture) openPicture(state.picture);
-  else viewer?.close({ quiet: true });
+  else lightbox?.close();
 }
 
 function search() {
@@ -100,13 +100,6 @@ function finish(key, answer) {
   keep(key, answer, answer.hits, answer.next_cursor);
 }
 
-/** Do something once the page's own pictures are there and the browser has time. */
-function later(act) {
-  const idle = () => (window.requestIdleCallback ?? setTimeout)(act);
-  if (document.readyState === "complete") idle();
-  else addEventListener("load", idle, { once: true });
-}
-
 function keep(key, answer, hits, next) {
   shown = { answer, next, search: key };
   answers.set(key, { answer, hits, next });
@@ -124,7 +117,7 @@ function draw(answer, { first = false, moving = false } = {}) {
   if (fresh && !moving) scrollTo(0, 0);
   onward(first ? null : answer.next_cursor);
   tell(answer, state, { first, go: turn });
-  viewer?.refresh();
+  lightbox?.refresh();
 }
 
 let around = { news: null, recent: null }; // comes when the pictures are there
@@ -168,7 +161,7 @@ async function loadMore() {
     keep(key, shown.answer, [...(answers.get(key)?.hits ?? []), ...page.hits], page.next_cursor);
     onward(page.next_cursor);
     tell(shown.answer, state, { go: turn, hits: grid.hits });
-    viewer?.refresh();
+    lightbox?.refresh();
   } catch (problem) {
     more.textContent = `${problem.message} Try again`;
     shown.next = null;
@@ -180,27 +173,15 @@ async function loadMore() {
   if (key === shown.search && shown.next && more.getBoundingClientRect().top < innerHeight + 1400) loadMore();
 }
 
-/** Open the lightbox on a picture: of the grid, or by its id alone after a reload. */
+/** Open the lightbox on a picture. */
 async function openPicture(id) {
-  const hit = grid.hits.find((one) => one.image_id === id);
   try {
-    const [, picture] = await Promise.all([withViewer(), hit ?? pictureOf(id, state.q)]);
-    if (state.picture === id) viewer.open(picture);
+    await (await withLightbox()).open(id);
   } catch (problem) {
     if (state.picture !== id) return;
     go({ picture: null }, { replace: true });
     note([problem.status === 404 ? "That picture is not in the library any more." : `The picture cannot be shown: ${problem.message}`]);
   }
-}
-
-/** The lightbox shows another picture, or has closed. */
-function pictureMoved(id, last) {
-  if (id) return go({ picture: id }, { replace: true });
-  if (openedHere) history.back();
-  else go({ picture: null }, { replace: true });
-  openedHere = false;
-  if (last) grid.focus(last.image_id);
-  return undefined;
 }
 
 async function showUpload() {
@@ -217,30 +198,19 @@ const field = find("q");
 const grid = new Grid(list, {
   linked: (hit) => `${ROOT}/pictures/${hit.image_id}${state.q ? `?${new URLSearchParams({ q: state.q })}` : ""}`,
   opened: (hit) => {
-    openedHere = true;
+    cameFrom.here = true;
     go({ picture: hit.image_id });
   },
 });
-let viewer = null; // its modules come when the pictures are there, or with the first one that is opened
-let viewing = null;
+let lightbox = null; // its modules come when the pictures are there, or with the first one that is opened
+let opening = null;
 
-function withViewer() {
-  viewing ??= Promise.all([import("./viewer.js"), styled("picture")]).then(([{ makeDialog, Viewer }]) => {
-    viewer = new Viewer(document.body.appendChild(makeDialog()), {
-      beside: (id) => {
-        const [before, behind] = grid.beside(id);
-        if (!behind && shown.next) loadMore();
-        return [before, behind];
-      },
-      query: () => state.q,
-      alike: (id) => address({ q: `similar:${id}` }),
-      moved: pictureMoved,
-    });
-    return viewer;
-  });
-  viewing.catch(() => (viewing = null)); // the server was away: the next one tries again
-  return viewing;
+function withLightbox() {
+  opening ??= import("./search_open.js").then(({ openedPictures }) => openedPictures(page)).then((made) => (lightbox = made));
+  opening.catch(() => (opening = null)); // the server was away: the next one tries again
+  return opening;
 }
+
 /** Ask something else; other words have their own order. */
 function turn(q) {
   go({ q, all: false, sort: wordsOf(q) === wordsOf(state.q) ? state.sort : "best", picture: null });
@@ -273,7 +243,7 @@ more.addEventListener("click", (event) => {
 });
 new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && loadMore(), { rootMargin: "1400px" }).observe(more);
 addEventListener("popstate", () => {
-  openedHere = false;
+  cameFrom.here = false;
   settle(readAddress());
 });
 addEventListener("keydown", (event) => {
@@ -292,14 +262,16 @@ document.addEventListener("click", (event) => {
   go({ q: given.get("q") ?? "", all: given.get("all") === "1", sort: "best", upload: link.id === "rest-link" ? state.upload : null, picture: null });
 });
 
+/** What modules that come later ask of this one. */
+const page = {
+  list, grid, everyPicture, query, loadMore, keep, search, askAnew, turn, go, failed, cameFrom,
+  state: () => state, shown: () => shown, forget: () => answers.clear(), quit: () => lightbox?.close(),
+  retell: () => (tell(shown.answer, state, { go: turn, hits: grid.hits }), lightbox?.refresh()),
+};
+
 /** Once the pictures are there: what the first one that is opened needs comes as somebody reaches for the grid. */
 const soon = () => later(() => {
-  for (const kind of ["pointerover", "focusin", "touchstart"]) list.addEventListener(kind, () => withViewer().catch(() => {}), { once: true, passive: true });
-  const page = {
-    list, grid, everyPicture, query, loadMore, keep, search, askAnew, turn, go, failed,
-    state: () => state, shown: () => shown, forget: () => answers.clear(), quit: () => viewer?.close({ quiet: true }),
-    retell: () => (tell(shown.answer, state, { go: turn, hits: grid.hits }), viewer?.refresh()),
-  };
+  for (const kind of ["pointerover", "focusin", "touchstart"]) list.addEventListener(kind, () => withLightbox().catch(() => {}), { once: true, passive: true });
   import("./around.js").then(({ surround }) => (around = surround(page)), () => {});
 });
 

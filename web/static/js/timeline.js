@@ -1,11 +1,12 @@
 // The pictures by date. A window moves over the layout (months.js): only what is near the eye is in the page, and the page is never
 // taller than TALL, since browsers round positions past 16 million pixels and stop at 33 million.
 
-import { ask, large, pictureOf } from "./client.js";
-import { count, day, el, ROOT, several, styled } from "./dom.js";
+import { ask, large } from "./client.js";
+import { count, day, el, ROOT, several } from "./dom.js";
 import { altOf } from "./grid.js";
 import { monthName, Months } from "./months.js";
 import { Scrubber } from "./scrubber.js";
+import { OpenedByDate } from "./timeline_open.js";
 
 const TALL = 4_000_000; // px
 const NEAR = 900; // px above and below what is seen
@@ -224,54 +225,7 @@ const list = {
   refresh: () => monthsNow().then(renew, failed),
 };
 
-let viewer = null;
-let viewing = null;
-function withViewer() {
-  viewing ??= Promise.all([import("./viewer.js"), styled("picture")]).then(([{ makeDialog, Viewer }]) => {
-    viewer = new Viewer(document.body.appendChild(makeDialog()), {
-      beside: (id) => [-1, 1].map((way) => neighbour(numbers.get(id), way)),
-      query: () => "",
-      alike: (id) => `${ROOT}/?${new URLSearchParams({ q: `similar:${id}` })}`,
-      moved: (id, last) => {
-        if (id) return address(id, "replaceState");
-        if (history.state?.opened) history.back();
-        else address(null, "replaceState");
-        return focus(numbers.get(last?.image_id));
-      },
-    });
-    return viewer;
-  });
-  viewing.catch(() => (viewing = null));
-  return viewing;
-}
-
-function neighbour(index, way) {
-  const wanted = (index ?? NaN) + way;
-  if (!(wanted >= 0 && wanted < months.total)) return null;
-  const hit = hitAt(wanted);
-  if (!hit) stretch(Math.floor(wanted / STRETCH)).then(() => viewer.refresh(), () => {});
-  return hit ?? null;
-}
-
-function address(id, how) {
-  const given = new URLSearchParams(location.search);
-  if (id) given.set("picture", id);
-  else given.delete("picture");
-  history[how]({ opened: how === "pushState" || history.state?.opened }, "", `${location.pathname}${given.size ? `?${given}` : ""}`);
-}
-
-async function open(hit) {
-  await withViewer();
-  viewer.open(hit);
-}
-
-/** Show the picture that the address names, or none. */
-async function settle() {
-  const id = Number(new URLSearchParams(location.search).get("picture"));
-  if (!id) return viewer?.close({ quiet: true });
-  const hit = await (numbers.has(id) ? hitAt(numbers.get(id)) : pictureOf(id).catch(() => null));
-  return hit ? open(hit) : address(null, "replaceState");
-}
+const opened = new OpenedByDate({ numbers, hitAt, total: () => months.total, load: (index) => stretch(Math.floor(index / STRETCH)), focus: (index) => focus(index) });
 
 function focus(index) {
   if (index === undefined || index === null) return;
@@ -284,9 +238,7 @@ place.addEventListener("click", (event) => {
   const tile = event.target.closest(".tile");
   if (!tile?.dataset.id || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
   event.preventDefault();
-  const hit = hitAt(Number(tile.dataset.index));
-  address(hit.image_id, "pushState");
-  open(hit);
+  opened.show(hitAt(Number(tile.dataset.index)));
 });
 place.addEventListener("keydown", (event) => {
   const here = event.target.closest(".tile");
@@ -306,7 +258,6 @@ for (const button of document.querySelectorAll("[data-sort]")) {
   button.setAttribute("aria-pressed", String(button.dataset.sort === sort));
   button.addEventListener("click", () => turn(button.dataset.sort));
 }
-addEventListener("popstate", settle);
 let drawing = 0;
 addEventListener("scroll", () => {
   cancelAnimationFrame(drawing);
@@ -322,7 +273,7 @@ new ResizeObserver(() => {
   else draw();
 }).observe(place);
 find("status").textContent = total();
-settle();
+opened.settle();
 (window.requestIdleCallback ?? setTimeout)(() => import("./news.js").then(({ News }) => new News({
   query: () => q,
   fill: async () => {
