@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("imgsearch.web")
 _POLL_S = 0.3
+_PATIENCE_S = 3.0  # of somebody who asks for the page
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,7 @@ class Opening:
             ready=ready,
             demo=demo,
             began=self._watch,
+            notice=self._notice,
             leave=self.show_welcome if demo else None,
             wanted_model=parts.settings.model,
         )
@@ -154,6 +156,26 @@ class Opening:
         if self.service is None:
             self._watching = threading.Thread(target=self._follow, args=(run, library), name="opening", daemon=True)
             self._watching.start()
+
+    def _notice(self) -> bool:
+        """Whether a library is open that another process has made meanwhile, such as `imgsearch index`. It is opened in
+        a thread, and waited for a little."""
+        library = self._parts.settings.library
+        if storage.library_exists(library) and not any(run.active for run in self.runs.all()):
+            with self._lock:
+                if self.service is None and (self._watching is None or not self._watching.is_alive()):
+                    self._watching = threading.Thread(target=self._try, args=(library,), name="opening", daemon=True)
+                    self._watching.start()
+            if self._watching is not None:
+                self._watching.join(_PATIENCE_S)
+        return self.service is not None
+
+    def _try(self, library: Path) -> None:
+        try:
+            if self._shows_something(library, over=True):
+                self.open_library(library, just_made=True)
+        except ImgsearchError as error:
+            _LOG.warning("the library %s cannot be opened: %s", library, error.message)
 
     def _follow(self, run: Run, library: Path) -> None:
         while self.service is None and not self.draining.is_set():

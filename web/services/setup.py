@@ -26,7 +26,8 @@ Allowed = Callable[[], None]
 class Setup:
     """``runs``: those of the server. ``library``: the folder of the library that is there, or is to be made. ``ready``:
     whether a library is open; ``demo``: whether it is the demo's. ``began`` hears of every run that may make a library;
-    ``leave`` closes the demo. ``problem``: why a library that was made cannot be shown."""
+    ``leave`` closes the demo; ``notice`` says whether another process has made a library meanwhile. ``problem``: why a
+    library that was made cannot be shown."""
 
     runs: Runs
     library: Path
@@ -35,6 +36,7 @@ class Setup:
     demo: bool = False
     began: Callable[[Run, Path], None] = lambda run, library: None
     leave: Callable[[], None] | None = None
+    notice: Callable[[], bool] = lambda: False
     problem: dict[str, str] | None = None
     wanted_model: str = ""
     _pulls: set[int] = field(default_factory=set)

@@ -248,3 +248,15 @@ def test_the_demo_s_scenes_are_drawn_once_and_whole(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "demo").iterdir()] == ["pictures"]
     assert draw_demo(tmp_path / "demo" / "pictures", lambda *_: None, count=9) == drawn
     assert sorted(path.name for path in drawn.iterdir()) == names
+
+
+def test_a_library_that_another_process_made_is_noticed(opened: Any, tmp_path: Path) -> None:
+    opening, client = opened()
+    opened_by: list[Path] = []
+    opening.open_library = lambda library, **_: opened_by.append(library)
+    opening._shows_something = lambda library, **_: True
+    assert client.get("/", headers=PAGE | WITH_TOKEN).status_code == 200 and not opened_by
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "catalog.db").touch()
+    client.get("/", headers=PAGE | WITH_TOKEN)
+    assert opened_by == [tmp_path / "library"]

@@ -21,6 +21,9 @@ blueprint.add_app_template_global(lambda: False, "writes")
 def show_welcome() -> ResponseReturnValue:
     """Models, folders, an estimate, and the demo."""
     setup = current_setup()
+    if setup.notice():
+        again: Response = redirect(rooted("/"))  # type: ignore[assignment]
+        return again
     count, place = setup.demo_words()
     given: dict[str, Any] = {"setup": setup.state(), "allowed": may_set_up(), "scenes": count, "demo_place": place}
     return render_template("welcome.html", **given)
