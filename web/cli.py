@@ -28,6 +28,8 @@ _OTHER_THREADS = 16
 """Workers beside those that searches and streams may hold: for thumbnails, pages, and refusals."""
 
 _EPILOG = """\
+Without a library the page makes one: a model, folders, and the pictures as they come.
+
 Only this machine can reach the page, unless --host names another address; then a password (--set-password) or a token
 (--new-token) is needed, and a proxy in front should add HTTPS. Ctrl-C ends it: what is under way is answered first.
 More in docs/operations.md and docs/security.md.
