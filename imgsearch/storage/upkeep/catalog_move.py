@@ -259,10 +259,12 @@ def _former(layout: LibraryLayout) -> Path:
 
 
 def _set_aside(layout: LibraryLayout) -> None:
-    """Its log first: without it the file would be an older state of itself."""
+    """Its log first: without it the file would be an older state of itself. A kill in between leaves no file there, by
+    which the next call knows that the log is this one's."""
     former = _former(layout)
-    for suffix in ("-wal", "-shm", ""):
-        former.with_name(former.name + suffix).unlink(missing_ok=True)
+    if former.exists():
+        for suffix in ("-wal", "-shm", ""):
+            former.with_name(former.name + suffix).unlink(missing_ok=True)
     for suffix in ("-wal", "-shm", ""):
         part = layout.catalog.with_name(layout.catalog.name + suffix)
         if part.exists():
