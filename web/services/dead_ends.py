@@ -13,6 +13,7 @@ from typing import Any
 from imgsearch.records import Filters
 from imgsearch.search.query.parser import parse, pieces_of
 from imgsearch.storage import Store
+from imgsearch.storage.reads.collected import read_albums
 from imgsearch.storage.reads.facets import Facets
 
 OFFERED = 6
@@ -97,7 +98,13 @@ def _folders(value: str, found: Facets, store: Store) -> Values:
     yield from _closest(asked, [*known, *deeper], others=3)
 
 
+def _albums(value: str, _: Facets, store: Store) -> Values:
+    known = ((album.name, album.name, None) for album in read_albums(store) if album.images)
+    yield from _closest(value.rstrip("*"), known, others=3)
+
+
 _NEAREST: dict[str, Callable[[str, Facets, Store], Values]] = {
+    "album": _albums,
     "year": _years,
     "camera": _cameras,
     "type": _types,

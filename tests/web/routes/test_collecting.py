@@ -68,6 +68,9 @@ def test_favourites_are_told_with_every_hit(shelf: Any) -> None:
     marked = {hit["image_id"]: hit["favourite"] for hit in send(shelf, "get", "/search?limit=100")["hits"]}
     assert [image_id for image_id, yes in sorted(marked.items()) if yes] == [2, 5]
     assert send(shelf, "get", "/albums")["favourites"]["count"] == 2
+    send(shelf, "post", "/albums", name="Rome 2019", ids=[3])
+    (offer,) = send(shelf, "get", "/alternatives?q=album:Rom")["alternatives"]
+    assert offer == {"text": "Rome 2019", "search": 'album:"Rome 2019"', "count": 1}
     page = shelf.client.get("/albums").get_data(as_text=True)
     assert "Favourites" in page and "q=is%3Afavourite" in page
 
