@@ -47,8 +47,8 @@ windows = st.tuples(degrees, degrees).map(
 )
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.lists(degrees, max_size=60), st.integers(0, 18))
+@settings(max_examples=15, deadline=None)
+@given(st.lists(degrees, max_size=30), st.integers(0, 18))
 def test_whole_world_counts_every_place_once(places: list[tuple[float, float]], zoom: int) -> None:
     found = made(places, Window(), zoom)
     assert found.count == len(places) and all(one.count > 0 for one in found.found)
@@ -60,8 +60,8 @@ def test_whole_world_counts_every_place_once(places: list[tuple[float, float]], 
         assert sum(inside(one.bounds, place) for place in places) >= one.count or one.count == 1
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.lists(degrees, max_size=60), windows, st.integers(0, 18))
+@settings(max_examples=15, deadline=None)
+@given(st.lists(degrees, max_size=30), windows, st.integers(0, 18))
 def test_window_counts_what_lies_in_the_cells_that_it_touches(
     places: list[tuple[float, float]], window: Window, zoom: int
 ) -> None:

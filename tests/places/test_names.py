@@ -114,7 +114,7 @@ def test_place_is_named_as_all_towns_one_by_one_say() -> None:
     towns = known_towns()
     random = np.random.default_rng(5)
     places = [(38.71, -9.14), (48.80, 2.13), (-17.5, 179.99), (-17.5, -179.99), (69.5, 25), (89.9, 10), (-77.85, 166.7)]
-    places += zip(random.uniform(-70, 80, 40), random.uniform(-180, 180, 40), strict=True)
+    places += zip(random.uniform(-70, 80, 25), random.uniform(-180, 180, 25), strict=True)
     seen = 0
     for north, east in places:
         name, far = brute_force(north, east)
@@ -124,7 +124,7 @@ def test_place_is_named_as_all_towns_one_by_one_say() -> None:
         else:
             seen += 1
             assert found is not None and (found.town.name == name or abs(found.kilometres - far) < 0.01)
-    assert seen > 10
+    assert seen > 5
     assert towns.around(38.71, -9.14).said == "Lisbon, Portugal" and towns.around(0, -30) is None
 
 
