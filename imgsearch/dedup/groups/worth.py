@@ -71,7 +71,7 @@ ORDER_WORDS = (
         "more colours",
         "more pixels",
     ),
-    *("more metadata", "says how large it is printed", "has files that belong to it"),
+    *("more metadata", "more words in it", "says how large it is printed", "has files that belong to it"),
 )
 """Why a file is kept, by the places of `Judgement.order_of`."""
 
@@ -98,6 +98,7 @@ class Judgement:
             -int(bool(traits.profile)),
             -_area(copy),
             -len(_told(traits)),
+            -len(traits.words),
             -int(bool(traits.density)),
             -self.attached(copy.path),
         )
@@ -139,11 +140,17 @@ class Judgement:
         for kind, words in _TOLD.items():
             if kind in _told(its) - _told(mine):
                 return f"it alone tells {words}"
+        if its.words - mine.words:
+            return "it alone has some of its words"
+        if its.rating and mine.rating and its.rating != mine.rating:
+            return "it has another rating"
         if evidence.tier == "pixels":  # nothing else can differ
             if its.density and abs(its.density - mine.density) > _SAME_DENSITY * its.density:
                 return "it is printed at another size" if mine.density else "it alone says how large it is printed"
             same = mine.map_digest and mine.map_digest == its.map_digest
             return "both have a gain map or a depth map, not known to be equal" if its.maps and not same else ""
+        if its.uncompared:
+            return "what it holds beside its first picture was not compared"
         pixels, its_pixels = _area(keeper), _area(member)
         if its.images > mine.images:
             return "it has more pictures in it"

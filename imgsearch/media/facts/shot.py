@@ -3,6 +3,7 @@ over XMP, as everywhere here. No bytes raise an exception."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -58,6 +59,8 @@ class ShotFacts:
     camera: str = ""
     shot: dict[str, str] = field(default_factory=dict)
     told: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
+    rating: int = 0
     software: str = ""
     document: str = ""
     original_document: str = ""
@@ -89,6 +92,8 @@ def _told_by(header: Header) -> ShotFacts:
         camera=camera,
         shot=_shot(exif, details, xmp),
         told=frozenset(kinds),
+        words=frozenset(_digest(word.text) for word in words_of(header, xmp)),
+        rating=rating_of(header, xmp)[0] or 0,
         software="; ".join(dict.fromkeys(text for text in software if text)),
         document=xmp.first("xmpMM:DocumentID"),
         original_document=xmp.first("xmpMM:OriginalDocumentID"),
@@ -96,6 +101,10 @@ def _told_by(header: Header) -> ShotFacts:
         orientation=_orientation(exif, xmp),
         adobe_rgb=is_adobe_rgb(exif),
     )
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.casefold().encode("utf-8", "replace"), digest_size=6).hexdigest()
 
 
 def _orientation(exif: Image.Exif, xmp: Xmp) -> int:

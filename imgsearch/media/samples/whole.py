@@ -51,6 +51,8 @@ class FileTraits:
     """Gain maps (HDR), depth maps and mattes beside the main picture."""
     map_digest: str = ""
     """sha256 of the bytes of these maps; "" if there are none, or where they lie is unknown."""
+    uncompared: bool = False
+    """It holds, or may hold, something that nothing here compares: layers, further pictures, channels."""
     density: float = 0.0
     """Pixels an inch, which say how large it is printed; 0 if unknown, and for 72 and 96, which programs write without
     knowing it."""
@@ -65,6 +67,10 @@ class FileTraits:
     focal_length, white_balance, subject_distance, flash, light_source, image_number; absent ones are left out."""
     told: frozenset[str] = frozenset()
     """Kinds of metadata that are there: date, camera, place, words, rating, people, history."""
+    words: frozenset[str] = frozenset()
+    """Digests of its titles, captions, tags and names of people, wherever they stand; without case."""
+    rating: int = 0
+    """Stars, -1 for rejected, 0 for none."""
     software: str = ""
     """The program that wrote it, as EXIF and XMP say."""
     document: str = ""
@@ -75,16 +81,17 @@ class FileTraits:
     """EXIF's, 1 to 8."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for JSON, ``told`` as a sorted list."""
+        """Plain values for JSON, ``told`` and ``words`` as sorted lists."""
         found = {each.name: getattr(self, each.name) for each in fields(self)}
-        return found | {"shot": dict(self.shot), "told": sorted(self.told)}
+        return found | {"shot": dict(self.shot), "told": sorted(self.told), "words": sorted(self.words)}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> FileTraits:
         """What `to_json` gave; names that this edition does not know are left out."""
         names = {each.name for each in fields(cls)}
         known = {name: value for name, value in stored.items() if name in names}
-        return cls(**known | {"told": frozenset(known.get("told", ())), "shot": dict(known.get("shot", {}))})
+        sets = {name: frozenset(known.get(name, ())) for name in ("told", "words")}
+        return cls(**known | sets | {"shot": dict(known.get("shot", {}))})
 
 
 def describe_file(
@@ -124,12 +131,15 @@ def _traits(header: Header, stream: BinaryIO) -> FileTraits:
         film=header.film,
         maps=header.maps,
         map_digest=_map_digest(header, stream),
+        uncompared=bool(header.hidden),
         density=_density(header),
         steps=header.steps,
         taken=facts.taken,
         camera=facts.camera,
         shot=facts.shot,
         told=facts.told,
+        words=facts.words,
+        rating=facts.rating,
         software=facts.software,
         document=facts.document,
         original_document=facts.original_document,
