@@ -32,7 +32,7 @@ def check_quantize(quantize: str | None) -> None:
     except Exception as exc:  # its libraries may not load on this machine
         raise ModelUnavailable(
             f"{quantize} needs bitsandbytes, which is not here or does not load: {type(exc).__name__}",
-            "`pip install imgsearch[quant]`, or load with dtype='bfloat16' and without quantize",
+            "pip install 'imgsearch[quant]', or take bfloat16 and no quantize",
         ) from exc
 
 

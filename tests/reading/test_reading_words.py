@@ -40,6 +40,21 @@ def test_turned_lines_are_read_and_their_boxes_begin_with_the_text(reader: Any, 
     assert along == pytest.approx([np.cos(np.radians(angle)), -np.sin(np.radians(angle))], abs=0.08)
 
 
+@pytest.mark.parametrize("angle", [0, 90])
+def test_short_words_are_read_the_right_way_round(reader: Any, angle: int) -> None:
+    """The turner takes "Pub" for "qnd", and is sure of it."""
+    from PIL import ImageDraw
+
+    image = Image.new("RGB", (600, 400), "white")
+    ImageDraw.Draw(image).text((200, 150), "Pub", fill="black", font=ImageFont.load_default(28))
+    image = image.rotate(angle, expand=True, fillcolor="white")
+    (line,) = reader.read(np.asarray(image)).lines
+    box = np.array(line.box).reshape(4, 2) * image.size
+    along = (box[1] - box[0]) / np.linalg.norm(box[1] - box[0])
+    assert line.text == "Pub"
+    assert along == pytest.approx([np.cos(np.radians(angle)), -np.sin(np.radians(angle))], abs=0.2)
+
+
 def test_short_line_is_read_alike_whatever_stands_beside_it_and_was_read_before(reader: Any) -> None:
     """findings/rapidocr-spaces-depend-on-the-neighbours.sh and rapidocr-keeps-the-arguments-of-a-call.sh"""
     from PIL import ImageDraw

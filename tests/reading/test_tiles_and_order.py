@@ -51,9 +51,9 @@ def test_lines_found_twice_come_once_and_neighbours_stay_apart() -> None:
 
 def test_box_begins_where_its_text_does() -> None:
     wide, high = box(0, 0, 100, 20), box(0, 0, 20, 100)
-    assert begun(wide, False)[0].tolist() == [0, 0] and begun(wide, True)[0].tolist() == [100, 20]
-    assert begun(high, False)[:2].tolist() == [[20, 0], [20, 100]]  # downwards, its upper side on the right
-    assert begun(high, True)[:2].tolist() == [[0, 100], [0, 0]]
+    assert begun(wide, 0)[0].tolist() == [0, 0] and begun(wide, 2)[0].tolist() == [100, 20]
+    assert begun(high, 0)[:2].tolist() == [[20, 0], [20, 100]]  # downwards, its upper side on the right
+    assert begun(high, 2)[:2].tolist() == [[0, 100], [0, 0]]
 
 
 def line(text: str, points: np.ndarray) -> TextLine:
@@ -80,5 +80,5 @@ def test_order_is_that_of_the_text_however_it_is_turned(angle: int) -> None:
 
 
 def test_japanese_columns_are_ordered_from_right_to_left() -> None:
-    columns = [line(text, begun(box(x, 0, x + 20, 400), False)) for text, x in [("a", 900), ("b", 860), ("c", 820)]]
+    columns = [line(text, begun(box(x, 0, x + 20, 400), 0)) for text, x in [("a", 900), ("b", 860), ("c", 820)]]
     assert order_of(columns[::-1])[0] == "abc"
