@@ -1,7 +1,7 @@
 """Where a place is and what it is called, offline: towns by name and by position, and clusters for a map."""
 
 from imgsearch.places.clusters import Cluster, Clusters, Window, clusters_of
-from imgsearch.places.names import Found, find_town, radius_of
+from imgsearch.places.names import Found, find_town, radius_of, weight_of
 from imgsearch.places.towns import Nearby, Town, Towns, known_towns, named_place
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "known_towns",
     "named_place",
     "radius_of",
+    "weight_of",
 ]

@@ -63,19 +63,12 @@ def require_whole_name(value: str, following: Sequence[str]) -> None:
     town, kilometres = _named_place(value)
     if not town or "," in town or " " in town or kilometres is not None:
         return
-    known = _people(town)
-    for longer in accumulate([town, *following[:3]], lambda begun, word: f"{begun} {word}"):
-        if longer != town and _people(longer) * _RATHER >= max(known, 1):
-            raise UsageError(f"near:{longer} has a name of several words", f'put it in quotes: near:"{longer}"')
-
-
-def _people(name: str) -> int:
     from imgsearch import places
 
-    try:
-        return places.find_town(name).town.population
-    except UsageError:
-        return -1
+    known = places.weight_of(town)
+    for longer in accumulate([town, *following[:3]], lambda begun, word: f"{begun} {word}"):
+        if longer != town and places.weight_of(longer) * _RATHER >= max(known, 1):
+            raise UsageError(f"near:{longer} has a name of several words", f'put it in quotes: near:"{longer}"')
 
 
 def _named_place(value: str) -> tuple[str, float | None]:
