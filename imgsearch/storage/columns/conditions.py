@@ -22,7 +22,7 @@ from imgsearch.storage.columns.tables import CAPTION, NO_RATING, OWN, SINGLE, TA
 Mask = NDArray[np.bool_]
 ASKED_OF_SQL = ("name", "tag", "caption", "text", "album")
 """Filters about words that no column holds: their index is in the catalog. Albums and marks (`is_mark`) change more
-often than columns are made, and hold few images: 5 us each."""
+often than columns are made, and hold few images: 10 us each, measured with 20,000 of 300,000 in an album."""
 
 
 FOLDERS_KEPT = 32

@@ -16,7 +16,8 @@ from imgsearch.storage.catalog.sqlite_reads import chunks, marks
 _NAMED = """removed_at IS NULL AND (name_key = ? OR (name_folded = ? AND NOT EXISTS (
     SELECT 1 FROM albums WHERE removed_at IS NULL AND name_key = ?)))"""
 _BEGINNING = "removed_at IS NULL AND substr(name_folded, 1, ?) = ?"
-_HOLDING = """content_hash IN (SELECT content_hash FROM album_images WHERE album_id IN (
+_HOLDING = """image_id IN (SELECT held.image_id FROM album_images JOIN images AS held
+    ON held.content_hash = album_images.content_hash WHERE album_images.album_id IN (
     SELECT album_id FROM albums WHERE {named}))"""
 _SHOWN = f"""FROM album_images JOIN images ON images.content_hash = album_images.content_hash
     WHERE image_id NOT IN (SELECT image_id FROM deletions)
@@ -67,7 +68,7 @@ def condition(value: str) -> Condition:
 
 
 def read_albums(connection: SqlConnection, *, removed: bool = False) -> list[Album]:
-    """All albums by name, or those that were ``removed``. 5 us for each image in them."""
+    """All albums by name, or those that were ``removed``. 10 us for each image in them."""
     which = f"removed_at IS {'NOT ' if removed else ''}NULL"
     counts = {album_id: (images, cover) for album_id, images, cover in connection.execute(_COUNTS)}
     rows = connection.execute(_ALBUMS.format(which=which)).fetchall()

@@ -12,7 +12,8 @@ from imgsearch.storage.catalog.sqlite_reads import chunks, marks
 FAVOURITE, HIDDEN = "favourite", "hidden"
 MARKS = (FAVOURITE, HIDDEN)
 
-_HOLDING = "content_hash IN (SELECT content_hash FROM image_marks WHERE mark = ?)"
+_HOLDING = """image_id IN (SELECT marked.image_id FROM image_marks JOIN images AS marked
+    ON marked.content_hash = image_marks.content_hash WHERE image_marks.mark = ?)"""
 _ANY_HIDDEN = f"SELECT 1 FROM image_marks WHERE mark = '{HIDDEN}' LIMIT 1"
 _IDS = f"SELECT image_id FROM images WHERE {_HOLDING} ORDER BY image_id"
 _OF_IMAGES = """SELECT image_id, mark FROM images JOIN image_marks ON image_marks.content_hash = images.content_hash
@@ -42,7 +43,7 @@ def shown(connection: SqlConnection, filters: Filters) -> Filters:
 
 
 def marked_ids(connection: SqlConnection, mark: str) -> list[int]:
-    """Ids, ascending, of all images with the mark, those without a file included. 5 us an image."""
+    """Ids, ascending, of all images with the mark, those without a file included. 10 us an image."""
     return [row[0] for row in connection.execute(_IDS, (mark,))]
 
 
