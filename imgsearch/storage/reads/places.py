@@ -15,6 +15,13 @@ _PLACES = """SELECT image_id, latitude, longitude FROM images
     ORDER BY image_id"""
 
 
+_COLLECTED = (
+    "SELECT mark, count(*), max(made_at) FROM image_marks GROUP BY mark ORDER BY mark",
+    "SELECT album_id, count(*), max(added_at) FROM album_images GROUP BY album_id ORDER BY album_id",
+    "SELECT album_id, name_key, removed_at FROM albums ORDER BY album_id",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """Images whose place is known: int64 [n] ids, float64 [n] degrees north and east, each id once. ``unplaced``: how
@@ -38,6 +45,12 @@ class Placed:
             self.longitude[inside],
             len(wanted) - int(np.count_nonzero(inside)),
         )
+
+
+def collected_stamp(store: Store) -> int:
+    """A number that changes with people's albums and marks, which are no commits: for what is kept of an answer."""
+    with store.catalog.look() as connection:
+        return hash(tuple(tuple(map(tuple, connection.execute(one).fetchall())) for one in _COLLECTED))
 
 
 def read_places(store: Store, filters: Filters | None = None) -> Placed:

@@ -125,6 +125,19 @@ def test_token_of_a_program_is_enough(shelf: Shelf) -> None:
     assert TOKEN
 
 
+def test_hidden_pictures_leave_the_map_at_once(shelf: Shelf) -> None:
+    assert asked(shelf)["placed"] == 7
+    with sqlite3.connect(shelf.store.path / "catalog.db") as database:
+        database.execute(
+            "INSERT INTO image_marks (mark, content_hash, made_at)"
+            " SELECT 'hidden', content_hash, '2026-11-28' FROM images WHERE image_id = 7"
+        )
+    assert (asked(shelf)["placed"], asked(shelf, q="is:hidden")["placed"]) == (6, 1)
+    with sqlite3.connect(shelf.store.path / "catalog.db") as database:
+        database.execute("DELETE FROM image_marks")
+    assert (asked(shelf)["placed"], asked(shelf, q="is:hidden")["placed"]) == (7, 0)
+
+
 def test_places_are_read_as_filters_leave_them(shelf: Shelf) -> None:
     whole = read_places(shelf.store)
     assert whole.image_ids.tolist() == list(range(1, 8)) and whole.unplaced == 5

@@ -13,7 +13,8 @@ from imgsearch.places import Clusters, Window, clusters_of
 from imgsearch.records import Float64, Int64
 from imgsearch.search.query.description import Query
 from imgsearch.search.query.parser import ParsedQuery, parse_query
-from imgsearch.storage.reads.places import Placed, read_places
+from imgsearch.storage import Store
+from imgsearch.storage.reads.places import Placed, collected_stamp, read_places
 from web.services.search_service import SearchService, require_ids
 
 BEST = 500
@@ -60,14 +61,13 @@ class PlacesService:
 
     def __init__(self, service: SearchService) -> None:
         self._service = service
-        self._answers: LRUCache[tuple[str, int, str], Answered] = LRUCache(_ANSWERS)
-        self._clusters: LRUCache[tuple[str, int, str, Window, int], Clusters] = LRUCache(_CLUSTERS)
+        self._answers: LRUCache[tuple[str, int, int, str], Answered] = LRUCache(_ANSWERS)
+        self._clusters: LRUCache[tuple[str, int, int, str, Window, int], Clusters] = LRUCache(_CLUSTERS)
         self._reading, self._lock = threading.Lock(), threading.Lock()
 
     def answered(self, text: str) -> Answered:
         """The places of the answer to ``text``, "" for the whole library. Raises what a search raises."""
-        store = self._service.store
-        key = (str(store.path), store.generation(), text)
+        key = (*_stamp(self._service.store), text)
         with self._reading:
             found = self._answers.get(key)
             if found is None:
@@ -76,8 +76,7 @@ class PlacesService:
 
     def clusters(self, text: str, window: Window, zoom: int) -> Clusters:
         """The clusters of that answer in a window."""
-        store = self._service.store
-        key = (str(store.path), store.generation(), text, window, zoom)
+        key = (*_stamp(self._service.store), text, window, zoom)
         with self._lock:
             known = self._clusters.get(key)
         if known is None:
@@ -98,6 +97,11 @@ class PlacesService:
         hits = self._service.search(Query(text, k=BEST)).hits
         ids = np.array([hit.image_id for hit in hits], np.int64)
         return Answered(read_places(store, parsed.filters).among(ids), BEST if len(hits) >= BEST else None)
+
+
+def _stamp(store: Store) -> tuple[str, int, int]:
+    """What changes with all that an answer depends on."""
+    return str(store.path), store.generation(), collected_stamp(store)
 
 
 def _is_filters_alone(parsed: ParsedQuery) -> bool:
