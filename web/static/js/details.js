@@ -41,7 +41,9 @@ function keptOf(panel, { albums = [], hidden }) {
   const place = panel.querySelector(".kept");
   if (!place) return;
   const links = albums.flatMap(({ name, search }, at) => [at ? ", " : "", el("a", { href: `${ROOT}/?${new URLSearchParams({ q: search })}` }, el("bdi", {}, name))]);
-  place.replaceChildren(...(albums.length ? [albums.length > 1 ? "In the albums " : "In the album ", ...links, ". "] : []), ...(hidden ? ["Hidden: it is in no answer. ", el("button", { class: "chip", type: "button", "data-act": "hide" }, "Show it again")] : []));
+  place.replaceChildren(...(albums.length ? [albums.length > 1 ? "In the albums " : "In the album ", ...links, ". "] : []), ...(hidden ? ["Hidden: it is in no answer."] : []));
+  const hides = panel.querySelector('.acts [data-act="hide"]');
+  if (hides) hides.lastChild.textContent = hidden ? "Show again" : "Hide";
   place.hidden = !place.childNodes.length;
 }
 
