@@ -17,6 +17,7 @@ from imgsearch.search.query.description import readable
 from imgsearch.search.query.parser import ParsedQuery, parse, without_filter
 from imgsearch.storage import Store
 from imgsearch.storage.reads.facets import Facets, read_facets
+from imgsearch.storage.reads.places import collected_stamp
 from web.http.context import current_config, current_service
 from web.problems import printable
 from web.services.dead_ends import offers
@@ -32,7 +33,7 @@ _KEPT = 64
 
 _TYPES = ("jpg", "png", "heic", "webp", "gif", "bmp", "tiff", "avif", "ico", "raw")
 
-_known: LRUCache[tuple[str, int, Filters], Facets] = LRUCache(_KEPT)
+_known: LRUCache[tuple[str, int, int, Filters], Facets] = LRUCache(_KEPT)
 _lock = threading.Lock()
 
 
@@ -80,9 +81,9 @@ def _asked() -> tuple[str, ParsedQuery]:
 
 
 def _counted(store: Store, filters: Filters) -> Facets:
-    """Cached until a commit changes the counts. One count at a time, so that many clients that open the same page of a
+    """Cached until a commit, an album or a mark changes the counts. One count at a time, so that many clients that open the same page of a
     large library wait for one, and searches keep a core."""
-    key = (str(store.path), store.generation(), filters)
+    key = (str(store.path), store.generation(), collected_stamp(store), filters)
     with _lock:
         found = _known.get(key)
         if found is None:
