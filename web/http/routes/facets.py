@@ -81,8 +81,8 @@ def _asked() -> tuple[str, ParsedQuery]:
 
 
 def _counted(store: Store, filters: Filters) -> Facets:
-    """Cached until a commit, an album or a mark changes the counts. One count at a time, so that many clients that open the same page of a
-    large library wait for one, and searches keep a core."""
+    """Cached until a commit, an album or a mark changes the counts. One count at a time, so that many clients that open
+    the same page of a large library wait for one, and searches keep a core."""
     key = (str(store.path), store.generation(), collected_stamp(store), filters)
     with _lock:
         found = _known.get(key)
