@@ -44,14 +44,8 @@ def feature_file(path: Path, longest: int) -> Iterator[FeatureFile]:
     ``NAME.rows.csv``. ``longest``: word pieces of the longest text, to which NumPy's rows are filled up with zeros (0:
     rows have one length). What is written under a temporary name appears when the block ends well.
 
-    Raises UsageError for another ending, for a file that is there already and where pyarrow is not installed."""
-    if path.suffix not in ENDINGS:
-        raise UsageError(f"received {path}, expected a name that ends in {' or '.join(ENDINGS)}", "--out features.npy")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"there is no folder {path.absolute().parent}", "make it first")
-    for one in _names(path):
-        if one.exists():
-            raise UsageError(f"{one} is there already", "take another name, or remove it first")
+    Raises UsageError as `require_new` does, and where pyarrow is not installed."""
+    require_new(path)
     made = _Npy(path, longest) if path.suffix == ".npy" else _Parquet(path)
     try:
         try:
@@ -63,6 +57,18 @@ def feature_file(path: Path, longest: int) -> Iterator[FeatureFile]:
         raise StorageFull(
             f"{path} cannot be written: {exc.strerror}", "free some space, or name another folder"
         ) from exc
+
+
+def require_new(path: Path) -> None:
+    """Raise UsageError for a file of features that cannot be made: of another ending, in no folder, or there already.
+    Asked before a model is loaded."""
+    if path.suffix not in ENDINGS:
+        raise UsageError(f"received {path}, expected a name that ends in {' or '.join(ENDINGS)}", "--out features.npy")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {path.absolute().parent}", "make it first")
+    for one in _names(path):
+        if one.exists():
+            raise UsageError(f"{one} is there already", "take another name, or remove it first")
 
 
 def _names(path: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from imgsearch.cli.output.streams import without_chatter
 from imgsearch.cli.output.terminal import shown
 from imgsearch.cli.parser import whole
 from imgsearch.errors import ExtraMissing, MediaError, UsageError
-from imgsearch.extraction import MODES, FeatureRow, feature_file
+from imgsearch.extraction import MODES, FeatureRow, feature_file, require_new
 from imgsearch.settings import DTYPES, load_settings
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from imgsearch.app import open_model
 
+    require_new(arguments.out)
     texts = _texts(arguments)
     with_images = arguments.mode != "text"
     if with_images and not (arguments.words or arguments.all):
@@ -76,7 +77,7 @@ def _run(arguments: argparse.Namespace) -> int:
         told.say("loading the model")
         model = open_model(settings, None if store is None else store.model)
         if not hasattr(model, "network"):
-            raise ExtraMissing("features need torch, which is not installed", "pip install torch")
+            raise ExtraMissing("features need torch, which is not installed", "pip install 'imgsearch[torch]'")
         size = arguments.batch_size or model.profile.batch_size
         longest = max(map(model.count_tokens, texts), default=0) if arguments.mode == "text" else 0
         lost: dict[str, str] = {}

@@ -18,6 +18,9 @@ MAX_TOKENS = 32
 
 _TYPE_HINT = 'for example Query("a red boat", k=10)'
 
+LONGEST_QUERY = 200_000
+"""Letters of a query, filters included: the model reads 32 word pieces, and to take millions apart takes minutes."""
+
 LONGEST_WORD = 100
 """Letters. The word-piece tokenizer takes a longer word for an unknown one."""
 

@@ -13,7 +13,7 @@ from typing import Any
 from imgsearch.errors import UsageError
 from imgsearch.records import Clause, Filters
 from imgsearch.search.query.as_typed import MEANT, plain_value
-from imgsearch.search.query.description import Query, readable, require_words, spoken_form
+from imgsearch.search.query.description import LONGEST_QUERY, Query, readable, require_words, spoken_form
 from imgsearch.search.query.filter_values import FILTERS
 from imgsearch.search.query.near import require_whole_name
 
@@ -90,6 +90,11 @@ def parse_query(query: Query, *, by_image: bool = False) -> ParsedQuery:
 
     Raises UsageError for a wrong filter, for more images than can be compared with, and for a text that holds neither
     a word that a model can read nor a filter nor an image."""
+    if len(query.text) > LONGEST_QUERY:
+        raise UsageError(
+            f"the query has {len(query.text):,} letters, expected {LONGEST_QUERY:,} or fewer",
+            "a few words and filters are enough",
+        )
     parsed = parse(readable(query.text))
     named = bool(parsed.compared)
     if by_image and named:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from imgsearch.errors import UsageError
 from imgsearch.records import Clause, Filters
+from imgsearch.search.query.description import Query
 from imgsearch.search.query.filter_values import FILTERS
-from imgsearch.search.query.parser import ParsedQuery, parse, without_filter
+from imgsearch.search.query.parser import ParsedQuery, parse, parse_query, without_filter
 
 
 def clauses(*pairs: tuple[str, Any]) -> Filters:
@@ -131,6 +132,11 @@ def test_parse_says_what_is_wrong_and_how_it_is_written(text: str, said: str) ->
         parse(text)
     assert said in str(caught.value)
     assert caught.value.hint
+
+
+def test_a_whole_book_is_refused_as_a_query() -> None:
+    with pytest.raises(UsageError, match="250,000 letters"):
+        parse_query(Query("cat " * 62_500))
 
 
 def test_a_filter_that_does_not_exist_names_those_that_do() -> None:
