@@ -1,8 +1,8 @@
-"""Index runs from the page: started, watched, stopped, one at a time."""
+"""Index runs from the page: started, watched, paused, stopped, one at a time. True ones are in the browser's test of a
+first run."""
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from colour_shelf import NAMES, TOKEN, paint
+from colour_shelf import NAMES, TOKEN
 
 from imgsearch.records import Event
 from imgsearch.storage import writing
@@ -228,36 +228,6 @@ def test_a_stream_of_jobs_ends_when_the_server_leaves(make_shelf: Callable[..., 
     assert [name for name, _ in stream if name][-1] == "end"
     runs.close()
     assert runs.get(1).over
-
-
-def test_a_true_run_brings_new_pictures_without_a_restart(tmp_path: Path) -> None:
-    """The real command, in a real child process, over a library of the shipped model."""
-    from imgsearch.app import open_searcher
-    from imgsearch.settings import Settings
-    from web import create_app
-    from web.config import WebConfig
-    from web.http.access import hash_token
-    from web.services.search_service import SearchService
-
-    settings = Settings(library=tmp_path / "library", model="mini", device="cpu")
-    paint(tmp_path / "photos" / "red one.png", 1)
-    from imgsearch.app import create_store, model_id
-
-    with create_store(settings, model_id(settings)) as store, writing(store) as writer:
-        writer.add_root(tmp_path / "photos")
-    service = SearchService(open_searcher(settings))
-    client = create_app(service, WebConfig(token_hashes=(hash_token(TOKEN),))).test_client()
-    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {TOKEN}"
-    assert client.get("/api/v1/search?all=1&q=red").get_json()["hits"] == []
-    assert client.post("/api/v1/jobs", json={"kind": "index"}).status_code == 202
-    body = client.get("/api/v1/jobs/stream").get_data(as_text=True)
-    last = [json.loads(line.removeprefix("data: ")) for line in body.splitlines() if line.startswith("data: ")][-2]
-    assert (last["state"], last["exit_code"], last["summary"]["new"]) == ("finished", 0, 1), last
-    assert (last["progress"]["total"], last["progress"]["done"]) == (1, 1)
-    hits = client.get("/api/v1/search?all=1&q=red").get_json()["hits"]
-    assert [hit["name"] for hit in hits] == ["red one.png"]
-    client.application.extensions[RUNS].close()
-    service.close()
 
 
 def test_duplicates_are_looked_for_and_wait_for_a_review(make_shelf: Callable[..., Any]) -> None:
