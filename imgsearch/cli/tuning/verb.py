@@ -48,13 +48,13 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rehearsal",
         type=real(0, 0.9),
-        help="share of general pairs in a batch (0.4; of --task captions 0.25)",
+        help="share of general pairs in a batch (0.4; of --task captions 0.6)",
     )
     parser.add_argument(
         "--forget",
         type=real(0, 100),
         metavar="POINTS",
-        help="how much general pictures may lose, in points of R@1 (1), of captions in words that agree (2); 100: any",
+        help="how much general pictures may lose, in points of R@1 (1), of captions in words that agree (3); 100: any",
     )
     parser.add_argument(
         "--features-gb", type=real(0.0), default=20.0, metavar="GB", help="disk for kept ViT features (default 20)"

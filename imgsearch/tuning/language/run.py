@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -183,7 +182,7 @@ def arithmetic(generator: Blip2Generator) -> Any:
 
 def _steps(request: LanguageRequest, generator: Blip2Generator, pictures: int) -> _Steps:
     options = request.options
-    steps = options.steps or min(5000, max(200, math.ceil(20 * pictures / options.batch_size)))
+    steps = options.steps_for(pictures)
     rate = options.learning_rate or learning_rate(request.way, generator.network)
     return _Steps(steps, rate, max(1, steps // 20), 0.5, 0.0, options.seed)
 
