@@ -104,7 +104,8 @@ def test_what_cannot_be_is_told(shelf: Any, words: list[str], told: str) -> None
         features(shelf, *words)
 
 
-def test_file_that_is_there_is_kept(shelf: Any, tmp_path: Path) -> None:
+def test_file_that_is_there_is_kept(shelf: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imgsearch.app.open_model", lambda *given: pytest.fail("loaded a model first"))
     (tmp_path / "f.rows.csv").write_text("mine")
     with pytest.raises(UsageError, match="is there already"):
         features(shelf, "1", "--out", str(tmp_path / "f.npy"))
