@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imgsearch.errors import ModelMismatch, SegmentDamaged
-from imgsearch.records import Event, Failure, Filters, ImageRecord, Int64, ModelId, Root, UInt8, is_model_free
+from imgsearch.records import Event, Failure, ImageRecord, Int64, ModelId, Root, UInt8, is_model_free
 from imgsearch.storage.catalog import beside, inventory
 from imgsearch.storage.catalog import sqlite_reads as lookups
 from imgsearch.storage.catalog.beside import Side
-from imgsearch.storage.catalog.collected import marks
 from imgsearch.storage.catalog.dialects import SqlConnection
 from imgsearch.storage.catalog.dialects.contract import CatalogAccess
 from imgsearch.storage.catalog.inventory import HeldFile, Inventory
+from imgsearch.storage.filtered_reads import FilteredReads
 from imgsearch.storage.layout import LibraryLayout
 from imgsearch.storage.vectors.segments import DAMAGE_HINT, VectorShape, map_segment
 from imgsearch.storage.view import View
@@ -33,7 +32,6 @@ from imgsearch.wording import one_line
 if TYPE_CHECKING:
     from imgsearch.storage.batch import FailedFile, FileState
     from imgsearch.storage.catalog.stats import Stats
-    from imgsearch.storage.columns.current import ColumnReader, ColumnsAtHand
     from imgsearch.storage.evidence.store import EvidenceStore
 
 T = TypeVar("T")
@@ -41,7 +39,7 @@ _VIEW_ATTEMPTS = 10
 _FOLDERS_NAMED = 3  # in the hint of an error
 
 
-class Store:
+class Store(FilteredReads):
     """All reads of a library; from any thread, while another process writes.
 
     Made by ``open_store`` and ``create_store``. Errors of every method: CatalogDamaged, StorageFull. The vectors are
@@ -201,40 +199,6 @@ class Store:
         with self.catalog.look() as connection:
             in_use = not self.side(connection).beside
             return lookups.calibration(connection) if in_use else beside.beside_calibration(connection)
-
-    def matching_images(self, filters: Filters) -> Int64:
-        """Ids, ascending, of the live images that match and are `shown`; see `filters.matching_image_ids`. By columns
-        where the library has them: 5 to 15 ms for a million images, and a scan of the catalog without."""
-        from imgsearch.storage.catalog.filters import matching_image_ids
-
-        filters = self.shown(filters)
-        found = self.by_columns(lambda at_hand: at_hand.current.ids_of(at_hand.matching(filters)))
-        if found is None:
-            with self.catalog.look() as connection:
-                found = matching_image_ids(connection, filters, lookups.resolved_roots(connection, self.path))
-        return found
-
-    def shown(self, filters: Filters) -> Filters:
-        """``filters`` without hidden images, unless they ask for these: what every list of images is made by."""
-        with self.catalog.look() as connection:
-            return marks.shown(connection, filters)
-
-    def hidden_images(self) -> Int64:
-        """Ids, ascending, of the images that people do not want to see."""
-        with self.catalog.look() as connection:
-            return np.array(marks.marked_ids(connection, marks.HIDDEN), np.int64)
-
-    @cached_property
-    def _columns(self) -> ColumnReader:
-        from imgsearch.storage.columns.current import ColumnReader
-
-        return ColumnReader(self.layout.snapshots)
-
-    def by_columns(self, work: Callable[[ColumnsAtHand], T]) -> T | None:
-        """What ``work`` makes of the library's columns as of its present commit; None where there are none that can be
-        used: then the catalog has to be asked. See `imgsearch.storage.columns.current`."""
-        with self.catalog.look() as connection:
-            return self._columns.answer(connection, lookups.resolved_roots(connection, self.path), work)
 
     def iter_images(self) -> Iterator[ImageRecord]:
         """Every live image by id, a page at a time."""

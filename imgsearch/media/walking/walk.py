@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from imgsearch.media.facts.sidecar_names import EXTENSIONS as SIDECAR_EXTENSIONS
 from imgsearch.media.facts.sidecar_names import FoundSidecars
-from imgsearch.media.sniff import IMAGE_EXTENSIONS, LOOK_INSIDE_EXTENSIONS, begins_like_an_image
+from imgsearch.media.sniff import IMAGE_EXTENSIONS
 from imgsearch.media.walking.ignore import IGNORE_FILE, read_ignore_file
 from imgsearch.media.walking.pass_rules import PROGRAM, Chain, PassRules, Patterns, dotted_names, special_names
+from imgsearch.media.walking.peek import begins_like_an_image
 from imgsearch.media.walking.program_folders import program_folder_above
 from imgsearch.media.walking.walk_counts import (
     DEAD_LINK,
@@ -34,7 +35,6 @@ _SORTED_AT_A_TIME = 20_000  # entries of one folder that are held in memory (abo
 _TYPE_BITS = 0o170000  # of st_mode, as in stat.S_IFMT
 # "._IMG_1.jpg" holds macOS attributes instead of an image; Android renames deleted and unfinished files.
 _NOT_IMAGES = ("._", ".trashed-", ".pending-")
-_SNIFF_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 class FileEntry(NamedTuple):
@@ -234,7 +234,7 @@ class Walk:
                 return None
             if extension in SIDECAR_EXTENSIONS:
                 self.sidecars.note(entry, relative)
-            if not self._begins_like_an_image(entry, extension):
+            if not begins_like_an_image(entry, extension):
                 self._pass_other(entry)
                 return None
         if name.startswith(_NOT_IMAGES):
@@ -264,22 +264,6 @@ class Walk:
             return None
         self.counts.images += 1
         return FileEntry(entry.path, relative, status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
-
-    def _begins_like_an_image(self, entry: os.DirEntry[str], extension: str) -> bool:
-        """Read the first bytes of a file whose extension is missing or proves nothing. An unreadable file counts as no
-        image. Opens the file: 10 us."""
-        if (extension and extension not in LOOK_INSIDE_EXTENSIONS) or not entry.is_file():
-            return False
-        try:
-            descriptor = os.open(entry.path, _SNIFF_FLAGS)
-        except OSError:
-            return False
-        try:
-            return begins_like_an_image(os.read(descriptor, 64), entry.name)
-        except OSError:
-            return False
-        finally:
-            os.close(descriptor)
 
     def _pass_other(self, entry: os.DirEntry[str]) -> None:
         """Count a file that is no image, or an entry that is no file."""
