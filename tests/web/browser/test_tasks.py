@@ -119,6 +119,7 @@ def test_copy_goes_and_the_better_file_stays(open_page: Callable[..., Any], twin
 
     person.page.route("**/api/v1/jobs", jobs)
     person.clicks("text=Duplicates")
+    person.page.wait_for_url("**/duplicates")  # and until its script listens
     person.clicks("#start-find")
     until(person.page, "document.querySelector('#stop-find:not([hidden])')")
     person.page.goto(f"{twins.url}/duplicates")  # which the page does itself when the search is over
