@@ -61,6 +61,12 @@ class Person:
         self.clicks(f".tile[data-id='{image_id}'] .tick")
 
 
+def posted(request: Any) -> bool:
+    """Whether a page asks for a run that is no estimate."""
+    asks = request.method == "POST" and request.url.endswith("/api/v1/jobs")
+    return bool(asks and request.post_data_json["kind"] != "estimate")
+
+
 def documented(task: str) -> int:
     """The figure of imgsearch in the table."""
     found = re.search(rf"^\| {re.escape(task)} \| (\d+) \|", TABLE.read_text(encoding="utf-8"), re.MULTILINE)
@@ -94,8 +100,8 @@ def test_first_picture_is_found_from_nothing(open_page: Callable[..., Any], new_
     person.clicks(".folders >> text=Pictures")
     person.clicks("text=Choose this folder")
     until(page, "!document.querySelector('#begin').disabled")
-    person.clicks("#begin")
-    until(page, "document.querySelector('#reading:not([hidden])')")
+    with page.expect_response(lambda answer: posted(answer.request)):
+        person.clicks("#begin")
     assert [one["model"] for one in asked] == ["mini"]
 
     person.page = open_page("/")
@@ -120,15 +126,15 @@ def test_copy_goes_and_the_better_file_stays(open_page: Callable[..., Any], twin
     person.page.route("**/api/v1/jobs", jobs)
     person.clicks("text=Duplicates")
     person.page.wait_for_url("**/duplicates")  # and until its script listens
-    person.clicks("#start-find")
-    until(person.page, "document.querySelector('#stop-find:not([hidden])')")
+    with person.page.expect_response(lambda answer: posted(answer.request)):
+        person.clicks("#start-find")
     person.page.goto(f"{twins.url}/duplicates")  # which the page does itself when the search is over
     person.page.wait_for_load_state("networkidle")
     person.clicks(".twins >> nth=0 >> [data-do=accept]")
     until(person.page, "document.querySelector('#tray:not([hidden])')")
     assert "1 file of 1 group accepted" in person.page.inner_text("#tray-says")
-    person.clicks("#apply")
-    until(person.page, "document.querySelector('#apply').disabled")
+    with person.page.expect_response(lambda answer: posted(answer.request)):
+        person.clicks("#apply")
     assert asked == ["dedup-find", "dedup-apply"]
     assert person.steps == documented("Of a picture and its copy, the better file kept")
 
