@@ -87,7 +87,7 @@ def snapshot(vectors: np.ndarray, tie_keys: np.ndarray | None = None) -> Candida
 
 def qdrant(vectors: np.ndarray, tie_keys: np.ndarray | None = None) -> CandidateIndex:
     """Two thirds in a collection of the client's local mode, with what a filter sends; the rest its tail. Local mode
-    ignores data types: what these lose, tests/index/test_qdrant_engine.py bounds."""
+    ignores data types: what these lose, tests/index/qdrant/test_engine.py bounds."""
     client = pytest.importorskip("qdrant_client").QdrantClient(":memory:")
     from imgsearch.index.qdrant.client import ServerPoints
     from imgsearch.index.qdrant.first_stage import QdrantFirstStage
