@@ -30,7 +30,7 @@ _LEAST = {
 }
 """The smallest value of each numeric setting."""
 
-_NO_SETTINGS = frozenset({"CONFIG", "CATALOG_PASSWORD", "MASK_CPU", "QDRANT_API_KEY"})
+_NO_SETTINGS = frozenset({"ALLOW_NETWORK", "CATALOG_PASSWORD", "CONFIG", "MASK_CPU", "QDRANT_API_KEY"})
 """Further names that the environment may hold behind the prefix."""
 
 
