@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 _IDLE_KEPT = 8
+_GRACE_S = 1.0
+"""How long a library may be busy before that is said: the session of a killed writer ends when the server notices."""
 _POLL_S = 0.2
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
@@ -243,6 +245,7 @@ class PostgresCatalog:
         from sqlalchemy import text
 
         statement = text("SELECT pg_try_advisory_lock(:key)")
+        deadline = max(deadline, time.monotonic() + _GRACE_S)
         while not connection.execute(statement, {"key": self._lock_key}).scalar_one():
             connection.rollback()
             if time.monotonic() >= deadline:

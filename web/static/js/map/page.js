@@ -217,9 +217,10 @@ function remembered() {
 
 function begin() {
   const known = remembered();
+  let settled = false; // before that there is no window to ask for
   const resize = () => {
     view.size(place.clientWidth, place.clientHeight);
-    moved();
+    if (settled) moved();
   };
   view.size(place.clientWidth, place.clientHeight);
   new Gestures(place, view, gestured);
@@ -232,7 +233,8 @@ function begin() {
     Object.assign(view, known);
     view.settle();
     moved();
-  } else showAll({ smoothly: false }).catch((problem) => (find("status").textContent = problem.message));
+    settled = true;
+  } else showAll({ smoothly: false }).then(() => (settled = true), (problem) => (find("status").textContent = problem.message));
   new ResizeObserver(resize).observe(place);
   readOutlines(atlas.dataset.outlines).then((outlines) => {
     drawing.outlines = outlines;
