@@ -51,9 +51,9 @@ export const CAN_SHARE = (() => {
   }
 })();
 
-/** Do something once the page's own pictures are there and the browser has time. */
+/** Do something once the page's own pictures are there and the browser has time; after two seconds in any case, because a busy page may never be idle. */
 export function later(act) {
-  const idle = () => (window.requestIdleCallback ?? setTimeout)(act);
+  const idle = () => (window.requestIdleCallback ? requestIdleCallback(act, { timeout: 2000 }) : setTimeout(act));
   if (document.readyState === "complete") idle();
   else addEventListener("load", idle, { once: true });
 }

@@ -2,7 +2,7 @@
 // taller than TALL, since browsers round positions past 16 million pixels and stop at 33 million.
 
 import { ask, large } from "./client.js";
-import { count, day, el, ROOT, several } from "./dom.js";
+import { count, day, el, later, ROOT, several } from "./dom.js";
 import { altOf } from "./grid.js";
 import { monthName, Months } from "./months.js";
 import { Scrubber } from "./scrubber.js";
@@ -274,7 +274,7 @@ new ResizeObserver(() => {
 }).observe(place);
 find("status").textContent = total();
 opened.settle();
-(window.requestIdleCallback ?? setTimeout)(() => import("./news.js").then(({ News }) => new News({
+later(() => import("./news.js").then(({ News }) => new News({
   query: () => q,
   fill: async () => {
     const told = await monthsNow();
@@ -284,4 +284,4 @@ opened.settle();
   },
   show: () => monthsNow().then(renew, failed),
 }), () => {}));
-(window.requestIdleCallback ?? setTimeout)(() => Promise.all([import("./select.js"), import("./actions.js")]).then(([{ Selection }, { Actions }]) => new Actions(list, new Selection(list)), () => {}));
+later(() => Promise.all([import("./select.js"), import("./actions.js")]).then(([{ Selection }, { Actions }]) => new Actions(list, new Selection(list)), () => {}));
