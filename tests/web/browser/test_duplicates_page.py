@@ -161,6 +161,7 @@ def test_review_is_read_without_a_script_and_on_a_phone(open_page: Callable[...,
     )
     assert page.locator(".twins").count() == 4 and page.locator("button:visible[data-do]").count() == 0
     page.click("#more")
+    page.wait_for_url("**cursor=**")
     assert page.locator(".twins").count() == 2
     assert "Nothing moves before you say so" in page.inner_text("main")
 

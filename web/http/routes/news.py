@@ -17,6 +17,7 @@ from web.http.context import current_runs, current_service, current_setup
 from web.http.operations import Part, operation, parameter, q
 from web.http.setup_access import may_set_up
 from web.http.tagging import tagged_json
+from web.services.runs import Run
 
 blueprint = Blueprint("news", __name__)
 
@@ -34,11 +35,21 @@ def show_changes() -> ResponseReturnValue:
     return tagged_json({"newest": newest, "count": count, "job": current_index_job()})
 
 
-@blueprint.app_template_global("current_index_job")
 def current_index_job() -> dict[str, Any] | None:
     """The run that reads pictures, under way or paused; None for none."""
-    run = next((run for run in current_runs().all() if run.kind in ("index", "demo") and not run.over), None)
+    run = next((run for run in _index_runs() if not run.over), None)
     return None if run is None else run.as_dict()
+
+
+@blueprint.app_template_global("job_to_tell")
+def job_to_tell() -> dict[str, Any] | None:
+    """That run, or one that has ended just now."""
+    ended = next((run.as_dict() for run in _index_runs() if run.over_just_now), None)
+    return current_index_job() or ended
+
+
+def _index_runs() -> list[Run]:
+    return [run for run in current_runs().all() if run.kind in ("index", "demo")]
 
 
 @blueprint.app_template_global("is_demo")

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ from web.wording import on_a_page
 
 _NICENESS = 10
 """A run takes all cores, so searches go first."""
+
+_JUST_NOW_S = 60.0
 
 _ADDED = ("new", "changed", "moved", "copied", "removed")
 """What a run counts anew after a pause; it counts earlier failures itself."""
@@ -41,6 +44,7 @@ class Run:
         self.state = "running"
         self.started_at = utc_now()
         self.finished_at: str | None = None
+        self._over_since: float | None = None
         self.exit_code: int | None = None
         self.message = ""
         self.problem: dict[str, str] | None = None
@@ -66,6 +70,11 @@ class Run:
         return self.finished_at is not None
 
     @property
+    def over_just_now(self) -> bool:
+        """Whether it has ended so lately that a page which was waited for still tells how."""
+        return self._over_since is not None and time.monotonic() - self._over_since < _JUST_NOW_S
+
+    @property
     def active(self) -> bool:
         """Whether its process is there."""
         return not self.over and self.state != "paused"
@@ -74,7 +83,8 @@ class Run:
         """Like Ctrl-C: the batch in flight is finished; a second call ends the run at once."""
         with self._lock:
             if self.state == "paused":
-                self.state, self.finished_at = "stopped", utc_now()
+                self.state = "stopped"
+                self._end()
             elif not self.over:
                 self.state = "stopping"
                 self._interrupt()
@@ -147,7 +157,10 @@ class Run:
                 self.state = "paused"
                 return
             self.state = "stopped" if self.state == "stopping" else "finished" if done else "failed"
-            self.finished_at = utc_now()
+            self._end()
+
+    def _end(self) -> None:
+        self.finished_at, self._over_since = utc_now(), time.monotonic()
 
     def _summed(self, told: dict[str, Any] | None) -> dict[str, Any] | None:
         """What the run printed last; of an index run its counts, None if it did not get so far."""
