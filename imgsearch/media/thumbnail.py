@@ -9,8 +9,8 @@ from imgsearch.errors import MediaError
 from imgsearch.media.decode import open_upright
 from imgsearch.media.limits import DecodeLimits, machine_budget
 
-SIDES = {"small": 320, "large": 1280}
-"""Longer side in pixels: twice a tile of 160 px, for screens of double density, and the width of a screen."""
+SIDES = {"small": 320, "medium": 640, "large": 1280}
+"""Longer side in pixels: a tile of the page, the same on a screen of double density, and the width of a screen."""
 
 RECIPE = "2"
 """Version of thumbnails, part of every cache key. Raise it when a change moves their pixels."""
@@ -19,8 +19,8 @@ LONG_RECIPE = "3"
 """The same of images that are longer than `side_of` makes an exception for."""
 
 _FULLEST = 16 / 9
-_LONGEST = {320: 2048, 1280: 5120}
-"""The longest side that a panorama's thumbnail may have, by the usual one: 6.4 and 4 times it."""
+_LONGEST = {320: 2048, 640: 3200, 1280: 5120}
+"""The longest side that a panorama's thumbnail may have, by the usual one: 6.4, 5 and 4 times it."""
 
 
 def is_long(width: int, height: int) -> bool:

@@ -17,12 +17,26 @@ NARROWEST, WIDEST = 0.45, 3.2
 _STEP = math.log(1.02)
 _FIRST = 40  # the class of a square
 
+_UPRIGHT, _WIDE = 1.3, 16 / 9
+_HEIGHTS = (115, 178, 220)
+"""Of a tile in pixels, as css/search.css has it; of a phone's 92, since few tiles there share the rest of a row."""
+
 
 def ratio_class(hit: Mapping[str, Any]) -> str:
     """The class in static/css/ratios.css with this image's width over height, to 1 %; static/js/grid.js has the same
     rule. A strict content policy allows no style on a tile."""
     ratio = min(WIDEST, max(NARROWEST, hit["width"] / max(1, hit["height"])))
     return f"a{math.floor(math.log(ratio) / _STEP + 0.5) + _FIRST}"
+
+
+def tile_sizes(hit: Mapping[str, Any]) -> str:
+    """How long the longer side of this image is in its tile, for ``sizes`` beside thumbnails by their longer side;
+    static/js/grid.js has the same rule. On a plain screen of less than 2,000 px no tile asks for more than the small
+    one; of upright images a little more than their height is told, so that a screen of double density takes 640 px
+    (browsers choose by the geometric mean of what there is)."""
+    longer = min(_WIDE, max(_UPRIGHT, hit["width"] / max(1, hit["height"])))
+    phone, screen, wide = (math.floor(height * longer + 0.5) for height in _HEIGHTS)
+    return f"(max-width: 600px) {phone}px, (min-width: 2000px) {wide}px, {screen}px"
 
 
 def alt_text(hit: Mapping[str, Any]) -> str:
@@ -65,6 +79,6 @@ def seconds_each(seconds: float) -> str:
 
 def install_tiles(blueprint: Blueprint) -> None:
     """Let templates use these as filters."""
-    for function in (ratio_class, alt_text, caption_text, long_day, short_day, percent, seconds_each):
+    for function in (ratio_class, tile_sizes, alt_text, caption_text, long_day, short_day, percent, seconds_each):
         blueprint.add_app_template_filter(function)
     blueprint.add_app_template_filter(describe_size, "file_size")

@@ -1,7 +1,7 @@
 """Thumbnails on disk, so that a page of images need not be decoded twice.
 
-One WebP a content and size in the library's folder ``thumbs`` (file_cache.py): about 10 KB for the small size, 100 KB
-for the large one. All of them can be made again from the images.
+One WebP a content and size in the library's folder ``thumbs`` (file_cache.py): about 10 KB for the small size, 30 KB
+for the medium one, 100 KB for the large one. All of them can be made again from the images.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from imgsearch.storage.caches.file_cache import FileCache
 
 class ThumbStore:
     """The thumbnails of one library's images. ``recipe`` names how they were made: thumbnails of another recipe are not
-    used, and are removed when room is needed. ``budget_bytes`` holds for both sizes together."""
+    used, and are removed when room is needed. ``budget_bytes`` holds for all sizes together."""
 
     def __init__(self, folder: Path, recipe: str, budget_bytes: int) -> None:
         self._recipe = recipe

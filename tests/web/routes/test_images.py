@@ -32,7 +32,7 @@ def original(shelf: Any, name: str, query: str = "", **headers: str) -> Any:
 
 
 def test_a_thumbnail_shows_the_picture_small(shelf: Any) -> None:
-    for size in ("small", "large"):
+    for size in ("small", "medium", "large"):
         answer = shelf.client.get(f"/api/v1/pictures/{shelf.id_of('a/red one.png')}/thumbnail?size={size}")
         assert answer.mimetype == "image/webp"
         image = Image.open(io.BytesIO(answer.data))

@@ -265,7 +265,8 @@ def test_panoramas_have_thumbnails_as_high_as_others(make_shelf: Any) -> None:
     for name in sizes:
         address = f"/api/v1/pictures/{shelf.id_of(name)}/thumbnail"
         made[name] = [
-            Image.open(io.BytesIO(shelf.client.get(f"{address}?size={size}").data)).size for size in ("small", "large")
+            Image.open(io.BytesIO(shelf.client.get(f"{address}?size={size}").data)).size
+            for size in ("small", "medium", "large")
         ]
-    assert made["wide.png"] == [(1800, 180), (4000, 400)] and made["tall.png"][0] == (180, 1800)
-    assert made["longest.png"][0][0] == 2048 and made["usual.png"] == [(320, 180), (1280, 720)]
+    assert made["wide.png"] == [(1800, 180), (3200, 320), (4000, 400)] and made["tall.png"][0] == (180, 1800)
+    assert made["longest.png"][0][0] == 2048 and made["usual.png"] == [(320, 180), (640, 360), (1280, 720)]

@@ -135,7 +135,7 @@ def show_thumbnail(image_id: int, version: str = "") -> ResponseReturnValue:
     """The image as a small WebP. Under its own version it may be kept for ever."""
     size = request.args.get("size", "small")
     if size not in SIDES:
-        raise UsageError(f"got size={printable(size[:40])}, expected {' or '.join(SIDES)}", "leave size out")
+        raise UsageError(f"got size={printable(size[:40])}, expected one of {', '.join(SIDES)}", "leave size out")
     picture = find_picture(image_id)
     answer = Response(mimetype="image/webp")
     answer.set_etag(f"{_key_of(picture)}-{size}-{RECIPE}")

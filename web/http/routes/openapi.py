@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from imgsearch.dedup.evidence.records import TIERS
 from imgsearch.dedup.plan.review import STATES
+from imgsearch.media.thumbnail import SIDES
 from web.http.answers import LIMIT
 from web.http.context import rooted
 from web.http.examples import explained
@@ -115,7 +116,7 @@ def _search_paths() -> dict[str, Part]:
 
 def _picture_paths() -> dict[str, Part]:
     picture = {"name": "image_id", "in": "path", "required": True, "schema": IMAGE_ID}
-    size = parameter("size", {"type": "string", "enum": ["small", "large"], "default": "small"}, "320 or 1280 pixels")
+    size = parameter("size", {"type": "string", "enum": [*SIDES], "default": "small"}, "320, 640 or 1280 pixels")
     download = parameter("download", {"type": "integer", "enum": [0, 1], "default": 0}, "1: as a download")
     version = {
         "name": "version",

@@ -20,7 +20,7 @@ _HIT = object_of(
     alt=said("what it shows, where a stored caption is sure of it; else empty", type="string"),
     favourite=FLAG,
     hidden=said("only an answer to `is:hidden` holds such pictures", type="boolean"),
-    thumbnail=said("path of a WebP; `?size=large` may follow", type="string"),
+    thumbnail=said("path of a WebP; `?size=medium` or `?size=large` may follow", type="string"),
     page=said("path of the page about it", type="string"),
 )
 _ANSWER = object_of(

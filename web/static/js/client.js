@@ -84,6 +84,7 @@ export const pictureOf = (id, q = "", signal = undefined) => ask(`/pictures/${id
 export const matchOf = (id, q, signal) => ask(`/pictures/${id}/match`, { query: { q }, signal });
 export const textOf = (id, q, signal) => ask(`/pictures/${id}/text`, { query: { q }, signal });
 export const large = (hit) => `${hit.thumbnail}?size=large`;
+export const srcset = ({ thumbnail }) => `${thumbnail} 320w, ${thumbnail}?size=medium 640w`;
 export const smallOf = (id) => `${API}/pictures/${id}/thumbnail`;
 export const full = (id) => `${API}/pictures/${id}/full`;
 export const original = (id, download = false) => `${API}/pictures/${id}/original${download ? "?download=1" : ""}`;

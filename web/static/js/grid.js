@@ -1,14 +1,19 @@
 // The justified grid. Rows are made by style sheets alone (css/search.css); here tiles come, move and are held back.
 
 import { calm, day, el, percent } from "./dom.js";
-import { large } from "./client.js";
+import { srcset } from "./client.js";
 
 const MOVE = { duration: 460, easing: "cubic-bezier(.2, .75, .2, 1)" };
 const NARROWEST = 0.45;
 const WIDEST = 3.2;
 const AHEAD = "300px"; // of the window: what browsers load ahead by themselves, 1,250 to 2,500, is half of a first load
 
-const sourcesOf = (thumbnail) => ({ sizes: "(max-width: 600px) 40vw, 320px", srcset: `${thumbnail} 320w, ${large({ thumbnail })} 1280w`, src: thumbnail });
+/** How long a picture's longer side is in its tile; web/http/tiles.py says why. */
+function sizesOf({ width, height }) {
+  const longer = Math.min(16 / 9, Math.max(1.3, width / height || 1));
+  const [phone, screen, wide] = [115, 178, 220].map((tall) => Math.round(tall * longer));
+  return `(max-width: 600px) ${phone}px, (min-width: 2000px) ${wide}px, ${screen}px`;
+}
 
 /** The class of a tile's ratio: steps of 2 %, as css/ratios.css and web/http/tiles.py have them. */
 export function ratioClass(width, height) {
@@ -47,8 +52,8 @@ export class Grid {
     this.near.unobserve(tile);
     const image = tile.querySelector("img:not([src])");
     if (!image) return;
-    const { thumbnail } = this.hits.find((hit) => hit.image_id === Number(tile.dataset.id)) ?? {};
-    if (thumbnail) Object.assign(image, sourcesOf(thumbnail));
+    const hit = this.hits.find((one) => one.image_id === Number(tile.dataset.id));
+    if (hit) Object.assign(image, { sizes: sizesOf(hit), srcset: srcset(hit), src: hit.thumbnail });
   }
 
   /** Show these and no others. With `moving`, tiles that stay glide to their new places. */

@@ -1,7 +1,7 @@
 // The pictures by date. A window moves over the layout (months.js): only what is near the eye is in the page, and the page is never
 // taller than TALL, since browsers round positions past 16 million pixels and stop at 33 million.
 
-import { ask, large } from "./client.js";
+import { ask, srcset } from "./client.js";
 import { count, day, el, later, ROOT, several } from "./dom.js";
 import { altOf } from "./grid.js";
 import { monthName, Months } from "./months.js";
@@ -109,10 +109,16 @@ function tileOf(index) {
   return made;
 }
 
+/** How long the picture's longer side is when the shorter one fills the square; on a plain screen the small thumbnail does. */
+function sizesOf({ width, height }) {
+  const longer = Math.min(16 / 9, Math.max(width, height) / Math.max(1, Math.min(width, height)));
+  return `${Math.min(320, Math.ceil(months.cell * longer))}px`;
+}
+
 function fill(tile, hit) {
   if (tile.dataset.id) return;
   tile.dataset.id = hit.image_id;
-  const image = el("img", { src: hit.thumbnail, srcset: `${hit.thumbnail} 320w, ${large(hit)} 1280w`, sizes: `${Math.ceil(months.cell)}px`, alt: altOf(hit), decoding: "async" });
+  const image = el("img", { src: hit.thumbnail, srcset: srcset(hit), sizes: sizesOf(hit), alt: altOf(hit), decoding: "async" });
   const says = el("span", { class: "says", "aria-hidden": "true" }, el("span", {}, hit.name), el("span", {}, hit.taken_at ? day(hit.taken_at) : ""));
   tile.append(el("a", { href: `${ROOT}/pictures/${hit.image_id}` }, image, says));
   list.changed?.();
