@@ -196,7 +196,8 @@ def caption_json(caption: StoredCaption) -> dict[str, Any]:
 
 def thumbnail_path(record: ImageRecord) -> str:
     """The address of an image's thumbnail. It names the content and how thumbnails are made, so that a browser may keep
-    it for ever and never shows it for the image of that id in another library; ``?size=medium`` and ``?size=large`` may follow."""
+    it for ever and never shows it for the image of that id in another library; ``?size=medium`` or ``?size=large`` may
+    follow."""
     return rooted(f"/api/v1/pictures/{record.image_id}/thumbnail/{thumbnail_version(record)}")
 
 

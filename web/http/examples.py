@@ -113,6 +113,7 @@ DESCRIPTIONS: dict[str, str] = {
     "streamJobs": "Ends with the last run.",
     "months": "In the order of `sort`; undated ones come last. The counts add up to the places of `timeline`.",
     "timeline": "Filters of `q` apply; words have an order of their own, and are refused.",
+    "zipAlbum": "Made while it is sent, under the album's name; hidden pictures are left out.",
     "zip": "Made while it is sent; pictures that no file holds any more are named in a text inside.",
     "paths": "The first file of each.",
     "mark": "Favourites are found by `is:favourite`. Hidden pictures are in no answer but to `is:hidden`. "

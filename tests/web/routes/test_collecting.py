@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +43,24 @@ def test_albums_are_made_filled_renamed_deleted_and_brought_back(shelf: Any) -> 
     assert send(shelf, "post", f"{path}/restore")["count"] == 2
     document = send(shelf, "get", "/albums/export")
     assert [len(one["pictures"]) for one in document["albums"]] == [2]
+
+
+def test_an_album_is_one_zip_without_hidden_pictures(shelf: Any) -> None:
+    album = send(shelf, "post", "/albums", name='Rome "2019"/ü', ids=[1, 2, 3])
+    send(shelf, "post", "/marks", mark="hidden", ids=[2])
+    answer = shelf.programs.get(f"/api/v1/albums/{album['id']}/zip")
+    assert "filename*=UTF-8''Rome%20%222019%22_%C3%BC.zip" in answer.headers["Content-Disposition"]
+    paths = shelf.service.store.all_paths([1, 3])
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as packed:
+        assert [packed.read(name) for name in packed.namelist()] == [paths[one][0].read_bytes() for one in (1, 3)]
+    empty = send(shelf, "post", "/albums", name="Nothing yet")
+    for gone in (empty["id"], "0" * 16):
+        assert shelf.programs.get(f"/api/v1/albums/{gone}/zip").status_code == 404
+    for _ in range(3):  # no place is lost by those that only look
+        head = shelf.programs.head(f"/api/v1/albums/{album['id']}/zip")
+        head.close()  # as a server does
+        assert head.status_code == 200 and not head.data
+        assert shelf.programs.get(f"/api/v1/albums/{album['id']}/zip?ids=1").status_code == 400
 
 
 def test_hidden_pictures_are_in_no_answer(shelf: Any) -> None:

@@ -158,7 +158,7 @@ def show_original(image_id: int) -> ResponseReturnValue:
         answer = Response(mimetype=kind or "application/octet-stream")
         answer.set_etag(picture.record.facts.content_hash)
         answer.headers["Cache-Control"] = _ASK_AGAIN
-        answer.headers["Content-Disposition"] = _disposition(place, wants_download or kind is None)
+        answer.headers["Content-Disposition"] = disposition(place.path.name, download=wants_download or kind is None)
         answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
         answer.headers["Accept-Ranges"] = "bytes"
         if request.if_none_match.contains(picture.record.facts.content_hash):
@@ -243,9 +243,9 @@ def reason_of(place: ImagePlace, error: MediaError) -> str:
     return "its folder is offline" if place.offline else printable(error.message)
 
 
-def _disposition(place: ImagePlace, download: bool) -> str:
+def disposition(name: str, *, download: bool) -> str:
     """RFC 6266: the name in ASCII for all, and the real one in UTF-8. Control characters would end the header."""
-    name = "".join(c for c in printable(place.path.name) if unicodedata.category(c)[0] != "C") or "picture"
+    name = "".join(c for c in printable(name) if unicodedata.category(c)[0] != "C") or "picture"
     plain = "".join(c if c.isascii() and c not in '"\\%' else "_" for c in name)
     kind = "attachment" if download else "inline"
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,8 +1,8 @@
-// The page of albums: new ones, other names, deleted and brought back.
+// The page of albums: new ones, other names, deleted and brought back; and what is new while it is open.
 
 import { change } from "./client.js";
 import { toast } from "./toast.js";
-import { el, styled } from "./dom.js";
+import { el, later, ROOT, styled } from "./dom.js";
 
 const list = document.getElementById("albums");
 const field = document.getElementById("new-name");
@@ -12,7 +12,8 @@ styled("keep");
 async function redraw() {
   const text = await fetch(location.href, { headers: { Accept: "text/html" } }).then((answer) => answer.text());
   const page = new DOMParser().parseFromString(text, "text/html");
-  list.replaceChildren(...page.getElementById("albums").children);
+  const now = page.getElementById("albums");
+  if (now.innerHTML !== list.innerHTML) list.replaceChildren(...now.children);
   document.getElementById("none").hidden = page.getElementById("none").hidden;
 }
 
@@ -39,7 +40,7 @@ document.getElementById("new").addEventListener("submit", async (event) => {
 list.addEventListener("click", (event) => {
   const button = event.target.closest("[data-do]");
   const item = button?.closest("li");
-  if (!item) return;
+  if (!item || button.dataset.do === "zip") return;
   const { id, name } = item.dataset;
   if (button.dataset.do === "delete") {
     act("DELETE", `/albums/${id}`, undefined, () => [`${name} is deleted; its pictures stay`, () => act("POST", `/albums/${id}/restore`, undefined, () => [`${name} is back`, null])]);
@@ -66,3 +67,11 @@ function rename(item, id, name) {
   place.replaceWith(input);
   input.select();
 }
+
+/** Counts and covers follow where nobody is at them; new pictures are in no album yet, so a button leads to them. */
+async function fill() {
+  if (!list.contains(document.activeElement)) await redraw();
+  return false;
+}
+
+later(() => import("./news.js").then(({ News }) => new News({ query: () => "", fill, show: () => location.assign(`${ROOT}/`) }), () => {}));

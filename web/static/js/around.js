@@ -4,7 +4,9 @@
 import { Actions } from "./actions.js";
 import { keyOf } from "./address.js";
 import { answerList } from "./answer_list.js";
-import { ask } from "./client.js";
+import { API, ask } from "./client.js";
+import { el, icon } from "./dom.js";
+import { albumOf } from "./keep.js";
 import { News } from "./news.js";
 import { filtersOf, wordsOf } from "./query.js";
 import { Recent } from "./recent.js";
@@ -21,6 +23,7 @@ export function surround(page) {
   new Actions(acted, new Selection(acted));
   takePictures({ input: find("file"), veil: find("drop"), taken: (file) => takePicture(page, file) });
   if (find("file").files.length) takePicture(page, find("file").files[0]); // chosen before somebody listened
+  offerZip(page);
   const recent = new Recent(find("seek"), page.turn);
   recent.note(page.state().q);
   const news = new News({
@@ -31,6 +34,22 @@ export function surround(page) {
   });
   if (keyOf(page.state()) === keyOf({ q: "" })) news.since = Math.max(0, ...page.grid.hits.map((hit) => hit.image_id));
   return { news, recent };
+}
+
+/** Where an album is shown, and nothing but it: all of it as one file. */
+function offerZip({ list, state }) {
+  let shown = "";
+  const update = async () => {
+    const { q, upload } = state();
+    if (q === shown) return;
+    shown = q;
+    find("album-zip")?.remove();
+    const album = !upload && /^album:("[^"]+"|[^\s"]+)$/i.test(q) && (await albumOf(q).catch(() => null));
+    if (!album?.count || q !== shown || find("album-zip")) return;
+    find("status").after(el("a", { class: "chip", id: "album-zip", href: `${API}/albums/${album.id}/zip`, title: "All pictures of the album as one zip" }, "Download", icon("fetch")));
+  };
+  new MutationObserver(update).observe(list, { childList: true });
+  update();
 }
 
 /** Pictures have left the answer: hidden, taken out of the album. Other answers may have held them, too. */

@@ -5,6 +5,7 @@ import { el, icon, several, styled } from "./dom.js";
 
 const REST = 10_000; // ms between two looks
 const BUSY = 2_000; // while a run brings pictures
+const SHARE = 10; // times as long as filling in took, at least: a map of a million is not read anew all the time
 
 export class News {
   /**
@@ -43,7 +44,9 @@ export class News {
       const told = await ask("/changes", { query: { q: this.query(), since: this.since } });
       if (told.job && told.job.state !== "paused") pause = BUSY;
       if (mine === this.asked && told.count) {
+        const begun = performance.now();
         if (await this.fill(told.count, told.newest)) this.begin(told.newest);
+        pause = Math.max(pause, SHARE * (performance.now() - begun));
         else if (mine === this.asked) this.#tell(told.count);
       }
     } catch {

@@ -12,11 +12,12 @@ from imgsearch.storage import Store
 from imgsearch.storage.catalog.collected.albums import Album
 from imgsearch.storage.catalog.collected.marks import FAVOURITE, HIDDEN
 from imgsearch.storage.collecting import Collecting
-from imgsearch.storage.reads.collected import album_by_id, count_marks, read_albums
+from imgsearch.storage.reads.collected import album_by_id, album_images, count_marks, read_albums
 from web.http.answers import album_search, thumbnail_path
 from web.http.context import current_service
 from web.http.operations import Part, operation
 from web.http.routes.collecting.asked import asked, flag, numbers, text
+from web.http.routes.collecting.selections import packed
 from web.http.schemas.collected import ALBUM_ID, IDS, NAME
 from web.problems import NotFound, printable
 
@@ -82,6 +83,17 @@ def put_pictures(album_id: str) -> ResponseReturnValue:
     given = asked("ids", "inside")
     changed = Collecting(store).put(album_id, numbers(given.get("ids")), inside=flag(given, "inside"))
     return jsonify({"album": _found(store, album_id), "changed": changed})
+
+
+@blueprint.get(f"{_API}/<album_id>/zip")
+def send_album(album_id: str) -> ResponseReturnValue:
+    """The originals of an album as one zip of its name, without hidden pictures; made while it is sent."""
+    store = current_service().store
+    _require(store, album_id)
+    album, ids = album_by_id(store, album_id), album_images(store, album_id)
+    if album is None or not ids:
+        raise NotFound("the album holds no picture", "put some into it")
+    return packed(ids, f"{album.name.replace('/', '_')}.zip")
 
 
 @blueprint.get(f"{_API}/export")
@@ -165,6 +177,8 @@ def paths() -> dict[str, Part]:
         operation("renameAlbum", "Another name for an album", "Album", [album], changing), {"name": NAME}, "name"
     )
     put = operation("putIntoAlbum", "Put pictures into an album, or take them out", "AlbumChanged", [album], changing)
+    whole = operation("zipAlbum", "The files of an album as one zip", None, [album], (404,))
+    whole["responses"]["200"] = {"description": "the zip, of no known length", "content": {"application/zip": {}}}
     inside = {"type": "boolean", "default": True, "description": "false: take them out"}
     return {
         "/albums": {"get": operation("albums", "All albums", "Albums", []), "post": create},
@@ -176,5 +190,6 @@ def paths() -> dict[str, Part]:
         "/albums/{album_id}/restore": {
             "post": operation("restoreAlbum", "Bring a deleted album back", "Album", [album], (404, 507))
         },
+        "/albums/{album_id}/zip": {"get": whole},
         "/albums/{album_id}/pictures": {"post": with_body(put, {"ids": IDS, "inside": inside}, "ids")},
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 from flask import Blueprint, Response, current_app, jsonify, request
@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from web.http.context import current_service, draining
 from web.http.operations import Part, operation
 from web.http.routes.collecting.asked import MOST_BYTES, asked, numbers
-from web.http.routes.images import first_that_is_true
+from web.http.routes.images import disposition, first_that_is_true
 from web.http.schemas.collected import IDS
 from web.problems import Overloaded, printable
 from web.services.zipping import zipped
@@ -31,6 +31,11 @@ def send_zip() -> ResponseReturnValue:
     """The originals of the pictures ``ids`` as one zip, made while it is sent: nothing is written to the disk."""
     request.max_content_length = MOST_BYTES
     ids = numbers(request.form.get("ids", "").split(","))
+    return packed(ids, f"{len(ids)} pictures.zip")
+
+
+def packed(ids: Sequence[int], name: str) -> Response:
+    """The originals of ``ids`` as a zip of that name, made while it is sent. Raises Overloaded."""
     slots = cast(threading.BoundedSemaphore, current_app.extensions.setdefault(_SLOTS, _slots()))
     if not slots.acquire(blocking=False):
         raise Overloaded("as many downloads of several pictures go on as this server allows", retry_after_s=10)
@@ -40,7 +45,7 @@ def send_zip() -> ResponseReturnValue:
         _holding(slot, zipped(current_service().store, ids, draining(), first_that_is_true)), mimetype="application/zip"
     )
     answer.call_on_close(slot.close)  # also of an answer that was never begun
-    answer.headers["Content-Disposition"] = f'attachment; filename="{len(ids)} pictures.zip"'
+    answer.headers["Content-Disposition"] = disposition(name, download=True)
     answer.headers["Cache-Control"] = "no-store"
     answer.headers["X-Accel-Buffering"] = "no"
     return answer
@@ -66,8 +71,8 @@ def _holding(slot: contextlib.ExitStack, parts: Iterator[bytes]) -> Iterator[byt
 def paths() -> dict[str, Part]:
     """The operations, for the API's description."""
     ids = {"type": "string", "pattern": "^[0-9]+(,[0-9]+)*$", "description": "ids with commas between them"}
-    packed = operation("zip", "The files of several pictures as one zip", None, [], (413,))
-    packed["requestBody"] = {
+    zipped_ones = operation("zip", "The files of several pictures as one zip", None, [], (413,))
+    zipped_ones["requestBody"] = {
         "required": True,
         "content": {
             "application/x-www-form-urlencoded": {
@@ -79,8 +84,8 @@ def paths() -> dict[str, Part]:
             }
         },
     }
-    packed["responses"]["200"] = {"description": "the zip, of no known length", "content": {"application/zip": {}}}
+    zipped_ones["responses"]["200"] = {"description": "the zip, of no known length", "content": {"application/zip": {}}}
     listed = operation("paths", "Where the files of several pictures lie", "Paths", [], (413, 415))
     body = {"type": "object", "properties": {"ids": IDS}, "required": ["ids"], "additionalProperties": False}
     listed["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
-    return {"/selections/zip": {"post": packed}, "/selections/paths": {"post": listed}}
+    return {"/selections/zip": {"post": zipped_ones}, "/selections/paths": {"post": listed}}

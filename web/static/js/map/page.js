@@ -1,8 +1,8 @@
 // The map of places: asks for what is looked at, and brings drawing, pins, list and tray together.
 
 import { ask } from "../client.js";
-import { calm, ROOT, several } from "../dom.js";
-import { pieces } from "../query.js";
+import { calm, later, ROOT, several } from "../dom.js";
+import { pieces, wordsOf } from "../query.js";
 import { Drawing } from "./draw.js";
 import { Gestures } from "./gestures.js";
 import { readOutlines } from "./outlines.js";
@@ -242,4 +242,16 @@ function begin() {
   }, () => {}); // places and names are there without it
 }
 
+/** New pictures come to their places while the window stays; where words decide, somebody has to ask. */
+async function fill() {
+  if (wordsOf(q)) return false;
+  if (!atlas.hidden) return load().then(() => true);
+  const { placed } = await ask("/places", { query: { q, zoom: 0 } });
+  if (placed || atlas.dataset.total === "0") location.reload(); // another page than one without a map
+  return true;
+}
+
 if (!atlas.hidden) begin();
+later(() => import("../news.js").then(({ News }) => new News({
+  query: () => q, whole: () => !wordsOf(q), fill, show: () => (atlas.hidden ? location.reload() : load()),
+}), () => {}));
