@@ -28,7 +28,8 @@ from imgsearch.records import Float32, Int64, UInt8
 from imgsearch.search.features.images import DECODE_THREADS
 from imgsearch.search.features.stored import ImageSource
 from imgsearch.search.query.parser import ParsedQuery
-from imgsearch.search.retrieval import CandidateFinder, RetrievalRequest
+from imgsearch.search.request import RetrievalRequest
+from imgsearch.search.retrieval import CandidateFinder
 from imgsearch.storage import Store, View, latest_snapshot
 
 SAMPLE = 200

@@ -12,8 +12,8 @@ from imgsearch.records import Hit, Results
 from imgsearch.search.calibration import UNDIVIDED, Calibration, PartAgreement
 from imgsearch.search.query.description import Query
 from imgsearch.search.query.paging import PageCursor, PageStart
+from imgsearch.search.request import Candidate, RetrievalRequest, RetrievalResult
 from imgsearch.search.rerank import Match, Reranked, fused_order, fused_score, match_texts
-from imgsearch.search.retrieval import Candidate, RetrievalRequest, RetrievalResult
 from imgsearch.search.text_evidence import fused_by_rank, listed_notes
 from imgsearch.search.timing import milliseconds_since
 

@@ -19,19 +19,15 @@ from imgsearch.records import Float32, Results
 from imgsearch.search.answer import CLOSEST, SearchUnderWay, page_of
 from imgsearch.search.calibration import Calibration, ScoredCandidate
 from imgsearch.search.features.images import pixels_of_file
-from imgsearch.search.inference.direct import DirectInference, InferenceBackend
+from imgsearch.search.inference.direct import DirectInference, InferenceBackend, match_and_replace
 from imgsearch.search.query.description import Query
 from imgsearch.search.query.paging import page_start
 from imgsearch.search.query.parser import ParsedQuery, parse_query
 from imgsearch.search.query.parts import parts_of
 from imgsearch.search.query.understanding import read_by_model
-from imgsearch.search.rerank import (
-    Reranked,
-    SearchModel,
-    match_and_replace,
-    match_texts,
-)
-from imgsearch.search.retrieval import CandidateFinder, RetrievalRequest
+from imgsearch.search.request import RetrievalRequest
+from imgsearch.search.rerank import Reranked, SearchModel, match_texts
+from imgsearch.search.retrieval import CandidateFinder
 from imgsearch.search.similarity import combined
 from imgsearch.search.text_evidence import SOURCES, TextSource
 from imgsearch.search.timing import deadline_of, timed
@@ -78,7 +74,7 @@ class Searcher:
         self.features = features
         self.calibration = calibration
         self.backend = backend or DirectInference(model, features)
-        self._finder = CandidateFinder(store, scans, texts, opener)
+        self._finder = CandidateFinder(store, scans.nearest if scans else None, texts, opener)
         self._lock = threading.Lock()  # of what is remembered
         self._reranked: LRUCache[tuple[int, str], Reranked] = LRUCache(REMEMBERED)
 
@@ -138,7 +134,10 @@ class Searcher:
         start = page_start(query, image)
         took: dict[str, float] = {}
         with timed(took, "embed"):
-            read = read_by_model(parsed, self.model)
+            texts = [text for text in (parsed.description, *parsed.excluded) if text]
+            read = read_by_model(
+                parsed, {text: self.model.words(text) for text in texts}, self.model.count_tokens(parsed.description)
+            )
             request = self._embed(query, parsed, image, parts)
         # Likeness is not ITC: no calibration knows the meaning of its scores.
         judged = self.calibration is not None and bool(parsed.description) and request.image is None

@@ -1,19 +1,19 @@
-"""The re-rank: ITM matches each of the best candidates with the text, and its answers order them."""
+"""The re-rank: the texts that ITM matches each of the best candidates with, what its logits say, and the order.
+
+Whoever asks the model (`imgsearch.search.inference`) calls this; nothing here asks anybody."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from imgsearch.index.rows import rank_order
-from imgsearch.model.arrays import as_numpy
 from imgsearch.model.contract import Array, Explainer
 from imgsearch.model.words import VocabularyWord
 from imgsearch.records import Float32, Int64
-from imgsearch.search.features.stored import ImageSource
 from imgsearch.search.query.parser import ParsedQuery
 
 
@@ -63,9 +63,6 @@ Matched = tuple[list[Match | None], list[str], bool]
 """A match for each candidate, or None where its image cannot be read; sentences that say how many and why; whether all
 were reached in time."""
 
-Matching = Callable[[ParsedQuery, Sequence[ImageSource]], Matched]
-
-
 _PLACE_WORDS = """
 in on at under over above below beneath beside behind by near next inside outside with without from of to
 """
@@ -101,30 +98,6 @@ class Reranked:
     def count(self) -> int:
         """Candidates that were matched."""
         return sum(match is not None for match in self.matches)
-
-
-def match_and_replace(match: Matching, parsed: ParsedQuery, sources: Sequence[ImageSource], depth: int) -> Reranked:
-    """``match`` the first ``depth`` of ``sources``, and for each that shows what is not wanted one more behind them: of
-    a description whose best pictures are at night, few would else be left for "not at night"."""
-    matches, notes, complete = match(parsed, sources[:depth])
-    dropped = sum(one is not None and one.shows_unwanted for one in matches)
-    following = sources[depth : depth + dropped]
-    due = min(depth, len(sources)) + len(following)
-    if not (following and complete):
-        return Reranked(matches, notes, complete, due)
-    more, told, complete = match(parsed, following)
-    return Reranked([*matches, *more], [*notes, *told], complete, due)
-
-
-def match_features(model: SearchModel, parsed: ParsedQuery, found: Sequence[Float32 | None]) -> list[Match | None]:
-    """Match each image's features [N, W] with the query's texts; None stays None."""
-    readable = [features for features in found if features is not None]
-    if not readable:
-        return [None] * len(found)
-    batch = np.stack(readable)
-    logits = [as_numpy(model.match_both([text] * len(batch), batch)) for text in match_texts(parsed)]
-    matches = iter(matches_from_logits(parsed, logits))
-    return [None if features is None else next(matches) for features in found]
 
 
 def matches_from_logits(parsed: ParsedQuery, answers: Sequence[Float32]) -> list[Match]:

@@ -1,27 +1,28 @@
-"""The first stage: candidates from the open index, by vectors and filters, with the catalog's facts about them."""
+"""The first stage: candidates from the library as of one commit, by vectors, filters and texts, with their facts.
+
+Only this module asks the index and the catalog on behalf of a query."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from cachetools import LRUCache
 
 from imgsearch.errors import ModelMismatch, UsageError
-from imgsearch.index import IndexOpener, open_at_home
-from imgsearch.records import Float32, Int64
-from imgsearch.search.calibration import PartAgreement, ScoreBackground
+from imgsearch.index import IndexOpener, open_at_home, rank_order
+from imgsearch.records import Filters, Float32, Int64
+from imgsearch.search.calibration import NO_BACKGROUND, PartAgreement, ScoreBackground, evenly
 from imgsearch.search.features.stored import ImageSource
-from imgsearch.search.open_index import Nearest, OpenIndex
-from imgsearch.search.query.parser import ParsedQuery
-from imgsearch.search.query.parts import Parts, agreements
-from imgsearch.search.text_evidence import SOURCES, Lift, TextSource, find_evidence, lift_images
+from imgsearch.search.query.parts import agreements
+from imgsearch.search.request import Candidate, Nearest, RetrievalRequest, RetrievalResult
+from imgsearch.search.similarity import POOL, mean_vector, similarity
+from imgsearch.search.text_evidence import NO_EVIDENCE, SOURCES, TextEvidence, TextSource, put_behind, with_words
+from imgsearch.search.word_matches import MOST_LIFTED, MOST_MATCHES
 from imgsearch.storage import Store
-
-if TYPE_CHECKING:
-    from imgsearch.search.scans import BatchedScans
 
 REFRESHES = 3
 """Views tried if files vanish between the view and the catalog: an index run may commit in between."""
@@ -30,58 +31,102 @@ LONGEST_WAIT_S = 0.1
 """While one thread opens a new commit, the others wait this long and then use the previous one. Opening takes
 milliseconds in a small library and a second in one of a million images, where a run may commit every second."""
 
-
-@dataclass(frozen=True, slots=True)
-class RetrievalRequest:
-    """A parsed query, made ready for the library: what the first stage looks for, and how much of it ITM re-ranks.
-
-    ``text`` is the description's vector [1, D] and ``image`` the tokens [T, D] of an image to compare with; either or
-    both may be missing. ``excluding`` are ids of such images, which are no answers. ITM re-ranks the first ``depth``
-    candidates, and up to ``reach`` where some show what is not wanted. With ``worded``, images whose texts hold the
-    description's words (`text_evidence`) follow the first ``depth``. If ``parts`` of the description are given, with
-    their ``vectors`` [P, D], the candidates that may be re-ranked are compared with them."""
-
-    parsed: ParsedQuery
-    text: Float32 | None = None
-    image: Float32 | None = None
-    excluding: tuple[int, ...] = ()
-    depth: int = 0
-    reach: int = 0
-    worded: bool = False
-    parts: Parts | None = None
-    vectors: Float32 | None = None
+FILTERS_KEPT = 8
+"""Filters whose slots are kept: enough for the pages that a few people turn at the same time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An image that the vectors found, with the catalog's facts about it. ``score``: ITC, or likeness, or their sum;
-    ``z``: by how many deviations the score is above the library's mean for this text; ``words``: the texts about it or
-    in it that hold the description's words; ``lifted``: it is a candidate only because of these; ``text_places``: its
-    place, from 0 on, in each ranked source of texts."""
+class OpenIndex:
+    """The library as of one commit: its view, its index, and what both need computed once. Safe between threads.
+    ``opener`` says where the index comes from. ``live`` bool [slots] and ``shown_slots`` int64 [n], ascending, name the
+    images that answer by themselves: all but hidden ones, which only filters can ask for."""
 
-    image_id: int
-    score: float
-    z: float
-    source: ImageSource
-    words: str = ""
-    lifted: bool = False
-    text_places: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RetrievalResult:
-    candidates: list[Candidate]
-    more: bool  # further images pass the filters
-    generation: int
-    note: str | None = None  # for the person, about the index
-    agreements: tuple[PartAgreement, ...] = ()  # how the first candidates agree with the description's parts
-    lifted: int = 0  # candidates that words lifted to the places behind the first ``depth``
-    total: int = 0  # images that pass the filters
+    def __init__(self, store: Store, opener: IndexOpener = open_at_home) -> None:
+        self._store = store
+        self.view = store.view()
+        self.index, self._note = opener(store, self.view)
+        self.live = self.view.live_mask()
+        hidden = self.view.slots_of_images(store.hidden_images())
+        self.live[hidden] = False
+        self.shown_slots = np.setdiff1d(self.view.live_slots, hidden, True) if len(hidden) else self.view.live_slots
+        self._filtered: LRUCache[Filters, Int64] = LRUCache(FILTERS_KEPT)
+        self._lock = threading.Lock()
 
     @property
-    def text_places(self) -> dict[int, tuple[int, ...]]:
-        """Image id -> its places in ranked sources of texts, for those that are in any."""
-        return {one.image_id: one.text_places for one in self.candidates if one.text_places}
+    def note(self) -> str | None:
+        """A sentence for the person about the index: of the last search, or else of its opening."""
+        return getattr(self.index, "note", None) or self._note
+
+    @cached_property
+    def sample(self) -> Float32:
+        """Vectors [n, T, D] of images spread evenly over the library, the background of every score."""
+        return self.view.read(self.view.live_slots[evenly(self.view.count)])
+
+    def nearest(self, texts: Float32, count: int, allowed: Int64 | None = None) -> list[Nearest]:
+        """The ``count`` best slots (fewer where fewer are allowed) for each of ``texts`` [Q, D]. A smaller
+        ``count`` gives the beginning of the same answer. Q texts at once cost less than one by one, since the vectors
+        are read once."""
+        total = len(self.shown_slots if allowed is None else allowed)
+        best = self.index.search(texts, min(count, total), self.live if allowed is None else allowed)
+        backgrounds = ScoreBackground.of_many(self.sample, texts)
+        known = best.slots >= 0
+        rows = zip(best.slots, best.scores, known, backgrounds, strict=True)
+        return [Nearest(slots[real], scores[real], background) for slots, scores, real, background in rows]
+
+    def alike(self, image: Float32, text: Float32 | None, count: int, allowed: Int64 | None = None) -> Nearest:
+        """The ``count`` slots most like the tokens [T, D] of ``image``, by likeness, plus ITC with ``text`` [1, D] if
+        there is one. The `POOL` nearest to the mean of its tokens (and the text) are compared token by token; behind
+        them the order is the index's. Calibrations know no background for it."""
+        vector = mean_vector(image)
+        if text is not None:
+            vector = mean_vector(np.concatenate([vector, text]))
+        total = len(self.shown_slots if allowed is None else allowed)
+        best = self.index.search(vector, min(max(count, POOL), total), self.live if allowed is None else allowed)
+        slots, scores = best.slots[0][best.slots[0] >= 0], best.scores[0][best.slots[0] >= 0]
+        tokens = self.view.read(slots[:POOL])
+        alike = similarity(image, tokens)
+        if text is not None:
+            alike = alike + (tokens @ text[0]).max(axis=1)
+        order = rank_order(alike, self.view.image_ids_of(slots[:POOL]))
+        slots = np.concatenate([slots[:POOL][order], slots[POOL:]])
+        scores = np.concatenate([alike[order], scores[POOL:]]).astype(np.float32)
+        return Nearest(slots[:count], scores[:count], NO_BACKGROUND)
+
+    def newest(self, count: int, allowed: Int64 | None = None) -> Nearest:
+        """The slots of the last ``count`` images, the newest first. The order if nothing ranks them."""
+        slots = self.shown_slots if allowed is None else allowed
+        newest = slots[np.argsort(-self.view.image_ids_of(slots), kind="stable")][:count]
+        return Nearest(newest, np.zeros(len(newest), np.float32), NO_BACKGROUND)
+
+    def allowed_slots(self, request: RetrievalRequest) -> Int64 | None:
+        """The slots that may answer, ascending; None if all that are shown may. The slots of the latest few filters are
+        kept."""
+        slots = self._fitting_slots(request.parsed.filters) if request.parsed.filters else None
+        if not request.excluding:
+            return slots
+        own = self.view.slots_of_images(np.array(request.excluding, np.int64))
+        return np.setdiff1d(self.shown_slots if slots is None else slots, own, assume_unique=True)
+
+    def _fitting_slots(self, filters: Filters) -> Int64:
+        with self._lock:
+            known = self._filtered.get(filters)
+        if known is None:
+            known = self.view.slots_of_images(self._store.matching_images(filters))
+            with self._lock:
+                self._filtered[filters] = known
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class _Lift:
+    """``best`` with ``lifted`` slots more behind the first ones, and the evidence that lifted them."""
+
+    best: Nearest
+    evidence: TextEvidence = NO_EVIDENCE
+    lifted: int = 0
+
+
+SharedScan = Callable[[OpenIndex, Float32, int], Nearest]
+"""``OpenIndex.nearest`` for one text [1, D], in a sweep with others that wait."""
 
 
 class CandidateFinder:
@@ -90,14 +135,14 @@ class CandidateFinder:
     def __init__(
         self,
         store: Store,
-        scans: BatchedScans | None = None,
+        scan: SharedScan | None = None,
         sources: Sequence[TextSource] = SOURCES,
         opener: IndexOpener = open_at_home,
     ) -> None:
-        """``scans`` lets texts that wait at the same time share a sweep. Without it every text gets its own. The
+        """``scan`` lets texts that wait at the same time share a sweep. Without it every text gets its own. The
         ``sources`` of texts are asked beside the vectors, in the index that ``opener`` opens."""
         self._store = store
-        self._scans = scans
+        self._scan = scan
         self._opener = opener
         self._sources = tuple(sources)
         self._opened: OpenIndex | None = None
@@ -123,53 +168,18 @@ class CandidateFinder:
         for attempt in range(REFRESHES):
             opened = self._refreshed()
             view = opened.view
-            allowed = self._allowed_slots(opened, request)
+            allowed = opened.allowed_slots(request)
             total = len(opened.shown_slots if allowed is None else allowed)
-            best = self._best(opened, request, count, allowed)
-            lift = self._lift(opened, request, best, allowed)
+            lift = self._lift(opened, request, self._best(opened, request, count, allowed), allowed)
             best, slots = lift.best, lift.best.slots
             found = self._resolve(view.image_ids_of(slots), best.scores, best.background)
             if len(found) == len(slots) or not view.changed() or attempt + 1 == REFRESHES:
                 break
-        agreeing = self._agreements(opened, request, slots, found[: max(request.depth + lift.lifted, request.reach)])
-        found = self._with_words(found, request, lift)
+        agreeing = _agreements(opened, request, slots, found[: max(request.depth + lift.lifted, request.reach)])
+        if lift.evidence:
+            reasons = self._reasons(lift.evidence, request.parsed.description, found)
+            found = with_words(found, reasons, lift.evidence.places, range(request.depth, request.depth + lift.lifted))
         return RetrievalResult(found, total > len(slots), view.generation, opened.note, agreeing, lift.lifted, total)
-
-    def _lift(self, opened: OpenIndex, request: RetrievalRequest, best: Nearest, allowed: Int64 | None) -> Lift:
-        """Find the images whose texts hold the description's words, and put the best of them behind the first
-        ``depth``."""
-        if not (request.worded and request.depth) or request.text is None:
-            return Lift(best)
-        evidence = find_evidence(self._store, request.parsed.description, self._sources)
-        return lift_images(opened, request.text, best, request.depth, evidence, allowed) if evidence else Lift(best)
-
-    def _with_words(self, found: list[Candidate], request: RetrievalRequest, lift: Lift) -> list[Candidate]:
-        """Note for each candidate which texts hold the description's words."""
-        if not lift.evidence:
-            return found
-        reasons = lift.evidence.reasons(self._store, request.parsed.description, [one.image_id for one in found])
-        places, lifted = lift.evidence.places, range(request.depth, request.depth + lift.lifted)
-        return [
-            replace(
-                one,
-                words=reasons[one.image_id],
-                lifted=place in lifted,
-                text_places=places.get(one.image_id, ()),
-            )
-            if one.image_id in reasons
-            else one
-            for place, one in enumerate(found)
-        ]
-
-    def _agreements(
-        self, opened: OpenIndex, request: RetrievalRequest, slots: Int64, found: list[Candidate]
-    ) -> tuple[PartAgreement, ...]:
-        """How each of ``found``, whose slots are among ``slots`` [m], agrees with the parts of the description."""
-        if request.parts is None or request.vectors is None:
-            return ()
-        slot_of = dict(zip(opened.view.image_ids_of(slots).tolist(), slots.tolist(), strict=True))
-        tokens = opened.view.read(np.array([slot_of[one.image_id] for one in found], np.int64))
-        return tuple(agreements(request.parts, request.vectors, tokens, opened.sample))
 
     def _refreshed(self) -> OpenIndex:
         opened = self._opened
@@ -189,24 +199,57 @@ class CandidateFinder:
         finally:
             self._renewing.release()
 
-    def _allowed_slots(self, opened: OpenIndex, request: RetrievalRequest) -> Int64 | None:
-        """The slots that may answer, ascending; None if all that are shown may."""
-        slots = opened.fitting_slots(request.parsed.filters) if request.parsed.filters else None
-        if not request.excluding:
-            return slots
-        view = opened.view
-        own = view.slots_of_images(np.array(request.excluding, np.int64))
-        return np.setdiff1d(opened.shown_slots if slots is None else slots, own, assume_unique=True)
-
     def _best(self, opened: OpenIndex, request: RetrievalRequest, count: int, allowed: Int64 | None) -> Nearest:
         """The best allowed slots, by whatever the request holds to rank by."""
         if request.image is not None:
             return opened.alike(request.image, request.text, count, allowed)
         if request.text is None:
             return opened.newest(count, allowed)
-        if self._scans is not None and allowed is None:
-            return self._scans.nearest(opened, request.text, count)
+        if self._scan is not None and allowed is None:
+            return self._scan(opened, request.text, count)
         return opened.nearest(request.text, count, allowed)[0]
+
+    def _lift(self, opened: OpenIndex, request: RetrievalRequest, best: Nearest, allowed: Int64 | None) -> _Lift:
+        """Put images whose texts hold the description's words behind the first ``depth``: of each ranked source the
+        first, and of the others the best by vectors."""
+        evidence = self._evidence(request)
+        if not evidence or request.text is None:
+            return _Lift(best)
+        view, first = opened.view, best.slots[: request.depth]
+        slots = view.slots_of_images(evidence.image_ids)
+        slots = np.intersect1d(slots, opened.shown_slots if allowed is None else allowed)
+        if not len(slots):
+            return _Lift(best)
+        evidence = evidence.among(frozenset(view.image_ids_of(slots).tolist()))
+        missed = np.setdiff1d(slots, first)
+        if not len(missed):
+            return _Lift(best, evidence)
+        leading = np.intersect1d(view.slots_of_images(np.array(sorted(evidence.places), np.int64)), missed)
+        others = np.setdiff1d(missed, leading)
+        chosen = [
+            opened.nearest(request.text, most, group)[0]
+            for most, group in ((len(leading), leading), (MOST_LIFTED - len(leading), others))
+            if len(group) and most > 0
+        ]
+        return _Lift(put_behind(best, request.depth, chosen), evidence, sum(len(part.slots) for part in chosen))
+
+    def _evidence(self, request: RetrievalRequest) -> TextEvidence:
+        """The images that the sources name for the description. 0.1 ms a source where it has no texts."""
+        if not (request.worded and request.depth) or request.text is None:
+            return NO_EVIDENCE
+        asked = [(source, source.expression(request.parsed.description)) for source in self._sources]
+        found = ((source, source.find(self._store, words, MOST_MATCHES)) for source, words in asked if words)
+        return TextEvidence(tuple((source, tuple(map(int, ids))) for source, ids in found))
+
+    def _reasons(self, evidence: TextEvidence, description: str, found: Sequence[Candidate]) -> dict[int, str]:
+        """Image id -> which texts hold the words, for those of ``found`` that have such a text."""
+        reasons: dict[int, list[str]] = {}
+        for source, ids in evidence.found:
+            inside = frozenset(ids)
+            own = [one.image_id for one in found if one.image_id in inside]
+            for number, text in source.read(self._store, own).items() if own else ():
+                reasons.setdefault(number, []).append(source.tell(description, text))
+        return {number: ", ".join(filter(None, told)) for number, told in reasons.items()}
 
     def _resolve(self, image_ids: Int64, scores: Float32, background: ScoreBackground) -> list[Candidate]:
         """Candidates of ``image_ids`` [n], without images that a later commit has removed."""
@@ -223,3 +266,14 @@ class CandidateFinder:
             for image_id, score in zip(ids, scores.tolist(), strict=True)
             if paths.get(image_id) and image_id in records
         ]
+
+
+def _agreements(
+    opened: OpenIndex, request: RetrievalRequest, slots: Int64, found: list[Candidate]
+) -> tuple[PartAgreement, ...]:
+    """How each of ``found``, whose slots are among ``slots`` [m], agrees with the parts of the description."""
+    if request.parts is None or request.vectors is None:
+        return ()
+    slot_of = dict(zip(opened.view.image_ids_of(slots).tolist(), slots.tolist(), strict=True))
+    tokens = opened.view.read(np.array([slot_of[one.image_id] for one in found], np.int64))
+    return tuple(agreements(request.parts, request.vectors, tokens, opened.sample))

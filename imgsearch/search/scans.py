@@ -9,7 +9,8 @@ import numpy as np
 
 from imgsearch.records import Float32
 from imgsearch.search.inference.batcher import Batcher
-from imgsearch.search.open_index import Nearest, OpenIndex
+from imgsearch.search.request import Nearest
+from imgsearch.search.retrieval import OpenIndex
 
 _TEXTS = 8
 

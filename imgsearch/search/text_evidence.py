@@ -8,21 +8,15 @@ no text holds the words, an answer is what it is without this.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from imgsearch.records import Float32, Hit, Int64
-from imgsearch.search.open_index import Nearest, OpenIndex
-from imgsearch.search.word_matches import (
-    MOST_LIFTED,
-    MOST_MATCHES,
-    near_expression,
-    shown_lines,
-    shown_words,
-    word_expression,
-)
-from imgsearch.storage import Store
+from imgsearch.records import Hit, Int64
+from imgsearch.search.request import Candidate, Nearest
+from imgsearch.search.word_matches import near_expression, shown_lines, shown_words, word_expression
+from imgsearch.storage import Store, StoredCaption, StoredText
 from imgsearch.storage.reads.captions import read_caption_matches, read_captions
 from imgsearch.storage.reads.fact_reads import read_word_matches, read_words
 from imgsearch.storage.reads.image_texts import read_text_matches, read_texts
@@ -42,43 +36,33 @@ GENERATED_REASON = "generated caption"
 @dataclass(frozen=True, slots=True)
 class TextSource:
     """Where texts come from. ``expression`` makes the FTS5 query of a description, "" where none of its words is worth
-    looking for; ``find`` gives ids of images, at most so many, of a ranked source the best first; ``tell`` says of
-    images by id which of their words these are."""
+    looking for; ``find`` gives ids of images, at most so many, of a ranked source the best first; ``read`` reads the
+    texts of images by id, and ``tell`` says which words of a description one of them holds."""
 
     name: str
     expression: Callable[[str], str]
     find: Callable[[Store, str, int], Iterable[int]]
-    tell: Callable[[Store, str, Sequence[int]], Mapping[int, str]]
+    read: Callable[[Store, Sequence[int]], Mapping[int, Any]]
+    tell: Callable[[str, Any], str]
     ranked: bool = False
 
 
-def _tell_people(store: Store, description: str, image_ids: Sequence[int]) -> Mapping[int, str]:
-    return {image_id: shown_words(description, told) for image_id, told in read_words(store, image_ids).items()}
+def _tell_read(description: str, text: StoredText) -> str:
+    lines = shown_lines(description, [line.text for line in text.lines])
+    return f"{READ_REASON}: {lines}" if lines else READ_REASON
 
 
-def _find_people(store: Store, expression: str, most: int) -> list[int]:
-    return [int(image_id) for image_id in read_word_matches(store, expression, most)]
+def _tell_generated(description: str, caption: StoredCaption) -> str:
+    return f"{GENERATED_REASON}: {shown_lines(description, [caption.text])}"
 
 
-def _tell_read(store: Store, description: str, image_ids: Sequence[int]) -> Mapping[int, str]:
-    texts = read_texts(store, image_ids)
-    shown = {number: shown_lines(description, [line.text for line in text.lines]) for number, text in texts.items()}
-    return {number: f"{READ_REASON}: {lines}" if lines else READ_REASON for number, lines in shown.items()}
-
-
-PEOPLE = TextSource("people", word_expression, _find_people, _tell_people)
+PEOPLE = TextSource("people", word_expression, read_word_matches, read_words, shown_words)
 """Tags, titles and captions that people wrote."""
 
-READ = TextSource("read", near_expression, read_text_matches, _tell_read, ranked=True)
+READ = TextSource("read", near_expression, read_text_matches, read_texts, _tell_read, ranked=True)
 """Words that stand in the picture, near one another."""
 
-
-def _tell_generated(store: Store, description: str, image_ids: Sequence[int]) -> Mapping[int, str]:
-    captions = read_captions(store, image_ids)
-    return {number: f"{GENERATED_REASON}: {shown_lines(description, [one.text])}" for number, one in captions.items()}
-
-
-GENERATED = TextSource("generated", word_expression, read_caption_matches, _tell_generated, ranked=True)
+GENERATED = TextSource("generated", word_expression, read_caption_matches, read_captions, _tell_generated, ranked=True)
 """Sure captions that a generator wrote. All words, for captions that only hold some cost 4 of 97.5 % first places on
 drawn scenes, and these cost none (docs/generation.md)."""
 
@@ -117,69 +101,32 @@ class TextEvidence:
             tuple((source, tuple(number for number in ids if number in image_ids)) for source, ids in self.found)
         )
 
-    def reasons(self, store: Store, description: str, image_ids: Sequence[int]) -> dict[int, str]:
-        """Image id -> which texts hold the words, for those of ``image_ids`` that have such a text."""
-        told: dict[int, list[str]] = {}
-        for source, ids in self.found:
-            inside = frozenset(ids)
-            own = [number for number in image_ids if number in inside]
-            for number, reason in source.tell(store, description, own).items() if own else ():
-                told.setdefault(number, []).append(reason)
-        return {number: ", ".join(filter(None, reasons)) for number, reasons in told.items()}
+
+NO_EVIDENCE = TextEvidence()
 
 
-def find_evidence(store: Store, description: str, sources: Sequence[TextSource] = SOURCES) -> TextEvidence:
-    """What the sources know of a description. 0.1 ms a source where it has no texts."""
-    found = []
-    for source in sources:
-        expression = source.expression(description)
-        if expression:
-            found.append((source, tuple(source.find(store, expression, MOST_MATCHES))))
-    return TextEvidence(tuple(found))
-
-
-@dataclass(frozen=True, slots=True)
-class Lift:
-    """``best`` with ``lifted`` slots more behind the first ones, and the evidence that lifted them."""
-
-    best: Nearest
-    evidence: TextEvidence = TextEvidence()
-    lifted: int = 0
-
-
-def lift_images(
-    opened: OpenIndex, text: Float32, best: Nearest, depth: int, evidence: TextEvidence, allowed: Int64 | None
-) -> Lift:
-    """Put images of the evidence that are ``allowed`` behind the first ``depth``: of each ranked source the first, and
-    of the others the best by vectors for the ``text`` [1, D]."""
-    ids = evidence.image_ids
-    slots = opened.view.slots_of_images(ids) if len(ids) else ids
-    slots = np.intersect1d(slots, opened.shown_slots if allowed is None else allowed)
-    if not len(slots):
-        return Lift(best)
-    evidence = evidence.among(frozenset(opened.view.image_ids_of(slots).tolist()))
-    first, rest = best.slots[:depth], best.slots[depth:]
-    missed = np.setdiff1d(slots, first)
-    if not len(missed):
-        return Lift(best, evidence)
-    leading = (
-        opened.view.slots_of_images(np.array(sorted(evidence.places), np.int64)) if evidence.places else missed[:0]
-    )
-    leading = np.intersect1d(leading, missed)
-    others = np.setdiff1d(missed, leading)
-    chosen = [
-        opened.nearest(text, count, group)[0]
-        for count, group in ((len(leading), leading), (MOST_LIFTED - len(leading), others))
-        if len(group) and count > 0
-    ]
-    chosen_slots = np.concatenate([part.slots for part in chosen])
-    kept = ~np.isin(rest, chosen_slots)
-    merged = Nearest(
-        np.concatenate([first, chosen_slots, rest[kept]]),
-        np.concatenate([best.scores[:depth], *(part.scores for part in chosen), best.scores[depth:][kept]]),
+def put_behind(best: Nearest, depth: int, chosen: Sequence[Nearest]) -> Nearest:
+    """``best`` with the slots of ``chosen`` behind its first ``depth``, where it does not have them twice."""
+    slots = np.concatenate([part.slots for part in chosen])
+    rest = ~np.isin(best.slots[depth:], slots)
+    return Nearest(
+        np.concatenate([best.slots[:depth], slots, best.slots[depth:][rest]]),
+        np.concatenate([best.scores[:depth], *(part.scores for part in chosen), best.scores[depth:][rest]]),
         best.background,
     )
-    return Lift(merged, evidence, len(chosen_slots))
+
+
+def with_words(
+    found: Sequence[Candidate], reasons: Mapping[int, str], places: Mapping[int, tuple[int, ...]], lifted: range
+) -> list[Candidate]:
+    """The candidates, each with the ``reasons`` and ``places`` of the texts that hold the description's words.
+    ``lifted``: where those stand that only such texts brought."""
+    return [
+        replace(one, words=reasons[one.image_id], lifted=place in lifted, text_places=places.get(one.image_id, ()))
+        if one.image_id in reasons
+        else one
+        for place, one in enumerate(found)
+    ]
 
 
 def fused_by_rank(hits: list[Hit], places: Mapping[int, tuple[int, ...]], description: str) -> list[Hit]:

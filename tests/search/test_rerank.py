@@ -13,9 +13,9 @@ from PIL import Image
 
 from imgsearch.model.runtime_profile import RuntimeProfile
 from imgsearch.search.features.stored import FeatureSource, ImageSource
-from imgsearch.search.inference.direct import match_candidates
+from imgsearch.search.inference.direct import match_and_replace, match_candidates
 from imgsearch.search.query.parser import ParsedQuery
-from imgsearch.search.rerank import Match, fused_order, match_and_replace, match_texts
+from imgsearch.search.rerank import Match, fused_order, match_texts
 from imgsearch.storage import FeatureStore
 
 LAVIS = Path(__file__).parents[1] / "golden" / "lavis"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,9 +21,9 @@ from imgsearch.search.query.parser import ParsedQuery
 from imgsearch.search.rerank import (
     Match,
     Matched,
+    Reranked,
     SearchModel,
     failure_sentences,
-    match_features,
     match_texts,
     matches_from_logits,
 )
@@ -52,6 +52,10 @@ class InferenceBackend(Protocol):
     def match(self, parsed: ParsedQuery, sources: Sequence[ImageSource], deadline: float | None) -> Matched:
         """See `match_candidates`."""
         ...
+
+
+Matching = Callable[[ParsedQuery, Sequence[ImageSource]], Matched]
+"""``InferenceBackend.match`` with its deadline."""
 
 
 class DirectInference:
@@ -91,6 +95,19 @@ class DirectInference:
             if self._held is not None:
                 return match_held(self._model, parsed, sources, self._held, deadline)
             return match_candidates(self._model, parsed, sources, self._features, deadline)
+
+
+def match_and_replace(match: Matching, parsed: ParsedQuery, sources: Sequence[ImageSource], depth: int) -> Reranked:
+    """``match`` the first ``depth`` of ``sources``, and for each that shows what is not wanted one more behind them: of
+    a description whose best pictures are at night, few would else be left for "not at night"."""
+    matches, notes, complete = match(parsed, sources[:depth])
+    dropped = sum(one is not None and one.shows_unwanted for one in matches)
+    following = sources[depth : depth + dropped]
+    due = min(depth, len(sources)) + len(following)
+    if not (following and complete):
+        return Reranked(matches, notes, complete, due)
+    more, told, complete = match(parsed, following)
+    return Reranked([*matches, *more], [*notes, *told], complete, due)
 
 
 def features_of(features: FeatureSource, source: ImageSource) -> Float32:
@@ -135,15 +152,31 @@ def match_candidates(
     Candidates go to the model a fixed number at a time, whatever is kept of them, so an answer depends on neither.
     With a deadline at least the first ones are matched; after it, those that were not reached are left out. Where one
     image takes seconds, `match_in_time` does it."""
+
+    def match(part: Sequence[ImageSource]) -> tuple[list[Match | None], list[str]]:
+        found, failed = features.features(part)
+        return match_features(model, parsed, found), failed
+
     if deadline is not None and model.profile.one_by_one:
-        return match_in_time(model, parsed, sources, features, deadline)
+        return match_in_time(model.profile, match, sources, [features.is_kept(one) for one in sources], deadline)
     matches: list[Match | None] = []
     reasons: list[str] = []
     step = model.profile.pair_step
     for first in range(0, len(sources), step):
         if first and deadline is not None and time.perf_counter() > deadline:
             return matches, failure_sentences(reasons), False
-        found, failed = features.features(sources[first : first + step])
+        matched, failed = match(sources[first : first + step])
+        matches += matched
         reasons += failed
-        matches += match_features(model, parsed, found)
     return matches, failure_sentences(reasons), True
+
+
+def match_features(model: SearchModel, parsed: ParsedQuery, found: Sequence[Float32 | None]) -> list[Match | None]:
+    """Match each image's features [N, W] with the query's texts; None stays None."""
+    readable = [features for features in found if features is not None]
+    if not readable:
+        return [None] * len(found)
+    batch = np.stack(readable)
+    logits = [as_numpy(model.match_both([text] * len(batch), batch)) for text in match_texts(parsed)]
+    matches = iter(matches_from_logits(parsed, logits))
+    return [None if features is None else next(matches) for features in found]

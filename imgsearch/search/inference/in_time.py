@@ -8,50 +8,49 @@ search gave it.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from imgsearch.search.features.stored import FeatureSource, ImageSource
-from imgsearch.search.query.parser import ParsedQuery
-from imgsearch.search.rerank import Match, Matched, SearchModel, failure_sentences, match_features
+from imgsearch.model.runtime_profile import RuntimeProfile
+from imgsearch.search.features.stored import ImageSource
+from imgsearch.search.rerank import Match, Matched, failure_sentences
 
 
 def match_in_time(
-    model: SearchModel,
-    parsed: ParsedQuery,
+    profile: RuntimeProfile,
+    match: Callable[[Sequence[ImageSource]], tuple[list[Match | None], list[str]]],
     sources: Sequence[ImageSource],
-    features: FeatureSource,
+    kept: Sequence[bool],
     deadline: float,
 ) -> Matched:
     """As `imgsearch.search.inference.direct.match_candidates`, one candidate after the other until ``deadline``, a
-    time.perf_counter(). No match at all, [], where even the first would come too late; with kept features the first is
-    matched in any case."""
+    time.perf_counter(). ``match`` gives a match for each candidate and the reasons for those without; ``kept`` says
+    whose features lie on disk. No match at all, [], where even the first would come too late; with kept features the
+    first is matched in any case."""
     found: list[Match | None] = [None] * len(sources)
     reasons: list[str] = []
-    kept = [features.is_kept(source) for source in sources]
     unread = 0
     order = sorted(range(len(sources)), key=lambda index: not kept[index])
     for count, index in enumerate(order):
-        if _too_late(model, kept[index], deadline, first=not count):
+        if _too_late(profile, kept[index], deadline, first=not count):
             unread += 1
             continue
-        read, failed = features.features([sources[index]])
+        (found[index],), failed = match([sources[index]])
         reasons += failed
-        found[index] = match_features(model, parsed, read)[0]
-    matched = any(match is not None for match in found)
+    matched = any(one is not None for one in found)
     notes = failure_sentences(reasons)
     if unread and not all(kept):
-        notes.append(_not_kept(model, sum(not one for one in kept)))
+        notes.append(_not_kept(profile, sum(not one for one in kept)))
     return (found if matched else []), notes, not unread
 
 
-def _too_late(model: SearchModel, kept: bool, deadline: float, *, first: bool) -> bool:
+def _too_late(profile: RuntimeProfile, kept: bool, deadline: float, *, first: bool) -> bool:
     if kept:
         return not first and time.perf_counter() > deadline
-    return time.perf_counter() + (model.profile.image_seconds or 0.0) > deadline
+    return time.perf_counter() + (profile.image_seconds or 0.0) > deadline
 
 
-def _not_kept(model: SearchModel, count: int) -> str:
-    seconds = model.profile.image_seconds
+def _not_kept(profile: RuntimeProfile, count: int) -> str:
+    seconds = profile.image_seconds
     each = "" if seconds is None else f", which takes about {seconds:.1f} s each here"
     pictures = "1 candidate" if count == 1 else f"{count} candidates"
     return f"{pictures} would have to be decoded and encoded again{each}; index --features all keeps what that gives"

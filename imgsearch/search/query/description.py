@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from imgsearch.errors import UsageError
@@ -115,15 +114,15 @@ def require_words(text: str) -> None:
         raise UsageError(f"the query is one word of {len(words[0]):,} letters, which the model cannot read", EXAMPLE)
 
 
-def query_notes(text: str, count_tokens: Callable[[str], int] | None = None) -> tuple[str, ...]:
-    """One sentence for each part of a readable ``text`` that the model will not see. ``count_tokens`` is the
-    model's."""
+def query_notes(text: str, pieces: int = 0) -> tuple[str, ...]:
+    """One sentence for each part of a readable ``text`` that the model will not see. ``pieces``: word pieces that the
+    model takes it for."""
     notes = []
     spoken = clean_text(text, max_words=len(text))  # a text has no more words than characters
     words = spoken.split()
     if len(words) > MAX_WORDS:
         notes.append(f"the query has {len(words):,} words; only the first {MAX_WORDS} count")
-    if count_tokens is not None and (pieces := count_tokens(text)) > MAX_TOKENS:
+    if pieces > MAX_TOKENS:
         notes.append(f"the query is {pieces} word pieces long; the model reads the first {MAX_TOKENS}")
     if any(len(word) > LONGEST_WORD for word in words[:MAX_WORDS]):
         notes.append(f"a word of more than {LONGEST_WORD} letters is unknown to the model")

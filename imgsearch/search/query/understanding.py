@@ -7,9 +7,8 @@ are much the same whatever the letters are.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from imgsearch.model.words import UNKNOWN, VocabularyWord
 from imgsearch.search.features.heatmap import QUIET
@@ -46,14 +45,6 @@ class Understanding:
         return self.telling and not self.unknown
 
 
-class TextModel(Protocol):
-    """A model that says how it reads a text."""
-
-    def count_tokens(self, text: str) -> int: ...
-
-    def words(self, text: str) -> list[VocabularyWord]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class ReadQuery:
     """A query as the model reads it. ``sure``: whether an image may be called certain for it. ``notes`` tell the person
@@ -63,15 +54,16 @@ class ReadQuery:
     notes: tuple[str, ...] = ()
 
 
-def read_by_model(parsed: ParsedQuery, model: TextModel) -> ReadQuery:
-    """Find out what of the description and of the excluded texts ``model`` reads and knows."""
-    excluded = [understand(model.words(text)) for text in parsed.excluded]
+def read_by_model(parsed: ParsedQuery, words: Mapping[str, Sequence[VocabularyWord]], pieces: int) -> ReadQuery:
+    """Say what of the description and of the excluded texts the model reads and knows. ``words``: of each of these
+    texts, as the model takes it apart; ``pieces``: of the description, in all."""
+    excluded = [understand(words[text]) for text in parsed.excluded]
     if not parsed.description:  # "-hat" alone, or filters
         found = understanding_notes(Understanding((), telling=True), excluded)
         return ReadQuery(notes=(*parsed.notes, *found))
-    description = understand(model.words(parsed.description))
+    description = understand(words[parsed.description])
     sure = description.sure and not any(one.unknown for one in excluded)
-    notes = (*query_notes(parsed.description, model.count_tokens), *understanding_notes(description, excluded))
+    notes = (*query_notes(parsed.description, pieces), *understanding_notes(description, excluded))
     return ReadQuery(sure, (*parsed.notes, *notes))
 
 

@@ -61,7 +61,5 @@ def test_notes_say_what_the_model_does_not_see(text: str, expected: list[str]) -
 
 
 def test_notes_say_when_word_pieces_are_cut() -> None:
-    assert query_notes("any text", lambda text: 32) == ()
-    assert query_notes("any text", lambda text: 40) == (
-        "the query is 40 word pieces long; the model reads the first 32",
-    )
+    assert query_notes("any text", 32) == ()
+    assert query_notes("any text", 40) == ("the query is 40 word pieces long; the model reads the first 32",)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -84,9 +83,10 @@ def test_one_unknown_word_among_known_ones_is_named(mini: TextTokenizer) -> None
 
 
 def test_unknown_words_that_are_excluded_alone_are_named(mini: TextTokenizer) -> None:
-    read = read_by_model(parse_query(Query("-dragon")), cast("Any", mini))
+    read = read_by_model(parse_query(Query("-dragon")), {"dragon": mini.words("dragon")}, 0)
     assert read.notes == ('this word was not understood by the model: "dragon"; no picture is called a sure match',)
-    assert read_by_model(parse_query(Query("-boat type:png")), cast("Any", mini)).notes == ()
+    known = {"boat": mini.words("boat")}
+    assert read_by_model(parse_query(Query("-boat type:png")), known, 0).notes == ()
 
 
 def test_true_captions_are_all_understood(mini: TextTokenizer) -> None:
