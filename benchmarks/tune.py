@@ -197,6 +197,7 @@ def world(ways: list[str], count: int, given: list[str], folder: Path) -> list[s
     if not pairs.exists():
         subprocess.run([*run, "scenes", "--world", "shifted", "--count", str(count), str(pairs)], check=True)
     rows: list[list[object]] = []
+    grown: dict[str, list[float]] = {}
     for way in ways:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         out, begun = folder / way, time.monotonic()
@@ -209,6 +210,7 @@ def world(ways: list[str], count: int, given: list[str], folder: Path) -> list[s
         gains = {name: {(r["way"], r["score"], r["at"]): r for r in found["gains"][name]} for name in found["gains"]}
         own = [gains["withheld"][way_, "itm", 10] for way_ in ("text to image", "image to text")]
         old = [gains["general"][way_, "itm", 1] for way_ in ("text to image", "image to text")]
+        grown[way] = [one["after"] - one["before"] for one in own]
         unseen = zip(apart("mini"), apart(str(out / "model")), strict=True)
         rows.append(
             [
@@ -224,7 +226,20 @@ def world(ways: list[str], count: int, given: list[str], folder: Path) -> list[s
         )
     head = ["trained", "own, R@10 by text", "own, R@10 by picture", "general, R@1 by text", "general, R@1 by picture"]
     head += ["500 others, R@10, first search", "way gone"]
-    return markdown_table([*head, "steps", "processor minutes", "minutes"], rows)
+    lines = markdown_table([*head, "steps", "processor minutes", "minutes"], rows)
+    return [*lines, *_beside_all(grown)]
+
+
+def _beside_all(grown: dict[str, list[float]]) -> list[str]:
+    """Each way's gain in R@10 of withheld pictures as a share of what training everything gains."""
+    if "all" not in grown:
+        return []
+    shares = {
+        way: [f"{one / most:.2f}" for one, most in zip(found, grown["all"], strict=True) if most > 0]
+        for way, found in grown.items()
+        if way != "all"
+    }
+    return ["", *(f"{way}: {' / '.join(found)} of the gain of all in R@10" for way, found in shares.items())]
 
 
 def main() -> None:
