@@ -1,6 +1,7 @@
 """The server under load: a real child process, real HTTP, distinct queries, re-rank on.
 
     python benchmarks/serve.py [--library DIR] [--seconds 120] [--clients 64] [--no-write]
+    python benchmarks/serve.py --baseline PATH [--seconds 30] [--no-write]
 
 600 drawn scenes and the small model, unless a library is named; its pictures' features are kept, as after any use. One
 client first, then many, each asking its next question when the last one is answered. Every query is asked once, and
@@ -9,6 +10,10 @@ equal queries are never answered together. Four servers, one after the other:
   turns     no batching, one query at the model at a time: what the searcher does by itself
   free      no batching, every thread asks the model when it likes
   batching  what `imgsearch serve` does
+
+--baseline PATH measures batching of another checkout beside this one, each with a library of its own that the older one
+made: in turns, so that a machine that others use favours neither. 600 scenes, two turns of 30 s: 5 minutes on two
+quiet cores.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,7 +40,9 @@ from urllib.parse import quote
 
 from results import add_flags, markdown_table, write_section, writes
 
+ROOT = Path(__file__).resolve().parents[1]
 SCENES, SEED = 600, 2026
+TURNS = 2
 WARM_QUERIES = 400
 MODES = ("turns", "free", "batching")
 
@@ -42,7 +50,8 @@ MODES = ("turns", "free", "batching")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--library", type=Path, help="an indexed library; 600 scenes are drawn and indexed otherwise")
-    parser.add_argument("--seconds", type=float, default=120, help="of load by many clients (120)")
+    parser.add_argument("--baseline", type=Path, help="another checkout to measure beside this one, batching alone")
+    parser.add_argument("--seconds", type=float, help="of load by many clients (120; beside another checkout 30)")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     add_flags(parser)
@@ -53,23 +62,57 @@ def main() -> None:
         return
     if arguments.quick:
         arguments.seconds, arguments.clients = 10, 16
+    arguments.seconds = arguments.seconds or (30 if arguments.baseline else 120)
     with tempfile.TemporaryDirectory() as scratch:
-        library = arguments.library or made_library(Path(scratch))
-        rows = [row for mode in arguments.modes for row in measure(library, mode, arguments)]
+        library = (
+            arguments.library.resolve()
+            if arguments.library
+            else made_library(Path(scratch), arguments.baseline or ROOT)
+        )
+        if arguments.baseline:
+            rows = list(beside(arguments.baseline.resolve(), library, Path(scratch), arguments))
+        else:
+            rows = [row for mode in arguments.modes for row in measure(Build(ROOT, library), mode, arguments)]
     head = ["server", "clients", "answers", "errors", "a second", "p50 ms", "p95 ms", "p99 ms", "p95 / p50"]
     lines = markdown_table([*head, "CPU ms each", "memory MB, a third in", "at the end", "cores others took"], rows)
     lines += ["", *comparison(rows)]
     print("\n".join(lines))
     if writes(arguments):
-        write_section(f"Serving, {arguments.clients} clients (benchmarks/serve.py)", lines)
+        also = " beside another build" if arguments.baseline else ""
+        write_section(f"Serving, {arguments.clients} clients{also} (benchmarks/serve.py)", lines)
 
 
-def made_library(folder: Path) -> Path:
+@dataclass(frozen=True)
+class Build:
+    """A checkout, and the library that it serves."""
+
+    checkout: Path
+    library: Path
+    name: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(self.checkout)}
+
+
+def beside(other: Path, library: Path, scratch: Path, arguments: argparse.Namespace) -> Iterator[list[object]]:
+    """Rows of both checkouts, in turns."""
+    builds = [Build(other, scratch / "before", ", before"), Build(ROOT, scratch / "now")]
+    for build in builds:
+        shutil.copytree(library, build.library, symlinks=True)
+    for turn in range(TURNS):
+        for build in builds:
+            yield from measure(build, "batching", arguments, alone=turn == 0)
+
+
+def made_library(folder: Path, checkout: Path) -> Path:
+    """Drawn scenes, indexed by the older of the builds: a newer one reads its libraries."""
     from imgsearch.scenes.dataset import make_set, write_set
 
     write_set(make_set(SCENES, SEED, twins=True), folder / "pictures")
     command = [sys.executable, "-m", "imgsearch", "index", str(folder / "pictures" / "images"), "--model", "mini"]
-    subprocess.run([*command, "--library", str(folder / "library"), "--quiet"], check=True)
+    command += ["--library", str(folder / "library"), "--quiet"]
+    subprocess.run(command, check=True, env=Build(checkout, folder).environment, cwd=checkout)
     return folder / "library"
 
 
@@ -110,11 +153,13 @@ class Load:
 class Child:
     """The server's process."""
 
-    def __init__(self, library: Path, mode: str) -> None:
-        command = [sys.executable, __file__, "--child", mode, "--library", str(library)]
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    def __init__(self, build: Build, mode: str) -> None:
+        script = build.checkout / "benchmarks" / "serve.py"
+        command = [sys.executable, str(script), "--child", mode, "--library", str(build.library)]
         started = time.perf_counter()
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=build.environment, cwd=build.checkout
+        )
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
         self.started_s = time.perf_counter() - started
@@ -141,14 +186,16 @@ class Child:
         self.process.wait(60)
 
 
-def measure(library: Path, mode: str, arguments: argparse.Namespace) -> Iterator[list[object]]:
-    """A row for one client, a row for many."""
+def measure(build: Build, mode: str, arguments: argparse.Namespace, *, alone: bool = True) -> Iterator[list[object]]:
+    """A row for one client ``alone``, a row for many."""
     texts = questions()
-    child = Child(library, mode)
+    child = Child(build, mode)
+    name = f"{mode}{build.name}"
     try:
         put_load(child, 8, texts, count=WARM_QUERIES)
-        yield run(child, mode, 1, texts, max(10.0, arguments.seconds / 6))
-        yield run(child, mode, arguments.clients, texts, arguments.seconds)
+        if alone:
+            yield run(child, name, 1, texts, max(10.0, arguments.seconds / 6))
+        yield run(child, name, arguments.clients, texts, arguments.seconds)
     finally:
         child.end()
 
@@ -228,11 +275,16 @@ def questions() -> Iterator[str]:
 
 
 def comparison(rows: list[list[object]]) -> list[str]:
-    rate = {str(row[0]): float(str(row[4])) for row in rows if row[1] != 1}
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row[1] != 1:
+            found.setdefault(str(row[0]), []).append(float(str(row[4])))
+    rate = {name: sum(rates) / len(rates) for name, rates in found.items()}
     batching = rate.get("batching")
+    others = {"turns": "turns", "free": "free", "batching, before": "the other build"}
     return [
-        f"Batching answers {batching / rate[mode]:.2f} times as many as {mode}."
-        for mode in ("turns", "free")
+        f"Batching answers {batching / rate[mode]:.2f} times as many as {said}."
+        for mode, said in others.items()
         if batching and mode in rate
     ]
 

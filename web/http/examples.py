@@ -76,6 +76,8 @@ DESCRIPTIONS: dict[str, str] = {
     "holds only what is being re-ranked.",
     "alternatives": "For a query whose filters leave nothing: the nearest years, folders, cameras and types that there "
     "are, and the query without each of its filters.",
+    "placeFacets": "A town's count is what `near:` it finds, 20 km around, with the other filters of `q`; circles may "
+    "overlap. `search` has it in the place of an earlier `near:`.",
     "facets": "Counts over what the other filters of `q` leave; `search` is the whole query with the value.",
     "picture": "With `q`, the file that its `folder:` and `name:` ask for comes first, and gives the name.",
     "motion": "How pictures move: films inside of them or beside them, and animations that browsers play.",

@@ -17,6 +17,7 @@ from web.services.runs import Run, Runs
 from web.services.welcome.demo import COUNT, demo_folders
 from web.services.welcome.folders import FolderRules
 from web.services.welcome.models import forget_models, model_cards
+from web.services.welcome.tuned import offered
 
 Allowed = Callable[[], None]
 """Raises Forbidden where the client of a request may not choose what is read."""
@@ -94,8 +95,8 @@ class Setup:
         """Fetch a known model. Raises UsageError for another name, Conflict once there is a library."""
         self._require_none()
         self._check_model(model)
-        if not model or next(known.ships for known in known_models() if known.name == model):
-            raise UsageError("the model to fetch is missing, or comes with the program", "for example blip2-vitl")
+        if not any(known.name == model and not known.ships for known in known_models()):
+            raise UsageError("the model to fetch is missing, is here, or comes with the program", "such as blip2-vitl")
         run = self.runs.start_pull(model)
         self._pulls.add(run.run_id)
         return run
@@ -138,5 +139,5 @@ class Setup:
         if model and self.ready:
             raise Conflict("a library keeps its model", "leave model out; imgsearch index --beside changes it")
         names = [known.name for known in known_models()]
-        if model and model not in names:
+        if model and model not in names and model not in (str(tuned.folder) for tuned in offered()):
             raise UsageError(f"got the model {printable(model[:80])!r}, expected {', '.join(names)}", "choose one")

@@ -25,12 +25,21 @@ def wait_for_answer(page: Any) -> None:
 
 
 def until(page: Any, expression: str, patience_s: float = 60.0) -> None:
-    """Wait until a JavaScript expression holds. Playwright's own `wait_for_function` evaluates text inside the page,
-    which the page's content policy forbids."""
+    """Wait until a JavaScript expression holds, also on a page that is still to come. Playwright's own
+    `wait_for_function` evaluates text inside the page, which the page's content policy forbids."""
     deadline = time.monotonic() + patience_s
-    while not page.evaluate(expression):
+    while not _holds(page, expression):
         assert time.monotonic() < deadline, f"{expression} did not come true"
         page.wait_for_timeout(40)
+
+
+def _holds(page: Any, expression: str) -> bool:
+    try:
+        return bool(page.evaluate(expression))
+    except Exception as error:
+        if "context was destroyed" in str(error) or "navigat" in str(error):  # another page comes
+            return False
+        raise
 
 
 def shown_ids(page: Any) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -73,6 +74,12 @@ def test_pictures_are_kept_put_into_albums_and_hidden(
     wait_for_answer(page)
     until(page, READY)
     assert page.inner_text("#title") == "Best" and page.inner_text("#status") == "3 pictures"
+    page.wait_for_selector("#album-zip")
+    with page.expect_download() as coming:
+        page.click("#album-zip")
+    assert coming.value.suggested_filename == "Best.zip"
+    with zipfile.ZipFile(coming.value.path()) as packed:
+        assert len(packed.namelist()) == 3
     page.focus(f".tile[data-id='{ids[1]}'] a")
     page.keyboard.press("x")
     until(page, "document.querySelector('.chosen-bar [data-do=out]:not([hidden])')")
@@ -81,6 +88,8 @@ def test_pictures_are_kept_put_into_albums_and_hidden(
     assert set(shown_ids(page)) == {ids[0], ids[2]} and page.inner_text("#status") == "2 pictures"
     page.click("[data-do=undo]")
     until(page, "document.querySelectorAll('.tile').length === 3")
+    search(page, "a red star")
+    assert not page.query_selector("#album-zip")
     page.goto(page.url.split("?")[0] + "albums")
     page.click("[data-do=delete]")
     told(page, "Best is deleted")

@@ -190,6 +190,7 @@ def test_a_search_for_duplicates_is_started_watched_and_stopped(open_page: Calla
     page.route("**/jobs/stream", stream)
     page.route("**/jobs/7", lambda route: route.fulfill(json=job | {"state": "stopping"}, status=202))
     page.click("text=Duplicates")
+    page.wait_for_url("**/duplicates")
     assert "imgsearch" not in page.inner_text("main")
     page.click("#start-find")
     until(page, "document.querySelector('#find-says').textContent === 'Comparing how they look …'")

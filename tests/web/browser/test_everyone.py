@@ -57,6 +57,7 @@ def test_axe_finds_nothing_at_the_door(open_page: Callable[..., Any], strict_sit
     page.fill("#password", PASSWORD)
     page.press("#password", "Enter")
     page.wait_for_selector("#grid")
+    page.wait_for_load_state()
     search(page, "a red star")
     check_with_axe(page)
 

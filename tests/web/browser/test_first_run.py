@@ -94,6 +94,7 @@ def _later(page: Any, site: Site) -> None:
     until(page, "document.querySelector('#failures').textContent.includes('broken.jpg')")
     assert "Latecomers" in page.inner_text("#roots")
     page.click("a.brand")
+    page.wait_for_url(f"{site.url}/")
     search(page, "folder:Latecomers")
     assert len(shown_ids(page)) == 2
 
@@ -110,10 +111,12 @@ LOOK = "document.dispatchEvent(new Event('run-over'))"
 def test_new_pictures_come_into_an_open_page_and_nothing_moves(
     open_page: Callable[..., Any], servers: ExitStack, tmp_path: Path
 ) -> None:
+    from album import paint_album
     from colour_shelf import ColourModel, index_pictures, paint
     from stand import served
 
     from imgsearch.storage import create_store
+    from imgsearch.storage.collecting import Collecting
 
     store = servers.enter_context(create_store(tmp_path / "library", ColourModel().model_id))
     site = servers.enter_context(served(tmp_path / "library", tmp_path / "photos", WebConfig(secret_key=b"k" * 32)))
@@ -160,3 +163,31 @@ def test_new_pictures_come_into_an_open_page_and_nothing_moves(
     page.click(".news button")
     until(page, "document.querySelectorAll('#timeline a').length === 8")
     assert page.inner_text("#status").startswith("8 pictures")
+
+    page.goto(f"{site.url}/albums")
+    until(page, "document.querySelector('.news')")
+    Collecting(store).create("Reds", [1, 2])
+    add("blue nine.jpg")
+    look("document.querySelector('.news button')?.textContent === '1 new picture'")
+    assert page.inner_text(".albums .named").split("\n") == ["Reds", "2 pictures"]
+    page.click(".news button")
+    page.wait_for_url(f"{site.url}/")
+
+    page.goto(f"{site.url}/map")
+    until(page, "document.querySelector('.news')")
+    assert page.is_hidden("#atlas")
+    paint_album(tmp_path / "photos", 1)  # with a place
+    names = [str(path.relative_to(tmp_path / "photos")) for path in (tmp_path / "photos").glob("*/*.jpg")]
+    index_pictures(store, tmp_path / "photos", names)
+    page.evaluate(LOOK)
+    until(page, "document.querySelector('#map')?.ariaBusy === 'false' && document.querySelector('.pin')")
+    until(page, "document.querySelector('.news')")
+    where = page.url
+    place = store.images([10])[10].facts
+    add("green eleven.jpg")
+    with store.catalog.note() as catalog:
+        catalog.execute(
+            "UPDATE images SET latitude = ?, longitude = ? WHERE image_id = 11", (place.latitude, place.longitude)
+        )
+    look("document.querySelector('#listed .count')?.textContent === '2'")
+    assert page.url == where and not page.query_selector(".news button")

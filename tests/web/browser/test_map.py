@@ -87,8 +87,8 @@ def test_map_is_walked_by_mouse_and_keys_and_filters_the_library(open_page: Call
     page.wait_for_selector(".tray img")
     counted = int(page.inner_text(".tray [role=status]").split()[0])
     page.click(".tray .head a")
-    page.wait_for_selector("#grid .tile")
-    assert "near" in page.url and page.evaluate("document.querySelectorAll('#grid .tile').length") == counted
+    until(page, f"document.querySelectorAll('#grid .tile').length === {counted}")
+    assert "near" in page.url
     assert "Paris" in page.inner_text("#title") or "km of" in page.inner_text("#title")
 
 
@@ -107,8 +107,8 @@ def test_pins_open_or_fall_apart_and_the_picture_leads_back(open_page: Callable[
     page.wait_for_selector("dialog[open] .panel .around a")
     assert "France" in page.inner_text("dialog .facts")
     page.click("dialog .around a >> nth=0")
-    page.wait_for_selector("#grid .tile")
-    assert "near%3A" in page.url and page.inner_text("#title").startswith("Pictures: within 1 km of")
+    until(page, "document.querySelector('#title')?.textContent.startsWith('Pictures: within 1 km of')")
+    assert "near%3A" in page.url
     assert page.get_attribute("#map-link", "href").startswith("/map?q=near")
 
 

@@ -241,6 +241,7 @@ def enter(page: Any) -> None:
     page.fill("#password", PASSWORD)
     page.press("#password", "Enter")
     page.wait_for_selector("#grid")
+    page.wait_for_load_state()
 
 
 def test_search_works_without_scripts(open_page: Callable[..., Any]) -> None:
@@ -251,7 +252,8 @@ def test_search_works_without_scripts(open_page: Callable[..., Any]) -> None:
     count = page.locator(".tile").count()
     assert count == 60 and not page.is_visible("#choose")
     page.click("text=More pictures")
-    page.wait_for_load_state()
+    page.wait_for_url("**cursor=**")
     assert page.locator(".tile").count() == PICTURES - 60
     page.click(".tile a >> nth=0")
+    page.wait_for_url("**/pictures/**")
     assert page.is_visible("text=Similar pictures") and ".jpg" in page.inner_text("h1")

@@ -173,8 +173,7 @@ def place_of_a_picture_and_what_is_near(person: Person, site: Site) -> None:
     person.page.wait_for_selector("dialog .around a")
     assert "France" in person.page.inner_text("dialog .facts")
     person.clicks("dialog .around a >> nth=0")
-    person.page.wait_for_selector("#grid .tile")
-    assert person.page.inner_text("#title").startswith("Pictures: within 1 km of")
+    until(person.page, "document.querySelector('#title')?.textContent.startsWith('Pictures: within 1 km of')")
     assert person.steps == documented("Where was this taken, and what else is near?")
 
 
@@ -201,8 +200,8 @@ def more_pictures_like_two(person: Person, site: Site) -> None:
     for image_id in two:
         person.ticks(image_id)
     person.clicks("[data-do=like]")
+    person.page.wait_for_url("**q=similar**")
     wait_for_answer(person.page)
-    until(person.page, "location.search.includes('similar')")
     assert person.page.input_value("#q") == " ".join(f"similar:{image_id}" for image_id in two)
     assert 0 < len(shown_ids(person.page)) <= PICTURES - len(two)
     assert person.steps == documented("More like these two")

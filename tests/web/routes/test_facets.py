@@ -54,6 +54,25 @@ def test_a_folder_takes_the_place_of_the_folder_before_and_leads_deeper(shelf: A
     assert asked(shelf, below["search"])["folders"] == []
 
 
+def test_towns_are_offered_with_what_near_them_is_found(make_shelf: Callable[..., Any]) -> None:
+    shelf = make_shelf()
+    places = [(38.71, -9.14)] * 3 + [(38.75, -9.2), (48.86, 2.35), (48.9, 2.4), (-17.8, 178.0), (0.0, -140.0)]
+    with shelf.store.catalog.note() as catalog:
+        for image_id, (north, east) in enumerate(places, 1):
+            catalog.execute(f"UPDATE images SET latitude={north}, longitude={east} WHERE image_id={image_id}")
+
+    def offered(q: str) -> Any:
+        return shelf.client.get("/api/v1/facets/places", query_string={"q": q}).get_json()["places"]
+
+    told = {one["value"]: one["count"] for one in offered("")}
+    assert told["Lisbon, Portugal"] == 4 and told["Paris, France"] == 2 and sum(told.values()) == 7, "one is at sea"
+    for q in ("", "red", "type:png", 'width:>1 near:"Porto, Portugal"'):
+        for one in offered(q):
+            assert one["query"] in one["search"] and "Porto" not in one["search"]
+            assert one["count"] == found(shelf, f"width:>0 {one['search'].replace('red', '')}"), one
+    assert offered("is:hidden") == [] and shelf.client.get("/api/v1/facets/places?q=year:x").status_code == 400
+
+
 def test_words_and_pictures_to_compare_with_do_not_count(shelf: Any) -> None:
     plain, spoken = asked(shelf, ""), asked(shelf, "similar:3 a red one -blue")
     for name in plain:

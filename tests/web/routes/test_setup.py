@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,6 +19,7 @@ from werkzeug.wrappers import Response
 from imgsearch.errors import ModelUnavailable
 from imgsearch.settings import Settings
 from imgsearch.storage import create_store
+from imgsearch.tuning.lineage import write_lineage
 from web.config import WebConfig
 from web.http import setup_access
 from web.http.access import hash_token
@@ -210,6 +212,44 @@ def test_models_are_told_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None
     assert not any(card["suggested"] for card in models.model_cards())
     monkeypatch.setattr(models, "available_bytes", lambda: None)
     assert {card["fits"] for card in models.model_cards()} == {"unknown"}
+
+
+def test_tuned_models_are_offered_and_may_be_chosen(
+    opened: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from imgsearch.model.checkpoints.resolve import shipped_folder
+
+    lineage = tmp_path / "data" / "imgsearch" / "tuned-models.json"
+    monkeypatch.setattr("imgsearch.tuning.lineage._list_file", lambda: lineage)
+    gain = {"way": "text to image", "score": "itm", "at": 1, "before": 20.0, "after": 61.6, "verdict": "better"}
+    about = {"kind": "retrieval", "base": "mini", "made_at": "2026-11-27T10:00:00+00:00", "pairs": {"pictures": 1240}}
+    told = {
+        "My photos/model": about | {"gains": {"withheld": [gain]}},
+        "captions/model": about | {"kind": "captions"},
+        "again": about | {"base": str(tmp_path / "My photos/model"), "pairs": None, "made_at": 3, "gains": []},
+        "damaged": about,
+    }
+    for name, one in reversed(told.items()):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copytree(shipped_folder(), tmp_path / name)
+        write_lineage(tmp_path / name, one)
+    (tmp_path / "damaged" / "config.json").write_text("{")
+    _, client = opened()
+    cards = {card["name"]: card for card in call(client, "GET", "/setup").json["models"]}
+    mine, again = (cards[str(tmp_path / name)] for name in ("My photos/model", "again"))
+    assert mine["title"] == "My photos" and mine["here"] and mine["runs"] and not mine["suggested"]
+    assert mine["memory_bytes"] == again["memory_bytes"] == cards["mini"]["memory_bytes"]
+    assert mine["about"] == (
+        "Tuned from the small model with 1,240 pictures on 27 November 2026. "
+        "62 of 100 texts find their own picture first among those kept aside, 20 before."
+    )
+    assert again["about"].startswith("Tuned from ") and not again["photographs"]
+    assert not {str(tmp_path / name) for name in ("captions/model", "damaged")} & cards.keys()
+    begun = {"kind": "estimate", "folders": [str(tmp_path / "home")]}
+    for name, status in ((mine["name"], 202), (str(tmp_path / "captions/model"), 400), (str(shipped_folder()), 400)):
+        assert call(client, "POST", "/jobs", json=begun | {"model": name}).status_code == status, name
+    assert call(client, "POST", "/jobs", json={"kind": "pull", "model": mine["name"]}).status_code == 400
+    assert client.get("/", headers=PAGE | WITH_TOKEN).data.count(b"My photos") > 1
 
 
 def test_a_model_that_cannot_be_fetched_is_said_without_commands(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,12 +12,13 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from imgsearch.errors import UsageError
+from imgsearch.places import counted_towns, near_name
 from imgsearch.records import Clause, Filters
 from imgsearch.search.query.description import readable
 from imgsearch.search.query.parser import ParsedQuery, parse, without_filter
 from imgsearch.storage import Store
 from imgsearch.storage.reads.facets import Facets, read_facets
-from imgsearch.storage.reads.places import collected_stamp
+from imgsearch.storage.reads.places import collected_stamp, read_places
 from web.http.context import current_config, current_service
 from web.problems import printable
 from web.services.dead_ends import offers
@@ -28,12 +29,15 @@ blueprint = Blueprint("facets", __name__, url_prefix="/api/v1")
 _MOST = 100
 """Values of one facet: a longer menu is no help."""
 
+_TOWNS = 60
+
 _KEPT = 64
 """Cached answers: counting a million images takes seconds, and a page asks at every visit."""
 
 _TYPES = ("jpg", "png", "heic", "webp", "gif", "bmp", "tiff", "avif", "ico", "raw")
 
 _known: LRUCache[tuple[str, int, int, Filters], Facets] = LRUCache(_KEPT)
+_known_towns: LRUCache[tuple[str, int, int, Filters], list[tuple[str, str, int]]] = LRUCache(_KEPT)
 _lock = threading.Lock()
 
 
@@ -54,6 +58,20 @@ def show_facets() -> ResponseReturnValue:
             ),
         }
     )
+
+
+@blueprint.get("/facets/places")
+def show_places() -> ResponseReturnValue:
+    """The towns around which the pictures that the filters of ``q`` leave were taken; another ``near:`` in it does not
+    count, since the new one takes its place."""
+    text, _ = _asked()
+    rest = without_filter(text, "near")
+    towns = _towns(current_service().store, parse(rest).filters)
+    values = []
+    for town, meant, count in towns:
+        term = f'near:"{meant}"' if " " in meant else f"near:{meant}"
+        values.append({"value": town, "count": count, "query": term, "search": f"{rest} {term}".strip()})
+    return jsonify({"places": values})
 
 
 @blueprint.get("/alternatives")
@@ -88,6 +106,18 @@ def _counted(store: Store, filters: Filters) -> Facets:
         found = _known.get(key)
         if found is None:
             found = _known[key] = read_facets(store, filters)
+        return found
+
+
+def _towns(store: Store, filters: Filters) -> list[tuple[str, str, int]]:
+    """Each town's name, what ``near:`` calls it, and its count. Cached as counts are."""
+    key = (str(store.path), store.generation(), collected_stamp(store), filters)
+    with _lock:
+        found = _known_towns.get(key)
+        if found is None:
+            placed = read_places(store, filters)
+            counted = counted_towns(placed.latitude, placed.longitude, _TOWNS)
+            found = _known_towns[key] = [(town.whole_name, near_name(town), count) for town, count in counted]
         return found
 
 

@@ -111,6 +111,7 @@ def _search_paths() -> dict[str, Part]:
             "get": operation("alternatives", "The nearest searches that find something", "Alternatives", [q()])
         },
         "/facets": {"get": operation("facets", "What may be filtered by, with counts", "Facets", [q()])},
+        "/facets/places": {"get": operation("placeFacets", "Towns to filter by, with counts", "PlaceFacets", [q()])},
     }
 
 

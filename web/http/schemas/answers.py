@@ -50,6 +50,7 @@ _FACET = list_of(
 ANSWERS: dict[str, Schema] = {
     "Hit": _HIT,
     "Answer": _ANSWER,
+    "PlaceFacets": object_of(places=_FACET),
     "Facets": object_of(years=_FACET, folders=_FACET, cameras=_FACET, types=_FACET),
     "Alternatives": object_of(
         alternatives=list_of(

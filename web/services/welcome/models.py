@@ -16,6 +16,7 @@ from imgsearch.model import known_models
 from imgsearch.model.checkpoints.pull import pull_model
 from imgsearch.model.memory import available_bytes
 from imgsearch.progress import StageProgress
+from web.services.welcome.tuned import tuned_cards
 
 _TITLES = {
     "mini": ("Small", "For a first look: it knows drawn scenes, not photographs. It comes with the program."),
@@ -31,13 +32,13 @@ _known: tuple[float, list[ModelRow]] | None = None
 
 
 def model_cards() -> list[dict[str, Any]]:
-    """The known models as the page shows them, one of them ``suggested``. Times the processor once (0.1 s); what is on
-    disk is looked up again after five seconds."""
+    """The known models and, behind them, those that were tuned here, as the page shows them; one of the known is
+    ``suggested``. Times the processor once (0.1 s); what is on disk is looked up again after five seconds."""
     rows, free = _rows(), available_bytes()
     rows.sort(key=lambda row: _PHOTOGRAPHS.index(row.model.name) if row.model.name in _PHOTOGRAPHS else -1)
     cards = [_card(row, free) for row in rows]
     wanted = _suggested(rows, cards)
-    return [card | {"suggested": card["name"] == wanted} for card in cards]
+    return [card | {"suggested": card["name"] == wanted} for card in (*cards, *tuned_cards(free))]
 
 
 def _rows() -> list[ModelRow]:

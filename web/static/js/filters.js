@@ -10,12 +10,13 @@ const NONE = {
   folders: "All of these pictures lie in one folder.",
   cameras: "None of these pictures tells its camera.",
   types: "No pictures.",
+  places: "None of these pictures tells where it was taken.",
 };
 
 export class Filters {
   /** `place` holds the buttons and their menus; `changed(text)` is called with the new query. */
   constructor(place, changed) {
-    Object.assign(this, { place, changed, text: "", known: null });
+    Object.assign(this, { place, changed, text: "", known: {} });
     this.active = place.appendChild(el("div", { class: "active", role: "group", "aria-label": "Filters in use" }));
     for (const menu of place.querySelectorAll(".menu")) {
       menu.addEventListener("beforetoggle", (event) => event.newState === "open" && this.#opening(menu));
@@ -28,7 +29,7 @@ export class Filters {
   show(text) {
     if (text === this.text && this.active.childElementCount) return;
     this.text = text;
-    this.known = null;
+    this.known = {};
     const map = this.place.querySelector("#map-link");
     if (map) map.href = `${ROOT}/map${text ? `?${new URLSearchParams({ q: text })}` : ""}`;
     this.active.replaceChildren(...filtersOf(text).map((term) => {
@@ -44,14 +45,16 @@ export class Filters {
     Object.assign(menu.style, { top: `${box.bottom + 6}px`, left: `${Math.max(8, Math.min(box.left, innerWidth - 308))}px` });
     const noun = menu.dataset.facet;
     if (noun === "shapes") return this.#list(menu, SHAPES, "");
-    if (!this.known) menu.replaceChildren(el("p", {}, "Counting …"));
+    const path = noun === "places" ? "/facets/places" : "/facets";
+    const known = this.known;
+    if (!known[path]) menu.replaceChildren(el("p", {}, "Counting …"));
     const text = this.text;
     try {
-      this.known ??= ask("/facets", { query: { q: text } });
-      const facets = await this.known;
+      known[path] ??= ask(path, { query: { q: text } });
+      const facets = await known[path];
       if (text === this.text) this.#list(menu, facets[noun] ?? [], NONE[noun]);
     } catch (problem) {
-      this.known = null;
+      delete known[path];
       menu.replaceChildren(el("p", {}, problem.message));
     }
   }
