@@ -166,6 +166,18 @@ def test_review_is_read_without_a_script_and_on_a_phone(open_page: Callable[...,
     assert "Nothing moves before you say so" in page.inner_text("main")
 
 
+def test_what_is_pressed_before_the_page_is_ready_is_done_when_it_is(open_page: Callable[..., Any], site: Site) -> None:
+    page = open_page("/library")
+    held: list[Any] = []
+    page.route("**/finding.js*", lambda route: held.append(route))
+    page.route("**/api/v1/jobs", lambda route: route.fulfill(json={"jobs": []}))
+    page.goto(f"{site.url}/duplicates", wait_until="commit")
+    page.click("#start-find", no_wait_after=True)
+    with page.expect_request(lambda asked: asked.method == "POST") as begun:
+        held[0].continue_()
+    assert begun.value.post_data_json == {"kind": "dedup-find"}
+
+
 def test_a_search_for_duplicates_is_started_watched_and_stopped(open_page: Callable[..., Any], site: Site) -> None:
     """Its process is in test_jobs.py; here the page is told of one that ends as it should."""
     page = open_page("/library")
