@@ -59,7 +59,7 @@ train-mini: $(VENV)/.demo-ready
 	$(BIN)/imgsearch train --mini runs/mini
 
 train-mini-generator: $(VENV)/.demo-ready
-	$(BIN)/python -m imgsearch.training.generator.recipe runs/mini-generator
+	$(BIN)/python -m imgsearch.training.generator.recipe runs/mini-generator $(FLAGS)
 
 $(VENV)/.demo-ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "imgsearch needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }

@@ -31,7 +31,7 @@ from imgsearch.training.generator.build import (
 from imgsearch.training.generator.corpus import ChunkPlace, draw_chunk, read_chunk
 from imgsearch.training.generator.pointing import Pointers, of_answers
 from imgsearch.training.generator.reading import ReadingSettings, query_outputs, see
-from imgsearch.training.generator.recipe import GeneratorRecipe, continue_texts, train_generator
+from imgsearch.training.generator.recipe import GeneratorRecipe, continue_texts, rehearsal, train_generator
 from imgsearch.training.generator.run import StageRun
 from imgsearch.training.generator.slots import SlotHeads, SlotWords, slot_loss, slot_targets, spoken_loss, spoken_slots
 from imgsearch.training.generator.speaking import Read, Speaker, SpeakingSettings, token_losses
@@ -259,10 +259,10 @@ def test_generator_recipe_writes_a_directory_that_both_loaders_read(
     retrieval: Path, place: ChunkPlace, tmp_path: Path
 ) -> None:
     lines: list[str] = []
-    recipe = GeneratorRecipe(str(retrieval), WORDS, 2, 2, READING, SPEAKING, SPEAKING, picture_seed=3, checked_scenes=2)
-    folder = train_generator(recipe, tmp_path, workers=1, log=lines.append)
+    recipe = GeneratorRecipe(str(retrieval), WORDS, 2, 2, READING, SPEAKING, SPEAKING, picture_seed=3)
+    folder = train_generator(rehearsal(recipe), tmp_path, workers=1, log=lines.append)
     assert [line.split(":")[0] for line in lines] == [
-        *("graphs 3/3", "reading 3/3", "images 3/3", "captions", "answers", "for example")
+        *("graphs 2/2", "reading 2/2", "images 2/2", "captions", "answers", "for example")
     ]
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert tokenizer("a red ball").input_ids[0] == tokenizer.bos_token_id == 2

@@ -1,8 +1,9 @@
 """The recipe of the shipped generator, from the retrieval model to a directory.
 
-    python -m imgsearch.training.generator.recipe OUT
+    python -m imgsearch.training.generator.recipe OUT [--rehearse]
 
-Takes up an interrupted run; what is drawn is kept.
+Takes up an interrupted run; what is drawn is kept. A rehearsal goes through every stage at full size in two steps each:
+half a minute of one core, and a model that knows nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,19 @@ class GeneratorRecipe:
     check_seed: int = 12
     weight_seed: int = 0
     checked_scenes: int = _CHECKED_SCENES
+
+
+def rehearsal(recipe: GeneratorRecipe) -> GeneratorRecipe:
+    """The same stages in two steps each, on one chunk: whether they work, not what they give."""
+    return replace(
+        recipe,
+        chunks=1,
+        read_chunks=1,
+        reading=replace(recipe.reading, steps=2),
+        of_graphs=replace(recipe.of_graphs, steps=2),
+        of_images=replace(recipe.of_images, steps=2),
+        checked_scenes=5,
+    )
 
 
 def train_generator(recipe: GeneratorRecipe, folder: Path, *, workers: int, log: Callable[[str], None]) -> Path:
@@ -135,13 +149,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, metavar="OUT", help="folder for the chunks, the run's state and model/")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw (default 1)")
+    parser.add_argument("--rehearse", action="store_true", help="two steps of each stage, to see that all of them work")
     arguments = parser.parse_args()
     started = time.monotonic()
 
     def log(line: str) -> None:
         sys.stderr.write(f"{time.monotonic() - started:8.0f}s  {line}\n")
 
-    train_generator(GeneratorRecipe(), arguments.out, workers=arguments.workers, log=log)
+    recipe, folder = GeneratorRecipe(), arguments.out
+    if arguments.rehearse:  # in a folder of its own: a run goes on from the states that it finds
+        recipe, folder = rehearsal(recipe), folder / "rehearsal"
+    train_generator(recipe, folder, workers=arguments.workers, log=log)
 
 
 if __name__ == "__main__":
