@@ -23,9 +23,10 @@ def sliced(clip: bool, vit_layers: int, qformer_layers: int) -> Blip2Sizes:
     return replace(sizes, vision=vision, qformer=replace(sizes.qformer, layers=qformer_layers or sizes.qformer.layers))
 
 
-def write_checkpoint(folder: Path, sizes: Blip2Sizes, spread: float = 0.02) -> Path:
-    """A directory that `load_model` reads: float32 weights, norms of 1 and 0, a vocabulary of made-up words. Cost: the
-    file's size on disk (4.7 GB for the whole ViT-g)."""
+def write_checkpoint(folder: Path, sizes: Blip2Sizes, spread: float = 0.02, *, half_vit: bool = False) -> Path:
+    """A directory that `load_model` reads: float32 weights, norms of 1 and 0, a vocabulary of made-up words. With
+    ``half_vit`` the ViT's are float16 values, as LAVIS leaves them. Cost: the file's size on disk (4.7 GB for the whole
+    ViT-g)."""
     folder.mkdir(parents=True, exist_ok=True)
     shapes = dict(expected_shapes(sizes))
     header, place = {}, 0
@@ -36,13 +37,14 @@ def write_checkpoint(folder: Path, sizes: Blip2Sizes, spread: float = 0.02) -> P
     text = json.dumps(header).encode()
     # The same numbers again and again: drawing a billion takes longer than all that is measured.
     drawn = np.random.default_rng(0).standard_normal(_DRAWN, np.float32) * np.float32(spread)
+    rounded = drawn.astype(np.float16).astype(np.float32) if half_vit else drawn
     with (folder / "model.safetensors").open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for name, shape in shapes.items():
             norm = "norm" in name.lower() and name.endswith("weight")
-            left = int(np.prod(shape))
+            left, numbers = int(np.prod(shape)), rounded if name.startswith("vision_model.") else drawn
             while left:
-                part = drawn[:left] + np.float32(1) if norm else drawn[:left]
+                part = numbers[:left] + np.float32(1) if norm else numbers[:left]
                 file.write(np.ascontiguousarray(part, "<f4").data)
                 left -= len(part)
     (folder / "config.json").write_text(json.dumps(config_of(sizes)))

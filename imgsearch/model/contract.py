@@ -7,7 +7,7 @@ them. Callers go through ``numpy.asarray`` and never import torch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from PIL import Image
 
@@ -15,6 +15,9 @@ from imgsearch.model.runtime_profile import RuntimeProfile
 from imgsearch.records import ModelId, UInt8
 
 Array: TypeAlias = Any  # torch.Tensor or numpy.ndarray
+Purpose: TypeAlias = Literal["any", "index", "search"]
+"""What a model is opened for: what that does not need at once is read when it is asked for."""
+
 DEFAULT_MAX_TOKENS = 32  # LAVIS's max_txt_len; the authors' retrieval evaluation uses 35
 WATCHED_LAYERS = 2
 """Layers that attend to images, counted from the last, whose attention shows where a text is seen. The peak of a

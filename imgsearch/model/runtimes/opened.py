@@ -11,6 +11,7 @@ from imgsearch.errors import ExtraMissing, ModelUnavailable, UsageError
 from imgsearch.extras import has_extra
 from imgsearch.model.checkpoints.identity import chosen_dtype, resolve_device
 from imgsearch.model.checkpoints.resolve import find_source
+from imgsearch.model.contract import Purpose
 from imgsearch.model.cpu import has_bfloat16
 from imgsearch.model.runtimes.choice import takes_openvino
 from imgsearch.model.runtimes.numpy.opening import open_numpy
@@ -23,7 +24,7 @@ Named = tuple[str | Path, str, str, int | None]
 """Name, device, dtype and image size, as `imgsearch.model.load_model` takes them."""
 
 
-def open_to_index(named: Named, runtime: str) -> Any:
+def open_to_index(named: Named, runtime: str, purpose: Purpose = "index") -> Any:
     """A model of exactly this arithmetic. Without torch it is computed in NumPy, where NumPy can. Raises what
     `load_model` raises; ModelUnavailable where int8, or the runtime that a person named, has no export here."""
     model = _by_openvino(named, runtime)
@@ -36,7 +37,7 @@ def open_to_index(named: Named, runtime: str) -> Any:
     from imgsearch.model import load_model
 
     try:
-        return load_model(*named)
+        return load_model(*named, purpose)
     except ExtraMissing:
         light = open_numpy(*named)
         if light is None:
@@ -53,7 +54,7 @@ def open_to_search(named: Named, runtime: str) -> Any:
     if runtime == "openvino":
         raise _not_exported(named)
     light = None if runtime == "torch" else open_numpy(*named, stands_in=True)
-    return open_to_index(named, runtime) if light is None else light
+    return open_to_index(named, runtime, "search") if light is None else light
 
 
 def prepare(named: Named, runtime: str, places: Sequence[Path], told: Callable[[str], None]) -> None:

@@ -91,11 +91,11 @@ class Blip2Model(HoldsImages):
         Made when first asked for, which imports transformers (seconds). Raises UsageError for a ViT of CLIP's kind."""
         from imgsearch.model.runtimes.torch.transformers_form import retrieval_network
 
-        return retrieval_network(self.parts, self.sizes, self.config)
+        return retrieval_network(self.parts.complete(), self.sizes, self.config)
 
     def slots(self) -> dict[str, torch.Tensor]:
         """Every tensor by its name in a checkpoint, on the model's own memory."""
-        return self.parts.slots()
+        return self.parts.complete().slots()
 
     @property
     def tokenizer(self) -> TextTokenizer:
@@ -130,8 +130,7 @@ class Blip2Model(HoldsImages):
             raise ValueError(f"received pixels {list(batch.shape)}, expected [B, 3, {side}, {side}]")
         if not len(batch):
             return batch.new_empty((0, *self._features_shape))
-        features: torch.Tensor = self.parts.vision(batch)
-        return features
+        return self.parts.see(batch)
 
     @_on_device
     def embed_features(self, features: Any) -> torch.Tensor:
@@ -143,7 +142,7 @@ class Blip2Model(HoldsImages):
     def query_states(self, features: Any) -> torch.Tensor:
         """Features [B, N, W] -> the Q-Former's output for its queries [B, T, H], on the model's device."""
         batch = self._features(features)
-        queries = self.parts.query_tokens
+        queries = self.parts.queries()
         parts = [self.parts.qformer.read_images(queries, batch[rows]) for rows in self._chunks(len(batch))]
         return torch.cat(parts) if parts else batch.new_empty((0, *queries.shape[1:]))
 
@@ -245,7 +244,7 @@ class Blip2Model(HoldsImages):
         if mask is not None:
             seen = F.pad(mask, (self.query_tokens, 0), value=True)[:, None, None]  # [K, 1, 1, T + L]
         words = self.parts.embed_words(ids)
-        return self.parts.qformer.read_images(self.parts.query_tokens, features, words, seen, maps)
+        return self.parts.qformer.read_images(self.parts.queries(), features, words, seen, maps)
 
     def _read_pairs(self, encoded: list[list[int]], features: Any) -> torch.Tensor:
         return self.parts.itm_head(self.read_pairs(encoded, features)).float().mean(dim=1)  # type: ignore[no-any-return]

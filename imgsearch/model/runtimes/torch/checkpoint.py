@@ -11,24 +11,32 @@ import torch
 
 from imgsearch.errors import CheckpointInvalid, NotEnoughMemory, UsageError
 from imgsearch.model.checkpoints.config import Blip2Sizes, expected_shapes, parse_sizes, reads_text
+from imgsearch.model.checkpoints.faithful import image_bytes
 from imgsearch.model.checkpoints.identity import check_arguments, chosen_dtype, make_id, resolve_device
 from imgsearch.model.checkpoints.lavis import read_lavis
 from imgsearch.model.checkpoints.lavis_vit import as_tensor, check_image_size, interpolate_positions
 from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source
 from imgsearch.model.checkpoints.soundness import mend_of
 from imgsearch.model.checkpoints.writing import write_json, write_processor
+from imgsearch.model.contract import Purpose
 from imgsearch.model.memory import available_bytes, check_memory
 from imgsearch.model.runtimes.torch.blip2 import Blip2Model
 from imgsearch.model.runtimes.torch.layers import ACTIVATIONS
 from imgsearch.model.runtimes.torch.network import Blip2Network, empty_network
-from imgsearch.model.runtimes.torch.weights import Sources, directory_tensors, fill
+from imgsearch.model.runtimes.torch.weights import Filling, Later, Sources, directory_tensors
 from imgsearch.model.tokenizer import TextTokenizer, read_tokenizer, read_vocabulary, require_own_vocabulary
 
 _POSITIONS = "vision_model.embeddings.position_embedding"
 _SMALLER = "close other programs, or take a smaller model (`imgsearch models` lists what each needs)"
 
+_LATER: dict[Purpose, Later] = {
+    "any": None,
+    "index": frozenset({"texts"}),
+    "search": frozenset({"vision", "images", "texts"}),
+}
 
-def load(name: str | Path, device: str, dtype: str, image_size: int | None) -> Blip2Model:
+
+def load(name: str | Path, device: str, dtype: str, image_size: int | None, purpose: Purpose = "any") -> Blip2Model:
     """What `imgsearch.model.load_model` does."""
     check_arguments(device, dtype, image_size)
     if dtype.startswith("int8"):
@@ -40,7 +48,7 @@ def load(name: str | Path, device: str, dtype: str, image_size: int | None) -> B
     sizes = _sizes(config, source)
     tokenizer = _tokenizer(source, sizes)
     try:
-        network = _loaded(source, sizes, sources, place, kind)
+        network = _loaded(source, sizes, sources, place, kind, _LATER[purpose])
     except (MemoryError, torch.OutOfMemoryError) as exc:
         raise NotEnoughMemory(f"{source.name} does not fit into the memory of {place}", _SMALLER) from exc
     except RuntimeError as exc:
@@ -109,13 +117,22 @@ def _sizes(config: dict[str, Any], source: ResolvedCheckpoint) -> Blip2Sizes:
 
 
 def _loaded(
-    source: ResolvedCheckpoint, sizes: Blip2Sizes, sources: Sources, place: torch.device, kind: torch.dtype
+    source: ResolvedCheckpoint,
+    sizes: Blip2Sizes,
+    sources: Sources,
+    place: torch.device,
+    kind: torch.dtype,
+    later: Later,
 ) -> Blip2Network:
-    needed = sum(math.prod(shape) for _, shape in expected_shapes(sizes)) * kind.itemsize
+    later = later if place.type == "cpu" else None
+    if later is not None and kind == torch.float32:
+        needed = image_bytes(source, sizes)
+    else:
+        needed = sum(math.prod(shape) for _, shape in expected_shapes(sizes)) * kind.itemsize
     free = torch.cuda.mem_get_info(place)[0] if place.type == "cuda" else available_bytes()
     check_memory(needed, free, "RAM" if place.type != "cuda" else f"memory on {place}", _SMALLER)
     network = empty_network(sizes, place, kind)
-    fill(network.slots(), sources, source)
+    Filling(network, sources, source, later).run()
     return network
 
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from imgsearch.model.checkpoints.config import Blip2Sizes, QFormerSizes
 from imgsearch.model.contract import WATCHED_LAYERS
-from imgsearch.model.runtimes.torch.layers import ACTIVATIONS, Slots, attend, by_heads, slots_of, split_slots
+from imgsearch.model.runtimes.torch.layers import ACTIVATIONS, Linear, Slots, attend, by_heads, slots_of, split_slots
 
 
 class SelfAttention(nn.Module):
@@ -25,8 +25,8 @@ class SelfAttention(nn.Module):
     def __init__(self, sizes: QFormerSizes) -> None:
         super().__init__()
         self.heads = sizes.heads
-        self.qkv = nn.Linear(sizes.width, 3 * sizes.width)
-        self.dense = nn.Linear(sizes.width, sizes.width)
+        self.qkv = Linear(sizes.width, 3 * sizes.width)
+        self.dense = Linear(sizes.width, sizes.width)
         self.norm = nn.LayerNorm(sizes.width, sizes.epsilon)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None, rows: int | None = None) -> torch.Tensor:
@@ -43,9 +43,9 @@ class CrossAttention(nn.Module):
         super().__init__()
         width = sizes.qformer.width
         self.heads = sizes.qformer.heads
-        self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(sizes.vision.width, 2 * width)
-        self.dense = nn.Linear(width, width)
+        self.query = Linear(width, width)
+        self.key_value = Linear(sizes.vision.width, 2 * width)
+        self.dense = Linear(width, width)
         self.norm = nn.LayerNorm(width, sizes.qformer.epsilon)
 
     def forward(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
@@ -73,8 +73,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, sizes: QFormerSizes) -> None:
         super().__init__()
-        self.inner = nn.Linear(sizes.width, sizes.mlp)
-        self.dense = nn.Linear(sizes.mlp, sizes.width)
+        self.inner = Linear(sizes.width, sizes.mlp)
+        self.dense = Linear(sizes.mlp, sizes.width)
         self.norm = nn.LayerNorm(sizes.width, sizes.epsilon)
         self.activation = ACTIVATIONS[sizes.activation]
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from imgsearch.model.checkpoints.config import VisionSizes
-from imgsearch.model.runtimes.torch.layers import ACTIVATIONS, Slots, attend, by_heads, slots_of
+from imgsearch.model.runtimes.torch.layers import ACTIVATIONS, Linear, Slots, attend, by_heads, slots_of
 
 _EMBEDDINGS = "vision_model.embeddings"
 
@@ -22,8 +22,8 @@ class Attention(nn.Module):
     def __init__(self, sizes: VisionSizes) -> None:
         super().__init__()
         self.heads = sizes.heads
-        self.qkv = nn.Linear(sizes.width, 3 * sizes.width, bias=sizes.qkv_bias)
-        self.projection = nn.Linear(sizes.width, sizes.width)
+        self.qkv = Linear(sizes.width, 3 * sizes.width, bias=sizes.qkv_bias)
+        self.projection = Linear(sizes.width, sizes.width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """[B, N, W] -> [B, N, W]."""
@@ -37,8 +37,8 @@ class MLP(nn.Module):
 
     def __init__(self, sizes: VisionSizes) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(sizes.width, sizes.mlp)
-        self.fc2 = nn.Linear(sizes.mlp, sizes.width)
+        self.fc1 = Linear(sizes.width, sizes.mlp)
+        self.fc2 = Linear(sizes.mlp, sizes.width)
         self.activation = ACTIVATIONS[sizes.activation]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
