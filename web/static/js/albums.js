@@ -6,7 +6,7 @@ import { el, later, ROOT, styled } from "./dom.js";
 
 const list = document.getElementById("albums");
 const field = document.getElementById("new-name");
-styled("keep");
+styled("keep").catch(() => {});
 
 /** The page as the server has it now: covers, counts and order are its own. */
 async function redraw() {

@@ -34,12 +34,21 @@ export function icon(name) {
   return svg;
 }
 
-/** Load a style sheet of ours that the page itself does without. */
-export function styled(name) {
-  const href = new URL(`../css/${name}.css`, import.meta.url).pathname;
-  return new Promise((done, failed) => {
-    document.head.append(el("link", { rel: "stylesheet", href, load: done, error: failed }));
-  });
+const dressed = new Map();
+
+/** Load style sheets of ours that the page itself does without: "keep", or several in one answer, "keep+news". */
+export function styled(names) {
+  const wanted = names.split("+").filter((name) => !dressed.has(name));
+  const href = new URL(`../css/${wanted.join("+")}.css`, import.meta.url).pathname;
+  const coming = wanted.length && new Promise((done, failed) => document.head.append(el("link", { rel: "stylesheet", href, load: done, error: failed })));
+  for (const name of wanted) dressed.set(name, coming);
+  if (coming) coming.catch(() => wanted.forEach((name) => dressed.delete(name))); // the server was away: the next one tries again
+  return Promise.all(names.split("+").map((name) => dressed.get(name)));
+}
+
+/** Fetch modules together that would ask for each other one after the other: on a slow line each step costs more than its bytes. */
+export function ahead(...names) {
+  document.head.append(...names.map((name) => el("link", { rel: "modulepreload", href: new URL(`${name}.js`, import.meta.url).pathname })));
 }
 
 /** Whether this browser shares files. On plain HTTP of another machine none does. */

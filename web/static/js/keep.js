@@ -4,7 +4,7 @@ import { ask, change } from "./client.js";
 import { count, el, icon, several, styled } from "./dom.js";
 import { toast } from "./toast.js";
 
-styled("keep");
+styled("keep").catch(() => {});
 
 const SAID = {
   favourite: [(many) => `${many} among the favourites now`, (many) => `${many} taken out of the favourites`],

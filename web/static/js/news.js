@@ -45,8 +45,9 @@ export class News {
       if (told.job && told.job.state !== "paused") pause = BUSY;
       if (mine === this.asked && told.count) {
         const begun = performance.now();
-        if (await this.fill(told.count, told.newest)) this.begin(told.newest);
+        const filled = await this.fill(told.count, told.newest);
         pause = Math.max(pause, SHARE * (performance.now() - begun));
+        if (filled) this.begin(told.newest);
         else if (mine === this.asked) this.#tell(told.count);
       }
     } catch {

@@ -3,7 +3,7 @@
 import { address, keyOf, readAddress } from "./address.js";
 import { ask, askWithPicture, streamSearch } from "./client.js";
 import { whenBack } from "./again.js";
-import { later, ROOT } from "./dom.js";
+import { ahead, later, ROOT, styled } from "./dom.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { wordsOf } from "./query.js";
@@ -272,6 +272,8 @@ const page = {
 /** Once the pictures are there: what the first one that is opened needs comes as somebody reaches for the grid. */
 const soon = () => later(() => {
   for (const kind of ["pointerover", "focusin", "touchstart"]) list.addEventListener(kind, () => withLightbox().catch(() => {}), { once: true, passive: true });
+  ahead("around", "actions", "answer_list", "give", "keep", "motion", "news", "recent", "select", "toast", "upload");
+  styled("keep+news+recent+select").catch(() => {});
   import("./around.js").then(({ surround }) => (around = surround(page)), () => {});
 });
 

@@ -16,7 +16,7 @@ export class Selection {
   constructor(list) {
     Object.assign(this, { list, chosen: new Map(), anchor: null, press: 0 });
     const { element } = list;
-    styled("select");
+    styled("select").catch(() => {});
     element.addEventListener("click", (event) => this.#clicked(event), true);
     element.addEventListener("pointerdown", (event) => this.#pressed(event));
     for (const name of ["pointerup", "pointercancel", "pointermove"]) {

@@ -45,6 +45,7 @@ export function tellProblem(problem, state, { again = null, waits = false } = {}
   nothing.hidden = false;
   advise(problem.message, waits ? "The search goes on by itself as soon as the server answers." : problem.hint);
   find("unfilter").hidden = true;
+  find("sort").hidden = !document.querySelector(".tile");
   if (again) nothing.querySelector("ul").append(el("li", {}, el("button", { class: "chip", type: "button", id: "again", click: again }, "Try again")));
   say("");
 }
