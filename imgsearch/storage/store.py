@@ -200,9 +200,9 @@ class Store(FilteredReads):
             in_use = not self.side(connection).beside
             return lookups.calibration(connection) if in_use else beside.beside_calibration(connection)
 
-    def iter_images(self) -> Iterator[ImageRecord]:
-        """Every live image by id, a page at a time."""
-        last = 0
+    def iter_images(self, after: int = 0) -> Iterator[ImageRecord]:
+        """Every live image by id, behind the id ``after``, a page at a time."""
+        last = after
         while page := self._images_after(last):
             yield from page
             last = page[-1].image_id

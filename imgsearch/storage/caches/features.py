@@ -102,6 +102,14 @@ class FeatureStore:
         """Keep ``features``; makes room first if the budget requires it."""
         self._files.write(content_hash, packed_features(features, self._digest))
 
+    def peek(self, content_hash: str) -> bytes | None:
+        """The kept file as it lies, if it is sound; neither its last use nor a damaged file is touched."""
+        try:
+            content = self._files.path(content_hash).read_bytes()
+        except OSError:
+            return None
+        return None if self._unpack(content) is None else content
+
     def place(self, content_hash: str) -> Path:
         """Where the features of a content lie, or would."""
         return self._files.path(content_hash)

@@ -1,7 +1,9 @@
 """Copies the pictures of one library into another of the same model, with everything that reading and people gave them.
 
-Not copied: what can be made again (the search index, kept features, thumbnails), vectors of a second model, what dedup
+Not copied: what can be made again in little time (the search index, thumbnails), vectors of a second model, what dedup
 keeps (evidence, decisions, the quarantine), events, and pictures that no file holds any more.
+
+A copy that was killed can go on: all of it may be done twice, as long as what the library knew before is remembered.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from imgsearch.storage.catalog.texts.image_texts import StoredText
 from imgsearch.storage.collecting import Collecting
 from imgsearch.storage.reads.collected import kept_albums, kept_marks
 from imgsearch.storage.store import Store
+from imgsearch.storage.upkeep.carried_features import carry_features
 from imgsearch.storage.view import View
 from imgsearch.storage.writer import Writer
 
@@ -38,6 +41,16 @@ _TOLD = """SELECT file_id, latitude, longitude, place_source, rating, rating_sou
 _TOLD_WORDS = "SELECT file_id, kind, text, source FROM image_words WHERE file_id IN ({marks}) ORDER BY word_id"
 _RECIPES = "SELECT content_hash, facts_recipe, decode_recipe FROM images WHERE image_id IN ({marks})"
 _SET_RECIPES = "UPDATE images SET facts_recipe = ?, decode_recipe = ? WHERE content_hash = ?"
+_NEWEST = "SELECT coalesce(max(image_id), 0) FROM images"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyStanding:
+    """How far a copy has come: of the source, the images up to the id ``after`` are here with all that belongs to
+    them; ``known`` is the highest id that an image had here before those that follow were begun."""
+
+    after: int = 0
+    known: int = -1  # nothing was begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +66,16 @@ def copy_images(
     writer: Writer,
     source: Store,
     progress: Callable[[int], None] = lambda images: None,
+    *,
+    standing: CopyStanding = CopyStanding(),
+    note: Callable[[CopyStanding], None] = lambda standing: None,
 ) -> tuple[int, int]:
-    """Add every live image of ``source``, with its files, words, sidecars, caption and read text, its failures, albums
-    and marks; albums of one name become one. A content that is here already gets the files; what else is here stays. Of
-    a file that both have with different contents, that of ``source`` counts. A read text is found in its own order of
-    reading alone. Returns how many images and files were there to be copied. Raises ModelMismatch, StorageFull,
-    SegmentDamaged."""
+    """Add every live image of ``source``, with its files, words, sidecars, caption and read text, its kept features,
+    its failures, albums and marks; albums of one name become one. A content that is here already gets the files; what
+    else is here stays. Of a file that both have with different contents, that of ``source`` counts. A read text is
+    found in its own order of reading alone. ``note`` hears of the standing before every few hundred images; a copy
+    that was killed goes on from the ``standing`` heard last, if the source is as it was. Returns how many images and
+    files were there to be copied from there on. Raises ModelMismatch, StorageFull, SegmentDamaged."""
     writer.store.require_model(source.model)
     roots = {}
     for root in source.roots():
@@ -66,11 +83,21 @@ def copy_images(
         if root.offline:
             writer.set_root_offline(roots[root.root_id], True)
     view, images, files = source.view(), 0, 0
-    records = source.iter_images()
+    after, known, records = standing.after, standing.known, source.iter_images(standing.after)
     while chunk := list(islice(records, _CHUNK)):
-        files += _copy_chunk(writer, source, view, chunk, roots)
+        known = _newest(writer) if known < 0 else known
+        note(CopyStanding(after, known))
+        files += _copy_chunk(_Passage(writer, source, view, known), chunk, roots)
+        carry_features(source, writer.store, chunk)
+        after, known = chunk[-1].image_id, -1
         images += len(chunk)
         progress(len(chunk))
+    _copy_others(writer, source, roots)
+    return images, files
+
+
+def _copy_others(writer: Writer, source: Store, roots: dict[int, int]) -> None:
+    """Failures, albums and marks."""
     with writer.transaction() as transaction:
         for root_id, here in roots.items():
             failed = [replace(row, root_id=here) for row in source.failed_files(root_id).values()]
@@ -78,16 +105,29 @@ def copy_images(
             transaction.record_failures(row for row in failed if row.relative_path not in placed)
         transaction.commit()
     Collecting(writer.store).take_in(kept_albums(source), kept_marks(source))
-    return images, files
 
 
-def _copy_chunk(
-    writer: Writer,
-    source: Store,
-    view: View,
-    records: Sequence[ImageRecord],
-    roots: dict[int, int],
-) -> int:
+def _newest(writer: Writer) -> int:
+    with writer.catalog.look() as connection:
+        return int(connection.execute(_NEWEST).fetchone()[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Passage:
+    """Where a few images come from and go to. Of those that are here, only the ones up to the id ``known`` are old."""
+
+    writer: Writer
+    source: Store
+    view: View
+    known: int
+
+    def held_before(self, records: Sequence[ImageRecord]) -> dict[str, int]:
+        found = self.writer.store.known_contents(record.facts.content_hash for record in records)
+        return {content: image_id for content, image_id in found.items() if image_id <= self.known}
+
+
+def _copy_chunk(passage: _Passage, records: Sequence[ImageRecord], roots: dict[int, int]) -> int:
+    writer, source, view = passage.writer, passage.source, passage.view
     ids = [record.image_id for record in records]
     with source.catalog.look() as connection:
         files = _files(connection, ids, roots)
@@ -98,7 +138,7 @@ def _copy_chunk(
         recipes = list(_rows(connection, _RECIPES, ids))
     found, signatures = source.signatures(np.array(ids, np.int64))
     copied = sum(map(len, files.values()))
-    before = writer.store.known_contents(record.facts.content_hash for record in records)
+    before = passage.held_before(records)
     held = [record for record in records if _new_places(writer, files, record, before.get(record.facts.content_hash))]
     if not held:
         return copied

@@ -107,6 +107,24 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Jobs:
     return Jobs(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def published(hostile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two jobs with published libraries that share three contents; both have failures. Not to be changed."""
+    from indexer.jobs import worker
+
+    folder = tmp_path_factory.mktemp("halves")
+    names = sorted(path for path in hostile.rglob("*") if path.is_file())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker, "DecodePool", InlinePool)
+        jobs = Jobs(folder)
+        for name, chosen in (("a", names[:9]), ("b", names[6:])):
+            (folder / f"{name}.txt").write_bytes(b"\n".join(map(os.fsencode, chosen)))
+            spec = jobs.create(folder / f"{name}.txt", name=name, shard_size=9)
+            jobs.run(spec)
+            jobs.publish(spec)
+    return folder
+
+
 @pytest.fixture
 def content() -> Callable[[Path], dict[str, bytes]]:
     """Every file of a folder, by its path, byte for byte."""
