@@ -8,7 +8,8 @@ and the web layer print.
       UsageError                        2   wrong argument, missing path, bad setting
         ExtraMissing                    2   what was asked for needs a package that is not installed
       ModelError                        4
-        ModelUnavailable                    unknown name, no network, weights not on disk, half downloaded
+        ModelUnavailable                    no network, weights not on disk, half downloaded
+          ModelUnknown                2   no model of that name, and none at that path
         CheckpointInvalid                   not a BLIP-2 checkpoint, damaged file, missing part
         NotEnoughMemory                     the model does not fit in RAM or on the device
       LibraryError                      4
@@ -55,6 +56,10 @@ class ModelError(ImgsearchError):
 
 class ModelUnavailable(ModelError):
     pass
+
+
+class ModelUnknown(ModelUnavailable):
+    exit_code = 2
 
 
 class CheckpointInvalid(ModelError):

@@ -11,6 +11,9 @@ from typing import Any, NoReturn
 from imgsearch.errors import UsageError
 from imgsearch.wording import closest, one_line
 
+_MAY_BE_EMPTY = ("TEXT", "PATTERN")
+"""Arguments of which an empty one says nothing, and misleads nobody."""
+
 
 class Parser(argparse.ArgumentParser):
     """argparse's parser with two differences. An option is recognised only by its whole name. Errors raise UsageError
@@ -57,6 +60,12 @@ class Parser(argparse.ArgumentParser):
         if found is None and word[:2] in self._option_string_actions and word[2:].lstrip("-").isdigit():
             found = self._option_string_actions[word[:2]]
         return found
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        # "" is a variable of a script that was never set. As a path it would be the folder that one happens to be in.
+        if not arg_string and action.choices is None and action.default != "" and action.metavar not in _MAY_BE_EMPTY:
+            raise argparse.ArgumentError(action, "got an empty text; is a variable of the shell empty?")
+        return super()._get_value(action, arg_string)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:

@@ -58,7 +58,8 @@ def _read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     except FileNotFoundError as exc:
         raise UsageError(f"there is no file {path}", "imgsearch scenes --count 1000 OUT draws a set") from exc
     except (OSError, UnicodeDecodeError) as exc:
-        raise UsageError(f"{path} cannot be read: {exc}", f"{EXPECTED}, one object a line, in UTF-8") from exc
+        reason = exc.strerror if isinstance(exc, OSError) else f"byte {exc.start} is not UTF-8"
+        raise UsageError(f"{path} cannot be read: {reason}", f"{EXPECTED}, one object a line, in UTF-8") from exc
     rows = [(number, _parse(line, number, path)) for number, line in enumerate(lines, start=1) if line.strip()]
     if not rows:
         raise UsageError(f"{path} holds no rows", EXPECTED)

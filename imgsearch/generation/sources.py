@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from imgsearch.errors import CheckpointInvalid, ModelUnavailable, UsageError
+from imgsearch.errors import CheckpointInvalid, ModelUnavailable, ModelUnknown, UsageError
 from imgsearch.generation.tokenizer import FILES
-from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, cached_folder, is_repository, weight_files
+from imgsearch.model.checkpoints.resolve import (
+    ResolvedCheckpoint,
+    cached_folder,
+    is_repository,
+    meant_name,
+    weight_files,
+)
 
 ARCHITECTURE = "Blip2ForConditionalGeneration"
 SHIPPED = "mini"
@@ -56,12 +62,12 @@ def find_generator(name: str | Path, language_model: str | Path | None = None) -
     elif path.is_file():
         return _checkpoint_file(path.resolve(), language_model)
     elif path.is_absolute() or text.startswith((".", "~")) or path.suffix in (".pth", ".pt"):
-        raise ModelUnavailable(f"there is no generator at {text}", f"known generators: {_NAMES}")
+        raise ModelUnknown(f"there is no generator at {text}", f"known generators: {_NAMES}")
     elif is_repository(text):
         source = _cached(text, text)
     else:
-        raise ModelUnavailable(
-            f"there is no generator named {text!r}; the known ones are {_NAMES}",
+        raise ModelUnknown(
+            f"there is no generator named {meant_name(text, (SHIPPED, *KNOWN))}; the known ones are {_NAMES}",
             "a directory, a LAVIS .pth or a Hugging Face id such as Salesforce/blip2-opt-2.7b will do too",
         )
     if language_model is not None:
@@ -158,7 +164,7 @@ def _language_folder(name: str | Path) -> Path:
     else:
         cached = cached_folder(str(name)) if is_repository(str(name)) else None
         if cached is None:
-            raise ModelUnavailable(
+            raise ModelUnknown(
                 f"there is no language model at {name}: neither a directory nor in the Hugging Face cache",
                 f"name the directory of {_LANGUAGE_MODELS}",
             )

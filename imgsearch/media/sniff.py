@@ -37,6 +37,12 @@ LOOK_INSIDE_EXTENSIONS = _set_of(
 """Extensions that prove nothing: browsers, web sites and rescue programs store images under them.
 `begins_like_an_image` decides by the first bytes. Files with any other extension are ignored."""
 
+UNREAD_EXTENSIONS = _set_of(
+    ".exr .hdr .rgbe .xcf .kra .ora .clip .psp .pspimage .pdn .cpt .afphoto .procreate .dpx .cin .miff .djvu .djv .mng",
+    ".jng .jb2 .jbig2 .bpg .flif .ff .ktx .ktx2 .wmf .emf .svgz .eps .ai .cdr .iff .lbm .ilbm",
+)
+"""Extensions of pictures and drawings that no reader here reads. They are left out, and not called other files."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:

@@ -99,6 +99,7 @@ def _plain(exc: OSError) -> str:
     return {
         errno.ENOENT: "the file is gone",
         errno.ENOTDIR: "the file is gone",
+        errno.EISDIR: "a folder, expected a picture",
         errno.EACCES: "no permission to read the file",
         errno.EPERM: "no permission to read the file",
         errno.ELOOP: "a symbolic link that leads in a circle",

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgsearch.errors import LibraryUnsupported, SegmentDamaged, StorageFull
+from imgsearch.errors import LibraryUnsupported, SegmentDamaged, StorageFull, UsageError
 from imgsearch.files import fsync_folder, reached
 from imgsearch.storage.disk_errors import disk_errors
 
@@ -72,8 +72,18 @@ class LibraryLayout:
     def lock(self) -> Path:
         return self.folder / "lock"
 
+    def run_lock(self, verb: str) -> Path:
+        """Held by the one long run of ``verb``; see `imgsearch.storage.single_runs`."""
+        return self.folder / f"{verb}.lock"
+
     def make_folders(self) -> None:
-        """Create the folder and its parts, and fsync them. Raises StorageFull, LibraryUnsupported."""
+        """Create the folder and its parts, and fsync them. Raises UsageError (a file is there),
+        StorageFull, LibraryUnsupported."""
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UsageError(
+                f"{self.folder} is a file, expected a folder for the library",
+                "choose another one with --library DIR",
+            )
         try:
             with disk_errors(self.folder):
                 for part in (self.segments, self.snapshots, self.features, self.thumbs, self.quarantine):

@@ -6,11 +6,16 @@ from collections import Counter
 from collections.abc import Mapping
 
 from imgsearch.media.walking.pass_rules import HIDDEN, PROGRAM
-from imgsearch.media.walking.walk_counts import NO_IMAGE, PassedOver
+from imgsearch.media.walking.walk_counts import NO_IMAGE, UNREAD, PassedOver
 
 _MOST_EXTENSIONS = 6
 _MOST_PROGRAMS = 6
 _MOST_REASONS = 8
+_OF_KINDS = {
+    NO_IMAGE: ("file that is no picture", "files that are no pictures"),
+    UNREAD: ("picture of a format that is not supported", "pictures of formats that are not supported"),
+}
+"""Reasons told with the extensions; the words for one file and for several."""
 
 
 def passed_line(passed: PassedOver) -> str:
@@ -53,10 +58,10 @@ def program_line(program_folders: Mapping[str, int]) -> list[str]:
 
 
 def _files_text(passed: PassedOver, reason: str, count: int) -> str:
-    if reason == NO_IMAGE:
-        kinds = Counter({extension: n for (why, extension), n in passed.files.items() if why == NO_IMAGE})
+    if reason in _OF_KINDS:
+        kinds = Counter({extension: n for (why, extension), n in passed.files.items() if why == reason})
         named = [f"{extension or 'without extension'} {n:,}" for extension, n in _often(kinds)]
-        what = "file that is no picture" if count == 1 else "files that are no pictures"
+        what = _OF_KINDS[reason][count != 1]
         return f"{count:,} {what} ({', '.join(_cut(named, 'more kinds', _MOST_EXTENSIONS))})"
     if reason == HIDDEN:
         return f"{count:,} hidden file{'s' * (count > 1)}"

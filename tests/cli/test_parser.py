@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from imgsearch.cli import main
 from imgsearch.cli.command import Command
 from imgsearch.cli.main import parser_of, parsers
 from imgsearch.cli.parser import Parser, probability, real, spoken, whole
+from imgsearch.cli.verb_table import TABLE
 from imgsearch.cli.verbs.search import SEARCH
 from imgsearch.errors import UsageError
 
@@ -136,3 +140,63 @@ def test_numbers_end_at_their_bounds() -> None:
 
 def test_a_verb_of_free_words_says_so() -> None:
     assert SEARCH.words and not Command("", lambda parser: None, lambda found: 0).words
+
+
+def _taking(parser: argparse.ArgumentParser) -> list[tuple[argparse.ArgumentParser, argparse.Action]]:
+    """Every argument of a parser and its sub-verbs that takes the name of something."""
+    found: list[tuple[argparse.ArgumentParser, argparse.Action]] = []
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found += [one for verb in action.choices.values() for one in _taking(verb)]
+        elif action.nargs != 0 and action.type in (None, Path) and action.choices is None and action.default != "":
+            found.append((parser, action))
+    return found
+
+
+@pytest.mark.parametrize("verb", sorted(TABLE))
+def test_empty_text_names_no_file_folder_or_model_anywhere(verb: str) -> None:
+    for parser, action in _taking(parser_of(verb, TABLE[verb].load())):
+        if action.metavar in ("TEXT", "PATTERN"):
+            continue
+        with pytest.raises(argparse.ArgumentError, match="empty"):
+            parser._get_values(action, [""] if action.nargs != 2 else ["", ""])
+
+
+def test_empty_text_may_be_said_of_what_has_no_name(parser: Parser) -> None:
+    assert parser.parse_args(["--", ""]).text == [""]
+    assert parser_of("job", TABLE["job"].load()).parse_args(["run", "x", "--address", ""]).address == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "index {folder} --library {file} --model mini",
+        "demo --out {file}",
+        "train --mini {file}",
+        "train --mini {folder}/new --model minni",
+        "index {folder} --library {folder}/library --model minni",
+        "models export minni",
+        "models pull blpi2",
+        "caption {file} --generator minni --library {folder}/none",
+        "dedup find {folder} --plan {folder}",
+        "dedup find {folder} --report {folder}",
+        "dedup leaks --train {folder} --test {folder} --out {folder}",
+        "dedup prune {folder} --keep-fraction 0.5 --out {folder}",
+        "dedup purge --quarantine {file}",
+        "eval {folder}",
+        "show {folder}",
+        "show ''",
+    ],
+)
+def test_file_for_a_folder_or_a_misspelt_model_is_a_wrong_argument(
+    line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, folder = tmp_path / "file.png", tmp_path / "folder"
+    file.write_bytes(b"x")
+    folder.mkdir()
+    assert main(shlex.split(line.format(file=file, folder=folder))) == 2
+    told = capsys.readouterr().err
+    assert "Traceback" not in told and "Errno" not in told
+    if "minni" in line and "caption" not in line:
+        assert "did you mean mini?" in told and "blip2-vitl" in told
+    assert list(folder.iterdir()) == []

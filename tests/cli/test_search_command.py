@@ -152,8 +152,8 @@ def test_deliver_into_a_file_is_an_error_of_ours(
     indexed: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
-    assert search(indexed, TEXT, "--copy-to", str(tmp_path / "file")) == 4
-    assert "cannot be made" in capsys.readouterr().err
+    assert search(indexed, TEXT, "--copy-to", str(tmp_path / "file")) == 2
+    assert "is a file, expected a folder" in capsys.readouterr().err
 
 
 def test_paths_are_links_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:

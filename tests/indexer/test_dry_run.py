@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 
 from imgsearch.errors import UsageError
 from imgsearch.media.walking.ignore import IGNORE_FILE
+from imgsearch.media.walking.walk_counts import NO_IMAGE, UNREAD, PassedOver
 from imgsearch.progress import Silence
 from imgsearch.settings import Settings
 from indexer.dry_run import DryRun, dry_run
 from indexer.index_run import IndexRequest, run_index
 from indexer.report import RunSummary
+from indexer.scanning.passed_text import passed_line
 
 MODEL = str(Path(__file__).parents[1] / "golden" / "lavis" / "blip2_tiny.pth")
 
@@ -87,3 +90,10 @@ def test_dry_run_refuses_what_a_run_refuses(desk: Any) -> None:
             tried(desk, *paths)
     with pytest.raises(UsageError, match="--exclude"):
         tried(desk, desk.photos, exclude=[""])
+
+
+def test_pictures_of_other_formats_are_named_as_such() -> None:
+    passed = PassedOver(Counter({(UNREAD, ".exr"): 2, (UNREAD, ".xcf"): 1, (NO_IMAGE, ".txt"): 1}))
+    assert passed_line(passed) == (
+        "Left out: 3 pictures of formats that are not supported (.exr 2, .xcf 1), 1 file that is no picture (.txt 1)."
+    )

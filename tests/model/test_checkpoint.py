@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from imgsearch.errors import CheckpointInvalid, ModelUnavailable, NotEnoughMemory, UsageError
+from imgsearch.errors import CheckpointInvalid, ModelUnavailable, ModelUnknown, NotEnoughMemory, UsageError
 from imgsearch.model import load_model, model_id_of, same_vectors
 from imgsearch.model.checkpoints.lavis_vit import interpolate_positions
 
@@ -237,12 +237,12 @@ def test_weights_that_lack_a_tensor_are_told(directory, tmp_path):
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("bilp2", ModelUnavailable, "no model named 'bilp2'; the known ones are mini, blip2"),
+        ("bilp2", ModelUnknown, r"no model named 'bilp2' \(did you mean blip2\?\); the known ones are mini, blip2"),
         ("", UsageError, "empty"),
         ("blip2", ModelUnavailable, "not on this computer"),
         ("someone/something", ModelUnavailable, "not on this computer"),
-        ("./nowhere", ModelUnavailable, "no model at ./nowhere"),
-        ("nowhere.pth", ModelUnavailable, r"no model at nowhere\.pth"),
+        ("./nowhere", ModelUnknown, "no model at ./nowhere"),
+        ("nowhere.pth", ModelUnknown, r"no model at nowhere\.pth"),
     ],
 )
 def test_a_wrong_name_is_told(name, error, message):

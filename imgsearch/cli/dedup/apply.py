@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from imgsearch.cli.dedup.chosen_plan import ChosenPlan, choose_plan
 from imgsearch.cli.dedup.last_plan import remember_apply
 from imgsearch.cli.output.progress import phases
-from imgsearch.cli.output.terminal import ask, shell_word, shown
+from imgsearch.cli.output.terminal import ask, require_no_file, shell_word, shown
 from imgsearch.errors import UsageError
 from imgsearch.wording import describe_size
 
@@ -116,11 +116,14 @@ def _with(companions: Sequence[Companion]) -> str:
 
 
 def quarantine_of(arguments: argparse.Namespace, library: str) -> Path:
-    """The named quarantine, else the library's. Raises UsageError if there is neither."""
+    """The named quarantine, else the library's. Raises UsageError if there is neither, or
+    a file."""
     from imgsearch.storage.layout import LibraryLayout
 
     if arguments.quarantine:
-        return Path(arguments.quarantine).expanduser().absolute()
+        named = Path(arguments.quarantine).expanduser().absolute()
+        require_no_file(named, "--quarantine DIR")
+        return named
     if not library:
         raise UsageError("the plan names no library to keep the quarantine in", "name one with --quarantine DIR")
     return LibraryLayout(Path(library)).quarantine

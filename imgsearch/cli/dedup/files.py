@@ -14,7 +14,7 @@ from imgsearch.cli.dedup.apply import follow, quarantine_of, tell_all
 from imgsearch.cli.dedup.last_plan import last_apply
 from imgsearch.cli.output.progress import phases
 from imgsearch.cli.output.terminal import ask, shown
-from imgsearch.errors import LibraryMissing, UsageError
+from imgsearch.errors import LibraryMissing, MediaError, UsageError
 from imgsearch.wording import describe_size
 
 if TYPE_CHECKING:
@@ -110,8 +110,11 @@ def _hash_of(store: Store, path: str) -> str:
     from imgsearch.media.limits import LIMITS
     from imgsearch.media.source import open_source, read_and_hash
 
-    with open_source(path, LIMITS) as source:
-        digest, _ = read_and_hash(source)
+    try:
+        with open_source(path, LIMITS) as source:
+            digest, _ = read_and_hash(source)
+    except MediaError as exc:
+        raise UsageError(f"{shown(path)} cannot be read: {exc.message}", "name pictures of the library") from exc
     if store.image_of(digest) is None:
         raise UsageError(
             f"{shown(path)} is not in the library {shown(store.path)}", "add it with: imgsearch index FOLDER"

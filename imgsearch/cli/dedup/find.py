@@ -16,7 +16,7 @@ from imgsearch.cli.dedup.last_plan import begin_plan, folders_text, outermost, p
 from imgsearch.cli.folder_library import needs_vectors, opened_library
 from imgsearch.cli.folders_below import require_images
 from imgsearch.cli.output.progress import phases
-from imgsearch.cli.output.terminal import shell_word, shown
+from imgsearch.cli.output.terminal import require_no_folder, shell_word, shown
 from imgsearch.errors import ImgsearchError, UsageError
 from imgsearch.records import MODEL_FREE, is_model_free
 
@@ -35,6 +35,8 @@ _LISTED = 20  # unreadable files named in the summary
 
 def find(arguments: argparse.Namespace) -> int:
     """The verb find."""
+    for option in ("plan", "report", "pairs", "groups"):
+        require_no_folder(getattr(arguments, option), f"--{option}")
     begin_plan(arguments.folders, arguments.library)
     options = _options(arguments)
     read = () if arguments.library else arguments.folders

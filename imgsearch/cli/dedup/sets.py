@@ -14,7 +14,7 @@ from imgsearch.cli.folder_library import needs_vectors, opened_library
 from imgsearch.cli.folders_below import images_below
 from imgsearch.cli.listed import listed_paths
 from imgsearch.cli.output.progress import phases
-from imgsearch.cli.output.terminal import shown
+from imgsearch.cli.output.terminal import require_no_folder, shown
 from imgsearch.errors import MediaError, UsageError
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def leaks(arguments: argparse.Namespace) -> int:
     from imgsearch.dedup.reports.tables import LEAKS, write_table
 
     tiers = tiers_of(arguments.tiers, LEAKING)
+    require_no_folder(arguments.out, "--out")
     folders = [] if arguments.library else [*arguments.train, *arguments.test]
     with (
         phases(arguments) as progress,
@@ -105,6 +106,7 @@ def prune_set(arguments: argparse.Namespace) -> int:
     from imgsearch.datasets.prune import prune, prune_rows
     from imgsearch.dedup.reports.tables import PRUNED, write_table
 
+    require_no_folder(arguments.out, "--out")
     with opened_library(arguments, arguments.folders) as store:
         pruned = prune(store.view(), arguments.keep_fraction, arguments.seed)
         rows = prune_rows(pruned, path_of(store))

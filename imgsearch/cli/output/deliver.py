@@ -9,14 +9,15 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
-from imgsearch.cli.output.terminal import shown
+from imgsearch.cli.output.terminal import require_no_file, shown
 from imgsearch.errors import StorageFull
 
 
 def deliver(paths: Sequence[Path], folder: Path, *, link: bool) -> tuple[list[Path], list[str]]:
     """Copy or link ``paths`` into ``folder``, which is made if missing. Returns the path of each there, and a sentence
     for each that failed. If a name is taken by another file, "name (2).jpg" and so on is used. The same image from an
-    earlier search is left as it is. Raises StorageFull if the folder cannot be made."""
+    earlier search is left as it is. Raises UsageError if ``folder`` is a file, StorageFull if it cannot be made."""
+    require_no_file(folder, "--link-to DIR" if link else "--copy-to DIR")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:

@@ -13,6 +13,18 @@ from imgsearch.errors import UsageError
 from imgsearch.wording import one_line
 
 
+def require_no_file(path: Path, option: str) -> None:
+    """Raise UsageError if something that is no folder lies where a folder is to be read or made."""
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{shown(path)} is a file, expected a folder", f"name another one with {option}")
+
+
+def require_no_folder(path: str | Path | None, option: str) -> None:
+    """Raise UsageError if a folder lies where a file is to be written; None is no file."""
+    if path is not None and Path(path).expanduser().is_dir():
+        raise UsageError(f"{shown(path)} is a folder, expected the name of a file", f"{option} {shown(path)}/NAME")
+
+
 def shown(path: str | Path) -> str:
     """A file name on one line, in characters that the terminal can show. Line ends, escapes and other control
     characters, bytes that are not UTF-8, and characters that the output's encoding lacks become backslash escapes."""

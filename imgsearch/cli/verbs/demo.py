@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from imgsearch.cli.command import Command
 from imgsearch.cli.output.progress import phases
+from imgsearch.cli.output.terminal import require_no_file
 from imgsearch.errors import ImgsearchError, UsageError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def _run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     if arguments.count < 10:
         raise UsageError(f"--count is {arguments.count}, expected at least 10", "imgsearch demo")
+    require_no_file(arguments.out, "--out DIR")
     drawn, library = arguments.out / "pictures", arguments.out / "library"
     _draw(drawn, arguments.count)
     print(f"Indexing {drawn} with the small BLIP-2 that ships ...", flush=True)

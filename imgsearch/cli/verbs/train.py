@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from imgsearch.cli.command import Command
+from imgsearch.cli.output.terminal import require_no_file
 from imgsearch.cli.parser import real, whole
 from imgsearch.errors import UsageError
 from imgsearch.extras import needs_extra
+from imgsearch.model.checkpoints.resolve import find_source
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +32,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if not arguments.mini:
         raise UsageError("--mini is missing", "imgsearch train --mini OUT; for your own pairs: imgsearch tune PAIRS")
+    require_no_file(arguments.out, "OUT")
+    if arguments.model is not None:
+        find_source(arguments.model)
     arguments.out.mkdir(parents=True, exist_ok=True)
     folder = _train_mini(arguments, _logger(arguments.out / "log.txt"))
     print(f"the model is in {folder}; use it with --model {folder}")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from imgsearch.media.facts.sidecar_names import EXTENSIONS as SIDECAR_EXTENSIONS
 from imgsearch.media.facts.sidecar_names import FoundSidecars
-from imgsearch.media.sniff import IMAGE_EXTENSIONS
+from imgsearch.media.sniff import IMAGE_EXTENSIONS, UNREAD_EXTENSIONS
 from imgsearch.media.walking.ignore import IGNORE_FILE, read_ignore_file
 from imgsearch.media.walking.pass_rules import PROGRAM, Chain, PassRules, Patterns, dotted_names, special_names
 from imgsearch.media.walking.peek import begins_like_an_image
@@ -26,6 +26,7 @@ from imgsearch.media.walking.walk_counts import (
     NO_FILE,
     NO_IMAGE,
     THROWN_AWAY,
+    UNREAD,
     WalkCounts,
     WalkProblem,
     problem_reason,
@@ -267,10 +268,11 @@ class Walk:
 
     def _pass_other(self, entry: os.DirEntry[str]) -> None:
         """Count a file that is no image, or an entry that is no file."""
-        reason = NO_IMAGE
+        extension = entry.name[entry.name.rfind(".") :].lower()
+        reason = UNREAD if extension in UNREAD_EXTENSIONS else NO_IMAGE
         if not entry.is_file():
             reason = DEAD_LINK if entry.is_symlink() and not os.path.exists(entry.path) else NO_FILE  # noqa: PTH110
-        elif entry.is_symlink() and entry.name[entry.name.rfind(".") :].lower() in IMAGE_EXTENSIONS:
+        elif entry.is_symlink() and extension in IMAGE_EXTENSIONS:
             reason = INTO_LIBRARY
         self.counts.other += 1
         self.counts.pass_file(entry.name, reason)

@@ -11,6 +11,7 @@ from typing import Any
 from imgsearch.media.walking.pass_rules import HIDDEN, PROGRAM
 
 NO_IMAGE = "not a picture"
+UNREAD = "a picture or drawing of a format that is not supported"
 NO_FILE = "a pipe, a socket or a device"
 DEAD_LINK = "a link that leads nowhere"
 INTO_LIBRARY = "a link into a library"

@@ -17,6 +17,7 @@ from imgsearch.model.checkpoints.resolve import (
     is_repository,
     lavis_folder,
     lavis_repository,
+    meant_name,
     read_config,
     weight_files,
 )
@@ -109,7 +110,8 @@ def _repository(name: str) -> str:
     if not is_repository(name):
         fetched = ", ".join(model.name for model in KNOWN.values() if not model.ships)
         raise UsageError(
-            f"there is no model named {name!r} to fetch", f"known: {fetched}, or a Hugging Face id (owner/name)"
+            f"there is no model named {meant_name(name, KNOWN)} to fetch",
+            f"known: {fetched}, or a Hugging Face id (owner/name)",
         )
     return name
 

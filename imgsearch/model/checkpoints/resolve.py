@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from imgsearch.errors import CheckpointInvalid, ModelUnavailable, UsageError
+from imgsearch.errors import CheckpointInvalid, ModelUnavailable, ModelUnknown, UsageError
 from imgsearch.model.checkpoints.config import ARCHITECTURES, MODEL_TYPES
 from imgsearch.model.checkpoints.known import KNOWN, KnownModel
 from imgsearch.model.checkpoints.tensor_files import TensorFile, read_tensor_file
 from imgsearch.model.checkpoints.towers import find_tower
 from imgsearch.records import ModelId
+from imgsearch.wording import closest, one_line
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 CALIBRATION = "calibration.json"
@@ -43,8 +45,8 @@ class ResolvedCheckpoint:
 
 
 def find_source(name: str | Path) -> ResolvedCheckpoint:
-    """Look a model up. Raises UsageError on an empty name, ModelUnavailable where the name is unknown or files are
-    missing, CheckpointInvalid where they are of another kind."""
+    """Look a model up. Raises UsageError on an empty name, ModelUnknown where there is none of that name,
+    ModelUnavailable where files are missing, CheckpointInvalid where they are of another kind."""
     text = str(name)
     if not text.strip():
         raise UsageError("the model's name is empty", f"known models: {', '.join(KNOWN)}")
@@ -56,15 +58,19 @@ def find_source(name: str | Path) -> ResolvedCheckpoint:
     if path.is_file():
         return _checkpoint_file(path.resolve())
     if path.is_absolute() or text.startswith((".", "~")) or path.suffix in (".pth", ".pt"):
-        raise ModelUnavailable(
-            f"there is no model at {text}", f"known models: {', '.join(KNOWN)}; see `imgsearch models`"
-        )
+        raise ModelUnknown(f"there is no model at {text}", f"known models: {', '.join(KNOWN)}; see `imgsearch models`")
     if is_repository(text):
         return _cached(text, text)
-    raise ModelUnavailable(
-        f"there is no model named {text!r}; the known ones are {', '.join(KNOWN)}",
+    raise ModelUnknown(
+        f"there is no model named {meant_name(text, KNOWN)}; the known ones are {', '.join(KNOWN)}",
         "a directory, a LAVIS .pth or a Hugging Face id such as Salesforce/blip2-itm-vit-g will do too",
     )
+
+
+def meant_name(text: str, known: Iterable[str]) -> str:
+    """A name that is unknown, in quotes, with the ``known`` one that it resembles, if any."""
+    near = closest(text, known)
+    return f"{one_line(text)!r}{f' (did you mean {near}?)' if near else ''}"
 
 
 def is_repository(name: str) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from odd_files import encode, photo
 
 from imgsearch.media.walking.walk import Walk
-from imgsearch.media.walking.walk_counts import NO_IMAGE
+from imgsearch.media.walking.walk_counts import NO_IMAGE, UNREAD
 
 
 def names(walk: Walk) -> list[str]:
@@ -27,6 +27,18 @@ def test_walk_yields_pictures_and_counts_other_files(tmp_path: Path) -> None:
     assert (walk.counts.images, walk.counts.other) == (2, 3)
     assert walk.counts.passed_files == {(NO_IMAGE, ".txt"): 1, (NO_IMAGE, ".mp4"): 2}
     assert walk.problems == []
+
+
+def test_pictures_of_other_formats_are_not_called_other_files(tmp_path: Path) -> None:
+    touch(tmp_path / "a.EXR", tmp_path / "b.hdr", tmp_path / "c.xcf", tmp_path / "d.doc")
+    walk = Walk(tmp_path)
+    assert names(walk) == []
+    assert walk.counts.passed_files == {
+        (UNREAD, ".exr"): 1,
+        (UNREAD, ".hdr"): 1,
+        (UNREAD, ".xcf"): 1,
+        (NO_IMAGE, ".doc"): 1,
+    }
 
 
 def test_entry_carries_the_stat_of_the_file(tmp_path: Path) -> None:
