@@ -1,196 +1,178 @@
-"""Take the pictures of docs/images: the pages over an album of drawn scenes, in Chromium.
+"""Take the pictures of docs/images and docs/screenshots: the pages over an album of drawn scenes, in Chromium.
 
-    .venv/bin/python docs/screenshots.py [FOLDER]
+    .venv/bin/python docs/screenshots.py [--only NAME ...] [--into FOLDER] [--work FOLDER]
 
-Needs /usr/bin/chromium and the packages of the extra `dev`; takes two minutes, most of it for the album. Those with
-captions and answers are left out where no small generator is installed.
+Needs /usr/bin/chromium and the packages of the extra `dev`; takes some minutes, half of them for drawing. The states
+are in screenshot_states.py, those of a first run in screenshot_first_run.py. Those with captions and answers are left
+out where no small generator is installed.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
+import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageOps
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests" / "web"), str(ROOT / "tests" / "web" / "browser")]
+sys.path[:0] = [str(ROOT / "docs"), str(ROOT / "tests" / "web"), str(ROOT / "tests" / "web" / "browser")]
 
 import album  # noqa: E402
-from gestures import open_first, search, until, wait_for_answer  # noqa: E402
+import screenshot_first_run as first_run  # noqa: E402
+import screenshot_states as states  # noqa: E402
+from screenshot_states import Shot  # noqa: E402
 from stand import ARGUMENTS, CHROMIUM  # noqa: E402
 
-QUERY = "two orange fish over a blue heart in the desert"
-NOTHING = "a submarine in a supermarket"
-DESKTOP = {"viewport": {"width": 1440, "height": 900}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
-Shot = tuple[str, dict[str, Any], str, Callable[[Any], None]]
+SCENES, SIDE = 96, 620
+MOST_BYTES = 50_000  # of one picture
+ALBUMS = (("Desert", "desert", 9), ("In the snow", "in the snow", 12), ("Hearts", "a heart", 14))
 
 
-def _search(page: Any) -> None:
-    search(page, QUERY)
-    page.click("text=Show less sure ones too")
-    wait_for_answer(page)
-    page.evaluate("document.activeElement.blur()")
+@dataclass
+class Studio:
+    """Chromium, what of all pictures is ``wanted``, a ``work`` folder, and where the pictures go."""
 
+    browser: Any
+    wanted: frozenset[str]
+    work: Path
+    into: Path
 
-def _filter(page: Any) -> None:
-    search(page, "blue hearts")
-    page.click("text=Year")
-    page.click("#menu-years button >> nth=1")
-    wait_for_answer(page)
-    page.click("text=Folder")
-    page.wait_for_selector("#menu-folders button")
+    def of(self, shots: Iterable[Shot]) -> list[Shot]:
+        """Those that are wanted."""
+        return [shot for shot in shots if not self.wanted or shot.stem in self.wanted]
 
+    def shoot(self, library: Path, shots: Iterable[Shot]) -> None:
+        """Take pictures over a library."""
+        wanted = self.of(shots)
+        if not wanted:
+            return
+        with serving(library) as url:
+            for shot in wanted:
+                with self.page(url, shot.options, shot.scheme) as page:
+                    shot.act(page)
+                    page.wait_for_load_state("networkidle")
+                    self.take(page, shot.name)
 
-def _lightbox(page: Any) -> None:
-    _search(page)
-    open_first(page)
-    if page.viewport_size["width"] < 700:
-        page.click("[data-do=info]")
-    page.wait_for_selector(".words button")
-    page.click(".words >> text=heart")
-    page.wait_for_timeout(500)
-
-
-def _asked(page: Any) -> None:
-    """A picture with its caption, and two questions answered."""
-    search(page, "a blue heart")
-    open_first(page)
-    for number, question in enumerate(("what colour is the heart?", "is there a fish?"), 1):
-        page.fill(".ask input", question)
-        page.press(".ask input", "Enter")
-        until(page, f"document.querySelectorAll('.ask .answer:not(.waiting)').length === {number}")
-    page.evaluate("document.activeElement.blur()")
-
-
-def _library(page: Any) -> None:
-    page.goto(page.url.rstrip("/") + "/library")
-
-
-def _nothing(page: Any) -> None:
-    search(page, NOTHING)
-    until(page, "document.querySelectorAll('.tile').length > 0")
-
-
-def _duplicates(page: Any) -> None:
-    page.goto(page.url.rstrip("/") + "/duplicates")
-    page.keyboard.press("j")
-    page.keyboard.press("a")
-    page.wait_for_selector("#tray:not([hidden])")
-    page.wait_for_timeout(1000)
-    while page.locator(".twins.at [data-do=differ]").count() < 2:
-        page.keyboard.press("j")
-    page.click(".twins.at [data-do=differ] >> nth=1")
-    page.wait_for_selector("canvas")
-
-
-def _newest(page: Any) -> None:
-    page.mouse.move(0, 0)
-
-
-def _map_at(place: str) -> Callable[[Any], None]:
-    """The map of places, where ``place`` says (degrees north, degrees east, zoom)."""
-
-    def show(page: Any) -> None:
-        page.goto(f"{page.url.rstrip('/')}/map?at={place}")
-        until(page, "document.querySelector('#map').ariaBusy === 'false'")
+    @contextmanager
+    def page(self, url: str, options: dict[str, Any], scheme: str = "light") -> Iterator[Any]:
+        """A page of a browser without a past."""
+        context = self.browser.new_context(color_scheme=scheme, reduced_motion="reduce", **options)
+        context.set_default_timeout(120_000)
+        page = context.new_page()
+        page.goto(url)
         page.wait_for_load_state("networkidle")
+        yield page
+        context.close()
 
-    return show
-
-
-def _place(page: Any) -> None:
-    """The pictures of one place on the map."""
-    _map_at("44.5,1.5,4.3")(page)
-    page.click("#listed a >> nth=0")
-    until(page, "document.querySelector('#map').ariaBusy === 'false' && document.querySelector('.tray img')")
-    page.evaluate("document.activeElement.blur()")
-
-
-SHOTS: tuple[Shot, ...] = (
-    ("newest-light", DESKTOP, "light", _newest),
-    ("search-light", DESKTOP, "light", _search),
-    ("search-dark", DESKTOP, "dark", _search),
-    ("filter-light", DESKTOP, "light", _filter),
-    ("search-phone-light", PHONE, "light", _search),
-    ("search-phone-dark", PHONE, "dark", _search),
-    ("lightbox", DESKTOP, "light", _lightbox),
-    ("lightbox-phone", PHONE, "dark", _lightbox),
-    ("library-light", DESKTOP, "light", _library),
-    ("library-dark", DESKTOP, "dark", _library),
-)
-
-WRITTEN: tuple[Shot, ...] = (
-    ("ask", DESKTOP, "light", _asked),
-    ("ask-phone", PHONE, "dark", _asked),
-)
-
-MAPS: tuple[Shot, ...] = (
-    ("map-light", DESKTOP, "light", _map_at("44.5,6,4.3")),
-    ("map-dark", DESKTOP, "dark", _place),
-    ("map-phone", PHONE, "light", _map_at("44.5,4,3.6")),
-)
-
-COPIED: tuple[Shot, ...] = (
-    ("duplicates-light", DESKTOP, "light", _duplicates),
-    ("duplicates-dark", PHONE, "dark", _duplicates),
-)
+    def take(self, page: Any, name: str) -> None:
+        """As WebP, small enough for a repository."""
+        page.wait_for_timeout(300)
+        path = self.into / f"{name}.webp"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(io.BytesIO(page.screenshot())) as picture:
+            picture.thumbnail((1280, 1280))
+            for quality in (80, 70, 60, 50):
+                picture.convert("RGB").save(path, quality=quality, method=6)
+                if path.stat().st_size <= MOST_BYTES:
+                    break
+        sys.stderr.write(f"{path} {path.stat().st_size / 1000:.0f} kB\n")
 
 
-def main(folder: Path) -> None:
-    """All of them into ``folder``, as WebP."""
+@contextmanager
+def serving(library: Path, *more: str, home: Path | None = None) -> Iterator[str]:
+    """`imgsearch serve`; its address."""
+    command = [sys.executable, "-m", "imgsearch", "serve", "--library", str(library), "--port", "0", *more]
+    environment = {**os.environ, "HOME": str(home)} if home else None
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().split()[-1]
+        finally:
+            server.terminate()
+
+
+def main() -> None:
+    """All of them, or those that are named."""
     from playwright.sync_api import sync_playwright
 
-    folder.mkdir(parents=True, exist_ok=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="such as map-dark; all otherwise")
+    parser.add_argument("--into", type=Path, default=ROOT / "docs", help="the folder of images and screenshots")
+    parser.add_argument("--work", type=Path, help="where the album is drawn and kept for the next time")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="imgsearch-album-") as made, sync_playwright() as playwright:
-        pictures, library = Path(made) / "Pictures", Path(made) / "library"
-        album.draw_album(pictures, 96, side=620)
-        album.index_album(pictures, library)
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        _shoot(browser, folder, library, SHOTS)
-        if _captioned(library):
-            _shoot(browser, folder, library, WRITTEN)
-        travelled(library)
-        _shoot(browser, folder, library, MAPS)
-        _never_sure(library)
-        _shoot(browser, folder, library, (("nothing-light", DESKTOP, "light", _nothing),))
-        _copied(Path(made))
-        _shoot(browser, folder, Path(made) / "copied", COPIED)
+        studio = Studio(browser, frozenset(arguments.only), arguments.work or Path(made), arguments.into)
+        take_library(studio)
+        take_copies(studio)
+        if studio.of(first_run.SHOTS):
+            first_run.take(studio, serving)
         browser.close()
 
 
-def _shoot(browser: Any, folder: Path, library: Path, shots: tuple[Shot, ...]) -> None:
-    command = [sys.executable, "-m", "imgsearch", "serve", "--library", str(library), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        url = server.stdout.readline().split()[-1]
-        for name, options, scheme, act in shots:
-            context = browser.new_context(color_scheme=scheme, reduced_motion="reduce", **options)
-            context.set_default_timeout(120_000)
-            page = context.new_page()
-            page.goto(url)
-            page.wait_for_load_state("networkidle")
-            act(page)
-            page.wait_for_load_state("networkidle")
-            page.wait_for_timeout(300)
-            _save(page.screenshot(), folder / f"{name}.webp")
-            context.close()
-        server.terminate()
+def take_library(studio: Studio) -> None:
+    """Over one album: each group changes its library for the next ones, so it is a copy."""
+    pictures, indexed = studio.work / "Pictures", studio.work / "library"
+    if not indexed.exists():
+        album.draw_album(pictures, SCENES, side=SIDE)
+        album.index_album(pictures, indexed)
+    library = studio.work / "shown"
+    shutil.rmtree(library, ignore_errors=True)
+    shutil.copytree(indexed, library, symlinks=True)
+    studio.shoot(library, states.SHOTS)
+    if studio.of(states.WRITTEN) and captioned(library):
+        studio.shoot(library, states.WRITTEN)
+    travelled(library)
+    studio.shoot(library, states.MAPS)
+    if studio.of(states.COLLECTED):
+        collected(library)
+        studio.shoot(library, states.COLLECTED)
+    if studio.of(states.UNSURE):
+        never_sure(library)
+        studio.shoot(library, states.UNSURE)
+    if studio.of(states.LOST):
+        with serving(library) as url, studio.page(url, states.DESKTOP) as page:
+            lost = page.eval_on_selector(".tile", "(tile) => JSON.parse(tile.dataset.hit).name")
+        path = next(pictures.rglob(lost))
+        path.rename(aside := studio.work / path.name)
+        studio.shoot(library, states.LOST)
+        aside.rename(path)
+    shutil.rmtree(library, ignore_errors=True)
 
 
-def _save(png: bytes, path: Path) -> None:
-    """As WebP, small enough for a repository."""
-    with Image.open(io.BytesIO(png)) as picture:
-        picture.thumbnail((1280, 1280))
-        picture.convert("RGB").save(path, quality=82, method=6)
+def take_copies(studio: Studio) -> None:
+    """Drawn pictures, copies of some of them, and the plan that find writes about these."""
+    if not studio.of(states.COPIED):
+        return
+    with tempfile.TemporaryDirectory(dir=studio.work) as name:
+        folder = Path(name)
+        pictures, phone = folder / "Drawn", folder / "Drawn" / "Phone"
+        album.draw_album(pictures, 24, side=SIDE)
+        phone.mkdir()
+        for number, path in enumerate(sorted(pictures.rglob("*.jpg"))[:9]):
+            with Image.open(path) as picture:
+                if number % 3 == 0:
+                    (phone / f"{path.stem} copy.jpg").write_bytes(path.read_bytes())
+                if number % 3 == 2:
+                    ImageOps.mirror(picture).save(phone / f"{path.stem} mirrored.jpg", quality=85)
+                if number % 3:
+                    picture.resize((picture.width // 2, picture.height // 2)).save(phone / f"{path.stem} small.jpg")
+        album.index_album(pictures, folder / "copied")
+        command = [sys.executable, "-m", "imgsearch", "dedup", "find", "--library", str(folder / "copied"), "--quiet"]
+        subprocess.run([*command, "--tiers", "bytes,pixels,perceptual"], check=True, stdout=subprocess.DEVNULL)
+        studio.shoot(folder / "copied", states.COPIED)
 
 
 def travelled(library: Path) -> None:
@@ -214,7 +196,7 @@ def travelled(library: Path) -> None:
             del ids[:count]
 
 
-def _captioned(library: Path) -> bool:
+def captioned(library: Path) -> bool:
     """Write captions of the album, if the small generator is there."""
     from imgsearch.generation.sources import SHIPPED_FOLDER
 
@@ -226,25 +208,17 @@ def _captioned(library: Path) -> bool:
     return True
 
 
-def _copied(folder: Path) -> None:
-    """Drawn pictures, copies of some of them, and the plan that find writes about these."""
-    pictures, phone = folder / "Drawn", folder / "Drawn" / "Phone"
-    album.draw_album(pictures, 24, side=620)
-    phone.mkdir()
-    for number, path in enumerate(sorted(pictures.rglob("*.jpg"))[:9]):
-        with Image.open(path) as picture:
-            if number % 3 == 0:
-                (phone / f"{path.stem} copy.jpg").write_bytes(path.read_bytes())
-            if number % 3 == 2:
-                ImageOps.mirror(picture).save(phone / f"{path.stem} mirrored.jpg", quality=85)
-            if number % 3:
-                picture.resize((picture.width // 2, picture.height // 2)).save(phone / f"{path.stem} small.jpg")
-    album.index_album(pictures, folder / "copied")
-    command = [sys.executable, "-m", "imgsearch", "dedup", "find", "--library", str(folder / "copied"), "--quiet"]
-    subprocess.run([*command, "--tiers", "bytes,pixels,perceptual"], check=True, stdout=subprocess.DEVNULL)
+def collected(library: Path) -> None:
+    """Albums of what a person would look for, and favourites."""
+    import imgsearch
+
+    with imgsearch.open(library) as opened:
+        for name, query, count in ALBUMS:
+            hits = opened.search(query, k=count).hits
+            opened.albums.create(name, [hit.image_id for hit in hits])
 
 
-def _never_sure(library: Path) -> None:
+def never_sure(library: Path) -> None:
     """Give the library a rule by which nothing matches with confidence."""
     from imgsearch.app import save_calibration
     from imgsearch.search.calibration import Calibration
@@ -254,4 +228,4 @@ def _never_sure(library: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images")
+    main()

@@ -56,7 +56,7 @@ def test_a_folder_takes_the_place_of_the_folder_before_and_leads_deeper(shelf: A
 
 def test_towns_are_offered_with_what_near_them_is_found(make_shelf: Callable[..., Any]) -> None:
     shelf = make_shelf()
-    places = [(38.71, -9.14)] * 3 + [(38.75, -9.2), (48.86, 2.35), (48.9, 2.4), (-17.8, 178.0), (0.0, -140.0)]
+    places = [(38.71, -9.14)] * 3 + [(38.75, -9.2), (48.86, 2.35), (48.9, 2.4), (-18.14, 178.44), (0.0, -140.0)]
     with shelf.store.catalog.note() as catalog:
         for image_id, (north, east) in enumerate(places, 1):
             catalog.execute(f"UPDATE images SET latitude={north}, longitude={east} WHERE image_id={image_id}")
