@@ -3,6 +3,7 @@ promises and beside its weights. The weights are random: memory does not depend 
 
     python benchmarks/memory.py [--models blip2,blip2-coco,blip2-vitl] [--pictures 4] [--quick]
 
+A name with "/half", such as blip2/half, has float16 values in its ViT, stored as float32, as many of LAVIS's files do.
 Needs 5 GB of disk at a time, and as much RAM.
 """
 
@@ -18,7 +19,13 @@ from made_up_model import sliced, write_checkpoint
 from processes import timed
 from results import add_flags, markdown_table, write_section, writes
 
+from imgsearch.model import profile_for
 from imgsearch.model.checkpoints.known import KNOWN
+from imgsearch.model.checkpoints.resolve import find_source
+from imgsearch.model.runtimes.choice import index_bytes
+
+_MB = 1.024e-3
+"""GB in what `processes.Timed` calls an MB: 1,000 of Linux's kB, each of 1,024 bytes."""
 
 COMMAND = [sys.executable, "-m", "imgsearch"]
 
@@ -57,22 +64,24 @@ def main() -> None:
 
 def measured(name: str, folder: Path, pictures: Path, *, quick: bool) -> list[object]:
     """One model: its weights, its promise, and the peaks of an index run and of a search that re-ranks."""
+    name, _, half = name.partition("/")
     known = KNOWN[name]
     sizes = sliced("vitl" in name, 2 if quick else 0, 2 if quick else 0)
     sizes = replace(sizes, vision=replace(sizes.vision, image=known.image_size))
-    checkpoint = write_checkpoint(folder / "model", sizes)
+    checkpoint = write_checkpoint(folder / "model", sizes, half_vit=bool(half))
     weights = (checkpoint / "model.safetensors").stat().st_size / 1e9
+    promised = index_bytes(known, profile_for(checkpoint, "cpu", "float32"), find_source(checkpoint))
     where = ["--library", str(folder / "library"), "--model", str(checkpoint)]
     index = timed([*COMMAND, "index", str(pictures), *where, "--device", "cpu"])
     search = timed([*COMMAND, "search", "w1 w2", *where, "--device", "cpu", "--rerank", "2"])
     (checkpoint / "model.safetensors").unlink()
     return [
-        name,
+        f"{name}, ViT of float16 values" if half else name,
         weights,
-        known.memory_bytes / 1e9,
-        index.peak_mb / 1000,
-        index.peak_mb / 1000 / weights,
-        search.peak_mb / 1000,
+        promised / 1e9,
+        index.peak_mb * _MB,
+        index.peak_mb * _MB / weights,
+        search.peak_mb * _MB,
     ]
 
 

@@ -7,6 +7,7 @@ times slower than float32. A probe takes under a second and is remembered in the
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib.util
 import json
@@ -19,6 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from imgsearch.errors import UsageError
 from imgsearch.files import write_whole
 from imgsearch.settings import available_cores
 
@@ -62,10 +64,19 @@ def has_int8() -> bool:
 
 def instructions() -> frozenset[str]:
     """The names of the processor's instructions as Linux has them, less those that `MASK` or ONEDNN_MAX_CPU_ISA hide.
-    Empty where the system does not tell."""
+    Empty where the system does not tell. Raises UsageError where `MASK` holds a name that no processor is known for."""
     hidden = os.environ.get(MASK, "").lower().replace(",", " ").split()
     if "all" in hidden:
         return frozenset()
+    known = BFLOAT16 | INT8 | _detected()
+    unknown = [name for name in hidden if name not in known]
+    if unknown:
+        close = difflib.get_close_matches(unknown[0], known, 1)
+        raise UsageError(
+            f"{MASK} names the instruction {unknown[0]!r}, which is not known here"
+            + (f" (did you mean {close[0]}?)" if close else ""),
+            f"names with commas between, such as {', '.join(sorted(BFLOAT16 | INT8))}; or all",
+        )
     limited = _HIDDEN_BY_ISA.get(os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper(), frozenset())
     return _detected() - frozenset(hidden) - limited
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imgsearch.cli.main import main
+from imgsearch.errors import UsageError
 from imgsearch.model import cpu, model_id_of, profile_for
 from imgsearch.model.checkpoints import identity
 
@@ -92,3 +93,10 @@ def test_models_say_what_the_processor_can(monkeypatch, capsys):
     main(["models"])
     told = capsys.readouterr().out
     assert "no instructions for bfloat16" in told and "none for int8" in told and "cpu, bfloat16" not in told
+
+
+def test_a_misspelt_instruction_is_told(monkeypatch):
+    monkeypatch.setenv(cpu.MASK, "avx512_bf61")
+    with pytest.raises(UsageError, match=r"avx512_bf61.*did you mean avx512_bf16") as caught:
+        cpu.has_bfloat16()
+    assert "all" in caught.value.hint

@@ -12,10 +12,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from imgsearch.errors import ModelUnavailable
-from imgsearch.model import load_model
+from imgsearch.model import load_model, profile_for
 from imgsearch.model.checkpoints.config import parse_sizes
 from imgsearch.model.checkpoints.faithful import image_bytes, part_of
+from imgsearch.model.checkpoints.known import KNOWN
 from imgsearch.model.checkpoints.resolve import find_source
+from imgsearch.model.runtimes.choice import index_bytes
 from imgsearch.model.runtimes.torch.layers import Linear
 from imgsearch.model.runtimes.torch.weights import Filling
 
@@ -102,6 +104,14 @@ def test_bytes_of_images_are_what_an_index_run_holds(narrow):
     sizes = parse_sizes(source.config)
     hidden = 2 * state[f"{VIT}.0.mlp.fc2.weight"].numel()
     assert image_bytes(source, sizes) == expected - hidden
+
+
+def test_promised_memory_falls_by_what_narrow_weights_save(narrow, directory):
+    profile = profile_for(narrow, "cpu", "float32")
+    own, of_floats = (index_bytes(KNOWN["blip2"], profile, find_source(folder)) for folder in (narrow, directory))
+    assert of_floats == KNOWN["blip2"].memory_bytes == index_bytes(KNOWN["blip2"], profile, None)
+    sizes = parse_sizes(find_source(narrow).config)
+    assert of_floats - own == image_bytes(find_source(directory), sizes) - image_bytes(find_source(narrow), sizes) > 0
 
 
 def test_texts_need_no_vit_and_images_no_words(narrow, monkeypatch):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
-_EVERY_S = 0.5
+_EVERY_S = 0.3  # a person takes longer silence for a program that hangs
 
 
 class Sign:

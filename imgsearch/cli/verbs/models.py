@@ -21,7 +21,7 @@ from imgsearch.model.checkpoints.pull import pull_model
 from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source, is_here
 from imgsearch.model.memory import available_bytes
 from imgsearch.model.runtime_profile import RuntimeProfile
-from imgsearch.model.runtimes.choice import published_profile
+from imgsearch.model.runtimes.choice import index_bytes, published_profile
 from imgsearch.model.runtimes.openvino.exports import Part, part_as_json
 from imgsearch.model.runtimes.openvino.opening import exports_of
 from imgsearch.progress import StageProgress
@@ -39,6 +39,7 @@ class ModelRow:
     size_bytes: int
     image_size: int
     note: str
+    memory_bytes: int  # that an `imgsearch index` takes here
     profile: RuntimeProfile | None = None  # what would run here; None where the files do not tell
     exports: tuple[Part, ...] = ()  # for OpenVINO
 
@@ -84,30 +85,24 @@ def in_megabytes(told: StageProgress) -> StageProgress:
 def describe(model: KnownModel) -> ModelRow:
     """Look at the disk for one model; loads nothing."""
     if not is_here(model):
-        return ModelRow(model, "not here", None, 0, model.image_size, "", published_profile(model))
+        profile = published_profile(model)
+        return ModelRow(model, "not here", None, 0, model.image_size, "", index_bytes(model, profile, None), profile)
     try:
         source = find_source(model.name)
         _, _, image_size = config_shape(config_of(source), source.path, None)
         profile = profile_for(model.name)
         exports = exports_of(source, None)
     except ModelUnavailable as error:
-        return ModelRow(model, "incomplete", None, 0, model.image_size, error.message)
+        return ModelRow(model, "incomplete", None, 0, model.image_size, error.message, model.memory_bytes)
     except CheckpointInvalid as error:
-        return ModelRow(model, "damaged", None, 0, model.image_size, error.message)
+        return ModelRow(model, "damaged", None, 0, model.image_size, error.message, model.memory_bytes)
     whole = tuple(part for part in exports.parts.values() if exports.is_whole(part))
-    return ModelRow(model, "on disk", source.path, _size(source), image_size, "", profile, whole)
+    memory = index_bytes(model, profile, source)
+    return ModelRow(model, "on disk", source.path, _size(source), image_size, "", memory, profile, whole)
 
 
 def _size(source: ResolvedCheckpoint) -> int:
     return sum(path.stat().st_size for path in (*source.weights, *source.companions))
-
-
-def ram_of(row: ModelRow) -> int:
-    """Bytes that an `imgsearch index` takes here: the model's own figure is for float32, and 16-bit floats take half of
-    its weights."""
-    profile = row.profile
-    halved = profile is not None and profile.on_cpu and profile.dtype in ("bfloat16", "float16")
-    return row.model.memory_bytes - (profile.weight_bytes if halved and profile is not None else 0)
 
 
 def _as_json(row: ModelRow) -> dict[str, object]:
@@ -119,7 +114,7 @@ def _as_json(row: ModelRow) -> dict[str, object]:
         "path": str(row.path) if row.path else None,
         "size_bytes": row.size_bytes,
         "download_bytes": row.model.download_bytes,
-        "memory_bytes": ram_of(row),
+        "memory_bytes": row.memory_bytes,
         "image_size": row.image_size,
         "about": row.model.about,
         "note": row.note,
@@ -172,7 +167,7 @@ def _as_table(rows: list[ModelRow]) -> str:
     for row in rows:
         model = row.model
         download = "-" if model.ships else f"{model.download_bytes / 1e9:.1f} GB"
-        ram = f"{ram_of(row) / 1e9:.1f} GB"
+        ram = f"{row.memory_bytes / 1e9:.1f} GB"
         lines.append(f"{model.name:<12}{row.state:<12}{download:>9}{ram:>8}{row.image_size:>8}  {model.about}")
         if row.profile is not None:
             lines.append(f"{'':12}{_profile_in_words(row.profile)}")

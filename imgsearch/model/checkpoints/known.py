@@ -9,16 +9,16 @@ _LAVIS = "https://storage.googleapis.com/sfr-vision-language-research/LAVIS/mode
 
 # Weights of 4 bytes: 1.17 billion with the ViT-g, 0.47 billion with the ViT-L.
 _VITG_BYTES, _VITL_BYTES = 4_700_000_000, 1_900_000_000
-# benchmarks/memory.py, two cores, 4 pictures: 5.06, 5.18 and 2.34 GB.
-_VITG_MEMORY, _VITG_LARGE_MEMORY, _VITL_MEMORY = 5_200_000_000, 5_400_000_000, 2_350_000_000
+# benchmarks/memory.py, two cores, 4 pictures.
+_VITG_MEMORY, _VITG_LARGE_MEMORY, _VITL_MEMORY = 4_900_000_000, 5_000_000_000, 2_100_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A model that has a short name. ``download_bytes`` and ``memory_bytes`` are what a person must have free;
-    memory is that of an `imgsearch index` in float32 on a CPU. ``subject``: what its images and texts are about.
-    ``repository``: on Hugging Face. ``files``: addresses of LAVIS's own files, the checkpoint first. With neither it
-    ships with imgsearch."""
+    """A model that has a short name. ``download_bytes`` and ``memory_bytes`` are what a person must have free; memory
+    is that of an `imgsearch index` in float32 on a CPU, with weights that only float32 holds. ``subject``: what its
+    images and texts are about. ``repository``: on Hugging Face. ``files``: addresses of LAVIS's own files, the
+    checkpoint first. With neither it ships with imgsearch."""
 
     name: str
     repository: str | None

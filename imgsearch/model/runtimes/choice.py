@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
-from imgsearch.model.checkpoints.config import parse_sizes, published_sizes
+from imgsearch.model.checkpoints.config import expected_shapes, parse_sizes, published_sizes
+from imgsearch.model.checkpoints.faithful import image_bytes, part_of
 from imgsearch.model.checkpoints.identity import (
     check_arguments,
     chosen_dtype,
@@ -14,7 +16,7 @@ from imgsearch.model.checkpoints.identity import (
     resolve_device,
 )
 from imgsearch.model.checkpoints.known import KnownModel
-from imgsearch.model.checkpoints.resolve import find_source
+from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source
 from imgsearch.model.cpu import known_rates, verdict
 from imgsearch.model.runtime_profile import RuntimeName, RuntimeProfile
 from imgsearch.model.runtimes.costs import profile_of
@@ -53,6 +55,22 @@ def takes_openvino(runtime: str, dtype: str) -> bool:
     if runtime == "openvino" or dtype.startswith("int8"):
         return True
     return runtime == "auto" and dtype == "bfloat16"
+
+
+def index_bytes(model: KnownModel, profile: RuntimeProfile | None, source: ResolvedCheckpoint | None) -> int:
+    """Bytes of memory that an `imgsearch index` with a known model takes on the CPU: as measured with weights that only
+    float32 holds, less what its own save where ``source`` is on this computer, or 16-bit floats as arithmetic do. Cost:
+    `image_bytes`."""
+    if profile is None or not profile.on_cpu:
+        return model.memory_bytes
+    sizes = parse_sizes(config_of(source)) if source is not None else None
+    sizes = sizes or published_sizes(model.image_size, clip=bool(model.files))
+    numbers = sum(math.prod(shape) for name, shape in expected_shapes(sizes) if part_of(name) != "texts")
+    if profile.dtype in ("bfloat16", "float16"):
+        return model.memory_bytes - 2 * numbers
+    if profile.dtype == "float32" and source is not None:
+        return model.memory_bytes - 4 * numbers + image_bytes(source, sizes)
+    return model.memory_bytes
 
 
 def published_profile(model: KnownModel) -> RuntimeProfile:

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from imgsearch.cli.model_runtimes import timed_once
-from imgsearch.cli.verbs.models import ModelRow, describe, in_megabytes, ram_of
+from imgsearch.cli.verbs.models import ModelRow, describe, in_megabytes
 from imgsearch.errors import ModelUnavailable, StorageFull
 from imgsearch.extras import has_extra
 from imgsearch.model import known_models
@@ -68,7 +68,7 @@ def _card(row: ModelRow, free: int | None) -> dict[str, Any]:
         "photographs": model.subject == "photographs",
         "here": row.state == "on disk",
         "download_bytes": model.download_bytes,
-        "memory_bytes": ram_of(row),
+        "memory_bytes": row.memory_bytes,
         "fits": _fits(row, free),
         "seconds_each": None if profile is None else profile.image_seconds,
         "graphics_card": profile is not None and not profile.on_cpu,
@@ -90,7 +90,7 @@ def _fits(row: ModelRow, free: int | None) -> str:
     "unknown"."""
     if free is None:
         return "unknown"
-    need = ram_of(row)
+    need = row.memory_bytes
     search = row.profile.weight_bytes if row.profile is not None else need // 2
     return "yes" if need + search <= free else "tight" if need <= free else "no"
 
