@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from imgsearch.model.checkpoints.config import expected_shapes, parse_sizes, published_sizes
-from imgsearch.model.checkpoints.faithful import image_bytes, part_of
 from imgsearch.model.checkpoints.identity import (
     check_arguments,
     chosen_dtype,
@@ -61,6 +60,8 @@ def index_bytes(model: KnownModel, profile: RuntimeProfile | None, source: Resol
     """Bytes of memory that an `imgsearch index` with a known model takes on the CPU: as measured with weights that only
     float32 holds, less what its own save where ``source`` is on this computer, or 16-bit floats as arithmetic do. Cost:
     `image_bytes`."""
+    from imgsearch.model.checkpoints.faithful import image_bytes, part_of  # which no search needs
+
     if profile is None or not profile.on_cpu:
         return model.memory_bytes
     sizes = parse_sizes(config_of(source)) if source is not None else None
