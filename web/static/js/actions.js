@@ -2,9 +2,7 @@
 // how the list follows.
 
 import { CAN_SHARE, el, icon } from "./dom.js";
-import { share } from "./give.js";
 import { albumOf, chooseAlbum, heartTiles, mark, put, toggleFavourite } from "./keep.js";
-import { toast, undoLast } from "./toast.js";
 
 const asksHidden = (query) => /(^|\s)is:"?hidden"?(\s|$)/i.test(query);
 
@@ -57,7 +55,7 @@ export class Actions {
       b: hits.length && (() => chooseAlbum(hits)),
       h: hits.length && (() => this.hide(hits)),
       p: () => this.play(),
-      z: () => undoLast(),
+      z: () => import("./toast.js").then(({ undoLast }) => undoLast(), () => {}),
     }[event.key];
     if (!act) return;
     event.preventDefault();
@@ -88,7 +86,7 @@ export class Actions {
       button("out", "out@more", "Take out", () => this.album && put(this.album, this.chosen, false)),
       button("hide", "hide@more", "Hide", () => this.hide(this.chosen)),
       button("slides", "play", "Slideshow", () => this.play()),
-      CAN_SHARE ? button("share", "share@more", "Share", () => share(this.chosen)) : null,
+      CAN_SHARE ? button("share", "share@more", "Share", () => import("./give.js").then(({ share }) => share(this.chosen), () => {})) : null,
     ].filter(Boolean);
   }
 
@@ -114,7 +112,7 @@ export class Actions {
     if (!/(^|\s)album:/i.test(query)) this.album = null;
     else if (this.asked !== query) {
       this.asked = query;
-      this.album = await albumOf(query).catch((problem) => toast(problem.message) ?? null);
+      this.album = await albumOf(query).catch(() => null);
     }
     this.#shown();
   }

@@ -2,7 +2,9 @@
 
 import { ask, change } from "./client.js";
 import { count, el, icon, several, styled } from "./dom.js";
-import { toast } from "./toast.js";
+
+/** A sentence at the edge of the page; most visits need none. */
+const toast = (...said) => import("./toast.js").then((made) => made.toast(...said), () => {});
 
 styled("keep").catch(() => {});
 

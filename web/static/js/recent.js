@@ -29,10 +29,10 @@ export class Recent {
   constructor(form, asked) {
     Object.assign(this, { form, field: form.querySelector('input[type="search"]'), asked });
     this.menu = el("div", { class: "menu recall", id: "recalled", popover: "manual", role: "group", "aria-label": "Searches of this machine" });
-    this.button = el("button", { class: "round", type: "button", "aria-label": "Earlier searches", title: "Earlier and saved searches", "aria-expanded": "false", "aria-controls": "recalled", click: () => this.#toggle() }, icon("clock@more"));
+    this.button = el("button", { class: "round", type: "button", "aria-label": "Earlier searches", title: "Earlier and saved searches", "aria-expanded": "false", "aria-controls": "recalled", click: () => this.#toggle() }, icon("clock"));
     this.field.after(this.button);
     form.append(this.menu);
-    styled("recent");
+    styled("recent").catch(() => {});
     this.field.addEventListener("keydown", (event) => event.key === "ArrowDown" && (event.preventDefault(), this.open(true)));
     this.field.addEventListener("input", () => this.shown && this.#draw());
     this.menu.addEventListener("keydown", (event) => this.#key(event));
@@ -82,7 +82,7 @@ export class Recent {
     const row = (text, list) => {
       const keep = list === "saved" || saved.includes(text);
       return el("li", {},
-        el("button", { type: "button", "data-search": text, "data-list": list, click: () => this.#ask(text) }, icon(list === "saved" ? "star@more" : "clock@more"), el("span", {}, text)),
+        el("button", { type: "button", "data-search": text, "data-list": list, click: () => this.#ask(text) }, icon(list === "saved" ? "star@more" : "clock"), el("span", {}, text)),
         keep ? null : el("button", { class: "round", type: "button", "aria-label": `Save the search ${text}`, title: "Save", click: () => this.#change("saved", [text, ...saved]) }, icon("star@more")),
         el("button", { class: "round", type: "button", "aria-label": `Forget the search ${text}`, title: "Forget", click: () => this.#change(list, read(list).filter((one) => one !== text)) }, icon("close")));
     };

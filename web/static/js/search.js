@@ -272,7 +272,7 @@ const page = {
 /** Once the pictures are there: what the first one that is opened needs comes as somebody reaches for the grid. */
 const soon = () => later(() => {
   for (const kind of ["pointerover", "focusin", "touchstart"]) list.addEventListener(kind, () => withLightbox().catch(() => {}), { once: true, passive: true });
-  ahead("around", "actions", "answer_list", "give", "keep", "motion", "news", "recent", "select", "toast", "upload");
+  ahead("around", "actions", "keep", "motion", "news", "recent", "select", "upload");
   styled("keep+news+recent+select").catch(() => {});
   import("./around.js").then(({ surround }) => (around = surround(page)), () => {});
 });
