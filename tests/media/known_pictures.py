@@ -37,3 +37,15 @@ def shown(picture: np.ndarray) -> np.ndarray:
 def error(data: bytes, picture: np.ndarray, name: str = "") -> float:
     """Mean difference, of 255."""
     return float(np.abs(decode_bytes(data, SIDE, name=name).pixels.astype(int) - shown(picture)).mean())
+
+
+GREY_IMAGE, RGB_IMAGE = Image.fromarray(numbers(GREY, "u1")), Image.fromarray(numbers(RGB, "u1"))
+
+OVER = {"RGBA": on_white(RGB), "LA": on_white(GREY[..., None])[..., 0]}
+
+CHANNELS = {
+    "grey": (GREY[..., None], GREY),
+    "colour": (RGB, RGB),
+    "grey and alpha": (np.concatenate([GREY[..., None], ALPHA], axis=2), OVER["LA"]),
+    "colour and alpha": (np.concatenate([RGB, ALPHA], axis=2), OVER["RGBA"]),
+}
