@@ -106,6 +106,18 @@ def test_display_p3_is_taken_to_srgb(colour: tuple[int, int, int]) -> None:
     assert np.abs(pixel - np.array(p3_to_srgb(tuple(v / 255 for v in colour)))).max() <= 2
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_profile_for_colours_is_used_for_grey_too(mode: str) -> None:
+    """Pillow leaves it on a picture that was made grey. This one says that 128 is half of the light."""
+    profile, table = bytearray(p3_profile()), b"curv\0\0\0\0\0\0\4\0"
+    assert profile.count(table) == 3
+    at = -1
+    while (at := profile.find(table, at + 1)) >= 0:
+        profile[at + 12 : at + 12 + 2048] = np.linspace(0, 65535, 1024).round().astype(">u2").tobytes()
+    data = encode(Image.new("RGB", (20, 20), (128, 128, 128)).convert(mode), "PNG", icc_profile=bytes(profile))
+    assert abs(decode_bytes(data, 8).pixels[4, 4].astype(int) - 188).max() <= 2
+
+
 @pytest.mark.parametrize("profile", [b"rubbish" * 30, p3_profile()[:200], b"\0" * 128])
 def test_broken_profile_is_left_aside(profile: bytes) -> None:
     assert difference(encode(photo(), "PNG", icc_profile=profile), expected(photo())) == 0
