@@ -3,9 +3,12 @@ built, opened and searched on the way. For every figure the exponent e of its gr
 two rungs and fitted over all of them. docs/scale.md reckons with these.
 Times are those of the processor, not of the clock, so that a busy machine changes little.
 
-    python benchmarks/ladder.py [--rungs 10000,100000,1000000] [--scratch DIR] [--quick]
+    python benchmarks/ladder.py [--rungs 10000,100000,1000000] [--scratch DIR] [--minutes 8] [--quick]
 
-With --scratch what was embedded is kept for the next time; the library, 9 GB a million images in int8, is not.
+With --scratch all of it is kept there, the library too (9 GB a million images in int8): then a rung can be one command,
+`--rungs 1000000`, and the table has all rungs that were measured before. With --minutes a command ends after about that
+time, between two steps, and the same command goes on: a million images take 8 minutes of a core to fill, 3 to build.
+5,000,000 need 45 GB of disk, and 45 minutes to fill. An interrupted step, or a filling of 20,000, is done again.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from typing import Any
 
 import numpy as np
 from first_stages import FILTERS, K, status
-from made_up import embedded, fill, made_blocks, new_library
+from made_up import embedded, fill, made_blocks, nearest, new_library
 from results import add_flags, markdown_table, write_copy, write_section, writes
 
 from imgsearch.index import ExactIndex, open_index
@@ -50,6 +53,7 @@ FIGURES = (
     ("index_mb", "search index on disk (MB)"),
 )
 NO_COST = ("recall",)
+STEP = 20_000  # images filled between two looks at the clock
 
 
 def main() -> None:
@@ -58,46 +62,104 @@ def main() -> None:
     parser.add_argument("--dtype", default="int8", choices=("float16", "int8"))
     parser.add_argument("--real", type=int, default=20_000, help="scenes to draw and embed")
     parser.add_argument("--queries", type=int, default=50)
-    parser.add_argument("--scratch", type=Path, help="keeps embedded scenes for the next time")
+    parser.add_argument("--scratch", type=Path, help="keeps embedded scenes, the library and what was measured")
+    parser.add_argument("--minutes", type=float, default=0, help="end after about so many, to go on later")
+    parser.add_argument("--note", default="", help="a sentence for the table: what else the machine was doing")
     add_flags(parser)
     arguments = parser.parse_args()
     rungs = [int(part) for part in arguments.rungs.split(",")]
     if arguments.quick:
         rungs, arguments.real, arguments.queries = [500, 2000], 200, 10
-    with tempfile.TemporaryDirectory(dir=arguments.scratch) as temporary:
+    with tempfile.TemporaryDirectory() as temporary:
         scratch = (arguments.scratch or Path(temporary)) / model_id_of("mini", device="cpu").fingerprint[:8]
         scratch.mkdir(parents=True, exist_ok=True)
+        until = time.monotonic() + 60 * arguments.minutes if arguments.minutes else math.inf
         real, texts = embedded(scratch, arguments.real, 200 if arguments.queries <= 200 else arguments.queries)
-        climbed = climb(Path(temporary) / "ladder", rungs, arguments.dtype, (real, texts[: arguments.queries]))
-    lines = [*table(climbed), "", _about(arguments)]
+        ladder = Ladder(scratch / f"ladder-{arguments.dtype}", arguments.dtype, real, texts[: arguments.queries], until)
+        climbed = ladder.climb(rungs)
+    lines = [*table(climbed), "", _about(arguments), *([arguments.note] if arguments.note else [])]
     print("\n".join(lines))
     if writes(arguments):
         write_section("A library that grows (benchmarks/ladder.py)", lines)
         write_copy(DOCS, "ladder", lines)
 
 
-def climb(folder: Path, rungs: Sequence[int], dtype: str, known: tuple[np.ndarray, np.ndarray]) -> list[dict[str, Any]]:
-    """The figures of each rung; printed as they come, so that a run that is stopped has told something."""
-    real, texts = known
-    folder.mkdir(parents=True)
-    new_library(folder / "library", dtype).close()
-    found: list[dict[str, Any]] = []
-    done, filling = 0, 0.0
-    for rung in rungs:
-        filling += _filled(folder / "library", real, done, rung)
-        done = rung
-        found.append({"images": rung, "fill_s": filling, **_measured(folder, texts)})
-        print(json.dumps(found[-1]), file=sys.stderr, flush=True)
-    return found
+class Ladder:
+    """The library in ``folder``, and ``rungs.json`` there: the figures of each rung, written after every step."""
+
+    def __init__(self, folder: Path, dtype: str, real: np.ndarray, texts: np.ndarray, until: float) -> None:
+        self.folder, self._real, self._texts, self._until = folder, real, texts, until
+        self._kept = folder / "rungs.json"
+        self._rungs: dict[str, dict[str, Any]] = json.loads(self._kept.read_text()) if self._kept.exists() else {}
+        folder.mkdir(exist_ok=True)
+        if not (folder / "library").exists():
+            new_library(folder / "library", dtype).close()
+
+    def climb(self, rungs: Sequence[int]) -> list[dict[str, Any]]:
+        """The figures of every rung that was measured, now or before; printed as they come."""
+        for rung in rungs:
+            found = self._rungs.setdefault(str(rung), {"images": rung, "filled_s": 0.0})
+            self._fill(rung, found)
+            for name, step in (("build_s", self._built), ("columns_s", self._columns), ("recall", self._searched)):
+                if name not in found:
+                    self._require_time(f"{rung:,} images are filled, {name} is to come")
+                    found.update(step())
+                    self._keep()
+            print(json.dumps(found), file=sys.stderr, flush=True)
+        done = sorted((found for found in self._rungs.values() if "recall" in found), key=lambda found: found["images"])
+        for number, found in enumerate(done):
+            found["fill_s"] = sum(each["filled_s"] for each in done[: number + 1])
+        return done
+
+    def _fill(self, rung: int, found: dict[str, Any]) -> None:
+        """Processor seconds, without those in which the vectors were made up."""
+        near = nearest(self._real) if self._slots() < rung else np.empty(0, np.int64)
+        while (done := self._slots()) < rung:
+            self._require_time(f"{done:,} of {rung:,} images are filled")
+            found["filled_s"] += _filled(self.folder / "library", self._real, near, done, min(rung, done + STEP))
+            self._keep()
+        if "recall" not in found and done > rung:
+            raise SystemExit(f"{self.folder} holds {done:,} images, expected {rung:,} at most: use another --scratch")
+
+    def _built(self) -> dict[str, float]:
+        """In a process of its own, which is alone in its memory; so are the other two."""
+        before = _children_seconds()
+        built = _run("first_stages.py", "build", self.folder)["built"]
+        return {"build_s": _children_seconds() - before, "build_mb": built[3], "index_mb": built[2]}
+
+    def _columns(self) -> dict[str, float]:
+        columns = _run("ladder.py", "columns", self.folder)
+        return {"columns_s": columns["seconds"], "columns_mb": columns["peak_mb"]}
+
+    def _searched(self) -> dict[str, Any]:
+        with open_store(self.folder / "library") as store:
+            view = store.view()
+            best = ExactIndex(view, view.tie_keys()).search(self._texts, K, view.live_slots).slots
+            stats = store.stats()
+        np.save(self.folder / "texts.npy", self._texts)
+        np.save(self.folder / "best.npy", best)
+        sizes = {"vectors_mb": stats.vector_bytes / 1e6, "catalog_mb": stats.catalog_bytes / 1e6}
+        return {**_run("ladder.py", "search", self.folder), **sizes}
+
+    def _slots(self) -> int:
+        with open_store(self.folder / "library") as store:
+            return store.view().slots
+
+    def _require_time(self, standing: str) -> None:
+        if time.monotonic() > self._until:
+            raise SystemExit(f"{standing}; the same command goes on")
+
+    def _keep(self) -> None:
+        self._kept.write_text(json.dumps(self._rungs))
 
 
-def _filled(library: Path, real: np.ndarray, first: int, stop: int) -> float:
+def _filled(library: Path, real: np.ndarray, near: np.ndarray, first: int, stop: int) -> float:
     """Processor seconds, without those in which the vectors were made up."""
     making = 0.0
 
     def blocks() -> Any:
         nonlocal making
-        source = made_blocks(real, first, stop)
+        source = made_blocks(real, first, stop, near)
         while True:
             started = time.process_time()
             block = next(source, None)
@@ -109,30 +171,6 @@ def _filled(library: Path, real: np.ndarray, first: int, stop: int) -> float:
     started = time.process_time()
     fill(library, blocks())
     return time.process_time() - started - making
-
-
-def _measured(folder: Path, texts: np.ndarray) -> dict[str, Any]:
-    """Build and search as processes of their own; each is alone in its memory."""
-    before = _children_seconds()
-    built = _run("first_stages.py", "build", folder)["built"]
-    build_s = _children_seconds() - before
-    columns = _run("ladder.py", "columns", folder)
-    with open_store(folder / "library") as store:
-        view = store.view()
-        best = ExactIndex(view, view.tie_keys()).search(texts, K, view.live_slots).slots
-        stats = store.stats()
-    np.save(folder / "texts.npy", texts)
-    np.save(folder / "best.npy", best)
-    return {
-        "build_s": build_s,
-        "build_mb": built[3],
-        "columns_s": columns["seconds"],
-        "columns_mb": columns["peak_mb"],
-        **_run("ladder.py", "search", folder),
-        "vectors_mb": stats.vector_bytes / 1e6,
-        "catalog_mb": stats.catalog_bytes / 1e6,
-        "index_mb": built[2],
-    }
 
 
 def build_columns(folder: Path) -> dict[str, float]:

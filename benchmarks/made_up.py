@@ -148,9 +148,10 @@ def fill(folder: Path, blocks: Iterator[np.ndarray], entry: Callable[[int, int],
             first += len(vectors)
 
 
-def made_blocks(real: np.ndarray, first: int, stop: int) -> Iterator[np.ndarray]:
-    """Made-up images number ``first`` to before ``stop``, a batch at a time."""
-    near, known = nearest(real), real.astype(np.float32)
+def made_blocks(real: np.ndarray, first: int, stop: int, near: np.ndarray | None = None) -> Iterator[np.ndarray]:
+    """Made-up images number ``first`` to before ``stop``, a batch at a time. ``near``: what `nearest` says, which takes
+    some seconds."""
+    near, known = nearest(real) if near is None else near, real.astype(np.float32)
     for start in range(first, stop, BATCH):
         yield made_up(known, near, min(BATCH, stop - start), 1000 + start)
 
