@@ -56,6 +56,7 @@ class WritesTexts:
         from imgsearch.captions.run import Captioner, CaptionSummary
         from imgsearch.captions.subjects import library_subjects
         from imgsearch.generation.checked import checked_captions, image_seed
+        from imgsearch.storage.single_runs import single_run
 
         searcher = self._searcher
         language_model, quantize = options.pop("language_model", None), options.pop("quantize", None)
@@ -67,10 +68,11 @@ class WritesTexts:
                 captioner = Captioner(
                     generator, style, store=searcher.store, matching=matching, judge=judge, quantize=quantize
                 )
-                waiting = captioner.waiting(searcher.store)
-                summary = CaptionSummary(wanted=len(waiting))
-                for batch in captioner.run(library_subjects(searcher.store, waiting)):
-                    summary.add(batch)
+                with single_run(searcher.store, "caption"):
+                    waiting = captioner.waiting(searcher.store)
+                    summary = CaptionSummary(wanted=len(waiting))
+                    for batch in captioner.run(library_subjects(searcher.store, waiting)):
+                        summary.add(batch)
                 return summary
             many = isinstance(pictures, (list, tuple))
             images, hashes, features = self._read(list(pictures) if many else [pictures], generator, matching)

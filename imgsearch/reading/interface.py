@@ -41,9 +41,10 @@ class ReadsTexts:
         ``ocr``, LibraryBusy; what was read before stays. Cost: about a second a picture and core."""
         from imgsearch.reading.pages import library_pages
         from imgsearch.reading.run import ReadingSummary, TextReading
+        from imgsearch.storage.single_runs import single_run
 
         store = self._searcher.store
-        with self._writing:
+        with self._writing, single_run(store, "read"):
             reading = TextReading(self._reader(), store)
             waiting = [int(number) for number in store.view().image_ids] if again else reading.waiting(store)
             summary = ReadingSummary(wanted=len(waiting))

@@ -13,9 +13,10 @@ from PIL import Image
 from imgsearch.cli.main import parser_of
 from imgsearch.cli.parser import spoken
 from imgsearch.cli.texts.read import READ
-from imgsearch.errors import UsageError
+from imgsearch.errors import LibraryBusy, UsageError
 from imgsearch.reading.contract import Recognised
 from imgsearch.records import Clause, Filters
+from imgsearch.storage.single_runs import single_run
 
 
 class ColourEngine:
@@ -66,6 +67,12 @@ def test_library_is_read_once_and_found_by_its_words(shelf: Any, capsys: Any) ->
     assert capsys.readouterr().out.count("0 pictures read") == 2
     assert read(shelf, "--all", "--again") == 0
     assert "3 pictures read" in capsys.readouterr().out
+
+
+def test_second_run_over_the_library_is_refused(shelf: Any) -> None:
+    with single_run(shelf.store, "read"), pytest.raises(LibraryBusy, match="`imgsearch read` is at work"):
+        read(shelf, "--all")
+    assert read(shelf, "--all") == 0
 
 
 def test_query_chooses_the_pictures(shelf: Any, capsys: Any) -> None:

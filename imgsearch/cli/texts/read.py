@@ -58,6 +58,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from imgsearch.storage.single_runs import single_run
+
     settings = load_settings(vars(arguments))
     named = _named(arguments)
     with library_if_any(arguments, settings, needed=not named.images) as store, phases(arguments) as told:
@@ -66,9 +68,10 @@ def _run(arguments: argparse.Namespace) -> int:
             return _read_named(_reading(store), [_page(each) for each in subjects], arguments)
         assert store is not None
         require_lock(store)
-        reading = _reading(store)
-        ids = found_ids(named.query, settings, store, arguments.top) if named.query else None
-        return _read_library(reading, store, _waiting(reading, store, ids, arguments), arguments, told)
+        with single_run(store, "read"):
+            reading = _reading(store)
+            ids = found_ids(named.query, settings, store, arguments.top) if named.query else None
+            return _read_library(reading, store, _waiting(reading, store, ids, arguments), arguments, told)
 
 
 def _named(arguments: argparse.Namespace) -> Named:
@@ -153,6 +156,8 @@ def _read_library(
 
     summary = ReadingSummary(wanted=len(waiting))
     told.say(f"{len(waiting):,} pictures are to be read")
+    if arguments.missing and (others := len(reading.waiting(store)) - len(waiting)):
+        told.say(f"{others:,} were read by another reader, whose words stay; --all reads these anew")
     with Stop() as stop, without_chatter():
         started = time.monotonic()
         for batch in reading.run(library_pages(store, waiting), stop, _counter(len(waiting), told)):
