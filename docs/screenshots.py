@@ -214,8 +214,7 @@ def collected(library: Path) -> None:
 
     with imgsearch.open(library) as opened:
         for name, query, count in ALBUMS:
-            hits = opened.search(query, k=count).hits
-            opened.albums.create(name, [hit.image_id for hit in hits])
+            opened.create_album(name, list(opened.search(query, k=count)))
 
 
 def never_sure(library: Path) -> None:

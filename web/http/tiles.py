@@ -17,9 +17,9 @@ NARROWEST, WIDEST = 0.45, 3.2
 _STEP = math.log(1.02)
 _FIRST = 40  # the class of a square
 
-_UPRIGHT, _WIDE = 1.3, 16 / 9
-_HEIGHTS = (115, 178, 220)
-"""Of a tile in pixels, as css/search.css has it; of a phone's 92, since few tiles there share the rest of a row."""
+_WIDE = 16 / 9
+_HEIGHTS = (100, 178, 220)
+"""Of a tile in pixels, as css/search.css has it; a phone's 92 and their share of what is left of a row."""
 
 
 def ratio_class(hit: Mapping[str, Any]) -> str:
@@ -32,9 +32,8 @@ def ratio_class(hit: Mapping[str, Any]) -> str:
 def tile_sizes(hit: Mapping[str, Any]) -> str:
     """How long the longer side of this image is in its tile, for ``sizes`` beside thumbnails by their longer side;
     static/js/grid.js has the same rule. On a plain screen of less than 2,000 px no tile asks for more than the small
-    one; of upright images a little more than their height is told, so that a screen of double density takes 640 px
-    (browsers choose by the geometric mean of what there is)."""
-    longer = min(_WIDE, max(_UPRIGHT, hit["width"] / max(1, hit["height"])))
+    one; panoramas' are as high as those of 16 to 9."""
+    longer = min(_WIDE, max(1, hit["width"] / max(1, hit["height"])))
     phone, screen, wide = (math.floor(height * longer + 0.5) for height in _HEIGHTS)
     return f"(max-width: 600px) {phone}px, (min-width: 2000px) {wide}px, {screen}px"
 

@@ -10,8 +10,8 @@ const AHEAD = "300px"; // of the window: what browsers load ahead by themselves,
 
 /** How long a picture's longer side is in its tile; web/http/tiles.py says why. */
 function sizesOf({ width, height }) {
-  const longer = Math.min(16 / 9, Math.max(1.3, width / height || 1));
-  const [phone, screen, wide] = [115, 178, 220].map((tall) => Math.round(tall * longer));
+  const longer = Math.min(16 / 9, Math.max(1, width / height || 1));
+  const [phone, screen, wide] = [100, 178, 220].map((tall) => Math.round(tall * longer));
   return `(max-width: 600px) ${phone}px, (min-width: 2000px) ${wide}px, ${screen}px`;
 }
 
