@@ -30,6 +30,7 @@ export class Filters {
     if (text === this.text && this.active.childElementCount) return;
     this.text = text;
     this.known = {};
+    this.place.scrollLeft = 0; // on a phone, where the filters in use are
     const map = this.place.querySelector("#map-link");
     if (map) map.href = `${ROOT}/map${text ? `?${new URLSearchParams({ q: text })}` : ""}`;
     this.active.replaceChildren(...filtersOf(text).map((term) => {
