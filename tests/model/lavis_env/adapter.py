@@ -144,4 +144,8 @@ def _end(server: subprocess.Popen[bytes]) -> None:
     for stream in (server.stdin, server.stdout):
         if stream is not None:
             stream.close()
-    server.wait(timeout=30)
+    try:
+        server.wait(timeout=30)
+    except subprocess.TimeoutExpired:  # a busy machine; it has nothing left to write
+        server.kill()
+        server.wait()
