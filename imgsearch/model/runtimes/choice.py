@@ -62,7 +62,7 @@ def index_bytes(model: KnownModel, profile: RuntimeProfile | None, source: Resol
     `image_bytes`."""
     from imgsearch.model.checkpoints.faithful import image_bytes, part_of  # which no search needs
 
-    if profile is None or not profile.on_cpu:
+    if profile is None or not profile.on_cpu or model.ships:  # the small one's figure is its own
         return model.memory_bytes
     sizes = parse_sizes(config_of(source)) if source is not None else None
     sizes = sizes or published_sizes(model.image_size, clip=bool(model.files))
