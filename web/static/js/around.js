@@ -27,7 +27,7 @@ export function surround(page) {
   const recent = new Recent(find("seek"), page.turn);
   recent.note(page.state().q);
   const news = new News({
-    query: () => (page.state().upload ? "" : page.state().q),
+    query: () => (page.state().upload ? "" : page.shown().answer ? page.state().q : null),
     whole: () => !page.state().upload && !wordsOf(page.state().q),
     fill: (count) => fill(page, count),
     show: page.askAnew,

@@ -9,7 +9,7 @@ const SHARE = 10; // times as long as filling in took, at least: a map of a mill
 
 export class News {
   /**
-   * `query()` is what the page shows; `fill(count, newest)` puts new pictures where nothing moves, and says whether it did; `show()` makes the
+   * `query()` is what the page shows, null for nothing that could be read; `fill(count, newest)` puts new pictures where nothing moves, and says whether it did; `show()` makes the
    * page anew, because somebody wants to see them; `whole` is false where words decide, so that nobody knows what of the new fits.
    */
   constructor({ query, fill, show, whole = () => true }) {
@@ -37,7 +37,7 @@ export class News {
 
   async look() {
     clearTimeout(this.timer);
-    if (document.hidden || !navigator.onLine) return this.#later(REST);
+    if (document.hidden || !navigator.onLine || this.query() === null) return this.#later(REST);
     const mine = this.asked;
     let pause = REST;
     try {
