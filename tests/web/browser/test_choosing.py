@@ -11,7 +11,7 @@ from typing import Any
 from gestures import shown_ids, until
 from stand import PICTURES
 
-READY = "performance.getEntriesByType('resource').some((one) => one.name.endsWith('css/select.css'))"
+READY = "performance.getEntriesByType('resource').some((one) => one.name.includes('select.css'))"
 
 
 def chosen(page: Any) -> list[int]:

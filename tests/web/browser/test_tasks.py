@@ -19,7 +19,7 @@ from twins import build_twins
 from web.config import WebConfig
 
 TABLE = Path(__file__).parents[3] / "docs" / "tasks.md"
-CHOOSING = "performance.getEntriesByType('resource').some((one) => one.name.endsWith('css/select.css'))"
+CHOOSING = "performance.getEntriesByType('resource').some((one) => one.name.includes('select.css'))"
 JOB = {"id": 7, "kind": "dedup-find", "state": "running", "finished_at": None, "summary": None, "message": ""}
 JOB |= {"problem": None, "progress": {"total": 9, "done": 1, "failed": 0, "stage": "hashes", "seconds_left": None}}
 
