@@ -10,7 +10,7 @@ from engine_machine import ALL, CALIBRATIONS, WORDS, Engine
 from hypothesis import HealthCheck, Phase, settings
 
 Engine.TestCase.settings = settings(
-    max_examples=25,
+    max_examples=16,
     stateful_step_count=16,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -40,7 +40,7 @@ moments = st.datetimes(datetime(1990, 1, 2), datetime(2040, 1, 1))
 zones = st.sampled_from([None, UTC, *(timezone(timedelta(minutes=15 * step)) for step in range(-48, 57))])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(moments, st.timedeltas(timedelta(days=-400), timedelta(days=400)), st.integers(0, 6), st.integers(0, 6))
 def test_seconds_are_those_of_the_clock_to_what_both_tell(moment, gap, digits, other_digits) -> None:
     other = moment + gap
@@ -211,7 +211,7 @@ values = {
 traits = st.builds(FileTraits, **values)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(traits, traits, st.sampled_from(["pixels", "perceptual", "near"]))
 def test_relation_is_symmetric_and_never_makes_a_copy_surer(first, second, tier) -> None:
     evidence = Evidence(tier, 0.9)

@@ -175,7 +175,7 @@ def copies_of(data, count: int) -> tuple[list[Copy], Judgement]:
     return files, judgement_of(known, judged)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_what_may_go_has_nothing_that_the_keeper_lacks(data) -> None:
     (keeper, member), judgement = copies_of(data, 2)
@@ -196,7 +196,7 @@ def test_what_may_go_has_nothing_that_the_keeper_lacks(data) -> None:
         assert not (its.lossless and not mine.lossless and member.facts.width == keeper.facts.width)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_order_is_one_whatever_order_the_copies_come_in(data) -> None:
     files, judgement = copies_of(data, data.draw(st.integers(2, 5)))

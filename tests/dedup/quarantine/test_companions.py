@@ -121,7 +121,7 @@ PARTS = st.sampled_from(
 NAMES = st.lists(PARTS, min_size=1, max_size=4).map("".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(NAMES, st.lists(NAMES, max_size=12))
 def test_companions_are_never_pictures_and_owners_agree(picture: str, names: list[str]) -> None:
     listing = FolderListing({*names, picture})

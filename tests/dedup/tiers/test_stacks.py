@@ -168,7 +168,7 @@ COPIES = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(STEMS, COPIES, st.sampled_from([".jpg", ".HEIC", ".png", ".NEF"]))
 @example("IMG_1-edited", " (1)", ".jpg")
 @example("x" * 43 + "-e", "_1", ".jpg")
@@ -199,7 +199,7 @@ FILES = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(FILES, FILES)
 def test_belonging_together_is_symmetric(first: StackFile, second: StackFile) -> None:
     assert belong_together(first, second) == belong_together(second, first)

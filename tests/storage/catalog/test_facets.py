@@ -95,7 +95,7 @@ ONE = st.one_of(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.builds(lambda pair, unwanted: Clause(*pair, unwanted), ONE, st.booleans()), max_size=3),
     st.lists(st.sampled_from(PATHS), max_size=2),

@@ -198,7 +198,7 @@ ONE = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(st.builds(lambda pair, unwanted: Clause(*pair, unwanted), ONE, st.booleans()), max_size=4))
 def test_matching_images_are_those_that_a_plain_reading_finds(
     shelf: tuple[Store, list[Picture]], catalog_kind: str, clauses: list[Clause]

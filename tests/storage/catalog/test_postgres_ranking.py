@@ -52,7 +52,7 @@ EXPRESSIONS = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(TEXTS, EXPRESSIONS)
 def test_texts_are_found_and_ordered_as_by_fts5(texts: list[str], expression: str) -> None:
     indexed = [wordforms.indexed(text) for text in texts]

@@ -275,7 +275,7 @@ def with_paths(shelf: Shelf, clauses: list[Clause], paths: list[str]) -> Filters
     return Filters((*clauses, *(Clause("folder", str(folder / path)) for path in paths)))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CLAUSES, PATHS)
 def test_columns_find_what_the_catalog_finds(
     shelf: Shelf, catalog_kind: str, clauses: list[Clause], paths: list[str]
