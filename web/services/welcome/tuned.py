@@ -11,7 +11,9 @@ from imgsearch.errors import ImgsearchError
 from imgsearch.extras import has_extra
 from imgsearch.model import known_models, profile_for
 from imgsearch.model.checkpoints.known import KnownModel
+from imgsearch.model.checkpoints.resolve import find_source
 from imgsearch.model.runtime_profile import RuntimeProfile
+from imgsearch.model.runtimes.choice import index_bytes
 from imgsearch.tuning.lineage import Tuned, read_lineage, tuned_models
 from web.problems import printable
 
@@ -40,18 +42,7 @@ def tuned_cards(free: int | None) -> list[dict[str, Any]]:
 
 def _card(one: Tuned, profile: RuntimeProfile, free: int | None) -> dict[str, Any]:
     base = _base_of(one.lineage)
-    need = base.memory_bytes if base is not None else 2 * profile.weight_bytes
-    if base is not None and profile.on_cpu and profile.dtype in ("bfloat16", "float16"):
-        need -= profile.weight_bytes
-    fits = (
-        "unknown"
-        if free is None
-        else "no"
-        if need > free
-        else "yes"
-        if need + profile.weight_bytes <= free
-        else "tight"
-    )
+    need = 2 * profile.weight_bytes if base is None else index_bytes(base, profile, find_source(one.folder))
     runs = has_extra("torch") or (profile.runtime == "numpy" and profile.cheap)
     return {
         "name": str(one.folder),
@@ -61,7 +52,7 @@ def _card(one: Tuned, profile: RuntimeProfile, free: int | None) -> dict[str, An
         "here": True,
         "download_bytes": 0,
         "memory_bytes": need,
-        "fits": fits,
+        "fits": _fits(need, profile.weight_bytes, free),
         "seconds_each": profile.image_seconds,
         "graphics_card": not profile.on_cpu,
         "runs": runs,
@@ -69,6 +60,13 @@ def _card(one: Tuned, profile: RuntimeProfile, free: int | None) -> dict[str, An
         if runs
         else "A part of the program is missing that this model needs: PyTorch, the extra “torch” or “cpu”.",
     }
+
+
+def _fits(need: int, weights: int, free: int | None) -> str:
+    """As `models` says it of a known model: reading alone, or searching beside it."""
+    if free is None:
+        return "unknown"
+    return "no" if need > free else "yes" if need + weights <= free else "tight"
 
 
 def _title(folder: Path) -> str:
