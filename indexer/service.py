@@ -14,7 +14,6 @@ from imgsearch.errors import UsageError
 from imgsearch.model import same_vectors
 from imgsearch.progress import Progress
 from imgsearch.records import is_model_free
-from imgsearch.storage.upkeep.switching import switch_vectors
 from indexer.index_run import IndexRequest, IndexRun
 from indexer.interrupt import Stop
 from indexer.report import RunSummary
@@ -124,6 +123,8 @@ def index_quick(
     if beside.interrupted or beside.missing:
         return QuickSummary(first, beside)
     with storage.open_store(request.settings.library, catalog_url=request.settings.catalog_url) as store:
+        from imgsearch.storage.upkeep.switching import switch_vectors
+
         switch_vectors(store, wait_s=60.0)
     return QuickSummary(first, beside, switched=True)
 

@@ -9,7 +9,6 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from imgsearch.index.construction import KIND, build_first_stage, require_faiss
 from imgsearch.progress import Progress
 from imgsearch.records import Float32, Int64, is_model_free
 from imgsearch.storage import SnapshotInfo, Store, View, latest_snapshot
@@ -78,6 +77,8 @@ def build_snapshot(
     lock is held only to publish. If the build is killed or fails, the old snapshot stays.
 
     Raises LibraryUnsupported without faiss, StorageFull, LibraryBusy, BuildStopped."""
+    from imgsearch.index.construction import KIND, build_first_stage, require_faiss
+
     require_faiss()
     view = store.view()
     if not view.count:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-from PIL import Image
+from typing import TYPE_CHECKING
 
-from imgsearch.records import UInt8
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from imgsearch.records import UInt8
 
 #: Version of "file -> model pixels" (decode and resize). Part of a library's ModelId: raise it when a change
 #: moves the pixels, so that vectors made before and after are never mixed.
@@ -23,6 +25,10 @@ def resize_to_model(image: Image.Image, size: int) -> UInt8:
     care of transparency, colour profiles and orientation; here an image in another mode is only converted to RGB.
     Raises ValueError for a size below 1.
     """
+    # Imported here because a search by words, and `imgsearch --version`, read the constants of this module alone.
+    import numpy as np
+    from PIL import Image
+
     if size < 1:
         raise ValueError(f"size is {size}, expected a positive number of pixels")
     upright = image if image.mode == "RGB" else image.convert("RGB")

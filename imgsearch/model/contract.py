@@ -7,12 +7,13 @@ them. Callers go through ``numpy.asarray`` and never import torch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
-
-from PIL import Image
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from imgsearch.model.runtime_profile import RuntimeProfile
 from imgsearch.records import ModelId, UInt8
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Array: TypeAlias = Any  # torch.Tensor or numpy.ndarray
 Purpose: TypeAlias = Literal["any", "index", "search"]

@@ -15,7 +15,6 @@ from imgsearch.files import fsync_folder, reached
 from imgsearch.storage.catalog import sqlite_reads as lookups
 from imgsearch.storage.columns.changes import ColumnsRow, changed_since, columns_row, note_changes, write_row
 from imgsearch.storage.columns.file import BUILD_HINT, ArrayFile, write_arrays
-from imgsearch.storage.columns.tables import read_columns
 from imgsearch.storage.disk_errors import disk_errors
 from imgsearch.storage.snapshots import is_alive
 from imgsearch.storage.store import Store
@@ -83,6 +82,8 @@ def check_columns(store: Store) -> None:
 
 def _written(store: Store, path: Path) -> ColumnsRow:
     """Read the columns and write them, durably, to ``path``."""
+    from imgsearch.storage.columns.tables import read_columns
+
     with store.catalog.look() as connection:
         generation = lookups.generation(connection)
         arrays = read_columns(connection)

@@ -1,4 +1,5 @@
-"""All operations that need the writer lock."""
+"""All operations that need the writer lock. What only some of them write with is imported there: a run that finds
+nothing new does without."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, select, update
 
@@ -18,17 +19,16 @@ from imgsearch.storage.catalog import beside as beside_rows
 from imgsearch.storage.catalog import orm_reads as queries
 from imgsearch.storage.catalog import sqlite_reads as lookups
 from imgsearch.storage.catalog.database import utc_now
-from imgsearch.storage.catalog.image_rows import write_signatures
 from imgsearch.storage.catalog.row_writes import next_generation, write_events
 from imgsearch.storage.catalog.schema import calibration, deletions, failures, files, images, library, roots
-from imgsearch.storage.catalog.texts import captions as caption_rows
-from imgsearch.storage.catalog.texts import image_texts as text_rows
-from imgsearch.storage.catalog.texts.captions import StoredCaption
-from imgsearch.storage.catalog.texts.image_texts import StoredText
 from imgsearch.storage.store import Store
-from imgsearch.storage.transaction import WriteTransaction
 from imgsearch.storage.vectors.segment_store import SegmentStore
 from imgsearch.storage.vectors.segments import VectorShape
+
+if TYPE_CHECKING:
+    from imgsearch.storage.catalog.texts.captions import StoredCaption
+    from imgsearch.storage.catalog.texts.image_texts import StoredText
+    from imgsearch.storage.transaction import WriteTransaction
 
 BESIDE_HINT = "`imgsearch index --model MODEL --beside` makes them"
 
@@ -100,6 +100,8 @@ class Writer:
                 "an earlier write failed and could not be undone in place",
                 "run the same command again: taking the lock mends the library",
             )
+        from imgsearch.storage.transaction import WriteTransaction
+
         self._in_transaction = True
         return WriteTransaction(self.catalog, self.segments, self._transaction_ended, self.require_current)
 
@@ -158,6 +160,8 @@ class Writer:
     def add_signatures(self, made: Mapping[int, bytes]) -> int:
         """Set the signatures of images, by id (see records.SIGNATURE_BYTES), at once; missing images are skipped.
         Returns how many were written. Raises ValueError for a signature of another length."""
+        from imgsearch.storage.catalog.image_rows import write_signatures
+
         with self.catalog.write() as connection:
             there: set[int] = set()
             for chunk in lookups.chunks(made):
@@ -170,6 +174,8 @@ class Writer:
     def write_captions(self, captions: Sequence[StoredCaption]) -> int:
         """Give images, by id, their captions, at once, in place of what was there; images that are gone are passed
         over. Returns how many were written."""
+        from imgsearch.storage.catalog.texts import captions as caption_rows
+
         with self.catalog.write() as connection:
             written = caption_rows.write_captions(queries.driver(connection), captions, utc_now())
             reached("captions-written")
@@ -178,6 +184,8 @@ class Writer:
 
     def forget_captions(self, image_ids: Iterable[int]) -> int:
         """Take the captions of these images away. Returns how many there were."""
+        from imgsearch.storage.catalog.texts import captions as caption_rows
+
         with self.catalog.write() as connection:
             removed = caption_rows.forget_captions(queries.driver(connection), image_ids)
             next_generation(connection)
@@ -186,6 +194,8 @@ class Writer:
     def write_texts(self, texts: Sequence[StoredText]) -> int:
         """Keep, at once, what was read in images, by id, in place of what was there; images that are gone are passed
         over. Returns how many were written."""
+        from imgsearch.storage.catalog.texts import image_texts as text_rows
+
         with self.catalog.write() as connection:
             written = text_rows.write_texts(queries.driver(connection), texts, utc_now())
             next_generation(connection)
@@ -193,6 +203,8 @@ class Writer:
 
     def forget_texts(self, image_ids: Iterable[int]) -> int:
         """Take away what was read in these images. Returns how many had been read."""
+        from imgsearch.storage.catalog.texts import image_texts as text_rows
+
         with self.catalog.write() as connection:
             removed = text_rows.forget_texts(queries.driver(connection), image_ids)
             next_generation(connection)

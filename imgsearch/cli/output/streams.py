@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
-import logging
 import os
 import sys
 import warnings
@@ -159,6 +158,8 @@ def without_chatter() -> Iterator[None]:
     """Silence libraries: libtiff and others print a line to descriptor 2 for every flaw of a file, bypassing Python,
     and some warn or log. What the command itself says (`guard_streams`) is still seen. Only for the command line, where
     no other thread prints."""
+    import logging  # imported here because most commands do without, the help among them
+
     try:
         kept = os.dup(2)
     except OSError:  # it is closed

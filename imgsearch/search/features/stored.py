@@ -7,7 +7,6 @@ image is encoded alone, because other images in a batch change the last bits of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +82,8 @@ class FeatureSource:
             return [None] * len(sources)
         if len(sources) < _SIDE_BY_SIDE:
             return [kept.get(source.key) for source in sources]
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="features") as pool:
             return list(pool.map(lambda source: kept.get(source.key), sources))
 

@@ -15,10 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
-from PIL import Image
 
 from imgsearch.errors import NotEnoughMemory
 from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD, resize_to_model
@@ -33,6 +32,9 @@ from imgsearch.model.runtimes.numpy.weights import Weights
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.model.words import VocabularyWord
 from imgsearch.records import Float32, ModelId, UInt8
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _TEXT_BATCH = 128
 _PAIR_BATCH = 16
@@ -89,6 +91,8 @@ class NumpyModel:
 
     def preprocess(self, images: Sequence[Image.Image]) -> Float32:
         """Upright PIL images -> float32 [B, 3, S, S]: squashed to S x S, CLIP's mean and deviation."""
+        from PIL import Image
+
         if isinstance(images, Image.Image):
             raise TypeError("preprocess takes a list of images; received one image")
         size = self.image_size
