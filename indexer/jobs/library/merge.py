@@ -67,10 +67,11 @@ def merge_libraries(folders: Sequence[Path], output: Path, progress: Progress, *
     if catalog_url:
         check_database(target, catalog_url)
     made = target.with_name(f".{target.name}.merging")
+    sources = _looked_at(places)
     with writing_job(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        merged = replace(_fill(made, _looked_at(places), progress), library=str(target))
+        merged = replace(_fill(made, sources, progress), library=str(target))
         seal_library(made)
         MergeStanding.forget(made)
         with writing_job(target):
