@@ -14,6 +14,7 @@ from imgsearch.cli.model_runtimes import exports_in_words
 from imgsearch.errors import CheckpointInvalid, ExtraMissing, ModelUnavailable, UsageError
 from imgsearch.model import int8_of, load_model, model_id_of, open_numpy, open_openvino, profile_for
 from imgsearch.model.checkpoints.resolve import find_source
+from imgsearch.model.runtimes.opened import prepare
 from imgsearch.model.runtimes.openvino import export
 from imgsearch.model.runtimes.openvino.calibration import drawn_scenes, own_pictures, pictures_in
 from imgsearch.model.runtimes.openvino.opening import exports_of, make_export
@@ -126,6 +127,8 @@ def test_what_is_missing_is_told(directory, monkeypatch):
         open_openvino(directory, "cuda", "int8")
     with pytest.raises(UsageError, match="torch does not compute"):
         load_model(directory, "cpu", "int8")
+    with pytest.raises(UsageError, match="runtime torch with int8"):
+        prepare((directory, "cpu", "int8", None), "torch", [], print)
     monkeypatch.setattr("imgsearch.model.runtimes.opened.has_extra", lambda extra: False)
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(ExtraMissing, match="needs openvino") as missing:

@@ -49,11 +49,9 @@ def profile_for(
 
 
 def takes_openvino(runtime: str, dtype: str) -> bool:
-    """Whether OpenVINO computes a model where it has been exported: int8 always, bfloat16 unless a person names another
+    """Whether OpenVINO computes a model where it has been exported: int8 and bfloat16 unless a person names another
     runtime, float32 where one names this one: torch and NumPy are as fast (`benchmarks/encode.py`)."""
-    if runtime == "openvino" or dtype.startswith("int8"):
-        return True
-    return runtime == "auto" and dtype == "bfloat16"
+    return runtime == "openvino" or (runtime == "auto" and (dtype == "bfloat16" or dtype.startswith("int8")))
 
 
 def index_bytes(model: KnownModel, profile: RuntimeProfile | None, source: ResolvedCheckpoint | None) -> int:

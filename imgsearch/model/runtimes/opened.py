@@ -15,7 +15,6 @@ from imgsearch.model.contract import Purpose
 from imgsearch.model.cpu import has_bfloat16
 from imgsearch.model.runtimes.choice import takes_openvino
 from imgsearch.model.runtimes.numpy.opening import open_numpy
-from imgsearch.model.runtimes.openvino.calibration import pictures_in
 from imgsearch.model.runtimes.openvino.model import OpenVinoModel
 from imgsearch.model.runtimes.openvino.opening import exported, make_export, open_openvino
 from imgsearch.model.runtimes.openvino.package import openvino
@@ -27,6 +26,7 @@ Named = tuple[str | Path, str, str, int | None]
 def open_to_index(named: Named, runtime: str, purpose: Purpose = "index") -> Any:
     """A model of exactly this arithmetic. Without torch it is computed in NumPy, where NumPy can. Raises what
     `load_model` raises; ModelUnavailable where int8, or the runtime that a person named, has no export here."""
+    _check_int8(named, runtime)
     model = _by_openvino(named, runtime)
     if model is not None:
         return model
@@ -61,16 +61,27 @@ def prepare(named: Named, runtime: str, places: Sequence[Path], told: Callable[[
     """Export a model whose new library is to be made in int8, or by OpenVINO because a person named it, unless that was
     done before. int8 is calibrated on pictures of ``places``. Raises as `make_export` does."""
     name, device, dtype, image_size = named
+    _check_int8(named, runtime)
     if not (dtype == "int8" or runtime == "openvino"):
         return
     place = resolve_device(device, dtype)
     kind = chosen_dtype(find_source(name), place) if dtype == "auto" else dtype
     if place != "cpu" or exported(find_source(name), place, kind, image_size) is not None:
         return
+    from imgsearch.model.runtimes.openvino.calibration import pictures_in  # draws and decodes, which no search does
+
     openvino(f"{name} in {kind}")
     told(f"{name} is prepared for OpenVINO in {kind}, once; a full-size model takes minutes")
     there = [path for path in places if path.exists()]
     make_export(name, kind, image_size, pictures_in(there, kind), told)
+
+
+def _check_int8(named: Named, runtime: str) -> None:
+    if named[2].startswith("int8") and runtime in ("numpy", "torch"):
+        raise UsageError(
+            f"received the runtime {runtime} with int8, which OpenVINO alone computes",
+            "leave the runtime out, or take another dtype, such as float32",
+        )
 
 
 def _by_numpy(named: Named) -> Any:

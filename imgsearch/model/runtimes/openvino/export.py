@@ -54,6 +54,15 @@ class _Tokens(torch.nn.Module):
         return F.normalize(self.network.vision_projection(states), dim=-1)
 
 
+def check_processor(dtype: str) -> None:
+    """Raise UsageError for bfloat16 on a processor without it."""
+    if dtype == "bfloat16" and not has_bfloat16():
+        raise UsageError(
+            "this processor has no instructions for bfloat16 (avx512_bf16, AMX): OpenVINO would compute in float32",
+            "take --dtype float32 or int8",
+        )
+
+
 def export_model(
     model: Blip2Model, exports: Exports, dtype: str, calibration: Calibration, told: Callable[[str], None]
 ) -> Part:
@@ -62,11 +71,7 @@ def export_model(
 
     Raises UsageError for bfloat16 on a processor without it, CheckpointInvalid where the answers differ, ExtraMissing,
     StorageFull. Cost at full size on two cores: a minute; int8 some ten; the weights in memory twice."""
-    if dtype == "bfloat16" and not has_bfloat16():
-        raise UsageError(
-            "this processor has no instructions for bfloat16 (avx512_bf16, AMX): OpenVINO would compute in float32",
-            "take --dtype float32 or int8",
-        )
+    check_processor(dtype)
     told("tracing the ViT")
     vision = _traced(model.parts.vision, (3, model.image_size, model.image_size))
     tokens = _traced(_Tokens(model.parts), (model.sizes.vision.positions, model.sizes.vision.width))

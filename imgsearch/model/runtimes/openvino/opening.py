@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable
 from imgsearch.extras import has_extra, needs_extra
@@ -16,10 +17,12 @@ from imgsearch.model.checkpoints.tensor_files import read_tensor_file
 from imgsearch.model.cpu import has_bfloat16
 from imgsearch.model.runtimes.numpy.opening import read_without_torch
 from imgsearch.model.runtimes.numpy.weights import Weights
-from imgsearch.model.runtimes.openvino.calibration import Pictures
 from imgsearch.model.runtimes.openvino.exports import Exports, Part, find_exports
 from imgsearch.model.runtimes.openvino.model import OpenVinoModel
 from imgsearch.model.tokenizer import read_tokenizer, require_own_vocabulary
+
+if TYPE_CHECKING:
+    from imgsearch.model.runtimes.openvino.calibration import Pictures
 
 
 def open_openvino(
@@ -75,11 +78,12 @@ def make_export(
     """Export a checkpoint in ``dtype`` ("float32", "bfloat16" or "int8"), whatever is there already. Raises what
     `imgsearch.model.load_model` and `imgsearch.model.runtimes.openvino.export.export_model` raise."""
     with needs_extra(f"exporting {name} for OpenVINO", "torch"):
-        from imgsearch.model.runtimes.openvino.export import Calibration, export_model, write_rest
+        from imgsearch.model.runtimes.openvino.export import Calibration, check_processor, export_model, write_rest
         from imgsearch.model.runtimes.torch.checkpoint import load
     from imgsearch.model.runtimes.openvino.package import openvino
 
     openvino(f"exporting {name}")
+    check_processor(dtype)
     source = find_source(name)
     told(f"loading {name} in float32")
     model = load(name, "cpu", "float32", image_size)
