@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageEnhance
 
-from imgsearch.dedup.pixels.inspection import filters, judge, residual, saved_again
+from imgsearch.dedup.pixels.inspection import colour, filters, judge, residual, saved_again
 from imgsearch.dedup.pixels.inspection.judge import inspect_images
 from imgsearch.dedup.pixels.inspection.picture import InspectedImage
 from imgsearch.dedup.pixels.inspection.planes import joint_counts, planes_of
@@ -58,15 +58,40 @@ def test_verdict_is_the_same_when_every_scale_is_divided_by_its_edges(
 
 def test_peak_without_edges_is_a_bound_of_the_peak() -> None:
     rng = np.random.default_rng(4)
-    both = np.stack([rng.normal(0, 0.3, (64, 80)), rng.random((64, 80)) * 20]).astype(np.float32)
-    bounds = list(residual._broader_peaks(both))
+    rest, edges = (36 * np.stack([rng.normal(0, 0.3, (64, 80)), rng.random((64, 80)) * 20])).astype(np.float32)
+    bounds = list(residual._broader_peaks(rest, edges))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(residual, "FAINTEST", -1.0)
-        peaks = list(residual._broader_peaks(both))
+        peaks = list(residual._broader_peaks(rest, edges))
     assert len(bounds) == len(peaks) > 2
     assert all(
         peak.largest <= bound.largest < residual.FAINTEST for peak, bound in zip(peaks[1:], bounds[1:], strict=True)
     )
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 4), (2, 1), (2, 2), (7, 9), (2, 5, 8)])
+def test_filters_weigh_the_pixels_around_each(shape: tuple[int, ...]) -> None:
+    plane = np.random.default_rng(7).integers(0, 256, shape).astype(np.uint8)
+    padded = np.pad(plane.astype(np.int64), [(0, 0)] * (plane.ndim - 2) + [(1, 1)] * 2, mode="edge")
+    height, width = shape[-2:]
+    around = {(i, j): padded[..., i : i + height, j : j + width] for i in range(3) for j in range(3)}
+    binomial = sum(around[i, j] * (1 + (i == 1)) * (1 + (j == 1)) for i, j in around)
+    assert np.array_equal(filters.smooth_whole(plane), binomial)
+    assert np.array_equal(filters.smooth_steps(-plane.astype(np.int16)), -binomial)
+    assert np.array_equal(filters.smooth(plane.astype(np.float32)) * 16, binomial)
+    assert np.array_equal(filters.box_sums(plane.astype(np.float32)), sum(around.values()))
+
+
+@pytest.mark.parametrize("step", [2, 30, 255])
+def test_largest_step_of_colour_is_exact_where_it_is_more_than_the_floor(step: int) -> None:
+    rng = np.random.default_rng(8)
+    source = rng.integers(0, 256, (2, 20, 30)).astype(np.uint8)
+    target = np.clip(source.astype(np.int16) + rng.integers(-step, step + 1, source.shape), 0, 255).astype(np.uint8)
+    target[:, 3:9, 4:12] = np.clip(source[:, 3:9, 4:12].astype(np.int16) + step, 0, 255)
+    apart = filters.smooth(filters.smooth(target.astype(np.float32)) - filters.smooth(source.astype(np.float32)))
+    exact = float(np.hypot(*apart).max())
+    found = colour._largest_step(source, target)
+    assert found == pytest.approx(exact, rel=1e-5) if exact > colour._FLOOR else exact - 1e-5 <= found <= colour._FLOOR
 
 
 @pytest.mark.parametrize("size", [(64, 48), (400, 700), (31, 9)])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imgsearch.dedup.pixels.inspection.filters import halved, usual_ones
+from imgsearch.dedup.pixels.inspection.filters import halved, smooth, smooth_steps, usual_ones
 from imgsearch.dedup.pixels.inspection.planes import Planes
 from imgsearch.dedup.pixels.inspection.residual import Peak, peak_of
 from imgsearch.records import Float32, UInt8
@@ -49,11 +49,11 @@ class ColourChange:
 def colour_change(source: Planes, target: Planes) -> ColourChange:
     """Fits the colours of ``source`` to those of ``target`` and measures the largest remaining rest. The fit is a
     complex factor of Cb + i Cr (saturation and hue) and a cast, by least squares without the worst samples. Nothing is
-    fitted if next to nothing differs."""
-    (given, steep), (wanted, other_steep) = source.smooth_colour(), target.smooth_colour()
-    largest = float(_away(wanted - given).max(initial=0.0))
+    fitted if next to nothing differs; its ``peak`` is then an upper bound."""
+    largest = _largest_step(source.chroma, target.chroma)
     if largest <= _FLOOR:
         return ColourChange(1.0, 0.0, 0.0, Peak(largest / _FLOOR, 0.0), 0.0)
+    (given, steep), (wanted, other_steep) = source.smooth_colour(), target.smooth_colour()
     factor, cast = _fit(source.chroma, target.chroma)
     left = np.empty_like(given)  # smoothed before the fit: filters keep a factor and a cast
     left[0] = wanted[0] - np.float32(factor.real) * given[0] + np.float32(factor.imag) * given[1] - cast.real
@@ -65,6 +65,14 @@ def colour_change(source: Planes, target: Planes) -> ColourChange:
     return ColourChange(float(abs(factor)), float(np.angle(factor)), abs(cast), peak, rest_ms, _broad(left))
 
 
+def _largest_step(source: UInt8, target: UInt8) -> float:
+    """The largest difference of two chroma planes smoothed twice, or that of less smoothed ones if it is no more than
+    `_FLOOR`: smoothing makes none larger."""
+    once = smooth_steps(np.subtract(target, source, dtype=np.int16)).astype(np.float32)
+    largest = float(_away(once).max(initial=0.0)) / 16
+    return largest if largest <= _FLOOR else float(_away(smooth(once)).max(initial=0.0)) / 16
+
+
 def _fit(source: UInt8, target: UInt8) -> tuple[complex, complex]:
     step = max(1, source[0].size // _SAMPLED)
     a, b = _complex(source, step), _complex(target, step)
@@ -73,8 +81,8 @@ def _fit(source: UInt8, target: UInt8) -> tuple[complex, complex]:
     for last in range(_ROUNDS - 1, -1, -1):
         factor, cast = _fitted(a[kept], b[kept])
         if last:
-            rest = np.abs(b - factor * a - cast)
-            kept = usual_ones(rest, _FLOOR, _KEPT)
+            rest = b - factor * a - cast
+            kept = usual_ones(rest.real**2 + rest.imag**2, _FLOOR**2, _KEPT)
             if kept.all():
                 break
     return factor, cast

@@ -10,26 +10,42 @@ from numpy.typing import NDArray
 from imgsearch.records import Float32, UInt8
 
 UInt16 = NDArray[np.uint16]
-Number = TypeVar("Number", np.float32, np.uint16)
+Int16 = NDArray[np.int16]
+Number = TypeVar("Number", np.float32, np.uint16, np.int16)
 Real = TypeVar("Real", np.float32, np.float64)
 
 
 def smooth(plane: Float32) -> Float32:
     """[..., h, w] through the binomial [1 2 1] / 4 both ways, edges repeated. 2 ns a pixel."""
-    found = _three(plane, 2)
+    found = _binomial(plane)
     found *= np.float32(1 / 16)
     return found
 
 
 def smooth_whole(plane: UInt8) -> UInt16:
-    """`smooth` of uint8 [h, w], times 16, which is exact. 0.7 ns a pixel."""
-    return _three(plane.astype(np.uint16), 2)
+    """`smooth` of uint8 [h, w], times 16, which is exact. 0.5 ns a pixel."""
+    return _binomial(plane.astype(np.uint16))
 
 
-def boxed(plane: Float32) -> Float32:
-    """Means over 3 x 3 pixels of [..., h, w], edges repeated."""
-    found = _three(plane, 1)
-    found *= np.float32(1 / 9)
+def smooth_steps(plane: Int16) -> Int16:
+    """`smooth` of differences of 8-bit planes, int16 [..., h, w], times 16, which is exact."""
+    return _binomial(plane)
+
+
+def box_sums(plane: Float32) -> Float32:
+    """Sums over 3 x 3 pixels of [..., h, w], edges repeated."""
+    plane = np.ascontiguousarray(plane)
+    wide, plain = np.empty_like(plane), plane.reshape(-1)
+    flat = wide.reshape(-1)
+    np.add(plain[:-2], plain[1:-1], out=flat[1:-1])  # also across the ends of rows, as in `_binomial`
+    flat[1:-1] += plain[2:]
+    for end, beside in _ends(plane.shape[-1]):
+        wide[..., end] = plane[..., end] * 2 + plane[..., beside]
+    found = np.empty_like(wide)
+    np.add(wide[..., :-2, :], wide[..., 1:-1, :], out=found[..., 1:-1, :])
+    found[..., 1:-1, :] += wide[..., 2:, :]
+    for end, beside in _ends(plane.shape[-2]):
+        found[..., end, :] = wide[..., end, :] * 2 + wide[..., beside, :]
     return found
 
 
@@ -70,11 +86,16 @@ def squared_steepness(plane: Float32) -> Float32:
 
 def halved(plane: Float32) -> Float32:
     """Means over 2 x 2 pixels of [..., h, w]; an odd last row or column is left out."""
-    rows, columns = plane.shape[-2] // 2 * 2, plane.shape[-1] // 2 * 2
-    pairs = plane[..., :rows:2, :columns] + plane[..., 1:rows:2, :columns]
-    found = pairs[..., ::2] + pairs[..., 1::2]
+    found = quad_sums(plane)
     found *= np.float32(0.25)
     return found
+
+
+def quad_sums(plane: Float32) -> Float32:
+    """Sums over 2 x 2 pixels, as `halved`."""
+    rows, columns = plane.shape[-2] // 2 * 2, plane.shape[-1] // 2 * 2
+    pairs = plane[..., :rows:2, :columns] + plane[..., 1:rows:2, :columns]
+    return np.asarray(pairs[..., ::2] + pairs[..., 1::2])
 
 
 def quantile(values: NDArray[Real], share: float) -> float:
@@ -94,20 +115,23 @@ def usual_ones(values: NDArray[Real], least: float, share: float) -> NDArray[np.
     return kept
 
 
-def _three(plane: NDArray[Number], middle: int) -> NDArray[Number]:
-    """Sums over 3 x 3 pixels, the middle row and column counted ``middle`` times, the edges repeated."""
-    weight = plane.dtype.type(middle)
+def _binomial(plane: NDArray[Number]) -> NDArray[Number]:
+    """Sums over 3 x 3 pixels with the weights [1 2 1] both ways, the edges repeated: sums of sums of two neighbours."""
     plane = np.ascontiguousarray(plane)
-    wide = plane * weight
-    flat, plain = wide.reshape(-1), plane.reshape(-1)
-    flat[1:] += plain[:-1]  # also across the ends of rows, which is faster: those two columns are computed again
-    flat[:-1] += plain[1:]
-    end = plane.dtype.type(middle + 1)
-    wide[..., 0] = plane[..., 0] * end + plane[..., min(1, plane.shape[-1] - 1)]
-    wide[..., -1] = plane[..., -1] * end + plane[..., max(-2, -plane.shape[-1])]
-    found = wide * weight
-    found[..., 1:, :] += wide[..., :-1, :]
-    found[..., 0, :] += wide[..., 0, :]
-    found[..., :-1, :] += wide[..., 1:, :]
-    found[..., -1, :] += wide[..., -1, :]
+    wide, plain = np.empty_like(plane), plane.reshape(-1)
+    pairs = plain[:-1] + plain[1:]  # also across the ends of rows, which is faster: those two columns are made again
+    np.add(pairs[:-1], pairs[1:], out=wide.reshape(-1)[1:-1])
+    three = plane.dtype.type(3)
+    for end, beside in _ends(plane.shape[-1]):
+        wide[..., end] = plane[..., end] * three + plane[..., beside]
+    found = np.empty_like(wide)
+    rows = wide[..., :-1, :] + wide[..., 1:, :]
+    np.add(rows[..., :-1, :], rows[..., 1:, :], out=found[..., 1:-1, :])
+    for end, beside in _ends(plane.shape[-2]):
+        found[..., end, :] = wide[..., end, :] * three + wide[..., beside, :]
     return found
+
+
+def _ends(length: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The first and the last place of ``length`` places, each with the place beside it."""
+    return (0, min(1, length - 1)), (length - 1, max(0, length - 2))

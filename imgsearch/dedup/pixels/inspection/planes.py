@@ -87,6 +87,11 @@ class Planes:
         return found
 
     @cached_property
+    def smoothed_sums(self) -> tuple[float, float]:
+        """`sum_and_squares` of the smoothed lightness of a small image."""
+        return sum_and_squares(self._smoothed)
+
+    @cached_property
     def _smoothed(self) -> Float32:
         return _exact(smooth_whole(self.luma))
 
@@ -120,6 +125,12 @@ def finest_detail(luma: UInt8) -> Float32:
     top, left = (max(0, (side - _ACROSS) // 2) for side in luma.shape)
     middle = luma[top : top + _ACROSS, left : left + _ACROSS]
     return (middle - _exact(smooth_whole(middle))).ravel()
+
+
+def sum_and_squares(plane: Float32) -> tuple[float, float]:
+    """The sum of the values and that of their squares."""
+    flat = plane.ravel()
+    return float(flat.sum(dtype=np.float64)), float(flat @ flat)
 
 
 def joint_counts(one: UInt8, other: UInt8) -> Int64:

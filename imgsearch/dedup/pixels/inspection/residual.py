@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imgsearch.dedup.pixels.inspection.filters import boxed, halved, steepness
+from imgsearch.dedup.pixels.inspection.filters import box_sums, quad_sums, steepness
 from imgsearch.dedup.pixels.inspection.fit import Fit, apply_fit
-from imgsearch.dedup.pixels.inspection.planes import KEPT_PIXELS, Planes
+from imgsearch.dedup.pixels.inspection.planes import KEPT_PIXELS, Planes, sum_and_squares
 from imgsearch.records import Float32
 
 _FLOORS = (
@@ -34,12 +34,13 @@ _HALO = 8  # rows above and below a band that its filters need
 _USUAL = 0.99
 _SAMPLED = 6_000  # ratios from which the quantile is taken
 _LEAST = 6  # pixels of a level's shorter side
+_BOX, _QUAD = 9, 4  # how many times too large sums over 3 x 3 and 2 x 2 pixels are
 
 
 @dataclass(frozen=True, slots=True)
 class Peak:
     """``largest``: the greatest ratio of rest to edges at one scale; ``usual``: the ratio that a hundredth of the
-    pixels exceeds. Where even a picture without edges would give less than `FAINTEST`, that ratio and 0."""
+    pixels exceeds. Where it, or the ratio without edges, is less than `FAINTEST`, that ratio and 0."""
 
     largest: float
     usual: float
@@ -60,43 +61,49 @@ def rest_of(fit: Fit, source: Planes, target: Planes) -> ScaleResidual:
     """The rest of ``target`` after ``source``, which has its size, was brought to it. Works in bands: 20 bytes a pixel
     of one band, 2.5 a pixel of the image. 30 ns a pixel, 12 with a line alone."""
     height, width = target.luma.shape
-    finest = _Level(_FLOORS[0], height * width)
-    halves: list[Float32] = []
+    finest = _Level(_FLOORS[0] * _BOX, height * width)
+    halves: list[tuple[Float32, Float32]] = []
     squares = values = value_squares = 0.0
     rows = height if target.is_small else max(_LEAST_ROWS, _BAND_PIXELS // width // 2 * 2)
     for top in range(0, height, rows):
         first, stop = max(0, top - _HALO), min(height, top + rows + _HALO)
         inner = slice(top - first, min(top + rows, height) - first)
         wanted, rest, edges = _band(fit, source, target, slice(first, stop))
-        rest3, edges3 = boxed(rest)[inner], boxed(edges)[inner]
-        finest.take(rest3, edges3)
-        halves.append(np.stack([halved(rest3), halved(edges3)]))
-        inside, seen = rest[inner].ravel(), wanted[inner].ravel()
+        rest9, edges9 = box_sums(rest)[inner], box_sums(edges)[inner]
+        finest.take(rest9, edges9)
+        halves.append((quad_sums(rest9), edges9 if target.is_small else quad_sums(edges9)))
+        inside = rest[inner].ravel()
         squares += float(inside @ inside)
-        values += float(seen.sum(dtype=np.float64))
-        value_squares += float(seen @ seen)
+        if not target.is_small:
+            sums = sum_and_squares(wanted[inner])
+            values, value_squares = values + sums[0], value_squares + sums[1]
+    if target.is_small:
+        values, value_squares = target.smoothed_sums
     count = height * width
     variance = max(value_squares / count - (values / count) ** 2, 1e-3)
-    peaks = [finest.peak(), *_broader_peaks(np.concatenate(halves, axis=1))]
-    return ScaleResidual(tuple(peaks), squares / count / variance, finest.largest_rest, count)
+    rest36, edges = (parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in zip(*halves, strict=True))
+    peaks = [finest.peak(), *_broader_peaks(rest36, edges)]
+    return ScaleResidual(tuple(peaks), squares / count / variance, finest.largest_rest / _BOX, count)
 
 
-def _broader_peaks(both: Float32) -> Iterator[Peak]:
-    """The peaks of the scales after the finest, from rest and edges [2, h, w] at half the size."""
-    rest, edges = both
+def _broader_peaks(rest: Float32, edges: Float32) -> Iterator[Peak]:
+    """The peaks of the scales after the finest, from sums of the rest over 3 x 3 pixels and then 2 x 2, and of the
+    edges over 3 x 3, or as of the rest."""
+    scale = _BOX
     for floor in _FLOORS[1:]:
+        scale *= _QUAD
         if min(rest.shape) < _LEAST:
             return
-        bound = float(np.abs(rest).max()) / floor
+        bound = max(float(rest.max()), -float(rest.min())) / (floor * scale)
         if bound < FAINTEST:
             yield Peak(bound, 0.0)
         else:
             while edges.shape != rest.shape:
-                edges = halved(edges)
-            level = _Level(floor, rest.size)
+                edges = quad_sums(edges)
+            level = _Level(floor * scale, rest.size)
             level.take(rest, edges)
             yield level.peak()
-        rest = halved(rest)
+        rest = quad_sums(rest)
 
 
 def _band(fit: Fit, source: Planes, target: Planes, rows: slice) -> tuple[Float32, Float32, Float32]:
@@ -111,10 +118,10 @@ def _band(fit: Fit, source: Planes, target: Planes, rows: slice) -> tuple[Float3
 
 
 class _Level:
-    """Ratios of one scale, a band at a time."""
+    """Ratios of one scale, a band at a time. Rest, edges and ``floor`` may be any number of times too large."""
 
     def __init__(self, floor: float, size: int) -> None:
-        self._floor = np.float32(floor)
+        self._floor = np.float32(floor / _EDGE_SHARE)
         self._step = max(1, size // _SAMPLED)
         self._largest = self.largest_rest = 0.0
         self._sampled: list[Float32] = []
@@ -122,16 +129,17 @@ class _Level:
     def take(self, rest: Float32, edges: Float32) -> None:
         size = np.abs(rest)
         self.largest_rest = max(self.largest_rest, float(size.max(initial=0.0)))
-        allowed = edges * np.float32(_EDGE_SHARE)
-        allowed += self._floor
+        allowed = edges + self._floor
         size /= allowed
-        self._largest = max(self._largest, float(size.max(initial=0.0)))
+        self._largest = max(self._largest, float(size.max(initial=0.0)) / _EDGE_SHARE)
         self._sampled.append(size.ravel()[:: self._step])
 
     def peak(self) -> Peak:
-        sampled = np.concatenate(self._sampled)
+        if self._largest < FAINTEST:
+            return Peak(self._largest, 0.0)
+        sampled = self._sampled[0] if len(self._sampled) == 1 else np.concatenate(self._sampled)
         at = min(len(sampled) - 1, int(_USUAL * len(sampled)))
-        return Peak(self._largest, float(np.partition(sampled, at)[at]) if len(sampled) else 0.0)
+        return Peak(self._largest, float(np.partition(sampled, at)[at]) / _EDGE_SHARE if len(sampled) else 0.0)
 
 
 def peak_of(plane: Float32, floor: float, edges: Float32) -> Peak:
