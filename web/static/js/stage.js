@@ -30,13 +30,26 @@ export class Stage {
     this.sharp = false;
     this.large = el("img", { alt: picture.name ?? "", src: large(picture), draggable: "false" });
     const small = el("img", { alt: "", src: picture.thumbnail, draggable: "false" });
-    const frame = this.frame;
-    this.large.addEventListener("error", () => small.decode().catch(() => frame.contains(small) && frame.append(
-      el("p", { class: "lost" }, "The picture cannot be shown: its file is not there any more, and nothing was kept of it."))));
+    this.large.addEventListener("error", () => this.#showKept(picture, small, this.large), { once: true });
     this.heat.classList.remove("lit");
     this.frame.replaceChildren(small, this.large, this.heat);
     this.zoom(1);
     this.#fit();
+  }
+
+  /** The large thumbnail cannot be made any more: one that the server or this browser kept, in its place, too, else a broken picture lies over it. */
+  async #showKept({ thumbnail }, small, large) {
+    for (const kept of [thumbnail, `${thumbnail}?size=medium`]) {
+      small.src = kept;
+      try {
+        await small.decode();
+        large.src = kept;
+        return;
+      } catch {
+        // the next one
+      }
+    }
+    if (this.frame.contains(small)) this.frame.append(el("p", { class: "lost" }, "The picture cannot be shown: its file is not there any more, and nothing was kept of it."));
   }
 
   /** Tell in words what the picture shows. */
