@@ -37,7 +37,11 @@ from stand import ARGUMENTS, CHROMIUM  # noqa: E402
 
 SCENES, SIDE = 96, 620
 MOST_BYTES = 50_000  # of one picture
-ALBUMS = (("Desert", "desert", 9), ("In the snow", "in the snow", 12), ("Hearts", "a heart", 14))
+ALBUMS = (
+    ("Holiday", 'folder:"Holiday 2023"', 14),
+    ("At home in 2023", 'folder:"At home" year:2023', 9),
+    ("Hearts", "a heart", 14),
+)
 
 
 @dataclass
