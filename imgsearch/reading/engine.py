@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import logging
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import numpy as np
 
 from imgsearch.errors import ExtraMissing
 from imgsearch.extras import needs_extra
+from imgsearch.reading.columns import Letters, completed
 from imgsearch.reading.contract import Points, Recognised
 from imgsearch.records import Float32, UInt8
 from imgsearch.settings import available_cores
@@ -28,7 +30,7 @@ SCRIPTS = "Latin letters (with the accents of European languages), Chinese and J
 """The scripts whose letters the recogniser knows. Those of others are left out, or taken for similar ones with high
 confidence: Cyrillic, Greek, Korean, Arabic, Hebrew, Thai, Indian scripts, the accents of Vietnamese."""
 
-RECIPE = 2
+RECIPE = 3
 """How images are cut, scaled and put together. Raise it where other words are read then: `read --all` reads anew."""
 
 _DETECTOR, _TURNER, _RECOGNISER = (
@@ -54,13 +56,14 @@ there were none, six of them below 0.9, one at 0.96. Those of receipts are at 0.
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """What was read in a crop, which was turned counterclockwise by ``turns`` quarters. ``info``: rapidocr's places of
-    the letters."""
+    """What was read in ``crop``, which was turned counterclockwise by ``turns`` quarters. ``info``: rapidocr's places
+    of the letters."""
 
     text: str
     score: float
     info: Any
     turns: int
+    crop: UInt8
 
 
 class RapidEngine:
@@ -112,8 +115,21 @@ class RapidEngine:
             crops, answers = self._reader.cls_and_rotate(crops)
             half = ["180" in label and score > _TURNED for label, score in answers.cls_res]
             read = [self._surely_read(crop, 2 * turned) for crop, turned in zip(crops, half, strict=True)]
-        found = [_recognised(box, line) for box, line in zip(boxes, read, strict=True)]
+            found = [_recognised(box, line, self._letters(box, line)) for box, line in zip(boxes, read, strict=True)]
         return [one for one in found if one is not None]
+
+    def _letters(self, box: Points, line: _Line) -> Letters:
+        """The letters of a line; of a column that was read lying, with those that were left out."""
+        letters = _placed(line)
+        if not _lies(box) or line.turns % 2:
+            return letters
+
+        def reread(start: float, stop: float) -> tuple[str, float]:
+            width = line.crop.shape[1]
+            part = self._read(np.ascontiguousarray(line.crop[:, int(start * width) : math.ceil(stop * width)]), 0)
+            return part.text, part.score
+
+        return completed(letters, reread)
 
     def _surely_read(self, crop: UInt8, turns: int) -> _Line:
         """A line that was turned by so many quarter turns; of a short one the direction that is read best."""
@@ -130,7 +146,7 @@ class RapidEngine:
 
     def _read(self, crop: UInt8, turns: int) -> _Line:
         read = self._reader.recognize_txt([crop])
-        return _Line(read.txts[0], float(read.scores[0]), read.word_results[0], turns)
+        return _Line(read.txts[0], float(read.scores[0]), read.word_results[0], turns, crop)
 
 
 def _parameters(paths: dict[str, Path], threads: int) -> dict[str, Any]:
@@ -171,17 +187,22 @@ def _quiet(make: Any, **arguments: Any) -> Any:
     return made
 
 
-def _recognised(box: Points, line: _Line) -> Recognised | None:
-    text, score, info = line.text, line.score, line.info
+def _placed(line: _Line) -> Letters:
+    """The letters of a line where rapidocr saw them."""
+    text, confidences = line.text, line.info.confs
+    known = len(confidences) == len(text)
+    return Letters(text, tuple(_centres(text, line.info)), tuple(confidences if known else [line.score] * len(text)))
+
+
+def _recognised(box: Points, line: _Line, letters: Letters) -> Recognised | None:
+    text, score = letters.text, line.score
     text_there = text.strip()
     short = sum(letter.isalnum() for letter in text_there) <= _SHORT
     if not text_there or score < (_SHORT_LEGIBLE if short else _LEGIBLE):
         return None
-    places = _centres(text, info)
     first = len(text) - len(text.lstrip())
     inside = slice(first, first + len(text_there))
-    confidences = list(info.confs) if len(info.confs) == len(text) else [score] * len(text)
-    return Recognised(text_there, begun(box, line.turns), score, places[inside], confidences[inside])
+    return Recognised(text_there, begun(box, line.turns), score, letters.centres[inside], letters.confidences[inside])
 
 
 def _centres(text: str, info: Any) -> list[float]:
@@ -198,7 +219,11 @@ def _centres(text: str, info: Any) -> list[float]:
 def begun(box: Points, turns: int) -> Points:
     """``box``, from its upper left corner on, as from the corner where its text begins: a box that is higher than wide
     was laid on its left side before it was read, and then perhaps turned by quarter turns."""
+    return np.roll(box, -(_lies(box) + turns), axis=0)
+
+
+def _lies(box: Points) -> bool:
+    """Whether rapidocr lays a box on its left side before it reads it."""
     along = max(np.linalg.norm(box[0] - box[1]), np.linalg.norm(box[2] - box[3]))
     across = max(np.linalg.norm(box[0] - box[3]), np.linalg.norm(box[1] - box[2]))
-    steps = (int(across) >= _UPRIGHT * int(along)) + turns
-    return np.roll(box, -steps, axis=0)
+    return int(across) >= _UPRIGHT * int(along)
