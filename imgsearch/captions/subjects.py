@@ -19,6 +19,7 @@ from imgsearch.records import Float32, UInt8
 from imgsearch.search.features.images import decode_all
 from imgsearch.search.features.stored import ImageSource
 from imgsearch.storage import FeatureStore, QuantisedFeatures, Store
+from imgsearch.storage.reads.placed_images import placed_images
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,9 @@ class Sized(Protocol):
 
 
 def library_subjects(store: Store, image_ids: Sequence[int]) -> Iterator[Subject]:
-    """The images of ``image_ids`` that have a file, in order, looked up a thousand at a time."""
-    for first in range(0, len(image_ids), 1000):
-        part = [int(image_id) for image_id in image_ids[first : first + 1000]]
-        records, paths = store.images(part), store.all_paths(part)
-        for image_id in part:
-            if image_id in records and image_id in paths:
-                facts = records[image_id].facts
-                yield Subject(tuple(paths[image_id]), image_id, facts.content_hash, facts.told_orientation)
+    """The images of ``image_ids`` that have a file, in order."""
+    for record, paths in placed_images(store, image_ids):
+        yield Subject(tuple(paths), record.image_id, record.facts.content_hash, record.facts.told_orientation)
 
 
 def file_subject(path: Path) -> Subject:

@@ -15,6 +15,7 @@ from imgsearch.media.facts.beside import told_orientation
 from imgsearch.reading.decoding import MOST_PIXELS
 from imgsearch.records import UInt8
 from imgsearch.storage import Store
+from imgsearch.storage.reads.placed_images import placed_images
 
 _TASK = "imgsearch.reading.decoding:page_task"
 _LIMIT_S = 30.0  # for one image; six times as long for one that runs alone
@@ -45,15 +46,11 @@ class DecodedPage:
 
 
 def library_pages(store: Store, image_ids: Sequence[int]) -> Iterator[Page]:
-    """Those of ``image_ids`` that have a file, in order; looked up a thousand at a time."""
-    for first in range(0, len(image_ids), 1000):
-        part = [int(image_id) for image_id in image_ids[first : first + 1000]]
-        records, paths = store.images(part), store.all_paths(part)
-        for image_id in part:
-            if image_id in records and image_id in paths:
-                facts = records[image_id].facts
-                size = facts.width, facts.height
-                yield Page(tuple(paths[image_id]), image_id, facts.content_hash, facts.told_orientation, size)
+    """Those of ``image_ids`` that have a file, in order."""
+    for record, paths in placed_images(store, image_ids):
+        facts = record.facts
+        size = facts.width, facts.height
+        yield Page(tuple(paths), record.image_id, facts.content_hash, facts.told_orientation, size)
 
 
 def file_page(path: Path) -> Page:

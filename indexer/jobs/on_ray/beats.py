@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imgsearch.files import write_whole
+from imgsearch.storage.snapshots import is_alive
 from indexer.jobs.claims import whoami
 from indexer.jobs.shards.writer import writing_job
 from indexer.jobs.spec import JobLayout
@@ -64,7 +65,7 @@ def beat_folder(layout: JobLayout) -> Iterator[BeatFolder]:
     """A folder for one run of this process, gone at its end. Those of killed drivers of this machine go too. Raises
     StorageFull."""
     for path in layout.events.glob(f"{_PREFIX}{socket.gethostname()}-*"):
-        if not _lives(path.name.rpartition(".")[0].rpartition("-")[2]):
+        if not is_alive(path.name.rpartition(".")[0].rpartition("-")[2]):
             shutil.rmtree(path, ignore_errors=True)
     folder = BeatFolder(layout.events / f"{_PREFIX}{whoami()}.{time.monotonic_ns()}")
     with writing_job(folder.path):
@@ -123,13 +124,3 @@ class Beat:
         content = json.dumps({"attempts": self.attempts, "images": self._images}).encode("ascii")
         with contextlib.suppress(OSError):
             write_whole(self._path, content, durable=False)
-
-
-def _lives(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except OSError:
-        return True
-    return True
