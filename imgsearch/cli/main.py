@@ -36,11 +36,6 @@ _OTHER_WORDS = {
 """What other programs call our commands."""
 
 
-def parsers() -> dict[str, Parser]:
-    """The parser of every verb, in the order of the help page."""
-    return {name: parser_of(name, verb.load()) for name, verb in every_verb().items()}
-
-
 def parser_of(name: str, command: Command) -> Parser:
     """The parser of one verb."""
     parser = Parser(prog=f"imgsearch {name}", description=command.summary)

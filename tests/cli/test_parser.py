@@ -11,9 +11,9 @@ import pytest
 
 from imgsearch.cli import main
 from imgsearch.cli.command import Command
-from imgsearch.cli.main import parser_of, parsers
+from imgsearch.cli.main import parser_of
 from imgsearch.cli.parser import Parser, probability, real, spoken, whole
-from imgsearch.cli.verb_table import TABLE
+from imgsearch.cli.verb_table import TABLE, every_verb
 from imgsearch.cli.verbs.search import SEARCH
 from imgsearch.errors import UsageError
 
@@ -112,7 +112,7 @@ def test_options_before_a_verb_of_verbs_reach_the_lower_one(tmp_path: Any, capsy
 
 
 def test_every_verb_takes_whole_option_names_only() -> None:
-    for parser in parsers().values():
+    for parser in (parser_of(name, verb.load()) for name, verb in every_verb().items()):
         below = [*parser.verbs().values()]
         assert not any(one.allow_abbrev for one in (parser, *below))
         assert all(isinstance(one, Parser) for one in below)

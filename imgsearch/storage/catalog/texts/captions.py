@@ -31,10 +31,6 @@ class StoredCaption:
     settings: str
     made_at: str = ""
 
-    def made_like(self, other: StoredCaption) -> bool:
-        """Whether the same generator would write the same now."""
-        return all(getattr(self, name) == getattr(other, name) for name in _MAKING)
-
 
 _MAKING = ("fingerprint", "dtype", "prompt", "settings")
 _COLUMNS = tuple(field.name for field in fields(StoredCaption))
