@@ -90,6 +90,7 @@ def _read(studio: Any, url: str) -> None:
     with studio.page(url, DESKTOP) as page:
         _choose(page)
         page.route(re.compile(r"/api/v1/jobs/\d+$"), job)
+        page.route("**/api/v1/changes**", lambda route: route.fulfill(json={"newest": 0, "count": 0, "job": None}))
         page.click("#begin")
         page.wait_for_selector("#grid .tile", timeout=200_000)
         until(page, "document.querySelector('#pause')?.checkVisibility()")
