@@ -97,9 +97,11 @@ class RunSummary:
             f"({time_text(self.seconds)}{rate}).",
         ]
         if self.sidecars:
-            lines.append(f"Sidecars of {self.sidecars:,} pictures were new, changed or gone, and are taken in.")
+            lines.append(
+                f"Sidecars of {counted(self.sidecars, 'picture')} were new, changed or gone, and are taken in."
+            )
         if self.facts_renewed:
-            lines.append(f"Dates, places and words of {self.facts_renewed:,} pictures were read anew.")
+            lines.append(f"Dates, places and words of {counted(self.facts_renewed, 'picture')} were read anew.")
         if self.reread:
             why = ", ".join(f"{count:,} {reason}" for reason, count in sorted(self.reread_reasons.items()))
             lines.append(f"{counted(self.reread, 'picture')} looked different when read again, for: {why}.")

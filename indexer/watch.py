@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from imgsearch.errors import LibraryBusy, UsageError
@@ -133,23 +134,51 @@ def _changes(roots: Sequence[Root], library: Path, progress: Progress, stop: Cal
         return not path.startswith(inside)
 
     real = [os.path.realpath(root.path) for root in roots]
-    if not real:
+    folders = [path for path in real if os.path.isdir(path)]  # noqa: PTH112
+    single = SingleFiles(path for path in real if path not in folders)
+    if not folders:
         while not stop():
             time.sleep(_LOOK_MS / 1000)
-            yield set()
+            yield single.changed()
         return
     for poll in (False, True):
         try:
             for changes in watch_files(
-                *real, watch_filter=wanted, debounce=_BURST_MS, step=_STEP_MS, rust_timeout=_LOOK_MS,
+                *folders, watch_filter=wanted, debounce=_BURST_MS, step=_STEP_MS, rust_timeout=_LOOK_MS,
                 yield_on_timeout=True, force_polling=poll, stop_event=_StopEvent(stop), raise_interrupt=False,
             ):  # fmt: skip
-                yield {os.path.realpath(path) if os.path.lexists(path) else path for _, path in changes}
+                told = {os.path.realpath(path) if os.path.lexists(path) else path for _, path in changes}
+                yield told | single.changed()
             return
         except OSError as exc:
             if poll:
                 return
             progress.say(f"the system cannot watch that many folders ({exc}); looking at all of them in turn instead")
+
+
+class SingleFiles:
+    """Roots that are single files, with the sidecars beside them. The system's watch of a file tells of no sidecar, and
+    loses the file when a program puts another in its place, so that they are looked at, by one listing a folder."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths = frozenset(paths)
+        self._known = self._look()
+
+    def changed(self) -> set[str]:
+        """What is new, changed or gone since the last call."""
+        before, self._known = self._known, self._look()
+        return {path for path in before.keys() | self._known.keys() if before.get(path) != self._known.get(path)}
+
+    def _look(self) -> dict[str, tuple[int, int, int]]:
+        found = {}
+        for folder in {os.path.dirname(path) for path in self._paths}:  # noqa: PTH120
+            with suppress(OSError), os.scandir(folder) as listing:
+                for entry in listing:
+                    if entry.path in self._paths or is_sidecar(entry.name):
+                        with suppress(OSError):
+                            status = entry.stat()
+                            found[entry.path] = status.st_size, status.st_mtime_ns, status.st_ino
+        return found
 
 
 class _StopEvent:

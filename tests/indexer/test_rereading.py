@@ -167,3 +167,25 @@ def test_watch_scans_the_pictures_of_a_sidecar_that_comes_changes_or_goes(tmp_pa
     assert pictures("IMG_1.jpg.xmp", "IMG_2.XMP") == ["IMG_1.jpg", "img_2.jpeg"]  # both gone, or not yet there
     assert pictures("a.jpg.supplemental-metad.json") == ["a-edited.jpg", "a.jpg"]
     assert pictures("notes.json", "package.json") == []
+
+
+def test_watch_of_a_single_file_sees_sidecars_and_replacement(tmp_path):
+    from imgsearch.records import Root
+    from indexer.watch import SingleFiles, scopes
+
+    picture, sidecar, other = tmp_path / "a.jpg", tmp_path / "a.xmp", tmp_path / "b.jpg"
+    picture.write_bytes(b"x")
+    watched = SingleFiles([str(picture)])
+    assert watched.changed() == set()
+    sidecar.write_bytes(b"new")
+    other.write_bytes(b"no root")
+    assert scopes(watched.changed(), [Root(1, picture)]) == {str(picture)}
+    sidecar.write_bytes(b"longer than before")
+    assert watched.changed() == {str(sidecar)}
+    sidecar.unlink()
+    assert watched.changed() == {str(sidecar)}
+    (tmp_path / "tmp").write_bytes(b"y")
+    (tmp_path / "tmp").replace(picture)
+    assert scopes(watched.changed(), [Root(1, picture)]) == {str(picture)}
+    picture.unlink()
+    assert (watched.changed(), watched.changed()) == ({str(picture)}, set())
