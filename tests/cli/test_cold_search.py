@@ -18,11 +18,15 @@ from imgsearch.storage import create_store
 
 TEXT = "a blue house to the left of a white boat"
 HEAVY = ("torch", "transformers", "sqlalchemy", "alembic", "safetensors", "huggingface_hub", "faiss", "flask", "tqdm")
+DECODING = ("PIL", "imgsearch.media.decode")
+"""What only pictures without kept features need."""
+
 PROGRAM = f"""
 import os, sys
 from imgsearch.cli import main
 code = main(sys.argv[1:])
-print(*[name for name in {HEAVY} if name in sys.modules], os.environ["OPENBLAS_NUM_THREADS"], file=sys.stderr)
+loaded = [name for name in {HEAVY + DECODING} if name in sys.modules]
+print(*loaded, os.environ["OPENBLAS_NUM_THREADS"], file=sys.stderr)
 sys.exit(code)
 """
 
@@ -49,10 +53,10 @@ def fresh(library: Any, *arguments: str, text: str = TEXT) -> subprocess.Complet
 def test_fresh_search_with_filters_and_re_rank_imports_nothing_heavy_and_answers_as_torch_does(
     numpy_library: Any,
 ) -> None:
-    filtered = fresh(numpy_library, "--rerank", "2", text=f"{TEXT} type:png -dog")
     plain = fresh(numpy_library, "--rerank", "4")
-    told = [done.stderr.splitlines()[-1].strip() for done in (filtered, plain)]  # notes of words stand before it
-    assert told == ["1", "1"]  # no module, one thread
+    filtered = fresh(numpy_library, "--rerank", "2", text=f"{TEXT} type:png -dog")  # of pictures that were read by now
+    told = [done.stderr.splitlines()[-1].strip() for done in (plain, filtered)]  # notes of words stand before it
+    assert told == [f"{' '.join(DECODING)} 1", "1"]  # no other module, one thread
     hits = json.loads(plain.stdout)["hits"]
     heavy = load_model(numpy_library.model.model_id.name, device="cpu")
     searcher = Searcher(numpy_library.store, heavy)
