@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 from imgsearch.errors import ModelUnavailable
 from imgsearch.model import load_model, profile_for
 from imgsearch.model.checkpoints.config import parse_sizes
-from imgsearch.model.checkpoints.faithful import image_bytes, part_of
 from imgsearch.model.checkpoints.known import KNOWN
 from imgsearch.model.checkpoints.resolve import find_source
 from imgsearch.model.runtimes.choice import index_bytes
+from imgsearch.model.runtimes.faithful import image_bytes, part_of
 from imgsearch.model.runtimes.torch.layers import Linear
 from imgsearch.model.runtimes.torch.weights import Filling
 

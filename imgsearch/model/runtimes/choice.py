@@ -58,7 +58,7 @@ def index_bytes(model: KnownModel, profile: RuntimeProfile | None, source: Resol
     """Bytes of memory that an `imgsearch index` with a known model takes on the CPU: as measured with weights that only
     float32 holds, less what its own save where ``source`` is on this computer, or 16-bit floats as arithmetic do. Cost:
     `image_bytes`."""
-    from imgsearch.model.checkpoints.faithful import image_bytes, part_of  # which no search needs
+    from imgsearch.model.runtimes.faithful import image_bytes, part_of  # which no search needs
 
     if profile is None or not profile.on_cpu or model.ships:  # the small one's figure is its own
         return model.memory_bytes

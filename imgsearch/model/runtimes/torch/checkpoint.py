@@ -11,7 +11,6 @@ import torch
 
 from imgsearch.errors import CheckpointInvalid, NotEnoughMemory, UsageError
 from imgsearch.model.checkpoints.config import Blip2Sizes, expected_shapes, parse_sizes, reads_text
-from imgsearch.model.checkpoints.faithful import image_bytes
 from imgsearch.model.checkpoints.identity import check_arguments, chosen_dtype, make_id, resolve_device
 from imgsearch.model.checkpoints.lavis import read_lavis
 from imgsearch.model.checkpoints.lavis_vit import as_tensor, check_image_size, interpolate_positions
@@ -20,6 +19,7 @@ from imgsearch.model.checkpoints.soundness import mend_of
 from imgsearch.model.checkpoints.writing import write_json, write_processor
 from imgsearch.model.contract import Purpose
 from imgsearch.model.memory import available_bytes, check_memory
+from imgsearch.model.runtimes.faithful import image_bytes
 from imgsearch.model.runtimes.torch.blip2 import Blip2Model
 from imgsearch.model.runtimes.torch.layers import ACTIVATIONS
 from imgsearch.model.runtimes.torch.network import Blip2Network, empty_network

@@ -36,7 +36,7 @@ class Blip2Network(nn.Module):
         self._waiting: dict[str, Callable[[str], None]] = {}
 
     def wait_for(self, part: str, read: Callable[[str], None]) -> None:
-        """Call ``read`` with the name of a part (`imgsearch.model.checkpoints.faithful.part_of`) when it is needed."""
+        """Call ``read`` with the name of a part (`imgsearch.model.runtimes.faithful.part_of`) when it is needed."""
         self._waiting[part] = read
 
     def need(self, *parts: str) -> None:

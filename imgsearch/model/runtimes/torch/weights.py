@@ -16,12 +16,12 @@ from typing import IO, Any
 import torch
 
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable
-from imgsearch.model.checkpoints.faithful import narrow_kind, part_of
 from imgsearch.model.checkpoints.lavis import read_state
 from imgsearch.model.checkpoints.pickled import read_pickled
 from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint
 from imgsearch.model.checkpoints.soundness import mend_of
 from imgsearch.model.checkpoints.tensor_files import FLOAT_BYTES, FloatTensor, Stamp, float_tensors, stamp_of
+from imgsearch.model.runtimes.faithful import narrow_kind, part_of
 from imgsearch.model.runtimes.torch.layers import Linear
 from imgsearch.model.runtimes.torch.network import Blip2Network
 
