@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,19 +45,39 @@ def feature_file(path: Path, longest: int) -> Iterator[FeatureFile]:
     ``NAME.rows.csv``. ``longest``: word pieces of the longest text, to which NumPy's rows are filled up with zeros (0:
     rows have one length). What is written under a temporary name appears when the block ends well.
 
-    Raises UsageError as `require_new` does, and where pyarrow is not installed."""
+    Raises UsageError as `require_new` does, where another run is writing the same file, and where pyarrow is not
+    installed; StorageFull."""
     require_new(path)
-    made = _Npy(path, longest) if path.suffix == ".npy" else _Parquet(path)
     try:
-        try:
-            yield made
-            made.finish()
-        finally:
-            made.close()
+        with _alone(path):
+            made = _Npy(path, longest) if path.suffix == ".npy" else _Parquet(path)
+            try:
+                yield made
+                made.finish()
+            finally:
+                made.close()
     except OSError as exc:
         raise StorageFull(
-            f"{path} cannot be written: {exc.strerror}", "free some space, or name another folder"
+            f"{path} cannot be written: {exc.strerror or exc}", "free some space, or name another folder"
         ) from exc
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the lock on the part of a file that is being written; a killed run's leftover is written over."""
+    with _part(path).open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise UsageError(
+                f"another run is writing {path}", "wait until it is done, or take another name with --out"
+            ) from exc
+        yield
+
+
+def _part(path: Path) -> Path:
+    """The temporary name of a file until it is whole."""
+    return path.with_name(f".{path.name}.part")
 
 
 def require_new(path: Path) -> None:
@@ -111,7 +132,7 @@ class _Npy:
     def __init__(self, path: Path, longest: int) -> None:
         self._longest = longest
         self._names = _names(path)
-        self._parts = [name.with_name(f".{name.name}.part") for name in self._names]
+        self._parts = [_part(name) for name in self._names]
         self._embeds, self._projected = _Table(self._parts[0]), _Table(self._parts[1])
         self._list = self._parts[2].open("w", encoding="utf-8", errors="backslashreplace", newline="")
         self._csv = csv.writer(self._list)
@@ -158,7 +179,7 @@ class _Parquet:
         except ImportError as exc:
             raise UsageError("writing Parquet needs pyarrow", "pip install 'imgsearch[parquet]'") from exc
         self._pa, self._pq = pa, pq
-        self._path, self._part = path, path.with_name(f".{path.name}.part")
+        self._path, self._part = path, _part(path)
         self._writer: Any = None
 
     def append(self, rows: list[FeatureRow]) -> None:

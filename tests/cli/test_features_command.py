@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import pytest
 from imgsearch.cli.main import parser_of
 from imgsearch.cli.parser import spoken
 from imgsearch.cli.verbs.features import FEATURES
-from imgsearch.errors import UsageError
+from imgsearch.errors import StorageFull, UsageError
+from imgsearch.extraction import FeatureRow, feature_file
 from imgsearch.model.runtimes.torch.extract import extract_pairs, extract_texts
 
 
@@ -110,3 +112,30 @@ def test_file_that_is_there_is_kept(shelf: Any, tmp_path: Path, monkeypatch: pyt
     with pytest.raises(UsageError, match="is there already"):
         features(shelf, "1", "--out", str(tmp_path / "f.npy"))
     assert (tmp_path / "f.rows.csv").read_text() == "mine" and len(list(tmp_path.glob("*f.*"))) == 1
+
+
+@pytest.mark.parametrize("name", ["f.npy", "f.parquet"])
+def test_second_run_to_one_file_is_refused_and_a_killed_one_is_written_over(tmp_path: Path, name: str) -> None:
+    pytest.importorskip("pyarrow")
+    out = tmp_path / name
+    (tmp_path / f".{name}.part").write_bytes(b"left by a run that was killed")
+    row = FeatureRow(np.ones((2, 3), np.float32), None, text="a cat")
+    with feature_file(out, 0) as file:
+        file.append([row])
+        with pytest.raises(UsageError, match="another run is writing"), feature_file(out, 0):
+            pass
+        file.append([row])
+    assert sorted(path.name for path in tmp_path.glob(".*")) == []
+    if out.suffix == ".npy":
+        assert np.load(out).tolist() == np.ones((2, 2, 3)).tolist()
+
+
+def test_full_disk_is_told_and_leaves_no_file(tmp_path: Path) -> None:
+    row = FeatureRow(np.ones((2, 3), np.float32), None, text="a cat")
+    with (
+        pytest.raises(StorageFull, match=r"f.npy cannot be written: No space"),
+        feature_file(tmp_path / "f.npy", 0) as f,
+    ):
+        f.append([row])
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
