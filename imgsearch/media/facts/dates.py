@@ -87,13 +87,16 @@ def gps_date(day: str, time: tuple[float, float, float] | None) -> str:
 
 def mail_date(text: str) -> str:
     """ISO 8601 of an RFC 1123 date, which PNG asks for in "Creation Time": "Sun, 14 Jul 2019 15:30:12 +0200", also with
-    a half of the day ("Jul 14, 2019, 3:30:12 PM"); "" if there is none."""
+    a half of the day ("Jul 14, 2019, 3:30:12 PM") or without a time; "" if there is none."""
     half = _HALF.search(text)
     text = _HALF.sub("", text) if half else text
     try:
         found = parsedate_tz(text)
+        day = None if found else parsedate_tz(f"{text.strip()} 00:00:00")  # "14 Jul 2019"
     except (ValueError, TypeError, IndexError, OverflowError):
         return ""
+    if day is not None and day[0] >= FIRST_YEAR:
+        return written(Clock(*day[:3]))
     if found is None or found[0] < FIRST_YEAR:
         return ""
     year, month, day, hour, minute, second, *_, zone = found

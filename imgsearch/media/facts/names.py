@@ -41,6 +41,9 @@ _EPOCH = re.compile(
     re.IGNORECASE,
 )
 _BLANKS = str.maketrans("\u00a0\u202f\u2009", "   ")  # macOS writes a narrow no-break space before "PM"
+# A day and a time as they are written in Chinese, Japanese and Korean.
+_EAST_DAY = re.compile(r"(?<!\d)((?:19|20)\d\d) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日号號일]?")
+_EAST_TIME = re.compile(r"(\d{1,2}) ?[时時点點시] ?(\d{1,2}) ?[分분] ?(\d{1,2}) ?[秒초]?")
 _DIGITS = re.compile(r"\d")
 # Behind two more digits Epson's scanners write hundredths, and the Nintendo Switch a counter.
 _HUNDREDTHS = re.compile(r"img\d", re.IGNORECASE)
@@ -55,6 +58,8 @@ def name_date(name: str) -> str | None:
     if not stem.isascii():
         stem = unicodedata.normalize("NFC", stem).translate(_BLANKS)
         stem = _DIGITS.sub(lambda digit: str(int(digit[0])), stem)
+        stem = _EAST_DAY.sub(lambda day: f"{day[1]}-{int(day[2]):02d}-{int(day[3]):02d} ", stem)
+        stem = _EAST_TIME.sub(lambda time: f"{int(time[1]):02d}.{int(time[2]):02d}.{int(time[3]):02d}", stem)
     if not re.search(r"\d{4}", stem):
         return None
     for match in _NAME.finditer(stem):

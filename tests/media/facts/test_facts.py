@@ -51,6 +51,8 @@ def test_dates_of_other_standards_keep_their_precision():
     assert any_date("Sun, 14 Jul 2019 15:30:12 +0200") == "2019-07-14T15:30:12+02:00"
     assert any_date("Sun Jul 14 15:30:12 2019") == "2019-07-14T15:30:12"
     assert any_date("Jul 14, 2019, 3:30:12 PM") == "2019-07-14T15:30:12"
+    assert any_date("14 Jul 2019") == any_date("July 14, 2019") == "2019-07-14"
+    assert any_date("Paris in July 2019") == any_date("July 2019") == ""
     assert any_date("Jul 14, 2019, 12:30:12\u202fAM UTC") == "2019-07-14T00:30:12+00:00"
     assert [offset_text(text) for text in ("UTC+2", "GMT-03:00", "+02:00\0", "+15:00")] == [
         "+02:00",
