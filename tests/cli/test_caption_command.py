@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from imgsearch.errors import CheckpointInvalid, LibraryBusy, ModelUnavailable, U
 from imgsearch.records import Clause, Filters
 from imgsearch.storage import writing
 from imgsearch.storage.reads.captions import read_captions
+from imgsearch.storage.single_runs import single_run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 FAST = ["--max-tokens", "6", "--device", "cpu", "--quiet"]
@@ -56,7 +58,7 @@ def test_named_pictures_are_shown_with_their_belief(shelf: Any, capsys: Any, tmp
     assert caption(shelf, path, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["image_id"] == 1 and found["stored"] and len(found["candidates"]) >= 1
-    assert found["probability"] == max(each["probability"] for each in found["candidates"])
+    assert (found["caption"], found["probability"]) == tuple(found["candidates"][0].values())
     assert caption(shelf, path, "3", "--threshold", "1") == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 and all("(unsure, " in line for line in lines)
@@ -114,6 +116,27 @@ def test_library_that_is_being_written_is_told_before_a_model_is_loaded(
     monkeypatch.setattr("imgsearch.cli.library_lock.LOCK_WAIT_S", 0.0)
     with writing(shelf.store), pytest.raises(LibraryBusy):
         caption(shelf, "--all")
+
+
+def test_second_run_over_the_library_is_refused_and_a_picture_is_not(shelf: Any, capsys: Any) -> None:
+    with single_run(shelf.store, "caption"), pytest.MonkeyPatch.context() as patched:
+        assert caption(shelf, "1") == 0
+        patched.setattr("imgsearch.generators.open_captioner", lambda *_: pytest.fail("it was loaded"))
+        with pytest.raises(LibraryBusy, match=f"`imgsearch caption` is at work on .*, in process {os.getpid()}\\n"):
+            caption(shelf, "--missing")
+    assert caption(shelf, "--missing", "--json") == 0
+    assert json.loads(capsys.readouterr().out.partition("\n")[2])["captioned"] == 3
+
+
+def test_missing_tells_of_captions_that_were_made_in_another_way(shelf: Any, capsys: Any) -> None:
+    assert caption(shelf, "1", "--prompt", "a photo of") == 0
+    loud = [each for each in FAST if each != "--quiet"]
+    parser = parser_of("caption", CAPTION)
+    given = ["--missing", "--library", str(shelf.store.path), *OPT, *loud]
+    assert CAPTION.run(parser.parse_args(spoken(parser, given))) == 0
+    told = capsys.readouterr()
+    assert "3 captions written" in told.out
+    assert "1 have a caption that was made in another way, which stays; --all makes these anew" in told.err
 
 
 def test_caption_is_shown_where_it_cannot_be_kept(shelf: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:

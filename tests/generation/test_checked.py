@@ -12,13 +12,16 @@ from PIL import Image
 
 from imgsearch.errors import UsageError
 from imgsearch.generation.checked import (
+    ITM_WEIGHT,
     CaptionSettings,
     checked_captions,
+    content_of_image,
     draw_candidates,
     features_of_images,
     image_seed,
     said_of,
 )
+from imgsearch.generation.contract import Caption, Captions
 
 
 class ByLength:
@@ -41,16 +44,19 @@ class ByLength:
 def test_kept_is_the_candidate_believed_most_in_any_company(
     generators: Any, images: list[Image.Image], method: str
 ) -> None:
-    settings = CaptionSettings(method=method, seed=5)
+    settings = CaptionSettings(method=method, seed=5, agreement=0.0)
     for generator in generators.values():
         together = checked_captions(generator, ByLength(), images[:4], settings)
         alone = [checked_captions(generator, ByLength(), [image], settings)[0] for image in images[:4]]
         assert together == alone
-        for found in together:
-            longest = max(len(each.text) for each in found.candidates)
-            assert len(found.text) == longest and found.text == found.candidates[0].text
-            assert found.probability == pytest.approx(1 / (1 + np.exp(20.0 - longest)))
-            assert found.sure == (longest >= 20)
+        seeds = [image_seed(content_of_image(image), 5) for image in images[:4]]
+        for found, drawn in zip(together, draw_candidates(generator, images[:4], settings, seeds), strict=True):
+            belief = {each.text: ITM_WEIGHT * (len(each.text) - 20) + each.likelihood for each in drawn}
+            best_first = sorted(belief, key=lambda text: (len(text) < 20, -belief[text]))
+            assert [each.text for each in found.candidates] == best_first
+            assert found.text == found.candidates[0].text
+            assert found.probability == pytest.approx(1 / (1 + np.exp(20.0 - len(found.text))))
+            assert found.sure == (len(found.text) >= 20)
 
 
 def test_candidates_are_the_beams_and_then_the_draws(opt: Any, images: list[Image.Image]) -> None:
@@ -58,7 +64,63 @@ def test_candidates_are_the_beams_and_then_the_draws(opt: Any, images: list[Imag
     (texts,) = draw_candidates(opt, images[:1], settings, [7])
     beams = opt.caption(images[:1], num_captions=2)[0]
     drawn = opt.caption(images[:1], do_sample=True, num_captions=3, seed=[7])[0]
-    assert texts == list(dict.fromkeys([*(one.text for one in beams), *(one.text for one in drawn)]))
+    assert [each.text for each in texts] == list(
+        dict.fromkeys([*(one.text for one in beams), *(one.text for one in drawn)])
+    )
+
+
+@pytest.mark.parametrize("method", ["beams", "nucleus"])
+def test_likelihood_is_the_sum_of_log_probabilities_whatever_the_penalty(
+    opt: Any, images: list[Image.Image], method: str
+) -> None:
+    """Against the loss of the text, which is a mean over its ids, the start and the end included."""
+    settings = CaptionSettings(method=method, draws=2, beams_kept=2, max_new_tokens=20, length_penalty=0.5)
+    (drawn,) = draw_candidates(opt, images[:1], settings, [7])
+    sums = {each.text: each.likelihood for each in drawn}
+    lengths = {text: len(opt.tokenizer.encode(text)) + 1 for text in sums}
+    losses = {text: opt.caption_loss(images[:1], [text]) * lengths[text] for text in sums}
+    first, *others = sums
+    for text in others:
+        assert sums[first] - sums[text] == pytest.approx(losses[text] - losses[first], abs=1e-2)
+
+
+class Saying:
+    """Says these texts of every image, with these log-probabilities, whatever is asked of it."""
+
+    def __init__(self, **texts: float) -> None:
+        self.texts = {text.replace("_", " "): likelihood for text, likelihood in texts.items()}
+
+    def caption(
+        self, images: Sequence[Image.Image], *_given: Any, length_penalty: float, **_more: Any
+    ) -> list[Captions]:
+        said = [Caption(text, [5, 5], total / 3**length_penalty) for text, total in self.texts.items()]
+        return [Captions.of(said) for _ in images]
+
+
+def test_what_itm_takes_for_no_match_comes_last(images: list[Image.Image]) -> None:
+    saying = Saying(a_cat=-1.0, a_cat_on_a_grey_house=-9.0, a_cat_above_a_grey_house=-11.0)
+    for settings in (CaptionSettings(agreement=0.0), CaptionSettings(agreement=0.0, length_penalty=-1.0)):
+        (found,) = checked_captions(saying, ByLength(), images[:1], settings)  # type: ignore[arg-type]
+        assert [each.text for each in found.candidates] == [
+            *("a cat on a grey house", "a cat above a grey house", "a cat"),
+        ]
+
+
+def test_caption_says_only_what_the_candidates_agree_on(images: list[Image.Image]) -> None:
+    saying = Saying(a_cat_and_two_red_houses=-2.0, a_cat_and_three_red_houses=-4.0)
+    (found,) = checked_captions(saying, ByLength(), images[:1])  # type: ignore[arg-type]
+    assert found.text == "a cat and red houses" and found.sure
+    assert found.probability == pytest.approx(1 / (1 + np.exp(-4.0)))  # of the whole, which has 24 letters
+    assert [each.text for each in found.candidates[1:]] == ["a cat and two red houses", "a cat and three red houses"]
+    (whole,) = checked_captions(saying, ByLength(), images[:1], CaptionSettings(agreement=0.0))  # type: ignore[arg-type]
+    assert whole.candidates == found.candidates[1:]
+
+
+def test_part_of_a_caption_is_as_likely_as_the_whole(images: list[Image.Image]) -> None:
+    saying = Saying(a_cat_above_two_grey_houses=-2.0, a_cat_above_a_kite_there=-0.5)
+    (found,) = checked_captions(saying, ByLength(), images[:1])  # type: ignore[arg-type]
+    assert found.text == "a cat" and found.sure  # alone it has a margin of -15
+    assert found.probability == found.candidates[1].probability == pytest.approx(1 / (1 + np.exp(-7.0)))
 
 
 def test_unchecked_caption_is_what_the_generator_says(opt: Any, images: list[Image.Image]) -> None:
@@ -102,7 +164,9 @@ def test_prompt_that_says_something_is_part_of_the_caption() -> None:
     assert said_of("the red", "ball") == "the red ball" and said_of("the red", "") == ""
 
 
-@pytest.mark.parametrize("wrong", [{"method": "best"}, {"draws": -1}, {"beams_kept": 0}, {"threshold": 1.5}])
+@pytest.mark.parametrize(
+    "wrong", [{"method": "best"}, {"draws": -1}, {"beams_kept": 0}, {"threshold": 1.5}, {"agreement": -1}]
+)
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         CaptionSettings(**wrong)

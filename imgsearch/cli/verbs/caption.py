@@ -65,7 +65,14 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--length-penalty", type=real(-10, 10), default=1.0, metavar="X", help="beams: above 0 longer")
     parser.add_argument("--repetition-penalty", type=real(0.1, 10), default=1.0, metavar="X", help="above 1 less often")
     parser.add_argument("--no-repeat", type=whole(0, 512), default=0, metavar="N", help="no run of N tokens twice")
-    parser.add_argument("--candidates", type=whole(1, 64), default=7, metavar="N", help="texts to choose from (7)")
+    parser.add_argument("--candidates", type=whole(1, 64), default=11, metavar="N", help="texts to choose from (11)")
+    parser.add_argument(
+        "--agreement",
+        type=probability,
+        default=0.85,
+        metavar="P",
+        help="of them on what is said (0.85); 0: whatever",
+    )
     parser.add_argument("--no-check", action="store_true", help="take the likeliest text, and ask no matching head")
     parser.add_argument(
         "--threshold", type=probability, metavar="P", help="sure from here on; by the library's calibration, else 50%%"
@@ -74,6 +81,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from imgsearch.generators import open_captioner
+    from imgsearch.storage.single_runs import single_run
 
     settings = load_settings(vars(arguments))
     named = _named(arguments)
@@ -87,10 +95,11 @@ def _run(arguments: argparse.Namespace) -> int:
             return _caption_named(captioner, subjects, arguments, keep=keep)
         assert store is not None
         require_lock(store)
-        ids = found_ids(named.query, settings, store, arguments.top) if named.query else None
-        told.say("loading the generator")
-        captioner = open_captioner(settings, store, style, generator_options(arguments))
-        return _caption_library(captioner, store, ids, arguments, told)
+        with single_run(store, "caption"):
+            ids = found_ids(named.query, settings, store, arguments.top) if named.query else None
+            told.say("loading the generator")
+            captioner = open_captioner(settings, store, style, generator_options(arguments))
+            return _caption_library(captioner, store, ids, arguments, told)
 
 
 def _named(arguments: argparse.Namespace) -> Named:
@@ -104,12 +113,12 @@ def _style(arguments: argparse.Namespace) -> CaptionSettings:
     from imgsearch.generation.checked import CaptionSettings
 
     beams = 0 if arguments.method == "nucleus" else 1
-    kept = min(3, arguments.candidates, arguments.beams) if arguments.method == "beams" else 1
+    kept = min(5, arguments.candidates, arguments.beams) if arguments.method == "beams" else 1
     return CaptionSettings(
         arguments.prompt, arguments.method, arguments.beams, arguments.max_tokens, arguments.min_tokens,
         arguments.length_penalty, arguments.repetition_penalty, arguments.no_repeat, arguments.top_p,
         arguments.temperature, arguments.seed, not arguments.no_check, kept,
-        arguments.candidates - kept * beams, arguments.threshold,
+        arguments.candidates - kept * beams, arguments.threshold, arguments.agreement,
     )  # fmt: skip
 
 
@@ -175,6 +184,8 @@ def _caption_library(
     subjects = library_subjects(store, waiting)
     summary = CaptionSummary(wanted=len(waiting))
     told.say(f"{len(waiting):,} pictures are to be captioned by {captioner.made_here().generator}")
+    if arguments.missing and (others := len(captioner.waiting(store)) - len(waiting)):
+        told.say(f"{others:,} have a caption that was made in another way, which stays; --all makes these anew")
     with Stop() as stop, without_chatter():
         started = time.monotonic()
         for batch in _counted(captioner.run(subjects, stop, batch=arguments.batch_size or 0), summary, told):
