@@ -1,4 +1,4 @@
-"""Files of people that get other bytes: shown first, asked, written with a journal, brought back."""
+"""Rewrites people's own files: shows what would change, asks, writes with a journal, and brings the old bytes back."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Found = list[tuple[Path, "StoredCaption"]]
 
 
 def agreed(question: str, *, yes: bool) -> bool:
-    """Whether to write: by --yes, or a person's word; False, with how to write, where nobody is there to ask. Raises
-    UsageError for another word."""
+    """Whether to write: --yes, or the person says yes. Where nobody can be asked, False, after saying how to write.
+    Raises UsageError for any other answer."""
     if yes:
         return True
     if sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty():
@@ -54,7 +54,7 @@ def write_sidecars(store: Store, found: Found, *, yes: bool) -> int:
 
 
 def _sidecar_plans(found: Found) -> Iterator[SidecarPlan]:
-    """One for each sidecar: of pictures that share one, the first has it."""
+    """One for each sidecar; if several pictures share one, the first of them has it."""
     from imgsearch.captions.alt_text import plan_sidecar
 
     taken: set[Path] = set()

@@ -35,7 +35,7 @@ class KeptAlbum:
 
 
 def valid_name(name: str) -> str:
-    """``name`` without spaces around and inside of it that nobody sees. Raises UsageError for one that no query could
+    """``name`` without surrounding and invisible spaces. Raises UsageError for one that no query could
     name."""
     text = " ".join(unicodedata.normalize("NFC", name).split())
     unseen = any(unicodedata.category(letter) in ("Cc", "Cs", "Co", "Cn") for letter in text)

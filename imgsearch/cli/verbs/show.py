@@ -67,7 +67,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _show_all(arguments: argparse.Namespace, store: Store | None) -> int:
-    """One is shown or refused; of several, what cannot be read stops none of the others."""
+    """Show each picture. A single one that cannot be read is refused; among several it does not stop the others."""
     from imgsearch.media.decode_pool.shown import ShownPool
 
     as_json = arguments.json

@@ -1,7 +1,8 @@
 """ViT features of candidates: read from disk if they are kept, otherwise decoded and encoded again.
 
-Both go through int8 (storage/features.py), so that an answer does not depend on what happened to be kept. On a CPU each
-image is encoded alone, because other images in a batch change the last bits of a feature and now and then an int8 step.
+Both go through int8 (`imgsearch.storage.caches.features`), so that an answer does not depend on what happened to be
+kept. On a CPU each image is encoded alone, because other images in a batch change the last bits of a feature and now
+and then an int8 step.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The model asked for many queries at once (`imgsearch.search.inference.direct.InferenceBackend`).
 
 Texts that wait at the same time are embedded as one batch. Re-ranks are cut into pieces of a few candidates, which the
-cores share. What the model takes of an image whatever the text is kept in memory, where the model can tell it apart.
+cores share. What the model computes of an image independently of the text is kept in memory, where the model can
+separate it.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _LOCAL_PIECES = 1
 
 @runtime_checkable
 class CachesImages(Protocol):
-    """A model that can tell what it takes of an image whatever the text, as `NumpyModel` in
+    """A model that can keep what it computes of an image independently of the text, as `NumpyModel` in
     `imgsearch.model.runtimes.numpy.model` does."""
 
     def cache_images(self, features: Any) -> list[Any]:
@@ -99,7 +100,7 @@ class BatchedInference:
         self._pieces.close()
 
     def unhurried(self) -> bool:
-        """Whether so many pieces wait that what comes before them may wait for company."""
+        """Whether so many pieces wait that texts, which come before them, may wait to be batched."""
         return self._pieces.waiting > self._unhurried
 
     def embed_text(self, text: str) -> Float32:
@@ -197,7 +198,7 @@ class BatchedInference:
         return both
 
     def _remembered(self, sources: Sequence[ImageSource]) -> tuple[dict[str, Any], dict[str, str]]:
-        """What is kept or made of each readable picture, and the reason for each other, by content."""
+        """The memory of each readable picture, kept or made now, and the reason for each unreadable one, by content."""
         found: dict[str, Any] = {}
         failed: dict[str, str] = {}
         for source in {source.key: source for source in sources}.values():

@@ -1,4 +1,5 @@
-"""The backend asks the model on behalf of searches, and only the model: the library's vectors belong to the open index.
+"""The backend asks the model on behalf of searches, and only the model: the library's vectors belong to
+`imgsearch.search.retrieval`.
 
 The direct backend here serves one query at a time; a server's (`imgsearch.search.inference.batched`) serves many."""
 
@@ -98,8 +99,8 @@ class DirectInference:
 
 
 def match_and_replace(match: Matching, parsed: ParsedQuery, sources: Sequence[ImageSource], depth: int) -> Reranked:
-    """``match`` the first ``depth`` of ``sources``, and for each that shows what is not wanted one more behind them: of
-    a description whose best pictures are at night, few would else be left for "not at night"."""
+    """``match`` the first ``depth`` of ``sources``, and for each that shows what is not wanted one more behind them.
+    Otherwise few would be left for "not at night" of a description whose best pictures are at night."""
     matches, notes, complete = match(parsed, sources[:depth])
     dropped = sum(one is not None and one.shows_unwanted for one in matches)
     following = sources[depth : depth + dropped]

@@ -59,8 +59,8 @@ class HeldImages:
         return int(self._device.currsize) + (0 if self._ram is None else int(self._ram.currsize))
 
     def get(self, sources: Sequence[ImageSource]) -> tuple[dict[str, Any], dict[str, str]]:
-        """What is held of each readable image, and the reason for each other, by content. Those that are on no floor
-        are read, or decoded and encoded, together."""
+        """The held features of each readable image, and the reason for each unreadable one, by content. Images on no
+        floor are read, or decoded and encoded, together."""
         found: dict[str, Any] = {}
         missing: dict[str, ImageSource] = {}
         with self._lock:

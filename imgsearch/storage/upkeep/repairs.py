@@ -63,7 +63,7 @@ def repair_library(writer: Writer, progress: Callable[[int, int], None] | None =
 
 
 def _drop(writer: Writer, found: list[_Damage], *, beside: bool) -> int:
-    """Returns how many images lost their vectors."""
+    """Drop them; returns how many images lost their vectors."""
     dropped = 0
     with writer.catalog.write() as connection:
         below = queries.driver(connection)
