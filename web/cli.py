@@ -202,7 +202,9 @@ def _web_config(arguments: argparse.Namespace, settings: Settings) -> tuple[WebC
     try:
         alone = is_loopback(arguments.host)
     except OSError as exc:
-        raise UsageError(f"--host {arguments.host} is not an address: {exc}", "for example --host 127.0.0.1") from exc
+        raise UsageError(
+            f"--host {arguments.host} is not an address: {exc.strerror or exc}", "for example --host 127.0.0.1"
+        ) from exc
     if not alone and access.password_hash is None and not access.token_hashes:
         raise UsageError(
             f"--host {arguments.host} lets other machines in, and the library has no password",

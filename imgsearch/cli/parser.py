@@ -14,6 +14,8 @@ from imgsearch.wording import closest, one_line
 _MAY_BE_EMPTY = ("TEXT", "PATTERN")
 """Arguments of which an empty one says nothing, and misleads nobody."""
 
+_NUMBERS: dict[Any, str] = {int: "a whole number", float: "a number"}
+
 
 class Parser(argparse.ArgumentParser):
     """argparse's parser with two differences. An option is recognised only by its whole name. Errors raise UsageError
@@ -65,6 +67,13 @@ class Parser(argparse.ArgumentParser):
         # "" is a variable of a script that was never set. As a path it would be the folder that one happens to be in.
         if not arg_string and action.choices is None and action.default != "" and action.metavar not in _MAY_BE_EMPTY:
             raise argparse.ArgumentError(action, "got an empty text; is a variable of the shell empty?")
+        number: Any = action.type
+        if number in _NUMBERS:
+            try:
+                return number(arg_string)
+            except ValueError as exc:
+                told = f"got {one_line(arg_string)!r}, expected {_NUMBERS[number]}"
+                raise argparse.ArgumentError(action, told) from exc
         return super()._get_value(action, arg_string)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

@@ -162,6 +162,13 @@ def test_empty_text_names_no_file_folder_or_model_anywhere(verb: str) -> None:
             parser._get_values(action, [""] if action.nargs != 2 else ["", ""])
 
 
+def test_what_is_no_number_is_told_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scenes", "out", "--count", "many"]) == 2
+    assert "--count: got 'many', expected a whole number" in capsys.readouterr().err
+    assert main(["calibrate", "--false-accepts", "few"]) == 2
+    assert "--false-accepts: got 'few', expected a number" in capsys.readouterr().err
+
+
 def test_empty_text_may_be_said_of_what_has_no_name(parser: Parser) -> None:
     assert parser.parse_args(["--", ""]).text == [""]
     assert parser_of("job", TABLE["job"].load()).parse_args(["run", "x", "--address", ""]).address == ""

@@ -92,11 +92,11 @@ def mail_date(text: str) -> str:
     text = _HALF.sub("", text) if half else text
     try:
         found = parsedate_tz(text)
-        day = None if found else parsedate_tz(f"{text.strip()} 00:00:00")  # "14 Jul 2019"
+        whole_day = None if found else parsedate_tz(f"{text.strip()} 00:00:00")  # "14 Jul 2019"
     except (ValueError, TypeError, IndexError, OverflowError):
         return ""
-    if day is not None and day[0] >= FIRST_YEAR:
-        return written(Clock(*day[:3]))
+    if whole_day is not None and whole_day[0] >= FIRST_YEAR:
+        return written(Clock(*whole_day[:3]))
     if found is None or found[0] < FIRST_YEAR:
         return ""
     year, month, day, hour, minute, second, *_, zone = found
