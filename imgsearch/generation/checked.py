@@ -191,7 +191,7 @@ def draw_candidates(
 def _likelihood(caption: Caption, settings: CaptionSettings) -> float:
     """The sum that a score was made of: see `imgsearch.generation.contract.Caption`."""
     length = min(len(caption.token_ids) + 1, settings.max_new_tokens)
-    return caption.score * float(length) ** settings.length_penalty
+    return float(caption.score * length**settings.length_penalty)
 
 
 def features_of_images(matcher: CaptionMatcher, images: Sequence[Image.Image]) -> list[Float32]:
