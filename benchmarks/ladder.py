@@ -77,7 +77,7 @@ def main() -> None:
         real, texts = embedded(scratch, arguments.real, 200 if arguments.queries <= 200 else arguments.queries)
         ladder = Ladder(scratch / f"ladder-{arguments.dtype}", arguments.dtype, real, texts[: arguments.queries], until)
         climbed = ladder.climb(rungs)
-    lines = [*table(climbed), "", _about(arguments), *([arguments.note] if arguments.note else [])]
+    lines = [*table(climbed), "", _about(arguments), *(["", arguments.note] if arguments.note else [])]
     print("\n".join(lines))
     if writes(arguments):
         write_section("A library that grows (benchmarks/ladder.py)", lines)
