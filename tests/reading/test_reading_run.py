@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from imgsearch.reading.contract import Recognised
+from imgsearch.reading.engine import begun
 from imgsearch.reading.pages import file_page, library_pages
 from imgsearch.reading.reader import ImageReader
 from imgsearch.reading.run import ReadingSummary, TextReading
@@ -119,3 +122,23 @@ def test_file_from_elsewhere_is_kept_where_the_library_holds_its_content(
     (batch,) = reading.run([file_page(tmp_path / "same.png"), file_page(tmp_path / "other.png")])
     assert [(one.image_id, one.stored) for one in batch] == [(1, True), (None, False)]
     assert found(filled.store) == [1]
+
+
+def test_part_of_a_japanese_word_is_found_also_across_columns(
+    filled: Any, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eye = engine()
+    right, left = np.array([[60, 2], [70, 2], [70, 50], [60, 50]]), np.array([[40, 2], [50, 2], [50, 50], [40, 50]])
+    places = np.linspace(0.1, 0.9, 5).tolist()
+    lines = [
+        Recognised(text, begun(box, 0), 0.9, places, [0.9] * 5)
+        for text, box in (("東京都庁は", right), ("十時から開", left))
+    ]
+    monkeypatch.setattr(eye, "recognise", lambda pixels, boxes: lines[::-1])
+    run(TextReading(ImageReader(eye), filled.store), filled.store, [1])
+
+    def holds(words: str) -> bool:
+        return filled.store.matching_images(Filters((Clause("text", words),))).tolist() == [1]
+
+    assert all(map(holds, ("東京", "都庁", "東京都庁", "庁は十時", "開")))
+    assert not any(map(holds, ("京東", "東京十時", "大阪")))
