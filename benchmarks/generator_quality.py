@@ -121,8 +121,9 @@ def ways_of(generator: Any, judge: Any, pictures: list[Image.Image], first: int)
     beams = generator.caption(pictures, num_beams=settings.num_beams, num_captions=settings.beams_kept)
     drawn = generator.caption(pictures, do_sample=True, num_captions=settings.draws, seed=seeds)
     features = features_of_images(judge, pictures)
-    given = {"seeds": seeds, "features": features}
-    told, known = Repeating(beams, drawn), Remembering(judge)
+    given: dict[str, Any] = {"seeds": seeds, "features": features}
+    told: Any = Repeating(beams, drawn)
+    known: Any = Remembering(judge)
     whole = checked_captions(told, known, pictures, replace(settings, agreement=0.0), **given)
     checked = checked_captions(told, known, pictures, settings, **given)
     return [

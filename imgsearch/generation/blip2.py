@@ -19,12 +19,11 @@ from transformers import DynamicCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from imgsearch.errors import NotEnoughMemory, UsageError
-from imgsearch.generation.batches import in_batches, usual_batch_size
+from imgsearch.generation.batches import check_room, count_of, in_batches, texts_for, usual_batch_size
 from imgsearch.generation.contract import QUESTION_FORM, Answer, Caption, Captions, Watch
 from imgsearch.generation.decoding import Decoding, Noise, draw
 from imgsearch.generation.loss import loss_of_batch
 from imgsearch.generation.pixels import upright_pixels
-from imgsearch.generation.prompts import check_room, count_of, texts_for
 from imgsearch.generation.tokenizer import PromptTokenizer
 from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD
 
