@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from imgsearch.records import MediaFacts
 
@@ -69,7 +69,8 @@ class Companion:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file of a group that is not kept, and its evidence with the keeper."""
+    """A file of a group that is not kept, and its evidence with the keeper, or ``through`` another member that it was
+    compared with instead; plans do not hold that one."""
 
     copy: Copy
     evidence: Evidence  # the keeper is the first, this the second
@@ -78,6 +79,7 @@ class Member:
     )
     stays: str = ""  # why a file of a moved tier is not moved: "it alone has transparency"; "" if it is moved
     companions: tuple[Companion, ...] = ()  # files that are moved along, and come back with it
+    through: Copy | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,14 @@ from imgsearch.dedup.evidence.records import NEVER_MOVED, TIERS, Copy, Evidence,
 from imgsearch.dedup.evidence.relation import relate
 from imgsearch.dedup.file_pool import FilePool
 from imgsearch.dedup.groups.components import components
+from imgsearch.dedup.groups.crowds import left_to_series
 from imgsearch.dedup.groups.keep import KeepRule
 from imgsearch.dedup.groups.star_groups import is_link, make_groups, tell_links
 from imgsearch.dedup.groups.worth import Judgement, Worth
 from imgsearch.dedup.pixels.template_matching import Alignment
 from imgsearch.dedup.tiers.confirmation import LOOKED_AT, RECIPE, IdPair, Look, looks_at, verdicts
 from imgsearch.dedup.tiers.pair_verification import PairLooks
+from imgsearch.dedup.tiers.series import Shot, shot_of
 from imgsearch.media.walking.program_folders import program_folder_above
 from imgsearch.progress import StageProgress
 from imgsearch.records import Failure
@@ -70,6 +72,7 @@ class Grouping:
         self._belongings = Belongings(self._parsed)
         self.judged: dict[IdPair, Judged] = {}
         self._samples: dict[int, Worth] = {}
+        self._series: frozenset[IdPair] = frozenset()
 
     def groups(self, failed: Failed, progress: StageProgress) -> Iterator[Group]:
         """The groups, by smallest image id, made one at a time after every look was taken. Results of looks are kept if
@@ -82,6 +85,7 @@ class Grouping:
                 told.add(failure.path)
                 failed(failure)
 
+        self._series = left_to_series(lambda: read_pairs(self._evidence, self._tiers), self._shots)
         self._read_traits(failed_once, progress)
         looked = self.look(self._open_looks(None), failed_once, progress)
         while looked and (touched := self._hanging_with(looked)):
@@ -173,9 +177,13 @@ class Grouping:
         seen = self._samples.get(image_id)
         return Worth(traits) if seen is None else Worth(traits, seen.transparent, seen.depth)
 
+    def _shots(self, image_ids: Sequence[int]) -> Mapping[int, Shot]:
+        files = self._store.copies(image_ids)
+        return {image_id: shot_of(held[0].path, held[0].facts) for image_id, held in files.items() if held}
+
     def _standing(self, judged: Mapping[IdPair, Judged], among: Collection[int] | None) -> Iterator[Pair]:
         """The pairs as their files' traits allow, except those of tier perceptual that a closer look rejected; for
-        these, the remaining evidence."""
+        these, and for frames that are left to their series, the remaining evidence."""
         allowed = {*self._tiers, *_TOLD_BY_TRAITS}
         for pair in self._read(judged):
             if among is not None and pair.first not in among:
@@ -186,6 +194,7 @@ class Grouping:
 
     def _read(self, judged: Mapping[IdPair, Judged]) -> Iterator[Pair]:
         refuted = {key for key, said in judged.items() if not said.is_copy}
+        refuted |= {key for key in self._series if key not in judged}
         for pair in read_pairs(self._evidence, self._tiers):
             if pair.evidence.tier != LOOKED_AT or (pair.first, pair.second) not in refuted:
                 yield pair

@@ -225,7 +225,7 @@ class _Component:
                 own = self._stars[owner]
                 own.contents.add(content)
                 wanted = files[:1] if content in self._apart[content] else files
-                own.members.extend(Member(copy, evidence, False, stays) for copy in wanted)
+                own.members.extend(Member(copy, evidence, False, stays, through=through) for copy in wanted)
                 break
 
     def _pictures(self, stars: Mapping[int, _Star]) -> dict[int, int]:

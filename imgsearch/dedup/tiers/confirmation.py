@@ -50,14 +50,14 @@ class Look:
 
 
 def looks_at(group: Group, known: Callable[[IdPair], bool]) -> Iterator[Look]:
-    """The pairs of keeper and member that only signatures support and that are not ``known``."""
-    keeper = group.keeper
+    """The pairs that the members rest on, of those that only signatures support and that are not ``known``."""
     for member in group.members:
-        if member.evidence.tier == LOOKED_AT and not known(pair_key(keeper, member)):
-            if keeper.image_id < member.copy.image_id:
-                yield Look(keeper, member.copy, member.evidence.orientation)
+        against = member.through or group.keeper
+        if member.evidence.tier == LOOKED_AT and not known(pair_key(against, member)):
+            if against.image_id < member.copy.image_id:
+                yield Look(against, member.copy, member.evidence.orientation)
             else:
-                yield Look(member.copy, keeper, INVERSE_ORIENTATION[member.evidence.orientation])
+                yield Look(member.copy, against, INVERSE_ORIENTATION[member.evidence.orientation])
 
 
 def verdicts(
@@ -83,9 +83,9 @@ def verdicts(
             yield Verdict(look.key, Judged(False, "it could not be read"), read=False)
 
 
-def pair_key(keeper: Copy, member: Member) -> IdPair:
+def pair_key(against: Copy, member: Member) -> IdPair:
     """The two image ids, the lower first."""
-    first, second = sorted((keeper.image_id, member.copy.image_id))
+    first, second = sorted((against.image_id, member.copy.image_id))
     return first, second
 
 
