@@ -82,6 +82,7 @@ STATUS: dict[type[ImgsearchError], int] = {
     errors.ExtraMissing: 503,  # of the server
     errors.ModelError: 503,
     errors.ModelUnavailable: 503,
+    errors.ModelUnknown: 400,
     errors.CheckpointInvalid: 500,
     errors.NotEnoughMemory: 503,
     errors.LibraryError: 500,

@@ -65,7 +65,8 @@ class Parser(argparse.ArgumentParser):
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         # "" is a variable of a script that was never set. As a path it would be the folder that one happens to be in.
-        if not arg_string and action.choices is None and action.default != "" and action.metavar not in _MAY_BE_EMPTY:
+        may_be_empty = action.choices or "" in (action.default, action.const) or action.metavar in _MAY_BE_EMPTY
+        if not arg_string and not may_be_empty:
             raise argparse.ArgumentError(action, "got an empty text; is a variable of the shell empty?")
         number: Any = action.type
         if number in _NUMBERS:

@@ -70,7 +70,7 @@ def test_bad_questions_are_told_before_a_model_is_loaded(
     spaces.write_text(" \n\t\n")
     long.write_text("why " * 2_500)
     for words, told in (
-        (["1", ""], "is empty"),
+        (["1", ""], "empty text"),
         (["1", " \t "], "is empty"),
         (["1", "why " * 2_500], "9,999 letters was given"),
         (["1", "--questions", str(spaces)], "holds no text"),

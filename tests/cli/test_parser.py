@@ -148,7 +148,9 @@ def _taking(parser: argparse.ArgumentParser) -> list[tuple[argparse.ArgumentPars
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             found += [one for verb in action.choices.values() for one in _taking(verb)]
-        elif action.nargs != 0 and action.type in (None, Path) and action.choices is None and action.default != "":
+        elif "" in (action.default, action.const):  # as if the option had no value
+            continue
+        elif action.nargs != 0 and action.type in (None, Path) and action.choices is None:
             found.append((parser, action))
     return found
 

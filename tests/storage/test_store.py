@@ -20,6 +20,7 @@ from imgsearch.errors import (
     ModelMismatch,
     SegmentDamaged,
     StorageFull,
+    UsageError,
 )
 from imgsearch.storage import FailedFile, create_store, layout, library_exists, open_store, writing
 from imgsearch.storage.catalog import revisions, schema
@@ -129,7 +130,7 @@ def test_vectors_without_a_catalog_are_never_built_over(store, kit, photos):
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path, kit):
     (tmp_path / "library").write_text("x")
-    with pytest.raises(LibraryUnsupported, match="expected a folder"):
+    with pytest.raises(UsageError, match="expected a folder"):
         create_store(tmp_path / "library", kit.model)
     with pytest.raises((LibraryUnsupported, StorageFull)):
         create_store(tmp_path / "library" / "below", kit.model)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from gestures import answered_ids, boxes, hand_over, search, shown_ids, until, wait_for_answer
+from gestures import READY, answered_ids, boxes, hand_over, search, shown_ids, until, wait_for_answer
 from stand import PASSWORD, PICTURES, Site, Watched
 
 QUERY = "red above green"
@@ -232,6 +232,7 @@ def test_nothing_with_confidence_offers_the_closest(open_page: Callable[..., Any
     page.click("text=Search without the filters")
     wait_for_answer(page)
     assert page.is_hidden("#nothing") and page.input_value("#q") == "green"
+    until(page, READY)
     page.click("text=Log out")
     page.wait_for_selector("#password")
 
