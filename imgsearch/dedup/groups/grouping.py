@@ -73,6 +73,7 @@ class Grouping:
         self.judged: dict[IdPair, Judged] = {}
         self._samples: dict[int, Worth] = {}
         self._series: frozenset[IdPair] = frozenset()
+        self._looks = 0  # of the rounds before this one
 
     def groups(self, failed: Failed, progress: StageProgress) -> Iterator[Group]:
         """The groups, by smallest image id, made one at a time after every look was taken. Results of looks are kept if
@@ -136,7 +137,7 @@ class Grouping:
     def look(self, looks: Iterable[Look], failed: Failed, progress: StageProgress) -> Collection[IdPair]:
         """Take these looks and keep the results; if near copies are requested, also whether rejected copies are near.
         The results are then in `judged`. Returns the pairs that were looked at."""
-        done = 0
+        before = done = self._looks
         orientations: dict[IdPair, int] = {}
 
         def noted() -> Iterator[Look]:
@@ -156,7 +157,8 @@ class Grouping:
                 self._evidence.add_judged(_RECIPE_NEAR if self._near else RECIPE, fresh)
                 self.judged |= {verdict.key: verdict.judged for verdict in part}
                 done += len(part)
-                progress("confirming", done, len(orientations))
+                progress("confirming", done, before + len(orientations))
+        self._looks = done
         return orientations.keys()
 
     def _made(self, judged: Mapping[IdPair, Judged], among: Collection[int] | None = None) -> Iterator[Group]:

@@ -31,7 +31,8 @@ with open_store(Path(sys.argv[1])) as store:
         if done and not seen:
             seen.append(done)
             print("looking", flush=True)
-            time.sleep(60)
+            for _ in range(600):  # a signal that comes just before one long sleep is heard after it
+                time.sleep(0.1)
     try:
         near.compare_near(store, store.evidence(), store.inventory().image_ids, print, progress=told)
     except KeyboardInterrupt:

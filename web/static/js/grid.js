@@ -6,7 +6,7 @@ import { srcset } from "./client.js";
 const MOVE = { duration: 460, easing: "cubic-bezier(.2, .75, .2, 1)" };
 const NARROWEST = 0.45;
 const WIDEST = 3.2;
-const AHEAD = "300px"; // of the window: what browsers load ahead by themselves, 1,250 to 2,500, is half of a first load
+const AHEAD = "150px"; // of the window: what browsers load ahead by themselves, 1,250 to 2,500, is half of a first load
 
 /** How long a picture's longer side is in its tile; web/http/tiles.py says why. */
 function sizesOf({ width, height }) {
