@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from colour_shelf import paint
+
+from web.http.routes import news
 
 
 def test_pictures_that_came_since_are_counted(make_shelf: Callable[..., Any]) -> None:
@@ -32,3 +35,12 @@ def test_pictures_that_came_since_are_counted(make_shelf: Callable[..., Any]) ->
 def test_wrong_questions_about_changes_are_refused(shelf: Any) -> None:
     for query in ("since=-1", "since=x", "q=year:x", "until=3"):
         assert shelf.client.get(f"/api/v1/changes?{query}").status_code == 400, query
+
+
+def test_a_run_that_has_just_ended_is_told_on_a_page_and_an_earlier_one_is_not(shelf: Any, monkeypatch: Any) -> None:
+    run = SimpleNamespace(over=True, over_just_now=True, as_dict=lambda: {"id": 7, "state": "finished"})
+    monkeypatch.setattr(news, "_index_runs", lambda: [run])
+    assert b'id="running"' in shelf.client.get("/").data
+    assert shelf.client.get("/api/v1/changes").get_json()["job"] is None
+    run.over_just_now = False
+    assert b'id="running"' not in shelf.client.get("/").data
