@@ -24,7 +24,8 @@ Failed = Callable[[Failure], None]
 TRAITS = "traits"
 SAMPLES = "samples"
 RECIPE = "3"
-"""Names how traits and samples are read; raise it when that changes, and they are read again."""
+TRAITS_RECIPE = "4"
+"""Name how samples and traits are read; raise one when that changes, and they are read again."""
 
 _KEPT_AT_ONCE = 256  # texts a transaction, which a killed run loses
 _TOGETHER = {"describe": Bounds(jobs=32, cost=16 << 20), "samples": Bounds(jobs=8, cost=1 << 20)}
@@ -50,11 +51,11 @@ class Traits:
         """Read the traits of these images. Files that cannot be read have none and are reported to ``failed``; 2 ms a
         new one."""
         wanted = [image_id for image_id in image_ids if image_id not in self._texts]
-        self._texts |= self._evidence.examined(TRAITS, RECIPE, wanted)
+        self._texts |= self._evidence.examined(TRAITS, TRAITS_RECIPE, wanted)
         todo = [image_id for image_id in wanted if image_id not in self._texts]
         for part in _examined(Source(self._store, self._pool), todo, "describe", failed, progress):
             texts = {image_id: _text(answer.head) for image_id, answer in part.items()}
-            self._evidence.add_examined(TRAITS, RECIPE, texts)
+            self._evidence.add_examined(TRAITS, TRAITS_RECIPE, texts)
             self._texts |= texts
 
     def get(self, image_id: int) -> FileTraits | None:
@@ -72,9 +73,9 @@ def sample_digests(
     found = evidence.pixel_hashes(_digest_recipe(), ids)
     for part in _examined(source, [each for each in ids if each not in found], "samples", failed, progress):
         digests = {image_id: answer.body for image_id, answer in part.items()}
-        for kind in (SAMPLES, TRAITS):  # one reading gives both
+        for kind, recipe in ((SAMPLES, RECIPE), (TRAITS, TRAITS_RECIPE)):  # one reading gives both
             told = {image_id: _text(answer.head[kind]) for image_id, answer in part.items() if answer.head[kind]}
-            evidence.add_examined(kind, RECIPE, told)
+            evidence.add_examined(kind, recipe, told)
         evidence.add_pixel_hashes(_digest_recipe(), digests)
         found |= digests
     return found

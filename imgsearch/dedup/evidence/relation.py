@@ -24,6 +24,8 @@ _SHOT_WORDS = {
     "flash": "another flash",
     "subject_distance": "another focus",
     "image_number": "another shot of one camera",
+    "gps_time": "another time",
+    "iptc_time": "another time",
 }
 """Facts of an exposure: if both files have one and they differ, the shutter opened twice."""
 

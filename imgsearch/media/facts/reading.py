@@ -80,6 +80,14 @@ def shot_date(header: Header, xmp: Xmp) -> str:
     return next((text for text in (*exif, *told) if has_time(text)), "")
 
 
+def other_clocks(header: Header) -> dict[str, str]:
+    """The times of a shot by clocks beside the camera's: "gps_time" and "iptc_time", to the second; without those that
+    are unknown. Each is comparable only with its own kind: GPS runs in UTC, IPTC often names a wrong offset."""
+    iptc = read_iptc(header.iptc) if header.iptc else {}
+    told = {"gps_time": _gps_date(gps_of(header)), "iptc_time": _iptc_date(iptc, 55, 60) or _iptc_date(iptc, 62, 63)}
+    return {name: text[:19] for name, text in told.items() if has_time(text)}
+
+
 def xmp_date(xmp: Xmp) -> str:
     """The date in an XMP packet; "" if there is none."""
     return next((text for name in (*_XMP_ORIGINAL, *_XMP_MADE) if (text := parse_date(xmp.first(name)))), "")

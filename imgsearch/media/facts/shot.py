@@ -15,7 +15,7 @@ from PIL import Image
 from imgsearch.media.containers.header import Header
 from imgsearch.media.facts.encodings import plain_text, windows_text
 from imgsearch.media.facts.places import exif_place
-from imgsearch.media.facts.reading import details_of, gps_of, is_silent, shot_date
+from imgsearch.media.facts.reading import details_of, gps_of, is_silent, other_clocks, shot_date
 from imgsearch.media.facts.words import is_worded, rating_of, words_of
 from imgsearch.media.metadata.exif import camera_name, orientation_of, table_of, tag_of, text_of
 from imgsearch.media.metadata.iptc import read_iptc
@@ -90,7 +90,7 @@ def _told_by(header: Header) -> ShotFacts:
     return ShotFacts(
         taken=taken,
         camera=camera,
-        shot=_shot(exif, details, xmp),
+        shot=_shot(exif, details, xmp) | other_clocks(header),
         told=frozenset(kinds),
         words=frozenset(_digest(word.text) for word in words_of(header, xmp)),
         rating=rating_of(header, xmp)[0] or 0,

@@ -151,11 +151,12 @@ def _excess(peak: Peak, faint: float, most: float) -> float:
 
 
 def _colour(one: Planes, other: Planes) -> ColourChange | None:
-    """The change of colour from the more colourful image to the other; None if neither has any colour."""
+    """The change of colour from the more colourful image to the other; None if neither has any colour. A grey image
+    may have colour at one place: red ink on a scan."""
     strengths = [planes.strength for planes in (one, other)]
-    if max(strengths) < _GREY:
+    if max(strengths) == 0:
         return None
-    if min(strengths) < max(strengths) / _FADED:
+    if max(strengths) >= _GREY and min(strengths) < max(strengths) / _FADED:
         return ColourChange(0.0, 0.0, 0.0, Peak(0.0, 0.0), 0.0)
     source, target = (one, other) if strengths[0] >= strengths[1] else (other, one)
     return colour_change(source, target)
