@@ -5,7 +5,10 @@ Rooms are imported inside, so that the tests of one room run while another is br
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +66,31 @@ def new_catalogs_are_quick() -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Catalog, "migrate", quick)
         yield migrate
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_workers() -> Iterator[Any]:
+    """Decode workers are forked from one warm process a test process, see tests/forked/nursery.py."""
+    sys.path.append(str(Path(__file__).parent / "forked"))
+    try:
+        from nursery import Nursery
+
+        from imgsearch.media.decode_pool import process
+    except ImportError:
+        yield None
+        return
+    nursery = Nursery()
+    with pytest.MonkeyPatch.context() as patch:
+        if hasattr(os, "fork"):
+            patch.setattr(process, "subprocess", nursery)
+        yield nursery
+    nursery.close()
+
+
+@pytest.fixture
+def real_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decode workers start as they do outside tests."""
+    monkeypatch.setattr("imgsearch.media.decode_pool.process.subprocess", subprocess)
 
 
 @pytest.fixture(scope="session")
