@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 
 SEAM = "¦"
 """Separates the two readings of a text in the index. It is not a word, so no phrase reaches across it."""
@@ -73,17 +75,25 @@ _APOSTROPHES = dict.fromkeys(
 # Inside a word what joins it and parts it: the half-space of Persian, Catalan's point.
 _HALF_SPACES = re.compile(r"(?<=\w)[\u200c·](?=\w)")
 # Spellings that people use for one another, read a second time so: umlauts as on keyboards without them, Arabic letters
-# of other languages (Lucene's Persian, Sorani and Urdu rules), Malayalam's chillus, letters of Japanese and Chinese
-# names, Yiddish digraphs, letters with hooks.
+# of other languages (Lucene's Persian, Sorani and Urdu rules), chillus of Malayalam and the Bengali letter like them,
+# letters of Japanese names, Yiddish digraphs, letters with hooks, Armenian's yev, Catalan's l with its point, Tamil's
+# shri. `_alike` has those of whole scripts.
 _PAIRS = """
 ä=ae ö=oe ü=ue å=aa ø=oe Ä=Ae Ö=Oe Ü=Ue Å=Aa Ø=Oe
-ٱ=ا ڪ=ك ے=ي ۓ=ي ھ=ه ې=ي ۍ=ي
+ٱ=ا ڪ=ك ے=ي ۓ=ي ھ=ه ې=ي ۍ=ي ګ=گ
+ৎ=ত্ ஶ=ஸ ຼ=ລ և=եվ եւ=եվ ŀ=l· Ŀ=L· ँ=ं
 ൺ=ണ് ൻ=ന് ർ=ര് ൽ=ല് ൾ=ള് ൿ=ക്
 髙=高 﨑=崎 德=徳 臺=台 眞=真 ヶ=ケ ヵ=カ
 ײ=יי װ=וו ױ=וי ə=e Ə=E ɓ=b ɗ=d ƙ=k ŋ=n Ŋ=N
 """
 _SPELLINGS: dict[str, str] = dict(pair.split("=") for pair in _PAIRS.split())
-_SPELLED_OTHERWISE = re.compile(f"[{''.join(_SPELLINGS)}]")
+_SPELLED_OTHERWISE = re.compile("|".join(_SPELLINGS))
+# A nasal before a consonant that is spoken with it is also written as a point (Devanagari, Gujarati: Lucene's
+# HindiNormalizer); a tone mark is also typed behind the point of sara am (Thai, Lao).
+_NASALS = re.compile("ङ्(?=[क-घ])|ञ्(?=[च-झ])|ण्(?=[ट-ढ])|न्(?=[त-ध])|म्(?=[प-भ])")
+_NASALS_GUJARATI = re.compile("ઙ્(?=[ક-ઘ])|ઞ્(?=[ચ-ઝ])|ણ્(?=[ટ-ઢ])|ન્(?=[ત-ધ])|મ્(?=[પ-ભ])")
+_TONE_BEHIND = re.compile("([\u0e4d\u0ecd])([\u0e48-\u0e4b\u0ec8-\u0ecb])")
+_HAS_ALIKE = re.compile("[\u0400-\u052f\u10a0-\u10cf\u1200-\u137f\u2d00-\u2d2f\u3400-\u9fff\U00020bb7]")
 _SYMBOLS = range(0x1F000, 0x1FB00)  # emoji, also those that this Python's Unicode does not know yet
 _CUT = (
     *((0xE01, 0xE3A), (0xE40, 0xE4E), (0xE80, 0xEFF), (0x1000, 0x109F), (0x1780, 0x17D3), (0x17D7, 0x17DD)),
@@ -176,10 +186,27 @@ def readings(text: str, *, whole_only: bool = False) -> list[list[str]]:
         return _forms(text, whole_only)
     found = _forms(text, whole_only)
     composed = unicodedata.normalize("NFC", text)
-    if whole_only or not _SPELLED_OTHERWISE.search(composed):
+    if whole_only or (other := _spelled_otherwise(composed)) == composed:
         return found
-    second = _forms(_SPELLED_OTHERWISE.sub(lambda at: _SPELLINGS[at[0]], composed), whole_only)
+    second = _forms(other, whole_only)
     return [list(each) for each in dict.fromkeys(map(tuple, [*found, *second]))]
+
+
+def _spelled_otherwise(composed: str) -> str:
+    other = _SPELLED_OTHERWISE.sub(lambda at: _SPELLINGS[at[0]], composed)
+    other = _NASALS_GUJARATI.sub("ં", _NASALS.sub("ं", _TONE_BEHIND.sub(r"\2\1", other)))
+    return other.translate(_alike()) if _HAS_ALIKE.search(other) else other
+
+
+@lru_cache(1)
+def _alike() -> dict[int, str]:
+    """Letters of scripts that write one for another: old and simplified Han characters, Ethiopic, Georgian, Cyrillic.
+    ``data/words`` says where they are from. Read when the first such letter comes: 2 ms."""
+    here = Path(__file__).resolve().parent
+    installed = here / "data" / "words"
+    file = (installed if installed.is_dir() else here.parent / "data" / "words") / "alike.txt"
+    groups = [line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    return {ord(letter): group[0] for group in groups for letter in group[1:]}
 
 
 def _forms(text: str, whole_only: bool) -> list[list[str]]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 
-_NAMES = ("folder", "name", "camera", "tag", "caption", "text", "album", "similar", "like")
+NAMES = ("folder", "name", "camera", "tag", "caption", "text", "album", "similar", "like")
+"""Filters whose values are names and words, taken as they are typed."""
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—−"), "-")
 
 
 def plain_value(name: str, value: str) -> str:
     """A value as the readers of numbers, dates and choices expect it: digits of any script and full-width signs as
     those of ASCII, every dash a minus. Names stay as typed."""
-    if name in _NAMES:
+    if name in NAMES:
         return value
     plain = unicodedata.normalize("NFKC", value).translate(_DASHES)
     return "".join(str(unicodedata.decimal(letter)) if letter.isdecimal() else letter for letter in plain)

@@ -76,11 +76,10 @@ def _words(name: str) -> Callable[[str], str]:
 
 
 def _name_of_file(name: str) -> Callable[[str], str]:
-    """Letters, digits, emoji, a pattern or the root, but not punctuation alone."""
+    """Any text with a sign that is seen: a folder may be called "#", "&" or "…"."""
 
     def read(value: str) -> str:
-        telling = any(unicodedata.category(letter)[0] in "LMN" or letter in "*?" for letter in value)
-        if not (telling or "So" in map(unicodedata.category, value) or value.strip() == "/"):
+        if not any(unicodedata.category(letter)[0] in "LMNPS" for letter in value):
             raise _wrong(name, value, "a name")
         return value.strip()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from imgsearch.errors import UsageError
 from imgsearch.records import Clause, Filters
-from imgsearch.search.query.as_typed import MEANT, plain_value
+from imgsearch.search.query.as_typed import MEANT, NAMES, plain_value
 from imgsearch.search.query.description import LONGEST_QUERY, Query, readable, require_words, spoken_form
 from imgsearch.search.query.filter_values import FILTERS
 from imgsearch.search.query.near import require_whole_name
@@ -254,31 +254,27 @@ def _piece(text: str, start: int) -> tuple[str, int]:
     quote."""
     end = start
     while end < len(text) and not text[end].isspace():
-        if (
-            text[end - 1] in ":："
-            and end > start
-            and LIKE_A_FILTER.fullmatch(text[start:end])
-            and _opens_quote(text, end)
-        ):
+        after_colon = text[end - 1] in ":：" and end > start
+        if after_colon and LIKE_A_FILTER.fullmatch(text[start:end]) and _opens_quote(text, end):
             inner, after = _quoted(text, end)
             return text[start:end] + inner, after
         end += 1
     for begun, goes_on in ((_PLACE_BEGUN, _PLACE_GOES_ON), (_TOWN_BEGUN, _TOWN_GOES_ON)):
         if begun.fullmatch(text, start, end) and (more := goes_on.match(text, end)):
             end = more.end()
-    return text[start:end].replace('"', ""), end
+    return text[start:end], end
 
 
-def _keyed(piece: str, unwanted: bool) -> _Token:
-    match = LIKE_A_FILTER.fullmatch(piece)
+def _keyed(written: str, unwanted: bool) -> _Token:
+    match = LIKE_A_FILTER.fullmatch(written)
+    if match is None or match[1].lower() not in NAMES:  # a name may hold a straight quote; elsewhere it says nothing
+        match = LIKE_A_FILTER.fullmatch(written := written.replace('"', ""))
     if match is None or match[2].startswith("//"):
-        return _Token(piece, unwanted=unwanted)
+        return _Token(written, unwanted=unwanted)
     key = unicodedata.normalize("NFKC", match[1]).lower()
-    if key not in FILTERS and piece[match.end(1)] != ":":
-        return _Token(piece, unwanted=unwanted)
+    if key not in FILTERS and (written[match.end(1)] != ":" or not match[2]):
+        return _Token(written, unwanted=unwanted)
     if not match[2]:
-        if key not in FILTERS:
-            return _Token(piece, unwanted=unwanted)
         raise UsageError(
             f"no value follows {key}:", f"for example {FILTERS[key].example}; a word with a colon in quotes"
         )

@@ -69,6 +69,14 @@ def clauses(*pairs: tuple[str, Any]) -> Filters:
         ('like:"a “b”.jpg" x', ParsedQuery("x", like="a “b”.jpg")),
         ("a 24” screen “ and", ParsedQuery("a 24 screen and")),
         ("see：this", ParsedQuery("see:this")),
+        ('name:24"screen folder:“a "b" c” year:2019"', parse('name:24"screen folder:«a "b" c» year:2019')),
+        ('name:24"screen', ParsedQuery("", (), clauses(("name", '24"screen')))),
+        (
+            "folder:# name:… -folder:---",
+            ParsedQuery(
+                "", (), Filters((*clauses(("folder", "#"), ("name", "…")).clauses, Clause("folder", "---", True)))
+            ),
+        ),
         ("ｒｅｄ　ｂｏａｔ ﬁsh", ParsedQuery("red boat fish")),
         ("the cat’s “hat” – so…", ParsedQuery("the cat's hat - so...")),
         ("um\u00adbrel\u200dla\u200b\ufeffbоat", ParsedQuery("umbrella bоat")),  # a Cyrillic о stays one
@@ -110,7 +118,7 @@ def test_parse_reads_what_people_mean(text: str, ask: ParsedQuery) -> None:
         ("type:docx", "one of jpg"),
         ("is:round", "landscape"),
         ("has:legs", "gps"),
-        ("folder:-", "a name"),
+        ("folder:\u200b", "a name"),
         ("similar:a like:b", "two pictures"),
         ("like:a like:b", "two pictures"),
         ("-similar:a", "-similar: stands alone"),
