@@ -10,7 +10,7 @@ from imgsearch import __version__
 from imgsearch.cli.command import Command
 from imgsearch.cli.output.streams import end_start, give_up_output, guard_streams, output_fault, show_start
 from imgsearch.cli.parser import Parser, spoken
-from imgsearch.cli.verb_table import Verb, every_verb, find_verb
+from imgsearch.cli.verb_table import Verb, every_verb, find_verb, load
 from imgsearch.errors import ImgsearchError, UsageError
 from imgsearch.wording import closest, one_line
 
@@ -79,7 +79,9 @@ def run(arguments: Sequence[str]) -> int:
     parser = parser_of(name, command)
     words = _placed(parser, before, rest[1:])
     try:
-        return command.run(parser.parse_args(spoken(parser, words) if command.words else words))
+        found = parser.parse_args(spoken(parser, words) if command.words else words)
+        code: int = (command.run or load(found.place))(found)
+        return code
     except SystemExit as end:  # --help has been printed
         return end.code if isinstance(end.code, int) else 0
 

@@ -6,10 +6,17 @@ from __future__ import annotations
 import importlib
 import operator
 from dataclasses import dataclass
+from typing import Any
 
 from imgsearch.cli.command import Command
 
 GROUP = "imgsearch.commands"
+
+
+def load(place: str) -> Any:
+    """What lies at "module:NAME"."""
+    module, _, name = place.partition(":")
+    return operator.attrgetter(name)(importlib.import_module(module))
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +29,7 @@ class Verb:
 
     def load(self) -> Command:
         """Its command. Raises TypeError if the place holds something else."""
-        module, _, name = self.place.partition(":")
-        command = operator.attrgetter(name)(importlib.import_module(module))
+        command = load(self.place)
         if not isinstance(command, Command):
             raise TypeError(f"the verb {self.name} ({self.place}) is {type(command).__name__}, not a Command")
         return command

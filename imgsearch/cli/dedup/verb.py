@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 
 from imgsearch.cli.command import Command
 from imgsearch.cli.parser import real
@@ -181,10 +180,4 @@ def _form(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="no bar and no messages on stderr")
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    module, _, name = str(arguments.place).partition(":")
-    code: int = getattr(importlib.import_module(module), name)(arguments)
-    return code
-
-
-DEDUP = Command("find copies of pictures, move them away, and get them back", _configure, _run)
+DEDUP = Command("find copies of pictures, move them away, and get them back", _configure)

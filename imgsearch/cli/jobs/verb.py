@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 
 from imgsearch.cli.command import Command
 from imgsearch.cli.parser import whole
@@ -155,10 +154,4 @@ def _runs(parser: argparse.ArgumentParser, place: str) -> None:
     parser.set_defaults(place=place)
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    module, _, name = str(arguments.place).partition(":")
-    code: int = getattr(importlib.import_module(module), name)(arguments)
-    return code
-
-
-JOB = Command("embed large collections in shards, on one machine or many", _configure, _run)
+JOB = Command("embed large collections in shards, on one machine or many", _configure)
