@@ -12,12 +12,17 @@ import re
 import unicodedata
 from datetime import UTC, date, datetime, timedelta
 
-from imgsearch.media.facts.dates import Clock, written
+from imgsearch.media.facts.dates import Clock, offset_text, written
+from imgsearch.media.facts.name_spellings import plain_dates
 
 _FIRST_YEAR = 1990
 _DAY = r"(?<!\d)(?P<year>(?:19|20)\d\d)(?P<mark>[-_. ]?)(?P<month>\d\d)(?P<second_mark>[-_. ]?)(?P<day>\d\d)"
 # The time may follow the day directly: six digits after at most one separator, and perhaps milliseconds.
-_CLOSE = r"(?:[-_ T.]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?P<part>\d{2,3})?)(?!\d)(?P<close_zulu>Z\b)?"
+_ZONE = r"(?:Z\b|[ _]?UTC(?![^\W_]))|\+\d\d:?\d\d(?!\d)"  # a minus may begin a counter
+_CLOSE = (
+    r"(?:[-_ T.]?(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?P<part>\d{2,3})?)(?!\d)"
+    rf"(?P<close_zone>{_ZONE})?"
+)
 # Or as three numbers with separators, perhaps after a word or a half of the day ("at", "um", "a las", "PM").
 _AFTER_NOON = r"p\.?[ ]?m|μ\.?μ|م|下午|午後|오후|晚上|中午"
 _BEFORE_NOON = r"a\.?[ ]?m|π\.?μ|ص|上午|午前|오전|凌晨|早上"
@@ -26,7 +31,14 @@ _APART = (
     rf"(?:(?P<early_half>{_BEFORE_NOON}|{_AFTER_NOON})[ _]?)?"
     r"(?P<far_hour>\d{1,2})(?P<far_mark>[-_.: h])(?P<far_minute>\d\d)"
     r"(?:(?P=far_mark)|m)(?P<far_second>\d\d)(?:[-_.](?P<far_part>\d{3}))?(?!\d)"
-    rf"(?:[ _]?(?P<half>{_BEFORE_NOON}|{_AFTER_NOON})(?![^\W\d_])|(?P<far_zulu>Z\b))?)"
+    rf"(?:[ _]?(?P<half>{_BEFORE_NOON}|{_AFTER_NOON})(?![^\W\d_])|(?P<far_zone>{_ZONE}))?)"
+)
+# Or hours and minutes alone, where a word or an "h" says that they are a time.
+_MINUTES = re.compile(
+    r"(?:,? (?:at|um|om|kl\.?|alle|ore|a las|à|às|в|o) (?P<hour>\d{1,2})[.:h](?P<minute>\d\d)"
+    r"|[T _-](?P<h_hour>\d\d?)h(?P<h_minute>\d\d))(?![\d.:m])"
+    rf"(?: ?(?P<half>{_BEFORE_NOON}|{_AFTER_NOON})(?![^\W\d_]))?",
+    re.IGNORECASE,
 )
 _NAME = re.compile(f"{_DAY}(?:{_CLOSE}|{_APART}|(?!\\d))", re.IGNORECASE)
 _DAY_FIRST = re.compile(
@@ -34,17 +46,16 @@ _DAY_FIRST = re.compile(
     + f"(?:{_APART}|(?!\\d))",
     re.IGNORECASE,
 )
-# Milliseconds since 1970, after a prefix of the programs that write them.
+# Milliseconds since 1970, after a prefix of the programs that write them, or alone: no article number (EAN) begins
+# with 14 to 19. Android's emulators write seconds.
 _EPOCH = re.compile(
-    r"(?:^|[^a-z])(?:fb_img|mmexport|wx_camera|microMsg|line|faceapp|img|image|photo|pic|screenshot|camera|collage)"
-    r"[-_. ]?(\d{13})(?!\d)",
+    r"(?:^|[^a-z])(?:fb_img|mmexport|wx_camera|microMsg|line|faceapp|img|image|photo|pic|picsart|screenshot|camera|"
+    r"collage)[-_. ]?(\d{13})(?!\d)|^(1[4-9]\d{11})(?![\da-z])|^screenshot_(\d{10})(?!\d)",
     re.IGNORECASE,
 )
 _BLANKS = str.maketrans("\u00a0\u202f\u2009", "   ")  # macOS writes a narrow no-break space before "PM"
-# A day and a time as they are written in Chinese, Japanese and Korean.
-_EAST_DAY = re.compile(r"(?<!\d)((?:19|20)\d\d) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日号號일]?")
-_EAST_TIME = re.compile(r"(\d{1,2}) ?[时時点點시] ?(\d{1,2}) ?[分분] ?(\d{1,2}) ?[秒초]?")
 _DIGITS = re.compile(r"\d")
+_NUMBERED = re.compile(r"\d{4}|\d[.-]\d\d?[.-]\d\d")
 # Behind two more digits Epson's scanners write hundredths, and the Nintendo Switch a counter.
 _HUNDREDTHS = re.compile(r"img\d", re.IGNORECASE)
 _NO_TIME = re.compile(r"line_album_", re.IGNORECASE)  # LINE_ALBUM_20190714_190714_1: the second number is a day too
@@ -58,16 +69,17 @@ def name_date(name: str) -> str | None:
     if not stem.isascii():
         stem = unicodedata.normalize("NFC", stem).translate(_BLANKS)
         stem = _DIGITS.sub(lambda digit: str(int(digit[0])), stem)
-        stem = _EAST_DAY.sub(lambda day: f"{day[1]}-{int(day[2]):02d}-{int(day[3]):02d} ", stem)
-        stem = _EAST_TIME.sub(lambda time: f"{int(time[1]):02d}.{int(time[2]):02d}.{int(time[3]):02d}", stem)
-    if not re.search(r"\d{4}", stem):
+    if not _NUMBERED.search(stem):
         return None
+    stem = plain_dates(stem)
     for match in _NAME.finditer(stem):
         if found := _checked(stem, match):
             return found
     epoch = _EPOCH.search(stem)
-    if epoch is not None and (when := epoch_date(int(epoch[1]) // 1000)):
-        return when
+    if epoch is not None:
+        when = epoch_date(int(epoch[3]) if epoch[3] else int(epoch[1] or epoch[2]) // 1000)
+        if when:
+            return when
     for match in _DAY_FIRST.finditer(stem):
         day, month = int(match["day"]), int(match["month"])
         if match["mark"] == "-" and month > 12:  # the American order
@@ -128,16 +140,24 @@ def _written(match: re.Match[str], month: int, day: int, offset: str) -> str:
     if not (_plausible(year) and 1 <= month <= 12 and 1 <= day <= 31):
         return ""
     parts = [groups.get(name) or groups.get(f"far_{name}") for name in ("hour", "minute", "second")]
+    if parts[0] is None and (short := _MINUTES.match(match.string, match.end())):
+        groups = short.groupdict()
+        parts = [groups["hour"] or groups["h_hour"], groups["minute"] or groups["h_minute"], None]
     hour, minute, second = (int(part) if part else None for part in parts)
-    half = (groups.get("early_half") or groups.get("half") or "").lower()
-    if hour is not None and half and hour <= 12:
-        hour = hour % 12 + (12 if re.fullmatch(_AFTER_NOON, half) else 0)
-    if groups.get("close_zulu") or groups.get("far_zulu"):
-        offset = "+00:00"
+    hour = _of_day(hour, (groups.get("early_half") or groups.get("half") or "").lower())
+    zone = groups.get("close_zone") or groups.get("far_zone")
+    offset = offset_text(zone.strip(" _").upper()) if zone else offset
     if hour is None or hour > 24 or (minute or 0) > 59 or (second or 0) > 59:
         return written(Clock(year, month, day))
     part = groups.get("part") or groups.get("far_part") or ""
     return written(Clock(year, month, day, hour, minute, second, part, offset))
+
+
+def _of_day(hour: int | None, half: str) -> int | None:
+    """The hour from 0 to 23, from one that is counted from noon or midnight."""
+    if hour is None or not half or hour > 12:
+        return hour
+    return hour % 12 + (12 if re.fullmatch(_AFTER_NOON, half) else 0)
 
 
 def _plausible(year: int) -> bool:

@@ -26,6 +26,7 @@ _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _MAKE, _MODEL = 0x010F, 0x0110
 # Date, sub-seconds, offset.
 _ORIGINAL, _DIGITIZED, _CHANGED = (0x9003, 0x9291, 0x9011), (0x9004, 0x9292, 0x9012), (0x0132, 0x9290, 0x9010)
+_TIME_ZONE = 0x882A  # TimeZoneOffset
 _XMP_ORIGINAL = ("exif:DateTimeOriginal", "photoshop:DateCreated")
 _XMP_MADE = ("exif:DateTimeDigitized", "xmp:CreateDate", "acdsee:datetime", "tiff:DateTime", "dc:date")
 
@@ -103,13 +104,13 @@ def _dates(header: Header, xmp: Xmp) -> Iterator[tuple[str, str]]:
 def _all_dates(header: Header, xmp: Xmp) -> Iterator[tuple[str, str]]:
     tables = _date_tables(header)
     iptc = read_iptc(header.iptc) if header.iptc else {}
-    yield from ((_exif_date(table, _ORIGINAL), "exif") for table in tables)
+    yield from ((text, "exif") for text in _exif_dates(tables, _ORIGINAL))
     yield from ((parse_date(xmp.first(name)), "xmp") for name in _XMP_ORIGINAL)
     yield _iptc_date(iptc, 55, 60), "iptc"
-    yield from ((_exif_date(table, _DIGITIZED), "exif") for table in tables)
+    yield from ((text, "exif") for text in _exif_dates(tables, _DIGITIZED))
     yield parse_date(xmp.first("exif:DateTimeDigitized")), "xmp"
     yield _iptc_date(iptc, 62, 63), "iptc"
-    yield from ((_exif_date(table, _CHANGED), "exif") for table in tables)
+    yield from ((text, "exif") for text in _exif_dates(tables, _CHANGED))
     yield from ((parse_date(xmp.first(name)), "xmp") for name in _XMP_MADE)
     yield from ((any_date(text), "png") for text in header.created)
     yield _gps_date(gps_of(header)), "gps"
@@ -130,6 +131,32 @@ def _exif_date(table: Table, tags: tuple[int, int, int]) -> str:
         return ""
     text = plain_text(value)
     return parse_date(text, text_of(tag_of(table, part)), text_of(tag_of(table, offset))) or mail_date(text)
+
+
+def _exif_dates(tables: tuple[Table, ...], tags: tuple[int, int, int]) -> Iterator[str]:
+    """A date in each table that has one. Its sub-seconds and offset may stand in another table: EXIF keeps the date of
+    the last change in the first directory and the two others in its own table."""
+    date, part, offset = tags
+    for table in tables:
+        if text := plain_text(tag_of(table, date)):
+            zone = _text_in((table, *tables), offset) or _other_offset(tables, text)
+            yield parse_date(text, _text_in((table, *tables), part), zone) or mail_date(text)
+
+
+def _other_offset(tables: tuple[Table, ...], text: str) -> str:
+    """The offset of the same moment under another of EXIF's dates, or TIFF/EP's whole hours; "" without either. Some
+    phones write OffsetTime alone. An offset beside a later date may be that of an editor elsewhere."""
+    for date, _, offset in (_ORIGINAL, _DIGITIZED, _CHANGED):
+        told, at = _text_in(tables, offset), _text_in(tables, date)
+        if told and (not at or at[:19] == text[:19]):
+            return told
+    hours = next((found for table in tables if (found := tag_of(table, _TIME_ZONE)) is not None), None)
+    hours = hours[0] if isinstance(hours, tuple | list) and hours else hours
+    return f"{hours:+03d}:00" if isinstance(hours, int) else ""
+
+
+def _text_in(tables: tuple[Table, ...], tag: int) -> str:
+    return next((text for table in tables if (text := text_of(tag_of(table, tag)))), "")
 
 
 def _iptc_date(datasets: Mapping[int, list[bytes]], day: int, time: int) -> str:

@@ -72,6 +72,13 @@ def test_dates_of_other_standards_keep_their_precision():
         (jpeg(exif(DAY)), ("2019-07-14T15:30:12", "exif")),  # misplaced into the first directory
         (jpeg(exif(details={0x9004: "2019:07:14 15:30:12"})), ("2019-07-14T15:30:12", "exif")),
         (jpeg(exif({0x0132: "2019:07:14 15:30:12"})), ("2019-07-14T15:30:12", "exif")),
+        (  # of EXIF's last change the date and its offset stand in two tables
+            jpeg(exif({0x0132: "2019:07:14 15:30:12"}, {0x9290: "7", 0x9010: "+09:00"})),
+            ("2019-07-14T15:30:12.7+09:00", "exif"),
+        ),
+        (jpeg(exif(details=DAY | {0x9010: "+09:00"})), ("2019-07-14T15:30:12+09:00", "exif")),
+        (jpeg(exif({0x0132: "2020:01:01 10:00:00"}, DAY | {0x9010: "+09:00"})), ("2019-07-14T15:30:12", "exif")),
+        (jpeg(exif(details=DAY | {0x882A: -3})), ("2019-07-14T15:30:12-03:00", "exif")),
         (jpeg(packet=xmp('exif:DateTimeOriginal="2019-07-14T15:30:12+02:00"')), ("2019-07-14T15:30:12+02:00", "xmp")),
         (jpeg(packet=xmp('photoshop:DateCreated="1998"')), ("1998", "xmp")),
         (jpeg(packet=xmp('xmp:CreateDate="2001-02-03"')), ("2001-02-03", "xmp")),

@@ -72,6 +72,24 @@ AT = "2019-07-14T15:30:12"
         ("signal-2019-07-14-15-30-12-345.jpg", AT + ".345"),
         ("grim-20190714_15h30m12s.png", AT),
         ("dji_mimo_20190714_153012_0_1563117012345_photo.jpg", AT),
+        ("2019-07-14_15-30-12_UTC.jpg", AT + "+00:00"),  # Instaloader
+        ("2019-07-14T15-30-12+0530.jpg", AT + "+05:30"),
+        ("Picsart_19-07-14_15-30-12-123.jpg", AT + ".123"),
+        ("Foto 14.07.19, 15 30 12.jpg", AT),  # iOS
+        ("Photo on 7-14-19 at 3.30 PM.jpg", "2019-07-14T15:30"),  # Photo Booth
+        ("Photo on 14-07-2019 at 15.30 #2.jpg", "2019-07-14T15:30"),
+        ("Photo on 7-8-19 at 3.30 PM.jpg", None),  # nobody knows which is the month
+        ("2019-07-14 15h30.jpg", "2019-07-14T15:30"),
+        ("Adobe Scan Jul 14, 2019.jpg", "2019-07-14"),
+        ("Scannable Document on Jul 14, 2019 at 3_30_12 PM.jpg", AT),
+        ("14-July-2019 15.30.12.jpg", AT),
+        ("Scan 2019-7-14.jpg", "2019-07-14"),
+        ("1563117012345.jpg", "2019-07-14T15:10:12+00:00"),
+        ("Screenshot_1563117012.png", "2019-07-14T15:10:12+00:00"),
+        *(
+            (name, None)
+            for name in ("10 marathon 2019.jpg", "IMG 2019.1.2.3.jpg", "9781563117012.jpg", "1920x1080.jpg")
+        ),
         *((name, None) for name in ("DSC01234.jpg", "DSC_2019.jpg", "IMG_2019.jpg", "12345678.jpg", "20191332.jpg")),
         *((name, None) for name in ("received_1563117012345678.jpg", "4006381333931.jpg", "3f20190714ab12.jpg")),
         *((name, None) for name in ("19850714_101010.jpg", "29990714_101010.jpg", "20190230_101010.jpg")),
