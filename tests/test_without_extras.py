@@ -43,10 +43,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Run:
     environment["IMGSEARCH_LIBRARY"] = str(folder / "library")
     environment["XDG_CACHE_HOME"] = str(folder / "cache")
 
-    def run(*arguments: object, code: str = "") -> subprocess.CompletedProcess[str]:
-        command = ["-c", code] if code else ["-m", "imgsearch", *map(str, arguments)]
+    def run(*arguments: object, code: str = "", stdin: str = "") -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *(["-c", code] if code else ["-m", "imgsearch", *map(str, arguments)])]
         return subprocess.run(
-            [sys.executable, *command], env=environment, cwd=folder, capture_output=True, text=True, timeout=120
+            command, env=environment, cwd=folder, capture_output=True, text=True, timeout=120, input=stdin
         )
 
     return run
@@ -93,33 +93,51 @@ def test_models_say_what_the_base_install_runs(base: Run) -> None:
     assert "float32, NumPy; about" in base("models").stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message", "extra"),
-    [
-        (["search", "a boat", "--device", "cpu", "--model", LAVIS], "torch", "torch"),
-        (["search", "a boat", "--device", "cuda"], "the device cuda needs torch", "torch"),
-        (["index", "PICTURES", "--library", "other", "--model", LAVIS, "--device", "cpu"], "needs torch", "torch"),
-        (
-            ["index", "PICTURES", "--library", "int8", "--model", "mini", "--dtype", "int8"],
-            "needs openvino",
-            "openvino",
-        ),
-        (["index", "PICTURES", "--watch"], "watching folders (--watch) needs watchfiles", "watch"),
-        (["train", "--mini", "out"], "training needs torch", "train"),
-        (["serve"], "serve needs flask", "web"),
-        (["caption", "PICTURES/ONE", "--model", "mini"], "needs torch", "torch"),
-        (["read", "PICTURES/ONE"], "reading the words in pictures needs", "ocr"),
-        (["build"], "needs faiss", "cpu"),
-        (["build", "--qdrant", "http://localhost:1"], "a Qdrant server needs qdrant_client", "qdrant"),
-        (["build", "--qdrant", "edge:EDGE"], "in a folder (edge:) needs qdrant_edge", "qdrant-edge"),
-    ],
+MISSING: tuple[tuple[list[object], str, str], ...] = (
+    (["search", "a boat", "--device", "cpu", "--model", LAVIS], "torch", "torch"),
+    (["search", "a boat", "--device", "cuda"], "the device cuda needs torch", "torch"),
+    (["index", "PICTURES", "--library", "other", "--model", LAVIS, "--device", "cpu"], "needs torch", "torch"),
+    (["index", "PICTURES", "--library", "int8", "--model", "mini", "--dtype", "int8"], "needs openvino", "openvino"),
+    (["index", "PICTURES", "--watch"], "watching folders (--watch) needs watchfiles", "watch"),
+    (["train", "--mini", "out"], "training needs torch", "train"),
+    (["serve"], "serve needs flask", "web"),
+    (["caption", "PICTURES/ONE", "--model", "mini"], "needs torch", "torch"),
+    (["read", "PICTURES/ONE"], "reading the words in pictures needs", "ocr"),
+    (["build"], "needs faiss", "cpu"),
+    (["build", "--qdrant", "http://localhost:1"], "a Qdrant server needs qdrant_client", "qdrant"),
+    (["build", "--qdrant", "edge:EDGE"], "in a folder (edge:) needs qdrant_edge", "qdrant-edge"),
 )
-def test_missing_extra_is_told_with_the_command(
-    base: Run, library: Path, arguments: list[object], message: str, extra: str
-) -> None:
+_EACH = """
+import contextlib, io, json, sys, traceback
+from imgsearch.cli.main import main
+
+for arguments in json.loads(sys.stdin.read()):
+    told = io.StringIO()
+    with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            code = main(arguments)
+        except SystemExit as ended:
+            code = ended.code
+        except BaseException:
+            code = traceback.print_exc()
+    print(json.dumps([code, told.getvalue()]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def told(base: Run, library: Path) -> list[tuple[int, str]]:
+    """Exit code and stderr of each of `MISSING`, one after the other in one process: none leaves a package behind."""
     files = sorted(path for path in library.rglob("*.*") if path.suffix in (".png", ".jpg"))
     named = {"PICTURES": library, "PICTURES/ONE": files[0]}
-    done = base(*(named.get(str(one), one) for one in arguments))
-    assert done.returncode in (2, 4) and "Traceback" not in done.stderr, done.stderr
-    assert message in done.stderr and f"pip install 'imgsearch[{extra}]'" in done.stderr
-    assert len(done.stderr.strip().splitlines()) <= 4
+    typed = [[str(named.get(str(one), one)) for one in arguments] for arguments, _, _ in MISSING]
+    done = base(code=_EACH, stdin=json.dumps(typed))
+    assert done.returncode == 0, done.stderr
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("place", range(len(MISSING)), ids=[" ".join(map(str, one[0][:2])) for one in MISSING])
+def test_missing_extra_is_told_with_the_command(told: list[tuple[int, str]], place: int) -> None:
+    (code, err), (_, message, extra) = told[place], MISSING[place]
+    assert code in (2, 4) and "Traceback" not in err, err
+    assert message in err and f"pip install 'imgsearch[{extra}]'" in err
+    assert len(err.strip().splitlines()) <= 4
