@@ -31,7 +31,7 @@ IMAGE_EXTENSIONS = RAW_EXTENSIONS | _set_of(
 LOOK_INSIDE_EXTENSIONS = _set_of(
     ".svg .txt .bin .dat .data .tmp .temp .bak .old .orig .original .copy .part .partial .crdownload .download",
     ".opdownload .img .image .pic .pict .photo .picture .thumb .unknown .file .html .htm .php .asp .aspx .cgi",
-    ".sun .rs .rle .fit .fts .im .msp .gbr .p7",
+    ".sun .rs .rle .fit .fts .im .msp .gbr .p7 .hdr .rgbe .xyze",
     ".rgb .rgba .bw .small .large .jpg_ .jpg! .jpg~ .jpeg_ .png_ .png~ .jpg_large .jpg_orig .jpg:large",
 )
 """Extensions that prove nothing: browsers, web sites and rescue programs store images under them.
@@ -41,7 +41,8 @@ UNREAD_EXTENSIONS = _set_of(
     ".exr .hdr .rgbe .xcf .kra .ora .clip .psp .pspimage .pdn .cpt .afphoto .procreate .dpx .cin .miff .djvu .djv .mng",
     ".jng .jb2 .jbig2 .bpg .flif .ff .ktx .ktx2 .wmf .emf .svgz .eps .ai .cdr .iff .lbm .ilbm",
 )
-"""Extensions of pictures and drawings that no reader here reads. They are left out, and not called other files."""
+"""Extensions of pictures and drawings that no reader here reads, or not all of them. What is left out is not called
+another file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,8 @@ _PREFIXES: tuple[tuple[bytes, Kind], ...] = (
     (b"Rar!", Kind("", "a RAR archive")),
     (b"gimp xcf", Kind("", "a GIMP document, which is not supported (export it as PNG)")),
     (b"\x76\x2f\x31\x01", Kind("", "an OpenEXR picture, which is not supported")),
-    (b"#?RADIANCE", Kind("", "a Radiance HDR picture, which is not supported")),
+    (b"#?RADIANCE", Kind("HDR", "a Radiance HDR picture")),
+    (b"#?RGBE", Kind("HDR", "a Radiance HDR picture")),
     *(
         (prefix, Kind("", f"{words}, which is not supported"))
         for prefix, words in (
@@ -113,7 +115,6 @@ _PREFIXES: tuple[tuple[bytes, Kind], ...] = (
             (b"BPG\xfb", "a BPG picture"),
             (b"farbfeld", "a farbfeld picture"),
             (b"\xabKTX ", "a KTX texture"),
-            (b"#?RGBE", "a Radiance HDR picture"),
             (b"\xd7\xcd\xc6\x9a", "a Windows metafile"),
         )
     ),

@@ -27,13 +27,15 @@ from imgsearch.media.formats.bitmaps.bmp import read_odd_bmp
 from imgsearch.media.formats.bitmaps.old import check_blp, read_fits
 from imgsearch.media.formats.bitmaps.pcx import read_odd_pcx
 from imgsearch.media.formats.bitmaps.unwritten import loaded
-from imgsearch.media.formats.damaged.jpeg import mended_jpeg
+from imgsearch.media.formats.bitmaps.xbm import read_xbm
+from imgsearch.media.formats.damaged.jpeg import mended_jpeg, with_height
 from imgsearch.media.formats.damaged.png import mended_png
 from imgsearch.media.formats.iso_images import read_iso
 from imgsearch.media.formats.jpeg2000_sampling import read_sampling, read_shared_jpeg2000
 from imgsearch.media.formats.jpeg_xl import read_jxl
 from imgsearch.media.formats.jpeg_xr import read_jxr
 from imgsearch.media.formats.photoshop import read_psd
+from imgsearch.media.formats.radiance import read_radiance
 from imgsearch.media.formats.raw import raw_orientation, read_preview
 from imgsearch.media.formats.tiff.deep import pillow_is_right, read_deep_tiff
 from imgsearch.media.formats.tiff.layout import tiff_bytes, tiff_orientation
@@ -123,7 +125,7 @@ def _read_png(wanted: DecodeRequest) -> Upright:
 def _read_sound_png(wanted: DecodeRequest) -> Upright:
     told = read_png_colour(wanted.stream)
     codes = _png_codes(told)
-    if told.is_narrow or (told.depth == 16 and (told.has_key or (codes is not None and codes.is_hdr))):
+    if told.is_narrow or (told.depth == 16 and (told.has_key or (codes is not None and not codes.is_srgb))):
         return _from_deep(wanted, *other_readers.read_deep_png(wanted, told, codes))
     if told.is_grey and told.has_key and told.depth < 8:
         return _read_plain(wanted, codes, key_factor=255 // ((1 << told.depth) - 1))
@@ -148,6 +150,9 @@ def _read_cursor(wanted: DecodeRequest) -> Upright:
 def _read_jpeg(wanted: DecodeRequest) -> Upright:
     """Pillow does not read 12-bit JPEG, lossless JPEG and JPEG-LS; another reader does."""
     frame = read_jpeg_layout(wanted.stream)
+    if frame.depth and not frame.size[1]:
+        wanted = with_height(wanted)
+        frame = read_jpeg_layout(wanted.stream)
     if frame.depth in (0, 8) and not frame.is_lossless:
         try:
             return _read_plain(wanted, layout=frame)
@@ -278,6 +283,8 @@ _READERS: dict[str, Callable[[DecodeRequest], Upright]] = {
     "PCX": lambda wanted: _or_else(_read_plain, lambda each: _from_deep(each, read_odd_pcx(each), 0), wanted),
     "CUR": _read_cursor,
     "FITS": lambda wanted: _from_deep(wanted, read_fits(wanted), 0),
+    "XBM": lambda wanted: _from_deep(wanted, read_xbm(wanted), 0),
+    "HDR": lambda wanted: _from_deep(wanted, read_radiance(wanted), 0),
     "JPEG2000": _read_jpeg2000,
     "JXL": read_jxl,
     "JXR": lambda wanted: _from_deep(wanted, *read_jxr(wanted)),

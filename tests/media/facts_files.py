@@ -51,10 +51,12 @@ def tiff_of(block: Image.Exif) -> bytes:
     return block.tobytes().removeprefix(b"Exif\0\0")
 
 
-def jpeg(block: Image.Exif | None = None, packet: bytes = b"", iptc: bytes = b"", comment: str = "") -> bytes:
+def jpeg(
+    block: Image.Exif | None = None, packet: bytes = b"", iptc: bytes = b"", comment: str = "", charset: str = "utf-8"
+) -> bytes:
     stream = io.BytesIO()
     options: dict[str, Any] = {"exif": block} if block is not None else {}
-    Image.new("RGB", (32, 16), "teal").save(stream, "JPEG", xmp=packet, comment=comment.encode(), **options)
+    Image.new("RGB", (32, 16), "teal").save(stream, "JPEG", xmp=packet, comment=comment.encode(charset), **options)
     data = stream.getvalue()
     if iptc:
         body = b"Photoshop 3.0\x008BIM\x04\x04\0\0" + len(iptc).to_bytes(4, "big") + iptc + b"\0" * (len(iptc) % 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from imgsearch.media.containers.film import begins_film
-from imgsearch.media.containers.header import MAX_BLOCK_BYTES, Header, load_exif, read_at, stream_size
+from imgsearch.media.containers.header import MAX_BLOCK_BYTES, Header, load_exif, read_at, stream_size, western
 from imgsearch.media.limits import webp_canvas
 
 _MAX_CHUNKS = 100_000
@@ -52,7 +52,7 @@ def _read_extension(header: Header, data: bytes, at: int) -> int:
     if label == b"\xf9" and name[:1] and name[0] & 1:
         header.has_alpha = True
     elif label == b"\xfe":
-        text = _joined(data, at + 2)[:4096].decode("utf-8", "replace").strip("\0 \r\n\t")
+        text = western(_joined(data, at + 2)[:4096]).strip("\0 \r\n\t")
         header.words += [text] if text and len(header.words) < 100 else []
     elif label == b"\xff" and name == _GIF_XMP:  # plain text instead of sub-blocks; the 258 bytes after it end the walk
         header.xmp = data[content : min(end, content + MAX_BLOCK_BYTES)].partition(b"\x01\xff\xfe")[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -97,3 +98,11 @@ def stream_size(stream: BinaryIO) -> int:
 def usual_depth(bits: int) -> int:
     """Bits a sample, rounded up to 1, 2, 4, 8, 10, 12, 14, 16 or 32."""
     return next((depth for depth in (1, 2, 4, 8, 10, 12, 14, 16) if bits <= depth), 32)
+
+
+def western(data: bytes) -> str:
+    """A text that names no encoding: UTF-8, or Windows's Western European code page."""
+    try:
+        return codecs.getincrementaldecoder("utf-8")().decode(data)  # a character that is cut off at the end is dropped
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from imgsearch.media.containers.film import find_film, xmp_names_film
-from imgsearch.media.containers.header import FilePart, Header, load_exif, read_at, stream_size
+from imgsearch.media.containers.header import FilePart, Header, load_exif, read_at, stream_size, western
 
 _JFIF = b"JFIF\0"
 _EXIF, _XMP, _XMP_MORE = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
@@ -142,7 +142,7 @@ def _walk(stream: BinaryIO, start: int) -> Iterator[tuple[int, int, int]]:
 
 def _keep(found: Segments, marker: int, data: bytes, at: int) -> None:
     if marker == 0xFE:
-        text = data.decode("utf-8", "replace").strip("\0 \r\n\t")
+        text = western(data).strip("\0 \r\n\t")
         found.comments += [text] if text else []
     elif marker == 0xDB:
         found.tables |= _tables(data)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from imgsearch.media.containers.film import begins_film
-from imgsearch.media.containers.header import MAX_BLOCK_BYTES, Header, load_exif, read_at
+from imgsearch.media.containers.header import MAX_BLOCK_BYTES, Header, load_exif, read_at, western
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _KEPT = frozenset({b"IHDR", b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cICP", b"pHYs", b"acTL", b"fcTL", b"eXIf", *_TEXTS})
@@ -120,17 +120,9 @@ def _keep_text(header: Header, key: str, text: bytes) -> None:
     elif _CREATED.fullmatch(key):
         header.created.append(text[:100].decode("utf-8", "replace"))
     elif not _NO_WORDS.match(key):
-        header.words.append(_decoded(text[:4096]))
+        header.words.append(western(text[:4096]))  # iTXt is UTF-8, and many programs write UTF-8 into tEXt, too
         header.titles += header.words[-1:] if key.lower() == "title" else []
         header.text_chunks = True
-
-
-def _decoded(text: bytes) -> str:
-    """tEXt is Latin-1 and iTXt is UTF-8, but many programs write UTF-8 into both."""
-    try:
-        return text.decode("utf-8")
-    except UnicodeDecodeError:
-        return text.decode("latin-1")
 
 
 def _unhex(text: bytes) -> bytes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from typing import Any
+
+from imgsearch.media.containers.header import western
 
 LONGEST = 2000
 """Characters kept of one text: enough for a caption, not for a book."""
@@ -32,7 +33,7 @@ def plain_text(value: Any) -> str:
         except UnicodeEncodeError:
             return tidy(value)
     if isinstance(value, bytes):
-        return tidy(_western(value.rstrip(b"\0")))
+        return tidy(western(value.rstrip(b"\0")))
     return tidy(value) if isinstance(value, str) else ""
 
 
@@ -67,7 +68,7 @@ def iptc_text(value: bytes, charset: bytes) -> str:
     number = _ISO_8859.get(match[1].decode("ascii")) if match else None
     if number is not None and charset != _UTF_8:
         return tidy(value.decode(f"iso8859-{number}", "replace"))
-    return tidy(_western(value))
+    return tidy(western(value))
 
 
 def tidy(text: str) -> str:
@@ -82,13 +83,6 @@ def _bytes_of(value: Any) -> bytes:
         return bytes(value[:_LOOKED_AT])
     except (TypeError, ValueError):
         return b""
-
-
-def _western(data: bytes) -> str:
-    try:
-        return codecs.getincrementaldecoder("utf-8")().decode(data)  # a character that is cut off at the end is dropped
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
 
 
 def _utf_16(data: bytes) -> str:

@@ -86,7 +86,7 @@ def _read_deep(wanted: DecodeRequest, head: JxlHead, codes: CodePoints | None) -
         samples = np.asarray(imagecodecs.jpegxl_decode(wanted.stream.read(), index=0))
     samples = samples[0] if samples.ndim == 4 else samples if samples.ndim == 3 else samples[..., None]
     highest = (1 << head.bits) - 1 if head.bits and samples.dtype.kind == "u" else 0
-    span: Span | None = (0.0, float(highest)) if highest else None
+    span: Span = (0.0, float(highest or 1))  # floats run from 0 to 1, what is brighter lies beyond white
     colours = 3 if samples.shape[2] >= 3 else 1
     kept = samples[..., : colours + (samples.shape[2] in (2, 4))]
     height, width = samples.shape[:2]

@@ -39,6 +39,7 @@ _TYPES = {
     "tga": "TGA",
     "dds": "DDS",
     "icns": "ICNS",
+    "hdr": "HDR",
     "raw": "RAW",
     "dng": "RAW",
 }

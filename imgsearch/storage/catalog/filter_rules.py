@@ -27,7 +27,7 @@ OF_FILE = ("folder", "name")
 
 PLAIN_FORMATS = (
     *("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF", "ICO", "JPEG2000", "PPM", "QOI"),
-    *("PSD", "JXL", "JXR", "TGA", "DDS", "ICNS", "CUR", "PCX", "PCD", "SGI", "SUN", "XBM", "XPM"),
+    *("PSD", "JXL", "JXR", "TGA", "DDS", "ICNS", "CUR", "PCX", "PCD", "SGI", "SUN", "XBM", "XPM", "HDR"),
     *("FLI", "BLP", "FITS", "IM", "MSP", "DCX", "GBR", "XVTHUMB"),
 )
 """`MediaFacts.format` of everything but camera RAW, whose files carry the name of their kind: "CR2", "NEF" ..."""

@@ -103,6 +103,7 @@ def test_a_user_comment_is_read_by_the_code_that_it_names(value, expected):
                 ("koi8-r", "лес"),
             )
         ),
+        (jpeg(comment="Großmutter", charset="cp1252"), [("caption", "Großmutter", "comment")]),
         (jpeg(comment="grandmother"), [("caption", "grandmother", "comment")]),
         (jpeg(exif({0x010E: "OLYMPUS DIGITAL CAMERA         "})), []),
         (jpeg(exif({0x010E: "SONY DSC"}, {0x9286: b"ASCII\0\0\0Screenshot"})), []),

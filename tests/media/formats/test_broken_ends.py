@@ -21,6 +21,19 @@ def test_a_jpeg_without_its_last_bytes_is_read(options: dict[str, bool], mode: s
         assert np.abs(decode_bytes(data[:-cut], 64).pixels[:60] - wanted[:60]).max() <= 4, cut
 
 
+def test_a_jpeg_whose_height_follows_its_data_is_read() -> None:
+    data = encode(PHOTO, "JPEG", quality=90)
+    at = data.index(b"\xff\xc0") + 5
+    assert data[at : at + 2] == (640).to_bytes(2, "big")
+    bare = data[:at] + b"\0\0" + data[at + 2 : -2]
+    late = bare + b"\xff\xdc\0\4" + (640).to_bytes(2, "big") + b"\xff\xd9"
+    found = decode_bytes(late, 64)
+    assert (found.facts.width, found.facts.height) == (960, 640)
+    assert (found.pixels == decode_bytes(data, 64).pixels).all()
+    with pytest.raises(MediaError, match="gives no height"):
+        decode_bytes(bare + b"\xff\xd9", 64)
+
+
 @pytest.mark.parametrize("options", [{}, {"progressive": True}])
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.85, 0.95])
 def test_a_jpeg_that_lacks_more_is_refused(options: dict[str, bool], share: float) -> None:

@@ -39,7 +39,6 @@ LA_IMAGE = Image.fromarray(numbers(np.concatenate([GREY[..., None], ALPHA], axis
         ("ICNS", "x.icns", "L RGB"),
         ("DIB", "x.dib", "1 L P RGB"),
         ("BMP", "x.dib", "1 L P RGB"),
-        ("XBM", "x.xbm", "1"),
         ("PPM", "x.pnm", "1 L RGB"),
         ("QOI", "x.qoi", "RGB RGBA"),
         ("JPEG2000", "x.jpf", "L LA RGB RGBA I;16"),

@@ -31,6 +31,19 @@ def test_formats_of_old_programs_are_read(kind: str, name: str, modes: str) -> N
         assert error(encode(image, kind), np.asarray(image.convert("RGB")) / 255, name) <= 2, mode
 
 
+@pytest.mark.parametrize(
+    "form", ["{name}char x_bits[] = {{\n{bytes}}};\n", "/* 12 */{name}char x_bits[] = {{{bytes}}};"]
+)
+def test_ink_of_an_x11_bitmap_is_black(form: str) -> None:
+    """X(7): a set bit is the foreground; rows begin at whole bytes, the least bit is the leftmost."""
+    ink = np.asarray(GREY_IMAGE.crop((0, 0, 13, 11)).convert("1"))
+    packed = np.packbits(ink, axis=1, bitorder="little").ravel()
+    text = form.format(name="#define x_width 13\n#define x_height 11\nstatic ", bytes=", ".join(map(hex, packed)))
+    assert error(text.encode(), 1.0 - ink, "x.xbm") <= 1
+    with pytest.raises(MediaError, match="cut off"):
+        decode_bytes(text.replace("height 11", "height 40").encode(), 8)
+
+
 def test_dcx_shows_its_first_page() -> None:
     page = encode(RGB_IMAGE, "PCX")
     data = struct.pack("<IIII", 0x3ADE68B1, 16, 16 + len(page), 0) + page + encode(GREY_IMAGE, "PCX")

@@ -1,9 +1,11 @@
-"""A JPEG without its last bytes. Cameras and transfers drop the end marker or the last few blocks, and every viewer
-shows the image. Pillow 13 refuses it as if half of it were missing."""
+"""A JPEG without its last bytes, or with its height behind its data. Cameras and transfers drop the end marker or the
+last few blocks, and every viewer shows the image. Pillow 13 refuses it as if half of it were missing. Scanners that do
+not know the length of a sheet write its height last (DNL, ITU-T T.81, B.2.5), which libjpeg does not read."""
 
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +18,8 @@ from imgsearch.media.opening import decoding, open_image
 from imgsearch.media.wanted import DecodeRequest
 
 _END, _SCAN = b"\xff\xd9", b"\xff\xda"
+_LINES = b"\xff\xdc\x00\x04"  # the marker of the height, and its length
+_FRAME = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf]\x00.(?:[\x08\x0c])(?=\x00\x00)", re.DOTALL)
 _NOTHING = 128  # the sample that libjpeg writes into missing blocks
 _LEFT_OUT = 64  # bytes dropped at least, to see how far down the last scan reaches
 _REACHED = 0.9  # share of the height that the last scan must reach
@@ -40,6 +44,18 @@ def mended_jpeg(wanted: DecodeRequest, layout: JpegLayout) -> DecodeRequest:
         if changed is None or changed[3] < _REACHED * height:  # the last scan ends too early
             raise _cut_off(wanted)
     return mended
+
+
+def with_height(wanted: DecodeRequest) -> DecodeRequest:
+    """The same image with its height in its frame header. Raises MediaError if the file does not give it."""
+    data = read_all(wanted)
+    frame = next((found for found in _FRAME.finditer(data) if data.find(_SCAN, found.end()) > 0), None)
+    at = data.find(_LINES, data.find(_SCAN, frame.end())) if frame else -1
+    lines = data[at + 4 : at + 6] if at > 0 else b""
+    if frame is None or len(lines) < 2 or lines == b"\0\0":
+        raise MediaError("a JPEG picture whose header gives no height", stage="open")
+    mended = data[: frame.end()] + lines + data[frame.end() + 2 :]
+    return replace(wanted, stream=io.BytesIO(mended))
 
 
 def _ended(wanted: DecodeRequest, data: bytes) -> DecodeRequest:
