@@ -167,9 +167,11 @@ class Library(KeepsAlbums, ReadsTexts, WritesTexts):
             if not isinstance(path, (str, os.PathLike)):
                 raise _wrong("a path", path, "a text or a pathlib.Path")
         from imgsearch.progress import Silence
-        from indexer.index_run import IndexRequest
+        from imgsearch.settings import refuse_unknown
+        from indexer.index_run import OPTIONS, IndexRequest
         from indexer.service import read_folders
 
+        refuse_unknown(options, OPTIONS, "the call of Library.index")
         request = IndexRequest(tuple(os.fspath(path) for path in given), self._settings, **options)
         return read_folders(request, Silence())
 
@@ -211,8 +213,10 @@ def open_library(path: str | os.PathLike[str] | None = None, *, create: bool = F
 
     if path is not None and not isinstance(path, (str, os.PathLike)):
         raise _wrong("the path", path, "a text or a pathlib.Path")
+    if path == "":  # as a path it would be the folder that one happens to be in
+        raise UsageError("got an empty text for the path, expected a folder", "imgsearch.open() opens your own library")
     refuse_unknown(settings, known_settings(), "the call of imgsearch.open")
-    given = settings if path is None else {**settings, "library": Path(path)}
+    given = settings if path is None else {**settings, "library": path}
     found = load_settings(given)
     if create:
         library.create_store(found, library.model_id(found)).close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -148,9 +149,11 @@ def _refuse_misspelt(environment: Mapping[str, str], names: Iterable[str]) -> No
 
 def _convert(name: str, value: Any) -> Any:
     if name == "library":
-        if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
-            raise UsageError(f"library is {value!r}, expected the path of a folder", "for example --library ~/pictures")
-        return Path(value).expanduser()
+        if not isinstance(value, (str, os.PathLike)) or not _is_path(os.fspath(value)):
+            raise UsageError(
+                f"library is {value!r:.200}, expected the path of a folder", "for example --library ~/pictures"
+            )
+        return Path(os.path.expanduser(value))  # noqa: PTH111  leaves ~nobody
     if name == "features" and value not in ("", *FEATURES):
         raise UsageError(f"features is {value!r}, expected {', '.join(FEATURES)}", "for example --features cache")
     if name == "runtime" and value not in RUNTIMES:
@@ -158,6 +161,18 @@ def _convert(name: str, value: Any) -> Any:
     if name == "caption_search" and value not in SWITCH:
         raise UsageError(f"caption_search is {value!r}, expected {' or '.join(SWITCH)}", "imgsearch eval --captions")
     return _whole(name, value) if name in _LEAST else str(value)
+
+
+def _is_path(text: str | bytes) -> bool:
+    """Whether a file system could take it: neither empty, nor with a NUL, half of a surrogate pair or a name of 256
+    bytes inside."""
+    try:
+        os.lstat(text)
+    except (ValueError, UnicodeEncodeError):
+        return False
+    except OSError as error:
+        return bool(text) and error.errno != errno.ENAMETOOLONG
+    return isinstance(text, str)
 
 
 def _whole(name: str, value: Any) -> int:

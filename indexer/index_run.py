@@ -30,7 +30,7 @@ from indexer.rereading import RereadRun
 from indexer.run_context import RunContext
 from indexer.scanning.scan import Scan, scan_target
 from indexer.scanning.scan_scope import check_paths
-from indexer.scanning.scope import Choice, Scope
+from indexer.scanning.scope import Choice, Scope, listed_patterns
 from indexer.scanning.work_list import WorkList
 
 # Listing a content of the catalog takes about 20 us, decoding an image 20 ms, so listing pays from this share on.
@@ -40,6 +40,10 @@ _AHEAD = 96  # decoded images that may wait
 _AHEAD_MODEL_FREE = 256
 _BATCH_MODEL_FREE = 512  # a commit takes 10 ms and 0.1 ms an image
 _PATIENCE_S, _PATIENCE_MODEL_FREE_S = 5.0, 2.0  # how long a half-full batch waits
+
+
+OPTIONS = ("wait", "include", "exclude", "no_patterns", "recheck")
+"""The options of an `IndexRequest` beside its paths and settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class IndexRequest:
     @property
     def choice(self) -> Choice:
         """The options about what to read."""
-        return Choice(_listed(self.exclude), _listed(self.include), self.no_patterns, self.recheck)
+        return Choice(listed_patterns(self.exclude), listed_patterns(self.include), self.no_patterns, self.recheck)
 
 
 def run_index(
@@ -73,11 +77,6 @@ def run_index(
     """
     with IndexRun(request, progress or Silence(), stop) as session:
         return session.update(request.paths)
-
-
-def _listed(patterns: Sequence[str]) -> tuple[str, ...]:
-    """A single text counts as one pattern, not as one a letter."""
-    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
 class IndexRun:

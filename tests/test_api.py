@@ -141,7 +141,14 @@ def test_thresholds_and_orders_count(library: Any) -> None:
         lambda library: library.index([]),
         lambda library: library.index(iter(())),
         lambda library: library.index("/no/such/folder"),
+        lambda library: library.index("/tmp", exclude=5),
+        lambda library: library.index("/tmp", include=[5]),
+        lambda library: library.index("/tmp", exclud=["*.png"]),
         lambda library: imgsearch.open(5),
+        lambda library: imgsearch.open(""),
+        lambda library: imgsearch.open("a\0b"),
+        lambda library: imgsearch.open("\ud800"),
+        lambda library: imgsearch.open("x" * 5000),
         lambda library: imgsearch.open(librari="x"),
         lambda library: imgsearch.open(workers="many"),
     ],
@@ -150,6 +157,11 @@ def test_wrong_arguments_raise_our_errors_with_a_hint(library: Any, call: Any) -
     with pytest.raises(UsageError) as caught:
         call(library)
     assert caught.value.message and caught.value.hint
+
+
+def test_an_empty_path_is_not_the_folder_one_is_in() -> None:
+    with pytest.raises(UsageError, match="empty text for the path"):
+        imgsearch.open("")
 
 
 def test_an_unknown_setting_is_told_with_what_was_meant() -> None:

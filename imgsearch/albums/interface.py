@@ -36,7 +36,7 @@ class KeepsAlbums:
         """A new album with these pictures. Raises UsageError for a name that is taken."""
         from imgsearch.storage.collecting import Collecting
 
-        return Collecting(self._searcher.store).create(name, self._ids(pictures))
+        return Collecting(self._searcher.store).create(_text(name), self._ids(pictures))
 
     def add_to_album(self, name: str, pictures: Any) -> list[int]:
         """Put pictures into an album. -> the ids of those that were not in it."""
@@ -52,7 +52,7 @@ class KeepsAlbums:
         from imgsearch.storage.reads.collected import find_album
 
         store = self._searcher.store
-        Collecting(store).rename(find_album(store, name).album_id, new_name)
+        Collecting(store).rename(find_album(store, _text(name)).album_id, _text(new_name))
 
     def delete_album(self, name: str) -> None:
         """Take an album away; its pictures stay. `restore_album` brings it back for 30 days."""
@@ -60,7 +60,7 @@ class KeepsAlbums:
         from imgsearch.storage.reads.collected import find_album
 
         store = self._searcher.store
-        Collecting(store).delete(find_album(store, name).album_id)
+        Collecting(store).delete(find_album(store, _text(name)).album_id)
 
     def restore_album(self, name: str) -> Album:
         """Bring the album of that name back that was deleted last."""
@@ -68,7 +68,7 @@ class KeepsAlbums:
         from imgsearch.storage.reads.collected import removed_album
 
         store = self._searcher.store
-        return Collecting(store).restore(removed_album(store, name).album_id)
+        return Collecting(store).restore(removed_album(store, _text(name)).album_id)
 
     def favourite(self, pictures: Any, *, on: bool = True) -> list[int]:
         """Make pictures favourites, or no more. -> the ids of those that this changed."""
@@ -85,9 +85,9 @@ class KeepsAlbums:
         from imgsearch.errors import StorageFull
         from imgsearch.files import write_whole
 
-        document = as_json(self._searcher.store, album)
+        document, file = as_json(self._searcher.store, None if album is None else _text(album)), _file(path)
         try:
-            write_whole(Path(path), json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n")
+            write_whole(file, json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n")
         except OSError as exc:
             raise StorageFull(f"{path} cannot be written: {exc.strerror}", "name another file") from exc
 
@@ -95,14 +95,14 @@ class KeepsAlbums:
         """Add what `export_albums` wrote; nothing that is here is taken away."""
         from imgsearch.albums.exchange import read_document, take_in
 
-        return take_in(self._searcher.store, read_document(Path(path)))
+        return take_in(self._searcher.store, read_document(_file(path)))
 
     def _put(self, name: str, pictures: Any, *, inside: bool) -> list[int]:
         from imgsearch.storage.collecting import Collecting
         from imgsearch.storage.reads.collected import find_album
 
         store = self._searcher.store
-        return Collecting(store).put(find_album(store, name).album_id, self._ids(pictures), inside=inside)
+        return Collecting(store).put(find_album(store, _text(name)).album_id, self._ids(pictures), inside=inside)
 
     def _mark(self, mark: str, pictures: Any, *, on: bool) -> list[int]:
         from imgsearch.storage.collecting import Collecting
@@ -112,9 +112,21 @@ class KeepsAlbums:
     def _ids(self, pictures: Any) -> list[int]:
         from imgsearch.albums.named import ids_of
 
-        single = isinstance(pictures, (str, os.PathLike)) or not isinstance(pictures, Iterable)
+        single = isinstance(pictures, (str, bytes, os.PathLike)) or not isinstance(pictures, Iterable)
         given = [pictures] if single else list(pictures)
         return ids_of(self._searcher.store, [_named(one) for one in given])
+
+
+def _text(name: Any) -> str:
+    if not isinstance(name, str):
+        raise UsageError(f"got {name!r:.60} for the name of an album, expected a text", "see docs/python.md")
+    return name
+
+
+def _file(path: Any) -> Path:
+    if not isinstance(path, (str, os.PathLike)) or path == "":
+        raise UsageError(f"got {path!r:.60} for a file, expected a text or a pathlib.Path", "see docs/python.md")
+    return Path(path)
 
 
 def _named(picture: Any) -> int | Path:
@@ -126,6 +138,6 @@ def _named(picture: Any) -> int | Path:
         found = operator.index(number)
     except TypeError:
         found = -1
-    if isinstance(number, bool) or found < 0:
+    if isinstance(number, bool) or not 0 <= found < 1 << 63:
         raise UsageError(f"got {picture!r:.60}, expected an image id, a hit or a path", "see docs/python.md")
     return found

@@ -40,6 +40,11 @@ def load_generator(
     missing or half downloaded), CheckpointInvalid (a retrieval checkpoint, another architecture, damaged, unsafe) and
     NotEnoughMemory. Cost: reads every weight once.
     """
+    from imgsearch.generation.sources import find_generator
+    from imgsearch.model.checkpoints.identity import check_arguments
+
+    check_arguments(device, dtype, image_size)
+    find_generator(name, language_model)  # a wrong name is an error at once, not after torch has been loaded
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `imgsearch.model.load_model` says
     with needs_extra("writing captions and answers", "torch"):
         from imgsearch.generation.loading import load

@@ -16,6 +16,15 @@ from indexer.scanning.remembered import Remembered, described
 from indexer.scanning.scan_scope import Target, check_paths, choose_targets, new_root_paths, passed_over
 
 
+def listed_patterns(patterns: Sequence[str]) -> tuple[str, ...]:
+    """A single text counts as one pattern, not as one a letter. Raises UsageError for what is no text."""
+    found = (patterns,) if isinstance(patterns, str) or not isinstance(patterns, Iterable) else tuple(patterns)
+    for one in found:
+        if not isinstance(one, str):
+            raise UsageError(f"got {one!r:.60} for a pattern, expected a text", "for example exclude=['*.png']")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The options of a command about what to read: `--exclude`, `--include`, `--no-patterns` (earlier ones no longer

@@ -129,9 +129,16 @@ def test_python_keeps_albums(shelf: Any, tmp_path: Path) -> None:
     assert library.favourite([1, 2]) == [1, 2] and library.favourite(2, on=False) == [2] and library.hide([4]) == [4]
     library.export_albums(tmp_path / "a.json")
     assert library.import_albums(tmp_path / "a.json").pictures == 0
-    for wrong in (True, -1, 1.5, "nowhere.jpg", object()):
+    for wrong in (True, -1, 1.5, "nowhere.jpg", object(), b"x", 1 << 70, [b"x"]):
         with pytest.raises(UsageError):
             library.favourite(wrong)
+    for wrong in (None, 5, b"Roma", ["Roma"]):
+        for call in (library.create_album, library.delete_album, library.restore_album, library.import_albums):
+            with pytest.raises(UsageError, match="expected a text"):
+                call(wrong)
+    for wrong in (None, 5, b"x", ""):
+        with pytest.raises(UsageError, match="expected a text"):
+            library.export_albums(wrong)
 
 
 def test_verbs_are_described(capsys: Any) -> None:

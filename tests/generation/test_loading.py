@@ -257,6 +257,15 @@ def test_short_dtypes_write_and_keep_what_transformers_keeps(directories: Any, i
     assert found.dtype == dtype
 
 
-def test_importing_the_room_loads_no_torch() -> None:
-    code = "import sys, imgsearch.generation; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+def test_neither_the_room_nor_a_misspelt_name_loads_torch() -> None:
+    code = """
+import sys, imgsearch.generation
+for wrong in ({"name": "minni"}, {"name": "mini", "dtype": "float8"}, {"name": "mini", "device": "gpu"}):
+    try:
+        imgsearch.generation.load_generator(**wrong)
+    except imgsearch.errors.ImgsearchError:
+        continue
+    sys.exit(f"{wrong} was taken")
+sys.exit('torch' in sys.modules or 'transformers' in sys.modules)
+"""
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
