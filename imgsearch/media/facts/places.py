@@ -33,10 +33,13 @@ def exif_place(gps: Mapping[int, Any] | Image.Exif) -> Coordinates | None:
 
 def xmp_place(xmp: Xmp) -> Coordinates | None:
     """The place in exif:GPSLatitude and exif:GPSLongitude: "48,51.5N", "48,51,30N", or decimal degrees, as some
-    programs write."""
-    latitude = _xmp_degrees(xmp.first("exif:GPSLatitude"), xmp.first("exif:GPSLatitudeRef"), "S", _LATITUDE)
-    longitude = _xmp_degrees(xmp.first("exif:GPSLongitude"), xmp.first("exif:GPSLongitudeRef"), "W", _LONGITUDE)
-    return _place(latitude, longitude)
+    programs write; or else in those of IPTC's location where the image was made."""
+    return _xmp_place(xmp, "exif:") or _xmp_place(xmp, "Iptc4xmpExt:LocationCreated/exif:")
+
+
+def _xmp_place(xmp: Xmp, prefix: str) -> Coordinates | None:
+    told = [(xmp.first(prefix + name), xmp.first(f"{prefix}{name}Ref")) for name in ("GPSLatitude", "GPSLongitude")]
+    return _place(_xmp_degrees(*told[0], "S", _LATITUDE), _xmp_degrees(*told[1], "W", _LONGITUDE))
 
 
 def decimal_place(latitude: Any, longitude: Any) -> Coordinates | None:

@@ -23,6 +23,7 @@ _MARKS = (
     (b"<\0", "utf-16-le"),
     (b"\0<", "utf-16-be"),
 )
+_CREATED_AT, _DETAILED = "LocationCreated", "Iptc4xmpExt:PersonInImageWDetails"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 NAMESPACES = {
     "dc": "http://purl.org/dc/elements/1.1/",
@@ -87,7 +88,10 @@ def parse_xmp(data: bytes) -> Xmp:
         _keep(found, description, "")
     if b"schemas/keywords/" in data:
         found["mwg-kw:Keyword"] = list(_nested_keywords(root))
-    marked = b"RegionList" in data or b"PersonDisplayName" in data
+    if _CREATED_AT.encode() in data:
+        for name, text in _named_texts(root, f"Iptc4xmpExt:{_CREATED_AT}"):
+            found.setdefault(f"Iptc4xmpExt:{_CREATED_AT}/{name}", []).append(text)
+    marked = any(mark in data for mark in (b"RegionList", b"PersonDisplayName", b"PersonInImageWDetails"))
     return Xmp(found, tuple(_people(root)) if marked else ())
 
 
@@ -135,6 +139,19 @@ def _people(root: ElementTree.Element) -> Iterator[str]:
             yield named["mwg-rs:Name"]
         if named.get("MPReg:PersonDisplayName", "").strip():
             yield named["MPReg:PersonDisplayName"]
+    yield from (text for name, text in _named_texts(root, _DETAILED) if name == "Iptc4xmpExt:PersonName")
+
+
+def _named_texts(root: ElementTree.Element, above: str) -> Iterator[tuple[str, str]]:
+    """(name, text) of all fields below the properties named ``above``, however deep the structures are."""
+    for top in root.iter():
+        if not isinstance(top.tag, str) or _name(top.tag) != above:
+            continue
+        for node in top.iter():
+            yield from ((_name(key), text.strip()) for key, text in node.attrib.items() if text.strip())
+            text = "".join(each.text or "" for each in node.iter() if not len(each)).strip()
+            if node is not top and text and isinstance(node.tag, str):
+                yield _name(node.tag), text
 
 
 def _nested_keywords(root: ElementTree.Element) -> Iterator[str]:
@@ -158,6 +175,8 @@ def _keep(found: dict[str, list[str]], node: ElementTree.Element, above: str) ->
         if items:
             for item in items:
                 _add(found, above + name, _text_of(item))
+        elif (value := child.find(f".//{{{_RDF}}}value")) is not None:
+            _add(found, above + name, value.text or "")
         elif not above and (inner is not None or len(child) or len(child.attrib)):
             _keep(found, child if inner is None else inner, name + "/")
             _add(found, name, child.text or "")
@@ -167,7 +186,8 @@ def _keep(found: dict[str, list[str]], node: ElementTree.Element, above: str) ->
 
 def _text_of(item: ElementTree.Element) -> str:
     """An item's text. A structure counts as "-", which only says that it exists."""
-    text = (item.text or "").strip()
+    value = item.find(f".//{{{_RDF}}}value")  # of an item with qualifiers
+    text = ((item if value is None else value).text or "").strip()
     return text or ("-" if len(item) or any(not key.endswith("}lang") for key in item.attrib) else "")
 
 

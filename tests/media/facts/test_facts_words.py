@@ -128,3 +128,25 @@ def test_a_tag_counts_once_and_the_number_of_words_is_bounded():
     many = jpeg(packet=xmp(elements=bag("dc:subject", "Beach", "beach", *(f"tag {n}" for n in range(1000)))))
     assert len(words(many)) == 500
     assert [word[1] for word in words(many)].count("beach") == 0
+
+
+def test_people_of_iptc_and_values_with_qualifiers_are_read():
+    ann = (
+        '<rdf:li rdf:parseType="Resource"><e:PersonName><rdf:Alt><rdf:li>Ann</rdf:li></rdf:Alt></e:PersonName></rdf:li>'
+    )
+    named = 'xmlns:e="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
+    people = f"<e:PersonInImageWDetails><rdf:Bag>{ann}</rdf:Bag></e:PersonInImageWDetails>"
+    item = '<rdf:li rdf:parseType="Resource"><rdf:value>sea</rdf:value></rdf:li>'
+    tag = f"<dc:subject><rdf:Bag>{item}</rdf:Bag></dc:subject>"
+    day = '<xmp:CreateDate rdf:parseType="Resource"><rdf:value>2019-07-14</rdf:value></xmp:CreateDate>'
+    found = facts(jpeg(packet=xmp(named, people + tag + day)))
+    assert [tuple(word) for word in found.words] == [("tag", "sea", "xmp"), ("person", "Ann", "xmp")]
+    assert found.taken_at == "2019-07-14"
+
+
+def test_a_place_where_a_picture_was_made_is_one_of_iptc_too():
+    inner = "<exif:GPSLatitude>33,51S</exif:GPSLatitude><exif:GPSLongitude>151,12E</exif:GPSLongitude>"
+    made = f'<rdf:Bag><rdf:li rdf:parseType="Resource">{inner}</rdf:li></rdf:Bag>'
+    named = 'xmlns:e="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
+    found = facts(jpeg(packet=xmp(named, f"<e:LocationCreated>{made}</e:LocationCreated>")))
+    assert (found.latitude, found.longitude, found.place_source) == (-33.85, 151.2, "xmp")

@@ -1,5 +1,5 @@
-"""X11 bitmaps. Their set bits are ink, black on white in every viewer. Pillow 13 shows them white on black, and reads no
-bitmap whose numbers begin on the line of its name."""
+"""X11 bitmaps. Their set bits are ink, black on white in every viewer. Pillow 13 shows them white on black, and refuses
+bitmaps whose numbers begin on the line of their name."""
 
 from __future__ import annotations
 
