@@ -66,7 +66,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line (without the program's name); returns the exit code, raises ImgsearchError."""
     before, rest = _split(arguments)
     if not rest or rest[0] in ("-h", "--help", "help"):
-        if rest[1:] and rest[0] == "help" and find_verb(rest[1]):
+        if rest[1:] and rest[0] == "help" and rest[1] != "help":
+            _verb(rest[1])
             return run([*rest[1:], "--help"])
         print(_help(every_verb()))
         return 0 if rest else 2
@@ -75,7 +76,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     name = rest[0]
     show_start(f"imgsearch {name}")
-    command = _verb(name).load()
+    command = _verb(*rest).load()
     parser = parser_of(name, command)
     words = _placed(parser, before, rest[1:])
     try:
@@ -108,13 +109,18 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return before, rest
 
 
-def _verb(name: str) -> Verb:
+def _verb(name: str, *words: str) -> Verb:
+    """The verb ``name``; ``words`` follow it."""
     verb = find_verb(name)
     if verb is None:
         known = every_verb()
         near = _OTHER_WORDS.get(name.lower()) or closest(name, known)
         meant = f"; did you mean {near!r}?" if near else ""
-        raise UsageError(f"there is no command {one_line(name)!r}{meant}", f"the commands are {', '.join(known)}")
+        asked = one_line(" ".join((name, *words)))
+        search = "" if near or not name.strip() else f"to look for pictures: imgsearch search {asked}; "
+        raise UsageError(
+            f"there is no command {one_line(name)!r}{meant}", f"{search}the commands are {', '.join(known)}"
+        )
     return verb
 
 

@@ -14,6 +14,21 @@ from imgsearch.wording import closest, one_line
 _MAY_BE_EMPTY = ("TEXT", "PATTERN")
 """Arguments of which an empty one says nothing, and misleads nobody."""
 
+_OTHER_NAMES = {
+    **dict.fromkeys(("limit", "top", "count", "num", "number", "max", "results", "n"), "-k"),
+    **dict.fromkeys(("lib", "db", "database", "catalog"), "--library"),
+    **dict.fromkeys(("force", "no-confirm", "assume-yes"), "--yes"),
+    **dict.fromkeys(("silent", "no-progress"), "--quiet"),
+    **dict.fromkeys(("format", "jsonl"), "--json"),
+    **dict.fromkeys(("gpu", "cpu", "cuda"), "--device"),
+    **dict.fromkeys(("ignore", "skip"), "--exclude"),
+    **dict.fromkeys(("order", "order-by", "sort-by"), "--sort"),
+    **dict.fromkeys(("min-score", "score", "confidence"), "--threshold"),
+    **dict.fromkeys(("simulate", "dryrun", "no-act", "noop"), "--dry-run"),
+    **dict.fromkeys(("output", "dest", "to"), "--out"),
+}
+"""What other programs call our options."""
+
 _NUMBERS: dict[Any, str] = {int: "a whole number", float: "a number"}
 
 
@@ -37,7 +52,7 @@ class Parser(argparse.ArgumentParser):
             if not options:
                 self.error(f"received {_quoted(rest)}, which is one too many" if len(rest) == 1 else _too_many(rest))
             wrong = options[0].partition("=")[0]
-            near = closest(wrong, self.every_option())
+            near = meant_option(wrong, self.every_option())
             self.error(f"there is no option {wrong}{f'; did you mean {near}?' if near else ''}")
         return found
 
@@ -90,6 +105,12 @@ class Parser(argparse.ArgumentParser):
         raise argparse.ArgumentError(action, f"got {one_line(str(value))!r}, expected one of {', '.join(known)}{meant}")
 
 
+def meant_option(word: str, known: Sequence[str]) -> str:
+    """The option of ``known`` that a person may have meant; "" if there is none."""
+    other = _OTHER_NAMES.get(word.lstrip("-").lower(), "")
+    return other if other in known else closest(word, known)
+
+
 def spoken(parser: Parser, words: Sequence[str]) -> list[str]:
     """``words`` of a verb with free text, in an order that argparse reads correctly: the options first, then "--", then
     the text. A word such as ``-hat`` is text; an option is recognised by its whole name. Raises UsageError for what
@@ -105,7 +126,7 @@ def spoken(parser: Parser, words: Sequence[str]) -> list[str]:
         elif parser.option(word) is not None:
             options += _with_value(parser, word, rest)
         elif word.startswith("--") or f"-{word}" in parser.every_option():
-            near = closest(word.partition("=")[0], parser.every_option())
+            near = meant_option(word.partition("=")[0], parser.every_option())
             raise UsageError(
                 f"there is no option {one_line(word)}{f'; did you mean {near}?' if near else ''}",
                 f'if it belongs to the description, put "--" before the words: {parser.prog} -- ...',
