@@ -118,6 +118,10 @@ _PREFIXES: tuple[tuple[bytes, Kind], ...] = (
             (b"\xd7\xcd\xc6\x9a", "a Windows metafile"),
         )
     ),
+    *(
+        (prefix, Kind("", "a video"))
+        for prefix in (b"\0\0\1\xba", b"\0\0\1\xb3", b"FLV\1", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11")
+    ),
     (b"\x00\x05\x16\x07", Kind("", "a companion file that macOS writes, without a picture in it")),
     (b"\x1aE\xdf\xa3", Kind("", "a Matroska or WebM video")),
     (b"\x7fELF", Kind("", "a program")),
@@ -126,6 +130,16 @@ _PREFIXES: tuple[tuple[bytes, Kind], ...] = (
     (b"OggS", Kind("", "an Ogg sound or video")),
     (b"ID3", Kind("", "an MP3 sound")),
 )
+# JP2's family by the brand of its file type box.
+_OTHER_JPEG_2000 = {
+    b"mjp2": Kind("", "a video (Motion JPEG 2000)"),
+    b"jpm ": Kind("", "a JPEG 2000 document of layers (JPM), which is not supported"),
+}
+_RIFF = {
+    b"WEBP": Kind("WEBP", "a WebP picture"),
+    b"ACON": Kind("", "an animated mouse pointer, which is not supported"),
+}
+_QUICKTIME = (b"moov", b"mdat", b"wide", b"pnot")  # QuickTime before it had brands
 _TEXT_BYTES = bytes([9, 10, 12, 13, 27, *range(32, 127)])
 _BMP_HEADER_BYTES = frozenset({12, *range(16, 65, 4), 108, 124})  # OS/2 headers may end after any field
 _OS2_ICONS = (b"IC", b"CI", b"PT", b"CP")
@@ -148,17 +162,18 @@ def sniff(head: bytes, name: str = "") -> Kind:
     """The kind of a file, by its first bytes. ``name`` only decides between TIFF and the RAW formats built on TIFF."""
     for prefix, kind in _PREFIXES:
         if head.startswith(prefix):
-            return kind
+            return _OTHER_JPEG_2000.get(head[20:24], kind) if kind.format == "JPEG2000" else kind
     if head.startswith(_TIFF_MAGICS):
         raw = os.path.splitext(name)[1].lower() in RAW_EXTENSIONS or head[8:11] == b"CR\x02"  # noqa: PTH122
         return Kind("RAW", "a camera RAW file") if raw else Kind("TIFF", "a TIFF picture")
     if head[:4] == b"FORM" and head[8:12] in (b"ILBM", b"PBM ", b"ACBM"):
         return Kind("", "an Amiga picture (IFF), which is not supported")
     if head[:4] == b"RIFF":
-        webp = head[8:12] == b"WEBP"
-        return Kind("WEBP", "a WebP picture") if webp else Kind("", "a RIFF sound or video")
+        return _RIFF.get(head[8:12], Kind("", "a RIFF sound or video"))
     if head[4:8] == b"ftyp":
         return _sniff_brands(head)
+    if head[4:8] in _QUICKTIME:
+        return Kind("", "a video")
     return _sniff_by_name(head, name) or _sniff_weak(head)
 
 
@@ -229,6 +244,12 @@ def _sniff_weak(head: bytes) -> Kind:
         return Kind("CUR", "a mouse pointer")
     if head[:4] == b"\x00\x00\x01\x00" and head[4:6] != b"\x00\x00":
         return Kind("ICO", "an icon file")
+    if head[128:132] == b"DICM":
+        return Kind("", "a DICOM picture, which is not supported")
+    if head[:4] == b"\1\0\0\0" and head[40:44] == b" EMF":
+        return Kind("", "a Windows metafile, which is not supported")
+    if head[522:526] == b"\x00\x11\x02\xff":
+        return Kind("", "a Macintosh drawing (PICT), which is not supported")
     if head and not head.strip(b"\x00"):
         return Kind("", "nothing but zero bytes, as an interrupted copy or a damaged disk leaves it")
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()

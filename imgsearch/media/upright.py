@@ -24,14 +24,14 @@ from imgsearch.media.containers.tiff.directories import Directory, at_directory
 from imgsearch.media.containers.tiff.pages import main_directory
 from imgsearch.media.formats import other_readers
 from imgsearch.media.formats.bitmaps.bmp import read_odd_bmp
-from imgsearch.media.formats.bitmaps.old import check_blp, read_fits
+from imgsearch.media.formats.bitmaps.old import check_blp, check_icns, read_fits
 from imgsearch.media.formats.bitmaps.pcx import read_odd_pcx
 from imgsearch.media.formats.bitmaps.unwritten import loaded
 from imgsearch.media.formats.bitmaps.xbm import read_xbm
 from imgsearch.media.formats.damaged.jpeg import mended_jpeg, with_height
 from imgsearch.media.formats.damaged.png import mended_png
 from imgsearch.media.formats.iso_images import read_iso
-from imgsearch.media.formats.jpeg2000_sampling import read_sampling, read_shared_jpeg2000
+from imgsearch.media.formats.jpeg2000_sampling import at_full_range, read_sampling, read_shared_jpeg2000
 from imgsearch.media.formats.jpeg_xl import read_jxl
 from imgsearch.media.formats.jpeg_xr import read_jxr
 from imgsearch.media.formats.photoshop import read_psd
@@ -70,6 +70,8 @@ def _read_plain(
         _check(opened, wanted, layout)
         with decoding(wanted.kind):
             image = loaded(opened, wanted.kind.format, wanted.stream)
+            if wanted.kind.format == "JPEG2000":
+                image = at_full_range(image, read_sampling(wanted.stream).bits)
         orientation = own_orientation(exif_of(opened))  # read after the pixels, because a PNG's EXIF may follow them
         if key_factor and isinstance(key := image.info.get("transparency"), int):
             image = image if image.mode == "L" else image.convert("L")
@@ -196,8 +198,8 @@ def _read_bmp(wanted: DecodeRequest) -> Upright:
     return _or_else(other, usual, wanted) if header.has_alpha else _or_else(usual, other, wanted)
 
 
-def _read_blp(wanted: DecodeRequest) -> Upright:
-    check_blp(wanted)
+def _read_checked(check: Callable[[DecodeRequest], None], wanted: DecodeRequest) -> Upright:
+    check(wanted)
     return _read_plain(wanted)
 
 
@@ -279,7 +281,8 @@ _READERS: dict[str, Callable[[DecodeRequest], Upright]] = {
     "JPEG": _read_jpeg,
     "BMP": _read_bmp,
     "DIB": _read_bmp,
-    "BLP": _read_blp,
+    "BLP": lambda wanted: _read_checked(check_blp, wanted),
+    "ICNS": lambda wanted: _read_checked(check_icns, wanted),
     "PCX": lambda wanted: _or_else(_read_plain, lambda each: _from_deep(each, read_odd_pcx(each), 0), wanted),
     "CUR": _read_cursor,
     "FITS": lambda wanted: _from_deep(wanted, read_fits(wanted), 0),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
+from PIL import Image
 
 from imgsearch.errors import MediaError
 from imgsearch.media.colour.rows import Array, ArrayRows
@@ -28,10 +29,12 @@ _COMPONENT_BYTES = 12  # int32 as stored, int32 enlarged, and the resulting samp
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Width and height of the image, and for each component how many pixels across and down share a sample."""
+    """Width and height of the image, and for each component how many pixels across and down share a sample, and its
+    bits."""
 
     size: tuple[int, int]
     steps: tuple[tuple[int, int], ...]
+    bits: tuple[int, ...] = ()
 
     @property
     def is_shared(self) -> bool:
@@ -56,10 +59,18 @@ def read_sampling(stream: BinaryIO) -> Sampling:
         return Sampling((0, 0), ())
     right, bottom, left, top = (int.from_bytes(data[place : place + 4], "big") for place in (8, 12, 16, 20))
     count = min(int.from_bytes(data[40:42], "big"), 64)
-    steps = [
-        (data[42 + 3 * place + 1], data[42 + 3 * place + 2]) for place in range(count) if len(data) > 44 + 3 * place
-    ]
-    return Sampling((right - left, bottom - top), tuple(steps))
+    told = [data[place : place + 3] for place in range(42, min(42 + 3 * count, len(data) - 2), 3)]
+    steps, bits = tuple((each[1], each[2]) for each in told), tuple((each[0] & 0x7F) + 1 for each in told)
+    return Sampling((right - left, bottom - top), steps, bits)
+
+
+def at_full_range(image: Image.Image, bits: tuple[int, ...]) -> Image.Image:
+    """A decoded image with components of less than 8 bits at their full range. Pillow 13 only shifts them: the white of
+    one bit is 128, and a mask of one bit is half transparent."""
+    if image.mode not in ("L", "LA", "RGB", "RGBA") or min(bits, default=8) >= 8 or len(bits) < len(image.mode):
+        return image
+    tops = [256 - (1 << max(0, 8 - each)) for each in bits[: len(image.mode)]]
+    return image.point([min(255, (510 * value + top) // (2 * top)) for top in tops for value in range(256)])
 
 
 def read_shared_jpeg2000(wanted: DecodeRequest, header: Header, sampling: Sampling) -> DeepImage:

@@ -167,3 +167,16 @@ def test_noise_from_an_empty_profile_is_not_shown() -> None:
         at = int.from_bytes(profile[profile.index(name) + 4 :][:4], "big")
         profile[at + 8 : at + 20] = bytes(12)
     assert error(encode(RGB_IMAGE, "PNG", icc_profile=bytes(profile)), RGB) <= 1
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize("bits", [1, 4, 7])
+def test_jpeg_2000_of_few_bits_reaches_white(channels: str, bits: int) -> None:
+    codecs = pytest.importorskip("imagecodecs")
+    top = (1 << bits) - 1
+    stored = numbers(CHANNELS[channels][0], "u1", top)
+    shown = stored / top
+    if channels.endswith("alpha"):
+        shown = shown[..., :-1] * shown[..., -1:] + 1 - shown[..., -1:]
+    data = codecs.jpeg2k_encode(stored.squeeze(), level=0, codecformat="jp2", bitspersample=bits)
+    assert error(data, shown.squeeze()) <= 1

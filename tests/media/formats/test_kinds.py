@@ -75,11 +75,23 @@ def test_every_kind_that_is_told_has_a_reader() -> None:
         (b"FORM\0\0\0\x20ILBMBMHD", "an Amiga picture"),
         (b"gimp xcf v011", "a GIMP document"),
         (b"v/1\x01\2\0\0\0", "an OpenEXR picture"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14ftypjpm ", "layers"),
+        (b"RIFF\x10\0\0\0ACONanih", "an animated mouse pointer"),
     ],
 )
 def test_format_that_is_not_read_is_named_and_not_called_damaged(head: bytes, words: str) -> None:
     with pytest.raises(MediaError, match=f"{words}.*not supported"):
         decode_bytes(head.ljust(200, b"\0"), 8)
+
+
+def test_icons_of_classic_mac_os_are_not_called_damaged() -> None:
+    with pytest.raises(MediaError, match="not supported: a macOS icon file of ICN#, icl8"):
+        decode_bytes(b"icns\0\0\0\x18ICN#\0\0\0\x08icl8\0\0\0\x08", 8)
+
+
+@pytest.mark.parametrize("head", [b"\0\0\0\x08wide", b"\0\0\x10\0moov", b"\0\0\1\xba", b"0&\xb2u\x8ef\xcf\x11"])
+def test_videos_of_other_containers_are_called_videos(head: bytes) -> None:
+    assert sniff(head.ljust(200, b"\0"), "x.jpg").description == "a video"
 
 
 def test_icon_arrays_of_os2_are_named() -> None:

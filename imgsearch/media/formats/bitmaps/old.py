@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 
 import numpy as np
 
+from imgsearch.errors import MediaError
 from imgsearch.media.colour.ranges import Span
 from imgsearch.media.colour.rows import Array, PillowRows
 from imgsearch.media.colour.small import DeepImage
@@ -15,6 +17,9 @@ from imgsearch.media.opening import decoding, open_image
 from imgsearch.media.wanted import DecodeRequest
 
 _BLP1_JPEG_AT, _BLP1_TABLE_AT = 156, 28  # offsets of the JPEG header that all sizes share, and of the table of sizes
+_READ_ICON = re.compile(rb"icp[4-6]|ic0[7-9]|ic1[0-4]|i[tlhs]32")
+_UNREAD_ICON = re.compile(rb"ICON|ICN#|ic[mslh][#48]|ic0[45]|ics[bB]|[sS][bB]24")
+_MOST_ICONS = 256
 _SHOWN = (0.5, 99.5)  # percentiles that become black and white; FITS programs offer 99 to 99.5 %
 _LOOKED_AT = 1_000_000
 
@@ -37,6 +42,18 @@ def _usual(samples: Array) -> Span | None:
     some = some[np.isfinite(some)]
     low, high = np.percentile(some, _SHOWN) if some.size else (0.0, 0.0)
     return (float(low), float(high)) if low < high else None
+
+
+def check_icns(wanted: DecodeRequest) -> None:
+    """Raise MediaError for a macOS icon file none of whose entries Pillow 13 reads: it may hold icons of classic Mac OS
+    alone, or small ones as bare ARGB."""
+    at, names = 8, []
+    while len(names) < _MOST_ICONS and len(entry := read_at(wanted.stream, at, 8)) == 8:
+        names.append(entry[:4])
+        at += max(8, int.from_bytes(entry[4:8], "big"))
+    unread = [name.decode() for name in names if _UNREAD_ICON.fullmatch(name)]
+    if unread and not any(map(_READ_ICON.fullmatch, names)):
+        raise MediaError(f"not supported: a macOS icon file of {', '.join(unread)}", stage="open")
 
 
 def check_blp(wanted: DecodeRequest) -> None:
