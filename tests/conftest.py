@@ -73,18 +73,26 @@ def forked_workers() -> Iterator[Any]:
     """Decode workers are forked from one warm process a test process, see tests/forked/nursery.py."""
     sys.path.append(str(Path(__file__).parent / "forked"))
     try:
-        from nursery import Nursery
+        from nursery import WORKER, Nursery
 
         from imgsearch.media.decode_pool import process
     except ImportError:
         yield None
         return
-    nursery = Nursery()
+    nursery = Nursery(WORKER)
     with pytest.MonkeyPatch.context() as patch:
         if hasattr(os, "fork"):
             patch.setattr(process, "subprocess", nursery)
         yield nursery
     nursery.close()
+
+
+@pytest.fixture(scope="session")
+def forked_commands(forked_workers: Any) -> Iterator[Any]:
+    """Its ``Popen`` forks `python -m imgsearch` from a warm process: for tests of what runs leave, not of starts."""
+    made = type(forked_workers)("imgsearch")
+    yield made
+    made.close()
 
 
 @pytest.fixture

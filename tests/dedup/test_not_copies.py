@@ -1,18 +1,16 @@
 """The sceptic's test: files that look alike and are no copies stay where they are, and true copies are found.
 
-One small set of every family, drawn; `imgsearch dedup find` runs over them once, as a program with a home of its own.
+One small set of every family, drawn; `imgsearch dedup find` runs over them once, in a home of its own.
 benchmarks/dedup.py --only notcopies does the same with photographs, at full size and with more sets and copies.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
+from imgsearch.cli.main import main
 from imgsearch.scenes.not_copies import FAMILIES, write_not_copies
 from imgsearch.scenes.not_copies.judge import judge
 
@@ -29,11 +27,11 @@ def found(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     folder, plan = home / "pictures", home / "plan.json"
     rows = write_not_copies(folder, 1, sets=1, small=True)
-    homes = {name: str(home / name) for name in ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
-    command = [sys.executable, "-m", "imgsearch", "dedup", "find", str(folder), "--plan", str(plan), "--quiet"]
-    tiers = ["--tiers", "bytes,pixels,perceptual"]
-    done = subprocess.run([*command, *tiers], env={**os.environ, **homes}, capture_output=True, text=True)
-    assert done.returncode in (0, 3), done.stderr
+    command = ["dedup", "find", str(folder), "--plan", str(plan), "--quiet", "--tiers", "bytes,pixels,perceptual"]
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+            patch.setenv(name, str(home / name))
+        assert main(command) in (0, 3)
     return judge(rows, folder, json.loads(plan.read_text(encoding="utf-8")))
 
 

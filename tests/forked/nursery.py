@@ -1,11 +1,13 @@
-"""A warm process that decode workers are forked from: a worker's start then costs milliseconds of CPU, not 0.4 s.
+"""Warm processes that decode workers and commands are forked from: a start then costs milliseconds of CPU, not 0.4 to
+1.3 s.
 
-The worker's own code runs, in a process of its own with its own limits and pipes; only Python's start and the imports
-are left out. Tests of these use the fixture ``real_workers``.
+The same code runs, in a process of its own with its own pipes and limits; only Python's start and the imports are left
+out. Tests of these use the fixture ``real_workers``, or `subprocess`.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -21,91 +23,113 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-WORKER = "imgsearch.media.decode_pool.worker"
-PRELOADED = (
-    WORKER,
-    "imgsearch.media.decode_pool.decoding",
-    "imgsearch.dedup.pixels.inspection.task",
-    "imgsearch.dedup.pixels.registration.task",
-    "imgsearch.media.facts.task",
-    "imgsearch.media.shown",
-    "PIL.BmpImagePlugin",
-    "PIL.GifImagePlugin",
-    "PIL.JpegImagePlugin",
-    "PIL.PngImagePlugin",
-    "PIL.PpmImagePlugin",
-)
+WORKER, COMMAND = "imgsearch.media.decode_pool.worker", "imgsearch"
+PRELOADED = {
+    WORKER: (
+        WORKER,
+        "imgsearch.media.decode_pool.decoding",
+        "imgsearch.dedup.pixels.inspection.task",
+        "imgsearch.dedup.pixels.registration.task",
+        "imgsearch.media.facts.task",
+        "imgsearch.media.shown",
+        *(f"PIL.{kind}ImagePlugin" for kind in ("Bmp", "Gif", "Jpeg", "Png", "Ppm")),
+    ),
+    COMMAND: (
+        "imgsearch.cli.main",
+        "indexer.service",
+        "indexer.index_run",
+        "imgsearch.cli.dedup.find",
+        "alembic.command",
+    ),
+}
 _LONGEST = 1 << 18
 
 
-class ForkedWorker:
-    """What the pool uses of `subprocess.Popen`, for a process that is not this one's child."""
+class Forked(subprocess.Popen[Any]):
+    """A process that is not this one's child; what it ended with is read from a pipe."""
 
-    def __init__(self, pid: int, stdin: int, stdout: int, status: int) -> None:
-        self.pid = pid
-        self.stdin, self.stdout = os.fdopen(stdin, "wb"), os.fdopen(stdout, "rb")
-        self._status = status
-        self._lock = threading.Lock()
-        self.returncode: int | None = None
+    def __init__(self, nursery: Nursery, command: list[str], **given: Any) -> None:
+        self._nursery, self._told = nursery, -1
+        super().__init__(command, **given)
 
-    def poll(self) -> int | None:
-        return self._ended(0.0)
+    def _execute_child(self, args: Any, *given: Any) -> None:
+        cwd, env, pipes = given[4], given[5], given[9:15]
+        told, tells = os.pipe()
+        ends = [end if end >= 0 else number for number, end in enumerate((pipes[0], pipes[3], pipes[5]))]
+        self.pid = self._nursery.fork(
+            {"arguments": args[3:], "env": env, "cwd": str(cwd or Path.cwd())}, [*ends, tells]
+        )
+        self._child_created = True
+        self._told = told
+        os.close(tells)
+        self._close_pipe_fds(*pipes)
 
-    def kill(self) -> None:
-        if self._ended(0.0) is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+    def _internal_poll(self, _deadstate: Any = None, **_: Any) -> int | None:
+        if self.returncode is None and self._waitpid_lock.acquire(blocking=False):
+            try:
+                if self.returncode is None:
+                    pid, status = self._try_wait(os.WNOHANG)
+                    if pid:
+                        self._handle_exitstatus(status)
+            finally:
+                self._waitpid_lock.release()
+        return self.returncode
 
-    def wait(self, timeout: float | None = None) -> int:
-        status = self._ended(timeout)
-        if status is None:
-            assert timeout is not None
-            raise subprocess.TimeoutExpired(WORKER, timeout)
-        return status
+    def _try_wait(self, flags: int) -> tuple[int, int]:
+        if not select.select([self._told], [], [], 0 if flags else None)[0]:
+            return 0, 0
+        told = os.read(self._told, 16)
+        return self.pid, int(told) if told else int(signal.SIGKILL)  # nothing is told if the nursery is gone
 
-    def _ended(self, timeout: float | None) -> int | None:
-        with self._lock:
-            if self.returncode is None and select.select([self._status], [], [], timeout)[0]:
-                told = os.read(self._status, 16)
-                self.returncode = int(told) if told else -signal.SIGKILL  # nothing is told if the nursery is gone
-            return self.returncode
+    def send_signal(self, sig: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            super().send_signal(sig)
 
-    def __del__(self) -> None:
-        os.close(self._status)
+    def __del__(self, *given: Any) -> None:
+        super().__del__(*given)
+        if self._told >= 0:
+            os.close(self._told)
+            self._told = -1
 
 
 class Nursery:
-    """Stands where `imgsearch.media.decode_pool.process` knows the module ``subprocess``."""
+    """Forks ``python -m MODULE ...``. That of the workers stands where `imgsearch.media.decode_pool.process` knows the
+    module ``subprocess``."""
 
     PIPE, DEVNULL, TimeoutExpired = subprocess.PIPE, subprocess.DEVNULL, subprocess.TimeoutExpired
 
-    def __init__(self) -> None:
+    def __init__(self, module: str) -> None:
+        self._module = module
         self._lock = threading.Lock()
         self._channel: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def Popen(self, command: list[str], *, env: dict[str, str], **given: Any) -> Any:
-        """Fork a worker; start anything else as it should be started."""
-        text = json.dumps({"arguments": command[3:], "env": env, "cwd": str(Path.cwd())}).encode()
-        if command[:3] != [sys.executable, "-m", WORKER] or len(text) > _LONGEST // 2:
+    def Popen(self, command: list[str], *, env: dict[str, str], **given: Any) -> subprocess.Popen[Any]:
+        """Start a process as `subprocess.Popen` does, forked if it is of this nursery's module."""
+        if command[:3] != [sys.executable, "-m", self._module]:
             return subprocess.Popen(command, env=env, **given)
-        jobs, answers, status = os.pipe(), os.pipe(), os.pipe()
-        with self._lock:
-            channel = self._warm(env)
-            socket.send_fds(channel, [text], [jobs[0], answers[1], status[1]])
-            pid = int(channel.recv(16))
-        for descriptor in (jobs[0], answers[1], status[1]):
-            os.close(descriptor)
-        return ForkedWorker(pid, jobs[1], answers[0], status[0])
+        return Forked(self, command, env=env, **given)
 
-    def _warm(self, env: dict[str, str]) -> socket.socket:
+    def fork(self, what: dict[str, Any], descriptors: list[int]) -> int:
+        """The process id. ``descriptors``: stdin, stdout, stderr, and where its exit status goes."""
+        text = json.dumps(what).encode()
+        assert len(text) < _LONGEST
+        with self._lock:
+            channel = self._warm()
+            socket.send_fds(channel, [text], descriptors)
+            return int(channel.recv(16))
+
+    def _warm(self) -> socket.socket:
         if self._channel is None:
             self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * _LONGEST)
+            root = str(Path(__file__).parents[2])
+            one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
             with theirs:
                 self._process = subprocess.Popen(
-                    [sys.executable, __file__, str(theirs.fileno())],
-                    env=env,
-                    cwd=Path(__file__).parents[2],
+                    [sys.executable, __file__, self._module, str(theirs.fileno())],
+                    env={**os.environ, **one, "PYTHONPATH": os.pathsep.join([root, *filter(None, sys.path)])},
+                    cwd=root,
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
@@ -114,15 +138,15 @@ class Nursery:
         return self._channel
 
     def close(self) -> None:
-        """End the warm process. Workers end with their pools."""
+        """End the warm process. Those that it forked end by themselves."""
         if self._channel is not None and self._process is not None:
             self._channel.close()
             self._process.wait()
 
 
-def serve(channel: socket.socket) -> None:
-    """Fork a worker for each message, and tell each one's exit status, until the other end is closed."""
-    for name in PRELOADED:
+def serve(module: str, channel: socket.socket) -> None:
+    """Fork a process for each message, and tell each one's wait status, until the other end is closed."""
+    for name in PRELOADED[module]:
         importlib.import_module(name)
     gc.freeze()
     told: dict[int, int] = {}
@@ -135,19 +159,19 @@ def serve(channel: socket.socket) -> None:
             os.read(woken, 4096)
             _tell(told)
             continue
-        text, given, _, _ = socket.recv_fds(channel, _LONGEST, 3)
+        text, given, _, _ = socket.recv_fds(channel, _LONGEST, 4)
         if not text:
             return
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for descriptor in (channel.fileno(), woken, wake, given[2], *told.values()):
+            for descriptor in (channel.fileno(), woken, wake, given[3], *told.values()):
                 os.close(descriptor)
-            _be_worker(json.loads(text), given[0], given[1])
-        told[pid] = given[2]
-        os.close(given[0])
-        os.close(given[1])
+            _become(module, json.loads(text), given[:3])
+        told[pid] = given[3]
+        for descriptor in given[:3]:
+            os.close(descriptor)
         channel.send(str(pid).encode())
 
 
@@ -156,31 +180,48 @@ def _tell(told: dict[int, int]) -> None:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == 0:
             return
-        os.write(told[pid], str(os.waitstatus_to_exitcode(status)).encode())
+        with contextlib.suppress(BrokenPipeError):
+            os.write(told[pid], str(status).encode())
         os.close(told.pop(pid))
 
 
-def _be_worker(given: dict[str, Any], jobs: int, answers: int) -> None:
+def _become(module: str, given: dict[str, Any], descriptors: list[int]) -> None:
     """Never returns. What a new process would have: its session, folder, environment, import path, and three files."""
-    status = 1
+    code: Any = 1
     try:
         os.setsid()
+        for number, descriptor in enumerate(descriptors):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
         os.chdir(given["cwd"])
         os.environ.clear()
         os.environ.update(given["env"])
-        sys.path[:] = given["env"].get("PYTHONPATH", "").split(os.pathsep)
-        os.dup2(jobs, 0)
-        os.dup2(answers, 1)
-        os.close(jobs)
-        os.close(answers)
-        status = sys.modules[WORKER].main(given["arguments"])
+        sys.path[:0] = filter(None, given["env"].get("PYTHONPATH", "").split(os.pathsep))
+        sys.argv = [module, *given["arguments"]]
+        _die_at(given["env"].get("IMGSEARCH_CRASH_AT", ""))
+        if module == WORKER:
+            code = sys.modules[WORKER].main(given["arguments"])
+        else:
+            code = sys.modules["imgsearch.cli.main"].main()
     except SystemExit as ended:
-        status = ended.code if isinstance(ended.code, int) else 1
+        code = ended.code
     except BaseException:  # noqa: BLE001  as Python ends
         traceback.print_exc()
     finally:
-        os._exit(status)
+        with contextlib.suppress(BaseException):
+            atexit._run_exitfuncs()
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+def _die_at(step: str) -> None:
+    """What `imgsearch.files` reads when it is imported."""
+    files = sys.modules.get("imgsearch.files")
+    if files is not None:
+        files._crash_at, _, count = step.partition(":")  # type: ignore[attr-defined]
+        files._remaining = int(count or 1)  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(sys.argv[1], socket.socket(fileno=int(sys.argv[2])))

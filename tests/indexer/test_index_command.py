@@ -1,4 +1,6 @@
-"""The real command in real processes: killed at every kind of moment, interrupted, run twice, watching."""
+"""The real command in real processes: killed at every kind of moment, interrupted, run twice, watching.
+
+Most are forked from a warm one; of each kind one starts as it does for a person."""
 
 from __future__ import annotations
 
@@ -38,11 +40,17 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def model(tiny_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def model(tiny_directory: Path, monkeypatch: pytest.MonkeyPatch, forked_commands: Any) -> None:
     monkeypatch.setenv("IMGSEARCH_MODEL", str(tiny_directory))
+    WARM[:] = [forked_commands]
 
 
-def start(photos: Path, library: Path, *more: str, crash_at: str = "", largest_file: int = -1) -> subprocess.Popen[str]:
+WARM: list[Any] = []
+
+
+def start(
+    photos: Path, library: Path, *more: str, crash_at: str = "", largest_file: int = -1, really: bool = False
+) -> subprocess.Popen[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "IMGSEARCH_CRASH_AT": crash_at}
     command = [sys.executable, "-m", "imgsearch", "index", str(photos), "--library", str(library), "--json"]
     command += ["--device", "cpu", "--workers", "1", "--batch-size", str(BATCH), *more]
@@ -50,9 +58,11 @@ def start(photos: Path, library: Path, *more: str, crash_at: str = "", largest_f
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
 
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=limit
-    )
+    how: dict[str, Any] = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    if really or largest_file >= 0:
+        return subprocess.Popen(command, preexec_fn=limit, **how)
+    started: subprocess.Popen[str] = WARM[0].Popen(command, **how)
+    return started
 
 
 def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -122,7 +132,7 @@ def test_library_is_the_undisturbed_one_after_kills_at_every_kind_of_moment(phot
     before = 0
     moments = ("segment-fsynced", "segment-fsynced:2", "catalog-written:2", "catalog-committed")
     for moment in moments:
-        process = start(photos, library, crash_at=moment)
+        process = start(photos, library, crash_at=moment, really=moment == moments[0])
         _, err = process.communicate(timeout=240)
         assert process.returncode == -signal.SIGKILL, err
         now = committed(library)
@@ -145,7 +155,7 @@ def test_library_is_the_undisturbed_one_after_kills_at_every_kind_of_moment(phot
 @pytest.mark.slow
 def test_ctrl_c_commits_says_how_to_go_on_and_exits_130(photos: Path, tmp_path: Path) -> None:
     library = tmp_path / "library"
-    process = start(photos, library, "--batch-size", "1")
+    process = start(photos, library, "--batch-size", "1", really=True)
     deadline = time.monotonic() + 120
     while committed(library) == 0 and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.002)
@@ -226,7 +236,7 @@ def test_watch_follows_what_happens_to_the_folder(photos: Path, tmp_path: Path) 
     folder, library = tmp_path / "photos", tmp_path / "photos" / "library"
     folder.mkdir()
     shutil.copyfile(photos / "000.png", folder / "a.png")
-    process = start(folder, library, "--watch", "--model", str(LAVIS_FILE))  # which is encoded with torch
+    process = start(folder, library, "--watch", "--model", str(LAVIS_FILE), really=True)  # which is encoded with torch
     lines: list[dict[str, Any]] = []
     assert process.stdout is not None
     out = process.stdout
