@@ -164,5 +164,5 @@ def _draw_all(jobs: list[tuple[Path, Scene, int]], workers: int) -> list[list[li
 def _draw_job(job: tuple[Path, Scene, int]) -> list[list[float]]:
     path, scene, size = job
     picture, boxes = draw_scene(scene, size)
-    picture.save(path)
+    picture.save(path, compress_level=2)  # 6 ms for 21, and 5 % larger; the drawing takes 11
     return [[box.group, *(round(edge, 4) for edge in (box.x0, box.y0, box.x1, box.y1))] for box in boxes]
