@@ -10,8 +10,8 @@ from engine_machine import ALL, CALIBRATIONS, WORDS, Engine
 from hypothesis import HealthCheck, Phase, settings
 
 Engine.TestCase.settings = settings(
-    max_examples=16,
-    stateful_step_count=16,
+    max_examples=12,
+    stateful_step_count=14,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
