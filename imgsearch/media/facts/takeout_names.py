@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 
 _MOST = 46  # UTF-16 units, as JavaScript and Java count them, before the number and ".json"
+_CUTS = (_MOST, _MOST + 1)  # exports with one more are known: "PXL_20230809_203449253.LONG_EXPOSURE-02.ORIGINA.json"
 _NOTES = ".supplemental-metadata"
 _NUMBER = re.compile(r"\(\d{1,4}\)$")
 
@@ -55,11 +56,11 @@ def _notes(media: str, number: str) -> Iterator[str]:
         yield f"{media}{_NOTES[:length]}{number}.json"
     if number:
         yield f"{media}{number}{_NOTES}.json"
-    cut = _cut(media)
-    if cut != media:
-        yield f"{cut}{number}.json"
-        if number:  # Takeout sometimes writes only the first one's notes
-            yield f"{cut}.json"
+    for cut in dict.fromkeys(_cut(media, length) for length in _CUTS):
+        if cut != media:
+            yield f"{cut}{number}.json"
+            if number:  # Takeout sometimes writes only the first one's notes
+                yield f"{cut}.json"
 
 
 def _without_notes(text: str) -> str:
@@ -73,9 +74,9 @@ def _units(text: str) -> int:
     return len(text) + sum(letter > "\uffff" for letter in text)
 
 
-def _cut(text: str) -> str:
-    if len(text) <= _MOST and _units(text) <= _MOST:
+def _cut(text: str, most: int) -> str:
+    if len(text) <= most and _units(text) <= most:
         return text
     if _units(text) == len(text):
-        return text[:_MOST]
-    return text.encode("utf-16-le", "surrogatepass")[: 2 * _MOST].decode("utf-16-le", "ignore")
+        return text[:most]
+    return text.encode("utf-16-le", "surrogatepass")[: 2 * most].decode("utf-16-le", "ignore")

@@ -129,6 +129,7 @@ def test_the_time_of_the_file_comes_last():
             for word in ("संपादित", "แก้ไขแล้ว", "أُعدِّلت", "ha editado")
         ),
         ("x" * 60 + ".jpg", ["x" * 46 + ".json"], ["x" * 46 + ".json"]),
+        ("x" * 60 + "(1).jpg", ["x" * 47 + "(1).json"], ["x" * 47 + "(1).json"]),
         ("IMG_2.jpg", ["IMG_1.jpg.json", "metadata.json"], []),
     ],
 )
