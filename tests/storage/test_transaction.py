@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
+import re
 import signal
 
 import numpy as np
@@ -12,7 +13,11 @@ import pytest
 from both_catalogs import BOTH, only_sqlite
 
 from imgsearch.errors import LibraryBusy, StorageFull
+from imgsearch.records import FileFacts, Word
 from imgsearch.storage import FailedFile, verify, writing
+from imgsearch.storage.catalog import orm_reads
+from imgsearch.storage.catalog.facts import FileDate, SidecarFacts
+from imgsearch.storage.transaction import WriteTransaction
 from imgsearch.storage.vectors import segment_store
 
 CATALOG_KINDS = BOTH
@@ -257,3 +262,36 @@ def test_one_transaction_at_a_time(store, root_id):
         tx.commit()
         with pytest.raises(ValueError, match="over"):
             tx.commit()
+
+
+@only_sqlite
+def test_a_commit_asks_indexes_alone_and_grows_with_its_own_size(store, kit, root_id, monkeypatch):
+    said, whole = list[str](), list[tuple[str, str]]()
+    write_rows = WriteTransaction._write_rows
+
+    def traced(transaction, connection):
+        driver = orm_reads.driver(connection)
+        driver.set_trace_callback(said.append)
+        write_rows(transaction, connection)
+        driver.set_trace_callback(None)
+        for statement in filter(lambda one: one.startswith(("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")), said):
+            for *_, step in driver.execute(f"EXPLAIN QUERY PLAN {statement}"):
+                if re.match(r"SCAN (files|images|image_words|sidecar_facts|batches)\b(?! USING INTEGER)", step):
+                    whole.append((step, statement))
+
+    def act(tx):
+        tx.add(kit.batch(root_id, [4, 5, 6]))
+        tx.remove_files(root_id, ["1.jpg"])
+        tx.place_files([(kit.place(root_id, "2.jpg", 5), kit.facts(3).content_hash)])
+        says = FileFacts(words=(Word("tag", "boat", "xmp"),), rating=4, rating_source="sidecar")
+        tx.facts.sidecars.append(SidecarFacts(FileDate(root_id, "3.jpg", "2001", "sidecar"), 77, says))
+        tx.record_failures([FailedFile(root_id, "9.jpg", "decode", "cut", False, 9, 9)])
+
+    with writing(store) as writer, writer.catalog.write() as connection:
+        orm_reads.driver(connection).execute(
+            "INSERT INTO image_marks (mark, content_hash, made_at) SELECT 'favourite', content_hash, '2026' FROM images"
+        )
+    monkeypatch.setattr(WriteTransaction, "_write_rows", traced)
+    write(store, act)
+    assert len(said) > 20
+    assert [step for step, statement in whole if "LIMIT 1" not in statement] == []

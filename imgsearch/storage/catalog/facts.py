@@ -15,7 +15,7 @@ from imgsearch import wordforms
 from imgsearch.records import DECODE_RECIPE, FACTS_RECIPE, FileFacts, Word
 from imgsearch.storage.catalog.dialects import SqlConnection, dialect_of
 from imgsearch.storage.catalog.rereads import write_read_before
-from imgsearch.storage.catalog.sqlite_reads import chunks, marks
+from imgsearch.storage.catalog.sqlite_reads import chunks, conditions_at, marks
 
 _RANK = "CASE dated_source WHEN 'sidecar' THEN 0 WHEN 'takeout' THEN 1 WHEN 'name' THEN 2 ELSE 3 END"
 _OF_FILES = "('sidecar', 'takeout', 'name', 'file')"
@@ -31,7 +31,6 @@ _SETTLE_RATINGS = f"""UPDATE images SET (rating, rating_source) = (
     SELECT told.rating, told.rating_source FROM sidecar_facts AS told JOIN files USING (file_id)
     WHERE files.image_id = images.image_id AND told.rating IS NOT NULL ORDER BY file_id LIMIT 1)
     WHERE image_id IN ({{marks}}) AND (rating IS NULL OR rating_source IN {_OF_FILES})"""
-_AT = "(root_id, relative_path) IN (VALUES {marks})"
 _WORDS = "INSERT INTO image_words (image_id, file_id, kind, text, source) VALUES (?, ?, ?, ?, ?)"
 _RENEW = """UPDATE images SET taken_at = ?, taken_source = ?, camera = ?, latitude = ?, longitude = ?, place_source = ?,
     rating = ?, rating_source = ?, facts_recipe = ? WHERE image_id = ?"""
@@ -96,9 +95,8 @@ class FactWrites:
 def images_at(connection: SqlConnection, places: Iterable[Key]) -> set[int]:
     """The images that these places hold now."""
     found: set[int] = set()
-    for chunk in chunks(places, 400):
-        statement = f"SELECT image_id FROM files WHERE {_AT.format(marks=', '.join(['(?, ?)'] * len(chunk)))}"
-        found |= {row[0] for row in connection.execute(statement, [value for key in chunk for value in key])}
+    for condition, values in conditions_at(places):
+        found |= {row[0] for row in connection.execute(f"SELECT image_id FROM files WHERE {condition}", values)}
     return found
 
 

@@ -57,6 +57,17 @@ def chunks(values: Iterable[T], size: int = _CHUNK) -> Iterator[list[T]]:
         yield chunk
 
 
+def conditions_at(places: Iterable[tuple[int, bytes]]) -> Iterator[tuple[str, list[Any]]]:
+    """Conditions on ``files`` and their values, which together ask for these places (root, path). A root at a time:
+    SQLite finds no pairs of a list in its index, (a, b) IN (VALUES ...) reads the whole table."""
+    by_root: dict[int, list[bytes]] = {}
+    for root_id, path in places:
+        by_root.setdefault(root_id, []).append(path)
+    for root_id, paths in by_root.items():
+        for chunk in chunks(paths):
+            yield f"root_id = ? AND relative_path IN ({marks(chunk)})", [root_id, *chunk]
+
+
 def revision(connection: SqlConnection) -> str | None:
     """The schema's revision; None for a catalog whose creation never finished."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone():

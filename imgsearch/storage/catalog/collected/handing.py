@@ -4,11 +4,10 @@ others away, or a file that was edited. Plain SQL, inside the caller's transacti
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from imgsearch.storage.catalog.collected.marks import FAVOURITE
 from imgsearch.storage.catalog.dialects import SqlConnection
-from imgsearch.storage.catalog.sqlite_reads import chunks
+from imgsearch.storage.catalog.sqlite_reads import conditions_at
 
 EDITED_BITS = 6
 """Bits of the perceptual hash that an edit in place may change: other words in the file change none, saving it again
@@ -24,7 +23,7 @@ _COPY = (
 )
 _EDIT = (_ALBUMS.format(handed="NULL"), _MARKS.format(handed="NULL", which=""))
 _AT = """SELECT root_id, relative_path, content_hash, perceptual_hash FROM files
-    JOIN images ON images.image_id = files.image_id WHERE (root_id, relative_path) IN (VALUES {marks})"""
+    JOIN images ON images.image_id = files.image_id WHERE """
 _COLLECTED = """ AND (content_hash IN (SELECT content_hash FROM album_images)
     OR content_hash IN (SELECT content_hash FROM image_marks))"""
 _ANY = "SELECT 1 FROM image_marks UNION ALL SELECT 1 FROM album_images LIMIT 1"
@@ -72,9 +71,7 @@ def _written(connection: SqlConnection, statements: Sequence[str], old: bytes, n
 
 def _held(connection: SqlConnection, places: Sequence[Place], which: str) -> Held:
     found: Held = {}
-    for chunk in chunks(places, 400):
-        statement = _AT.format(marks=", ".join(["(?, ?)"] * len(chunk))) + which
-        values: list[Any] = [value for place in chunk for value in place]
-        for root_id, path, content, bits in connection.execute(statement, values):
+    for condition, values in conditions_at(places):
+        for root_id, path, content, bits in connection.execute(_AT + condition + which, values):
             found[root_id, bytes(path)] = bytes(content), bits
     return found
