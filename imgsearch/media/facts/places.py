@@ -97,6 +97,8 @@ def _xmp_degrees(text: str, reference: str, negative: str, limit: float) -> floa
         return None
     try:
         parts = [float(group) for group in match.groups()[:3] if group]
+        if len(parts) == 2 and parts[1] > 60:  # degrees with a comma for their decimals
+            parts = [float(f"{match[1]}.{match[2]}")]
     except ValueError:  # "1.2.3"
         return None
     degrees = math.fsum(abs(part) / 60**power for power, part in enumerate(parts))

@@ -21,6 +21,7 @@ from imgsearch.media.source import open_source
 from imgsearch.records import FileFacts, Word
 
 _MOST_JSON_BYTES = 1 * MIB  # notes of an image have about 2 KB
+_OF_TAKEOUT = frozenset({"photoTakenTime", "geoData", "googlePhotosOrigin"})
 _ORIENTATIONS = frozenset("12345678")
 _LIMITS = DecodeLimits(file_bytes=max(MAX_BYTES, _MOST_JSON_BYTES))
 
@@ -67,15 +68,16 @@ def xmp_facts(data: bytes) -> FileFacts:
 
 
 def takeout_facts(data: bytes) -> FileFacts:
-    """The facts in Google's notes; none in any other JSON. Their times are UTC, and a place of zeros means none. Their
-    geoDataExif is ignored, because it repeats the image's own EXIF."""
+    """The facts in Google's notes; none in any other JSON. Their times are UTC, and a place of zeros means none. A
+    place that a person set goes before their copy of the image's own."""
     try:
         notes = json.loads(data)
     except (ValueError, RecursionError):
         return NO_FACTS
-    if not isinstance(notes, dict) or not isinstance(notes.get("photoTakenTime"), dict):
+    if not isinstance(notes, dict) or _OF_TAKEOUT.isdisjoint(notes):
         return NO_FACTS
-    date = _time_of(notes["photoTakenTime"])
+    taken = notes.get("photoTakenTime")
+    date = _time_of(taken) if isinstance(taken, dict) else None
     place = _place_of(notes.get("geoData")) or _place_of(notes.get("geoDataExif"))
     return FileFacts(
         taken_at=date,
