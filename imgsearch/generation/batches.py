@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from imgsearch.errors import NotEnoughMemory, UsageError
+from imgsearch.errors import CheckpointInvalid, NotEnoughMemory, UsageError
 from imgsearch.generation.decoding import Decoding
 from imgsearch.model.memory import available_bytes
 
@@ -56,6 +56,16 @@ def _attempt(part: Callable[[Sequence[int]], list[R]], places: Sequence[int]) ->
     return None
 
 
+def require_finite(states: torch.Tensor, name: str) -> None:
+    """Raise UsageError where float16 overflowed, CheckpointInvalid where weights are no numbers: texts made of such
+    states look like texts."""
+    if bool(torch.isfinite(states).all()):
+        return
+    if states.dtype == torch.float16:
+        raise UsageError(f"{name} overflows in float16, so that it would write nonsense", "load it in bfloat16")
+    raise CheckpointInvalid(f"{name} makes no numbers of a picture, so its weights are damaged", "get it again")
+
+
 def usual_batch_size(config: Any, settings: Decoding, device: torch.device) -> int:
     """Images in one batch: 32 on a CPU, 128 on a GPU, fewer if the free memory would not hold them."""
     most = _MOST["cuda" if device.type == "cuda" else "cpu"]
@@ -83,7 +93,7 @@ def _bytes_of_image(config: Any, settings: Decoding) -> int:
 
 def count_of(images: Any) -> int:
     """The number of images. Raises UsageError for anything but a list, above all for a single image."""
-    if not isinstance(images, Sequence):
+    if not isinstance(images, Sequence) or isinstance(images, (str, bytes)):
         raise UsageError(f"received {type(images).__name__}, expected a list of PIL pictures", "put it into a list")
     return len(images)
 

@@ -7,7 +7,6 @@ width, T query tokens, E the language model's width, L ids of a prompt, V the vo
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
@@ -15,13 +14,20 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from PIL import Image
-from transformers import DynamicCache
+from transformers import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from imgsearch.errors import NotEnoughMemory, UsageError
-from imgsearch.generation.batches import check_room, count_of, in_batches, texts_for, usual_batch_size
+from imgsearch.generation.batches import (
+    check_room,
+    count_of,
+    in_batches,
+    require_finite,
+    texts_for,
+    usual_batch_size,
+)
 from imgsearch.generation.contract import QUESTION_FORM, Answer, Caption, Captions, Watch
-from imgsearch.generation.decoding import Decoding, Noise, draw
+from imgsearch.generation.decoding import Decoding, Noise, draw, noise_of, whole_number
 from imgsearch.generation.loss import loss_of_batch
 from imgsearch.generation.pixels import upright_pixels
 from imgsearch.generation.tokenizer import PromptTokenizer
@@ -101,7 +107,7 @@ class Blip2Generator:
             num_captions,
             no_repeat,
         )
-        noise = self._noise(seed, count_of(images), settings) if do_sample else None
+        noise = noise_of(seed, count_of(images), settings, self._device) if do_sample else None
         written = self._write(images, self._prompts(prompt, count_of(images)), settings, noise, batch_size, watch)
         return [Captions.of(candidates) for candidates in written]
 
@@ -119,7 +125,7 @@ class Blip2Generator:
         watch: Watch | None = None,
     ) -> list[Answer]:
         """As `Generator.answer`."""
-        if form and "{}" not in form:
+        if form and (not isinstance(form, str) or "{}" not in form):
             raise UsageError(f"the form {form!r} has no {{}} for the question", f"for example {QUESTION_FORM!r}")
         asked = texts_for(questions, count_of(images), "questions")
         prompts = [form.replace("{}", question) if form else question for question in asked]
@@ -148,7 +154,7 @@ class Blip2Generator:
         """float32 [B, T, E] on the CPU: what the language model reads of each of B images."""
         parts = self._batched(
             lambda places: list(self._project([images[place] for place in places]).float().cpu()),
-            range(len(images)),
+            range(count_of(images)),
             self._batch_size(None, Decoding(num_beams=1)),
         )
         width = self._network.language_projection.out_features
@@ -156,23 +162,19 @@ class Blip2Generator:
 
     def first_logits(self, images: Sequence[Image.Image], prompt: str | Sequence[str] = "") -> torch.Tensor:
         """float32 [B, V] on the CPU: the logits of the first new id after B images with their prompts."""
-        prompts = self._prompts(prompt, len(images))
+        prompts = self._prompts(prompt, count_of(images))
 
         def part(places: Sequence[int]) -> list[torch.Tensor]:
             embeds, mask = self._embed([images[place] for place in places], [prompts[place] for place in places])
             if self._encoder_decoder:
-                start = torch.full((len(places), 1), self._start, device=self._device)
+                start = torch.full_like(mask[:, :1], self._network.config.text_config.decoder_start_token_id)
                 found = self._language(inputs_embeds=embeds, attention_mask=mask, decoder_input_ids=start)
             else:
                 found = self._language(inputs_embeds=embeds, attention_mask=mask)
             return list(found.logits[:, -1].float().cpu())
 
-        rows = self._batched(part, range(len(images)), self._batch_size(None, Decoding(num_beams=1)))
+        rows = self._batched(part, range(count_of(images)), self._batch_size(None, Decoding(num_beams=1)))
         return torch.stack(rows) if rows else torch.empty((0, self._network.config.text_config.vocab_size))
-
-    @property
-    def _start(self) -> int:
-        return int(self._network.config.text_config.decoder_start_token_id or 0)
 
     def _write(
         self,
@@ -214,16 +216,23 @@ class Blip2Generator:
         repeats = settings.rows
         if self._encoder_decoder:
             states = self._language.get_encoder()(inputs_embeds=embeds, attention_mask=mask).last_hidden_state
+            require_finite(states, self.name)
             encoded = BaseModelOutput(last_hidden_state=states.repeat_interleave(repeats, dim=0))
-            return {"encoder_outputs": encoded, "attention_mask": mask.repeat_interleave(repeats, dim=0)}
+            # Of its own, transformers makes a cache with as many layers as the encoder has, too few for some decoders.
+            cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+            return {
+                "encoder_outputs": encoded,
+                "attention_mask": mask.repeat_interleave(repeats, dim=0),
+                "past_key_values": cache,
+            }
         cache = DynamicCache(config=self._language.config)
-        self._language.model(
+        read = self._language.model(
             inputs_embeds=embeds[:, :-1], attention_mask=mask[:, :-1], past_key_values=cache, use_cache=True
         )
+        require_finite(read.last_hidden_state, self.name)
         cache.batch_repeat_interleave(repeats * settings.beams)
-        ids = self._padded_ids(prompts).repeat_interleave(repeats, dim=0)
         return {
-            "input_ids": ids,
+            "input_ids": self._padded_ids(prompts).repeat_interleave(repeats, dim=0),
             "attention_mask": mask.repeat_interleave(repeats, dim=0),
             "past_key_values": cache,
         }
@@ -265,23 +274,14 @@ class Blip2Generator:
         projected: torch.Tensor = self._network.language_projection(states.to(features.dtype))
         return projected
 
-    def _noise(self, seed: int | Sequence[int] | None, count: int, settings: Decoding) -> Noise:
-        if seed is None:
-            seed = random.SystemRandom().randrange(1 << 62)
-        elif not isinstance(seed, int):
-            seed = [int(one) for one in seed]
-            if len(seed) != count:
-                raise UsageError(f"{len(seed)} seeds were given for {count} pictures", "give one, or one a picture")
-        return Noise(seed, count * settings.rows, settings.rows, self._device)
-
     def _prompts(self, prompt: str | Sequence[str], count: int) -> list[list[int]]:
         return [self._tokenizer.encode(text) for text in texts_for(prompt, count, "prompts")]
 
     def _batch_size(self, batch_size: int | None, settings: Decoding) -> int:
         if batch_size is not None:
-            if batch_size < 1:
-                raise UsageError(f"batch_size is {batch_size}, expected 1 or more", "leave it out")
-            return batch_size
+            if (number := whole_number(batch_size)) is None or number < 1:
+                raise UsageError(f"batch_size is {batch_size!r:.60}, expected a whole number from 1 on", "leave it out")
+            return number
         return usual_batch_size(self._network.config, settings, self._device)
 
     def _batched(self, part: Callable[[Sequence[int]], list[R]], order: Sequence[int], size: int) -> list[R]:

@@ -6,9 +6,12 @@ numbers are ours: they depend on the seed and the image's place, never on the ba
 
 from __future__ import annotations
 
+import operator
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from numbers import Real
+from typing import Any, cast
 
 import torch
 from transformers import (
@@ -31,6 +34,10 @@ from imgsearch.generation.tokenizer import Marks
 TOP_K = 50
 """Nucleus sampling chooses among at most this many ids, the default of the transformers that LAVIS ran on."""
 _MAX_BEAMS, _MAX_NEW_TOKENS, _MAX_CAPTIONS = 64, 512, 64
+# Beyond these, float32 has no room for what is computed with them.
+_RANGES = {"repetition_penalty": (1e-3, 1e3), "temperature": (1e-6, 1e6), "top_p": (1e-9, 1.0)}
+_RANGES |= {"length_penalty": (-100.0, 100.0)}
+_SEEDS = range(-(1 << 63), 1 << 64)  # what a torch generator takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +56,33 @@ class Decoding:
     no_repeat: int = 0
 
     def __post_init__(self) -> None:
-        _within("num_beams", self.num_beams, 1, _MAX_BEAMS)
-        _within("max_new_tokens", self.max_new_tokens, 1, _MAX_NEW_TOKENS)
-        _within("min_new_tokens", self.min_new_tokens, 0, self.max_new_tokens)
-        _within("num_captions", self.num_captions, 1, _MAX_CAPTIONS)
-        _within("no_repeat", self.no_repeat, 0, self.max_new_tokens)
-        for name in ("repetition_penalty", "temperature", "top_p"):
+        self._set_whole("num_beams", 1, _MAX_BEAMS)
+        self._set_whole("max_new_tokens", 1, _MAX_NEW_TOKENS)
+        self._set_whole("min_new_tokens", 0, self.max_new_tokens)
+        self._set_whole("num_captions", 1, _MAX_CAPTIONS)
+        self._set_whole("no_repeat", 0, self.max_new_tokens)
+        for name, (lowest, highest) in _RANGES.items():
             value = getattr(self, name)
-            if not (0 < value < float("inf")) or (name == "top_p" and value > 1):
-                raise UsageError(f"{name} is {value}, expected a number above 0", f"for example {name}=1.0")
-        if not abs(self.length_penalty) < float("inf"):
-            raise UsageError(f"length_penalty is {self.length_penalty}, expected a number", "for example 1.0")
+            if isinstance(value, bool) or not isinstance(value, Real) or not lowest <= float(value) <= highest:
+                raise UsageError(
+                    f"{name} is {value!r:.60}, expected a number of {lowest:g} to {highest:g}",
+                    f"for example {name}=1.0",
+                )
         if not self.do_sample and self.num_captions > self.num_beams:
             raise UsageError(
                 f"{self.num_captions} captions were asked of {self.num_beams} beams: there is at most one a beam",
                 "raise num_beams, or draw them with do_sample=True",
             )
+
+    def _set_whole(self, name: str, lowest: int, highest: int) -> None:
+        """Check a whole number, and make NumPy's Python's."""
+        value = getattr(self, name)
+        number = whole_number(value)
+        if number is None or not lowest <= number <= highest:
+            raise UsageError(
+                f"{name} is {value!r:.60}, expected a whole number of {lowest} to {highest}", f"for example {name}=5"
+            )
+        object.__setattr__(self, name, number)
 
     @property
     def beams(self) -> int:
@@ -77,11 +95,12 @@ class Decoding:
         return self.num_captions if self.do_sample else 1
 
 
-def _within(name: str, value: int, lowest: int, highest: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
-        raise UsageError(
-            f"{name} is {value!r}, expected a whole number of {lowest} to {highest}", f"for example {name}=5"
-        )
+def whole_number(value: Any) -> int | None:
+    """A whole number of any kind, Python's or NumPy's; None for everything else."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
 
 
 class Noise:
@@ -118,6 +137,22 @@ class Noise:
 
     def _generator(self, seed: int) -> torch.Generator:
         return torch.Generator(self._device).manual_seed(seed)
+
+
+def noise_of(seed: int | Sequence[int] | None, count: int, settings: Decoding, device: torch.device) -> Noise:
+    """The numbers of a call for ``count`` images: of one seed, of one for each image, or of one that nobody knows.
+    Raises UsageError."""
+    if seed is None:
+        seed = random.SystemRandom().randrange(1 << 62)
+    many = isinstance(seed, Sequence) and not isinstance(seed, (str, bytes))
+    given: list[Any] = list(cast("Sequence[int]", seed)) if many else [seed]
+    seeds = [whole_number(one) for one in given]
+    if any(one is None or one not in _SEEDS for one in seeds):
+        raise UsageError(f"the seed is {seed!r:.60}, expected a whole number of 64 bits", "for example seed=11")
+    if many and len(seeds) != count:
+        raise UsageError(f"{len(seeds)} seeds were given for {count} pictures", "give one, or one a picture")
+    numbers = cast("list[int]", seeds)
+    return Noise(numbers if many else numbers[0], count * settings.rows, settings.rows, device)
 
 
 class _Draw(LogitsProcessor):  # type: ignore[misc]

@@ -1,8 +1,9 @@
 """LAVIS's generative BLIP-2 files, read as transformers' Blip2ForConditionalGeneration.
 
-Three files: the ``.pth`` (Q-Former, projection, and the ViT in the ``caption_*`` forms), ``eva_vit_g.pth`` where it
-holds no ViT, and the language model's own directory. Sources: LAVIS 1.0.2, models/blip2_models/blip2_opt.py and
-blip2_t5.py, and what its runners leave out when they save (parameters without a gradient).
+Three files: the ``.pth`` (Q-Former, projection, and the ViT in the ``caption_*`` forms), ``eva_vit_g.pth`` or
+``clip_vit_L.pth`` where it holds no ViT, and the language model's own directory. Sources: LAVIS 1.0.2,
+models/blip2_models/blip2_opt.py and blip2_t5.py, and what its runners leave out when they save (parameters without a
+gradient).
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ from imgsearch.model.checkpoints.lavis_vit import (
     image_size_of,
     tower_config,
 )
-from imgsearch.model.checkpoints.towers import is_clip
 
 _TOP_NAMES = {
     "query_tokens": "query_tokens",
@@ -51,6 +51,7 @@ class LavisGenerator:
     """The tensors of a ``.pth`` under LAVIS's names, and ``config`` as transformers' Blip2Config takes it, but for the
     ids that only the tokenizer tells."""
 
+    path: Path
     body: State
     tower: State
     projection: str
@@ -58,12 +59,15 @@ class LavisGenerator:
 
     def tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
         """transformers' names with their tensors, converted one by one; without the language model's."""
-        yield from convert_tower(self.tower, self.config["vision_config"])
-        for old, new in _TOP_NAMES.items():
-            yield new, self.body[old]
-        yield from convert_layers(self.body)
-        for part in ("weight", "bias"):
-            yield f"language_projection.{part}", self.body[f"{self.projection}.{part}"]
+        try:
+            yield from convert_tower(self.tower, self.config["vision_config"])
+            for old, new in _TOP_NAMES.items():
+                yield new, self.body[old]
+            yield from convert_layers(self.body)
+            for part in ("weight", "bias"):
+                yield f"language_projection.{part}", self.body[f"{self.projection}.{part}"]
+        except KeyError as exc:
+            raise _not_whole(self.path, exc) from exc
 
 
 def read_generator(path: Path, language: Path, image_size: int | None) -> LavisGenerator:
@@ -71,20 +75,24 @@ def read_generator(path: Path, language: Path, image_size: int | None) -> LavisG
     retrieval checkpoint, one of another language model, damaged) and ModelUnavailable (the ViT's file is missing)."""
     body = read_state(path)
     text_config = read_language_config(language)
-    projection = _check(body, text_config, path, language)
+    try:
+        projection = _check(body, text_config, path, language)
+    except IndexError as exc:
+        raise _not_whole(path, exc) from exc
     tower = {key.removeprefix(_TOWER_PREFIX): value for key, value in body.items() if key.startswith(_TOWER_PREFIX)}
     if not tower:
         tower = dict(read_state(tower_beside(path, body)))
-    if is_clip(tower):
-        raise CheckpointInvalid(
-            f"the ViT of {path} is CLIP's ViT-L; a generator with EVA's ViT-g was expected",
-            "blip2_pretrained_opt2.7b.pth and blip2_pretrained_flant5xl.pth are such",
-        )
     try:
         size = image_size or image_size_of(tower)
-        return LavisGenerator(body, tower, projection, _config(body, tower, size, text_config))
-    except KeyError as exc:
-        raise CheckpointInvalid(f"{path} holds no {exc.args[0]!r}; it is not a whole BLIP-2", "fetch it again") from exc
+        return LavisGenerator(path, body, tower, projection, _config(body, tower, size, text_config))
+    except (KeyError, IndexError, ValueError) as exc:
+        raise _not_whole(path, exc) from exc
+
+
+def _not_whole(path: Path, found: Exception) -> CheckpointInvalid:
+    """For a tensor that is not there, or has fewer axes than BLIP-2's."""
+    what = f"no {found.args[0]!r}" if isinstance(found, KeyError) else "tensors of other forms than BLIP-2's"
+    return CheckpointInvalid(f"{path} holds {what}; it is not a whole BLIP-2", "fetch it again")
 
 
 def _check(body: State, text_config: dict[str, Any], path: Path, language: Path) -> str:

@@ -66,7 +66,10 @@ def _open(source: GeneratorSource, target: Target, image_size: int | None) -> tu
         config = lavis.config
     pieces = read_pieces(folder)
     network = _empty_network(config, source)
-    tokenizer = PromptTokenizer(pieces, _marks(network.config.text_config, pieces, source, folder), folder)
+    text = network.config.text_config
+    if "eos_token_id" not in config["text_config"]:
+        text.eos_token_id = None  # transformers' default is not what BLIP-2's texts end with
+    tokenizer = PromptTokenizer(pieces, _marks(text, pieces, source, folder), folder)
     _settle(network, tokenizer, source)
     if source.kind == "directory":
         fill(network, _file_tensors(source.weights, source), target, source)
@@ -163,6 +166,14 @@ def _settle(network: Any, tokenizer: PromptTokenizer, source: GeneratorSource) -
     if config.image_token_index is None or not 0 <= config.image_token_index < rows:
         # Revisions from before 2024-11 have none. Its word vector is never read: any id that no text has will do.
         config.image_token_index = tokenizer.size if tokenizer.size < rows else marks.pad
+    if text.model_type == "opt" and text.word_embed_proj_dim != text.hidden_size:
+        raise CheckpointInvalid(
+            f"{tokenizer.origin} holds an OPT whose word vectors have {text.word_embed_proj_dim} numbers and whose "
+            f"layers have {text.hidden_size}: what a picture gives has no place among its words",
+            "BLIP-2 was published with OPT of 2.7 and 6.7 billion parameters",
+        )
+    if text.model_type == "t5" and text.decoder_start_token_id is None:
+        text.decoder_start_token_id = marks.pad
     text.eos_token_id = list(marks.end) if len(marks.end) > 1 else marks.end[0]
     text.pad_token_id = marks.pad
     # Nothing of a repository's own generation settings (sampling, lengths) may change what is asked for here.

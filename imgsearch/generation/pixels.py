@@ -17,6 +17,8 @@ def upright_pixels(image: Image.Image, size: int) -> UInt8:
     embedded profile applied. Raises MediaError if the image cannot be decoded, UsageError if it is no PIL image."""
     if not isinstance(image, Image.Image):
         raise UsageError(f"received {type(image).__name__}, expected a PIL picture", "open it with PIL.Image.open")
+    if not image.width or not image.height:
+        raise MediaError("the picture is empty: it has no pixels", stage="decode")
     try:
         image.load()
         orientation = orientation_of(exif_of(image))

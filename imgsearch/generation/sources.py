@@ -16,6 +16,7 @@ from imgsearch.model.checkpoints.resolve import (
     meant_name,
     weight_files,
 )
+from imgsearch.model.checkpoints.towers import find_tower
 
 ARCHITECTURE = "Blip2ForConditionalGeneration"
 SHIPPED = "mini"
@@ -143,8 +144,8 @@ def _checkpoint_file(path: Path, language_model: str | Path | None) -> Generator
         )
     folder = _language_folder(language_model)
     language_weights = weight_files(folder, "copy the language model's whole directory again")
-    tower = path.parent / "eva_vit_g.pth"
-    own = (path, tower) if tower.is_file() and tower != path else (path,)
+    tower = find_tower(path)
+    own = (path,) if tower is None else (path, tower)
     weights = (*own, *language_weights)
     return GeneratorSource(
         str(path),

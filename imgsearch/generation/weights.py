@@ -48,6 +48,11 @@ def fill(network: Any, tensors: Tensors, target: Target, source: GeneratorSource
             raise CheckpointInvalid(
                 f"in {source.path} {name} is {list(value.shape)}, expected {list(wanted[name].shape)}", mend_of(source)
             )
+        if not value.is_floating_point():
+            raise CheckpointInvalid(
+                f"in {source.path} {name} holds {value.dtype} instead of floating-point numbers".replace("torch.", ""),
+                "get the weights that were not packed into few bits; --quantize packs them on loading",
+            )
         if name in copies and any(first in state for first in _first_names(name, tied)):
             continue
         if target.quantize and name in few:
@@ -55,7 +60,7 @@ def fill(network: Any, tensors: Tensors, target: Target, source: GeneratorSource
         else:
             # A copy instead of the mapped file, because overwriting the file would change the weights.
             state[name] = value.to(target.place, _dtype_of(name, target.kind), copy=True).contiguous()
-    _tie(state, tied, network.config.text_config.model_type == "t5")
+    _tie(state, tied, network.config.text_config)
     missing = sorted(set(wanted) - set(state) - set(packed))
     if missing:
         raise CheckpointInvalid(
@@ -103,14 +108,15 @@ def _first_names(name: str, tied: Iterable[tuple[str, ...]]) -> list[str]:
     return [row[0] for row in tied if name in row[1:]]
 
 
-def _tie(state: dict[str, torch.Tensor], tied: Iterable[tuple[str, ...]], t5: bool) -> None:
+def _tie(state: dict[str, torch.Tensor], tied: Iterable[tuple[str, ...]], text: Any) -> None:
     """Give every name of a tied row the row's one tensor, that of the first name if the file has it."""
     for row in tied:
         found = next((state[name] for name in row if name in state), None)
         if found is not None:
             state.update(dict.fromkeys(row, found))
     head, embedding = "language_model.lm_head.weight", _T5_TIED[0]
-    if t5 and head not in state and embedding in state:  # in T5 1.0 the head is the embedding
+    # In T5 1.0 the head is the embedding, and outputs are scaled for that. Flan-T5 has a head of its own.
+    if text.model_type == "t5" and text.scale_decoder_outputs and head not in state and embedding in state:
         state[head] = state[embedding]
 
 

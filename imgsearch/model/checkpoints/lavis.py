@@ -26,7 +26,7 @@ from imgsearch.model.checkpoints.lavis_vit import (
     image_size_of,
     tower_config,
 )
-from imgsearch.model.checkpoints.pickled import read_pickled, read_trained_size
+from imgsearch.model.checkpoints.pickled import read_pickled, read_trained_size, state_of
 from imgsearch.model.checkpoints.towers import CLIP_FILE, EVA_FILE, TOWER_PREFIX, find_tower, is_clip
 
 DEFAULT_IMAGE_SIZE = 224  # LAVIS's pre-training size, for the form that does not say
@@ -91,6 +91,8 @@ def read_lavis(path: Path, image_size: int | None) -> LavisCheckpoint:
         return LavisCheckpoint(body, tower, size, _config(body, tower, size))
     except KeyError as exc:
         raise CheckpointInvalid(f"{path} holds no {exc.args[0]!r}; it is not a whole BLIP-2", "fetch it again") from exc
+    except (IndexError, ValueError) as exc:  # a tensor with fewer axes
+        raise CheckpointInvalid(f"{path} holds tensors of other forms than BLIP-2's", "fetch it again") from exc
 
 
 def _open_state(path: Path) -> State:
@@ -115,10 +117,10 @@ def read_state(path: Path) -> State:
         raise
     except Exception as exc:
         raise CheckpointInvalid(f"{path} cannot be read as a checkpoint", mend) from exc
-    state = loaded.get("model", loaded) if isinstance(loaded, dict) else None
-    if not isinstance(state, dict) or not any(isinstance(value, torch.Tensor) for value in state.values()):
+    state = state_of(loaded) if isinstance(loaded, dict) else {}
+    if not any(isinstance(value, torch.Tensor) for value in state.values()):
         raise CheckpointInvalid(f"{path} holds no state dict; LAVIS's are {{'model': tensors}}", mend)
-    return {str(key): value for key, value in state.items() if isinstance(value, torch.Tensor)}
+    return {key: value for key, value in state.items() if isinstance(value, torch.Tensor)}
 
 
 def tower_beside(path: Path, body: State) -> Path:

@@ -23,6 +23,7 @@ _OTHER_BYTES = {"LongStorage": 8, "IntStorage": 4, "ShortStorage": 2, "CharStora
 _OTHER_BYTES |= {"BoolStorage": 1}
 _LOCAL_HEADER = 30  # bytes of a zip record's own header, before its name and extra field
 _LONGEST_PICKLE = 100_000_000
+_OWN = "query_tokens"  # a name that every BLIP-2 has
 
 
 def read_pickled(path: Path) -> dict[str, FloatTensor] | None:
@@ -37,11 +38,19 @@ def read_pickled(path: Path) -> dict[str, FloatTensor] | None:
             if records[pickled].file_size > _LONGEST_PICKLE or not _little_endian(archive, prefix, records):
                 return None
             loaded = _Reader(archive.open(pickled)).load()
-            state = loaded.get("model", loaded)
-            found = {name: value for name, value in state.items() if isinstance(value, _Tensor)}
-            return {str(name): _placed(file, path, records, prefix, value) for name, value in found.items()} or None
+            found = {name: value for name, value in state_of(loaded).items() if isinstance(value, _Tensor)}
+            return {name: _placed(file, path, records, prefix, value) for name, value in found.items()} or None
     except Exception:  # noqa: BLE001 - whatever is wrong, torch.load says it better
         return None
+
+
+def state_of(loaded: Mapping[Any, Any]) -> dict[str, Any]:
+    """The state dict in what a file held: bare, LAVIS's {"model": state}, or Lightning's {"state_dict": state}. What
+    wrapped the model when it was saved ("module.", "model.") is taken from before BLIP-2's names."""
+    inside = (loaded[key] for key in ("model", "state_dict") if isinstance(loaded.get(key), Mapping))
+    state = {str(name): value for name, value in next(inside, loaded).items()}
+    wrap = next((name.removesuffix(_OWN) for name in state if name.endswith(_OWN)), "")
+    return {name[len(wrap) :]: value for name, value in state.items() if name.startswith(wrap)}
 
 
 def read_trained_size(path: Path) -> int | None:

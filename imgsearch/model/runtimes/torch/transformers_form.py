@@ -47,6 +47,7 @@ def empty_network(
         parsed._attn_implementation = "sdpa"
         with torch.device("meta"):
             network = architecture(parsed)
+            _as_clip(network.vision_model, parsed.vision_config)
     except ImgsearchError:
         raise
     except Exception as exc:
@@ -59,6 +60,17 @@ def empty_network(
     return network.eval().requires_grad_(False)
 
 
+def _as_clip(vision: Any, config: Any) -> None:
+    """Give transformers' ViT what CLIP's has more and less, where the config asks for it
+    (`imgsearch.model.checkpoints.config.VisionSizes` knows the keys): a norm before the first block, patches without
+    bias."""
+    if getattr(config, "pre_layer_norm", False):
+        vision.pre_layernorm = torch.nn.LayerNorm(config.hidden_size, config.layer_norm_eps)
+        vision.embeddings.register_forward_hook(lambda _module, _inputs, embedded: vision.pre_layernorm(embedded))
+    if not getattr(config, "patch_bias", True):
+        vision.embeddings.patch_embedding.bias = None
+
+
 def resize_positions(network: Any, image_size: int) -> None:
     """Use a loaded network at another image size: its position table interpolated as LAVIS does."""
     vision = network.config.vision_config
@@ -66,7 +78,8 @@ def resize_positions(network: Any, image_size: int) -> None:
         return
     check_image_size(image_size, vision.patch_size)
     table = network.get_parameter(_POSITIONS)
-    resized = interpolate_positions(table, image_size // vision.patch_size).to(table.dtype)
+    aligned = bool(getattr(vision, "align_corners", False))
+    resized = interpolate_positions(table, image_size // vision.patch_size, aligned).to(table.dtype)
     embeddings = network.vision_model.embeddings
     embeddings.position_embedding = torch.nn.Parameter(resized, requires_grad=False)
     embeddings.image_size = vision.image_size = image_size
