@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from imgsearch.model.arrays import as_numpy
@@ -37,5 +37,5 @@ class CalibratedJudge:
         if self._calibration.reads_parts:
             parts = parts_of(text)
             vectors = as_numpy(self._model.embed_texts(list(parts.texts)))
-            agreement = agreements(parts, vectors, tokens, self._sample)[0]
+            agreement = agreements(parts, vectors, tokens, partial(ScoreBackground.of_many, self._sample))[0]
         return self._calibration.strength(margin, itc, z, agreement) >= 0

@@ -15,7 +15,7 @@ from cachetools import LRUCache
 from imgsearch.errors import ModelMismatch, UsageError
 from imgsearch.index import IndexOpener, open_at_home, rank_order
 from imgsearch.records import Filters, Float32, Int64
-from imgsearch.search.calibration import NO_BACKGROUND, PartAgreement, ScoreBackground, evenly
+from imgsearch.search.calibration import NO_BACKGROUND, KeptBackgrounds, PartAgreement, ScoreBackground, evenly
 from imgsearch.search.features.stored import ImageSource
 from imgsearch.search.query.parts import agreements
 from imgsearch.search.request import Candidate, Nearest, RetrievalRequest, RetrievalResult
@@ -57,9 +57,9 @@ class OpenIndex:
         return getattr(self.index, "note", None) or self._note
 
     @cached_property
-    def sample(self) -> Float32:
-        """Vectors [n, T, D] of images spread evenly over the library, the background of every score."""
-        return self.view.read(self.view.live_slots[evenly(self.view.count)])
+    def backgrounds(self) -> KeptBackgrounds:
+        """Of texts, over images spread evenly over the library."""
+        return KeptBackgrounds(self.view.read(self.view.live_slots[evenly(self.view.count)]))
 
     def nearest(self, texts: Float32, count: int, allowed: Int64 | None = None) -> list[Nearest]:
         """The ``count`` best slots (fewer where fewer are allowed) for each of ``texts`` [Q, D]. A smaller
@@ -67,7 +67,7 @@ class OpenIndex:
         are read once."""
         total = len(self.shown_slots if allowed is None else allowed)
         best = self.index.search(texts, min(count, total), self.live if allowed is None else allowed)
-        backgrounds = ScoreBackground.of_many(self.sample, texts)
+        backgrounds = self.backgrounds.of(texts)
         known = best.slots >= 0
         rows = zip(best.slots, best.scores, known, backgrounds, strict=True)
         return [Nearest(slots[real], scores[real], background) for slots, scores, real, background in rows]
@@ -276,4 +276,4 @@ def _agreements(
         return ()
     slot_of = dict(zip(opened.view.image_ids_of(slots).tolist(), slots.tolist(), strict=True))
     tokens = opened.view.read(np.array([slot_of[one.image_id] for one in found], np.int64))
-    return tuple(agreements(request.parts, request.vectors, tokens, opened.sample))
+    return tuple(agreements(request.parts, request.vectors, tokens, opened.backgrounds.of))

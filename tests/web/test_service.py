@@ -145,7 +145,7 @@ def test_identical_queries_in_flight_are_answered_once(make_shelf: Callable[...,
 
 
 def test_equal_queries_are_searched_each_without_coalescing(make_shelf: Callable[..., Any]) -> None:
-    service, model = held(make_shelf(), ServiceLimits(coalesce=False))
+    service, model = held(make_shelf(), ServiceLimits(coalesce=False, batching=False))
     model.go.set()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(service.search, [Query("red", k=3)] * 8))

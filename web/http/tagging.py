@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, current_app, request
 
 ASK_AGAIN = "private, no-cache"
+_COMPACT = (",", ":")
 
 
 def install_tagging(app: Flask) -> None:
@@ -18,8 +18,13 @@ def install_tagging(app: Flask) -> None:
 
 def tagged_json(told: dict[str, Any], *, apart_from: str = "") -> Response:
     """``told`` as JSON with an ETag of its content; the field ``apart_from`` differs each time and does not count."""
-    answer = jsonify(told)
-    content = json.dumps({name: value for name, value in told.items() if name != apart_from}, sort_keys=True)
+    lasting = {name: value for name, value in told.items() if name != apart_from}
+    content = current_app.json.dumps(lasting, separators=_COMPACT)
+    whole = content
+    if len(lasting) < len(told):  # added behind, since writing 50 hits a second time takes 1 ms
+        rest = current_app.json.dumps({apart_from: told[apart_from]}, separators=_COMPACT)
+        whole = f"{content[:-1]}{',' if lasting else ''}{rest[1:]}"
+    answer = current_app.response_class(f"{whole}\n", mimetype="application/json")
     answer.set_etag(_tag(content.encode()), weak=True)
     return answer
 

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 
@@ -116,7 +117,7 @@ def parse(text: str) -> ParsedQuery:
     notes: list[str] = []
     images: dict[str, list[str]] = {"similar": [], "like": [], "unlike": []}
     negate = False
-    tokens = list(_without_joints(list(_tokens(text))))
+    tokens = list(_without_joints([token for _, _, token in _placed(text)]))
     for place, token in enumerate(tokens):
         if negate and token.quoted and not token.key:
             words.pop()
@@ -206,13 +207,13 @@ def pieces_of(text: str) -> list[tuple[str, str, str, bool]]:
     ]
 
 
-def _tokens(text: str) -> Iterator[_Token]:
-    """The pieces between spaces. A quoted part keeps its spaces."""
-    return (token for _, _, token in _placed(text))
+@lru_cache(64)
+def _placed(text: str) -> tuple[tuple[int, int, _Token], ...]:
+    """Tokens with their beginnings and ends. A page asks three times: for the answer, its heading, its files' names."""
+    return tuple(_scanned(text))
 
 
-def _placed(text: str) -> Iterator[tuple[int, int, _Token]]:
-    """Tokens with their beginnings and ends."""
+def _scanned(text: str) -> Iterator[tuple[int, int, _Token]]:
     place = 0
     while place < len(text):
         if text[place].isspace():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,15 @@ upon left right
 _BINDING = frozenset(_BINDING_WORDS.split())
 """Words between two things. "in", "on" and "at" are not among them: they mostly say where a thing is, and stay with
 it."""
+
+_ARTICLES = frozenset(("a", "an", "the", "some"))
+_MODIFIER_WORDS = """
+red scarlet orange yellow golden green blue purple violet pink brown black white grey gray beige silver gold dark
+bright light pale colourful colorful striped large big huge small little tiny tall short long round square old young
+new modern wooden metal happy sad beautiful cute wet dry empty full open closed broken sunny cloudy rainy snowy
+"""
+_MODIFIERS = frozenset(_MODIFIER_WORDS.split())
+"""Words that tell of another word what it is like: "red boat" is one thing, "cat umbrella" are two."""
 
 _PIECE = re.compile(r"[^\s,;:.!?()\"]+|[,;:.!?()\"]")
 
@@ -52,22 +62,44 @@ def parts_of(text: str) -> Parts:
     return Parts(clauses or (text,), content_words(text) or (text,))
 
 
+def bare_things(text: str) -> tuple[str, ...]:
+    """The things that ``text`` names by nothing but their name, if it names several: "a cat and a red boat" -> "a cat",
+    "cat umbrella" -> "cat", "umbrella". The model takes an image that shows one of them for the whole."""
+    things: list[str] = []
+    others = 0
+    for clause in parts_of(text).clauses:
+        words = clause.split()
+        telling = [word for word in words if word not in QUIET]
+        if _MODIFIERS.intersection(words):
+            others += 1
+        elif len(telling) == len(words):
+            things += words
+        elif len(telling) == 1 and words[-1] == telling[0] and _ARTICLES.issuperset(words[:-1]):
+            things.append(clause)
+        else:
+            others += 1
+    found = tuple(dict.fromkeys(things))[:MAX_CLAUSES]
+    return found if len(found) + others > 1 else ()
+
+
 def _is_place(word: str, before: list[str]) -> bool:
     """Whether it is the "left" of "on the left", not that of "left of"."""
     return word in ("left", "right") and len(before) > 1 and before[-1] == "the" and before[-2] in ("in", "on", "at")
 
 
-def agreements(parts: Parts, vectors: Float32, tokens: Float32, sample: Float32) -> list[PartAgreement]:
+def agreements(
+    parts: Parts, vectors: Float32, tokens: Float32, backgrounds: Callable[[Float32], list[ScoreBackground]]
+) -> list[PartAgreement]:
     """How well each of n images agrees with the parts, from ``vectors`` [P, D] of ``parts.texts``, ``tokens`` [n, T, D]
-    of the images and ``sample`` [m, T, D] of the library. Cost: (n + m) x T x D x P multiplications, 29 million for 512
-    images and seven parts."""
+    of the images and the ``backgrounds`` of vectors [Q, D]. Cost: n x T x D x P multiplications, and the backgrounds of
+    the clauses."""
     if not len(tokens):
         return []
     scores = (tokens @ vectors.T).max(axis=1)  # [n, P]
     count = len(parts.clauses)
     of_clauses = scores[:, :count]
-    backgrounds = ScoreBackground.of_many(sample, vectors[:count])
-    z = np.array([[one.z(score) for score, one in zip(row, backgrounds, strict=True)] for row in of_clauses.tolist()])
+    known = backgrounds(vectors[:count])
+    z = np.array([[one.z(score) for score, one in zip(row, known, strict=True)] for row in of_clauses.tolist()])
     held = float(of_clauses.max(axis=0).min())
     rows = zip(of_clauses.mean(axis=1).tolist(), z.min(axis=1).tolist(), scores[:, count:].mean(axis=1), strict=True)
     return [PartAgreement(clauses, weakest, held, float(words)) for clauses, weakest, words in rows]

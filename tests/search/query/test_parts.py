@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgsearch.search.calibration import Calibration
+from imgsearch.search.calibration import Calibration, ScoreBackground
 from imgsearch.search.query.parts import MAX_CLAUSES, Parts, agreements, parts_of
 
 
@@ -37,7 +39,7 @@ def test_parts_are_never_empty_and_few_for_any_text(text: str) -> None:
 def test_agreement_is_what_loops_find() -> None:
     rng = np.random.default_rng(5)
     tokens, sample, vectors = (rng.normal(size=s).astype(np.float32) for s in ((4, 3, 8), (30, 3, 8), (5, 8)))
-    found = agreements(Parts(("a", "b"), ("c", "d", "e")), vectors, tokens, sample)
+    found = agreements(Parts(("a", "b"), ("c", "d", "e")), vectors, tokens, partial(ScoreBackground.of_many, sample))
 
     def score(picture: np.ndarray, part: int) -> float:
         return max(float(token @ vectors[part]) for token in picture)
@@ -56,7 +58,7 @@ def test_agreement_is_what_loops_find() -> None:
 
 def test_no_picture_agrees_where_there_is_none() -> None:
     empty = np.empty((0, 3, 8), np.float32)
-    assert agreements(Parts(("a",), ("a",)), np.ones((2, 8), np.float32), empty, empty) == []
+    assert agreements(Parts(("a",), ("a",)), np.ones((2, 8), np.float32), empty, lambda _: []) == []
 
 
 def test_rule_from_before_the_parts_does_not_read_them() -> None:

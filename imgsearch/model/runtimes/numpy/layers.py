@@ -88,6 +88,10 @@ class LayerNorm:
     def of_sum(self, x: Float32, other: Float32) -> Float32:
         """The norm of ``x + other`` [..., H], computed in the memory of ``x``."""
         x += other
+        return self.in_place(x)
+
+    def in_place(self, x: Float32) -> Float32:
+        """The norm of ``x`` [..., H], computed in its memory."""
         x -= self._means(x)
         return self._finish(x)
 

@@ -29,6 +29,24 @@ class _SelfAttention:
         query, key, value = np.split(self.qkv(states), 3, axis=-1)
         return self.norm.of_sum(self.dense(attend(query, key, value, heads, mask)), states)
 
+    def of_pairs(self, seen: Float32, told: Float32, heads: int, *, last: bool) -> Float32:
+        """Of the queries' states ``seen`` [P, T, H] and the words' ``told`` [P or 1, L, H], one text for all, -> the
+        states of both [P, T + L, H], or after the ``last`` layer of the queries alone."""
+        count, tokens, width = seen.shape
+        if len(told) < count:
+            both = np.empty((count, tokens + told.shape[1], 3 * width), np.float32)
+            both[:, :tokens] = self.qkv(seen)
+            both[:, tokens:] = self.qkv(told)
+        else:
+            both = self.qkv(np.concatenate([seen, told], axis=1))
+        query, key, value = np.split(both, 3, axis=-1)
+        if last:
+            return self.norm.of_sum(self.dense(attend(query[:, :tokens], key, value, heads)), seen)
+        found = self.dense(attend(query, key, value, heads))
+        found[:, :tokens] += seen
+        found[:, tokens:] += told
+        return self.norm.in_place(found)
+
 
 @dataclass(frozen=True, slots=True)
 class _CrossAttention:
@@ -147,24 +165,22 @@ class NumpyQFormer:
 
     def read_pairs(self, queries: Float32, words: Float32, caches: Sequence[ImageCache]) -> Float32:
         """One text with P images: ``read_images`` of ``words`` [1, L, H] with what ``cache_image`` gave for each,
-        to rounding. Until the queries attend to an image, all pairs are one and are computed once."""
+        to rounding. Until the queries attend to an image, all pairs are one and are computed once; so are the words up
+        to the layer after that."""
         tokens = queries.shape[1]
-        states = self._first_norm(np.concatenate([queries, words], axis=1))  # [1, T + L, H]
+        seen, told = self._first_norm(queries), self._first_norm(words)  # [1, T, H], [1, L, H]
         layers = iter(range(len(self._crosses)))
         for number, attention in enumerate(self._attentions):
-            states = attention(states, self._sizes.heads, None)
+            last = number + 1 == self._sizes.layers
+            states = attention.of_pairs(seen, told, self._sizes.heads, last=last)
             seen = states[:, :tokens]
             if (cross := self._crosses.get(number)) is not None:
                 layer = next(layers)
                 seen = cross.attend_cached(seen, [cache.layers[layer] for cache in caches])
             seen = self._query_forwards[number](seen)
-            if number + 1 == self._sizes.layers:
-                return seen
-            told = self._text_forwards[number](states[:, tokens:])
-            if len(told) < len(seen):
-                told = np.broadcast_to(told, (len(seen), *told.shape[1:]))
-            states = np.concatenate([seen, told], axis=1)
-        raise AssertionError("a Q-Former has layers")
+            if not last:
+                told = self._text_forwards[number](states[:, tokens:])
+        return seen
 
     @cached_property
     def _first_norm(self) -> LayerNorm:
