@@ -120,7 +120,7 @@ class RapidEngine:
 
     def _letters(self, box: Points, line: _Line) -> Letters:
         """The letters of a line; of a column that was read lying, with those that were left out."""
-        letters = _placed(line)
+        letters = placed(line.text, line.score, line.info)
         if not _lies(box) or line.turns % 2:
             return letters
 
@@ -187,11 +187,10 @@ def _quiet(make: Any, **arguments: Any) -> Any:
     return made
 
 
-def _placed(line: _Line) -> Letters:
-    """The letters of a line where rapidocr saw them."""
-    text, confidences = line.text, line.info.confs
-    known = len(confidences) == len(text)
-    return Letters(text, tuple(_centres(text, line.info)), tuple(confidences if known else [line.score] * len(text)))
+def placed(text: str, score: float, info: Any) -> Letters:
+    """The letters of a line where rapidocr saw them, as its ``info`` tells; the line was read with ``score``."""
+    known = len(info.confs) == len(text)
+    return Letters(text, tuple(_centres(text, info)), tuple(info.confs if known else [score] * len(text)))
 
 
 def _recognised(box: Points, line: _Line, letters: Letters) -> Recognised | None:
@@ -207,10 +206,10 @@ def _recognised(box: Points, line: _Line, letters: Letters) -> Recognised | None
 
 def _centres(text: str, info: Any) -> list[float]:
     """How far along the line each letter of ``text`` stands. rapidocr tells it of letters that are no spaces; a space
-    is midway between its neighbours."""
+    is midway between its neighbours. What is no text at all may be read as spaces alone."""
     known = [column for columns in info.word_cols for column in columns]
     letters = [place for place, letter in enumerate(text) if not letter.isspace()]
-    if len(known) != len(letters) or not info.line_txt_len:
+    if not letters or len(known) != len(letters) or not info.line_txt_len:
         return [(place + 0.5) / len(text) for place in range(len(text))]
     at = [min(1.0, (column + 0.5) / info.line_txt_len) for column in known]
     return [float(place) for place in np.interp(range(len(text)), letters, at)]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
 from imgsearch.reading.columns import Letters, completed
+from imgsearch.reading.engine import placed
 
 COLUMN = "天ぷらラーメンコーヒー"
 
@@ -54,3 +56,19 @@ def test_latin_letters_and_short_columns_are_not_read_again() -> None:
         Letters("出口", (0.2, 0.5), (1.0,) * 2),
     ):
         assert completed(seen, never) == seen
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "expected"),
+    [
+        (" ", [], (0.5,)),  # rapidocr sees spaces alone in what is no text
+        ("   ", [], (1 / 6, 3 / 6, 5 / 6)),
+        ("a b", [[1], [7]], (0.15, 0.45, 0.75)),
+        ("ab", [[1]], (0.25, 0.75)),  # fewer places than letters
+    ],
+)
+def test_letters_stand_where_rapidocr_saw_them_or_evenly(text, columns, expected) -> None:
+    info = SimpleNamespace(word_cols=columns, line_txt_len=10, confs=[])
+    letters = placed(text, 0.9, info)
+    assert letters.centres == pytest.approx(expected)
+    assert letters.confidences == (0.9,) * len(text)
