@@ -25,8 +25,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(photos: Path, data: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "imgsearch", "dedup", "find", str(photos), "--tiers", "bytes,pixels,perceptual"]
-    environment = {**os.environ, "XDG_DATA_HOME": str(data)}
+    """Tiers that look at pictures are what follows the reading, which is stopped here."""
+    command = [sys.executable, "-m", "imgsearch", "dedup", "find", str(photos), "--tiers", "bytes"]
+    environment = {**os.environ, "XDG_DATA_HOME": str(data), "IMGSEARCH_WORKERS": "1"}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,14 @@ class Shelf:
         self.store: Store = create_store(self.folder, ModelId("m", "ab" * 32, "v1-32", "float32", T, D), dtype=dtype)
         self.count = 0
         self._rng = np.random.default_rng(3)
+
+    def copied(self, folder: Path) -> Shelf:
+        """The same library below another folder. The pictures' own folder holds nothing and stays."""
+        made = copy.copy(self)
+        made.folder, made._rng = folder / "library", copy.deepcopy(self._rng)
+        shutil.copytree(self.folder, made.folder)
+        made.store = open_store(made.folder)
+        return made
 
     def add(self, count: int) -> None:
         vectors = self._rng.standard_normal((count, T, D)).astype(np.float32)
@@ -87,10 +97,17 @@ class Shelf:
         return view.image_ids_of(found.slots.ravel()).reshape(found.slots.shape)
 
 
-@pytest.fixture(params=["float16", "int8"])
-def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shelf]:
-    made = Shelf(tmp_path, request.param)
+@pytest.fixture(scope="module", params=["float16", "int8"])
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    made = Shelf(tmp_path_factory.mktemp("filled"), request.param)
     made.add(600)
+    made.store.close()
+    return made
+
+
+@pytest.fixture
+def shelf(filled: Shelf, tmp_path: Path) -> Iterator[Shelf]:
+    made = filled.copied(tmp_path)
     yield made
     made.store.close()
 
