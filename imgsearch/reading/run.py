@@ -115,7 +115,10 @@ class TextReading:
         image_id = page.image_id
         if image_id is None and self._store is not None:
             image_id = self._store.image_of(decoded.content_hash)
-        return ReadingOutcome(page, image_id, self._reader.read(decoded.pixels))
+        try:
+            return ReadingOutcome(page, image_id, self._reader.read(decoded.pixels))
+        except Exception as exc:  # noqa: BLE001  others' code reads what is no text, too: one image must not end each run
+            return ReadingOutcome(page, image_id, None, f"its words cannot be read ({type(exc).__name__}: {exc})")
 
     def _keep(self, outcomes: list[ReadingOutcome]) -> list[ReadingOutcome]:
         rows: dict[int, StoredText] = {

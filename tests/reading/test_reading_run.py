@@ -55,6 +55,23 @@ def test_words_of_all_images_are_kept_and_dark_ones_not_recognised(filled: Any, 
     assert reading.waiting(filled.store) == []
 
 
+def test_an_image_at_which_the_engine_fails_is_named_and_the_others_are_read(filled: Any, engine: Any) -> None:
+    eye = engine()
+    recognise, fails = eye.recognise, iter([True, False, False])
+
+    def failing(*given: Any) -> Any:
+        if next(fails):
+            raise ValueError("array of sample points is empty")
+        return recognise(*given)
+
+    eye.recognise = failing
+    summary = run(TextReading(ImageReader(eye), filled.store), filled.store, [1, 2, 3, 4])
+    assert (summary.read, summary.stored, found(filled.store)) == (3, 3, [3, 4])
+    [(path, reason)] = summary.unreadable.items()
+    assert path.endswith("0.png")
+    assert reason == "its words cannot be read (ValueError: array of sample points is empty)"
+
+
 def test_stopped_run_keeps_what_it_read_and_goes_on_there(filled: Any, engine: Any) -> None:
     reading = TextReading(ImageReader(engine()), filled.store)
     seen: list[int] = []
