@@ -190,6 +190,16 @@ class _Patterns:
             self.names[name] = words
 
 
+_SAVED_PAGE = "a saved web page"
+# Microsoft, "Manage the file system: connected files": how Windows names the folder of a page in its languages, and
+# with it Firefox, Chrome ("_files" everywhere) and Word.
+_PAGE_ENDINGS = (
+    *("_files", ".files", "-files", "-dateien", "_fichiers", "_bestanden", "_file", "_archivos", "-filer", "_soubory"),
+    *("_tiedostot", "_pliki", "_elemei", "_ficheiros", "_arquivos", "_dosyalar", "_datoteke", "_fitxers", "_failid"),
+    *("_fails", "_bylos", "_fajlovi", "_fitxategiak"),
+)
+_PAGES = (".html", ".htm", ".xhtml", ".HTML", ".HTM")
+
 _PATTERNS, _ORIGINAL_PATTERNS = _Patterns(_TABLE), _Patterns(_ORIGINALS)
 _BEGINNINGS, _MARKED = tuple(_PATTERNS.beginnings), tuple(_PATTERNS.markers)
 
@@ -216,13 +226,13 @@ def program_folder_in(folder: str, name: str) -> str | None:
 def program_folder_above(path: str, *, originals: bool = True) -> ProgramFolder | None:
     """The outermost folder on the absolute ``path`` (itself included) that belongs to a program, with the program's
     name; None for an ordinary path. ``originals``: also those that a walk enters and no plan may touch, such as
-    Immich's. About 6 us a folder. Never raises."""
+    Immich's and those of saved web pages. About 6 us a folder. Never raises."""
     found = None
     above, name = os.path.split(path.rstrip("/" + os.sep))
     while name:
         words = program_folder_in(above, name)
         if words is None and originals:
-            words = _by_marker(_ORIGINAL_PATTERNS, above, name)
+            words = _by_marker(_ORIGINAL_PATTERNS, above, name) or _by_page(above, name)
         if words:
             found = ProgramFolder(os.path.join(above, name), words)  # noqa: PTH118
         above, name = os.path.split(above)
@@ -248,6 +258,15 @@ def _by_marker(patterns: _Patterns, folder: str, name: str) -> str | None:
         except ValueError:  # a null byte, which no path can have
             return None
     return None
+
+
+def _by_page(folder: str, name: str) -> str | None:
+    """What belongs to a web page that a browser or an office program saved beside the folder."""
+    ending = next((ending for ending in _PAGE_ENDINGS if name.lower().endswith(ending)), None)
+    if not ending or "\0" in name:
+        return None
+    stem = os.path.join(folder, name[: -len(ending)])  # noqa: PTH118
+    return _SAVED_PAGE if any(os.path.lexists(stem + suffix) for suffix in _PAGES) else None
 
 
 def _real(path: str) -> str:

@@ -189,6 +189,13 @@ def with_disc(share: float, light: float, chroma: float) -> Image.Image:
     return Image.fromarray(planes.clip(0, 255).astype(np.uint8), "YCbCr").convert("RGB")
 
 
+def inked(image: Image.Image) -> Image.Image:
+    """A grey image with a little colour, as light as what was there: a red mark, a lamp."""
+    planes = np.array(image.convert("L").convert("RGB").convert("YCbCr"))
+    planes[200:214, 150:166, 2] = 170
+    return Image.fromarray(planes, "YCbCr").convert("RGB")
+
+
 def sky(seed: int) -> Image.Image:
     rng = np.random.default_rng(seed)
     levels = np.full((300, 400, 3), (8, 10, 22), np.float32)
@@ -212,6 +219,7 @@ OTHERS: dict[str, tuple[Maker, Maker]] = {
     "sepia of a photograph": (lambda: photograph(1), lambda: ImageOps.colorize(photograph(1).convert("L"), *SEPIA)),
     "a negative": (lambda: photograph(1), lambda: ImageOps.invert(photograph(1))),
     "a sky": (lambda: sky(1), lambda: sky(2)),
+    "red ink on grey": (lambda: photograph(1).convert("L").convert("RGB"), lambda: inked(photograph(1))),
     "another scene": (lambda: scene(1), lambda: scene(2)),
     "a gradient's shape": (lambda: GRADIENT.resize((256, 40)), lambda: GRADIENT),
     **{

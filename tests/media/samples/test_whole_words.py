@@ -83,6 +83,13 @@ def test_exposure_is_told_in_lowest_terms(traits) -> None:
     }
 
 
+def test_gps_clock_tells_the_shot_to_the_second(traits) -> None:
+    gps: dict[int, object] = {29: "2023:05:06", 7: (IFDRational(10), IFDRational(11), IFDRational(123, 10))}
+    assert traits(encode(photo(), "JPEG", exif=exif_of(gps=gps))).shot == {"gps_time": "2023-05-06T10:11:12"}
+    day = {29: "2023:05:06"}
+    assert traits(encode(photo(), "JPEG", exif=exif_of(gps=day))).shot == {}, "a day is no time"
+
+
 def test_exposure_of_nothing_is_left_out(traits) -> None:
     details = {0x829A: IFDRational(0, 0), 0x9206: IFDRational(0xFFFFFFFF, 1), 0xA420: "0" * 32}
     assert traits(encode(photo(), "JPEG", exif=exif_of(details))).shot == {}

@@ -139,3 +139,16 @@ def test_included_matches_names_and_paths(pattern: str, path: str, matches: bool
 def test_relative_pattern_starts_at_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert Included(["sub/x.lrdata"]).matches(str(tmp_path / "sub" / "x.lrdata"))
+
+
+@pytest.mark.parametrize(
+    ("page", "folder"), [("News.html", "News_files"), ("a.b.htm", "a.b-Dateien"), ("Brief.htm", "Brief.files")]
+)
+def test_pictures_of_a_saved_web_page_are_walked_and_known_to_plans(tmp_path: Path, page: str, folder: str) -> None:
+    inside = tmp_path / folder / "img"
+    inside.mkdir(parents=True)
+    assert program_folder_above(str(inside)) is None, "a folder of a person's own"
+    (tmp_path / page).write_text("<img>")
+    found = program_folder_above(str(inside))
+    assert found is not None and found.words == "a saved web page" and found.path == str(tmp_path / folder)
+    assert program_folder_above(str(inside), originals=False) is None
