@@ -23,8 +23,6 @@ from imgsearch.storage.store import Store
 
 __all__ = ["FindCounts", "FindOptions", "compare", "copies_of", "groups_of", "read_pairs"]
 
-"""Called with (stage, done, total)."""
-
 COPIES = ("bytes", "pixels", "perceptual")
 """The tiers compared if there are no vectors: they need files alone."""
 
@@ -70,9 +68,9 @@ def compare(
     inventory = store.inventory()
     found = FindCounts(pictures=len(inventory))
     evidence.keep_only(inventory.image_ids)
-    lacking = np.empty(0, np.int64)
-    if set(tiers) - {"bytes"}:
-        lacking = fill_signatures(store, inventory.image_ids, found.failures.append, stage_of(progress, "reading"))
+    lacking = store.unsigned(inventory.image_ids) if set(tiers) - {"bytes"} else np.empty(0, np.int64)
+    if len(lacking):
+        lacking = fill_signatures(store, lacking, found.failures.append, stage_of(progress, "reading"))
     if "pixels" in tiers:
         _compare_pixels(store, evidence, inventory, found, progress, pool)
     if "perceptual" in tiers:

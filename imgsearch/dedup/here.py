@@ -48,7 +48,7 @@ class DuplicateLookup:
         `MOST_LOOKS` candidates 2 ms of headers, and unless these rule it out, decoding both at full size: 10 ms for
         drawings of 224 px, 0.5 to 1 s for 12 megapixels. Raises MediaError for a file that is not an image.
         """
-        decoded = decode_file(path, picture_side(self._store))
+        decoded = decode_file(path, picture_side(self._store.model))
         assert isinstance(decoded, DecodedImage)  # no known hashes were given
         signature = np.frombuffer(decoded.signature, np.uint8)[None]  # [1, 1536]
         asked = Asked(os.path.abspath(path), decoded.facts, decoded.mtime_ns)  # noqa: PTH100  bytes-safe, keeps links

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from imgsearch.dedup.evidence.examination import failure_of
 from imgsearch.errors import MediaError
 from imgsearch.progress import StepProgress
-from imgsearch.records import Failure, Int64
+from imgsearch.records import Failure, Int64, ModelId
 from imgsearch.search.features.images import decode_all
-from imgsearch.storage.catalog.inventory import HeldFile
 from imgsearch.storage.store import Store
-
-"""Called with (done, total)."""
 
 _CHUNK = 256  # images decoded and written at a time
 _BUSY_S = 60.0
@@ -47,21 +44,15 @@ def fill_signatures(
     return np.array(left, np.int64)
 
 
-def picture_side(store: Store) -> int:
-    """Pixels at which the library's images were decoded, from its model's recipe ("v1-112"): decoding a file at the
-    same side gives the same signature and pHash."""
-    size = re.search(r"-(\d+)$", store.model.recipe)
-    return int(size.group(1)) if size else _DEFAULT_SIDE
-
-
-def failure_of(file: HeldFile, error: MediaError) -> Failure:
-    """The report of a file that could not be read."""
-    return Failure(file.path, error.stage, error.message, error.transient, file.size_bytes, file.mtime_ns)
+def picture_side(model: ModelId) -> int:
+    """Pixels at which a library of ``model`` decoded its images: decoding a file at the same side gives the same
+    signature and pHash."""
+    return model.image_size or _DEFAULT_SIDE
 
 
 def _decode(store: Store, image_ids: list[int], failed: Callable[[Failure], None]) -> dict[int, bytes]:
     """Decodes the first file of each image that still holds it; if none does, reports the first one's failure."""
-    side = picture_side(store)
+    side = picture_side(store.model)
     files = store.copies(image_ids)
     made: dict[int, bytes] = {}
     reasons: dict[int, Failure] = {}

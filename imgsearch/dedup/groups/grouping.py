@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
@@ -16,7 +17,7 @@ from imgsearch.dedup.evidence.records import NEVER_MOVED, TIERS, Copy, Evidence,
 from imgsearch.dedup.evidence.relation import relate
 from imgsearch.dedup.file_pool import FilePool
 from imgsearch.dedup.groups.components import components
-from imgsearch.dedup.groups.crowds import left_to_series
+from imgsearch.dedup.groups.crowds import crowded_images, left_to_series
 from imgsearch.dedup.groups.keep import KeepRule
 from imgsearch.dedup.groups.star_groups import is_link, make_groups, tell_links
 from imgsearch.dedup.groups.worth import Judgement, Worth
@@ -86,7 +87,9 @@ class Grouping:
                 told.add(failure.path)
                 failed(failure)
 
-        self._series = left_to_series(lambda: read_pairs(self._evidence, self._tiers), self._shots)
+        if crowded := crowded_images(read_pairs(self._evidence, self._tiers)):
+            shots = self._shots(sorted(crowded))
+            self._series = left_to_series(read_pairs(self._evidence, self._tiers), crowded, shots)
         self._read_traits(failed_once, progress)
         looked = self.look(self._open_looks(None), failed_once, progress)
         while looked and (touched := self._hanging_with(looked)):
@@ -145,9 +148,9 @@ class Grouping:
                 orientations[look.key] = look.orientation
                 yield look
 
-        with PairLooks(self._store, failed) as near_looks:
+        with PairLooks(self._store, failed) if self._near else contextlib.nullcontext() as near_looks:
             for part in lookups.chunks(verdicts(noted(), self._traits, failed, self._pool), _KEPT_AT_ONCE):
-                if self._near:
+                if near_looks is not None:
                     refuted = sorted(verdict.key for verdict in part if not verdict.judged.is_copy and verdict.read)
                     whys = {verdict.key: verdict.judged.why for verdict in part}
                     seen = near_looks.look(refuted)

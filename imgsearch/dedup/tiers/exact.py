@@ -12,7 +12,7 @@ from imgsearch.dedup.evidence.signature_backfill import picture_side
 from imgsearch.dedup.file_pool import FilePool
 from imgsearch.dedup.tiers.perceptual import CandidateSearch
 from imgsearch.progress import StepProgress
-from imgsearch.records import Failure, Int64
+from imgsearch.records import Failure, Int64, ModelId
 from imgsearch.storage.catalog.inventory import Inventory
 from imgsearch.storage.evidence.store import EvidenceStore
 from imgsearch.storage.store import Store
@@ -98,9 +98,10 @@ def _candidates(store: Store, inventory: Inventory, new: Int64) -> tuple[Int64, 
     return np.concatenate([a for a, _ in pairs]), np.concatenate([b for _, b in pairs])
 
 
-def pixel_steps(store: Store, longer_sides: Int64) -> Int64:
-    """How far the signatures of equal pixels may be apart, for images of these longer sides [n]: int64 [n]."""
-    return np.where(longer_sides < _SHRUNK_FROM * picture_side(store), UNSHRUNK_STEPS, PIXEL_STEPS).astype(np.int64)
+def pixel_steps(model: ModelId, longer_sides: Int64) -> Int64:
+    """How far the signatures of equal pixels may be apart in a library of ``model``, for images of these longer sides
+    [n]: int64 [n]."""
+    return np.where(longer_sides < _SHRUNK_FROM * picture_side(model), UNSHRUNK_STEPS, PIXEL_STEPS).astype(np.int64)
 
 
 def _groups(keys: Int64, is_new: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Iterator[Int64]:
@@ -124,5 +125,5 @@ def _alike(store: Store, inventory: Inventory, first: Int64, second: Int64) -> t
         a, b = place[: len(first[part])], place[len(first[part]) :]
         apart = np.abs(signatures[a].astype(np.int16) - signatures[b]).max(axis=1, initial=0)
         sides = np.maximum(inventory.widths[first[part]], inventory.heights[first[part]])  # both have one size
-        kept[part] = (apart <= pixel_steps(store, sides)) | ~found[a] | ~found[b]
+        kept[part] = (apart <= pixel_steps(store.model, sides)) | ~found[a] | ~found[b]
     return first[kept], second[kept]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from imgsearch.dedup.evidence.signature_backfill import failure_of
+from imgsearch.dedup.evidence.examination import failure_of
 from imgsearch.dedup.pixels.registration.register import UNRELATED
 from imgsearch.dedup.pixels.registration.sheets import Sheets
 from imgsearch.dedup.pixels.registration.task import TASK, alignments_from

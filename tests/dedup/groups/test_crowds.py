@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from imgsearch.dedup.evidence.records import Evidence, Pair
 from imgsearch.dedup.find import FindOptions, compare, groups_of
 from imgsearch.dedup.groups import grouping
-from imgsearch.dedup.groups.crowds import left_to_series
+from imgsearch.dedup.groups.crowds import crowded_images, left_to_series
 from imgsearch.dedup.tiers.series import CROWD, LEAST_NEIGHBOURS, Shot
 
 TIERS = ("bytes", "pixels", "perceptual")
@@ -30,23 +30,22 @@ def frames(ids):
 def test_frames_are_compared_with_the_first_and_the_one_most_alike() -> None:
     every = [pair for pair in pairs(FRAMES) if (pair.first, pair.second) != (9, 21)]
     every.append(Pair(9, 21, Evidence("perceptual", 0.99)))
-    left = left_to_series(lambda: every, frames)
+    left = left_to_series(every, crowded_images(every), frames(FRAMES))
     compared = {(pair.first, pair.second) for pair in every} - left
     assert (9, 21) in compared and {(1, number) for number in FRAMES[1:]} <= compared
     assert len(compared) <= 2 * len(FRAMES)
 
 
 def test_pictures_of_other_names_and_pairs_of_other_tiers_are_compared() -> None:
-    def unnumbered(ids):
-        return {number: Shot("/belt", f"{'a' * number}.jpg", (640, 480), None, None) for number in ids}
+    unnumbered = {number: Shot("/belt", f"{'a' * number}.jpg", (640, 480), None, None) for number in FRAMES}
+    assert not left_to_series(pairs(FRAMES), frozenset(FRAMES), unnumbered)
+    assert not crowded_images(pairs(FRAMES, "pixels"))
+    assert not left_to_series(pairs(FRAMES, "pixels"), frozenset(FRAMES), frames(FRAMES))
 
-    assert not left_to_series(lambda: pairs(FRAMES), unnumbered)
-    assert not left_to_series(lambda: pairs(FRAMES, "pixels"), frames)
 
-
-def test_nothing_is_read_of_pictures_with_few_that_are_alike() -> None:
-    few = pairs(range(LEAST_NEIGHBOURS))
-    assert left_to_series(lambda: few, lambda ids: pytest.fail(f"asked for {ids}")) == frozenset()
+def test_pictures_with_few_that_are_alike_are_no_crowd() -> None:
+    assert not crowded_images(pairs(range(LEAST_NEIGHBOURS)))
+    assert crowded_images(pairs(range(LEAST_NEIGHBOURS + 1))) == frozenset(range(LEAST_NEIGHBOURS + 1))
 
 
 def test_belt_of_frames_is_looked_at_little_and_its_copies_are_found(tmp_path, monkeypatch) -> None:

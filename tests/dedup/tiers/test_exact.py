@@ -98,7 +98,7 @@ def test_equal_pixels_of_unshrunk_pictures_have_signatures_within_the_bound(mode
     library.save(image.transpose(Image.Transpose.ROTATE_270), names[1], exif=exif)
     library.index(names)
     sides = np.array([240, 100_000])
-    assert exact.pixel_steps(library.store, sides).tolist() == [exact.UNSHRUNK_STEPS, exact.PIXEL_STEPS]
+    assert exact.pixel_steps(library.store.model, sides).tolist() == [exact.UNSHRUNK_STEPS, exact.PIXEL_STEPS]
     _, (one, other) = library.store.signatures(library.ids)
     assert np.abs(one.astype(np.int16) - other).max() <= exact.UNSHRUNK_STEPS
     found = library.named(same_pixels(library.store, library.store.evidence(), library.ids, pytest.fail))
