@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,10 +80,25 @@ def components(one: Int64, other: Int64, single: Sequence[int] | Int64 = ()) -> 
             root = shorter
 
 
-def batches(
-    component_of: Int64, images: Int64, rows: NDArray[np.void]
-) -> Iterator[tuple[list[Int64], list[NDArray[np.void]]]]:
-    """Whole components, about `AT_ONCE` images at a time: their ids and their rows."""
+@dataclass(frozen=True, slots=True)
+class ComponentBatch:
+    """Whole components: the image ids of each, its rows, and the texts that ``why`` numbers in them."""
+
+    ids: list[Int64]
+    rows: list[NDArray[np.void]]
+    reasons: Sequence[str]
+
+    @property
+    def images(self) -> list[int]:
+        """The ids of all."""
+        return [int(number) for number in np.concatenate(self.ids)]
+
+
+def component_batches(pairs: Iterable[Pair], several: Iterable[int] = ()) -> Iterator[ComponentBatch]:
+    """The components of ``pairs`` and of the images ``several``, which may be in none, by smallest image id, about
+    `AT_ONCE` images at a time. The order of ``pairs`` makes no difference. 60 bytes a pair; n log n."""
+    rows, reasons = pair_rows(pairs)
+    component_of, images = components(rows["first"], rows["second"], np.fromiter(several, np.int64))
     order, row_component = np.argsort(component_of, kind="stable"), component_of[np.searchsorted(images, rows["first"])]
     row_order = np.argsort(row_component, kind="stable")
     sorted_ids, sorted_components = images[order], component_of[order]
@@ -97,7 +113,7 @@ def batches(
         own_rows.append(rows[row_order[row_start:row_stop]])
         count += stop - start
         if count >= AT_ONCE:
-            yield ids, own_rows
+            yield ComponentBatch(ids, own_rows, reasons)
             ids, own_rows, count = [], [], 0
     if ids:
-        yield ids, own_rows
+        yield ComponentBatch(ids, own_rows, reasons)

@@ -16,10 +16,10 @@ from imgsearch.dedup.evidence.mapping import pair_of, row_of
 from imgsearch.dedup.evidence.records import NEVER_MOVED, TIERS, Copy, Evidence, Group, Pair
 from imgsearch.dedup.evidence.relation import relate
 from imgsearch.dedup.file_pool import FilePool
-from imgsearch.dedup.groups.components import components
+from imgsearch.dedup.groups.components import component_batches, components
 from imgsearch.dedup.groups.crowds import crowded_images, left_to_series
 from imgsearch.dedup.groups.keep import KeepRule
-from imgsearch.dedup.groups.star_groups import is_link, make_groups, tell_links
+from imgsearch.dedup.groups.star_groups import GroupTerms, is_link, make_groups, tell_links
 from imgsearch.dedup.groups.worth import Judgement, Worth
 from imgsearch.dedup.pixels.template_matching import Alignment
 from imgsearch.dedup.tiers.confirmation import LOOKED_AT, RECIPE, IdPair, Look, looks_at, verdicts
@@ -166,16 +166,18 @@ class Grouping:
 
     def _made(self, judged: Mapping[IdPair, Judged], among: Collection[int] | None = None) -> Iterator[Group]:
         several = self._store.images_with_several_files() if "bytes" in self._tiers else iter(())
-        judgement = Judgement(self._worth, judged, self._belongings.attached)
-        return make_groups(
-            self._standing(judged, among),
-            lambda ids: copies_of(self._store, ids, self._within),
-            self._rule,
-            several=(image_id for image_id in several if among is None or image_id in among),
-            distinct=self._evidence.distinct_among,
-            acted_on=self._acted_on,
-            judgement=judgement,
-        )
+        wanted = (image_id for image_id in several if among is None or image_id in among)
+        for batch in component_batches(self._standing(judged, among), wanted):
+            files = copies_of(self._store, batch.images, self._within)
+            yield from make_groups(batch, files, self._terms(files, judged))
+
+    def _terms(self, files: Mapping[int, Sequence[Copy]], judged: Mapping[IdPair, Judged]) -> GroupTerms:
+        copies = [copy for held in files.values() for copy in held]
+        apart = self._evidence.distinct_among(sorted({copy.facts.content_hash for copy in copies}))
+        worths = {image_id: self._worth(image_id) for image_id, held in files.items() if held}
+        attached = {copy.path: self._belongings.attached(copy.path) for copy in copies}
+        judgement = Judgement(worths.__getitem__, judged, attached.__getitem__)
+        return GroupTerms(self._rule, frozenset(apart), frozenset(self._acted_on), judgement)
 
     def _worth(self, image_id: int) -> Worth:
         traits = self._parsed(image_id)

@@ -5,40 +5,34 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imgsearch.dedup.evidence.records import ACTED_ON, NEVER_MOVED, TIERS, Copy, Evidence, Group, Member, Pair
-from imgsearch.dedup.groups.components import batches, components, pair_rows, row_evidence
+from imgsearch.dedup.evidence.records import ACTED_ON, NEVER_MOVED, TIERS, Copy, Evidence, Group, Member
+from imgsearch.dedup.groups.components import ComponentBatch, row_evidence
 from imgsearch.dedup.groups.keep import KeepRule, reason
 from imgsearch.dedup.groups.worth import Judgement
 from imgsearch.media.signature import INVERSE_ORIENTATION
 
 _SAME_BYTES = Evidence("bytes", 1.0)
 
-CopiesOf = Callable[[Sequence[int]], Mapping[int, Sequence[Copy]]]
-DistinctAmong = Callable[[Sequence[str]], Collection[frozenset[str]]]
+
+@dataclass(frozen=True, slots=True)
+class GroupTerms:
+    """What groups are made by. Two contents that ``apart`` names (a content paired with itself: two files of that
+    content) never share a group. ``judgement`` None: anything may be moved."""
+
+    rule: KeepRule
+    apart: frozenset[frozenset[str]] = frozenset()
+    acted_on: frozenset[str] = frozenset(ACTED_ON)
+    judgement: Judgement | None = None
 
 
-def none_distinct(hashes: Sequence[str]) -> Collection[frozenset[str]]:
-    """For a library in which nobody has declared two images to be no duplicates."""
-    return ()
-
-
-def make_groups(
-    pairs: Iterable[Pair],
-    copies: CopiesOf,
-    rule: KeepRule,
-    *,
-    several: Iterable[int] = (),
-    distinct: DistinctAmong = none_distinct,
-    acted_on: Collection[str] = ACTED_ON,
-    judgement: Judgement | None = None,
-) -> Iterator[Group]:
-    """Groups, one component of pairs after the other, by smallest image id; the order of ``pairs`` makes no difference.
+def make_groups(batch: ComponentBatch, files: Mapping[int, Sequence[Copy]], terms: GroupTerms) -> Iterator[Group]:
+    """The groups of some components, by smallest image id; ``files`` by image id, an image without any is skipped.
 
     In each component the best remaining copy becomes a keeper and takes every remaining image that has its own pair
     with it: first through pairs of the tiers ``acted_on`` that ``judgement`` allows to move, so that no weaker
@@ -47,24 +41,10 @@ def make_groups(
     joins the group of an image that it has a pair with, and is not moved. Groups of one component that are connected by
     copies share a number (`Group.picture`).
 
-    ``several``: ids of images with more than one file, which are members of tier bytes. Files in reference folders are
-    never members. Two contents that ``distinct`` names (a content paired with itself: two files of that content) never
-    share a group. ``copies`` and ``distinct`` are called with many at a time: ``copies`` with image ids, ``distinct``
-    with content hashes, for those that were declared different; an image without copies is skipped.
-
-    Pairs take 60 bytes each, and components are handled one batch at a time: 1,000,000 pairs take 60 MB. n log n.
+    An image's further files are members of tier bytes. Files in reference folders are never members.
     """
-    rows, reasons = pair_rows(pairs)
-    single = np.fromiter(several, np.int64)
-    component_of, images = components(rows["first"], rows["second"], single)
-    wanted = frozenset(acted_on)
-    for part_ids, part_rows in batches(component_of, images, rows):
-        found = copies([int(number) for number in np.concatenate(part_ids)])
-        hashes = sorted({copy.facts.content_hash for ones in found.values() for copy in ones})
-        apart = frozenset(distinct(hashes))
-        for ids, own in zip(part_ids, part_rows, strict=True):
-            given = _Given(rule, apart, wanted, judgement or Judgement(), judgement is not None)
-            yield from _Component(ids.tolist(), own, reasons, found, given).groups()
+    for ids, rows in zip(batch.ids, batch.rows, strict=True):
+        yield from _Component(ids.tolist(), rows, batch.reasons, files, terms).groups()
 
 
 def tell_links(groups: Iterable[Group]) -> Iterator[Group]:
@@ -113,21 +93,6 @@ class _Star:
     kept: list[Member] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """The inputs of the decision, the same for all components."""
-
-    rule: KeepRule
-    apart: frozenset[frozenset[str]]
-    acted_on: frozenset[str]
-    judgement: Judgement
-    judges: bool
-
-    @property
-    def order(self) -> Judgement | None:
-        return self.judgement if self.judges else None
-
-
 _BY_COPIES = tuple(number for number, tier in enumerate(TIERS) if tier not in NEVER_MOVED)
 
 
@@ -140,12 +105,12 @@ class _Component:
         rows: NDArray[np.void],
         reasons: Sequence[str],
         found: Mapping[int, Sequence[Copy]],
-        given: _Given,
+        terms: GroupTerms,
     ) -> None:
-        self._given = given
+        self._terms = terms
         self._number = ids[0]
         self._apart: dict[str, set[str]] = defaultdict(set)  # content -> those that it never shares a group with
-        for said in given.apart:
+        for said in terms.apart:
             for content in said:
                 self._apart[content] |= said - {content} if len(said) > 1 else said
         self._orders: dict[str, tuple[object, ...]] = {}
@@ -166,11 +131,11 @@ class _Component:
         """The rule's order, cached by path."""
         found = self._orders.get(copy.path)
         if found is None:
-            found = self._orders[copy.path] = self._given.rule.order_of(copy, self._given.order)
+            found = self._orders[copy.path] = self._terms.rule.order_of(copy, self._terms.judgement)
         return found
 
     def groups(self) -> Iterator[Group]:
-        acted_on = self._given.acted_on
+        acted_on = self._terms.acted_on
         strong = frozenset(number for number, tier in enumerate(TIERS) if tier in acted_on)
         weaker = [frozenset([number]) for number in range(len(TIERS)) if number not in strong]
         self._gather(strong, own_files=True, staying=False)
@@ -182,7 +147,7 @@ class _Component:
         for number, star in stars.items():
             members = sorted(star.members, key=_strongest_first)
             others = [member.copy for member in members]
-            why = reason(star.keeper, others, self._given.rule, self._given.order, order_of=self._order_of)
+            why = reason(star.keeper, others, self._terms.rule, self._terms.judgement, order_of=self._order_of)
             kept = tuple(sorted(star.kept, key=_strongest_first))
             yield Group(star.keeper, why, tuple(members), kept, pictures[number])
 
@@ -210,7 +175,7 @@ class _Component:
         for number in self._best_first:
             star = self._stars.get(number)
             files = self._files[number]
-            if number in self._taken or star is None or star.members or self._given.rule.is_reference(files[0]):
+            if number in self._taken or star is None or star.members or self._terms.rule.is_reference(files[0]):
                 continue
             near = [(self._tiers[row], -self._scores[row], other, row) for other, row in self._near[number]]
             for tier, _, other, row in sorted(near):
@@ -253,11 +218,11 @@ class _Component:
         return evidence if self._rows["first"][row] == number else seen_from_second(evidence)
 
     def _add_own_files(self, star: _Star, number: int) -> None:
-        move = "bytes" in self._given.acted_on
+        move = "bytes" in self._terms.acted_on
         if not self._apart[star.keeper.facts.content_hash].isdisjoint(star.contents):
             return
         for copy in self._files[number][1:]:
-            reference = self._given.rule.is_reference(copy)
+            reference = self._terms.rule.is_reference(copy)
             (star.kept if reference else star.members).append(Member(copy, _SAME_BYTES, move))
 
     def _is_apart(self, content: str, star: _Star) -> bool:
@@ -270,15 +235,15 @@ class _Component:
         content = files[0].facts.content_hash
         if self._is_apart(content, star):
             return
-        rule = self._given.rule
+        rule = self._terms.rule
         if rule.is_reference(files[0]):
             star.kept.extend(Member(copy, evidence, False) for copy in files if rule.is_reference(copy))
             return
         own = self._stars.get(other)
         if own is not None and own.members:
             return
-        acted = evidence.tier in self._given.acted_on
-        stays = self._given.judgement.stays(star.keeper, files[0], evidence) if acted and self._given.judges else ""
+        acted, judgement = evidence.tier in self._terms.acted_on, self._terms.judgement
+        stays = judgement.stays(star.keeper, files[0], evidence) if acted and judgement is not None else ""
         if stays and not staying:
             return
         self._stars.pop(other, None)

@@ -8,13 +8,14 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
+from grouped import grouped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imgsearch.dedup.evidence.records import ACTED_ON, NEVER_MOVED, TIERS, Evidence, Pair
 from imgsearch.dedup.groups import components
 from imgsearch.dedup.groups.keep import parse_keep
-from imgsearch.dedup.groups.star_groups import make_groups, seen_from_second, tell_links
+from imgsearch.dedup.groups.star_groups import seen_from_second, tell_links
 
 RULE = parse_keep("resolution,oldest", ["/ref"])
 
@@ -117,11 +118,11 @@ def test_groups_equal_the_definition(copy, monkeypatch, seed, images, chance, at
         "distinct": lambda asked: {said for said in distinct if said <= set(asked)},
         "acted_on": acted_on,
     }
-    found = list(make_groups(pairs, lambda ids: {n: files[n] for n in ids if n in files}, RULE, **arguments))
+    found = list(grouped(pairs, lambda ids: {n: files[n] for n in ids if n in files}, RULE, **arguments))
     assert as_found(found) == brute_groups(pairs, files, RULE, distinct, acted_on)
     draw.shuffle(pairs)
     mixed = {number: draw.sample(ones, len(ones)) for number, ones in files.items()}
-    again = list(make_groups(pairs, lambda ids: {n: mixed[n] for n in ids if n in mixed}, RULE, **arguments))
+    again = list(grouped(pairs, lambda ids: {n: mixed[n] for n in ids if n in mixed}, RULE, **arguments))
     assert as_found(again) == as_found(found)
     check_promises(found, pairs, distinct)
 
@@ -146,7 +147,7 @@ def check_promises(found, pairs, distinct):
 def test_chain_falls_into_groups_of_direct_pairs(copy):
     files = {number: [copy(f"/p/{number}", number, width=100 - number)] for number in range(1, 8)}
     pairs = [Pair(number, number + 1, Evidence("perceptual", 0.9)) for number in range(1, 7)]
-    found = list(make_groups(pairs, lambda ids: {number: files[number] for number in ids}, RULE))
+    found = list(grouped(pairs, lambda ids: {number: files[number] for number in ids}, RULE))
     wanted = [(f"/p/{n}", {f"/p/{n + 1}": ("perceptual", True)}) for n in (1, 3, 5)]
     wanted[2][1]["/p/7"] = ("perceptual", False)  # the last is compared with no kept picture
     assert as_found(found) == wanted
@@ -158,7 +159,7 @@ def test_evidence_is_told_from_the_keeper(copy):
     pair = Pair(
         1, 2, Evidence("near", 0.8, orientation=6, hamming=3, difference=0.25, overlap=0.5, similarity=0.9, seconds=2.0)
     )
-    (group,) = make_groups([pair], lambda ids: files, RULE, acted_on=TIERS[:4])
+    (group,) = grouped([pair], lambda ids: files, RULE, acted_on=TIERS[:4])
     assert group.keeper.image_id == 2
     assert group.members[0].evidence == Evidence("near", 0.8, 8, 3, 0.25, None, 0.9, 2.0)
     for orientation in range(1, 9):
@@ -191,14 +192,14 @@ def test_copies_are_asked_for_in_bounded_batches(copy, monkeypatch):
         return {number: [copy(f"/p/{number}", number)] for number in ids}
 
     pairs = [Pair(number, number + 1, Evidence("pixels", 1.0)) for number in range(1, 200, 2)]
-    assert len(list(make_groups(pairs, copies, RULE))) == 100
+    assert len(list(grouped(pairs, copies, RULE))) == 100
     assert max(asked) <= 11
     assert sum(asked) == 200
 
 
 def test_nothing_in_gives_nothing_out(copy):
-    assert list(make_groups([], lambda ids: {}, RULE)) == []
-    assert list(make_groups([Pair(1, 2, Evidence("pixels", 1.0))], lambda ids: {}, RULE)) == []
+    assert list(grouped([], lambda ids: {}, RULE)) == []
+    assert list(grouped([Pair(1, 2, Evidence("pixels", 1.0))], lambda ids: {}, RULE)) == []
 
 
 def test_other_names_of_the_keepers_file_are_told_apart(desk):
@@ -206,7 +207,7 @@ def test_other_names_of_the_keepers_file_are_told_apart(desk):
     os.link(desk.root / "a.jpg", desk.root / "b.jpg")
     desk.write("c.jpg", b"same")
     copies = [desk.copy(name) for name in ("a.jpg", "b.jpg", "c.jpg")]
-    (group,) = make_groups([], lambda ids: {1: copies}, parse_keep("oldest"), several=[1])
+    (group,) = grouped([], lambda ids: {1: copies}, parse_keep("oldest"), several=[1])
     (told,) = tell_links([group])
     assert told.keeper.links == 2
     assert [(Path(one.copy.path).name, one.copy.links, one.move) for one in told.members] == [
@@ -222,5 +223,5 @@ def test_other_names_of_the_keepers_file_are_told_apart(desk):
 def test_weaker_likeness_takes_nothing_out_of_a_stronger_group(copy, acted_on):
     files = {number: [copy(f"/p/{number}", number, width=10 - number)] for number in (1, 2, 3)}
     pairs = [Pair(1, 2, Evidence("semantic", 0.9)), Pair(2, 3, Evidence("pixels", 1.0))]
-    found = list(make_groups(pairs, lambda ids: files, RULE, acted_on=acted_on))
+    found = list(grouped(pairs, lambda ids: files, RULE, acted_on=acted_on))
     assert as_found(found) == [("/p/2", {"/p/3": ("pixels", True)})]

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 from desks import make_copy
+from grouped import grouped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgsearch.dedup.evidence.records import Copy, Evidence, Member, Pair
 from imgsearch.dedup.groups.keep import DEFAULT, WORDS, parse_keep, rank, reason
-from imgsearch.dedup.groups.star_groups import make_groups
 from imgsearch.dedup.groups.worth import ORDER_WORDS, Judgement, Worth
 from imgsearch.media.samples.whole import FileTraits
 from imgsearch.storage.evidence.rows import Judged
@@ -233,7 +233,7 @@ def test_reference_folder_comes_first_and_a_richer_file_is_then_not_moved() -> N
     judgement = judgement_of({1: Worth(replace(PLAIN, film=True)), 2: Worth(PLAIN)})
     rule = parse_keep(DEFAULT, ["/ref"])
     assert rank([rich, poor], rule, judgement) == [poor, rich]
-    (group,) = make_groups(
+    (group,) = grouped(
         [Pair(1, 2, ALIKE)],
         lambda ids: {number: [[rich, poor][number - 1]] for number in ids},
         rule,
@@ -261,9 +261,7 @@ def test_groups_move_only_what_the_judgement_lets_go(data) -> None:
         if data.draw(st.booleans())
     ]
     groups = list(
-        make_groups(
-            pairs, lambda ids: {number: [files[number - 1]] for number in ids}, parse_keep(), judgement=judgement
-        )
+        grouped(pairs, lambda ids: {number: [files[number - 1]] for number in ids}, parse_keep(), judgement=judgement)
     )
     seen = [group.keeper.path for group in groups] + [one.copy.path for group in groups for one in group.members]
     assert len(seen) == len(set(seen))
