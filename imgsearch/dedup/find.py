@@ -11,10 +11,10 @@ import numpy as np
 from imgsearch.dedup.evidence.mapping import row_of
 from imgsearch.dedup.evidence.records import ACTED_ON, Group
 from imgsearch.dedup.evidence.signature_backfill import fill_signatures
-from imgsearch.dedup.file_pool import FilePool
 from imgsearch.dedup.groups.grouping import Grouping, copies_of, read_pairs
 from imgsearch.dedup.groups.keep import KeepRule, parse_keep
 from imgsearch.dedup.tiers import exact, perceptual
+from imgsearch.media.decode_pool import HardenedPool
 from imgsearch.progress import StageProgress, StepProgress, stage_of
 from imgsearch.records import Failure, Int64
 from imgsearch.storage.catalog.inventory import Inventory
@@ -61,7 +61,7 @@ def compare(
     tiers: Sequence[str],
     progress: StageProgress,
     *,
-    pool: FilePool | None = None,
+    pool: HardenedPool | None = None,
 ) -> FindCounts:
     """Compare new images with all images, for ``tiers``; after a kill it goes on where it was. Raises LibraryBusy
     beside another run, StorageFull. ``pool``, if given, reads the files, here and in `groups_of`."""
@@ -88,7 +88,7 @@ def groups_of(
     failed: Callable[[Failure], None],
     progress: StageProgress,
     *,
-    pool: FilePool | None = None,
+    pool: HardenedPool | None = None,
 ) -> Iterator[Group]:
     """The groups that follow from the evidence (`grouping`)."""
     grouping = Grouping(
@@ -103,7 +103,7 @@ def _compare_pixels(
     inventory: Inventory,
     found: FindCounts,
     progress: StageProgress,
-    pool: FilePool | None,
+    pool: HardenedPool | None,
 ) -> None:
     new = _new(evidence, exact.KIND, exact.RECIPE, ("pixels",), inventory.image_ids, found)
     before = len(found.failures)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pictured_library import PicturedLibrary, picture
 
-from imgsearch.dedup.evidence.batches import run_batches
-from imgsearch.dedup.file_pool import FilePool, file_pool
+from imgsearch.dedup.evidence.examination import file_pool
 from imgsearch.dedup.find import FindOptions, compare, groups_of
 from imgsearch.media.decode_pool import HardenedPool, Job, process
+from imgsearch.media.decode_pool.batches import run_batches
 
 
 def test_file_pool_answers_all_three_tasks_with_the_tags_that_were_given(tmp_path: Path) -> None:
@@ -25,9 +25,9 @@ def test_file_pool_answers_all_three_tasks_with_the_tags_that_were_given(tmp_pat
         "samples": [str(path), digest],
         "inspect": [side, side, 1],
     }
-    with FilePool() as pool:
+    with file_pool() as pool:
         found = {
-            task: next(run_batches(pool.doing(task), [[Job(arguments, status.st_size, task)]]))
+            task: next(run_batches(pool, task, [[Job(arguments, status.st_size, task)]]))
             for task, arguments in given.items()
         }
     assert {task: job.tag for task, (job, _) in found.items()} == {task: task for task in given}
@@ -39,7 +39,7 @@ def test_file_pool_answers_all_three_tasks_with_the_tags_that_were_given(tmp_pat
 def test_lent_pool_stays_open_and_an_own_one_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     closed = []
     monkeypatch.setattr(HardenedPool, "close", lambda pool, interrupted=False: closed.append(pool))
-    with FilePool() as lent:
+    with file_pool() as lent:
         with file_pool(lent) as used:
             assert used is lent
         assert not closed
@@ -60,7 +60,7 @@ def test_search_starts_its_processes_once_where_a_pool_is_lent(tmp_path: Path, m
     monkeypatch.setattr(process.WorkerProcess, "restart", lambda self: (started.append(self), restart(self)))
     tiers = ("bytes", "pixels", "perceptual")
     evidence = library.store.evidence()
-    with FilePool() as pool:
+    with file_pool() as pool:
         compare(library.store, evidence, tiers, lambda *_: None, pool=pool)
         found = list(groups_of(library.store, evidence, FindOptions(tiers), pytest.fail, lambda *_: None, pool=pool))
     library.store.close()

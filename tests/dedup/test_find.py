@@ -11,8 +11,7 @@ import pytest
 from pictured_library import PicturedLibrary, picture
 from PIL import Image, ImageDraw
 
-from imgsearch.dedup import file_pool
-from imgsearch.dedup.evidence.batches import Bounds
+from imgsearch.dedup.evidence import examination
 from imgsearch.dedup.find import FindOptions, compare, groups_of, read_pairs
 from imgsearch.dedup.groups import grouping
 from imgsearch.dedup.groups.grouping import Grouping
@@ -25,6 +24,7 @@ from imgsearch.dedup.tiers import confirmation, perceptual
 from imgsearch.dedup.tiers.confirmation import IdPair
 from imgsearch.errors import LibraryBusy
 from imgsearch.media.decode_pool import HardenedPool
+from imgsearch.media.decode_pool.batches import Bounds
 
 TIERS = ("bytes", "pixels", "perceptual")
 OPTIONS = FindOptions(TIERS)
@@ -173,7 +173,7 @@ def test_verdicts_that_come_while_groups_are_made_change_nothing(tmp_path, monke
             monkeypatch.setattr(grouping, "_BEGUN", 5)
             monkeypatch.setattr(grouping, "_KEPT_AT_ONCE", 1)
             monkeypatch.setattr(confirmation, "_TOGETHER", Bounds(1, 1))
-            monkeypatch.setattr(file_pool, "HardenedPool", partial(HardenedPool, ahead=1, workers=1))
+            monkeypatch.setattr(examination, "HardenedPool", partial(HardenedPool, ahead=1, workers=1))
         found.append((found_groups(library), evidence.judged(confirmation.RECIPE)))
     assert found[0] == found[1]
 

@@ -70,7 +70,7 @@ def _make(
     arguments: argparse.Namespace, store: Store, options: FindOptions, progress: Progress
 ) -> tuple[Plan, FindCounts, Path]:
     """Compare, make the plan and write it, and the requested tables."""
-    from imgsearch.dedup.file_pool import FilePool
+    from imgsearch.dedup.evidence.examination import file_pool
     from imgsearch.dedup.find import compare, groups_of
     from imgsearch.dedup.plan.file import write_plan
     from imgsearch.dedup.plan.records import make_plan
@@ -83,7 +83,7 @@ def _make(
     if not arguments.plan:
         store.layout.require_writable("name a file outside it for the plan: --plan FILE")
     evidence = store.evidence()
-    with evidence.running(), FilePool() as pool:
+    with evidence.running(), file_pool() as pool:
         found = compare(store, evidence, options.tiers, progress, pool=pool)
         groups = groups_of(store, evidence, options, found.failures.append, progress, pool=pool)
     roots = {root.root_id: root.path for root in store.roots()}

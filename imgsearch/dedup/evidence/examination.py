@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imgsearch.dedup.evidence.batches import Bounds, in_batches, run_batches
-from imgsearch.dedup.file_pool import FilePool, file_pool
 from imgsearch.errors import MediaError
-from imgsearch.media.decode_pool import Job, JobResult
+from imgsearch.media.decode_pool import HardenedPool, Job, JobResult
+from imgsearch.media.decode_pool.batches import Bounds, in_batches, run_batches
 from imgsearch.media.samples.whole import FileTraits
 from imgsearch.progress import StepProgress
 from imgsearch.records import Failure
@@ -32,18 +32,33 @@ _TOGETHER = {"describe": Bounds(jobs=32, cost=16 << 20), "samples": Bounds(jobs=
 """Files, and their bytes, in a job: of the first only headers are read."""
 
 
+_LIMIT_S = 60.0  # for a job: a film of 10,000 frames, two images of 200 megapixels
+
+
+@contextlib.contextmanager
+def file_pool(lent: HardenedPool | None = None) -> Iterator[HardenedPool]:
+    """The processes that read single files and pairs of files: those ``lent``, which go on running, or new ones for
+    this block. One search lends the same to traits, samples and looks, because a start costs as much as 50 looks. None
+    starts before the first file."""
+    if lent is not None:
+        yield lent
+        return
+    with HardenedPool("imgsearch.dedup.pixels.inspection.task:answer", {}, time_limit_s=_LIMIT_S) as own:
+        yield own
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where files are read: from which library and by which processes (None: new ones for each reading)."""
 
     store: Store
-    pool: FilePool | None = None
+    pool: HardenedPool | None = None
 
 
 class Traits:
     """The traits of images by id, read if they are not kept yet; a few hundred bytes an image."""
 
-    def __init__(self, store: Store, evidence: EvidenceStore, pool: FilePool | None = None) -> None:
+    def __init__(self, store: Store, evidence: EvidenceStore, pool: HardenedPool | None = None) -> None:
         self._store, self._evidence, self._pool = store, evidence, pool
         self._texts: dict[int, str] = {}
 
@@ -102,8 +117,7 @@ def _examined(
     if not image_ids:
         return
     done = 0
-    with file_pool(source.pool) as processes:
-        pool = processes.doing(task)
+    with file_pool(source.pool) as pool:
         for chunk in lookups.chunks(image_ids, 4 * _KEPT_AT_ONCE):
             files = {
                 image_id: [file for file in held if not file.offline]
@@ -114,7 +128,8 @@ def _examined(
             while waiting:
                 again = []
                 jobs = (_job(task, image_id, held) for image_id, held in waiting if held)
-                for job, outcome in run_batches(pool, in_batches(jobs, _TOGETHER[task], lambda job: job.size_bytes)):
+                batches = in_batches(jobs, _TOGETHER[task], lambda job: job.size_bytes)
+                for job, outcome in run_batches(pool, task, batches):
                     image_id, file = job.tag
                     if isinstance(outcome, JobResult):
                         found[image_id] = outcome

@@ -15,7 +15,6 @@ from imgsearch.dedup.evidence.examination import Traits, sample_facts
 from imgsearch.dedup.evidence.mapping import pair_of, row_of
 from imgsearch.dedup.evidence.records import NEVER_MOVED, TIERS, Copy, Evidence, Group, Pair
 from imgsearch.dedup.evidence.relation import relate
-from imgsearch.dedup.file_pool import FilePool
 from imgsearch.dedup.groups.components import component_batches, components
 from imgsearch.dedup.groups.crowds import crowded_images, left_to_series
 from imgsearch.dedup.groups.keep import KeepRule
@@ -25,6 +24,7 @@ from imgsearch.dedup.pixels.template_matching import Alignment
 from imgsearch.dedup.tiers.confirmation import LOOKED_AT, RECIPE, IdPair, Look, looks_at, verdicts
 from imgsearch.dedup.tiers.pair_verification import PairLooks
 from imgsearch.dedup.tiers.series import Shot, shot_of
+from imgsearch.media.decode_pool import HardenedPool
 from imgsearch.media.walking.program_folders import program_folder_above
 from imgsearch.progress import StageProgress
 from imgsearch.records import Failure
@@ -61,7 +61,7 @@ class Grouping:
         rule: KeepRule,
         *,
         within: Sequence[str] = (),
-        pool: FilePool | None = None,
+        pool: HardenedPool | None = None,
     ) -> None:
         self._pool = pool
         self._store, self._evidence = store, evidence

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from imgsearch.dedup.evidence.batches import Bounds, in_batches, run_batches
-from imgsearch.dedup.evidence.examination import Traits
+from imgsearch.dedup.evidence.examination import Traits, file_pool
 from imgsearch.dedup.evidence.records import Copy, Group, Member
-from imgsearch.dedup.file_pool import FilePool, file_pool
-from imgsearch.media.decode_pool import Job, JobResult
+from imgsearch.media.decode_pool import HardenedPool, Job, JobResult
+from imgsearch.media.decode_pool.batches import Bounds, in_batches, run_batches
 from imgsearch.media.signature import INVERSE_ORIENTATION
 from imgsearch.records import Failure
 from imgsearch.storage.evidence.rows import Judged
@@ -61,7 +60,7 @@ def looks_at(group: Group, known: Callable[[IdPair], bool]) -> Iterator[Look]:
 
 
 def verdicts(
-    looks: Iterable[Look], traits: Traits, failed: Callable[[Failure], None], pool: FilePool | None = None
+    looks: Iterable[Look], traits: Traits, failed: Callable[[Failure], None], pool: HardenedPool | None = None
 ) -> Iterator[Verdict]:
     """The results of ``looks``, in any order. An unreadable file is reported to ``failed`` and makes the pair no copy.
     Both files are decoded at full size, a file in several consecutive looks once: 6 ms for drawings of 224 px, about a
@@ -69,7 +68,7 @@ def verdicts(
     told: set[str] = set()
     jobs = (_job(look, traits) for look in looks)
     with file_pool(pool) as processes:
-        for job, outcome in run_batches(processes.doing("inspect"), in_batches(jobs, _TOGETHER, _pixels)):
+        for job, outcome in run_batches(processes, "inspect", in_batches(jobs, _TOGETHER, _pixels)):
             look: Look = job.tag
             if isinstance(outcome, JobResult):
                 head = outcome.head

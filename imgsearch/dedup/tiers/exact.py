@@ -9,8 +9,8 @@ import numpy as np
 from imgsearch.dedup.evidence.examination import Source, sample_digests
 from imgsearch.dedup.evidence.records import Evidence, Pair
 from imgsearch.dedup.evidence.signature_backfill import picture_side
-from imgsearch.dedup.file_pool import FilePool
 from imgsearch.dedup.tiers.perceptual import CandidateSearch
+from imgsearch.media.decode_pool import HardenedPool
 from imgsearch.progress import StepProgress
 from imgsearch.records import Failure, Int64, ModelId
 from imgsearch.storage.catalog.inventory import Inventory
@@ -53,7 +53,7 @@ def same_pixels(
     *,
     inventory: Inventory | None = None,
     progress: StepProgress | None = None,
-    pool: FilePool | None = None,
+    pool: HardenedPool | None = None,
 ) -> Iterator[Pair]:
     """Images of the same pixels in other bytes, at least one of each pair among the ids ``new``; each pair once.
 

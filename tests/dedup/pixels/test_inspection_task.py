@@ -11,9 +11,10 @@ import pytest
 from pictured_library import picture
 from PIL import Image
 
-from imgsearch.dedup.evidence.batches import run_batches
+from imgsearch.dedup.evidence.examination import file_pool
 from imgsearch.dedup.pixels.inspection.task import describe, inspect, samples
-from imgsearch.media.decode_pool import HardenedPool, Job, JobResult
+from imgsearch.media.decode_pool import Job, JobResult
+from imgsearch.media.decode_pool.batches import run_batches
 from imgsearch.media.limits import LIMITS
 from imgsearch.media.samples.whole import FileTraits, describe_file, read_samples
 from imgsearch.media.source import ContentChanged
@@ -52,9 +53,9 @@ def photo() -> Image.Image:
 def ask(task: str, *jobs: list) -> list:
     """Together, and each by itself: the outcomes, which are the same."""
     asked = [Job(each, 1, at) for at, each in enumerate(jobs)]
-    with HardenedPool(f"imgsearch.dedup.pixels.inspection.task:{task}", {}, time_limit_s=20.0) as pool:
-        found = {job.tag: outcome for job, outcome in run_batches(pool, [asked])}
-        alone = {job.tag: outcome for job, outcome in run_batches(pool, [[job] for job in asked])}
+    with file_pool() as pool:
+        found = {job.tag: outcome for job, outcome in run_batches(pool, task, [asked])}
+        alone = {job.tag: outcome for job, outcome in run_batches(pool, task, [[job] for job in asked])}
     for at, outcome in found.items():
         assert outcome == alone[at] if isinstance(outcome, JobResult) else outcome.message == alone[at].message
     return [found[at] for at in range(len(jobs))]

@@ -11,8 +11,8 @@ from imgsearch.progress import StageProgress
 def find_duplicates(library: Path, progress: StageProgress) -> dict[str, Any]:
     """Compare the library's images and write the plan that the page reviews. -> counts, as the API tells them. Raises
     LibraryBusy beside another run, StorageFull."""
+    from imgsearch.dedup.evidence.examination import file_pool
     from imgsearch.dedup.evidence.records import ACTED_ON, TIERS
-    from imgsearch.dedup.file_pool import FilePool
     from imgsearch.dedup.find import COPIES, SHOWN, FindOptions, compare, groups_of
     from imgsearch.dedup.plan.file import write_plan
     from imgsearch.dedup.plan.records import make_plan
@@ -26,7 +26,7 @@ def find_duplicates(library: Path, progress: StageProgress) -> dict[str, Any]:
         tiers = tuple(tier for tier in TIERS if tier in asked)
         options = FindOptions(tiers, tuple(tier for tier in ACTED_ON if tier in tiers))
         evidence = store.evidence()
-        with evidence.running(), FilePool() as pool:
+        with evidence.running(), file_pool() as pool:
             found = compare(store, evidence, options.tiers, progress, pool=pool)
             groups = groups_of(store, evidence, options, found.failures.append, progress, pool=pool)
         told = {"tiers": ",".join(options.tiers), "act_on": ",".join(options.acted_on), "keep": options.rule.text}

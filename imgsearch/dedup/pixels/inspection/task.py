@@ -16,12 +16,12 @@ from imgsearch.dedup.pixels.inspection.detail import detail_strength
 from imgsearch.dedup.pixels.inspection.judge import Inspection, inspect_pictures
 from imgsearch.dedup.pixels.inspection.picture import InspectedImage
 from imgsearch.dedup.pixels.inspection.saved_again import was_made_of
-from imgsearch.dedup.pixels.inspection.several import call_all
 from imgsearch.errors import MediaError
 from imgsearch.media.containers.header import load_exif_from
 from imgsearch.media.containers.tiff.directories import at_directory
 from imgsearch.media.containers.tiff.pages import main_page
 from imgsearch.media.decode import open_upright
+from imgsearch.media.decode_pool.batches import call_all
 from imgsearch.media.limits import DecodeLimits, TooMuchMemory
 from imgsearch.media.metadata.exif import exif_of, orientation_of
 from imgsearch.media.opening import decoding, open_image, readable_kind, translated

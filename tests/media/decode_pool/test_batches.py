@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from imgsearch.dedup.evidence.batches import Bounds, in_batches, run_batches
-from imgsearch.dedup.pixels.inspection.several import call_all, taken_apart
 from imgsearch.errors import MediaError
 from imgsearch.media.decode_pool import Job, JobResult
+from imgsearch.media.decode_pool.batches import Bounds, call_all, in_batches, run_batches, taken_apart
 from imgsearch.media.limits import LIMITS, TooMuchMemory
 from imgsearch.media.source import ContentChanged
 
@@ -34,20 +33,22 @@ class Pool:
 
     def run(self, jobs, read):
         for job in jobs:
-            names = [arguments[0] for arguments in job.arguments]
+            task, calls = job.arguments
+            assert task == "name them"
+            names = [arguments[0] for arguments in calls]
             self.seen.append(names)
             if any(name in self.deadly for name in names):
                 yield job, MediaError("the decoder crashed twice on this file", stage="decode")
                 continue
             try:
-                yield job, read(*call_all(call, job.arguments, LIMITS))
+                yield job, read(*call_all(call, calls, LIMITS))
             except MediaError as error:
                 yield job, error
 
 
 def outcomes(pool: Pool, *batches: list[str]) -> dict[str, JobResult | MediaError]:
     given = [[Job([name], 1, name) for name in batch] for batch in batches]
-    return {job.tag: outcome for job, outcome in run_batches(pool, given)}
+    return {job.tag: outcome for job, outcome in run_batches(pool, "name them", given)}
 
 
 def test_calls_are_answered_each_where_others_fail():
