@@ -6,6 +6,7 @@ import random
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from drawn import draw_library, scene_numbers
@@ -19,10 +20,11 @@ from imgsearch.model.tokenizer import read_tokenizer
 from imgsearch.scenes.captions import any_statement, say
 from imgsearch.scenes.graph import Domain, Scene, sample_scene
 from imgsearch.scenes.vocabulary import KINDS, noun_of
+from imgsearch.search.calibration import NO_LEAST
 from imgsearch.search.engine import Searcher
 from imgsearch.search.query.description import Query
 
-PICTURES, CAPTIONS = 600, 300
+PICTURES, CAPTIONS, PAIRS = 600, 300, 100
 Shows = Callable[[Scene], bool]
 
 
@@ -47,13 +49,38 @@ def words_table(model: str, seed: int, *, quick: bool = False) -> list[str]:
         held = [kind for kind in KINDS if noun_of(kind).words[0][0] in words]
         bare = [_right_and_sure(searcher, shown, w, _shows(k)) for w, k in zip(words, held, strict=True)]
         said = [_right_and_sure(searcher, shown, _article(w), _shows(k)) for w, k in zip(words, held, strict=True)]
+        two = _two_things(searcher, shown, rng, 2 if quick else PAIRS)
     every = [one for found in by_kind.values() for one in found]
     rows = [[kind, len(found), *_shares(found)] for kind, found in [*by_kind.items(), ("all", every)]]
     lines = markdown_table(["texts", "count", "a sure match by the calibration alone, %", "as searched, %"], rows)
     lines += ["", "First hit right and sure: " + ", ".join(_said(*one) for one in (
         ("true captions", known), ("bare words", bare), ("the same with an article", said)
-    )) + f". {len(scenes)} scenes, seed {seed}."]  # fmt: skip
+    )) + f". {len(scenes)} scenes, seed {seed}. {two}"]  # fmt: skip
     return lines
+
+
+def _two_things(searcher: Searcher, shown: dict[int, Scene], rng: random.Random, count: int) -> str:
+    """Of two things, named by nothing but their names: how often a picture that lacks one of them is called sure, with
+    what the things say one by one and without it."""
+    rule = searcher.calibration
+    assert rule is not None
+    pairs = [rng.sample(KINDS, 2) for _ in range(count)]
+    texts = {"in a row": " ".join, "with articles": lambda pair: " and ".join(map(_article, pair))}
+    told = []
+    for name, text in texts.items():
+        shares = []
+        for least in (NO_LEAST, rule.least_thing):
+            searcher.calibration = replace(rule, least_thing=least)
+            found = [searcher.search(Query(text(pair), k=16, rerank=16)).hits for pair in pairs]
+            searcher._reranked.clear()
+            wrong = [
+                any(hit.confident and not all(_shows(kind)(shown[hit.image_id]) for kind in pair) for hit in hits)
+                for pair, hits in zip(pairs, found, strict=True)
+            ]
+            shares.append(100 * sum(wrong) / count)
+        told.append(f"{shares[1]:.1f} % of {count} pairs of things {name} ({shares[0]:.1f} % by the whole text alone)")
+    searcher.calibration = rule
+    return f"A sure match that lacks one of two things: {', '.join(told)}."
 
 
 def _captions(rng: random.Random, scenes: Sequence[Scene], count: int) -> list[tuple[str, Shows]]:

@@ -75,10 +75,16 @@ def known_settings() -> frozenset[str]:
 
 
 def default_library() -> Path:
-    """The platform's data folder for this user."""
+    """The platform's data folder for this user. Raises UsageError for a user without a home folder."""
     import platformdirs
 
-    return Path(platformdirs.user_data_dir("imgsearch", appauthor=False)) / "library"
+    try:
+        return Path(platformdirs.user_data_dir("imgsearch", appauthor=False)) / "library"
+    except RuntimeError as exc:
+        raise UsageError(
+            "no library was named, and this user has no home folder that could hold one",
+            "name one with --library DIR or IMGSEARCH_LIBRARY, or set HOME",
+        ) from exc
 
 
 def config_file(environment: Mapping[str, str]) -> Path:
@@ -86,7 +92,12 @@ def config_file(environment: Mapping[str, str]) -> Path:
     import platformdirs
 
     named = environment.get(PREFIX + "CONFIG")
-    return Path(named) if named else Path(platformdirs.user_config_dir("imgsearch", appauthor=False)) / "imgsearch.toml"
+    if named:
+        return Path(named)
+    try:
+        return Path(platformdirs.user_config_dir("imgsearch", appauthor=False)) / "imgsearch.toml"
+    except RuntimeError:  # a user without a home folder, as in many containers
+        return Path("/etc/xdg/imgsearch/imgsearch.toml")
 
 
 def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Settings:
@@ -106,7 +117,8 @@ def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str] | Non
     named = {name: environment.get(PREFIX + name.upper()) for name in names}
     merged.update({name: value for name, value in named.items() if value})
     merged.update({name: value for name, value in flags.items() if name in names and value is not None})
-    merged.setdefault("library", default_library())
+    if "library" not in merged:
+        merged["library"] = default_library()
     return Settings(**{name: _convert(name, value) for name, value in merged.items()})
 
 

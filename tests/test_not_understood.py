@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import imgsearch
 from imgsearch.app import open_searcher
 from imgsearch.cli import main
 from imgsearch.scenes.dataset import make_set, write_set
+from imgsearch.search.calibration import NO_LEAST
+from imgsearch.search.query.description import Query
 from imgsearch.settings import load_settings
 from web import create_app
 from web.config import WebConfig
@@ -76,6 +80,25 @@ def test_words_that_are_not_understood_have_no_sure_match_and_a_note(way: Way, t
         assert sure == [False] * 8 * everything
         assert sum(note in one for one in notes) == 1
         assert all(one.endswith("no picture is called a sure match") for one in notes if note in one)
+
+
+def test_things_named_by_nothing_but_their_names_must_each_be_there(shelf: Path) -> None:
+    with open_searcher(load_settings({"library": shelf, "device": "cpu"})) as searcher:
+        assert searcher.calibration is not None and searcher.calibration.least_thing == -2.0
+        searcher.calibration = replace(searcher.calibration, bias=1e6, least_thing=NO_LEAST)
+        assert all(hit.confident for hit in searcher.search(Query("star tree", everything=True)).hits)
+        alone = {
+            thing: {hit.image_id: hit.itm_probability for hit in searcher.search(Query(thing, everything=True)).hits}
+            for thing in ("star", "tree")
+        }
+        weakest = {number: min(alone["star"][number], alone["tree"][number]) for number in alone["star"]}
+        middle = sorted(weakest.values())[len(weakest) // 2]
+        least = math.log(middle / (1 - middle)) - 1e-3
+        for text in ("star tree", "star, tree", "tree and star"):
+            searcher.calibration = replace(searcher.calibration, least_thing=least)
+            searcher._reranked.clear()
+            hits = searcher.search(Query(text, everything=True)).hits
+            assert {hit.image_id: hit.confident for hit in hits} == {n: p >= middle for n, p in weakest.items()}
 
 
 def test_words_that_are_understood_have_their_sure_matches(way: Way) -> None:

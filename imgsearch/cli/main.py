@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -170,14 +171,29 @@ def guarded(work: Callable[[], int], *, last: bool = True) -> int:
     except BrokenPipeError:
         give_up_output()
         return 0
+    except RuntimeError as error:  # of pathlib and platformdirs
+        if "home directory" not in str(error):
+            raise
+        print("imgsearch: received a path with ~, of a user whose home folder is not known", file=sys.stderr)
+        print("  write the whole path, or set HOME", file=sys.stderr)
+        return 2
     except OSError as error:
         fault = output_fault()
         if fault is not None:
             give_up_output()
             return _lost(fault)
         where = f"{one_line(str(error.filename))}: " if error.filename else ""
+        where = where or ("the folder one is in is gone: " if _nowhere() else "")
         print(f"imgsearch: {where}{error.strerror or error}", file=sys.stderr)
         return 4
+
+
+def _nowhere() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109
+    except OSError:
+        return True
+    return False
 
 
 def _lost(fault: OSError) -> int:

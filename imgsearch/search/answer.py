@@ -120,7 +120,7 @@ def _hit(
             confident = calibration.confident_by_vectors(lowest_z)
         else:
             strength = calibration.strength(match.margin, found.score, found.z, agreement)
-            confident = strength >= 0 and not match.shows_unwanted
+            confident = strength >= 0 and not match.shows_unwanted and not match.lacks_thing
     numbers = found.score, logit, probability, confident, score
     return Hit(0, found.image_id, found.source.paths[0], *numbers, found.words)
 

@@ -17,16 +17,16 @@ from cachetools import LRUCache
 from imgsearch.index import IndexOpener, open_at_home
 from imgsearch.records import Float32, Results
 from imgsearch.search.answer import CLOSEST, SearchUnderWay, page_of
-from imgsearch.search.calibration import Calibration, ScoredCandidate
+from imgsearch.search.calibration import NO_LEAST, Calibration, ScoredCandidate
 from imgsearch.search.features.images import pixels_of_file
 from imgsearch.search.inference.direct import DirectInference, InferenceBackend, match_and_replace
 from imgsearch.search.query.description import Query
 from imgsearch.search.query.paging import page_start
 from imgsearch.search.query.parser import ParsedQuery, parse_query
-from imgsearch.search.query.parts import parts_of
+from imgsearch.search.query.parts import bare_things, parts_of
 from imgsearch.search.query.understanding import read_by_model
 from imgsearch.search.request import RetrievalRequest
-from imgsearch.search.rerank import Reranked, SearchModel, match_texts
+from imgsearch.search.rerank import Match, Reranked, SearchModel, match_texts
 from imgsearch.search.retrieval import CandidateFinder
 from imgsearch.search.similarity import combined
 from imgsearch.search.text_evidence import SOURCES, TextSource
@@ -197,7 +197,34 @@ class Searcher:
         deadline = deadline_of(search.query.budget_ms, self.model.profile.rerank_ms, started)
         match = partial(self.backend.match, deadline=deadline)
         answer = match_and_replace(match, parsed, sources, search.depth)
+        if answer.complete and search.judged and search.sure:
+            answer = replace(answer, matches=self._asked_thing_by_thing(search, answer.matches))
         if answer.complete:
             with self._lock:
                 self._reranked[key] = answer
         return answer
+
+    def _asked_thing_by_thing(self, search: SearchUnderWay, matches: list[Match | None]) -> list[Match | None]:
+        """The matches with ``lacks_thing``. Only images that would be called sure are asked for the things: a few."""
+        rule = self.calibration
+        if (
+            rule is None
+            or rule.least_thing <= NO_LEAST
+            or not (things := bare_things(search.request.parsed.description))
+        ):
+            return matches
+        found = zip(range(len(matches)), matches, search.found.candidates, search.found.agreements, strict=False)
+        places = [
+            place
+            for place, match, one, agreement in found
+            if match is not None and rule.strength(match.margin, one.score, one.z, agreement) >= 0
+        ]
+        sources = [search.found.candidates[place].source for place in places]
+        asked = list(matches)
+        for thing in things if places else ():
+            alone, _, _ = self.backend.match(ParsedQuery(thing), sources, None)
+            for place, match in zip(places, alone, strict=True):
+                known = asked[place]
+                if match is not None and known is not None and match.margin < rule.least_thing:
+                    asked[place] = replace(known, lacks_thing=True)
+        return asked

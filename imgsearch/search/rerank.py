@@ -33,11 +33,12 @@ class SearchModel(Explainer, Protocol):
 class Match:
     """The head's answer for one image: the raw class-1 logit, and ``margin``, its distance above the other one.
     ``unwanted`` is the largest probability among the unwanted texts, each alone and added to the description, or 0 if
-    there are none."""
+    there are none. ``lacks_thing``: one of several things, asked alone, is not there (`Searcher`)."""
 
     logit: float
     margin: float
     unwanted: float = 0.0
+    lacks_thing: bool = False
 
     @property
     def probability(self) -> float:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgsearch.search.calibration import Calibration, ScoreBackground
-from imgsearch.search.query.parts import MAX_CLAUSES, Parts, agreements, parts_of
+from imgsearch.search.query.parts import MAX_CLAUSES, Parts, agreements, bare_things, parts_of
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,25 @@ def test_rule_from_before_the_parts_does_not_read_them() -> None:
     old = Calibration.from_json('{"margin_weight": 1, "itc_weight": 0, "z_weight": 0, "bias": 0, "least_z": 9}')
     assert not old.reads_parts
     assert Calibration(0.0, 0.0, 0.0, 0.0, 9.0, held_weight=1.0).reads_parts
+
+
+@pytest.mark.parametrize(
+    ("text", "things"),
+    [
+        ("cat umbrella", ("cat", "umbrella")),
+        ("cat umbrella tree", ("cat", "umbrella", "tree")),
+        ("a cat and an umbrella", ("a cat", "an umbrella")),
+        ("Cat, umbrella", ("cat", "umbrella")),
+        ("a cat and a red boat", ("a cat",)),
+        ("the cat beside two boats", ("the cat",)),
+        ("cat", ()),
+        ("a cat", ()),
+        ("red boat", ()),
+        ("boat red house blue", ()),
+        ("two red boats on the left", ()),
+        ("a boat at night", ()),
+        ("of the", ()),
+    ],
+)
+def test_bare_things_are_those_of_several_that_only_their_name_tells(text: str, things: tuple[str, ...]) -> None:
+    assert bare_things(text) == things
