@@ -69,7 +69,7 @@ def shelf(tmp_path: Path) -> Iterator[Shelf]:
         yield Shelf(store, tmp_path / "photos")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: others' servers ask for addresses
 def reader() -> Iterator[Any]:
     """The real one, of one thread; loading it takes a second. A test fails where it would download anything."""
     if not has_extra("ocr"):
