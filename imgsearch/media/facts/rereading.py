@@ -50,7 +50,7 @@ def _reason(stream: BinaryIO, kind: Kind, header: Header, own: int, former: Form
         return RAW if former.orientation > 1 else ""
     if kind.format == "BMP":
         return CLEAR if header.has_alpha else ""
-    if kind.format == "JPEG2000" or (kind.format in ("PPM", "PSD") and header.depth > 8):
+    if kind.format in ("JPEG2000", "XBM") or (kind.format in ("PPM", "PSD") and header.depth > 8):
         return DEEP
     return TURNED if own and own != former.orientation else ""
 

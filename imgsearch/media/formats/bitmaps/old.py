@@ -47,7 +47,8 @@ def _usual(samples: Array) -> Span | None:
 def check_icns(wanted: DecodeRequest) -> None:
     """Raise MediaError for a macOS icon file none of whose entries Pillow 13 reads: it may hold icons of classic Mac OS
     alone, or small ones as bare ARGB."""
-    at, names = 8, []
+    at = 8
+    names: list[bytes] = []
     while len(names) < _MOST_ICONS and len(entry := read_at(wanted.stream, at, 8)) == 8:
         names.append(entry[:4])
         at += max(8, int.from_bytes(entry[4:8], "big"))
