@@ -27,7 +27,7 @@ _SAME = {
     "near": "the same shot, altered",
     "part": "it shares its first picture, and lacks something that the other holds",
     "stack": "files that belong together",
-    "burst": "another shot of the same moment",
+    "burst": "another shot",
     "semantic": "another picture of the same scene",
 }
 _COMPANIONS = 3  # named
