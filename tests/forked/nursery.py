@@ -31,7 +31,9 @@ PRELOADED = {
         "imgsearch.dedup.pixels.inspection.task",
         "imgsearch.dedup.pixels.registration.task",
         "imgsearch.media.facts.task",
+        "imgsearch.media.rendition",
         "imgsearch.media.shown",
+        "imgsearch.reading.decoding",
         *(f"PIL.{kind}ImagePlugin" for kind in ("Bmp", "Gif", "Jpeg", "Png", "Ppm")),
     ),
     COMMAND: (
