@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,18 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def loaded_once() -> Iterator[None]:
+    """Each model and generator is loaded once a module: no command changes one."""
+    from imgsearch import generation
+    from imgsearch.model.runtimes import opened
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generation, "load_generator", functools.cache(generation.load_generator))
+        patch.setattr(opened, "open_to_index", functools.cache(opened.open_to_index))
+        yield
 
 
 @pytest.fixture

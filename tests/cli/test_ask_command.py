@@ -14,7 +14,7 @@ from imgsearch.cli.parser import spoken
 from imgsearch.cli.verbs.ask import ASK
 from imgsearch.errors import UsageError
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "loaded_once")
 
 
 def ask(shelf: Any, *words: str) -> int:

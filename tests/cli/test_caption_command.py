@@ -19,7 +19,7 @@ from imgsearch.storage import writing
 from imgsearch.storage.reads.captions import read_captions
 from imgsearch.storage.single_runs import single_run
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "loaded_once")
 FAST = ["--max-tokens", "6", "--device", "cpu", "--quiet"]
 
 
