@@ -86,13 +86,14 @@ class Captioner:
         self._generator, self._settings, self._store = generator, settings, store
         self._matching = matching if settings.check else None
         self._judge = judge
+        self._made = settings.as_json(store.model.fingerprint if store is not None and self._matching else "")
         self._dtype = generator.dtype + (f"+{quantize}" if quantize else "")
 
     def made_here(self) -> StoredCaption:
         """A caption without image and text: what all captions written here have in common."""
         generator, settings = self._generator, self._settings
         return StoredCaption(
-            0, "", None, True, generator.name, generator.fingerprint, self._dtype, settings.prompt, settings.as_json()
+            0, "", None, True, generator.name, generator.fingerprint, self._dtype, settings.prompt, self._made
         )
 
     def waiting(self, store: Store, *, missing_only: bool = False) -> list[int]:

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -21,6 +21,7 @@ from imgsearch.errors import UsageError
 from imgsearch.generation.claims import AGREEMENT, Consensus
 from imgsearch.generation.contract import Caption, Captions, Generator
 from imgsearch.generation.pixels import upright_pixels
+from imgsearch.model.arrays import as_numpy
 from imgsearch.model.contract import Array
 from imgsearch.model.runtime_profile import RuntimeProfile
 from imgsearch.records import Float32, UInt8
@@ -69,6 +70,9 @@ class CaptionSettings:
     agreement: float = AGREEMENT
 
     def __post_init__(self) -> None:
+        if not isinstance(self.prompt, str):
+            raise UsageError(f"the prompt is {self.prompt!r:.60}, expected a text", 'for example "a photo of"')
+        object.__setattr__(self, "prompt", self.prompt.rstrip())  # after a space OPT cannot begin a word
         if self.method not in METHODS:
             raise UsageError(
                 f"the method is {self.method!r}, expected one of {', '.join(METHODS)}", "for example beams"
@@ -81,10 +85,10 @@ class CaptionSettings:
         if not 0 <= self.agreement <= 1:
             raise UsageError(f"the agreement is {self.agreement}, expected a share", f"for example {AGREEMENT}")
 
-    def as_json(self) -> str:
-        """Everything but the prompt, names sorted; of checked captions also the `RULE`."""
+    def as_json(self, matcher: str = "") -> str:
+        """Everything but the prompt, names sorted; if checked also the `RULE`, and the fingerprint of what chose."""
         said = {name: value for name, value in asdict(self).items() if name != "prompt"}
-        return json.dumps({**said, **({"rule": RULE} if self.check else {})}, sort_keys=True)
+        return json.dumps({**said, **({"rule": RULE, "matcher": matcher} if self.check else {})}, sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +204,7 @@ def features_of_images(matcher: CaptionMatcher, images: Sequence[Image.Image]) -
     found = []
     for image in images:
         pixels = upright_pixels(image, matcher.image_size)[None]
-        (feature,) = _as_numpy(matcher.encode_images(matcher.preprocess_arrays(pixels)))
+        (feature,) = as_numpy(matcher.encode_images(matcher.preprocess_arrays(pixels)))
         found.append(QuantisedFeatures.of(feature).restored())
     return found
 
@@ -208,7 +212,7 @@ def features_of_images(matcher: CaptionMatcher, images: Sequence[Image.Image]) -
 def match_margins(matcher: CaptionMatcher, texts: Sequence[str], features: Float32) -> list[float]:
     """ITM's logit of "matches" minus the other one, for each text with the one image [N, W]."""
     repeated = np.broadcast_to(features, (len(texts), *features.shape))
-    both = _as_numpy(matcher.match_both(list(texts), np.ascontiguousarray(repeated))).astype(np.float64)
+    both = as_numpy(matcher.match_both(list(texts), np.ascontiguousarray(repeated))).astype(np.float64)
     return [float(margin) for margin in both[:, 1] - both[:, 0]]
 
 
@@ -293,7 +297,3 @@ def _best(
 def content_of_image(image: Image.Image) -> str:
     """A name for the pixels as the matching head sees them, 64 pixels a side."""
     return hashlib.sha256(upright_pixels(image, 64).tobytes()).hexdigest()
-
-
-def _as_numpy(tensor: Any) -> np.ndarray[Any, np.dtype[Any]]:
-    return tensor if isinstance(tensor, np.ndarray) else np.asarray(tensor.float().cpu())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from imgsearch.captions.judging import CalibratedJudge
 from imgsearch.captions.run import Captioner, CaptionOutcome, CaptionSummary
 from imgsearch.captions.subjects import MatchingSide, file_subject, library_subjects, read_subjects
+from imgsearch.errors import UsageError
 from imgsearch.generation.checked import CaptionSettings, checked_captions, image_seed
 from imgsearch.records import Clause, Filters
 from imgsearch.search.calibration import UNCALIBRATED, Calibration
@@ -67,6 +70,24 @@ def test_stopped_run_goes_on_where_it_ended(shelf: Any, opt: Any) -> None:
     other = captioner(shelf, opt, settings=CaptionSettings(max_new_tokens=8, seed=3))
     assert other.waiting(shelf.store) == ids(shelf) and other.waiting(shelf.store, missing_only=True) == ids(shelf)[4:]
     assert captioner(shelf, opt, quantize="int8").waiting(shelf.store) == ids(shelf)
+
+
+def test_caption_that_another_model_chose_is_made_anew(shelf: Any, opt: Any) -> None:
+    list(captioner(shelf, opt).run(library_subjects(shelf.store, ids(shelf)[:2])))
+    plain = CaptionSettings(max_new_tokens=8, check=False)
+    list(captioner(shelf, opt, settings=plain).run(library_subjects(shelf.store, ids(shelf)[2:])))
+    assert captioner(shelf, opt).waiting(shelf.store) == ids(shelf)[2:]
+    switched: Any = SimpleNamespace(model=replace(shelf.store.model, fingerprint="another"))
+    matching = MatchingSide(shelf.model)
+    checking = Captioner(opt, CaptionSettings(max_new_tokens=8), store=switched, matching=matching)
+    assert checking.waiting(shelf.store) == ids(shelf)
+    assert Captioner(opt, plain, store=switched, matching=matching).waiting(shelf.store) == ids(shelf)[:2]
+
+
+def test_space_behind_a_prompt_says_nothing_and_a_prompt_is_a_text() -> None:
+    assert CaptionSettings("a photo of ") == CaptionSettings("a photo of")
+    with pytest.raises(UsageError, match="prompt"):
+        CaptionSettings(["a photo of"])  # type: ignore[arg-type]
 
 
 def test_unreadable_and_changed_pictures_are_told_and_cost_no_other(shelf: Any, opt: Any) -> None:

@@ -143,7 +143,7 @@ class PictureTexts:
             generator.fingerprint,
             self.generation.dtype,
             settings.prompt,
-            settings.as_json(),
+            settings.as_json(self._searcher.store.model.fingerprint),
         )
         try:
             with writing(self._searcher.store) as writer:
