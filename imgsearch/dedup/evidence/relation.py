@@ -26,6 +26,7 @@ _SHOT_WORDS = {
     "image_number": "another shot of one camera",
     "gps_time": "another time",
     "iptc_time": "another time",
+    "on_a_map": "another place on a map",
 }
 """Facts of an exposure: if both files have one and they differ, the shutter opened twice."""
 

@@ -38,6 +38,7 @@ _TOLD = {
     "words": "a caption or keywords",
     "rating": "a rating",
     "people": "who is in it",
+    "panorama": "that it is shown all around",
 }
 _UNKNOWN = FileTraits()
 

@@ -40,6 +40,7 @@ _NUMBERS = {
 }
 _ZERO_SAYS_SOMETHING = frozenset({"exposure_bias", "white_balance", "flash"})
 _IMAGE_NUMBERS = (0xA420, 0x9211)  # ImageUniqueID, TIFF/EP's ImageNumber
+_GEO_TAGS = (33550, 33922, 34264, 34735)  # ModelPixelScale, ModelTiepoint, ModelTransformation, GeoKeyDirectory
 _UNLIMITED = 0xFFFF_FFFF  # the code for an infinite distance
 
 _AUTHOR_TAGS, _AUTHORS = (0x013B, 0x8298), ("dc:creator", "dc:rights")
@@ -90,9 +91,9 @@ def _told_by(header: Header) -> ShotFacts:
     return ShotFacts(
         taken=taken,
         camera=camera,
-        shot=_shot(exif, details, xmp) | other_clocks(header),
+        shot=_shot(exif, details, xmp) | other_clocks(header) | _on_a_map(exif),
         told=frozenset(kinds),
-        words=frozenset(_digest(word.text) for word in words_of(header, xmp)),
+        words=frozenset(map(_digest, [*(word.text for word in words_of(header, xmp)), *_names(header, xmp)])),
         rating=rating_of(header, xmp)[0] or 0,
         software="; ".join(dict.fromkeys(text for text in software if text)),
         document=xmp.first("xmpMM:DocumentID"),
@@ -159,9 +160,13 @@ def _kinds(header: Header, details: Mapping[int, Any] | Image.Exif, xmp: Xmp) ->
         "words": any(word.kind != "person" for word in words_of(header, xmp))
         or _has_names(header, xmp)
         or any(map(datasets.get, _WORD_DATASETS)),
-        "place": exif_place(gps_of(header)) is not None or xmp.has(_PLACES) or any(map(datasets.get, _PLACE_DATASETS)),
+        "place": exif_place(gps_of(header)) is not None
+        or bool(_on_a_map(header.exif))
+        or xmp.has(_PLACES)
+        or any(map(datasets.get, _PLACE_DATASETS)),
         "rating": rating_of(header, xmp)[0] is not None or xmp.has(("xmp:Label",)),
         "people": xmp.has(_PEOPLE),
+        "panorama": xmp.has(("GPano:ProjectionType", "GPano:UsePanoramaViewer")),
         "history": xmp.has(_EDITS) or bool(text_of(tag_of(details, _HISTORY))),
     }
     return {kind for kind, is_there in there.items() if is_there}
@@ -169,6 +174,17 @@ def _kinds(header: Header, details: Mapping[int, Any] | Image.Exif, xmp: Xmp) ->
 
 def _has_names(header: Header, xmp: Xmp) -> bool:
     """Whether the author or the owner is named, or a program left text."""
+    return bool(_names(header, xmp)) or any(map(is_worded, header.words))
+
+
+def _names(header: Header, xmp: Xmp) -> list[str]:
+    """The author and the owner."""
     texts = [plain_text(tag_of(header.exif, tag)) for tag in _AUTHOR_TAGS]
-    texts += [windows_text(tag_of(header.exif, _XP_AUTHOR)), *(xmp.first(name) for name in _AUTHORS), *header.words]
-    return any(map(is_worded, texts))
+    texts += [windows_text(tag_of(header.exif, _XP_AUTHOR)), *(xmp.first(name) for name in _AUTHORS)]
+    return [text.strip() for text in texts if is_worded(text)]
+
+
+def _on_a_map(exif: Image.Exif) -> dict[str, str]:
+    """Where a tile lies on a map, as a digest (GeoTIFF 1.1); nothing for other images."""
+    told = [tag_of(exif, tag) for tag in _GEO_TAGS]
+    return {"on_a_map": _digest(repr(told))} if any(value is not None for value in told) else {}

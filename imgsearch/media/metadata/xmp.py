@@ -35,6 +35,7 @@ NAMESPACES = {
     "exifEX": "http://cipa.jp/exif/1.0/",
     "tiff": "http://ns.adobe.com/tiff/1.0/",
     "aux": "http://ns.adobe.com/exif/1.0/aux/",
+    "GPano": "http://ns.google.com/photos/1.0/panorama/",
     "crs": "http://ns.adobe.com/camera-raw-settings/1.0/",
     "lr": "http://ns.adobe.com/lightroom/1.0/",
     "mwg-rs": "http://www.metadataworkinggroup.com/schemas/regions/",

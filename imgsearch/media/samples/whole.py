@@ -64,10 +64,10 @@ class FileTraits:
     """Make and model, and " #" and the body's serial number where it is there."""
     shot: dict[str, str] = field(default_factory=dict)
     """What identifies one exposure, each value in lowest terms: exposure_time, f_number, iso, exposure_bias,
-    focal_length, white_balance, subject_distance, flash, light_source, image_number, gps_time, iptc_time; absent ones
-    are left out."""
+    focal_length, white_balance, subject_distance, flash, light_source, image_number, gps_time, iptc_time, on_a_map;
+    absent ones are left out."""
     told: frozenset[str] = frozenset()
-    """Kinds of metadata that are there: date, camera, place, words, rating, people, history."""
+    """Kinds of metadata that are there: date, camera, place, words, rating, people, panorama, history."""
     words: frozenset[str] = frozenset()
     """Digests of its titles, captions, tags and names of people, wherever they stand; without case."""
     rating: int = 0

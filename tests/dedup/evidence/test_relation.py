@@ -123,7 +123,7 @@ def test_copy_that_lost_its_metadata_may_be_one() -> None:
         assert both_ways(rich, poor) == ALIKE
 
 
-@pytest.mark.parametrize("fact", [*SHOTS, "flash", "image_number", "gps_time", "iptc_time"])
+@pytest.mark.parametrize("fact", [*SHOTS, "flash", "image_number", "gps_time", "iptc_time", "on_a_map"])
 def test_another_exposure_is_another_shot(fact) -> None:
     one, other = (FileTraits(shot={fact: value, "light_source": "1"}) for value in ("1/60", "1/30"))
     found = both_ways(one, other)

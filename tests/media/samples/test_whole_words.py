@@ -5,13 +5,16 @@ import struct
 import pytest
 from odd_files import encode, photo, png_chunk
 from PIL import Image
-from PIL.TiffImagePlugin import IFDRational
+from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 from whole_files import (
     with_segment,
     with_xmp,
     xmp_packet,
 )
 from whole_traits import JPEG, PNG, exif_of
+
+from imgsearch.media.metadata.xmp import NAMESPACES
+from imgsearch.media.samples.whole import FileTraits
 
 RESOURCE = 'rdf:parseType="Resource"'
 
@@ -90,6 +93,20 @@ def test_gps_clock_tells_the_shot_to_the_second(traits) -> None:
     assert traits(encode(photo(), "JPEG", exif=exif_of(gps=day))).shot == {}, "a day is no time"
 
 
+def test_tiles_of_other_places_on_a_map_and_works_of_other_people_differ(traits) -> None:
+    def tile(east: float) -> FileTraits:
+        tags = ImageFileDirectory_v2()
+        for tag, values in ((33550, (10.0, 10.0, 0.0)), (33922, (0.0, 0.0, 0.0, east, 4.5e6, 0.0))):
+            tags.tagtype[tag] = 12  # doubles
+            tags[tag] = values
+        return traits(encode(photo(), "TIFF", tiffinfo=tags))
+
+    assert tile(500_000).shot["on_a_map"] == tile(500_000).shot["on_a_map"] != tile(502_560).shot["on_a_map"]
+    assert tile(500_000).told == {"place"}
+    roe, moe = (traits(encode(photo(), "TIFF", tiffinfo={315: name})).words for name in ("Jane Roe", "Max Moe"))
+    assert len(roe) == len(moe) == 1 and roe != moe
+
+
 def test_exposure_of_nothing_is_left_out(traits) -> None:
     details = {0x829A: IFDRational(0, 0), 0x9206: IFDRational(0xFFFFFFFF, 1), 0xA420: "0" * 32}
     assert traits(encode(photo(), "JPEG", exif=exif_of(details))).shot == {}
@@ -107,6 +124,7 @@ def test_exposure_of_nothing_is_left_out(traits) -> None:
         ("rating", xmp_packet('xmp:Label="Red"')),
         ("place", xmp_packet('exif:GPSLatitude="47,22.5N"')),
         ("date", xmp_packet('exif:DateTimeOriginal="2019-05-03T10:00:00"')),
+        ("panorama", xmp_packet(f'xmlns:GPano="{NAMESPACES["GPano"]}" GPano:ProjectionType="equirectangular"')),
         ("people", xmp_packet(elements=f"<mwg-rs:Regions {RESOURCE}>{REGIONS}</mwg-rs:Regions>")),
         (
             "history",
