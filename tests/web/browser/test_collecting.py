@@ -66,6 +66,11 @@ def test_pictures_are_kept_put_into_albums_and_hidden(
 
     page.goto(page.url.split("?")[0] + "albums")
     assert page.inner_text(".albums [data-id] .named").split("\n") == ['The "best" & <old>', "3 pictures"]
+    with page.expect_download() as coming:
+        page.click("li:not([data-id]) [data-do=zip]")
+    assert coming.value.suggested_filename == "Favourites.zip"
+    with zipfile.ZipFile(coming.value.path()) as packed:
+        assert len(packed.namelist()) == 1
     page.click("[data-do=rename]")
     page.fill(".albums input", "Best")
     page.keyboard.press("Enter")
@@ -90,7 +95,17 @@ def test_pictures_are_kept_put_into_albums_and_hidden(
     until(page, "document.querySelectorAll('.tile').length === 3")
     search(page, "a red star")
     assert not page.query_selector("#album-zip")
+    search(page, "is:favourite")
+    until(page, "document.querySelector('#album-zip')?.href.endsWith('/favourites/zip')")
     page.goto(page.url.split("?")[0] + "albums")
+    other = page.context.new_page()  # what another window changes is seen here, too
+    other.goto(page.url)
+    for act, left in (("delete", 0), ("undo", 1)):
+        other.click(f"[data-do={act}]")
+        until(other, f"document.querySelectorAll('.albums [data-id]').length === {left}")
+        page.evaluate("dispatchEvent(new Event('focus'))")
+        until(page, f"document.querySelectorAll('.albums [data-id]').length === {left}")
+    other.close()
     page.click("[data-do=delete]")
     told(page, "Best is deleted")
     assert page.is_visible("#none")

@@ -63,6 +63,18 @@ def test_an_album_is_one_zip_without_hidden_pictures(shelf: Any) -> None:
         assert shelf.programs.get(f"/api/v1/albums/{album['id']}/zip?ids=1").status_code == 400
 
 
+def test_favourites_are_one_zip_without_hidden_pictures(shelf: Any) -> None:
+    assert shelf.programs.get("/api/v1/favourites/zip").status_code == 404
+    send(shelf, "post", "/marks", mark="favourite", ids=[1, 2, 3])
+    send(shelf, "post", "/marks", mark="hidden", ids=[2])
+    answer = shelf.programs.get("/api/v1/favourites/zip")
+    assert 'filename="Favourites.zip"' in answer.headers["Content-Disposition"]
+    paths = shelf.service.store.all_paths([1, 3])
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as packed:
+        read = {packed.read(name) for name in packed.namelist()}
+    assert read == {paths[one][0].read_bytes() for one in (1, 3)}
+
+
 def test_hidden_pictures_are_in_no_answer(shelf: Any) -> None:
     everything = ids(shelf, "width:>0")
     hidden = ids(shelf, "red", all=1)[0]

@@ -4,15 +4,17 @@ import { change } from "./client.js";
 import { toast } from "./toast.js";
 import { el, later, ROOT, styled } from "./dom.js";
 
+const REST = 10_000; // ms between two looks
 const list = document.getElementById("albums");
 const field = document.getElementById("new-name");
 styled("keep").catch(() => {});
 
 /** The page as the server has it now: covers, counts and order are its own. */
-async function redraw() {
+async function redraw({ unless = () => false } = {}) {
   const text = await fetch(location.href, { headers: { Accept: "text/html" } }).then((answer) => answer.text());
   const page = new DOMParser().parseFromString(text, "text/html");
   const now = page.getElementById("albums");
+  if (!now || unless()) return; // a login, in a session that is over
   if (now.innerHTML !== list.innerHTML) list.replaceChildren(...now.children);
   document.getElementById("none").hidden = page.getElementById("none").hidden;
 }
@@ -70,8 +72,15 @@ function rename(item, id, name) {
 
 /** Counts and covers follow where nobody is at them; new pictures are in no album yet, so a button leads to them. */
 async function fill() {
-  if (!list.contains(document.activeElement)) await redraw();
+  const atIt = () => list.contains(document.activeElement);
+  if (!atIt()) await redraw({ unless: atIt });
   return false;
 }
+
+// Other windows and other people change albums, too.
+const follow = () => document.hidden || !navigator.onLine || fill().catch(() => {});
+setInterval(follow, REST);
+document.addEventListener("visibilitychange", follow);
+window.addEventListener("focus", follow);
 
 later(() => import("./news.js").then(({ News }) => new News({ query: () => "", fill, show: () => location.assign(`${ROOT}/`) }), () => {}));

@@ -36,7 +36,7 @@ export function surround(page) {
   return { news, recent };
 }
 
-/** Where an album is shown, and nothing but it: all of it as one file. */
+/** Where an album or the favourites are shown, and nothing else: all of it as one file. */
 function offerZip({ list, state }) {
   let shown = "";
   const update = async () => {
@@ -44,12 +44,19 @@ function offerZip({ list, state }) {
     if (q === shown) return;
     shown = q;
     find("album-zip")?.remove();
-    const album = !upload && /^album:("[^"]+"|[^\s"]+)$/i.test(q) && (await albumOf(q).catch(() => null));
-    if (!album?.count || q !== shown || find("album-zip")) return;
-    find("status").after(el("a", { class: "chip", id: "album-zip", href: `${API}/albums/${album.id}/zip`, title: "All pictures of the album as one zip" }, "Download", icon("fetch")));
+    const [path, title] = (!upload && (await wholeOf(q).catch(() => null))) || [];
+    if (!path || q !== shown || find("album-zip")) return;
+    find("status").after(el("a", { class: "chip", id: "album-zip", href: `${API}${path}/zip`, title }, "Download", icon("fetch")));
   };
   new MutationObserver(update).observe(list, { childList: true });
   update();
+}
+
+/** What a query shows all of: its path and what is said of it; null for any other query. */
+async function wholeOf(q) {
+  if (/^is:"?favou?rites?"?$/i.test(q.trim())) return (await ask("/albums")).favourites.count ? ["/favourites", "All favourites as one zip"] : null;
+  const album = /^album:("[^"]+"|[^\s"]+)$/i.test(q) && (await albumOf(q));
+  return album?.count ? [`/albums/${album.id}`, "All pictures of the album as one zip"] : null;
 }
 
 /** Pictures have left the answer: hidden, taken out of the album. Other answers may have held them, too. */
