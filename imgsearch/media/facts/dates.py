@@ -30,6 +30,7 @@ _TIME = re.compile(
     re.IGNORECASE,
 )
 _COMPACT_TIME = re.compile(rf"[\sT_-]*(?P<hour>\d{{2}})(?P<minute>\d{{2}})(?P<second>\d{{2}})?\s*(?P<zone>{_ZONE})?")
+_SIX_DIGITS = re.compile(r"[\sT]\d{6}(?!\d)")
 _OFFSET = re.compile(r"(Z|UTC|GMT)|(?:(?:UTC|GMT)\s*)?([+-])(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
 _HALF = re.compile(r"\s*\b([ap])\.?m\b\.?", re.IGNORECASE)
 _MAIL_ZONE = re.compile(r"\d\s+(?!-0000)(?:[+-]\d{4}|[A-Za-z]{1,4})\s*(?:\(.*\))?\s*$")
@@ -181,7 +182,7 @@ def _joined(numbers: list[int | None], rest: str, part: str, offset: str, *, com
     clock = Clock(year, month or None, day or None)
     if not (clock.month and clock.day):
         return written(clock)
-    match = (_COMPACT_TIME.match(rest) if compact else None) or _TIME.match(rest)
+    match = (_COMPACT_TIME.match(rest) if compact or _SIX_DIGITS.match(rest) else None) or _TIME.match(rest)
     if match is None:
         return written(clock)
     groups = match.groupdict()
