@@ -91,11 +91,17 @@ def read_floats(
     tensor: FloatTensor, first: int = 0, count: int | None = None, file: IO[bytes] | None = None
 ) -> Float32:
     """A tensor, float32 in its own shape, or ``count`` of its values from the ``first`` on: [count]. ``file`` is its
-    file where that is open already. Raises ModelUnavailable where it has become shorter."""
+    file where that is open already. Raises CheckpointInvalid for numbers of another kind, and ModelUnavailable where it
+    has become shorter."""
     if file is None:
         with tensor.path.open("rb", buffering=0) as opened:
             return read_floats(tensor, first, count, opened)
-    stored = _STORED[tensor.kind]
+    stored = _STORED.get(tensor.kind)
+    if stored is None:
+        raise CheckpointInvalid(
+            f"{tensor.path} holds {tensor.kind or 'whole numbers'} where floating-point weights were expected",
+            "get the weights that were not packed into few bits",
+        )
     wanted = math.prod(tensor.shape) if count is None else count
     file.seek(tensor.offset + first * stored.itemsize)
     values = np.fromfile(file, stored, wanted)
