@@ -73,3 +73,13 @@ def test_a_number_that_is_none_is_refused(value):
     else:
         with pytest.raises(UsageError, match="workers"):
             load_settings({"workers": value}, {})
+
+
+def test_a_user_without_a_home_folder_names_the_library(monkeypatch, tmp_path):
+    for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: (_ for _ in ()).throw(KeyError(uid)))
+    with pytest.raises(UsageError, match="no home folder that could hold one") as refused:
+        load_settings({}, {})
+    assert "--library DIR" in refused.value.hint
+    assert load_settings({"library": str(tmp_path)}, {}).library == tmp_path

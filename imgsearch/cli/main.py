@@ -174,7 +174,7 @@ def guarded(work: Callable[[], int], *, last: bool = True) -> int:
     except RuntimeError as error:  # of pathlib and platformdirs
         if "home directory" not in str(error):
             raise
-        print("imgsearch: received a path with ~, of a user whose home folder is not known", file=sys.stderr)
+        print("imgsearch: received a path with ~ where no home folder is known", file=sys.stderr)
         print("  write the whole path, or set HOME", file=sys.stderr)
         return 2
     except OSError as error:
@@ -183,7 +183,7 @@ def guarded(work: Callable[[], int], *, last: bool = True) -> int:
             give_up_output()
             return _lost(fault)
         where = f"{one_line(str(error.filename))}: " if error.filename else ""
-        where = where or ("the folder one is in is gone: " if _nowhere() else "")
+        where = where or ("the current folder is gone: " if _nowhere() else "")
         print(f"imgsearch: {where}{error.strerror or error}", file=sys.stderr)
         return 4
 

@@ -107,3 +107,11 @@ def test_verb_of_ours_asks_no_installed_package():
     check = "; print('importlib.metadata' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code + check], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_a_current_folder_that_is_gone_is_said(capsys, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(["stats", "--library", "library"]) == 4
+    assert "the current folder is gone" in capsys.readouterr().err
