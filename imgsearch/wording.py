@@ -31,6 +31,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def counted_are(number: int, noun: str) -> str:
+    """ "1 picture is", "1,200 pictures are"."""
+    return f"{counted(number, noun)} {'is' if number == 1 else 'are'}"
+
+
 def describe_size(size_bytes: float) -> str:
     """ "3.4 MB", in powers of ten as disks are sold."""
     for unit in ("bytes", "kB", "MB", "GB"):

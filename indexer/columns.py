@@ -6,6 +6,7 @@ from __future__ import annotations
 from imgsearch.progress import Progress
 from imgsearch.storage import Store
 from imgsearch.storage.column_files import build_columns, columns_outlook
+from imgsearch.wording import counted
 
 PAYS_FROM = 10_000
 """Images from which columns are made: the catalog itself filters 10,000 in 5 to 20 ms."""
@@ -28,7 +29,7 @@ def refresh_columns(store: Store, progress: Progress, *, force: bool = False) ->
     few = outlook.changed is not None and outlook.changed <= _bearable(outlook.images)
     if not outlook.images or (not force and (outlook.images < PAYS_FROM or (outlook.sound and few))):
         return False
-    progress.say(f"The filters' index of {outlook.images:,} pictures is made anew.")
+    progress.say(f"The filters' index of {counted(outlook.images, 'picture')} is made anew.")
     return build_columns(store, wait_s=WAIT_S) is not None
 
 

@@ -24,6 +24,7 @@ from imgsearch.storage.reads.fact_reads import (
     read_folders_with_sidecars,
     read_stale_images,
 )
+from imgsearch.wording import counted_are
 from indexer.run_context import RunContext
 from indexer.scanning.scan import Scan
 
@@ -62,7 +63,9 @@ class FactsRun:
         if no worker starts."""
         stale = read_stale_images(self.context.store)
         if stale:
-            self.context.progress.say(f"{len(stale):,} pictures are of an older program: looking at their headers")
+            self.context.progress.say(
+                f"{counted_are(len(stale), 'picture')} of an older program: looking at their headers"
+            )
         jobs = itertools.chain(self._sidecar_jobs(scans), self._stale_jobs(stale))
         with HardenedPool(
             TASK, {}, workers=self.workers, ahead=_AHEAD, stop=self.context.stop

@@ -21,6 +21,7 @@ from imgsearch.records import is_model_free
 from imgsearch.settings import Settings
 from imgsearch.storage import Store
 from imgsearch.storage.writer import Writer, writing
+from imgsearch.wording import counted_are
 from indexer.encoder import NoVectors, VectorSource, library_encoder
 from indexer.facts import FactsRun
 from indexer.forecast import Forecast, forecast, require_space
@@ -211,7 +212,7 @@ class IndexRun:
                 self._encoder.expect(work.count)
                 context.writer.record_event("index-planned", {"files": work.count})
                 what = "compared with what is known" if any(s.target.recheck for s in scans) else "new or changed"
-                self._progress.say(f"{work.count:,} of {context.summary.seen:,} pictures are {what}")
+                self._progress.say(f"{work.count:,} of {counted_are(context.summary.seen, 'picture')} {what}")
                 self._progress("reading", 0, work.count)
                 pipeline.run(work.files(suspects=True))
             if not self._stop():

@@ -18,6 +18,7 @@ from imgsearch.records import ImageRecord
 from imgsearch.storage import QuantisedFeatures
 from imgsearch.storage.catalog.rereads import Reread
 from imgsearch.storage.reads.fact_reads import read_told_orientations, read_turned_images
+from imgsearch.wording import counted_are
 from indexer.run_context import RunContext
 
 SIDECAR = "an orientation told beside them"
@@ -53,7 +54,9 @@ class RereadRun:
         reasons = dict(reasons) | dict.fromkeys(read_turned_images(self.context.store), SIDECAR)
         if not reasons or self.context.stop():
             return
-        self.context.progress.say(f"{len(reasons):,} pictures are read again, to see whether they look different")
+        self.context.progress.say(
+            f"{counted_are(len(reasons), 'picture')} read again, to see whether they look different"
+        )
         with closing(self.pool()) as pool:
             for job, outcome in pool.run(self._jobs(reasons)):
                 self._take(job.tag, outcome)

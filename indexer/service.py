@@ -14,6 +14,7 @@ from imgsearch.errors import UsageError
 from imgsearch.model import same_vectors
 from imgsearch.progress import Progress
 from imgsearch.records import is_model_free
+from imgsearch.wording import counted
 from indexer.index_run import IndexRequest, IndexRun
 from indexer.interrupt import Stop
 from indexer.report import RunSummary
@@ -85,7 +86,7 @@ class QuickSummary:
         lines = [self.first.text()]
         if self.switched and self.beside is not None:
             lines.append(
-                f"The library's vectors are those of {self.beside.model} now: {self.beside.images:,} pictures."
+                f"The library's vectors are those of {self.beside.model} now: {counted(self.beside.images, 'picture')}."
             )
         elif self.beside is not None:
             lines.append(self.beside.text())

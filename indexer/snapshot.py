@@ -13,6 +13,7 @@ from imgsearch.progress import Progress
 from imgsearch.records import Float32, Int64, is_model_free
 from imgsearch.storage import SnapshotInfo, Store, View, latest_snapshot
 from imgsearch.storage.snapshots import Seal, draft_snapshot, model_key, publish_snapshot, read_seal
+from imgsearch.wording import counted, counted_are
 from indexer.columns import refresh_columns
 
 PAYS_FROM = 10_000
@@ -129,13 +130,13 @@ def refresh_snapshot(store: Store, progress: Progress, stop: Callable[[], bool])
         return None
     if find_spec("faiss") is None:
         return "Every search compares every picture; pip install 'imgsearch[cpu]' and `imgsearch build` make it faster"
-    progress.say(f"{outlook.newer:,} pictures are new to the search index: building it anew.")
+    progress.say(f"{counted_are(outlook.newer, 'picture')} new to the search index: building it anew.")
     del view
     try:
         info = build_snapshot(store, progress, stop)
     except BuildStopped:
         return "The search index was not finished; `imgsearch build` does it (search works meanwhile)"
-    return f"The search index holds {info.images:,} pictures"
+    return f"The search index holds {counted(info.images, 'picture')}"
 
 
 def _is_sound(info: SnapshotInfo) -> bool:

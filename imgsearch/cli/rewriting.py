@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from imgsearch.cli.output.terminal import ask, shell_word, shown
 from imgsearch.errors import UsageError
+from imgsearch.wording import counted
 
 if TYPE_CHECKING:
     from imgsearch.captions.alt_text import SidecarPlan
@@ -86,7 +87,7 @@ def write_into_images(store: Store, found: Found, *, yes: bool) -> int:
         _show("leave" if reason else "write", plan.image, plan.text, reason)
         if not reason:
             ready.append(one)
-    if not ready or not agreed(f"Write into {len(ready):,} pictures?", yes=yes):
+    if not ready or not agreed(f"Write into {counted(len(ready), 'picture')}?", yes=yes):
         return 0
     changes = (
         Rewrite(os.fspath(plan.image), _root_of(store, plan.image), plan.sha256, plan.content)

@@ -17,7 +17,7 @@ from imgsearch.cli.dedup.last_plan import remember_apply
 from imgsearch.cli.output.progress import phases
 from imgsearch.cli.output.terminal import ask, require_no_file, shell_word, shown
 from imgsearch.errors import UsageError
-from imgsearch.wording import describe_size
+from imgsearch.wording import counted, describe_size
 
 if TYPE_CHECKING:
     from imgsearch.dedup.evidence.records import Companion
@@ -82,7 +82,7 @@ def _agree(arguments: argparse.Namespace, chosen: ChosenPlan, quarantine: Path) 
     """Show the plan, and ask unless --yes was given. Raises UsageError if the answer is not yes."""
     moved = chosen.plan.summary().moved
     if arguments.json and moved and not arguments.yes:
-        raise UsageError(f"received --json without --yes, for a plan that moves {moved:,} files", "add --yes")
+        raise UsageError(f"received --json without --yes, for a plan that moves {counted(moved, 'file')}", "add --yes")
     if arguments.json or not moved or (arguments.yes and arguments.quiet):
         return
     stream = sys.stdout if arguments.yes else sys.stderr  # where the question is
@@ -93,7 +93,7 @@ def _agree(arguments: argparse.Namespace, chosen: ChosenPlan, quarantine: Path) 
 
 
 def _tell(arguments: argparse.Namespace, done: Applied, library: str, quarantine: Path, note: str) -> None:
-    print(f"{done.moved:,} files moved to {shown(quarantine)}, {describe_size(done.moved_bytes)}")
+    print(f"{counted(done.moved, 'file')} moved to {shown(quarantine)}, {describe_size(done.moved_bytes)}")
     if done.companions:
         print(f"{done.companions:,} of them belong to a picture that was moved")
     tell_all("left where it is", done.left)

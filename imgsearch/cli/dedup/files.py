@@ -15,7 +15,7 @@ from imgsearch.cli.dedup.last_plan import last_apply
 from imgsearch.cli.output.progress import phases
 from imgsearch.cli.output.terminal import ask, shown
 from imgsearch.errors import LibraryMissing, MediaError, UsageError
-from imgsearch.wording import describe_size
+from imgsearch.wording import counted, counted_are, describe_size
 
 if TYPE_CHECKING:
     from imgsearch.storage import Store
@@ -43,7 +43,7 @@ def undo(arguments: argparse.Namespace) -> int:
     elif not done.run_id:
         print(f"nothing is in the quarantine {shown(quarantine)}", file=sys.stderr)
     else:
-        print(f"{done.returned:,} files are back from {shown(quarantine)}")
+        print(f"{counted_are(done.returned, 'file')} back from {shown(quarantine)}")
         tell_all("put beside", done.beside)
         tell_all("note", done.notes)
         tell_all("still in the quarantine", done.left)
@@ -66,7 +66,7 @@ def purge(arguments: argparse.Namespace) -> int:
         return 1
     files, held = sum(one.moved for one in chosen), sum(one.moved_bytes for one in chosen)
     if not arguments.yes:
-        what = f"up to {files:,} files, {describe_size(held)}, in {shown(quarantine)}"
+        what = f"up to {counted(files, 'file')}, {describe_size(held)}, in {shown(quarantine)}"
         ask(f"This deletes {what}. They cannot be brought back.", "nothing was deleted")
     with phases(arguments) as progress:
         done = empty(
@@ -78,7 +78,7 @@ def purge(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(dataclasses.asdict(done), indent=2))
     else:
-        print(f"{done.purged:,} files deleted, {describe_size(done.purged_bytes)} freed")
+        print(f"{counted(done.purged, 'file')} deleted, {describe_size(done.purged_bytes)} freed")
         tell_all("still in the quarantine", done.left)
     return 3 if done.left else 0
 
@@ -102,7 +102,7 @@ def distinct(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"pairs": len(pairs), "changed": count}))
     else:
-        print(f"{count:,} pairs {'forgotten' if arguments.forget else 'remembered as no duplicates'}")
+        print(f"{counted(count, 'pair')} {'forgotten' if arguments.forget else 'remembered as no duplicates'}")
     return 0
 
 
@@ -164,9 +164,12 @@ def _place(arguments: argparse.Namespace) -> tuple[str, Path]:
     try:
         library = _library(arguments)
         places.append((library, quarantine_of(arguments, library)))
-    except LibraryMissing:
+    except LibraryMissing as exc:
         if not places:
-            raise
+            raise UsageError(
+                "no plan was carried out yet, so no quarantine holds anything",
+                "`imgsearch dedup apply` carries one out; or name a library with --library DIR, or --quarantine DIR",
+            ) from exc
     return max(places, key=lambda place: _newest_run(place[1], arguments.run))  # the first of equals
 
 

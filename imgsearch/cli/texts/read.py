@@ -20,6 +20,7 @@ from imgsearch.cli.output.terminal import linked, shown
 from imgsearch.cli.parser import whole
 from imgsearch.progress import Progress
 from imgsearch.settings import load_settings
+from imgsearch.wording import counted, counted_are
 
 if TYPE_CHECKING:
     from imgsearch.reading.pages import Page
@@ -155,7 +156,7 @@ def _read_library(
     from indexer.interrupt import Stop
 
     summary = ReadingSummary(wanted=len(waiting))
-    told.say(f"{len(waiting):,} pictures are to be read")
+    told.say(f"{counted_are(len(waiting), 'picture')} to be read")
     if arguments.missing and (others := len(reading.waiting(store)) - len(waiting)):
         told.say(f"{others:,} were read by another reader, whose words stay; --all reads these anew")
     with Stop() as stop, without_chatter():
@@ -193,8 +194,8 @@ def _report(summary: ReadingSummary, *, as_json: bool) -> None:
         print(json.dumps({**asdict(summary), "remaining": summary.remaining}, indent=2))
         return
     print(
-        f"{summary.read:,} pictures read in {duration(summary.seconds)}: "
-        f"{summary.words:,} words in {summary.with_text:,} of them"
+        f"{counted(summary.read, 'picture')} read in {duration(summary.seconds)}: "
+        f"{counted(summary.words, 'word')} in {summary.with_text:,} of them"
     )
     for path, reason in list(summary.unreadable.items())[:10]:
         print(f"imgsearch: {shown(path)} cannot be read: {shown(reason)}", file=sys.stderr)

@@ -18,6 +18,7 @@ from imgsearch.cli.parser import whole
 from imgsearch.cli.rewriting import agreed, bring_back, write_into_images, write_sidecars
 from imgsearch.errors import UsageError
 from imgsearch.settings import load_settings
+from imgsearch.wording import counted
 
 if TYPE_CHECKING:
     from imgsearch.settings import Settings
@@ -129,13 +130,13 @@ def _describe_page(store: Store, arguments: argparse.Namespace) -> int:
         what = f"{shown(image.text)}" if image.text else "no caption" if image.path else "not a file beside the page"
         print(f"line {image.line}: {shown(image.source)}: {what}")
     texts = sum(image.text is not None for image in images)
-    if texts and agreed(f"Write {texts:,} texts into {shown(page)}?", yes=arguments.yes):
+    if texts and agreed(f"Write {counted(texts, 'text')} into {shown(page)}?", yes=arguments.yes):
         try:
             kept = keep_original(page, content)
             write_whole(page, changed, mode=page.stat().st_mode & 0o777)
         except OSError as exc:
             raise UsageError(f"{shown(page)} cannot be written: {exc.strerror}", "make its folder writable") from exc
-        print(f"{texts:,} texts written; the original is {shown(kept)}", file=sys.stderr)
+        print(f"{counted(texts, 'text')} written; the original is {shown(kept)}", file=sys.stderr)
     return _told(texts)
 
 

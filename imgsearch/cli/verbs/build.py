@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from imgsearch.cli.command import Command
 from imgsearch.cli.output.progress import image_bar, phases
 from imgsearch.errors import UsageError
+from imgsearch.wording import counted
 
 if TYPE_CHECKING:
     from indexer.snapshot import BuildOutlook
@@ -83,7 +84,7 @@ def _send(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"url": address.url, "collection": collection, **asdict(done)}, indent=2))
     else:
-        print(f"{done.points:,} pictures in {name}")
+        print(f"{counted(done.points, 'picture')} in {name}")
         print(f"{done.sent:,} sent now, {done.deleted:,} deleted there, {done.compared:,} read back and found equal")
         if not settings.qdrant_url or arguments.qdrant:
             print(f"searches use it with qdrant_url = {json.dumps(address.url)} in the settings file")
@@ -119,7 +120,7 @@ def _build(arguments: argparse.Namespace) -> int:
             facts |= {"kind": info.kind, "bytes": info.size_bytes, "file": info.path.name}
         print(json.dumps(facts, indent=2))
     elif info:
-        print(f"{info.images:,} pictures in the search index, {info.size_bytes / 1e6:,.1f} MB")
+        print(f"{counted(info.images, 'picture')} in the search index, {info.size_bytes / 1e6:,.1f} MB")
     else:
         print(f"nothing built: {reason}" + ("" if not outlook.images else " (--force builds all the same)"))
     return 0
@@ -134,7 +135,7 @@ def _needless(outlook: BuildOutlook) -> str:
     if outlook.sound and not outlook.newer:
         return "the search index holds every picture"
     if outlook.images < PAYS_FROM:
-        return f"comparing all of {outlook.images:,} pictures is as fast (up to {PAYS_FROM:,})"
+        return f"comparing all of {counted(outlook.images, 'picture')} is as fast (up to {PAYS_FROM:,})"
     return ""
 
 

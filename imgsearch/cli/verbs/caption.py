@@ -26,6 +26,7 @@ from imgsearch.cli.parser import probability, real, whole
 from imgsearch.errors import LibraryBusy, StorageFull
 from imgsearch.progress import Progress
 from imgsearch.settings import load_settings
+from imgsearch.wording import counted, counted_are
 
 if TYPE_CHECKING:
     from imgsearch.captions.run import Captioner, CaptionOutcome, CaptionSummary
@@ -183,7 +184,7 @@ def _caption_library(
     waiting = _waiting(captioner, store, ids, arguments)
     subjects = library_subjects(store, waiting)
     summary = CaptionSummary(wanted=len(waiting))
-    told.say(f"{len(waiting):,} pictures are to be captioned by {captioner.made_here().generator}")
+    told.say(f"{counted_are(len(waiting), 'picture')} to be captioned by {captioner.made_here().generator}")
     if arguments.missing and (others := len(captioner.waiting(store)) - len(waiting)):
         told.say(f"{others:,} have a caption that was made in another way, which stays; --all makes these anew")
     with Stop() as stop, without_chatter():
@@ -228,7 +229,8 @@ def _report(summary: CaptionSummary, captioner: Captioner, *, as_json: bool) -> 
     if as_json:
         print(json.dumps({**asdict(summary), "remaining": summary.remaining, **_maker(captioner)}, indent=2))
         return
-    print(f"{summary.captioned:,} captions written in {duration(summary.seconds)}, {summary.unsure:,} of them unsure")
+    written = counted(summary.captioned, "caption")
+    print(f"{written} written in {duration(summary.seconds)}, {summary.unsure:,} of them unsure")
     for path, reason in _first(summary.unreadable.items(), 10):
         print(f"imgsearch: {shown(path)} cannot be read: {shown(reason)}", file=sys.stderr)
     if len(summary.unreadable) > 10:

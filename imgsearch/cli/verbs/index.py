@@ -14,6 +14,7 @@ from imgsearch.cli.parser import whole
 from imgsearch.errors import UsageError
 from imgsearch.extras import needs_extra
 from imgsearch.settings import DTYPES, FEATURES, RUNTIMES
+from imgsearch.wording import counted_are
 
 if TYPE_CHECKING:
     from imgsearch.progress import Progress
@@ -152,8 +153,8 @@ def _index(request: IndexRequest, arguments: argparse.Namespace, progress: Progr
         _show(summary, as_json=arguments.json, on_a_line=arguments.watch)
         if summary.interrupted:
             progress.say(
-                f"Stopped: {summary.images:,} images are in the library, {summary.remaining:,} pictures are still to "
-                "do. Run the same command again to go on."
+                f"Stopped: {counted_are(summary.images, 'image')} in the library, "
+                f"{counted_are(summary.remaining, 'picture')} still to do. Run the same command again to go on."
             )
             return stop.exit_code
         if not arguments.watch:

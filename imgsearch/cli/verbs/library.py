@@ -79,12 +79,13 @@ def _stats(arguments: argparse.Namespace) -> int:
         kept = "from before the switch" if beside.vectors.former else "not switched to yet"
         total = beside.vectors.images + beside.vectors.missing
         print(
-            f"beside     {shown(beside.vectors.model.name)}, {kept}: {beside.vectors.images:,} of {total:,} pictures, "
+            f"beside     {shown(beside.vectors.model.name)}, {kept}: "
+            f"{beside.vectors.images:,} of {counted(total, 'picture')}, "
             f"{describe_size(beside.vector_bytes + beside.snapshot_bytes)}"
         )
     for entry in stats.roots:
         state = ", offline" if entry.root.offline else ""
-        print(f"folder     {shown(entry.root.path)}: {entry.files:,} files, {entry.failures:,} failed{state}")
+        print(f"folder     {shown(entry.root.path)}: {counted(entry.files, 'file')}, {entry.failures:,} failed{state}")
     return 0
 
 
@@ -151,7 +152,8 @@ def _forget(arguments: argparse.Namespace) -> int:
         _print_json({"forgotten": gone})
     else:
         for one in gone:
-            print(f"forgot {shown(one.root.path)}: {one.files:,} files, {one.images:,} pictures; the files stay")
+            held = f"{counted(one.files, 'file')}, {counted(one.images, 'picture')}"
+            print(f"forgot {shown(one.root.path)}: {held}; the files stay")
     return 0
 
 

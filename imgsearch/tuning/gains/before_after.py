@@ -20,6 +20,7 @@ from imgsearch.training.forms import OwnForm
 from imgsearch.tuning.gains.measure import Ranks, first_true, measure
 from imgsearch.tuning.pictures.prepare import Prepared
 from imgsearch.tuning.pictures.source import Truth, TuningPairs
+from imgsearch.wording import counted
 
 WITHHELD, GENERAL = "withheld", "general"
 CHECKS, GENERAL_CHECKS = "checks", "general checks"  # by which a run is steered
@@ -94,7 +95,7 @@ def measure_sets(judge: Judge, sets: dict[str, JudgedSet], path: Path, log: Call
             return {name: Ranks(*(kept[f"{name}.{field}"] for field in names)) for name in sets}
     found = {}
     for name, judged in sets.items():
-        log(f"measuring {len(judged.rows):,} {name} pictures with {len(judged.texts):,} captions")
+        log(f"measuring {len(judged.rows):,} {name} pictures with {counted(len(judged.texts), 'caption')}")
         with torch.inference_mode():
             found[name] = judge.ranks(judged)
     arrays = {f"{name}.{field}": array for name, ranks in found.items() for field, array in asdict(ranks).items()}

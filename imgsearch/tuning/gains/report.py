@@ -12,7 +12,7 @@ from imgsearch.tuning.gains.page import figure, left_out, table, write_page
 from imgsearch.tuning.gains.result import TuneResult
 from imgsearch.tuning.gains.words import COLUMNS, SET_NAMES, conclusion, rows
 from imgsearch.tuning.options import TuneRequest
-from imgsearch.wording import one_line
+from imgsearch.wording import counted, one_line
 
 EXAMPLES = 12
 """Captions shown of those that got better, and of those that got worse."""
@@ -42,7 +42,7 @@ def _figures(result: TuneResult) -> list[str]:
     ]
     for name, differences in result.differences.items():
         judged = result.sets[name]
-        about = f"{len(judged.rows):,} pictures, {len(judged.texts):,} captions"
+        about = f"{counted(len(judged.rows), 'picture')}, {counted(len(judged.texts), 'caption')}"
         if name == GENERAL:
             about += f": {result.prepared.general_name}, to see what was forgotten"
         found.append(f"<h3>{escape(SET_NAMES[name].capitalize())}</h3><p>{escape(about)}</p>")

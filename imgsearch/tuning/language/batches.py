@@ -16,6 +16,7 @@ from imgsearch.files import drafted
 from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD
 from imgsearch.records import Int64, UInt8
 from imgsearch.tuning.pictures.source import Pictures
+from imgsearch.wording import counted
 
 _AT_ONCE = 32
 
@@ -64,7 +65,7 @@ class Captions:
 def _kept(network: Any, pixels: UInt8, path: Path, log: Callable[[str], None]) -> NDArray[np.float16]:
     if path.exists():
         return _mapped(path)
-    log(f"computing what the ViT sees of {len(pixels):,} pictures, once")
+    log(f"computing what the ViT sees of {counted(len(pixels), 'picture')}, once")
     vision = network.config.vision_config
     shape = len(pixels), 1 + (vision.image_size // vision.patch_size) ** 2, vision.hidden_size
     try:

@@ -11,7 +11,7 @@ from imgsearch.tuning.gains.page import figure, left_out, table, write_page
 from imgsearch.tuning.gains.words import COLUMNS, SET_NAMES
 from imgsearch.tuning.language.request import LanguageRequest
 from imgsearch.tuning.language.result import LanguageResult
-from imgsearch.wording import one_line
+from imgsearch.wording import counted, one_line
 
 EXAMPLES = 12
 """Pictures shown of those whose captions got better, and of those whose captions got worse."""
@@ -53,7 +53,7 @@ def _figures(result: LanguageResult) -> list[str]:
             )
             for one in gains
         ]
-        about = f"{len(result.sets[name]):,} pictures"
+        about = counted(len(result.sets[name]), "picture")
         if name == GENERAL:
             about += f": {result.prepared.general_name}, to see what was forgotten"
         found.append(f"<h3>{escape(SET_NAMES[name].capitalize())}</h3><p>{escape(about)}</p>{table(COLUMNS, cells)}")
@@ -72,7 +72,7 @@ def _examples(result: LanguageResult, name: str) -> list[str]:
         ("More of their words agree", better, int((change > 0).sum())),
         ("Fewer of their words agree", worse, int((change < 0).sum())),
     ):
-        found.append(f"<h3>{title} ({count:,} pictures)</h3>")
+        found.append(f"<h3>{title} ({counted(count, 'picture')})</h3>")
         found += [_example(result, name, row) for row in rows] or ["<p>none</p>"]
     return found
 

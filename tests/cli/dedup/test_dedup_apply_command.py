@@ -222,3 +222,10 @@ def test_plan_of_another_library_than_named_is_refused(twice: Path, tmp_path: Pa
     assert "is a plan of the library" in capsys.readouterr().err
     assert main(["dedup", "apply", "--library", library, "--yes"]) == 2
     assert "has no plan" in capsys.readouterr().err and names(twice) == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize("verb", ["undo", "purge"])
+def test_where_nothing_was_applied_it_says_so(verb, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert main(["dedup", verb]) == 2
+    assert "no plan was carried out yet" in capsys.readouterr().err
