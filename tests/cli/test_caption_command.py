@@ -39,7 +39,7 @@ def test_library_is_captioned_once_and_again_only_in_another_way(shelf: Any, cap
     assert read_captions(shelf.store, range(9)) == kept
     shelf.add(["scene07.png"])
     assert caption(shelf, "--missing", "--seed", "9") == 0
-    assert "1 captions written" in capsys.readouterr().out
+    assert "1 caption written" in capsys.readouterr().out
     assert caption(shelf, "--all", "--seed", "9") == 0
     assert "4 captions written" in capsys.readouterr().out
 
@@ -165,4 +165,4 @@ def test_stopped_run_keeps_its_batches_and_goes_on(shelf: Any, capsys: Any, monk
     assert "3 captions written" in capsys.readouterr().out
     monkeypatch.setattr(Captioner, "_keep", before)
     assert caption(shelf, "--all") == 0
-    assert "1 captions written" in capsys.readouterr().out
+    assert "1 caption written" in capsys.readouterr().out

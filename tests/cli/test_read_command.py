@@ -77,7 +77,7 @@ def test_second_run_over_the_library_is_refused(shelf: Any) -> None:
 
 def test_query_chooses_the_pictures(shelf: Any, capsys: Any) -> None:
     assert read(shelf, "name:2.png") == 0
-    assert found(shelf, "red") == [3] and "1 pictures read" in capsys.readouterr().out
+    assert found(shelf, "red") == [3] and "1 picture read" in capsys.readouterr().out
 
 
 def test_named_pictures_are_shown_with_their_lines(shelf: Any, capsys: Any, tmp_path: Any) -> None:

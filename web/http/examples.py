@@ -116,6 +116,7 @@ DESCRIPTIONS: dict[str, str] = {
     "months": "In the order of `sort`; undated ones come last. The counts add up to the places of `timeline`.",
     "timeline": "Filters of `q` apply; words have an order of their own, and are refused.",
     "zipAlbum": "Made while it is sent, under the album's name; hidden pictures are left out.",
+    "zipFavourites": "Made while it is sent; hidden pictures are left out. 404 where nothing is a favourite.",
     "zip": "Made while it is sent; pictures that no file holds any more are named in a text inside.",
     "paths": "The first file of each.",
     "mark": "Favourites are found by `is:favourite`. Hidden pictures are in no answer but to `is:hidden`. "
