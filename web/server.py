@@ -24,7 +24,6 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher, WSGITask
 
-from web.allocator import keep_memory
 from web.packing import packed
 from web.refusals import Lingering, RefusalTask, Refusing
 
@@ -228,7 +227,6 @@ class Server:
         """Serve until ``stop``, then drain. False if connections were left when `DRAIN_S` was over."""
         before = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_S)
-        keep_memory()
         try:
             return self._serve()
         finally:
