@@ -63,21 +63,18 @@ def parts_of(text: str) -> Parts:
 
 
 def bare_things(text: str) -> tuple[str, ...]:
-    """The things that ``text`` names, if it names several and says of none but its name: "cat umbrella" -> "cat",
-    "umbrella". The model takes an image that shows one of them for the whole. Of a text that says more ("two red birds
-    under the stars") it is right as often with the whole, and "the stars" alone is seen too seldom."""
+    """The things that ``text`` names, if it names several and says of none but its name: "a cat and an umbrella" and
+    "cat umbrella" -> "cat", "umbrella". The model takes an image that shows one of them for the whole. Of a text that
+    says more ("two red birds under the stars") it is right as often with the whole, and "the stars" alone is seen too
+    seldom. Articles are left out: "an umbrella" is to the small model one, and fewer of two are seen."""
     things: list[str] = []
     for clause in parts_of(text).clauses:
         words = clause.split()
         telling = [word for word in words if word not in QUIET]
-        if _MODIFIERS.intersection(words):
+        single = len(telling) == 1 and words[-1] == telling[0] and _ARTICLES.issuperset(words[:-1])
+        if _MODIFIERS.intersection(words) or not (single or len(telling) == len(words)):
             return ()
-        if len(telling) == len(words):
-            things += words
-        elif len(telling) == 1 and words[-1] == telling[0] and _ARTICLES.issuperset(words[:-1]):
-            things.append(clause)
-        else:
-            return ()
+        things += telling
     found = tuple(dict.fromkeys(things))[:MAX_CLAUSES]
     return found if len(found) > 1 else ()
 

@@ -72,9 +72,9 @@ def test_rule_from_before_the_parts_does_not_read_them() -> None:
     [
         ("cat umbrella", ("cat", "umbrella")),
         ("cat umbrella tree", ("cat", "umbrella", "tree")),
-        ("a cat and an umbrella", ("a cat", "an umbrella")),
+        ("a cat and an umbrella", ("cat", "umbrella")),
         ("Cat, umbrella", ("cat", "umbrella")),
-        ("the cat beside a boat", ("the cat", "a boat")),
+        ("the cat beside a boat", ("cat", "boat")),
         ("a cat and a red boat", ()),
         ("two red birds under the stars", ()),
         ("cat", ()),
