@@ -19,11 +19,13 @@ from web.http.context import RUNS
 from web.services.runs import RunProgress, Runs, changes
 
 PATIENT = """
-import pathlib, signal, sys, threading
-stop = threading.Event()
-signal.signal(signal.SIGINT, lambda *_: stop.set())
+import pathlib, signal, sys, time
+stopped = []  # no Event: set by a handler while the same thread begins to wait for it, it may wait for itself
+signal.signal(signal.SIGINT, lambda *_: stopped.append(True))
 pathlib.Path({ready!r}).touch()
-stop.wait(60)
+until = time.monotonic() + 60
+while not stopped and time.monotonic() < until:
+    time.sleep(0.02)
 print("stopped after the batch in flight", file=sys.stderr)
 sys.exit(130)
 """
