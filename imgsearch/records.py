@@ -28,7 +28,7 @@ FILE_SOURCES = ("sidecar", "takeout", "name", "file")
 """Sources of a date of a file, the best first: an XMP file beside it, Google's notes beside it, its name, the time of
 its last change."""
 
-FACTS_RECIPE = 2
+FACTS_RECIPE = 3
 """How facts are read. Raise it when a change finds more or other ones: `index` then reads older rows again."""
 
 DECODE_RECIPE = 1

@@ -22,7 +22,7 @@ from imgsearch.media.facts.names import date_of_file
 from imgsearch.media.facts.reading import NO_FACTS
 from imgsearch.media.facts.sidecars import merged, read_sidecars
 from imgsearch.media.facts.task import header_facts
-from imgsearch.media.facts.words import distinct_words
+from imgsearch.media.facts.words import joined_words
 from imgsearch.media.limits import LIMITS, DecodeLimits
 from imgsearch.media.metadata.exif import orientation_of, own_orientation
 from imgsearch.media.metadata.xmp import parse_xmp
@@ -108,7 +108,7 @@ def show_file(path: Path, limits: DecodeLimits = LIMITS) -> ShownFile:
     size, turned_by = _shape(path, content, limits)
     date, source = date_of_file(path.name, status.st_mtime_ns)
     facts = merged([own, beside, FileFacts(taken_at=date, taken_source=source)])
-    facts = replace(facts, camera=own.camera, words=distinct_words([*own.words, *beside.words]))
+    facts = replace(facts, camera=own.camera, words=joined_words(own.words, beside.words))
     return ShownFile(
         status.st_size, status.st_mtime_ns, content, traits, facts, sidecars, fault, size, is_image, turned_by
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from imgsearch.media.shown import show_file
 from imgsearch.records import ImageRecord
 from imgsearch.search.query.parser import parse
 from imgsearch.settings import Settings
@@ -53,6 +54,11 @@ def library(tmp_path):
                 return next(
                     each for each in store.iter_images() if path in store.all_paths([each.image_id])[each.image_id]
                 )
+
+        def words(self, path: Path) -> list[tuple[str, str]]:
+            image_id = self.record(path).image_id
+            with open_store(self.folder) as store:
+                return [(word.text, word.source) for word in read_words(store, [image_id])[image_id]]
 
         def names(self, query: str) -> list[str]:
             with open_store(self.folder) as store:
@@ -117,12 +123,24 @@ def test_what_the_content_says_goes_before_its_sidecar(library):
     block.update({0x9003: "2001:02:03 04:05:06", 0x4746: 2, 0x010E: "at the lake"})
     path = library.picture("a.jpg", "red", exif=block)
     path.with_suffix(".XMP").write_text(SIDECAR.format(rating=5))
+    tagged = Image.Exif()
+    tagged.update({**block, 0x9C9E: "Lake \u2605".encode("utf-16-le")})
+    other = library.picture("b.jpg", "blue", exif=tagged)
+    other.with_suffix(".xmp").write_text(SIDECAR.format(rating=5).replace("Maria", "\u2605\u2605"))
+    other.with_name("b.jpg.json").write_text(json.dumps(NOTES | {"favorited": True, "people": [{"name": "Ann"}]}))
     library.index()
     record = library.record(path)
     assert (record.dated_at, record.facts.rating, record.facts.rating_source) == ("2001-02-03T04:05:06", 2, "exif")
-    with open_store(library.folder) as store:
-        told = [(word.text, word.source) for word in read_words(store, [record.image_id])[record.image_id]]
-    assert told == [("at the lake", "exif"), ("New York", "sidecar"), ("Maria", "sidecar")]
+    assert library.words(path) == [("at the lake", "exif"), ("New York", "sidecar"), ("Maria", "sidecar")]
+    own = [("Lake \u2605", "exif"), ("at the lake", "exif"), ("Ann", "takeout"), ("favorite", "takeout")]
+    assert library.words(other) == own  # of each kind only its own, and Google's mark
+    shown = [(word.text, word.source) for word in show_file(other).facts.words]
+    assert sorted(shown) == sorted(own)
+    queries = "tag:york", "tag:favorite", "tag:\u2605\u2605"
+    assert [library.names(query) for query in queries] == [["a.jpg"], ["b.jpg"], []]
+    library.picture("b.jpg", "blue", exif=block)  # its tags are taken out of it
+    library.index()
+    assert library.names("tag:york") == ["a.jpg", "b.jpg"]
 
 
 def test_of_two_files_of_a_content_the_better_date_counts(library):

@@ -2,8 +2,9 @@
 exception.
 
 "2015-08-22T00:08:19.25+02:00", "2015-08-22", "1998-07" and "1998" are all dates here. Parts that are blank, zero or
-impossible are left out, and nothing is made up. Sources: EXIF 3.0, XMP (ISO 16684-1), IPTC-IIM 4.2, PNG third edition,
-and files of phones that write the time in their language ("下午", "오후", Arabic digits).
+impossible are left out with all behind them ("2019:02:30 10:00:00" is "2019-02"), and nothing is made up. Sources:
+EXIF 3.0, XMP (ISO 16684-1), IPTC-IIM 4.2, PNG third edition, and files of phones that write the time in their language
+("下午", "오후", Arabic digits).
 """
 
 from __future__ import annotations
@@ -97,18 +98,29 @@ def mail_date(text: str) -> str:
     except (ValueError, TypeError, IndexError, OverflowError):
         return ""
     if whole_day is not None and whole_day[0] >= FIRST_YEAR:
-        return written(Clock(*whole_day[:3]))
+        return written(possible(Clock(*whole_day[:3])))
     if found is None or found[0] < FIRST_YEAR:
         return ""
     year, month, day, hour, minute, second, *_, zone = found
     clock_hour = _of_day(hour, f"{half[1].lower()}m") if half else hour
     offset = _offset_of(zone or 0) if _MAIL_ZONE.search(text) else ""
-    return written(Clock(year, month, day, clock_hour, minute, second, "", offset))
+    return written(possible(Clock(year, month, day, clock_hour, minute, second, "", offset)))
 
 
 def any_date(text: str) -> str:
     """ISO 8601 of a text in either form, `parse_date`'s or `mail_date`'s."""
     return parse_date(text) or mail_date(text)
+
+
+def possible(clock: Clock) -> Clock:
+    """The parts before the first that no calendar has: February 30 is a month, month 13 a year. Fillers such as
+    "9999:99:99" are no date: of a damaged one the year must not lie in the future."""
+    try:
+        date(clock.year, clock.month or 1, clock.day or 1)
+    except ValueError:
+        year = clock.year if clock.year <= date.today().year + 1 else 0
+        return Clock(year, clock.month if 1 <= (clock.month or 0) <= 12 else None)
+    return clock
 
 
 def written(clock: Clock) -> str:
@@ -177,9 +189,9 @@ def _day_first(text: str, found: re.Match[str], part: str, offset: str) -> str:
 
 def _joined(numbers: list[int | None], rest: str, part: str, offset: str, *, compact: bool = False) -> str:
     year, month, day = (*numbers, None, None)[:3]
-    if year is None or (month == 0 and day):
+    if year is None:
         return ""
-    clock = Clock(year, month or None, day or None)
+    clock = possible(Clock(year, month or None, (month or None) and (day or None)))
     if not (clock.month and clock.day):
         return written(clock)
     match = (_COMPACT_TIME.match(rest) if compact or _SIX_DIGITS.match(rest) else None) or _TIME.match(rest)

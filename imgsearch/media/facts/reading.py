@@ -41,7 +41,7 @@ def file_facts(header: Header) -> FileFacts:
     if is_silent(header):
         return NO_FACTS
     xmp = parse_xmp(header.xmp)
-    taken, taken_source = next(_dates(header, xmp), (None, None))
+    taken, taken_source = _taken(header, xmp)
     place, place_source = next(_places(header, xmp), (None, None))
     rating, rating_source = rating_of(header, xmp)
     return FileFacts(
@@ -94,11 +94,23 @@ def xmp_date(xmp: Xmp) -> str:
     return next((text for name in (*_XMP_ORIGINAL, *_XMP_MADE) if (text := parse_date(xmp.first(name)))), "")
 
 
-def _dates(header: Header, xmp: Xmp) -> Iterator[tuple[str, str]]:
-    """(date, source), the best first."""
-    for text, source in _all_dates(header, xmp):
-        if text:
-            yield text, source
+def _taken(header: Header, xmp: Xmp) -> tuple[str | None, str | None]:
+    """(date, source), the best. Where it tells no day, as "2019:02:30" does not, one of the same month by another clock
+    of the shot completes it."""
+    dates = ((text, source) for text, source in _all_dates(header, xmp) if text)
+    text, source = next(dates, ("", ""))
+    if 0 < len(text) < 10:
+        shot = ((more, by) for more, by in _shot_dates(header, xmp) if len(more) >= 10 and more.startswith(text))
+        text, source = next(shot, (text, source))
+    return (text, source) if text else (None, None)
+
+
+def _shot_dates(header: Header, xmp: Xmp) -> Iterator[tuple[str, str]]:
+    """The dates of the exposure itself: neither of a scan nor of a change."""
+    yield from ((text, "exif") for text in _exif_dates(_date_tables(header), _ORIGINAL))
+    yield from ((parse_date(xmp.first(name)), "xmp") for name in _XMP_ORIGINAL)
+    yield _iptc_date(read_iptc(header.iptc) if header.iptc else {}, 55, 60), "iptc"
+    yield _gps_date(gps_of(header)), "gps"
 
 
 def _all_dates(header: Header, xmp: Xmp) -> Iterator[tuple[str, str]]:

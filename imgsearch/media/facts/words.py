@@ -97,6 +97,19 @@ def distinct_words(found: Iterable[Word]) -> tuple[Word, ...]:
     return tuple(kept.values())
 
 
+def joined_words(own: Iterable[Word], beside: Iterable[Word]) -> tuple[Word, ...]:
+    """A content's own words, and those beside it of the kinds that it lacks. Google's mark of a favourite always
+    counts: no picture holds one."""
+    own = tuple(own)
+    kinds = {word.kind for word in own}
+    return distinct_words([*own, *(word for word in beside if word.kind not in kinds or is_mark(word))])
+
+
+def is_mark(word: Word) -> bool:
+    """Whether a tag is not a person's word but Google's mark of a favourite."""
+    return word.kind == "tag" and word.source == "takeout"
+
+
 def rating_of(header: Header, xmp: Xmp) -> tuple[int | None, str | None]:
     """The rating, 1 to 5 stars or -1 for rejected, and its source; (None, None) if there is none."""
     tables = (header.exif, table_of(header.exif, _EXIF_IFD))

@@ -37,6 +37,11 @@ _RENEW = """UPDATE images SET taken_at = ?, taken_source = ?, camera = ?, latitu
 _SIDECAR = """INSERT INTO sidecar_facts (file_id, latitude, longitude, place_source, rating, rating_source, orientation)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _TAGS = ("tag", "person")
+COUNTED_WORDS = """(file_id IS NULL OR (kind = 'tag' AND source = 'takeout') OR NOT EXISTS (
+    SELECT 1 FROM image_words AS own
+    WHERE own.image_id = image_words.image_id AND own.file_id IS NULL AND own.kind = image_words.kind))"""
+"""The rows of image_words that count: a sidecar's tags, people, titles and captions only where the content itself has
+none of that kind. Google's mark of a favourite, which no content holds, counts always."""
 
 Key = tuple[int, bytes]
 
@@ -126,7 +131,7 @@ def write_words(connection: SqlConnection, rows: Iterable[tuple[int, int | None,
 
 
 def words_of_images(connection: SqlConnection, image_ids: Iterable[int]) -> dict[int, tuple[Word, ...]]:
-    """The words of each image that has any, first those of the content, then those of its sidecars."""
+    """The words of each image that has any, first those of the content, then those of its sidecars that count."""
     found: dict[int, list[Word]] = {}
     for image_id, kind, text, source in _word_rows(connection, image_ids):
         found.setdefault(image_id, []).append(Word(kind, text, source))
@@ -204,8 +209,8 @@ def _index_words(connection: SqlConnection, image_ids: Sequence[int]) -> None:
 def _word_rows(connection: SqlConnection, image_ids: Iterable[int]) -> Iterator[tuple[int, str, str, str]]:
     for chunk in chunks(int(i) for i in image_ids):
         yield from connection.execute(
-            f"""SELECT image_id, kind, text, source FROM image_words WHERE image_id IN ({marks(chunk)})
-            ORDER BY image_id, file_id IS NOT NULL, word_id""",
+            f"""SELECT image_id, kind, text, source FROM image_words
+            WHERE image_id IN ({marks(chunk)}) AND {COUNTED_WORDS} ORDER BY image_id, file_id IS NOT NULL, word_id""",
             chunk,
         ).fetchall()
 

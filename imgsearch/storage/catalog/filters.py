@@ -14,6 +14,7 @@ from imgsearch.storage.catalog import filter_rules as rules
 from imgsearch.storage.catalog import words
 from imgsearch.storage.catalog.collected import albums, marks
 from imgsearch.storage.catalog.dialects import Condition, Dialect, SqlConnection, dialect_of
+from imgsearch.storage.catalog.facts import COUNTED_WORDS
 from imgsearch.storage.catalog.texts import captions, image_texts
 
 _FETCH = 65_536
@@ -204,8 +205,8 @@ def _tag(clause: Clause, scope: Scope) -> Condition:
     phrase = wordforms.phrase(text, unfinished=text != clause.value)
     if phrase:
         return scope.dialect.words_of_images("word_search", f"tags : {phrase}")
-    sql = "image_id IN (SELECT image_id FROM image_words WHERE kind IN ('tag', 'person') AND instr(text, ?) > 0)"
-    return sql, [text.strip()]
+    sql = "SELECT image_id FROM image_words WHERE kind IN ('tag', 'person') AND instr(text, ?) > 0"
+    return f"image_id IN ({sql} AND {COUNTED_WORDS})", [text.strip()]
 
 
 def _rating(clause: Clause, scope: Scope) -> Condition:

@@ -37,6 +37,14 @@ CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
         ("2019-07-14T15:30:12\u221205:00", "2019-07-14T15:30:12-05:00"),
         ("2015-08-22T24:08:19+14:00", "2015-08-22T00:08:19+14:00"),
         ("2000:00:00 00:00:00", "2000"),
+        ("2019:02:30 10:00:00", "2019-02"),  # no such day, month, or both
+        ("2021:04:31", "2021-04"),
+        ("31.04.2021", "2021-04"),
+        ("2019:07:00 10:00:00", "2019-07"),
+        ("2019:13:05 10:00:00", "2019"),
+        ("2019:00:14 10:00:00", "2019"),
+        ("2019-02-30T10:00:00+02:00", "2019-02"),
+        ("9999:99:99 99:99:99", ""),
         ("12345678", ""),
         ("1563117012", ""),
     ],
@@ -47,6 +55,7 @@ def test_a_date_is_read_in_the_script_of_the_phone(text, expected):
 
 def test_dates_of_other_standards_keep_their_precision():
     assert (iptc_date("19980700"), iptc_date("19980000")) == ("1998-07", "1998")
+    assert (iptc_date("20190230", "153012"), any_date("30 Feb 2019 10:00:00")) == ("2019-02", "2019-02")
     assert iptc_date("20190714", "153012+0200") == "2019-07-14T15:30:12+02:00"
     assert gps_date("2019:07:14", (13.0, 30.0, 12.5)) == "2019-07-14T13:30:12.5+00:00"
     assert any_date("Sun, 14 Jul 2019 15:30:12 +0200") == "2019-07-14T15:30:12+02:00"
@@ -104,6 +113,17 @@ def test_dates_of_other_standards_keep_their_precision():
 def test_a_date_is_found_wherever_it_stands(data, expected):
     found = facts(data)
     assert (found.taken_at, found.taken_source) == expected
+
+
+def test_an_impossible_day_is_completed_by_another_clock_of_the_shot():
+    never = {0x9003: "2019:02:30 10:00:00", 0x9004: "2019:02:28 10:00:00"}
+    clock = {29: "2019:02:28", 7: (9.0, 0.0, 12.0)}
+    cases = ("", {}), ('xmp:CreateDate="2019-02-27"', {}), ('exif:DateTimeOriginal="2019-02-28"', {}), ("", clock)
+    found = [facts(jpeg(exif(details=never, gps=gps), xmp(packet))) for packet, gps in cases]
+    month, day = ("2019-02", "exif"), ("2019-02-28", "xmp")
+    assert [(each.taken_at, each.taken_source) for each in found] == [
+        *(month, month, day, ("2019-02-28T09:00:12+00:00", "gps"))
+    ]
 
 
 @pytest.mark.parametrize("head", [b"Exif\0\0", b""])
