@@ -72,7 +72,13 @@ ORDER_WORDS = (
         "more colours",
         "more pixels",
     ),
-    *("more metadata", "more words in it", "says how large it is printed", "has files that belong to it"),
+    *(
+        "more metadata",
+        "more words in it",
+        "has data beside its picture",
+        "says how large it is printed",
+        "has files that belong to it",
+    ),
 )
 """Why a file is kept, by the places of `Judgement.order_of`."""
 
@@ -100,6 +106,7 @@ class Judgement:
             -_area(copy),
             -len(_told(traits)),
             -len(traits.words),
+            -len(traits.other_data),
             -int(bool(traits.density)),
             -self.attached(copy.path),
         )
@@ -141,6 +148,8 @@ class Judgement:
         for kind, words in _TOLD.items():
             if kind in _told(its) - _told(mine):
                 return f"it alone tells {words}"
+        for digest in sorted(its.other_data.keys() - mine.other_data.keys()):
+            return f"it alone has {its.other_data[digest]}"
         if its.words - mine.words:
             return "it alone has some of its words"
         if its.rating and mine.rating and its.rating != mine.rating:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from imgsearch.media.containers.film import begins_film
-from imgsearch.media.containers.header import MAX_BLOCK_BYTES, Header, load_exif, read_at, stream_size, western
+from imgsearch.media.containers.header import (
+    MAX_BLOCK_BYTES,
+    FilePart,
+    Header,
+    load_exif,
+    read_at,
+    stream_size,
+    western,
+)
 from imgsearch.media.limits import webp_canvas
 
 _MAX_CHUNKS = 100_000
@@ -41,6 +49,26 @@ def read_gif(stream: BinaryIO) -> Header:
     if not header.images:
         raise ValueError("no frame")
     return header
+
+
+def gif_end(stream: BinaryIO) -> tuple[int, list[tuple[bytes, FilePart]]]:
+    """The offset behind the end of a GIF (0 if it was cut off), and the application extensions that `read_gif` does not
+    read, by name."""
+    stream.seek(0)
+    data = stream.read()
+    at = 13 + (3 << (data[10] & 7) + 1 if len(data) > 12 and data[10] & 0x80 else 0)
+    found: list[tuple[bytes, FilePart]] = []
+    while at < len(data) and data[at] != 0x3B:
+        if data[at] == 0x21:
+            name, end = data[at + 3 : at + 14], _skip(data, at + 2)
+            if data[at + 1 : at + 2] == b"\xff" and name not in (_GIF_XMP, _GIF_ICC, *_GIF_LOOPS):
+                found.append((name, FilePart(at + 14, end - at - 14)))
+            at = end
+        elif data[at] == 0x2C and at + 10 < len(data):
+            at = _skip(data, at + 11 + (3 << (data[at + 9] & 7) + 1 if data[at + 9] & 0x80 else 0))
+        else:
+            at += 1
+    return (at + 1 if at < len(data) else 0), found
 
 
 def _read_extension(header: Header, data: bytes, at: int) -> int:

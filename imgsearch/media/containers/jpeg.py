@@ -21,6 +21,7 @@ _ICC, _MPF, _RESOURCES = b"ICC_PROFILE\0", b"MPF\0", b"Photoshop 3.0\0"
 _ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
 _MAX_SEGMENTS, _MAX_MORE_XMP = 4096, 256
 _MAX_IMAGES = 10_002
+_PIECE_BYTES = 1024 * 1024
 _SEARCHED = 1024  # bytes searched after the indexed offset, which programs that edit the header make wrong
 _LOSSLESS_FRAMES = (0xC3, 0xC7, 0xCB, 0xCF)
 _PREVIEW_CLASS, _PART_CLASS = 1, 2  # the highest byte of an MP type code
@@ -71,7 +72,7 @@ class Segments:
 def read_segments(stream: BinaryIO, start: int = 0) -> Segments:
     """The segments of the JPEG that begins at ``start``. After a damaged segment nothing is read. 50 us."""
     found = Segments()
-    for marker, at, length in _walk(stream, start):
+    for marker, at, length in walk_segments(stream, start):
         if marker in (0xDB, 0xE0, 0xE1, 0xE2, 0xED, 0xFE):
             stream.seek(at)
             _keep(found, marker, stream.read(length), at)
@@ -110,7 +111,7 @@ def read_header(stream: BinaryIO) -> Header:
     return header
 
 
-def _walk(stream: BinaryIO, start: int) -> Iterator[tuple[int, int, int]]:
+def walk_segments(stream: BinaryIO, start: int) -> Iterator[tuple[int, int, int]]:
     """(marker, offset of its content, length) of each segment, SOS last."""
     at = start + 2
     for _ in range(_MAX_SEGMENTS):
@@ -138,6 +139,22 @@ def _walk(stream: BinaryIO, start: int) -> Iterator[tuple[int, int, int]]:
             if marker == 0xDA:
                 return
             at += 4 + length
+
+
+def image_end(stream: BinaryIO, scan: int) -> int:
+    """The offset behind the end marker of the JPEG whose first scan begins at ``scan``, or behind the last image of an
+    MP index, cameras' previews included; 0 if there is no end marker. Reads on to the marker: 1 ms for 3 MB."""
+    stream.seek(scan)
+    at, last, end = scan, b"", 0
+    while not end and (piece := stream.read(_PIECE_BYTES)):  # in a scan, FF is followed by 00 or a restart marker
+        place = (last + piece).find(b"\xff\xd9")
+        end = at - len(last) + place + 2 if place >= 0 else 0
+        at, last = at + len(piece), piece[-1:]
+    found = read_segments(stream)
+    for _, length, offset in _mpf_entries(found.mpf) if end else ():
+        shift = read_at(stream, offset + found.mpf_at, _SEARCHED).find(b"\xff\xd8\xff") if offset else -1
+        end = max(end, offset + found.mpf_at + shift + length if shift >= 0 else 0)
+    return end
 
 
 def _keep(found: Segments, marker: int, data: bytes, at: int) -> None:

@@ -62,6 +62,20 @@ def read_header(stream: BinaryIO) -> Header:
     return header
 
 
+def walk_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """(name, offset of its content, length) of each chunk up to IEND, nothing of it read."""
+    at = 8
+    for _ in range(_MAX_CHUNKS):
+        head = read_at(stream, at, 8)
+        if len(head) < 8:
+            return
+        length, name = int.from_bytes(head[:4], "big"), head[4:]
+        yield name, at + 8, length
+        at += 12 + length
+        if name == b"IEND":
+            return
+
+
 def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes, int]]:
     """(name, content if it is needed, offset after the chunk)."""
     at = 8

@@ -19,6 +19,7 @@ from imgsearch.media.limits import LIMITS, DecodeLimits
 from imgsearch.media.metadata.exif import exif_density
 from imgsearch.media.opening import readable_kind, translated
 from imgsearch.media.samples.digest import Samples, colour_space, read_samples, samples_of
+from imgsearch.media.samples.other_data import other_data
 from imgsearch.media.source import open_source, read_known
 
 _USUAL_DENSITIES = (72, 96)
@@ -53,6 +54,9 @@ class FileTraits:
     """sha256 of the bytes of these maps; "" if there are none, or where they lie is unknown."""
     uncompared: bool = False
     """It holds, or may hold, something that nothing here compares: layers, further pictures, channels."""
+    other_data: dict[str, str] = field(default_factory=dict)
+    """Digest -> what it is, in words: everything else in the file, such as a signed statement of its origin, data of
+    programs, data appended behind the picture."""
     density: float = 0.0
     """Pixels an inch, which say how large it is printed; 0 if unknown, and for 72 and 96, which programs write without
     knowing it."""
@@ -84,7 +88,12 @@ class FileTraits:
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON, ``told`` and ``words`` as sorted lists."""
         found = {each.name: getattr(self, each.name) for each in fields(self)}
-        return found | {"shot": dict(self.shot), "told": sorted(self.told), "words": sorted(self.words)}
+        return found | {
+            "shot": dict(self.shot),
+            "other_data": dict(self.other_data),
+            "told": sorted(self.told),
+            "words": sorted(self.words),
+        }
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> FileTraits:
@@ -92,7 +101,7 @@ class FileTraits:
         names = {each.name for each in fields(cls)}
         known = {name: value for name, value in stored.items() if name in names}
         sets = {name: frozenset(known.get(name, ())) for name in ("told", "words")}
-        return cls(**known | sets | {"shot": dict(known.get("shot", {}))})
+        return cls(**known | sets | {name: dict(known.get(name, {})) for name in ("shot", "other_data")})
 
 
 def describe_file(
@@ -103,7 +112,7 @@ def describe_file(
     with translated("read"), open_source(os.fspath(path), limits) as source:
         kind = readable_kind(source.head, source.name)
         stream = source.stream if content_hash is None else read_known(source, content_hash)
-        return _traits(read_header(stream, kind), stream)
+        return _traits(read_header(stream, kind), stream, kind.format)
 
 
 def describe_and_read(
@@ -114,12 +123,13 @@ def describe_and_read(
     with translated("read"), open_source(os.fspath(path), limits) as source:
         header, samples = samples_of(source, content_hash, limits)
         try:
-            return _traits(header, source.stream), samples
+            kind = readable_kind(source.head, source.name)
+            return _traits(header, source.stream, kind.format), samples
         except MediaError:
             return None, samples
 
 
-def _traits(header: Header, stream: BinaryIO) -> FileTraits:
+def _traits(header: Header, stream: BinaryIO, format_name: str) -> FileTraits:
     facts = shot_facts(header)
     return FileTraits(
         images=header.images,
@@ -133,6 +143,7 @@ def _traits(header: Header, stream: BinaryIO) -> FileTraits:
         maps=header.maps,
         map_digest=_map_digest(header, stream),
         uncompared=bool(header.hidden),
+        other_data=other_data(stream, format_name, header),
         density=_density(header),
         steps=header.steps,
         taken=facts.taken,

@@ -42,9 +42,10 @@ MORE = {
     "alpha": {"has_alpha": True},
     "profile": {"profile": "Display P3 0123abcd"},
     "lossless": {"lossless": True},
+    "other data": {"other_data": {"0a1b": "data behind its picture"}},
     **{kind: {"told": frozenset({kind})} for kind in KINDS},
 }
-IN_ALL = ("film", "maps", *KINDS)
+IN_ALL = ("film", "maps", "other data", *KINDS)
 """What equal samples say nothing of."""
 
 
