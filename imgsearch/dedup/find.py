@@ -1,18 +1,22 @@
 """One run over a library: compares new images with all images, keeps the results in the library's evidence, and makes
-groups of them."""
+groups of them, and a plan of the groups."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
+from imgsearch.dedup.evidence.examination import file_pool
 from imgsearch.dedup.evidence.mapping import row_of
 from imgsearch.dedup.evidence.records import ACTED_ON, Group
 from imgsearch.dedup.evidence.signature_backfill import fill_signatures
 from imgsearch.dedup.groups.grouping import Grouping, copies_of, read_pairs
 from imgsearch.dedup.groups.keep import KeepRule, parse_keep
+from imgsearch.dedup.plan.file import write_plan
+from imgsearch.dedup.plan.records import Plan, make_plan
 from imgsearch.dedup.tiers import exact, perceptual
 from imgsearch.media.decode_pool import HardenedPool
 from imgsearch.progress import StageProgress, StepProgress, stage_of
@@ -21,7 +25,7 @@ from imgsearch.storage.catalog.inventory import Inventory
 from imgsearch.storage.evidence.store import EvidenceStore
 from imgsearch.storage.store import Store
 
-__all__ = ["FindCounts", "FindOptions", "compare", "copies_of", "groups_of", "read_pairs"]
+__all__ = ["FindCounts", "FindOptions", "compare", "copies_of", "find_copies", "groups_of", "read_pairs"]
 
 COPIES = ("bytes", "pixels", "perceptual")
 """The tiers compared if there are no vectors: they need files alone."""
@@ -45,6 +49,11 @@ class FindOptions:
     rule: KeepRule = field(default_factory=parse_keep)
     within: tuple[str, ...] = ()
 
+    def as_text(self) -> dict[str, str]:
+        """What a plan records of them; not ``within``, which a plan names as it was typed."""
+        told = {"tiers": ",".join(self.tiers), "act_on": ",".join(self.acted_on), "keep": self.rule.text}
+        return told | ({"reference": "\n".join(self.rule.reference)} if self.rule.reference else {})
+
 
 @dataclass(slots=True)
 class FindCounts:
@@ -53,6 +62,22 @@ class FindCounts:
     pictures: int = 0
     new: dict[str, int] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+
+
+def find_copies(
+    store: Store, options: FindOptions, path: Path, progress: StageProgress, *, also_recorded: Mapping[str, str] = {}
+) -> tuple[Plan, FindCounts]:
+    """Compare, make groups and a plan of them, and write it to ``path``; nothing is moved. The plan records the options
+    and ``also_recorded``. Raises LibraryBusy beside another run, StorageFull, and UsageError if ``path`` is a folder.
+    """
+    evidence = store.evidence()
+    with evidence.running(), file_pool() as pool:
+        found = compare(store, evidence, options.tiers, progress, pool=pool)
+        groups = groups_of(store, evidence, options, found.failures.append, progress, pool=pool)
+    roots = {root.root_id: root.path for root in store.roots()}
+    plan = make_plan(groups, roots, library=store.path, options={**options.as_text(), **also_recorded})
+    write_plan(plan, path)
+    return plan, found
 
 
 def compare(

@@ -70,10 +70,7 @@ def _make(
     arguments: argparse.Namespace, store: Store, options: FindOptions, progress: Progress
 ) -> tuple[Plan, FindCounts, Path]:
     """Compare, make the plan and write it, and the requested tables."""
-    from imgsearch.dedup.evidence.examination import file_pool
-    from imgsearch.dedup.find import compare, groups_of
-    from imgsearch.dedup.plan.file import write_plan
-    from imgsearch.dedup.plan.records import make_plan
+    from imgsearch.dedup.find import find_copies
     from imgsearch.dedup.plan.review import PLAN
 
     within: tuple[str, ...] = ()
@@ -82,15 +79,10 @@ def _make(
         options = replace(options, within=within)
     if not arguments.plan:
         store.layout.require_writable("name a file outside it for the plan: --plan FILE")
-    evidence = store.evidence()
-    with evidence.running(), file_pool() as pool:
-        found = compare(store, evidence, options.tiers, progress, pool=pool)
-        groups = groups_of(store, evidence, options, found.failures.append, progress, pool=pool)
-    roots = {root.root_id: root.path for root in store.roots()}
-    plan = make_plan(groups, roots, library=store.path, options=_told(arguments, options))
     named = Path(arguments.plan).expanduser() if arguments.plan else store.layout.dedup / PLAN
     written = Path(os.path.abspath(named))  # noqa: PTH100  without links
-    write_plan(plan, written)
+    folders = {"folders": folders_text(sorted(outermost(arguments.folders)))} if arguments.folders else {}
+    plan, found = find_copies(store, options, written, progress, also_recorded=folders)
     _write_tables(arguments, store, options, plan)
     failures = [*found.failures, *store.failures()]
     if within:
@@ -99,16 +91,6 @@ def _make(
         failures = [one for one in failures if f"{one.path}/".startswith(tops)]
     found.failures = list({one.path: one for one in failures}.values())
     return plan, found, written
-
-
-def _told(arguments: argparse.Namespace, options: FindOptions) -> dict[str, str]:
-    """The options, in the form that the plan records."""
-    told = {"tiers": ",".join(options.tiers), "act_on": ",".join(options.acted_on), "keep": options.rule.text}
-    if options.rule.reference:
-        told["reference"] = "\n".join(options.rule.reference)
-    if arguments.folders:
-        told["folders"] = folders_text(sorted(outermost(arguments.folders)))
-    return told
 
 
 def report(arguments: argparse.Namespace) -> int:
