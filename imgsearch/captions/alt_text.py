@@ -1,19 +1,14 @@
-"""Captions as alternative texts for other programs: in XMP sidecars and in the pages of a web site."""
+"""Captions as alternative texts for other programs: in XMP sidecars."""
 
 from __future__ import annotations
 
-import html
 import os
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from imgsearch.errors import UsageError
 from imgsearch.files import write_whole
 from imgsearch.media.facts.beside import sidecars_of
 
@@ -116,92 +111,9 @@ def described_packet(before: bytes | None, text: str) -> tuple[bytes | None, str
 
 
 def _described(text: str, about: str) -> str:
-    return _DESCRIPTION.format(about=about, text=escape(_printable(text)))
+    return _DESCRIPTION.format(about=about, text=escape(printable(text)))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text without characters that XML does not allow."""
     return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
-
-
-@dataclass(frozen=True, slots=True)
-class PageImage:
-    """An <img> of a page without an alternative text. ``source`` is as written there. ``path`` is the file and ``text``
-    what is inserted; they are None if the file or a caption is missing."""
-
-    line: int
-    source: str
-    path: Path | None
-    text: str | None
-
-
-def describe_page(
-    content: bytes, folder: Path, caption_of: Callable[[Path], str | None]
-) -> tuple[bytes, list[PageImage]]:
-    """``content``, a page in ``folder``, with ``alt`` in every <img> that has none and whose file has a caption, and
-    the list of all that have none. Every other byte stays. An empty ``alt`` marks a decoration and stays, too. Raises
-    UsageError for a page in UTF-16."""
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise UsageError(
-            "the page is in UTF-16, expected UTF-8 or another encoding that holds ASCII", "save it in UTF-8"
-        )
-    encoding = _encoding_of(content)
-    page = content.decode(encoding)
-    found: list[PageImage] = []
-    parts: list[str] = []
-    last = 0
-    for place, line, source in _images_without_alt(page):
-        path = _file_of(source, folder, encoding)
-        text = caption_of(path) if path is not None and path.is_file() else None
-        found.append(PageImage(line, source, path, text))
-        if text:
-            attribute = f' alt="{html.escape(_printable(text))}"'
-            if encoding != "utf-8":
-                attribute = attribute.encode("ascii", "xmlcharrefreplace").decode("ascii")
-            parts += [page[last:place], attribute]
-            last = place
-    return "".join([*parts, page[last:]]).encode(encoding), found
-
-
-def _encoding_of(content: bytes) -> str:
-    """UTF-8 if the page is UTF-8; otherwise one that preserves every byte, because only ASCII is inserted then."""
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8"
-
-
-class _Images(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.found: list[tuple[int, int, str]] = []  # line, column, source
-
-    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
-        names = dict(reversed(list(attrs)))  # the first of two equal attributes counts
-        if tag == "img" and "alt" not in names and names.get("src"):
-            self.found.append((*self.getpos(), names["src"] or ""))
-
-
-def _images_without_alt(page: str) -> list[tuple[int, int, str]]:
-    """(position after "<img", line, source) of each."""
-    parser = _Images()
-    parser.feed(page)
-    parser.close()
-    starts = [0]
-    starts += [match.end() for match in re.finditer("\n", page)]
-    return [(starts[line - 1] + column + len("<img"), line, source) for line, column, source in parser.found]
-
-
-def _file_of(source: str, folder: Path, encoding: str) -> Path | None:
-    """The file that a source names; None for another site's and for data in the page itself."""
-    try:
-        parts = urlsplit(source.strip())
-        name = unquote(parts.path, errors="surrogateescape")
-        if encoding != "utf-8":
-            name = os.fsdecode(name.encode("latin-1", "surrogateescape"))
-    except (ValueError, UnicodeEncodeError):
-        return None
-    if parts.scheme or parts.netloc or not name or "\0" in name:
-        return None
-    return Path(os.path.normpath(folder / name.lstrip("/")))

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgsearch.captions.alt_text import describe_page, keep_original, plan_sidecar
+from imgsearch.captions.alt_text import keep_original, plan_sidecar
+from imgsearch.captions.pages import describe_page
 from imgsearch.dedup.quarantine.new_files import NewFile
 from imgsearch.dedup.quarantine.rewrite import rewrite_files
 from imgsearch.dedup.quarantine.undo import undo
@@ -90,19 +91,66 @@ def test_page_gets_texts_where_there_were_none_and_nothing_else(tmp_path: Path, 
     said = {"a.png": 'a "red" boat & ü', "a b.png": "two"}
     content = PAGE.encode(encoding)
     changed, images = describe_page(content, tmp_path, lambda path: said[path.name])
-    assert [image.text for image in images] == [said["a.png"], "two", None, None, None, said["a.png"]]
+    assert [image.text for image in images] == [said["a.png"], "two", None, None, None, said["a.png"], said["a.png"]]
     umlaut = "&#252;" if encoding == "latin-1" else "ü"
     added = f' alt="a &quot;red&quot; boat &amp; {umlaut}"'
     expected = PAGE.replace("<IMG\n", f"<IMG{added}\n").replace('<img src="a%20', '<img alt="two" src="a%20')
     expected = expected.replace("<img data-alt", f"<img{added} data-alt")
+    expected = expected.replace("<img srcset", f"<img{added} srcset")
     assert changed == expected.encode(encoding)
     again, left = describe_page(changed, tmp_path, lambda path: said[path.name])
     assert again == changed and [image.text for image in left] == [None] * 3
 
 
-def test_page_in_utf_16_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="UTF-16"):
-        describe_page(PAGE.encode("utf-16"), tmp_path, lambda _: "x")
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("<img src='data:image/gif;base64,R0lGODlh' data-src=a.png>", "a"),
+        ("<img class=lazy data-original='sub/b.png'>", "b"),
+        ("<picture><source srcset='gone.webp, a.png 2x'><img src=gone.jpg></picture><img src=gone.jpg>", "a,"),
+        ("<img srcset='data:image/png;base64,xx 1x,sub/b.png 2x'>", "b"),
+        ("<base href='sub/'><base href='gone/'><img src=b.png><img src=/a.png><img src=a.png>", "b,a,"),
+        ("<img src=b.png><base href='sub/index.html'>", "b"),
+        ("<base href='https://example.org/'><img src=a.png>", ""),
+        ("<img src='.\\sub\\b.png'>", "b"),
+        ("<img src='HERE/a.png'><img src='file://elsewhere/a.png'>", "a,"),
+        ("<img src='f%C3%BCr.png'><img src='f&uuml;r.png'>", "ü,ü"),
+        (f"<img src='{'a' * 300}.png'><img src='a%00.png'><img src='http://['>", ",,"),
+        ("<textarea><img src=a.png></textarea><title><img src=a.png></title><IMG SRC=a.png>", "a"),
+    ],
+)
+def test_odd_sources_are_found_as_a_browser_finds_them(tmp_path: Path, page: str, said: str) -> None:
+    (tmp_path / "sub").mkdir()
+    texts_of = {"a.png": "a", "für.png": "ü", "sub/b.png": "b"}
+    for name in texts_of:
+        (tmp_path / name).write_bytes(b"")
+    page = page.replace("HERE", tmp_path.as_uri())
+    _, images = describe_page(page.encode(), tmp_path, lambda path: texts_of[str(path.relative_to(tmp_path))])
+    assert ",".join(image.text or "" for image in images) == said
+
+
+@pytest.mark.parametrize(
+    ("encoding", "declared", "written"),
+    [
+        ("cp1251", "windows-1251", "&#1083;"), ("shift_jis", "Shift_JIS", "&#1083;"), ("utf-8", "utf-8", "л"),
+        ("ascii", "", "&#1083;"), ("utf-8", "iso-8859-1", "&#1083;"), ("cp1251", "no-such", "&#1083;"),
+    ],
+)  # fmt: skip
+def test_letters_of_a_page_are_read_and_written_in_its_encoding(
+    tmp_path: Path, encoding: str, declared: str, written: str
+) -> None:
+    name = "a.png" if declared in ("", "iso-8859-1", "no-such") else "л.png"
+    (tmp_path / name).write_bytes(b"")
+    page = f'<meta http-equiv=Content-Type content="text/html; charset={declared}"><img src="{name}">'.encode(encoding)
+    changed, images = describe_page(page, tmp_path, lambda _: "л")
+    assert [image.source for image in images] == [name]
+    assert changed == page.replace(b"<img", f'<img alt="{written}"'.encode())
+
+
+@pytest.mark.parametrize("page", [PAGE.encode("utf-16"), b"<meta charset='iso-2022-jp'><img src=a.png>"])
+def test_page_that_does_not_hold_ascii_is_refused(tmp_path: Path, page: bytes) -> None:
+    with pytest.raises(UsageError, match=r"UTF-16|iso-2022-jp"):
+        describe_page(page, tmp_path, lambda _: "x")
 
 
 @given(content=st.binary(max_size=80).map(lambda tail: b"<img src=a><IMG" + tail))

@@ -117,7 +117,8 @@ def _image_of(store: Store, path: Path) -> int | None:
 
 
 def _describe_page(store: Store, arguments: argparse.Namespace) -> int:
-    from imgsearch.captions.alt_text import describe_page, keep_original
+    from imgsearch.captions.alt_text import keep_original
+    from imgsearch.captions.pages import describe_page
     from imgsearch.files import write_whole
 
     page = arguments.html.expanduser()
@@ -144,7 +145,10 @@ def _caption_reader(store: Store, *, unsure: bool) -> Callable[[Path], str | Non
     from imgsearch.storage.reads.captions import read_captions
 
     def read(path: Path) -> str | None:
-        number = _image_of(store, path)
+        try:
+            number = _image_of(store, path)
+        except UsageError:  # it cannot be read
+            return None
         caption = None if number is None else read_captions(store, [number]).get(number)
         return caption.text if caption and caption.text and (caption.sure or unsure) else None
 
