@@ -61,8 +61,8 @@ class Pairs:
 
 def read_pairs(source: Path, *, images: Path | None = None, unpacked: Path | None = None) -> Pairs:
     """All pairs in a file or folder. ``images``: where the pictures' paths begin, if not at the file's folder.
-    ``unpacked``: a folder into which pictures that lie inside a Parquet file are written; without it their rows are
-    bad.
+    ``unpacked``: a folder into which pictures that lie inside a Parquet file are written; without it they are counted,
+    and have no path at which they could be opened.
 
     Raises UsageError for a source that is not there, cannot be read at all or is of no kind that is known, and
     ExtraMissing for Parquet without pyarrow. Opens no picture."""
@@ -84,7 +84,9 @@ def collect(kind: str, rows: Iterable[RawRow], bases: list[Path]) -> Pairs:
     for row in rows:
         reason = row.reason
         path = None
-        if not reason:
+        if row.inside:
+            path = Path(row.image)
+        elif not reason:
             path, reason = _picture(row.image, bases)
         captions = [" ".join(caption.split()) for caption in row.captions]
         if not reason and not any(captions):

@@ -10,7 +10,7 @@ from imgsearch.errors import UsageError
 from imgsearch.media.walking.walk import Walk
 from imgsearch.tuning.pair_files.tables import RawRow
 
-TEXT_ENDINGS = (".txt", ".caption")
+TEXT_ENDINGS = (".txt", ".caption", ".TXT")
 _TABLES = ("pairs.jsonl", "metadata.jsonl", "metadata.csv", "metadata.parquet", "captions.jsonl")
 """Files that make a folder a table: ours, and those of a Hugging Face "imagefolder"."""
 

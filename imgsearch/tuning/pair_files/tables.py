@@ -24,13 +24,15 @@ _LONGEST_CELL = 1 << 20
 
 
 class RawRow(NamedTuple):
-    """What one row says. ``reason`` says why it cannot be used, "" if it may be; ``row`` counts from 1, 0 for none."""
+    """What one row says. ``reason`` says why it cannot be used, "" if it may be; ``row`` counts from 1, 0 for none.
+    ``inside``: the picture lies in the file and was not unpacked; ``image`` is then a name for its bytes."""
 
     file: str
     row: int
     image: str
     captions: tuple[str, ...]
     reason: str = ""
+    inside: bool = False
 
 
 def table_rows(path: Path, unpacked: Path | None) -> tuple[str, Iterator[RawRow]]:
@@ -65,11 +67,16 @@ def _text(path: Path) -> str:
 
 
 def _jsonl(path: Path) -> Iterator[RawRow]:
-    for number, line in enumerate(_text(path).split("\n"), start=1):
+    data = path.read_bytes()
+    wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    for number, line in enumerate((_text(path).encode() if wide else data).split(b"\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line.decode("utf-8-sig"))
+        except UnicodeDecodeError:
+            yield RawRow(path.name, number, "", (), "it is not in UTF-8")
+            continue
         except (ValueError, RecursionError) as exc:
             yield RawRow(path.name, number, "", (), f"it is not JSON: {exc}")
             continue
@@ -221,28 +228,35 @@ def _parquet(path: Path, unpacked: Path | None) -> Iterator[RawRow]:
         for batch in file.iter_batches(batch_size=64):
             for row in batch.to_pylist():
                 number += 1
-                yield _row(path.name, number, _with_path(row, unpacked))
+                with_path, inside = _with_path(row, unpacked)
+                yield _row(path.name, number, with_path)._replace(inside=inside)
     except (pa.ArrowException, OSError) as exc:
         raise UsageError(f"{path} cannot be read as Parquet: {str(exc).splitlines()[0]}", "write it again") from exc
 
 
-def _with_path(row: dict[str, Any], unpacked: Path | None) -> dict[str, Any]:
-    """The row with a path where it holds a picture's bytes, as Hugging Face's data sets do: {"bytes", "path"}."""
-    changed = dict(row)
+def _with_path(row: dict[str, Any], unpacked: Path | None) -> tuple[dict[str, Any], bool]:
+    """The row with a path where it holds a picture's bytes, as Hugging Face's data sets do: {"bytes", "path"}; and
+    whether there is no such file, because nothing is unpacked."""
+    changed, inside = dict(row), False
     for name, value in row.items():
         if str(name).strip().lower() not in IMAGE_COLUMNS:
             continue
         data = value.get("bytes") if isinstance(value, dict) else value
-        if isinstance(data, bytes) and unpacked is not None:
-            changed[name] = str(_unpack(data, unpacked))
+        if isinstance(data, bytes):
+            inside = unpacked is None
+            changed[name] = _name_of(data) if unpacked is None else str(_unpack(data, unpacked))
         elif isinstance(value, dict):
             changed[name] = value.get("path")
-    return changed
+    return changed, inside
+
+
+def _name_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
 
 
 def _unpack(data: bytes, unpacked: Path) -> Path:
     """Write a picture that lay in a table into a file named after its bytes. What it is, its first bytes say."""
-    target = unpacked.absolute() / hashlib.sha256(data).hexdigest()[:32]
+    target = unpacked.absolute() / _name_of(data)
     if not target.is_file():
         try:
             unpacked.mkdir(parents=True, exist_ok=True)
