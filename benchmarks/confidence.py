@@ -30,7 +30,7 @@ from imgsearch.errors import UsageError
 from imgsearch.evaluation.calibration_fit import Labelled, fit_labelled, fit_library
 from imgsearch.evaluation.probes import scene_texts
 from imgsearch.model import model_id_of
-from imgsearch.scenes.captions import Statement, any_statement, say
+from imgsearch.scenes.captions import SceneStatement, any_statement, say
 from imgsearch.scenes.graph import Domain, Scene, sample_scene
 from imgsearch.scenes.vocabulary import COLOURS, KINDS
 from imgsearch.search.calibration import UNCALIBRATED, Calibration, ScoredCandidate
@@ -94,7 +94,7 @@ def ask(rng: random.Random, world: World, scenes: list[Scene]) -> list[Asked]:
     return asked
 
 
-def absent_statement(rng: random.Random, world: World, lacks: str) -> Statement:
+def absent_statement(rng: random.Random, world: World, lacks: str) -> SceneStatement:
     """A statement that names something that the library lacks."""
     kinds = KINDS if lacks == "object" else world.present
     while True:

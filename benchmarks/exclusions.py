@@ -26,7 +26,7 @@ from drawn import draw_library, scene_numbers
 from results import add_flags, markdown_table, write_section, writes
 
 from imgsearch.app import open_searcher
-from imgsearch.scenes.captions import Mention, Statement
+from imgsearch.scenes.captions import Mention, SceneStatement
 from imgsearch.scenes.graph import Domain, Scene, sample_scene
 from imgsearch.scenes.vocabulary import COLOURS, KINDS, NUMBERS, SETTINGS, noun_of
 from imgsearch.search.engine import Searcher
@@ -108,7 +108,7 @@ def things_shown(scenes: list[Scene], domain: Domain) -> dict[Mention, frozenset
         for kind, number, colour in product(domain.kinds, (1, 2, 3, 4), (None, *domain.colours))
     ]
     return {
-        mention: frozenset(n for n, scene in enumerate(scenes) if Statement((mention,)).holds_of(scene))
+        mention: frozenset(n for n, scene in enumerate(scenes) if SceneStatement((mention,)).holds_of(scene))
         for mention in mentions
     }
 

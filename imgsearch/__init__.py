@@ -7,10 +7,10 @@ with imgsearch.open() as library:
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing itself takes 5 ms, in which the command line could not yet listen to Ctrl-C
 if TYPE_CHECKING:
+    from typing import Any
+
     from imgsearch import errors
     from imgsearch.api import Answer, Library
     from imgsearch.records import Hit, Results
@@ -36,6 +36,8 @@ def open(path: Any = None, *, create: bool = False, **settings: Any) -> Library:
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     if name == "errors":
         return import_module("imgsearch.errors")
     if name in _HOMES:

@@ -62,6 +62,7 @@ class FactsRun:
         """Read new facts. When ``stop`` says so, the rest is left for the next run. Raises StorageFull, ImgsearchError
         if no worker starts."""
         stale = read_stale_images(self.context.store)
+        self.context.summary.unfinished |= bool(stale) and self.context.stop()
         if stale:
             self.context.progress.say(
                 f"{counted_are(len(stale), 'picture')} of an older program: looking at their headers"
@@ -77,6 +78,7 @@ class FactsRun:
                     self._keep_image(job.tag, outcome)
                 self._commit(least=_BATCH)
                 if self.context.stop():
+                    self.context.summary.unfinished = True
                     break
         self._commit(least=1)
 

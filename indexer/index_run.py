@@ -31,7 +31,7 @@ from indexer.rereading import RereadRun
 from indexer.run_context import RunContext
 from indexer.scanning.scan import Scan, scan_target
 from indexer.scanning.scan_scope import check_paths
-from indexer.scanning.scope import Choice, Scope, listed_patterns
+from indexer.scanning.scope import Choice, ScanRoots, listed_patterns
 from indexer.scanning.work_list import WorkList
 
 # Listing a content of the catalog takes about 20 us, decoding an image 20 ms, so listing pays from this share on.
@@ -91,7 +91,7 @@ class IndexRun:
         self._stop = stop
         request.choice.check()
         self.store = _open_or_create(request, progress.say)
-        self.scope = Scope(self.store, request.choice, progress.say)
+        self.scope = ScanRoots(self.store, request.choice, progress.say)
         self._kept = library.feature_store(request.settings, self.store)
         self._model_free = is_model_free(self.store.model)
         self._encoder: VectorSource = (
@@ -127,7 +127,7 @@ class IndexRun:
                 self._renew(context, scans)
             finally:
                 self._progress.close()
-            summary.interrupted = self._stop() and (summary.remaining > 0 or summary.seen == 0)
+            summary.interrupted = self._stop() and (summary.remaining > 0 or summary.unfinished)
             stats = self.store.stats()
             summary.images, summary.files, summary.library_bytes = stats.images, stats.files, stats.total_bytes
             summary.seconds = round(time.monotonic() - started, 3)
@@ -175,6 +175,7 @@ class IndexRun:
         """Count what the walks found, and keep the roots' offline marks true."""
         for scan in scans:
             root = scan.target.root
+            summary.unfinished |= scan.cut
             summary.seen += scan.seen
             summary.unchanged += scan.unchanged
             summary.failed += scan.failed_before

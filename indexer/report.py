@@ -42,6 +42,7 @@ class RunSummary:
     offline: list[dict[str, str]] = field(default_factory=list)
     unreadable: list[dict[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unfinished: bool = False  # stopped while folders were listed, or before known pictures were looked at again
     interrupted: bool = False
     images: int = 0
     files: int = 0
@@ -89,9 +90,10 @@ class RunSummary:
             )
             if count
         ]
+        nothing = "stopped while folders were listed" if self.interrupted else "nothing to do"
         rate = f", {self.images_per_s:.1f} images/s" if self.embedded > 1 else ""
         lines = [
-            f"{counted(self.seen, 'picture')} seen: {', '.join(parts) or 'nothing to do'}.",
+            f"{counted(self.seen, 'picture')} seen: {', '.join(parts) or nothing}.",
             f"The library {printable(self.library)} holds {counted(self.images, 'image')} in "
             f"{counted(self.files, 'file')} "
             f"({time_text(self.seconds)}{rate}).",

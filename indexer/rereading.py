@@ -53,6 +53,7 @@ class RereadRun:
         """
         reasons = dict(reasons) | dict.fromkeys(read_turned_images(self.context.store), SIDECAR)
         if not reasons or self.context.stop():
+            self.context.summary.unfinished |= bool(reasons)
             return
         self.context.progress.say(
             f"{counted_are(len(reasons), 'picture')} read again, to see whether they look different"
@@ -63,6 +64,7 @@ class RereadRun:
                 if len(self._changed) >= self.batch_size or len(self._same) + len(self._unread) >= _CHUNK:
                     self._commit()
                 if self.context.stop():
+                    self.context.summary.unfinished = True
                     break
         self._commit()
         self.context.summary.reread += self.reasons.total()

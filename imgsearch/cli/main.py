@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
@@ -143,7 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script: prints errors instead of raising them."""
     if arguments is None:
         guard_streams()
-    code = guarded(lambda: run(sys.argv[1:] if arguments is None else arguments), last=arguments is None)
+        code = guarded(lambda: _interruptible(lambda: run(sys.argv[1:])))
+    else:
+        code = guarded(lambda: run(arguments), last=False)
     end_start()
     fault = output_fault()
     if fault is not None:
@@ -151,6 +154,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not isinstance(fault, BrokenPipeError) and code in (0, 1):
             return _lost(fault)
     return code
+
+
+def _interruptible(work: Callable[[], int]) -> int:
+    """The result of ``work``, in which Ctrl-C raises KeyboardInterrupt. Before and after it Ctrl-C ends the process at
+    once if the program was started so (imgsearch/__main__.py). One that Python ignores, because it met a callback, is
+    raised again."""
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before):  # it is ignored, as under nohup
+        return work()
+    sys.unraisablehook = _raised_again
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return work()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _raised_again(lost: sys.UnraisableHookArgs) -> None:
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        import threading
+
+        again = threading.Timer(0.02, _thread.interrupt_main)  # raised here, it would be ignored again
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def guarded(work: Callable[[], int], *, last: bool = True) -> int:

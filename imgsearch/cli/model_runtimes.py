@@ -11,7 +11,7 @@ from imgsearch.cli.lavis_export import add_format, export_lavis
 from imgsearch.cli.output.progress import phases
 from imgsearch.extras import has_extra
 from imgsearch.model.cpu import has_bfloat16, has_int8, known_rates, probe, verdict
-from imgsearch.model.runtimes.openvino.exports import Part
+from imgsearch.model.runtimes.openvino.exports import ExportedPart
 from imgsearch.model.runtimes.openvino.opening import make_export
 
 DTYPES = ("float32", "bfloat16", "int8")
@@ -47,7 +47,7 @@ def run_export(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def export_on(name: str, dtype: str, image_size: int | None, places: Sequence[str], say: Any) -> Part:
+def export_on(name: str, dtype: str, image_size: int | None, places: Sequence[str], say: Any) -> ExportedPart:
     """Export a model, int8 calibrated on the pictures in ``places``. Raises UsageError where one is not there."""
     from imgsearch.model.runtimes.openvino.calibration import pictures_in
 
@@ -60,7 +60,7 @@ def timed_once() -> None:
         probe()
 
 
-def exports_in_words(parts: Sequence[Part]) -> list[str]:
+def exports_in_words(parts: Sequence[ExportedPart]) -> list[str]:
     """A sentence for each export."""
     return [
         f"exported for OpenVINO: {part.dtype}, {part.gflop_per_second / part.float32_gflop_per_second:.2g} times "

@@ -22,29 +22,29 @@ _LONGEST_ID = 19  # the largest int64 has 19 digits
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedImages:
     """Files and image ids in the order in which they were named, or a ``query``."""
 
     images: tuple[Path | int, ...] = ()
     query: str = ""
 
 
-def read_named(words: Sequence[str]) -> Named:
+def read_named(words: Sequence[str]) -> NamedImages:
     """If the first word is a file or a number, all words are images; otherwise they are a query. "-" reads names from
     standard input. Raises UsageError for a folder, and for what looks like a file and does not exist."""
     if "-" in words:
-        return Named(tuple(_image_named(word) for word in listed_paths(words)))
+        return NamedImages(tuple(_image_named(word) for word in listed_paths(words)))
     if not words:
-        return Named()
+        return NamedImages()
     first = Path(words[0]).expanduser()
     if first.exists() or words[0].isdecimal() or _looks_like_a_file(words[0]):
-        return Named(tuple(_image_named(word) for word in words))
+        return NamedImages(tuple(_image_named(word) for word in words))
     from imgsearch.search.query.shell_words import join_words
 
-    return Named(query=join_words(list(words)))
+    return NamedImages(query=join_words(list(words)))
 
 
-def named_or_all(arguments: argparse.Namespace, example: str) -> Named:
+def named_or_all(arguments: argparse.Namespace, example: str) -> NamedImages:
     """What ``words`` name, of a verb that has ``--all`` and ``--missing``, too. Raises UsageError where both or neither
     are given, with ``example`` as the way out."""
     named = read_named(arguments.words)
@@ -76,7 +76,7 @@ def _image_named(word: str) -> Path | int:
     return path
 
 
-def subjects_of(named: Named, store: Store | None) -> list[Subject]:
+def subjects_of(named: NamedImages, store: Store | None) -> list[Subject]:
     """The images to read. Raises UsageError for an id that the library does not have."""
     from imgsearch.captions.subjects import file_subject, library_subjects
 

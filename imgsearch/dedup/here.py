@@ -8,7 +8,7 @@ import numpy as np
 
 from imgsearch.dedup.evidence.records import ACTED_ON, TIERS, Evidence
 from imgsearch.dedup.evidence.signature_backfill import picture_side
-from imgsearch.dedup.here_looks import Asked, look_at
+from imgsearch.dedup.here_looks import LookupFile, look_at
 from imgsearch.dedup.pixels.comparison import HASH_RADIUS
 from imgsearch.dedup.tiers.exact import PIXEL_RADIUS, PIXEL_STEPS
 from imgsearch.dedup.tiers.prefilter import screened
@@ -51,7 +51,7 @@ class DuplicateLookup:
         decoded = decode_file(path, picture_side(self._store.model))
         assert isinstance(decoded, DecodedImage)  # no known hashes were given
         signature = np.frombuffer(decoded.signature, np.uint8)[None]  # [1, 1536]
-        asked = Asked(os.path.abspath(path), decoded.facts, decoded.mtime_ns)  # noqa: PTH100  bytes-safe, keeps links
+        asked = LookupFile(os.path.abspath(path), decoded.facts, decoded.mtime_ns)  # noqa: PTH100  bytes-safe, keeps links
         same = self._store.image_of(decoded.facts.content_hash)
         found = {} if same is None else {same: Evidence("bytes", 1.0)}
         alike = {} if is_flat(luma_of(signature))[0] else self._copies(signature)
@@ -65,7 +65,7 @@ class DuplicateLookup:
                 found[image_id] = evidence
         return sorted(found.items(), key=lambda item: (TIERS.index(item[1].tier), -item[1].score, item[0]))
 
-    def _of_equal_size(self, asked: Asked, signature: UInt8) -> list[int]:
+    def _of_equal_size(self, asked: LookupFile, signature: UInt8) -> list[int]:
         """Images whose samples may all be equal: see `exact.same_pixels`. The likeliest first; includes flat ones."""
         inventory = self._current()
         sized = (inventory.widths == asked.facts.width) & (inventory.heights == asked.facts.height)

@@ -28,7 +28,7 @@ class _Unread(Exception):
 
 
 @dataclass
-class Asked:
+class LookupFile:
     """The file that is looked up; everything beyond its first decoding is read once, and only if needed."""
 
     path: str  # absolute
@@ -46,7 +46,7 @@ class Asked:
         return read_samples(self.path, content_hash=self.facts.content_hash)
 
 
-def look_at(asked: Asked, files: Sequence[HeldFile], alike: Evidence | None, *, exact: bool) -> Evidence | None:
+def look_at(asked: LookupFile, files: Sequence[HeldFile], alike: Evidence | None, *, exact: bool) -> Evidence | None:
     """The evidence between ``asked`` and the image that ``files`` hold, the image first; None if they are unrelated.
     ``alike``: the evidence of their signatures; ``exact``: whether all samples may be equal. Raises MediaError if the
     looked-up file cannot be read; if a file of the library cannot be read, the evidence of the signatures remains, as
@@ -60,7 +60,7 @@ def look_at(asked: Asked, files: Sequence[HeldFile], alike: Evidence | None, *, 
     return None if alike is None else replace(alike, tier="near", why=_UNREAD)
 
 
-def _seen(asked: Asked, file: HeldFile, alike: Evidence | None, exact: bool) -> Evidence | None:
+def _seen(asked: LookupFile, file: HeldFile, alike: Evidence | None, exact: bool) -> Evidence | None:
     with _of_library():
         known = _traits(file.path, file.facts, file.mtime_ns)
     worths = {_ASKED: Worth(asked.traits), _KNOWN: Worth(known)}
@@ -91,7 +91,7 @@ def _seen(asked: Asked, file: HeldFile, alike: Evidence | None, exact: bool) -> 
     return _worded(asked, file, found, worths, judged) if found.tier in ("pixels", "perceptual") else found
 
 
-def _inspected(asked: Asked, file: HeldFile, orientation: int, known: FileTraits) -> Judged:
+def _inspected(asked: LookupFile, file: HeldFile, orientation: int, known: FileTraits) -> Judged:
     sides = [
         [file.path, file.facts.content_hash, file.size_bytes, known.has_alpha],
         [asked.path, asked.facts.content_hash, asked.facts.size_bytes, asked.traits.has_alpha],
@@ -105,7 +105,9 @@ def _inspected(asked: Asked, file: HeldFile, orientation: int, known: FileTraits
     return Judged(found.same, found.why, found.altered)
 
 
-def _worded(asked: Asked, file: HeldFile, found: Evidence, worths: dict[int, Worth], judged: Judged | None) -> Evidence:
+def _worded(
+    asked: LookupFile, file: HeldFile, found: Evidence, worths: dict[int, Worth], judged: Judged | None
+) -> Evidence:
     """The evidence with the reason why a plan would not move the file in favour of the library's; a part if the
     library's file has less of each sample."""
     judgement = Judgement(worths.__getitem__, {} if judged is None else {(_ASKED, _KNOWN): judged})

@@ -92,7 +92,7 @@ class CaptionSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ProposedText:
     """A text that the generator proposes, with the sum of its ids' natural log-probabilities, the end's included."""
 
     text: str
@@ -172,7 +172,7 @@ def checked_captions(
 
 def draw_candidates(
     generator: Generator, images: Sequence[Image.Image], settings: CaptionSettings, seeds: Sequence[int]
-) -> list[list[Candidate]]:
+) -> list[list[ProposedText]]:
     """Different texts for each image, the beams first: at least one, which may be ""."""
     parts: list[list[Captions]] = []
     if settings.method != "nucleus":
@@ -187,8 +187,8 @@ def draw_candidates(
         for caption in (caption for part in of_image for caption in part):
             text, likelihood = said_of(settings.prompt, caption.text), _likelihood(caption, settings)
             likelihoods[text] = max(likelihood, likelihoods.get(text, likelihood))
-        texts = [Candidate(text, likelihood) for text, likelihood in likelihoods.items() if text]
-        found.append(texts or [Candidate("", 0.0)])
+        texts = [ProposedText(text, likelihood) for text, likelihood in likelihoods.items() if text]
+        found.append(texts or [ProposedText("", 0.0)])
     return found
 
 
@@ -265,7 +265,7 @@ def _unchecked(text: str) -> CheckedCaption:
 
 def _best(
     matcher: CaptionMatcher,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[ProposedText],
     features: Float32,
     settings: CaptionSettings,
     judge: Judge | None,

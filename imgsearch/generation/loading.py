@@ -17,7 +17,7 @@ from imgsearch.generation.lavis import language_tensors, read_generator
 from imgsearch.generation.quantising import check_quantize
 from imgsearch.generation.sources import GeneratorSource, find_generator, read_config
 from imgsearch.generation.tokenizer import Marks, PromptTokenizer, read_pieces
-from imgsearch.generation.weights import Target, Tensors, fill
+from imgsearch.generation.weights import Tensors, WeightTarget, fill
 from imgsearch.model.checkpoints.fingerprint import fingerprint_of
 from imgsearch.model.checkpoints.identity import check_arguments, default_dtype, resolve_device
 from imgsearch.model.checkpoints.lavis import read_state
@@ -43,7 +43,7 @@ def load(
     kind = getattr(torch, default_dtype(str(place)) if dtype == "auto" or dtype.startswith("int8") else dtype)
     source = find_generator(name, language_model)
     try:
-        network, tokenizer = _open(source, Target(place, kind, quantize), image_size)
+        network, tokenizer = _open(source, WeightTarget(place, kind, quantize), image_size)
     except (MemoryError, torch.OutOfMemoryError) as exc:
         raise NotEnoughMemory(f"{source.name} does not fit into the memory of {place}", _SMALLER) from exc
     except RuntimeError as exc:
@@ -53,7 +53,7 @@ def load(
     return Blip2Generator(network, tokenizer, source.name, lambda: fingerprint_of(source.weights, source.companions))
 
 
-def _open(source: GeneratorSource, target: Target, image_size: int | None) -> tuple[Any, PromptTokenizer]:
+def _open(source: GeneratorSource, target: WeightTarget, image_size: int | None) -> tuple[Any, PromptTokenizer]:
     if source.kind == "directory":
         config = read_config(source.path)
         folder = source.path

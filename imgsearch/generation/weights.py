@@ -23,7 +23,7 @@ _T5_TIED = tuple(f"language_model.{name}.weight" for name in ("shared", "encoder
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class WeightTarget:
     """Where weights go and what they become. ``quantize`` is None, "int8" or "int4"."""
 
     place: torch.device
@@ -31,7 +31,7 @@ class Target:
     quantize: str | None = None
 
 
-def fill(network: Any, tensors: Tensors, target: Target, source: GeneratorSource) -> None:
+def fill(network: Any, tensors: Tensors, target: WeightTarget, source: GeneratorSource) -> None:
     """Give every parameter its values. Raises CheckpointInvalid (missing, or of another shape) and, before a weight is
     read, NotEnoughMemory."""
     wanted = dict(network.state_dict())
@@ -77,7 +77,7 @@ def fill(network: Any, tensors: Tensors, target: Target, source: GeneratorSource
         install(network, packed, target.quantize, target.kind)
 
 
-def _check_room(wanted: dict[str, torch.Tensor], network: Any, target: Target) -> None:
+def _check_room(wanted: dict[str, torch.Tensor], network: Any, target: WeightTarget) -> None:
     place = target.place
     free = torch.cuda.mem_get_info(place)[0] if place.type == "cuda" else available_bytes()
     few = quantised_names(network)

@@ -44,7 +44,7 @@ class Mention:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class SceneStatement:
     """Mentions of one or two groups, optionally the setting, optionally the relation of the first to the second."""
 
     mentions: tuple[Mention, ...]
@@ -70,7 +70,7 @@ def relation_between(first: ObjectGroup, second: ObjectGroup) -> str:
     return RELATION_OF[first.position]
 
 
-def full_statement(scene: Scene, rng: random.Random) -> Statement:
+def full_statement(scene: Scene, rng: random.Random) -> SceneStatement:
     """A statement that distinguishes a two-group scene from its colour, count and relation twins."""
     groups = list(scene.groups)
     if rng.random() < 0.5:
@@ -79,12 +79,12 @@ def full_statement(scene: Scene, rng: random.Random) -> Statement:
     setting = scene.setting if rng.random() < 0.5 else None
     if rng.random() < 0.6:
         mentions = tuple(Mention(g.kind, g.count, g.colour, g.size if sized else None) for g in groups)
-        return Statement(mentions, setting, relation_between(groups[0], groups[1]))
+        return SceneStatement(mentions, setting, relation_between(groups[0], groups[1]))
     mentions = tuple(Mention(g.kind, g.count, g.colour, g.size if sized else None, g.position) for g in groups)
-    return Statement(mentions, setting)
+    return SceneStatement(mentions, setting)
 
 
-def any_statement(scene: Scene, rng: random.Random) -> Statement:
+def any_statement(scene: Scene, rng: random.Random) -> SceneStatement:
     """A true statement of any detail: one group or both, with or without colour, size, place and setting."""
     if len(scene.groups) == 2 and rng.random() < 0.5:
         return full_statement(scene, rng)
@@ -100,16 +100,16 @@ def any_statement(scene: Scene, rng: random.Random) -> Statement:
         )
         for group in groups
     )
-    return Statement(mentions, scene.setting if rng.random() < 0.6 else None)
+    return SceneStatement(mentions, scene.setting if rng.random() < 0.6 else None)
 
 
-def things_statement(scene: Scene, rng: random.Random) -> Statement:
+def things_statement(scene: Scene, rng: random.Random) -> SceneStatement:
     """What things there are, how many and of which colour; nothing of places and settings."""
     groups = rng.sample(scene.groups, len(scene.groups))
-    return Statement(tuple(Mention(group.kind, group.count, group.colour) for group in groups))
+    return SceneStatement(tuple(Mention(group.kind, group.count, group.colour) for group in groups))
 
 
-def say(statement: Statement, seed: int) -> str:
+def say(statement: SceneStatement, seed: int) -> str:
     """English for the statement: a template and synonyms chosen by the seed. The same seed chooses the same words
     for the same things, so twins have captions of the same words in another order."""
     opening = _choose(OPENINGS, seed, "opening")

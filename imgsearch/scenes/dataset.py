@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from imgsearch.errors import StorageFull, UsageError
-from imgsearch.scenes.captions import Statement, any_statement, full_statement, say, things_statement
+from imgsearch.scenes.captions import SceneStatement, any_statement, full_statement, say, things_statement
 from imgsearch.scenes.draw import DEFAULT_SIZE, draw_scene
 from imgsearch.scenes.graph import TWIN_KINDS, Domain, Scene, sample_family, sample_scene
 
@@ -26,7 +26,7 @@ class Row:
     """One image of a set: its scene, the statements and texts of its captions, and the row whose twin it is."""
 
     scene: Scene
-    statements: tuple[Statement, ...]
+    statements: tuple[SceneStatement, ...]
     captions: tuple[str, ...]
     twin_of: int | None = None
     twin_kind: str | None = None
@@ -41,7 +41,7 @@ class _Truth:
             for group in scene.groups:
                 self._by_kind[group.kind].append(scene)
 
-    def is_unique(self, statement: Statement) -> bool:
+    def is_unique(self, statement: SceneStatement) -> bool:
         true_of = (scene for scene in self._by_kind[statement.mentions[0].kind] if statement.holds_of(scene))
         return next(true_of, None) is not None and next(true_of, None) is None
 
@@ -78,7 +78,7 @@ class _Block:
         self.draw_again()
 
     def draw_again(self) -> None:
-        self._statements: list[tuple[Statement, ...]] = []
+        self._statements: list[tuple[SceneStatement, ...]] = []
         self._seeds: list[int] = []
         if self._family:
             family = sample_family(self._rng, self._domain)
@@ -90,7 +90,7 @@ class _Block:
         """Find statements that are each true of one image; keeps existing ones while they still are."""
         if self._statements and all(truth.is_unique(s) for statements in self._statements for s in statements):
             return True
-        found: list[tuple[Statement, ...]] = []
+        found: list[tuple[SceneStatement, ...]] = []
         for _ in range(_TRIES):
             choice = self._rng.getrandbits(32)
             loose = things_statement if self._domain.things_only else any_statement

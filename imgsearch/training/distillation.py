@@ -21,7 +21,7 @@ from imgsearch.training.forms import RetrievalForm
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TeacherBatch:
     """Of a batch: ``features`` [B, N, W] of its pictures, ``ids`` and ``mask`` int64 [B, L] of its captions, and the
     pairs that are matched, ``images`` and ``texts`` int64 [K]."""
 
@@ -33,7 +33,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class TeacherOutput:
     """What a network answered: ``tokens`` [B, T, D] and ``vectors`` [B, D] of L2 norm 1, ``logits`` [K, 2]."""
 
     tokens: torch.Tensor
@@ -50,7 +50,11 @@ class OldModel:
     sees: bool
 
     def lost(
-        self, asked: Asked, answered: Answered, known: NDArray[np.int64], pixels: NDArray[np.uint8] | None = None
+        self,
+        asked: TeacherBatch,
+        answered: TeacherOutput,
+        known: NDArray[np.int64],
+        pixels: NDArray[np.uint8] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """How far the answers are from the copy's for the pairs ``known`` [P] of a batch: the mean squared distance of
         vectors, 0 to 8, and the mean divergence (Kullback and Leibler, nats) of matches whose picture and caption are

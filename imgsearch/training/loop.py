@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from imgsearch.files import reached
 from imgsearch.model.tokenizer import TextTokenizer
-from imgsearch.training.distillation import NO_GUIDES, Answered, Asked, Guides
+from imgsearch.training.distillation import NO_GUIDES, Guides, TeacherBatch, TeacherOutput
 from imgsearch.training.features import FeatureTable, keep_features
 from imgsearch.training.forms import RetrievalForm, named_parameters
 from imgsearch.training.loop_settings import LoopSettings
 from imgsearch.training.losses import contrastive_loss, matching_loss, mine_negatives, ranking_loss, similarity
 from imgsearch.training.pairs import PairBatch, PairSource, encode_captions
 from imgsearch.training.pool import CandidatePool
-from imgsearch.training.run_state import History, Judgement, RunFolder
+from imgsearch.training.run_state import RunHistory, StepScore, TrainingFolder
 
 _MAX_SHARPNESS = 25.0  # of the negatives' draw; about half of 1 / temperature at the end of training
 _TWIN_SHARE = 0.9  # of the negatives of a picture with a twin in the batch that are its twin, at full hardness
@@ -58,14 +58,14 @@ class Trainer:
         self._kept = features if features is not None else folder / "features.npy"
         self._form, self._tokenizer, self._source, self._settings = form, tokenizer, source, settings
         self._judge, self._old = guides.judge, guides.old
-        self._run = RunFolder(folder)
+        self._run = TrainingFolder(folder)
         self._temperature = torch.nn.Parameter(torch.tensor(math.log(settings.temperature), device=form.device))
         self._rng = random.Random(settings.seed)
         self._generator = torch.Generator(form.device).manual_seed(settings.seed)
         self._features: FeatureTable | None = None
         self._pool: CandidatePool | None = None
         self.step = 0
-        self.history = History()
+        self.history = RunHistory()
         if not settings.train_vision:
             form.vision().requires_grad_(False)
         self._trained = dict(named_parameters(form))
@@ -162,9 +162,9 @@ class Trainer:
         logits = form.match_logits(shown, ids[texts], mask[texts])
         itm, right = matching_loss(logits, labels)
         if self._old is not None and len(batch.known):
-            asked = Asked(features, ids, mask, images, texts[: len(images)])
+            asked = TeacherBatch(features, ids, mask, images, texts[: len(images)])
             pixels = self._source.pixels(batch.rows[batch.known]) if self._old.sees else None
-            answered = Answered(tokens, vectors, logits[: len(images)])
+            answered = TeacherOutput(tokens, vectors, logits[: len(images)])
             moved, changed = self._old.lost(asked, answered, batch.known, pixels)
             itc, itm = itc + settings.keep_vectors * moved, itm + settings.keep_matches * changed
         if self._pool is not None:
@@ -241,7 +241,7 @@ class Trainer:
         if self._judge is None or not every or (self.step % every and not last):
             return
         self._form.module.eval()
-        judgement = Judgement(self.step, self._judge())
+        judgement = StepScore(self.step, self._judge())
         self._form.module.train()
         self.history.judgements.append(judgement)
         best = self.history.best == judgement
@@ -288,4 +288,4 @@ class Trainer:
         self._rng.setstate((version, tuple(numbers), gauss))
         self._generator.set_state(state["generator"].cpu())
         self.step = state["step"]
-        self.history.judgements = [Judgement(step, score) for step, score in state["judgements"]]
+        self.history.judgements = [StepScore(step, score) for step, score in state["judgements"]]

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from imgsearch.model.tokenizer import TextTokenizer
-from imgsearch.scenes.captions import Mention, Statement, any_statement, full_statement, say
+from imgsearch.scenes.captions import Mention, SceneStatement, any_statement, full_statement, say
 from imgsearch.scenes.graph import TWIN_KINDS, Scene
 from imgsearch.training.corpus import Corpus
 
@@ -87,7 +87,7 @@ class ScenePairs:
     def sample(self, rng: random.Random, size: int, step: int) -> PairBatch:
         corpus = self._corpus
         rows: list[int] = []
-        statements: list[Statement] = []
+        statements: list[SceneStatement] = []
         for _ in range(int(size * self._shares.moved) // 2):
             one, other = rng.sample(corpus.moved[rng.randrange(len(corpus.moved))].tolist(), 2)
             for row in (one, other):
@@ -120,24 +120,24 @@ class ScenePairs:
         return PairBatch(np.array(rows), captions, truth, twins, holds)
 
 
-def _placed(rng: random.Random, scene: Scene) -> Statement:
+def _placed(rng: random.Random, scene: Scene) -> SceneStatement:
     """One group and its place, perhaps with its colour and the setting."""
     group = rng.choice(scene.groups)
     colour = group.colour if rng.random() < 0.5 else None
     setting = scene.setting if rng.random() < 0.3 else None
-    return Statement((Mention(group.kind, group.count, colour, None, group.position),), setting)
+    return SceneStatement((Mention(group.kind, group.count, colour, None, group.position),), setting)
 
 
-def _told_apart(rng: random.Random, scene: Scene) -> Statement:
+def _told_apart(rng: random.Random, scene: Scene) -> SceneStatement:
     """All things and the setting, so that the caption is untrue of other settings and other things; now and then any
     caption."""
     if rng.random() < 0.2:
         return any_statement(scene, rng)
     mentions = tuple(Mention(g.kind, g.count, g.colour if rng.random() < 0.8 else None) for g in scene.groups)
-    return Statement(mentions, scene.setting)
+    return SceneStatement(mentions, scene.setting)
 
 
-def _beside_twin(rng: random.Random, scene: Scene, kind: str) -> Statement:
+def _beside_twin(rng: random.Random, scene: Scene, kind: str) -> SceneStatement:
     """A statement for a scene next to a twin of this kind; mostly one that tells them apart."""
     if kind == "relation" and rng.random() < _PLACE_SHARE:
         return _placed(rng, scene)

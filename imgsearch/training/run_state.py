@@ -17,7 +17,7 @@ STATE = "state.pt"
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class StepScore:
     """What the weights after ``step`` steps were worth, higher is better."""
 
     step: int
@@ -25,13 +25,13 @@ class Judgement:
 
 
 @dataclass(slots=True)
-class History:
+class RunHistory:
     """The judgements of a run, in order."""
 
-    judgements: list[Judgement] = field(default_factory=list)
+    judgements: list[StepScore] = field(default_factory=list)
 
     @property
-    def best(self) -> Judgement | None:
+    def best(self) -> StepScore | None:
         """The highest score, the earliest of equal ones."""
         return max(self.judgements, key=lambda one: (one.score, -one.step), default=None)
 
@@ -42,7 +42,7 @@ class History:
         return sum(one.step > self.best.step for one in self.judgements) >= patience
 
 
-class RunFolder:
+class TrainingFolder:
     """Where a run keeps its state. Every file appears whole or not at all."""
 
     def __init__(self, folder: Path) -> None:

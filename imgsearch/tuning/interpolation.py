@@ -39,7 +39,7 @@ class Tried:
     figures: Figures
 
 
-class Line:
+class WeightLine:
     """The weights between old and new ones: ``moved`` has each parameter by name, with what it was and what it became.
     The parameters are the new ones at first, and those of a point after `go`."""
 
@@ -47,7 +47,7 @@ class Line:
         self._moved = moved
 
     @classmethod
-    def between(cls, old: nn.Module, network: nn.Module) -> Line:
+    def between(cls, old: nn.Module, network: nn.Module) -> WeightLine:
         """From the weights of ``old`` to those of ``network``, which moves; what both share stays. Memory: the weights
         that differ, once."""
         before = dict(old.named_parameters())
@@ -67,7 +67,7 @@ class Line:
 
 
 def choose_point(
-    line: Line, measure: Callable[[], Figures], allowed: float, log: Callable[[str], None]
+    line: WeightLine, measure: Callable[[], Figures], allowed: float, log: Callable[[str], None]
 ) -> tuple[Tried, ...]:
     """Give the network the weights of the farthest of `POINTS` at which no general figure is more than ``allowed``
     under that of the old weights, or of the nearest point where none is. Returns what was tried, the old weights first

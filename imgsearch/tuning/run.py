@@ -33,7 +33,7 @@ from imgsearch.tuning.gains.before_after import (
 from imgsearch.tuning.gains.measure import compare
 from imgsearch.tuning.gains.report import write_report
 from imgsearch.tuning.gains.result import TuneResult
-from imgsearch.tuning.interpolation import ANY_LOSS, Figures, Line, Tried, as_rows, choose_point
+from imgsearch.tuning.interpolation import ANY_LOSS, Figures, Tried, WeightLine, as_rows, choose_point
 from imgsearch.tuning.lineage import write_lineage
 from imgsearch.tuning.options import TuneRequest, loop_settings
 from imgsearch.tuning.parts import Part, choose_trained, parts_of, table
@@ -100,7 +100,7 @@ def _settle(
 
     if request.options.forget >= ANY_LOSS or not all(len(one.rows) for one in checks.values()):
         return ()
-    line = Line.between(old.form.module, judge.model.parts)
+    line = WeightLine.between(old.form.module, judge.model.parts)
     return choose_point(line, measure, request.options.forget / 100, log)
 
 

@@ -14,7 +14,7 @@ from imgsearch.progress import Progress
 from indexer.forecast import bytes_for, free_bytes, size_text
 from indexer.jobs.claims import driving, holder
 from indexer.jobs.distributor import EngineOptions, open_distributor
-from indexer.jobs.journal import Journal
+from indexer.jobs.journal import JobJournal
 from indexer.jobs.ledger import JobSums, done_shards, sums_of
 from indexer.jobs.shards.reader import ShardReader, committed
 from indexer.jobs.shards.results import ShardSums
@@ -65,7 +65,7 @@ def run_job(request: RunRequest, progress: Progress, stop: Callable[[], bool]) -
     goes on. Raises LibraryMissing, LibraryBusy, StorageFull, UsageError; errors of shards are in the report."""
     spec = open_job(request.folder)
     shards = part_of(spec, request.part)
-    with driving(request.folder, request.part), Journal(spec, request.part) as journal:
+    with driving(request.folder, request.part), JobJournal(spec, request.part) as journal:
         run = _Run(spec, request, shards, journal, progress, stop)
         run.prepare()
         return run.report()
@@ -85,7 +85,7 @@ class _Run:
         spec: JobSpec,
         request: RunRequest,
         shards: Sequence[Shard],
-        journal: Journal,
+        journal: JobJournal,
         progress: Progress,
         stop: Callable[[], bool],
     ) -> None:

@@ -24,7 +24,7 @@ _METRICS = {
 }
 
 
-class Journal:
+class JobJournal:
     """The journal of one driver: ``events/PART.jsonl`` and ``events/PART.prom``. Times in events are the machine's
     clock, for people; nothing depends on them."""
 
@@ -34,7 +34,7 @@ class Journal:
         self._began = time.monotonic()
         self._file: BinaryIO | None = None
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> JobJournal:
         with contextlib.suppress(OSError):
             self._spec.layout.events.mkdir(exist_ok=True)
             self._file = (self._spec.layout.events / f"{self._name}.jsonl").open("ab")

@@ -52,6 +52,7 @@ class Scan:
     offline: str = ""  # why the root counts as offline; nothing of it is removed then
     note: str = ""  # a sentence for the person
     beside: FoundSidecars | None = None  # sidecars, if the walk came to its end
+    cut: bool = False  # stopped before its end
     doubtful: bool = False  # every known file is gone, others are there: moved, or another disk
 
     def path_of(self, state: FileState) -> str:
@@ -93,6 +94,7 @@ def scan_target(
         _compare(scan, known, failed, chunk)
         walked(scan.seen)
     if stop():
+        scan.cut = True
         return scan
     scan.beside = walk.sidecars
     scan.other_files, scan.hidden_folders = walk.counts.other, walk.counts.hidden_folders

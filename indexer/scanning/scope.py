@@ -45,7 +45,7 @@ class Choice:
         Patterns("/", tuple(self.exclude), tuple(self.include)).check()
 
 
-class Scope:
+class ScanRoots:
     """The roots and patterns of one library. The first `targets` writes the command's patterns, once."""
 
     def __init__(self, store: Store, choice: Choice, say: Callable[[str], None]) -> None:
@@ -118,7 +118,7 @@ class Scope:
 def would_be(
     paths: Sequence[str], known: Sequence[Root], library: Path, choice: Choice, remembered: Remembered
 ) -> list[Target]:
-    """The targets that `Scope.targets` would give, with nothing written: new roots get numbers of their own."""
+    """The targets that `ScanRoots.targets` would give, with nothing written: new roots get numbers of their own."""
     paths = paths or [os.fspath(root.path) for root in known]
     roots = list(known)
 

@@ -282,6 +282,11 @@ def test_stop_keeps_what_was_committed_and_the_next_run_goes_on(desk: Any) -> No
     rest = desk.index(batch_size=2)
     assert (rest.embedded, sum(desk.embedded)) == (12 - summary.images, 12)
     assert desk.rows() == desk.files()
+    asked: list[None] = []
+    between = lambda: bool(asked.append(None) or len(asked) > 3)  # noqa: E731  the second folder is not listed
+    (desk.folder / "more").mkdir()
+    cut = desk.index(desk.photos, desk.folder / "more", stop=between)
+    assert (cut.remaining, cut.unfinished, cut.exit_code) == (0, True, 130)
 
 
 def test_new_library_takes_the_real_model_or_says_how_to_get_it(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from imgsearch.model import load_model
-from imgsearch.training.distillation import Answered, Asked, OldModel
+from imgsearch.training.distillation import OldModel, TeacherBatch, TeacherOutput
 from imgsearch.training.forms import OwnForm
-from imgsearch.tuning.interpolation import Figures, Line, choose_point
+from imgsearch.tuning.interpolation import Figures, WeightLine, choose_point
 from imgsearch.tuning.parts import choose_trained
 
 
@@ -25,14 +25,14 @@ def form(tiny_model: Path) -> OwnForm:
 PIXELS = np.random.default_rng(1).integers(0, 255, (4, 32, 32, 3)).astype(np.uint8)
 
 
-def asked_of(form: OwnForm) -> tuple[Asked, Answered]:
+def asked_of(form: OwnForm) -> tuple[TeacherBatch, TeacherOutput]:
     features = form.encode(torch.from_numpy(PIXELS))
     ids = torch.tensor([[2, 7, 8, 3], [2, 9, 3, 0], [2, 15, 16, 3], [2, 14, 3, 0]])
     mask = (ids > 0).long()
     images, texts = torch.tensor([0, 1, 2, 3, 3]), torch.tensor([0, 1, 3, 3, 2])
     logits = form.match_logits(features[images], ids[texts], mask[texts])
-    answered = Answered(form.image_tokens(features), form.text_vectors(ids, mask), logits)
-    return Asked(features, ids, mask, images, texts), answered
+    answered = TeacherOutput(form.image_tokens(features), form.text_vectors(ids, mask), logits)
+    return TeacherBatch(features, ids, mask, images, texts), answered
 
 
 def shake(form: OwnForm) -> None:
@@ -90,7 +90,7 @@ def test_weights_go_as_far_as_general_pictures_allow(allowed, share):
         at = float(new.weight[0, 0].detach())
         return Figures(at, (0.9, 0.9 - max(0.0, at / 2 if at > 0.31 else 0.0)))
 
-    tried = choose_point(Line.between(old, new), measure, allowed, lambda line: None)
+    tried = choose_point(WeightLine.between(old, new), measure, allowed, lambda line: None)
     assert tried[0].share == 0 and tried[-1].share == share
     assert torch.allclose(new.weight, torch.full((2, 2), share)) and torch.equal(new.bias, old.bias)
     assert [one.share for one in tried[1:]] == sorted((one.share for one in tried[1:]), reverse=True)
@@ -100,7 +100,7 @@ def test_whole_way_is_the_new_weights_to_the_bit():
     old, new = nets()
     with torch.no_grad():
         new.weight.copy_(torch.randn(2, 2))
-    kept, line = new.weight.detach().clone(), Line.between(old, new)
+    kept, line = new.weight.detach().clone(), WeightLine.between(old, new)
     line.go(0.0)
     assert torch.equal(new.weight, old.weight)
     line.go(1.0)

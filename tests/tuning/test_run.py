@@ -15,7 +15,7 @@ from imgsearch.training.features import keep_features
 from imgsearch.training.forms import OwnForm
 from imgsearch.training.loop import Trainer
 from imgsearch.training.loop_settings import LoopSettings
-from imgsearch.training.run_state import STATE, History, Judgement
+from imgsearch.training.run_state import STATE, RunHistory, StepScore
 from imgsearch.tuning.lora import count_lora
 from imgsearch.tuning.parts import choose_trained, parts_of, share_trained, table
 from imgsearch.tuning.pictures.source import Pictures, TuningPairs
@@ -102,8 +102,8 @@ def test_kept_features_and_those_beyond_the_budget_train_to_the_same_bits(tiny_m
 
 
 def test_run_stops_when_nothing_gets_better_and_takes_the_best():
-    history = History([Judgement(step, score) for step, score in ((1, 0.2), (2, 0.5), (3, 0.5), (4, 0.1))])
-    assert history.best == Judgement(2, 0.5)
+    history = RunHistory([StepScore(step, score) for step, score in ((1, 0.2), (2, 0.5), (3, 0.5), (4, 0.1))])
+    assert history.best == StepScore(2, 0.5)
     assert history.stale(2) and not history.stale(3) and not history.stale(0)
 
 

@@ -12,7 +12,7 @@ from werkzeug.wsgi import wrap_file
 from imgsearch.errors import UsageError
 from imgsearch.storage.reads.gallery import read_picture
 from web.http.context import current_service, rooted
-from web.http.routes.images import FilePart, asked_range
+from web.http.routes.images import OpenFilePart, asked_range
 from web.http.routes.pictures import find_picture
 from web.problems import Gone, NotFound, printable
 from web.services.motion import Motions, open_regular
@@ -54,7 +54,7 @@ def show_film(image_id: int) -> ResponseReturnValue:
             raise Gone("the film is not there any more", "`imgsearch index` brings the library up to date") from exc
         length = max(0, min(motion.size_bytes, size - motion.offset))
         first, stop = asked_range(answer, length)
-        part = FilePart(stream, motion.offset + first, motion.offset + stop, held.pop_all().close)
+        part = OpenFilePart(stream, motion.offset + first, motion.offset + stop, held.pop_all().close)
     answer.response = wrap_file(request.environ, cast(IO[bytes], part), 1 << 16)
     answer.direct_passthrough = True
     answer.content_length = stop - first

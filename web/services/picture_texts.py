@@ -55,7 +55,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ImageQuestion:
     """A question about an image, and the earlier ones. One beam is greedy, so that streamed text stays."""
 
     question: str
@@ -109,7 +109,7 @@ class PictureTexts:
             hearing.drop()
         return None
 
-    def ask(self, source: ImageSource, asked: Asked, gone: Callable[[], bool]) -> Hearing:
+    def ask(self, source: ImageSource, asked: ImageQuestion, gone: Callable[[], bool]) -> Hearing:
         """Queue a question about an image; ("done", the text) is for `said`. Raises like `GenerationService.write`."""
         return self.generation.write(Wish(_Answering(asked.num_beams), _reader(source), asked), gone)
 
@@ -180,7 +180,7 @@ class _Answering:
     num_beams: int
 
     def __call__(
-        self, generator: Generator, images: Sequence[Image.Image], asked: Sequence[Asked], watch: Watch
+        self, generator: Generator, images: Sequence[Image.Image], asked: Sequence[ImageQuestion], watch: Watch
     ) -> list[str]:
         form = question_form(generator)
         answers = generator.answer(

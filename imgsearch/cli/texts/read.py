@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from imgsearch.cli.command import Command
 from imgsearch.cli.generator_options import library_if_any
 from imgsearch.cli.library_lock import require_lock
-from imgsearch.cli.named_images import Named, found_ids, named_or_all, subjects_of
+from imgsearch.cli.named_images import NamedImages, found_ids, named_or_all, subjects_of
 from imgsearch.cli.output.progress import duration, phases
 from imgsearch.cli.output.streams import without_chatter
 from imgsearch.cli.output.terminal import linked, shown
@@ -75,7 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
             return _read_library(reading, store, _waiting(reading, store, ids, arguments), arguments, told)
 
 
-def _named(arguments: argparse.Namespace) -> Named:
+def _named(arguments: argparse.Namespace) -> NamedImages:
     return named_or_all(
         arguments,
         "imgsearch read PICTURE; --all for those of the library that were not read",

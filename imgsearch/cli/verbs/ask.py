@@ -18,7 +18,7 @@ from imgsearch.cli.generator_options import (
     library_if_any,
 )
 from imgsearch.cli.listed import listed_texts
-from imgsearch.cli.named_images import Named, found_ids, read_named, subjects_of
+from imgsearch.cli.named_images import NamedImages, found_ids, read_named, subjects_of
 from imgsearch.cli.output.progress import phases
 from imgsearch.cli.output.streams import without_chatter
 from imgsearch.cli.output.terminal import linked, shown
@@ -89,7 +89,7 @@ def _run(arguments: argparse.Namespace) -> int:
             return _show_all(asker.run(subjects, questions), arguments, single=len(subjects) == 1)
 
 
-def _subjects(named: Named, settings: Settings, store: Store | None, top: int) -> list[Subject]:
+def _subjects(named: NamedImages, settings: Settings, store: Store | None, top: int) -> list[Subject]:
     from imgsearch.captions.subjects import library_subjects
 
     if named.images:

@@ -18,7 +18,7 @@ from imgsearch.cli.generator_options import (
     library_if_any,
 )
 from imgsearch.cli.library_lock import require_lock
-from imgsearch.cli.named_images import Named, found_ids, named_or_all, subjects_of
+from imgsearch.cli.named_images import NamedImages, found_ids, named_or_all, subjects_of
 from imgsearch.cli.output.progress import duration, phases
 from imgsearch.cli.output.streams import without_chatter
 from imgsearch.cli.output.terminal import linked, shown
@@ -103,7 +103,7 @@ def _run(arguments: argparse.Namespace) -> int:
             return _caption_library(captioner, store, ids, arguments, told)
 
 
-def _named(arguments: argparse.Namespace) -> Named:
+def _named(arguments: argparse.Namespace) -> NamedImages:
     return named_or_all(
         arguments,
         "imgsearch caption PICTURE; --missing for those of the library without a caption; --all for all of them",

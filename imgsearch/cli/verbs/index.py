@@ -152,9 +152,13 @@ def _index(request: IndexRequest, arguments: argparse.Namespace, progress: Progr
         summary = update_session(session, request, progress, stop)
         _show(summary, as_json=arguments.json, on_a_line=arguments.watch)
         if summary.interrupted:
+            left = f"{counted_are(summary.remaining, 'picture')} still to do"
+            if summary.unfinished:
+                more = f"{summary.remaining:,} or more pictures are" if summary.remaining else "more is"
+                left = f"{more} still to do"
             progress.say(
-                f"Stopped: {counted_are(summary.images, 'image')} in the library, "
-                f"{counted_are(summary.remaining, 'picture')} still to do. Run the same command again to go on."
+                f"Stopped: {counted_are(summary.images, 'image')} in the library, {left}. "
+                "Run the same command again to go on."
             )
             return stop.exit_code
         if not arguments.watch:

@@ -22,7 +22,7 @@ from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source,
 from imgsearch.model.memory import available_bytes
 from imgsearch.model.runtime_profile import RuntimeProfile
 from imgsearch.model.runtimes.choice import index_bytes, published_profile
-from imgsearch.model.runtimes.openvino.exports import Part, part_as_json
+from imgsearch.model.runtimes.openvino.exports import ExportedPart, part_as_json
 from imgsearch.model.runtimes.openvino.opening import exports_of
 from imgsearch.progress import StageProgress
 from imgsearch.tuning.lineage import tuned_models
@@ -41,7 +41,7 @@ class ModelRow:
     note: str
     memory_bytes: int  # that an `imgsearch index` takes here
     profile: RuntimeProfile | None = None  # what would run here; None where the files do not tell
-    exports: tuple[Part, ...] = ()  # for OpenVINO
+    exports: tuple[ExportedPart, ...] = ()  # for OpenVINO
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

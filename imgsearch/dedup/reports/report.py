@@ -17,7 +17,7 @@ from imgsearch.dedup.evidence.records import Copy, Group, Member
 from imgsearch.dedup.plan.draft import replacing
 from imgsearch.dedup.reports import report_page as page
 from imgsearch.dedup.reports.difference import difference_image
-from imgsearch.dedup.reports.report_page import Tile, Totals
+from imgsearch.dedup.reports.report_page import ReportTile, Totals
 from imgsearch.errors import MediaError
 from imgsearch.media.thumbnail import make_thumbnail
 from imgsearch.records import Failure
@@ -123,7 +123,7 @@ class _Writer:
         file.write(page.foot_html())
         report.size_bytes = file.tell()
 
-    def _write_group(self, group: Group, tiles: list[Tile], body: BinaryIO) -> None:
+    def _write_group(self, group: Group, tiles: list[ReportTile], body: BinaryIO) -> None:
         text = page.group_html(self.report.shown, group, tiles)
         if group.picture:
             end = body.tell() + text.index(page.HEADING_END) + len(page.HEADING_END)
@@ -150,9 +150,9 @@ class _Writer:
             if not self._full and self.report.groups <= self._options.groups:
                 yield group
 
-    def _prepared(self, groups: Iterator[Group], pool: ThreadPoolExecutor) -> Iterator[tuple[Group, list[Tile]]]:
+    def _prepared(self, groups: Iterator[Group], pool: ThreadPoolExecutor) -> Iterator[tuple[Group, list[ReportTile]]]:
         """Each group with its images, in order; a few are read ahead."""
-        ahead: deque[tuple[Group, Future[list[Tile]]]] = deque()
+        ahead: deque[tuple[Group, Future[list[ReportTile]]]] = deque()
         for group in groups:
             ahead.append((group, pool.submit(self._tiles, group)))
             if len(ahead) == _AHEAD:
@@ -161,19 +161,19 @@ class _Writer:
         for first, future in ahead:
             yield first, future.result()
 
-    def _tiles(self, group: Group) -> list[Tile]:
+    def _tiles(self, group: Group) -> list[ReportTile]:
         """The keeper's tile, then those of the other shown files."""
         keeper, others = self._tile(group.keeper), page.others_of(group)[: self._options.members]
         return [keeper, *(self._member_tile(member, keeper) for member in others)]
 
-    def _tile(self, copy: Copy) -> Tile:
+    def _tile(self, copy: Copy) -> ReportTile:
         try:
-            return Tile(copy, self._thumbnails(copy))
+            return ReportTile(copy, self._thumbnails(copy))
         except MediaError as error:
             told = Failure(copy.path, error.stage, error.message, error.transient, copy.size_bytes, copy.mtime_ns)
-            return Tile(copy, failure=told)
+            return ReportTile(copy, failure=told)
 
-    def _member_tile(self, member: Member, keeper: Tile) -> Tile:
+    def _member_tile(self, member: Member, keeper: ReportTile) -> ReportTile:
         tile, evidence = self._tile(member.copy), member.evidence
         whole = (
             evidence.overlap is None or evidence.overlap > 0.99

@@ -26,7 +26,7 @@ _ALSO = 12  # other groups of an image that are named
 
 
 @dataclass(slots=True)
-class Tile:
+class ReportTile:
     """One file of a group as it is shown: its small image and where it differs from the keeper (WebP), or why there is
     none."""
 
@@ -107,7 +107,7 @@ def summary_html(totals: Totals) -> bytes:
 """)
 
 
-def group_html(number: int, group: Group, tiles: list[Tile]) -> bytes:
+def group_html(number: int, group: Group, tiles: list[ReportTile]) -> bytes:
     """A group: the keeper, the files kept beside it, then the members; ``tiles`` belong to the first of them, in this
     order."""
     others = others_of(group)
@@ -184,7 +184,7 @@ def _reasons(member: Member) -> list[str]:
     return [describe_evidence(member.evidence), *filter(None, (stays, goes))]
 
 
-def _tile_html(tile: Tile, kind: str, verdict: str, reasons: list[str]) -> str:
+def _tile_html(tile: ReportTile, kind: str, verdict: str, reasons: list[str]) -> str:
     copy = tile.copy
     name = Path(copy.path).name
     if tile.picture:

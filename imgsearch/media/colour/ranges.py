@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from imgsearch.media.colour.rows import Rows
+from imgsearch.media.colour.rows import SampleRows
 
 _BAND_SAMPLES = 3_000_000
 _OUTLIERS = 0.25
@@ -20,7 +20,7 @@ Span = tuple[float, float]
 """The samples (lowest, highest) that become black and white."""
 
 
-def usual_range(rows: Rows) -> Span:
+def usual_range(rows: SampleRows) -> Span:
     """The range of samples whose file says none. For uint8 and uint16 it is the range of the type. Floats end at 1,
     255 or 65535, signed and 32-bit integers at 255, 65535 or the largest value of their type: the first of these
     that holds all samples and of which they use more than half. Anything else is stretched from its lowest to its
@@ -51,7 +51,7 @@ class _Survey(NamedTuple):
     beyond_one: float = 0.0
 
 
-def _survey(rows: Rows) -> _Survey:
+def _survey(rows: SampleRows) -> _Survey:
     low, least, high, negative, beyond, count = np.inf, np.inf, -np.inf, 0, 0, 0
     kind = np.dtype(np.uint8)
     for top, bottom in _bands(rows):
@@ -74,7 +74,7 @@ def _survey(rows: Rows) -> _Survey:
     return _Survey(kind, least if negative <= _FEW * count and least < np.inf else low, high, beyond / count)
 
 
-def _bands(rows: Rows) -> list[tuple[int, int]]:
+def _bands(rows: SampleRows) -> list[tuple[int, int]]:
     width, height = rows.size
     step = max(1, _BAND_SAMPLES // max(1, 4 * width))
     return [(top, min(top + step, height)) for top in range(0, height, step)]

@@ -24,7 +24,7 @@ _PROMOTED = 257  # 8 bits -> 16 bits: 255 * 257 = 65535
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-class Rows(Protocol):
+class SampleRows(Protocol):
     """The upright samples of one image."""
 
     @property
@@ -51,7 +51,7 @@ class ImageDigest:
     colour: bool
 
 
-def digest_rows(rows: Rows, profile: str) -> ImageDigest:
+def digest_rows(rows: SampleRows, profile: str) -> ImageDigest:
     """Read the image twice: first to see which depth, alpha and colour it really uses, then for the digest. 12
     megapixels of RGB take 80 ms."""
     use = _use_of(rows)
@@ -77,7 +77,7 @@ class _Use:
     seen: bool = False
 
 
-def _use_of(rows: Rows, bare: bool = False) -> _Use:
+def _use_of(rows: SampleRows, bare: bool = False) -> _Use:
     """Which depth, alpha and colour the samples use. Reading stops as soon as no further row can change the result."""
     use = _Use()
     for colour, alpha in _bands(rows, bare):
@@ -92,7 +92,7 @@ def _use_of(rows: Rows, bare: bool = False) -> _Use:
     return use
 
 
-def _bands(rows: Rows, bare: bool) -> Iterator[tuple[Array, Array | None]]:
+def _bands(rows: SampleRows, bare: bool) -> Iterator[tuple[Array, Array | None]]:
     """Colour and alpha of each band. Unless ``bare``, colours under full transparency are 0."""
     width, height = rows.size
     step = max(1, _BAND_SAMPLES // max(1, 3 * width))

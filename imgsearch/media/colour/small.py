@@ -14,7 +14,7 @@ from PIL import Image
 
 from imgsearch.media.colour.code_points import CodePoints, encode_srgb, to_srgb_samples
 from imgsearch.media.colour.ranges import Span, usual_range
-from imgsearch.media.colour.rows import Array, Rows
+from imgsearch.media.colour.rows import Array, SampleRows
 from imgsearch.media.colour.srgb import to_srgb
 
 _BAND_SAMPLES = 3_000_000  # samples converted to float32 at a time: 12 MB
@@ -24,7 +24,7 @@ _BAND_SAMPLES = 3_000_000  # samples converted to float32 at a time: 12 MB
 class DeepImage:
     """Upright samples and their meaning. ``span`` is None where it must be estimated from the samples."""
 
-    rows: Rows
+    rows: SampleRows
     span: Span | None = None
     icc: bytes = b""
     codes: CodePoints | None = None
@@ -55,7 +55,7 @@ def reduced_size(size: tuple[int, int], smallest: tuple[int, int]) -> tuple[int,
     return -(-size[0] // across), -(-size[1] // down)
 
 
-def _bands(rows: Rows, down: int) -> list[tuple[int, int]]:
+def _bands(rows: SampleRows, down: int) -> list[tuple[int, int]]:
     width, height = rows.size
     step = max(1, _BAND_SAMPLES // max(1, 4 * width) // down) * down
     return [(top, min(top + step, height)) for top in range(0, height, step)]

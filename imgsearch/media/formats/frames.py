@@ -17,7 +17,7 @@ from PIL import Image, ImageFile
 
 from imgsearch.errors import MediaError
 from imgsearch.media.colour.profile import profile_name
-from imgsearch.media.colour.rows import ArrayRows, GreyPairRows, PillowRows, Rows
+from imgsearch.media.colour.rows import ArrayRows, GreyPairRows, PillowRows, SampleRows
 from imgsearch.media.containers import jpeg, plain
 from imgsearch.media.containers.header import Header, load_exif_from
 from imgsearch.media.containers.tiff import pages as tiff
@@ -36,7 +36,7 @@ class Frame:
     """One decoded image. ``duration`` is in milliseconds and only set for animations. ``depth`` is set if it is not the
     samples' own. ``lost`` says in words what could not be read."""
 
-    rows: Rows
+    rows: SampleRows
     profile: str
     duration: int = 0
     depth: int = 0

@@ -80,7 +80,7 @@ def _chroma(image: Image.Image) -> float:
     return float((small.max(-1) - small.min(-1)).mean())
 
 
-class Album:
+class MadeAlbum:
     """One set of one family: where its files go, and what is true of them."""
 
     def __init__(
@@ -201,5 +201,5 @@ def encoded(image: Image.Image, suffix: str, **how: Any) -> bytes:
     return stream.getvalue()
 
 
-Draw = Callable[[Album], None]
+Draw = Callable[[MadeAlbum], None]
 """Writes one set of a family."""

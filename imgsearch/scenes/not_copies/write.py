@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from imgsearch.errors import StorageFull, UsageError
-from imgsearch.scenes.not_copies.album import Album, Draw, ImageSupply, NotCopy
+from imgsearch.scenes.not_copies.album import Draw, ImageSupply, MadeAlbum, NotCopy
 from imgsearch.scenes.not_copies.families import (
     boards,
     containers,
@@ -67,7 +67,7 @@ def write_not_copies(
         folder.mkdir(parents=True, exist_ok=True)
         for number in range(sets):
             for family in [name for name in FAMILIES if not families or name in families]:
-                album = Album(folder, family, number, seed, pictures, small=small)
+                album = MadeAlbum(folder, family, number, seed, pictures, small=small)
                 FAMILIES[family](album)
                 rows += album.rows
     except OSError as exc:

@@ -29,7 +29,7 @@ FOLDERS_KEPT = 32
 """Values of ``folder:`` whose folders are kept for the next page, or the next count."""
 
 
-class Asked:
+class CatalogIds:
     """The ids that the catalog itself gives for the clauses that no column covers: of files for ``name``, else of
     images. Each is asked once, whatever parts the columns have."""
 
@@ -51,7 +51,7 @@ class Asked:
         return self._known[clause]
 
 
-def matching(columns: Columns, filters: Filters, asked: Asked) -> Mask:
+def matching(columns: Columns, filters: Filters, asked: CatalogIds) -> Mask:
     """bool [N]: which images the filters leave, as `catalog.filters.matching_image_ids` says it. A million: 1 to 5 ms a
     clause, and what the catalog takes for `ASKED_OF_SQL`."""
     mask = np.ones(len(columns.image_ids), np.bool_)
@@ -68,7 +68,7 @@ def matching(columns: Columns, filters: Filters, asked: Asked) -> Mask:
     return mask
 
 
-def files_matching(columns: Columns, filters: Filters, asked: Asked) -> Mask | None:
+def files_matching(columns: Columns, filters: Filters, asked: CatalogIds) -> Mask | None:
     """bool [F]: the files for which all wanted clauses about files hold; None if there is no such clause."""
     mask: Mask | None = None
     for group in filter(rules.is_of_file, rules.groups(filters)):
@@ -77,7 +77,7 @@ def files_matching(columns: Columns, filters: Filters, asked: Asked) -> Mask | N
     return mask
 
 
-def _of_group(columns: Columns, group: Sequence[Clause], asked: Asked) -> Mask:
+def _of_group(columns: Columns, group: Sequence[Clause], asked: CatalogIds) -> Mask:
     """bool [N]: the images for which any clause holds; of clauses about files, for any of their files."""
     if group[0].name in rules.OF_FILE:
         return _with_file(columns, _files_of_group(columns, group, asked))
@@ -93,7 +93,7 @@ def _with_file(columns: Columns, files: Mask) -> Mask:
     return mask
 
 
-def _files_of_group(columns: Columns, group: Sequence[Clause], asked: Asked) -> Mask:
+def _files_of_group(columns: Columns, group: Sequence[Clause], asked: CatalogIds) -> Mask:
     if group[0].name == "name":
         mask = np.zeros(len(columns.file_ids), np.bool_)
         for clause in group:
@@ -162,7 +162,7 @@ def _worded(columns: Columns, value: str) -> Mask:
     return table
 
 
-def _of_image(columns: Columns, clause: Clause, asked: Asked) -> Mask:
+def _of_image(columns: Columns, clause: Clause, asked: CatalogIds) -> Mask:
     if clause.name in ASKED_OF_SQL or is_mark(clause):
         mask = np.zeros(len(columns.image_ids), np.bool_)
         mask[places_in(columns.image_ids, asked.ids(clause))] = True

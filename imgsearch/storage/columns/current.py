@@ -17,7 +17,7 @@ from imgsearch.records import Filters, Int64, Root
 from imgsearch.storage.catalog import sqlite_reads as lookups
 from imgsearch.storage.catalog.dialects import SqlConnection
 from imgsearch.storage.columns.changes import ColumnsRow, changed_since, columns_row
-from imgsearch.storage.columns.conditions import Asked, Mask, matching
+from imgsearch.storage.columns.conditions import CatalogIds, Mask, matching
 from imgsearch.storage.columns.file import ArrayFile
 from imgsearch.storage.columns.tables import Columns, read_columns
 
@@ -92,9 +92,9 @@ class ColumnsAtHand:
     roots: Sequence[Root]
 
     @cached_property
-    def asked(self) -> Asked:
+    def asked(self) -> CatalogIds:
         """What the catalog itself was asked meanwhile."""
-        return Asked(self.connection, self.roots)
+        return CatalogIds(self.connection, self.roots)
 
     def matching(self, filters: Filters) -> Mask:
         """bool [N + M]: the rows of ``current`` that the filters leave."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from tokenizers import Tokenizer
 
-from imgsearch.scenes.captions import Mention, Statement, relation_between, say
+from imgsearch.scenes.captions import Mention, SceneStatement, relation_between, say
 from imgsearch.scenes.graph import ObjectGroup, Scene
 from imgsearch.scenes.questions import QUESTION_KINDS, Question, ask, follow_up
 from imgsearch.scenes.vocabulary import NUMBERS, OPENINGS
@@ -50,7 +50,7 @@ class Text:
     group: ObjectGroup | None = None
 
 
-def caption_statement(scene: Scene, rng: random.Random) -> Statement:
+def caption_statement(scene: Scene, rng: random.Random) -> SceneStatement:
     """What a caption says: both groups with number and colour, mostly how they stand, half the time the setting."""
     groups = list(scene.groups)
     rng.shuffle(groups)
@@ -61,7 +61,7 @@ def caption_statement(scene: Scene, rng: random.Random) -> Statement:
     mentions = tuple(
         Mention(g.kind, g.count, g.colour, g.size if sized else None, g.position if placed else None) for g in groups
     )
-    return Statement(mentions, setting, relation_between(groups[0], groups[1]) if related else None)
+    return SceneStatement(mentions, setting, relation_between(groups[0], groups[1]) if related else None)
 
 
 def caption_text(scene: Scene, rng: random.Random) -> Text:

@@ -21,7 +21,7 @@ from imgsearch.wording import counted
 _AT_ONCE = 32
 
 
-class Seen:
+class ImageStates:
     """What the ViT sees of each picture, before its last norm: float16 [I, N, W], in a file, computed once.
     `projected` is what the language model reads."""
 
@@ -43,7 +43,7 @@ class Seen:
         return projected
 
 
-class Captions:
+class CaptionBatches:
     """The batches of a run: which pictures with which of their captions, by the random state alone. ``rehearsal`` of
     each are pictures of ``general``, which has the captions to rehearse by place, so that what the generator knew stays
     known."""

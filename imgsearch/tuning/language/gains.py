@@ -13,7 +13,7 @@ from imgsearch.generation.blip2 import Blip2Generator
 from imgsearch.generation.loss import loss_of_batch
 from imgsearch.records import Float64, Int64
 from imgsearch.tuning.gains.measure import COVERAGE, DRAWS
-from imgsearch.tuning.language.batches import Seen
+from imgsearch.tuning.language.batches import ImageStates
 
 _AT_ONCE = 16
 _LONGEST = 30  # ids of a caption
@@ -50,7 +50,9 @@ class LanguageGain:
 
 
 @torch.inference_mode()
-def judge_captions(generator: Blip2Generator, seen: Seen, rows: Int64, captions: Sequence[tuple[str, ...]]) -> Written:
+def judge_captions(
+    generator: Blip2Generator, seen: ImageStates, rows: Int64, captions: Sequence[tuple[str, ...]]
+) -> Written:
     """Measure a generator on the pictures ``rows`` with their ``captions``."""
     losses, texts = [], []
     for start in range(0, len(rows), _AT_ONCE):

@@ -17,8 +17,8 @@ from torch import nn
 from imgsearch.files import write_whole
 from imgsearch.generation.blip2 import Blip2Generator
 from imgsearch.records import Int64
-from imgsearch.tuning.interpolation import ANY_LOSS, Figures, Line, Tried, choose_point
-from imgsearch.tuning.language.batches import Seen
+from imgsearch.tuning.interpolation import ANY_LOSS, Figures, Tried, WeightLine, choose_point
+from imgsearch.tuning.language.batches import ImageStates
 from imgsearch.tuning.language.gains import Written, greedy_captions
 
 REHEARSED = 256
@@ -28,7 +28,7 @@ _AT_ONCE = 16
 
 
 def own_captions(
-    generator: Blip2Generator, seen: Seen, rows: Int64, path: Path, log: Callable[[str], None]
+    generator: Blip2Generator, seen: ImageStates, rows: Int64, path: Path, log: Callable[[str], None]
 ) -> dict[int, tuple[str, ...]]:
     """What the generator writes of the first `REHEARSED` of the pictures ``rows``, by place; kept in ``path``, so that
     a run that is taken up rehearses the same. Pictures of which it writes nothing are left out."""
@@ -44,16 +44,16 @@ def own_captions(
     return {int(row): (text,) for row, text in json.loads(path.read_text(encoding="utf-8")).items()}
 
 
-def way_of(parameters: Mapping[str, nn.Parameter], start: Mapping[str, torch.Tensor]) -> Line:
+def way_of(parameters: Mapping[str, nn.Parameter], start: Mapping[str, torch.Tensor]) -> WeightLine:
     """The line from the weights ``start`` to the present ones. Of LoRA's two matrices only the second one, which began
     at 0, goes along it, so that their product is a straight line."""
-    return Line(
+    return WeightLine(
         {name: (one, start[name], one.detach().clone()) for name, one in parameters.items() if ".lora_A." not in name}
     )
 
 
 def settle(
-    line: Line, judge: Callable[[], tuple[Written, Written]], forget: float, log: Callable[[str], None]
+    line: WeightLine, judge: Callable[[], tuple[Written, Written]], forget: float, log: Callable[[str], None]
 ) -> tuple[Tried, ...]:
     """Go as far as the captions of general pictures allow, of which at most ``forget`` points of their words' agreement
     may be lost. ``judge`` gives what is written of the person's own pictures and of general ones. () where any loss

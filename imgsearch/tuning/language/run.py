@@ -24,8 +24,8 @@ from imgsearch.progress import Progress
 from imgsearch.training.generator.run import StageRun
 from imgsearch.tuning.claim import claim
 from imgsearch.tuning.gains.before_after import GENERAL, WITHHELD
-from imgsearch.tuning.interpolation import Line, Tried, as_rows
-from imgsearch.tuning.language.batches import Captions, Seen
+from imgsearch.tuning.interpolation import Tried, WeightLine, as_rows
+from imgsearch.tuning.language.batches import CaptionBatches, ImageStates
 from imgsearch.tuning.language.gains import Written, compare_captions, judge_captions
 from imgsearch.tuning.language.keeping import own_captions, settle, way_of
 from imgsearch.tuning.language.parts import Trained, choose_language_parts, keep_in_eval, language_parts
@@ -79,7 +79,7 @@ def tune_language(request: LanguageRequest, progress: Progress) -> LanguageResul
     parts = tuple(language_parts(generator.network))
     for line in table(list(parts)).splitlines():
         log(line)
-    seen = Seen(generator.network, prepared.pictures.pixels, folder / "seen.npy", log)
+    seen = ImageStates(generator.network, prepared.pictures.pixels, folder / "seen.npy", log)
     sets = {WITHHELD: prepared.withheld[:JUDGED], GENERAL: prepared.general[:JUDGED]}
 
     def judged() -> dict[str, Written]:
@@ -107,8 +107,8 @@ def tune_language(request: LanguageRequest, progress: Progress) -> LanguageResul
 def _settle(
     request: LanguageRequest,
     generator: Blip2Generator,
-    line: Line,
-    seen: Seen,
+    line: WeightLine,
+    seen: ImageStates,
     prepared: Prepared,
     log: Callable[[str], None],
 ) -> tuple[Tried, ...]:
@@ -150,7 +150,7 @@ def _train(
     request: LanguageRequest,
     generator: Blip2Generator,
     trained: Trained,
-    seen: Seen,
+    seen: ImageStates,
     prepared: Prepared,
     log: Callable[[str], None],
 ) -> int:
@@ -158,7 +158,7 @@ def _train(
     settings = _steps(request, generator, len(prepared.train))
     known = own_captions(generator, seen, prepared.rehearsal, request.folder / "own-captions.json", log)
     keep_in_eval(network, options.recompute)
-    batches = Captions(prepared.pictures, prepared.train, known, options.rehearsal)
+    batches = CaptionBatches(prepared.pictures, prepared.train, known, options.rehearsal)
     parameters = list(trained.parameters.values())
     run = StageRun(request.folder / STATE, settings, {"trained": _Held(trained)}, [(parameters, 1.0)])
 

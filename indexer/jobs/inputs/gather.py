@@ -16,7 +16,7 @@ from imgsearch.errors import UsageError
 from imgsearch.media.walking.walk import Walk
 from indexer.jobs.inputs.archives import list_archive
 from indexer.jobs.inputs.listing import Listed, Passed
-from indexer.jobs.inputs.manifests import SUFFIXES, Line, read_manifest
+from indexer.jobs.inputs.manifests import SUFFIXES, ManifestLine, read_manifest
 from indexer.jobs.inputs.rows import InputRow
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -175,7 +175,7 @@ def _manifest(path: str, column: str) -> _Source:
     return _Source(folders, inputs)
 
 
-def _absolute(folder: str, line: Line) -> str:
+def _absolute(folder: str, line: ManifestLine) -> str:
     """'' for what names no file here: an address, a name with a NUL."""
     if line.lost or _ADDRESS.match(line.path) or "\0" in line.path:
         return ""

@@ -20,7 +20,7 @@ COLUMNS = ("path", "file", "filename", "file_name", "filepath", "file_path", "im
 _CHUNK_ROWS = 65_536
 
 
-class Line(NamedTuple):
+class ManifestLine(NamedTuple):
     """One line. ``where``: "line 17"; ``path``: as it is written, with surrogateescape; ``lost``: why there is none."""
 
     where: str
@@ -28,7 +28,7 @@ class Line(NamedTuple):
     lost: str = ""
 
 
-def read_manifest(path: Path, column: str = "") -> Iterator[Line]:
+def read_manifest(path: Path, column: str = "") -> Iterator[ManifestLine]:
     """The lines of a manifest, in order. ``column`` names the column or key of the paths; else it is found by
     `COLUMNS`. Raises UsageError for a manifest that cannot be read as a whole: no file, no such column, a Parquet file
     that is damaged anywhere."""
@@ -46,7 +46,7 @@ def read_manifest(path: Path, column: str = "") -> Iterator[Line]:
         raise UsageError(f"the manifest {path} cannot be read: {exc.strerror or exc}", "name another one") from exc
 
 
-def _plain(path: Path) -> Iterator[Line]:
+def _plain(path: Path) -> Iterator[ManifestLine]:
     """One path a line; or, if there are NUL bytes, between these (``find -print0``)."""
     with path.open("rb") as file:
         head = file.read(1 << 16).removeprefix(codecs.BOM_UTF8)
@@ -55,13 +55,13 @@ def _plain(path: Path) -> Iterator[Line]:
         if b"\0" in head:
             for number, part in enumerate(file.read().split(b"\0"), 1):
                 if part:
-                    yield Line(f"entry {number}", os.fsdecode(part))
+                    yield ManifestLine(f"entry {number}", os.fsdecode(part))
             return
         for number, line in enumerate(file, 1):
             text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
             text = text.removesuffix(b"\n").removesuffix(b"\r")
             if text.strip():
-                yield Line(f"line {number}", os.fsdecode(text))
+                yield ManifestLine(f"line {number}", os.fsdecode(text))
 
 
 def _refuse_utf16(path: Path, head: bytes) -> None:
@@ -69,7 +69,7 @@ def _refuse_utf16(path: Path, head: bytes) -> None:
         raise UsageError(f"the manifest {path} is in UTF-16", "save it in UTF-8: iconv -f UTF-16 -t UTF-8")
 
 
-def _table(path: Path, column: str, delimiter: str) -> Iterator[Line]:
+def _table(path: Path, column: str, delimiter: str) -> Iterator[ManifestLine]:
     with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         head = file.readline()
         _refuse_utf16(path, head.encode("utf-8", "surrogateescape"))
@@ -85,18 +85,18 @@ def _table(path: Path, column: str, delimiter: str) -> Iterator[Line]:
             except StopIteration:
                 return
             except csv.Error as exc:
-                yield Line(f"line {rows.line_num}", "", f"it is no row of a table: {exc}")
+                yield ManifestLine(f"line {rows.line_num}", "", f"it is no row of a table: {exc}")
                 continue
             where = f"line {rows.line_num}"
             if not row:
                 continue
             if len(row) <= place or not row[place]:
-                yield Line(where, "", f"it has no {names[place]}")
+                yield ManifestLine(where, "", f"it has no {names[place]}")
             else:
-                yield Line(where, row[place])
+                yield ManifestLine(where, row[place])
 
 
-def _json_lines(path: Path, column: str) -> Iterator[Line]:
+def _json_lines(path: Path, column: str) -> Iterator[ManifestLine]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             where = f"line {number}"
@@ -105,13 +105,13 @@ def _json_lines(path: Path, column: str) -> Iterator[Line]:
             try:
                 data = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape"))
             except (ValueError, RecursionError) as exc:
-                yield Line(where, "", f"it is no JSON: {str(exc)[:80]}")
+                yield ManifestLine(where, "", f"it is no JSON: {str(exc)[:80]}")
                 continue
             found = data if isinstance(data, str) else _named(data, column)
             if isinstance(found, str) and found:
-                yield Line(where, found)
+                yield ManifestLine(where, found)
             else:
-                yield Line(where, "", f"it names no path, expected a text or {column or 'path'!r} in an object")
+                yield ManifestLine(where, "", f"it names no path, expected a text or {column or 'path'!r} in an object")
 
 
 def _named(data: Any, column: str) -> Any:
@@ -122,7 +122,7 @@ def _named(data: Any, column: str) -> Any:
     return found.get("path") if isinstance(found, dict) else found
 
 
-def _parquet(path: Path, column: str) -> Iterator[Line]:
+def _parquet(path: Path, column: str) -> Iterator[ManifestLine]:
     with needs_extra("manifests in Parquet", "parquet"):
         import pyarrow
         import pyarrow.parquet
@@ -143,14 +143,14 @@ def _parquet(path: Path, column: str) -> Iterator[Line]:
         raise _damaged(path, str(exc).splitlines()[0][:200] if str(exc) else type(exc).__name__) from exc
 
 
-def _parquet_line(number: int, name: str, value: Any) -> Line:
+def _parquet_line(number: int, name: str, value: Any) -> ManifestLine:
     if isinstance(value, dict):
         value = value.get("path")
     if isinstance(value, bytes):
         value = os.fsdecode(value)
     if isinstance(value, str) and value:
-        return Line(f"row {number}", value)
-    return Line(f"row {number}", "", f"its {name} is {type(value).__name__}, expected a path")
+        return ManifestLine(f"row {number}", value)
+    return ManifestLine(f"row {number}", "", f"its {name} is {type(value).__name__}, expected a path")
 
 
 def _damaged(path: Path, why: str) -> UsageError:

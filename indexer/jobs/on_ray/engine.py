@@ -30,7 +30,7 @@ from indexer.jobs.local.process import read_outcome
 from indexer.jobs.on_ray.actor import ATTEMPTS, ShardActor
 from indexer.jobs.on_ray.beats import BeatFolder, beat_folder
 from indexer.jobs.on_ray.connection import connected
-from indexer.jobs.on_ray.plan import Plan, describe_nodes, plan_actors
+from indexer.jobs.on_ray.plan import ActorPlan, describe_nodes, plan_actors
 from indexer.jobs.spec import JobSpec, Shard
 from indexer.jobs.worker import ShardOutcome
 
@@ -71,7 +71,13 @@ class _Run:
     """One run over some shards, from this process's side."""
 
     def __init__(
-        self, ray: Any, spec: JobSpec, options: EngineOptions, beats: BeatFolder, plan: Plan, shards: Sequence[Shard]
+        self,
+        ray: Any,
+        spec: JobSpec,
+        options: EngineOptions,
+        beats: BeatFolder,
+        plan: ActorPlan,
+        shards: Sequence[Shard],
     ) -> None:
         self._ray, self._spec, self._options = ray, spec, options
         self._beats, self._plan, self._shards = beats, plan, shards
@@ -178,7 +184,7 @@ class _Run:
         )
 
 
-def _environment(plan: Plan, *, local: bool) -> dict[str, str]:
+def _environment(plan: ActorPlan, *, local: bool) -> dict[str, str]:
     """Of each worker. NumPy's own matrix product rounds by its number of threads, so that is fixed, as in the local
     engine."""
     threads = str(max(1, int(plan.cpus)))

@@ -10,7 +10,7 @@ from imgsearch.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ActorPlan:
     """``actors`` workers that take ``cpus`` and ``gpus`` (a part of one where they share it) each."""
 
     actors: int
@@ -26,7 +26,7 @@ class Plan:
 
 def plan_actors(
     nodes: Sequence[Mapping[str, float]], shards: int, workers: int, decode_workers: int, gpu: bool
-) -> Plan:
+) -> ActorPlan:
     """The actors for ``shards`` on ``nodes`` (each a table with "CPU" and "GPU"). ``workers``: as many, 0 for one a
     GPU, or else one a node; ``decode_workers``: CPUs of each, 0 for its share of a node. ``gpu``: use GPUs if there
     are any. Raises UsageError if no node has room for one."""
@@ -49,7 +49,7 @@ def plan_actors(
         )
     smallest = min(cpus[number] for number in useful)
     each = float(decode_workers) or max(1.0, math.floor(min(room / wanted, smallest)))
-    return Plan(actors, min(each, largest), share, max(1, int(each)))
+    return ActorPlan(actors, min(each, largest), share, max(1, int(each)))
 
 
 def describe_nodes(nodes: Sequence[Mapping[str, float]]) -> str:

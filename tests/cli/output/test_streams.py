@@ -137,3 +137,22 @@ def test_without_chatter_silences_libraries_and_lets_the_command_speak() -> None
         "afterwards",
         "",
     ]
+
+
+@pytest.mark.parametrize("place", ["imgsearch.cli", "imgsearch.cli.verbs.library"])
+@pytest.mark.parametrize("how", ["press()", "Dropped()"])
+def test_ctrl_c_at_the_start_is_one_line(place: str, how: str) -> None:
+    """Also where Python ignores a KeyboardInterrupt, as in callbacks of its import system."""
+    program = (
+        "import signal, sys\n"
+        "def press(*_): signal.raise_signal(signal.SIGINT)\n"
+        "class Dropped: __del__ = press\n"
+        "class Keys:\n"
+        f"    def find_spec(self, name, *_): {how} if name == {place!r} else None\n"
+        "sys.meta_path.insert(0, Keys())\n"
+        "from imgsearch.__main__ import main\n"
+        "sys.argv = ['imgsearch', 'stats', '--library', '/nonexistent']\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "imgsearch: stopped\n")

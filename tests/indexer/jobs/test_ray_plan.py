@@ -9,7 +9,7 @@ import pytest
 from imgsearch.errors import UsageError
 from indexer.jobs.on_ray import beats
 from indexer.jobs.on_ray.beats import Beat, beat_folder
-from indexer.jobs.on_ray.plan import Plan, plan_actors
+from indexer.jobs.on_ray.plan import ActorPlan, plan_actors
 
 ONE_CPU = {"CPU": 1.0}
 
@@ -17,19 +17,19 @@ ONE_CPU = {"CPU": 1.0}
 @pytest.mark.parametrize(
     ("nodes", "shards", "workers", "decode", "gpu", "plan"),
     [
-        ([{"CPU": 2.0}], 100, 0, 0, False, Plan(1, 2, 0, 2)),
-        ([{"CPU": 2.0}], 100, 2, 0, False, Plan(2, 1, 0, 1)),
-        ([ONE_CPU] * 3, 100, 0, 0, False, Plan(3, 1, 0, 1)),
-        ([ONE_CPU] * 3, 2, 0, 0, False, Plan(2, 1, 0, 1)),
-        ([ONE_CPU] * 3, 100, 5, 0, False, Plan(5, 1, 0, 1)),  # two wait for a node
-        ([{"CPU": 16.0}, {"CPU": 4.0}], 100, 2, 0, False, Plan(2, 4, 0, 4)),  # each fits either node
-        ([{"CPU": 16.0}, {"CPU": 4.0}], 100, 2, 8, False, Plan(2, 8, 0, 8)),
-        ([{"CPU": 0.0}, {"CPU": 8.0}], 100, 0, 0, False, Plan(1, 8, 0, 8)),  # a head node without work
-        ([{"CPU": 16.0, "GPU": 4.0}], 100, 0, 0, True, Plan(4, 4, 1, 4)),
-        ([{"CPU": 16.0, "GPU": 4.0}], 100, 0, 0, False, Plan(1, 16, 0, 16)),  # a job for the CPU
-        ([{"CPU": 16.0, "GPU": 1.0}], 100, 4, 0, True, Plan(4, 4, 0.25, 4)),
-        ([{"CPU": 16.0, "GPU": 2.0}] * 2, 100, 12, 0, True, Plan(12, 2, 0.3333, 2)),  # three on each of four
-        ([{"CPU": 16.0, "GPU": 2.0}, {"CPU": 64.0}], 100, 0, 0, True, Plan(2, 8, 1, 8)),
+        ([{"CPU": 2.0}], 100, 0, 0, False, ActorPlan(1, 2, 0, 2)),
+        ([{"CPU": 2.0}], 100, 2, 0, False, ActorPlan(2, 1, 0, 1)),
+        ([ONE_CPU] * 3, 100, 0, 0, False, ActorPlan(3, 1, 0, 1)),
+        ([ONE_CPU] * 3, 2, 0, 0, False, ActorPlan(2, 1, 0, 1)),
+        ([ONE_CPU] * 3, 100, 5, 0, False, ActorPlan(5, 1, 0, 1)),  # two wait for a node
+        ([{"CPU": 16.0}, {"CPU": 4.0}], 100, 2, 0, False, ActorPlan(2, 4, 0, 4)),  # each fits either node
+        ([{"CPU": 16.0}, {"CPU": 4.0}], 100, 2, 8, False, ActorPlan(2, 8, 0, 8)),
+        ([{"CPU": 0.0}, {"CPU": 8.0}], 100, 0, 0, False, ActorPlan(1, 8, 0, 8)),  # a head node without work
+        ([{"CPU": 16.0, "GPU": 4.0}], 100, 0, 0, True, ActorPlan(4, 4, 1, 4)),
+        ([{"CPU": 16.0, "GPU": 4.0}], 100, 0, 0, False, ActorPlan(1, 16, 0, 16)),  # a job for the CPU
+        ([{"CPU": 16.0, "GPU": 1.0}], 100, 4, 0, True, ActorPlan(4, 4, 0.25, 4)),
+        ([{"CPU": 16.0, "GPU": 2.0}] * 2, 100, 12, 0, True, ActorPlan(12, 2, 0.3333, 2)),  # three on each of four
+        ([{"CPU": 16.0, "GPU": 2.0}, {"CPU": 64.0}], 100, 0, 0, True, ActorPlan(2, 8, 1, 8)),
     ],
 )
 def test_plan_fits_the_cluster(nodes, shards, workers, decode, gpu, plan):

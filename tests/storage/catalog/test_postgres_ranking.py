@@ -13,7 +13,7 @@ pytest.importorskip("psycopg")
 from imgsearch import wordforms
 from imgsearch.search.word_matches import near_expression, word_expression
 from imgsearch.storage.catalog.postgres.expressions import Either, Every, InColumn, Near, Phrase, parsed, phrases_of
-from imgsearch.storage.catalog.postgres.ranking import Collection, Document, score
+from imgsearch.storage.catalog.postgres.ranking import Collection, RankedText, score
 
 WORDS = ["sea", "seas", "sand", "red", "dog", "dogs", "2019", "café", "東京", "o'brien", "MyTrip", "boat"]
 TEXTS = st.lists(st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join), min_size=1, max_size=8)
@@ -29,7 +29,7 @@ def by_fts5(texts: list[str], expression: str) -> list[int]:
 
 def by_hand(texts: list[str], expression: str) -> list[int]:
     node = parsed(expression)
-    documents = [Document(text) for text in texts]
+    documents = [RankedText(text) for text in texts]
     holding = {phrase: sum(bool(each.places(phrase)) for each in documents) for phrase in phrases_of(node)}
     known = Collection(len(texts), sum(len(each.words) for each in documents), holding)
     weights = [known.weight(phrase) for phrase in phrases_of(node)]

@@ -19,7 +19,7 @@ from PIL import Image
 
 from imgsearch.storage import FilePlace, writing
 from web.http.routes import images
-from web.http.routes.images import FilePart, Thumbnails
+from web.http.routes.images import OpenFilePart, Thumbnails
 
 TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".gif": "image/gif", ".bmp": "image/bmp", ".webp": "image/webp"}
 
@@ -247,7 +247,10 @@ def test_no_file_stays_open_behind_an_answer(shelf: Any) -> None:
 def test_a_file_part_is_a_slice(content: bytes, first: int, stop: int, reads: list[int]) -> None:
     first, stop = sorted((min(first, len(content)), min(stop, len(content))))
     closed: list[int] = []
-    part, oracle = FilePart(io.BytesIO(content), first, stop, lambda: closed.append(1)), io.BytesIO(content[first:stop])
+    part, oracle = (
+        OpenFilePart(io.BytesIO(content), first, stop, lambda: closed.append(1)),
+        io.BytesIO(content[first:stop]),
+    )
     for size in reads:
         assert part.read(size) == oracle.read(size) and part.tell() == oracle.tell()
     assert part.seek(0, io.SEEK_END) == stop - first

@@ -49,7 +49,7 @@ BROWSER_TYPES = {
 """Types that every browser shows; anything else is a download without a type."""
 
 
-class FilePart(io.RawIOBase):
+class OpenFilePart(io.RawIOBase):
     """The bytes from ``first`` to before ``stop`` of an open file, as a file; ``closing`` is called at its end."""
 
     def __init__(self, stream: BinaryIO, first: int, stop: int, closing: Callable[[], None]) -> None:
@@ -165,7 +165,7 @@ def show_original(image_id: int) -> ResponseReturnValue:
             answer.status_code = 304
             return answer
         first, stop = asked_range(answer, source.size_bytes)
-        part = FilePart(source.stream, first, stop, held.pop_all().close)
+        part = OpenFilePart(source.stream, first, stop, held.pop_all().close)
     # The server's own wrapper sends from the file: a client that reads slowly holds no worker.
     answer.response = wrap_file(request.environ, cast(IO[bytes], part), 1 << 16)
     answer.direct_passthrough = True

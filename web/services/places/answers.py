@@ -25,7 +25,7 @@ _CLUSTERS = 256  # kept: a page asks for the same window again when somebody goe
 
 
 @dataclass(frozen=True)
-class Answered:
+class AnswerPlaces:
     """The places of an answer. ``best_of``: how many hits it was cut to; None where filters alone were asked."""
 
     placed: Placed
@@ -61,11 +61,11 @@ class PlacesService:
 
     def __init__(self, service: SearchService) -> None:
         self._service = service
-        self._answers: LRUCache[tuple[str, int, int, str], Answered] = LRUCache(_ANSWERS)
+        self._answers: LRUCache[tuple[str, int, int, str], AnswerPlaces] = LRUCache(_ANSWERS)
         self._clusters: LRUCache[tuple[str, int, int, str, Window, int], Clusters] = LRUCache(_CLUSTERS)
         self._reading, self._lock = threading.Lock(), threading.Lock()
 
-    def answered(self, text: str) -> Answered:
+    def answered(self, text: str) -> AnswerPlaces:
         """The places of the answer to ``text``, "" for the whole library. Raises what a search raises."""
         key = (*_stamp(self._service.store), text)
         with self._reading:
@@ -86,17 +86,17 @@ class PlacesService:
                 self._clusters[key] = known
         return known
 
-    def _read(self, text: str) -> Answered:
+    def _read(self, text: str) -> AnswerPlaces:
         store = self._service.store
         if not text:
-            return Answered(read_places(store), None)
+            return AnswerPlaces(read_places(store), None)
         parsed = parse_query(Query(text))
         require_ids(parsed)
         if _is_filters_alone(parsed):
-            return Answered(read_places(store, parsed.filters), None)
+            return AnswerPlaces(read_places(store, parsed.filters), None)
         hits = self._service.search(Query(text, k=BEST)).hits
         ids = np.array([hit.image_id for hit in hits], np.int64)
-        return Answered(read_places(store, parsed.filters).among(ids), BEST if len(hits) >= BEST else None)
+        return AnswerPlaces(read_places(store, parsed.filters).among(ids), BEST if len(hits) >= BEST else None)
 
 
 def _stamp(store: Store) -> tuple[str, int, int]:

@@ -21,7 +21,7 @@ from imgsearch.files import drafted, fsync_folder, replacing
 from imgsearch.model.cpu import has_bfloat16
 from imgsearch.model.runtimes.costs import profile_of
 from imgsearch.model.runtimes.openvino.calibration import COMPARED_PICTURES
-from imgsearch.model.runtimes.openvino.exports import Exports, Part
+from imgsearch.model.runtimes.openvino.exports import ExportedPart, Exports
 from imgsearch.model.runtimes.openvino.package import Graph, openvino, rest_precision
 from imgsearch.model.runtimes.torch.blip2 import Blip2Model
 from imgsearch.model.runtimes.torch.network import Blip2Network
@@ -35,7 +35,7 @@ _DIGEST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class CalibrationImages:
     """Pictures for int8, and for the comparison: uint8 [n, S, S, 3]; ``words`` says what they are."""
 
     pictures: UInt8
@@ -64,8 +64,8 @@ def check_processor(dtype: str) -> None:
 
 
 def export_model(
-    model: Blip2Model, exports: Exports, dtype: str, calibration: Calibration, told: Callable[[str], None]
-) -> Part:
+    model: Blip2Model, exports: Exports, dtype: str, calibration: CalibrationImages, told: Callable[[str], None]
+) -> ExportedPart:
     """Export a loaded float32 model's ``dtype`` ("float32", "bfloat16", "int8") into the folder of ``exports``, unless
     torch's answers say that it is off. Returns its part, whose dtype carries the digest of an int8.
 
@@ -87,7 +87,9 @@ def export_model(
         _save(tokens, exports.folder, "tokens")
     binary = exports.folder / f"{stem}.bin"
     words = calibration.words if dtype.startswith("int8") else ""
-    part = Part(dtype, stem, binary.stat().st_size, found.cosine, found.rate, found.torch_rate, found.processor, words)
+    part = ExportedPart(
+        dtype, stem, binary.stat().st_size, found.cosine, found.rate, found.torch_rate, found.processor, words
+    )
     return exports.with_part(part, model.config).parts[dtype]
 
 

@@ -27,7 +27,7 @@ RECORD = "export.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ExportedPart:
     """One exported arithmetic. ``stem``: its ViT's files without suffix. ``bytes``: of the ``.bin``, by which a cut
     file is known. ``cosine``: mean and least over the tokens of pictures that were compared with torch in float32.
     ``gflop_per_second``: of one core where it was exported, ``float32...``: of torch beside it. ``calibrated``: in
@@ -54,17 +54,17 @@ class Exports:
     """What is exported of one checkpoint at one image size, by dtype, the newest last."""
 
     folder: Path
-    parts: Mapping[str, Part] = field(default_factory=dict)
+    parts: Mapping[str, ExportedPart] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
 
-    def part(self, dtype: str) -> Part | None:
+    def part(self, dtype: str) -> ExportedPart | None:
         """The part for a dtype: "float32", "bfloat16", "int8-<digest>", or "int8" for the newest of these. None where
         there is none, or its files are not whole."""
         names = [name for name in self.parts if name == dtype or (dtype == "int8" and name.startswith("int8"))]
         part = self.parts[names[-1]] if names else None
         return part if part is not None and self.is_whole(part) else None
 
-    def is_whole(self, part: Part) -> bool:
+    def is_whole(self, part: ExportedPart) -> bool:
         """Whether a part's files are there, and as long as they were."""
         graphs = [self.folder / part.stem, self.folder / "tokens"]
         try:
@@ -80,7 +80,7 @@ class Exports:
         path = self.folder / "rest.safetensors"
         return path if path.is_file() else None
 
-    def with_part(self, part: Part, config: Mapping[str, Any]) -> Exports:
+    def with_part(self, part: ExportedPart, config: Mapping[str, Any]) -> Exports:
         """The same with one more part, written down."""
         parts = {**{name: kept for name, kept in self.parts.items() if name != part.dtype}, part.dtype: part}
         record = {"recipe": RECIPE, "config": dict(config), "parts": [part_as_json(each) for each in parts.values()]}
@@ -124,12 +124,12 @@ def _read(folder: Path) -> Exports | None:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if record["recipe"] != RECIPE:
             return None
-        parts = [Part(**{**one, "cosine": tuple(one["cosine"])}) for one in record["parts"]]
+        parts = [ExportedPart(**{**one, "cosine": tuple(one["cosine"])}) for one in record["parts"]]
         return Exports(folder, {part.dtype: part for part in parts}, record["config"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def part_as_json(part: Part) -> dict[str, Any]:
+def part_as_json(part: ExportedPart) -> dict[str, Any]:
     """Its fields by name."""
-    return {name: getattr(part, name) for name in Part.__slots__}
+    return {name: getattr(part, name) for name in ExportedPart.__slots__}

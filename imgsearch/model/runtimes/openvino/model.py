@@ -19,7 +19,7 @@ from imgsearch.model.memory import available_bytes, check_memory
 from imgsearch.model.runtimes.costs import profile_of
 from imgsearch.model.runtimes.numpy.model import NumpyModel
 from imgsearch.model.runtimes.numpy.weights import Weights
-from imgsearch.model.runtimes.openvino.exports import Exports, Part
+from imgsearch.model.runtimes.openvino.exports import ExportedPart, Exports
 from imgsearch.model.runtimes.openvino.package import Graph, rest_precision
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.records import Float32, ModelId
@@ -35,7 +35,7 @@ class OpenVinoModel(NumpyModel):
         tokenizer: TextTokenizer,
         model_id: ModelId,
         exports: Exports,
-        part: Part,
+        part: ExportedPart,
     ) -> None:
         super().__init__(weights, sizes, tokenizer, model_id)
         self.dtype = part.dtype

@@ -17,7 +17,7 @@ from imgsearch.model.checkpoints.tensor_files import read_tensor_file
 from imgsearch.model.cpu import has_bfloat16
 from imgsearch.model.runtimes.numpy.opening import read_without_torch
 from imgsearch.model.runtimes.numpy.weights import Weights
-from imgsearch.model.runtimes.openvino.exports import Exports, Part, find_exports
+from imgsearch.model.runtimes.openvino.exports import ExportedPart, Exports, find_exports
 from imgsearch.model.runtimes.openvino.model import OpenVinoModel
 from imgsearch.model.tokenizer import read_tokenizer, require_own_vocabulary
 
@@ -47,7 +47,7 @@ def open_openvino(
 
 def exported(
     source: ResolvedCheckpoint, device: str, dtype: str, image_size: int | None
-) -> tuple[Exports, Part] | None:
+) -> tuple[Exports, ExportedPart] | None:
     """The export of a checkpoint for this dtype; None where there is none that runs here: another device, OpenVINO not
     installed, bfloat16 on a processor without it."""
     place = resolve_device(device, dtype)
@@ -74,11 +74,16 @@ def make_export(
     image_size: int | None,
     pictures: Pictures,
     told: Callable[[str], None] = lambda text: None,
-) -> tuple[Exports, Part]:
+) -> tuple[Exports, ExportedPart]:
     """Export a checkpoint in ``dtype`` ("float32", "bfloat16" or "int8"), whatever is there already. Raises what
     `imgsearch.model.load_model` and `imgsearch.model.runtimes.openvino.export.export_model` raise."""
     with needs_extra(f"exporting {name} for OpenVINO", "torch"):
-        from imgsearch.model.runtimes.openvino.export import Calibration, check_processor, export_model, write_rest
+        from imgsearch.model.runtimes.openvino.export import (
+            CalibrationImages,
+            check_processor,
+            export_model,
+            write_rest,
+        )
         from imgsearch.model.runtimes.torch.checkpoint import load
     from imgsearch.model.runtimes.openvino.package import openvino
 
@@ -88,7 +93,7 @@ def make_export(
     told(f"loading {name} in float32")
     model = load(name, "cpu", "float32", image_size)
     exports = exports_of(source, image_size)
-    part = export_model(model, exports, dtype, Calibration(*pictures(model.image_size)), told)
+    part = export_model(model, exports, dtype, CalibrationImages(*pictures(model.image_size)), told)
     if read_without_torch(source, "cpu", "float32", image_size) is None:
         write_rest(model, exports)
     return exports_of(source, image_size), part

@@ -20,7 +20,7 @@ from imgsearch.media.preprocess import PIXEL_MEAN, PIXEL_STD, resize_to_model
 from imgsearch.model.checkpoints.config import Blip2Sizes
 from imgsearch.model.contract import DEFAULT_MAX_TOKENS
 from imgsearch.model.runtimes.costs import bytes_of_pair, profile_of
-from imgsearch.model.runtimes.torch.held import HoldsImages
+from imgsearch.model.runtimes.torch.held import HeldFeatures
 from imgsearch.model.runtimes.torch.network import Blip2Network
 from imgsearch.model.tokenizer import TextTokenizer
 from imgsearch.model.words import VocabularyWord
@@ -51,7 +51,7 @@ def _on_device(method: Callable[Concatenate[Blip2Model, P], R]) -> Callable[Conc
     return wrapped
 
 
-class Blip2Model(HoldsImages):
+class Blip2Model(HeldFeatures):
     """A loaded BLIP-2; made by `imgsearch.model.load_model`.
 
     Results meant for the rest of the code (`embed_*`, `match_*`) are float32 on the CPU; pixels and features stay on

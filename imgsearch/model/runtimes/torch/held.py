@@ -39,7 +39,7 @@ class Held:
         return Held(*(part.pin_memory() if pinned else part for part in parts))
 
 
-class HoldsImages:
+class HeldFeatures:
     """What `imgsearch.model.runtimes.torch.blip2.Blip2Model` does with held features."""
 
     _device: torch.device

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from imgsearch.scenes.not_copies.album import Album, Draw
+from imgsearch.scenes.not_copies.album import Draw, MadeAlbum
 from imgsearch.scenes.not_copies.families.forms import FAINT, INK, PAPER, words
 
 GREEN = (40, 110, 60)
 
 
-def _code(album: Album, modules: int, side: int) -> Image.Image:
+def _code(album: MadeAlbum, modules: int, side: int) -> Image.Image:
     """A square code [side, side]: finders in three corners, other modules at random."""
     grid = np.random.default_rng(album.rng.getrandbits(32)).integers(0, 2, (modules, modules)).astype(np.uint8)
     for top, left in ((0, 0), (0, modules - 7), (modules - 7, 0)):
@@ -21,7 +21,7 @@ def _code(album: Album, modules: int, side: int) -> Image.Image:
     return Image.fromarray(255 - grid * 255).resize((side, side), Image.Resampling.NEAREST)
 
 
-def _tickets(album: Album) -> None:
+def _tickets(album: MadeAlbum) -> None:
     """Tickets of one event: another code, another seat."""
     event = words(album.rng, 3).title()
     for number in range(4):
@@ -35,7 +35,7 @@ def _tickets(album: Album) -> None:
         album.show(f"ticket-{number}.png", ticket)
 
 
-def _codes(album: Album) -> None:
+def _codes(album: MadeAlbum) -> None:
     """Square codes alone."""
     for number in range(4):
         frame = Image.new("L", (330, 330), 255)
@@ -43,7 +43,7 @@ def _codes(album: Album) -> None:
         album.show(f"qr-{number}.png", frame)
 
 
-def _bars(album: Album) -> None:
+def _bars(album: MadeAlbum) -> None:
     """Parcel labels: another bar code, another number, one address."""
     address = [words(album.rng, 2).title() for _ in range(3)]
     for number in range(4):
@@ -60,7 +60,7 @@ def _bars(album: Album) -> None:
         album.show(f"label-{number}.png", label)
 
 
-def _maps(album: Album) -> None:
+def _maps(album: MadeAlbum) -> None:
     """One map, the pin elsewhere."""
     rng = album.rng
     land = Image.new("RGB", (640, 480), (236, 240, 226))
@@ -79,7 +79,7 @@ def _maps(album: Album) -> None:
         album.show(f"map-{number}.png", shown)
 
 
-def _scores(album: Album) -> None:
+def _scores(album: MadeAlbum) -> None:
     """A scoreboard over one image of a game."""
     game = album.pictures.take(800, 450)
     for number, score in enumerate(("0 - 0", "1 - 0", "1 - 1", "1 - 2")):
@@ -90,7 +90,7 @@ def _scores(album: Album) -> None:
         album.show(f"game-{number}.jpg", shown, quality=88)
 
 
-def _plates(album: Album) -> None:
+def _plates(album: MadeAlbum) -> None:
     """One car, another licence plate."""
     car = album.pictures.take(640, 480)
     for number in range(4):
@@ -104,7 +104,7 @@ def _plates(album: Album) -> None:
         album.show(f"car-{number}.jpg", shown, quality=90)
 
 
-def _chess(album: Album) -> None:
+def _chess(album: MadeAlbum) -> None:
     """Positions of one game, a move apart."""
     rng, side = album.rng, 56
     squares = {(column, row) for column in range(8) for row in (0, 1, 6, 7)}
@@ -126,7 +126,7 @@ def _chess(album: Album) -> None:
         squares = (squares - {taken}) | {rng.choice(free)}
 
 
-def _dice(album: Album) -> None:
+def _dice(album: MadeAlbum) -> None:
     """Dice and domino stones: one pip more."""
     spots = {1: (4,), 2: (0, 8), 3: (0, 4, 8), 4: (0, 2, 6, 8), 5: (0, 2, 4, 6, 8), 6: (0, 2, 3, 5, 6, 8)}
     colour = tuple(album.rng.randrange(100, 256) for _ in range(3))
@@ -140,7 +140,7 @@ def _dice(album: Album) -> None:
         album.show(f"die-{value}.png", image)
 
 
-def _sudoku(album: Album) -> None:
+def _sudoku(album: MadeAlbum) -> None:
     """One puzzle, more of it solved; a crossword the same way."""
     cells = {(column, row): album.rng.randint(1, 9) for column in range(9) for row in range(9)}
     known = album.rng.sample(sorted(cells), 30)
@@ -157,7 +157,7 @@ def _sudoku(album: Album) -> None:
         known += album.rng.sample(sorted(set(cells) - set(known)), 2)
 
 
-def _calendars(album: Album) -> None:
+def _calendars(album: MadeAlbum) -> None:
     """Pages of one calendar: another month begins on another day."""
     for month, (name, first) in enumerate((("May", 2), ("June", 5), ("July", 0), ("August", 3))):
         page = Image.new("RGB", (620, 480), PAPER)
@@ -169,7 +169,7 @@ def _calendars(album: Album) -> None:
         album.show(f"calendar-{month + 5:02d}.png", page)
 
 
-def _tables(album: Album) -> None:
+def _tables(album: MadeAlbum) -> None:
     """A spreadsheet on the screen with one cell changed."""
     cells = {(column, row): album.rng.randrange(1000) for column in range(7) for row in range(16)}
     for number in range(4):

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from imgsearch.scenes.not_copies.album import QUICK_HEIC, Album, Draw, encoded
+from imgsearch.scenes.not_copies.album import QUICK_HEIC, Draw, MadeAlbum, encoded
 
 
 def film(frames: Sequence[Image.Image], suffix: str, **how: Any) -> bytes:
@@ -19,7 +19,7 @@ def film(frames: Sequence[Image.Image], suffix: str, **how: Any) -> bytes:
     return stream.getvalue()
 
 
-def _frames(album: Album, count: int, first: Image.Image, size: int = 6) -> list[Image.Image]:
+def _frames(album: MadeAlbum, count: int, first: Image.Image, size: int = 6) -> list[Image.Image]:
     """``first``, then frames in which squares move over it; plain colours, so that a GIF holds them exactly."""
     rng, frames = album.rng, [first]
     colour = tuple(rng.randrange(0, 256, 51) for _ in range(3))
@@ -33,7 +33,7 @@ def _frames(album: Album, count: int, first: Image.Image, size: int = 6) -> list
     return frames
 
 
-def _plain_picture(album: Album, width: int = 240, height: int = 180) -> Image.Image:
+def _plain_picture(album: MadeAlbum, width: int = 240, height: int = 180) -> Image.Image:
     """A few plain shapes in colours of the web palette."""
     rng = album.rng
 
@@ -49,7 +49,7 @@ def _plain_picture(album: Album, width: int = 240, height: int = 180) -> Image.I
     return image
 
 
-def _animations(album: Album, suffix: str, still: str, **how: Any) -> None:
+def _animations(album: MadeAlbum, suffix: str, still: str, **how: Any) -> None:
     """Films of one first frame: other frames behind it, other timing, fewer frames, and the frame alone."""
     first = _plain_picture(album)
     one, two = _frames(album, 6, first), _frames(album, 6, first)
@@ -66,11 +66,11 @@ def _animations(album: Album, suffix: str, still: str, **how: Any) -> None:
     album.show(f"waves{still}", first, ("bytes",))
 
 
-def _gifs(album: Album) -> None:
+def _gifs(album: MadeAlbum) -> None:
     _animations(album, ".gif", ".png", loop=0, disposal=1)
 
 
-def _apngs(album: Album) -> None:
+def _apngs(album: MadeAlbum) -> None:
     """Beside them, one film as an animated WebP of the same frames: a true copy."""
     _animations(album, ".png", ".bmp")
     frames = _frames(album, 4, _plain_picture(album))
@@ -78,17 +78,17 @@ def _apngs(album: Album) -> None:
     album.copy(path, "converted/steps.webp", film(frames, ".webp", lossless=True, duration=150), whole=True)
 
 
-def _webps(album: Album) -> None:
+def _webps(album: MadeAlbum) -> None:
     _animations(album, ".webp", ".png", lossless=True)
 
 
-def _avifs(album: Album) -> None:
+def _avifs(album: MadeAlbum) -> None:
     """Films in AVIF if Pillow can write it; else nothing."""
     if "AVIF" in Image.SAVE_ALL:
         _animations(album, ".avif", ".png", quality=95, speed=9)
 
 
-def _heics(album: Album) -> None:
+def _heics(album: MadeAlbum) -> None:
     """HEIC files of several images with the same first one; when they are sent on, only the first remains."""
     import pillow_heif
 
@@ -107,7 +107,7 @@ def _heics(album: Album) -> None:
     album.original("first.heic", heic([first]))
 
 
-def pages(album: Album, count: int, size: tuple[int, int] = (620, 877)) -> Iterator[Image.Image]:
+def pages(album: MadeAlbum, count: int, size: tuple[int, int] = (620, 877)) -> Iterator[Image.Image]:
     """Scanned pages of words, grey."""
     rng, font = album.rng, ImageFont.load_default(17)
     for _ in range(count):
@@ -119,7 +119,7 @@ def pages(album: Album, count: int, size: tuple[int, int] = (620, 877)) -> Itera
         yield page
 
 
-def _scans(album: Album) -> None:
+def _scans(album: MadeAlbum) -> None:
     """Documents of several pages under one cover; a document's pages in another order are another document."""
     cover, *rest = pages(album, 8)
     documents = {
@@ -136,7 +136,7 @@ def _scans(album: Album) -> None:
     album.show("contract-cover.png", cover, ("bytes", "jpeg"))
 
 
-def _stereos(album: Album) -> None:
+def _stereos(album: MadeAlbum) -> None:
     """MPO: two images a file, the first always the same."""
     left, right, other = (album.pictures.take(400, 300) for _ in range(3))
     for name, chosen in {"DSCF0001": [left, right], "DSCF0002": [left, other]}.items():
@@ -144,7 +144,7 @@ def _stereos(album: Album) -> None:
     album.original("DSCF0003.jpg", encoded(left, ".jpg"))
 
 
-def _icons(album: Album) -> None:
+def _icons(album: MadeAlbum) -> None:
     """ICO: one large image, other small ones."""
     rng = album.rng
     large = Image.new("RGBA", (64, 64), (0, 0, 0, 0))

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from imgsearch.scenes.not_copies.album import Album, Draw, encoded
+from imgsearch.scenes.not_copies.album import Draw, MadeAlbum, encoded
 from imgsearch.scenes.not_copies.tiff import master_in_sub_directory, thumbnail_first
 
 
-def _behind(album: Album, write: Callable[[Image.Image, Image.Image], bytes]) -> None:
+def _behind(album: MadeAlbum, write: Callable[[Image.Image, Image.Image], bytes]) -> None:
     masters = [album.pictures.take(480, 360) for _ in range(3)]
     thumbnail = masters[0].resize((160, 120))
     for number, master in enumerate(masters):
@@ -22,12 +22,12 @@ def _behind(album: Album, write: Callable[[Image.Image, Image.Image], bytes]) ->
             album.copy(path, f"sent/film-{number}.jpg", encoded(master, ".jpg", quality=85))
 
 
-def _thumbnails_first(album: Album) -> None:
+def _thumbnails_first(album: MadeAlbum) -> None:
     """Three masters behind one thumbnail, and that thumbnail alone, a copy of the first's."""
     _behind(album, thumbnail_first)
 
 
-def _sub_directories(album: Album) -> None:
+def _sub_directories(album: MadeAlbum) -> None:
     """The same with the master in a sub-directory (SubIFD)."""
     _behind(album, master_in_sub_directory)
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from imgsearch.scenes.draw import paint_thing
-from imgsearch.scenes.not_copies.album import Album, Draw
+from imgsearch.scenes.not_copies.album import Draw, MadeAlbum
 from imgsearch.scenes.shapes import SHAPES
 
 RGB = tuple[int, int, int]
@@ -36,7 +36,7 @@ _AS_LIGHT: tuple[tuple[RGB, RGB], ...] = (
 """Colours of a thing and of its background; each column is equally light from row to row (luma 80, 118)."""
 
 
-def _repainted(album: Album) -> None:
+def _repainted(album: MadeAlbum) -> None:
     """One thing, with other colours of it and of its background: equally light, and lighter."""
     kind, style = sorted(SHAPES)[7 * album.number % len(SHAPES)], album.rng.getrandbits(30)
     pairs = ((PURPLE, BLUE), (RED, GREEN), (YELLOW, BLUE), (WHITE, BLACK))
@@ -46,7 +46,7 @@ def _repainted(album: Album) -> None:
         album.show(f"{kind}-{number}.png", canvas)
 
 
-def _curve(album: Album) -> list[float]:
+def _curve(album: MadeAlbum) -> list[float]:
     values = [album.rng.uniform(0.2, 0.8)]
     while len(values) < 12:
         values.append(min(0.95, max(0.05, values[-1] + album.rng.uniform(-0.2, 0.2))))
@@ -70,7 +70,7 @@ def _chart(values: list[float], ink: RGB, paper: RGB, size: tuple[int, int] = (5
     return image
 
 
-def _tinted_charts(album: Album) -> None:
+def _tinted_charts(album: MadeAlbum) -> None:
     """One chart grey, sepia, blue and green: equally light, in other colours."""
     values = _curve(album)
     inks: dict[str, tuple[RGB, RGB]] = {
@@ -83,7 +83,7 @@ def _tinted_charts(album: Album) -> None:
         album.show(f"chart-{name}.png", _chart(values, ink, paper))
 
 
-def _other_values(album: Album) -> None:
+def _other_values(album: MadeAlbum) -> None:
     """Charts of one layout, the bars of other months changed by a few points."""
     values = _curve(album)
     for number in range(4):
@@ -93,7 +93,7 @@ def _other_values(album: Album) -> None:
         album.show(f"sales-{2018 + number}.png", _chart(shown, (60, 100, 170), WHITE))
 
 
-def _outlines(album: Album) -> None:
+def _outlines(album: MadeAlbum) -> None:
     """A shape as outline, filled, hatched and thick."""
     sides, turn, reach = album.rng.randint(3, 8), album.rng.random(), 160 * album.scale
     angles = [2 * math.pi * (k / sides + turn) for k in range(sides)]
@@ -113,7 +113,7 @@ def _outlines(album: Album) -> None:
         album.show(f"shape-{name}.png", image)
 
 
-def _ramps(album: Album) -> None:
+def _ramps(album: MadeAlbum) -> None:
     """Gradients of one pair of colours in other shapes."""
     first, last = (np.array([album.rng.randrange(256) for _ in range(3)], float) for _ in range(2))
     for width, height in ((512, 16), (256, 256), (512, 64), (320, 240)):
@@ -122,7 +122,7 @@ def _ramps(album: Album) -> None:
         album.show(f"ramp-{width}x{height}.png", Image.fromarray(ramp), ("bytes", "container"))
 
 
-def _negatives(album: Album) -> None:
+def _negatives(album: MadeAlbum) -> None:
     """An image, its negative, and each channel alone."""
     image = album.pictures.take(coloured=True)
     album.show("scan.png", image)
@@ -131,7 +131,7 @@ def _negatives(album: Album) -> None:
         album.show(f"scan-{name}.png", band, ("bytes",))
 
 
-def _icon_sets(album: Album) -> None:
+def _icon_sets(album: MadeAlbum) -> None:
     """One glyph in the colours of a set, 64 px; and selected or not."""
     kind, style = sorted(SHAPES)[(7 * album.number + 3) % len(SHAPES)], album.rng.getrandbits(30)
     for number, colour in enumerate((*(thing for thing, _ in _AS_LIGHT), ORANGE, YELLOW)):
@@ -168,7 +168,7 @@ _FLAGS: tuple[dict[str, tuple[RGB, ...]], ...] = (
 )
 
 
-def _flags(album: Album) -> None:
+def _flags(album: MadeAlbum) -> None:
     """Flags of one layout: three bars upright, three across, a cross; in sets behind the third in made-up colours."""
     layout, height = album.number % 3, album.rng.choice((200, 240, 300))
     width = height * 3 // 2
@@ -187,7 +187,7 @@ def _flags(album: Album) -> None:
         album.show(f"{name}.png", flag)
 
 
-def _lights(album: Album) -> None:
+def _lights(album: MadeAlbum) -> None:
     """A traffic light in one street, showing another colour."""
     street = album.pictures.take(480, 360)
     x, y = album.rng.randrange(60, 380), album.rng.randrange(40, 160)
@@ -204,7 +204,7 @@ def _lights(album: Album) -> None:
         album.show(f"light-{name}.png", image)
 
 
-def _heat_maps(album: Album) -> None:
+def _heat_maps(album: MadeAlbum) -> None:
     """One field in other colour maps, and another field in one of them."""
     y, x = np.mgrid[0:240, 0:320]
     fields = [

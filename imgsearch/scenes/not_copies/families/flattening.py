@@ -7,11 +7,11 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw
 
-from imgsearch.scenes.not_copies.album import QUICK_HEIC, Album, Draw, encoded
+from imgsearch.scenes.not_copies.album import QUICK_HEIC, Draw, MadeAlbum, encoded
 from imgsearch.scenes.not_copies.exif import P3, profile
 
 
-def _white_drawings(album: Album) -> None:
+def _white_drawings(album: MadeAlbum) -> None:
     """White on nothing: four drawings, an empty page, a page of nothing."""
     rng, size = album.rng, (320, 240)
     for number in range(4):
@@ -26,7 +26,7 @@ def _white_drawings(album: Album) -> None:
     album.show("nothing.png", Image.new("RGBA", size, (255, 255, 255, 0)), ("bytes",))
 
 
-def _faint(album: Album) -> None:
+def _faint(album: MadeAlbum) -> None:
     """One colour, other transparency: shadows, glass, watermarks that differ only where they are see-through."""
     y, x = np.mgrid[0:240, 0:320]
     for number in range(3):
@@ -37,7 +37,7 @@ def _faint(album: Album) -> None:
         album.show(f"glass-{number}.png", Image.fromarray(pixels), ("bytes", "container"))
 
 
-def _labels(album: Album, values: tuple[int, ...], kind: type[np.generic], suffix: str) -> None:
+def _labels(album: MadeAlbum, values: tuple[int, ...], kind: type[np.generic], suffix: str) -> None:
     y, x = np.mgrid[0:240, 0:320]
     for number in range(3):
         mask = np.zeros((240, 320), kind)
@@ -48,14 +48,14 @@ def _labels(album: Album, values: tuple[int, ...], kind: type[np.generic], suffi
         album.show(f"label-{number:03d}{suffix}", Image.fromarray(mask), (way,))
 
 
-def _label_masks(album: Album) -> None:
+def _label_masks(album: MadeAlbum) -> None:
     """Instance masks at 16 bits, values 17 and 42 of 65,535: black at 8 bits."""
     _labels(album, (17, 42), np.uint16, ".png")
     if not album.number:  # black pages of two sets would be copies of each other
         album.show("all-black.png", Image.new("L", (320, 240)), ("bytes",))
 
 
-def _class_masks(album: Album) -> None:
+def _class_masks(album: MadeAlbum) -> None:
     """Class masks at 8 bits, values 1 to 4 of 255, and one thing of another class at the same place."""
     _labels(album, (1, 2, 4), np.uint8, ".png")
     x, y = album.rng.randrange(20, 150), album.rng.randrange(20, 100)
@@ -65,7 +65,7 @@ def _class_masks(album: Album) -> None:
         album.show(f"class-{value}.png", Image.fromarray(mask), ("bytes", "container"))
 
 
-def _float_maps(album: Album) -> None:
+def _float_maps(album: MadeAlbum) -> None:
     """Floating point and 32-bit maps (distances, disparities) that a viewer shows white or black."""
     y, x = np.mgrid[0:200, 0:300].astype(np.float32)
     for number in range(3):
@@ -77,7 +77,7 @@ def _float_maps(album: Album) -> None:
         album.show(f"disparity-{number}.tif", Image.fromarray(near), ("bytes",))
 
 
-def _low_bits(album: Album) -> None:
+def _low_bits(album: MadeAlbum) -> None:
     """Height maps that agree in their upper 8 bits and differ in their lower ones."""
     y, x = np.mgrid[0:240, 0:320]
     base = (np.hypot(x - 160, y - 120) / 200 * 250).astype(np.uint16) << 8
@@ -86,7 +86,7 @@ def _low_bits(album: Album) -> None:
         album.show(f"height-{number}.png", Image.fromarray(base | wave), ("bytes",) if number else ("container",))
 
 
-def _one_bit(album: Album) -> None:
+def _one_bit(album: MadeAlbum) -> None:
     """Cut-out masks of 1 bit; one part is elsewhere or is not there."""
     places = [(album.rng.randrange(10, 280), album.rng.randrange(10, 210)) for _ in range(5)]
     left, top = album.rng.randrange(20, 180), album.rng.randrange(20, 110)
@@ -100,7 +100,7 @@ def _one_bit(album: Album) -> None:
         album.show(f"mask-{number}.png", mask, ("bytes",) if number % 2 else ("container",))
 
 
-def _indexed(album: Album) -> None:
+def _indexed(album: MadeAlbum) -> None:
     """Palette masks of one shape whose class differs, and indices of which the palette shows two alike."""
     x, y = album.rng.randrange(10, 110), album.rng.randrange(10, 70)
     for number in range(4):
@@ -114,7 +114,7 @@ def _indexed(album: Album) -> None:
         album.show(f"segmentation-{number}.png", image, ("bytes",))
 
 
-def _profiles(album: Album) -> None:
+def _profiles(album: MadeAlbum) -> None:
     """The same numbers in other colour spaces: a stripped profile is a loss, red and blue exchanged another
     image."""
     image = album.pictures.take(coloured=True)
@@ -127,7 +127,7 @@ def _profiles(album: Album) -> None:
     album.original("third-space.png", encoded(image, ".png", icc_profile=turned))
 
 
-def _inks(album: Album) -> None:
+def _inks(album: MadeAlbum) -> None:
     """CMYK separations: files whose plates exchange the inks, and a spot of black that only one plate has."""
     image = album.pictures.take(480, 360, coloured=True)
     cmyk = image.convert("CMYK")
@@ -139,7 +139,7 @@ def _inks(album: Album) -> None:
     album.show("print-proof.tif", Image.merge("CMYK", (*bands[:3], marked)), ("bytes",))
 
 
-def _deep_heic(album: Album) -> None:
+def _deep_heic(album: MadeAlbum) -> None:
     """A 10-bit HEIC, kept, beside an 8-bit copy that is larger in bytes."""
     import pillow_heif
 

@@ -6,7 +6,7 @@ import random
 
 from PIL import Image, ImageDraw, ImageFont
 
-from imgsearch.scenes.not_copies.album import Album, Draw
+from imgsearch.scenes.not_copies.album import Draw, MadeAlbum
 from imgsearch.scenes.not_copies.families.shots import stamped
 
 INK, PAPER, FAINT = (30, 30, 35), (252, 251, 248), (170, 170, 175)
@@ -28,7 +28,7 @@ def scrawl(pen: ImageDraw.ImageDraw, rng: random.Random, place: tuple[float, flo
     pen.line(points, fill=(25, 35, 110), width=max(2, round(high / 9)), joint="curve")
 
 
-def _filled_forms(album: Album) -> None:
+def _filled_forms(album: MadeAlbum) -> None:
     """One printed form by four people, and empty; scanned at 150 dots an inch, JPEG."""
     rng, font = album.rng, ImageFont.load_default(20)
     form = Image.new("RGB", (1240, 1754), PAPER)
@@ -70,7 +70,7 @@ def invoice(rng: random.Random, number: int, scale: int = 1) -> Image.Image:
     return page
 
 
-def _invoices(album: Album) -> None:
+def _invoices(album: MadeAlbum) -> None:
     """Invoice 10031, 10032, 10041: only the number differs; small and (every third set) at 300 dots an inch."""
     style, scale = album.rng.getrandbits(30), 2 if album.number % 3 == 1 else 1
     quality = (60, 75, 95)[album.number % 3]
@@ -79,7 +79,7 @@ def _invoices(album: Album) -> None:
         album.show(f"{number}.jpg", invoice(random.Random(style), number, scale), ways, quality=quality)
 
 
-def _one_word(album: Album) -> None:
+def _one_word(album: MadeAlbum) -> None:
     """A page of text in which one word, one letter or one figure is another; PNG."""
     rng, font = album.rng, ImageFont.load_default(20)
     lines = [words(rng, 9)[:58] for _ in range(30)]
@@ -95,7 +95,7 @@ def _one_word(album: Album) -> None:
         album.show(f"letter v{at}.png", page)
 
 
-def _statements(album: Album) -> None:
+def _statements(album: MadeAlbum) -> None:
     """Bank statements of one layout: other amounts, or (two of three sets) one other amount and another month."""
     rng = album.rng
     texts = [words(rng, 4)[:30] for _ in range(22)]
@@ -115,13 +115,13 @@ def _statements(album: Album) -> None:
         album.show(f"statement-{month + 1:02d}.png", page)
 
 
-def _phone(album: Album, size: tuple[int, int] = (540, 1170)) -> Image.Image:
+def _phone(album: MadeAlbum, size: tuple[int, int] = (540, 1170)) -> Image.Image:
     screen = Image.new("RGB", size, (246, 246, 248))
     ImageDraw.Draw(screen).rectangle((0, 0, size[0], 44), fill=(235, 235, 238))
     return screen
 
 
-def _chats(album: Album) -> None:
+def _chats(album: MadeAlbum) -> None:
     """Screenshots of one chat: another last message, another time above."""
     rng, font = album.rng, ImageFont.load_default(20)
     sent = [words(rng, rng.randint(2, 6))[:34] for _ in range(9)]
@@ -137,7 +137,7 @@ def _chats(album: Album) -> None:
         album.show(f"Screenshot_2024-05-0{at + 1}.png", screen)
 
 
-def _clocks(album: Album) -> None:
+def _clocks(album: MadeAlbum) -> None:
     """Screens a minute apart: only the clock in the corner differs."""
     screen = album.pictures.take(720, 480)
     for at in range(4):
@@ -145,7 +145,7 @@ def _clocks(album: Album) -> None:
         album.show(f"Screenshot {at}.png", image)
 
 
-def _themes(album: Album) -> None:
+def _themes(album: MadeAlbum) -> None:
     """One screen light, dark, and with another accent."""
     rng, font = album.rng, ImageFont.load_default(22)
     rows = [words(rng, 4)[:28] for _ in range(14)]
@@ -164,7 +164,7 @@ def _themes(album: Album) -> None:
         album.show(f"settings-{name}.png", screen)
 
 
-def _numbers(album: Album) -> None:
+def _numbers(album: MadeAlbum) -> None:
     """A rendered number, a figure apart: a counter that fills the image, or a small one in a photograph."""
     value, scale = album.rng.randrange(10_000, 99_000), album.scale
     back = album.pictures.take() if scale < 1 else Image.new("RGB", (420, 200), (225, 225, 220))
@@ -177,7 +177,7 @@ def _numbers(album: Album) -> None:
         album.show(f"meter-{step}.png", image)
 
 
-def _cards(album: Album) -> None:
+def _cards(album: MadeAlbum) -> None:
     """Name badges and certificates: another name on one background, JPEG."""
     back = album.pictures.take(800, 560)
     for at, name in enumerate(_NAMES[:4]):
@@ -190,7 +190,7 @@ def _cards(album: Album) -> None:
         album.show(f"certificate-{at}.jpg", card, quality=88)
 
 
-def _signed(album: Album) -> None:
+def _signed(album: MadeAlbum) -> None:
     """A contract without a signature, with one, and with two; scanned, JPEG."""
     style = album.rng.getrandbits(30)
     for signatures in range(3):

@@ -7,16 +7,16 @@ import io
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from imgsearch.scenes.not_copies.album import Album, Draw, encoded
+from imgsearch.scenes.not_copies.album import Draw, MadeAlbum, encoded
 from imgsearch.scenes.not_copies.exif import ORIENTATION, profile, shot
 from imgsearch.scenes.not_copies.families.camera import noisy
 
 
-def _photo(album: Album) -> Image.Image:
+def _photo(album: MadeAlbum) -> Image.Image:
     return noisy(album.pictures.take(coloured=True), album.rng, 1.5)
 
 
-def _upscaled(album: Album) -> None:
+def _upscaled(album: MadeAlbum) -> None:
     """Twice as wide, larger in bytes, with the date (even sets) or as a PNG."""
     image = _photo(album)
     path = album.original("harbour.jpg", encoded(image, ".jpg", quality=90))
@@ -28,7 +28,7 @@ def _upscaled(album: Album) -> None:
     album.copy(path, "enhanced/harbour-x2.png", encoded(nearest, ".png"))
 
 
-def _smoothed(album: Album) -> None:
+def _smoothed(album: MadeAlbum) -> None:
     """Without its noise, at a quality that makes it larger."""
     image = _photo(album)
     path = album.original("street.jpg", encoded(image, ".jpg", quality=85))
@@ -36,7 +36,7 @@ def _smoothed(album: Album) -> None:
         album.copy(path, f"denoised/street-{at}.jpg", encoded(image.filter(smooth), ".jpg", quality=100))
 
 
-def _sharpened(album: Album) -> None:
+def _sharpened(album: MadeAlbum) -> None:
     """Sharpened: larger in bytes, and with more edges."""
     image = _photo(album)
     path = album.original("garden.jpg", encoded(image, ".jpg", quality=90))
@@ -45,7 +45,7 @@ def _sharpened(album: Album) -> None:
         album.copy(path, f"sharp/garden-{percent}.jpg", encoded(sharp, ".jpg", quality=95))
 
 
-def _saved_again(album: Album) -> None:
+def _saved_again(album: MadeAlbum) -> None:
     """Saved again at a higher quality: larger, no better; smaller, worse."""
     path = album.original("ferry.jpg", encoded(_photo(album), ".jpg", quality=75))
     with Image.open(io.BytesIO(album.read(path))) as shown:
@@ -53,7 +53,7 @@ def _saved_again(album: Album) -> None:
             album.copy(path, f"saved/ferry-{quality}.jpg", encoded(shown, ".jpg", quality=quality))
 
 
-def _turned(album: Album) -> None:
+def _turned(album: MadeAlbum) -> None:
     """Mirrored and turned with time, camera and place, while the upright files say nothing."""
     image = _photo(album)
     path = album.original("bridge.jpg", encoded(image, ".jpg", quality=90))
@@ -67,7 +67,7 @@ def _turned(album: Album) -> None:
     album.copy(path, "selfie/bridge quarter.jpg", encoded(quarter, ".jpg", **notes))
 
 
-def _without_notes(album: Album) -> None:
+def _without_notes(album: MadeAlbum) -> None:
     """Larger in bytes and without loss, but without time, camera and place."""
     image = _photo(album)
     data = encoded(image, ".jpg", quality=88, exif=shot(20, place=(47.4, 8.5)))
@@ -77,7 +77,7 @@ def _without_notes(album: Album) -> None:
     album.copy(path, "sent/lake.bmp", encoded(image, ".bmp"))
 
 
-def _less_deep(album: Album) -> None:
+def _less_deep(album: MadeAlbum) -> None:
     """A 16-bit scan, and copies of 8 bits that are as large or larger, with notes that the scan lacks."""
     grey = np.asarray(_photo(album).convert("L"), np.float32) * 257
     grain = np.random.default_rng(album.rng.getrandbits(32)).normal(0, 90, grey.shape)
@@ -91,7 +91,7 @@ def _less_deep(album: Album) -> None:
     album.copy(path, "web/scan.jpg", encoded(eight, ".jpg", quality=98, exif=shot(3)))
 
 
-def _flattened(album: Album) -> None:
+def _flattened(album: MadeAlbum) -> None:
     """A cut-out with transparency, and itself on white: larger, with notes, in a container without loss."""
     image = _photo(album)
     cover = Image.new("L", image.size, 0)
@@ -107,7 +107,7 @@ def _flattened(album: Album) -> None:
     album.copy(path, "shop/chair large.png", encoded(flat.resize((960, 720), Image.Resampling.BICUBIC), ".png"))
 
 
-def _without_profile(album: Album) -> None:
+def _without_profile(album: MadeAlbum) -> None:
     """In Display P3 with its profile, and without: larger, or with notes."""
     image = _photo(album)
     path = album.original("flower.jpg", encoded(image, ".jpg", icc_profile=profile()))
@@ -115,7 +115,7 @@ def _without_profile(album: Album) -> None:
     album.copy(path, "web/flower.png", encoded(image, ".png"))
 
 
-def _grey(album: Album) -> None:
+def _grey(album: MadeAlbum) -> None:
     """In colour, and grey: larger, with notes."""
     image = _photo(album)
     path = album.original("market.jpg", encoded(image, ".jpg", quality=85))
@@ -124,7 +124,7 @@ def _grey(album: Album) -> None:
     album.copy(path, "bw/market.gif", encoded(image.quantize(64), ".gif"))
 
 
-def _orientation(album: Album) -> None:
+def _orientation(album: MadeAlbum) -> None:
     """The same samples with an EXIF orientation that shows them upright, and stored upright: either may be moved. A
     file that lost its orientation lies on its side and is moved."""
     image = _photo(album)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imgsearch.scenes.not_copies.album import Album, Draw, encoded
+from imgsearch.scenes.not_copies.album import Draw, MadeAlbum, encoded
 from imgsearch.scenes.not_copies.families.camera import noisy
 
 FOLDERS = (
@@ -31,7 +31,7 @@ FOLDERS = (
 """Kinds of program folders; written in the case that the programs use, or another."""
 
 
-def _program_folders(album: Album) -> None:
+def _program_folders(album: MadeAlbum) -> None:
     """An image outside and its twin, and the same bytes in a third of the folders."""
     image = noisy(album.pictures.take(480, 360), album.rng, 2)
     path = album.original("IMG_1.jpg", encoded(image, ".jpg"))
@@ -41,7 +41,7 @@ def _program_folders(album: Album) -> None:
             album.held(path, f"{folder}/IMG_1.jpg", album.read(path))
 
 
-def _program_folders_only(album: Album) -> None:
+def _program_folders_only(album: MadeAlbum) -> None:
     """Copies inside several folders, none outside; other cases of the names."""
     data, source = encoded(noisy(album.pictures.take(480, 360), album.rng, 2), ".jpg"), ""
     for at, folder in enumerate(FOLDERS):

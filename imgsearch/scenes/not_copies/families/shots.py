@@ -5,16 +5,16 @@ from __future__ import annotations
 from PIL import Image, ImageDraw, ImageFont
 
 from imgsearch.scenes.look_alikes import FAMILIES as LOOK_ALIKES
-from imgsearch.scenes.not_copies.album import Album, Draw, encoded
+from imgsearch.scenes.not_copies.album import Draw, MadeAlbum, encoded
 from imgsearch.scenes.not_copies.exif import shot
 from imgsearch.scenes.not_copies.families.camera import balanced, exposed, focused, moved, noisy, shaken, with_thing
 
 
-def _name(album: Album, at: int) -> str:
+def _name(album: MadeAlbum, at: int) -> str:
     return f"IMG_{1000 * (album.number + 1) + 100 + at}.jpg"
 
 
-def _exposures(album: Album) -> None:
+def _exposures(album: MadeAlbum) -> None:
     """An exposure bracket, a sixth of a second between shots."""
     still = album.pictures.take()
     for at, stops in enumerate((0.0, -1.0, 1.0)):
@@ -22,7 +22,7 @@ def _exposures(album: Album) -> None:
         album.show(_name(album, at), image, exif=shot(0.17 * at, exposure_time=2**stops / 125, bias=stops))
 
 
-def _small_exposures(album: Album) -> None:
+def _small_exposures(album: MadeAlbum) -> None:
     """A bracket of thirds of a stop by a camera that notes whole seconds only: times agree, exposure times differ."""
     still = album.pictures.take()
     for at, stops in enumerate((0.0, -1 / 3, 1 / 3)):
@@ -31,7 +31,7 @@ def _small_exposures(album: Album) -> None:
         album.show(_name(album, at), image, exif=notes)
 
 
-def _balances(album: Album) -> None:
+def _balances(album: MadeAlbum) -> None:
     """A white-balance bracket."""
     still = album.pictures.take(coloured=True)
     for at, warmth in enumerate((0.0, -0.08, 0.08)):
@@ -39,7 +39,7 @@ def _balances(album: Album) -> None:
         album.show(_name(album, at), image, exif=shot(0.21 * at, white_balance=int(at > 0)))
 
 
-def _focuses(album: Album) -> None:
+def _focuses(album: MadeAlbum) -> None:
     """A focus bracket on a tripod: near, far, between."""
     still = album.pictures.take()
     shown = (focused(still, True), focused(still, False), still)
@@ -48,7 +48,7 @@ def _focuses(album: Album) -> None:
         album.show(_name(album, at), noisy(image, album.rng, 2), exif=notes)
 
 
-def _tripod(album: Album) -> None:
+def _tripod(album: MadeAlbum) -> None:
     """Frames of a tripod a minute apart: only noise, light and one small thing differ."""
     still = album.pictures.take()
     for at in range(4):
@@ -58,14 +58,14 @@ def _tripod(album: Album) -> None:
         album.show(_name(album, at), noisy(image, album.rng, 2.5, gain), exif=notes)
 
 
-def _zones(album: Album) -> None:
+def _zones(album: MadeAlbum) -> None:
     """Frames of a tripod an hour apart by their offsets, at one time on the clock."""
     still = album.pictures.take()
     for at, offset in enumerate(("+02:00", "+01:00", "+00:00")):
         album.show(_name(album, at), noisy(still, album.rng), exif=shot(0.25, offset=offset))
 
 
-def _hand(album: Album) -> None:
+def _hand(album: MadeAlbum) -> None:
     """A burst by hand: small motion of the camera, the foreground a little more; with times, or (odd sets) without."""
     still, motion = album.pictures.take(), 0.012 * album.scale**1.5
     for at in range(4):
@@ -73,7 +73,7 @@ def _hand(album: Album) -> None:
         album.show(_name(album, at), image, exif=shot(0.1 * at) if album.number % 2 == 0 else None)
 
 
-def _two_cameras(album: Album) -> None:
+def _two_cameras(album: MadeAlbum) -> None:
     """Two people press the button in the same second."""
     still = album.pictures.take()
     motion = 0.02 * album.scale**1.5
@@ -96,7 +96,7 @@ def _face(image: Image.Image, place: tuple[int, int], side: int, shut: bool) -> 
     pen.arc((x + side * 0.3, y + side * 0.7, x + side * 0.7, y + side), 20, 160, fill=(150, 50, 50), width=3)
 
 
-def _eyes(album: Album) -> None:
+def _eyes(album: MadeAlbum) -> None:
     """A portrait with the eyes open, shut, and of two people one shut; with times, or (odd sets) without."""
     still = album.pictures.take()
     side = round(album.rng.randint(90, 150) * album.scale)
@@ -117,7 +117,7 @@ def stamped(image: Image.Image, words: str, size: int = 16) -> Image.Image:
     return shown
 
 
-def _security(album: Album) -> None:
+def _security(album: MadeAlbum) -> None:
     """A fixed camera on two days: a clock in the corner, noise, a person in one; with EXIF, or (odd sets) without."""
     still = album.pictures.take()
     clock = ("2024-03-04 02:10:00", "2024-03-05 02:10:00", "2024-03-05 02:10:01", "2024-03-05 14:37:22")
@@ -128,7 +128,7 @@ def _security(album: Album) -> None:
         album.show(f"cam1_{at:05d}.jpg", image, exif=notes)
 
 
-def _shaken(album: Album) -> None:
+def _shaken(album: MadeAlbum) -> None:
     """A sharp shot, and three seconds later a shaken one that is larger in bytes."""
     still = album.pictures.take()
     album.show(_name(album, 0), noisy(still, album.rng, 2), quality=80, exif=shot(0))
@@ -136,13 +136,13 @@ def _shaken(album: Album) -> None:
     album.show(_name(album, 1), blurred, quality=97, exif=shot(3))
 
 
-def _belt(album: Album) -> None:
+def _belt(album: MadeAlbum) -> None:
     """Frames of a conveyor belt, no times."""
     for at, frame in enumerate(LOOK_ALIKES["belt"](album.rng)):
         album.show(f"frame_{at:04d}.jpg", frame, ("bytes",) if at % 3 == 0 else ("half",) if at % 3 == 1 else ())
 
 
-def _passing(album: Album) -> None:
+def _passing(album: MadeAlbum) -> None:
     """A tripod without times: one person walks through, the next one stands elsewhere."""
     still = album.pictures.take()
     for at in range(4):
@@ -150,7 +150,7 @@ def _passing(album: Album) -> None:
         album.show(f"still {at}.jpg", noisy(image, album.rng, 2))
 
 
-def _sent_frames(album: Album) -> None:
+def _sent_frames(album: MadeAlbum) -> None:
     """A burst whose shots were also sent by a messenger: half as large, without any notes."""
     still = album.pictures.take()
     for at in range(3):

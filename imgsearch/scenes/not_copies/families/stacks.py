@@ -7,7 +7,7 @@ import struct
 
 from PIL import Image, ImageEnhance
 
-from imgsearch.scenes.not_copies.album import QUICK_HEIC, Album, Draw, encoded
+from imgsearch.scenes.not_copies.album import QUICK_HEIC, Draw, MadeAlbum, encoded
 from imgsearch.scenes.not_copies.exif import START, shot, xmp_packet
 from imgsearch.scenes.not_copies.families.camera import noisy
 from imgsearch.scenes.not_copies.tiff import dng
@@ -20,7 +20,7 @@ def _clip(seed: int, size: int = 6000) -> bytes:
     return kind + struct.pack(">I", len(body) + 8) + b"mdat" + body
 
 
-def _raw_and_jpeg(album: Album) -> None:
+def _raw_and_jpeg(album: MadeAlbum) -> None:
     """A RAW and the camera's JPEG of it, twice; the JPEG has the place (odd sets); the second pair is also in a backup,
     whose files are alternately older and newer."""
     for at in range(2):
@@ -38,7 +38,7 @@ def _raw_and_jpeg(album: Album) -> None:
             album.copy(jpeg_path, f"favourites/{name}.JPG", jpeg)
 
 
-def _live_photos(album: Album) -> None:
+def _live_photos(album: MadeAlbum) -> None:
     """A still and its film of a second, HEIC or JPEG; the still alone elsewhere is a copy that lacks the film."""
     import pillow_heif
 
@@ -55,7 +55,7 @@ def _live_photos(album: Album) -> None:
         album.copy(path, f"sent/{name}.jpg", encoded(image, ".jpg", quality=80))
 
 
-def _motion_photos(album: Album) -> None:
+def _motion_photos(album: MadeAlbum) -> None:
     """A JPEG with a film behind it beside the plain still; two with one still and other films."""
     image = noisy(album.pictures.take(), album.rng, 2)
     still = encoded(image, ".jpg", exif=shot(2.5))
@@ -70,7 +70,7 @@ def _motion_photos(album: Album) -> None:
     album.copy(paths[0], "sent/PXL_2023061714.jpg", still)
 
 
-def _edited(album: Album) -> None:
+def _edited(album: MadeAlbum) -> None:
     """An original and an edit of it under the names that programs give, the edit a little brighter."""
     names = (
         ("IMG_2001.jpg", "IMG_2001-edited.jpg"),
@@ -89,7 +89,7 @@ def _edited(album: Album) -> None:
         album.copy(other, f"backup/{edited}", album.read(other))
 
 
-def _derived(album: Album) -> None:
+def _derived(album: MadeAlbum) -> None:
     """An export whose XMP names its source: cropped a little and sharpened."""
     for at in range(2):
         image = noisy(album.pictures.take(), album.rng, 2)
@@ -106,7 +106,7 @@ def _derived(album: Album) -> None:
         album.copy(second, f"backup/harbour {at}.jpg", album.read(second))
 
 
-def _companions(album: Album) -> None:
+def _companions(album: MadeAlbum) -> None:
     """Images with a sidecar, an edit list, Google's notes, a sound note; their twins have none, or another."""
     kinds = ("{stem}.xmp", "{stem}.AAE", "{name}.json", "{stem}.WAV")
     for at, kind in enumerate(kinds):
@@ -123,7 +123,7 @@ def _companions(album: Album) -> None:
             album.copy(path, f"backup/{name}", data)
 
 
-def _same_names(album: Album) -> None:
+def _same_names(album: MadeAlbum) -> None:
     """Two images of one name and other suffixes that are no stack: each is its own, with copies beside."""
     for at in range(2):
         image = album.pictures.take(480, 360)

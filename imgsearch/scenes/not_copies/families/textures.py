@@ -7,11 +7,11 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from imgsearch.records import Float32
 from imgsearch.scenes.look_alikes import FAMILIES as LOOK_ALIKES
-from imgsearch.scenes.not_copies.album import Album, Draw
+from imgsearch.scenes.not_copies.album import Draw, MadeAlbum
 from imgsearch.scenes.not_copies.families.forms import words
 
 
-def _generator(album: Album) -> np.random.Generator:
+def _generator(album: MadeAlbum) -> np.random.Generator:
     return np.random.default_rng(album.rng.getrandbits(32))
 
 
@@ -19,7 +19,7 @@ def _picture(levels: Float32) -> Image.Image:
     return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
 
 
-def _stars(album: Album, count: int = 260, size: tuple[int, int] = (640, 480)) -> Image.Image:
+def _stars(album: MadeAlbum, count: int = 260, size: tuple[int, int] = (640, 480)) -> Image.Image:
     sky = Image.new("RGB", size, (8, 9, 18))
     pen, rng = ImageDraw.Draw(sky), album.rng
     for _ in range(count):
@@ -29,7 +29,7 @@ def _stars(album: Album, count: int = 260, size: tuple[int, int] = (640, 480)) -
     return sky
 
 
-def _night_skies(album: Album) -> None:
+def _night_skies(album: MadeAlbum) -> None:
     """Four skies of other stars, with the sensor's noise."""
     for number in range(4):
         noise = _generator(album).normal(0, 3, (480, 640, 3))
@@ -37,7 +37,7 @@ def _night_skies(album: Album) -> None:
         album.show(f"DSC_{number + 4100}.jpg", _picture(sky), quality=90)
 
 
-def _stars_and_forms(album: Album) -> None:
+def _stars_and_forms(album: MadeAlbum) -> None:
     """A sky, a page of text as its negative, an empty form, a night street: dark with light points."""
     album.show("sky.png", _stars(album))
     page = Image.new("RGB", (640, 480), (10, 10, 14))
@@ -59,7 +59,7 @@ def _stars_and_forms(album: Album) -> None:
     album.show("form.png", form)
 
 
-def _noise(album: Album) -> None:
+def _noise(album: MadeAlbum) -> None:
     """Grain: fine, coarse, coloured, each its own."""
     for number in range(5):
         step = (1, 2, 4, 8, 3)[number]
@@ -68,13 +68,13 @@ def _noise(album: Album) -> None:
         album.show(f"grain-{number}.png", image.resize((640, 480), Image.Resampling.NEAREST), ("bytes", "container"))
 
 
-def _gradients(album: Album) -> None:
+def _gradients(album: MadeAlbum) -> None:
     """Smooth gradients of other colours and angles."""
     for number, image in enumerate(LOOK_ALIKES["gradients"](album.rng)):
         album.show(f"wallpaper-{number}.png", image, ("bytes", "container") if number % 2 else ("bytes", "half"))
 
 
-def _fog(album: Album) -> None:
+def _fog(album: MadeAlbum) -> None:
     """Fog over one horizon: soft, pale, other veils."""
     for number in range(4):
         veil = Image.fromarray(_generator(album).integers(0, 256, (9, 12), np.uint8)).resize((640, 480), 3)
@@ -85,13 +85,13 @@ def _fog(album: Album) -> None:
         album.show(f"fog-{number}.jpg", _picture(shown.astype(np.float32)), ("bytes", "jpeg") if number % 2 else None)
 
 
-def _skies(album: Album) -> None:
+def _skies(album: MadeAlbum) -> None:
     """Skies over one horizon with other clouds."""
     for number, image in enumerate(LOOK_ALIKES["skies"](album.rng)):
         album.show(f"sky-{number}.jpg", image)
 
 
-def _patterns(album: Album) -> None:
+def _patterns(album: MadeAlbum) -> None:
     """Tiles, stripes and checks of other widths and phases."""
     y, x = np.mgrid[0:360, 0:480]
     pitch = 9 + 7 * album.number
@@ -106,7 +106,7 @@ def _patterns(album: Album) -> None:
         album.show(f"{name}.png", _picture((levels * 170 + 50).astype(np.float32)), ("bytes", "container"))
 
 
-def _plain(album: Album) -> None:
+def _plain(album: MadeAlbum) -> None:
     """Plain colours a few levels apart."""
     base = [album.rng.randrange(30, 220) for _ in range(3)]
     for number in range(4):
@@ -114,7 +114,7 @@ def _plain(album: Album) -> None:
         album.show(f"plain-{number}.png", Image.new("RGB", (320, 240), colour), ("bytes", "container"))
 
 
-def _speckle(album: Album) -> None:
+def _speckle(album: MadeAlbum) -> None:
     """Scans of an ultrasound: a fan of speckle in a black frame, each its own."""
     y, x = np.mgrid[0:480, 0:640]
     radius, angle = np.hypot(x - 320, y + 60), np.arctan2(x - 320, y + 60)

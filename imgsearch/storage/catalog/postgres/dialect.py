@@ -27,7 +27,7 @@ from imgsearch.storage.catalog.postgres.expressions import (
     parsed,
     phrases_of,
 )
-from imgsearch.storage.catalog.postgres.ranking import Collection, Document, score
+from imgsearch.storage.catalog.postgres.ranking import Collection, RankedText, score
 from imgsearch.wordforms import folded, indexed
 
 _COLUMNS = {"word_search": ("tags", "texts"), "caption_search": ("text",), "text_search": ("text",)}
@@ -93,7 +93,7 @@ class PostgresDialect:
         node = parsed(expression)
         sql, values = _matching(node, _COLUMNS[index])
         rows = connection.execute(f"SELECT image_id, text FROM {index} AS held WHERE {sql}", values).fetchall()
-        documents = [(image_id, Document(text)) for image_id, text in rows]
+        documents = [(image_id, RankedText(text)) for image_id, text in rows]
         counted = [(image_id, each, counts) for image_id, each in documents if (counts := each.counts(node))]
         if not counted:
             return []

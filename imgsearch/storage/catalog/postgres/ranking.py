@@ -32,7 +32,7 @@ class Collection:
         return weight if weight > 0 else _LEAST_WEIGHT
 
 
-class Document:
+class RankedText:
     """One text, made by `wordforms.indexed`."""
 
     def __init__(self, text: str) -> None:
@@ -69,7 +69,7 @@ class Document:
         return [count for part, counts in parts for count in (counts or [0] * _phrases(part))]
 
 
-def score(document: Document, counts: Sequence[int], weights: Sequence[float], average: float) -> float:
+def score(document: RankedText, counts: Sequence[int], weights: Sequence[float], average: float) -> float:
     """BM25, as FTS5 gives it: the smaller, the better."""
     total = 0.0
     for count, weight in zip(counts, weights, strict=True):

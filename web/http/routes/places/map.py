@@ -18,7 +18,7 @@ from web.http.answers import read_number, thumbnail_path
 from web.http.context import current_service
 from web.http.tagging import tagged_json
 from web.problems import printable
-from web.services.places import Answered, PlacesService
+from web.services.places import AnswerPlaces, PlacesService
 from web.services.search_service import SearchService
 from web.wording import heading_of
 
@@ -136,7 +136,7 @@ def _counted(told: dict[str, Any]) -> str:
     return f"{told['placed']:,} of {every} with a place" if told["unplaced"] else every
 
 
-def _town_of(answered: Answered, cluster: Cluster) -> Nearby | None:
+def _town_of(answered: AnswerPlaces, cluster: Cluster) -> Nearby | None:
     """The town of a cluster; of a wide one, whose middle may lie at sea, that of its fullest spot."""
     middle = cluster.latitude, cluster.longitude
     spot = answered.fullest_spot(cluster.bounds) if cluster.radius_km > WIDE_KM else None

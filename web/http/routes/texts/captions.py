@@ -17,7 +17,7 @@ from web.http.parameters import require_json
 from web.http.routes.pictures import find_picture
 from web.http.routes.streams import stream_events
 from web.problems import NotFound, printable
-from web.services.picture_texts import MAX_BEAMS, MAX_QUESTION_CHARS, MAX_TURNS, Asked, Turn, events_of
+from web.services.picture_texts import MAX_BEAMS, MAX_QUESTION_CHARS, MAX_TURNS, ImageQuestion, Turn, events_of
 
 blueprint = Blueprint("texts", __name__, url_prefix="/api/v1")
 blueprint.add_app_template_global(lambda: current_texts().generation.available, "writes")
@@ -104,7 +104,7 @@ def said_json(image_id: int, said: Answered, generator: str) -> dict[str, Any]:
     }
 
 
-def _read() -> Asked:
+def _read() -> ImageQuestion:
     """The question in the request's body. Raises UsageError, UnsupportedMediaType."""
     require_json()
     request.max_content_length = _MOST_BYTES
@@ -127,7 +127,7 @@ def _read() -> Asked:
     beams = given.get("num_beams", 1)
     if isinstance(beams, bool) or not isinstance(beams, int) or not 1 <= beams <= MAX_BEAMS:
         raise UsageError(f"got num_beams that is no whole number from 1 to {MAX_BEAMS}", "leave it out")
-    return Asked(_text(given, "question"), tuple(_turn(one) for one in history), beams)
+    return ImageQuestion(_text(given, "question"), tuple(_turn(one) for one in history), beams)
 
 
 def _turn(given: Any) -> Turn:
