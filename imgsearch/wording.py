@@ -45,6 +45,13 @@ def describe_size(size_bytes: float) -> str:
     return f"{size_bytes:,.1f} TB"
 
 
+def describe_pace(seconds: float) -> str:
+    """What one of many takes, in two digits: "3 ms", "520 ms", "1.2 s", "140 s"."""
+    amount, unit = (1000 * seconds, "ms") if seconds < 1 else (seconds, "s")
+    digits = float(f"{amount:.2g}")
+    return f"{digits:.0f} {unit}" if digits >= 10 else f"{digits:g} {unit}"
+
+
 def _broken(text: str) -> bool:
     return any("\ud800" <= letter <= "\udfff" for letter in text)
 

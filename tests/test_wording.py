@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgsearch.wording import describe_size, one_line
+from imgsearch.wording import describe_pace, describe_size, one_line
 
 
 @given(st.binary(max_size=40))
@@ -31,3 +31,11 @@ def test_one_line_shows_what_hides() -> None:
 )
 def test_describe_size_uses_powers_of_ten(size: float, told: str) -> None:
     assert describe_size(size) == told
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.0027, "2.7 ms"), (0.52, "520 ms"), (0.0994, "99 ms"), (1.23, "1.2 s"), (12.4, "12 s"), (1234, "1200 s")],
+)
+def test_describe_pace_is_a_number_to_read(seconds: float, told: str) -> None:
+    assert describe_pace(seconds) == told

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 from flask import Blueprint
 
-from imgsearch.wording import describe_size
+from imgsearch.wording import describe_pace, describe_size
 
 NARROWEST, WIDEST = 0.45, 3.2
 """Ratios of a tile: narrower or wider images lose their edges in the grid, and would otherwise be stripes."""
@@ -20,6 +21,9 @@ _FIRST = 40  # the class of a square
 _WIDE = 16 / 9
 _HEIGHTS = (100, 178, 220)
 """Of a tile in pixels, as css/search.css has it; a phone's 92 and their share of what is left of a row."""
+
+_WORD_FIRST = re.compile("[a-z]+[ ,]")
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 def ratio_class(hit: Mapping[str, Any]) -> str:
@@ -71,13 +75,20 @@ def percent(share: float) -> str:
     return f"{99 if 0.995 < share < 1 else round(100 * share)} %"
 
 
-def seconds_each(seconds: float) -> str:
-    """ "3 ms", "1.2 s"."""
-    return f"{1000 * seconds:.2g} ms" if seconds < 1 else f"{seconds:.2g} s"
+def legible(name: str) -> str:
+    """A name as it is stored: characters that turn others round are shown, as \\u202e, and turn nothing
+    (static/js/dom.js has the same)."""
+    return _TURNING.sub(lambda mark: f"\\u{ord(mark[0]):04x}", name)
+
+
+def sentence(text: str) -> str:
+    """``text`` with a capital letter first, unless that is a path's or a file's (static/js/dom.js has the same)."""
+    return text[:1].upper() + text[1:] if _WORD_FIRST.match(text) else text
 
 
 def install_tiles(blueprint: Blueprint) -> None:
     """Let templates use these as filters."""
-    for function in (ratio_class, tile_sizes, alt_text, caption_text, long_day, short_day, percent, seconds_each):
+    for function in (ratio_class, tile_sizes, alt_text, caption_text, long_day, short_day, percent, legible, sentence):
         blueprint.add_app_template_filter(function)
     blueprint.add_app_template_filter(describe_size, "file_size")
+    blueprint.add_app_template_filter(describe_pace, "seconds_each")

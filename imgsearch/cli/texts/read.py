@@ -20,7 +20,7 @@ from imgsearch.cli.output.terminal import linked, shown
 from imgsearch.cli.parser import whole
 from imgsearch.progress import Progress
 from imgsearch.settings import load_settings
-from imgsearch.wording import counted, counted_are
+from imgsearch.wording import counted, counted_are, describe_pace
 
 if TYPE_CHECKING:
     from imgsearch.reading.pages import Page
@@ -182,7 +182,7 @@ def _counter(wanted: int, told: Progress) -> Callable[[ReadingOutcome], None]:
         done += 1
         spent = time.monotonic() - started
         if not estimated and spent >= _ESTIMATE_AFTER_S and done < wanted:
-            told.say(f"about {duration(spent / done * wanted)} for all of them, {spent / done:.2g} s each")
+            told.say(f"about {duration(spent / done * wanted)} for all of them, {describe_pace(spent / done)} each")
             estimated = True
         told(_STAGE, done, wanted)
 

@@ -26,7 +26,7 @@ from imgsearch.cli.parser import probability, real, whole
 from imgsearch.errors import LibraryBusy, StorageFull
 from imgsearch.progress import Progress
 from imgsearch.settings import load_settings
-from imgsearch.wording import counted, counted_are
+from imgsearch.wording import counted, counted_are, describe_pace
 
 if TYPE_CHECKING:
     from imgsearch.captions.run import Captioner, CaptionOutcome, CaptionSummary
@@ -219,7 +219,7 @@ def _counted(
     for batch in batches:
         if not done and len(batch) < summary.wanted:
             each = (time.monotonic() - started) / len(batch)
-            told.say(f"about {duration(each * summary.wanted)} for all of them, {each:.2g} s each")
+            told.say(f"about {duration(each * summary.wanted)} for all of them, {describe_pace(each)} each")
         done += len(batch)
         told(_STAGE, done, summary.wanted)
         yield batch

@@ -26,7 +26,7 @@ from imgsearch.model.runtimes.openvino.exports import ExportedPart, part_as_json
 from imgsearch.model.runtimes.openvino.opening import exports_of
 from imgsearch.progress import StageProgress
 from imgsearch.tuning.lineage import tuned_models
-from imgsearch.wording import describe_size
+from imgsearch.wording import describe_pace, describe_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def _profile_in_words(profile: RuntimeProfile) -> str:
     if seconds is None:
         speed = "speed not known"
     else:
-        speed = f"about {1000 * seconds:.2g} ms a picture" if seconds < 1 else f"about {seconds:.2g} s a picture"
+        speed = f"about {describe_pace(seconds)} a picture"
     return (
         f"here: {profile.device}, {profile.dtype}, {runtime}; {speed}; "
         f"{describe_size(profile.weight_bytes)} of weights; re-ranks {profile.rerank_depth}"
