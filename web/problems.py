@@ -235,6 +235,7 @@ _HEADINGS = {
     431: "That is too long",
     500: "Something went wrong",
     503: "Too busy just now",
+    507: "The library cannot be read or written",
 }
 
 

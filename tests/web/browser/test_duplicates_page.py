@@ -66,8 +66,11 @@ def test_axe_finds_nothing_in_the_review(open_page: Callable[..., Any], twins: S
 
 def test_review_is_done_with_keys(review: Any) -> None:
     assert review.evaluate(STATES) == ["open"] * len(NAMES)
-    press(review, "j")
-    assert review.evaluate(AT) == "bytes.png" and review.evaluate("document.activeElement.matches('.twins.at')")
+    press(review, "a")  # decides nothing before one stands somewhere
+    until(review, f"{AT} === 'bytes.png'")
+    assert review.evaluate(STATES) == ["open"] * len(NAMES) and review.evaluate(
+        "document.activeElement.matches('.twins.at')"
+    )
     press(review, "a")
     until(review, f"{STATES}[0] === 'accepted' && {AT} === 'hard.png'")
     assert "1 file of 1 group accepted" in review.inner_text("#tray-says")
@@ -159,6 +162,7 @@ def test_review_is_read_without_a_script_and_on_a_phone(open_page: Callable[...,
         "/duplicates?limit=4", url=twins.url, java_script_enabled=False, viewport={"width": 390, "height": 844}
     )
     assert page.locator(".twins").count() == 4 and page.locator("button:visible[data-do]").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.click("#more")
     page.wait_for_url("**cursor=**")
     assert page.locator(".twins").count() == 2

@@ -99,3 +99,7 @@ def test_timeline_of_a_million_keeps_the_page_small(open_page: Callable[..., Any
     for _ in range(5):
         page.mouse.wheel(0, 500)
     until(page, f"Math.min(...[...document.querySelectorAll('.tile')].map((tile) => +tile.dataset.index)) > {before}")
+    page.keyboard.press("End")
+    page.focus("[data-sort=oldest]")  # stands above the first picture, and is seen there
+    page.wait_for_timeout(100)
+    assert 0 <= page.locator("[data-sort=oldest]").bounding_box()["y"] < 500

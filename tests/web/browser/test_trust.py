@@ -27,7 +27,7 @@ def sure_site(album: Site) -> Iterator[Site]:
 
 
 def test_a_search_that_failed_goes_on(page: Any, watched: Watched) -> None:
-    watched.expected.append("net::ERR")
+    watched.expected += ["net::ERR", "MIME type"]
     page.route("**/api/v1/search**", lambda route: route.abort())
     page.route("**/healthz", lambda route: route.abort())
     page.fill("#q", "red above green")
@@ -42,6 +42,10 @@ def test_a_search_that_failed_goes_on(page: Any, watched: Watched) -> None:
     wait_for_answer(page)
     until(page, "document.querySelectorAll('.tile').length > 0")
     assert page.is_hidden("#nothing")
+    page.route("**/api/v1/search**", lambda route: route.fulfill(body="Log in", content_type="text/html"))
+    search_that_fails(page, "yellow")  # a proxy's own page
+    assert "place of the server" in page.inner_text("#nothing h2") and not page.inner_text("#status")
+    page.unroute("**/api/v1/search**")
     page.route("**/api/v1/search**", lambda route: route.abort())
     search_that_fails(page, "blue")
     page.unroute("**/api/v1/search**")
@@ -160,9 +164,14 @@ def test_a_lost_original_and_refusals_are_said_on_the_page(
     lost = shelf.id_of("a/red one.png")
     shelf.service.close()
     site = servers.enter_context(served(shelf.store.layout.folder, shelf.photos, CONFIG))
-    page = open_page("/", site.url)
+    page = open_page("/", site.url, permissions=["clipboard-read", "clipboard-write"])
     page.wait_for_load_state("networkidle")
+    page.click(f".tile[data-id='{lost}'] a")
+    page.wait_for_selector(".viewer dl")
     (shelf.photos / "a/red one.png").unlink()
+    page.click("[data-act=copy]")
+    until(page, "document.querySelector('.toast')?.textContent.includes('moved or deleted')")
+    page.keyboard.press("Escape")
     page.click(f".tile[data-id='{lost}'] a")
     page.wait_for_selector(".viewer .lost")
     said = page.inner_text(".viewer .lost")
@@ -182,6 +191,9 @@ def test_a_lost_original_and_refusals_are_said_on_the_page(
     for path, heading in (("/nowhere", "Nothing is here"), ("/?q=" + "a" * 40_000, "That is too long")):
         page.goto(site.url + path)
         assert page.inner_text("h1") == heading and page.locator("a.button").count() == 1
+    page.goto(f"{site.url}/pictures/{lost}")
+    page.wait_for_selector(".places-of")
+    assert page.locator(".lost").count() == 1
     page.goto(site.url)
     sent = page.evaluate(
         """async () => {

@@ -137,3 +137,21 @@ def test_numbers_are_written_for_people() -> None:
         "3.4 MB",
         "250 MB",
     ]
+
+
+@pytest.mark.parametrize("name", ["css/base+search.css", "js/dom.js", "js/early.js"])
+def test_styles_and_scripts_come_without_their_comments(shelf: Any, name: str) -> None:
+    sent = shelf.client.get(f"/static/{name}").get_data(as_text=True)
+    folder, stem, suffix = name.partition("/")[0], Path(name).stem, Path(name).suffix
+    kept = [line for part in stem.split("+") for line in code_lines(STATIC / folder / f"{part}{suffix}")]
+    assert kept and [line.strip() for line in sent.splitlines() if line.strip()] == kept
+
+
+def code_lines(path: Path) -> list[str]:
+    """What of a file is no comment, read line by line."""
+    kept, inside = [], False
+    for line in map(str.strip, path.read_text(encoding="utf-8").splitlines()):
+        before, inside = inside, (inside or line.startswith("/*")) and not line.endswith("*/")
+        if line and not (before or inside or line.startswith(("//", "/*"))):
+            kept.append(line.partition("/*")[0].strip() if path.suffix == ".css" else line)
+    return kept

@@ -1,13 +1,13 @@
 // The API. Every error is a Problem: what went wrong, and what mends it.
 
-import { ROOT } from "./dom.js";
+import { ROOT, sentence } from "./dom.js";
 
 export const API = `${ROOT}/api/v1`;
 
 export class Problem extends Error {
   constructor({ title = "Something went wrong", detail = "", hint = "", status = 0 } = {}) {
-    super(plain(status === 400 ? detail.replace(ABOUT, COMPARED) : detail) || title);
-    Object.assign(this, { title, hint: plain(hint), status });
+    super(sentence(plain(status === 400 ? detail.replace(ABOUT, COMPARED) : detail)) || title);
+    Object.assign(this, { title, hint: sentence(plain(hint)), status });
   }
 }
 
@@ -29,13 +29,22 @@ export async function ask(path, { query = {}, ...options } = {}) {
   try {
     response = await fetch(`${API}${path}${search ? `?${search}` : ""}`, { ...options, headers: { Accept: "application/json", ...options.headers } });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Problem({ title: "The server does not answer", detail: "The server does not answer.", hint: "It may have stopped, or the network is gone." });
+    throw away(error);
   }
   if (response.status === 401) location.assign(`${ROOT}/login?next=${encodeURIComponent(location.pathname + location.search)}`);
-  const told = await response.json().catch(() => ({}));
+  const told = await response.json().catch((error) => {
+    if (response.ok && response.status !== 204) throw away(error);
+    return {};
+  });
   if (!response.ok) throw new Problem({ status: response.status, ...told });
   return told;
+}
+
+/** What a request without an answer is told as: it was called off, or broke off, or something else answered. */
+function away(error) {
+  if (error.name === "AbortError") return error;
+  if (error.name === "SyntaxError") return new Problem({ status: 502, detail: "Something else answered in place of the server.", hint: "A proxy or a login may stand between: load the page again." });
+  return new Problem({ title: "The server does not answer", detail: "The server does not answer.", hint: "It may have stopped, or the network is gone." });
 }
 
 /** A change: carries the page's token. */

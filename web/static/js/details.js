@@ -20,6 +20,7 @@ export async function fillDetails(panel, hit, { text, warm, alike, signal, level
     const picture = await pictureOf(hit.image_id, text, signal);
     if (signal.aborted) return null;
     panel.firstElementChild.replaceWith(heading(picture, level));
+    panel.querySelector(":scope > .lost")?.remove();
     panel.querySelector(":scope > .acts").replaceWith(...acts(picture, alike));
     panel.querySelector(".facts").replaceChildren(...facts(picture, `h${level + 1}`));
     keptOf(panel, picture);
@@ -64,7 +65,7 @@ export async function fillWords(place, hit, filling, query, signal) {
 }
 
 function heading(picture, level) {
-  const when = picture.taken_at ? el("p", { class: "when" }, day(picture.taken_at, true)) : null;
+  const when = picture.taken_at && picture.taken_source !== "file" ? el("p", { class: "when" }, day(picture.taken_at, true)) : null;
   return el("div", {}, el(`h${level}`, { class: "title" }, picture.name ?? `Picture ${picture.image_id}`), when);
 }
 

@@ -16,9 +16,15 @@ export function el(tag, attributes = {}, ...children) {
     if (typeof value === "function") made.addEventListener(name, value);
     else made.setAttribute(name, value === true ? "" : value);
   }
-  made.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  made.append(...children.filter((child) => child !== null && child !== undefined && child !== false).map(legible));
   return made;
 }
+
+/** Begins with a capital letter, unless a path or a file's name is first. */
+export const sentence = (text) => text.replace(/^[a-z](?=[a-z]*[ ,])/, (letter) => letter.toUpperCase());
+
+/** A name as it is stored: characters that turn others round are shown, as \u202e, and turn nothing. */
+export const legible = (text) => (typeof text === "string" ? text.replace(/[\u202a-\u202e\u2066-\u2069]/g, (mark) => `\\u${mark.charCodeAt(0).toString(16)}`) : text);
 
 const STATIC = new URL("../", import.meta.url).pathname;
 

@@ -240,6 +240,7 @@ document.addEventListener("keydown", (event) => {
   const act = /^[1-9]$/.test(event.key) ? () => at?.querySelectorAll(".file")[event.key - 1]?.querySelector("[data-do=keeper]")?.click() : keys[event.key];
   if (!act) return;
   event.preventDefault();
+  if (!at && event.key !== "u") return void go(1); // nothing is decided before one stands somewhere
   Promise.resolve(act()).catch(report);
 });
 

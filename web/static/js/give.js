@@ -12,10 +12,14 @@ export async function copyPicture(hit) {
   if (!navigator.clipboard?.write || typeof ClipboardItem === "undefined") {
     return toast("This browser copies pictures only from https or from this machine; Download saves the file");
   }
+  const png = pngOf(hit);
+  let lost = false;
+  png.catch(() => (lost = true));
   try {
-    await navigator.clipboard.write([new ClipboardItem({ "image/png": pngOf(hit) })]); // a promise: Safari waits for it
+    await navigator.clipboard.write([new ClipboardItem({ "image/png": png })]); // a promise: Safari waits for it
     return toast("The picture is on the clipboard");
   } catch (error) {
+    if (lost) return toast("The picture cannot be read: its file may have been moved or deleted");
     return toast(error.name === "NotAllowedError" ? "The browser did not allow it; Download saves the file" : "The picture could not be copied; Download saves the file");
   }
 }

@@ -1,10 +1,17 @@
 // Favourites, hidden pictures and albums: what is asked of the server, what the page says of it, and how it is undone.
 
 import { ask, change } from "./client.js";
-import { count, el, icon, several, styled } from "./dom.js";
+import { ahead, count, el, icon, several, styled } from "./dom.js";
+
+ahead("toast"); // to be there when it has to say that the server is not
 
 /** A sentence at the edge of the page; most visits need none. */
 const toast = (...said) => import("./toast.js").then((made) => made.toast(...said), () => {});
+
+/** What is pressed and needs a module that does not come must not seem to have been heard. */
+addEventListener("unhandledrejection", ({ reason }) => {
+  if (/dynamically imported|module script/i.test(reason?.message)) toast("The server does not answer. Try again when it is back.");
+});
 
 styled("keep").catch(() => {});
 

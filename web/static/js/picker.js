@@ -1,7 +1,7 @@
 // Chooses a folder of the machine that the server runs on: a dialog with the folders in a folder.
 
 import { change } from "./client.js";
-import { el, icon, several } from "./dom.js";
+import { el, icon, legible, several } from "./dom.js";
 
 let dialog = null;
 let parts = null;
@@ -51,7 +51,7 @@ async function go(path) {
 
 function show(from) {
   const { title, list, says, up, take } = parts;
-  title.textContent = here.shown ?? "This computer";
+  title.textContent = legible(here.shown ?? "This computer");
   up.hidden = here.parent === null;
   take.hidden = here.path === null;
   list.replaceChildren(...here.folders.map(({ name, path }) =>

@@ -180,7 +180,8 @@ async function openPicture(id) {
   } catch (problem) {
     if (state.picture !== id) return;
     go({ picture: null }, { replace: true });
-    note([problem.status === 404 ? "That picture is not in the library any more." : `The picture cannot be shown: ${problem.message}`]);
+    const why = problem instanceof TypeError ? "The server does not answer." : problem.message; // a module did not come
+    note([problem.status === 404 ? "That picture is not in the library any more." : `The picture cannot be shown: ${why}`]);
   }
 }
 

@@ -1,6 +1,6 @@
 // A slideshow: of an answer, an album, the timeline or what was chosen. Space, arrows, speed, full screen.
 
-import { el, icon, styled } from "./dom.js";
+import { el, icon, legible, styled } from "./dom.js";
 import { full, large } from "./client.js";
 import { altOf } from "./grid.js";
 
@@ -97,7 +97,7 @@ class Slides {
     this.frame.append(image);
     requestAnimationFrame(() => image.classList.add("on"));
     setTimeout(() => before.forEach((old) => old.remove()), 700);
-    this.says.textContent = hit.name;
+    this.says.textContent = legible(hit.name);
     if (Math.max(innerWidth, innerHeight) * devicePixelRatio > SHARP) this.#sharpen(hit, image);
     this.#later();
     return Promise.resolve(this.hitAt(number + 1)).then((next) => next && (new Image().src = large(next)), () => {});

@@ -1,7 +1,7 @@
 // What stands between the field and the grid: what was asked, how the answer came about, and what to do without one.
 
 import { askAlternatives } from "./client.js";
-import { count, el, several } from "./dom.js";
+import { count, el, legible, sentence, several } from "./dom.js";
 import { filtersOf, wordsOf } from "./query.js";
 
 const find = (id) => document.getElementById(id);
@@ -16,8 +16,8 @@ export function say(text, busy = false) {
 
 /** The heading, and the name of the page. */
 export function entitle(title) {
-  find("title").textContent = title || "Newest pictures";
-  document.title = title ? `${title} - imgsearch` : "imgsearch";
+  find("title").textContent = legible(title || "Newest pictures");
+  document.title = legible(title ? `${title} - imgsearch` : "imgsearch");
 }
 
 /** Tell of an answer; `first` is the one by vectors alone. `state` is what was asked, `go` asks something else, `hits` are
@@ -53,14 +53,14 @@ export function tellProblem(problem, state, { again = null, waits = false } = {}
 /** Sentences about an answer. The page says itself that nothing matches. */
 export function note(notes) {
   const told = (notes ?? []).filter((text) => !text.includes("matches with confidence"));
-  find("notes").replaceChildren(...told.map((text) => el("li", {}, text)));
+  find("notes").replaceChildren(...told.map((text) => el("li", {}, sentence(text))));
 }
 
-const sentences = (notes) => (notes ?? []).map((text) => `${text[0].toUpperCase()}${text.slice(1)}.`).join(" ");
+const sentences = (notes) => (notes ?? []).map((text) => `${sentence(text)}.`).join(" ");
 
 function advise(heading, text) {
   nothing.querySelector("h2").textContent = heading;
-  nothing.querySelector("p").textContent = text ?? "";
+  nothing.querySelector("p").textContent = sentence(text ?? "");
   for (const old of nothing.querySelectorAll("li:not(:has(#unfilter))")) old.remove();
 }
 

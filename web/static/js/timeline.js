@@ -263,6 +263,7 @@ place.addEventListener("keydown", (event) => {
 for (const button of document.querySelectorAll("[data-sort]")) {
   button.setAttribute("aria-pressed", String(button.dataset.sort === sort));
   button.addEventListener("click", () => turn(button.dataset.sort));
+  button.addEventListener("focus", () => base && jump(0)); // it stands above the first picture: else the page is put elsewhere under it
 }
 let drawing = 0;
 addEventListener("scroll", () => {

@@ -1,6 +1,6 @@
 // A sentence that comes, may be undone, and goes.
 
-import { el } from "./dom.js";
+import { el, legible } from "./dom.js";
 
 const STAYS = 9000; // ms; longer while it is pointed at or holds the focus
 let timer = 0;
@@ -31,7 +31,7 @@ export function toast(text, undo = null) {
   const below = modal ? null : document.querySelector(".chosen-bar")?.getBoundingClientRect();
   if (below) bar.style.bottom = `${innerHeight - below.top + 10}px`;
   bar.showPopover();
-  setTimeout(() => (said.textContent = text), 20); // a region that is there before its text is read out
+  setTimeout(() => (said.textContent = legible(text)), 20); // a region that is there before its text is read out
   wait();
 }
 

@@ -1,6 +1,6 @@
 // The lightbox: a dialog over the grid. Which picture it shows stands in the address.
 
-import { el, icon, WRITES } from "./dom.js";
+import { el, icon, legible, WRITES } from "./dom.js";
 import { large } from "./client.js";
 import { fillDetails, fillKept, fillTexts, fillWords } from "./details.js";
 import { Stage } from "./stage.js";
@@ -48,7 +48,7 @@ export class Viewer {
     this.shown = hit;
     this.leaving.abort();
     this.leaving = new AbortController();
-    this.name.textContent = hit.name ?? "";
+    this.name.textContent = legible(hit.name ?? "");
     this.dialog.setAttribute("aria-label", hit.name ?? "Picture");
     this.caption.textContent = "";
     this.caption.hidden = !WRITES; // its place is kept where one may come
