@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgsearch.errors import UsageError
+from imgsearch.media import sniff
 from imgsearch.media.walking.pass_rules import PassRules, Patterns
 from imgsearch.records import Root
 
@@ -56,7 +57,7 @@ class Target:
 
 def check_paths(paths: Sequence[str], library: Path, known: Sequence[Root]) -> None:
     """Raise UsageError for a path that does not exist (unless a known root holds it), that lies in the library, or that
-    is neither a folder nor a file. Opens nothing."""
+    is no folder and cannot be a picture. Opens only files whose extension is not a picture's."""
     inside = os.path.realpath(library)
     for path in paths:
         if not path or "\0" in path:
@@ -69,7 +70,7 @@ def check_paths(paths: Sequence[str], library: Path, known: Sequence[Root]) -> N
         held = any(_under(real, _real(root.path)) for root in known)
         if not os.path.lexists(path) and not held:
             raise UsageError(f"there is no file or folder {path}", "check the spelling; quote a path with spaces")
-        if kind := odd_kind(path):
+        if kind := odd_kind(path) or _other_kind(path):
             is_root = any(root.path == Path(os.path.abspath(path)) for root in known)  # noqa: PTH100
             hint = f"`imgsearch forget {path}` takes it out of the library" if is_root else "name a folder of pictures"
             raise UsageError(f"{path} is {kind}, expected a folder or a picture", hint)
@@ -83,6 +84,22 @@ def odd_kind(path: str | os.PathLike[str]) -> str:
         return _KINDS.get(stat.S_IFMT(os.stat(path).st_mode), "")  # noqa: PTH116
     except (OSError, ValueError):
         return ""
+
+
+def _other_kind(path: str) -> str:
+    """ "a text file" and the like, of a file that no walk would take for a picture; "" for one that it would take or
+    that says that it is a picture, for a folder, and for what cannot be read."""
+    name = os.path.basename(path)  # noqa: PTH119
+    extension = os.path.splitext(name)[1].lower()  # noqa: PTH122
+    if extension in sniff.IMAGE_EXTENSIONS or extension in sniff.UNREAD_EXTENSIONS or not os.path.isfile(path):  # noqa: PTH113
+        return ""
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123
+            head = stream.read(sniff.HEAD_BYTES)
+    except (OSError, ValueError):
+        return ""
+    kind = sniff.sniff(head, name)
+    return "" if kind.format else kind.description if head else "an empty file"
 
 
 def new_root_paths(paths: Iterable[str], known: Iterable[Root]) -> list[Path]:

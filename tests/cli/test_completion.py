@@ -103,6 +103,12 @@ def test_fish_completes_after_sourcing_the_script(
     assert {line.split("\t")[0] for line in run([shell("fish"), "-c", asked]).splitlines()} == expected
 
 
+def test_zsh_shows_the_line_of_the_help(scripts: dict[str, Path]) -> None:
+    listed = set(re.findall(r"(?m)^ {4}([\w-]+):'(.*)'$", scripts["zsh"].read_text()))
+    assert {(verb.name, verb.help_line().replace("'", "'\"'\"'")) for verb in every_verb().values()} <= listed
+    assert ("apply", "move the copies of a plan to the quarantine") in listed
+
+
 def test_zsh_knows_the_function_after_loading_the_script(scripts: dict[str, Path]) -> None:
     zsh = shell("zsh")
     folder = scripts["zsh"].parent

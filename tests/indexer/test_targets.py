@@ -61,3 +61,19 @@ def test_check_refuses_what_is_not_there_unless_a_root_holds_it(tree: Path) -> N
     check_paths([str(tree / "gone" / "x")], tree / "lib", [Root(1, tree / "gone")])
     with pytest.raises(UsageError, match="library's own"):
         check_paths([str(tree / "lib")], tree / "lib", [])
+
+
+def test_check_refuses_a_file_that_is_no_picture(tree: Path) -> None:
+    texts = {
+        "notes.txt": b"dear diary",
+        "clip.mp4": b"\0\0\0\x18ftypmp42" + bytes(8),
+        "plain": b"",
+        "run.sh": b"#!/bin/sh\n",
+    }
+    for name, head in texts.items():
+        (tree / name).write_bytes(head)
+        with pytest.raises(UsageError, match=f"{name} is an? .*, expected a folder or a picture"):
+            check_paths([str(tree / "a"), str(tree / name)], tree / "lib", [])
+    for name in ("cut.jpg", "page.exr", "download.part", "noext"):  # damaged, not supported, and pictures
+        (tree / name).write_bytes(b"\xff\xd8\xff\xe0" if name[0] in "dn" else b"dear diary")
+        check_paths([str(tree / name)], tree / "lib", [])

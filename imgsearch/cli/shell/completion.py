@@ -42,6 +42,7 @@ def script(shell: str) -> str:
 
     parser = whole_parser()
     _mark_files(parser, shtab.FILE, shtab.DIRECTORY)
+    _describe_briefly(parser)
     return str(shtab.complete(parser, shell))
 
 
@@ -59,6 +60,17 @@ def _mark_files(parser: argparse.ArgumentParser, file: object, folder: object) -
         if isinstance(action, argparse._SubParsersAction):
             for verb in action.choices.values():
                 _mark_files(verb, file, folder)
+
+
+def _describe_briefly(parser: argparse.ArgumentParser) -> None:
+    """Put each verb's line of the help in the place of its description: zsh shows the first line of that, however it is
+    broken."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for listed in action._choices_actions:
+                verb = action.choices[listed.dest]
+                verb.description = listed.help
+                _describe_briefly(verb)
 
 
 COMPLETION = Command("print completion for bash, zsh or fish", _configure, _run)
