@@ -16,6 +16,7 @@ from imgsearch.errors import ModelUnavailable, UsageError
 KINDS = ("int8", "int4")
 _BYTES = {"int8": 1.0, "int4": 0.5625}  # bytes of a weight; int4 keeps a float32 scale for each block of 64
 _BLOCK = 64  # 4-bit values that share a scale; narrower layers fail in bitsandbytes and are not quantised
+_ROWS = 32  # of a 4-bit weight, which bitsandbytes packs together on a CPU with AVX-512 BF16; it fails with others
 _LEFT_OUT = ("qformer", "lm_head", "wo")
 
 
@@ -36,14 +37,16 @@ def check_quantize(quantize: str | None) -> None:
         ) from exc
 
 
-def quantised_names(network: Any) -> set[str]:
+def quantised_names(network: Any, quantize: str) -> set[str]:
     """The weights that a quantised network keeps in 8 or 4 bits."""
+    rows = _ROWS if quantize == "int4" else 1
     return {
         f"{name}.weight"
         for name, module in network.named_modules()
         if isinstance(module, torch.nn.Linear)
         and not any(part in _LEFT_OUT for part in name.split("."))
         and module.in_features % _BLOCK == 0
+        and module.out_features % rows == 0
     }
 
 

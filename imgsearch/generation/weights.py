@@ -37,7 +37,7 @@ def fill(network: Any, tensors: Tensors, target: WeightTarget, source: Generator
     wanted = dict(network.state_dict())
     tied = _tied_rows(network.config.text_config)
     copies = {name for row in tied for name in row[1:]}
-    few = quantised_names(network) if target.quantize else set()
+    few = quantised_names(network, target.quantize) if target.quantize else set()
     _check_room({name: value for name, value in wanted.items() if name not in copies}, network, target)
     state: dict[str, torch.Tensor] = {}
     packed: dict[str, Any] = {}
@@ -80,12 +80,12 @@ def fill(network: Any, tensors: Tensors, target: WeightTarget, source: Generator
 def _check_room(wanted: dict[str, torch.Tensor], network: Any, target: WeightTarget) -> None:
     place = target.place
     free = torch.cuda.mem_get_info(place)[0] if place.type == "cuda" else available_bytes()
-    few = quantised_names(network)
+    few = {one: quantised_names(network, one) for one in KINDS}
 
     def needed(kind: torch.dtype, quantize: str | None) -> int:
         return sum(
             bytes_of(value.numel(), quantize)
-            if quantize and name in few
+            if quantize and name in few[quantize]
             else value.numel() * _dtype_of(name, kind).itemsize
             for name, value in wanted.items()
         )

@@ -16,6 +16,7 @@ from transformers import Blip2ForConditionalGeneration
 
 from imgsearch.errors import CheckpointInvalid, ModelUnavailable, NotEnoughMemory, UsageError
 from imgsearch.generation import load_generator
+from imgsearch.generation.quantising import quantised_names
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 OPT_PTH = GOLDEN / "generation" / "blip2_caption_opt_tiny.pth"
@@ -223,6 +224,14 @@ def test_what_cannot_fit_is_refused_before_weights_are_read(monkeypatch: Any) ->
     with pytest.raises(NotEnoughMemory, match="GB are free") as caught:
         load_generator(OPT_PTH, language_model=GOLDEN / "generation" / "opt", device="cpu")
     assert "dtype='bfloat16'" in caught.value.hint
+
+
+def test_layers_that_bitsandbytes_cannot_pack_stay_as_they_are() -> None:
+    """On CPUs with AVX-512 BF16 it packs 32 rows of 4-bit weights together, and fails with another number of them."""
+    shapes = {"even": (64, 32), "narrow": (48, 32), "odd": (64, 24)}
+    network = torch.nn.ModuleDict({name: torch.nn.Linear(*shape) for name, shape in shapes.items()})
+    assert quantised_names(network, "int8") == {"even.weight", "odd.weight"}
+    assert quantised_names(network, "int4") == {"even.weight"}
 
 
 @pytest.mark.parametrize("kind", ["opt", "t5"])
