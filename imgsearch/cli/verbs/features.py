@@ -21,6 +21,7 @@ from imgsearch.cli.parser import whole
 from imgsearch.errors import ExtraMissing, MediaError, UsageError
 from imgsearch.extraction import MODES, FeatureRow, feature_file, require_new
 from imgsearch.settings import DTYPES, load_settings
+from imgsearch.wording import counted
 
 if TYPE_CHECKING:
     from imgsearch.captions.subjects import Subject
@@ -172,7 +173,7 @@ def _report(arguments: argparse.Namespace, count: int, lost: dict[str, str]) -> 
         about = {"rows": count, "out": str(arguments.out), "mode": arguments.mode, "unreadable": lost}
         print(json.dumps(about, indent=2))
         return
-    print(f"{count:,} rows in {shown(arguments.out)}")
+    print(f"{counted(count, 'row')} in {shown(arguments.out)}")
     for path, reason in list(lost.items())[:10]:
         print(f"imgsearch: {shown(path)} cannot be read: {shown(reason)}", file=sys.stderr)
 
