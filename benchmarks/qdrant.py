@@ -75,7 +75,7 @@ def run(tokens: np.ndarray, texts: np.ndarray, folder: Path) -> list[str]:
         for pool in POOLS:
             for share in SHARES if vectors != "float32" else (1.0,):
                 stage = Timed(QdrantFirstStage(points, len(tokens)))
-                index = SnapshotIndex(rows, stage, candidates=pool, exact_share=0.0)
+                index = SnapshotIndex(rows, stage, candidates=pool, exact_more=0)
                 figures = _asked(index, texts, filters[share], truth[share])
                 engine = 1000 * float(np.median(stage.took)) if stage.took else 0.0
                 found.append([vectors, pool, f"{share:.0%}", *figures, engine])

@@ -59,21 +59,27 @@ class Scorer:
             raise ValueError(f"got k = {k}, expected 0 or more")
         return np.ascontiguousarray(texts, np.float32)
 
-    def allowed_slots(self, allowed: Allowed | None) -> Int64 | None:
-        """The allowed slots, ascending; None means every slot. Raises ValueError for a mask of another length or an
-        unknown slot."""
+    def allowed_mask(self, allowed: Allowed | None) -> NDArray[np.bool_] | None:
+        """bool [N]: the allowed slots; None means every slot. Not to be written to. Raises ValueError for a mask of
+        another length or an unknown slot."""
         total = self.rows.slots
         if allowed is None:
             return None
-        mask = allowed
-        if mask.dtype != np.bool_:
+        if allowed.dtype == np.bool_:
+            mask = np.asarray(allowed, np.bool_)
+        else:
             if len(allowed) and (allowed.min() < 0 or allowed.max() >= total):
                 raise ValueError(f"got allowed slots {allowed.min()}..{allowed.max()}, expected 0..{total - 1}")
             mask = np.zeros(total, np.bool_)
             mask[allowed] = True
         if mask.shape != (total,):
             raise ValueError(f"got a mask of shape {mask.shape}, expected [{total}]")
-        return None if bool(mask.all()) else np.flatnonzero(mask).astype(np.int64)
+        return None if bool(mask.all()) else mask
+
+    def allowed_slots(self, allowed: Allowed | None) -> Int64 | None:
+        """The slots of `allowed_mask`, ascending; None means every slot."""
+        mask = self.allowed_mask(allowed)
+        return None if mask is None else np.flatnonzero(mask).astype(np.int64, copy=False)
 
     def coarse(self, texts: Float32, slots: Int64 | None) -> Float32:
         """float32 [q, len(slots) or N]: approximate scores of ``texts`` [q, D] with ``slots`` (ascending; None: all),

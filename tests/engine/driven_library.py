@@ -158,7 +158,7 @@ class DrivenLibrary:
         return Searcher(store, self.model, features=kept, calibration=self.calibration)
 
     def _index(self, *arguments: Any) -> SnapshotIndex:
-        return SnapshotIndex(*arguments, candidates=self.candidates, exact_share=0.0)
+        return SnapshotIndex(*arguments, candidates=self.candidates, exact_more=0)
 
     def _first_stage(self, path: Path, stop: int) -> Any:
         stage: Any = FaissFirstStage(path, stop)

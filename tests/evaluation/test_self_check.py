@@ -203,7 +203,7 @@ def test_evaluation_says_that_a_small_library_does_without_its_snapshot(library:
     built_snapshot(library)
     index = evaluate_self(library.store, library.model, sample=1).index
     assert (index.kind, index.queries, index.recall_at_10) == (EXACT, 0, 1.0)
-    assert "from 1,001 pictures on" in index.note
+    assert "from 2,001 pictures on" in index.note
 
 
 def test_evaluation_says_why_a_snapshot_is_passed_over(library: Any) -> None:
@@ -235,7 +235,7 @@ def test_evaluation_measures_what_a_snapshot_loses(
 
     library.add(library.names())
     view = library.store.view()
-    index = Truncated(view, Stage(), view.tie_keys(), candidates=3, exact_share=0.0)
+    index = Truncated(view, Stage(), view.tie_keys(), candidates=3, exact_more=0)
     monkeypatch.setattr(self_evaluation, "latest_snapshot", lambda store: SimpleNamespace(kind="fake-1"))
     monkeypatch.setattr(self_evaluation, "open_index", lambda view, snapshot: (index, None))
     asked: list[np.ndarray] = []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgsearch.index import ExactIndex, SnapshotIndex, TokenRows
+from imgsearch.index import ExactIndex, SnapshotIndex, TokenRows, construction, first_stage
 from imgsearch.index.construction import build_first_stage
 from imgsearch.index.first_stage import FaissFirstStage
 
@@ -49,7 +49,7 @@ class Case:
 
     def opened(self, candidates: int = 150, **more) -> SnapshotIndex:
         stage = FaissFirstStage(self.path, COVERED)
-        return SnapshotIndex(self.rows, stage, self.keys, candidates=candidates, exact_share=0.0, **more)
+        return SnapshotIndex(self.rows, stage, self.keys, candidates=candidates, exact_more=0, **more)
 
 
 @pytest.fixture(scope="module", params=[clustered, scattered], ids=["clustered", "scattered"])
@@ -82,6 +82,27 @@ def test_filter_keeps_recall_and_lets_no_forbidden_slot_through(case: Case, shar
     assert recall(found.slots, truth.slots) >= 0.97
     by_slots = case.index.search(case.texts, 10, np.flatnonzero(allowed)[::-1])
     assert by_slots.slots.tolist() == found.slots.tolist()
+
+
+def test_filter_that_goes_against_the_text_is_followed_into_far_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left is what the text is least like, so the lists nearest to the text hold hardly any of it."""
+    monkeypatch.setattr(construction, "LIST_ROWS", 40)
+    monkeypatch.setattr(first_stage, "PROBES", 4)
+    monkeypatch.setattr(first_stage, "DEPTH", 10)
+    case = Case(clustered(np.random.default_rng(11)), tmp_path / "body.faiss")
+    means = case.rows.read(np.arange(IMAGES)).mean(axis=1)
+    filters = [likeness < np.quantile(likeness, 0.5) for likeness in case.texts @ means.T]
+
+    def answers(index: ExactIndex | SnapshotIndex) -> np.ndarray:
+        asked = zip(case.texts, filters, strict=True)
+        return np.concatenate([index.search(text[None], 10, allowed).slots for text, allowed in asked])
+
+    truth = answers(case.exact)
+    assert recall(answers(case.index), truth) >= 0.97
+    monkeypatch.setattr(FaissFirstStage, "_lists_to", lambda *_: 0)
+    assert recall(answers(case.index), truth) < 0.9  # what a number of lists finds that only the share decides
 
 
 def test_filter_down_to_few_answers_exactly_and_wholly(case: Case) -> None:
@@ -138,7 +159,7 @@ def test_answers_are_the_same_after_reopening_and_after_an_equal_build(case: Cas
 def test_snapshot_of_more_slots_than_the_view_has_is_cut_to_the_view(case: Case) -> None:
     """A run published it between the look at the library and the look at the snapshot."""
     fewer = TokenRows(case.rows._vectors[:1500])
-    index = SnapshotIndex(fewer, FaissFirstStage(case.path, COVERED), candidates=150, exact_share=0.0)
+    index = SnapshotIndex(fewer, FaissFirstStage(case.path, COVERED), candidates=150, exact_more=0)
     truth = ExactIndex(fewer).search(case.texts, 10)
     found = index.search(case.texts, 10)
     assert found.slots.max() < 1500

@@ -118,7 +118,7 @@ def small_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     from imgsearch.index import opening
 
     def index(*arguments: Any) -> SnapshotIndex:
-        return SnapshotIndex(*arguments, candidates=100, exact_share=0.0)
+        return SnapshotIndex(*arguments, candidates=100, exact_more=0)
 
     monkeypatch.setattr(opening, "_with_snapshot", index)
 

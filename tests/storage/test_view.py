@@ -167,9 +167,13 @@ def test_stored_vectors_times_their_scale_are_the_vectors(make_store, kit, photo
     assert list(view.read_stored(np.empty(0, np.int64))) == []
 
 
-@pytest.mark.parametrize("ids", [[1, 2, 5, 9], [7, 3, 900_000, 12]])
+@pytest.mark.parametrize(
+    "ids",
+    [[1, 2, 5, 9], [7, 3, 900_000, 12], [*range(700, 200, -2), *range(1, 200, 2)]],
+    ids=["ascending", "sparse", "many"],
+)
 def test_slots_of_images_are_those_of_the_ids_alone(ids):
-    slots = np.array([0, 4, 5, 8], np.int64)
+    slots = np.array([0, 4, 5, *range(8, 2 * len(ids) + 2, 2)], np.int64)[: len(ids)]
     shape = VectorShape("float16", 2, 4)
     view = View(0, shape, [], (slots, np.array(ids, np.int64)), np.empty(0, np.int64), lambda: 0)
     for asked in ([], [ids[2]], [ids[3], ids[0]], [-1, 10_000_000, ids[1], ids[1]], ids):

@@ -63,7 +63,7 @@ def test_ten_best_of_drawn_scenes_are_found_with_and_without_filters(
         if allowed is not None and allowed[-40:].all():  # a filter that is told by blocks
             monkeypatch.setattr(first_stage, "MOST_IDS", 10)
         stage = QdrantFirstStage(points, SCENES, 3)
-        index = SnapshotIndex(rows, stage, candidates=40, exact_share=0.0)
+        index = SnapshotIndex(rows, stage, candidates=40, exact_more=0)
         truth = ExactIndex(rows).search(asked, 10, allowed)
         found = index.search(asked, 10, allowed)
         assert recall(found.slots, truth.slots) >= 0.99
@@ -125,7 +125,7 @@ def test_acknowledged_points_outlive_a_kill_and_the_push_goes_on(
     done = push_library(shelf.store, points, "turbo8")
     assert done.points == 300 and done.sent == 300 - len(there)
     view = shelf.store.view()
-    index = SnapshotIndex(view, QdrantFirstStage(points, 300), view.tie_keys(), candidates=60, exact_share=0.0)
+    index = SnapshotIndex(view, QdrantFirstStage(points, 300), view.tie_keys(), candidates=60, exact_more=0)
     assert recall(index.search(texts(), 10).slots, ExactIndex(view, view.tie_keys()).search(texts(), 10).slots) >= 0.99
     points.close()
 

@@ -28,7 +28,7 @@ def small_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     real = remote_index.SnapshotIndex
 
     def index(*arguments: Any) -> Any:
-        made = real(*arguments, candidates=100, exact_share=0.0)
+        made = real(*arguments, candidates=100, exact_more=0)
         made._exact_limit = 0
         return made
 

@@ -40,7 +40,7 @@ def test_server_holds_and_finds_what_was_pushed(shelf: Shelf, served: tuple[Any,
     form, view = points.form(), shelf.store.view()
     assert (form.vectors, form.multivector, form.dims) == (vectors, True, 16)
     stage = QdrantFirstStage(points, view.slots)
-    index = SnapshotIndex(view, stage, view.tie_keys(), view.live_mask(), candidates=100, exact_share=0.0)
+    index = SnapshotIndex(view, stage, view.tie_keys(), view.live_mask(), candidates=100, exact_more=0)
     allowed = view.live_mask()
     allowed[::2] = False
     for mask in (view.live_mask(), allowed):
