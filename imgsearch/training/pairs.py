@@ -4,7 +4,7 @@ in `imgsearch.tuning.pictures.source`."""
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -144,11 +144,16 @@ def _beside_twin(rng: random.Random, scene: Scene, kind: str) -> SceneStatement:
     return full_statement(scene, rng) if rng.random() < _FULL_SHARE else any_statement(scene, rng)
 
 
+def encode_ids(tokenizer: TextTokenizer, captions: Sequence[str]) -> list[list[int]]:
+    """Token ids of each caption, cut at 32 as for ITC and ITM."""
+    return tokenizer.encode(captions, _MAX_TOKENS)
+
+
 def encode_captions(
     tokenizer: TextTokenizer, captions: list[str], device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids and mask int64 [B, L], cut at 32 as for ITC and ITM, padded to the longest caption."""
-    encoded = tokenizer.encode(captions, _MAX_TOKENS)
+    encoded = encode_ids(tokenizer, captions)
     length = max(len(ids) for ids in encoded)
     ids = torch.full((len(encoded), length), tokenizer.pad_id)
     mask = torch.zeros((len(encoded), length), dtype=torch.long)

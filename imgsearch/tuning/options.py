@@ -12,13 +12,13 @@ from imgsearch.tuning.pairs import Pairs
 _BATCH = 40
 _MATCHED = 0.3  # of a batch, the pairs that ITM sees
 _FEWEST_STEPS, _MOST_STEPS = 200, 5000
-_EPOCHS = {"qformer": 12, "lora": 20, "all": 12}  # of the own pictures; LoRA learns more slowly
-_KEEP_VECTORS = {"qformer": 3.0, "lora": 2.0, "all": 3.0}
+_EPOCHS = 12  # of the own pictures
+_KEEP_VECTORS = 3.0
 _KEEP_MATCHES = 1.0
 """Weights of what old answers are kept by, beside the losses of ITC and ITM. On the shifted world, with the whole
 Q-Former, 3 and a peak rate of 6e-4, 200 steps took R@10 of withheld pictures from 20 to 95 %, and R@1 of 500 drawn
 scenes that no part of the run had seen went from 86.8 / 89.4 to 86.7 / 90.4 by the first search. With 2 and 8e-4, 290
-steps learned no more, and lost two points. LoRA, with 2 and 4e-3, lost one point one way and gained one the other."""
+steps learned no more, and lost two points."""
 
 _JUDGEMENTS, _JUDGED_EVERY = 20, 10  # a run is judged so often, but not more often than every ten steps
 
@@ -62,7 +62,7 @@ def loop_settings(request: TuneRequest, width: int, pictures: int, bfloat16: boo
     """How the loop runs for a Q-Former of ``width`` and so many ``pictures`` to learn from."""
     options = request.options
     batch = options.batch_size or _BATCH
-    steps = options.steps or _steps(request.way, pictures, round(batch * options.batches * (1 - options.rehearsal)))
+    steps = options.steps or _steps(pictures, round(batch * options.batches * (1 - options.rehearsal)))
     return LoopSettings(
         steps=steps,
         batch_size=batch,
@@ -74,7 +74,7 @@ def loop_settings(request: TuneRequest, width: int, pictures: int, bfloat16: boo
         harden=False,
         temperature=0.05,
         train_vision=request.way == "all",
-        keep_vectors=_KEEP_VECTORS[request.way],
+        keep_vectors=_KEEP_VECTORS,
         keep_matches=_KEEP_MATCHES,
         batches=options.batches,
         bfloat16=bfloat16,
@@ -91,5 +91,5 @@ def learning_rate(way: str, width: int) -> float:
     return (2.5e-4 if way == "lora" else 3.75e-5) * (768 / width) ** 2
 
 
-def _steps(way: str, pictures: int, a_step: int) -> int:
-    return min(_MOST_STEPS, max(_FEWEST_STEPS, math.ceil(_EPOCHS[way] * pictures / max(1, a_step))))
+def _steps(pictures: int, a_step: int) -> int:
+    return min(_MOST_STEPS, max(_FEWEST_STEPS, math.ceil(_EPOCHS * pictures / max(1, a_step))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -16,7 +16,7 @@ WAYS = ("qformer", "lora", "all")
 _PARTS: tuple[tuple[str, str], ...] = (
     ("ViT", r"vision\."),
     ("query tokens", r"query_tokens$"),
-    ("words and positions", r"(words|positions)$"),
+    ("words and positions", r"(words|positions|word_rows\.lora_rows)$"),
     ("Q-Former: attention", r"qformer\.layers\.\d+\.attention\."),
     ("Q-Former: attention to images", r"qformer\.layers\.\d+\.cross\."),
     ("Q-Former: feed-forward for texts", r"qformer\.layers\.\d+\.text_forward\."),
@@ -39,13 +39,13 @@ class Part:
     added: int = 0
 
 
-def choose_trained(network: Blip2Network, way: str) -> LoraMerge | None:
+def choose_trained(network: Blip2Network, way: str, pieces: Sequence[int] = ()) -> LoraMerge | None:
     """Let only that of a network require gradients which ``way`` trains. Query tokens and projections learn with the
-    Q-Former: a filter for names with "qformer" would leave them out. For "lora" returns what merges the added weights
-    in the end. Raises ExtraMissing without peft."""
+    Q-Former: a filter for names with "qformer" would leave them out. For "lora" the vectors of the word ``pieces``
+    learn with it, and what merges the added weights in the end is returned. Raises ExtraMissing without peft."""
     network.requires_grad_(False)
     if way == "lora":
-        return add_lora(network)
+        return add_lora(network, pieces)
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(way == "all" or not name.startswith("vision."))
     return None

@@ -8,10 +8,11 @@ from imgsearch.model import profile_for
 from imgsearch.model.checkpoints.config import Blip2Sizes, expected_shapes, parse_sizes, published_sizes
 from imgsearch.model.checkpoints.identity import config_of
 from imgsearch.model.checkpoints.resolve import find_source
+from imgsearch.model.checkpoints.soundness import tokenizer_of
 from imgsearch.model.memory import available_bytes
 from imgsearch.model.runtime_profile import RuntimeProfile
 from imgsearch.training.loop_settings import LoopSettings
-from imgsearch.tuning.lora import count_lora
+from imgsearch.tuning.lora_size import count_lora, pieces_to_learn
 from imgsearch.tuning.options import TuneRequest, loop_settings
 from imgsearch.tuning.pictures.prepare import GENERAL_CHECK, GENERAL_REHEARSAL, GENERAL_TEST
 from imgsearch.tuning.pictures.split import require_enough, sides
@@ -43,7 +44,8 @@ def plan_of(request: TuneRequest) -> str:
     drawn = GENERAL_TEST + GENERAL_CHECK + GENERAL_REHEARSAL
     general = len(request.general.good) if request.general else drawn
     settings = loop_settings(request, sizes.qformer.width, len(pairs.good) - withheld - checked, False)
-    trained, whole = _trained(request, sizes), sum(math.prod(shape) for _, shape in expected_shapes(sizes))
+    whole = sum(math.prod(shape) for _, shape in expected_shapes(sizes))
+    trained = _trained(request, sizes, whole)
     pictures = len(pairs.good) + general
     profile = profile_for(request.model, request.device, "float32")
     lines = [
@@ -62,9 +64,11 @@ def plan_of(request: TuneRequest) -> str:
     return "\n".join(lines)
 
 
-def _trained(request: TuneRequest, sizes: Blip2Sizes) -> int:
+def _trained(request: TuneRequest, sizes: Blip2Sizes, whole: int) -> int:
     if request.way == "lora":
-        return count_lora(sizes)
+        captions = [caption for pair in request.pairs.good for caption in pair.captions]
+        found = tokenizer_of(find_source(request.model)).encode(captions, sizes.qformer.positions)
+        return count_lora(sizes, len(pieces_to_learn(found, sizes, whole)))
     return sum(
         math.prod(shape)
         for name, shape in expected_shapes(sizes)

@@ -20,6 +20,7 @@ from imgsearch.training.distillation import Guides, OldModel
 from imgsearch.training.features import FeatureTable, keep_features
 from imgsearch.training.forms import OwnForm
 from imgsearch.training.loop import Trainer
+from imgsearch.training.pairs import encode_ids
 from imgsearch.tuning.claim import claim
 from imgsearch.tuning.gains.before_after import (
     CHECKS,
@@ -35,6 +36,7 @@ from imgsearch.tuning.gains.report import write_report
 from imgsearch.tuning.gains.result import TuneResult
 from imgsearch.tuning.interpolation import ANY_LOSS, Figures, Tried, WeightLine, as_rows, choose_point
 from imgsearch.tuning.lineage import write_lineage
+from imgsearch.tuning.lora_size import pieces_to_learn
 from imgsearch.tuning.options import TuneRequest, loop_settings
 from imgsearch.tuning.parts import Part, choose_trained, parts_of, table
 from imgsearch.tuning.pictures.prepare import Prepared, pairs_digest, prepare
@@ -56,7 +58,7 @@ def tune(request: TuneRequest, progress: Progress) -> TuneResult:
     form = OwnForm(model, recompute=request.options.recompute)
     sees = request.way == "all"
     old = OldModel(form.frozen_copy(with_vision=sees), sees)
-    merge = choose_trained(model.parts, request.way)
+    merge = choose_trained(model.parts, request.way, _pieces(request, model, prepared))
     parts = _tell_parts(model, log)
     settings = loop_settings(request, model.sizes.qformer.width, len(prepared.train), _in_bfloat16(request, model))
     source = _source(request, prepared)
@@ -81,6 +83,15 @@ def tune(request: TuneRequest, progress: Progress) -> TuneResult:
     write_lineage(result.model, _lineage(request, model, result))
     write_report(result, request, result.report)
     return result
+
+
+def _pieces(request: TuneRequest, model: Blip2Model, prepared: Prepared) -> list[int]:
+    """The word pieces whose vectors learn with LoRA: those of the captions to learn from."""
+    if request.way != "lora":
+        return []
+    captions = [caption for row in prepared.train for caption in prepared.pictures.captions[row]]
+    whole = sum(one.numel() for one in model.parts.parameters())
+    return pieces_to_learn(encode_ids(model.tokenizer, captions), model.sizes, whole)
 
 
 def _tell_parts(model: Blip2Model, log: Callable[[str], None]) -> tuple[Part, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from imgsearch.training.features import keep_features
 from imgsearch.training.forms import OwnForm
 from imgsearch.training.loop import Trainer
 from imgsearch.training.loop_settings import LoopSettings
+from imgsearch.training.pairs import encode_ids
 from imgsearch.training.run_state import STATE, RunHistory, StepScore
-from imgsearch.tuning.lora import count_lora
+from imgsearch.tuning.lora_size import MOST, count_lora, pieces_to_learn
 from imgsearch.tuning.parts import choose_trained, parts_of, share_trained, table
 from imgsearch.tuning.pictures.source import Pictures, TuningPairs
 
@@ -148,19 +150,30 @@ def test_parts_are_told_apart_and_query_tokens_and_projections_learn_with_the_qf
 def test_lora_trains_three_per_cent_and_merges_into_the_same_answers():
     pytest.importorskip("peft")
     model = load_model("mini", device="cpu", dtype="float32")
-    before = model.embed_texts(["a red cat"])
-    merge = choose_trained(model.parts, "lora")
+    before = model.embed_texts(["a red cat", "two dogs"])
+    words = model.parts.words.clone()
+    whole = sum(one.numel() for one in model.parts.parameters())
+    pieces = pieces_to_learn(encode_ids(model.tokenizer, ["a red cat"]), model.sizes, whole)
+    assert len(pieces) == 5
+    room = math.ceil(count_lora(model.sizes, 2) / MOST)
+    assert pieces_to_learn([range(200), [7], [150]], model.sizes, room) == [7, 150]
+    assert pieces_to_learn([[7]], model.sizes, room // 2) == []
+    merge = choose_trained(model.parts, "lora", pieces)
     parts = parts_of(model.parts)
     assert 0.005 < share_trained(parts) <= 0.03
-    assert sum(part.trained for part in parts) == count_lora(model.sizes)
-    assert torch.equal(model.embed_texts(["a red cat"]), before)  # nothing changes before it learns
+    assert sum(part.trained for part in parts) == count_lora(model.sizes, len(pieces))
+    trained = {part.name: part.trained for part in parts}
+    assert trained["matching head"] and trained["words and positions"] == 5 * model.sizes.qformer.width
+    assert torch.equal(model.embed_texts(["a red cat", "two dogs"]), before)  # nothing changes before it learns
     with torch.no_grad():
         for name, one in model.parts.named_parameters():
-            if "lora_B" in name:
+            if "lora_B" in name or "lora_rows" in name:
                 one.normal_(std=0.02)
-    changed = model.embed_texts(["a red cat"])
+    changed = model.embed_texts(["a red cat", "two dogs"])
     names = set(load_model("mini", device="cpu", dtype="float32").slots())
     merge.merge()
     assert set(model.slots()) == names and not any("lora" in name for name, _ in model.parts.named_parameters())
-    assert (changed - before).abs().max() > 1e-3
-    assert torch.allclose(model.embed_texts(["a red cat"]), changed, atol=1e-5)
+    assert (changed - before).abs().amin(1).min() > 1e-6 and (changed - before).abs().max() > 1e-3
+    assert torch.allclose(model.embed_texts(["a red cat", "two dogs"]), changed, atol=1e-5)
+    moved = (model.parts.words != words).any(1).nonzero().flatten().tolist()
+    assert moved == pieces

@@ -10,7 +10,7 @@ from imgsearch.extras import needs_extra
 from imgsearch.model.checkpoints.config import Blip2Sizes, expected_shapes, read_sizes
 from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source
 from imgsearch.model.checkpoints.tensor_files import float_tensors
-from imgsearch.model.tokenizer import read_tokenizer, read_vocabulary, require_own_vocabulary
+from imgsearch.model.tokenizer import TextTokenizer, read_tokenizer, read_vocabulary, require_own_vocabulary
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -26,12 +26,17 @@ def check_checkpoint(name: str | Path) -> None:
         _check_lavis(source)
         return
     sizes = read_sizes(source.config)
-    tokenizer = read_tokenizer(source.path)
+    tokenizer = tokenizer_of(source)
     if sizes is None:  # something that only transformers knows; loading tells
         return
     require_own_vocabulary(tokenizer, sizes.qformer.vocabulary, mend_of(source))
     if source.tensor_files:
         _check_shapes(source, sizes)
+
+
+def tokenizer_of(source: ResolvedCheckpoint) -> TextTokenizer:
+    """A checkpoint's tokenizer; LAVIS's files have a vocabulary beside them. Raises CheckpointInvalid."""
+    return read_vocabulary(source.companions[0]) if source.kind == "lavis" else read_tokenizer(source.path)
 
 
 def mend_of(source: ResolvedCheckpoint) -> str:
@@ -45,7 +50,7 @@ def _check_lavis(source: ResolvedCheckpoint) -> None:
     with needs_extra(f"LAVIS's {source.path.name}", "torch"):
         from imgsearch.model.checkpoints.lavis import read_lavis
 
-    tokenizer = read_vocabulary(source.companions[0])
+    tokenizer = tokenizer_of(source)
     rows = int(read_lavis(source.path, None).config["qformer_config"]["vocab_size"])
     require_own_vocabulary(tokenizer, rows, "put the vocab.txt that belongs to the checkpoint beside it", lavis=True)
 

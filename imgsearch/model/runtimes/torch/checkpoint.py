@@ -15,7 +15,7 @@ from imgsearch.model.checkpoints.identity import check_arguments, chosen_dtype, 
 from imgsearch.model.checkpoints.lavis import read_lavis
 from imgsearch.model.checkpoints.lavis_vit import as_tensor, check_image_size, interpolate_positions
 from imgsearch.model.checkpoints.resolve import ResolvedCheckpoint, find_source
-from imgsearch.model.checkpoints.soundness import mend_of
+from imgsearch.model.checkpoints.soundness import mend_of, tokenizer_of
 from imgsearch.model.checkpoints.writing import write_json, write_processor
 from imgsearch.model.contract import Purpose
 from imgsearch.model.memory import available_bytes, check_memory
@@ -24,7 +24,7 @@ from imgsearch.model.runtimes.torch.blip2 import Blip2Model
 from imgsearch.model.runtimes.torch.layers import ACTIVATIONS
 from imgsearch.model.runtimes.torch.network import Blip2Network, empty_network
 from imgsearch.model.runtimes.torch.weights import Filling, Later, Sources, directory_tensors
-from imgsearch.model.tokenizer import TextTokenizer, read_tokenizer, read_vocabulary, require_own_vocabulary
+from imgsearch.model.tokenizer import TextTokenizer, require_own_vocabulary
 
 _POSITIONS = "vision_model.embeddings.position_embedding"
 _SMALLER = "close other programs, or take a smaller model (`imgsearch models` lists what each needs)"
@@ -139,7 +139,7 @@ def _loaded(
 def _tokenizer(source: ResolvedCheckpoint, sizes: Blip2Sizes) -> TextTokenizer:
     """Raises CheckpointInvalid for a vocabulary of another model."""
     lavis = source.kind == "lavis"
-    tokenizer = read_vocabulary(source.companions[0]) if lavis else read_tokenizer(source.path)
+    tokenizer = tokenizer_of(source)
     mend = "put the vocab.txt that belongs to the checkpoint beside it" if lavis else mend_of(source)
     require_own_vocabulary(tokenizer, sizes.qformer.vocabulary, mend, lavis=lavis)
     return tokenizer
