@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from imgsearch.cli.output.terminal import ask, shell_word, shown
 from imgsearch.errors import UsageError
-from imgsearch.wording import counted
+from imgsearch.wording import counted, counted_are
 
 if TYPE_CHECKING:
     from imgsearch.captions.alt_text import SidecarPlan
@@ -128,9 +128,10 @@ def bring_back(store: Store, words: Sequence[str]) -> int:
     if done is None or not done.run_id:
         print("no original is kept: nothing is to be brought back", file=sys.stderr)
         return 1
-    print(f"{done.returned:,} originals are back")
+    if done.returned or not done.removed:
+        print(f"{counted_are(done.returned, 'original')} back")
     if done.removed:
-        print(f"{done.removed:,} new sidecars are taken away")
+        print(f"{counted_are(done.removed, 'new sidecar')} taken away")
     for what, ones in (
         ("stays", done.edited),
         ("put beside", done.beside),

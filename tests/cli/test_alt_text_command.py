@@ -87,7 +87,7 @@ def test_new_sidecars_go_away_again_unless_somebody_edited_them(shelf: Any, caps
     second.write_bytes(second.read_bytes() + b" ")
     assert alt_text(shelf, "--undo", run) == 0
     told = capsys.readouterr().out
-    assert "1 new sidecars are taken away" in told and f"stays: {second}: it was edited since" in told
+    assert "1 new sidecar is taken away" in told and f"stays: {second}: it was edited since" in told
     assert not first.exists() and second.exists()
     assert alt_text(shelf, "--undo") == 1
 
