@@ -157,7 +157,7 @@ def _caption_reader(store: Store, *, unsure: bool) -> Callable[[Path], str | Non
 
 def _told(count: int) -> int:
     if not count:
-        print("there is no sure caption; `imgsearch caption` writes them, --unsure takes doubtful ones", file=sys.stderr)
+        print("there is no sure caption; `imgsearch caption` writes them, --unsure takes others too", file=sys.stderr)
     return 0 if count else 1
 
 
