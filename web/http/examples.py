@@ -273,6 +273,17 @@ PARAMETERS: dict[str, Any] = {
     "key": "9f86d081884c7d659a2feaa0",
 }
 
+_SAID = {
+    "image_id": "a picture's number, as answers give it",
+    "album_id": "an album's number, as the list of albums gives it",
+    "job_id": "a run's number, as the list of runs gives it",
+    "key": "a group's key, as the list of groups gives it",
+    "version": "as an answer's address of the thumbnail has it; under another one it comes too, not to be kept",
+}
+_TOLD: dict[str, Part] = {name: {"description": said} for name, said in _SAID.items()}
+for _name, _example in PARAMETERS.items():
+    _TOLD.setdefault(_name, {})["example"] = _example
+
 
 def explained(name: str, operation: Part) -> Part:
     """``operation`` with its description and examples."""
@@ -285,8 +296,5 @@ def explained(name: str, operation: Part) -> Part:
         operation["responses"][status]["content"]["application/json"]["example"] = ANSWERS[plain]
     if plain in BODIES:
         operation["requestBody"]["content"]["application/json"]["example"] = BODIES[plain]
-    told["parameters"] = [
-        each | ({"example": PARAMETERS[each["name"]]} if each["name"] in PARAMETERS else {})
-        for each in operation["parameters"]
-    ]
+    told["parameters"] = [_TOLD.get(each["name"], {}) | each for each in operation["parameters"]]
     return told

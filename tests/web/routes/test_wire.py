@@ -185,7 +185,7 @@ def test_every_operation_is_described_and_its_examples_fit() -> None:
     whole = document()
     for path, operations in whole["paths"].items():
         for method, operation in operations.items():
-            assert operation["description"], (path, method)
+            assert operation["description"] and all(each["description"] for each in operation["parameters"]), path
             for answer in operation["responses"].values():
                 for told in answer.get("content", {}).values():
                     if "example" in told and "schema" in told and "oneOf" not in told["schema"]:
