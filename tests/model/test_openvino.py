@@ -12,6 +12,7 @@ import pytest
 from imgsearch.app import open_model, open_search_model
 from imgsearch.cli.model_runtimes import exports_in_words
 from imgsearch.errors import CheckpointInvalid, ExtraMissing, ModelUnavailable, UsageError
+from imgsearch.extras import has_extra
 from imgsearch.model import int8_of, load_model, model_id_of, open_numpy, open_openvino, profile_for
 from imgsearch.model.checkpoints.resolve import find_source
 from imgsearch.model.runtimes.opened import prepare
@@ -21,7 +22,8 @@ from imgsearch.model.runtimes.openvino.opening import exports_of, make_export
 from imgsearch.records import ModelId
 from imgsearch.settings import Settings
 
-pytest.importorskip("openvino")
+if not has_extra("openvino"):
+    pytest.skip("openvino is not installed", allow_module_level=True)
 
 
 def scenes(size):
@@ -59,6 +61,10 @@ def test_int8_is_near_torch_and_says_how_near(checkpoint, int8):
     texts = ["red boat", "the snow"]
     assert np.array_equal(model.embed_texts(texts), open_numpy(checkpoint, "cpu").embed_texts(texts))
     assert model.profile.runtime == "openvino" and model.profile.image_seconds is not None
+
+
+def test_nothing_is_told_to_openvinos_makers(int8):
+    assert {"openvino", "nncf"} <= set(sys.modules) and sys.modules["openvino_telemetry"] is None
 
 
 def test_int8_of_a_library_names_its_numbers(checkpoint, int8):
