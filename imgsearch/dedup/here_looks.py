@@ -97,7 +97,7 @@ def _inspected(asked: LookupFile, file: HeldFile, orientation: int, known: FileT
         [asked.path, asked.facts.content_hash, asked.facts.size_bytes, asked.traits.has_alpha],
     ]
     try:
-        found = task.inspect_pair([*sides, orientation], LIMITS)
+        found = task.inspect_pair([*sides, orientation, False], LIMITS)
     except MediaError as error:
         if error.message.startswith(file.path + ": ") and file.path != asked.path:
             raise _Unread from error

@@ -23,7 +23,7 @@ def test_file_pool_answers_all_three_tasks_with_the_tags_that_were_given(tmp_pat
     given = {
         "describe": [str(path), digest, status.st_size, status.st_mtime_ns],
         "samples": [str(path), digest],
-        "inspect": [side, side, 1],
+        "inspect": [side, side, 1, False],
     }
     with file_pool() as pool:
         found = {

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import gc
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 FOUND_SOME = 5
 """Exit code of --check if there is something to find."""
 
+_MADE_BETWEEN_COLLECTIONS = 50_000
+"""Objects; with Python's 700 they took 0.8 of 12 s of CPU of the program for 10,000 files."""
+
 _LISTED = 20  # unreadable files named in the summary
 
 
@@ -42,6 +47,7 @@ def find(arguments: argparse.Namespace) -> int:
     read = () if arguments.library else arguments.folders
     vectors = bool(read) and needs_vectors(options.tiers)
     with (
+        _few_collections(),
         phases(arguments) as progress,
         opened_library(arguments, read, vectors=vectors, progress=progress) as store,
     ):
@@ -64,6 +70,17 @@ def find(arguments: argparse.Namespace) -> int:
     if arguments.check and plan.summary().moved:
         return FOUND_SOME
     return 3 if found.failures else 0
+
+
+@contextlib.contextmanager
+def _few_collections() -> Iterator[None]:
+    """Python looks for circles of objects seldom: a search makes many objects that stay, and next to no circles."""
+    before = gc.get_threshold()
+    gc.set_threshold(_MADE_BETWEEN_COLLECTIONS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _make(

@@ -21,7 +21,7 @@ from imgsearch.dedup.groups.keep import KeepRule
 from imgsearch.dedup.groups.star_groups import GroupTerms, is_link, make_groups, tell_links
 from imgsearch.dedup.groups.worth import Judgement, Worth
 from imgsearch.dedup.pixels.template_matching import Alignment
-from imgsearch.dedup.tiers.confirmation import LOOKED_AT, RECIPE, IdPair, Look, looks_at, verdicts
+from imgsearch.dedup.tiers.confirmation import LOOKED_AT, RECIPE, IdPair, Known, Look, looks_at, verdicts
 from imgsearch.dedup.tiers.pair_verification import PairLooks
 from imgsearch.dedup.tiers.series import Shot, shot_of
 from imgsearch.media.decode_pool import HardenedPool
@@ -142,6 +142,7 @@ class Grouping:
         The results are then in `judged`. Returns the pairs that were looked at."""
         before = done = self._looks
         orientations: dict[IdPair, int] = {}
+        known = Known(self._store, self._traits)
 
         def noted() -> Iterator[Look]:
             for look in looks:
@@ -149,7 +150,7 @@ class Grouping:
                 yield look
 
         with PairLooks(self._store, failed) if self._near else contextlib.nullcontext() as near_looks:
-            for part in lookups.chunks(verdicts(noted(), self._traits, failed, self._pool), _KEPT_AT_ONCE):
+            for part in lookups.chunks(verdicts(noted(), known, failed, self._pool), _KEPT_AT_ONCE):
                 if near_looks is not None:
                     refuted = sorted(verdict.key for verdict in part if not verdict.judged.is_copy and verdict.read)
                     whys = {verdict.key: verdict.judged.why for verdict in part}

@@ -35,9 +35,9 @@ def side(path: Path, clear: bool = False) -> list:
 
 def seen(first: Path, second: Path, orientation: int = 1, clear: bool = False) -> dict:
     """What is said of two files, the same in both orders where neither is turned."""
-    found = inspect([[side(first, clear), side(second, clear), orientation]], {}, LIMITS)[0]["heads"][0]
+    found = inspect([[side(first, clear), side(second, clear), orientation, False]], {}, LIMITS)[0]["heads"][0]
     if orientation == 1:
-        other = inspect([[side(second, clear), side(first, clear), 1]], {}, LIMITS)[0]["heads"][0]
+        other = inspect([[side(second, clear), side(first, clear), 1, False]], {}, LIMITS)[0]["heads"][0]
         assert (other["same"], other["altered"]) == (found["same"], found["altered"])
     return found
 
@@ -71,11 +71,11 @@ def test_pool_answers_for_good_files_and_names_the_bad_one(photo, tmp_path) -> N
     changed = [str(good), "0" * 64, 10, False]
     answers = ask(
         "inspect",
-        [side(good), side(small), 1],
-        [side(good), side(cut), 1],
-        [side(text), side(good), 1],
-        [side(good), gone, 1],
-        [changed, side(small), 1],
+        [side(good), side(small), 1, False],
+        [side(good), side(cut), 1, False],
+        [side(text), side(good), 1, False],
+        [side(good), gone, 1, False],
+        [changed, side(small), 1, False],
     )
     assert isinstance(answers[0], JobResult) and answers[0].head["same"] and not answers[0].head["altered"]
     for answer, path in zip(answers[1:], (cut, text, tmp_path / "gone.png", good), strict=True):

@@ -9,6 +9,7 @@ image has does not pull.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,6 +171,7 @@ def _line(x: Float64, y: Float64) -> tuple[float, float]:
     return gain, float(y.mean() - gain * x.mean())
 
 
+@lru_cache(maxsize=1)
 def _ridge() -> Float64:
     bend = np.diff(np.eye(_KNOTS), 2, axis=0)
     ridge = np.zeros((_KNOTS + _WARPS, _KNOTS + _WARPS))

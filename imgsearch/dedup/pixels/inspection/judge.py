@@ -14,10 +14,12 @@ from imgsearch.dedup.pixels.inspection.colour import ColourChange, colour_change
 from imgsearch.dedup.pixels.inspection.detail import detail_gain
 from imgsearch.dedup.pixels.inspection.filters import UInt16, smooth_whole, squared_steepness
 from imgsearch.dedup.pixels.inspection.fit import Fit, fit_lightness, fit_line
-from imgsearch.dedup.pixels.inspection.picture import InspectedImage
+from imgsearch.dedup.pixels.inspection.picture import AREAS, InspectedImage
 from imgsearch.dedup.pixels.inspection.planes import KEPT_PIXELS, Planes, common_size, joint_counts
 from imgsearch.dedup.pixels.inspection.residual import FAINTEST, Peak, ScaleResidual, rest_of
 from imgsearch.records import Float32, Float64, Int64
+
+OTHER_DRAWING = "a drawing in other colours"
 
 FAINT = 0.8
 """`Peak.largest` that never counts as a difference."""
@@ -94,9 +96,10 @@ def inspect_images(first: Image.Image, second: Image.Image) -> Inspection:
     return inspect_pictures(InspectedImage(first), InspectedImage(second))
 
 
-def inspect_pictures(first: InspectedImage, second: InspectedImage) -> Inspection:
+def inspect_pictures(first: InspectedImage, second: InspectedImage, *, turned: bool = False) -> Inspection:
     """Two images, the second turned to lie like the first. Costs about 0.06 to 0.2 us a pixel of the smaller one, and
-    resizing the larger one."""
+    resizing the larger one. ``turned``: the second really was turned, so that the two stay whatever else was altered;
+    then the detail of the two is not compared."""
     size = common_size(first.size, second.size)
     stretch = _ratio(first.size[0] * second.size[1], second.size[0] * first.size[1])
     if stretch > STRETCH:
@@ -106,7 +109,7 @@ def inspect_pictures(first: InspectedImage, second: InspectedImage) -> Inspectio
         first, second, one, other = second, first, other, one
     drawn = first.is_drawn or second.is_drawn
     if drawn and _levels_moved(one, other) > _DRAWN_TONE:
-        return Inspection(False, 0.0, "a drawing in other colours")
+        return Inspection(False, 0.0, OTHER_DRAWING)
     fit, rest = _lightness(one, other)
     colour = _colour(one, other)
     recoloured = _toned(fit, one) or (colour is not None and _recoloured(colour))
@@ -119,7 +122,8 @@ def inspect_pictures(first: InspectedImage, second: InspectedImage) -> Inspectio
         altered.append("stretched")
     if _fewer_colours(first, second) or _fewer_colours(second, first):
         altered.append("fewer colours in one of them")
-    altered += _finer_or_coarser(first, second, (one, other))
+    if not turned:
+        altered += _finer_or_coarser(first, second, (one, other))
     return Inspection(True, score, ", ".join(altered), bool(altered), rest.largest / 255)
 
 
@@ -174,7 +178,7 @@ def _worst(fit: Fit, rest: ScaleResidual, colour: ColourChange | None, drawn: bo
         found.append((colour.broad / _MOST_BROAD, "another colour at one place"))
         found.append((0.0 if colour.little else 2.0, "other colours"))
         if drawn:
-            found.append((max(colour.cast / _DRAWN_CAST, abs(colour.hue) / 0.1), "a drawing in other colours"))
+            found.append((max(colour.cast / _DRAWN_CAST, abs(colour.hue) / 0.1), OTHER_DRAWING))
     return max(found)
 
 
@@ -190,7 +194,7 @@ def _levels_moved(one: Planes, other: Planes) -> float:
     counts = one.counts
     around = np.concatenate([counts[-2:], counts, counts[:2]])
     beside = np.maximum.reduce([around[at : at + 256] for at in (0, 1, 3, 4)])
-    levels = np.flatnonzero((counts >= one.luma.size / 50) & (counts >= beside))
+    levels = np.flatnonzero((counts >= one.luma.size / AREAS) & (counts >= beside))
     if not len(levels):
         return 0.0
     return float(np.abs(_medians(joint_counts(one.luma, other.luma)[levels]) - levels).max())

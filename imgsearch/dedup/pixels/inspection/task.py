@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from imgsearch.dedup.pixels.inspection.detail import detail_strength
-from imgsearch.dedup.pixels.inspection.judge import Inspection, inspect_pictures
+from imgsearch.dedup.pixels.inspection.judge import OTHER_DRAWING, Inspection, inspect_pictures
 from imgsearch.dedup.pixels.inspection.picture import InspectedImage
 from imgsearch.dedup.pixels.inspection.saved_again import was_made_of
 from imgsearch.errors import MediaError
@@ -55,9 +55,10 @@ def samples(arguments: list[Any], settings: dict[str, Any], limits: DecodeLimits
 
 
 def inspect(arguments: list[Any], settings: dict[str, Any], limits: DecodeLimits) -> Answer:
-    """[[[path, sha256, bytes, has alpha], the same of the second, orientation], ...] -> `Inspection` of each
-    (`several`). Both are decoded at full size, once for pairs that follow each other. Raises MediaError, whose message
-    begins with the path at fault."""
+    """[[[path, sha256, bytes, has alpha], the same of the second, orientation, levels move], ...] -> `Inspection` of
+    each (`several`). Both are decoded at full size, once for pairs that follow each other; but one only if it is a
+    drawing and levels are known to move (`dedup.tiers.moved_levels`). Raises MediaError, whose message begins with the
+    path at fault."""
     held = _OpenImages()
     return call_all(lambda pair, limits: (inspect_pair(pair, limits, held).to_json(), b""), arguments, limits)
 
@@ -96,6 +97,10 @@ class _OpenImages:
         """Drop all but these, before another is decoded."""
         self._pictures = {key: picture for key, picture in self._pictures.items() if key in wanted}
 
+    def at_hand_first(self, wanted: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The same, those that are held before the others."""
+        return sorted(wanted, key=lambda key: key not in self._pictures)
+
     def opened(self, path: str, digest: str, limits: DecodeLimits) -> InspectedImage:
         if (path, digest) not in self._pictures:
             with _naming(path):
@@ -106,12 +111,15 @@ class _OpenImages:
 
 def inspect_pair(arguments: list[Any], limits: DecodeLimits, held: _OpenImages | None = None) -> Inspection:
     """One of `inspect`'s pairs."""
-    (path, digest, size, clear), (other_path, other_digest, other_size, other_clear), orientation = arguments
+    (path, digest, size, clear), (other_path, other_digest, other_size, other_clear), orientation, moves = arguments
     held = held or _OpenImages()
-    held.put_away([(path, digest), (other_path, other_digest)])
+    both = (path, digest), (other_path, other_digest)
+    held.put_away(both)
+    if moves and any(held.opened(*key, limits).has_areas for key in held.at_hand_first(both)):
+        return Inspection(False, 0.0, OTHER_DRAWING)
     first = held.opened(path, digest, limits)
     second = held.opened(other_path, other_digest, limits).turned(orientation)
-    found = inspect_pictures(first, second)
+    found = inspect_pictures(first, second, turned=orientation != 1)
     if found.same and not found.altered and orientation == 1 and first.size == second.size:
         gentle, harsh = (first, other_path) if size > other_size else (second, path)
         found = _unless_saved_again(found, gentle, harsh, limits)
