@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 import zipfile
@@ -20,6 +21,8 @@ OpenFirst = Callable[[ImageDetails, contextlib.ExitStack], tuple[ImagePlace, Ope
 
 _BLOCK = 1 << 20
 _MISSING = "not in this zip.txt"
+_UNSAFE = re.compile(r'[/\\<>:"|?*\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]')
+"""What some system allows in no name, as "12:30:01" on Windows, and what turns letters round."""
 
 
 class _Sink:
@@ -92,7 +95,7 @@ class _Names:
 
     def free(self, name: str) -> str:
         """``name`` as it may stand in a zip, with a number if another file has it."""
-        plain = printable(name).replace("/", "_").replace("\\", "_").strip(". ") or "picture"
+        plain = _UNSAFE.sub("_", printable(name)).strip(". ") or "picture"
         stem, suffix, number, free = PurePath(plain).stem, PurePath(plain).suffix, 1, plain
         while free.casefold() in self._taken:
             number += 1

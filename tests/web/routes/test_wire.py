@@ -184,7 +184,7 @@ def test_every_operation_is_described_and_its_examples_fit() -> None:
 
     whole = document()
     for path, operations in whole["paths"].items():
-        for method, operation in operations.items():
+        for operation in operations.values():
             assert operation["description"] and all(each["description"] for each in operation["parameters"]), path
             for answer in operation["responses"].values():
                 for told in answer.get("content", {}).values():

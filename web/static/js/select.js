@@ -54,6 +54,7 @@ export class Selection {
 
   async #add(coming) {
     this.element?.setAttribute("aria-busy", "true");
+    this.#say("Choosing …"); // thousands take some seconds
     try {
       for (const hit of await coming) if (this.chosen.size < MOST) this.chosen.set(hit.image_id, hit);
       this.#mark();
