@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,15 @@ def export_lavis(arguments: argparse.Namespace) -> int:
     """Write the file."""
     path = Path(arguments.format[1]).expanduser()
     if _writes(arguments.name):
-        _export_generator(arguments.name, path)
+        note = _export_generator(arguments.name, path)
     else:
         from imgsearch.model import load_model
         from imgsearch.model.runtimes.torch.lavis_file import export_lavis as write
 
-        write(load_model(arguments.name, device="cpu", dtype="float32", image_size=arguments.image_size), path)
+        note = write(load_model(arguments.name, device="cpu", dtype="float32", image_size=arguments.image_size), path)
     print(f"{arguments.name} is in {path}; in LAVIS: model.load_checkpoint({str(path)!r})")
+    if note:
+        print(f"note: {note}", file=sys.stderr)
     return 0
 
 
@@ -61,9 +64,12 @@ def _writes(name: str) -> bool:
     return False
 
 
-def _export_generator(name: str, path: Path) -> None:
+def _export_generator(name: str, path: Path) -> str:
     from imgsearch.generation import load_generator
-    from imgsearch.model.checkpoints.lavis_export import write_generative
+    from imgsearch.model.checkpoints.lavis_export import other_heads, write_generative
 
     network = load_generator(name, device="cpu", dtype="float32").network
     write_generative(path, network.state_dict().items(), network.config.text_config.model_type)
+    vision, qformer = network.config.vision_config, network.config.qformer_config
+    parts = ((part.hidden_size, part.num_attention_heads) for part in (vision, qformer))
+    return other_heads(*parts, clip=False)

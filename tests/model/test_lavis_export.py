@@ -108,10 +108,12 @@ def test_the_command_writes_retrieval_models_and_generators(directory, tmp_path,
     from imgsearch.cli.main import main
 
     assert main(["models", "export", str(directory), "--format", "lavis", str(tmp_path / "one" / "model.pth")]) == 0
-    assert "load_checkpoint" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "load_checkpoint" in told.out and not told.err
     assert "itm_head.weight" in saved(tmp_path / "one" / "model.pth")
     shipped = Path(__file__).parents[2] / "data" / "mini-generator"
     assert main(["models", "export", str(shipped), "--format", "lavis", str(tmp_path / "two" / "words.pth")]) == 0
+    assert "6 heads in its Q-Former, where LAVIS has one for every 64 of its 192" in capsys.readouterr().err
     names = saved(tmp_path / "two" / "words.pth")
     assert "opt_proj.weight" in names and not any("language_model" in name for name in names)
     assert main(["models", "export", str(directory), "--format", "lavis"]) == 2

@@ -15,8 +15,8 @@ import torch
 
 from imgsearch.errors import CheckpointInvalid, UsageError
 from imgsearch.files import drafted
-from imgsearch.model.checkpoints.lavis import LAYER_PREFIX, RETRIEVAL_NAMES
-from imgsearch.model.checkpoints.lavis_vit import CLIP_NAMES, EVA_NAMES
+from imgsearch.model.checkpoints.lavis import LAYER_PREFIX, QFORMER_HEAD_WIDTH, RETRIEVAL_NAMES
+from imgsearch.model.checkpoints.lavis_vit import CLIP_NAMES, EVA_NAMES, tower_head_width
 from imgsearch.model.checkpoints.towers import TOWER_PREFIX
 
 TEMPERATURE = 0.07
@@ -57,6 +57,23 @@ def write_generative(path: Path, tensors: Named, language: str) -> None:
     """Write the ViT, the Q-Former and the projection of a generative BLIP-2 (``language`` "opt" or "t5"), in LAVIS's
     caption_* form, which holds no language model."""
     _write(path, dict(generative_state(tensors, language)))
+
+
+def other_heads(vision: tuple[int, int], qformer: tuple[int, int], *, clip: bool) -> str:
+    """What is lost of a model whose attention is cut into other heads than LAVIS's, each part (width, heads); "" for
+    LAVIS's own. A file does not say how many there are: LAVIS's classes have one for so many numbers."""
+    parts = ("ViT", vision, tower_head_width(clip=clip)), ("Q-Former", qformer, QFORMER_HEAD_WIDTH)
+    differing = [
+        f"{heads} heads in its {part}, where LAVIS has one for every {each} of its {width} numbers"
+        for part, (width, heads), each in parts
+        if width != heads * each
+    ]
+    if not differing:
+        return ""
+    return (
+        f"it has {' and '.join(differing)}: the weights are whole, but whoever reads the file by LAVIS's rule gets "
+        "other answers; share the directory instead"
+    )
 
 
 def retrieval_state(tensors: Named, *, clip: bool) -> Iterator[tuple[str, torch.Tensor]]:

@@ -97,7 +97,7 @@ def tower_config(tower: State, image_size: int) -> dict[str, Any]:
         "hidden_size": width,
         "intermediate_size": tower[first].shape[0],
         "num_hidden_layers": blocks,
-        "num_attention_heads": heads_of(width, _CLIP_HEAD_WIDTH if clip else _EVA_HEAD_WIDTH, "ViT"),
+        "num_attention_heads": heads_of(width, tower_head_width(clip=clip), "ViT"),
         "image_size": image_size,
         "patch_size": patch_size,
         "post_layer_norm_eps": _DEFAULT_EPS,
@@ -106,6 +106,11 @@ def tower_config(tower: State, image_size: int) -> dict[str, Any]:
         return sizes
     of_clip = {"hidden_act": "quick_gelu", "pre_layer_norm": True, "patch_bias": False, "align_corners": True}
     return {**sizes, **of_clip, "layer_norm_eps": _DEFAULT_EPS}
+
+
+def tower_head_width(*, clip: bool) -> int:
+    """Numbers of a head in LAVIS's ViTs."""
+    return _CLIP_HEAD_WIDTH if clip else _EVA_HEAD_WIDTH
 
 
 def heads_of(width: int, head_width: int, part: str) -> int:
