@@ -26,13 +26,15 @@ Fate = Literal["embedded", "copy", "failed", "pending"]
 @dataclass(frozen=True, slots=True)
 class JobStatus:
     """How far a job is. ``running``: shards in the making, and by whom. ``left_s``: seconds that one worker would take
-    for the rest, None if no shard is done; ``library``: where it was published last, "" if it was not."""
+    for the rest, None if no shard is done; ``library``: where it was published last, "" if it was not, without
+    ``missing`` shards."""
 
     spec: JobSpec
     sums: JobSums
     running: dict[int, str]
     left_s: float | None
     library: str
+    missing: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""
@@ -45,6 +47,7 @@ class JobStatus:
             "running": {str(shard): who for shard, who in self.running.items()},
             "one_worker_seconds_left": None if self.left_s is None else round(self.left_s, 1),
             "library": self.library,
+            "library_missing_shards": self.missing,
         }
 
     def text(self) -> str:
@@ -60,7 +63,11 @@ class JobStatus:
             lines += [f"Running: {counted(count, 'shard')} by {name}." for name, count in who.items()]
         if self.left_s is not None and sums.pending:
             lines.append(f"Left for one worker at the pace so far: about {time_text(self.left_s)}.")
-        lines.append(f"Published: {self.library}." if self.library else _next_step(self.spec, sums))
+        if self.library:
+            without = f" without {self.missing:,} of {counted(sums.shards, 'shard')}" if self.missing else ""
+            lines.append(f"Published{without}: {self.library}.")
+        if self.missing or not self.library:
+            lines.append(_next_step(self.spec, sums, again=bool(self.library)))
         return "\n".join(map(one_line, lines))
 
 
@@ -72,10 +79,10 @@ def job_status(folder: Path) -> JobStatus:
     running = {shard.index: who for shard in spec.shards if shard.index not in done and (who := _maker(spec, shard))}
     finished = sums.inputs - sums.pending
     left = sums.seconds / finished * sums.pending if finished else None
-    library = ""
+    published: dict[str, Any] = {}
     if spec.layout.published.exists():
-        library = str(json.loads(spec.layout.published.read_bytes()).get("folder", ""))
-    return JobStatus(spec, sums, running, left, library)
+        published = json.loads(spec.layout.published.read_bytes())
+    return JobStatus(spec, sums, running, left, str(published.get("folder", "")), len(published.get("missing", ())))
 
 
 def _maker(spec: JobSpec, shard: Shard) -> str:
@@ -96,9 +103,9 @@ def equation(sums: JobSums) -> str:
     )
 
 
-def _next_step(spec: JobSpec, sums: JobSums) -> str:
+def _next_step(spec: JobSpec, sums: JobSums, *, again: bool = False) -> str:
     if sums.complete:
-        return f"Complete; not published yet: imgsearch job publish {spec.folder}"
+        return f"Complete; {'publish it again' if again else 'not published yet'}: imgsearch job publish {spec.folder}"
     return f"Not complete: imgsearch job resume {spec.folder}"
 
 

@@ -68,7 +68,7 @@ def _text(report: RunReport, *, whole: bool) -> str:
     part = "" if whole else " of this part"
     lines = [
         f"{counted(report.done, 'shard')} done in {report.seconds:,.1f} s; {sums.shards_done:,} of "
-        f"{counted(sums.shards, 'shard')}{part} are committed.",
+        f"{counted(sums.shards, 'shard')}{part} {'is' if sums.shards == 1 else 'are'} committed.",
         equation(sums),
     ]
     if not sums.complete:

@@ -47,12 +47,13 @@ def read_manifest(path: Path, column: str = "") -> Iterator[ManifestLine]:
 
 
 def _plain(path: Path) -> Iterator[ManifestLine]:
-    """One path a line; or, if there are NUL bytes, between these (``find -print0``)."""
+    """One path a line; or, if there are as many NUL bytes as ends of lines, between these (``find -print0``). Fewer are
+    in names that no file has."""
     with path.open("rb") as file:
         head = file.read(1 << 16).removeprefix(codecs.BOM_UTF8)
         _refuse_utf16(path, head)
         file.seek(0)
-        if b"\0" in head:
+        if 0 < head.count(b"\0") >= head.count(b"\n"):
             for number, part in enumerate(file.read().split(b"\0"), 1):
                 if part:
                     yield ManifestLine(f"entry {number}", os.fsdecode(part))

@@ -91,6 +91,14 @@ def test_lines_that_name_nothing_are_failures(jobs, hostile, tmp_path):
     assert "line 2" in failed[0] and "no JSON" in failed[0] and "https://" in failed[3]
 
 
+def test_a_stray_nul_costs_its_own_line(jobs, hostile, tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"\n".join([os.fsencode(hostile / "00.jpg"), b"a\0b.jpg", b"gone.jpg", b""]))
+    spec = jobs.create(tmp_path / "list.txt")
+    assert len(rows(spec)) == 3 and jobs.run(spec).sums.failed == 2
+    (tmp_path / "list.txt").write_bytes(os.fsencode(hostile / "00.jpg") + b"\0with\na line.jpg\0")
+    assert len(rows(jobs.create(tmp_path / "list.txt", name="other"))) == 2
+
+
 @pytest.mark.parametrize("where", ["end", "middle"])
 def test_a_damaged_parquet_file_is_refused_as_a_whole(jobs, tmp_path, listed, where):
     path = written(tmp_path, "parquet", listed * 50)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from imgsearch.errors import LibraryError, UsageError
 from imgsearch.storage import open_store, verify, writing
 from indexer.jobs.library import exchange
+from indexer.jobs.report import job_status
 
 
 def test_an_incomplete_job_is_not_published(jobs, hostile):
@@ -28,8 +31,13 @@ def test_a_partial_library_names_what_is_missing(jobs, hostile, content):
         (event,) = [event for event in store.events() if event.kind == "job-published"]
         assert event.data == {"job": spec.job_id, "inputs": 17, "missing_shards": [1, 3]}
         assert verify(store) == []
+    said = job_status(Path(spec.folder)).text()
+    assert "Published without 2 of 5 shards" in said and "Not complete" in said
     jobs.run(spec)
+    said = job_status(Path(spec.folder))
+    assert "publish it again" in said.text() and said.as_dict()["library_missing_shards"] == 2
     whole = jobs.publish(spec)
+    assert "without" not in job_status(Path(spec.folder)).text()
     assert (whole.folder, whole.missing, whole.images) == (made.folder, (), 9)
     other = jobs.create(hostile, name="other")
     jobs.run(other)
