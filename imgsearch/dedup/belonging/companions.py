@@ -105,6 +105,7 @@ def _candidates(name: str, listing: FolderListing) -> Iterator[str]:
     yield from (name + end for end in _OF_NAME)
     yield from (stem + end for end in FILM_EXTENSIONS)
     yield from notes_of(name)
+    yield from listing.worded_notes(name)
     yield stem + "_hevc.mov"  # icloudpd, for the HEIC of a Live Photo
     yield stem + "_o.aae"  # osxphotos
     if stem.endswith((".mp", ".mv")):  # PXL_1.MP.jpg: Takeout writes its film as PXL_1.MP

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator
 
 from imgsearch.dedup.belonging.version_names import fold
+from imgsearch.media.facts.takeout_names import image_of_worded_notes
 from imgsearch.media.sniff import IMAGE_EXTENSIONS
 
 _MOST_FOLDERS = 64
@@ -19,6 +20,7 @@ class FolderListing(Collection[str]):
     def __init__(self, names: Iterable[str] = ()) -> None:
         self._by_folded: dict[str, list[str]] = {}
         self._pictures: dict[str, list[str]] = {}
+        self._worded_notes: dict[str, list[str]] = {}
         self._size = 0
         for name in names:
             folded = fold(name)
@@ -26,6 +28,8 @@ class FolderListing(Collection[str]):
             stem, extension = os.path.splitext(folded)  # noqa: PTH122
             if extension in IMAGE_EXTENSIONS:
                 self._pictures.setdefault(stem, []).append(name)
+            elif extension == ".json" and (image := image_of_worded_notes(folded)):
+                self._worded_notes.setdefault(image, []).append(folded)
             self._size += 1
 
     def __len__(self) -> int:
@@ -40,6 +44,10 @@ class FolderListing(Collection[str]):
     def spelled(self, folded: str) -> list[str]:
         """The names that equal ``folded`` when case is ignored, as they are written."""
         return self._by_folded.get(folded, [])
+
+    def worded_notes(self, folded: str) -> list[str]:
+        """Google's notes of the image of that name that are named in any language, folded."""
+        return self._worded_notes.get(folded, [])
 
     def pictures_of_stem(self, folded: str) -> list[str]:
         """The images of that name, ignoring the extension."""

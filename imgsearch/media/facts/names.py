@@ -42,7 +42,7 @@ _MINUTES = re.compile(
 )
 _NAME = re.compile(f"{_DAY}(?:{_CLOSE}|{_APART}|(?!\\d))", re.IGNORECASE)
 _DAY_FIRST = re.compile(
-    r"(?<!\d)(?P<day>\d{1,2})(?P<mark>[-.])(?P<month>\d{1,2})(?P=mark)(?P<year>(?:19|20)\d\d)"
+    r"(?<!\d)(?P<day>\d{1,2})(?P<mark>[-._])(?P<month>\d{1,2})(?P=mark)(?P<year>(?:19|20)\d\d)"
     + f"(?:{_APART}|(?!\\d))",
     re.IGNORECASE,
 )
@@ -82,7 +82,9 @@ def name_date(name: str) -> str | None:
             return when
     for match in _DAY_FIRST.finditer(stem):
         day, month = int(match["day"]), int(match["month"])
-        if match["mark"] == "-" and month > 12:  # the American order
+        if match["mark"] == "_" and not match["far_hour"]:
+            continue  # three numbers; with a time the Xbox Game Bar wrote them
+        if match["mark"] != "." and month > 12:  # the American order
             day, month = month, day
         is_sure = day > 12 or match["mark"] == "." or day == month  # otherwise day and month cannot be told apart
         if is_sure and (found := _written(match, month, day, "")):
@@ -181,6 +183,7 @@ _UNPADDED = re.compile(r"(?<![\d.-])((?:19|20)\d\d)([-.])(\d{1,2})\2(\d{1,2})(?!
 # iOS: "Foto 14.07.19, 15 30 12". Photo Booth: "Photo on 7-14-19 at 3.30 PM".
 _SHORT_YEAR = re.compile(r"^([^\W\d_]{3,8} (?:on |am |le )?)(\d{1,2})([.-])(\d{1,2})\3(\d\d)(?=,? (?:\w{1,3} )?\d)")
 _PICSART = re.compile(r"^picsart_(\d\d)-(\d\d)-(\d\d)_", re.IGNORECASE)
+_DASHCAM = re.compile(r"^(?:file|emer|event|norm|park)_?(\d\d)(\d\d)(\d\d)-(?=\d{6}(?!\d))", re.IGNORECASE)
 # A day and a time as they are written in Chinese, Japanese and Korean.
 _EAST_DAY = re.compile(r"(?<!\d)((?:19|20)\d\d) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日号號일]?")
 _EAST_TIME = re.compile(r"(\d{1,2}) ?[时時点點시] ?(\d{1,2}) ?[分분] ?(\d{1,2}) ?[秒초]?")
@@ -218,6 +221,7 @@ _RULES: tuple[_Rule, ...] = (
     (_UNPADDED, lambda found: _iso(found[1], found[3], found[4])),
     (_SHORT_YEAR, _short_year),
     (_PICSART, lambda found: _iso(f"20{found[1]}", found[2], found[3]) + "_"),
+    (_DASHCAM, lambda found: _iso(f"20{found[1]}", found[2], found[3]) + "_"),
 )
 _EAST_RULES: tuple[_Rule, ...] = (
     (_EAST_DAY, lambda found: _iso(found[1], found[2], found[3]) + " "),

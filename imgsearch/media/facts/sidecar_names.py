@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from imgsearch.media.facts.takeout_names import notes_of
+from imgsearch.media.facts.takeout_names import image_of_worded_notes, notes_of
 from imgsearch.records import FACTS_RECIPE
 
 EXTENSIONS = (".xmp", ".json")
@@ -83,6 +83,10 @@ class SidecarListing:
         for sidecar in sidecars:
             self._by_folded.setdefault(fold(sidecar.name), []).append(sidecar)
         self._has_notes = any(name.endswith(".json") for name in self._by_folded)
+        self._worded: dict[str, list[Sidecar]] = {}
+        for folded, found in self._by_folded.items():
+            if folded.endswith(".json") and (image := image_of_worded_notes(folded)):
+                self._worded.setdefault(image, found)
 
     def of(self, name: str) -> list[Sidecar]:
         """The sidecars of the image ``name``; of two that give the same fact, the earlier one counts. 10
@@ -96,7 +100,7 @@ class SidecarListing:
             found = next((self._by_folded[wanted] for wanted in notes_of(image) if wanted in self._by_folded), None)
             if found:
                 return found[:1]
-        return []
+        return (self._worded.get(folded) or self._worded.get(_original(folded)) or [])[:1]
 
 
 def images_of(sidecars: Iterable[str], folder: str) -> list[str]:

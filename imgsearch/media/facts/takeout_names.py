@@ -15,6 +15,8 @@ from collections.abc import Iterator
 _MOST = 46  # UTF-16 units, as JavaScript and Java count them, before the number and ".json"
 _CUTS = (_MOST, _MOST + 1)  # exports with one more are known: "PXL_20230809_203449253.LONG_EXPOSURE-02.ORIGINA.json"
 _NOTES = ".supplemental-metadata"
+# Exports in other languages may name the notes in theirs: "img_1.jpg.métadonnées supplémentaires(1).json".
+_WORDED = re.compile(r"(.+)(\.[a-z0-9]{2,5})\.[^\W\d_][^\d./()]{2,45}(\(\d{1,4}\))?\.json")
 _NUMBER = re.compile(r"\(\d{1,4}\)$")
 
 
@@ -28,6 +30,12 @@ def notes_of(name: str) -> Iterator[str]:
     yield stem + ".json"  # before 2018, and programs other than Takeout
 
 
+def image_of_worded_notes(name: str) -> str:
+    """The name of the image whose notes ``name`` may be, written in any language; "" if they are not named so."""
+    match = _WORDED.fullmatch(name)
+    return f"{match[1]}{match[3] or ''}{match[2]}" if match else ""
+
+
 def images_of_notes(name: str) -> Iterator[str]:
     """The names that the image of the notes ``name`` may have. Where Takeout cut the image's name, only its longest
     remaining beginning is given (see `was_cut`)."""
@@ -36,6 +44,8 @@ def images_of_notes(name: str) -> Iterator[str]:
             for bare, number in _with_and_without_number(media):
                 stem, extension = os.path.splitext(bare)  # noqa: PTH122
                 yield stem + (number or text[1]) + extension
+    if worded := image_of_worded_notes(name):
+        yield worded
 
 
 def _with_and_without_number(text: str) -> list[tuple[str, str]]:

@@ -41,6 +41,7 @@ COMPANIONS = {
         "b.jpg(1).json",
         "b.jpg.supplemental-metadata(1).json",
         "b.jpg.supplemental-m(1).json",
+        "b.jpg.métadonnées supplémentaires(1).json",
         "b(1).jpg.json",
     ],
     "scan(3).jpg": ["scan(3).jpg.supplemental-metadata.json", "scan.jpg(3).supplemental-metadata.json"],

@@ -84,13 +84,27 @@ AT = "2019-07-14T15:30:12"
         ("Scannable Document on Jul 14, 2019 at 3_30_12 PM.jpg", AT),
         ("14-July-2019 15.30.12.jpg", AT),
         ("Scan 2019-7-14.jpg", "2019-07-14"),
+        ("Halo 7_14_2019 3_30_12 PM.png", AT),  # Xbox Game Bar
+        ("FILE190714-153012F.jpg", AT),  # dashcams
+        ("EMER190714-153012-000123.JPG", AT),
         ("1563117012345.jpg", "2019-07-14T15:10:12+00:00"),
         ("Screenshot_1563117012.png", "2019-07-14T15:10:12+00:00"),
         *(
             (name, None)
             for name in ("10 marathon 2019.jpg", "IMG 2019.1.2.3.jpg", "9781563117012.jpg", "1920x1080.jpg")
         ),
-        *((name, None) for name in ("DSC01234.jpg", "DSC_2019.jpg", "IMG_2019.jpg", "12345678.jpg", "20191332.jpg")),
+        *(
+            (name, None)
+            for name in (
+                "1_14_2019.jpg",
+                "FILE191332-153012.jpg",
+                "DSC01234.jpg",
+                "DSC_2019.jpg",
+                "IMG_2019.jpg",
+                "12345678.jpg",
+                "20191332.jpg",
+            )
+        ),
         *((name, None) for name in ("received_1563117012345678.jpg", "4006381333931.jpg", "3f20190714ab12.jpg")),
         *((name, None) for name in ("19850714_101010.jpg", "29990714_101010.jpg", "20190230_101010.jpg")),
         *((name, None) for name in ("550e8400-e29b-41d4-a716-446655440000.jpg", "Photo 07-08-2019.jpg", "")),
@@ -122,6 +136,13 @@ def test_the_time_of_the_file_comes_last():
             ["IMG.jpg.supplemental-metadata(1).json", "IMG.jpg.supplemental-metadata.json"],
             ["IMG.jpg.supplemental-metadata(1).json"],
         ),
+        ("IMG.jpg", ["IMG.jpg.Metadaten.json"], ["IMG.jpg.Metadaten.json"]),
+        (
+            "IMG(1).jpg",
+            ["IMG.jpg.métadonnées supplémentaires(1).json"],
+            ["IMG.jpg.métadonnées supplémentaires(1).json"],
+        ),
+        ("IMG.jpg", ["IMG.jpg.métadonnées supplémentaires(1).json", "IMG.png.metadaten.json", "IMG.v2.json"], []),
         ("IMG-edited.jpg", ["IMG.jpg.supplemental-metadata.json"], ["IMG.jpg.supplemental-metadata.json"]),
         ("IMG-bearbeitet(1).jpg", ["IMG.jpg(1).json"], ["IMG.jpg(1).json"]),
         *(
