@@ -30,6 +30,7 @@ from transformers import (
 
 from imgsearch.errors import UsageError
 from imgsearch.generation.tokenizer import Marks
+from imgsearch.wording import counted
 
 TOP_K = 50
 """Nucleus sampling chooses among at most this many ids, the default of the transformers that LAVIS ran on."""
@@ -68,9 +69,11 @@ class Decoding:
                     f"{name} is {value!r:.60}, expected a number of {lowest:g} to {highest:g}",
                     f"for example {name}=1.0",
                 )
+        if not isinstance(self.do_sample, bool):
+            raise UsageError(f"do_sample is {self.do_sample!r:.60}, expected True or False", "leave it out for beams")
         if not self.do_sample and self.num_captions > self.num_beams:
             raise UsageError(
-                f"{self.num_captions} captions were asked of {self.num_beams} beams: there is at most one a beam",
+                f"{self.num_captions} captions were asked of {counted(self.num_beams, 'beam')}, at most one of each",
                 "raise num_beams, or draw them with do_sample=True",
             )
 

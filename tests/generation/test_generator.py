@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from imgsearch.errors import MediaError, NotEnoughMemory, UsageError
-from imgsearch.generation import Answer, Caption, Generator
+from imgsearch.generation import Answer, Caption, Generator, load_generator
+from imgsearch.model import load_model
 
 
 def _ids(captions: Any) -> list[list[int]]:
@@ -128,6 +130,7 @@ def test_one_picture_that_does_not_fit_is_told(opt: Any, images: Any, monkeypatc
         {"prompt": ["one", "two"]},
         {"prompt": 7},
         {"do_sample": True, "seed": [1, 2]},
+        {"do_sample": "no"},
         {"batch_size": 0},
     ],
 )
@@ -135,6 +138,16 @@ def test_an_argument_that_cannot_be_is_told(opt: Any, images: Any, asked: dict[s
     with pytest.raises(UsageError) as caught:
         opt.caption(images[:1], **asked)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"device": 0}, {"device": torch.device("cpu")}, {"dtype": torch.float32}, {"image_size": "big"}],
+)
+def test_a_loader_that_is_asked_for_what_cannot_be_says_so(asked: dict[str, Any]) -> None:
+    for load in (load_generator, load_model):
+        with pytest.raises(UsageError, match="expected"):
+            load("mini", **asked)
 
 
 def test_a_question_of_ten_thousand_letters_is_told(opt: Any, t5: Any, images: Any) -> None:

@@ -48,14 +48,17 @@ def make_id(source: ResolvedCheckpoint, dtype: str, query_tokens: int, dims: int
 
 def check_arguments(device: str, dtype: str, image_size: int | None) -> None:
     """Raise UsageError on a device, dtype or image size that cannot be."""
-    if device != "auto" and device.partition(":")[0] not in ("cpu", "cuda", "mps"):
-        raise UsageError(f"the device is {device!r}, expected auto, cpu, cuda, cuda:N or mps", "try --device cpu")
-    if dtype != "auto" and dtype not in DTYPES and not _INT8.fullmatch(dtype):
-        raise UsageError(f"the dtype is {dtype!r}, expected auto, {', '.join(DTYPES)}", "try --dtype auto")
+    known = isinstance(device, str) and (device == "auto" or device.partition(":")[0] in ("cpu", "cuda", "mps"))
+    if not known:
+        raise UsageError(f"the device is {device!r:.60}, expected auto, cpu, cuda, cuda:N or mps", "try --device cpu")
+    if not isinstance(dtype, str) or (dtype != "auto" and dtype not in DTYPES and not _INT8.fullmatch(dtype)):
+        raise UsageError(f"the dtype is {dtype!r:.60}, expected auto, {', '.join(DTYPES)}", "try --dtype auto")
     if dtype.startswith("int8") and device not in ("auto", "cpu"):
         raise UsageError(f"received dtype {dtype} on {device}, but int8 runs on the CPU alone", "try --device cpu")
-    if image_size is not None and image_size < 1:
-        raise UsageError(f"the image size is {image_size}, expected a positive number of pixels", "for example 224")
+    if image_size is not None and (not isinstance(image_size, int) or image_size < 1):
+        raise UsageError(
+            f"the image size is {image_size!r:.60}, expected a positive whole number of pixels", "for example 224"
+        )
 
 
 def resolve_device(device: str, dtype: str = "auto") -> str:
