@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, lru_cache
 from itertools import islice
 
@@ -18,6 +19,7 @@ from imgsearch.dedup.evidence.relation import relate
 from imgsearch.dedup.groups.components import component_batches, components
 from imgsearch.dedup.groups.crowds import crowded_images, left_to_series
 from imgsearch.dedup.groups.keep import KeepRule
+from imgsearch.dedup.groups.rivals import contests, is_another_shot, is_divided, settled
 from imgsearch.dedup.groups.star_groups import GroupTerms, is_link, make_groups, tell_links
 from imgsearch.dedup.groups.worth import Judgement, Worth
 from imgsearch.dedup.pixels.template_matching import Alignment
@@ -75,6 +77,7 @@ class Grouping:
         self._samples: dict[int, Worth] = {}
         self._series: frozenset[IdPair] = frozenset()
         self._looks = 0  # of the rounds before this one
+        self._divided: set[int] = set()  # images of pictures that fall into several groups
 
     def groups(self, failed: Failed, progress: StageProgress) -> Iterator[Group]:
         """The groups, by smallest image id, made one at a time after every look was taken. Results of looks are kept if
@@ -92,8 +95,12 @@ class Grouping:
             self._series = left_to_series(read_pairs(self._evidence, self._tiers), crowded, shots)
         self._read_traits(failed_once, progress)
         looked = self.look(self._open_looks(None), failed_once, progress)
-        while looked and (touched := self._hanging_with(looked)):
-            looked = self.look(self._open_looks(touched), failed_once, progress)
+        while True:
+            while looked and (touched := self._hanging_with(looked)):
+                looked = self.look(self._open_looks(touched), failed_once, progress)
+            looked = self._settle_contests(failed_once, progress)
+            if not looked:
+                break
         return self._belongings.settled(lambda: tell_links(self._made(self.judged)))
 
     def _read_traits(self, failed: Failed, progress: StageProgress) -> None:
@@ -112,23 +119,46 @@ class Grouping:
         components; only they are grouped. The first few come as soon as they are found, so that the processes are at
         work while the other groups are made; verdicts that come meanwhile are left out of account."""
         judged = dict(self.judged)
-        groups = self._made(judged, among)
+        groups = self._noting_divided(self._made(judged, among))
         looks = (look for group in groups for look in looks_at(group, judged.__contains__))
         begun = {look.key: look for look in islice(looks, _BEGUN)}
         yield from begun.values()
         yield from {look.key: look for look in looks if look.key not in begun}.values()
+
+    def _noting_divided(self, groups: Iterable[Group]) -> Iterator[Group]:
+        for group in groups:
+            if is_divided(group):
+                self._divided |= {group.keeper.image_id, *(member.copy.image_id for member in group.members)}
+            yield group
+
+    def _settle_contests(self, failed: Failed, progress: StageProgress) -> Collection[IdPair]:
+        """Compare copies that may be moved for one of two shots with both, and keep what is found. Returns the pairs
+        about which something is known now that was not."""
+        if not self._divided:
+            return ()
+        among = self._components_with(self._divided)
+        found = contests(self._made(self.judged, among), lambda: self._standing(self.judged, among), self.judged)
+        looks = {look.key: look for contest in found for look in contest.looks if look.key not in self.judged}
+        if looks:
+            return self.look(looks.values(), failed, progress)
+        told = dict(settled((each for each in found if each.standing(self.judged)), self._pool))
+        self._evidence.add_judged(_RECIPE_NEAR if self._near else RECIPE, told)
+        self.judged |= told
+        return told.keys()
 
     def _hanging_with(self, looked: Collection[IdPair]) -> Collection[int]:
         """The images of the components in which one of these looks changed something; most looks confirm what was
         assumed."""
         said = ((key, self.judged[key]) for key in looked)
         changed = {image_id for key, each in said if not each.is_copy or each.altered for image_id in key}
-        if not changed:
-            return ()
+        return self._components_with(changed) if changed else ()
+
+    def _components_with(self, images_of: Collection[int]) -> Collection[int]:
+        """All images of the components in which these are."""
         tiers = [tier for tier in TIERS if tier in self._tiers and tier != "bytes"]
         ends = np.fromiter((row[:2] for row in self._evidence.pairs(tiers)), np.dtype("i8,i8"))
         component_of, images = components(ends["f0"], ends["f1"])
-        hit = np.unique(component_of[np.isin(images, list(changed))])
+        hit = np.unique(component_of[np.isin(images, list(images_of))])
         return frozenset(images[np.isin(component_of, hit)].tolist())
 
     def _known(self) -> dict[IdPair, Judged]:
@@ -152,7 +182,8 @@ class Grouping:
         with PairLooks(self._store, failed) if self._near else contextlib.nullcontext() as near_looks:
             for part in lookups.chunks(verdicts(noted(), known, failed, self._pool), _KEPT_AT_ONCE):
                 if near_looks is not None:
-                    refuted = sorted(verdict.key for verdict in part if not verdict.judged.is_copy and verdict.read)
+                    unlike = (verdict for verdict in part if not verdict.judged.is_copy and verdict.read)
+                    refuted = sorted(verdict.key for verdict in unlike if not is_another_shot(verdict.judged))
                     whys = {verdict.key: verdict.judged.why for verdict in part}
                     seen = near_looks.look(refuted)
                     pairs = (_near_pair(key, found, orientations[key], whys[key]) for key, found in seen)
@@ -203,9 +234,14 @@ class Grouping:
     def _read(self, judged: Mapping[IdPair, Judged]) -> Iterator[Pair]:
         refuted = {key for key, said in judged.items() if not said.is_copy}
         refuted |= {key for key in self._series if key not in judged}
+        shots = {key for key in refuted if key in judged and is_another_shot(judged[key])}
         for pair in read_pairs(self._evidence, self._tiers):
-            if pair.evidence.tier != LOOKED_AT or (pair.first, pair.second) not in refuted:
+            key = pair.first, pair.second
+            if pair.evidence.tier != LOOKED_AT or key not in refuted:
                 yield pair
+            elif key in shots:
+                yield Pair(*key, replace(pair.evidence, tier="burst", why=judged[key].why))
+        refuted -= shots
         if refuted:
             for pair in read_pairs(self._evidence, [tier for tier in self._tiers if tier != LOOKED_AT]):
                 if (pair.first, pair.second) in refuted:

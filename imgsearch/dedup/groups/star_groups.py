@@ -170,8 +170,8 @@ class _Component:
         return self._stars[number]
 
     def _add_left_over(self) -> None:
-        """Adds an image that is only like members of groups to the group of the most similar one. It was not compared
-        with the keeper, so it is shown and never moved."""
+        """Adds an image that is only like members of groups, or like a worse keeper, to the group of the most similar
+        one. It is shown and never moved."""
         for number in self._best_first:
             star = self._stars.get(number)
             files = self._files[number]
@@ -179,18 +179,24 @@ class _Component:
                 continue
             near = [(self._tiers[row], -self._scores[row], other, row) for other, row in self._near[number]]
             for tier, _, other, row in sorted(near):
-                owner = self._taken.get(other, -1)
+                is_keeper = other in self._stars and bool(self._stars[other].members)
+                owner = self._taken.get(other, other if is_keeper else -1)
                 content = files[0].facts.content_hash
                 if tier not in _BY_COPIES or owner < 0 or self._is_apart(content, self._stars[owner]):
                     continue
                 evidence, through = self._seen_from(other, row), self._files[other][0]
                 stays = f"it was compared with {os.path.basename(through.path)} alone"  # noqa: PTH119
+                if is_keeper:
+                    judgement = self._terms.judgement
+                    found = judgement.stays(through, files[0], evidence) if judgement is not None else ""
+                    stays = found or "it is the better of the two, and the other keeps copies of its own"
                 self._stars.pop(number)
                 self._taken[number] = owner
                 own = self._stars[owner]
                 own.contents.add(content)
                 wanted = files[:1] if content in self._apart[content] else files
-                own.members.extend(Member(copy, evidence, False, stays, through=through) for copy in wanted)
+                via = None if is_keeper else through
+                own.members.extend(Member(copy, evidence, False, stays, through=via) for copy in wanted)
                 break
 
     def _pictures(self, stars: Mapping[int, _Star]) -> dict[int, int]:

@@ -24,7 +24,7 @@ IdPair = tuple[int, int]
 LOOKED_AT = "perceptual"
 """The tier that is decided by signatures of 32 x 32 and nothing else."""
 
-RECIPE = "5"
+RECIPE = "6"
 """Names the deciding rules: raise it when `inspection` changes, and pairs are compared again."""
 
 _TOGETHER = Bounds(jobs=16, cost=48_000_000)

@@ -14,6 +14,7 @@ from imgsearch.scenes.not_copies.families import (
     drawings,
     flattening,
     forms,
+    grain,
     keeping,
     programs,
     shots,
@@ -35,6 +36,7 @@ FAMILIES: dict[str, Draw] = {
         stacks,
         keeping,
         programs,
+        grain,
     )
     for name, draw in part.FAMILIES.items()
 }

@@ -67,7 +67,7 @@ def brute_groups(pairs, files, rule, distinct, acted_on):
             continue
         near = [(TIERS.index(t), -score[key], sum(key) - number) for key, t in strength.items() if number in key]
         for tier, _, other in sorted(near):
-            keeper = member_of.get(other)
+            keeper = member_of.get(other, other if members.get(other) else None)
             inside = [keeper, *(one for one, owner in member_of.items() if owner == keeper)]
             if keeper and TIERS[tier] not in NEVER_MOVED and not any(apart(number, one) for one in inside):
                 member_of[number] = keeper

@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from imgsearch.dedup.pixels.inspection.cells import cell_means
 from imgsearch.dedup.pixels.inspection.detail import detail_strength
+from imgsearch.dedup.pixels.inspection.grain import ANOTHER_GRAIN, PERHAPS_ANOTHER_SHOT, is_another_grain
 from imgsearch.dedup.pixels.inspection.judge import OTHER_DRAWING, Inspection, inspect_pictures
 from imgsearch.dedup.pixels.inspection.picture import InspectedImage
-from imgsearch.dedup.pixels.inspection.saved_again import was_made_of
+from imgsearch.dedup.pixels.inspection.planes import common_size
+from imgsearch.dedup.pixels.inspection.saved_again import MOST_UNEXPLAINED, share_unexplained, was_made_of
 from imgsearch.errors import MediaError
 from imgsearch.media.containers.header import load_exif_from
 from imgsearch.media.containers.tiff.directories import at_directory
@@ -27,7 +30,9 @@ from imgsearch.media.metadata.exif import exif_of, orientation_of
 from imgsearch.media.opening import decoding, open_image, readable_kind, translated
 from imgsearch.media.orientation import orient_image
 from imgsearch.media.samples.whole import FileTraits, describe_and_read, describe_file
+from imgsearch.media.signature import INVERSE_ORIENTATION
 from imgsearch.media.source import open_source
+from imgsearch.records import UInt8
 
 Answer = tuple[dict[str, Any], bytes]
 
@@ -37,7 +42,7 @@ _TRANSPARENCY = 24.0  # of 255, over 3 x 3 pixels, by which the transparency of 
 
 
 def answer(arguments: list[Any], settings: dict[str, Any], limits: DecodeLimits) -> Answer:
-    """["describe", "samples" or "inspect", its arguments] -> its answer, so that one process does all three."""
+    """["describe", "samples", "inspect" or "cells", its arguments] -> its answer, so that one process does all."""
     task, given = arguments
     return _TASKS[task](given, settings, limits)
 
@@ -63,7 +68,19 @@ def inspect(arguments: list[Any], settings: dict[str, Any], limits: DecodeLimits
     return call_all(lambda pair, limits: (inspect_pair(pair, limits, held).to_json(), b""), arguments, limits)
 
 
-_TASKS = {"describe": describe, "samples": samples, "inspect": inspect}
+def cells(arguments: list[Any], settings: dict[str, Any], limits: DecodeLimits) -> Answer:
+    """[[path, sha256, cells across, down], ...] -> {} of each (`several`), `cell_means` of its upright picture, float32
+    row by row, in the body. Raises MediaError."""
+    return call_all(_cells, arguments, limits)
+
+
+def _cells(arguments: list[Any], limits: DecodeLimits) -> Answer:
+    path, content_hash, across, down = arguments
+    image = open_upright(path, _FULL, limits=limits, content_hash=content_hash)
+    return {}, cell_means(image, (across, down)).tobytes()
+
+
+_TASKS = {"describe": describe, "samples": samples, "inspect": inspect, "cells": cells}
 
 
 def describe_indexed(arguments: list[Any], limits: DecodeLimits) -> FileTraits:
@@ -120,27 +137,58 @@ def inspect_pair(arguments: list[Any], limits: DecodeLimits, held: _OpenImages |
     first = held.opened(path, digest, limits)
     second = held.opened(other_path, other_digest, limits).turned(orientation)
     found = inspect_pictures(first, second, turned=orientation != 1)
+    if found.same and not found.altered and orientation == 1:
+        steps: Sequence[int] = ()
+        turned = 1
+        if first.size == second.size:
+            gentle, harsh, harsh_path = (first, second, other_path) if size > other_size else (second, first, path)
+            steps, turned = _steps_of_jpeg(harsh_path, limits)
+        found = _unless_another_shot(found, (first, second), sum(steps))
     if found.same and not found.altered and orientation == 1 and first.size == second.size:
-        gentle, harsh = (first, other_path) if size > other_size else (second, path)
-        found = _unless_saved_again(found, gentle, harsh, limits)
         found = _unless_softened(found, (first, size), (second, other_size))
+        if steps:
+            found = _unless_saved_again(found, _as_stored(gentle, turned), _as_stored(harsh, turned), steps)
     if found.same and clear and other_clear:
         found = _with_transparency(found, _alpha(path, limits), orient_image(_alpha(other_path, limits), orientation))
     return found
 
 
-def _unless_saved_again(found: Inspection, gentle: InspectedImage, harsh: str, limits: DecodeLimits) -> Inspection:
-    """``gentle``: the image of the larger file; ``harsh``: the smaller file. If the larger one was made from the
-    smaller, a JPEG, neither counts as a mere copy of the other."""
-    with translated("read"), open_source(os.fspath(harsh), limits) as source:
+def _unless_saved_again(found: Inspection, gentle: UInt8, harsh: UInt8, steps: Sequence[int]) -> Inspection:
+    """``harsh``: lightness of the smaller file, a JPEG, as stored; ``gentle``: of the larger one. If the larger one was
+    made from the smaller, or neither from the other, neither counts as a mere copy."""
+    if share_unexplained(gentle, harsh, steps) > MOST_UNEXPLAINED:
+        return replace(found, why=PERHAPS_ANOTHER_SHOT, altered=True)
+    if was_made_of(gentle, steps):
+        return replace(found, why="the larger file was made of the smaller one", altered=True)
+    return found
+
+
+def _as_stored(picture: InspectedImage, orientation: int) -> UInt8:
+    """Its lightness before a file with that EXIF orientation was turned upright."""
+    if orientation == 1:
+        return picture.luma
+    return np.asarray(orient_image(Image.fromarray(picture.luma), INVERSE_ORIENTATION[orientation]))
+
+
+def _steps_of_jpeg(path: str, limits: DecodeLimits) -> tuple[Sequence[int], int]:
+    """The 64 steps of a JPEG's lightness, none of another file, and the EXIF orientation."""
+    with translated("read"), open_source(os.fspath(path), limits) as source:
         kind = readable_kind(source.head, source.name)
         if kind.format != "JPEG":
-            return found
+            return (), 1
         with open_image(source.stream, kind, source.size_bytes, limits) as image:
-            steps = getattr(image, "quantization", {}).get(0)
-    if steps is None or not was_made_of(gentle.luma, steps):
+            return tuple(getattr(image, "quantization", {}).get(0, ())), orientation_of(exif_of(image))
+
+
+def _unless_another_shot(found: Inspection, two: tuple[InspectedImage, InspectedImage], steps: int) -> Inspection:
+    """Rejected if the two differ in their grain; a drawing has none."""
+    first, second = two
+    if first.is_drawn or second.is_drawn:
         return found
-    return replace(found, why="the larger file was made of the smaller one", altered=True)
+    size = common_size(first.size, second.size)
+    if not is_another_grain(first.planes(size), second.planes(size), steps):
+        return found
+    return Inspection(False, 0.0, ANOTHER_GRAIN, difference=found.difference)
 
 
 def _unless_softened(
