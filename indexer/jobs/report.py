@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ from indexer.forecast import time_text
 from indexer.jobs.claims import claimed, holder
 from indexer.jobs.inputs.rows import InputRow
 from indexer.jobs.ledger import JobSums, done_shards, read_list, sums_of
+from indexer.jobs.library.record import PublishedRecord
 from indexer.jobs.shards.reader import ShardReader
 from indexer.jobs.shards.results import Again, Copied, Embedded, Failed, Result
 from indexer.jobs.spec import JobSpec, Shard, open_job
@@ -79,10 +79,8 @@ def job_status(folder: Path) -> JobStatus:
     running = {shard.index: who for shard in spec.shards if shard.index not in done and (who := _maker(spec, shard))}
     finished = sums.inputs - sums.pending
     left = sums.seconds / finished * sums.pending if finished else None
-    published: dict[str, Any] = {}
-    if spec.layout.published.exists():
-        published = json.loads(spec.layout.published.read_bytes())
-    return JobStatus(spec, sums, running, left, str(published.get("folder", "")), len(published.get("missing", ())))
+    published = PublishedRecord.read(spec)
+    return JobStatus(spec, sums, running, left, published.folder, len(published.missing))
 
 
 def _maker(spec: JobSpec, shard: Shard) -> str:

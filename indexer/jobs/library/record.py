@@ -25,6 +25,7 @@ class PublishedRecord:
 
     @classmethod
     def read(cls, spec: JobSpec) -> PublishedRecord:
+        """An empty one where there is none, or none that can be read: then nothing counts as published."""
         try:
             return cls(**json.loads(spec.layout.published.read_bytes()))
         except (OSError, ValueError, TypeError):

@@ -38,6 +38,9 @@ def test_a_partial_library_names_what_is_missing(jobs, hostile, content):
     assert "publish it again" in said.text() and said.as_dict()["library_missing_shards"] == 2
     whole = jobs.publish(spec)
     assert "without" not in job_status(Path(spec.folder)).text()
+    for damage in (b"{", b"[1]", b"\xff\xfe"):
+        spec.layout.published.write_bytes(damage)
+        assert "not published yet" in job_status(Path(spec.folder)).text()
     assert (whole.folder, whole.missing, whole.images) == (made.folder, (), 9)
     other = jobs.create(hostile, name="other")
     jobs.run(other)
