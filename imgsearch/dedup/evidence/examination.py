@@ -24,7 +24,7 @@ Failed = Callable[[Failure], None]
 TRAITS = "traits"
 SAMPLES = "samples"
 RECIPE = "3"
-TRAITS_RECIPE = "5"
+TRAITS_RECIPE = "6"
 """Name how samples and traits are read; raise one when that changes, and they are read again."""
 
 _KEPT_AT_ONCE = 256  # texts a transaction, which a killed run loses

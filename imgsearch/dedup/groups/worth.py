@@ -77,6 +77,7 @@ ORDER_WORDS = (
         "more metadata",
         "more words in it",
         "has data beside its picture",
+        "has a palette",
         "says how large it is printed",
         "has files that belong to it",
     ),
@@ -108,6 +109,7 @@ class Judgement:
             -len(_told(traits)),
             -len(traits.words),
             -len(traits.other_data),
+            -int(bool(traits.palette)),
             -int(bool(traits.density)),
             -self.attached(copy.path),
         )
@@ -158,6 +160,8 @@ class Judgement:
         if evidence.tier == "pixels":  # nothing else can differ
             if its.density and abs(its.density - mine.density) > _SAME_DENSITY * its.density:
                 return "it is printed at another size" if mine.density else "it alone says how large it is printed"
+            if its.palette and its.palette != mine.palette:
+                return "its colours have other numbers" if mine.palette else "its colours alone have numbers"
             same = mine.map_digest and mine.map_digest == its.map_digest
             return "both have a gain map or a depth map, not known to be equal" if its.maps and not same else ""
         if its.uncompared:

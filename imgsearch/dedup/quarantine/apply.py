@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -188,9 +189,18 @@ class _Run:
             self._leave(member, f"moved; what only it told was not written down: {reason_of(exc)}")
 
 
+_IN_WORDS = {
+    errno.EACCES: "there is no permission to read it, or to change its folder",
+    errno.EPERM: "there is no permission to change it, or its folder",
+    errno.EROFS: "its disk is read-only",
+}
+
+
 def reason_of(exc: OSError | Refused) -> str:
     """The reason in words for a person."""
-    return str(exc) if isinstance(exc, Refused) or not exc.strerror else exc.strerror
+    if isinstance(exc, Refused) or not exc.strerror:
+        return str(exc)
+    return _IN_WORDS.get(exc.errno or 0, exc.strerror)
 
 
 def put_back_begun(run: RunFolder, journal: Journal, unfinished: Unfinished) -> str:

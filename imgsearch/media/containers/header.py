@@ -38,6 +38,7 @@ class Header:
     map_parts: list[FilePart] = field(default_factory=list)  # where the maps lie; empty if that is unknown
     density: float = 0.0  # pixels an inch, where the container itself states them
     steps: int = 0  # the sum of the 64 steps of a JPEG's first table: the smaller, the less it is compressed
+    palette: bytes = b""  # of a PNG: red, green and blue of each number
     plays: int = 0  # how often an animation is shown; 0 for ever
     space: str = "RGB"
     icc: bytes = b""

@@ -11,7 +11,9 @@ from imgsearch.media.containers.film import begins_film
 from imgsearch.media.containers.header import MAX_BLOCK_BYTES, Header, load_exif, read_at, western
 
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
-_KEPT = frozenset({b"IHDR", b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cICP", b"pHYs", b"acTL", b"fcTL", b"eXIf", *_TEXTS})
+_KEPT = frozenset(
+    {b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"sRGB", b"gAMA", b"cICP", b"pHYs", b"acTL", b"fcTL", b"eXIf", *_TEXTS}
+)
 _MAX_CHUNKS = 200_000
 _MAX_TEXTS = 64
 _MAX_INFLATED = 4 * 1024 * 1024
@@ -50,6 +52,8 @@ def read_header(stream: BinaryIO) -> Header:
             header.film = begins_film(read_at(stream, end, 12))
         elif name == b"sRGB":
             plain = True
+        elif name == b"PLTE":
+            header.palette = data if colour_type == _PALETTE else b""
         elif name not in _TEXTS:
             _keep(header, name, data)
         elif (texts := texts + 1) <= _MAX_TEXTS:

@@ -57,6 +57,8 @@ class FileTraits:
     other_data: dict[str, str] = field(default_factory=dict)
     """Digest -> what it is, in words: everything else in the file, such as a signed statement of its origin, data of
     programs, data appended behind the picture."""
+    palette: str = ""
+    """Digest of a PNG's palette, whose numbers may mean something (the classes of a mask); "" for none."""
     density: float = 0.0
     """Pixels an inch, which say how large it is printed; 0 if unknown, and for 72 and 96, which programs write without
     knowing it."""
@@ -144,6 +146,7 @@ def _traits(header: Header, stream: BinaryIO, format_name: str) -> FileTraits:
         map_digest=_map_digest(header, stream),
         uncompared=bool(header.hidden),
         other_data=other_data(stream, format_name, header),
+        palette=hashlib.sha256(header.palette).hexdigest() if header.palette else "",
         density=_density(header),
         steps=header.steps,
         taken=facts.taken,

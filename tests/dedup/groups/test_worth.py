@@ -245,6 +245,13 @@ def test_reference_folder_comes_first_and_a_richer_file_is_then_not_moved() -> N
     assert not member.move and member.stays
 
 
+def test_numbers_of_a_palette_are_kept() -> None:
+    mask, renumbered = (replace(PLAIN, palette=digest) for digest in ("0a", "1b"))
+    assert pair(mask, PLAIN, PIXELS) == pair(mask, mask, PIXELS) == ""
+    assert pair(PLAIN, mask, PIXELS) and pair(mask, renumbered, PIXELS)
+    assert pair(PLAIN, mask) == ""
+
+
 def test_attached_files_decide_between_equals() -> None:
     alone, stacked = make_copy("/p/a.jpg", 1), make_copy("/q/a.jpg", 2)
     judgement = Judgement(lambda number: Worth(PLAIN), attached={"/q/a.jpg": 1, "/p/a.jpg": 0}.__getitem__)

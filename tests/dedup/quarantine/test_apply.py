@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import replace
@@ -9,7 +10,7 @@ from dataclasses import replace
 import pytest
 from moved import reasons
 
-from imgsearch.dedup.quarantine.apply import apply_plan
+from imgsearch.dedup.quarantine.apply import apply_plan, reason_of
 from imgsearch.dedup.quarantine.folder import runs
 from imgsearch.dedup.quarantine.undo import undo
 from imgsearch.errors import UsageError
@@ -188,3 +189,8 @@ def test_what_only_the_copy_knew_is_written_down(desk):
         "xmp": {"path": str(desk.path("b.xmp")), "text": "<x:xmpmeta>stars</x:xmpmeta>"},
     }
     assert desk.path("b.xmp").exists()
+
+
+def test_missing_permission_is_told_in_words() -> None:
+    told = [reason_of(OSError(code, os.strerror(code))) for code in (errno.EACCES, errno.EROFS, errno.ENOSPC)]
+    assert "no permission" in told[0] and "read-only" in told[1] and told[2] == os.strerror(errno.ENOSPC)

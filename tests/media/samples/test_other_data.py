@@ -102,6 +102,17 @@ def test_measurements_of_an_instrument_count_and_metadata_do_not(tmp_path) -> No
     assert len(traits(tmp_path, "tif", encoded("tif", tiffinfo=layers)).other_data) == 1
 
 
+def test_palettes_are_told_apart(tmp_path) -> None:
+    mask = PICTURE.convert("L").point(lambda level: level // 86).convert("P")
+    found = []
+    for colours in ([0, 0, 0, 128, 0, 0, 0, 128, 0], [0, 0, 0, 0, 128, 0, 128, 0, 0]):
+        mask.putpalette(colours)
+        mask.save(tmp_path / "mask.png")
+        found.append(describe_file(tmp_path / "mask.png").palette)
+    assert all(found) and len(set(found)) == 2
+    assert traits(tmp_path, "png", encoded("png")).palette == ""
+
+
 def test_preview_of_a_camera_is_no_other_data(tmp_path) -> None:
     stream = io.BytesIO()
     PICTURE.save(stream, "MPO", save_all=True, append_images=[PICTURE.resize((24, 20))])
