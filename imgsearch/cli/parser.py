@@ -52,8 +52,13 @@ class Parser(argparse.ArgumentParser):
             if not options:
                 self.error(f"received {_quoted(rest)}, which is one too many" if len(rest) == 1 else _too_many(rest))
             wrong = options[0].partition("=")[0]
-            near = meant_option(wrong, self.every_option())
-            self.error(f"there is no option {wrong}{f'; did you mean {near}?' if near else ''}")
+            verb = next((word for word in args or () if word in self.verbs()), "")
+            holder = self.verbs().get(verb, self)
+            near = meant_option(wrong, holder.every_option())
+            having = [name for name, other in self.verbs().items() if wrong in other.every_option()]
+            if having and verb:
+                self.error(f"{holder.prog} has no option {wrong}, {' and '.join(having)} can have it")
+            holder.error(f"there is no option {wrong}{f'; did you mean {near}?' if near else ''}")
         return found
 
     def every_option(self) -> list[str]:

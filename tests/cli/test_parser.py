@@ -88,6 +88,8 @@ def test_what_is_wrong_is_said_with_what_is_allowed(parser: Parser, line: str, s
         ("serve --port -1", "from 0 to 65,535"),
         ("dedup fnd", "did you mean find?"),
         ("dedup find --tier bytes", "did you mean --tiers?"),
+        ("dedup apply --plan x", "imgsearch dedup apply has no option --plan, find can have it"),
+        ("dedup apply --quarntine x", "did you mean --quarantine?"),
         ("models pul x", "imgsearch models has no command 'pul'; did you mean pull?"),
         ("index --dtype float8 x", "expected one of auto, float32, bfloat16, float16"),
         ("stats extra", "'extra'"),
