@@ -21,7 +21,7 @@ for 1,000,000; with 1,000 candidates of 100,000 it is .999, with 3,000 of 1,000,
 
 EXACT_MORE = 1000
 """If at most so many images more than candidates of all are allowed, each is scored exactly: 3.3 us an image, 8 where
-its pages were not used before. To name the candidates of so few takes 6 ms of CPU in 200,000 images, 11 in a million;
+its pages were not used before. To name the candidates of so few takes 6 ms of CPU in 200,000 images, 14 in a million;
 then 1,000 are scored."""
 
 
