@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from album import paint_album
 from colour_shelf import SURE, ColourModel, index_pictures
-from stand import ARGUMENTS, CHROMIUM, PASSWORD, PATIENCE_MS, PICTURES, Site, Watched, served
+from contexts import Contexts
+from stand import ARGUMENTS, CHROMIUM, LIVELY, PASSWORD, PICTURES, Site, Watched, served
 
 from imgsearch.storage import create_store
 from web.config import WebConfig
@@ -85,28 +86,41 @@ def servers() -> Iterator[ExitStack]:
         yield stack
 
 
+@pytest.fixture(scope="session")
+def contexts(browser: Any) -> Iterator[Contexts]:
+    with Contexts(browser) as made:
+        yield made
+
+
 @pytest.fixture
-def open_page(browser: Any, site: Site, servers: ExitStack, watched: Watched) -> Iterator[Callable[..., Any]]:
-    """``open_page(path, url=..., **context)``: a page of a new browser context. What the console says and what other
-    hosts are asked for is checked when the test ends."""
-    contexts: list[Any] = []
+def open_page(contexts: Contexts, site: Site, servers: ExitStack, watched: Watched) -> Iterator[Callable[..., Any]]:
+    """``open_page(path, url=..., **context)``: a page of a browser context that no other page of the test has, and that
+    knows nothing of earlier tests. Nothing glides in it unless it is given `LIVELY`. What the
+    console says and what other hosts are asked for is checked when the test ends."""
+    lent: list[Any] = []
 
     def opened(path: str = "/", url: str = site.url, **options: Any) -> Any:
         options.setdefault("viewport", {"width": 1280, "height": 800})
-        context = browser.new_context(**options)
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE_MS)
+        options.setdefault("reduced_motion", "reduce")
+        context = contexts.lend(url, options)
+        lent.append(context)
         page = context.new_page()
         watched.attach(page, url)
         page.goto(url + path)
         return page
 
     yield opened
-    for context in contexts:
-        context.close()
+    for context in lent:
+        contexts.take_back(context)
     watched.check()
 
 
 @pytest.fixture
 def page(open_page: Callable[..., Any]) -> Any:
     return open_page("/")
+
+
+@pytest.fixture
+def lively_page(open_page: Callable[..., Any]) -> Any:
+    """One in which tiles glide and pictures fade."""
+    return open_page("/", **LIVELY)

@@ -29,6 +29,8 @@ ARGUMENTS = [
 PICTURES = 84
 PATIENCE_MS = 60_000
 PASSWORD = "four words are enough"
+# Options of a page in which tiles glide and pictures fade.
+LIVELY = {"reduced_motion": "no-preference"}
 
 
 @dataclass

@@ -14,8 +14,11 @@ SIZES = "found => found.slice(0, 12).map((one) => [one.closest('.tile').dataset.
 
 def test_tiles_are_sharp_on_dense_screens_and_light_on_plain_ones(open_page: Callable[..., Any]) -> None:
     for density, medium in ((1, False), (2, True)):
-        for path in ("/", "/timeline"):
-            page = open_page(path, device_scale_factor=density)
+        page = open_page("/", device_scale_factor=density)
+        home = page.url
+        for path in ("", "timeline"):
+            if path:
+                page.goto(home + path)
             until(page, f"document.querySelectorAll('.tile img[src]').length > 7 && {LOADED}")
             assert page.eval_on_selector_all(".tile img[src]", SOURCES) == 8 * [medium], (density, path)
     wide = open_page("/", viewport={"width": 2560, "height": 1000})

@@ -77,7 +77,8 @@ def check_with_axe(page: Any) -> None:
         assert not found, (scheme, [(one["id"], [node["html"][:160] for node in one["nodes"][:3]]) for one in found])
 
 
-def test_keyboard_alone_is_enough(page: Any) -> None:
+def test_keyboard_alone_is_enough(lively_page: Any) -> None:
+    page = lively_page
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("/")
@@ -142,9 +143,10 @@ def test_pages_fit_every_width(open_page: Callable[..., Any], phone: bool, width
         assert page.eval_on_selector(".stage", "(stage) => stage.clientHeight") > 200
 
 
-def test_dark_is_dark_and_light_is_light(open_page: Callable[..., Any]) -> None:
+def test_dark_is_dark_and_light_is_light(page: Any) -> None:
     def tone(scheme: str) -> int:
-        found = open_page("/", color_scheme=scheme).evaluate("getComputedStyle(document.body).backgroundColor")
+        page.emulate_media(color_scheme=scheme)
+        found = page.evaluate("getComputedStyle(document.body).backgroundColor")
         return int(found.removeprefix("rgb(").split(",")[0])
 
     assert tone("light") > 240 and tone("dark") < 30
@@ -186,8 +188,8 @@ WATCH_SHIFTS = """() => {
 }"""
 
 
-def test_layout_shifts_less_than_can_be_seen(open_page: Callable[..., Any]) -> None:
-    page = open_page("/")
+def test_layout_shifts_less_than_can_be_seen(lively_page: Any) -> None:
+    page = lively_page
     page.evaluate(WATCH_SHIFTS)
     page.wait_for_load_state("networkidle")
     for _ in range(12):
@@ -201,7 +203,8 @@ def test_layout_shifts_less_than_can_be_seen(open_page: Callable[..., Any]) -> N
     assert sum(value for value, *_ in shifts) < LARGEST_SHIFT, shifts
 
 
-def test_tiles_that_change_places_glide_and_do_not_shift(page: Any) -> None:
+def test_tiles_that_change_places_glide_and_do_not_shift(lively_page: Any) -> None:
+    page = lively_page
     page.wait_for_load_state("networkidle")
     page.evaluate(WATCH_SHIFTS)
     page.evaluate(

@@ -11,7 +11,7 @@ import pytest
 from colour_shelf import ColourModel, index_pictures
 from gestures import until
 from PIL import Image
-from stand import Site, served
+from stand import LIVELY, Site, served
 
 from imgsearch.storage import create_store
 from web.config import WebConfig
@@ -46,7 +46,7 @@ def tile(name: str) -> str:
 
 
 def test_pictures_move_under_the_mouse_and_in_the_lightbox(open_page: Callable[..., Any], odd_site: Site) -> None:
-    page = open_page("/", odd_site.url)
+    page = open_page("/", odd_site.url, **LIVELY)
     page.wait_for_selector(".moves >> nth=3")
     badges = page.eval_on_selector_all(
         ".tile:has(.moves)",
