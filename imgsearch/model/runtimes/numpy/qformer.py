@@ -6,7 +6,7 @@ image comes. Letters in shapes: B rows, T query tokens, L word pieces, H the wid
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from imgsearch.model.checkpoints.config import QFormerSizes
 from imgsearch.model.contract import WATCHED_LAYERS
-from imgsearch.model.runtimes.numpy.layers import LayerNorm, Linear, attend, attention_shares, exponentials, gelu
+from imgsearch.model.runtimes.numpy.layers import LayerNorm, Linear, attend, attention_shares, exponentials, gelu, parts
 from imgsearch.model.runtimes.numpy.weights import Weights
 from imgsearch.records import Float32
 
@@ -26,7 +26,7 @@ class _SelfAttention:
     norm: LayerNorm
 
     def __call__(self, states: Float32, heads: int, mask: Float32 | None) -> Float32:
-        query, key, value = np.split(self.qkv(states), 3, axis=-1)
+        query, key, value = parts(self.qkv(states), 3)
         return self.norm.of_sum(self.dense(attend(query, key, value, heads, mask)), states)
 
     def of_pairs(self, seen: Float32, told: Float32, heads: int, *, last: bool) -> Float32:
@@ -39,7 +39,7 @@ class _SelfAttention:
             both[:, tokens:] = self.qkv(told)
         else:
             both = self.qkv(np.concatenate([seen, told], axis=1))
-        query, key, value = np.split(both, 3, axis=-1)
+        query, key, value = parts(both, 3)
         if last:
             return self.norm.of_sum(self.dense(attend(query[:, :tokens], key, value, heads)), seen)
         found = self.dense(attend(query, key, value, heads))
@@ -57,18 +57,18 @@ class _CrossAttention:
 
     def __call__(self, states: Float32, features: Float32, heads: int) -> Float32:
         """``states`` [B, T, H], ``features`` [B or 1, N, W] -> [B, T, H]."""
-        key, value = np.split(self.key_value(features), 2, axis=-1)
+        key, value = parts(self.key_value(features), 2)
         return self.norm.of_sum(self.dense(attend(self.query(states), key, value, heads)), states)
 
     def shares(self, states: Float32, features: Float32, heads: int) -> Float32:
         """Of the attention that each state pays, the share of each position: [B, T, N], the mean over the heads."""
-        key, _ = np.split(self.key_value(features), 2, axis=-1)
+        key, _ = parts(self.key_value(features), 2)
         mean: Float32 = attention_shares(self.query(states), key, heads).mean(axis=1)
         return mean
 
     def cache_image(self, features: Float32, heads: int) -> Float32:
         """``features`` [N, W] -> keys and values [2, A, N, H / A], the keys scaled as attention asks."""
-        split = np.stack(np.split(self.key_value(features), 2, axis=-1))  # [2, N, H]
+        split = np.stack(parts(self.key_value(features), 2))  # [2, N, H]
         kept = np.ascontiguousarray(split.reshape(2, len(features), heads, -1).swapaxes(1, 2))
         kept[0] *= np.float32(kept.shape[-1] ** -0.5)
         return kept
@@ -167,6 +167,17 @@ class NumpyQFormer:
         """One text with P images: ``read_images`` of ``words`` [1, L, H] with what ``cache_image`` gave for each,
         to rounding. Until the queries attend to an image, all pairs are one and are computed once; so are the words up
         to the layer after that."""
+        return self._read_pairs(queries, words, lambda layer, _: [cache.layers[layer] for cache in caches])
+
+    def read_pairs_once(self, queries: Float32, words: Float32, features: Float32) -> Float32:
+        """The same with ``features`` [P, N, W] of which nothing is kept: the memory of one layer's keys and values."""
+        heads = self._sizes.heads
+        return self._read_pairs(queries, words, lambda _, cross: [cross.cache_image(one, heads) for one in features])
+
+    def _read_pairs(
+        self, queries: Float32, words: Float32, keys_of: Callable[[int, _CrossAttention], Sequence[Float32]]
+    ) -> Float32:
+        """``keys_of`` gives each image's keys and values for a cross-attention, the n-th of all."""
         tokens = queries.shape[1]
         seen, told = self._first_norm(queries), self._first_norm(words)  # [1, T, H], [1, L, H]
         layers = iter(range(len(self._crosses)))
@@ -175,8 +186,7 @@ class NumpyQFormer:
             states = attention.of_pairs(seen, told, self._sizes.heads, last=last)
             seen = states[:, :tokens]
             if (cross := self._crosses.get(number)) is not None:
-                layer = next(layers)
-                seen = cross.attend_cached(seen, [cache.layers[layer] for cache in caches])
+                seen = cross.attend_cached(seen, keys_of(next(layers), cross))
             seen = self._query_forwards[number](seen)
             if not last:
                 told = self._text_forwards[number](states[:, tokens:])
