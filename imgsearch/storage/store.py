@@ -75,17 +75,21 @@ class Store(FilteredReads):
         differ (one checkpoint has many paths), nothing else."""
         if not is_model_free(model):
             self.require_vectors()
-        differing = [
-            f"{name} {getattr(model, name)}, library {getattr(self.model, name)}"
+        fields = [
+            name
             for name in ("fingerprint", "recipe", "dtype", "query_tokens", "dims")
             if getattr(model, name) != getattr(self.model, name)
         ]
-        if differing:
+        if fields:
+            differing = [f"{name} {getattr(model, name)}, library {getattr(self.model, name)}" for name in fields]
+            named, asked = "--model", f"--model {model.name}"
+            if fields == ["dtype"]:
+                named, asked = "--dtype", f"{asked} --dtype {model.dtype.split('-')[0]}"
             raise ModelMismatch(
                 f"the library {self.path} belongs to the model {self.model.name!r}; got {model.name!r} "
                 f"({'; '.join(differing)})",
-                "leave --model out to use the library's own model; other vectors are made beside its own by "
-                f"`imgsearch index --model {model.name} --beside`, in another library by --library OTHER FOLDER",
+                f"leave {named} out to use the library's own model; other vectors are made beside its own by "
+                f"`imgsearch index {asked} --beside`, in another library by --library OTHER FOLDER",
             )
 
     def require_vectors(self) -> None:

@@ -64,6 +64,7 @@ def test_another_model_is_refused_with_the_way_out(store, kit, change):
     with pytest.raises(ModelMismatch, match="--library OTHER") as caught:
         create_store(store.path, other)
     assert "'mini'" in caught.value.message
+    assert f"leave {'--dtype' if 'dtype' in change else '--model'} out" in str(caught.value.hint)
     store.require_model(dataclasses.replace(kit.model, name="/elsewhere/mini"))
 
 

@@ -3,7 +3,9 @@ int8 NNCF."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import time
 import warnings
 from collections.abc import Callable
@@ -121,13 +123,14 @@ def _quantised(graph: Any, model: Blip2Model, pictures: UInt8) -> Any:
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
     samples = [model.preprocess_arrays(one[None]).numpy() for one in pictures]
-    return nncf.quantize(
-        graph,
-        nncf.Dataset(samples),
-        subset_size=len(samples),
-        model_type=nncf.ModelType.TRANSFORMER,  # with SmoothQuant; without it the error was four times as large
-        preset=nncf.QuantizationPreset.MIXED,
-    )
+    with contextlib.redirect_stdout(io.StringIO()):  # where nncf draws bars, which would stand before a result as JSON
+        return nncf.quantize(
+            graph,
+            nncf.Dataset(samples),
+            subset_size=len(samples),
+            model_type=nncf.ModelType.TRANSFORMER,  # with SmoothQuant; without it the error was four times as large
+            preset=nncf.QuantizationPreset.MIXED,
+        )
 
 
 @dataclass(frozen=True, slots=True)
