@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import importlib.util
 import json
 import os
 import platform
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from imgsearch.errors import UsageError
+from imgsearch.extras import has_extra
 from imgsearch.files import write_whole
 from imgsearch.settings import available_cores
 
@@ -109,7 +109,7 @@ def probe() -> dict[str, float]:
     CPU time counts, so that other work on the machine hardly matters. float32 in NumPy; bfloat16, and float32 beside
     it, in torch, where torch is installed and the processor has the instructions. A cache that cannot be written is no
     error."""
-    rates = _torch_rates() if has_bfloat16() and importlib.util.find_spec("torch") is not None else _numpy_rates()
+    rates = _torch_rates() if has_bfloat16() and has_extra("torch") else _numpy_rates()
     target = _cache_file()
     try:
         kept = json.loads(target.read_text(encoding="utf-8"))
