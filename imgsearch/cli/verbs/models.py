@@ -151,10 +151,7 @@ def _profile_in_words(profile: RuntimeProfile) -> str:
         many = profile.images_without_torch
         runtime = f"NumPy; torch to index more than {many} pictures" if many else "NumPy to search, torch to index"
     seconds = profile.image_seconds
-    if seconds is None:
-        speed = "speed not known"
-    else:
-        speed = f"about {describe_pace(seconds)} a picture"
+    speed = "speed not known" if seconds is None else f"about {describe_pace(seconds)} a picture"
     return (
         f"here: {profile.device}, {profile.dtype}, {runtime}; {speed}; "
         f"{describe_size(profile.weight_bytes)} of weights; re-ranks {profile.rerank_depth}"

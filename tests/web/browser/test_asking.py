@@ -159,7 +159,7 @@ def test_problem_is_told_and_the_question_kept(page: Any, speaking: Speaking, wa
     page.route("**/ask", lambda route: route.fulfill(status=503, body=told, content_type="application/problem+json"))
     ask(page, "what is it?")
     page.wait_for_selector(".ask .word-of-warning")
-    assert page.inner_text(".ask .word-of-warning") == "too many wait try again in 2 s"
+    assert page.inner_text(".ask .word-of-warning") == "Too many wait. Try again in 2 s."
     assert page.input_value(".ask input") == "what is it?"
     page.unroute("**/ask")
     page.press(".ask input", "Enter")

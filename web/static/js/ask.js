@@ -1,6 +1,6 @@
 // What a picture shows, in words: its caption, and answers to questions about it. Loaded with the first picture that has any.
 
-import { API, ask, csrf, Problem } from "./client.js";
+import { API, ask, csrf, inSentences, Problem } from "./client.js";
 import { el, icon, percent, WRITES } from "./dom.js";
 
 const LONGEST = 500; // letters of a question
@@ -82,7 +82,7 @@ class Talk {
       await this.#hear(question, show, this.under_way.signal);
       this.turns.push(turn);
     } catch (problem) {
-      if (problem.name !== "AbortError") show({ note: [problem.message, problem.hint].filter(Boolean).join(" "), failed: true });
+      if (problem.name !== "AbortError") show({ note: inSentences(problem), failed: true });
       else if (turn.answer) show({ note: "stopped" });
       else item.remove();
       if (!turn.answer && !this.input.value) this.input.value = question;

@@ -11,6 +11,9 @@ export class Problem extends Error {
   }
 }
 
+/** What went wrong and what mends it, as sentences. */
+export const inSentences = ({ message, hint }) => [message, hint].filter(Boolean).map((part) => part.replace(/[^.?!]$/, "$&.")).join(" ");
+
 const ABOUT = /^the library holds no picture with the id \d+$/;
 const COMPARED = "The picture that this compares with is not in the library any more";
 

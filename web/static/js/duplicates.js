@@ -1,7 +1,7 @@
 // The review of duplicates: decisions by click and by key, and the runs that move files and bring them back.
 
 import { follow } from "./again.js";
-import { API, ask, change, Problem } from "./client.js";
+import { API, ask, change, inSentences, Problem } from "./client.js";
 import { differenceOf } from "./difference.js";
 import { calm, count, day, el, ROOT, several, size } from "./dom.js";
 
@@ -155,7 +155,7 @@ function tell(text) {
 }
 
 function report(problem) {
-  tell([problem.message, problem.hint].filter(Boolean).join(". "));
+  tell(inSentences(problem));
 }
 
 // Runs

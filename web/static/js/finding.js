@@ -1,7 +1,7 @@
 // Looks for duplicates from their page: how far it is, stop, and the groups that were found.
 
 import { follow } from "./again.js";
-import { API, ask, change } from "./client.js";
+import { API, ask, change, inSentences } from "./client.js";
 import { el } from "./dom.js";
 import { going, RunPanel, sentence } from "./runs.js";
 
@@ -47,7 +47,7 @@ start.addEventListener("click", async () => {
     stop.focus();
     watch(job.id);
   } catch (problem) {
-    says.textContent = problem.status === 409 ? "Something else is under way: pictures are being read, or files moved. Look for duplicates when that is done." : [problem.message, problem.hint].filter(Boolean).join(". ");
+    says.textContent = problem.status === 409 ? "Something else is under way: pictures are being read, or files moved. Look for duplicates when that is done." : inSentences(problem);
   }
 });
 

@@ -1,7 +1,7 @@
 // The library's page: start an index run, watch it, pause it, stop it; add a folder.
 
 import { follow } from "./again.js";
-import { API, ask, change } from "./client.js";
+import { API, ask, change, inSentences } from "./client.js";
 import { count, el, size } from "./dom.js";
 import { going, RunPanel } from "./runs.js";
 
@@ -67,7 +67,7 @@ const told = (act) => async () => {
   try {
     await act();
   } catch (problem) {
-    says.textContent = [problem.message, problem.hint].filter(Boolean).join(". ");
+    says.textContent = inSentences(problem);
   }
 };
 

@@ -1,6 +1,6 @@
 // Chooses a folder of the machine that the server runs on: a dialog with the folders in a folder.
 
-import { change } from "./client.js";
+import { change, inSentences } from "./client.js";
 import { el, icon, legible, several } from "./dom.js";
 
 let dialog = null;
@@ -41,7 +41,7 @@ async function go(path) {
     here = await change("/setup/folders", "POST", path ? { path } : {});
   } catch (problem) {
     if (path && !here) return go(null);
-    parts.says.textContent = [problem.message, problem.hint].filter(Boolean).join(". ");
+    parts.says.textContent = inSentences(problem);
     return undefined;
   } finally {
     parts.list.removeAttribute("aria-busy");

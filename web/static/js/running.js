@@ -1,7 +1,7 @@
 // The strip over the pictures that a run brings: how far it is, pause, go on, stop; and the way out of the demo.
 
 import { whenBack } from "./again.js";
-import { ask, change } from "./client.js";
+import { ask, change, inSentences } from "./client.js";
 import { el, ROOT } from "./dom.js";
 import { going, RunPanel } from "./runs.js";
 
@@ -36,6 +36,6 @@ find("leave-demo")?.addEventListener("click", async (event) => {
     await change("/setup/leave-demo", "POST");
     location.assign(`${ROOT}/`);
   } catch (problem) {
-    event.target.closest("section").querySelector("p").textContent = [problem.message, problem.hint].filter(Boolean).join(". ");
+    event.target.closest("section").querySelector("p").textContent = inSentences(problem);
   }
 });

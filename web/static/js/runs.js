@@ -1,6 +1,6 @@
 // Runs of the server in words, and the buttons that pause, go on and stop.
 
-import { change } from "./client.js";
+import { change, inSentences } from "./client.js";
 import { count, duration, several } from "./dom.js";
 
 export const going = (job) => ["running", "stopping", "pausing"].includes(job?.state);
@@ -108,7 +108,7 @@ export class RunPanel {
       this.show(await change(`/jobs/${this.job.id}${path}`, method));
       this.changed();
     } catch (problem) {
-      this.parts.says.textContent = [problem.message, problem.hint].filter(Boolean).join(". ");
+      this.parts.says.textContent = inSentences(problem);
     }
   }
 }
