@@ -27,6 +27,7 @@ def test_the_list_tells_what_would_run_here(capsys, monkeypatch):
     monkeypatch.setattr("imgsearch.model.runtimes.costs.available_cores", lambda: 2)
     monkeypatch.setattr("imgsearch.model.checkpoints.identity._nvidia_driver", lambda: False)
     monkeypatch.setattr("imgsearch.model.runtimes.costs.known_rates", dict)  # as before a probe
+    monkeypatch.setenv("IMGSEARCH_MASK_CPU", "all")
     assert main(["models", "--json"]) == 0
     mini, blip2, coco, vitl = (row["here"] for row in json.loads(capsys.readouterr().out))
     assert (mini["runtime"], mini["device"], mini["batch_size"], mini["images_without_torch"]) == (

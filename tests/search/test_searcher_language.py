@@ -139,7 +139,8 @@ def test_a_picture_that_is_not_there_is_named(searcher: Searcher, text: str) -> 
     assert caught.value.hint
 
 
-def test_time_that_is_up_is_said(searcher: Searcher) -> None:
+def test_time_that_is_up_is_said(searcher: Searcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imgsearch.model.runtime_profile._CHEAP_PAIR_STEP", 4)
     cut = searcher.search(Query(TEXT, k=12, rerank=12, budget_ms=0))
     assert not cut.complete and 0 < cut.reranked < 12 and len(cut.hits) == 12
     assert any(f"after {cut.reranked} of 12" in note for note in cut.notes)

@@ -203,6 +203,7 @@ def test_where_others_come_in_no_folder_is_added_unless_named(tmp_path: Path) ->
 
 def test_models_are_told_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
     models.forget_models()
+    monkeypatch.setenv("IMGSEARCH_MASK_CPU", "all")
     monkeypatch.setattr(models, "available_bytes", lambda: 3_000_000_000)
     cards = {card["name"]: card for card in models.model_cards()}
     assert cards["mini"]["here"] and not cards["mini"]["photographs"] and cards["mini"]["seconds_each"] > 0
