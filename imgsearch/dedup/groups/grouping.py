@@ -78,6 +78,7 @@ class Grouping:
         self._series: frozenset[IdPair] = frozenset()
         self._looks = 0  # of the rounds before this one
         self._divided: set[int] = set()  # images of pictures that fall into several groups
+        self._settled: set[tuple[int, int, int]] = set()  # contests
 
     def groups(self, failed: Failed, progress: StageProgress) -> Iterator[Group]:
         """The groups, by smallest image id, made one at a time after every look was taken. Results of looks are kept if
@@ -137,10 +138,12 @@ class Grouping:
         if not self._divided:
             return ()
         among = self._components_with(self._divided)
-        found = contests(self._made(self.judged, among), lambda: self._standing(self.judged, among), self.judged)
+        all_found = contests(self._made(self.judged, among), lambda: self._standing(self.judged, among), self.judged)
+        found = [each for each in all_found if each.key not in self._settled]
         looks = {look.key: look for contest in found for look in contest.looks if look.key not in self.judged}
         if looks:
             return self.look(looks.values(), failed, progress)
+        self._settled.update(each.key for each in found)
         told = dict(settled((each for each in found if each.standing(self.judged)), self._pool))
         self._evidence.add_judged(_RECIPE_NEAR if self._near else RECIPE, told)
         self.judged |= told

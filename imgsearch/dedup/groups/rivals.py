@@ -39,6 +39,16 @@ class Contest:
     rival: Copy
     looks: tuple[Look, ...]
 
+    @property
+    def pair(self) -> IdPair:
+        """The copy and its keeper."""
+        return key_of(self.copy, self.keeper)
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """The ids of the three images."""
+        return self.copy.image_id, self.keeper.image_id, self.rival.image_id
+
     def standing(self, judged: Mapping[IdPair, Judged]) -> bool:
         """Whether both looks that matter were taken, and the copy may be one of either."""
         copied, same = (judged.get(key_of(self.rival, each)) for each in (self.copy, self.keeper))
@@ -142,7 +152,8 @@ def _may_be_moved(evidence: Evidence) -> bool:
 
 
 def settled(standing: Iterable[Contest], pool: HardenedPool | None = None) -> Iterator[tuple[IdPair, Judged]]:
-    """For each contest the pairs that are no copies after all, and why. Reads each picture once."""
+    """What is to be changed about the copy of each contest and its keeper: they are no copies if it is a copy of the
+    rival, and it stays if nothing tells. Nothing is to be changed if it is the keeper's. Reads each picture once."""
     found = list(standing)
     with file_pool(pool) as processes:
         means = _means(found, processes)
@@ -151,11 +162,10 @@ def settled(standing: Iterable[Contest], pool: HardenedPool | None = None) -> It
         owner = 0
         if three[0] is not None and three[1] is not None and three[2] is not None:
             owner = belongs_to(three[0], three[1], three[2])
-        why = NEARER_TO_ANOTHER if owner else COPY_OF_EITHER
-        if owner != 1:
-            yield key_of(contest.copy, contest.keeper), Judged(False, why)
-        if owner != 2:
-            yield key_of(contest.copy, contest.rival), Judged(False, why)
+        if owner == 2:
+            yield contest.pair, Judged(False, NEARER_TO_ANOTHER)
+        elif owner == 0:
+            yield contest.pair, Judged(True, COPY_OF_EITHER, True)
 
 
 _Wanted = tuple[int, tuple[int, int]]  # image id, cells across and down

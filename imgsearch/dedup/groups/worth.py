@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from imgsearch.dedup.evidence.records import Copy, Evidence
 from imgsearch.dedup.evidence.relation import another_shot
+from imgsearch.dedup.pixels.inspection.cells import COPY_OF_EITHER
 from imgsearch.dedup.pixels.inspection.grain import PERHAPS_ANOTHER_SHOT
 from imgsearch.media.samples.whole import FileTraits
 from imgsearch.storage.evidence.rows import Judged
@@ -196,7 +197,7 @@ class Judgement:
         said = self.judged.get(key)
         if evidence.tier == "perceptual" and evidence.orientation != 1:
             return "turned or mirrored: nothing tells which of the two is the source"
-        if said is not None and said.why == PERHAPS_ANOTHER_SHOT:
+        if said is not None and said.why in (PERHAPS_ANOTHER_SHOT, COPY_OF_EITHER):
             return said.why
         if said is None or not said.altered or self._signs(keeper, member, said.why) >= _SIGNS:
             return ""

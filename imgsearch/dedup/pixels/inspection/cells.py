@@ -12,7 +12,7 @@ from PIL import Image
 from imgsearch.records import Float32
 
 NEARER_TO_ANOTHER = "another shot: it is a copy of one that is nearer to it"
-COPY_OF_EITHER = "another shot: nothing tells of which of two it is a copy"
+COPY_OF_EITHER = "nothing tells of which of two pictures it is a copy"
 
 _MOST_CELLS, _LEAST_CELLS = 256, 8  # a side
 _PIXELS = 2  # of the smallest picture's side in a cell
@@ -33,13 +33,20 @@ def cell_means(image: Image.Image, cells: tuple[int, int]) -> Float32:
 def belongs_to(copy: Float32, one: Float32, other: Float32) -> int:
     """1 if ``copy`` is a copy of ``one``, 2 if of ``other``, 0 if that cannot be told. All three are `cell_means`.
 
-    The place of the copy on the way from ``other`` to ``one`` is 1 for a copy of ``one``, 0 for one of ``other``, and
-    between them if what tells the two apart is lost; its error follows from what is left over."""
-    apart = _even(one - other)
+    Asked twice: as they are, since two that differ in brightness or contrast alone are told by it, and with the copy's
+    brightness and contrast made those of the two, since a copy may have others. Two answers have to agree."""
+    toned = _toned(copy, np.asarray(one + other, np.float32) / np.float32(2))
+    told = {_nearer(copy - other, one - other), _nearer(_even(toned - other), _even(one - other))} - {0}
+    return told.pop() if len(told) == 1 else 0
+
+
+def _nearer(away: Float32, apart: Float32) -> int:
+    """``away``, ``apart``: of the copy, and of one picture, from the other. The place of the copy on the way from the
+    other to the one is 1 for a copy of the one, 0 for one of the other, and between them if what tells the two apart is
+    lost; its error follows from what is left over."""
     energy = float((apart * apart).sum())
     if energy <= 0:
         return 0
-    away = _even(_toned(copy, np.asarray(one + other, np.float32) / np.float32(2)) - other)
     place = float((away * apart).sum()) / energy
     left = away - np.float32(place) * apart
     error = float(np.sqrt((left * left).mean() / energy))
