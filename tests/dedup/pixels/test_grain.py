@@ -9,8 +9,15 @@ import pytest
 from PIL import Image
 
 from imgsearch.dedup.evidence.records import Evidence, Group, Member, Pair
+from imgsearch.dedup.groups import rivals
 from imgsearch.dedup.groups.rivals import contests
-from imgsearch.dedup.pixels.inspection.cells import belongs_to, cell_means, cells_for
+from imgsearch.dedup.pixels.inspection.cells import (
+    COPY_OF_EITHER,
+    NEARER_TO_ANOTHER,
+    belongs_to,
+    cell_means,
+    cells_for,
+)
 from imgsearch.dedup.pixels.inspection.grain import ANOTHER_GRAIN, PERHAPS_ANOTHER_SHOT, is_another_grain
 from imgsearch.dedup.pixels.inspection.planes import planes_of
 from imgsearch.dedup.pixels.inspection.saved_again import MOST_UNEXPLAINED, share_unexplained
@@ -57,6 +64,12 @@ def luma(image: Image.Image) -> np.ndarray:
     return np.asarray(image.convert("RGB").convert("YCbCr").getchannel(0))
 
 
+def test_grain_is_not_asked_of_a_gentle_jpeg(shots) -> None:
+    """Its steps put other detail in place of fine detail, as much as there was; they tell more themselves."""
+    planes = [planes_of(each.convert("RGB"), SIZE) for each in shots]
+    assert is_another_grain(*planes, steps=600) and not is_another_grain(*planes, steps=369)
+
+
 @pytest.mark.parametrize("quality", [75, 85, 92])
 def test_steps_explain_a_copy_and_no_other_shot(shots, quality) -> None:
     for source, is_copy in zip(shots, (True, False), strict=True):
@@ -86,6 +99,15 @@ def test_copy_belongs_to_its_own_shot(shots, made) -> None:
         three = [cell_means(each.convert("RGB"), cells) for each in (copy, *shots)]
         assert belongs_to(*three) == place
         assert belongs_to(three[0], three[2], three[1]) == 3 - place
+
+
+def test_copy_belongs_to_its_own_of_two_that_differ_in_brightness(shots) -> None:
+    one = shots[0].convert("RGB")
+    brighter = saved(one.point(lambda level: level * 1.15), 95)
+    for place, source in enumerate((one, brighter), 1):
+        copy = saved(source.convert("RGB"), 20)
+        means = [cell_means(each.convert("RGB"), cells_for(SIZE)) for each in (copy, one, brighter)]
+        assert belongs_to(*means) == place
 
 
 def test_copy_that_lost_what_tells_two_shots_apart_belongs_to_neither(shots) -> None:
@@ -121,3 +143,16 @@ def test_copies_of_one_picture_are_no_rivals(copy) -> None:
     assert not contest.standing({(1, 2): Judged(True), (2, 3): Judged(True)})
     assert contest.standing({(1, 2): Judged(True, PERHAPS_ANOTHER_SHOT, True), (2, 3): Judged(True)})
     assert contest_of(copy, {(1, 2): Judged(False)}, rival_bytes=300) == []
+
+
+def test_a_copy_stays_where_nothing_tells_and_is_lost_to_no_rival(copy, monkeypatch) -> None:
+    (contest,) = contest_of(copy, {(1, 2): Judged(False, ANOTHER_GRAIN)})
+    read = {key: np.zeros((8, 8), np.float32) for key in rivals._wanted(contest)}
+    monkeypatch.setattr(rivals, "_means", lambda found, pool: read)
+    told = {}
+    for owner in (0, 1, 2):
+        monkeypatch.setattr(rivals, "belongs_to", lambda *three, owner=owner: owner)
+        told[owner] = dict(rivals.settled([contest], object()))
+    assert told[1] == {}
+    assert told[2] == {(1, 3): Judged(False, NEARER_TO_ANOTHER)}
+    assert told[0] == {(1, 3): Judged(True, COPY_OF_EITHER, True)}
