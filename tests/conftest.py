@@ -63,8 +63,8 @@ def new_catalogs_are_quick() -> Iterator[Any]:
 
 
 def _whole_schema(driver: Any) -> Iterator[tuple[str, Any]]:
-    """Statements that make the tables of a SQLite database and their rows. A virtual table makes its own tables. The last
-    one is for those who compare files: the header counts the changes of the schema."""
+    """Statements that make the tables of a SQLite database and their rows. A virtual table makes its own tables. The
+    last one is for those who compare files: the header counts the changes of the schema."""
     parts = driver.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid").fetchall()
     virtual = tuple(f"{name}_" for _, name, sql in parts if sql.startswith("CREATE VIRTUAL TABLE"))
     for kind, name, sql in parts:
