@@ -77,8 +77,8 @@ def percent(share: float) -> str:
 
 def legible(name: str) -> str:
     """A name as it is stored: characters that turn others round are shown, as \\u202e, and turn nothing
-    (static/js/dom.js has the same). A terminal is told more of them (`imgsearch.wording.one_line`): marks such as U+200E,
-    which messengers put into names, are not seen on a page and turn nothing else."""
+    (static/js/dom.js has the same). A terminal is told more of them (`imgsearch.wording.one_line`): marks such as
+    U+200E, which messengers put into names, are not seen on a page and turn nothing else."""
     return _TURNING.sub(lambda mark: f"\\u{ord(mark[0]):04x}", name)
 
 
